@@ -1,0 +1,155 @@
+"""What a plan is made of: our actions, the vendor's calls they lower to, the holds that stop them. Frozen values only.
+
+1. An action names a unit and what is to become of it, in our words; only its sibling knows the vendor's call.
+2. A call is exact: what `plan` prints is what `reconcile` sends.
+3. A call that goes stale carries `not_after`; the executor drops it late and the loop looks again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from controller.model import BackendSpec, Firmware, Json, JsonObject, RecordedCall, Value
+
+
+class Call(Value, frozen=True, kw_only=True):
+    """One vendor API call. `parameters` holds JSON values, `bytes` and aware `datetime`s, as the SDK takes them.
+
+    `repeatable` tells that sending it twice is harmless, so a lost response may be answered by sending it again.
+    `key` names the call within its rung. `permission` is the IAM action it needs, for messages.
+    """
+
+    key: str
+    service: str
+    operation: str
+    parameters: JsonObject
+    repeatable: bool = True
+    not_after: datetime | None = None
+    permission: str = ""
+
+
+class UnitDeclaration(Value, frozen=True, kw_only=True):
+    """A unit as it is to be: everything a sibling needs to create or compare one."""
+
+    unit_id: str
+    wave: str
+    attempt: int
+    rollout: str
+    environment: str
+    owner: str
+    generation: str
+    firmware: Firmware
+    backend: BackendSpec
+    members: tuple[str, ...]
+
+
+class CreateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="createUnit"):
+    """Make the unit of a wave's attempt, marked as ours in the same call."""
+
+    unit: UnitDeclaration
+    reason: str
+
+
+class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="resendCreate"):
+    """Send a recorded create again, identical: its answer was lost and the service deduplicates it."""
+
+    unit: UnitDeclaration
+    call: RecordedCall
+    reason: str
+
+
+class UpdateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="updateUnit"):
+    """Set fields of an open unit back, or on, to what is declared."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    fields: tuple[str, ...]
+    reason: str
+
+
+class MarkUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="markUnit"):
+    """Restore our owner mark and declared tags; `remove` names marks that must go."""
+
+    unit: UnitDeclaration
+    arn: str
+    remove: tuple[str, ...] = ()
+    reason: str
+
+
+class AddMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="addMembers"):
+    """Put targets into an open unit."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    members: tuple[str, ...]
+    reason: str
+
+
+class RemoveMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="removeMembers"):
+    """Take targets out of an open unit."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    members: tuple[str, ...]
+    reason: str
+
+
+class StartUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="startUnit"):
+    """Let the unit go on air at `start_at`. There is no way back."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    start_at: datetime
+    reason: str
+
+
+class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="deleteUnit"):
+    """Remove a unit: its results are recorded, or it is superseded."""
+
+    unit_id: str
+    vendor_id: str
+    backend: Literal["fuota", "otaUpdate", "tuya"]
+    why: Literal["cleanup", "superseded", "replace"]
+    reason: str
+
+
+Action = CreateUnit | ResendCreate | UpdateUnit | MarkUnit | AddMembers | RemoveMembers | StartUnit | DeleteUnit
+
+
+class Receipt(Value, frozen=True, kw_only=True):
+    """What the service answered to a call: its id for what was made, where it gives one."""
+
+    key: str
+    vendor_id: str | None = None
+    arn: str | None = None
+
+
+class Hold(Value, frozen=True, kw_only=True):
+    """Why nothing is sent although something is left to do. `stalled` means a human must act."""
+
+    reason: str
+    message: str
+    until: datetime | None = None
+    stalled: bool = False
+
+
+class Finding(Value, frozen=True, kw_only=True):
+    """One difference between declared and observed, before the ledger gives it a life."""
+
+    subject: str
+    field: str
+    desired: Json
+    observed: Json
+    cause: str
+    correctable: bool
+
+
+def name_of(action: Action) -> str:
+    """Name an action as JSON output does (`createUnit`)."""
+    return str(action.__struct_config__.tag)
+
+
+def unit_of(action: Action) -> str:
+    """The unit an action is about."""
+    return action.unit_id if isinstance(action, DeleteUnit) else action.unit.unit_id

@@ -1,0 +1,160 @@
+"""From our actions to the exact calls of AWS IoT Wireless: pure, deterministic, without a client.
+
+1. Name, token and tags go out in the one Create call, so a task is never there without its owner mark.
+2. The token is a sha256 of what names the unit: the same after a crash, another for another attempt, because nobody
+   documents what a used token does after its task was deleted.
+3. Start is the one call that must not be repeated blindly: a second start is undocumented.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+from controller.actions import (
+    Action,
+    AddMembers,
+    Call,
+    CreateUnit,
+    DeleteUnit,
+    MarkUnit,
+    RemoveMembers,
+    ResendCreate,
+    StartUnit,
+    UnitDeclaration,
+    UpdateUnit,
+    unit_of,
+)
+from controller.backends._fuota_words import FIELD_MEMBERS
+from controller.lifecycle import MARK_ATTEMPT, MARK_GENERATION, MARK_OWNER, MARK_ROLLOUT, MARK_WAVE
+from controller.model import FuotaSpec, JsonObject, Observation
+from controller.outcomes import member_key
+
+SERVICE = "iotwireless"
+START_LEAD = timedelta(minutes=30)  # developer guide, "Create FUOTA task": start at least 30 minutes ahead
+
+
+def task_name(unit: UnitDeclaration) -> str:
+    """The task's Name: `<owner>-` and the unit id."""
+    return f"{unit.owner}-{unit.unit_id}"
+
+
+def token(unit: UnitDeclaration) -> str:
+    """The ClientRequestToken: 64 hexadecimal characters, the longest the API takes."""
+    return hashlib.sha256(f"otactl/v1/{unit.owner}/{unit.environment}/{unit.unit_id}".encode()).hexdigest()
+
+
+def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
+    """Fields by manifest name and tags, as Get and ListTagsForResource are to show them."""
+    spec = _spec(unit)
+    fields: JsonObject = {
+        "name": task_name(unit),
+        "rfRegion": spec.rf_region,
+        "image": unit.firmware.image,
+        "role": spec.role,
+        "redundancyPercent": spec.redundancy_percent,
+        "fragmentSizeBytes": spec.fragment_size_bytes,
+        "fragmentIntervalMs": spec.fragment_interval_ms,
+        "descriptor": spec.descriptor,
+        "description": spec.description,
+    }
+    marks = {
+        **spec.tags,
+        MARK_OWNER: unit.owner,
+        "otactl:environment": unit.environment,
+        MARK_ROLLOUT: unit.rollout,
+        MARK_WAVE: unit.wave,
+        MARK_ATTEMPT: str(unit.attempt),
+        MARK_GENERATION: unit.generation,
+        "otactl:version": unit.firmware.version,
+    }
+    return {name: value for name, value in fields.items() if value is not None}, marks
+
+
+def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
+    """The calls that carry an action out."""
+    match action:
+        case CreateUnit(unit=unit):
+            return (_create(unit),)
+        case ResendCreate(call=recorded):
+            return (_call(f"createUnit/{unit_of(action)}", recorded.operation, dict(recorded.parameters)),)
+        case UpdateUnit(unit=unit, vendor_id=vendor_id, fields=fields):
+            return (
+                _call(f"updateUnit/{unit.unit_id}", "UpdateFuotaTask", {"Id": vendor_id, **_members(unit, fields)}),
+            )
+        case MarkUnit():
+            return _mark(action)
+        case AddMembers() | RemoveMembers():
+            return tuple(_member(action, member, seen) for member in action.members)
+        case StartUnit(unit=unit, vendor_id=vendor_id, start_at=start_at):
+            parameters: JsonObject = {"Id": vendor_id, "LoRaWAN": {"StartTime": start_at}}
+            return (
+                Call(
+                    key=f"startUnit/{unit.unit_id}", service=SERVICE, operation="StartFuotaTask", parameters=parameters,
+                    repeatable=False, not_after=start_at - START_LEAD, permission="iotwireless:StartFuotaTask",
+                ),
+            )  # fmt: skip
+        case DeleteUnit(vendor_id=vendor_id):
+            return (_call(f"deleteUnit/{action.unit_id}", "DeleteFuotaTask", {"Id": vendor_id}),)
+
+
+def _spec(unit: UnitDeclaration) -> FuotaSpec:
+    if not isinstance(unit.backend, FuotaSpec):
+        raise TypeError(f"{unit.unit_id} is no FUOTA unit")
+    return unit.backend
+
+
+def _call(key: str, operation: str, parameters: JsonObject) -> Call:
+    return Call(
+        key=key, service=SERVICE, operation=operation, parameters=parameters, permission=f"{SERVICE}:{operation}"
+    )
+
+
+def _members(unit: UnitDeclaration, names: tuple[str, ...]) -> JsonObject:
+    fields, _ = desired(unit)
+    members: JsonObject = {FIELD_MEMBERS[n]: fields[n] for n in names if n in FIELD_MEMBERS}
+    if "rfRegion" in names:
+        members["LoRaWAN"] = {"RfRegion": fields["rfRegion"]}
+    return members
+
+
+def _create(unit: UnitDeclaration) -> Call:
+    fields, marks = desired(unit)
+    parameters: JsonObject = {
+        **_members(unit, tuple(fields)),
+        "ClientRequestToken": token(unit),
+        "Tags": [{"Key": key, "Value": value} for key, value in sorted(marks.items())],
+    }
+    return _call(f"createUnit/{unit.unit_id}", "CreateFuotaTask", parameters)
+
+
+def _mark(action: MarkUnit) -> tuple[Call, ...]:
+    _, marks = desired(action.unit)
+    tags = [{"Key": key, "Value": value} for key, value in sorted(marks.items())]
+    key = f"markUnit/{action.unit.unit_id}"
+    calls = [_call(key, "TagResource", {"ResourceArn": action.arn, "Tags": tags})]
+    if action.remove:
+        gone: JsonObject = {"ResourceArn": action.arn, "TagKeys": list(action.remove)}
+        calls.append(_call(f"{key}/remove", "UntagResource", gone))
+    return tuple(calls)
+
+
+def _member(action: AddMembers | RemoveMembers, member: str, seen: Observation) -> Call:
+    kind, vendor_id = member_id(member, seen)
+    verb, preposition = ("Associate", "With") if isinstance(action, AddMembers) else ("Disassociate", "From")
+    noun, parameter = (
+        ("MulticastGroup", "MulticastGroupId") if kind == "group" else ("WirelessDevice", "WirelessDeviceId")
+    )
+    parameters: JsonObject = {"Id": action.vendor_id, parameter: vendor_id}
+    return _call(member_key(action, member), f"{verb}{noun}{preposition}FuotaTask", parameters)
+
+
+def member_id(member: str, seen: Observation) -> tuple[str, str]:
+    """Kind (`group` or `device`) and service id of a target key such as `group:…`, `device:…` or `devEui:…`."""
+    facts = next((t for t in seen.targets if t.key == member), None)
+    kind, _, rest = member.partition(":")
+    if facts is not None and facts.vendor_id:
+        rest = facts.vendor_id
+    elif kind == "devEui":
+        rest = f"<id of DevEUI {rest}>"
+    return ("group" if kind == "group" else "device"), rest

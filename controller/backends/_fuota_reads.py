@@ -1,0 +1,202 @@
+"""Reading tasks, groups and devices of AWS IoT Wireless into our words.
+
+1. The SDK ships no paginator for these lists, so the token is followed here, 250 a page.
+2. What is not there is None, not an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from controller.backends._aws import AwsTransport, NotFoundError
+from controller.backends._fuota_words import FIELD_MEMBERS, device_outcome, task_phase
+from controller.model import (
+    Attempt,
+    DeviceResult,
+    FuotaSpec,
+    JsonObject,
+    Outcome,
+    Rollout,
+    TargetFacts,
+    Unit,
+    UnitPhase,
+)
+
+PAGE = 250
+SERVICE = "iotwireless"
+
+
+class TaskReader:
+    """All reads of the FUOTA sibling."""
+
+    def __init__(self, transport: AwsTransport) -> None:
+        self._transport = transport
+
+    def _get(self, operation: str, parameters: JsonObject) -> dict[str, object]:
+        return self._transport.call(
+            SERVICE, operation, parameters, repeatable=True, permission=f"{SERVICE}:{operation}"
+        )
+
+    def pages(self, operation: str, member: str, parameters: JsonObject) -> Iterator[dict[str, object]]:
+        """Every item of a list, page after page."""
+        token: object = None
+        while True:
+            asked: JsonObject = {**parameters, "MaxResults": PAGE}
+            if token is not None:
+                asked["NextToken"] = token
+            answer = self._get(operation, asked)
+            items = answer.get(member)
+            for item in items if isinstance(items, list) else []:
+                if isinstance(item, dict):
+                    yield item
+            token = answer.get("NextToken")
+            if not token:
+                return
+
+    def unit(self, vendor_id: str, attempt: Attempt, rollout: Rollout, owner: str) -> Unit | None:
+        """One task with its tags and members; its devices' results too when it is done and they are not recorded."""
+        try:
+            task = self._get("GetFuotaTask", {"Id": vendor_id})
+            arn = str(task.get("Arn", ""))
+            tags = self._get("ListTagsForResource", {"ResourceArn": arn}).get("Tags")
+            items = self._members(vendor_id, rollout)
+        except NotFoundError:
+            return None
+        phase = task_phase(task.get("Status"))
+        lorawan = task.get("LoRaWAN")
+        lorawan = lorawan if isinstance(lorawan, dict) else {}
+        fields: JsonObject = {
+            ours: task[theirs] for ours, theirs in FIELD_MEMBERS.items() if task.get(theirs) is not None
+        }
+        if lorawan.get("RfRegion") is not None:
+            fields["rfRegion"] = lorawan["RfRegion"]
+        name = str(task.get("Name", ""))
+        results = self._results(vendor_id, items, rollout, attempt) if phase is UnitPhase.ENDED else None
+        return Unit(
+            unit_id=name.removeprefix(f"{owner}-") if name.startswith(f"{owner}-") else attempt.unit_id,
+            phase=phase,
+            vendor_id=vendor_id,
+            arn=arn,
+            fields=fields,
+            marks=_tags(tags),
+            members=tuple(sorted(_keys(items, rollout))),
+            start_at=_moment(lorawan.get("StartTime")),
+            created_at=_moment(task.get("CreatedAt")),
+            results=results,
+        )
+
+    def _members(self, vendor_id: str, rollout: Rollout) -> list[dict[str, object]]:
+        if _by_groups(rollout):
+            return list(self.pages("ListMulticastGroupsByFuotaTask", "MulticastGroupList", {"Id": vendor_id}))
+        return list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
+
+    def _results(
+        self, vendor_id: str, items: list[dict[str, object]], rollout: Rollout, attempt: Attempt
+    ) -> tuple[DeviceResult, ...]:
+        merged: dict[str, DeviceResult] = {}
+        by_task = items
+        if _by_groups(rollout):
+            by_task = list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
+            for group in items:
+                listed = self.pages("ListWirelessDevices", "WirelessDeviceList", {"MulticastGroupId": group["Id"]})
+                for item in listed:
+                    _merge(merged, _result(item, via=f"group:{group['Id']}"))
+        for item in by_task:
+            _merge(merged, _result(item, via=None))
+        if not _by_groups(rollout):
+            present = {key for item in by_task for key in _device_keys(item)}
+            for key in attempt.members:
+                if key not in present:
+                    outcome, reason = device_outcome(None, ended=True)
+                    merged[key] = DeviceResult(device=key, outcome=outcome, reason=reason)
+        return tuple(merged[key] for key in sorted(merged))
+
+    def group(self, key: str, group: str) -> TargetFacts:
+        """A multicast group: its region, devices wanted and ready."""
+        try:
+            answer = self._get("GetMulticastGroup", {"Id": group})
+        except NotFoundError:
+            return TargetFacts(key=key, exists=False)
+        lorawan = answer.get("LoRaWAN")
+        lorawan = lorawan if isinstance(lorawan, dict) else {}
+        region, wanted, ready = (
+            lorawan.get(name) for name in ("RfRegion", "NumberOfDevicesRequested", "NumberOfDevicesInGroup")
+        )
+        return TargetFacts(
+            key=key,
+            exists=True,
+            vendor_id=group,
+            region=str(region) if region is not None else None,
+            requested=wanted if isinstance(wanted, int) else None,
+            ready=ready if isinstance(ready, int) else None,
+        )
+
+    def device(self, key: str, eui: str) -> TargetFacts:
+        """A single device named by its DevEUI: the service's id of it."""
+        try:
+            answer = self._get("GetWirelessDevice", {"Identifier": eui, "IdentifierType": "DevEui"})
+        except NotFoundError:
+            return TargetFacts(key=key, exists=False)
+        return TargetFacts(key=key, exists=True, vendor_id=str(answer.get("Id", "")))
+
+
+def _by_groups(rollout: Rollout) -> bool:
+    """Whether the rollout's tasks hold groups (a task holds groups or devices, never both)."""
+    spec = rollout.backend
+    declared = [rollout.targets_of(w) for w in rollout.strategy.waves]
+    return isinstance(spec, FuotaSpec) and any(t.multicast_groups for t in declared)
+
+
+def _keys(items: list[dict[str, object]], rollout: Rollout) -> set[str]:
+    if _by_groups(rollout):
+        return {f"group:{item['Id']}" for item in items}
+    wanted = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
+    keys = set()
+    for item in items:
+        names = _device_keys(item)
+        keys.add(next((n for n in names if n in wanted), names[0]))
+    return keys
+
+
+def _device_keys(item: dict[str, object]) -> tuple[str, ...]:
+    """Every key a manifest may name this device by."""
+    eui = _eui(item)
+    return (f"device:{item['Id']}", *((f"devEui:{eui}",) if eui else ()))
+
+
+def _eui(item: dict[str, object]) -> str | None:
+    lorawan = item.get("LoRaWAN")
+    eui = lorawan.get("DevEui") if isinstance(lorawan, dict) else None
+    return str(eui).lower() if eui else None
+
+
+def _result(item: dict[str, object], via: str | None) -> DeviceResult:
+    outcome, reason = device_outcome(item.get("FuotaDeviceStatus"), ended=True)
+    group = item.get("McGroupId")
+    return DeviceResult(
+        device=str(item["Id"]),
+        outcome=outcome,
+        reason=reason,
+        name=_eui(item),
+        via=via or (f"group:{group}" if group else None),
+    )
+
+
+def _merge(merged: dict[str, DeviceResult], fresh: DeviceResult) -> None:
+    """One result a device: an answer beats silence, and the task's own list beats the group's."""
+    old = merged.get(fresh.device)
+    silent = fresh.outcome is Outcome.FAILED and fresh.reason is not None and fresh.reason.value == "timeout"
+    if old is None or not silent:
+        merged[fresh.device] = fresh
+
+
+def _tags(tags: object) -> dict[str, str]:
+    listed = tags if isinstance(tags, list) else []
+    return {str(t["Key"]): str(t["Value"]) for t in listed if isinstance(t, dict)}
+
+
+def _moment(value: object) -> datetime | None:
+    if not isinstance(value, datetime):
+        return None
+    return value.astimezone(UTC)

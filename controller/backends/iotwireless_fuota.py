@@ -1,0 +1,158 @@
+"""AWS IoT Wireless FUOTA behind the port: what it can do, what it shows, what we send.
+
+1. Reads cost what they must: one page a 250 tasks for all rollouts, then task, tags and members of a live task only.
+2. Results are read once, when a task is done, by task and by group, and merged: nobody documents whether the filter by
+   task lists the members of its groups.
+3. A task is ours by its tags, never by its name alone.
+4. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controller.actions import Call, Receipt
+from controller.backends._aws import AwsTransport, NotFoundError
+from controller.backends._facts import PassCache, image_facts, role_facts
+from controller.backends._fuota_reads import TaskReader
+from controller.backends.fuota_shape import FuotaShape
+from controller.errors import ConflictError, StalledError
+from controller.lifecycle import MARK_OWNER, MARK_ROLLOUT
+from controller.model import (
+    Attempt,
+    Environment,
+    FuotaSpec,
+    Listed,
+    Observation,
+    Record,
+    Rollout,
+    Stage,
+    Survey,
+    TargetFacts,
+    Unit,
+    UnitPhase,
+)
+
+ROLE_SERVICE = "iotwireless.amazonaws.com"
+
+
+class FuotaBackend(FuotaShape):
+    """The sibling over a transport."""
+
+    def __init__(self, environment: Environment, transport: AwsTransport) -> None:
+        self._environment = environment
+        self._transport = transport
+        self._reader = TaskReader(transport)
+        self._cache = PassCache()
+
+    def survey(self) -> Survey:
+        """Whose account this is, and every task in it, thin; forgets what was cached for the pass before."""
+        self._cache = PassCache()
+        account = self._transport.identity()
+        listed = tuple(
+            Listed(vendor_id=str(item["Id"]), name=str(item.get("Name", "")), arn=str(item.get("Arn", "")))
+            for item in self._reader.pages("ListFuotaTasks", "FuotaTaskList", {})
+        )
+        return Survey(account=account, listed=listed)
+
+    def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+        """The rollout's live tasks, and what they need to start."""
+        units = self._units(rollout, known, survey)
+        starting = self._starting(rollout, known, units)
+        if not isinstance(rollout.backend, FuotaSpec) or starting is None:
+            return Observation(units=units)
+        role, uri = rollout.backend.role, rollout.firmware.image
+        return Observation(
+            units=units,
+            targets=self._targets(starting[0], starting[1]),
+            image=self._cache.get(("image", uri), lambda: image_facts(self._transport, uri)),
+            role=self._cache.get(("role", role, uri), lambda: role_facts(self._transport, role, ROLE_SERVICE, uri)),
+        )
+
+    def send(self, call: Call) -> Receipt:
+        """Send one call. What is already gone when it is to be deleted is done."""
+        try:
+            answer = self._transport.call(
+                call.service, call.operation, call.parameters, repeatable=call.repeatable, permission=call.permission
+            )
+        except NotFoundError as error:
+            if call.operation in ("DeleteFuotaTask", "DisassociateMulticastGroupFromFuotaTask"):
+                return Receipt(key=call.key)
+            if call.operation.startswith("Associate"):
+                raise StalledError("TargetMissing", f"{call.operation}: {error}; mend the targets") from error
+            raise ConflictError(f"{call.operation}: {error}; looking again") from error
+        vendor_id, arn = answer.get("Id"), answer.get("Arn")
+        return Receipt(
+            key=call.key,
+            vendor_id=str(vendor_id) if vendor_id is not None else None,
+            arn=str(arn) if arn is not None else None,
+        )
+
+    def _units(self, rollout: Rollout, known: Record, survey: Survey) -> tuple[Unit, ...]:
+        units: list[Unit] = []
+        listed = {item.vendor_id: item for item in survey.listed}
+        by_name = {item.name: item for item in survey.listed}
+        read: set[str] = set()
+        owner = self._environment.owner
+        for attempt in known.attempts:
+            item = listed.get(attempt.vendor_id or "") or by_name.get(f"{owner}-{attempt.unit_id}")
+            vendor_id = attempt.vendor_id or (item.vendor_id if item else None)
+            if vendor_id is None:
+                continue
+            read.add(vendor_id)
+            if attempt.live:
+                unit = self._reader.unit(vendor_id, attempt, rollout, owner)
+                if unit is not None and _is_ours(unit, rollout, owner, known=attempt.vendor_id is not None):
+                    units.append(unit)
+            elif attempt.stage is Stage.JUDGED and item is not None:
+                units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
+        prefix = f"{owner}-{rollout.name}-"
+        for item in survey.listed:
+            if item.vendor_id not in read and item.name.startswith(prefix):
+                fresh = Attempt(number=1, generation="", unit_id=item.name.removeprefix(f"{owner}-"))
+                unit = self._reader.unit(item.vendor_id, fresh, rollout, owner)
+                if unit is not None and _is_ours(unit, rollout, owner, known=False):
+                    units.append(unit)
+        return tuple(units)
+
+    def _starting(
+        self, rollout: Rollout, known: Record, units: tuple[Unit, ...]
+    ) -> tuple[tuple[str, ...], Unit | None] | None:
+        """The targets of the wave that is not on air yet, and its open unit; None when nothing is to start."""
+        for wave in rollout.strategy.waves:
+            record = known.wave(wave.name)
+            attempt = record.current if record is not None else None
+            if record is not None and record.verdict is not None and record.verdict.passed:
+                if record.verdict_generation == rollout.generation:
+                    continue
+            unit = next((u for u in units if attempt and u.vendor_id == attempt.vendor_id), None)
+            if unit is not None and unit.phase not in (UnitPhase.OPEN, UnitPhase.SCHEDULED):
+                return None
+            return rollout.targets_of(wave).keys, unit
+        return None
+
+    def _targets(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[TargetFacts, ...]:
+        if unit is None or unit.phase is not UnitPhase.OPEN:
+            return ()
+        full = set(keys) <= set(unit.members)
+        facts = []
+        for key in keys:
+            kind, _, rest = key.partition(":")
+            if kind == "devEui" and key not in unit.members:
+                facts.append(self._cache.get(("device", rest), self._device(key, rest)))
+            elif kind == "group" and full:
+                facts.append(self._cache.get(("group", rest), self._group(key, rest)))
+        return tuple(facts)
+
+    def _group(self, key: str, group: str) -> Callable[[], TargetFacts]:
+        return lambda: self._reader.group(key, group)
+
+    def _device(self, key: str, eui: str) -> Callable[[], TargetFacts]:
+        return lambda: self._reader.device(key, eui)
+
+
+def _is_ours(unit: Unit, rollout: Rollout, owner: str, known: bool) -> bool:
+    """Rule 3. A task whose id our journal holds stays ours when its marks are stripped, not when they are another's."""
+    marks = (unit.marks.get(MARK_OWNER), unit.marks.get(MARK_ROLLOUT))
+    ours = (owner, rollout.name)
+    return all(m == o or (known and m is None) for m, o in zip(marks, ours, strict=True))

@@ -1,0 +1,169 @@
+"""What differs between a declared unit and the one the service shows, field by field.
+
+1. Only declared fields are compared: the service echoes defaults for the rest.
+2. A member missing that was never inside is work left, not drift; one that was inside and left is drift.
+3. An open unit can be corrected; after its start every difference is only reported.
+4. Content declared anew (another generation) is a change of mind, not drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controller.actions import Finding, UnitDeclaration
+from controller.model import (
+    Attempt,
+    Baseline,
+    Cause,
+    ImageFacts,
+    JsonObject,
+    Observation,
+    RoleFacts,
+    Stage,
+    Unit,
+    UnitPhase,
+    as_json,
+    iso,
+)
+
+MARK_PREFIX = "otactl:"
+_Differs = Callable[[str, object, object, Cause], None]
+
+
+def changed_fields(desired: JsonObject, unit: Unit) -> tuple[str, ...]:
+    """Declared fields whose observed value is another one, sorted."""
+    return tuple(sorted(name for name, value in desired.items() if unit.fields.get(name) != value))
+
+
+def dropped_fields(desired: JsonObject, attempt: Attempt, unit: Unit) -> tuple[str, ...]:
+    """Fields once declared for this unit, not any more, and still set: no update can clear them."""
+    return tuple(sorted(f for f in attempt.declared if f not in desired and unit.fields.get(f) is not None))
+
+
+def changed_marks(desired: dict[str, str], unit: Unit) -> tuple[str, ...]:
+    """Marks and declared tags that are missing or other."""
+    return tuple(sorted(key for key, value in desired.items() if unit.marks.get(key) != value))
+
+
+def foreign_marks(desired: dict[str, str], unit: Unit) -> tuple[str, ...]:
+    """Marks under our prefix that we did not set."""
+    return tuple(sorted(key for key in unit.marks if key.startswith(MARK_PREFIX) and key not in desired))
+
+
+def unit_findings(
+    declared: UnitDeclaration, desired: tuple[JsonObject, dict[str, str]], attempt: Attempt, unit: Unit | None
+) -> tuple[Finding, ...]:
+    """Every drift of one unit, nothing that is only unfinished work."""
+    if attempt.stage is Stage.LOST:
+        return (_lost(attempt),)
+    if unit is None or not attempt.live or attempt.stage is Stage.DECLARED or attempt.generation != declared.generation:
+        return ()
+    fields, marks = desired
+    editable = unit.phase is UnitPhase.OPEN
+    found = [
+        Finding(
+            subject=unit.unit_id, field=name, desired=as_json(fields[name]), observed=as_json(unit.fields.get(name)),
+            cause=Cause.OUT_OF_BAND_EDIT, correctable=editable,
+        )
+        for name in changed_fields(fields, unit)
+    ]  # fmt: skip
+    found += [
+        Finding(
+            subject=unit.unit_id, field=f"tags.{key}", desired=marks[key], observed=unit.marks.get(key),
+            cause=Cause.OUT_OF_BAND_EDIT, correctable=True,
+        )
+        for key in changed_marks(marks, unit)
+    ]  # fmt: skip
+    found += [
+        Finding(
+            subject=unit.unit_id, field=f"tags.{key}", desired=None, observed=unit.marks.get(key),
+            cause=Cause.OUT_OF_BAND_EDIT, correctable=True,
+        )
+        for key in foreign_marks(marks, unit)
+    ]  # fmt: skip
+    found += _member_findings(declared, attempt, unit, editable)
+    found += _start_findings(attempt, unit)
+    return tuple(found)
+
+
+def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, editable: bool) -> list[Finding]:
+    wanted, inside = set(declared.members), set(unit.members)
+    left = sorted(k for k in wanted - inside if k in attempt.members or not editable)
+    # A member we did not declare and never saw: someone else put it in. One we saw before was declared then.
+    strange = sorted(inside - wanted)
+    return [
+        Finding(
+            subject=unit.unit_id, field=f"members.{key}", desired=key in wanted, observed=key in inside,
+            cause=Cause.MEMBERSHIP, correctable=editable,
+        )
+        for key in (*left, *strange)
+    ]  # fmt: skip
+
+
+def _start_findings(attempt: Attempt, unit: Unit) -> list[Finding]:
+    if unit.phase not in (UnitPhase.SCHEDULED, UnitPhase.RUNNING, UnitPhase.ENDED):
+        return []
+    if attempt.started_by_us and attempt.start_at == unit.start_at:
+        return []
+    if attempt.started_by_us and unit.start_at is None:
+        return []  # ended units may stop showing when they started
+    desired = iso(attempt.start_at) if attempt.started_by_us and attempt.start_at else None
+    observed = iso(unit.start_at) if unit.start_at else "started"
+    return [
+        Finding(
+            subject=unit.unit_id, field="startTime", desired=desired, observed=observed,
+            cause=Cause.OUT_OF_BAND_EDIT, correctable=False,
+        )
+    ]  # fmt: skip
+
+
+def _lost(attempt: Attempt) -> Finding:
+    return Finding(
+        subject=attempt.unit_id, field="unit", desired="present", observed="deleted", cause=Cause.DELETED,
+        correctable=attempt.start_at is None,
+    )  # fmt: skip
+
+
+def baseline_of(seen: Observation) -> Baseline:
+    """What to remember of image and role when a wave is first observed."""
+    return Baseline(image=seen.image.fingerprint if seen.image else "", role=seen.role.fingerprint if seen.role else "")
+
+
+def source_findings(subject: str, sha256: str, size: int, baseline: Baseline, seen: Observation) -> tuple[Finding, ...]:
+    """Drift of what a unit only points at: image bytes, its bucket, the role."""
+    found: list[Finding] = []
+
+    def differs(field: str, desired: object, observed: object, cause: Cause) -> None:
+        found.append(
+            Finding(
+                subject=subject, field=field, desired=as_json(desired), observed=as_json(observed), cause=cause,
+                correctable=False,
+            )
+        )  # fmt: skip
+
+    if seen.image is not None and not seen.image.unreadable:
+        _image_findings(seen.image, sha256, size, baseline, differs)
+    if seen.role is not None and not seen.role.unreadable:
+        _role_findings(seen.role, baseline, differs)
+    return tuple(found)
+
+
+def _image_findings(image: ImageFacts, sha256: str, size: int, baseline: Baseline, differs: _Differs) -> None:
+    if not image.exists:
+        differs("image", "present", "missing", Cause.IMAGE_BYTES)
+        return
+    if image.sha256 is not None and image.sha256 != sha256:
+        differs("image.sha256", sha256, image.sha256, Cause.IMAGE_BYTES)
+    elif image.size_bytes is not None and image.size_bytes != size:
+        differs("image.sizeBytes", size, image.size_bytes, Cause.IMAGE_BYTES)
+    elif image.sha256 is None and baseline.image and image.fingerprint != baseline.image:
+        differs("image.fingerprint", baseline.image, image.fingerprint, Cause.IMAGE_BYTES)
+    if image.versioning is False:
+        differs("image.bucketVersioning", True, False, Cause.IMAGE_BYTES)
+
+
+def _role_findings(role: RoleFacts, baseline: Baseline, differs: _Differs) -> None:
+    if not role.exists:
+        differs("role", "present", "missing", Cause.ROLE)
+    elif baseline.role and role.fingerprint != baseline.role:
+        differs("role.policies", baseline.role[:16], role.fingerprint[:16], Cause.ROLE)

@@ -1,0 +1,108 @@
+"""Drift that belongs to no declared rollout: tasks nobody declares, and tasks of rollouts taken out of Git.
+
+1. A rollout is taken out of Git when the folder its manifest stood in was read and the manifest was not there; a run
+   over other files says nothing about it.
+2. Nothing is sent for either: an orphan is told with the command that would end it.
+3. Foreign tasks are known from the list alone, so they cost no call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from controller import ledger
+from controller.actions import Finding
+from controller.model import (
+    Cause,
+    DriftPolicy,
+    Environment,
+    Listed,
+    Phase,
+    Record,
+    Survey,
+)
+from controller.ports import Capabilities, Commit, Stored
+
+NAME = "@environment"
+
+
+def environment_record(
+    environment: Environment,
+    survey: Survey,
+    capabilities: Capabilities,
+    stored: dict[str, Stored],
+    declared: frozenset[str],
+    covers: Callable[[str], bool],
+    now: datetime,
+) -> tuple[Commit, ...]:
+    """What to commit about the environment as a whole; nothing when nothing changed.
+
+    `declared` are the rollouts read in this run; `covers` tells whether a manifest path lies in what was read.
+    """
+    commits: list[Commit] = []
+    known = {a.vendor_id for s in stored.values() for a in s.record.attempts if a.vendor_id}
+    pending = {f"{environment.owner}-{i.unit_id}" for s in stored.values() for i in s.record.intents}
+    for name, held in stored.items():
+        if name != NAME and name not in declared and covers(held.record.source):
+            commits += _orphan(held, survey, capabilities, now)
+    strangers = [item for item in survey.listed if item.vendor_id not in known and item.name not in pending]
+    findings = [
+        finding for item in strangers if (finding := _stranger(item, environment, capabilities, declared)) is not None
+    ]
+    held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
+    drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), environment.source.digest, frozenset(), now)
+    if drift != held.record.drift:
+        record = msgspec.structs.replace(held.record, drift=drift)
+        commits.append(Commit(record=record, expected_revision=held.revision, events=events))
+    return tuple(commits)
+
+
+def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datetime) -> list[Commit]:
+    listed = {item.vendor_id for item in survey.listed}
+    findings = [
+        Finding(
+            subject=attempt.unit_id,
+            field="unit",
+            desired="absent: its manifest is not in Git any more",
+            observed=f"present; to end it: {capabilities.end_command.format(id=attempt.vendor_id)}",
+            cause=Cause.ORPHAN,
+            correctable=False,
+        )
+        for attempt in held.record.attempts
+        if attempt.vendor_id in listed and not attempt.stage.is_over
+    ]
+    drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), held.record.manifest, frozenset(), now)
+    phase = Phase.ORPHANED if findings else held.record.phase
+    record = msgspec.structs.replace(held.record, drift=drift, phase=phase)
+    return [Commit(record=record, expected_revision=held.revision, events=events)] if record != held.record else []
+
+
+def _stranger(
+    item: Listed, environment: Environment, capabilities: Capabilities, declared: frozenset[str]
+) -> Finding | None:
+    prefix = f"{environment.owner}-"
+    if item.name.startswith(prefix):
+        if any(item.name.startswith(f"{prefix}{name}-") for name in declared):
+            return None  # the rollout's own look reads its tags and adopts it, or leaves it alone
+        return Finding(
+            subject=item.name,
+            field="unit",
+            desired="declared",
+            observed=f"carries our name, no manifest declares it; to end it: "
+            f"{capabilities.end_command.format(id=item.vendor_id)}",
+            cause=Cause.ORPHAN,
+            correctable=False,
+        )
+    if environment.foreign_tasks == "ignore":
+        return None
+    return Finding(
+        subject=item.name or item.vendor_id,
+        field="unit",
+        desired="declared, or foreignTasks: ignore",
+        observed=f"present, not ours ({item.vendor_id})",
+        cause=Cause.FOREIGN,
+        correctable=False,
+    )

@@ -1,0 +1,83 @@
+"""Errors a user can act on, each telling what, where and what next.
+
+1. A backend raises only `TransientError`, `ConflictError` and `StalledError`.
+2. `str(error)` is one line fit for a terminal: no secret, no signed URL, no traceback.
+3. Nothing here knows an SDK; the transports translate.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong in a user's file, with the place to mend it.
+
+    `line` and `column` count from 1; `pointer` is an RFC 6901 JSON pointer; `code` is stable for machines; `hint`
+    says what to write instead and may be empty.
+    """
+
+    file: str
+    line: int
+    column: int
+    pointer: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+class OtactlError(Exception):
+    """Base of every error that ends in one clear message and exit code 1."""
+
+
+class ManifestError(OtactlError):
+    """The user's files are wrong; carries every problem found, not only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{p.file}:{p.line}:{p.column}: {p.code}: {p.message}" for p in problems))
+        self.problems = problems
+
+
+class TransientError(OtactlError):
+    """The service or the wire failed for now; `retry_after` is seconds to wait, `committed` what we know of the write.
+
+    `committed` is False when the service surely did not act (throttled), None when it may have (connection lost).
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 30.0, committed: bool | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.committed = committed
+
+
+class ConflictError(OtactlError):
+    """The state is not what the plan saw: look again before deciding anything."""
+
+
+class StalledError(OtactlError):
+    """A human is needed; `reason` is a PascalCase word listed in docs/rollout.md."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class UnsafePlanError(OtactlError):
+    """A plan would touch more than allowed; carries the number, the limit and the way to allow it."""
+
+    def __init__(self, what: str, number: int, limit: int, allow: str) -> None:
+        super().__init__(f"{what}: {number}, the limit is {limit}; to allow it, {allow}")
+        self.number = number
+        self.limit = limit
+
+
+class UsageError(OtactlError):
+    """The command cannot do what was asked as it was asked (missing path, unknown name, unreadable journal)."""
+
+
+class LeaseHeldError(OtactlError):
+    """Another process works on this environment; `holder` says which."""
+
+    def __init__(self, environment: str, holder: str, until: str) -> None:
+        super().__init__(f"environment {environment} is held by {holder} until {until}; nothing was sent")
+        self.holder = holder

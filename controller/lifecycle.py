@@ -1,0 +1,246 @@
+"""How a rollout's memory moves when it is shown what the service holds, and what was sent.
+
+1. Every transition of an attempt is a row of `TRANSITIONS`; nothing else moves a stage on an observation.
+2. What is not visible yet is not gone: a unit missing, or a start unseen, within `SETTLE` of our own call is a lagging
+   read, and stays where it was.
+3. A pending intent explains what changed: a unit that vanished while we meant to delete it was deleted by us.
+4. A wave is judged from its devices, never from the unit's status.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from controller.model import (
+    Attempt,
+    Event,
+    Intent,
+    JsonObject,
+    Observation,
+    Outcome,
+    Phase,
+    Record,
+    Rollout,
+    Stage,
+    Unit,
+    UnitPhase,
+    Verdict,
+    WaveRecord,
+    iso,
+    tally,
+)
+
+SETTLE = timedelta(seconds=120)
+MARK_ROLLOUT, MARK_WAVE, MARK_ATTEMPT = "otactl:rollout", "otactl:wave", "otactl:attempt"
+MARK_GENERATION, MARK_OWNER = "otactl:generation", "otactl:owner"
+
+_D, _O, _S, _R = Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING
+_J, _C, _X, _L = Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST
+_PHASES = (
+    UnitPhase.ABSENT, UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.RUNNING, UnitPhase.ENDED, UnitPhase.DELETING,
+    UnitPhase.FAILED, UnitPhase.UNKNOWN,
+)  # fmt: skip
+_ROWS: dict[Stage, tuple[Stage, ...]] = {
+    #    absent open sched. running ended deleting failed unknown
+    _D: (_D,    _O,  _S,    _R,     _R,   _L,      _L,    _D),
+    _O: (_L,    _O,  _S,    _R,     _R,   _L,      _L,    _O),
+    _S: (_L,    _O,  _S,    _R,     _R,   _L,      _L,    _S),
+    _R: (_L,    _R,  _R,    _R,     _R,   _L,      _L,    _R),
+    _J: (_C,    _J,  _J,    _J,     _J,   _C,      _J,    _J),
+    _C: (_C,    _C,  _C,    _C,     _C,   _C,      _C,    _C),
+    _X: (_X,    _X,  _X,    _X,     _X,   _X,      _X,    _X),
+    _L: (_L,    _L,  _L,    _L,     _L,   _L,      _L,    _L),
+}  # fmt: skip
+TRANSITIONS: dict[tuple[Stage, UnitPhase], Stage] = {
+    (stage, phase): row[i] for stage, row in _ROWS.items() for i, phase in enumerate(_PHASES)
+}
+
+
+def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) -> tuple[Record, tuple[Event, ...]]:
+    """Fold what was seen into what is remembered; gives the new memory and the events that explain it."""
+    events: list[Event] = []
+    waves: list[WaveRecord] = []
+    if record.generation != rollout.generation:
+        data: JsonObject = {"from": record.generation[:12], "to": rollout.generation[:12]}
+        events.append(
+            Event(at=now, kind="generation", subject=rollout.name, message="manifest declares new content", data=data)
+        )
+    for known in _wave_records(record, rollout):
+        attempts = tuple(
+            _advance_attempt(a, record.intents, rollout, seen, now, events)
+            for a in (*known.attempts, *_unrecorded(known.name, record, rollout, seen, now, events))
+        )
+        waves.append(_judge(msgspec.structs.replace(known, attempts=attempts), rollout, now, events))
+    intents = tuple(i for i in record.intents if _unresolved(i, seen))
+    moved = msgspec.structs.replace(
+        record,
+        environment=rollout.environment,
+        name=rollout.name,
+        generation=rollout.generation,
+        manifest=rollout.source.digest,
+        source=rollout.source.file,
+        version=rollout.firmware.version,
+        waves=tuple(waves),
+        intents=intents,
+    )
+    return moved, tuple(events)
+
+
+def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
+    declared = [record.wave(w.name) or WaveRecord(name=w.name) for w in rollout.strategy.waves]
+    names = {w.name for w in declared}
+    return declared + [w for w in record.waves if w.name not in names and w.attempts]
+
+
+def _unresolved(intent: Intent, seen: Observation) -> bool:
+    """Only a create whose unit is still not to be seen stays open: it must be sent again, identical."""
+    return intent.action in ("createUnit", "resendCreate") and seen.unit(intent.unit_id) is None
+
+
+def find_unit(attempt: Attempt, seen: Observation) -> Unit | None:
+    """The unit of an attempt: by the service's id once known (a rename keeps it), by our name before."""
+    if attempt.vendor_id is not None:
+        return next((u for u in seen.units if u.vendor_id == attempt.vendor_id), None)
+    return seen.unit(attempt.unit_id)
+
+
+def _advance_attempt(
+    attempt: Attempt,
+    intents: tuple[Intent, ...],
+    rollout: Rollout,
+    seen: Observation,
+    now: datetime,
+    events: list[Event],
+) -> Attempt:
+    unit = find_unit(attempt, seen)
+    phase = UnitPhase.ABSENT if unit is None else unit.phase
+    mine = [i for i in intents if i.unit_id == attempt.unit_id]
+    deleting = next((i for i in mine if i.action == "deleteUnit"), None)
+    if deleting is not None and phase in (UnitPhase.ABSENT, UnitPhase.DELETING):
+        stage = Stage.CLEANED if deleting.why == "cleanup" else Stage.SUPERSEDED
+    elif _lags(attempt, phase, now):
+        stage = attempt.stage
+    else:
+        stage = TRANSITIONS[attempt.stage, phase]
+    moved = msgspec.structs.replace(attempt, stage=stage)
+    if unit is not None:
+        moved = _adopt(moved, unit, intents, rollout, now)
+    if stage is not attempt.stage:
+        text = f"attempt {attempt.number} is {stage.value}"
+        events.append(
+            Event(at=now, kind="stage", subject=moved.unit_id, message=text, data={"from": attempt.stage.value})
+        )
+    results = unit.results if unit is not None and phase is UnitPhase.ENDED else None
+    if stage is not Stage.RUNNING or results is None or any(r.outcome is Outcome.UNKNOWN for r in results):
+        return moved
+    counts = tally(results)
+    text = f"{counts[Outcome.SUCCEEDED]} of {len(results)} devices succeeded"
+    data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
+    events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
+    return msgspec.structs.replace(moved, stage=Stage.JUDGED, results=results, ended_at=now)
+
+
+def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
+    """Rule 2: our own call is younger than SETTLE and the read does not show it yet."""
+    if phase is UnitPhase.ABSENT and attempt.stage is Stage.OPEN:
+        return attempt.created_at is not None and now - attempt.created_at < SETTLE
+    if phase in (UnitPhase.OPEN, UnitPhase.ABSENT) and attempt.stage is Stage.SCHEDULED:
+        return attempt.sent_at is not None and now - attempt.sent_at < SETTLE
+    return False
+
+
+def _unrecorded(
+    wave: str, record: Record, rollout: Rollout, seen: Observation, now: datetime, events: list[Event]
+) -> list[Attempt]:
+    """Attempts rebuilt from the owner marks of units no journal remembers: after its loss, or a crash in between."""
+    known = {a.vendor_id for a in record.attempts} | {a.unit_id for a in record.attempts}
+    found = []
+    for unit in seen.units:
+        marks = unit.marks
+        if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
+            continue
+        if marks.get(MARK_ROLLOUT) != rollout.name or marks.get(MARK_WAVE) != wave:
+            continue
+        number = marks.get(MARK_ATTEMPT, "")
+        if not number.isdigit():
+            continue
+        text = f"adopted {unit.unit_id} by its owner mark; the journal did not know it"
+        events.append(Event(at=now, kind="adopted", subject=unit.unit_id, message=text))
+        found.append(Attempt(number=int(number), generation=marks.get(MARK_GENERATION, ""), unit_id=unit.unit_id))
+    return sorted(found, key=lambda a: a.number)
+
+
+def _adopt(attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: Rollout, now: datetime) -> Attempt:
+    """Take over what the unit shows: its ids, a finished rename, the members once seen, a start."""
+    changes: JsonObject = {}
+    if attempt.vendor_id is None:
+        changes |= {
+            "vendor_id": unit.vendor_id,
+            "arn": unit.arn,
+            "created_at": now,
+            "declared": tuple(sorted(unit.fields)),
+        }
+    if attempt.stage is Stage.OPEN:
+        known = tuple(sorted({*attempt.members, *unit.members}))
+        if known != attempt.members:
+            changes["members"] = known
+    renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
+    if renamed and unit.unit_id != attempt.unit_id:
+        changes |= {"unit_id": unit.unit_id, "generation": rollout.generation, "number": 1}
+    if unit.start_at is not None and attempt.start_at is None:
+        meant = next((i for i in intents if i.unit_id == attempt.unit_id and i.action == "startUnit"), None)
+        changes |= {"start_at": unit.start_at, "started_by_us": meant is not None, "sent_at": now}
+    return msgspec.structs.replace(attempt, **changes) if changes else attempt
+
+
+def _judge(wave: WaveRecord, rollout: Rollout, now: datetime, events: list[Event]) -> WaveRecord:
+    declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
+    attempt = wave.current
+    if declared is None or attempt is None or attempt.stage not in (Stage.JUDGED, Stage.CLEANED):
+        return wave
+    if attempt.generation != rollout.generation:
+        return wave
+    counts = tally(attempt.results)
+    needed = rollout.gate_of(declared).min_success_percent
+    total = len(attempt.results)
+    passed = total > 0 and 100.0 * counts[Outcome.SUCCEEDED] >= needed * total
+    verdict = Verdict(
+        passed=passed,
+        succeeded=counts[Outcome.SUCCEEDED],
+        failed=total - counts[Outcome.SUCCEEDED],
+        total=total,
+        needed_percent=needed,
+        at=attempt.ended_at or now,
+    )
+    if verdict == wave.verdict and wave.verdict_generation == rollout.generation:
+        return wave
+    word = "passed" if passed else "failed"
+    text = f"wave {wave.name} {word}: {verdict.percent:.1f} % of {total} devices, {needed:g} % needed"
+    events.append(Event(at=now, kind="verdict", subject=wave.name, message=text))
+    return msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
+
+
+def passed(wave: WaveRecord | None, rollout: Rollout) -> bool:
+    """Whether a wave is done, for the content declared now."""
+    return bool(wave and wave.verdict and wave.verdict.passed and wave.verdict_generation == rollout.generation)
+
+
+def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:
+    """Sum a rollout up in one word."""
+    known = [record.wave(w.name) for w in rollout.strategy.waves]
+    if all(passed(w, rollout) for w in known):
+        return Phase.SUCCEEDED
+    if rollout.suspend is not None:
+        return Phase.SUSPENDED
+    if any(w and w.verdict and not w.verdict.passed and w.verdict_generation == rollout.generation for w in known):
+        return Phase.FAILED
+    if stalled:
+        return Phase.STALLED
+    return Phase.PROGRESSING if record.attempts else Phase.PENDING
+
+
+def describe_intent(intent: Intent) -> str:
+    """Tell an intent in one line, for history and the journal's check."""
+    return f"{intent.action} {intent.unit_id}: {intent.call.service}:{intent.call.operation} at {iso(intent.at)}"

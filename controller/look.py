@@ -1,0 +1,135 @@
+"""One look at one rollout, pure: fold what was seen into memory, judge the drift, decide the next rung.
+
+A look is also what the outlook repeats over expected states, so plan and reconcile cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from controller import ledger, lifecycle, outcomes
+from controller.actions import Action, Call, DeleteUnit, Hold
+from controller.jobs import Done
+from controller.model import (
+    Condition,
+    DriftEntry,
+    Environment,
+    Event,
+    JsonObject,
+    Observation,
+    Phase,
+    Record,
+    Rollout,
+    Stage,
+    Value,
+)
+from controller.planner import Plan, Shape, Situation, plan
+
+
+class Look(Value, frozen=True, kw_only=True):
+    """What one look gave: the memory as it is to be, the plan, and the events that explain the difference."""
+
+    record: Record
+    plan: Plan
+    seen: Observation
+    events: tuple[Event, ...] = ()
+
+
+def decide(
+    environment: Environment,
+    rollout: Rollout,
+    record: Record,
+    seen: Observation,
+    shape: Shape | None,
+    refused: tuple[Hold, ...],
+    now: datetime,
+) -> Look:
+    """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
+    moved, events = lifecycle.advance(record, rollout, seen, now)
+    at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now)
+    decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
+    drift, drift_events = moved.drift, tuple[Event, ...]()
+    if not seen.offline:
+        gone = frozenset(a.unit_id for a in moved.attempts if a.stage in _OVER)
+        drift, drift_events = ledger.fold(
+            moved.drift, decided.findings, rollout.drift, rollout.source.digest, gone, now
+        )
+    phase = lifecycle.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
+    if phase is not record.phase:
+        text = f"{record.phase.value} -> {phase.value}"
+        events = (*events, Event(at=now, kind="phase", subject=rollout.name, message=text))
+    summed = msgspec.structs.replace(moved, drift=drift, phase=phase, conditions=conditions(phase, decided))
+    return Look(record=summed, plan=decided, seen=seen, events=(*events, *drift_events))
+
+
+_OVER = (Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED)
+
+
+def conditions(phase: Phase, decided: Plan) -> tuple[Condition, ...]:
+    """Ready, Reconciling, Stalled: each with its reason, none with a time in it."""
+    done = phase is Phase.SUCCEEDED
+    hold = next(iter(decided.holds), None)
+    stalled = next((h for h in decided.holds if h.stalled), None)
+    ready = Condition(type="Ready", status=done, reason=phase.value, message="every wave passed" if done else "")
+    working = Condition(
+        type="Reconciling",
+        status=not done and stalled is None,
+        reason=_pascal(hold.reason) if hold else "Progressing" if not done else "Done",
+        message=hold.message if hold else "",
+    )
+    stuck = Condition(
+        type="Stalled",
+        status=stalled is not None,
+        reason=_pascal(stalled.reason) if stalled else "No",
+        message=stalled.message if stalled else "",
+    )
+    return ready, working, stuck
+
+
+def _pascal(name: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+def intended(look: Look, lowered: Iterable[tuple[Action, tuple[Call, ...]]], now: datetime) -> Record:
+    """The memory with the intents of a rung, and the drift it sets out to correct noted as such."""
+    record = look.record
+    rung = tuple(lowered)
+    for action, calls in rung:
+        record = outcomes.intend(record, action, calls, look.seen, now)
+    if not rung:
+        return record
+    subjects = frozenset(f.subject for f in look.plan.findings if f.correctable)
+    return _with_drift(record, ledger.correction_sent(record.drift, subjects))
+
+
+def _with_drift(record: Record, drift: tuple[DriftEntry, ...]) -> Record:
+    return msgspec.structs.replace(record, drift=drift)
+
+
+def settled(record: Record, done: Iterable[Done], shape: Shape, now: datetime) -> tuple[Record, tuple[Event, ...]]:
+    """The memory after a rung was sent."""
+    events: list[Event] = []
+    for job in done:
+        action = job.job.action
+        record, more = outcomes.settle(record, action, job.results, declared_fields(action, shape), now)
+        events += more
+    return record, tuple(events)
+
+
+def declared_fields(action: Action, shape: Shape) -> JsonObject:
+    """The fields an action's unit is declared with; none for a deletion."""
+    if isinstance(action, DeleteUnit):
+        return {}
+    return shape.desired(action.unit)[0]
+
+
+def finished(rollout: Rollout, record: Record) -> bool:
+    """Whether nothing is left to look at: every wave passed for this content, and what it left is cleaned up."""
+    if not record.finished or record.generation != rollout.generation:
+        return False
+    names = {w.name for w in rollout.strategy.waves}
+    clean = rollout.cleanup == "never" or all(a.stage.is_over for a in record.attempts)
+    return clean and names == {w.name for w in record.waves if w.verdict is not None and w.verdict.passed}

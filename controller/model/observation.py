@@ -1,0 +1,162 @@
+"""What a backend saw, in our own words: no vendor status string leaves its sibling.
+
+A *unit* is the vendor thing that carries one wave's attempt (a FUOTA task, an OTA update, a Tuya batch).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from controller.model.value import Json, JsonObject, Value
+
+
+class UnitPhase(StrEnum):
+    """Where a unit stands."""
+
+    ABSENT = "absent"  # not there
+    OPEN = "open"  # there, nothing sent to devices, still editable
+    SCHEDULED = "scheduled"  # start accepted, frozen
+    RUNNING = "running"  # devices are being updated
+    ENDED = "ended"  # no more work; says nothing about success
+    DELETING = "deleting"  # being deleted, irreversible
+    FAILED = "failed"  # could not be created
+    UNKNOWN = "unknown"  # a status this version does not know: hold
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the service still holds a unit in this phase."""
+        return self not in (UnitPhase.ABSENT, UnitPhase.DELETING)
+
+
+class Outcome(StrEnum):
+    """What became of one device."""
+
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why a device failed, the same words for every backend."""
+
+    MISSING_FRAGMENTS = "missingFragments"
+    INTEGRITY = "integrity"
+    SESSION_REPLAY = "sessionReplay"
+    INDEX_UNSUPPORTED = "indexUnsupported"
+    PACKAGE_UNSUPPORTED = "packageUnsupported"
+    NO_MEMORY = "noMemory"
+    DESCRIPTOR = "descriptor"
+    CONFLICT = "conflict"
+    TIMEOUT = "timeout"
+    OFFLINE = "offline"
+    REJECTED = "rejected"
+    DOWNLOAD = "download"
+    VERIFY = "verify"
+    FLASH = "flash"
+    UNKNOWN = "unknown"
+
+
+class DeviceResult(Value, frozen=True, kw_only=True):
+    """One device's result; `name` is what people call it (DevEUI), `via` the group it was reached through."""
+
+    device: str
+    outcome: Outcome
+    reason: Reason | None = None
+    name: str | None = None
+    via: str | None = None
+
+
+class Unit(Value, frozen=True, kw_only=True):
+    """One unit as the service shows it.
+
+    `fields` uses manifest names and normalised values; `members` are target keys; `results` is filled only when the
+    unit has ended and its results are not recorded yet.
+    """
+
+    unit_id: str
+    phase: UnitPhase
+    vendor_id: str
+    arn: str = ""
+    fields: JsonObject = {}
+    marks: dict[str, str] = {}
+    members: tuple[str, ...] = ()
+    start_at: datetime | None = None
+    created_at: datetime | None = None
+    results: tuple[DeviceResult, ...] | None = None
+
+
+class TargetFacts(Value, frozen=True, kw_only=True):
+    """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone."""
+
+    key: str
+    exists: bool
+    vendor_id: str = ""
+    region: str | None = None
+    requested: int | None = None
+    ready: int | None = None
+
+
+class ImageFacts(Value, frozen=True, kw_only=True):
+    """The image as its store shows it. `fingerprint` names the bytes (version id, ETag, checksum)."""
+
+    exists: bool
+    size_bytes: int | None = None
+    sha256: str | None = None
+    region: str | None = None
+    versioning: bool | None = None
+    fingerprint: str = ""
+    unreadable: str = ""
+
+
+class RoleFacts(Value, frozen=True, kw_only=True):
+    """The FirmwareUpdateRole as IAM shows it; `trusts` and `reads` are yes, no or undecided, with a sentence why."""
+
+    exists: bool
+    trusts: str = "undecided"
+    reads: str = "undecided"
+    why: str = ""
+    fingerprint: str = ""
+    unreadable: str = ""
+
+
+class Listed(Value, frozen=True, kw_only=True):
+    """One line of the survey: thin, as the service lists it."""
+
+    vendor_id: str
+    name: str
+    arn: str = ""
+
+
+class Survey(Value, frozen=True, kw_only=True):
+    """What all rollouts of an environment share in one pass: the account we are in and everything listed."""
+
+    account: str
+    listed: tuple[Listed, ...] = ()
+
+
+class Observation(Value, frozen=True, kw_only=True):
+    """Everything a decision about one rollout may see; gathered once, then only read."""
+
+    units: tuple[Unit, ...] = ()
+    targets: tuple[TargetFacts, ...] = ()
+    image: ImageFacts | None = None
+    role: RoleFacts | None = None
+    unreadable: tuple[str, ...] = ()
+    offline: bool = False
+
+    def unit(self, unit_id: str) -> Unit | None:
+        """Find a unit by our id."""
+        return next((u for u in self.units if u.unit_id == unit_id), None)
+
+
+def as_json(value: object) -> Json:
+    """Narrow a value that is already JSON (a manifest field) for `Unit.fields`."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    raise TypeError(f"{type(value).__name__} is not JSON")

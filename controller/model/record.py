@@ -1,0 +1,240 @@
+"""What the journal remembers of a rollout between passes: enough to go on after a crash at any call.
+
+1. An intent is committed before its call is sent; its outcome clears it. An intent still here means: unknown, look.
+2. Membership is frozen when a wave starts; results are copied here before the unit is deleted.
+3. Drift entries are never dropped: they close.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from controller.model.observation import DeviceResult, Outcome
+from controller.model.value import Json, JsonObject, Value
+
+
+class Stage(StrEnum):
+    """How far an attempt has come, in the order of its life (lifecycle.py holds the transitions)."""
+
+    DECLARED = "declared"
+    OPEN = "open"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    JUDGED = "judged"
+    CLEANED = "cleaned"
+    SUPERSEDED = "superseded"
+    LOST = "lost"
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of the unit is left to look at or to clean up."""
+        return self in (Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST)
+
+
+class Phase(StrEnum):
+    """Where a rollout stands as a whole."""
+
+    PENDING = "Pending"
+    PROGRESSING = "Progressing"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STALLED = "Stalled"
+    SUSPENDED = "Suspended"
+    ORPHANED = "Orphaned"
+
+
+class RecordedCall(Value, frozen=True, kw_only=True):
+    """A vendor call as it was, or is to be, sent; blobs are `{"base64": …}`, times ISO 8601."""
+
+    service: str
+    operation: str
+    parameters: JsonObject
+
+
+class Intent(Value, frozen=True, kw_only=True):
+    """What we were about to do: committed before the call, cleared by its outcome. `why` tells deletions apart."""
+
+    action: str
+    unit_id: str
+    key: str
+    call: RecordedCall
+    at: datetime
+    start_at: datetime | None = None
+    why: str = ""
+
+
+class Attempt(Value, frozen=True, kw_only=True):
+    """One unit of a wave: how it is named, where it stands, what became of its devices.
+
+    `declared` are the fields set when it was created (only those can be missing later); `members` the targets once
+    seen inside; `created_at` and `sent_at` when we learned of it and when we started it, for reads that lag.
+    """
+
+    number: int
+    generation: str
+    unit_id: str
+    stage: Stage = Stage.DECLARED
+    vendor_id: str | None = None
+    arn: str | None = None
+    declared: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    start_at: datetime | None = None
+    started_by_us: bool = False
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    results: tuple[DeviceResult, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether the service may still hold this unit in flight."""
+        return self.stage in (Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING)
+
+
+class Verdict(Value, frozen=True, kw_only=True):
+    """A wave judged from its devices."""
+
+    passed: bool
+    succeeded: int
+    failed: int
+    total: int
+    needed_percent: float
+    at: datetime
+
+    @property
+    def percent(self) -> float:
+        """Devices that succeeded, in percent of all; 0 for an empty wave, which never passes."""
+        return 100.0 * self.succeeded / self.total if self.total else 0.0
+
+
+class Baseline(Value, frozen=True, kw_only=True):
+    """Image and role as they were when the wave was first observed: what 'changed' is measured against."""
+
+    image: str = ""
+    role: str = ""
+
+
+class WaveRecord(Value, frozen=True, kw_only=True):
+    """One wave's memory."""
+
+    name: str
+    members: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    baseline: Baseline = Baseline()
+    verdict: Verdict | None = None
+    verdict_generation: str = ""
+
+    @property
+    def current(self) -> Attempt | None:
+        """The newest attempt, if any."""
+        return self.attempts[-1] if self.attempts else None
+
+
+class DriftStatus(StrEnum):
+    """What is being done about a drift."""
+
+    WAITING = "waiting"
+    CORRECTED = "corrected"
+    IMPOSSIBLE = "impossible"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+
+
+class Cause(StrEnum):
+    """Why the observed state differs from the declared one."""
+
+    OUT_OF_BAND_EDIT = "out-of-band edit"
+    DELETED = "deleted"
+    FOREIGN = "foreign"
+    ORPHAN = "orphan"
+    IMAGE_BYTES = "image bytes"
+    ROLE = "role"
+    VERSION = "version"
+    MEMBERSHIP = "membership"
+    VENDOR = "vendor"
+
+
+class DriftEntry(Value, frozen=True, kw_only=True):
+    """One drift's life, kept for ever: seen, acted on, closed."""
+
+    subject: str
+    field: str
+    desired: Json
+    observed: Json
+    cause: Cause
+    first_seen: datetime
+    last_seen: datetime
+    status: DriftStatus
+    action: str = ""
+    manifest: str = ""
+    closed_at: datetime | None = None
+    closed_by: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether the difference is still there, as far as we know."""
+        return self.closed_at is None
+
+
+class Condition(Value, frozen=True, kw_only=True):
+    """Ready, Reconciling or Stalled, with a PascalCase reason and a sentence."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+class Record(Value, frozen=True, kw_only=True):
+    """A rollout's memory; `revision` is the journal's, not the content's."""
+
+    environment: str
+    name: str
+    generation: str = ""
+    manifest: str = ""
+    source: str = ""
+    version: str = ""
+    phase: Phase = Phase.PENDING
+    waves: tuple[WaveRecord, ...] = ()
+    intents: tuple[Intent, ...] = ()
+    drift: tuple[DriftEntry, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    requeue_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """The journal's key."""
+        return f"{self.environment}/{self.name}"
+
+    def wave(self, name: str) -> WaveRecord | None:
+        """Find a wave's memory by name."""
+        return next((w for w in self.waves if w.name == name), None)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt of every wave, oldest first within a wave."""
+        return tuple(a for w in self.waves for a in w.attempts)
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do or to watch for this generation."""
+        return self.phase is Phase.SUCCEEDED and not self.intents and not any(a.live for a in self.attempts)
+
+
+class Event(Value, frozen=True, kw_only=True):
+    """One line of a rollout's history, written in the same commit as the record it explains."""
+
+    at: datetime
+    kind: str
+    subject: str
+    message: str
+    data: JsonObject = {}
+
+
+def tally(results: tuple[DeviceResult, ...]) -> dict[Outcome, int]:
+    """Count results by outcome, zero for those not seen."""
+    counts = dict.fromkeys(Outcome, 0)
+    for result in results:
+        counts[result.outcome] += 1
+    return counts

@@ -1,0 +1,238 @@
+"""What a `Rollout` manifest declares, after reading, validating and resolving: one frozen value.
+
+Field meanings, limits and examples stand in schemas/v1/rollout.schema.json (`otactl explain FIELD`); names here are the
+same in snake_case, so a validated document converts without a table.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from controller.model.value import JsonObject, Value, canonical_digest
+
+
+class Firmware(Value, frozen=True, kw_only=True):
+    """The image to install: content-addressed, so equal URIs mean equal bytes."""
+
+    version: str
+    image: str
+    sha256: str
+    size_bytes: int
+
+
+class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuota"):
+    """The `fuota` block: one AWS IoT Wireless FUOTA task per wave and attempt."""
+
+    rf_region: str
+    role: str
+    redundancy_percent: int
+    data_rate: int | None = None
+    fragment_size_bytes: int | None = None
+    fragment_interval_ms: int | None = None
+    descriptor: str | None = None
+    description: str | None = None
+    start_lead: str = "35m"
+    tags: dict[str, str] = {}
+
+
+class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="otaUpdate"):
+    """The `otaUpdate` block, validated but not driven yet: `plan` holds it by name."""
+
+    document: JsonObject
+
+
+class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"):
+    """The `tuya` block, validated but not driven yet: `plan` holds it by name."""
+
+    document: JsonObject
+
+
+BackendSpec = FuotaSpec | OtaUpdateSpec | TuyaSpec
+
+
+class Device(Value, frozen=True, kw_only=True):
+    """One single-device target: `id` as the service names it, or a DevEUI, with the labels of its CSV row."""
+
+    id: str | None = None
+    dev_eui: str | None = None
+    labels: dict[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        """The target key: `device:<id>` or `devEui:<eui>`, stable across runs."""
+        return f"device:{self.id}" if self.id is not None else f"devEui:{self.dev_eui}"
+
+
+class Targets(Value, frozen=True, kw_only=True):
+    """Who gets the image. Exactly one kind is non-empty (policy `mixed_targets`)."""
+
+    multicast_groups: tuple[str, ...] = ()
+    wireless_devices: tuple[Device, ...] = ()
+    things: tuple[Device, ...] = ()
+    thing_groups: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every target by its key (`group:…`, `thingGroup:…`, `device:…`, `devEui:…`), sorted: declared membership."""
+        singles = (*self.wireless_devices, *self.things, *self.devices)
+        groups = (*(f"group:{g}" for g in self.multicast_groups), *(f"thingGroup:{g}" for g in self.thing_groups))
+        return tuple(sorted({*groups, *(d.key for d in singles)}))
+
+
+class Gate(Value, frozen=True, kw_only=True):
+    """When a wave counts as good enough to go on."""
+
+    min_success_percent: float = 100.0
+    min_reported: int | None = None
+    max_failures: int | None = None
+    silence_after: str | None = None
+    soak: str | None = None
+    weights: dict[str, float] = {}
+
+
+class Requires(Value, frozen=True, kw_only=True):
+    """What must be there before a wave starts."""
+
+    approval: str
+
+
+class Wave(Value, frozen=True, kw_only=True):
+    """One step of a rollout: its targets, or a cumulative percent of `spec.targets`."""
+
+    name: str
+    targets: Targets | None = None
+    percent: float | None = None
+    gate: Gate | None = None
+    requires: Requires | None = None
+
+
+class Retry(Value, frozen=True, kw_only=True):
+    """Which failures are tried again, how often, and with how much more redundancy."""
+
+    attempts: int = 1
+    on: tuple[str, ...] = ()
+    backoff: str | None = None
+    raise_redundancy_percent: int | None = None
+
+
+class VersionProof(Value, frozen=True, kw_only=True):
+    """Where a device tells the version it runs."""
+
+    shadow: str | None = None
+    attribute: str | None = None
+    index_query: str | None = None
+    module: str | None = None
+
+
+class VersionConfirm(Value, frozen=True, kw_only=True):
+    """Success is the reported version, `within` a time after the transfer."""
+
+    version: VersionProof
+    within: str | None = None
+
+
+class Strategy(Value, frozen=True, kw_only=True):
+    """Waves in order and how each is judged."""
+
+    waves: tuple[Wave, ...]
+    gate: Gate = Gate()
+    retry: Retry | None = None
+    on_failure: Literal["pause", "abort"] = "pause"
+    confirm: Literal["transfer"] | VersionConfirm = "transfer"
+
+
+class Window(Value, frozen=True, kw_only=True):
+    """A time in which sessions may, or may not, be on air."""
+
+    kind: Literal["allow", "deny"]
+    schedule: str
+    duration: str
+    time_zone: str
+    overrun: Literal["finish", "doNotStart"] = "doNotStart"
+
+
+class Ignore(Value, frozen=True, kw_only=True):
+    """A drift someone knows and accepts, with a reason and an end."""
+
+    field: str
+    reason: str
+    until: datetime | None = None
+
+
+class DriftPolicy(Value, frozen=True, kw_only=True):
+    """Whether drift is corrected while that is possible, or only reported."""
+
+    mode: Literal["correct", "report"] = "correct"
+    ignore: tuple[Ignore, ...] = ()
+    watch: str | None = None
+
+
+class Approval(Value, frozen=True, kw_only=True):
+    """A person's consent to a wave, named by the approval digest. `by` is self-asserted."""
+
+    wave: str
+    role: str
+    by: str
+    digest: str
+    at: datetime
+
+
+class Suspend(Value, frozen=True, kw_only=True):
+    """Holds the rollout until the field is removed."""
+
+    reason: str
+    owner: str
+
+
+class Abort(Value, frozen=True, kw_only=True):
+    """Ends the rollout."""
+
+    reason: str
+
+
+class Source(Value, frozen=True, kw_only=True):
+    """Where the manifest came from: path as given, and the sha256 of the file's bytes."""
+
+    file: str
+    digest: str
+
+
+class Rollout(Value, frozen=True, kw_only=True):
+    """One rollout as declared, every reference (`${stack:…}`, CSV file) resolved."""
+
+    name: str
+    environment: str
+    firmware: Firmware
+    backend: BackendSpec
+    strategy: Strategy
+    source: Source
+    labels: dict[str, str] = {}
+    targets: Targets | None = None
+    windows: tuple[Window, ...] = ()
+    drift: DriftPolicy = DriftPolicy()
+    approvals: tuple[Approval, ...] = ()
+    suspend: Suspend | None = None
+    abort: Abort | None = None
+    cleanup: Literal["afterResults", "never"] = "afterResults"
+
+    def targets_of(self, wave: Wave) -> Targets:
+        """The targets a wave names itself, or the rollout's for a wave by percent."""
+        return wave.targets or self.targets or Targets()
+
+    def gate_of(self, wave: Wave) -> Gate:
+        """The wave's own gate, or the rollout's."""
+        return wave.gate or self.strategy.gate
+
+    @property
+    def backend_kind(self) -> Literal["fuota", "otaUpdate", "tuya"]:
+        """Which of the three blocks the manifest has."""
+        if isinstance(self.backend, FuotaSpec):
+            return "fuota"
+        return "otaUpdate" if isinstance(self.backend, OtaUpdateSpec) else "tuya"
+
+    @property
+    def generation(self) -> str:
+        """The spec digest that names units: over what devices receive, never over how we watch (decision 0002)."""
+        return canonical_digest({"environment": self.environment, "firmware": self.firmware, "backend": self.backend})

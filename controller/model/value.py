@@ -1,0 +1,34 @@
+"""The base of every value in the product: frozen, compared by content, JSON in camelCase."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+# Nested values are `object`: msgspec cannot resolve a recursive alias (its TypeError names the forward reference).
+Json = None | bool | int | float | str | list[object] | dict[str, object]
+JsonObject = dict[str, object]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A frozen record; `msgspec.convert` builds it from a validated document, `msgspec.to_builtins` gives JSON back."""
+
+
+def canonical_digest(value: object) -> str:
+    """Name a value by content: sha256 hex over its JSON with sorted keys (msgspec's deterministic order)."""
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration as manifests write it: `90s`, `35m`, `12h`, `7d` (the schema holds the pattern)."""
+    return timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+
+
+def iso(moment: datetime) -> str:
+    """Write a moment for people and machines alike: UTC, whole seconds, `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

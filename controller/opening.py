@@ -1,0 +1,115 @@
+"""An open unit's way to its start: set right what differs, fill it, check everything, let it go.
+
+1. Differences come first, members next, the start last; each is a rung of its own kind and never mixed with a start.
+2. An ignored drift is left alone and does not hold the start; a drift that is only reported does.
+3. The start lies far enough ahead for the service and for a late process: the call says until when it may be sent.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from controller import differences, ledger, lifecycle, readiness, strategy
+from controller.actions import (
+    Action,
+    AddMembers,
+    Finding,
+    Hold,
+    MarkUnit,
+    RemoveMembers,
+    StartUnit,
+    UnitDeclaration,
+    UpdateUnit,
+)
+from controller.model import Attempt, FuotaSpec, Unit, Wave, WaveRecord, duration
+from controller.situation import Plan, Shape, Situation
+
+POLL = timedelta(seconds=60)
+RECHECK = timedelta(minutes=5)
+START_MARGIN = timedelta(minutes=1)
+
+
+def settling(attempt: Attempt) -> tuple[Hold, ...]:
+    """Our own call is not to be seen yet."""
+    text = f"{attempt.unit_id}: what we sent is not to be seen yet; looking again"
+    return (Hold(reason="reads_are_behind", message=text),)
+
+
+def marks(
+    declared: UnitDeclaration, shape: Shape, unit: Unit, ignored: frozenset[str] = frozenset()
+) -> tuple[Action, ...]:
+    """What restores our owner mark and the declared tags, if anything must."""
+    _, desired = shape.desired(declared)
+    wrong = [k for k in differences.changed_marks(desired, unit) if f"tags.{k}" not in ignored]
+    strange = tuple(k for k in differences.foreign_marks(desired, unit) if f"tags.{k}" not in ignored)
+    if not wrong and not strange:
+        return ()
+    why = "tags differ: " + ", ".join((*wrong, *strange))
+    return (MarkUnit(unit=declared, arn=unit.arn, remove=strange, reason=why),)
+
+
+def open_plan(
+    at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]
+) -> Plan:
+    """An open unit: set right what differs, fill it, then start it."""
+    carried = attempt.generation != at.rollout.generation
+    unit = lifecycle.find_unit(attempt, at.seen)
+    if unit is None:
+        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    number = 1 if carried else attempt.number
+    declared = strategy.declare(at.rollout, at.environment, wave, number, known)
+    fields, _ = shape.desired(declared)
+    drifted = [f for f in found if f.subject == unit.unit_id and f.correctable]
+    kept = [f for f in drifted if not ledger.acknowledged(f, at.rollout.drift, at.now)]
+    ignored = frozenset({f.field for f in drifted} - {f.field for f in kept})
+    if kept and at.rollout.drift.mode == "report":
+        names = ", ".join(f.field for f in kept)
+        hold = Hold(
+            reason="drift_is_only_reported",
+            message=f"{unit.unit_id}: {names} differ; set them back, ignore them, or declare drift.mode correct",
+            stalled=True,
+        )
+        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    actions: list[Action] = []
+    changed = tuple(n for n in differences.changed_fields(fields, unit) if n not in ignored)
+    if changed:
+        why = ("the manifest changed: " if carried else "drift: ") + ", ".join(changed)
+        actions.append(UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=changed, reason=why))
+    actions += marks(declared, shape, unit, ignored)
+    actions += _members(declared, unit, ignored, attempt)
+    if actions:
+        return at.plan(*actions, findings=found, wave=wave.name)
+    holds = readiness.may_start(declared, at.seen, at.environment.region)
+    if holds:
+        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    return _start(at, shape, declared, unit, found)
+
+
+def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], attempt: Attempt) -> list[Action]:
+    wanted, inside = set(declared.members), set(unit.members)
+    missing = tuple(sorted(k for k in wanted - inside if f"members.{k}" not in ignored))
+    strange = tuple(sorted(k for k in inside - wanted if f"members.{k}" not in ignored))
+    actions: list[Action] = []
+    if strange:
+        why = f"{len(strange)} inside that the wave does not declare"
+        actions.append(RemoveMembers(unit=declared, vendor_id=unit.vendor_id, members=strange, reason=why))
+    if missing:
+        back = "put back" if any(k in attempt.members for k in missing) else "to put in"
+        why = f"{len(missing)} of {len(wanted)} {back}"
+        actions.append(AddMembers(unit=declared, vendor_id=unit.vendor_id, members=missing, reason=why))
+    return actions
+
+
+def _start(at: Situation, shape: Shape, declared: UnitDeclaration, unit: Unit, found: tuple[Finding, ...]) -> Plan:
+    lead = timedelta(seconds=shape.capabilities.minimum_lead_seconds) + START_MARGIN
+    if isinstance(declared.backend, FuotaSpec):
+        lead = max(lead, duration(declared.backend.start_lead))
+    start_at = at.now + lead
+    whole = start_at.replace(second=0, microsecond=0)
+    start_at = whole if whole == start_at else whole + timedelta(minutes=1)
+    undecided = [r for r in (at.seen.role,) if r is not None and "undecided" in (r.trusts, r.reads)]
+    why = "every member is in, every check passed"
+    if undecided:
+        why += f"; not decided here: {undecided[0].why}"
+    action = StartUnit(unit=declared, vendor_id=unit.vendor_id, start_at=start_at, reason=why)
+    return at.plan(action, findings=found, wave=declared.wave)

@@ -1,0 +1,188 @@
+"""What the journal is told before a rung is sent, and after: intents first, outcomes then.
+
+1. `intend` is committed before the first call of a rung; `settle` after the last.
+2. A call whose outcome is unknown leaves no trace but its event: the next look tells what became of it. Only a create
+   keeps its intent, because only its recorded parameters can be sent again.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import msgspec
+
+from controller import differences
+from controller.actions import (
+    Action,
+    AddMembers,
+    Call,
+    CreateUnit,
+    DeleteUnit,
+    Receipt,
+    RemoveMembers,
+    ResendCreate,
+    StartUnit,
+    UnitDeclaration,
+    UpdateUnit,
+    name_of,
+    unit_of,
+)
+from controller.model import (
+    Attempt,
+    Baseline,
+    Event,
+    Intent,
+    JsonObject,
+    Observation,
+    Record,
+    RecordedCall,
+    Stage,
+    Value,
+    WaveRecord,
+    iso,
+)
+
+
+class Result(Value, frozen=True, kw_only=True):
+    """What became of one call: a receipt, or an error; `unknown` when the service may have acted."""
+
+    key: str
+    receipt: Receipt | None = None
+    error: str = ""
+    unknown: bool = False
+
+
+def recorded(call: Call) -> RecordedCall:
+    """A call as the journal and JSON outputs show it: blobs as base64, times as ISO 8601."""
+    parameters = {name: _plain(value) for name, value in call.parameters.items()}
+    return RecordedCall(service=call.service, operation=call.operation, parameters=parameters)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observation, now: datetime) -> Record:
+    """Remember what is about to be done."""
+    moved = record
+    if isinstance(action, CreateUnit):
+        moved = _declare(moved, action.unit, seen)
+    elif isinstance(action, StartUnit):
+        moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
+    start_at = action.start_at if isinstance(action, StartUnit) else None
+    why = action.why if isinstance(action, DeleteUnit) else ""
+    known = {i.key for i in moved.intents}
+    fresh = tuple(
+        Intent(
+            action=name_of(action), unit_id=unit_of(action), key=call.key, call=recorded(call), at=now,
+            start_at=start_at, why=why,
+        )
+        for call in calls
+        if call.key not in known
+    )  # fmt: skip
+    return msgspec.structs.replace(moved, intents=(*moved.intents, *fresh))
+
+
+def settle(
+    record: Record, action: Action, results: Iterable[Result], desired: JsonObject, now: datetime
+) -> tuple[Record, tuple[Event, ...]]:
+    """Remember what became of it. `desired` are the fields the unit was declared with."""
+    answers = tuple(results)
+    done = {r.key: r.receipt for r in answers if r.receipt is not None}
+    failed = [r for r in answers if r.error]
+    moved = record
+    if done:
+        moved = _fold(moved, action, done, len(done) == len(answers), desired, now)
+    creating = isinstance(action, CreateUnit | ResendCreate)
+    cleared = {r.key for r in answers if not (creating and r.unknown)}
+    moved = msgspec.structs.replace(moved, intents=tuple(i for i in moved.intents if i.key not in cleared))
+    events = []
+    if done:
+        text = f"{name_of(action)}: {action.reason}"
+        events.append(Event(at=now, kind="sent", subject=unit_of(action), message=text, data={"calls": len(done)}))
+    if failed:
+        text = f"{name_of(action)}: {failed[0].error}"
+        data: JsonObject = {"calls": len(failed), "unknown": any(r.unknown for r in failed)}
+        events.append(Event(at=now, kind="failed", subject=unit_of(action), message=text, data=data))
+    return moved, tuple(events)
+
+
+def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record:
+    attempt = Attempt(number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id)
+
+    def add(wave: WaveRecord) -> WaveRecord:
+        if any(a.unit_id == unit.unit_id for a in wave.attempts):
+            return wave
+        anew = not any(a.generation == unit.generation for a in wave.attempts)
+        baseline = differences.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
+        members = () if anew else wave.members
+        return msgspec.structs.replace(wave, attempts=(*wave.attempts, attempt), baseline=baseline, members=members)
+
+    return _wave(record, unit.wave, add)
+
+
+def _wave(record: Record, name: str, change: Callable[[WaveRecord], WaveRecord]) -> Record:
+    waves = record.waves if record.wave(name) else (*record.waves, WaveRecord(name=name))
+    return msgspec.structs.replace(record, waves=tuple(change(w) if w.name == name else w for w in waves))
+
+
+def _attempt(record: Record, wanted: Callable[[Attempt], bool], change: Callable[[Attempt], Attempt]) -> Record:
+    waves = tuple(
+        msgspec.structs.replace(w, attempts=tuple(change(a) if wanted(a) else a for a in w.attempts))
+        for w in record.waves
+    )
+    return msgspec.structs.replace(record, waves=waves)
+
+
+def _fold(
+    record: Record, action: Action, done: dict[str, Receipt], whole: bool, desired: JsonObject, now: datetime
+) -> Record:
+    def mine(attempt: Attempt) -> bool:
+        vendor_id = getattr(action, "vendor_id", None)
+        return attempt.unit_id == unit_of(action) or (vendor_id is not None and attempt.vendor_id == vendor_id)
+
+    def change(attempt: Attempt) -> Attempt:
+        replace = msgspec.structs.replace
+        match action:
+            case CreateUnit() | ResendCreate():
+                receipt = next(iter(done.values()))
+                return replace(
+                    attempt, stage=Stage.OPEN, vendor_id=receipt.vendor_id,
+                    arn=receipt.arn, created_at=now, declared=tuple(sorted(desired)),
+                )  # fmt: skip
+            case UpdateUnit(unit=unit):
+                return replace(
+                    attempt, unit_id=unit.unit_id, generation=unit.generation, number=unit.attempt,
+                    declared=tuple(sorted({*attempt.declared, *desired})),
+                )  # fmt: skip
+            case AddMembers():
+                added = {m for m in action.members if member_key(action, m) in done}
+                return replace(attempt, members=tuple(sorted({*attempt.members, *added})))
+            case RemoveMembers():
+                taken = {m for m in action.members if member_key(action, m) in done}
+                return replace(attempt, members=tuple(sorted({*attempt.members} - taken)))
+            case StartUnit():
+                return replace(
+                    attempt, stage=Stage.SCHEDULED, start_at=action.start_at, started_by_us=True, sent_at=now
+                )
+            case DeleteUnit():
+                return replace(attempt, stage=Stage.CLEANED if action.why == "cleanup" else Stage.SUPERSEDED)
+            case _:
+                return attempt
+
+    return _attempt(record, mine, change) if whole or isinstance(action, AddMembers | RemoveMembers) else record
+
+
+def member_key(action: AddMembers | RemoveMembers, member: str) -> str:
+    """The key of the call that moves one member, by which its receipt is found."""
+    return f"{name_of(action)}/{action.unit.unit_id}/{member}"

@@ -1,0 +1,179 @@
+"""What will be done after the next rung, by the same look over the state each rung is expected to leave.
+
+1. Expectations are plain: calls succeed, members get in, groups get ready, every device answers with success. What the
+   outlook shows is the road, not the weather.
+2. Ids the service gives are written `<id>` and `<arn>`.
+3. A hold that needs a human ends the outlook; one that only waits is expected to pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from controller.actions import (
+    Action,
+    AddMembers,
+    Call,
+    CreateUnit,
+    DeleteUnit,
+    Hold,
+    MarkUnit,
+    Receipt,
+    RemoveMembers,
+    ResendCreate,
+    StartUnit,
+    UpdateUnit,
+    unit_of,
+)
+from controller.jobs import Done, Job
+from controller.lifecycle import SETTLE
+from controller.look import Look, decide, intended, settled
+from controller.model import (
+    DeviceResult,
+    Environment,
+    Observation,
+    Outcome,
+    Rollout,
+    TargetFacts,
+    Unit,
+    UnitPhase,
+    Value,
+)
+from controller.outcomes import Result
+from controller.situation import Shape
+
+RUNGS = 60
+ID, ARN = "<id>", "<arn>"
+
+
+class Rung(Value, frozen=True, kw_only=True):
+    """One action with its exact calls, as `plan` prints it."""
+
+    action: Action
+    calls: tuple[Call, ...]
+
+
+Lower = Callable[[Action, Observation], tuple[Call, ...]]
+
+
+def rungs(look: Look, lower: Lower) -> tuple[Rung, ...]:
+    """The actions of a look with their calls."""
+    return tuple(Rung(action=a, calls=lower(a, look.seen)) for a in look.plan.actions)
+
+
+def outlook(
+    environment: Environment,
+    rollout: Rollout,
+    first: Look,
+    shape: Shape,
+    lower: Lower,
+    refused: tuple[Hold, ...],
+    now: datetime,
+) -> tuple[Rung, ...]:
+    """The rungs after the first look's, to the end of the rollout or to where a human is needed."""
+    later: list[Rung] = []
+    look, moment = first, now
+    for number in range(RUNGS):
+        ready = rungs(look, lower)
+        if number:
+            later += [msgspec.structs.replace(r, calls=tuple(_masked(c) for c in r.calls)) for r in ready]
+        if not ready and (any(h.stalled or h.reason == "suspended" for h in look.plan.holds) or not _more(look)):
+            break
+        record = intended(look, [(r.action, r.calls) for r in ready], moment)
+        done = [_expected(rollout, r) for r in ready]
+        record, _ = settled(record, done, shape, moment)
+        seen = look.seen
+        for rung in ready:
+            seen = _after(seen, rung.action, shape)
+        moment += SETTLE + timedelta(seconds=1)
+        if not ready:
+            seen = _time_passes(seen)
+            moment = max(moment, look.plan.requeue_at or moment)
+        look = decide(environment, rollout, record, seen, shape, refused, moment)
+    return tuple(later)
+
+
+def _ids(unit_id: str) -> tuple[str, str]:
+    """Stand-ins for the id and ARN the service will give a unit, told apart inside, shown alike."""
+    return f"{ID}{unit_id}", f"{ARN}{unit_id}"
+
+
+def _masked(call: Call) -> Call:
+    shown = {
+        name: mark if isinstance(value, str) and value.startswith(mark) else value
+        for name, value in call.parameters.items()
+        for mark in (ARN if str(value).startswith(ARN) else ID,)
+    }
+    return msgspec.structs.replace(call, parameters=shown)
+
+
+def _more(look: Look) -> bool:
+    return look.plan.requeue_at is not None
+
+
+def _expected(rollout: Rollout, rung: Rung) -> Done:
+    vendor_id, arn = _ids(unit_of(rung.action))
+    receipts = [Result(key=c.key, receipt=Receipt(key=c.key, vendor_id=vendor_id, arn=arn)) for c in rung.calls]
+    job = Job(rollout=rollout.name, action=rung.action, calls=rung.calls)
+    return Done(job=job, results=tuple(receipts))
+
+
+def _after(seen: Observation, action: Action, shape: Shape) -> Observation:
+    """The observation an action is expected to lead to."""
+    replace = msgspec.structs.replace
+    if isinstance(action, CreateUnit | ResendCreate):
+        fields, marks = shape.desired(action.unit)
+        members = () if shape.capabilities.members_after_create else action.unit.members
+        phase = UnitPhase.OPEN if shape.capabilities.starts_explicitly else UnitPhase.RUNNING
+        vendor_id, arn = _ids(action.unit.unit_id)
+        unit = Unit(
+            unit_id=action.unit.unit_id, phase=phase, vendor_id=vendor_id, arn=arn, fields=fields, marks=marks, members=members
+        )  # fmt: skip
+        return replace(seen, units=(*seen.units, unit))
+    if isinstance(action, DeleteUnit):
+        return replace(seen, units=tuple(u for u in seen.units if u.vendor_id != action.vendor_id))
+    units = tuple(_changed(u, action, shape) if _is_of(u, action) else u for u in seen.units)
+    return replace(seen, units=units)
+
+
+def _is_of(unit: Unit, action: Action) -> bool:
+    return (
+        unit.arn == action.arn if isinstance(action, MarkUnit) else unit.vendor_id == getattr(action, "vendor_id", "")
+    )
+
+
+def _changed(unit: Unit, action: Action, shape: Shape) -> Unit:
+    replace = msgspec.structs.replace
+    match action:
+        case UpdateUnit(unit=declared):
+            fields, _ = shape.desired(declared)
+            return replace(unit, unit_id=declared.unit_id, fields={**unit.fields, **fields})
+        case MarkUnit(unit=declared):
+            _, marks = shape.desired(declared)
+            kept = {k: v for k, v in unit.marks.items() if k not in action.remove}
+            return replace(unit, marks={**kept, **marks})
+        case AddMembers():
+            return replace(unit, members=tuple(sorted({*unit.members, *action.members})))
+        case RemoveMembers():
+            return replace(unit, members=tuple(sorted({*unit.members} - {*action.members})))
+        case StartUnit(start_at=start_at):
+            return replace(unit, phase=UnitPhase.SCHEDULED, start_at=start_at)
+        case _:
+            return unit
+
+
+def _time_passes(seen: Observation) -> Observation:
+    """Scheduled units run, running ones end well, groups that were not ready become so."""
+    replace = msgspec.structs.replace
+    units = []
+    for unit in seen.units:
+        if unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
+            good = tuple(DeviceResult(device=m, outcome=Outcome.SUCCEEDED) for m in unit.members)
+            units.append(replace(unit, phase=UnitPhase.ENDED, results=good))
+        else:
+            units.append(unit)
+    targets = tuple(replace(t, ready=t.requested) if isinstance(t, TargetFacts) else t for t in seen.targets)
+    return replace(seen, units=tuple(units), targets=targets)

@@ -1,0 +1,94 @@
+"""The last full check before a start that has no way back; every check is named as the fact it forbids.
+
+1. A check looks at facts and answers a hold or nothing; it never reads and never sends.
+2. `may_create` runs before a unit is made, so a missing image costs no task; `may_start` runs all of them.
+3. What cannot be read is not assumed to be right: it holds, and names the permission that is missing.
+"""
+
+from __future__ import annotations
+
+from controller.actions import Hold, UnitDeclaration
+from controller.model import FuotaSpec, ImageFacts, Observation, RoleFacts, TargetFacts
+
+_NEXT_IMAGE = "push it with `otactl image push`"
+
+
+def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
+    """Everything wrong with image and role."""
+    holds: list[Hold] = []
+    if seen.image is not None:
+        holds += _image_holds(unit, seen.image, region)
+    if seen.role is not None:
+        holds += _role_holds(unit, seen.role)
+    return tuple(holds)
+
+
+def may_start(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
+    """Everything that forbids a start: image, role, and each target."""
+    holds = list(may_create(unit, seen, region))
+    facts = {t.key: t for t in seen.targets}
+    rf_region = unit.backend.rf_region if isinstance(unit.backend, FuotaSpec) else None
+    for key in unit.members:
+        target = facts.get(key)
+        if target is not None:
+            holds += _target_holds(target, rf_region)
+    return tuple(holds)
+
+
+def _stall(reason: str, message: str) -> Hold:
+    return Hold(reason=reason, message=message, stalled=True)
+
+
+def _image_holds(unit: UnitDeclaration, image: ImageFacts, region: str) -> list[Hold]:
+    firmware = unit.firmware
+    where = firmware.image
+    if image.unreadable:
+        return [_stall("image_is_unreadable", f"{where}: {image.unreadable}")]
+    if not image.exists:
+        return [_stall("image_is_missing", f"{where} does not exist; {_NEXT_IMAGE}")]
+    holds = []
+    if image.size_bytes != firmware.size_bytes:
+        text = f"{where} has {image.size_bytes} bytes, the manifest says {firmware.size_bytes}; {_NEXT_IMAGE}"
+        holds.append(_stall("image_size_differs", text))
+    if image.sha256 is None:
+        text = f"the store shows no sha256 of {where}, so its bytes are not proved; {_NEXT_IMAGE}"
+        holds.append(_stall("image_digest_is_unproved", text))
+    elif image.sha256 != firmware.sha256:
+        text = f"{where} has sha256 {image.sha256}, the manifest says {firmware.sha256}; {_NEXT_IMAGE}"
+        holds.append(_stall("image_digest_differs", text))
+    if image.region is not None and image.region != region:
+        text = f"the bucket of {where} is in {image.region}, the service reads it in {region}; use a bucket there"
+        holds.append(_stall("image_region_differs", text))
+    return holds
+
+
+def _role_holds(unit: UnitDeclaration, role: RoleFacts) -> list[Hold]:
+    name = unit.backend.role if isinstance(unit.backend, FuotaSpec) else "the role"
+    if role.unreadable:
+        return [_stall("role_is_unreadable", f"{name}: {role.unreadable}")]
+    if not role.exists:
+        return [_stall("role_is_missing", f"{name} does not exist; provision it with `pulumi up`")]
+    holds = []
+    if role.trusts == "no":
+        text = f"{name}: {role.why}; mend its trust policy with `pulumi up`"
+        holds.append(_stall("role_does_not_trust_service", text))
+    if role.reads == "no":
+        holds.append(_stall("role_may_not_read_image", f"{name}: {role.why}; mend its policy with `pulumi up`"))
+    return holds
+
+
+def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
+    if not target.exists:
+        text = f"target {target.key} does not exist in this account and Region; mend the manifest"
+        return [_stall("target_is_missing", text)]
+    if rf_region and target.region is not None and target.region != rf_region:
+        text = f"target {target.key} is in {target.region}, the rollout says {rf_region}; mend the manifest"
+        return [_stall("target_region_differs", text)]
+    if target.requested is None or target.ready is None:
+        return []
+    if target.requested == 0:
+        return [_stall("target_is_empty", f"group {target.key} has no devices; add some or take it out of the wave")]
+    if target.ready < target.requested:
+        text = f"group {target.key}: {target.ready} of {target.requested} devices are ready for multicast; waiting"
+        return [Hold(reason="target_is_not_ready", message=text)]
+    return []

@@ -1,0 +1,239 @@
+"""The pass: observe, plan, send, record, until no rung is ready; then say when to come back.
+
+1. Nothing is sent for a look that is older than the pass; after sending, only rollouts that sent are looked at again.
+2. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.
+3. Intents are committed before the first call of a rung, outcomes after the last, each in one commit for all rollouts.
+4. A rollout that fails stays out of the rest of the run; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from controller.actions import Hold, name_of
+from controller.environment_ledger import environment_record
+from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError, TransientError
+from controller.executor import Executor
+from controller.jobs import Done, Job
+from controller.look import Look, decide, finished, intended, settled
+from controller.model import Environment, Observation, Phase, Record, Rollout, Survey
+from controller.ports import Backend, Commit, Journal, Lease, Stored
+from controller.reconciler_values import RolloutReport, RunReport
+
+MAX_PASSES = 40
+WORKERS = 16
+
+
+@dataclass
+class _State:
+    """One rollout during a run."""
+
+    rollout: Rollout
+    stored: Stored
+    look: Look | None = None
+    actions: list[str] = field(default_factory=list)
+    error: str = ""
+    requeue_after: float | None = None
+    last: tuple[str, ...] = ()
+
+
+class Reconciler:
+    """Drives the rollouts of one environment; everything outside comes in through the constructor."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        rollouts: tuple[Rollout, ...],
+        backends: Mapping[str, Backend],
+        journal: Journal,
+        now: Callable[[], datetime],
+        holder: str,
+        refused: Callable[[Rollout], tuple[Hold, ...]],
+        covers: Callable[[str], bool],
+    ) -> None:
+        self._environment = environment
+        self._backends = backends
+        self._journal = journal
+        self._now = now
+        self._holder = holder
+        self._refused = refused
+        self._covers = covers
+        self._lease: Lease | None = None
+        self._rollouts = rollouts
+
+    def run(self) -> RunReport:
+        """Run passes until nothing is ready. Another holder of the lease ends it at once, without an error."""
+        held = self._journal.lease(self._environment.name)
+        if held is not None and held.holder != self._holder and held.expires_at > self._now():
+            try:  # the journal knows whether that holder still lives
+                self._lease = self._journal.acquire(self._environment.name, self._holder, self._now())
+            except LeaseHeldError as error:
+                return RunReport(passes=0, lease_held_by=error.holder)
+        stored = self._journal.load_all(self._environment.name)
+        states = [
+            _State(r, stored.get(r.name) or Stored(record=Record(environment=r.environment, name=r.name), revision=0))
+            for r in self._rollouts
+        ]
+        try:
+            passes = self._passes([s for s in states if not finished(s.rollout, s.stored.record)], stored)
+        except LeaseHeldError as error:
+            return RunReport(passes=0, lease_held_by=error.holder)
+        finally:
+            if self._lease is not None:
+                self._journal.release(self._lease, self._now())
+        return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states))
+
+    def _passes(self, todo: list[_State], stored: dict[str, Stored]) -> int:
+        passes = 0
+        while passes < MAX_PASSES:
+            passes += 1
+            surveys = self._survey(todo)
+            if passes == 1:
+                self._environment_drift(surveys, stored)
+            todo = [s for s in todo if not s.error]
+            with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+                list(pool.map(partial(self._observe, surveys), todo))
+            todo = [s for s in todo if not s.error]
+            jobs = self._commit_intents(todo)
+            if not jobs:
+                return passes
+            sent = self._send(jobs)
+            self._commit_outcomes(todo, sent)
+            names = {done.job.rollout for done in sent}
+            todo = [s for s in todo if s.rollout.name in names and not s.error]
+        return passes
+
+    def _survey(self, todo: list[_State]) -> dict[str, Survey]:
+        surveys: dict[str, Survey] = {}
+        for kind, backend in self._backends.items():
+            mine = [s for s in todo if s.rollout.backend_kind == kind]
+            if not mine and kind not in surveys and todo:
+                continue
+            try:
+                surveys[kind] = backend.survey()
+                self._check_account(surveys[kind].account)
+            except OtactlError as error:
+                for state in mine:
+                    _fail(state, error)
+        return surveys
+
+    def _check_account(self, account: str) -> None:
+        if account != self._environment.account:
+            text = f"these credentials are of account {account}, environment {self._environment.name} is "
+            raise StalledError("AccountDiffers", f"{text}{self._environment.account}; use the right role")
+
+    def _observe(self, surveys: dict[str, Survey], state: _State) -> None:
+        rollout = state.rollout
+        backend = self._backends.get(rollout.backend_kind)
+        refused = self._refused(rollout)
+        try:
+            if backend is None or rollout.backend_kind not in surveys:
+                seen = Observation()
+            else:
+                seen = backend.observe(rollout, state.stored.record, surveys[rollout.backend_kind])
+            state.look = decide(self._environment, rollout, state.stored.record, seen, backend, refused, self._now())
+        except OtactlError as error:
+            _fail(state, error)
+
+    def _commit_intents(self, todo: list[_State]) -> list[Job]:
+        commits: list[Commit] = []
+        jobs: list[Job] = []
+        for state in todo:
+            look = state.look
+            if look is None:
+                continue
+            plan = tuple(f"{name_of(a)} {a.reason}" for a in look.plan.actions)
+            backend = self._backends.get(state.rollout.backend_kind)
+            if plan and plan == state.last:
+                state.error = f"{plan[0]}: was sent and is still needed; looking again later"
+                state.requeue_after = 60.0
+                plan = ()
+            state.last = plan
+            lowered = [(a, backend.lower(a, look.seen)) for a in look.plan.actions] if plan and backend else []
+            record = intended(look, lowered, self._now())
+            if record != state.stored.record:
+                commits.append(Commit(record=record, expected_revision=state.stored.revision, events=look.events))
+            jobs += [Job(rollout=state.rollout.name, action=a, calls=calls) for a, calls in lowered]
+        self._commit(commits, todo)
+        return [job for job in jobs if not next(s for s in todo if s.rollout.name == job.rollout).error]
+
+    def _send(self, jobs: list[Job]) -> tuple[Done, ...]:
+        done: list[Done] = []
+        for kind, backend in self._backends.items():
+            mine = [j for j in jobs if self._kind(j.rollout) == kind]
+            if mine:
+                done += Executor(backend.send, self._now).run(mine)
+        return tuple(done)
+
+    def _kind(self, name: str) -> str:
+        return next(r.backend_kind for r in self._rollouts if r.name == name)
+
+    def _commit_outcomes(self, todo: list[_State], sent: tuple[Done, ...]) -> None:
+        commits = []
+        for state in todo:
+            mine = [d for d in sent if d.job.rollout == state.rollout.name]
+            backend = self._backends.get(state.rollout.backend_kind)
+            if not mine or backend is None:
+                continue
+            state.actions += [name_of(d.job.action) for d in mine]
+            record, events = settled(state.stored.record, mine, backend, self._now())
+            stalled = next((d.stalled for d in mine if d.stalled), "")
+            waits = [d.retry_after for d in mine if d.retry_after is not None]
+            if stalled or waits:
+                state.error = stalled or next(d.error for d in mine if d.error)
+                state.requeue_after = max(waits) if waits else 300.0
+            commits.append(Commit(record=record, expected_revision=state.stored.revision, events=events))
+        self._commit(commits, todo)
+
+    def _commit(self, commits: list[Commit], todo: list[_State]) -> None:
+        if not commits:
+            return
+        self._lease = self._journal.acquire(self._environment.name, self._holder, self._now())
+        revisions = self._journal.commit(tuple(commits), self._lease.fencing)
+        written = {c.record.name: c.record for c in commits}
+        for state in todo:
+            name = state.rollout.name
+            if name in revisions:
+                state.stored = Stored(record=written[name], revision=revisions[name])
+
+    def _environment_drift(self, surveys: dict[str, Survey], stored: dict[str, Stored]) -> None:
+        for kind, survey in surveys.items():
+            if survey.account != self._environment.account:
+                continue
+            names = frozenset(r.name for r in self._rollouts)
+            commits = environment_record(
+                self._environment, survey, self._backends[kind].capabilities, stored, names, self._covers, self._now()
+            )
+            if commits:
+                self._lease = self._journal.acquire(self._environment.name, self._holder, self._now())
+                self._journal.commit(commits, self._lease.fencing)
+
+    def _report(self, state: _State) -> RolloutReport:
+        look, record = state.look, state.stored.record
+        phase = record.phase
+        if state.error and phase not in (Phase.FAILED, Phase.SUCCEEDED):
+            phase = Phase.STALLED
+        requeue = state.requeue_after
+        if requeue is None and look is not None and look.plan.requeue_at is not None:
+            requeue = (look.plan.requeue_at - self._now()) / timedelta(seconds=1)
+        return RolloutReport(
+            name=state.rollout.name,
+            environment=self._environment.name,
+            phase=phase.value,
+            wave=look.plan.wave if look is not None else "",
+            actions=tuple(state.actions),
+            holds=look.plan.holds if look is not None else (),
+            requeue_after_seconds=max(1, round(requeue)) if requeue is not None else None,
+            error=state.error,
+        )
+
+
+def _fail(state: _State, error: OtactlError) -> None:
+    state.error = f"{error.reason}: {error}" if isinstance(error, StalledError) else str(error)
+    state.requeue_after = error.retry_after if isinstance(error, TransientError) else 300.0
+    if isinstance(error, ConflictError):
+        state.requeue_after = 30.0

@@ -1,0 +1,194 @@
+"""A plan told to people and machines from one value: text, Markdown for pull requests, JSON by schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from controller.actions import Action, Finding, Hold, name_of
+from controller.lorawan.session import SessionPlan
+from controller.model import JsonObject, RecordedCall, Value, canonical_digest, iso
+from controller.outcomes import recorded
+from controller.outlook import Rung
+
+
+class PlannedRollout(Value, frozen=True, kw_only=True):
+    """What `plan` says of one rollout."""
+
+    name: str
+    environment: str
+    digest: str
+    next: tuple[Rung, ...] = ()
+    outlook: tuple[Rung, ...] = ()
+    drift: tuple[Finding, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    airtime: SessionPlan | None = None
+    notes: tuple[str, ...] = ()
+    error: str = ""
+
+
+class PlanReport(Value, frozen=True, kw_only=True):
+    """What `plan` says of everything it was given."""
+
+    offline: bool
+    rollouts: tuple[PlannedRollout, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Names the plan by content."""
+        return canonical_digest([_rollout(r) for r in self.rollouts])
+
+
+def as_json(report: PlanReport) -> str:
+    """One JSON object, keys as DESIGN section 6 fixes them."""
+    document = {
+        "digest": report.digest,
+        "offline": report.offline,
+        "rollouts": [_rollout(r) for r in report.rollouts],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _rollout(rollout: PlannedRollout) -> JsonObject:
+    document: JsonObject = {
+        "name": rollout.name,
+        "environment": rollout.environment,
+        "digest": rollout.digest,
+        "next": [_rung(r) for r in rollout.next],
+        "outlook": [_rung(r) for r in rollout.outlook],
+        "drift": [msgspec.to_builtins(f) for f in rollout.drift],
+        "holds": [
+            {"reason": h.reason, "message": h.message, "until": iso(h.until) if h.until else None}
+            for h in rollout.holds
+        ],
+        "airtime": airtime(rollout.airtime),
+        "notes": list(rollout.notes),
+    }
+    if rollout.error:
+        document["error"] = rollout.error
+    return document
+
+
+def airtime(plan: SessionPlan | None) -> JsonObject:
+    """The radio session's figures in camelCase, empty when there is no radio session to tell."""
+    if plan is None:
+        return {}
+    built = msgspec.to_builtins(plan)
+    return built if isinstance(built, dict) else {}
+
+
+def _rung(rung: Rung) -> JsonObject:
+    return {"action": name_of(rung.action), "reason": rung.action.reason, "calls": [_call(c) for c in _calls(rung)]}
+
+
+def _calls(rung: Rung) -> tuple[RecordedCall, ...]:
+    return tuple(recorded(c) for c in rung.calls)
+
+
+def _call(call: RecordedCall) -> JsonObject:
+    return {"service": call.service, "operation": call.operation, "parameters": call.parameters}
+
+
+def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
+    """A plan for a terminal: per rollout what is next, what after, what differs, what holds."""
+    lines: list[str] = []
+    for rollout in report.rollouts:
+        lines.append(f"{rollout.environment}/{rollout.name}")
+        if rollout.error:
+            lines.append(f"  error: {rollout.error}")
+        lines += [f"  note: {note}" for note in rollout.notes]
+        if rollout.airtime is not None:
+            lines.append(f"  on air: {airtime_line(rollout.airtime)}")
+        lines += [f"  hold: {h.reason}: {h.message}" for h in rollout.holds]
+        lines += [f"  drift: {_drift(f)}" for f in rollout.drift]
+        for title, group in (("next", rollout.next), ("then", rollout.outlook)):
+            for rung in group:
+                lines.append(f"  {title}: {name_of(rung.action)} {_subject(rung.action)}: {rung.action.reason}")
+                if title == "next":
+                    lines += [f"    {line}" for line in _shown(rung, all_calls)]
+        if not rollout.next and not rollout.holds and not rollout.error:
+            lines.append("  nothing to send")
+        lines.append("")
+    sending = sum(len(r.calls) for rollout in report.rollouts for r in rollout.next)
+    lines.append(f"{len(report.rollouts)} rollouts, {sending} calls next; plan {report.digest[:12]}")
+    if report.offline:
+        lines.append("offline: nothing was read from the cloud, so nothing was compared with it")
+    return "\n".join(lines)
+
+
+def _shown(rung: Rung, all_calls: bool) -> list[str]:
+    calls = _calls(rung)
+    limit = len(calls) if all_calls else 5
+    shown = [f"{c.service}:{c.operation} {json.dumps(c.parameters, ensure_ascii=False)}" for c in calls[:limit]]
+    if len(calls) > limit:
+        shown.append(f"… and {len(calls) - limit} more calls (-o json shows all)")
+    return shown
+
+
+def _subject(action: Action) -> str:
+    return getattr(action, "unit_id", "") or getattr(getattr(action, "unit", None), "unit_id", "")
+
+
+def _drift(finding: Finding) -> str:
+    return f"{finding.subject} {finding.field}: declared {finding.desired!r}, observed {finding.observed!r}"
+
+
+def airtime_line(plan: SessionPlan) -> str:
+    """The radio session in one line."""
+    hours = plan.session_seconds / 3600
+    return (
+        f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
+        f"{plan.spacing_ms / 1000:g} s: {hours:.2f} h, duty cycle {plan.duty_cycle_percent:.2f} %"
+    )
+
+
+def as_markdown(report: PlanReport) -> str:
+    """A plan for a pull request's comment."""
+    lines = [f"### otactl plan `{report.digest[:12]}`", ""]
+    if report.offline:
+        lines += ["*Offline: nothing was read from the cloud, so nothing was compared with it.*", ""]
+    for rollout in report.rollouts:
+        lines += [f"#### `{rollout.environment}/{rollout.name}`", ""]
+        if rollout.error:
+            lines += [f"**Error:** {_cell(rollout.error)}", ""]
+        if rollout.airtime is not None:
+            lines += [f"On air: {airtime_line(rollout.airtime)}", ""]
+        lines += [f"- note: {_cell(note)}" for note in rollout.notes]
+        lines += [f"- **hold** `{h.reason}`: {_cell(h.message)}" for h in rollout.holds]
+        lines += [f"- **drift** {_cell(_drift(f))}" for f in rollout.drift]
+        lines += _table(rollout.next, rollout.outlook)
+        lines += [block for rung in rollout.next for block in _details(rung)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:
+    if not following and not later:
+        return ["", "Nothing to send."]
+    rows = ["", "| when | action | unit | calls | why |", "|---|---|---|---|---|"]
+    for when, group in (("next", following), ("then", later)):
+        rows += [
+            f"| {when} | {name_of(r.action)} | `{_subject(r.action)}` | {len(r.calls)} | {_cell(r.action.reason)} |"
+            for r in group
+        ]
+    return rows
+
+
+def _details(rung: Rung) -> list[str]:
+    body = json.dumps([_call(c) for c in _calls(rung)], indent=2, ensure_ascii=False)
+    return [
+        "",
+        f"<details><summary>{name_of(rung.action)}: exact calls</summary>",
+        "",
+        "```json",
+        body,
+        "```",
+        "",
+        "</details>",
+    ]
+
+
+def _cell(text: str) -> str:
+    return text.replace("\n", " ").replace("|", "\\|")

@@ -1,0 +1,56 @@
+"""What a decision stands on and what it answers: the situation, the pure half of a backend, the plan."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from controller.actions import Action, Finding, Hold, UnitDeclaration
+from controller.model import Environment, JsonObject, Observation, Record, Rollout, Value
+from controller.ports import Capabilities
+
+
+class Shape(Protocol):
+    """The pure half of a backend: what planning may know of a service."""
+
+    capabilities: Capabilities
+
+    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
+        """The fields and marks a unit must show."""
+        ...
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    """What is next for one rollout: actions of one rung, or holds, or a time to come back."""
+
+    rollout: str
+    environment: str
+    actions: tuple[Action, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    wave: str = ""
+    requeue_at: datetime | None = None
+
+
+class Situation(Value, frozen=True, kw_only=True):
+    """Everything a decision may look at, together."""
+
+    rollout: Rollout
+    environment: Environment
+    record: Record
+    seen: Observation
+    now: datetime
+
+    def plan(
+        self,
+        *actions: Action,
+        holds: tuple[Hold, ...] = (),
+        findings: tuple[Finding, ...] = (),
+        wave: str = "",
+        requeue_at: datetime | None = None,
+    ) -> Plan:
+        """A plan for this rollout."""
+        return Plan(
+            rollout=self.rollout.name, environment=self.rollout.environment, actions=actions, holds=holds,
+            findings=findings, wave=wave, requeue_at=requeue_at,
+        )  # fmt: skip

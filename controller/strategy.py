@@ -1,0 +1,38 @@
+"""Which unit a wave needs: membership, names, declarations. Pure arithmetic over what is declared.
+
+1. Unit id = `<rollout>-<wave>-<attempt>-<digest8>`, at most 56 characters; digest8 is over owner, environment, rollout,
+   generation, wave and attempt, so two environments or two contents never share a name.
+2. Waves run one after another; a wave's membership follows the manifest until the wave starts, then it is frozen.
+"""
+
+from __future__ import annotations
+
+from controller.actions import UnitDeclaration
+from controller.model import Environment, Rollout, Wave, WaveRecord, canonical_digest
+
+UNIT_ID_MAX = 56
+
+
+def unit_id(owner: str, environment: str, rollout: str, generation: str, wave: str, attempt: int) -> str:
+    """Name a wave's attempt, the same on every machine and every run."""
+    digest = canonical_digest([owner, environment, rollout, generation, wave, attempt])
+    return f"{rollout}-{wave}-{attempt}-{digest[:8]}"
+
+
+def declare(
+    rollout: Rollout, environment: Environment, wave: Wave, attempt: int, known: WaveRecord | None
+) -> UnitDeclaration:
+    """Say what the unit of a wave's attempt is to be."""
+    generation = rollout.generation
+    return UnitDeclaration(
+        unit_id=unit_id(environment.owner, environment.name, rollout.name, generation, wave.name, attempt),
+        wave=wave.name,
+        attempt=attempt,
+        rollout=rollout.name,
+        environment=environment.name,
+        owner=environment.owner,
+        generation=generation,
+        firmware=rollout.firmware,
+        backend=rollout.backend,
+        members=(known.members if known is not None else ()) or rollout.targets_of(wave).keys,
+    )

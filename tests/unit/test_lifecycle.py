@@ -1,0 +1,42 @@
+"""The transition table is whole, and what it says holds for every stage and phase."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from controller.lifecycle import TRANSITIONS
+from controller.model import Stage, UnitPhase
+
+OVER = (Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST)
+ORDER = [Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING, Stage.JUDGED, Stage.CLEANED]
+
+
+def test_every_stage_has_an_answer_to_every_phase() -> None:
+    assert set(TRANSITIONS) == set(itertools.product(Stage, UnitPhase))
+
+
+@pytest.mark.parametrize("stage", OVER)
+def test_what_is_over_stays_over(stage: Stage) -> None:
+    assert {TRANSITIONS[stage, phase] for phase in UnitPhase} == {stage}
+
+
+@pytest.mark.parametrize("stage", [Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING])
+def test_no_observation_alone_judges_a_unit(stage: Stage) -> None:
+    assert Stage.JUDGED not in {TRANSITIONS[stage, phase] for phase in UnitPhase}
+
+
+@pytest.mark.parametrize("stage", [Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING, Stage.JUDGED])
+def test_an_unknown_status_moves_nothing(stage: Stage) -> None:
+    assert TRANSITIONS[stage, UnitPhase.UNKNOWN] is stage
+
+
+def test_only_a_schedule_taken_back_moves_a_unit_backwards() -> None:
+    backwards = {
+        (before, phase)
+        for (before, phase), after in TRANSITIONS.items()
+        if before in ORDER and after in ORDER and ORDER.index(after) < ORDER.index(before)
+    }
+
+    assert backwards == {(Stage.SCHEDULED, UnitPhase.OPEN)}
