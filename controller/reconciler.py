@@ -1,5 +1,7 @@
 """The pass: observe, plan, send, record, until no rung is ready; then say when to come back.
 
+Two clocks come in: `now` is the service's (it judges whether a start is 30 minutes ahead), `wall` this machine's (leases).
+
 1. Nothing is sent for a look that is older than the pass; after sending, only rollouts that sent are looked at again.
 2. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.
 3. Intents are committed before the first call of a rung, outcomes after the last, each in one commit for all rollouts.
@@ -13,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 
-from controller.actions import Hold, name_of
+from controller.actions import Call, Hold, Receipt, name_of
 from controller.environment_ledger import environment_record
 from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError, TransientError
 from controller.executor import Executor
@@ -25,6 +28,7 @@ from controller.ports import Backend, Commit, Journal, Lease, Stored
 from controller.reconciler_values import RolloutReport, RunReport
 
 MAX_PASSES = 40
+RENEW_BEFORE = timedelta(seconds=60)
 WORKERS = 16
 
 
@@ -54,6 +58,7 @@ class Reconciler:
         holder: str,
         refused: Callable[[Rollout], tuple[Hold, ...]],
         covers: Callable[[str], bool],
+        wall: Callable[[], datetime] | None = None,
     ) -> None:
         self._environment = environment
         self._backends = backends
@@ -62,15 +67,17 @@ class Reconciler:
         self._holder = holder
         self._refused = refused
         self._covers = covers
+        self._wall = wall or now
+        self._renewing = Lock()
         self._lease: Lease | None = None
         self._rollouts = rollouts
 
     def run(self) -> RunReport:
         """Run passes until nothing is ready. Another holder of the lease ends it at once, without an error."""
         held = self._journal.lease(self._environment.name)
-        if held is not None and held.holder != self._holder and held.expires_at > self._now():
+        if held is not None and held.holder != self._holder and held.expires_at > self._wall():
             try:  # the journal knows whether that holder still lives
-                self._lease = self._journal.acquire(self._environment.name, self._holder, self._now())
+                self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
             except LeaseHeldError as error:
                 return RunReport(passes=0, lease_held_by=error.holder)
         stored = self._journal.load_all(self._environment.name)
@@ -84,7 +91,7 @@ class Reconciler:
             return RunReport(passes=0, lease_held_by=error.holder)
         finally:
             if self._lease is not None:
-                self._journal.release(self._lease, self._now())
+                self._journal.release(self._lease, self._wall())
         return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states))
 
     def _passes(self, todo: list[_State], stored: dict[str, Stored]) -> int:
@@ -166,8 +173,16 @@ class Reconciler:
         for kind, backend in self._backends.items():
             mine = [j for j in jobs if self._kind(j.rollout) == kind]
             if mine:
-                done += Executor(backend.send, self._now).run(mine)
+                done += Executor(partial(self._send_one, backend), self._now).run(mine)
         return tuple(done)
+
+    def _send_one(self, backend: Backend, call: Call) -> Receipt:
+        """Send under a lease that is renewed while a long rung lasts: a thousand associations take 100 s."""
+        with self._renewing:
+            lease, wall = self._lease, self._wall()
+            if lease is not None and lease.expires_at - wall < RENEW_BEFORE:
+                self._lease = self._journal.acquire(self._environment.name, self._holder, wall)
+        return backend.send(call)
 
     def _kind(self, name: str) -> str:
         return next(r.backend_kind for r in self._rollouts if r.name == name)
@@ -192,7 +207,7 @@ class Reconciler:
     def _commit(self, commits: list[Commit], todo: list[_State]) -> None:
         if not commits:
             return
-        self._lease = self._journal.acquire(self._environment.name, self._holder, self._now())
+        self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
         revisions = self._journal.commit(tuple(commits), self._lease.fencing)
         written = {c.record.name: c.record for c in commits}
         for state in todo:
@@ -209,7 +224,7 @@ class Reconciler:
                 self._environment, survey, self._backends[kind].capabilities, stored, names, self._covers, self._now()
             )
             if commits:
-                self._lease = self._journal.acquire(self._environment.name, self._holder, self._now())
+                self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
                 self._journal.commit(commits, self._lease.fencing)
 
     def _report(self, state: _State) -> RolloutReport:

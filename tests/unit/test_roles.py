@@ -208,13 +208,13 @@ def documents(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     for _ in range(draw(st.integers(0, 3))):
         statement: dict[str, Any] = {
             "Effect": draw(st.sampled_from(["Allow", "Allow", "Deny"])),
-            draw(st.sampled_from(["Action", "Action", "NotAction"])): draw(some(ACTIONS)),
+            draw(st.sampled_from(["Action", "Action", "NotAction"])): draw(some(ACTIONS) | st.just("*")),
         }
         if kind != "trust":
             statement[draw(st.sampled_from(["Resource", "Resource", "NotResource"]))] = draw(some(RESOURCES))
         if kind != "identity":
             name = draw(st.sampled_from(["Principal", "Principal", "Principal", "NotPrincipal"]))
-            statement[name] = draw(st.sampled_from(PRINCIPALS))
+            statement[name] = draw(st.sampled_from(PRINCIPALS) | st.just({"Service": SERVICE}))
         if draw(st.booleans()):
             statement["Condition"] = draw(st.sampled_from(CONDITIONS))
         statements.append(statement)

@@ -1,0 +1,80 @@
+"""The command `otactl`: one small file per verb, loaded only when it is called.
+
+1. 0 is success, 2 is a verb's own "there is something" (plan, drift, airtime, rehearse), 1 is every error, usage included.
+2. `otactl --version` and `--help` import neither boto3 nor jsonschema (a test watches).
+3. An error a user can cause is one line on stderr: what, where, what next. Never a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from controller import __version__
+from controller.errors import OtactlError
+
+VERBS: dict[str, str] = {
+    "validate": "check manifests, offline",
+    "plan": "show the exact calls that are next, and what follows",
+    "reconcile": "drive rollouts to their declared state",
+    "status": "tell where rollouts stand, from the journal",
+    "history": "tell what happened to a rollout, from the journal",
+    "drift": "tell what differs from what is declared, from the journal",
+    "image": "upload content-addressed images",
+    "journal": "check, back up or export the journal",
+    "explain": "help on a manifest field, offline",
+    "simulator": "run the stand-in clouds on loopback",
+    "demo": "see the whole story in one command, on loopback",
+}
+
+
+class Verbs(click.Group):
+    """The group of verbs; a verb's module is imported when the verb is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, in the order of its use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one verb; None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"controller.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="otactl", message="%(prog)s %(version)s")
+def cli() -> None:
+    """GitOps for firmware: rollouts declared as manifests, driven to their declared state."""
+
+
+def main() -> None:
+    """Run `otactl` and exit by the rules above."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.Abort:
+        code = _say("interrupted; run the same command again to go on")
+    except click.ClickException as wrong:
+        usage = wrong.ctx.get_usage() + "\n" if isinstance(wrong, click.UsageError) and wrong.ctx else ""
+        code = _say(wrong.format_message(), usage)
+    except OtactlError as wrong:
+        code = _say(str(wrong))
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader left (`| head`); nothing to tell it
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, before: str = "") -> int:
+    click.echo(f"{before}otactl: {message}", err=True)
+    return 1

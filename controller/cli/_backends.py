@@ -1,0 +1,21 @@
+"""The backends an environment needs, built once; the only place where transports are made."""
+
+from __future__ import annotations
+
+from controller.backends._aws import AwsTransport
+from controller.backends.fuota_shape import FuotaShape
+from controller.backends.iotwireless_fuota import FuotaBackend
+from controller.model import Environment
+from controller.ports import Backend
+
+SHAPES = {"fuota": FuotaShape()}
+
+
+def transport_for(environment: Environment) -> AwsTransport:
+    """One transport an environment: its Region, role, endpoints, rates and budget."""
+    return AwsTransport(environment)
+
+
+def backends_for(environment: Environment, transport: AwsTransport) -> dict[str, Backend]:
+    """Every sibling this version drives."""
+    return {"fuota": FuotaBackend(environment, transport)}

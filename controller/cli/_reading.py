@@ -1,0 +1,64 @@
+"""Manifests for the verbs that drive: read, refused when wrong, sorted by environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from controller.actions import Hold
+from controller.errors import ManifestError, UsageError
+from controller.manifest import Reading, read_paths
+from controller.model import Environment, Rollout
+from controller.policies import not_driven
+
+
+def read_all(paths: tuple[str, ...], *, offline: bool = False) -> Reading:
+    """Read every manifest; raises `ManifestError` with all problems when one is wrong. Warnings go to stderr."""
+    if not paths:
+        raise UsageError("name at least one manifest file or folder, such as `rollouts/`")
+    reading = read_paths(paths, require_environments=not offline)
+    if reading.errors:
+        raise ManifestError(reading.errors)
+    for problem in reading.warnings:
+        click.echo(f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}", err=True)
+    return reading
+
+
+def by_environment(reading: Reading, only: str | None = None) -> Iterable[tuple[Environment, tuple[Rollout, ...]]]:
+    """Each environment with the rollouts that go there, both by name."""
+    for environment in sorted(reading.environments, key=lambda e: e.name):
+        if only is None or environment.name == only:
+            yield (
+                environment,
+                tuple(sorted((r for r in reading.rollouts if r.environment == environment.name), key=lambda r: r.name)),
+            )
+
+
+def refused(environment: Environment) -> Callable[[Rollout], tuple[Hold, ...]]:
+    """Holds for what a manifest declares and this version does not drive yet: refused by name, never ignored."""
+
+    def holds(rollout: Rollout) -> tuple[Hold, ...]:
+        return tuple(
+            Hold(
+                reason=f"{re.sub(r'[^A-Za-z]+', '_', name).strip('_')}_is_not_driven",
+                message=f"{pointer} is declared, but this version does not drive it; nothing is sent while it stands there",
+                stalled=True,
+            )
+            for pointer, name in not_driven(rollout, environment)
+        )
+
+    return holds
+
+
+def covers(paths: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a manifest's path lies in a folder that was read: only then its absence means it left Git."""
+    folders = [Path(p).resolve() for p in paths if Path(p).is_dir()]
+
+    def inside(source: str) -> bool:
+        place = Path(source).resolve()
+        return bool(source) and not place.exists() and any(f in place.parents for f in folders)
+
+    return inside

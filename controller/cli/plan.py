@@ -1,0 +1,145 @@
+"""`otactl plan`: what would be sent next, call by call; reads the cloud, writes nothing."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from controller.backends.fuota_shape import FuotaShape
+from controller.cli._backends import SHAPES, backends_for, transport_for
+from controller.cli._journal import journal_option, open_if_there
+from controller.cli._reading import by_environment, read_all, refused
+from controller.errors import OtactlError
+from controller.look import decide, finished
+from controller.lorawan.session import SessionPlan, plan_session
+from controller.model import Environment, FuotaSpec, Observation, Record, Rollout, Survey
+from controller.outlook import outlook, rungs
+from controller.ports import Backend
+from controller.report import plan as report
+
+
+@click.command(short_help="show the exact calls that are next, and what follows")
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option("--offline", is_flag=True, help="Read nothing from the cloud or the journal; say what was not compared.")
+@click.option("--environment", help="Only this environment.")
+@click.option(
+    "--exit-code", type=click.IntRange(0, 255), default=2, show_default=True, help="Exit code when calls are next."
+)
+@journal_option
+def command(
+    paths: tuple[str, ...], output: str, offline: bool, environment: str | None, exit_code: int, journal: str
+) -> None:
+    """Show what `reconcile` would send next for the manifests in PATHS, and what follows."""
+    reading = read_all(paths, offline=offline)
+    now = datetime.now(UTC)
+    planned: list[report.PlannedRollout] = []
+    for declared, rollouts in by_environment(reading, environment):
+        planned += _environment(declared, rollouts, journal, offline, now)
+    if offline:
+        known = {e.name for e in reading.environments}
+        planned += [_without_environment(r) for r in reading.rollouts if r.environment not in known]
+    result = report.PlanReport(offline=offline, rollouts=tuple(planned))
+    render = {"json": report.as_json, "markdown": report.as_markdown, "text": report.as_text}[output]
+    click.echo(render(result))
+    if any(p.error for p in planned):
+        sys.exit(1)
+    sys.exit(exit_code if any(p.next for p in planned) else 0)
+
+
+def _environment(
+    environment: Environment, rollouts: tuple[Rollout, ...], journal: str, offline: bool, now: datetime
+) -> list[report.PlannedRollout]:
+    if not rollouts:
+        return []
+    records, note = ({}, "") if offline else _records(environment, journal)
+    backends: dict[str, Backend] = {}
+    surveys: dict[str, Survey] = {}
+    error = ""
+    if not offline:
+        try:
+            backends = backends_for(environment, transport_for(environment))
+            surveys = {k: b.survey() for k, b in backends.items() if any(r.backend_kind == k for r in rollouts)}
+            wrong = next((s.account for s in surveys.values() if s.account != environment.account), None)
+            if wrong is not None:
+                error = f"these credentials are of account {wrong}, the environment says {environment.account}"
+        except OtactlError as failure:
+            error = str(failure)
+    return [_rollout(environment, r, records.get(r.name), backends, surveys, error, note, now) for r in rollouts]
+
+
+def _records(environment: Environment, journal: str) -> tuple[dict[str, Record], str]:
+    opened = open_if_there(journal)
+    if opened is None:
+        return {}, f"no journal at {journal}: waves and attempts are rebuilt from tags and names"
+    return {name: s.record for name, s in opened.load_all(environment.name).items()}, ""
+
+
+def _rollout(
+    environment: Environment,
+    rollout: Rollout,
+    record: Record | None,
+    backends: dict[str, Backend],
+    surveys: dict[str, Survey],
+    error: str,
+    note: str,
+    now: datetime,
+) -> report.PlannedRollout:
+    known = record or Record(environment=rollout.environment, name=rollout.name)
+    common = {"name": rollout.name, "environment": rollout.environment, "digest": rollout.generation}
+    notes = (note,) if note else ()
+    air = airtime_of(rollout)
+    if error:
+        return report.PlannedRollout(**common, airtime=air, notes=notes, error=error)
+    if finished(rollout, known):
+        return report.PlannedRollout(**common, airtime=air, notes=(*notes, "every wave passed; not read again"))
+    kind = rollout.backend_kind
+    shape = SHAPES.get(kind)
+    survey = surveys.get(kind)
+    try:
+        seen = backends[kind].observe(rollout, known, survey) if survey is not None else Observation(offline=True)
+    except OtactlError as failure:
+        return report.PlannedRollout(**common, airtime=air, notes=notes, error=str(failure))
+    holds = refused(environment)(rollout)
+    look = decide(environment, rollout, known, seen, shape, holds, now)
+    lower = FuotaShape().lower
+    later = outlook(environment, rollout, look, shape, lower, holds, now) if shape is not None else ()
+    return report.PlannedRollout(
+        **common,
+        next=rungs(look, lower) if shape is not None else (),
+        outlook=later,
+        drift=look.plan.findings,
+        holds=look.plan.holds,
+        airtime=air,
+        notes=notes,
+    )
+
+
+def _without_environment(rollout: Rollout) -> report.PlannedRollout:
+    text = f"environment {rollout.environment} was not found; name its file, or put it in environments/"
+    return report.PlannedRollout(
+        name=rollout.name,
+        environment=rollout.environment,
+        digest=rollout.generation,
+        airtime=airtime_of(rollout),
+        error=text,
+    )
+
+
+def airtime_of(rollout: Rollout) -> SessionPlan | None:
+    """The radio session of a rollout to groups; the service chooses for single devices, so there is none to tell."""
+    spec = rollout.backend
+    if not isinstance(spec, FuotaSpec):
+        return None
+    if spec.data_rate is None or spec.fragment_size_bytes is None or spec.fragment_interval_ms is None:
+        return None
+    return plan_session(
+        spec.rf_region,
+        spec.data_rate,
+        rollout.firmware.size_bytes,
+        spec.fragment_size_bytes,
+        spec.redundancy_percent,
+        spec.fragment_interval_ms,
+    )
