@@ -17,7 +17,7 @@ from controller.backends._facts import PassCache, image_facts, role_facts
 from controller.backends._fuota_reads import TaskReader
 from controller.backends.fuota_shape import FuotaShape
 from controller.errors import ConflictError, StalledError
-from controller.lifecycle import MARK_OWNER, MARK_ROLLOUT
+from controller.lifecycle import MARK_OWNER, MARK_ROLLOUT, passed
 from controller.model import (
     Attempt,
     Environment,
@@ -122,9 +122,8 @@ class FuotaBackend(FuotaShape):
         for wave in rollout.strategy.waves:
             record = known.wave(wave.name)
             attempt = record.current if record is not None else None
-            if record is not None and record.verdict is not None and record.verdict.passed:
-                if record.verdict_generation == rollout.generation:
-                    continue
+            if passed(record, rollout):
+                continue
             unit = next((u for u in units if attempt and u.vendor_id == attempt.vendor_id), None)
             if unit is not None and unit.phase not in (UnitPhase.OPEN, UnitPhase.SCHEDULED):
                 return None

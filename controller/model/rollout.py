@@ -234,5 +234,5 @@ class Rollout(Value, frozen=True, kw_only=True):
 
     @property
     def generation(self) -> str:
-        """The spec digest that names units: over what devices receive, never over how we watch (decision 0002)."""
+        """The spec digest that names units: over what devices receive, never over how we watch (decision 0001)."""
         return canonical_digest({"environment": self.environment, "firmware": self.firmware, "backend": self.backend})

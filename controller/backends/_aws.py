@@ -1,0 +1,212 @@
+"""The one way to AWS: paced, counted, budgeted, retried where that is harmless, in our families of errors.
+
+1. One session and one client a service, shared by threads; the SDK retries nothing itself, so every attempt is counted.
+2. Endpoints are the environment's or boto3's own (`AWS_ENDPOINT_URL…`); nothing here knows a simulator.
+3. A call that is not in `_calls.py` is not sent.
+4. The service's clock counts: its Date header tells how far this machine's is off, so a start 30 minutes ahead is so
+   for the service too.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from controller import __version__
+from controller.backends._calls import PASSED, READS, WRITES, permission_for
+from controller.backends._errors_aws import NotFoundError, is_lost, is_throttle, translate
+from controller.backends._pace import Pacers
+from controller.errors import StalledError, TransientError
+from controller.model import Environment
+
+if TYPE_CHECKING:
+    import boto3
+
+__all__ = ["AwsTransport", "NotFoundError", "Stats"]
+
+Answer = dict[str, object]
+Around = Callable[[str, str, Callable[[], Answer]], Answer]
+ATTEMPTS = 4
+BACKOFF_SECONDS = 0.5
+DEFAULT_RATES = {"iotwireless": 10.0}  # AWS General Reference: 10 calls a second per operation, account and Region
+OTHER_RATE = 20.0
+CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
+
+
+@dataclass
+class Stats:
+    """What a run cost: every attempt is a call; `writes` are those that change something."""
+
+    calls: int = 0
+    writes: int = 0
+    throttled: int = 0
+    by_operation: dict[str, int] = field(default_factory=dict)
+
+
+class AwsTransport:
+    """AWS for one environment."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        seed: int | None = None,
+        around: Around | None = None,
+    ) -> None:
+        self._environment = environment
+        self._sleep = sleep
+        self._around = around
+        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
+        self._pacers = Pacers(self._rate, monotonic, sleep)
+        self._lock = Lock()
+        self._clients: dict[str, object] = {}
+        self._session: boto3.Session | None = None
+        self.stats = Stats()
+        self.skew = timedelta(0)
+
+    def now(self) -> datetime:
+        """The service's time, as far as its answers told it."""
+        return datetime.now(UTC) + self.skew
+
+    def identity(self) -> str:
+        """The account these credentials are of."""
+        return str(self.call("sts", "GetCallerIdentity", {}, repeatable=True).get("Account", ""))
+
+    def call(
+        self, service: str, operation: str, parameters: Mapping[str, object], *, repeatable: bool, permission: str = ""
+    ) -> Answer:
+        """Send one call and give its answer.
+
+        Raises TransientError (throttled, no answer, budget spent), ConflictError, StalledError or NotFoundError.
+        """
+        needed = permission or permission_for(service, operation)
+        if (service, operation) in PASSED:
+            needed = f"{needed} and {PASSED[service, operation]}"
+        attempt = 0
+        while True:
+            attempt += 1
+            self._count(service, operation)
+            self._pacers.wait(f"{service}:{operation}")
+            try:
+                return self._send(service, operation, parameters)
+            except Exception as error:
+                again = is_throttle(error) or (is_lost(error) and repeatable)
+                if is_throttle(error):
+                    with self._lock:
+                        self.stats.throttled += 1
+                if not again or attempt >= ATTEMPTS:
+                    raise translate(error, service, operation, needed, attempt) from error
+                with self._lock:
+                    jitter = self._random.uniform(0.5, 1.5)
+                self._sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
+
+    def _send(self, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
+        client = self._client(service)
+        method = getattr(client, _snake(operation))
+
+        def send() -> Answer:
+            answer: Answer = method(**parameters)
+            return answer
+
+        answer = send() if self._around is None else self._around(service, operation, send)
+        if service == "iotwireless":
+            self._learn_time(answer)
+        return answer
+
+    def _learn_time(self, answer: Answer) -> None:
+        metadata = answer.get("ResponseMetadata")
+        headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
+        date = headers.get("date") if isinstance(headers, dict) else None
+        if isinstance(date, str):
+            off = parsedate_to_datetime(date) - datetime.now(UTC)
+            self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
+
+    def _rate(self, key: str) -> float:
+        service = key.partition(":")[0]
+        rates = self._environment.call_rates
+        return rates.get(key) or rates.get(f"{service}:*") or DEFAULT_RATES.get(service, OTHER_RATE)
+
+    def _count(self, service: str, operation: str) -> None:
+        if (service, operation) not in READS and (service, operation) not in WRITES:
+            raise StalledError("CallNotListed", f"{service}:{operation} is not among the calls otactl makes")
+        with self._lock:
+            if self.stats.calls >= self._environment.call_budget:
+                text = f"the run's budget of {self._environment.call_budget} calls is spent; the next run goes on"
+                raise TransientError(text, retry_after=60.0, committed=False)
+            self.stats.calls += 1
+            self.stats.writes += (service, operation) in WRITES
+            key = f"{service}:{operation}"
+            self.stats.by_operation[key] = self.stats.by_operation.get(key, 0) + 1
+
+    def _client(self, service: str) -> object:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> object:
+        from botocore.config import Config
+
+        environment = self._environment
+        try:
+            if self._session is None:
+                self._session = self._open()
+            return self._session.client(
+                service,
+                region_name=environment.region,
+                endpoint_url=environment.endpoints.get(service),
+                config=Config(
+                    retries={"total_max_attempts": 1},
+                    connect_timeout=10,
+                    read_timeout=60,
+                    max_pool_connections=32,
+                    user_agent_extra=f"otactl/{__version__}",
+                    s3={"addressing_style": "path"} if service == "s3" else None,
+                ),
+            )
+        except Exception as error:
+            raise translate(error, service, "client", "", 1) from error
+
+    def _open(self) -> boto3.Session:
+        import boto3
+
+        session = boto3.Session(region_name=self._environment.region)
+        role = self._environment.assumed_role
+        return session if role is None else _assumed(session, role, self._environment)
+
+
+def _assumed(session: boto3.Session, role: str, environment: Environment) -> boto3.Session:
+    """A session of the assumed role whose credentials renew themselves before they expire."""
+    import boto3
+    from botocore.credentials import RefreshableCredentials
+    from botocore.session import get_session
+
+    sts = session.client("sts", region_name=environment.region, endpoint_url=environment.endpoints.get("sts"))
+
+    def refresh() -> dict[str, str]:
+        given = sts.assume_role(RoleArn=role, RoleSessionName=f"otactl-{environment.name}")["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+    inner = get_session()
+    # botocore has no public way to hand a session renewable credentials; its own assume-role provider does this too.
+    vars(inner)["_credentials"] = RefreshableCredentials.create_from_metadata(refresh(), refresh, "sts-assume-role")
+    return boto3.Session(botocore_session=inner, region_name=environment.region)
+
+
+def _snake(operation: str) -> str:
+    from botocore import xform_name
+
+    return str(xform_name(operation))

@@ -1,0 +1,156 @@
+"""What image and role look like right now: read once a pass for each distinct one, judged elsewhere.
+
+1. A read that is refused is a fact too (`unreadable`, naming the permission), not an exception.
+2. Only a whole-object SHA-256 that S3 itself computed proves bytes; a composite one of a multi-part upload does not.
+3. Fingerprints change when anything behind them changes: version, ETag and checksum; every policy document of a role.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeVar, cast
+from urllib.parse import unquote, urlsplit
+
+from controller.backends._aws import AwsTransport, NotFoundError
+from controller.errors import StalledError
+from controller.model import ImageFacts, JsonObject, RoleFacts, canonical_digest
+from controller.roles import may_read, trusts
+
+T = TypeVar("T")
+
+
+class PassCache:
+    """Remembers facts for one pass; one fetch for each key, however many ask at once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._locks: dict[tuple[str, ...], Lock] = {}
+        self._facts: dict[tuple[str, ...], object] = {}
+
+    def get(self, key: tuple[str, ...], fetch: Callable[[], T]) -> T:
+        """The fact of a key, fetched the first time."""
+        with self._lock:
+            lock = self._locks.setdefault(key, Lock())
+        with lock:
+            if key not in self._facts:
+                self._facts[key] = fetch()
+            return cast("T", self._facts[key])
+
+
+def image_facts(transport: AwsTransport, uri: str) -> ImageFacts:
+    """The image at an `s3://bucket/key` URI."""
+    bucket, key = split_uri(uri)
+    try:
+        head = transport.call(
+            "s3", "HeadObject", {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}, repeatable=True
+        )
+    except NotFoundError:
+        return ImageFacts(exists=False)
+    except StalledError as error:
+        return ImageFacts(exists=True, unreadable=str(error))
+    try:
+        status = transport.call("s3", "GetBucketVersioning", {"Bucket": bucket}, repeatable=True).get("Status")
+        where = transport.call("s3", "GetBucketLocation", {"Bucket": bucket}, repeatable=True)
+    except StalledError as error:
+        return ImageFacts(exists=True, unreadable=str(error))
+    size = head.get("ContentLength")
+    return ImageFacts(
+        exists=True,
+        size_bytes=size if isinstance(size, int) else None,
+        sha256=_whole_sha256(head.get("ChecksumSHA256")),
+        region=_region(where.get("LocationConstraint")),
+        versioning=status == "Enabled",
+        fingerprint=f"version={head.get('VersionId')};etag={head.get('ETag')};sha256={head.get('ChecksumSHA256')}",
+    )
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of an S3 URI."""
+    parts = urlsplit(uri)
+    return parts.netloc, unquote(parts.path.lstrip("/"))
+
+
+def _whole_sha256(checksum: object) -> str | None:
+    if not isinstance(checksum, str) or "-" in checksum:
+        return None
+    return base64.b64decode(checksum).hex()
+
+
+def _region(constraint: object) -> str:
+    if constraint == "EU":
+        return "eu-west-1"  # S3 API reference, GetBucketLocation: the old name
+    return str(constraint) if constraint else "us-east-1"
+
+
+def role_facts(transport: AwsTransport, role_arn: str, service: str, image_uri: str) -> RoleFacts:
+    """The role, and whether it trusts the service and may read the image."""
+    name = role_arn.rsplit("/", 1)[-1]
+    bucket, key = split_uri(image_uri)
+    try:
+        role = _object(transport.call("iam", "GetRole", {"RoleName": name}, repeatable=True).get("Role"))
+        if role.get("Arn") != role_arn:
+            return RoleFacts(exists=False)
+        policies = _policies(transport, name)
+        bucket_policy = _bucket_policy(transport, bucket)
+        boundary = _boundary(transport, role)
+    except NotFoundError:
+        return RoleFacts(exists=False)
+    except StalledError as error:
+        return RoleFacts(exists=True, unreadable=str(error))
+    trust = _document(role.get("AssumeRolePolicyDocument"))
+    trusting = trusts(trust, service)
+    partition = role_arn.split(":")[1]
+    reading = may_read(policies, bucket_policy, f"arn:{partition}:s3:::{bucket}", key, role_arn, boundary=boundary)
+    doubts = [a.why for a in (trusting, reading) if a.verdict.value != "yes"]
+    return RoleFacts(
+        exists=True,
+        trusts=trusting.verdict.value,
+        reads=reading.verdict.value,
+        why="; ".join(doubts),
+        fingerprint=canonical_digest([trust, policies, bucket_policy, boundary]),
+    )
+
+
+def _policies(transport: AwsTransport, name: str) -> list[JsonObject]:
+    found: list[JsonObject] = []
+    inline = transport.call("iam", "ListRolePolicies", {"RoleName": name}, repeatable=True).get("PolicyNames")
+    for policy in inline if isinstance(inline, list) else []:
+        answer = transport.call("iam", "GetRolePolicy", {"RoleName": name, "PolicyName": policy}, repeatable=True)
+        found.append(_document(answer.get("PolicyDocument")))
+    listed = transport.call("iam", "ListAttachedRolePolicies", {"RoleName": name}, repeatable=True)
+    attached = listed.get("AttachedPolicies")
+    arns = [str(_object(policy).get("PolicyArn")) for policy in attached] if isinstance(attached, list) else []
+    return found + [_managed(transport, arn) for arn in arns]
+
+
+def _managed(transport: AwsTransport, arn: str) -> JsonObject:
+    policy = _object(transport.call("iam", "GetPolicy", {"PolicyArn": arn}, repeatable=True).get("Policy"))
+    asked: JsonObject = {"PolicyArn": arn, "VersionId": policy.get("DefaultVersionId")}
+    version = _object(transport.call("iam", "GetPolicyVersion", asked, repeatable=True).get("PolicyVersion"))
+    return _document(version.get("Document"))
+
+
+def _boundary(transport: AwsTransport, role: JsonObject) -> JsonObject | None:
+    arn = _object(role.get("PermissionsBoundary")).get("PermissionsBoundaryArn")
+    return _managed(transport, str(arn)) if arn else None
+
+
+def _bucket_policy(transport: AwsTransport, bucket: str) -> JsonObject | None:
+    try:
+        answer = transport.call("s3", "GetBucketPolicy", {"Bucket": bucket}, repeatable=True)
+    except NotFoundError:
+        return None
+    return _document(answer.get("Policy"))
+
+
+def _document(value: object) -> JsonObject:
+    if isinstance(value, str):
+        value = json.loads(unquote(value) if value.startswith("%") else value)
+    return _object(value)
+
+
+def _object(value: object) -> JsonObject:
+    return {str(k): v for k, v in value.items()} if isinstance(value, dict) else {}

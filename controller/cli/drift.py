@@ -1,0 +1,31 @@
+"""`otactl drift`: the drift ledger, from the journal alone."""
+
+from __future__ import annotations
+
+import click
+
+from controller.cli._errors import Verb, guarded
+from controller.cli._journal import journal_option
+from controller.cli._remembered import environment_option, open_to_read, select, style_option
+from controller.report import drift
+from controller.report.status import Style
+
+OPEN = 2
+
+
+@click.command(name="drift", cls=Verb)
+@click.argument("name", required=False)
+@journal_option
+@environment_option
+@style_option
+@guarded
+def command(name: str | None, journal: str, environment: str | None, style: Style) -> None:
+    """Tell what differs from the manifests, since when and what is done about it.
+
+    Exits 0 when no drift is open, 2 when some is; acknowledged drift is listed and does not count.
+    """
+    with open_to_read(journal) as opened:
+        ledger = drift.collect(stored.record for stored in select(opened, environment, name))
+    click.echo(drift.render(ledger, style))
+    if ledger.pending:
+        raise click.exceptions.Exit(OPEN)

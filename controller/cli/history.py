@@ -1,0 +1,25 @@
+"""`otactl history`: what happened to a rollout, from the journal alone."""
+
+from __future__ import annotations
+
+import click
+
+from controller.cli._errors import Verb, guarded
+from controller.cli._journal import journal_option
+from controller.cli._remembered import environment_option, open_to_read, select_one, style_option
+from controller.report import history
+from controller.report.status import Style
+
+
+@click.command(name="history", cls=Verb)
+@click.argument("name")
+@journal_option
+@environment_option
+@style_option
+@guarded
+def command(name: str, journal: str, environment: str | None, style: Style) -> None:
+    """Tell what happened to the rollout NAME, oldest first."""
+    with open_to_read(journal) as opened:
+        record = select_one(opened, environment, name).record
+        events = opened.history(record.environment, record.name)
+    click.echo(history.render(history.collect(record.environment, record.name, events), style))

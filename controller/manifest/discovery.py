@@ -1,0 +1,87 @@
+"""Which files a command's paths mean, and where environments are looked for.
+
+1. A file is read whatever its name; a folder is walked for `*.yaml`, `*.yml` and `*.json`, hidden folders, links to
+   folders and `*.outputs.json` left out. 2. Every file is read once, however many paths lead to it. 3. An environment
+   not among them is looked for in `environments/` of each folder up to the repository's root (the one with `.git`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from controller.errors import Problem
+from controller.manifest.places import problem
+from controller.manifest.wording import printable
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_OUTPUTS = ".outputs.json"
+
+
+def find_files(paths: Sequence[str], cwd: Path) -> tuple[list[str], list[Problem]]:
+    """Name every file to read, as messages show them, in a stable order; a path that leads nowhere is a problem."""
+    found: dict[Path, str] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        where = cwd / path
+        if where.is_dir():
+            inside = list(_walk(path, where))
+            if not inside:
+                text = "the folder holds no *.yaml, *.yml or *.json file"
+                problems.append(
+                    problem(path, (1, 1), (), "nothing_to_read", text, "name the folder or file with the manifests")
+                )
+            for name in inside:
+                found.setdefault((cwd / name).resolve(), name)
+        elif where.exists():
+            found.setdefault(where.resolve(), path)
+        else:
+            problems.append(
+                problem(
+                    path, (1, 1), (), "path_not_found", f"there is no {printable(path)}", f"paths are read from {cwd}"
+                )
+            )
+    return list(found.values()), problems
+
+
+def read_bytes(file: str, cwd: Path) -> bytes | Problem:
+    """Read a file; what the system says against it becomes the problem."""
+    try:
+        return (cwd / file).read_bytes()
+    except OSError as error:
+        text = f"the file cannot be read: {error.strerror or type(error).__name__}"
+        return problem(file, (1, 1), (), "unreadable", text, "check the file and its permissions")
+
+
+def environment_files(files: Sequence[str], cwd: Path) -> list[str]:
+    """Name the files in `environments/` of every folder above the given files, nearest first."""
+    found: dict[str, None] = {}
+    folders = dict.fromkeys((cwd / file).resolve().parent for file in files)
+    for folder in dict.fromkeys(above for each in folders for above in _upwards(each, cwd.resolve())):
+        place = folder / "environments"
+        if place.is_dir():
+            found.update(dict.fromkeys(_walk(_shown(place, cwd), place)))
+    return list(found)
+
+
+def _walk(shown: str, folder: Path) -> Iterator[str]:
+    for base, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = Path(base).relative_to(folder)
+        for name in sorted(files):
+            if name.endswith(_SUFFIXES) and not name.endswith(_OUTPUTS) and not name.startswith("."):
+                yield os.path.normpath(Path(shown) / inside / name)
+
+
+def _upwards(folder: Path, cwd: Path) -> Iterator[Path]:
+    chain = [folder, *folder.parents]
+    root = next((above for above in chain if (above / ".git").exists()), None)
+    if root is None:
+        root = cwd if cwd in chain else chain[-1]
+    yield from chain[: chain.index(root) + 1]
+
+
+def _shown(place: Path, cwd: Path) -> str:
+    base = cwd.resolve()
+    return str(place.relative_to(base)) if place.is_relative_to(base) else str(place)

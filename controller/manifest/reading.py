@@ -1,0 +1,133 @@
+"""Everything the given paths declare, with every problem of every file: the one way manifests come in.
+
+1. A document with an error yields no value; the others of its file do. Where the rest of it makes sense, the rules
+   across fields are told in the same run.
+2. `require_environments` makes errors of what a deployment would lack: an environment, its outputs, a reference.
+3. Environments are taken from the given files first, then from `environments/` folders above them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from controller import policies
+from controller.errors import Problem
+from controller.manifest import discovery
+from controller.manifest.documents import Manifest, classify
+from controller.manifest.places import problem
+from controller.manifest.resolving import Resolver
+from controller.manifest.source import read_source
+from controller.model import Environment, Rollout
+
+
+class Reading(NamedTuple):
+    """What the paths declare. With errors, `rollouts` and `environments` are those that have none.
+
+    `names` are the files the paths lead to, as messages show them; `files` counts them.
+    """
+
+    rollouts: tuple[Rollout, ...]
+    environments: tuple[Environment, ...]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    files: int
+    names: tuple[str, ...] = ()
+
+
+def read_paths(paths: Sequence[str], *, cwd: Path | None = None, require_environments: bool = False) -> Reading:
+    """Read, check and resolve every manifest under the paths, which are relative to `cwd`. Raises nothing."""
+    return _Reader(Path.cwd() if cwd is None else cwd, require_environments).read(paths)
+
+
+class _Reader:
+    def __init__(self, cwd: Path, require_environments: bool) -> None:
+        self.cwd = cwd
+        self.errors: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.read_files: dict[Path, str] = {}
+        self.resolver = Resolver(cwd, self.errors, self.warnings, strict=require_environments)
+
+    def read(self, paths: Sequence[str]) -> Reading:
+        files, problems = discovery.find_files(paths, self.cwd)
+        self.errors.extend(problems)
+        manifests = [manifest for file in files for manifest in self.load(file)]
+        rollouts = [each for each in manifests if each.kind == "Rollout"]
+        environments = [each for each in manifests if each.kind == "Environment"]
+        environments += self.look_up(rollouts, environments, files)
+        for each in environments:
+            self.resolver.environment(each)
+        manifests = self.drop_outputs(manifests)
+        for each in rollouts:
+            self.resolver.rollout(each)
+        self.judge_together(environments, rollouts)
+        return Reading(
+            rollouts=tuple(each.rollout for each in rollouts if each.rollout is not None and not each.failed),
+            environments=tuple(
+                each.environment for each in environments if each.environment is not None and not each.failed
+            ),
+            errors=_ordered(self.errors),
+            warnings=_ordered(self.warnings),
+            files=len(files),
+            names=tuple(files),
+        )
+
+    def load(self, file: str, kind: str | None = None) -> list[Manifest]:
+        """Read one file's manifests; of `kind` only, if one is named (then others are nobody's business)."""
+        data = discovery.read_bytes(file, self.cwd)
+        if isinstance(data, Problem):
+            self.errors.append(data)
+            return []
+        self.read_files[(self.cwd / file).resolve()] = file
+        source = read_source(file, data)
+        self.errors.extend(source.problems)
+        found = [classify(source, document) for document in source.documents]
+        if kind is not None:
+            found = [each for each in found if each.kind == kind]
+        for each in found:
+            each.failed = bool(source.problems)
+            each.check(self.errors)
+        return found
+
+    def look_up(self, rollouts: list[Manifest], known: list[Manifest], files: list[str]) -> list[Manifest]:
+        """Rule 3: read the `environments/` folders for those that rollouts name and nobody gave."""
+        missing = {each.wanted_environment for each in rollouts} - {each.name for each in known} - {""}
+        if not missing:
+            return []
+        found: list[Manifest] = []
+        for file in discovery.environment_files(files, self.cwd):
+            if (self.cwd / file).resolve() in self.read_files:
+                continue
+            found.extend(self.load(file, "Environment"))
+        used = [each for each in found if each.name in missing]
+        unused = {each.source.file for each in found} - {each.source.file for each in used}
+        self.errors[:] = [each for each in self.errors if each.file not in unused]
+        return used
+
+    def drop_outputs(self, manifests: list[Manifest]) -> list[Manifest]:
+        """A stack-outputs file in a walked folder is no manifest, whatever its name."""
+        outputs = self.resolver.outputs_files
+        named = {shown for path, shown in self.read_files.items() if path in outputs}
+        self.errors[:] = [each for each in self.errors if not (each.code == "not_a_manifest" and each.file in named)]
+        return [each for each in manifests if each.source.file not in named]
+
+    def judge_together(self, environments: list[Manifest], rollouts: list[Manifest]) -> None:
+        """Rules between manifests; the later of two that collide yields no value."""
+        sound = [each for each in (*environments, *rollouts) if each.value is not None and not each.failed]
+        values = [each.value for each in sound if each.value is not None]
+        for located in policies.between(values):
+            violation, manifest = located.violation, sound[located.index]
+            at = manifest.position(violation.pointer)
+            told = problem(manifest.source.file, *at, violation.code, violation.message, violation.hint)
+            if violation.severity == "error":
+                manifest.failed = True
+                self.errors.append(told)
+            else:
+                self.warnings.append(told)
+
+
+def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Each once; by file in the order they were read, then by place."""
+    files = {file: order for order, file in enumerate(dict.fromkeys(each.file for each in problems))}
+    return tuple(sorted(dict.fromkeys(problems), key=lambda each: (files[each.file], each.line, each.column)))

@@ -1,0 +1,180 @@
+"""References, device lists and the rules across fields: from a checked document to its value.
+
+1. A reference is filled in, and the document checked again: an output may be as wrong as anything typed.
+2. What a deployment lacks (environment, outputs, a key among them) is an error if `strict`, else a warning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+from typing import cast
+
+from controller import policies
+from controller.errors import Problem
+from controller.manifest import convert
+from controller.manifest.csv_targets import DeviceList, read_devices
+from controller.manifest.documents import Manifest, find_faults
+from controller.manifest.faults import Fault
+from controller.manifest.places import Path, dotted
+from controller.manifest.stack import Outputs, fill_in, has_references, read_outputs
+from controller.manifest.wording import did_you_mean, printable
+from controller.model import JsonObject
+
+
+class Resolver:
+    """Turns manifests into values; remembers environments, outputs and device lists already read."""
+
+    def __init__(self, cwd: FilePath, errors: list[Problem], warnings: list[Problem], strict: bool) -> None:
+        self.cwd = cwd
+        self.errors = errors
+        self.warnings = warnings
+        self.strict = strict
+        self.environments: dict[str, Manifest] = {}
+        self.outputs: dict[str, Outputs | None] = {}
+        self.outputs_files: set[FilePath] = set()
+        self.lists: dict[tuple[FilePath, str], DeviceList] = {}
+
+    def environment(self, manifest: Manifest) -> None:
+        """Read an environment's outputs and make it a value."""
+        first = self.environments.setdefault(manifest.name, manifest) is manifest
+        if not manifest.usable:
+            return
+        outputs = self._read_outputs(manifest)
+        if first:
+            self.outputs[manifest.name] = outputs
+        document = self._filled(manifest, outputs)
+        if document is None:
+            return
+        manifest.environment = convert.to_environment(document, manifest.source.file, manifest.source.digest)
+        self._judge(manifest, policies.check_environment(manifest.environment))
+
+    def rollout(self, manifest: Manifest) -> None:
+        """Resolve a rollout in its environment and make it a value."""
+        if not manifest.usable:
+            return
+        name = manifest.wanted_environment
+        unknown = manifest.is_blocked(("spec", "environment"))
+        home = None if unknown else self.environments.get(name)
+        if home is None and not unknown:
+            hint = did_you_mean(name, self.environments) or "give its file, or put it into environments/ above"
+            message = f"no Environment manifest is named {printable(name)}"
+            self._lack(manifest, Fault(("spec", "environment"), "environment_not_found", message, hint))
+        document = self._filled(manifest, self.outputs.get(name))
+        if document is None:
+            return
+        faulty: list[FilePath] = []
+
+        def load(file: str, path: Path, kind: str) -> list[dict[str, object]]:
+            found = self._read_list(manifest, file, path, kind)
+            if found.problems:
+                faulty.append(FilePath(file))
+            return found.devices
+
+        manifest.rollout = convert.to_rollout(document, manifest.source.file, manifest.source.digest, load)
+        if faulty:
+            manifest.failed = True
+            return
+        sound = home.environment if home is not None and not home.failed else None
+        self._judge(manifest, policies.check(manifest.rollout, sound))
+
+    def _judge(self, manifest: Manifest, violations: Iterable[policies.Violation]) -> None:
+        for violation in violations:
+            _, path = manifest.position(violation.pointer)
+            if manifest.is_blocked(path):
+                continue
+            fault = Fault(path, violation.code, violation.message, violation.hint)
+            if violation.severity == "error":
+                self._fail(manifest, fault)
+            else:
+                self.warnings.append(manifest.problem(fault))
+
+    def _fail(self, manifest: Manifest, fault: Fault) -> None:
+        manifest.failed = True
+        self.errors.append(manifest.problem(fault))
+
+    def _lack(self, manifest: Manifest, fault: Fault) -> None:
+        if self.strict:
+            self._fail(manifest, fault)
+        else:
+            self.warnings.append(manifest.problem(fault))
+
+    def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath]:
+        """A file named in a manifest: as messages show it, and where it is."""
+        shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
+        return shown, (self.cwd / shown).resolve()
+
+    def _read_outputs(self, manifest: Manifest) -> Outputs | None:
+        named = cast("JsonObject", cast("JsonObject", manifest.document)["spec"]).get("stackOutputs")
+        if not isinstance(named, str):
+            return None
+        shown, path = self._beside(manifest, named)
+        self.outputs_files.add(path)
+        if not path.exists():
+            message = f"there is no stack-outputs file {printable(shown)}"
+            hint = f"write it with: pulumi stack output --json > {printable(shown)}"
+            self._lack(manifest, Fault(("spec", "stackOutputs"), "stack_outputs_missing", message, hint))
+            return None
+        found = read_outputs(shown, path)
+        if isinstance(found, Problem):
+            manifest.failed = True
+            self.errors.append(found)
+            return None
+        return found
+
+    def _filled(self, manifest: Manifest, outputs: Outputs | None) -> JsonObject | None:
+        """The document with its references filled in; None if what came in makes it invalid."""
+        document = cast("JsonObject", manifest.document)
+        if not has_references(document.get("spec")):
+            return document
+        name = manifest.name if manifest.kind == "Environment" else manifest.wanted_environment
+        home = self.environments.get(name)
+        resolved = fill_in(document, outputs or Outputs("", {}))
+        for fault in resolved.unresolved:
+            if outputs is None:
+                self._unknown_outputs(manifest, home, fault.path)
+            elif fault.code == "stack_output_missing":
+                self._lack(manifest, fault)
+            else:
+                self._fail(manifest, fault)
+        if outputs is None:
+            return document
+        faults = find_faults(manifest.kind, resolved.document, manifest)
+        for fault in faults:
+            self._fail(manifest, fault._replace(hint=f"the value is filled in from {outputs.file}"))
+        return None if faults else cast("JsonObject", resolved.document)
+
+    def _unknown_outputs(self, manifest: Manifest, home: Manifest | None, path: Path) -> None:
+        """A reference without outputs: told here if the environment names no file, else it is told already."""
+        if home is None or self._names_outputs(home):
+            manifest.failed = manifest.failed or self.strict
+            return
+        message = f"{dotted(path)} names a stack output, environment {home.name} names no stackOutputs file"
+        hint = f"add spec.stackOutputs to {home.name}"
+        self._lack(manifest, Fault(path, "stack_output_missing", message, hint))
+
+    def _names_outputs(self, home: Manifest) -> bool:
+        spec = home.document.get("spec") if isinstance(home.document, dict) else None
+        return isinstance(spec, dict) and "stackOutputs" in spec
+
+    def _read_list(self, manifest: Manifest, file: str, path: Path, kind: str) -> DeviceList:
+        shown, where = self._beside(manifest, file)
+        known = self.lists.get((where, kind))
+        if known is not None:
+            return known
+        if where.exists():
+            found = read_devices(shown, where, kind)
+            self.errors.extend(found.problems)
+        else:
+            fault = Fault(
+                (*path, "file"),
+                "csv_unreadable",
+                f"there is no CSV file {printable(shown)}",
+                "paths are read from the manifest's folder",
+            )
+            told = manifest.problem(fault)
+            self.errors.append(told)
+            found = DeviceList([], [told])
+        self.lists[where, kind] = found
+        return found

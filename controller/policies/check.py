@@ -1,0 +1,51 @@
+"""All rules over one manifest, in the order a reader of the manifest meets the fields."""
+
+from __future__ import annotations
+
+from controller.model import Environment, FuotaSpec, OtaUpdateSpec, Rollout, TuyaSpec
+from controller.policies.firmware import firmware
+from controller.policies.radio import radio
+from controller.policies.schedules import schedule
+from controller.policies.services import ota_update, service, tuya
+from controller.policies.targets import targets
+from controller.policies.violation import Violation
+from controller.policies.waves import waves
+
+
+def check(rollout: Rollout, environment: Environment | None = None) -> tuple[Violation, ...]:
+    """Judge one rollout, against its environment where that is known."""
+    found = [*firmware(rollout, environment), *service(rollout, environment)]
+    if isinstance(rollout.backend, FuotaSpec):
+        found.extend(radio(rollout, rollout.backend))
+    elif isinstance(rollout.backend, OtaUpdateSpec):
+        found.extend(ota_update(rollout, rollout.backend))
+    elif isinstance(rollout.backend, TuyaSpec):
+        found.extend(tuya(rollout.backend, environment))
+    found.extend(targets(rollout))
+    found.extend(waves(rollout, environment))
+    for index, window in enumerate(rollout.windows):
+        found.extend(schedule(window, f"/spec/windows/{index}"))
+    return tuple(found)
+
+
+def check_environment(environment: Environment) -> tuple[Violation, ...]:
+    """Judge one environment."""
+    found: list[Violation] = []
+    seen: set[str] = set()
+    for index, role in enumerate(environment.approval_roles):
+        if role.name in seen:
+            pointer = f"/spec/approvalRoles/{index}/name"
+            message = f"the approval role {role.name} stands twice"
+            found.append(
+                Violation(pointer=pointer, code="duplicate_approval_role", message=message, hint="keep one of them")
+            )
+        seen.add(role.name)
+    for index, freeze in enumerate(environment.freezes):
+        if freeze.kind != "deny":
+            message = "a freeze is a time in which nothing starts; its kind is deny"
+            hint = "write kind: deny, or move the window into the rollouts"
+            found.append(
+                Violation(pointer=f"/spec/freezes/{index}/kind", code="freeze_must_deny", message=message, hint=hint)
+            )
+        found.extend(schedule(freeze, f"/spec/freezes/{index}"))
+    return tuple(found)

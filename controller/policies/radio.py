@@ -1,0 +1,126 @@
+"""Rules of LoRaWAN: what a session's frames may carry, how often they may be sent, when it may start.
+
+1. Groups need fragment size, data rate and interval; for single devices the service chooses size and rate itself
+   (AWS IoT Wireless developer guide: FragmentSizeBytes is meaningful for multicast only).
+2. The figures come from one place, `controller.lorawan.session`; a rule here only gives them a line to point at.
+3. A region's open question is told when it bears on the frequency used: the default downlink.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import lru_cache
+
+from controller.lorawan.errors import LorawanError
+from controller.lorawan.regions import region
+from controller.lorawan.session import plan_session
+from controller.model import FuotaSpec, Rollout, duration
+from controller.policies.violation import Severity, Violation, wave_pointer
+
+SHORTEST_LEAD = timedelta(minutes=30)
+"""A start must be at least so far ahead (AWS IoT Wireless developer guide, create a FUOTA task)."""
+MANY_DEVICES = 50
+
+_WHERE = {
+    "fragment_exceeds_payload": "fragmentSizeBytes",
+    "fragment_counter_overflows": "fragmentSizeBytes",
+    "dwell_time_exceeds_limit": "fragmentSizeBytes",
+    "payload_is_disputed": "fragmentSizeBytes",
+    "dwell_time_may_apply": "fragmentSizeBytes",
+    "duty_cycle_exceeds_limit": "fragmentIntervalMs",
+    "duty_cycle_exceeds_headroom": "fragmentIntervalMs",
+    "class_c_timeout_exceeds_field": "fragmentIntervalMs",
+    "region_value_is_uncertain": "rfRegion",
+}
+_RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?) MHz")
+_GROUP_FIELDS = (
+    ("fragmentSizeBytes", "fragment_size_bytes"),
+    ("dataRate", "data_rate"),
+    ("fragmentIntervalMs", "fragment_interval_ms"),
+)
+
+
+def radio(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
+    """Judge the `fuota` block against the targets and the region."""
+    chosen = [rollout.targets_of(wave) for wave in rollout.strategy.waves]
+    if any(each.multicast_groups for each in chosen):
+        yield from _groups(rollout, spec)
+    elif any(each.wireless_devices for each in chosen):
+        yield from _singles(rollout, spec)
+    if duration(spec.start_lead) < SHORTEST_LEAD:
+        message = f"a start {spec.start_lead} ahead is refused by the service, which asks for 30 minutes"
+        yield _at("startLead", "start_lead_too_short", message, "for example 35m")
+    if spec.redundancy_percent == 0:
+        message = "without redundancy a device that loses one fragment cannot rebuild the image"
+        yield _at(
+            "redundancyPercent", "redundancy_is_zero", message, "otactl airtime tells what a loss rate needs", "warning"
+        )
+
+
+def _groups(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
+    missing = [name for name, attribute in _GROUP_FIELDS if getattr(spec, attribute) is None]
+    for name in missing:
+        message = f"multicast groups need spec.fuota.{name}: the service's default is not documented"
+        yield Violation(pointer="/spec/fuota", code="group_field_missing", message=message, hint=f"add {name}")
+    if missing:
+        return
+    try:
+        yield from _session(
+            spec.rf_region,
+            spec.data_rate,
+            rollout.firmware.size_bytes,
+            spec.fragment_size_bytes,
+            spec.redundancy_percent,
+            spec.fragment_interval_ms,
+        )
+    except LorawanError as error:
+        yield _at("dataRate", "data_rate_unknown", str(error), "")
+
+
+@lru_cache(maxsize=1024)
+def _session(
+    where: str, rate: int | None, size: int, fragment: int | None, redundancy: int, interval: int | None
+) -> tuple[Violation, ...]:
+    """Rollouts of a fleet share their figures: a thousand manifests cost few sessions."""
+    plan = plan_session(where, rate, size, fragment, redundancy, interval)
+    found = [_at(_WHERE.get(each.code, "rfRegion"), each.code, each.message, "") for each in plan.violations]
+    found.extend(
+        _at(_WHERE[each.code], each.code, each.message, "", "warning")
+        for each in plan.warnings
+        if each.code in _WHERE and (each.code != "region_value_is_uncertain" or _bears_on(where, each.message))
+    )
+    return tuple(found)
+
+
+def _bears_on(where: str, text: str) -> bool:
+    """Rule 3: a doubt about bands matters if one of them holds the default downlink; any other doubt matters."""
+    frequency = region(where).default_downlink.frequency_hz
+    bands = [(float(low) * 1e6, float(high) * 1e6) for low, high in _RANGE.findall(text)]
+    if frequency is None or not bands:
+        return True
+    return any(low <= frequency <= high for low, high in bands)
+
+
+def _singles(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
+    for name, attribute in _GROUP_FIELDS[:2]:
+        if getattr(spec, attribute) is not None:
+            message = f"for single devices the service chooses {name} itself"
+            yield _at(name, "service_chooses_for_devices", message, f"remove {name}, or use multicastGroups")
+    for index, wave in enumerate(rollout.strategy.waves):
+        if wave.targets is not None:
+            yield from _many(len(wave.targets.wireless_devices), wave_pointer(index, "targets", "wirelessDevices"))
+    if rollout.targets is not None:
+        yield from _many(len(rollout.targets.wireless_devices), "/spec/targets/wirelessDevices")
+
+
+def _many(number: int, pointer: str) -> Iterator[Violation]:
+    if number > MANY_DEVICES:
+        message = f"{number} single devices are {number} transmissions of the whole image"
+        hint = f"above {MANY_DEVICES} devices a multicast group costs less air time"
+        yield Violation(pointer=pointer, code="many_single_devices", message=message, hint=hint, severity="warning")
+
+
+def _at(field: str, code: str, message: str, hint: str, severity: Severity = "error") -> Violation:
+    return Violation(pointer=f"/spec/fuota/{field}", code=code, message=message, hint=hint, severity=severity)

@@ -1,0 +1,107 @@
+"""Rules of each service that its block alone, or with its environment, can break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from controller.model import Environment, JsonObject, OtaUpdateSpec, Rollout, TuyaSpec
+from controller.policies.violation import Violation
+
+FUOTA_REGIONS = (
+    "us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1",
+)  # fmt: skip
+"""AWS Regions with AWS IoT Core for LoRaWAN (AWS General Reference, IoT Wireless endpoints and quotas)."""
+
+
+def service(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+    """Judge whether the environment can carry the rollout's service."""
+    if environment is None:
+        return
+    if rollout.backend_kind == "fuota" and environment.region not in FUOTA_REGIONS:
+        message = f"AWS IoT Core for LoRaWAN is not known to be in {environment.region}"
+        hint = f"it is in {', '.join(FUOTA_REGIONS)}"
+        yield Violation(
+            pointer="/spec/environment", code="region_without_service", message=message, hint=hint, severity="warning"
+        )
+    if rollout.backend_kind == "tuya" and environment.tuya is None:
+        message = f"environment {environment.name} says nothing of Tuya"
+        yield Violation(
+            pointer="/spec/environment",
+            code="environment_without_tuya",
+            message=message,
+            hint="add spec.tuya to the environment",
+        )
+
+
+def ota_update(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
+    """Judge the `otaUpdate` block."""
+    document = spec.document
+    if document.get("targetSelection") == "CONTINUOUS":
+        several = len(rollout.strategy.waves) > 1
+        message = "a CONTINUOUS update never completes" + (", so no later wave would start" if several else "")
+        yield Violation(
+            pointer="/spec/otaUpdate/targetSelection", code="continuous_never_completes", message=message,
+            hint="use SNAPSHOT", severity="error" if several else "warning",
+        )  # fmt: skip
+    if "awsJobPresignedUrlConfig" in document and "HTTP" not in cast("list[str]", document.get("protocols", ["HTTP"])):
+        message = "a signed URL is used with HTTP only"
+        yield Violation(
+            pointer="/spec/otaUpdate/awsJobPresignedUrlConfig",
+            code="signed_url_needs_http",
+            message=message,
+            hint="add HTTP to protocols, or remove it",
+        )
+    rate = cast("JsonObject", document.get("awsJobExecutionsRolloutConfig", {})).get("exponentialRate")
+    if isinstance(rate, dict) and not _decimals(rate["incrementFactor"], 1):
+        pointer = "/spec/otaUpdate/awsJobExecutionsRolloutConfig/exponentialRate/incrementFactor"
+        yield _precise(pointer, rate["incrementFactor"], 1)
+    abort = cast("JsonObject", document.get("awsJobAbortConfig", {}))
+    for index, criterion in enumerate(cast("list[JsonObject]", abort.get("abortCriteriaList", []))):
+        if not _decimals(criterion["thresholdPercentage"], 2):
+            pointer = f"/spec/otaUpdate/awsJobAbortConfig/abortCriteriaList/{index}/thresholdPercentage"
+            yield _precise(pointer, criterion["thresholdPercentage"], 2)
+
+
+def _decimals(value: object, digits: int) -> bool:
+    number = float(cast("float", value))
+    return abs(number - round(number, digits)) < 1e-9
+
+
+def _precise(pointer: str, value: object, digits: int) -> Violation:
+    message = f"{value} has more than {digits} decimal{'s' if digits > 1 else ''}, the service takes no more"
+    return Violation(
+        pointer=pointer,
+        code="too_many_decimals",
+        message=message,
+        hint=f"for example {round(float(cast('float', value)), digits)}",
+    )
+
+
+def tuya(spec: TuyaSpec, _environment: Environment | None) -> Iterator[Violation]:
+    """Judge the `tuya` block (CreateOTAStaticUpgradeJob, and the rules its twin at Alibaba documents)."""
+    document = spec.document
+    selection = document.get("targetSelection", "SPECIFIC")
+    for field, wanted in (("grayPercent", "GRAY"), ("groupId", "GROUP")):
+        if selection == wanted and field not in document:
+            message = f"targetSelection {wanted} needs {field}"
+            yield Violation(
+                pointer="/spec/tuya/targetSelection",
+                code="selection_field_missing",
+                message=message,
+                hint=f"add {field}",
+            )
+        if selection != wanted and field in document:
+            message = f"{field} is used with targetSelection {wanted} only"
+            yield Violation(
+                pointer=f"/spec/tuya/{field}", code="selection_field_unused", message=message, hint="remove it"
+            )
+    interval, timeout = document.get("retryInterval"), document.get("timeoutInMinutes")
+    if isinstance(interval, int) and isinstance(timeout, int) and interval >= timeout:
+        message = f"a retry after {interval} minutes comes too late for a timeout of {timeout}"
+        yield Violation(
+            pointer="/spec/tuya/retryInterval",
+            code="retry_exceeds_timeout",
+            message=message,
+            hint="retryInterval must be less than timeoutInMinutes",
+        )

@@ -1,0 +1,117 @@
+"""Rules of the strategy: wave names, approvals, retries, and what each service can confirm or suffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.model import Environment, FuotaSpec, Rollout, VersionConfirm
+from controller.policies.violation import Violation, wave_pointer
+
+_COMMON = ("timeout", "offline", "unknown")
+_FILES = ("rejected", "download", "verify", "flash")
+_FRAGMENTS = (
+    "missingFragments", "integrity", "sessionReplay", "indexUnsupported", "packageUnsupported", "noMemory",
+    "descriptor", "conflict",
+)  # fmt: skip
+REASONS = {
+    "fuota": (*_FRAGMENTS, *_COMMON),
+    "otaUpdate": (*_FILES, *_COMMON),
+    "tuya": ("conflict", *_FILES, *_COMMON),
+}
+"""The failures each service can tell of."""
+
+
+def waves(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+    """Judge the waves, and everything that refers to one."""
+    names: set[str] = set()
+    for index, wave in enumerate(rollout.strategy.waves):
+        if wave.name in names:
+            message = f"the wave name {wave.name} stands twice"
+            yield Violation(
+                pointer=wave_pointer(index, "name"),
+                code="duplicate_wave",
+                message=message,
+                hint="give every wave its own name",
+            )
+        names.add(wave.name)
+        if wave.requires is not None:
+            yield from _role(wave.requires.approval, wave_pointer(index, "requires", "approval"), environment)
+    for index, approval in enumerate(rollout.approvals):
+        pointer = f"/spec/approvals/{index}"
+        if approval.wave not in names:
+            message = f"the approval is for wave {approval.wave}, which is not in this rollout"
+            yield Violation(
+                pointer=f"{pointer}/wave",
+                code="unknown_wave",
+                message=message,
+                hint=f"waves here: {', '.join(sorted(names))}",
+            )
+        yield from _role(approval.role, f"{pointer}/role", environment)
+        yield from _member(approval.role, approval.by, f"{pointer}/by", environment)
+    yield from _retry(rollout)
+    yield from _confirm(rollout)
+
+
+def _role(name: str, pointer: str, environment: Environment | None) -> Iterator[Violation]:
+    if environment is None:
+        return
+    known = [role.name for role in environment.approval_roles]
+    if name not in known:
+        message = f"environment {environment.name} has no approval role {name}"
+        hint = f"roles there: {', '.join(known)}" if known else f"add it to spec.approvalRoles of {environment.name}"
+        yield Violation(pointer=pointer, code="unknown_approval_role", message=message, hint=hint)
+
+
+def _member(name: str, by: str, pointer: str, environment: Environment | None) -> Iterator[Violation]:
+    role = next((each for each in environment.approval_roles if each.name == name), None) if environment else None
+    if role is not None and role.members and by not in role.members:
+        message = f"{by} is not a member of the approval role {name}"
+        yield Violation(
+            pointer=pointer, code="approver_is_not_member", message=message, hint=f"members: {', '.join(role.members)}"
+        )
+
+
+def _retry(rollout: Rollout) -> Iterator[Violation]:
+    retry, kind = rollout.strategy.retry, rollout.backend_kind
+    if retry is None:
+        return
+    for index, reason in enumerate(retry.on):
+        if reason not in REASONS[kind]:
+            message = f"{kind} never reports {reason}"
+            pointer = f"/spec/strategy/retry/on/{index}"
+            yield Violation(
+                pointer=pointer,
+                code="reason_never_happens",
+                message=message,
+                hint=f"it reports {', '.join(REASONS[kind])}",
+                severity="warning",
+            )
+    raised, pointer = retry.raise_redundancy_percent, "/spec/strategy/retry/raiseRedundancyPercent"
+    if raised is None:
+        return
+    if not isinstance(rollout.backend, FuotaSpec):
+        message = f"{kind} sends no redundancy"
+        yield Violation(pointer=pointer, code="redundancy_not_supported", message=message, hint="remove it")
+    elif (most := rollout.backend.redundancy_percent + raised * (retry.attempts - 1)) > 100:
+        message = f"the last of {retry.attempts} attempts would ask for {most} percent, the service takes 100"
+        yield Violation(pointer=pointer, code="redundancy_exceeds_limit", message=message)
+
+
+def _confirm(rollout: Rollout) -> Iterator[Violation]:
+    confirm, kind = rollout.strategy.confirm, rollout.backend_kind
+    if not isinstance(confirm, VersionConfirm):
+        return
+    from_module = confirm.version.module is not None
+    if from_module != (kind == "tuya"):
+        told = (
+            "versions of modules are reported to Tuya only"
+            if from_module
+            else "Tuya tells the version of a module only"
+        )
+        hint = "use shadow, attribute or indexQuery" if from_module else "use module"
+        yield Violation(
+            pointer="/spec/strategy/confirm/version",
+            code="confirm_not_supported",
+            message=f"{told}; this rollout has {kind}",
+            hint=hint,
+        )

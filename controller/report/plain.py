@@ -1,0 +1,89 @@
+"""Make words from a service safe to show: a device name must not move the cursor, colour a log or ping a team.
+
+1. Terminal: every control, format, surrogate and separator character becomes a visible escape.
+2. Markdown: the same, and nothing in a cell is markup, a link or a mention.
+3. JSON: the same characters become `\\u` escapes, so the document keeps its meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import msgspec
+
+# Cc control, Cf format (bidirectional overrides among them), Cs lone surrogates, Zl and Zp line ends
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&]|:(?=//)|(?<=www)\.)")
+
+
+def plain(text: str) -> str:
+    r"""Escape what a terminal would act on: `\x1b`, `\u202e`; everything readable stays."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+def cell(text: str) -> str:
+    """Escape for a Markdown table cell on GitHub, mentions included."""
+    return _MARKUP.sub(r"\\\1", plain(text)).replace("@", "@\u200b")
+
+
+def as_json(value: object) -> str:
+    """Write a value for machines that a person may also see on a terminal (rule 3)."""
+    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)
+    return safe_json(text)
+
+
+def safe_json(text: str) -> str:
+    """Escape a JSON document's unsafe characters; line ends between its values stay."""
+    if text.isascii() and "\x7f" not in text:
+        return text  # JSON itself escapes the control characters below U+0020
+    return "".join(_json_escape(c) if c != "\n" and unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+def short_json(value: object) -> str:
+    """Write a value on one line for a table: strings bare, the rest as JSON, nothing as a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value or '""'
+    return json.dumps(value, ensure_ascii=False)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int] = frozenset()) -> list[str]:
+    """Align columns with two spaces between; `numbers` are columns to set right. Cells are made safe here."""
+    lines = [tuple(plain(c) for c in row) for row in (head, *rows)]
+    widths = [max(_width(row[i]) for row in lines) for i in range(len(head))]
+    return ["  ".join(_pad(c, widths[i], i in numbers) for i, c in enumerate(row)).rstrip() for row in lines]
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a GitHub table; cells are made safe here."""
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return lines + [f"| {' | '.join(cell(c) for c in row)} |" for row in rows]
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: wide East Asian characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
+    )
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space

@@ -1,0 +1,127 @@
+"""Show where rollouts stand: one row each, and below it what the row is too narrow for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from controller.model import Condition
+from controller.report.plain import as_json, cell, markdown_table, plain, table
+from controller.report.summary import DeviceStatus, RolloutLine, StatusReport, WaveLine
+
+Style = Literal["text", "json", "markdown"]
+_HEAD = (
+    "ROLLOUT", "ENVIRONMENT", "VERSION", "PHASE", "WAVE", "ATTEMPT", "OK", "FAILED", "WAITING", "DRIFT",
+    "NEXT LOOK",
+)  # fmt: skip
+_NUMBERS = frozenset({5, 6, 7, 8, 9})
+_DEVICE_HEAD = ("ROLLOUT", "ENVIRONMENT", "VERSION", "WAVE", "ATTEMPT", "STAGE", "OUTCOME", "REASON", "VIA", "ENDED")
+
+
+def render(report: StatusReport, style: Style, now: datetime) -> str:
+    """Write the report; `now` only words the next look ("in 12m"). Ends without a line end."""
+    if style == "json":
+        return as_json(report)
+    if report.device is not None:
+        return _device(report.device, style)
+    if not report.rollouts:
+        return "no rollout is recorded"
+    rows = [_row(r, now) for r in report.rollouts]
+    if style == "markdown":
+        details = [line for r in report.rollouts for line in ("", f"**{cell(_name(r))}**", "", *_bullets(_details(r)))]
+        return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *details])
+    head, *lines = table(_HEAD, rows, _NUMBERS)
+    shown = [head]
+    for line, rollout in zip(lines, report.rollouts, strict=True):
+        shown += [line, *(f"  {plain(detail)}" for detail in _details(rollout))]
+    return "\n".join(shown)
+
+
+def _row(rollout: RolloutLine, now: datetime) -> list[str]:
+    devices = rollout.devices
+    return [
+        rollout.name,
+        rollout.environment,
+        rollout.version or "-",
+        rollout.phase,
+        rollout.wave or "-",
+        str(rollout.attempt or "-"),
+        str(devices.succeeded),
+        str(devices.failed),
+        str(devices.waiting),
+        str(rollout.open_drift),
+        _next_look(rollout.requeue_at, now),
+    ]
+
+
+def _details(rollout: RolloutLine) -> list[str]:
+    lines = [_wave(w) for w in rollout.waves]
+    if rollout.conditions:
+        lines.append(", ".join(_condition(c) for c in rollout.conditions))
+    told = dict.fromkeys(f"{c.reason}: {c.message}" for c in rollout.conditions if c.message)
+    lines += told
+    if rollout.devices.unknown:
+        lines.append(f"{rollout.devices.unknown} device results are unknown to this version")
+    if rollout.acknowledged_drift:
+        lines.append(f"{rollout.acknowledged_drift} drift entries are acknowledged by the manifest")
+    if rollout.intents:
+        lines.append(f"{rollout.intents} calls have no outcome yet; the next pass looks what became of them")
+    return lines
+
+
+def _wave(wave: WaveLine) -> str:
+    where = f"wave {wave.name}"
+    if wave.verdict is not None:
+        v = wave.verdict
+        word = "passed" if v.passed else "failed"
+        old = "" if v.current else ", for content declared earlier"
+        judged = f"{v.percent:.1f} % of {v.total} devices, {v.needed_percent:g} % needed{old}"
+        return f"{where} {word}: {judged}"
+    if wave.stage is None:
+        return f"{where} has not begun"
+    start = f", starts {wave.start_at}" if wave.start_at is not None and wave.stage == "scheduled" else ""
+    return f"{where} attempt {wave.attempt} is {wave.stage}{start}"
+
+
+def _condition(condition: Condition) -> str:
+    word = "yes" if condition.status else "no"
+    return f"{condition.type} {word}" + (f" ({condition.reason})" if condition.reason.lower() != word else "")
+
+
+def _next_look(requeue_at: str | None, now: datetime) -> str:
+    if requeue_at is None:
+        return "-"
+    left = datetime.fromisoformat(requeue_at) - now
+    return f"{requeue_at} ({'due' if left <= timedelta() else 'in ' + _span(left)})"
+
+
+def _span(left: timedelta) -> str:
+    seconds = int(left.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _device(device: DeviceStatus, style: Style) -> str:
+    if not device.results:
+        name = cell(device.id) if style == "markdown" else plain(device.id)
+        return f"no rollout in this journal holds device {name} by name, nor has a result of it"
+    rows = [
+        [
+            r.rollout, r.environment, r.version or "-", r.wave, str(r.attempt), r.stage, r.outcome, r.reason or "-",
+            r.via or "-", r.ended_at or "-",
+        ]
+        for r in device.results
+    ]  # fmt: skip
+    if style == "markdown":
+        return "\n".join(markdown_table([h.capitalize() for h in _DEVICE_HEAD], rows))
+    return "\n".join(table(_DEVICE_HEAD, rows, frozenset({4})))
+
+
+def _name(rollout: RolloutLine) -> str:
+    return f"{rollout.environment}/{rollout.name}"
+
+
+def _bullets(lines: list[str]) -> list[str]:
+    return [f"- {cell(line)}" for line in lines]

@@ -1,0 +1,249 @@
+"""The stand-in clouds as one ASGI app on one port.
+
+1. A request belongs to the service its signature is scoped to; S3, IAM and STS go to moto in this process.
+2. Signatures are not verified; the access key tells the account, as moto's STS and IAM know it.
+3. Every answer carries the simulator's time in its Date header, as a service's answers do.
+4. Faults hit before or after the handler; a dropped connection closes without an answer, so a client notices at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from a2wsgi import WSGIMiddleware
+
+from simulator import control
+from simulator.aws_backed import account_of, moto_app, operation_of, reset_moto
+from simulator.faults import Rule
+from simulator.service import ModelledError, Request
+from simulator.wire.models import Match, match, signing_names
+from simulator.wire.parse import MalformedError, parse
+from simulator.wire.serialise import Response, bad_request, refuse, serialise
+from simulator.wire.validate import problems
+from simulator.world import World
+
+# ASGI's own types are open maps; they go no further than this file.
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
+_log = logging.getLogger("simulator")
+
+
+class Dropped(Exception):  # noqa: N818 - not an error of ours: the connection is to end here
+    """The connection is to be closed without an answer."""
+
+
+class Application:
+    """One simulator."""
+
+    def __init__(self, world: World, fresh: Callable[[World], None]) -> None:
+        self.world = world
+        self._fresh = fresh
+        self._moto = WSGIMiddleware(moto_app(), workers=8)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        body = await _body(receive)
+        try:
+            await self._serve(scope, body, send)
+        except Dropped:
+            await _drop(receive, send)
+
+    async def _serve(self, scope: Scope, body: bytes, send: Send) -> None:
+        raw_path = scope["raw_path"].partition(b"?")[0].decode()
+        if raw_path.startswith(control.PREFIX):
+            client = scope.get("client") or ("", 0)
+            if client[0] not in control.LOOPBACK:
+                await self._answer(send, (403, {}, b"loopback only"))
+                return
+            await self._answer(send, control.answer(self.world, scope["method"], raw_path, body, self.reset))
+            return
+        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
+        key, region, signed_for = _credential(headers, query)
+        service = signing_names().get(signed_for)
+        if service is None:
+            await self._pass_on(scope, body, signed_for or "s3", send)
+            return
+        response = await self._aws(service, scope["method"], raw_path, query, headers, body, key, region)
+        await self._answer(send, response)
+
+    async def _aws(
+        self,
+        service: str,
+        method: str,
+        raw_path: str,
+        query: dict[str, list[str]],
+        headers: dict[str, str],
+        body: bytes,
+        key: str,
+        region: str,
+    ) -> Response:
+        world = self.world
+        world.advance()
+        found = match(service, method, raw_path)
+        if found is None:
+            error = ModelledError(
+                "ResourceNotFoundException", f"no operation of {service} is {method} {unquote(raw_path)}"
+            )
+            world.log(service, "?", {}, 404, error.code, None)
+            return refuse(None, error)
+        name = found.operation.name
+        rule = world.faults.hit(service, name)
+        await self._before(rule, service, name)
+        parameters: dict[str, object] = {}
+        try:
+            account = account_of(key)
+            self._admit(rule, service, name, account, region)
+            parameters = _parameters(found, query, headers, body)
+            answer = self._handle(found, parameters, account, region, rule)
+            response, error_code = serialise(found.operation, answer), None
+        except ModelledError as error:
+            response, error_code = refuse(found.operation, error), error.code
+        if rule is not None and rule.effect == "timeoutAfterCommit":
+            world.log(service, name, parameters, 0, error_code, rule.effect)
+            raise Dropped
+        world.log(service, name, parameters, response[0], error_code, rule.effect if rule else None)
+        return response
+
+    async def _before(self, rule: Rule | None, service: str, name: str) -> None:
+        if rule is None:
+            return
+        if rule.effect == "delay":
+            await asyncio.sleep(rule.seconds)
+        if rule.effect == "timeoutBeforeCommit":
+            self.world.log(service, name, {}, 0, None, rule.effect)
+            raise Dropped
+
+    def _admit(self, rule: Rule | None, service: str, name: str, account: str, region: str) -> None:
+        """Refuse by fault or by quota."""
+        effect = rule.effect if rule is not None else ""
+        if effect == "error500":
+            raise ModelledError("InternalServerException", "an error the simulator was told to answer")
+        limited = service == "iotwireless" and not self.world.quotas.admits(account, region, name)
+        if effect == "throttle" or limited:
+            raise ModelledError("ThrottlingException", "Rate exceeded")
+
+    def _handle(
+        self, found: Match, parameters: dict[str, object], account: str, region: str, rule: Rule | None
+    ) -> dict[str, object]:
+        service = self.world.services.get(found.service)
+        handler = service.handlers.get(found.operation.name) if service is not None else None
+        if handler is None:
+            text = f"the simulator does not implement {found.service}:{found.operation.name}"
+            raise ModelledError(bad_request(found.operation), text)
+        stale = rule is not None and rule.effect == "staleRead"
+        return handler(Request(found.service, found.operation.name, parameters, account, region, stale))
+
+    async def _pass_on(self, scope: Scope, body: bytes, service: str, send: Send) -> None:
+        """S3, IAM and STS by moto, under the same faults and in the same log."""
+        name = operation_of(service, scope["method"], scope["path"], scope["query_string"].decode(), body)
+        rule = self.world.faults.hit(service, name)
+        await self._before(rule, service, name)
+        if rule is not None and rule.effect in ("throttle", "error500"):
+            code, status = ("SlowDown", 503) if rule.effect == "throttle" else ("InternalError", 500)
+            self.world.log(service, name, {}, status, code, rule.effect)
+            text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{rule.effect}</Message></Error></ErrorResponse>"
+            if service == "s3":
+                text = f"<Error><Code>{code}</Code><Message>{rule.effect}</Message></Error>"
+            await self._answer(send, (status, {"content-type": "text/xml"}, text.encode()))
+            return
+        status = 0
+        sent = False
+
+        async def receive() -> MutableMapping[str, Any]:
+            nonlocal sent
+            if sent:
+                await asyncio.Event().wait()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def relay(event: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if event["type"] == "http.response.start":
+                status = event["status"]
+            if rule is None or rule.effect != "timeoutAfterCommit":
+                await send(event)
+
+        await self._moto(scope, receive, relay)
+        self.world.log(service, name, {}, status, None, rule.effect if rule else None)
+        if rule is not None and rule.effect == "timeoutAfterCommit":
+            raise Dropped
+
+    async def _answer(self, send: Send, response: Response) -> None:
+        status, headers, body = response
+        date = format_datetime(self.world.clock.now(), usegmt=True)
+        wire = {"date": date, "x-amzn-requestid": f"sim-{len(self.world.requests)}", **headers}
+        if status != 204:
+            wire["content-length"] = str(len(body))
+        pairs = [(k.encode(), v.encode("latin-1")) for k, v in wire.items()]
+        await send({"type": "http.response.start", "status": status, "headers": pairs})
+        await send({"type": "http.response.body", "body": b"" if status == 204 else body})
+
+    def reset(self) -> None:
+        """Forget everything; the clock is back to real time."""
+        reset_moto()
+        self._fresh(self.world)
+
+
+def _parameters(found: Match, query: dict[str, list[str]], headers: dict[str, str], body: bytes) -> dict[str, object]:
+    operation = found.operation
+    try:
+        parameters = parse(found, query, headers, body)
+    except MalformedError as error:
+        raise ModelledError(bad_request(operation), str(error)) from error
+    wrong = list(problems(operation.input_shape, parameters))
+    if wrong:
+        raise ModelledError(bad_request(operation), "; ".join(wrong))
+    return parameters
+
+
+def _credential(headers: dict[str, str], query: dict[str, list[str]]) -> tuple[str, str, str]:
+    """Access key, Region and service a request is signed for; empty when it is not signed."""
+    presigned = query.get("X-Amz-Credential", [""])[0]
+    text = headers.get("authorization", "") or (f"Credential={presigned}" if presigned else "")
+    found = _SCOPE.search(text)
+    return (found.group(1), found.group(2), found.group(3)) if found else ("", "us-east-1", "")
+
+
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        event = await receive()
+        parts.append(event.get("body", b""))
+        if not event.get("more_body"):
+            return b"".join(parts)
+
+
+async def _drop(receive: Receive, send: Send) -> None:
+    """Close the connection without a byte. ASGI has no word for it, so uvicorn's own cycle behind `send` is asked."""
+    cycle = getattr(send, "__self__", None)
+    transport = getattr(cycle, "transport", None)
+    if transport is None:
+        raise RuntimeError("the server gives no way to drop a connection; run the simulator under uvicorn")
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif event["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,78 @@
+"""moto for S3, IAM and STS, in this process: its app, its accounts, its reset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+from moto.iam.models import get_account_id_from, iam_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
+from moto.sts.models import sts_backends
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_ALLOWED = ("s3", "iam", "sts")
+_S3_SUBRESOURCES = {
+    "versioning": "BucketVersioning",
+    "location": "BucketLocation",
+    "policy": "BucketPolicy",
+    "encryption": "BucketEncryption",
+    "publicAccessBlock": "PublicAccessBlock",
+    "lifecycle": "BucketLifecycleConfiguration",
+}
+_VERBS = {"GET": "Get", "PUT": "Put", "DELETE": "Delete", "POST": "Post", "HEAD": "Head"}
+
+
+def moto_app() -> Wsgi:
+    """moto's own server application, refusing what the simulator does not lend it."""
+    dispatcher = DomainDispatcherApplication(create_backend_app)
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        scope = re.search(r"/([a-z0-9-]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+        if (scope is not None and scope.group(1) not in _ALLOWED) or environ["PATH_INFO"].startswith("/moto-api"):
+            start_response("501 Not Implemented", [("Content-Type", "text/plain")])
+            return [b"the simulator serves s3, iam and sts by moto, and no other service"]
+        answer: Iterable[bytes] = dispatcher(environ, start_response)
+        return answer
+
+    return serve
+
+
+def account_of(access_key: str) -> str:
+    """The account an access key is of: a role's session, a user's key, else moto's default account."""
+    for account, backends in list(sts_backends.items()):
+        for backend in list(backends.values()):
+            if any(role.access_key_id == access_key for role in backend.assumed_roles):
+                return str(account)
+    return str(get_account_id_from(access_key))
+
+
+def reset_moto() -> None:
+    """Forget every bucket, role and session."""
+    for backend in (*_backends(s3_backends), *_backends(iam_backends), *_backends(sts_backends)):
+        backend.reset()
+
+
+def _backends(accounts: Any) -> list[Any]:
+    """Every regional backend of every account: moto's own nested maps."""
+    return [regional for account in list(accounts.values()) for regional in list(account.values())]
+
+
+def operation_of(service: str, method: str, path: str, query: str, body: bytes) -> str:
+    """The operation's name, for the log and the faults: from the Action of a query service, from the shape of S3's."""
+    if service != "s3":
+        asked = parse_qs(body.decode("latin-1")) or parse_qs(query)
+        return asked.get("Action", ["?"])[0]
+    given = parse_qs(query, keep_blank_values=True)
+    verb = _VERBS.get(method, method)
+    for name, noun in _S3_SUBRESOURCES.items():
+        if name in given:
+            return f"{verb}{noun}"
+    parts = path.strip("/").split("/", 1)
+    if len(parts) == 2 and parts[1]:
+        return f"{verb}Object"
+    if not parts[0]:
+        return "ListBuckets"
+    return {"GET": "ListObjectsV2", "PUT": "CreateBucket"}.get(method, f"{verb}Bucket")

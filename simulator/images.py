@@ -1,0 +1,151 @@
+"""Reads a firmware image from moto's S3 exactly if the real service could: role, trust, permissions, Region, size.
+
+1. The service assumes the role named in the task; the trust policy must let its principal do so.
+2. The role's session must be allowed s3:GetObject by inline, attached and bucket policies, within the boundary. The
+   read is over TLS.
+3. The bucket must be in the task's Region, the URI carries no version: the latest one counts, a delete marker is gone.
+4. An image has at most 1 megabyte; 1,000,000 bytes is the cautious reading.
+5. Whether the service sends aws:SourceAccount and aws:SourceArn when it assumes the role is not documented:
+   `sends_source` is a switch.
+
+Source: AWS IoT Wireless developer guide, "Create FUOTA task" and "Add FUOTA permissions". Not looked at: KMS keys, S3
+block public access, organisation policies. A policy element the evaluator does not know raises UnsupportedPolicyError:
+a limit of the simulator, not an answer of the service.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from moto.iam.models import ManagedPolicy, Role, iam_backends
+from moto.s3.models import FakeBucket, FakeKey, s3_backends
+
+from simulator.iam_patterns import ContextValue
+from simulator.iam_policy import Decision, Document, Request, evaluate, may_assume
+from simulator.iotwireless.images_port import ImageUnavailableError
+
+MAX_IMAGE_BYTES = 1_000_000
+
+_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.{1,1024})", re.DOTALL)
+_ROLE = re.compile(r"arn:(?P<partition>aws(-cn|-us-gov)?):iam::(?P<account>\d{12}):role/(?:.*/)?(?P<name>[^/]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotoImages:
+    """The images a service finds in moto's in-process IAM and S3, all accounts of it.
+
+    `service_principal` is who assumes the role, `source` the resource type and id its aws:SourceArn carries.
+    """
+
+    service_principal: str = "iotwireless.amazonaws.com"
+    source: str = "FuotaTask/simulated"
+    sends_source: bool = True
+    max_bytes: int = MAX_IMAGE_BYTES
+
+    def read(self, role_arn: str, uri: str, region: str, *, sends_source: bool = True) -> bytes:
+        """Give the bytes of `s3://bucket/key` as the service in `region` would read them with the role.
+
+        Raises ImageUnavailableError with the first reason why it could not.
+        """
+        place = _URI.fullmatch(uri)
+        if place is None:
+            raise ImageUnavailableError(f"the image URI {uri!r} is not s3://bucket/key")
+        role = _role(role_arn)
+        self._assume(role, region, sends_source)
+        bucket = _bucket(place["bucket"])
+        if bucket.region_name != region:
+            raise ImageUnavailableError(
+                f"bucket {bucket.name} is in {bucket.region_name}, the task in {region}; they must be the same Region"
+            )
+        self._permit(role, bucket, place["key"], region)
+        found = bucket.keys.get(place["key"])
+        if not isinstance(found, FakeKey):
+            raise ImageUnavailableError(f"bucket {bucket.name} holds no object {place['key']!r}")
+        image = bytes(found.value)
+        if len(image) > self.max_bytes:
+            raise ImageUnavailableError(f"the image has {len(image)} bytes, the service takes {self.max_bytes}")
+        return image
+
+    def _assume(self, role: Role, region: str, sends_source: bool) -> None:
+        service = self.service_principal.split(".")[0]
+        context: dict[str, ContextValue] = {}
+        if sends_source and self.sends_source:
+            context["aws:SourceAccount"] = role.account_id
+            context["aws:SourceArn"] = f"arn:{role.partition}:{service}:{region}:{role.account_id}:{self.source}"
+        trust = _document(role.assume_role_policy_document, f"the trust policy of role {role.name}")
+        decision = may_assume(trust, self.service_principal, context, role_arn=role.arn)
+        if decision is not Decision.ALLOWED:
+            raise ImageUnavailableError(
+                f"{self.service_principal} may not assume role {role.arn}: {_said(decision)} in its trust policy"
+            )
+
+    def _permit(self, role: Role, bucket: FakeBucket, key: str, region: str) -> None:
+        resource = f"arn:{bucket.partition}:s3:::{bucket.name}/{key}"
+        request = Request(
+            principal=f"arn:{role.partition}:sts::{role.account_id}:assumed-role/{role.name}/{self.source.split('/')[0]}",
+            action="s3:GetObject",
+            resource=resource,
+            context={"aws:SecureTransport": "true", "aws:PrincipalArn": role.arn, "aws:RequestedRegion": region},
+            resource_account=bucket.account_id,
+        )
+        bucket_policies = [_document(bucket.policy, f"the policy of bucket {bucket.name}")] if bucket.policy else []
+        decision = evaluate(_policies(role), bucket_policies, request, boundaries=_boundary(role))
+        if decision is not Decision.ALLOWED:
+            raise ImageUnavailableError(f"role {role.arn} may not read {resource}: {_said(decision)} for s3:GetObject")
+
+
+def _said(decision: Decision) -> str:
+    return "there is an explicit Deny" if decision is Decision.EXPLICIT_DENY else "there is no Allow"
+
+
+def _role(arn: str) -> Role:
+    parts = _ROLE.fullmatch(arn)
+    if parts is None:
+        raise ImageUnavailableError(f"{arn!r} is not the ARN of a role")
+    for role in iam_backends[parts["account"]][parts["partition"]].get_roles():
+        if role.arn == arn:
+            return role
+    raise ImageUnavailableError(f"role {arn} does not exist")
+
+
+def _bucket(name: str) -> FakeBucket:
+    owner = s3_backends.bucket_accounts.get(name)
+    if owner is None:
+        raise ImageUnavailableError(f"bucket {name} does not exist")
+    partition, account = owner
+    return s3_backends[account][partition].get_bucket(name)
+
+
+def _policies(role: Role) -> Sequence[Document]:
+    inline = [_document(text, f"policy {name} of role {role.name}") for name, text in role.policies.items()]
+    return [*inline, *(_managed(policy) for policy in role.managed_policies.values())]
+
+
+def _boundary(role: Role) -> Sequence[Document]:
+    arn = role.permissions_boundary_arn
+    if not arn:
+        return ()
+    policy = iam_backends[role.account_id][role.partition].managed_policies.get(arn)
+    if policy is None:
+        raise ImageUnavailableError(f"role {role.name} has the permissions boundary {arn}, which does not exist")
+    return [_managed(policy)]
+
+
+def _managed(policy: ManagedPolicy) -> Document:
+    for version in policy.versions:
+        if version.version_id == policy.default_version_id:
+            return _document(version.document, f"policy {policy.arn}")
+    raise ImageUnavailableError(f"policy {policy.arn} has no default version {policy.default_version_id}")
+
+
+def _document(text: str | bytes, what: str) -> Document:
+    try:
+        parsed: object = json.loads(text)
+    except ValueError as error:
+        raise ImageUnavailableError(f"{what} is not JSON") from error
+    if not isinstance(parsed, dict):
+        raise ImageUnavailableError(f"{what} is not a JSON object")
+    return parsed

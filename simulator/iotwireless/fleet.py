@@ -1,0 +1,147 @@
+"""Devices and groups put into the simulator by POST /_simulator/fleet.
+
+```
+{"account": "123456789012", "region": "eu-west-1",
+ "devices": [{"devEui": "70b3d57ed0000001", "id"?, "name"?, "rfRegion": "EU868", "class"?: "ClassC", "loss"?: 0.05,
+              "caps"?: {"maxLost", "maxFragments", "maxFragmentSize", "memoryBytes"}, "behaviour"?, "firmwareVersion"?,
+              "thing"?, "tags"?: {}}],
+ "groups": [{"name": "canary", "id"?, "rfRegion": "EU868", "dlClass"?: "ClassC", "devices": [DevEUI or id],
+             "notReady"?: [DevEUI or id]}]}
+```
+
+Loading again adds, and changes a device or group of the same id or DevEUI. `behaviour` is one of reception.BEHAVIOURS.
+`things` is accepted and ignored here: it belongs to AWS IoT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from simulator.iotwireless.reception import BEHAVIOURS
+from simulator.iotwireless.state import Device, Group, Store, Stores
+
+_TOP = frozenset(("account", "region", "devices", "groups", "things"))
+_DEVICE = frozenset(
+    ("id", "devEui", "name", "rfRegion", "class", "loss", "caps", "behaviour", "firmwareVersion", "thing", "tags")
+)
+_GROUP = frozenset(("id", "name", "rfRegion", "dlClass", "devices", "notReady", "tags"))
+_CAPS = frozenset(("maxLost", "maxFragments", "maxFragmentSize", "memoryBytes"))
+
+
+def load(stores: Stores, fleet: Mapping[str, object], now: datetime) -> None:
+    """Add a fleet; ValueError tells what is wrong, and then nothing was added."""
+    _known("fleet", fleet, _TOP)
+    devices, groups = _objects(fleet, "devices"), _objects(fleet, "groups")
+    for device in devices:
+        _check_device(device)
+    for group in groups:
+        _known("group", group, _GROUP)
+        if not group.get("name") or not group.get("rfRegion"):
+            raise ValueError("a group needs name and rfRegion")
+    store = stores.at(str(fleet.get("account", "123456789012")), str(fleet.get("region", "eu-west-1")))
+    _check_members(store, devices, groups)
+    for device in devices:
+        _add_device(store, device)
+    for group in groups:
+        _add_group(store, group, now)
+
+
+def _objects(fleet: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    listed = fleet.get(name, [])
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise ValueError(f"{name} must be a list of objects")
+    return listed
+
+
+def _known(what: str, given: Mapping[str, object], keys: frozenset[str]) -> None:
+    unknown = sorted(set(given) - keys)
+    if unknown:
+        raise ValueError(f"unknown key {', '.join(unknown)} of a {what}; there are {', '.join(sorted(keys))}")
+
+
+def _check_device(device: Mapping[str, object]) -> None:
+    _known("device", device, _DEVICE)
+    if not device.get("devEui"):
+        raise ValueError("a device needs devEui")
+    loss = device.get("loss", 0.0)
+    if isinstance(loss, bool) or not isinstance(loss, int | float) or not 0 <= loss <= 1:
+        raise ValueError(f"loss of {device['devEui']} is between 0 and 1, not {loss!r}")
+    behaviour = device.get("behaviour", "")
+    if behaviour and behaviour not in BEHAVIOURS:
+        raise ValueError(f"behaviour {behaviour!r} is none of {', '.join(sorted(BEHAVIOURS))}")
+    caps = device.get("caps", {})
+    if not isinstance(caps, dict):
+        raise ValueError(f"caps of {device['devEui']} must be an object")  # noqa: TRY004 - answered with HTTP 400
+    _known("device's caps", caps, _CAPS)
+
+
+def _check_members(store: Store, devices: list[Mapping[str, object]], groups: list[Mapping[str, object]]) -> None:
+    known = {str(d["devEui"]).lower() for d in devices} | {str(d["id"]) for d in devices if d.get("id")}
+    known |= set(store.devices) | {d.dev_eui for d in store.devices.values()}
+    for group in groups:
+        members = [*_names(group, "devices"), *_names(group, "notReady")]
+        strange = [m for m in members if m not in known and m.lower() not in known]
+        if strange:
+            raise ValueError(f"group {group['name']} names devices that are not there: {', '.join(strange)}")
+
+
+def _names(group: Mapping[str, object], key: str) -> list[str]:
+    listed = group.get(key, [])
+    if not isinstance(listed, list):
+        raise ValueError(f"{key} of group {group['name']} must be a list")  # noqa: TRY004 - answered with HTTP 400
+    return [str(item) for item in listed]
+
+
+def _find(store: Store, name: str) -> Device | None:
+    return store.devices.get(name) or next((d for d in store.devices.values() if d.dev_eui == name.lower()), None)
+
+
+def _tags(given: Mapping[str, object]) -> dict[str, str]:
+    tags = given.get("tags", {})
+    return {str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
+
+
+def _add_device(store: Store, given: Mapping[str, object]) -> None:
+    device = _find(store, str(given.get("id") or given["devEui"]))
+    if device is None:
+        fresh, arn = store.new("WirelessDevice")
+        key = str(given.get("id") or fresh)
+        device = Device(key, store.arn("WirelessDevice", key) if given.get("id") else arn, {"Type": "LoRaWAN"})
+        store.devices[key] = device
+    device.parameters |= {
+        "Type": "LoRaWAN",
+        "Name": str(given.get("name", given["devEui"])),
+        "LoRaWAN": {"DevEui": str(given["devEui"]).lower()},
+    }
+    device.rf_region = str(given.get("rfRegion", device.rf_region))
+    loss, caps = given.get("loss", 0.0), given.get("caps", {})
+    device.loss = float(loss) if isinstance(loss, int | float) else 0.0
+    device.caps = {str(k): int(v) for k, v in caps.items()} if isinstance(caps, dict) else {}
+    device.behaviour = str(given.get("behaviour", ""))
+    device.version = str(given.get("firmwareVersion", ""))
+    if given.get("thing"):
+        device.thing_arn = f"arn:aws:iot:{store.region}:{store.account}:thing/{given['thing']}"
+    store.tags[device.arn] = _tags(given)
+
+
+def _add_group(store: Store, given: Mapping[str, object], now: datetime) -> None:
+    key = str(given.get("id") or "")
+    group = store.groups.get(key)
+    if group is None:
+        fresh, arn = store.new("MulticastGroup")
+        group = Group(key or fresh, store.arn("MulticastGroup", key) if key else arn, now, {})
+        store.groups[group.id] = group
+    group.parameters |= {
+        "Name": str(given["name"]),
+        "LoRaWAN": {"RfRegion": str(given["rfRegion"]), "DlClass": str(given.get("dlClass", "ClassC"))},
+    }
+    store.tags[group.arn] = _tags(given)
+    for name in _names(given, "devices"):
+        device = _find(store, name)
+        if device is not None:
+            group.joined.setdefault(device.id, now)
+    late = set(_names(given, "notReady"))
+    for member in group.joined:
+        device = store.devices[member]
+        device.never_ready = device.id in late or device.dev_eui in late

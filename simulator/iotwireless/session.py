@@ -1,0 +1,166 @@
+"""Time passing over tasks: waiting, in session, done, gone.
+
+1. The image is read when the session starts, by assuming the task's role (developer guide): a wrong role or image
+   shows only here, as a task that is done with devices that never started.
+2. FuotaDone says that the session ended, nothing else. What became of a device stands in its own status.
+3. The service opens a group's multicast session itself and chooses its data rate from the fragment size: the slowest
+   that carries it (the rule is not published; this is the cautious reading).
+4. The session's timeout is a power of two of seconds (TS005); it says nothing about success.
+5. A device already held by another task takes no part (FuotaDeviceStatus, added to the SDK in June 2024).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from controller.lorawan.errors import LorawanError
+from controller.lorawan.fragmentation import MAX_COUNTER, Rounding, fragment_count, parity_count
+from controller.lorawan.regions import region
+from simulator.iam_policy import UnsupportedPolicyError
+from simulator.iotwireless.groups import ready_devices
+from simulator.iotwireless.images_port import Images, ImageUnavailableError
+from simulator.iotwireless.labels import forget
+from simulator.iotwireless.reception import CONFLICT, NO_ANSWER, SUCCESS, Session, outcome, refusal
+from simulator.iotwireless.settings import Settings
+from simulator.iotwireless.state import DELETING, DONE, IN_SESSION, WAITING, Store, Stores, Task
+
+SETUP_SECONDS = 60
+MIN_TIMEOUT_SECONDS = 64
+
+
+class Sessions:
+    """Moves every task to where it stands at a moment."""
+
+    def __init__(self, stores: Stores, images: Images, settings: Settings, seed: int) -> None:
+        self._stores = stores
+        self._images = images
+        self._settings = settings
+        self._seed = seed
+
+    def advance(self, now: datetime) -> None:
+        """Bring every task up to `now`, in the order in which things happen."""
+        for store in self._stores.all.values():
+            waiting = sorted(
+                (t for t in store.tasks.values() if t.status == WAITING and t.start_time and t.start_time <= now),
+                key=lambda t: t.start_time or now,
+            )
+            for task in waiting:
+                self._finish(store, task.start_time or now)
+                self._begin(store, task)
+            self._finish(store, now)
+            self._remove(store, now)
+
+    def _begin(self, store: Store, task: Task) -> None:
+        store.remember(task.id)
+        start = task.start_time
+        if start is None:
+            return
+        try:
+            image = self._image(store, task)
+            session, interval = self._session(task, len(image))
+        except (ImageUnavailableError, UnsupportedPolicyError, LorawanError) as error:
+            task.log.append(f"{start.isoformat()} ERROR {error}")
+            task.status, task.session_end = DONE, start
+            task.statuses = dict.fromkeys(self._members(store, task), NO_ANSWER)
+            return
+        seconds = SETUP_SECONDS + (session.fragments + session.parity) * interval
+        task.status, task.session_end = IN_SESSION, start + timedelta(seconds=seconds)
+        task.log.append(f"{start.isoformat()} INFO image transmission is starting: {session}")
+        ready = {
+            k
+            for g in task.groups
+            if g in store.groups
+            for k in ready_devices(store, store.groups[g], self._settings, start)
+        }
+        digest = hashlib.sha256(image).hexdigest()
+        for key in self._members(store, task):
+            device = store.devices.get(key)
+            if device is None or (task.groups and key not in ready):
+                task.statuses[key] = task.outcomes[key] = NO_ANSWER
+            elif self._held(store, task, key):
+                task.statuses[key] = task.outcomes[key] = CONFLICT
+            else:
+                task.outcomes[key] = outcome(device, session, f"{self._seed}/{task.id}/{device.dev_eui or key}")
+                refused = None if device.behaviour == "silent" else refusal(device, session)
+                task.statuses[key] = refused or NO_ANSWER
+                if task.outcomes[key] == SUCCESS:
+                    device.image_sha256 = digest
+        self._open_groups(store, task, session, seconds)
+
+    def _image(self, store: Store, task: Task) -> bytes:
+        role, uri = self._text(task, "FirmwareUpdateRole"), self._text(task, "FirmwareUpdateImage")
+        return self._images.read(role, uri, store.region, sends_source=self._settings["sourceConditions"] is True)
+
+    def _session(self, task: Task, image_bytes: int) -> tuple[Session, float]:
+        """What goes on air, and the seconds between two fragments."""
+        given = task.parameters
+        size, interval = given.get("FragmentSizeBytes"), given.get("FragmentIntervalMS")
+        if task.devices or not isinstance(size, int):
+            size = int(self._settings.number("unicastFragmentBytes"))
+        seconds = self._settings.number("unicastIntervalSeconds")
+        if isinstance(interval, int):
+            seconds = max(1.0, round(interval / 1000))
+        percent = given.get("RedundancyPercent")
+        fragments = fragment_count(image_bytes, size)
+        parity = parity_count(fragments, percent if isinstance(percent, int) else 0, Rounding.CEIL)
+        if fragments + parity > MAX_COUNTER:
+            raise LorawanError(f"{fragments} + {parity} fragments do not fit the 14-bit counter")
+        if task.rf_region:
+            region(task.rf_region).slowest_rate_for(size)
+        return Session(fragments, parity, size), seconds
+
+    def _open_groups(self, store: Store, task: Task, session: Session, seconds: float) -> None:
+        timeout = MIN_TIMEOUT_SECONDS
+        while timeout < seconds:
+            timeout *= 2
+        for key in task.groups:
+            group = store.groups.get(key)
+            if group is not None and group.rf_region:
+                radio = region(group.rf_region)
+                rate = radio.slowest_rate_for(session.fragment_bytes)
+                opened: dict[str, object] = {
+                    "DlDr": rate.dr,
+                    "SessionStartTime": task.start_time,
+                    "SessionTimeout": timeout,
+                }
+                group.session = {**(group.session or {}), **opened}
+
+    def _members(self, store: Store, task: Task) -> list[str]:
+        grouped = [k for g in task.groups if g in store.groups for k in store.groups[g].joined]
+        return list(dict.fromkeys((*task.devices, *grouped)))
+
+    def _held(self, store: Store, task: Task, key: str) -> bool:
+        holding = (IN_SESSION, DONE) if self._settings["doneHoldsDevices"] else (IN_SESSION,)
+        return any(
+            other.status in holding and other.outcomes.get(key) not in (None, CONFLICT)
+            for other in store.tasks.values()
+            if other.id != task.id
+        )
+
+    def _finish(self, store: Store, now: datetime) -> None:
+        for task in store.tasks.values():
+            if task.status == IN_SESSION and task.session_end is not None and task.session_end <= now:
+                store.remember(task.id)
+                task.status = DONE
+                task.statuses |= task.outcomes
+                task.log.append(f"{task.session_end.isoformat()} INFO session ended")
+                self._close_groups(store, task)
+
+    def _close_groups(self, store: Store, task: Task) -> None:
+        for key in task.groups:
+            if key in store.groups:
+                store.groups[key].session = None
+
+    def _remove(self, store: Store, now: datetime) -> None:
+        for task in list(store.tasks.values()):
+            if task.status == DELETING and task.delete_at is not None and task.delete_at <= now:
+                store.remember(task.id)
+                store.before.pop(task.id, None)
+                del store.tasks[task.id]
+                forget(store, task.arn)
+                self._close_groups(store, task)
+
+    @staticmethod
+    def _text(task: Task, name: str) -> str:
+        return str(task.parameters.get(name, ""))

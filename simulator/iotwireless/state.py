@@ -1,0 +1,185 @@
+"""What AWS IoT Wireless remembers for one account and Region."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from simulator.service import ModelledError, Request
+
+PENDING, WAITING, IN_SESSION, DONE, DELETING = (
+    "Pending",
+    "FuotaSession_Waiting",
+    "In_FuotaSession",
+    "FuotaDone",
+    "Delete_Waiting",
+)
+
+
+@dataclass
+class Task:
+    """A FUOTA task; `parameters` are Create's and Update's members as given."""
+
+    id: str
+    arn: str
+    created_at: datetime
+    parameters: dict[str, object]
+    status: str = PENDING
+    start_time: datetime | None = None
+    session_end: datetime | None = None
+    delete_at: datetime | None = None
+    devices: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def rf_region(self) -> str:
+        """Its radio region, empty when none was given."""
+        lorawan = self.parameters.get("LoRaWAN")
+        return str(lorawan.get("RfRegion", "")) if isinstance(lorawan, dict) else ""
+
+
+@dataclass
+class Group:
+    """A multicast group; `joined` tells when each device was associated."""
+
+    id: str
+    arn: str
+    created_at: datetime
+    parameters: dict[str, object]
+    joined: dict[str, datetime] = field(default_factory=dict)
+    session: dict[str, object] | None = None
+
+    @property
+    def rf_region(self) -> str:
+        """Its radio region."""
+        lorawan = self.parameters.get("LoRaWAN")
+        return str(lorawan.get("RfRegion", "")) if isinstance(lorawan, dict) else ""
+
+
+@dataclass
+class Device:
+    """A wireless device, with how it behaves on air (fleet.py documents the words)."""
+
+    id: str
+    arn: str
+    parameters: dict[str, object]
+    rf_region: str = ""
+    loss: float = 0.0
+    caps: dict[str, int] = field(default_factory=dict)
+    behaviour: str = ""
+    version: str = ""
+    never_ready: bool = False
+    image_sha256: str = ""
+    thing_arn: str | None = None
+
+    @property
+    def dev_eui(self) -> str:
+        """Its DevEUI in lower case, empty when it has none."""
+        lorawan = self.parameters.get("LoRaWAN")
+        return str(lorawan.get("DevEui", "")).lower() if isinstance(lorawan, dict) else ""
+
+
+@dataclass
+class Profile:
+    """A device profile."""
+
+    id: str
+    arn: str
+    parameters: dict[str, object]
+
+
+@dataclass
+class Store:
+    """One account's Region."""
+
+    account: str
+    region: str
+    seed: int
+    tasks: dict[str, Task] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    tokens: dict[tuple[str, str], tuple[dict[str, object], str]] = field(default_factory=dict)
+    log_levels: dict[str, object] = field(default_factory=dict)
+    resource_levels: dict[tuple[str, str], str] = field(default_factory=dict)
+    before: dict[str, Task | None] = field(default_factory=dict)
+    made: int = 0
+
+    def new(self, kind: str) -> tuple[str, str]:
+        """A fresh id and ARN, the same for the same seed and order."""
+        self.made += 1
+        name = f"{self.seed}/{self.account}/{self.region}/{kind}/{self.made}"
+        fresh = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+        return fresh, self.arn(kind, fresh)
+
+    def arn(self, kind: str, identifier: str) -> str:
+        """The ARN of a resource."""
+        return f"arn:aws:iotwireless:{self.region}:{self.account}:{kind}/{identifier}"
+
+    def task(self, identifier: object, *, stale: bool = False) -> Task:
+        """A task by id; a stale read sees it as it was before its last write."""
+        key = str(identifier)
+        found = self.before.get(key, self.tasks.get(key)) if stale else self.tasks.get(key)
+        if found is None:
+            raise not_found("FuotaTask", key)
+        return found
+
+    def remember(self, identifier: str) -> None:
+        """Keep a task as it is, before it is written to."""
+        self.before[identifier] = copy.deepcopy(self.tasks.get(identifier))
+
+    def group(self, identifier: object) -> Group:
+        """A multicast group by id."""
+        found = self.groups.get(str(identifier))
+        if found is None:
+            raise not_found("MulticastGroup", str(identifier))
+        return found
+
+    def device(self, identifier: object) -> Device:
+        """A wireless device by id."""
+        found = self.devices.get(str(identifier))
+        if found is None:
+            raise not_found("WirelessDevice", str(identifier))
+        return found
+
+
+class Stores:
+    """Every account and Region, made when first used."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.all: dict[tuple[str, str], Store] = {}
+
+    def of(self, request: Request) -> Store:
+        """The store a request belongs to."""
+        return self.at(request.account, request.region)
+
+    def at(self, account: str, region: str) -> Store:
+        """The store of an account's Region."""
+        key = (account, region)
+        if key not in self.all:
+            self.all[key] = Store(account, region, self._seed)
+        return self.all[key]
+
+
+def not_found(kind: str, identifier: str) -> ModelledError:
+    """The 404 every operation answers alike."""
+    return ModelledError(
+        "ResourceNotFoundException", f"{kind} {identifier} not found", ResourceId=identifier, ResourceType=kind
+    )
+
+
+def conflict(kind: str, identifier: str, message: str) -> ModelledError:
+    """The 409, with the resource it is about."""
+    return ModelledError("ConflictException", message, ResourceId=identifier, ResourceType=kind)
+
+
+def invalid(message: str) -> ModelledError:
+    """The 400."""
+    return ModelledError("ValidationException", message)

@@ -1,0 +1,67 @@
+"""What the simulator's outside (wire, app, control) and a simulated service promise each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class ModelledError(Exception):
+    """An error of the service's own model: `code` is its shape's name, `members` what else the shape carries."""
+
+    def __init__(self, code: str, message: str, **members: object) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.members = members
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call, parsed and validated: botocore member names, aware datetimes, bytes for blobs.
+
+    `stale` asks for the state before the last write, as an eventually consistent service may answer.
+    """
+
+    service: str
+    operation: str
+    parameters: dict[str, object]
+    account: str
+    region: str
+    stale: bool = False
+
+
+Handler = Callable[[Request], dict[str, object]]
+
+
+class Service(Protocol):
+    """One simulated service."""
+
+    name: str
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Operation name to handler; what is missing answers a modelled error that names it."""
+        ...
+
+    def advance(self) -> None:
+        """Bring state up to the clock; called before every request and after the clock was moved."""
+        ...
+
+    def snapshot(self) -> dict[str, object]:
+        """State as JSON, for people and tests."""
+        ...
+
+    def load_fleet(self, fleet: Mapping[str, object]) -> None:
+        """Add devices and groups; ValueError tells what is wrong with them."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The switches for what AWS does not document, as they stand."""
+        ...
+
+    def apply_settings(self, settings: Mapping[str, object]) -> None:
+        """Turn switches; ValueError for one that is not there."""
+        ...

@@ -1,0 +1,98 @@
+"""Everything one simulator holds: clock, services, faults, quotas, and what was asked of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from simulator.clock import Clock
+from simulator.faults import Faults
+from simulator.images import MotoImages
+from simulator.iotwireless.service import IotWireless
+from simulator.quotas import Quotas
+from simulator.service import Service
+
+CALLS_PER_SECOND = "callsPerSecond"
+
+
+@dataclass
+class World:
+    """One simulator's state; `requests` is the log that GET /_simulator/requests shows."""
+
+    clock: Clock
+    seed: int
+    services: dict[str, Service]
+    faults: Faults = field(default_factory=Faults)
+    quotas: Quotas = field(default_factory=Quotas)
+    requests: list[dict[str, object]] = field(default_factory=list)
+
+    def advance(self) -> None:
+        """Bring every service up to the clock."""
+        for service in self.services.values():
+            service.advance()
+
+    def log(
+        self, service: str, operation: str, parameters: object, status: int, error: str | None, fault: str | None
+    ) -> None:
+        """Remember a request; status 0 is a connection that was dropped."""
+        self.requests.append(
+            {
+                "n": len(self.requests) + 1,
+                "at": self.clock.now().isoformat(),
+                "service": service,
+                "operation": operation,
+                "parameters": plain(parameters),
+                "status": status,
+                "errorCode": error,
+                "fault": fault,
+            }
+        )
+
+    def snapshot(self) -> dict[str, object]:
+        """The whole state as JSON."""
+        states = {name: service.snapshot() for name, service in self.services.items()}
+        return {"now": self.clock.now().isoformat(), "seed": self.seed, **states}
+
+    def settings(self) -> dict[str, object]:
+        """Every switch as it stands."""
+        found: dict[str, object] = {CALLS_PER_SECOND: self.quotas.calls_per_second}
+        for service in self.services.values():
+            found |= service.settings
+        return found
+
+    def apply_settings(self, wanted: Mapping[str, object]) -> None:
+        """Turn switches, all or none; ValueError names the one that is not there."""
+        rest = dict(wanted)
+        rate = rest.pop(CALLS_PER_SECOND, None)
+        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or rate < 0):
+            raise ValueError(f"{CALLS_PER_SECOND} must be a number, 0 for no limit")
+        known = {name for service in self.services.values() for name in service.settings}
+        unknown = sorted(set(rest) - known)
+        if unknown:
+            raise ValueError(f"unknown setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        for service in self.services.values():
+            mine = {name: value for name, value in rest.items() if name in service.settings}
+            if mine:
+                service.apply_settings(mine)
+        if isinstance(rate, int | float):
+            self.quotas.calls_per_second = float(rate)
+
+
+def build_world(clock: Clock, seed: int) -> World:
+    """A fresh simulator: empty, its S3, IAM and STS too."""
+    return World(clock=clock, seed=seed, services={"iotwireless": IotWireless(clock, MotoImages(), seed)})
+
+
+def plain(value: object) -> object:
+    """A value as JSON: blobs as base64, times as ISO 8601."""
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,141 @@
+"""Rules between manifests, and the list of what this version does not act on."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from controller import policies
+from controller.model import Abort, Source, Window
+from controller.strategy import UNIT_ID_MAX, unit_id
+from tests.unit.manifest.reading_texts import SHA
+from tests.unit.policies.table_rows import GOOD, HOME, OTA, TUYA, changed, home, value_of, with_backend, with_waves
+
+BASE = value_of(GOOD)
+OTHER = msgspec.structs.replace(
+    value_of(GOOD.replace("3f0c1d52", "g1").replace("77ab2e10", "g2").replace("91cd3f21", "g3")),
+    name="other",
+    source=Source(file="other.yaml", digest=""),
+)
+
+
+def codes(*manifests: object) -> list[tuple[int, int, str, str]]:
+    located = policies.between(manifests)  # type: ignore[arg-type]  # rollouts and environments
+    return [(each.index, each.first, each.violation.code, each.violation.severity) for each in located]
+
+
+def test_rollouts_of_different_names_and_targets_do_not_meet() -> None:
+    assert codes(HOME, BASE, OTHER) == []
+
+
+def test_a_name_is_taken_once_per_environment() -> None:
+    again = msgspec.structs.replace(OTHER, name=BASE.name)
+    assert codes(BASE, again) == [(1, 0, "duplicate_rollout", "error")]
+    assert codes(BASE, msgspec.structs.replace(again, environment="test")) == []
+
+
+def test_the_message_names_the_file_that_took_the_name() -> None:
+    (located,) = policies.between([OTHER, msgspec.structs.replace(BASE, name="other")])
+    assert "other.yaml" in located.violation.message
+
+
+def test_an_environment_is_declared_once() -> None:
+    assert codes(HOME, home(owner="other")) == [(1, 0, "duplicate_environment", "error")]
+
+
+def test_two_rollouts_for_one_group_are_a_warning() -> None:
+    same = msgspec.structs.replace(BASE, name="next")
+    assert codes(BASE, same) == [(1, 0, "targets_overlap", "warning")]
+
+
+def test_an_aborted_rollout_claims_nothing() -> None:
+    ended = msgspec.structs.replace(BASE, name="ended", abort=Abort(reason="wrong image"))
+    assert codes(ended, BASE) == []
+
+
+def test_what_the_example_declares_is_all_driven() -> None:
+    assert policies.not_driven(BASE, HOME) == ()
+
+
+NOT_DRIVEN = {
+    "otaUpdate": (with_backend(OTA, "things"), "/spec/otaUpdate", "otaUpdate"),
+    "tuya": (with_backend(TUYA, "devices"), "/spec/tuya", "tuya"),
+    "windows": (
+        GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: UTC}]\n',
+        "/spec/windows",
+        "windows",
+    ),
+    "abort": (GOOD + "  abort: {reason: x}\n", "/spec/abort", "abort"),
+    "watch": (GOOD + "  drift: {watch: 7d}\n", "/spec/drift/watch", "drift.watch"),
+    "approvals": (
+        GOOD + f"  approvals: [{{wave: fleet, role: owners, by: ada, digest: {SHA}, at: 2026-01-01T00:00:00Z}}]\n",
+        "/spec/approvals",
+        "approvals",
+    ),
+    "requires": (
+        changed("name: fleet\n", "name: fleet\n        requires: {approval: owners}\n"),
+        "/spec/strategy/waves/1/requires/approval",
+        "requires.approval",
+    ),
+    "percent": (
+        with_waves("      - {name: a, percent: 100}\n", "  targets: {wirelessDevices: [a]}\n"),
+        "/spec/strategy/waves/0/percent",
+        "percent",
+    ),
+    "retry": (GOOD + "    retry: {attempts: 2, on: [offline]}\n", "/spec/strategy/retry", "retry"),
+    "onFailure": (GOOD + "    onFailure: abort\n", "/spec/strategy/onFailure", "onFailure: abort"),
+    "confirm": (
+        GOOD + "    confirm: {version: {shadow: reported.v}}\n",
+        "/spec/strategy/confirm/version",
+        "confirm.version",
+    ),
+    "minReported": (
+        changed("{minSuccessPercent: 90}", "{minReported: 3}"),
+        "/spec/strategy/gate/minReported",
+        "gate.minReported",
+    ),
+    "maxFailures": (
+        changed("{minSuccessPercent: 90}", "{maxFailures: 0}"),
+        "/spec/strategy/gate/maxFailures",
+        "gate.maxFailures",
+    ),
+    "silenceAfter": (
+        changed("{minSuccessPercent: 90}", "{silenceAfter: 3h}"),
+        "/spec/strategy/gate/silenceAfter",
+        "gate.silenceAfter",
+    ),
+    "soak": (changed("{minSuccessPercent: 90}", "{soak: 3h}"), "/spec/strategy/gate/soak", "gate.soak"),
+    "weights": (
+        changed("{minSuccessPercent: 90}", "{weights: {offline: 0}}"),
+        "/spec/strategy/gate/weights",
+        "gate.weights",
+    ),
+    "a wave's gate": (
+        changed("name: canary\n", "name: canary\n        gate: {soak: 1h}\n"),
+        "/spec/strategy/waves/0/gate/soak",
+        "gate.soak",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "pointer", "name"), NOT_DRIVEN.values(), ids=NOT_DRIVEN.keys())
+def test_what_is_not_driven_is_listed_with_its_place(text: str, pointer: str, name: str) -> None:
+    assert policies.not_driven(value_of(text)) == ((pointer, name),)
+
+
+def test_what_is_driven_or_says_the_default_is_not_listed() -> None:
+    strategy = "    onFailure: pause\n    confirm: transfer\n"
+    others = "  suspend: {reason: x, owner: ada}\n  cleanup: never\n  drift: {mode: report}\n"
+    assert policies.not_driven(value_of(GOOD + strategy + others)) == ()
+
+
+def test_freezes_of_the_environment_are_not_driven() -> None:
+    freeze = Window(kind="deny", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
+    assert policies.not_driven(BASE, home(freezes=(freeze,))) == (
+        ("/spec/environment", "freezes of environment prod-eu"),
+    )
+
+
+def test_the_longest_names_the_schema_allows_still_make_a_legal_unit_id() -> None:
+    longest = unit_id("o" * 12, "e" * 30, "r" * 30, "0" * 64, "w" * 12, 99)
+    assert len(longest) <= UNIT_ID_MAX

@@ -1,0 +1,170 @@
+"""Rules of waves, approvals, retries, schedules, images and each service, at the fields that break them."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller import policies
+from controller.model import ApprovalRole, Environment, TuyaAccess, Window
+from tests.unit.manifest.reading_texts import SHA
+from tests.unit.policies.table_rows import GOOD, HOME, OTA, TUYA, changed, found, home, with_backend
+
+OWNERS = home(approval_roles=(ApprovalRole(name="owners", members=("ada",)),))
+APPROVAL = f"  approvals: [{{wave: %s, role: %s, by: %s, digest: {SHA}, at: 2026-01-01T00:00:00Z}}]\n"
+NEEDS = changed("name: fleet\n", "name: fleet\n        requires: {approval: owners}\n")
+RETRY = "    retry: {attempts: %d, on: [%s], raiseRedundancyPercent: %d}\n"
+WINDOW = '  windows: [{kind: allow, schedule: "%s", duration: %s, timeZone: UTC}]\n'
+RATE = """\
+    awsJobExecutionsRolloutConfig:
+      exponentialRate:
+        baseRatePerMinute: 1
+        incrementFactor: %s
+        rateIncreaseCriteria: {numberOfNotifiedThings: 1}
+"""
+ABORT = """\
+    awsJobAbortConfig:
+      abortCriteriaList:
+        - {failureType: ALL, action: CANCEL, thresholdPercentage: %s, minNumberOfExecutedThings: 1}
+"""
+LATE = "  tuya: {productKey: a, srcVersions: [a], retryCount: 1, retryInterval: 60, timeoutInMinutes: 60}\n"
+RAISED = "/spec/strategy/retry/raiseRedundancyPercent"
+SESSION = "?class_c_timeout_exceeds_field /spec/fuota/fragmentIntervalMs"
+OTA_SPEC = "/spec/otaUpdate"
+TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
+    "two waves of one name": (
+        changed("name: fleet", "name: canary"),
+        None,
+        ["duplicate_wave /spec/strategy/waves/1/name"],
+    ),
+    "a role the environment has": (NEEDS, OWNERS, []),
+    "a role the environment has not": (NEEDS, HOME, ["unknown_approval_role /spec/strategy/waves/1/requires/approval"]),
+    "a role, and no environment to ask": (NEEDS, None, []),
+    "a good approval": (GOOD + APPROVAL % ("fleet", "owners", "ada"), OWNERS, []),
+    "approval of no wave": (
+        GOOD + APPROVAL % ("flee", "owners", "ada"),
+        OWNERS,
+        ["unknown_wave /spec/approvals/0/wave"],
+    ),
+    "approval by a stranger": (
+        GOOD + APPROVAL % ("fleet", "owners", "eve"),
+        OWNERS,
+        ["approver_is_not_member /spec/approvals/0/by"],
+    ),
+    "approval for no role": (
+        GOOD + APPROVAL % ("fleet", "bosses", "eve"),
+        OWNERS,
+        ["unknown_approval_role /spec/approvals/0/role"],
+    ),
+    "redundancy raised to 100": (GOOD + RETRY % (5, "offline", 20), None, []),
+    "redundancy raised beyond": (GOOD + RETRY % (6, "offline", 20), None, [f"redundancy_exceeds_limit {RAISED}"]),
+    "a reason FUOTA never gives": (
+        GOOD + RETRY % (2, "flash", 1),
+        None,
+        ["?reason_never_happens /spec/strategy/retry/on/0"],
+    ),
+    "redundancy for Tuya": (
+        with_backend(TUYA, "devices") + RETRY % (2, "flash", 1),
+        None,
+        [f"redundancy_not_supported {RAISED}"],
+    ),
+    "a module's version over LoRaWAN": (
+        GOOD + "    confirm: {version: {module: main}}\n",
+        None,
+        ["confirm_not_supported /spec/strategy/confirm/version"],
+    ),
+    "a shadow at Tuya": (
+        with_backend(TUYA, "devices") + "    confirm: {version: {shadow: reported.v}}\n",
+        None,
+        ["confirm_not_supported /spec/strategy/confirm/version"],
+    ),
+    "a module at Tuya": (with_backend(TUYA, "devices") + "    confirm: {version: {module: main}}\n", None, []),
+    "a schedule": (GOOD + WINDOW % ("*/15 0-6,22 1,15 jan-mar mon-fri", "7h"), None, []),
+    "an hour of 24": (GOOD + WINDOW % ("0 24 * * *", "7h"), None, ["schedule_is_invalid /spec/windows/0/schedule"]),
+    "a range backwards": (
+        GOOD + WINDOW % ("0 6-2 * * *", "7h"),
+        None,
+        ["schedule_is_invalid /spec/windows/0/schedule"],
+    ),
+    "a step of nothing": (
+        GOOD + WINDOW % ("*/0 2 * * *", "7h"),
+        None,
+        ["schedule_is_invalid /spec/windows/0/schedule"],
+    ),
+    "a window of eight days": (
+        GOOD + WINDOW % ("0 2 * * *", "8d"),
+        None,
+        ["?window_is_very_long /spec/windows/0/duration"],
+    ),
+    "a megabyte": (changed("8000", "1000000"), None, [SESSION]),
+    "a byte more": (changed("8000", "1000001"), None, [SESSION, "image_exceeds_limit /spec/firmware/sizeBytes"]),
+    "16 MB over IoT Core": (with_backend(OTA, "things").replace("8000", "16000000"), None, []),
+    "more over IoT Core": (
+        with_backend(OTA, "things").replace("8000", "16000001"),
+        None,
+        ["image_exceeds_limit /spec/firmware/sizeBytes"],
+    ),
+    "an address without checksum": (
+        changed(f"soil/{SHA}", "soil/latest"),
+        None,
+        ["?image_is_not_content_addressed /spec/firmware/image"],
+    ),
+    "a role of the account": (GOOD, HOME, []),
+    "a role of another account": (GOOD, home(account="999999999999"), ["role_account_differs /spec/fuota/role"]),
+    "a Region without LoRaWAN": (GOOD, home(region="eu-north-1"), ["?region_without_service /spec/environment"]),
+    "Tuya without access": (with_backend(TUYA, "devices"), HOME, ["environment_without_tuya /spec/environment"]),
+    "Tuya with access": (with_backend(TUYA, "devices"), home(tuya=TuyaAccess(endpoint="https://x")), []),
+    "GRAY without percent": (
+        with_backend("  tuya: {productKey: a, targetSelection: GRAY}\n", "devices").split("    waves:")[0]
+        + "    waves: [{name: a}]\n",
+        None,
+        ["selection_field_missing /spec/tuya/targetSelection"],
+    ),
+    "percent without GRAY": (
+        with_backend("  tuya: {productKey: a, grayPercent: 5}\n", "devices"),
+        None,
+        ["selection_field_unused /spec/tuya/grayPercent"],
+    ),
+    "a retry after the timeout": (
+        with_backend(LATE, "devices"),
+        None,
+        ["retry_exceeds_timeout /spec/tuya/retryInterval"],
+    ),
+    "an update that never ends, then a wave": (
+        with_backend(OTA + "    targetSelection: CONTINUOUS\n", "things"),
+        None,
+        ["continuous_never_completes /spec/otaUpdate/targetSelection"],
+    ),
+    "a signed URL without HTTP": (
+        with_backend(OTA + "    protocols: [MQTT]\n    awsJobPresignedUrlConfig: {expiresInSec: 60}\n", "things"),
+        None,
+        ["signed_url_needs_http /spec/otaUpdate/awsJobPresignedUrlConfig"],
+    ),
+    "a factor of one decimal": (with_backend(OTA + RATE % "1.2", "things"), None, []),
+    "a factor of two decimals": (
+        with_backend(OTA + RATE % "1.25", "things"),
+        None,
+        [f"too_many_decimals {OTA_SPEC}/awsJobExecutionsRolloutConfig/exponentialRate/incrementFactor"],
+    ),
+    "a threshold of three decimals": (
+        with_backend(OTA + ABORT % "1.125", "things"),
+        None,
+        [f"too_many_decimals {OTA_SPEC}/awsJobAbortConfig/abortCriteriaList/0/thresholdPercentage"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "environment", "expected"), TABLE.values(), ids=TABLE.keys())
+def test_the_rules_find(text: str, environment: Environment | None, expected: list[str]) -> None:
+    assert found(text, environment) == expected
+
+
+def test_a_freeze_must_deny() -> None:
+    freeze = Window(kind="allow", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
+    (violation,) = policies.check_environment(home(freezes=(freeze,)))
+    assert (violation.code, violation.pointer) == ("freeze_must_deny", "/spec/freezes/0/kind")
+
+
+def test_an_approval_role_stands_once() -> None:
+    roles = (ApprovalRole(name="owners"), ApprovalRole(name="owners"))
+    (violation,) = policies.check_environment(home(approval_roles=roles))
+    assert (violation.code, violation.pointer) == ("duplicate_approval_role", "/spec/approvalRoles/1/name")

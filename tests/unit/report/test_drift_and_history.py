@@ -1,0 +1,95 @@
+"""How the ledger and the history are told, from the same values in text, Markdown and JSON."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import get_args
+
+import msgspec
+import pytest
+
+from controller.model import Cause, DriftStatus, Event, Json
+from controller.report import drift, history
+from controller.report.status import Style
+from tests.unit.report.values import HOSTILE, NOW, entry, record, validated
+
+LEDGER = drift.collect([record(drift=(entry("tags", DriftStatus.CORRECTED, closed=True), entry("redundancyPercent")))])
+ACKNOWLEDGED = entry("description", DriftStatus.ACKNOWLEDGED)
+EVENTS = (
+    Event(at=NOW, kind="stage", subject="soil-canary-1", message="attempt 1 is open", data={"from": "declared"}),
+    Event(at=NOW, kind="verdict", subject="canary", message="wave canary passed"),
+)
+
+
+def test_drift_text_lists_open_before_closed() -> None:
+    lines = [line.rstrip() for line in drift.render(LEDGER, "text").splitlines()]
+    assert lines[0] == "1 open"
+    assert lines[1].split("  ")[0] == "ROLLOUT"
+    assert "redundancyPercent" in lines[2]
+    assert lines[4] == "1 closed"
+    assert lines[6].endswith("corrected  2026-03-01T12:00:00Z  otactl")
+
+
+def test_an_empty_ledger_is_said_so() -> None:
+    assert drift.render(drift.collect([record()]), "text") == "no drift is recorded"
+
+
+def test_long_values_are_cut_in_text_and_whole_in_json() -> None:
+    long = msgspec.structs.replace(entry("tags"), observed="x" * 200)
+    ledger = drift.collect([record(drift=(long,))])
+    assert "x" * 60 not in drift.render(ledger, "text")
+    assert "x" * 200 in drift.render(ledger, "json")
+
+
+@pytest.mark.parametrize(
+    ("status", "closed", "pending"),
+    [
+        (DriftStatus.WAITING, False, 1),
+        (DriftStatus.IMPOSSIBLE, False, 1),
+        (DriftStatus.ACKNOWLEDGED, False, 0),
+        (DriftStatus.CORRECTED, True, 0),
+        (DriftStatus.CLOSED, True, 0),
+    ],
+)
+def test_only_open_drift_nobody_acknowledged_is_pending(status: DriftStatus, closed: bool, pending: int) -> None:
+    ledger = drift.collect([record(drift=(entry("tags", status, closed),))])
+    assert len(ledger.pending) == pending
+    assert len(ledger.open) + len(ledger.closed) == 1
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+@pytest.mark.parametrize("value", [None, True, 0, 1.5, "", "x", [1, {"a": None}], {"k": "v"}])
+def test_drift_json_is_what_its_schema_says(cause: Cause, value: Json) -> None:
+    changed = msgspec.structs.replace(entry("f"), cause=cause, desired=value, observed=value)
+    document = validated(
+        drift.render(drift.collect([record(drift=(changed, ACKNOWLEDGED, entry("c", closed=True)))]), "json"), "drift"
+    )
+    assert isinstance(document, dict)
+    assert [len(document["open"]), len(document["closed"])] == [2, 1]
+
+
+def test_history_text_is_aligned_and_in_order() -> None:
+    expected = dedent("""\
+        AT                    KIND     SUBJECT        MESSAGE
+        2026-03-01T12:00:00Z  stage    soil-canary-1  attempt 1 is open
+        2026-03-01T12:00:00Z  verdict  canary         wave canary passed""")
+    assert history.render(history.collect("prod-eu", "soil", EVENTS), "text") == expected
+
+
+def test_history_json_is_what_its_schema_says() -> None:
+    document = validated(history.render(history.collect("prod-eu", "soil", EVENTS), "json"), "history")
+    assert isinstance(document, dict)
+    assert document["events"][0]["data"] == {"from": "declared"}
+
+
+def test_a_rollout_without_events_is_said_so() -> None:
+    assert history.render(history.collect("prod-eu", "soil", ()), "text") == "nothing is recorded of prod-eu/soil"
+
+
+@pytest.mark.parametrize("style", get_args(Style))
+def test_nothing_a_service_named_acts_on_the_terminal(style: Style) -> None:
+    told = Event(at=NOW, kind=HOSTILE, subject=HOSTILE, message=HOSTILE, data={HOSTILE: HOSTILE})
+    seen = msgspec.structs.replace(entry(HOSTILE), observed=HOSTILE, subject=HOSTILE, action=HOSTILE)
+    shown = history.render(history.collect("prod-eu", "soil", (told,)), style)
+    shown += drift.render(drift.collect([record(drift=(seen,))]), style)
+    assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(shown)
