@@ -68,7 +68,9 @@ def main() -> None:
         usage = wrong.ctx.get_usage() + "\n" if isinstance(wrong, click.UsageError) and wrong.ctx else ""
         code = _say(wrong.format_message(), usage)
     except OtactlError as wrong:
-        code = _say(str(wrong))
+        from controller.cli._errors import lines_of
+
+        code = _say("\n".join(lines_of(wrong)))
     except BrokenPipeError:
         sys.stderr.close()  # the reader left (`| head`); nothing to tell it
         code = 1

@@ -19,4 +19,6 @@ journal_option = click.option(
 def open_if_there(url: str) -> Journal | None:
     """Open the journal for reading; None when there is none yet, so that reading never makes one."""
     name = url.removeprefix("sqlite:///")
-    return open_journal(url, must_exist=True) if Path(name).exists() else None
+    if "://" not in name and not Path(name).exists():
+        return None
+    return open_journal(url, must_exist=True)

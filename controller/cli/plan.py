@@ -6,8 +6,8 @@ import sys
 from datetime import UTC, datetime
 
 import click
+import msgspec
 
-from controller.backends.fuota_shape import FuotaShape
 from controller.cli._backends import SHAPES, backends_for, transport_for
 from controller.cli._journal import journal_option, open_if_there
 from controller.cli._reading import by_environment, read_all, refused
@@ -58,9 +58,11 @@ def _environment(
     backends: dict[str, Backend] = {}
     surveys: dict[str, Survey] = {}
     error = ""
+    transport = None
     if not offline:
         try:
-            backends = backends_for(environment, transport_for(environment))
+            transport = transport_for(environment)
+            backends = backends_for(environment, transport)
             surveys = {k: b.survey() for k, b in backends.items() if any(r.backend_kind == k for r in rollouts)}
             wrong = next((s.account for s in surveys.values() if s.account != environment.account), None)
             if wrong is not None:
@@ -88,32 +90,34 @@ def _rollout(
     now: datetime,
 ) -> report.PlannedRollout:
     known = record or Record(environment=rollout.environment, name=rollout.name)
-    common = {"name": rollout.name, "environment": rollout.environment, "digest": rollout.generation}
-    notes = (note,) if note else ()
-    air = airtime_of(rollout)
+    told = report.PlannedRollout(
+        name=rollout.name,
+        environment=rollout.environment,
+        digest=rollout.generation,
+        airtime=airtime_of(rollout),
+        notes=(note,) if note else (),
+        error=error,
+    )
     if error:
-        return report.PlannedRollout(**common, airtime=air, notes=notes, error=error)
+        return told
     if finished(rollout, known):
-        return report.PlannedRollout(**common, airtime=air, notes=(*notes, "every wave passed; not read again"))
+        return msgspec.structs.replace(told, notes=(*told.notes, "every wave passed; not read again"))
     kind = rollout.backend_kind
-    shape = SHAPES.get(kind)
-    survey = surveys.get(kind)
+    shape, survey = SHAPES.get(kind), surveys.get(kind)
     try:
         seen = backends[kind].observe(rollout, known, survey) if survey is not None else Observation(offline=True)
     except OtactlError as failure:
-        return report.PlannedRollout(**common, airtime=air, notes=notes, error=str(failure))
+        return msgspec.structs.replace(told, error=str(failure))
     holds = refused(environment)(rollout)
     look = decide(environment, rollout, known, seen, shape, holds, now)
-    lower = FuotaShape().lower
-    later = outlook(environment, rollout, look, shape, lower, holds, now) if shape is not None else ()
-    return report.PlannedRollout(
-        **common,
-        next=rungs(look, lower) if shape is not None else (),
-        outlook=later,
+    if shape is None:
+        return msgspec.structs.replace(told, holds=look.plan.holds)
+    return msgspec.structs.replace(
+        told,
+        next=rungs(look, shape.lower),
+        outlook=outlook(environment, rollout, look, shape, shape.lower, holds, now),
         drift=look.plan.findings,
         holds=look.plan.holds,
-        airtime=air,
-        notes=notes,
     )
 
 

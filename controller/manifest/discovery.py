@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from controller.errors import Problem
-from controller.manifest.places import problem
+from controller.manifest.places import MAX_BYTES, problem
 from controller.manifest.wording import printable
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -25,7 +25,7 @@ def find_files(paths: Sequence[str], cwd: Path) -> tuple[list[str], list[Problem
     problems: list[Problem] = []
     for path in paths:
         where = cwd / path
-        if where.is_dir():
+        if is_there(where) and where.is_dir():
             inside = list(_walk(path, where))
             if not inside:
                 text = "the folder holds no *.yaml, *.yml or *.json file"
@@ -33,22 +33,46 @@ def find_files(paths: Sequence[str], cwd: Path) -> tuple[list[str], list[Problem
                     problem(path, (1, 1), (), "nothing_to_read", text, "name the folder or file with the manifests")
                 )
             for name in inside:
-                found.setdefault((cwd / name).resolve(), name)
-        elif where.exists():
-            found.setdefault(where.resolve(), path)
+                found.setdefault(real(cwd / name), name)
+        elif is_there(where):
+            found.setdefault(real(where), path)
         else:
             problems.append(
                 problem(
                     path, (1, 1), (), "path_not_found", f"there is no {printable(path)}", f"paths are read from {cwd}"
                 )
             )
-    return list(found.values()), problems
+    names = list(found.values())
+    problems.extend(_unnameable(name) for name in names if not name.isascii() and not _is_text(name))
+    return [name for name in names if _is_text(name)], problems
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a path leads to something; one too long or not permitted leads nowhere."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def real(path: Path) -> Path:
+    """Follow every link of a path, also where it leads nowhere or in circles."""
+    return Path(os.path.realpath(path))
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _unnameable(name: str) -> Problem:
+    return problem(printable(name), (1, 1), (), "name_not_utf8", "the file's name is not UTF-8", "rename the file")
 
 
 def read_bytes(file: str, cwd: Path) -> bytes | Problem:
     """Read a file; what the system says against it becomes the problem."""
     try:
-        return (cwd / file).read_bytes()
+        with (cwd / file).open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)  # one more than allowed: enough to refuse it, whatever its size
     except OSError as error:
         text = f"the file cannot be read: {error.strerror or type(error).__name__}"
         return problem(file, (1, 1), (), "unreadable", text, "check the file and its permissions")
@@ -57,10 +81,10 @@ def read_bytes(file: str, cwd: Path) -> bytes | Problem:
 def environment_files(files: Sequence[str], cwd: Path) -> list[str]:
     """Name the files in `environments/` of every folder above the given files, nearest first."""
     found: dict[str, None] = {}
-    folders = dict.fromkeys((cwd / file).resolve().parent for file in files)
-    for folder in dict.fromkeys(above for each in folders for above in _upwards(each, cwd.resolve())):
+    folders = dict.fromkeys(real(cwd / file).parent for file in files)
+    for folder in dict.fromkeys(above for each in folders for above in _upwards(each, real(cwd))):
         place = folder / "environments"
-        if place.is_dir():
+        if is_there(place) and place.is_dir():
             found.update(dict.fromkeys(_walk(_shown(place, cwd), place)))
     return list(found)
 
@@ -76,12 +100,12 @@ def _walk(shown: str, folder: Path) -> Iterator[str]:
 
 def _upwards(folder: Path, cwd: Path) -> Iterator[Path]:
     chain = [folder, *folder.parents]
-    root = next((above for above in chain if (above / ".git").exists()), None)
+    root = next((above for above in chain if is_there(above / ".git")), None)
     if root is None:
         root = cwd if cwd in chain else chain[-1]
     yield from chain[: chain.index(root) + 1]
 
 
 def _shown(place: Path, cwd: Path) -> str:
-    base = cwd.resolve()
+    base = real(cwd)
     return str(place.relative_to(base)) if place.is_relative_to(base) else str(place)

@@ -7,12 +7,13 @@ with its kind (`Environment.spec.region`). Without one, rollouts are looked at f
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 from controller.manifest import schema
-from controller.manifest.wording import quoted, type_names
+from controller.manifest.wording import printable, quoted, type_names
 from controller.model import JsonObject
 
 _LIMITS = {
@@ -149,7 +150,10 @@ def _describe(kind: str, path: str, nodes: list[_Node]) -> Field:
         description=str(first.get("description", "")),
         type=_type(nodes[0]),
         rules=tuple(_rules(first)),
-        examples=tuple(quoted(value) for value in cast("list[object]", first.get("examples", []))),
+        examples=tuple(
+            printable(json.dumps(value, ensure_ascii=False))
+            for value in cast("list[object]", first.get("examples", []))
+        ),
         fields=tuple(inside.values()),
     )
 

@@ -79,7 +79,7 @@ class _Reader:
         if isinstance(data, Problem):
             self.errors.append(data)
             return []
-        self.read_files[(self.cwd / file).resolve()] = file
+        self.read_files[discovery.real(self.cwd / file)] = file
         source = read_source(file, data)
         self.errors.extend(source.problems)
         found = [classify(source, document) for document in source.documents]
@@ -97,7 +97,7 @@ class _Reader:
             return []
         found: list[Manifest] = []
         for file in discovery.environment_files(files, self.cwd):
-            if (self.cwd / file).resolve() in self.read_files:
+            if discovery.real(self.cwd / file) in self.read_files:
                 continue
             found.extend(self.load(file, "Environment"))
         used = [each for each in found if each.name in missing]

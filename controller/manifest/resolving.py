@@ -15,6 +15,7 @@ from controller import policies
 from controller.errors import Problem
 from controller.manifest import convert
 from controller.manifest.csv_targets import DeviceList, read_devices
+from controller.manifest.discovery import is_there, real
 from controller.manifest.documents import Manifest, find_faults
 from controller.manifest.faults import Fault
 from controller.manifest.places import Path, dotted
@@ -103,7 +104,7 @@ class Resolver:
     def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath]:
         """A file named in a manifest: as messages show it, and where it is."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
-        return shown, (self.cwd / shown).resolve()
+        return shown, real(self.cwd / shown)
 
     def _read_outputs(self, manifest: Manifest) -> Outputs | None:
         named = cast("JsonObject", cast("JsonObject", manifest.document)["spec"]).get("stackOutputs")
@@ -111,7 +112,7 @@ class Resolver:
             return None
         shown, path = self._beside(manifest, named)
         self.outputs_files.add(path)
-        if not path.exists():
+        if not is_there(path):
             message = f"there is no stack-outputs file {printable(shown)}"
             hint = f"write it with: pulumi stack output --json > {printable(shown)}"
             self._lack(manifest, Fault(("spec", "stackOutputs"), "stack_outputs_missing", message, hint))
@@ -163,7 +164,7 @@ class Resolver:
         known = self.lists.get((where, kind))
         if known is not None:
             return known
-        if where.exists():
+        if is_there(where):
             found = read_devices(shown, where, kind)
             self.errors.extend(found.problems)
         else:

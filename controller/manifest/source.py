@@ -61,7 +61,7 @@ def read_source(file: str, data: bytes) -> Source:
 
 def _refuse(file: str, data: bytes) -> Problem | None:
     if len(data) > MAX_BYTES:
-        text = f"the file has {len(data)} bytes, the limit is {MAX_BYTES}"
+        text = f"the file has more than {MAX_BYTES} bytes"
         return problem(
             file, (1, 1), (), "file_too_large", text, "keep long device lists in a CSV file: {file: devices.csv}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_a_sound_repository_has_no_problem_and_every_reference_filled_in(fleet: 
     assert (reading.errors, reading.warnings) == ((), ())
     (rollout,) = reading.rollouts
     assert rollout.firmware.image == f"s3://acme/soil/{SHA}/soil.bin"
-    assert rollout.backend.role == OUTPUTS["roleArn"]  # type: ignore[union-attr]  # it is a fuota rollout
+    assert rollout.backend.role == OUTPUTS["roleArn"]
 
 
 def test_the_environment_is_found_above_the_rollout(fleet: Fleet) -> None:
@@ -101,7 +102,7 @@ def test_a_missing_outputs_file_is_told_once_at_the_environment(fleet: Fleet) ->
     expected = "environments/prod-eu.yaml:8:17 stack_outputs_missing /spec/stackOutputs"
     assert fleet.told() == [f"?{expected}"]
     assert fleet.told(strict=True) == [expected]
-    assert fleet.read().rollouts[0].backend.role == "${stack:roleArn}"  # type: ignore[union-attr]
+    assert fleet.read().rollouts[0].backend.role == "${stack:roleArn}"
     assert fleet.read(strict=True).rollouts == ()
 
 
@@ -228,6 +229,12 @@ def test_the_example_fleet_is_valid_without_a_warning() -> None:
     assert json.loads(result.stdout) == {"valid": True, "files": 3, "errors": [], "warnings": []}
 
 
+def test_the_example_images_are_those_the_manifests_name() -> None:
+    for rollout in read_paths(["rollouts"], cwd=ROOT).rollouts:
+        data = (ROOT / "rollouts" / "images" / rollout.firmware.image.rsplit("/", 1)[1]).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (rollout.firmware.sha256, rollout.firmware.size_bytes)
+
+
 def test_an_error_makes_exit_code_one_in_every_form(fleet: Fleet) -> None:
     fleet.write("rollouts/a.yaml", changed('"2.4.1"', "2.10"))
     path = str(fleet.root / "rollouts/a.yaml")
@@ -242,3 +249,23 @@ def test_a_warning_alone_leaves_exit_code_zero(fleet: Fleet) -> None:
     result = run(str(fleet.root / "rollouts/a.yaml"))
     assert result.exit_code == 0
     assert "redundancy_is_zero" in result.stdout
+
+
+def test_a_device_list_whose_name_is_too_long_for_the_disk_is_not_there(fleet: Fleet) -> None:
+    fleet.write("rollouts/a.yaml", LISTED.replace("devices.csv", "d" * 1000))
+    assert [each.code for each in fleet.read().errors] == ["csv_unreadable"]
+
+
+def test_a_link_to_itself_is_told_not_followed(fleet: Fleet) -> None:
+    (fleet.root / "rollouts/loop.yaml").symlink_to("loop.yaml")
+    (fleet.root / "rollouts/up").symlink_to("..")
+    assert fleet.told("rollouts") == ["rollouts/loop.yaml:1:1 unreadable "]
+
+
+def test_a_file_whose_name_is_not_text_is_told(fleet: Fleet) -> None:
+    (fleet.root / "rollouts" / "b\udcff.yaml").write_text(GOOD)
+    assert fleet.told("rollouts") == ["rollouts/b\\udcff.yaml:1:1 name_not_utf8 "]
+
+
+def test_a_file_without_end_is_refused(fleet: Fleet) -> None:
+    assert fleet.told("/dev/zero") == ["/dev/zero:1:1 file_too_large "]

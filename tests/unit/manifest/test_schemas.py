@@ -70,7 +70,7 @@ def test_a_leaf_fields_examples_satisfy_it(where: str, node: JsonObject, home: s
     described, _ = merged(node, home)
     if described.get("type") in ("string", "integer", "number", "boolean") or "enum" in described:
         alone = {key: value for key, value in described.items() if key != "$ref"}
-        for example in described["examples"]:  # type: ignore[attr-defined]  # a list, by the test above
+        for example in described["examples"]:
             Draft202012Validator(alone).validate(example)
 
 
@@ -95,7 +95,7 @@ def test_every_mapping_names_its_fields_and_takes_no_other(name: str) -> None:
 
 
 def test_the_regions_are_those_the_air_planner_knows() -> None:
-    assert schema.schema("fuota")["properties"]["rfRegion"]["enum"] == list(REGION_NAMES)  # type: ignore[index]
+    assert schema.schema("fuota")["properties"]["rfRegion"]["enum"] == list(REGION_NAMES)
 
 
 def test_the_reasons_are_those_of_the_model() -> None:
@@ -109,9 +109,9 @@ def test_the_reasons_are_those_of_the_model() -> None:
 def test_the_model_has_every_field_of_the_schema(block: str, name: str, value: type) -> None:
     found = schema.resolve("#/$defs/spec", name)[0] if name == "rollout" else schema.schema(name)
     if name == "environment":
-        found = found["properties"]["spec"]  # type: ignore[index]
-    known = set(value.__struct_encode_fields__) | {"fuota", "otaUpdate", "tuya"}  # type: ignore[attr-defined]
-    assert set(found["properties"]) <= known  # type: ignore[call-overload]
+        found = found["properties"]["spec"]
+    known = set(value.__struct_encode_fields__) | {"fuota", "otaUpdate", "tuya"}
+    assert set(found["properties"]) <= known
 
 
 json_values = st.recursive(
@@ -141,7 +141,7 @@ def damaged(draw: st.DrawFn, whole: object) -> object:
         path = draw(st.sampled_from(sorted(paths(document), key=str)))
         here = document
         for part in path[:-1]:
-            here = here[part]  # type: ignore[index]
+            here = here[part]
         how = draw(st.sampled_from(["replace", "remove", "add", "append"]))
         if how == "remove" and isinstance(here, dict):
             del here[path[-1]]
@@ -149,10 +149,10 @@ def damaged(draw: st.DrawFn, whole: object) -> object:
             here[draw(st.text(max_size=8) | st.sampled_from(["tuya", "otaUpdate", "percent", "file", "devEui"]))] = (
                 draw(json_values)
             )
-        elif how == "append" and isinstance(here[path[-1]], str):  # type: ignore[index]
-            here[path[-1]] += draw(st.sampled_from(["\n", " ", "x", "9", "é", "\u0661", "\0"]))  # type: ignore[index]
+        elif how == "append" and isinstance(here[path[-1]], str):
+            here[path[-1]] += draw(st.sampled_from(["\n", " ", "x", "9", "é", "\u0661", "\0"]))
         else:
-            here[path[-1]] = draw(json_values)  # type: ignore[index]
+            here[path[-1]] = draw(json_values)
         if not (isinstance(document, dict) and document):
             break
     return document
@@ -177,6 +177,6 @@ def test_a_pattern_ends_where_the_text_ends(value: str) -> None:
     document = copy.deepcopy(DOCUMENT)
     for block, field in (("firmware", "version"), ("firmware", "sha256"), ("fuota", "role"), ("fuota", "rfRegion")):
         changed = copy.deepcopy(document)
-        changed["spec"][block][field] = value  # type: ignore[index]
+        changed["spec"][block][field] = value
         assert not schema.is_valid("rollout", changed)
         assert schema.failures("rollout", changed)

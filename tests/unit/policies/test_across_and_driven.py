@@ -20,7 +20,7 @@ OTHER = msgspec.structs.replace(
 
 
 def codes(*manifests: object) -> list[tuple[int, int, str, str]]:
-    located = policies.between(manifests)  # type: ignore[arg-type]  # rollouts and environments
+    located = policies.between(manifests)
     return [(each.index, each.first, each.violation.code, each.violation.severity) for each in located]
 
 
