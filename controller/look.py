@@ -61,7 +61,11 @@ def decide(
     if phase is not record.phase:
         text = f"{record.phase.value} -> {phase.value}"
         events = (*events, Event(at=now, kind="phase", subject=rollout.name, message=text))
-    summed = msgspec.structs.replace(moved, drift=drift, phase=phase, conditions=conditions(phase, decided))
+    # Only a fixed time is remembered (a start): "in a minute" would be another record in every pass.
+    fixed = decided.requeue_at if any(a.start_at == decided.requeue_at for a in moved.attempts) else None
+    summed = msgspec.structs.replace(
+        moved, drift=drift, phase=phase, conditions=conditions(phase, decided), requeue_at=fixed
+    )
     return Look(record=summed, plan=decided, seen=seen, events=(*events, *drift_events))
 
 

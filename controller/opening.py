@@ -79,10 +79,25 @@ def open_plan(
     actions += _members(declared, unit, ignored, attempt)
     if actions:
         return at.plan(*actions, findings=found, wave=wave.name)
-    holds = readiness.may_start(declared, at.seen, at.environment.region)
+    holds = (*readiness.may_start(declared, at.seen, at.environment.region), *_open_drift(at, unit, found))
     if holds:
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     return _start(at, shape, declared, unit, found)
+
+
+def _open_drift(at: Situation, unit: Unit, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
+    """Drift nobody accepted and nothing can set back: a start over it would be a start on hope."""
+    fields = [
+        f.field
+        for f in found
+        if f.subject == unit.unit_id and not f.correctable and not ledger.acknowledged(f, at.rollout.drift, at.now)
+    ]
+    if not fields:
+        return ()
+    text = (
+        f"{unit.unit_id}: {', '.join(fields)} differ; set them back, or accept each in spec.drift.ignore with a reason"
+    )
+    return (Hold(reason="drift_is_open", message=text, stalled=True),)
 
 
 def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], attempt: Attempt) -> list[Action]:

@@ -130,7 +130,8 @@ def _after(seen: Observation, action: Action, shape: Shape) -> Observation:
         phase = UnitPhase.OPEN if shape.capabilities.starts_explicitly else UnitPhase.RUNNING
         vendor_id, arn = _ids(action.unit.unit_id)
         unit = Unit(
-            unit_id=action.unit.unit_id, phase=phase, vendor_id=vendor_id, arn=arn, fields=fields, marks=marks, members=members
+            unit_id=action.unit.unit_id, phase=phase, vendor_id=vendor_id, arn=arn, fields=fields, marks=marks,
+            members=members,
         )  # fmt: skip
         return replace(seen, units=(*seen.units, unit))
     if isinstance(action, DeleteUnit):

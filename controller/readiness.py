@@ -77,18 +77,24 @@ def _role_holds(unit: UnitDeclaration, role: RoleFacts) -> list[Hold]:
     return holds
 
 
+def _name(key: str) -> str:
+    """`group:…` as people say it."""
+    kind, _, rest = key.partition(":")
+    return f"{kind} {rest}"
+
+
 def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
     if not target.exists:
-        text = f"target {target.key} does not exist in this account and Region; mend the manifest"
+        text = f"{_name(target.key)} does not exist in this account and Region; mend the manifest"
         return [_stall("target_is_missing", text)]
     if rf_region and target.region is not None and target.region != rf_region:
-        text = f"target {target.key} is in {target.region}, the rollout says {rf_region}; mend the manifest"
+        text = f"{_name(target.key)} is in {target.region}, the rollout says {rf_region}; mend the manifest"
         return [_stall("target_region_differs", text)]
     if target.requested is None or target.ready is None:
         return []
     if target.requested == 0:
-        return [_stall("target_is_empty", f"group {target.key} has no devices; add some or take it out of the wave")]
+        return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some or take it out of the wave")]
     if target.ready < target.requested:
-        text = f"group {target.key}: {target.ready} of {target.requested} devices are ready for multicast; waiting"
+        text = f"{_name(target.key)}: {target.ready} of {target.requested} devices are ready for multicast; waiting"
         return [Hold(reason="target_is_not_ready", message=text)]
     return []

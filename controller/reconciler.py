@@ -1,6 +1,6 @@
 """The pass: observe, plan, send, record, until no rung is ready; then say when to come back.
 
-Two clocks come in: `now` is the service's (it judges whether a start is 30 minutes ahead), `wall` this machine's (leases).
+Two clocks come in: `now` is the service's, by which it judges a start, `wall` this machine's, for the lease.
 
 1. Nothing is sent for a look that is older than the pass; after sending, only rollouts that sent are looked at again.
 2. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.errors import StalledError
-from controller.model import ImageFacts, JsonObject, RoleFacts, canonical_digest
+from controller.model import ImageFacts, JsonObject, RoleFacts, Value, canonical_digest
 from controller.roles import may_read, trusts
 
 T = TypeVar("T")
@@ -40,30 +40,90 @@ class PassCache:
             return cast("T", self._facts[key])
 
 
-def image_facts(transport: AwsTransport, uri: str) -> ImageFacts:
-    """The image at an `s3://bucket/key` URI."""
-    bucket, key = split_uri(uri)
-    try:
-        head = transport.call(
-            "s3", "HeadObject", {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}, repeatable=True
+class Facts:
+    """Reads facts for one pass: one set of checks for each distinct image, bucket and role."""
+
+    def __init__(self, transport: AwsTransport) -> None:
+        self._transport = transport
+        self._cache = PassCache()
+
+    def once(self, key: tuple[str, ...], fetch: Callable[[], T]) -> T:
+        """Any other fact that is worth reading once a pass."""
+        return self._cache.get(key, fetch)
+
+    def image(self, uri: str) -> ImageFacts:
+        """The image at an `s3://bucket/key` URI."""
+        return self._cache.get(("image", uri), lambda: self._image(uri))
+
+    def role(self, arn: str, service: str, image_uri: str) -> RoleFacts:
+        """The role, and whether it trusts the service and may read the image."""
+        bucket, key = split_uri(image_uri)
+        name = arn.rsplit("/", 1)[-1]
+        try:
+            role = self._cache.get(("role", name), lambda: _role(self._transport, name))
+            bucket_policy = self._cache.get(("policy", bucket), lambda: _bucket_policy(self._transport, bucket))
+        except NotFoundError:
+            return RoleFacts(exists=False)
+        except StalledError as error:
+            return RoleFacts(exists=True, unreadable=str(error))
+        if role.arn != arn:
+            return RoleFacts(exists=False)
+        trusting = trusts(role.trust, service)
+        partition = arn.split(":")[1]
+        bucket_arn = f"arn:{partition}:s3:::{bucket}"
+        reading = may_read(role.policies, bucket_policy, bucket_arn, key, arn, boundary=role.boundary)
+        return RoleFacts(
+            exists=True,
+            trusts=trusting.verdict.value,
+            reads=reading.verdict.value,
+            why="; ".join(a.why for a in (trusting, reading) if a.verdict.value != "yes"),
+            fingerprint=canonical_digest([role.trust, role.policies, bucket_policy, role.boundary]),
         )
-    except NotFoundError:
-        return ImageFacts(exists=False)
-    except StalledError as error:
-        return ImageFacts(exists=True, unreadable=str(error))
-    try:
-        status = transport.call("s3", "GetBucketVersioning", {"Bucket": bucket}, repeatable=True).get("Status")
-        where = transport.call("s3", "GetBucketLocation", {"Bucket": bucket}, repeatable=True)
-    except StalledError as error:
-        return ImageFacts(exists=True, unreadable=str(error))
-    size = head.get("ContentLength")
-    return ImageFacts(
-        exists=True,
-        size_bytes=size if isinstance(size, int) else None,
-        sha256=_whole_sha256(head.get("ChecksumSHA256")),
-        region=_region(where.get("LocationConstraint")),
-        versioning=status == "Enabled",
-        fingerprint=f"version={head.get('VersionId')};etag={head.get('ETag')};sha256={head.get('ChecksumSHA256')}",
+
+    def _image(self, uri: str) -> ImageFacts:
+        bucket, key = split_uri(uri)
+        asked: JsonObject = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
+        try:
+            head = self._transport.call("s3", "HeadObject", asked, repeatable=True)
+            versioning, region = self._cache.get(("bucket", bucket), lambda: _bucket(self._transport, bucket))
+        except NotFoundError:
+            return ImageFacts(exists=False)
+        except StalledError as error:
+            return ImageFacts(exists=True, unreadable=str(error))
+        size, checksum = head.get("ContentLength"), head.get("ChecksumSHA256")
+        return ImageFacts(
+            exists=True,
+            size_bytes=size if isinstance(size, int) else None,
+            sha256=_whole_sha256(checksum),
+            region=region,
+            versioning=versioning,
+            fingerprint=f"version={head.get('VersionId')};etag={head.get('ETag')};sha256={checksum}",
+        )
+
+
+class _Role(Value, frozen=True, kw_only=True):
+    """A role's documents."""
+
+    arn: str
+    trust: JsonObject
+    policies: list[JsonObject]
+    boundary: JsonObject | None
+
+
+def _bucket(transport: AwsTransport, bucket: str) -> tuple[bool, str]:
+    """Whether versioning is on, and the bucket's Region."""
+    status = transport.call("s3", "GetBucketVersioning", {"Bucket": bucket}, repeatable=True).get("Status")
+    where = transport.call("s3", "GetBucketLocation", {"Bucket": bucket}, repeatable=True)
+    return status == "Enabled", _region(where.get("LocationConstraint"))
+
+
+def _role(transport: AwsTransport, name: str) -> _Role:
+    role = _object(transport.call("iam", "GetRole", {"RoleName": name}, repeatable=True).get("Role"))
+    return _Role(
+        arn=str(role.get("Arn")),
+        trust=_document(role.get("AssumeRolePolicyDocument")),
+        policies=_policies(transport, name),
+        boundary=_boundary(transport, role),
     )
 
 
@@ -83,35 +143,6 @@ def _region(constraint: object) -> str:
     if constraint == "EU":
         return "eu-west-1"  # S3 API reference, GetBucketLocation: the old name
     return str(constraint) if constraint else "us-east-1"
-
-
-def role_facts(transport: AwsTransport, role_arn: str, service: str, image_uri: str) -> RoleFacts:
-    """The role, and whether it trusts the service and may read the image."""
-    name = role_arn.rsplit("/", 1)[-1]
-    bucket, key = split_uri(image_uri)
-    try:
-        role = _object(transport.call("iam", "GetRole", {"RoleName": name}, repeatable=True).get("Role"))
-        if role.get("Arn") != role_arn:
-            return RoleFacts(exists=False)
-        policies = _policies(transport, name)
-        bucket_policy = _bucket_policy(transport, bucket)
-        boundary = _boundary(transport, role)
-    except NotFoundError:
-        return RoleFacts(exists=False)
-    except StalledError as error:
-        return RoleFacts(exists=True, unreadable=str(error))
-    trust = _document(role.get("AssumeRolePolicyDocument"))
-    trusting = trusts(trust, service)
-    partition = role_arn.split(":")[1]
-    reading = may_read(policies, bucket_policy, f"arn:{partition}:s3:::{bucket}", key, role_arn, boundary=boundary)
-    doubts = [a.why for a in (trusting, reading) if a.verdict.value != "yes"]
-    return RoleFacts(
-        exists=True,
-        trusts=trusting.verdict.value,
-        reads=reading.verdict.value,
-        why="; ".join(doubts),
-        fingerprint=canonical_digest([trust, policies, bucket_policy, boundary]),
-    )
 
 
 def _policies(transport: AwsTransport, name: str) -> list[JsonObject]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import msgspec
+
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._fuota_words import FIELD_MEMBERS, device_outcome, task_phase
 from controller.model import (
@@ -16,7 +18,7 @@ from controller.model import (
     DeviceResult,
     FuotaSpec,
     JsonObject,
-    Outcome,
+    Reason,
     Rollout,
     TargetFacts,
     Unit,
@@ -184,11 +186,13 @@ def _result(item: dict[str, object], via: str | None) -> DeviceResult:
 
 
 def _merge(merged: dict[str, DeviceResult], fresh: DeviceResult) -> None:
-    """One result a device: an answer beats silence, and the task's own list beats the group's."""
+    """One result a device: an answer beats silence, the task's own list beats the group's; the group is kept."""
     old = merged.get(fresh.device)
-    silent = fresh.outcome is Outcome.FAILED and fresh.reason is not None and fresh.reason.value == "timeout"
-    if old is None or not silent:
+    if old is None:
         merged[fresh.device] = fresh
+        return
+    best = old if fresh.reason is Reason.TIMEOUT else fresh
+    merged[fresh.device] = msgspec.structs.replace(best, via=old.via or fresh.via)
 
 
 def _tags(tags: object) -> dict[str, str]:

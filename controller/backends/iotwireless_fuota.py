@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
-from controller.backends._facts import PassCache, image_facts, role_facts
+from controller.backends._facts import Facts
 from controller.backends._fuota_reads import TaskReader
 from controller.backends.fuota_shape import FuotaShape
 from controller.errors import ConflictError, StalledError
@@ -43,11 +43,11 @@ class FuotaBackend(FuotaShape):
         self._environment = environment
         self._transport = transport
         self._reader = TaskReader(transport)
-        self._cache = PassCache()
+        self._facts = Facts(self._transport)
 
     def survey(self) -> Survey:
         """Whose account this is, and every task in it, thin; forgets what was cached for the pass before."""
-        self._cache = PassCache()
+        self._facts = Facts(self._transport)
         account = self._transport.identity()
         listed = tuple(
             Listed(vendor_id=str(item["Id"]), name=str(item.get("Name", "")), arn=str(item.get("Arn", "")))
@@ -65,8 +65,8 @@ class FuotaBackend(FuotaShape):
         return Observation(
             units=units,
             targets=self._targets(starting[0], starting[1]),
-            image=self._cache.get(("image", uri), lambda: image_facts(self._transport, uri)),
-            role=self._cache.get(("role", role, uri), lambda: role_facts(self._transport, role, ROLE_SERVICE, uri)),
+            image=self._facts.image(uri),
+            role=self._facts.role(role, ROLE_SERVICE, uri),
         )
 
     def send(self, call: Call) -> Receipt:
@@ -138,9 +138,9 @@ class FuotaBackend(FuotaShape):
         for key in keys:
             kind, _, rest = key.partition(":")
             if kind == "devEui" and key not in unit.members:
-                facts.append(self._cache.get(("device", rest), self._device(key, rest)))
+                facts.append(self._facts.once(("device", rest), self._device(key, rest)))
             elif kind == "group" and full:
-                facts.append(self._cache.get(("group", rest), self._group(key, rest)))
+                facts.append(self._facts.once(("group", rest), self._group(key, rest)))
         return tuple(facts)
 
     def _group(self, key: str, group: str) -> Callable[[], TargetFacts]:

@@ -1,6 +1,6 @@
 """The command `otactl`: one small file per verb, loaded only when it is called.
 
-1. 0 is success, 2 is a verb's own "there is something" (plan, drift, airtime, rehearse), 1 is every error, usage included.
+1. 0 is success, 2 is a verb's own "there is something" (plan, drift), 1 is every error, usage included.
 2. `otactl --version` and `--help` import neither boto3 nor jsonschema (a test watches).
 3. An error a user can cause is one line on stderr: what, where, what next. Never a traceback.
 """
@@ -33,18 +33,18 @@ VERBS: dict[str, str] = {
 class Verbs(click.Group):
     """The group of verbs; a verb's module is imported when the verb is called, not before."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Every verb, in the order of its use."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         """Load one verb; None when there is no such verb."""
         if cmd_name not in VERBS:
             return None
         command = importlib.import_module(f"controller.cli.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """List the verbs without importing them."""
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))

@@ -44,7 +44,7 @@ def refused(environment: Environment) -> Callable[[Rollout], tuple[Hold, ...]]:
         return tuple(
             Hold(
                 reason=f"{re.sub(r'[^A-Za-z]+', '_', name).strip('_')}_is_not_driven",
-                message=f"{pointer} is declared, but this version does not drive it; nothing is sent while it stands there",
+                message=f"{pointer} is declared, but this version does not drive it; nothing is sent until it is gone",
                 stalled=True,
             )
             for pointer, name in not_driven(rollout, environment)

@@ -96,6 +96,12 @@ class Demo:
         self._otactl("reconcile", "rollouts", expect=(0,))
         self._meddle_started()
         self._otactl("reconcile", "rollouts", expect=(0,))
+        self._otactl("drift", expect=(2,))
+        self._tell("the canary passes; the fleet's task is made, and held: nothing starts over open drift")
+        self._pass(HOUR)
+        self._otactl("reconcile", "rollouts", expect=(1,))
+        self._tell("its owner turns versioning on again")
+        self._versioning("Enabled")
         self._to_the_end()
         self._ledger()
 
@@ -128,8 +134,10 @@ class Demo:
         sensors[2]["behaviour"] = "notEnoughMemory"
         names = [str(p["devEui"]) for p in probes]
         parts = {"canary": names[:3], "fleet-north": names[3:13], "fleet-south": names[13:]}
-        groups = [{"name": n, "id": _GROUPS[n], "rfRegion": "EU868", "devices": parts[n]} for n in parts]
-        groups[0] |= canary
+        groups: list[dict[str, object]] = [
+            {"name": n, "id": _GROUPS[n], "rfRegion": "EU868", "devices": parts[n]} for n in parts
+        ]
+        groups[0].update(canary)
         self._post("fleet", {"devices": [*probes, *sensors], "groups": groups})
 
     def _push(self) -> None:
@@ -147,9 +155,12 @@ class Demo:
 
     def _meddle_started(self) -> None:
         self._tell("somebody turns the bucket's versioning off after the start: recorded, not correctable by otactl")
+        self._versioning("Suspended")
+
+    def _versioning(self, status: str) -> None:
         outputs = json.loads((self._folder / "rollouts/environments/prod-eu.outputs.json").read_text())
         self._clients["s3"].put_bucket_versioning(
-            Bucket=outputs["imageBucket"], VersioningConfiguration={"Status": "Suspended"}
+            Bucket=outputs["imageBucket"], VersioningConfiguration={"Status": status}
         )
 
     def _to_the_end(self) -> None:
@@ -168,7 +179,7 @@ class Demo:
         self._otactl("status", "soil-probe-2-4-1")
         self._otactl("status", "--device", "70b3d57ed0000010")
         self._otactl("status", "leak-sensor-1-3-0")
-        self._tell("the drift ledger: one correction, one that only a human can undo")
+        self._tell("the drift ledger: one correction, one that only its owner could undo")
         self._otactl("drift", expect=(0, 2))
         self._tell("the exact calls that changed something, as the service saw them")
         for line in self._writes():
@@ -179,7 +190,7 @@ class Demo:
     def _writes(self) -> list[str]:
         logged = self._get("requests")["requests"]
         writes = [r for r in logged if r["service"] == "iotwireless" and r["status"] in (201, 204)]
-        return [f"{r['at'][:19]}Z {r['operation']} {_short(r['parameters'])}" for r in writes]
+        return [f"{str(r['at'])[:19]}Z {r['operation']} {_short(r['parameters'])}" for r in writes]
 
     def _task(self, prefix: str) -> str:
         listed = self._clients["iotwireless"].list_fuota_tasks()["FuotaTaskList"]

@@ -93,7 +93,7 @@ def _bucket(environment: Environment, file: str) -> str:
 
 def _upload(environment: Environment, bucket: str, key: str, image: bytes, digest: str) -> bool:
     """Write once. True when it was written, False when the same bytes were there."""
-    from controller.backends._facts import image_facts
+    from controller.backends._facts import Facts
     from controller.cli._backends import transport_for
 
     transport = transport_for(environment)
@@ -112,7 +112,7 @@ def _upload(environment: Environment, bucket: str, key: str, image: bytes, diges
             repeatable=True,
         )
     except ConflictError:
-        there = image_facts(transport, f"s3://{bucket}/{key}")
+        there = Facts(transport).image(f"s3://{bucket}/{key}")
         if there.sha256 != digest:
             shown = there.sha256 or there.unreadable or "no sha256"
             raise UsageError(f"s3://{bucket}/{key} exists with other bytes ({shown}); remove it by hand") from None

@@ -14,6 +14,7 @@ _HEAD = (
     "ROLLOUT", "ENVIRONMENT", "VERSION", "PHASE", "WAVE", "ATTEMPT", "OK", "FAILED", "WAITING", "DRIFT",
     "NEXT LOOK",
 )  # fmt: skip
+SHOWN_FAILURES = 20
 _NUMBERS = frozenset({5, 6, 7, 8, 9})
 _DEVICE_HEAD = ("ROLLOUT", "ENVIRONMENT", "VERSION", "WAVE", "ATTEMPT", "STAGE", "OUTCOME", "REASON", "VIA", "ENDED")
 
@@ -55,7 +56,7 @@ def _row(rollout: RolloutLine, now: datetime) -> list[str]:
 
 
 def _details(rollout: RolloutLine) -> list[str]:
-    lines = [_wave(w) for w in rollout.waves]
+    lines = [line for w in rollout.waves for line in (_wave(w), *_failed(w))]
     if rollout.conditions:
         lines.append(", ".join(_condition(c) for c in rollout.conditions))
     told = dict.fromkeys(f"{c.reason}: {c.message}" for c in rollout.conditions if c.message)
@@ -81,6 +82,13 @@ def _wave(wave: WaveLine) -> str:
         return f"{where} has not begun"
     start = f", starts {wave.start_at}" if wave.start_at is not None and wave.stage == "scheduled" else ""
     return f"{where} attempt {wave.attempt} is {wave.stage}{start}"
+
+
+def _failed(wave: WaveLine) -> list[str]:
+    """Each failed device with its reason, up to `SHOWN_FAILURES`."""
+    told = [f"  {f.name or f.device}: {f.reason}" for f in wave.failures[:SHOWN_FAILURES]]
+    left = len(wave.failures) - SHOWN_FAILURES
+    return [*told, f"  and {left} more (-o json shows all)"] if left > 0 else told
 
 
 def _condition(condition: Condition) -> str:

@@ -56,6 +56,14 @@ class VerdictLine(Value, frozen=True, kw_only=True):
     current: bool
 
 
+class FailureLine(Value, frozen=True, kw_only=True):
+    """A device that failed in a wave's newest attempt, by the name people know it by, and why."""
+
+    device: str
+    name: str | None
+    reason: str
+
+
 class WaveLine(Value, frozen=True, kw_only=True):
     """Where one wave stands; `attempt` 0 and `stage` None before its first attempt."""
 
@@ -66,6 +74,7 @@ class WaveLine(Value, frozen=True, kw_only=True):
     start_at: str | None
     ended_at: str | None
     devices: Devices
+    failures: tuple[FailureLine, ...]
     verdict: VerdictLine | None
 
 
@@ -186,7 +195,17 @@ def _wave(wave: WaveRecord, generation: str) -> WaveLine:
         start_at=_moment(attempt, "start"),
         ended_at=_moment(attempt, "end"),
         devices=_devices(wave, attempts),
+        failures=_failures(attempts),
         verdict=verdict,
+    )
+
+
+def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
+    newest = {r.device: r for attempt in attempts for r in attempt.results}
+    return tuple(
+        FailureLine(device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown")
+        for r in newest.values()
+        if r.outcome is Outcome.FAILED
     )
 
 
