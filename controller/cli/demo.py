@@ -42,7 +42,7 @@ def command() -> None:
     folder = Path(tempfile.mkdtemp(prefix="otactl-demo-"))
     try:
         with SimulatorServer(seed=7) as server:
-            _only_loopback(server.url)
+            only_loopback(server.url)
             os.chdir(folder)
             Demo(server.url, folder).run()
     finally:
@@ -52,8 +52,8 @@ def command() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _only_loopback(url: str) -> None:
-    """Rule 2."""
+def only_loopback(url: str) -> None:
+    """Rule 2: leave the process with nothing but the simulator to talk to."""
     for name in [n for n in os.environ if n.startswith(("AWS_", "BOTO", "OTACTL_")) or n.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ |= {
@@ -79,8 +79,8 @@ class Demo:
 
     def run(self) -> None:
         """Tell it."""
-        self._provision()
-        self._push()
+        self.provision()
+        self.push()
         self._tell("check the manifests, and see what would be done")
         self._otactl("validate", "rollouts")
         self._otactl("plan", "rollouts", expect=(2,))
@@ -105,7 +105,8 @@ class Demo:
         self._to_the_end()
         self._ledger()
 
-    def _provision(self) -> None:
+    def provision(self) -> None:
+        """Bucket, role, example manifests, fleet."""
         self._tell("provision an image bucket and a FirmwareUpdateRole (in real life: `pulumi up`)")
         source = resources.files("rollouts")
         with resources.as_file(source) as path:
@@ -140,7 +141,8 @@ class Demo:
         groups[0].update(canary)
         self._post("fleet", {"devices": [*probes, *sensors], "groups": groups})
 
-    def _push(self) -> None:
+    def push(self) -> None:
+        """The example images, where the manifests say."""
         self._tell("push the images, content-addressed")
         place = "rollouts/environments/prod-eu.yaml"
         for product, version in (("soil-probe", "2.4.1"), ("leak-sensor", "1.3.0")):

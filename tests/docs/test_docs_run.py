@@ -1,0 +1,56 @@
+"""Every `otactl` command the documents show is run, in their order, against the simulator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from controller.cli import cli
+from controller.cli.demo import Demo, only_loopback
+from simulator.server import SimulatorServer
+from tests.docs.test_docs import COMMANDS_IN_ORDER
+
+# What a command may answer besides 0: `plan` and `drift` say 2 when there is something.
+MAY_SAY_2 = ("plan", "drift")
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
+    kept = dict(os.environ)
+    with SimulatorServer(seed=1) as server:
+        only_loopback(server.url)
+        monkeypatch.chdir(tmp_path)
+        demo = Demo(server.url, tmp_path)
+        demo.provision()
+        demo.push()
+        yield demo
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+def test_every_otactl_command_of_the_documents_runs_as_told(stage: Demo) -> None:
+    ran = 0
+    for document, command in COMMANDS_IN_ORDER:
+        words = command.split()
+        if words[0] != "otactl":
+            continue
+        result = CliRunner().invoke(cli, words[1:])
+        allowed = (0, 2) if words[1] in MAY_SAY_2 else (0,)
+        assert result.exit_code in allowed, f"{document}: {command}: {result.output}"
+        ran += 1
+
+    assert ran > 6
+
+
+def test_the_manifest_in_the_readme_is_valid(stage: Demo, tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    text = readme.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "rollouts" / "readme.yaml").write_text(text.replace("soil-probe-2-4-1}", "readme}"))
+
+    result = CliRunner().invoke(cli, ["validate", "rollouts/readme.yaml"])
+
+    assert result.exit_code == 0, result.output
