@@ -43,6 +43,7 @@ class _State:
     error: str = ""
     requeue_after: float | None = None
     last: tuple[str, ...] = ()
+    refusal: str = ""
 
 
 class Reconciler:
@@ -86,7 +87,7 @@ class Reconciler:
             for r in self._rollouts
         ]
         try:
-            passes = self._passes([s for s in states if not finished(s.rollout, s.stored.record)], stored)
+            passes = self._passes(states, stored)
         except LeaseHeldError as error:
             return RunReport(passes=0, lease_held_by=error.holder)
         finally:
@@ -94,18 +95,23 @@ class Reconciler:
                 self._journal.release(self._lease, self._wall())
         return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states))
 
-    def _passes(self, todo: list[_State], stored: dict[str, Stored]) -> int:
+    def _passes(self, states: list[_State], stored: dict[str, Stored]) -> int:
         passes = 0
+        todo = [s for s in states if not finished(s.rollout, s.stored.record)]
         while passes < MAX_PASSES:
             passes += 1
-            surveys = self._survey(todo)
-            if passes == 1:
-                self._environment_drift(surveys, stored)
-            todo = [s for s in todo if not s.error]
-            with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-                list(pool.map(partial(self._observe, surveys), todo))
-            todo = [s for s in todo if not s.error]
-            jobs = self._commit_intents(todo)
+            surveys = self._survey(states if passes == 1 else todo)
+            try:
+                if passes == 1:
+                    self._environment_drift(surveys, stored)
+                todo = [s for s in todo if not s.error]
+                with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+                    list(pool.map(partial(self._observe, surveys), todo))
+                todo = [s for s in todo if not s.error]
+                jobs = self._commit_intents(todo)
+            except ConflictError:
+                self._reload(todo)  # another process wrote between our load and our lease: nothing was sent on it
+                continue
             if not jobs:
                 return passes
             sent = self._send(jobs)
@@ -114,18 +120,28 @@ class Reconciler:
             todo = [s for s in todo if s.rollout.name in names and not s.error]
         return passes
 
-    def _survey(self, todo: list[_State]) -> dict[str, Survey]:
+    def _reload(self, todo: list[_State]) -> None:
+        stored = self._journal.load_all(self._environment.name)
+        for state in todo:
+            state.stored = stored.get(state.rollout.name, state.stored)
+            state.last = ()
+
+    def _survey(self, states: list[_State]) -> dict[str, Survey]:
+        """Look over what each service lists; the first pass also when every rollout is finished, for orphans."""
         surveys: dict[str, Survey] = {}
-        for kind, backend in self._backends.items():
-            mine = [s for s in todo if s.rollout.backend_kind == kind]
-            if not mine and kind not in surveys and todo:
+        declared: set[str] = {s.rollout.backend_kind for s in states}
+        for kind in sorted(declared or set(self._backends)):
+            backend = self._backends.get(kind)
+            if backend is None:
                 continue
             try:
                 surveys[kind] = backend.survey()
                 self._check_account(surveys[kind].account)
             except OtactlError as error:
-                for state in mine:
-                    _fail(state, error)
+                surveys.pop(kind, None)
+                for state in states:
+                    if state.rollout.backend_kind == kind:
+                        _fail(state, error)
         return surveys
 
     def _check_account(self, account: str) -> None:
@@ -156,9 +172,9 @@ class Reconciler:
             plan = tuple(f"{name_of(a)} {a.reason}" for a in look.plan.actions)
             backend = self._backends.get(state.rollout.backend_kind)
             if plan and plan == state.last:
-                state.error = f"{plan[0]}: was sent and is still needed; looking again later"
-                state.requeue_after = 60.0
-                plan = ()
+                # Sent a moment ago and still needed: reads are behind, or the service refused it as a conflict.
+                state.requeue_after, plan = 60.0, ()
+                state.error = state.refusal
             state.last = plan
             lowered = [(a, backend.lower(a, look.seen)) for a in look.plan.actions] if plan and backend else []
             record = intended(look, lowered, self._now())
@@ -166,12 +182,13 @@ class Reconciler:
                 commits.append(Commit(record=record, expected_revision=state.stored.revision, events=look.events))
             jobs += [Job(rollout=state.rollout.name, action=a, calls=calls) for a, calls in lowered]
         self._commit(commits, todo)
-        return [job for job in jobs if not next(s for s in todo if s.rollout.name == job.rollout).error]
+        return jobs
 
     def _send(self, jobs: list[Job]) -> tuple[Done, ...]:
         done: list[Done] = []
+        kinds = {r.name: r.backend_kind for r in self._rollouts}
         for kind, backend in self._backends.items():
-            mine = [j for j in jobs if self._kind(j.rollout) == kind]
+            mine = [j for j in jobs if kinds[j.rollout] == kind]
             if mine:
                 done += Executor(partial(self._send_one, backend), self._now).run(mine)
         return tuple(done)
@@ -184,19 +201,20 @@ class Reconciler:
                 self._lease = self._journal.acquire(self._environment.name, self._holder, wall)
         return backend.send(call)
 
-    def _kind(self, name: str) -> str:
-        return next(r.backend_kind for r in self._rollouts if r.name == name)
-
     def _commit_outcomes(self, todo: list[_State], sent: tuple[Done, ...]) -> None:
         commits = []
+        by_name: dict[str, list[Done]] = {}
+        for done in sent:
+            by_name.setdefault(done.job.rollout, []).append(done)
         for state in todo:
-            mine = [d for d in sent if d.job.rollout == state.rollout.name]
+            mine = by_name.get(state.rollout.name, [])
             backend = self._backends.get(state.rollout.backend_kind)
             if not mine or backend is None:
                 continue
             state.actions += [name_of(d.job.action) for d in mine]
             record, events = settled(state.stored.record, mine, backend, self._now())
             stalled = next((d.stalled for d in mine if d.stalled), "")
+            state.refusal = next((d.error for d in mine if d.conflict), "")
             waits = [d.retry_after for d in mine if d.retry_after is not None]
             if stalled or waits:
                 state.error = stalled or next(d.error for d in mine if d.error)

@@ -7,8 +7,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from controller.model import Cause, DriftStatus, Outcome, Phase, Record, Rollout, Stage, Unit, UnitPhase
-from controller.ports import Lease
+from controller.errors import StalledError
+from controller.model import Cause, DriftStatus, Outcome, Phase, Record, Rollout, Stage, Survey, Unit, UnitPhase
+from controller.ports import Commit, Lease
 from controller.reconciler import Reconciler, RunReport
 from tests.unit.build import ENVIRONMENT, NOW, rollout
 from tests.unit.cloud import Cloud, Kill, Killed, Memory
@@ -198,3 +199,52 @@ def test_history_tells_every_step() -> None:
     assert kinds.count("verdict") == 2
     assert kinds.count("results") == 2
     assert "sent" in kinds
+
+
+def test_a_record_another_process_wrote_in_between_is_read_again_and_nothing_is_sent_on_the_old_one() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    meddled = []
+
+    class Racing(Memory):
+        """The other process runs whole between our load and our first commit."""
+
+        def commit(self, commits: tuple[Commit, ...], fencing: int) -> dict[str, int]:
+            if not meddled:
+                meddled.append(True)
+                held, self.held = self.held, None
+                run(cloud, self, rollout(), holder="other")
+                self.held = held
+            return super().commit(commits, fencing)
+
+    journal = Racing()
+
+    report = run(cloud, journal, rollout())
+
+    assert len(cloud.created) == 1
+    assert cloud.sent.count("StartFuotaTask") == 1
+    assert report.rollouts[0].error == ""
+
+
+def test_a_survey_that_fails_is_an_error_of_every_rollout_finished_ones_too() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    drive(cloud, journal, rollout())
+    cloud.survey = refuse  # type: ignore[method-assign]
+
+    report = run(cloud, journal, rollout())
+
+    assert "no credentials" in report.rollouts[0].error
+
+
+def refuse() -> Survey:
+    raise StalledError("NoCredentials", "no credentials")
+
+
+def test_credentials_of_another_account_send_nothing() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    cloud.survey = lambda: Survey(account="999999999999")  # type: ignore[method-assign]
+
+    report = run(cloud, journal, rollout())
+
+    assert "AccountDiffers" in report.rollouts[0].error
+    assert cloud.sent == []
+    assert journal.commits == 0
