@@ -91,14 +91,14 @@ class Demo:
         self._meddle_open()
         self._otactl("reconcile", "rollouts", expect=(0,))
         self._tell("the last canary device joins the multicast group; the task is checked and started")
-        self._fleet({})
-        self._pass(360)
+        self.fleet({})
+        self.pass_time(360)
         self._otactl("reconcile", "rollouts", expect=(0,))
         self._meddle_started()
         self._otactl("reconcile", "rollouts", expect=(0,))
         self._otactl("drift", expect=(2,))
         self._tell("the canary passes; the fleet's task is made, and held: nothing starts over open drift")
-        self._pass(HOUR)
+        self.pass_time(HOUR)
         self._otactl("reconcile", "rollouts", expect=(1,))
         self._tell("its owner turns versioning on again")
         self._versioning("Enabled")
@@ -122,9 +122,9 @@ class Demo:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
         iam.put_role_policy(RoleName=name, PolicyName="read-images", PolicyDocument=_policy(read))
         click.echo(f"  bucket {bucket}, role {role}")
-        self._fleet({"notReady": ["70b3d57ed0000003"]})
+        self.fleet({"notReady": ["70b3d57ed0000003"]})
 
-    def _fleet(self, canary: Mapping[str, object]) -> None:
+    def fleet(self, canary: Mapping[str, object]) -> None:
         """Twelve soil probes in three groups, three leak sensors; one probe is deaf, one sensor short of memory."""
         probes = [{"devEui": f"70b3d57ed00000{n:02x}", "rfRegion": "EU868", "loss": 0.02} for n in range(1, 23)]
         probes[15]["loss"] = 0.6
@@ -168,7 +168,7 @@ class Demo:
     def _to_the_end(self) -> None:
         self._tell("hours pass, cron runs on, until every rollout has its verdict")
         for _ in range(NEVER_IN_A_DEMO):
-            self._pass(HOUR)
+            self.pass_time(HOUR)
             code, text = self._run("reconcile", "rollouts", "-o", "json")
             phases = {r["name"]: r["phase"] for r in json.loads(text)["rollouts"]}
             click.echo(f"  {', '.join(f'{name}: {phase}' for name, phase in phases.items())}")
@@ -189,8 +189,12 @@ class Demo:
         self._tell("once more: nothing is left to do")
         self._otactl("reconcile", "rollouts", "-o", "json")
 
+    def requests(self) -> list[dict[str, object]]:
+        """Every call the simulator saw."""
+        return self._get("requests")["requests"]
+
     def _writes(self) -> list[str]:
-        logged = self._get("requests")["requests"]
+        logged = self.requests()
         writes = [r for r in logged if r["service"] == "iotwireless" and r["status"] in (201, 204)]
         return [f"{str(r['at'])[:19]}Z {r['operation']} {_short(r['parameters'])}" for r in writes]
 
@@ -198,7 +202,8 @@ class Demo:
         listed = self._clients["iotwireless"].list_fuota_tasks()["FuotaTaskList"]
         return str(next(t["Id"] for t in listed if prefix in t["Name"]))
 
-    def _pass(self, seconds: float) -> None:
+    def pass_time(self, seconds: float) -> None:
+        """Let the simulator's clock run ahead."""
         self._post("clock", {"advanceSeconds": seconds})
 
     def _tell(self, text: str) -> None:

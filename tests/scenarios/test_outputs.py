@@ -1,0 +1,112 @@
+"""What the verbs print for machines is what their schemas say, at every step of a rollout."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import botocore.loaders
+import pytest
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+from click.testing import CliRunner
+
+from controller.cli import cli
+from controller.cli.demo import Demo, only_loopback
+from controller.manifest.schema import failures
+from simulator.server import SimulatorServer
+
+
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
+    kept = dict(os.environ)
+    with SimulatorServer(seed=1) as server:
+        only_loopback(server.url)
+        monkeypatch.chdir(tmp_path)
+        stage = Demo(server.url, tmp_path)
+        stage.provision()
+        stage.push()
+        yield stage
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+def output(*words: str) -> dict[str, object]:
+    result = CliRunner().invoke(cli, [*words, "-o", "json"])
+    assert result.exit_code in (0, 1, 2), result.output
+    found = json.loads(result.stdout)
+    wrong = [str(f) for f in failures(words[0], found)]
+    assert wrong == [], f"otactl {' '.join(words)}: {wrong}"
+    assert isinstance(found, dict)
+    return found
+
+
+def test_every_json_output_is_as_its_schema_says_from_the_first_plan_to_the_end(demo: Demo) -> None:
+    output("validate", "rollouts")
+    output("plan", "rollouts", "--offline")
+    output("plan", "rollouts")
+    for _ in range(6):
+        output("reconcile", "rollouts")
+        output("plan", "rollouts")
+        output("status")
+        output("drift")
+        demo.fleet({})
+        demo.pass_time(3600)
+
+    assert {r["phase"] for r in output("reconcile", "rollouts")["rollouts"]} == {"Succeeded"}
+    assert output("history", "soil-probe-2-4-1")
+
+
+def test_every_call_of_a_plan_is_one_the_sdks_own_validator_accepts(demo: Demo) -> None:
+    planned = output("plan", "rollouts")
+    model = ServiceModel(botocore.loaders.Loader().load_service_model("iotwireless", "service-2"))
+    rungs = [r for rollout in planned["rollouts"] for r in (*rollout["next"], *rollout["outlook"])]
+
+    assert len(rungs) > 10
+    for call in [c for r in rungs for c in r["calls"]]:
+        shape = model.operation_model(call["operation"]).input_shape
+        assert ParamValidator().validate(call["parameters"], shape).generate_report() == "", call
+
+
+def test_a_plan_offline_reads_nothing_and_says_so(demo: Demo) -> None:
+    before = len(demo.requests())
+
+    planned = output("plan", "rollouts", "--offline")
+
+    assert planned["offline"] is True
+    assert len(demo.requests()) == before
+    assert all(r["next"] for r in planned["rollouts"])
+
+
+def test_a_plan_is_the_same_text_twice_and_names_itself_by_content(demo: Demo) -> None:
+    first, second = output("plan", "rollouts"), output("plan", "rollouts")
+
+    assert first["digest"] == second["digest"]
+
+
+def test_a_plan_writes_nothing_anywhere(demo: Demo, tmp_path: Path) -> None:
+    output("plan", "rollouts")
+
+    assert not (tmp_path / ".otactl").exists()
+    assert {r["operation"] for r in demo.requests() if r["service"] == "iotwireless"} == {"ListFuotaTasks"}
+
+
+def test_markdown_for_a_pull_request_has_the_exact_calls_folded(demo: Demo) -> None:
+    result = CliRunner().invoke(cli, ["plan", "rollouts", "-o", "markdown"])
+
+    assert result.exit_code == 2
+    assert "<details><summary>createUnit: exact calls</summary>" in result.output
+    assert '"operation": "CreateFuotaTask"' in result.output
+
+
+def test_reconcile_twice_in_a_row_writes_nothing_the_second_time(demo: Demo) -> None:
+    output("reconcile", "rollouts")
+
+    assert output("reconcile", "rollouts")["writes"] == 0
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 2), (("--exit-code", "0"), 0), (("--exit-code", "7"), 7)])
+def test_plan_says_by_its_exit_code_that_calls_are_next(demo: Demo, words: tuple[str, ...], code: int) -> None:
+    assert CliRunner().invoke(cli, ["plan", "rollouts", *words]).exit_code == code
