@@ -62,21 +62,21 @@ def unit_findings(
     editable = unit.phase is UnitPhase.OPEN
     found = [
         Finding(
-            subject=unit.unit_id, field=name, desired=as_json(fields[name]), observed=as_json(unit.fields.get(name)),
+            subject=attempt.unit_id, field=name, desired=as_json(fields[name]), observed=as_json(unit.fields.get(name)),
             cause=Cause.OUT_OF_BAND_EDIT, correctable=editable,
         )
         for name in changed_fields(fields, unit)
     ]  # fmt: skip
     found += [
         Finding(
-            subject=unit.unit_id, field=f"tags.{key}", desired=marks[key], observed=unit.marks.get(key),
+            subject=attempt.unit_id, field=f"tags.{key}", desired=marks[key], observed=unit.marks.get(key),
             cause=Cause.OUT_OF_BAND_EDIT, correctable=True,
         )
         for key in changed_marks(marks, unit)
     ]  # fmt: skip
     found += [
         Finding(
-            subject=unit.unit_id, field=f"tags.{key}", desired=None, observed=unit.marks.get(key),
+            subject=attempt.unit_id, field=f"tags.{key}", desired=None, observed=unit.marks.get(key),
             cause=Cause.OUT_OF_BAND_EDIT, correctable=True,
         )
         for key in foreign_marks(marks, unit)
@@ -93,7 +93,7 @@ def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, ed
     strange = sorted(inside - wanted)
     return [
         Finding(
-            subject=unit.unit_id, field=f"members.{key}", desired=key in wanted, observed=key in inside,
+            subject=attempt.unit_id, field=f"members.{key}", desired=key in wanted, observed=key in inside,
             cause=Cause.MEMBERSHIP, correctable=editable,
         )
         for key in (*left, *strange)
@@ -111,7 +111,7 @@ def _start_findings(attempt: Attempt, unit: Unit) -> list[Finding]:
     observed = iso(unit.start_at) if unit.start_at else "started"
     return [
         Finding(
-            subject=unit.unit_id, field="startTime", desired=desired, observed=observed,
+            subject=attempt.unit_id, field="startTime", desired=desired, observed=observed,
             cause=Cause.OUT_OF_BAND_EDIT, correctable=False,
         )
     ]  # fmt: skip

@@ -59,14 +59,14 @@ def open_plan(
     number = 1 if carried else attempt.number
     declared = strategy.declare(at.rollout, at.environment, wave, number, known)
     fields, _ = shape.desired(declared)
-    drifted = [f for f in found if f.subject == unit.unit_id and f.correctable]
+    drifted = [f for f in found if f.subject == attempt.unit_id and f.correctable]
     kept = [f for f in drifted if not ledger.acknowledged(f, at.rollout.drift, at.now)]
     ignored = frozenset({f.field for f in drifted} - {f.field for f in kept})
     if kept and at.rollout.drift.mode == "report":
         names = ", ".join(f.field for f in kept)
         hold = Hold(
             reason="drift_is_only_reported",
-            message=f"{unit.unit_id}: {names} differ; set them back, ignore them, or declare drift.mode correct",
+            message=f"{attempt.unit_id}: {names} differ; set them back, ignore them, or declare drift.mode correct",
             stalled=True,
         )
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
@@ -79,18 +79,18 @@ def open_plan(
     actions += _members(declared, unit, ignored, attempt)
     if actions:
         return at.plan(*actions, findings=found, wave=wave.name)
-    holds = (*readiness.may_start(declared, at.seen, at.environment.region), *_open_drift(at, unit, found))
+    holds = (*readiness.may_start(declared, at.seen, at.environment.region), *_open_drift(at, attempt.unit_id, found))
     if holds:
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     return _start(at, shape, declared, unit, found)
 
 
-def _open_drift(at: Situation, unit: Unit, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
+def _open_drift(at: Situation, unit_id: str, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
     """Drift nobody accepted and nothing can set back: a start over it would be a start on hope."""
     fields = [
         f.field
         for f in found
-        if f.subject == unit.unit_id and not f.correctable and not ledger.acknowledged(f, at.rollout.drift, at.now)
+        if f.subject == unit_id and not f.correctable and not ledger.acknowledged(f, at.rollout.drift, at.now)
     ]
     if not fields:
         return ()

@@ -69,6 +69,7 @@ class AwsTransport:
         self._lock = Lock()
         self._clients: dict[str, object] = {}
         self._session: boto3.Session | None = None
+        self._account: str | None = None
         self.stats = Stats()
         self.skew = timedelta(0)
 
@@ -77,8 +78,10 @@ class AwsTransport:
         return datetime.now(UTC) + self.skew
 
     def identity(self) -> str:
-        """The account these credentials are of."""
-        return str(self.call("sts", "GetCallerIdentity", {}, repeatable=True).get("Account", ""))
+        """The account these credentials are of; asked once, because one transport has one set of credentials."""
+        if self._account is None:
+            self._account = str(self.call("sts", "GetCallerIdentity", {}, repeatable=True).get("Account", ""))
+        return self._account
 
     def call(
         self, service: str, operation: str, parameters: Mapping[str, object], *, repeatable: bool, permission: str = ""

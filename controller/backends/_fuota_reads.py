@@ -13,14 +13,15 @@ import msgspec
 
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._fuota_words import FIELD_MEMBERS, device_outcome, task_phase
+from controller.lifecycle import MARK_WAVE
 from controller.model import (
     Attempt,
     DeviceResult,
-    FuotaSpec,
     JsonObject,
     Reason,
     Rollout,
     TargetFacts,
+    Targets,
     Unit,
     UnitPhase,
 )
@@ -62,7 +63,9 @@ class TaskReader:
             task = self._get("GetFuotaTask", {"Id": vendor_id})
             arn = str(task.get("Arn", ""))
             tags = self._get("ListTagsForResource", {"ResourceArn": arn}).get("Tags")
-            items = self._members(vendor_id, rollout)
+            marks = _tags(tags)
+            targets = _targets(rollout, marks)
+            items = self._members(vendor_id, targets)
         except NotFoundError:
             return None
         phase = task_phase(task.get("Status"))
@@ -74,31 +77,31 @@ class TaskReader:
         if lorawan.get("RfRegion") is not None:
             fields["rfRegion"] = lorawan["RfRegion"]
         name = str(task.get("Name", ""))
-        results = self._results(vendor_id, items, rollout, attempt) if phase is UnitPhase.ENDED else None
+        results = self._results(vendor_id, items, targets, attempt) if phase is UnitPhase.ENDED else None
         return Unit(
             unit_id=name.removeprefix(f"{owner}-") if name.startswith(f"{owner}-") else attempt.unit_id,
             phase=phase,
             vendor_id=vendor_id,
             arn=arn,
             fields=fields,
-            marks=_tags(tags),
-            members=tuple(sorted(_keys(items, rollout))),
+            marks=marks,
+            members=tuple(sorted(_keys(items, targets))),
             start_at=_moment(lorawan.get("StartTime")),
             created_at=_moment(task.get("CreatedAt")),
             results=results,
         )
 
-    def _members(self, vendor_id: str, rollout: Rollout) -> list[dict[str, object]]:
-        if _by_groups(rollout):
+    def _members(self, vendor_id: str, targets: Targets) -> list[dict[str, object]]:
+        if targets.multicast_groups:
             return list(self.pages("ListMulticastGroupsByFuotaTask", "MulticastGroupList", {"Id": vendor_id}))
         return list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
 
     def _results(
-        self, vendor_id: str, items: list[dict[str, object]], rollout: Rollout, attempt: Attempt
+        self, vendor_id: str, items: list[dict[str, object]], targets: Targets, attempt: Attempt
     ) -> tuple[DeviceResult, ...]:
         merged: dict[str, DeviceResult] = {}
         by_task = items
-        if _by_groups(rollout):
+        if targets.multicast_groups:
             by_task = list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
             for group in items:
                 listed = self.pages("ListWirelessDevices", "WirelessDeviceList", {"MulticastGroupId": group["Id"]})
@@ -106,7 +109,7 @@ class TaskReader:
                     _merge(merged, _result(item, via=f"group:{group['Id']}"))
         for item in by_task:
             _merge(merged, _result(item, via=None))
-        if not _by_groups(rollout):
+        if not targets.multicast_groups:
             present = {key for item in by_task for key in _device_keys(item)}
             for key in attempt.members:
                 if key not in present:
@@ -143,17 +146,20 @@ class TaskReader:
         return TargetFacts(key=key, exists=True, vendor_id=str(answer.get("Id", "")))
 
 
-def _by_groups(rollout: Rollout) -> bool:
-    """Whether the rollout's tasks hold groups (a task holds groups or devices, never both)."""
-    spec = rollout.backend
-    declared = [rollout.targets_of(w) for w in rollout.strategy.waves]
-    return isinstance(spec, FuotaSpec) and any(t.multicast_groups for t in declared)
+def _targets(rollout: Rollout, marks: dict[str, str]) -> Targets:
+    """What the task's wave declares: a task holds groups or devices, never both, and each has its own list call.
+
+    Without a wave mark (stripped by hand, or a wave that left the manifest) the first wave's kind is the best guess.
+    """
+    waves = rollout.strategy.waves
+    wave = next((w for w in waves if w.name == marks.get(MARK_WAVE)), waves[0])
+    return rollout.targets_of(wave)
 
 
-def _keys(items: list[dict[str, object]], rollout: Rollout) -> set[str]:
-    if _by_groups(rollout):
+def _keys(items: list[dict[str, object]], targets: Targets) -> set[str]:
+    if targets.multicast_groups:
         return {f"group:{item['Id']}" for item in items}
-    wanted = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
+    wanted = set(targets.keys)
     keys = set()
     for item in items:
         names = _device_keys(item)

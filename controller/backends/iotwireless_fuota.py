@@ -124,6 +124,8 @@ class FuotaBackend(FuotaShape):
             attempt = record.current if record is not None else None
             if passed(record, rollout):
                 continue
+            if record is not None and record.verdict is not None and record.verdict_generation == rollout.generation:
+                return None  # judged and not passed: nothing starts here
             unit = next((u for u in units if attempt and u.vendor_id == attempt.vendor_id), None)
             if unit is not None and unit.phase not in (UnitPhase.OPEN, UnitPhase.SCHEDULED):
                 return None

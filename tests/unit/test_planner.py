@@ -450,3 +450,26 @@ def test_an_image_replaced_after_the_wave_was_first_seen_is_drift() -> None:
     result = look(declared, record, Observation(units=(unit,), image=other, role=FACTS_ROLE))
 
     assert [(f.field, f.cause) for f in result.plan.findings] == [("image.sha256", "image bytes")]
+
+
+def test_a_task_renamed_by_hand_to_another_of_our_names_is_still_the_same_unit() -> None:
+    declared = rollout()
+    unit = unit_of(declared)
+    record = record_of(declared, unit, Stage.OPEN)
+    renamed = msgspec.structs.replace(unit, unit_id="other", fields={**unit.fields, "name": "acme-other"})
+
+    result = look(declared, record, seen(renamed))
+
+    assert [(f.subject, f.field) for f in result.plan.findings] == [(unit.unit_id, "name")]
+    assert actions(result) == ["updateUnit"]
+
+
+def test_drift_that_nothing_can_set_back_holds_the_start_until_it_is_accepted() -> None:
+    declared = rollout()
+    unit = unit_of(declared)
+    record = record_of(declared, unit, Stage.OPEN)
+    off = msgspec.structs.replace(FACTS_IMAGE, versioning=False)
+    accepted = rollout(drift=DriftPolicy(ignore=(Ignore(field="image.bucketVersioning", reason="known"),)))
+
+    assert holds(look(declared, record, seen(unit, image=off))) == ["drift_is_open"]
+    assert actions(look(accepted, record, seen(unit, image=off))) == ["startUnit"]
