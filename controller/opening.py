@@ -94,9 +94,7 @@ def _open_drift(at: Situation, unit_id: str, found: tuple[Finding, ...]) -> tupl
     ]
     if not fields:
         return ()
-    text = (
-        f"{unit.unit_id}: {', '.join(fields)} differ; set them back, or accept each in spec.drift.ignore with a reason"
-    )
+    text = f"{unit_id}: {', '.join(fields)} differ; set them back, or accept each in spec.drift.ignore with a reason"
     return (Hold(reason="drift_is_open", message=text, stalled=True),)
 
 
