@@ -1,0 +1,168 @@
+"""Ground to fall on: a simulator with bucket, role, image and fleet, and a reconciler over real HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import msgspec
+from botocore.config import Config
+
+from controller.backends._aws import Answer, AwsTransport
+from controller.backends.iotwireless_fuota import FuotaBackend
+from controller.journal import SqlJournal
+from controller.model import Environment, Firmware, FuotaSpec, Gate, Record, Rollout, Strategy, Targets, Wave
+from controller.ports import Journal
+from controller.reconciler import Reconciler, RunReport
+from simulator.server import SimulatorServer
+from tests.unit.build import SOURCE
+
+REGION, BUCKET, ROLE = "eu-west-1", "acme-firmware-eu", "acme-firmware-update"
+GROUPS = ("3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01", "77ab2e10-5b7c-4a55-8c3e-1d2f3a4b5c02")
+IMAGE = bytes(range(256)) * 12
+DIGEST = hashlib.sha256(IMAGE).hexdigest()
+KEY = f"probe/sha256/{DIGEST}/probe.bin"
+FAST = {"iotwireless:*": 100000.0, "s3:*": 100000.0, "iam:*": 100000.0, "sts:*": 100000.0}
+Around = Callable[[str, str, Callable[[], Answer]], Answer]
+
+
+def environment(**changes: object) -> Environment:
+    """The environment, with rates no test waits for."""
+    base = Environment(
+        name="prod-eu", owner="acme", account="123456789012", region=REGION, source=SOURCE, call_rates=FAST
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def declared(**changes: object) -> Rollout:
+    """Two waves of one multicast group each."""
+    waves = [
+        Wave(name=n, targets=Targets(multicast_groups=(g,))) for n, g in zip(("canary", "fleet"), GROUPS, strict=True)
+    ]
+    base = Rollout(
+        name="probe",
+        environment="prod-eu",
+        firmware=Firmware(version="2.4.1", image=f"s3://{BUCKET}/{KEY}", sha256=DIGEST, size_bytes=len(IMAGE)),
+        backend=FuotaSpec(
+            rf_region="EU868",
+            role=f"arn:aws:iam::123456789012:role/{ROLE}",
+            data_rate=3,
+            fragment_size_bytes=112,
+            fragment_interval_ms=9000,
+            redundancy_percent=30,
+            descriptor="AAECAw==",
+            description="probes",
+            tags={"team": "soil"},
+        ),
+        strategy=Strategy(waves=tuple(waves), gate=Gate(min_success_percent=90)),
+        source=SOURCE,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+class Ground:
+    """One stage; `clients` are boto3's own, for meddling."""
+
+    def __init__(self, server: SimulatorServer, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        server.world.apply_settings({"callsPerSecond": 0})
+        session = boto3.Session(region_name=REGION)
+        config = Config(retries={"total_max_attempts": 1})
+        self.s3, self.iam, self.wireless = (
+            session.client(n, endpoint_url=server.url, config=config) for n in ("s3", "iam", "iotwireless")
+        )
+        self._provision()
+
+    def _provision(self) -> None:
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        self.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
+        self.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust())
+        self.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=read())
+        devices = [{"devEui": f"70b3d57ed00000{n:02x}", "rfRegion": "EU868"} for n in range(6)]
+        groups = [
+            {"name": f"g{i}", "id": g, "rfRegion": "EU868", "devices": [d["devEui"] for d in devices[i::2]]}
+            for i, g in enumerate(GROUPS)
+        ]
+        fleet = {"devices": devices, "groups": groups}
+        for service in self.server.world.services.values():
+            service.load_fleet(fleet)
+
+    def transport(self, around: Around | None = None, **changes: object) -> AwsTransport:
+        """A fresh transport, as a fresh process has."""
+        return AwsTransport(environment(**changes), sleep=lambda _s: None, seed=1, around=around)
+
+    def journal(self) -> SqlJournal:
+        """The journal's file, opened anew."""
+        return SqlJournal(self.folder / "journal.db")
+
+    def run(
+        self,
+        *rollouts: Rollout,
+        transport: AwsTransport | None = None,
+        journal: Journal | None = None,
+        holder: str = "cron",
+    ) -> RunReport:
+        """One `reconcile`."""
+        wire = transport or self.transport()
+        return Reconciler(
+            environment=environment(),
+            rollouts=rollouts or (declared(),),
+            backends={"fuota": FuotaBackend(environment(), wire)},
+            journal=journal or self.journal(),
+            now=wire.now,
+            holder=holder,
+            refused=lambda _r: (),
+            covers=lambda _s: False,
+            wall=lambda: datetime.now(UTC),
+        ).run()
+
+    def drive(self, *rollouts: Rollout, rounds: int = 6) -> RunReport:
+        """Cron: run, an hour later run again."""
+        for _ in range(rounds):
+            report = self.run(*rollouts)
+            self.advance(3600)
+        return report
+
+    def advance(self, seconds: float) -> None:
+        """Let the simulator's clock run ahead."""
+        self.server.world.clock.advance(seconds)
+
+    def record(self, name: str = "probe") -> Record:
+        """What the journal remembers."""
+        return self.journal().load("prod-eu", name).record
+
+    def fault(self, **rule: object) -> None:
+        """Put one fault in force."""
+        self.server.world.faults.replace([rule])
+
+    def made(self) -> list[str]:
+        """Names of the tasks the service made, one for each id it gave."""
+        return [str(r["parameters"]["Name"]) for r in self.writes("CreateFuotaTask")]
+
+    def writes(self, operation: str) -> list[dict[str, object]]:
+        """Calls of an operation that came to the service and were carried out, one for each request token."""
+        seen: dict[str, dict[str, object]] = {}
+        for n, r in enumerate(self.server.world.requests):
+            carried_out = r["status"] in (201, 204) or (r["status"] == 0 and r["fault"] == "timeoutAfterCommit")
+            if r["operation"] == operation and carried_out:
+                seen.setdefault(str(r["parameters"].get("ClientRequestToken", n)), r)
+        return list(seen.values())
+
+
+def trust(service: str = "iotwireless.amazonaws.com") -> str:
+    """A trust policy."""
+    return _policy({"Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+
+
+def read(bucket: str = BUCKET) -> str:
+    """A policy to read a bucket's objects."""
+    return _policy({"Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": f"arn:aws:s3:::{bucket}/*"})
+
+
+def _policy(statement: dict[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
