@@ -1,8 +1,8 @@
 """How a rollout's memory moves when it is shown what the service holds, and what was sent.
 
 1. Every transition of an attempt is a row of `TRANSITIONS`; nothing else moves a stage on an observation.
-2. What is not visible yet is not gone: a unit missing, or a start unseen, within `SETTLE` of our own call is a lagging
-   read, and stays where it was.
+2. What is not visible yet is not gone: a unit missing, a start unseen or a change undone within `SETTLE` of our own
+   call is a lagging read, not drift.
 3. A pending intent explains what changed: a unit that vanished while we meant to delete it was deleted by us.
 4. A wave is judged from its devices, never from the unit's status.
 """
@@ -149,6 +149,11 @@ def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
     if phase in (UnitPhase.OPEN, UnitPhase.ABSENT) and attempt.stage is Stage.SCHEDULED:
         return attempt.sent_at is not None and now - attempt.sent_at < SETTLE
     return False
+
+
+def settled(attempt: Attempt, now: datetime) -> bool:
+    """Whether our last change of a unit is old enough for every read to show it."""
+    return attempt.touched_at is None or now - attempt.touched_at >= SETTLE
 
 
 def _unrecorded(

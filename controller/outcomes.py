@@ -20,6 +20,7 @@ from controller.actions import (
     Call,
     CreateUnit,
     DeleteUnit,
+    MarkUnit,
     Receipt,
     RemoveMembers,
     ResendCreate,
@@ -158,27 +159,27 @@ def _fold(
                 receipt = next(iter(done.values()))
                 return replace(
                     attempt, stage=Stage.OPEN, vendor_id=receipt.vendor_id,
-                    arn=receipt.arn, created_at=now, declared=tuple(sorted(desired)),
+                    arn=receipt.arn, created_at=now, touched_at=now, declared=tuple(sorted(desired)),
                 )  # fmt: skip
             case UpdateUnit(unit=unit):
                 return replace(
                     attempt, unit_id=unit.unit_id, generation=unit.generation, number=unit.attempt,
-                    declared=tuple(sorted({*attempt.declared, *desired})),
+                    declared=tuple(sorted({*attempt.declared, *desired})), touched_at=now,
                 )  # fmt: skip
             case AddMembers():
                 added = {m for m in action.members if member_key(action, m) in done}
-                return replace(attempt, members=tuple(sorted({*attempt.members, *added})))
+                return replace(attempt, members=tuple(sorted({*attempt.members, *added})), touched_at=now)
             case RemoveMembers():
                 taken = {m for m in action.members if member_key(action, m) in done}
-                return replace(attempt, members=tuple(sorted({*attempt.members} - taken)))
+                return replace(attempt, members=tuple(sorted({*attempt.members} - taken)), touched_at=now)
             case StartUnit():
                 return replace(
                     attempt, stage=Stage.SCHEDULED, start_at=action.start_at, started_by_us=True, sent_at=now
                 )
             case DeleteUnit():
                 return replace(attempt, stage=Stage.CLEANED if action.why == "cleanup" else Stage.SUPERSEDED)
-            case _:
-                return attempt
+            case MarkUnit():
+                return replace(attempt, touched_at=now)
 
     return _attempt(record, mine, change) if whole or isinstance(action, AddMembers | RemoveMembers) else record
 

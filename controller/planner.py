@@ -63,7 +63,8 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
         declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
         unit = lifecycle.find_unit(attempt, at.seen)
         if not (at.seen.offline or _lagging(attempt, unit)):
-            found += differences.unit_findings(declared, shape.desired(declared), attempt, unit)
+            drift = differences.unit_findings(declared, shape.desired(declared), attempt, unit)
+            found += [f for f in drift if not _behind(attempt, f, at)]
         if attempt.stage in (Stage.OPEN, Stage.SCHEDULED) and not watched:
             watched = True
             firmware = at.rollout.firmware
@@ -76,6 +77,11 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
 def _lagging(attempt: Attempt, unit: Unit | None) -> bool:
     """The unit's reads are behind our own calls: what they show is not drift."""
     return unit is not None and attempt.stage is Stage.SCHEDULED and unit.phase is UnitPhase.OPEN
+
+
+def _behind(attempt: Attempt, finding: Finding, at: Situation) -> bool:
+    """A difference in what we wrote a moment ago may be a read that does not show it yet."""
+    return attempt.stage is Stage.OPEN and finding.correctable and not lifecycle.settled(attempt, at.now)
 
 
 def _suspended(rollout: Rollout) -> tuple[Hold, ...]:
@@ -181,6 +187,10 @@ def _live(
     if unit is None or _lagging(attempt, unit):
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt.stage is Stage.OPEN:
+        declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+        drift = differences.unit_findings(declared, shape.desired(declared), attempt, unit)
+        if any(_behind(attempt, f, at) for f in drift):
+            return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
         return open_plan(at, shape, wave, known, attempt, found)
     if unit.phase is UnitPhase.ENDED and unit.results is not None:
         names = ", ".join(r.device for r in unit.results if r.outcome is Outcome.UNKNOWN)

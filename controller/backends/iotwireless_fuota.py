@@ -16,7 +16,7 @@ from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
 from controller.backends._fuota_reads import TaskReader
 from controller.backends.fuota_shape import FuotaShape
-from controller.errors import ConflictError, StalledError
+from controller.errors import ConflictError, StalledError, TransientError
 from controller.lifecycle import MARK_OWNER, MARK_ROLLOUT, passed
 from controller.model import (
     Attempt,
@@ -33,6 +33,7 @@ from controller.model import (
     UnitPhase,
 )
 
+LAG = 60.0
 ROLE_SERVICE = "iotwireless.amazonaws.com"
 
 
@@ -102,6 +103,10 @@ class FuotaBackend(FuotaShape):
             read.add(vendor_id)
             if attempt.live:
                 unit = self._reader.unit(vendor_id, attempt, rollout, owner)
+                if unit is None and vendor_id in listed:
+                    # One of two reads is behind. Taking it for gone would make a second task beside the first.
+                    text = f"ListFuotaTasks shows {vendor_id}, GetFuotaTask does not; looking again"
+                    raise TransientError(text, retry_after=LAG)
                 if unit is not None and _is_ours(unit, rollout, owner, known=attempt.vendor_id is not None):
                     units.append(unit)
             elif attempt.stage is Stage.JUDGED and item is not None:

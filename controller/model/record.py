@@ -68,7 +68,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """One unit of a wave: how it is named, where it stands, what became of its devices.
 
     `declared` are the fields set when it was created (only those can be missing later); `members` the targets once
-    seen inside; `created_at` and `sent_at` when we learned of it and when we started it, for reads that lag.
+    seen inside; `created_at`, `touched_at` and `sent_at` when we learned of it, last changed it and started it, for
+    reads that lag.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     declared: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     created_at: datetime | None = None
+    touched_at: datetime | None = None
     start_at: datetime | None = None
     started_by_us: bool = False
     sent_at: datetime | None = None

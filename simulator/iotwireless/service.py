@@ -27,7 +27,7 @@ class IotWireless:
     def __init__(self, clock: Clock, images: Images, seed: int) -> None:
         self._clock = clock
         self._settings = Settings()
-        self._stores = Stores(seed)
+        self._stores = Stores(seed, clock, self._settings)
         self._sessions = Sessions(self._stores, images, self._settings, seed)
         nouns = (
             Tasks(self._stores, clock, self._settings),

@@ -45,6 +45,7 @@ SWITCHES: dict[str, Switch] = {
     "doneHoldsDevices": Switch(False, (True, False), "whether a FuotaDone task holds its devices against a new one"),
     "associateAgain": Switch("success", ("success", "conflict"), "associating what is associated already"),
     "multicastReadySeconds": Switch(0, NUMBER, "how long after joining a group a device is ready for multicast"),
+    "staleSeconds": Switch(60, NUMBER, "how long after a write a stale read may still show the state before it"),
     "unicastFragmentBytes": Switch(48, NUMBER, "the fragment size the service chooses for single devices"),
     "unicastIntervalSeconds": Switch(2, NUMBER, "the interval it chooses for single devices"),
 }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from simulator.clock import Clock
+from simulator.iotwireless.settings import Settings
 from simulator.service import ModelledError, Request
 
 PENDING, WAITING, IN_SESSION, DONE, DELETING = (
@@ -100,6 +103,8 @@ class Store:
     account: str
     region: str
     seed: int
+    lags: Callable[[datetime], bool]
+    now: Callable[[], datetime]
     tasks: dict[str, Task] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
@@ -108,7 +113,7 @@ class Store:
     tokens: dict[tuple[str, str], tuple[dict[str, object], str]] = field(default_factory=dict)
     log_levels: dict[str, object] = field(default_factory=dict)
     resource_levels: dict[tuple[str, str], str] = field(default_factory=dict)
-    before: dict[str, Task | None] = field(default_factory=dict)
+    before: dict[str, tuple[datetime, Task | None]] = field(default_factory=dict)
     made: int = 0
 
     def new(self, kind: str) -> tuple[str, str]:
@@ -123,16 +128,24 @@ class Store:
         return f"arn:aws:iotwireless:{self.region}:{self.account}:{kind}/{identifier}"
 
     def task(self, identifier: object, *, stale: bool = False) -> Task:
-        """A task by id; a stale read sees it as it was before its last write."""
+        """A task by id; a stale read sees it as it was before its last write, while that is young."""
         key = str(identifier)
-        found = self.before.get(key, self.tasks.get(key)) if stale else self.tasks.get(key)
+        found = self._before(key) if stale else self.tasks.get(key)
         if found is None:
             raise not_found("FuotaTask", key)
         return found
 
+    def listed(self, *, stale: bool) -> list[Task]:
+        """Every task, oldest first; a stale list lacks what was made last."""
+        return [t for t in self.tasks.values() if not stale or self._before(t.id) is not None]
+
+    def _before(self, key: str) -> Task | None:
+        written, task = self.before.get(key, (None, None))
+        return task if written is not None and self.lags(written) else self.tasks.get(key)
+
     def remember(self, identifier: str) -> None:
         """Keep a task as it is, before it is written to."""
-        self.before[identifier] = copy.deepcopy(self.tasks.get(identifier))
+        self.before[identifier] = (self.now(), copy.deepcopy(self.tasks.get(identifier)))
 
     def group(self, identifier: object) -> Group:
         """A multicast group by id."""
@@ -152,8 +165,8 @@ class Store:
 class Stores:
     """Every account and Region, made when first used."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, clock: Clock, settings: Settings) -> None:
+        self._seed, self._clock, self._settings = seed, clock, settings
         self.all: dict[tuple[str, str], Store] = {}
 
     def of(self, request: Request) -> Store:
@@ -164,8 +177,11 @@ class Stores:
         """The store of an account's Region."""
         key = (account, region)
         if key not in self.all:
-            self.all[key] = Store(account, region, self._seed)
+            self.all[key] = Store(account, region, self._seed, self._lags, self._clock.now)
         return self.all[key]
+
+    def _lags(self, written: datetime) -> bool:
+        return (self._clock.now() - written).total_seconds() < self._settings.number("staleSeconds")
 
 
 def not_found(kind: str, identifier: str) -> ModelledError:

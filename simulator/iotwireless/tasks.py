@@ -137,10 +137,9 @@ class Tasks:
         return {}
 
     def list_tasks(self, request: Request) -> dict[str, object]:
-        """ListFuotaTasks: thin items, oldest first. A stale list lacks what was made last."""
+        """ListFuotaTasks: thin items, oldest first."""
         store = self._stores.of(request)
-        known = [t for t in store.tasks.values() if not request.stale or store.before.get(t.id, t) is not None]
-        items, token = page(known, request.parameters)
+        items, token = page(store.listed(stale=request.stale), request.parameters)
         listed = [{"Id": t.id, "Arn": t.arn, "Name": t.parameters.get("Name")} for t in items]
         return {"FuotaTaskList": listed, "NextToken": token}
 
