@@ -80,8 +80,10 @@ def _lagging(attempt: Attempt, unit: Unit | None) -> bool:
 
 
 def _behind(attempt: Attempt, finding: Finding, at: Situation) -> bool:
-    """A difference in what we wrote a moment ago may be a read that does not show it yet."""
-    return attempt.stage is Stage.OPEN and finding.correctable and not lifecycle.settled(attempt, at.now)
+    """A difference first seen in what we wrote a moment ago may be a read that does not show it yet."""
+    if attempt.stage is not Stage.OPEN or not finding.correctable or lifecycle.settled(attempt, at.now):
+        return False
+    return not any(e.open and (e.subject, e.field) == (finding.subject, finding.field) for e in at.record.drift)
 
 
 def _suspended(rollout: Rollout) -> tuple[Hold, ...]:

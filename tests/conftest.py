@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import botocore.loaders
 import pytest
+
+from controller.cli.demo import only_loopback
+from simulator.server import SimulatorServer
+from tests.ground import Ground
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    """A simulator with bucket, role, image and fleet; boto3 finds it by AWS_ENDPOINT_URL alone."""
+    kept = dict(os.environ)
+    with SimulatorServer(seed=3) as server:
+        only_loopback(server.url)
+        yield Ground(server, tmp_path)
+    os.environ.clear()
+    os.environ.update(kept)
 
 
 @pytest.fixture(autouse=True, scope="session")

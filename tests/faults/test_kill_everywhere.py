@@ -13,7 +13,7 @@ from controller.backends._calls import WRITES
 from controller.journal import SqlJournal
 from controller.model import Phase
 from controller.ports import Commit
-from tests.faults.ground import Around, Ground
+from tests.ground import Around, Ground
 from tests.unit.cloud import Kill, Killed
 
 # An undisturbed run of two waves: two creates, two associations, two starts, two deletions; each can die before it is

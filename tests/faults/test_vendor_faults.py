@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
 from controller.backends._aws import Answer
-from controller.model import Device, Firmware, Phase, Strategy, Targets, Wave
-from tests.faults.ground import BUCKET, DIGEST, IMAGE, Ground, declared
+from controller.model import Firmware, Phase
+from tests.ground import BUCKET, DIGEST, IMAGE, Ground, declared, single_devices
 
 WRITES = (
     "CreateFuotaTask",
@@ -156,13 +155,7 @@ def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
 
 
 def test_a_single_device_rollout_runs_by_id_and_by_deveui(ground: Ground) -> None:
-    known = next(iter(next(iter(ground.server.world.snapshot()["iotwireless"].values()))["devices"]))
-    devices = (Device(id=known["id"]), Device(dev_eui="70b3d57ed0000001"))
-    base = declared()
-    spec = msgspec.structs.replace(base.backend, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
-    wave = Wave(name="all", targets=Targets(wireless_devices=devices))
-
-    ground.drive(declared(backend=spec, strategy=Strategy(waves=(wave,))))
+    ground.drive(single_devices(ground))
 
     record = ground.record()
     assert record.phase is Phase.SUCCEEDED

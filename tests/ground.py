@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 import msgspec
@@ -15,7 +16,7 @@ from botocore.config import Config
 from controller.backends._aws import Answer, AwsTransport
 from controller.backends.iotwireless_fuota import FuotaBackend
 from controller.journal import SqlJournal
-from controller.model import Environment, Firmware, FuotaSpec, Gate, Record, Rollout, Strategy, Targets, Wave
+from controller.model import Device, Environment, Firmware, FuotaSpec, Gate, Record, Rollout, Strategy, Targets, Wave
 from controller.ports import Journal
 from controller.reconciler import Reconciler, RunReport
 from simulator.server import SimulatorServer
@@ -64,6 +65,16 @@ def declared(**changes: object) -> Rollout:
     return msgspec.structs.replace(base, **changes)
 
 
+def single_devices(ground: Ground) -> Rollout:
+    """One wave of two single devices, one by the service's id and one by DevEUI."""
+    stored = next(iter(ground.server.world.snapshot()["iotwireless"].values()))
+    devices = (Device(id=stored["devices"][0]["id"]), Device(dev_eui=ground.euis[1]))
+    base = declared()
+    spec = msgspec.structs.replace(base.backend, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
+    wave = Wave(name="all", targets=Targets(wireless_devices=devices))
+    return declared(backend=spec, strategy=Strategy(waves=(wave,)))
+
+
 class Ground:
     """One stage; `clients` are boto3's own, for meddling."""
 
@@ -77,20 +88,27 @@ class Ground:
         )
         self._provision()
 
+    def deafen(self, deaf: bool = True) -> None:
+        """Let a device of the first group not hear its multicast setup, which holds the canary's start."""
+        group = {"name": "g0", "id": GROUPS[0], "rfRegion": "EU868", "devices": self.euis[::2]}
+        self.fleet(groups=[{**group, "notReady": self.euis[:1] if deaf else []}])
+
+    def fleet(self, **fleet: object) -> None:
+        """Load devices and groups."""
+        for service in self.server.world.services.values():
+            service.load_fleet(fleet)
+
     def _provision(self) -> None:
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         self.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
         self.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust())
         self.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=read())
-        devices = [{"devEui": f"70b3d57ed00000{n:02x}", "rfRegion": "EU868"} for n in range(6)]
+        self.euis = [f"70b3d57ed00000{n:02x}" for n in range(6)]
         groups = [
-            {"name": f"g{i}", "id": g, "rfRegion": "EU868", "devices": [d["devEui"] for d in devices[i::2]]}
-            for i, g in enumerate(GROUPS)
+            {"name": f"g{i}", "id": g, "rfRegion": "EU868", "devices": self.euis[i::2]} for i, g in enumerate(GROUPS)
         ]
-        fleet = {"devices": devices, "groups": groups}
-        for service in self.server.world.services.values():
-            service.load_fleet(fleet)
+        self.fleet(devices=[{"devEui": e, "rfRegion": "EU868"} for e in self.euis], groups=groups)
 
     def transport(self, around: Around | None = None, **changes: object) -> AwsTransport:
         """A fresh transport, as a fresh process has."""
@@ -106,18 +124,21 @@ class Ground:
         transport: AwsTransport | None = None,
         journal: Journal | None = None,
         holder: str = "cron",
+        covers: bool = False,
+        **changes: object,
     ) -> RunReport:
-        """One `reconcile`."""
+        """One `reconcile`; `changes` are of the environment, `covers` says the manifests' folder was read whole."""
         wire = transport or self.transport()
+        here = environment(**changes)
         return Reconciler(
-            environment=environment(),
-            rollouts=rollouts or (declared(),),
-            backends={"fuota": FuotaBackend(environment(), wire)},
+            environment=here,
+            rollouts=rollouts if rollouts or covers else (declared(),),
+            backends={"fuota": FuotaBackend(here, wire)},
             journal=journal or self.journal(),
             now=wire.now,
             holder=holder,
             refused=lambda _r: (),
-            covers=lambda _s: False,
+            covers=lambda _s: covers,
             wall=lambda: datetime.now(UTC),
         ).run()
 
@@ -135,6 +156,11 @@ class Ground:
     def record(self, name: str = "probe") -> Record:
         """What the journal remembers."""
         return self.journal().load("prod-eu", name).record
+
+    def task(self) -> dict[str, Any]:
+        """The only task there is, as GetFuotaTask shows it."""
+        (listed,) = self.wireless.list_fuota_tasks()["FuotaTaskList"]
+        return dict(self.wireless.get_fuota_task(Id=listed["Id"]))
 
     def fault(self, **rule: object) -> None:
         """Put one fault in force."""

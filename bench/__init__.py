@@ -1,0 +1,1 @@
+"""`make bench`: figures as ratios, each pair measured side by side in one run, written to docs/benchmarks.md."""

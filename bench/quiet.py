@@ -1,0 +1,92 @@
+"""A quiet pass over 1,000 rollouts, 50 of them active, beside the same reads as a shell loop of `aws` calls."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench.measure import Figure, median, run, spread
+from bench.stage import BIN, BUCKET, KEY, ROLE, Stage, stage
+
+ROLLOUTS, ACTIVE, RUNS, ABREAST = 1000, 50, 5, 2
+FAST = {"iotwireless:*": 1000.0, "s3:*": 1000.0, "iam:*": 1000.0, "sts:*": 1000.0}
+# Section 9 of the design: a list page a 250 tasks, three reads an active task, one set of checks an image, bucket and
+# role, and who we are.
+CHECKS = 8
+BUDGET = 1 + 1 + 3 * ACTIVE + CHECKS
+
+
+def figures() -> list[Figure]:
+    """Drive 950 rollouts to their end and 50 to their start, then look at them again and again."""
+    with tempfile.TemporaryDirectory() as name, stage(Path(name)) as at:
+        _prepare(at)
+        before = len(at.requests())
+        reports, ours = [], []
+        for _ in range(RUNS):
+            cost = run(at.otactl("reconcile", "-o", "json"), env=at.env)
+            ours.append(cost.cpu)
+            reports.append(json.loads(cost.output))
+        asked = at.requests()[before:]
+        reads = asked[: len(asked) // RUNS]
+        commands = [_command(r) for r in reads]
+        theirs = [_loop(commands, at) for _ in range(RUNS)]
+    calls, writes = max(r["calls"] for r in reports), sum(r["writes"] for r in reports)
+    ratio = median(theirs) / median(ours)
+    measured = f"{ratio:.0f} times less: {spread(ours)} against {spread(theirs)} for {len(commands)} calls"
+    return [
+        Figure(
+            f"CPU of a quiet pass over {ROLLOUTS:,} rollouts, {ACTIVE} active, beside a loop of `aws` calls",
+            measured, "at least 30 times less", ratio >= 30,
+        ),
+        Figure("calls of that pass", str(calls), f"at most {BUDGET}", calls <= BUDGET),
+        Figure("writes of that pass", str(writes), "0", writes == 0),
+    ]  # fmt: skip
+
+
+def _prepare(at: Stage) -> None:
+    devices = [{"devEui": f"70b3d57ed{n:07x}", "rfRegion": "EU868"} for n in range(ROLLOUTS)]
+    groups = [
+        {"name": f"g{n}", "id": _group(n), "rfRegion": "EU868", "devices": [devices[n]["devEui"]]}
+        for n in range(ROLLOUTS)
+    ]
+    at.post("fleet", {"devices": devices, "groups": groups})
+    at.post("settings", {"callsPerSecond": 0})
+    at.environment(FAST)
+    for n in range(ROLLOUTS - ACTIVE):
+        at.rollout(f"probe-{n}", group=_group(n))
+    for _ in range(4):
+        report = json.loads(run(at.otactl("reconcile", "-o", "json"), env=at.env).output)
+        at.post("clock", {"advanceSeconds": 3 * 3600})
+    assert {r["phase"] for r in report["rollouts"]} == {"Succeeded"}, "the finished rollouts are not finished"
+    for n in range(ROLLOUTS - ACTIVE, ROLLOUTS):
+        at.rollout(f"probe-{n}", group=_group(n))
+    run(at.otactl("reconcile"), env=at.env)
+    at.environment({})
+    at.post("settings", {"callsPerSecond": 10})
+
+
+def _group(number: int) -> str:
+    return f"3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a{number:04x}"
+
+
+def _command(read: dict[str, object]) -> list[str]:
+    """A logged read as the command line of the same call; bucket and role are all that S3's and IAM's can be about."""
+    service, operation = str(read["service"]), str(read["operation"])
+    verb = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", operation).lower()
+    given: object = read["parameters"]
+    if service == "s3":
+        given = {"Bucket": BUCKET, **({"Key": KEY} if operation == "HeadObject" else {})}
+        service = "s3api"
+    elif service == "iam":
+        given = {"RoleName": ROLE, **({"PolicyName": "read"} if operation == "GetRolePolicy" else {})}
+    return [str(BIN / "aws"), service, verb, "--cli-input-json", json.dumps(given), "--output", "json"]
+
+
+def _loop(commands: list[list[str]], at: Stage) -> float:
+    """The CPU of the whole loop; two abreast, because this machine has the cores and CPU is all that counts."""
+    with ThreadPoolExecutor(ABREAST) as pool:
+        costs = pool.map(lambda c: run(c, env=at.env, expect=(0, 254)).cpu, commands)
+        return sum(costs)

@@ -1,0 +1,359 @@
+"""Somebody changes a task, its members, its image or its role: the ledger says what, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from controller.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore, Phase
+from tests.ground import BUCKET, GROUPS, IMAGE, KEY, ROLE, Ground, declared, read, single_devices, trust
+
+SETTLED = 180  # seconds after which every read shows what otactl itself wrote
+
+
+@pytest.fixture
+def opened(ground: Ground) -> Ground:
+    """A canary task made and filled; its start is held, because a device has not heard its multicast setup."""
+    ground.deafen()
+    ground.run()
+    ground.advance(SETTLED)
+    assert ground.task()["Status"] == "Pending"
+    return ground
+
+
+@pytest.fixture
+def started(ground: Ground) -> Ground:
+    """A canary whose session waits for its time."""
+    ground.run()
+    ground.advance(SETTLED)
+    assert ground.task()["Status"] == "FuotaSession_Waiting"
+    return ground
+
+
+def drift(ground: Ground) -> list[DriftEntry]:
+    return list(ground.record().drift)
+
+
+def only(ground: Ground) -> DriftEntry:
+    (entry,) = drift(ground)
+    return entry
+
+
+FIELDS: list[tuple[str, dict[str, Any], object, object]] = [
+    ("description", {"Description": "by hand"}, "probes", "by hand"),
+    ("descriptor", {"Descriptor": "BBBB"}, "AAECAw==", "BBBB"),
+    ("redundancyPercent", {"RedundancyPercent": 3}, 30, 3),
+    ("fragmentSizeBytes", {"FragmentSizeBytes": 50}, 112, 50),
+    ("fragmentIntervalMs", {"FragmentIntervalMS": 12000}, 9000, 12000),
+    ("image", {"FirmwareUpdateImage": "s3://acme-firmware-eu/other.bin"}, f"s3://{BUCKET}/{KEY}", None),
+    ("role", {"FirmwareUpdateRole": "arn:aws:iam::123456789012:role/other"}, None, None),
+    ("name", {"Name": "renamed"}, None, "renamed"),
+]
+
+
+@pytest.mark.parametrize(("field", "edit", "desired", "observed"), FIELDS, ids=[f[0] for f in FIELDS])
+def test_a_field_edited_by_hand_is_set_back_and_remembered(
+    opened: Ground, field: str, edit: dict[str, Any], desired: object, observed: object
+) -> None:
+    before = opened.task()
+    opened.wireless.update_fuota_task(Id=before["Id"], **edit)
+
+    opened.run()
+
+    after = opened.task()
+    (member,) = edit
+    assert after[member] == before[member]
+    entry = only(opened)
+    assert (entry.field, entry.cause, entry.status) == (field, Cause.OUT_OF_BAND_EDIT, DriftStatus.CORRECTED)
+    assert entry.closed_by == "otactl"
+    assert desired in (None, entry.desired)
+    assert observed in (None, entry.observed)
+
+
+def test_what_happens_to_a_tag_is_undone_whether_the_task_is_open_or_started(opened: Ground) -> None:
+    arn = opened.task()["Arn"]
+    opened.wireless.untag_resource(ResourceArn=arn, TagKeys=["otactl:owner"])
+    opened.wireless.tag_resource(
+        ResourceArn=arn, Tags=[{"Key": "team", "Value": "theirs"}, {"Key": "otactl:x", "Value": "1"}]
+    )
+    wanted = {"tags.otactl:owner", "tags.team", "tags.otactl:x"}
+
+    opened.run()
+
+    tags = {t["Key"]: t["Value"] for t in opened.wireless.list_tags_for_resource(ResourceArn=arn)["Tags"]}
+    assert (tags["otactl:owner"], tags["team"], "otactl:x" in tags) == ("acme", "soil", False)
+    assert {e.field: e.status for e in drift(opened)} == dict.fromkeys(wanted, DriftStatus.CORRECTED)
+
+
+def test_a_started_tasks_tags_are_still_set_back(started: Ground) -> None:
+    arn = started.task()["Arn"]
+    started.wireless.tag_resource(ResourceArn=arn, Tags=[{"Key": "team", "Value": "theirs"}])
+
+    started.run()
+
+    tags = {t["Key"]: t["Value"] for t in started.wireless.list_tags_for_resource(ResourceArn=arn)["Tags"]}
+    assert tags["team"] == "soil"
+    assert only(started).status is DriftStatus.CORRECTED
+
+
+def test_a_group_taken_out_is_put_back(opened: Ground) -> None:
+    task = opened.task()["Id"]
+    opened.wireless.disassociate_multicast_group_from_fuota_task(Id=task, MulticastGroupId=GROUPS[0])
+
+    opened.run()
+
+    listed = opened.wireless.list_multicast_groups_by_fuota_task(Id=task)["MulticastGroupList"]
+    assert [g["Id"] for g in listed] == [GROUPS[0]]
+    entry = only(opened)
+    assert (entry.field, entry.cause) == (f"members.group:{GROUPS[0]}", Cause.MEMBERSHIP)
+    assert (entry.desired, entry.observed, entry.status) == (True, False, DriftStatus.CORRECTED)
+
+
+def test_a_group_put_in_by_hand_is_taken_out(opened: Ground) -> None:
+    task = opened.task()["Id"]
+    opened.wireless.associate_multicast_group_with_fuota_task(Id=task, MulticastGroupId=GROUPS[1])
+
+    opened.run()
+
+    listed = opened.wireless.list_multicast_groups_by_fuota_task(Id=task)["MulticastGroupList"]
+    assert [g["Id"] for g in listed] == [GROUPS[0]]
+    assert (only(opened).field, only(opened).status) == (f"members.group:{GROUPS[1]}", DriftStatus.CORRECTED)
+
+
+def test_a_device_taken_out_of_a_single_device_task_is_put_back(ground: Ground) -> None:
+    rollout = single_devices(ground)
+    ground.fault(service="iotwireless", operation="StartFuotaTask", effect="error500")  # it stays open meanwhile
+    ground.run(rollout)
+    ground.server.world.faults.replace([])
+    ground.advance(SETTLED)
+    task = ground.task()["Id"]
+    member = ground.wireless.list_wireless_devices(FuotaTaskId=task)["WirelessDeviceList"][0]["Id"]
+    ground.wireless.disassociate_wireless_device_from_fuota_task(Id=task, WirelessDeviceId=member)
+
+    ground.run(rollout)
+
+    inside = [d["Id"] for d in ground.wireless.list_wireless_devices(FuotaTaskId=task)["WirelessDeviceList"]]
+    assert member in inside
+    (entry,) = [e for e in ground.record().drift if e.cause is Cause.MEMBERSHIP]
+    assert entry.status is DriftStatus.CORRECTED
+
+
+def test_an_open_task_deleted_by_hand_is_made_again_as_the_next_attempt(opened: Ground) -> None:
+    opened.wireless.delete_fuota_task(Id=opened.task()["Id"])
+    opened.advance(SETTLED)  # the service has let go of it
+    opened.deafen(False)
+
+    opened.drive()
+
+    record = opened.record()
+    assert record.phase is Phase.SUCCEEDED
+    assert [(a.number, a.stage.value) for a in record.waves[0].attempts] == [(1, "lost"), (2, "cleaned")]
+    (entry,) = record.drift
+    assert (entry.field, entry.cause, entry.observed) == ("unit", Cause.DELETED, "deleted")
+
+
+def test_a_started_task_deleted_by_hand_is_not_made_again(started: Ground) -> None:
+    started.wireless.delete_fuota_task(Id=started.task()["Id"])
+
+    report = started.run()
+
+    assert report.rollouts[0].phase == "Stalled"
+    assert [h.reason for h in report.rollouts[0].holds] == ["unit_was_deleted"]
+    started.advance(3600)
+    started.run()
+    assert len(started.made()) == 1
+    assert (only(started).field, only(started).open) == ("unit", True)
+
+
+def test_a_task_started_by_hand_is_told_and_its_devices_still_give_the_verdict(opened: Ground) -> None:
+    opened.deafen(False)
+    moment = opened.server.world.clock.now() + timedelta(minutes=45)
+    opened.wireless.start_fuota_task(Id=opened.task()["Id"], LoRaWAN={"StartTime": moment})
+
+    opened.run()
+
+    entry = only(opened)
+    assert (entry.field, entry.status, entry.desired) == ("startTime", DriftStatus.IMPOSSIBLE, None)
+    opened.drive()
+    assert opened.record().phase is Phase.SUCCEEDED
+    assert len(opened.made()) == 2
+
+
+def test_a_task_nobody_declares_is_told_once_and_let_be(ground: Ground) -> None:
+    ground.wireless.create_fuota_task(
+        Name="by-hand", FirmwareUpdateImage="s3://b/k", FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
+        LoRaWAN={"RfRegion": "EU868"},
+    )  # fmt: skip
+
+    ground.drive()
+
+    (entry,) = ground.record("@environment").drift
+    assert (entry.subject, entry.cause, entry.open) == ("by-hand", Cause.FOREIGN, True)
+    assert [t["Name"] for t in ground.wireless.list_fuota_tasks()["FuotaTaskList"]] == ["by-hand"]
+
+
+def test_foreign_tasks_are_not_told_where_the_environment_ignores_them(ground: Ground) -> None:
+    ground.wireless.create_fuota_task(
+        Name="by-hand", FirmwareUpdateImage="s3://b/k", FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
+        LoRaWAN={"RfRegion": "EU868"},
+    )  # fmt: skip
+
+    ground.run(foreign_tasks="ignore")
+
+    assert ground.record("@environment").drift == ()
+
+
+def test_a_rollout_taken_out_of_git_leaves_an_orphan_told_with_the_command_that_ends_it(opened: Ground) -> None:
+    task = opened.task()["Id"]
+
+    opened.run(covers=True)
+
+    entry = only(opened)
+    assert entry.cause is Cause.ORPHAN
+    assert f"aws iotwireless delete-fuota-task --id {task}" in str(entry.observed)
+    assert opened.record().phase is Phase.ORPHANED
+    assert opened.task()["Status"] == "Pending"
+
+
+def test_a_task_with_our_name_and_marks_that_the_journal_lost_is_adopted_not_made_again(opened: Ground) -> None:
+    (opened.folder / "journal.db").unlink()
+    opened.deafen(False)
+
+    opened.drive()
+
+    assert len(opened.made()) == 2
+    assert opened.record().phase is Phase.SUCCEEDED
+
+
+def other_bytes(ground: Ground) -> None:
+    ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=bytes(reversed(IMAGE)), ChecksumAlgorithm="SHA256")
+
+
+def no_image(ground: Ground) -> None:
+    ground.s3.delete_object(Bucket=BUCKET, Key=KEY)
+
+
+def right_bytes(ground: Ground) -> None:
+    ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
+
+
+def versioning(status: str) -> Callable[[Ground], None]:
+    return lambda ground: ground.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": status})
+
+
+def trusts(service: str) -> Callable[[Ground], None]:
+    return lambda ground: ground.iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=trust(service))
+
+
+def reads(bucket: str) -> Callable[[Ground], None]:
+    return lambda ground: ground.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=read(bucket))
+
+
+def no_role(ground: Ground) -> None:
+    ground.iam.delete_role_policy(RoleName=ROLE, PolicyName="read")
+    ground.iam.delete_role(RoleName=ROLE)
+
+
+def role_again(ground: Ground) -> None:
+    ground.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust())
+    reads(BUCKET)(ground)
+
+
+SOURCES: list[tuple[str, Cause, Callable[[Ground], None], Callable[[Ground], None]]] = [
+    ("image.sha256", Cause.IMAGE_BYTES, other_bytes, right_bytes),
+    ("image", Cause.IMAGE_BYTES, no_image, right_bytes),
+    ("image.bucketVersioning", Cause.IMAGE_BYTES, versioning("Suspended"), versioning("Enabled")),
+    ("role.policies", Cause.ROLE, trusts("lambda.amazonaws.com"), trusts("iotwireless.amazonaws.com")),
+    ("role.policies", Cause.ROLE, reads("another-bucket"), reads(BUCKET)),
+    ("role", Cause.ROLE, no_role, role_again),
+]
+
+
+@pytest.mark.parametrize(
+    ("field", "cause", "change", "undo"), SOURCES, ids=["bytes", "gone", "versioning", "trust", "permission", "role"]
+)
+def test_a_changed_image_or_role_holds_the_start_until_its_owner_sets_it_back(
+    opened: Ground, field: str, cause: Cause, change: Callable[[Ground], None], undo: Callable[[Ground], None]
+) -> None:
+    change(opened)
+    opened.deafen(False)
+
+    report = opened.run()
+
+    entry = only(opened)
+    assert (entry.field, entry.cause, entry.status) == (field, cause, DriftStatus.IMPOSSIBLE)
+    assert report.rollouts[0].phase == "Stalled"
+    assert report.rollouts[0].holds
+    assert opened.task()["Status"] == "Pending"
+
+    undo(opened)
+    opened.run()
+
+    assert opened.task()["Status"] == "FuotaSession_Waiting"
+    assert only(opened).closed_by == "set back out of band, or declared so"
+
+
+def test_in_report_mode_nothing_is_set_back_and_nothing_starts(opened: Ground) -> None:
+    rollout = declared(drift=DriftPolicy(mode="report"))
+    opened.run(rollout)
+    opened.deafen(False)
+    opened.wireless.update_fuota_task(Id=opened.task()["Id"], RedundancyPercent=3)
+
+    report = opened.run(rollout)
+
+    assert (opened.task()["RedundancyPercent"], opened.task()["Status"]) == (3, "Pending")
+    assert [h.reason for h in report.rollouts[0].holds] == ["drift_is_only_reported"]
+    entry = only(opened)
+    assert (entry.open, entry.status) == (True, DriftStatus.WAITING)
+    assert opened.writes("UpdateFuotaTask")[1:] == []  # the edit by hand is the only update
+
+
+def ignoring(days: int) -> DriftPolicy:
+    until = datetime.now(UTC) + timedelta(days=days)
+    return DriftPolicy(ignore=(Ignore(field="redundancyPercent", reason="trial in the field", until=until),))
+
+
+def test_an_ignored_field_is_acknowledged_and_holds_nothing(opened: Ground) -> None:
+    rollout = declared(drift=ignoring(days=2))
+    opened.deafen(False)
+    opened.wireless.update_fuota_task(Id=opened.task()["Id"], RedundancyPercent=25)
+
+    opened.run(rollout)
+
+    assert (opened.task()["RedundancyPercent"], opened.task()["Status"]) == (25, "FuotaSession_Waiting")
+    entry = only(opened)
+    assert (entry.status, entry.action) == (DriftStatus.ACKNOWLEDGED, "ignored: trial in the field")
+
+
+def test_an_ignore_that_ran_out_ignores_nothing(opened: Ground) -> None:
+    opened.wireless.update_fuota_task(Id=opened.task()["Id"], RedundancyPercent=25)
+
+    opened.run(declared(drift=ignoring(days=-1)))
+
+    assert opened.task()["RedundancyPercent"] == 30
+    assert only(opened).status is DriftStatus.CORRECTED
+
+
+def test_a_drift_seen_by_many_runs_keeps_its_first_date_and_is_written_once(opened: Ground) -> None:
+    opened.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    opened.run()
+    first = only(opened).first_seen
+
+    transport = opened.transport()
+    opened.run(transport=transport)
+
+    assert only(opened).first_seen == first
+    assert transport.stats.writes == 0
+
+
+def test_the_role_policy_is_compared_by_meaning_not_by_layout(opened: Ground) -> None:
+    document = json.loads(read())
+    opened.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=json.dumps(document, indent=4))
+
+    opened.run()
+
+    assert drift(opened) == []
