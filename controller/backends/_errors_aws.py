@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from botocore.exceptions import (
     ClientError,
     HTTPClientError,
@@ -14,6 +16,7 @@ from botocore.exceptions import (
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     TokenRetrievalError,
 )
 from botocore.exceptions import (
@@ -82,6 +85,8 @@ def is_lost(error: Exception) -> bool:
 def translate(error: Exception, service: str, operation: str, permission: str, attempts: int) -> OtactlError:
     """Our error for theirs."""
     call = f"{service}:{operation}"
+    if isinstance(error, OtactlError):
+        return error
     if is_throttle(error):
         return TransientError(f"{call} is throttled after {attempts} attempts", retry_after=60.0, committed=False)
     if is_lost(error):
@@ -89,6 +94,8 @@ def translate(error: Exception, service: str, operation: str, permission: str, a
     if isinstance(error, NoCredentialsError | PartialCredentialsError | TokenRetrievalError):
         text = f"{call}: no usable AWS credentials; set a profile, a role, or the AWS_* variables"
         return StalledError("NoCredentials", text)
+    if isinstance(error, ProfileNotFound):
+        return StalledError("NoCredentials", f"{call}: {error}; set AWS_PROFILE to one that is there, or unset it")
     if isinstance(error, NoRegionError):
         return StalledError("NoRegion", f"{call}: no Region; declare it in the environment's manifest")
     if isinstance(error, ParamValidationError):
@@ -116,9 +123,12 @@ def _status(error: ClientError) -> int:
 
 
 def _words(error: Exception) -> str:
-    """The kind of a wire error; its text may carry a signed URL, so it stays out."""
+    """The kind of a wire error and the host; its whole text may carry a signed URL, so it stays out."""
     if isinstance(error, ClientError):
         return f"HTTP {_status(error)} {_code(error)}"
+    url = getattr(error, "kwargs", {}).get("endpoint_url")
+    if isinstance(url, str):
+        return f"{type(error).__name__} at {urlsplit(url).netloc.rpartition('@')[2]}"
     return type(error).__name__
 
 

@@ -50,10 +50,16 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False, invoke_without_command=True
+)
 @click.version_option(__version__, prog_name="otactl", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """GitOps for firmware: rollouts declared as manifests, driven to their declared state."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(1)
 
 
 def main() -> None:
@@ -70,7 +76,9 @@ def main() -> None:
     except OtactlError as wrong:
         from controller.cli._errors import lines_of
 
-        code = _say("\n".join(lines_of(wrong)))
+        for line in lines_of(wrong):
+            click.echo(line, err=True)
+        code = 1
     except BrokenPipeError:
         sys.stderr.close()  # the reader left (`| head`); nothing to tell it
         code = 1

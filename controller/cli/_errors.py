@@ -24,7 +24,7 @@ FAILED = 1
 
 
 def guarded(callback: Callable[P, R]) -> Callable[P, R]:
-    """Turn an `OtactlError` of a verb into `otactl: <message>` on stderr and exit code 1."""
+    """Turn an `OtactlError` of a verb into its lines on stderr and exit code 1."""
 
     @functools.wraps(callback)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -32,17 +32,18 @@ def guarded(callback: Callable[P, R]) -> Callable[P, R]:
             return callback(*args, **kwargs)
         except OtactlError as error:
             for line in lines_of(error):
-                click.echo(f"otactl: {line}", err=True)
+                click.echo(line, err=True)
             raise click.exceptions.Exit(FAILED) from error
 
     return run
 
 
 def lines_of(error: OtactlError) -> list[str]:
-    """Word an error for a terminal: one line, or one for each problem of a manifest."""
+    """Word an error for a terminal: one line; for manifests one a problem, as editors and CI read places."""
     if isinstance(error, ManifestError):
-        return [plain(f"{p.file}:{p.line}:{p.column}: {p.code}: {p.message}") for p in error.problems]
-    return [plain(str(error))]
+        told = [plain(f"{p.file}:{p.line}:{p.column}: {p.code}: {p.message}") for p in error.problems]
+        return [*told, "otactl: nothing was done; mend the manifests first (`otactl validate` has hints)"]
+    return [f"otactl: {plain(str(error))}"]
 
 
 @contextmanager

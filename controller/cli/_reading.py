@@ -28,7 +28,10 @@ def read_all(paths: tuple[str, ...], *, offline: bool = False) -> Reading:
 
 
 def by_environment(reading: Reading, only: str | None = None) -> Iterable[tuple[Environment, tuple[Rollout, ...]]]:
-    """Each environment with the rollouts that go there, both by name."""
+    """Each environment with the rollouts that go there, both by name; UsageError when there is none of that name."""
+    names = sorted({e.name for e in reading.environments})
+    if only is not None and only not in names:
+        raise UsageError(f"no environment {only} in these paths; there are: {', '.join(names) or 'none'}")
     for environment in sorted(reading.environments, key=lambda e: e.name):
         if only is None or environment.name == only:
             yield (

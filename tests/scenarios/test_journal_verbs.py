@@ -257,5 +257,5 @@ def test_every_problem_of_a_manifest_is_a_line_and_nothing_in_it_acts_on_the_ter
 
     ran = CliRunner().invoke(command, [])
     assert ran.exit_code == 1
-    assert ran.stderr.splitlines() == [f"otactl: {line}" for line in lines_of(ManifestError(problems))]
+    assert ran.stderr.splitlines() == lines_of(ManifestError(problems))
     assert "a.yaml:9:1: unknown_key: soil\\x1b" in ran.stderr

@@ -1,0 +1,128 @@
+"""`kill -9` of the real process while a call is on the wire; and two real processes at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from controller.cli import cli
+from controller.cli.demo import Demo, only_loopback
+from controller.journal import SqlJournal
+from simulator.server import SimulatorServer
+
+ROOT = Path(__file__).parents[2]
+TASKS = 3  # the example fleet: two waves of soil probes, one of leak sensors
+WRITES = (
+    "CreateFuotaTask",
+    "AssociateMulticastGroupWithFuotaTask",
+    "AssociateWirelessDeviceWithFuotaTask",
+    "StartFuotaTask",
+    "DeleteFuotaTask",
+)
+ON_THE_WIRE = 3  # seconds the service takes to act, so that the process dies first
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SimulatorServer, Demo]]:
+    kept = dict(os.environ)
+    with SimulatorServer(seed=1) as server:
+        only_loopback(server.url)
+        os.environ["PYTHONPATH"] = str(ROOT)
+        monkeypatch.chdir(tmp_path)
+        demo = Demo(server.url, tmp_path)
+        demo.provision()
+        demo.push()
+        demo.fleet({})
+        yield server, demo
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+def start() -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "controller.cli", "reconcile", "rollouts", "-o", "json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def until_sent(operation: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the journal holds the intent of this call, which is written just before it is sent."""
+    pause = threading.Event()
+    for _ in range(2000):
+        if Path(".otactl/journal.db").exists():
+            with SqlJournal(Path(".otactl/journal.db")) as journal:
+                stored = journal.load_all("prod-eu").values()
+            if any(i.call.operation == operation for s in stored for i in s.record.intents):
+                return
+        assert process.poll() is None, "the process ended before its call"
+        pause.wait(0.01)
+    raise AssertionError(f"{operation} was never sent")
+
+
+def reconcile() -> dict[str, object]:
+    ran = CliRunner().invoke(cli, ["reconcile", "rollouts", "-o", "json"])
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+    return dict(json.loads(ran.stdout))
+
+
+def phases(report: dict[str, object]) -> set[str]:
+    listed = report["rollouts"]
+    assert isinstance(listed, list)
+    return {str(r["phase"]) for r in listed}
+
+
+@pytest.mark.parametrize("operation", WRITES)
+def test_killed_while_a_call_is_on_the_wire_the_next_run_ends_the_rollouts_with_one_task_a_wave(
+    stage: tuple[SimulatorServer, Demo], operation: str
+) -> None:
+    server, demo = stage
+    if operation == "DeleteFuotaTask":
+        reconcile()
+        demo.pass_time(3600)
+    rule = {"service": "iotwireless", "operation": operation, "nth": 1, "effect": "delay", "seconds": ON_THE_WIRE}
+    server.world.faults.replace([rule])
+    process = start()
+    until_sent(operation, process)
+
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+
+    assert process.returncode == -signal.SIGKILL
+    for _ in range(12):
+        if phases(reconcile()) == {"Succeeded"}:
+            break
+        demo.pass_time(3600)
+    assert phases(reconcile()) == {"Succeeded"}
+    tasks = {str(r["parameters"]["ClientRequestToken"]) for r in server.world.requests if r["operation"] == WRITES[0]}
+    assert len(tasks) == TASKS
+    with SqlJournal(Path(".otactl/journal.db")) as journal:
+        records = [s.record for s in journal.load_all("prod-eu").values() if s.record.attempts]
+    assert sorted(len(r.attempts) for r in records) == [1, 2]
+    assert all(r.intents == () and r.drift == () for r in records)
+
+
+def test_of_two_processes_at_once_one_works_and_the_other_names_it_and_exits_0(
+    stage: tuple[SimulatorServer, Demo],
+) -> None:
+    server, _ = stage
+    rule = {"service": "iotwireless", "operation": WRITES[0], "nth": 1, "effect": "delay", "seconds": ON_THE_WIRE}
+    server.world.faults.replace([rule])
+    process = start()
+    until_sent(WRITES[0], process)
+
+    second = start()
+    answer, _ = second.communicate(timeout=60)
+    first, _ = process.communicate(timeout=60)
+
+    assert second.returncode == 0
+    assert f"/{process.pid} " in f"{json.loads(answer)['leaseHeldBy']} "
+    assert json.loads(answer)["writes"] == 0
+    assert json.loads(first)["leaseHeldBy"] in ("", None)
+    assert process.returncode == 0
