@@ -88,5 +88,10 @@ def _command(read: dict[str, object]) -> list[str]:
 def _loop(commands: list[list[str]], at: Stage) -> float:
     """The CPU of the whole loop; two abreast, because this machine has the cores and CPU is all that counts."""
     with ThreadPoolExecutor(ABREAST) as pool:
-        costs = pool.map(lambda c: run(c, env=at.env, expect=(0, 254)).cpu, commands)
+        costs = pool.map(lambda c: run(c, env=at.env, expect=_expected(c)).cpu, commands)
         return sum(costs)
+
+
+def _expected(command: list[str]) -> tuple[int, ...]:
+    """The bucket has no policy, which `aws` tells as an error."""
+    return (255,) if "get-bucket-policy" in command else (0,)

@@ -17,7 +17,7 @@ from controller.backends._aws import Answer, AwsTransport
 from controller.backends.iotwireless_fuota import FuotaBackend
 from controller.journal import SqlJournal
 from controller.model import Device, Environment, Firmware, FuotaSpec, Gate, Record, Rollout, Strategy, Targets, Wave
-from controller.ports import Journal
+from controller.ports import Backend, Journal
 from controller.reconciler import Reconciler, RunReport
 from simulator.server import SimulatorServer
 from tests.unit.build import SOURCE
@@ -125,15 +125,16 @@ class Ground:
         journal: Journal | None = None,
         holder: str = "cron",
         covers: bool = False,
+        wrap: Callable[[Backend], Backend] = lambda backend: backend,
         **changes: object,
     ) -> RunReport:
-        """One `reconcile`; `changes` are of the environment, `covers` says the manifests' folder was read whole."""
+        """One `reconcile`; `covers` says the manifests' folder was read whole, `changes` are of the environment."""
         wire = transport or self.transport()
         here = environment(**changes)
         return Reconciler(
             environment=here,
             rollouts=rollouts if rollouts or covers else (declared(),),
-            backends={"fuota": FuotaBackend(here, wire)},
+            backends={"fuota": wrap(FuotaBackend(here, wire))},
             journal=journal or self.journal(),
             now=wire.now,
             holder=holder,

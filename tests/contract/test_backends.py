@@ -1,0 +1,155 @@
+"""The laws of a backend, on every sibling, over real HTTP."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+
+from controller.actions import Action, Call, Receipt
+from controller.backends._aws import Answer
+from controller.backends._calls import READS, WRITES
+from controller.errors import ConflictError, StalledError, TransientError
+from controller.model import Attempt, Observation, Phase, Stage, UnitPhase, WaveRecord
+from tests.contract.backend_kit import Passing, Sibling, fuota, listening, wrote
+from tests.ground import Ground
+
+SIBLINGS: dict[str, Callable[[Ground], Sibling]] = {"fuota": fuota}
+
+
+@pytest.fixture(params=sorted(SIBLINGS))
+def sibling(request: pytest.FixtureRequest, ground: Ground) -> Sibling:
+    return SIBLINGS[request.param](ground)
+
+
+class Twice(Passing):
+    """Every call arrives twice, as after a lost answer."""
+
+    def send(self, call: Call) -> Receipt:
+        receipt = self.inner.send(call)
+        try:
+            again = self.inner.send(call)
+        except ConflictError:
+            return receipt
+        assert again.vendor_id == receipt.vendor_id, f"{call.operation} sent twice made two things"
+        return receipt
+
+
+def test_every_call_sent_twice_is_harmless_or_a_conflict(sibling: Sibling) -> None:
+    sibling.drive(Twice)
+
+    record = sibling.ground.record()
+    assert record.phase is Phase.SUCCEEDED
+    assert sibling.units() == sibling.waves
+    assert record.drift == ()
+
+
+class Pure(Passing):
+    """Lowers twice, and once more by the pure half alone."""
+
+    shape: Sibling
+    lowered: list[Call]
+
+    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
+        calls = self.inner.lower(action, seen)
+        assert calls == self.inner.lower(action, seen)
+        assert calls == self.shape.shape.lower(action, seen)
+        assert calls, f"{action} lowers to nothing"
+        self.lowered.extend(calls)
+        return calls
+
+
+def lowered(sibling: Sibling) -> list[Call]:
+    found: list[Call] = []
+
+    def wrap(inner) -> Pure:
+        pure = Pure(inner)
+        pure.shape, pure.lowered = sibling, found
+        return pure
+
+    sibling.drive(wrap)
+    return found
+
+
+def test_lowering_is_deterministic_and_needs_no_client(sibling: Sibling) -> None:
+    calls = lowered(sibling)
+
+    assert sibling.ground.record().phase is Phase.SUCCEEDED
+    assert len({c.key for c in calls}) == len(calls)
+
+
+def test_every_call_is_listed_as_a_write_with_its_permission_and_valid_for_the_sdk(sibling: Sibling) -> None:
+    for call in lowered(sibling):
+        assert (call.service, call.operation) in WRITES
+        assert re.fullmatch(rf"{call.service}:\w+", call.permission)
+        model = ServiceModel(Loader().load_service_model(call.service, "service-2"), call.service)
+        shape = model.operation_model(call.operation).input_shape
+        assert not ParamValidator().validate(call.parameters, shape).has_errors()
+
+
+def test_survey_and_observe_never_write(sibling: Sibling) -> None:
+    asked: list[tuple[str, str]] = []
+    record = sibling.empty()
+    for _ in range(6):
+        backend, _wire = sibling.backend(listening(asked))
+        backend.observe(sibling.rollout, record, backend.survey())
+        sibling.ground.run(sibling.rollout)
+        sibling.ground.advance(3600)
+        record = sibling.ground.record()
+    assert len(asked) > 20
+    assert wrote(asked) == []
+    assert set(asked) <= set(READS)
+
+
+def test_what_is_not_there_is_absent_and_not_an_error(sibling: Sibling) -> None:
+    backend, _ = sibling.backend()
+    gone = Attempt(number=1, generation=sibling.rollout.generation, unit_id="probe-canary-1-00000000", stage=Stage.OPEN)
+    gone = msgspec.structs.replace(gone, vendor_id="11111111-2222-4333-8444-555555555555")
+    wave = WaveRecord(name=sibling.rollout.strategy.waves[0].name, attempts=(gone,))
+
+    seen = backend.observe(sibling.rollout, msgspec.structs.replace(sibling.empty(), waves=(wave,)), backend.survey())
+
+    assert seen.units == ()
+    assert seen.unit(gone.unit_id) is None
+
+
+def test_a_status_the_sibling_does_not_know_is_unknown_and_holds(sibling: Sibling) -> None:
+    sibling.ground.run(sibling.rollout)
+    sibling.ground.advance(300)
+
+    def odd(_service: str, operation: str, send: Callable[[], Answer]) -> Answer:
+        answer = send()
+        return {**answer, sibling.status_member: "Reticulating"} if operation == sibling.status_call else answer
+
+    backend, wire = sibling.backend(odd)
+    seen = backend.observe(sibling.rollout, sibling.ground.record(), backend.survey())
+    report = sibling.ground.run(sibling.rollout, transport=wire)
+
+    assert [u.phase for u in seen.units] == [UnitPhase.UNKNOWN]
+    assert [h.reason for h in report.rollouts[0].holds] == ["unit_status_is_unknown"]
+    assert wire.stats.writes == 0
+
+
+@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit"])
+def test_only_the_families_of_errors_leave_a_sibling(sibling: Sibling, effect: str) -> None:
+    sibling.ground.fault(service="*", operation="*", effect=effect)
+    backend, _ = sibling.backend()
+
+    with pytest.raises((TransientError, ConflictError, StalledError)):
+        backend.survey()
+
+
+def test_the_pure_half_loads_no_sdk(sibling: Sibling) -> None:
+    module = type(sibling.shape).__module__
+    probe = f"import sys, {module}; print(sorted({{'boto3', 'botocore', 'urllib3'}} & set(sys.modules)))"
+
+    ran = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "[]"

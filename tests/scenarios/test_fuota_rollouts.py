@@ -1,0 +1,199 @@
+"""Rollouts as their manifests change: what is next is what is sent, an edit is an update where that is possible."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from controller.backends.iotwireless_fuota import FuotaBackend
+from controller.look import decide
+from controller.model import Gate, Phase, Rollout, Strategy, Suspend
+from controller.outcomes import recorded
+from tests.ground import Ground, declared, environment
+
+
+def changed(**fields: object) -> Rollout:
+    """The rollout with another backend block; a change of content gives another generation."""
+    base = declared()
+    return declared(backend=msgspec.structs.replace(base.backend, **fields))
+
+
+@pytest.fixture
+def opened(ground: Ground) -> Ground:
+    """A canary task made and filled, its start held by a device that is not ready."""
+    ground.deafen()
+    ground.run()
+    ground.advance(180)
+    return ground
+
+
+def writes(ground: Ground) -> list[tuple[str, object]]:
+    """Every write the service carried out, in order."""
+    logged = ground.server.world.requests
+    carried_out = [r for r in logged if r["service"] == "iotwireless" and r["status"] in (201, 204)]
+    return [(str(r["operation"]), r["parameters"]) for r in carried_out]
+
+
+def test_content_declared_anew_before_the_start_is_an_update_of_the_same_task(opened: Ground) -> None:
+    task = opened.task()["Id"]
+
+    opened.run(changed(redundancy_percent=40))
+
+    assert opened.task()["Id"] == task
+    assert opened.task()["RedundancyPercent"] == 40
+    attempts = opened.record().attempts
+    assert [(a.number, a.stage.value) for a in attempts] == [(1, "open")]
+    assert attempts[0].generation == changed(redundancy_percent=40).generation
+    assert opened.record().drift == ()
+    tags = {
+        t["Key"]: t["Value"] for t in opened.wireless.list_tags_for_resource(ResourceArn=opened.task()["Arn"])["Tags"]
+    }
+    assert tags["otactl:generation"] == changed(redundancy_percent=40).generation
+    assert opened.task()["Name"].endswith(attempts[0].unit_id)
+
+
+def test_a_field_that_is_not_declared_any_more_needs_another_task(opened: Ground) -> None:
+    before = opened.task()["Id"]
+
+    opened.run(changed(description=None))
+    opened.advance(180)
+    opened.run(changed(description=None))
+
+    listed = opened.wireless.list_fuota_tasks()["FuotaTaskList"]
+    assert [t["Id"] for t in listed] != [before]
+    (now,) = [opened.wireless.get_fuota_task(Id=t["Id"]) for t in listed]
+    assert "Description" not in now
+    assert [a.stage.value for a in opened.record().attempts] == ["superseded", "open"]
+    opened.deafen(False)
+    opened.drive(changed(description=None))
+    assert opened.record().phase is Phase.SUCCEEDED
+
+
+def test_content_declared_anew_after_the_start_ends_the_session_and_makes_another_task(ground: Ground) -> None:
+    ground.run()
+    assert ground.task()["Status"] == "FuotaSession_Waiting"
+
+    ground.drive(changed(redundancy_percent=40))
+
+    record = ground.record()
+    assert record.phase is Phase.SUCCEEDED
+    assert [a.stage.value for a in record.waves[0].attempts] == ["superseded", "cleaned"]
+    assert len(ground.made()) == 3
+    assert record.drift == ()
+
+
+def test_a_gate_that_is_not_reached_fails_the_wave_and_nothing_follows(ground: Ground) -> None:
+    ground.fleet(devices=[{"devEui": ground.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
+
+    report = ground.drive()
+
+    assert report.rollouts[0].phase == "Failed"
+    assert [h.reason for h in report.rollouts[0].holds] == ["success_rate_is_too_low"]
+    assert len(ground.made()) == 1
+    verdict = ground.record().waves[0].verdict
+    assert verdict is not None
+    assert (verdict.passed, verdict.succeeded, verdict.failed, verdict.total) == (False, 2, 1, 3)
+    assert {r.reason.value for r in ground.record().attempts[0].results if r.reason} == {"noMemory"}
+
+
+def test_a_gate_lowered_by_pull_request_lets_the_next_wave_go(ground: Ground) -> None:
+    ground.fleet(devices=[{"devEui": ground.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
+    ground.drive()
+    waves = declared().strategy.waves
+
+    ground.drive(declared(strategy=Strategy(waves=waves, gate=Gate(min_success_percent=60))))
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert len(ground.made()) == 2
+
+
+def test_cleanup_never_keeps_the_done_tasks(ground: Ground) -> None:
+    ground.drive(declared(cleanup="never"))
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    statuses = [
+        ground.wireless.get_fuota_task(Id=t["Id"])["Status"]
+        for t in ground.wireless.list_fuota_tasks()["FuotaTaskList"]
+    ]
+    assert statuses == ["FuotaDone", "FuotaDone"]
+    assert ground.writes("DeleteFuotaTask") == []
+
+
+def test_a_suspended_rollout_makes_nothing_and_goes_on_when_resumed(ground: Ground) -> None:
+    held = declared(suspend=Suspend(reason="customer asked", owner="ada"))
+
+    report = ground.run(held)
+
+    assert (report.rollouts[0].phase, ground.made()) == ("Suspended", [])
+    assert "customer asked (held by ada)" in report.rollouts[0].holds[0].message
+    ground.drive()
+    assert ground.record().phase is Phase.SUCCEEDED
+
+
+def test_a_finished_rollout_is_not_read_again(ground: Ground) -> None:
+    ground.drive()
+    before = len(ground.server.world.requests)
+
+    ground.run()
+
+    asked = [str(r["operation"]) for r in ground.server.world.requests[before:]]
+    assert sorted(asked) == ["GetCallerIdentity", "ListFuotaTasks"]
+
+
+def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(ground: Ground) -> None:
+    """Rung by rung, to the end: plan, note its calls, reconcile one rung, compare with what the service saw."""
+    ground.deafen()
+    shown: list[tuple[str, object]] = []
+    for _ in range(40):
+        wire = ground.transport()
+        backend = FuotaBackend(environment(), wire)
+        stored = ground.journal().load("prod-eu", "probe").record
+        seen = backend.observe(declared(), stored, backend.survey())
+        look = decide(environment(), declared(), stored, seen, backend, (), wire.now())
+        calls = [c for a in look.plan.actions for c in backend.lower(a, seen)]
+        before = len(writes(ground))
+        one_rung(ground)
+        sent = writes(ground)[before:]
+        expected = [(c.operation, recorded(c).parameters) for c in calls]
+        assert [o for o, _ in sent] == [o for o, _ in expected]
+        assert [plain(p) for _, p in sent] == [plain(p) for _, p in expected]
+        shown += expected
+        if not calls:
+            ground.deafen(False)
+            ground.advance(3600)
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert len(shown) == 8
+
+
+def one_rung(ground: Ground) -> None:
+    """One pass only: the second one's first read ends the run."""
+    identities = 0
+
+    def once(service: str, operation: str, send):
+        nonlocal identities
+        identities += operation == "ListFuotaTasks"
+        if identities > 1:
+            raise StopHereError
+        return send()
+
+    ground.run(transport=ground.transport(around=once))
+
+
+class StopHereError(Exception):
+    """The rung is over."""
+
+
+def plain(parameters: object) -> object:
+    """Times to the second and blobs as text, as both the log and the plan may show them; the plan is a moment older."""
+    if isinstance(parameters, dict):
+        if set(parameters) == {"base64"}:
+            return base64.b64decode(parameters["base64"]).decode()
+        return {k: "a time" if k == "StartTime" else plain(v) for k, v in parameters.items()}
+    if isinstance(parameters, list):
+        return [plain(v) for v in parameters]
+    if isinstance(parameters, datetime):
+        return parameters.astimezone(UTC).isoformat()
+    return parameters
