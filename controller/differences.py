@@ -100,6 +100,18 @@ def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, ed
     ]  # fmt: skip
 
 
+def target_findings(subject: str, frozen: tuple[str, ...], declared: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Targets declared, or not any more, after their wave's start froze its membership: told, never acted on."""
+    changed = sorted(set(frozen) ^ set(declared)) if frozen else []
+    return tuple(
+        Finding(
+            subject=subject, field=f"targets.{key}", desired=key in declared, observed=key in frozen,
+            cause=Cause.MEMBERSHIP, correctable=False,
+        )
+        for key in changed
+    )  # fmt: skip
+
+
 def _start_findings(attempt: Attempt, unit: Unit) -> list[Finding]:
     if unit.phase not in (UnitPhase.SCHEDULED, UnitPhase.RUNNING, UnitPhase.ENDED):
         return []

@@ -135,5 +135,9 @@ def finished(rollout: Rollout, record: Record) -> bool:
     if not record.finished or record.generation != rollout.generation:
         return False
     names = {w.name for w in rollout.strategy.waves}
+    for wave in rollout.strategy.waves:
+        known = record.wave(wave.name)
+        if known is not None and known.members and set(known.members) != set(rollout.targets_of(wave).keys):
+            return False  # targets declared after the wave's start: to be told
     clean = rollout.cleanup == "never" or all(a.stage.is_over for a in record.attempts)
     return clean and names == {w.name for w in record.waves if w.verdict is not None and w.verdict.passed}

@@ -65,6 +65,9 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
         if not (at.seen.offline or _lagging(attempt, unit)):
             drift = differences.unit_findings(declared, shape.desired(declared), attempt, unit)
             found += [f for f in drift if not _behind(attempt, f, at)]
+        if attempt.generation == at.rollout.generation:
+            keys = at.rollout.targets_of(wave).keys
+            found += differences.target_findings(attempt.unit_id, known.members, keys)
         if attempt.stage in (Stage.OPEN, Stage.SCHEDULED) and not watched:
             watched = True
             firmware = at.rollout.firmware

@@ -12,6 +12,7 @@ from controller.lorawan.session import SessionPlan
 from controller.model import JsonObject, RecordedCall, Value, canonical_digest, iso
 from controller.outcomes import recorded
 from controller.outlook import Rung
+from controller.report.plain import cell, plain, safe_json
 
 
 class PlannedRollout(Value, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ def as_json(report: PlanReport) -> str:
         "offline": report.offline,
         "rollouts": [_rollout(r) for r in report.rollouts],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return safe_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _rollout(rollout: PlannedRollout) -> JsonObject:
@@ -115,7 +116,7 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
     lines.append(f"{len(report.rollouts)} rollouts, {sending} calls next; plan {report.digest[:12]}")
     if report.offline:
         lines.append("offline: nothing was read from the cloud, so nothing was compared with it")
-    return "\n".join(lines)
+    return "\n".join(plain(line) for line in lines)
 
 
 def _shown(rung: Rung, all_calls: bool) -> list[str]:
@@ -152,12 +153,12 @@ def as_markdown(report: PlanReport) -> str:
     for rollout in report.rollouts:
         lines += [f"#### `{rollout.environment}/{rollout.name}`", ""]
         if rollout.error:
-            lines += [f"**Error:** {_cell(rollout.error)}", ""]
+            lines += [f"**Error:** {cell(rollout.error)}", ""]
         if rollout.airtime is not None:
             lines += [f"On air: {airtime_line(rollout.airtime)}", ""]
-        lines += [f"- note: {_cell(note)}" for note in rollout.notes]
-        lines += [f"- **hold** `{h.reason}`: {_cell(h.message)}" for h in rollout.holds]
-        lines += [f"- **drift** {_cell(_drift(f))}" for f in rollout.drift]
+        lines += [f"- note: {cell(note)}" for note in rollout.notes]
+        lines += [f"- **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.holds]
+        lines += [f"- **drift** {cell(_drift(f))}" for f in rollout.drift]
         lines += _table(rollout.next, rollout.outlook)
         lines += [block for rung in rollout.next for block in _details(rung)]
         lines.append("")
@@ -170,14 +171,14 @@ def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:
     rows = ["", "| when | action | unit | calls | why |", "|---|---|---|---|---|"]
     for when, group in (("next", following), ("then", later)):
         rows += [
-            f"| {when} | {name_of(r.action)} | `{_subject(r.action)}` | {len(r.calls)} | {_cell(r.action.reason)} |"
+            f"| {when} | {name_of(r.action)} | `{_subject(r.action)}` | {len(r.calls)} | {cell(r.action.reason)} |"
             for r in group
         ]
     return rows
 
 
 def _details(rung: Rung) -> list[str]:
-    body = json.dumps([_call(c) for c in _calls(rung)], indent=2, ensure_ascii=False)
+    body = safe_json(json.dumps([_call(c) for c in _calls(rung)], indent=2, ensure_ascii=False))
     return [
         "",
         f"<details><summary>{name_of(rung.action)}: exact calls</summary>",
@@ -188,7 +189,3 @@ def _details(rung: Rung) -> list[str]:
         "",
         "</details>",
     ]
-
-
-def _cell(text: str) -> str:
-    return text.replace("\n", " ").replace("|", "\\|")

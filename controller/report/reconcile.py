@@ -8,6 +8,7 @@ import msgspec
 
 from controller.model import Phase, Value
 from controller.reconciler_values import RolloutReport
+from controller.report.plain import plain, safe_json
 
 
 class ReconcileReport(Value, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ def as_json(report: ReconcileReport) -> str:
             for r in report.rollouts
         ],
     }
-    return json.dumps(document, ensure_ascii=False)
+    return safe_json(json.dumps(document, ensure_ascii=False))
 
 
 def as_text(report: ReconcileReport) -> str:
@@ -74,4 +75,4 @@ def as_text(report: ReconcileReport) -> str:
     if report.lease_held_by:
         lines.append(f"another process works here: {report.lease_held_by}; nothing was sent")
     lines.append(f"{report.passes} passes, {report.calls} calls, {report.writes} writes")
-    return "\n".join(lines)
+    return "\n".join(plain(line) for line in lines)

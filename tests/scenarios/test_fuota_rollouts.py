@@ -14,6 +14,8 @@ from controller.model import Gate, Phase, Rollout, Strategy, Suspend
 from controller.outcomes import recorded
 from tests.ground import Ground, declared, environment
 
+EXTRA = "91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03"
+
 
 def changed(**fields: object) -> Rollout:
     """The rollout with another backend block; a change of content gives another generation."""
@@ -197,3 +199,34 @@ def plain(parameters: object) -> object:
     if isinstance(parameters, datetime):
         return parameters.astimezone(UTC).isoformat()
     return parameters
+
+
+def test_a_group_declared_after_its_waves_start_is_told_and_not_put_in(ground: Ground) -> None:
+    ground.run()
+    ground.advance(180)
+    waves = declared().strategy.waves
+    targets = msgspec.structs.replace(waves[0].targets, multicast_groups=(*waves[0].targets.multicast_groups, EXTRA))
+    more = declared(strategy=Strategy(waves=(msgspec.structs.replace(waves[0], targets=targets), waves[1])))
+
+    ground.run(more)
+
+    (entry,) = ground.record().drift
+    assert (entry.field, entry.desired, entry.observed) == (f"targets.group:{EXTRA}", True, False)
+    assert entry.open
+    ground.drive(more)
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert len(ground.writes("AssociateMulticastGroupWithFuotaTask")) == 2
+
+
+def test_a_group_declared_after_the_end_is_told_once_more_runs_write_nothing(ground: Ground) -> None:
+    ground.drive()
+    waves = declared().strategy.waves
+    targets = msgspec.structs.replace(waves[1].targets, multicast_groups=(*waves[1].targets.multicast_groups, EXTRA))
+    more = declared(strategy=Strategy(waves=(waves[0], msgspec.structs.replace(waves[1], targets=targets))))
+
+    ground.run(more)
+    wire = ground.transport()
+    report = ground.run(more, transport=wire)
+
+    assert [(e.field, e.open) for e in ground.record().drift] == [(f"targets.group:{EXTRA}", True)]
+    assert (report.rollouts[0].phase, wire.stats.writes) == ("Succeeded", 0)

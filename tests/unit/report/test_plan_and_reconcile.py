@@ -1,0 +1,72 @@
+"""A plan and a run told to people and machines: nothing a service said acts on the terminal or on the pull request."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from controller.actions import CreateUnit, Finding, Hold
+from controller.backends.fuota_shape import FuotaShape
+from controller.model import Cause, Observation
+from controller.outlook import Rung
+from controller.reconciler_values import RolloutReport
+from controller.report import plan, reconcile
+from controller.strategy import declare
+from tests.unit.build import ENVIRONMENT, rollout
+from tests.unit.report.values import HOSTILE
+
+UNSAFE = {"\x1b", "\x9b", "\u202e", "\r"}
+
+
+def rung() -> Rung:
+    unit = declare(rollout(), ENVIRONMENT, rollout().strategy.waves[0], 1, None)
+    action = CreateUnit(unit=unit, reason=HOSTILE)
+    return Rung(action=action, calls=FuotaShape().lower(action, Observation()))
+
+
+def planned() -> plan.PlanReport:
+    finding = Finding(
+        subject=HOSTILE, field="description", desired="a", observed=HOSTILE, cause=Cause.OUT_OF_BAND_EDIT,
+        correctable=True,
+    )  # fmt: skip
+    one = plan.PlannedRollout(
+        name="probe", environment="prod-eu", digest="d" * 64, next=(rung(),), drift=(finding,),
+        holds=(Hold(reason="suspended", message=HOSTILE),), notes=(HOSTILE,), error=HOSTILE,
+    )  # fmt: skip
+    return plan.PlanReport(offline=False, rollouts=(one,))
+
+
+@pytest.mark.parametrize("render", [plan.as_text, plan.as_markdown, plan.as_json])
+def test_no_rendering_of_a_plan_acts_on_a_terminal(render) -> None:
+    shown = render(planned())
+
+    assert not UNSAFE & set(shown)
+    assert "soil" in shown
+
+
+def test_a_plans_markdown_neither_mentions_a_team_nor_opens_a_tag() -> None:
+    outside = plan.as_markdown(planned()).split("```json")[0]
+
+    assert "@acme" not in outside
+    assert "<b>" not in outside
+
+
+def test_a_plans_json_keeps_what_the_service_said() -> None:
+    document = json.loads(plan.as_json(planned()))
+
+    assert document["rollouts"][0]["holds"][0]["message"] == HOSTILE
+    assert document["rollouts"][0]["next"][0]["calls"][0]["operation"] == "CreateFuotaTask"
+
+
+@pytest.mark.parametrize("render", [reconcile.as_text, reconcile.as_json])
+def test_no_rendering_of_a_run_acts_on_a_terminal(render) -> None:
+    one = RolloutReport(
+        name="probe", environment="prod-eu", phase="Stalled", error=HOSTILE,
+        holds=(Hold(reason="suspended", message=HOSTILE),),
+    )  # fmt: skip
+
+    shown = render(reconcile.ReconcileReport(rollouts=(one,), lease_held_by=HOSTILE))
+
+    assert not UNSAFE & set(shown)
+    assert "Stalled" in shown
