@@ -13,14 +13,16 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from a2wsgi import WSGIMiddleware
 
-from simulator import control
+from simulator import control, guard
 from simulator.aws_backed import account_of, moto_app, operation_of, reset_moto
 from simulator.faults import Rule
+from simulator.s3_conditions import writes_in_turn
 from simulator.service import ModelledError, Request
 from simulator.wire.models import Match, match, signing_names
 from simulator.wire.parse import MalformedError, parse
@@ -47,7 +49,7 @@ class Application:
     def __init__(self, world: World, fresh: Callable[[World], None]) -> None:
         self.world = world
         self._fresh = fresh
-        self._moto = WSGIMiddleware(moto_app(), workers=8)
+        self._moto = writes_in_turn(WSGIMiddleware(moto_app(), workers=8))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -76,7 +78,7 @@ class Application:
         key, region, signed_for = _credential(headers, query)
         service = signing_names().get(signed_for)
         if service is None:
-            await self._pass_on(scope, body, signed_for or "s3", send)
+            await self._pass_on(scope, body, signed_for or "s3", send, headers, key, region)
             return
         response = await self._aws(service, scope["method"], raw_path, query, headers, body, key, region)
         await self._answer(send, response)
@@ -109,6 +111,8 @@ class Application:
             account = account_of(key)
             self._admit(rule, service, name, account, region)
             parameters = _parameters(found, query, headers, body)
+            if world.enforce_callers:
+                guard.wireless(key, account, region, name, parameters, partial(world.tags, service, account, region))
             answer = self._handle(found, parameters, account, region, rule)
             response, error_code = serialise(found.operation, answer), None
         except ModelledError as error:
@@ -148,7 +152,9 @@ class Application:
         stale = rule is not None and rule.effect == "staleRead"
         return handler(Request(found.service, found.operation.name, parameters, account, region, stale))
 
-    async def _pass_on(self, scope: Scope, body: bytes, service: str, send: Send) -> None:
+    async def _pass_on(
+        self, scope: Scope, body: bytes, service: str, send: Send, headers: dict[str, str], key: str, region: str
+    ) -> None:
         """S3, IAM and STS by moto, under the same faults and in the same log."""
         name = operation_of(service, scope["method"], scope["path"], scope["query_string"].decode(), body)
         rule = self.world.faults.hit(service, name)
@@ -161,7 +167,15 @@ class Application:
                 text = f"<Error><Code>{code}</Code><Message>{rule.effect}</Message></Error>"
             await self._answer(send, (status, {"content-type": "text/xml"}, text.encode()))
             return
-        status = 0
+        early = guard.answered(service, name, body)
+        if self.world.enforce_callers:
+            query = scope["query_string"].decode()
+            early = guard.passed_on(service, name, scope["path"], query, headers, body, key, region) or early
+        if early is not None:
+            self.world.log(service, name, {}, early[0], None, None)
+            await self._answer(send, early)
+            return
+        dropped = rule is not None and rule.effect == "timeoutAfterCommit"
         sent = False
 
         async def receive() -> MutableMapping[str, Any]:
@@ -172,15 +186,16 @@ class Application:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def relay(event: MutableMapping[str, Any]) -> None:
-            nonlocal status
             if event["type"] == "http.response.start":
-                status = event["status"]
-            if rule is None or rule.effect != "timeoutAfterCommit":
+                status = 0 if dropped else event["status"]
+                self.world.log(service, name, {}, status, None, rule.effect if rule else None)
+                date = format_datetime(self.world.clock.now(), usegmt=True).encode()
+                event["headers"] = [*((k, v) for k, v in event["headers"] if k.lower() != b"date"), (b"date", date)]
+            if not dropped:
                 await send(event)
 
         await self._moto(scope, receive, relay)
-        self.world.log(service, name, {}, status, None, rule.effect if rule else None)
-        if rule is not None and rule.effect == "timeoutAfterCommit":
+        if dropped:
             raise Dropped
 
     async def _answer(self, send: Send, response: Response) -> None:

@@ -49,6 +49,12 @@ def account_of(access_key: str) -> str:
     return str(get_account_id_from(access_key))
 
 
+def has_object(bucket: str, key: str) -> bool:
+    """Whether S3 holds an object under a key."""
+    owner = s3_backends.bucket_accounts.get(bucket)
+    return owner is not None and key in s3_backends[owner[1]][owner[0]].get_bucket(bucket).keys
+
+
 def reset_moto() -> None:
     """Forget every bucket, role and session."""
     for backend in (*_backends(s3_backends), *_backends(iam_backends), *_backends(sts_backends)):

@@ -40,7 +40,7 @@ def answer(world: World, method: str, path: str, body: bytes, reset: Callable[[]
     if method == "POST" and name in writes:
         try:
             writes[name]()
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             return _json(400, {"error": str(error)})
         return _json(200, {"now": world.clock.now().isoformat()})
     known = ", ".join([*(f"GET {PREFIX}{n}" for n in reads), *(f"POST {PREFIX}{n}" for n in writes)])

@@ -15,22 +15,20 @@ a limit of the simulator, not an answer of the service.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moto.iam.models import ManagedPolicy, Role, iam_backends
+from moto.iam.models import Role
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
 from simulator.iam_patterns import ContextValue
-from simulator.iam_policy import Decision, Document, Request, evaluate, may_assume
+from simulator.iam_policy import Decision, Request, evaluate, may_assume
 from simulator.iotwireless.images_port import ImageUnavailableError
+from simulator.moto_roles import MotoIamError, boundary_of, document, policies_of, role_of
 
 MAX_IMAGE_BYTES = 1_000_000
 
 _URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<key>.{1,1024})", re.DOTALL)
-_ROLE = re.compile(r"arn:(?P<partition>aws(-cn|-us-gov)?):iam::(?P<account>\d{12}):role/(?:.*/)?(?P<name>[^/]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +51,22 @@ class MotoImages:
         place = _URI.fullmatch(uri)
         if place is None:
             raise ImageUnavailableError(f"the image URI {uri!r} is not s3://bucket/key")
-        role = _role(role_arn)
+        try:
+            return self._read(role_of(role_arn), place["bucket"], place["key"], region, sends_source)
+        except MotoIamError as error:
+            raise ImageUnavailableError(str(error)) from error
+
+    def _read(self, role: Role, bucket_name: str, key: str, region: str, sends_source: bool) -> bytes:
         self._assume(role, region, sends_source)
-        bucket = _bucket(place["bucket"])
+        bucket = _bucket(bucket_name)
         if bucket.region_name != region:
             raise ImageUnavailableError(
                 f"bucket {bucket.name} is in {bucket.region_name}, the task in {region}; they must be the same Region"
             )
-        self._permit(role, bucket, place["key"], region)
-        found = bucket.keys.get(place["key"])
+        self._permit(role, bucket, key, region)
+        found = bucket.keys.get(key)
         if not isinstance(found, FakeKey):
-            raise ImageUnavailableError(f"bucket {bucket.name} holds no object {place['key']!r}")
+            raise ImageUnavailableError(f"bucket {bucket.name} holds no object {key!r}")
         image = bytes(found.value)
         if len(image) > self.max_bytes:
             raise ImageUnavailableError(f"the image has {len(image)} bytes, the service takes {self.max_bytes}")
@@ -75,7 +78,7 @@ class MotoImages:
         if sends_source and self.sends_source:
             context["aws:SourceAccount"] = role.account_id
             context["aws:SourceArn"] = f"arn:{role.partition}:{service}:{region}:{role.account_id}:{self.source}"
-        trust = _document(role.assume_role_policy_document, f"the trust policy of role {role.name}")
+        trust = document(role.assume_role_policy_document, f"the trust policy of role {role.name}")
         decision = may_assume(trust, self.service_principal, context, role_arn=role.arn)
         if decision is not Decision.ALLOWED:
             raise ImageUnavailableError(
@@ -91,8 +94,8 @@ class MotoImages:
             context={"aws:SecureTransport": "true", "aws:PrincipalArn": role.arn, "aws:RequestedRegion": region},
             resource_account=bucket.account_id,
         )
-        bucket_policies = [_document(bucket.policy, f"the policy of bucket {bucket.name}")] if bucket.policy else []
-        decision = evaluate(_policies(role), bucket_policies, request, boundaries=_boundary(role))
+        bucket_policies = [document(bucket.policy, f"the policy of bucket {bucket.name}")] if bucket.policy else []
+        decision = evaluate(policies_of(role), bucket_policies, request, boundaries=boundary_of(role))
         if decision is not Decision.ALLOWED:
             raise ImageUnavailableError(f"role {role.arn} may not read {resource}: {_said(decision)} for s3:GetObject")
 
@@ -101,51 +104,9 @@ def _said(decision: Decision) -> str:
     return "there is an explicit Deny" if decision is Decision.EXPLICIT_DENY else "there is no Allow"
 
 
-def _role(arn: str) -> Role:
-    parts = _ROLE.fullmatch(arn)
-    if parts is None:
-        raise ImageUnavailableError(f"{arn!r} is not the ARN of a role")
-    for role in iam_backends[parts["account"]][parts["partition"]].get_roles():
-        if role.arn == arn:
-            return role
-    raise ImageUnavailableError(f"role {arn} does not exist")
-
-
 def _bucket(name: str) -> FakeBucket:
     owner = s3_backends.bucket_accounts.get(name)
     if owner is None:
         raise ImageUnavailableError(f"bucket {name} does not exist")
     partition, account = owner
     return s3_backends[account][partition].get_bucket(name)
-
-
-def _policies(role: Role) -> Sequence[Document]:
-    inline = [_document(text, f"policy {name} of role {role.name}") for name, text in role.policies.items()]
-    return [*inline, *(_managed(policy) for policy in role.managed_policies.values())]
-
-
-def _boundary(role: Role) -> Sequence[Document]:
-    arn = role.permissions_boundary_arn
-    if not arn:
-        return ()
-    policy = iam_backends[role.account_id][role.partition].managed_policies.get(arn)
-    if policy is None:
-        raise ImageUnavailableError(f"role {role.name} has the permissions boundary {arn}, which does not exist")
-    return [_managed(policy)]
-
-
-def _managed(policy: ManagedPolicy) -> Document:
-    for version in policy.versions:
-        if version.version_id == policy.default_version_id:
-            return _document(version.document, f"policy {policy.arn}")
-    raise ImageUnavailableError(f"policy {policy.arn} has no default version {policy.default_version_id}")
-
-
-def _document(text: str | bytes, what: str) -> Document:
-    try:
-        parsed: object = json.loads(text)
-    except ValueError as error:
-        raise ImageUnavailableError(f"{what} is not JSON") from error
-    if not isinstance(parsed, dict):
-        raise ImageUnavailableError(f"{what} is not a JSON object")
-    return parsed

@@ -28,6 +28,7 @@ def application(seed: int = 0, clock: Clock | None = None) -> Application:
         again = build_world(world.clock, world.seed)
         world.services = again.services
         world.faults, world.quotas, world.requests = again.faults, again.quotas, again.requests
+        world.enforce_callers = again.enforce_callers
 
     return Application(first, fresh)
 

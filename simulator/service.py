@@ -53,6 +53,10 @@ class Service(Protocol):
         """State as JSON, for people and tests."""
         ...
 
+    def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
+        """The tags of a resource, none when it is not there: what IAM's conditions ask for."""
+        ...
+
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
         """Add devices and groups; ValueError tells what is wrong with them."""
         ...

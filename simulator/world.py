@@ -15,6 +15,7 @@ from simulator.quotas import Quotas
 from simulator.service import Service
 
 CALLS_PER_SECOND = "callsPerSecond"
+ENFORCE_CALLERS = "enforceCallers"
 
 
 @dataclass
@@ -27,6 +28,7 @@ class World:
     faults: Faults = field(default_factory=Faults)
     quotas: Quotas = field(default_factory=Quotas)
     requests: list[dict[str, object]] = field(default_factory=list)
+    enforce_callers: bool = False
 
     def advance(self) -> None:
         """Bring every service up to the clock."""
@@ -50,6 +52,10 @@ class World:
             }
         )
 
+    def tags(self, service: str, account: str, region: str, arn: str) -> dict[str, str]:
+        """The tags of a resource, none when it is not there."""
+        return self.services[service].tags(account, region, arn) if service in self.services else {}
+
     def snapshot(self) -> dict[str, object]:
         """The whole state as JSON."""
         states = {name: service.snapshot() for name, service in self.services.items()}
@@ -57,7 +63,10 @@ class World:
 
     def settings(self) -> dict[str, object]:
         """Every switch as it stands."""
-        found: dict[str, object] = {CALLS_PER_SECOND: self.quotas.calls_per_second}
+        found: dict[str, object] = {
+            CALLS_PER_SECOND: self.quotas.calls_per_second,
+            ENFORCE_CALLERS: self.enforce_callers,
+        }
         for service in self.services.values():
             found |= service.settings
         return found
@@ -68,6 +77,9 @@ class World:
         rate = rest.pop(CALLS_PER_SECOND, None)
         if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or rate < 0):
             raise ValueError(f"{CALLS_PER_SECOND} must be a number, 0 for no limit")
+        enforce = rest.pop(ENFORCE_CALLERS, None)
+        if enforce is not None and not isinstance(enforce, bool):
+            raise ValueError(f"{ENFORCE_CALLERS} is true or false: whether IAM judges who calls")
         known = {name for service in self.services.values() for name in service.settings}
         unknown = sorted(set(rest) - known)
         if unknown:
@@ -76,6 +88,8 @@ class World:
             mine = {name: value for name, value in rest.items() if name in service.settings}
             if mine:
                 service.apply_settings(mine)
+        if enforce is not None:
+            self.enforce_callers = enforce
         if isinstance(rate, int | float):
             self.quotas.calls_per_second = float(rate)
 

@@ -74,6 +74,9 @@ def _check_device(device: Mapping[str, object]) -> None:
     if not isinstance(caps, dict):
         raise ValueError(f"caps of {device['devEui']} must be an object")  # noqa: TRY004 - answered with HTTP 400
     _known("device's caps", caps, _CAPS)
+    for name, value in caps.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{name} of {device['devEui']} is a whole number, not {value!r}")  # noqa: TRY004 - as above
 
 
 def _check_members(store: Store, devices: list[Mapping[str, object]], groups: list[Mapping[str, object]]) -> None:

@@ -59,6 +59,10 @@ class IotWireless:
         """Add devices and groups; ValueError tells what is wrong with them."""
         fleet.load(self._stores, given, self._clock.now())
 
+    def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
+        """The tags of a resource, none when it is not there."""
+        return dict(self._stores.at(account, region).tags.get(arn, {}))
+
     def snapshot(self) -> dict[str, object]:
         """State as JSON: per account and Region, tasks with logs and device statuses, groups with their counts."""
         return {f"{account}/{region}": self._store(s) for (account, region), s in self._stores.all.items()}

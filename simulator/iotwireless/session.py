@@ -7,6 +7,9 @@
    that carries it (the rule is not published; this is the cautious reading).
 4. The session's timeout is a power of two of seconds (TS005); it says nothing about success.
 5. A device already held by another task takes no part (FuotaDeviceStatus, added to the SDK in June 2024).
+6. Whether deleting a task stops its transmission is a switch; if not, it goes on air to its end, and a device that
+   heard it has the image although no task tells so.
+7. A multicast session ends with its timeout (developer guide, multicast status), a FUOTA session's with the task's end.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from simulator.iotwireless.images_port import Images, ImageUnavailableError
 from simulator.iotwireless.labels import forget
 from simulator.iotwireless.reception import CONFLICT, NO_ANSWER, SUCCESS, Session, outcome, refusal
 from simulator.iotwireless.settings import Settings
-from simulator.iotwireless.state import DELETING, DONE, IN_SESSION, WAITING, Store, Stores, Task
+from simulator.iotwireless.state import DELETING, DONE, IN_SESSION, WAITING, Group, Store, Stores, Task
 
 SETUP_SECONDS = 60
 MIN_TIMEOUT_SECONDS = 64
@@ -58,7 +61,7 @@ class Sessions:
             return
         try:
             image = self._image(store, task)
-            session, interval = self._session(task, len(image))
+            session, interval = self._session(store, task, len(image))
         except (ImageUnavailableError, UnsupportedPolicyError, LorawanError) as error:
             task.log.append(f"{start.isoformat()} ERROR {error}")
             task.status, task.session_end = DONE, start
@@ -73,7 +76,8 @@ class Sessions:
             if g in store.groups
             for k in ready_devices(store, store.groups[g], self._settings, start)
         }
-        digest = hashlib.sha256(image).hexdigest()
+        task.image_sha256 = hashlib.sha256(image).hexdigest()
+        store.on_air[task.id] = task
         for key in self._members(store, task):
             device = store.devices.get(key)
             if device is None or (task.groups and key not in ready):
@@ -84,15 +88,13 @@ class Sessions:
                 task.outcomes[key] = outcome(device, session, f"{self._seed}/{task.id}/{device.dev_eui or key}")
                 refused = None if device.behaviour == "silent" else refusal(device, session)
                 task.statuses[key] = refused or NO_ANSWER
-                if task.outcomes[key] == SUCCESS:
-                    device.image_sha256 = digest
         self._open_groups(store, task, session, seconds)
 
     def _image(self, store: Store, task: Task) -> bytes:
         role, uri = self._text(task, "FirmwareUpdateRole"), self._text(task, "FirmwareUpdateImage")
         return self._images.read(role, uri, store.region, sends_source=self._settings["sourceConditions"] is True)
 
-    def _session(self, task: Task, image_bytes: int) -> tuple[Session, float]:
+    def _session(self, store: Store, task: Task, image_bytes: int) -> tuple[Session, float]:
         """What goes on air, and the seconds between two fragments."""
         given = task.parameters
         size, interval = given.get("FragmentSizeBytes"), given.get("FragmentIntervalMS")
@@ -106,8 +108,8 @@ class Sessions:
         parity = parity_count(fragments, percent if isinstance(percent, int) else 0, Rounding.CEIL)
         if fragments + parity > MAX_COUNTER:
             raise LorawanError(f"{fragments} + {parity} fragments do not fit the 14-bit counter")
-        if task.rf_region:
-            region(task.rf_region).slowest_rate_for(size)
+        for name in {task.rf_region, *(store.groups[g].rf_region for g in task.groups if g in store.groups)} - {""}:
+            region(name).slowest_rate_for(size)
         return Session(fragments, parity, size), seconds
 
     def _open_groups(self, store: Store, task: Task, session: Session, seconds: float) -> None:
@@ -131,25 +133,39 @@ class Sessions:
         return list(dict.fromkeys((*task.devices, *grouped)))
 
     def _held(self, store: Store, task: Task, key: str) -> bool:
-        holding = (IN_SESSION, DONE) if self._settings["doneHoldsDevices"] else (IN_SESSION,)
-        return any(
-            other.status in holding and other.outcomes.get(key) not in (None, CONFLICT)
-            for other in store.tasks.values()
-            if other.id != task.id
-        )
+        holding = dict(store.on_air)
+        if self._settings["doneHoldsDevices"]:
+            holding |= {t.id: t for t in store.tasks.values() if t.status == DONE}
+        return any(o.outcomes.get(key) not in (None, CONFLICT) for o in holding.values() if o.id != task.id)
 
     def _finish(self, store: Store, now: datetime) -> None:
-        for task in store.tasks.values():
-            if task.status == IN_SESSION and task.session_end is not None and task.session_end <= now:
-                store.remember(task.id)
-                task.status = DONE
-                task.statuses |= task.outcomes
-                task.log.append(f"{task.session_end.isoformat()} INFO session ended")
-                self._close_groups(store, task)
+        for task in list(store.on_air.values()):
+            stopped = task.status == DELETING and self._settings["deleteStopsSession"] is True
+            if task.session_end is None or (task.session_end > now and not stopped):
+                continue
+            del store.on_air[task.id]
+            self._close_groups(store, task)
+            if not stopped:
+                self._report(store, task, task.session_end)
+        for group in store.groups.values():
+            if _over(group, now) and not any(group.id in t.groups for t in store.on_air.values()):
+                group.session = None
+
+    def _report(self, store: Store, task: Task, end: datetime) -> None:
+        """The transmission came to its end: what the devices made of it shows."""
+        for key, result in task.outcomes.items():
+            device = store.devices.get(key)
+            if device is not None and result == SUCCESS:
+                device.image_sha256 = task.image_sha256
+        if task.id in store.tasks:
+            store.remember(task.id)
+            task.status = DONE if task.status == IN_SESSION else task.status
+            task.statuses |= task.outcomes
+            task.log.append(f"{end.isoformat()} INFO session ended")
 
     def _close_groups(self, store: Store, task: Task) -> None:
         for key in task.groups:
-            if key in store.groups:
+            if key in store.groups and not any(key in other.groups for other in store.on_air.values()):
                 store.groups[key].session = None
 
     def _remove(self, store: Store, now: datetime) -> None:
@@ -159,8 +175,13 @@ class Sessions:
                 store.before.pop(task.id, None)
                 del store.tasks[task.id]
                 forget(store, task.arn)
-                self._close_groups(store, task)
 
     @staticmethod
     def _text(task: Task, name: str) -> str:
         return str(task.parameters.get(name, ""))
+
+
+def _over(group: Group, now: datetime) -> bool:
+    """Whether a group's session has come to its timeout (rule 7)."""
+    start, timeout = (group.session or {}).get("SessionStartTime"), (group.session or {}).get("SessionTimeout")
+    return isinstance(start, datetime) and isinstance(timeout, int) and start + timedelta(seconds=timeout) <= now

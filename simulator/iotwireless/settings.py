@@ -76,7 +76,7 @@ class Settings:
             if switch is None:
                 raise ValueError(f"unknown setting {name}; there are {', '.join(SWITCHES)}")
             if isinstance(switch.choices, tuple):
-                if value not in switch.choices:
+                if not any(type(value) is type(choice) and value == choice for choice in switch.choices):
                     raise ValueError(f"{name} is one of {', '.join(map(str, switch.choices))}: {switch.about}")
             elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise ValueError(f"{name} is a number, not below 0: {switch.about}")

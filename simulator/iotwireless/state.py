@@ -37,6 +37,7 @@ class Task:
     groups: list[str] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
+    image_sha256: str = ""
     log: list[str] = field(default_factory=list)
 
     @property
@@ -98,7 +99,7 @@ class Profile:
 
 @dataclass
 class Store:
-    """One account's Region."""
+    """One account's Region; `on_air` holds the tasks whose fragments are being sent, deleted ones too."""
 
     account: str
     region: str
@@ -106,6 +107,7 @@ class Store:
     lags: Callable[[datetime], bool]
     now: Callable[[], datetime]
     tasks: dict[str, Task] = field(default_factory=dict)
+    on_air: dict[str, Task] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)

@@ -123,6 +123,7 @@ class Tasks:
         lorawan = given.get("LoRaWAN")
         if isinstance(lorawan, dict):
             self._same_region(store, task, str(lorawan.get("RfRegion", "")))
+            given["LoRaWAN"] = lorawan or task.parameters.get("LoRaWAN", {})
         task.parameters |= given
         return {}
 

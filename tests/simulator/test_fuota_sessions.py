@@ -1,0 +1,183 @@
+"""FUOTA sessions by unmodified boto3: time passes on the simulator's clock, and devices tell what they heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.simulator.stage import ACCOUNT, ASSUME, BUCKET, IMAGE, KEY, READ, REGION, Stage, policy
+
+DEVICE = {"devEui": "70b3d57ed0000001", "id": "d1"}
+FRAGMENTS, SETUP = 22, 60  # fragments of 48 bytes in IMAGE, seconds of set-up
+
+
+def single(stage: Stage, image: bytes = IMAGE, device: dict[str, Any] | None = None, **task: Any) -> str:
+    """A started task with one device."""
+    stage.provision(image)
+    stage.fleet({**DEVICE, **(device or {})})
+    made = stage.task(**task)
+    stage.add(made, "d1")
+    stage.start(made)
+    return made
+
+
+def log(stage: Stage, task: str) -> str:
+    """The task's log, as GET /_simulator/state shows it."""
+    return "\n".join(next(t for t in stage.state()["tasks"] if t["id"] == task)["log"])
+
+
+def test_a_task_waits_is_in_session_and_is_done_by_the_clock(stage: Stage) -> None:
+    task = single(stage, FragmentIntervalMS=3000, RedundancyPercent=50)
+    stage.advance(1799)
+    assert stage.status(task) == "FuotaSession_Waiting"
+    stage.advance(1)
+    assert stage.status(task) == "In_FuotaSession"
+    assert stage.device_statuses(task) == {"d1": "Initial"}
+    stage.advance(SETUP + (FRAGMENTS + FRAGMENTS // 2) * 3 - 1)
+    assert stage.status(task) == "In_FuotaSession"
+    stage.advance(1)
+    assert stage.status(task) == "FuotaDone"
+    assert stage.device_statuses(task) == {"d1": "Successful"}
+    assert stage.s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == IMAGE
+
+
+def test_a_leap_of_the_clock_goes_through_every_state_in_between(stage: Stage) -> None:
+    task = single(stage)
+    stage.advance(86400)
+    assert stage.status(task) == "FuotaDone"
+    assert stage.device_statuses(task) == {"d1": "Successful"}
+    assert [line.split()[1] for line in log(stage, task).splitlines()] == ["INFO", "INFO"]
+
+
+def test_two_tasks_after_one_another_do_not_conflict_in_one_leap_of_the_clock(stage: Stage) -> None:
+    stage.provision()
+    stage.fleet(DEVICE)
+    tasks = [stage.task(), stage.task()]
+    for hours, task in enumerate(tasks, 1):
+        stage.add(task, "d1")
+        stage.start(task, timedelta(hours=hours))
+    stage.advance(86400)
+    assert [stage.device_statuses(t) for t in tasks] == [{"d1": "Successful"}] * 2
+
+
+def test_a_single_device_gets_fragments_of_the_size_the_service_chooses(stage: Stage) -> None:
+    stage.settings(unicastFragmentBytes=64, unicastIntervalSeconds=5)
+    task = single(stage, FragmentSizeBytes=112)
+    stage.advance(1800 + 60 + 16 * 5 - 1)
+    assert stage.status(task) == "In_FuotaSession"
+    stage.advance(1)
+    assert stage.status(task) == "FuotaDone"
+
+
+def _no_role(stage: Stage) -> None:
+    stage.iam.delete_role_policy(RoleName="updater", PolicyName="read")
+    stage.iam.delete_role(RoleName="updater")
+
+
+def _distrust(stage: Stage) -> None:
+    other = {**ASSUME, "Principal": {"Service": "iot.amazonaws.com"}}
+    stage.iam.update_assume_role_policy(RoleName="updater", PolicyDocument=policy(other))
+
+
+def _forbid(stage: Stage) -> None:
+    stage.iam.delete_role_policy(RoleName="updater", PolicyName="read")
+
+
+def _permit_list_only(stage: Stage) -> None:
+    listing = {**READ, "Action": "s3:ListBucket"}
+    stage.iam.put_role_policy(RoleName="updater", PolicyName="read", PolicyDocument=policy(listing))
+
+
+def _no_image(stage: Stage) -> None:
+    stage.s3.delete_object(Bucket=BUCKET, Key=KEY)
+
+
+def _no_bucket(stage: Stage) -> None:
+    _no_image(stage)
+    stage.s3.delete_bucket(Bucket=BUCKET)
+
+
+def _empty(stage: Stage) -> None:
+    stage.s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"")
+
+
+def _too_big(stage: Stage) -> None:
+    stage.s3.put_object(Bucket=BUCKET, Key=KEY, Body=bytes(1_000_001))
+
+
+def _elsewhere(stage: Stage) -> None:
+    _no_bucket(stage)
+    far = stage.client("s3", region="us-west-2")
+    far.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    far.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE)
+
+
+BROKEN: list[tuple[Callable[[Stage], None], str]] = [
+    (_no_role, "does not exist"),
+    (_distrust, "may not assume role"),
+    (_forbid, "may not read"),
+    (_permit_list_only, "may not read"),
+    (_no_image, "holds no object"),
+    (_no_bucket, f"bucket {BUCKET} does not exist"),
+    (_empty, "must be at least 1 byte"),
+    (_too_big, "the image has 1000001 bytes, the service takes 1000000"),
+    (_elsewhere, "they must be the same Region"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "why"), BROKEN, ids=lambda v: getattr(v, "__name__", None))
+def test_a_wrong_role_or_image_shows_only_as_done_with_failed_devices(
+    stage: Stage, breaks: Callable[[Stage], None], why: str
+) -> None:
+    task = single(stage)
+    breaks(stage)
+    stage.advance(1799)
+    assert stage.status(task) == "FuotaSession_Waiting"
+    stage.advance(1)
+    assert stage.status(task) == "FuotaDone"
+    assert stage.device_statuses(task) == {"d1": "Initial"}
+    assert "ERROR" in log(stage, task)
+    assert why in log(stage, task)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"FirmwareUpdateImage": "http://elsewhere/probe.bin"}, "is not s3://bucket/key"),
+        ({"FirmwareUpdateImage": f"s3://{BUCKET}/other.bin"}, "holds no object"),
+        ({"FirmwareUpdateRole": "updater"}, "is not the ARN of a role"),
+        ({"FirmwareUpdateRole": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "does not exist"),
+    ],
+)
+def test_a_task_is_made_and_started_whatever_its_image_and_role(stage: Stage, given: dict[str, str], why: str) -> None:
+    task = single(stage, **given)
+    assert stage.status(task) == "FuotaSession_Waiting"
+    stage.advance(1800)
+    assert stage.status(task) == "FuotaDone"
+    assert why in log(stage, task)
+
+
+def test_the_image_is_read_when_the_session_starts_and_not_later(stage: Stage) -> None:
+    task = single(stage)
+    stage.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE * 2)
+    stage.advance(1800)
+    assert "fragments=43" in log(stage, task)
+    _no_image(stage)
+    stage.advance(7200)
+    assert stage.device_statuses(task) == {"d1": "Successful"}
+
+
+@pytest.mark.parametrize(("sends", "status"), [(True, "Successful"), (False, "Initial")])
+def test_a_confused_deputy_condition_is_met_as_the_switch_says(stage: Stage, sends: bool, status: str) -> None:
+    stage.settings(sourceConditions=sends)
+    task = single(stage)
+    condition = {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:iotwireless:{REGION}:{ACCOUNT}:FuotaTask/*"},
+    }
+    stage.iam.update_assume_role_policy(RoleName="updater", PolicyDocument=policy({**ASSUME, "Condition": condition}))
+    stage.advance(7200)
+    assert stage.device_statuses(task) == {"d1": status}
