@@ -1,0 +1,21 @@
+"""The program Pulumi runs: read the stack's settings, compose, put out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # Pulumi runs this folder: `infra` is its parent's
+
+from infra.configuration import read
+from infra.program import stack
+from infra.settings import SettingsError
+
+try:
+    declared = read()
+except SettingsError as error:
+    raise SystemExit(f"otactl: {error}") from None
+for name, value in stack(declared).items():
+    pulumi.export(name, value)

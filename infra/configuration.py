@@ -1,0 +1,34 @@
+"""Reads a stack's configuration as Pulumi hands it over, with every key it has, so that a misspelt one is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+
+from infra.settings import Settings, SettingsError, settings
+
+OBJECTS = ("channels", "access", "options")
+
+
+def read() -> Settings:
+    """The settings of the current stack; SettingsError for the first that is wrong."""
+    raw = {**get_config_env(), **CONFIG.get()}
+    stack = pulumi.get_stack()
+    given: dict[str, object] = {}
+    for key, value in raw.items():
+        namespace, _, name = key.partition(":")
+        if namespace == "otactl":
+            given[name] = _value(name, value, stack)
+    return settings(given, region=raw.get("aws:region"), stack=stack)
+
+
+def _value(name: str, value: object, stack: str) -> object:
+    """Pulumi hands every value over as text; what is an object or a list is JSON."""
+    if name not in OBJECTS or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise SettingsError(f"Pulumi.{stack}.yaml: otactl:{name} is not an object or a list") from error

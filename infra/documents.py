@@ -1,0 +1,229 @@
+"""The policy documents, as plain data: built from names alone, so a preview shows every ARN and a test reads them all.
+
+1. No wildcard stands in an action; a resource's wildcard stands only for ids the service gives out.
+2. Every list of actions is sorted by what it is for, and a test removes each one to see something fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.settings import Channel, Github, Settings
+
+Statement = Mapping[str, object]
+Document = Mapping[str, object]
+
+IOT_WIRELESS, IOT = "iotwireless.amazonaws.com", "iot.amazonaws.com"
+GITHUB_ISSUER = "token.actions.githubusercontent.com"
+
+# What the controller's call list needs (tests hold the two equal). Reads first.
+TASK_READS = ("GetFuotaTask", "ListMulticastGroupsByFuotaTask", "ListTagsForResource")
+ACCOUNT_READS = ("ListFuotaTasks", "ListWirelessDevices")
+BUCKET_READS = ("GetBucketLocation", "GetBucketPolicy", "GetBucketVersioning", "ListBucket")
+ROLE_READS = ("GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies", "SimulatePrincipalPolicy")
+POLICY_READS = ("GetPolicy", "GetPolicyVersion")
+TASK_WRITES = (
+    "DeleteFuotaTask",
+    "StartFuotaTask",
+    "UntagResource",
+    "UpdateFuotaTask",
+)
+# Each of these is asked for on the task and on the member.
+MEMBER_WRITES = {
+    "MulticastGroup": ("AssociateMulticastGroupWithFuotaTask", "DisassociateMulticastGroupFromFuotaTask"),
+    "WirelessDevice": ("AssociateWirelessDeviceWithFuotaTask", "DisassociateWirelessDeviceFromFuotaTask"),
+}
+OWNER_TAG = "otactl:owner"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Every name and ARN of a stack, from its settings."""
+
+    settings: Settings
+
+    @property
+    def stem(self) -> str:
+        """What all names of the stack begin with."""
+        return f"{self.settings.owner}-{self.settings.stack}"
+
+    def update_role(self, channel: Channel) -> str:
+        """A channel's FirmwareUpdateRole."""
+        return f"{self.stem}-{channel.name}-firmware-update"
+
+    @property
+    def ota_role(self) -> str:
+        """The service role of AWS IoT OTA updates."""
+        return f"{self.stem}-ota-service"
+
+    @property
+    def controller_role(self) -> str:
+        """Who reconciles."""
+        return f"{self.stem}-controller"
+
+    @property
+    def planner_role(self) -> str:
+        """Who plans."""
+        return f"{self.stem}-planner"
+
+    def role_arn(self, name: str) -> str:
+        """A role's ARN."""
+        return f"arn:aws:iam::{self.settings.account}:role/{name}"
+
+    def wireless(self, kind: str) -> str:
+        """Every resource of a kind of AWS IoT Wireless."""
+        return f"arn:aws:iotwireless:{self.settings.region}:{self.settings.account}:{kind}/*"
+
+    def iot(self, rest: str) -> str:
+        """A resource of AWS IoT."""
+        return f"arn:aws:iot:{self.settings.region}:{self.settings.account}:{rest}"
+
+
+def bucket_arn(name: str) -> str:
+    """A bucket's ARN."""
+    return f"arn:aws:s3:::{name}"
+
+
+def images_arn(channel: Channel) -> str:
+    """Every image of a channel."""
+    return f"{bucket_arn(channel.bucket)}/{channel.prefix}*"
+
+
+def document(statements: Iterable[Statement]) -> Document:
+    """A policy document."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def allow(sid: str, actions: Sequence[str], resources: Sequence[str], **conditions: Mapping[str, object]) -> Statement:
+    """An Allow of an identity policy."""
+    said: dict[str, object] = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    return {**said, "Condition": conditions} if conditions else said
+
+
+def service_trust(settings: Settings, service: str, *, conditions: bool) -> Document:
+    """Let one AWS service assume the role; with the confused-deputy conditions where the service is known to send them.
+
+    AWS documents aws:SourceAccount and aws:SourceArn for AWS IoT, not for AWS IoT Wireless.
+    """
+    name = service.split(".")[0]
+    said: dict[str, object] = {
+        "Sid": "ServiceAssumes",
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    if conditions:
+        here = f"arn:aws:{name}:{settings.region}:{settings.account}:*"
+        said["Condition"] = {
+            "StringEquals": {"aws:SourceAccount": settings.account},
+            "ArnLike": {"aws:SourceArn": here},
+        }
+    return document([said])
+
+
+def people_trust(names: Names, provider: str, github_subjects: Sequence[str]) -> Document:
+    """Let the declared principals and a repository's workflows assume a role."""
+    statements: list[Statement] = []
+    settings = names.settings
+    if settings.principals:
+        statements.append(
+            {
+                "Sid": "PrincipalsAssume",
+                "Effect": "Allow",
+                "Principal": {"AWS": list(settings.principals)},
+                "Action": "sts:AssumeRole",
+            }
+        )
+    if provider:
+        statements.append(
+            {
+                "Sid": "GithubAssumes",
+                "Effect": "Allow",
+                "Principal": {"Federated": provider},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {
+                        f"{GITHUB_ISSUER}:aud": "sts.amazonaws.com",
+                        f"{GITHUB_ISSUER}:sub": list(github_subjects),
+                    }
+                },
+            }
+        )
+    if settings.options.schedule is not None:
+        statements.append(
+            {
+                "Sid": "ContainerAssumes",
+                "Effect": "Allow",
+                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:SourceAccount": settings.account}},
+            }
+        )
+    return document(statements)
+
+
+def apply_subject(github: Github) -> str:
+    """The subject of a workflow that may change things: a protected environment when one is named, else the branch."""
+    if github.environment:
+        return f"repo:{github.repository}:environment:{github.environment}"
+    return f"repo:{github.repository}:ref:refs/heads/{github.branch}"
+
+
+def plan_subjects(github: Github) -> tuple[str, ...]:
+    """The subjects of workflows that may look: pull requests, and whoever may change things."""
+    return (f"repo:{github.repository}:pull_request", apply_subject(github))
+
+
+def firmware_read(channel: Channel) -> Document:
+    """What AWS IoT Wireless does with a FirmwareUpdateRole: read an image, its version named or not."""
+    return document([allow("ReadImages", ["s3:GetObject", "s3:GetObjectVersion"], [images_arn(channel)])])
+
+
+def bucket_policy(channel: Channel) -> Document:
+    """TLS only; an image stands under its digest and is never overwritten.
+
+    Source: Amazon S3 user guide, "Enforce conditional writes": PutObject must carry If-None-Match; the parts of a
+    multipart upload cannot, so only operations that create an object are asked for it.
+    """
+    arn = bucket_arn(channel.bucket)
+    return document(
+        [
+            {
+                "Sid": "DenyPlainHttp",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+            {
+                "Sid": "DenyOverwritingImages",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:PutObject",
+                "Resource": [f"{arn}/{channel.prefix}*/sha256/*"],
+                "Condition": {
+                    "Null": {"s3:if-none-match": "true"},
+                    "Bool": {"s3:ObjectCreationOperation": "true"},
+                },
+            },
+        ]
+    )
+
+
+def journal_policy(bucket: str) -> Document:
+    """TLS only for the journal."""
+    arn = bucket_arn(bucket)
+    return document(
+        [
+            {
+                "Sid": "DenyPlainHttp",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ]
+    )

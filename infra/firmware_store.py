@@ -1,0 +1,189 @@
+"""A channel's bucket: versioned, encrypted, private, TLS only, nothing overwritten, nothing lost by a destroy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.documents import Document, Names, allow, bucket_policy, document, journal_policy
+from infra.settings import Channel
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirmwareStoreArgs:
+    """What a store is made of."""
+
+    names: Names
+    channel: Channel
+
+
+class FirmwareStore(pulumi.ComponentResource):
+    """An image bucket and everything that guards it; `bucket` is its name, `key_arn` its KMS key if it has one."""
+
+    bucket: pulumi.Output[str]
+    key_arn: pulumi.Output[str] | None
+
+    def __init__(self, name: str, args: FirmwareStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("otactl:infra:FirmwareStore", name, None, opts)
+        channel, settings = args.channel, args.names.settings
+        protect = settings.options.protect
+        key = _key(name, args, self, protect=protect) if channel.kms else None
+        self.key_arn = key.arn if key is not None else None
+        bucket = guarded_bucket(
+            name, channel.bucket, bucket_policy(channel), parent=self, protect=protect, key_arn=self.key_arn
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-lifecycle",
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="replaced-versions-and-broken-uploads",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=channel.noncurrent_days
+                    ),
+                    abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                        days_after_initiation=7
+                    ),
+                )
+            ],
+            opts=child,
+        )
+        if channel.access_logs:
+            aws.s3.BucketLogging(
+                f"{name}-logging",
+                bucket=bucket.id,
+                target_bucket=channel.access_logs,
+                target_prefix=f"{channel.bucket}/",
+                opts=child,
+            )
+        self.bucket = bucket.bucket
+        self.register_outputs({"bucket": self.bucket})
+
+
+def _key(name: str, args: FirmwareStoreArgs, parent: pulumi.Resource, *, protect: bool) -> aws.kms.Key:
+    """A key that the account's IAM governs and only S3 of this Region uses for the readers of the channel."""
+    names, settings = args.names, args.names.settings
+    readers = [names.role_arn(r) for r in (names.update_role(args.channel), names.controller_role, names.planner_role)]
+    return aws.kms.Key(
+        f"{name}-key",
+        description=f"otactl images of channel {args.channel.name}",
+        enable_key_rotation=True,
+        policy=json.dumps(
+            document(
+                [
+                    {
+                        "Sid": "AccountGoverns",
+                        "Effect": "Allow",
+                        "Principal": {"AWS": f"arn:aws:iam::{settings.account}:root"},
+                        "Action": "kms:*",
+                        "Resource": "*",
+                    },
+                    {
+                        # By condition, not by Principal: KMS refuses a policy that names a role not made yet.
+                        "Sid": "ReadersDecryptThroughS3",
+                        "Effect": "Allow",
+                        "Principal": {"AWS": "*"},
+                        "Action": "kms:Decrypt",
+                        "Resource": "*",
+                        "Condition": {
+                            "ArnEquals": {"aws:PrincipalArn": readers},
+                            "StringEquals": {"kms:ViaService": f"s3.{settings.region}.amazonaws.com"},
+                        },
+                    },
+                ]
+            )
+        ),
+        opts=pulumi.ResourceOptions(parent=parent, protect=protect),
+    )
+
+
+def guarded_bucket(
+    name: str,
+    bucket_name: str,
+    policy: Document,
+    *,
+    parent: pulumi.Resource,
+    protect: bool,
+    key_arn: pulumi.Output[str] | None = None,
+) -> aws.s3.Bucket:
+    """A private, versioned, encrypted bucket under a policy; a destroy of the stack stops at it."""
+    bucket = aws.s3.Bucket(
+        f"{name}-bucket",
+        bucket=bucket_name,
+        force_destroy=False,
+        opts=pulumi.ResourceOptions(parent=parent, protect=protect),
+    )
+    child = pulumi.ResourceOptions(parent=parent)
+    aws.s3.BucketVersioning(
+        f"{name}-versioning",
+        bucket=bucket.id,
+        versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+        opts=child,
+    )
+    default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+        sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
+    )
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        f"{name}-encryption",
+        bucket=bucket.id,
+        rules=[
+            aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                apply_server_side_encryption_by_default=default, bucket_key_enabled=key_arn is not None
+            )
+        ],
+        opts=child,
+    )
+    aws.s3.BucketOwnershipControls(
+        f"{name}-ownership",
+        bucket=bucket.id,
+        rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+        opts=child,
+    )
+    block = aws.s3.BucketPublicAccessBlock(
+        f"{name}-private",
+        bucket=bucket.id,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=child,
+    )
+    aws.s3.BucketPolicy(
+        f"{name}-policy",
+        bucket=bucket.id,
+        policy=json.dumps(policy),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[block]),
+    )
+    return bucket
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalStoreArgs:
+    """Where the journal lives."""
+
+    bucket: str
+    protect: bool
+
+
+class JournalStore(pulumi.ComponentResource):
+    """The journal's bucket, for runners without a disk; its versions are the journal's backup."""
+
+    bucket: pulumi.Output[str]
+
+    def __init__(self, name: str, args: JournalStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("otactl:infra:JournalStore", name, None, opts)
+        bucket = guarded_bucket(name, args.bucket, journal_policy(args.bucket), parent=self, protect=args.protect)
+        self.bucket = bucket.bucket
+        self.register_outputs({"bucket": self.bucket})
+
+
+def decrypt(key_arn: pulumi.Output[str], region: str) -> pulumi.Output[str]:
+    """The policy that lets a role read images under a KMS key, through S3 only."""
+    via = {"kms:ViaService": f"s3.{region}.amazonaws.com"}
+    return key_arn.apply(lambda arn: json.dumps(document([allow("Decrypt", ["kms:Decrypt"], [arn], StringEquals=via)])))

@@ -1,0 +1,132 @@
+"""What the controller, the planner and the service of AWS IoT OTA updates may do: exactly what they call.
+
+The owner mark scopes what changes a task: a task without it, or with another's, is not the controller's to touch.
+Source: AWS service authorization reference of IoT Wireless, IoT, S3, IAM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra.documents import (
+    ACCOUNT_READS,
+    BUCKET_READS,
+    IOT_WIRELESS,
+    MEMBER_WRITES,
+    OWNER_TAG,
+    POLICY_READS,
+    ROLE_READS,
+    TASK_READS,
+    TASK_WRITES,
+    Document,
+    Names,
+    Statement,
+    allow,
+    bucket_arn,
+    document,
+    images_arn,
+)
+
+
+def planner(names: Names) -> Document:
+    """`otactl plan` and nothing else."""
+    return document([*_reads(names), *_journal(names, writes=False)])
+
+
+def controller(names: Names) -> Document:
+    """`otactl reconcile`: what plan reads, and the calls that change a task."""
+    return document([*_reads(names), *_writes(names), *_journal(names, writes=True)])
+
+
+def _wireless(actions: Sequence[str]) -> list[str]:
+    return [f"iotwireless:{a}" for a in actions]
+
+
+def _reads(names: Names) -> list[Statement]:
+    settings = names.settings
+    roles = [names.role_arn(names.update_role(c)) for c in settings.channels]
+    buckets = [bucket_arn(c.bucket) for c in settings.channels]
+    return [
+        allow("ReadTasks", _wireless(TASK_READS), [names.wireless("FuotaTask")]),
+        # These take no resource, or filter by one in their parameters.
+        allow("ReadAccount", _wireless(ACCOUNT_READS), ["*"]),
+        allow("ReadGroups", ["iotwireless:GetMulticastGroup"], [names.wireless("MulticastGroup")]),
+        allow("ReadDevices", ["iotwireless:GetWirelessDevice"], [names.wireless("WirelessDevice")]),
+        # ListBucket tells an image that is gone (404) from one that is forbidden (403).
+        allow("CheckBuckets", [f"s3:{a}" for a in BUCKET_READS], buckets),
+        allow("CheckImages", ["s3:GetObject"], [images_arn(c) for c in settings.channels]),
+        allow("CheckRoles", [f"iam:{a}" for a in ROLE_READS], roles),
+        allow(
+            "CheckRolePolicies",
+            [f"iam:{a}" for a in POLICY_READS],
+            [f"arn:aws:iam::{settings.account}:policy/*", "arn:aws:iam::aws:policy/*"],
+        ),
+    ]
+
+
+def _writes(names: Names) -> list[Statement]:
+    settings = names.settings
+    tasks = names.wireless("FuotaTask")
+    ours = {f"aws:ResourceTag/{OWNER_TAG}": settings.owner}
+    marked = {f"aws:RequestTag/{OWNER_TAG}": settings.owner}
+    moves = [action for actions in MEMBER_WRITES.values() for action in actions]
+    return [
+        # A task that is not there yet has no ARN: the mark it will carry is what can be asked for.
+        allow("MakeOurTasks", ["iotwireless:CreateFuotaTask"], ["*"], StringEquals=marked),
+        allow("ChangeOurTasks", _wireless((*TASK_WRITES, *moves)), [tasks], StringEquals=ours),
+        allow("TagOurTasks", ["iotwireless:TagResource"], [tasks], StringEquals=ours),
+        # An owner mark stripped by hand is put back: the request carries it.
+        allow("MarkTasks", ["iotwireless:TagResource"], [tasks], StringEquals=marked),
+        *(
+            allow(f"Move{kind}s", _wireless(actions), [names.wireless(kind)]) for kind, actions in MEMBER_WRITES.items()
+        ),
+        allow(
+            "PassUpdateRoles",
+            ["iam:PassRole"],
+            [names.role_arn(names.update_role(c)) for c in settings.channels],
+            StringEquals={"iam:PassedToService": IOT_WIRELESS},
+        ),
+    ]
+
+
+def _journal(names: Names, *, writes: bool) -> list[Statement]:
+    bucket = names.settings.options.journal_bucket
+    if not bucket:
+        return []
+    actions = ["s3:GetObject", "s3:PutObject"] if writes else ["s3:GetObject"]
+    return [
+        allow("KeepJournal" if writes else "ReadJournal", actions, [f"{bucket_arn(bucket)}/*"]),
+        # Without it a missing object is answered 403, and a new journal could not be told from a forbidden one.
+        allow("ListJournal", ["s3:ListBucket"], [bucket_arn(bucket)]),
+    ]
+
+
+def ota_service(names: Names) -> Document:
+    """What AWS IoT does for an OTA update with its service role.
+
+    Source: managed policy AmazonFreeRTOSOTAUpdate v3, narrowed to our buckets and AFR_OTA-*; PassRole and GetRole on
+    itself, without which an update ends CREATE_FAILED.
+    """
+    settings = names.settings
+    buckets = [bucket_arn(c.bucket) for c in settings.channels]
+    objects = [images_arn(c) for c in settings.channels]
+    itself = names.role_arn(names.ota_role)
+    signer = f"arn:aws:signer:{settings.region}:{settings.account}:"
+    return document(
+        [
+            allow("ReadAndSignImages", ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], objects),
+            allow("FindImages", ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"], buckets),
+            allow(
+                "Sign",
+                ["signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob"],
+                [f"{signer}/signing-profiles/*", f"{signer}/signing-jobs/*"],
+            ),
+            allow("KeepJobs", ["iot:CreateJob", "iot:DeleteJob", "iot:DescribeJob"], _ota_targets(names)),
+            allow("KeepStreams", ["iot:CreateStream", "iot:DeleteStream"], [names.iot("stream/AFR_OTA*")]),
+            allow("PassItself", ["iam:GetRole", "iam:PassRole"], [itself]),
+        ]
+    )
+
+
+def _ota_targets(names: Names) -> list[str]:
+    return [names.iot("job/AFR_OTA*"), names.iot("thing/*"), names.iot("thinggroup/*")]

@@ -1,0 +1,149 @@
+"""The roles: what the services may do for us, and what otactl may do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import permissions
+from infra.documents import (
+    GITHUB_ISSUER,
+    IOT,
+    IOT_WIRELESS,
+    Document,
+    Names,
+    apply_subject,
+    firmware_read,
+    people_trust,
+    plan_subjects,
+    service_trust,
+)
+from infra.firmware_store import decrypt
+from infra.settings import Channel
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleArgs:
+    """A role in full: its name, who may assume it, what it may do, and the keys it decrypts with."""
+
+    name: str
+    description: str
+    trust: Document
+    policies: Mapping[str, Document]
+    keys: Sequence[tuple[str, pulumi.Output[str]]] = field(default=())
+    region: str = ""
+
+
+class _Role(pulumi.ComponentResource):
+    """An IAM role with its inline policies."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(self, kind: str, name: str, args: RoleArgs, opts: pulumi.ResourceOptions | None) -> None:
+        super().__init__(f"otactl:infra:{kind}", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            f"{name}-role",
+            name=args.name,
+            description=args.description,
+            assume_role_policy=json.dumps(args.trust),
+            max_session_duration=3600,
+            opts=child,
+        )
+        for title, policy in args.policies.items():
+            aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=json.dumps(policy), opts=child)
+        for title, key in args.keys:
+            policy = decrypt(key, args.region)
+            aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=policy, opts=child)
+        self.arn = role.arn
+        self.register_outputs({"arn": self.arn})
+
+
+class FirmwareUpdateRole(_Role):
+    """The role AWS IoT Wireless assumes at a session's start to read a channel's image."""
+
+    def __init__(
+        self, names: Names, channel: Channel, key: pulumi.Output[str] | None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        settings = names.settings
+        args = RoleArgs(
+            name=names.update_role(channel),
+            description=f"AWS IoT Wireless reads images of channel {channel.name}",
+            trust=service_trust(settings, IOT_WIRELESS, conditions=settings.options.source_conditions),
+            policies={"read-images": firmware_read(channel)},
+            keys=[("decrypt-images", key)] if key is not None else [],
+            region=settings.region,
+        )
+        super().__init__("FirmwareUpdateRole", f"{channel.name}-firmware-update", args, opts)
+
+
+class OtaServiceRole(_Role):
+    """The service role of AWS IoT OTA updates."""
+
+    def __init__(self, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
+        args = RoleArgs(
+            name=names.ota_role,
+            description="AWS IoT carries out OTA updates",
+            trust=service_trust(names.settings, IOT, conditions=True),
+            policies={"ota-updates": permissions.ota_service(names)},
+        )
+        super().__init__("OtaServiceRole", "ota-service", args, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorArgs:
+    """Who may act as otactl: the OIDC provider if there is one, and the channels' keys."""
+
+    names: Names
+    provider: str
+    keys: Sequence[tuple[str, pulumi.Output[str]]]
+
+
+class ControllerRole(_Role):
+    """`otactl reconcile`."""
+
+    def __init__(self, args: OperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        names, github = args.names, args.names.settings.github
+        subjects = [apply_subject(github)] if github is not None else []
+        role = RoleArgs(
+            name=names.controller_role,
+            description="otactl reconcile",
+            trust=people_trust(names, args.provider, subjects),
+            policies={"reconcile": permissions.controller(names)},
+            keys=args.keys,
+            region=names.settings.region,
+        )
+        super().__init__("ControllerRole", "controller", role, opts)
+
+
+class PlannerRole(_Role):
+    """`otactl plan` in pull requests."""
+
+    def __init__(self, args: OperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        names, github = args.names, args.names.settings.github
+        role = RoleArgs(
+            name=names.planner_role,
+            description="otactl plan",
+            trust=people_trust(names, args.provider, plan_subjects(github) if github is not None else ()),
+            policies={"plan": permissions.planner(names)},
+            keys=args.keys,
+            region=names.settings.region,
+        )
+        super().__init__("PlannerRole", "planner", role, opts)
+
+
+def github_provider(names: Names) -> tuple[str, list[pulumi.Resource]]:
+    """The ARN of GitHub's OIDC provider, made here unless the settings name one; empty without GitHub."""
+    github = names.settings.github
+    if github is None:
+        return "", []
+    if github.provider:
+        return github.provider, []
+    made = aws.iam.OpenIdConnectProvider(
+        "github", url=f"https://{GITHUB_ISSUER}", client_id_lists=["sts.amazonaws.com"]
+    )
+    return f"arn:aws:iam::{names.settings.account}:oidc-provider/{GITHUB_ISSUER}", [made]

@@ -1,0 +1,275 @@
+"""A stack's settings, typed: the first missing or wrong key ends the program with one line that names it and its file.
+
+Pure: what Pulumi read goes in as plain values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+# The Regions of AWS IoT Wireless in the SDK's endpoint data (a test compares them).
+IOT_WIRELESS_REGIONS = frozenset(
+    (
+        "ap-northeast-1",
+        "ap-southeast-2",
+        "eu-central-1",
+        "eu-west-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-west-2",
+    )
+)
+LOG_LEVELS = ("ERROR", "INFO", "DISABLED")
+
+_ACCOUNT = re.compile(r"\d{12}")
+_OWNER = re.compile(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?")
+_CHANNEL = re.compile(r"[a-z]([-a-z0-9]{0,18}[a-z0-9])?")
+_BUCKET = re.compile(r"(?!xn--|sthree-)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9]([a-z0-9-]{1,61})[a-z0-9](?<!-s3alias)")
+_PREFIX = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+_ARN = re.compile(r"arn:aws:iam::\d{12}:(root|role/.+|user/.+)")
+_PROVIDER = re.compile(r"arn:aws:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com")
+_TOPIC = re.compile(r"arn:aws:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
+_EVERY = re.compile(r"rate\([1-9]\d* (minute|minutes|hour|hours)\)|cron\([^()]+\)")
+
+
+class SettingsError(Exception):
+    """A key is missing or wrong: what, where, what next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """One stream of images: a bucket, the prefix in it, and how long replaced versions are kept."""
+
+    name: str
+    bucket: str
+    prefix: str = ""
+    kms: bool = False
+    access_logs: str = ""
+    noncurrent_days: int = 365
+
+
+@dataclass(frozen=True, kw_only=True)
+class Github:
+    """A repository whose workflows may assume the roles: `branch` or `environment` reconciles, pull requests plan."""
+
+    repository: str
+    branch: str = "main"
+    environment: str = ""
+    provider: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The controller as a container task, run by EventBridge Scheduler."""
+
+    image: str
+    cluster: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    every: str = "rate(5 minutes)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is off unless given."""
+
+    journal_bucket: str = ""
+    iot_ota: bool = False
+    source_conditions: bool = False
+    protect: bool = True
+    log_level: str = ""
+    watch_topic: str = ""
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything the program is told."""
+
+    stack: str
+    account: str
+    region: str
+    owner: str
+    channels: tuple[Channel, ...]
+    github: Github | None = None
+    principals: tuple[str, ...] = ()
+    options: Options = field(default_factory=Options)
+
+
+class _Reader:
+    """Takes typed values out of one object and refuses what is left."""
+
+    def __init__(self, file: str, key: str, given: object) -> None:
+        self._file, self._key = file, key
+        if not isinstance(given, Mapping):
+            self.refuse("", f"is {_kind(given)}; it must be an object")
+        self._left = dict(given)
+
+    def refuse(self, name: str, why: str) -> NoReturn:
+        """End with the key and the file."""
+        joint = ":" if self._key == "otactl" else "."
+        raise SettingsError(f"{self._file}: {f'{self._key}{joint}{name}' if name else self._key} {why}")
+
+    def text(self, name: str, pattern: re.Pattern[str], what: str, default: str | None = None) -> str:
+        """A string of a shape."""
+        value = self._left.pop(name, default)
+        if value is None:
+            self.refuse(name, f"is missing; it is {what}")
+        if value == default:
+            return str(value)
+        if not isinstance(value, str):
+            self.refuse(name, f"is {_kind(value)}; it is {what}, quoted")
+        if not pattern.fullmatch(value):
+            self.refuse(name, f"is {value!r}; it is {what}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        """A boolean."""
+        value = self._left.pop(name, default)
+        if not isinstance(value, bool):
+            self.refuse(name, f"is {_kind(value)}; it must be true or false")
+        return value
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number of a range."""
+        value = self._left.pop(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.refuse(name, f"is {value!r}; it is a whole number from {least} to {most}")
+        return value
+
+    def texts(self, name: str, pattern: re.Pattern[str], what: str, least: int = 0) -> tuple[str, ...]:
+        """A list of strings of a shape."""
+        value = self._left.pop(name, [])
+        if not isinstance(value, list) or not all(isinstance(v, str) and pattern.fullmatch(v) for v in value):
+            self.refuse(name, f"must be a list, each {what}")
+        if len(value) < least:
+            self.refuse(name, f"needs at least {least}, each {what}")
+        return tuple(value)
+
+    def take(self, name: str) -> object:
+        """Whatever is there."""
+        return self._left.pop(name, None)
+
+    def inner(self, name: str) -> _Reader | None:
+        """A nested object, if given."""
+        value = self._left.pop(name, None)
+        return None if value is None else _Reader(self._file, f"{self._key}.{name}", value)
+
+    def end(self) -> None:
+        """Nothing may be left."""
+        if self._left:
+            self.refuse(str(sorted(map(str, self._left))[0]), "is not a setting; see Pulumi.yaml for those there are")
+
+
+def settings(given: Mapping[str, object], *, region: object, stack: str) -> Settings:
+    """Read the `otactl:` values of a stack; SettingsError tells the first that is wrong."""
+    file = f"Pulumi.{stack}.yaml"
+    reader = _Reader(file, "otactl", given)
+    if not _CHANNEL.fullmatch(stack):
+        raise SettingsError(f"{file}: a stack is an environment: at most 20 characters, a-z, 0-9 and -, not {stack!r}")
+    if not isinstance(region, str) or not region:
+        raise SettingsError(f"{file}: aws:region is missing; it is the environment's Region")
+    if region not in IOT_WIRELESS_REGIONS:
+        known = ", ".join(sorted(IOT_WIRELESS_REGIONS))
+        raise SettingsError(
+            f"{file}: aws:region is {region!r}, where AWS IoT Wireless does not exist; it is in {known}"
+        )
+    account = reader.text("account", _ACCOUNT, "the 12 digits of the account")
+    owner = reader.text("owner", _OWNER, "a name of at most 12 characters, a-z, 0-9 and -")
+    channels = _channels(reader, file)
+    github, principals = _access(reader)
+    options = _options(reader)
+    reader.end()
+    if github is None and not principals:
+        reader.refuse("access", "names nobody; give github.repository or principals")
+    names = [c.bucket for c in channels] + ([options.journal_bucket] if options.journal_bucket else [])
+    if len(set(names)) < len(names):
+        reader.refuse("channels", "share a bucket with each other or with the journal; each needs its own")
+    return Settings(
+        stack=stack, account=account, region=region, owner=owner, channels=channels, github=github,
+        principals=principals, options=options,
+    )  # fmt: skip
+
+
+def _channels(reader: _Reader, file: str) -> tuple[Channel, ...]:
+    listed = reader.take("channels")
+    if not isinstance(listed, list) or not listed:
+        reader.refuse("channels", "must be a list with at least one channel, such as [{name: stable, bucket: …}]")
+    found = []
+    for number, item in enumerate(listed):
+        one = _Reader(file, f"otactl:channels[{number}]", item)
+        found.append(
+            Channel(
+                name=one.text("name", _CHANNEL, "a name of at most 20 characters, a-z, 0-9 and -"),
+                bucket=one.text("bucket", _BUCKET, "a DNS-safe bucket name: 3 to 63 of a-z, 0-9 and -"),
+                prefix=one.text("prefix", _PREFIX, "empty or a path that ends with /", ""),
+                kms=one.flag("kms", False),
+                access_logs=one.text("accessLogs", _BUCKET, "the name of the bucket that takes the logs", ""),
+                noncurrent_days=one.number("noncurrentDays", 365, 1, 3650),
+            )
+        )
+        one.end()
+    if len({c.name for c in found}) < len(found):
+        reader.refuse("channels", "have a name twice; each needs its own")
+    return tuple(found)
+
+
+def _access(reader: _Reader) -> tuple[Github | None, tuple[str, ...]]:
+    access = reader.inner("access")
+    if access is None:
+        return None, ()
+    github, given = None, access.inner("github")
+    if given is not None:
+        github = Github(
+            repository=given.text("repository", _REPOSITORY, "owner/name"),
+            branch=given.text("branch", re.compile(r"[A-Za-z0-9._/-]+"), "a branch", "main"),
+            environment=given.text("environment", re.compile(r"[A-Za-z0-9._ -]+"), "a GitHub environment", ""),
+            provider=given.text("provider", _PROVIDER, "the ARN of the account's GitHub OIDC provider", ""),
+        )
+        given.end()
+    principals = access.texts("principals", _ARN, "an ARN of a role, a user or an account's root")
+    access.end()
+    return github, principals
+
+
+def _options(reader: _Reader) -> Options:
+    given = reader.inner("options")
+    if given is None:
+        return Options()
+    level = given.text("logLevel", re.compile("|".join(LOG_LEVELS)), f"one of {', '.join(LOG_LEVELS)}", "")
+    found = Options(
+        journal_bucket=given.text("journalBucket", _BUCKET, "a DNS-safe bucket name", ""),
+        iot_ota=given.flag("iotOta", False),
+        source_conditions=given.flag("sourceConditions", False),
+        protect=given.flag("protect", True),
+        log_level=level,
+        watch_topic=given.text("watchTopic", _TOPIC, "the ARN of an SNS topic", ""),
+        schedule=_schedule(given.inner("schedule")),
+    )
+    given.end()
+    if found.schedule is not None and not found.journal_bucket:
+        reader.refuse("options.schedule", "needs options.journalBucket: a container has no disk to keep a journal on")
+    return found
+
+
+def _schedule(given: _Reader | None) -> Schedule | None:
+    if given is None:
+        return None
+    found = Schedule(
+        image=given.text("image", re.compile(r"[a-z0-9][a-z0-9._/:@-]+"), "a container image"),
+        cluster=given.text("cluster", re.compile(r"arn:aws:ecs:[a-z0-9-]+:\d{12}:cluster/.+"), "an ECS cluster's ARN"),
+        subnets=given.texts("subnets", re.compile(r"subnet-[0-9a-f]+"), "subnet-…", least=1),
+        security_groups=given.texts("securityGroups", re.compile(r"sg-[0-9a-f]+"), "sg-…"),
+        every=given.text("every", _EVERY, "rate(…) or cron(…) of EventBridge Scheduler", "rate(5 minutes)"),
+    )
+    given.end()
+    return found
+
+
+def _kind(value: object) -> str:
+    words = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    return "nothing" if value is None else words.get(type(value), type(value).__name__)

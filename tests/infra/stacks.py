@@ -1,0 +1,37 @@
+"""Stacks that the tests run: the smallest, and one with everything on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ACCOUNT = "123456789012"
+SMALL: dict[str, Any] = {
+    "aws:region": "eu-west-1",
+    "otactl:account": ACCOUNT,
+    "otactl:owner": "acme",
+    "otactl:channels": [{"name": "stable", "bucket": "acme-firmware-eu"}],
+    "otactl:access": {"principals": [f"arn:aws:iam::{ACCOUNT}:root"]},
+}
+WHOLE: dict[str, Any] = {
+    **SMALL,
+    "otactl:channels": [
+        {"name": "stable", "bucket": "acme-firmware-eu", "accessLogs": "acme-logs"},
+        {"name": "beta", "bucket": "acme-firmware-beta", "prefix": "beta/", "kms": True, "noncurrentDays": 30},
+    ],
+    "otactl:access": {
+        "github": {"repository": "acme/firmware", "environment": "prod"},
+        "principals": [f"arn:aws:iam::{ACCOUNT}:role/oncall"],
+    },
+    "otactl:options": {
+        "journalBucket": "acme-otactl-journal",
+        "iotOta": True,
+        "logLevel": "INFO",
+        "watchTopic": f"arn:aws:sns:eu-west-1:{ACCOUNT}:edits",
+        "schedule": {
+            "image": "ghcr.io/acme/otactl:1",
+            "cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/jobs",
+            "subnets": ["subnet-0a"],
+            "securityGroups": ["sg-0b"],
+        },
+    },
+}
