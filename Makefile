@@ -18,11 +18,11 @@ demo: setup
 	$(BIN)/otactl demo
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 # What continuous integration runs: static checks, then every test with nothing skipped.
 check: static
-	OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q
+	OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 static: setup
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from controller.model import BackendSpec, Firmware, Json, JsonObject, RecordedCall, Value
+from controller.model import BackendSpec, Firmware, Json, JsonObject, RecordedCall, Value, canonical_digest
 
 
 class Call(Value, frozen=True, kw_only=True):
@@ -42,6 +42,11 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     firmware: Firmware
     backend: BackendSpec
     members: tuple[str, ...]
+
+    @property
+    def annotations(self) -> str:
+        """Names what only the service holds of it (role, image URI, description, tags) by content."""
+        return canonical_digest([self.backend.annotations, self.firmware.image])
 
 
 class CreateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="createUnit"):

@@ -89,8 +89,8 @@ def unit_findings(
 def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, editable: bool) -> list[Finding]:
     wanted, inside = set(declared.members), set(unit.members)
     left = sorted(k for k in wanted - inside if k in attempt.members or not editable)
-    # A member we did not declare and never saw: someone else put it in. One we saw before was declared then.
-    strange = sorted(inside - wanted)
+    # What we put in ourselves was declared then; the manifest took it out, which is work, not drift.
+    strange = sorted(k for k in inside - wanted if k not in attempt.targets or not editable)
     return [
         Finding(
             subject=attempt.unit_id, field=f"members.{key}", desired=key in wanted, observed=key in inside,
@@ -162,7 +162,7 @@ def source_findings(subject: str, sha256: str, size: int, baseline: Baseline, se
 
 def _image_findings(image: ImageFacts, sha256: str, size: int, baseline: Baseline, differs: _Differs) -> None:
     if not image.exists:
-        differs("image", "present", "missing", Cause.IMAGE_BYTES)
+        differs("image.object", "present", "missing", Cause.IMAGE_BYTES)
         return
     if image.sha256 is not None and image.sha256 != sha256:
         differs("image.sha256", sha256, image.sha256, Cause.IMAGE_BYTES)

@@ -74,8 +74,19 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
         for attempt in held.record.attempts
         if attempt.vendor_id in listed and not attempt.stage.is_over
     ]
-    drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), held.record.manifest, frozenset(), now)
-    phase = Phase.ORPHANED if findings else held.record.phase
+    # What was open of a unit still there was not compared without its manifest: it stays open.
+    there = {f.subject for f in findings}
+    findings += [
+        Finding(
+            subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False
+        )
+        for e in held.record.drift
+        if e.open and e.cause is not Cause.ORPHAN and e.subject in there
+    ]
+    ended = frozenset(a.unit_id for a in held.record.attempts if a.vendor_id not in listed)
+    drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), held.record.manifest, ended, now)
+    gone = Phase.REMOVED if held.record.phase is Phase.ORPHANED else held.record.phase
+    phase = Phase.ORPHANED if findings else gone
     record = msgspec.structs.replace(held.record, drift=drift, phase=phase)
     return [Commit(record=record, expected_revision=held.revision, events=events)] if record != held.record else []
 

@@ -17,6 +17,8 @@ from controller.actions import Finding
 from controller.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Event, Ignore
 
 REFRESH = timedelta(hours=1)
+# A unit that points at another image, or reads it with another role, is not the one whose checks were passed.
+NOT_IGNORABLE = ("image", "role", "name")
 CORRECTION_SENT = "correction sent"
 
 
@@ -27,10 +29,12 @@ def fold(
     manifest: str,
     gone: frozenset[str],
     now: datetime,
+    begun: frozenset[str] = frozenset(),
 ) -> tuple[tuple[DriftEntry, ...], tuple[Event, ...]]:
     """Give the ledger after one look.
 
-    `gone` are subjects that ended as we meant them to.
+    `gone` are subjects that ended as we meant them to, `begun` those whose session began: their role is not looked at
+    any more.
     """
     seen = {(f.subject, f.field): f for f in findings}
     events: list[Event] = []
@@ -42,7 +46,7 @@ def fold(
         elif key in seen:
             kept.append(_again(entry, seen.pop(key), policy, events, now))
         else:
-            kept.append(_close(entry, entry.subject in gone, events, now))
+            kept.append(_close(entry, _why(entry, gone, begun), events, now))
     for finding in seen.values():
         status, action = _status(finding, policy, now)
         entry = DriftEntry(
@@ -55,17 +59,24 @@ def fold(
     return tuple(kept), tuple(events)
 
 
-def correction_sent(entries: tuple[DriftEntry, ...], subjects: frozenset[str]) -> tuple[DriftEntry, ...]:
-    """Note that a correction went out for every open, correctable drift of these units."""
+def correction_sent(
+    entries: tuple[DriftEntry, ...], subject: str, fields: frozenset[str] = frozenset(), prefix: str | None = None
+) -> tuple[DriftEntry, ...]:
+    """Note that a correction went through for the open, correctable drift of some fields of a unit."""
     return tuple(
         msgspec.structs.replace(e, action=CORRECTION_SENT)
-        if e.open and e.subject in subjects and e.status is DriftStatus.WAITING
+        if e.open
+        and e.subject == subject
+        and e.status is DriftStatus.WAITING
+        and (e.field in fields or (prefix is not None and e.field.startswith(prefix)))
         else e
         for e in entries
     )
 
 
 def _ignored(finding: Finding, policy: DriftPolicy, now: datetime) -> Ignore | None:
+    if finding.field in NOT_IGNORABLE:
+        return None
     return next((i for i in policy.ignore if i.field == finding.field and (i.until is None or now < i.until)), None)
 
 
@@ -101,12 +112,18 @@ def _again(entry: DriftEntry, finding: Finding, policy: DriftPolicy, events: lis
     )  # fmt: skip
 
 
-def _close(entry: DriftEntry, gone: bool, events: list[Event], now: datetime) -> DriftEntry:
-    status, by = DriftStatus.CLOSED, "set back out of band, or declared so"
+def _why(entry: DriftEntry, gone: frozenset[str], begun: frozenset[str]) -> str:
+    if entry.subject in gone:
+        return "the unit ended"
+    if entry.subject in begun and entry.cause is Cause.ROLE:
+        return "the session began; the role is not looked at any more"
+    return "set back out of band, or declared so"
+
+
+def _close(entry: DriftEntry, by: str, events: list[Event], now: datetime) -> DriftEntry:
+    status = DriftStatus.CLOSED
     if entry.action == CORRECTION_SENT:
         status, by = DriftStatus.CORRECTED, "otactl"
-    elif gone:
-        by = "the unit ended"
     events.append(
         Event(at=now, kind="driftClosed", subject=entry.subject, message=f"{entry.field}: {status.value} by {by}")
     )

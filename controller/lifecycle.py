@@ -4,7 +4,6 @@
 2. What is not visible yet is not gone: a unit missing, a start unseen or a change undone within `SETTLE` of our own
    call is a lagging read, not drift.
 3. A pending intent explains what changed: a unit that vanished while we meant to delete it was deleted by us.
-4. A wave is judged from its devices, never from the unit's status.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from controller import verdicts
 from controller.model import (
     Attempt,
     Event,
@@ -20,13 +20,11 @@ from controller.model import (
     JsonObject,
     Observation,
     Outcome,
-    Phase,
     Record,
     Rollout,
     Stage,
     Unit,
     UnitPhase,
-    Verdict,
     WaveRecord,
     iso,
     tally,
@@ -69,12 +67,13 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         )
     for known in _wave_records(record, rollout):
         attempts = tuple(
-            _advance_attempt(a, record.intents, rollout, seen, now, events)
+            _advance_attempt(known.name, a, record.intents, rollout, seen, now, events)
             for a in (*known.attempts, *_unrecorded(known.name, record, rollout, seen, now, events))
         )
-        waves.append(_judge(msgspec.structs.replace(known, attempts=attempts), rollout, now, events))
-    intents = tuple(i for i in record.intents if _unresolved(i, seen))
-    moved = msgspec.structs.replace(
+        moved = msgspec.structs.replace(known, attempts=attempts)
+        waves.append(verdicts.judge(moved, record, rollout, now, events))
+    intents = tuple(i for i in record.intents if _unresolved(i, seen, now))
+    advanced = msgspec.structs.replace(
         record,
         environment=rollout.environment,
         name=rollout.name,
@@ -85,7 +84,7 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         waves=tuple(waves),
         intents=intents,
     )
-    return moved, tuple(events)
+    return advanced, tuple(events)
 
 
 def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
@@ -94,9 +93,18 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
     return declared + [w for w in record.waves if w.name not in names and w.attempts]
 
 
-def _unresolved(intent: Intent, seen: Observation) -> bool:
-    """Only a create whose unit is still not to be seen stays open: it must be sent again, identical."""
-    return intent.action in ("createUnit", "resendCreate") and seen.unit(intent.unit_id) is None
+def _unresolved(intent: Intent, seen: Observation, now: datetime) -> bool:
+    """Whether what was meant may still come to be seen.
+
+    A create whose unit is not there stays open: it must be sent again, identical. A start or a rename does for SETTLE.
+    """
+    unit = seen.unit(intent.unit_id)
+    if intent.action in ("createUnit", "resendCreate"):
+        return unit is None
+    young = now - intent.at < SETTLE
+    if intent.action == "startUnit":
+        return young and unit is not None and unit.phase is UnitPhase.OPEN
+    return intent.action == "updateUnit" and young and unit is None
 
 
 def find_unit(attempt: Attempt, seen: Observation) -> Unit | None:
@@ -107,6 +115,7 @@ def find_unit(attempt: Attempt, seen: Observation) -> Unit | None:
 
 
 def _advance_attempt(
+    wave: str,
     attempt: Attempt,
     intents: tuple[Intent, ...],
     rollout: Rollout,
@@ -126,7 +135,7 @@ def _advance_attempt(
         stage = TRANSITIONS[attempt.stage, phase]
     moved = msgspec.structs.replace(attempt, stage=stage)
     if unit is not None:
-        moved = _adopt(moved, unit, intents, rollout, now)
+        moved = _adopt(wave, moved, unit, intents, rollout, now)
     if stage is not attempt.stage:
         text = f"attempt {attempt.number} is {stage.value}"
         events.append(
@@ -161,9 +170,12 @@ def _unrecorded(
 ) -> list[Attempt]:
     """Attempts rebuilt from the owner marks of units no journal remembers: after its loss, or a crash in between."""
     known = {a.vendor_id for a in record.attempts} | {a.unit_id for a in record.attempts}
-    found = []
+    found: list[Attempt] = []
+    here = record.wave(wave)
     for unit in seen.units:
         marks = unit.marks
+        if found or (here is not None and any(a.live for a in here.attempts)):
+            continue  # one live unit a wave: a second one with our marks is somebody's copy, and told as that
         if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
             continue
         if marks.get(MARK_ROLLOUT) != rollout.name or marks.get(MARK_WAVE) != wave:
@@ -177,7 +189,9 @@ def _unrecorded(
     return sorted(found, key=lambda a: a.number)
 
 
-def _adopt(attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: Rollout, now: datetime) -> Attempt:
+def _adopt(
+    wave: str, attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: Rollout, now: datetime
+) -> Attempt:
     """Take over what the unit shows: its ids, a finished rename, the members once seen, a start."""
     changes: JsonObject = {}
     if attempt.vendor_id is None:
@@ -187,63 +201,24 @@ def _adopt(attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: R
             "created_at": now,
             "declared": tuple(sorted(unit.fields)),
         }
-    if attempt.stage is Stage.OPEN:
+    declared = next((w for w in rollout.strategy.waves if w.name == wave), None)
+    if attempt.stage is Stage.OPEN or not attempt.members:
         known = tuple(sorted({*attempt.members, *unit.members}))
-        if known != attempt.members:
-            changes["members"] = known
+        meant = set(rollout.targets_of(declared).keys) if declared is not None else set()
+        targets = tuple(sorted({*attempt.targets, *(meant & set(unit.members))}))
+        if (known, targets) != (attempt.members, attempt.targets):
+            changes |= {"members": known, "targets": targets}
     renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
     if renamed and unit.unit_id != attempt.unit_id:
-        changes |= {"unit_id": unit.unit_id, "generation": rollout.generation, "number": 1}
+        number = unit.unit_id.rsplit("-", 2)[-2]
+        former = (*attempt.former, attempt.unit_id)
+        changes |= {
+            "unit_id": unit.unit_id, "generation": rollout.generation, "number": int(number), "former": former,
+        }  # fmt: skip
     if unit.start_at is not None and attempt.start_at is None:
-        meant = next((i for i in intents if i.unit_id == attempt.unit_id and i.action == "startUnit"), None)
-        changes |= {"start_at": unit.start_at, "started_by_us": meant is not None, "sent_at": now}
+        ours = any(i.unit_id == attempt.unit_id and i.action == "startUnit" for i in intents)
+        changes |= {"start_at": unit.start_at, "started_by_us": ours, "sent_at": now}
     return msgspec.structs.replace(attempt, **changes) if changes else attempt
-
-
-def _judge(wave: WaveRecord, rollout: Rollout, now: datetime, events: list[Event]) -> WaveRecord:
-    declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
-    attempt = wave.current
-    if declared is None or attempt is None or attempt.stage not in (Stage.JUDGED, Stage.CLEANED):
-        return wave
-    if attempt.generation != rollout.generation:
-        return wave
-    counts = tally(attempt.results)
-    needed = rollout.gate_of(declared).min_success_percent
-    total = len(attempt.results)
-    passed = total > 0 and 100.0 * counts[Outcome.SUCCEEDED] >= needed * total
-    verdict = Verdict(
-        passed=passed,
-        succeeded=counts[Outcome.SUCCEEDED],
-        failed=total - counts[Outcome.SUCCEEDED],
-        total=total,
-        needed_percent=needed,
-        at=attempt.ended_at or now,
-    )
-    if verdict == wave.verdict and wave.verdict_generation == rollout.generation:
-        return wave
-    word = "passed" if passed else "failed"
-    text = f"wave {wave.name} {word}: {verdict.percent:.1f} % of {total} devices, {needed:g} % needed"
-    events.append(Event(at=now, kind="verdict", subject=wave.name, message=text))
-    return msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
-
-
-def passed(wave: WaveRecord | None, rollout: Rollout) -> bool:
-    """Whether a wave is done, for the content declared now."""
-    return bool(wave and wave.verdict and wave.verdict.passed and wave.verdict_generation == rollout.generation)
-
-
-def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:
-    """Sum a rollout up in one word."""
-    known = [record.wave(w.name) for w in rollout.strategy.waves]
-    if all(passed(w, rollout) for w in known):
-        return Phase.SUCCEEDED
-    if rollout.suspend is not None:
-        return Phase.SUSPENDED
-    if any(w and w.verdict and not w.verdict.passed and w.verdict_generation == rollout.generation for w in known):
-        return Phase.FAILED
-    if stalled:
-        return Phase.STALLED
-    return Phase.PROGRESSING if record.attempts else Phase.PENDING
 
 
 def describe_intent(intent: Intent) -> str:

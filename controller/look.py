@@ -5,13 +5,23 @@ A look is also what the outlook repeats over expected states, so plan and reconc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
-from controller import ledger, lifecycle, outcomes
-from controller.actions import Action, Call, DeleteUnit, Hold
+from controller import ledger, lifecycle, outcomes, verdicts
+from controller.actions import (
+    Action,
+    AddMembers,
+    Call,
+    CreateUnit,
+    DeleteUnit,
+    Hold,
+    MarkUnit,
+    RemoveMembers,
+    UpdateUnit,
+)
 from controller.jobs import Done
 from controller.model import (
     Condition,
@@ -46,18 +56,20 @@ def decide(
     shape: Shape | None,
     refused: tuple[Hold, ...],
     now: datetime,
+    busy: Mapping[str, str] | None = None,
 ) -> Look:
     """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
     moved, events = lifecycle.advance(record, rollout, seen, now)
-    at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now)
+    at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now, busy=dict(busy or {}))
     decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
     drift, drift_events = moved.drift, tuple[Event, ...]()
     if not seen.offline:
         gone = frozenset(a.unit_id for a in moved.attempts if a.stage in _OVER)
         drift, drift_events = ledger.fold(
-            moved.drift, decided.findings, rollout.drift, rollout.source.digest, gone, now
-        )
-    phase = lifecycle.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
+            moved.drift, decided.findings, rollout.drift, rollout.source.digest, gone, now,
+            begun=frozenset(a.unit_id for a in moved.attempts if a.stage is Stage.RUNNING),
+        )  # fmt: skip
+    phase = verdicts.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
     if phase is not record.phase:
         text = f"{record.phase.value} -> {phase.value}"
         events = (*events, Event(at=now, kind="phase", subject=rollout.name, message=text))
@@ -103,14 +115,7 @@ def intended(look: Look, lowered: Iterable[tuple[Action, tuple[Call, ...]]], now
     rung = tuple(lowered)
     for action, calls in rung:
         record = outcomes.intend(record, action, calls, look.seen, now)
-    if not rung:
-        return record
-    subjects = frozenset(f.subject for f in look.plan.findings if f.correctable)
-    return _with_drift(record, ledger.correction_sent(record.drift, subjects))
-
-
-def _with_drift(record: Record, drift: tuple[DriftEntry, ...]) -> Record:
-    return msgspec.structs.replace(record, drift=drift)
+    return record
 
 
 def settled(record: Record, done: Iterable[Done], shape: Shape, now: datetime) -> tuple[Record, tuple[Event, ...]]:
@@ -119,8 +124,29 @@ def settled(record: Record, done: Iterable[Done], shape: Shape, now: datetime) -
     for job in done:
         action = job.job.action
         record, more = outcomes.settle(record, action, job.results, declared_fields(action, shape), now)
+        if all(r.receipt is not None for r in job.results):
+            record = msgspec.structs.replace(record, drift=_corrected(record.drift, action, record))
         events += more
     return record, tuple(events)
+
+
+def _corrected(drift: tuple[DriftEntry, ...], action: Action, record: Record) -> tuple[DriftEntry, ...]:
+    """Note on the entries that an action was to set back that it went through."""
+    match action:
+        case UpdateUnit(unit=unit, fields=fields):
+            return ledger.correction_sent(drift, unit.unit_id, frozenset(fields))
+        case MarkUnit(unit=unit):
+            return ledger.correction_sent(drift, unit.unit_id, prefix="tags.")
+        case AddMembers(unit=unit, members=members) | RemoveMembers(unit=unit, members=members):
+            return ledger.correction_sent(drift, unit.unit_id, frozenset(f"members.{m}" for m in members))
+        case CreateUnit(unit=unit):
+            wave = record.wave(unit.wave)
+            lost = [a for a in wave.attempts if a.stage is Stage.LOST] if wave is not None else []
+            for attempt in lost:
+                drift = ledger.correction_sent(drift, attempt.unit_id, frozenset({"unit"}))
+            return drift
+        case _:
+            return drift
 
 
 def declared_fields(action: Action, shape: Shape) -> JsonObject:

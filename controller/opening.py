@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from controller import differences, ledger, lifecycle, readiness, strategy
+from controller import differences, ledger, lifecycle, readiness, strategy, superseding
 from controller.actions import (
     Action,
     AddMembers,
@@ -56,7 +56,7 @@ def open_plan(
     unit = lifecycle.find_unit(attempt, at.seen)
     if unit is None:
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
-    number = 1 if carried else attempt.number
+    number = strategy.next_number(at.rollout, at.environment, wave, known) if carried else attempt.number
     declared = strategy.declare(at.rollout, at.environment, wave, number, known)
     fields, _ = shape.desired(declared)
     drifted = [f for f in found if f.subject == attempt.unit_id and f.correctable]
@@ -70,19 +70,33 @@ def open_plan(
             stalled=True,
         )
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    if attempt.targets and _kinds(attempt.targets) != _kinds(declared.members):
+        why = "targets of another kind are declared, and a unit holds one kind"
+        return at.plan(superseding.delete(attempt, at.rollout, "superseded", why), findings=found, wave=wave.name)
+    if not carried and (dropped := differences.dropped_fields(fields, attempt, unit)):
+        why = f"no update can clear {', '.join(dropped)}"
+        return at.plan(superseding.delete(attempt, at.rollout, "superseded", why), findings=found, wave=wave.name)
     actions: list[Action] = []
     changed = tuple(n for n in differences.changed_fields(fields, unit) if n not in ignored)
     if changed:
-        why = ("the manifest changed: " if carried else "drift: ") + ", ".join(changed)
+        anew = carried or attempt.annotations not in ("", declared.annotations)
+        why = ("the manifest changed: " if anew else "drift: ") + ", ".join(changed)
         actions.append(UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=changed, reason=why))
     actions += marks(declared, shape, unit, ignored)
     actions += _members(declared, unit, ignored, attempt)
     if actions:
         return at.plan(*actions, findings=found, wave=wave.name)
-    holds = (*readiness.may_start(declared, at.seen, at.environment.region), *_open_drift(at, attempt.unit_id, found))
+    holds = (
+        *readiness.may_start(declared, unit.members, at.seen, at.environment.region, at.busy),
+        *_open_drift(at, attempt.unit_id, found),
+    )
     if holds:
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     return _start(at, shape, declared, unit, found)
+
+
+def _kinds(keys: tuple[str, ...]) -> set[bool]:
+    return {key.startswith("group:") for key in keys}
 
 
 def _open_drift(at: Situation, unit_id: str, found: tuple[Finding, ...]) -> tuple[Hold, ...]:

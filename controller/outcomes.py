@@ -1,8 +1,7 @@
 """What the journal is told before a rung is sent, and after: intents first, outcomes then.
 
 1. `intend` is committed before the first call of a rung; `settle` after the last.
-2. A call whose outcome is unknown leaves no trace but its event: the next look tells what became of it. Only a create
-   keeps its intent, because only its recorded parameters can be sent again.
+2. A call whose outcome is unknown keeps its intent: what the service shows later is explained by it.
 """
 
 from __future__ import annotations
@@ -80,6 +79,11 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
         moved = _declare(moved, action.unit, seen)
     elif isinstance(action, StartUnit):
         moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
+        moved = _attempt(
+            moved,
+            lambda a: a.unit_id == action.unit.unit_id,
+            lambda a: msgspec.structs.replace(a, devices=seen.devices, before=seen.succeeded_before),
+        )
     start_at = action.start_at if isinstance(action, StartUnit) else None
     why = action.why if isinstance(action, DeleteUnit) else ""
     known = {i.key for i in moved.intents}
@@ -104,8 +108,7 @@ def settle(
     moved = record
     if done:
         moved = _fold(moved, action, done, len(done) == len(answers), desired, now)
-    creating = isinstance(action, CreateUnit | ResendCreate)
-    cleared = {r.key for r in answers if not (creating and r.unknown)}
+    cleared = {r.key for r in answers if not r.unknown}
     moved = msgspec.structs.replace(moved, intents=tuple(i for i in moved.intents if i.key not in cleared))
     events = []
     if done:
@@ -127,7 +130,11 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
         anew = not any(a.generation == unit.generation for a in wave.attempts)
         baseline = differences.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
         members = () if anew else wave.members
-        return msgspec.structs.replace(wave, attempts=(*wave.attempts, attempt), baseline=baseline, members=members)
+        # The verdict was of an attempt before; this one gives its own.
+        return msgspec.structs.replace(
+            wave, attempts=(*wave.attempts, attempt), baseline=baseline, members=members, verdict=None,
+            verdict_generation="",
+        )  # fmt: skip
 
     return _wave(record, unit.wave, add)
 
@@ -160,15 +167,23 @@ def _fold(
                 return replace(
                     attempt, stage=Stage.OPEN, vendor_id=receipt.vendor_id,
                     arn=receipt.arn, created_at=now, touched_at=now, declared=tuple(sorted(desired)),
+                    annotations=action.unit.annotations,
                 )  # fmt: skip
             case UpdateUnit(unit=unit):
                 return replace(
-                    attempt, unit_id=unit.unit_id, generation=unit.generation, number=unit.attempt,
-                    declared=tuple(sorted({*attempt.declared, *desired})), touched_at=now,
-                )  # fmt: skip
+                    attempt,
+                    unit_id=unit.unit_id,
+                    former=_former(attempt, unit.unit_id),
+                    generation=unit.generation,
+                    number=unit.attempt,
+                    declared=tuple(sorted({*attempt.declared, *desired})),
+                    touched_at=now,
+                    annotations=unit.annotations,
+                )
             case AddMembers():
                 added = {m for m in action.members if member_key(action, m) in done}
-                return replace(attempt, members=tuple(sorted({*attempt.members, *added})), touched_at=now)
+                members, targets = ({*held, *added} for held in (attempt.members, attempt.targets))
+                return replace(attempt, members=tuple(sorted(members)), targets=tuple(sorted(targets)), touched_at=now)
             case RemoveMembers():
                 taken = {m for m in action.members if member_key(action, m) in done}
                 return replace(attempt, members=tuple(sorted({*attempt.members} - taken)), touched_at=now)
@@ -182,6 +197,11 @@ def _fold(
                 return replace(attempt, touched_at=now)
 
     return _attempt(record, mine, change) if whole or isinstance(action, AddMembers | RemoveMembers) else record
+
+
+def _former(attempt: Attempt, unit_id: str) -> tuple[str, ...]:
+    """The names an attempt had: their tokens are used, so no other attempt may take them."""
+    return attempt.former if unit_id == attempt.unit_id else (*attempt.former, attempt.unit_id)
 
 
 def member_key(action: AddMembers | RemoveMembers, member: str) -> str:

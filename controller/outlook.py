@@ -45,7 +45,7 @@ from controller.model import (
 from controller.outcomes import Result
 from controller.situation import Shape
 
-RUNGS = 60
+RUNGS = 400
 ID, ARN = "<id>", "<arn>"
 
 
@@ -85,7 +85,7 @@ def outlook(
         record = intended(look, [(r.action, r.calls) for r in ready], moment)
         done = [_expected(rollout, r) for r in ready]
         record, _ = settled(record, done, shape, moment)
-        seen = look.seen
+        seen = msgspec.structs.replace(look.seen, expected=True)
         for rung in ready:
             seen = _after(seen, rung.action, shape)
         moment += SETTLE + timedelta(seconds=1)

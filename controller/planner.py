@@ -10,19 +10,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
 
 import msgspec
 
-from controller import differences, ledger, lifecycle, readiness, strategy
-from controller.actions import Action, CreateUnit, DeleteUnit, Finding, Hold, ResendCreate
+from controller import findings, ledger, lifecycle, readiness, strategy, superseding, verdicts
+from controller.actions import Action, CreateUnit, Finding, Hold, ResendCreate
 from controller.model import (
     Attempt,
     Observation,
     Outcome,
     Rollout,
     Stage,
-    Unit,
     UnitPhase,
     Wave,
     WaveRecord,
@@ -31,62 +29,24 @@ from controller.model import (
 from controller.opening import POLL, RECHECK, marks, open_plan, settling
 from controller.situation import Plan, Shape, Situation
 
-__all__ = ["Plan", "Shape", "Situation", "findings", "plan"]
+__all__ = ["Plan", "Shape", "Situation", "plan"]
 
 
 def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     """Decide the next rung of one rollout. `refused` are holds known from the manifest alone."""
-    wave = next(
-        (w for w in at.rollout.strategy.waves if not lifecycle.passed(at.record.wave(w.name), at.rollout)), None
-    )
-    found = findings(at, shape)
+    wave = next((w for w in at.rollout.strategy.waves if not verdicts.passed(at.record.wave(w.name), at.rollout)), None)
+    found = findings.findings(at, shape)
     name = wave.name if wave is not None else ""
     holds = (*refused, *_suspended(at.rollout), *_unreadable(at.seen))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
-    if actions := _resend(at, shape) or _supersede(at, shape) or _clean_up(at):
+    if actions := _resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at):
         return at.plan(*actions, findings=found, wave=name)
+    if holds := superseding.wave_holds(at, shape.capabilities.end_command):
+        return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
     if wave is None:
         return at.plan(findings=found)
     return _wave_plan(at, shape, wave, found)
-
-
-def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
-    """Every drift of the rollout: its units, and what they point at while they are not done."""
-    found: list[Finding] = []
-    watched = False
-    for wave in at.rollout.strategy.waves:
-        known = at.record.wave(wave.name)
-        attempt = known.current if known is not None else None
-        if known is None or attempt is None:
-            continue
-        declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
-        unit = lifecycle.find_unit(attempt, at.seen)
-        if not (at.seen.offline or _lagging(attempt, unit)):
-            drift = differences.unit_findings(declared, shape.desired(declared), attempt, unit)
-            found += [f for f in drift if not _behind(attempt, f, at)]
-        if attempt.generation == at.rollout.generation:
-            keys = at.rollout.targets_of(wave).keys
-            found += differences.target_findings(attempt.unit_id, known.members, keys)
-        if attempt.stage in (Stage.OPEN, Stage.SCHEDULED) and not watched:
-            watched = True
-            firmware = at.rollout.firmware
-            found += differences.source_findings(
-                attempt.unit_id, firmware.sha256, firmware.size_bytes, known.baseline, at.seen
-            )
-    return tuple(found)
-
-
-def _lagging(attempt: Attempt, unit: Unit | None) -> bool:
-    """The unit's reads are behind our own calls: what they show is not drift."""
-    return unit is not None and attempt.stage is Stage.SCHEDULED and unit.phase is UnitPhase.OPEN
-
-
-def _behind(attempt: Attempt, finding: Finding, at: Situation) -> bool:
-    """A difference first seen in what we wrote a moment ago may be a read that does not show it yet."""
-    if attempt.stage is not Stage.OPEN or not finding.correctable or lifecycle.settled(attempt, at.now):
-        return False
-    return not any(e.open and (e.subject, e.field) == (finding.subject, finding.field) for e in at.record.drift)
 
 
 def _suspended(rollout: Rollout) -> tuple[Hold, ...]:
@@ -118,66 +78,32 @@ def _resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def _supersede(at: Situation, shape: Shape) -> tuple[Action, ...]:
-    """Units of content that is not declared any more, except the one an update in place will carry over."""
-    doomed: list[Action] = []
-    declared = {w.name for w in at.rollout.strategy.waves}
-    for known in at.record.waves:
-        for attempt in known.attempts:
-            stale = attempt.generation != at.rollout.generation or known.name not in declared
-            if not stale or not attempt.live or attempt.vendor_id is None:
-                continue
-            if attempt is known.current and known.name in declared and _carries_over(at, shape, known, attempt):
-                continue
-            if lifecycle.find_unit(attempt, at.seen) is not None:
-                doomed.append(_delete(attempt, at.rollout, "superseded", "the manifest declares other content now"))
-    return tuple(doomed)
-
-
-def _carries_over(at: Situation, shape: Shape, known: WaveRecord, attempt: Attempt) -> bool:
-    unit = lifecycle.find_unit(attempt, at.seen)
-    wave = next(w for w in at.rollout.strategy.waves if w.name == known.name)
-    if unit is None or unit.phase is not UnitPhase.OPEN or not shape.capabilities.updates_in_place:
-        return False
-    fields, _ = shape.desired(strategy.declare(at.rollout, at.environment, wave, 1, known))
-    return not differences.dropped_fields(fields, attempt, unit)
-
-
-def _delete(attempt: Attempt, rollout: Rollout, why: Literal["cleanup", "superseded"], reason: str) -> DeleteUnit:
-    return DeleteUnit(
-        unit_id=attempt.unit_id, vendor_id=attempt.vendor_id or "", backend=rollout.backend_kind, why=why, reason=reason
-    )
-
-
-def _clean_up(at: Situation) -> tuple[Action, ...]:
-    """Ended units go once their results are recorded, so that they do not hold their devices."""
-    if at.rollout.cleanup == "never":
-        return ()
-    reason = "its results are recorded; a done unit may still hold its devices"
-    return tuple(
-        _delete(attempt, at.rollout, "cleanup", reason)
-        for attempt in at.record.attempts
-        if attempt.stage is Stage.JUDGED and lifecycle.find_unit(attempt, at.seen) is not None
-    )
-
-
 def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ...]) -> Plan:
     known = at.record.wave(wave.name)
     attempt = known.current if known is not None else None
     if attempt is None or known is None or (attempt.generation != at.rollout.generation and not attempt.live):
-        return _create(at, wave, 1, found, f"wave {wave.name} is next")
+        return _create(
+            at, wave, strategy.next_number(at.rollout, at.environment, wave, known), found, f"wave {wave.name} is next"
+        )
     if attempt.generation != at.rollout.generation:
-        if attempt.stage is Stage.OPEN and _carries_over(at, shape, known, attempt):
+        if attempt.stage is Stage.OPEN and superseding.carries_over(at, shape, known, attempt):
             return open_plan(at, shape, wave, known, attempt, found)
+        if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING):
+            successor = strategy.declare(at.rollout, at.environment, wave, 1, None)
+            holds = superseding.on_air_hold(attempt)
+            if attempt.stage is Stage.SCHEDULED:
+                holds = readiness.may_create(successor, at.seen, at.environment.region) or settling(attempt)
+            return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt.stage is Stage.DECLARED:
         return _create(at, wave, attempt.number, found, f"wave {wave.name} is next")
     if attempt.stage is Stage.LOST:
-        return _lost(at, wave, attempt, found)
+        return _lost(at, wave, known, attempt, found)
     if attempt.stage is Stage.SUPERSEDED:
-        return _create(at, wave, attempt.number + 1, found, "the attempt before was replaced")
+        number = strategy.next_number(at.rollout, at.environment, wave, known)
+        return _create(at, wave, number, found, "the attempt before was replaced")
     if attempt.stage in (Stage.JUDGED, Stage.CLEANED):
-        return at.plan(holds=(_gate_hold(wave, known),), findings=found, wave=wave.name)
+        return at.plan(holds=(_gate_hold(at, wave, known, attempt),), findings=found, wave=wave.name)
     return _live(at, shape, wave, known, attempt, found)
 
 
@@ -189,12 +115,14 @@ def _live(
         text = f"{attempt.unit_id} shows a status this version does not know; look at it by hand, or update otactl"
         hold = Hold(reason="unit_status_is_unknown", message=text, stalled=True)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    if unit is None or _lagging(attempt, unit):
+    if unit is None or findings.lagging(attempt, unit):
+        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    if any(i.action == "startUnit" and i.unit_id == attempt.unit_id for i in at.record.intents):
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt.stage is Stage.OPEN:
         declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
-        drift = differences.unit_findings(declared, shape.desired(declared), attempt, unit)
-        if any(_behind(attempt, f, at) for f in drift):
+        drift = findings.unit_drift(declared, shape, attempt, unit)
+        if any(findings.behind(attempt, f, at) for f in drift):
             return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
         return open_plan(at, shape, wave, known, attempt, found)
     if unit.phase is UnitPhase.ENDED and unit.results is not None:
@@ -211,20 +139,31 @@ def _live(
     return at.plan(findings=found, wave=wave.name, requeue_at=max(back, at.now + timedelta(seconds=1)))
 
 
-def _gate_hold(wave: Wave, known: WaveRecord) -> Hold:
+def _gate_hold(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt) -> Hold:
     verdict = known.verdict
+    if verdicts.tainted(attempt, at.record, at.rollout, at.now):
+        text = (
+            f"wave {wave.name}: the image differed when the session began, so its devices may hold other bytes; "
+            "look at them, then accept it in spec.drift.ignore, or declare new content"
+        )
+        return Hold(reason="image_differed_at_session", message=text, stalled=True)
     got = f"{verdict.percent:.1f} % of {verdict.total} devices" if verdict else "no device"
     need = f"{verdict.needed_percent:g} %" if verdict else "more"
     text = f"wave {wave.name}: {got} succeeded, {need} needed; change spec.firmware, or the gate, by pull request"
     return Hold(reason="success_rate_is_too_low", message=text, stalled=True)
 
 
-def _lost(at: Situation, wave: Wave, attempt: Attempt, found: tuple[Finding, ...]) -> Plan:
-    if attempt.start_at is None and at.rollout.drift.mode == "correct":
-        return _create(
-            at, wave, attempt.number + 1, found, f"{attempt.unit_id} was deleted out of band before its start"
-        )
-    text = f"{attempt.unit_id} was deleted out of band; declare new content, or drift.mode correct for one not started"
+def _lost(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]) -> Plan:
+    mine = [f for f in found if f.subject == attempt.unit_id and f.field == "unit"]
+    accepted = any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in mine)
+    if accepted or (attempt.start_at is None and at.rollout.drift.mode == "correct"):
+        number = strategy.next_number(at.rollout, at.environment, wave, known)
+        when = "before its start" if attempt.start_at is None else "after its start, which spec.drift.ignore accepts"
+        return _create(at, wave, number, found, f"{attempt.unit_id} was deleted out of band {when}")
+    text = (
+        f"{attempt.unit_id} was deleted out of band; to send it again accept the loss (spec.drift.ignore with field "
+        "unit and a reason), or declare new content"
+    )
     hold = Hold(reason="unit_was_deleted", message=text, stalled=True)
     return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
 

@@ -2,20 +2,26 @@
 
 1. A check looks at facts and answers a hold or nothing; it never reads and never sends.
 2. `may_create` runs before a unit is made, so a missing image costs no task; `may_start` runs all of them.
-3. What cannot be read is not assumed to be right: it holds, and names the permission that is missing.
+3. What cannot be read is not assumed to be right: it holds, and names the permission that is missing. What was not
+   looked at holds too: a start rests on facts of this very pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from controller.actions import Hold, UnitDeclaration
 from controller.model import FuotaSpec, ImageFacts, Observation, RoleFacts, TargetFacts
 
+INCOMPLETE = "checks_are_incomplete"
 _NEXT_IMAGE = "push it with `otactl image push`"
 
 
 def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
     """Everything wrong with image and role."""
     holds: list[Hold] = []
+    if (seen.image is None or seen.role is None) and not (seen.offline or seen.expected):
+        return (_unlooked("image and role"),)
     if seen.image is not None:
         holds += _image_holds(unit, seen.image, region)
     if seen.role is not None:
@@ -23,8 +29,10 @@ def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[H
     return tuple(holds)
 
 
-def may_start(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
-    """Everything that forbids a start: image, role, and each target."""
+def may_start(
+    unit: UnitDeclaration, inside: Collection[str], seen: Observation, region: str, busy: Mapping[str, str]
+) -> tuple[Hold, ...]:
+    """Everything that forbids a start: image, role, and each target inside; `busy` are targets others hold."""
     holds = list(may_create(unit, seen, region))
     facts = {t.key: t for t in seen.targets}
     rf_region = unit.backend.rf_region if isinstance(unit.backend, FuotaSpec) else None
@@ -32,7 +40,20 @@ def may_start(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Ho
         target = facts.get(key)
         if target is not None:
             holds += _target_holds(target, rf_region)
+        elif key.startswith("group:") and key in inside and not (seen.offline or seen.expected):
+            holds.append(_unlooked(_name(key)))
+    holds += [busy_hold(key, busy[key]) for key in unit.members if key in busy]
     return tuple(holds)
+
+
+def busy_hold(key: str, unit_id: str) -> Hold:
+    """Wait for a target that another rollout's unit holds."""
+    text = f"{_name(key)} is held by {unit_id} until its session has ended"
+    return Hold(reason="target_is_busy", message=text)
+
+
+def _unlooked(what: str) -> Hold:
+    return Hold(reason=INCOMPLETE, message=f"{what} not looked at in this pass; the next one does")
 
 
 def _stall(reason: str, message: str) -> Hold:
@@ -91,7 +112,7 @@ def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
         text = f"{_name(target.key)} is in {target.region}, the rollout says {rf_region}; mend the manifest"
         return [_stall("target_region_differs", text)]
     if target.requested is None or target.ready is None:
-        return []
+        return [_unlooked(f"the device counts of {_name(target.key)}")] if target.key.startswith("group:") else []
     if target.requested == 0:
         return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some or take it out of the wave")]
     if target.ready < target.requested:

@@ -18,6 +18,7 @@ from functools import partial
 from threading import Lock
 
 from controller.actions import Call, Hold, Receipt, name_of
+from controller.contention import busy, in_turn
 from controller.environment_ledger import environment_record
 from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError, TransientError
 from controller.executor import Executor
@@ -25,11 +26,13 @@ from controller.jobs import Done, Job
 from controller.look import Look, decide, finished, intended, settled
 from controller.model import Environment, Observation, Phase, Record, Rollout, Survey
 from controller.ports import Backend, Commit, Journal, Lease, Stored
+from controller.readiness import INCOMPLETE
 from controller.reconciler_values import RolloutReport, RunReport
 
 MAX_PASSES = 40
 RENEW_BEFORE = timedelta(seconds=60)
 WORKERS = 16
+CALLS_ABREAST = 100
 
 
 @dataclass
@@ -44,6 +47,7 @@ class _State:
     requeue_after: float | None = None
     last: tuple[str, ...] = ()
     refusal: str = ""
+    again: bool = False
 
 
 class Reconciler:
@@ -72,6 +76,7 @@ class Reconciler:
         self._renewing = Lock()
         self._lease: Lease | None = None
         self._rollouts = rollouts
+        self._records: dict[str, Record] = {}
 
     def run(self) -> RunReport:
         """Run passes until nothing is ready. Another holder of the lease ends it at once, without an error."""
@@ -82,6 +87,7 @@ class Reconciler:
             except LeaseHeldError as error:
                 return RunReport(passes=0, lease_held_by=error.holder)
         stored = self._journal.load_all(self._environment.name)
+        self._records = {name: s.record for name, s in stored.items()}
         states = [
             _State(r, stored.get(r.name) or Stored(record=Record(environment=r.environment, name=r.name), revision=0))
             for r in self._rollouts
@@ -105,19 +111,27 @@ class Reconciler:
                 if passes == 1:
                     self._environment_drift(surveys, stored)
                 todo = [s for s in todo if not s.error]
-                with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+                # Side by side they would share a small budget so that none gets its look done.
+                workers = max(1, min(WORKERS, self._environment.call_budget // CALLS_ABREAST))
+                with ThreadPoolExecutor(max_workers=workers) as pool:
                     list(pool.map(partial(self._observe, surveys), todo))
                 todo = [s for s in todo if not s.error]
                 jobs = self._commit_intents(todo)
             except ConflictError:
                 self._reload(todo)  # another process wrote between our load and our lease: nothing was sent on it
                 continue
+            again = [s for s in todo if _incomplete(s) and not s.again]
+            for state in again:
+                state.again = True  # this look changed what is next; one more, with the facts of that
+            if not jobs and again:
+                todo = again
+                continue
             if not jobs:
                 return passes
             sent = self._send(jobs)
             self._commit_outcomes(todo, sent)
             names = {done.job.rollout for done in sent}
-            todo = [s for s in todo if s.rollout.name in names and not s.error]
+            todo = [s for s in todo if (s.rollout.name in names or s in again) and not s.error]
         return passes
 
     def _reload(self, todo: list[_State]) -> None:
@@ -125,6 +139,7 @@ class Reconciler:
         for state in todo:
             state.stored = stored.get(state.rollout.name, state.stored)
             state.last = ()
+        self._records = {name: s.record for name, s in stored.items()}
 
     def _survey(self, states: list[_State]) -> dict[str, Survey]:
         """Look over what each service lists; the first pass also when every rollout is finished, for orphans."""
@@ -158,17 +173,21 @@ class Reconciler:
                 seen = Observation()
             else:
                 seen = backend.observe(rollout, state.stored.record, surveys[rollout.backend_kind])
-            state.look = decide(self._environment, rollout, state.stored.record, seen, backend, refused, self._now())
+            held = busy(self._records, rollout.name)
+            state.look = decide(
+                self._environment, rollout, state.stored.record, seen, backend, refused, self._now(), held
+            )
         except OtactlError as error:
             _fail(state, error)
 
     def _commit_intents(self, todo: list[_State]) -> list[Job]:
         commits: list[Commit] = []
         jobs: list[Job] = []
+        taken: dict[str, str] = {}
         for state in todo:
-            look = state.look
-            if look is None:
+            if state.look is None:
                 continue
+            look = state.look = in_turn(state.look, taken)
             plan = tuple(f"{name_of(a)} {a.reason}" for a in look.plan.actions)
             backend = self._backends.get(state.rollout.backend_kind)
             if plan and plan == state.last:
@@ -211,7 +230,7 @@ class Reconciler:
             backend = self._backends.get(state.rollout.backend_kind)
             if not mine or backend is None:
                 continue
-            state.actions += [name_of(d.job.action) for d in mine]
+            state.actions += [name_of(d.job.action) for d in mine if any(r.receipt is not None for r in d.results)]
             record, events = settled(state.stored.record, mine, backend, self._now())
             stalled = next((d.stalled for d in mine if d.stalled), "")
             state.refusal = next((d.error for d in mine if d.conflict), "")
@@ -232,6 +251,7 @@ class Reconciler:
             name = state.rollout.name
             if name in revisions:
                 state.stored = Stored(record=written[name], revision=revisions[name])
+                self._records[name] = written[name]
 
     def _environment_drift(self, surveys: dict[str, Survey], stored: dict[str, Stored]) -> None:
         for kind, survey in surveys.items():
@@ -263,6 +283,10 @@ class Reconciler:
             requeue_after_seconds=max(1, round(requeue)) if requeue is not None else None,
             error=state.error,
         )
+
+
+def _incomplete(state: _State) -> bool:
+    return state.look is not None and any(h.reason == INCOMPLETE for h in state.look.plan.holds)
 
 
 def _fail(state: _State, error: OtactlError) -> None:

@@ -33,13 +33,14 @@ class Plan(Value, frozen=True, kw_only=True):
 
 
 class Situation(Value, frozen=True, kw_only=True):
-    """Everything a decision may look at, together."""
+    """Everything a decision may look at, together; `busy` are targets that other rollouts' units hold."""
 
     rollout: Rollout
     environment: Environment
     record: Record
     seen: Observation
     now: datetime
+    busy: dict[str, str] = {}
 
     def plan(
         self,

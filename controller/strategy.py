@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from controller.actions import UnitDeclaration
 from controller.model import Environment, Rollout, Wave, WaveRecord, canonical_digest
 
@@ -17,6 +19,13 @@ def unit_id(owner: str, environment: str, rollout: str, generation: str, wave: s
     """Name a wave's attempt, the same on every machine and every run."""
     digest = canonical_digest([owner, environment, rollout, generation, wave, attempt])
     return f"{rollout}-{wave}-{attempt}-{digest[:8]}"
+
+
+def next_number(rollout: Rollout, environment: Environment, wave: Wave, known: WaveRecord | None) -> int:
+    """The first attempt whose name was never used: going back in Git to old content makes a unit of its own."""
+    used = {name for a in known.attempts for name in (a.unit_id, *a.former)} if known is not None else set()
+    names = (environment.owner, environment.name, rollout.name, rollout.generation, wave.name)
+    return next(n for n in itertools.count(1) if unit_id(*names, n) not in used)
 
 
 def declare(

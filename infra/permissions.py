@@ -77,9 +77,7 @@ def _writes(names: Names) -> list[Statement]:
         allow("TagOurTasks", ["iotwireless:TagResource"], [tasks], StringEquals=ours),
         # An owner mark stripped by hand is put back: the request carries it.
         allow("MarkTasks", ["iotwireless:TagResource"], [tasks], StringEquals=marked),
-        *(
-            allow(f"Move{kind}s", _wireless(actions), [names.wireless(kind)]) for kind, actions in MEMBER_WRITES.items()
-        ),
+        *(allow(f"Move{kind}s", _wireless(actions), [names.wireless(kind)]) for kind, actions in MEMBER_WRITES.items()),
         allow(
             "PassUpdateRoles",
             ["iam:PassRole"],

@@ -75,6 +75,14 @@ def single_devices(ground: Ground) -> Rollout:
     return declared(backend=spec, strategy=Strategy(waves=(wave,)))
 
 
+def pushed(ground: Ground, version: str, image: bytes) -> Firmware:
+    """Another image, content-addressed in the bucket."""
+    digest = hashlib.sha256(image).hexdigest()
+    key = f"probe/sha256/{digest}/probe.bin"
+    ground.s3.put_object(Bucket=BUCKET, Key=key, Body=image, ChecksumAlgorithm="SHA256")
+    return Firmware(version=version, image=f"s3://{BUCKET}/{key}", sha256=digest, size_bytes=len(image))
+
+
 class Ground:
     """One stage; `clients` are boto3's own, for meddling."""
 
@@ -162,6 +170,11 @@ class Ground:
         """The only task there is, as GetFuotaTask shows it."""
         (listed,) = self.wireless.list_fuota_tasks()["FuotaTaskList"]
         return dict(self.wireless.get_fuota_task(Id=listed["Id"]))
+
+    def images(self) -> list[str]:
+        """The sha256 of what each device holds that holds any."""
+        stored = next(iter(self.server.world.snapshot()["iotwireless"].values()))
+        return [d["image_sha256"] for d in stored["devices"] if d["image_sha256"]]
 
     def fault(self, **rule: object) -> None:
         """Put one fault in force."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.errors import StalledError
@@ -128,9 +128,9 @@ def _role(transport: AwsTransport, name: str) -> _Role:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an S3 URI."""
-    parts = urlsplit(uri)
-    return parts.netloc, unquote(parts.path.lstrip("/"))
+    """Bucket and key of an S3 URI, literally: what is checked must be what the task sends."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 def _whole_sha256(checksum: object) -> str | None:

@@ -16,8 +16,10 @@ from controller.backends._fuota_words import FIELD_MEMBERS, device_outcome, task
 from controller.lifecycle import MARK_WAVE
 from controller.model import (
     Attempt,
+    Device,
     DeviceResult,
     JsonObject,
+    Outcome,
     Reason,
     Rollout,
     TargetFacts,
@@ -28,6 +30,7 @@ from controller.model import (
 
 PAGE = 250
 SERVICE = "iotwireless"
+_SUCCESS = Outcome.SUCCEEDED
 
 
 class TaskReader:
@@ -64,7 +67,7 @@ class TaskReader:
             arn = str(task.get("Arn", ""))
             tags = self._get("ListTagsForResource", {"ResourceArn": arn}).get("Tags")
             marks = _tags(tags)
-            targets = _targets(rollout, marks)
+            targets = _targets(rollout, marks, attempt)
             items = self._members(vendor_id, targets)
         except NotFoundError:
             return None
@@ -104,18 +107,42 @@ class TaskReader:
         if targets.multicast_groups:
             by_task = list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
             for group in items:
-                listed = self.pages("ListWirelessDevices", "WirelessDeviceList", {"MulticastGroupId": group["Id"]})
-                for item in listed:
-                    _merge(merged, _result(item, via=f"group:{group['Id']}"))
+                for item in self.group_devices(str(group["Id"])):
+                    found = _result(item, via=f"group:{group['Id']}")
+                    merged.setdefault(found.device, _proved(found, attempt.before))
         for item in by_task:
-            _merge(merged, _result(item, via=None))
+            own = _result(item, via=None)
+            other = merged.get(own.device)
+            merged[own.device] = msgspec.structs.replace(own, via=(other.via if other else None) or own.via)
+        for device in attempt.devices:
+            merged.setdefault(device, DeviceResult(device=device, outcome=Outcome.FAILED, reason=Reason.TIMEOUT))
         if not targets.multicast_groups:
             present = {key for item in by_task for key in _device_keys(item)}
-            for key in attempt.members:
+            # An adopted task shows who is in now; who was in at its start only the manifest can tell.
+            adopted = not attempt.annotations
+            for key in sorted({*attempt.members, *(targets.keys if adopted else ())}):
                 if key not in present:
                     outcome, reason = device_outcome(None, ended=True)
                     merged[key] = DeviceResult(device=key, outcome=outcome, reason=reason)
         return tuple(merged[key] for key in sorted(merged))
+
+    def group_devices(self, group: str) -> Iterator[dict[str, object]]:
+        """The devices of a multicast group, with the FUOTA status each shows, whichever task it is of."""
+        return self.pages("ListWirelessDevices", "WirelessDeviceList", {"MulticastGroupId": group})
+
+    def before_start(self, vendor_id: str, groups: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Devices of the groups of a full task, and those whose success later would prove nothing.
+
+        Where the list by task has the groups' members, its statuses are of this task. Where it has not, only the list
+        by group tells, and what it shows may be of a task before.
+        """
+        named = [item for group in groups for item in self.group_devices(group)]
+        devices = tuple(sorted({str(item["Id"]) for item in named}))
+        by_task = self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id})
+        if next(by_task, None) is not None:
+            return devices, ()
+        done = {str(i["Id"]) for i in named if device_outcome(i.get("FuotaDeviceStatus"), ended=True)[0] is _SUCCESS}
+        return devices, tuple(sorted(done))
 
     def group(self, key: str, group: str) -> TargetFacts:
         """A multicast group: its region, devices wanted and ready."""
@@ -146,14 +173,26 @@ class TaskReader:
         return TargetFacts(key=key, exists=True, vendor_id=str(answer.get("Id", "")))
 
 
-def _targets(rollout: Rollout, marks: dict[str, str]) -> Targets:
-    """What the task's wave declares: a task holds groups or devices, never both, and each has its own list call.
+def _targets(rollout: Rollout, marks: dict[str, str], attempt: Attempt) -> Targets:
+    """What the task holds: groups or devices, never both, and each has its own list call.
 
-    Without a wave mark (stripped by hand, or a wave that left the manifest) the first wave's kind is the best guess.
+    What we put in tells first, the wave's declaration next; without a wave mark (stripped by hand, or a wave that left
+    the manifest) the first wave's kind is the best guess.
     """
     waves = rollout.strategy.waves
     wave = next((w for w in waves if w.name == marks.get(MARK_WAVE)), waves[0])
-    return rollout.targets_of(wave)
+    declared = rollout.targets_of(wave)
+    groups = tuple(k.removeprefix("group:") for k in attempt.targets if k.startswith("group:"))
+    if groups:
+        return Targets(multicast_groups=groups)
+    if attempt.targets and declared.multicast_groups:
+        return Targets(wireless_devices=tuple(_device(k) for k in attempt.targets))
+    return declared
+
+
+def _device(key: str) -> Device:
+    kind, _, rest = key.partition(":")
+    return Device(dev_eui=rest) if kind == "devEui" else Device(id=rest)
 
 
 def _keys(items: list[dict[str, object]], targets: Targets) -> set[str]:
@@ -191,14 +230,11 @@ def _result(item: dict[str, object], via: str | None) -> DeviceResult:
     )
 
 
-def _merge(merged: dict[str, DeviceResult], fresh: DeviceResult) -> None:
-    """One result a device: an answer beats silence, the task's own list beats the group's; the group is kept."""
-    old = merged.get(fresh.device)
-    if old is None:
-        merged[fresh.device] = fresh
-        return
-    best = old if fresh.reason is Reason.TIMEOUT else fresh
-    merged[fresh.device] = msgspec.structs.replace(best, via=old.via or fresh.via)
+def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
+    """A group's word for a device: a success it showed before the start already is silence."""
+    if result.outcome is _SUCCESS and result.device in before:
+        return msgspec.structs.replace(result, outcome=Outcome.FAILED, reason=Reason.TIMEOUT)
+    return result
 
 
 def _tags(tags: object) -> dict[str, str]:

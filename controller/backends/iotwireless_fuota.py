@@ -17,7 +17,7 @@ from controller.backends._facts import Facts
 from controller.backends._fuota_reads import TaskReader
 from controller.backends.fuota_shape import FuotaShape
 from controller.errors import ConflictError, StalledError, TransientError
-from controller.lifecycle import MARK_OWNER, MARK_ROLLOUT, passed
+from controller.lifecycle import MARK_OWNER, MARK_ROLLOUT
 from controller.model import (
     Attempt,
     Environment,
@@ -32,6 +32,7 @@ from controller.model import (
     Unit,
     UnitPhase,
 )
+from controller.verdicts import judged, passed
 
 LAG = 60.0
 ROLE_SERVICE = "iotwireless.amazonaws.com"
@@ -63,8 +64,11 @@ class FuotaBackend(FuotaShape):
         if not isinstance(rollout.backend, FuotaSpec) or starting is None:
             return Observation(units=units)
         role, uri = rollout.backend.role, rollout.firmware.image
+        devices, before = self._before_start(starting[0], starting[1])
         return Observation(
             units=units,
+            devices=devices,
+            succeeded_before=before,
             targets=self._targets(starting[0], starting[1]),
             image=self._facts.image(uri),
             role=self._facts.role(role, ROLE_SERVICE, uri),
@@ -107,7 +111,8 @@ class FuotaBackend(FuotaShape):
                     # One of two reads is behind. Taking it for gone would make a second task beside the first.
                     text = f"ListFuotaTasks shows {vendor_id}, GetFuotaTask does not; looking again"
                     raise TransientError(text, retry_after=LAG)
-                if unit is not None and _is_ours(unit, rollout, owner, known=attempt.vendor_id is not None):
+                # An id that our journal holds is ours, whatever anybody wrote into its tags: that is drift.
+                if unit is not None and (attempt.vendor_id is not None or _is_ours(unit, rollout, owner)):
                     units.append(unit)
             elif attempt.stage is Stage.JUDGED and item is not None:
                 units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
@@ -116,7 +121,7 @@ class FuotaBackend(FuotaShape):
             if item.vendor_id not in read and item.name.startswith(prefix):
                 fresh = Attempt(number=1, generation="", unit_id=item.name.removeprefix(f"{owner}-"))
                 unit = self._reader.unit(item.vendor_id, fresh, rollout, owner)
-                if unit is not None and _is_ours(unit, rollout, owner, known=False):
+                if unit is not None and _is_ours(unit, rollout, owner):
                     units.append(unit)
         return tuple(units)
 
@@ -125,28 +130,35 @@ class FuotaBackend(FuotaShape):
     ) -> tuple[tuple[str, ...], Unit | None] | None:
         """The targets of the wave that is not on air yet, and its open unit; None when nothing is to start."""
         for wave in rollout.strategy.waves:
-            record = known.wave(wave.name)
+            record = judged(known, rollout).wave(wave.name)  # a gate declared anew may turn an old verdict
             attempt = record.current if record is not None else None
             if passed(record, rollout):
                 continue
-            if record is not None and record.verdict is not None and record.verdict_generation == rollout.generation:
+            here = attempt is not None and attempt.generation == rollout.generation
+            if attempt is not None and here and attempt.stage in (Stage.JUDGED, Stage.CLEANED):
                 return None  # judged and not passed: nothing starts here
-            unit = next((u for u in units if attempt and u.vendor_id == attempt.vendor_id), None)
-            if unit is not None and unit.phase not in (UnitPhase.OPEN, UnitPhase.SCHEDULED):
-                return None
-            return rollout.targets_of(wave).keys, unit
+            keys = rollout.targets_of(wave).keys
+            unit = next((u for u in units if attempt and attempt.live and u.vendor_id == attempt.vendor_id), None)
+            if unit is None or unit.phase in (UnitPhase.OPEN, UnitPhase.SCHEDULED):
+                return keys, unit
+            return (keys, None) if unit.phase is UnitPhase.ENDED and not here else None
         return None
+
+    def _before_start(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        groups = tuple(k.removeprefix("group:") for k in keys if k.startswith("group:"))
+        if not groups or unit is None or unit.phase is not UnitPhase.OPEN or not set(keys) & set(unit.members):
+            return (), ()
+        return self._reader.before_start(unit.vendor_id, groups)
 
     def _targets(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[TargetFacts, ...]:
         if unit is None or unit.phase is not UnitPhase.OPEN:
             return ()
-        full = set(keys) <= set(unit.members)
         facts = []
         for key in keys:
             kind, _, rest = key.partition(":")
             if kind == "devEui" and key not in unit.members:
                 facts.append(self._facts.once(("device", rest), self._device(key, rest)))
-            elif kind == "group" and full:
+            elif kind == "group" and key in unit.members:
                 facts.append(self._facts.once(("group", rest), self._group(key, rest)))
         return tuple(facts)
 
@@ -157,8 +169,6 @@ class FuotaBackend(FuotaShape):
         return lambda: self._reader.device(key, eui)
 
 
-def _is_ours(unit: Unit, rollout: Rollout, owner: str, known: bool) -> bool:
-    """Rule 3. A task whose id our journal holds stays ours when its marks are stripped, not when they are another's."""
-    marks = (unit.marks.get(MARK_OWNER), unit.marks.get(MARK_ROLLOUT))
-    ours = (owner, rollout.name)
-    return all(m == o or (known and m is None) for m, o in zip(marks, ours, strict=True))
+def _is_ours(unit: Unit, rollout: Rollout, owner: str) -> bool:
+    """Rule 3."""
+    return (unit.marks.get(MARK_OWNER), unit.marks.get(MARK_ROLLOUT)) == (owner, rollout.name)

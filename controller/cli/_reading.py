@@ -56,12 +56,18 @@ def refused(environment: Environment) -> Callable[[Rollout], tuple[Hold, ...]]:
     return holds
 
 
-def covers(paths: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a manifest's path lies in a folder that was read: only then its absence means it left Git."""
+def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[str], bool]:
+    """Whether the place of a manifest was read: only then a rollout that nothing declares any more has left Git.
+
+    The place is a file that was read (the rollout in it was renamed, or taken out), or one that is gone from a folder
+    that was read.
+    """
     folders = [Path(p).resolve() for p in paths if Path(p).is_dir()]
+    files = {Path(name).resolve() for name in reading.names}
 
     def inside(source: str) -> bool:
         place = Path(source).resolve()
-        return bool(source) and not place.exists() and any(f in place.parents for f in folders)
+        gone = not place.exists() and any(f in place.parents for f in folders)
+        return bool(source) and (place in files or gone)
 
     return inside

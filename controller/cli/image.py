@@ -16,6 +16,7 @@ from controller.manifest import read_paths
 from controller.model import Environment
 
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_NAME = re.compile(r"[A-Za-z0-9!_.*'()-]+")
 
 
 @click.group(cls=VerbGroup, short_help="upload content-addressed images")
@@ -40,6 +41,10 @@ def push(file: str, environment: str, product: str, firmware_version: str, bucke
     image = _read(Path(file))
     if _PREFIX.fullmatch(product) is None:
         raise UsageError(f"--product {product!r} cannot stand in a key; use letters, digits, . _ - and /")
+    if _NAME.fullmatch(Path(file).name) is None:
+        raise UsageError(
+            f"{Path(file).name!r} cannot stand in a key; rename the file: letters, digits and ! _ . * ' ( ) -"
+        )
     digest = hashlib.sha256(image).hexdigest()
     target = bucket or _bucket(declared, environment)
     key = f"{product.strip('/')}/sha256/{digest}/{Path(file).name}"
@@ -97,6 +102,10 @@ def _upload(environment: Environment, bucket: str, key: str, image: bytes, diges
     from controller.cli._backends import transport_for
 
     transport = transport_for(environment)
+    account = transport.identity()
+    if account != environment.account:
+        text = f"these credentials are of account {account}, environment {environment.name} is {environment.account}"
+        raise UsageError(f"{text}; use the right role")
     try:
         transport.call(
             "s3",

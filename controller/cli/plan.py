@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import click
@@ -11,12 +12,14 @@ import msgspec
 from controller.cli._backends import SHAPES, backends_for, transport_for
 from controller.cli._journal import journal_option, open_if_there
 from controller.cli._reading import by_environment, read_all, refused
+from controller.contention import busy, in_turn
 from controller.errors import OtactlError
 from controller.look import decide, finished
 from controller.lorawan.session import SessionPlan, plan_session
 from controller.model import Environment, FuotaSpec, Observation, Record, Rollout, Survey
 from controller.outlook import outlook, rungs
 from controller.ports import Backend
+from controller.readiness import INCOMPLETE
 from controller.report import plan as report
 
 
@@ -69,7 +72,21 @@ def _environment(
                 error = f"these credentials are of account {wrong}, the environment says {environment.account}"
         except OtactlError as failure:
             error = str(failure)
-    return [_rollout(environment, r, records.get(r.name), backends, surveys, error, note, now) for r in rollouts]
+    moment = transport.now() if transport is not None else now  # the service's time, as reconcile has it
+    turn = _Turn(environment, records, backends, surveys, moment)
+    return [_rollout(turn, r, error, note) for r in rollouts]
+
+
+@dataclass
+class _Turn:
+    """One environment being planned; `taken` are targets that an earlier rollout would start on in this pass."""
+
+    environment: Environment
+    records: dict[str, Record]
+    backends: dict[str, Backend]
+    surveys: dict[str, Survey]
+    now: datetime
+    taken: dict[str, str] = field(default_factory=dict)
 
 
 def _records(environment: Environment, journal: str) -> tuple[dict[str, Record], str]:
@@ -79,17 +96,9 @@ def _records(environment: Environment, journal: str) -> tuple[dict[str, Record],
     return {name: s.record for name, s in opened.load_all(environment.name).items()}, ""
 
 
-def _rollout(
-    environment: Environment,
-    rollout: Rollout,
-    record: Record | None,
-    backends: dict[str, Backend],
-    surveys: dict[str, Survey],
-    error: str,
-    note: str,
-    now: datetime,
-) -> report.PlannedRollout:
-    known = record or Record(environment=rollout.environment, name=rollout.name)
+def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:
+    environment, now = turn.environment, turn.now
+    known = turn.records.get(rollout.name) or Record(environment=rollout.environment, name=rollout.name)
     told = report.PlannedRollout(
         name=rollout.name,
         environment=rollout.environment,
@@ -103,13 +112,21 @@ def _rollout(
     if finished(rollout, known):
         return msgspec.structs.replace(told, notes=(*told.notes, "every wave passed; not read again"))
     kind = rollout.backend_kind
-    shape, survey = SHAPES.get(kind), surveys.get(kind)
+    shape, survey = SHAPES.get(kind), turn.surveys.get(kind)
     try:
-        seen = backends[kind].observe(rollout, known, survey) if survey is not None else Observation(offline=True)
+        seen = turn.backends[kind].observe(rollout, known, survey) if survey is not None else Observation(offline=True)
     except OtactlError as failure:
         return msgspec.structs.replace(told, error=str(failure))
     holds = refused(environment)(rollout)
-    look = decide(environment, rollout, known, seen, shape, holds, now)
+    look = decide(environment, rollout, known, seen, shape, holds, now, busy(turn.records, rollout.name))
+    if survey is not None and any(h.reason == INCOMPLETE for h in look.plan.holds):
+        # The look itself changed what is next; reconcile looks again with the facts of that, and so does this.
+        try:
+            seen = turn.backends[kind].observe(rollout, look.record, survey)
+        except OtactlError as failure:
+            return msgspec.structs.replace(told, error=str(failure))
+        look = decide(environment, rollout, look.record, seen, shape, holds, now, busy(turn.records, rollout.name))
+    look = in_turn(look, turn.taken)
     if shape is None:
         return msgspec.structs.replace(told, holds=look.plan.holds)
     return msgspec.structs.replace(

@@ -41,7 +41,7 @@ def command(paths: tuple[str, ...], output: str, environment: str | None, journa
             wall=lambda: datetime.now(UTC),
             holder=holder,
             refused=refused(declared),
-            covers=covers(paths),
+            covers=covers(paths, reading),
         )
         try:
             run = reconciler.run()

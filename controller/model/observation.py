@@ -137,7 +137,11 @@ class Survey(Value, frozen=True, kw_only=True):
 
 
 class Observation(Value, frozen=True, kw_only=True):
-    """Everything a decision about one rollout may see; gathered once, then only read."""
+    """Everything a decision about one rollout may see; gathered once, then only read.
+
+    `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are those of
+    the groups of the unit to be started, `succeeded_before` those that show success before it was.
+    """
 
     units: tuple[Unit, ...] = ()
     targets: tuple[TargetFacts, ...] = ()
@@ -145,6 +149,9 @@ class Observation(Value, frozen=True, kw_only=True):
     role: RoleFacts | None = None
     unreadable: tuple[str, ...] = ()
     offline: bool = False
+    expected: bool = False
+    devices: tuple[str, ...] = ()
+    succeeded_before: tuple[str, ...] = ()
 
     def unit(self, unit_id: str) -> Unit | None:
         """Find a unit by our id."""

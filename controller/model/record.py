@@ -41,7 +41,8 @@ class Phase(StrEnum):
     FAILED = "Failed"
     STALLED = "Stalled"
     SUSPENDED = "Suspended"
-    ORPHANED = "Orphaned"
+    ORPHANED = "Orphaned"  # its manifest left Git, its units did not leave the service
+    REMOVED = "Removed"  # neither is there any more
 
 
 class RecordedCall(Value, frozen=True, kw_only=True):
@@ -68,8 +69,11 @@ class Attempt(Value, frozen=True, kw_only=True):
     """One unit of a wave: how it is named, where it stands, what became of its devices.
 
     `declared` are the fields set when it was created (only those can be missing later); `members` the targets once
-    seen inside; `created_at`, `touched_at` and `sent_at` when we learned of it, last changed it and started it, for
-    reads that lag.
+    seen inside, `targets` those we put in; `created_at`, `touched_at` and `sent_at` when we learned of it, last changed
+    it and started it, for reads that lag. `annotations` is the digest of what only the service holds, as we last wrote
+    it, so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
+    `devices` are those its groups had at the start (all of them count), `before` those that showed success already,
+    whose success later proves nothing.
     """
 
     number: int
@@ -87,6 +91,11 @@ class Attempt(Value, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     ended_at: datetime | None = None
     results: tuple[DeviceResult, ...] = ()
+    annotations: str = ""
+    former: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -154,6 +163,7 @@ class Cause(StrEnum):
     ROLE = "role"
     VERSION = "version"
     MEMBERSHIP = "membership"
+    DECLARED_LATE = "declared late"  # the manifest asks for it since the start; nothing can be changed then
     VENDOR = "vendor"
 
 

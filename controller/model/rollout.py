@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from controller.model.value import JsonObject, Value, canonical_digest
 
 
@@ -35,17 +37,47 @@ class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuot
     start_lead: str = "35m"
     tags: dict[str, str] = {}
 
+    @property
+    def sent(self) -> FuotaSpec:
+        """The part that reaches devices; the rest may change without sending anything again."""
+        return msgspec.structs.replace(self, role="", description=None, tags={}, start_lead="", data_rate=None)
+
+    @property
+    def annotations(self) -> JsonObject:
+        """The part that only the service holds."""
+        return {"role": self.role, "description": self.description, "tags": dict(self.tags)}
+
 
 class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="otaUpdate"):
     """The `otaUpdate` block, validated but not driven yet: `plan` holds it by name."""
 
     document: JsonObject
 
+    @property
+    def sent(self) -> OtaUpdateSpec:
+        """Everything, until it is driven."""
+        return self
+
+    @property
+    def annotations(self) -> JsonObject:
+        """Nothing, until it is driven."""
+        return {}
+
 
 class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"):
     """The `tuya` block, validated but not driven yet: `plan` holds it by name."""
 
     document: JsonObject
+
+    @property
+    def sent(self) -> TuyaSpec:
+        """Everything, until it is driven."""
+        return self
+
+    @property
+    def annotations(self) -> JsonObject:
+        """Nothing, until it is driven."""
+        return {}
 
 
 BackendSpec = FuotaSpec | OtaUpdateSpec | TuyaSpec
@@ -235,4 +267,5 @@ class Rollout(Value, frozen=True, kw_only=True):
     @property
     def generation(self) -> str:
         """The spec digest that names units: over what devices receive, never over how we watch (decision 0001)."""
-        return canonical_digest({"environment": self.environment, "firmware": self.firmware, "backend": self.backend})
+        firmware = msgspec.structs.replace(self.firmware, image="")
+        return canonical_digest({"environment": self.environment, "firmware": firmware, "backend": self.backend.sent})

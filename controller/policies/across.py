@@ -54,6 +54,7 @@ def _overlaps(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
             message = f"{keys[0]}{more} is also in rollout {other.name} ({other.source.file})"
             found = Violation(
                 pointer="/spec/strategy/waves", code="targets_overlap", message=message,
-                hint="one of them waits for the other; remove the older one, or abort it", severity="warning",
+                hint="the second one waits until the session of the first has ended; remove the older one",
+                severity="warning",
             )  # fmt: skip
             yield Located(index=index, first=first, violation=found)

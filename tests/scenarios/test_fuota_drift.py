@@ -265,7 +265,7 @@ def role_again(ground: Ground) -> None:
 
 SOURCES: list[tuple[str, Cause, Callable[[Ground], None], Callable[[Ground], None]]] = [
     ("image.sha256", Cause.IMAGE_BYTES, other_bytes, right_bytes),
-    ("image", Cause.IMAGE_BYTES, no_image, right_bytes),
+    ("image.object", Cause.IMAGE_BYTES, no_image, right_bytes),
     ("image.bucketVersioning", Cause.IMAGE_BYTES, versioning("Suspended"), versioning("Enabled")),
     ("role.policies", Cause.ROLE, trusts("lambda.amazonaws.com"), trusts("iotwireless.amazonaws.com")),
     ("role.policies", Cause.ROLE, reads("another-bucket"), reads(BUCKET)),

@@ -85,7 +85,7 @@ def test_a_drift_with_another_value_is_the_same_drift_told_anew() -> None:
 def test_a_drift_that_went_away_tells_who_closed_it(
     sent: bool, gone: frozenset[str], status: DriftStatus, by: str
 ) -> None:
-    entries = correction_sent(once(), frozenset({"u1"})) if sent else once()
+    entries = correction_sent(once(), "u1", frozenset({"redundancyPercent"})) if sent else once()
 
     (entry,), events = fold(entries, (), POLICY, "m1", gone, NOW + timedelta(minutes=1))
 
@@ -96,7 +96,7 @@ def test_a_drift_that_went_away_tells_who_closed_it(
 def test_a_correction_is_noted_only_on_what_waits_for_one() -> None:
     waiting, impossible = once()[0], once(GONE)[0]
 
-    noted = correction_sent((waiting, impossible), frozenset({"u1"}))
+    noted = correction_sent((waiting, impossible), "u1", frozenset({"redundancyPercent", "unit"}))
 
     assert [e.action == CORRECTION_SENT for e in noted] == [True, False]
 

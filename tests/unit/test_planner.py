@@ -390,14 +390,14 @@ def test_a_field_taken_out_of_the_manifest_cannot_be_cleared_so_the_unit_is_made
     assert action.why == "superseded"
 
 
-@pytest.mark.parametrize("phase", [UnitPhase.SCHEDULED, UnitPhase.RUNNING])
-def test_changed_content_ends_a_unit_that_is_past_editing(phase: UnitPhase) -> None:
+@pytest.mark.parametrize(("phase", "does"), [(UnitPhase.SCHEDULED, ["deleteUnit"]), (UnitPhase.RUNNING, [])])
+def test_changed_content_ends_a_unit_that_waits_and_lets_one_on_air_end(phase: UnitPhase, does: list[str]) -> None:
     old = rollout()
     firmware = Firmware(version="2.4.2", image=f"s3://b/{SHA}/y.bin", sha256=SHA, size_bytes=6000)
     unit = unit_of(old, phase=phase, start_at=NOW)
     record = record_of(old, unit, Stage.SCHEDULED, start_at=NOW, started_by_us=True)
 
-    assert actions(look(rollout(firmware=firmware), record, seen(unit))) == ["deleteUnit"]
+    assert actions(look(rollout(firmware=firmware), record, seen(unit))) == does
 
 
 def test_a_suspended_rollout_sends_nothing_and_says_who_holds_it() -> None:

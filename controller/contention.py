@@ -1,0 +1,42 @@
+"""Two rollouts, one target: the second waits, because a device hears one session at a time and reports a conflict.
+
+1. A target is busy while a unit that holds it is scheduled or on air, whichever rollout, declared or not, it is of.
+2. Of two that would start in the same pass, the first by name starts.
+3. Known are targets, not what they share inside: two groups with a device in common are not told apart here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+import msgspec
+
+from controller.actions import StartUnit
+from controller.look import Look
+from controller.model import Record, Stage
+from controller.readiness import busy_hold
+
+
+def busy(records: Mapping[str, Record], name: str) -> dict[str, str]:
+    """Targets that units of other rollouts hold: target key to unit id."""
+    return {
+        key: attempt.unit_id
+        for other, record in records.items()
+        if other != name
+        for attempt in record.attempts
+        if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
+        for key in attempt.members
+    }
+
+
+def in_turn(look: Look, taken: MutableMapping[str, str]) -> Look:
+    """The look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
+    starts = [a for a in look.plan.actions if isinstance(a, StartUnit)]
+    for start in starts:
+        shared = sorted(set(start.unit.members) & set(taken))
+        if shared:
+            hold = busy_hold(shared[0], taken[shared[0]])
+            plan = msgspec.structs.replace(look.plan, actions=(), holds=(hold,), requeue_at=start.start_at)
+            return msgspec.structs.replace(look, plan=plan)
+        taken.update(dict.fromkeys(start.unit.members, start.unit.unit_id))
+    return look

@@ -1,0 +1,99 @@
+"""Every drift of a rollout in one look: its units, and what they point at while that still matters.
+
+1. What we wrote a moment ago may not be shown yet; that is no drift (`behind`).
+2. What the manifest declares anew is no drift either: an open unit gets it, a started one cannot and says so.
+3. Image and role are watched until a session begins. Bytes that differed then stay told until the wave is judged over
+   them, or a person accepts them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from controller import differences, lifecycle, strategy, superseding, verdicts
+from controller.actions import Finding, UnitDeclaration
+from controller.model import Attempt, Cause, Stage, Unit, UnitPhase
+from controller.situation import Shape, Situation
+
+_ANNOTATIONS = ("description", "image", "role")
+
+
+def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
+    """All of them."""
+    found: list[Finding] = []
+    watched = False
+    for wave in at.rollout.strategy.waves:
+        known = at.record.wave(wave.name)
+        attempt = known.current if known is not None else None
+        if known is None or attempt is None:
+            continue
+        declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+        unit = lifecycle.find_unit(attempt, at.seen)
+        if not (at.seen.offline or lagging(attempt, unit)):
+            found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]
+        if attempt.generation == at.rollout.generation:
+            keys = at.rollout.targets_of(wave).keys
+            found += differences.target_findings(attempt.unit_id, known.members, keys)
+        if attempt.stage in (Stage.OPEN, Stage.SCHEDULED) and not watched:
+            watched = True
+            firmware = at.rollout.firmware
+            found += differences.source_findings(
+                attempt.unit_id, firmware.sha256, firmware.size_bytes, known.baseline, at.seen
+            )
+        elif not verdicts.passed(known, at.rollout):
+            found += _still_told(at, attempt)
+    if not at.seen.offline:
+        found += _copies(at)
+    return (*found, *superseding.undeclared_findings(at, shape.capabilities.end_command))
+
+
+def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:
+    """A unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
+    found = differences.unit_findings(declared, shape.desired(declared), attempt, unit)
+    if not attempt.annotations or attempt.annotations == declared.annotations:
+        return list(found)
+    kept = []
+    for finding in found:
+        if finding.field in _ANNOTATIONS:
+            if attempt.stage is not Stage.OPEN:
+                kept.append(msgspec.structs.replace(finding, cause=Cause.DECLARED_LATE, correctable=False))
+        elif not finding.field.startswith("tags.") or finding.field.startswith(f"tags.{differences.MARK_PREFIX}"):
+            kept.append(finding)
+    return kept
+
+
+def lagging(attempt: Attempt, unit: Unit | None) -> bool:
+    """The unit's reads are behind our own calls: what they show is not drift."""
+    return unit is not None and attempt.stage is Stage.SCHEDULED and unit.phase is UnitPhase.OPEN
+
+
+def behind(attempt: Attempt, finding: Finding, at: Situation) -> bool:
+    """A difference first seen in what we wrote a moment ago may be a read that does not show it yet."""
+    if attempt.stage is not Stage.OPEN or not finding.correctable or lifecycle.settled(attempt, at.now):
+        return False
+    return not any(e.open and (e.subject, e.field) == (finding.subject, finding.field) for e in at.record.drift)
+
+
+def _copies(at: Situation) -> list[Finding]:
+    """Units with this rollout's marks that are none of its attempts."""
+    ours = {a.vendor_id for a in at.record.attempts} | {n for a in at.record.attempts for n in (a.unit_id, *a.former)}
+    ours |= {i.unit_id for i in at.record.intents}
+    return [
+        Finding(
+            subject=unit.vendor_id, field="unit", desired="absent: it has our marks, and we did not make it",
+            observed=f"present as {unit.unit_id}", cause=Cause.FOREIGN, correctable=False,
+        )
+        for unit in at.seen.units
+        if unit.phase.is_there and unit.vendor_id not in ours and unit.unit_id not in ours
+    ]  # fmt: skip
+
+
+def _still_told(at: Situation, attempt: Attempt) -> list[Finding]:
+    """Rule 3: the image's differences as last seen before the session began."""
+    return [
+        Finding(
+            subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False
+        )
+        for e in at.record.drift
+        if e.open and e.subject == attempt.unit_id and e.cause is Cause.IMAGE_BYTES
+    ]

@@ -1,0 +1,124 @@
+"""What becomes of units whose content, or whose wave, the manifest does not declare any more.
+
+1. An open unit is carried over by an update where that is possible, else replaced.
+2. A scheduled one is ended only when its successor could be made now: a wrong digest in a pull request ends nothing.
+3. One on air is let end: what stops in the middle of a session nobody documents.
+4. A wave that left the manifest is not ended; it is told with the command that would, and nothing starts beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from controller import differences, lifecycle, readiness, strategy, verdicts
+from controller.actions import Action, DeleteUnit, Finding, Hold
+from controller.model import Attempt, Cause, Rollout, Stage, UnitPhase, WaveRecord
+from controller.situation import Shape, Situation
+
+
+def supersede(at: Situation, shape: Shape) -> tuple[Action, ...]:
+    """Deletions of units of other content (rules 1 and 2)."""
+    doomed: list[Action] = []
+    for wave in at.rollout.strategy.waves:
+        known = at.record.wave(wave.name)
+        for attempt in known.attempts if known is not None else ():
+            if attempt.generation == at.rollout.generation or not attempt.live or attempt.vendor_id is None:
+                continue
+            unit = lifecycle.find_unit(attempt, at.seen)
+            if unit is None or attempt.stage is Stage.RUNNING or unit.phase in (UnitPhase.RUNNING, UnitPhase.ENDED):
+                continue
+            wanted = known is not None and not verdicts.passed(known, at.rollout)
+            if wanted and known is not None and attempt is known.current and carries_over(at, shape, known, attempt):
+                continue
+            successor = strategy.declare(at.rollout, at.environment, wave, 1, None)  # its number plays no part here
+            if unit.phase is not UnitPhase.OPEN and readiness.may_create(successor, at.seen, at.environment.region):
+                continue
+            why = "the manifest declares other content now"
+            doomed.append(delete(attempt, at.rollout, "superseded", why))
+    return tuple(doomed)
+
+
+def carries_over(at: Situation, shape: Shape, known: WaveRecord, attempt: Attempt) -> bool:
+    """Whether an update in place can make the unit what is declared now."""
+    unit = lifecycle.find_unit(attempt, at.seen)
+    wave = next(w for w in at.rollout.strategy.waves if w.name == known.name)
+    if unit is None or unit.phase is not UnitPhase.OPEN or not shape.capabilities.updates_in_place:
+        return False
+    fields, _ = shape.desired(strategy.declare(at.rollout, at.environment, wave, 1, known))
+    return not differences.dropped_fields(fields, attempt, unit)
+
+
+def delete(attempt: Attempt, rollout: Rollout, why: Literal["cleanup", "superseded"], reason: str) -> DeleteUnit:
+    """Remove an attempt's unit."""
+    return DeleteUnit(
+        unit_id=attempt.unit_id, vendor_id=attempt.vendor_id or "", backend=rollout.backend_kind, why=why, reason=reason
+    )
+
+
+def clean_up(at: Situation) -> tuple[Action, ...]:
+    """Ended units go once their results are recorded, so that they do not hold their devices."""
+    if at.rollout.cleanup == "never":
+        return ()
+    reason = "its results are recorded; a done unit may still hold its devices"
+    return tuple(
+        delete(attempt, at.rollout, "cleanup", reason)
+        for attempt in at.record.attempts
+        if attempt.stage is Stage.JUDGED and lifecycle.find_unit(attempt, at.seen) is not None
+    )
+
+
+def undeclared(at: Situation) -> list[tuple[WaveRecord, Attempt]]:
+    """The live attempts of waves that left the manifest."""
+    names = {w.name for w in at.rollout.strategy.waves}
+    return [(w, a) for w in at.record.waves if w.name not in names for a in w.attempts if a.live and a.vendor_id]
+
+
+def undeclared_findings(at: Situation, end_command: str) -> tuple[Finding, ...]:
+    """Rule 4, for the ledger."""
+    return tuple(
+        Finding(
+            subject=attempt.unit_id,
+            field="unit",
+            desired=f"absent: wave {wave.name} left the manifest",
+            observed=f"present; to end it: {end_command.format(id=attempt.vendor_id)}",
+            cause=Cause.ORPHAN,
+            correctable=False,
+        )
+        for wave, attempt in undeclared(at)
+        if lifecycle.find_unit(attempt, at.seen) is not None
+    )
+
+
+def wave_holds(at: Situation, end_command: str) -> tuple[Hold, ...]:
+    """Rule 4, and its other half: devices that took this content under another wave's name are not sent it again."""
+    holds = [
+        Hold(
+            reason="wave_left_the_manifest",
+            message=f"wave {wave.name} left the manifest while {attempt.unit_id} is {attempt.stage.value}; "
+            f"put it back, or end it: {end_command.format(id=attempt.vendor_id)}",
+            stalled=True,
+        )
+        for wave, attempt in undeclared(at)
+        if lifecycle.find_unit(attempt, at.seen) is not None
+    ]
+    names = {w.name for w in at.rollout.strategy.waves}
+    for wave in at.rollout.strategy.waves:
+        known = at.record.wave(wave.name)
+        if known is not None and known.attempts:
+            continue
+        targets = set(at.rollout.targets_of(wave).keys)
+        for old in at.record.waves:
+            sent = [a for a in old.attempts if a.generation == at.rollout.generation and a.start_at is not None]
+            if old.name not in names and sent and targets & set(old.members or sent[-1].members):
+                text = (
+                    f"wave {wave.name} has targets that wave {old.name} was sent this content to; "
+                    f"call it {old.name} again, or declare new content"
+                )
+                holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
+    return tuple(holds)
+
+
+def on_air_hold(attempt: Attempt) -> tuple[Hold, ...]:
+    """Rule 3."""
+    text = f"{attempt.unit_id} of the content before is on air; what is declared now follows when it has ended"
+    return (Hold(reason="old_content_is_on_air", message=text),)
