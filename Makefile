@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static bench lock clean
+.PHONY: setup demo test check static docs bench lock clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,10 @@ static: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pyright infra
+
+docs: setup
+	$(BIN)/python -m tests.infra.matrix > docs/permissions.md
 
 bench: setup
 	$(BIN)/python -m bench

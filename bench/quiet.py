@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.measure import Figure, median, run, spread
-from bench.stage import BIN, BUCKET, KEY, ROLE, Stage, stage
+from bench.stage import ACCOUNT, BIN, BUCKET, KEY, ROLE, Stage, stage
 
 ROLLOUTS, ACTIVE, RUNS, ABREAST = 1000, 50, 5, 2
 FAST = {"iotwireless:*": 1000.0, "s3:*": 1000.0, "iam:*": 1000.0, "sts:*": 1000.0}
 # Section 9 of the design: a list page a 250 tasks, three reads an active task, one set of checks an image, bucket and
 # role, and who we are.
-CHECKS = 8
+CHECKS = 9
 BUDGET = 1 + 1 + 3 * ACTIVE + CHECKS
 
 
@@ -80,6 +80,9 @@ def _command(read: dict[str, object]) -> list[str]:
     if service == "s3":
         given = {"Bucket": BUCKET, **({"Key": KEY} if operation == "HeadObject" else {})}
         service = "s3api"
+    elif operation == "SimulatePrincipalPolicy":
+        role, image = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}", f"arn:aws:s3:::{BUCKET}/{KEY}"
+        given = {"PolicySourceArn": role, "ActionNames": ["s3:GetObject"], "ResourceArns": [image]}
     elif service == "iam":
         given = {"RoleName": ROLE, **({"PolicyName": "read"} if operation == "GetRolePolicy" else {})}
     return [str(BIN / "aws"), service, verb, "--cli-input-json", json.dumps(given), "--output", "json"]

@@ -138,5 +138,7 @@ def _start(at: Situation, shape: Shape, declared: UnitDeclaration, unit: Unit, f
     why = "every member is in, every check passed"
     if undecided:
         why += f"; not decided here: {undecided[0].why}"
+    if at.seen.role is not None and at.seen.role.warning:
+        why += f"; warning: {at.seen.role.warning}"
     action = StartUnit(unit=declared, vendor_id=unit.vendor_id, start_at=start_at, reason=why)
     return at.plan(action, findings=found, wave=declared.wave)

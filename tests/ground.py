@@ -86,7 +86,8 @@ def pushed(ground: Ground, version: str, image: bytes) -> Firmware:
 class Ground:
     """One stage; `clients` are boto3's own, for meddling."""
 
-    def __init__(self, server: SimulatorServer, folder: Path) -> None:
+    def __init__(self, server: SimulatorServer, folder: Path, *, cloud: bool = True) -> None:
+        """With its own bucket, image and role, or with those of somebody else (`cloud` False)."""
         self.server, self.folder = server, folder
         server.world.apply_settings({"callsPerSecond": 0})
         session = boto3.Session(region_name=REGION)
@@ -94,7 +95,9 @@ class Ground:
         self.s3, self.iam, self.wireless = (
             session.client(n, endpoint_url=server.url, config=config) for n in ("s3", "iam", "iotwireless")
         )
-        self._provision()
+        if cloud:
+            self._provision()
+        self._populate()
 
     def deafen(self, deaf: bool = True) -> None:
         """Let a device of the first group not hear its multicast setup, which holds the canary's start."""
@@ -112,6 +115,8 @@ class Ground:
         self.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
         self.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust())
         self.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=read())
+
+    def _populate(self) -> None:
         self.euis = [f"70b3d57ed00000{n:02x}" for n in range(6)]
         groups = [
             {"name": f"g{i}", "id": g, "rfRegion": "EU868", "devices": self.euis[i::2]} for i, g in enumerate(GROUPS)

@@ -23,6 +23,7 @@ READS: dict[tuple[str, str], str] = {
     ("iam", "ListAttachedRolePolicies"): "iam:ListAttachedRolePolicies",
     ("iam", "GetPolicy"): "iam:GetPolicy",
     ("iam", "GetPolicyVersion"): "iam:GetPolicyVersion",
+    ("iam", "SimulatePrincipalPolicy"): "iam:SimulatePrincipalPolicy",
     ("sts", "GetCallerIdentity"): "sts:GetCallerIdentity",
 }
 
@@ -41,6 +42,9 @@ WRITES: dict[tuple[str, str], str] = {
         "UntagResource",
     )
 } | {("s3", "PutObject"): "s3:PutObject"}
+
+# What only `otactl image push` calls, with the rights of who pushes: no part of reconciling.
+PUSHES = (("s3", "PutObject"),)
 
 # CreateFuotaTask and UpdateFuotaTask hand the role on; the caller needs this for it.
 PASSED: dict[tuple[str, str], str] = {

@@ -78,7 +78,22 @@ class Facts:
             reads=reading.verdict.value,
             why="; ".join(a.why for a in (trusting, reading) if a.verdict.value != "yes"),
             fingerprint=canonical_digest([role.trust, role.policies, bucket_policy, role.boundary]),
+            warning=self._cache.get(("simulate", arn, bucket_arn, key), lambda: self._simulated(arn, bucket_arn, key)),
         )
+
+    def _simulated(self, arn: str, bucket_arn: str, key: str) -> str:
+        """What IAM's simulation says against the role reading the image; empty when nothing."""
+        resource = f"{bucket_arn}/{key}"
+        asked: JsonObject = {"PolicySourceArn": arn, "ActionNames": ["s3:GetObject"], "ResourceArns": [resource]}
+        try:
+            answer = self._transport.call("iam", "SimulatePrincipalPolicy", asked, repeatable=True)
+        except (NotFoundError, StalledError) as error:
+            return f"IAM did not simulate the role: {error}"
+        results = answer.get("EvaluationResults")
+        said = {str(_object(r).get("EvalDecision")) for r in results} if isinstance(results, list) else set()
+        if said <= {"allowed"}:
+            return ""
+        return f"IAM's simulation says {', '.join(sorted(said))} for s3:GetObject on {resource}"
 
     def _image(self, uri: str) -> ImageFacts:
         bucket, key = split_uri(uri)

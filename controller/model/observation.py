@@ -111,7 +111,10 @@ class ImageFacts(Value, frozen=True, kw_only=True):
 
 
 class RoleFacts(Value, frozen=True, kw_only=True):
-    """The FirmwareUpdateRole as IAM shows it; `trusts` and `reads` are yes, no or undecided, with a sentence why."""
+    """The FirmwareUpdateRole as IAM shows it; `trusts` and `reads` are yes, no or undecided, with a sentence why.
+
+    `warning` is what IAM's own simulation says otherwise: it knows less of resource policies, so it warns and holds not.
+    """
 
     exists: bool
     trusts: str = "undecided"
@@ -119,6 +122,7 @@ class RoleFacts(Value, frozen=True, kw_only=True):
     why: str = ""
     fingerprint: str = ""
     unreadable: str = ""
+    warning: str = ""
 
 
 class Listed(Value, frozen=True, kw_only=True):

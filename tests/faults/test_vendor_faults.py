@@ -175,7 +175,7 @@ def test_a_quiet_run_costs_what_the_budget_says_and_writes_nothing(ground: Groun
     wireless = ["ListFuotaTasks", "GetFuotaTask", "ListTagsForResource", "ListMulticastGroupsByFuotaTask"]
     image_and_role = [
         "HeadObject", "GetBucketVersioning", "GetBucketLocation", "GetBucketPolicy", "GetRole", "ListRolePolicies",
-        "GetRolePolicy", "ListAttachedRolePolicies",
+        "GetRolePolicy", "ListAttachedRolePolicies", "SimulatePrincipalPolicy",
     ]  # fmt: skip
     assert sorted(asked) == sorted(["GetCallerIdentity", *wireless, *image_and_role])
     assert transport.stats.writes == 0

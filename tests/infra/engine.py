@@ -60,6 +60,9 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.found: dict[str, Registration] = {}
         self.outputs: dict[str, Any] = {}
 
+    def GetDeploymentInfo(self, request, context):  # noqa: N802
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "the SDK falls back to SupportsFeature")
+
     def SupportsFeature(self, request, context):  # noqa: N802 - gRPC's names
         return resource_pb2.SupportsFeatureResponse(
             hasSupport=request.id in ("secrets", "outputValues", "resourceReferences")
