@@ -75,6 +75,10 @@ class UsageError(OtactlError):
     """The command cannot do what was asked as it was asked (missing path, unknown name, unreadable journal)."""
 
 
+class JournalMissingError(UsageError):
+    """There is no journal where one is to be read; the first `reconcile` makes it."""
+
+
 class LeaseHeldError(OtactlError):
     """Another process works on this environment; `holder` says which."""
 

@@ -30,7 +30,7 @@ def _unjudged(self: FakeBucket, action: str, resource: str) -> Any:  # noqa: ARG
     return PermissionResult.NEUTRAL
 
 
-# moto takes every condition but StringEquals for met, so a bucket open to TLS only would answer 403 to everybody. Bucket
+# moto takes every condition but StringEquals for met, so a TLS-only bucket would answer 403 to everybody. Bucket
 # policies are judged by `guard`, with the real evaluator, when callers are judged at all.
 setattr(FakeBucket, "get_permission", _unjudged)  # noqa: B010 - a method of another's class
 

@@ -23,7 +23,7 @@ VERBS: dict[str, str] = {
     "history": "tell what happened to a rollout, from the journal",
     "drift": "tell what differs from what is declared, from the journal",
     "image": "upload content-addressed images",
-    "journal": "check, back up or export the journal",
+    "journal": "check, back up, copy or export the journal",
     "explain": "help on a manifest field, offline",
     "simulator": "run the stand-in clouds on loopback",
     "demo": "see the whole story in one command, on loopback",

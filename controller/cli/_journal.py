@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from controller.errors import JournalMissingError
 from controller.journal import open_journal
 from controller.ports import Journal
 
 DEFAULT = "sqlite:///.otactl/journal.db"
 
 journal_option = click.option(
-    "--journal", envvar="OTACTL_JOURNAL", default=DEFAULT, show_default=True, help="URL of the journal."
+    "--journal",
+    envvar="OTACTL_JOURNAL",
+    default=DEFAULT,
+    show_default=True,
+    help="URL of the journal: a path, sqlite:///… or s3://BUCKET/PREFIX.",
 )
 
 
 def open_if_there(url: str) -> Journal | None:
     """Open the journal for reading; None when there is none yet, so that reading never makes one."""
-    name = url.removeprefix("sqlite:///")
-    if "://" not in name and not Path(name).exists():
+    try:
+        return open_journal(url, must_exist=True)
+    except JournalMissingError:
         return None
-    return open_journal(url, must_exist=True)

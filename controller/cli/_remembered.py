@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from controller.errors import UsageError
-from controller.journal import SqlJournal, open_journal
+from controller.journal import AnyJournal, open_journal
 from controller.ports import Stored
 
 _SHOWN = 10
@@ -26,12 +26,12 @@ style_option = click.option(
 )
 
 
-def open_to_read(url: str) -> SqlJournal:
+def open_to_read(url: str) -> AnyJournal:
     """Open a journal that must be there; use it as a context manager."""
     return open_journal(url, must_exist=True)
 
 
-def select(journal: SqlJournal, environment: str | None, name: str | None) -> tuple[Stored, ...]:
+def select(journal: AnyJournal, environment: str | None, name: str | None) -> tuple[Stored, ...]:
     """Load the rollouts asked for: all, an environment's, or every one of that name. Raises `UsageError` (rule 2)."""
     known = journal.environments()
     if environment is not None and environment not in known:
@@ -47,7 +47,7 @@ def select(journal: SqlJournal, environment: str | None, name: str | None) -> tu
     return named
 
 
-def select_one(journal: SqlJournal, environment: str | None, name: str) -> Stored:
+def select_one(journal: AnyJournal, environment: str | None, name: str) -> Stored:
     """Load the one rollout of that name; when several environments have one, `--environment` must choose."""
     named = select(journal, environment, name)
     if len(named) > 1:

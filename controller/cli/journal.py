@@ -12,7 +12,8 @@ import click
 from controller.cli._errors import FAILED, VerbGroup, guarded
 from controller.cli._journal import journal_option
 from controller.cli._remembered import open_to_read
-from controller.journal import care
+from controller.journal import care, open_journal
+from controller.journal.s3_copy import fill
 from controller.model import duration
 from controller.report.plain import as_json, plain, safe_json
 
@@ -21,7 +22,7 @@ _DURATION = re.compile(r"[0-9]{1,6}[smhd]")
 
 @click.group(name="journal", cls=VerbGroup)
 def command() -> None:
-    """Check, copy or read out the journal; nothing here changes it."""
+    """Check, back up, read out or copy the journal; nothing here changes it."""
 
 
 def _age(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -59,7 +60,7 @@ def check(journal: str, older_than: str, style: Literal["text", "json"]) -> None
 @journal_option
 @guarded
 def backup(path: Path, journal: str) -> None:
-    """Copy the journal to PATH, which must not exist, while others go on working."""
+    """Copy the journal to the file PATH, which must not exist, while others go on working."""
     with open_to_read(journal) as opened:
         care.backup(opened, path)
         click.echo(plain(f"journal {opened.path} is copied to {path}"))
@@ -73,3 +74,21 @@ def export(journal: str) -> None:
     with open_to_read(journal) as opened:
         for line in care.export(opened):
             click.echo(safe_json(line))
+
+
+@command.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@guarded
+def copy(source: str, target: str) -> None:
+    """Copy the whole journal FROM to TO, which must be empty: records, events, leases; from SQLite to S3 or back.
+
+    Both are URLs as for --journal. Stop cron first, and let it go on with --journal TO.
+    """
+    with open_to_read(source) as opened:
+        contents = care.contents(opened)
+        contents.must_be_at_rest(datetime.now(UTC))
+        with open_journal(target) as made:
+            fill(made, contents)
+            told = f"journal {opened.path} is copied to {made.path}"
+    click.echo(plain(f"{told}: {len(contents.records)} records, {len(contents.events)} events"))

@@ -5,20 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from controller.errors import UsageError
+from controller.journal.s3 import S3Journal
 from controller.journal.sql import SqlJournal
 
-__all__ = ["SqlJournal", "open_journal"]
+__all__ = ["AnyJournal", "S3Journal", "SqlJournal", "open_journal"]
 
-SUPPORTED = "sqlite:///RELATIVE/PATH, sqlite:////ABSOLUTE/PATH, or a plain path"
-_LATER = ("postgresql://", "postgres://", "s3://")
+AnyJournal = SqlJournal | S3Journal
+SUPPORTED = "sqlite:///RELATIVE/PATH, sqlite:////ABSOLUTE/PATH, a plain path, or s3://BUCKET/PREFIX"
+_LATER = ("postgresql://", "postgres://")
 
 
-def open_journal(url: str, *, must_exist: bool = False) -> SqlJournal:
+def open_journal(url: str, *, must_exist: bool = False) -> AnyJournal:
     """Open the journal a URL names, for a pass (creates it) or for a reading verb (`must_exist`: never creates it).
 
     A reading verb's journal also refuses to write. Close it, or use it as a context manager. Raises `UsageError` for
-    a URL this version cannot serve, a missing or foreign file; `StalledError` for one a newer version wrote.
+    a URL this version cannot serve, a missing or foreign journal, a missing bucket; `StalledError` for a journal a
+    newer version wrote, a missing permission.
     """
+    if url.startswith("s3://"):
+        return S3Journal(url, create=not must_exist)
     return SqlJournal(_path(url), create=not must_exist)
 
 

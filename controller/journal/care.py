@@ -1,13 +1,14 @@
 """Care of a journal: is it sound, a copy that can be restored, and everything in it as lines of JSON.
 
 1. Nothing here changes the journal. `check` goes on after a defect, so one broken record does not hide the next.
-2. A backup is one moment of the journal, complete and on disk before it gets its name; it never replaces a file.
-   It is restored by putting it in the journal's place while no otactl runs.
-3. The export is one moment too. Its lines, in this order:
+2. A backup is one moment of the journal, complete and on disk before it gets its name; it never replaces a file. It is
+   an SQLite journal, restored by putting it in the journal's place, or by copying it to S3, while no otactl runs.
+3. The export is one moment too (of a journal on S3, one of each environment). Its lines, in this order:
    `{"kind": "journal", "schema": 1}`;
    `{"kind": "record", "environment", "name", "revision", "record": {…}}` by environment and name;
-   `{"kind": "event", "environment", "name", "sequence", "revision", "event": {…}}`, oldest first, `revision` being
-   the commit it came with; `{"kind": "lease", "environment", "fencing", "lease": {…}}`.
+   `{"kind": "event", "environment", "name", "sequence", "revision", "event": {…}}`, oldest first (on S3: of each
+   environment), `revision` being the commit it came with;
+   `{"kind": "lease", "environment", "fencing", "lease": {…}}`.
    Inner objects are `Record`, `Event` and `Lease` in camelCase, times ISO 8601.
 """
 
@@ -17,7 +18,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -25,11 +26,16 @@ from typing import Literal, TypeVar
 import msgspec
 
 from controller.errors import StalledError, UsageError
+from controller.journal import AnyJournal
 from controller.journal.leases import Held
+from controller.journal.s3 import S3Journal
+from controller.journal.s3_copy import Contents, CopiedEvent, fill
+from controller.journal.s3_rows import S3Rows, Unread
 from controller.journal.sql import SqlJournal
 from controller.journal.sqlite_file import VERSION, translate
 from controller.lifecycle import describe_intent
 from controller.model import Event, Record, Value
+from controller.ports import Stored
 
 T = TypeVar("T", Record, Event, Held)
 
@@ -45,32 +51,77 @@ class Defect(Value, frozen=True, kw_only=True):
 
 
 _RESTORE = "restore a backup; `otactl journal export` shows what can still be read"
-_RECORDS = "SELECT environment, name, revision, record FROM records ORDER BY environment, name"
-_EVENTS = "SELECT environment, name, sequence, revision, event FROM events ORDER BY sequence"
-_LEASES = "SELECT environment, fencing, held FROM leases ORDER BY environment"
+_SWEEP = "nothing refers to it and nothing is lost; `otactl journal copy` to a new place leaves it behind"
 
 
-def check(journal: SqlJournal, now: datetime, older_than: timedelta) -> tuple[Defect, ...]:
+class _SqlRows:
+    """One moment of an SQLite journal in rows."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self._path, self._db = path, db
+        self.unread: tuple[Unread, ...] = ()
+        self.leftovers: dict[str, int] = {}
+
+    def examine(self) -> Iterator[Unread]:
+        """Let SQLite look at its pages."""
+        for (line,) in self._db.execute("PRAGMA integrity_check"):
+            if line != "ok":
+                yield Unread(str(self._path), "database_is_damaged", f"SQLite says: {line}")
+
+    @property
+    def records(self) -> sqlite3.Cursor:
+        """Environment, name, revision and JSON."""
+        query = "SELECT environment, name, revision, record FROM records ORDER BY environment, name"
+        return self._db.execute(query)
+
+    @property
+    def events(self) -> sqlite3.Cursor:
+        """Environment, name, sequence, revision and JSON."""
+        return self._db.execute("SELECT environment, name, sequence, revision, event FROM events ORDER BY sequence")
+
+    @property
+    def leases(self) -> sqlite3.Cursor:
+        """Environment, fencing number and JSON."""
+        return self._db.execute("SELECT environment, fencing, held FROM leases ORDER BY environment")
+
+
+_Rows = _SqlRows | S3Rows
+
+
+@contextmanager
+def _reading(journal: AnyJournal) -> Iterator[_Rows]:
+    if isinstance(journal, S3Journal):
+        yield S3Rows(journal)
+        return
+    with journal.database.snapshot() as db:
+        yield _SqlRows(journal.path, db)
+
+
+def check(journal: AnyJournal, now: datetime, older_than: timedelta) -> tuple[Defect, ...]:
     """Look at everything in the journal; intents recorded longer than `older_than` ago are warnings."""
     defects: list[Defect] = []
-    with journal.database.snapshot() as db:
+    with _reading(journal) as rows:
         try:
-            for (line,) in db.execute("PRAGMA integrity_check"):
-                if line != "ok":
-                    defects.append(_error(str(journal.path), "database_is_damaged", f"SQLite says: {line}"))
-            known = _check_records(db, now, older_than, defects)
-            _check_events(db, known, defects)
-            _check_leases(db, defects)
+            found = rows.examine() if isinstance(rows, _SqlRows) else rows.unread
+            defects += [_error(*each) for each in found]
+            known = _check_records(rows, now, older_than, defects)
+            _check_events(rows, known, defects)
+            _check_leases(rows, defects)
         except sqlite3.DatabaseError as error:
             defects.append(_error(str(journal.path), "database_is_damaged", f"SQLite says: {error}"))
+        for environment, count in rows.leftovers.items():
+            message = f"{count} objects are of commits that did not end, or do not end before this moment"
+            defects.append(
+                Defect(severity="warning", where=environment, code="leftover_objects", message=message, hint=_SWEEP)
+            )
     return tuple(defects)
 
 
 def _check_records(
-    db: sqlite3.Connection, now: datetime, older_than: timedelta, defects: list[Defect]
+    rows: _Rows, now: datetime, older_than: timedelta, defects: list[Defect]
 ) -> dict[tuple[str, str], int]:
     known: dict[tuple[str, str], int] = {}
-    for environment, name, revision, text in db.execute(_RECORDS):
+    for environment, name, revision, text in rows.records:
         key = f"{environment}/{name}"
         if not isinstance(revision, int) or revision < 1:
             defects.append(_error(key, "revision_is_not_positive", f"its revision is {revision!r}"))
@@ -79,8 +130,8 @@ def _check_records(
     return known
 
 
-def _check_events(db: sqlite3.Connection, known: dict[tuple[str, str], int], defects: list[Defect]) -> None:
-    for environment, name, sequence, revision, text in db.execute(_EVENTS):
+def _check_events(rows: _Rows, known: dict[tuple[str, str], int], defects: list[Defect]) -> None:
+    for environment, name, sequence, revision, text in rows.events:
         where = f"{environment}/{name} event {sequence}"
         newest = known.get((environment, name))
         if newest is None:
@@ -91,8 +142,8 @@ def _check_events(db: sqlite3.Connection, known: dict[tuple[str, str], int], def
         _read(text, Event, where, "event_is_unreadable", defects)
 
 
-def _check_leases(db: sqlite3.Connection, defects: list[Defect]) -> None:
-    for environment, fencing, text in db.execute(_LEASES):
+def _check_leases(rows: _Rows, defects: list[Defect]) -> None:
+    for environment, fencing, text in rows.leases:
         where = f"lease of {environment}"
         held = _read(text, Held, where, "lease_is_unreadable", defects)
         if held is not None and held.lease.fencing != fencing:
@@ -127,7 +178,7 @@ def _error(where: str, code: str, message: str) -> Defect:
     return Defect(severity="error", where=where, code=code, message=message, hint=_RESTORE)
 
 
-def backup(journal: SqlJournal, path: Path) -> None:
+def backup(journal: AnyJournal, path: Path) -> None:
     """Copy the journal to a new file while others go on working (rule 2).
 
     Raises `UsageError` when the path exists or cannot be written, `StalledError` when the disk fails.
@@ -157,15 +208,19 @@ def backup(journal: SqlJournal, path: Path) -> None:
         raise
 
 
-def _copy(journal: SqlJournal, target: Path) -> None:
-    with journal.database.snapshot() as source:
-        try:
-            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable from a read-only folder
-                sound = copy.execute("PRAGMA integrity_check").fetchone()
-        except sqlite3.Error as error:
-            raise translate(error, target) from error
+def _copy(journal: AnyJournal, target: Path) -> None:
+    if isinstance(journal, S3Journal):
+        with SqlJournal(target) as made:
+            fill(made, contents(journal))
+    try:
+        with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            if not isinstance(journal, S3Journal):
+                with journal.database.snapshot() as source:
+                    source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable from a read-only folder
+            sound = copy.execute("PRAGMA integrity_check").fetchone()
+    except sqlite3.Error as error:
+        raise translate(error, target) from error
     if sound != ("ok",):
         text = f"the copy of journal {journal.path} is not sound ({sound}); run `otactl journal check`"
         raise StalledError("JournalIsDamaged", text)
@@ -180,27 +235,53 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def export(journal: SqlJournal) -> Iterator[str]:
+def export(journal: AnyJournal) -> Iterator[str]:
     """Give every record, event and lease as one line of JSON each (rule 3).
 
     Raises `StalledError` at the first one that cannot be read, naming it.
     """
-    with journal.database.snapshot() as db:
+    with _reading(journal) as rows:
         yield _line({"kind": "journal", "schema": VERSION})
-        for environment, name, revision, text in db.execute(_RECORDS):
+        _must_be_whole(journal, rows)
+        for environment, name, revision, text in rows.records:
             record = _strict(journal, text, Record, f"record {environment}/{name}")
             head = {"kind": "record", "environment": environment, "name": name, "revision": revision}
             yield _line(head | {"record": record})
-        for environment, name, sequence, revision, text in db.execute(_EVENTS):
+        for environment, name, sequence, revision, text in rows.events:
             event = _strict(journal, text, Event, f"event {sequence} of {environment}/{name}")
             head = {"kind": "event", "environment": environment, "name": name, "sequence": sequence}
             yield _line(head | {"revision": revision, "event": event})
-        for environment, fencing, text in db.execute(_LEASES):
+        for environment, fencing, text in rows.leases:
             held = _strict(journal, text, Held, f"lease of {environment}")
             yield _line({"kind": "lease", "environment": environment, "fencing": fencing, "lease": held.lease})
 
 
-def _strict(journal: SqlJournal, text: object, kind: type[T], what: str) -> T:
+def contents(journal: AnyJournal) -> Contents:
+    """Give everything in the journal as values, to be written elsewhere; raises `StalledError` as `export` does."""
+    with _reading(journal) as rows:
+        _must_be_whole(journal, rows)
+        return Contents(
+            tuple(
+                Stored(record=_strict(journal, text, Record, f"record {environment}/{name}"), revision=revision)
+                for environment, name, revision, text in rows.records
+            ),
+            tuple(
+                CopiedEvent(
+                    environment, name, revision, _strict(journal, text, Event, f"event {n} of {environment}/{name}")
+                )
+                for environment, name, n, revision, text in rows.events
+            ),
+            tuple(_strict(journal, text, Held, f"lease of {environment}") for environment, _, text in rows.leases),
+        )
+
+
+def _must_be_whole(journal: AnyJournal, rows: _Rows) -> None:
+    for where, _, message in rows.unread:
+        why = f"journal {journal.path}: {where} cannot be read ({message}); run `otactl journal check`"
+        raise StalledError("JournalIsDamaged", why)
+
+
+def _strict(journal: AnyJournal, text: object, kind: type[T], what: str) -> T:
     defects: list[Defect] = []
     value = _read(text, kind, what, "unreadable", defects)
     if value is None:

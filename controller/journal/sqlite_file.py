@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from controller.errors import OtactlError, StalledError, TransientError, UsageError
+from controller.errors import JournalMissingError, OtactlError, StalledError, TransientError, UsageError
 
 VERSION = 1
 _SCHEMA = (
@@ -98,7 +98,7 @@ class SqliteFile:
             if self._create:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             elif not self.path.exists():
-                raise UsageError(
+                raise JournalMissingError(
                     f"no journal at {self.path}; `otactl reconcile` writes it, or name another with --journal or "
                     "OTACTL_JOURNAL"
                 )

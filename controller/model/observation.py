@@ -113,7 +113,7 @@ class ImageFacts(Value, frozen=True, kw_only=True):
 class RoleFacts(Value, frozen=True, kw_only=True):
     """The FirmwareUpdateRole as IAM shows it; `trusts` and `reads` are yes, no or undecided, with a sentence why.
 
-    `warning` is what IAM's own simulation says otherwise: it knows less of resource policies, so it warns and holds not.
+    `warning` is what IAM's own simulation says otherwise: it knows less of resource policies, so it only warns.
     """
 
     exists: bool

@@ -18,13 +18,18 @@ from controller.ports import Commit
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ENVIRONMENT = "prod-eu"
 ROOT = Path(__file__).resolve().parents[2]
+BUCKET = "otactl-journals"
 
 
 def _sqlite(folder: Path) -> str:
     return f"sqlite:///{folder / 'journal.db'}"
 
 
-STORES: dict[str, Callable[[Path], str]] = {"sqlite": _sqlite}
+def _s3(folder: Path) -> str:
+    return f"s3://{BUCKET}/{folder.parent.name}/{folder.name}"
+
+
+STORES: dict[str, Callable[[Path], str]] = {"s3": _s3, "sqlite": _sqlite}
 
 _PRELUDE = """
 import os, sys, time

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from pathlib import Path
 from subprocess import Popen
 
 import pytest
 
 from controller.errors import LeaseHeldError
-from controller.journal import open_journal
-from tests.contract.journal_kit import ENVIRONMENT, NOW, STORES, end, line, process, tell
+from controller.journal import AnyJournal, open_journal
+from controller.ports import Stored
+from tests.contract.journal_kit import ENVIRONMENT, NOW, change, end, line, process, record, tell
 
 HOLD = """
 lease = journal.acquire("prod-eu", "cron", NOW)
 print(lease.fencing, flush=True)
 sys.stdin.readline()
+"""
+PAUSED = """
+lease = journal.acquire("prod-eu", "cron-a", NOW)
+print(lease.fencing, flush=True)
+sys.stdin.readline()
+record = Record(environment="prod-eu", name="soil", version="late")
+try:
+    journal.commit((Commit(record=record, expected_revision=0),), lease.fencing)
+except ConflictError as error:
+    print(error, flush=True)
 """
 RACE = """
 print("ready", flush=True)
@@ -47,11 +59,6 @@ sys.stdin.readline()
 """
 
 
-@pytest.fixture(params=sorted(STORES))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return STORES[request.param](tmp_path)
-
-
 @contextmanager
 def running(url: str, script: str, *arguments: str) -> Iterator[Popen[str]]:
     child = process(url, script, *arguments)
@@ -75,9 +82,22 @@ def test_a_killed_process_that_nobody_waited_for_yet_is_dead_too(url: str) -> No
     with running(url, HOLD) as child, open_journal(url) as journal:
         assert line(child) == "1"
         child.kill()
-        assert line(child) == ""  # its end of the pipe is closed, so it is dead; it stays a zombie until `end`
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and stays a zombie until `end`
         deadline = NOW + timedelta(seconds=1)
         assert journal.acquire(ENVIRONMENT, "other", deadline).fencing == 2
+
+
+def test_a_process_that_was_paused_beyond_its_lease_can_no_longer_commit_when_it_wakes_up(url: str) -> None:
+    with running(url, PAUSED) as child, open_journal(url) as journal:
+        assert line(child) == "1"
+        child.send_signal(signal.SIGSTOP)
+        lease = journal.acquire(ENVIRONMENT, "cron-b", NOW + timedelta(seconds=120))
+        assert journal.commit((change(0, "in time"),), lease.fencing) == {"soil": 1}
+        tell(child, "go on")
+        child.send_signal(signal.SIGCONT)
+        assert "fencing number 1 was given, 2 is the newest" in line(child)
+        assert journal.load(ENVIRONMENT, "soil").record == record()
+        assert [e.message for e in journal.history(ENVIRONMENT, "soil")] == ["in time"]
 
 
 def test_of_two_processes_committing_the_same_revisions_each_revision_goes_to_one(url: str) -> None:
@@ -110,11 +130,19 @@ def test_a_process_killed_while_committing_leaves_all_or_nothing_and_loses_nothi
         assert child.stdout is not None
         told = max([told, *(int(text) for text in child.stdout.read().splitlines() if text)])
     with open_journal(url) as journal:
-        found = journal.load_all(ENVIRONMENT)
+        found, messages = _one_moment(journal)
         revisions = {stored.revision for stored in found.values()}
         assert len(found) == 3
         assert revisions in ({told}, {told + 1})
         revision = revisions.pop()
         assert {stored.record.version for stored in found.values()} == {str(revision)}
-        for name in found:
-            assert [e.message for e in journal.history(ENVIRONMENT, name)] == [str(n + 1) for n in range(revision)]
+        assert messages == {name: [str(n + 1) for n in range(revision)] for name in found}
+
+
+def _one_moment(journal: AnyJournal) -> tuple[dict[str, Stored], dict[str, list[str]]]:
+    """Records and events at one moment: what a killed process had put on the wire may still arrive at a service."""
+    while True:
+        found = journal.load_all(ENVIRONMENT)
+        messages = {name: [e.message for e in journal.history(ENVIRONMENT, name)] for name in found}
+        if journal.load_all(ENVIRONMENT) == found:
+            return found, messages

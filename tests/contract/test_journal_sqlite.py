@@ -65,7 +65,6 @@ def test_a_url_and_a_plain_path_name_the_same_file(path: Path, prefix: str) -> N
     [
         ("postgresql://db/otactl", "not supported yet by this version; use sqlite:///"),
         ("postgres://db/otactl", "not supported yet by this version"),
-        ("s3://bucket/journal", "not supported yet by this version"),
         ("mysql://db", "not a journal URL this version knows"),
         ("sqlite://journal.db", "not a journal URL this version knows"),
         ("sqlite:///:memory:", "names no file"),

@@ -1,0 +1,56 @@
+"""The places journals are put to the test in: a folder, and a bucket of a simulator that lasts a module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from controller.cli.demo import only_loopback
+from controller.journal import S3Journal
+from simulator.server import SimulatorServer
+from tests.contract.journal_kit import BUCKET, STORES, change
+from tests.contract.s3_kit import LONG, filled
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[SimulatorServer]:
+    """A simulator with an empty bucket; boto3 finds it by AWS_ENDPOINT_URL alone, in child processes too."""
+    kept = dict(os.environ)
+    with SimulatorServer(seed=5) as server:
+        only_loopback(server.url)
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        yield server
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture(params=sorted(STORES))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a journal may be, of every kind."""
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+    return STORES[request.param](tmp_path)
+
+
+@pytest.fixture
+def place(s3: SimulatorServer, tmp_path: Path) -> str:
+    """Where a journal on S3 may be."""
+    return f"s3://{BUCKET}/{tmp_path.name}"
+
+
+@pytest.fixture
+def begun(place: str) -> S3Journal:
+    """Two records at revision 1, `a` with as many events as a segment carries along, `b` with one."""
+    opened = S3Journal(place)
+    opened.commit((change(0, *LONG[1:], name="a"), change(0, "first", name="b")), 0)
+    return opened
+
+
+@pytest.fixture
+def filled_place(place: str) -> str:
+    """A journal on S3 with something of everything."""
+    return filled(place)

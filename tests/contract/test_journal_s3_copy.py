@@ -1,0 +1,117 @@
+"""A journal copied from one place to another tells the same; a copy that did not end is taken for nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.errors import ConflictError, LeaseHeldError, UsageError
+from controller.journal import AnyJournal, S3Journal, open_journal
+from controller.journal.care import check, contents, export
+from controller.journal.s3_copy import fill
+from controller.journal.s3_values import Kept
+from simulator.server import SimulatorServer
+from tests.contract.journal_kit import ENVIRONMENT, NOW, STORES, change
+from tests.contract.s3_kit import LONG, Killed, Wire, everything, filled
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("kinds", [("s3", "sqlite"), ("sqlite", "s3"), ("s3", "s3"), ("sqlite", "sqlite")])
+def test_a_copy_tells_the_same_as_the_original_and_the_former_holder_is_held_off(
+    s3: SimulatorServer, tmp_path: Path, kinds: tuple[str, str]
+) -> None:
+    places = [STORES[kind](tmp_path / name) for kind, name in zip(kinds, ("from", "to"), strict=True)]
+    with open_journal(filled(places[0])) as source, open_journal(places[1]) as target:
+        source.acquire(ENVIRONMENT, "other", NOW + timedelta(seconds=130))
+        fill(target, contents(source))
+        assert everything(target) == everything(source)
+        assert check(target, NOW, HOUR) == ()
+        with pytest.raises(ConflictError, match="fencing number 1 was given, 2 is the newest"):
+            target.commit((change(2, name="b"),), 1)
+        assert target.acquire(ENVIRONMENT, "third", NOW + timedelta(seconds=260)).fencing == 3
+        assert target.commit((change(2, "go on", name="b"), change(1, "on", name="a")), 3) == {"a": 2, "b": 3}
+    with open_journal(places[1]) as again:
+        assert [e.message for e in again.history(ENVIRONMENT, "a")] == [*LONG, "on"]
+
+
+@pytest.mark.parametrize("kind", sorted(STORES))
+@pytest.mark.parametrize("what", ["record", "lease"])
+def test_a_copy_into_a_journal_with_anything_in_it_is_refused_and_changes_nothing(
+    filled_place: str, tmp_path: Path, kind: str, what: str
+) -> None:
+    with open_journal(STORES[kind](tmp_path / "to")) as target, open_journal(filled_place) as source:
+        target.commit((change(0),), 0) if what == "record" else target.acquire(ENVIRONMENT, "cron", NOW)
+        before = everything(target)
+        with pytest.raises(UsageError, match="is not empty; a copy is written into an empty place"):
+            fill(target, contents(source))
+        assert everything(target) == before
+
+
+# The place is looked at and marked; three environments with their objects and heads; the mark is taken away.
+COPY_CALLS = 14
+MARKED = 3
+
+
+def copied_by(wire: Wire, source: AnyJournal, place: str) -> str:
+    """Copy into a new place, calls counted and meddled with from there on."""
+    meddling, target = wire.before, f"{place}-copy"
+    wire.before = Wire().before
+    journal = S3Journal(target, client=wire)
+    wire.forget()
+    wire.before = meddling
+    fill(journal, contents(source))
+    return target
+
+
+def test_an_undisturbed_copy_makes_the_calls_at_which_it_is_killed_below(filled_place: str) -> None:
+    wire = Wire()
+    with open_journal(filled_place) as source, open_journal(copied_by(wire, source, filled_place)) as copy:
+        assert everything(copy) == everything(source)
+    assert (len(wire.seen), wire.seen[MARKED - 1], wire.seen[-1]) == (COPY_CALLS, "put journal", "put journal")
+
+
+@pytest.mark.parametrize("number", range(1, COPY_CALLS + 1))
+def test_a_copy_killed_at_any_call_is_never_taken_for_a_journal(filled_place: str, number: int) -> None:
+    def kill(count: int, _operation: str) -> None:
+        if count == number:
+            raise Killed
+
+    with open_journal(filled_place) as source:
+        with pytest.raises(Killed):
+            copied_by(Wire(before=kill), source, filled_place)
+        if number > MARKED:
+            with pytest.raises(UsageError, match="target of a copy that has not ended"):
+                open_journal(f"{filled_place}-copy")
+            return
+        with open_journal(f"{filled_place}-copy") as empty:
+            fill(empty, contents(source))
+            assert everything(empty) == everything(source)
+
+
+def test_a_journal_somebody_works_on_is_not_copied(filled_place: str) -> None:
+    with open_journal(filled_place) as source:
+        held = contents(source)
+        with pytest.raises(LeaseHeldError, match=r"is held by cron .* until 2026-03-01T12:02:00Z"):
+            held.must_be_at_rest(NOW + timedelta(seconds=119))
+        held.must_be_at_rest(NOW + timedelta(seconds=120))
+
+
+def test_events_keep_their_revision_through_a_copy_there_and_back(filled_place: str, tmp_path: Path) -> None:
+    with open_journal(filled_place) as one, open_journal(STORES["sqlite"](tmp_path)) as two:
+        fill(two, contents(one))
+        with open_journal(f"{filled_place}-back") as three:
+            fill(three, contents(two))
+            assert contents(three) == contents(one)
+            assert list(export(three)) == list(export(one))
+
+
+def test_an_event_is_stored_with_its_number_and_revision(filled_place: str) -> None:
+    with S3Journal(filled_place, create=False) as journal:
+        head = journal.store.look(ENVIRONMENT)
+        home = head.segment_of("b")
+        assert home is not None
+        kept: tuple[Kept, ...] = journal.store.segments(ENVIRONMENT, (home,))[home]["b"].tail
+    assert [(k.sequence, k.revision) for k in kept] == [(len(LONG) + 1, 1), (len(LONG) + 2, 2)]

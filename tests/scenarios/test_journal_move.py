@@ -1,0 +1,181 @@
+"""A runner without a disk: rollouts over a journal on S3, the verbs that read one, the move to another place."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from controller.cli.drift import command as drift
+from controller.cli.history import command as history
+from controller.cli.journal import command as journal
+from controller.cli.status import command as status
+from controller.journal import AnyJournal, S3Journal, open_journal
+from controller.journal.care import check, contents
+from controller.model import Phase, Record
+from controller.ports import Commit
+from tests.contract.s3_kit import Killed, Wire
+from tests.ground import BUCKET, Ground
+
+PLACE = f"s3://{BUCKET}/otactl/journal"
+
+
+def file_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'moved' / 'journal.db'}"
+
+
+def run(command: click.Command, *arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(command, list(arguments), env=environment)
+
+
+def drive(ground: Ground, url: str, rounds: int) -> Record:
+    """Cron on a fresh runner each time: it knows nothing but the journal's URL."""
+    for _ in range(rounds):
+        with open_journal(url) as opened:
+            ground.run(journal=opened)
+        ground.advance(3600)
+    return recorded(url)
+
+
+def recorded(url: str) -> Record:
+    with open_journal(url, must_exist=True) as opened:
+        return opened.load("prod-eu", "probe").record
+
+
+def put(opened: AnyJournal, name: str = "soil") -> None:
+    opened.commit((Commit(record=Record(environment="prod-eu", name=name), expected_revision=0),), 0)
+
+
+def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(ground: Ground) -> None:
+    assert drive(ground, PLACE, 6).phase is Phase.SUCCEEDED
+    assert len(ground.made()) == 2
+    assert not (ground.folder / "journal.db").exists()
+    assert run(journal, "check", "--journal", PLACE).stdout == f"journal {PLACE} is sound\n"
+
+
+@pytest.mark.parametrize("number", range(2, 90, 11))
+def test_a_run_killed_at_a_call_of_its_journal_makes_one_task_a_wave_and_ends_the_same(
+    ground: Ground, number: int
+) -> None:
+    def kill(count: int, _operation: str) -> None:
+        if count == number:
+            raise Killed
+
+    wire, died = Wire(before=kill), 0
+    for _ in range(8):
+        try:
+            ground.run(journal=S3Journal(PLACE, client=wire))
+        except Killed:
+            died += 1
+        ground.advance(3600)
+    assert (died, len(ground.made()), recorded(PLACE).phase) == (1, 2, Phase.SUCCEEDED)
+    with open_journal(PLACE) as opened:
+        assert [d.severity for d in check(opened, datetime.now(UTC), timedelta(days=9)) if d.severity == "error"] == []
+
+
+@pytest.mark.parametrize("there", ["s3", "sqlite"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_rollout_goes_on_where_it_stood_when_its_journal_has_moved(ground: Ground, there: str, rounds: int) -> None:
+    here, target = (PLACE, file_in(ground.folder)) if there == "sqlite" else (file_in(ground.folder), PLACE)
+    before = drive(ground, here, rounds)
+    ran = run(journal, "copy", here, target)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert recorded(target) == before
+    assert drive(ground, target, 6).phase is Phase.SUCCEEDED
+    assert len(ground.made()) == 2
+    with open_journal(here) as one, open_journal(target) as two:
+        old, new = one.history("prod-eu", "probe"), two.history("prod-eu", "probe")
+    assert new[: len(old)] == old
+    assert len(new) > len(old)
+
+
+def test_every_verb_that_reads_a_journal_reads_one_on_s3(ground: Ground) -> None:
+    drive(ground, PLACE, 1)
+    for command, arguments in ((status, ()), (status, ("probe",)), (history, ("probe",)), (drift, ())):
+        ran = run(command, *arguments, "-o", "json", "--journal", PLACE)
+        assert (ran.exit_code, ran.stderr) == (0, "")
+        assert json.loads(ran.stdout)
+    assert run(status, OTACTL_JOURNAL=PLACE).stdout == run(status, "--journal", PLACE).stdout
+    kinds = [json.loads(line)["kind"] for line in run(journal, "export", "--journal", PLACE).stdout.splitlines()]
+    assert (kinds[0], kinds[-1], set(kinds)) == ("journal", "lease", {"journal", "record", "event", "lease"})
+
+
+def test_a_backup_of_a_journal_on_s3_brings_it_back_elsewhere(ground: Ground) -> None:
+    drive(ground, PLACE, 1)
+    copy = ground.folder / "monday.db"
+    assert run(journal, "backup", str(copy), "--journal", PLACE).exit_code == 0
+    assert run(journal, "copy", str(copy), f"{PLACE}-again").exit_code == 0
+    with open_journal(PLACE) as one, open_journal(f"{PLACE}-again") as two:
+        assert contents(one) == contents(two)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [(status, ()), (history, ("soil",)), (drift, ()), (journal, ("check",)), (journal, ("export",))],
+)
+def test_a_missing_journal_on_s3_is_one_line_on_stderr_and_is_not_made(
+    ground: Ground, command: click.Command, arguments: tuple[str, ...]
+) -> None:
+    ran = run(command, *arguments, "--journal", PLACE)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"otactl: no journal at {PLACE}; `otactl reconcile` writes it")
+    assert ran.stderr.count("\n") == 1
+    assert ground.s3.list_objects_v2(Bucket=BUCKET, Prefix="otactl/")["KeyCount"] == 0
+
+
+def test_a_copy_into_a_journal_that_is_not_empty_is_refused_and_changes_nothing(ground: Ground) -> None:
+    for url, name in ((PLACE, "a"), (file_in(ground.folder), "b")):
+        with open_journal(url) as opened:
+            put(opened, name)
+    for source, target in ((PLACE, file_in(ground.folder)), (file_in(ground.folder), PLACE), (PLACE, PLACE)):
+        ran = run(journal, "copy", source, target)
+        assert (ran.exit_code, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
+        assert "is not empty; a copy is written into an empty place, name another" in ran.stderr
+    with open_journal(PLACE) as one, open_journal(file_in(ground.folder)) as two:
+        assert (list(one.load_all("prod-eu")), list(two.load_all("prod-eu"))) == (["a"], ["b"])
+
+
+def test_a_journal_is_not_copied_while_somebody_works_on_it(ground: Ground) -> None:
+    with open_journal(PLACE) as opened:
+        put(opened)
+        lease = opened.acquire("prod-eu", "cron", datetime.now(UTC))
+        ran = run(journal, "copy", PLACE, file_in(ground.folder))
+        assert (ran.exit_code, ran.stdout) == (1, "")
+        assert "environment prod-eu is held by cron (pid " in ran.stderr
+        assert not (ground.folder / "moved").exists()
+        opened.release(lease, datetime.now(UTC))
+    assert run(journal, "copy", PLACE, file_in(ground.folder)).exit_code == 0
+
+
+def test_what_is_not_whole_is_not_copied(ground: Ground) -> None:
+    with S3Journal(PLACE) as opened:
+        put(opened)
+        (segment,) = opened.store.bucket.keys("segments/")
+    ground.s3.delete_object(Bucket=BUCKET, Key=f"otactl/journal/{segment}")
+    ran = run(journal, "copy", PLACE, file_in(ground.folder))
+    assert (ran.exit_code, segment in ran.stderr, ran.stderr.count("\n")) == (1, True, 1)
+    assert run(journal, "check", "--journal", PLACE).exit_code == 1
+
+
+def test_a_copy_says_how_much_it_carried(ground: Ground) -> None:
+    with open_journal(PLACE) as opened:
+        put(opened, "a")
+        put(opened, "b")
+    target = ground.folder / "copy.db"
+    ran = run(journal, "copy", PLACE, str(target))
+    assert ran.stdout == f"journal {PLACE} is copied to {target}: 2 records, 0 events\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("copy",), ("copy", PLACE), ("copy", PLACE, "a", "b"), ("copy", "nowhere.db", PLACE), ("copy", "s3://x", PLACE)],
+)
+def test_a_usage_error_of_copy_exits_1_and_never_2(ground: Ground, arguments: tuple[str, ...]) -> None:
+    ran = run(journal, *arguments)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr
+    assert "Traceback" not in ran.stderr
