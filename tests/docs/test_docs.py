@@ -35,6 +35,9 @@ def test_a_command_in_a_document_exists(document: str, command: str) -> None:
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), document
         return
+    if words[:2] == ["pulumi", "up"]:  # the engine is not to be had here; the stack it names runs in tests/infra
+        assert (ROOT / f"Pulumi.{words[words.index('--stack') + 1]}.yaml").exists(), document
+        return
     assert words[0] == "otactl", document
     group = cli
     context = cli.make_context("otactl", ["--help"], resilient_parsing=True)

@@ -205,3 +205,15 @@ def test_pulumi_yaml_documents_every_setting_the_program_reads() -> None:
     told = json.dumps(project["config"])
     for name in WHOLE["otactl:options"]:
         assert name in told
+
+
+@pytest.mark.parametrize("name", ["dev", "prod-eu"])
+def test_the_example_stacks_apply(name: str) -> None:
+    config = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
+    with SimulatorServer() as server:
+        result = run(config, stack=name, apply=Applier(server.url))
+
+    assert result.exit_code == 0, result.output
+    if name == "prod-eu":
+        written = json.loads((ROOT / "rollouts/environments/prod-eu.outputs.json").read_text())
+        assert result.outputs == written, "the example environment holds what its stack puts out"
