@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ from typing import Any
 import boto3
 import msgspec
 import pytest
+import yaml
+from click.testing import CliRunner
 
-from controller.cli.demo import only_loopback
+from controller.cli import cli
+from controller.cli.demo import Demo, only_loopback
 from controller.model import Phase, Rollout, Source, Strategy, Wave
 from infra import permissions
 from infra.documents import Names
 from simulator.server import SimulatorServer
 from tests.ground import BUCKET, GROUPS, IMAGE, KEY, REGION, Ground, declared, single_devices
 from tests.infra.apply import Applier
-from tests.infra.engine import Result, run
+from tests.infra.engine import ROOT, Result, run
 from tests.infra.stacks import SMALL
 from tests.infra.test_settings import read
 
@@ -256,3 +260,43 @@ def test_iams_simulation_that_denies_is_a_warning_and_holds_nothing(operated: Op
     assert operated.record().phase is Phase.SUCCEEDED
     told = [e.message for e in operated.journal().history("prod-eu", "probe")]
     assert any("IAM's simulation says implicitDeny for s3:GetObject" in t for t in told)
+
+
+def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = yaml.safe_load((ROOT / "Pulumi.prod-eu.yaml").read_text())["config"]
+    kept = dict(os.environ)
+    with SimulatorServer(seed=7) as server:
+        only_loopback(server.url)
+        os.environ["AWS_REGION"] = REGION
+        monkeypatch.chdir(tmp_path)
+        shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
+        demo = Demo(server.url, tmp_path)
+        made = run(config, apply=Applier(server.url))
+        assert made.exit_code == 0, made.output
+        demo.push()
+        demo.fleet({})
+        server.world.apply_settings({"enforceCallers": True, "callsPerSecond": 0})
+        sts = boto3.Session().client("sts", endpoint_url=server.url, region_name=REGION)
+        given = sts.assume_role_with_web_identity(
+            RoleArn=made.outputs["controllerRoleArn"], RoleSessionName="cron", WebIdentityToken="token"
+        )["Credentials"]
+        os.environ |= {
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["SessionToken"],
+            "OTACTL_JOURNAL": made.outputs["journal"],
+        }
+        for _ in range(12):
+            ran = CliRunner().invoke(cli, ["reconcile", "rollouts", "-o", "json"])
+            report = json.loads(ran.stdout)
+            if {r["phase"] for r in report["rollouts"]} == {"Succeeded"}:
+                break
+            demo.pass_time(3600)
+        refused = [r for r in server.world.requests if r["status"] == 403]
+    os.environ.clear()
+    os.environ.update(kept)
+
+    assert {r["phase"] for r in report["rollouts"]} == {"Succeeded"}, report
+    assert refused == []
