@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,7 +178,17 @@ class Recorder(pulumi.runtime.Mocks):
         raise AssertionError(f"the program asks AWS for {args.token}; everything is in its settings")
 
 
-def test_under_mocks_every_output_resolves_and_nothing_is_asked_of_aws() -> None:
+@pytest.fixture
+def event_loop_of_its_own() -> Iterator[None]:
+    """Pulumi's test decorator takes the thread's event loop, which another test may have closed."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def test_under_mocks_every_output_resolves_and_nothing_is_asked_of_aws(event_loop_of_its_own: None) -> None:
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, project="otactl", stack="prod-eu", preview=False)
     found: dict[str, str] = {}
