@@ -179,16 +179,24 @@ class Recorder(pulumi.runtime.Mocks):
 
 
 @pytest.fixture
-def event_loop_of_its_own() -> Iterator[None]:
-    """Pulumi's test decorator takes the thread's event loop, which another test may have closed."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+def loops_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pulumi's test decorator takes the thread's event loop, which another test may have closed, and leaves its own."""
+    made: list[asyncio.AbstractEventLoop] = []
+    plain = asyncio.new_event_loop
+
+    def noted() -> asyncio.AbstractEventLoop:
+        made.append(plain())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", noted)
+    asyncio.set_event_loop(asyncio.new_event_loop())
     yield
     asyncio.set_event_loop(None)
-    loop.close()
+    for loop in made:
+        loop.close()
 
 
-def test_under_mocks_every_output_resolves_and_nothing_is_asked_of_aws(event_loop_of_its_own: None) -> None:
+def test_under_mocks_every_output_resolves_and_nothing_is_asked_of_aws(loops_of_its_own: None) -> None:
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, project="otactl", stack="prod-eu", preview=False)
     found: dict[str, str] = {}
