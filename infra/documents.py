@@ -189,14 +189,7 @@ def bucket_policy(channel: Channel) -> Document:
     arn = bucket_arn(channel.bucket)
     return document(
         [
-            {
-                "Sid": "DenyPlainHttp",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [arn, f"{arn}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            },
+            _tls_only(arn),
             {
                 "Sid": "DenyOverwritingImages",
                 "Effect": "Deny",
@@ -214,16 +207,15 @@ def bucket_policy(channel: Channel) -> Document:
 
 def journal_policy(bucket: str) -> Document:
     """TLS only for the journal."""
-    arn = bucket_arn(bucket)
-    return document(
-        [
-            {
-                "Sid": "DenyPlainHttp",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [arn, f"{arn}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ]
-    )
+    return document([_tls_only(bucket_arn(bucket))])
+
+
+def _tls_only(arn: str) -> Statement:
+    return {
+        "Sid": "DenyPlainHttp",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
