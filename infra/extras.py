@@ -52,7 +52,11 @@ def watch_edits(names: Names) -> None:
         "detail": {
             "eventSource": [IOT_WIRELESS],
             "eventName": list(EDITS),
-            "userIdentity": {"sessionContext": {"sessionIssuer": {"arn": [{"anything-but": controller}]}}},
+            # A field that is not there matches no anything-but: a user's edit has no session to tell apart.
+            "$or": [
+                {"userIdentity": {"type": [{"anything-but": "AssumedRole"}]}},
+                {"userIdentity": {"sessionContext": {"sessionIssuer": {"arn": [{"anything-but": controller}]}}}},
+            ],
         },
     }
     rule = aws.cloudwatch.EventRule(
