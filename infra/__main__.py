@@ -14,8 +14,8 @@ from infra.program import stack
 from infra.settings import SettingsError
 
 try:
-    declared = read()
+    outputs = stack(read())
 except SettingsError as error:
     raise SystemExit(f"otactl: {error}") from None
-for name, value in stack(declared).items():
+for name, value in outputs.items():
     pulumi.export(name, value)

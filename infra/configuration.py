@@ -21,7 +21,19 @@ def read() -> Settings:
         namespace, _, name = key.partition(":")
         if namespace == "otactl":
             given[name] = _value(name, value, stack)
-    return settings(given, region=raw.get("aws:region"), stack=stack)
+    found = settings(given, region=raw.get("aws:region"), stack=stack)
+    # The provider refuses credentials of another account only when it is told to.
+    if _list(raw.get("aws:allowedAccountIds")) != [found.account]:
+        text = f'aws:allowedAccountIds must be ["{found.account}"], so that no other account is ever touched'
+        raise SettingsError(f"Pulumi.{stack}.yaml: {text}")
+    return found
+
+
+def _list(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _value(name: str, value: object, stack: str) -> object:

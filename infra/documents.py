@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,27 +46,27 @@ class Names:
 
     @property
     def stem(self) -> str:
-        """What all names of the stack begin with."""
-        return f"{self.settings.owner}-{self.settings.stack}"
+        """What all names of the stack begin with: parts joined by _, which none has, so no two stacks share one."""
+        return f"{self.settings.owner}_{self.settings.stack}"
 
     def update_role(self, channel: Channel) -> str:
         """A channel's FirmwareUpdateRole."""
-        return f"{self.stem}-{channel.name}-firmware-update"
+        return f"{self.stem}_{channel.name}_fuota"
 
     @property
     def ota_role(self) -> str:
         """The service role of AWS IoT OTA updates."""
-        return f"{self.stem}-ota-service"
+        return f"{self.stem}_ota-service"
 
     @property
     def controller_role(self) -> str:
         """Who reconciles."""
-        return f"{self.stem}-controller"
+        return f"{self.stem}_controller"
 
     @property
     def planner_role(self) -> str:
         """Who plans."""
-        return f"{self.stem}-planner"
+        return f"{self.stem}_planner"
 
     def role_arn(self, name: str) -> str:
         """A role's ARN."""
@@ -88,6 +89,11 @@ def bucket_arn(name: str) -> str:
 def images_arn(channel: Channel) -> str:
     """Every image of a channel."""
     return f"{bucket_arn(channel.bucket)}/{channel.prefix}*"
+
+
+def size(policy: Document) -> int:
+    """A document's size as IAM counts it: without white space."""
+    return len("".join(json.dumps(policy).split()))
 
 
 def document(statements: Iterable[Statement]) -> Document:
@@ -122,8 +128,8 @@ def service_trust(settings: Settings, service: str, *, conditions: bool) -> Docu
     return document([said])
 
 
-def people_trust(names: Names, provider: str, github_subjects: Sequence[str]) -> Document:
-    """Let the declared principals and a repository's workflows assume a role."""
+def people_trust(names: Names, provider: str, github_subjects: Sequence[str], *, container: bool) -> Document:
+    """Let the declared principals, a repository's workflows and, if asked, the scheduled container assume a role."""
     statements: list[Statement] = []
     settings = names.settings
     if settings.principals:
@@ -150,7 +156,7 @@ def people_trust(names: Names, provider: str, github_subjects: Sequence[str]) ->
                 },
             }
         )
-    if settings.options.schedule is not None:
+    if container:
         statements.append(
             {
                 "Sid": "ContainerAssumes",
@@ -195,7 +201,7 @@ def bucket_policy(channel: Channel) -> Document:
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:PutObject",
-                "Resource": [f"{arn}/{channel.prefix}*/sha256/*"],
+                "Resource": [f"{arn}/*sha256/*"],
                 "Condition": {
                     "Null": {"s3:if-none-match": "true"},
                     "Bool": {"s3:ObjectCreationOperation": "true"},

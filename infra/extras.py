@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from infra.documents import IOT_WIRELESS, Names, allow, document, service_trust
 from infra.settings import Schedule
 
+LOGS_ROLE = "IoTWirelessLogsRole"
 EDITS = (
     "AssociateMulticastGroupWithFuotaTask",
     "AssociateWirelessDeviceWithFuotaTask",
@@ -24,14 +25,14 @@ EDITS = (
 
 
 def fuota_logs(names: Names) -> None:
-    """The role under which AWS IoT Wireless writes its logs, and the account's default level.
+    """The role under which AWS IoT Wireless writes its logs: it looks for it by this name, once in an account.
 
-    The level is AWS IoT's for the account and Region; per-task levels are the API's alone.
+    Which level it writes is the API's alone (UpdateLogLevelsByResourceTypes); docs/rollout.md has the command.
     """
     settings = names.settings
     role = aws.iam.Role(
         "fuota-logs",
-        name=f"{names.stem}-fuota-logs",
+        name=LOGS_ROLE,
         assume_role_policy=json.dumps(service_trust(settings, IOT_WIRELESS, conditions=False)),
     )
     where = f"arn:aws:logs:{settings.region}:{settings.account}:log-group:/aws/iotwireless*"
@@ -39,7 +40,6 @@ def fuota_logs(names: Names) -> None:
                "logs:PutLogEvents"]  # fmt: skip
     policy = document([allow("WriteLogs", actions, [where])])
     aws.iam.RolePolicy("fuota-logs-write", name="write-logs", role=role.id, policy=json.dumps(policy))
-    aws.iot.LoggingOptions("fuota-log-level", default_log_level=settings.options.log_level, role_arn=role.arn)
 
 
 def watch_edits(names: Names) -> None:
@@ -60,7 +60,7 @@ def watch_edits(names: Names) -> None:
         },
     }
     rule = aws.cloudwatch.EventRule(
-        "edits-by-hand", name=f"{names.stem}-edits-by-hand", event_pattern=json.dumps(pattern)
+        "edits-by-hand", name=f"{names.stem}_edits-by-hand", event_pattern=json.dumps(pattern)
     )
     aws.cloudwatch.EventTarget("edits-by-hand-topic", rule=rule.name, arn=settings.options.watch_topic)
 
@@ -70,7 +70,7 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
     settings = names.settings
     boot = aws.iam.Role(
         "task-boot",
-        name=f"{names.stem}-task-boot",
+        name=f"{names.stem}_task-boot",
         assume_role_policy=json.dumps(_trust(names, "ecs-tasks.amazonaws.com")),
     )
     group = aws.cloudwatch.LogGroup("task-logs", name=f"/otactl/{names.stem}", retention_in_days=90)
@@ -101,7 +101,7 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
     }
     task = aws.ecs.TaskDefinition(
         "reconcile",
-        family=f"{names.stem}-reconcile",
+        family=f"{names.stem}_reconcile",
         requires_compatibilities=["FARGATE"],
         network_mode="awsvpc",
         cpu="256",
@@ -114,11 +114,11 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
     )
     starter = aws.iam.Role(
         "scheduler",
-        name=f"{names.stem}-scheduler",
+        name=f"{names.stem}_scheduler",
         assume_role_policy=json.dumps(_trust(names, "scheduler.amazonaws.com")),
     )
-    family = f"arn:aws:ecs:{settings.region}:{settings.account}:task-definition/{names.stem}-reconcile:*"
-    passed = [names.role_arn(names.controller_role), names.role_arn(f"{names.stem}-task-boot")]
+    family = f"arn:aws:ecs:{settings.region}:{settings.account}:task-definition/{names.stem}_reconcile:*"
+    passed = [names.role_arn(names.controller_role), names.role_arn(f"{names.stem}_task-boot")]
     to_ecs = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     runs = document(
         [
@@ -129,7 +129,7 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
     aws.iam.RolePolicy("scheduler-runs", name="run-task", role=starter.id, policy=json.dumps(runs))
     aws.scheduler.Schedule(
         "reconcile",
-        name=f"{names.stem}-reconcile",
+        name=f"{names.stem}_reconcile",
         schedule_expression=schedule.every,
         flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
         target=aws.scheduler.ScheduleTargetArgs(

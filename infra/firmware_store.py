@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -10,6 +11,8 @@ import pulumi_aws as aws
 
 from infra.documents import Document, Names, allow, bucket_policy, document, journal_policy
 from infra.settings import Channel
+
+JOURNAL_DAYS = 90  # a replaced head of the journal is its backup for so long
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,27 +36,15 @@ class FirmwareStore(pulumi.ComponentResource):
         key = _key(name, args, self, protect=protect) if channel.kms else None
         self.key_arn = key.arn if key is not None else None
         bucket = guarded_bucket(
-            name, channel.bucket, bucket_policy(channel), parent=self, protect=protect, key_arn=self.key_arn
+            name,
+            channel.bucket,
+            bucket_policy(channel),
+            parent=self,
+            protect=protect,
+            key_arn=self.key_arn,
+            noncurrent_days=channel.noncurrent_days,
         )
         child = pulumi.ResourceOptions(parent=self)
-        aws.s3.BucketLifecycleConfiguration(
-            f"{name}-lifecycle",
-            bucket=bucket.id,
-            rules=[
-                aws.s3.BucketLifecycleConfigurationRuleArgs(
-                    id="replaced-versions-and-broken-uploads",
-                    status="Enabled",
-                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                        noncurrent_days=channel.noncurrent_days
-                    ),
-                    abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                        days_after_initiation=7
-                    ),
-                )
-            ],
-            opts=child,
-        )
         if channel.access_logs:
             aws.s3.BucketLogging(
                 f"{name}-logging",
@@ -110,6 +101,7 @@ def guarded_bucket(
     *,
     parent: pulumi.Resource,
     protect: bool,
+    noncurrent_days: int,
     key_arn: pulumi.Output[str] | None = None,
 ) -> aws.s3.Bucket:
     """A private, versioned, encrypted bucket under a policy; a destroy of the stack stops at it."""
@@ -135,6 +127,24 @@ def guarded_bucket(
         rules=[
             aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                 apply_server_side_encryption_by_default=default, bucket_key_enabled=key_arn is not None
+            )
+        ],
+        opts=child,
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        f"{name}-lifecycle",
+        bucket=bucket.id,
+        rules=[
+            aws.s3.BucketLifecycleConfigurationRuleArgs(
+                id="replaced-versions-and-broken-uploads",
+                status="Enabled",
+                filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                    noncurrent_days=noncurrent_days
+                ),
+                abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                    days_after_initiation=7
+                ),
             )
         ],
         opts=child,
@@ -178,12 +188,19 @@ class JournalStore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: JournalStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("otactl:infra:JournalStore", name, None, opts)
-        bucket = guarded_bucket(name, args.bucket, journal_policy(args.bucket), parent=self, protect=args.protect)
+        bucket = guarded_bucket(
+            name,
+            args.bucket,
+            journal_policy(args.bucket),
+            parent=self,
+            protect=args.protect,
+            noncurrent_days=JOURNAL_DAYS,
+        )
         self.bucket = bucket.bucket
         self.register_outputs({"bucket": self.bucket})
 
 
-def decrypt(key_arn: pulumi.Output[str], region: str) -> pulumi.Output[str]:
-    """The policy that lets a role read images under a KMS key, through S3 only."""
+def use_key(key_arn: pulumi.Output[str], region: str, actions: Sequence[str]) -> pulumi.Output[str]:
+    """The policy that lets a role use images under a KMS key, through S3 only."""
     via = {"kms:ViaService": f"s3.{region}.amazonaws.com"}
-    return key_arn.apply(lambda arn: json.dumps(document([allow("Decrypt", ["kms:Decrypt"], [arn], StringEquals=via)])))
+    return key_arn.apply(lambda arn: json.dumps(document([allow("UseKey", actions, [arn], StringEquals=via)])))

@@ -68,6 +68,7 @@ def _writes(names: Names) -> list[Statement]:
     settings = names.settings
     tasks = names.wireless("FuotaTask")
     ours = {f"aws:ResourceTag/{OWNER_TAG}": settings.owner}
+    unowned = {f"aws:ResourceTag/{OWNER_TAG}": "true"}
     marked = {f"aws:RequestTag/{OWNER_TAG}": settings.owner}
     moves = [action for actions in MEMBER_WRITES.values() for action in actions]
     return [
@@ -75,8 +76,8 @@ def _writes(names: Names) -> list[Statement]:
         allow("MakeOurTasks", ["iotwireless:CreateFuotaTask"], ["*"], StringEquals=marked),
         allow("ChangeOurTasks", _wireless((*TASK_WRITES, *moves)), [tasks], StringEquals=ours),
         allow("TagOurTasks", ["iotwireless:TagResource"], [tasks], StringEquals=ours),
-        # An owner mark stripped by hand is put back: the request carries it.
-        allow("MarkTasks", ["iotwireless:TagResource"], [tasks], StringEquals=marked),
+        # An owner mark stripped by hand is put back; a task that carries another's stays another's.
+        allow("MarkTasks", ["iotwireless:TagResource"], [tasks], StringEquals=marked, Null=unowned),
         *(allow(f"Move{kind}s", _wireless(actions), [names.wireless(kind)]) for kind, actions in MEMBER_WRITES.items()),
         allow(
             "PassUpdateRoles",

@@ -22,7 +22,7 @@ from infra.documents import (
     plan_subjects,
     service_trust,
 )
-from infra.firmware_store import decrypt
+from infra.firmware_store import use_key
 from infra.settings import Channel
 
 
@@ -35,6 +35,7 @@ class RoleArgs:
     trust: Document
     policies: Mapping[str, Document]
     keys: Sequence[tuple[str, pulumi.Output[str]]] = field(default=())
+    key_actions: Sequence[str] = ("kms:Decrypt",)
     region: str = ""
 
 
@@ -57,7 +58,7 @@ class _Role(pulumi.ComponentResource):
         for title, policy in args.policies.items():
             aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=json.dumps(policy), opts=child)
         for title, key in args.keys:
-            policy = decrypt(key, args.region)
+            policy = use_key(key, args.region, args.key_actions)
             aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=policy, opts=child)
         self.arn = role.arn
         self.register_outputs({"arn": self.arn})
@@ -84,12 +85,20 @@ class FirmwareUpdateRole(_Role):
 class OtaServiceRole(_Role):
     """The service role of AWS IoT OTA updates."""
 
-    def __init__(self, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        names: Names,
+        keys: Sequence[tuple[str, pulumi.Output[str]]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         args = RoleArgs(
             name=names.ota_role,
             description="AWS IoT carries out OTA updates",
             trust=service_trust(names.settings, IOT, conditions=True),
             policies={"ota-updates": permissions.ota_service(names)},
+            keys=keys,
+            key_actions=("kms:Decrypt", "kms:GenerateDataKey"),  # it reads images and writes signed ones
+            region=names.settings.region,
         )
         super().__init__("OtaServiceRole", "ota-service", args, opts)
 
@@ -112,7 +121,7 @@ class ControllerRole(_Role):
         role = RoleArgs(
             name=names.controller_role,
             description="otactl reconcile",
-            trust=people_trust(names, args.provider, subjects),
+            trust=people_trust(names, args.provider, subjects, container=names.settings.options.schedule is not None),
             policies={"reconcile": permissions.controller(names)},
             keys=args.keys,
             region=names.settings.region,
@@ -128,7 +137,9 @@ class PlannerRole(_Role):
         role = RoleArgs(
             name=names.planner_role,
             description="otactl plan",
-            trust=people_trust(names, args.provider, plan_subjects(github) if github is not None else ()),
+            trust=people_trust(
+                names, args.provider, plan_subjects(github) if github is not None else (), container=False
+            ),
             policies={"plan": permissions.planner(names)},
             keys=args.keys,
             region=names.settings.region,
@@ -144,6 +155,9 @@ def github_provider(names: Names) -> tuple[str, list[pulumi.Resource]]:
     if github.provider:
         return github.provider, []
     made = aws.iam.OpenIdConnectProvider(
-        "github", url=f"https://{GITHUB_ISSUER}", client_id_lists=["sts.amazonaws.com"]
+        "github",
+        url=f"https://{GITHUB_ISSUER}",
+        client_id_lists=["sts.amazonaws.com"],
+        opts=pulumi.ResourceOptions(protect=names.settings.options.protect),  # other stacks of the account may use it
     )
     return f"arn:aws:iam::{names.settings.account}:oidc-provider/{GITHUB_ISSUER}", [made]

@@ -22,14 +22,14 @@ IOT_WIRELESS_REGIONS = frozenset(
         "us-west-2",
     )
 )
-LOG_LEVELS = ("ERROR", "INFO", "DISABLED")
 
 _ACCOUNT = re.compile(r"\d{12}")
 _OWNER = re.compile(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?")
 _CHANNEL = re.compile(r"[a-z]([-a-z0-9]{0,18}[a-z0-9])?")
 _BUCKET = re.compile(r"(?!xn--|sthree-)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9]([a-z0-9-]{1,61})[a-z0-9](?<!-s3alias)")
 _PREFIX = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+# GitHub's immutable subject claims put the ids behind owner and name.
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(@\d+)?/[A-Za-z0-9._-]+(@\d+)?")
 _ARN = re.compile(r"arn:aws:iam::\d{12}:(root|role/.+|user/.+)")
 _PROVIDER = re.compile(r"arn:aws:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com")
 _TOPIC = re.compile(r"arn:aws:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
@@ -81,7 +81,7 @@ class Options:
     iot_ota: bool = False
     source_conditions: bool = False
     protect: bool = True
-    log_level: str = ""
+    wireless_logs: bool = False
     watch_topic: str = ""
     schedule: Schedule | None = None
 
@@ -184,6 +184,10 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
     github, principals = _access(reader)
     options = _options(reader)
     reader.end()
+    here = f":{region}:{account}:"
+    for name, arn in (("watchTopic", options.watch_topic), ("schedule.cluster", _cluster(options))):
+        if arn and here not in arn:
+            reader.refuse(f"options.{name}", f"is {arn}; it must be of this Region and account")
     if github is None and not principals:
         reader.refuse("access", "names nobody; give github.repository or principals")
     names = [c.bucket for c in channels] + ([options.journal_bucket] if options.journal_bucket else [])
@@ -193,6 +197,10 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
         stack=stack, account=account, region=region, owner=owner, channels=channels, github=github,
         principals=principals, options=options,
     )  # fmt: skip
+
+
+def _cluster(options: Options) -> str:
+    return options.schedule.cluster if options.schedule is not None else ""
 
 
 def _channels(reader: _Reader, file: str) -> tuple[Channel, ...]:
@@ -212,6 +220,8 @@ def _channels(reader: _Reader, file: str) -> tuple[Channel, ...]:
                 noncurrent_days=one.number("noncurrentDays", 365, 1, 3650),
             )
         )
+        if found[-1].access_logs == found[-1].bucket:
+            one.refuse("accessLogs", "is the bucket itself; logs of a bucket in itself make logs without end")
         one.end()
     if len({c.name for c in found}) < len(found):
         reader.refuse("channels", "have a name twice; each needs its own")
@@ -225,7 +235,7 @@ def _access(reader: _Reader) -> tuple[Github | None, tuple[str, ...]]:
     github, given = None, access.inner("github")
     if given is not None:
         github = Github(
-            repository=given.text("repository", _REPOSITORY, "owner/name"),
+            repository=given.text("repository", _REPOSITORY, "owner/name, or owner@id/name@id"),
             branch=given.text("branch", re.compile(r"[A-Za-z0-9._/-]+"), "a branch", "main"),
             environment=given.text("environment", re.compile(r"[A-Za-z0-9._ -]+"), "a GitHub environment", ""),
             provider=given.text("provider", _PROVIDER, "the ARN of the account's GitHub OIDC provider", ""),
@@ -240,13 +250,12 @@ def _options(reader: _Reader) -> Options:
     given = reader.inner("options")
     if given is None:
         return Options()
-    level = given.text("logLevel", re.compile("|".join(LOG_LEVELS)), f"one of {', '.join(LOG_LEVELS)}", "")
     found = Options(
         journal_bucket=given.text("journalBucket", _BUCKET, "a DNS-safe bucket name", ""),
         iot_ota=given.flag("iotOta", False),
         source_conditions=given.flag("sourceConditions", False),
         protect=given.flag("protect", True),
-        log_level=level,
+        wireless_logs=given.flag("wirelessLogs", False),
         watch_topic=given.text("watchTopic", _TOPIC, "the ARN of an SNS topic", ""),
         schedule=_schedule(given.inner("schedule")),
     )

@@ -78,7 +78,9 @@ class Application:
         key, region, signed_for = _credential(headers, query)
         service = signing_names().get(signed_for)
         if service is None:
-            await self._pass_on(scope, body, signed_for or "s3", send, headers, key, region)
+            # A sign-in by web identity is not signed: there is no key yet.
+            unsigned = "sts" if b"Action=AssumeRoleWithWebIdentity" in body else "s3"
+            await self._pass_on(scope, body, signed_for or unsigned, send, headers, key, region)
             return
         response = await self._aws(service, scope["method"], raw_path, query, headers, body, key, region)
         await self._answer(send, response)

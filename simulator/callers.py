@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -82,6 +84,26 @@ def may_not_assume(access_key: str, account: str, role_arn: str) -> str:
         trust, caller.arn, {}, role_arn=role_arn, policies=own if caller.administrator else caller.policies
     )
     return "" if decision is Decision.ALLOWED else _said(caller, Need("sts:AssumeRole", role_arn))
+
+
+def token_may_not_assume(token: str, role_arn: str) -> str:
+    """Why the bearer of a web identity token may not assume a role; empty when it may.
+
+    Its claims are taken as they are: whether the issuer signed it is the issuer's matter, and nobody's here.
+    """
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        issuer = str(claims["iss"]).removeprefix("https://")
+        role = role_of(role_arn)
+        trust = document(role.assume_role_policy_document, f"the trust policy of role {role.name}")
+    except (IndexError, KeyError, TypeError, ValueError, MotoIamError) as error:
+        return f"the token or the role is of no use: {error}"
+    context: dict[str, ContextValue] = {f"{issuer}:{name}": str(claims.get(name)) for name in ("aud", "sub")}
+    provider = f"arn:aws:iam::{role.account_id}:oidc-provider/{issuer}"
+    decision = may_assume(trust, provider, context, role_arn=role_arn, action="sts:AssumeRoleWithWebIdentity")
+    said = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+    return "" if decision is Decision.ALLOWED else said
 
 
 def simulated(given: Mapping[str, Sequence[str]]) -> str:

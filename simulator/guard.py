@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, unquote
 
 from simulator import needs
 from simulator.aws_backed import account_of, has_object
-from simulator.callers import hides_missing, may_not_assume, refusal, simulated
+from simulator.callers import hides_missing, may_not_assume, refusal, simulated, token_may_not_assume
 from simulator.iam_patterns import UnsupportedPolicyError
 from simulator.moto_roles import MotoIamError
 from simulator.service import ModelledError
 from simulator.wire.serialise import Response
 
-_FREE = ("GetCallerIdentity", "AssumeRoleWithWebIdentity")
+_FREE = ("GetCallerIdentity",)
 
 
 def wireless(
@@ -67,6 +67,8 @@ def _why(
     if service == "sts":
         if operation == "AssumeRole":
             return may_not_assume(key, account, given.get("RoleArn", [""])[0])
+        if operation == "AssumeRoleWithWebIdentity":
+            return token_may_not_assume(given.get("WebIdentityToken", [""])[0], given.get("RoleArn", [""])[0])
         return "" if operation in _FREE else refusal(key, account, region, [needs.Need(f"sts:{operation}", "*")])
     if service == "iam":
         return refusal(key, account, region, needs.iam(operation, given, account))

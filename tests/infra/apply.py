@@ -16,7 +16,6 @@ Inputs = Mapping[str, Any]
 Made = tuple[str, dict[str, Any]]
 RECORDED = (
     "aws:kms/key:Key",
-    "aws:iot/loggingOptions:LoggingOptions",
     "aws:cloudwatch/eventRule:EventRule",
     "aws:cloudwatch/eventTarget:EventTarget",
     "aws:cloudwatch/logGroup:LogGroup",

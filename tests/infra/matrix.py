@@ -147,7 +147,8 @@ def _operators() -> list[Row]:
         ("starts a task of ours", "iotwireless:StartFuotaTask", task(), OURS, True, False),
         ("starts another's task", "iotwireless:StartFuotaTask", task(), THEIRS, False, False),
         ("deletes another's task", "iotwireless:DeleteFuotaTask", task(), THEIRS, False, False),
-        ("puts our mark back", "iotwireless:TagResource", task(), marked, True, False),
+        ("puts our mark back on a task without one", "iotwireless:TagResource", task(), marked, True, False),
+        ("marks another's task as ours", "iotwireless:TagResource", task(), {**marked, **THEIRS}, False, False),
         ("deletes a device", "iotwireless:DeleteWirelessDevice", NAMES.wireless("WirelessDevice"), {}, False, False),
         ("passes the update role to AWS IoT Wireless", "iam:PassRole", update, fuota, True, False),
         ("passes the update role to AWS Lambda", "iam:PassRole", update, lambda_, False, False),
@@ -185,7 +186,7 @@ def _people() -> list[Row]:
         ("ControllerRole", NAMES.controller_role, [documents.apply_subject(github)], 2),
         ("PlannerRole", NAMES.planner_role, documents.plan_subjects(github), 3),
     ):
-        trust = documents.people_trust(NAMES, GITHUB, wanted)
+        trust = documents.people_trust(NAMES, GITHUB, wanted, container=role == NAMES.controller_role)
         for line in subjects:
             said = {f"{documents.GITHUB_ISSUER}:aud": "sts.amazonaws.com", f"{documents.GITHUB_ISSUER}:sub": line[1]}
             rows.append(_assumes(part, line[0], GITHUB, trust, role, bool(line[column]), given=said))
@@ -194,6 +195,10 @@ def _people() -> list[Row]:
         oncall, stranger = (f"arn:aws:iam::{ACCOUNT}:role/{n}" for n in ("oncall", "intern"))
         rows.append(_assumes(part, "the declared principal", oncall, trust, role, True))
         rows.append(_assumes(part, "another role of the account", stranger, trust, role, False))
+        ours = {"aws:SourceAccount": ACCOUNT}
+        rows.append(
+            _assumes(part, "the scheduled container", "ecs-tasks.amazonaws.com", trust, role, column == 2, g=ours)
+        )
     return rows
 
 

@@ -7,6 +7,7 @@ from typing import Any
 ACCOUNT = "123456789012"
 SMALL: dict[str, Any] = {
     "aws:region": "eu-west-1",
+    "aws:allowedAccountIds": [ACCOUNT],
     "otactl:account": ACCOUNT,
     "otactl:owner": "acme",
     "otactl:channels": [{"name": "stable", "bucket": "acme-firmware-eu"}],
@@ -25,7 +26,7 @@ WHOLE: dict[str, Any] = {
     "otactl:options": {
         "journalBucket": "acme-otactl-journal",
         "iotOta": True,
-        "logLevel": "INFO",
+        "wirelessLogs": True,
         "watchTopic": f"arn:aws:sns:eu-west-1:{ACCOUNT}:edits",
         "schedule": {
             "image": "ghcr.io/acme/otactl:1",

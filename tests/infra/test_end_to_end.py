@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from controller.cli import cli
 from controller.cli.demo import Demo, only_loopback
 from controller.model import Phase, Rollout, Source, Strategy, Wave
 from infra import permissions
-from infra.documents import Names
+from infra.documents import GITHUB_ISSUER, Names
 from simulator.server import SimulatorServer
 from tests.ground import BUCKET, GROUPS, IMAGE, KEY, REGION, Ground, declared, single_devices
 from tests.infra.apply import Applier
@@ -226,6 +227,8 @@ def test_a_foreign_task_is_out_of_the_controllers_reach(operated: Operated) -> N
 
     with pytest.raises(wireless.exceptions.AccessDeniedException):
         wireless.delete_fuota_task(Id=given["Id"])
+    with pytest.raises(wireless.exceptions.AccessDeniedException):
+        wireless.tag_resource(ResourceArn=given["Arn"], Tags=[{"Key": "otactl:owner", "Value": "acme"}])
     assert wireless.get_fuota_task(Id=given["Id"])["Name"] == "theirs"
 
 
@@ -280,8 +283,14 @@ def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_
         server.world.apply_settings({"enforceCallers": True, "callsPerSecond": 0})
         sts = boto3.Session().client("sts", endpoint_url=server.url, region_name=REGION)
         given = sts.assume_role_with_web_identity(
-            RoleArn=made.outputs["controllerRoleArn"], RoleSessionName="cron", WebIdentityToken="token"
+            RoleArn=made.outputs["controllerRoleArn"],
+            RoleSessionName="cron",
+            WebIdentityToken=token("environment:prod"),
         )["Credentials"]
+        with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
+            sts.assume_role_with_web_identity(
+                RoleArn=made.outputs["controllerRoleArn"], RoleSessionName="pr", WebIdentityToken=token("pull_request")
+            )
         os.environ |= {
             "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
@@ -299,4 +308,13 @@ def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_
     os.environ.update(kept)
 
     assert {r["phase"] for r in report["rollouts"]} == {"Succeeded"}, report
-    assert refused == []
+    assert [r["operation"] for r in refused] == ["AssumeRoleWithWebIdentity"]
+
+
+def token(subject: str) -> str:
+    """What GitHub would give a workflow of the example's repository; the signature is nobody's matter here."""
+    claims = {
+        "iss": f"https://{GITHUB_ISSUER}", "aud": "sts.amazonaws.com", "sub": f"repo:acme/firmware:{subject}",
+    }  # fmt: skip
+    parts = ({"alg": "none"}, claims, {})
+    return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts)

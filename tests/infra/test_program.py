@@ -53,17 +53,17 @@ def test_it_applies_whole(applied: tuple[Applier, Result]) -> None:
 def test_it_puts_out_the_names_that_manifests_use(applied: tuple[Applier, Result]) -> None:
     _, result = applied
 
-    stem = f"arn:aws:iam::{ACCOUNT}:role/acme-prod-eu"
+    stem = f"arn:aws:iam::{ACCOUNT}:role/acme_prod-eu"
     assert result.outputs == {
         "imageBucket": "acme-firmware-eu",
-        "firmwareUpdateRoleArn": f"{stem}-stable-firmware-update",
+        "firmwareUpdateRoleArn": f"{stem}_stable_fuota",
         "stable.imageBucket": "acme-firmware-eu",
-        "stable.firmwareUpdateRoleArn": f"{stem}-stable-firmware-update",
+        "stable.firmwareUpdateRoleArn": f"{stem}_stable_fuota",
         "beta.imageBucket": "acme-firmware-beta",
-        "beta.firmwareUpdateRoleArn": f"{stem}-beta-firmware-update",
-        "controllerRoleArn": f"{stem}-controller",
-        "plannerRoleArn": f"{stem}-planner",
-        "otaServiceRoleArn": f"{stem}-ota-service",
+        "beta.firmwareUpdateRoleArn": f"{stem}_beta_fuota",
+        "controllerRoleArn": f"{stem}_controller",
+        "plannerRoleArn": f"{stem}_planner",
+        "otaServiceRoleArn": f"{stem}_ota-service",
         "journal": "s3://acme-otactl-journal/journal",
     }
 
@@ -96,7 +96,7 @@ def test_what_must_not_be_lost_is_protected_and_everything_has_its_parent(applie
     _, result = applied
 
     protected = {r.name for r in result.resources if r.protect}
-    assert protected == {"stable-store-bucket", "beta-store-bucket", "journal-bucket", "beta-store-key"}
+    assert protected == {"stable-store-bucket", "beta-store-bucket", "journal-bucket", "beta-store-key", "github"}
     inside = [
         r for r in result.resources if r.custom and r.name.startswith(("stable-", "beta-", "controller-", "planner-"))
     ]
@@ -146,12 +146,27 @@ def test_an_apply_that_fails_ends_the_program_with_the_resource_named() -> None:
     assert "today" in result.output
 
 
-@pytest.mark.parametrize(("key", "value"), [("otactl:account", "12"), ("otactl:chanels", []), ("otactl:channels", "[")])
+MANY = [{"name": f"channel-number-{n:05}", "bucket": f"acme-firmware-images-{n:05}"} for n in range(40)]
+CROWD = {"principals": [f"arn:aws:iam::{ACCOUNT}:role/engineer-number-{n:02}" for n in range(60)]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("otactl:account", "12"),
+        ("otactl:chanels", []),
+        ("otactl:channels", "["),
+        ("otactl:channels", MANY),
+        ("otactl:access", CROWD),
+        ("aws:allowedAccountIds", ["210987654321"]),
+        ("aws:allowedAccountIds", "none"),
+    ],
+)
 def test_a_wrong_setting_ends_the_program_with_one_line(key: str, value: Any) -> None:
     result = run({**SMALL, key: value})
 
     assert result.exit_code == 1
-    assert result.output.strip().startswith("otactl: Pulumi.prod-eu.yaml: otactl:")
+    assert result.output.strip().startswith(f"otactl: Pulumi.prod-eu.yaml: {key.partition(':')[0]}:")
     assert len(result.output.strip().splitlines()) == 1
     assert result.resources == []
 
@@ -210,7 +225,7 @@ def test_under_mocks_every_output_resolves_and_nothing_is_asked_of_aws(loops_of_
 
     program()
 
-    assert found["firmwareUpdateRoleArn"] == "arn:aws:x:::acme-prod-eu-stable-firmware-update"
+    assert found["firmwareUpdateRoleArn"] == "arn:aws:x:::acme_prod-eu_stable_fuota"
     assert found["journal"] == "s3://acme-otactl-journal/journal"
     assert recorder.types.count("aws:iam/role:Role") == 8
 
@@ -219,7 +234,11 @@ def test_pulumi_yaml_documents_every_setting_the_program_reads() -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 
     assert (project["name"], project["main"], project["runtime"]["name"]) == ("otactl", "infra/", "python")
-    assert set(project["config"]) == {"aws:region", *(k for k in WHOLE if k.startswith("otactl:"))}
+    assert set(project["config"]) == {k for k in WHOLE if k.startswith("otactl:")}
+    # Project.Validate of Pulumi: a key of another namespace needs a value and has neither type nor default.
+    assert all(key.startswith(f"{project['name']}:") for key in project["config"])
+    assert {e["type"] for e in project["config"].values()} <= {"string", "array", "object", "boolean", "integer"}
+    assert all("items" in e for e in project["config"].values() if e["type"] == "array")
     assert all(entry["description"] for entry in project["config"].values())
     told = json.dumps(project["config"])
     for name in WHOLE["otactl:options"]:
@@ -236,3 +255,21 @@ def test_the_example_stacks_apply(name: str) -> None:
     if name == "prod-eu":
         written = json.loads((ROOT / "rollouts/environments/prod-eu.outputs.json").read_text())
         assert result.outputs == written, "the example environment holds what its stack puts out"
+
+
+def test_names_fit_iam_and_no_two_stacks_can_share_one() -> None:
+    long = [{"name": "long-term-support-01", "bucket": "acme-firmware-lts"}]
+    config = {**SMALL, "otactl:owner": "acme-devices", "otactl:channels": long}
+    longest = run(config, stack="production-eu-west-1")
+    first = run({**SMALL, "otactl:channels": [{"name": "eu-stable", "bucket": "acme-one"}]}, stack="prod")
+    second = run({**SMALL, "otactl:channels": [{"name": "stable", "bucket": "acme-two"}]}, stack="prod-eu")
+
+    assert max(len(r.inputs["name"]) for r in longest.of("iam/role:Role")) <= 64
+    names = [{r.inputs["name"] for r in result.of("iam/role:Role")} for result in (first, second)]
+    assert names[0] & names[1] == set()
+
+
+def test_the_service_role_of_ota_updates_uses_a_channels_key_both_ways(applied: tuple[Applier, Result]) -> None:
+    policies = [r for r in applied[1].of("iam/rolePolicy:RolePolicy") if r.inputs["role"] == "acme_prod-eu_ota-service"]
+
+    assert any("kms:GenerateDataKey" in r.inputs["policy"] for r in policies)

@@ -44,7 +44,9 @@ CASES: list[tuple[str, Any, str]] = [
     ("otactl:access", {"principals": ["everyone"]}, "otactl.access.principals must be a list"),
     ("otactl:access", {"github": {"repository": "firmware"}}, "otactl.access.github.repository is 'firmware'"),
     ("otactl:options", {"journalbucket": "x"}, "otactl.options.journalbucket is not a setting"),
-    ("otactl:options", {"logLevel": "LOUD"}, "otactl.options.logLevel is 'LOUD'"),
+    ("otactl:options", {"wirelessLogs": "INFO"}, "otactl.options.wirelessLogs is text; it must be true or false"),
+    ("otactl:options", {"watchTopic": "arn:aws:sns:us-east-1:123456789012:x"}, "it must be of this Region and account"),
+    ("otactl:channels", channel(accessLogs="acme-firmware-eu"), "otactl:channels[0].accessLogs is the bucket itself"),
     ("otactl:options", {"schedule": {}}, "otactl.options.schedule.image is missing"),
     ("otactl:chanels", [], "otactl:chanels is not a setting; see Pulumi.yaml"),
 ]
@@ -74,6 +76,14 @@ def test_a_schedule_without_a_journal_bucket_is_refused() -> None:
 def test_a_stack_that_is_no_environment_name_is_refused() -> None:
     with pytest.raises(SettingsError, match="a stack is an environment"):
         read(SMALL, stack="Prod EU")
+
+
+@pytest.mark.parametrize("repository", ["acme/firmware", "acme@123456/firmware@456789"])
+def test_a_repository_is_named_with_or_without_its_immutable_ids(repository: str) -> None:
+    found = read({**SMALL, "otactl:access": {"github": {"repository": repository}}})
+
+    assert found.github is not None
+    assert found.github.repository == repository
 
 
 def test_defaults_are_the_safe_ones() -> None:
