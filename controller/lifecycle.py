@@ -208,6 +208,8 @@ def _adopt(
         targets = tuple(sorted({*attempt.targets, *(meant & set(unit.members))}))
         if (known, targets) != (attempt.members, attempt.targets):
             changes |= {"members": known, "targets": targets}
+    if unit.reset:
+        changes["before"] = tuple(d for d in attempt.before if d not in unit.reset)
     renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
     if renamed and unit.unit_id != attempt.unit_id:
         number = unit.unit_id.rsplit("-", 2)[-2]

@@ -81,7 +81,9 @@ class TaskReader:
             fields["rfRegion"] = lorawan["RfRegion"]
         name = str(task.get("Name", ""))
         results = self._results(vendor_id, items, targets, attempt) if phase is UnitPhase.ENDED else None
+        running = phase is UnitPhase.RUNNING and attempt.before
         return Unit(
+            reset=self._reset(targets, attempt) if running else (),
             unit_id=name.removeprefix(f"{owner}-") if name.startswith(f"{owner}-") else attempt.unit_id,
             phase=phase,
             vendor_id=vendor_id,
@@ -93,6 +95,11 @@ class TaskReader:
             created_at=_moment(task.get("CreatedAt")),
             results=results,
         )
+
+    def _reset(self, targets: Targets, attempt: Attempt) -> tuple[str, ...]:
+        listed = [item for group in targets.multicast_groups for item in self.group_devices(group)]
+        shown = {str(i["Id"]): device_outcome(i.get("FuotaDeviceStatus"), ended=False)[0] for i in listed}
+        return tuple(d for d in attempt.before if d in shown and shown[d] is not _SUCCESS)
 
     def _members(self, vendor_id: str, targets: Targets) -> list[dict[str, object]]:
         if targets.multicast_groups:

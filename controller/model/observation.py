@@ -72,7 +72,8 @@ class Unit(Value, frozen=True, kw_only=True):
     """One unit as the service shows it.
 
     `fields` uses manifest names and normalised values; `members` are target keys; `results` is filled only when the
-    unit has ended and its results are not recorded yet.
+    unit has ended and its results are not recorded yet; `reset` are devices whose success of before is not shown any
+    more while it runs, so that a success later is this unit's.
     """
 
     unit_id: str
@@ -85,6 +86,7 @@ class Unit(Value, frozen=True, kw_only=True):
     start_at: datetime | None = None
     created_at: datetime | None = None
     results: tuple[DeviceResult, ...] | None = None
+    reset: tuple[str, ...] = ()
 
 
 class TargetFacts(Value, frozen=True, kw_only=True):

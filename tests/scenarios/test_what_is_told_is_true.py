@@ -47,6 +47,21 @@ def test_a_success_of_the_rollout_before_is_not_taken_for_this_ones(ground: Grou
     assert (verdict.passed, verdict.succeeded, verdict.total) == (False, 0, 3)
 
 
+def test_a_second_rollout_is_proved_by_group_when_its_session_was_looked_at(ground: Ground) -> None:
+    ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": False})
+    ground.drive(declared(strategy=ONE))
+    following = declared(strategy=ONE, firmware=pushed(ground, "2.5.0", b"new" * 900))
+    ground.run(following)
+    ground.advance(SESSION)
+    assert ground.task()["Status"] == "In_FuotaSession"
+    ground.run(following)  # cron looks in while the session lasts: the success of before is not shown any more
+
+    ground.drive(following)
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert set(ground.images()) == {following.firmware.sha256}
+
+
 def test_devices_that_vanish_during_a_session_count_as_failed(ground: Ground) -> None:
     ground.run(declared(strategy=ONE))
     ground.advance(SESSION)
