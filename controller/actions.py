@@ -50,10 +50,14 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
 
 
 class CreateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="createUnit"):
-    """Make the unit of a wave's attempt, marked as ours in the same call."""
+    """Make the unit of a wave's attempt, marked as ours in the same call.
+
+    `start_at` is set where making it starts it: the moment it was decided.
+    """
 
     unit: UnitDeclaration
     reason: str
+    start_at: datetime | None = None
 
 
 class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="resendCreate"):
@@ -62,6 +66,7 @@ class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="re
     unit: UnitDeclaration
     call: RecordedCall
     reason: str
+    start_at: datetime | None = None
 
 
 class UpdateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="updateUnit"):
@@ -109,6 +114,16 @@ class StartUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="start
     reason: str
 
 
+class CancelUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="cancelUnit"):
+    """Let a running unit begin no more devices; those that began go on to their end."""
+
+    unit_id: str
+    vendor_id: str
+    backend: Literal["fuota", "otaUpdate", "tuya"]
+    why: Literal["superseded"]
+    reason: str
+
+
 class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="deleteUnit"):
     """Remove a unit: its results are recorded, or it is superseded."""
 
@@ -119,7 +134,9 @@ class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="dele
     reason: str
 
 
-Action = CreateUnit | ResendCreate | UpdateUnit | MarkUnit | AddMembers | RemoveMembers | StartUnit | DeleteUnit
+Action = (
+    CreateUnit | ResendCreate | UpdateUnit | MarkUnit | AddMembers | RemoveMembers | StartUnit | CancelUnit | DeleteUnit
+)
 
 
 class Receipt(Value, frozen=True, kw_only=True):
@@ -157,4 +174,4 @@ def name_of(action: Action) -> str:
 
 def unit_of(action: Action) -> str:
     """The unit an action is about."""
-    return action.unit_id if isinstance(action, DeleteUnit) else action.unit.unit_id
+    return action.unit_id if isinstance(action, DeleteUnit | CancelUnit) else action.unit.unit_id

@@ -11,9 +11,10 @@ from collections.abc import Mapping, MutableMapping
 
 import msgspec
 
-from controller.actions import StartUnit
+from controller.actions import CreateUnit, StartUnit
 from controller.look import Look
 from controller.model import Record, Stage
+from controller.opening import POLL
 from controller.readiness import busy_hold
 
 
@@ -31,12 +32,13 @@ def busy(records: Mapping[str, Record], name: str) -> dict[str, str]:
 
 def in_turn(look: Look, taken: MutableMapping[str, str]) -> Look:
     """The look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
-    starts = [a for a in look.plan.actions if isinstance(a, StartUnit)]
+    starts = [a for a in look.plan.actions if isinstance(a, StartUnit | CreateUnit) and a.start_at is not None]
     for start in starts:
         shared = sorted(set(start.unit.members) & set(taken))
         if shared:
             hold = busy_hold(shared[0], taken[shared[0]])
-            plan = msgspec.structs.replace(look.plan, actions=(), holds=(hold,), requeue_at=start.start_at)
+            back = start.start_at + POLL if start.start_at is not None else None
+            plan = msgspec.structs.replace(look.plan, actions=(), holds=(hold,), requeue_at=back)
             return msgspec.structs.replace(look, plan=plan)
         taken.update(dict.fromkeys(start.unit.members, start.unit.unit_id))
     return look

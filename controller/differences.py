@@ -4,6 +4,7 @@
 2. A member missing that was never inside is work left, not drift; one that was inside and left is drift.
 3. An open unit can be corrected; after its start every difference is only reported.
 4. Content declared anew (another generation) is a change of mind, not drift.
+5. What a service does not show any more is not compared; what only it can tell is told as it says.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from controller.model import (
     Attempt,
     Baseline,
     Cause,
+    Concern,
     ImageFacts,
     JsonObject,
     Observation,
@@ -25,6 +27,7 @@ from controller.model import (
     as_json,
     iso,
 )
+from controller.ports import Capabilities
 
 MARK_PREFIX = "otactl:"
 _Differs = Callable[[str, object, object, Cause], None]
@@ -51,21 +54,38 @@ def foreign_marks(desired: dict[str, str], unit: Unit) -> tuple[str, ...]:
 
 
 def unit_findings(
-    declared: UnitDeclaration, desired: tuple[JsonObject, dict[str, str]], attempt: Attempt, unit: Unit | None
+    declared: UnitDeclaration,
+    desired: tuple[JsonObject, dict[str, str]],
+    attempt: Attempt,
+    unit: Unit | None,
+    can: Capabilities,
 ) -> tuple[Finding, ...]:
     """Every drift of one unit, nothing that is only unfinished work."""
+    concerns = tuple(_concern(attempt, c) for c in unit.concerns) if unit is not None else ()
     if attempt.stage is Stage.LOST:
-        return (_lost(attempt),)
+        return (_lost(attempt), *concerns)
+    if attempt.stage is Stage.FAILED:
+        return (_failed(attempt), *concerns)
     if unit is None or not attempt.live or attempt.stage is Stage.DECLARED or attempt.generation != declared.generation:
-        return ()
+        return concerns
+    if not unit.readable:
+        return (*concerns, *_member_findings(declared, attempt, unit, False))
     fields, marks = desired
     editable = unit.phase is UnitPhase.OPEN
     found = [
         Finding(
             subject=attempt.unit_id, field=name, desired=as_json(fields[name]), observed=as_json(unit.fields.get(name)),
-            cause=Cause.OUT_OF_BAND_EDIT, correctable=editable,
+            cause=Cause.OUT_OF_BAND_EDIT, correctable=settable(name, unit, can),
         )
         for name in changed_fields(fields, unit)
+    ]  # fmt: skip
+    found += [
+        Finding(
+            subject=attempt.unit_id, field=name, desired=None, observed=as_json(unit.fields.get(name)),
+            cause=Cause.DECLARED_LATE, correctable=False,
+        )
+        for name in dropped_fields(fields, attempt, unit)
+        if not editable
     ]  # fmt: skip
     found += [
         Finding(
@@ -82,8 +102,29 @@ def unit_findings(
         for key in foreign_marks(marks, unit)
     ]  # fmt: skip
     found += _member_findings(declared, attempt, unit, editable)
-    found += _start_findings(attempt, unit)
-    return tuple(found)
+    if can.starts_explicitly:
+        found += _start_findings(attempt, unit)
+    return (*found, *concerns)
+
+
+def settable(name: str, unit: Unit, can: Capabilities) -> bool:
+    """Whether a field of a unit can still be set: before its start any, while it runs a few."""
+    running = unit.phase is UnitPhase.RUNNING and not unit.stopping
+    return unit.phase is UnitPhase.OPEN or (running and name in can.running_fields)
+
+
+def _concern(attempt: Attempt, concern: Concern) -> Finding:
+    return Finding(
+        subject=attempt.unit_id, field=concern.field, desired=concern.desired, observed=concern.observed,
+        cause=concern.cause, correctable=False,
+    )  # fmt: skip
+
+
+def _failed(attempt: Attempt) -> Finding:
+    return Finding(
+        subject=attempt.unit_id, field="unit", desired="made", observed=attempt.failure or "failed",
+        cause=Cause.VENDOR, correctable=False,
+    )  # fmt: skip
 
 
 def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, editable: bool) -> list[Finding]:

@@ -4,11 +4,12 @@
    over other files says nothing about it.
 2. Nothing is sent for either: an orphan is told with the command that would end it.
 3. Foreign tasks are known from the list alone, so they cost no call.
+4. What a service was not asked for in this run says nothing: its entries stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -17,6 +18,7 @@ from controller import ledger
 from controller.actions import Finding
 from controller.model import (
     Cause,
+    DriftEntry,
     DriftPolicy,
     Environment,
     Listed,
@@ -31,8 +33,7 @@ NAME = "@environment"
 
 def environment_record(
     environment: Environment,
-    survey: Survey,
-    capabilities: Capabilities,
+    surveys: Mapping[str, tuple[Survey, Capabilities]],
     stored: dict[str, Stored],
     declared: frozenset[str],
     covers: Callable[[str], bool],
@@ -40,24 +41,43 @@ def environment_record(
 ) -> tuple[Commit, ...]:
     """What to commit about the environment as a whole; nothing when nothing changed.
 
-    `declared` are the rollouts read in this run; `covers` tells whether a manifest path lies in what was read.
+    `surveys` are by backend; `declared` are the rollouts read in this run; `covers` tells whether a manifest path lies
+    in what was read.
     """
     commits: list[Commit] = []
     known = {a.vendor_id for s in stored.values() for a in s.record.attempts if a.vendor_id}
     pending = {f"{environment.owner}-{i.unit_id}" for s in stored.values() for i in s.record.intents}
     for name, held in stored.items():
-        if name != NAME and name not in declared and covers(held.record.source):
-            commits += _orphan(held, survey, capabilities, now)
-    strangers = [item for item in survey.listed if item.vendor_id not in known and item.name not in pending]
+        asked = surveys.get(held.record.backend)
+        if asked is not None and name != NAME and name not in declared and covers(held.record.source):
+            commits += _orphan(held, asked[0], asked[1], now)
     findings = [
-        finding for item in strangers if (finding := _stranger(item, environment, capabilities, declared)) is not None
+        finding
+        for survey, capabilities in surveys.values()
+        for item in survey.listed
+        if item.vendor_id not in known and item.name not in pending
+        if (finding := _stranger(item, environment, capabilities, declared)) is not None
     ]
     held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
+    if set(held.record.surveyed) - set(surveys):
+        findings += _kept(held.record.drift, {f.subject for f in findings})
+    surveyed = tuple(sorted({*held.record.surveyed, *surveys}))
     drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), environment.source.digest, frozenset(), now)
     if drift != held.record.drift:
-        record = msgspec.structs.replace(held.record, drift=drift)
+        record = msgspec.structs.replace(held.record, drift=drift, surveyed=surveyed)
         commits.append(Commit(record=record, expected_revision=held.revision, events=events))
     return tuple(commits)
+
+
+def _kept(entries: tuple[DriftEntry, ...], told: set[str]) -> list[Finding]:
+    """What is open and was not looked at again, as it was seen last."""
+    return [
+        Finding(
+            subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False
+        )
+        for e in entries
+        if e.open and e.subject not in told
+    ]
 
 
 def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datetime) -> list[Commit]:
@@ -76,13 +96,8 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
     ]
     # What was open of a unit still there was not compared without its manifest: it stays open.
     there = {f.subject for f in findings}
-    findings += [
-        Finding(
-            subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False
-        )
-        for e in held.record.drift
-        if e.open and e.cause is not Cause.ORPHAN and e.subject in there
-    ]
+    open_there = tuple(e for e in held.record.drift if e.cause is not Cause.ORPHAN and e.subject in there)
+    findings += _kept(open_there, set())
     ended = frozenset(a.unit_id for a in held.record.attempts if a.vendor_id not in listed)
     drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), held.record.manifest, ended, now)
     gone = Phase.REMOVED if held.record.phase is Phase.ORPHANED else held.record.phase

@@ -15,8 +15,6 @@ from controller.actions import Finding, UnitDeclaration
 from controller.model import Attempt, Cause, Stage, Unit, UnitPhase
 from controller.situation import Shape, Situation
 
-_ANNOTATIONS = ("description", "image", "role")
-
 
 def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
     """All of them."""
@@ -49,13 +47,13 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
 
 def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:
     """A unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
-    found = differences.unit_findings(declared, shape.desired(declared), attempt, unit)
+    found = differences.unit_findings(declared, shape.desired(declared), attempt, unit, shape.capabilities)
     if not attempt.annotations or attempt.annotations == declared.annotations:
         return list(found)
     kept = []
     for finding in found:
-        if finding.field in _ANNOTATIONS:
-            if attempt.stage is not Stage.OPEN:
+        if finding.field in shape.capabilities.annotation_fields:
+            if not finding.correctable:
                 kept.append(msgspec.structs.replace(finding, cause=Cause.DECLARED_LATE, correctable=False))
         elif not finding.field.startswith("tags.") or finding.field.startswith(f"tags.{differences.MARK_PREFIX}"):
             kept.append(finding)
@@ -69,7 +67,7 @@ def lagging(attempt: Attempt, unit: Unit | None) -> bool:
 
 def behind(attempt: Attempt, finding: Finding, at: Situation) -> bool:
     """A difference first seen in what we wrote a moment ago may be a read that does not show it yet."""
-    if attempt.stage is not Stage.OPEN or not finding.correctable or lifecycle.settled(attempt, at.now):
+    if not attempt.live or not finding.correctable or lifecycle.settled(attempt, at.now):
         return False
     return not any(e.open and (e.subject, e.field) == (finding.subject, finding.field) for e in at.record.drift)
 

@@ -35,18 +35,19 @@ MARK_ROLLOUT, MARK_WAVE, MARK_ATTEMPT = "otactl:rollout", "otactl:wave", "otactl
 MARK_GENERATION, MARK_OWNER = "otactl:generation", "otactl:owner"
 
 _D, _O, _S, _R = Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING
-_J, _C, _X, _L = Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST
+_J, _C, _X, _L, _F = Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST, Stage.FAILED
 _PHASES = (
     UnitPhase.ABSENT, UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.RUNNING, UnitPhase.ENDED, UnitPhase.DELETING,
     UnitPhase.FAILED, UnitPhase.UNKNOWN,
 )  # fmt: skip
 _ROWS: dict[Stage, tuple[Stage, ...]] = {
     #    absent open sched. running ended deleting failed unknown
-    _D: (_D,    _O,  _S,    _R,     _R,   _L,      _L,    _D),
-    _O: (_L,    _O,  _S,    _R,     _R,   _L,      _L,    _O),
-    _S: (_L,    _O,  _S,    _R,     _R,   _L,      _L,    _S),
+    _D: (_D,    _O,  _S,    _R,     _R,   _L,      _F,    _D),
+    _O: (_L,    _O,  _S,    _R,     _R,   _L,      _F,    _O),
+    _S: (_L,    _O,  _S,    _R,     _R,   _L,      _F,    _S),
     _R: (_L,    _R,  _R,    _R,     _R,   _L,      _L,    _R),
-    _J: (_C,    _J,  _J,    _J,     _J,   _C,      _J,    _J),
+    _F: (_X,    _F,  _S,    _R,     _R,   _F,      _F,    _F),
+    _J: (_C,    _J,  _J,    _J,     _J,   _J,      _J,    _J),
     _C: (_C,    _C,  _C,    _C,     _C,   _C,      _C,    _C),
     _X: (_X,    _X,  _X,    _X,     _X,   _X,      _X,    _X),
     _L: (_L,    _L,  _L,    _L,     _L,   _L,      _L,    _L),
@@ -77,6 +78,7 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         record,
         environment=rollout.environment,
         name=rollout.name,
+        backend=rollout.backend_kind,
         generation=rollout.generation,
         manifest=rollout.source.digest,
         source=rollout.source.file,
@@ -141,6 +143,8 @@ def _advance_attempt(
         events.append(
             Event(at=now, kind="stage", subject=moved.unit_id, message=text, data={"from": attempt.stage.value})
         )
+    if unit is not None and stage is Stage.FAILED and attempt.stage is not Stage.FAILED:
+        events.append(Event(at=now, kind="failed", subject=moved.unit_id, message=unit.failure))
     results = unit.results if unit is not None and phase is UnitPhase.ENDED else None
     if stage is not Stage.RUNNING or results is None or any(r.outcome is Outcome.UNKNOWN for r in results):
         return moved
@@ -208,6 +212,10 @@ def _adopt(
         targets = tuple(sorted({*attempt.targets, *(meant & set(unit.members))}))
         if (known, targets) != (attempt.members, attempt.targets):
             changes |= {"members": known, "targets": targets}
+    if unit.progress != attempt.progress and attempt.live:
+        changes["progress"] = unit.progress
+    if unit.failure != attempt.failure:
+        changes["failure"] = unit.failure or attempt.failure
     if unit.reset:
         changes["before"] = tuple(d for d in attempt.before if d not in unit.reset)
     renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
@@ -218,7 +226,7 @@ def _adopt(
             "unit_id": unit.unit_id, "generation": rollout.generation, "number": int(number), "former": former,
         }  # fmt: skip
     if unit.start_at is not None and attempt.start_at is None:
-        ours = any(i.unit_id == attempt.unit_id and i.action == "startUnit" for i in intents)
+        ours = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in intents)
         changes |= {"start_at": unit.start_at, "started_by_us": ours, "sent_at": now}
     return msgspec.structs.replace(attempt, **changes) if changes else attempt
 

@@ -15,6 +15,7 @@ from controller.actions import (
     Action,
     AddMembers,
     Call,
+    CancelUnit,
     CreateUnit,
     DeleteUnit,
     Hold,
@@ -123,7 +124,9 @@ def settled(record: Record, done: Iterable[Done], shape: Shape, now: datetime) -
     events: list[Event] = []
     for job in done:
         action = job.job.action
-        record, more = outcomes.settle(record, action, job.results, declared_fields(action, shape), now)
+        record, more = outcomes.settle(
+            record, action, job.results, declared_fields(action, shape), now, gone=shape.capabilities.deletes_at_once
+        )
         if all(r.receipt is not None for r in job.results):
             record = msgspec.structs.replace(record, drift=_corrected(record.drift, action, record))
         events += more
@@ -150,8 +153,8 @@ def _corrected(drift: tuple[DriftEntry, ...], action: Action, record: Record) ->
 
 
 def declared_fields(action: Action, shape: Shape) -> JsonObject:
-    """The fields an action's unit is declared with; none for a deletion."""
-    if isinstance(action, DeleteUnit):
+    """The fields an action's unit is declared with; none for one that only ends it."""
+    if isinstance(action, DeleteUnit | CancelUnit):
         return {}
     return shape.desired(action.unit)[0]
 

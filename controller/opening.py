@@ -21,7 +21,7 @@ from controller.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from controller.model import Attempt, FuotaSpec, Unit, Wave, WaveRecord, duration
+from controller.model import Attempt, Unit, Wave, WaveRecord, duration
 from controller.situation import Plan, Shape, Situation
 
 POLL = timedelta(seconds=60)
@@ -46,6 +46,33 @@ def marks(
         return ()
     why = "tags differ: " + ", ".join((*wrong, *strange))
     return (MarkUnit(unit=declared, arn=unit.arn, remove=strange, reason=why),)
+
+
+def paced(
+    at: Situation,
+    shape: Shape,
+    declared: UnitDeclaration,
+    attempt: Attempt,
+    unit: Unit,
+    ignored: frozenset[str],
+) -> tuple[Action, ...]:
+    """What sets the fields of a running unit that may still be set, back or on to what is declared."""
+    if not unit.readable:
+        return ()
+    fields, _ = shape.desired(declared)
+    anew = attempt.annotations not in ("", declared.annotations)
+    told = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
+    changed = tuple(
+        name
+        for name in differences.changed_fields(fields, unit)
+        if differences.settable(name, unit, shape.capabilities)
+        and name not in ignored
+        and (anew or name in told or lifecycle.settled(attempt, at.now))
+    )
+    if not changed or not (anew or at.rollout.drift.mode == "correct"):
+        return ()
+    why = ("the manifest changed: " if anew else "drift: ") + ", ".join(changed)
+    return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=changed, reason=why),)
 
 
 def open_plan(
@@ -88,7 +115,7 @@ def open_plan(
         return at.plan(*actions, findings=found, wave=wave.name)
     holds = (
         *readiness.may_start(declared, unit.members, at.seen, at.environment.region, at.busy),
-        *_open_drift(at, attempt.unit_id, found),
+        *open_drift(at, attempt.unit_id, found),
     )
     if holds:
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
@@ -99,7 +126,7 @@ def _kinds(keys: tuple[str, ...]) -> set[bool]:
     return {key.startswith("group:") for key in keys}
 
 
-def _open_drift(at: Situation, unit_id: str, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
+def open_drift(at: Situation, unit_id: str, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
     """Drift nobody accepted and nothing can set back: a start over it would be a start on hope."""
     fields = [
         f.field
@@ -129,8 +156,7 @@ def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], att
 
 def _start(at: Situation, shape: Shape, declared: UnitDeclaration, unit: Unit, found: tuple[Finding, ...]) -> Plan:
     lead = timedelta(seconds=shape.capabilities.minimum_lead_seconds) + START_MARGIN
-    if isinstance(declared.backend, FuotaSpec):
-        lead = max(lead, duration(declared.backend.start_lead))
+    lead = max(lead, duration(declared.backend.start_lead))
     start_at = at.now + lead
     whole = start_at.replace(second=0, microsecond=0)
     start_at = whole if whole == start_at else whole + timedelta(minutes=1)

@@ -17,6 +17,7 @@ from controller.actions import (
     Action,
     AddMembers,
     Call,
+    CancelUnit,
     CreateUnit,
     DeleteUnit,
     MarkUnit,
@@ -77,6 +78,8 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
     moved = record
     if isinstance(action, CreateUnit):
         moved = _declare(moved, action.unit, seen)
+        if action.start_at is not None:
+            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
     elif isinstance(action, StartUnit):
         moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
         moved = _attempt(
@@ -84,8 +87,8 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
             lambda a: a.unit_id == action.unit.unit_id,
             lambda a: msgspec.structs.replace(a, devices=seen.devices, before=seen.succeeded_before),
         )
-    start_at = action.start_at if isinstance(action, StartUnit) else None
-    why = action.why if isinstance(action, DeleteUnit) else ""
+    start_at = action.start_at if isinstance(action, StartUnit | CreateUnit | ResendCreate) else None
+    why = action.why if isinstance(action, DeleteUnit | CancelUnit) else ""
     known = {i.key for i in moved.intents}
     fresh = tuple(
         Intent(
@@ -99,14 +102,17 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
 
 
 def settle(
-    record: Record, action: Action, results: Iterable[Result], desired: JsonObject, now: datetime
+    record: Record, action: Action, results: Iterable[Result], desired: JsonObject, now: datetime, *, gone: bool = True
 ) -> tuple[Record, tuple[Event, ...]]:
-    """Remember what became of it. `desired` are the fields the unit was declared with."""
+    """Remember what became of it. `desired` are the fields the unit was declared with.
+
+    `gone` tells that what a service agreed to delete is gone; else the next look has to see it.
+    """
     answers = tuple(results)
     done = {r.key: r.receipt for r in answers if r.receipt is not None}
     failed = [r for r in answers if r.error]
     moved = record
-    if done:
+    if done and (gone or not isinstance(action, DeleteUnit)):
         moved = _fold(moved, action, done, len(done) == len(answers), desired, now)
     cleared = {r.key for r in answers if not r.unknown}
     moved = msgspec.structs.replace(moved, intents=tuple(i for i in moved.intents if i.key not in cleared))
@@ -122,7 +128,9 @@ def settle(
 
 
 def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record:
-    attempt = Attempt(number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id)
+    attempt = Attempt(
+        number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id, stood_on=differences.baseline_of(seen)
+    )
 
     def add(wave: WaveRecord) -> WaveRecord:
         if any(a.unit_id == unit.unit_id for a in wave.attempts):
@@ -164,10 +172,12 @@ def _fold(
         match action:
             case CreateUnit() | ResendCreate():
                 receipt = next(iter(done.values()))
+                starts = action.start_at is not None
                 return replace(
-                    attempt, stage=Stage.OPEN, vendor_id=receipt.vendor_id,
+                    attempt, stage=Stage.SCHEDULED if starts else Stage.OPEN, vendor_id=receipt.vendor_id,
                     arn=receipt.arn, created_at=now, touched_at=now, declared=tuple(sorted(desired)),
-                    annotations=action.unit.annotations,
+                    annotations=action.unit.annotations, start_at=action.start_at, started_by_us=starts,
+                    sent_at=now if starts else None,
                 )  # fmt: skip
             case UpdateUnit(unit=unit):
                 return replace(
@@ -193,7 +203,7 @@ def _fold(
                 )
             case DeleteUnit():
                 return replace(attempt, stage=Stage.CLEANED if action.why == "cleanup" else Stage.SUPERSEDED)
-            case MarkUnit():
+            case MarkUnit() | CancelUnit():
                 return replace(attempt, touched_at=now)
 
     return _attempt(record, mine, change) if whole or isinstance(action, AddMembers | RemoveMembers) else record

@@ -17,6 +17,7 @@ from controller.actions import (
     Action,
     AddMembers,
     Call,
+    CancelUnit,
     CreateUnit,
     DeleteUnit,
     Hold,
@@ -131,9 +132,12 @@ def _after(seen: Observation, action: Action, shape: Shape) -> Observation:
         vendor_id, arn = _ids(action.unit.unit_id)
         unit = Unit(
             unit_id=action.unit.unit_id, phase=phase, vendor_id=vendor_id, arn=arn, fields=fields, marks=marks,
-            members=members,
+            members=members, start_at=action.start_at,
         )  # fmt: skip
         return replace(seen, units=(*seen.units, unit))
+    if isinstance(action, CancelUnit):
+        stopped = tuple(replace(u, stopping=True) if u.vendor_id == action.vendor_id else u for u in seen.units)
+        return replace(seen, units=stopped)
     if isinstance(action, DeleteUnit):
         return replace(seen, units=tuple(u for u in seen.units if u.vendor_id != action.vendor_id))
     units = tuple(_changed(u, action, shape) if _is_of(u, action) else u for u in seen.units)

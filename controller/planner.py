@@ -4,7 +4,9 @@
 2. Holds come first and are named; a plan with a stalling hold has no action.
 3. Nothing is sent twice on a guess: a recorded create without an outcome is sent again identical where the service
    deduplicates it, and blocks everything else until it is settled.
-4. A start needs every check to pass and no drift of the unit left.
+4. A start needs every check to pass and no drift of the unit left. Where making a unit starts it, that holds for the
+   making.
+5. What the service could not make is made again when what it stood on has changed, or when a person has accepted it.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from datetime import timedelta
 
 import msgspec
 
-from controller import findings, ledger, lifecycle, readiness, strategy, superseding, verdicts
+from controller import differences, findings, ledger, lifecycle, readiness, strategy, superseding, verdicts
 from controller.actions import Action, CreateUnit, Finding, Hold, ResendCreate
 from controller.model import (
     Attempt,
+    Baseline,
     Observation,
     Outcome,
     Rollout,
@@ -26,7 +29,7 @@ from controller.model import (
     WaveRecord,
     iso,
 )
-from controller.opening import POLL, RECHECK, marks, open_plan, settling
+from controller.opening import POLL, RECHECK, marks, open_drift, open_plan, paced, settling
 from controller.situation import Plan, Shape, Situation
 
 __all__ = ["Plan", "Shape", "Situation", "plan"]
@@ -72,9 +75,10 @@ def _resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
             for attempt in known.attempts if known is not None else ():
                 if attempt.unit_id == intent.unit_id:
                     unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
-                    why = f"the answer to its create at {iso(intent.at)} was lost; same token, same parameters"
+                    why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
                     named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
-                    actions.append(ResendCreate(unit=named, call=intent.call, reason=why))
+                    resend = ResendCreate(unit=named, call=intent.call, reason=why, start_at=intent.start_at)
+                    actions.append(resend)
     return tuple(actions)
 
 
@@ -82,26 +86,27 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
     known = at.record.wave(wave.name)
     attempt = known.current if known is not None else None
     if attempt is None or known is None or (attempt.generation != at.rollout.generation and not attempt.live):
-        return _create(
-            at, wave, strategy.next_number(at.rollout, at.environment, wave, known), found, f"wave {wave.name} is next"
-        )
+        number = strategy.next_number(at.rollout, at.environment, wave, known)
+        return _create(at, shape, wave, number, found, f"wave {wave.name} is next")
     if attempt.generation != at.rollout.generation:
         if attempt.stage is Stage.OPEN and superseding.carries_over(at, shape, known, attempt):
             return open_plan(at, shape, wave, known, attempt, found)
         if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING):
             successor = strategy.declare(at.rollout, at.environment, wave, 1, None)
-            holds = superseding.on_air_hold(attempt)
+            holds = superseding.on_air_hold(attempt, lifecycle.find_unit(attempt, at.seen))
             if attempt.stage is Stage.SCHEDULED:
                 holds = readiness.may_create(successor, at.seen, at.environment.region) or settling(attempt)
             return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt.stage is Stage.DECLARED:
-        return _create(at, wave, attempt.number, found, f"wave {wave.name} is next")
+        return _create(at, shape, wave, attempt.number, found, f"wave {wave.name} is next")
     if attempt.stage is Stage.LOST:
-        return _lost(at, wave, known, attempt, found)
+        return _lost(at, shape, wave, known, attempt, found)
+    if attempt.stage is Stage.FAILED:
+        return _failed(at, shape, wave, known, attempt, found)
     if attempt.stage is Stage.SUPERSEDED:
         number = strategy.next_number(at.rollout, at.environment, wave, known)
-        return _create(at, wave, number, found, "the attempt before was replaced")
+        return _create(at, shape, wave, number, found, "the attempt before was replaced")
     if attempt.stage in (Stage.JUDGED, Stage.CLEANED):
         return at.plan(holds=(_gate_hold(at, wave, known, attempt),), findings=found, wave=wave.name)
     return _live(at, shape, wave, known, attempt, found)
@@ -132,8 +137,8 @@ def _live(
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
     accepted = frozenset(f.field for f in found if ledger.acknowledged(f, at.rollout.drift, at.now))
-    mending = marks(declared, shape, unit, accepted)
-    if mending and at.rollout.drift.mode == "correct":
+    mending = marks(declared, shape, unit, accepted) if unit.readable and at.rollout.drift.mode == "correct" else ()
+    if mending := (*paced(at, shape, declared, attempt, unit, accepted), *mending):
         return at.plan(*mending, findings=found, wave=wave.name)
     back = attempt.start_at if attempt.stage is Stage.SCHEDULED and attempt.start_at else at.now + POLL
     return at.plan(findings=found, wave=wave.name, requeue_at=max(back, at.now + timedelta(seconds=1)))
@@ -153,13 +158,46 @@ def _gate_hold(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt) -
     return Hold(reason="success_rate_is_too_low", message=text, stalled=True)
 
 
-def _lost(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]) -> Plan:
+def _accepted(at: Situation, attempt: Attempt, found: tuple[Finding, ...]) -> bool:
     mine = [f for f in found if f.subject == attempt.unit_id and f.field == "unit"]
-    accepted = any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in mine)
-    if accepted or (attempt.start_at is None and at.rollout.drift.mode == "correct"):
+    return any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in mine)
+
+
+def _failed(
+    at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]
+) -> Plan:
+    """Rule 5. Its record goes first: a failed one keeps its name."""
+    unit = lifecycle.find_unit(attempt, at.seen)
+    if unit is None or not unit.phase.is_there:
+        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+    now = differences.baseline_of(at.seen)
+    pairs = ((now.image, attempt.stood_on.image), (now.role, attempt.stood_on.role))
+    changed = any(new and old and new != old for new, old in pairs)
+    changed = changed or attempt.annotations not in ("", declared.annotations)
+    if changed or _accepted(at, attempt, found):
+        why = "what it could not be made with has changed" if changed else "spec.drift.ignore accepts that it failed"
+        return at.plan(superseding.delete(attempt, at.rollout, "replace", why), findings=found, wave=wave.name)
+    text = (
+        f"{attempt.unit_id} could not be made: {attempt.failure}; mend what it names: it is made again when the role, "
+        f"the image or the manifest changed, or when it is ended: "
+        f"{shape.capabilities.end_command.format(id=attempt.vendor_id)}"
+    )
+    hold = Hold(reason="unit_could_not_be_made", message=text, stalled=True)
+    return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+
+
+def _lost(
+    at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]
+) -> Plan:
+    if _accepted(at, attempt, found) or (attempt.start_at is None and at.rollout.drift.mode == "correct"):
         number = strategy.next_number(at.rollout, at.environment, wave, known)
         when = "before its start" if attempt.start_at is None else "after its start, which spec.drift.ignore accepts"
-        return _create(at, wave, number, found, f"{attempt.unit_id} was deleted out of band {when}")
+        why = f"{attempt.unit_id} was deleted out of band {when}"
+        unit = lifecycle.find_unit(attempt, at.seen)
+        if unit is not None and unit.phase.is_there:
+            return at.plan(superseding.delete(attempt, at.rollout, "replace", why), findings=found, wave=wave.name)
+        return _create(at, shape, wave, number, found, why)
     text = (
         f"{attempt.unit_id} was deleted out of band; to send it again accept the loss (spec.drift.ignore with field "
         "unit and a reason), or declare new content"
@@ -168,9 +206,21 @@ def _lost(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt, found:
     return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
 
 
-def _create(at: Situation, wave: Wave, number: int, found: tuple[Finding, ...], reason: str) -> Plan:
-    unit = strategy.declare(at.rollout, at.environment, wave, number, at.record.wave(wave.name))
-    holds = readiness.may_create(unit, at.seen, at.environment.region)
+def _create(at: Situation, shape: Shape, wave: Wave, number: int, found: tuple[Finding, ...], reason: str) -> Plan:
+    known = at.record.wave(wave.name)
+    unit = strategy.declare(at.rollout, at.environment, wave, number, known)
+    starts = not shape.capabilities.starts_explicitly
+    if starts:
+        baseline = known.baseline if known is not None else Baseline()
+        sources = differences.source_findings(
+            unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
+        )
+        found = (*found, *sources)
+        holds = readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy)
+        holds = (*holds, *open_drift(at, unit.unit_id, found))
+    else:
+        holds = readiness.may_create(unit, at.seen, at.environment.region)
     if holds:
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    return at.plan(CreateUnit(unit=unit, reason=reason), findings=found, wave=wave.name)
+    action = CreateUnit(unit=unit, reason=reason, start_at=at.now if starts else None)
+    return at.plan(action, findings=found, wave=wave.name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from controller.actions import Hold, UnitDeclaration
-from controller.model import FuotaSpec, ImageFacts, Observation, RoleFacts, TargetFacts
+from controller.model import ImageFacts, Observation, RoleFacts, TargetFacts
 
 INCOMPLETE = "checks_are_incomplete"
 _NEXT_IMAGE = "push it with `otactl image push`"
@@ -35,12 +35,12 @@ def may_start(
     """Everything that forbids a start: image, role, and each target inside; `busy` are targets others hold."""
     holds = list(may_create(unit, seen, region))
     facts = {t.key: t for t in seen.targets}
-    rf_region = unit.backend.rf_region if isinstance(unit.backend, FuotaSpec) else None
+    rf_region = unit.backend.radio_region
     for key in unit.members:
         target = facts.get(key)
         if target is not None:
             holds += _target_holds(target, rf_region)
-        elif key.startswith("group:") and key in inside and not (seen.offline or seen.expected):
+        elif "group:" in key.lower() and key in inside and not (seen.offline or seen.expected):
             holds.append(_unlooked(_name(key)))
     holds += [busy_hold(key, busy[key]) for key in unit.members if key in busy]
     return tuple(holds)
@@ -84,7 +84,7 @@ def _image_holds(unit: UnitDeclaration, image: ImageFacts, region: str) -> list[
 
 
 def _role_holds(unit: UnitDeclaration, role: RoleFacts) -> list[Hold]:
-    name = unit.backend.role if isinstance(unit.backend, FuotaSpec) else "the role"
+    name = unit.backend.role
     if role.unreadable:
         return [_stall("role_is_unreadable", f"{name}: {role.unreadable}")]
     if not role.exists:
@@ -95,6 +95,9 @@ def _role_holds(unit: UnitDeclaration, role: RoleFacts) -> list[Hold]:
         holds.append(_stall("role_does_not_trust_service", text))
     if role.reads == "no":
         holds.append(_stall("role_may_not_read_image", f"{name}: {role.why}; mend its policy with `pulumi up`"))
+    if role.lacks:
+        text = f"{name} lacks {', '.join(role.lacks)}; mend its policy with `pulumi up`"
+        holds.append(_stall("role_lacks_permission", text))
     return holds
 
 
@@ -108,11 +111,14 @@ def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
     if not target.exists:
         text = f"{_name(target.key)} does not exist in this account and Region; mend the manifest"
         return [_stall("target_is_missing", text)]
+    if target.busy:
+        return [Hold(reason="target_is_busy", message=f"{_name(target.key)} still has other work: {target.busy}")]
     if rf_region and target.region is not None and target.region != rf_region:
         text = f"{_name(target.key)} is in {target.region}, the rollout says {rf_region}; mend the manifest"
         return [_stall("target_region_differs", text)]
     if target.requested is None or target.ready is None:
-        return [_unlooked(f"the device counts of {_name(target.key)}")] if target.key.startswith("group:") else []
+        unknown = "group:" in target.key.lower()
+        return [_unlooked(f"the device counts of {_name(target.key)}")] if unknown else []
     if target.requested == 0:
         return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some or take it out of the wave")]
     if target.ready < target.requested:

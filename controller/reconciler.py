@@ -106,7 +106,7 @@ class Reconciler:
         todo = [s for s in states if not finished(s.rollout, s.stored.record)]
         while passes < MAX_PASSES:
             passes += 1
-            surveys = self._survey(states if passes == 1 else todo)
+            surveys = self._survey(states if passes == 1 else todo, stored if passes == 1 else {})
             try:
                 if passes == 1:
                     self._environment_drift(surveys, stored)
@@ -141,11 +141,12 @@ class Reconciler:
             state.last = ()
         self._records = {name: s.record for name, s in stored.items()}
 
-    def _survey(self, states: list[_State]) -> dict[str, Survey]:
-        """Look over what each service lists; the first pass also when every rollout is finished, for orphans."""
+    def _survey(self, states: list[_State], stored: dict[str, Stored]) -> dict[str, Survey]:
+        """Look over what each service lists; the first pass also for what is left of rollouts taken out of Git."""
         surveys: dict[str, Survey] = {}
         declared: set[str] = {s.rollout.backend_kind for s in states}
-        for kind in sorted(declared or set(self._backends)):
+        live = {s.record.backend for s in stored.values() if any(not a.stage.is_over for a in s.record.attempts)}
+        for kind in sorted((declared | live) or set(self._backends)):
             backend = self._backends.get(kind)
             if backend is None:
                 continue
@@ -254,16 +255,16 @@ class Reconciler:
                 self._records[name] = written[name]
 
     def _environment_drift(self, surveys: dict[str, Survey], stored: dict[str, Stored]) -> None:
-        for kind, survey in surveys.items():
-            if survey.account != self._environment.account:
-                continue
-            names = frozenset(r.name for r in self._rollouts)
-            commits = environment_record(
-                self._environment, survey, self._backends[kind].capabilities, stored, names, self._covers, self._now()
-            )
-            if commits:
-                self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
-                self._journal.commit(commits, self._lease.fencing)
+        right = {
+            kind: (survey, self._backends[kind].capabilities)
+            for kind, survey in surveys.items()
+            if survey.account == self._environment.account
+        }
+        names = frozenset(r.name for r in self._rollouts)
+        commits = environment_record(self._environment, right, stored, names, self._covers, self._now())
+        if commits:
+            self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
+            self._journal.commit(commits, self._lease.fencing)
 
     def _report(self, state: _State) -> RolloutReport:
         look, record = state.look, state.stored.record

@@ -2,7 +2,8 @@
 
 1. An open unit is carried over by an update where that is possible, else replaced.
 2. A scheduled one is ended only when its successor could be made now: a wrong digest in a pull request ends nothing.
-3. One on air is let end: what stops in the middle of a session nobody documents.
+3. One that runs is let end: what stops in the middle nobody documents. Where its service can be told to begin no more
+   devices, it is told so, under rule 2.
 4. A wave that left the manifest is not ended; it is told with the command that would, and nothing starts beside it.
 """
 
@@ -11,8 +12,8 @@ from __future__ import annotations
 from typing import Literal
 
 from controller import differences, lifecycle, readiness, strategy, verdicts
-from controller.actions import Action, DeleteUnit, Finding, Hold
-from controller.model import Attempt, Cause, Rollout, Stage, UnitPhase, WaveRecord
+from controller.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
+from controller.model import Attempt, Cause, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
 from controller.situation import Shape, Situation
 
 
@@ -22,20 +23,41 @@ def supersede(at: Situation, shape: Shape) -> tuple[Action, ...]:
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
         for attempt in known.attempts if known is not None else ():
-            if attempt.generation == at.rollout.generation or not attempt.live or attempt.vendor_id is None:
-                continue
-            unit = lifecycle.find_unit(attempt, at.seen)
-            if unit is None or attempt.stage is Stage.RUNNING or unit.phase in (UnitPhase.RUNNING, UnitPhase.ENDED):
-                continue
-            wanted = known is not None and not verdicts.passed(known, at.rollout)
-            if wanted and known is not None and attempt is known.current and carries_over(at, shape, known, attempt):
-                continue
-            successor = strategy.declare(at.rollout, at.environment, wave, 1, None)  # its number plays no part here
-            if unit.phase is not UnitPhase.OPEN and readiness.may_create(successor, at.seen, at.environment.region):
-                continue
-            why = "the manifest declares other content now"
-            doomed.append(delete(attempt, at.rollout, "superseded", why))
+            if attempt.generation != at.rollout.generation and attempt.vendor_id is not None and known is not None:
+                doomed += _end(at, shape, wave, known, attempt)
     return tuple(doomed)
+
+
+def _end(at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt) -> list[Action]:
+    """What ends one unit of other content, if anything may."""
+    unit = lifecycle.find_unit(attempt, at.seen)
+    if unit is None or not unit.phase.is_there:
+        return []
+    why = "the manifest declares other content now"
+    if attempt.stage is Stage.FAILED:
+        return [delete(attempt, at.rollout, "replace", why)]
+    if not attempt.live or unit.phase is UnitPhase.ENDED:
+        return []
+    successor = strategy.declare(at.rollout, at.environment, wave, 1, None)  # its number plays no part here
+    held = readiness.may_create(successor, at.seen, at.environment.region)
+    if attempt.stage is Stage.RUNNING or unit.phase is UnitPhase.RUNNING:
+        stoppable = shape.capabilities.cancels_waiting and unit.phase is UnitPhase.RUNNING and not unit.stopping
+        return [_cancel(attempt, at.rollout, why)] if stoppable and not held else []
+    wanted = not verdicts.passed(known, at.rollout)
+    if wanted and attempt is known.current and carries_over(at, shape, known, attempt):
+        return []
+    # What is being made cannot be unmade; it runs in a moment, and is stopped then.
+    making = unit.phase is UnitPhase.SCHEDULED and not shape.capabilities.starts_explicitly
+    if making or (unit.phase is not UnitPhase.OPEN and held):
+        return []
+    return [delete(attempt, at.rollout, "superseded", why)]
+
+
+def _cancel(attempt: Attempt, rollout: Rollout, reason: str) -> CancelUnit:
+    return CancelUnit(
+        unit_id=attempt.unit_id, vendor_id=attempt.vendor_id or "", backend=rollout.backend_kind, why="superseded",
+        reason=reason,
+    )  # fmt: skip
 
 
 def carries_over(at: Situation, shape: Shape, known: WaveRecord, attempt: Attempt) -> bool:
@@ -48,7 +70,9 @@ def carries_over(at: Situation, shape: Shape, known: WaveRecord, attempt: Attemp
     return not differences.dropped_fields(fields, attempt, unit)
 
 
-def delete(attempt: Attempt, rollout: Rollout, why: Literal["cleanup", "superseded"], reason: str) -> DeleteUnit:
+def delete(
+    attempt: Attempt, rollout: Rollout, why: Literal["cleanup", "superseded", "replace"], reason: str
+) -> DeleteUnit:
     """Remove an attempt's unit."""
     return DeleteUnit(
         unit_id=attempt.unit_id, vendor_id=attempt.vendor_id or "", backend=rollout.backend_kind, why=why, reason=reason
@@ -63,7 +87,9 @@ def clean_up(at: Situation) -> tuple[Action, ...]:
     return tuple(
         delete(attempt, at.rollout, "cleanup", reason)
         for attempt in at.record.attempts
-        if attempt.stage is Stage.JUDGED and lifecycle.find_unit(attempt, at.seen) is not None
+        if attempt.stage is Stage.JUDGED
+        and (unit := lifecycle.find_unit(attempt, at.seen)) is not None
+        and unit.phase.is_there
     )
 
 
@@ -118,7 +144,9 @@ def wave_holds(at: Situation, end_command: str) -> tuple[Hold, ...]:
     return tuple(holds)
 
 
-def on_air_hold(attempt: Attempt) -> tuple[Hold, ...]:
+def on_air_hold(attempt: Attempt, unit: Unit | None) -> tuple[Hold, ...]:
     """Rule 3."""
     text = f"{attempt.unit_id} of the content before is on air; what is declared now follows when it has ended"
+    if unit is not None and unit.stopping:
+        text = f"{attempt.unit_id} of the content before begins no more devices; those that began it go on to their end"
     return (Hold(reason="old_content_is_on_air", message=text),)

@@ -15,6 +15,7 @@ from controller.actions import (
     Action,
     AddMembers,
     Call,
+    CancelUnit,
     CreateUnit,
     DeleteUnit,
     MarkUnit,
@@ -94,6 +95,8 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
                     repeatable=False, not_after=start_at - START_LEAD, permission="iotwireless:StartFuotaTask",
                 ),
             )  # fmt: skip
+        case CancelUnit():
+            raise TypeError("a FUOTA task cannot be told to begin no more devices; its capabilities say so")
         case DeleteUnit(vendor_id=vendor_id):
             return (_call(f"deleteUnit/{action.unit_id}", "DeleteFuotaTask", {"Id": vendor_id}),)
 

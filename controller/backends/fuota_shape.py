@@ -21,6 +21,7 @@ CAPABILITIES = Capabilities(
     schedules=True,
     minimum_lead_seconds=1800,
     editable_fields=(*FIELD_MEMBERS, "rfRegion"),
+    annotation_fields=("description", "image", "role"),
     end_command="aws iotwireless delete-fuota-task --id {id}",
 )
 

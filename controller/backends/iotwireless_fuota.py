@@ -32,7 +32,7 @@ from controller.model import (
     Unit,
     UnitPhase,
 )
-from controller.verdicts import judged, passed
+from controller.upcoming import upcoming
 
 LAG = 60.0
 ROLE_SERVICE = "iotwireless.amazonaws.com"
@@ -60,7 +60,7 @@ class FuotaBackend(FuotaShape):
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         """The rollout's live tasks, and what they need to start."""
         units = self._units(rollout, known, survey)
-        starting = self._starting(rollout, known, units)
+        starting = upcoming(rollout, known, units, self.capabilities)
         if not isinstance(rollout.backend, FuotaSpec) or starting is None:
             return Observation(units=units)
         role, uri = rollout.backend.role, rollout.firmware.image
@@ -124,25 +124,6 @@ class FuotaBackend(FuotaShape):
                 if unit is not None and _is_ours(unit, rollout, owner):
                     units.append(unit)
         return tuple(units)
-
-    def _starting(
-        self, rollout: Rollout, known: Record, units: tuple[Unit, ...]
-    ) -> tuple[tuple[str, ...], Unit | None] | None:
-        """The targets of the wave that is not on air yet, and its open unit; None when nothing is to start."""
-        for wave in rollout.strategy.waves:
-            record = judged(known, rollout).wave(wave.name)  # a gate declared anew may turn an old verdict
-            attempt = record.current if record is not None else None
-            if passed(record, rollout):
-                continue
-            here = attempt is not None and attempt.generation == rollout.generation
-            if attempt is not None and here and attempt.stage in (Stage.JUDGED, Stage.CLEANED):
-                return None  # judged and not passed: nothing starts here
-            keys = rollout.targets_of(wave).keys
-            unit = next((u for u in units if attempt and attempt.live and u.vendor_id == attempt.vendor_id), None)
-            if unit is None or unit.phase in (UnitPhase.OPEN, UnitPhase.SCHEDULED):
-                return keys, unit
-            return (keys, None) if unit.phase is UnitPhase.ENDED and not here else None
-        return None
 
     def _before_start(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         groups = tuple(k.removeprefix("group:") for k in keys if k.startswith("group:"))

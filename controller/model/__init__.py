@@ -2,6 +2,7 @@
 
 from controller.model.environment import ApprovalRole, Environment, TuyaAccess
 from controller.model.observation import (
+    Concern,
     DeviceResult,
     ImageFacts,
     Listed,
@@ -66,6 +67,7 @@ __all__ = [
     "BackendSpec",
     "Baseline",
     "Cause",
+    "Concern",
     "Condition",
     "Device",
     "DeviceResult",

@@ -55,17 +55,36 @@ class Reason(StrEnum):
     DOWNLOAD = "download"
     VERIFY = "verify"
     FLASH = "flash"
+    VERSION = "version"  # it took the image and reports another version, or none in time
+    CANCELED = "canceled"  # its service was told to stop before it began
+    REMOVED = "removed"  # it left the targets before it was done
     UNKNOWN = "unknown"
 
 
 class DeviceResult(Value, frozen=True, kw_only=True):
-    """One device's result; `name` is what people call it (DevEUI), `via` the group it was reached through."""
+    """One device's result; `name` is what people call it (DevEUI), `via` the group it was reached through.
+
+    `detail` is what the device or its service says of it, for people.
+    """
 
     device: str
     outcome: Outcome
     reason: Reason | None = None
     name: str | None = None
     via: str | None = None
+    detail: str = ""
+
+
+class Concern(Value, frozen=True, kw_only=True):
+    """Something wrong with a unit that only its service can tell: told in the ledger, never set back.
+
+    `cause` is one of `Cause`.
+    """
+
+    field: str
+    desired: Json
+    observed: Json
+    cause: str
 
 
 class Unit(Value, frozen=True, kw_only=True):
@@ -73,7 +92,9 @@ class Unit(Value, frozen=True, kw_only=True):
 
     `fields` uses manifest names and normalised values; `members` are target keys; `results` is filled only when the
     unit has ended and its results are not recorded yet; `reset` are devices whose success of before is not shown any
-    more while it runs, so that a success later is this unit's.
+    more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
+    fields any more; `failure` is why it could not be made; `stopping` that no more devices are begun; `progress` counts
+    devices while it runs.
     """
 
     unit_id: str
@@ -87,10 +108,18 @@ class Unit(Value, frozen=True, kw_only=True):
     created_at: datetime | None = None
     results: tuple[DeviceResult, ...] | None = None
     reset: tuple[str, ...] = ()
+    readable: bool = True
+    failure: str = ""
+    stopping: bool = False
+    concerns: tuple[Concern, ...] = ()
+    progress: dict[str, int] = {}
 
 
 class TargetFacts(Value, frozen=True, kw_only=True):
-    """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone."""
+    """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone.
+
+    `busy` names other work the service still holds for it.
+    """
 
     key: str
     exists: bool
@@ -98,6 +127,7 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     region: str | None = None
     requested: int | None = None
     ready: int | None = None
+    busy: str = ""
 
 
 class ImageFacts(Value, frozen=True, kw_only=True):
@@ -110,11 +140,13 @@ class ImageFacts(Value, frozen=True, kw_only=True):
     versioning: bool | None = None
     fingerprint: str = ""
     unreadable: str = ""
+    version: str = ""
 
 
 class RoleFacts(Value, frozen=True, kw_only=True):
-    """The FirmwareUpdateRole as IAM shows it; `trusts` and `reads` are yes, no or undecided, with a sentence why.
+    """The role as IAM shows it; `trusts` and `reads` are yes, no or undecided, with a sentence why.
 
+    `lacks` are actions it needs besides and surely has not.
     `warning` is what IAM's own simulation says otherwise: it knows less of resource policies, so it only warns.
     """
 
@@ -125,6 +157,7 @@ class RoleFacts(Value, frozen=True, kw_only=True):
     fingerprint: str = ""
     unreadable: str = ""
     warning: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 class Listed(Value, frozen=True, kw_only=True):

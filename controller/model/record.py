@@ -25,6 +25,7 @@ class Stage(StrEnum):
     CLEANED = "cleaned"
     SUPERSEDED = "superseded"
     LOST = "lost"
+    FAILED = "failed"  # the service could not make it; nothing was sent
 
     @property
     def is_over(self) -> bool:
@@ -65,6 +66,13 @@ class Intent(Value, frozen=True, kw_only=True):
     why: str = ""
 
 
+class Baseline(Value, frozen=True, kw_only=True):
+    """Image and role as they were when the wave was first observed: what 'changed' is measured against."""
+
+    image: str = ""
+    role: str = ""
+
+
 class Attempt(Value, frozen=True, kw_only=True):
     """One unit of a wave: how it is named, where it stands, what became of its devices.
 
@@ -73,7 +81,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     it and started it, for reads that lag. `annotations` is the digest of what only the service holds, as we last wrote
     it, so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
     `devices` are those its groups had at the start (all of them count), `before` those that showed success already,
-    whose success later proves nothing.
+    whose success later proves nothing. `failure` is why the service could not make it, `stood_on` the image and role it
+    was made with; `progress` counts devices while it runs.
     """
 
     number: int
@@ -96,6 +105,9 @@ class Attempt(Value, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
+    failure: str = ""
+    stood_on: Baseline = Baseline()
+    progress: dict[str, int] = {}
 
     @property
     def live(self) -> bool:
@@ -117,13 +129,6 @@ class Verdict(Value, frozen=True, kw_only=True):
     def percent(self) -> float:
         """Devices that succeeded, in percent of all; 0 for an empty wave, which never passes."""
         return 100.0 * self.succeeded / self.total if self.total else 0.0
-
-
-class Baseline(Value, frozen=True, kw_only=True):
-    """Image and role as they were when the wave was first observed: what 'changed' is measured against."""
-
-    image: str = ""
-    role: str = ""
 
 
 class WaveRecord(Value, frozen=True, kw_only=True):
@@ -199,10 +204,14 @@ class Condition(Value, frozen=True, kw_only=True):
 
 
 class Record(Value, frozen=True, kw_only=True):
-    """A rollout's memory; `revision` is the journal's, not the content's."""
+    """A rollout's memory; `backend` is the service that drives it, `revision` the journal's, not the content's.
+
+    `surveyed` are the services an environment's own record was looked over with.
+    """
 
     environment: str
     name: str
+    backend: str = "fuota"
     generation: str = ""
     manifest: str = ""
     source: str = ""
@@ -212,6 +221,7 @@ class Record(Value, frozen=True, kw_only=True):
     intents: tuple[Intent, ...] = ()
     drift: tuple[DriftEntry, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    surveyed: tuple[str, ...] = ()
     requeue_at: datetime | None = None
 
     @property

@@ -38,6 +38,11 @@ class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuot
     tags: dict[str, str] = {}
 
     @property
+    def radio_region(self) -> str:
+        """The LoRaWAN region every target must be of."""
+        return self.rf_region
+
+    @property
     def sent(self) -> FuotaSpec:
         """The part that reaches devices; the rest may change without sending anything again."""
         return msgspec.structs.replace(self, role="", description=None, tags={}, start_lead="", data_rate=None)
@@ -49,25 +54,65 @@ class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuot
 
 
 class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="otaUpdate"):
-    """The `otaUpdate` block, validated but not driven yet: `plan` holds it by name."""
+    """The `otaUpdate` block: one AWS IoT OTA update, and the Job behind it, per wave and attempt.
+
+    `document` is the block as written; its names are those of CreateOTAUpdate.
+    """
 
     document: JsonObject
 
     @property
+    def role(self) -> str:
+        """The OTA service role."""
+        return str(self.document["role"])
+
+    @property
+    def radio_region(self) -> None:
+        """None: no radio is planned."""
+        return
+
+    @property
+    def start_lead(self) -> str:
+        """None: creating is starting."""
+        return "0s"
+
+    @property
     def sent(self) -> OtaUpdateSpec:
-        """Everything, until it is driven."""
-        return self
+        """What devices receive and who gets it; pace, limits, names and notes may change without sending anything."""
+        kept: JsonObject = {k: self.document[k] for k in ("protocols", "targetSelection") if k in self.document}
+        files = self.document["files"]
+        listed = files if isinstance(files, list) else []
+        kept["files"] = [{k: v for k, v in f.items() if k != "attributes"} for f in listed if isinstance(f, dict)]
+        return OtaUpdateSpec(document=kept)
 
     @property
     def annotations(self) -> JsonObject:
-        """Nothing, until it is driven."""
-        return {}
+        """The part that only the service holds."""
+        files = self.document["files"]
+        listed = files if isinstance(files, list) else []
+        noted: JsonObject = {k: v for k, v in self.document.items() if k not in self.sent.document}
+        return {**noted, "attributes": [f.get("attributes") for f in listed if isinstance(f, dict)]}
 
 
 class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"):
     """The `tuya` block, validated but not driven yet: `plan` holds it by name."""
 
     document: JsonObject
+
+    @property
+    def role(self) -> str:
+        """None: Tuya reads no image of ours."""
+        return ""
+
+    @property
+    def radio_region(self) -> None:
+        """None: no radio is planned."""
+        return
+
+    @property
+    def start_lead(self) -> str:
+        """None: creating is starting."""
+        return "0s"
 
     @property
     def sent(self) -> TuyaSpec:

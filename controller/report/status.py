@@ -81,12 +81,16 @@ def _wave(wave: WaveLine) -> str:
     if wave.stage is None:
         return f"{where} has not begun"
     start = f", starts {wave.start_at}" if wave.start_at is not None and wave.stage == "scheduled" else ""
-    return f"{where} attempt {wave.attempt} is {wave.stage}{start}"
+    counts = ", ".join(f"{n} {name}" for name, n in wave.progress.items() if n)
+    return f"{where} attempt {wave.attempt} is {wave.stage}{start}{f': {counts}' if counts else ''}"
 
 
 def _failed(wave: WaveLine) -> list[str]:
     """Each failed device with its reason, up to `SHOWN_FAILURES`."""
-    told = [f"  {f.name or f.device}: {f.reason}" for f in wave.failures[:SHOWN_FAILURES]]
+    told = [
+        f"  {f.name or f.device}: {f.reason}{f' ({f.detail})' if f.detail else ''}"
+        for f in wave.failures[:SHOWN_FAILURES]
+    ]
     left = len(wave.failures) - SHOWN_FAILURES
     return [*told, f"  and {left} more (-o json shows all)"] if left > 0 else told
 

@@ -62,10 +62,14 @@ class FailureLine(Value, frozen=True, kw_only=True):
     device: str
     name: str | None
     reason: str
+    detail: str
 
 
 class WaveLine(Value, frozen=True, kw_only=True):
-    """Where one wave stands; `attempt` 0 and `stage` None before its first attempt."""
+    """Where one wave stands; `attempt` 0 and `stage` None before its first attempt.
+
+    `progress` counts devices by what its service says while it runs.
+    """
 
     name: str
     attempt: int
@@ -74,6 +78,7 @@ class WaveLine(Value, frozen=True, kw_only=True):
     start_at: str | None
     ended_at: str | None
     devices: Devices
+    progress: dict[str, int]
     failures: tuple[FailureLine, ...]
     verdict: VerdictLine | None
 
@@ -112,6 +117,7 @@ class DeviceLine(Value, frozen=True, kw_only=True):
     stage: str
     outcome: str
     reason: str | None
+    detail: str
     via: str | None
     ended_at: str | None
 
@@ -195,6 +201,7 @@ def _wave(wave: WaveRecord, generation: str) -> WaveLine:
         start_at=_moment(attempt, "start"),
         ended_at=_moment(attempt, "end"),
         devices=_devices(wave, attempts),
+        progress=dict(attempt.progress) if attempt is not None and attempt.live else {},
         failures=_failures(attempts),
         verdict=verdict,
     )
@@ -203,7 +210,9 @@ def _wave(wave: WaveRecord, generation: str) -> WaveLine:
 def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
     newest = {r.device: r for attempt in attempts for r in attempt.results}
     return tuple(
-        FailureLine(device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown")
+        FailureLine(
+            device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown", detail=r.detail
+        )
         for r in newest.values()
         if r.outcome is Outcome.FAILED
     )
@@ -254,6 +263,7 @@ def _device_lines(record: Record, device: str) -> list[DeviceLine]:
                     stage=attempt.stage.value,
                     outcome=(result.outcome if result is not None else outcome).value,
                     reason=result.reason.value if result is not None and result.reason is not None else None,
+                    detail=result.detail if result is not None else "",
                     via=result.via if result is not None else None,
                     ended_at=_moment(attempt, "end"),
                 )

@@ -5,20 +5,8 @@ A switch is settable by POST /_simulator/settings; `otactl`'s own tests run with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from simulator.switchboard import NUMBER, Switch, Switchboard
 
-
-@dataclass(frozen=True)
-class Switch:
-    """One open point: its default, the answers it can have (or a type), and what it is about."""
-
-    default: object
-    choices: tuple[object, ...] | type
-    about: str
-
-
-NUMBER = float
 SWITCHES: dict[str, Switch] = {
     "startWithoutTime": Switch("refuse", ("refuse", "soonest"), "StartFuotaTask without StartTime"),
     "secondStart": Switch("conflict", ("conflict", "moves"), "a second start while the first one waits"),
@@ -51,33 +39,8 @@ SWITCHES: dict[str, Switch] = {
 }
 
 
-class Settings:
-    """The switches as they stand."""
+class Settings(Switchboard):
+    """The switches of AWS IoT Wireless as they stand."""
 
     def __init__(self) -> None:
-        self._values = {name: switch.default for name, switch in SWITCHES.items()}
-
-    def __getitem__(self, name: str) -> object:
-        return self._values[name]
-
-    def number(self, name: str) -> float:
-        """A numeric switch."""
-        value = self._values[name]
-        return float(value) if isinstance(value, int | float) else 0.0
-
-    def all(self) -> dict[str, object]:
-        """Every switch by name."""
-        return dict(self._values)
-
-    def apply(self, wanted: Mapping[str, object]) -> None:
-        """Turn switches, all or none; ValueError tells which one cannot be so."""
-        for name, value in wanted.items():
-            switch = SWITCHES.get(name)
-            if switch is None:
-                raise ValueError(f"unknown setting {name}; there are {', '.join(SWITCHES)}")
-            if isinstance(switch.choices, tuple):
-                if not any(type(value) is type(choice) and value == choice for choice in switch.choices):
-                    raise ValueError(f"{name} is one of {', '.join(map(str, switch.choices))}: {switch.about}")
-            elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise ValueError(f"{name} is a number, not below 0: {switch.about}")
-        self._values |= wanted
+        super().__init__(SWITCHES)

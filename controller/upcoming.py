@@ -1,0 +1,32 @@
+"""Which targets a rollout is about to start on: what a sibling must look at before, and nothing else."""
+
+from __future__ import annotations
+
+from controller.model import Record, Rollout, Stage, Unit, UnitPhase
+from controller.ports import Capabilities
+from controller.verdicts import judged, passed
+
+_BEFORE = (UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.FAILED)
+
+
+def upcoming(
+    rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities
+) -> tuple[tuple[str, ...], Unit | None] | None:
+    """The targets of the wave that does not run yet, and its unit if there is one; None when nothing is to start."""
+    for wave in rollout.strategy.waves:
+        record = judged(known, rollout).wave(wave.name)  # a gate declared anew may turn an old verdict
+        attempt = record.current if record is not None else None
+        if passed(record, rollout):
+            continue
+        here = attempt is not None and attempt.generation == rollout.generation
+        if attempt is not None and here and attempt.stage in (Stage.JUDGED, Stage.CLEANED):
+            return None  # judged and not passed: nothing starts here
+        keys = rollout.targets_of(wave).keys
+        mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)
+        unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
+        if unit is None or unit.phase in _BEFORE:
+            return keys, unit
+        # Other content makes room: when it has ended, or when it can be told to begin no more devices.
+        ending = unit.phase is UnitPhase.ENDED or can.cancels_waiting
+        return (keys, None) if ending and not here else None
+    return None

@@ -1,0 +1,26 @@
+"""The switches of AWS IoT: one for each point AWS does not document, so that scenarios can pass both ways."""
+
+from __future__ import annotations
+
+from simulator.switchboard import NUMBER, Switch, Switchboard
+
+SWITCHES: dict[str, Switch] = {
+    "iotStaleSeconds": Switch(60, NUMBER, "how long after a write a stale read may still show the state before it"),
+    "otaCreateSeconds": Switch(5, NUMBER, "how long an OTA update is being created"),
+    "otaDeleteSeconds": Switch(5, NUMBER, "how long an OTA update is being deleted"),
+    "otaDeleteFails": Switch(False, (True, False), "whether the deletion of an OTA update ends DELETE_FAILED"),
+    "jobDeleteSeconds": Switch(5, NUMBER, "how long a job is DELETION_IN_PROGRESS"),
+    "deleteUpdateDeletesJob": Switch(True, (True, False), "whether DeleteOTAUpdate deletes the job behind it"),
+    "unsetRolloutReadsBack": Switch("empty", ("empty", "zero"), "an unset rollout config: {} or maximumPerMinute 0"),
+    "abortReason": Switch("code", ("code", "comment", "neither"), "how an abort by criteria is told in DescribeJob"),
+    "timeoutChangeReaches": Switch("notStarted", ("notStarted", "all"), "whom a timeout changed by UpdateJob reaches"),
+    "longUpdateId": Switch("refuse", ("refuse", "createFails"), "an otaUpdateId too long for its job id"),
+    "jobDescription": Switch("copied", ("copied", "empty"), "whether the job carries the OTA update's description"),
+}
+
+
+class Settings(Switchboard):
+    """The switches of AWS IoT as they stand."""
+
+    def __init__(self) -> None:
+        super().__init__(SWITCHES)
