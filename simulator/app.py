@@ -24,7 +24,7 @@ from simulator.aws_backed import account_of, moto_app, operation_of, reset_moto
 from simulator.faults import Rule
 from simulator.s3_conditions import writes_in_turn
 from simulator.service import ModelledError, Request
-from simulator.wire.models import Match, match, signing_names
+from simulator.wire.models import Match, match, server_error, signing_names, throttled
 from simulator.wire.parse import MalformedError, parse
 from simulator.wire.serialise import Response, bad_request, refuse, serialise
 from simulator.wire.validate import problems
@@ -111,10 +111,11 @@ class Application:
         parameters: dict[str, object] = {}
         try:
             account = account_of(key)
-            self._admit(rule, service, name, account, region)
+            self._admit(rule, found, account, region)
             parameters = _parameters(found, query, headers, body)
             if world.enforce_callers:
-                guard.wireless(key, account, region, name, parameters, partial(world.tags, service, account, region))
+                tags_of = partial(world.tags, service, account, region)
+                guard.rest(service, key, account, region, name, parameters, tags_of)
             answer = self._handle(found, parameters, account, region, rule)
             response, error_code = serialise(found.operation, answer), None
         except ModelledError as error:
@@ -134,14 +135,14 @@ class Application:
             self.world.log(service, name, {}, 0, None, rule.effect)
             raise Dropped
 
-    def _admit(self, rule: Rule | None, service: str, name: str, account: str, region: str) -> None:
-        """Refuse by fault or by quota."""
+    def _admit(self, rule: Rule | None, found: Match, account: str, region: str) -> None:
+        """Refuse by fault or by quota, in the service's own error."""
         effect = rule.effect if rule is not None else ""
         if effect == "error500":
-            raise ModelledError("InternalServerException", "an error the simulator was told to answer")
-        limited = service == "iotwireless" and not self.world.quotas.admits(account, region, name)
+            raise ModelledError(server_error(found.operation), "an error the simulator was told to answer")
+        limited = found.service == "iotwireless" and not self.world.quotas.admits(account, region, found.operation.name)
         if effect == "throttle" or limited:
-            raise ModelledError("ThrottlingException", "Rate exceeded")
+            raise ModelledError(throttled(found.operation), "Rate exceeded")
 
     def _handle(
         self, found: Match, parameters: dict[str, object], account: str, region: str, rule: Rule | None

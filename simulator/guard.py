@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from html import escape
 from urllib.parse import parse_qs, unquote
 
-from simulator import needs
+from simulator import needs, needs_iot
 from simulator.aws_backed import account_of, has_object
 from simulator.callers import hides_missing, may_not_assume, refusal, simulated, token_may_not_assume
 from simulator.iam_patterns import UnsupportedPolicyError
@@ -20,12 +20,22 @@ from simulator.wire.serialise import Response
 _FREE = ("GetCallerIdentity",)
 
 
-def wireless(
-    key: str, account: str, region: str, operation: str, parameters: Mapping[str, object], tags_of: needs.TagsOf
+def rest(
+    service: str,
+    key: str,
+    account: str,
+    region: str,
+    operation: str,
+    parameters: Mapping[str, object],
+    tags_of: needs.TagsOf,
 ) -> None:
-    """Refuse a call of AWS IoT Wireless that its caller may not make: raises ModelledError."""
+    """Refuse a call of a simulated service that its caller may not make: raises ModelledError."""
     try:
-        why = refusal(key, account, region, needs.wireless(operation, parameters, account, region, tags_of))
+        if service in needs_iot.SERVICES:
+            needed = needs_iot.needs(service, operation, parameters, account, region, tags_of)
+        else:
+            needed = needs.wireless(operation, parameters, account, region, tags_of)
+        why = refusal(key, account, region, needed)
     except UnsupportedPolicyError as error:
         why = f"the simulator cannot judge this policy: {error}"
     if why:

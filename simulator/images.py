@@ -19,12 +19,13 @@ import re
 from dataclasses import dataclass
 
 from moto.iam.models import Role
-from moto.s3.models import FakeBucket, FakeKey, s3_backends
+from moto.s3.models import FakeBucket
 
 from simulator.iam_patterns import ContextValue
-from simulator.iam_policy import Decision, Request, evaluate, may_assume
+from simulator.iam_policy import Decision
 from simulator.iotwireless.images_port import ImageUnavailableError
-from simulator.moto_roles import MotoIamError, boundary_of, document, policies_of, role_of
+from simulator.moto_roles import MotoIamError, role_of
+from simulator.role_session import RoleSession, find_bucket, find_object, trust
 
 MAX_IMAGE_BYTES = 1_000_000
 
@@ -64,8 +65,8 @@ class MotoImages:
                 f"bucket {bucket.name} is in {bucket.region_name}, the task in {region}; they must be the same Region"
             )
         self._permit(role, bucket, key, region)
-        found = bucket.keys.get(key)
-        if not isinstance(found, FakeKey):
+        found = find_object(bucket, key)
+        if found is None:
             raise ImageUnavailableError(f"bucket {bucket.name} holds no object {key!r}")
         image = bytes(found.value)
         if len(image) > self.max_bytes:
@@ -78,8 +79,7 @@ class MotoImages:
         if sends_source and self.sends_source:
             context["aws:SourceAccount"] = role.account_id
             context["aws:SourceArn"] = f"arn:{role.partition}:{service}:{region}:{role.account_id}:{self.source}"
-        trust = document(role.assume_role_policy_document, f"the trust policy of role {role.name}")
-        decision = may_assume(trust, self.service_principal, context, role_arn=role.arn)
+        decision = trust(role, self.service_principal, context)
         if decision is not Decision.ALLOWED:
             raise ImageUnavailableError(
                 f"{self.service_principal} may not assume role {role.arn}: {_said(decision)} in its trust policy"
@@ -87,15 +87,8 @@ class MotoImages:
 
     def _permit(self, role: Role, bucket: FakeBucket, key: str, region: str) -> None:
         resource = f"arn:{bucket.partition}:s3:::{bucket.name}/{key}"
-        request = Request(
-            principal=f"arn:{role.partition}:sts::{role.account_id}:assumed-role/{role.name}/{self.source.split('/')[0]}",
-            action="s3:GetObject",
-            resource=resource,
-            context={"aws:SecureTransport": "true", "aws:PrincipalArn": role.arn, "aws:RequestedRegion": region},
-            resource_account=bucket.account_id,
-        )
-        bucket_policies = [document(bucket.policy, f"the policy of bucket {bucket.name}")] if bucket.policy else []
-        decision = evaluate(policies_of(role), bucket_policies, request, boundaries=boundary_of(role))
+        session = RoleSession(role, region, self.source.split("/")[0])
+        decision = session.decide("s3:GetObject", resource, bucket)
         if decision is not Decision.ALLOWED:
             raise ImageUnavailableError(f"role {role.arn} may not read {resource}: {_said(decision)} for s3:GetObject")
 
@@ -105,8 +98,7 @@ def _said(decision: Decision) -> str:
 
 
 def _bucket(name: str) -> FakeBucket:
-    owner = s3_backends.bucket_accounts.get(name)
-    if owner is None:
+    bucket = find_bucket(name)
+    if bucket is None:
         raise ImageUnavailableError(f"bucket {name} does not exist")
-    partition, account = owner
-    return s3_backends[account][partition].get_bucket(name)
+    return bucket

@@ -10,6 +10,7 @@ from datetime import datetime
 from simulator.clock import Clock
 from simulator.faults import Faults
 from simulator.images import MotoImages
+from simulator.iot.service import services
 from simulator.iotwireless.service import IotWireless
 from simulator.quotas import Quotas
 from simulator.service import Service
@@ -96,7 +97,9 @@ class World:
 
 def build_world(clock: Clock, seed: int) -> World:
     """A fresh simulator: empty, its S3, IAM and STS too."""
-    return World(clock=clock, seed=seed, services={"iotwireless": IotWireless(clock, MotoImages(), seed)})
+    wireless: Service = IotWireless(clock, MotoImages(), seed)
+    every = [wireless, *services(clock, seed)]
+    return World(clock=clock, seed=seed, services={service.name: service for service in every})
 
 
 def plain(value: object) -> object:

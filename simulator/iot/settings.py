@@ -15,6 +15,7 @@ SWITCHES: dict[str, Switch] = {
     "abortReason": Switch("code", ("code", "comment", "neither"), "how an abort by criteria is told in DescribeJob"),
     "timeoutChangeReaches": Switch("notStarted", ("notStarted", "all"), "whom a timeout changed by UpdateJob reaches"),
     "longUpdateId": Switch("refuse", ("refuse", "createFails"), "an otaUpdateId too long for its job id"),
+    "deleteStreamInUse": Switch("allowed", ("allowed", "conflict"), "DeleteStream on the stream of an OTA update"),
     "jobDescription": Switch("copied", ("copied", "empty"), "whether the job carries the OTA update's description"),
 }
 

@@ -21,7 +21,11 @@ PENDING = ("QUEUED", "IN_PROGRESS")
 
 @dataclass
 class Thing:
-    """One thing, and the device behind it; `image_sha256` is what it runs, `behaviour` how it takes a job."""
+    """One thing, and the device behind it.
+
+    `image_sha256` is what it runs, `behaviour` how it takes a job, `installs` how many times it installed which image;
+    `deleted_shadows` are the versions that deleted shadows had come to.
+    """
 
     name: str
     arn: str
@@ -34,6 +38,9 @@ class Thing:
     seconds: float = 60.0
     version_path: str = "reported.firmware.version"
     shadows: dict[str, dict[str, object]] = field(default_factory=dict)
+    deleted_shadows: dict[str, int] = field(default_factory=dict)
+    id: str = ""
+    installs: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -45,6 +52,9 @@ class ThingGroup:
     id: str
     created_at: datetime
     things: list[str] = field(default_factory=list)
+    version: int = 1
+    description: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -63,11 +73,16 @@ class Execution:
     step_timeout_at: datetime | None = None
     force_canceled: bool = False
     took_at: datetime | None = None
+    retry_attempt: int = 0
 
 
 @dataclass
 class Job:
-    """One job; `waiting` are things not notified yet, in order; `executions` by thing name."""
+    """One job.
+
+    `waiting` are things not notified yet, in order; `executions` by thing name, the latest attempt; `earlier` are
+    attempts that were retried; `tally` counts the executions by status.
+    """
 
     id: str
     arn: str
@@ -94,6 +109,8 @@ class Job:
     executions: dict[str, Execution] = field(default_factory=dict)
     image_sha256: str = ""
     image_version: str = ""
+    tally: dict[str, int] = field(default_factory=dict)
+    earlier: list[Execution] = field(default_factory=list)
 
 
 @dataclass
@@ -108,6 +125,7 @@ class Stream:
     created_at: datetime
     version: int = 1
     service_made: bool = False
+    updated_at: datetime | None = None
 
 
 @dataclass
@@ -158,6 +176,10 @@ class SigningJob:
     created_at: datetime
     status: str = "Succeeded"
     reason: str = ""
+    profile_version: str = ""
+    platform: str = ""
+    certificate_arn: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -176,7 +198,9 @@ class Store:
     streams: dict[str, Stream] = field(default_factory=dict)
     profiles: dict[str, SigningProfile] = field(default_factory=dict)
     signing_jobs: dict[str, SigningJob] = field(default_factory=dict)
+    signing_tokens: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    indexing: dict[str, object] = field(default_factory=dict)
     before: dict[tuple[str, str], tuple[datetime, object]] = field(default_factory=dict)
     made: int = 0
 

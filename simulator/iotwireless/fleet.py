@@ -10,7 +10,7 @@
 ```
 
 Loading again adds, and changes a device or group of the same id or DevEUI. `behaviour` is one of reception.BEHAVIOURS.
-`things` is accepted and ignored here: it belongs to AWS IoT.
+`things` and `thingGroups` are accepted and ignored here: they belong to AWS IoT.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datetime import datetime
 from simulator.iotwireless.reception import BEHAVIOURS
 from simulator.iotwireless.state import Device, Group, Store, Stores
 
-_TOP = frozenset(("account", "region", "devices", "groups", "things"))
+_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups"))
 _DEVICE = frozenset(
     ("id", "devEui", "name", "rfRegion", "class", "loss", "caps", "behaviour", "firmwareVersion", "thing", "tags")
 )

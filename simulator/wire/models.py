@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import botocore.loaders
 from botocore.model import OperationModel, ServiceModel
 
-SERVICES = ("iotwireless", "iot", "iot-data", "iot-jobs-data")
+SERVICES = ("iotwireless", "iot", "iot-data", "iot-jobs-data", "signer")
 _LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
 
 
@@ -89,3 +89,19 @@ def match(service: str, method: str, raw_path: str) -> Match | None:
             labels = {_label(g): unquote(v) for g, v in found.groupdict().items()}
             return Match(service, route.operation, labels)
     return None
+
+
+def server_error(operation: OperationModel) -> str:
+    """The name of the service's own failure: what the operation declares with status 500, else the common one."""
+    for shape in operation.error_shapes:
+        if shape.metadata.get("error", {}).get("httpStatusCode") == 500:
+            return str(shape.name)
+    wireless = operation.service_model.service_name == "iotwireless"
+    return "InternalServerException" if wireless else "InternalFailureException"
+
+
+def throttled(operation: OperationModel) -> str:
+    """The name of the service's refusal of too many calls."""
+    names = [shape.name for shape in operation.error_shapes]
+    plain = "ThrottlingException" not in names and "TooManyRequestsException" in names
+    return "TooManyRequestsException" if plain else "ThrottlingException"

@@ -28,7 +28,7 @@ WITHOUT = sorted(ALL - WITH)
 def clients(house: House) -> dict[str, BaseClient]:
     """One client for each service, without limits of rate."""
     house[1].reset()
-    return {name: house[1].client(name) for name in SERVICES}
+    return {name: house[1].client(name, inject_host_prefix=False) for name in SERVICES}
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated.*")

@@ -1,4 +1,4 @@
-"""What boto3 sends for every operation of the four services is routed to it and parsed back to the same parameters."""
+"""What boto3 sends for every operation of the five services is routed to it and parsed back to the same parameters."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ def test_what_boto3_sends_is_routed_and_parsed_to_the_same_parameters(operation:
     assert list(problems(shape, parsed)) == []
 
 
-def test_every_operation_of_the_four_services_is_covered() -> None:
-    assert len(OPERATIONS) == 400
+def test_every_operation_of_the_five_services_is_covered() -> None:
+    assert len(OPERATIONS) == 419

@@ -1,0 +1,273 @@
+"""Jobs of AWS IoT: made, read, changed, canceled, deleted.
+
+Rules, each from the API reference unless said otherwise:
+
+1. A job id is unique while its job is there, one being deleted too: ResourceAlreadyExistsException. Targets are ARNs of
+   things and static groups of this account and Region, at most 100 (AssociateTargetsWithJob).
+2. UpdateJob changes description, pacing, abort, timeout, retry and presigned URL configurations of a job IN_PROGRESS.
+   Inferred: in any other state it is an InvalidRequestException. Whom a changed timeout reaches is a switch.
+3. CancelJob keeps reasonCode and comment. Inferred: a job that is not IN_PROGRESS is an InvalidRequestException.
+4. DeleteJob takes COMPLETED and CANCELED jobs, with `force` any; the job is DELETION_IN_PROGRESS, then gone with its
+   executions. At most 10 jobs may be so at once. Deleting again is an InvalidStateTransitionException (inferred name).
+5. AssociateTargetsWithJob takes a CONTINUOUS job IN_PROGRESS.
+6. Not simulated, and refused by name: documents by link, templates, schedules, namespaces, package versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+
+from simulator.clock import Clock
+from simulator.iot.agenda import Agenda
+from simulator.iot.common import page, tags_of
+from simulator.iot.course import DELETING, Course
+from simulator.iot.devices import Devices
+from simulator.iot.executions import Executions, jobs_read
+from simulator.iot.job_rules import check
+from simulator.iot.rollout import Rollouts
+from simulator.iot.settings import Settings
+from simulator.iot.state import PENDING, Job, Store, Stores, invalid, not_found
+from simulator.iot.views import job_details, job_summary
+from simulator.service import Handler, ModelledError, Request
+
+MAX_TARGETS = 100
+MAX_DELETING = 10
+_NOT_SIMULATED = (
+    "documentSource",
+    "jobTemplateArn",
+    "documentParameters",
+    "schedulingConfig",
+    "namespaceId",
+    "destinationPackageVersions",
+)
+
+
+class Jobs:
+    """The job operations, and everything behind them that moves by the clock."""
+
+    def __init__(self, stores: Stores, clock: Clock, settings: Settings) -> None:
+        self._stores = stores
+        self._settings = settings
+        self.agenda = clock if isinstance(clock, Agenda) else Agenda(clock)
+        self.course = Course(self.agenda)
+        self.rollouts = Rollouts(self.agenda, self.course, settings)
+        self.devices = Devices(self.agenda, self.course)
+        self._executions = Executions(stores, self.agenda, self.course, self.rollouts)
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Operation name to handler, those of executions among them."""
+        return {
+            "CreateJob": self.create_job,
+            "DescribeJob": self.describe,
+            "ListJobs": self.list_jobs,
+            "UpdateJob": self.update,
+            "CancelJob": self.cancel,
+            "DeleteJob": self.delete_job,
+            "GetJobDocument": self.document,
+            "AssociateTargetsWithJob": self.associate,
+            **self._executions.handlers,
+        }
+
+    def advance(self, now: datetime) -> None:
+        """Do everything that is due until a moment."""
+        self.agenda.run(now)
+
+    def create(
+        self,
+        store: Store,
+        *,
+        job_id: str,
+        targets: list[str],
+        selection: str,
+        document: str,
+        description: str,
+        rollout: dict[str, object],
+        presigned: dict[str, object],
+        abort: dict[str, object],
+        timeout: dict[str, object],
+        retry: dict[str, object],
+        image_sha256: str = "",
+        image_version: str = "",
+    ) -> Job:
+        """Make a job and start its roll-out (rule 1); the image is what a device installs from it."""
+        arn = store.arn("job", job_id)
+        if job_id in store.jobs:
+            text = f"Job {job_id} already exists"
+            raise ModelledError("ResourceAlreadyExistsException", text, resourceId=job_id, resourceArn=arn)
+        chosen = list(dict.fromkeys(targets))
+        _check_targets(store, chosen)
+        now = self.agenda.now()
+        store.remember("job", job_id, None)
+        job = Job(job_id, arn, chosen, selection, document, now, description=description, rollout=rollout)
+        job.presigned, job.abort, job.timeout, job.retry = presigned, abort, timeout, retry
+        job.image_sha256, job.image_version, job.updated_at = image_sha256, image_version, now
+        store.jobs[job_id] = job
+        self.rollouts.start(store, job)
+        return job
+
+    def delete(self, store: Store, job: Job) -> None:
+        """Begin to delete a job, whatever its state (rule 4)."""
+        if sum(j.status == DELETING for j in store.jobs.values()) >= MAX_DELETING:
+            raise ModelledError(
+                "LimitExceededException", f"only {MAX_DELETING} jobs may be {DELETING} at the same time"
+            )
+        store.remember("job", job.id, job)
+        job.status = DELETING
+        job.updated_at = now = self.agenda.now()
+        job.delete_at = now + timedelta(seconds=self._settings.number("jobDeleteSeconds"))
+        self.agenda.at(job.delete_at, partial(self._gone, store, job))
+        for execution in job.executions.values():
+            if execution.status in PENDING:
+                self.devices.look_again(store, execution.thing)
+
+    @staticmethod
+    def _gone(store: Store, job: Job) -> None:
+        if store.jobs.get(job.id) is job:
+            store.remember("job", job.id, job)
+            del store.jobs[job.id]
+            store.tags.pop(job.arn, None)
+
+    def create_job(self, request: Request) -> dict[str, object]:
+        """CreateJob (rules 1 and 6)."""
+        store, wanted = self._stores.of(request), request.parameters
+        for name in _NOT_SIMULATED:
+            if wanted.get(name) is not None:
+                raise invalid(f"the simulator makes no jobs with {name}")
+        if not wanted.get("document"):
+            raise invalid("a job needs a document")
+        given, targets = check(wanted), wanted["targets"]
+        job = self.create(
+            store,
+            job_id=str(wanted["jobId"]),
+            targets=[str(arn) for arn in targets] if isinstance(targets, list) else [],
+            selection=str(wanted.get("targetSelection", "SNAPSHOT")),
+            document=str(wanted["document"]),
+            description=str(wanted.get("description", "")),
+            rollout=given.get("rollout", {}),
+            presigned=given.get("presigned", {}),
+            abort=given.get("abort", {}),
+            timeout=given.get("timeout", {}),
+            retry=given.get("retry", {}),
+        )
+        store.tags[job.arn] = tags_of(wanted)
+        return _named(job)
+
+    def describe(self, request: Request) -> dict[str, object]:
+        """DescribeJob."""
+        return {"job": job_details(self._read(request))}
+
+    def document(self, request: Request) -> dict[str, object]:
+        """GetJobDocument."""
+        return {"document": self._read(request).document}
+
+    def list_jobs(self, request: Request) -> dict[str, object]:
+        """ListJobs: newest first, by status, selection and a group among the targets."""
+        store, wanted = self._stores.of(request), request.parameters
+        group = self._group(store, wanted)
+        chosen = [
+            job
+            for job in reversed(jobs_read(store, stale=request.stale))
+            if wanted.get("status") in (None, job.status)
+            and wanted.get("targetSelection") in (None, job.selection)
+            and (group is None or group in job.targets)
+        ]
+        items, token = page(chosen, wanted)
+        return {"jobs": [job_summary(job) for job in items], "nextToken": token}
+
+    def update(self, request: Request) -> dict[str, object]:
+        """UpdateJob (rule 2)."""
+        store, wanted = self._stores.of(request), request.parameters
+        job = _job(store, wanted["jobId"])
+        given = check(wanted)
+        if job.status != "IN_PROGRESS":
+            raise invalid(f"Job {job.id} is {job.status}; only a job IN_PROGRESS can be updated")
+        store.remember("job", job.id, job)
+        for name, value in given.items():
+            setattr(job, name, value)
+        if "description" in wanted:
+            job.description = str(wanted["description"])
+        job.updated_at = self.agenda.now()
+        if "timeout" in given and self._settings["timeoutChangeReaches"] == "all":
+            for execution in job.executions.values():
+                if execution.status == "IN_PROGRESS":
+                    self.course.set_timer(store, job, execution)
+        return {}
+
+    def cancel(self, request: Request) -> dict[str, object]:
+        """CancelJob (rule 3)."""
+        store, wanted = self._stores.of(request), request.parameters
+        job = _job(store, wanted["jobId"])
+        if job.status != "IN_PROGRESS":
+            raise invalid(f"Job {job.id} is {job.status}; only a job IN_PROGRESS can be canceled")
+        store.remember("job", job.id, job)
+        code, comment = str(wanted.get("reasonCode", "")), str(wanted.get("comment", ""))
+        self.rollouts.cancel(store, job, code=code, comment=comment, force=bool(wanted.get("force")))
+        return _named(job)
+
+    def delete_job(self, request: Request) -> dict[str, object]:
+        """DeleteJob (rule 4)."""
+        store = self._stores.of(request)
+        job = _job(store, request.parameters["jobId"])
+        takes = ("COMPLETED", "CANCELED", *(("IN_PROGRESS", "SCHEDULED") if request.parameters.get("force") else ()))
+        if job.status not in takes:
+            text = f"Job {job.id} is {job.status} and cannot be deleted"
+            raise ModelledError("InvalidStateTransitionException", text)
+        self.delete(store, job)
+        return {}
+
+    def associate(self, request: Request) -> dict[str, object]:
+        """AssociateTargetsWithJob (rule 5)."""
+        store, wanted = self._stores.of(request), request.parameters
+        job = _job(store, wanted["jobId"])
+        if job.selection != "CONTINUOUS" or job.status != "IN_PROGRESS":
+            raise invalid(f"Job {job.id} is {job.selection} and {job.status}; it must be CONTINUOUS and IN_PROGRESS")
+        given = wanted["targets"]
+        fresh = [str(arn) for arn in given if arn not in job.targets] if isinstance(given, list) else []
+        _check_targets(store, [*job.targets, *fresh])
+        store.remember("job", job.id, job)
+        job.targets = [*job.targets, *dict.fromkeys(fresh)]
+        job.comment, job.updated_at = str(wanted.get("comment", job.comment)), self.agenda.now()
+        self.rollouts.added(store, job, fresh)
+        return _named(job)
+
+    def _read(self, request: Request) -> Job:
+        store, key = self._stores.of(request), str(request.parameters["jobId"])
+        found = store.as_read("job", key, store.jobs.get(key), stale=request.stale)
+        if not isinstance(found, Job):
+            raise not_found(f"Job {key}")
+        return found
+
+    @staticmethod
+    def _group(store: Store, wanted: Mapping[str, object]) -> str | None:
+        name, key = wanted.get("thingGroupName"), wanted.get("thingGroupId")
+        if name is None and key is None:
+            return None
+        for group in store.groups.values():
+            if name in (None, group.name) and key in (None, group.id):
+                return group.arn
+        raise not_found(f"Thing group {name or key}")
+
+
+def _job(store: Store, key: object) -> Job:
+    job = store.jobs.get(str(key))
+    if job is None:
+        raise not_found(f"Job {key}")
+    return job
+
+
+def _named(job: Job) -> dict[str, object]:
+    return {"jobArn": job.arn, "jobId": job.id, "description": job.description or None}
+
+
+def _check_targets(store: Store, arns: list[str]) -> None:
+    if len(arns) > MAX_TARGETS:
+        raise ModelledError("LimitExceededException", f"a job has at most {MAX_TARGETS} targets")
+    for arn in arns:
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        if kind not in ("thing", "thinggroup") or arn != store.arn(kind, name):
+            raise invalid(f"{arn} is not the ARN of a thing or thing group of this account and Region")
+        if name not in (store.things if kind == "thing" else store.groups):
+            raise not_found(f"Target {arn}")

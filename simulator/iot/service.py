@@ -1,0 +1,135 @@
+"""AWS IoT Core as otactl needs it: registry, fleet indexing, shadows, jobs, OTA updates, streams, tags.
+
+Three services of one state: `iot` (control plane), `iot-jobs-data` (a device's jobs) and `iot-data` (shadows). The
+first keeps the switches, takes the fleet and moves by the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulator.clock import Clock
+from simulator.iot.agenda import Agenda
+from simulator.iot.fleet import Fleet
+from simulator.iot.groups import ThingGroups
+from simulator.iot.index import Index
+from simulator.iot.jobs import Jobs
+from simulator.iot.jobs_data import JobsData
+from simulator.iot.labels import Labels
+from simulator.iot.registry import Things
+from simulator.iot.settings import Settings
+from simulator.iot.shadows import Shadows
+from simulator.iot.signer import SignerService
+from simulator.iot.snapshot import snapshot
+from simulator.iot.state import Stores
+from simulator.iot.streams import Streams
+from simulator.iot.updates import Updates
+from simulator.service import Handler, Service
+
+
+class Iot:
+    """The control plane, and the clock's hand on everything behind it."""
+
+    name = "iot"
+
+    def __init__(self, stores: Stores, clock: Clock, settings: Settings) -> None:
+        self._clock = clock
+        self._stores = stores
+        self._settings = settings
+        self._jobs = Jobs(stores, clock, settings)
+        agenda, rollouts = self._jobs.agenda, self._jobs.rollouts
+        self._fleet = Fleet(stores, agenda, rollouts, self._jobs.devices)
+        nouns = (
+            self._jobs,
+            Updates(stores, agenda, settings, self._jobs),
+            Streams(stores, agenda, settings),
+            Labels(stores),
+            Things(stores, rollouts),
+            ThingGroups(stores, agenda, rollouts),
+            Index(stores),
+        )
+        self._handlers = {name: handler for noun in nouns for name, handler in noun.handlers.items()}
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Operation name to handler."""
+        return self._handlers
+
+    def planes(self) -> list[Service]:
+        """The data planes beside this control plane."""
+        jobs_data = JobsData(self._stores, self._jobs.agenda, self._jobs.course)
+        shadows = Shadows(self._stores, self._jobs.agenda)
+        return [DataPlane("iot-jobs-data", jobs_data.handlers), DataPlane("iot-data", shadows.handlers)]
+
+    def advance(self) -> None:
+        """Bring jobs, devices and OTA updates up to the clock: they stand in one agenda, by their moments."""
+        self._jobs.advance(self._clock.now())
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The switches as they stand."""
+        return self._settings.all()
+
+    def apply_settings(self, settings: Mapping[str, object]) -> None:
+        """Turn switches; ValueError for one that is not there."""
+        self._settings.apply(settings)
+
+    def load_fleet(self, fleet: Mapping[str, object]) -> None:
+        """Add things and thing groups; ValueError tells what is wrong with them."""
+        self._fleet.load(fleet)
+
+    def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
+        """The tags of a resource, none when it is not there."""
+        return dict(self._stores.at(account, region).tags.get(arn, {}))
+
+    def snapshot(self) -> dict[str, object]:
+        """State as JSON, per account and Region."""
+        return {f"{account}/{region}": snapshot(store) for (account, region), store in self._stores.all.items()}
+
+
+class DataPlane:
+    """A data plane: handlers on the state that the control plane moves; it has no switches, fleet or tags."""
+
+    def __init__(self, name: str, handlers: Mapping[str, Handler]) -> None:
+        self.name = name
+        self._handlers = handlers
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Operation name to handler."""
+        return self._handlers
+
+    def advance(self) -> None:
+        """Nothing moves here: `iot` has moved it."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """No switches."""
+        return {}
+
+    def apply_settings(self, settings: Mapping[str, object]) -> None:
+        """There is nothing to turn; ValueError for whatever is given."""
+        if settings:
+            raise ValueError(f"{self.name} has no settings")
+
+    def load_fleet(self, fleet: Mapping[str, object]) -> None:
+        """The fleet belongs to `iot`."""
+
+    def tags(self, account: str, region: str, arn: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
+        """Nothing here carries tags."""
+        return {}
+
+    def snapshot(self) -> dict[str, object]:
+        """The state is shown by `iot`."""
+        return {}
+
+
+def services(clock: Clock, seed: int) -> list[Service]:
+    """The control plane, its data planes and AWS Signer on one fresh state, in the order they are brought up to date.
+
+    They share the agenda as their clock, so that all they write while catching up carries the moment it belongs to.
+    """
+    settings, agenda = Settings(), Agenda(clock)
+    stores = Stores(seed, agenda, settings)
+    control = Iot(stores, agenda, settings)
+    return [control, *control.planes(), SignerService(stores, agenda)]

@@ -1,0 +1,98 @@
+"""Device shadows by unmodified boto3."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulator.floor import Floor
+from tests.simulator.stage import Stage, refusal
+
+
+@pytest.fixture
+def floor(stage: Stage) -> Floor:
+    made = Floor(stage)
+    made.things("t")
+    return made
+
+
+def test_a_shadow_is_merged_and_null_deletes(floor: Floor) -> None:
+    floor.write("t", {"state": {"reported": {"a": {"x": 1, "y": 2}, "b": [1]}, "desired": {"mode": "eco"}}})
+    said = floor.write("t", {"state": {"reported": {"a": {"x": None, "z": 3}, "b": [2]}}, "clientToken": "c"})
+    now = int(floor.stage.now().timestamp())
+    assert said == {
+        "state": {"reported": {"a": {"x": None, "z": 3}, "b": [2]}},
+        "version": 2,
+        "timestamp": now,
+        "clientToken": "c",
+    }
+    shown = floor.shadow("t")
+    assert shown["state"] == {
+        "reported": {"a": {"y": 2, "z": 3}, "b": [2]},
+        "desired": {"mode": "eco"},
+        "delta": {"mode": "eco"},
+    }
+    assert shown["metadata"]["reported"]["a"] == {"y": {"timestamp": now}, "z": {"timestamp": now}}
+    floor.write("t", {"state": {"desired": None}})
+    assert set(floor.shadow("t")["state"]) == {"reported"}
+
+
+def test_a_version_that_is_not_the_shadows_is_a_conflict(floor: Floor) -> None:
+    floor.write("t", {"state": {"reported": {"a": 1}}})
+    body = b'{"state": {"reported": {"a": 2}}, "version": 7}'
+    said = refusal(floor.data.update_thing_shadow, thingName="t", payload=body)
+    assert said == (409, "ConflictException", "Version conflict")
+    assert floor.write("t", {"state": {"reported": {"a": 2}}, "version": 1})["version"] == 2
+
+
+def test_shadows_have_names_of_their_own(floor: Floor) -> None:
+    floor.write("t", {"state": {"reported": {"a": 1}}}, shadowName="one")
+    floor.write("t", {"state": {"reported": {"a": 2}}}, shadowName="two")
+    floor.write("t", {"state": {"reported": {"a": 3}}})
+    assert floor.shadow("t", shadowName="two")["state"] == {"reported": {"a": 2}}
+    first = floor.data.list_named_shadows_for_thing(thingName="t", pageSize=1)
+    rest = floor.data.list_named_shadows_for_thing(thingName="t", nextToken=first["nextToken"])
+    assert (first["results"], rest["results"]) == (["one"], ["two"])
+
+
+def test_a_deleted_shadow_is_gone_and_its_version_goes_on(floor: Floor) -> None:
+    floor.write("t", {"state": {"reported": {"a": 1}}})
+    floor.write("t", {"state": {"reported": {"a": 2}}})
+    floor.data.delete_thing_shadow(thingName="t")
+    said = refusal(floor.data.get_thing_shadow, thingName="t")
+    assert said == (404, "ResourceNotFoundException", "No shadow exists with name: 't'")
+    assert refusal(floor.data.delete_thing_shadow, thingName="t")[:2] == (404, "ResourceNotFoundException")
+    assert floor.write("t", {"state": {"reported": {"b": 1}}})["version"] == 3
+    assert floor.shadow("t")["state"] == {"reported": {"b": 1}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"state": 1}',
+        b'{"state": {"wanted": {}}}',
+        b'{"state": {"reported": 1}}',
+        b'{"state": {"reported": ' + b'{"a": ' * 9 + b"1" + b"}" * 9 + b"}}",
+    ],
+)
+def test_a_document_that_is_no_shadow_is_refused(floor: Floor, body: bytes) -> None:
+    said = refusal(floor.data.update_thing_shadow, thingName="t", payload=body)
+    assert said[:2] == (400, "InvalidRequestException")
+
+
+def test_a_document_of_more_than_8_kb_is_refused(floor: Floor) -> None:
+    body = b'{"state": {"reported": {"a": "' + b"x" * 8192 + b'"}}}'
+    said = refusal(floor.data.update_thing_shadow, thingName="t", payload=body)
+    assert said[:2] == (413, "RequestEntityTooLargeException")
+
+
+def test_a_thing_that_is_not_there_has_no_shadow(floor: Floor) -> None:
+    assert refusal(floor.data.get_thing_shadow, thingName="x")[:2] == (404, "ResourceNotFoundException")
+
+
+def test_a_preset_version_is_reported_where_the_fleet_says(floor: Floor) -> None:
+    floor.things("p", firmwareVersion="1.2.3", versionPath="reported.fw")
+    assert floor.shadow("p")["state"] == {"reported": {"fw": "1.2.3"}}
+    assert floor.iot.describe_thing(thingName="p")["attributes"] == {"firmwareVersion": "1.2.3"}
