@@ -75,7 +75,7 @@ def unit_findings(
     found = [
         Finding(
             subject=attempt.unit_id, field=name, desired=as_json(fields[name]), observed=as_json(unit.fields.get(name)),
-            cause=Cause.OUT_OF_BAND_EDIT, correctable=settable(name, unit, can),
+            cause=Cause.OUT_OF_BAND_EDIT, correctable=settable(name, fields[name], unit, can),
         )
         for name in changed_fields(fields, unit)
     ]  # fmt: skip
@@ -107,10 +107,10 @@ def unit_findings(
     return (*found, *concerns)
 
 
-def settable(name: str, unit: Unit, can: Capabilities) -> bool:
-    """Whether a field of a unit can still be set: before its start any, while it runs a few."""
+def settable(name: str, value: object, unit: Unit, can: Capabilities) -> bool:
+    """Whether a field of a unit can still be set to a value: before its start any, while it runs a few."""
     running = unit.phase is UnitPhase.RUNNING and not unit.stopping
-    return unit.phase is UnitPhase.OPEN or (running and name in can.running_fields)
+    return unit.phase is UnitPhase.OPEN or (running and name in can.running_fields and value is not None)
 
 
 def _concern(attempt: Attempt, concern: Concern) -> Finding:

@@ -110,6 +110,11 @@ def _stranger(
     item: Listed, environment: Environment, capabilities: Capabilities, declared: frozenset[str]
 ) -> Finding | None:
     prefix = f"{environment.owner}-"
+    if item.left:
+        return Finding(
+            subject=item.vendor_id, field="unit", desired="absent", observed=f"{item.left}; to end it: {item.end}",
+            cause=Cause.ORPHAN, correctable=False,
+        )  # fmt: skip
     if item.name.startswith(prefix):
         if any(item.name.startswith(f"{prefix}{name}-") for name in declared):
             return None  # the rollout's own look reads its tags and adopts it, or leaves it alone

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import msgspec
 
 from controller import differences, lifecycle, strategy, superseding, verdicts
@@ -32,7 +34,10 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
         if attempt.generation == at.rollout.generation:
             keys = at.rollout.targets_of(wave).keys
             found += differences.target_findings(attempt.unit_id, known.members, keys)
-        if attempt.stage in (Stage.OPEN, Stage.SCHEDULED) and not watched:
+        waits = attempt.stage is Stage.OPEN or (
+            attempt.stage is Stage.SCHEDULED and shape.capabilities.starts_explicitly
+        )
+        if waits and not watched:
             watched = True
             firmware = at.rollout.firmware
             found += differences.source_findings(
@@ -40,6 +45,7 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
             )
         elif not verdicts.passed(known, at.rollout):
             found += _still_told(at, attempt)
+    found += [_left_behind(attempt, name) for attempt in at.record.attempts for name in attempt.left]
     if not at.seen.offline:
         found += _copies(at)
     return (*found, *superseding.undeclared_findings(at, shape.capabilities.end_command))
@@ -52,7 +58,7 @@ def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: 
         return list(found)
     kept = []
     for finding in found:
-        if finding.field in shape.capabilities.annotation_fields:
+        if any(fnmatchcase(finding.field, name) for name in shape.capabilities.annotation_fields):
             if not finding.correctable:
                 kept.append(msgspec.structs.replace(finding, cause=Cause.DECLARED_LATE, correctable=False))
         elif not finding.field.startswith("tags.") or finding.field.startswith(f"tags.{differences.MARK_PREFIX}"):
@@ -84,6 +90,13 @@ def _copies(at: Situation) -> list[Finding]:
         for unit in at.seen.units
         if unit.phase.is_there and unit.vendor_id not in ours and unit.unit_id not in ours
     ]  # fmt: skip
+
+
+def _left_behind(attempt: Attempt, name: str) -> Finding:
+    return Finding(
+        subject=attempt.unit_id, field=f"leftover.{name}", desired="absent", observed="left behind by a failed making",
+        cause=Cause.ORPHAN, correctable=False,
+    )  # fmt: skip
 
 
 def _still_told(at: Situation, attempt: Attempt) -> list[Finding]:

@@ -38,19 +38,19 @@ _D, _O, _S, _R = Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING
 _J, _C, _X, _L, _F = Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST, Stage.FAILED
 _PHASES = (
     UnitPhase.ABSENT, UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.RUNNING, UnitPhase.ENDED, UnitPhase.DELETING,
-    UnitPhase.FAILED, UnitPhase.UNKNOWN,
+    UnitPhase.FAILED, UnitPhase.BROKEN, UnitPhase.UNKNOWN,
 )  # fmt: skip
 _ROWS: dict[Stage, tuple[Stage, ...]] = {
-    #    absent open sched. running ended deleting failed unknown
-    _D: (_D,    _O,  _S,    _R,     _R,   _L,      _F,    _D),
-    _O: (_L,    _O,  _S,    _R,     _R,   _L,      _F,    _O),
-    _S: (_L,    _O,  _S,    _R,     _R,   _L,      _F,    _S),
-    _R: (_L,    _R,  _R,    _R,     _R,   _L,      _L,    _R),
-    _F: (_X,    _F,  _S,    _R,     _R,   _F,      _F,    _F),
-    _J: (_C,    _J,  _J,    _J,     _J,   _J,      _J,    _J),
-    _C: (_C,    _C,  _C,    _C,     _C,   _C,      _C,    _C),
-    _X: (_X,    _X,  _X,    _X,     _X,   _X,      _X,    _X),
-    _L: (_L,    _L,  _L,    _L,     _L,   _L,      _L,    _L),
+    #    absent open sched. running ended deleting failed broken unknown
+    _D: (_D,    _O,  _S,    _R,     _R,   _L,      _F,    _L,    _D),
+    _O: (_L,    _O,  _S,    _R,     _R,   _L,      _F,    _L,    _O),
+    _S: (_L,    _O,  _S,    _R,     _R,   _L,      _F,    _L,    _S),
+    _R: (_L,    _R,  _R,    _R,     _R,   _L,      _L,    _L,    _R),
+    _F: (_X,    _F,  _S,    _R,     _R,   _F,      _F,    _F,    _F),
+    _J: (_C,    _J,  _J,    _J,     _J,   _J,      _J,    _J,    _J),
+    _C: (_C,    _C,  _C,    _C,     _C,   _C,      _C,    _C,    _C),
+    _X: (_X,    _X,  _X,    _X,     _X,   _X,      _X,    _X,    _X),
+    _L: (_L,    _L,  _L,    _L,     _L,   _L,      _L,    _L,    _L),
 }  # fmt: skip
 TRANSITIONS: dict[tuple[Stage, UnitPhase], Stage] = {
     (stage, phase): row[i] for stage, row in _ROWS.items() for i, phase in enumerate(_PHASES)
@@ -135,7 +135,10 @@ def _advance_attempt(
         stage = attempt.stage
     else:
         stage = TRANSITIONS[attempt.stage, phase]
-    moved = msgspec.structs.replace(attempt, stage=stage)
+    left = tuple(sorted({*attempt.left, *(unit.left if unit is not None else ())}))
+    if not (seen.offline or seen.expected):
+        left = tuple(n for n in left if n in seen.left)
+    moved = msgspec.structs.replace(attempt, stage=stage, left=left)
     if unit is not None:
         moved = _adopt(wave, moved, unit, intents, rollout, now)
     if stage is not attempt.stage:

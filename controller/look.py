@@ -25,6 +25,7 @@ from controller.actions import (
 )
 from controller.jobs import Done
 from controller.model import (
+    Attempt,
     Condition,
     DriftEntry,
     Environment,
@@ -68,7 +69,7 @@ def decide(
         gone = frozenset(a.unit_id for a in moved.attempts if a.stage in _OVER)
         drift, drift_events = ledger.fold(
             moved.drift, decided.findings, rollout.drift, rollout.source.digest, gone, now,
-            begun=frozenset(a.unit_id for a in moved.attempts if a.stage is Stage.RUNNING),
+            begun=frozenset(a.unit_id for a in moved.attempts if _begun(a, shape)),
         )  # fmt: skip
     phase = verdicts.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
     if phase is not record.phase:
@@ -80,6 +81,12 @@ def decide(
         moved, drift=drift, phase=phase, conditions=conditions(phase, decided), requeue_at=fixed
     )
     return Look(record=summed, plan=decided, seen=seen, events=(*events, *drift_events))
+
+
+def _begun(attempt: Attempt, shape: Shape | None) -> bool:
+    """Whether its role plays no part any more: it runs, or making it was starting it."""
+    starts_with = shape is not None and not shape.capabilities.starts_explicitly
+    return attempt.stage is Stage.RUNNING or (attempt.stage is Stage.SCHEDULED and starts_with)
 
 
 _OVER = (Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED)

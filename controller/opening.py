@@ -65,7 +65,7 @@ def paced(
     changed = tuple(
         name
         for name in differences.changed_fields(fields, unit)
-        if differences.settable(name, unit, shape.capabilities)
+        if differences.settable(name, fields[name], unit, shape.capabilities)
         and name not in ignored
         and (anew or name in told or lifecycle.settled(attempt, at.now))
     )

@@ -135,7 +135,7 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
     def add(wave: WaveRecord) -> WaveRecord:
         if any(a.unit_id == unit.unit_id for a in wave.attempts):
             return wave
-        anew = not any(a.generation == unit.generation for a in wave.attempts)
+        anew = not wave.begun(unit.generation)
         baseline = differences.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
         members = () if anew else wave.members
         # The verdict was of an attempt before; this one gives its own.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -58,6 +59,14 @@ class Rung(Value, frozen=True, kw_only=True):
 
 
 Lower = Callable[[Action, Observation], tuple[Call, ...]]
+
+
+class PureHalf(Shape, Protocol):
+    """What an outlook needs of a sibling: its shape, and what actions lower to."""
+
+    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
+        """The exact calls that carry an action out."""
+        ...
 
 
 def rungs(look: Look, lower: Lower) -> tuple[Rung, ...]:

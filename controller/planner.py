@@ -140,7 +140,8 @@ def _live(
     mending = marks(declared, shape, unit, accepted) if unit.readable and at.rollout.drift.mode == "correct" else ()
     if mending := (*paced(at, shape, declared, attempt, unit, accepted), *mending):
         return at.plan(*mending, findings=found, wave=wave.name)
-    back = attempt.start_at if attempt.stage is Stage.SCHEDULED and attempt.start_at else at.now + POLL
+    starts = attempt.start_at if attempt.stage is Stage.SCHEDULED else None
+    back = starts if starts is not None and starts > at.now else at.now + POLL
     return at.plan(findings=found, wave=wave.name, requeue_at=max(back, at.now + timedelta(seconds=1)))
 
 
@@ -211,7 +212,7 @@ def _create(at: Situation, shape: Shape, wave: Wave, number: int, found: tuple[F
     unit = strategy.declare(at.rollout, at.environment, wave, number, known)
     starts = not shape.capabilities.starts_explicitly
     if starts:
-        baseline = known.baseline if known is not None else Baseline()
+        baseline = known.baseline if known is not None and known.begun(unit.generation) else Baseline()
         sources = differences.source_findings(
             unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
         )

@@ -20,7 +20,7 @@ from controller.model import Event, JsonObject, Observation, Record, Rollout, Su
 class Capabilities(Value, frozen=True, kw_only=True):
     """What a service can do, so that one strategy is honest over three of them.
 
-    `running_fields` can be set while a unit runs, `annotation_fields` are those that reach no device.
+    `running_fields` can be set while a unit runs, `annotation_fields` (with `*`) are those that reach no device.
     `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
     look.
     """
@@ -41,7 +41,6 @@ class Capabilities(Value, frozen=True, kw_only=True):
     annotation_fields: tuple[str, ...] = ()
     cancels_waiting: bool = False
     deletes_at_once: bool = True
-    proves_versions: bool = False
     end_command: str = ""
 
 

@@ -86,8 +86,9 @@ def may_read(
     *,
     boundary: object | None = None,
     bucket_account: str | None = None,
+    action: str = "s3:GetObject",
 ) -> Answer:
-    """Tell whether a role may read one object over TLS (s3:GetObject).
+    """Tell whether a role may read one object over TLS, its latest version or (s3:GetObjectVersion) any.
 
     Policies are parsed JSON; `bucket_arn` is `arn:<partition>:s3:::<bucket>`; `boundary` is the permissions boundary's
     document, if the role has one; `bucket_account` is the bucket's owner, None for the role's own account.
@@ -96,7 +97,7 @@ def may_read(
     if parts is None or not parts[2].startswith("role/"):
         return Answer(Verdict.UNDECIDED, f"{role_arn!r} is not the ARN of a role, so its account is not known")
     known = {"aws:securetransport": "true", "aws:principalarn": role_arn, "aws:principalaccount": parts[1]}
-    asked = _Request("s3:GetObject", f"{bucket_arn}/{key}", role_arn, known)
+    asked = _Request(action, f"{bucket_arn}/{key}", role_arn, known)
     own = [_sides(f"policy {i} of the role", p, "identity", asked) for i, p in enumerate(identity_policies, start=1)]
     limit = (_NO, _YES) if boundary is None else _sides("the permissions boundary", boundary, "identity", asked)
     bucket = (_NO, _NO) if bucket_policy is None else _sides("the bucket policy", bucket_policy, "bucket", asked)
@@ -111,7 +112,26 @@ def may_read(
         denied,
         allowed,
         yes=f"the role may read {bucket_arn}/{key}",
-        no=f"no policy lets the role read {bucket_arn}/{key}; it needs s3:GetObject there",
+        no=f"no policy lets the role read {bucket_arn}/{key}; it needs {action} there",
+    )
+
+
+def may_do(
+    identity_policies: Sequence[object], action: str, resource: str, role_arn: str, *, boundary: object | None = None
+) -> Answer:
+    """Tell whether a role may do something to a resource that has no policy of its own."""
+    parts = _ARN.fullmatch(role_arn)
+    if parts is None or not parts[2].startswith("role/"):
+        return Answer(Verdict.UNDECIDED, f"{role_arn!r} is not the ARN of a role, so its account is not known")
+    known = {"aws:securetransport": "true", "aws:principalarn": role_arn, "aws:principalaccount": parts[1]}
+    asked = _Request(action, resource, role_arn, known)
+    own = [_sides(f"policy {i} of the role", p, "identity", asked) for i, p in enumerate(identity_policies, start=1)]
+    limit = (_NO, _YES) if boundary is None else _sides("the permissions boundary", boundary, "identity", asked)
+    return _conclude(
+        _any([*(side[0] for side in own), limit[0]]),
+        _all([_any(side[1] for side in own), limit[1]]),
+        yes=f"the role may {action} {resource}",
+        no=f"no policy lets the role {action} {resource}",
     )
 
 

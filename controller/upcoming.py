@@ -6,8 +6,6 @@ from controller.model import Record, Rollout, Stage, Unit, UnitPhase
 from controller.ports import Capabilities
 from controller.verdicts import judged, passed
 
-_BEFORE = (UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.FAILED)
-
 
 def upcoming(
     rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities
@@ -24,7 +22,8 @@ def upcoming(
         keys = rollout.targets_of(wave).keys
         mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)
         unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
-        if unit is None or unit.phase in _BEFORE:
+        before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
+        if unit is None or unit.phase in before:
             return keys, unit
         # Other content makes room: when it has ended, or when it can be told to begin no more devices.
         ending = unit.phase is UnitPhase.ENDED or can.cancels_waiting

@@ -15,6 +15,7 @@ import pytest
 from controller.cli.demo import only_loopback
 from simulator.server import SimulatorServer
 from tests.ground import Ground
+from tests.ota_ground import OtaGround
 
 
 @pytest.fixture
@@ -24,6 +25,17 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
     with SimulatorServer(seed=3) as server:
         only_loopback(server.url)
         yield Ground(server, tmp_path)
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture
+def gateways(tmp_path: Path) -> Iterator[OtaGround]:
+    """The same with things, an OTA service role and the clients of AWS IoT."""
+    kept = dict(os.environ)
+    with SimulatorServer(seed=3) as server:
+        only_loopback(server.url)
+        yield OtaGround(server, tmp_path)
     os.environ.clear()
     os.environ.update(kept)
 

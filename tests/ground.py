@@ -14,7 +14,7 @@ import msgspec
 from botocore.config import Config
 
 from controller.backends._aws import Answer, AwsTransport
-from controller.backends.iotwireless_fuota import FuotaBackend
+from controller.cli._backends import backends_for
 from controller.journal import SqlJournal
 from controller.model import Device, Environment, Firmware, FuotaSpec, Gate, Record, Rollout, Strategy, Targets, Wave
 from controller.ports import Backend, Journal
@@ -27,7 +27,8 @@ GROUPS = ("3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01", "77ab2e10-5b7c-4a55-8c3e-1d2f3
 IMAGE = bytes(range(256)) * 12
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
 KEY = f"probe/sha256/{DIGEST}/probe.bin"
-FAST = {"iotwireless:*": 100000.0, "s3:*": 100000.0, "iam:*": 100000.0, "sts:*": 100000.0}
+SERVICES = ("iotwireless", "iot", "iot-data", "signer", "s3", "iam", "sts")
+FAST = {f"{service}:*": 100000.0 for service in SERVICES}
 Around = Callable[[str, str, Callable[[], Answer]], Answer]
 
 
@@ -147,7 +148,7 @@ class Ground:
         return Reconciler(
             environment=here,
             rollouts=rollouts if rollouts or covers else (declared(),),
-            backends={"fuota": wrap(FuotaBackend(here, wire))},
+            backends={kind: wrap(backend) for kind, backend in backends_for(here, wire).items()},
             journal=journal or self.journal(),
             now=wire.now,
             holder=holder,

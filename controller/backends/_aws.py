@@ -34,8 +34,11 @@ Answer = dict[str, object]
 Around = Callable[[str, str, Callable[[], Answer]], Answer]
 ATTEMPTS = 4
 BACKOFF_SECONDS = 0.5
-DEFAULT_RATES = {"iotwireless": 10.0}  # AWS General Reference: 10 calls a second per operation, account and Region
+# AWS General Reference: 10 calls a second per IoT Wireless operation, account and Region; those of OTA updates and jobs
+# are quotas with names whose numbers differ by Region, so the same is assumed.
+DEFAULT_RATES = {"iotwireless": 10.0, "iot": 10.0}
 OTHER_RATE = 20.0
+CLOCKS = ("iotwireless", "iot")  # the services whose time counts
 CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
 
 
@@ -120,7 +123,7 @@ class AwsTransport:
             return answer
 
         answer = send() if self._around is None else self._around(service, operation, send)
-        if service == "iotwireless":
+        if service in CLOCKS:
             self._learn_time(answer)
         return answer
 

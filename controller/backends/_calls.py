@@ -13,6 +13,23 @@ READS: dict[tuple[str, str], str] = {
     ("iotwireless", "ListWirelessDevices"): "iotwireless:ListWirelessDevices",
     ("iotwireless", "GetWirelessDevice"): "iotwireless:GetWirelessDevice",
     ("iotwireless", "GetMulticastGroup"): "iotwireless:GetMulticastGroup",
+    ("iot", "ListOTAUpdates"): "iot:ListOTAUpdates",
+    ("iot", "GetOTAUpdate"): "iot:GetOTAUpdate",
+    ("iot", "ListTagsForResource"): "iot:ListTagsForResource",
+    ("iot", "ListJobs"): "iot:ListJobs",
+    ("iot", "DescribeJob"): "iot:DescribeJob",
+    ("iot", "GetJobDocument"): "iot:GetJobDocument",
+    ("iot", "ListJobExecutionsForJob"): "iot:ListJobExecutionsForJob",
+    ("iot", "ListJobExecutionsForThing"): "iot:ListJobExecutionsForThing",
+    ("iot", "DescribeJobExecution"): "iot:DescribeJobExecution",
+    ("iot", "ListStreams"): "iot:ListStreams",
+    ("iot", "DescribeStream"): "iot:DescribeStream",
+    ("iot", "DescribeThing"): "iot:DescribeThing",
+    ("iot", "DescribeThingGroup"): "iot:DescribeThingGroup",
+    ("iot", "ListThingsInThingGroup"): "iot:ListThingsInThingGroup",
+    ("iot", "SearchIndex"): "iot:SearchIndex",
+    ("iot-data", "GetThingShadow"): "iot:GetThingShadow",
+    ("signer", "DescribeSigningJob"): "signer:DescribeSigningJob",
     ("s3", "HeadObject"): "s3:GetObject",
     ("s3", "GetBucketVersioning"): "s3:GetBucketVersioning",
     ("s3", "GetBucketLocation"): "s3:GetBucketLocation",
@@ -41,15 +58,30 @@ WRITES: dict[tuple[str, str], str] = {
         "TagResource",
         "UntagResource",
     )
-} | {("s3", "PutObject"): "s3:PutObject"}
+}
+WRITES |= {
+    ("iot", name): f"iot:{name}"
+    for name in (
+        "CreateOTAUpdate",
+        "DeleteOTAUpdate",
+        "UpdateJob",
+        "CancelJob",
+        "DeleteJob",
+        "TagResource",
+        "UntagResource",
+    )
+}
+WRITES |= {("s3", "PutObject"): "s3:PutObject"}
 
 # What only `otactl image push` calls, with the rights of who pushes: no part of reconciling.
 PUSHES = (("s3", "PutObject"),)
 
-# CreateFuotaTask and UpdateFuotaTask hand the role on; the caller needs this for it.
+# These hand a role on; the caller needs this for it.
 PASSED: dict[tuple[str, str], str] = {
     ("iotwireless", "CreateFuotaTask"): "iam:PassRole",
     ("iotwireless", "UpdateFuotaTask"): "iam:PassRole",
+    ("iot", "CreateOTAUpdate"): "iam:PassRole",
+    ("iot", "UpdateJob"): "iam:PassRole",
 }
 
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.errors import StalledError
 from controller.model import ImageFacts, JsonObject, RoleFacts, Value, canonical_digest
-from controller.roles import may_read, trusts
+from controller.roles import Answer, Verdict, may_do, may_read, trusts
 
 T = TypeVar("T")
 
@@ -55,8 +55,11 @@ class Facts:
         """The image at an `s3://bucket/key` URI."""
         return self._cache.get(("image", uri), lambda: self._image(uri))
 
-    def role(self, arn: str, service: str, image_uri: str) -> RoleFacts:
-        """The role, and whether it trusts the service and may read the image."""
+    def role(self, arn: str, service: str, image_uri: str, needs: tuple[tuple[str, str], ...] = ()) -> RoleFacts:
+        """The role, whether it trusts the service and may read the image, and which of `needs` it surely lacks.
+
+        `needs` are pairs of IAM action and resource; one of s3:GetObjectVersion is asked of the bucket's policy too.
+        """
         bucket, key = split_uri(image_uri)
         name = arn.rsplit("/", 1)[-1]
         try:
@@ -72,8 +75,14 @@ class Facts:
         partition = arn.split(":")[1]
         bucket_arn = f"arn:{partition}:s3:::{bucket}"
         reading = may_read(role.policies, bucket_policy, bucket_arn, key, arn, boundary=role.boundary)
+        lacks = tuple(
+            f"{action} on {resource}"
+            for action, resource in needs
+            if _answer(role, bucket_policy, bucket_arn, key, arn, action, resource).verdict is Verdict.NO
+        )
         return RoleFacts(
             exists=True,
+            lacks=lacks,
             trusts=trusting.verdict.value,
             reads=reading.verdict.value,
             why="; ".join(a.why for a in (trusting, reading) if a.verdict.value != "yes"),
@@ -113,7 +122,20 @@ class Facts:
             region=region,
             versioning=versioning,
             fingerprint=f"version={head.get('VersionId')};etag={head.get('ETag')};sha256={checksum}",
+            version="" if head.get("VersionId") in (None, "null") else str(head["VersionId"]),
         )
+
+    def version_is_there(self, bucket: str, key: str, version: str) -> bool:
+        """Whether a version of an object still exists. StalledError names the permission when it cannot be read."""
+        return self._cache.get(("version", bucket, key, version), lambda: self._version(bucket, key, version))
+
+    def _version(self, bucket: str, key: str, version: str) -> bool:
+        asked: JsonObject = {"Bucket": bucket, "Key": key, "VersionId": version}
+        try:
+            self._transport.call("s3", "HeadObject", asked, repeatable=True, permission="s3:GetObjectVersion")
+        except NotFoundError:
+            return False
+        return True
 
 
 class _Role(Value, frozen=True, kw_only=True):
@@ -123,6 +145,16 @@ class _Role(Value, frozen=True, kw_only=True):
     trust: JsonObject
     policies: list[JsonObject]
     boundary: JsonObject | None
+
+
+def _answer(
+    role: _Role, bucket_policy: JsonObject | None, bucket_arn: str, key: str, arn: str, action: str, resource: str
+) -> Answer:
+    if action == "s3:GetObjectVersion":
+        return may_read(
+            role.policies, bucket_policy, bucket_arn, key, arn, boundary=role.boundary, action="s3:GetObjectVersion"
+        )
+    return may_do(role.policies, action, resource, arn, boundary=role.boundary)
 
 
 def _bucket(transport: AwsTransport, bucket: str) -> tuple[bool, str]:

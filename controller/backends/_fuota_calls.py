@@ -27,7 +27,7 @@ from controller.actions import (
     unit_of,
 )
 from controller.backends._fuota_words import FIELD_MEMBERS
-from controller.lifecycle import MARK_ATTEMPT, MARK_GENERATION, MARK_OWNER, MARK_ROLLOUT, MARK_WAVE
+from controller.backends._marks import marks_of
 from controller.model import FuotaSpec, JsonObject, Observation
 from controller.outcomes import member_key
 
@@ -59,17 +59,7 @@ def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
         "descriptor": spec.descriptor,
         "description": spec.description,
     }
-    marks = {
-        **spec.tags,
-        MARK_OWNER: unit.owner,
-        "otactl:environment": unit.environment,
-        MARK_ROLLOUT: unit.rollout,
-        MARK_WAVE: unit.wave,
-        MARK_ATTEMPT: str(unit.attempt),
-        MARK_GENERATION: unit.generation,
-        "otactl:version": unit.firmware.version,
-    }
-    return {name: value for name, value in fields.items() if value is not None}, marks
+    return {name: value for name, value in fields.items() if value is not None}, {**spec.tags, **marks_of(unit)}
 
 
 def lower(action: Action, seen: Observation) -> tuple[Call, ...]:

@@ -15,9 +15,9 @@ from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
 from controller.backends._fuota_reads import TaskReader
+from controller.backends._marks import unit_is_ours
 from controller.backends.fuota_shape import FuotaShape
 from controller.errors import ConflictError, StalledError, TransientError
-from controller.lifecycle import MARK_OWNER, MARK_ROLLOUT
 from controller.model import (
     Attempt,
     Environment,
@@ -112,7 +112,7 @@ class FuotaBackend(FuotaShape):
                     text = f"ListFuotaTasks shows {vendor_id}, GetFuotaTask does not; looking again"
                     raise TransientError(text, retry_after=LAG)
                 # An id that our journal holds is ours, whatever anybody wrote into its tags: that is drift.
-                if unit is not None and (attempt.vendor_id is not None or _is_ours(unit, rollout, owner)):
+                if unit is not None and (attempt.vendor_id is not None or unit_is_ours(unit, rollout.name, owner)):
                     units.append(unit)
             elif attempt.stage is Stage.JUDGED and item is not None:
                 units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
@@ -121,7 +121,7 @@ class FuotaBackend(FuotaShape):
             if item.vendor_id not in read and item.name.startswith(prefix):
                 fresh = Attempt(number=1, generation="", unit_id=item.name.removeprefix(f"{owner}-"))
                 unit = self._reader.unit(item.vendor_id, fresh, rollout, owner)
-                if unit is not None and _is_ours(unit, rollout, owner):
+                if unit is not None and unit_is_ours(unit, rollout.name, owner):
                     units.append(unit)
         return tuple(units)
 
@@ -148,8 +148,3 @@ class FuotaBackend(FuotaShape):
 
     def _device(self, key: str, eui: str) -> Callable[[], TargetFacts]:
         return lambda: self._reader.device(key, eui)
-
-
-def _is_ours(unit: Unit, rollout: Rollout, owner: str) -> bool:
-    """Rule 3."""
-    return (unit.marks.get(MARK_OWNER), unit.marks.get(MARK_ROLLOUT)) == (owner, rollout.name)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from controller.backends._aws import AwsTransport
 from controller.backends.fuota_shape import FuotaShape
+from controller.backends.iot_ota import OtaBackend
 from controller.backends.iotwireless_fuota import FuotaBackend
+from controller.backends.ota_shape import OtaShape
 from controller.model import Environment
+from controller.outlook import PureHalf
 from controller.ports import Backend
 
-SHAPES = {"fuota": FuotaShape()}
+
+def shapes_for(environment: Environment) -> dict[str, PureHalf]:
+    """The pure half of every sibling this version drives: enough for `plan --offline`."""
+    return {"fuota": FuotaShape(), "otaUpdate": OtaShape(environment)}
 
 
 def transport_for(environment: Environment) -> AwsTransport:
@@ -18,4 +24,4 @@ def transport_for(environment: Environment) -> AwsTransport:
 
 def backends_for(environment: Environment, transport: AwsTransport) -> dict[str, Backend]:
     """Every sibling this version drives."""
-    return {"fuota": FuotaBackend(environment, transport)}
+    return {"fuota": FuotaBackend(environment, transport), "otaUpdate": OtaBackend(environment, transport)}

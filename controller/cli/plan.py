@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from controller.cli._backends import SHAPES, backends_for, transport_for
+from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import journal_option, open_if_there
 from controller.cli._reading import by_environment, read_all, refused
 from controller.contention import busy, in_turn
@@ -112,7 +112,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
     if finished(rollout, known):
         return msgspec.structs.replace(told, notes=(*told.notes, "every wave passed; not read again"))
     kind = rollout.backend_kind
-    shape, survey = SHAPES.get(kind), turn.surveys.get(kind)
+    shape, survey = shapes_for(environment).get(kind), turn.surveys.get(kind)
     try:
         seen = turn.backends[kind].observe(rollout, known, survey) if survey is not None else Observation(offline=True)
     except OtactlError as failure:

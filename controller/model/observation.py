@@ -21,6 +21,7 @@ class UnitPhase(StrEnum):
     ENDED = "ended"  # no more work; says nothing about success
     DELETING = "deleting"  # being deleted, irreversible
     FAILED = "failed"  # could not be created
+    BROKEN = "broken"  # there, and what carried it to devices is gone
     UNKNOWN = "unknown"  # a status this version does not know: hold
 
     @property
@@ -94,7 +95,7 @@ class Unit(Value, frozen=True, kw_only=True):
     unit has ended and its results are not recorded yet; `reset` are devices whose success of before is not shown any
     more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
     fields any more; `failure` is why it could not be made; `stopping` that no more devices are begun; `progress` counts
-    devices while it runs.
+    devices while it runs; `left` names what a failed making left behind.
     """
 
     unit_id: str
@@ -113,6 +114,7 @@ class Unit(Value, frozen=True, kw_only=True):
     stopping: bool = False
     concerns: tuple[Concern, ...] = ()
     progress: dict[str, int] = {}
+    left: tuple[str, ...] = ()
 
 
 class TargetFacts(Value, frozen=True, kw_only=True):
@@ -161,11 +163,16 @@ class RoleFacts(Value, frozen=True, kw_only=True):
 
 
 class Listed(Value, frozen=True, kw_only=True):
-    """One line of the survey: thin, as the service lists it."""
+    """One line of the survey: thin, as the service lists it.
+
+    `left` says what it is where it is only what an end or a failure left behind; `end` is the command that ends that.
+    """
 
     vendor_id: str
     name: str
     arn: str = ""
+    left: str = ""
+    end: str = ""
 
 
 class Survey(Value, frozen=True, kw_only=True):
@@ -179,7 +186,8 @@ class Observation(Value, frozen=True, kw_only=True):
     """Everything a decision about one rollout may see; gathered once, then only read.
 
     `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are those of
-    the groups of the unit to be started, `succeeded_before` those that show success before it was.
+    the groups of the unit to be started, `succeeded_before` those that show success before it was; `left` is what known
+    attempts left behind and is still there.
     """
 
     units: tuple[Unit, ...] = ()
@@ -191,6 +199,7 @@ class Observation(Value, frozen=True, kw_only=True):
     expected: bool = False
     devices: tuple[str, ...] = ()
     succeeded_before: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     def unit(self, unit_id: str) -> Unit | None:
         """Find a unit by our id."""

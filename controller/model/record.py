@@ -82,7 +82,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     it, so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
     `devices` are those its groups had at the start (all of them count), `before` those that showed success already,
     whose success later proves nothing. `failure` is why the service could not make it, `stood_on` the image and role it
-    was made with; `progress` counts devices while it runs.
+    was made with, `left` what its failing left behind; `progress` counts devices while it runs.
     """
 
     number: int
@@ -107,6 +107,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     before: tuple[str, ...] = ()
     failure: str = ""
     stood_on: Baseline = Baseline()
+    left: tuple[str, ...] = ()
     progress: dict[str, int] = {}
 
     @property
@@ -140,6 +141,10 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     baseline: Baseline = Baseline()
     verdict: Verdict | None = None
     verdict_generation: str = ""
+
+    def begun(self, generation: str) -> bool:
+        """Whether a unit of this content was made: one that its service could not make does not count."""
+        return any(a.generation == generation and not a.failure for a in self.attempts)
 
     @property
     def current(self) -> Attempt | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from controller.model import Environment, Gate, Rollout, VersionConfirm
 from controller.policies.violation import wave_pointer
 
+DRIVEN = ("fuota", "otaUpdate")
+PROVE_VERSIONS = ("otaUpdate",)
 _GATE = (
     ("minReported", "min_reported"),
     ("maxFailures", "max_failures"),
@@ -22,7 +24,7 @@ def not_driven(rollout: Rollout, environment: Environment | None = None) -> tupl
 
 
 def _undriven(rollout: Rollout, environment: Environment | None) -> Iterator[tuple[str, str]]:
-    if rollout.backend_kind != "fuota":
+    if rollout.backend_kind not in DRIVEN:
         yield f"/spec/{rollout.backend_kind}", rollout.backend_kind
     yield from _strategy(rollout)
     present = (
@@ -50,7 +52,7 @@ def _strategy(rollout: Rollout) -> Iterator[tuple[str, str]]:
         yield "/spec/strategy/retry", "retry"
     if strategy.on_failure == "abort":
         yield "/spec/strategy/onFailure", "onFailure: abort"
-    if isinstance(strategy.confirm, VersionConfirm):
+    if isinstance(strategy.confirm, VersionConfirm) and rollout.backend_kind not in PROVE_VERSIONS:
         yield "/spec/strategy/confirm/version", "confirm.version"
 
 

@@ -9,33 +9,41 @@ from controller.actions import Action, Call, Receipt, UnitDeclaration
 from controller.backends._aws import Answer, AwsTransport
 from controller.backends._calls import WRITES
 from controller.backends.fuota_shape import FuotaShape
-from controller.backends.iotwireless_fuota import FuotaBackend
+from controller.backends.ota_shape import OtaShape
+from controller.cli._backends import backends_for
 from controller.model import JsonObject, Observation, Record, Rollout, Survey
 from controller.ports import Backend
 from controller.reconciler import RunReport
 from controller.situation import Shape
 from tests.ground import Around, Ground, declared, environment
+from tests.ota_ground import OtaGround, gateway
 
 
 @dataclass
 class Sibling:
     """One backend on its stage.
 
-    `status_call` is the read that shows a unit's status, `status_member` where; `waves` how many units a rollout makes.
+    `status_call` is the read that shows a unit's status, `odd` gives its answer a status nobody knows; `waves` is how
+    many units a rollout makes, and `make` the call that makes one, named by its parameter `named_by`.
     """
 
     ground: Ground
     rollout: Rollout
     shape: Shape
     status_call: str
-    status_member: str
+    odd: Callable[[Answer], Answer]
     make: str
+    named_by: str
     waves: int
 
     def backend(self, around: Around | None = None) -> tuple[Backend, AwsTransport]:
         """A fresh backend."""
         wire = self.ground.transport(around=around)
-        return FuotaBackend(environment(), wire), wire
+        return backends_for(environment(), wire)[self.rollout.backend_kind], wire
+
+    def record(self) -> Record:
+        """What the journal remembers of it."""
+        return self.ground.record(self.rollout.name)
 
     def drive(self, wrap: Callable[[Backend], Backend], rounds: int = 6) -> RunReport:
         """Cron, with a wrapped backend."""
@@ -50,14 +58,28 @@ class Sibling:
 
     def units(self) -> int:
         """How many units the service ever made."""
-        return len({str(w["parameters"]) for w in self.ground.writes(self.make)})
+        acted = [r for r in self.ground.server.world.requests if r["operation"] == self.make and r["errorCode"] is None]
+        return len({str(r["parameters"][self.named_by]) for r in acted})
 
 
-def fuota(ground: Ground) -> Sibling:
+def fuota(ground: OtaGround) -> Sibling:
     """AWS IoT Wireless FUOTA."""
     return Sibling(
-        ground=ground, rollout=declared(), shape=FuotaShape(), status_call="GetFuotaTask", status_member="Status",
-        make="CreateFuotaTask", waves=2,
+        ground=ground, rollout=declared(), shape=FuotaShape(), status_call="GetFuotaTask",
+        odd=lambda answer: {**answer, "Status": "Reticulating"}, make="CreateFuotaTask",
+        named_by="ClientRequestToken", waves=2,
+    )  # fmt: skip
+
+
+def ota_update(ground: OtaGround) -> Sibling:
+    """AWS IoT OTA updates."""
+
+    def odd(answer: Answer) -> Answer:
+        return {**answer, "otaUpdateInfo": {**answer["otaUpdateInfo"], "otaUpdateStatus": "Reticulating"}}
+
+    return Sibling(
+        ground=ground, rollout=gateway(), shape=OtaShape(environment()), status_call="GetOTAUpdate", odd=odd,
+        make="CreateOTAUpdate", named_by="otaUpdateId", waves=2,
     )  # fmt: skip
 
 

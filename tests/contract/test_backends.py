@@ -18,15 +18,15 @@ from controller.backends._aws import Answer
 from controller.backends._calls import READS, WRITES
 from controller.errors import ConflictError, StalledError, TransientError
 from controller.model import Attempt, Observation, Phase, Stage, UnitPhase, WaveRecord
-from tests.contract.backend_kit import Passing, Sibling, fuota, listening, wrote
-from tests.ground import Ground
+from tests.contract.backend_kit import Passing, Sibling, fuota, listening, ota_update, wrote
+from tests.ota_ground import OtaGround
 
-SIBLINGS: dict[str, Callable[[Ground], Sibling]] = {"fuota": fuota}
+SIBLINGS: dict[str, Callable[[OtaGround], Sibling]] = {"fuota": fuota, "otaUpdate": ota_update}
 
 
 @pytest.fixture(params=sorted(SIBLINGS))
-def sibling(request: pytest.FixtureRequest, ground: Ground) -> Sibling:
-    return SIBLINGS[request.param](ground)
+def sibling(request: pytest.FixtureRequest, gateways: OtaGround) -> Sibling:
+    return SIBLINGS[request.param](gateways)
 
 
 class Twice(Passing):
@@ -45,7 +45,7 @@ class Twice(Passing):
 def test_every_call_sent_twice_is_harmless_or_a_conflict(sibling: Sibling) -> None:
     sibling.drive(Twice)
 
-    record = sibling.ground.record()
+    record = sibling.record()
     assert record.phase is Phase.SUCCEEDED
     assert sibling.units() == sibling.waves
     assert record.drift == ()
@@ -81,7 +81,7 @@ def lowered(sibling: Sibling) -> list[Call]:
 def test_lowering_is_deterministic_and_needs_no_client(sibling: Sibling) -> None:
     calls = lowered(sibling)
 
-    assert sibling.ground.record().phase is Phase.SUCCEEDED
+    assert sibling.record().phase is Phase.SUCCEEDED
     assert len({c.key for c in calls}) == len(calls)
 
 
@@ -102,7 +102,7 @@ def test_survey_and_observe_never_write(sibling: Sibling) -> None:
         backend.observe(sibling.rollout, record, backend.survey())
         sibling.ground.run(sibling.rollout)
         sibling.ground.advance(3600)
-        record = sibling.ground.record()
+        record = sibling.record()
     assert len(asked) > 20
     assert wrote(asked) == []
     assert set(asked) <= set(READS)
@@ -126,10 +126,10 @@ def test_a_status_the_sibling_does_not_know_is_unknown_and_holds(sibling: Siblin
 
     def odd(_service: str, operation: str, send: Callable[[], Answer]) -> Answer:
         answer = send()
-        return {**answer, sibling.status_member: "Reticulating"} if operation == sibling.status_call else answer
+        return sibling.odd(answer) if operation == sibling.status_call else answer
 
     backend, wire = sibling.backend(odd)
-    seen = backend.observe(sibling.rollout, sibling.ground.record(), backend.survey())
+    seen = backend.observe(sibling.rollout, sibling.record(), backend.survey())
     report = sibling.ground.run(sibling.rollout, transport=wire)
 
     assert [u.phase for u in seen.units] == [UnitPhase.UNKNOWN]

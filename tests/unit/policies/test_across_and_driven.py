@@ -58,7 +58,6 @@ def test_what_the_example_declares_is_all_driven() -> None:
 
 
 NOT_DRIVEN = {
-    "otaUpdate": (with_backend(OTA, "things"), "/spec/otaUpdate", "otaUpdate"),
     "tuya": (with_backend(TUYA, "devices"), "/spec/tuya", "tuya"),
     "windows": (
         GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: UTC}]\n',
@@ -121,6 +120,11 @@ NOT_DRIVEN = {
 @pytest.mark.parametrize(("text", "pointer", "name"), NOT_DRIVEN.values(), ids=NOT_DRIVEN.keys())
 def test_what_is_not_driven_is_listed_with_its_place(text: str, pointer: str, name: str) -> None:
     assert policies.not_driven(value_of(text)) == ((pointer, name),)
+
+
+def test_an_ota_update_is_driven_and_may_be_proved_by_the_reported_version() -> None:
+    text = with_backend(OTA, "things") + "    confirm: {version: {shadow: reported.v}}\n"
+    assert policies.not_driven(value_of(text)) == ()
 
 
 def test_what_is_driven_or_says_the_default_is_not_listed() -> None:

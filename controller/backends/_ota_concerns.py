@@ -1,0 +1,188 @@
+"""What is wrong with an OTA update that only AWS IoT can tell: its stream, its image's version, its devices, its end.
+
+1. Each is told in one entry a unit, with counts and a few names: a thousand offline gateways are one drift.
+2. An abort by the criteria we declared is the service's doing, any other cancel somebody's. AWS fills reason code and
+   comment of an abort itself, and does not document with what: a code or comment that says abort is one, and so is a
+   cancel without either when the counts meet a criterion.
+3. Devices count as overdue after a day without a move: offline while queued, stuck (in a self test, say) when begun.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import cast
+
+from controller.backends._aws import NotFoundError
+from controller.backends._facts import Facts, split_uri
+from controller.backends._ota_calls import job_id
+from controller.backends._ota_fields import pinned
+from controller.backends._ota_reads import JobReader, counts, moment, moving
+from controller.backends._ota_words import CANCEL_CODE, JOB_PREFIX, UNSUCCESSFUL
+from controller.model import Cause, Concern, JsonObject
+
+OVERDUE = timedelta(hours=24)
+NAMES = 5
+
+
+class Concerns:
+    """Looks for them."""
+
+    def __init__(self, reader: JobReader, facts: Facts) -> None:
+        self._reader, self._facts = reader, facts
+
+    def of(self, update_id: str, record: JsonObject | None, job: JsonObject) -> tuple[Concern, ...]:
+        """Everything wrong with an update whose job is there."""
+        found = [*_canceled(job), *_devices(job)]
+        if record is None:
+            found.append(_concern("record", "present", "deleted; only its job is left", Cause.DELETED))
+        if moving(job):
+            found += self._sources(update_id, record)
+            found += self._overdue(update_id, job)
+        return tuple(found)
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a resource, read once a pass."""
+        return self._facts.once(("tags", arn), lambda: self._reader.tags(arn))
+
+    def leftovers(self, record: JsonObject) -> tuple[str, ...]:
+        """What a failed creation left behind: signed objects (S3 URIs), and streams that hold the same file (ids)."""
+        signed = self._signed(record)
+        places = _places(record) | {split_uri(uri) for uri in signed}  # a signed file is streamed, not the one given
+        return tuple(sorted({*signed, *self._streams(places, moment(record.get("creationDate")))}))
+
+    def is_there(self, leftover: str) -> bool:
+        """Whether a leftover still exists."""
+        if leftover.startswith("s3://"):
+            return self._facts.image(leftover).exists
+        return self.stream_is_there(leftover)
+
+    def stream_of(self, update_id: str) -> str:
+        """The stream the service made for an update, from the document its devices get; empty when there is none."""
+        return self._facts.once(("stream", update_id), lambda: self._stream_of(update_id))
+
+    def _stream_of(self, update_id: str) -> str:
+        try:
+            document = json.loads(str(self._reader.get("GetJobDocument", {"jobId": job_id(update_id)}).get("document")))
+        except NotFoundError:
+            return ""
+        except ValueError:
+            return ""  # somebody's own document, which names no stream we know
+        told = document.get("afr_ota") if isinstance(document, dict) else None
+        return str(told.get("streamname") or "") if isinstance(told, dict) else ""
+
+    def _sources(self, update_id: str, record: JsonObject | None) -> list[Concern]:
+        found = []
+        for bucket, key, version in pinned(record or {}):
+            if not self._facts.version_is_there(bucket, key, version):
+                gone = f"version {version} of s3://{bucket}/{key} is deleted"
+                found.append(_concern("files.version", "present", gone, Cause.DELETED))
+        stream = self.stream_of(update_id)
+        if stream and not self.stream_is_there(stream):
+            found.append(_concern("stream", "present", f"{stream} is deleted", Cause.DELETED))
+        return found
+
+    def stream_is_there(self, stream: str) -> bool:
+        """Whether a stream exists."""
+        return self.stream(stream) is not None
+
+    def stream(self, stream: str) -> JsonObject | None:
+        """A stream as DescribeStream shows it, or None."""
+        try:
+            return cast("JsonObject", self._reader.get("DescribeStream", {"streamId": stream}).get("streamInfo") or {})
+        except NotFoundError:
+            return None
+
+    def _overdue(self, update_id: str, job: JsonObject) -> list[Concern]:
+        created = moment(job.get("createdAt"))
+        if created is None or self._reader.now() - created < OVERDUE:
+            return []
+        found = []
+        queued = self._reader.overdue(update_id, "QUEUED", OVERDUE)
+        if queued:
+            found.append(_concern("devices.queued", "to begin within a day", _named(queued), Cause.VENDOR))
+            others = {t: list(o) for t in queued[:NAMES] if (o := self._reader.other_updates(t, job_id(update_id)))}
+            if others:
+                found.append(_concern("devices.otherUpdates", "none", dict(others), Cause.FOREIGN))
+        begun = self._reader.overdue(update_id, "IN_PROGRESS", OVERDUE)
+        if begun:
+            said = {thing: self._reader.words(update_id, thing) for thing in begun[:NAMES]}
+            told = {"devices": len(begun), "said": said}
+            found.append(_concern("devices.inProgress", "to end within a day", told, Cause.VENDOR))
+        return found
+
+    def _signed(self, record: JsonObject) -> list[str]:
+        found = []
+        for file in cast("list[JsonObject]", record.get("otaUpdateFiles") or []):
+            signing = cast("JsonObject", file.get("codeSigning") or {})
+            place = self._reader.signed(str(signing.get("awsSignerJobId") or ""))
+            if place and signing.get("startSigningJobParameter"):
+                found.append(place)
+        return found
+
+    def _streams(self, places: set[tuple[str, str]], since: datetime | None) -> list[str]:
+        """Streams of the service's own naming, made since, that hold one of these files."""
+        found = []
+        for item in self._reader.pages("ListStreams", "streams", {}):
+            name = str(item.get("streamId"))
+            if not name.startswith(JOB_PREFIX):
+                continue
+            shown = self.stream(name) or {}
+            made = moment(shown.get("createdAt"))
+            held = {_place(f) for f in cast("list[JsonObject]", shown.get("files") or [])}
+            if held & places and made is not None and since is not None and made >= since:
+                found.append(name)
+        return found
+
+
+def _places(record: JsonObject) -> set[tuple[str, str]]:
+    files = cast("list[JsonObject]", record.get("otaUpdateFiles") or [])
+    return {_place(cast("JsonObject", f.get("fileLocation") or {})) for f in files} - {("", "")}
+
+
+def _place(holder: JsonObject) -> tuple[str, str]:
+    place = cast("JsonObject", holder.get("s3Location") or {})
+    return str(place.get("bucket", "")), str(place.get("key", ""))
+
+
+def _canceled(job: JsonObject) -> list[Concern]:
+    code, comment = str(job.get("reasonCode") or ""), str(job.get("comment") or "")
+    if job.get("status") != "CANCELED" or code == CANCEL_CODE:
+        return []
+    words = " ".join(part for part in (code, comment) if part)
+    if "abort" in words.lower() or (not words and _meets_criteria(job)):
+        told = f"stopped by its abort criteria{f' ({words})' if words else ''}"
+        return [_concern("job", "running", told, Cause.VENDOR)]
+    return [_concern("job", "running", f"canceled by somebody ({words or 'no reason given'})", Cause.OUT_OF_BAND_EDIT)]
+
+
+def _meets_criteria(job: JsonObject) -> bool:
+    ended = {name: n for name, n in counts(job).items() if name not in ("queued", "inProgress", "canceled", "removed")}
+    executed = sum(ended.values())
+    failures = {"FAILED": ("failed",), "REJECTED": ("rejected",), "TIMED_OUT": ("timedOut",), "ALL": UNSUCCESSFUL}
+    abort = cast("JsonObject", job.get("abortConfig") or {})
+    for criterion in cast("list[JsonObject]", abort.get("criteriaList") or []):
+        failed = sum(ended[name] for name in failures.get(str(criterion["failureType"]), ()))
+        enough = executed >= int(cast("int", criterion["minNumberOfExecutedThings"]))
+        if enough and executed and 100.0 * failed / executed >= float(cast("float", criterion["thresholdPercentage"])):
+            return True
+    return False
+
+
+def _devices(job: JsonObject) -> list[Concern]:
+    numbers = counts(job)
+    found = []
+    failed: JsonObject = {name: numbers[name] for name in UNSUCCESSFUL if numbers[name]}
+    if failed:
+        found.append(_concern("devices.failed", {}, failed, Cause.VENDOR))
+    if numbers["removed"]:
+        found.append(_concern("devices.removed", 0, numbers["removed"], Cause.MEMBERSHIP))
+    return found
+
+
+def _named(things: tuple[str, ...]) -> JsonObject:
+    return {"devices": len(things), "some": list(things[:NAMES])}
+
+
+def _concern(field: str, desired: object, observed: object, cause: Cause) -> Concern:
+    return Concern(field=field, desired=cast("str", desired), observed=cast("str", observed), cause=cause)

@@ -1,0 +1,212 @@
+"""Reading OTA updates, their jobs and executions into our words.
+
+1. What is not there is None, not an error. A record without its job is broken, a job without its record is still read:
+   it carries on.
+2. Executions are read by page only when the job has ended, and for devices that are long overdue.
+3. A list that shows fewer executions than the job counts is behind, and is no result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from controller.backends._aws import AwsTransport, NotFoundError
+from controller.backends._ota_calls import job_id, target_key
+from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, execution_outcome
+from controller.model import DeviceResult, JsonObject, Outcome, Reason, TargetFacts
+
+PAGE = 250
+DETAILS = 20  # failed devices whose own words are read
+
+
+class JobReader:
+    """All plain reads of the sibling."""
+
+    def __init__(self, transport: AwsTransport) -> None:
+        self._transport = transport
+
+    def now(self) -> datetime:
+        """The service's time."""
+        return self._transport.now()
+
+    def get(self, operation: str, parameters: JsonObject) -> JsonObject:
+        """One read of AWS IoT."""
+        return self._transport.call("iot", operation, parameters, repeatable=True)
+
+    def pages(self, operation: str, member: str, parameters: JsonObject) -> Iterator[JsonObject]:
+        """Every item of a list, page after page."""
+        token: object = None
+        while True:
+            asked: JsonObject = {**parameters, "maxResults": PAGE}
+            if token:
+                asked["nextToken"] = token
+            answer = self.get(operation, asked)
+            yield from cast("list[JsonObject]", answer.get(member) or [])
+            token = answer.get("nextToken")
+            if not token:
+                return
+
+    def record(self, update_id: str) -> JsonObject | None:
+        """The OTA update, or None."""
+        try:
+            return cast("JsonObject", self.get("GetOTAUpdate", {"otaUpdateId": update_id})["otaUpdateInfo"])
+        except NotFoundError:
+            return None
+
+    def job(self, update_id: str) -> JsonObject | None:
+        """The job behind an OTA update, or None."""
+        try:
+            return cast("JsonObject", self.get("DescribeJob", {"jobId": job_id(update_id)})["job"])
+        except NotFoundError:
+            return None
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a resource; none when it is gone."""
+        try:
+            tags = list(self._tag_pages(arn))
+        except NotFoundError:
+            return {}
+        return {str(t["Key"]): str(t.get("Value", "")) for t in tags}
+
+    def _tag_pages(self, arn: str) -> Iterator[JsonObject]:
+        token: object = None
+        while True:
+            asked: JsonObject = {"resourceArn": arn, **({"nextToken": token} if token else {})}
+            answer = self.get("ListTagsForResource", asked)
+            yield from cast("list[JsonObject]", answer.get("tags") or [])
+            token = answer.get("nextToken")
+            if not token:
+                return
+
+    def results(self, update_id: str, job: JsonObject, members: tuple[str, ...]) -> tuple[DeviceResult, ...] | None:
+        """What became of each device of a job that has ended; None while the list is behind the job's counts."""
+        listed = list(self.pages("ListJobExecutionsForJob", "executionSummaries", {"jobId": job_id(update_id)}))
+        if len(listed) < sum(counts(job).values()):
+            return None
+        found: dict[str, DeviceResult] = {}
+        told = 0
+        for item in listed:
+            result = _result(item)
+            if result.outcome is Outcome.FAILED and result.reason is Reason.UNKNOWN and told < DETAILS:
+                told += 1
+                result = self._with_words(update_id, result)
+            found[result.device] = result
+        for key in members:
+            kind, _, name = key.partition(":")
+            if kind == "device":
+                gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED)
+                found.setdefault(name, gone)
+        return tuple(found[name] for name in sorted(found))
+
+    def _with_words(self, update_id: str, result: DeviceResult) -> DeviceResult:
+        return DeviceResult(
+            device=result.device, outcome=result.outcome, reason=result.reason, name=result.name,
+            detail=self.words(update_id, result.device),
+        )  # fmt: skip
+
+    def signed(self, job: str) -> str:
+        """Where a signing job wrote its object, as an S3 URI; empty when there is none."""
+        if not job:
+            return ""
+        try:
+            answer = self._transport.call("signer", "DescribeSigningJob", {"jobId": job}, repeatable=True)
+        except NotFoundError:
+            return ""
+        place = cast("JsonObject", cast("JsonObject", answer.get("signedObject") or {}).get("s3") or {})
+        return f"s3://{place['bucketName']}/{place.get('key', '')}" if place.get("bucketName") else ""
+
+    def words(self, update_id: str, thing: str) -> str:
+        """What a device wrote into its execution: its reason, or where its self test stands."""
+        asked: JsonObject = {"jobId": job_id(update_id), "thingName": thing}
+        try:
+            execution = cast("JsonObject", self.get("DescribeJobExecution", asked)["execution"])
+        except NotFoundError:
+            return ""
+        details = cast("JsonObject", execution.get("statusDetails") or {})
+        said = cast("JsonObject", details.get("detailsMap") or {})
+        if "reason" in said:
+            return str(said["reason"])
+        return f"self_test: {said['self_test']}" if "self_test" in said else ""
+
+    def overdue(self, update_id: str, status: str, since: timedelta) -> tuple[str, ...]:
+        """Things on the first page of a status that have not moved for so long."""
+        asked: JsonObject = {"jobId": job_id(update_id), "status": status, "maxResults": PAGE}
+        try:
+            listed = cast(
+                "list[JsonObject]", self.get("ListJobExecutionsForJob", asked).get("executionSummaries") or []
+            )
+        except NotFoundError:
+            return ()
+        names = []
+        for item in listed:
+            summary = cast("JsonObject", item.get("jobExecutionSummary") or {})
+            moved = next((m for n in ("lastUpdatedAt", "queuedAt") if (m := moment(summary.get(n)))), None)
+            if moved is not None and self.now() - moved >= since:
+                names.append(_thing(item))
+        return tuple(sorted(names))
+
+    def other_updates(self, thing: str, own: str) -> tuple[str, ...]:
+        """OTA jobs other than our own that wait for a thing or run on it: nothing orders them."""
+        found = set()
+        for status in ("QUEUED", "IN_PROGRESS"):
+            try:
+                listed = self.pages(
+                    "ListJobExecutionsForThing", "executionSummaries", {"thingName": thing, "status": status}
+                )
+                found |= {str(item.get("jobId")) for item in listed}
+            except NotFoundError:
+                return ()
+        return tuple(sorted(j for j in found if j.startswith(JOB_PREFIX) and j != own))
+
+    def thing(self, key: str, name: str, *, look_for_jobs: bool) -> TargetFacts:
+        """A thing before a start: whether it is there, and what it still has to do."""
+        try:
+            self.get("DescribeThing", {"thingName": name})
+        except NotFoundError:
+            return TargetFacts(key=key, exists=False)
+        busy = self.other_updates(name, "") if look_for_jobs else ()
+        return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]))
+
+    def group(self, key: str, name: str) -> TargetFacts:
+        """A thing group before a start: whether it is there, and whether anything is in it."""
+        try:
+            self.get("DescribeThingGroup", {"thingGroupName": name})
+            answer = self.get("ListThingsInThingGroup", {"thingGroupName": name, "recursive": True, "maxResults": 1})
+        except NotFoundError:
+            return TargetFacts(key=key, exists=False)
+        there = len(cast("list[object]", answer.get("things") or []))
+        return TargetFacts(key=key, exists=True, vendor_id=name, requested=there, ready=there)
+
+
+def counts(job: JsonObject) -> dict[str, int]:
+    """Executions by where they stand."""
+    details = cast("JsonObject", job.get("jobProcessDetails") or {})
+    return {ours: int(cast("int", details.get(theirs) or 0)) for theirs, ours in COUNTS.items()}
+
+
+def moving(job: JsonObject) -> bool:
+    """Whether devices are still to be told, or at it."""
+    return any(counts(job)[name] for name in MOVING) or bool(job.get("isConcurrent"))
+
+
+def keys_of(targets: object) -> tuple[str, ...]:
+    """Target keys of a list of ARNs."""
+    return tuple(sorted(target_key(str(arn)) for arn in targets)) if isinstance(targets, list) else ()
+
+
+def moment(value: object) -> datetime | None:
+    """An aware time in UTC."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+def _thing(item: JsonObject) -> str:
+    return str(item.get("thingArn", "")).rpartition("/")[2]
+
+
+def _result(item: JsonObject) -> DeviceResult:
+    summary = cast("JsonObject", item.get("jobExecutionSummary") or {})
+    outcome, reason = execution_outcome(summary.get("status"))
+    name = _thing(item)
+    return DeviceResult(device=name, outcome=outcome, reason=reason, name=name)

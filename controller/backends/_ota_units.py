@@ -1,0 +1,173 @@
+"""One OTA update as a unit: its record, its job, what is wrong with it, and its devices' results once it has ended.
+
+1. Creation takes a while and can fail; until it is complete nothing but its status is compared.
+2. Ended is what the job has ended: COMPLETED, or CANCELED with nobody at it any more. With a version to be proved it
+   goes on until every device that took the image reports it, or the time for it is over.
+3. A job that is not to be seen right after its record is complete is a read that lags.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import cast
+
+import msgspec
+
+from controller.backends._ota_concerns import Concerns
+from controller.backends._ota_fields import observed
+from controller.backends._ota_reads import JobReader, counts, keys_of, moment
+from controller.backends._ota_words import CANCEL_CODE, job_phase, record_phase
+from controller.backends._versions import VersionReader
+from controller.model import (
+    Attempt,
+    Cause,
+    Concern,
+    DeviceResult,
+    JsonObject,
+    OtaUpdateSpec,
+    Outcome,
+    Rollout,
+    Stage,
+    Unit,
+    UnitPhase,
+    VersionConfirm,
+    duration,
+)
+from controller.proof import DEFAULT_WITHIN, proved, undecided
+
+LAG = timedelta(seconds=120)
+NAMES = 5
+
+
+class UnitReader:
+    """Reads units."""
+
+    def __init__(self, reader: JobReader, concerns: Concerns, versions: VersionReader) -> None:
+        self._reader, self._concerns, self._versions = reader, concerns, versions
+
+    def unit(self, attempt: Attempt, rollout: Rollout) -> Unit | None:
+        """The unit of an attempt; None when neither its record nor its job is there."""
+        update_id = attempt.vendor_id or attempt.unit_id
+        record, job = self._reader.record(update_id), self._reader.job(update_id)
+        if job is not None and job_phase(job.get("status")) is UnitPhase.BROKEN:
+            job = None  # being deleted: it serves nobody any more
+        if record is None:
+            return None if job is None else self._without_record(update_id, attempt, rollout, job)
+        return self._with_record(update_id, attempt, rollout, record, job)
+
+    def _without_record(self, update_id: str, attempt: Attempt, rollout: Rollout, job: JsonObject) -> Unit:
+        shown = Unit(unit_id=update_id, phase=UnitPhase.RUNNING, vendor_id=update_id, readable=False)
+        return self._running(shown, attempt, rollout, None, job)
+
+    def _with_record(
+        self, update_id: str, attempt: Attempt, rollout: Rollout, record: JsonObject, job: JsonObject | None
+    ) -> Unit:
+        phase = record_phase(record.get("otaUpdateStatus"))
+        arn = str(record.get("otaUpdateArn", ""))
+        shown = Unit(
+            unit_id=update_id, phase=phase, vendor_id=update_id, arn=arn, marks=self._concerns.tags(arn),
+            members=keys_of(record.get("targets")), start_at=moment(record.get("creationDate")),
+            created_at=moment(record.get("creationDate")), readable=False,
+        )  # fmt: skip
+        if phase is UnitPhase.FAILED:
+            return _replace(shown, failure=_error(record), left=self._concerns.leftovers(record))
+        if phase is UnitPhase.ENDED:  # its deletion failed
+            told = Concern(field="unit", desired="deleted", observed=_error(record), cause=Cause.VENDOR)
+            shown = _replace(shown, concerns=(told,))
+        elif phase is not UnitPhase.RUNNING:
+            return shown
+        if attempt.stage is Stage.JUDGED:
+            return _replace(shown, phase=UnitPhase.ENDED)
+        if job is None:
+            changed = moment(record.get("lastModifiedDate"))
+            young = changed is not None and self._reader.now() - changed < LAG
+            return _replace(shown, phase=UnitPhase.SCHEDULED if young else UnitPhase.BROKEN)
+        return self._running(shown, attempt, rollout, record, job)
+
+    def _running(
+        self, shown: Unit, attempt: Attempt, rollout: Rollout, record: JsonObject | None, job: JsonObject
+    ) -> Unit:
+        spec = cast("OtaUpdateSpec", rollout.backend)
+        phase = job_phase(job.get("status"))
+        begun = counts(job)["inProgress"]
+        canceled = job.get("status") == "CANCELED"
+        if phase is UnitPhase.ENDED and canceled and begun:
+            phase = UnitPhase.RUNNING  # those that began go on
+        unit = _replace(
+            shown,
+            phase=phase,
+            members=keys_of(job.get("targets")),
+            stopping=canceled,
+            fields=observed(record, job, spec.document) if record is not None else {},
+            readable=record is not None,
+            concerns=(*shown.concerns, *self._concerns.of(shown.unit_id, record, job)),
+            progress={name: n for name, n in counts(job).items() if n},
+        )
+        if phase is not UnitPhase.ENDED or not attempt.live:
+            return unit
+        own = str(job.get("reasonCode") or "") == CANCEL_CODE
+        return self._judged(unit, attempt, rollout, job, prove=not own)
+
+    def _judged(self, unit: Unit, attempt: Attempt, rollout: Rollout, job: JsonObject, *, prove: bool) -> Unit:
+        things = tuple(k for k in attempt.members or unit.members)
+        results = self._reader.results(unit.unit_id, job, things)
+        if results is None:
+            return _replace(unit, phase=UnitPhase.RUNNING)
+        confirm = rollout.strategy.confirm
+        if not isinstance(confirm, VersionConfirm) or not prove or attempt.generation != rollout.generation:
+            return _replace(unit, results=results)
+        return self._confirmed(unit, results, confirm, rollout.firmware.version, job)
+
+    def _confirmed(
+        self, unit: Unit, results: tuple[DeviceResult, ...], confirm: VersionConfirm, version: str, job: JsonObject
+    ) -> Unit:
+        names = tuple(r.device for r in results)
+        reported = self._versions.reported(names, confirm.version, version)
+        ended = next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
+        within = duration(confirm.within or DEFAULT_WITHIN)
+        final = ended is not None and self._reader.now() - ended >= within
+        open_still = [r for r in results if undecided(r, reported, version)]
+        told = tuple(proved(r, reported, version, final=final) for r in results)
+        if open_still and not final:
+            counted = {"waitingForVersion": len(open_still)}
+            progress = {**{k: n for k, n in unit.progress.items() if k != "succeeded"}, **counted}
+            progress["succeeded"] = sum(r.outcome is Outcome.SUCCEEDED for r in told)
+            unit = _replace(unit, phase=UnitPhase.RUNNING, progress={k: n for k, n in progress.items() if n})
+        else:
+            unit = _replace(unit, results=told)
+        differ = {r.device: reported.get(r.device) for r in open_still if reported.get(r.device) is not None}
+        contrary = [r.device for r, new in zip(results, told, strict=True) if _turned(r, new)]
+        return _replace(unit, concerns=(*unit.concerns, *_versions(differ, contrary, version)))
+
+
+def _turned(before: DeviceResult, after: DeviceResult) -> bool:
+    """A device whose job says it failed and that runs the new image."""
+    return after.outcome is Outcome.SUCCEEDED and before.outcome is not Outcome.SUCCEEDED
+
+
+def _versions(differ: dict[str, str | None], contrary: list[str], version: str) -> list[Concern]:
+    found = []
+    if differ:
+        some = {thing: differ[thing] for thing in sorted(differ)[:NAMES]}
+        found.append(
+            Concern(
+                field="devices.version",
+                desired=version,
+                observed={"devices": len(differ), "reported": some},
+                cause=Cause.VERSION,
+            )
+        )
+    if contrary:
+        told: JsonObject = {"devices": len(contrary), "some": list(contrary[:NAMES])}
+        found.append(Concern(field="devices.failedButUpdated", desired=None, observed=told, cause=Cause.VERSION))
+    return found
+
+
+def _error(record: JsonObject) -> str:
+    error = cast("JsonObject", record.get("errorInfo") or {})
+    words = ": ".join(" ".join(str(error[n]).split()) for n in ("code", "message") if error.get(n))
+    return words or "the service gives no reason"
+
+
+def _replace(unit: Unit, **changes: object) -> Unit:
+    return msgspec.structs.replace(unit, **changes)

@@ -1,0 +1,76 @@
+"""Reads the version each device reports: from its shadow, an attribute of its thing, or the fleet index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from controller.backends._aws import AwsTransport, NotFoundError
+from controller.errors import TransientError
+from controller.model import JsonObject, VersionProof
+
+PAGE = 100
+
+
+class VersionReader:
+    """Reported versions, by thing name; None for a device that reports none, or is not there."""
+
+    def __init__(self, transport: AwsTransport) -> None:
+        self._transport = transport
+
+    def reported(self, things: tuple[str, ...], proof: VersionProof, version: str) -> dict[str, str | None]:
+        """What each thing reports. The fleet index says only which ones are updated: those report `version`."""
+        if proof.index_query is not None:
+            found = set(self._indexed(proof.index_query))
+            return {thing: version if thing in found else None for thing in things}
+        if proof.shadow is not None:
+            path = proof.shadow
+            return self._each(things, lambda thing: self._shadow(thing, path))
+        name = proof.attribute or ""
+        return self._each(things, lambda thing: self._attribute(thing, name))
+
+    def _each(self, things: tuple[str, ...], read: Callable[[str], object]) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for thing in things:
+            try:
+                value = read(thing)
+            except NotFoundError:
+                value = None
+            found[thing] = str(value) if value is not None else None
+        return found
+
+    def _shadow(self, thing: str, path: str) -> object:
+        answer = self._transport.call("iot-data", "GetThingShadow", {"thingName": thing}, repeatable=True)
+        document: object = json.loads(_body(answer.get("payload")))
+        for part in ("state", *path.split(".")):
+            document = document.get(part) if isinstance(document, dict) else None
+        return document
+
+    def _attribute(self, thing: str, name: str) -> object:
+        answer = self._transport.call("iot", "DescribeThing", {"thingName": thing}, repeatable=True)
+        return cast("JsonObject", answer.get("attributes") or {}).get(name)
+
+    def _indexed(self, query: str) -> Iterator[str]:
+        token: object = None
+        while True:
+            asked: JsonObject = {"queryString": query, "maxResults": PAGE}
+            if token:
+                asked["nextToken"] = token
+            answer = self._transport.call("iot", "SearchIndex", asked, repeatable=True)
+            for thing in cast("list[JsonObject]", answer.get("things") or []):
+                yield str(thing.get("thingName"))
+            token = answer.get("nextToken")
+            if not token:
+                return
+
+
+def _body(payload: object) -> bytes:
+    """The bytes of a streamed answer."""
+    read = getattr(payload, "read", None)
+    if read is None:
+        return b"{}"
+    try:
+        return bytes(read())
+    except Exception as error:  # the wire broke while the body was read; the SDK has several kinds of that
+        raise TransientError("iot-data:GetThingShadow broke off in its answer", committed=False) from error

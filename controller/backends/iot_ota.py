@@ -1,0 +1,214 @@
+"""AWS IoT OTA updates behind the port: what they can do, what they show, what we send.
+
+1. The list is thin: a page a 250 updates for all rollouts; a record, its job and its tags are read for live ones only.
+2. An update is ours by its tags. Names of the form we give are looked at once a run, so that what nobody declares is
+   told with its owner.
+3. AlreadyExists is our own lost answer until the service shows otherwise: what is there is read, compared, and adopted
+   or refused.
+4. What an end left behind (jobs without a record, streams of no update) is looked for once a run.
+"""
+
+from __future__ import annotations
+
+import re
+
+from controller.actions import Call, Receipt
+from controller.backends._aws import AwsTransport, NotFoundError
+from controller.backends._facts import Facts
+from controller.backends._marks import unit_is_ours
+from controller.backends._ota_concerns import Concerns
+from controller.backends._ota_fields import observed
+from controller.backends._ota_needs import role_needs
+from controller.backends._ota_reads import JobReader, keys_of
+from controller.backends._ota_units import UnitReader
+from controller.backends._ota_words import JOB_PREFIX, job_phase
+from controller.backends._versions import VersionReader
+from controller.backends.ota_shape import OtaShape
+from controller.errors import ConflictError, StalledError, TransientError
+from controller.lifecycle import MARK_OWNER
+from controller.model import (
+    Attempt,
+    Environment,
+    JsonObject,
+    Listed,
+    Observation,
+    OtaUpdateSpec,
+    Record,
+    Rollout,
+    Stage,
+    Survey,
+    TargetFacts,
+    Unit,
+    UnitPhase,
+)
+from controller.upcoming import upcoming
+
+LAG = 60.0
+ROLE_SERVICE = "iot.amazonaws.com"
+OURS = re.compile(r"[a-z][-a-z0-9]*-\d{1,2}-[0-9a-f]{8}")
+JOBS_LOOKED_FOR = 100  # things whose other jobs are read before a start
+DOCUMENTS = 50  # updates whose documents are read to tell streams of none
+_BUSY = (UnitPhase.SCHEDULED, UnitPhase.RUNNING)  # while one of the rollout's units is at it, no other is made
+_IN_THE_END = ("CancelJob", "UpdateJob")
+
+
+class OtaBackend(OtaShape):
+    """The sibling over a transport."""
+
+    def __init__(self, environment: Environment, transport: AwsTransport) -> None:
+        super().__init__(environment)
+        self._transport = transport
+        self._reader = JobReader(transport)
+        self._owners: dict[str, str] = {}
+        self._looked = False
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self._facts = Facts(self._transport)
+        self._concerns = Concerns(self._reader, self._facts)
+        self._units_of = UnitReader(self._reader, self._concerns, VersionReader(self._transport))
+
+    def survey(self) -> Survey:
+        """Whose account this is, and every OTA update in it, thin; once a run also what was left behind."""
+        self._fresh()
+        account = self._transport.identity()
+        listed = [self._listed(item) for item in self._reader.pages("ListOTAUpdates", "otaUpdates", {})]
+        if not self._looked:
+            self._looked = True
+            listed += self._left_behind({item.vendor_id for item in listed})
+        return Survey(account=account, listed=tuple(listed))
+
+    def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+        """The rollout's live updates, and what they need to start."""
+        units = self._units(rollout, known, survey)
+        starting = upcoming(rollout, known, units, self.capabilities)
+        spec = rollout.backend
+        named = {*(n for a in known.attempts for n in a.left), *(n for u in units for n in u.left)}
+        left = tuple(sorted(n for n in named if self._concerns.is_there(n)))
+        if not isinstance(spec, OtaUpdateSpec) or starting is None:
+            return Observation(units=units, left=left)
+        keys, unit = starting
+        image = self._facts.image(rollout.firmware.image)
+        needs = role_needs(spec, self._environment, rollout.firmware.image, image)
+        return Observation(
+            units=units,
+            left=left,
+            image=image,
+            role=self._facts.role(spec.role, ROLE_SERVICE, rollout.firmware.image, needs),
+            targets=self._targets(keys) if unit is None and not any(u.phase in _BUSY for u in units) else (),
+        )
+
+    def send(self, call: Call) -> Receipt:
+        """Send one call. What is already gone when it is to be deleted is done."""
+        try:
+            answer = self._transport.call(
+                call.service, call.operation, call.parameters, repeatable=call.repeatable, permission=call.permission
+            )
+        except NotFoundError as error:
+            if call.operation.startswith("Delete"):
+                return Receipt(key=call.key)
+            raise ConflictError(f"{call.operation}: {error}; looking again") from error
+        except ConflictError:
+            if call.operation != "CreateOTAUpdate":
+                raise
+            return self._adopt(call)
+        except StalledError as error:
+            if call.operation in _IN_THE_END and self._has_ended(str(call.parameters["jobId"])):
+                raise ConflictError(f"{call.operation}: its job has ended meanwhile; looking again") from error
+            raise
+        if call.operation != "CreateOTAUpdate":
+            return Receipt(key=call.key)
+        return Receipt(key=call.key, vendor_id=str(answer["otaUpdateId"]), arn=str(answer.get("otaUpdateArn", "")))
+
+    def _adopt(self, call: Call) -> Receipt:
+        """Rule 3."""
+        update_id = str(call.parameters["otaUpdateId"])
+        record = self._reader.record(update_id)
+        if record is None:
+            raise ConflictError(f"CreateOTAUpdate: {update_id} exists and is not shown yet; looking again")
+        document: JsonObject = {"files": call.parameters["files"]}
+        asked = observed({**call.parameters, "otaUpdateFiles": call.parameters["files"]}, None, document)
+        shown = observed(record, None, document)
+        wrong = sorted(name for name, value in asked.items() if shown.get(name) != value)
+        if keys_of(record.get("targets")) != keys_of(call.parameters["targets"]):
+            wrong.append("targets")
+        if wrong:
+            text = f"an OTA update {update_id} exists already, and its {', '.join(wrong)} differ; look whose it is"
+            raise StalledError("NameTaken", text)
+        return Receipt(key=call.key, vendor_id=update_id, arn=str(record.get("otaUpdateArn", "")))
+
+    def _has_ended(self, name: str) -> bool:
+        job = self._reader.job(name.removeprefix(JOB_PREFIX))
+        return job is None or job_phase(job.get("status")) is not UnitPhase.RUNNING
+
+    def _listed(self, item: JsonObject) -> Listed:
+        update_id, arn = str(item["otaUpdateId"]), str(item.get("otaUpdateArn", ""))
+        if OURS.fullmatch(update_id) and update_id not in self._owners:
+            self._owners[update_id] = self._concerns.tags(arn).get(MARK_OWNER, "")
+        owner = self._owners.get(update_id)
+        return Listed(vendor_id=update_id, name=f"{owner}-{update_id}" if owner else "", arn=arn)
+
+    def _left_behind(self, listed: set[str]) -> list[Listed]:
+        """Rule 4."""
+        found = []
+        for job in self._reader.pages("ListJobs", "jobs", {"status": "IN_PROGRESS"}):
+            name = str(job.get("jobId"))
+            update_id = name.removeprefix(JOB_PREFIX)
+            if name.startswith(JOB_PREFIX) and update_id not in listed:
+                end = f"aws iot cancel-job --job-id {name}"
+                found.append(Listed(vendor_id=update_id, name="", left=f"job {name}, without its OTA update", end=end))
+        streams = [str(s.get("streamId")) for s in self._reader.pages("ListStreams", "streams", {})]
+        ours = [s for s in streams if s.startswith(JOB_PREFIX)]
+        if ours and len(listed) <= DOCUMENTS:
+            used = {self._concerns.stream_of(update_id) for update_id in listed}
+            used |= {self._concerns.stream_of(item.vendor_id) for item in found}
+            found += [_stream(name) for name in ours if name not in used]
+        return found
+
+    def _units(self, rollout: Rollout, known: Record, survey: Survey) -> tuple[Unit, ...]:
+        listed = {item.vendor_id: item for item in survey.listed if not item.left}
+        units: list[Unit] = []
+        for attempt in known.attempts:
+            unit = self._unit(attempt, rollout, attempt.unit_id in listed)
+            if unit is not None:
+                units.append(unit)
+        read = {a.unit_id for a in known.attempts}
+        prefix = f"{self._environment.owner}-{rollout.name}-"
+        for item in listed.values():
+            if item.vendor_id not in read and item.name.startswith(prefix):
+                unit = self._units_of.unit(Attempt(number=1, generation="", unit_id=item.vendor_id), rollout)
+                if unit is not None and unit_is_ours(unit, rollout.name, self._environment.owner):
+                    units.append(unit)
+        return tuple(units)
+
+    def _unit(self, attempt: Attempt, rollout: Rollout, is_listed: bool) -> Unit | None:
+        if attempt.stage is Stage.JUDGED and rollout.cleanup == "never":
+            ended = Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=attempt.unit_id)
+            return ended if is_listed else None
+        if attempt.stage.is_over and not (attempt.stage is Stage.LOST and is_listed):
+            return None
+        unit = self._units_of.unit(attempt, rollout)
+        if unit is None and is_listed:
+            # One of two reads is behind. Taking it for gone would send the image again.
+            text = f"ListOTAUpdates shows {attempt.unit_id}, GetOTAUpdate does not; looking again"
+            raise TransientError(text, retry_after=LAG)
+        if attempt.vendor_id is None and unit is not None and unit.arn:
+            # Its name alone does not make it ours. An id that our journal holds is, whatever its tags say now.
+            return unit if unit_is_ours(unit, rollout.name, self._environment.owner) else None
+        return unit
+
+    def _targets(self, keys: tuple[str, ...]) -> tuple[TargetFacts, ...]:
+        singles = [k for k in keys if k.startswith("device:")]
+        facts = []
+        for key in keys:
+            name = key.partition(":")[2]
+            if key.startswith("device:"):
+                facts.append(self._reader.thing(key, name, look_for_jobs=len(singles) <= JOBS_LOOKED_FOR))
+            else:
+                facts.append(self._reader.group(key, name))
+        return tuple(facts)
+
+
+def _stream(name: str) -> Listed:
+    end = f"aws iot delete-stream --stream-id {name}"
+    return Listed(vendor_id=name, name="", left=f"stream {name}, of no OTA update", end=end)

@@ -1,0 +1,51 @@
+"""What AWS IoT OTA updates can do, and the pure half of their sibling: imports no SDK."""
+
+from __future__ import annotations
+
+from controller.actions import Action, Call, UnitDeclaration
+from controller.backends import _ota_calls, _ota_fields
+from controller.backends._ota_words import JOB_FIELDS
+from controller.model import Environment, JsonObject, Observation
+from controller.ports import Capabilities
+
+CAPABILITIES = Capabilities(
+    name="otaUpdate",
+    service="AWS IoT Core",
+    names_own_task=True,
+    create_is_idempotent=True,
+    updates_in_place=False,
+    starts_explicitly=False,
+    members_after_create=False,
+    cancels_in_progress=False,
+    cancels_waiting=True,
+    paces_itself=True,
+    schedules=False,
+    deletes_at_once=False,
+    minimum_lead_seconds=0,
+    running_fields=tuple(JOB_FIELDS),
+    annotation_fields=(
+        "description",
+        "additionalParameters",
+        "files.*.attributes",
+        "files.*.fileLocation",
+        *JOB_FIELDS,
+    ),
+    end_command="aws iot delete-ota-update --ota-update-id {id} --delete-stream --force-delete-aws-job",
+)
+
+
+class OtaShape:
+    """The pure half of the sibling: what planning and lowering need, without a client."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
+        """The fields and tags an OTA update and its job must show."""
+        return _ota_fields.desired(unit)
+
+    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
+        """The exact calls that carry an action out."""
+        return _ota_calls.lower(action, seen, self._environment)
