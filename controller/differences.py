@@ -65,7 +65,9 @@ def unit_findings(
     if attempt.stage is Stage.LOST:
         return (_lost(attempt), *concerns)
     if attempt.stage is Stage.FAILED:
-        return (_failed(attempt), *concerns)
+        return (_failed(attempt, "made"), *concerns)
+    if attempt.stage is Stage.JUDGED and attempt.failure and unit is not None:
+        return (_failed(attempt, "deleted"), *concerns)
     if unit is None or not attempt.live or attempt.stage is Stage.DECLARED or attempt.generation != declared.generation:
         return concerns
     if not unit.readable:
@@ -120,9 +122,9 @@ def _concern(attempt: Attempt, concern: Concern) -> Finding:
     )  # fmt: skip
 
 
-def _failed(attempt: Attempt) -> Finding:
+def _failed(attempt: Attempt, desired: str) -> Finding:
     return Finding(
-        subject=attempt.unit_id, field="unit", desired="made", observed=attempt.failure or "failed",
+        subject=attempt.unit_id, field="unit", desired=desired, observed=attempt.failure or "failed",
         cause=Cause.VENDOR, correctable=False,
     )  # fmt: skip
 

@@ -111,6 +111,11 @@ class OtaGround(Ground):
         state = next(iter(self.server.world.snapshot()["iot"].values()))
         return {t["name"]: sum(t["installs"].values()) for t in state["things"]}
 
+    def most_installs_of_one_image(self) -> int:
+        """How often the thing that installed an image most often did so."""
+        state = next(iter(self.server.world.snapshot()["iot"].values()))
+        return max(n for t in state["things"] for n in t["installs"].values())
+
     def remembered(self, name: str = "gateway") -> Any:
         """What the journal remembers."""
         return self.record(name)

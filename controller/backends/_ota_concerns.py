@@ -22,6 +22,7 @@ from controller.backends._ota_words import CANCEL_CODE, JOB_PREFIX, UNSUCCESSFUL
 from controller.model import Cause, Concern, JsonObject
 
 OVERDUE = timedelta(hours=24)
+LAG = timedelta(seconds=120)
 NAMES = 5
 
 
@@ -37,7 +38,7 @@ class Concerns:
         if record is None:
             found.append(_concern("record", "present", "deleted; only its job is left", Cause.DELETED))
         if moving(job):
-            found += self._sources(update_id, record)
+            found += self._sources(update_id, record, job)
             found += self._overdue(update_id, job)
         return tuple(found)
 
@@ -71,8 +72,11 @@ class Concerns:
         told = document.get("afr_ota") if isinstance(document, dict) else None
         return str(told.get("streamname") or "") if isinstance(told, dict) else ""
 
-    def _sources(self, update_id: str, record: JsonObject | None) -> list[Concern]:
-        found = []
+    def _sources(self, update_id: str, record: JsonObject | None, job: JsonObject) -> list[Concern]:
+        found: list[Concern] = []
+        made = moment(job.get("createdAt"))
+        if made is None or self._reader.now() - made < LAG:
+            return found  # what was made with it may not be shown yet
         for bucket, key, version in pinned(record or {}):
             if not self._facts.version_is_there(bucket, key, version):
                 gone = f"version {version} of s3://{bucket}/{key} is deleted"

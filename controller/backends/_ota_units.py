@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import cast
 
 import msgspec
 
-from controller.backends._ota_concerns import Concerns
+from controller.backends._ota_concerns import LAG, Concerns
 from controller.backends._ota_fields import observed
 from controller.backends._ota_reads import JobReader, counts, keys_of, moment
 from controller.backends._ota_words import CANCEL_CODE, job_phase, record_phase
@@ -35,7 +34,6 @@ from controller.model import (
 )
 from controller.proof import DEFAULT_WITHIN, proved, undecided
 
-LAG = timedelta(seconds=120)
 NAMES = 5
 
 
@@ -57,6 +55,8 @@ class UnitReader:
 
     def _without_record(self, update_id: str, attempt: Attempt, rollout: Rollout, job: JsonObject) -> Unit:
         shown = Unit(unit_id=update_id, phase=UnitPhase.RUNNING, vendor_id=update_id, readable=False)
+        if attempt.stage is Stage.JUDGED:  # we deleted the record; its job stayed behind
+            return _replace(shown, phase=UnitPhase.ENDED)
         return self._running(shown, attempt, rollout, None, job)
 
     def _with_record(
@@ -72,8 +72,7 @@ class UnitReader:
         if phase is UnitPhase.FAILED:
             return _replace(shown, failure=_error(record), left=self._concerns.leftovers(record))
         if phase is UnitPhase.ENDED:  # its deletion failed
-            told = Concern(field="unit", desired="deleted", observed=_error(record), cause=Cause.VENDOR)
-            shown = _replace(shown, concerns=(told,))
+            shown = _replace(shown, failure=_error(record))
         elif phase is not UnitPhase.RUNNING:
             return shown
         if attempt.stage is Stage.JUDGED:

@@ -94,8 +94,8 @@ class Unit(Value, frozen=True, kw_only=True):
     `fields` uses manifest names and normalised values; `members` are target keys; `results` is filled only when the
     unit has ended and its results are not recorded yet; `reset` are devices whose success of before is not shown any
     more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
-    fields any more; `failure` is why it could not be made; `stopping` that no more devices are begun; `progress` counts
-    devices while it runs; `left` names what a failed making left behind.
+    fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun;
+    `progress` counts devices while it runs; `left` names what a failed making left behind.
     """
 
     unit_id: str

@@ -81,8 +81,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     it and started it, for reads that lag. `annotations` is the digest of what only the service holds, as we last wrote
     it, so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
     `devices` are those its groups had at the start (all of them count), `before` those that showed success already,
-    whose success later proves nothing. `failure` is why the service could not make it, `stood_on` the image and role it
-    was made with, `left` what its failing left behind; `progress` counts devices while it runs.
+    whose success later proves nothing. `failure` is why the service could not make or delete it, `stood_on` the image
+    and role it was made with, `left` what its failing left behind; `progress` counts devices while it runs.
     """
 
     number: int
@@ -144,7 +144,7 @@ class WaveRecord(Value, frozen=True, kw_only=True):
 
     def begun(self, generation: str) -> bool:
         """Whether a unit of this content was made: one that its service could not make does not count."""
-        return any(a.generation == generation and not a.failure for a in self.attempts)
+        return any(a.generation == generation and (not a.failure or a.results) for a in self.attempts)
 
     @property
     def current(self) -> Attempt | None:

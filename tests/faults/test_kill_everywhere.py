@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-from datetime import datetime
 
 import pytest
 
 from controller.backends._aws import Answer
-from controller.backends._calls import WRITES
-from controller.journal import SqlJournal
 from controller.model import Phase
-from controller.ports import Commit
-from tests.ground import Around, Ground
-from tests.unit.cloud import Kill, Killed
+from tests.faults.dying import lives
+from tests.ground import Ground, declared
+from tests.unit.cloud import Kill
 
 # An undisturbed run of two waves: two creates, two associations, two starts, two deletions; each can die before it is
 # sent and after it was carried out.
@@ -22,63 +18,10 @@ WRITE_POINTS = 16
 COMMIT_POINTS = 36
 
 
-def dying_transport(kill: Kill) -> Around:
-    def around(service: str, operation: str, send) -> Answer:
-        if (service, operation) not in WRITES:
-            return send()
-        kill()
-        answer = send()
-        kill()
-        return answer
-
-    return around
-
-
-class DyingJournal(SqlJournal):
-    """Dies before a commit, or after it."""
-
-    kill: Kill
-
-    def commit(self, commits: tuple[Commit, ...], fencing: int) -> dict[str, int]:
-        self.kill()
-        revisions = super().commit(commits, fencing)
-        self.kill()
-        return revisions
-
-
-def lives(ground: Ground, kill: Kill, *, at_commits: bool) -> int:
-    """Cron until the end, dying once where `kill` says; tells how often it died."""
-    died = 0
-    for number in itertools.count():
-        journal = DyingJournal(ground.folder / "journal.db")
-        journal.kill = kill if at_commits else Kill()
-        transport = ground.transport(around=None if at_commits else dying_transport(kill))
-        try:
-            ground.run(transport=transport, journal=journal, holder=f"run-{number}")
-        except Killed:
-            died += 1
-            expire(ground)
-            continue
-        finally:
-            journal.close()
-        if ground.record().phase is Phase.SUCCEEDED or number > 12:
-            return died
-        ground.advance(3600)
-    raise AssertionError
-
-
-def expire(ground: Ground) -> None:
-    """The dead process gave nothing back; its lease is released as its expiry would."""
-    with ground.journal() as journal:
-        lease = journal.lease("prod-eu")
-        if lease is not None:
-            journal.release(lease, datetime.fromisoformat("2000-01-01T00:00:00Z"))
-
-
 def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(ground: Ground) -> None:
     kill = Kill()
 
-    assert lives(ground, kill, at_commits=False) == 0
+    assert lives(ground, kill, declared(), at_commits=False) == 0
     assert kill.points == WRITE_POINTS
     assert ground.record().phase is Phase.SUCCEEDED
     assert len(ground.made()) == 2
@@ -86,14 +29,14 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(ground: Gro
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
 def test_killed_before_or_after_any_write_it_makes_one_task_a_wave_and_ends_the_same(ground: Ground, at: int) -> None:
-    assert lives(ground, Kill(at), at_commits=False) == 1
+    assert lives(ground, Kill(at), declared(), at_commits=False) == 1
     check(ground)
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
 def test_killed_before_or_after_any_commit_it_ends_the_same(ground: Ground, at: int) -> None:
     kill = Kill(at)
-    died = lives(ground, kill, at_commits=True)
+    died = lives(ground, kill, declared(), at_commits=True)
 
     assert died == (1 if kill.points >= at else 0)
     check(ground)

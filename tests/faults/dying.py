@@ -1,0 +1,67 @@
+"""Runs that die at any write or commit, on any stage: what the kill suites share."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime
+
+from controller.backends._aws import Answer
+from controller.backends._calls import WRITES
+from controller.journal import SqlJournal
+from controller.model import Phase, Rollout
+from controller.ports import Commit
+from tests.ground import Around, Ground
+from tests.unit.cloud import Kill, Killed
+
+
+def dying_transport(kill: Kill) -> Around:
+    def around(service: str, operation: str, send) -> Answer:
+        if (service, operation) not in WRITES:
+            return send()
+        kill()
+        answer = send()
+        kill()
+        return answer
+
+    return around
+
+
+class DyingJournal(SqlJournal):
+    """Dies before a commit, or after it."""
+
+    kill: Kill
+
+    def commit(self, commits: tuple[Commit, ...], fencing: int) -> dict[str, int]:
+        self.kill()
+        revisions = super().commit(commits, fencing)
+        self.kill()
+        return revisions
+
+
+def lives(ground: Ground, kill: Kill, rollout: Rollout, *, at_commits: bool, pause: float = 3600) -> int:
+    """Cron until the end, dying once where `kill` says; tells how often it died."""
+    died = 0
+    for number in itertools.count():
+        journal = DyingJournal(ground.folder / "journal.db")
+        journal.kill = kill if at_commits else Kill()
+        transport = ground.transport(around=None if at_commits else dying_transport(kill))
+        try:
+            ground.run(rollout, transport=transport, journal=journal, holder=f"run-{number}")
+        except Killed:
+            died += 1
+            expire(ground)
+            continue
+        finally:
+            journal.close()
+        if ground.record(rollout.name).phase is Phase.SUCCEEDED or number > 12:
+            return died
+        ground.advance(pause)
+    raise AssertionError
+
+
+def expire(ground: Ground) -> None:
+    """The dead process gave nothing back; its lease is released as its expiry would."""
+    with ground.journal() as journal:
+        lease = journal.lease("prod-eu")
+        if lease is not None:
+            journal.release(lease, datetime.fromisoformat("2000-01-01T00:00:00Z"))

@@ -1,0 +1,87 @@
+"""The same for OTA updates: killed at every write and commit, in a change too; no image reaches a device twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from controller.model import Phase, Rollout, Stage
+from tests.faults.dying import lives
+from tests.ground import pushed
+from tests.ota_ground import THINGS, OtaGround, block, gateway, one_wave, running
+from tests.unit.cloud import Kill
+
+# Two waves: two creates, two deletions; each can die before it is sent and after it was carried out.
+WRITE_POINTS = 8
+COMMIT_POINTS = 20
+
+
+@pytest.mark.parametrize(("at_commits", "points"), [(False, WRITE_POINTS), (True, COMMIT_POINTS)])
+def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
+    gateways: OtaGround, at_commits: bool, points: int
+) -> None:
+    kill = Kill()
+
+    assert lives(gateways, kill, gateway(), at_commits=at_commits, pause=600) == 0
+    assert kill.points == points
+
+
+@pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
+def test_killed_before_or_after_any_write_it_makes_one_update_a_wave_and_ends_the_same(
+    gateways: OtaGround, at: int
+) -> None:
+    assert lives(gateways, Kill(at), gateway(), at_commits=False, pause=600) == 1
+    check(gateways)
+
+
+@pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
+def test_killed_before_or_after_any_commit_it_ends_the_same(gateways: OtaGround, at: int) -> None:
+    kill = Kill(at)
+    died = lives(gateways, kill, gateway(), at_commits=True, pause=600)
+
+    assert died == (1 if kill.points >= at else 0)
+    check(gateways)
+
+
+def check(gateways: OtaGround) -> None:
+    record = gateways.remembered()
+    assert record.phase is Phase.SUCCEEDED
+    assert len(set(gateways.created())) == len(gateways.created()) == 2
+    assert [(a.number, len(a.results)) for a in record.attempts] == [(1, 2), (1, 3)]
+    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+    assert record.drift == ()
+    assert record.intents == ()
+    gateways.cron(rounds=2)
+    assert gateways.updates() == []
+    assert {a.stage for a in gateways.remembered().attempts} == {Stage.CLEANED}
+
+
+def newer(gateways: OtaGround) -> Rollout:
+    """Other content while the first is with devices."""
+    running(gateways, gw_1="offline")
+    gateways.behave()
+    return replace(one_wave(), firmware=pushed(gateways, "2.5.0", b"newer" * 500))
+
+
+def paced(gateways: OtaGround) -> Rollout:
+    """Another pace while it runs."""
+    running(gateways, gw_1="late")
+    return replace(one_wave(), backend=block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 7}))
+
+
+@pytest.mark.parametrize("at", range(1, 13))
+@pytest.mark.parametrize("change", [newer, paced])
+def test_killed_anywhere_in_a_change_it_ends_the_same(
+    gateways: OtaGround, change: Callable[[OtaGround], Rollout], at: int
+) -> None:
+    declared = change(gateways)
+    kill = Kill(at)
+
+    died = lives(gateways, kill, declared, at_commits=at > 6, pause=86400)
+
+    assert died == (1 if kill.points >= at else 0)
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert len(set(gateways.created())) == len(gateways.created()) == (2 if change is newer else 1)
+    assert gateways.most_installs_of_one_image() == 1

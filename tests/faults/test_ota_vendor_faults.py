@@ -1,0 +1,183 @@
+"""AWS IoT throttles (HTTP 400), limits (410), breaks, answers late or never: one update a wave, none sent twice."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from controller.backends._aws import Answer
+from controller.model import Phase, Stage
+from tests.ota_ground import THINGS, OtaGround, block, gateway, one_wave, running
+
+READS = (
+    "ListOTAUpdates",
+    "GetOTAUpdate",
+    "DescribeJob",
+    "ListTagsForResource",
+    "ListJobExecutionsForJob",
+    "ListJobs",
+    "ListStreams",
+    "GetJobDocument",
+    "DescribeStream",
+    "DescribeThing",
+    "DescribeThingGroup",
+)
+
+
+def check(gateways: OtaGround) -> None:
+    record = gateways.remembered()
+    assert record.phase is Phase.SUCCEEDED
+    assert len(set(gateways.created())) == 2
+    assert [(a.number, len(a.results)) for a in record.attempts] == [(1, 2), (1, 3)]
+    assert record.drift == ()
+    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+
+
+@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
+@pytest.mark.parametrize("operation", ["CreateOTAUpdate", "DeleteOTAUpdate"])
+def test_one_fault_of_a_write_is_got_over_with_one_update_a_wave(
+    gateways: OtaGround, operation: str, effect: str
+) -> None:
+    gateways.fault(service="iot", operation=operation, nth=1, effect=effect)
+
+    gateways.cron()
+
+    check(gateways)
+
+
+@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "staleRead"])
+@pytest.mark.parametrize("operation", READS)
+def test_a_fault_of_every_second_read_is_got_over(gateways: OtaGround, operation: str, effect: str) -> None:
+    gateways.fault(service="iot", operation=operation, probability=0.5, seed=4, effect=effect)
+
+    for _ in range(10):
+        gateways.run(gateway())
+        gateways.advance(40)  # within the time a stale read may be behind
+        if gateways.run(gateway()).rollouts[0].phase == "Succeeded":
+            break
+        gateways.advance(600)
+
+    check(gateways)
+
+
+def test_every_read_stale_at_once_makes_no_second_update(gateways: OtaGround) -> None:
+    gateways.fault(service="iot", operation="*", effect="staleRead")
+    for _ in range(6):
+        gateways.run(gateway())
+        gateways.advance(20)
+    gateways.server.world.faults.replace([])
+
+    gateways.cron()
+
+    check(gateways)
+
+
+def test_a_create_whose_answer_is_always_lost_makes_one_update(gateways: OtaGround) -> None:
+    gateways.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutAfterCommit")
+    for _ in range(3):
+        gateways.run(gateway())
+    gateways.server.world.faults.replace([])
+
+    gateways.cron()
+
+    check(gateways)
+
+
+def answering(operation: str, status: int, code: str, asked: list[str]):
+    """A transport whose calls of an operation are all answered with an error."""
+
+    def around(_service: str, called: str, send) -> Answer:
+        if called != operation:
+            return send()
+        asked.append(called)
+        error = {"Code": code, "Message": "no"}
+        raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)
+
+    return around
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "ThrottlingException"), (410, "LimitExceededException")])
+def test_throttles_and_limits_are_tried_again_and_reported_as_what_they_are(
+    gateways: OtaGround, status: int, code: str
+) -> None:
+    asked: list[str] = []
+    transport = gateways.transport(around=answering("CreateOTAUpdate", status, code, asked))
+
+    report = gateways.run(one_wave(), transport=transport)
+
+    assert len(asked) == 4
+    assert "is throttled after 4 attempts" in report.rollouts[0].error
+    assert report.rollouts[0].phase != "Failed"
+    gateways.cron(one_wave())
+    assert len(gateways.created()) == 1
+
+
+def test_another_400_is_never_tried_again(gateways: OtaGround) -> None:
+    asked: list[str] = []
+    transport = gateways.transport(around=answering("CreateOTAUpdate", 400, "InvalidRequestException", asked))
+
+    report = gateways.run(one_wave(), transport=transport)
+
+    assert len(asked) == 1
+    assert "RequestRefused" in report.rollouts[0].error
+
+
+@pytest.mark.parametrize("operation", ["UpdateJob", "CancelJob"])
+@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
+def test_one_fault_of_a_change_in_place_is_got_over(gateways: OtaGround, operation: str, effect: str) -> None:
+    running(gateways, gw_1="late")
+    gateways.fault(service="iot", operation=operation, nth=1, effect=effect)
+    changed = one_wave() if operation == "CancelJob" else gateway(
+        backend=block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 7}), strategy=one_wave().strategy
+    )  # fmt: skip
+    if operation == "CancelJob":
+        changed = gateway(backend=block(protocols=["HTTP"]), strategy=one_wave().strategy)
+
+    for _ in range(4):
+        gateways.run(changed)
+        gateways.advance(86400)
+    gateways.run(changed)
+
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert len(gateways.created()) == (2 if operation == "CancelJob" else 1)
+
+
+SWITCHES = [
+    ("deleteUpdateDeletesJob", False),
+    ("unsetRolloutReadsBack", "zero"),
+    ("abortReason", "neither"),
+    ("timeoutChangeReaches", "all"),
+    ("jobDescription", "empty"),
+    ("otaCreateSeconds", 900),
+    ("otaDeleteSeconds", 3600),
+    ("jobDeleteSeconds", 3600),
+    ("deleteStreamInUse", "conflict"),
+    ("longUpdateId", "createFails"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer"), SWITCHES)
+def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
+    gateways: OtaGround, name: str, answer: object
+) -> None:
+    gateways.server.world.apply_settings({name: answer})
+
+    gateways.cron(rounds=14)
+
+    check(gateways)
+    assert gateways.updates() == []
+    assert gateways.iot.list_jobs()["jobs"] == [] or name == "jobDeleteSeconds"
+
+
+def test_a_deletion_that_fails_is_told_and_tried_again(gateways: OtaGround) -> None:
+    gateways.server.world.apply_settings({"otaDeleteFails": True})
+    gateways.cron(one_wave(), rounds=3)
+
+    entry = gateways.open_drift()["unit"]
+    assert entry.desired == "deleted"
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+
+    gateways.server.world.apply_settings({"otaDeleteFails": False})
+    gateways.cron(one_wave(), rounds=3)
+    assert gateways.updates() == []
+    assert [a.stage for a in gateways.remembered().attempts] == [Stage.CLEANED]
