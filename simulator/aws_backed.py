@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
@@ -35,6 +36,19 @@ def _unjudged(self: FakeBucket, action: str, resource: str) -> Any:  # noqa: ARG
 setattr(FakeBucket, "get_permission", _unjudged)  # noqa: B010 - a method of another's class
 
 
+_reading = threading.local()
+
+
+def _versioned(self: FakeBucket) -> bool:
+    return self.versioning_status == "Enabled" or (
+        self.versioning_status == "Suspended" and getattr(_reading, "version", False)
+    )
+
+
+# moto refuses (400) to show a version once versioning is suspended; S3 keeps every version it has, and shows it.
+setattr(FakeBucket, "is_versioned", property(_versioned))  # noqa: B010 - a property of another's class
+
+
 def moto_app() -> Wsgi:
     """moto's own server application, refusing what the simulator does not lend it."""
     dispatcher = DomainDispatcherApplication(create_backend_app)
@@ -44,6 +58,7 @@ def moto_app() -> Wsgi:
         if (scope is not None and scope.group(1) not in _ALLOWED) or environ["PATH_INFO"].startswith("/moto-api"):
             start_response("501 Not Implemented", [("Content-Type", "text/plain")])
             return [b"the simulator serves s3, iam and sts by moto, and no other service"]
+        _reading.version = environ["REQUEST_METHOD"] == "HEAD" and "versionId=" in environ.get("QUERY_STRING", "")
         answer: Iterable[bytes] = dispatcher(environ, start_response)
         return answer
 

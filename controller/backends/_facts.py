@@ -125,17 +125,19 @@ class Facts:
             version="" if head.get("VersionId") in (None, "null") else str(head["VersionId"]),
         )
 
-    def version_is_there(self, bucket: str, key: str, version: str) -> bool:
-        """Whether a version of an object still exists. StalledError names the permission when it cannot be read."""
+    def version_missing(self, bucket: str, key: str, version: str) -> str:
+        """What is wrong with a version of an object: empty, that it is deleted, or why it cannot be read."""
         return self._cache.get(("version", bucket, key, version), lambda: self._version(bucket, key, version))
 
-    def _version(self, bucket: str, key: str, version: str) -> bool:
+    def _version(self, bucket: str, key: str, version: str) -> str:
         asked: JsonObject = {"Bucket": bucket, "Key": key, "VersionId": version}
         try:
             self._transport.call("s3", "HeadObject", asked, repeatable=True, permission="s3:GetObjectVersion")
         except NotFoundError:
-            return False
-        return True
+            return "is deleted"
+        except StalledError as error:
+            return f"cannot be read: {error}"
+        return ""
 
 
 class _Role(Value, frozen=True, kw_only=True):

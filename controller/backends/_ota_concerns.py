@@ -78,9 +78,9 @@ class Concerns:
         if made is None or self._reader.now() - made < LAG:
             return found  # what was made with it may not be shown yet
         for bucket, key, version in pinned(record or {}):
-            if not self._facts.version_is_there(bucket, key, version):
-                gone = f"version {version} of s3://{bucket}/{key} is deleted"
-                found.append(_concern("files.version", "present", gone, Cause.DELETED))
+            if wrong := self._facts.version_missing(bucket, key, version):
+                told = f"version {version} of s3://{bucket}/{key} {wrong}"
+                found.append(_concern("files.version", "present", told, Cause.DELETED))
         stream = self.stream_of(update_id)
         if stream and not self.stream_is_there(stream):
             found.append(_concern("stream", "present", f"{stream} is deleted", Cause.DELETED))

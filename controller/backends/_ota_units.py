@@ -96,7 +96,7 @@ class UnitReader:
             shown,
             phase=phase,
             members=keys_of(job.get("targets")),
-            stopping=canceled,
+            stopping=canceled or phase is UnitPhase.ENDED,  # what waits for versions only begins nobody either
             fields=observed(record, job, spec.document) if record is not None else {},
             readable=record is not None,
             concerns=(*shown.concerns, *self._concerns.of(shown.unit_id, record, job)),

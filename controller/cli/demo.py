@@ -11,29 +11,23 @@ import json
 import os
 import shutil
 import tempfile
-import urllib.request
-from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 
 import click
 
+from controller.backends._calls import WRITES
+from controller.cli._demo_stage import Stage
 from controller.cli._errors import Verb, guarded
 from controller.errors import UsageError
 
 HOUR = 3600
 NEVER_IN_A_DEMO = 24
-_GROUPS = {
-    "canary": "3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01",
-    "fleet-north": "77ab2e10-5b7c-4a55-8c3e-1d2f3a4b5c02",
-    "fleet-south": "91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03",
-}
 
 
 @click.command(cls=Verb, short_help="see the whole story in one command, on loopback")
 @guarded
 def command() -> None:
-    """Provision, push, validate, plan and reconcile the example fleet to its end; meddle twice; show the ledger."""
+    """Provision, push, validate, plan and reconcile the example fleet to its end; meddle with it; show the ledger."""
     try:
         from simulator.server import SimulatorServer
     except ModuleNotFoundError as missing:
@@ -66,16 +60,8 @@ def only_loopback(url: str) -> None:
     }
 
 
-class Demo:
+class Demo(Stage):
     """The story, step by step."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        import boto3
-
-        self._url = url
-        self._folder = folder
-        session = boto3.Session(region_name="eu-west-1")
-        self._clients = {name: session.client(name) for name in ("s3", "iam", "iotwireless")}
 
     def run(self) -> None:
         """Tell it."""
@@ -94,6 +80,7 @@ class Demo:
         self.fleet({})
         self.pass_time(360)
         self._otactl("reconcile", "rollouts", expect=(0,))
+        self._meddle_gateways()
         self._meddle_started()
         self._otactl("reconcile", "rollouts", expect=(0,))
         self._otactl("drift", expect=(2,))
@@ -105,55 +92,17 @@ class Demo:
         self._to_the_end()
         self._ledger()
 
-    def provision(self) -> None:
-        """Bucket, role, example manifests, fleet."""
-        self._tell("provision an image bucket and a FirmwareUpdateRole (in real life: `pulumi up`)")
-        source = resources.files("rollouts")
-        with resources.as_file(source) as path:
-            shutil.copytree(path, self._folder / "rollouts", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
-        outputs = json.loads((self._folder / "rollouts/environments/prod-eu.outputs.json").read_text())
-        bucket, role = outputs["imageBucket"], outputs["firmwareUpdateRoleArn"]
-        s3, iam = self._clients["s3"], self._clients["iam"]
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        trust = _policy({"Principal": {"Service": "iotwireless.amazonaws.com"}, "Action": "sts:AssumeRole"})
-        read = {"Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": f"arn:aws:s3:::{bucket}/*"}
-        name = role.rsplit("/", 1)[-1]
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
-        iam.put_role_policy(RoleName=name, PolicyName="read-images", PolicyDocument=_policy(read))
-        click.echo(f"  bucket {bucket}, role {role}")
-        self.fleet({"notReady": ["70b3d57ed0000003"]})
-
-    def fleet(self, canary: Mapping[str, object]) -> None:
-        """Twelve soil probes in three groups, three leak sensors; one probe is deaf, one sensor short of memory."""
-        probes = [{"devEui": f"70b3d57ed00000{n:02x}", "rfRegion": "EU868", "loss": 0.02} for n in range(1, 23)]
-        probes[15]["loss"] = 0.6
-        sensors: list[dict[str, object]] = [
-            {"id": f"d1a5f0c0-0000-4000-8000-00000000000{n}", "devEui": f"a81758fffe00000{n}", "rfRegion": "EU868"}
-            for n in (1, 2, 3)
-        ]
-        sensors[2]["behaviour"] = "notEnoughMemory"
-        names = [str(p["devEui"]) for p in probes]
-        parts = {"canary": names[:3], "fleet-north": names[3:13], "fleet-south": names[13:]}
-        groups: list[dict[str, object]] = [
-            {"name": n, "id": _GROUPS[n], "rfRegion": "EU868", "devices": parts[n]} for n in parts
-        ]
-        groups[0].update(canary)
-        self._post("fleet", {"devices": [*probes, *sensors], "groups": groups})
-
-    def push(self) -> None:
-        """The example images, where the manifests say."""
-        self._tell("push the images, content-addressed")
-        place = "rollouts/environments/prod-eu.yaml"
-        for product, version in (("soil-probe", "2.4.1"), ("leak-sensor", "1.3.0")):
-            file = f"rollouts/images/{product}-{version}.bin"
-            words = ("--environment", place, "--product", product, "--version", version)
-            self._otactl("image", "push", file, *words)
-
     def _meddle_open(self) -> None:
         self._tell("somebody edits the canary's task by hand: redundancy 20 -> 3 percent. It is open: correctable")
         task = self._task("soil-probe-2-4-1-canary")
-        self._clients["iotwireless"].update_fuota_task(Id=task, RedundancyPercent=3)
+        self.clients["iotwireless"].update_fuota_task(Id=task, RedundancyPercent=3)
+
+    def _meddle_gateways(self) -> None:
+        self._tell("somebody lets the gateways' job run at full speed: it runs, and its pace can still be set back")
+        self.pass_time(130)
+        jobs = self.clients["iot"].list_jobs(status="IN_PROGRESS")["jobs"]
+        pace = {"maximumPerMinute": 1000}
+        self.clients["iot"].update_job(jobId=jobs[0]["jobId"], jobExecutionsRolloutConfig=pace)
 
     def _meddle_started(self) -> None:
         self._tell("somebody turns the bucket's versioning off after the start: recorded, not correctable by otactl")
@@ -161,7 +110,7 @@ class Demo:
 
     def _versioning(self, status: str) -> None:
         outputs = json.loads((self._folder / "rollouts/environments/prod-eu.outputs.json").read_text())
-        self._clients["s3"].put_bucket_versioning(
+        self.clients["s3"].put_bucket_versioning(
             Bucket=outputs["imageBucket"], VersioningConfiguration={"Status": status}
         )
 
@@ -181,7 +130,8 @@ class Demo:
         self._otactl("status", "soil-probe-2-4-1")
         self._otactl("status", "--device", "70b3d57ed0000010")
         self._otactl("status", "leak-sensor-1-3-0")
-        self._tell("the drift ledger: one correction, one that only its owner could undo")
+        self._otactl("status", "gateway-3-2-0")
+        self._tell("the drift ledger: corrections, what only its owner could undo, a gateway that went back")
         self._otactl("drift", expect=(0, 2))
         self._tell("the exact calls that changed something, as the service saw them")
         for line in self._writes():
@@ -189,61 +139,19 @@ class Demo:
         self._tell("once more: nothing is left to do")
         self._otactl("reconcile", "rollouts", "-o", "json")
 
-    def requests(self) -> list[dict[str, object]]:
-        """Every call the simulator saw."""
-        return self._get("requests")["requests"]
-
     def _writes(self) -> list[str]:
         logged = self.requests()
-        writes = [r for r in logged if r["service"] == "iotwireless" and r["status"] in (201, 204)]
+        driven = [r for r in logged if r["service"] in ("iotwireless", "iot") and r["errorCode"] is None]
+        writes = [r for r in driven if (r["service"], r["operation"]) in WRITES]
         return [f"{str(r['at'])[:19]}Z {r['operation']} {_short(r['parameters'])}" for r in writes]
 
     def _task(self, prefix: str) -> str:
-        listed = self._clients["iotwireless"].list_fuota_tasks()["FuotaTaskList"]
+        listed = self.clients["iotwireless"].list_fuota_tasks()["FuotaTaskList"]
         return str(next(t["Id"] for t in listed if prefix in t["Name"]))
-
-    def pass_time(self, seconds: float) -> None:
-        """Let the simulator's clock run ahead."""
-        self._post("clock", {"advanceSeconds": seconds})
-
-    def _tell(self, text: str) -> None:
-        click.echo(f"\n# {text}")
-
-    def _otactl(self, *words: str, expect: tuple[int, ...] = (0,)) -> None:
-        code, text = self._run(*words)
-        click.echo(f"$ otactl {' '.join(words)}")
-        click.echo("\n".join(f"  {line}" for line in text.rstrip().splitlines()))
-        if code not in expect:
-            raise UsageError(f"otactl {' '.join(words)} ended with {code}; this is a defect of otactl")
-
-    def _run(self, *words: str) -> tuple[int, str]:
-        from click.testing import CliRunner
-
-        from controller.cli import cli
-
-        result = CliRunner().invoke(cli, list(words))
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.exit_code, result.output
-
-    def _post(self, name: str, document: Mapping[str, object]) -> None:
-        body = json.dumps(document).encode()
-        request = urllib.request.Request(f"{self._url}/_simulator/{name}", data=body, method="POST")  # noqa: S310 - loopback
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - the simulator's own loopback address
-            answer.read()
-
-    def _get(self, name: str) -> dict[str, list[dict[str, object]]]:
-        with urllib.request.urlopen(f"{self._url}/_simulator/{name}") as answer:  # noqa: S310 - loopback
-            found: dict[str, list[dict[str, object]]] = json.load(answer)
-        return found
-
-
-def _policy(statement: Mapping[str, object]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
 
 
 def _short(parameters: object) -> str:
     given = dict(parameters) if isinstance(parameters, dict) else {}
-    tags = given.pop("Tags", None)
+    tags = given.pop("Tags", None) or given.pop("tags", None)
     text = json.dumps(given)
     return f"{text[:-1]}, + {len(tags)} tags}}" if isinstance(tags, list) else text

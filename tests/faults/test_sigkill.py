@@ -21,12 +21,15 @@ from simulator.server import SimulatorServer
 
 ROOT = Path(__file__).parents[2]
 TASKS = 3  # the example fleet: two waves of soil probes, one of leak sensors
+UPDATES = 2  # two waves of gateways
 WRITES = (
     "CreateFuotaTask",
     "AssociateMulticastGroupWithFuotaTask",
     "AssociateWirelessDeviceWithFuotaTask",
     "StartFuotaTask",
     "DeleteFuotaTask",
+    "CreateOTAUpdate",
+    "DeleteOTAUpdate",
 )
 ON_THE_WIRE = 3  # seconds the service takes to act, so that the process dies first
 
@@ -72,6 +75,11 @@ def reconcile() -> dict[str, object]:
     return dict(json.loads(ran.stdout))
 
 
+def named(server: SimulatorServer, operation: str) -> list[dict[str, dict[str, object]]]:
+    """The calls of an operation that were read."""
+    return [r for r in server.world.requests if r["operation"] == operation and r["parameters"]]
+
+
 def phases(report: dict[str, object]) -> set[str]:
     listed = report["rollouts"]
     assert isinstance(listed, list)
@@ -83,10 +91,10 @@ def test_killed_while_a_call_is_on_the_wire_the_next_run_ends_the_rollouts_with_
     stage: tuple[SimulatorServer, Demo], operation: str
 ) -> None:
     server, demo = stage
-    if operation == "DeleteFuotaTask":
+    if operation.startswith("Delete"):
         reconcile()
         demo.pass_time(3600)
-    rule = {"service": "iotwireless", "operation": operation, "nth": 1, "effect": "delay", "seconds": ON_THE_WIRE}
+    rule = {"service": "*", "operation": operation, "nth": 1, "effect": "delay", "seconds": ON_THE_WIRE}
     server.world.faults.replace([rule])
     process = start()
     until_sent(operation, process)
@@ -100,12 +108,13 @@ def test_killed_while_a_call_is_on_the_wire_the_next_run_ends_the_rollouts_with_
             break
         demo.pass_time(3600)
     assert phases(reconcile()) == {"Succeeded"}
-    tasks = {str(r["parameters"]["ClientRequestToken"]) for r in server.world.requests if r["operation"] == WRITES[0]}
+    tasks = {str(r["parameters"]["ClientRequestToken"]) for r in named(server, WRITES[0])}
     assert len(tasks) == TASKS
+    assert len({str(r["parameters"]["otaUpdateId"]) for r in named(server, "CreateOTAUpdate")}) == UPDATES
     with SqlJournal(Path(".otactl/journal.db")) as journal:
         records = [s.record for s in journal.load_all("prod-eu").values() if s.record.attempts]
-    assert sorted(len(r.attempts) for r in records) == [1, 2]
-    assert all(r.intents == () and r.drift == () for r in records)
+    assert sorted(len(r.attempts) for r in records) == [1, 2, 2]
+    assert all(r.intents == () and not any(e.open for e in r.drift) for r in records)
 
 
 def test_of_two_processes_at_once_one_works_and_the_other_names_it_and_exits_0(

@@ -266,6 +266,31 @@ def test_success_is_the_version_a_device_reports(gateways: OtaGround, proof: Ver
     assert any("failedButUpdated" in m for m in told)
 
 
+def test_while_versions_are_waited_for_nothing_is_set_back_on_a_job_that_has_ended(gateways: OtaGround) -> None:
+    gateways.behave(gw_3="neverReports")
+    declared = one_wave(confirm=by(PROOFS[0], within="12h"))
+    gateways.cron(declared, rounds=3, minutes=60)
+    slower = replace(declared, backend=block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 7}))
+
+    report = gateways.run(slower)
+
+    assert (report.rollouts[0].actions, report.rollouts[0].error) == ((), "")
+    assert gateways.open_drift()["awsJobExecutionsRolloutConfig"].cause.value == "declared late"
+
+
+def test_new_content_does_not_wait_for_versions_of_the_old(gateways: OtaGround) -> None:
+    gateways.behave(gw_3="neverReports")
+    declared = one_wave(confirm=by(PROOFS[0], within="12h"))
+    gateways.cron(declared, rounds=3)
+    gateways.behave()
+    newer = replace(declared, firmware=pushed(gateways, "2.5.0", b"newer" * 500))
+
+    gateways.cron(newer, rounds=3)
+
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert gateways.remembered().version == "2.5.0"
+
+
 def test_9_a_device_that_went_back_is_told_with_the_version_it_runs(gateways: OtaGround) -> None:
     gateways.behave(gw_2="rollsBack")
     declared = one_wave(confirm=by(PROOFS[0]))
