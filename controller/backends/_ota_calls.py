@@ -50,7 +50,7 @@ def target_arn(key: str, environment: Environment) -> str:
 
 def target_key(arn: str) -> str:
     """The target key of an ARN."""
-    noun, _, name = arn.rpartition(":")[2].partition("/")
+    noun, _, name = arn.split(":", 5)[-1].partition("/")  # a thing's name may hold colons itself
     return f"thingGroup:{name}" if noun == "thinggroup" else f"device:{name}"
 
 
