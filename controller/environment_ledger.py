@@ -35,16 +35,18 @@ def environment_record(
     environment: Environment,
     surveys: Mapping[str, tuple[Survey, Capabilities]],
     stored: dict[str, Stored],
-    declared: frozenset[str],
+    declared: Mapping[str, tuple[str, ...]],
     covers: Callable[[str], bool],
     now: datetime,
 ) -> tuple[Commit, ...]:
     """What to commit about the environment as a whole; nothing when nothing changed.
 
-    `surveys` are by backend; `declared` are the rollouts read in this run; `covers` tells whether a manifest path lies
-    in what was read.
+    `surveys` are by backend; `declared` are the rollouts read in this run, each with its waves; `covers` tells whether
+    a manifest path lies in what was read.
     """
     commits: list[Commit] = []
+    stems = {f"{name}-{wave}" for name, waves in declared.items() for wave in waves}
+    stems |= {f"{name}-{w.name}" for name, s in stored.items() if name in declared for w in s.record.waves}
     known = {a.vendor_id for s in stored.values() for a in s.record.attempts if a.vendor_id}
     pending = {f"{environment.owner}-{i.unit_id}" for s in stored.values() for i in s.record.intents}
     for name, held in stored.items():
@@ -56,7 +58,7 @@ def environment_record(
         for survey, capabilities in surveys.values()
         for item in survey.listed
         if item.vendor_id not in known and item.name not in pending
-        if (finding := _stranger(item, environment, capabilities, declared)) is not None
+        if (finding := _stranger(item, environment, capabilities, stems)) is not None
     ]
     held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
     if set(held.record.surveyed) - set(surveys):
@@ -106,9 +108,7 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
     return [Commit(record=record, expected_revision=held.revision, events=events)] if record != held.record else []
 
 
-def _stranger(
-    item: Listed, environment: Environment, capabilities: Capabilities, declared: frozenset[str]
-) -> Finding | None:
+def _stranger(item: Listed, environment: Environment, capabilities: Capabilities, declared: set[str]) -> Finding | None:
     prefix = f"{environment.owner}-"
     if item.left:
         return Finding(
@@ -116,7 +116,7 @@ def _stranger(
             cause=Cause.ORPHAN, correctable=False,
         )  # fmt: skip
     if item.name.startswith(prefix):
-        if any(item.name.startswith(f"{prefix}{name}-") for name in declared):
+        if any(item.name.startswith(f"{prefix}{stem}-") for stem in declared):
             return None  # the rollout's own look reads its tags and adopts it, or leaves it alone
         return Finding(
             subject=item.name,

@@ -33,7 +33,8 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
             found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]
         if attempt.generation == at.rollout.generation:
             keys = at.rollout.targets_of(wave).keys
-            found += differences.target_findings(attempt.unit_id, known.members, keys)
+            frozen = known.members if known.begun(at.rollout.generation) else ()
+            found += differences.target_findings(attempt.unit_id, frozen, keys)
         waits = attempt.stage is Stage.OPEN or (
             attempt.stage is Stage.SCHEDULED and shape.capabilities.starts_explicitly
         )

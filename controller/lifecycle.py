@@ -31,8 +31,9 @@ from controller.model import (
 )
 
 SETTLE = timedelta(seconds=120)
+LOST_CREATE = timedelta(minutes=15)  # three times the window in which AWS takes a signed request
 MARK_ROLLOUT, MARK_WAVE, MARK_ATTEMPT = "otactl:rollout", "otactl:wave", "otactl:attempt"
-MARK_GENERATION, MARK_OWNER = "otactl:generation", "otactl:owner"
+MARK_GENERATION, MARK_OWNER, MARK_ENVIRONMENT = "otactl:generation", "otactl:owner", "otactl:environment"
 
 _D, _O, _S, _R = Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING
 _J, _C, _X, _L, _F = Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST, Stage.FAILED
@@ -98,11 +99,12 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
 def _unresolved(intent: Intent, seen: Observation, now: datetime) -> bool:
     """Whether what was meant may still come to be seen.
 
-    A create whose unit is not there stays open: it must be sent again, identical. A start or a rename does for SETTLE.
+    A create whose unit is not there stays open: it must be sent again, identical; one that starts only until a late
+    copy of it would be refused. A start or a rename stays for SETTLE.
     """
     unit = seen.unit(intent.unit_id)
     if intent.action in ("createUnit", "resendCreate"):
-        return unit is None
+        return unit is None and (intent.start_at is None or now - intent.at < LOST_CREATE)
     young = now - intent.at < SETTLE
     if intent.action == "startUnit":
         return young and unit is not None and unit.phase is UnitPhase.OPEN
@@ -138,7 +140,10 @@ def _advance_attempt(
     left = tuple(sorted({*attempt.left, *(unit.left if unit is not None else ())}))
     if not (seen.offline or seen.expected):
         left = tuple(n for n in left if n in seen.left)
-    moved = msgspec.structs.replace(attempt, stage=stage, left=left)
+    if stage is Stage.DECLARED and attempt.generation != rollout.generation and not any(_pending(i, now) for i in mine):
+        stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
+    canceled = attempt.canceled or any(i.action == "cancelUnit" for i in mine) or (unit is not None and unit.canceled)
+    moved = msgspec.structs.replace(attempt, stage=stage, left=left, canceled=canceled)
     if unit is not None:
         moved = _adopt(wave, moved, unit, intents, rollout, now)
     if stage is not attempt.stage:
@@ -156,6 +161,13 @@ def _advance_attempt(
     data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
     events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
     return msgspec.structs.replace(moved, stage=Stage.JUDGED, results=results, ended_at=now)
+
+
+def _pending(intent: Intent, now: datetime) -> bool:
+    """Whether a create may still be carried out."""
+    if intent.action not in ("createUnit", "resendCreate"):
+        return False
+    return intent.start_at is None or now - intent.at < LOST_CREATE
 
 
 def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
@@ -186,6 +198,8 @@ def _unrecorded(
         if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
             continue
         if marks.get(MARK_ROLLOUT) != rollout.name or marks.get(MARK_WAVE) != wave:
+            continue
+        if marks.get(MARK_ENVIRONMENT) != rollout.environment:
             continue
         number = marks.get(MARK_ATTEMPT, "")
         if not number.isdigit():

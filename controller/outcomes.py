@@ -79,7 +79,8 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
     if isinstance(action, CreateUnit):
         moved = _declare(moved, action.unit, seen)
         if action.start_at is not None:
-            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
+            members = action.unit.members
+            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=w.members or members))
     elif isinstance(action, StartUnit):
         moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
         moved = _attempt(
@@ -203,8 +204,10 @@ def _fold(
                 )
             case DeleteUnit():
                 return replace(attempt, stage=Stage.CLEANED if action.why == "cleanup" else Stage.SUPERSEDED)
-            case MarkUnit() | CancelUnit():
+            case MarkUnit():
                 return replace(attempt, touched_at=now)
+            case CancelUnit():
+                return replace(attempt, touched_at=now, canceled=True)
 
     return _attempt(record, mine, change) if whole or isinstance(action, AddMembers | RemoveMembers) else record
 

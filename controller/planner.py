@@ -3,7 +3,8 @@
 1. One rung per plan: only what the present observation supports. The loop looks again before the next.
 2. Holds come first and are named; a plan with a stalling hold has no action.
 3. Nothing is sent twice on a guess: a recorded create without an outcome is sent again identical where the service
-   deduplicates it, and blocks everything else until it is settled.
+   deduplicates it, and blocks everything else until it is settled. Where making starts, it is sent again only while it
+   is still what is declared and may start; else it is waited for until a late copy of it would be refused.
 4. A start needs every check to pass and no drift of the unit left. Where making a unit starts it, that holds for the
    making.
 5. What the service could not make is made again when what it stood on has changed, or when a person has accepted it.
@@ -73,7 +74,7 @@ def _resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
         for wave in at.rollout.strategy.waves:
             known = at.record.wave(wave.name)
             for attempt in known.attempts if known is not None else ():
-                if attempt.unit_id == intent.unit_id:
+                if attempt.unit_id == intent.unit_id and (intent.start_at is None or _still_right(at, wave, attempt)):
                     unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
                     why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
                     named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
@@ -82,9 +83,28 @@ def _resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
     return tuple(actions)
 
 
+def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
+    """Whether a create that starts is still what is declared, and may start now."""
+    if attempt.generation != at.rollout.generation:
+        return False
+    known = at.record.wave(wave.name)
+    unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+    same = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
+    return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
+
+
+def _lost_create(at: Situation, known: WaveRecord | None) -> Attempt | None:
+    """An attempt whose create may still have been carried out, and is not to be seen."""
+    pending = {i.unit_id for i in at.record.intents if i.action in ("createUnit", "resendCreate")}
+    attempts = known.attempts if known is not None else ()
+    return next((a for a in attempts if a.stage is Stage.DECLARED and a.unit_id in pending), None)
+
+
 def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ...]) -> Plan:
     known = at.record.wave(wave.name)
     attempt = known.current if known is not None else None
+    if (lost := _lost_create(at, known)) is not None:
+        return at.plan(holds=settling(lost), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt is None or known is None or (attempt.generation != at.rollout.generation and not attempt.live):
         number = strategy.next_number(at.rollout, at.environment, wave, known)
         return _create(at, shape, wave, number, found, f"wave {wave.name} is next")
@@ -100,16 +120,25 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt.stage is Stage.DECLARED:
         return _create(at, shape, wave, attempt.number, found, f"wave {wave.name} is next")
+    if attempt.live:
+        return _live(at, shape, wave, known, attempt, found)
+    return _over(at, shape, wave, known, attempt, found)
+
+
+def _over(
+    at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]
+) -> Plan:
+    """What follows an attempt that is not with the service any more, or has nothing left to do there."""
+    number = strategy.next_number(at.rollout, at.environment, wave, known)
     if attempt.stage is Stage.LOST:
         return _lost(at, shape, wave, known, attempt, found)
     if attempt.stage is Stage.FAILED:
         return _failed(at, shape, wave, known, attempt, found)
     if attempt.stage is Stage.SUPERSEDED:
-        number = strategy.next_number(at.rollout, at.environment, wave, known)
         return _create(at, shape, wave, number, found, "the attempt before was replaced")
-    if attempt.stage in (Stage.JUDGED, Stage.CLEANED):
-        return at.plan(holds=(_gate_hold(at, wave, known, attempt),), findings=found, wave=wave.name)
-    return _live(at, shape, wave, known, attempt, found)
+    if attempt.canceled:
+        return _create(at, shape, wave, number, found, "the attempt before was stopped for other content")
+    return at.plan(holds=(_gate_hold(at, wave, known, attempt),), findings=found, wave=wave.name)
 
 
 def _live(
@@ -135,6 +164,9 @@ def _live(
         text = f"devices with a result this version does not know: {names}; update otactl"
         hold = Hold(reason="device_result_is_unknown", message=text, stalled=True)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    if attempt.canceled:
+        holds = superseding.on_air_hold(attempt, unit)
+        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
     accepted = frozenset(f.field for f in found if ledger.acknowledged(f, at.rollout.drift, at.now))
     mending = marks(declared, shape, unit, accepted) if unit.readable and at.rollout.drift.mode == "correct" else ()
@@ -176,6 +208,7 @@ def _failed(
     pairs = ((now.image, attempt.stood_on.image), (now.role, attempt.stood_on.role))
     changed = any(new and old and new != old for new, old in pairs)
     changed = changed or attempt.annotations not in ("", declared.annotations)
+    changed = changed or (bool(unit.members) and set(unit.members) != set(declared.members))
     if changed or _accepted(at, attempt, found):
         why = "what it could not be made with has changed" if changed else "spec.drift.ignore accepts that it failed"
         return at.plan(superseding.delete(attempt, at.rollout, "replace", why), findings=found, wave=wave.name)
@@ -207,18 +240,31 @@ def _lost(
     return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
 
 
+def _under_way(at: Situation, wave: Wave) -> tuple[Hold, ...]:
+    """Waves run one after another, in whatever order the manifest has them now."""
+    for other in at.record.waves:
+        for attempt in other.attempts:
+            at_it = attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
+            if other.name != wave.name and at_it and attempt.generation == at.rollout.generation:
+                text = f"wave {other.name} has not ended ({attempt.unit_id}); waves run one after another"
+                return (Hold(reason="another_wave_is_under_way", message=text),)
+    return ()
+
+
 def _create(at: Situation, shape: Shape, wave: Wave, number: int, found: tuple[Finding, ...], reason: str) -> Plan:
     known = at.record.wave(wave.name)
     unit = strategy.declare(at.rollout, at.environment, wave, number, known)
     starts = not shape.capabilities.starts_explicitly
+    if holds := _under_way(at, wave):
+        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if starts:
         baseline = known.baseline if known is not None and known.begun(unit.generation) else Baseline()
         sources = differences.source_findings(
             unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
         )
         found = (*found, *sources)
-        holds = readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy)
-        holds = (*holds, *open_drift(at, unit.unit_id, found))
+        holds = readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
+        holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, found))
     else:
         holds = readiness.may_create(unit, at.seen, at.environment.region)
     if holds:

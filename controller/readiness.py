@@ -30,9 +30,18 @@ def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[H
 
 
 def may_start(
-    unit: UnitDeclaration, inside: Collection[str], seen: Observation, region: str, busy: Mapping[str, str]
+    unit: UnitDeclaration,
+    inside: Collection[str],
+    seen: Observation,
+    region: str,
+    busy: Mapping[str, str],
+    *,
+    every: bool = False,
 ) -> tuple[Hold, ...]:
-    """Everything that forbids a start: image, role, and each target inside; `busy` are targets others hold."""
+    """Everything that forbids a start: image, role, and each target inside; `busy` are targets others hold.
+
+    `every` asks for facts of every target, single devices too.
+    """
     holds = list(may_create(unit, seen, region))
     facts = {t.key: t for t in seen.targets}
     rf_region = unit.backend.radio_region
@@ -40,7 +49,7 @@ def may_start(
         target = facts.get(key)
         if target is not None:
             holds += _target_holds(target, rf_region)
-        elif "group:" in key.lower() and key in inside and not (seen.offline or seen.expected):
+        elif (every or key.startswith("group:")) and key in inside and not (seen.offline or seen.expected):
             holds.append(_unlooked(_name(key)))
     holds += [busy_hold(key, busy[key]) for key in unit.members if key in busy]
     return tuple(holds)

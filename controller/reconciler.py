@@ -260,7 +260,7 @@ class Reconciler:
             for kind, survey in surveys.items()
             if survey.account == self._environment.account
         }
-        names = frozenset(r.name for r in self._rollouts)
+        names = {r.name: tuple(w.name for w in r.strategy.waves) for r in self._rollouts}
         commits = environment_record(self._environment, right, stored, names, self._covers, self._now())
         if commits:
             self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())

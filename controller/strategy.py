@@ -28,6 +28,14 @@ def next_number(rollout: Rollout, environment: Environment, wave: Wave, known: W
     return next(n for n in itertools.count(1) if unit_id(*names, n) not in used)
 
 
+def _members(rollout: Rollout, wave: Wave, known: WaveRecord | None) -> tuple[str, ...]:
+    """Rule 2. Frozen is what this content was begun with; other content, or a making that failed, freezes nothing."""
+    if known is not None and known.members and known.begun(rollout.generation):
+        took = {f"device:{device}" for device in known.took(rollout.generation)}
+        return tuple(k for k in known.members if k not in took) or known.members
+    return rollout.targets_of(wave).keys
+
+
 def declare(
     rollout: Rollout, environment: Environment, wave: Wave, attempt: int, known: WaveRecord | None
 ) -> UnitDeclaration:
@@ -43,5 +51,5 @@ def declare(
         generation=generation,
         firmware=rollout.firmware,
         backend=rollout.backend,
-        members=(known.members if known is not None else ()) or rollout.targets_of(wave).keys,
+        members=_members(rollout, wave, known),
     )

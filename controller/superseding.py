@@ -13,7 +13,7 @@ from typing import Literal
 
 from controller import differences, lifecycle, readiness, strategy, verdicts
 from controller.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
-from controller.model import Attempt, Cause, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
+from controller.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
 from controller.situation import Shape, Situation
 
 
@@ -116,7 +116,7 @@ def undeclared_findings(at: Situation, end_command: str) -> tuple[Finding, ...]:
 
 
 def wave_holds(at: Situation, end_command: str) -> tuple[Hold, ...]:
-    """Rule 4, and its other half: devices that took this content under another wave's name are not sent it again."""
+    """Rule 4, and its other half."""
     holds = [
         Hold(
             reason="wave_left_the_manifest",
@@ -127,20 +127,58 @@ def wave_holds(at: Situation, end_command: str) -> tuple[Hold, ...]:
         for wave, attempt in undeclared(at)
         if lifecycle.find_unit(attempt, at.seen) is not None
     ]
+    return (*holds, *_sent_elsewhere(at))
+
+
+def _sent_elsewhere(at: Situation) -> list[Hold]:
+    """The other half of rule 4: devices that took this content in one wave are not sent it again in another."""
+    holds = []
     names = {w.name for w in at.rollout.strategy.waves}
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
-        if known is not None and known.attempts:
+        if known is not None and known.begun(at.rollout.generation):
             continue
         targets = set(at.rollout.targets_of(wave).keys)
         for old in at.record.waves:
-            sent = [a for a in old.attempts if a.generation == at.rollout.generation and a.start_at is not None]
-            if old.name not in names and sent and targets & set(old.members or sent[-1].members):
+            sent = [a for a in old.attempts if a.generation == at.rollout.generation and _was_sent(a)]
+            taken = set(old.members or sent[-1].members) if sent and old.name != wave.name else set()
+            if shared := sorted(targets & taken):
+                mend = "leave it there" if old.name in names else f"call the wave {old.name} again"
                 text = (
-                    f"wave {wave.name} has targets that wave {old.name} was sent this content to; "
-                    f"call it {old.name} again, or declare new content"
+                    f"wave {wave.name} has targets that wave {old.name} was sent this content to "
+                    f"({shared[0]}{', …' if len(shared) > 1 else ''}); {mend}, or declare new content"
                 )
                 holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
+    return holds
+
+
+def _was_sent(attempt: Attempt) -> bool:
+    """Whether an attempt reached devices, as far as anybody knows."""
+    return attempt.start_at is not None and not (attempt.failure and not attempt.results)
+
+
+def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
+    """Devices inside the groups of a wave that took this content in another one: the service would send it again."""
+    took = {
+        result.device: old.name
+        for old in at.record.waves
+        if old.name != wave.name
+        for attempt in old.attempts
+        if attempt.generation == at.rollout.generation
+        for result in attempt.results
+        if result.outcome is Outcome.SUCCEEDED
+    }
+    holds = []
+    for facts in at.seen.targets:
+        shared = sorted(set(facts.members) & set(took))
+        if shared:
+            kind, _, name = facts.key.partition(":")
+            text = (
+                f"{kind} {name} of wave {wave.name} holds {shared[0]}, which took this content in wave "
+                f"{took[shared[0]]}{f', and {len(shared) - 1} more' if len(shared) > 1 else ''}; "
+                "take it out of the group, or name the things of the wave"
+            )
+            holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return tuple(holds)
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from controller.model import Record, Rollout, Stage, Unit, UnitPhase
+from controller.model import Record, Rollout, Stage, Unit, UnitPhase, Value
 from controller.ports import Capabilities
 from controller.verdicts import judged, passed
 
 
-def upcoming(
-    rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities
-) -> tuple[tuple[str, ...], Unit | None] | None:
-    """The targets of the wave that does not run yet, and its unit if there is one; None when nothing is to start."""
+class Upcoming(Value, frozen=True, kw_only=True):
+    """The targets of the wave that does not run yet, and its unit if there is one.
+
+    `waits` tells that other content has to end first, so that nothing is made in this pass.
+    """
+
+    keys: tuple[str, ...]
+    unit: Unit | None
+    waits: bool = False
+
+
+def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities) -> Upcoming | None:
+    """What is about to start; None when nothing is."""
     for wave in rollout.strategy.waves:
         record = judged(known, rollout).wave(wave.name)  # a gate declared anew may turn an old verdict
         attempt = record.current if record is not None else None
@@ -24,8 +33,8 @@ def upcoming(
         unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
         before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
         if unit is None or unit.phase in before:
-            return keys, unit
+            return Upcoming(keys=keys, unit=unit)
         # Other content makes room: when it has ended, or when it can be told to begin no more devices.
         ending = unit.phase is UnitPhase.ENDED or can.cancels_waiting
-        return (keys, None) if ending and not here else None
+        return Upcoming(keys=keys, unit=None, waits=unit.phase is not UnitPhase.ENDED) if ending and not here else None
     return None

@@ -13,9 +13,11 @@ import msgspec
 from controller.model import (
     Attempt,
     Cause,
+    DeviceResult,
     Event,
     Outcome,
     Phase,
+    Reason,
     Record,
     Rollout,
     Stage,
@@ -36,9 +38,12 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
         return wave
     if attempt.generation != rollout.generation:
         return wave
-    counts = tally(attempt.results)
+    results = results_of(wave, rollout.generation)
+    if attempt.canceled and any(r.outcome is not Outcome.SUCCEEDED for r in results):
+        return wave  # stopped for other content: what is missing is made up for, not held against it
+    counts = tally(results)
     needed = rollout.gate_of(declared).min_success_percent
-    total = len(attempt.results)
+    total = len(results)
     passed = total > 0 and 100.0 * counts[Outcome.SUCCEEDED] >= needed * total
     passed = passed and not tainted(attempt, record, rollout, now)
     verdict = Verdict(
@@ -55,6 +60,23 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
     text = f"wave {wave.name} {word}: {verdict.percent:.1f} % of {total} devices, {needed:g} % needed"
     events.append(Event(at=now, kind="verdict", subject=wave.name, message=text))
     return msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
+
+
+def results_of(wave: WaveRecord, generation: str) -> tuple[DeviceResult, ...]:
+    """The newest result of each device of the wave's attempts at a content.
+
+    One that took it in an attempt we stopped, and refuses it the second time, still has it.
+    """
+    found: dict[str, DeviceResult] = {}
+    for attempt in wave.attempts:
+        if attempt.generation != generation or not (attempt.canceled or attempt is wave.current):
+            continue
+        for result in attempt.results:
+            before = found.get(result.device)
+            has_it = before is not None and before.outcome is Outcome.SUCCEEDED
+            if not (has_it and result.reason is Reason.REJECTED):
+                found[result.device] = result
+    return tuple(found.values())
 
 
 def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -22,6 +21,7 @@ from controller import __version__
 from controller.backends._calls import PASSED, READS, WRITES, permission_for
 from controller.backends._errors_aws import NotFoundError, is_lost, is_throttle, translate
 from controller.backends._pace import Pacers
+from controller.backends._stats import Stats
 from controller.errors import StalledError, TransientError
 from controller.model import Environment
 
@@ -40,16 +40,6 @@ DEFAULT_RATES = {"iotwireless": 10.0, "iot": 10.0}
 OTHER_RATE = 20.0
 CLOCKS = ("iotwireless", "iot")  # the services whose time counts
 CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
-
-
-@dataclass
-class Stats:
-    """What a run cost: every attempt is a call; `writes` are those that change something."""
-
-    calls: int = 0
-    writes: int = 0
-    throttled: int = 0
-    by_operation: dict[str, int] = field(default_factory=dict)
 
 
 class AwsTransport:

@@ -23,7 +23,10 @@ from botocore.exceptions import (
     ConnectionError as WireError,
 )
 
+from controller.backends._missing import NotFoundError
 from controller.errors import ConflictError, OtactlError, StalledError, TransientError
+
+__all__ = ["NotFoundError", "is_lost", "is_throttle", "translate"]
 
 _THROTTLES = frozenset(
     (
@@ -62,10 +65,6 @@ _GONE = frozenset(
     )
 )
 _CONFLICTS = frozenset(("ConflictException", "PreconditionFailed", "ConditionalRequestConflict", "409", "412"))
-
-
-class NotFoundError(OtactlError):
-    """The service does not have what was asked for; a sibling turns it into ABSENT."""
 
 
 def is_throttle(error: Exception) -> bool:

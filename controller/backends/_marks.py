@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from controller.actions import UnitDeclaration
-from controller.lifecycle import MARK_ATTEMPT, MARK_GENERATION, MARK_OWNER, MARK_ROLLOUT, MARK_WAVE
-from controller.model import Unit
+from controller.lifecycle import (
+    MARK_ATTEMPT,
+    MARK_ENVIRONMENT,
+    MARK_GENERATION,
+    MARK_OWNER,
+    MARK_ROLLOUT,
+    MARK_WAVE,
+)
+from controller.model import Environment, Unit
 
 
 def marks_of(unit: UnitDeclaration) -> dict[str, str]:
     """What names a unit as ours, and which one it is."""
     return {
         MARK_OWNER: unit.owner,
-        "otactl:environment": unit.environment,
+        MARK_ENVIRONMENT: unit.environment,
         MARK_ROLLOUT: unit.rollout,
         MARK_WAVE: unit.wave,
         MARK_ATTEMPT: str(unit.attempt),
@@ -20,6 +27,7 @@ def marks_of(unit: UnitDeclaration) -> dict[str, str]:
     }
 
 
-def unit_is_ours(unit: Unit, rollout: str, owner: str) -> bool:
-    """A unit is ours by its marks, never by its name alone."""
-    return (unit.marks.get(MARK_OWNER), unit.marks.get(MARK_ROLLOUT)) == (owner, rollout)
+def unit_is_ours(unit: Unit, rollout: str, environment: Environment) -> bool:
+    """A unit is ours by its marks, never by its name alone: two environments of an owner may share an account."""
+    shown = tuple(unit.marks.get(mark) for mark in (MARK_OWNER, MARK_ENVIRONMENT, MARK_ROLLOUT))
+    return shown == (environment.owner, environment.name, rollout)

@@ -169,15 +169,29 @@ class JobReader:
         busy = self.other_updates(name, "") if look_for_jobs else ()
         return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]))
 
-    def group(self, key: str, name: str) -> TargetFacts:
-        """A thing group before a start: whether it is there, and whether anything is in it."""
+    def group(self, key: str, name: str, most: int) -> TargetFacts:
+        """A thing group before a start: whether it is there, what is in it, and what up to `most` of it have to do."""
         try:
             self.get("DescribeThingGroup", {"thingGroupName": name})
-            answer = self.get("ListThingsInThingGroup", {"thingGroupName": name, "recursive": True, "maxResults": 1})
+            asked: JsonObject = {"thingGroupName": name, "recursive": True}
+            things = tuple(self._names("ListThingsInThingGroup", asked))
         except NotFoundError:
             return TargetFacts(key=key, exists=False)
-        there = len(cast("list[object]", answer.get("things") or []))
-        return TargetFacts(key=key, exists=True, vendor_id=name, requested=there, ready=there)
+        busy = [(t, o) for t in things for o in self.other_updates(t, "")[:1]] if len(things) <= most else []
+        return TargetFacts(
+            key=key, exists=True, vendor_id=name, requested=len(things), ready=len(things), members=things,
+            busy=", ".join(f"{other} on {thing}" for thing, other in busy[:3]),
+        )  # fmt: skip
+
+    def _names(self, operation: str, parameters: JsonObject) -> Iterator[str]:
+        token: object = None
+        while True:
+            asked: JsonObject = {**parameters, "maxResults": PAGE, **({"nextToken": token} if token else {})}
+            answer = self.get(operation, asked)
+            yield from (str(name) for name in cast("list[object]", answer.get("things") or []))
+            token = answer.get("nextToken")
+            if not token:
+                return
 
 
 def counts(job: JsonObject) -> dict[str, int]:

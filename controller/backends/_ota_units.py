@@ -96,6 +96,7 @@ class UnitReader:
             shown,
             phase=phase,
             members=keys_of(job.get("targets")),
+            canceled=canceled and str(job.get("reasonCode") or "") == CANCEL_CODE,
             stopping=canceled or phase is UnitPhase.ENDED,  # what waits for versions only begins nobody either
             fields=observed(record, job, spec.document) if record is not None else {},
             readable=record is not None,

@@ -25,7 +25,7 @@ from controller.backends._ota_words import JOB_PREFIX, job_phase
 from controller.backends._versions import VersionReader
 from controller.backends.ota_shape import OtaShape
 from controller.errors import ConflictError, StalledError, TransientError
-from controller.lifecycle import MARK_OWNER
+from controller.lifecycle import MARK_ENVIRONMENT, MARK_OWNER
 from controller.model import (
     Attempt,
     Environment,
@@ -46,9 +46,8 @@ from controller.upcoming import upcoming
 LAG = 60.0
 ROLE_SERVICE = "iot.amazonaws.com"
 OURS = re.compile(r"[a-z][-a-z0-9]*-\d{1,2}-[0-9a-f]{8}")
-JOBS_LOOKED_FOR = 100  # things whose other jobs are read before a start
+JOBS_LOOKED_FOR = 100  # things of a wave, or of a group, whose other jobs are read before a start; of more, none
 DOCUMENTS = 50  # updates whose documents are read to tell streams of none
-_BUSY = (UnitPhase.SCHEDULED, UnitPhase.RUNNING)  # while one of the rollout's units is at it, no other is made
 _IN_THE_END = ("CancelJob", "UpdateJob")
 
 
@@ -87,7 +86,7 @@ class OtaBackend(OtaShape):
         left = tuple(sorted(n for n in named if self._concerns.is_there(n)))
         if not isinstance(spec, OtaUpdateSpec) or starting is None:
             return Observation(units=units, left=left)
-        keys, unit = starting
+        making = starting.unit is None and not starting.waits
         image = self._facts.image(rollout.firmware.image)
         needs = role_needs(spec, self._environment, rollout.firmware.image, image)
         return Observation(
@@ -95,7 +94,7 @@ class OtaBackend(OtaShape):
             left=left,
             image=image,
             role=self._facts.role(spec.role, ROLE_SERVICE, rollout.firmware.image, needs),
-            targets=self._targets(keys) if unit is None and not any(u.phase in _BUSY for u in units) else (),
+            targets=self._targets(starting.keys) if making else (),
         )
 
     def send(self, call: Call) -> Receipt:
@@ -144,7 +143,9 @@ class OtaBackend(OtaShape):
     def _listed(self, item: JsonObject) -> Listed:
         update_id, arn = str(item["otaUpdateId"]), str(item.get("otaUpdateArn", ""))
         if OURS.fullmatch(update_id) and update_id not in self._owners:
-            self._owners[update_id] = self._concerns.tags(arn).get(MARK_OWNER, "")
+            marks = self._concerns.tags(arn)
+            here = marks.get(MARK_ENVIRONMENT) == self._environment.name
+            self._owners[update_id] = marks.get(MARK_OWNER, "") if here else ""
         owner = self._owners.get(update_id)
         return Listed(vendor_id=update_id, name=f"{owner}-{update_id}" if owner else "", arn=arn)
 
@@ -177,7 +178,7 @@ class OtaBackend(OtaShape):
         for item in listed.values():
             if item.vendor_id not in read and item.name.startswith(prefix):
                 unit = self._units_of.unit(Attempt(number=1, generation="", unit_id=item.vendor_id), rollout)
-                if unit is not None and unit_is_ours(unit, rollout.name, self._environment.owner):
+                if unit is not None and unit_is_ours(unit, rollout.name, self._environment):
                     units.append(unit)
         return tuple(units)
 
@@ -194,7 +195,7 @@ class OtaBackend(OtaShape):
             raise TransientError(text, retry_after=LAG)
         if attempt.vendor_id is None and unit is not None and unit.arn:
             # Its name alone does not make it ours. An id that our journal holds is, whatever its tags say now.
-            return unit if unit_is_ours(unit, rollout.name, self._environment.owner) else None
+            return unit if unit_is_ours(unit, rollout.name, self._environment) else None
         return unit
 
     def _targets(self, keys: tuple[str, ...]) -> tuple[TargetFacts, ...]:
@@ -205,7 +206,7 @@ class OtaBackend(OtaShape):
             if key.startswith("device:"):
                 facts.append(self._reader.thing(key, name, look_for_jobs=len(singles) <= JOBS_LOOKED_FOR))
             else:
-                facts.append(self._reader.group(key, name))
+                facts.append(self._reader.group(key, name, JOBS_LOOKED_FOR))
         return tuple(facts)
 
 

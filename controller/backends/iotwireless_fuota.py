@@ -64,12 +64,12 @@ class FuotaBackend(FuotaShape):
         if not isinstance(rollout.backend, FuotaSpec) or starting is None:
             return Observation(units=units)
         role, uri = rollout.backend.role, rollout.firmware.image
-        devices, before = self._before_start(starting[0], starting[1])
+        devices, before = self._before_start(starting.keys, starting.unit)
         return Observation(
             units=units,
             devices=devices,
             succeeded_before=before,
-            targets=self._targets(starting[0], starting[1]),
+            targets=self._targets(starting.keys, starting.unit),
             image=self._facts.image(uri),
             role=self._facts.role(role, ROLE_SERVICE, uri),
         )
@@ -112,7 +112,9 @@ class FuotaBackend(FuotaShape):
                     text = f"ListFuotaTasks shows {vendor_id}, GetFuotaTask does not; looking again"
                     raise TransientError(text, retry_after=LAG)
                 # An id that our journal holds is ours, whatever anybody wrote into its tags: that is drift.
-                if unit is not None and (attempt.vendor_id is not None or unit_is_ours(unit, rollout.name, owner)):
+                if unit is not None and (
+                    attempt.vendor_id is not None or unit_is_ours(unit, rollout.name, self._environment)
+                ):
                     units.append(unit)
             elif attempt.stage is Stage.JUDGED and item is not None:
                 units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
@@ -121,7 +123,7 @@ class FuotaBackend(FuotaShape):
             if item.vendor_id not in read and item.name.startswith(prefix):
                 fresh = Attempt(number=1, generation="", unit_id=item.name.removeprefix(f"{owner}-"))
                 unit = self._reader.unit(item.vendor_id, fresh, rollout, owner)
-                if unit is not None and unit_is_ours(unit, rollout.name, owner):
+                if unit is not None and unit_is_ours(unit, rollout.name, self._environment):
                     units.append(unit)
         return tuple(units)
 

@@ -94,7 +94,8 @@ class Unit(Value, frozen=True, kw_only=True):
     `fields` uses manifest names and normalised values; `members` are target keys; `results` is filled only when the
     unit has ended and its results are not recorded yet; `reset` are devices whose success of before is not shown any
     more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
-    fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun;
+    fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun,
+    `canceled` that this was our doing;
     `progress` counts devices while it runs; `left` names what a failed making left behind.
     """
 
@@ -112,6 +113,7 @@ class Unit(Value, frozen=True, kw_only=True):
     readable: bool = True
     failure: str = ""
     stopping: bool = False
+    canceled: bool = False
     concerns: tuple[Concern, ...] = ()
     progress: dict[str, int] = {}
     left: tuple[str, ...] = ()
@@ -120,7 +122,7 @@ class Unit(Value, frozen=True, kw_only=True):
 class TargetFacts(Value, frozen=True, kw_only=True):
     """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone.
 
-    `busy` names other work the service still holds for it.
+    `busy` names other work the service still holds for it, or for what it has inside; `members` are the devices inside.
     """
 
     key: str
@@ -130,6 +132,7 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     requested: int | None = None
     ready: int | None = None
     busy: str = ""
+    members: tuple[str, ...] = ()
 
 
 class ImageFacts(Value, frozen=True, kw_only=True):

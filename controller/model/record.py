@@ -82,7 +82,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     it, so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
     `devices` are those its groups had at the start (all of them count), `before` those that showed success already,
     whose success later proves nothing. `failure` is why the service could not make or delete it, `stood_on` the image
-    and role it was made with, `left` what its failing left behind; `progress` counts devices while it runs.
+    and role it was made with, `left` what its failing left behind; `canceled` tells that we stopped it for other
+    content, so that it is never judged; `progress` counts devices while it runs.
     """
 
     number: int
@@ -108,6 +109,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     failure: str = ""
     stood_on: Baseline = Baseline()
     left: tuple[str, ...] = ()
+    canceled: bool = False
     progress: dict[str, int] = {}
 
     @property
@@ -145,6 +147,11 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     def begun(self, generation: str) -> bool:
         """Whether a unit of this content was made: one that its service could not make does not count."""
         return any(a.generation == generation and (not a.failure or a.results) for a in self.attempts)
+
+    def took(self, generation: str) -> frozenset[str]:
+        """Devices that took this content in attempts we stopped."""
+        stopped = (a for a in self.attempts if a.generation == generation and a.canceled)
+        return frozenset(r.device for a in stopped for r in a.results if r.outcome is Outcome.SUCCEEDED)
 
     @property
     def current(self) -> Attempt | None:

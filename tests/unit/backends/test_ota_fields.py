@@ -85,12 +85,13 @@ GROWING = {
         "rateIncreaseCriteria": {"numberOfSucceededThings": 9},
     }
 }
+HTTP = {"protocols": ["HTTP", "MQTT"], "awsJobPresignedUrlConfig": {"expiresInSec": 600}}
 BLOCKS: dict[str, dict[str, object]] = {
     "plain": {},
     "nothing but what is required": {"protocols": None, "description": None, "tags": None, "additionalParameters": None,
                                      "awsJobExecutionsRolloutConfig": None, "awsJobTimeoutConfig": None},
-    "a growing rate, abort and both protocols": {"awsJobExecutionsRolloutConfig": GROWING, "awsJobAbortConfig": ABORT,
-                                                 "protocols": ["HTTP", "MQTT"], "awsJobPresignedUrlConfig": {"expiresInSec": 600}},
+    "a growing rate": {"awsJobExecutionsRolloutConfig": GROWING},
+    "abort criteria and both protocols": {"awsJobAbortConfig": ABORT, **HTTP},
     "the default URL life, declared": {"awsJobPresignedUrlConfig": {"expiresInSec": 1800}},
     "a stream": {"files": [STREAM]},
     "a signing job done": {"files": [BY_JOB]},
@@ -110,11 +111,12 @@ def test_what_is_sent_reads_back_as_what_is_declared(changes: dict[str, object])
     assert {k: v for k, v in fields.items() if shown.get(k) != v} == {}
 
 
+OTHER = {**SIGNATURE, "signature": {"inlineDocument": b"x"}}
 CHANGES: dict[str, tuple[dict[str, object], str]] = {
     "fileVersion": ({"fileVersion": "9"}, "files.0.fileVersion"),
     "fileName": ({"fileName": "/b"}, "files.0.fileName"),
     "key": ({"fileLocation": {"s3Location": {"bucket": "b", "key": "k"}}}, "files.0.fileLocation"),
-    "signature": ({"codeSigning": {"customCodeSigning": {**SIGNATURE, "signature": {"inlineDocument": b"x"}}}}, "files.0.codeSigning"),
+    "signature": ({"codeSigning": {"customCodeSigning": OTHER}}, "files.0.codeSigning"),
     "signing form": ({"codeSigning": {"awsSignerJobId": "1"}}, "files.0.codeSigning"),
 }  # fmt: skip
 
