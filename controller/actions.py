@@ -157,7 +157,10 @@ class Hold(Value, frozen=True, kw_only=True):
 
 
 class Finding(Value, frozen=True, kw_only=True):
-    """One difference between declared and observed, before the ledger gives it a life."""
+    """One difference between declared and observed, before the ledger gives it a life.
+
+    `origin` is the service an environment's own finding was seen in.
+    """
 
     subject: str
     field: str
@@ -165,6 +168,7 @@ class Finding(Value, frozen=True, kw_only=True):
     observed: Json
     cause: str
     correctable: bool
+    origin: str = ""
 
 
 def name_of(action: Action) -> str:

@@ -2,7 +2,8 @@
 
 1. A target is busy while a unit that holds it is scheduled or on air, whichever rollout, declared or not, it is of.
 2. Of two that would start in the same pass, the first by name starts.
-3. Known are targets, not what they share inside: two groups with a device in common are not told apart here.
+3. Where a service shows what is inside a group, its devices count too; two multicast groups with a device in common
+   are not told apart.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def busy(records: Mapping[str, Record], name: str) -> dict[str, str]:
         if other != name
         for attempt in record.attempts
         if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
-        for key in attempt.members
+        for key in (*attempt.members, *(f"device:{d}" for d in attempt.devices))
     }
 
 
@@ -34,11 +35,13 @@ def in_turn(look: Look, taken: MutableMapping[str, str]) -> Look:
     """The look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
     starts = [a for a in look.plan.actions if isinstance(a, StartUnit | CreateUnit) and a.start_at is not None]
     for start in starts:
-        shared = sorted(set(start.unit.members) & set(taken))
+        inside = {f"device:{m}" for t in look.seen.targets for m in t.members}
+        keys = {*start.unit.members, *inside}
+        shared = sorted(keys & set(taken))
         if shared:
             hold = busy_hold(shared[0], taken[shared[0]])
             back = start.start_at + POLL if start.start_at is not None else None
             plan = msgspec.structs.replace(look.plan, actions=(), holds=(hold,), requeue_at=back)
             return msgspec.structs.replace(look, plan=plan)
-        taken.update(dict.fromkeys(start.unit.members, start.unit.unit_id))
+        taken.update(dict.fromkeys(keys, start.unit.unit_id))
     return look

@@ -25,6 +25,7 @@ from controller.model import (
     Unit,
     UnitPhase,
     as_json,
+    canonical_digest,
     iso,
 )
 from controller.ports import Capabilities
@@ -67,7 +68,7 @@ def unit_findings(
     if attempt.stage is Stage.FAILED:
         return (_failed(attempt, "made"), *concerns)
     if attempt.stage is Stage.JUDGED and attempt.failure and unit is not None:
-        return (_failed(attempt, "deleted"), *concerns)
+        return (*failed_deletion(attempt, unit), *concerns)
     if unit is None or not attempt.live or attempt.stage is Stage.DECLARED or attempt.generation != declared.generation:
         return concerns
     if not unit.readable:
@@ -87,7 +88,7 @@ def unit_findings(
             cause=Cause.DECLARED_LATE, correctable=False,
         )
         for name in dropped_fields(fields, attempt, unit)
-        if not editable
+        if not editable and attempt.noted  # of a unit found without a journal nobody knows what was declared
     ]  # fmt: skip
     found += [
         Finding(
@@ -109,6 +110,16 @@ def unit_findings(
     return (*found, *concerns)
 
 
+def digest_of(value: object) -> str:
+    """Names a field's value by content."""
+    return canonical_digest(as_json(value))[:16]
+
+
+def declared_anew(name: str, value: object, attempt: Attempt) -> bool:
+    """Whether the manifest says otherwise of a field than when we last wrote it."""
+    return bool(attempt.noted) and attempt.noted.get(name, digest_of(None)) != digest_of(value)
+
+
 def settable(name: str, value: object, unit: Unit, can: Capabilities) -> bool:
     """Whether a field of a unit can still be set to a value: before its start any, while it runs a few."""
     running = unit.phase is UnitPhase.RUNNING and not unit.stopping
@@ -120,6 +131,11 @@ def _concern(attempt: Attempt, concern: Concern) -> Finding:
         subject=attempt.unit_id, field=concern.field, desired=concern.desired, observed=concern.observed,
         cause=concern.cause, correctable=False,
     )  # fmt: skip
+
+
+def failed_deletion(attempt: Attempt, unit: Unit) -> tuple[Finding, ...]:
+    """That the service did not delete what it was told to."""
+    return (_failed(attempt, "deleted"),) if unit.phase is not UnitPhase.ABSENT else ()
 
 
 def _failed(attempt: Attempt, desired: str) -> Finding:

@@ -17,6 +17,7 @@ import msgspec
 from controller import ledger
 from controller.actions import Finding
 from controller.model import (
+    Attempt,
     Cause,
     DriftEntry,
     DriftPolicy,
@@ -24,7 +25,9 @@ from controller.model import (
     Listed,
     Phase,
     Record,
+    Stage,
     Survey,
+    WaveRecord,
 )
 from controller.ports import Capabilities, Commit, Stored
 
@@ -54,28 +57,41 @@ def environment_record(
         if asked is not None and name != NAME and name not in declared and covers(held.record.source):
             commits += _orphan(held, asked[0], asked[1], now)
     findings = [
-        finding
-        for survey, capabilities in surveys.values()
+        msgspec.structs.replace(finding, origin=kind)
+        for kind, (survey, capabilities) in surveys.items()
         for item in survey.listed
         if item.vendor_id not in known and item.name not in pending
         if (finding := _stranger(item, environment, capabilities, stems)) is not None
     ]
     held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
-    if set(held.record.surveyed) - set(surveys):
-        findings += _kept(held.record.drift, {f.subject for f in findings})
-    surveyed = tuple(sorted({*held.record.surveyed, *surveys}))
+    told = {f.subject for f in findings}
+    unasked = tuple(e for e in held.record.drift if _unasked(e, surveys))
+    findings += _kept(unasked, told)
     drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), environment.source.digest, frozenset(), now)
     if drift != held.record.drift:
-        record = msgspec.structs.replace(held.record, drift=drift, surveyed=surveyed)
+        record = msgspec.structs.replace(held.record, drift=drift)
         commits.append(Commit(record=record, expected_revision=held.revision, events=events))
     return tuple(commits)
+
+
+def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities]]) -> bool:
+    """Rule 4. What was left behind is only searched for when the survey is whole."""
+    if entry.origin not in surveys:
+        return True
+    return surveys[entry.origin][0].partial and entry.desired == "absent"
 
 
 def _kept(entries: tuple[DriftEntry, ...], told: set[str]) -> list[Finding]:
     """What is open and was not looked at again, as it was seen last."""
     return [
         Finding(
-            subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False
+            subject=e.subject,
+            field=e.field,
+            desired=e.desired,
+            observed=e.observed,
+            cause=e.cause,
+            correctable=False,
+            origin=e.origin,
         )
         for e in entries
         if e.open and e.subject not in told
@@ -104,13 +120,25 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
     drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), held.record.manifest, ended, now)
     gone = Phase.REMOVED if held.record.phase is Phase.ORPHANED else held.record.phase
     phase = Phase.ORPHANED if findings else gone
-    record = msgspec.structs.replace(held.record, drift=drift, phase=phase)
+    record = msgspec.structs.replace(held.record, drift=drift, phase=phase, waves=_let_go(held.record.waves, listed))
     return [Commit(record=record, expected_revision=held.revision, events=events)] if record != held.record else []
+
+
+def _let_go(waves: tuple[WaveRecord, ...], listed: set[str]) -> tuple[WaveRecord, ...]:
+    """Units that are gone hold their targets no more; what became of their devices nobody saw."""
+
+    def moved(attempt: Attempt) -> Attempt:
+        gone = attempt.live and attempt.vendor_id is not None and attempt.vendor_id not in listed
+        return msgspec.structs.replace(attempt, stage=Stage.LOST) if gone else attempt
+
+    return tuple(msgspec.structs.replace(w, attempts=tuple(moved(a) for a in w.attempts)) for w in waves)
 
 
 def _stranger(item: Listed, environment: Environment, capabilities: Capabilities, declared: set[str]) -> Finding | None:
     prefix = f"{environment.owner}-"
     if item.left:
+        if environment.foreign_tasks == "ignore":
+            return None  # whose it was nothing shows
         return Finding(
             subject=item.vendor_id, field="unit", desired="absent", observed=f"{item.left}; to end it: {item.end}",
             cause=Cause.ORPHAN, correctable=False,

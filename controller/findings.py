@@ -46,6 +46,14 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
             )
         elif not verdicts.passed(known, at.rollout):
             found += _still_told(at, attempt)
+    found += [
+        finding
+        for wave in at.record.waves
+        for attempt in wave.attempts[:-1]
+        if attempt.stage is Stage.JUDGED and attempt.failure
+        if (unit := lifecycle.find_unit(attempt, at.seen)) is not None
+        for finding in differences.failed_deletion(attempt, unit)
+    ]
     found += [_left_behind(attempt, name) for attempt in at.record.attempts for name in attempt.left]
     if not at.seen.offline:
         found += _copies(at)
@@ -55,14 +63,18 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
 def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:
     """A unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
     found = differences.unit_findings(declared, shape.desired(declared), attempt, unit, shape.capabilities)
-    if not attempt.annotations or attempt.annotations == declared.annotations:
-        return list(found)
+    anew = attempt.annotations not in ("", declared.annotations)
     kept = []
     for finding in found:
         if any(fnmatchcase(finding.field, name) for name in shape.capabilities.annotation_fields):
-            if not finding.correctable:
+            late = differences.declared_anew(finding.field, finding.desired, attempt)
+            if not late:
+                kept.append(finding)
+            elif not finding.correctable:
                 kept.append(msgspec.structs.replace(finding, cause=Cause.DECLARED_LATE, correctable=False))
-        elif not finding.field.startswith("tags.") or finding.field.startswith(f"tags.{differences.MARK_PREFIX}"):
+        elif finding.field.startswith("tags.") and not finding.field.startswith(f"tags.{differences.MARK_PREFIX}"):
+            kept += [] if anew else [finding]
+        else:
             kept.append(finding)
     return kept
 

@@ -52,6 +52,7 @@ def fold(
         entry = DriftEntry(
             subject=finding.subject, field=finding.field, desired=finding.desired, observed=finding.observed,
             cause=Cause(finding.cause), first_seen=now, last_seen=now, status=status, action=action, manifest=manifest,
+            origin=finding.origin,
         )  # fmt: skip
         kept.append(entry)
         text = f"{entry.field} is {entry.observed!r}, declared {entry.desired!r} ({entry.cause.value}): {action}"

@@ -15,6 +15,7 @@ import msgspec
 from controller import verdicts
 from controller.model import (
     Attempt,
+    Baseline,
     Event,
     Intent,
     JsonObject,
@@ -51,7 +52,7 @@ _ROWS: dict[Stage, tuple[Stage, ...]] = {
     _J: (_C,    _J,  _J,    _J,     _J,   _J,      _J,    _J,    _J),
     _C: (_C,    _C,  _C,    _C,     _C,   _C,      _C,    _C,    _C),
     _X: (_X,    _X,  _X,    _X,     _X,   _X,      _X,    _X,    _X),
-    _L: (_L,    _L,  _L,    _L,     _L,   _L,      _L,    _L,    _L),
+    _L: (_L,    _O,  _S,    _R,     _R,   _L,      _L,    _L,    _L),
 }  # fmt: skip
 TRANSITIONS: dict[tuple[Stage, UnitPhase], Stage] = {
     (stage, phase): row[i] for stage, row in _ROWS.items() for i, phase in enumerate(_PHASES)
@@ -143,7 +144,11 @@ def _advance_attempt(
     if stage is Stage.DECLARED and attempt.generation != rollout.generation and not any(_pending(i, now) for i in mine):
         stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
     canceled = attempt.canceled or any(i.action == "cancelUnit" for i in mine) or (unit is not None and unit.canceled)
-    moved = msgspec.structs.replace(attempt, stage=stage, left=left, canceled=canceled)
+    broken_at = (attempt.broken_at or now) if phase is UnitPhase.BROKEN else None
+    moved = msgspec.structs.replace(attempt, stage=stage, left=left, canceled=canceled, broken_at=broken_at)
+    if stage is Stage.FAILED and attempt.stood_on == Baseline() and seen.image is not None and seen.role is not None:
+        found = Baseline(image=seen.image.fingerprint, role=seen.role.fingerprint)
+        moved = msgspec.structs.replace(moved, stood_on=found)  # found without a journal: changes count from here
     if unit is not None:
         moved = _adopt(wave, moved, unit, intents, rollout, now)
     if stage is not attempt.stage:
@@ -172,6 +177,8 @@ def _pending(intent: Intent, now: datetime) -> bool:
 
 def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
     """Rule 2: our own call is younger than SETTLE and the read does not show it yet."""
+    if phase is UnitPhase.BROKEN and attempt.live:
+        return attempt.broken_at is None or now - attempt.broken_at < SETTLE  # one read alone may be wrong
     if phase is UnitPhase.ABSENT and attempt.stage is Stage.OPEN:
         return attempt.created_at is not None and now - attempt.created_at < SETTLE
     if phase in (UnitPhase.OPEN, UnitPhase.ABSENT) and attempt.stage is Stage.SCHEDULED:

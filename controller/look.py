@@ -61,6 +61,8 @@ def decide(
     busy: Mapping[str, str] | None = None,
 ) -> Look:
     """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
+    if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
+        return _service_changed(rollout, record, seen)
     moved, events = lifecycle.advance(record, rollout, seen, now)
     at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now, busy=dict(busy or {}))
     decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
@@ -83,10 +85,31 @@ def decide(
     return Look(record=summed, plan=decided, seen=seen, events=(*events, *drift_events))
 
 
+def _service_changed(rollout: Rollout, record: Record, seen: Observation) -> Look:
+    """Another service cannot tell what becomes of the units of this one: they are waited for where they are."""
+    live = ", ".join(a.unit_id for a in record.attempts if a.live)
+    text = (
+        f"the manifest has {rollout.backend_kind} now, and {live} of {record.backend} has not ended; "
+        f"put the {record.backend} block back until it has, or give the rollout another name"
+    )
+    hold = Hold(reason="service_changed", message=text, stalled=True)
+    plan_ = Plan(rollout=rollout.name, environment=rollout.environment, holds=(hold,))
+    told = msgspec.structs.replace(record, phase=Phase.STALLED, conditions=conditions(Phase.STALLED, plan_))
+    return Look(record=told, plan=plan_, seen=seen)
+
+
 def _begun(attempt: Attempt, shape: Shape | None) -> bool:
     """Whether its role plays no part any more: it runs, or making it was starting it."""
     starts_with = shape is not None and not shape.capabilities.starts_explicitly
     return attempt.stage is Stage.RUNNING or (attempt.stage is Stage.SCHEDULED and starts_with)
+
+
+def unlooked(record: Record, reason: str, message: str) -> Look:
+    """What to remember of a look that something stopped which only a person can mend: why, and nothing else."""
+    hold = Hold(reason=reason, message=message, stalled=True)
+    plan_ = Plan(rollout=record.name, environment=record.environment, holds=(hold,))
+    told = msgspec.structs.replace(record, conditions=conditions(record.phase, plan_))
+    return Look(record=told if record.generation else record, plan=plan_, seen=Observation())
 
 
 _OVER = (Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED)
@@ -176,4 +199,5 @@ def finished(rollout: Rollout, record: Record) -> bool:
         if known is not None and known.members and set(known.members) != set(rollout.targets_of(wave).keys):
             return False  # targets declared after the wave's start: to be told
     clean = rollout.cleanup == "never" or all(a.stage.is_over for a in record.attempts)
-    return clean and names == {w.name for w in record.waves if w.verdict is not None and w.verdict.passed}
+    now_judged = verdicts.judged(record, rollout)  # a gate declared anew may turn an old verdict
+    return clean and names == {w.name for w in now_judged.waves if verdicts.passed(w, rollout)}

@@ -60,19 +60,26 @@ def paced(
     if not unit.readable:
         return ()
     fields, _ = shape.desired(declared)
-    anew = attempt.annotations not in ("", declared.annotations)
     told = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
-    changed = tuple(
+    differ = [
         name
         for name in differences.changed_fields(fields, unit)
         if differences.settable(name, fields[name], unit, shape.capabilities)
-        and name not in ignored
-        and (anew or name in told or lifecycle.settled(attempt, at.now))
+    ]
+    anew = tuple(name for name in differ if differences.declared_anew(name, fields[name], attempt))
+    drifted = tuple(
+        name
+        for name in differ
+        if name not in (*anew, *ignored) and (name in told or lifecycle.settled(attempt, at.now))
     )
-    if not changed or not (anew or at.rollout.drift.mode == "correct"):
+    if at.rollout.drift.mode != "correct":
+        drifted = ()
+    why = [
+        f"{word}: {', '.join(names)}" for word, names in (("the manifest changed", anew), ("drift", drifted)) if names
+    ]
+    if not why:
         return ()
-    why = ("the manifest changed: " if anew else "drift: ") + ", ".join(changed)
-    return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=changed, reason=why),)
+    return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=(*anew, *drifted), reason="; ".join(why)),)
 
 
 def open_plan(
@@ -154,17 +161,21 @@ def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], att
     return actions
 
 
+def doubts(at: Situation) -> str:
+    """What of the role could not be decided, or is said otherwise by IAM itself: told with the start."""
+    role = at.seen.role
+    if role is None:
+        return ""
+    undecided = f"; not decided here: {role.why}" if "undecided" in (role.trusts, role.reads) else ""
+    return undecided + (f"; warning: {role.warning}" if role.warning else "")
+
+
 def _start(at: Situation, shape: Shape, declared: UnitDeclaration, unit: Unit, found: tuple[Finding, ...]) -> Plan:
     lead = timedelta(seconds=shape.capabilities.minimum_lead_seconds) + START_MARGIN
     lead = max(lead, duration(declared.backend.start_lead))
     start_at = at.now + lead
     whole = start_at.replace(second=0, microsecond=0)
     start_at = whole if whole == start_at else whole + timedelta(minutes=1)
-    undecided = [r for r in (at.seen.role,) if r is not None and "undecided" in (r.trusts, r.reads)]
-    why = "every member is in, every check passed"
-    if undecided:
-        why += f"; not decided here: {undecided[0].why}"
-    if at.seen.role is not None and at.seen.role.warning:
-        why += f"; warning: {at.seen.role.warning}"
+    why = f"every member is in, every check passed{doubts(at)}"
     action = StartUnit(unit=declared, vendor_id=unit.vendor_id, start_at=start_at, reason=why)
     return at.plan(action, findings=found, wave=declared.wave)

@@ -79,8 +79,13 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
     if isinstance(action, CreateUnit):
         moved = _declare(moved, action.unit, seen)
         if action.start_at is not None:
-            members = action.unit.members
-            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=w.members or members))
+            moved = _wave(moved, action.unit.wave, lambda w: _frozen(w, action.unit))
+            devices = _inside(action.unit, seen)
+            moved = _attempt(
+                moved,
+                lambda a: a.unit_id == action.unit.unit_id,
+                lambda a: msgspec.structs.replace(a, devices=devices),
+            )
     elif isinstance(action, StartUnit):
         moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
         moved = _attempt(
@@ -100,6 +105,18 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
         if call.key not in known
     )  # fmt: skip
     return msgspec.structs.replace(moved, intents=(*moved.intents, *fresh))
+
+
+def _frozen(wave: WaveRecord, unit: UnitDeclaration) -> WaveRecord:
+    """The wave with the membership its content is begun with; a making that came to nothing freezes none."""
+    members = wave.members if wave.begun(unit.generation) and wave.members else unit.members
+    return msgspec.structs.replace(wave, members=members)
+
+
+def _inside(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
+    """The devices a unit is begun with: of those looked at, its own."""
+    names = {key.partition(":")[2] for key in unit.members if key.startswith("device:")}
+    return tuple(d for d in seen.devices if d in names) if len(names) == len(unit.members) else seen.devices
 
 
 def settle(
@@ -139,11 +156,11 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
         anew = not wave.begun(unit.generation)
         baseline = differences.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
         members = () if anew else wave.members
+        wave = msgspec.structs.replace(wave, attempts=(*wave.attempts, attempt), baseline=baseline, members=members)
+        if wave.verdict_generation != unit.generation:
+            return wave  # of other content: it counts again should this one never reach a device
         # The verdict was of an attempt before; this one gives its own.
-        return msgspec.structs.replace(
-            wave, attempts=(*wave.attempts, attempt), baseline=baseline, members=members, verdict=None,
-            verdict_generation="",
-        )  # fmt: skip
+        return msgspec.structs.replace(wave, verdict=None, verdict_generation="")
 
     return _wave(record, unit.wave, add)
 
@@ -177,7 +194,8 @@ def _fold(
                 return replace(
                     attempt, stage=Stage.SCHEDULED if starts else Stage.OPEN, vendor_id=receipt.vendor_id,
                     arn=receipt.arn, created_at=now, touched_at=now, declared=tuple(sorted(desired)),
-                    annotations=action.unit.annotations, start_at=action.start_at, started_by_us=starts,
+                    annotations=action.unit.annotations, noted=noted(desired), start_at=action.start_at,
+                    started_by_us=starts,
                     sent_at=now if starts else None,
                 )  # fmt: skip
             case UpdateUnit(unit=unit):
@@ -190,6 +208,7 @@ def _fold(
                     declared=tuple(sorted({*attempt.declared, *desired})),
                     touched_at=now,
                     annotations=unit.annotations,
+                    noted={**attempt.noted, **{k: v for k, v in noted(desired).items() if k in action.fields}},
                 )
             case AddMembers():
                 added = {m for m in action.members if member_key(action, m) in done}
@@ -210,6 +229,11 @@ def _fold(
                 return replace(attempt, touched_at=now, canceled=True)
 
     return _attempt(record, mine, change) if whole or isinstance(action, AddMembers | RemoveMembers) else record
+
+
+def noted(fields: JsonObject) -> dict[str, str]:
+    """Fields by digest: what we wrote, so that an edit of the manifest is told from one at the service."""
+    return {name: differences.digest_of(value) for name, value in fields.items()}
 
 
 def _former(attempt: Attempt, unit_id: str) -> tuple[str, ...]:

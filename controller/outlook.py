@@ -100,7 +100,7 @@ def outlook(
             seen = _after(seen, rung.action, shape)
         moment += SETTLE + timedelta(seconds=1)
         if not ready:
-            seen = _time_passes(seen)
+            seen = _time_passes(seen, rollout.backend.endless)
             moment = max(moment, look.plan.requeue_at or moment)
         look = decide(environment, rollout, record, seen, shape, refused, moment)
     return tuple(later)
@@ -179,12 +179,12 @@ def _changed(unit: Unit, action: Action, shape: Shape) -> Unit:
             return unit
 
 
-def _time_passes(seen: Observation) -> Observation:
-    """Scheduled units run, running ones end well, groups that were not ready become so."""
+def _time_passes(seen: Observation, endless: bool) -> Observation:
+    """Scheduled units run, running ones end well unless they never end, groups that were not ready become so."""
     replace = msgspec.structs.replace
     units = []
     for unit in seen.units:
-        if unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
+        if unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING) and not endless:
             good = tuple(DeviceResult(device=m, outcome=Outcome.SUCCEEDED) for m in unit.members)
             units.append(replace(unit, phase=UnitPhase.ENDED, results=good))
         else:

@@ -2,9 +2,7 @@
 
 1. One rung per plan: only what the present observation supports. The loop looks again before the next.
 2. Holds come first and are named; a plan with a stalling hold has no action.
-3. Nothing is sent twice on a guess: a recorded create without an outcome is sent again identical where the service
-   deduplicates it, and blocks everything else until it is settled. Where making starts, it is sent again only while it
-   is still what is declared and may start; else it is waited for until a late copy of it would be refused.
+3. Nothing is sent twice on a guess (`resending`).
 4. A start needs every check to pass and no drift of the unit left. Where making a unit starts it, that holds for the
    making.
 5. What the service could not make is made again when what it stood on has changed, or when a person has accepted it.
@@ -14,10 +12,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
-
-from controller import differences, findings, ledger, lifecycle, readiness, strategy, superseding, verdicts
-from controller.actions import Action, CreateUnit, Finding, Hold, ResendCreate
+from controller import differences, findings, ledger, lifecycle, readiness, resending, strategy, superseding, verdicts
+from controller.actions import CreateUnit, Finding, Hold
 from controller.model import (
     Attempt,
     Baseline,
@@ -28,9 +24,8 @@ from controller.model import (
     UnitPhase,
     Wave,
     WaveRecord,
-    iso,
 )
-from controller.opening import POLL, RECHECK, marks, open_drift, open_plan, paced, settling
+from controller.opening import POLL, RECHECK, doubts, marks, open_drift, open_plan, paced, settling
 from controller.situation import Plan, Shape, Situation
 
 __all__ = ["Plan", "Shape", "Situation", "plan"]
@@ -44,7 +39,7 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     holds = (*refused, *_suspended(at.rollout), *_unreadable(at.seen))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
-    if actions := _resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at):
+    if actions := resending.resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at):
         return at.plan(*actions, findings=found, wave=name)
     if holds := superseding.wave_holds(at, shape.capabilities.end_command):
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
@@ -64,46 +59,10 @@ def _unreadable(seen: Observation) -> tuple[Hold, ...]:
     return tuple(Hold(reason="observation_is_incomplete", message=text, stalled=True) for text in seen.unreadable)
 
 
-def _resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
-    """Rule 3. A create whose unit is not to be seen is sent again before anything else."""
-    pending = [i for i in at.record.intents if i.action in ("createUnit", "resendCreate")]
-    if not pending or not shape.capabilities.create_is_idempotent:
-        return ()
-    actions: list[Action] = []
-    for intent in pending:
-        for wave in at.rollout.strategy.waves:
-            known = at.record.wave(wave.name)
-            for attempt in known.attempts if known is not None else ():
-                if attempt.unit_id == intent.unit_id and (intent.start_at is None or _still_right(at, wave, attempt)):
-                    unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
-                    why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
-                    named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
-                    resend = ResendCreate(unit=named, call=intent.call, reason=why, start_at=intent.start_at)
-                    actions.append(resend)
-    return tuple(actions)
-
-
-def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
-    """Whether a create that starts is still what is declared, and may start now."""
-    if attempt.generation != at.rollout.generation:
-        return False
-    known = at.record.wave(wave.name)
-    unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
-    same = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
-    return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
-
-
-def _lost_create(at: Situation, known: WaveRecord | None) -> Attempt | None:
-    """An attempt whose create may still have been carried out, and is not to be seen."""
-    pending = {i.unit_id for i in at.record.intents if i.action in ("createUnit", "resendCreate")}
-    attempts = known.attempts if known is not None else ()
-    return next((a for a in attempts if a.stage is Stage.DECLARED and a.unit_id in pending), None)
-
-
 def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ...]) -> Plan:
     known = at.record.wave(wave.name)
     attempt = known.current if known is not None else None
-    if (lost := _lost_create(at, known)) is not None:
+    if (lost := resending.lost_create(at, known)) is not None:
         return at.plan(holds=settling(lost), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt is None or known is None or (attempt.generation != at.rollout.generation and not attempt.live):
         number = strategy.next_number(at.rollout, at.environment, wave, known)
@@ -113,7 +72,10 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
             return open_plan(at, shape, wave, known, attempt, found)
         if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING):
             successor = strategy.declare(at.rollout, at.environment, wave, 1, None)
-            holds = superseding.on_air_hold(attempt, lifecycle.find_unit(attempt, at.seen))
+            can = shape.capabilities
+            holds = superseding.on_air_hold(attempt, lifecycle.find_unit(attempt, at.seen), can.force_command)
+            if can.cancels_waiting:
+                holds = (*holds, *readiness.may_create(successor, at.seen, at.environment.region))
             if attempt.stage is Stage.SCHEDULED:
                 holds = readiness.may_create(successor, at.seen, at.environment.region) or settling(attempt)
             return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
@@ -149,7 +111,7 @@ def _live(
         text = f"{attempt.unit_id} shows a status this version does not know; look at it by hand, or update otactl"
         hold = Hold(reason="unit_status_is_unknown", message=text, stalled=True)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    if unit is None or findings.lagging(attempt, unit):
+    if unit is None or unit.phase is UnitPhase.BROKEN or findings.lagging(attempt, unit):
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if any(i.action == "startUnit" and i.unit_id == attempt.unit_id for i in at.record.intents):
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
@@ -165,13 +127,18 @@ def _live(
         hold = Hold(reason="device_result_is_unknown", message=text, stalled=True)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     if attempt.canceled:
-        holds = superseding.on_air_hold(attempt, unit)
+        holds = superseding.on_air_hold(attempt, unit, shape.capabilities.force_command)
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
     accepted = frozenset(f.field for f in found if ledger.acknowledged(f, at.rollout.drift, at.now))
     mending = marks(declared, shape, unit, accepted) if unit.readable and at.rollout.drift.mode == "correct" else ()
     if mending := (*paced(at, shape, declared, attempt, unit, accepted), *mending):
         return at.plan(*mending, findings=found, wave=wave.name)
+    if unit.overdue:
+        end = shape.capabilities.end_command.format(id=attempt.vendor_id)
+        text = f"{attempt.unit_id}: {unit.overdue}; it is waited for; to wait no longer: {end}"
+        hold = Hold(reason="devices_are_overdue", message=text)
+        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     starts = attempt.start_at if attempt.stage is Stage.SCHEDULED else None
     back = starts if starts is not None and starts > at.now else at.now + POLL
     return at.plan(findings=found, wave=wave.name, requeue_at=max(back, at.now + timedelta(seconds=1)))
@@ -192,8 +159,11 @@ def _gate_hold(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt) -
 
 
 def _accepted(at: Situation, attempt: Attempt, found: tuple[Finding, ...]) -> bool:
+    """Whether the manifest was edited to accept it since it was seen: an old entry accepts no new loss."""
     mine = [f for f in found if f.subject == attempt.unit_id and f.field == "unit"]
-    return any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in mine)
+    seen = [e for e in at.record.drift if e.open and e.subject == attempt.unit_id and e.field == "unit"]
+    since = any(e.manifest != at.rollout.source.digest for e in seen)
+    return since and any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in mine)
 
 
 def _failed(
@@ -215,7 +185,7 @@ def _failed(
     text = (
         f"{attempt.unit_id} could not be made: {attempt.failure}; mend what it names: it is made again when the role, "
         f"the image or the manifest changed, or when it is ended: "
-        f"{shape.capabilities.end_command.format(id=attempt.vendor_id)}"
+        f"{shape.capabilities.delete_command.format(id=attempt.vendor_id)}"
     )
     hold = Hold(reason="unit_could_not_be_made", message=text, stalled=True)
     return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
@@ -240,6 +210,24 @@ def _lost(
     return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
 
 
+def _before_known(at: Situation, wave: Wave) -> tuple[Hold, ...]:
+    """A wave the journal does not know, before one of the same content that was found by its marks alone."""
+    known = at.record.wave(wave.name)
+    if known is not None and known.attempts:
+        return ()
+    names = [w.name for w in at.rollout.strategy.waves]
+    for later in names[names.index(wave.name) + 1 :]:
+        record = at.record.wave(later)
+        found = [a for a in record.attempts if not a.noted and a.was_sent] if record is not None else []
+        if any(a.generation == at.rollout.generation for a in found):
+            text = (
+                f"the journal does not know wave {wave.name}, and wave {later} of the same content was begun after it; "
+                "restore the journal, or take the wave out of the manifest if its devices have the content"
+            )
+            return (Hold(reason="earlier_wave_is_unknown", message=text, stalled=True),)
+    return ()
+
+
 def _under_way(at: Situation, wave: Wave) -> tuple[Hold, ...]:
     """Waves run one after another, in whatever order the manifest has them now."""
     for other in at.record.waves:
@@ -255,7 +243,7 @@ def _create(at: Situation, shape: Shape, wave: Wave, number: int, found: tuple[F
     known = at.record.wave(wave.name)
     unit = strategy.declare(at.rollout, at.environment, wave, number, known)
     starts = not shape.capabilities.starts_explicitly
-    if holds := _under_way(at, wave):
+    if holds := _before_known(at, wave) or _under_way(at, wave):
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if starts:
         baseline = known.baseline if known is not None and known.begun(unit.generation) else Baseline()
@@ -269,5 +257,6 @@ def _create(at: Situation, shape: Shape, wave: Wave, number: int, found: tuple[F
         holds = readiness.may_create(unit, at.seen, at.environment.region)
     if holds:
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    action = CreateUnit(unit=unit, reason=reason, start_at=at.now if starts else None)
+    why = f"{reason}{doubts(at)}" if starts else reason
+    action = CreateUnit(unit=unit, reason=why, start_at=at.now if starts else None)
     return at.plan(action, findings=found, wave=wave.name)

@@ -42,6 +42,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     cancels_waiting: bool = False
     deletes_at_once: bool = True
     end_command: str = ""
+    delete_command: str = ""
+    force_command: str = ""
 
 
 class Backend(Protocol):

@@ -51,7 +51,8 @@ def may_start(
             holds += _target_holds(target, rf_region)
         elif (every or key.startswith("group:")) and key in inside and not (seen.offline or seen.expected):
             holds.append(_unlooked(_name(key)))
-    holds += [busy_hold(key, busy[key]) for key in unit.members if key in busy]
+    inside = [f"device:{m}" for t in seen.targets for m in t.members]
+    holds += [busy_hold(key, busy[key]) for key in (*unit.members, *inside) if key in busy]
     return tuple(holds)
 
 
@@ -86,6 +87,9 @@ def _image_holds(unit: UnitDeclaration, image: ImageFacts, region: str) -> list[
     elif image.sha256 != firmware.sha256:
         text = f"{where} has sha256 {image.sha256}, the manifest says {firmware.sha256}; {_NEXT_IMAGE}"
         holds.append(_stall("image_digest_differs", text))
+    if image.unproved:
+        text = f"{image.unproved}: so it is not proved that {where} is what devices get; name it, or mend the manifest"
+        holds.append(_stall("image_digest_is_unproved", text))
     if image.region is not None and image.region != region:
         text = f"the bucket of {where} is in {image.region}, the service reads it in {region}; use a bucket there"
         holds.append(_stall("image_region_differs", text))
@@ -126,7 +130,7 @@ def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
         text = f"{_name(target.key)} is in {target.region}, the rollout says {rf_region}; mend the manifest"
         return [_stall("target_region_differs", text)]
     if target.requested is None or target.ready is None:
-        unknown = "group:" in target.key.lower()
+        unknown = target.key.partition(":")[0] in ("group", "thingGroup")
         return [_unlooked(f"the device counts of {_name(target.key)}")] if unknown else []
     if target.requested == 0:
         return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some or take it out of the wave")]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -20,34 +19,18 @@ from threading import Lock
 from controller.actions import Call, Hold, Receipt, name_of
 from controller.contention import busy, in_turn
 from controller.environment_ledger import environment_record
-from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError, TransientError
+from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError
 from controller.executor import Executor
 from controller.jobs import Done, Job
-from controller.look import Look, decide, finished, intended, settled
+from controller.look import decide, finished, intended, settled, unlooked
 from controller.model import Environment, Observation, Phase, Record, Rollout, Survey
 from controller.ports import Backend, Commit, Journal, Lease, Stored
-from controller.readiness import INCOMPLETE
-from controller.reconciler_values import RolloutReport, RunReport
+from controller.reconciler_values import RolloutReport, RolloutState, RunReport
 
 MAX_PASSES = 40
 RENEW_BEFORE = timedelta(seconds=60)
 WORKERS = 16
 CALLS_ABREAST = 100
-
-
-@dataclass
-class _State:
-    """One rollout during a run."""
-
-    rollout: Rollout
-    stored: Stored
-    look: Look | None = None
-    actions: list[str] = field(default_factory=list)
-    error: str = ""
-    requeue_after: float | None = None
-    last: tuple[str, ...] = ()
-    refusal: str = ""
-    again: bool = False
 
 
 class Reconciler:
@@ -89,7 +72,9 @@ class Reconciler:
         stored = self._journal.load_all(self._environment.name)
         self._records = {name: s.record for name, s in stored.items()}
         states = [
-            _State(r, stored.get(r.name) or Stored(record=Record(environment=r.environment, name=r.name), revision=0))
+            RolloutState(
+                r, stored.get(r.name) or Stored(record=Record(environment=r.environment, name=r.name), revision=0)
+            )
             for r in self._rollouts
         ]
         try:
@@ -101,10 +86,12 @@ class Reconciler:
                 self._journal.release(self._lease, self._wall())
         return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states))
 
-    def _passes(self, states: list[_State], stored: dict[str, Stored]) -> int:
+    def _passes(self, states: list[RolloutState], stored: dict[str, Stored]) -> int:
         passes = 0
         todo = [s for s in states if not finished(s.rollout, s.stored.record)]
         while passes < MAX_PASSES:
+            if passes and not todo:
+                return passes  # every rollout failed: there is nothing to look over
             passes += 1
             surveys = self._survey(states if passes == 1 else todo, stored if passes == 1 else {})
             try:
@@ -115,12 +102,12 @@ class Reconciler:
                 workers = max(1, min(WORKERS, self._environment.call_budget // CALLS_ABREAST))
                 with ThreadPoolExecutor(max_workers=workers) as pool:
                     list(pool.map(partial(self._observe, surveys), todo))
-                todo = [s for s in todo if not s.error]
                 jobs = self._commit_intents(todo)
+                todo = [s for s in todo if not s.error]
             except ConflictError:
                 self._reload(todo)  # another process wrote between our load and our lease: nothing was sent on it
                 continue
-            again = [s for s in todo if _incomplete(s) and not s.again]
+            again = [s for s in todo if s.incomplete and not s.again]
             for state in again:
                 state.again = True  # this look changed what is next; one more, with the facts of that
             if not jobs and again:
@@ -134,14 +121,14 @@ class Reconciler:
             todo = [s for s in todo if (s.rollout.name in names or s in again) and not s.error]
         return passes
 
-    def _reload(self, todo: list[_State]) -> None:
+    def _reload(self, todo: list[RolloutState]) -> None:
         stored = self._journal.load_all(self._environment.name)
         for state in todo:
             state.stored = stored.get(state.rollout.name, state.stored)
             state.last = ()
         self._records = {name: s.record for name, s in stored.items()}
 
-    def _survey(self, states: list[_State], stored: dict[str, Stored]) -> dict[str, Survey]:
+    def _survey(self, states: list[RolloutState], stored: dict[str, Stored]) -> dict[str, Survey]:
         """Look over what each service lists; the first pass also for what is left of rollouts taken out of Git."""
         surveys: dict[str, Survey] = {}
         declared: set[str] = {s.rollout.backend_kind for s in states}
@@ -157,7 +144,7 @@ class Reconciler:
                 surveys.pop(kind, None)
                 for state in states:
                     if state.rollout.backend_kind == kind:
-                        _fail(state, error)
+                        state.fail(error)
         return surveys
 
     def _check_account(self, account: str) -> None:
@@ -165,7 +152,7 @@ class Reconciler:
             text = f"these credentials are of account {account}, environment {self._environment.name} is "
             raise StalledError("AccountDiffers", f"{text}{self._environment.account}; use the right role")
 
-    def _observe(self, surveys: dict[str, Survey], state: _State) -> None:
+    def _observe(self, surveys: dict[str, Survey], state: RolloutState) -> None:
         rollout = state.rollout
         backend = self._backends.get(rollout.backend_kind)
         refused = self._refused(rollout)
@@ -178,10 +165,13 @@ class Reconciler:
             state.look = decide(
                 self._environment, rollout, state.stored.record, seen, backend, refused, self._now(), held
             )
+        except StalledError as error:
+            state.fail(error)
+            state.look = unlooked(state.stored.record, error.reason, str(error))
         except OtactlError as error:
-            _fail(state, error)
+            state.fail(error)
 
-    def _commit_intents(self, todo: list[_State]) -> list[Job]:
+    def _commit_intents(self, todo: list[RolloutState]) -> list[Job]:
         commits: list[Commit] = []
         jobs: list[Job] = []
         taken: dict[str, str] = {}
@@ -221,7 +211,7 @@ class Reconciler:
                 self._lease = self._journal.acquire(self._environment.name, self._holder, wall)
         return backend.send(call)
 
-    def _commit_outcomes(self, todo: list[_State], sent: tuple[Done, ...]) -> None:
+    def _commit_outcomes(self, todo: list[RolloutState], sent: tuple[Done, ...]) -> None:
         commits = []
         by_name: dict[str, list[Done]] = {}
         for done in sent:
@@ -242,7 +232,7 @@ class Reconciler:
             commits.append(Commit(record=record, expected_revision=state.stored.revision, events=events))
         self._commit(commits, todo)
 
-    def _commit(self, commits: list[Commit], todo: list[_State]) -> None:
+    def _commit(self, commits: list[Commit], todo: list[RolloutState]) -> None:
         if not commits:
             return
         self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
@@ -266,7 +256,7 @@ class Reconciler:
             self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
             self._journal.commit(commits, self._lease.fencing)
 
-    def _report(self, state: _State) -> RolloutReport:
+    def _report(self, state: RolloutState) -> RolloutReport:
         look, record = state.look, state.stored.record
         phase = record.phase
         if state.error and phase not in (Phase.FAILED, Phase.SUCCEEDED):
@@ -286,12 +276,5 @@ class Reconciler:
         )
 
 
-def _incomplete(state: _State) -> bool:
-    return state.look is not None and any(h.reason == INCOMPLETE for h in state.look.plan.holds)
-
-
-def _fail(state: _State, error: OtactlError) -> None:
-    state.error = f"{error.reason}: {error}" if isinstance(error, StalledError) else str(error)
-    state.requeue_after = error.retry_after if isinstance(error, TransientError) else 300.0
-    if isinstance(error, ConflictError):
-        state.requeue_after = 30.0
+def _empty(rollout: Rollout) -> Record:
+    return Record(environment=rollout.environment, name=rollout.name)

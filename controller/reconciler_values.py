@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from controller.actions import Hold
-from controller.model import Value
+from controller.errors import ConflictError, OtactlError, StalledError, TransientError
+from controller.look import Look
+from controller.model import Rollout, Value
+from controller.ports import Stored
+from controller.readiness import INCOMPLETE
 
 
 class RolloutReport(Value, frozen=True, kw_only=True):
@@ -25,3 +31,30 @@ class RunReport(Value, frozen=True, kw_only=True):
     passes: int
     lease_held_by: str = ""
     rollouts: tuple[RolloutReport, ...] = ()
+
+
+@dataclass
+class RolloutState:
+    """One rollout during a run; `last` is what was sent before, `again` that it had its second look."""
+
+    rollout: Rollout
+    stored: Stored
+    look: Look | None = None
+    actions: list[str] = field(default_factory=list)
+    error: str = ""
+    requeue_after: float | None = None
+    last: tuple[str, ...] = ()
+    refusal: str = ""
+    again: bool = False
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether its look changed what is next, so that it lacks the facts of that."""
+        return self.look is not None and any(h.reason == INCOMPLETE for h in self.look.plan.holds)
+
+    def fail(self, error: OtactlError) -> None:
+        """Take it out of the run."""
+        self.error = f"{error.reason}: {error}" if isinstance(error, StalledError) else str(error)
+        self.requeue_after = error.retry_after if isinstance(error, TransientError) else 300.0
+        if isinstance(error, ConflictError):
+            self.requeue_after = 30.0

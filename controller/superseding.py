@@ -25,7 +25,19 @@ def supersede(at: Situation, shape: Shape) -> tuple[Action, ...]:
         for attempt in known.attempts if known is not None else ():
             if attempt.generation != at.rollout.generation and attempt.vendor_id is not None and known is not None:
                 doomed += _end(at, shape, wave, known, attempt)
+    declared = {w.name for w in at.rollout.strategy.waves}
+    for left in (w for w in at.record.waves if w.name not in declared):
+        doomed += [d for attempt in left.attempts for d in _remains(at, attempt, "its wave left the manifest")]
     return tuple(doomed)
+
+
+def _remains(at: Situation, attempt: Attempt, why: str) -> list[Action]:
+    """The deletion of a record that serves nobody: it could not be made, or what carried it is gone."""
+    unit = lifecycle.find_unit(attempt, at.seen)
+    dead = attempt.stage is Stage.FAILED or (attempt.stage is Stage.LOST and unit is not None)
+    if not dead or unit is None or unit.phase not in (UnitPhase.FAILED, UnitPhase.BROKEN):
+        return []
+    return [delete(attempt, at.rollout, "replace", why)]
 
 
 def _end(at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt) -> list[Action]:
@@ -34,8 +46,8 @@ def _end(at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: At
     if unit is None or not unit.phase.is_there:
         return []
     why = "the manifest declares other content now"
-    if attempt.stage is Stage.FAILED:
-        return [delete(attempt, at.rollout, "replace", why)]
+    if remains := _remains(at, attempt, why):
+        return remains
     if not attempt.live or unit.phase is UnitPhase.ENDED:
         return []
     successor = strategy.declare(at.rollout, at.environment, wave, 1, None)  # its number plays no part here
@@ -140,7 +152,7 @@ def _sent_elsewhere(at: Situation) -> list[Hold]:
             continue
         targets = set(at.rollout.targets_of(wave).keys)
         for old in at.record.waves:
-            sent = [a for a in old.attempts if a.generation == at.rollout.generation and _was_sent(a)]
+            sent = [a for a in old.attempts if a.generation == at.rollout.generation and a.was_sent]
             taken = set(old.members or sent[-1].members) if sent and old.name != wave.name else set()
             if shared := sorted(targets & taken):
                 mend = "leave it there" if old.name in names else f"call the wave {old.name} again"
@@ -150,11 +162,6 @@ def _sent_elsewhere(at: Situation) -> list[Hold]:
                 )
                 holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return holds
-
-
-def _was_sent(attempt: Attempt) -> bool:
-    """Whether an attempt reached devices, as far as anybody knows."""
-    return attempt.start_at is not None and not (attempt.failure and not attempt.results)
 
 
 def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
@@ -170,9 +177,9 @@ def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
     }
     holds = []
     for facts in at.seen.targets:
-        shared = sorted(set(facts.members) & set(took))
+        kind, _, name = facts.key.partition(":")
+        shared = sorted({*facts.members, *((name,) if kind == "device" else ())} & set(took))
         if shared:
-            kind, _, name = facts.key.partition(":")
             text = (
                 f"{kind} {name} of wave {wave.name} holds {shared[0]}, which took this content in wave "
                 f"{took[shared[0]]}{f', and {len(shared) - 1} more' if len(shared) > 1 else ''}; "
@@ -182,9 +189,11 @@ def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
     return tuple(holds)
 
 
-def on_air_hold(attempt: Attempt, unit: Unit | None) -> tuple[Hold, ...]:
+def on_air_hold(attempt: Attempt, unit: Unit | None, force_command: str) -> tuple[Hold, ...]:
     """Rule 3."""
     text = f"{attempt.unit_id} of the content before is on air; what is declared now follows when it has ended"
     if unit is not None and unit.stopping:
         text = f"{attempt.unit_id} of the content before begins no more devices; those that began it go on to their end"
+        if force_command:
+            text += f"; to stop them in the middle, at their risk: {force_command.format(id=attempt.vendor_id)}"
     return (Hold(reason="old_content_is_on_air", message=text),)

@@ -26,7 +26,8 @@ def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capa
         if passed(record, rollout):
             continue
         here = attempt is not None and attempt.generation == rollout.generation
-        if attempt is not None and here and attempt.stage in (Stage.JUDGED, Stage.CLEANED):
+        over = attempt is not None and attempt.stage in (Stage.JUDGED, Stage.CLEANED)
+        if attempt is not None and here and over and not attempt.canceled:
             return None  # judged and not passed: nothing starts here
         keys = rollout.targets_of(wave).keys
         mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)

@@ -33,10 +33,8 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, events: list[Event]) -> WaveRecord:
     """The wave with its verdict, once its attempt has its results."""
     declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
-    attempt = wave.current
+    attempt = next((a for a in reversed(wave.attempts) if a.generation == rollout.generation), None)
     if declared is None or attempt is None or attempt.stage not in (Stage.JUDGED, Stage.CLEANED):
-        return wave
-    if attempt.generation != rollout.generation:
         return wave
     results = results_of(wave, rollout.generation)
     if attempt.canceled and any(r.outcome is not Outcome.SUCCEEDED for r in results):
@@ -63,13 +61,14 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
 
 
 def results_of(wave: WaveRecord, generation: str) -> tuple[DeviceResult, ...]:
-    """The newest result of each device of the wave's attempts at a content.
+    """The newest result of each device of the wave's attempts at a content, since it was begun last.
 
     One that took it in an attempt we stopped, and refuses it the second time, still has it.
     """
     found: dict[str, DeviceResult] = {}
-    for attempt in wave.attempts:
-        if attempt.generation != generation or not (attempt.canceled or attempt is wave.current):
+    attempts = wave.since(generation)
+    for attempt in attempts:
+        if not (attempt.canceled or attempt is attempts[-1]):
             continue
         for result in attempt.results:
             before = found.get(result.device)
@@ -108,7 +107,7 @@ def passed(wave: WaveRecord | None, rollout: Rollout) -> bool:
 def overtaken(wave: WaveRecord, generation: str) -> bool:
     """Whether other content was started on the wave's devices after this one's last attempt."""
     last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
-    return any(a.generation != generation and a.start_at is not None for a in wave.attempts[last + 1 :])
+    return any(a.generation != generation and a.was_sent for a in wave.attempts[last + 1 :])
 
 
 def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:

@@ -1,13 +1,14 @@
-"""What the controller, the planner and the service of AWS IoT OTA updates may do: exactly what they call.
+"""What the controller and the planner may do: exactly what they call. OTA updates are in ota_permissions.
 
 The owner mark scopes what changes a task: a task without it, or with another's, is not the controller's to touch.
-Source: AWS service authorization reference of IoT Wireless, IoT, S3, IAM.
+Source: AWS service authorization reference of IoT Wireless, S3, IAM.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from infra import ota_permissions
 from infra.documents import (
     ACCOUNT_READS,
     BUCKET_READS,
@@ -30,12 +31,13 @@ from infra.documents import (
 
 def planner(names: Names) -> Document:
     """`otactl plan` and nothing else."""
-    return document([*_reads(names), *_journal(names, writes=False)])
+    return document([*_reads(names), *ota_permissions.reads(names), *_journal(names, writes=False)])
 
 
 def controller(names: Names) -> Document:
-    """`otactl reconcile`: what plan reads, and the calls that change a task."""
-    return document([*_reads(names), *_writes(names), *_journal(names, writes=True)])
+    """`otactl reconcile`: what plan reads, and the calls that change a task or an update."""
+    updates = [*ota_permissions.reads(names), *ota_permissions.writes(names)]
+    return document([*_reads(names), *_writes(names), *updates, *_journal(names, writes=True)])
 
 
 def _wireless(actions: Sequence[str]) -> list[str]:
@@ -98,34 +100,3 @@ def _journal(names: Names, *, writes: bool) -> list[Statement]:
         # Without it a missing object is answered 403, and a new journal could not be told from a forbidden one.
         allow("ListJournal", ["s3:ListBucket"], [bucket_arn(bucket)]),
     ]
-
-
-def ota_service(names: Names) -> Document:
-    """What AWS IoT does for an OTA update with its service role.
-
-    Source: managed policy AmazonFreeRTOSOTAUpdate v3, narrowed to our buckets and AFR_OTA-*; PassRole and GetRole on
-    itself, without which an update ends CREATE_FAILED.
-    """
-    settings = names.settings
-    buckets = [bucket_arn(c.bucket) for c in settings.channels]
-    objects = [images_arn(c) for c in settings.channels]
-    itself = names.role_arn(names.ota_role)
-    signer = f"arn:aws:signer:{settings.region}:{settings.account}:"
-    return document(
-        [
-            allow("ReadAndSignImages", ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"], objects),
-            allow("FindImages", ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"], buckets),
-            allow(
-                "Sign",
-                ["signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob"],
-                [f"{signer}/signing-profiles/*", f"{signer}/signing-jobs/*"],
-            ),
-            allow("KeepJobs", ["iot:CreateJob", "iot:DeleteJob", "iot:DescribeJob"], _ota_targets(names)),
-            allow("KeepStreams", ["iot:CreateStream", "iot:DeleteStream"], [names.iot("stream/AFR_OTA*")]),
-            allow("PassItself", ["iam:GetRole", "iam:PassRole"], [itself]),
-        ]
-    )
-
-
-def _ota_targets(names: Names) -> list[str]:
-    return [names.iot("job/AFR_OTA*"), names.iot("thing/*"), names.iot("thinggroup/*")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra import permissions
+from infra import ota_permissions, permissions
 from infra.documents import (
     GITHUB_ISSUER,
     IOT,
@@ -95,7 +95,7 @@ class OtaServiceRole(_Role):
             name=names.ota_role,
             description="AWS IoT carries out OTA updates",
             trust=service_trust(names.settings, IOT, conditions=True),
-            policies={"ota-updates": permissions.ota_service(names)},
+            policies={"ota-updates": ota_permissions.service(names)},
             keys=keys,
             key_actions=("kms:Decrypt", "kms:GenerateDataKey"),  # it reads images and writes signed ones
             region=names.settings.region,

@@ -79,6 +79,7 @@ class Options:
 
     journal_bucket: str = ""
     iot_ota: bool = False
+    signing_profiles: bool = False
     source_conditions: bool = False
     protect: bool = True
     wireless_logs: bool = False
@@ -253,6 +254,7 @@ def _options(reader: _Reader) -> Options:
     found = Options(
         journal_bucket=given.text("journalBucket", _BUCKET, "a DNS-safe bucket name", ""),
         iot_ota=given.flag("iotOta", False),
+        signing_profiles=given.flag("signingProfiles", False),
         source_conditions=given.flag("sourceConditions", False),
         protect=given.flag("protect", True),
         wireless_logs=given.flag("wirelessLogs", False),
@@ -262,6 +264,8 @@ def _options(reader: _Reader) -> Options:
     given.end()
     if found.schedule is not None and not found.journal_bucket:
         reader.refuse("options.schedule", "needs options.journalBucket: a container has no disk to keep a journal on")
+    if found.signing_profiles and not found.iot_ota:
+        reader.refuse("options.signingProfiles", "needs options.iotOta: it is the OTA service role that makes them")
     return found
 
 

@@ -66,6 +66,12 @@ def declared(**changes: object) -> Rollout:
     return msgspec.structs.replace(base, **changes)
 
 
+def edited(rollout: Rollout, **changes: object) -> Rollout:
+    """The same manifest after an edit: its bytes have another digest."""
+    digest = msgspec.structs.replace(rollout.source, digest="e" * 64)
+    return msgspec.structs.replace(rollout, source=digest, **changes)
+
+
 def single_devices(ground: Ground) -> Rollout:
     """One wave of two single devices, one by the service's id and one by DevEUI."""
     stored = next(iter(ground.server.world.snapshot()["iotwireless"].values()))

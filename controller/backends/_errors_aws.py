@@ -87,7 +87,9 @@ def translate(error: Exception, service: str, operation: str, permission: str, a
     if isinstance(error, OtactlError):
         return error
     if is_throttle(error):
-        return TransientError(f"{call} is throttled after {attempts} attempts", retry_after=60.0, committed=False)
+        said = f" ({_code(error)}: {_one_line(_message(error))})" if isinstance(error, ClientError) else ""
+        text = f"{call} is throttled or over a limit after {attempts} attempts{said}"
+        return TransientError(text, retry_after=60.0, committed=False)
     if is_lost(error):
         return TransientError(f"{call} got no answer after {attempts} attempts: {_words(error)}", committed=None)
     if isinstance(error, NoCredentialsError | PartialCredentialsError | TokenRetrievalError):
@@ -101,7 +103,7 @@ def translate(error: Exception, service: str, operation: str, permission: str, a
         return StalledError("RequestInvalid", f"{call}: {_one_line(str(error))}; this is a defect of otactl")
     if not isinstance(error, ClientError):
         return StalledError("RequestFailed", f"{call}: {_words(error)}")
-    code, words = _code(error), _one_line(str(error.response.get("Error", {}).get("Message", "")))
+    code, words = _code(error), _one_line(_message(error))
     if code in _DENIED or _status(error) == 403:
         text = f"{call} was refused ({code}): {words}; grant {permission} to the caller"
         return StalledError("PermissionDenied", text)
@@ -114,6 +116,10 @@ def translate(error: Exception, service: str, operation: str, permission: str, a
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
 
 
 def _status(error: ClientError) -> int:

@@ -20,6 +20,7 @@ from controller.model import ImageFacts, JsonObject, RoleFacts, Value, canonical
 from controller.roles import Answer, Verdict, may_do, may_read, trusts
 
 T = TypeVar("T")
+DELETED = "is deleted"
 
 
 class PassCache:
@@ -134,7 +135,7 @@ class Facts:
         try:
             self._transport.call("s3", "HeadObject", asked, repeatable=True, permission="s3:GetObjectVersion")
         except NotFoundError:
-            return "is deleted"
+            return DELETED
         except StalledError as error:
             return f"cannot be read: {error}"
         return ""

@@ -14,15 +14,16 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from controller.backends._aws import NotFoundError
-from controller.backends._facts import Facts, split_uri
+from controller.backends._facts import DELETED, Facts, split_uri
 from controller.backends._ota_calls import job_id
 from controller.backends._ota_fields import pinned
 from controller.backends._ota_reads import JobReader, counts, moment, moving
 from controller.backends._ota_words import CANCEL_CODE, JOB_PREFIX, UNSUCCESSFUL
-from controller.model import Cause, Concern, JsonObject
+from controller.model import Cause, Concern, Firmware, JsonObject, OtaUpdateSpec
 
 OVERDUE = timedelta(hours=24)
 LAG = timedelta(seconds=120)
+OLD = timedelta(hours=1)
 NAMES = 5
 
 
@@ -32,11 +33,12 @@ class Concerns:
     def __init__(self, reader: JobReader, facts: Facts) -> None:
         self._reader, self._facts = reader, facts
 
-    def of(self, update_id: str, record: JsonObject | None, job: JsonObject) -> tuple[Concern, ...]:
+    def of(self, update_id: str, record: JsonObject | None, job: JsonObject, firmware: Firmware) -> tuple[Concern, ...]:
         """Everything wrong with an update whose job is there."""
         found = [*_canceled(job), *_devices(job)]
         if record is None:
             found.append(_concern("record", "present", "deleted; only its job is left", Cause.DELETED))
+        found += self._bytes(record or {}, firmware)
         if moving(job):
             found += self._sources(update_id, record, job)
             found += self._overdue(update_id, job)
@@ -45,6 +47,14 @@ class Concerns:
     def tags(self, arn: str) -> dict[str, str]:
         """The tags of a resource, read once a pass."""
         return self._facts.once(("tags", arn), lambda: self._reader.tags(arn))
+
+    @staticmethod
+    def overdue(concerns: tuple[Concern, ...]) -> str:
+        """Which devices are waited for too long, in one sentence; empty when none are."""
+        told = {c.field: c.observed for c in concerns if c.field in ("devices.queued", "devices.inProgress")}
+        numbers = {field: shown.get("devices") for field, shown in told.items() if isinstance(shown, dict)}
+        words = {"devices.queued": "not begun", "devices.inProgress": "not ended"}
+        return " and ".join(f"{n} devices have {words[field]} for a day" for field, n in numbers.items())
 
     def leftovers(self, record: JsonObject) -> tuple[str, ...]:
         """What a failed creation left behind: signed objects (S3 URIs), and streams that hold the same file (ids)."""
@@ -57,6 +67,29 @@ class Concerns:
         if leftover.startswith("s3://"):
             return self._facts.image(leftover).exists
         return self.stream_is_there(leftover)
+
+    def unproved(self, spec: OtaUpdateSpec, image: str) -> str:
+        """Why a file from a stream or of a signing job is not the declared image; empty when all are."""
+        for file in cast("list[JsonObject]", spec.document["files"]):
+            stream = cast("JsonObject", cast("JsonObject", file.get("fileLocation") or {}).get("stream") or {})
+            job = cast("JsonObject", file.get("codeSigning") or {}).get("awsSignerJobId")
+            if stream:
+                told = f"file {stream['fileId']} of stream {stream['streamId']}"
+                found = self._streamed(str(stream["streamId"]), stream["fileId"])
+            elif job:
+                told, found = f"signing job {job}", self._reader.signed(str(job), "source")
+            else:
+                continue
+            if found != image:
+                return f"{told} is {found or 'not there'}"
+        return ""
+
+    def _streamed(self, stream: str, number: object) -> str:
+        shown = self.stream(stream) or {}
+        for file in cast("list[JsonObject]", shown.get("files") or []):
+            if file.get("fileId") == number:
+                return "s3://" + "/".join(_place(file))
+        return ""
 
     def stream_of(self, update_id: str) -> str:
         """The stream the service made for an update, from the document its devices get; empty when there is none."""
@@ -72,6 +105,18 @@ class Concerns:
         told = document.get("afr_ota") if isinstance(document, dict) else None
         return str(told.get("streamname") or "") if isinstance(told, dict) else ""
 
+    def _bytes(self, record: JsonObject, firmware: Firmware) -> list[Concern]:
+        """Where no version pins the image, devices get what stands there when they fetch it."""
+        places = {split_uri(firmware.image)}
+        pins = {(bucket, key) for bucket, key, _ in pinned(record)}
+        if not _places(record) & places or places & pins:
+            return []
+        image = self._facts.image(firmware.image)
+        if image.unreadable or image.sha256 == firmware.sha256:
+            return []
+        told = image.sha256 or ("bytes nobody can prove" if image.exists else "deleted")
+        return [_concern("image.sha256", firmware.sha256, told, Cause.IMAGE_BYTES)]
+
     def _sources(self, update_id: str, record: JsonObject | None, job: JsonObject) -> list[Concern]:
         found: list[Concern] = []
         made = moment(job.get("createdAt"))
@@ -80,11 +125,17 @@ class Concerns:
         for bucket, key, version in pinned(record or {}):
             if wrong := self._facts.version_missing(bucket, key, version):
                 told = f"version {version} of s3://{bucket}/{key} {wrong}"
-                found.append(_concern("files.version", "present", told, Cause.DELETED))
+                cause = Cause.DELETED if wrong == DELETED else Cause.VENDOR
+                found.append(_concern("files.version", "present", told, cause))
         stream = self.stream_of(update_id)
         if stream and not self.stream_is_there(stream):
             found.append(_concern("stream", "present", f"{stream} is deleted", Cause.DELETED))
         return found
+
+    def is_old(self, stream: str) -> bool:
+        """Whether a stream was not made just now: an update's stream is there before its job."""
+        made = moment((self.stream(stream) or {}).get("createdAt"))
+        return made is not None and self._reader.now() - made >= OLD
 
     def stream_is_there(self, stream: str) -> bool:
         """Whether a stream exists."""

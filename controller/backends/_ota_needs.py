@@ -14,12 +14,13 @@ from controller.model import Environment, ImageFacts, JsonObject, OtaUpdateSpec
 
 
 def role_needs(
-    spec: OtaUpdateSpec, environment: Environment, image: str, facts: ImageFacts
+    spec: OtaUpdateSpec, environment: Environment, image: str, facts: ImageFacts, keys: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
     """Pairs of IAM action and resource."""
     base = target_arn("device:x", environment).rpartition(":")[0]
     partition = base.split(":")[1]
     needs = [("iam:PassRole", spec.role), ("iam:GetRole", spec.role), ("iot:CreateJob", f"{base}:job/{JOB_PREFIX}x")]
+    needs += [("iot:CreateJob", target_arn(key, environment)) for key in keys[:1]]
     if "MQTT" in cast("list[str]", spec.document.get("protocols", ["MQTT"])):
         needs.append(("iot:CreateStream", f"{base}:stream/{JOB_PREFIX}x"))
     if facts.version:
@@ -29,5 +30,7 @@ def role_needs(
         order = cast("JsonObject", signing.get("startSigningJobParameter") or {})
         if "signingProfileName" in order:
             signer = f"arn:{partition}:signer:{environment.region}:{environment.account}:"
-            needs.append(("signer:StartSigningJob", f"{signer}/signing-profiles/{order['signingProfileName']}"))
+            profile = f"{signer}/signing-profiles/{order['signingProfileName']}"
+            needs += [("signer:StartSigningJob", profile), ("signer:GetSigningProfile", profile)]
+            needs.append(("signer:DescribeSigningJob", f"{signer}/signing-jobs/x"))
     return tuple(dict.fromkeys(needs))

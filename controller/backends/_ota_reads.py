@@ -3,7 +3,7 @@
 1. What is not there is None, not an error. A record without its job is broken, a job without its record is still read:
    it carries on.
 2. Executions are read by page only when the job has ended, and for devices that are long overdue.
-3. A list that shows fewer executions than the job counts is behind, and is no result.
+3. A list that does not show what the job counts, status by status, is behind (or the job is), and is no result.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import cast
 
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._ota_calls import job_id, target_key
-from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, execution_outcome
+from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, STATUS_COUNTS, execution_outcome
 from controller.model import DeviceResult, JsonObject, Outcome, Reason, TargetFacts
 
 PAGE = 250
@@ -80,10 +80,13 @@ class JobReader:
             if not token:
                 return
 
-    def results(self, update_id: str, job: JsonObject, members: tuple[str, ...]) -> tuple[DeviceResult, ...] | None:
-        """What became of each device of a job that has ended; None while the list is behind the job's counts."""
+    def results(self, update_id: str, job: JsonObject, devices: tuple[str, ...]) -> tuple[DeviceResult, ...] | None:
+        """What became of each device of a job that has ended; None while list and counts do not agree.
+
+        Of `devices`, those it was begun with, one without an execution was taken out.
+        """
         listed = list(self.pages("ListJobExecutionsForJob", "executionSummaries", {"jobId": job_id(update_id)}))
-        if len(listed) < sum(counts(job).values()):
+        if _tally(listed) != {name: n for name, n in counts(job).items() if n}:
             return None
         found: dict[str, DeviceResult] = {}
         told = 0
@@ -93,11 +96,9 @@ class JobReader:
                 told += 1
                 result = self._with_words(update_id, result)
             found[result.device] = result
-        for key in members:
-            kind, _, name = key.partition(":")
-            if kind == "device":
-                gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED)
-                found.setdefault(name, gone)
+        for name in devices:
+            gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED, name=name)
+            found.setdefault(name, gone)
         return tuple(found[name] for name in sorted(found))
 
     def _with_words(self, update_id: str, result: DeviceResult) -> DeviceResult:
@@ -106,15 +107,15 @@ class JobReader:
             detail=self.words(update_id, result.device),
         )  # fmt: skip
 
-    def signed(self, job: str) -> str:
-        """Where a signing job wrote its object, as an S3 URI; empty when there is none."""
+    def signed(self, job: str, which: str = "signedObject") -> str:
+        """Where a signing job wrote its object, or read its `source`, as an S3 URI; empty when there is none."""
         if not job:
             return ""
         try:
             answer = self._transport.call("signer", "DescribeSigningJob", {"jobId": job}, repeatable=True)
         except NotFoundError:
             return ""
-        place = cast("JsonObject", cast("JsonObject", answer.get("signedObject") or {}).get("s3") or {})
+        place = cast("JsonObject", cast("JsonObject", answer.get(which) or {}).get("s3") or {})
         return f"s3://{place['bucketName']}/{place.get('key', '')}" if place.get("bucketName") else ""
 
     def words(self, update_id: str, thing: str) -> str:
@@ -131,12 +132,10 @@ class JobReader:
         return f"self_test: {said['self_test']}" if "self_test" in said else ""
 
     def overdue(self, update_id: str, status: str, since: timedelta) -> tuple[str, ...]:
-        """Things on the first page of a status that have not moved for so long."""
-        asked: JsonObject = {"jobId": job_id(update_id), "status": status, "maxResults": PAGE}
+        """Things of a status that have not moved for so long."""
+        asked: JsonObject = {"jobId": job_id(update_id), "status": status}
         try:
-            listed = cast(
-                "list[JsonObject]", self.get("ListJobExecutionsForJob", asked).get("executionSummaries") or []
-            )
+            listed = list(self.pages("ListJobExecutionsForJob", "executionSummaries", asked))
         except NotFoundError:
             return ()
         names = []
@@ -213,6 +212,20 @@ def keys_of(targets: object) -> tuple[str, ...]:
 def moment(value: object) -> datetime | None:
     """An aware time in UTC."""
     return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+def _tally(listed: list[JsonObject]) -> dict[str, int]:
+    """Listed executions, the newest of each thing, counted as the job counts them."""
+    newest: dict[str, tuple[int, str]] = {}
+    for item in listed:
+        summary = cast("JsonObject", item.get("jobExecutionSummary") or {})
+        number = int(cast("int", summary.get("executionNumber") or 0))
+        newest[_thing(item)] = max(newest.get(_thing(item), (0, "")), (number, str(summary.get("status"))))
+    found: dict[str, int] = {}
+    for _, status in newest.values():
+        name = STATUS_COUNTS.get(status, status)
+        found[name] = found.get(name, 0) + 1
+    return found
 
 
 def _thing(item: JsonObject) -> str:

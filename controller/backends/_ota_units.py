@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import cast
 
 import msgspec
@@ -15,8 +16,9 @@ import msgspec
 from controller.backends._ota_concerns import LAG, Concerns
 from controller.backends._ota_fields import observed
 from controller.backends._ota_reads import JobReader, counts, keys_of, moment
-from controller.backends._ota_words import CANCEL_CODE, job_phase, record_phase
+from controller.backends._ota_words import CANCEL_CODE, MOVING, job_phase, record_phase
 from controller.backends._versions import VersionReader
+from controller.errors import StalledError
 from controller.model import (
     Attempt,
     Cause,
@@ -31,10 +33,12 @@ from controller.model import (
     UnitPhase,
     VersionConfirm,
     duration,
+    iso,
 )
 from controller.proof import DEFAULT_WITHIN, proved, undecided
 
 NAMES = 5
+STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
 
 
 class UnitReader:
@@ -74,7 +78,7 @@ class UnitReader:
         if phase is UnitPhase.ENDED:  # its deletion failed
             shown = _replace(shown, failure=_error(record))
         elif phase is not UnitPhase.RUNNING:
-            return shown
+            return self._making(shown)
         if attempt.stage is Stage.JUDGED:
             return _replace(shown, phase=UnitPhase.ENDED)
         if job is None:
@@ -83,24 +87,37 @@ class UnitReader:
             return _replace(shown, phase=UnitPhase.SCHEDULED if young else UnitPhase.BROKEN)
         return self._running(shown, attempt, rollout, record, job)
 
+    def _making(self, shown: Unit) -> Unit:
+        """A creation or deletion under way; one that takes too long is told."""
+        since = shown.created_at
+        if shown.phase is not UnitPhase.SCHEDULED or since is None or self._reader.now() - since < STUCK:
+            return shown
+        told = f"being made since {iso(since)}"
+        late = Concern(field="creation", desired="complete", observed=told, cause=Cause.VENDOR)
+        return _replace(
+            shown, concerns=(*shown.concerns, late), overdue=f"the service is {told.replace('made', 'at it')}"
+        )
+
     def _running(
         self, shown: Unit, attempt: Attempt, rollout: Rollout, record: JsonObject | None, job: JsonObject
     ) -> Unit:
         spec = cast("OtaUpdateSpec", rollout.backend)
         phase = job_phase(job.get("status"))
-        begun = counts(job)["inProgress"]
+        begun = sum(counts(job)[name] for name in MOVING)  # canceling takes a while, too
         canceled = job.get("status") == "CANCELED"
         if phase is UnitPhase.ENDED and canceled and begun:
             phase = UnitPhase.RUNNING  # those that began go on
+        concerns = (*shown.concerns, *self._concerns.of(shown.unit_id, record, job, rollout.firmware))
         unit = _replace(
             shown,
+            overdue=self._concerns.overdue(concerns),
             phase=phase,
             members=keys_of(job.get("targets")),
             canceled=canceled and str(job.get("reasonCode") or "") == CANCEL_CODE,
             stopping=canceled or phase is UnitPhase.ENDED,  # what waits for versions only begins nobody either
             fields=observed(record, job, spec.document) if record is not None else {},
             readable=record is not None,
-            concerns=(*shown.concerns, *self._concerns.of(shown.unit_id, record, job)),
+            concerns=concerns,
             progress={name: n for name, n in counts(job).items() if n},
         )
         if phase is not UnitPhase.ENDED or not attempt.live:
@@ -109,8 +126,8 @@ class UnitReader:
         return self._judged(unit, attempt, rollout, job, prove=not own)
 
     def _judged(self, unit: Unit, attempt: Attempt, rollout: Rollout, job: JsonObject, *, prove: bool) -> Unit:
-        things = tuple(k for k in attempt.members or unit.members)
-        results = self._reader.results(unit.unit_id, job, things)
+        named = (k.partition(":")[2] for k in attempt.members or unit.members if k.startswith("device:"))
+        results = self._reader.results(unit.unit_id, job, tuple(sorted({*named, *attempt.devices})))
         if results is None:
             return _replace(unit, phase=UnitPhase.RUNNING)
         confirm = rollout.strategy.confirm
@@ -122,7 +139,11 @@ class UnitReader:
         self, unit: Unit, results: tuple[DeviceResult, ...], confirm: VersionConfirm, version: str, job: JsonObject
     ) -> Unit:
         names = tuple(r.device for r in results)
-        reported = self._versions.reported(names, confirm.version, version)
+        try:
+            reported = self._versions.reported(names, confirm.version, version)
+        except StalledError as error:
+            text = f"the versions its devices report cannot be read: {error}"
+            return _replace(unit, phase=UnitPhase.RUNNING, overdue=text)
         ended = next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
         within = duration(confirm.within or DEFAULT_WITHIN)
         final = ended is not None and self._reader.now() - ended >= within

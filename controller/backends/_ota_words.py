@@ -46,6 +46,17 @@ COUNTS: dict[str, str] = {
     "numberOfRemovedThings": "removed",
     "numberOfCanceledThings": "canceled",
 }
+# Status of an execution -> what it counts as.
+STATUS_COUNTS: dict[str, str] = {
+    "QUEUED": "queued",
+    "IN_PROGRESS": "inProgress",
+    "SUCCEEDED": "succeeded",
+    "FAILED": "failed",
+    "REJECTED": "rejected",
+    "TIMED_OUT": "timedOut",
+    "REMOVED": "removed",
+    "CANCELED": "canceled",
+}
 MOVING = ("queued", "inProgress")
 UNSUCCESSFUL = ("failed", "rejected", "timedOut")
 # Manifest field -> member of DescribeJob and UpdateJob: what can be set while a job runs.

@@ -42,7 +42,8 @@ class VersionReader:
 
     def _shadow(self, thing: str, path: str) -> object:
         answer = self._transport.call("iot-data", "GetThingShadow", {"thingName": thing}, repeatable=True)
-        document: object = json.loads(_body(answer.get("payload")))
+        # A version written as a number keeps its digits: 2.10 is not 2.1.
+        document: object = json.loads(_body(answer.get("payload")), parse_float=str, parse_int=str)
         for part in ("state", *path.split(".")):
             document = document.get(part) if isinstance(document, dict) else None
         return document

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
@@ -72,10 +74,11 @@ class OtaBackend(OtaShape):
         self._fresh()
         account = self._transport.identity()
         listed = [self._listed(item) for item in self._reader.pages("ListOTAUpdates", "otaUpdates", {})]
+        partial = self._looked or len(listed) > DOCUMENTS
         if not self._looked:
             self._looked = True
             listed += self._left_behind({item.vendor_id for item in listed})
-        return Survey(account=account, listed=tuple(listed))
+        return Survey(account=account, listed=tuple(listed), partial=partial)
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         """The rollout's live updates, and what they need to start."""
@@ -88,13 +91,16 @@ class OtaBackend(OtaShape):
             return Observation(units=units, left=left)
         making = starting.unit is None and not starting.waits
         image = self._facts.image(rollout.firmware.image)
-        needs = role_needs(spec, self._environment, rollout.firmware.image, image)
+        image = msgspec.structs.replace(image, unproved=self._concerns.unproved(spec, rollout.firmware.image))
+        needs = role_needs(spec, self._environment, rollout.firmware.image, image, starting.keys)
+        targets = self._targets(starting.keys) if making else ()
         return Observation(
             units=units,
             left=left,
             image=image,
             role=self._facts.role(spec.role, ROLE_SERVICE, rollout.firmware.image, needs),
-            targets=self._targets(starting.keys) if making else (),
+            targets=targets,
+            devices=() if spec.endless else _devices(targets),
         )
 
     def send(self, call: Call) -> Receipt:
@@ -163,7 +169,7 @@ class OtaBackend(OtaShape):
         if ours and len(listed) <= DOCUMENTS:
             used = {self._concerns.stream_of(update_id) for update_id in listed}
             used |= {self._concerns.stream_of(item.vendor_id) for item in found}
-            found += [_stream(name) for name in ours if name not in used]
+            found += [_stream(name) for name in ours if name not in used and self._concerns.is_old(name)]
         return found
 
     def _units(self, rollout: Rollout, known: Record, survey: Survey) -> tuple[Unit, ...]:
@@ -208,6 +214,12 @@ class OtaBackend(OtaShape):
             else:
                 facts.append(self._reader.group(key, name, JOBS_LOOKED_FOR))
         return tuple(facts)
+
+
+def _devices(targets: tuple[TargetFacts, ...]) -> tuple[str, ...]:
+    """The things an update would begin with."""
+    singles = {t.vendor_id for t in targets if t.key.startswith("device:") and t.exists}
+    return tuple(sorted({*singles, *(name for t in targets for name in t.members)}))
 
 
 def _stream(name: str) -> Listed:

@@ -96,7 +96,8 @@ class Unit(Value, frozen=True, kw_only=True):
     more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
     fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun,
     `canceled` that this was our doing;
-    `progress` counts devices while it runs; `left` names what a failed making left behind.
+    `progress` counts devices while it runs; `left` names what a failed making left behind;
+    `overdue` says which devices are waited for too long.
     """
 
     unit_id: str
@@ -117,6 +118,7 @@ class Unit(Value, frozen=True, kw_only=True):
     concerns: tuple[Concern, ...] = ()
     progress: dict[str, int] = {}
     left: tuple[str, ...] = ()
+    overdue: str = ""
 
 
 class TargetFacts(Value, frozen=True, kw_only=True):
@@ -136,7 +138,10 @@ class TargetFacts(Value, frozen=True, kw_only=True):
 
 
 class ImageFacts(Value, frozen=True, kw_only=True):
-    """The image as its store shows it. `fingerprint` names the bytes (version id, ETag, checksum)."""
+    """The image as its store shows it. `fingerprint` names the bytes (version id, ETag, checksum).
+
+    `unproved` says why what is to be sent may be other bytes than these.
+    """
 
     exists: bool
     size_bytes: int | None = None
@@ -146,6 +151,7 @@ class ImageFacts(Value, frozen=True, kw_only=True):
     fingerprint: str = ""
     unreadable: str = ""
     version: str = ""
+    unproved: str = ""
 
 
 class RoleFacts(Value, frozen=True, kw_only=True):
@@ -179,10 +185,14 @@ class Listed(Value, frozen=True, kw_only=True):
 
 
 class Survey(Value, frozen=True, kw_only=True):
-    """What all rollouts of an environment share in one pass: the account we are in and everything listed."""
+    """What all rollouts of an environment share in one pass: the account we are in and everything listed.
+
+    `partial` tells that not everything was looked over: what is not listed may still be there.
+    """
 
     account: str
     listed: tuple[Listed, ...] = ()
+    partial: bool = False
 
 
 class Observation(Value, frozen=True, kw_only=True):

@@ -83,7 +83,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     `devices` are those its groups had at the start (all of them count), `before` those that showed success already,
     whose success later proves nothing. `failure` is why the service could not make or delete it, `stood_on` the image
     and role it was made with, `left` what its failing left behind; `canceled` tells that we stopped it for other
-    content, so that it is never judged; `progress` counts devices while it runs.
+    content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
+    it runs; `noted` are digests of the fields as we last wrote them.
     """
 
     number: int
@@ -110,7 +111,14 @@ class Attempt(Value, frozen=True, kw_only=True):
     stood_on: Baseline = Baseline()
     left: tuple[str, ...] = ()
     canceled: bool = False
+    broken_at: datetime | None = None
+    noted: dict[str, str] = {}
     progress: dict[str, int] = {}
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether it reached devices, as far as anybody knows: one that could not be made did not."""
+        return self.start_at is not None and (not self.failure or bool(self.results))
 
     @property
     def live(self) -> bool:
@@ -146,12 +154,18 @@ class WaveRecord(Value, frozen=True, kw_only=True):
 
     def begun(self, generation: str) -> bool:
         """Whether a unit of this content was made: one that its service could not make does not count."""
-        return any(a.generation == generation and (not a.failure or a.results) for a in self.attempts)
+        made = (a for a in self.attempts if a.generation == generation and a.vendor_id is not None)
+        return any(not a.failure or a.results for a in made)
 
     def took(self, generation: str) -> frozenset[str]:
         """Devices that took this content in attempts we stopped."""
-        stopped = (a for a in self.attempts if a.generation == generation and a.canceled)
+        stopped = (a for a in self.since(generation) if a.canceled)
         return frozenset(r.device for a in stopped for r in a.results if r.outcome is Outcome.SUCCEEDED)
+
+    def since(self, generation: str) -> tuple[Attempt, ...]:
+        """The attempts at this content since other content was last begun: what came before was put over."""
+        last = max((i for i, a in enumerate(self.attempts) if a.generation != generation and a.was_sent), default=-1)
+        return tuple(a for a in self.attempts[last + 1 :] if a.generation == generation)
 
     @property
     def current(self) -> Attempt | None:
@@ -199,6 +213,7 @@ class DriftEntry(Value, frozen=True, kw_only=True):
     manifest: str = ""
     closed_at: datetime | None = None
     closed_by: str = ""
+    origin: str = ""
 
     @property
     def open(self) -> bool:
@@ -216,10 +231,7 @@ class Condition(Value, frozen=True, kw_only=True):
 
 
 class Record(Value, frozen=True, kw_only=True):
-    """A rollout's memory; `backend` is the service that drives it, `revision` the journal's, not the content's.
-
-    `surveyed` are the services an environment's own record was looked over with.
-    """
+    """A rollout's memory; `backend` is the service that drives it, `revision` the journal's, not the content's."""
 
     environment: str
     name: str
@@ -233,7 +245,6 @@ class Record(Value, frozen=True, kw_only=True):
     intents: tuple[Intent, ...] = ()
     drift: tuple[DriftEntry, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    surveyed: tuple[str, ...] = ()
     requeue_at: datetime | None = None
 
     @property

@@ -43,6 +43,11 @@ class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuot
         return self.rf_region
 
     @property
+    def endless(self) -> bool:
+        """No: a session ends."""
+        return False
+
+    @property
     def sent(self) -> FuotaSpec:
         """The part that reaches devices; the rest may change without sending anything again."""
         return msgspec.structs.replace(self, role="", description=None, tags={}, start_lead="", data_rate=None)
@@ -75,6 +80,11 @@ class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="
     def start_lead(self) -> str:
         """None: creating is starting."""
         return "0s"
+
+    @property
+    def endless(self) -> bool:
+        """Whether a unit goes on serving who joins, and never ends."""
+        return self.document.get("targetSelection") == "CONTINUOUS"
 
     @property
     def sent(self) -> OtaUpdateSpec:
@@ -113,6 +123,11 @@ class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"
     def start_lead(self) -> str:
         """None: creating is starting."""
         return "0s"
+
+    @property
+    def endless(self) -> bool:
+        """No: a batch ends."""
+        return False
 
     @property
     def sent(self) -> TuyaSpec:

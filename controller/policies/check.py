@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from controller.model import Environment, FuotaSpec, OtaUpdateSpec, Rollout, TuyaSpec
 from controller.policies.firmware import firmware
+from controller.policies.ota_update import ota_update
 from controller.policies.radio import radio
 from controller.policies.schedules import schedule
-from controller.policies.services import ota_update, service, tuya
+from controller.policies.services import service, tuya
 from controller.policies.targets import targets
 from controller.policies.violation import Violation
 from controller.policies.waves import waves

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
-from controller.model import Environment, JsonObject, OtaUpdateSpec, Rollout, TuyaSpec
+from controller.model import Environment, Rollout, TuyaSpec
 from controller.policies.violation import Violation
 
 FUOTA_REGIONS = (
@@ -32,50 +31,6 @@ def service(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
             message=message,
             hint="add spec.tuya to the environment",
         )
-
-
-def ota_update(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
-    """Judge the `otaUpdate` block."""
-    document = spec.document
-    if document.get("targetSelection") == "CONTINUOUS":
-        several = len(rollout.strategy.waves) > 1
-        message = "a CONTINUOUS update never completes" + (", so no later wave would start" if several else "")
-        yield Violation(
-            pointer="/spec/otaUpdate/targetSelection", code="continuous_never_completes", message=message,
-            hint="use SNAPSHOT", severity="error" if several else "warning",
-        )  # fmt: skip
-    if "awsJobPresignedUrlConfig" in document and "HTTP" not in cast("list[str]", document.get("protocols", ["HTTP"])):
-        message = "a signed URL is used with HTTP only"
-        yield Violation(
-            pointer="/spec/otaUpdate/awsJobPresignedUrlConfig",
-            code="signed_url_needs_http",
-            message=message,
-            hint="add HTTP to protocols, or remove it",
-        )
-    rate = cast("JsonObject", document.get("awsJobExecutionsRolloutConfig", {})).get("exponentialRate")
-    if isinstance(rate, dict) and not _decimals(rate["incrementFactor"], 1):
-        pointer = "/spec/otaUpdate/awsJobExecutionsRolloutConfig/exponentialRate/incrementFactor"
-        yield _precise(pointer, rate["incrementFactor"], 1)
-    abort = cast("JsonObject", document.get("awsJobAbortConfig", {}))
-    for index, criterion in enumerate(cast("list[JsonObject]", abort.get("abortCriteriaList", []))):
-        if not _decimals(criterion["thresholdPercentage"], 2):
-            pointer = f"/spec/otaUpdate/awsJobAbortConfig/abortCriteriaList/{index}/thresholdPercentage"
-            yield _precise(pointer, criterion["thresholdPercentage"], 2)
-
-
-def _decimals(value: object, digits: int) -> bool:
-    number = float(cast("float", value))
-    return abs(number - round(number, digits)) < 1e-9
-
-
-def _precise(pointer: str, value: object, digits: int) -> Violation:
-    message = f"{value} has more than {digits} decimal{'s' if digits > 1 else ''}, the service takes no more"
-    return Violation(
-        pointer=pointer,
-        code="too_many_decimals",
-        message=message,
-        hint=f"for example {round(float(cast('float', value)), digits)}",
-    )
 
 
 def tuya(spec: TuyaSpec, _environment: Environment | None) -> Iterator[Violation]:

@@ -29,12 +29,14 @@ def render(report: StatusReport, style: Style, now: datetime) -> str:
         return "no rollout is recorded"
     rows = [_row(r, now) for r in report.rollouts]
     if style == "markdown":
-        details = [line for r in report.rollouts for line in ("", f"**{cell(_name(r))}**", "", *_bullets(_details(r)))]
+        details = [
+            line for r in report.rollouts for line in ("", f"**{cell(_name(r))}**", "", *_bullets(_details(r, now)))
+        ]
         return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *details])
     head, *lines = table(_HEAD, rows, _NUMBERS)
     shown = [head]
     for line, rollout in zip(lines, report.rollouts, strict=True):
-        shown += [line, *(f"  {plain(detail)}" for detail in _details(rollout))]
+        shown += [line, *(f"  {plain(detail)}" for detail in _details(rollout, now))]
     return "\n".join(shown)
 
 
@@ -55,8 +57,8 @@ def _row(rollout: RolloutLine, now: datetime) -> list[str]:
     ]
 
 
-def _details(rollout: RolloutLine) -> list[str]:
-    lines = [line for w in rollout.waves for line in (_wave(w), *_failed(w))]
+def _details(rollout: RolloutLine, now: datetime) -> list[str]:
+    lines = [line for w in rollout.waves for line in (_wave(w, now), *_failed(w))]
     if rollout.conditions:
         lines.append(", ".join(_condition(c) for c in rollout.conditions))
     told = dict.fromkeys(f"{c.reason}: {c.message}" for c in rollout.conditions if c.message)
@@ -70,7 +72,7 @@ def _details(rollout: RolloutLine) -> list[str]:
     return lines
 
 
-def _wave(wave: WaveLine) -> str:
+def _wave(wave: WaveLine, now: datetime) -> str:
     where = f"wave {wave.name}"
     if wave.verdict is not None:
         v = wave.verdict
@@ -80,7 +82,9 @@ def _wave(wave: WaveLine) -> str:
         return f"{where} {word}: {judged}"
     if wave.stage is None:
         return f"{where} has not begun"
-    start = f", starts {wave.start_at}" if wave.start_at is not None and wave.stage == "scheduled" else ""
+    start = ""
+    if wave.start_at is not None and wave.stage == "scheduled":
+        start = f", {'starts' if datetime.fromisoformat(wave.start_at) > now else 'started'} {wave.start_at}"
     counts = ", ".join(f"{n} {name}" for name, n in wave.progress.items() if n)
     return f"{where} attempt {wave.attempt} is {wave.stage}{start}{f': {counts}' if counts else ''}"
 

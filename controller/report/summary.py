@@ -230,6 +230,8 @@ def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
     for attempt in attempts:
         newest |= {r.device: r for r in attempt.results}
     counts = tally(tuple(newest.values()))
+    if attempts and attempts[-1].live and attempts[-1].progress:
+        return _running(attempts[-1].progress)
     silent = 0
     if not attempts or attempts[-1].live:
         answered = {name for r in newest.values() for name in _names(r)} | {_fold(r.via or "") for r in newest.values()}
@@ -241,6 +243,15 @@ def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
         waiting=counts[Outcome.WAITING] + silent,
         unknown=counts[Outcome.UNKNOWN],
     )
+
+
+_SUCCEEDED, _WAITING = ("succeeded",), ("queued", "inProgress", "waitingForVersion")
+
+
+def _running(progress: dict[str, int]) -> Devices:
+    """Devices by what their service says while they are at it."""
+    succeeded, waiting = (sum(progress.get(n, 0) for n in names) for names in (_SUCCEEDED, _WAITING))
+    return Devices(succeeded=succeeded, waiting=waiting, failed=sum(progress.values()) - succeeded - waiting)
 
 
 def _device_lines(record: Record, device: str) -> list[DeviceLine]:

@@ -4,7 +4,7 @@ AWS documents the values (API reference, CreateOTAUpdate and the types of its me
 asynchronous, not which rule is checked when. Taken here as InvalidRequestException at once [inferred]:
 
 1. Targets are ARNs of things and thing groups of this account and Region that exist.
-2. A rollout has a constant or an exponential rate, not both; incrementFactor is 1.1 to 5 with one decimal (jobs guide);
+2. An exponential rate may be capped by maximumPerMinute; incrementFactor is 1.1 to 5 with one decimal (jobs guide);
    rateIncreaseCriteria has exactly one of its members (the same).
 3. An abort threshold is at most 100, with two decimals; expiresInSec is 60 to 3600; a timeout 1 to 10080 minutes.
 4. A file has one location and one form of code signing; awsSignerJobId brings its own location, and may have none. A
@@ -70,8 +70,6 @@ def _rollout(config: Mapping[str, object]) -> Iterator[str]:
     rate = members(config, "exponentialRate")
     if not rate:
         return
-    if "maximumPerMinute" in config:
-        yield "awsJobExecutionsRolloutConfig has either maximumPerMinute or exponentialRate"
     factor = rate.get("incrementFactor")
     if not isinstance(factor, int | float) or not 1.1 <= factor <= 5 or not _decimals(factor, 1):
         yield "incrementFactor is between 1.1 and 5, with one decimal"

@@ -106,7 +106,7 @@ def test_throttles_and_limits_are_tried_again_and_reported_as_what_they_are(
     report = gateways.run(one_wave(), transport=transport)
 
     assert len(asked) == 4
-    assert "is throttled after 4 attempts" in report.rollouts[0].error
+    assert f"is throttled or over a limit after 4 attempts ({code}: no)" in report.rollouts[0].error
     assert report.rollouts[0].phase != "Failed"
     gateways.cron(one_wave())
     assert len(gateways.created()) == 1

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra import documents, permissions
+from infra import documents, ota_permissions, permissions
 from infra.documents import IOT, IOT_WIRELESS, Names
 from simulator.iam_policy import Decision, Request, evaluate, may_assume
-from tests.infra.stacks import ACCOUNT, WHOLE
+from tests.infra.ota_matrix import Question, as_the_service, of_updates
+from tests.infra.stacks import ACCOUNT, SMALL, WHOLE
 from tests.infra.test_settings import read
 
 NAMES = Names(read(WHOLE))
@@ -108,10 +109,9 @@ def _conditions() -> list[Row]:
 def _ota_role() -> list[Row]:
     part, role = "OtaServiceRole", NAMES.ota_role
     trust = documents.service_trust(NAMES.settings, IOT, conditions=True)
-    policy = permissions.ota_service(NAMES)
+    policy = ota_permissions.service(NAMES)
     right = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": NAMES.iot("otaupdate/x")}
     wrong = {"aws:SourceAccount": OTHER_ACCOUNT, "aws:SourceArn": "arn:aws:iot:eu-west-1:210987654321:otaupdate/x"}
-    image = f"arn:aws:s3:::{STABLE.bucket}/probe.bin"
 
     def may(does: str, action: str, resource: str, allowed: bool) -> Row:
         return Row(part, "AWS IoT with the role", does, allowed, lambda: _identity(policy, role, action, resource))
@@ -120,14 +120,7 @@ def _ota_role() -> list[Row]:
         _assumes(part, "AWS IoT for an update of ours", IOT, trust, role, True, given=right),
         _assumes(part, "AWS IoT for another account's update", IOT, trust, role, False, given=wrong),
         _assumes(part, "AWS IoT Wireless", IOT_WIRELESS, trust, role, False, given=right),
-        may("reads a version of an image", "s3:GetObjectVersion", image, True),
-        may("writes a signed image", "s3:PutObject", image, True),
-        may("reads a foreign bucket", "s3:GetObject", "arn:aws:s3:::someone/probe.bin", False),
-        may("makes the job AFR_OTA-x", "iot:CreateJob", NAMES.iot("job/AFR_OTA-x"), True),
-        may("deletes a job of another kind", "iot:DeleteJob", NAMES.iot("job/reboot"), False),
-        may("makes the stream AFR_OTA-x", "iot:CreateStream", NAMES.iot("stream/AFR_OTA-x"), True),
-        may("passes itself on", "iam:PassRole", NAMES.role_arn(role), True),
-        may("passes another role on", "iam:PassRole", NAMES.role_arn(NAMES.controller_role), False),
+        *(may(*question) for question in as_the_service(NAMES)),
     ]
 
 
@@ -137,7 +130,7 @@ def _operators() -> list[Row]:
     update = NAMES.role_arn(NAMES.update_role(STABLE))
     fuota, lambda_ = {"iam:PassedToService": IOT_WIRELESS}, {"iam:PassedToService": "lambda.amazonaws.com"}
     marked, unmarked = {"aws:RequestTag/otactl:owner": "acme"}, {"aws:RequestTag/otactl:owner": "umbrella"}
-    questions: list[tuple[str, str, str, dict[str, str], bool, bool]] = [
+    questions: list[Question] = [
         ("lists tasks", "iotwireless:ListFuotaTasks", "*", {}, True, True),
         ("reads a task", "iotwireless:GetFuotaTask", task(), {}, True, True),
         ("reads a task of another Region", "iotwireless:GetFuotaTask", task(region="us-east-1"), {}, False, False),
@@ -160,17 +153,21 @@ def _operators() -> list[Row]:
         ("deletes from the journal", "s3:DeleteObject", "arn:aws:s3:::acme-otactl-journal/journal/x", {}, False, False),
         ("changes the update role", "iam:PutRolePolicy", update, {}, False, False),
     ]
-    for part, role, policy, answer in (
-        ("ControllerRole", NAMES.controller_role, controller, 4),
-        ("PlannerRole", NAMES.planner_role, planner, 5),
+    updates, without = of_updates(NAMES), permissions.controller(Names(read(SMALL)))
+    for part, role, policy, asked, answer in (
+        ("ControllerRole", NAMES.controller_role, controller, questions, 4),
+        ("PlannerRole", NAMES.planner_role, planner, questions, 5),
+        ("ControllerRole with options.iotOta", NAMES.controller_role, controller, updates, 4),
+        ("PlannerRole with options.iotOta", NAMES.planner_role, planner, updates, 5),
+        ("ControllerRole without options.iotOta", NAMES.controller_role, without, updates, None),
     ):
-        for question in questions:
+        for question in asked:
             does, action, resource, context, *_ = question
 
             def judge(p: Any = policy, r: str = role, a: str = action, o: str = resource, c: Any = context) -> Decision:
                 return _identity(p, r, a, o, given=c)
 
-            rows.append(Row(part, "otactl", does, bool(question[answer]), judge))
+            rows.append(Row(part, "otactl", does, answer is not None and bool(question[answer]), judge))
     return rows
 
 
@@ -237,9 +234,9 @@ def page() -> str:
     lines = [
         "# Who may do what",
         "",
-        "Judged by the policy evaluator over the documents that `infra/` registers for a stack with everything on;",
-        "a test holds this page equal to them. `make docs` writes it anew. AWS's own evaluation is not proved here:",
-        "see the README.",
+        "Judged by the policy evaluator over the documents that `infra/` registers for a stack with everything on, or,",
+        "where a heading says so, without an option; a test holds this page equal to them. `make docs` writes it anew.",
+        "AWS's own evaluation is not proved here: see the README.",
     ]
     part = ""
     for row in rows():

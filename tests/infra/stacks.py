@@ -1,4 +1,4 @@
-"""Stacks that the tests run: the smallest, and one with everything on."""
+"""Stacks that the tests run: the smallest, it with OTA updates, and one with everything on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ SMALL: dict[str, Any] = {
     "otactl:channels": [{"name": "stable", "bucket": "acme-firmware-eu"}],
     "otactl:access": {"principals": [f"arn:aws:iam::{ACCOUNT}:root"]},
 }
+GATEWAYS: dict[str, Any] = {**SMALL, "otactl:options": {"iotOta": True, "signingProfiles": True}}
 WHOLE: dict[str, Any] = {
     **SMALL,
     "otactl:channels": [
@@ -26,6 +27,7 @@ WHOLE: dict[str, Any] = {
     "otactl:options": {
         "journalBucket": "acme-otactl-journal",
         "iotOta": True,
+        "signingProfiles": True,
         "wirelessLogs": True,
         "watchTopic": f"arn:aws:sns:eu-west-1:{ACCOUNT}:edits",
         "schedule": {

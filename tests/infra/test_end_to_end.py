@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import msgspec
@@ -18,17 +17,19 @@ from click.testing import CliRunner
 
 from controller.cli import cli
 from controller.cli.demo import Demo, only_loopback
-from controller.model import Phase, Rollout, Source, Strategy, Wave
+from controller.model import Phase, Source, Strategy, Wave
 from infra import permissions
 from infra.documents import GITHUB_ISSUER, Names
 from simulator.server import SimulatorServer
-from tests.ground import BUCKET, GROUPS, IMAGE, KEY, REGION, Ground, declared, single_devices
+from tests.ground import BUCKET, GROUPS, IMAGE, KEY, REGION, declared, single_devices
 from tests.infra.apply import Applier
-from tests.infra.engine import ROOT, Result, run
+from tests.infra.engine import ROOT, run
+from tests.infra.operated import Operated, less, named, refused, told, until
 from tests.infra.stacks import SMALL
 from tests.infra.test_settings import read
 
 NAMES = Names(read(SMALL))
+ASKED = ("iotwireless", "s3", "iam", "sts")  # what a stack without OTA updates is about
 MANAGED = json.dumps(
     {
         "Version": "2012-10-17",
@@ -37,75 +38,13 @@ MANAGED = json.dumps(
 )
 
 
-@pytest.fixture(scope="module")
-def program() -> Result:
-    """What the program registers, once: each test applies it again without running it."""
-    made: list[tuple[str, Any]] = []
-    with SimulatorServer() as server:
-        applier = Applier(server.url)
-
-        def note(kind: str, inputs: Any) -> tuple[str, dict[str, Any]]:
-            made.append((kind, inputs))
-            return applier(kind, inputs)
-
-        result = run(SMALL, apply=note)
-    assert result.exit_code == 0, result.output
-    result.resources = made  # type: ignore[assignment] - in the order they were made
-    return result
-
-
-class Operated(Ground):
-    """A ground whose bucket and roles are the program's, worked on with a role of the program's."""
-
-    def __init__(self, server: SimulatorServer, folder: Path, program: Result) -> None:
-        super().__init__(server, folder, cloud=False)
-        applier = Applier(server.url)
-        for kind, inputs in program.resources:  # type: ignore[misc]
-            applier(kind, inputs)
-        self.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256", IfNoneMatch="*")
-        self.outputs = program.outputs
-        self.role = program.outputs["firmwareUpdateRoleArn"]
-        server.world.apply_settings({"enforceCallers": True})
-
-    def act_as(self, role: str) -> None:
-        """Put a role's credentials where boto3 finds them."""
-        sts = boto3.client("sts", endpoint_url=self.server.url, region_name=REGION)
-        given = sts.assume_role(RoleArn=self.outputs[role], RoleSessionName="test")["Credentials"]
-        os.environ |= {
-            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": given["SessionToken"],
-        }
-
-    def rollout(self, base: Rollout, **changes: Any) -> Rollout:
-        """A rollout with the program's role."""
-        backend = msgspec.structs.replace(base.backend, role=self.role)
-        return msgspec.structs.replace(base, backend=backend, **changes)
-
-
-@pytest.fixture
-def operated(tmp_path: Path, program: Result) -> Iterator[Operated]:
-    kept = dict(os.environ)
-    with SimulatorServer(seed=3) as server:
-        only_loopback(server.url)
-        yield Operated(server, tmp_path, program)
-    os.environ.clear()
-    os.environ.update(kept)
-
-
-def everything(at: Operated) -> tuple[list[str], str]:
-    """Drive so that every call the controller knows is made; gives what went wrong, and how it stands."""
-    told: list[str] = []
-
-    def go(*rollouts: Rollout) -> None:
-        for r in at.run(*rollouts).rollouts:
-            told.extend([r.error, *(f"{h.reason}: {h.message}" for h in r.holds)])
-
+def everything(at: Operated) -> Iterator[list[str]]:
+    """Drive so that every call the controller knows is made; gives what each run told."""
     at.iam.create_policy(PolicyName="extra", PolicyDocument=MANAGED)
     at.iam.attach_role_policy(RoleName=at.role.rsplit("/", 1)[-1], PolicyArn="arn:aws:iam::123456789012:policy/extra")
     groups = at.rollout(declared())
     at.deafen()
-    go(groups)
+    yield told(at, groups)
     at.advance(300)
     if listed := at.wireless.list_fuota_tasks()["FuotaTaskList"]:
         task = at.wireless.get_fuota_task(Id=listed[0]["Id"])
@@ -113,54 +52,42 @@ def everything(at: Operated) -> tuple[list[str], str]:
         tags = [{"Key": "team", "Value": "theirs"}, {"Key": "otactl:x", "Value": "1"}]
         at.wireless.tag_resource(ResourceArn=task["Arn"], Tags=tags)
         at.wireless.associate_multicast_group_with_fuota_task(Id=task["Id"], MulticastGroupId=GROUPS[1])
-    go(groups)
+    yield told(at, groups)
     at.deafen(False)
     for _ in range(5):
-        go(groups)
+        yield told(at, groups)
         at.advance(3600)
     devices = at.rollout(single_devices(at), name="single", source=Source(file="rollouts/single.yaml", digest="s" * 64))
     at.fault(service="iotwireless", operation="StartFuotaTask", effect="error500")
     at.run(groups, devices)
     at.server.world.faults.replace([])
     at.advance(300)
-    named = [t for t in at.wireless.list_fuota_tasks()["FuotaTaskList"] if "single" in t["Name"]]
-    if named:
+    if single := [t for t in at.wireless.list_fuota_tasks()["FuotaTaskList"] if "single" in t["Name"]]:
         stored = next(iter(at.server.world.snapshot()["iotwireless"].values()))
         stranger = next(
             d["id"] for d in stored["devices"] if d["parameters"]["LoRaWAN"]["DevEui"].lower() == at.euis[5]
         )
-        at.wireless.associate_wireless_device_with_fuota_task(Id=named[0]["Id"], WirelessDeviceId=stranger)
+        at.wireless.associate_wireless_device_with_fuota_task(Id=single[0]["Id"], WirelessDeviceId=stranger)
     for _ in range(4):
-        go(groups, devices)
+        yield told(at, groups, devices)
         at.advance(3600)
-    phases = f"{at.record().phase.value} {at.record('single').phase.value}"
     gone = msgspec.structs.replace(declared().firmware, image=f"s3://{BUCKET}/gone/{'0' * 64}.bin")
     missing = Strategy(waves=(Wave(name="all", targets=declared().strategy.waves[0].targets),))
-    go(
-        at.rollout(
-            declared(), name="gone", firmware=gone, strategy=missing, source=Source(file="g.yaml", digest="g" * 64)
-        )
-    )
-    history = [e.message for n in ("probe", "single") for e in at.journal().history("prod-eu", n)]
-    told += [m for m in history if "grant" in m]
-    return [t for t in told if t], phases
-
-
-def denied(told: list[str]) -> list[str]:
-    """What was refused for want of a permission."""
-    return [t for t in told if "grant " in t or "403" in t]
+    source = Source(file="g.yaml", digest="g" * 64)
+    yield told(at, at.rollout(declared(), name="gone", firmware=gone, strategy=missing, source=source))
 
 
 def test_with_its_role_the_controller_does_everything(operated: Operated) -> None:
     operated.act_as("controllerRoleArn")
 
-    told, phases = everything(operated)
+    lines = [line for step in everything(operated) for line in step]
 
-    assert denied(told) == []
-    assert phases == "Succeeded Succeeded"
-    assert any("image_is_missing" in t for t in told)
+    assert not [line for line in lines if "grant " in line]
+    assert refused(operated, *ASKED) == []
+    assert (operated.record().phase, operated.record("single").phase) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
+    assert any("image_is_missing" in line for line in lines)
     made = {f"{r['service']}:{r['operation']}" for r in operated.server.world.requests}
-    assert {f"iotwireless:{a.partition(':')[2]}" for a in ACTIONS if a.startswith("iotwireless:")} <= made
+    assert {a for a in ACTIONS if a.startswith("iotwireless:")} <= made
 
 
 ACTIONS = sorted({a for s in permissions.controller(NAMES)["Statement"] for a in s["Action"]})  # type: ignore[attr-defined]
@@ -168,22 +95,19 @@ ACTIONS = sorted({a for s in permissions.controller(NAMES)["Statement"] for a in
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_without_any_one_action_something_fails_and_names_it(operated: Operated, action: str) -> None:
-    policy = json.loads(json.dumps(permissions.controller(NAMES)))
-    for statement in policy["Statement"]:
-        statement["Action"] = [a for a in statement["Action"] if a != action]
-    policy["Statement"] = [s for s in policy["Statement"] if s["Action"]]
+    policy = less(permissions.controller(NAMES), action)
     operated.iam.put_role_policy(
         RoleName=NAMES.controller_role, PolicyName="reconcile", PolicyDocument=json.dumps(policy)
     )
     operated.act_as("controllerRoleArn")
 
-    told, _ = everything(operated)
+    lines = until(everything(operated), action)
 
     if action == "s3:ListBucket":
-        assert not any("image_is_missing" in t for t in told)
-        assert any("image_is_unreadable" in t for t in told)
+        assert not any("image_is_missing" in line for line in lines)
+        assert any("image_is_unreadable" in line for line in lines)
     else:
-        assert any(action in t for t in denied(told)), told[:6]
+        assert named(lines, action), lines[:6]
 
 
 SIDS = sorted(str(s["Sid"]) for s in permissions.controller(NAMES)["Statement"])
@@ -212,8 +136,7 @@ def test_the_planner_may_look_at_everything_and_change_nothing(operated: Operate
     report = operated.run(rollout)
 
     assert "grant iotwireless:CreateFuotaTask" in report.rollouts[0].error
-    refused = [r for r in operated.server.world.requests if r["status"] == 403]
-    assert [r["operation"] for r in refused] == ["CreateFuotaTask"]
+    assert refused(operated, *ASKED) == ["CreateFuotaTask"]
     assert operated.made() == []
 
 

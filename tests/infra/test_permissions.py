@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from controller.backends._calls import PASSED, PUSHES, READS, WRITES
-from infra import documents, permissions
+from infra import documents, ota_permissions, permissions
 from infra.documents import Names
 from simulator.iam_policy import Decision
+from tests.infra import reference
 from tests.infra.engine import ROOT
 from tests.infra.matrix import NAMES, STABLE, Row, page, rows
-from tests.infra.stacks import SMALL
+from tests.infra.stacks import GATEWAYS, SMALL, WHOLE
 from tests.infra.test_settings import read
 
-# STS asks for nothing; and without ListBucket S3 tells no missing object from a forbidden one.
-FREE, BESIDES = {"sts:GetCallerIdentity"}, {"s3:ListBucket"}
+# STS asks for nothing; without ListBucket S3 tells no missing object from a forbidden one; HeadObject of a version, as
+# OTA updates pin one, needs an action of its own.
+FREE, BESIDES, VERSIONS = {"sts:GetCallerIdentity"}, {"s3:ListBucket"}, {"s3:GetObjectVersion"}
+OTA_SERVICES = ("iot", "iot-data", "signer")
 
 
 def actions(policy: Mapping[str, Any]) -> set[str]:
     return {a for s in policy["Statement"] for a in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])}
+
+
+def needed(listed: Mapping[tuple[str, str], str], *, ota: bool) -> set[str]:
+    """What the calls of a list need of IAM, with or without OTA updates."""
+    calls = {p for call, p in listed.items() if call not in PUSHES and (ota or call[0] not in OTA_SERVICES)}
+    return (calls | BESIDES | (VERSIONS if ota else set())) - FREE
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda r: f"{r.part}: {r.who} {r.does}")
@@ -33,19 +43,41 @@ def test_the_page_of_permissions_is_what_the_evaluator_says() -> None:
     assert (ROOT / "docs/permissions.md").read_text() == page(), "run `make docs`"
 
 
-def test_the_controller_may_do_exactly_the_calls_the_code_makes() -> None:
-    calls = {p for call, p in (READS | WRITES).items() if call not in PUSHES}
-    needed = (calls | set(PASSED.values()) | BESIDES) - FREE
-
-    assert actions(permissions.controller(Names(read(SMALL)))) == needed
+STACKS = pytest.mark.parametrize(("stack", "ota"), [(SMALL, False), (GATEWAYS, True)], ids=["without OTA", "with OTA"])
 
 
-def test_the_planner_may_do_exactly_the_reads() -> None:
-    assert actions(permissions.planner(Names(read(SMALL)))) == (set(READS.values()) | BESIDES) - FREE
+@STACKS
+def test_the_controller_may_do_exactly_the_calls_the_code_makes(stack: dict[str, Any], ota: bool) -> None:
+    wanted = needed(READS | WRITES, ota=ota) | set(PASSED.values())
+
+    assert actions(permissions.controller(Names(read(stack)))) == wanted
+
+
+@STACKS
+def test_the_planner_may_do_exactly_the_reads(stack: dict[str, Any], ota: bool) -> None:
+    assert actions(permissions.planner(Names(read(stack)))) == needed(READS, ota=ota)
+
+
+@pytest.mark.parametrize("policy", [permissions.controller, permissions.planner])
+def test_without_ota_updates_nothing_of_aws_iot_or_signer_is_granted(policy: Any) -> None:
+    said = json.dumps(policy(Names(read(SMALL))))
+
+    assert not [
+        word for word in ('"iot:', '"signer:', "arn:aws:iot:", "arn:aws:signer:", "_ota-service") if word in said
+    ]
+
+
+@pytest.mark.parametrize("policy", [permissions.controller, permissions.planner])
+def test_ota_updates_add_statements_and_change_none(policy: Any) -> None:
+    without, with_them = (policy(Names(read(stack)))["Statement"] for stack in (SMALL, GATEWAYS))
+
+    assert [s for s in with_them if s in without] == list(without)
 
 
 def test_the_journal_adds_its_object_calls_and_no_deletion() -> None:
-    added = actions(permissions.controller(NAMES)) - actions(permissions.controller(Names(read(SMALL))))
+    options = {k: v for k, v in WHOLE["otactl:options"].items() if k not in ("journalBucket", "schedule")}
+    without = Names(read({**WHOLE, "otactl:options": options}))
+    added = actions(permissions.controller(NAMES)) - actions(permissions.controller(without))
 
     assert added == {"s3:PutObject"}
     assert "s3:PutObject" not in actions(permissions.planner(NAMES))
@@ -58,19 +90,25 @@ def test_an_update_role_reads_its_channels_images_and_nothing_else() -> None:
     assert statement["Resource"] == [f"arn:aws:s3:::{STABLE.bucket}/*"]
 
 
-def test_the_service_role_of_ota_updates_may_do_what_its_managed_policy_may_narrowed() -> None:
-    assert actions(permissions.ota_service(NAMES)) == {
-        "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:GetBucketLocation", "s3:ListBucket",
-        "s3:ListBucketVersions", "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",
-        "iot:CreateJob", "iot:DeleteJob", "iot:DescribeJob", "iot:CreateStream", "iot:DeleteStream", "iam:GetRole",
-        "iam:PassRole",
-    }  # fmt: skip
+MANAGED_POLICY = {
+    "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:GetBucketLocation", "s3:ListBucket",
+    "s3:ListBucketVersions", "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",
+    "iot:CreateJob", "iot:DeleteJob", "iot:DescribeJob", "iot:CreateStream", "iot:DeleteStream",
+}  # fmt: skip
+PROFILES = {"signer:PutSigningProfile"}
+
+
+def test_the_service_role_of_ota_updates_may_do_what_its_managed_policy_may_and_pass_itself() -> None:
+    plain = Names(read({**SMALL, "otactl:options": {"iotOta": True}}))
+
+    assert actions(ota_permissions.service(plain)) == MANAGED_POLICY | {"iam:GetRole", "iam:PassRole"}
+    assert actions(ota_permissions.service(NAMES)) - actions(ota_permissions.service(plain)) == PROFILES
 
 
 POLICIES = {
     "controller": permissions.controller(NAMES),
     "planner": permissions.planner(NAMES),
-    "ota-service": permissions.ota_service(NAMES),
+    "ota-service": ota_permissions.service(NAMES),
     "firmware-update": documents.firmware_read(STABLE),
 }
 
@@ -80,7 +118,7 @@ def test_no_action_has_a_wildcard_and_a_bare_one_stands_only_where_no_resource_e
     for statement in POLICIES[name]["Statement"]:
         assert not [a for a in statement["Action"] if "*" in a]
         if statement["Resource"] == ["*"]:
-            assert statement["Sid"] in ("ReadAccount", "MakeOurTasks")
+            assert statement["Sid"] in ("ReadAccount", "ReadIotAccount", "MakeOurTasks", "MakeSigningProfiles")
         else:
             assert "*" not in statement["Resource"]
 
@@ -92,3 +130,23 @@ def test_no_statement_says_what_another_says_already(name: str) -> None:
     ]
 
     assert len(said) == len(set(said))
+
+
+@pytest.mark.parametrize("name", ["controller", "planner", "ota-service"])
+def test_resources_and_conditions_of_aws_iot_and_signer_are_of_the_kinds_their_actions_take(name: str) -> None:
+    for statement in POLICIES[name]["Statement"]:
+        for action in [a for a in statement["Action"] if a.startswith(("iot:", "signer:"))]:
+            known = reference.ACTIONS[action]
+            kinds = {reference.kind(arn) for arn in statement["Resource"]}
+            assert kinds <= set(known.resources) if known.resources else kinds == {"*"}, action
+            for key in [k for block in statement.get("Condition", {}).values() for k in block]:
+                assert key.startswith(("aws:ResourceTag/", "aws:RequestTag/")), key
+                tagged = kinds <= reference.TAGGED
+                assert known.request_tags if key.startswith("aws:RequestTag/") else tagged, (action, key)
+
+
+def test_a_job_is_made_for_its_targets_so_the_service_role_may_on_each_of_them() -> None:
+    given = [s for s in POLICIES["ota-service"]["Statement"] if "iot:CreateJob" in s["Action"]]
+
+    kinds = {reference.kind(arn) for s in given for arn in s["Resource"]}
+    assert kinds == set(reference.ACTIONS["iot:CreateJob"].resources)

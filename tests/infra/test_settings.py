@@ -73,6 +73,11 @@ def test_a_schedule_without_a_journal_bucket_is_refused() -> None:
         read({**SMALL, "otactl:options": {"schedule": schedule}})
 
 
+def test_signing_profiles_without_the_role_that_makes_them_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"options\.signingProfiles needs options\.iotOta"):
+        read({**SMALL, "otactl:options": {"signingProfiles": True}})
+
+
 def test_a_stack_that_is_no_environment_name_is_refused() -> None:
     with pytest.raises(SettingsError, match="a stack is an environment"):
         read(SMALL, stack="Prod EU")
@@ -89,7 +94,8 @@ def test_a_repository_is_named_with_or_without_its_immutable_ids(repository: str
 def test_defaults_are_the_safe_ones() -> None:
     found = read(SMALL)
 
-    assert (found.options.protect, found.options.source_conditions, found.options.iot_ota) == (True, False, False)
+    assert (found.options.protect, found.options.source_conditions) == (True, False)
+    assert (found.options.iot_ota, found.options.signing_profiles) == (False, False)
     assert found.channels[0].noncurrent_days == 365
     assert found.principals == (f"arn:aws:iam::{ACCOUNT}:root",)
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from controller.model import Cause, DriftPolicy, Gate, Ignore, Phase, Rollout, Strategy, Targets, Wave
-from tests.ground import BUCKET, GROUPS, KEY, ROLE, Ground, declared, pushed, trust
+from tests.ground import BUCKET, GROUPS, KEY, ROLE, Ground, declared, edited, pushed, trust
 
 SESSION = 2200  # seconds after which a session begun at once is on air
 
@@ -230,7 +230,8 @@ def test_a_lost_unit_is_made_again_when_its_loss_is_accepted(ground: Ground) -> 
     ground.advance(300)
     assert ground.run(declared(strategy=ONE)).rollouts[0].phase == "Stalled"
 
-    ground.drive(declared(strategy=ONE, drift=DriftPolicy(ignore=(Ignore(field="unit", reason="my mistake"),))))
+    accepted = DriftPolicy(ignore=(Ignore(field="unit", reason="my mistake"),))
+    ground.drive(edited(declared(strategy=ONE), drift=accepted))
 
     assert ground.record().phase is Phase.SUCCEEDED
     assert [(a.number, a.stage.value) for a in ground.record().attempts] == [(1, "lost"), (2, "cleaned")]

@@ -38,7 +38,6 @@ def rollout(**config: Any) -> dict[str, Any]:
         ({"targets": [arn("thing/probe-1", account="999999999999")]}, "of this account and Region"),
         ({"targets": [arn("thing/absent")]}, "does not exist"),
         ({"targets": [arn("thinggroup/absent")]}, "does not exist"),
-        (rollout(maximumPerMinute=5, exponentialRate=RATE), "either maximumPerMinute or exponentialRate"),
         (rollout(exponentialRate={**RATE, "incrementFactor": 1.0}), "incrementFactor"),
         (rollout(exponentialRate={**RATE, "incrementFactor": 5.1}), "incrementFactor"),
         (rollout(exponentialRate={**RATE, "incrementFactor": 1.55}), "incrementFactor"),

@@ -9,7 +9,7 @@ import pytest
 from controller.lifecycle import TRANSITIONS
 from controller.model import Stage, UnitPhase
 
-OVER = (Stage.CLEANED, Stage.SUPERSEDED, Stage.LOST)
+OVER = (Stage.CLEANED, Stage.SUPERSEDED)
 ORDER = [Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING, Stage.JUDGED, Stage.CLEANED]
 
 
@@ -20,6 +20,16 @@ def test_every_stage_has_an_answer_to_every_phase() -> None:
 @pytest.mark.parametrize("stage", OVER)
 def test_what_is_over_stays_over(stage: Stage) -> None:
     assert {TRANSITIONS[stage, phase] for phase in UnitPhase} == {stage}
+
+
+def test_what_is_seen_again_is_not_lost() -> None:
+    found = {p: TRANSITIONS[Stage.LOST, p] for p in UnitPhase if TRANSITIONS[Stage.LOST, p] is not Stage.LOST}
+    assert found == {
+        UnitPhase.OPEN: Stage.OPEN,
+        UnitPhase.SCHEDULED: Stage.SCHEDULED,
+        UnitPhase.RUNNING: Stage.RUNNING,
+        UnitPhase.ENDED: Stage.RUNNING,
+    }
 
 
 @pytest.mark.parametrize("stage", [Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING])

@@ -1,0 +1,51 @@
+"""Creates whose answer was lost: sent again, waited for, or let go.
+
+1. Where the service deduplicates it, a recorded create without an outcome is sent again identical, before all else.
+2. Where making starts, it is sent again only while it is still what is declared and may start; else it is waited for
+   until a late copy of it would be refused (`lifecycle.LOST_CREATE`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from controller import readiness, strategy
+from controller.actions import Action, ResendCreate
+from controller.model import Attempt, Stage, Wave, WaveRecord, iso
+from controller.situation import Shape, Situation
+
+
+def resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
+    """Rule 1, under rule 2: a create whose unit is not to be seen."""
+    pending = [i for i in at.record.intents if i.action in ("createUnit", "resendCreate")]
+    if not pending or not shape.capabilities.create_is_idempotent:
+        return ()
+    actions: list[Action] = []
+    for intent in pending:
+        for wave in at.rollout.strategy.waves:
+            known = at.record.wave(wave.name)
+            for attempt in known.attempts if known is not None else ():
+                if attempt.unit_id == intent.unit_id and (intent.start_at is None or _still_right(at, wave, attempt)):
+                    unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+                    why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
+                    named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
+                    resend = ResendCreate(unit=named, call=intent.call, reason=why, start_at=intent.start_at)
+                    actions.append(resend)
+    return tuple(actions)
+
+
+def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
+    """Whether a create that starts is still what is declared, and may start now."""
+    if attempt.generation != at.rollout.generation:
+        return False
+    known = at.record.wave(wave.name)
+    unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+    same = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
+    return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
+
+
+def lost_create(at: Situation, known: WaveRecord | None) -> Attempt | None:
+    """An attempt whose create may still have been carried out, and is not to be seen."""
+    pending = {i.unit_id for i in at.record.intents if i.action in ("createUnit", "resendCreate")}
+    attempts = known.attempts if known is not None else ()
+    return next((a for a in attempts if a.stage is Stage.DECLARED and a.unit_id in pending), None)

@@ -1,0 +1,37 @@
+"""Stages whose buckets and roles are the program's; the program runs once for each stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infra.operated import Operated, OperatedGateways, Registered, loopback, registered
+from tests.infra.stacks import GATEWAYS, SMALL
+
+
+@pytest.fixture(scope="session")
+def small_stack() -> Registered:
+    """The smallest stack."""
+    return registered(SMALL)
+
+
+@pytest.fixture(scope="session")
+def gateway_stack() -> Registered:
+    """It with OTA updates."""
+    return registered(GATEWAYS)
+
+
+@pytest.fixture
+def operated(tmp_path: Path, small_stack: Registered) -> Iterator[Operated]:
+    """Multicast groups and devices, on the smallest stack."""
+    with loopback() as server:
+        yield Operated(server, tmp_path, small_stack)
+
+
+@pytest.fixture
+def provisioned(tmp_path: Path, gateway_stack: Registered) -> Iterator[OperatedGateways]:
+    """Things, on the stack with OTA updates."""
+    with loopback() as server:
+        yield OperatedGateways(server, tmp_path, gateway_stack)

@@ -1,0 +1,160 @@
+"""OTA updates with the roles the program makes and every caller judged: enough, and nothing superfluous."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pytest
+from msgspec.structs import replace
+
+from controller.model import Phase
+from infra import ota_permissions, permissions
+from tests.ground import BUCKET, KEY, REGION, declared
+from tests.infra.operated import OperatedGateways, Registered, less, loopback, named, refused, until
+from tests.infra.ota_acts import ACTS, NAMES, content_that_changes, signing_that_fails_at_first
+from tests.infra.ota_acts import waves_of_things_then_a_group as waves
+from tests.ota_ground import SIGNED, block, gateway, one_wave
+
+
+@pytest.mark.parametrize("act", sorted(ACTS))
+def test_with_its_role_the_controller_does_everything(provisioned: OperatedGateways, act: str) -> None:
+    provisioned.act_as("controllerRoleArn")
+
+    told = [line for step in ACTS[act](provisioned) for line in step]
+
+    assert refused(provisioned) == []
+    assert not [line for line in told if "grant " in line]
+    assert provisioned.remembered().phase is Phase.SUCCEEDED
+    assert provisioned.updates() == []
+
+
+STATEMENTS = [*ota_permissions.reads(NAMES), *ota_permissions.writes(NAMES)]
+GRANTED = [(str(s["Sid"]), str(a)) for s in STATEMENTS for a in s["Action"]]  # type: ignore[attr-defined]
+# In which act an action is asked for; those not named here in the first.
+SHOWN_BY = {
+    "iot:SearchIndex": signing_that_fails_at_first,
+    "signer:DescribeSigningJob": signing_that_fails_at_first,
+    "iot:CancelJob": content_that_changes,
+    "iot:DeleteJob": content_that_changes,
+}
+# Refused and told nowhere: a warning of IAM's simulation goes with an explicit start, which OTA updates have not.
+UNTOLD = ("iam:SimulatePrincipalPolicy",)
+CALLS = {"iam:PassRole": "CreateOTAUpdate", "s3:GetObjectVersion": "HeadObject"}
+
+
+@pytest.mark.parametrize(("sid", "action"), GRANTED, ids=[f"{sid} {action}" for sid, action in GRANTED])
+def test_without_any_one_action_something_fails_and_names_it(
+    provisioned: OperatedGateways, sid: str, action: str
+) -> None:
+    provisioned.rewrite("controllerRoleArn", "reconcile", less(permissions.controller(NAMES), action, sid))
+    provisioned.act_as("controllerRoleArn")
+
+    told = until(SHOWN_BY.get(action, waves)(provisioned), action)
+
+    assert named(told, action) or action in UNTOLD, told[-3:]
+    assert set(refused(provisioned)) == {CALLS.get(action, action.partition(":")[2])}
+
+
+def running(at: OperatedGateways, **changes: object) -> str:
+    """An update whose first device is offline, made as the controller; gives its id."""
+    at.act_as("controllerRoleArn")
+    at.behave(gw_1="offline")
+    wanted = replace(one_wave(), backend=block(role=at.role, **changes))
+    at.run(wanted)
+    at.advance(130)
+    at.run(wanted)
+    (update,) = at.updates()
+    return update
+
+
+def test_setting_the_urls_life_anew_hands_the_role_on_and_needs_the_right_to(provisioned: OperatedGateways) -> None:
+    http = {"protocols": ["HTTP"]}
+    running(provisioned, **http, awsJobPresignedUrlConfig={"expiresInSec": 600})
+    without = less(permissions.controller(NAMES), "iam:PassRole", "PassOtaRole")
+    provisioned.rewrite("controllerRoleArn", "reconcile", without)
+    longer = block(role=provisioned.role, **http, awsJobPresignedUrlConfig={"expiresInSec": 900})
+
+    told = provisioned.told(replace(one_wave(), backend=longer))
+
+    assert any("not authorized to perform: iam:PassRole" in line for line in told)
+    assert refused(provisioned) == ["UpdateJob"]
+
+
+def test_the_planner_may_look_at_everything_and_make_nothing(provisioned: OperatedGateways) -> None:
+    provisioned.act_as("plannerRoleArn")
+
+    told = provisioned.told(gateway(backend=block(role=provisioned.role)))
+
+    assert any("grant iot:CreateOTAUpdate and iam:PassRole" in line for line in told)
+    assert refused(provisioned) == ["CreateOTAUpdate"]
+    assert provisioned.created() == []
+
+
+def test_the_planner_sees_the_drift_of_a_running_update_and_sets_nothing_back(
+    provisioned: OperatedGateways,
+) -> None:
+    job = f"AFR_OTA-{running(provisioned)}"
+    provisioned.iot.update_job(jobId=job, jobExecutionsRolloutConfig={"maximumPerMinute": 1})
+    provisioned.act_as("plannerRoleArn")
+
+    told = provisioned.told(replace(one_wave(), backend=block(role=provisioned.role)))
+
+    assert named(told, "iot:UpdateJob")
+    assert refused(provisioned) == ["UpdateJob"]
+    assert provisioned.iot.describe_job(jobId=job)["job"]["jobExecutionsRolloutConfig"] == {"maximumPerMinute": 1}
+
+
+def test_a_foreign_update_is_out_of_the_controllers_reach(provisioned: OperatedGateways) -> None:
+    place = {"s3Location": {"bucket": BUCKET, "key": KEY}}
+    signed = {"customCodeSigning": {**SIGNED["customCodeSigning"], "signature": {"inlineDocument": b"x"}}}
+    arn = provisioned.iot.describe_thing(thingName="gw-1")["thingArn"]
+    made = provisioned.iot.create_ota_update(
+        otaUpdateId="theirs", targets=[arn], files=[{"fileName": "/u", "fileLocation": place, "codeSigning": signed}],
+        roleArn=provisioned.role, tags=[{"Key": "otactl:owner", "Value": "umbrella"}],
+    )["otaUpdateArn"]  # fmt: skip
+    provisioned.advance(60)
+    provisioned.act_as("controllerRoleArn")
+    iot = boto3.Session().client("iot", endpoint_url=provisioned.server.url, region_name=REGION)
+    denied = iot.exceptions.ClientError
+
+    for refuse in (
+        lambda: iot.delete_ota_update(otaUpdateId="theirs", forceDeleteAWSJob=True),
+        lambda: iot.tag_resource(resourceArn=made, tags=[{"Key": "otactl:owner", "Value": "acme"}]),
+        lambda: iot.untag_resource(resourceArn=made, tagKeys=["otactl:owner"]),
+    ):
+        with pytest.raises(denied, match="AccessDeniedException"):
+            refuse()
+    assert iot.get_ota_update(otaUpdateId="theirs")["otaUpdateInfo"]["otaUpdateStatus"] == "CREATE_COMPLETE"
+    assert iot.list_tags_for_resource(resourceArn=made)["tags"] == [{"Key": "otactl:owner", "Value": "umbrella"}]
+
+
+def test_a_stream_that_a_manifest_names_may_have_any_name(provisioned: OperatedGateways) -> None:
+    place = {"s3Location": {"bucket": BUCKET, "key": KEY}}
+    provisioned.iot.create_stream(streamId="film", files=[{"fileId": 0, **place}], roleArn=provisioned.role)
+    file = {
+        "fileName": "/update", "fileLocation": {"stream": {"streamId": "film", "fileId": 0}}, "codeSigning": SIGNED,
+    }  # fmt: skip
+
+    running(provisioned, files=[file])
+
+    assert "DescribeStream" in {r["operation"] for r in provisioned.server.world.requests}
+    assert refused(provisioned) == []
+    assert provisioned.remembered().phase is Phase.PROGRESSING
+
+
+def test_without_the_option_the_controller_has_nothing_of_aws_iot(tmp_path: Path, small_stack: Registered) -> None:
+    made, outputs = small_stack
+    assert "otaServiceRoleArn" not in outputs
+    with loopback() as server:
+        at = OperatedGateways(server, tmp_path, (made, {**outputs, "otaServiceRoleArn": declared().backend.role}))
+        at.act_as("controllerRoleArn")
+        told = at.told(gateway(backend=block(role=at.role)))
+        iot = boto3.Session().client("iot", endpoint_url=server.url, region_name=REGION)
+        with pytest.raises(iot.exceptions.ClientError, match="AccessDeniedException"):
+            iot.create_ota_update(
+                otaUpdateId="x", targets=["t"], files=[{"fileName": "/u"}], roleArn=outputs["firmwareUpdateRoleArn"],
+                tags=[{"Key": "otactl:owner", "Value": "acme"}],
+            )  # fmt: skip
+
+    assert named(told, "iot:ListOTAUpdates")
