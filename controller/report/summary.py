@@ -260,7 +260,7 @@ def _device_lines(record: Record, device: str) -> list[DeviceLine]:
     for wave in record.waves:
         for attempt in wave.attempts:
             result = next((r for r in attempt.results if wanted in _names(r)), None)
-            if result is None and wanted not in {_fold(m) for m in attempt.members}:
+            if result is None and wanted not in {_fold(m) for m in (*attempt.members, *attempt.devices)}:
                 continue
             outcome = Outcome.WAITING if attempt.live else Outcome.UNKNOWN
             lines.append(
@@ -288,4 +288,4 @@ def _names(result: DeviceResult) -> set[str]:
 
 def _fold(name: str) -> str:
     """Compare names as people write them: a DevEUI in either case, with or without the manifest's prefix."""
-    return name.lower().removeprefix("deveui:")
+    return name.lower().removeprefix("deveui:").removeprefix("device:")

@@ -25,6 +25,7 @@ from controller.model import (
     VersionProof,
     Wave,
 )
+from controller.report.summary import summarise
 from tests.ground import edited, pushed
 from tests.ota_ground import OTA_ROLE, THINGS, OtaGround, block, gateway, one_wave, ota_policy, running
 
@@ -361,6 +362,18 @@ def test_a_pace_and_a_description_declared_together_are_each_what_they_are(gatew
     gateways.run(changed)
 
     assert {f: e.cause.value for f, e in gateways.open_drift().items()} == {"description": "declared late"}
+
+
+def test_a_device_still_at_it_is_found_by_its_name(gateways: OtaGround) -> None:
+    declared = waves(("canary", things("gw-1")), ("fleet", Targets(thing_groups=("gateways",))))
+    gateways.behave(gw_3="late")
+    gateways.cron(declared, rounds=2)
+
+    stored = gateways.journal().load_all("prod-eu").values()
+    told = {name: summarise(stored, name).device.results for name in ("gw-1", "gw-3")}
+
+    assert [(line.wave, line.outcome) for line in told["gw-1"]] == [("canary", "succeeded")]
+    assert [(line.wave, line.outcome) for line in told["gw-3"]] == [("fleet", "waiting")]
 
 
 def test_devices_overdue_are_a_hold_with_the_way_out(gateways: OtaGround) -> None:
