@@ -24,6 +24,7 @@ from simulator.aws_backed import account_of, moto_app, operation_of, reset_moto
 from simulator.faults import Rule
 from simulator.s3_conditions import writes_in_turn
 from simulator.service import ModelledError, Request
+from simulator.tuya.wire import Asked, asked
 from simulator.wire.models import Match, match, server_error, signing_names, throttled
 from simulator.wire.parse import MalformedError, parse
 from simulator.wire.serialise import Response, bad_request, refuse, serialise
@@ -75,6 +76,10 @@ class Application:
             return
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
+        called = asked(scope["method"], scope["query_string"], headers, body)
+        if called is not None:
+            await self._answer(send, await self._tuya(called))
+            return
         key, region, signed_for = _credential(headers, query)
         service = signing_names().get(signed_for)
         if service is None:
@@ -124,6 +129,28 @@ class Application:
             world.log(service, name, parameters, 0, error_code, rule.effect)
             raise Dropped
         world.log(service, name, parameters, response[0], error_code, rule.effect if rule else None)
+        return response
+
+    async def _tuya(self, called: Asked) -> Response:
+        """Tuya's gateway: a door of its own, the same faults and the same log."""
+        world = self.world
+        world.advance()
+        rule = world.faults.hit("tuya", called.action)
+        effect = rule.effect if rule is not None else ""
+        await self._before(rule, "tuya", called.action)
+        if rule is not None and effect == "late":
+            world.log("tuya", called.action, called.told, 0, None, effect)
+            world.tuya.later(rule.seconds, partial(self._tuya_answer, called, "lateArrival"))
+            raise Dropped
+        response = self._tuya_answer(called, effect)
+        if effect == "timeoutAfterCommit":
+            raise Dropped
+        return response
+
+    def _tuya_answer(self, called: Asked, effect: str) -> Response:
+        response, code = self.world.tuya.answer(called, effect)
+        status = 0 if effect in ("timeoutAfterCommit", "lateArrival") else response[0]
+        self.world.log("tuya", called.action, called.told, status, code, effect or None)
         return response
 
     async def _before(self, rule: Rule | None, service: str, name: str) -> None:

@@ -1,7 +1,8 @@
 """Faults a test asks for: which call is hit, and how.
 
 A rule names a service and an operation (`*` for any), a moment (`nth` matching call, or a `probability` with a seed,
-or always), and an effect. `count` bounds how often it fires. The first rule that fires wins.
+or always), and an effect. `count` bounds how often it fires. The first rule that fires wins. `late` is for Tuya alone:
+the connection is dropped, and the request comes in `seconds` of simulated time later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 EFFECTS = ("throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit", "staleRead", "delay")
+TUYA_EFFECTS = (*EFFECTS, "late")
 _KEYS = frozenset(("service", "operation", "nth", "probability", "effect", "count", "seconds", "seed"))
 
 
@@ -68,8 +70,9 @@ def _rule(rule: object) -> Rule:
     if unknown:
         raise ValueError(f"unknown key {', '.join(sorted(unknown))}; a rule has {', '.join(sorted(_KEYS))}")
     effect = rule.get("effect")
-    if effect not in EFFECTS:
-        raise ValueError(f"effect {effect!r} is none of {', '.join(EFFECTS)}")
+    known = TUYA_EFFECTS if rule.get("service") == "tuya" else EFFECTS
+    if effect not in known:
+        raise ValueError(f"effect {effect!r} is none of {', '.join(known)}")
     nth, probability, count = rule.get("nth"), rule.get("probability"), rule.get("count")
     return Rule(
         service=str(rule.get("service", "*")),

@@ -14,6 +14,7 @@ from simulator.iot.service import services
 from simulator.iotwireless.service import IotWireless
 from simulator.quotas import Quotas
 from simulator.service import Service
+from simulator.tuya.service import Tuya
 
 CALLS_PER_SECOND = "callsPerSecond"
 ENFORCE_CALLERS = "enforceCallers"
@@ -30,6 +31,14 @@ class World:
     quotas: Quotas = field(default_factory=Quotas)
     requests: list[dict[str, object]] = field(default_factory=list)
     enforce_callers: bool = False
+
+    @property
+    def tuya(self) -> Tuya:
+        """Tuya's gateway, which has a door of its own."""
+        found = self.services["tuya"]
+        if not isinstance(found, Tuya):
+            raise TypeError("the service tuya is not Tuya's gateway")
+        return found
 
     def advance(self) -> None:
         """Bring every service up to the clock."""
@@ -98,7 +107,7 @@ class World:
 def build_world(clock: Clock, seed: int) -> World:
     """A fresh simulator: empty, its S3, IAM and STS too."""
     wireless: Service = IotWireless(clock, MotoImages(), seed)
-    every = [wireless, *services(clock, seed)]
+    every = [wireless, *services(clock, seed), Tuya(clock, seed)]
     return World(clock=clock, seed=seed, services={service.name: service for service in every})
 
 

@@ -14,15 +14,18 @@ import http.client
 import ipaddress
 import ssl
 import time
+import weakref
 from dataclasses import dataclass
 from threading import Lock
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from controller import __version__
 from controller.errors import StalledError
 
 CONNECT_SECONDS, READ_SECONDS, IDLE_SECONDS = 10.0, 60.0, 3.0
-MOST_BYTES = 32 * 1024 * 1024
+
+
+_Kept = tuple[float, http.client.HTTPConnection]
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,15 @@ class Wire:
     """Connections to one endpoint, shared by threads."""
 
     def __init__(self, endpoint: str) -> None:
-        parts = urlsplit(endpoint)
+        parts = _parts(endpoint)
         host = parts.hostname or ""
-        if parts.scheme not in ("https", "http") or not host or parts.username is not None:
-            raise StalledError("EndpointInvalid", "Tuya's endpoint must be https://host:port/, without user and query")
         if parts.scheme == "http" and not _loopback(host):
             text = f"Tuya's endpoint {host} must be https: a request that can be read on the way can be sent again"
             raise StalledError("EndpointInvalid", text)
         self._host, self._port, self._path = host, parts.port, parts.path or "/"
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._idle: list[tuple[float, http.client.HTTPConnection]] = []
+        self._idle: list[_Kept] = []
+        weakref.finalize(self, _close, self._idle)  # who forgets `close` leaves no socket open
         self._lock = Lock()
         self.where = parts.netloc
 
@@ -72,7 +74,7 @@ class Wire:
         except ssl.SSLCertVerificationError as error:
             words = f"the certificate of {self.where} is not trusted here: {error.verify_message}"
             failed: Exception = StalledError("EndpointInvalid", words)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             failed = LostError(f"{type(error).__name__} at {self.where}", sent=sent)
         else:
             self._keep(connection, stays)
@@ -84,9 +86,7 @@ class Wire:
     def close(self) -> None:
         """Close what is kept open."""
         with self._lock:
-            kept, self._idle = self._idle, []
-        for _, connection in kept:
-            connection.close()
+            _close(self._idle)
 
     def _open(self) -> http.client.HTTPConnection:
         if self._tls is None:
@@ -122,9 +122,26 @@ def _exchange(connection: http.client.HTTPConnection, method: str, path: str, qu
     else:
         connection.request(method, f"{path}?{query}", headers=headers)
     answer = connection.getresponse()
-    body = answer.read(MOST_BYTES)
+    body = answer.read()
     stays = not answer.will_close and answer.isclosed()
     return Reply(answer.status, answer.getheader("Date") or "", answer.getheader("Location") or "", body), stays
+
+
+def _parts(endpoint: str) -> SplitResult:
+    """An endpoint taken apart; its port is asked for here, because one out of range is told only then."""
+    try:
+        parts = urlsplit(endpoint)
+        whole = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or parts.username is not None:
+        raise StalledError("EndpointInvalid", "Tuya's endpoint must be https://host:port/, without user and query")
+    return parts
+
+
+def _close(kept: list[_Kept]) -> None:
+    while kept:
+        kept.pop()[1].close()
 
 
 def _loopback(host: str) -> bool:

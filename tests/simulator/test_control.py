@@ -141,7 +141,7 @@ def test_the_state_tells_time_seed_and_every_task_group_and_device(stage: Stage)
     stage.add(task, "d1")
     moment = stage.start(task)
     status, state = stage.ask("GET", "state")
-    assert (status, set(state), state["seed"]) == (200, {"now", "seed", *SERVICES}, 3)
+    assert (status, set(state), state["seed"]) == (200, {"now", "seed", "tuya", *SERVICES}, 3)
     held = state["iotwireless"][f"{ACCOUNT}/eu-west-1"]
     assert held["tasks"] == [
         {
