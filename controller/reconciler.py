@@ -154,6 +154,7 @@ class Reconciler:
 
     def _observe(self, surveys: dict[str, Survey], state: RolloutState) -> None:
         rollout = state.rollout
+        state.look = None  # an older one must not be committed again when this fails
         backend = self._backends.get(rollout.backend_kind)
         refused = self._refused(rollout)
         try:

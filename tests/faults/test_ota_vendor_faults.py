@@ -60,6 +60,17 @@ def test_a_fault_of_every_second_read_is_got_over(gateways: OtaGround, operation
     check(gateways)
 
 
+@pytest.mark.parametrize("effect", ["throttle", "error500"])
+def test_what_was_sent_is_remembered_though_the_next_look_fails(gateways: OtaGround, effect: str) -> None:
+    gateways.fault(service="iot", operation="GetOTAUpdate", effect=effect)
+
+    gateways.run(one_wave())
+
+    (attempt,) = gateways.remembered().attempts
+    assert attempt.vendor_id == attempt.unit_id
+    assert gateways.remembered().intents == ()
+
+
 def test_every_read_stale_at_once_makes_no_second_update(gateways: OtaGround) -> None:
     gateways.fault(service="iot", operation="*", effect="staleRead")
     for _ in range(6):
