@@ -17,6 +17,7 @@ class Call(Value, frozen=True, kw_only=True):
     """One vendor API call. `parameters` holds JSON values, `bytes` and aware `datetime`s, as the SDK takes them.
 
     `repeatable` tells that sending it twice is harmless, so a lost response may be answered by sending it again.
+    `signed_at` is the moment its signature is to carry, where a late copy is told from a fresh one by it alone.
     `key` names the call within its rung. `permission` is the IAM action it needs, for messages.
     """
 
@@ -26,6 +27,7 @@ class Call(Value, frozen=True, kw_only=True):
     parameters: JsonObject
     repeatable: bool = True
     not_after: datetime | None = None
+    signed_at: datetime | None = None
     permission: str = ""
 
 

@@ -27,12 +27,12 @@ from controller.model import (
     Unit,
     UnitPhase,
     WaveRecord,
+    duration,
     iso,
     tally,
 )
 
 SETTLE = timedelta(seconds=120)
-LOST_CREATE = timedelta(minutes=15)  # three times the window in which AWS takes a signed request
 MARK_ROLLOUT, MARK_WAVE, MARK_ATTEMPT = "otactl:rollout", "otactl:wave", "otactl:attempt"
 MARK_GENERATION, MARK_OWNER, MARK_ENVIRONMENT = "otactl:generation", "otactl:owner", "otactl:environment"
 
@@ -75,7 +75,8 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         )
         moved = msgspec.structs.replace(known, attempts=attempts)
         waves.append(verdicts.judge(moved, record, rollout, now, events))
-    intents = tuple(i for i in record.intents if _unresolved(i, seen, now))
+    meant = (_still_meant(i, rollout, seen, now) for i in record.intents)
+    intents = tuple(i for i in meant if i is not None)
     advanced = msgspec.structs.replace(
         record,
         environment=rollout.environment,
@@ -97,19 +98,26 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
     return declared + [w for w in record.waves if w.name not in names and w.attempts]
 
 
-def _unresolved(intent: Intent, seen: Observation, now: datetime) -> bool:
-    """Whether what was meant may still come to be seen.
+def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datetime) -> Intent | None:
+    """What was meant, while it may still come to be seen; None once it has, or cannot any more.
 
-    A create whose unit is not there stays open: it must be sent again, identical; one that starts only until a late
-    copy of it would be refused. A start or a rename stays for SETTLE.
+    A create whose unit is not there stays open: it must be sent again, identical. One that starts stays until a late
+    copy of it would be refused (`settle_time`), and until two looks after that agree that it is not there. A start or a
+    rename stays for SETTLE.
     """
     unit = seen.unit(intent.unit_id)
     if intent.action in ("createUnit", "resendCreate"):
-        return unit is None and (intent.start_at is None or now - intent.at < LOST_CREATE)
+        if unit is not None:
+            return None
+        if intent.start_at is None or now - intent.at < duration(rollout.backend.settle_time):
+            return intent
+        if intent.unseen_at is None:
+            return msgspec.structs.replace(intent, unseen_at=now)
+        return intent if now - intent.unseen_at < SETTLE else None
     young = now - intent.at < SETTLE
     if intent.action == "startUnit":
-        return young and unit is not None and unit.phase is UnitPhase.OPEN
-    return intent.action == "updateUnit" and young and unit is None
+        return intent if young and unit is not None and unit.phase is UnitPhase.OPEN else None
+    return intent if intent.action == "updateUnit" and young and unit is None else None
 
 
 def find_unit(attempt: Attempt, seen: Observation) -> Unit | None:
@@ -141,7 +149,11 @@ def _advance_attempt(
     left = tuple(sorted({*attempt.left, *(unit.left if unit is not None else ())}))
     if not (seen.offline or seen.expected):
         left = tuple(n for n in left if n in seen.left)
-    if stage is Stage.DECLARED and attempt.generation != rollout.generation and not any(_pending(i, now) for i in mine):
+    if (
+        stage is Stage.DECLARED
+        and attempt.generation != rollout.generation
+        and not any(i.action in ("createUnit", "resendCreate") and _still_meant(i, rollout, seen, now) for i in mine)
+    ):
         stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
     canceled = attempt.canceled or any(i.action == "cancelUnit" for i in mine) or (unit is not None and unit.canceled)
     broken_at = (attempt.broken_at or now) if phase is UnitPhase.BROKEN else None
@@ -166,13 +178,6 @@ def _advance_attempt(
     data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
     events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
     return msgspec.structs.replace(moved, stage=Stage.JUDGED, results=results, ended_at=now)
-
-
-def _pending(intent: Intent, now: datetime) -> bool:
-    """Whether a create may still be carried out."""
-    if intent.action not in ("createUnit", "resendCreate"):
-        return False
-    return intent.start_at is None or now - intent.at < LOST_CREATE
 
 
 def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:

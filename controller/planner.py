@@ -39,7 +39,7 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     holds = (*refused, *_suspended(at.rollout), *_unreadable(at.seen))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
-    if actions := resending.resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at):
+    if actions := resending.resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at, shape):
         return at.plan(*actions, findings=found, wave=name)
     if holds := superseding.wave_holds(at, shape.capabilities.end_command):
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
@@ -56,7 +56,10 @@ def _suspended(rollout: Rollout) -> tuple[Hold, ...]:
 
 
 def _unreadable(seen: Observation) -> tuple[Hold, ...]:
-    return tuple(Hold(reason="observation_is_incomplete", message=text, stalled=True) for text in seen.unreadable)
+    holds = [Hold(reason="observation_is_incomplete", message=text, stalled=True) for text in seen.unreadable]
+    if seen.ambiguous:
+        holds.append(Hold(reason="lost_create_is_ambiguous", message=seen.ambiguous, stalled=True))
+    return tuple(holds)
 
 
 def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ...]) -> Plan:

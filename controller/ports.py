@@ -22,7 +22,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
 
     `running_fields` can be set while a unit runs, `annotation_fields` (with `*`) are those that reach no device.
     `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
-    look.
+    look. `keeps_ended`: what has ended stays with the service, and holds nobody.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     annotation_fields: tuple[str, ...] = ()
     cancels_waiting: bool = False
     deletes_at_once: bool = True
+    keeps_ended: bool = False
     end_command: str = ""
     delete_command: str = ""
     force_command: str = ""

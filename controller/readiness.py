@@ -72,11 +72,12 @@ def _stall(reason: str, message: str) -> Hold:
 
 def _image_holds(unit: UnitDeclaration, image: ImageFacts, region: str) -> list[Hold]:
     firmware = unit.firmware
-    where = firmware.image
+    where = image.where or firmware.image
     if image.unreadable:
         return [_stall("image_is_unreadable", f"{where}: {image.unreadable}")]
     if not image.exists:
-        return [_stall("image_is_missing", f"{where} does not exist; {_NEXT_IMAGE}")]
+        mend = _NEXT_IMAGE if not image.where else "upload it to the service"
+        return [_stall("image_is_missing", f"{where} does not exist; {mend}")]
     holds = []
     if image.size_bytes != firmware.size_bytes:
         text = f"{where} has {image.size_bytes} bytes, the manifest says {firmware.size_bytes}; {_NEXT_IMAGE}"
@@ -124,6 +125,9 @@ def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
     if not target.exists:
         text = f"{_name(target.key)} does not exist in this account and Region; mend the manifest"
         return [_stall("target_is_missing", text)]
+    if target.unready:
+        text = f"{_name(target.key)}: {target.unready}"
+        return [Hold(reason="target_is_not_ready", message=text)]
     if target.busy:
         return [Hold(reason="target_is_busy", message=f"{_name(target.key)} still has other work: {target.busy}")]
     if rf_region and target.region is not None and target.region != rf_region:

@@ -2,7 +2,7 @@
 
 1. Where the service deduplicates it, a recorded create without an outcome is sent again identical, before all else.
 2. Where making starts, it is sent again only while it is still what is declared and may start; else it is waited for
-   until a late copy of it would be refused (`lifecycle.LOST_CREATE`).
+   until a late copy of it would be refused (`settle_time`).
 """
 
 from __future__ import annotations

@@ -91,9 +91,9 @@ def delete(
     )
 
 
-def clean_up(at: Situation) -> tuple[Action, ...]:
+def clean_up(at: Situation, shape: Shape) -> tuple[Action, ...]:
     """Ended units go once their results are recorded, so that they do not hold their devices."""
-    if at.rollout.cleanup == "never":
+    if at.rollout.cleanup == "never" or shape.capabilities.keeps_ended:
         return ()
     reason = "its results are recorded; a done unit may still hold its devices"
     return tuple(

@@ -16,6 +16,7 @@ from controller.cli.demo import only_loopback
 from simulator.server import SimulatorServer
 from tests.ground import Ground
 from tests.ota_ground import OtaGround
+from tests.tuya_ground import TuyaGround
 
 
 @pytest.fixture
@@ -36,6 +37,17 @@ def gateways(tmp_path: Path) -> Iterator[OtaGround]:
     with SimulatorServer(seed=3) as server:
         only_loopback(server.url)
         yield OtaGround(server, tmp_path)
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[TuyaGround]:
+    """The same with Tuya's gateway: a product, a package, plugs."""
+    kept = dict(os.environ)
+    with SimulatorServer(seed=3) as server:
+        only_loopback(server.url)
+        yield TuyaGround(server, tmp_path)
     os.environ.clear()
     os.environ.update(kept)
 

@@ -27,7 +27,7 @@ GROUPS = ("3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01", "77ab2e10-5b7c-4a55-8c3e-1d2f3
 IMAGE = bytes(range(256)) * 12
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
 KEY = f"probe/sha256/{DIGEST}/probe.bin"
-SERVICES = ("iotwireless", "iot", "iot-data", "signer", "s3", "iam", "sts")
+SERVICES = ("iotwireless", "iot", "iot-data", "signer", "s3", "iam", "sts", "tuya")
 FAST = {f"{service}:*": 100000.0 for service in SERVICES}
 Around = Callable[[str, str, Callable[[], Answer]], Answer]
 
@@ -133,6 +133,10 @@ class Ground:
     def transport(self, around: Around | None = None, **changes: object) -> AwsTransport:
         """A fresh transport, as a fresh process has."""
         return AwsTransport(environment(**changes), sleep=lambda _s: None, seed=1, around=around)
+
+    def environment(self) -> Environment:
+        """The environment rollouts go to."""
+        return environment()
 
     def journal(self) -> SqlJournal:
         """The journal's file, opened anew."""

@@ -38,7 +38,7 @@ BACKOFF_SECONDS = 0.5
 # are quotas with names whose numbers differ by Region, so the same is assumed.
 DEFAULT_RATES = {"iotwireless": 10.0, "iot": 10.0}
 OTHER_RATE = 20.0
-CLOCKS = ("iotwireless", "iot")  # the services whose time counts
+CLOCKS = ("iotwireless", "iot", "sts")  # the services whose time counts
 CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
 
 
@@ -55,8 +55,8 @@ class AwsTransport:
         around: Around | None = None,
     ) -> None:
         self._environment = environment
-        self._sleep = sleep
-        self._around = around
+        self.sleep = sleep
+        self.around = around
         self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
         self._pacers = Pacers(self._rate, monotonic, sleep)
         self._lock = Lock()
@@ -102,7 +102,7 @@ class AwsTransport:
                     raise translate(error, service, operation, needed, attempt) from error
                 with self._lock:
                     jitter = self._random.uniform(0.5, 1.5)
-                self._sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
+                self.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
 
     def _send(self, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
         client = self._client(service)
@@ -112,7 +112,7 @@ class AwsTransport:
             answer: Answer = method(**parameters)
             return answer
 
-        answer = send() if self._around is None else self._around(service, operation, send)
+        answer = send() if self.around is None else self.around(service, operation, send)
         if service in CLOCKS:
             self._learn_time(answer)
         return answer

@@ -132,10 +132,10 @@ class TuyaTransport:
         """
         return self._insist(self.prepare(action, parameters), repeatable=repeatable, throttles=True)
 
-    def prepare(self, action: str, parameters: Mapping[str, object]) -> Prepared:
-        """Sign a request with the service's time of this moment; sends nothing."""
+    def prepare(self, action: str, parameters: Mapping[str, object], at: datetime | None = None) -> Prepared:
+        """Sign a request with the service's time of this moment, or with the moment `at`; sends nothing."""
         _listed(action)
-        key, moment, nonce = self._credentials(), self.now(), self._nonce()
+        key, moment, nonce = self._credentials(), at or self.now(), self._nonce()
         named: dict[str, str | None] = {
             "Action": action,
             "Format": "JSON",

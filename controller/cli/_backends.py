@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from controller.backends._aws import AwsTransport
+from controller.backends._tuya import TuyaTransport
 from controller.backends.fuota_shape import FuotaShape
 from controller.backends.iot_ota import OtaBackend
 from controller.backends.iotwireless_fuota import FuotaBackend
 from controller.backends.ota_shape import OtaShape
+from controller.backends.tuya_ota import TuyaBackend
+from controller.backends.tuya_shape import TuyaShape
 from controller.model import Environment
 from controller.outlook import PureHalf
 from controller.ports import Backend
@@ -14,7 +17,7 @@ from controller.ports import Backend
 
 def shapes_for(environment: Environment) -> dict[str, PureHalf]:
     """The pure half of every sibling this version drives: enough for `plan --offline`."""
-    return {"fuota": FuotaShape(), "otaUpdate": OtaShape(environment)}
+    return {"fuota": FuotaShape(), "otaUpdate": OtaShape(environment), "tuya": TuyaShape()}
 
 
 def transport_for(environment: Environment) -> AwsTransport:
@@ -24,4 +27,11 @@ def transport_for(environment: Environment) -> AwsTransport:
 
 def backends_for(environment: Environment, transport: AwsTransport) -> dict[str, Backend]:
     """Every sibling this version drives."""
-    return {"fuota": FuotaBackend(environment, transport), "otaUpdate": OtaBackend(environment, transport)}
+    found: dict[str, Backend] = {
+        "fuota": FuotaBackend(environment, transport),
+        "otaUpdate": OtaBackend(environment, transport),
+    }
+    if environment.tuya is not None:
+        tuya = TuyaTransport(environment, stats=transport.stats, sleep=transport.sleep, around=transport.around)
+        found["tuya"] = TuyaBackend(transport, tuya)
+    return found

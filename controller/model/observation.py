@@ -124,7 +124,8 @@ class Unit(Value, frozen=True, kw_only=True):
 class TargetFacts(Value, frozen=True, kw_only=True):
     """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone.
 
-    `busy` names other work the service still holds for it, or for what it has inside; `members` are the devices inside.
+    `unready` says why it could not be started on; `busy` names other work the service still holds for it, or for what
+    it has inside; `members` are the devices inside.
     """
 
     key: str
@@ -134,13 +135,14 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     requested: int | None = None
     ready: int | None = None
     busy: str = ""
+    unready: str = ""
     members: tuple[str, ...] = ()
 
 
 class ImageFacts(Value, frozen=True, kw_only=True):
     """The image as its store shows it. `fingerprint` names the bytes (version id, ETag, checksum).
 
-    `unproved` says why what is to be sent may be other bytes than these.
+    `unproved` says why what is to be sent may be other bytes than these; `where` names it where it is not in S3.
     """
 
     exists: bool
@@ -152,6 +154,7 @@ class ImageFacts(Value, frozen=True, kw_only=True):
     unreadable: str = ""
     version: str = ""
     unproved: str = ""
+    where: str = ""
 
 
 class RoleFacts(Value, frozen=True, kw_only=True):
@@ -200,7 +203,7 @@ class Observation(Value, frozen=True, kw_only=True):
 
     `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are those of
     the groups of the unit to be started, `succeeded_before` those that show success before it was; `left` is what known
-    attempts left behind and is still there.
+    attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell.
     """
 
     units: tuple[Unit, ...] = ()
@@ -213,6 +216,7 @@ class Observation(Value, frozen=True, kw_only=True):
     devices: tuple[str, ...] = ()
     succeeded_before: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    ambiguous: str = ""
 
     def unit(self, unit_id: str) -> Unit | None:
         """Find a unit by our id."""

@@ -55,7 +55,10 @@ class RecordedCall(Value, frozen=True, kw_only=True):
 
 
 class Intent(Value, frozen=True, kw_only=True):
-    """What we were about to do: committed before the call, cleared by its outcome. `why` tells deletions apart."""
+    """What we were about to do: committed before the call, cleared by its outcome.
+
+    `why` tells deletions apart; `unseen_at` is when a create that may be lost was first not to be seen any more.
+    """
 
     action: str
     unit_id: str
@@ -64,6 +67,7 @@ class Intent(Value, frozen=True, kw_only=True):
     at: datetime
     start_at: datetime | None = None
     why: str = ""
+    unseen_at: datetime | None = None
 
 
 class Baseline(Value, frozen=True, kw_only=True):

@@ -43,6 +43,11 @@ class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuot
         return self.rf_region
 
     @property
+    def settle_time(self) -> str:
+        """None: a create sends nothing to devices, and is sent again at once."""
+        return "0s"
+
+    @property
     def endless(self) -> bool:
         """No: a session ends."""
         return False
@@ -82,6 +87,11 @@ class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="
         return "0s"
 
     @property
+    def settle_time(self) -> str:
+        """How long an update whose answer was lost is waited for: three times the window of a signed request."""
+        return "15m"
+
+    @property
     def endless(self) -> bool:
         """Whether a unit goes on serving who joins, and never ends."""
         return self.document.get("targetSelection") == "CONTINUOUS"
@@ -105,7 +115,7 @@ class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="
 
 
 class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"):
-    """The `tuya` block, validated but not driven yet: `plan` holds it by name."""
+    """The `tuya` block: one upgrade batch per wave and attempt."""
 
     document: JsonObject
 
@@ -130,13 +140,18 @@ class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"
         return False
 
     @property
+    def settle_time(self) -> str:
+        """How long a batch whose answer was lost blocks another one."""
+        return str(self.document.get("settleTime", "15m"))
+
+    @property
     def sent(self) -> TuyaSpec:
-        """Everything, until it is driven."""
-        return self
+        """What devices receive and who gets it; how long we wait for a lost answer is ours alone."""
+        return TuyaSpec(document={k: v for k, v in self.document.items() if k != "settleTime"})
 
     @property
     def annotations(self) -> JsonObject:
-        """Nothing, until it is driven."""
+        """Nothing: a batch holds no notes."""
         return {}
 
 

@@ -21,7 +21,7 @@ def check(rollout: Rollout, environment: Environment | None = None) -> tuple[Vio
     elif isinstance(rollout.backend, OtaUpdateSpec):
         found.extend(ota_update(rollout, rollout.backend))
     elif isinstance(rollout.backend, TuyaSpec):
-        found.extend(tuya(rollout.backend, environment))
+        found.extend(tuya(rollout, rollout.backend))
     found.extend(targets(rollout))
     found.extend(waves(rollout, environment))
     for index, window in enumerate(rollout.windows):

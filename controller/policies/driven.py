@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from controller.model import Environment, Gate, Rollout, VersionConfirm
 from controller.policies.violation import wave_pointer
 
-DRIVEN = ("fuota", "otaUpdate")
-PROVE_VERSIONS = ("otaUpdate",)
+DRIVEN = ("fuota", "otaUpdate", "tuya")
+PROVE_VERSIONS = ("otaUpdate", "tuya")
 _GATE = (
     ("minReported", "min_reported"),
     ("maxFailures", "max_failures"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.model import Environment, Rollout, TuyaSpec
-from controller.policies.violation import Violation
+from controller.policies.violation import Violation, wave_pointer
+
+MOST_NAMES = 200  # device names of one batch (Alibaba [V], same assumed here [I])
 
 FUOTA_REGIONS = (
     "us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1",
@@ -33,9 +35,18 @@ def service(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
         )
 
 
-def tuya(spec: TuyaSpec, _environment: Environment | None) -> Iterator[Violation]:
+def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
     """Judge the `tuya` block (CreateOTAStaticUpgradeJob, and the rules its twin at Alibaba documents)."""
     document = spec.document
+    for index, wave in enumerate(rollout.strategy.waves):
+        number = len(rollout.targets_of(wave).keys)
+        if wave.targets is not None and number > MOST_NAMES:
+            yield Violation(
+                pointer=wave_pointer(index, "targets"),
+                code="too_many_targets",
+                message=f"wave {wave.name} has {number} devices, a batch takes {MOST_NAMES}",
+                hint="use more waves",
+            )
     selection = document.get("targetSelection", "SPECIFIC")
     for field, wanted in (("grayPercent", "GRAY"), ("groupId", "GROUP")):
         if selection == wanted and field not in document:

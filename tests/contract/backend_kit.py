@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.actions import Action, Call, Receipt, UnitDeclaration
+from controller.backends import _tuya_calls_list
 from controller.backends._aws import Answer, AwsTransport
-from controller.backends._calls import WRITES
+from controller.backends._calls import READS, WRITES
 from controller.backends.fuota_shape import FuotaShape
 from controller.backends.ota_shape import OtaShape
+from controller.backends.tuya_shape import TuyaShape
 from controller.cli._backends import backends_for
 from controller.model import JsonObject, Observation, Record, Rollout, Survey
 from controller.ports import Backend
@@ -17,6 +19,10 @@ from controller.reconciler import RunReport
 from controller.situation import Shape
 from tests.ground import Around, Ground, declared, environment
 from tests.ota_ground import OtaGround, gateway
+from tests.tuya_ground import TuyaGround, plugs
+
+ALL_READS = set(READS) | {("tuya", name) for name in _tuya_calls_list.READS}
+ALL_WRITES = set(WRITES) | {("tuya", name) for name in _tuya_calls_list.WRITES}
 
 
 @dataclass
@@ -24,7 +30,7 @@ class Sibling:
     """One backend on its stage.
 
     `status_call` is the read that shows a unit's status, `odd` gives its answer a status nobody knows; `waves` is how
-    many units a rollout makes, and `make` the call that makes one, named by its parameter `named_by`.
+    many units a rollout makes, and `make` the call that makes one, named by its parameter `named_by` if it has a name.
     """
 
     ground: Ground
@@ -39,7 +45,7 @@ class Sibling:
     def backend(self, around: Around | None = None) -> tuple[Backend, AwsTransport]:
         """A fresh backend."""
         wire = self.ground.transport(around=around)
-        return backends_for(environment(), wire)[self.rollout.backend_kind], wire
+        return backends_for(self.ground.environment(), wire)[self.rollout.backend_kind], wire
 
     def record(self) -> Record:
         """What the journal remembers of it."""
@@ -59,7 +65,7 @@ class Sibling:
     def units(self) -> int:
         """How many units the service ever made."""
         acted = [r for r in self.ground.server.world.requests if r["operation"] == self.make and r["errorCode"] is None]
-        return len({str(r["parameters"][self.named_by]) for r in acted})
+        return len({str(r["parameters"][self.named_by] if self.named_by else r["n"]) for r in acted})
 
 
 def fuota(ground: OtaGround) -> Sibling:
@@ -80,6 +86,18 @@ def ota_update(ground: OtaGround) -> Sibling:
     return Sibling(
         ground=ground, rollout=gateway(), shape=OtaShape(environment()), status_call="GetOTAUpdate", odd=odd,
         make="CreateOTAUpdate", named_by="otaUpdateId", waves=2,
+    )  # fmt: skip
+
+
+def tuya(ground: TuyaGround) -> Sibling:
+    """Tuya's upgrade batches."""
+
+    def odd(answer: Answer) -> Answer:
+        return {**answer, "data": {**answer["data"], "jobStatus": "Reticulating"}}
+
+    return Sibling(
+        ground=ground, rollout=plugs(), shape=TuyaShape(), status_call="QueryOTAJob", odd=odd,
+        make="CreateOTAStaticUpgradeJob", named_by="", waves=2,
     )  # fmt: skip
 
 
@@ -108,7 +126,7 @@ class Passing:
 
 def wrote(asked: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Those of some calls that change something."""
-    return [a for a in asked if a in WRITES]
+    return [a for a in asked if a in ALL_WRITES]
 
 
 def listening(asked: list[tuple[str, str]]) -> Around:

@@ -58,7 +58,6 @@ def test_what_the_example_declares_is_all_driven() -> None:
 
 
 NOT_DRIVEN = {
-    "tuya": (with_backend(TUYA, "devices"), "/spec/tuya", "tuya"),
     "windows": (
         GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: UTC}]\n',
         "/spec/windows",
@@ -120,6 +119,11 @@ NOT_DRIVEN = {
 @pytest.mark.parametrize(("text", "pointer", "name"), NOT_DRIVEN.values(), ids=NOT_DRIVEN.keys())
 def test_what_is_not_driven_is_listed_with_its_place(text: str, pointer: str, name: str) -> None:
     assert policies.not_driven(value_of(text)) == ((pointer, name),)
+
+
+def test_a_tuya_batch_is_driven_and_may_be_proved_by_a_modules_version() -> None:
+    text = with_backend(TUYA, "devices") + "    confirm: {version: {module: default}}\n"
+    assert policies.not_driven(value_of(text)) == ()
 
 
 def test_an_ota_update_is_driven_and_may_be_proved_by_the_reported_version() -> None:

@@ -1,0 +1,139 @@
+"""Reading packages, batches and tasks of Tuya's gateway into our words.
+
+1. Batches are read by the ids we remember: the gateway knows no names. A batch whose answer was lost is looked for
+   among those of its package, by its devices and its time.
+2. Per-device reads are made before a start and for the proof of a version, never while a batch runs.
+3. A device of a batch without a task had the version already, or is no target: its reported version tells which.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import cast
+
+from controller.backends._tuya import NotFoundError, TuyaTransport
+from controller.backends._tuya_calls import DEFAULT_MODULE, MAKE
+from controller.backends._tuya_shapes import (
+    FIRMWARE,
+    FIRMWARES,
+    JOB,
+    JOBS_BY_FIRMWARE,
+    MODULE_VERSIONS,
+    TASKS_BY_JOB,
+    UNFINISHED_TASKS,
+    FirmwareInfo,
+    JobInfo,
+    TaskInfo,
+    moment,
+    single_of,
+)
+from controller.backends._tuya_words import UNFINISHED, UNVERIFIED, VERIFIED
+from controller.model import Firmware, ImageFacts, Intent, JsonObject, TargetFacts, TuyaSpec
+
+CLOCKS = timedelta(seconds=120)  # how far the gateway's clock and the journal's may be apart
+
+
+class BatchReader:
+    """All reads of the sibling."""
+
+    def __init__(self, transport: TuyaTransport) -> None:
+        self._transport = transport
+
+    def now(self) -> datetime:
+        """The gateway's time."""
+        return self._transport.now()
+
+    def package(self, spec: TuyaSpec, firmware: Firmware) -> ImageFacts:
+        """The firmware package: found by id, or by product, module and version; never by its address, which expires."""
+        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
+        where = f"package {firmware.version} of {spec.document['productKey']}, module {module}"
+        found = self._packages(spec, firmware, module)
+        if len(found) != 1:
+            several = f"{len(found)} packages have this version ({', '.join(f.firmware_id for f in found)})"
+            return ImageFacts(
+                exists=bool(found), unreadable=f"{several}; name one: firmwareId" if found else "", where=where
+            )
+        (one,) = found
+        proved = one.sign_method.upper() in ("SHA256", "SHA-256")
+        verified = one.status in VERIFIED
+        return ImageFacts(
+            exists=True,
+            size_bytes=one.firmware_size,
+            sha256=one.firmware_sign.lower() if proved else None,
+            fingerprint=f"{one.firmware_id};{one.firmware_sign};{one.firmware_size};{one.status}",
+            version=one.firmware_id,
+            where=where,
+            unproved="" if verified else f"the package {UNVERIFIED.get(one.status, f'has status {one.status}')}",
+        )
+
+    def _packages(self, spec: TuyaSpec, firmware: Firmware, module: str) -> list[FirmwareInfo]:
+        named = spec.document.get("firmwareId")
+        if named is not None:
+            try:
+                answer = self._transport.call("QueryOTAFirmware", {"FirmwareId": named}, repeatable=True)
+            except NotFoundError:
+                return []
+            one = single_of(FIRMWARE, answer)
+            return [one] if one.dest_version == firmware.version else []
+        asked: JsonObject = {"ProductKey": spec.document["productKey"], "DestVersion": firmware.version}
+        listed = self._transport.rows(FIRMWARES, asked)
+        return [f for f in listed if f.dest_version == firmware.version and (f.module_name or DEFAULT_MODULE) == module]
+
+    def batch(self, job_id: str) -> JobInfo | None:
+        """A batch by its id, or None."""
+        try:
+            return single_of(JOB, self._transport.call("QueryOTAJob", {"JobId": job_id}, repeatable=True))
+        except NotFoundError:
+            return None
+
+    def tasks(self, job_id: str) -> tuple[TaskInfo, ...]:
+        """The tasks of a batch, the newest of each device."""
+        newest: dict[str, TaskInfo] = {}
+        for task in self._transport.rows(TASKS_BY_JOB, {"JobId": job_id}):
+            before = newest.get(task.device_name)
+            if before is None or task.utc_create >= before.utc_create:
+                newest[task.device_name] = task
+        return tuple(newest[name] for name in sorted(newest))
+
+    def versions(self, product: str, device: str) -> dict[str, str]:
+        """What a device reports, by module. NotFoundError for a device that is not there."""
+        asked: JsonObject = {"ProductKey": product, "DeviceName": device}
+        return {v.module_name: v.module_version for v in self._transport.rows(MODULE_VERSIONS, asked)}
+
+    def target(self, key: str, spec: TuyaSpec, version: str) -> TargetFacts:
+        """A device before a start: whether it is there, reports the module, and has nothing else to do."""
+        product, name = str(spec.document["productKey"]), key.partition(":")[2]
+        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
+        try:
+            reported = self.versions(product, name)
+        except NotFoundError:
+            return TargetFacts(key=key, exists=False)
+        if module not in reported:
+            text = f"it never reported a version of module {module}, and is no target until it does"
+            return TargetFacts(key=key, exists=True, vendor_id=name, unready=text)
+        asked: JsonObject = {"ProductKey": product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
+        tasks = self._transport.rows(UNFINISHED_TASKS, asked) if reported[module] != version else ()
+        busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
+        return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]))
+
+    def lost(self, intent: Intent, known: frozenset[str]) -> tuple[str, ...]:
+        """Batches that an unanswered create may have made: of its package, its time and its devices (rule 1)."""
+        wanted = intent.call.parameters
+        names = {str(n) for n in cast("list[object]", wanted.get("TargetDeviceName") or [])}
+        listed = self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": wanted["FirmwareId"]})
+        found = []
+        for row in listed:
+            made = moment(row.utc_create)
+            if row.job_id in known or made is None or made < intent.at - CLOCKS:
+                continue
+            if row.target_selection.upper() != str(wanted.get("TargetSelection", "SPECIFIC")):
+                continue
+            held = {t.device_name for t in self.tasks(row.job_id)}
+            if held <= names or not names:
+                found.append(row.job_id)
+        return tuple(sorted(found))
+
+
+def is_make(intent: Intent) -> bool:
+    """Whether an intent is of a batch to be made."""
+    return intent.call.operation == MAKE

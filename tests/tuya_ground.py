@@ -1,0 +1,93 @@
+"""The same ground for Tuya: a product, a package, six devices, a rollout of two waves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from controller.backends._aws import AwsTransport
+from controller.model import Device, Environment, Gate, Rollout, Strategy, Targets, TuyaAccess, TuyaSpec, Wave
+from controller.reconciler import RunReport
+from simulator.server import SimulatorServer
+from tests.ground import DIGEST, IMAGE, Around, Ground, declared, environment
+
+PRODUCT, PACKAGE = "a1b2c3d4e5", "1001"
+PLUGS = tuple(f"plug-{n}" for n in range(1, 7))
+
+
+def block(**changes: object) -> TuyaSpec:
+    """The backend block; None takes a field out."""
+    document: dict[str, object] = {"productKey": PRODUCT, "timeoutInMinutes": 30} | changes
+    return TuyaSpec(document={k: v for k, v in document.items() if v is not None})
+
+
+def plugs(**changes: object) -> Rollout:
+    """Two waves: two plugs, then four."""
+    waves = tuple(
+        Wave(name=name, targets=Targets(devices=tuple(Device(id=d) for d in names)))
+        for name, names in (("canary", PLUGS[:2]), ("fleet", PLUGS[2:]))
+    )
+    base = declared(name="plug", backend=block(), strategy=Strategy(waves=waves, gate=Gate(min_success_percent=90)))
+    return msgspec.structs.replace(base, **changes)
+
+
+class TuyaGround(Ground):
+    """One stage; `tuya` is the gateway's state."""
+
+    def __init__(self, server: SimulatorServer, folder: Path) -> None:
+        super().__init__(server, folder)
+        os.environ |= {"TUYA_KEY": "AK1", "TUYA_SECRET": "s3cret"}
+        self.access = TuyaAccess(endpoint=server.url, access_key_id_env="TUYA_KEY", access_key_secret_env="TUYA_SECRET")
+
+    def _populate(self) -> None:
+        super()._populate()
+        package = {
+            "firmwareId": PACKAGE, "productKey": PRODUCT, "destVersion": "2.4.1", "name": "plug", "sign": DIGEST,
+            "signMethod": "SHA256", "size": len(IMAGE),
+        }  # fmt: skip
+        self.cloud(keys=[{"id": "AK1", "secret": "s3cret"}], products=[{"productKey": PRODUCT}], firmwares=[package])
+        self.behave()
+
+    def cloud(self, **document: object) -> None:
+        """Change what the gateway holds."""
+        self.fleet(tuya=document)
+
+    def behave(self, **behaviours: str) -> None:
+        """Set how plugs behave; `plug_1="offline"`. The others are normal."""
+        told = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
+        devices = [
+            {"productKey": PRODUCT, "deviceName": d, "behaviour": told.get(d, ""), "versions": {"default": "2.4.0"}}
+            for d in PLUGS
+        ]
+        self.cloud(devices=devices)
+
+    def environment(self) -> Environment:
+        """The environment, with Tuya."""
+        return environment(tuya=self.access)
+
+    def transport(self, around: Around | None = None, **changes: object) -> AwsTransport:
+        """A fresh transport of an environment with Tuya."""
+        return super().transport(around, tuya=self.access, **changes)
+
+    def run(self, *rollouts: Rollout, **given: Any) -> RunReport:
+        """One `reconcile`."""
+        return super().run(*(rollouts or (plugs(),)), tuya=self.access, **given)
+
+    def cron(self, *rollouts: Rollout, rounds: int = 8, minutes: float = 10) -> RunReport:
+        """Cron: run, some minutes later run again."""
+        for _ in range(rounds):
+            report = self.run(*rollouts)
+            self.advance(60 * minutes)
+        return report
+
+    def batches(self) -> list[dict[str, Any]]:
+        """Every batch the gateway made."""
+        return list(self.server.world.snapshot()["tuya"]["jobs"])
+
+    def installs(self) -> dict[str, int]:
+        """How many images each plug installed."""
+        devices = self.server.world.snapshot()["tuya"]["devices"]
+        return {d["deviceName"]: sum(d["installs"].values()) for d in devices}
