@@ -45,8 +45,11 @@ def test_one_fault_of_a_write_is_got_over_with_one_update_a_wave(
     check(gateways)
 
 
-@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "staleRead"])
-@pytest.mark.parametrize("operation", READS)
+READ_FAULTS = [(operation, effect) for operation in READS for effect in ("error500", "staleRead")]
+READ_FAULTS += [("GetOTAUpdate", "throttle"), ("DescribeJob", "timeoutBeforeCommit")]  # the transport makes one of them
+
+
+@pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
 def test_a_fault_of_every_second_read_is_got_over(gateways: OtaGround, operation: str, effect: str) -> None:
     gateways.fault(service="iot", operation=operation, probability=0.5, seed=4, effect=effect)
 

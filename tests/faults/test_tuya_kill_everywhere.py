@@ -67,8 +67,11 @@ READS = (
 )
 
 
-@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "staleRead"])
-@pytest.mark.parametrize("operation", READS)
+READ_FAULTS = [(operation, effect) for operation in READS for effect in ("error500", "staleRead")]
+READ_FAULTS += [("QueryOTAJob", "throttle"), ("ListOTATaskByJob", "timeoutBeforeCommit")]
+
+
+@pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
 def test_a_fault_of_every_second_read_is_got_over(gate: TuyaGround, operation: str, effect: str) -> None:
     gate.fault(service="tuya", operation=operation, probability=0.5, seed=4, effect=effect)
 
