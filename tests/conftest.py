@@ -55,12 +55,19 @@ def gate(tmp_path: Path) -> Iterator[TuyaGround]:
 @pytest.fixture(autouse=True, scope="session")
 def sdk_models_are_read_once() -> Iterator[None]:
     """Every fresh boto3 session parses 2 MB of JSON, two thirds of a scenario's time; sessions only read it."""
-    loader = botocore.loaders.JSONFileLoader
-    plain = loader.load_file
+    loader, all_of_them = botocore.loaders.JSONFileLoader, botocore.loaders.Loader
+    plain, first = loader.load_file, all_of_them.__init__
     read_once = functools.cache(lambda path: plain(loader(), path))
     loader.load_file = lambda _self, path: read_once(path)
+    known: dict[object, object] = {}
+
+    def shared(self: botocore.loaders.Loader, *given: object, **named: object) -> None:
+        first(self, *given, **named)
+        self._cache = known  # which services and versions there are: a third of a client's making, by the file system
+
+    all_of_them.__init__ = shared
     yield
-    loader.load_file = plain
+    loader.load_file, all_of_them.__init__ = plain, first
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -25,13 +25,12 @@ UPDATES = 2  # two waves of gateways
 WRITES = (
     "CreateFuotaTask",
     "AssociateMulticastGroupWithFuotaTask",
-    "AssociateWirelessDeviceWithFuotaTask",
     "StartFuotaTask",
     "DeleteFuotaTask",
     "CreateOTAUpdate",
     "DeleteOTAUpdate",
 )
-ON_THE_WIRE = 3  # seconds the service takes to act, so that the process dies first
+ON_THE_WIRE = 2  # seconds the service takes to act, so that the process dies first
 
 
 @pytest.fixture

@@ -36,8 +36,14 @@ def test_one_fault_of_a_write_is_got_over_with_one_task_a_wave(ground: Ground, o
     check(ground)
 
 
-@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "staleRead"])
-@pytest.mark.parametrize("operation", READS)
+READ_FAULTS = [(operation, effect) for operation in READS for effect in ("error500", "staleRead")]
+READ_FAULTS += [
+    ("GetFuotaTask", "throttle"),
+    ("ListFuotaTasks", "timeoutBeforeCommit"),
+]  # the transport makes one of them
+
+
+@pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
 def test_a_fault_of_every_second_read_is_got_over(ground: Ground, operation: str, effect: str) -> None:
     ground.fault(service="iotwireless", operation=operation, probability=0.5, seed=4, effect=effect)
 
