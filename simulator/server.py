@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from types import TracebackType
@@ -16,6 +17,7 @@ from simulator.world import World, build_world
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 3
+PAUSE_SECONDS = 0.002
 
 
 def application(seed: int = 0, clock: Clock | None = None) -> Application:
@@ -47,6 +49,45 @@ def _config(app: Application, sock_port: int = 0) -> uvicorn.Config:
     )
 
 
+class _Server(uvicorn.Server):
+    """Ends as soon as it is told: uvicorn's own looks every tenth of a second whether it is, and waits another.
+
+    A thousand tests start one each.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until told to end."""
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:
+            await self._told.wait()
+
+    def end(self) -> None:
+        """Tell it, from another thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what listens, let what is answered be answered, for as long as uvicorn would."""
+        for server in self.servers:
+            server.close()
+        for sock in sockets or []:
+            sock.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GRACE_SECONDS
+        while (self.server_state.connections or self.server_state.tasks) and loop.time() < until:
+            await asyncio.sleep(PAUSE_SECONDS)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+
+
 class SimulatorServer:
     """A simulator in a thread of this process; a context manager that stops it."""
 
@@ -55,7 +96,7 @@ class SimulatorServer:
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
-        self._server = uvicorn.Server(_config(self.app))
+        self._server = _Server(_config(self.app))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
     @property
@@ -77,7 +118,7 @@ class SimulatorServer:
 
     def stop(self) -> None:
         """End the server and free its port."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(GRACE_SECONDS + 5)
         self._socket.close()
 
