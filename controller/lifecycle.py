@@ -106,7 +106,7 @@ def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datet
     rename stays for SETTLE.
     """
     unit = seen.unit(intent.unit_id)
-    if intent.action in ("createUnit", "resendCreate"):
+    if intent.makes:
         if unit is not None:
             return None
         if intent.start_at is None or now - intent.at < duration(rollout.backend.settle_time):
@@ -152,7 +152,7 @@ def _advance_attempt(
     if (
         stage is Stage.DECLARED
         and attempt.generation != rollout.generation
-        and not any(i.action in ("createUnit", "resendCreate") and _still_meant(i, rollout, seen, now) for i in mine)
+        and not any(i.makes and _still_meant(i, rollout, seen, now) for i in mine)
     ):
         stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
     canceled = attempt.canceled or any(i.action == "cancelUnit" for i in mine) or (unit is not None and unit.canceled)

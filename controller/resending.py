@@ -17,7 +17,7 @@ from controller.situation import Shape, Situation
 
 def resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
     """Rule 1, under rule 2: a create whose unit is not to be seen."""
-    pending = [i for i in at.record.intents if i.action in ("createUnit", "resendCreate")]
+    pending = [i for i in at.record.intents if i.makes]
     if not pending or not shape.capabilities.create_is_idempotent:
         return ()
     actions: list[Action] = []
@@ -46,6 +46,6 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
 
 def lost_create(at: Situation, known: WaveRecord | None) -> Attempt | None:
     """An attempt whose create may still have been carried out, and is not to be seen."""
-    pending = {i.unit_id for i in at.record.intents if i.action in ("createUnit", "resendCreate")}
+    pending = {i.unit_id for i in at.record.intents if i.makes}
     attempts = known.attempts if known is not None else ()
     return next((a for a in attempts if a.stage is Stage.DECLARED and a.unit_id in pending), None)

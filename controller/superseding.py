@@ -34,7 +34,7 @@ def supersede(at: Situation, shape: Shape) -> tuple[Action, ...]:
 def _remains(at: Situation, attempt: Attempt, why: str) -> list[Action]:
     """The deletion of a record that serves nobody: it could not be made, or what carried it is gone."""
     unit = lifecycle.find_unit(attempt, at.seen)
-    dead = attempt.stage is Stage.FAILED or (attempt.stage is Stage.LOST and unit is not None)
+    dead = attempt.stage in (Stage.FAILED, Stage.LOST)
     if not dead or unit is None or unit.phase not in (UnitPhase.FAILED, UnitPhase.BROKEN):
         return []
     return [delete(attempt, at.rollout, "replace", why)]

@@ -69,6 +69,11 @@ class Intent(Value, frozen=True, kw_only=True):
     why: str = ""
     unseen_at: datetime | None = None
 
+    @property
+    def makes(self) -> bool:
+        """Whether its call makes a unit, the first time or again."""
+        return self.action in ("createUnit", "resendCreate")
+
 
 class Baseline(Value, frozen=True, kw_only=True):
     """Image and role as they were when the wave was first observed: what 'changed' is measured against."""
