@@ -62,7 +62,7 @@ def unit_findings(
     can: Capabilities,
 ) -> tuple[Finding, ...]:
     """Every drift of one unit, nothing that is only unfinished work."""
-    concerns = tuple(_concern(attempt, c) for c in unit.concerns) if unit is not None else ()
+    concerns = tuple(of_concern(attempt.unit_id, c) for c in unit.concerns) if unit is not None else ()
     if attempt.stage is Stage.LOST:
         return (_lost(attempt), *concerns)
     if attempt.stage is Stage.FAILED:
@@ -126,9 +126,10 @@ def settable(name: str, value: object, unit: Unit, can: Capabilities) -> bool:
     return unit.phase is UnitPhase.OPEN or (running and name in can.running_fields and value is not None)
 
 
-def _concern(attempt: Attempt, concern: Concern) -> Finding:
+def of_concern(subject: str, concern: Concern) -> Finding:
+    """What only the service can tell, as a finding: told, never set back."""
     return Finding(
-        subject=attempt.unit_id, field=concern.field, desired=concern.desired, observed=concern.observed,
+        subject=subject, field=concern.field, desired=concern.desired, observed=concern.observed,
         cause=concern.cause, correctable=False,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ import msgspec
 
 from controller import differences, lifecycle, strategy, superseding, verdicts
 from controller.actions import Finding, UnitDeclaration
-from controller.model import Attempt, Cause, Stage, Unit, UnitPhase
+from controller.model import Attempt, Cause, Observation, Stage, Unit, UnitPhase
 from controller.situation import Shape, Situation
 
 
@@ -77,6 +77,11 @@ def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: 
         else:
             kept.append(finding)
     return kept
+
+
+def of_targets(subject: str, seen: Observation) -> tuple[Finding, ...]:
+    """What is wrong with targets before a start, in the words of their service."""
+    return tuple(differences.of_concern(subject, c) for t in seen.targets for c in t.concerns)
 
 
 def lagging(attempt: Attempt, unit: Unit | None) -> bool:

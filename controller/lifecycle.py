@@ -107,7 +107,7 @@ def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datet
     """
     unit = seen.unit(intent.unit_id)
     if intent.makes:
-        if unit is not None:
+        if unit is not None and (not unit.parts or intent.key in unit.parts):
             return None
         if intent.start_at is None or now - intent.at < duration(rollout.backend.settle_time):
             return intent
@@ -241,6 +241,8 @@ def _adopt(
         targets = tuple(sorted({*attempt.targets, *(meant & set(unit.members))}))
         if (known, targets) != (attempt.members, attempt.targets):
             changes |= {"members": known, "targets": targets}
+    if unit.parts and unit.parts != attempt.parts:
+        changes["parts"] = {**attempt.parts, **unit.parts}
     if unit.progress != attempt.progress and attempt.live:
         changes["progress"] = unit.progress
     if unit.failure != attempt.failure:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from controller import ledger, lifecycle, outcomes, verdicts
+from controller import already, ledger, lifecycle, outcomes, verdicts
 from controller.actions import (
     Action,
     AddMembers,
@@ -65,6 +65,9 @@ def decide(
         return _service_changed(rollout, record, seen)
     moved, events = lifecycle.advance(record, rollout, seen, now)
     at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now, busy=dict(busy or {}))
+    if shape is not None:
+        concluded, more = already.concluded(at, shape)
+        at, moved, events = msgspec.structs.replace(at, record=concluded), concluded, (*events, *more)
     decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
     drift, drift_events = moved.drift, tuple[Event, ...]()
     if not seen.offline:

@@ -84,7 +84,7 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
             moved = _attempt(
                 moved,
                 lambda a: a.unit_id == action.unit.unit_id,
-                lambda a: msgspec.structs.replace(a, devices=devices),
+                lambda a: a if a.parts else msgspec.structs.replace(a, devices=devices),
             )
     elif isinstance(action, StartUnit):
         moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
@@ -131,7 +131,7 @@ def settle(
     failed = [r for r in answers if r.error]
     moved = record
     if done and (gone or not isinstance(action, DeleteUnit)):
-        moved = _fold(moved, action, done, len(done) == len(answers), desired, now)
+        moved = _fold(moved, action, done, len(answers), desired, now)
     cleared = {r.key for r in answers if not r.unknown}
     moved = msgspec.structs.replace(moved, intents=tuple(i for i in moved.intents if i.key not in cleared))
     events = []
@@ -179,8 +179,10 @@ def _attempt(record: Record, wanted: Callable[[Attempt], bool], change: Callable
 
 
 def _fold(
-    record: Record, action: Action, done: dict[str, Receipt], whole: bool, desired: JsonObject, now: datetime
+    record: Record, action: Action, done: dict[str, Receipt], sent: int, desired: JsonObject, now: datetime
 ) -> Record:
+    """The memory with what came through of the `sent` calls of an action; of most, all have to."""
+
     def mine(attempt: Attempt) -> bool:
         vendor_id = getattr(action, "vendor_id", None)
         return attempt.unit_id == unit_of(action) or (vendor_id is not None and attempt.vendor_id == vendor_id)
@@ -191,12 +193,16 @@ def _fold(
             case CreateUnit() | ResendCreate():
                 receipt = next(iter(done.values()))
                 starts = action.start_at is not None
+                made = {key: r.vendor_id for key, r in done.items() if r.vendor_id} if sent > 1 or attempt.parts else {}
+                first = attempt.vendor_id is None
+                stage = Stage.SCHEDULED if starts else Stage.OPEN
                 return replace(
-                    attempt, stage=Stage.SCHEDULED if starts else Stage.OPEN, vendor_id=receipt.vendor_id,
-                    arn=receipt.arn, created_at=now, touched_at=now, declared=tuple(sorted(desired)),
-                    annotations=action.unit.annotations, noted=noted(desired), start_at=action.start_at,
-                    started_by_us=starts,
-                    sent_at=now if starts else None,
+                    attempt, stage=stage if first else attempt.stage, touched_at=now,
+                    vendor_id=receipt.vendor_id if first else attempt.vendor_id,
+                    arn=receipt.arn if first else attempt.arn, parts={**attempt.parts, **made},
+                    created_at=now if first else attempt.created_at, declared=tuple(sorted(desired)),
+                    annotations=action.unit.annotations, noted=noted(desired), started_by_us=starts,
+                    start_at=action.start_at if first else attempt.start_at, sent_at=now if starts else None,
                 )  # fmt: skip
             case UpdateUnit(unit=unit):
                 return replace(
@@ -228,7 +234,8 @@ def _fold(
             case CancelUnit():
                 return replace(attempt, touched_at=now, canceled=True)
 
-    return _attempt(record, mine, change) if whole or isinstance(action, AddMembers | RemoveMembers) else record
+    in_part = isinstance(action, AddMembers | RemoveMembers | CreateUnit)
+    return _attempt(record, mine, change) if in_part or len(done) == sent else record
 
 
 def noted(fields: JsonObject) -> dict[str, str]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from controller import differences, findings, ledger, lifecycle, readiness, resending, strategy, superseding, verdicts
 from controller.actions import CreateUnit, Finding, Hold
 from controller.model import (
@@ -118,6 +120,9 @@ def _live(
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if any(i.action == "startUnit" and i.unit_id == attempt.unit_id for i in at.record.intents):
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    if unit.lacks:
+        why = f"{len(unit.lacks)} of its targets are in no part of it yet"
+        return _create(at, shape, wave, attempt.number, found, why, unit.lacks)
     if attempt.stage is Stage.OPEN:
         declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
         drift = findings.unit_drift(declared, shape, attempt, unit)
@@ -242,7 +247,16 @@ def _under_way(at: Situation, wave: Wave) -> tuple[Hold, ...]:
     return ()
 
 
-def _create(at: Situation, shape: Shape, wave: Wave, number: int, found: tuple[Finding, ...], reason: str) -> Plan:
+def _create(
+    at: Situation,
+    shape: Shape,
+    wave: Wave,
+    number: int,
+    found: tuple[Finding, ...],
+    reason: str,
+    rest: tuple[str, ...] = (),
+) -> Plan:
+    """Make the unit of an attempt, or what is still to be made of it: for the targets in `rest`."""
     known = at.record.wave(wave.name)
     unit = strategy.declare(at.rollout, at.environment, wave, number, known)
     starts = not shape.capabilities.starts_explicitly
@@ -253,9 +267,11 @@ def _create(at: Situation, shape: Shape, wave: Wave, number: int, found: tuple[F
         sources = differences.source_findings(
             unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
         )
-        found = (*found, *sources)
-        holds = readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
-        holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, found))
+        begun = msgspec.structs.replace(unit, members=rest or unit.members)
+        holds = readiness.may_start(begun, begun.members, at.seen, at.environment.region, at.busy, every=True)
+        unmet = sources if rest else (*found, *sources)  # devices of a part that failed hold no other part
+        holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
+        found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))
     else:
         holds = readiness.may_create(unit, at.seen, at.environment.region)
     if holds:

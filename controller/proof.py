@@ -11,9 +11,51 @@ from collections.abc import Mapping
 
 import msgspec
 
-from controller.model import DeviceResult, Outcome, Reason
+from controller.model import Cause, Concern, DeviceResult, Json, Outcome, Reason, Unit, UnitPhase
 
 DEFAULT_WITHIN = "24h"
+NAMES = 5  # devices named in a concern; the rest are counted
+
+
+def confirmed(
+    unit: Unit, results: tuple[DeviceResult, ...], reported: Mapping[str, str | None], version: str, *, final: bool
+) -> Unit:
+    """An ended unit under proof by version: with its results, or running on while devices may still report.
+
+    `reported` is what each device reports (None: nothing), `final` that the time for it is over.
+    """
+    waiting = [r for r in results if undecided(r, reported, version)]
+    told = tuple(proved(r, reported, version, final=final) for r in results)
+    differ: dict[str, Json] = {r.device: reported[r.device] for r in waiting if reported.get(r.device) is not None}
+    contrary = [
+        r.device
+        for r, new in zip(results, told, strict=True)
+        if new.outcome is Outcome.SUCCEEDED and r.outcome is not Outcome.SUCCEEDED
+    ]
+    concerns = (*unit.concerns, *_versions(differ, contrary, version))
+    if not waiting or final:
+        return msgspec.structs.replace(unit, results=told, concerns=concerns)
+    succeeded = sum(r.outcome is Outcome.SUCCEEDED for r in told)
+    counts = {**unit.progress, "succeeded": succeeded, "waitingForVersion": len(waiting)}
+    progress = {name: n for name, n in counts.items() if n}
+    return msgspec.structs.replace(unit, phase=UnitPhase.RUNNING, progress=progress, concerns=concerns)
+
+
+def some(names: list[str]) -> Json:
+    """Devices for a concern: how many, and the first by name."""
+    return {"devices": len(names), "some": [*sorted(names)[:NAMES]]}
+
+
+def _versions(differ: dict[str, Json], contrary: list[str], version: str) -> list[Concern]:
+    found = []
+    if differ:
+        told: Json = {"devices": len(differ), "reported": {name: differ[name] for name in sorted(differ)[:NAMES]}}
+        found.append(Concern(field="devices.version", desired=version, observed=told, cause=Cause.VERSION))
+    if contrary:
+        found.append(
+            Concern(field="devices.failedButUpdated", desired=None, observed=some(contrary), cause=Cause.VERSION)
+        )
+    return found
 
 
 def undecided(result: DeviceResult, reported: Mapping[str, str | None], version: str) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from controller import readiness, strategy
 from controller.actions import Action, ResendCreate
-from controller.model import Attempt, Stage, Wave, WaveRecord, iso
+from controller.model import Attempt, Wave, WaveRecord, iso
 from controller.situation import Shape, Situation
 
 
@@ -45,7 +45,7 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
 
 
 def lost_create(at: Situation, known: WaveRecord | None) -> Attempt | None:
-    """An attempt whose create may still have been carried out, and is not to be seen."""
+    """An attempt whose create, or a part of it, may still have been carried out, and is not to be seen."""
     pending = {i.unit_id for i in at.record.intents if i.makes}
     attempts = known.attempts if known is not None else ()
-    return next((a for a in attempts if a.stage is Stage.DECLARED and a.unit_id in pending), None)
+    return next((a for a in attempts if a.live and a.unit_id in pending), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from controller.model import Device, Environment, Gate, Rollout, Strategy, Targe
 from controller.reconciler import RunReport
 from simulator.server import SimulatorServer
 from tests.ground import DIGEST, IMAGE, Around, Ground, declared, environment
+from tests.simulator.tuya import Gate as Hand
 
 PRODUCT, PACKAGE = "a1b2c3d4e5", "1001"
 PLUGS = tuple(f"plug-{n}" for n in range(1, 7))
@@ -34,21 +36,26 @@ def plugs(**changes: object) -> Rollout:
     return msgspec.structs.replace(base, **changes)
 
 
+def package(**changes: object) -> dict[str, object]:
+    """The package of the rollout, changed."""
+    return {
+        "firmwareId": PACKAGE, "productKey": PRODUCT, "destVersion": "2.4.1", "name": "plug", "sign": DIGEST,
+        "signMethod": "SHA256", "size": len(IMAGE), **changes,
+    }  # fmt: skip
+
+
 class TuyaGround(Ground):
     """One stage; `tuya` is the gateway's state."""
 
     def __init__(self, server: SimulatorServer, folder: Path) -> None:
         super().__init__(server, folder)
+        self._hand = Hand(self, "by-hand-")
         os.environ |= {"TUYA_KEY": "AK1", "TUYA_SECRET": "s3cret"}
         self.access = TuyaAccess(endpoint=server.url, access_key_id_env="TUYA_KEY", access_key_secret_env="TUYA_SECRET")
 
     def _populate(self) -> None:
         super()._populate()
-        package = {
-            "firmwareId": PACKAGE, "productKey": PRODUCT, "destVersion": "2.4.1", "name": "plug", "sign": DIGEST,
-            "signMethod": "SHA256", "size": len(IMAGE),
-        }  # fmt: skip
-        self.cloud(keys=[{"id": "AK1", "secret": "s3cret"}], products=[{"productKey": PRODUCT}], firmwares=[package])
+        self.cloud(keys=[{"id": "AK1", "secret": "s3cret"}], products=[{"productKey": PRODUCT}], firmwares=[package()])
         self.behave()
 
     def cloud(self, **document: object) -> None:
@@ -82,6 +89,34 @@ class TuyaGround(Ground):
             report = self.run(*rollouts)
             self.advance(60 * minutes)
         return report
+
+    def by_hand(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """What somebody else does at the gateway with the same key; gives the answer."""
+        answer = self._hand.ask(action, {"ProductKey": PRODUCT, **parameters})
+        assert answer.body["success"] is True, answer.body
+        return answer.body
+
+    def foreign_batch(self, *names: str, version: str = "2.3.9") -> str:
+        """A batch of somebody else's package; its id."""
+        self.cloud(firmwares=[package(firmwareId="1002", destVersion=version, name="other")])
+        made = self.by_hand(
+            "CreateOTAStaticUpgradeJob", FirmwareId="1002", TargetSelection="SPECIFIC", TargetDeviceName=list(names)
+        )
+        return str(made["data"]["jobId"])
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is."""
+        return self.server.url
+
+    def now(self) -> datetime:
+        """The gateway's time."""
+        return self.server.world.clock.now()
+
+    def post(self, name: str, **document: Any) -> object:
+        """Change the fleet."""
+        assert name == "fleet"
+        return self.fleet(**document)
 
     def batches(self) -> list[dict[str, Any]]:
         """Every batch the gateway made."""

@@ -26,7 +26,6 @@ from controller.model import (
     DeviceResult,
     JsonObject,
     OtaUpdateSpec,
-    Outcome,
     Rollout,
     Stage,
     Unit,
@@ -35,9 +34,8 @@ from controller.model import (
     duration,
     iso,
 )
-from controller.proof import DEFAULT_WITHIN, proved, undecided
+from controller.proof import DEFAULT_WITHIN, confirmed
 
-NAMES = 5
 STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
 
 
@@ -147,41 +145,7 @@ class UnitReader:
         ended = next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
         within = duration(confirm.within or DEFAULT_WITHIN)
         final = ended is not None and self._reader.now() - ended >= within
-        open_still = [r for r in results if undecided(r, reported, version)]
-        told = tuple(proved(r, reported, version, final=final) for r in results)
-        if open_still and not final:
-            counted = {"waitingForVersion": len(open_still)}
-            progress = {**{k: n for k, n in unit.progress.items() if k != "succeeded"}, **counted}
-            progress["succeeded"] = sum(r.outcome is Outcome.SUCCEEDED for r in told)
-            unit = _replace(unit, phase=UnitPhase.RUNNING, progress={k: n for k, n in progress.items() if n})
-        else:
-            unit = _replace(unit, results=told)
-        differ = {r.device: reported.get(r.device) for r in open_still if reported.get(r.device) is not None}
-        contrary = [r.device for r, new in zip(results, told, strict=True) if _turned(r, new)]
-        return _replace(unit, concerns=(*unit.concerns, *_versions(differ, contrary, version)))
-
-
-def _turned(before: DeviceResult, after: DeviceResult) -> bool:
-    """A device whose job says it failed and that runs the new image."""
-    return after.outcome is Outcome.SUCCEEDED and before.outcome is not Outcome.SUCCEEDED
-
-
-def _versions(differ: dict[str, str | None], contrary: list[str], version: str) -> list[Concern]:
-    found = []
-    if differ:
-        some = {thing: differ[thing] for thing in sorted(differ)[:NAMES]}
-        found.append(
-            Concern(
-                field="devices.version",
-                desired=version,
-                observed={"devices": len(differ), "reported": some},
-                cause=Cause.VERSION,
-            )
-        )
-    if contrary:
-        told: JsonObject = {"devices": len(contrary), "some": list(contrary[:NAMES])}
-        found.append(Concern(field="devices.failedButUpdated", desired=None, observed=told, cause=Cause.VERSION))
-    return found
+        return confirmed(unit, results, reported, version, final=final)
 
 
 def _error(record: JsonObject) -> str:

@@ -4,6 +4,8 @@
    the request carries the moment it was decided, so that a late copy of it is refused by the gateway's own clock.
 2. A batch cannot be changed: other content cancels it and makes another.
 3. Cancelling names all three kinds of task that can be canceled; what a device has begun goes on to its end.
+4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`_tuya_parts`).
+5. Tasks that wait for a confirmation are confirmed for the waves the manifest names, ten in a call.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ from controller.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from controller.model import JsonObject, Observation, TuyaSpec
+from controller.backends._tuya_parts import parts_of
+from controller.model import JsonObject, Observation, TuyaSpec, Unit
 
 SERVICE = "tuya"
-MAKE = "CreateOTAStaticUpgradeJob"
+MAKE, CONFIRM = "CreateOTAStaticUpgradeJob", "ConfirmOTATask"
+MOST_CONFIRMED = 10  # task ids of one ConfirmOTATask [V]
 # Manifest field -> request parameter. QueryOTAJob shows the same under the manifest's own names.
 PARAMETERS: dict[str, str] = {
     "srcVersions": "SrcVersion",
@@ -41,6 +45,7 @@ PARAMETERS: dict[str, str] = {
     "downloadProtocol": "DownloadProtocol",
 }
 COMPARED = ("grayPercent", "groupId", "timeoutInMinutes", "needPush", "needConfirm", "retryInterval", "retryCount")
+TO_CONFIRM = "toConfirm"  # the ids of tasks that wait for a confirmation
 DEFAULT_MODULE = "default"
 
 
@@ -59,6 +64,8 @@ def desired(unit: UnitDeclaration) -> JsonObject:
     fields["version"] = unit.firmware.version
     if "srcVersions" in document:
         fields["srcVersions"] = sorted(cast("list[str]", document["srcVersions"]))
+    if unit.wave in cast("list[str]", document.get("confirmWaves", [])):
+        fields[TO_CONFIRM] = []
     return fields
 
 
@@ -66,20 +73,20 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
     """The calls that carry an action out."""
     match action:
         case CreateUnit(unit=unit):
-            return (_create(action, unit, seen),)
+            return _create(action, unit, seen)
         case CancelUnit(vendor_id=vendor_id):
-            flags = dict.fromkeys(("CancelQueuedTask", "CancelNotifiedTask", "CancelUnconfirmedTask"), True)
-            return (
-                Call(
-                    key=f"cancelUnit/{action.unit_id}", service=SERVICE, operation="CancelOTATaskByJob",
-                    parameters={"JobId": vendor_id, **flags}, permission="tuya:CancelOTATaskByJob",
-                ),
-            )  # fmt: skip
+            return _cancel(action.unit_id, _shown(seen, vendor_id), vendor_id)
+        case UpdateUnit(unit=unit, vendor_id=vendor_id, fields=fields) if fields == (TO_CONFIRM,):
+            return _confirm(unit.unit_id, _shown(seen, vendor_id))
         case ResendCreate() | UpdateUnit() | MarkUnit() | AddMembers() | RemoveMembers() | StartUnit() | DeleteUnit():
             raise TypeError(f"a Tuya batch takes no {type(action).__name__}; its capabilities say so")
 
 
-def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> Call:
+def _shown(seen: Observation, vendor_id: str) -> Unit | None:
+    return next((u for u in seen.units if u.vendor_id == vendor_id), None)
+
+
+def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tuple[Call, ...]:
     document = spec_of(unit).document
     firmware = document.get("firmwareId") or (seen.image.version if seen.image is not None else "")
     selection = document.get("targetSelection", "SPECIFIC")
@@ -89,9 +96,44 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> Cal
         "TargetSelection": selection,
         **{theirs: document[ours] for ours, theirs in PARAMETERS.items() if ours in document},
     }
-    if selection == "SPECIFIC":
-        parameters["TargetDeviceName"] = [key.partition(":")[2] for key in unit.members]
-    return Call(
-        key=f"createUnit/{unit.unit_id}", service=SERVICE, operation=MAKE, parameters=parameters, repeatable=False,
-        permission=f"tuya:{MAKE}", signed_at=action.start_at,
+    shown = seen.unit(unit.unit_id)
+    made = shown.parts if shown is not None else {}
+    updated = {t.key for t in seen.targets if t.updated}
+    calls = []
+    for key, members in parts_of(unit.unit_id, unit.members).items():
+        names = [m.partition(":")[2] for m in members if m not in updated]
+        named = {"TargetDeviceName": names} if selection == "SPECIFIC" else {}
+        if key not in made and (names or not named):
+            call = Call(
+                key=key, service=SERVICE, operation=MAKE, parameters={**parameters, **named}, repeatable=False,
+                permission=f"tuya:{MAKE}", signed_at=action.start_at,
+            )  # fmt: skip
+            calls.append(call)
+    return tuple(calls)
+
+
+def _cancel(unit_id: str, shown: Unit | None, vendor_id: str) -> tuple[Call, ...]:
+    parts = shown.parts if shown is not None and shown.parts else {"": vendor_id}
+    done = shown.parts_done if shown is not None else ()
+    flags = dict.fromkeys(("CancelQueuedTask", "CancelNotifiedTask", "CancelUnconfirmedTask"), True)
+    return tuple(
+        Call(
+            key=f"cancelUnit/{unit_id}{part.removeprefix(f'createUnit/{unit_id}')}", service=SERVICE,
+            operation="CancelOTATaskByJob", parameters={"JobId": job_id, **flags},
+            permission="tuya:CancelOTATaskByJob",
+        )
+        for part, job_id in sorted(parts.items())
+        if job_id not in done
+    )  # fmt: skip
+
+
+def _confirm(unit_id: str, shown: Unit | None) -> tuple[Call, ...]:
+    waiting = cast("list[str]", shown.fields.get(TO_CONFIRM, [])) if shown is not None else []
+    pieces = range(0, len(waiting), MOST_CONFIRMED)
+    return tuple(
+        Call(
+            key=f"updateUnit/{unit_id}/{n}", service=SERVICE, operation=CONFIRM,
+            parameters={"TaskId": waiting[at : at + MOST_CONFIRMED]}, permission=f"tuya:{CONFIRM}",
+        )
+        for n, at in enumerate(pieces, start=1)
     )  # fmt: skip

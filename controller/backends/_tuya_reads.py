@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import cast
 
 from controller.backends._tuya import NotFoundError, TuyaTransport
-from controller.backends._tuya_calls import DEFAULT_MODULE, MAKE
+from controller.backends._tuya_calls import DEFAULT_MODULE
+from controller.backends._tuya_concerns import is_sha256
 from controller.backends._tuya_shapes import (
     FIRMWARE,
     FIRMWARES,
@@ -28,7 +30,7 @@ from controller.backends._tuya_shapes import (
     single_of,
 )
 from controller.backends._tuya_words import UNFINISHED, UNVERIFIED, VERIFIED
-from controller.model import Firmware, ImageFacts, Intent, JsonObject, TargetFacts, TuyaSpec
+from controller.model import Cause, Concern, Firmware, ImageFacts, Intent, JsonObject, TargetFacts, TuyaSpec
 
 CLOCKS = timedelta(seconds=120)  # how far the gateway's clock and the journal's may be apart
 
@@ -49,12 +51,12 @@ class BatchReader:
         where = f"package {firmware.version} of {spec.document['productKey']}, module {module}"
         found = self._packages(spec, firmware, module)
         if len(found) != 1:
-            several = f"{len(found)} packages have this version ({', '.join(f.firmware_id for f in found)})"
+            several = f"{len(found)} packages have this version ({', '.join(sorted(f.firmware_id for f in found))})"
             return ImageFacts(
                 exists=bool(found), unreadable=f"{several}; name one: firmwareId" if found else "", where=where
             )
         (one,) = found
-        proved = one.sign_method.upper() in ("SHA256", "SHA-256")
+        proved = is_sha256(one)
         verified = one.status in VERIFIED
         return ImageFacts(
             exists=True,
@@ -69,12 +71,8 @@ class BatchReader:
     def _packages(self, spec: TuyaSpec, firmware: Firmware, module: str) -> list[FirmwareInfo]:
         named = spec.document.get("firmwareId")
         if named is not None:
-            try:
-                answer = self._transport.call("QueryOTAFirmware", {"FirmwareId": named}, repeatable=True)
-            except NotFoundError:
-                return []
-            one = single_of(FIRMWARE, answer)
-            return [one] if one.dest_version == firmware.version else []
+            one = self.package_of(str(named))
+            return [one] if one is not None and one.dest_version == firmware.version else []
         asked: JsonObject = {"ProductKey": spec.document["productKey"], "DestVersion": firmware.version}
         listed = self._transport.rows(FIRMWARES, asked)
         return [f for f in listed if f.dest_version == firmware.version and (f.module_name or DEFAULT_MODULE) == module]
@@ -100,8 +98,20 @@ class BatchReader:
         asked: JsonObject = {"ProductKey": product, "DeviceName": device}
         return {v.module_name: v.module_version for v in self._transport.rows(MODULE_VERSIONS, asked)}
 
-    def target(self, key: str, spec: TuyaSpec, version: str) -> TargetFacts:
-        """A device before a start: whether it is there, reports the module, and has nothing else to do."""
+    def package_of(self, firmware_id: str) -> FirmwareInfo | None:
+        """A package by its id, or None."""
+        try:
+            return single_of(
+                FIRMWARE, self._transport.call("QueryOTAFirmware", {"FirmwareId": firmware_id}, repeatable=True)
+            )
+        except NotFoundError:
+            return None
+
+    def target(self, key: str, spec: TuyaSpec, version: str, ours: Collection[str] = ()) -> TargetFacts:
+        """A device before a start: whether it is there, reports the module, and has nothing else to do.
+
+        `ours` are batches of the same rollout: a task of one is waited for, and is no drift.
+        """
         product, name = str(spec.document["productKey"]), key.partition(":")[2]
         module = str(spec.document.get("moduleName", DEFAULT_MODULE))
         try:
@@ -110,11 +120,21 @@ class BatchReader:
             return TargetFacts(key=key, exists=False)
         if module not in reported:
             text = f"it never reported a version of module {module}, and is no target until it does"
-            return TargetFacts(key=key, exists=True, vendor_id=name, unready=text)
+            silent = Concern(field=f"version.{name}", desired="reported", observed=None, cause=Cause.VERSION)
+            return TargetFacts(key=key, exists=True, vendor_id=name, unready=text, concerns=(silent,))
+        if reported[module] == version:
+            return TargetFacts(key=key, exists=True, vendor_id=name, updated=True)
         asked: JsonObject = {"ProductKey": product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
-        tasks = self._transport.rows(UNFINISHED_TASKS, asked) if reported[module] != version else ()
+        tasks = self._transport.rows(UNFINISHED_TASKS, asked)
         busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
-        return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]))
+        strange = sorted({t.job_id for t in tasks} - set(ours))
+        concerns = [
+            Concern(
+                field=f"task.{name}", desired="none of another batch", observed=f"batch {job_id}", cause=Cause.FOREIGN
+            )
+            for job_id in strange
+        ]
+        return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]), concerns=tuple(concerns[:1]))
 
     def lost(self, intent: Intent, known: frozenset[str]) -> tuple[str, ...]:
         """Batches that an unanswered create may have made: of its package, its time and its devices (rule 1)."""
@@ -132,8 +152,3 @@ class BatchReader:
             if held <= names or not names:
                 found.append(row.job_id)
         return tuple(sorted(found))
-
-
-def is_make(intent: Intent) -> bool:
-    """Whether an intent is of a batch to be made."""
-    return intent.call.operation == MAKE

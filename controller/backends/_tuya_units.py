@@ -1,28 +1,27 @@
-"""One batch as a unit: its status, its tasks' progress, what is wrong, and its devices' results once all have ended.
+"""An attempt's batches as one unit: status, its tasks' progress, and its devices' results once all have ended.
 
 1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late.
-2. Who canceled a batch nothing at the gateway tells: our journal does.
-3. Tasks that wait for a confirmation, or were told and show no progress, for a day are overdue.
+2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
+3. A device without a task had the version already, or was no target: what it reports tells which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 import msgspec
 
 from controller.backends._missing import NotFoundError
-from controller.backends._tuya_calls import COMPARED, DEFAULT_MODULE
+from controller.backends._tuya_calls import COMPARED, DEFAULT_MODULE, TO_CONFIRM
+from controller.backends._tuya_concerns import of_batches, of_package, of_tasks, overdue_of
+from controller.backends._tuya_parts import Parts
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import JobInfo, TaskInfo, moment
-from controller.backends._tuya_words import COUNTS, UNFINISHED, job_phase, task_outcome
+from controller.backends._tuya_words import CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
 from controller.model import (
     Attempt,
-    Cause,
     Concern,
     DeviceResult,
-    Json,
     JsonObject,
     Outcome,
     Reason,
@@ -33,10 +32,10 @@ from controller.model import (
     VersionConfirm,
     duration,
 )
-from controller.proof import DEFAULT_WITHIN, proved, undecided
+from controller.proof import DEFAULT_WITHIN, confirmed
 
-OVERDUE = timedelta(hours=24)
-NAMES = 5
+LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown yet
+_FIRST = (UnitPhase.UNKNOWN, UnitPhase.RUNNING, UnitPhase.SCHEDULED)
 
 
 class BatchUnits:
@@ -45,86 +44,110 @@ class BatchUnits:
     def __init__(self, reader: BatchReader) -> None:
         self._reader = reader
 
-    def unit(self, attempt: Attempt, job_id: str, rollout: Rollout) -> Unit | None:
-        """The unit of an attempt; None when the gateway does not know its batch."""
-        batch = self._reader.batch(job_id)
-        if batch is None:
+    def unit(
+        self, attempt: Attempt, parts: Parts, lacks: tuple[str, ...], rollout: Rollout, spec: TuyaSpec
+    ) -> Unit | None:
+        """The unit of an attempt; None when the gateway knows none of its batches.
+
+        `lacks` are targets of parts that are still to be made.
+        """
+        batches = {job_id: self._reader.batch(job_id) for job_id in parts.jobs.values()}
+        there = {job_id: batch for job_id, batch in batches.items() if batch is not None}
+        if not there:
             return None
-        tasks = self._reader.tasks(job_id)
-        phase = job_phase(batch.job_status)
-        open_tasks = [t for t in tasks if t.task_status.upper() in UNFINISHED]
-        unknown = [t for t in tasks if task_outcome(t.task_status, t.progress, "")[0] is Outcome.UNKNOWN]
-        canceled = batch.job_status.upper() == "CANCELED"
-        if phase is UnitPhase.ENDED and open_tasks:
-            phase = UnitPhase.RUNNING
-        elif phase is UnitPhase.RUNNING and tasks and not open_tasks and not unknown:
-            phase = UnitPhase.ENDED  # rule 1
-        concerns = (*_canceled(batch, attempt), *self._overdue(open_tasks), *_failed(tasks))
-        inside = {*attempt.devices, *(t.device_name for t in tasks)}
+        tasks = {job_id: self._reader.tasks(job_id) for job_id in there}
+        phases = {job_id: _phase(batch, tasks[job_id]) for job_id, batch in there.items()}
+        phase = next((p for p in _FIRST if p in phases.values()), UnitPhase.ENDED)
+        if phase is UnitPhase.ENDED and (lacks or parts.pending or self._hidden(attempt, batches)):
+            phase = UnitPhase.RUNNING  # rule 2
+        canceled = [job_id for job_id, b in there.items() if b.job_status.upper() == CANCELED_BATCH]
+        done = [job_id for job_id, p in phases.items() if p is UnitPhase.ENDED or job_id in canceled]
+        every = tuple(task for found in tasks.values() for task in found)
+        first = next(iter(there.values()))
+        concerns = self._concerns(attempt, batches, every, rollout)
+        specific = first.target_selection.upper() == "SPECIFIC"
+        inside = {*attempt.devices, *(t.device_name for t in every)} if specific else set()
+        made = min((m for b in there.values() if (m := moment(b.utc_create)) is not None), default=None)
+        vendor_id = attempt.vendor_id or next(iter(parts.jobs.values()))
         unit = Unit(
-            unit_id=attempt.unit_id, phase=phase, vendor_id=job_id, arn=f"tuya:{job_id}", fields=_fields(batch),
-            members=tuple(sorted(f"device:{name}" for name in inside)), start_at=moment(batch.utc_create),
-            created_at=moment(batch.utc_create), stopping=canceled or phase is UnitPhase.ENDED, concerns=concerns,
-            canceled=canceled and attempt.canceled, progress=_counts(tasks), overdue=_sentence(concerns),
+            unit_id=attempt.unit_id, phase=phase, vendor_id=vendor_id, arn=f"tuya:{vendor_id}",
+            fields={**_fields(first), TO_CONFIRM: sorted(t.task_id for t in every if t.task_status.upper() == WAITS)},
+            members=tuple(sorted(f"device:{name}" for name in inside)), start_at=made, created_at=made,
+            stopping=len(done) == len(there), canceled=len(canceled) == len(there) and attempt.canceled,
+            concerns=concerns, progress=_counts(every), overdue=overdue_of(concerns),
+            parts=dict(parts.jobs) if parts.several else {}, parts_done=tuple(sorted(done)), lacks=lacks,
         )  # fmt: skip
-        if phase is not UnitPhase.ENDED or not attempt.live:
+        if phase is not UnitPhase.ENDED:
             return unit
-        return self._judged(unit, attempt, rollout, tasks, batch)
+        return self._judged(unit, attempt, rollout, spec, every, there)
+
+    def _concerns(
+        self, attempt: Attempt, batches: dict[str, JobInfo | None], tasks: tuple[TaskInfo, ...], rollout: Rollout
+    ) -> tuple[Concern, ...]:
+        waiting = [t for t in tasks if t.task_status.upper() in UNFINISHED]
+        found = [*of_batches(batches, attempt), *of_tasks(tasks, waiting, attempt, self._reader.now())]
+        if attempt.generation == rollout.generation:
+            for firmware_id in sorted({b.firmware_id for b in batches.values() if b is not None and b.firmware_id}):
+                found += of_package(self._reader.package_of(firmware_id), rollout.firmware)
+        return tuple(found)
+
+    def _hidden(self, attempt: Attempt, batches: dict[str, JobInfo | None]) -> bool:
+        """Whether a batch made a moment ago is not shown yet."""
+        young = attempt.sent_at is not None and self._reader.now() - attempt.sent_at < LAG
+        return young and None in batches.values()
 
     def _judged(
-        self, unit: Unit, attempt: Attempt, rollout: Rollout, tasks: tuple[TaskInfo, ...], batch: JobInfo
+        self,
+        unit: Unit,
+        attempt: Attempt,
+        rollout: Rollout,
+        spec: TuyaSpec,
+        tasks: tuple[TaskInfo, ...],
+        batches: dict[str, JobInfo],
     ) -> Unit:
+        version, current = rollout.firmware.version, attempt.generation == rollout.generation
+        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
         results = {t.device_name: _result(t) for t in tasks}
         named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)
         for name in sorted(named - set(results)):
-            results[name] = self._without_task(name, rollout)
+            runs = self._version(name, spec, module) if current and not attempt.canceled else None
+            results[name] = _without_task(name, runs, version)
         found = tuple(results[name] for name in sorted(results))
         confirm = rollout.strategy.confirm
-        if not isinstance(confirm, VersionConfirm) or unit.canceled or attempt.generation != rollout.generation:
+        if not isinstance(confirm, VersionConfirm) or unit.canceled or not current:
             return msgspec.structs.replace(unit, results=found)
-        return self._confirmed(unit, found, confirm, rollout, batch)
+        proof = confirm.version.module or module
+        reported = {r.device: self._version(r.device, spec, proof) for r in found}
+        ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
+        within = duration(confirm.within or DEFAULT_WITHIN)
+        final = ended is not None and self._reader.now() - ended >= within
+        return confirmed(unit, found, reported, version, final=final)
 
-    def _confirmed(
-        self, unit: Unit, results: tuple[DeviceResult, ...], confirm: VersionConfirm, rollout: Rollout, batch: JobInfo
-    ) -> Unit:
-        version, module = rollout.firmware.version, confirm.version.module or DEFAULT_MODULE
-        reported = {r.device: self._version(r.device, rollout, module) for r in results}
-        ended = moment(batch.utc_modified)
-        final = ended is not None and self._reader.now() - ended >= duration(confirm.within or DEFAULT_WITHIN)
-        waiting = sum(undecided(r, reported, version) for r in results)
-        told = tuple(proved(r, reported, version, final=final) for r in results)
-        if waiting and not final:
-            progress = {**unit.progress, "waitingForVersion": waiting}
-            progress["succeeded"] = sum(r.outcome is Outcome.SUCCEEDED for r in told)
-            return msgspec.structs.replace(unit, phase=UnitPhase.RUNNING, progress=progress)
-        return msgspec.structs.replace(unit, results=told)
-
-    def _version(self, device: str, rollout: Rollout, module: str) -> str | None:
-        assert isinstance(rollout.backend, TuyaSpec)  # noqa: S101 - the sibling only reads its own rollouts
+    def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
         try:
-            return self._reader.versions(str(rollout.backend.document["productKey"]), device).get(module)
+            return self._reader.versions(str(spec.document["productKey"]), device).get(module)
         except NotFoundError:
             return None
 
-    def _without_task(self, device: str, rollout: Rollout) -> DeviceResult:
-        """A device the service made no task for: it had the version already, or was no target."""
-        assert isinstance(rollout.backend, TuyaSpec)  # noqa: S101 - as above
-        runs = self._version(device, rollout, str(rollout.backend.document.get("moduleName", DEFAULT_MODULE)))
-        if runs == rollout.firmware.version:
-            return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
-        told = f"the service made no task for it; it reports {runs or 'no version'}"
-        return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=Reason.OFFLINE, detail=told)
 
-    def _overdue(self, tasks: Iterable[TaskInfo]) -> list[Concern]:
-        late: dict[str, list[str]] = {}
-        for task in tasks:
-            moved = moment(task.utc_modified) or moment(task.utc_create)
-            if moved is not None and self._reader.now() - moved >= OVERDUE:
-                late.setdefault(COUNTS[task.task_status.upper()], []).append(task.device_name)
-        return [
-            _concern(f"devices.{kind}", "to go on within a day", _some(names), Cause.VENDOR)
-            for kind, names in sorted(late.items())
-        ]
+def _phase(batch: JobInfo, tasks: tuple[TaskInfo, ...]) -> UnitPhase:
+    """Rule 1."""
+    phase = job_phase(batch.job_status)
+    outcomes = [task_outcome(t.task_status, t.progress, "")[0] for t in tasks]
+    waiting = any(t.task_status.upper() in UNFINISHED for t in tasks)
+    if phase is UnitPhase.ENDED and waiting:
+        return UnitPhase.RUNNING
+    if phase is UnitPhase.RUNNING and tasks and not waiting and Outcome.UNKNOWN not in outcomes:
+        return UnitPhase.ENDED
+    return phase
+
+
+def _without_task(device: str, runs: str | None, version: str) -> DeviceResult:
+    """Rule 3."""
+    if runs == version:
+        return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
+    told = f"the service made no task for it; it reports {runs or 'no version'}"
+    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=Reason.OFFLINE, detail=told)
 
 
 def _fields(batch: JobInfo) -> JsonObject:
@@ -144,7 +167,7 @@ def _fields(batch: JobInfo) -> JsonObject:
     return {name: value for name, value in shown.items() if name in kept and value not in (None, "", [])}
 
 
-def _counts(tasks: Iterable[TaskInfo]) -> dict[str, int]:
+def _counts(tasks: tuple[TaskInfo, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
     for task in tasks:
         name = COUNTS.get(task.task_status.upper(), "unknown")
@@ -157,28 +180,3 @@ def _result(task: TaskInfo) -> DeviceResult:
     return DeviceResult(
         device=task.device_name, name=task.device_name, outcome=outcome, reason=reason, detail=task.task_desc
     )
-
-
-def _canceled(batch: JobInfo, attempt: Attempt) -> list[Concern]:
-    if batch.job_status.upper() != "CANCELED" or attempt.canceled:
-        return []
-    return [_concern("batch", "running", "canceled by somebody", Cause.OUT_OF_BAND_EDIT)]
-
-
-def _failed(tasks: Iterable[TaskInfo]) -> list[Concern]:
-    names = [t.device_name for t in tasks if t.task_status.upper() == "FAILED"]
-    return [_concern("devices.failed", 0, _some(names), Cause.VENDOR)] if names else []
-
-
-def _sentence(concerns: Iterable[Concern]) -> str:
-    late = [c for c in concerns if c.field.startswith("devices.") and c.field != "devices.failed"]
-    told = [(c.field.partition(".")[2], c.observed) for c in late]
-    return ", ".join(f"{o['devices']} devices are {k} for a day" for k, o in told if isinstance(o, dict))
-
-
-def _some(names: list[str]) -> Json:
-    return {"devices": len(names), "some": list(sorted(names)[:NAMES])}
-
-
-def _concern(field: str, desired: Json, observed: Json, cause: Cause) -> Concern:
-    return Concern(field=field, desired=desired, observed=observed, cause=cause)

@@ -36,6 +36,7 @@ COUNTS = {
     "FAILED": "failed",
     "CANCELED": "canceled",
 }
+CANCELED_BATCH, CANCELED_TASK, FAILED_TASK, WAITS = "CANCELED", "CANCELED", "FAILED", "CONFIRM"
 UNFINISHED = ("CONFIRM", "QUEUED", "NOTIFIED", "IN_PROGRESS")
 FAILURES: dict[int, Reason] = {-1: Reason.UNKNOWN, -2: Reason.DOWNLOAD, -3: Reason.VERIFY, -4: Reason.FLASH}
 VERIFIED = (-1, 1)  # no check needed, or passed; a batch cannot be made of any other package

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport
-from controller.backends._tuya import NotFoundError, TuyaTransport
-from controller.backends._tuya_calls import MAKE
-from controller.backends._tuya_reads import BatchReader, is_make
+from controller.backends._tuya import NotFoundError, RefusedError, TuyaTransport
+from controller.backends._tuya_calls import CONFIRM, MAKE
+from controller.backends._tuya_parts import known_parts
+from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import MADE_JOB, single_of
 from controller.backends._tuya_units import BatchUnits
 from controller.backends.tuya_shape import TuyaShape
 from controller.errors import ConflictError
-from controller.model import Observation, Record, RoleFacts, Rollout, Survey, TuyaSpec, Unit
+from controller.model import Observation, Record, RoleFacts, Rollout, Survey, TargetFacts, TuyaSpec, Unit
 from controller.upcoming import upcoming
 
 NO_ROLE = RoleFacts(exists=True, trusts="yes", reads="yes")
@@ -41,20 +42,20 @@ class TuyaBackend(TuyaShape):
         spec = rollout.backend
         if not isinstance(spec, TuyaSpec):
             return Observation()
-        units, ambiguous = self._units(rollout, known)
+        looked: list[TargetFacts] = []
+        units, ambiguous = self._units(rollout, spec, known, looked)
         starting = upcoming(rollout, known, units, self.capabilities)
-        if starting is None:
+        if starting is None and not looked:
             return Observation(units=units, ambiguous=ambiguous)
-        making = starting.unit is None and not starting.waits
-        version = rollout.firmware.version
-        targets = tuple(self._reader.target(key, spec, version) for key in starting.keys) if making else ()
+        if starting is not None and starting.unit is None and not starting.waits:
+            looked += self._targets(starting.keys, rollout, spec, known)
         return Observation(
             units=units,
             ambiguous=ambiguous,
             image=self._reader.package(spec, rollout.firmware),
             role=NO_ROLE,
-            targets=targets,
-            devices=tuple(sorted(t.vendor_id for t in targets if t.exists)),
+            targets=tuple(looked),
+            devices=tuple(sorted(t.vendor_id for t in looked if t.exists)),
         )
 
     def send(self, call: Call) -> Receipt:
@@ -67,26 +68,35 @@ class TuyaBackend(TuyaShape):
             made = single_of(MADE_JOB, self._transport.send(prepared))
         except NotFoundError as error:
             raise ConflictError(f"{call.operation}: {error}; looking again") from error
+        except RefusedError as error:
+            if call.operation == CONFIRM and error.reason == "RequestRefused":
+                # One of ten that was confirmed in an app meanwhile, and none is confirmed.
+                raise ConflictError(f"{call.operation}: {error}; looking again") from error
+            raise
         return Receipt(key=call.key, vendor_id=made.job_id, arn=f"tuya:{made.job_id}")
 
-    def _units(self, rollout: Rollout, known: Record) -> tuple[tuple[Unit, ...], str]:
+    def _units(
+        self, rollout: Rollout, spec: TuyaSpec, known: Record, looked: list[TargetFacts]
+    ) -> tuple[tuple[Unit, ...], str]:
+        """The units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
         units: list[Unit] = []
         ambiguous = ""
-        remembered = frozenset(a.vendor_id for a in known.attempts if a.vendor_id is not None)
         for attempt in known.attempts:
             if not attempt.live:
                 continue
-            job_id = attempt.vendor_id
-            intent = next((i for i in known.intents if i.unit_id == attempt.unit_id and is_make(i)), None)
-            if job_id is None and intent is not None:
-                found = self._reader.lost(intent, remembered)
-                if len(found) > 1:
-                    names = ", ".join(found)
-                    ambiguous = f"the answer to the batch of {attempt.unit_id} was lost, and each of {names} may be it"
-                    ambiguous += "; cancel those that are not"
-                    continue
-                job_id = found[0] if found else None
-            unit = self._units_of.unit(attempt, job_id, rollout) if job_id is not None else None
+            parts, unclear = known_parts(attempt, known, self._reader.lost)
+            ambiguous = ambiguous or unclear
+            if not parts.jobs:
+                continue
+            wanted = attempt.generation == rollout.generation and not attempt.canceled
+            facts = self._targets(parts.missing, rollout, spec, known) if wanted else []
+            looked += facts
+            lacks = tuple(t.key for t in facts if not t.updated)
+            unit = self._units_of.unit(attempt, parts, lacks, rollout, spec)
             if unit is not None:
                 units.append(unit)
         return tuple(units), ambiguous
+
+    def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:
+        ours = {v for a in known.attempts for v in (a.vendor_id, *a.parts.values()) if v is not None}
+        return [self._reader.target(key, spec, rollout.firmware.version, ours) for key in keys]

@@ -21,6 +21,8 @@ CAPABILITIES = Capabilities(
     paces_itself=False,
     schedules=False,
     minimum_lead_seconds=0,
+    running_fields=(_tuya_calls.TO_CONFIRM,),
+    annotation_fields=(_tuya_calls.TO_CONFIRM,),
     end_command="cancel batch {id} in Tuya's console (tasks in progress go on)",
     delete_command="cancel batch {id} in Tuya's console",
 )

@@ -42,6 +42,9 @@ def unknown_field(failure: Failure, _root: Place) -> Iterator[Fault]:
             hint = "merge keys (<<) are YAML 1.1: write the fields out"
         elif nearest(name, known) is None and name in _homes():
             hint = f"{name} belongs in {_homes()[name]}"
+        if (instead := failure.schema.get("x-lacks", {}).get(name)) is not None:
+            yield Fault((*failure.path, name), "service_lacks", f"{where}: {instead[0]}", instead[1], key=True)
+            continue
         yield Fault((*failure.path, name), "unknown_field", f"{where} has no field {printable(name)}", hint, key=True)
 
 

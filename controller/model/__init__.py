@@ -1,5 +1,6 @@
 """The values of the product: what is declared, what is seen, what is remembered."""
 
+from controller.model.backend_spec import BackendSpec, FuotaSpec, OtaUpdateSpec, TuyaSpec
 from controller.model.environment import ApprovalRole, Environment, TuyaAccess
 from controller.model.observation import (
     Concern,
@@ -36,14 +37,11 @@ from controller.model.record import (
 from controller.model.rollout import (
     Abort,
     Approval,
-    BackendSpec,
     Device,
     DriftPolicy,
     Firmware,
-    FuotaSpec,
     Gate,
     Ignore,
-    OtaUpdateSpec,
     Requires,
     Retry,
     Rollout,
@@ -51,7 +49,6 @@ from controller.model.rollout import (
     Strategy,
     Suspend,
     Targets,
-    TuyaSpec,
     VersionConfirm,
     VersionProof,
     Wave,

@@ -97,7 +97,9 @@ class Unit(Value, frozen=True, kw_only=True):
     fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun,
     `canceled` that this was our doing;
     `progress` counts devices while it runs; `left` names what a failed making left behind;
-    `overdue` says which devices are waited for too long.
+    `overdue` says which devices are waited for too long. Where one making takes several calls, `parts` are the
+    service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
+    part holds although one is still to be made for them.
     """
 
     unit_id: str
@@ -119,13 +121,17 @@ class Unit(Value, frozen=True, kw_only=True):
     progress: dict[str, int] = {}
     left: tuple[str, ...] = ()
     overdue: str = ""
+    parts: dict[str, str] = {}
+    parts_done: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 class TargetFacts(Value, frozen=True, kw_only=True):
     """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone.
 
     `unready` says why it could not be started on; `busy` names other work the service still holds for it, or for what
-    it has inside; `members` are the devices inside.
+    it has inside; `members` are the devices inside; `updated` tells that it reports the version already. `concerns` are
+    for the ledger.
     """
 
     key: str
@@ -137,6 +143,8 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     busy: str = ""
     unready: str = ""
     members: tuple[str, ...] = ()
+    updated: bool = False
+    concerns: tuple[Concern, ...] = ()
 
 
 class ImageFacts(Value, frozen=True, kw_only=True):

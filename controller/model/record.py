@@ -93,7 +93,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     whose success later proves nothing. `failure` is why the service could not make or delete it, `stood_on` the image
     and role it was made with, `left` what its failing left behind; `canceled` tells that we stopped it for other
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
-    it runs; `noted` are digests of the fields as we last wrote them.
+    it runs; `noted` are digests of the fields as we last wrote them. `parts` are the service's ids of what one making
+    took several calls for, by the key of the call.
     """
 
     number: int
@@ -123,6 +124,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     broken_at: datetime | None = None
     noted: dict[str, str] = {}
     progress: dict[str, int] = {}
+    parts: dict[str, str] = {}
 
     @property
     def was_sent(self) -> bool:

@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from controller.model.value import JsonObject, Value, canonical_digest
+from controller.model.backend_spec import BackendSpec, FuotaSpec, OtaUpdateSpec
+from controller.model.value import Value, canonical_digest
 
 
 class Firmware(Value, frozen=True, kw_only=True):
@@ -21,141 +22,6 @@ class Firmware(Value, frozen=True, kw_only=True):
     image: str
     sha256: str
     size_bytes: int
-
-
-class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuota"):
-    """The `fuota` block: one AWS IoT Wireless FUOTA task per wave and attempt."""
-
-    rf_region: str
-    role: str
-    redundancy_percent: int
-    data_rate: int | None = None
-    fragment_size_bytes: int | None = None
-    fragment_interval_ms: int | None = None
-    descriptor: str | None = None
-    description: str | None = None
-    start_lead: str = "35m"
-    tags: dict[str, str] = {}
-
-    @property
-    def radio_region(self) -> str:
-        """The LoRaWAN region every target must be of."""
-        return self.rf_region
-
-    @property
-    def settle_time(self) -> str:
-        """None: a create sends nothing to devices, and is sent again at once."""
-        return "0s"
-
-    @property
-    def endless(self) -> bool:
-        """No: a session ends."""
-        return False
-
-    @property
-    def sent(self) -> FuotaSpec:
-        """The part that reaches devices; the rest may change without sending anything again."""
-        return msgspec.structs.replace(self, role="", description=None, tags={}, start_lead="", data_rate=None)
-
-    @property
-    def annotations(self) -> JsonObject:
-        """The part that only the service holds."""
-        return {"role": self.role, "description": self.description, "tags": dict(self.tags)}
-
-
-class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="otaUpdate"):
-    """The `otaUpdate` block: one AWS IoT OTA update, and the Job behind it, per wave and attempt.
-
-    `document` is the block as written; its names are those of CreateOTAUpdate.
-    """
-
-    document: JsonObject
-
-    @property
-    def role(self) -> str:
-        """The OTA service role."""
-        return str(self.document["role"])
-
-    @property
-    def radio_region(self) -> None:
-        """None: no radio is planned."""
-        return
-
-    @property
-    def start_lead(self) -> str:
-        """None: creating is starting."""
-        return "0s"
-
-    @property
-    def settle_time(self) -> str:
-        """How long an update whose answer was lost is waited for: three times the window of a signed request."""
-        return "15m"
-
-    @property
-    def endless(self) -> bool:
-        """Whether a unit goes on serving who joins, and never ends."""
-        return self.document.get("targetSelection") == "CONTINUOUS"
-
-    @property
-    def sent(self) -> OtaUpdateSpec:
-        """What devices receive and who gets it; pace, limits, names and notes may change without sending anything."""
-        kept: JsonObject = {k: self.document[k] for k in ("protocols", "targetSelection") if k in self.document}
-        files = self.document["files"]
-        listed = files if isinstance(files, list) else []
-        kept["files"] = [{k: v for k, v in f.items() if k != "attributes"} for f in listed if isinstance(f, dict)]
-        return OtaUpdateSpec(document=kept)
-
-    @property
-    def annotations(self) -> JsonObject:
-        """The part that only the service holds."""
-        files = self.document["files"]
-        listed = files if isinstance(files, list) else []
-        noted: JsonObject = {k: v for k, v in self.document.items() if k not in self.sent.document}
-        return {**noted, "attributes": [f.get("attributes") for f in listed if isinstance(f, dict)]}
-
-
-class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"):
-    """The `tuya` block: one upgrade batch per wave and attempt."""
-
-    document: JsonObject
-
-    @property
-    def role(self) -> str:
-        """None: Tuya reads no image of ours."""
-        return ""
-
-    @property
-    def radio_region(self) -> None:
-        """None: no radio is planned."""
-        return
-
-    @property
-    def start_lead(self) -> str:
-        """None: creating is starting."""
-        return "0s"
-
-    @property
-    def endless(self) -> bool:
-        """No: a batch ends."""
-        return False
-
-    @property
-    def settle_time(self) -> str:
-        """How long a batch whose answer was lost blocks another one."""
-        return str(self.document.get("settleTime", "15m"))
-
-    @property
-    def sent(self) -> TuyaSpec:
-        """What devices receive and who gets it; how long we wait for a lost answer is ours alone."""
-        return TuyaSpec(document={k: v for k, v in self.document.items() if k != "settleTime"})
-
-    @property
-    def annotations(self) -> JsonObject:
-        """Nothing: a batch holds no notes."""
-        return {}
-
-
-BackendSpec = FuotaSpec | OtaUpdateSpec | TuyaSpec
 
 
 class Device(Value, frozen=True, kw_only=True):

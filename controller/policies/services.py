@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from controller.model import Environment, Rollout, TuyaSpec
-from controller.policies.violation import Violation, wave_pointer
-
-MOST_NAMES = 200  # device names of one batch (Alibaba [V], same assumed here [I])
+from controller.policies.violation import Violation
 
 FUOTA_REGIONS = (
     "us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1",
@@ -38,15 +37,7 @@ def service(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
 def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
     """Judge the `tuya` block (CreateOTAStaticUpgradeJob, and the rules its twin at Alibaba documents)."""
     document = spec.document
-    for index, wave in enumerate(rollout.strategy.waves):
-        number = len(rollout.targets_of(wave).keys)
-        if wave.targets is not None and number > MOST_NAMES:
-            yield Violation(
-                pointer=wave_pointer(index, "targets"),
-                code="too_many_targets",
-                message=f"wave {wave.name} has {number} devices, a batch takes {MOST_NAMES}",
-                hint="use more waves",
-            )
+    yield from _confirmed_waves(rollout, spec)
     selection = document.get("targetSelection", "SPECIFIC")
     for field, wanted in (("grayPercent", "GRAY"), ("groupId", "GROUP")):
         if selection == wanted and field not in document:
@@ -71,3 +62,17 @@ def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
             message=message,
             hint="retryInterval must be less than timeoutInMinutes",
         )
+
+
+def _confirmed_waves(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
+    names = cast("list[str]", spec.document.get("confirmWaves", []))
+    if names and not spec.document.get("needConfirm", False):
+        message = "confirmWaves confirms tasks that wait for it, and without needConfirm none does"
+        hint = "add needConfirm: true, or remove confirmWaves"
+        yield Violation(pointer="/spec/tuya/confirmWaves", code="confirm_without_need", message=message, hint=hint)
+    known = [w.name for w in rollout.strategy.waves]
+    for index, name in enumerate(names):
+        if name not in known:
+            message = f"there is no wave {name}"
+            hint = f"waves are {', '.join(known)}"
+            yield Violation(pointer=f"/spec/tuya/confirmWaves/{index}", code="unknown_wave", message=message, hint=hint)

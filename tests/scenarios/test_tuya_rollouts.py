@@ -19,8 +19,8 @@ from controller.model import (
     VersionProof,
     Wave,
 )
-from tests.ground import DIGEST, IMAGE, edited
-from tests.tuya_ground import PACKAGE, PLUGS, PRODUCT, TuyaGround, block, plugs
+from tests.ground import edited
+from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
 
 DAY = 86400
 
@@ -31,11 +31,6 @@ def holds(report) -> list[str]:
 
 def drift(gate: TuyaGround) -> dict[str, object]:
     return {e.field: e for e in gate.record("plug").drift if e.open}
-
-
-def package(**changes: object) -> dict[str, object]:
-    return {"firmwareId": PACKAGE, "productKey": PRODUCT, "destVersion": "2.4.1", "name": "plug", "sign": DIGEST,
-            "signMethod": "SHA256", "size": len(IMAGE), **changes}  # fmt: skip
 
 
 def test_two_waves_run_one_after_another_with_one_batch_each(gate: TuyaGround) -> None:
@@ -66,6 +61,7 @@ def test_a_second_reconcile_writes_nothing_and_a_done_rollout_is_not_read(gate: 
     assert {k for k in again.stats.by_operation if k.startswith("tuya")} == {
         "tuya:QueryOTAJob",
         "tuya:ListOTATaskByJob",
+        "tuya:QueryOTAFirmware",
     }
     assert {k for k in done.stats.by_operation if k.startswith("tuya")} == set()
 
@@ -147,17 +143,7 @@ def test_devices_that_are_not_there_or_never_reported_hold_by_name(gate: TuyaGro
 
 def test_a_device_with_an_unfinished_task_of_somebody_else_is_held_and_not_hit_twice(gate: TuyaGround) -> None:
     gate.behave(plug_1="offline")
-    gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.3.9", name="other")])
-    from controller.cli._backends import backends_for
-
-    backend = backends_for(gate.environment(), gate.transport())["tuya"]
-    wanted = {
-        "FirmwareId": "1002",
-        "ProductKey": PRODUCT,
-        "TargetSelection": "SPECIFIC",
-        "TargetDeviceName": ["plug-1"],
-    }
-    backend._transport.call("CreateOTAStaticUpgradeJob", wanted, repeatable=False)
+    gate.foreign_batch("plug-1")
 
     report = gate.run()
 
@@ -168,11 +154,8 @@ def test_a_device_with_an_unfinished_task_of_somebody_else_is_held_and_not_hit_t
 def test_a_batch_canceled_by_somebody_is_told_and_the_wave_does_not_pass(gate: TuyaGround) -> None:
     gate.behave(plug_1="offline", plug_2="offline")
     gate.run()
-    from controller.cli._backends import backends_for
-
-    backend = backends_for(gate.environment(), gate.transport())["tuya"]
     (batch,) = gate.batches()
-    backend._transport.call("CancelOTATaskByJob", {"JobId": batch["jobId"], "CancelQueuedTask": True}, repeatable=True)
+    gate.by_hand("CancelOTATaskByJob", JobId=batch["jobId"], CancelQueuedTask=True)
 
     gate.run()
 

@@ -8,10 +8,9 @@ import hmac
 import json
 import urllib.error
 import urllib.request
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
-
-from tests.simulator.stage import Stage
 
 KEY, SECRET, PRODUCT, FIRMWARE = "AK1", "s3cret", "a1b2c3d4e5", "1001"
 
@@ -34,12 +33,29 @@ class Answer(NamedTuple):
         return dict(self.body["data"])
 
 
+class Where(Protocol):
+    """What a client has to know: the address, the gateway's time, how its fleet is told."""
+
+    @property
+    def url(self) -> str:
+        """The simulator's address."""
+        ...
+
+    def now(self) -> datetime:
+        """The simulator's time."""
+        ...
+
+    def post(self, name: str, **document: Any) -> object:
+        """A control request."""
+        ...
+
+
 class Gate:
     """A client with a key; `common` overrides common parameters, None leaves one out."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Where, name: str = "n") -> None:
         self.stage = stage
-        self._nonce = 0
+        self._name, self._nonce = name, 0
 
     def signed(self, method: str, parameters: dict[str, str], secret: str = SECRET) -> dict[str, str]:
         """Parameters with their signature."""
@@ -58,7 +74,7 @@ class Gate:
             "AccessKeyId": KEY,
             "SignatureMethod": "HMAC-SHA1",
             "SignatureVersion": "1.0",
-            "SignatureNonce": f"n{self._nonce}",
+            "SignatureNonce": f"{self._name}{self._nonce}",
             "Timestamp": self.stage.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
             **common,
         }

@@ -193,3 +193,18 @@ def test_a_message_shows_no_control_character_of_the_file() -> None:
     (error,) = Read(changed("EU868", '"EU\\x1b[31m\\u202e868"')).errors
     assert error.message.isprintable()
     assert "\\u001b" in error.message
+
+
+LACKS = ("maximumPerMinute", "awsJobAbortConfig", "scheduleTime", "overwriteMode", "cancelInProgressTask", "tags")
+
+
+@pytest.mark.parametrize("name", LACKS)
+def test_what_tuya_cannot_do_is_told_at_its_line_with_what_to_do_instead(name: str) -> None:
+    block = GOOD[GOOD.index("  fuota:") : GOOD.index("  strategy:")]
+    text = GOOD.replace(block, f"  tuya:\n    productKey: abc\n    {name}: 5\n").replace("multicastGroups", "devices")
+
+    (error,) = Read(text).errors
+
+    assert (error.code, error.pointer, error.line) == ("service_lacks", f"/spec/tuya/{name}", 15)
+    assert error.message.startswith("spec.tuya: Tuya")
+    assert error.hint

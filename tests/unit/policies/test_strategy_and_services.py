@@ -124,6 +124,16 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["selection_field_unused /spec/tuya/grayPercent"],
     ),
+    "a wave to confirm and nothing waits": (
+        with_backend("  tuya: {productKey: a, confirmWaves: [canary]}\n", "devices"),
+        None,
+        ["confirm_without_need /spec/tuya/confirmWaves"],
+    ),
+    "a wave to confirm that is not there": (
+        with_backend("  tuya: {productKey: a, needConfirm: true, confirmWaves: [canary, flet]}\n", "devices"),
+        None,
+        ["unknown_wave /spec/tuya/confirmWaves/1"],
+    ),
     "a retry after the timeout": (
         with_backend(LATE, "devices"),
         None,

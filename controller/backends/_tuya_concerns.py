@@ -1,0 +1,86 @@
+"""What is wrong with a running batch, its tasks and its package: told in the ledger, never set back.
+
+1. Who canceled a batch nothing at the gateway tells: our journal does.
+2. Tasks that wait for a confirmation, or were told and show no progress, for a day are overdue.
+3. The package is looked at while its batch runs: devices that are offline fetch it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from controller.backends._tuya_shapes import FirmwareInfo, JobInfo, TaskInfo, moment
+from controller.backends._tuya_words import CANCELED_BATCH, CANCELED_TASK, COUNTS, FAILED_TASK, UNVERIFIED, VERIFIED
+from controller.model import Attempt, Cause, Concern, Firmware
+from controller.proof import some
+
+OVERDUE = timedelta(hours=24)
+
+
+def of_batches(batches: dict[str, JobInfo | None], attempt: Attempt) -> list[Concern]:
+    """Batches canceled by somebody, or gone (rule 1)."""
+    found = []
+    for job_id, batch in batches.items():
+        field = "batch" if len(batches) == 1 else f"batch.{job_id}"
+        if batch is None:
+            found.append(Concern(field=field, desired="present", observed="not there", cause=Cause.DELETED))
+        elif batch.job_status.upper() == CANCELED_BATCH and not attempt.canceled:
+            found.append(
+                Concern(field=field, desired="running", observed="canceled by somebody", cause=Cause.OUT_OF_BAND_EDIT)
+            )
+    return found
+
+
+def of_tasks(tasks: Iterable[TaskInfo], waiting: Iterable[TaskInfo], attempt: Attempt, now: datetime) -> list[Concern]:
+    """Tasks that failed, that somebody canceled, and those among `waiting` that do not go on (rule 2)."""
+    late: dict[str, list[str]] = {}
+    for task in waiting:
+        moved = moment(task.utc_modified) or moment(task.utc_create)
+        if moved is not None and now - moved >= OVERDUE:
+            late.setdefault(COUNTS[task.task_status.upper()], []).append(task.device_name)
+    found = [
+        Concern(field=f"devices.{kind}", desired="to go on within a day", observed=some(names), cause=Cause.VENDOR)
+        for kind, names in sorted(late.items())
+    ]
+    ended: dict[str, list[str]] = {}
+    for task in tasks:
+        ended.setdefault(task.task_status.upper(), []).append(task.device_name)
+    if names := ended.get(FAILED_TASK):
+        found.append(Concern(field="devices.failed", desired=0, observed=some(names), cause=Cause.VENDOR))
+    if (names := ended.get(CANCELED_TASK)) and not attempt.canceled:
+        found.append(Concern(field="devices.canceled", desired=0, observed=some(names), cause=Cause.OUT_OF_BAND_EDIT))
+    return found
+
+
+def of_package(package: FirmwareInfo | None, firmware: Firmware) -> list[Concern]:
+    """The package of a running batch (rule 3)."""
+    if package is None:
+        return [Concern(field="package", desired="present", observed="deleted", cause=Cause.DELETED)]
+    found = []
+    if package.status not in VERIFIED:
+        told = UNVERIFIED.get(package.status, f"has status {package.status}")
+        found.append(Concern(field="package.status", desired="verified", observed=told, cause=Cause.OUT_OF_BAND_EDIT))
+    sign = package.firmware_sign.lower()
+    if is_sha256(package) and sign != firmware.sha256:
+        found.append(Concern(field="image.sha256", desired=firmware.sha256, observed=sign, cause=Cause.IMAGE_BYTES))
+    elif package.firmware_size != firmware.size_bytes:
+        found.append(
+            Concern(
+                field="image.sizeBytes", desired=firmware.size_bytes, observed=package.firmware_size,
+                cause=Cause.IMAGE_BYTES,
+            )
+        )  # fmt: skip
+    return found
+
+
+def is_sha256(package: FirmwareInfo) -> bool:
+    """Whether its signature is a digest that proves the bytes."""
+    return package.sign_method.upper() in ("SHA256", "SHA-256")
+
+
+def overdue_of(concerns: Iterable[Concern]) -> str:
+    """What is waited for too long, in a sentence; empty when nothing is."""
+    late = [c for c in concerns if c.desired == "to go on within a day"]
+    told = [(c.field.partition(".")[2], c.observed) for c in late]
+    return ", ".join(f"{o['devices']} devices are {k} for a day" for k, o in told if isinstance(o, dict))
