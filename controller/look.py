@@ -194,8 +194,8 @@ def declared_fields(action: Action, shape: Shape) -> JsonObject:
 
 def finished(rollout: Rollout, record: Record) -> bool:
     """Whether nothing is left to look at: every wave passed for this content, and what it left is cleaned up."""
-    if not record.finished or record.generation != rollout.generation:
-        return False
+    if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
+        return False  # an open drift closes by a look that does not show it any more
     names = {w.name for w in rollout.strategy.waves}
     for wave in rollout.strategy.waves:
         known = record.wave(wave.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import urllib.request
@@ -11,13 +12,21 @@ from pathlib import Path
 
 import click
 
+from controller.backends._tuya import TuyaTransport
 from controller.errors import UsageError
+from controller.model import Environment, Source, TuyaAccess
 
 _GROUPS = {
     "canary": "3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01",
     "fleet-north": "77ab2e10-5b7c-4a55-8c3e-1d2f3a4b5c02",
     "fleet-south": "91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03",
 }
+
+
+IMAGES = {"soil-probe": "2.4.1", "leak-sensor": "1.3.0", "gateway": "3.2.0", "smart-plug": "2.4.1"}
+TUYA_KEY, TUYA_SECRET = "demo", "demo"
+_PRODUCT = "a1b2c3d4e5"
+_PLUGS = [f"plug-lab-{n}" for n in (1, 2)] + [f"plug-field-{n}" for n in range(1, 9)]
 
 
 class Stage:
@@ -39,6 +48,7 @@ class Stage:
         source = resources.files("rollouts")
         with resources.as_file(source) as path:
             shutil.copytree(path, self._folder / "rollouts", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+        self.point_to_gateway()
         outputs = json.loads((self._folder / "rollouts/environments/prod-eu.outputs.json").read_text())
         bucket, role = outputs["imageBucket"], outputs["firmwareUpdateRoleArn"]
         s3, iam = self.clients["s3"], self.clients["iam"]
@@ -53,6 +63,13 @@ class Stage:
         self._ota_role(ota, bucket)
         click.echo(f"  bucket {bucket}, roles {role} and {ota}")
         self.fleet({"notReady": ["70b3d57ed0000003"]})
+        self.plugs()
+
+    def point_to_gateway(self) -> None:
+        """Let the copied environment name the simulator as Tuya's gateway: an instance there is a host."""
+        place = self._folder / "rollouts/environments/prod-eu.yaml"
+        kept, _, rest = place.read_text().partition("endpoint: ")
+        place.write_text(f"{kept}endpoint: {self._url}/\n{rest.partition(chr(10))[2]}")
 
     def _ota_role(self, arn: str, bucket: str) -> None:
         name, iam = arn.rsplit("/", 1)[-1], self.clients["iam"]
@@ -88,11 +105,41 @@ class Stage:
             self._post("fleet", {"things": things, "thingGroups": thing_groups})
         self._post("fleet", {"devices": [*probes, *sensors], "groups": groups})
 
+    def plugs(self) -> None:
+        """Smart plugs at Tuya with the package uploaded there; one loses its flash while it writes."""
+        image = (self._folder / "rollouts/images/smart-plug-2.4.1.bin").read_bytes()
+        package = {
+            "firmwareId": "1001", "productKey": _PRODUCT, "destVersion": "2.4.1", "name": "smart-plug",
+            "sign": hashlib.sha256(image).hexdigest(), "signMethod": "SHA256", "size": len(image),
+        }  # fmt: skip
+        other = {"firmwareId": "1000", "productKey": _PRODUCT, "destVersion": "2.3.9", "name": "smart-plug-old"}
+        devices: list[dict[str, object]] = [
+            {"productKey": _PRODUCT, "deviceName": name, "versions": {"default": "2.4.0"}} for name in _PLUGS
+        ]
+        devices[6]["behaviour"] = "failsFlash"
+        keys, products = [{"id": TUYA_KEY, "secret": TUYA_SECRET}], [{"productKey": _PRODUCT, "name": "smart plug"}]
+        fleet = {"keys": keys, "products": products, "firmwares": [package, other], "devices": devices}
+        self._post("fleet", {"tuya": fleet})
+
+    def plug(self, name: str, behaviour: str) -> None:
+        """Let one plug behave otherwise from now on."""
+        device = {"productKey": _PRODUCT, "deviceName": name, "behaviour": behaviour}
+        self._post("fleet", {"tuya": {"devices": [device]}})
+
+    def at_tuya(self, action: str, **parameters: object) -> dict[str, object]:
+        """What somebody else does in Tuya's console."""
+        access = TuyaAccess(endpoint=self._url, access_key_id_env="KEY", access_key_secret_env="SECRET")  # noqa: S106 - names
+        source = Source(file="", digest="")
+        here = Environment(name="console", owner="x", account="", region="", source=source, tuya=access)
+        with TuyaTransport(here, environ={"KEY": TUYA_KEY, "SECRET": TUYA_SECRET}) as transport:
+            transport.now()
+            return transport.call(action, {"ProductKey": _PRODUCT, **parameters}, repeatable=True)
+
     def push(self) -> None:
         """The example images, where the manifests say."""
         self._tell("push the images, content-addressed")
         place = "rollouts/environments/prod-eu.yaml"
-        for product, version in (("soil-probe", "2.4.1"), ("leak-sensor", "1.3.0"), ("gateway", "3.2.0")):
+        for product, version in IMAGES.items():
             file = f"rollouts/images/{product}-{version}.bin"
             words = ("--environment", place, "--product", product, "--version", version)
             self._otactl("image", "push", file, *words)

@@ -12,11 +12,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import click
 
+from controller.backends import _tuya_calls_list
 from controller.backends._calls import WRITES
-from controller.cli._demo_stage import Stage
+from controller.backends._tuya_calls import MAKE
+from controller.cli._demo_stage import TUYA_KEY, TUYA_SECRET, Stage
 from controller.cli._errors import Verb, guarded
 from controller.errors import UsageError
 
@@ -48,10 +51,13 @@ def command() -> None:
 
 def only_loopback(url: str) -> None:
     """Rule 2: leave the process with nothing but the simulator to talk to."""
-    for name in [n for n in os.environ if n.startswith(("AWS_", "BOTO", "OTACTL_")) or n.lower().endswith("_proxy")]:
-        del os.environ[name]
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "BOTO", "OTACTL_", "TUYA_")) or name.lower().endswith("_proxy"):
+            del os.environ[name]
     os.environ |= {
         "AWS_ENDPOINT_URL": url,
+        "TUYA_ACCESS_KEY_ID": TUYA_KEY,
+        "TUYA_ACCESS_KEY_SECRET": TUYA_SECRET,
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -70,6 +76,7 @@ class Demo(Stage):
         self._tell("check the manifests, and see what would be done")
         self._otactl("validate", "rollouts")
         self._otactl("plan", "rollouts", expect=(2,))
+        self._meddle_plugs()
         self._tell(
             "cron, first run: tasks are made and filled; one canary device has not heard its multicast setup yet"
         )
@@ -87,10 +94,19 @@ class Demo(Stage):
         self._tell("the canary passes; the fleet's task is made, and held: nothing starts over open drift")
         self.pass_time(HOUR)
         self._otactl("reconcile", "rollouts", expect=(1,))
-        self._tell("its owner turns versioning on again")
+        self._tell("its owner turns versioning on again; the other batch at Tuya is canceled: no plug was hit twice")
         self._versioning("Enabled")
+        self.at_tuya("CancelOTATaskByJob", JobId=self._batch, CancelQueuedTask=True)
+        self.plug("plug-field-3", "")
         self._to_the_end()
         self._ledger()
+
+    def _meddle_plugs(self) -> None:
+        self._tell("somebody starts another batch in Tuya's console, for a plug of ours that is offline")
+        self.plug("plug-field-3", "offline")
+        names = ["plug-field-3"]
+        made = self.at_tuya(MAKE, FirmwareId="1000", TargetSelection="SPECIFIC", TargetDeviceName=names)
+        self._batch = str(dict(cast("dict[str, object]", made["data"]))["jobId"])
 
     def _meddle_open(self) -> None:
         self._tell("somebody edits the canary's task by hand: redundancy 20 -> 3 percent. It is open: correctable")
@@ -122,6 +138,7 @@ class Demo(Stage):
             phases = {r["name"]: r["phase"] for r in json.loads(text)["rollouts"]}
             click.echo(f"  {', '.join(f'{name}: {phase}' for name, phase in phases.items())}")
             if code == 0 and set(phases.values()) == {"Succeeded"}:
+                self._run("reconcile", "rollouts")  # closes what was drift until the last units had ended
                 return
         raise UsageError("the example fleet did not come to its end; this is a defect of otactl")
 
@@ -131,6 +148,7 @@ class Demo(Stage):
         self._otactl("status", "--device", "70b3d57ed0000010")
         self._otactl("status", "leak-sensor-1-3-0")
         self._otactl("status", "gateway-3-2-0")
+        self._otactl("status", "smart-plug-2-4-1")
         self._tell("the drift ledger: corrections, what only its owner could undo, a gateway that went back")
         self._otactl("drift", expect=(0, 2))
         self._tell("the exact calls that changed something, as the service saw them")
@@ -141,8 +159,9 @@ class Demo(Stage):
 
     def _writes(self) -> list[str]:
         logged = self.requests()
-        driven = [r for r in logged if r["service"] in ("iotwireless", "iot") and r["errorCode"] is None]
-        writes = [r for r in driven if (r["service"], r["operation"]) in WRITES]
+        driven = [r for r in logged if r["service"] in ("iotwireless", "iot", "tuya") and r["errorCode"] is None]
+        known = {*WRITES, *(("tuya", name) for name in _tuya_calls_list.WRITES)}
+        writes = [r for r in driven if (r["service"], r["operation"]) in known]
         return [f"{str(r['at'])[:19]}Z {r['operation']} {_short(r['parameters'])}" for r in writes]
 
     def _task(self, prefix: str) -> str:
@@ -152,6 +171,8 @@ class Demo(Stage):
 
 def _short(parameters: object) -> str:
     given = dict(parameters) if isinstance(parameters, dict) else {}
+    for common in ("Format", "SignatureMethod", "SignatureVersion", "Timestamp", "Version"):
+        given.pop(common, None)
     tags = given.pop("Tags", None) or given.pop("tags", None)
     text = json.dumps(given)
     return f"{text[:-1]}, + {len(tags)} tags}}" if isinstance(tags, list) else text

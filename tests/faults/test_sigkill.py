@@ -22,6 +22,7 @@ from simulator.server import SimulatorServer
 ROOT = Path(__file__).parents[2]
 TASKS = 3  # the example fleet: two waves of soil probes, one of leak sensors
 UPDATES = 2  # two waves of gateways
+BATCHES = 2  # two waves of smart plugs
 WRITES = (
     "CreateFuotaTask",
     "AssociateMulticastGroupWithFuotaTask",
@@ -29,6 +30,7 @@ WRITES = (
     "DeleteFuotaTask",
     "CreateOTAUpdate",
     "DeleteOTAUpdate",
+    "CreateOTAStaticUpgradeJob",
 )
 ON_THE_WIRE = 2  # seconds the service takes to act, so that the process dies first
 
@@ -110,9 +112,10 @@ def test_killed_while_a_call_is_on_the_wire_the_next_run_ends_the_rollouts_with_
     tasks = {str(r["parameters"]["ClientRequestToken"]) for r in named(server, WRITES[0])}
     assert len(tasks) == TASKS
     assert len({str(r["parameters"]["otaUpdateId"]) for r in named(server, "CreateOTAUpdate")}) == UPDATES
+    assert len(server.world.snapshot()["tuya"]["jobs"]) == BATCHES
     with SqlJournal(Path(".otactl/journal.db")) as journal:
         records = [s.record for s in journal.load_all("prod-eu").values() if s.record.attempts]
-    assert sorted(len(r.attempts) for r in records) == [1, 2, 2]
+    assert sorted(len(r.attempts) for r in records) == [1, 2, 2, 2]
     assert all(r.intents == () and not any(e.open for e in r.drift) for r in records)
 
 

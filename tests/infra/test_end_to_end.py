@@ -199,10 +199,12 @@ def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_
         monkeypatch.chdir(tmp_path)
         shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
         demo = Demo(server.url, tmp_path)
+        demo.point_to_gateway()
         made = run(config, apply=Applier(server.url))
         assert made.exit_code == 0, made.output
         demo.push()
         demo.fleet({})
+        demo.plugs()
         server.world.apply_settings({"enforceCallers": True, "callsPerSecond": 0})
         sts = boto3.Session().client("sts", endpoint_url=server.url, region_name=REGION)
         given = sts.assume_role_with_web_identity(

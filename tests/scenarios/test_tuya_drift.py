@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Cause, DriftEntry, Ignore, Outcome, Phase, Stage
+from controller.model import Cause, DriftEntry, Gate, Ignore, Outcome, Phase, Stage
 from controller.model import DriftPolicy as Drift
 from tests.ground import edited
 from tests.tuya_ground import PACKAGE, PLUGS, PRODUCT, TuyaGround, block, package, plugs
@@ -185,6 +185,22 @@ def test_devices_that_have_the_version_are_left_out_of_the_batch(gate: TuyaGroun
     assert named[1] == ["plug-4", "plug-5", "plug-6"]
     results = {r.device: r.outcome for r in gate.record("plug").attempts[1].results}
     assert results == dict.fromkeys(PLUGS[2:], Outcome.SUCCEEDED)
+
+
+def test_what_the_last_wave_told_closes_when_its_unit_has_ended(gate: TuyaGround) -> None:
+    gate.behave(plug_6="failsFlash")
+    lenient = plugs(strategy=replace(plugs().strategy, gate=Gate(min_success_percent=50)))
+    gate.cron(lenient, rounds=3)
+    open_then = [e.field for e in gate.record("plug").drift if e.open]
+
+    gate.run(lenient)
+    done = gate.transport()
+    gate.run(lenient, transport=done)
+
+    (entry,) = gate.record("plug").drift
+    assert open_then == ["devices.failed"]
+    assert (entry.open, entry.closed_by) == (False, "the unit ended")
+    assert not any(k.startswith("tuya") for k in done.stats.by_operation)
 
 
 def made(gate: TuyaGround) -> list[dict[str, object]]:
