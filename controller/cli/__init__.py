@@ -19,7 +19,7 @@ VERBS: dict[str, str] = {
     "validate": "check manifests, offline",
     "plan": "show the exact calls that are next, and what follows",
     "reconcile": "drive rollouts to their declared state",
-    "status": "tell where rollouts stand, from the journal",
+    "status": "tell where rollouts stand, and what one device has yet to do",
     "history": "tell what happened to a rollout, from the journal",
     "drift": "tell what differs from what is declared, from the journal",
     "image": "upload content-addressed images",

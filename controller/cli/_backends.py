@@ -25,6 +25,11 @@ def transport_for(environment: Environment) -> AwsTransport:
     return AwsTransport(environment)
 
 
+def tuya_for(environment: Environment, transport: AwsTransport) -> TuyaTransport:
+    """Tuya's gateway for an environment; calls and waits are counted with those to AWS."""
+    return TuyaTransport(environment, stats=transport.stats, sleep=transport.sleep, around=transport.around)
+
+
 def backends_for(environment: Environment, transport: AwsTransport) -> dict[str, Backend]:
     """Every sibling this version drives."""
     found: dict[str, Backend] = {
@@ -32,6 +37,5 @@ def backends_for(environment: Environment, transport: AwsTransport) -> dict[str,
         "otaUpdate": OtaBackend(environment, transport),
     }
     if environment.tuya is not None:
-        tuya = TuyaTransport(environment, stats=transport.stats, sleep=transport.sleep, around=transport.around)
-        found["tuya"] = TuyaBackend(transport, tuya)
+        found["tuya"] = TuyaBackend(transport, tuya_for(environment, transport))
     return found

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from controller.model import Condition
+from controller.report import live
 from controller.report.plain import as_json, cell, markdown_table, plain, table
+from controller.report.spans import span
 from controller.report.summary import DeviceStatus, RolloutLine, StatusReport, WaveLine
 
 Style = Literal["text", "json", "markdown"]
@@ -24,7 +26,10 @@ def render(report: StatusReport, style: Style, now: datetime) -> str:
     if style == "json":
         return as_json(report)
     if report.device is not None:
-        return _device(report.device, style)
+        lines = [_device(report.device, style)]
+        for answer in report.device.live:
+            lines += ["", *live.lines(answer, style)]
+        return "\n".join(lines)
     if not report.rollouts:
         return "no rollout is recorded"
     rows = [_row(r, now) for r in report.rollouts]
@@ -108,15 +113,7 @@ def _next_look(requeue_at: str | None, now: datetime) -> str:
     if requeue_at is None:
         return "-"
     left = datetime.fromisoformat(requeue_at) - now
-    return f"{requeue_at} ({'due' if left <= timedelta() else 'in ' + _span(left)})"
-
-
-def _span(left: timedelta) -> str:
-    seconds = int(left.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    return f"{requeue_at} ({'due' if left <= timedelta() else 'in ' + span(left)})"
 
 
 def _device(device: DeviceStatus, style: Style) -> str:

@@ -23,6 +23,7 @@ from controller.model import (
     tally,
 )
 from controller.ports import Stored
+from controller.report.live import LiveLine
 
 
 class Devices(Value, frozen=True, kw_only=True):
@@ -123,10 +124,11 @@ class DeviceLine(Value, frozen=True, kw_only=True):
 
 
 class DeviceStatus(Value, frozen=True, kw_only=True):
-    """One device across rollouts, oldest attempt first within a rollout."""
+    """One device across rollouts, oldest attempt first within a rollout; `live` is what services say of it now."""
 
     id: str
     results: tuple[DeviceLine, ...]
+    live: tuple[LiveLine, ...] = ()
 
 
 class StatusReport(Value, frozen=True, kw_only=True):

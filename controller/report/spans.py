@@ -1,0 +1,14 @@
+"""Word how long something takes or took, as people say it: one unit, rounded down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+def span(left: timedelta) -> str:
+    """Write a duration in its largest unit: `59s`, `12m`, `23h`, `2d`."""
+    seconds = int(left.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

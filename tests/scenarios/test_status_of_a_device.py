@@ -1,0 +1,231 @@
+"""`status --device` of a device at Tuya: its unfinished tasks, live, over real HTTP, and whose they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tuya_desk import READS, Desk
+from tests.tuya_ground import PACKAGE, PRODUCT, TuyaGround
+from tests.unit.backends.test_tuya_shapes import PAGE
+from tests.unit.backends.tuya_gateway import good, running
+
+DAY = 86400
+
+
+@pytest.fixture
+def desk(gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return Desk(gate, folder)
+
+
+def test_a_device_that_is_offline_has_our_queued_task_with_the_rollout_it_is_of(desk: Desk) -> None:
+    desk.gate.behave(plug_1="offline")
+    desk.reconcile()
+    desk.gate.advance(2 * 3600 + 60)
+    (batch,) = desk.gate.batches()
+
+    (live,) = desk.live()
+    shown = desk.status().stdout
+
+    (task,) = live["tasks"]
+    assert (task["status"], task["module"], task["fromVersion"], task["toVersion"]) == (
+        "queued", "default", "2.4.0", "2.4.1",
+    )  # fmt: skip
+    assert (task["batchId"], task["firmwareId"]) == (batch["jobId"], PACKAGE)
+    assert task["owner"] == {
+        "rollout": "plug", "environment": "prod-eu", "wave": "canary", "attempt": 1, "certain": True,
+    }  # fmt: skip
+    assert live["versions"] == {"default": "2.4.0"}
+    assert shown.splitlines()[0].startswith("ROLLOUT")
+    assert f"tuya, product {PRODUCT}, environment prod-eu: 1 unfinished task" in shown
+    assert "(2h ago)" in shown
+    assert "plug, wave canary, attempt 1" in shown
+    assert f"  batch {batch['jobId']}, task {task['taskId']}, firmware {PACKAGE}" in shown
+    assert shown.splitlines()[-1] == "reported versions: default 2.4.0"
+
+
+def test_a_device_that_is_done_has_no_unfinished_task_and_that_is_no_success_by_itself(desk: Desk) -> None:
+    desk.reconcile()
+    desk.gate.advance(DAY)
+
+    shown = desk.status().stdout
+
+    assert (
+        "environment prod-eu: no unfinished task\n  an upgrade that is not listed has ended: its result is in" in shown
+    )
+    assert shown.endswith("reported versions: default 2.4.1\n")
+
+
+def test_a_batch_of_somebody_else_is_not_ours(desk: Desk) -> None:
+    desk.reconcile()
+    desk.gate.advance(300)
+    desk.gate.server.world.advance()
+    desk.gate.behave(plug_1="offline")
+    batch = desk.foreign("plug-1")
+
+    (live,) = desk.live()
+
+    assert [(t["batchId"], t["owner"]) for t in live["tasks"]] == [(batch, None)]
+    assert "not ours" in desk.status().stdout
+
+
+def test_a_batch_whose_answer_was_lost_is_perhaps_ours(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.gate.behave(plug_1="offline")
+    desk.gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
+    desk.gate.run(*_read())
+    journal = str(desk.gate.folder / "journal.db")
+
+    (live,) = desk.live("--journal", journal)
+
+    (task,) = live["tasks"]
+    assert (task["owner"]["rollout"], task["owner"]["certain"]) == ("plug", False)
+    told = "perhaps plug, wave canary, attempt 1 (its create has no answer yet)"
+    assert told in desk.status("--journal", journal).stdout
+
+
+def _read() -> list[Any]:
+    from controller.manifest import read_paths
+
+    return list(read_paths(("rollouts",)).rollouts)
+
+
+FILTERS: list[tuple[tuple[str, ...], bool, dict[str, object]]] = [
+    ((), True, {"TaskStatusList": ["CONFIRM", "QUEUED", "NOTIFIED", "IN_PROGRESS"]}),
+    (("--task-status", "QUEUED"), True, {"TaskStatus": "QUEUED"}),
+    (("--task-status", "in_progress"), False, {"TaskStatus": "IN_PROGRESS"}),
+    (("--task-status", "queued", "--task-status", "toConfirm"), True, {"TaskStatusList": ["CONFIRM", "QUEUED"]}),
+    (("--task-status", "queued", "--module", "default"), True, {"ModuleName": "default", "TaskStatus": "QUEUED"}),
+    (("--task-status", "queued", "--module", "ble"), False, {"ModuleName": "ble", "TaskStatus": "QUEUED"}),
+    (("--task-status", "notified", "--module", "default"), False, {"ModuleName": "default", "TaskStatus": "NOTIFIED"}),
+]
+
+
+@pytest.mark.parametrize(("words", "found", "sent"), FILTERS, ids=[" ".join(f[0]) or "all" for f in FILTERS])
+def test_filters_are_sent_and_answered(
+    desk: Desk, words: tuple[str, ...], found: bool, sent: dict[str, object]
+) -> None:
+    versions = {"default": "2.4.0", "ble": "1.8"}
+    desk.gate.cloud(
+        products=[{"productKey": PRODUCT, "modules": ["ble"]}],
+        devices=[{"productKey": PRODUCT, "deviceName": "plug-1", "versions": versions, "behaviour": "offline"}],
+    )
+    desk.reconcile()
+
+    (live,) = desk.live(*words)
+
+    asked = [r["parameters"] for r in desk.asked() if r["operation"] == READS[0]][-1]
+    assert [(t["module"], t["status"]) for t in live["tasks"]] == [("default", "queued")] * found
+    assert {k: v for k, v in asked.items() if k in ("ModuleName", "TaskStatus", "TaskStatusList")} == sent
+    assert live["versions"] == {m: v for m, v in versions.items() if m == sent.get("ModuleName", m)}
+
+
+def test_a_gateway_that_ignores_the_filters_is_not_believed(desk: Desk) -> None:
+    (sample,) = PAGE["data"]["simpleOTATaskInfo"]  # type: ignore[index]
+    rows = [sample, {**sample, "moduleName": "mcu", "taskId": "2"}, {**sample, "taskStatus": "QUEUED", "taskId": "3"}]
+    versions = [{"moduleName": "mcu", "moduleVersion": "4"}, {"moduleName": "ble", "moduleVersion": "1.8"}]
+    with running() as gateway:
+        gateway.will(good(data={"simpleOTATaskInfo": rows}), good(data={"simpleOTAModuleInfo": versions}, pageCount=1))
+        desk.write("rollouts/environments/prod-eu.yaml", desk.environment("prod-eu", url=gateway.url))
+        words = ("--product", "k1h9drZ", "--module", "ble", "--task-status", "NOTIFIED")
+
+        (live,) = desk.live(*words, device="device_actived")
+
+    assert [(t["taskId"], t["module"], t["status"]) for t in live["tasks"]] == [
+        ("183371207782747****", "ble", "notified")
+    ]
+    assert live["versions"] == {"ble": "1.8"}
+    (asked, _) = gateway.asked
+    assert {k: asked[k] for k in ("ProductKey", "DeviceName", "ModuleName", "TaskStatus")} == {
+        "ProductKey": "k1h9drZ", "DeviceName": "device_actived", "ModuleName": "ble", "TaskStatus": "NOTIFIED",
+    }  # fmt: skip
+
+
+def test_a_filter_that_finds_nothing_does_not_say_that_nothing_is_unfinished(desk: Desk) -> None:
+    desk.gate.behave(plug_1="offline")
+    desk.reconcile()
+
+    shown = desk.status("--task-status", "inProgress").stdout
+
+    assert "no unfinished task in status inProgress; others were not asked for" in shown
+    assert "has ended" not in shown
+
+
+def test_a_task_that_waits_for_a_confirmation_is_told_as_that(desk: Desk) -> None:
+    desk.declare(", needConfirm: true")
+    desk.reconcile()
+
+    (live,) = desk.live("--task-status", "CONFIRM")
+
+    assert [t["status"] for t in live["tasks"]] == ["toConfirm"]
+
+
+def test_a_device_of_no_manifest_is_asked_for_in_the_product_given(desk: Desk) -> None:
+    desk.gate.behave(plug_6="offline")
+    desk.foreign("plug-6")
+
+    (live,) = desk.live("--product", PRODUCT, device="plug-6")
+
+    assert [t["owner"] for t in live["tasks"]] == [None]
+
+
+def test_a_device_with_a_result_in_a_rollout_to_the_whole_product_is_asked_for_there(desk: Desk) -> None:
+    text = (desk.folder / "rollouts/plug.yaml").read_text()
+    everybody = text.replace("timeoutInMinutes: 30", "timeoutInMinutes: 30, targetSelection: ALL")
+    waves = "{name: canary, targets: {devices: [{id: plug-1}, {id: plug-2}]}}"
+    desk.write("rollouts/plug.yaml", everybody.replace(waves, "{name: all}"))
+    for _ in range(2):
+        desk.reconcile()
+        desk.gate.advance(400)
+    desk.reconcile()
+
+    (live,) = desk.live(device="plug-6")
+
+    assert (live["product"], live["tasks"], live["versions"]) == (PRODUCT, [], {"default": "2.4.1"})
+
+
+def test_a_device_that_two_products_have_is_asked_for_in_both_unless_one_is_named(desk: Desk) -> None:
+    desk.gate.cloud(
+        products=[{"productKey": "other"}],
+        devices=[{"productKey": "other", "deviceName": "plug-1", "versions": {"default": "7"}}],
+    )
+    desk.declare(name="also", product="other")
+
+    assert [(a["product"], a["versions"]["default"]) for a in desk.live()] == [(PRODUCT, "2.4.0"), ("other", "7")]
+    assert [a["product"] for a in desk.live("--product", "other")] == ["other"]
+
+
+def test_one_gateway_that_fails_takes_nothing_from_the_answer_of_another(desk: Desk) -> None:
+    desk.declare(name="also", product="gone")
+
+    answers = desk.live(code=1)
+
+    assert [(a["product"], a["tasks"], a["error"][:14]) for a in answers] == [
+        (PRODUCT, [], ""),
+        ("gone", None, "ProductUnknown"),
+    ]
+
+
+def test_without_a_journal_the_gateway_still_answers(desk: Desk) -> None:
+    desk.gate.behave(plug_1="offline")
+    desk.foreign("plug-1")
+
+    ran = desk.status()
+
+    assert "1 unfinished task" in ran.stdout
+    assert ran.stderr == "no journal at sqlite:///.otactl/journal.db: whose a task is cannot be told\n"
+    assert not (desk.folder / ".otactl").exists()
+
+
+def test_markdown_has_the_same(desk: Desk) -> None:
+    desk.gate.behave(plug_1="offline")
+    desk.reconcile()
+
+    shown = desk.status("-o", "markdown").stdout
+
+    assert "| Status | Module | From | To | Since | Moved | Whose | Batch | Task | Firmware |" in shown
+    assert "| queued | default | 2.4.0 | 2.4.1 |" in shown

@@ -1,0 +1,260 @@
+"""`status --device` when no gateway answers, or none is to be asked: the journal's part stands, and why is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from controller.cli import cli
+from tests.ground import Ground
+from tests.tuya_desk import READS, Desk
+from tests.tuya_ground import PRODUCT, TuyaGround
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def desk(gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return Desk(gate, folder)
+
+
+def test_a_device_the_gateway_does_not_have_is_told_after_the_journals_part(desk: Desk) -> None:
+    ran = desk.status("--product", PRODUCT, device="plug-9", code=1)
+
+    assert ran.stdout.startswith("no rollout in this journal holds device plug-9")
+    assert f"device plug-9 is not there in product {PRODUCT}; check its name and the product" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 2  # no journal yet, and this
+    (live,) = desk.live("--product", PRODUCT, device="plug-9", code=1)
+    assert (live["tasks"], live["versions"]) == (None, None)
+    assert live["error"].startswith("TargetMissing: ")
+
+
+def test_a_product_the_gateway_does_not_have_is_one_message(desk: Desk) -> None:
+    desk.reconcile()
+
+    ran = desk.status("--product", "nosuch", code=1)
+
+    assert ran.stdout.startswith("ROLLOUT")
+    assert "could not be read, so what is unfinished there is not known" in ran.stdout
+    (told,) = ran.stderr.splitlines()
+    assert "product nosuch, environment prod-eu: ProductUnknown: " in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({"TUYA_SECRET": "wrong"}, "SignatureRefused: "),
+        ({"TUYA_KEY": "AK9"}, "AccessKeyUnknown: "),
+        ({"TUYA_SECRET": ""}, "NoCredentials: the environment variable TUYA_SECRET for Tuya is not set"),
+    ],
+)
+def test_a_key_that_is_wrong_or_missing_takes_nothing_from_the_journals_part(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], reason: str
+) -> None:
+    desk.reconcile()
+    journal = desk.status("--offline").stdout
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    ran = desk.status(code=1)
+
+    assert ran.stdout.startswith(journal)
+    (told,) = ran.stderr.splitlines()
+    assert told.startswith(f"otactl: tuya, product {PRODUCT}, environment prod-eu: {reason}")
+    assert told.endswith("; --offline reads the journal only") is reason.startswith("NoCredentials")
+
+
+def test_a_gateway_that_nobody_serves_takes_nothing_from_the_journals_part(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.backends._tuya.BACKOFF_SECONDS", 0)
+    desk.reconcile()
+    place = desk.environment("prod-eu").replace(desk.gate.server.url, "http://127.0.0.1:1")
+    desk.write("rollouts/environments/prod-eu.yaml", place)
+
+    ran = desk.status(code=1)
+
+    assert ran.stdout.startswith("ROLLOUT")
+    assert "got no answer after 4 attempts: ConnectionRefusedError at 127.0.0.1:1" in ran.stderr
+
+
+def test_versions_that_are_refused_take_nothing_from_the_tasks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.backends._tuya.BACKOFF_SECONDS", 0)
+    desk.gate.behave(plug_1="offline")
+    desk.reconcile()
+    desk.gate.fault(service="tuya", operation=READS[1], effect="error500")
+
+    (live,) = desk.live(code=1)
+
+    assert len(live["tasks"]) == 1
+    assert live["versions"] is None
+    assert READS[1] in live["error"]
+
+
+def test_a_clock_that_is_hours_off_is_set_right_by_the_gateways(desk: Desk) -> None:
+    desk.gate.behave(plug_1="offline")
+    desk.reconcile()
+    desk.gate.advance(5 * 3600)
+
+    assert "queued" in desk.status().stdout
+
+
+def test_a_clock_the_gateway_never_agrees_with_is_told(desk: Desk) -> None:
+    desk.reconcile()
+    desk.gate.server.world.apply_settings({"tuyaClockSkewSeconds": 0})
+
+    ran = desk.status(code=1)
+
+    assert "ClockSkewed: " in ran.stderr
+    assert "set this machine's clock (NTP)" in ran.stderr
+
+
+def test_offline_asks_nobody(desk: Desk) -> None:
+    desk.reconcile()
+    before = len(desk.asked())
+
+    found = desk.live("--offline")
+
+    assert found == []
+    assert len(desk.asked()) == before
+
+
+GIVE = "so its product is not known; give --product KEY, or --manifests PATH that names it"
+REFUSED: list[tuple[tuple[str, ...], str, str]] = [
+    (("--module", "ble"), "plug-6", f"no Tuya rollout in rollouts names device plug-6, {GIVE}"),
+    (
+        ("--task-status", "queued", "--manifests", "bare"),
+        "plug-1",
+        f"no Tuya rollout in bare names device plug-1, {GIVE}",
+    ),
+    (("--task-status", "done"), "plug-1", "'done' is no status of an unfinished task; there are toConfirm (CONFIRM)"),
+    (("--offline", "--module", "ble"), "plug-1", "--module is about what the gateway says, and --offline asks no"),
+    (("--offline", "--product", "x"), "plug-1", "--product is about what the gateway says"),
+    (("--module", ""), "plug-1", "--module is empty"),
+    (
+        ("--product", "x", "--environment", "prod-us"),
+        "plug-1",
+        "environment prod-us in rollouts has no spec.tuya; these have: prod-ap, prod-eu",
+    ),
+    (("--product", "x"), "plug-6", "product x may be in environment prod-ap, prod-eu; choose one with --environment"),
+    (
+        ("--product", "x", "--manifests", "bare"),
+        "plug-6",
+        "no environment in bare has spec.tuya, so there is no gateway to ask about product x",
+    ),
+    (("--manifests", "nowhere"), "plug-1", "nowhere:1:1: path_not_found"),
+]
+
+
+@pytest.mark.parametrize(("words", "device", "told"), REFUSED, ids=[" ".join(r[0]) for r in REFUSED])
+def test_what_cannot_be_asked_is_one_clear_message(desk: Desk, words: tuple[str, ...], device: str, told: str) -> None:
+    desk.reconcile()
+    desk.write("rollouts/environments/prod-ap.yaml", desk.environment("prod-ap"))
+    bare = desk.environment("prod-us", gateway=False)
+    for name in ("rollouts/environments/prod-us.yaml", "bare/prod-us.yaml"):
+        desk.write(name, bare)
+    before = len(desk.asked())
+
+    ran = desk.status(*words, device=device, code=1)
+
+    assert told in ran.stderr
+    assert ran.stdout == ""
+    assert len(desk.asked()) == before
+
+
+@pytest.mark.parametrize("option", ["--module", "--product", "--task-status", "--manifests"])
+def test_what_is_about_one_device_is_refused_without_one(desk: Desk, option: str) -> None:
+    ran = CliRunner().invoke(cli, ["status", option, "queued"])
+
+    assert ran.exit_code == 1
+    assert ran.stderr == f"otactl: {option} is about one device; name it with --device ID\n"
+
+
+def test_an_environment_that_is_declared_and_not_begun_can_be_asked(desk: Desk) -> None:
+    desk.reconcile()
+    desk.write("rollouts/environments/prod-ap.yaml", desk.environment("prod-ap"))
+
+    (live,) = desk.live("--product", PRODUCT, "--environment", "prod-ap", device="plug-6")
+
+    assert (live["environment"], live["tasks"]) == ("prod-ap", [])
+
+
+def test_a_rollout_named_narrows_what_is_shown_and_still_tells_whose_a_task_is(desk: Desk) -> None:
+    desk.gate.behave(plug_1="offline")
+    desk.reconcile()
+    desk.declare(name="later")
+
+    (live,) = desk.live("plug")
+    refused = desk.status("nobody", code=1)
+
+    assert live["tasks"][0]["owner"]["rollout"] == "plug"
+    assert "no rollout nobody in journal" in refused.stderr
+
+
+class Field:
+    """A LoRaWAN user's folder: nothing in it knows Tuya."""
+
+    def __init__(self, ground: Ground, folder: Path) -> None:
+        self.ground = ground
+        ground.drive(rounds=4)
+        shutil.copytree(ROOT / "rollouts", folder / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
+        self.journal = str(ground.folder / "journal.db")
+
+    def status(self, *words: str) -> Result:
+        """`otactl status --device` of a probe, without a credential in sight."""
+        before = len(self.ground.server.world.requests)
+        ran = CliRunner().invoke(cli, ["status", "--device", self.ground.euis[0], "--journal", self.journal, *words])
+        assert len(self.ground.server.world.requests) == before, "status called a service"
+        return ran
+
+
+@pytest.fixture
+def probes(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Field:
+    folder = tmp_path / "field"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    found = Field(ground, folder)
+    for name in [n for n in os.environ if n.startswith(("AWS_", "TUYA_"))]:
+        monkeypatch.delenv(name)
+    return found
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "json"])
+def test_a_lorawan_device_is_told_from_the_journal_alone(probes: Field, style: str) -> None:
+    ran = probes.status("-o", style)
+
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.stdout == probes.status("-o", style, "--offline").stdout
+    assert "succeeded" in ran.stdout
+
+
+def test_a_filter_on_a_lorawan_device_is_refused_and_not_ignored(probes: Field) -> None:
+    ran = probes.status("--module", "ble")
+
+    assert ran.exit_code == 1
+    assert f"no Tuya rollout in rollouts names device {probes.ground.euis[0]}" in ran.stderr
+
+
+def test_manifests_that_are_broken_take_nothing_from_the_journals_part(probes: Field) -> None:
+    Path("rollouts/broken.yaml").write_text("kind: [Rollout\n")
+
+    ran = probes.status()
+
+    assert ran.exit_code == 0
+    assert ran.stdout == probes.status("--offline").stdout
+    assert "rollouts: 1 problem; where this device belongs is read from what is sound in it" in ran.stderr
+
+
+def test_a_folder_without_manifests_is_as_it_was(probes: Field) -> None:
+    shutil.rmtree("rollouts")
+
+    ran = probes.status()
+
+    assert (ran.exit_code, ran.stderr) == (0, "")
