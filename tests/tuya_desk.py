@@ -12,13 +12,9 @@ from controller.cli import cli
 from controller.cli._backends import transport_for, tuya_for
 from controller.manifest.schema import failures
 from tests.ground import BUCKET, DIGEST, IMAGE, KEY
-from tests.tuya_ground import PACKAGE, PRODUCT, TuyaGround
+from tests.tuya_ground import PRODUCT, TuyaGround
 
 READS = ("ListOTAUnfinishedTaskByDevice", "ListOTAModuleVersionsByDevice")
-PACKED: dict[str, object] = {
-    "firmwareId": PACKAGE, "productKey": PRODUCT, "destVersion": "2.4.1", "name": "plug", "sign": DIGEST,
-    "signMethod": "SHA256", "size": len(IMAGE),
-}  # fmt: skip
 ENVIRONMENT = """\
 apiVersion: otactl.dev/v1
 kind: Environment

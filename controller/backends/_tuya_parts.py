@@ -48,7 +48,7 @@ def known_parts(
     if not jobs and attempt.vendor_id is not None:
         jobs = {f"createUnit/{attempt.unit_id}": attempt.vendor_id}
     meant = {i.key: i for i in known.intents if i.unit_id == attempt.unit_id and i.makes and i.key not in jobs}
-    remembered = frozenset(v for a in known.attempts for v in (a.vendor_id, *a.parts.values()) if v is not None)
+    remembered = frozenset(i for a in known.attempts for i in a.vendor_ids)
     found = {key: find(intent, remembered) for key, intent in meant.items()}
     claimed = [job for jobs_of in found.values() for job in jobs_of]
     unclear = sorted({j for f in found.values() for j in f if len(f) > 1 or claimed.count(j) > 1})

@@ -98,5 +98,5 @@ class TuyaBackend(TuyaShape):
         return tuple(units), ambiguous
 
     def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:
-        ours = {v for a in known.attempts for v in (a.vendor_id, *a.parts.values()) if v is not None}
+        ours = {i for a in known.attempts for i in a.vendor_ids}
         return [self._reader.target(key, spec, rollout.firmware.version, ours) for key in keys]

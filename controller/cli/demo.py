@@ -91,6 +91,8 @@ class Demo(Stage):
         self._meddle_started()
         self._otactl("reconcile", "rollouts", expect=(0,))
         self._otactl("drift", expect=(2,))
+        self._tell("what is in that plug's way?")
+        self._otactl("status", "--device", "plug-field-3")
         self._tell("the canary passes; the fleet's task is made, and held: nothing starts over open drift")
         self.pass_time(HOUR)
         self._otactl("reconcile", "rollouts", expect=(1,))

@@ -132,6 +132,11 @@ class Attempt(Value, frozen=True, kw_only=True):
         return self.start_at is not None and (not self.failure or bool(self.results))
 
     @property
+    def vendor_ids(self) -> tuple[str, ...]:
+        """Everything the service made for it, by the service's ids."""
+        return tuple(dict.fromkeys(i for i in (self.vendor_id, *self.parts.values()) if i is not None))
+
+    @property
     def live(self) -> bool:
         """Whether the service may still hold this unit in flight."""
         return self.stage in (Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING)

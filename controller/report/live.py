@@ -74,7 +74,7 @@ class Owners:
         self._by_batch = {
             batch: _owner(record, wave, attempt)
             for record, wave, attempt in _attempts(records)
-            for batch in batches_of(attempt)
+            for batch in attempt.vendor_ids
         }
         self._unanswered = [
             (record.version, _owner(record, wave, attempt, certain=False))
@@ -87,15 +87,6 @@ class Owners:
         """Whose a task is; None when it is not ours."""
         known = self._by_batch.get(task.batch_id)
         return known or next((owner for version, owner in self._unanswered if version == task.to_version), None)
-
-
-def batches_of(attempt: Attempt) -> tuple[str, ...]:
-    """The batches an attempt remembers: the one place that knows where their ids are kept.
-
-    A wave that is made in parts has a batch for each, in `Attempt.parts` of the journals that know parts.
-    """
-    parts: dict[str, str] = getattr(attempt, "parts", {})
-    return tuple(dict.fromkeys(i for i in (attempt.vendor_id, *parts.values()) if i is not None))
 
 
 def task_line(task: UnfinishedTask, owners: Owners) -> TaskLine:

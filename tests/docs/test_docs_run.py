@@ -13,8 +13,6 @@ from controller.cli import cli
 from controller.cli.demo import Demo, only_loopback
 from simulator.server import SimulatorServer
 from tests.docs.test_docs import COMMANDS_IN_ORDER
-from tests.tuya_desk import PACKED, environment, rollout
-from tests.tuya_ground import PRODUCT
 
 # What a command may answer besides 0: `plan` and `drift` say 2 when there is something.
 MAY_SAY_2 = ("plan", "drift")
@@ -29,25 +27,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
         demo = Demo(server.url, tmp_path)
         demo.provision()
         demo.push()
-        plugs(server, tmp_path / "rollouts")
-        monkeypatch.setenv("TUYA_KEY", "AK1")
-        monkeypatch.setenv("TUYA_SECRET", "s3cret")
         yield demo
     os.environ.clear()
     os.environ.update(kept)
-
-
-def plugs(server: SimulatorServer, rollouts: Path) -> None:
-    """A Tuya rollout beside the example's: plug-1, which the documents ask for, is offline."""
-    (rollouts / "plug.yaml").write_text(rollout(environment="tuya-eu"))
-    (rollouts / "environments" / "tuya-eu.yaml").write_text(environment("tuya-eu", server.url))
-    devices = [
-        {"productKey": PRODUCT, "deviceName": name, "versions": {"default": "2.4.0"}, "behaviour": behaviour}
-        for name, behaviour in (("plug-1", "offline"), ("plug-2", ""))
-    ]
-    key, product = {"id": "AK1", "secret": "s3cret"}, {"productKey": PRODUCT}
-    for service in server.world.services.values():
-        service.load_fleet({"tuya": {"keys": [key], "products": [product], "devices": devices, "firmwares": [PACKED]}})
 
 
 def test_every_otactl_command_of_the_documents_runs_as_told(stage: Demo) -> None:

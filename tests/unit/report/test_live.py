@@ -57,6 +57,12 @@ def test_a_task_is_of_the_attempt_that_remembers_its_batch() -> None:
     )  # fmt: skip
 
 
+def test_a_task_of_any_batch_of_an_attempt_is_of_that_attempt() -> None:
+    whose = owners(attempt(vendor_id="6", parts={"createUnit/u/1": "6", "createUnit/u/2": "7"}))
+
+    assert whose.of(TASK) is not None
+
+
 def test_a_batch_that_nobody_remembers_is_not_ours() -> None:
     assert owners(attempt(vendor_id="6")).of(TASK) is None
     assert owners().of(TASK) is None
