@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from controller.backends._aws import AwsTransport
+from controller.backends._secrets import secret_text
 from controller.backends._tuya import TuyaTransport
 from controller.backends.fuota_shape import FuotaShape
 from controller.backends.iot_ota import OtaBackend
@@ -32,6 +35,12 @@ def backends_for(environment: Environment, transport: AwsTransport) -> dict[str,
         "otaUpdate": OtaBackend(environment, transport),
     }
     if environment.tuya is not None:
-        tuya = TuyaTransport(environment, stats=transport.stats, sleep=transport.sleep, around=transport.around)
+        tuya = TuyaTransport(
+            environment,
+            stats=transport.stats,
+            sleep=transport.sleep,
+            around=transport.around,
+            read_secret=partial(secret_text, transport),
+        )
         found["tuya"] = TuyaBackend(transport, tuya)
     return found

@@ -22,6 +22,7 @@ from tests.infra.test_settings import read
 # OTA updates pin one, needs an action of its own.
 FREE, BESIDES, VERSIONS = {"sts:GetCallerIdentity"}, {"s3:ListBucket"}, {"s3:GetObjectVersion"}
 OTA_SERVICES = ("iot", "iot-data", "signer")
+TUYA_SERVICES = ("secretsmanager",)
 
 
 def actions(policy: Mapping[str, Any]) -> set[str]:
@@ -29,8 +30,9 @@ def actions(policy: Mapping[str, Any]) -> set[str]:
 
 
 def needed(listed: Mapping[tuple[str, str], str], *, ota: bool) -> set[str]:
-    """What the calls of a list need of IAM, with or without OTA updates."""
-    calls = {p for call, p in listed.items() if call not in PUSHES and (ota or call[0] not in OTA_SERVICES)}
+    """What the calls of a list need of IAM, with or without OTA updates, without a secret of Tuya's."""
+    without = {*TUYA_SERVICES, *(() if ota else OTA_SERVICES)}
+    calls = {p for call, p in listed.items() if call not in PUSHES and call[0] not in without}
     return (calls | BESIDES | (VERSIONS if ota else set())) - FREE
 
 
