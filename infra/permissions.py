@@ -1,7 +1,11 @@
 """What the controller and the planner may do: exactly what they call. OTA updates are in ota_permissions.
 
-The owner mark scopes what changes a task: a task without it, or with another's, is not the controller's to touch.
-Source: AWS service authorization reference of IoT Wireless, S3, IAM.
+1. The owner mark scopes what changes a task: a task without it, or with another's, is not the controller's to touch.
+2. The Tuya key is the controller's alone: Tuya knows no key that only reads, and who opens a pull request chooses what
+   runs as the planner. A key of KMS is used through Secrets Manager, for that one secret.
+
+Source: AWS service authorization reference of IoT Wireless, S3, IAM, Secrets Manager; user guide of Secrets Manager,
+"Secret encryption and decryption" (kms:ViaService, the encryption context SecretARN).
 """
 
 from __future__ import annotations
@@ -37,7 +41,8 @@ def planner(names: Names) -> Document:
 def controller(names: Names) -> Document:
     """`otactl reconcile`: what plan reads, and the calls that change a task or an update."""
     updates = [*ota_permissions.reads(names), *ota_permissions.writes(names)]
-    return document([*_reads(names), *_writes(names), *updates, *_journal(names, writes=True)])
+    journal = _journal(names, writes=True)
+    return document([*_reads(names), *_writes(names), *updates, *journal, *_tuya_secret(names)])
 
 
 def _wireless(actions: Sequence[str]) -> list[str]:
@@ -100,3 +105,17 @@ def _journal(names: Names, *, writes: bool) -> list[Statement]:
         # Without it a missing object is answered 403, and a new journal could not be told from a forbidden one.
         allow("ListJournal", ["s3:ListBucket"], [bucket_arn(bucket)]),
     ]
+
+
+def _tuya_secret(names: Names) -> list[Statement]:
+    """Rule 2."""
+    secret = names.settings.options.tuya_secret
+    if secret is None:
+        return []
+    read = allow("ReadTuyaSecret", ["secretsmanager:GetSecretValue"], [secret.arn])
+    through = {
+        "kms:ViaService": f"secretsmanager.{names.settings.region}.amazonaws.com",
+        "kms:EncryptionContext:SecretARN": secret.arn,
+    }
+    decrypt = allow("DecryptTuyaSecret", ["kms:Decrypt"], [secret.key], StringEquals=through)
+    return [read, decrypt] if secret.key else [read]

@@ -6,9 +6,10 @@ Pure: what Pulumi read goes in as plain values.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+
+from infra.reading import Reader, SettingsError
 
 # The Regions of AWS IoT Wireless in the SDK's endpoint data (a test compares them).
 IOT_WIRELESS_REGIONS = frozenset(
@@ -33,11 +34,9 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(@\d+)?/[A-Za-z0-9._-]+(@\d+)
 _ARN = re.compile(r"arn:aws:iam::\d{12}:(root|role/.+|user/.+)")
 _PROVIDER = re.compile(r"arn:aws:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com")
 _TOPIC = re.compile(r"arn:aws:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
+_SECRET = re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}")
+_KEY = re.compile(r"arn:aws:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 _EVERY = re.compile(r"rate\([1-9]\d* (minute|minutes|hour|hours)\)|cron\([^()]+\)")
-
-
-class SettingsError(Exception):
-    """A key is missing or wrong: what, where, what next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +73,14 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TuyaSecret:
+    """The secret that spec.tuya.secretArn of the environment names; `key` encrypts it, if it is a customer's."""
+
+    arn: str
+    key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What is off unless given."""
 
@@ -85,6 +92,7 @@ class Options:
     wireless_logs: bool = False
     watch_topic: str = ""
     schedule: Schedule | None = None
+    tuya_secret: TuyaSecret | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,75 +109,10 @@ class Settings:
     options: Options = field(default_factory=Options)
 
 
-class _Reader:
-    """Takes typed values out of one object and refuses what is left."""
-
-    def __init__(self, file: str, key: str, given: object) -> None:
-        self._file, self._key = file, key
-        if not isinstance(given, Mapping):
-            self.refuse("", f"is {_kind(given)}; it must be an object")
-        self._left = dict(given)
-
-    def refuse(self, name: str, why: str) -> NoReturn:
-        """End with the key and the file."""
-        joint = ":" if self._key == "otactl" else "."
-        raise SettingsError(f"{self._file}: {f'{self._key}{joint}{name}' if name else self._key} {why}")
-
-    def text(self, name: str, pattern: re.Pattern[str], what: str, default: str | None = None) -> str:
-        """A string of a shape."""
-        value = self._left.pop(name, default)
-        if value is None:
-            self.refuse(name, f"is missing; it is {what}")
-        if value == default:
-            return str(value)
-        if not isinstance(value, str):
-            self.refuse(name, f"is {_kind(value)}; it is {what}, quoted")
-        if not pattern.fullmatch(value):
-            self.refuse(name, f"is {value!r}; it is {what}")
-        return value
-
-    def flag(self, name: str, default: bool) -> bool:
-        """A boolean."""
-        value = self._left.pop(name, default)
-        if not isinstance(value, bool):
-            self.refuse(name, f"is {_kind(value)}; it must be true or false")
-        return value
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number of a range."""
-        value = self._left.pop(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self.refuse(name, f"is {value!r}; it is a whole number from {least} to {most}")
-        return value
-
-    def texts(self, name: str, pattern: re.Pattern[str], what: str, least: int = 0) -> tuple[str, ...]:
-        """A list of strings of a shape."""
-        value = self._left.pop(name, [])
-        if not isinstance(value, list) or not all(isinstance(v, str) and pattern.fullmatch(v) for v in value):
-            self.refuse(name, f"must be a list, each {what}")
-        if len(value) < least:
-            self.refuse(name, f"needs at least {least}, each {what}")
-        return tuple(value)
-
-    def take(self, name: str) -> object:
-        """Whatever is there."""
-        return self._left.pop(name, None)
-
-    def inner(self, name: str) -> _Reader | None:
-        """A nested object, if given."""
-        value = self._left.pop(name, None)
-        return None if value is None else _Reader(self._file, f"{self._key}.{name}", value)
-
-    def end(self) -> None:
-        """Nothing may be left."""
-        if self._left:
-            self.refuse(str(sorted(map(str, self._left))[0]), "is not a setting; see Pulumi.yaml for those there are")
-
-
 def settings(given: Mapping[str, object], *, region: object, stack: str) -> Settings:
     """Read the `otactl:` values of a stack; SettingsError tells the first that is wrong."""
     file = f"Pulumi.{stack}.yaml"
-    reader = _Reader(file, "otactl", given)
+    reader = Reader(file, "otactl", given)
     if not _CHANNEL.fullmatch(stack):
         raise SettingsError(f"{file}: a stack is an environment: at most 20 characters, a-z, 0-9 and -, not {stack!r}")
     if not isinstance(region, str) or not region:
@@ -186,8 +129,8 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
     options = _options(reader)
     reader.end()
     here = f":{region}:{account}:"
-    for name, arn in (("watchTopic", options.watch_topic), ("schedule.cluster", _cluster(options))):
-        if arn and here not in arn:
+    for name, arn in _arns(options):
+        if here not in arn:
             reader.refuse(f"options.{name}", f"is {arn}; it must be of this Region and account")
     if github is None and not principals:
         reader.refuse("access", "names nobody; give github.repository or principals")
@@ -200,17 +143,25 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
     )  # fmt: skip
 
 
-def _cluster(options: Options) -> str:
-    return options.schedule.cluster if options.schedule is not None else ""
+def _arns(options: Options) -> Iterator[tuple[str, str]]:
+    """The ARNs of what is used where the stack is, by their names."""
+    if options.watch_topic:
+        yield "watchTopic", options.watch_topic
+    if options.schedule is not None:
+        yield "schedule.cluster", options.schedule.cluster
+    if options.tuya_secret is not None:
+        yield "tuyaSecret.arn", options.tuya_secret.arn
+        if options.tuya_secret.key:
+            yield "tuyaSecret.key", options.tuya_secret.key
 
 
-def _channels(reader: _Reader, file: str) -> tuple[Channel, ...]:
+def _channels(reader: Reader, file: str) -> tuple[Channel, ...]:
     listed = reader.take("channels")
     if not isinstance(listed, list) or not listed:
         reader.refuse("channels", "must be a list with at least one channel, such as [{name: stable, bucket: …}]")
     found = []
     for number, item in enumerate(listed):
-        one = _Reader(file, f"otactl:channels[{number}]", item)
+        one = Reader(file, f"otactl:channels[{number}]", item)
         found.append(
             Channel(
                 name=one.text("name", _CHANNEL, "a name of at most 20 characters, a-z, 0-9 and -"),
@@ -229,7 +180,7 @@ def _channels(reader: _Reader, file: str) -> tuple[Channel, ...]:
     return tuple(found)
 
 
-def _access(reader: _Reader) -> tuple[Github | None, tuple[str, ...]]:
+def _access(reader: Reader) -> tuple[Github | None, tuple[str, ...]]:
     access = reader.inner("access")
     if access is None:
         return None, ()
@@ -247,7 +198,7 @@ def _access(reader: _Reader) -> tuple[Github | None, tuple[str, ...]]:
     return github, principals
 
 
-def _options(reader: _Reader) -> Options:
+def _options(reader: Reader) -> Options:
     given = reader.inner("options")
     if given is None:
         return Options()
@@ -260,6 +211,7 @@ def _options(reader: _Reader) -> Options:
         wireless_logs=given.flag("wirelessLogs", False),
         watch_topic=given.text("watchTopic", _TOPIC, "the ARN of an SNS topic", ""),
         schedule=_schedule(given.inner("schedule")),
+        tuya_secret=_tuya_secret(given.inner("tuyaSecret")),
     )
     given.end()
     if found.schedule is not None and not found.journal_bucket:
@@ -269,7 +221,7 @@ def _options(reader: _Reader) -> Options:
     return found
 
 
-def _schedule(given: _Reader | None) -> Schedule | None:
+def _schedule(given: Reader | None) -> Schedule | None:
     if given is None:
         return None
     found = Schedule(
@@ -283,6 +235,12 @@ def _schedule(given: _Reader | None) -> Schedule | None:
     return found
 
 
-def _kind(value: object) -> str:
-    words = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
-    return "nothing" if value is None else words.get(type(value), type(value).__name__)
+def _tuya_secret(given: Reader | None) -> TuyaSecret | None:
+    if given is None:
+        return None
+    found = TuyaSecret(
+        arn=given.text("arn", _SECRET, "the whole ARN of a secret, as spec.tuya.secretArn has it"),
+        key=given.text("key", _KEY, "the ARN of the KMS key that encrypts the secret", ""),
+    )
+    given.end()
+    return found

@@ -11,37 +11,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from email.utils import format_datetime
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from a2wsgi import WSGIMiddleware
 
 from simulator import control, guard
+from simulator.asgi import Dropped, Receive, Scope, Send, drop, lifespan, whole_body
 from simulator.aws_backed import account_of, moto_app, operation_of, reset_moto
 from simulator.faults import Rule
 from simulator.s3_conditions import writes_in_turn
 from simulator.service import ModelledError, Request
 from simulator.tuya.wire import Asked, asked
-from simulator.wire.models import Match, match, server_error, signing_names, throttled
+from simulator.wire.models import Match, match, server_error, signing_names, throttled, unrouted
 from simulator.wire.parse import MalformedError, parse
+from simulator.wire.redact import redacted
 from simulator.wire.serialise import Response, bad_request, refuse, serialise
 from simulator.wire.validate import problems
 from simulator.world import World
 
-# ASGI's own types are open maps; they go no further than this file.
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _log = logging.getLogger("simulator")
-
-
-class Dropped(Exception):  # noqa: N818 - not an error of ours: the connection is to end here
-    """The connection is to be closed without an answer."""
 
 
 class Application:
@@ -55,15 +48,15 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await lifespan(receive, send)
             return
         if scope["type"] != "http":
             return
-        body = await _body(receive)
+        body = await whole_body(receive)
         try:
             await self._serve(scope, body, send)
         except Dropped:
-            await _drop(receive, send)
+            await drop(receive, send)
 
     async def _serve(self, scope: Scope, body: bytes, send: Send) -> None:
         raw_path = scope["raw_path"].partition(b"?")[0].decode()
@@ -103,13 +96,13 @@ class Application:
     ) -> Response:
         world = self.world
         world.advance()
-        found = match(service, method, raw_path)
+        target = headers.get("x-amz-target", "")
+        found = match(service, method, raw_path, target)
         if found is None:
-            error = ModelledError(
-                "ResourceNotFoundException", f"no operation of {service} is {method} {unquote(raw_path)}"
-            )
-            world.log(service, "?", {}, 404, error.code, None)
-            return refuse(None, error)
+            error = unrouted(service, method, raw_path, target)
+            response = refuse(service, None, error)
+            world.log(service, "?", {}, response[0], error.code, None)
+            return response
         name = found.operation.name
         rule = world.faults.hit(service, name)
         await self._before(rule, service, name)
@@ -119,16 +112,18 @@ class Application:
             self._admit(rule, found, account, region)
             parameters = _parameters(found, query, headers, body)
             if world.enforce_callers:
-                tags_of = partial(world.tags, service, account, region)
-                guard.rest(service, key, account, region, name, parameters, tags_of)
+                guard.modelled(
+                    key, account, region, partial(world.needs_of, service, name, parameters, account, region)
+                )
             answer = self._handle(found, parameters, account, region, rule)
             response, error_code = serialise(found.operation, answer), None
         except ModelledError as error:
-            response, error_code = refuse(found.operation, error), error.code
+            response, error_code = refuse(service, found.operation, error), error.code
+        told = redacted(found.operation.input_shape, parameters)
         if rule is not None and rule.effect == "timeoutAfterCommit":
-            world.log(service, name, parameters, 0, error_code, rule.effect)
+            world.log(service, name, told, 0, error_code, rule.effect)
             raise Dropped
-        world.log(service, name, parameters, response[0], error_code, rule.effect if rule else None)
+        world.log(service, name, told, response[0], error_code, rule.effect if rule else None)
         return response
 
     async def _tuya(self, called: Asked) -> Response:
@@ -262,33 +257,3 @@ def _credential(headers: dict[str, str], query: dict[str, list[str]]) -> tuple[s
     text = headers.get("authorization", "") or (f"Credential={presigned}" if presigned else "")
     found = _SCOPE.search(text)
     return (found.group(1), found.group(2), found.group(3)) if found else ("", "us-east-1", "")
-
-
-async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        event = await receive()
-        parts.append(event.get("body", b""))
-        if not event.get("more_body"):
-            return b"".join(parts)
-
-
-async def _drop(receive: Receive, send: Send) -> None:
-    """Close the connection without a byte. ASGI has no word for it, so uvicorn's own cycle behind `send` is asked."""
-    cycle = getattr(send, "__self__", None)
-    transport = getattr(cycle, "transport", None)
-    if transport is None:
-        raise RuntimeError("the server gives no way to drop a connection; run the simulator under uvicorn")
-    transport.abort()
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        event = await receive()
-        if event["type"] == "lifespan.startup":
-            await send({"type": "lifespan.startup.complete"})
-        elif event["type"] == "lifespan.shutdown":
-            await send({"type": "lifespan.shutdown.complete"})
-            return

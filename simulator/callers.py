@@ -62,7 +62,7 @@ def _bucket_policy(name: str | None) -> tuple[list[Document], str | None]:
 
 
 def _said(caller: Caller, need: Need) -> str:
-    return f"User: {caller.arn} is not authorized to perform: {need.action} on resource: {need.resource}"
+    return need.words or f"User: {caller.arn} is not authorized to perform: {need.action} on resource: {need.resource}"
 
 
 def hides_missing(access_key: str, account: str, region: str, bucket: str) -> bool:

@@ -1,15 +1,15 @@
 """Stands before every handler and asks IAM, when the switch `enforceCallers` is on; answers what moto's IAM does not.
 
-Refusals have each service's own shape: AccessDeniedException in rest-json, AccessDenied in XML.
+Refusals have each service's own shape: AccessDeniedException in JSON, AccessDenied in XML.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from urllib.parse import parse_qs, unquote
 
-from simulator import needs, needs_iot
+from simulator import needs
 from simulator.aws_backed import account_of, has_object
 from simulator.callers import hides_missing, may_not_assume, refusal, simulated, token_may_not_assume
 from simulator.iam_patterns import UnsupportedPolicyError
@@ -20,22 +20,10 @@ from simulator.wire.serialise import Response
 _FREE = ("GetCallerIdentity",)
 
 
-def rest(
-    service: str,
-    key: str,
-    account: str,
-    region: str,
-    operation: str,
-    parameters: Mapping[str, object],
-    tags_of: needs.TagsOf,
-) -> None:
+def modelled(key: str, account: str, region: str, needs_of: Callable[[], Sequence[needs.Need]]) -> None:
     """Refuse a call of a simulated service that its caller may not make: raises ModelledError."""
     try:
-        if service in needs_iot.SERVICES:
-            needed = needs_iot.needs(service, operation, parameters, account, region, tags_of)
-        else:
-            needed = needs.wireless(operation, parameters, account, region, tags_of)
-        why = refusal(key, account, region, needed)
+        why = refusal(key, account, region, needs_of())
     except UnsupportedPolicyError as error:
         why = f"the simulator cannot judge this policy: {error}"
     if why:

@@ -35,12 +35,13 @@ _WIRELESS: dict[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Need:
-    """One action on one resource."""
+    """One action on one resource; `words` are the service's own refusal where it does not speak as IAM does."""
 
     action: str
     resource: str
     context: Mapping[str, ContextValue] = field(default_factory=dict)
     bucket: str | None = None
+    words: str = ""
 
 
 def wireless(

@@ -6,13 +6,16 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
+from simulator import needs, needs_iot
 from simulator.clock import Clock
 from simulator.faults import Faults
 from simulator.images import MotoImages
 from simulator.iot.service import services
 from simulator.iotwireless.service import IotWireless
 from simulator.quotas import Quotas
+from simulator.secrets_manager import SecretsManager
 from simulator.service import Service
 from simulator.tuya.service import Tuya
 
@@ -66,6 +69,18 @@ class World:
         """The tags of a resource, none when it is not there."""
         return self.services[service].tags(account, region, arn) if service in self.services else {}
 
+    def needs_of(
+        self, service: str, operation: str, parameters: Mapping[str, object], account: str, region: str
+    ) -> list[needs.Need]:
+        """What a call needs of IAM."""
+        found = self.services.get(service)
+        if isinstance(found, SecretsManager):
+            return found.needs(operation, parameters, account, region)
+        tags_of = partial(self.tags, service, account, region)
+        if service in needs_iot.SERVICES:
+            return needs_iot.needs(service, operation, parameters, account, region, tags_of)
+        return needs.wireless(operation, parameters, account, region, tags_of)
+
     def snapshot(self) -> dict[str, object]:
         """The whole state as JSON."""
         states = {name: service.snapshot() for name, service in self.services.items()}
@@ -107,7 +122,7 @@ class World:
 def build_world(clock: Clock, seed: int) -> World:
     """A fresh simulator: empty, its S3, IAM and STS too."""
     wireless: Service = IotWireless(clock, MotoImages(), seed)
-    every = [wireless, *services(clock, seed), Tuya(clock, seed)]
+    every = [wireless, *services(clock, seed), Tuya(clock, seed), SecretsManager(clock, seed)]
     return World(clock=clock, seed=seed, services={service.name: service for service in every})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from simulator.server import SimulatorServer
 from tests.ground import DIGEST, IMAGE, Around, Ground, declared, environment
 from tests.simulator.tuya import Gate as Hand
 
+SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tuya-AbCdEf"
+STORED = json.dumps({"accessKeyId": "AK1", "accessKeySecret": "s3cret"})
 PRODUCT, PACKAGE = "a1b2c3d4e5", "1001"
 PLUGS = tuple(f"plug-{n}" for n in range(1, 7))
 
@@ -61,6 +64,17 @@ class TuyaGround(Ground):
     def cloud(self, **document: object) -> None:
         """Change what the gateway holds."""
         self.fleet(tuya=document)
+
+    def key_from_secret(self, **entry: object) -> None:
+        """Let the key be in a secret and nowhere else; `entry` is of the secret, which is right without it."""
+        for name in ("TUYA_KEY", "TUYA_SECRET"):
+            os.environ.pop(name, None)
+        self.access = TuyaAccess(endpoint=self.server.url, secret_arn=SECRET_ARN)
+        self.fleet(secrets=[{"arn": SECRET_ARN, **(entry if "binary" in entry else {"text": STORED, **entry})}])
+
+    def asked(self, service: str) -> list[dict[str, Any]]:
+        """What a service was asked, as the log of requests has it."""
+        return [r for r in self.server.world.requests if r["service"] == service]
 
     def behave(self, **behaviours: str) -> None:
         """Set how plugs behave; `plug_1="offline"`. The others are normal."""

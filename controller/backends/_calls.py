@@ -42,6 +42,7 @@ READS: dict[tuple[str, str], str] = {
     ("iam", "GetPolicyVersion"): "iam:GetPolicyVersion",
     ("iam", "SimulatePrincipalPolicy"): "iam:SimulatePrincipalPolicy",
     ("sts", "GetCallerIdentity"): "sts:GetCallerIdentity",
+    ("secretsmanager", "GetSecretValue"): "secretsmanager:GetSecretValue",
 }
 
 WRITES: dict[tuple[str, str], str] = {

@@ -104,6 +104,7 @@ class TuyaTransport:
         self._pacers = Pacers(self._rate, monotonic, sleep)
         self._lock = Lock()
         self._key: Key | None = None
+        self._no_key: tuple[str, str] | None = None
         self._wire: Wire | None = None
         self.stats = stats or Stats()
         self.skew = timedelta(0)
@@ -250,7 +251,13 @@ class TuyaTransport:
                 if access is None:
                     text = f"environment {self._environment.name} declares no tuya.endpoint and no key for it"
                     raise StalledError("NoEndpoint", text)
-                self._key = read_key(access, self._environ, self._read_secret)
+                if self._no_key is not None:
+                    raise StalledError(*self._no_key)
+                try:
+                    self._key = read_key(access, self._environ, self._read_secret)
+                except StalledError as error:
+                    self._no_key = error.reason, str(error)  # for every rollout of this run: not asked for again
+                    raise
             return self._key
 
     def _open(self) -> Wire:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from controller.backends._aws import AwsTransport
+from controller.backends._secrets import secret_text
 from controller.backends._tuya import TuyaTransport
 from controller.backends.fuota_shape import FuotaShape
 from controller.backends.iot_ota import OtaBackend
@@ -27,7 +30,10 @@ def transport_for(environment: Environment) -> AwsTransport:
 
 def tuya_for(environment: Environment, transport: AwsTransport) -> TuyaTransport:
     """Tuya's gateway for an environment; calls and waits are counted with those to AWS."""
-    return TuyaTransport(environment, stats=transport.stats, sleep=transport.sleep, around=transport.around)
+    return TuyaTransport(
+        environment, stats=transport.stats, sleep=transport.sleep, around=transport.around,
+        read_secret=partial(secret_text, transport),
+    )  # fmt: skip
 
 
 def backends_for(environment: Environment, transport: AwsTransport) -> dict[str, Backend]:

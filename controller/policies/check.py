@@ -7,7 +7,7 @@ from controller.policies.firmware import firmware
 from controller.policies.ota_update import ota_update
 from controller.policies.radio import radio
 from controller.policies.schedules import schedule
-from controller.policies.services import service, tuya
+from controller.policies.services import service, tuya, tuya_secret
 from controller.policies.targets import targets
 from controller.policies.violation import Violation
 from controller.policies.waves import waves
@@ -49,4 +49,5 @@ def check_environment(environment: Environment) -> tuple[Violation, ...]:
                 Violation(pointer=f"/spec/freezes/{index}/kind", code="freeze_must_deny", message=message, hint=hint)
             )
         found.extend(schedule(freeze, f"/spec/freezes/{index}"))
+    found.extend(tuya_secret(environment))
     return tuple(found)

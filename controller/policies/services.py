@@ -34,6 +34,19 @@ def service(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
         )
 
 
+def tuya_secret(environment: Environment) -> Iterator[Violation]:
+    """Judge where the Tuya key is read from: a secret is to be had in its own Region only."""
+    arn = environment.tuya.secret_arn if environment.tuya is not None else None
+    region = arn.split(":")[3] if arn is not None else environment.region
+    if region != environment.region:
+        yield Violation(
+            pointer="/spec/tuya/secretArn",
+            code="secret_region_differs",
+            message=f"the secret is in {region}, the environment in {environment.region}",
+            hint=f"replicate the secret to {environment.region}, and give the replica's ARN",
+        )
+
+
 def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
     """Judge the `tuya` block (CreateOTAStaticUpgradeJob, and the rules its twin at Alibaba documents)."""
     document = spec.document

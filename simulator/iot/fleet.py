@@ -25,7 +25,7 @@ from simulator.iot.registry import new_thing
 from simulator.iot.rollout import Rollouts
 from simulator.iot.state import Store, Stores
 
-_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "tuya"))
+_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "tuya", "secrets"))
 _THING = frozenset(
     ("name", "attributes", "thingType", "firmwareVersion", "imageSha256", "behaviour", "seconds", "versionPath")
 )

@@ -21,7 +21,7 @@ from datetime import datetime
 from simulator.iotwireless.reception import BEHAVIOURS
 from simulator.iotwireless.state import Device, Group, Store, Stores
 
-_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "tuya"))
+_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "tuya", "secrets"))
 _DEVICE = frozenset(
     ("id", "devEui", "name", "rfRegion", "class", "loss", "caps", "behaviour", "firmwareVersion", "thing", "tags")
 )

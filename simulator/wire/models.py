@@ -1,7 +1,8 @@
 """botocore's service models, and which operation a request line names.
 
 A request belongs to the service its signature is scoped to; within it, the route with the most literal text wins, so
-`/fuota-tasks/{Id}/multicast-group` is never taken for `/fuota-tasks/{Id}`.
+`/fuota-tasks/{Id}/multicast-group` is never taken for `/fuota-tasks/{Id}`. A service of the protocol AWS JSON has one
+route; there X-Amz-Target names the operation.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from urllib.parse import unquote
 import botocore.loaders
 from botocore.model import OperationModel, ServiceModel
 
-SERVICES = ("iotwireless", "iot", "iot-data", "iot-jobs-data", "signer")
+from simulator.service import ModelledError
+
+SERVICES = ("iotwireless", "iot", "iot-data", "iot-jobs-data", "signer", "secretsmanager")
 _LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
 
 
@@ -79,8 +82,18 @@ def _label(group: str) -> str:
     return group.removeprefix("l_").replace("__", "-")
 
 
-def match(service: str, method: str, raw_path: str) -> Match | None:
-    """Find the operation a request line names; `raw_path` is still percent-encoded."""
+def by_target(service: str) -> bool:
+    """Whether a service speaks AWS JSON: operations by X-Amz-Target, the error's name as `__type` in the body."""
+    return str(service_model(service).metadata["protocol"]) == "json"
+
+
+def match(service: str, method: str, raw_path: str, target: str = "") -> Match | None:
+    """Find the operation a request line, or X-Amz-Target, names; `raw_path` is still percent-encoded."""
+    if by_target(service):
+        model = service_model(service)
+        prefix, _, name = target.rpartition(".")
+        named = (method, raw_path, prefix) == ("POST", "/", model.metadata["targetPrefix"])
+        return Match(service, model.operation_model(name), {}) if named and name in model.operation_names else None
     for route in _routes(service):
         if route.method != method:
             continue
@@ -91,10 +104,17 @@ def match(service: str, method: str, raw_path: str) -> Match | None:
     return None
 
 
+def unrouted(service: str, method: str, raw_path: str, target: str) -> ModelledError:
+    """The refusal of a request that `match` finds no operation for."""
+    if by_target(service):
+        return ModelledError("UnknownOperationException", f"no operation of {service} is {target or '(no target)'}")
+    return ModelledError("ResourceNotFoundException", f"no operation of {service} is {method} {unquote(raw_path)}")
+
+
 def server_error(operation: OperationModel) -> str:
     """The name of the service's own failure: what the operation declares with status 500, else the common one."""
     for shape in operation.error_shapes:
-        if shape.metadata.get("error", {}).get("httpStatusCode") == 500:
+        if shape.metadata.get("error", {}).get("httpStatusCode") == 500 or shape.name == "InternalServiceError":
             return str(shape.name)
     wireless = operation.service_model.service_name == "iotwireless"
     return "InternalServerException" if wireless else "InternalFailureException"

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from simulator.service import ModelledError
+from simulator.wire.models import by_target
 
 Response = tuple[int, dict[str, str], bytes]
 
@@ -34,7 +35,7 @@ def serialise(operation: OperationModel, answer: dict[str, object]) -> Response:
         for n, m in shape.members.items()
         if n in answer and answer[n] is not None and "location" not in m.serialization
     }
-    headers["content-type"] = "application/json"
+    headers["content-type"] = _content_type(operation.service_model.service_name)
     return status, headers, json.dumps(body).encode()
 
 
@@ -75,12 +76,25 @@ def json_of(shape: Shape, value: object) -> object:
     return value
 
 
-def refuse(operation: OperationModel | None, error: ModelledError) -> Response:
-    """An error as its shape describes it; one the operation does not declare still has its usual status."""
+def _content_type(service: str) -> str:
+    return "application/x-amz-json-1.1" if by_target(service) else "application/json"
+
+
+def refuse(service: str, operation: OperationModel | None, error: ModelledError) -> Response:
+    """An error as its shape describes it; one the operation does not declare still has its usual status.
+
+    AWS JSON has two: 400, and 500 for what the service itself did wrong.
+    """
     declared = {s.name: s for s in operation.error_shapes} if operation is not None else {}
     shape = declared.get(error.code)
     status = int(shape.metadata.get("error", {}).get("httpStatusCode", 400)) if shape else _STATUS.get(error.code, 400)
     body: dict[str, object] = {}
+    headers = {"content-type": _content_type(service)}
+    if by_target(service):
+        status = 500 if error.code in _SERVER_ERRORS else 400
+        body["__type"] = error.code
+    else:
+        headers["x-amzn-errortype"] = error.code
     if shape is not None:
         for name in shape.members:
             if name.lower() == "message":
@@ -88,10 +102,10 @@ def refuse(operation: OperationModel | None, error: ModelledError) -> Response:
             elif name in error.members:
                 body[name] = error.members[name]
     body.setdefault("message", error.message)
-    headers = {"content-type": "application/json", "x-amzn-errortype": error.code}
     return status, headers, json.dumps(body).encode()
 
 
+_SERVER_ERRORS = ("InternalServiceError", "InternalFailure")
 _STATUS = {
     "ThrottlingException": 429,
     "InternalServerException": 500,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.operated import Operated, OperatedGateways, Registered, loopback, registered
-from tests.infra.stacks import GATEWAYS, SMALL
+from tests.infra.operated import Operated, OperatedGateways, OperatedPlugs, Registered, loopback, registered
+from tests.infra.stacks import GATEWAYS, PLUGS, SMALL
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,12 @@ def gateway_stack() -> Registered:
     return registered(GATEWAYS)
 
 
+@pytest.fixture(scope="session")
+def plugs_stack() -> Registered:
+    """It with Tuya's secret."""
+    return registered(PLUGS)
+
+
 @pytest.fixture
 def operated(tmp_path: Path, small_stack: Registered) -> Iterator[Operated]:
     """Multicast groups and devices, on the smallest stack."""
@@ -35,3 +41,10 @@ def provisioned(tmp_path: Path, gateway_stack: Registered) -> Iterator[OperatedG
     """Things, on the stack with OTA updates."""
     with loopback() as server:
         yield OperatedGateways(server, tmp_path, gateway_stack)
+
+
+@pytest.fixture
+def plugged(tmp_path: Path, plugs_stack: Registered) -> Iterator[OperatedPlugs]:
+    """Plugs of Tuya's, on the stack with the secret."""
+    with loopback() as server:
+        yield OperatedPlugs(server, tmp_path, plugs_stack)

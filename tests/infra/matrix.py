@@ -16,6 +16,7 @@ from simulator.iam_policy import Decision, Request, evaluate, may_assume
 from tests.infra.ota_matrix import Question, as_the_service, of_updates
 from tests.infra.stacks import ACCOUNT, SMALL, WHOLE
 from tests.infra.test_settings import read
+from tests.infra.tuya_matrix import of_the_secret
 
 NAMES = Names(read(WHOLE))
 STABLE, BETA = NAMES.settings.channels
@@ -154,12 +155,16 @@ def _operators() -> list[Row]:
         ("changes the update role", "iam:PutRolePolicy", update, {}, False, False),
     ]
     updates, without = of_updates(NAMES), permissions.controller(Names(read(SMALL)))
+    secret = of_the_secret(NAMES)
     for part, role, policy, asked, answer in (
         ("ControllerRole", NAMES.controller_role, controller, questions, 4),
         ("PlannerRole", NAMES.planner_role, planner, questions, 5),
         ("ControllerRole with options.iotOta", NAMES.controller_role, controller, updates, 4),
         ("PlannerRole with options.iotOta", NAMES.planner_role, planner, updates, 5),
         ("ControllerRole without options.iotOta", NAMES.controller_role, without, updates, None),
+        ("ControllerRole with options.tuyaSecret", NAMES.controller_role, controller, secret, 4),
+        ("PlannerRole with options.tuyaSecret", NAMES.planner_role, planner, secret, 5),
+        ("ControllerRole without options.tuyaSecret", NAMES.controller_role, without, secret, None),
     ):
         for question in asked:
             does, action, resource, context, *_ = question

@@ -20,7 +20,9 @@ from simulator.server import SimulatorServer
 from tests.ground import BUCKET, IMAGE, KEY, REGION, Ground
 from tests.infra.apply import Applier
 from tests.infra.engine import run
+from tests.infra.stacks import SECRET_KEY
 from tests.ota_ground import OtaGround
+from tests.tuya_ground import TuyaGround
 
 Registered = tuple[list[tuple[str, Any]], dict[str, Any]]
 """Type and inputs of every resource in the order they were made, and the stack's outputs."""
@@ -95,6 +97,27 @@ class OperatedGateways(OtaGround):
     def told(self, *rollouts: Rollout) -> list[str]:
         """One run, and what it told."""
         return told(self, *rollouts)
+
+
+class OperatedPlugs(TuyaGround):
+    """The same for Tuya batches, with the key in the secret that the program was told of."""
+
+    def __init__(self, server: SimulatorServer, folder: Path, program: Registered) -> None:
+        self._program = program
+        super().__init__(server, folder)
+        self.key_from_secret(kmsKey=SECRET_KEY)
+
+    def _provision(self) -> None:
+        self.outputs = applied(self, self._program)
+
+    def act_as(self, role: str) -> None:
+        """The same."""
+        act_as(self, self.outputs[role])
+
+    def rewrite(self, policy: Mapping[str, Any]) -> None:
+        """Give the controller's role another policy."""
+        name = self.outputs["controllerRoleArn"].rsplit("/", 1)[-1]
+        self.iam.put_role_policy(RoleName=name, PolicyName="reconcile", PolicyDocument=json.dumps(policy))
 
 
 def applied(ground: Ground, program: Registered) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""Stacks that the tests run: the smallest, it with OTA updates, and one with everything on."""
+"""Stacks that the tests run: the smallest, it with OTA updates, it with Tuya's secret, and one with everything on."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from tests.tuya_ground import SECRET_ARN
 
 ACCOUNT = "123456789012"
 SMALL: dict[str, Any] = {
@@ -14,6 +16,9 @@ SMALL: dict[str, Any] = {
     "otactl:access": {"principals": [f"arn:aws:iam::{ACCOUNT}:root"]},
 }
 GATEWAYS: dict[str, Any] = {**SMALL, "otactl:options": {"iotOta": True, "signingProfiles": True}}
+SECRET = SECRET_ARN
+SECRET_KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/11112222-3333-4444-5555-666677778888"
+PLUGS: dict[str, Any] = {**SMALL, "otactl:options": {"tuyaSecret": {"arn": SECRET, "key": SECRET_KEY}}}
 WHOLE: dict[str, Any] = {
     **SMALL,
     "otactl:channels": [
@@ -36,5 +41,6 @@ WHOLE: dict[str, Any] = {
             "subnets": ["subnet-0a"],
             "securityGroups": ["sg-0b"],
         },
+        "tuyaSecret": {"arn": SECRET, "key": SECRET_KEY},
     },
 }

@@ -15,22 +15,24 @@ from simulator.iam_policy import Decision
 from tests.infra import reference
 from tests.infra.engine import ROOT
 from tests.infra.matrix import NAMES, STABLE, Row, page, rows
-from tests.infra.stacks import GATEWAYS, SMALL, WHOLE
+from tests.infra.stacks import GATEWAYS, PLUGS, SECRET, SECRET_KEY, SMALL, WHOLE
 from tests.infra.test_settings import read
 
 # STS asks for nothing; without ListBucket S3 tells no missing object from a forbidden one; HeadObject of a version, as
 # OTA updates pin one, needs an action of its own.
 FREE, BESIDES, VERSIONS = {"sts:GetCallerIdentity"}, {"s3:ListBucket"}, {"s3:GetObjectVersion"}
 OTA_SERVICES = ("iot", "iot-data", "signer")
+TUYA_SERVICES = ("secretsmanager",)
 
 
 def actions(policy: Mapping[str, Any]) -> set[str]:
     return {a for s in policy["Statement"] for a in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])}
 
 
-def needed(listed: Mapping[tuple[str, str], str], *, ota: bool) -> set[str]:
-    """What the calls of a list need of IAM, with or without OTA updates."""
-    calls = {p for call, p in listed.items() if call not in PUSHES and (ota or call[0] not in OTA_SERVICES)}
+def needed(listed: Mapping[tuple[str, str], str], *, ota: bool, secret: bool = False) -> set[str]:
+    """What the calls of a list need of IAM, with or without OTA updates and a secret of Tuya's."""
+    without = {*(() if secret else TUYA_SERVICES), *(() if ota else OTA_SERVICES)}
+    calls = {p for call, p in listed.items() if call not in PUSHES and call[0] not in without}
     return (calls | BESIDES | (VERSIONS if ota else set())) - FREE
 
 
@@ -72,6 +74,26 @@ def test_ota_updates_add_statements_and_change_none(policy: Any) -> None:
     without, with_them = (policy(Names(read(stack)))["Statement"] for stack in (SMALL, GATEWAYS))
 
     assert [s for s in with_them if s in without] == list(without)
+
+
+def test_a_secret_of_tuyas_adds_its_read_for_the_controller_and_nothing_for_the_planner() -> None:
+    plain = {**PLUGS, "otactl:options": {"tuyaSecret": {"arn": SECRET}}}
+    wanted = needed(READS | WRITES, ota=False, secret=True) | set(PASSED.values())
+
+    assert actions(permissions.controller(Names(read(plain)))) == wanted
+    assert actions(permissions.controller(Names(read(PLUGS)))) == wanted | {"kms:Decrypt"}
+    assert permissions.planner(Names(read(PLUGS))) == permissions.planner(Names(read(SMALL)))
+
+
+def test_the_statements_of_a_secret_name_it_and_its_key_and_no_other() -> None:
+    granted = permissions.controller(Names(read(PLUGS)))["Statement"][
+        len(permissions.controller(Names(read(SMALL)))["Statement"]) :
+    ]
+
+    assert [(s["Sid"], s["Action"], s["Resource"]) for s in granted] == [
+        ("ReadTuyaSecret", ["secretsmanager:GetSecretValue"], [SECRET]),
+        ("DecryptTuyaSecret", ["kms:Decrypt"], [SECRET_KEY]),
+    ]
 
 
 def test_the_journal_adds_its_object_calls_and_no_deletion() -> None:

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from infra.settings import IOT_WIRELESS_REGIONS, Settings, SettingsError, settings
-from tests.infra.stacks import ACCOUNT, SMALL, WHOLE
+from tests.infra.stacks import ACCOUNT, SECRET, SECRET_KEY, SMALL, WHOLE
 
 
 def read(config: dict[str, Any], stack: str = "prod-eu") -> Settings:
@@ -48,6 +48,30 @@ CASES: list[tuple[str, Any, str]] = [
     ("otactl:options", {"watchTopic": "arn:aws:sns:us-east-1:123456789012:x"}, "it must be of this Region and account"),
     ("otactl:channels", channel(accessLogs="acme-firmware-eu"), "otactl:channels[0].accessLogs is the bucket itself"),
     ("otactl:options", {"schedule": {}}, "otactl.options.schedule.image is missing"),
+    ("otactl:options", {"tuyaSecret": {}}, "otactl.options.tuyaSecret.arn is missing; it is the whole ARN of a secret"),
+    ("otactl:options", {"tuyaSecret": SECRET}, "otactl.options.tuyaSecret is text; it must be an object"),
+    (
+        "otactl:options",
+        {"tuyaSecret": {"arn": f"{SECRET[:-6]}*"}},
+        "otactl.options.tuyaSecret.arn is 'arn:aws:secretsm",
+    ),
+    (
+        "otactl:options",
+        {"tuyaSecret": {"arn": SECRET[:-7]}},
+        "otactl.options.tuyaSecret.arn is 'arn:aws:secretsmanager",
+    ),
+    ("otactl:options", {"tuyaSecret": {"arn": SECRET, "key": "*"}}, "otactl.options.tuyaSecret.key is '*'"),
+    ("otactl:options", {"tuyaSecret": {"arn": SECRET, "name": "x"}}, "otactl.options.tuyaSecret.name is not a setting"),
+    (
+        "otactl:options",
+        {"tuyaSecret": {"arn": SECRET.replace("eu-west-1", "us-east-1")}},
+        "tuyaSecret.arn is arn:aws:se",
+    ),
+    (
+        "otactl:options",
+        {"tuyaSecret": {"arn": SECRET, "key": SECRET_KEY.replace(ACCOUNT, "210987654321")}},
+        "tuyaSecret.key is arn:aws:kms",
+    ),
     ("otactl:chanels", [], "otactl:chanels is not a setting; see Pulumi.yaml"),
 ]
 

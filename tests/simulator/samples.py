@@ -28,6 +28,7 @@ WORDS = (
     "arn:aws:iot:eu-west-1:123456789012:thing/x",
     "arn:aws:acm:eu-west-1:123456789012:certificate/x",
     ",",
+    "24h",
     "00-00-00-00-00-00-00-00",
     "https://ingestion-a.b.sfdcnow.com/streams/a/b/event",
 )

@@ -1,4 +1,4 @@
-"""What boto3 sends for every operation of the five services is routed to it and parsed back to the same parameters."""
+"""What boto3 sends for every operation of the six services is routed to it and parsed back to the same parameters."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def sent(service: str, operation: str, parameters: object) -> AWSPreparedRequest
 def read(service: str, request: AWSPreparedRequest) -> tuple[str, dict[str, object]]:
     """What the simulator makes of it."""
     url = urlsplit(request.url)
-    found = match(service, request.method, url.path)
-    assert found is not None, f"{request.method} {url.path} leads nowhere"
     headers = {k.lower(): v.decode() if isinstance(v, bytes) else v for k, v in request.headers.items()}
+    found = match(service, request.method, url.path, headers.get("x-amz-target", ""))
+    assert found is not None, f"{request.method} {url.path} leads nowhere"
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
     return found.operation.name, parse(found, parse_qs(url.query, keep_blank_values=True), headers, body)
@@ -86,5 +86,5 @@ def test_what_boto3_sends_is_routed_and_parsed_to_the_same_parameters(operation:
     assert list(problems(shape, parsed)) == []
 
 
-def test_every_operation_of_the_five_services_is_covered() -> None:
-    assert len(OPERATIONS) == 419
+def test_every_operation_of_the_six_services_is_covered() -> None:
+    assert len(OPERATIONS) == 445

@@ -169,6 +169,37 @@ def test_a_key_is_read_from_secrets_manager_once() -> None:
     assert asked == [ARN]
 
 
+def test_a_key_that_cannot_be_had_is_asked_for_once_and_told_every_time() -> None:
+    asked: list[str] = []
+
+    def refuse(arn: str) -> str:
+        asked.append(arn)
+        raise StalledError("PermissionDenied", "grant it")
+
+    kept = TuyaTransport(by_arn(), read_secret=refuse)
+    told = []
+    for _ in range(2):
+        with pytest.raises(StalledError, match="grant it") as caught:
+            kept.prepare("QueryOTAJob", {})
+        told.append(caught.value.reason)
+    assert (asked, told) == ([ARN], ["PermissionDenied"] * 2)
+
+
+def test_a_key_that_cannot_be_had_for_now_is_asked_for_again() -> None:
+    answers = [TransientError("throttled"), json.dumps({"accessKeyId": KEY, "accessKeySecret": SECRET})]
+
+    def read(_arn: str) -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, TransientError):
+            raise answer
+        return answer
+
+    kept = TuyaTransport(by_arn(), read_secret=read)
+    with pytest.raises(TransientError):
+        kept.prepare("QueryOTAJob", {})
+    assert dict(parse_qsl(kept.prepare("QueryOTAJob", {}).query))["AccessKeyId"] == KEY
+
+
 @pytest.mark.parametrize(
     "stored", ["", SECRET, "[]", json.dumps({"accessKeyId": KEY}), json.dumps({"accessKeyId": 1, "accessKeySecret": 2})]
 )

@@ -102,11 +102,11 @@ spec:
   account: "012345678901"
   region: eu-west-1
   assumedRole: arn:aws:iam::012345678901:role/otactl
-  endpoints: {iotwireless: "http://127.0.0.1:4566", s3: "http://[::1]:4566/"}
+  endpoints: {iotwireless: "http://127.0.0.1:4566", s3: "http://[::1]:4566/", secretsmanager: "http://127.0.0.1:4566"}
   approvalRoles: [{name: firmware-owners, members: [ada]}, {name: anybody}]
   freezes: [{kind: deny, schedule: "0 0 24 12 *", duration: 3d, timeZone: Europe/Paris}]
   tuya: {endpoint: "https://si-0123.tuyacloud.com:8686/", accessKeyIdEnv: ID, accessKeySecretEnv: SECRET}
-  callRates: {"iotwireless:*": 10, "iotwireless:GetFuotaTask": 2.5}
+  callRates: {"iotwireless:*": 10, "iotwireless:GetFuotaTask": 2.5, "secretsmanager:*": 1}
   callBudget: 500
   foreignTasks: ignore
 """
@@ -154,7 +154,39 @@ def test_the_whole_environment_is_valid_and_becomes_its_value() -> None:
     assert environment.freezes[0].kind == "deny"
     assert environment.tuya is not None
     assert environment.tuya.access_key_secret_env == "SECRET"
-    assert environment.call_rates == {"iotwireless:*": 10, "iotwireless:GetFuotaTask": 2.5}
+    assert environment.call_rates == {"iotwireless:*": 10, "iotwireless:GetFuotaTask": 2.5, "secretsmanager:*": 1}
+
+
+BY_VARIABLES = "accessKeyIdEnv: ID, accessKeySecretEnv: SECRET"
+SECRET = "arn:aws:secretsmanager:eu-west-1:012345678901:secret:"
+
+
+@pytest.mark.parametrize("name", ["tuya-AbCdEf", "prod/tuya.key+1@eu=_-a1B2c3"])
+def test_an_environment_may_name_a_secret_instead_of_variables(name: str) -> None:
+    read = Read(ENVIRONMENT.replace(BY_VARIABLES, f'secretArn: "{SECRET}{name}"'))
+    assert read.errors == []
+    environment = read.manifests[0].environment
+    assert environment is not None
+    assert environment.tuya is not None
+    assert environment.tuya.secret_arn == f"{SECRET}{name}"
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        f"{SECRET}tuya",
+        f"{SECRET}tuya-*",
+        f"{SECRET}tu ya-AbCdEf",
+        SECRET.replace("eu-west-1", "") + "tuya-AbCdEf",
+        SECRET.replace("012345678901", "1") + "tuya-AbCdEf",
+        "arn:aws:ssm:eu-west-1:012345678901:parameter/tuya-AbCdEf",
+        "tuya-AbCdEf",
+    ],
+)
+def test_what_is_no_whole_arn_of_a_secret_is_refused_at_its_line(arn: str) -> None:
+    read = Read(ENVIRONMENT.replace(BY_VARIABLES, f'secretArn: "{arn}"'))
+    ((code, line),) = [(error.code, error.line) for error in read.errors]
+    assert (code, line) == ("bad_format", 12)
 
 
 @pytest.mark.parametrize(

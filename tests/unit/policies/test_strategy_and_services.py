@@ -178,3 +178,19 @@ def test_an_approval_role_stands_once() -> None:
     roles = (ApprovalRole(name="owners"), ApprovalRole(name="owners"))
     (violation,) = policies.check_environment(home(approval_roles=roles))
     assert (violation.code, violation.pointer) == ("duplicate_approval_role", "/spec/approvalRoles/1/name")
+
+
+def by_secret(region: str) -> TuyaAccess:
+    arn = f"arn:aws:secretsmanager:{region}:123456789012:secret:tuya-AbCdEf"
+    return TuyaAccess(endpoint="https://x/", secret_arn=arn)
+
+
+def test_a_secret_of_another_region_than_the_environments_cannot_be_read() -> None:
+    (violation,) = policies.check_environment(home(tuya=by_secret("us-east-1")))
+    assert (violation.code, violation.pointer) == ("secret_region_differs", "/spec/tuya/secretArn")
+    assert violation.severity == "error"
+
+
+@pytest.mark.parametrize("access", [None, by_secret("eu-west-1"), TuyaAccess(endpoint="https://x/")])
+def test_a_secret_where_the_environment_is_or_none_is_right(access: TuyaAccess | None) -> None:
+    assert policies.check_environment(home(tuya=access)) == ()

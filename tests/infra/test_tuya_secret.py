@@ -1,0 +1,81 @@
+"""Tuya batches with the program's roles and every caller judged: the secret is the controller's, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import boto3
+import pytest
+
+from controller.model import Phase
+from infra import permissions
+from infra.documents import Names
+from tests.ground import REGION
+from tests.infra.operated import OperatedPlugs, Registered, less, loopback, named
+from tests.infra.stacks import PLUGS, SECRET
+from tests.infra.test_settings import read
+from tests.tuya_ground import plugs
+
+POLICY = permissions.controller(Names(read(PLUGS)))
+GRANTED = [("ReadTuyaSecret", "secretsmanager:GetSecretValue"), ("DecryptTuyaSecret", "kms:Decrypt")]
+
+
+def denied(at: OperatedPlugs) -> list[str]:
+    """Reads of the secret that were refused; the protocol's status for that is 400."""
+    return [str(r["operation"]) for r in at.asked("secretsmanager") if r["errorCode"] == "AccessDeniedException"]
+
+
+def test_with_its_role_the_controller_reads_the_secret_and_does_everything(plugged: OperatedPlugs) -> None:
+    plugged.act_as("controllerRoleArn")
+
+    plugged.cron()
+
+    assert plugged.record("plug").phase is Phase.SUCCEEDED
+    assert denied(plugged) == []
+    assert plugged.asked("secretsmanager")
+
+
+@pytest.mark.parametrize(("sid", "action"), GRANTED)
+def test_without_either_statement_the_read_fails_names_it_and_nothing_is_sent(
+    plugged: OperatedPlugs, sid: str, action: str
+) -> None:
+    plugged.rewrite(less(POLICY, action, sid))
+    plugged.act_as("controllerRoleArn")
+
+    error = plugged.run().rollouts[0].error
+
+    assert named([error], action)
+    assert error.startswith("PermissionDenied: ")
+    assert denied(plugged) == ["GetSecretValue"]
+    assert plugged.asked("tuya") == []
+
+
+def test_another_secret_is_out_of_the_controllers_reach(plugged: OperatedPlugs) -> None:
+    other = SECRET.replace("tuya", "payroll")
+    plugged.fleet(secrets=[{"arn": other, "text": "x"}])
+    plugged.act_as("controllerRoleArn")
+    secrets = boto3.Session().client("secretsmanager", endpoint_url=plugged.server.url, region_name=REGION)
+
+    with pytest.raises(secrets.exceptions.ClientError, match="AccessDeniedException"):
+        secrets.get_secret_value(SecretId=other)
+    assert secrets.get_secret_value(SecretId=SECRET)["ARN"] == SECRET
+
+
+def test_the_planner_has_no_way_to_the_key(plugged: OperatedPlugs) -> None:
+    plugged.act_as("plannerRoleArn")
+
+    error = plugged.run().rollouts[0].error
+
+    assert named([error], "secretsmanager:GetSecretValue")
+    assert plugged.asked("tuya") == []
+
+
+def test_without_the_option_the_controller_has_no_way_to_the_key(tmp_path: Path, small_stack: Registered) -> None:
+    with loopback() as server:
+        at = OperatedPlugs(server, tmp_path, small_stack)
+        at.act_as("controllerRoleArn")
+
+        error = at.run(plugs()).rollouts[0].error
+
+        assert named([error], "secretsmanager:GetSecretValue")
+        assert at.asked("tuya") == []

@@ -1,0 +1,188 @@
+"""Tuya's access key from AWS Secrets Manager, over real HTTP: read once and late, refused in words, never shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from controller.model import Phase, Source
+from tests.ground import declared
+from tests.tuya_ground import PLUGS, SECRET_ARN, STORED, TuyaGround, plugs
+
+READER = "arn:aws:iam::123456789012:role/reader"
+KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11112222-3333-4444-5555-666677778888"
+ALLOWED = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": SECRET_ARN}
+
+
+def role(gate: TuyaGround, *statements: dict[str, object]) -> None:
+    """A role that may do what is said; from now on every caller is judged."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
+    text = {"Version": "2012-10-17", "Statement": [trust]}
+    gate.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(text))
+    if statements:
+        text["Statement"] = list(statements)
+        gate.iam.put_role_policy(RoleName="reader", PolicyName="read", PolicyDocument=json.dumps(text))
+    gate.server.world.apply_settings({"enforceCallers": True})
+
+
+def run_as(gate: TuyaGround, **changes: object) -> str:
+    """One run of an environment that is changed in both of its hands; gives what went wrong."""
+    return gate.run(transport=gate.transport(**changes), **changes).rollouts[0].error
+
+
+def reads(gate: TuyaGround) -> int:
+    return len(gate.asked("secretsmanager"))
+
+
+def test_a_rollout_runs_to_its_end_with_the_key_of_the_secret(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+
+    gate.cron()
+
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert gate.installs() == dict.fromkeys(PLUGS, 1)
+    assert {r["parameters"]["SecretId"] for r in gate.asked("secretsmanager")} == {SECRET_ARN}
+
+
+def test_a_run_reads_the_secret_once_and_one_that_signs_nothing_does_not(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+
+    gate.run(plugs(), declared())
+    after_one = reads(gate)
+    gate.cron()
+    done = reads(gate)
+    gate.run()
+
+    assert len(gate.asked("tuya")) > 5
+    assert after_one == 1
+    assert reads(gate) == done
+
+
+def test_a_run_of_other_services_does_not_read_the_secret(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+
+    gate.run(declared())
+
+    assert reads(gate) == 0
+
+
+def test_the_secret_is_read_with_the_role_that_the_environment_assumes(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+    role(gate, ALLOWED)
+
+    assert run_as(gate, assumed_role=READER) == ""
+    assert len(gate.batches()) == 1
+    assert "AssumeRole" in {r["operation"] for r in gate.asked("sts")}
+
+
+def test_the_secret_is_read_at_the_endpoint_the_environment_names(
+    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.key_from_secret()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:9")
+
+    assert run_as(gate, endpoints={"secretsmanager": gate.server.url}) == ""
+
+
+def test_a_key_that_was_changed_is_taken_by_the_next_run(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+    gate.run()
+    gate.cloud(keys=[{"id": "AK1", "secret": "an0ther"}])
+    refused = gate.run().rollouts[0].error
+    gate.key_from_secret(text=STORED.replace("s3cret", "an0ther"))
+
+    assert refused.startswith("SignatureRefused:")
+    assert gate.run().rollouts[0].error == ""
+
+
+WRONG = {
+    "marked for deletion": ({"deleted": True}, "because it was marked for deletion; mend it, or name another"),
+    "binary": ({"binary": "czNjcmV0"}, "is binary, and a key is kept as text; mend it"),
+    "no json": ({"text": "s3cret"}, "is not the JSON"),
+    "half a key": ({"text": '{"accessKeyId": "AK1"}'}, "is not the JSON"),
+}
+
+
+@pytest.mark.parametrize(("entry", "why"), WRONG.values(), ids=WRONG.keys())
+def test_a_secret_that_holds_no_key_is_one_message_and_nothing_is_sent(
+    gate: TuyaGround, entry: dict[str, object], why: str
+) -> None:
+    gate.key_from_secret(**entry)
+
+    error = gate.run().rollouts[0].error
+
+    is_told(gate, error, "NoCredentials", why)
+
+
+def is_told(gate: TuyaGround, error: str, reason: str, why: str) -> None:
+    """One line with its reason, the secret's ARN and what is wrong, no value; Tuya was sent nothing."""
+    assert error.startswith(f"{reason}: ")
+    assert why in error
+    assert SECRET_ARN in error
+    assert "\n" not in error
+    assert not [name for name in ("s3cret", "AK1") if name in error]
+    assert gate.asked("tuya") == []
+
+
+def test_a_secret_that_is_not_there_is_one_message_and_nothing_is_sent(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+    gate.access = replace(gate.access, secret_arn=SECRET_ARN.replace("tuya", "other"))
+
+    error = gate.run().rollouts[0].error
+
+    is_told(gate, error.replace("other", "tuya"), "NoCredentials", "is not there: secretsmanager:GetSecretValue: ")
+
+
+def test_who_may_not_read_the_secret_is_told_what_to_grant_on_which_and_nothing_is_sent(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+    role(gate)
+
+    error = run_as(gate, assumed_role=READER)
+
+    is_told(gate, error, "PermissionDenied", f"grant secretsmanager:GetSecretValue on {SECRET_ARN} (and kms:Decrypt")
+
+
+def test_who_may_not_use_the_secrets_key_is_told_of_it_and_nothing_is_sent(gate: TuyaGround) -> None:
+    gate.key_from_secret(kmsKey=KEY_ARN)
+    role(gate, ALLOWED)
+
+    error = run_as(gate, assumed_role=READER)
+
+    is_told(gate, error, "PermissionDenied", "Access to KMS is not allowed; grant ")
+    assert "kms:Decrypt on its key" in error
+
+
+def test_a_secret_that_cannot_be_read_is_asked_for_once_for_all_rollouts(gate: TuyaGround) -> None:
+    gate.key_from_secret(deleted=True)
+    second = plugs(name="socket", source=Source(file="socket.yaml", digest="s" * 64))
+
+    report = gate.run(plugs(), second)
+
+    assert [r.error.partition(":")[0] for r in report.rollouts] == ["NoCredentials", "NoCredentials"]
+    assert report.rollouts[0].error == report.rollouts[1].error
+    assert reads(gate) == 1
+
+
+def test_a_service_that_is_down_for_a_moment_is_asked_again(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+    rule = {"service": "secretsmanager", "operation": "GetSecretValue"}
+    gate.server.world.faults.replace(
+        [{**rule, "nth": 1, "effect": "throttle"}, {**rule, "nth": 2, "effect": "timeoutAfterCommit"},
+         {**rule, "nth": 3, "effect": "error500"}]
+    )  # fmt: skip
+
+    assert gate.run().rollouts[0].error == ""
+    assert reads(gate) == 4
+
+
+def test_a_service_that_stays_down_lets_the_run_wait_and_the_next_one_go_on(gate: TuyaGround) -> None:
+    gate.key_from_secret()
+    gate.fault(service="secretsmanager", operation="*", effect="throttle")
+    waiting = gate.run().rollouts[0]
+    gate.server.world.faults.replace([])
+
+    assert "secretsmanager:GetSecretValue is throttled" in waiting.error
+    assert gate.asked("tuya") == []
+    assert gate.run().rollouts[0].error == ""
