@@ -25,6 +25,7 @@ _GROUPS = {
 
 IMAGES = {"soil-probe": "2.4.1", "leak-sensor": "1.3.0", "gateway": "3.2.0", "smart-plug": "2.4.1"}
 TUYA_KEY, TUYA_SECRET = "demo", "demo"
+_KEY_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/tuya-AbCdEf"
 _PRODUCT = "a1b2c3d4e5"
 _PLUGS = [f"plug-lab-{n}" for n in (1, 2)] + [f"plug-field-{n}" for n in range(1, 9)]
 
@@ -119,7 +120,8 @@ class Stage:
         devices[6]["behaviour"] = "failsFlash"
         keys, products = [{"id": TUYA_KEY, "secret": TUYA_SECRET}], [{"productKey": _PRODUCT, "name": "smart plug"}]
         fleet = {"keys": keys, "products": products, "firmwares": [package, other], "devices": devices}
-        self._post("fleet", {"tuya": fleet})
+        text = json.dumps({"accessKeyId": TUYA_KEY, "accessKeySecret": TUYA_SECRET})
+        self._post("fleet", {"tuya": fleet, "secrets": [{"arn": _KEY_ARN, "text": text}]})
 
     def plug(self, name: str, behaviour: str) -> None:
         """Let one plug behave otherwise from now on."""

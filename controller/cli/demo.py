@@ -19,7 +19,7 @@ import click
 from controller.backends import _tuya_calls_list
 from controller.backends._calls import WRITES
 from controller.backends._tuya_calls import MAKE
-from controller.cli._demo_stage import TUYA_KEY, TUYA_SECRET, Stage
+from controller.cli._demo_stage import Stage
 from controller.cli._errors import Verb, guarded
 from controller.errors import UsageError
 
@@ -56,8 +56,6 @@ def only_loopback(url: str) -> None:
             del os.environ[name]
     os.environ |= {
         "AWS_ENDPOINT_URL": url,
-        "TUYA_ACCESS_KEY_ID": TUYA_KEY,
-        "TUYA_ACCESS_KEY_SECRET": TUYA_SECRET,
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
         "AWS_EC2_METADATA_DISABLED": "true",

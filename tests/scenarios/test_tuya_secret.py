@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from controller.cli import cli
 from controller.model import Phase, Source
+from tests import tuya_desk
 from tests.ground import declared
 from tests.tuya_ground import PLUGS, SECRET_ARN, STORED, TuyaGround, plugs
 
@@ -186,3 +190,21 @@ def test_a_service_that_stays_down_lets_the_run_wait_and_the_next_one_go_on(gate
     assert "secretsmanager:GetSecretValue is throttled" in waiting.error
     assert gate.asked("tuya") == []
     assert gate.run().rollouts[0].error == ""
+
+
+def test_a_plan_without_the_key_says_so_and_plans_what_it_can(
+    gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plug.yaml").write_text(tuya_desk.rollout(environment="eu"))
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/eu.yaml").write_text(tuya_desk.environment("eu", gate.url))
+    monkeypatch.setenv("TUYA_SECRET", "")
+
+    ran = CliRunner().invoke(cli, ["plan", "plug.yaml", "-o", "json"])
+
+    (planned,) = json.loads(ran.stdout)["rollouts"]
+    assert ran.exit_code == 2
+    assert planned["next"][0]["calls"][0]["operation"] == "CreateOTAStaticUpgradeJob"
+    assert any(note.startswith("nothing of Tuya was compared: ") for note in planned["notes"])
+    assert not any(r["service"] == "tuya" for r in gate.server.world.requests)
