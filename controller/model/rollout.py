@@ -72,13 +72,20 @@ class Requires(Value, frozen=True, kw_only=True):
 
 
 class Wave(Value, frozen=True, kw_only=True):
-    """One step of a rollout: its targets, or a cumulative percent of `spec.targets`."""
+    """One step of a rollout: its targets, or a cumulative percent of `spec.targets`.
+
+    `include` and `exclude` are labels of devices that are in it whatever its percent, or come later. `top_up` marks one
+    that no manifest declares: for devices declared when every wave had begun (membership.py).
+    """
 
     name: str
     targets: Targets | None = None
     percent: float | None = None
+    include: dict[str, str] = {}
+    exclude: dict[str, str] = {}
     gate: Gate | None = None
     requires: Requires | None = None
+    top_up: bool = False
 
 
 class Retry(Value, frozen=True, kw_only=True):

@@ -1,0 +1,139 @@
+"""Which devices are in which wave where a rollout divides one list by percent, and what an approval of a wave is of.
+
+1. The order is a stable hash of the rollout's name and the device: the same on every machine, and not the same canaries
+   for every rollout.
+2. Percent is cumulative over the devices declared now, rounded up; a wave has one device at least while any is left.
+3. Devices whose labels a wave includes are in that wave, whatever its percent; those it excludes come in a later one.
+4. A wave that began keeps its members. What is declared later joins the next wave that has not begun, or, when all
+   have, a wave of its own at the end (`top-up`). A device never moves between waves that began. A wave without devices
+   is none.
+5. An approval is of content, strategy, windows and devices: never of time, observations, attempts, other approvals,
+   holds, labels or drift.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from controller.model import Device, Record, Rollout, Targets, Wave, WaveRecord, canonical_digest
+
+TOP_UP = "top-up"
+_SINGLES = ("wireless_devices", "things", "devices")
+
+
+def resolved(rollout: Rollout, record: Record) -> Rollout:
+    """The rollout with every wave's targets named (rules 1 to 4); as it is where no wave goes by percent."""
+    waves = rollout.strategy.waves
+    if rollout.targets is None or not any(w.percent is not None for w in waves):
+        return rollout
+    declared = {d.key: d for kind in _SINGLES for d in getattr(rollout.targets, kind)}
+    frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in (*waves, *_top_ups(rollout, record))}
+    taken = {key for keys in frozen.values() for key in keys}
+    left = sorted((k for k in declared if k not in taken), key=lambda key: _rank(rollout.name, key))
+    shares = _divided(waves, frozen, left, declared, len({*declared, *taken}))
+    members = {w.name: frozen[w.name] or shares.get(w.name, ()) for w in waves}
+    named = [_with(rollout, w, members[w.name], declared) for w in waves if members[w.name]]
+    if all(frozen[w.name] for w in waves):
+        named += _after(rollout, record, tuple(left), declared)
+    strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(named))
+    return msgspec.structs.replace(rollout, strategy=strategy)
+
+
+def approval_digest(rollout: Rollout, wave: Wave) -> str:
+    """Names what is approved with a wave (rule 5). `rollout` and `wave` are resolved."""
+    declared = [msgspec.structs.replace(w, targets=None) for w in rollout.strategy.waves if not w.top_up]
+    strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(declared))
+    return canonical_digest(
+        {
+            "firmware": rollout.firmware,
+            "backend": rollout.backend,
+            "strategy": strategy,
+            "windows": rollout.windows,
+            "wave": wave.name,
+            "targets": rollout.targets_of(wave).keys,
+        }
+    )
+
+
+def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
+    """The members a wave of this content began with; a making that may still come to be seen counts."""
+    if known is None or not known.members:
+        return ()
+    making = any(a.live and a.generation == generation for a in known.attempts)
+    return known.members if making or known.begun(generation) or known.verdict_generation == generation else ()
+
+
+def _rank(name: str, key: str) -> str:
+    return hashlib.sha256(f"{name}/{key}".encode()).hexdigest()
+
+
+def _divided(
+    waves: tuple[Wave, ...],
+    frozen: Mapping[str, tuple[str, ...]],
+    left: list[str],
+    declared: Mapping[str, Device],
+    number: int,
+) -> dict[str, tuple[str, ...]]:
+    """Rules 2 and 3, for the waves that have not begun."""
+    open_waves = [w for w in waves if not frozen[w.name]]
+    pins = {k: next((w.name for w in open_waves if _matches(declared[k], w.include)), "") for k in left}
+    free = [k for k in left if not pins[k]]
+    shares: dict[str, tuple[str, ...]] = {}
+    reached = 0
+    for wave in waves:
+        if frozen[wave.name]:
+            reached += len(frozen[wave.name])
+            continue
+        mine = [k for k in left if pins[k] == wave.name]
+        room = max(math.ceil((wave.percent or 100.0) / 100 * number) - reached - len(mine), 0 if mine else 1)
+        last = wave is open_waves[-1]
+        able = [k for k in free if last or not _matches(declared[k], wave.exclude)]
+        chosen = able if last else able[:room]
+        free = [k for k in free if k not in set(chosen)]
+        shares[wave.name] = tuple(sorted((*mine, *chosen)))
+        reached += len(shares[wave.name])
+    return shares
+
+
+def _matches(device: Device, labels: Mapping[str, str]) -> bool:
+    return bool(labels) and all(device.labels.get(name) == value for name, value in labels.items())
+
+
+def _with(rollout: Rollout, wave: Wave, keys: tuple[str, ...], declared: Mapping[str, Device]) -> Wave:
+    devices = tuple(declared.get(key) or _device(key) for key in sorted(keys))
+    kind = next((k for k in _SINGLES if rollout.targets is not None and getattr(rollout.targets, k)), _SINGLES[0])
+    return msgspec.structs.replace(wave, targets=msgspec.structs.replace(Targets(), **{kind: devices}))
+
+
+def _device(key: str) -> Device:
+    """A device that is in a wave that began, and is not declared any more."""
+    kind, _, rest = key.partition(":")
+    return Device(dev_eui=rest) if kind == "devEui" else Device(id=rest)
+
+
+def _top_ups(rollout: Rollout, record: Record) -> tuple[Wave, ...]:
+    """The waves at the end that began already."""
+    names = {w.name for w in rollout.strategy.waves}
+    found = [w.name for w in record.waves if w.name.startswith(TOP_UP) and w.name not in names]
+    return tuple(_top_up(rollout, name) for name in found if _frozen(record.wave(name), rollout.generation))
+
+
+def _top_up(rollout: Rollout, name: str) -> Wave:
+    """A wave at the end, judged and approved as the last one declared."""
+    last = rollout.strategy.waves[-1]
+    return Wave(name=name, gate=last.gate, requires=last.requires, top_up=True)
+
+
+def _after(rollout: Rollout, record: Record, left: tuple[str, ...], declared: Mapping[str, Device]) -> list[Wave]:
+    begun = _top_ups(rollout, record)
+    waves = [_with(rollout, w, _frozen(record.wave(w.name), rollout.generation), declared) for w in begun]
+    if left:
+        used = {w.name for w in (*rollout.strategy.waves, *begun)}
+        names = (TOP_UP if n == 1 else f"{TOP_UP}-{n}" for n in itertools.count(1))
+        waves.append(_with(rollout, _top_up(rollout, next(n for n in names if n not in used)), left, declared))
+    return waves

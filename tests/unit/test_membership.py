@@ -1,0 +1,196 @@
+"""Which devices are in which wave, where one list is divided by percent."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.membership import approval_digest, resolved
+from controller.model import (
+    Approval,
+    Attempt,
+    Device,
+    Ignore,
+    Record,
+    Rollout,
+    Stage,
+    Strategy,
+    Suspend,
+    Targets,
+    Wave,
+    WaveRecord,
+)
+from controller.model import DriftPolicy as Drift
+from tests.unit.build import NOW, rollout
+
+EMPTY = Record(environment="prod-eu", name="probe")
+
+
+def fleet(number: int, **labels: dict[str, str]) -> tuple[Device, ...]:
+    names = [f"d{n:03}" for n in range(number)]
+    return tuple(Device(id=n, labels=labels.get(n, {})) for n in names)
+
+
+def divided(number: int, *percents: float, waves: tuple[Wave, ...] = (), **labels: dict[str, str]) -> Rollout:
+    named = waves or tuple(Wave(name=f"w{n}", percent=p) for n, p in enumerate(percents))
+    return rollout(targets=Targets(things=fleet(number, **labels)), strategy=Strategy(waves=named))
+
+
+def members(of: Rollout, record: Record = EMPTY) -> dict[str, tuple[str, ...]]:
+    found = resolved(of, record)
+    return {w.name: found.targets_of(w).keys for w in found.strategy.waves}
+
+
+def begun(of: Rollout, *names: str, record: Record = EMPTY) -> Record:
+    """The record after waves began with the members they have now."""
+    now = members(of, record)
+    attempt = Attempt(number=1, generation=of.generation, unit_id="u", vendor_id="v", stage=Stage.RUNNING)
+    waves = {w.name: w for w in record.waves}
+    waves |= {n: WaveRecord(name=n, members=now[n], attempts=(attempt,)) for n in names}
+    return msgspec.structs.replace(record, waves=tuple(waves.values()))
+
+
+@pytest.mark.parametrize(
+    ("number", "percents", "sizes"),
+    [
+        (100, (10, 50, 100), (10, 40, 50)),
+        (7, (10, 100), (1, 6)),
+        (3, (1, 2, 100), (1, 1, 1)),
+        (1, (10, 100), (1,)),  # a wave without devices is none
+        (10, (100,), (10,)),
+        (11, (33.3, 100), (4, 7)),
+    ],
+)
+def test_percent_is_cumulative_and_rounded_up_with_one_device_at_least(
+    number: int, percents: tuple[float, ...], sizes: tuple[int, ...]
+) -> None:
+    assert tuple(len(m) for m in members(divided(number, *percents)).values()) == sizes
+
+
+def test_the_same_devices_are_not_the_canaries_of_every_rollout() -> None:
+    one = divided(100, 10, 100)
+    other = msgspec.structs.replace(one, name="other")
+
+    assert members(one)["w0"] != members(other)["w0"]
+    assert members(one) == members(divided(100, 10, 100))
+
+
+def test_a_rollout_whose_waves_name_their_targets_stays_as_it_is() -> None:
+    assert resolved(rollout(), EMPTY) is not None
+    assert resolved(rollout(), EMPTY) == rollout()
+
+
+def test_devices_a_wave_includes_are_in_it_whatever_its_percent() -> None:
+    waves = (Wave(name="canary", percent=10, include={"ring": "lab"}), Wave(name="fleet", percent=100))
+    labels = {f"d00{n}": {"ring": "lab"} for n in range(4)}
+
+    found = members(divided(20, waves=waves, **labels))
+
+    assert found["canary"] == ("device:d000", "device:d001", "device:d002", "device:d003")
+
+
+def test_devices_a_wave_excludes_come_later_and_in_the_last_wave_all_the_same() -> None:
+    waves = (
+        Wave(name="canary", percent=50, exclude={"criticality": "high"}),
+        Wave(name="fleet", percent=100, exclude={"criticality": "high"}),
+    )
+    labels = {f"d00{n}": {"criticality": "high"} for n in range(8)}
+
+    found = members(divided(10, waves=waves, **labels))
+
+    assert found["canary"] == ("device:d008", "device:d009")
+    assert len(found["fleet"]) == 8
+
+
+def test_a_device_declared_after_the_canary_began_joins_the_next_wave() -> None:
+    before = divided(10, 20, 100)
+    record = begun(before, "w0")
+
+    found = members(divided(30, 20, 100), record)
+
+    assert found["w0"] == members(before)["w0"]
+    assert len(found["w1"]) == 28
+
+
+def test_a_device_declared_when_every_wave_began_gets_a_wave_at_the_end() -> None:
+    before = divided(10, 20, 100)
+    record = begun(before, "w0", "w1")
+    later = divided(11, 20, 100)
+
+    found = members(later, record)
+    after = begun(later, "top-up", record=record)
+
+    assert found["top-up"] == ("device:d010",)
+    assert members(divided(12, 20, 100), after)["top-up-2"] == ("device:d011",)
+    assert members(divided(12, 20, 100), after)["top-up"] == ("device:d010",)
+
+
+def test_a_device_taken_out_stays_in_the_wave_that_began_with_it() -> None:
+    record = begun(divided(10, 20, 100), "w0")
+    left = msgspec.structs.replace(divided(10, 20, 100), targets=Targets(things=fleet(10)[5:]))
+
+    found = members(left, record)
+
+    assert found["w0"] == members(divided(10, 20, 100))["w0"]
+    assert set(found["w1"]) == {d.key for d in fleet(10)[5:]} - set(found["w0"])
+
+
+@given(st.integers(1, 60), st.lists(st.integers(1, 99), max_size=4, unique=True), st.data())
+def test_every_device_is_in_one_wave_and_none_moves_between_waves_that_began(
+    number: int, percents: list[int], data: st.DataObject
+) -> None:
+    percent = (*sorted(percents), 100)
+    declared = divided(number, *percent)
+    first = members(declared)
+    record = EMPTY
+    for count in range(data.draw(st.integers(0, len(percent)))):
+        record = begun(declared, f"w{count}", record=record)
+    grown = divided(number + data.draw(st.integers(0, 20)), *percent)
+    found = members(grown, record)
+
+    assert sorted(k for m in first.values() for k in m) == [d.key for d in fleet(number)]
+    assert all(found[w.name] == w.members for w in record.waves if w.members)
+    assert sorted(k for m in found.values() for k in m) == sorted(d.key for d in grown.targets.things)
+    reached = 0
+    for share, each in zip(percent, first.values(), strict=True):
+        reached += len(each)
+        assert reached >= math.ceil(share / 100 * number) or reached == number
+
+
+CHANGES = {
+    "firmware": {"firmware": msgspec.structs.replace(rollout().firmware, sha256="cd" * 32)},
+    "backend": {"backend": msgspec.structs.replace(rollout().backend, redundancy_percent=30)},
+    "targets": {"strategy": Strategy(waves=(Wave(name="canary", targets=Targets(multicast_groups=("g9",))),))},
+    "gate": {"strategy": msgspec.structs.replace(rollout().strategy, on_failure="abort")},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_an_approval_is_void_when_what_it_was_of_has_changed(what: str) -> None:
+    base = rollout()
+    changed = rollout(**CHANGES[what])
+
+    assert approval_digest(base, base.strategy.waves[0]) != approval_digest(changed, changed.strategy.waves[0])
+
+
+def test_an_approval_is_not_of_labels_holds_drift_or_other_approvals() -> None:
+    base = rollout()
+    approval = Approval(wave="fleet", role="r", by="ada", digest="x", at=NOW)
+    changed = rollout(
+        labels={"a": "b"},
+        suspend=Suspend(reason="r", owner="o"),
+        approvals=(approval,),
+        drift=Drift(ignore=(Ignore(field="f", reason="r"),)),
+    )
+
+    assert approval_digest(base, base.strategy.waves[0]) == approval_digest(changed, changed.strategy.waves[0])
+
+
+def test_each_wave_has_an_approval_of_its_own() -> None:
+    first, second = rollout().strategy.waves
+
+    assert approval_digest(rollout(), first) != approval_digest(rollout(), second)
