@@ -32,7 +32,10 @@ class Call(Value, frozen=True, kw_only=True):
 
 
 class UnitDeclaration(Value, frozen=True, kw_only=True):
-    """A unit as it is to be: everything a sibling needs to create or compare one."""
+    """A unit as it is to be: everything a sibling needs to create or compare one.
+
+    `only` are the targets of a retry, `tries` which try of the wave it is.
+    """
 
     unit_id: str
     wave: str
@@ -44,6 +47,8 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     firmware: Firmware
     backend: BackendSpec
     members: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    tries: int = 1
 
     @property
     def annotations(self) -> str:
@@ -122,7 +127,7 @@ class CancelUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="canc
     unit_id: str
     vendor_id: str
     backend: Literal["fuota", "otaUpdate", "tuya"]
-    why: Literal["superseded"]
+    why: Literal["superseded", "aborted"]
     reason: str
 
 
@@ -132,7 +137,7 @@ class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="dele
     unit_id: str
     vendor_id: str
     backend: Literal["fuota", "otaUpdate", "tuya"]
-    why: Literal["cleanup", "superseded", "replace"]
+    why: Literal["cleanup", "superseded", "replace", "aborted"]
     reason: str
 
 

@@ -171,7 +171,14 @@ def _advance_attempt(
     if unit is not None and stage is Stage.FAILED and attempt.stage is not Stage.FAILED:
         events.append(Event(at=now, kind="failed", subject=moved.unit_id, message=unit.failure))
     results = unit.results if unit is not None and phase is UnitPhase.ENDED else None
-    if stage is not Stage.RUNNING or results is None or any(r.outcome is Outcome.UNKNOWN for r in results):
+    if results is None or any(r.outcome is Outcome.UNKNOWN for r in results):
+        return moved
+    if stage is Stage.JUDGED and results != moved.results:  # watched: late answers, versions lost again
+        turned = [r.device for r in results if r not in moved.results]
+        text = f"{len(turned)} devices answered late, or otherwise than before: {', '.join(turned[:3])}"
+        events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text))
+        return msgspec.structs.replace(moved, results=results)
+    if stage is not Stage.RUNNING:
         return moved
     counts = tally(results)
     text = f"{counts[Outcome.SUCCEEDED]} of {len(results)} devices succeeded"
@@ -243,8 +250,8 @@ def _adopt(
             changes |= {"members": known, "targets": targets}
     if unit.parts and unit.parts != attempt.parts:
         changes["parts"] = {**attempt.parts, **unit.parts}
-    if unit.progress != attempt.progress and attempt.live:
-        changes["progress"] = unit.progress
+    if attempt.live and (unit.progress, unit.tally) != (attempt.progress, attempt.tally):
+        changes |= {"progress": unit.progress, "tally": unit.tally}
     if unit.failure != attempt.failure:
         changes["failure"] = unit.failure or attempt.failure
     if unit.reset:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from controller import already, ledger, lifecycle, outcomes, verdicts
+from controller import already, ledger, lifecycle, membership, outcomes, verdicts
 from controller.actions import (
     Action,
     AddMembers,
@@ -61,6 +61,7 @@ def decide(
     busy: Mapping[str, str] | None = None,
 ) -> Look:
     """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
+    rollout = membership.resolved(rollout, record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen)
     moved, events = lifecycle.advance(record, rollout, seen, now)
@@ -192,10 +193,17 @@ def declared_fields(action: Action, shape: Shape) -> JsonObject:
     return shape.desired(action.unit)[0]
 
 
+def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
+    """What a backend is asked to observe: the waves with their targets, and the attempts whose devices are watched."""
+    named = membership.resolved(rollout, record)
+    return named, verdicts.awake(record, named)
+
+
 def finished(rollout: Rollout, record: Record) -> bool:
     """Whether nothing is left to look at: every wave passed for this content, and what it left is cleaned up."""
     if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
         return False  # an open drift closes by a look that does not show it any more
+    rollout = membership.resolved(rollout, record)
     names = {w.name for w in rollout.strategy.waves}
     for wave in rollout.strategy.waves:
         known = record.wave(wave.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from controller import differences, ledger, lifecycle, readiness, strategy, superseding
+from controller import differences, gating, ledger, lifecycle, readiness, strategy, superseding
 from controller.actions import (
     Action,
     AddMembers,
@@ -121,6 +121,7 @@ def open_plan(
     if actions:
         return at.plan(*actions, findings=found, wave=wave.name)
     holds = (
+        *gating.unapproved(at.rollout, wave),
         *readiness.may_start(declared, unit.members, at.seen, at.environment.region, at.busy),
         *open_drift(at, attempt.unit_id, found),
     )

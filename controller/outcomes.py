@@ -87,7 +87,8 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
                 lambda a: a if a.parts else msgspec.structs.replace(a, devices=devices),
             )
     elif isinstance(action, StartUnit):
-        moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
+        if not action.unit.only:  # a retry is of some of them
+            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
         moved = _attempt(
             moved,
             lambda a: a.unit_id == action.unit.unit_id,
@@ -147,8 +148,9 @@ def settle(
 
 def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record:
     attempt = Attempt(
-        number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id, stood_on=differences.baseline_of(seen)
-    )
+        number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id, stood_on=differences.baseline_of(seen),
+        only=unit.only, tries=unit.tries,
+    )  # fmt: skip
 
     def add(wave: WaveRecord) -> WaveRecord:
         if any(a.unit_id == unit.unit_id for a in wave.attempts):
@@ -160,7 +162,7 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
         if wave.verdict_generation != unit.generation:
             return wave  # of other content: it counts again should this one never reach a device
         # The verdict was of an attempt before; this one gives its own.
-        return msgspec.structs.replace(wave, verdict=None, verdict_generation="")
+        return msgspec.structs.replace(wave, verdict=None, verdict_generation="", released=False)
 
     return _wave(record, unit.wave, add)
 

@@ -12,22 +12,34 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
-
-from controller import differences, findings, ledger, lifecycle, readiness, resending, strategy, superseding, verdicts
-from controller.actions import CreateUnit, Finding, Hold
+from controller import (
+    aborting,
+    differences,
+    findings,
+    gating,
+    ledger,
+    lifecycle,
+    readiness,
+    resending,
+    retrying,
+    strategy,
+    superseding,
+    verdicts,
+)
+from controller.actions import Finding, Hold
+from controller.making import create
 from controller.model import (
     Attempt,
-    Baseline,
     Observation,
     Outcome,
     Rollout,
     Stage,
+    Unit,
     UnitPhase,
     Wave,
     WaveRecord,
 )
-from controller.opening import POLL, RECHECK, doubts, marks, open_drift, open_plan, paced, settling
+from controller.opening import POLL, RECHECK, marks, open_plan, paced, settling
 from controller.situation import Plan, Shape, Situation
 
 __all__ = ["Plan", "Shape", "Situation", "plan"]
@@ -41,6 +53,8 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     holds = (*refused, *_suspended(at.rollout), *_unreadable(at.seen))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
+    if at.rollout.abort is not None and wave is not None:
+        return _abort(at, shape, name, found, at.rollout.abort.reason)
     if actions := resending.resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at, shape):
         return at.plan(*actions, findings=found, wave=name)
     if holds := superseding.wave_holds(at, shape.capabilities.end_command):
@@ -71,7 +85,7 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
         return at.plan(holds=settling(lost), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt is None or known is None or (attempt.generation != at.rollout.generation and not attempt.live):
         number = strategy.next_number(at.rollout, at.environment, wave, known)
-        return _create(at, shape, wave, number, found, f"wave {wave.name} is next")
+        return create(at, shape, wave, number, found, f"wave {wave.name} is next")
     if attempt.generation != at.rollout.generation:
         if attempt.stage is Stage.OPEN and superseding.carries_over(at, shape, known, attempt):
             return open_plan(at, shape, wave, known, attempt, found)
@@ -86,7 +100,7 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
             return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt.stage is Stage.DECLARED:
-        return _create(at, shape, wave, attempt.number, found, f"wave {wave.name} is next")
+        return create(at, shape, wave, attempt.number, found, f"wave {wave.name} is next")
     if attempt.live:
         return _live(at, shape, wave, known, attempt, found)
     return _over(at, shape, wave, known, attempt, found)
@@ -102,10 +116,37 @@ def _over(
     if attempt.stage is Stage.FAILED:
         return _failed(at, shape, wave, known, attempt, found)
     if attempt.stage is Stage.SUPERSEDED:
-        return _create(at, shape, wave, number, found, "the attempt before was replaced")
+        return create(at, shape, wave, number, found, "the attempt before was replaced")
     if attempt.canceled:
-        return _create(at, shape, wave, number, found, "the attempt before was stopped for other content")
-    return at.plan(holds=(_gate_hold(at, wave, known, attempt),), findings=found, wave=wave.name)
+        return create(at, shape, wave, number, found, "the attempt before was stopped for other content")
+    again = retrying.retrial(at.rollout, known)
+    if again is not None and again.ready_at <= at.now:
+        why = f"try {again.tries} for {len(again.only)} devices that failed"
+        return create(at, shape, wave, number, found, why, retry=again)
+    return _judged(at, shape, wave, known, attempt, found)
+
+
+def _judged(
+    at: Situation, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]
+) -> Plan:
+    """A wave whose gate has not let it go: what holds it, and what a failed one does."""
+    hold = gating.gate_hold(at, wave, known, attempt)
+    if verdicts.failed(known, at.rollout) and at.rollout.strategy.on_failure == "abort":
+        return _abort(at, shape, wave.name, found, f"its gate failed ({hold.reason}): {hold.message}", stalled=True)
+    watching = verdicts.watched(known, at.rollout) is not None or attempt.live
+    back = at.now + POLL if watching else None
+    return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=hold.until or back)
+
+
+def _abort(
+    at: Situation, shape: Shape, wave: str, found: tuple[Finding, ...], why: str, *, stalled: bool = False
+) -> Plan:
+    """End what can be ended, then say what goes on."""
+    if actions := aborting.end(at, shape, why):
+        return at.plan(*actions, findings=found, wave=wave)
+    going = any(a.live for a in at.record.attempts)
+    hold = aborting.hold(at, shape, why, stalled=stalled)
+    return at.plan(holds=(hold,), findings=found, wave=wave, requeue_at=at.now + POLL if going else None)
 
 
 def _live(
@@ -122,7 +163,7 @@ def _live(
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if unit.lacks:
         why = f"{len(unit.lacks)} of its targets are in no part of it yet"
-        return _create(at, shape, wave, attempt.number, found, why, unit.lacks)
+        return create(at, shape, wave, attempt.number, found, why, unit.lacks)
     if attempt.stage is Stage.OPEN:
         declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
         drift = findings.unit_drift(declared, shape, attempt, unit)
@@ -134,6 +175,8 @@ def _live(
         text = f"devices with a result this version does not know: {names}; update otactl"
         hold = Hold(reason="device_result_is_unknown", message=text, stalled=True)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    if verdicts.failed(known, at.rollout) and not attempt.canceled:
+        return _judged(at, shape, wave, known, attempt, found)
     if attempt.canceled:
         holds = superseding.on_air_hold(attempt, unit, shape.capabilities.force_command)
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
@@ -142,28 +185,29 @@ def _live(
     mending = marks(declared, shape, unit, accepted) if unit.readable and at.rollout.drift.mode == "correct" else ()
     if mending := (*paced(at, shape, declared, attempt, unit, accepted), *mending):
         return at.plan(*mending, findings=found, wave=wave.name)
+    return _waiting(at, shape, wave, known, attempt, found, unit)
+
+
+def _waiting(
+    at: Situation,
+    shape: Shape,
+    wave: Wave,
+    known: WaveRecord,
+    attempt: Attempt,
+    found: tuple[Finding, ...],
+    unit: Unit,
+) -> Plan:
+    """A unit that runs, with nothing to set right: what is waited for, and until when."""
     if unit.overdue:
         end = shape.capabilities.end_command.format(id=attempt.vendor_id)
         text = f"{attempt.unit_id}: {unit.overdue}; it is waited for; to wait no longer: {end}"
         hold = Hold(reason="devices_are_overdue", message=text)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    if known.verdict is not None and known.verdict_generation == at.rollout.generation:  # passed, with some still at it
+        return _judged(at, shape, wave, known, attempt, found)
     starts = attempt.start_at if attempt.stage is Stage.SCHEDULED else None
     back = starts if starts is not None and starts > at.now else at.now + POLL
     return at.plan(findings=found, wave=wave.name, requeue_at=max(back, at.now + timedelta(seconds=1)))
-
-
-def _gate_hold(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt) -> Hold:
-    verdict = known.verdict
-    if verdicts.tainted(attempt, at.record, at.rollout, at.now):
-        text = (
-            f"wave {wave.name}: the image differed when the session began, so its devices may hold other bytes; "
-            "look at them, then accept it in spec.drift.ignore, or declare new content"
-        )
-        return Hold(reason="image_differed_at_session", message=text, stalled=True)
-    got = f"{verdict.percent:.1f} % of {verdict.total} devices" if verdict else "no device"
-    need = f"{verdict.needed_percent:g} %" if verdict else "more"
-    text = f"wave {wave.name}: {got} succeeded, {need} needed; change spec.firmware, or the gate, by pull request"
-    return Hold(reason="success_rate_is_too_low", message=text, stalled=True)
 
 
 def _accepted(at: Situation, attempt: Attempt, found: tuple[Finding, ...]) -> bool:
@@ -209,73 +253,10 @@ def _lost(
         unit = lifecycle.find_unit(attempt, at.seen)
         if unit is not None and unit.phase.is_there:
             return at.plan(superseding.delete(attempt, at.rollout, "replace", why), findings=found, wave=wave.name)
-        return _create(at, shape, wave, number, found, why)
+        return create(at, shape, wave, number, found, why)
     text = (
         f"{attempt.unit_id} was deleted out of band; to send it again accept the loss (spec.drift.ignore with field "
         "unit and a reason), or declare new content"
     )
     hold = Hold(reason="unit_was_deleted", message=text, stalled=True)
     return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-
-
-def _before_known(at: Situation, wave: Wave) -> tuple[Hold, ...]:
-    """A wave the journal does not know, before one of the same content that was found by its marks alone."""
-    known = at.record.wave(wave.name)
-    if known is not None and known.attempts:
-        return ()
-    names = [w.name for w in at.rollout.strategy.waves]
-    for later in names[names.index(wave.name) + 1 :]:
-        record = at.record.wave(later)
-        found = [a for a in record.attempts if not a.noted and a.was_sent] if record is not None else []
-        if any(a.generation == at.rollout.generation for a in found):
-            text = (
-                f"the journal does not know wave {wave.name}, and wave {later} of the same content was begun after it; "
-                "restore the journal, or take the wave out of the manifest if its devices have the content"
-            )
-            return (Hold(reason="earlier_wave_is_unknown", message=text, stalled=True),)
-    return ()
-
-
-def _under_way(at: Situation, wave: Wave) -> tuple[Hold, ...]:
-    """Waves run one after another, in whatever order the manifest has them now."""
-    for other in at.record.waves:
-        for attempt in other.attempts:
-            at_it = attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
-            if other.name != wave.name and at_it and attempt.generation == at.rollout.generation:
-                text = f"wave {other.name} has not ended ({attempt.unit_id}); waves run one after another"
-                return (Hold(reason="another_wave_is_under_way", message=text),)
-    return ()
-
-
-def _create(
-    at: Situation,
-    shape: Shape,
-    wave: Wave,
-    number: int,
-    found: tuple[Finding, ...],
-    reason: str,
-    rest: tuple[str, ...] = (),
-) -> Plan:
-    """Make the unit of an attempt, or what is still to be made of it: for the targets in `rest`."""
-    known = at.record.wave(wave.name)
-    unit = strategy.declare(at.rollout, at.environment, wave, number, known)
-    starts = not shape.capabilities.starts_explicitly
-    if holds := _before_known(at, wave) or _under_way(at, wave):
-        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
-    if starts:
-        baseline = known.baseline if known is not None and known.begun(unit.generation) else Baseline()
-        sources = differences.source_findings(
-            unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
-        )
-        begun = msgspec.structs.replace(unit, members=rest or unit.members)
-        holds = readiness.may_start(begun, begun.members, at.seen, at.environment.region, at.busy, every=True)
-        unmet = sources if rest else (*found, *sources)  # devices of a part that failed hold no other part
-        holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
-        found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))
-    else:
-        holds = readiness.may_create(unit, at.seen, at.environment.region)
-    if holds:
-        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    why = f"{reason}{doubts(at)}" if starts else reason
-    action = CreateUnit(unit=unit, reason=why, start_at=at.now if starts else None)
-    return at.plan(action, findings=found, wave=wave.name)

@@ -38,7 +38,8 @@ def confirmed(
     succeeded = sum(r.outcome is Outcome.SUCCEEDED for r in told)
     counts = {**unit.progress, "succeeded": succeeded, "waitingForVersion": len(waiting)}
     progress = {name: n for name, n in counts.items() if n}
-    return msgspec.structs.replace(unit, phase=UnitPhase.RUNNING, progress=progress, concerns=concerns)
+    tally = {outcome: n for outcome in Outcome if (n := sum(r.outcome is outcome for r in told))}
+    return msgspec.structs.replace(unit, phase=UnitPhase.RUNNING, progress=progress, concerns=concerns, tally=tally)
 
 
 def some(names: list[str]) -> Json:

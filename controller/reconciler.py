@@ -22,7 +22,7 @@ from controller.environment_ledger import environment_record
 from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError
 from controller.executor import Executor
 from controller.jobs import Done, Job
-from controller.look import decide, finished, intended, settled, unlooked
+from controller.look import as_seen, decide, finished, intended, settled, unlooked
 from controller.model import Environment, Observation, Phase, Record, Rollout, Survey
 from controller.ports import Backend, Commit, Journal, Lease, Stored
 from controller.reconciler_values import RolloutReport, RolloutState, RunReport
@@ -161,7 +161,7 @@ class Reconciler:
             if backend is None or rollout.backend_kind not in surveys:
                 seen = Observation()
             else:
-                seen = backend.observe(rollout, state.stored.record, surveys[rollout.backend_kind])
+                seen = backend.observe(*as_seen(rollout, state.stored.record), surveys[rollout.backend_kind])
             held = busy(self._records, rollout.name)
             state.look = decide(
                 self._environment, rollout, state.stored.record, seen, backend, refused, self._now(), held

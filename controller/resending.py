@@ -40,7 +40,8 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
         return False
     known = at.record.wave(wave.name)
     unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
-    same = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
+    whole = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
+    same = bool(unit.only) or whole
     return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
 
 

@@ -3,6 +3,7 @@
 1. Unit id = `<rollout>-<wave>-<attempt>-<digest8>`, at most 56 characters; digest8 is over owner, environment, rollout,
    generation, wave and attempt, so two environments or two contents never share a name.
 2. Waves run one after another; a wave's membership follows the manifest until the wave starts, then it is frozen.
+3. An attempt keeps what it was made for: a retry stays one, whatever becomes of the results it was made on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 
 from controller.actions import UnitDeclaration
 from controller.model import Environment, Rollout, Wave, WaveRecord, canonical_digest
+from controller.retrying import Retrial, adapted
 
 UNIT_ID_MAX = 56
 
@@ -37,11 +39,23 @@ def _members(rollout: Rollout, wave: Wave, known: WaveRecord | None) -> tuple[st
 
 
 def declare(
-    rollout: Rollout, environment: Environment, wave: Wave, attempt: int, known: WaveRecord | None
+    rollout: Rollout,
+    environment: Environment,
+    wave: Wave,
+    attempt: int,
+    known: WaveRecord | None,
+    retry: Retrial | None = None,
 ) -> UnitDeclaration:
-    """Say what the unit of a wave's attempt is to be."""
+    """Say what the unit of a wave's attempt is to be; `retry` for one that is to be made for some of its devices."""
     generation = rollout.generation
-    return UnitDeclaration(
+    recorded = next(
+        (a for a in (known.attempts if known is not None else ()) if (a.number, a.generation) == (attempt, generation)),
+        None,
+    )
+    only, tries = (retry.only, retry.tries) if retry is not None else ((), 1)
+    if recorded is not None:
+        only, tries = recorded.only, recorded.tries
+    unit = UnitDeclaration(
         unit_id=unit_id(environment.owner, environment.name, rollout.name, generation, wave.name, attempt),
         wave=wave.name,
         attempt=attempt,
@@ -52,4 +66,7 @@ def declare(
         firmware=rollout.firmware,
         backend=rollout.backend,
         members=_members(rollout, wave, known),
+        only=only,
+        tries=tries,
     )
+    return adapted(unit, rollout)

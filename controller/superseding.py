@@ -96,10 +96,12 @@ def clean_up(at: Situation, shape: Shape) -> tuple[Action, ...]:
     if at.rollout.cleanup == "never" or shape.capabilities.keeps_ended:
         return ()
     reason = "its results are recorded; a done unit may still hold its devices"
+    looked_at = [verdicts.watched(w, at.rollout) for w in at.record.waves]
     return tuple(
         delete(attempt, at.rollout, "cleanup", reason)
         for attempt in at.record.attempts
         if attempt.stage is Stage.JUDGED
+        and attempt not in looked_at
         and (unit := lifecycle.find_unit(attempt, at.seen)) is not None
         and unit.phase.is_there
     )

@@ -2,80 +2,172 @@
 
 1. A gate is applied to what was recorded, so a gate declared anew turns an old verdict without sending anything.
 2. While other bytes than declared may have gone out, a wave does not pass.
+3. While a unit runs, only too many failures, or the end of the time for answers, decide; its success needs its results.
+4. A wave is released when it passed, stayed so for its soak, and nothing of it is to be tried again. Until then its
+   devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from controller import gates, retrying
+from controller.gates import GateState, Judgement, Tally
 from controller.model import (
     Attempt,
     Cause,
     DeviceResult,
     Event,
+    Gate,
     Outcome,
     Phase,
-    Reason,
     Record,
     Rollout,
     Stage,
     Verdict,
+    Wave,
     WaveRecord,
-    tally,
+    duration,
 )
+from controller.results import results_of
 
 TAINTS = ("image.object", "image.sha256", "image.sizeBytes", "image.fingerprint")
+DIFFERED = "image_differed_at_session"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, events: list[Event]) -> WaveRecord:
-    """The wave with its verdict, once its attempt has its results."""
+    """The wave with its verdict, as far as one can be given."""
     declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
-    attempt = next((a for a in reversed(wave.attempts) if a.generation == rollout.generation), None)
-    if declared is None or attempt is None or attempt.stage not in (Stage.JUDGED, Stage.CLEANED):
+    known = judgement(wave, declared, rollout, now) if declared is not None else None
+    if declared is None or known is None:
         return wave
-    results = results_of(wave, rollout.generation)
-    if attempt.canceled and any(r.outcome is not Outcome.SUCCEEDED for r in results):
-        return wave  # stopped for other content: what is missing is made up for, not held against it
-    counts = tally(results)
-    needed = rollout.gate_of(declared).min_success_percent
-    total = len(results)
-    passed = total > 0 and 100.0 * counts[Outcome.SUCCEEDED] >= needed * total
-    passed = passed and not tainted(attempt, record, rollout, now)
+    found, tally = known
+    gate = rollout.gate_of(declared)
+    old = wave.verdict if wave.verdict_generation == rollout.generation else None
+    if found.state is GateState.WAITING:
+        return msgspec.structs.replace(wave, verdict=None, verdict_generation="", released=False) if old else wave
+    attempt = _newest(wave, rollout)
+    if found.state is GateState.PASSED and attempt is not None and tainted(attempt, record, rollout, now):
+        found = Judgement(state=GateState.FAILED, reason=DIFFERED)
+    passed_now = found.state is GateState.PASSED
+    same = old is not None and old.passed == passed_now and old.reason == found.reason
     verdict = Verdict(
-        passed=passed,
-        succeeded=counts[Outcome.SUCCEEDED],
-        failed=total - counts[Outcome.SUCCEEDED],
-        total=total,
-        needed_percent=needed,
-        at=attempt.ended_at or now,
+        passed=passed_now,
+        succeeded=tally.succeeded,
+        failed=tally.total - tally.succeeded,
+        total=tally.total,
+        needed_percent=gate.min_success_percent,
+        at=old.at if same and old is not None else now,
+        reason=found.reason,
+        weighted=tally.weighted,
+        unanswered=tally.unanswered,
     )
-    if verdict == wave.verdict and wave.verdict_generation == rollout.generation:
+    moved = msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
+    released = passed_now and (
+        (wave.released and same) or (now >= verdict.at + soak_of(gate) and retrying.retrial(rollout, moved) is None)
+    )
+    moved = msgspec.structs.replace(moved, released=released)
+    if moved == wave:
         return wave
-    word = "passed" if passed else "failed"
-    text = f"wave {wave.name} {word}: {verdict.percent:.1f} % of {total} devices, {needed:g} % needed"
-    events.append(Event(at=now, kind="verdict", subject=wave.name, message=text))
-    return msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
+    if not same:
+        word = "passed" if verdict.passed else "failed" if found.state is GateState.FAILED else "is not decided"
+        text = f"wave {wave.name} {word}: {arithmetic(verdict, gate)}"
+        events.append(Event(at=now, kind="verdict", subject=wave.name, message=text))
+    if released and not wave.released and gate.soak is not None:
+        text = f"wave {wave.name} stayed well for {gate.soak}"
+        events.append(Event(at=now, kind="released", subject=wave.name, message=text))
+    return moved
 
 
-def results_of(wave: WaveRecord, generation: str) -> tuple[DeviceResult, ...]:
-    """The newest result of each device of the wave's attempts at a content, since it was begun last.
+def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime) -> tuple[Judgement, Tally] | None:
+    """Where a wave's gate stands; None while there is nothing to judge."""
+    attempt = _newest(wave, rollout)
+    gate = rollout.gate_of(declared)
+    if attempt is None:
+        return None
+    silence = duration(gate.silence_after) if gate.silence_after is not None else None
+    results = results_of(wave, rollout.generation)
+    if attempt.stage in (Stage.JUDGED, Stage.CLEANED):
+        if attempt.canceled and any(r.outcome is not Outcome.SUCCEEDED for r in results):
+            return None  # stopped for other content: what is missing is made up for, not held against it
+        tally = gates.tally_of(results, gate)
+        ended = attempt.ended_at or now
+        return gates.judge(gate, tally, ended + (silence or timedelta()), now), tally
+    if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING) or attempt.canceled or not attempt.tally:
+        return None
+    deadline = attempt.start_at + silence if silence is not None and attempt.start_at is not None else None
+    tally = _with(gates.tally_of_counts(attempt.tally), results, attempt, gate)
+    found = gates.judge(gate, tally, deadline, now)
+    early = deadline is None or now < deadline
+    if early and found.reason != "failures_exceed_limit":  # rule 3
+        return Judgement(state=GateState.WAITING, reason="devices_are_waited_for", until=deadline), tally
+    return found, tally
 
-    One that took it in an attempt we stopped, and refuses it the second time, still has it.
-    """
-    found: dict[str, DeviceResult] = {}
-    attempts = wave.since(generation)
-    for attempt in attempts:
-        if not (attempt.canceled or attempt is attempts[-1]):
-            continue
-        for result in attempt.results:
-            before = found.get(result.device)
-            has_it = before is not None and before.outcome is Outcome.SUCCEEDED
-            if not (has_it and result.reason is Reason.REJECTED):
-                found[result.device] = result
-    return tuple(found.values())
+
+def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, gate: Gate) -> Tally:
+    """The counts of a retry that runs, with the results of the devices it does not try again."""
+    if not attempt.only:
+        return counts
+    again = {key.partition(":")[2] for key in attempt.only} | set(attempt.only)
+    rest = gates.tally_of((r for r in results if r.device not in again), gate)
+    return Tally(
+        succeeded=counts.succeeded + rest.succeeded, failed=counts.failed + rest.failed,
+        weighted=counts.weighted + rest.weighted, silent=rest.silent, waiting=counts.waiting,
+    )  # fmt: skip
+
+
+def _newest(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
+    return next((a for a in reversed(wave.attempts) if a.generation == rollout.generation), None)
+
+
+def soak_of(gate: Gate) -> timedelta:
+    """How long a wave has to stay well."""
+    return duration(gate.soak) if gate.soak is not None else timedelta()
+
+
+def arithmetic(verdict: Verdict, gate: Gate) -> str:
+    """How a verdict came about, in numbers."""
+    parts = [f"{verdict.percent:.1f} % of {verdict.total} devices, {verdict.needed_percent:g} % needed"]
+    if verdict.failed:
+        parts.append(f"{verdict.failed} failed" + (f" of {gate.max_failures} allowed" if gate.max_failures else ""))
+    if gate.weights and verdict.failed:
+        parts.append(f"weighing {verdict.weighted:g}")
+    if verdict.unanswered:
+        parts.append(f"{verdict.unanswered} of them without an answer")
+    if gate.min_reported is not None and verdict.reason == "too_few_reported":
+        wanted = min(gate.min_reported, verdict.total)
+        parts.append(f"{verdict.total - verdict.unanswered} answered, {wanted} needed")
+    return ", ".join(parts)
+
+
+def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
+    """The ended attempt whose devices are still looked at (rule 4)."""
+    declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
+    attempt = wave.current
+    if declared is None or attempt is None or attempt.stage is not Stage.JUDGED or attempt.canceled:
+        return None
+    if attempt.generation != rollout.generation or (passed(wave, rollout) and wave.released):
+        return None
+    gate = rollout.gate_of(declared)
+    verdict = wave.verdict
+    late = any(r.silent for r in attempt.results) and (gate.silence_after is not None or gate.min_reported is not None)
+    soaks = verdict is not None and verdict.passed and gate.soak is not None
+    return attempt if late or soaks else None
+
+
+def awake(record: Record, rollout: Rollout) -> Record:
+    """The record as a backend is to see it: attempts that are watched look like running ones."""
+    waves = []
+    for wave in record.waves:
+        looked_at = watched(wave, rollout)
+        attempts = tuple(
+            msgspec.structs.replace(a, stage=Stage.RUNNING) if a is looked_at else a for a in wave.attempts
+        )
+        waves.append(msgspec.structs.replace(wave, attempts=attempts))
+    return msgspec.structs.replace(record, waves=tuple(waves))
 
 
 def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -> bool:
@@ -92,16 +184,26 @@ def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -
 
 
 def judged(record: Record, rollout: Rollout) -> Record:
-    """The record with every verdict as the gates declared now would give it: a gate may have changed since."""
-    waves = tuple(judge(w, record, rollout, _NEVER, []) for w in record.waves)
+    """The record with every verdict as the gates declared now would give it: a gate may have changed since.
+
+    Judged as of the moment of the verdict that is there: what it waited for is not waited for again.
+    """
+    waves = tuple(judge(w, record, rollout, w.verdict.at if w.verdict else _NEVER, []) for w in record.waves)
     return msgspec.structs.replace(record, waves=waves)
 
 
 def passed(wave: WaveRecord | None, rollout: Rollout) -> bool:
-    """Whether a wave is done, for the content declared now and not put over by other content since."""
-    if wave is None or wave.verdict is None or not wave.verdict.passed:
+    """Whether a wave is done and released, for the content declared now and not put over by other content since."""
+    if wave is None or wave.verdict is None or not wave.verdict.passed or not wave.released:
         return False
     return wave.verdict_generation == rollout.generation and not overtaken(wave, rollout.generation)
+
+
+def failed(wave: WaveRecord | None, rollout: Rollout) -> bool:
+    """Whether a wave's gate has failed for the content declared now; one that is not decided has not."""
+    if wave is None or wave.verdict is None or wave.verdict.passed or wave.verdict_generation != rollout.generation:
+        return False
+    return wave.verdict.reason != "too_few_reported"
 
 
 def overtaken(wave: WaveRecord, generation: str) -> bool:
@@ -115,9 +217,11 @@ def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:
     known = [record.wave(w.name) for w in rollout.strategy.waves]
     if all(passed(w, rollout) for w in known):
         return Phase.SUCCEEDED
+    if rollout.abort is not None:
+        return Phase.ABORTED
     if rollout.suspend is not None:
         return Phase.SUSPENDED
-    if any(w and w.verdict and not w.verdict.passed and w.verdict_generation == rollout.generation for w in known):
+    if any(failed(w, rollout) for w in known):
         return Phase.FAILED
     if stalled:
         return Phase.STALLED

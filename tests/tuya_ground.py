@@ -85,6 +85,13 @@ class TuyaGround(Ground):
         ]
         self.cloud(devices=devices)
 
+    def behaviours(self, **behaviours: str) -> None:
+        """Set how plugs behave from now on, whatever they run."""
+        told = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
+        self.cloud(
+            devices=[{"productKey": PRODUCT, "deviceName": d, "behaviour": told.get(d, "")} for d in PLUGS],
+        )
+
     def environment(self) -> Environment:
         """The environment, with Tuya."""
         return environment(tuya=self.access)

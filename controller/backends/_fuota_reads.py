@@ -122,15 +122,14 @@ class TaskReader:
             other = merged.get(own.device)
             merged[own.device] = msgspec.structs.replace(own, via=(other.via if other else None) or own.via)
         for device in attempt.devices:
-            merged.setdefault(device, DeviceResult(device=device, outcome=Outcome.FAILED, reason=Reason.TIMEOUT))
+            merged.setdefault(device, silent(DeviceResult(device=device, outcome=Outcome.FAILED)))
         if not targets.multicast_groups:
             present = {key for item in by_task for key in _device_keys(item)}
             # An adopted task shows who is in now; who was in at its start only the manifest can tell.
             adopted = not attempt.annotations
             for key in sorted({*attempt.members, *(targets.keys if adopted else ())}):
                 if key not in present:
-                    outcome, reason = device_outcome(None, ended=True)
-                    merged[key] = DeviceResult(device=key, outcome=outcome, reason=reason)
+                    merged[key] = silent(DeviceResult(device=key, outcome=Outcome.FAILED))
         return tuple(merged[key] for key in sorted(merged))
 
     def group_devices(self, group: str) -> Iterator[dict[str, object]]:
@@ -189,6 +188,8 @@ def _targets(rollout: Rollout, marks: dict[str, str], attempt: Attempt) -> Targe
     waves = rollout.strategy.waves
     wave = next((w for w in waves if w.name == marks.get(MARK_WAVE)), waves[0])
     declared = rollout.targets_of(wave)
+    if attempt.only:
+        return Targets(wireless_devices=tuple(_device(k) for k in attempt.only))
     groups = tuple(k.removeprefix("group:") for k in attempt.targets if k.startswith("group:"))
     if groups:
         return Targets(multicast_groups=groups)
@@ -228,19 +229,25 @@ def _eui(item: dict[str, object]) -> str | None:
 def _result(item: dict[str, object], via: str | None) -> DeviceResult:
     outcome, reason = device_outcome(item.get("FuotaDeviceStatus"), ended=True)
     group = item.get("McGroupId")
-    return DeviceResult(
+    result = DeviceResult(
         device=str(item["Id"]),
         outcome=outcome,
         reason=reason,
         name=_eui(item),
         via=via or (f"group:{group}" if group else None),
     )
+    return silent(result) if reason is Reason.TIMEOUT else result
+
+
+def silent(result: DeviceResult) -> DeviceResult:
+    """A device that has not answered: a failure for now."""
+    return msgspec.structs.replace(result, outcome=Outcome.FAILED, reason=Reason.TIMEOUT, silent=True)
 
 
 def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
     """A group's word for a device: a success it showed before the start already is silence."""
     if result.outcome is _SUCCESS and result.device in before:
-        return msgspec.structs.replace(result, outcome=Outcome.FAILED, reason=Reason.TIMEOUT)
+        return silent(result)
     return result
 
 

@@ -16,7 +16,7 @@ import msgspec
 from controller.backends._ota_concerns import LAG, Concerns
 from controller.backends._ota_fields import observed
 from controller.backends._ota_reads import JobReader, counts, keys_of, moment
-from controller.backends._ota_words import CANCEL_CODE, MOVING, job_phase, record_phase
+from controller.backends._ota_words import CANCEL_CODE, MOVING, TALLY, job_phase, record_phase
 from controller.backends._versions import VersionReader
 from controller.errors import StalledError
 from controller.model import (
@@ -26,6 +26,7 @@ from controller.model import (
     DeviceResult,
     JsonObject,
     OtaUpdateSpec,
+    Outcome,
     Rollout,
     Stage,
     Unit,
@@ -117,6 +118,7 @@ class UnitReader:
             readable=record is not None,
             concerns=concerns,
             progress={name: n for name, n in counts(job).items() if n},
+            tally=_tally(counts(job)),
         )
         if phase is not UnitPhase.ENDED or not attempt.live:
             return unit
@@ -131,10 +133,16 @@ class UnitReader:
         confirm = rollout.strategy.confirm
         if not isinstance(confirm, VersionConfirm) or not prove or attempt.generation != rollout.generation:
             return _replace(unit, results=results)
-        return self._confirmed(unit, results, confirm, rollout.firmware.version, job)
+        return self._confirmed(unit, results, confirm, rollout.firmware.version, job, attempt)
 
     def _confirmed(
-        self, unit: Unit, results: tuple[DeviceResult, ...], confirm: VersionConfirm, version: str, job: JsonObject
+        self,
+        unit: Unit,
+        results: tuple[DeviceResult, ...],
+        confirm: VersionConfirm,
+        version: str,
+        job: JsonObject,
+        attempt: Attempt,
     ) -> Unit:
         names = tuple(r.device for r in results)
         try:
@@ -144,8 +152,16 @@ class UnitReader:
             return _replace(unit, phase=UnitPhase.RUNNING, overdue=text)
         ended = next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
         within = duration(confirm.within or DEFAULT_WITHIN)
-        final = ended is not None and self._reader.now() - ended >= within
+        final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
         return confirmed(unit, results, reported, version, final=final)
+
+
+def _tally(numbers: dict[str, int]) -> dict[Outcome, int]:
+    found: dict[Outcome, int] = {}
+    for name, number in numbers.items():
+        if number:
+            found[TALLY[name]] = found.get(TALLY[name], 0) + number
+    return found
 
 
 def _error(record: JsonObject) -> str:

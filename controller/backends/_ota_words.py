@@ -58,6 +58,10 @@ STATUS_COUNTS: dict[str, str] = {
     "CANCELED": "canceled",
 }
 MOVING = ("queued", "inProgress")
+TALLY: dict[str, Outcome] = {
+    name: Outcome.WAITING if name in MOVING else Outcome.SUCCEEDED if name == "succeeded" else Outcome.FAILED
+    for name in COUNTS.values()
+}
 UNSUCCESSFUL = ("failed", "rejected", "timedOut")
 # Manifest field -> member of DescribeJob and UpdateJob: what can be set while a job runs.
 JOB_FIELDS: dict[str, str] = {

@@ -74,7 +74,7 @@ class BatchUnits:
             fields={**_fields(first), TO_CONFIRM: sorted(t.task_id for t in every if t.task_status.upper() == WAITS)},
             members=tuple(sorted(f"device:{name}" for name in inside)), start_at=made, created_at=made,
             stopping=len(done) == len(there), canceled=len(canceled) == len(there) and attempt.canceled,
-            concerns=concerns, progress=_counts(every), overdue=overdue_of(concerns),
+            concerns=concerns, progress=_counts(every), tally=_tally(every, lacks), overdue=overdue_of(concerns),
             parts=dict(parts.jobs) if parts.several else {}, parts_done=tuple(sorted(done)), lacks=lacks,
         )  # fmt: skip
         if phase is not UnitPhase.ENDED:
@@ -120,7 +120,7 @@ class BatchUnits:
         reported = {r.device: self._version(r.device, spec, proof) for r in found}
         ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
         within = duration(confirm.within or DEFAULT_WITHIN)
-        final = ended is not None and self._reader.now() - ended >= within
+        final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
         return confirmed(unit, found, reported, version, final=final)
 
     def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
@@ -172,6 +172,14 @@ def _counts(tasks: tuple[TaskInfo, ...]) -> dict[str, int]:
     for task in tasks:
         name = COUNTS.get(task.task_status.upper(), "unknown")
         found[name] = found.get(name, 0) + 1
+    return found
+
+
+def _tally(tasks: tuple[TaskInfo, ...], lacks: tuple[str, ...]) -> dict[Outcome, int]:
+    found = {Outcome.WAITING: len(lacks)} if lacks else {}
+    for task in tasks:
+        outcome = task_outcome(task.task_status, task.progress, "")[0]
+        found[outcome] = found.get(outcome, 0) + 1
     return found
 
 

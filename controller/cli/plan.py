@@ -14,7 +14,7 @@ from controller.cli._journal import journal_option, open_if_there
 from controller.cli._reading import by_environment, read_all, refused
 from controller.contention import busy, in_turn
 from controller.errors import OtactlError, StalledError
-from controller.look import decide, finished
+from controller.look import as_seen, decide, finished
 from controller.lorawan.session import SessionPlan, plan_session
 from controller.model import Environment, FuotaSpec, Observation, Record, Rollout, Survey
 from controller.outlook import outlook, rungs
@@ -116,7 +116,9 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
     kind = rollout.backend_kind
     shape, survey = shapes_for(environment).get(kind), turn.surveys.get(kind)
     try:
-        seen = turn.backends[kind].observe(rollout, known, survey) if survey is not None else Observation(offline=True)
+        seen = Observation(offline=True)
+        if survey is not None:
+            seen = turn.backends[kind].observe(*as_seen(rollout, known), survey)
     except OtactlError as failure:
         if not (kind == "tuya" and isinstance(failure, StalledError) and failure.reason in KEYLESS):
             return msgspec.structs.replace(told, error=str(failure))
@@ -129,7 +131,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
     if survey is not None and any(h.reason == INCOMPLETE for h in look.plan.holds):
         # The look itself changed what is next; reconcile looks again with the facts of that, and so does this.
         try:
-            seen = turn.backends[kind].observe(rollout, look.record, survey)
+            seen = turn.backends[kind].observe(*as_seen(rollout, look.record), survey)
         except OtactlError as failure:
             return msgspec.structs.replace(told, error=str(failure))
         look = decide(environment, rollout, look.record, seen, shape, holds, now, busy(turn.records, rollout.name))

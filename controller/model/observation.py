@@ -65,7 +65,8 @@ class Reason(StrEnum):
 class DeviceResult(Value, frozen=True, kw_only=True):
     """One device's result; `name` is what people call it (DevEUI), `via` the group it was reached through.
 
-    `detail` is what the device or its service says of it, for people.
+    `detail` is what the device or its service says of it, for people; `silent` that it failed by not answering, and may
+    still answer.
     """
 
     device: str
@@ -74,6 +75,7 @@ class DeviceResult(Value, frozen=True, kw_only=True):
     name: str | None = None
     via: str | None = None
     detail: str = ""
+    silent: bool = False
 
 
 class Concern(Value, frozen=True, kw_only=True):
@@ -96,7 +98,8 @@ class Unit(Value, frozen=True, kw_only=True):
     more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
     fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun,
     `canceled` that this was our doing;
-    `progress` counts devices while it runs; `left` names what a failed making left behind;
+    `progress` counts devices while it runs in the service's own kinds, `tally` by outcome; `left` names what a failed
+    making left behind;
     `overdue` says which devices are waited for too long. Where one making takes several calls, `parts` are the
     service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
     part holds although one is still to be made for them.
@@ -119,6 +122,7 @@ class Unit(Value, frozen=True, kw_only=True):
     canceled: bool = False
     concerns: tuple[Concern, ...] = ()
     progress: dict[str, int] = {}
+    tally: dict[Outcome, int] = {}
     left: tuple[str, ...] = ()
     overdue: str = ""
     parts: dict[str, str] = {}

@@ -42,6 +42,7 @@ class Phase(StrEnum):
     FAILED = "Failed"
     STALLED = "Stalled"
     SUSPENDED = "Suspended"
+    ABORTED = "Aborted"
     ORPHANED = "Orphaned"  # its manifest left Git, its units did not leave the service
     REMOVED = "Removed"  # neither is there any more
 
@@ -94,7 +95,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     and role it was made with, `left` what its failing left behind; `canceled` tells that we stopped it for other
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
     it runs; `noted` are digests of the fields as we last wrote them. `parts` are the service's ids of what one making
-    took several calls for, by the key of the call.
+    took several calls for, by the key of the call. `only` are the targets of a retry (none: the whole wave), `tries`
+    which try it is; `tally` counts devices by outcome while it runs.
     """
 
     number: int
@@ -125,6 +127,9 @@ class Attempt(Value, frozen=True, kw_only=True):
     noted: dict[str, str] = {}
     progress: dict[str, int] = {}
     parts: dict[str, str] = {}
+    only: tuple[str, ...] = ()
+    tries: int = 1
+    tally: dict[Outcome, int] = {}
 
     @property
     def was_sent(self) -> bool:
@@ -143,7 +148,11 @@ class Attempt(Value, frozen=True, kw_only=True):
 
 
 class Verdict(Value, frozen=True, kw_only=True):
-    """A wave judged from its devices."""
+    """A wave judged from its devices, since `at`.
+
+    `reason` is the fact that keeps it from passing; `weighted` are the failures by the gate's weights, `unanswered` the
+    devices among the failed that gave no answer.
+    """
 
     passed: bool
     succeeded: int
@@ -151,6 +160,9 @@ class Verdict(Value, frozen=True, kw_only=True):
     total: int
     needed_percent: float
     at: datetime
+    reason: str = ""
+    weighted: float = 0.0
+    unanswered: int = 0
 
     @property
     def percent(self) -> float:
@@ -159,7 +171,7 @@ class Verdict(Value, frozen=True, kw_only=True):
 
 
 class WaveRecord(Value, frozen=True, kw_only=True):
-    """One wave's memory."""
+    """One wave's memory; `released` when it passed and stayed well for its soak."""
 
     name: str
     members: tuple[str, ...] = ()
@@ -167,6 +179,7 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     baseline: Baseline = Baseline()
     verdict: Verdict | None = None
     verdict_generation: str = ""
+    released: bool = False
 
     def begun(self, generation: str) -> bool:
         """Whether a unit of this content was made: one that its service could not make does not count."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller.model import Environment, FuotaSpec, OtaUpdateSpec, Rollout, TuyaSpec
 from controller.policies.firmware import firmware
+from controller.policies.gates import gates
 from controller.policies.ota_update import ota_update
 from controller.policies.radio import radio
 from controller.policies.schedules import schedule
@@ -24,6 +25,7 @@ def check(rollout: Rollout, environment: Environment | None = None) -> tuple[Vio
         found.extend(tuya(rollout, rollout.backend))
     found.extend(targets(rollout))
     found.extend(waves(rollout, environment))
+    found.extend(gates(rollout))
     for index, window in enumerate(rollout.windows):
         found.extend(schedule(window, f"/spec/windows/{index}"))
     return tuple(found)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.model import Environment, Gate, Rollout, VersionConfirm
-from controller.policies.violation import wave_pointer
+from controller.model import Environment, Rollout, VersionConfirm
 
 DRIVEN = ("fuota", "otaUpdate", "tuya")
 PROVE_VERSIONS = ("otaUpdate", "tuya")
-_GATE = (
-    ("minReported", "min_reported"),
-    ("maxFailures", "max_failures"),
-    ("silenceAfter", "silence_after"),
-    ("soak", "soak"),
-    ("weights", "weights"),
-)
 
 
 def not_driven(rollout: Rollout, environment: Environment | None = None) -> tuple[tuple[str, str], ...]:
@@ -26,37 +18,12 @@ def not_driven(rollout: Rollout, environment: Environment | None = None) -> tupl
 def _undriven(rollout: Rollout, environment: Environment | None) -> Iterator[tuple[str, str]]:
     if rollout.backend_kind not in DRIVEN:
         yield f"/spec/{rollout.backend_kind}", rollout.backend_kind
-    yield from _strategy(rollout)
+    if isinstance(rollout.strategy.confirm, VersionConfirm) and rollout.backend_kind not in PROVE_VERSIONS:
+        yield "/spec/strategy/confirm/version", "confirm.version"
     present = (
         ("/spec/windows", "windows", rollout.windows),
-        ("/spec/approvals", "approvals", rollout.approvals),
-        ("/spec/abort", "abort", rollout.abort is not None),
         ("/spec/drift/watch", "drift.watch", rollout.drift.watch is not None),
     )
     yield from ((pointer, name) for pointer, name, there in present if there)
     if environment is not None and environment.freezes:
         yield "/spec/environment", f"freezes of environment {environment.name}"
-
-
-def _strategy(rollout: Rollout) -> Iterator[tuple[str, str]]:
-    strategy = rollout.strategy
-    for index, wave in enumerate(strategy.waves):
-        if wave.percent is not None:
-            yield wave_pointer(index, "percent"), "percent"
-        if wave.requires is not None:
-            yield wave_pointer(index, "requires", "approval"), "requires.approval"
-        if wave.gate is not None:
-            yield from _gate(wave.gate, wave_pointer(index, "gate"))
-    yield from _gate(strategy.gate, "/spec/strategy/gate")
-    if strategy.retry is not None:
-        yield "/spec/strategy/retry", "retry"
-    if strategy.on_failure == "abort":
-        yield "/spec/strategy/onFailure", "onFailure: abort"
-    if isinstance(strategy.confirm, VersionConfirm) and rollout.backend_kind not in PROVE_VERSIONS:
-        yield "/spec/strategy/confirm/version", "confirm.version"
-
-
-def _gate(gate: Gate, pointer: str) -> Iterator[tuple[str, str]]:
-    for name, attribute in _GATE:
-        if getattr(gate, attribute) not in (None, {}):
-            yield f"{pointer}/{name}", f"gate.{name}"

@@ -103,6 +103,8 @@ def test_a_batch_that_may_still_arrive_is_waited_for_though_the_others_have_ende
 @pytest.mark.usefixtures("twos")
 def test_the_rest_of_a_wave_is_held_for_a_device_that_got_other_work_meanwhile(gate: TuyaGround) -> None:
     begin_fleet(gate, "throttle")
+    gate.advance(300)
+    gate.server.world.advance()
     rest = {*PLUGS[2:]} - {d for d, n in gate.installs().items() if n}
     gate.advance(60)
     gate.behave(**{p.replace("-", "_"): "offline" for p in rest})

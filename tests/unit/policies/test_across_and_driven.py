@@ -8,8 +8,7 @@ import pytest
 from controller import policies
 from controller.model import Abort, Source, Window
 from controller.strategy import UNIT_ID_MAX, unit_id
-from tests.unit.manifest.reading_texts import SHA
-from tests.unit.policies.table_rows import GOOD, HOME, OTA, TUYA, changed, home, value_of, with_backend, with_waves
+from tests.unit.policies.table_rows import GOOD, HOME, OTA, TUYA, home, value_of, with_backend
 
 BASE = value_of(GOOD)
 OTHER = msgspec.structs.replace(
@@ -63,55 +62,11 @@ NOT_DRIVEN = {
         "/spec/windows",
         "windows",
     ),
-    "abort": (GOOD + "  abort: {reason: x}\n", "/spec/abort", "abort"),
     "watch": (GOOD + "  drift: {watch: 7d}\n", "/spec/drift/watch", "drift.watch"),
-    "approvals": (
-        GOOD + f"  approvals: [{{wave: fleet, role: owners, by: ada, digest: {SHA}, at: 2026-01-01T00:00:00Z}}]\n",
-        "/spec/approvals",
-        "approvals",
-    ),
-    "requires": (
-        changed("name: fleet\n", "name: fleet\n        requires: {approval: owners}\n"),
-        "/spec/strategy/waves/1/requires/approval",
-        "requires.approval",
-    ),
-    "percent": (
-        with_waves("      - {name: a, percent: 100}\n", "  targets: {wirelessDevices: [a]}\n"),
-        "/spec/strategy/waves/0/percent",
-        "percent",
-    ),
-    "retry": (GOOD + "    retry: {attempts: 2, on: [offline]}\n", "/spec/strategy/retry", "retry"),
-    "onFailure": (GOOD + "    onFailure: abort\n", "/spec/strategy/onFailure", "onFailure: abort"),
     "confirm": (
         GOOD + "    confirm: {version: {shadow: reported.v}}\n",
         "/spec/strategy/confirm/version",
         "confirm.version",
-    ),
-    "minReported": (
-        changed("{minSuccessPercent: 90}", "{minReported: 3}"),
-        "/spec/strategy/gate/minReported",
-        "gate.minReported",
-    ),
-    "maxFailures": (
-        changed("{minSuccessPercent: 90}", "{maxFailures: 0}"),
-        "/spec/strategy/gate/maxFailures",
-        "gate.maxFailures",
-    ),
-    "silenceAfter": (
-        changed("{minSuccessPercent: 90}", "{silenceAfter: 3h}"),
-        "/spec/strategy/gate/silenceAfter",
-        "gate.silenceAfter",
-    ),
-    "soak": (changed("{minSuccessPercent: 90}", "{soak: 3h}"), "/spec/strategy/gate/soak", "gate.soak"),
-    "weights": (
-        changed("{minSuccessPercent: 90}", "{weights: {offline: 0}}"),
-        "/spec/strategy/gate/weights",
-        "gate.weights",
-    ),
-    "a wave's gate": (
-        changed("name: canary\n", "name: canary\n        gate: {soak: 1h}\n"),
-        "/spec/strategy/waves/0/gate/soak",
-        "gate.soak",
     ),
 }
 

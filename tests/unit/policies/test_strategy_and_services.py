@@ -7,7 +7,7 @@ import pytest
 from controller import policies
 from controller.model import ApprovalRole, Environment, TuyaAccess, Window
 from tests.unit.manifest.reading_texts import SHA
-from tests.unit.policies.table_rows import GOOD, HOME, OTA, TUYA, changed, found, home, with_backend
+from tests.unit.policies.table_rows import FUOTA, GOOD, HOME, OTA, TUYA, changed, found, home, with_backend, with_waves
 
 OWNERS = home(approval_roles=(ApprovalRole(name="owners", members=("ada",)),))
 APPROVAL = f"  approvals: [{{wave: %s, role: %s, by: %s, digest: {SHA}, at: 2026-01-01T00:00:00Z}}]\n"
@@ -123,6 +123,49 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         with_backend("  tuya: {productKey: a, grayPercent: 5}\n", "devices"),
         None,
         ["selection_field_unused /spec/tuya/grayPercent"],
+    ),
+    "a gate that nothing can fail": (
+        changed("{minSuccessPercent: 90}", "{minSuccessPercent: 0}"),
+        None,
+        ["?gate_never_fails /spec/strategy/gate/minSuccessPercent"],
+    ),
+    "no failure allowed, and some": (
+        changed("{minSuccessPercent: 90}", "{minSuccessPercent: 90, maxFailures: 0}"),
+        None,
+        ["gate_limits_contradict /spec/strategy/gate/maxFailures"],
+    ),
+    "more failures allowed than devices may fail": (
+        changed("{minSuccessPercent: 90}", "{minSuccessPercent: 90, maxFailures: 5}")
+        .replace(FUOTA, TUYA)
+        .replace("multicastGroups", "devices"),
+        None,
+        ["?gate_limits_contradict /spec/strategy/gate/maxFailures"],
+    ),
+    "a soak longer than the proof": (
+        with_backend(OTA, "things").replace("{minSuccessPercent: 90}", "{soak: 48h}")
+        + "    confirm: {version: {shadow: reported.v}, within: 24h}\n",
+        None,
+        ["soak_exceeds_confirm /spec/strategy/gate/soak"],
+    ),
+    "labels without percent": (
+        changed("name: canary\n", "name: canary\n        include: {ring: lab}\n"),
+        None,
+        ["labels_need_percent /spec/strategy/waves/0/include"],
+    ),
+    "a wave of the reserved name": (
+        with_waves("      - {name: top-up, percent: 100}\n", "  targets: {things: [a]}\n", with_backend(OTA, "things")),
+        None,
+        ["wave_name_is_reserved /spec/strategy/waves/0/name"],
+    ),
+    "a retry of one attempt": (
+        GOOD + RETRY % (1, "offline", 1),
+        None,
+        ["retry_without_attempts /spec/strategy/retry/attempts"],
+    ),
+    "a retry of what is not cured": (
+        GOOD + RETRY % (2, "noMemory", 1),
+        None,
+        ["reason_is_permanent /spec/strategy/retry/on/0"],
     ),
     "a wave to confirm and nothing waits": (
         with_backend("  tuya: {productKey: a, confirmWaves: [canary]}\n", "devices"),

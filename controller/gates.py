@@ -1,0 +1,107 @@
+"""The gate of a wave, as arithmetic: from counts and a deadline to passed, failed, inconclusive or not yet.
+
+1. Failures count by weight: 1 unless the gate says otherwise for their reason. More than `maxFailures` fail the gate at
+   once, whoever has still to answer.
+2. Devices without an answer are waited for until the deadline; from then on each counts as a failure. Without a
+   deadline they are waited for as long as their unit lasts.
+3. Fewer answers than `minReported` (no more than the wave has) decide nothing: inconclusive holds, and never passes.
+4. Then the gate passes if what did not fail is `minSuccessPercent` of all at least. A wave of nobody passes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from controller.model import DeviceResult, Gate, Outcome, Reason, Value
+
+
+class GateState(StrEnum):
+    """Where a gate stands."""
+
+    WAITING = "waiting"
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Tally(Value, frozen=True, kw_only=True):
+    """Devices of a wave by what became of them; `weighted` are the failures by their weights.
+
+    `silent` have not answered, and their unit has ended; `waiting` are still at it.
+    """
+
+    succeeded: int = 0
+    failed: int = 0
+    weighted: float = 0.0
+    silent: int = 0
+    waiting: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.succeeded + self.failed + self.silent + self.waiting
+
+    @property
+    def reported(self) -> int:
+        """Those that answered."""
+        return self.succeeded + self.failed
+
+    @property
+    def unanswered(self) -> int:
+        """Those that did not."""
+        return self.silent + self.waiting
+
+
+class Judgement(Value, frozen=True, kw_only=True):
+    """A gate's state with the fact that made it, and until when it waits."""
+
+    state: GateState
+    reason: str = ""
+    until: datetime | None = None
+
+
+def tally_of(results: Iterable[DeviceResult], gate: Gate) -> Tally:
+    """Count results; a device whose result nobody knows counts as waiting."""
+    succeeded = failed = silent = waiting = 0
+    weighted = 0.0
+    for result in results:
+        if result.outcome is Outcome.SUCCEEDED:
+            succeeded += 1
+        elif result.outcome is not Outcome.FAILED:
+            waiting += 1
+        elif result.silent:
+            silent += 1
+        else:
+            failed += 1
+            weighted += _weight(result.reason, gate)
+    return Tally(succeeded=succeeded, failed=failed, weighted=weighted, silent=silent, waiting=waiting)
+
+
+def tally_of_counts(counts: Mapping[Outcome, int]) -> Tally:
+    """Count devices that are still at it, of which only numbers are known: a failure weighs 1."""
+    failed = counts.get(Outcome.FAILED, 0)
+    waiting = counts.get(Outcome.WAITING, 0) + counts.get(Outcome.UNKNOWN, 0)
+    return Tally(succeeded=counts.get(Outcome.SUCCEEDED, 0), failed=failed, weighted=float(failed), waiting=waiting)
+
+
+def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) -> Judgement:
+    """Judge a wave."""
+    most = gate.max_failures
+    if most is not None and tally.weighted > most:
+        return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")
+    if tally.unanswered and (deadline is None or now < deadline):
+        return Judgement(state=GateState.WAITING, reason="devices_are_waited_for", until=deadline)
+    failures = tally.weighted + tally.unanswered * _weight(Reason.TIMEOUT, gate)
+    if most is not None and failures > most:
+        return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")
+    if tally.reported < min(gate.min_reported or 0, tally.total):
+        return Judgement(state=GateState.INCONCLUSIVE, reason="too_few_reported")
+    if not tally.total or 100.0 * (tally.total - failures) < gate.min_success_percent * tally.total:
+        return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low")
+    return Judgement(state=GateState.PASSED)
+
+
+def _weight(reason: Reason | None, gate: Gate) -> float:
+    return gate.weights.get((reason or Reason.UNKNOWN).value, 1.0)

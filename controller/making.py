@@ -1,0 +1,82 @@
+"""Making the unit of an attempt: every check that has to pass before, and what is told while one does not.
+
+1. A wave the journal does not know is not made before one that came after it.
+2. Waves run one after another; one whose gate let the next go may still have devices at it.
+3. Where making a unit starts it, all checks of a start hold for the making, and it carries the moment it was decided.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from controller import differences, findings, gating, readiness, strategy, superseding, verdicts
+from controller.actions import CreateUnit, Finding, Hold
+from controller.model import Baseline, Stage, Wave
+from controller.opening import POLL, RECHECK, doubts, open_drift
+from controller.retrying import Retrial
+from controller.situation import Plan, Shape, Situation
+
+
+def _before_known(at: Situation, wave: Wave) -> tuple[Hold, ...]:
+    """A wave the journal does not know, before one of the same content that was found by its marks alone."""
+    known = at.record.wave(wave.name)
+    if known is not None and known.attempts:
+        return ()
+    names = [w.name for w in at.rollout.strategy.waves]
+    for later in names[names.index(wave.name) + 1 :]:
+        record = at.record.wave(later)
+        found = [a for a in record.attempts if not a.noted and a.was_sent] if record is not None else []
+        if any(a.generation == at.rollout.generation for a in found):
+            text = (
+                f"the journal does not know wave {wave.name}, and wave {later} of the same content was begun after it; "
+                "restore the journal, or take the wave out of the manifest if its devices have the content"
+            )
+            return (Hold(reason="earlier_wave_is_unknown", message=text, stalled=True),)
+    return ()
+
+
+def _under_way(at: Situation, wave: Wave) -> tuple[Hold, ...]:
+    """Waves run one after another, in whatever order the manifest has them now."""
+    for other in at.record.waves:
+        for attempt in other.attempts:
+            at_it = attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
+            others = other.name != wave.name and not verdicts.passed(other, at.rollout)
+            if others and at_it and attempt.generation == at.rollout.generation:
+                text = f"wave {other.name} has not ended ({attempt.unit_id}); waves run one after another"
+                return (Hold(reason="another_wave_is_under_way", message=text),)
+    return ()
+
+
+def create(
+    at: Situation,
+    shape: Shape,
+    wave: Wave,
+    number: int,
+    found: tuple[Finding, ...],
+    reason: str,
+    rest: tuple[str, ...] = (),
+    retry: Retrial | None = None,
+) -> Plan:
+    """Make the unit of an attempt: of a wave, of a retry, or what is still to be made, for the targets in `rest`."""
+    known = at.record.wave(wave.name)
+    unit = strategy.declare(at.rollout, at.environment, wave, number, known, retry)
+    starts = not shape.capabilities.starts_explicitly
+    if holds := _before_known(at, wave) or _under_way(at, wave) or gating.unapproved(at.rollout, wave):
+        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    if starts:
+        baseline = known.baseline if known is not None and known.begun(unit.generation) else Baseline()
+        sources = differences.source_findings(
+            unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
+        )
+        begun = msgspec.structs.replace(unit, members=rest or unit.members)
+        holds = readiness.may_start(begun, begun.members, at.seen, at.environment.region, at.busy, every=True)
+        unmet = sources if rest else (*found, *sources)  # devices of a part that failed hold no other part
+        holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
+        found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))
+    else:
+        holds = readiness.may_create(unit, at.seen, at.environment.region)
+    if holds:
+        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    why = f"{reason}{doubts(at)}" if starts else reason
+    action = CreateUnit(unit=unit, reason=why, start_at=at.now if starts else None)
+    return at.plan(action, findings=found, wave=wave.name)

@@ -1,0 +1,92 @@
+"""Rules of gates and retries: limits that contradict each other, and those that can never do anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.membership import TOP_UP
+from controller.model import Gate, Reason, Rollout, VersionConfirm, duration
+from controller.policies.violation import Violation, wave_pointer
+from controller.proof import DEFAULT_WITHIN
+from controller.retrying import PERMANENT
+
+
+def gates(rollout: Rollout) -> Iterator[Violation]:
+    """Judge every gate, where it stands, with the number of devices it is of where that is known."""
+    shared = rollout.strategy.gate
+    if any(w.gate is None for w in rollout.strategy.waves):
+        sizes = [_size(rollout, i) for i, w in enumerate(rollout.strategy.waves) if w.gate is None]
+        yield from _gate(rollout, shared, "/spec/strategy/gate", max(sizes))
+    for index, wave in enumerate(rollout.strategy.waves):
+        if wave.gate is not None:
+            yield from _gate(rollout, wave.gate, wave_pointer(index, "gate"), _size(rollout, index))
+        for name in ("include", "exclude"):
+            if getattr(wave, name) and wave.percent is None:
+                message = f"{name} chooses among the devices of spec.targets, and wave {wave.name} has no percent"
+                yield Violation(
+                    pointer=wave_pointer(index, name), code="labels_need_percent", message=message, hint="add percent"
+                )
+        if wave.name.startswith(TOP_UP) and wave.percent is not None:
+            message = f"{TOP_UP} is the name of the wave for devices declared when all others have begun"
+            yield Violation(
+                pointer=wave_pointer(index, "name"), code="wave_name_is_reserved", message=message, hint="another name"
+            )
+    yield from _retry(rollout)
+
+
+def _size(rollout: Rollout, index: int) -> int:
+    """Devices of a wave, 0 where groups hide their number or a percent divides them later."""
+    wave = rollout.strategy.waves[index]
+    targets = wave.targets
+    if targets is None or targets.multicast_groups or targets.thing_groups:
+        return 0
+    return len(targets.keys)
+
+
+def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Violation]:
+    if gate.min_success_percent == 0 and gate.max_failures is None:
+        message = "minSuccessPercent 0 lets every wave pass, whatever its devices say"
+        yield Violation(
+            pointer=f"{pointer}/minSuccessPercent", code="gate_never_fails", message=message,
+            hint="set maxFailures, or a percentage", severity="warning",
+        )  # fmt: skip
+    if gate.max_failures is not None and size and not gate.weights:
+        allowed = int(size * (100 - gate.min_success_percent) / 100)
+        if gate.max_failures > allowed:
+            message = f"maxFailures {gate.max_failures} never counts: {gate.min_success_percent:g} % of {size} devices "
+            yield Violation(
+                pointer=f"{pointer}/maxFailures", code="gate_limits_contradict",
+                message=f"{message}allows {allowed} failures", hint="lower one of them", severity="warning",
+            )  # fmt: skip
+    if gate.max_failures == 0 and gate.min_success_percent < 100 and not gate.weights:
+        message = f"maxFailures 0 allows no failure, minSuccessPercent {gate.min_success_percent:g} does"
+        yield Violation(
+            pointer=f"{pointer}/maxFailures", code="gate_limits_contradict", message=message, hint="remove one of them"
+        )
+    confirm = rollout.strategy.confirm
+    if gate.soak is not None and isinstance(confirm, VersionConfirm):
+        within = confirm.within or DEFAULT_WITHIN
+        if duration(gate.soak) > duration(within):
+            message = f"a soak of {gate.soak} is longer than devices have to prove their version ({within})"
+            yield Violation(
+                pointer=f"{pointer}/soak", code="soak_exceeds_confirm", message=message,
+                hint="raise strategy.confirm.within, or lower the soak",
+            )  # fmt: skip
+
+
+def _retry(rollout: Rollout) -> Iterator[Violation]:
+    retry = rollout.strategy.retry
+    if retry is None:
+        return
+    if retry.attempts < 2:
+        message = "attempts counts the first one: 1 tries nothing again"
+        yield Violation(
+            pointer="/spec/strategy/retry/attempts", code="retry_without_attempts", message=message, hint="write 2"
+        )
+    for index, reason in enumerate(retry.on):
+        if Reason(reason) in PERMANENT:
+            message = f"{reason} is not cured by sending it again"
+            yield Violation(
+                pointer=f"/spec/strategy/retry/on/{index}", code="reason_is_permanent", message=message,
+                hint="take it out",
+            )  # fmt: skip

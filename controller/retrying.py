@@ -1,0 +1,90 @@
+"""Which devices of a wave are tried again, when, and with what.
+
+1. A retry is an attempt of its own for the devices that failed for a reason `retry.on` names, and for nobody else. What
+   cannot be cured by sending it again is not sent again, whatever the manifest says.
+2. It begins `backoff` after the attempt before has ended, and `attempts` counts the first one in.
+3. Failures beyond `maxFailures` end it: so many are no accident of transport.
+4. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
+   `raiseRedundancyPercent` with each retry, up to 100.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from controller.actions import UnitDeclaration
+from controller.model import (
+    BackendSpec,
+    FuotaSpec,
+    Outcome,
+    Reason,
+    Rollout,
+    Stage,
+    TuyaSpec,
+    Value,
+    WaveRecord,
+    duration,
+)
+from controller.results import results_of
+
+PERMANENT = frozenset(
+    {
+        Reason.PACKAGE_UNSUPPORTED, Reason.INDEX_UNSUPPORTED, Reason.NO_MEMORY, Reason.DESCRIPTOR, Reason.VERSION,
+        Reason.CANCELED, Reason.REMOVED,
+    }
+)  # fmt: skip
+"""Reasons that sending it again does not cure."""
+
+
+class Retrial(Value, frozen=True, kw_only=True):
+    """A retry that is due at `ready_at`: the target keys and which try it is, 2 for the first retry."""
+
+    only: tuple[str, ...]
+    tries: int
+    ready_at: datetime
+
+
+def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
+    """The next retry of a wave; None when nothing is to be tried again."""
+    retry = rollout.strategy.retry
+    attempt = known.current if known is not None else None
+    if retry is None or known is None or attempt is None or attempt.ended_at is None:
+        return None
+    over = attempt.stage in (Stage.JUDGED, Stage.CLEANED) and not attempt.canceled
+    if not over or attempt.generation != rollout.generation or attempt.tries >= retry.attempts:
+        return None
+    verdict = known.verdict
+    if verdict is not None and verdict.reason == "failures_exceed_limit":
+        return None
+    worth = {Reason(name) for name in retry.on} - PERMANENT
+    failed = [
+        r
+        for r in results_of(known, rollout.generation)
+        if r.outcome is Outcome.FAILED and (r.reason or Reason.UNKNOWN) in worth
+    ]
+    if not failed or (verdict is None and any(r.silent for r in failed)):
+        return None  # the gate still waits for those that are silent
+    only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in failed))
+    wait = duration(retry.backoff) if retry.backoff is not None else duration("0s")
+    return Retrial(only=only, tries=attempt.tries + 1, ready_at=attempt.ended_at + wait)
+
+
+def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:
+    """A unit for the devices of a retry (rule 4); one of a whole wave as it is."""
+    if not unit.only:
+        return unit
+    retry = rollout.strategy.retry
+    raised = (retry.raise_redundancy_percent or 0) * (unit.tries - 1) if retry is not None else 0
+    return msgspec.structs.replace(unit, members=unit.only, backend=_single(unit.backend, raised))
+
+
+def _single(spec: BackendSpec, raised: int) -> BackendSpec:
+    if isinstance(spec, FuotaSpec):
+        redundancy = min(100, spec.redundancy_percent + raised)
+        return msgspec.structs.replace(spec, redundancy_percent=redundancy, fragment_size_bytes=None, data_rate=None)
+    if isinstance(spec, TuyaSpec):
+        kept = {k: v for k, v in spec.document.items() if k not in ("targetSelection", "groupId", "grayPercent")}
+        return TuyaSpec(document=kept)
+    return spec
