@@ -81,8 +81,9 @@ def decide(
     if phase is not record.phase:
         text = f"{record.phase.value} -> {phase.value}"
         events = (*events, Event(at=now, kind="phase", subject=rollout.name, message=text))
-    # Only a fixed time is remembered (a start): "in a minute" would be another record in every pass.
-    fixed = decided.requeue_at if any(a.start_at == decided.requeue_at for a in moved.attempts) else None
+    # Only a fixed time is remembered (a start, a deadline): "in a minute" would be another record in every pass.
+    times = {*(a.start_at for a in moved.attempts), *(h.until for h in decided.holds)}
+    fixed = decided.requeue_at if decided.requeue_at in times else None
     summed = msgspec.structs.replace(
         moved, drift=drift, phase=phase, conditions=conditions(phase, decided), requeue_at=fixed
     )

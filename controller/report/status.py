@@ -9,7 +9,8 @@ from controller.model import Condition
 from controller.report import live
 from controller.report.plain import as_json, cell, markdown_table, plain, table
 from controller.report.spans import span
-from controller.report.summary import DeviceStatus, RolloutLine, StatusReport, WaveLine
+from controller.report.summary import DeviceStatus, RolloutLine, StatusReport
+from controller.report.waves import WaveLine
 
 Style = Literal["text", "json", "markdown"]
 _HEAD = (
@@ -81,10 +82,12 @@ def _wave(wave: WaveLine, now: datetime) -> str:
     where = f"wave {wave.name}"
     if wave.verdict is not None:
         v = wave.verdict
-        word = "passed" if v.passed else "failed"
+        word = "passed" if v.passed else "is not decided" if v.reason == "too_few_reported" else "failed"
+        soaks = " and has to stay so for its soak" if v.passed and v.current and not v.released else ""
         old = "" if v.current else ", for content declared earlier"
-        judged = f"{v.percent:.1f} % of {v.total} devices, {v.needed_percent:g} % needed{old}"
-        return f"{where} {word}: {judged}"
+        silent = f", {v.unanswered} without an answer" if v.unanswered else ""
+        judged = f"{v.percent:.1f} % of {v.total} devices, {v.needed_percent:g} % needed{silent}{old}"
+        return f"{where} {word}{soaks}: {judged}"
     if wave.stage is None:
         return f"{where} has not begun"
     start = ""

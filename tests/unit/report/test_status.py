@@ -30,6 +30,7 @@ CANARY = WaveRecord(
     attempts=(attempt(stage=Stage.JUDGED, results=(result("1", Outcome.SUCCEEDED),)),),
     verdict=verdict(1, 1),
     verdict_generation=GENERATION,
+    released=True,
 )
 FLEET = WaveRecord(
     name="fleet", attempts=(attempt(2, Stage.SCHEDULED, start_at=NOW + timedelta(minutes=35), members=("g1", "g2")),)

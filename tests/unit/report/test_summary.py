@@ -12,7 +12,11 @@ from tests.unit.report.values import GENERATION, NOW, attempt, entry, record, re
 
 S, F, W, U = Outcome.SUCCEEDED, Outcome.FAILED, Outcome.WAITING, Outcome.UNKNOWN
 PASSED = WaveRecord(
-    name="canary", attempts=(attempt(stage=Stage.JUDGED),), verdict=verdict(1, 1), verdict_generation=GENERATION
+    name="canary",
+    attempts=(attempt(stage=Stage.JUDGED),),
+    verdict=verdict(1, 1),
+    verdict_generation=GENERATION,
+    released=True,
 )
 FLEET = WaveRecord(name="fleet")
 

@@ -1,0 +1,169 @@
+"""Where one wave stands, for `status`: its devices, its failures, its verdict.
+
+1. Devices are counted over the attempts at the content declared now, a device's newest result winning; while a unit
+   runs, by what its service counts.
+2. Waiting are devices without a final result, and targets (a device, or a whole group whose devices are not known
+   yet) without any result while their attempt lives.
+"""
+
+from __future__ import annotations
+
+from controller.model import Attempt, DeviceResult, Outcome, Value, WaveRecord, iso, tally
+
+
+class Devices(Value, frozen=True, kw_only=True):
+    """Devices by what became of them."""
+
+    succeeded: int = 0
+    failed: int = 0
+    waiting: int = 0
+    unknown: int = 0
+
+    def plus(self, other: Devices) -> Devices:
+        """Add two counts."""
+        return Devices(
+            succeeded=self.succeeded + other.succeeded,
+            failed=self.failed + other.failed,
+            waiting=self.waiting + other.waiting,
+            unknown=self.unknown + other.unknown,
+        )
+
+
+class VerdictLine(Value, frozen=True, kw_only=True):
+    """A wave's verdict, with the percentage worked out; `current` is False if it judged other content.
+
+    `reason` is what keeps it from passing, `unanswered` devices among the failed that gave no answer; `released` that
+    it stayed well for its soak.
+    """
+
+    passed: bool
+    succeeded: int
+    failed: int
+    total: int
+    percent: float
+    needed_percent: float
+    at: str
+    current: bool
+    reason: str
+    unanswered: int
+    released: bool
+
+
+class FailureLine(Value, frozen=True, kw_only=True):
+    """A device that failed in a wave's newest attempt, by the name people know it by, and why."""
+
+    device: str
+    name: str | None
+    reason: str
+    detail: str
+
+
+class WaveLine(Value, frozen=True, kw_only=True):
+    """Where one wave stands; `attempt` 0 and `stage` None before its first attempt.
+
+    `progress` counts devices by what its service says while it runs.
+    """
+
+    name: str
+    attempt: int
+    stage: str | None
+    unit_id: str | None
+    start_at: str | None
+    ended_at: str | None
+    devices: Devices
+    progress: dict[str, int]
+    failures: tuple[FailureLine, ...]
+    verdict: VerdictLine | None
+
+
+def wave_line(wave: WaveRecord, generation: str) -> WaveLine:
+    attempts = [a for a in wave.attempts if a.generation == generation]
+    attempt = attempts[-1] if attempts else None
+    verdict = None
+    if wave.verdict is not None:
+        judged = wave.verdict
+        verdict = VerdictLine(
+            passed=judged.passed,
+            succeeded=judged.succeeded,
+            failed=judged.failed,
+            total=judged.total,
+            percent=judged.percent,
+            needed_percent=judged.needed_percent,
+            at=iso(judged.at),
+            current=wave.verdict_generation == generation,
+            reason=judged.reason,
+            unanswered=judged.unanswered,
+            released=judged.passed and wave.released and wave.verdict_generation == generation,
+        )
+    return WaveLine(
+        name=wave.name,
+        attempt=attempt.number if attempt is not None else 0,
+        stage=attempt.stage.value if attempt is not None else None,
+        unit_id=attempt.unit_id if attempt is not None else None,
+        start_at=moment_of(attempt, "start"),
+        ended_at=moment_of(attempt, "end"),
+        devices=_devices(wave, attempts),
+        progress=dict(attempt.progress) if attempt is not None and attempt.live else {},
+        failures=_failures(attempts),
+        verdict=verdict,
+    )
+
+
+def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
+    newest = {r.device: r for attempt in attempts for r in attempt.results}
+    return tuple(
+        FailureLine(
+            device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown", detail=r.detail
+        )
+        for r in newest.values()
+        if r.outcome is Outcome.FAILED
+    )
+
+
+def moment_of(attempt: Attempt | None, which: str) -> str | None:
+    if attempt is None:
+        return None
+    moment = attempt.start_at if which == "start" else attempt.ended_at
+    return iso(moment) if moment is not None else None
+
+
+def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
+    newest: dict[str, DeviceResult] = {}
+    for attempt in attempts:
+        newest |= {r.device: r for r in attempt.results}
+    counts = tally(tuple(newest.values()))
+    if attempts and attempts[-1].live and attempts[-1].tally:
+        return _running(attempts[-1], newest)
+    silent = 0
+    if not attempts or attempts[-1].live:
+        answered = {name for r in newest.values() for name in names_of(r)} | {
+            fold(r.via or "") for r in newest.values()
+        }
+        members = (attempts[-1].members if attempts else ()) or wave.members
+        silent = sum(fold(m) not in answered for m in members)
+    return Devices(
+        succeeded=counts[Outcome.SUCCEEDED],
+        failed=counts[Outcome.FAILED],
+        waiting=counts[Outcome.WAITING] + silent,
+        unknown=counts[Outcome.UNKNOWN],
+    )
+
+
+def _running(attempt: Attempt, newest: dict[str, DeviceResult]) -> Devices:
+    """Devices of a unit that runs, and of a retry those it does not try again."""
+    again = {key.partition(":")[2] for key in attempt.only} | set(attempt.only)
+    kept = tally(tuple(r for r in newest.values() if r.device not in again)) if again else {}
+    counts = {o: attempt.tally.get(o, 0) + kept.get(o, 0) for o in Outcome}
+    return Devices(
+        succeeded=counts[Outcome.SUCCEEDED], waiting=counts[Outcome.WAITING], failed=counts[Outcome.FAILED],
+        unknown=counts[Outcome.UNKNOWN],
+    )  # fmt: skip
+
+
+def names_of(result: DeviceResult) -> set[str]:
+    return {fold(result.device), fold(result.name or result.device)}
+
+
+def fold(name: str) -> str:
+    """Compare names as people write them: a DevEUI in either case, with or without the manifest's prefix."""
+    return name.lower().removeprefix("deveui:").removeprefix("device:")
