@@ -15,12 +15,12 @@ from controller.cli._reading import by_environment, read_all, refused
 from controller.contention import busy, in_turn
 from controller.errors import OtactlError, StalledError
 from controller.look import as_seen, decide, finished
-from controller.lorawan.session import SessionPlan, plan_session
-from controller.model import Environment, FuotaSpec, Observation, Record, Rollout, Survey
+from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.outlook import outlook, rungs
 from controller.ports import Backend
 from controller.readiness import INCOMPLETE
 from controller.report import plan as report
+from controller.sessions import session_of
 
 KEYLESS = ("NoCredentials", "PermissionDenied")
 
@@ -105,7 +105,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         name=rollout.name,
         environment=rollout.environment,
         digest=rollout.generation,
-        airtime=airtime_of(rollout),
+        airtime=session_of(rollout),
         notes=(note,) if note else (),
         error=error,
     )
@@ -153,23 +153,6 @@ def _without_environment(rollout: Rollout) -> report.PlannedRollout:
         name=rollout.name,
         environment=rollout.environment,
         digest=rollout.generation,
-        airtime=airtime_of(rollout),
+        airtime=session_of(rollout),
         error=text,
-    )
-
-
-def airtime_of(rollout: Rollout) -> SessionPlan | None:
-    """The radio session of a rollout to groups; the service chooses for single devices, so there is none to tell."""
-    spec = rollout.backend
-    if not isinstance(spec, FuotaSpec):
-        return None
-    if spec.data_rate is None or spec.fragment_size_bytes is None or spec.fragment_interval_ms is None:
-        return None
-    return plan_session(
-        spec.rf_region,
-        spec.data_rate,
-        rollout.firmware.size_bytes,
-        spec.fragment_size_bytes,
-        spec.redundancy_percent,
-        spec.fragment_interval_ms,
     )

@@ -21,6 +21,9 @@ from controller.model import Environment, JsonObject, Rollout
 
 _LISTS = ("wirelessDevices", "things", "devices")
 _BLOCKS = ("fuota", "otaUpdate", "tuya")
+_NO_ZONES = "this machine has no zone data; install the package tzdata, which otactl depends on"
+_OF_ONE_MACHINE = ("localtime", "posixrules", "posix", "right", "Factory")
+"""Files and folders of zone data that mean what a machine is set to, count leap seconds, or are not everywhere."""
 
 LoadDevices = Callable[[str, Path, str], list[dict[str, object]]]
 """Reads a CSV file named at a path for a kind of target; gives the devices it could read."""
@@ -55,15 +58,17 @@ def _moment(value: object, path: Path) -> Iterator[Fault]:
 def _zone(name: str, path: Path) -> Iterator[Fault]:
     try:
         zoneinfo.ZoneInfo(name)
+        known = name.partition("/")[0] not in _OF_ONE_MACHINE
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        known = zoneinfo.available_timezones()
-        if known:  # a machine without time zone data cannot tell
-            yield Fault(
-                path,
-                "unknown_time_zone",
-                f"{dotted(path)} {quoted(name)} is no time zone",
-                did_you_mean(name, sorted(known)) or "for example Europe/Paris or UTC",
-            )
+        known = False
+    if not known:
+        zones = sorted(zoneinfo.available_timezones() - set(_OF_ONE_MACHINE))
+        yield Fault(
+            path,
+            "unknown_time_zone",
+            f"{dotted(path)} {quoted(name)} is no time zone",
+            did_you_mean(name, zones) or ("for example Europe/Paris or UTC" if zones else _NO_ZONES),
+        )
 
 
 def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices) -> Rollout:

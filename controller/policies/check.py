@@ -12,6 +12,7 @@ from controller.policies.services import service, tuya, tuya_secret
 from controller.policies.targets import targets
 from controller.policies.violation import Violation
 from controller.policies.waves import waves
+from controller.policies.windows import windows
 
 
 def check(rollout: Rollout, environment: Environment | None = None) -> tuple[Violation, ...]:
@@ -28,6 +29,7 @@ def check(rollout: Rollout, environment: Environment | None = None) -> tuple[Vio
     found.extend(gates(rollout))
     for index, window in enumerate(rollout.windows):
         found.extend(schedule(window, f"/spec/windows/{index}"))
+    found.extend(windows(rollout, environment))
     return tuple(found)
 
 

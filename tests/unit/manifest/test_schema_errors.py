@@ -123,6 +123,14 @@ TABLE = {
         GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: Europe/Pariss}]\n',
         "31:74 unknown_time_zone /spec/windows/0/timeZone",
     ),
+    "the zone a machine is set to": (
+        GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: localtime}]\n',
+        "31:74 unknown_time_zone /spec/windows/0/timeZone",
+    ),
+    "a zone that counts leap seconds": (
+        GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: right/Europe/Paris}]\n',
+        "31:74 unknown_time_zone /spec/windows/0/timeZone",
+    ),
 }
 
 
