@@ -59,12 +59,13 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
 class CreateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="createUnit"):
     """Make the unit of a wave's attempt, marked as ours in the same call.
 
-    `start_at` is set where making it starts it: the moment it was decided.
+    `start_at` is set where making it starts it: the moment it was decided, and `not_after` when a window closes then.
     """
 
     unit: UnitDeclaration
     reason: str
     start_at: datetime | None = None
+    not_after: datetime | None = None
 
 
 class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="resendCreate"):

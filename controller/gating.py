@@ -1,11 +1,14 @@
-"""Why a wave does not begin, or the next one does not yet: approvals, gates, soaks and retries as holds."""
+"""Why a wave does not begin, or the next one does not yet: approvals, windows, gates, soaks and retries as holds."""
 
 from __future__ import annotations
 
-from controller import membership, retrying, verdicts
-from controller.actions import Hold
+from datetime import datetime, timedelta
+
+from controller import membership, retrying, verdicts, windows
+from controller.actions import Hold, UnitDeclaration
 from controller.gates import GateState
-from controller.model import Attempt, Rollout, Wave, WaveRecord, iso
+from controller.model import Attempt, FuotaSpec, Rollout, Wave, WaveRecord, iso
+from controller.sessions import session_length
 from controller.situation import Situation
 
 
@@ -23,6 +26,28 @@ def unapproved(rollout: Rollout, wave: Wave) -> tuple[Hold, ...]:
         return (Hold(reason="approval_is_outdated", message=text),)
     text = f"wave {wave.name} needs the approval of {role} (digest {digest[:12]}…); {how}, by pull request"
     return (Hold(reason="approval_is_missing", message=text),)
+
+
+def closed(at: Situation, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
+    """A start that no window permits, or that a freeze forbids; `lead` is how long before it has to be sent."""
+    length = session_length(at.rollout, _redundancy(unit))
+    found = windows.verdict(at.rollout.windows, at.environment.freezes, start, length)
+    if found.permitted:
+        return ()
+    until = found.earliest - lead if found.earliest is not None else None
+    text = f"{unit.unit_id}: {found.sentence}"
+    return (Hold(reason=found.reason or "window_is_closed", message=text, until=until, stalled=until is None),)
+
+
+def latest_start(at: Situation, start: datetime) -> datetime | None:
+    """Until when what starts now may be sent; None when no window says."""
+    if not at.rollout.windows and not at.environment.freezes:
+        return None
+    return windows.verdict(at.rollout.windows, at.environment.freezes, start, None).latest
+
+
+def _redundancy(unit: UnitDeclaration) -> int | None:
+    return unit.backend.redundancy_percent if isinstance(unit.backend, FuotaSpec) else None
 
 
 def gate_hold(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt) -> Hold:

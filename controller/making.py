@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 
 from controller import differences, findings, gating, readiness, strategy, superseding, verdicts
@@ -70,13 +72,17 @@ def create(
         )
         begun = msgspec.structs.replace(unit, members=rest or unit.members)
         holds = readiness.may_start(begun, begun.members, at.seen, at.environment.region, at.busy, every=True)
+        holds = (*holds, *gating.closed(at, begun, at.now, timedelta()))
         unmet = sources if rest else (*found, *sources)  # devices of a part that failed hold no other part
         holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
         found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))
     else:
         holds = readiness.may_create(unit, at.seen, at.environment.region)
     if holds:
-        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+        opens = [h.until for h in holds if h.until is not None]
+        back = opens[0] if opens and len(holds) == 1 else at.now + RECHECK
+        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=back)
     why = f"{reason}{doubts(at)}" if starts else reason
-    action = CreateUnit(unit=unit, reason=why, start_at=at.now if starts else None)
+    start_at, until = (at.now, gating.latest_start(at, at.now)) if starts else (None, None)
+    action = CreateUnit(unit=unit, reason=why, start_at=start_at, not_after=until)
     return at.plan(action, findings=found, wave=wave.name)

@@ -177,6 +177,11 @@ def _start(at: Situation, shape: Shape, declared: UnitDeclaration, unit: Unit, f
     start_at = at.now + lead
     whole = start_at.replace(second=0, microsecond=0)
     start_at = whole if whole == start_at else whole + timedelta(minutes=1)
+    if holds := gating.closed(at, declared, start_at, lead):
+        back = holds[0].until or at.now + RECHECK
+        return at.plan(
+            holds=holds, findings=found, wave=declared.wave, requeue_at=max(back, at.now + timedelta(seconds=1))
+        )
     why = f"every member is in, every check passed{doubts(at)}"
     action = StartUnit(unit=declared, vendor_id=unit.vendor_id, start_at=start_at, reason=why)
     return at.plan(action, findings=found, wave=declared.wave)

@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 
-from controller import readiness, strategy
+from controller import gating, readiness, strategy
 from controller.actions import Action, ResendCreate
 from controller.model import Attempt, Wave, WaveRecord, iso
 from controller.situation import Shape, Situation
@@ -42,6 +44,8 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
     unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
     whole = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
     same = bool(unit.only) or whole
+    if gating.closed(at, unit, at.now, timedelta()) or gating.unapproved(at.rollout, wave):
+        return False
     return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import base64
 from typing import cast
 
+import msgspec
+
 from controller.actions import (
     Action,
     AddMembers,
@@ -58,7 +60,7 @@ def lower(action: Action, seen: Observation, environment: Environment) -> tuple[
     """The calls that carry an action out."""
     match action:
         case CreateUnit(unit=unit):
-            return (_create(unit, seen, environment),)
+            return (msgspec.structs.replace(_create(unit, seen, environment), not_after=action.not_after),)
         case ResendCreate(call=recorded, unit=unit):
             parameters = cast("JsonObject", _sdk(recorded.parameters))
             return (_call(f"createUnit/{unit.unit_id}", recorded.operation, parameters),)

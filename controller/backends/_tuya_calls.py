@@ -106,7 +106,7 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tup
         if key not in made and (names or not named):
             call = Call(
                 key=key, service=SERVICE, operation=MAKE, parameters={**parameters, **named}, repeatable=False,
-                permission=f"tuya:{MAKE}", signed_at=action.start_at,
+                permission=f"tuya:{MAKE}", signed_at=action.start_at, not_after=action.not_after,
             )  # fmt: skip
             calls.append(call)
     return tuple(calls)

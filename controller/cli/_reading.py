@@ -40,20 +40,16 @@ def by_environment(reading: Reading, only: str | None = None) -> Iterable[tuple[
             )
 
 
-def refused(environment: Environment) -> Callable[[Rollout], tuple[Hold, ...]]:
+def refused(rollout: Rollout) -> tuple[Hold, ...]:
     """Holds for what a manifest declares and this version does not drive yet: refused by name, never ignored."""
-
-    def holds(rollout: Rollout) -> tuple[Hold, ...]:
-        return tuple(
-            Hold(
-                reason=f"{re.sub(r'[^A-Za-z]+', '_', name).strip('_')}_is_not_driven",
-                message=f"{pointer} is declared, but this version does not drive it; nothing is sent until it is gone",
-                stalled=True,
-            )
-            for pointer, name in not_driven(rollout, environment)
+    return tuple(
+        Hold(
+            reason=f"{re.sub(r'[^A-Za-z]+', '_', name).strip('_')}_is_not_driven",
+            message=f"{pointer} is declared, but this version does not drive it; nothing is sent until it is gone",
+            stalled=True,
         )
-
-    return holds
+        for pointer, name in not_driven(rollout)
+    )
 
 
 def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[str], bool]:

@@ -126,7 +126,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         seen, survey = Observation(offline=True), None
         text = f"nothing of Tuya was compared: {failure}"
         told = msgspec.structs.replace(told, notes=(*told.notes, text))
-    holds = refused(environment)(rollout)
+    holds = refused(rollout)
     look = decide(environment, rollout, known, seen, shape, holds, now, busy(turn.records, rollout.name))
     if survey is not None and any(h.reason == INCOMPLETE for h in look.plan.holds):
         # The look itself changed what is next; reconcile looks again with the facts of that, and so does this.

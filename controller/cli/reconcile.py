@@ -40,7 +40,7 @@ def command(paths: tuple[str, ...], output: str, environment: str | None, journa
             now=transport.now,
             wall=lambda: datetime.now(UTC),
             holder=holder,
-            refused=refused(declared),
+            refused=refused,
             covers=covers(paths, reading),
         )
         try:

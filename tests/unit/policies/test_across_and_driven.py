@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from controller import policies
-from controller.model import Abort, Source, Window
+from controller.model import Abort, Source
 from controller.strategy import UNIT_ID_MAX, unit_id
 from tests.unit.policies.table_rows import GOOD, HOME, OTA, TUYA, home, value_of, with_backend
 
@@ -53,15 +53,10 @@ def test_an_aborted_rollout_claims_nothing() -> None:
 
 
 def test_what_the_example_declares_is_all_driven() -> None:
-    assert policies.not_driven(BASE, HOME) == ()
+    assert policies.not_driven(BASE) == ()
 
 
 NOT_DRIVEN = {
-    "windows": (
-        GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: UTC}]\n',
-        "/spec/windows",
-        "windows",
-    ),
     "watch": (GOOD + "  drift: {watch: 7d}\n", "/spec/drift/watch", "drift.watch"),
     "confirm": (
         GOOD + "    confirm: {version: {shadow: reported.v}}\n",
@@ -90,13 +85,6 @@ def test_what_is_driven_or_says_the_default_is_not_listed() -> None:
     strategy = "    onFailure: pause\n    confirm: transfer\n"
     others = "  suspend: {reason: x, owner: ada}\n  cleanup: never\n  drift: {mode: report}\n"
     assert policies.not_driven(value_of(GOOD + strategy + others)) == ()
-
-
-def test_freezes_of_the_environment_are_not_driven() -> None:
-    freeze = Window(kind="deny", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
-    assert policies.not_driven(BASE, home(freezes=(freeze,))) == (
-        ("/spec/environment", "freezes of environment prod-eu"),
-    )
 
 
 def test_the_longest_names_the_schema_allows_still_make_a_legal_unit_id() -> None:

@@ -1,0 +1,147 @@
+"""Maintenance windows and freezes: nothing starts outside, to the minute, through the changes of summer time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from controller.model import Gate, Retry, Window
+from tests.gate_kit import OtaPark, Park, TuyaPark
+from tests.ground import Ground, declared, edited
+from tests.ota_ground import OtaGround
+from tests.tuya_ground import TuyaGround
+
+NIGHT = Window(kind="allow", schedule="0 22 * * *", duration="7h", time_zone="Europe/Paris")
+
+
+def holds(report) -> list[str]:
+    return [h.reason for h in report.rollouts[0].holds]
+
+
+def at(park: Park, moment: str) -> None:
+    """Set the clock ahead to a moment after every kit's start."""
+    park.ground.server.world.clock.set(datetime.fromisoformat(moment))
+
+
+@pytest.fixture(params=["otaUpdate", "tuya"])
+def park(request: pytest.FixtureRequest) -> Park:
+    """Services where making a unit starts it."""
+    kinds = {"otaUpdate": ("gateways", OtaPark), "tuya": ("gate", TuyaPark)}
+    name, kind = kinds[request.param]
+    made = kind(request.getfixturevalue(name))
+    made.behave()
+    return made
+
+
+def test_nothing_is_made_outside_its_window_and_the_run_says_when_it_opens(park: Park) -> None:
+    at(park, "2027-01-10T12:00:00Z")
+    nightly = replace(park.rollout(), windows=(NIGHT,))
+
+    early = park.run(nightly)
+    at(park, "2027-01-10T21:00:00Z")
+    park.cron(nightly, rounds=6)
+
+    assert holds(early) == ["window_is_closed"]
+    assert early.rollouts[0].requeue_after_seconds == pytest.approx(9 * 3600, abs=5)
+    assert park.makes() == 2
+
+
+def test_a_wave_under_way_ends_after_its_window_and_the_next_waits_for_the_next_night(park: Park) -> None:
+    at(park, "2027-01-11T03:55:00Z")
+    nightly = replace(park.rollout(), windows=(NIGHT,))
+    park.run(nightly)
+    park.ground.advance(1800)
+
+    report = park.cron(nightly, rounds=2)
+    at(park, "2027-01-11T21:00:00Z")
+    park.cron(nightly, rounds=3)
+
+    assert holds(report) == ["window_is_closed"]
+    assert park.record.wave("canary").verdict.passed
+    assert park.makes() == 2
+
+
+def test_a_retry_waits_for_the_window_too(park: Park) -> None:
+    at(park, "2027-01-11T03:50:00Z")
+    park.behave(fails=(0,))
+    nightly = replace(park.rollout(retry=Retry(attempts=2, on=(park.cure,))), windows=(NIGHT,))
+    park.run(nightly)
+    park.ground.advance(1800)
+
+    report = park.cron(nightly, rounds=2)
+
+    assert holds(report) == ["window_is_closed"]
+    assert park.makes() == 1
+
+
+@pytest.mark.parametrize(
+    ("moment", "wait"),
+    [
+        ("2027-03-28T12:00:00Z", 8 * 3600),  # summer time since this morning: 22:00 in Paris is 20:00 UTC
+        ("2027-03-27T12:00:00Z", 9 * 3600),
+        ("2027-10-31T12:00:00Z", 9 * 3600),
+        ("2027-10-30T12:00:00Z", 8 * 3600),
+    ],
+)
+def test_a_window_keeps_the_local_time_when_the_clocks_change(gate: TuyaGround, moment: str, wait: int) -> None:
+    park = TuyaPark(gate)
+    at(park, moment)
+
+    report = park.run(replace(park.rollout(), windows=(NIGHT,)))
+
+    assert report.rollouts[0].requeue_after_seconds == pytest.approx(wait, abs=5)
+
+
+def test_a_freeze_of_the_environment_holds_every_rollout_and_denies_win(gateways: OtaGround) -> None:
+    park = OtaPark(gateways)
+    at(park, "2027-12-24T22:00:00Z")
+    freeze = Window(kind="deny", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
+
+    report = gateways.run(replace(park.rollout(), windows=(NIGHT,)), freezes=(freeze,))
+
+    assert holds(report) == ["freeze_is_on"]
+    assert park.makes() == 0
+
+
+def test_a_session_starts_so_that_it_ends_inside_the_window(ground: Ground) -> None:
+    ground.server.world.clock.set(datetime.fromisoformat("2027-01-10T12:00:00Z"))
+    nightly = declared(windows=(NIGHT,))
+
+    report = ground.run(nightly)
+    back = report.rollouts[0].requeue_after_seconds
+    ground.advance(back + 1)
+    ground.run(nightly)
+    starts = [r["parameters"]["LoRaWAN"]["StartTime"] for r in ground.writes("StartFuotaTask")]
+
+    assert holds(report) == ["window_is_closed"]
+    opens = datetime.fromisoformat("2027-01-10T21:00:00Z")
+    assert len(starts) == 1
+    assert opens <= datetime.fromisoformat(str(starts[0])) <= opens + timedelta(minutes=3)
+
+
+def test_a_session_that_would_not_end_inside_is_not_started_unless_it_may_finish_outside(ground: Ground) -> None:
+    ground.server.world.clock.set(datetime.fromisoformat("2027-01-10T20:00:00Z"))
+    short = replace(NIGHT, duration="5m")
+    ground.run(declared(windows=(short,)))
+    ground.advance(600)
+
+    report = ground.run(declared(windows=(short,)))
+    finishing = declared(windows=(replace(short, overrun="finish"),))
+    again = ground.run(edited(finishing))
+
+    assert [(h.reason, h.stalled) for h in report.rollouts[0].holds] == [("window_is_closed", True)]
+    assert [(h.reason, h.stalled) for h in again.rollouts[0].holds] == [("window_is_closed", False)]
+    assert ground.writes("StartFuotaTask") == []
+
+
+def test_a_plan_for_a_suspended_or_soaking_rollout_starts_nothing_in_an_open_window(park: Park) -> None:
+    at(park, "2027-01-10T22:00:00Z")
+    soaked = replace(park.rollout(gate=Gate(min_success_percent=100, soak="30h")), windows=(NIGHT,))
+
+    park.cron(soaked, rounds=4)
+    at(park, "2027-01-11T22:00:00Z")
+    park.cron(soaked, rounds=2)
+
+    assert park.makes() == 1
