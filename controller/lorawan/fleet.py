@@ -10,51 +10,17 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import numpy as np
 
+from controller.lorawan.answers import Chance, FleetChance
 from controller.lorawan.closed_form import binomial
 from controller.lorawan.errors import LorawanError
-from controller.lorawan.losses import Loss, Outage
-from controller.lorawan.success import Chance, Code, Trials, success
+from controller.lorawan.losses import Outage
+from controller.lorawan.questions import DeviceClass, Gate
+from controller.lorawan.success import Code, Trials, success
 
 _MOMENTS = 32
 _TRIALS_A_MOMENT = 4096
-
-
-class DeviceClass(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices that lose fragments alike, for example those of one distance from the gateway."""
-
-    devices: int
-    loss: Loss
-
-    def __post_init__(self) -> None:
-        """Refuse a class of nobody."""
-        if self.devices < 1:
-            raise LorawanError(f"{self.devices} devices cannot be planned for; there must be at least 1")
-
-
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """When a wave counts as good enough: least success in percent, most failures (None is any number)."""
-
-    min_success_percent: float = 100.0
-    max_failures: int | None = None
-
-    def failures_allowed(self, devices: int) -> int:
-        """Tell how many of `devices` may fail."""
-        by_percent = math.floor(devices * (100 - self.min_success_percent) / 100 + 1e-9)
-        return by_percent if self.max_failures is None else min(by_percent, self.max_failures)
-
-
-class FleetChance(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What becomes of a fleet. Probabilities are of the whole fleet, `expected_updated` counts devices."""
-
-    devices: int
-    expected_updated: float
-    all_updated: float
-    gate_passes: float
-    worst_class: Chance
-    """The success of one device of the class that does worst."""
 
 
 def fleet_chance(
@@ -71,25 +37,30 @@ def fleet_chance(
     if not classes:
         raise LorawanError("a fleet of no devices cannot be planned for; name how many there are")
     calm = [success(code, parity, each.loss, seed=seed, target=target) for each in classes]
-    weights, chances = [1.0], [[found.probability for found in calm]]
-    worst = min(calm, key=lambda found: found.probability)
+    weights, cases = [1.0], [calm]
     if outage is not None:
         moments = _under_outage(code, parity, classes, outage, seed)
         weights = [1 - outage.probability, *[outage.probability / len(moments)] * len(moments)]
-        chances += [[found.probability for found in moment] for moment in moments]
-        worst = min(
-            (_mixed(weights, [found, *(moment[i] for moment in moments)]) for i, found in enumerate(calm)),
-            key=lambda found: found.probability,
-        )
-    devices = sum(each.devices for each in classes)
-    allowed = (gate or Gate()).failures_allowed(devices)
+        cases += moments
     sizes = [each.devices for each in classes]
+    allowed = (gate or Gate()).failures_allowed(sum(sizes))
+    middle = [[found.probability for found in case] for case in cases]
+    low = [[found.low for found in case] for case in cases]
+
+    def averaged(failures: int, chances: list[list[float]]) -> float:
+        return sum(w * at_most(failures, sizes, row) for w, row in zip(weights, chances, strict=True))
+
     return FleetChance(
-        devices=devices,
-        expected_updated=sum(w * float(np.dot(sizes, row)) for w, row in zip(weights, chances, strict=True)),
-        all_updated=sum(w * at_most(0, sizes, row) for w, row in zip(weights, chances, strict=True)),
-        gate_passes=sum(w * at_most(allowed, sizes, row) for w, row in zip(weights, chances, strict=True)),
-        worst_class=worst,
+        devices=sum(sizes),
+        expected_updated=sum(w * float(np.dot(sizes, row)) for w, row in zip(weights, middle, strict=True)),
+        all_updated=averaged(0, middle),
+        all_updated_low=averaged(0, low),
+        gate_passes=averaged(allowed, middle),
+        gate_passes_low=averaged(allowed, low),
+        worst_class=min(
+            (_mixed(weights, [case[i] for case in cases]) for i in range(len(classes))),
+            key=lambda found: found.probability,
+        ),
     )
 
 
@@ -120,6 +91,8 @@ def _under_outage(
 
 def _mixed(weights: list[float], parts: list[Chance]) -> Chance:
     """Weigh chances; the half-widths are of independent runs, so their squares add."""
+    if len(parts) == 1:
+        return parts[0]
     middle = sum(w * part.probability for w, part in zip(weights, parts, strict=True))
     half = math.sqrt(sum((w * part.half_width) ** 2 for w, part in zip(weights, parts, strict=True)))
     return Chance(

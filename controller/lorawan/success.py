@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from controller.lorawan.answers import Chance
 from controller.lorawan.closed_form import full_rank, textbook
 from controller.lorawan.draws import draw, generator, silence
 from controller.lorawan.elimination import completions, covering
@@ -37,20 +38,6 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     fragments: int
     variant: Variant = V1
     max_lost: int | None = None
-
-
-class Chance(msgspec.Struct, frozen=True, kw_only=True):
-    """A probability and its 95 % interval; `trials` 0 means that it is exact."""
-
-    probability: float
-    low: float
-    high: float
-    trials: int
-
-    @property
-    def half_width(self) -> float:
-        """How far the truth may lie from the probability told."""
-        return max(self.high - self.probability, self.probability - self.low)
 
 
 class Trials:

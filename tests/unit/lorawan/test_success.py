@@ -8,12 +8,14 @@ import random
 import numpy as np
 import pytest
 
+from controller.lorawan.answers import Chance
 from controller.lorawan.closed_form import binomial, estimate, full_rank, ideal, textbook
 from controller.lorawan.errors import LorawanError
-from controller.lorawan.fleet import DeviceClass, Gate, at_most, fleet_chance
+from controller.lorawan.fleet import at_most, fleet_chance
 from controller.lorawan.losses import Bursts, Independent, Loss, Outage
 from controller.lorawan.parity import V1, V2_RELATIVE, Variant, recovers
-from controller.lorawan.success import Chance, Code, Trials, success, wilson
+from controller.lorawan.questions import DeviceClass, Gate
+from controller.lorawan.success import Code, Trials, success, wilson
 
 
 def slow(m: int, parity: int, loss: float, variant: Variant, cap: int, trials: int, seed: int) -> float:
@@ -190,7 +192,7 @@ def test_a_fleet_is_told_by_its_classes() -> None:
 
 
 def test_a_gate_counts_failures_as_drawing_devices_one_by_one_does() -> None:
-    draws = random.Random(4)
+    draws = random.Random(4)  # noqa: S311 - a repeatable radio, not a secret
     runs = [
         sum(draws.random() > 0.9 for _ in range(20)) + sum(draws.random() > 0.5 for _ in range(5)) for _ in range(9000)
     ]
