@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
+from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import journal_option, open_if_there
 from controller.cli._reading import by_environment, read_all, refused
 from controller.contention import busy, in_turn
 from controller.errors import OtactlError
 from controller.look import decide, finished
-from controller.lorawan.session import SessionPlan, plan_session
-from controller.model import Environment, FuotaSpec, Observation, Record, Rollout, Survey
+from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.outlook import outlook, rungs
 from controller.ports import Backend
 from controller.readiness import INCOMPLETE
@@ -146,21 +146,4 @@ def _without_environment(rollout: Rollout) -> report.PlannedRollout:
         digest=rollout.generation,
         airtime=airtime_of(rollout),
         error=text,
-    )
-
-
-def airtime_of(rollout: Rollout) -> SessionPlan | None:
-    """The radio session of a rollout to groups; the service chooses for single devices, so there is none to tell."""
-    spec = rollout.backend
-    if not isinstance(spec, FuotaSpec):
-        return None
-    if spec.data_rate is None or spec.fragment_size_bytes is None or spec.fragment_interval_ms is None:
-        return None
-    return plan_session(
-        spec.rf_region,
-        spec.data_rate,
-        rollout.firmware.size_bytes,
-        spec.fragment_size_bytes,
-        spec.redundancy_percent,
-        spec.fragment_interval_ms,
     )
