@@ -21,6 +21,7 @@ from controller.lorawan.success import Code, Trials, success
 
 _MOMENTS = 32
 _TRIALS_A_MOMENT = 4096
+_NEGLIGIBLE = 1e-18
 
 
 def fleet_chance(
@@ -66,10 +67,13 @@ def fleet_chance(
 
 def at_most(failures: int, sizes: list[int], chances: list[float]) -> float:
     """Tell how probable it is that no more devices fail, over classes of `sizes` that succeed with `chances`."""
-    total = np.ones(1)
+    total, least = np.ones(1), 0  # total[i] is the weight of least + i failures
     for size, chance in zip(sizes, chances, strict=True):
-        total = np.convolve(total, binomial(size, 1 - chance)[: failures + 1])[: failures + 1]
-    return min(1.0, float(total.sum()))
+        weights = binomial(size, 1 - chance)
+        likely = np.nonzero(weights > _NEGLIGIBLE)[0]
+        total = np.convolve(total, weights[likely[0] : likely[-1] + 1])
+        least += int(likely[0])
+    return min(1.0, float(total[: max(0, failures + 1 - least)].sum()))
 
 
 def _under_outage(

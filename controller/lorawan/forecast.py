@@ -24,7 +24,6 @@ from controller.lorawan.losses import Independent
 from controller.lorawan.questions import (
     ASSUMED_LOSS,
     ASSUMED_REDUNDANCY,
-    LARGEST_IMAGE_BYTES,
     DeviceClass,
     Question,
 )
@@ -44,16 +43,12 @@ class ImpossibleSessionError(LorawanError):
 @lru_cache(maxsize=256)
 def forecast(question: Question) -> Airtime:
     """Answer a question; raises LorawanError (ImpossibleSessionError with several reasons) for what cannot be sent."""
-    if not 0 < question.image_bytes <= LARGEST_IMAGE_BYTES:
-        raise LorawanError(
-            f"an image of {question.image_bytes} bytes cannot be sent; the service takes 1 to {LARGEST_IMAGE_BYTES}"
-        )
     classes = question.classes or (DeviceClass(devices=question.devices, loss=Independent(ASSUMED_LOSS)),)
     assumed = [] if question.classes else [_loss_is_assumed()]
     asked, advice = question, None
     if question.redundancy_percent is None:
         advice = _advice(question, classes)
-        asked = _with_advice(question, advice)
+        asked = _with_advice(question, advice if question.fragment_bytes is None else _of_its_size(question, classes))
         percent = asked.redundancy_percent
         text = f"no redundancy is declared; the figures assume {percent} %"
         assumed.append(Finding("redundancy_is_assumed", text))
@@ -96,13 +91,12 @@ def _with_advice(question: Question, advice: Recommendation | None) -> Question:
     """Take the recommended redundancy, and with it the size and interval that are not given."""
     if advice is None:
         return msgspec.structs.replace(question, redundancy_percent=ASSUMED_REDUNDANCY)
-    own = question.fragment_bytes is not None and question.fragment_bytes != advice.fragment_bytes
     return msgspec.structs.replace(
         question,
         data_rate=advice.data_rate,
-        redundancy_percent=ASSUMED_REDUNDANCY if own else advice.redundancy_percent,
-        fragment_bytes=question.fragment_bytes or advice.fragment_bytes,
-        interval_ms=question.interval_ms or (None if own else advice.interval_ms),
+        redundancy_percent=advice.redundancy_percent,
+        fragment_bytes=advice.fragment_bytes,
+        interval_ms=question.interval_ms or advice.interval_ms,
     )
 
 
@@ -125,7 +119,14 @@ def _fleet(question: Question, plan: SessionPlan, classes: tuple[DeviceClass, ..
     )
 
 
-def _advice(question: Question, classes: tuple[DeviceClass, ...]) -> Recommendation | None:
+def _of_its_size(question: Question, classes: tuple[DeviceClass, ...]) -> Recommendation | None:
+    """Recommend for the fragment size that is given."""
+    return _advice(question, classes, only_size=question.fragment_bytes)
+
+
+def _advice(
+    question: Question, classes: tuple[DeviceClass, ...], only_size: int | None = None
+) -> Recommendation | None:
     where = plan_session(
         question.region, question.data_rate, question.image_bytes, question.fragment_bytes, 0, question.interval_ms,
         question.sent,
@@ -134,7 +135,7 @@ def _advice(question: Question, classes: tuple[DeviceClass, ...]) -> Recommendat
         Wish(
             region=question.region,
             data_rate=where.data_rate,
-            only_size=None if question.devices_per_gateway is None else where.fragment_bytes,
+            only_size=only_size if question.devices_per_gateway is None else where.fragment_bytes,
             image_bytes=question.image_bytes,
             loss=max((each.loss for each in classes), key=lambda loss: loss.loss),
             target=question.target,

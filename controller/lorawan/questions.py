@@ -21,6 +21,21 @@ ASSUMED_TARGET = 0.99
 ASSUMED_REDUNDANCY = 20
 
 
+MOST_DEVICES = 1_000_000
+
+
+def check_devices(devices: int) -> None:
+    """Raise LorawanError for a number of devices that cannot be planned for."""
+    if not 1 <= devices <= MOST_DEVICES:
+        raise LorawanError(f"{devices} devices cannot be planned for; there must be 1 to {MOST_DEVICES}")
+
+
+def check_target(target: float) -> None:
+    """Raise LorawanError for a chance no session can be sure to have."""
+    if not 0 < target < 1:  # also refuses nan
+        raise LorawanError(f"a target of {target:g} cannot be; it is a probability above 0 and below 1")
+
+
 class DeviceClass(msgspec.Struct, frozen=True, kw_only=True):
     """Devices that lose fragments alike, for example those of one distance from the gateway."""
 
@@ -28,9 +43,8 @@ class DeviceClass(msgspec.Struct, frozen=True, kw_only=True):
     loss: Loss
 
     def __post_init__(self) -> None:
-        """Refuse a class of nobody."""
-        if self.devices < 1:
-            raise LorawanError(f"{self.devices} devices cannot be planned for; there must be at least 1")
+        """Refuse a class of nobody, and more devices than the figures are meant for."""
+        check_devices(self.devices)
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,3 +87,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     devices_per_gateway: int | None = None
     seed: int = 0
     advice: Literal["always", "whenMissed"] = "always"
+
+    def __post_init__(self) -> None:
+        """Refuse an impossible target, image or number of devices."""
+        check_target(self.target)
+        check_devices(self.devices)
+        if not 0 < self.image_bytes <= LARGEST_IMAGE_BYTES:
+            raise LorawanError(
+                f"an image of {self.image_bytes} bytes cannot be sent; the service takes 1 to {LARGEST_IMAGE_BYTES}"
+            )

@@ -20,12 +20,12 @@ import msgspec
 from controller.lorawan.answers import Chance, Recommendation, Setting
 from controller.lorawan.closed_form import estimate, ideal
 from controller.lorawan.costs import receive_energy
-from controller.lorawan.errors import LorawanError
 from controller.lorawan.figures import SessionPlan, Transmission
 from controller.lorawan.fragmentation import MAX_COUNTER, UNLIMITED, DeviceCaps, fragment_count, parity_to_cover_all
 from controller.lorawan.lints import changes_data_rate
 from controller.lorawan.losses import Loss
 from controller.lorawan.parity import V1, Variant
+from controller.lorawan.questions import check_target
 from controller.lorawan.regions import region
 from controller.lorawan.session import plan_session
 from controller.lorawan.success import Code, Trials, success
@@ -56,8 +56,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a target no session can be sure to reach."""
-        if not 0 < self.target < 1:
-            raise LorawanError(f"a target of {self.target:g} cannot be; it is a probability above 0 and below 1")
+        check_target(self.target)
 
 
 class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,10 +199,9 @@ def _likely(code: Code, loss: Loss, target: float, percents: range, seed: int) -
 
 def _reaches(wish: Wish, setting: Setting) -> str:
     low, high = setting.success_interval
-    return (
-        f"reaches {wish.target:g} at {100 * wish.loss.loss:g} % loss: {setting.success_probability:.4f} "
-        f"({low:.4f} to {high:.4f})"
-    )
+    counted = setting.success_probability
+    told = "above 0.9999" if counted >= 0.99995 else f"{counted:.4f}"
+    return f"reaches {wish.target:g} at {100 * wish.loss.loss:g} % loss: {told} ({low:.4f} to {high:.4f})"
 
 
 def _behind(setting: Setting, best: Setting) -> str:

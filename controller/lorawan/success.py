@@ -29,7 +29,7 @@ HALF_WIDTH = 0.002
 _DECIDED = 0.0005
 _FIRST_TRIALS = 2048
 _BATCH_FRAGMENTS = 4_000_000  # 16 MB of random numbers at a time
-_WORK = 8_000_000_000  # word operations of elimination, about 10 s of a core
+_WORK = 20_000_000_000  # word operations of elimination, about 10 s of a core
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):

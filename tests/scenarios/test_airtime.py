@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,3 +180,12 @@ def test_each_thing_that_cannot_be_has_a_line_of_its_own(airtime: Run) -> None:
     found = airtime(f"{SMALL.replace('88', '113')} --interval-ms 1000")
     assert found.code == 1
     assert len(found.err.splitlines()) == 2
+
+
+def test_checking_manifests_does_not_load_numpy() -> None:
+    probe = (
+        "import sys; from controller.cli import main; sys.argv = ['otactl', 'validate', 'rollouts']\ntry:\n    main()\n"
+    )
+    probe += "finally:\n    print('numpy' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines()[-1] == "False", ran.stderr

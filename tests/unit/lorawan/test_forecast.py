@@ -198,6 +198,14 @@ def test_without_a_redundancy_the_recommended_session_is_told() -> None:
     assert found.reaches_target
 
 
+def test_a_size_that_is_given_gets_the_redundancy_it_needs() -> None:
+    found = forecast(asked(redundancy_percent=None, interval_ms=None))
+    assert found.session.fragment_bytes == 88
+    assert found.reaches_target
+    assert found.recommendation is not None
+    assert found.recommendation.fragment_bytes != 88
+
+
 def test_uncertain_region_values_are_surfaced() -> None:
     assert "region_value_is_uncertain" in codes(
         asked(region="RU864", redundancy_percent=30, interval_ms=90_000, advice="whenMissed")

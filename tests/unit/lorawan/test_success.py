@@ -169,6 +169,7 @@ def test_a_wilson_interval_holds_its_proportion_and_stays_a_probability(good: in
         (lambda: Outage(0, 0.5), "outage of 0"),
         (lambda: Outage(5, 1.5), "probability 1.5"),
         (lambda: DeviceClass(devices=0, loss=Independent(0.1)), "0 devices"),
+        (lambda: DeviceClass(devices=1_000_001, loss=Independent(0.1)), "1 to 1000000"),
         (lambda: fleet_chance(Code(fragments=10), 1, ()), "no devices"),
     ],
 )
@@ -197,6 +198,12 @@ def test_a_gate_counts_failures_as_drawing_devices_one_by_one_does() -> None:
         sum(draws.random() > 0.9 for _ in range(20)) + sum(draws.random() > 0.5 for _ in range(5)) for _ in range(9000)
     ]
     assert at_most(5, [20, 5], [0.9, 0.5]) == pytest.approx(sum(run <= 5 for run in runs) / 9000, abs=0.015)
+
+
+def test_hundreds_of_thousands_of_devices_are_counted_too() -> None:
+    assert at_most(10_000, [500_000, 500_000], [0.99, 0.99]) == pytest.approx(0.5, abs=0.01)
+    assert at_most(0, [1_000_000], [0.5]) == 0
+    assert at_most(1_000_000, [1_000_000], [0.5]) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
