@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -117,6 +118,7 @@ class Trials:
         return Chance(probability=_clip(middle), low=_clip(middle - half), high=_clip(middle + half), trials=n)
 
 
+@lru_cache(maxsize=4096)  # a fleet of manifests shares few sessions
 def success(code: Code, parity: int, loss: Loss, *, seed: int = 0, target: float | None = None) -> Chance:
     """Tell the chance that a device rebuilds the image from `parity` coded fragments (rules 1 to 4)."""
     if loss.loss == 0:

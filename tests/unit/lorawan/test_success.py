@@ -130,8 +130,22 @@ def test_what_is_known_exactly_is_not_sampled(loss: Loss, parity: int, exact: fl
 
 
 def test_the_same_seed_tells_the_same_chance() -> None:
-    first, again, other = (success(Code(fragments=40), 8, Independent(0.1), seed=seed) for seed in (1, 1, 2))
+    first, again, other = (counted(Code(fragments=40), 8, Independent(0.1), 2000, seed) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def counted(code: Code, parity: int, loss: Loss, trials: int, seed: int) -> Chance:
+    run = Trials(code, (parity,), loss, seed)
+    run.run(trials)
+    return run.chance(parity)
+
+
+def test_the_interval_of_the_difference_holds_the_truth_as_often_as_it_says() -> None:
+    code, loss = Code(fragments=60), Independent(0.1)
+    truth = counted(code, 14, loss, 400_000, 999)
+    intervals = [counted(code, 14, loss, 1000, seed) for seed in range(100)]
+    assert textbook(60, 14, 0.1) > truth.high + 0.02  # so the difference matters
+    assert sum(each.low <= truth.probability <= each.high for each in intervals) >= 88  # 95, less 3 deviations
 
 
 def test_bursts_hurt_more_than_losses_spread_alike() -> None:
