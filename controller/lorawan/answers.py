@@ -6,6 +6,7 @@ import msgspec
 
 from controller.lorawan.costs import Energy, GatewayTotal
 from controller.lorawan.figures import Finding, SessionPlan
+from controller.lorawan.losses import Outage
 from controller.lorawan.parity import Variant
 from controller.lorawan.questions import DeviceClass
 
@@ -69,6 +70,7 @@ class Airtime(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionPlan
     fleet: FleetChance
     classes: tuple[DeviceClass, ...]
+    outage: Outage | None
     closed_form: float
     energy: Energy
     target: float

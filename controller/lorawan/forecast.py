@@ -72,6 +72,7 @@ def forecast(question: Question) -> Airtime:
         session=plan,
         fleet=fleet,
         classes=classes,
+        outage=question.outage,
         closed_form=textbook(m, r, worst.loss.loss, question.caps.max_lost),
         energy=receive_energy(plan, question.sent, question.power_mw),
         target=question.target,

@@ -13,8 +13,8 @@ from html import escape
 from controller.lorawan.answers import Airtime, Point
 from controller.report.airtime import losses
 
-WIDTH, HEIGHT = 860, 496
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 840, 110, 420
+WIDTH, HEIGHT = 860, 516
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 830, 130, 440
 _REAL, _TEXTBOOK, _MARK, _GRID = "#0b5394", "#b45f06", "#38761d", "#d9d9d9"
 _FONT = 'font-family="sans-serif"'
 
@@ -37,6 +37,7 @@ def as_svg(airtime: Airtime, points: Sequence[Point]) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         _text(_LEFT, 28, _title(airtime), size=17, weight="bold"),
         _text(_LEFT, 48, _subtitle(airtime), size=13, colour="#444444"),
+        _text(_LEFT, 66, _declared(airtime), size=13, colour="#444444"),
         *_axes(points, x, y),
         *_curves(points, x, y),
         *_marks(airtime, points, x, y),
@@ -55,10 +56,15 @@ def _title(airtime: Airtime) -> str:
 
 
 def _subtitle(airtime: Airtime) -> str:
+    without = "" if airtime.outage is None else "; curves without the shared outage"
+    return f"chance that a device rebuilds the image at {losses(airtime)}{without}"
+
+
+def _declared(airtime: Airtime) -> str:
     chance = airtime.chance
     return (
-        f"chance that a device rebuilds the image at {losses(airtime)}; declared: {airtime.session.parity_fragments} "
-        f"parity fragments, {chance.probability:.4f} ({chance.low:.4f} to {chance.high:.4f})"
+        f"declared: {airtime.session.parity_fragments} parity fragments, {chance.probability:.4f} "
+        f"({chance.low:.4f} to {chance.high:.4f})"
     )
 
 

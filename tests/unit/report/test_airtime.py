@@ -136,6 +136,7 @@ def test_the_picture_names_what_it_shows(question: Question) -> None:
     for expected in ("redundancy", "session time", "declared", "target 0.99", "0 %", "textbook (uniform rows)"):
         assert expected in words, words
     assert any("EU868 data rate 3" in each for each in words)
+    assert any("without the shared outage" in each for each in words) is (question.outage is not None)
 
 
 def test_the_picture_draws_chances_upwards_within_its_frame() -> None:
@@ -146,7 +147,7 @@ def test_the_picture_draws_chances_upwards_within_its_frame() -> None:
     assert len(places) == len(points)
     assert [x for x, _ in places] == sorted(x for x, _ in places)
     assert places[0][1] > places[-1][1]
-    assert all(70 <= x <= 840 and 110 <= y <= 420 for x, y in places)
+    assert all(70 <= x <= 830 and 130 <= y <= 440 for x, y in places)
 
 
 def test_every_word_of_the_picture_lies_inside_it() -> None:
