@@ -8,10 +8,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import pacing, quiet, starting, validating
+from bench import airtime, pacing, quiet, starting, validating
 from bench.measure import Figure
 
-BENCHES = {"starting": starting, "validating": validating, "quiet": quiet, "pacing": pacing}
+BENCHES = {"starting": starting, "validating": validating, "quiet": quiet, "pacing": pacing, "airtime": airtime}
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 

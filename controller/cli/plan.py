@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
+from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import journal_option, open_if_there
 from controller.cli._reading import by_environment, read_all, refused
@@ -20,7 +21,6 @@ from controller.outlook import outlook, rungs
 from controller.ports import Backend
 from controller.readiness import INCOMPLETE
 from controller.report import plan as report
-from controller.sessions import session_of
 
 KEYLESS = ("NoCredentials", "PermissionDenied")
 
@@ -105,7 +105,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         name=rollout.name,
         environment=rollout.environment,
         digest=rollout.generation,
-        airtime=session_of(rollout),
+        airtime=airtime_of(rollout),
         notes=(note,) if note else (),
         error=error,
     )
@@ -153,6 +153,6 @@ def _without_environment(rollout: Rollout) -> report.PlannedRollout:
         name=rollout.name,
         environment=rollout.environment,
         digest=rollout.generation,
-        airtime=session_of(rollout),
+        airtime=airtime_of(rollout),
         error=text,
     )

@@ -116,6 +116,15 @@ class DeviceCaps:
     max_lost: int | None = None
     max_fragments: int | None = None
     max_fragment_size: int | None = None
+    size_multiple: int | None = None
+    """The flash unit fragments should be a multiple of; a device takes others too, so this refuses nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits below one, except that a device may hold no lost fragment at all."""
+        for name, least in (("max_lost", 0), ("max_fragments", 1), ("max_fragment_size", 1), ("size_multiple", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise LorawanError(f"a device's {name} of {value} cannot be; choose {least} or more")
 
     def refusal(self, fragments: int, fragment_size: int) -> str | None:
         """Say why the device would refuse a session at set-up, or None when it takes it."""

@@ -97,16 +97,19 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
         largest = max(rate.max_fragment_size_bytes for rate in self.data_rates)
         raise LorawanError(f"no {self.name} data rate holds a fragment of {fragment_size} bytes; at most {largest} fit")
 
+    def duty_cycle_at(self, frequency_hz: int) -> float:
+        """The duty cycle of a frequency's sub-band; raises LorawanError where the region has none."""
+        here = [band.duty_cycle for band in self.sub_bands if band.min_hz <= frequency_hz <= band.max_hz]
+        if not here:
+            bands = ", ".join(f"{band.min_hz / 1e6:g} to {band.max_hz / 1e6:g}" for band in self.sub_bands)
+            raise LorawanError(f"{self.name} has no sub-band at {frequency_hz / 1e6:g} MHz; they are {bands} MHz")
+        return min(here)
+
     @property
     def duty_cycle(self) -> float:
         """The duty cycle at the default downlink frequency, as a fraction; the lowest of all bands if that is open."""
         frequency = self.default_downlink.frequency_hz
-        here = [
-            band.duty_cycle for band in self.sub_bands if frequency is None or band.min_hz <= frequency <= band.max_hz
-        ]
-        if not here:
-            raise LorawanError(f"{self.name}: no sub-band holds its default downlink at {frequency} Hz")
-        return min(here)
+        return min(band.duty_cycle for band in self.sub_bands) if frequency is None else self.duty_cycle_at(frequency)
 
 
 class _File(msgspec.Struct, frozen=True):

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import msgspec
 
 from controller.actions import Action, Finding, Hold, name_of
-from controller.lorawan.session import SessionPlan
+from controller.lorawan.answers import Airtime
 from controller.model import JsonObject, RecordedCall, Value, canonical_digest, iso
 from controller.outcomes import recorded
 from controller.outlook import Rung
+from controller.report import airtime as radio
 from controller.report.plain import cell, plain, safe_json
 
 
@@ -25,7 +26,7 @@ class PlannedRollout(Value, frozen=True, kw_only=True):
     outlook: tuple[Rung, ...] = ()
     drift: tuple[Finding, ...] = ()
     holds: tuple[Hold, ...] = ()
-    airtime: SessionPlan | None = None
+    airtime: Airtime | None = None
     notes: tuple[str, ...] = ()
     error: str = ""
 
@@ -64,20 +65,12 @@ def _rollout(rollout: PlannedRollout) -> JsonObject:
             {"reason": h.reason, "message": h.message, "until": iso(h.until) if h.until else None}
             for h in rollout.holds
         ],
-        "airtime": airtime(rollout.airtime),
+        "airtime": {} if rollout.airtime is None else radio.document(rollout.airtime),
         "notes": list(rollout.notes),
     }
     if rollout.error:
         document["error"] = rollout.error
     return document
-
-
-def airtime(plan: SessionPlan | None) -> JsonObject:
-    """The radio session's figures in camelCase, empty when there is no radio session to tell."""
-    if plan is None:
-        return {}
-    built = msgspec.to_builtins(plan)
-    return built if isinstance(built, dict) else {}
 
 
 def _rung(rung: Rung) -> JsonObject:
@@ -101,7 +94,8 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
             lines.append(f"  error: {rollout.error}")
         lines += [f"  note: {note}" for note in rollout.notes]
         if rollout.airtime is not None:
-            lines.append(f"  on air: {airtime_line(rollout.airtime)}")
+            lines.append(f"  on air: {radio.line(rollout.airtime)}")
+            lines.append(f"  success: {radio.chance_line(rollout.airtime)}")
         lines += [f"  hold: {h.reason}: {h.message}" for h in rollout.holds]
         lines += [f"  drift: {_drift(f)}" for f in rollout.drift]
         for title, group in (("next", rollout.next), ("then", rollout.outlook)):
@@ -136,15 +130,6 @@ def _drift(finding: Finding) -> str:
     return f"{finding.subject} {finding.field}: declared {finding.desired!r}, observed {finding.observed!r}"
 
 
-def airtime_line(plan: SessionPlan) -> str:
-    """The radio session in one line."""
-    hours = plan.session_seconds / 3600
-    return (
-        f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
-        f"{plan.spacing_ms / 1000:g} s: {hours:.2f} h, duty cycle {plan.duty_cycle_percent:.2f} %"
-    )
-
-
 def as_markdown(report: PlanReport) -> str:
     """A plan for a pull request's comment."""
     lines = [f"### otactl plan `{report.digest[:12]}`", ""]
@@ -155,7 +140,13 @@ def as_markdown(report: PlanReport) -> str:
         if rollout.error:
             lines += [f"**Error:** {cell(rollout.error)}", ""]
         if rollout.airtime is not None:
-            lines += [f"On air: {airtime_line(rollout.airtime)}", ""]
+            lines += [
+                f"On air: {radio.line(rollout.airtime)}",
+                "",
+                f"Success: {radio.chance_line(rollout.airtime)}",
+                "",
+            ]
+            lines += [f"- radio `{w.code}`: {cell(w.message)}" for w in rollout.airtime.warnings]
         lines += [f"- note: {cell(note)}" for note in rollout.notes]
         lines += [f"- **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.holds]
         lines += [f"- **drift** {cell(_drift(f))}" for f in rollout.drift]

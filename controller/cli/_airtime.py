@@ -1,0 +1,55 @@
+"""From a manifest to the question the radio planner answers.
+
+1. To groups a session is what the manifest declares. How many devices a group has is not in it: figures are per device.
+2. Single devices get one transmission each, of a size and rate the service chooses: what is not declared is assumed,
+   all of them behind one gateway.
+3. A session must fit the longest of the allowing windows.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from controller.lorawan.answers import Airtime
+from controller.lorawan.questions import Gate, Question
+from controller.model import FuotaSpec, Rollout, duration
+
+
+def question_of(rollout: Rollout) -> Question | None:
+    """Ask what a rollout's session costs and reaches; None when it has no radio, or not enough of one to tell."""
+    spec = rollout.backend
+    if not isinstance(spec, FuotaSpec):
+        return None
+    singles = _single_devices(rollout)
+    if not singles and None in (spec.data_rate, spec.fragment_size_bytes, spec.fragment_interval_ms):
+        return None
+    gate = rollout.strategy.gate
+    allowed = [duration(window.duration).total_seconds() for window in rollout.windows if window.kind == "allow"]
+    return Question(
+        region=spec.rf_region,
+        image_bytes=rollout.firmware.size_bytes,
+        data_rate=spec.data_rate,
+        fragment_bytes=spec.fragment_size_bytes,
+        redundancy_percent=spec.redundancy_percent,
+        interval_ms=spec.fragment_interval_ms,
+        devices=singles or 1,
+        gate=Gate(min_success_percent=gate.min_success_percent, max_failures=gate.max_failures),
+        window_seconds=max(allowed, default=None),
+        lead_seconds=duration(spec.start_lead).total_seconds(),
+        devices_per_gateway=singles or None,
+    )
+
+
+def airtime_of(rollout: Rollout) -> Airtime | None:
+    """The figures of a rollout's radio session for its plan: a recommendation only where its target is missed."""
+    question = question_of(rollout)
+    if question is None:
+        return None
+    from controller.lorawan.forecast import forecast  # brings numpy, which a plan without a radio does not need
+
+    return forecast(msgspec.structs.replace(question, advice="whenMissed"))
+
+
+def _single_devices(rollout: Rollout) -> int:
+    chosen = [rollout.targets_of(wave) for wave in rollout.strategy.waves]
+    return len({device.key for targets in chosen for device in targets.wireless_devices})

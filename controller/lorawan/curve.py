@@ -1,0 +1,34 @@
+"""Success and session length over redundancy, as a picture needs them: one run of trials for all points."""
+
+from __future__ import annotations
+
+from controller.lorawan.answers import Airtime, Point
+from controller.lorawan.closed_form import textbook
+from controller.lorawan.parity import MAX_COUNTER
+from controller.lorawan.questions import Question
+from controller.lorawan.success import Code, Trials
+
+_TRIALS = 16_384
+_LEAST_TOP = 10
+
+
+def curve(question: Question, airtime: Airtime) -> tuple[Point, ...]:
+    """Follow the class that loses most from no redundancy to twice what is declared or recommended."""
+    plan, m = airtime.session, airtime.session.fragments
+    loss = max((each.loss for each in airtime.classes), key=lambda each: each.loss)
+    declared = -(-100 * plan.parity_fragments // m)
+    advised = airtime.recommendation.redundancy_percent if airtime.recommendation else 0
+    top = min(100, max(_LEAST_TOP, 2 * declared, 2 * advised))
+    percents = [p for p in range(top + 1) if m + m * p // 100 <= MAX_COUNTER]
+    code = Code(fragments=m, variant=question.variant, max_lost=question.caps.max_lost)
+    trials = Trials(code, tuple(m * p // 100 for p in percents), loss, question.seed)
+    trials.run(min(_TRIALS, trials.affordable))
+    return tuple(
+        Point(
+            percent=p,
+            chance=trials.chance(m * p // 100),
+            textbook=textbook(m, m * p // 100, loss.loss, question.caps.max_lost),
+            session_seconds=((m + m * p // 100 - 1) * plan.spacing_ms + plan.time_on_air_ms) / 1000,
+        )
+        for p in percents
+    )

@@ -1,0 +1,101 @@
+"""What the law, the radio or the protocol forbids in a session, and what a careful person would want to know."""
+
+from __future__ import annotations
+
+from controller.lorawan.figures import (
+    CLASS_B_TIMEOUT_MAX_S,
+    CLASS_C_TIMEOUT_MAX_S,
+    HEADROOM,
+    Finding,
+    SessionPlan,
+    Transmission,
+)
+from controller.lorawan.parity import MAX_COUNTER
+from controller.lorawan.regions import DataRate, Region
+
+_DWELL_400_MS = 400
+
+
+def violations(plan: SessionPlan, where: Region, rate: DataRate, sent: Transmission) -> list[Finding]:
+    """List what cannot be sent as planned."""
+    found = []
+    total = plan.fragments + plan.parity_fragments_rounded_up
+    if plan.fragment_bytes > rate.max_fragment_size_bytes:
+        found.append(Finding(
+            "fragment_exceeds_payload",
+            f"a fragment of {plan.fragment_bytes} bytes does not fit {plan.region} data rate {rate.dr}, which carries "
+            f"{rate.max_fragment_size_bytes}; make fragments smaller or choose a faster data rate",
+        ))  # fmt: skip
+    if total > MAX_COUNTER:
+        found.append(Finding(
+            "fragment_counter_overflows",
+            f"{plan.fragments} fragments and {plan.parity_fragments_rounded_up} parity fragments are {total}, the "
+            f"fragment counter ends at {MAX_COUNTER}; make fragments larger",
+        ))  # fmt: skip
+    if plan.duty_cycle_percent > plan.duty_cycle_limit_percent:
+        found.append(Finding(
+            "duty_cycle_exceeds_limit",
+            f"{plan.time_on_air_ms:.1f} ms on air at the declared interval uses {plan.duty_cycle_percent:.2f} % of the "
+            f"time, the limit in {plan.region} is {plan.duty_cycle_limit_percent:g} %; use an interval of "
+            f"{plan.shortest_lawful_spacing_ms} ms or more",
+        ))  # fmt: skip
+    dwell = _DWELL_400_MS if sent.dwell_limited else where.downlink_dwell_time_ms
+    if dwell is not None and plan.time_on_air_ms > dwell:
+        found.append(Finding(
+            "dwell_time_exceeds_limit",
+            f"a frame lasts {plan.time_on_air_ms:.1f} ms, {plan.region} allows {dwell}; make fragments smaller",
+        ))  # fmt: skip
+    return found
+
+
+def warnings(
+    plan: SessionPlan, where: Region, rate: DataRate, interval_ms: int | None, sent: Transmission
+) -> list[Finding]:
+    """List what is lawful but worth a look."""
+    found = []
+    limit, used = plan.duty_cycle_limit_percent, plan.duty_cycle_percent
+    if limit < 100 and HEADROOM * limit < used <= limit:
+        found.append(Finding(
+            "duty_cycle_exceeds_headroom",
+            f"the session uses {used:.2f} % of the {limit:g} % duty cycle, over {HEADROOM:.0%} of it; beacons, joins "
+            f"and other downlinks share it, {plan.shortest_comfortable_spacing_ms} ms would leave room",
+        ))  # fmt: skip
+    if interval_ms is not None and plan.spacing_ms != interval_ms:
+        found.append(Finding(
+            "interval_is_changed",
+            f"an interval of {interval_ms} ms becomes {plan.spacing_ms} ms: whole seconds, and not below "
+            f"{plan.shortest_lawful_spacing_ms} ms",
+        ))  # fmt: skip
+    if rate.undisputed_fragment_size_bytes < plan.fragment_bytes <= rate.max_fragment_size_bytes:
+        found.append(Finding(
+            "payload_is_disputed",
+            f"AWS documents a smaller payload at {plan.region} data rate {rate.dr}; "
+            f"{rate.undisputed_fragment_size_bytes} bytes per fragment fit by every source",
+        ))  # fmt: skip
+    dwell_payload = rate.dwell_400ms_max_payload_bytes
+    if dwell_payload is not None and not sent.dwell_limited and plan.fragment_bytes + 3 > dwell_payload:
+        found.append(Finding(
+            "dwell_time_may_apply",
+            f"where a country limits downlinks to 400 ms, data rate {rate.dr} carries {dwell_payload} payload bytes, "
+            f"this session needs {plan.fragment_bytes + 3}",
+        ))  # fmt: skip
+    if sent.gateways > 1 and sent.transmission_interval_ms:
+        found.append(Finding(
+            "gateway_spacing_is_inferred",
+            f"{sent.gateways} gateways {sent.transmission_interval_ms} ms apart are taken to need that long for each "
+            "fragment; the service's guide reads the other way round, so try it before relying on it",
+        ))  # fmt: skip
+    if plan.class_c_timeout_seconds > CLASS_B_TIMEOUT_MAX_S:
+        found.append(Finding(
+            "session_exceeds_service_limit",
+            f"a session of {plan.session_seconds:.0f} s needs a timeout of {plan.class_c_timeout_seconds} s, the "
+            f"service takes {CLASS_B_TIMEOUT_MAX_S}; shorten the session",
+        ))  # fmt: skip
+    if sent.device_class == "C" and plan.class_c_timeout_seconds > CLASS_C_TIMEOUT_MAX_S:
+        found.append(Finding(
+            "class_c_timeout_exceeds_field",
+            f"a session of {plan.session_seconds:.0f} s needs a class C timeout of {plan.class_c_timeout_seconds} s, "
+            f"the protocol field ends at {CLASS_C_TIMEOUT_MAX_S}; shorten it or use class B",
+        ))  # fmt: skip
+    found.extend(Finding("region_value_is_uncertain", f"{plan.region}: {text}") for text in where.uncertain)
+    return found

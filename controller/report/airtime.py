@@ -1,0 +1,172 @@
+"""The radio planner's answer told to people and machines from one value: text, Markdown, JSON by schema."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from controller.lorawan.answers import Airtime, Setting
+from controller.lorawan.losses import Bursts, Loss
+from controller.model import JsonObject
+from controller.report.plain import cell, plain, safe_json
+
+
+def document(airtime: Airtime) -> JsonObject:
+    """The figures in camelCase: the session's own, whom it reaches, what it costs, what to do instead."""
+    session = msgspec.to_builtins(msgspec.structs.replace(airtime.session, violations=(), warnings=()))
+    fleet = msgspec.to_builtins(airtime.fleet)
+    chance = airtime.chance
+    del session["violations"], fleet["worstClass"]
+    return {
+        **session,
+        "ts004": airtime.variant.value,
+        "losses": [{"devices": each.devices, **_loss(each.loss)} for each in airtime.classes],
+        "successProbability": chance.probability,
+        "successInterval": [chance.low, chance.high],
+        "trials": chance.trials,
+        "seed": airtime.seed,
+        "successClosedForm": airtime.closed_form,
+        "target": airtime.target,
+        "reachesTarget": airtime.reaches_target,
+        "windowSeconds": airtime.window_seconds,
+        "fitsWindow": airtime.fits_window,
+        **fleet,
+        "rxEnergyJoules": airtime.energy.until_end,
+        "rxEnergyJoulesUntilTimeout": airtime.energy.until_timeout,
+        "startLeadSeconds": airtime.lead_seconds,
+        "gatewayTotal": msgspec.to_builtins(airtime.gateway),
+        "warnings": [msgspec.to_builtins(each) for each in airtime.warnings],
+        "recommendation": msgspec.to_builtins(airtime.recommendation),
+    }
+
+
+def _loss(loss: Loss) -> JsonObject:
+    return {"loss": loss.loss, "burstFragments": loss.mean_length if isinstance(loss, Bursts) else None}
+
+
+def as_json(airtime: Airtime) -> str:
+    """One JSON object, keys as DESIGN section 6 fixes them, and more."""
+    return safe_json(json.dumps(document(airtime), indent=2, ensure_ascii=False))
+
+
+def as_text(airtime: Airtime) -> str:
+    """The answer for a terminal."""
+    plan = airtime.session
+    lines = [
+        f"{plan.region} data rate {plan.data_rate}, {plan.image_bytes} bytes in fragments of {plan.fragment_bytes}"
+    ]
+    lines += [f"  {title:<11} {text}" for title, text in _rows(airtime)]
+    lines += [f"  warning: {each.code}: {each.message}" for each in airtime.warnings]
+    return "\n".join(plain(line) for line in lines)
+
+
+def as_markdown(airtime: Airtime) -> str:
+    """The answer for a pull request."""
+    plan = airtime.session
+    lines = [f"### Radio: {plan.region} data rate {plan.data_rate}, fragments of {plan.fragment_bytes} bytes", ""]
+    lines += ["| | |", "|---|---|"]
+    lines += [f"| {title} | {cell(text)} |" for title, text in _rows(airtime)]
+    lines += ["", *(f"- warning `{each.code}`: {cell(each.message)}" for each in airtime.warnings)]
+    return "\n".join(lines)
+
+
+def line(airtime: Airtime) -> str:
+    """The session in one line."""
+    plan = airtime.session
+    return (
+        f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
+        f"{plan.spacing_ms / 1000:g} s: {plan.session_seconds / 3600:.2f} h, duty cycle {plan.duty_cycle_percent:.2f} %"
+    )
+
+
+def chance_line(airtime: Airtime) -> str:
+    """Whom the session reaches, and what would reach more, in one line."""
+    chance = airtime.chance
+    real = _share(chance.probability, known=not chance.trials)
+    textbook = _share(airtime.closed_form)
+    told = f"a device rebuilds the image with {real} (textbook {textbook}) at {losses(airtime)}"
+    if airtime.meets:
+        return told
+    return f"{told}; {_missed(airtime)}"
+
+
+def _rows(airtime: Airtime) -> list[tuple[str, str]]:
+    plan, chance, fleet = airtime.session, airtime.chance, airtime.fleet
+    chances = f"{_share(chance.probability, known=not chance.trials)} ({_share(chance.low)} to {_share(chance.high)})"
+    rows = {
+        "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
+        f"service rounds up), {plan.padding_bytes} bytes padding",
+        "on air": f"{plan.time_on_air_ms:.1f} ms each, one every {plan.spacing_ms / 1000:g} s: "
+        f"{plan.duty_cycle_percent:.2f} % of the time, the limit is {plan.duty_cycle_limit_percent:g} %",
+        "session": f"{_time(plan.session_seconds)}, expected timeout {_time(plan.class_c_timeout_seconds)}"
+        + _lead(airtime),
+        "success": f"{chances} per device at {losses(airtime)}, on {airtime.variant.value} rows; "
+        f"textbook {_share(airtime.closed_form)}",
+        "fleet": f"{fleet.expected_updated:.1f} of {fleet.devices} devices expected; the chance that all are is "
+        f"{_share(fleet.all_updated)}, that the gate passes {_share(fleet.gate_passes)}",
+        "energy": f"{airtime.energy.until_end:.1f} J receiving per device, "
+        f"{airtime.energy.until_timeout:.1f} J if it listens until the timeout",
+    }
+    if airtime.gateway is not None:
+        total = airtime.gateway
+        rows["gateway"] = (
+            f"{_time(total.on_air_seconds)} on air for {total.devices} devices one by one, "
+            f"at least {_time(total.shortest_seconds)} within the duty cycle"
+        )
+    rows["verdict"] = f"reaches the target of {airtime.target:g}" if airtime.meets else _missed(airtime)
+    advice = airtime.recommendation
+    told = list(rows.items())
+    if advice is not None:
+        told.append(("recommended", f"{_setting(advice)}: {advice.why}"))
+        told += [("or", f"{_setting(other)}: {other.why}") for other in advice.runners_up]
+    return told
+
+
+def _missed(airtime: Airtime) -> str:
+    parts = []
+    if not airtime.reaches_target:
+        parts.append(f"misses the target of {airtime.target:g}")
+    if not airtime.fits_window and airtime.window_seconds is not None:
+        parts.append(f"does not fit the window of {_time(airtime.window_seconds)}")
+    advice = airtime.recommendation
+    way = f"; {_setting(advice)} would reach it" if advice is not None and not airtime.reaches_target else ""
+    return " and ".join(parts) + way
+
+
+def _setting(setting: Setting) -> str:
+    return (
+        f"{setting.fragment_bytes} bytes, {setting.redundancy_percent} %, every {setting.interval_ms / 1000:g} s "
+        f"({setting.fragments} + {setting.parity_fragments}, {_time(setting.session_seconds)})"
+    )
+
+
+def losses(airtime: Airtime) -> str:
+    """What is assumed to be lost, in words."""
+    parts = []
+    for each in airtime.classes:
+        bursts = f" in bursts of {each.loss.mean_length:g}" if isinstance(each.loss, Bursts) else ""
+        parts.append(f"{100 * each.loss.loss:g} % loss{bursts}")
+    return parts[0] if len(parts) == 1 else "the worst of " + ", ".join(parts)
+
+
+def _lead(airtime: Airtime) -> str:
+    return (
+        "" if airtime.lead_seconds is None else f", begins {_time(airtime.lead_seconds)} after its start is asked for"
+    )
+
+
+def _share(value: float, *, known: bool = True) -> str:
+    """A probability to four digits that never reads as certain when it is not; one that was counted never is."""
+    text = f"{value:.4f}"
+    if text == "1.0000" and (value < 1 or not known):
+        return "above 0.9999"
+    return "below 0.0001" if text == "0.0000" and (value > 0 or not known) else text
+
+
+def _time(seconds: float) -> str:
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"

@@ -1,0 +1,191 @@
+"""`otactl airtime` as a user runs it: from flags, from a manifest, drawn, and refused when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from controller.cli import main
+from controller.manifest.schema import failures
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = (
+    "--rf-region EU868 --data-rate 3 --image-bytes 98304 --fragment-bytes 112 --redundancy-percent 12 --loss 0.05 "
+    "--ts004 v1"
+)
+SMALL = "--rf-region EU868 --data-rate 3 --image-bytes 8960 --fragment-bytes 88 --redundancy-percent 10 --loss 0.05"
+GOOD = "--rf-region EU868 --data-rate 3 --image-bytes 8960 --fragment-bytes 87 --redundancy-percent 30 --loss 0.05"
+
+
+class Answer:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found = json.loads(self.out)
+        assert failures("airtime", found) == []
+        assert isinstance(found, dict)
+        return found
+
+
+Run = Callable[[str], Answer]
+
+
+@pytest.fixture
+def airtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(words: str) -> Answer:
+        monkeypatch.setattr("sys.argv", ["otactl", "airtime", *words.split()])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        return Answer(left.value.code if isinstance(left.value.code, int) else 0, told.out, told.err)
+
+    return run
+
+
+def test_the_example_prints_every_key_and_a_recommendation(airtime: Run) -> None:
+    found = airtime(f"{EXAMPLE} -o json")
+    assert found.code == 0
+    told = found.json
+    assert (told["fragments"], told["parityFragments"], told["timeOnAirMs"]) == (878, 105, 676.864)
+    low, high = told["successInterval"]
+    assert low <= told["successProbability"] <= high
+    assert max(high - told["successProbability"], told["successProbability"] - low) <= 0.002
+    assert told["recommendation"]["successProbability"] >= 0.99
+
+
+def test_the_real_rows_and_not_the_textbook_decide(airtime: Run) -> None:
+    found = airtime(f"{SMALL} -o json")
+    assert found.code == 2
+    assert found.json["successProbability"] == pytest.approx(0.707, abs=0.002)
+    assert found.json["successClosedForm"] == pytest.approx(0.878, abs=0.001)
+
+
+def test_the_target_asked_for_decides_the_exit_code(airtime: Run) -> None:
+    assert airtime(f"{SMALL} --target 0.6").code == 0
+    assert airtime(f"{SMALL} --target 0.75").code == 2
+
+
+def test_the_window_asked_for_decides_the_exit_code(airtime: Run) -> None:
+    assert airtime(f"{GOOD} --window 1h").code == 0
+    assert airtime(f"{GOOD} --window 10m").code == 2
+
+
+def test_the_same_seed_prints_the_same_text(airtime: Run) -> None:
+    assert airtime(f"{SMALL} --seed 7").out == airtime(f"{SMALL} --seed 7").out
+    assert airtime(f"{SMALL} --seed 7").out != airtime(f"{SMALL} --seed 8").out
+
+
+def test_classes_of_devices_are_given_in_pairs(airtime: Run) -> None:
+    told = airtime(f"{GOOD} --devices 90 --loss 0.1 --devices 10 -o json").json
+    assert told["devices"] == 100
+    assert [each["devices"] for each in told["losses"]] == [90, 10]
+
+
+def test_a_manifest_is_planned_as_declared(airtime: Run) -> None:
+    told = airtime("rollouts/soil-probe-2-4-1.yaml -o json").json
+    assert (told["fragments"], told["parityFragments"], told["spacingMs"]) == (80, 16, 9000)
+    assert told["startLeadSeconds"] == 2100
+    assert "loss_is_assumed" in {each["code"] for each in told["warnings"]}
+
+
+def test_flags_win_over_the_manifest(airtime: Run) -> None:
+    told = airtime("rollouts/soil-probe-2-4-1.yaml --redundancy-percent 40 --loss 0.01 -o json").json
+    assert told["parityFragments"] == 32
+    assert told["losses"] == [{"devices": 1, "loss": 0.01, "burstFragments": None}]
+
+
+def test_single_devices_of_a_manifest_are_told_as_the_gateways_total(airtime: Run) -> None:
+    told = airtime("rollouts/leak-sensor-1-3-0.json -o json").json
+    assert told["devices"] == 3
+    assert told["gatewayTotal"]["devices"] == 3
+
+
+def test_a_window_of_the_manifest_counts(airtime: Run, tmp_path: Path) -> None:
+    file = tmp_path / "rollouts/soil-probe-2-4-1.yaml"
+    windows = '  windows: [{kind: allow, schedule: "0 22 * * *", duration: 10m, timeZone: Europe/Paris}]\n'
+    file.write_text(file.read_text() + windows)
+    told = airtime("rollouts/soil-probe-2-4-1.yaml -o json").json
+    assert told["windowSeconds"] == 600
+    assert told["fitsWindow"] is False
+
+
+def test_a_picture_is_drawn_into_the_file_named(airtime: Run, tmp_path: Path) -> None:
+    assert airtime(f"{SMALL} --plot radio.svg").code == 2
+    assert ElementTree.parse(tmp_path / "radio.svg").getroot().tag.endswith("svg")  # noqa: S314 - drawn right here
+
+
+def test_markdown_is_a_table_for_a_pull_request(airtime: Run) -> None:
+    assert "| success | 0.70" in airtime(f"{SMALL} -o markdown").out
+
+
+REFUSED = {
+    "nothing": ("", "name the manifest of a FUOTA rollout, or give --rf-region and --image-bytes"),
+    "an unknown region": (SMALL.replace("EU868", "EU686"), "no region 'EU686'; choose one of EU868"),
+    "an unknown rate": (SMALL.replace("rate 3", "rate 9"), "EU868 has no downlink data rate 9; choose one of 0"),
+    "a fragment over the payload": (SMALL.replace("88", "113"), "a fragment of 113 bytes does not fit"),
+    "a fragment of nothing": (SMALL.replace("88", "0"), "at least 1 byte"),
+    "loss of everything": (SMALL.replace("0.05", "1"), "a loss of 1 cannot be planned with"),
+    "loss of more": (SMALL.replace("0.05", "1.5"), "a loss of 1.5 cannot be planned with"),
+    "no loss known": (SMALL.replace("0.05", "nan"), "a loss of nan cannot be planned with"),
+    "an empty image": (SMALL.replace("8960", "0"), "an image of 0 bytes cannot be sent"),
+    "an image over a megabyte": (SMALL.replace("8960", "1000001"), "the service takes 1 to 1000000"),
+    "too many fragments": (SMALL.replace("8960", "1000000").replace("88", "60"), "ends at 16383"),
+    "more than the legal duty cycle": (f"{SMALL} --interval-ms 3000", "the limit in EU868 is 10 %"),
+    "no duration": (f"{SMALL} --window soon", "--window 'soon' is no duration"),
+    "no outage": (f"{SMALL} --outage many", "--outage 'many' is not FRAGMENTS:PROBABILITY"),
+    "an outage surely too likely": (f"{SMALL} --outage 5:2", "probability 2"),
+    "losses without their devices": (f"{SMALL} --loss 0.1 --devices 5", "--loss is given 2 times and --devices 1"),
+    "no devices": (f"{SMALL} --devices 0", "0 devices cannot be planned for"),
+    "a picture of another kind": (f"{SMALL} --plot radio.png", "name a file ending in .svg, not radio.png"),
+    "a picture nowhere": (f"{GOOD} --plot nowhere/radio.svg", "could not be written to nowhere/radio.svg"),
+    "a version nobody sends": (SMALL + " --ts004 v3", "'v3' is not one of 'v1', 'v2r'"),
+    "a number that is none": (SMALL.replace("8960", "many"), "'many' is not a valid integer"),
+    "no such file": ("nope.yaml", "path_not_found"),
+    "a rollout without a radio": (
+        "rollouts/gateway-3-2-0.yaml",
+        "no rollout in rollouts/gateway",
+    ),
+    "a folder of several": (
+        "rollouts",
+        "2 radio sessions (leak-sensor-1-3-0, soil-probe-2-4-1); name the file",
+    ),
+    "a ping slot period of none": (f"{SMALL} --class B --ping-slot-period 5", "power of two from 32 to 4096"),
+    "devices that lose less than nothing": (f"{SMALL} --max-lost -1", "max_lost of -1"),
+}
+
+
+@pytest.mark.parametrize(("words", "what"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_is_refused_in_one_line(airtime: Run, words: str, what: str) -> None:
+    found = airtime(words)
+    assert found.code == 1
+    assert what in found.err
+    assert "Traceback" not in found.err
+    assert len([line for line in found.err.splitlines() if line.startswith("otactl: ")]) == 1
+
+
+def test_each_thing_that_cannot_be_has_a_line_of_its_own(airtime: Run) -> None:
+    found = airtime(f"{SMALL.replace('88', '113')} --interval-ms 1000")
+    assert found.code == 1
+    assert len(found.err.splitlines()) == 2
+
+
+def test_checking_manifests_does_not_load_numpy() -> None:
+    probe = (
+        "import sys; from controller.cli import main; sys.argv = ['otactl', 'validate', 'rollouts']\ntry:\n    main()\n"
+    )
+    probe += "finally:\n    print('numpy' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines()[-1] == "False", ran.stderr

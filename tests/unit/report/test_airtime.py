@@ -1,0 +1,158 @@
+"""The radio planner's answer in every form: the fixed keys by schema, text and Markdown for people, the picture."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from controller.lorawan.answers import Airtime
+from controller.lorawan.curve import curve
+from controller.lorawan.forecast import forecast
+from controller.lorawan.fragmentation import DeviceCaps
+from controller.lorawan.losses import Bursts, Independent, Outage
+from controller.lorawan.questions import DeviceClass, Question
+from controller.report.airtime import as_json, as_markdown, as_text, chance_line, document
+from controller.report.airtime_plot import as_svg
+from controller.report.plan import PlannedRollout, PlanReport
+from controller.report.plan import as_json as plan_json
+from controller.report.plan import as_markdown as plan_markdown
+from controller.report.plan import as_text as plan_text
+from tests.unit.report.values import validated
+
+FIXED = (
+    "fragments", "parityFragments", "timeOnAirMs", "spacingMs", "sessionSeconds", "dutyCyclePercent",
+    "successProbability", "successClosedForm", "expectedUpdated", "rxEnergyJoules", "warnings", "recommendation",
+)  # fmt: skip
+MISSES = Question(
+    region="EU868", data_rate=3, image_bytes=8960, fragment_bytes=88, redundancy_percent=10, interval_ms=9000,
+    classes=(DeviceClass(devices=50, loss=Independent(0.05)),),
+)  # fmt: skip
+REACHES = msgspec.structs.replace(MISSES, fragment_bytes=87, redundancy_percent=30, advice="whenMissed")
+QUESTIONS = {
+    "a session that misses": MISSES,
+    "a session that reaches": REACHES,
+    "bursts and an outage": msgspec.structs.replace(
+        REACHES, classes=(DeviceClass(devices=5, loss=Bursts(0.05, 3)),), outage=Outage(5, 0.1)
+    ),
+    "single devices": Question(
+        region="EU868", image_bytes=6144, redundancy_percent=20, devices=3, devices_per_gateway=3, advice="whenMissed"
+    ),
+    "a device that refuses": msgspec.structs.replace(REACHES, caps=DeviceCaps(max_fragments=5)),
+    "a window": msgspec.structs.replace(REACHES, window_seconds=60.0, lead_seconds=2100.0),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_the_json_is_as_its_schema_says(question: Question) -> None:
+    found = validated(as_json(forecast(question)), "airtime")
+    assert isinstance(found, dict)
+    assert set(FIXED) <= set(found)
+
+
+def test_the_json_tells_the_figures_of_the_answer() -> None:
+    found = forecast(MISSES)
+    told = document(found)
+    assert (told["fragments"], told["parityFragments"]) == (102, 10)
+    assert told["successProbability"] == found.chance.probability
+    assert told["successClosedForm"] == found.closed_form
+    assert told["expectedUpdated"] == pytest.approx(50 * found.chance.probability)
+    assert isinstance(told["recommendation"], dict)
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_people_are_told_every_warning_in_text_and_in_markdown(question: Question) -> None:
+    found = forecast(question)
+    for told in (as_text(found), as_markdown(found)):
+        assert all(each.code in told for each in found.warnings)
+
+
+def test_a_session_that_misses_says_what_would_not() -> None:
+    found = forecast(MISSES)
+    assert found.recommendation is not None
+    for told in (as_text(found), as_markdown(found), chance_line(found)):
+        assert "misses the target of 0.99" in told
+        assert f"{found.recommendation.fragment_bytes} bytes, {found.recommendation.redundancy_percent} %" in told
+
+
+def test_a_session_that_reaches_its_target_says_so() -> None:
+    assert "reaches the target of 0.99" in as_text(forecast(REACHES))
+    assert "misses" not in chance_line(forecast(REACHES))
+
+
+def test_a_window_that_is_too_short_is_told() -> None:
+    told = as_text(forecast(QUESTIONS["a window"]))
+    assert "does not fit the window of 1 min 00 s" in told
+    assert "begins 35 min 00 s after" in told
+
+
+def test_single_devices_are_told_what_they_cost_their_gateway() -> None:
+    assert "on air for 3 devices one by one" in as_text(forecast(QUESTIONS["single devices"]))
+
+
+def test_a_chance_that_is_not_certain_never_reads_as_certain() -> None:
+    found = forecast(msgspec.structs.replace(REACHES, redundancy_percent=60, advice="whenMissed"))
+    assert found.chance.probability > 0.9999
+    assert "success     above 0.9999" in as_text(found)
+    assert "with above 0.9999 " in chance_line(found)
+
+
+def planned(airtime: Airtime | None) -> PlanReport:
+    rollout = PlannedRollout(name="soil", environment="prod-eu", digest="a" * 64, airtime=airtime)
+    return PlanReport(offline=True, rollouts=(rollout,))
+
+
+def test_a_plan_tells_the_same_figures() -> None:
+    found = forecast(MISSES)
+    report = planned(found)
+    told = validated(plan_json(report), "plan")
+    assert isinstance(told, dict)
+    assert told["rollouts"][0]["airtime"] == json.loads(as_json(found))
+    for text in (plan_text(report), plan_markdown(report)):
+        assert "102 + 10 fragments" in text
+        assert "rebuilds the image with 0.70" in text
+        assert "textbook 0.8776" in text
+    assert all(each.code in plan_markdown(report) for each in found.warnings)
+
+
+def test_a_plan_without_a_radio_tells_none() -> None:
+    assert json.loads(plan_json(planned(None)))["rollouts"][0]["airtime"] == {}
+    assert "on air" not in plan_text(planned(None))
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(question: Question) -> ElementTree.Element:
+    found = forecast(question)
+    return ElementTree.fromstring(as_svg(found, curve(question, found)))  # noqa: S314 - drawn right here
+
+
+@pytest.mark.parametrize("question", [MISSES, QUESTIONS["bursts and an outage"]], ids=["misses", "bursts"])
+def test_the_picture_names_what_it_shows(question: Question) -> None:
+    words = [text.text or "" for text in drawn(question).iter(f"{SVG}text")]
+    for expected in ("redundancy", "session time", "declared", "target 0.99", "0 %", "textbook (uniform rows)"):
+        assert expected in words, words
+    assert any("EU868 data rate 3" in each for each in words)
+    assert any("without the shared outage" in each for each in words) is (question.outage is not None)
+
+
+def test_the_picture_draws_chances_upwards_within_its_frame() -> None:
+    found = forecast(MISSES)
+    points = curve(MISSES, found)
+    lines = [each for each in drawn(MISSES).iter(f"{SVG}polyline") if each.get("stroke-width") == "2.5"]
+    places = [tuple(map(float, pair.split(","))) for pair in (lines[0].get("points") or "").split()]
+    assert len(places) == len(points)
+    assert [x for x, _ in places] == sorted(x for x, _ in places)
+    assert places[0][1] > places[-1][1]
+    assert all(70 <= x <= 830 and 130 <= y <= 440 for x, y in places)
+
+
+def test_every_word_of_the_picture_lies_inside_it() -> None:
+    root = drawn(MISSES)
+    width, height = float(root.get("width") or 0), float(root.get("height") or 0)
+    assert all(
+        0 <= float(t.get("x") or -1) <= width and 0 < float(t.get("y") or -1) < height for t in root.iter(f"{SVG}text")
+    )
