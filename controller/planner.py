@@ -117,7 +117,8 @@ def _over(
         return _failed(at, shape, wave, known, attempt, found)
     if attempt.stage is Stage.SUPERSEDED:
         return create(at, shape, wave, number, found, "the attempt before was replaced")
-    if attempt.canceled:
+    given_up = verdicts.failed(known, at.rollout) and at.rollout.strategy.on_failure == "abort"
+    if attempt.canceled and not given_up:
         return create(at, shape, wave, number, found, "the attempt before was stopped for other content")
     again = retrying.retrial(at.rollout, known)
     if again is not None and again.ready_at <= at.now:

@@ -91,7 +91,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     silence = duration(gate.silence_after) if gate.silence_after is not None else None
     results = results_of(wave, rollout.generation)
     if attempt.stage in (Stage.JUDGED, Stage.CLEANED):
-        if attempt.canceled and any(r.outcome is not Outcome.SUCCEEDED for r in results):
+        if attempt.canceled and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results)):
             return None  # stopped for other content: what is missing is made up for, not held against it
         tally = gates.tally_of(results, gate)
         ended = attempt.ended_at or now
@@ -152,10 +152,8 @@ def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
     if attempt.generation != rollout.generation or (passed(wave, rollout) and wave.released):
         return None
     gate = rollout.gate_of(declared)
-    verdict = wave.verdict
     late = any(r.silent for r in attempt.results) and (gate.silence_after is not None or gate.min_reported is not None)
-    soaks = verdict is not None and verdict.passed and gate.soak is not None
-    return attempt if late or soaks else None
+    return attempt if late or gate.soak is not None else None
 
 
 def awake(record: Record, rollout: Rollout) -> Record:
