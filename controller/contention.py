@@ -1,6 +1,7 @@
 """Two rollouts, one target: the second waits, because a device hears one session at a time and reports a conflict.
 
-1. A target is busy while a unit that holds it is scheduled or on air, whichever rollout, declared or not, it is of.
+1. A target is busy while a unit that holds it is scheduled, on air, or may still come to be by a late request,
+   whichever rollout, declared or not, it is of.
 2. Of two that would start in the same pass, the first by name starts.
 3. Where a service shows what is inside a group, its devices count too; two multicast groups with a device in common
    are not told apart.
@@ -14,7 +15,7 @@ import msgspec
 
 from controller.actions import CreateUnit, StartUnit
 from controller.look import Look
-from controller.model import Record, Stage
+from controller.model import Attempt, Record, Stage
 from controller.opening import POLL
 from controller.readiness import busy_hold
 
@@ -26,9 +27,14 @@ def busy(records: Mapping[str, Record], name: str) -> dict[str, str]:
         for other, record in records.items()
         if other != name
         for attempt in record.attempts
-        if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
+        if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record)
         for key in (*attempt.members, *(f"device:{d}" for d in attempt.devices))
     }
+
+
+def _may_run(attempt: Attempt, record: Record) -> bool:
+    """Whether a making that starts has no outcome yet: a late copy of it may come to its devices."""
+    return any(i.makes and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
 
 
 def in_turn(look: Look, taken: MutableMapping[str, str]) -> Look:

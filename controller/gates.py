@@ -103,5 +103,10 @@ def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) ->
     return Judgement(state=GateState.PASSED)
 
 
+def hopeless(gate: Gate, tally: Tally) -> bool:
+    """Whether a gate fails even if everybody who has still to answer succeeds."""
+    return 100.0 * (tally.total - tally.weighted) < gate.min_success_percent * tally.total
+
+
 def _weight(reason: Reason | None, gate: Gate) -> float:
     return gate.weights.get((reason or Reason.UNKNOWN).value, 1.0)

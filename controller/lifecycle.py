@@ -109,6 +109,8 @@ def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datet
     if intent.makes:
         if unit is not None and (not unit.parts or intent.key in unit.parts):
             return None
+        if seen.ambiguous:
+            return intent  # one of what is there may be it: a person has to tell
         if intent.start_at is None or now - intent.at < duration(rollout.backend.settle_time):
             return intent
         if intent.unseen_at is None:
@@ -142,7 +144,7 @@ def _advance_attempt(
     deleting = next((i for i in mine if i.action == "deleteUnit"), None)
     if deleting is not None and phase in (UnitPhase.ABSENT, UnitPhase.DELETING):
         stage = Stage.CLEANED if deleting.why == "cleanup" else Stage.SUPERSEDED
-    elif _lags(attempt, phase, now):
+    elif _lags(attempt, phase, now) or (_asked_once(attempt, phase, seen) and not _stays_gone(attempt, now)):
         stage = attempt.stage
     else:
         stage = TRANSITIONS[attempt.stage, phase]
@@ -156,7 +158,8 @@ def _advance_attempt(
     ):
         stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
     canceled = attempt.canceled or any(i.action == "cancelUnit" for i in mine) or (unit is not None and unit.canceled)
-    broken_at = (attempt.broken_at or now) if phase is UnitPhase.BROKEN else None
+    doubted = phase is UnitPhase.BROKEN or _asked_once(attempt, phase, seen)
+    broken_at = (attempt.broken_at or now) if doubted else None
     moved = msgspec.structs.replace(attempt, stage=stage, left=left, canceled=canceled, broken_at=broken_at)
     if stage is Stage.FAILED and attempt.stood_on == Baseline() and seen.image is not None and seen.role is not None:
         found = Baseline(image=seen.image.fingerprint, role=seen.role.fingerprint)
@@ -190,12 +193,23 @@ def _advance_attempt(
 def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
     """Rule 2: our own call is younger than SETTLE and the read does not show it yet."""
     if phase is UnitPhase.BROKEN and attempt.live:
-        return attempt.broken_at is None or now - attempt.broken_at < SETTLE  # one read alone may be wrong
+        return not _stays_gone(attempt, now)
     if phase is UnitPhase.ABSENT and attempt.stage is Stage.OPEN:
         return attempt.created_at is not None and now - attempt.created_at < SETTLE
     if phase in (UnitPhase.OPEN, UnitPhase.ABSENT) and attempt.stage is Stage.SCHEDULED:
         return attempt.sent_at is not None and now - attempt.sent_at < SETTLE
     return False
+
+
+def _asked_once(attempt: Attempt, phase: UnitPhase, seen: Observation) -> bool:
+    """Whether a unit that ran is told to be gone by one read alone."""
+    ran = attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) and attempt.vendor_id is not None
+    return phase is UnitPhase.ABSENT and seen.asked_once and ran
+
+
+def _stays_gone(attempt: Attempt, now: datetime) -> bool:
+    """Whether two looks far enough apart agree: one read alone may be wrong."""
+    return attempt.broken_at is not None and now - attempt.broken_at >= SETTLE
 
 
 def settled(attempt: Attempt, now: datetime) -> bool:

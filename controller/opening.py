@@ -21,7 +21,7 @@ from controller.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from controller.model import Attempt, Unit, Wave, WaveRecord, duration
+from controller.model import Attempt, Cause, Unit, Wave, WaveRecord, duration
 from controller.situation import Plan, Shape, Situation
 
 POLL = timedelta(seconds=60)
@@ -60,6 +60,9 @@ def paced(
     if not unit.readable:
         return ()
     fields, _ = shape.desired(declared)
+    if doubtful(unit, at) or gating.closed(at, declared, at.now, timedelta()):  # letting devices begin is a start
+        ignored = ignored | frozenset(shape.capabilities.starting_fields)
+        fields = {n: v for n, v in fields.items() if n not in shape.capabilities.starting_fields}
     told = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
     differ = [
         name
@@ -80,6 +83,15 @@ def paced(
     if not why:
         return ()
     return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=(*anew, *drifted), reason="; ".join(why)),)
+
+
+DOUBTS = (Cause.IMAGE_BYTES, Cause.DELETED, Cause.OUT_OF_BAND_EDIT)
+
+
+def doubtful(unit: Unit, at: Situation) -> tuple[str, ...]:
+    """What a running unit's service says that forbids more devices to begin: other bytes, an end by somebody."""
+    accepted = {i.field for i in at.rollout.drift.ignore if i.until is None or at.now < i.until}
+    return tuple(c.field for c in unit.concerns if c.cause in DOUBTS and c.field not in accepted)
 
 
 def open_plan(

@@ -195,7 +195,8 @@ def _fold(
             case CreateUnit() | ResendCreate():
                 receipt = next(iter(done.values()))
                 starts = action.start_at is not None
-                made = {key: r.vendor_id for key, r in done.items() if r.vendor_id} if sent > 1 or attempt.parts else {}
+                whole = f"createUnit/{action.unit.unit_id}"
+                made = {key: r.vendor_id for key, r in done.items() if r.vendor_id and key != whole}
                 first = attempt.vendor_id is None
                 stage = Stage.SCHEDULED if starts else Stage.OPEN
                 return replace(
@@ -236,7 +237,7 @@ def _fold(
             case CancelUnit():
                 return replace(attempt, touched_at=now, canceled=True)
 
-    in_part = isinstance(action, AddMembers | RemoveMembers | CreateUnit)
+    in_part = isinstance(action, AddMembers | RemoveMembers | CreateUnit | CancelUnit)
     return _attempt(record, mine, change) if in_part or len(done) == sent else record
 
 

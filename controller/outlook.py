@@ -139,6 +139,9 @@ def _after(seen: Observation, action: Action, shape: Shape) -> Observation:
         members = () if shape.capabilities.members_after_create else action.unit.members
         phase = UnitPhase.OPEN if shape.capabilities.starts_explicitly else UnitPhase.RUNNING
         vendor_id, arn = _ids(action.unit.unit_id)
+        if seen.unit(action.unit.unit_id) is not None:  # the rest of it was made
+            whole = tuple(replace(u, lacks=()) if u.unit_id == action.unit.unit_id else u for u in seen.units)
+            return replace(seen, units=whole)
         unit = Unit(
             unit_id=action.unit.unit_id, phase=phase, vendor_id=vendor_id, arn=arn, fields=fields, marks=marks,
             members=members, start_at=action.start_at,

@@ -16,6 +16,7 @@ from controller import (
     aborting,
     differences,
     findings,
+    gates,
     gating,
     ledger,
     lifecycle,
@@ -39,7 +40,7 @@ from controller.model import (
     Wave,
     WaveRecord,
 )
-from controller.opening import POLL, RECHECK, marks, open_plan, paced, settling
+from controller.opening import POLL, RECHECK, doubtful, marks, open_plan, paced, settling
 from controller.situation import Plan, Shape, Situation
 
 __all__ = ["Plan", "Shape", "Situation", "plan"]
@@ -162,9 +163,10 @@ def _live(
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if any(i.action == "startUnit" and i.unit_id == attempt.unit_id for i in at.record.intents):
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    if verdicts.failed(known, at.rollout) and not attempt.canceled:
+        return _judged(at, shape, wave, known, attempt, found)
     if unit.lacks:
-        why = f"{len(unit.lacks)} of its targets are in no part of it yet"
-        return create(at, shape, wave, attempt.number, found, why, unit.lacks)
+        return _rest(at, shape, wave, attempt, found, unit)
     if attempt.stage is Stage.OPEN:
         declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
         drift = findings.unit_drift(declared, shape, attempt, unit)
@@ -176,8 +178,6 @@ def _live(
         text = f"devices with a result this version does not know: {names}; update otactl"
         hold = Hold(reason="device_result_is_unknown", message=text, stalled=True)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    if verdicts.failed(known, at.rollout) and not attempt.canceled:
-        return _judged(at, shape, wave, known, attempt, found)
     if attempt.canceled:
         holds = superseding.on_air_hold(attempt, unit, shape.capabilities.force_command)
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
@@ -187,6 +187,23 @@ def _live(
     if mending := (*paced(at, shape, declared, attempt, unit, accepted), *mending):
         return at.plan(*mending, findings=found, wave=wave.name)
     return _waiting(at, shape, wave, known, attempt, found, unit)
+
+
+def _rest(at: Situation, shape: Shape, wave: Wave, attempt: Attempt, found: tuple[Finding, ...], unit: Unit) -> Plan:
+    """What is still to be made of a unit, unless somebody stopped it or its gate cannot be met any more."""
+    if fields := doubtful(unit, at):
+        text = f"{attempt.unit_id}: {', '.join(fields)}; the rest of it is not made unless spec.drift.ignore accepts it"
+        hold = Hold(reason="drift_is_open", message=text, stalled=True)
+        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    gate = at.rollout.gate_of(wave)
+    counts = gates.tally_of_counts(unit.tally)
+    if at.rollout.strategy.retry is None and gates.hopeless(gate, counts):
+        text = f"{attempt.unit_id}: {counts.failed} of {counts.total} devices failed, so its gate cannot be met; "
+        text += "the rest of it is not made; change spec.firmware, or the gate, by pull request"
+        hold = Hold(reason="success_rate_is_too_low", message=text, stalled=True)
+        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    why = f"{len(unit.lacks)} of its targets are in no part of it yet"
+    return create(at, shape, wave, attempt.number, found, why, unit.lacks)
 
 
 def _waiting(

@@ -20,7 +20,8 @@ from controller.model import Event, JsonObject, Observation, Record, Rollout, Su
 class Capabilities(Value, frozen=True, kw_only=True):
     """What a service can do, so that one strategy is honest over three of them.
 
-    `running_fields` can be set while a unit runs, `annotation_fields` (with `*`) are those that reach no device.
+    `running_fields` can be set while a unit runs; setting `starting_fields` lets devices begin. `annotation_fields`
+    (with `*`) are those that reach no device.
     `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
     look. `keeps_ended`: what has ended stays with the service, and holds nobody.
     """
@@ -38,6 +39,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     minimum_lead_seconds: int
     editable_fields: tuple[str, ...] = ()
     running_fields: tuple[str, ...] = ()
+    starting_fields: tuple[str, ...] = ()
     annotation_fields: tuple[str, ...] = ()
     cancels_waiting: bool = False
     deletes_at_once: bool = True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 
 from controller.actions import UnitDeclaration
+from controller.frozen import members_of
 from controller.model import Environment, Rollout, Wave, WaveRecord, canonical_digest
 from controller.retrying import Retrial, adapted
 
@@ -28,14 +29,6 @@ def next_number(rollout: Rollout, environment: Environment, wave: Wave, known: W
     used = {name for a in known.attempts for name in (a.unit_id, *a.former)} if known is not None else set()
     names = (environment.owner, environment.name, rollout.name, rollout.generation, wave.name)
     return next(n for n in itertools.count(1) if unit_id(*names, n) not in used)
-
-
-def _members(rollout: Rollout, wave: Wave, known: WaveRecord | None) -> tuple[str, ...]:
-    """Rule 2. Frozen is what this content was begun with; other content, or a making that failed, freezes nothing."""
-    if known is not None and known.members and known.begun(rollout.generation):
-        took = {f"device:{device}" for device in known.took(rollout.generation)}
-        return tuple(k for k in known.members if k not in took) or known.members
-    return rollout.targets_of(wave).keys
 
 
 def declare(
@@ -65,7 +58,7 @@ def declare(
         generation=generation,
         firmware=rollout.firmware,
         backend=rollout.backend,
-        members=_members(rollout, wave, known),
+        members=members_of(rollout, wave, known),
         only=only,
         tries=tries,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller.frozen import members_of
 from controller.model import Record, Rollout, Stage, Unit, UnitPhase, Value
 from controller.ports import Capabilities
 from controller.retrying import retrial
@@ -31,7 +32,7 @@ def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capa
         if attempt is not None and here and over and not attempt.canceled:
             again = retrial(rollout, record)  # else judged and not passed: nothing starts here
             return Upcoming(keys=again.only, unit=None) if again is not None else None
-        keys = (attempt.only if attempt is not None and here else ()) or rollout.targets_of(wave).keys
+        keys = (attempt.only if attempt is not None and here else ()) or members_of(rollout, wave, record)
         mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)
         unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
         before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))

@@ -45,7 +45,7 @@ def known_parts(
     """The parts of an attempt, and what is ambiguous about them (rule 2). `find` looks for an unanswered create."""
     wanted = parts_of(attempt.unit_id, tuple(f"device:{d}" for d in attempt.devices))
     jobs = dict(attempt.parts)
-    if not jobs and attempt.vendor_id is not None:
+    if not jobs and attempt.vendor_id is not None and len(wanted) == 1:
         jobs = {f"createUnit/{attempt.unit_id}": attempt.vendor_id}
     meant = {i.key: i for i in known.intents if i.unit_id == attempt.unit_id and i.makes and i.key not in jobs}
     remembered = frozenset(i for a in known.attempts for i in a.vendor_ids)

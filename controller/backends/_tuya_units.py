@@ -17,7 +17,7 @@ from controller.backends._tuya_concerns import of_batches, of_package, of_tasks,
 from controller.backends._tuya_parts import Parts
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import JobInfo, TaskInfo, moment
-from controller.backends._tuya_words import CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
+from controller.backends._tuya_words import BEGUN, CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
 from controller.model import (
     Attempt,
     Concern,
@@ -61,7 +61,8 @@ class BatchUnits:
         if phase is UnitPhase.ENDED and (lacks or parts.pending or self._hidden(attempt, batches)):
             phase = UnitPhase.RUNNING  # rule 2
         canceled = [job_id for job_id, b in there.items() if b.job_status.upper() == CANCELED_BATCH]
-        done = [job_id for job_id, p in phases.items() if p is UnitPhase.ENDED or job_id in canceled]
+        begun = {job_id for job_id, found in tasks.items() if found and not any(_cancelable(t) for t in found)}
+        done = [j for j, p in phases.items() if p is UnitPhase.ENDED or j in canceled or j in begun]
         every = tuple(task for found in tasks.values() for task in found)
         first = next(iter(there.values()))
         concerns = self._concerns(attempt, batches, every, rollout)
@@ -140,6 +141,12 @@ def _phase(batch: JobInfo, tasks: tuple[TaskInfo, ...]) -> UnitPhase:
     if phase is UnitPhase.RUNNING and tasks and not waiting and Outcome.UNKNOWN not in outcomes:
         return UnitPhase.ENDED
     return phase
+
+
+def _cancelable(task: TaskInfo) -> bool:
+    """Whether a device has not begun it, so that it can still be canceled."""
+    status = task.task_status.upper()
+    return status in UNFINISHED and status != BEGUN
 
 
 def _without_task(device: str, runs: str | None, version: str) -> DeviceResult:

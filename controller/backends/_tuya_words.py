@@ -37,6 +37,7 @@ COUNTS = {
     "CANCELED": "canceled",
 }
 CANCELED_BATCH, CANCELED_TASK, FAILED_TASK, WAITS = "CANCELED", "CANCELED", "FAILED", "CONFIRM"
+BEGUN = "IN_PROGRESS"
 UNFINISHED = ("CONFIRM", "QUEUED", "NOTIFIED", "IN_PROGRESS")
 FAILURES: dict[int, Reason] = {-1: Reason.UNKNOWN, -2: Reason.DOWNLOAD, -3: Reason.VERIFY, -4: Reason.FLASH}
 VERIFIED = (-1, 1)  # no check needed, or passed; a batch cannot be made of any other package

@@ -19,7 +19,7 @@ from controller.backends._tuya_shapes import MADE_JOB, single_of
 from controller.backends._tuya_units import BatchUnits
 from controller.backends.tuya_shape import TuyaShape
 from controller.errors import ConflictError
-from controller.model import Observation, Record, RoleFacts, Rollout, Survey, TargetFacts, TuyaSpec, Unit
+from controller.model import Observation, Record, RoleFacts, Rollout, Stage, Survey, TargetFacts, TuyaSpec, Unit
 from controller.upcoming import upcoming
 
 NO_ROLE = RoleFacts(exists=True, trusts="yes", reads="yes")
@@ -46,12 +46,13 @@ class TuyaBackend(TuyaShape):
         units, ambiguous = self._units(rollout, spec, known, looked)
         starting = upcoming(rollout, known, units, self.capabilities)
         if starting is None and not looked:
-            return Observation(units=units, ambiguous=ambiguous)
+            return Observation(units=units, ambiguous=ambiguous, asked_once=True)
         if starting is not None and starting.unit is None and not starting.waits:
             looked += self._targets(starting.keys, rollout, spec, known)
         return Observation(
             units=units,
             ambiguous=ambiguous,
+            asked_once=True,
             image=self._reader.package(spec, rollout.firmware),
             role=NO_ROLE,
             targets=tuple(looked),
@@ -82,7 +83,7 @@ class TuyaBackend(TuyaShape):
         units: list[Unit] = []
         ambiguous = ""
         for attempt in known.attempts:
-            if not attempt.live:
+            if not attempt.live and attempt.stage is not Stage.LOST:
                 continue
             parts, unclear = known_parts(attempt, known, self._reader.lost)
             ambiguous = ambiguous or unclear

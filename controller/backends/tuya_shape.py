@@ -22,6 +22,7 @@ CAPABILITIES = Capabilities(
     schedules=False,
     minimum_lead_seconds=0,
     running_fields=(_tuya_calls.TO_CONFIRM,),
+    starting_fields=(_tuya_calls.TO_CONFIRM,),
     annotation_fields=(_tuya_calls.TO_CONFIRM,),
     end_command="cancel batch {id} in Tuya's console (tasks in progress go on)",
     delete_command="cancel batch {id} in Tuya's console",

@@ -94,7 +94,8 @@ class _Turn:
 def _records(environment: Environment, journal: str) -> tuple[dict[str, Record], str]:
     opened = open_if_there(journal)
     if opened is None:
-        return {}, f"no journal at {journal}: waves and attempts are rebuilt from tags and names"
+        told = f"no journal at {journal}: waves and attempts are rebuilt from tags and names"
+        return {}, f"{told}; Tuya's batches have none"
     return {name: s.record for name, s in opened.load_all(environment.name).items()}, ""
 
 

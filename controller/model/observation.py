@@ -215,7 +215,8 @@ class Observation(Value, frozen=True, kw_only=True):
 
     `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are those of
     the groups of the unit to be started, `succeeded_before` those that show success before it was; `left` is what known
-    attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell.
+    attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell; `asked_once` that
+    what is not there was asked for by one read alone, with no list beside it.
     """
 
     units: tuple[Unit, ...] = ()
@@ -229,6 +230,7 @@ class Observation(Value, frozen=True, kw_only=True):
     succeeded_before: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     ambiguous: str = ""
+    asked_once: bool = False
 
     def unit(self, unit_id: str) -> Unit | None:
         """Find a unit by our id."""

@@ -182,8 +182,9 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     released: bool = False
 
     def begun(self, generation: str) -> bool:
-        """Whether a unit of this content was made: one that its service could not make does not count."""
-        made = (a for a in self.attempts if a.generation == generation and a.vendor_id is not None)
+        """Whether a unit of this content was made since other content was: one that its service could not make does not
+        count."""
+        made = (a for a in self.since(generation) if a.vendor_id is not None)
         return any(not a.failure or a.results for a in made)
 
     def took(self, generation: str) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from controller.model import Environment, Rollout, TuyaSpec
+from controller.model import Environment, Rollout, TuyaSpec, VersionConfirm
 from controller.policies.violation import Violation
 
 FUOTA_REGIONS = (
@@ -51,6 +51,16 @@ def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
     """Judge the `tuya` block (CreateOTAStaticUpgradeJob, and the rules its twin at Alibaba documents)."""
     document = spec.document
     yield from _confirmed_waves(rollout, spec)
+    confirm = rollout.strategy.confirm
+    module = str(document.get("moduleName", "default"))
+    if isinstance(confirm, VersionConfirm) and confirm.version.module not in (None, module):
+        message = f"batches update module {module}, and module {confirm.version.module} is to prove it"
+        yield Violation(
+            pointer="/spec/strategy/confirm/version/module",
+            code="confirm_module_differs",
+            message=message,
+            hint=f"write module: {module}, or moduleName: {confirm.version.module}",
+        )
     selection = document.get("targetSelection", "SPECIFIC")
     for field, wanted in (("grayPercent", "GRAY"), ("groupId", "GROUP")):
         if selection == wanted and field not in document:

@@ -77,7 +77,7 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["confirm_not_supported /spec/strategy/confirm/version"],
     ),
-    "a module at Tuya": (with_backend(TUYA, "devices") + "    confirm: {version: {module: main}}\n", None, []),
+    "a module at Tuya": (with_backend(TUYA, "devices") + "    confirm: {version: {module: default}}\n", None, []),
     "a schedule": (GOOD + WINDOW % ("*/15 0-6,22 1,15 jan-mar mon-fri", "7h"), None, []),
     "an hour of 24": (GOOD + WINDOW % ("0 24 * * *", "7h"), None, ["schedule_is_invalid /spec/windows/0/schedule"]),
     "a range backwards": (
@@ -111,6 +111,11 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
     "a role of the account": (GOOD, HOME, []),
     "a role of another account": (GOOD, home(account="999999999999"), ["role_account_differs /spec/fuota/role"]),
     "a Region without LoRaWAN": (GOOD, home(region="eu-north-1"), ["?region_without_service /spec/environment"]),
+    "another module at Tuya": (
+        with_backend(TUYA, "devices") + "    confirm: {version: {module: main}}\n",
+        None,
+        ["confirm_module_differs /spec/strategy/confirm/version/module"],
+    ),
     "Tuya without access": (with_backend(TUYA, "devices"), HOME, ["environment_without_tuya /spec/environment"]),
     "Tuya with access": (with_backend(TUYA, "devices"), home(tuya=TuyaAccess(endpoint="https://x")), []),
     "GRAY without percent": (
