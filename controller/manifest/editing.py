@@ -41,7 +41,13 @@ class Remove(NamedTuple):
     path: Path
 
 
-Edit = Put | Append | Remove
+class Clear(NamedTuple):
+    """Take a field away that may as well be null: null stays where a comment stands behind the field."""
+
+    path: Path
+
+
+Edit = Put | Append | Remove | Clear
 
 
 class EditRefusedError(UsageError):
@@ -63,7 +69,10 @@ def _one(file: str, data: bytes, document: int, edit: Edit) -> bytes:
     is_json = file.endswith(".json")
     root = json_node(text) if is_json else yaml_nodes(text)[document]
     try:
-        changed = mark + _apply(Text(text, root, is_json=is_json), edit).encode()
+        here = Text(text, root, is_json=is_json)
+        if isinstance(edit, Clear):
+            edit = Put(edit.path, None) if here.has_comment(edit.path) else Remove(edit.path)
+        changed = mark + _apply(here, edit).encode()
     except CannotRewriteError as why:
         raise EditRefusedError(f"{printable(file)}: {field} {why}; nothing was changed, edit it by hand") from why
     after = _read(file, changed, f"that would come of changing {field}; nothing was changed, edit it by hand")
@@ -75,7 +84,7 @@ def _one(file: str, data: bytes, document: int, edit: Edit) -> bytes:
     return changed
 
 
-def _apply(text: Text, edit: Edit) -> str:
+def _apply(text: Text, edit: Put | Append | Remove) -> str:
     if isinstance(edit, Remove):
         return text.remove(edit.path)
     return text.append(edit.path, edit.value) if isinstance(edit, Append) else text.put(edit.path, edit.value)
@@ -89,7 +98,7 @@ def _read(file: str, data: bytes, otherwise: str) -> Source:
     return source
 
 
-def _meant(document: object, edit: Edit) -> object:
+def _meant(document: object, edit: Put | Append | Remove) -> object:
     """The document with the edit made to its value; the text was changed at the path, so it leads somewhere."""
     changed = copy.deepcopy(document)
     here = cast("dict[str | int, object]", changed)

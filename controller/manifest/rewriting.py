@@ -61,6 +61,11 @@ class Text:
             raise CannotRewriteError("is not there")
         return self._out_of_brackets(parent, number) if parent.flow else self._out_of_lines(parent, number)
 
+    def has_comment(self, path: Path) -> bool:
+        """Whether a comment stands behind a field, on the last of its lines."""
+        node = self.root.at(path)
+        return node is not None and _COMMENT.match(self.text, self._content_end(node)) is not None
+
     def _parent(self, path: Path) -> Node:
         parent = self.root.at(path[:-1])
         if parent is None or parent.kind not in ("mapping", "list"):
