@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "resume": "let a suspended rollout go on, in its manifest",
     "approve": "consent to a wave, in its manifest",
     "abort": "end a rollout, in its manifest",
+    "rollback": "write the manifest that takes devices back",
     "image": "upload content-addressed images",
     "journal": "check, back up, copy or export the journal",
     "explain": "help on a manifest field, offline",

@@ -12,7 +12,12 @@ from collections.abc import Iterator, Mapping
 
 from controller.manifest.scalars import resolve
 
-_BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]*[A-Za-z0-9_./])*")
+_BARE = re.compile(
+    r"[A-Za-z/][A-Za-z0-9_./+=-]*( [A-Za-z0-9_./-]*[A-Za-z0-9_./])*"
+    r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|[0-9]{1,6}[smhd]"
+)
+"""Words, identifiers and durations, which people write without quotes."""
 _YAML_1_1 = frozenset({"y", "n", "yes", "no", "on", "off"})
 """Words that readers of YAML 1.1 take for booleans: editors and other tools still do."""
 

@@ -35,12 +35,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
 
 
 def in_a_pull_request(folder: Path) -> None:
-    """A rollout that is not merged yet, whose fleet asks for an approval."""
+    """A rollout that is not merged yet, whose fleet asks for an approval; a manifest as it was in Git before."""
     text = (folder / "rollouts/soil-probe-2-4-1.yaml").read_text().replace("soil-probe-2-4-1", "soil-probe-2-5-0", 1)
     asking = "      - name: fleet\n        requires: {approval: firmware-owners}\n"
     (folder / "next").mkdir()
     (folder / "next/soil-probe-2-5-0.yaml").write_text(text.replace("      - name: fleet\n", asking))
     (folder / "next/environments").symlink_to(folder / "rollouts/environments")
+    before = (folder / "rollouts/smart-plug-2-4-1.yaml").read_text().replace("2.4.1", "2.4.0")
+    (folder / "smart-plug-2-4-0.yaml").write_text(before.replace("0088c981", "1188c981"))
 
 
 def test_every_otactl_command_of_the_documents_runs_as_told(stage: Demo) -> None:
