@@ -16,6 +16,7 @@ from controller import __version__
 from controller.errors import OtactlError
 
 VERBS: dict[str, str] = {
+    "init": "write a first manifest and its environment",
     "validate": "check manifests, offline",
     "plan": "show the exact calls that are next, and what follows",
     "reconcile": "drive rollouts to their declared state",
