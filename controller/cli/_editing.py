@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 
 import click
 
-from controller.errors import ManifestError, UsageError
+from controller.errors import ManifestError, Problem, UsageError
 from controller.manifest import Reading, read_paths
 from controller.manifest.editing import Edit, edited
 from controller.manifest.places import pointer
@@ -134,15 +134,22 @@ def _lines(before: bytes, after: bytes) -> list[str]:
     return [f"  {line[0]} {line[1:]}" for line in changed if not line.startswith("@@")]
 
 
-def must_be_valid(file: str, data: bytes, *beside: str) -> None:
-    """Judge what a file will hold, with the manifests beside it; raises `UsageError` if that is not valid."""
+def must_be_valid(file: str, data: bytes, *beside: str) -> list[Problem]:
+    """Judge what a file will hold, with the manifests beside it; raises `UsageError` if that is not valid.
+
+    Gives the warnings about it.
+    """
     place = Path(os.path.realpath(file))
     reading = read_paths([*beside, file], instead={place: data})
-    wrong = [each for each in reading.errors if Path(os.path.realpath(each.file)) == place]
+    wrong, doubtful = (
+        [each for each in problems if Path(os.path.realpath(each.file)) == place]
+        for problems in (reading.errors, reading.warnings)
+    )
     if wrong:
         first = wrong[0]
         hint = f" ({first.hint})" if first.hint else ""
         raise UsageError(f"{file} would not be valid: {first.code}: {first.message}{hint}; nothing was written")
+    return doubtful
 
 
 def replace(place: Path, data: bytes, *, expected: bytes) -> None:

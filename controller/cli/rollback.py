@@ -62,8 +62,10 @@ def command(path: str, older: str, target: str | None, journal: str, name: str |
     text = _text(file, document, _origin(found, before, older, devices, stored.revision), devices)
     _must_fit(document)
     _must_not_be_there(file)
-    must_be_valid(file, text, folder)
+    warnings = must_be_valid(file, text, folder)
     create(file, text)
+    for each in warnings:
+        click.echo(plain(f"{file}:{each.line}:{each.column}: {each.code}: {each.message}"), err=True)
     _tell(found, file, document, devices, style)
 
 

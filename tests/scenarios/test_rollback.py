@@ -14,7 +14,21 @@ from click.testing import CliRunner, Result
 from controller.cli import cli
 from controller.manifest import read_paths
 from controller.manifest.writing import block
-from controller.model import FuotaSpec, Gate, Rollout, Strategy, Targets, Wave
+from controller.model import (
+    Attempt,
+    DeviceResult,
+    FuotaSpec,
+    Gate,
+    Outcome,
+    Record,
+    Rollout,
+    Stage,
+    Strategy,
+    Targets,
+    Wave,
+    WaveRecord,
+)
+from controller.ports import Commit
 from tests.ground import GROUPS, IMAGE, Ground, declared, pushed, single_devices
 from tests.ota_ground import OtaGround, gateway
 from tests.tuya_ground import TuyaGround, package, plugs
@@ -145,7 +159,7 @@ def test_gateways_of_a_group_go_back_one_by_one_first(gateways: OtaGround, otact
     declare(gateway(), old)
     gateways.cron(rounds=4)
 
-    told = json.loads(otactl("rollback", PATH, "--to", OLDER, "-o", "json").output)
+    told = json.loads(otactl("rollback", PATH, "--to", OLDER, "-o", "json").stdout)
 
     assert told["devices"] == ["device:gw-1", "device:gw-2"]
     assert told["unsure"] == ["device:gw-3", "device:gw-4", "device:gw-5"]
@@ -232,6 +246,21 @@ def test_what_a_rollback_of_a_whole_fleet_writes_runs_to_its_end(taken: Ground, 
     assert len(IMAGE) != back.firmware.size_bytes
 
 
+def test_many_single_transmissions_are_warned_of(ground: Ground, otactl: Otactl) -> None:
+    declare(declared(), old_probe(ground))
+    results = tuple(DeviceResult(device=f"d{n}", outcome=Outcome.SUCCEEDED) for n in range(60))
+    done = Attempt(number=1, generation=declared().generation, unit_id="u", stage=Stage.CLEANED, results=results)
+    record = Record(environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(done,)),))
+    with ground.journal() as journal:
+        lease = journal.acquire("prod-eu", "cron", ground.transport().now())
+        journal.commit((Commit(record=record, expected_revision=0),), lease.fencing)
+
+    told = otactl("rollback", PATH, "--to", OLDER).output
+
+    assert "many_single_devices: 59 single devices are 59 transmissions of the whole image" in told
+    assert [len(keys) for keys in targets(read_back(otactl, "rollouts/probe-rb.yaml")).values()] == [1, 59]
+
+
 def test_references_of_the_older_manifest_stay_references(taken: Ground, otactl: Otactl) -> None:
     text = Path(OLDER).read_text()
     role = text[text.index("role:") : text.index("\n", text.index("role:"))]
@@ -252,14 +281,14 @@ def test_a_mistake_is_told_and_writes_nothing(taken: Ground, otactl: Otactl) -> 
         "empty_file": "",
         "holds no single rollout to go back to": ENVIRONMENT,
     }
-    before = sorted(Path().rglob("*"))
+    before = sorted(p for p in Path().rglob("*") if "journal" not in p.name)
     for told, text in cases.items():
         Path(OLDER).write_text(text)
         assert told in otactl("rollback", PATH, "--to", OLDER, code=1).output
     Path(OLDER).write_text(old)
     assert "cannot read nope.yaml: No such file" in otactl("rollback", PATH, "--to", "nope.yaml", code=1).output
     assert f"{PATH} is there already" in otactl("rollback", PATH, "--to", OLDER, "--output", PATH, code=1).output
-    assert sorted(Path().rglob("*")) == before
+    assert sorted(p for p in Path().rglob("*") if "journal" not in p.name) == before
 
 
 def test_without_a_journal_nobody_knows_who_took_it(ground: Ground, otactl: Otactl) -> None:
