@@ -16,6 +16,7 @@ from controller import __version__
 from controller.errors import OtactlError
 
 VERBS: dict[str, str] = {
+    "init": "write a first manifest and its environment",
     "validate": "check manifests, offline",
     "plan": "show the exact calls that are next, and what follows",
     "reconcile": "drive rollouts to their declared state",
@@ -23,6 +24,11 @@ VERBS: dict[str, str] = {
     "status": "tell where rollouts stand, and what one device has yet to do",
     "history": "tell what happened to a rollout, from the journal",
     "drift": "tell what differs from what is declared, from the journal",
+    "suspend": "hold a rollout, in its manifest",
+    "resume": "let a suspended rollout go on, in its manifest",
+    "approve": "consent to a wave, in its manifest",
+    "abort": "end a rollout, in its manifest",
+    "rollback": "write the manifest that takes devices back",
     "image": "upload content-addressed images",
     "journal": "check, back up, copy or export the journal",
     "explain": "help on a manifest field, offline",

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from controller.errors import Problem
@@ -19,8 +19,11 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _OUTPUTS = ".outputs.json"
 
 
-def find_files(paths: Sequence[str], cwd: Path) -> tuple[list[str], list[Problem]]:
-    """Name every file to read, as messages show them, in a stable order; a path that leads nowhere is a problem."""
+def find_files(paths: Sequence[str], cwd: Path, coming: Container[Path] = ()) -> tuple[list[str], list[Problem]]:
+    """Name every file to read, as messages show them, in a stable order; a path that leads nowhere is a problem.
+
+    `coming` are real paths of files that need not be there yet.
+    """
     found: dict[Path, str] = {}
     problems: list[Problem] = []
     for path in paths:
@@ -34,7 +37,7 @@ def find_files(paths: Sequence[str], cwd: Path) -> tuple[list[str], list[Problem
                 )
             for name in inside:
                 found.setdefault(real(cwd / name), name)
-        elif is_there(where):
+        elif is_there(where) or real(where) in coming:
             found.setdefault(real(where), path)
         else:
             problems.append(

@@ -4,11 +4,12 @@
    across fields are told in the same run.
 2. `require_environments` makes errors of what a deployment would lack: an environment, its outputs, a reference.
 3. Environments are taken from the given files first, then from `environments/` folders above them.
+4. What a file is about to hold can be read in its place (`instead`), so that an edit is judged before it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,21 +37,31 @@ class Reading(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def read_paths(paths: Sequence[str], *, cwd: Path | None = None, require_environments: bool = False) -> Reading:
-    """Read, check and resolve every manifest under the paths, which are relative to `cwd`. Raises nothing."""
-    return _Reader(Path.cwd() if cwd is None else cwd, require_environments).read(paths)
+def read_paths(
+    paths: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    require_environments: bool = False,
+    instead: Mapping[Path, bytes] | None = None,
+) -> Reading:
+    """Read, check and resolve every manifest under the paths, which are relative to `cwd`. Raises nothing.
+
+    `instead` has the bytes to read for a real path (rule 4), which need not be there.
+    """
+    return _Reader(Path.cwd() if cwd is None else cwd, require_environments, instead or {}).read(paths)
 
 
 class _Reader:
-    def __init__(self, cwd: Path, require_environments: bool) -> None:
+    def __init__(self, cwd: Path, require_environments: bool, instead: Mapping[Path, bytes]) -> None:
         self.cwd = cwd
+        self.instead = instead
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self.read_files: dict[Path, str] = {}
         self.resolver = Resolver(cwd, self.errors, self.warnings, strict=require_environments)
 
     def read(self, paths: Sequence[str]) -> Reading:
-        files, problems = discovery.find_files(paths, self.cwd)
+        files, problems = discovery.find_files(paths, self.cwd, self.instead)
         self.errors.extend(problems)
         manifests = [manifest for file in files for manifest in self.load(file)]
         rollouts = [each for each in manifests if each.kind == "Rollout"]
@@ -75,11 +86,12 @@ class _Reader:
 
     def load(self, file: str, kind: str | None = None) -> list[Manifest]:
         """Read one file's manifests; of `kind` only, if one is named (then others are nobody's business)."""
-        data = discovery.read_bytes(file, self.cwd)
+        place = discovery.real(self.cwd / file)
+        data = self.instead[place] if place in self.instead else discovery.read_bytes(file, self.cwd)
         if isinstance(data, Problem):
             self.errors.append(data)
             return []
-        self.read_files[discovery.real(self.cwd / file)] = file
+        self.read_files[place] = file
         source = read_source(file, data)
         self.errors.extend(source.problems)
         found = [classify(source, document) for document in source.documents]

@@ -114,13 +114,14 @@ class VersionConfirm(Value, frozen=True, kw_only=True):
 
 
 class Strategy(Value, frozen=True, kw_only=True):
-    """Waves in order and how each is judged."""
+    """Waves in order and how each is judged. `allow_downgrade`: devices may get an older version than they run."""
 
     waves: tuple[Wave, ...]
     gate: Gate = Gate()
     retry: Retry | None = None
     on_failure: Literal["pause", "abort"] = "pause"
     confirm: Literal["transfer"] | VersionConfirm = "transfer"
+    allow_downgrade: bool = False
 
 
 class Window(Value, frozen=True, kw_only=True):

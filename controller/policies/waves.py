@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from controller.membership import TOP_UP
 from controller.model import Environment, FuotaSpec, Rollout, VersionConfirm
 from controller.policies.violation import Violation, wave_pointer
 
@@ -38,7 +39,8 @@ def waves(rollout: Rollout, environment: Environment | None) -> Iterator[Violati
             yield from _role(wave.requires.approval, wave_pointer(index, "requires", "approval"), environment)
     for index, approval in enumerate(rollout.approvals):
         pointer = f"/spec/approvals/{index}"
-        if approval.wave not in names:
+        later = approval.wave.startswith(TOP_UP) and any(w.percent is not None for w in rollout.strategy.waves)
+        if approval.wave not in names and not later:
             message = f"the approval is for wave {approval.wave}, which is not in this rollout"
             yield Violation(
                 pointer=f"{pointer}/wave",

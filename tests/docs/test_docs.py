@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_the_documents_have_commands_to_check() -> None:
 
 @pytest.mark.parametrize(("document", "command"), COMMANDS)
 def test_a_command_in_a_document_exists(document: str, command: str) -> None:
-    words = command.split()
+    words = shlex.split(command)
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), document
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,15 +28,27 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
         demo = Demo(server.url, tmp_path)
         demo.provision()
         demo.push()
+        in_a_pull_request(tmp_path)
         yield demo
     os.environ.clear()
     os.environ.update(kept)
 
 
+def in_a_pull_request(folder: Path) -> None:
+    """A rollout that is not merged yet, whose fleet asks for an approval; a manifest as it was in Git before."""
+    text = (folder / "rollouts/soil-probe-2-4-1.yaml").read_text().replace("soil-probe-2-4-1", "soil-probe-2-5-0", 1)
+    asking = "      - name: fleet\n        requires: {approval: firmware-owners}\n"
+    (folder / "next").mkdir()
+    (folder / "next/soil-probe-2-5-0.yaml").write_text(text.replace("      - name: fleet\n", asking))
+    (folder / "next/environments").symlink_to(folder / "rollouts/environments")
+    before = (folder / "rollouts/smart-plug-2-4-1.yaml").read_text().replace("2.4.1", "2.4.0")
+    (folder / "smart-plug-2-4-0.yaml").write_text(before.replace("0088c981", "1188c981"))
+
+
 def test_every_otactl_command_of_the_documents_runs_as_told(stage: Demo) -> None:
     ran = 0
     for document, command in COMMANDS_IN_ORDER:
-        words = command.split()
+        words = shlex.split(command)
         if words[0] != "otactl":
             continue
         result = CliRunner().invoke(cli, words[1:])

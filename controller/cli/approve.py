@@ -1,0 +1,128 @@
+"""`otactl approve`: write a consent to one wave into its manifest, named by what exactly is approved.
+
+1. The digest is over content, strategy, windows and the wave's devices (membership.py): time passing leaves an approval
+   good, another image or another device does not.
+2. Which devices a wave by percent has depends on the waves that began, so the journal is read if there is one.
+3. `by` is self-asserted. Who may merge the pull request is the guard: the repository's code owners.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from controller.cli._editing import Found, change, find, form_option, rollout_option, unchanged
+from controller.cli._errors import Verb, guarded
+from controller.cli._journal import journal_option
+from controller.cli._remembered import open_to_read
+from controller.errors import JournalMissingError, UsageError
+from controller.manifest.editing import Append, Edit, Put, Remove
+from controller.membership import approval_digest, resolved
+from controller.model import Approval, Environment, JsonObject, Record, Rollout, Wave, iso
+
+
+@click.command(cls=Verb, name="approve", short_help="consent to a wave, in its manifest")
+@click.argument("path", metavar="PATH")
+@click.option("--wave", "wave_name", required=True, metavar="WAVE", help="The wave that may begin.")
+@click.option("--role", metavar="ROLE", help="The role you approve for; by default the one the wave asks for.")
+@click.option("--by", required=True, metavar="WHO", help="Who approves, as the environment's approvalRoles spell it.")
+@click.option("--at", metavar="TIME", help="When, with its zone; now by default.")
+@journal_option
+@rollout_option
+@form_option
+@guarded
+def command(
+    path: str, wave_name: str, role: str | None, by: str, at: str | None, journal: str, name: str | None, style: str
+) -> None:
+    """Add an approval of WAVE to spec.approvals of the manifest PATH.
+
+    It names the digest of what is approved: firmware, backend block, strategy, windows and the wave's devices. When one
+    of these changes, the wave asks for a new approval, and this command puts it in place of the old one.
+
+    WHO is what you say it is. Who may merge the pull request is up to the code owners of your repository.
+    """
+    found = find(path, name, strict=True)
+    record = _record(found.rollout, journal)
+    rollout = resolved(found.rollout, record or Record(environment=found.rollout.environment, name=found.rollout.name))
+    wave = _wave(rollout, wave_name)
+    wanted = _role(found, wave, role, by)
+    digest = approval_digest(rollout, wave)
+    number = len(rollout.targets_of(wave).keys)
+    more: JsonObject = {"wave": wave.name, "digest": digest, "targets": number}
+    theirs = [a for a in found.rollout.approvals if (a.wave, a.role) == (wave.name, wanted)]
+    current = next((a for a in theirs if a.digest == digest and a.by == by), None)
+    if current is not None:
+        told = f"wave {wave.name} is approved by {by} as it is, since {iso(current.at)}"
+        unchanged(found, style=style, told=told, **more)
+        return
+    entry: JsonObject = {"wave": wave.name, "role": wanted, "by": by, "digest": digest, "at": _moment(at)}
+    told = (
+        f"wave {wave.name} of rollout {rollout.name}, {number} target{'s' if number != 1 else ''}, is approved by {by}"
+    )
+    if record is None and any(w.percent is not None for w in found.rollout.strategy.waves):
+        told += f" (no journal at {journal}: devices are divided as if no wave had begun)"
+    change(found, *_edits(found.rollout.approvals, theirs, digest, entry), style=style, told=told, **more)
+
+
+def _record(rollout: Rollout, url: str) -> Record | None:
+    """What the journal remembers of the rollout; None without a journal."""
+    try:
+        with open_to_read(url) as journal:
+            return journal.load(rollout.environment, rollout.name).record
+    except JournalMissingError:
+        return None
+
+
+def _wave(rollout: Rollout, name: str) -> Wave:
+    waves = {w.name: w for w in rollout.strategy.waves}
+    asking = ", ".join(f"{w.name} (of {w.requires.approval})" for w in waves.values() if w.requires is not None)
+    asks = f"those that ask for an approval: {asking}" if asking else "no wave of it asks for an approval"
+    if name not in waves:
+        raise UsageError(f"rollout {rollout.name} has no wave {name} with devices; {asks}")
+    if waves[name].requires is None:
+        raise UsageError(f"wave {name} of rollout {rollout.name} begins without an approval; {asks}")
+    return waves[name]
+
+
+def _role(found: Found, wave: Wave, given: str | None, by: str) -> str:
+    """The role to approve for, of which `by` must be a member."""
+    environment = next(e for e in found.reading.environments if e.name == found.rollout.environment)
+    wanted = wave.requires.approval if wave.requires is not None else ""
+    role = given or wanted
+    known = {r.name: r for r in environment.approval_roles}
+    if role not in known:
+        there = f"its roles: {', '.join(known)}" if known else "it has none; add spec.approvalRoles"
+        raise UsageError(f"environment {environment.name} has no approval role {role}; {there}")
+    if role != wanted:
+        raise UsageError(f"wave {wave.name} asks for the approval of {wanted}; one of {role} would not let it begin")
+    if known[role].members and by not in known[role].members:
+        raise UsageError(f"{by} is not a member of the approval role {role}; {_members(environment, role)}")
+    return role
+
+
+def _members(environment: Environment, role: str) -> str:
+    members = next(r.members for r in environment.approval_roles if r.name == role)
+    return f"members in environment {environment.name}: {', '.join(members)}"
+
+
+def _moment(given: str | None) -> str:
+    if given is None:
+        return iso(datetime.now(UTC))
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(f"--at {given!r} is no time with its zone; write it as 2027-01-01T00:00:00Z")
+    return given
+
+
+def _edits(approvals: tuple[Approval, ...], theirs: list[Approval], digest: str, entry: JsonObject) -> tuple[Edit, ...]:
+    """The entry in place of the first outdated one of the wave and role; further outdated ones are taken out."""
+    outdated = [n for n, a in enumerate(approvals) if a in theirs and a.digest != digest]
+    if not outdated:
+        return (Append(("spec", "approvals"), entry),)
+    first, *others = outdated
+    gone = tuple(Remove(("spec", "approvals", n)) for n in reversed(others))
+    return (Put(("spec", "approvals", first), entry), *gone)

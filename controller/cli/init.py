@@ -1,0 +1,39 @@
+"""`otactl init`: a first manifest and its environment, to be filled in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from controller.cli._editing import create
+from controller.cli._errors import Verb, guarded
+from controller.cli._templates import NAMES, environment, rollout
+from controller.errors import UsageError
+from controller.report.plain import plain
+
+
+@click.command(cls=Verb, name="init", short_help="write a first manifest and its environment")
+@click.argument("folder", default="rollouts", metavar="[FOLDER]")
+@click.option(
+    "--backend", type=click.Choice(list(NAMES)), required=True,
+    help="The service behind it: AWS IoT Wireless, AWS IoT OTA updates, or Tuya.",
+)  # fmt: skip
+@guarded
+def command(folder: str, backend: str) -> None:
+    """Write an example rollout and its environment into FOLDER (rollouts, if left out); nothing is overwritten.
+
+    They are valid as they are. What is to be replaced by your own has a comment.
+    """
+    files = {
+        os.path.normpath(Path(folder) / "environments/prod.yaml"): environment(backend),
+        os.path.normpath(Path(folder) / f"{NAMES[backend]}.yaml"): rollout(backend),
+    }
+    for file in files:
+        if os.path.lexists(file):
+            raise UsageError(f"{file} is there already; nothing was written, name another folder")
+    for file, text in files.items():
+        create(file, text.encode())
+        click.echo(plain(f"wrote {file}"))
+    click.echo(plain(f"put your own values in, then: otactl validate {folder}"))
