@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from controller.model.observation import DeviceResult, Outcome
+from controller.model.observation import DeviceResult, Outcome, Proving
 from controller.model.value import Json, JsonObject, Value
 
 
@@ -94,7 +94,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     and role it was made with, `left` what its failing left behind; `canceled` tells that we stopped it for other
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
     it runs; `noted` are digests of the fields as we last wrote them. `parts` are the service's ids of what one making
-    took several calls for, by the key of the call.
+    took several calls for, by the key of the call. `proving` is kept until it is gone.
     """
 
     number: int
@@ -125,6 +125,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     noted: dict[str, str] = {}
     progress: dict[str, int] = {}
     parts: dict[str, str] = {}
+    proving: Proving | None = None
 
     @property
     def was_sent(self) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.model import Environment, Gate, Rollout, VersionConfirm
+from controller.model import Environment, Gate, Rollout
 from controller.policies.violation import wave_pointer
 
 DRIVEN = ("fuota", "otaUpdate", "tuya")
-PROVE_VERSIONS = ("otaUpdate", "tuya")
 _GATE = (
     ("minReported", "min_reported"),
     ("maxFailures", "max_failures"),
@@ -52,8 +51,6 @@ def _strategy(rollout: Rollout) -> Iterator[tuple[str, str]]:
         yield "/spec/strategy/retry", "retry"
     if strategy.on_failure == "abort":
         yield "/spec/strategy/onFailure", "onFailure: abort"
-    if isinstance(strategy.confirm, VersionConfirm) and rollout.backend_kind not in PROVE_VERSIONS:
-        yield "/spec/strategy/confirm/version", "confirm.version"
 
 
 def _gate(gate: Gate, pointer: str) -> Iterator[tuple[str, str]]:

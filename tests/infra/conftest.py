@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.operated import Operated, OperatedGateways, Registered, loopback, registered
-from tests.infra.stacks import GATEWAYS, SMALL
+from tests.infra.stacks import GATEWAYS, PROVING, SMALL
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,19 @@ def small_stack() -> Registered:
 def gateway_stack() -> Registered:
     """It with OTA updates."""
     return registered(GATEWAYS)
+
+
+@pytest.fixture(scope="session")
+def proving_stack() -> Registered:
+    """It with proof by version."""
+    return registered(PROVING)
+
+
+@pytest.fixture
+def proving(tmp_path: Path, proving_stack: Registered) -> Iterator[Operated]:
+    """Devices with things, on the stack with proof by version."""
+    with loopback() as server:
+        yield Operated(server, tmp_path, proving_stack)
 
 
 @pytest.fixture

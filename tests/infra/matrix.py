@@ -13,8 +13,8 @@ from typing import Any
 from infra import documents, ota_permissions, permissions
 from infra.documents import IOT, IOT_WIRELESS, Names
 from simulator.iam_policy import Decision, Request, evaluate, may_assume
-from tests.infra.ota_matrix import Question, as_the_service, of_updates
-from tests.infra.stacks import ACCOUNT, SMALL, WHOLE
+from tests.infra.ota_matrix import Question, as_the_service, of_updates, of_versions
+from tests.infra.stacks import ACCOUNT, PROVING, SMALL, WHOLE
 from tests.infra.test_settings import read
 
 NAMES = Names(read(WHOLE))
@@ -154,12 +154,23 @@ def _operators() -> list[Row]:
         ("changes the update role", "iam:PutRolePolicy", update, {}, False, False),
     ]
     updates, without = of_updates(NAMES), permissions.controller(Names(read(SMALL)))
+    proving = Names(read(PROVING))
+    versions = of_versions(proving)
     for part, role, policy, asked, answer in (
         ("ControllerRole", NAMES.controller_role, controller, questions, 4),
         ("PlannerRole", NAMES.planner_role, planner, questions, 5),
         ("ControllerRole with options.iotOta", NAMES.controller_role, controller, updates, 4),
         ("PlannerRole with options.iotOta", NAMES.planner_role, planner, updates, 5),
         ("ControllerRole without options.iotOta", NAMES.controller_role, without, updates, None),
+        (
+            "ControllerRole with options.proveVersions",
+            proving.controller_role,
+            permissions.controller(proving),
+            versions,
+            4,
+        ),
+        ("PlannerRole with options.proveVersions", proving.planner_role, permissions.planner(proving), versions, 5),
+        ("ControllerRole without options.proveVersions", NAMES.controller_role, without, versions, None),
     ):
         for question in asked:
             does, action, resource, context, *_ = question

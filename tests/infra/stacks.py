@@ -1,4 +1,4 @@
-"""Stacks that the tests run: the smallest, it with OTA updates, and one with everything on."""
+"""Stacks that the tests run: the smallest, it with OTA updates, with proof by version, and one with everything on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SMALL: dict[str, Any] = {
     "otactl:access": {"principals": [f"arn:aws:iam::{ACCOUNT}:root"]},
 }
 GATEWAYS: dict[str, Any] = {**SMALL, "otactl:options": {"iotOta": True, "signingProfiles": True}}
+PROVING: dict[str, Any] = {**SMALL, "otactl:options": {"proveVersions": True}}
 WHOLE: dict[str, Any] = {
     **SMALL,
     "otactl:channels": [

@@ -82,11 +82,6 @@ NOT_DRIVEN = {
     ),
     "retry": (GOOD + "    retry: {attempts: 2, on: [offline]}\n", "/spec/strategy/retry", "retry"),
     "onFailure": (GOOD + "    onFailure: abort\n", "/spec/strategy/onFailure", "onFailure: abort"),
-    "confirm": (
-        GOOD + "    confirm: {version: {shadow: reported.v}}\n",
-        "/spec/strategy/confirm/version",
-        "confirm.version",
-    ),
     "minReported": (
         changed("{minSuccessPercent: 90}", "{minReported: 3}"),
         "/spec/strategy/gate/minReported",
@@ -124,6 +119,10 @@ def test_what_is_not_driven_is_listed_with_its_place(text: str, pointer: str, na
 def test_a_tuya_batch_is_driven_and_may_be_proved_by_a_modules_version() -> None:
     text = with_backend(TUYA, "devices") + "    confirm: {version: {module: default}}\n"
     assert policies.not_driven(value_of(text)) == ()
+
+
+def test_a_fuota_task_may_be_proved_by_the_reported_version() -> None:
+    assert policies.not_driven(value_of(GOOD + "    confirm: {version: {shadow: reported.v}}\n")) == ()
 
 
 def test_an_ota_update_is_driven_and_may_be_proved_by_the_reported_version() -> None:
