@@ -65,6 +65,7 @@ def decide(
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen)
     moved, events = lifecycle.advance(record, rollout, seen, now)
+    moved = _proving(moved, seen)
     at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now, busy=dict(busy or {}))
     if shape is not None:
         concluded, more = already.concluded(at, shape)
@@ -101,6 +102,19 @@ def _service_changed(rollout: Rollout, record: Record, seen: Observation) -> Loo
     plan_ = Plan(rollout=rollout.name, environment=rollout.environment, holds=(hold,))
     told = msgspec.structs.replace(record, phase=Phase.STALLED, conditions=conditions(Phase.STALLED, plan_))
     return Look(record=told, plan=plan_, seen=seen)
+
+
+def _proving(record: Record, seen: Observation) -> Record:
+    """The memory with what reading versions has to remember, until the unit is gone."""
+
+    def kept(attempt: Attempt) -> Attempt:
+        unit = lifecycle.find_unit(attempt, seen)
+        shown = unit.proving if unit is not None else None
+        now = None if attempt.stage.is_over else shown or attempt.proving
+        return attempt if now == attempt.proving else msgspec.structs.replace(attempt, proving=now)
+
+    waves = tuple(msgspec.structs.replace(w, attempts=tuple(kept(a) for a in w.attempts)) for w in record.waves)
+    return msgspec.structs.replace(record, waves=waves)
 
 
 def _begun(attempt: Attempt, shape: Shape | None) -> bool:

@@ -2,44 +2,117 @@
 
 1. The reported version wins both ways: a device that runs the declared version succeeded whatever its transfer said;
    one that runs another did not.
-2. Until the deadline a device that took the image may still report; after it, its silence is a failure.
+2. Until the deadline a device that took the image may still report; after it, its silence is a failure. So may one
+   whose transfer failed in a way that is known to be told falsely (`doubted`).
+3. Only the very text declared is success. What is reported instead is told apart: the version it ran before or has gone
+   back to, an older one, a newer one, one that cannot be compared, none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 
-from controller.model import Cause, Concern, DeviceResult, Json, Outcome, Reason, Unit, UnitPhase
+from controller.model import Cause, Concern, DeviceResult, Json, Outcome, Reason, Unit, UnitPhase, Value
+from controller.versions import Order, compare
 
 DEFAULT_WITHIN = "24h"
 NAMES = 5  # devices named in a concern; the rest are counted
 
 
+class Standing(StrEnum):
+    """What a device reports, against the version declared."""
+
+    SAME = "same"
+    ROLLED_BACK = "rolledBack"
+    OLDER = "older"
+    NEWER = "newer"
+    UNKNOWN = "unknown"  # it cannot be compared, or is the declared one written otherwise
+    NOTHING = "nothing"
+
+
+class Reported(Value, frozen=True, kw_only=True):
+    """What devices report, by device; None, or no entry, for one that reports nothing.
+
+    `before` is the version a device ran before, where that is known; `ran` are devices that reported the declared
+    version already; `silent` says why a device can report nothing, where that is known.
+    """
+
+    versions: dict[str, str | None]
+    before: dict[str, str] = msgspec.field(default_factory=dict)
+    ran: frozenset[str] = frozenset()
+    silent: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def standing(self, device: str, version: str) -> Standing:
+        """Tell what a device reports apart (rule 3)."""
+        runs = self.versions.get(device)
+        if runs is None:
+            return Standing.NOTHING
+        if runs == version:
+            return Standing.SAME
+        if device in self.ran or runs == self.before.get(device):
+            return Standing.ROLLED_BACK
+        order = compare(runs, version)
+        return _ORDERED.get(order, Standing.UNKNOWN) if order is not None else Standing.UNKNOWN
+
+    def words(self, device: str, version: str) -> str:
+        """Say what a device reports, for people."""
+        runs = self.versions.get(device)
+        match self.standing(device, version):
+            case Standing.NOTHING:
+                return self.silent.get(device, "reports no version")
+            case Standing.ROLLED_BACK:
+                return f"went back to {runs}" if device in self.ran else f"reports {runs}, the version before"
+            case Standing.OLDER:
+                return f"reports {runs}, an older version"
+            case Standing.NEWER:
+                return f"reports {runs}, a newer version"
+            case Standing.UNKNOWN if compare(runs or "", version) is Order.SAME:
+                return f"reports {runs}, the same version written otherwise"
+            case Standing.UNKNOWN:
+                return f"reports {runs}, which cannot be compared"
+            case Standing.SAME:
+                return f"reports {runs}"
+
+
+_ORDERED = {Order.OLDER: Standing.OLDER, Order.NEWER: Standing.NEWER}
+
+
 def confirmed(
-    unit: Unit, results: tuple[DeviceResult, ...], reported: Mapping[str, str | None], version: str, *, final: bool
+    unit: Unit,
+    results: tuple[DeviceResult, ...],
+    reported: Reported,
+    version: str,
+    *,
+    final: bool,
+    doubted: frozenset[str] = frozenset(),
 ) -> Unit:
     """An ended unit under proof by version: with its results, or running on while devices may still report.
 
-    `reported` is what each device reports (None: nothing), `final` that the time for it is over.
+    `final` tells that the time to report is over.
     """
-    waiting = [r for r in results if undecided(r, reported, version)]
+    waiting = [r for r in results if undecided(r, reported, version, doubted)]
     told = tuple(proved(r, reported, version, final=final) for r in results)
-    differ: dict[str, Json] = {r.device: reported[r.device] for r in waiting if reported.get(r.device) is not None}
     contrary = [
-        r.device
+        _name(r)
         for r, new in zip(results, told, strict=True)
         if new.outcome is Outcome.SUCCEEDED and r.outcome is not Outcome.SUCCEEDED
     ]
-    concerns = (*unit.concerns, *_versions(differ, contrary, version))
+    concerns = (*unit.concerns, *_concerns(waiting, contrary, reported, version))
     if not waiting or final:
         return msgspec.structs.replace(unit, results=told, concerns=concerns)
     succeeded = sum(r.outcome is Outcome.SUCCEEDED for r in told)
+    failed = len(told) - succeeded - len(waiting)
     counts = {**unit.progress, "succeeded": succeeded, "waitingForVersion": len(waiting)}
+    if not unit.progress:
+        counts["failed"] = failed
     progress = {name: n for name, n in counts.items() if n}
-    tally = {outcome: n for outcome in Outcome if (n := sum(r.outcome is outcome for r in told))}
-    return msgspec.structs.replace(unit, phase=UnitPhase.RUNNING, progress=progress, concerns=concerns, tally=tally)
+    tally = {Outcome.SUCCEEDED: succeeded, Outcome.FAILED: failed, Outcome.WAITING: len(waiting)}
+    return msgspec.structs.replace(
+        unit, phase=UnitPhase.RUNNING, results=None, progress=progress, concerns=concerns,
+        tally={outcome: n for outcome, n in tally.items() if n},
+    )  # fmt: skip
 
 
 def some(names: list[str]) -> Json:
@@ -47,11 +120,17 @@ def some(names: list[str]) -> Json:
     return {"devices": len(names), "some": [*sorted(names)[:NAMES]]}
 
 
-def _versions(differ: dict[str, Json], contrary: list[str], version: str) -> list[Concern]:
+def _concerns(waiting: list[DeviceResult], contrary: list[str], reported: Reported, version: str) -> list[Concern]:
     found = []
-    if differ:
-        told: Json = {"devices": len(differ), "reported": {name: differ[name] for name in sorted(differ)[:NAMES]}}
-        found.append(Concern(field="devices.version", desired=version, observed=told, cause=Cause.VERSION))
+    kinds: dict[str, Json] = {}
+    for kind in (Standing.ROLLED_BACK, Standing.OLDER, Standing.NEWER, Standing.UNKNOWN):
+        found_so = [r for r in waiting if reported.standing(r.device, version) is kind]
+        if found_so:
+            first = sorted(found_so, key=_name)[:NAMES]
+            runs: dict[str, Json] = {_name(r): reported.versions[r.device] for r in first}
+            kinds[kind.value] = {"devices": len(found_so), "reported": runs}
+    if kinds:
+        found.append(Concern(field="devices.version", desired=version, observed={**kinds}, cause=Cause.VERSION))
     if contrary:
         found.append(
             Concern(field="devices.failedButUpdated", desired=None, observed=some(contrary), cause=Cause.VERSION)
@@ -59,26 +138,38 @@ def _versions(differ: dict[str, Json], contrary: list[str], version: str) -> lis
     return found
 
 
-def undecided(result: DeviceResult, reported: Mapping[str, str | None], version: str) -> bool:
-    """Whether a device may still turn out otherwise: it took the image and does not report the version yet."""
-    return result.outcome is Outcome.SUCCEEDED and reported.get(result.device) != version
+def undecided(result: DeviceResult, reported: Reported, version: str, doubted: frozenset[str] = frozenset()) -> bool:
+    """Whether a device may still turn out otherwise: it may have the image, and does not report the version yet."""
+    may_have_it = result.outcome is Outcome.SUCCEEDED or result.device in doubted
+    return may_have_it and reported.versions.get(result.device) != version
 
 
-def proved(result: DeviceResult, reported: Mapping[str, str | None], version: str, *, final: bool) -> DeviceResult:
-    """A device's result by the version it reports; `reported` has None for one that reports none."""
-    runs = reported.get(result.device)
-    if runs == version:
+def proved(result: DeviceResult, reported: Reported, version: str, *, final: bool) -> DeviceResult:
+    """A device's result by the version it reports."""
+    device = result.device
+    if reported.versions.get(device) == version:
         if result.outcome is Outcome.SUCCEEDED:
             return result
-        said = f"its transfer said {result.reason.value if result.reason else result.outcome.value}"
+        said = f"its transfer said {_words(result)}"
         return msgspec.structs.replace(
             result, outcome=Outcome.SUCCEEDED, reason=None, detail=f"reports {version}, although {said}"
         )
+    told = reported.words(device, version)
     if result.outcome is not Outcome.SUCCEEDED:
-        return result
-    told = f"reports {runs}" if runs else "reports no version"
+        if device not in reported.versions:
+            return result  # nobody looked
+        return msgspec.structs.replace(result, detail="; ".join(t for t in (result.detail, told) if t))
     if not final:
-        return msgspec.structs.replace(result, outcome=Outcome.WAITING, detail=f"{told} so far")
+        return msgspec.structs.replace(result, outcome=Outcome.WAITING, detail=f"so far {told}")
     return msgspec.structs.replace(
-        result, outcome=Outcome.FAILED, reason=Reason.VERSION, detail=f"{told}, declared is {version}"
+        result, outcome=Outcome.FAILED, reason=Reason.VERSION, detail=f"{told}; declared is {version}"
     )
+
+
+def _words(result: DeviceResult) -> str:
+    return result.reason.value if result.reason else result.outcome.value
+
+
+def _name(result: DeviceResult) -> str:
+    """What people call a device."""
+    return result.name or result.device

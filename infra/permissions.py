@@ -35,14 +35,15 @@ from infra.documents import (
 
 def planner(names: Names) -> Document:
     """`otactl plan` and nothing else."""
-    return document([*_reads(names), *ota_permissions.reads(names), *_journal(names, writes=False)])
+    proof, updates = _proof(names), ota_permissions.reads(names)
+    return document([*_reads(names), *proof, *updates, *_journal(names, writes=False)])
 
 
 def controller(names: Names) -> Document:
     """`otactl reconcile`: what plan reads, and the calls that change a task or an update."""
     updates = [*ota_permissions.reads(names), *ota_permissions.writes(names)]
     journal = _journal(names, writes=True)
-    return document([*_reads(names), *_writes(names), *updates, *journal, *_tuya_secret(names)])
+    return document([*_reads(names), *_writes(names), *_proof(names), *updates, *journal, *_tuya_secret(names)])
 
 
 def _wireless(actions: Sequence[str]) -> list[str]:
@@ -92,6 +93,20 @@ def _writes(names: Names) -> list[Statement]:
             [names.role_arn(names.update_role(c)) for c in settings.channels],
             StringEquals={"iam:PassedToService": IOT_WIRELESS},
         ),
+    ]
+
+
+def _proof(names: Names) -> list[Statement]:
+    """What options.proveVersions adds: the versions that the things of LoRaWAN devices report.
+
+    With options.iotOta they may be read already. A shadow may hold more than a version, so it is an option.
+    """
+    options = names.settings.options
+    if not options.prove_versions or options.iot_ota:
+        return []
+    return [
+        allow("ReadVersions", ["iot:DescribeThing", "iot:GetThingShadow"], [names.iot("thing/*")]),
+        allow("SearchThings", ["iot:SearchIndex"], [names.iot("index/AWS_Things")]),
     ]
 
 

@@ -86,6 +86,7 @@ class Options:
 
     journal_bucket: str = ""
     iot_ota: bool = False
+    prove_versions: bool = False
     signing_profiles: bool = False
     source_conditions: bool = False
     protect: bool = True
@@ -205,6 +206,7 @@ def _options(reader: Reader) -> Options:
     found = Options(
         journal_bucket=given.text("journalBucket", _BUCKET, "a DNS-safe bucket name", ""),
         iot_ota=given.flag("iotOta", False),
+        prove_versions=given.flag("proveVersions", False),
         signing_profiles=given.flag("signingProfiles", False),
         source_conditions=given.flag("sourceConditions", False),
         protect=given.flag("protect", True),

@@ -121,8 +121,10 @@ class World:
 
 def build_world(clock: Clock, seed: int) -> World:
     """A fresh simulator: empty, its S3, IAM and STS too."""
-    wireless: Service = IotWireless(clock, MotoImages(), seed)
-    every = [wireless, *services(clock, seed), Tuya(clock, seed), SecretsManager(clock, seed)]
+    control, of_iot = services(clock, seed)
+    # Before AWS IoT, which is told at which moment a device took an image.
+    wireless: Service = IotWireless(clock, MotoImages(), control, seed)
+    every = [wireless, *of_iot, Tuya(clock, seed), SecretsManager(clock, seed)]
     return World(clock=clock, seed=seed, services={service.name: service for service in every})
 
 

@@ -14,7 +14,7 @@ from typing import cast
 
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._ota_calls import job_id, target_key
-from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, STATUS_COUNTS, execution_outcome
+from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, STATUS_COUNTS, app_version, execution_outcome
 from controller.model import DeviceResult, JsonObject, Outcome, Reason, TargetFacts
 
 PAGE = 250
@@ -120,16 +120,23 @@ class JobReader:
 
     def words(self, update_id: str, thing: str) -> str:
         """What a device wrote into its execution: its reason, or where its self test stands."""
+        said = self._details(update_id, thing)
+        if "reason" in said:
+            return str(said["reason"])
+        return f"self_test: {said['self_test']}" if "self_test" in said else ""
+
+    def updated_by(self, update_id: str, thing: str) -> str:
+        """The version that carried an execution out, which is the one before; empty when the device did not tell."""
+        return app_version(str(self._details(update_id, thing).get("updatedBy") or ""))
+
+    def _details(self, update_id: str, thing: str) -> JsonObject:
         asked: JsonObject = {"jobId": job_id(update_id), "thingName": thing}
         try:
             execution = cast("JsonObject", self.get("DescribeJobExecution", asked)["execution"])
         except NotFoundError:
-            return ""
+            return {}
         details = cast("JsonObject", execution.get("statusDetails") or {})
-        said = cast("JsonObject", details.get("detailsMap") or {})
-        if "reason" in said:
-            return str(said["reason"])
-        return f"self_test: {said['self_test']}" if "self_test" in said else ""
+        return cast("JsonObject", details.get("detailsMap") or {})
 
     def overdue(self, update_id: str, status: str, since: timedelta) -> tuple[str, ...]:
         """Things of a status that have not moved for so long."""

@@ -15,7 +15,7 @@ import msgspec
 
 from controller.backends._ota_concerns import LAG, Concerns
 from controller.backends._ota_fields import observed
-from controller.backends._ota_reads import JobReader, counts, keys_of, moment
+from controller.backends._ota_reads import DETAILS, JobReader, counts, keys_of, moment
 from controller.backends._ota_words import CANCEL_CODE, MOVING, TALLY, job_phase, record_phase
 from controller.backends._versions import VersionReader
 from controller.errors import StalledError
@@ -35,7 +35,7 @@ from controller.model import (
     duration,
     iso,
 )
-from controller.proof import DEFAULT_WITHIN, confirmed
+from controller.proof import DEFAULT_WITHIN, Reported, confirmed
 
 STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
 
@@ -153,7 +153,21 @@ class UnitReader:
         ended = next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
         within = duration(confirm.within or DEFAULT_WITHIN)
         final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
-        return confirmed(unit, results, reported, version, final=final)
+        before = self._before(unit.unit_id, results, reported, version) if final else {}
+        return confirmed(unit, results, Reported(versions=reported, before=before), version, final=final)
+
+    def _before(
+        self, update_id: str, results: tuple[DeviceResult, ...], reported: dict[str, str | None], version: str
+    ) -> dict[str, str]:
+        """What devices ran before, of those that report another version: one call each, once their time is over.
+
+        Of many only the first are asked, as for the words of those that failed.
+        """
+        other = [
+            r.device for r in results if r.outcome is Outcome.SUCCEEDED and reported[r.device] not in (None, version)
+        ]
+        found = ((d, self._reader.updated_by(update_id, d)) for d in other[:DETAILS])
+        return {device: before for device, before in found if before}
 
 
 def _tally(numbers: dict[str, int]) -> dict[Outcome, int]:

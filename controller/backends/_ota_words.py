@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import re
+
 from controller.model import Outcome, Reason, UnitPhase
 
 RECORD_PHASES: dict[str, UnitPhase] = {
@@ -73,6 +75,7 @@ JOB_FIELDS: dict[str, str] = {
 JOB_PREFIX = "AFR_OTA-"
 CANCEL_CODE = "OTACTL_SUPERSEDED"
 DEFAULT_URL_SECONDS = 1800
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,8}")
 
 
 def record_phase(status: object) -> UnitPhase:
@@ -88,3 +91,15 @@ def job_phase(status: object) -> UnitPhase:
 def execution_outcome(status: object) -> tuple[Outcome, Reason | None]:
     """Our outcome of an execution's status; one we do not know is UNKNOWN."""
     return EXECUTION_OUTCOMES.get(str(status), (Outcome.UNKNOWN, Reason.UNKNOWN))
+
+
+def app_version(told: str) -> str:
+    """The version in an execution's `updatedBy`.
+
+    The FreeRTOS agent writes its AppVersion32_t as one hexadecimal number: eight bits major, eight minor, sixteen
+    build. An agent that writes a text is believed.
+    """
+    if _HEXADECIMAL.fullmatch(told) is None:
+        return told
+    number = int(told, 16)
+    return f"{number >> 24}.{number >> 16 & 0xFF}.{number & 0xFFFF}"

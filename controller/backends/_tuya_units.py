@@ -32,7 +32,7 @@ from controller.model import (
     VersionConfirm,
     duration,
 )
-from controller.proof import DEFAULT_WITHIN, confirmed
+from controller.proof import DEFAULT_WITHIN, Reported, confirmed
 
 LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown yet
 _FIRST = (UnitPhase.UNKNOWN, UnitPhase.RUNNING, UnitPhase.SCHEDULED)
@@ -122,7 +122,8 @@ class BatchUnits:
         ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
         within = duration(confirm.within or DEFAULT_WITHIN)
         final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
-        return confirmed(unit, found, reported, version, final=final)
+        before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == module else {}
+        return confirmed(unit, found, Reported(versions=reported, before=before), version, final=final)
 
     def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from controller.backends._aws import AwsTransport, NotFoundError
-from controller.errors import TransientError
+from controller.errors import StalledError, TransientError
 from controller.model import JsonObject, VersionProof
 
 PAGE = 100
@@ -58,7 +58,10 @@ class VersionReader:
             asked: JsonObject = {"queryString": query, "maxResults": PAGE}
             if token:
                 asked["nextToken"] = token
-            answer = self._transport.call("iot", "SearchIndex", asked, repeatable=True)
+            try:
+                answer = self._transport.call("iot", "SearchIndex", asked, repeatable=True)
+            except NotFoundError as error:  # it says of no thing that it is not there
+                raise StalledError("RequestRefused", f"iot:SearchIndex: {error}; switch fleet indexing on") from error
             for thing in cast("list[JsonObject]", answer.get("things") or []):
                 yield str(thing.get("thingName"))
             token = answer.get("nextToken")

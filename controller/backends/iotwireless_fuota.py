@@ -4,7 +4,8 @@
 2. Results are read once, when a task is done, by task and by group, and merged: nobody documents whether the filter by
    task lists the members of its groups.
 3. A task is ours by its tags, never by its name alone.
-4. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
+4. With a version to be proved a task that is done goes on until its devices report it (_fuota_proof).
+5. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from collections.abc import Callable
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
+from controller.backends._fuota_proof import TaskProof
 from controller.backends._fuota_reads import TaskReader
 from controller.backends._marks import unit_is_ours
+from controller.backends._versions import VersionReader
 from controller.backends.fuota_shape import FuotaShape
 from controller.errors import ConflictError, StalledError, TransientError
 from controller.model import (
@@ -45,6 +48,7 @@ class FuotaBackend(FuotaShape):
         self._environment = environment
         self._transport = transport
         self._reader = TaskReader(transport)
+        self._proof = TaskProof(transport, VersionReader(transport))
         self._facts = Facts(self._transport)
 
     def survey(self) -> Survey:
@@ -106,7 +110,7 @@ class FuotaBackend(FuotaShape):
                 continue
             read.add(vendor_id)
             if attempt.live:
-                unit = self._reader.unit(vendor_id, attempt, rollout, owner)
+                unit = self._unit(vendor_id, attempt, rollout)
                 if unit is None and vendor_id in listed:
                     # One of two reads is behind. Taking it for gone would make a second task beside the first.
                     text = f"ListFuotaTasks shows {vendor_id}, GetFuotaTask does not; looking again"
@@ -122,10 +126,14 @@ class FuotaBackend(FuotaShape):
         for item in survey.listed:
             if item.vendor_id not in read and item.name.startswith(prefix):
                 fresh = Attempt(number=1, generation="", unit_id=item.name.removeprefix(f"{owner}-"))
-                unit = self._reader.unit(item.vendor_id, fresh, rollout, owner)
+                unit = self._unit(item.vendor_id, fresh, rollout)
                 if unit is not None and unit_is_ours(unit, rollout.name, self._environment):
                     units.append(unit)
         return tuple(units)
+
+    def _unit(self, vendor_id: str, attempt: Attempt, rollout: Rollout) -> Unit | None:
+        unit = self._reader.unit(vendor_id, attempt, rollout, self._environment.owner)
+        return self._proof.of(unit, attempt, rollout) if unit is not None else None
 
     def _before_start(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         groups = tuple(k.removeprefix("group:") for k in keys if k.startswith("group:"))

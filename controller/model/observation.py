@@ -90,6 +90,19 @@ class Concern(Value, frozen=True, kw_only=True):
     cause: str
 
 
+class Proving(Value, frozen=True, kw_only=True):
+    """What is known of the versions that the devices of a unit that has ended report.
+
+    `since` is when it was first seen to have ended; `things` are the things of devices, by device; `ran` are devices
+    that reported the version declared, `back` those of them that reported otherwise since.
+    """
+
+    since: datetime
+    things: dict[str, str] = {}
+    ran: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+
+
 class Unit(Value, frozen=True, kw_only=True):
     """One unit as the service shows it.
 
@@ -102,7 +115,7 @@ class Unit(Value, frozen=True, kw_only=True):
     making left behind;
     `overdue` says which devices are waited for too long. Where one making takes several calls, `parts` are the
     service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
-    part holds although one is still to be made for them.
+    part holds although one is still to be made for them. `proving` is what reading versions has to remember.
     """
 
     unit_id: str
@@ -128,6 +141,7 @@ class Unit(Value, frozen=True, kw_only=True):
     parts: dict[str, str] = {}
     parts_done: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    proving: Proving | None = None
 
 
 class TargetFacts(Value, frozen=True, kw_only=True):

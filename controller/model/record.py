@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from controller.model.observation import DeviceResult, Outcome
+from controller.model.observation import DeviceResult, Outcome, Proving
 from controller.model.value import Json, JsonObject, Value
 
 
@@ -96,7 +96,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
     it runs; `noted` are digests of the fields as we last wrote them. `parts` are the service's ids of what one making
     took several calls for, by the key of the call. `only` are the targets of a retry (none: the whole wave), `tries`
-    which try it is; `tally` counts devices by outcome while it runs.
+    which try it is; `tally` counts devices by outcome while it runs. `proving` is kept until it is gone.
     """
 
     number: int
@@ -130,6 +130,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     tries: int = 1
     tally: dict[Outcome, int] = {}
+    proving: Proving | None = None
 
     @property
     def was_sent(self) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.model import Rollout, VersionConfirm
+from controller.model import Rollout
 
 DRIVEN = ("fuota", "otaUpdate", "tuya")
-PROVE_VERSIONS = ("otaUpdate", "tuya")
 
 
 def not_driven(rollout: Rollout) -> tuple[tuple[str, str], ...]:
@@ -18,7 +17,5 @@ def not_driven(rollout: Rollout) -> tuple[tuple[str, str], ...]:
 def _undriven(rollout: Rollout) -> Iterator[tuple[str, str]]:
     if rollout.backend_kind not in DRIVEN:
         yield f"/spec/{rollout.backend_kind}", rollout.backend_kind
-    if isinstance(rollout.strategy.confirm, VersionConfirm) and rollout.backend_kind not in PROVE_VERSIONS:
-        yield "/spec/strategy/confirm/version", "confirm.version"
     if rollout.drift.watch is not None:
         yield "/spec/drift/watch", "drift.watch"

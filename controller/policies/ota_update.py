@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import cast
 
-from controller.model import JsonObject, OtaUpdateSpec, Rollout, VersionConfirm
+from controller.model import JsonObject, OtaUpdateSpec, Rollout
 from controller.policies.violation import Violation, wave_pointer
 
 MOST_TARGETS = 100
@@ -24,7 +24,6 @@ def ota_update(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
     yield from _numbers(spec.document)
     yield from _files(rollout, cast("list[JsonObject]", spec.document["files"]))
     yield from _targets(rollout)
-    yield from _query(rollout)
     yield from _tags(cast("dict[str, str]", spec.document.get("tags", {})))
     # Left out, the service takes MQTT.
     if "awsJobPresignedUrlConfig" in spec.document and "HTTP" not in cast(
@@ -122,18 +121,6 @@ def _tags(tags: dict[str, str]) -> Iterator[Violation]:
                 pointer = f"{BLOCK}/tags/{key.replace('~', '~0').replace('/', '~1')}"
                 yield Violation(pointer=pointer, code="tag_is_not_taken", message=message)
                 break
-
-
-def _query(rollout: Rollout) -> Iterator[Violation]:
-    confirm = rollout.strategy.confirm
-    query = confirm.version.index_query if isinstance(confirm, VersionConfirm) else None
-    if query is not None and rollout.firmware.version not in query:
-        yield Violation(
-            pointer="/spec/strategy/confirm/version/indexQuery",
-            code="query_names_no_version",
-            message=f"the query does not ask for version {rollout.firmware.version}; all it finds counts as updated",
-            hint=f"for example shadow.reported.firmware.version:{rollout.firmware.version}",
-        )
 
 
 def _decimals(value: object, digits: int) -> bool:

@@ -117,3 +117,11 @@ def _confirm(rollout: Rollout) -> Iterator[Violation]:
             message=f"{told}; this rollout has {kind}",
             hint=hint,
         )
+    query = confirm.version.index_query
+    if query is not None and rollout.firmware.version not in query:
+        yield Violation(
+            pointer="/spec/strategy/confirm/version/indexQuery",
+            code="query_names_no_version",
+            message=f"the query does not ask for version {rollout.firmware.version}; all it finds counts as updated",
+            hint=f"for example shadow.reported.firmware.version:{rollout.firmware.version}",
+        )

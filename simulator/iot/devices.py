@@ -8,7 +8,10 @@
    and in the thing attribute `firmwareVersion`.
 3. `installs` counts each image a device installs, whatever became of it; who fails the download installs nothing.
 4. An execution that is ended by others meanwhile (canceled, timed out, deleted) is dropped at the device's next step.
-5. Behaviours: see BEHAVIOURS; a thing made by CreateThing has a normal device. `manual` is left to a client of the job
+5. An image that came over LoRaWAN is taken as that of a job, without one: `seconds` later the device runs it. One that
+   does not (`failsSelfTest`) boots what it had and reports that; one that rejects or fails a download has none to try.
+   An image whose version the fleet document does not tell calls itself by its digest.
+6. Behaviours: see BEHAVIOURS; a thing made by CreateThing has a normal device. `manual` is left to a client of the job
    data plane: what it runs and reports is the client's to say.
 """
 
@@ -97,6 +100,25 @@ class Devices:
         now, whole = self._agenda.now(), thing.seconds
         self._agenda.at(now + timedelta(seconds=whole / 2), partial(self._test, store, job, execution, now))
         self._agenda.at(now + timedelta(seconds=whole), partial(self._finish, store, job, execution, now))
+
+    def hold(self, store: Store, name: str, image: str, at: datetime) -> None:
+        """Let a device have an image since a moment (rule 5)."""
+        thing = store.things.get(name)
+        if thing is None or not (behaviour_of(thing).takes and behaviour_of(thing).installs):
+            return
+        wait = timedelta(seconds=thing.seconds) + (LATE if behaviour_of(thing).late else timedelta())
+        self._agenda.at(at + wait, partial(self._boot, store, thing, image))
+
+    def _boot(self, store: Store, thing: Thing, image: str) -> None:
+        kind, before = behaviour_of(thing), (thing.image_sha256, thing.firmware_version)
+        if store.things.get(thing.name) is not thing or not kind.ends:
+            return
+        thing.installs[image] = thing.installs.get(image, 0) + 1
+        fresh = (image, store.images.get(image, f"sha256:{image[:12]}"))
+        self._run(thing, *(fresh if kind.runs else before), report=kind.reports)
+        if kind.returns:
+            due = self._agenda.now() + timedelta(seconds=thing.seconds)
+            self._agenda.at(due, partial(self._return, store, thing, fresh, before))
 
     def _works_on(self, store: Store, job: Job, execution: Execution, took: datetime) -> Thing | None:
         """The thing, while its device still is at the work it took then (rule 4)."""

@@ -4,11 +4,13 @@
 {"account": "123456789012", "region": "eu-west-1",
  "things": [{"name": "probe-1", "attributes"?: {}, "thingType"?, "firmwareVersion"?: "2.4.0", "imageSha256"?,
              "behaviour"?, "seconds"?: 60, "versionPath"?: "reported.firmware.version"}],
- "thingGroups": [{"name": "canary", "things": ["probe-1"]}]}
+ "thingGroups": [{"name": "canary", "things": ["probe-1"]}],
+ "images": {"<sha256>": "2.4.1"}}
 ```
 
 Loading again adds, and changes a thing of the same name: what is given is set. A firmwareVersion is reported, in shadow
-and attribute. `behaviour` is one of devices.BEHAVIOURS. `devices` and `groups` are accepted and ignored here: they
+and attribute. `behaviour` is one of devices.BEHAVIOURS. `images` are the versions that images taken over LoRaWAN call
+themselves. `devices` and `groups` are accepted and ignored here: they
 belong to AWS IoT Wireless.
 """
 
@@ -25,7 +27,7 @@ from simulator.iot.registry import new_thing
 from simulator.iot.rollout import Rollouts
 from simulator.iot.state import Store, Stores
 
-_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "tuya", "secrets"))
+_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "images", "tuya", "secrets"))
 _THING = frozenset(
     ("name", "attributes", "thingType", "firmwareVersion", "imageSha256", "behaviour", "seconds", "versionPath")
 )
@@ -50,9 +52,13 @@ class Fleet:
         for thing in things:
             _check_thing(thing)
         store = self._stores.at(str(fleet.get("account", "123456789012")), str(fleet.get("region", "eu-west-1")))
+        images = fleet.get("images", {})
+        if not isinstance(images, dict) or not all(isinstance(v, str) for v in images.values()):
+            raise ValueError("images must be an object of texts: sha256 to version")
         known = {str(thing["name"]) for thing in things} | set(store.things)
         for group in groups:
             _check_group(group, known)
+        store.images |= images
         for thing in things:
             self._add_thing(store, thing)
         for group in groups:

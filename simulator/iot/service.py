@@ -7,6 +7,7 @@ first keeps the switches, takes the fleet and moves by the clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from simulator.clock import Clock
 from simulator.iot.agenda import Agenda
@@ -78,6 +79,11 @@ class Iot:
         """Add things and thing groups; ValueError tells what is wrong with them."""
         self._fleet.load(fleet)
 
+    def took_image(self, account: str, region: str, thing_arn: str, image_sha256: str, at: datetime) -> None:
+        """Tell a thing's device that an image came to it over another way than a job."""
+        name = thing_arn.partition(":thing/")[2]
+        self._jobs.devices.hold(self._stores.at(account, region), name, image_sha256, at)
+
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
         """The tags of a resource, none when it is not there."""
         return dict(self._stores.at(account, region).tags.get(arn, {}))
@@ -124,12 +130,12 @@ class DataPlane:
         return {}
 
 
-def services(clock: Clock, seed: int) -> list[Service]:
-    """The control plane, its data planes and AWS Signer on one fresh state, in the order they are brought up to date.
+def services(clock: Clock, seed: int) -> tuple[Iot, list[Service]]:
+    """The control plane; it, its data planes and AWS Signer on one fresh state, as they are brought up to date.
 
     They share the agenda as their clock, so that all they write while catching up carries the moment it belongs to.
     """
     settings, agenda = Settings(), Agenda(clock)
     stores = Stores(seed, agenda, settings)
     control = Iot(stores, agenda, settings)
-    return [control, *control.planes(), SignerService(stores, agenda)]
+    return control, [control, *control.planes(), SignerService(stores, agenda)]

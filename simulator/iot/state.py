@@ -202,6 +202,7 @@ class Store:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     indexing: dict[str, object] = field(default_factory=dict)
     before: dict[tuple[str, str], tuple[datetime, object]] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
     made: int = 0
 
     def new(self) -> str:

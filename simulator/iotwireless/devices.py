@@ -82,7 +82,7 @@ class Devices:
         found = next((d for d in store.devices.values() if _named(d, kind, value)), None)
         if found is None:
             raise not_found(KIND, value)
-        return {**found.parameters, "Id": found.id, "Arn": found.arn, "ThingArn": found.thing_arn}
+        return {**found.parameters, "Id": found.id, "Arn": found.arn, **_thing(found)}
 
     def update(self, request: Request) -> dict[str, object]:
         """UpdateWirelessDevice: name, description, destination, profile. Ports and keys stay (SDK model)."""
@@ -209,6 +209,12 @@ def _named(device: Device, kind: object, value: str) -> bool:
     if kind == "DevEui":
         return device.dev_eui == value.lower()
     return kind == "ThingName" and device.thing_arn is not None and device.thing_arn.endswith(f":thing/{value}")
+
+
+def _thing(device: Device) -> dict[str, object]:
+    """The thing associated with a device, as GetWirelessDevice shows it."""
+    arn = device.thing_arn
+    return {"ThingArn": arn, "ThingName": arn.partition(":thing/")[2]} if arn is not None else {}
 
 
 def _lorawan(parameters: Mapping[str, object]) -> dict[str, object]:

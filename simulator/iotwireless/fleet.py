@@ -10,7 +10,8 @@
 ```
 
 Loading again adds, and changes a device or group of the same id or DevEUI. `behaviour` is one of reception.BEHAVIOURS.
-`things` and `thingGroups` are accepted and ignored here: they belong to AWS IoT.
+`thing` is the name of the thing associated with a device; what that one does with an image it rebuilt is its own
+`behaviour`. `things`, `thingGroups` and `images` are accepted and ignored here: they belong to AWS IoT.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from datetime import datetime
 from simulator.iotwireless.reception import BEHAVIOURS
 from simulator.iotwireless.state import Device, Group, Store, Stores
 
-_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "tuya", "secrets"))
+_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "images", "tuya", "secrets"))
 _DEVICE = frozenset(
     ("id", "devEui", "name", "rfRegion", "class", "loss", "caps", "behaviour", "firmwareVersion", "thing", "tags")
 )

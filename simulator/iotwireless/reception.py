@@ -67,6 +67,13 @@ def outcome(device: Device, session: Session, seed: str) -> str:
     return SUCCESS if rebuilt else MISSING
 
 
+def takes(device: Device, session: Session, seed: str, status: str) -> bool:
+    """Whether a device that reports a status holds the image: one that tells MissingFrag falsely does, too."""
+    if status == SUCCESS:
+        return True
+    return device.behaviour == "falseMissingFrag" and status == MISSING and _rebuilds(device, session, seed)
+
+
 def _rebuilds(device: Device, session: Session, seed: str) -> bool:
     if device.loss <= 0:
         return True

@@ -16,6 +16,7 @@ from simulator.iotwireless.session import Sessions
 from simulator.iotwireless.settings import Settings
 from simulator.iotwireless.state import Store, Stores
 from simulator.iotwireless.tasks import Tasks
+from simulator.iotwireless.things_port import Things
 from simulator.service import Handler
 
 
@@ -24,11 +25,11 @@ class IotWireless:
 
     name = "iotwireless"
 
-    def __init__(self, clock: Clock, images: Images, seed: int) -> None:
+    def __init__(self, clock: Clock, images: Images, things: Things, seed: int) -> None:
         self._clock = clock
         self._settings = Settings()
         self._stores = Stores(seed, clock, self._settings)
-        self._sessions = Sessions(self._stores, images, self._settings, seed)
+        self._sessions = Sessions(self._stores, images, things, self._settings, seed)
         nouns = (
             Tasks(self._stores, clock, self._settings),
             Groups(self._stores, clock, self._settings),

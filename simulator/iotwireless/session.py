@@ -9,7 +9,8 @@
 5. A device already held by another task takes no part (FuotaDeviceStatus, added to the SDK in June 2024).
 6. Whether deleting a task stops its transmission is a switch; if not, it goes on air to its end, and a device that
    heard it has the image although no task tells so.
-7. A multicast session ends with its timeout (developer guide, multicast status), a FUOTA session's with the task's end.
+7. What a device that rebuilt the image makes of it, and reports, is its thing's (things_port).
+8. A multicast session ends with its timeout (developer guide, multicast status), a FUOTA session's with the task's end.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from simulator.iam_policy import UnsupportedPolicyError
 from simulator.iotwireless.groups import ready_devices
 from simulator.iotwireless.images_port import Images, ImageUnavailableError
 from simulator.iotwireless.labels import forget
-from simulator.iotwireless.reception import CONFLICT, NO_ANSWER, SUCCESS, Session, outcome, refusal
+from simulator.iotwireless.reception import CONFLICT, NO_ANSWER, Session, outcome, refusal, takes
 from simulator.iotwireless.settings import Settings
 from simulator.iotwireless.state import DELETING, DONE, IN_SESSION, WAITING, Group, Store, Stores, Task
+from simulator.iotwireless.things_port import Things
 
 SETUP_SECONDS = 60
 MIN_TIMEOUT_SECONDS = 64
@@ -35,9 +37,10 @@ MIN_TIMEOUT_SECONDS = 64
 class Sessions:
     """Moves every task to where it stands at a moment."""
 
-    def __init__(self, stores: Stores, images: Images, settings: Settings, seed: int) -> None:
+    def __init__(self, stores: Stores, images: Images, things: Things, settings: Settings, seed: int) -> None:
         self._stores = stores
         self._images = images
+        self._things = things
         self._settings = settings
         self._seed = seed
 
@@ -85,7 +88,10 @@ class Sessions:
             elif self._held(store, task, key):
                 task.statuses[key] = task.outcomes[key] = CONFLICT
             else:
-                task.outcomes[key] = outcome(device, session, f"{self._seed}/{task.id}/{device.dev_eui or key}")
+                seed = f"{self._seed}/{task.id}/{device.dev_eui or key}"
+                task.outcomes[key] = outcome(device, session, seed)
+                if takes(device, session, seed, task.outcomes[key]):
+                    task.took.append(key)
                 refused = None if device.behaviour == "silent" else refusal(device, session)
                 task.statuses[key] = refused or NO_ANSWER
         self._open_groups(store, task, session, seconds)
@@ -153,10 +159,13 @@ class Sessions:
 
     def _report(self, store: Store, task: Task, end: datetime) -> None:
         """The transmission came to its end: what the devices made of it shows."""
-        for key, result in task.outcomes.items():
+        for key in task.took:
             device = store.devices.get(key)
-            if device is not None and result == SUCCESS:
-                device.image_sha256 = task.image_sha256
+            if device is None:
+                continue
+            device.image_sha256 = task.image_sha256
+            if device.thing_arn is not None:
+                self._things.took_image(store.account, store.region, device.thing_arn, task.image_sha256, end)
         if task.id in store.tasks:
             store.remember(task.id)
             task.status = DONE if task.status == IN_SESSION else task.status
@@ -182,6 +191,6 @@ class Sessions:
 
 
 def _over(group: Group, now: datetime) -> bool:
-    """Whether a group's session has come to its timeout (rule 7)."""
+    """Whether a group's session has come to its timeout (rule 8)."""
     start, timeout = (group.session or {}).get("SessionStartTime"), (group.session or {}).get("SessionTimeout")
     return isinstance(start, datetime) and isinstance(timeout, int) and start + timedelta(seconds=timeout) <= now

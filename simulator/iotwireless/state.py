@@ -23,7 +23,7 @@ PENDING, WAITING, IN_SESSION, DONE, DELETING = (
 
 @dataclass
 class Task:
-    """A FUOTA task; `parameters` are Create's and Update's members as given."""
+    """A FUOTA task; `parameters` are Create's and Update's members as given, `took` who rebuilds the image."""
 
     id: str
     arn: str
@@ -38,6 +38,7 @@ class Task:
     statuses: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
     image_sha256: str = ""
+    took: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.operated import Operated, OperatedGateways, OperatedPlugs, Registered, loopback, registered
-from tests.infra.stacks import GATEWAYS, PLUGS, SMALL
+from tests.infra.stacks import GATEWAYS, PLUGS, PROVING, SMALL
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +27,19 @@ def gateway_stack() -> Registered:
 def plugs_stack() -> Registered:
     """It with Tuya's secret."""
     return registered(PLUGS)
+
+
+@pytest.fixture(scope="session")
+def proving_stack() -> Registered:
+    """It with proof by version."""
+    return registered(PROVING)
+
+
+@pytest.fixture
+def proving(tmp_path: Path, proving_stack: Registered) -> Iterator[Operated]:
+    """Devices with things, on the stack with proof by version."""
+    with loopback() as server:
+        yield Operated(server, tmp_path, proving_stack)
 
 
 @pytest.fixture

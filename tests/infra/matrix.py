@@ -13,8 +13,8 @@ from typing import Any
 from infra import documents, ota_permissions, permissions
 from infra.documents import IOT, IOT_WIRELESS, Names
 from simulator.iam_policy import Decision, Request, evaluate, may_assume
-from tests.infra.ota_matrix import Question, as_the_service, of_updates
-from tests.infra.stacks import ACCOUNT, SMALL, WHOLE
+from tests.infra.ota_matrix import Question, as_the_service, of_updates, of_versions
+from tests.infra.stacks import ACCOUNT, PROVING, SMALL, WHOLE
 from tests.infra.test_settings import read
 from tests.infra.tuya_matrix import of_the_secret
 
@@ -156,6 +156,8 @@ def _operators() -> list[Row]:
     ]
     updates, without = of_updates(NAMES), permissions.controller(Names(read(SMALL)))
     secret = of_the_secret(NAMES)
+    proving = Names(read(PROVING))
+    versions = of_versions(proving)
     for part, role, policy, asked, answer in (
         ("ControllerRole", NAMES.controller_role, controller, questions, 4),
         ("PlannerRole", NAMES.planner_role, planner, questions, 5),
@@ -165,6 +167,15 @@ def _operators() -> list[Row]:
         ("ControllerRole with options.tuyaSecret", NAMES.controller_role, controller, secret, 4),
         ("PlannerRole with options.tuyaSecret", NAMES.planner_role, planner, secret, 5),
         ("ControllerRole without options.tuyaSecret", NAMES.controller_role, without, secret, None),
+        (
+            "ControllerRole with options.proveVersions",
+            proving.controller_role,
+            permissions.controller(proving),
+            versions,
+            4,
+        ),
+        ("PlannerRole with options.proveVersions", proving.planner_role, permissions.planner(proving), versions, 5),
+        ("ControllerRole without options.proveVersions", NAMES.controller_role, without, versions, None),
     ):
         for question in asked:
             does, action, resource, context, *_ = question

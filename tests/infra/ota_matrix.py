@@ -83,3 +83,16 @@ def as_the_service(names: Names) -> list[tuple[str, str, str, bool]]:
         ("passes itself on", "iam:PassRole", role, True),
         ("passes another role on", "iam:PassRole", names.role_arn(names.controller_role), False),
     ]
+
+
+def of_versions(names: Names) -> list[Question]:
+    """What a FUOTA rollout reads of AWS IoT to prove versions, and what it has no business reading."""
+    thing = names.iot("thing/probe-1")
+    return [
+        ("reads a thing's shadow", "iot:GetThingShadow", thing, {}, True, True),
+        ("reads a thing's attributes", "iot:DescribeThing", thing, {}, True, True),
+        ("searches the index of things", "iot:SearchIndex", names.iot("index/AWS_Things"), {}, True, True),
+        ("writes a thing's shadow", "iot:UpdateThingShadow", thing, {}, False, False),
+        ("searches another index", "iot:SearchIndex", names.iot("index/AWS_ThingGroups"), {}, False, False),
+        ("lists OTA updates", "iot:ListOTAUpdates", "*", {}, False, False),
+    ]

@@ -1,4 +1,4 @@
-"""Stacks that the tests run: the smallest, it with OTA updates, it with Tuya's secret, and one with everything on."""
+"""Stacks that the tests run: the smallest, with OTA updates, Tuya's secret or proof by version, and everything on."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ GATEWAYS: dict[str, Any] = {**SMALL, "otactl:options": {"iotOta": True, "signing
 SECRET = SECRET_ARN
 SECRET_KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/11112222-3333-4444-5555-666677778888"
 PLUGS: dict[str, Any] = {**SMALL, "otactl:options": {"tuyaSecret": {"arn": SECRET, "key": SECRET_KEY}}}
+PROVING: dict[str, Any] = {**SMALL, "otactl:options": {"proveVersions": True}}
 WHOLE: dict[str, Any] = {
     **SMALL,
     "otactl:channels": [

@@ -15,7 +15,7 @@ from simulator.iam_policy import Decision
 from tests.infra import reference
 from tests.infra.engine import ROOT
 from tests.infra.matrix import NAMES, STABLE, Row, page, rows
-from tests.infra.stacks import GATEWAYS, PLUGS, SECRET, SECRET_KEY, SMALL, WHOLE
+from tests.infra.stacks import GATEWAYS, PLUGS, PROVING, SECRET, SECRET_KEY, SMALL, WHOLE
 from tests.infra.test_settings import read
 
 # STS asks for nothing; without ListBucket S3 tells no missing object from a forbidden one; HeadObject of a version, as
@@ -67,6 +67,15 @@ def test_without_ota_updates_nothing_of_aws_iot_or_signer_is_granted(policy: Any
     assert not [
         word for word in ('"iot:', '"signer:', "arn:aws:iot:", "arn:aws:signer:", "_ota-service") if word in said
     ]
+
+
+@pytest.mark.parametrize("policy", [permissions.controller, permissions.planner])
+def test_proof_by_version_adds_the_reads_of_versions_and_nothing_that_ota_updates_have_not(policy: Any) -> None:
+    without, proving = (actions(policy(Names(read(stack)))) for stack in (SMALL, PROVING))
+    both = {**GATEWAYS["otactl:options"], "proveVersions": True}
+
+    assert proving - without == {"iot:DescribeThing", "iot:GetThingShadow", "iot:SearchIndex"}
+    assert policy(Names(read({**GATEWAYS, "otactl:options": both}))) == policy(Names(read(GATEWAYS)))
 
 
 @pytest.mark.parametrize("policy", [permissions.controller, permissions.planner])
@@ -130,6 +139,7 @@ def test_the_service_role_of_ota_updates_may_do_what_its_managed_policy_may_and_
 POLICIES = {
     "controller": permissions.controller(NAMES),
     "planner": permissions.planner(NAMES),
+    "proving": permissions.controller(Names(read(PROVING))),
     "ota-service": ota_permissions.service(NAMES),
     "firmware-update": documents.firmware_read(STABLE),
 }
@@ -154,7 +164,7 @@ def test_no_statement_says_what_another_says_already(name: str) -> None:
     assert len(said) == len(set(said))
 
 
-@pytest.mark.parametrize("name", ["controller", "planner", "ota-service"])
+@pytest.mark.parametrize("name", ["controller", "planner", "proving", "ota-service"])
 def test_resources_and_conditions_of_aws_iot_and_signer_are_of_the_kinds_their_actions_take(name: str) -> None:
     for statement in POLICIES[name]["Statement"]:
         for action in [a for a in statement["Action"] if a.startswith(("iot:", "signer:"))]:

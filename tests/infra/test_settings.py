@@ -119,7 +119,7 @@ def test_defaults_are_the_safe_ones() -> None:
     found = read(SMALL)
 
     assert (found.options.protect, found.options.source_conditions) == (True, False)
-    assert (found.options.iot_ota, found.options.signing_profiles) == (False, False)
+    assert (found.options.iot_ota, found.options.signing_profiles, found.options.prove_versions) == (False,) * 3
     assert found.channels[0].noncurrent_days == 365
     assert found.principals == (f"arn:aws:iam::{ACCOUNT}:root",)
 

@@ -158,7 +158,7 @@ def test_a_device_that_reports_another_version_at_the_end_is_told_with_what_it_r
 
     entry = told(gate)["devices.version"]
     assert (entry.cause, entry.desired) == (Cause.VERSION, "2.4.1")
-    assert entry.observed == {"devices": 1, "reported": {"plug-1": "2.3.0"}}
+    assert entry.observed == {"older": {"devices": 1, "reported": {"plug-1": "2.3.0"}}}
 
 
 @pytest.mark.parametrize("nobody", ["refused", "emptyBatch"])

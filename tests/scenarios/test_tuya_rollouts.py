@@ -221,6 +221,8 @@ def test_a_version_that_was_lost_again_is_no_success_where_it_is_to_be_proved(ga
     results = {r.device: (r.outcome, r.reason) for r in gate.record("plug").attempts[0].results}
     assert results["plug-1"] == (Outcome.FAILED, Reason.VERSION)
     assert results["plug-2"] == (Outcome.SUCCEEDED, None)
+    told = next(r.detail for r in gate.record("plug").attempts[0].results if r.device == "plug-1")
+    assert told == "reports 2.4.0, the version before; declared is 2.4.1"
 
 
 def test_a_suspended_rollout_sends_nothing(gate: TuyaGround) -> None:

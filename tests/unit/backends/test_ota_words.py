@@ -11,6 +11,7 @@ from controller.backends._ota_words import (
     JOB_FIELDS,
     JOB_PHASES,
     RECORD_PHASES,
+    app_version,
     execution_outcome,
     job_phase,
     record_phase,
@@ -45,3 +46,12 @@ def test_a_completed_job_and_a_complete_creation_are_not_success() -> None:
     assert JOB_PHASES["COMPLETED"] is UnitPhase.ENDED
     assert RECORD_PHASES["CREATE_COMPLETE"] is UnitPhase.RUNNING
     assert [s for s, (outcome, _) in EXECUTION_OUTCOMES.items() if outcome is Outcome.SUCCEEDED] == ["SUCCEEDED"]
+
+
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [("0x90001", "0.9.1"), ("0x01020003", "1.2.3"), ("0xffffffff", "255.255.65535"), ("2.4.0", "2.4.0"), ("0x", "0x"),
+     ("0x123456789", "0x123456789"), ("", "")],
+)  # fmt: skip
+def test_the_version_that_did_an_update_is_read_from_number_and_from_text(told: str, version: str) -> None:
+    assert app_version(told) == version

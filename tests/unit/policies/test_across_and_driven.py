@@ -58,11 +58,6 @@ def test_what_the_example_declares_is_all_driven() -> None:
 
 NOT_DRIVEN = {
     "watch": (GOOD + "  drift: {watch: 7d}\n", "/spec/drift/watch", "drift.watch"),
-    "confirm": (
-        GOOD + "    confirm: {version: {shadow: reported.v}}\n",
-        "/spec/strategy/confirm/version",
-        "confirm.version",
-    ),
 }
 
 
@@ -74,6 +69,10 @@ def test_what_is_not_driven_is_listed_with_its_place(text: str, pointer: str, na
 def test_a_tuya_batch_is_driven_and_may_be_proved_by_a_modules_version() -> None:
     text = with_backend(TUYA, "devices") + "    confirm: {version: {module: default}}\n"
     assert policies.not_driven(value_of(text)) == ()
+
+
+def test_a_fuota_task_may_be_proved_by_the_reported_version() -> None:
+    assert policies.not_driven(value_of(GOOD + "    confirm: {version: {shadow: reported.v}}\n")) == ()
 
 
 def test_an_ota_update_is_driven_and_may_be_proved_by_the_reported_version() -> None:

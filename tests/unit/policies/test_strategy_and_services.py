@@ -72,6 +72,11 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["confirm_not_supported /spec/strategy/confirm/version"],
     ),
+    "a query that names no version": (
+        GOOD + "    confirm: {version: {indexQuery: 'thingTypeName:probe'}}\n",
+        None,
+        ["query_names_no_version /spec/strategy/confirm/version/indexQuery"],
+    ),
     "a shadow at Tuya": (
         with_backend(TUYA, "devices") + "    confirm: {version: {shadow: reported.v}}\n",
         None,

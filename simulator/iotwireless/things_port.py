@@ -1,0 +1,14 @@
+"""The port through which a wireless device's new image comes to the thing associated with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Things(Protocol):
+    """The devices behind things: what they make of an image, and what they report, is theirs."""
+
+    def took_image(self, account: str, region: str, thing_arn: str, image_sha256: str, at: datetime) -> None:
+        """Tell a thing's device that it holds an image since a moment; a thing that is not there takes none."""
+        ...

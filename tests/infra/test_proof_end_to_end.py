@@ -1,0 +1,71 @@
+"""Proof by version with the program's role and every caller judged: enough, and nothing superfluous."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from controller.model import Gate, Phase, Rollout, Strategy, VersionConfirm, VersionProof
+from infra import permissions
+from infra.documents import Names
+from tests.ground import DIGEST, declared
+from tests.infra.operated import Operated, less, named, refused, told
+from tests.infra.stacks import PROVING
+from tests.infra.test_settings import read
+
+NAMES = Names(read(PROVING))
+PROOFS = {
+    "iot:GetThingShadow": VersionProof(shadow="reported.firmware.version"),
+    "iot:DescribeThing": VersionProof(attribute="firmwareVersion"),
+    "iot:SearchIndex": VersionProof(index_query="shadow.reported.firmware.version:2.4.1"),
+}
+
+
+def proved(at: Operated, action: str) -> Rollout:
+    """A canary of devices with things, proved by what an action reads."""
+    devices = [{"devEui": e, "rfRegion": "EU868", "thing": f"probe-{n}"} for n, e in enumerate(at.euis)]
+    things = [{"name": f"probe-{n}", "firmwareVersion": "2.4.0"} for n in range(len(at.euis))]
+    at.fleet(devices=devices, things=things, images={DIGEST: "2.4.1"})
+    confirm = VersionConfirm(version=PROOFS[action], within="6h")
+    waves = declared().strategy.waves[:1]
+    return at.rollout(
+        replace(declared(), strategy=Strategy(waves=waves, gate=Gate(min_success_percent=90), confirm=confirm))
+    )
+
+
+def lines(at: Operated, rollout: Rollout) -> list[str]:
+    """What four runs of cron told."""
+    found = []
+    for _ in range(4):
+        found += told(at, rollout)
+        at.advance(3600)
+    return found
+
+
+@pytest.mark.parametrize("action", sorted(PROOFS))
+def test_with_its_role_the_controller_proves_versions(proving: Operated, action: str) -> None:
+    rollout = proved(proving, action)
+    proving.act_as("controllerRoleArn")
+
+    said = lines(proving, rollout)
+
+    assert not [line for line in said if "grant " in line]
+    assert refused(proving) == []
+    assert proving.record().phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize("action", sorted(PROOFS))
+def test_without_the_action_no_verdict_is_given_and_it_is_named(proving: Operated, action: str) -> None:
+    rollout = proved(proving, action)
+    policy = less(permissions.controller(NAMES), action)
+    proving.iam.put_role_policy(
+        RoleName=NAMES.controller_role, PolicyName="reconcile", PolicyDocument=json.dumps(policy)
+    )
+    proving.act_as("controllerRoleArn")
+
+    said = lines(proving, rollout)
+
+    assert named(said, action), said[:6]
+    assert proving.record().waves[0].verdict is None
