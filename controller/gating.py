@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller import membership, retrying, verdicts, windows
+from controller import membership, retrying, verdicts, versions, windows
 from controller.actions import Hold, UnitDeclaration
 from controller.gates import GateState
 from controller.model import Attempt, FuotaSpec, Rollout, Wave, WaveRecord, iso
@@ -37,6 +37,21 @@ def closed(at: Situation, unit: UnitDeclaration, start: datetime, lead: timedelt
     until = found.earliest - lead if found.earliest is not None else None
     text = f"{unit.unit_id}: {found.sentence}"
     return (Hold(reason=found.reason or "window_is_closed", message=text, until=until, stalled=until is None),)
+
+
+def going_back(at: Situation) -> tuple[Hold, ...]:
+    """Devices that report a newer version than they would get, and nobody said that this is meant."""
+    if at.rollout.strategy.allow_downgrade:
+        return ()
+    runs = {t.vendor_id: t.version for t in at.seen.targets if t.version}
+    newer = versions.downgraded(runs, at.rollout.firmware.version)
+    if not newer:
+        return ()
+    text = (
+        f"{len(newer)} devices report a newer version than {at.rollout.firmware.version} ({newer[0]}: {runs[newer[0]]}"
+        f"{', …' if len(newer) > 1 else ''}); to take them back say strategy.allowDowngrade: true"
+    )
+    return (Hold(reason="version_would_go_back", message=text, stalled=True),)
 
 
 def latest_start(at: Situation, start: datetime) -> datetime | None:

@@ -72,7 +72,7 @@ def create(
         )
         begun = msgspec.structs.replace(unit, members=rest or unit.members)
         holds = readiness.may_start(begun, begun.members, at.seen, at.environment.region, at.busy, every=True)
-        holds = (*holds, *gating.closed(at, begun, at.now, timedelta()))
+        holds = (*holds, *gating.going_back(at), *gating.closed(at, begun, at.now, timedelta()))
         unmet = sources if rest else (*found, *sources)  # devices of a part that failed hold no other part
         holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
         found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))

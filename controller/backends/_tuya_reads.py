@@ -123,7 +123,7 @@ class BatchReader:
             silent = Concern(field=f"version.{name}", desired="reported", observed=None, cause=Cause.VERSION)
             return TargetFacts(key=key, exists=True, vendor_id=name, unready=text, concerns=(silent,))
         if reported[module] == version:
-            return TargetFacts(key=key, exists=True, vendor_id=name, updated=True)
+            return TargetFacts(key=key, exists=True, vendor_id=name, updated=True, version=version)
         asked: JsonObject = {"ProductKey": product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
         tasks = self._transport.rows(UNFINISHED_TASKS, asked)
         busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
@@ -134,7 +134,10 @@ class BatchReader:
             )
             for job_id in strange
         ]
-        return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]), concerns=tuple(concerns[:1]))
+        return TargetFacts(
+            key=key, exists=True, vendor_id=name, version=reported[module], busy=", ".join(busy[:3]),
+            concerns=tuple(concerns[:1]),
+        )  # fmt: skip
 
     def lost(self, intent: Intent, known: frozenset[str]) -> tuple[str, ...]:
         """Batches that an unanswered create may have made: of its package, its time and its devices (rule 1)."""

@@ -158,3 +158,24 @@ def test_a_session_on_air_cannot_be_stopped_and_says_so(ground: Ground) -> None:
     assert hold.reason == "aborted"
     assert "goes on to its end" in hold.message
     assert park.makes() == 1
+
+
+@pytest.mark.parametrize("kind", ["things", "plugs"])
+def test_devices_that_run_a_newer_version_are_not_taken_back_unless_that_is_said(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    park: Park = request.getfixturevalue(kind)
+    if kind == "plugs":
+        newer = {"productKey": PRODUCT, "deviceName": park.names[0], "versions": {"default": "2.10.0"}}
+        park.ground.cloud(devices=[newer])
+    else:
+        told = {"state": {"reported": {"firmware": {"version": "2.10.0"}}}}
+        park.ground.shadow.update_thing_shadow(thingName=park.names[0], payload=json.dumps(told))
+    proof = MODULE if kind == "plugs" else SHADOW
+
+    held = park.run(park.rollout(confirm=proof))
+    park.cron(edited(park.rollout(confirm=proof, allow_downgrade=True)), rounds=6)
+
+    assert holds(held) == ["version_would_go_back"]
+    assert "2.10.0" in held.rollouts[0].holds[0].message
+    assert park.record.phase is Phase.SUCCEEDED
