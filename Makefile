@@ -33,6 +33,7 @@ static: setup
 
 docs: setup
 	$(BIN)/python -m tests.infra.matrix > docs/permissions.md
+	$(BIN)/python -m tests.docs.lifecycle_page > docs/lifecycle.md
 
 bench: setup
 	$(BIN)/python -m bench
