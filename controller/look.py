@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from controller import already, ledger, lifecycle, membership, outcomes, verdicts
+from controller import already, guards, ledger, lifecycle, membership, outcomes, verdicts
 from controller.actions import (
     Action,
     AddMembers,
@@ -85,8 +85,10 @@ def decide(
     # Only a fixed time is remembered (a start, a deadline): "in a minute" would be another record in every pass.
     times = {*(a.start_at for a in moved.attempts), *(h.until for h in decided.holds)}
     fixed = decided.requeue_at if decided.requeue_at in times else None
+    held = any(h.reason == "targets_shrunk" for h in decided.holds)
+    targets = moved.targets if held else guards.declared_targets(rollout)
     summed = msgspec.structs.replace(
-        moved, drift=drift, phase=phase, conditions=conditions(phase, decided), requeue_at=fixed
+        moved, targets=targets, drift=drift, phase=phase, conditions=conditions(phase, decided), requeue_at=fixed
     )
     return Look(record=summed, plan=decided, seen=seen, events=(*events, *drift_events))
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
-from controller import differences, findings, gating, readiness, strategy, superseding, verdicts
+from controller import differences, findings, gating, guards, readiness, strategy, superseding, verdicts
 from controller.actions import CreateUnit, Finding, Hold
 from controller.model import Baseline, Stage, Wave
 from controller.opening import POLL, RECHECK, doubts, open_drift
@@ -72,7 +72,12 @@ def create(
         )
         begun = msgspec.structs.replace(unit, members=rest or unit.members)
         holds = readiness.may_start(begun, begun.members, at.seen, at.environment.region, at.busy, every=True)
-        holds = (*holds, *gating.going_back(at), *gating.closed(at, begun, at.now, timedelta()))
+        holds = (
+            *holds,
+            *guards.too_many(begun, at.rollout, at.environment, at.seen),
+            *gating.going_back(at),
+            *gating.closed(at, begun, at.now, timedelta()),
+        )
         unmet = sources if rest else (*found, *sources)  # devices of a part that failed hold no other part
         holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
         found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from controller import differences, gating, ledger, lifecycle, readiness, strategy, superseding
+from controller import differences, gating, guards, ledger, lifecycle, readiness, strategy, superseding
 from controller.actions import (
     Action,
     AddMembers,
@@ -134,6 +134,7 @@ def open_plan(
         return at.plan(*actions, findings=found, wave=wave.name)
     holds = (
         *gating.unapproved(at.rollout, wave),
+        *guards.too_many(declared, at.rollout, at.environment, at.seen),
         *readiness.may_start(declared, unit.members, at.seen, at.environment.region, at.busy),
         *open_drift(at, attempt.unit_id, found),
     )

@@ -18,6 +18,7 @@ from controller import (
     findings,
     gates,
     gating,
+    guards,
     ledger,
     lifecycle,
     readiness,
@@ -52,6 +53,7 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     found = findings.findings(at, shape)
     name = wave.name if wave is not None else ""
     holds = (*refused, *_suspended(at.rollout), *_unreadable(at.seen))
+    holds = (*holds, *guards.shrunk(at.rollout, at.environment, at.record))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
     if at.rollout.abort is not None and wave is not None:

@@ -1,7 +1,8 @@
 """The values of the product: what is declared, what is seen, what is remembered."""
 
 from controller.model.backend_spec import BackendSpec, FuotaSpec, OtaUpdateSpec, TuyaSpec
-from controller.model.environment import ApprovalRole, Environment, TuyaAccess
+from controller.model.drift import Cause, DriftEntry, DriftStatus
+from controller.model.environment import ApprovalRole, Environment, Guards, TuyaAccess
 from controller.model.observation import (
     Concern,
     DeviceResult,
@@ -21,10 +22,7 @@ from controller.model.observation import (
 from controller.model.record import (
     Attempt,
     Baseline,
-    Cause,
     Condition,
-    DriftEntry,
-    DriftStatus,
     Event,
     Intent,
     Phase,
@@ -77,6 +75,7 @@ __all__ = [
     "Firmware",
     "FuotaSpec",
     "Gate",
+    "Guards",
     "Ignore",
     "ImageFacts",
     "Intent",

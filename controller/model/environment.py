@@ -24,6 +24,14 @@ class ApprovalRole(Value, frozen=True, kw_only=True):
     members: tuple[str, ...] = ()
 
 
+class Guards(Value, frozen=True, kw_only=True):
+    """Limits of an environment: devices one wave may begin with, targets an edit may lose."""
+
+    max_affected_devices: int | None = None
+    max_affected_percent: float | None = None
+    max_shrink_percent: float | None = None
+
+
 class Environment(Value, frozen=True, kw_only=True):
     """One owner's account and Region; one shard of work, one lease.
 
@@ -41,6 +49,7 @@ class Environment(Value, frozen=True, kw_only=True):
     stack_outputs: str | None = None
     approval_roles: tuple[ApprovalRole, ...] = ()
     freezes: tuple[Window, ...] = ()
+    guards: Guards = Guards()
     tuya: TuyaAccess | None = None
     call_rates: dict[str, float] = {}
     call_budget: int = 20000

@@ -2,7 +2,7 @@
 
 1. An intent is committed before its call is sent; its outcome clears it. An intent still here means: unknown, look.
 2. Membership is frozen when a wave starts; results are copied here before the unit is deleted.
-3. Drift entries are never dropped: they close.
+3. Drift entries (drift.py) are never dropped: they close.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from controller.model.drift import DriftEntry
 from controller.model.observation import DeviceResult, Outcome, Proving
-from controller.model.value import Json, JsonObject, Value
+from controller.model.value import JsonObject, Value
 
 
 class Stage(StrEnum):
@@ -204,54 +205,6 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         return self.attempts[-1] if self.attempts else None
 
 
-class DriftStatus(StrEnum):
-    """What is being done about a drift."""
-
-    WAITING = "waiting"
-    CORRECTED = "corrected"
-    IMPOSSIBLE = "impossible"
-    ACKNOWLEDGED = "acknowledged"
-    CLOSED = "closed"
-
-
-class Cause(StrEnum):
-    """Why the observed state differs from the declared one."""
-
-    OUT_OF_BAND_EDIT = "out-of-band edit"
-    DELETED = "deleted"
-    FOREIGN = "foreign"
-    ORPHAN = "orphan"
-    IMAGE_BYTES = "image bytes"
-    ROLE = "role"
-    VERSION = "version"
-    MEMBERSHIP = "membership"
-    DECLARED_LATE = "declared late"  # the manifest asks for it since the start; nothing can be changed then
-    VENDOR = "vendor"
-
-
-class DriftEntry(Value, frozen=True, kw_only=True):
-    """One drift's life, kept for ever: seen, acted on, closed."""
-
-    subject: str
-    field: str
-    desired: Json
-    observed: Json
-    cause: Cause
-    first_seen: datetime
-    last_seen: datetime
-    status: DriftStatus
-    action: str = ""
-    manifest: str = ""
-    closed_at: datetime | None = None
-    closed_by: str = ""
-    origin: str = ""
-
-    @property
-    def open(self) -> bool:
-        """Whether the difference is still there, as far as we know."""
-        return self.closed_at is None
-
-
 class Condition(Value, frozen=True, kw_only=True):
     """Ready, Reconciling or Stalled, with a PascalCase reason and a sentence."""
 
@@ -262,7 +215,10 @@ class Condition(Value, frozen=True, kw_only=True):
 
 
 class Record(Value, frozen=True, kw_only=True):
-    """A rollout's memory; `backend` is the service that drives it, `revision` the journal's, not the content's."""
+    """A rollout's memory; `backend` is the service that drives it, `revision` the journal's, not the content's.
+
+    `targets` is how many it declared when that was last let pass.
+    """
 
     environment: str
     name: str
@@ -277,6 +233,7 @@ class Record(Value, frozen=True, kw_only=True):
     drift: tuple[DriftEntry, ...] = ()
     conditions: tuple[Condition, ...] = ()
     requeue_at: datetime | None = None
+    targets: int = 0
 
     @property
     def key(self) -> str:

@@ -114,7 +114,10 @@ class VersionConfirm(Value, frozen=True, kw_only=True):
 
 
 class Strategy(Value, frozen=True, kw_only=True):
-    """Waves in order and how each is judged. `allow_downgrade`: devices may get an older version than they run."""
+    """Waves in order and how each is judged. `allow_downgrade`: devices may get an older version than they run.
+
+    `allow_shrunk`: far fewer targets than before are meant.
+    """
 
     waves: tuple[Wave, ...]
     gate: Gate = Gate()
@@ -122,6 +125,7 @@ class Strategy(Value, frozen=True, kw_only=True):
     on_failure: Literal["pause", "abort"] = "pause"
     confirm: Literal["transfer"] | VersionConfirm = "transfer"
     allow_downgrade: bool = False
+    allow_shrunk: bool = False
 
 
 class Window(Value, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ HEAD = """# The life of an attempt
 
 Written from the tables in `controller/` by `make docs`, and tested equal to them.
 
-An attempt is one unit of a wave: a FUOTA task, an OTA update, the batches of a Tuya wave. What its service shows moves it; what we
-send is only believed when it is shown.
+An attempt is one unit of a wave: a FUOTA task, an OTA update, the batches of a Tuya wave. What its service shows moves
+it; what we send is only believed when it is shown.
 
 ```mermaid
 stateDiagram-v2

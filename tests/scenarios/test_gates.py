@@ -9,16 +9,21 @@ from msgspec.structs import replace
 
 from controller.model import (
     Abort,
+    Device,
     Gate,
+    Guards,
     Outcome,
     Phase,
     Requires,
     Retry,
     Suspend,
+    Targets,
     Wave,
 )
 from tests.gate_kit import FuotaPark, OtaPark, Park, TuyaPark
 from tests.ground import edited
+from tests.ota_ground import OtaGround
+from tests.tuya_ground import TuyaGround
 
 KINDS = {"fuota": ("ground", FuotaPark), "otaUpdate": ("gateways", OtaPark), "tuya": ("gate", TuyaPark)}
 
@@ -284,3 +289,38 @@ def test_failures_the_gate_overlooks_do_not_fail_it(park: Park) -> None:
     park.cron(lenient, rounds=6)
 
     assert park.record.phase is Phase.SUCCEEDED
+
+
+def guarded(park: Park, rollout, **limits: float):
+    return park.ground.run(rollout, guards=Guards(**limits))
+
+
+@pytest.mark.parametrize("limits", [{"max_affected_devices": 3}, {"max_affected_percent": 50}])
+def test_a_wave_of_more_devices_than_the_environment_allows_does_not_begin(
+    gateways: OtaGround, limits: dict[str, float]
+) -> None:
+    park = OtaPark(gateways)
+    gateways.fleet(things=[{"name": f"gw-{n}"} for n in range(1, 13)])
+    everything = Targets(things=tuple(Device(id=f"gw-{n}") for n in range(1, 13)))
+    wave = Wave(name="all", targets=everything)
+
+    report = guarded(park, park.rollout(wave), **limits)
+
+    assert holds(report) == ["too_many_affected"]
+    assert "guards.maxAffected" in report.rollouts[0].holds[0].message
+    assert park.makes() == 0
+
+
+def test_a_list_that_lost_most_of_its_devices_holds_until_that_is_said_to_be_meant(gate: TuyaGround) -> None:
+    park = TuyaPark(gate)
+    park.behave(silent=(0, 1, 2, 3, 4, 5))
+    guarded(park, divided(park, 0, 1, 2, 3, 4, 5), max_shrink_percent=30)
+    less = edited(divided(park, 0, 1))
+
+    held = guarded(park, less, max_shrink_percent=30)
+    meant = replace(less, strategy=replace(less.strategy, allow_shrunk=True))
+    going = guarded(park, meant, max_shrink_percent=30)
+
+    assert holds(held) == ["targets_shrunk"]
+    assert "are declared, 6 were before" in held.rollouts[0].holds[0].message
+    assert "targets_shrunk" not in holds(going)
