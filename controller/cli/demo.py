@@ -84,7 +84,8 @@ class Demo(Stage):
         self._tell("the last canary device joins the multicast group; the task is checked and started")
         self.fleet({})
         self.pass_time(360)
-        self._otactl("reconcile", "rollouts", expect=(0,))
+        self._otactl("reconcile", "rollouts", expect=(1,))
+        self._canary_failed()
         self._meddle_gateways()
         self._meddle_started()
         self._otactl("reconcile", "rollouts", expect=(0,))
@@ -104,9 +105,25 @@ class Demo(Stage):
     def _meddle_plugs(self) -> None:
         self._tell("somebody starts another batch in Tuya's console, for a plug of ours that is offline")
         self.plug("plug-field-3", "offline")
+        self.plug("plug-lab-2", "failsDownload")
         names = ["plug-field-3"]
         made = self.at_tuya(MAKE, FirmwareId="1000", TargetSelection="SPECIFIC", TargetDeviceName=names)
         self._batch = str(dict(cast("dict[str, object]", made["data"]))["jobId"])
+
+    def _canary_failed(self) -> None:
+        self._tell(
+            "a plug of the canary could not download: the gate holds the rollout, and nothing more of it is sent"
+        )
+        self._otactl("status", "smart-plug-2-4-1")
+        self._tell(
+            "by pull request: downloads are tried twice. The retry is for the plug that failed, and for no other"
+        )
+        place = self._folder / "rollouts/smart-plug-2-4-1.yaml"
+        retry = "    retry: {attempts: 2, on: [download]}"
+        gate = "    gate: {minSuccessPercent: 75}"
+        place.write_text(place.read_text().replace(gate, f"{gate}\n{retry}"))
+        click.echo(f"  {gate}\n+ {retry}")
+        self.plug("plug-lab-2", "")
 
     def _meddle_open(self) -> None:
         self._tell("somebody edits the canary's task by hand: redundancy 20 -> 3 percent. It is open: correctable")
