@@ -21,14 +21,13 @@ from controller.backends._tuya_shapes import (
     JOB,
     JOBS_BY_FIRMWARE,
     MODULE_VERSIONS,
-    TASKS_BY_JOB,
     UNFINISHED_TASKS,
     FirmwareInfo,
     JobInfo,
-    TaskInfo,
     moment,
     single_of,
 )
+from controller.backends._tuya_tasks import TaskList, task_list
 from controller.backends._tuya_words import UNFINISHED, UNVERIFIED, VERIFIED
 from controller.model import Cause, Concern, Firmware, ImageFacts, Intent, JsonObject, TargetFacts, TuyaSpec
 
@@ -84,14 +83,9 @@ class BatchReader:
         except NotFoundError:
             return None
 
-    def tasks(self, job_id: str) -> tuple[TaskInfo, ...]:
-        """The tasks of a batch, the newest of each device."""
-        newest: dict[str, TaskInfo] = {}
-        for task in self._transport.rows(TASKS_BY_JOB, {"JobId": job_id}):
-            before = newest.get(task.device_name)
-            if before is None or task.utc_create >= before.utc_create:
-                newest[task.device_name] = task
-        return tuple(newest[name] for name in sorted(newest))
+    def tasks(self, job_id: str) -> TaskList:
+        """The tasks of a batch."""
+        return task_list(self._transport, job_id)
 
     def versions(self, product: str, device: str) -> dict[str, str]:
         """What a device reports, by module. NotFoundError for a device that is not there."""
@@ -148,7 +142,7 @@ class BatchReader:
                 continue
             if row.target_selection.upper() != str(wanted.get("TargetSelection", "SPECIFIC")):
                 continue
-            held = {t.device_name for t in self.tasks(row.job_id)}
+            held = {t.device_name for t in self.tasks(row.job_id).tasks}
             if held <= names or not names:
                 found.append(row.job_id)
         return tuple(sorted(found))

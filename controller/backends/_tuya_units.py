@@ -1,6 +1,7 @@
 """An attempt's batches as one unit: status, its tasks' progress, and its devices' results once all have ended.
 
-1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late.
+1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late. A list of tasks that is not
+   whole ends nothing.
 2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
 3. A device without a task had the version already, or was no target: what it reports tells which.
 """
@@ -13,10 +14,11 @@ import msgspec
 
 from controller.backends._missing import NotFoundError
 from controller.backends._tuya_calls import COMPARED, DEFAULT_MODULE, TO_CONFIRM
-from controller.backends._tuya_concerns import of_batches, of_package, of_tasks, overdue_of
+from controller.backends._tuya_concerns import of_batches, of_lists, of_package, of_tasks, overdue_of
 from controller.backends._tuya_parts import Parts
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import JobInfo, TaskInfo, moment
+from controller.backends._tuya_tasks import TaskList
 from controller.backends._tuya_words import CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
 from controller.model import (
     Attempt,
@@ -55,16 +57,16 @@ class BatchUnits:
         there = {job_id: batch for job_id, batch in batches.items() if batch is not None}
         if not there:
             return None
-        tasks = {job_id: self._reader.tasks(job_id) for job_id in there}
-        phases = {job_id: _phase(batch, tasks[job_id]) for job_id, batch in there.items()}
+        lists = {job_id: self._reader.tasks(job_id) for job_id in there}
+        phases = {job_id: _phase(batch, lists[job_id]) for job_id, batch in there.items()}
         phase = next((p for p in _FIRST if p in phases.values()), UnitPhase.ENDED)
         if phase is UnitPhase.ENDED and (lacks or parts.pending or self._hidden(attempt, batches)):
             phase = UnitPhase.RUNNING  # rule 2
         canceled = [job_id for job_id, b in there.items() if b.job_status.upper() == CANCELED_BATCH]
         done = [job_id for job_id, p in phases.items() if p is UnitPhase.ENDED or job_id in canceled]
-        every = tuple(task for found in tasks.values() for task in found)
+        every = tuple(task for found in lists.values() for task in found.tasks)
         first = next(iter(there.values()))
-        concerns = self._concerns(attempt, batches, every, rollout)
+        concerns = (*self._concerns(attempt, batches, every, rollout), *of_lists(there, lists))
         specific = first.target_selection.upper() == "SPECIFIC"
         inside = {*attempt.devices, *(t.device_name for t in every)} if specific else set()
         made = min((m for b in there.values() if (m := moment(b.utc_create)) is not None), default=None)
@@ -130,14 +132,15 @@ class BatchUnits:
             return None
 
 
-def _phase(batch: JobInfo, tasks: tuple[TaskInfo, ...]) -> UnitPhase:
+def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
     """Rule 1."""
-    phase = job_phase(batch.job_status)
+    phase, tasks = job_phase(batch.job_status), listed.tasks
     outcomes = [task_outcome(t.task_status, t.progress, "")[0] for t in tasks]
     waiting = any(t.task_status.upper() in UNFINISHED for t in tasks)
-    if phase is UnitPhase.ENDED and waiting:
+    if phase is UnitPhase.ENDED and (waiting or listed.lacks):
         return UnitPhase.RUNNING
-    if phase is UnitPhase.RUNNING and tasks and not waiting and Outcome.UNKNOWN not in outcomes:
+    ended = tasks and not waiting and not listed.lacks
+    if phase is UnitPhase.RUNNING and ended and Outcome.UNKNOWN not in outcomes:
         return UnitPhase.ENDED
     return phase
 
