@@ -1,7 +1,6 @@
 """Reading packages, batches and tasks of Tuya's gateway into our words.
 
-1. Batches are read by the ids we remember: the gateway knows no names. A batch whose answer was lost is looked for
-   among those of its package, by its devices and its time.
+1. Batches are read by the ids we remember: the gateway knows no names.
 2. Per-device reads are made before a start and for the proof of a version, never while a batch runs.
 3. A device of a batch without a task had the version already, or is no target: its reported version tells which.
 """
@@ -9,8 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
-from typing import cast
+from datetime import datetime
 
 from controller.backends._tuya import NotFoundError, TuyaTransport
 from controller.backends._tuya_calls import DEFAULT_MODULE
@@ -24,14 +22,12 @@ from controller.backends._tuya_shapes import (
     UNFINISHED_TASKS,
     FirmwareInfo,
     JobInfo,
-    moment,
+    JobRow,
     single_of,
 )
 from controller.backends._tuya_tasks import TaskList, task_list
 from controller.backends._tuya_words import UNFINISHED, UNVERIFIED, VERIFIED
-from controller.model import Cause, Concern, Firmware, ImageFacts, Intent, JsonObject, TargetFacts, TuyaSpec
-
-CLOCKS = timedelta(seconds=120)  # how far the gateway's clock and the journal's may be apart
+from controller.model import Cause, Concern, Firmware, ImageFacts, JsonObject, TargetFacts, TuyaSpec
 
 
 class BatchReader:
@@ -87,6 +83,10 @@ class BatchReader:
         """The tasks of a batch."""
         return task_list(self._transport, job_id)
 
+    def batches_of(self, firmware_id: str) -> tuple[JobRow, ...]:
+        """The batches of a package. NotFoundError for a package that is not there."""
+        return self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": firmware_id})
+
     def versions(self, product: str, device: str) -> dict[str, str]:
         """What a device reports, by module. NotFoundError for a device that is not there."""
         asked: JsonObject = {"ProductKey": product, "DeviceName": device}
@@ -129,20 +129,3 @@ class BatchReader:
             for job_id in strange
         ]
         return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]), concerns=tuple(concerns[:1]))
-
-    def lost(self, intent: Intent, known: frozenset[str]) -> tuple[str, ...]:
-        """Batches that an unanswered create may have made: of its package, its time and its devices (rule 1)."""
-        wanted = intent.call.parameters
-        names = {str(n) for n in cast("list[object]", wanted.get("TargetDeviceName") or [])}
-        listed = self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": wanted["FirmwareId"]})
-        found = []
-        for row in listed:
-            made = moment(row.utc_create)
-            if row.job_id in known or made is None or made < intent.at - CLOCKS:
-                continue
-            if row.target_selection.upper() != str(wanted.get("TargetSelection", "SPECIFIC")):
-                continue
-            held = {t.device_name for t in self.tasks(row.job_id).tasks}
-            if held <= names or not names:
-                found.append(row.job_id)
-        return tuple(sorted(found))

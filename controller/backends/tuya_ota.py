@@ -1,25 +1,28 @@
 """Tuya OTA behind the port: what it can do, what it shows, what we send.
 
 1. The gateway lists nothing by name or owner: a batch is ours because our journal remembers its id, and only so.
-2. A create whose answer was lost is looked for by package, time and devices. One candidate is adopted; of several none,
-   they are named and everything waits for a person.
+2. A create whose answer was lost is looked for (`_tuya_lost`). One candidate is adopted; of several none, they are
+   named and everything waits for a person.
 3. The package is looked at until a batch is made of it; its address expires and is never compared.
 4. Before any write, the account of the environment's AWS credentials is checked, as for every service.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport
 from controller.backends._tuya import NotFoundError, RefusedError, TuyaTransport
 from controller.backends._tuya_calls import CONFIRM, MAKE
+from controller.backends._tuya_lost import LostBatches
 from controller.backends._tuya_parts import known_parts
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import MADE_JOB, single_of
 from controller.backends._tuya_units import BatchUnits
 from controller.backends.tuya_shape import TuyaShape
 from controller.errors import ConflictError
-from controller.model import Observation, Record, RoleFacts, Rollout, Survey, TargetFacts, TuyaSpec, Unit
+from controller.model import Observation, Record, RoleFacts, Rollout, Survey, TargetFacts, TuyaSpec, Unit, duration
 from controller.upcoming import upcoming
 
 NO_ROLE = RoleFacts(exists=True, trusts="yes", reads="yes")
@@ -81,10 +84,11 @@ class TuyaBackend(TuyaShape):
         """The units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
         units: list[Unit] = []
         ambiguous = ""
+        lost = LostBatches(self._reader, self._ahead(), duration(spec.settle_time))
         for attempt in known.attempts:
             if not attempt.live:
                 continue
-            parts, unclear = known_parts(attempt, known, self._reader.lost)
+            parts, unclear = known_parts(attempt, known, lost.find)
             ambiguous = ambiguous or unclear
             if not parts.jobs:
                 continue
@@ -96,6 +100,10 @@ class TuyaBackend(TuyaShape):
             if unit is not None:
                 units.append(unit)
         return tuple(units), ambiguous
+
+    def _ahead(self) -> timedelta:
+        """How far the gateway's time is ahead of the one decisions are made in, which is AWS's."""
+        return self._transport.now() - self._aws.now()
 
     def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:
         ours = {i for a in known.attempts for i in a.vendor_ids}
