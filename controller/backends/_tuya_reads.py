@@ -45,6 +45,8 @@ class BatchReader:
         module = str(spec.document.get("moduleName", DEFAULT_MODULE))
         where = f"package {firmware.version} of {spec.document['productKey']}, module {module}"
         found = self._packages(spec, firmware, module)
+        if strange := _strange(spec, firmware, module, found):
+            return ImageFacts(exists=True, unreadable=strange, where=where)
         if len(found) != 1:
             several = f"{len(found)} packages have this version ({', '.join(sorted(f.firmware_id for f in found))})"
             return ImageFacts(
@@ -67,7 +69,7 @@ class BatchReader:
         named = spec.document.get("firmwareId")
         if named is not None:
             one = self.package_of(str(named))
-            return [one] if one is not None and one.dest_version == firmware.version else []
+            return [one] if one is not None else []
         asked: JsonObject = {"ProductKey": spec.document["productKey"], "DestVersion": firmware.version}
         listed = self._transport.rows(FIRMWARES, asked)
         return [f for f in listed if f.dest_version == firmware.version and (f.module_name or DEFAULT_MODULE) == module]
@@ -129,3 +131,18 @@ class BatchReader:
             for job_id in strange
         ]
         return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]), concerns=tuple(concerns[:1]))
+
+
+def _strange(spec: TuyaSpec, firmware: Firmware, module: str, found: list[FirmwareInfo]) -> str:
+    """How a package named by its id is not the one the manifest is about; empty when it is."""
+    if spec.document.get("firmwareId") is None or not found:
+        return ""
+    (one,) = found
+    product = str(spec.document["productKey"])
+    pairs = (
+        ("product", one.product_key or product, product),
+        ("module", one.module_name or DEFAULT_MODULE, module),
+        ("version", one.dest_version, firmware.version),
+    )
+    told = [f"{name} {is_} and not {wanted}" for name, is_, wanted in pairs if is_ != wanted]
+    return f"package {one.firmware_id} is of {', '.join(told)}; mend firmwareId, or leave it out" if told else ""

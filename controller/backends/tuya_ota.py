@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport
 from controller.backends._tuya import NotFoundError, RefusedError, TuyaTransport
@@ -21,7 +23,7 @@ from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import MADE_JOB, single_of
 from controller.backends._tuya_units import BatchUnits
 from controller.backends.tuya_shape import TuyaShape
-from controller.errors import ConflictError
+from controller.errors import ConflictError, StalledError
 from controller.model import Observation, Record, RoleFacts, Rollout, Survey, TargetFacts, TuyaSpec, Unit, duration
 from controller.upcoming import upcoming
 
@@ -52,10 +54,13 @@ class TuyaBackend(TuyaShape):
             return Observation(units=units, ambiguous=ambiguous)
         if starting is not None and starting.unit is None and not starting.waits:
             looked += self._targets(starting.keys, rollout, spec, known)
+        image = self._reader.package(spec, rollout.firmware)
+        if image.unreadable:  # of another product or module, or one of several: who has its version tells nothing
+            looked = [replace(t, updated=False) for t in looked]
         return Observation(
             units=units,
             ambiguous=ambiguous,
-            image=self._reader.package(spec, rollout.firmware),
+            image=image,
             role=NO_ROLE,
             targets=tuple(looked),
             devices=tuple(sorted(t.vendor_id for t in looked if t.exists)),
@@ -70,6 +75,8 @@ class TuyaBackend(TuyaShape):
             prepared = self._transport.prepare(call.operation, call.parameters, call.signed_at)
             made = single_of(MADE_JOB, self._transport.send(prepared))
         except NotFoundError as error:
+            if call.operation == MAKE:  # a group or a package that is not there: no other look changes that
+                raise StalledError("RequestRefused", f"{error}; mend what it names") from error
             raise ConflictError(f"{call.operation}: {error}; looking again") from error
         except RefusedError as error:
             if call.operation == CONFIRM and error.reason == "RequestRefused":

@@ -250,3 +250,38 @@ def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(ga
 
     assert [h.reason for h in held.rollouts[0].holds] == ["lost_create_is_ambiguous"]
     assert gate.record("plug").attempts[0].vendor_id == mine
+
+
+def test_a_group_that_is_not_there_is_told_as_that_and_nothing_is_waited_for(gate: TuyaGround) -> None:
+    declared = selected(targetSelection="GROUP", groupId="nope")
+
+    errors = [gate.run(declared).rollouts[0].error for _ in range(2)]
+
+    assert all(e.startswith("RequestRefused:") and "group nope does not exist" in e for e in errors)
+    assert gate.record("plug").intents == ()
+
+
+OTHERS = {
+    "of another module": ({"module": "ble"}, "module ble and not default"),
+    "of another product": ({"productKey": "zzz"}, f"product zzz and not {PRODUCT}"),
+    "of another version": ({"destVersion": "9.9.9"}, "version 9.9.9 and not 2.4.1"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("runs", ["2.4.0", "2.4.1"])
+def test_a_package_named_by_its_id_that_is_another_holds_though_devices_have_the_version(
+    gate: TuyaGround, other: str, runs: str
+) -> None:
+    changes, told = OTHERS[other]
+    gate.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}, {"productKey": "zzz"}])
+    gate.cloud(firmwares=[package(firmwareId="1003", **changes)])
+    devices = [{"productKey": PRODUCT, "deviceName": p, "versions": {"default": runs}} for p in PLUGS]
+    gate.cloud(devices=devices)
+
+    report = gate.cron(plugs(backend=block(firmwareId="1003")), rounds=2)
+
+    (hold,) = report.rollouts[0].holds
+    assert (hold.reason, hold.stalled) == ("image_is_unreadable", True)
+    assert told in hold.message
+    assert gate.batches() == []
