@@ -4,7 +4,8 @@
    the request carries the moment it was decided, so that a late copy of it is refused by the gateway's own clock.
 2. A batch cannot be changed: other content cancels it and makes another.
 3. Cancelling names all three kinds of task that can be canceled; what a device has begun goes on to its end.
-4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`_tuya_parts`).
+4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`_tuya_parts`). A
+   device that has the version, or that the service would make no task for, is not named: it refuses a batch of such.
 5. Tasks that wait for a confirmation are confirmed for the waves the manifest names, ten in a call.
 """
 
@@ -98,10 +99,11 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tup
     }
     shown = seen.unit(unit.unit_id)
     made = shown.parts if shown is not None else {}
-    updated = {t.key for t in seen.targets if t.updated}
+    without = {t.key for t in seen.targets if t.updated or t.left_out or not t.exists}
+    rest = set(shown.lacks) if shown is not None and shown.lacks else set(unit.members)
     calls = []
     for key, members in parts_of(unit.unit_id, unit.members).items():
-        names = [m.partition(":")[2] for m in members if m not in updated]
+        names = [m.partition(":")[2] for m in members if m in rest and m not in without]
         named = {"TargetDeviceName": names} if selection == "SPECIFIC" else {}
         if key not in made and (names or not named):
             call = Call(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import cast
 
 from controller.backends._tuya import NotFoundError, TuyaTransport
 from controller.backends._tuya_calls import DEFAULT_MODULE
@@ -120,6 +121,8 @@ class BatchReader:
             return TargetFacts(key=key, exists=True, vendor_id=name, unready=text, concerns=(silent,))
         if reported[module] == version:
             return TargetFacts(key=key, exists=True, vendor_id=name, updated=True)
+        if text := not_asked_for(spec, reported[module]):
+            return TargetFacts(key=key, exists=True, vendor_id=name, left_out=text)
         asked: JsonObject = {"ProductKey": product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
         tasks = self._transport.rows(UNFINISHED_TASKS, asked)
         busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
@@ -131,6 +134,12 @@ class BatchReader:
             for job_id in strange
         ]
         return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]), concerns=tuple(concerns[:1]))
+
+
+def not_asked_for(spec: TuyaSpec, runs: str) -> str:
+    """Why the service makes no task for a device that reports this version; empty when it makes one."""
+    sources = cast("list[str]", spec.document.get("srcVersions") or [])
+    return f"it reports {runs}, which srcVersions does not name" if sources and runs not in sources else ""
 
 
 def _strange(spec: TuyaSpec, firmware: Firmware, module: str, found: list[FirmwareInfo]) -> str:

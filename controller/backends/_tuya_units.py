@@ -3,7 +3,8 @@
 1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late. A list of tasks that is not
    whole ends nothing.
 2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
-3. A device without a task had the version already, or was no target: what it reports tells which.
+3. A device without a task had the version already, or was no target: what it reports tells which. Who is gone, or has
+   a version that was not asked for, never gets one: that fails, and keeps nobody else from ending.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from controller.backends._missing import NotFoundError
 from controller.backends._tuya_calls import COMPARED, DEFAULT_MODULE, TO_CONFIRM
 from controller.backends._tuya_concerns import of_batches, of_lists, of_package, of_tasks, overdue_of
 from controller.backends._tuya_parts import Parts
-from controller.backends._tuya_reads import BatchReader
+from controller.backends._tuya_reads import BatchReader, not_asked_for
 from controller.backends._tuya_shapes import JobInfo, TaskInfo, moment
 from controller.backends._tuya_tasks import TaskList
 from controller.backends._tuya_words import CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
@@ -112,8 +113,8 @@ class BatchUnits:
         results = {t.device_name: _result(t) for t in tasks}
         named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)
         for name in sorted(named - set(results)):
-            runs = self._version(name, spec, module) if current and not attempt.canceled else None
-            results[name] = _without_task(name, runs, version)
+            asked = current and not attempt.canceled
+            results[name] = self._without_task(name, spec, version) if asked else _not_asked(name, attempt)
         found = tuple(results[name] for name in sorted(results))
         confirm = rollout.strategy.confirm
         if not isinstance(confirm, VersionConfirm) or unit.canceled or not current:
@@ -124,6 +125,19 @@ class BatchUnits:
         within = duration(confirm.within or DEFAULT_WITHIN)
         final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
         return confirmed(unit, found, reported, version, final=final)
+
+    def _without_task(self, device: str, spec: TuyaSpec, version: str) -> DeviceResult:
+        """Rule 3."""
+        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
+        try:
+            runs = self._reader.versions(str(spec.document["productKey"]), device).get(module)
+        except NotFoundError:
+            return _failed(device, Reason.REMOVED, "it is not there any more")
+        if runs == version:
+            return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
+        if runs is not None and (told := not_asked_for(spec, runs)):
+            return _failed(device, Reason.VERSION, told)
+        return _failed(device, Reason.OFFLINE, f"the service made no task for it; it reports {runs or 'no version'}")
 
     def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
         try:
@@ -145,12 +159,14 @@ def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
     return phase
 
 
-def _without_task(device: str, runs: str | None, version: str) -> DeviceResult:
-    """Rule 3."""
-    if runs == version:
-        return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
-    told = f"the service made no task for it; it reports {runs or 'no version'}"
-    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=Reason.OFFLINE, detail=told)
+def _not_asked(device: str, attempt: Attempt) -> DeviceResult:
+    """A device without a task whose batch was canceled, or is of other content: nobody asks what it reports."""
+    reason = Reason.CANCELED if attempt.canceled else Reason.OFFLINE
+    return _failed(device, reason, "the service made no task for it")
+
+
+def _failed(device: str, reason: Reason, told: str) -> DeviceResult:
+    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=reason, detail=told)
 
 
 def _fields(batch: JobInfo) -> JsonObject:

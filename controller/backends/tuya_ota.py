@@ -53,7 +53,7 @@ class TuyaBackend(TuyaShape):
         if starting is None and not looked:
             return Observation(units=units, ambiguous=ambiguous)
         if starting is not None and starting.unit is None and not starting.waits:
-            looked += self._targets(starting.keys, rollout, spec, known)
+            looked += _reachable(self._targets(starting.keys, rollout, spec, known))
         image = self._reader.package(spec, rollout.firmware)
         if image.unreadable:  # of another product or module, or one of several: who has its version tells nothing
             looked = [replace(t, updated=False) for t in looked]
@@ -102,7 +102,7 @@ class TuyaBackend(TuyaShape):
             wanted = attempt.generation == rollout.generation and not attempt.canceled
             facts = self._targets(parts.missing, rollout, spec, known) if wanted else []
             looked += facts
-            lacks = tuple(t.key for t in facts if not t.updated)
+            lacks = tuple(t.key for t in facts if t.exists and not t.updated and not t.left_out)
             unit = self._units_of.unit(attempt, parts, lacks, rollout, spec)
             if unit is not None:
                 units.append(unit)
@@ -115,3 +115,9 @@ class TuyaBackend(TuyaShape):
     def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:
         ours = {i for a in known.attempts for i in a.vendor_ids}
         return [self._reader.target(key, spec, rollout.firmware.version, ours) for key in keys]
+
+
+def _reachable(facts: list[TargetFacts]) -> list[TargetFacts]:
+    """The facts; where the service would make a task for nobody of a wave, those it leaves out are what holds it."""
+    nobody = all(t.updated or t.left_out for t in facts)
+    return [replace(t, unready=t.left_out) for t in facts] if nobody else facts

@@ -134,8 +134,8 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone.
 
     `unready` says why it could not be started on; `busy` names other work the service still holds for it, or for what
-    it has inside; `members` are the devices inside; `updated` tells that it reports the version already. `concerns` are
-    for the ledger.
+    it has inside; `members` are the devices inside; `updated` tells that it reports the version already,
+    `left_out` why the service would make nothing for it. `concerns` are for the ledger.
     """
 
     key: str
@@ -148,6 +148,7 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     unready: str = ""
     members: tuple[str, ...] = ()
     updated: bool = False
+    left_out: str = ""
     concerns: tuple[Concern, ...] = ()
 
 

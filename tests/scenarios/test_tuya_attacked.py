@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from msgspec.structs import replace
 
 from controller.backends import _tuya_parts
-from controller.model import Device, Gate, Outcome, Phase, Stage, Strategy, Targets, Wave
+from controller.model import Device, Gate, Outcome, Reason, Stage, Strategy, Targets, Wave
 from simulator.tuya import tasks as simulated_tasks
-from simulator.tuya import views
+from tests.ground import edited
+from tests.tuya_attack import asked_for, lose_the_create, offline, selected, store
 from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
-
-CREATE = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob"}
 
 
 @pytest.fixture
@@ -89,169 +86,6 @@ def test_a_list_of_tasks_that_shifted_once_is_read_again_and_judged(
     assert {r.outcome for r in results} == {Outcome.SUCCEEDED}
 
 
-def lose_the_create(gate: TuyaGround, rollout, effect: str = "timeoutBeforeCommit") -> None:
-    """Send a create and get no answer to it."""
-    gate.server.world.faults.replace([{**CREATE, "nth": 1, "effect": effect}])
-    gate.run(rollout)
-    gate.server.world.faults.replace([])
-
-
-def offline(*names: str) -> dict[str, str]:
-    return {name.replace("-", "_"): "offline" for name in names}
-
-
-def selected(**changes: object):
-    """One wave whose devices the service selects."""
-    return plugs(backend=block(**changes), strategy=Strategy(waves=(Wave(name="all"),)))
-
-
-def one(name: str, *devices: str, **changes: object):
-    """A rollout of one wave to these devices."""
-    wave = Wave(name="w", targets=Targets(devices=tuple(Device(id=d) for d in devices)))
-    return replace(plugs(strategy=Strategy(waves=(wave,)), **changes), name=name)
-
-
-def test_a_batch_to_another_group_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
-    gate.cloud(
-        groups=[
-            {"groupId": "g-1", "productKey": PRODUCT, "devices": list(PLUGS[:2])},
-            {"groupId": "g-2", "productKey": PRODUCT, "devices": list(PLUGS[4:])},
-        ]
-    )
-    declared = selected(targetSelection="GROUP", groupId="g-1")
-    lose_the_create(gate, declared)
-    gate.by_hand("CreateOTAStaticUpgradeJob", FirmwareId="1001", TargetSelection="GROUP", GroupId="g-2")
-
-    gate.cron(declared, rounds=6)
-
-    assert gate.record("plug").phase is Phase.SUCCEEDED
-    assert gate.installs()["plug-1"] == 1
-
-
-def test_a_batch_to_some_of_the_devices_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
-    gate.behave(**offline(*PLUGS))
-    lose_the_create(gate, plugs())
-    strange = gate.by_hand(
-        "CreateOTAStaticUpgradeJob", FirmwareId="1001", TargetSelection="SPECIFIC", TargetDeviceName=["plug-1"]
-    )["data"]["jobId"]
-    gate.advance(120)
-    gate.run()
-    gate.behave()
-
-    gate.cron(rounds=8)
-
-    assert gate.record("plug").phase is Phase.SUCCEEDED
-    assert strange not in {a.vendor_id for a in gate.record("plug").attempts}
-
-
-def test_a_batch_that_shows_no_devices_yet_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
-    lose_the_create(gate, plugs())
-    gate.by_hand(
-        "CreateOTAStaticUpgradeJob", FirmwareId="1001", TargetSelection="SPECIFIC", TargetDeviceName=["plug-6"]
-    )
-    rule = {"service": "tuya", "operation": "ListOTATaskByJob", "nth": 1, "effect": "staleRead"}
-    gate.server.world.faults.replace([rule])
-    gate.advance(10)
-
-    gate.run()
-    gate.server.world.faults.replace([])
-    unanswered = gate.record("plug")
-    gate.cron(rounds=8)
-
-    assert unanswered.attempts[0].vendor_id is None
-    assert len(unanswered.intents) == 1
-    assert gate.record("plug").phase is Phase.SUCCEEDED
-
-
-def test_a_batch_of_another_rollout_with_the_same_package_is_not_taken_for_a_lost_one(gate: TuyaGround) -> None:
-    gate.behave(**offline(*PLUGS))
-    ours, theirs = one("plug", "plug-1", "plug-2"), one("zz", "plug-1")
-    lose_the_create(gate, ours)
-    gate.advance(60)
-
-    gate.run(ours, theirs)
-    gate.advance(120)
-    gate.run(ours, theirs)
-
-    assert gate.record("plug").attempts[0].vendor_id is None
-    assert gate.record("zz").attempts[0].vendor_id is not None
-
-
-def test_a_lost_batch_is_found_though_the_service_made_no_task_for_one_of_its_devices(gate: TuyaGround) -> None:
-    gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": "plug-2", "versions": {"default": "2.3.0"}}])
-    declared = one("plug", *PLUGS[:2], backend=block(srcVersions=["2.4.0"]))
-    lose_the_create(gate, declared, "timeoutAfterCommit")
-    gate.advance(60)
-
-    gate.run(declared)
-
-    assert gate.record("plug").attempts[0].vendor_id == gate.batches()[0]["jobId"]
-
-
-def told_as(monkeypatch: pytest.MonkeyPatch, change) -> None:
-    """Let lists of batches tell another utcCreate."""
-    real = views.job_row
-
-    def row(job, moment):
-        found = real(job, moment)
-        return found and {**found, "utcCreate": change(job.created_at)}
-
-    for module in ("simulator.tuya.views", "simulator.tuya.batches"):
-        monkeypatch.setattr(f"{module}.job_row", row)
-
-
-TIMES = {
-    "five minutes behind": lambda made: views.utc(made - timedelta(minutes=5)),
-    "five minutes ahead": lambda made: views.utc(made + timedelta(minutes=5)),
-    "missing": lambda _: "",
-    "milliseconds": lambda _: "1786000000000",
-    "without a zone": lambda _: "2026-11-21 13:00:00",
-}
-
-
-@pytest.mark.parametrize("told", TIMES)
-@pytest.mark.parametrize("selection", ["ALL", "SPECIFIC"])
-def test_a_lost_batch_is_found_whatever_time_the_gateway_says_it_was_made(
-    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, told: str, selection: str
-) -> None:
-    told_as(monkeypatch, TIMES[told])
-    gate.behave(plug_1="failsFlash")
-    declared = selected(targetSelection="ALL") if selection == "ALL" else one("plug", *PLUGS[:2])
-
-    lose_the_create(gate, declared, "timeoutAfterCommit")
-    gate.cron(declared, rounds=8)
-
-    assert len(gate.batches()) == 1
-    assert len(gate.record("plug").attempts[0].results) == len(gate.batches()[0]["tasks"])
-
-
-def test_a_package_deleted_while_a_create_has_no_answer_has_no_batch_to_wait_for(gate: TuyaGround) -> None:
-    lose_the_create(gate, plugs())
-    gate.by_hand("DeleteOTAFirmware", FirmwareId="1001")
-    gate.cloud(firmwares=[package(firmwareId="1005")])
-
-    gate.cron(rounds=12)
-
-    assert gate.record("plug").phase is Phase.SUCCEEDED
-
-
-def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(gate: TuyaGround) -> None:
-    gate.behave(**offline(*PLUGS))
-    declared = plugs(backend=block(needConfirm=True))
-    lose_the_create(gate, declared, "timeoutAfterCommit")
-    asked = dict(gate.record("plug").intents[0].call.parameters)
-    gate.by_hand("CreateOTAStaticUpgradeJob", **{**asked, "NeedConfirm": "true"})
-    (mine, other) = [b["jobId"] for b in gate.batches()]
-    held = gate.run(declared)
-    gate.by_hand("CancelOTATaskByJob", JobId=other, CancelQueuedTask=True, CancelUnconfirmedTask=True)
-    gate.advance(130)
-
-    gate.run(declared)
-
-    assert [h.reason for h in held.rollouts[0].holds] == ["lost_create_is_ambiguous"]
-    assert gate.record("plug").attempts[0].vendor_id == mine
-
-
 def test_a_group_that_is_not_there_is_told_as_that_and_nothing_is_waited_for(gate: TuyaGround) -> None:
     declared = selected(targetSelection="GROUP", groupId="nope")
 
@@ -285,3 +119,84 @@ def test_a_package_named_by_its_id_that_is_another_holds_though_devices_have_the
     assert (hold.reason, hold.stalled) == ("image_is_unreadable", True)
     assert told in hold.message
     assert gate.batches() == []
+
+
+def reports(gate: TuyaGround, version: str, *names: str) -> None:
+    gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": n, "versions": {"default": version}} for n in names])
+
+
+@pytest.mark.usefixtures("twos")
+def test_a_part_of_devices_with_a_version_not_asked_for_does_not_keep_its_wave_from_ending(gate: TuyaGround) -> None:
+    reports(gate, "2.3.0", *PLUGS[4:])
+
+    gate.cron(plugs(backend=block(srcVersions=["2.4.0"])), rounds=4)
+
+    fleet = gate.record("plug").wave("fleet")
+    failed = {r.device: (r.reason, r.detail) for r in fleet.attempts[0].results if r.outcome is Outcome.FAILED}
+    told = (Reason.VERSION, "it reports 2.3.0, which srcVersions does not name")
+    assert failed == dict.fromkeys(PLUGS[4:], told)
+    assert fleet.verdict is not None
+    assert len(gate.batches()) == 2
+
+
+def test_a_wave_of_devices_with_a_version_not_asked_for_says_so_and_asks_for_no_batch(gate: TuyaGround) -> None:
+    reports(gate, "2.3.0", *PLUGS[:2])
+
+    report = gate.run(plugs(backend=block(srcVersions=["2.4.0"])))
+
+    assert [h.reason for h in report.rollouts[0].holds] == ["target_is_not_ready"] * 2
+    assert "plug-1: it reports 2.3.0, which srcVersions does not name" in report.rollouts[0].holds[0].message
+    assert asked_for(gate) == []
+
+
+@pytest.mark.usefixtures("twos")
+def test_a_device_that_went_while_its_part_was_to_be_made_fails_and_the_others_of_the_part_go_on(
+    gate: TuyaGround,
+) -> None:
+    gate.run()
+    gate.advance(600)
+    lose_the_create(gate, plugs(), "throttle")
+    made = {t["deviceName"] for b in gate.batches() for t in b["tasks"]}
+    gone, stays = sorted(set(PLUGS[2:]) - made)
+    del store(gate).devices[(PRODUCT, gone)]
+    gate.advance(60)
+
+    gate.cron(rounds=3)
+
+    results = {r.device: r for r in gate.record("plug").wave("fleet").attempts[0].results}
+    assert (results[gone].outcome, results[gone].reason) == (Outcome.FAILED, Reason.REMOVED)
+    assert results[gone].detail == "it is not there any more"
+    assert results[stays].outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.usefixtures("twos")
+def test_a_part_whose_every_device_is_gone_does_not_keep_its_wave_from_ending(gate: TuyaGround) -> None:
+    gate.run()
+    gate.advance(600)
+    lose_the_create(gate, plugs(), "throttle")
+    made = {t["deviceName"] for b in gate.batches() for t in b["tasks"]}
+    for name in set(PLUGS[2:]) - made:
+        del store(gate).devices[(PRODUCT, name)]
+    gate.advance(600)
+
+    gate.run()
+
+    assert gate.record("plug").wave("fleet").attempts[0].stage is Stage.JUDGED
+    assert len(gate.batches()) == 2
+
+
+def test_nothing_is_said_of_the_version_of_a_device_that_was_not_asked(gate: TuyaGround) -> None:
+    gate.behave(**offline("plug-2"))
+    reports(gate, "2.4.1", "plug-1")
+    gate.run()
+    gate.advance(200)
+    gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
+    newer = edited(plugs(), firmware=replace(plugs().firmware, version="2.5.0"))
+    gate.run(newer)
+    gate.behave()
+
+    gate.cron(newer, rounds=6)
+
+    results = {r.device: r for r in gate.record("plug").wave("canary").attempts[0].results}
+    assert results["plug-1"].reason is Reason.CANCELED
+    assert results["plug-1"].detail == "the service made no task for it"
