@@ -32,6 +32,7 @@ _PRODUCT = ("instancenotfound", "productnotfound", "productnotexist", "notexiste
 _SIGNED = ("signature", "accesskey", "string to sign")
 _GONE = ("notfound", "notexist", "noexist")
 _CONFLICT = ("conflict",)
+_NOBODY = ("notargetdevice", "nodevicetoupgrade", "nodeviceupgrade")  # the gateway's own word is unknown [U]
 
 
 class RefusedError(StalledError):
@@ -107,6 +108,13 @@ class Failure:
             return NotFoundError(f"{call}: not found {told}")
         if _holds(self.code, _CONFLICT):
             return ConflictError(f"{call} {told}")
+        if _holds(self.code, _NOBODY):
+            text = (
+                f"{call}: nobody is left to upgrade {told}; devices have the version already or never reported one, or"
+            )
+            return self._refused(
+                "NobodyLeft", f"{text} srcVersions names none they have; if they have it, take the wave out"
+            )
         return self._refused("RequestRefused", f"{call} was refused {told}")
 
     def _refused(self, reason: str, text: str) -> RefusedError:

@@ -86,6 +86,10 @@ class BatchReader:
         """The tasks of a batch."""
         return task_list(self._transport, job_id)
 
+    def packages_of(self, product: str) -> tuple[FirmwareInfo, ...]:
+        """The packages of a product."""
+        return self._transport.rows(FIRMWARES, {"ProductKey": product})
+
     def batches_of(self, firmware_id: str) -> tuple[JobRow, ...]:
         """The batches of a package. NotFoundError for a package that is not there."""
         return self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": firmware_id})

@@ -3,7 +3,8 @@
 1. The gateway lists nothing by name or owner: a batch is ours because our journal remembers its id, and only so.
 2. A create whose answer was lost is looked for (`_tuya_lost`). One candidate is adopted; of several none, they are
    named and everything waits for a person.
-3. The package is looked at until a batch is made of it; its address expires and is never compared.
+3. The package is looked at until a batch is made of it; its address expires and is never compared. So are the devices,
+   or the product where the service selects them: work of others holds the start.
 4. Before any write, the account of the environment's AWS credentials is checked, as for every service.
 """
 
@@ -18,6 +19,7 @@ from controller.backends._aws import AwsTransport
 from controller.backends._tuya import NotFoundError, RefusedError, TuyaTransport
 from controller.backends._tuya_calls import CONFIRM, MAKE
 from controller.backends._tuya_lost import LostBatches
+from controller.backends._tuya_others import product_facts
 from controller.backends._tuya_parts import known_parts
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import MADE_JOB, single_of
@@ -55,6 +57,9 @@ class TuyaBackend(TuyaShape):
         if starting is not None and starting.unit is None and not starting.waits:
             looked += _reachable(self._targets(starting.keys, rollout, spec, known))
         image = self._reader.package(spec, rollout.firmware)
+        if starting is not None and starting.unit is None and not starting.waits and not starting.keys:
+            ours = {i for a in known.attempts for i in a.vendor_ids}
+            looked.append(product_facts(self._reader, spec, image.version, ours))
         if image.unreadable:  # of another product or module, or one of several: who has its version tells nothing
             looked = [replace(t, updated=False) for t in looked]
         return Observation(
@@ -63,7 +68,7 @@ class TuyaBackend(TuyaShape):
             image=image,
             role=NO_ROLE,
             targets=tuple(looked),
-            devices=tuple(sorted(t.vendor_id for t in looked if t.exists)),
+            devices=tuple(sorted(t.vendor_id for t in looked if t.exists and t.vendor_id)),
         )
 
     def send(self, call: Call) -> Receipt:
