@@ -72,12 +72,13 @@ class TuyaBackend(TuyaShape):
         )
 
     def send(self, call: Call) -> Receipt:
-        """Send one call. A create is sent once, under the moment it was decided."""
+        """Send one call. A create is sent once, under the moment it was decided, told by the gateway's clock."""
         try:
             if call.operation != MAKE:
                 self._transport.call(call.operation, call.parameters, repeatable=call.repeatable)
                 return Receipt(key=call.key)
-            prepared = self._transport.prepare(call.operation, call.parameters, call.signed_at)
+            at = call.signed_at + self._ahead() if call.signed_at is not None else None
+            prepared = self._transport.prepare(call.operation, call.parameters, at)
             made = single_of(MADE_JOB, self._transport.send(prepared))
         except NotFoundError as error:
             if call.operation == MAKE:  # a group or a package that is not there: no other look changes that

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
-from controller.model import Phase
-from simulator.tuya import views
+from controller.backends._tuya import TuyaTransport
+from controller.backends._tuya_wire import Reply
+from controller.backends.tuya_ota import TuyaBackend
+from controller.model import Observation, Phase, Record, Rollout, Survey
+from controller.ports import Backend
+from simulator.tuya import views, wire
 from tests.tuya_attack import lose_the_create, offline, one, selected
 from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
 
@@ -151,3 +157,51 @@ def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(ga
 
     assert [h.reason for h in held.rollouts[0].holds] == ["lost_create_is_ambiguous"]
     assert gate.record("plug").attempts[0].vendor_id == mine
+
+
+@pytest.mark.parametrize("minutes", [20, -20])
+def test_a_gateway_whose_clock_is_twenty_minutes_off_is_worked_with(
+    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    off, in_time, learn = timedelta(minutes=minutes), wire._in_time, TuyaTransport._learn_time
+    monkeypatch.setattr(wire, "_in_time", lambda text, now, window: in_time(text, now + off, window))
+
+    def told(self: TuyaTransport, reply: Reply) -> timedelta | None:
+        date = format_datetime(parsedate_to_datetime(reply.date) + off, usegmt=True)
+        return learn(self, replace(reply, date=date))
+
+    monkeypatch.setattr(TuyaTransport, "_learn_time", told)
+
+    report = gate.cron(rounds=3)
+
+    assert report.rollouts[0].error == ""
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert len(gate.batches()) == 2
+
+
+class Slow:
+    """A backend whose process slept after it had looked at one rollout."""
+
+    def __init__(self, inner: Backend, ground: TuyaGround, name: str) -> None:
+        self.inner, self.ground, self.name = inner, ground, name
+        self.capabilities = inner.capabilities
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+        seen = self.inner.observe(rollout, known, survey)
+        if rollout.name == self.name:
+            self.ground.advance(1000)
+        return seen
+
+
+def test_a_create_decided_before_its_process_slept_is_not_blamed_on_the_clock(gate: TuyaGround) -> None:
+    others = one("plug", "plug-1"), one("zz", "plug-6")
+
+    report = gate.run(*others, wrap=lambda b: Slow(b, gate, "zz") if isinstance(b, TuyaBackend) else b)
+    gate.cron(*others, rounds=2)
+
+    assert "ClockSkewed" not in "".join(r.error for r in report.rollouts)
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert gate.installs()["plug-1"] == 1
