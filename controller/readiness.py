@@ -45,7 +45,7 @@ def may_start(
     holds = list(may_create(unit, seen, region))
     facts = {t.key: t for t in seen.targets}
     rf_region = unit.backend.radio_region
-    for key in unit.members:
+    for key in unit.members or facts:  # where the service selects devices, none is named: what was looked at counts
         target = facts.get(key)
         if target is not None:
             holds += _target_holds(target, rf_region)

@@ -9,7 +9,9 @@
    iot.system, iot.common and iot.check are Tuya's [V]. OTA codes are unknown [U]: they are told as they came.
 5. The gateway's words on a signature hold the string it signed, perhaps that of an earlier request, so words that speak
    of one are never passed on; from all others the key, the secret, the nonce and the signature are taken out.
-6. A write whose answer cannot be read may have been carried out: that is a TransientError with `committed` None and
+6. A write refused for a time that was off is decided anew, with the clock its refusal told. One that carried the
+   gateway's own time and is refused for it stalls.
+7. A write whose answer cannot be read may have been carried out: that is a TransientError with `committed` None and
    never a StalledError, which would be taken for "not done". So is a used nonce on a write: nonces are drawn anew for
    each request, so the one who used it was a copy of this very request.
 """
@@ -24,6 +26,7 @@ from controller.backends._missing import NotFoundError
 from controller.errors import ConflictError, OtactlError, StalledError, TransientError
 
 MOST_WORDS = 300
+NO_SKEW = timedelta(seconds=60)  # less is no reason for a refusal: the gateway's window is minutes
 _THROTTLES = ("throttl", "flowcontrol", "limit")
 _SIGNATURE = ("signaturedoesnotmatch", "incompletesignature", "invalidsignature")
 _KEY = ("invalidaccesskeyid", "accesskeynotfound", "accesskeydisabled", "accesskeyidnotfound")
@@ -32,6 +35,7 @@ _PRODUCT = ("instancenotfound", "productnotfound", "productnotexist", "notexiste
 _SIGNED = ("signature", "accesskey", "string to sign")
 _GONE = ("notfound", "notexist", "noexist")
 _CONFLICT = ("conflict",)
+_NOBODY = ("notargetdevice", "nodevicetoupgrade", "nodeviceupgrade")  # the gateway's own word is unknown [U]
 
 
 class RefusedError(StalledError):
@@ -44,7 +48,8 @@ class RefusedError(StalledError):
 
 @dataclass(frozen=True)
 class Failure:
-    """An answer that is not a success; `off` is how far this clock is behind the service's, if it told."""
+    """An answer that is not a success; `off` is how far this clock is behind the service's, and `age` how far
+    the time in the request was, if it told."""
 
     action: str
     status: int
@@ -52,6 +57,7 @@ class Failure:
     words: str
     off: timedelta | None = None
     writes: bool = False
+    age: timedelta | None = None
 
     @property
     def throttled(self) -> bool:
@@ -81,8 +87,12 @@ class Failure:
         return self._of_the_request(call) or self._of_the_state(call)
 
     def _of_the_request(self, call: str) -> OtactlError | None:
+        if self.expired and self.writes and self.age is not None and abs(self.age) >= NO_SKEW:
+            late = f"its time was {abs(round(self.age.total_seconds()))} s from the gateway's"
+            text = f"{call} was not carried out: {late}, which is known now; it is decided anew"
+            return TransientError(text, committed=False)
         if self.expired:
-            return self._refused("ClockSkewed", f"{call}: {_clock(self.off)}; set this machine's clock (NTP)")
+            return self._refused("ClockSkewed", f"{call}: {_clock(self.off)}")
         if _holds(self.code, ("signaturenonceused",)):
             if self.writes:
                 return TransientError(f"{call}: a copy of this request came before it; looking again", committed=None)
@@ -107,6 +117,13 @@ class Failure:
             return NotFoundError(f"{call}: not found {told}")
         if _holds(self.code, _CONFLICT):
             return ConflictError(f"{call} {told}")
+        if _holds(self.code, _NOBODY):
+            text = (
+                f"{call}: nobody is left to upgrade {told}; devices have the version already or never reported one, or"
+            )
+            return self._refused(
+                "NobodyLeft", f"{text} srcVersions names none they have; if they have it, take the wave out"
+            )
         return self._refused("RequestRefused", f"{call} was refused {told}")
 
     def _refused(self, reason: str, text: str) -> RefusedError:
@@ -122,7 +139,7 @@ class FailedError(Exception):
 
 
 def unreadable(action: str, why: str, *, writes: bool) -> OtactlError:
-    """An answer that cannot be understood (rule 6)."""
+    """An answer that cannot be understood (rule 7)."""
     text = f"tuya:{action}: {why}"
     return TransientError(text, committed=None) if writes else StalledError("AnswerInvalid", text)
 
@@ -152,7 +169,10 @@ def _holds(code: str, words: Iterable[str]) -> bool:
 
 def _clock(off: timedelta | None) -> str:
     if off is None:
-        return "the gateway finds the time of the request outside its window"
+        return "the gateway finds the time of the request outside its window; compare this machine's clock (NTP)"
+    if abs(off) < NO_SKEW:
+        return "the gateway refuses the time of the request, though it is that of its own clock; ask Tuya"
     seconds = round(off.total_seconds())
     way = "behind" if seconds > 0 else "ahead of"
-    return f"the gateway refuses the time of the request; this clock is {abs(seconds)} s {way} the gateway's"
+    told = f"this clock is {abs(seconds)} s {way} the gateway's; set it (NTP)"
+    return f"the gateway refuses the time of the request; {told}"

@@ -231,8 +231,9 @@ class TuyaTransport:
     def _exchange(self, wire: Wire, prepared: Prepared, repeatable: bool) -> JsonObject:
         reply = wire.send(prepared.method, prepared.query, again=repeatable)
         off = self._learn_time(reply)
+        age = None if off is None else self._own_now() + off - prepared.signed_at
         writes = prepared.action in WRITES and not repeatable
-        return judged(reply, prepared.action, prepared.hidden, wire.where, off=off, writes=writes)
+        return judged(reply, prepared.action, prepared.hidden, wire.where, off=off, age=age, writes=writes)
 
     def _learn_time(self, reply: Reply) -> timedelta | None:
         """How far this clock is behind the gateway's, if it told; kept when it is more than the header's grain."""

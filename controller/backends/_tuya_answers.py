@@ -19,7 +19,14 @@ from controller.model.value import JsonObject
 
 
 def judged(
-    reply: Reply, action: str, hidden: tuple[str, ...], where: str, *, off: timedelta | None, writes: bool
+    reply: Reply,
+    action: str,
+    hidden: tuple[str, ...],
+    where: str,
+    *,
+    off: timedelta | None,
+    age: timedelta | None,
+    writes: bool,
 ) -> JsonObject:
     """The answer, if it is a success; else FailedError, or one of our errors for what cannot be understood."""
     answer = _parsed(reply.body)
@@ -27,7 +34,7 @@ def judged(
     if success is True and reply.status < 400:
         return answer or {}
     code, words = plain(member(answer, "code"), hidden), told(member(answer, "errorMessage"), hidden)
-    failure = Failure(action, reply.status, code, words, off, writes)
+    failure = Failure(action, reply.status, code, words, off, writes, age)
     if success is False or code or failure.throttled or failure.lost:
         raise FailedError(failure)
     raise unreadable(action, _why(reply, answer, where), writes=writes)

@@ -1,15 +1,18 @@
 """From our actions to the exact calls of Tuya's gateway: pure, deterministic, without a client.
 
 1. A batch takes no name, no token and no tag: nothing in it says whose it is. It is never sent twice on a guess, and
-   the request carries the moment it was decided, so that a late copy of it is refused by the gateway's own clock.
+   the request carries the moment it was decided, so that a late copy of it is refused by the gateway's own clock. It
+   is dropped unsent well before that: the look it rests on is then made again.
 2. A batch cannot be changed: other content cancels it and makes another.
 3. Cancelling names all three kinds of task that can be canceled; what a device has begun goes on to its end.
-4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`_tuya_parts`).
+4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`_tuya_parts`). A
+   device that has the version, or that the service would make no task for, is not named: it refuses a batch of such.
 5. Tasks that wait for a confirmation are confirmed for the waves the manifest names, ten in a call.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import cast
 
 from controller.actions import (
@@ -31,6 +34,7 @@ from controller.model import JsonObject, Observation, TuyaSpec, Unit
 
 SERVICE = "tuya"
 MAKE, CONFIRM = "CreateOTAStaticUpgradeJob", "ConfirmOTATask"
+FRESH = timedelta(minutes=10)  # of the gateway's 15 [V Alibaba]; the rest is for the way there and for its clock
 MOST_CONFIRMED = 10  # task ids of one ConfirmOTATask [V]
 # Manifest field -> request parameter. QueryOTAJob shows the same under the manifest's own names.
 PARAMETERS: dict[str, str] = {
@@ -98,18 +102,25 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tup
     }
     shown = seen.unit(unit.unit_id)
     made = shown.parts if shown is not None else {}
-    updated = {t.key for t in seen.targets if t.updated}
+    without = {t.key for t in seen.targets if t.updated or t.left_out or not t.exists}
+    rest = set(shown.lacks) if shown is not None and shown.lacks else set(unit.members)
     calls = []
     for key, members in parts_of(unit.unit_id, unit.members).items():
-        names = [m.partition(":")[2] for m in members if m not in updated]
+        names = [m.partition(":")[2] for m in members if m in rest and m not in without]
         named = {"TargetDeviceName": names} if selection == "SPECIFIC" else {}
         if key not in made and (names or not named):
             call = Call(
                 key=key, service=SERVICE, operation=MAKE, parameters={**parameters, **named}, repeatable=False,
-                permission=f"tuya:{MAKE}", signed_at=action.start_at, not_after=action.not_after,
+                permission=f"tuya:{MAKE}", signed_at=action.start_at, not_after=_until(action),
             )  # fmt: skip
             calls.append(call)
     return tuple(calls)
+
+
+def _until(action: CreateUnit) -> datetime | None:
+    """The last moment a create may be sent (rule 1), or may start."""
+    moments = [action.not_after, action.start_at + FRESH if action.start_at is not None else None]
+    return min((m for m in moments if m is not None), default=None)
 
 
 def _cancel(unit_id: str, shown: Unit | None, vendor_id: str) -> tuple[Call, ...]:

@@ -2,7 +2,8 @@
 
 1. Who canceled a batch nothing at the gateway tells: our journal does.
 2. Tasks that wait for a confirmation, or were told and show no progress, for a day are overdue.
-3. The package is looked at while its batch runs: devices that are offline fetch it later.
+3. A list of tasks that does not become whole though its batch has ended keeps the batch from ending, so it is told.
+4. The package is looked at while its batch runs: devices that are offline fetch it later.
 """
 
 from __future__ import annotations
@@ -11,8 +12,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from controller.backends._tuya_shapes import FirmwareInfo, JobInfo, TaskInfo, moment
-from controller.backends._tuya_words import CANCELED_BATCH, CANCELED_TASK, COUNTS, FAILED_TASK, UNVERIFIED, VERIFIED
-from controller.model import Attempt, Cause, Concern, Firmware
+from controller.backends._tuya_tasks import TaskList
+from controller.backends._tuya_words import (
+    CANCELED_BATCH,
+    CANCELED_TASK,
+    COUNTS,
+    FAILED_TASK,
+    UNVERIFIED,
+    VERIFIED,
+    job_phase,
+)
+from controller.model import Attempt, Cause, Concern, Firmware, UnitPhase
 from controller.proof import some
 
 OVERDUE = timedelta(hours=24)
@@ -53,8 +63,17 @@ def of_tasks(tasks: Iterable[TaskInfo], waiting: Iterable[TaskInfo], attempt: At
     return found
 
 
+def of_lists(batches: dict[str, JobInfo], lists: dict[str, TaskList]) -> list[Concern]:
+    """Lists that are not whole, of batches that say they have ended (rule 3)."""
+    return [
+        Concern(field=f"tasks.{job_id}", desired="a whole list", observed=lists[job_id].lacks, cause=Cause.VENDOR)
+        for job_id, batch in sorted(batches.items())
+        if lists[job_id].lacks and job_phase(batch.job_status) is UnitPhase.ENDED
+    ]
+
+
 def of_package(package: FirmwareInfo | None, firmware: Firmware) -> list[Concern]:
-    """The package of a running batch (rule 3)."""
+    """The package of a running batch (rule 4)."""
     if package is None:
         return [Concern(field="package", desired="present", observed="deleted", cause=Cause.DELETED)]
     found = []

@@ -30,6 +30,16 @@ class Parts:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """The batches that an unanswered create may have made; of `unsure` and, when it `waits`, of others it is not known
+    yet, so none is taken."""
+
+    ids: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    waits: bool = False
+
+
 def parts_of(unit_id: str, members: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Call key to targets, for every batch of a unit (rule 1)."""
     key = f"createUnit/{unit_id}"
@@ -40,7 +50,7 @@ def parts_of(unit_id: str, members: tuple[str, ...]) -> dict[str, tuple[str, ...
 
 
 def known_parts(
-    attempt: Attempt, known: Record, find: Callable[[Intent, frozenset[str]], tuple[str, ...]]
+    attempt: Attempt, known: Record, find: Callable[[Intent, frozenset[str]], Candidates]
 ) -> tuple[Parts, str]:
     """The parts of an attempt, and what is ambiguous about them (rule 2). `find` looks for an unanswered create."""
     wanted = parts_of(attempt.unit_id, tuple(f"device:{d}" for d in attempt.devices))
@@ -50,13 +60,15 @@ def known_parts(
     meant = {i.key: i for i in known.intents if i.unit_id == attempt.unit_id and i.makes and i.key not in jobs}
     remembered = frozenset(i for a in known.attempts for i in a.vendor_ids)
     found = {key: find(intent, remembered) for key, intent in meant.items()}
-    claimed = [job for jobs_of in found.values() for job in jobs_of]
-    unclear = sorted({j for f in found.values() for j in f if len(f) > 1 or claimed.count(j) > 1})
-    if unclear:
-        text = f"the answer to the batch of {attempt.unit_id} was lost, and each of {', '.join(unclear)} may be it; "
-        pending = tuple(meant)
-        return Parts(jobs=jobs, several=len(wanted) > 1, pending=pending), f"{text}cancel those that are not"
-    jobs |= {key: one for key, (one,) in ((k, f) for k, f in found.items() if f)}
+    claimed = [job for candidates in found.values() for job in candidates.ids]
+    several = {j for f in found.values() for j in f.ids if len(f.ids) > 1 or claimed.count(j) > 1}
+    if unclear := sorted(several.union(*(f.unsure for f in found.values()))):
+        text = (
+            f"the answer to the batch of {attempt.unit_id} was lost, and each of {', '.join(unclear)} may be it; "
+            "cancel those that are not"
+        )
+        return Parts(jobs=jobs, several=len(wanted) > 1, pending=tuple(meant)), text
+    jobs |= {key: f.ids[0] for key, f in found.items() if f.ids and not f.waits}
     return Parts(
         jobs=jobs,
         several=len(wanted) > 1,

@@ -1,7 +1,6 @@
 """Reading packages, batches and tasks of Tuya's gateway into our words.
 
-1. Batches are read by the ids we remember: the gateway knows no names. A batch whose answer was lost is looked for
-   among those of its package, by its devices and its time.
+1. Batches are read by the ids we remember: the gateway knows no names.
 2. Per-device reads are made before a start and for the proof of a version, never while a batch runs.
 3. A device of a batch without a task had the version already, or is no target: its reported version tells which.
 """
@@ -9,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 from controller.backends._tuya import NotFoundError, TuyaTransport
@@ -21,18 +20,15 @@ from controller.backends._tuya_shapes import (
     JOB,
     JOBS_BY_FIRMWARE,
     MODULE_VERSIONS,
-    TASKS_BY_JOB,
     UNFINISHED_TASKS,
     FirmwareInfo,
     JobInfo,
-    TaskInfo,
-    moment,
+    JobRow,
     single_of,
 )
+from controller.backends._tuya_tasks import TaskList, task_list
 from controller.backends._tuya_words import UNFINISHED, UNVERIFIED, VERIFIED
-from controller.model import Cause, Concern, Firmware, ImageFacts, Intent, JsonObject, TargetFacts, TuyaSpec
-
-CLOCKS = timedelta(seconds=120)  # how far the gateway's clock and the journal's may be apart
+from controller.model import Cause, Concern, Firmware, ImageFacts, JsonObject, TargetFacts, TuyaSpec
 
 
 class BatchReader:
@@ -50,6 +46,8 @@ class BatchReader:
         module = str(spec.document.get("moduleName", DEFAULT_MODULE))
         where = f"package {firmware.version} of {spec.document['productKey']}, module {module}"
         found = self._packages(spec, firmware, module)
+        if strange := _strange(spec, firmware, module, found):
+            return ImageFacts(exists=True, unreadable=strange, where=where)
         if len(found) != 1:
             several = f"{len(found)} packages have this version ({', '.join(sorted(f.firmware_id for f in found))})"
             return ImageFacts(
@@ -72,7 +70,7 @@ class BatchReader:
         named = spec.document.get("firmwareId")
         if named is not None:
             one = self.package_of(str(named))
-            return [one] if one is not None and one.dest_version == firmware.version else []
+            return [one] if one is not None else []
         asked: JsonObject = {"ProductKey": spec.document["productKey"], "DestVersion": firmware.version}
         listed = self._transport.rows(FIRMWARES, asked)
         return [f for f in listed if f.dest_version == firmware.version and (f.module_name or DEFAULT_MODULE) == module]
@@ -84,14 +82,17 @@ class BatchReader:
         except NotFoundError:
             return None
 
-    def tasks(self, job_id: str) -> tuple[TaskInfo, ...]:
-        """The tasks of a batch, the newest of each device."""
-        newest: dict[str, TaskInfo] = {}
-        for task in self._transport.rows(TASKS_BY_JOB, {"JobId": job_id}):
-            before = newest.get(task.device_name)
-            if before is None or task.utc_create >= before.utc_create:
-                newest[task.device_name] = task
-        return tuple(newest[name] for name in sorted(newest))
+    def tasks(self, job_id: str) -> TaskList:
+        """The tasks of a batch."""
+        return task_list(self._transport, job_id)
+
+    def packages_of(self, product: str) -> tuple[FirmwareInfo, ...]:
+        """The packages of a product."""
+        return self._transport.rows(FIRMWARES, {"ProductKey": product})
+
+    def batches_of(self, firmware_id: str) -> tuple[JobRow, ...]:
+        """The batches of a package. NotFoundError for a package that is not there."""
+        return self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": firmware_id})
 
     def versions(self, product: str, device: str) -> dict[str, str]:
         """What a device reports, by module. NotFoundError for a device that is not there."""
@@ -124,6 +125,8 @@ class BatchReader:
             return TargetFacts(key=key, exists=True, vendor_id=name, unready=text, concerns=(silent,))
         if reported[module] == version:
             return TargetFacts(key=key, exists=True, vendor_id=name, updated=True, version=version)
+        if text := not_asked_for(spec, reported[module]):
+            return TargetFacts(key=key, exists=True, vendor_id=name, left_out=text)
         asked: JsonObject = {"ProductKey": product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
         tasks = self._transport.rows(UNFINISHED_TASKS, asked)
         busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
@@ -139,19 +142,23 @@ class BatchReader:
             concerns=tuple(concerns[:1]),
         )  # fmt: skip
 
-    def lost(self, intent: Intent, known: frozenset[str]) -> tuple[str, ...]:
-        """Batches that an unanswered create may have made: of its package, its time and its devices (rule 1)."""
-        wanted = intent.call.parameters
-        names = {str(n) for n in cast("list[object]", wanted.get("TargetDeviceName") or [])}
-        listed = self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": wanted["FirmwareId"]})
-        found = []
-        for row in listed:
-            made = moment(row.utc_create)
-            if row.job_id in known or made is None or made < intent.at - CLOCKS:
-                continue
-            if row.target_selection.upper() != str(wanted.get("TargetSelection", "SPECIFIC")):
-                continue
-            held = {t.device_name for t in self.tasks(row.job_id)}
-            if held <= names or not names:
-                found.append(row.job_id)
-        return tuple(sorted(found))
+
+def not_asked_for(spec: TuyaSpec, runs: str) -> str:
+    """Why the service makes no task for a device that reports this version; empty when it makes one."""
+    sources = cast("list[str]", spec.document.get("srcVersions") or [])
+    return f"it reports {runs}, which srcVersions does not name" if sources and runs not in sources else ""
+
+
+def _strange(spec: TuyaSpec, firmware: Firmware, module: str, found: list[FirmwareInfo]) -> str:
+    """How a package named by its id is not the one the manifest is about; empty when it is."""
+    if spec.document.get("firmwareId") is None or not found:
+        return ""
+    (one,) = found
+    product = str(spec.document["productKey"])
+    pairs = (
+        ("product", one.product_key or product, product),
+        ("module", one.module_name or DEFAULT_MODULE, module),
+        ("version", one.dest_version, firmware.version),
+    )
+    told = [f"{name} {is_} and not {wanted}" for name, is_, wanted in pairs if is_ != wanted]
+    return f"package {one.firmware_id} is of {', '.join(told)}; mend firmwareId, or leave it out" if told else ""

@@ -176,12 +176,21 @@ MADE_VERIFICATION = Single("CreateOTAVerifyJob", "data", CreatedJob)
 MADE_JOB = Single("CreateOTAStaticUpgradeJob", "data", CreatedJob)
 
 
+def total_of(answer: JsonObject) -> int | None:
+    """How many rows a whole list has, beside the rows or inside `data`; None when it is not told."""
+    for place in _objects((answer, member(answer, "data"))):
+        total = member(place, "total")
+        if isinstance(total, int | str) and str(total).isdigit():
+            return int(total)
+    return None
+
+
 def rows_of(listing: Rows[T], answer: JsonObject) -> tuple[T, ...]:
     """The rows of one page (rule 4)."""
     inside = member(answer, listing.container)
     rows = member(inside, listing.key) if isinstance(inside, dict) else inside
     if rows in (None, "", {}):
-        total = _total(answer)
+        total = total_of(answer) or 0
         others = inside if isinstance(inside, dict) else {}
         if total or any(isinstance(value, list) for value in others.values()):
             raise _invalid(listing.action, f"it has no {listing.container}.{listing.key}")
@@ -230,15 +239,6 @@ def _fit(wanted: object, value: object) -> object:
         lists = [item for item in value.values() if isinstance(item, list)]
         return lists[0] if len(lists) == 1 else (value or [])
     return value
-
-
-def _total(answer: JsonObject) -> int:
-    data = member(answer, "data")
-    for place in _objects((answer, data)):
-        total = member(place, "total")
-        if isinstance(total, int | str) and str(total).isdigit():
-            return int(total)
-    return 0
 
 
 def _objects(values: Iterable[object]) -> list[JsonObject]:

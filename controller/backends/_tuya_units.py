@@ -1,8 +1,10 @@
 """An attempt's batches as one unit: status, its tasks' progress, and its devices' results once all have ended.
 
-1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late.
+1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late. A list of tasks that is not
+   whole ends nothing.
 2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
-3. A device without a task had the version already, or was no target: what it reports tells which.
+3. A device without a task had the version already, or was no target: what it reports tells which. Who is gone, or has
+   a version that was not asked for, never gets one: that fails, and keeps nobody else from ending.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ import msgspec
 
 from controller.backends._missing import NotFoundError
 from controller.backends._tuya_calls import COMPARED, DEFAULT_MODULE, TO_CONFIRM
-from controller.backends._tuya_concerns import of_batches, of_package, of_tasks, overdue_of
+from controller.backends._tuya_concerns import of_batches, of_lists, of_package, of_tasks, overdue_of
 from controller.backends._tuya_parts import Parts
-from controller.backends._tuya_reads import BatchReader
+from controller.backends._tuya_reads import BatchReader, not_asked_for
 from controller.backends._tuya_shapes import JobInfo, TaskInfo, moment
+from controller.backends._tuya_tasks import TaskList
 from controller.backends._tuya_words import BEGUN, CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
 from controller.model import (
     Attempt,
@@ -55,17 +58,17 @@ class BatchUnits:
         there = {job_id: batch for job_id, batch in batches.items() if batch is not None}
         if not there:
             return None
-        tasks = {job_id: self._reader.tasks(job_id) for job_id in there}
-        phases = {job_id: _phase(batch, tasks[job_id]) for job_id, batch in there.items()}
+        lists = {job_id: self._reader.tasks(job_id) for job_id in there}
+        phases = {job_id: _phase(batch, lists[job_id]) for job_id, batch in there.items()}
         phase = next((p for p in _FIRST if p in phases.values()), UnitPhase.ENDED)
         if phase is UnitPhase.ENDED and (lacks or parts.pending or self._hidden(attempt, batches)):
             phase = UnitPhase.RUNNING  # rule 2
         canceled = [job_id for job_id, b in there.items() if b.job_status.upper() == CANCELED_BATCH]
-        begun = {job_id for job_id, found in tasks.items() if found and not any(_cancelable(t) for t in found)}
+        begun = {j for j, found in lists.items() if found.tasks and not any(_cancelable(t) for t in found.tasks)}
         done = [j for j, p in phases.items() if p is UnitPhase.ENDED or j in canceled or j in begun]
-        every = tuple(task for found in tasks.values() for task in found)
+        every = tuple(task for found in lists.values() for task in found.tasks)
         first = next(iter(there.values()))
-        concerns = self._concerns(attempt, batches, every, rollout)
+        concerns = (*self._concerns(attempt, batches, every, rollout), *of_lists(there, lists))
         specific = first.target_selection.upper() == "SPECIFIC"
         inside = {*attempt.devices, *(t.device_name for t in every)} if specific else set()
         made = min((m for b in there.values() if (m := moment(b.utc_create)) is not None), default=None)
@@ -111,8 +114,8 @@ class BatchUnits:
         results = {t.device_name: _result(t) for t in tasks}
         named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)
         for name in sorted(named - set(results)):
-            runs = self._version(name, spec, module) if current and not attempt.canceled else None
-            results[name] = _without_task(name, runs, version)
+            asked = current and not attempt.canceled
+            results[name] = self._without_task(name, spec, version) if asked else _not_asked(name, attempt)
         found = tuple(results[name] for name in sorted(results))
         confirm = rollout.strategy.confirm
         if not isinstance(confirm, VersionConfirm) or unit.canceled or not current:
@@ -125,6 +128,19 @@ class BatchUnits:
         before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == module else {}
         return confirmed(unit, found, Reported(versions=reported, before=before), version, final=final)
 
+    def _without_task(self, device: str, spec: TuyaSpec, version: str) -> DeviceResult:
+        """Rule 3."""
+        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
+        try:
+            runs = self._reader.versions(str(spec.document["productKey"]), device).get(module)
+        except NotFoundError:
+            return _failed(device, Reason.REMOVED, "it is not there any more")
+        if runs == version:
+            return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
+        if runs is not None and (told := not_asked_for(spec, runs)):
+            return _failed(device, Reason.VERSION, told)
+        return _failed(device, Reason.OFFLINE, f"the service made no task for it; it reports {runs or 'no version'}")
+
     def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
         try:
             return self._reader.versions(str(spec.document["productKey"]), device).get(module)
@@ -132,14 +148,15 @@ class BatchUnits:
             return None
 
 
-def _phase(batch: JobInfo, tasks: tuple[TaskInfo, ...]) -> UnitPhase:
+def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
     """Rule 1."""
-    phase = job_phase(batch.job_status)
+    phase, tasks = job_phase(batch.job_status), listed.tasks
     outcomes = [task_outcome(t.task_status, t.progress, "")[0] for t in tasks]
     waiting = any(t.task_status.upper() in UNFINISHED for t in tasks)
-    if phase is UnitPhase.ENDED and waiting:
+    if phase is UnitPhase.ENDED and (waiting or listed.lacks):
         return UnitPhase.RUNNING
-    if phase is UnitPhase.RUNNING and tasks and not waiting and Outcome.UNKNOWN not in outcomes:
+    ended = tasks and not waiting and not listed.lacks
+    if phase is UnitPhase.RUNNING and ended and Outcome.UNKNOWN not in outcomes:
         return UnitPhase.ENDED
     return phase
 
@@ -150,12 +167,14 @@ def _cancelable(task: TaskInfo) -> bool:
     return status in UNFINISHED and status != BEGUN
 
 
-def _without_task(device: str, runs: str | None, version: str) -> DeviceResult:
-    """Rule 3."""
-    if runs == version:
-        return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
-    told = f"the service made no task for it; it reports {runs or 'no version'}"
-    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=Reason.OFFLINE, detail=told)
+def _not_asked(device: str, attempt: Attempt) -> DeviceResult:
+    """A device without a task whose batch was canceled, or is of other content: nobody asks what it reports."""
+    reason = Reason.CANCELED if attempt.canceled else Reason.OFFLINE
+    return _failed(device, reason, "the service made no task for it")
+
+
+def _failed(device: str, reason: Reason, told: str) -> DeviceResult:
+    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=reason, detail=told)
 
 
 def _fields(batch: JobInfo) -> JsonObject:

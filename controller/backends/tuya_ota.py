@@ -1,25 +1,43 @@
 """Tuya OTA behind the port: what it can do, what it shows, what we send.
 
 1. The gateway lists nothing by name or owner: a batch is ours because our journal remembers its id, and only so.
-2. A create whose answer was lost is looked for by package, time and devices. One candidate is adopted; of several none,
-   they are named and everything waits for a person.
-3. The package is looked at until a batch is made of it; its address expires and is never compared.
+2. A create whose answer was lost is looked for (`_tuya_lost`). One candidate is adopted; of several none, they are
+   named and everything waits for a person.
+3. The package is looked at until a batch is made of it; its address expires and is never compared. So are the devices,
+   or the product where the service selects them: work of others holds the start.
 4. Before any write, the account of the environment's AWS credentials is checked, as for every service.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from msgspec.structs import replace
+
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport
 from controller.backends._tuya import NotFoundError, RefusedError, TuyaTransport
 from controller.backends._tuya_calls import CONFIRM, MAKE
+from controller.backends._tuya_lost import LostBatches
+from controller.backends._tuya_others import product_facts
 from controller.backends._tuya_parts import known_parts
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import MADE_JOB, single_of
 from controller.backends._tuya_units import BatchUnits
 from controller.backends.tuya_shape import TuyaShape
-from controller.errors import ConflictError
-from controller.model import Observation, Record, RoleFacts, Rollout, Stage, Survey, TargetFacts, TuyaSpec, Unit
+from controller.errors import ConflictError, StalledError
+from controller.model import (
+    Observation,
+    Record,
+    RoleFacts,
+    Rollout,
+    Stage,
+    Survey,
+    TargetFacts,
+    TuyaSpec,
+    Unit,
+    duration,
+)
 from controller.upcoming import upcoming
 
 NO_ROLE = RoleFacts(exists=True, trusts="yes", reads="yes")
@@ -48,26 +66,35 @@ class TuyaBackend(TuyaShape):
         if starting is None and not looked:
             return Observation(units=units, ambiguous=ambiguous, asked_once=True)
         if starting is not None and starting.unit is None and not starting.waits:
-            looked += self._targets(starting.keys, rollout, spec, known)
+            looked += _reachable(self._targets(starting.keys, rollout, spec, known))
+        image = self._reader.package(spec, rollout.firmware)
+        if starting is not None and starting.unit is None and not starting.waits and not starting.keys:
+            ours = {i for a in known.attempts for i in a.vendor_ids}
+            looked.append(product_facts(self._reader, spec, image.version, ours))
+        if image.unreadable:  # of another product or module, or one of several: who has its version tells nothing
+            looked = [replace(t, updated=False) for t in looked]
         return Observation(
             units=units,
             ambiguous=ambiguous,
             asked_once=True,
-            image=self._reader.package(spec, rollout.firmware),
+            image=image,
             role=NO_ROLE,
             targets=tuple(looked),
-            devices=tuple(sorted(t.vendor_id for t in looked if t.exists)),
+            devices=tuple(sorted(t.vendor_id for t in looked if t.exists and t.vendor_id)),
         )
 
     def send(self, call: Call) -> Receipt:
-        """Send one call. A create is sent once, under the moment it was decided."""
+        """Send one call. A create is sent once, under the moment it was decided, told by the gateway's clock."""
         try:
             if call.operation != MAKE:
                 self._transport.call(call.operation, call.parameters, repeatable=call.repeatable)
                 return Receipt(key=call.key)
-            prepared = self._transport.prepare(call.operation, call.parameters, call.signed_at)
+            at = call.signed_at + self._ahead() if call.signed_at is not None else None
+            prepared = self._transport.prepare(call.operation, call.parameters, at)
             made = single_of(MADE_JOB, self._transport.send(prepared))
         except NotFoundError as error:
+            if call.operation == MAKE:  # a group or a package that is not there: no other look changes that
+                raise StalledError("RequestRefused", f"{error}; mend what it names") from error
             raise ConflictError(f"{call.operation}: {error}; looking again") from error
         except RefusedError as error:
             if call.operation == CONFIRM and error.reason == "RequestRefused":
@@ -82,22 +109,33 @@ class TuyaBackend(TuyaShape):
         """The units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
         units: list[Unit] = []
         ambiguous = ""
+        lost = LostBatches(self._reader, self._ahead(), duration(spec.settle_time))
         for attempt in known.attempts:
             if not attempt.live and attempt.stage is not Stage.LOST:
                 continue
-            parts, unclear = known_parts(attempt, known, self._reader.lost)
+            parts, unclear = known_parts(attempt, known, lost.find)
             ambiguous = ambiguous or unclear
             if not parts.jobs:
                 continue
             wanted = attempt.generation == rollout.generation and not attempt.canceled
             facts = self._targets(parts.missing, rollout, spec, known) if wanted else []
             looked += facts
-            lacks = tuple(t.key for t in facts if not t.updated)
+            lacks = tuple(t.key for t in facts if t.exists and not t.updated and not t.left_out)
             unit = self._units_of.unit(attempt, parts, lacks, rollout, spec)
             if unit is not None:
                 units.append(unit)
         return tuple(units), ambiguous
 
+    def _ahead(self) -> timedelta:
+        """How far the gateway's time is ahead of the one decisions are made in, which is AWS's."""
+        return self._transport.now() - self._aws.now()
+
     def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:
         ours = {i for a in known.attempts for i in a.vendor_ids}
         return [self._reader.target(key, spec, rollout.firmware.version, ours) for key in keys]
+
+
+def _reachable(facts: list[TargetFacts]) -> list[TargetFacts]:
+    """The facts; where the service would make a task for nobody of a wave, those it leaves out are what holds it."""
+    nobody = all(t.updated or t.left_out for t in facts)
+    return [replace(t, unready=t.left_out) for t in facts] if nobody else facts

@@ -149,7 +149,8 @@ class TargetFacts(Value, frozen=True, kw_only=True):
 
     `unready` says why it could not be started on; `busy` names other work the service still holds for it, or for what
     it has inside; `members` are the devices inside; `updated` tells that it reports the version already, `version`
-    what it reports, where that was read. `concerns` are for the ledger.
+    what it reports, where that was read, `left_out` why the service would make nothing for it. `concerns` are for the
+    ledger.
     """
 
     key: str
@@ -163,6 +164,7 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     members: tuple[str, ...] = ()
     updated: bool = False
     version: str = ""
+    left_out: str = ""
     concerns: tuple[Concern, ...] = ()
 
 

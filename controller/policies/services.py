@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import cast
 
-from controller.model import Environment, Rollout, TuyaSpec, VersionConfirm
+from controller.model import Environment, Rollout, TuyaSpec, VersionConfirm, duration
 from controller.policies.violation import Violation
 
 FUOTA_REGIONS = (
     "us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1",
 )  # fmt: skip
 """AWS Regions with AWS IoT Core for LoRaWAN (AWS General Reference, IoT Wireless endpoints and quotas)."""
+
+
+SHORTEST_SETTLE = timedelta(minutes=15)  # the window of the gateway's twin for a request's time [V Alibaba]
 
 
 def service(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
@@ -51,6 +55,7 @@ def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
     """Judge the `tuya` block (CreateOTAStaticUpgradeJob, and the rules its twin at Alibaba documents)."""
     document = spec.document
     yield from _confirmed_waves(rollout, spec)
+    yield from _settling(spec)
     confirm = rollout.strategy.confirm
     module = str(document.get("moduleName", "default"))
     if isinstance(confirm, VersionConfirm) and confirm.version.module not in (None, module):
@@ -84,6 +89,16 @@ def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
             code="retry_exceeds_timeout",
             message=message,
             hint="retryInterval must be less than timeoutInMinutes",
+        )
+
+
+def _settling(spec: TuyaSpec) -> Iterator[Violation]:
+    if duration(spec.settle_time) < SHORTEST_SETTLE:
+        yield Violation(
+            pointer="/spec/tuya/settleTime",
+            code="settle_time_too_short",
+            message=f"a request whose answer was lost may still be carried out after {spec.settle_time}",
+            hint="the gateway takes requests that are 15 minutes old: settleTime is at least 15m",
         )
 
 

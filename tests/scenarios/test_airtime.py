@@ -115,7 +115,8 @@ def test_single_devices_of_a_manifest_are_told_as_the_gateways_total(airtime: Ru
 
 def test_a_window_of_the_manifest_counts(airtime: Run, tmp_path: Path) -> None:
     file = tmp_path / "rollouts/soil-probe-2-4-1.yaml"
-    windows = '  windows: [{kind: allow, schedule: "0 22 * * *", duration: 10m, timeZone: Europe/Paris}]\n'
+    allow = '{kind: allow, schedule: "0 22 * * *", duration: 10m, timeZone: Europe/Paris, overrun: finish}'
+    windows = f"  windows: [{allow}]\n"
     file.write_text(file.read_text() + windows)
     told = airtime("rollouts/soil-probe-2-4-1.yaml -o json").json
     assert told["windowSeconds"] == 600

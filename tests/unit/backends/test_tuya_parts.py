@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.backends._tuya_parts import MOST_NAMES, known_parts, parts_of
+from controller.backends._tuya_parts import MOST_NAMES, Candidates, known_parts, parts_of
 from controller.model import Attempt, Intent, Record, RecordedCall, WaveRecord
 from tests.unit.build import NOW
 
@@ -50,8 +50,9 @@ def remembered(of: Attempt, *keys: str) -> Record:
 def finding(**jobs: tuple[str, ...]):
     """What the gateway would show for the create of each part, by its number."""
 
-    def find(intent: Intent, known: frozenset[str]) -> tuple[str, ...]:
-        return tuple(j for j in jobs.get(f"p{intent.key.rpartition('/')[2]}", ()) if j not in known)
+    def find(intent: Intent, known: frozenset[str]) -> Candidates:
+        part = jobs.get(f"p{intent.key.rpartition('/')[2]}", ())
+        return Candidates(ids=tuple(j for j in part if j not in known))
 
     return find
 
@@ -96,3 +97,19 @@ def test_what_two_could_be_is_adopted_by_neither_and_named(jobs: dict[str, tuple
     assert "J2" in unclear
     assert dict(parts.jobs) == {"createUnit/u-1/1": "J1"}
     assert parts.pending == ("createUnit/u-1/2", "createUnit/u-1/3")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "told"),
+    [(Candidates(unsure=("J9",)), "J9"), (Candidates(ids=("J2",), unsure=("J9",)), "J9"), (Candidates(waits=True), "")],
+)
+def test_nothing_is_adopted_while_a_batch_that_may_be_it_does_not_show_its_devices(
+    candidates: Candidates, told: str
+) -> None:
+    one = attempt(3)
+
+    parts, unclear = known_parts(one, remembered(one, "createUnit/u-1"), lambda *_: candidates)
+
+    assert (dict(parts.jobs), parts.pending) == ({}, ("createUnit/u-1",))
+    assert told in unclear
+    assert bool(unclear) == bool(told)

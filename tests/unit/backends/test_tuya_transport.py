@@ -48,6 +48,7 @@ REFUSALS = [
     ("iot.system.UidNotFound", "AccountRefused"),
     ("iot.common.InvalidTenant", "AccountRefused"),
     ("iot.common.InvalidPageParams", "RequestRefused"),
+    ("iot.ota.NoTargetDevice", "NobodyLeft"),
     ("whatever", "RequestRefused"),
 ]
 
@@ -215,6 +216,28 @@ def test_a_write_refused_for_its_time_is_not_sent_again(gateway: Gateway) -> Non
     assert isinstance(found, RefusedError)
     assert found.reason == "ClockSkewed"
     assert len(gateway.asked) == 1
+
+
+@pytest.mark.parametrize("behind", [1200, -1200])
+def test_a_write_refused_for_its_time_is_decided_anew_with_the_clock_the_refusal_told(
+    gateway: Gateway, behind: int
+) -> None:
+    gateway.will(bad("InvalidTimeStamp.Expired"))
+    sender = transport(gateway, behind=timedelta(seconds=behind))
+    first, second = (error(sender, WRITE, repeatable=False) for _ in range(2))
+    assert isinstance(first, TransientError)
+    assert first.committed is False
+    assert "1200 s from the gateway's" in str(first)
+    assert isinstance(second, RefusedError)
+    assert second.reason == "ClockSkewed"
+
+
+def test_a_write_refused_for_the_gateways_own_time_does_not_blame_this_clock(gateway: Gateway) -> None:
+    gateway.will(bad("InvalidTimeStamp.Expired"))
+    found = error(transport(gateway), WRITE, repeatable=False)
+    assert isinstance(found, RefusedError)
+    assert "ask Tuya" in str(found)
+    assert "NTP" not in str(found)
 
 
 def test_a_redirect_is_not_followed(gateway: Gateway) -> None:

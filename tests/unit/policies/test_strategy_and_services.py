@@ -192,6 +192,16 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["retry_exceeds_timeout /spec/tuya/retryInterval"],
     ),
+    "a settle time shorter than the gateway's window": (
+        with_backend("  tuya: {productKey: a, settleTime: 14m}\n", "devices"),
+        home(tuya=TuyaAccess(endpoint="https://x")),
+        ["settle_time_too_short /spec/tuya/settleTime"],
+    ),
+    "a settle time as long as the gateway's window": (
+        with_backend("  tuya: {productKey: a, settleTime: 15m}\n", "devices"),
+        home(tuya=TuyaAccess(endpoint="https://x")),
+        [],
+    ),
     "an update that never ends, then a wave": (
         with_backend(OTA + "    targetSelection: CONTINUOUS\n", "things"),
         None,

@@ -1,0 +1,134 @@
+"""Looks for the batch that a create without an answer may have made. A wrong one adopted is worse than none.
+
+1. The gateway knows no names: it is looked for among the batches of its package, by the time it was made, by every
+   field that was asked for and is shown, and by its devices.
+2. Times are the gateway's. A time that is missing or cannot be read excludes nothing.
+3. A batch of named devices holds exactly those. One of them may be missing if it would get no task: it is gone, never
+   reported the module, has the version, or has one that was not asked for.
+4. A batch that does not show its devices yet is unsure: neither taken nor taken for somebody else's. One made a moment
+   ago is waited for; an older one is told.
+5. A batch that was canceled, or had ended with no device updated a while after it was made, stands back behind one
+   that reaches somebody: so does cancelling those that are not ours clear up which is.
+6. A package that is gone has no batches to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import cast
+
+from controller.backends._missing import NotFoundError
+from controller.backends._tuya_calls import DEFAULT_MODULE
+from controller.backends._tuya_parts import Candidates
+from controller.backends._tuya_reads import BatchReader
+from controller.backends._tuya_shapes import JobInfo, JobRow, moment
+from controller.backends._tuya_words import CANCELED_BATCH, CANCELED_TASK, FAILED_TASK
+from controller.model import Intent
+
+CLOCKS = timedelta(minutes=15)  # how far the clocks of the gateway's parts may be apart: it takes requests so old
+LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown whole
+_UNSAID: dict[str, object] = {"NeedPush": True, "NeedConfirm": False}  # what is not asked for is this
+_THEIRS = ("TimeoutInMinutes",)  # what is not asked for may be the gateway's own
+
+
+class LostBatches:
+    """Finds them; `ahead` is the gateway's time less the journal's, `settle` how late a request may still arrive."""
+
+    def __init__(self, reader: BatchReader, ahead: timedelta, settle: timedelta) -> None:
+        self._reader, self._ahead, self._settle = reader, ahead, settle
+
+    def find(self, intent: Intent, known: frozenset[str]) -> Candidates:
+        """The batches that may be the one of an unanswered create, without those that are `known` to be others."""
+        wanted, at = intent.call.parameters, intent.at + self._ahead
+        try:
+            listed = self._reader.batches_of(str(wanted["FirmwareId"]))
+        except NotFoundError:
+            return Candidates()
+        ids: list[str] = []
+        back: list[str] = []
+        unsure: list[str] = []
+        waits = False
+        for row in listed:
+            if row.job_id in known or not self._in_time(row, at) or not _selects(row, wanted):
+                continue
+            batch = self._reader.batch(row.job_id)
+            if batch is not None and not same(batch, wanted):
+                continue
+            fits, reaches = self._fits(row.job_id, batch, wanted)
+            dead = (batch is not None and batch.job_status.upper() == CANCELED_BATCH) or not reaches
+            if fits:
+                (back if dead else ids).append(row.job_id)
+            elif fits is None and self._young(row.utc_create):
+                waits = True
+            elif fits is None and not dead:
+                unsure.append(row.job_id)
+        return Candidates(ids=tuple(sorted(ids or back)), unsure=tuple(sorted(unsure)), waits=waits)
+
+    def _in_time(self, row: JobRow, at: datetime) -> bool:
+        """Rule 2."""
+        made = moment(row.utc_create)
+        return made is None or at - CLOCKS <= made <= at + self._settle + CLOCKS
+
+    def _young(self, utc_create: str) -> bool:
+        made = moment(utc_create)
+        return made is not None and self._reader.now() - made < LAG
+
+    def _fits(self, job_id: str, batch: JobInfo | None, wanted: Mapping[str, object]) -> tuple[bool | None, bool]:
+        """Whether a batch holds the devices asked for (rule 3), None when that is unsure; and if it reaches anybody."""
+        if batch is None:
+            return None, True
+        listed = self._reader.tasks(job_id)
+        held = {t.device_name for t in listed.tasks}
+        ended = {t.task_status.upper() for t in listed.tasks} <= {FAILED_TASK, CANCELED_TASK}
+        canceled = {t.task_status.upper() for t in listed.tasks} == {CANCELED_TASK}
+        reaches = not canceled and not (held and ended and not self._young(batch.utc_create))
+        if str(wanted.get("TargetSelection", "SPECIFIC")) != "SPECIFIC":
+            return True, reaches  # its devices are the service's choice
+        names = {str(n) for n in cast("list[object]", wanted.get("TargetDeviceName") or [])}
+        if not held <= names:
+            return False, reaches
+        if listed.lacks or not held:
+            return None, reaches
+        return self._excused(sorted(names - held), batch, wanted), reaches
+
+    def _excused(self, names: list[str], batch: JobInfo, wanted: Mapping[str, object]) -> bool:
+        """Whether each of these would get no task."""
+        if not names:
+            return True
+        package = self._reader.package_of(str(wanted["FirmwareId"]))
+        module = (package.module_name if package is not None else "") or DEFAULT_MODULE
+        sources = {str(v) for v in cast("list[object]", wanted.get("SrcVersion") or [])}
+        return all(self._no_task(str(wanted["ProductKey"]), n, module, batch.dest_version, sources) for n in names)
+
+    def _no_task(self, product: str, name: str, module: str, version: str, sources: set[str]) -> bool:
+        try:
+            runs = self._reader.versions(product, name).get(module)
+        except NotFoundError:
+            return True
+        return runs is None or runs == version or (bool(sources) and runs not in sources)
+
+
+def same(batch: JobInfo, wanted: Mapping[str, object]) -> bool:
+    """Whether a batch shows what was asked for (rule 1). What it does not show proves nothing, but for its versions."""
+    shown: dict[str, object] = {
+        "ProductKey": batch.product_key,
+        "GroupId": batch.group_id,
+        "GrayPercent": batch.gray_percent,
+        "RetryInterval": batch.retry_interval,
+        "RetryCount": batch.retry_count,
+        "TimeoutInMinutes": batch.timeout_in_minutes,
+        "NeedPush": batch.need_push,
+        "NeedConfirm": batch.need_confirm,
+    }
+    for name, value in shown.items():
+        asked = wanted.get(name, _UNSAID.get(name))
+        if value is None or value == "" or (asked is None and name in _THEIRS):
+            continue
+        if asked is None or str(asked).lower() != str(value).lower():
+            return False
+    return sorted(batch.src_versions) == sorted(str(v) for v in cast("list[object]", wanted.get("SrcVersion") or []))
+
+
+def _selects(row: JobRow, wanted: Mapping[str, object]) -> bool:
+    return row.target_selection.upper() == str(wanted.get("TargetSelection", "SPECIFIC"))

@@ -1,0 +1,209 @@
+"""Creates whose answer was lost, beside what others do: found by what was asked for, and by nothing less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+
+import pytest
+
+from controller.backends._tuya import TuyaTransport
+from controller.backends._tuya_wire import Reply
+from controller.backends.tuya_ota import TuyaBackend
+from controller.model import Observation, Phase, Record, Rollout, Survey
+from controller.ports import Backend
+from simulator.tuya import views, wire
+from tests.tuya_attack import lose_the_create, offline, one, selected
+from tests.tuya_ground import PACKAGE, PLUGS, PRODUCT, TuyaGround, block, package, plugs
+
+
+def test_a_batch_to_another_group_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
+    gate.cloud(
+        groups=[
+            {"groupId": "g-1", "productKey": PRODUCT, "devices": list(PLUGS[:2])},
+            {"groupId": "g-2", "productKey": PRODUCT, "devices": list(PLUGS[4:])},
+        ]
+    )
+    declared = selected(targetSelection="GROUP", groupId="g-1")
+    lose_the_create(gate, declared)
+    gate.by_hand("CreateOTAStaticUpgradeJob", FirmwareId="1001", TargetSelection="GROUP", GroupId="g-2")
+
+    gate.cron(declared, rounds=6)
+
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert gate.installs()["plug-1"] == 1
+
+
+def test_a_batch_to_some_of_the_devices_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
+    gate.behave(**offline(*PLUGS))
+    lose_the_create(gate, plugs())
+    strange = gate.by_hand(
+        "CreateOTAStaticUpgradeJob", FirmwareId="1001", TargetSelection="SPECIFIC", TargetDeviceName=["plug-1"]
+    )["data"]["jobId"]
+    gate.advance(120)
+    gate.run()
+    gate.behave()
+
+    gate.cron(rounds=8)
+
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert strange not in {a.vendor_id for a in gate.record("plug").attempts}
+
+
+def test_a_batch_that_shows_no_devices_yet_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
+    lose_the_create(gate, plugs())
+    gate.by_hand(
+        "CreateOTAStaticUpgradeJob", FirmwareId="1001", TargetSelection="SPECIFIC", TargetDeviceName=["plug-6"]
+    )
+    rule = {"service": "tuya", "operation": "ListOTATaskByJob", "nth": 1, "effect": "staleRead"}
+    gate.server.world.faults.replace([rule])
+    gate.advance(10)
+
+    gate.run()
+    gate.server.world.faults.replace([])
+    unanswered = gate.record("plug")
+    gate.cron(rounds=8)
+
+    assert unanswered.attempts[0].vendor_id is None
+    assert len(unanswered.intents) == 1
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+
+
+def test_a_batch_of_another_rollout_with_the_same_package_is_not_taken_for_a_lost_one(gate: TuyaGround) -> None:
+    gate.behave(**offline(*PLUGS))
+    ours, theirs = one("plug", "plug-1", "plug-2"), one("zz", "plug-1")
+    lose_the_create(gate, ours)
+    gate.advance(60)
+    made = {"FirmwareId": PACKAGE, "TargetSelection": "SPECIFIC", "TargetDeviceName": ["plug-1"]}
+    gate.by_hand("CreateOTAStaticUpgradeJob", **made)
+
+    report = gate.run(ours, theirs)
+    gate.advance(120)
+    gate.run(ours, theirs)
+
+    assert gate.record("plug").attempts[0].vendor_id is None
+    assert {h.reason for r in report.rollouts if r.name == "zz" for h in r.holds} == {"target_is_busy"}
+
+
+def test_a_lost_batch_is_found_though_the_service_made_no_task_for_one_of_its_devices(gate: TuyaGround) -> None:
+    gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": "plug-2", "versions": {"default": "2.3.0"}}])
+    declared = one("plug", *PLUGS[:2], backend=block(srcVersions=["2.4.0"]))
+    lose_the_create(gate, declared, "timeoutAfterCommit")
+    gate.advance(60)
+
+    gate.run(declared)
+
+    assert gate.record("plug").attempts[0].vendor_id == gate.batches()[0]["jobId"]
+
+
+def told_as(monkeypatch: pytest.MonkeyPatch, change) -> None:
+    """Let lists of batches tell another utcCreate."""
+    real = views.job_row
+
+    def row(job, moment):
+        found = real(job, moment)
+        return found and {**found, "utcCreate": change(job.created_at)}
+
+    for module in ("simulator.tuya.views", "simulator.tuya.batches"):
+        monkeypatch.setattr(f"{module}.job_row", row)
+
+
+TIMES = {
+    "five minutes behind": lambda made: views.utc(made - timedelta(minutes=5)),
+    "five minutes ahead": lambda made: views.utc(made + timedelta(minutes=5)),
+    "missing": lambda _: "",
+    "milliseconds": lambda _: "1786000000000",
+    "without a zone": lambda _: "2026-11-21 13:00:00",
+}
+
+
+@pytest.mark.parametrize("told", TIMES)
+@pytest.mark.parametrize("selection", ["ALL", "SPECIFIC"])
+def test_a_lost_batch_is_found_whatever_time_the_gateway_says_it_was_made(
+    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, told: str, selection: str
+) -> None:
+    told_as(monkeypatch, TIMES[told])
+    gate.behave(plug_1="failsFlash")
+    declared = selected(targetSelection="ALL") if selection == "ALL" else one("plug", *PLUGS[:2])
+
+    lose_the_create(gate, declared, "timeoutAfterCommit")
+    gate.cron(declared, rounds=8)
+
+    assert len(gate.batches()) == 1
+    assert len(gate.record("plug").attempts[0].results) == len(gate.batches()[0]["tasks"])
+
+
+def test_a_package_deleted_while_a_create_has_no_answer_has_no_batch_to_wait_for(gate: TuyaGround) -> None:
+    lose_the_create(gate, plugs())
+    gate.by_hand("DeleteOTAFirmware", FirmwareId="1001")
+    gate.cloud(firmwares=[package(firmwareId="1005")])
+
+    gate.cron(rounds=12)
+
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+
+
+def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(gate: TuyaGround) -> None:
+    gate.behave(**offline(*PLUGS))
+    declared = plugs(backend=block(needConfirm=True))
+    lose_the_create(gate, declared, "timeoutAfterCommit")
+    asked = dict(gate.record("plug").intents[0].call.parameters)
+    gate.by_hand("CreateOTAStaticUpgradeJob", **{**asked, "NeedConfirm": "true"})
+    (mine, other) = [b["jobId"] for b in gate.batches()]
+    held = gate.run(declared)
+    gate.by_hand("CancelOTATaskByJob", JobId=other, CancelQueuedTask=True, CancelUnconfirmedTask=True)
+    gate.advance(130)
+
+    gate.run(declared)
+
+    assert [h.reason for h in held.rollouts[0].holds] == ["lost_create_is_ambiguous"]
+    assert gate.record("plug").attempts[0].vendor_id == mine
+
+
+@pytest.mark.parametrize("minutes", [20, -20])
+def test_a_gateway_whose_clock_is_twenty_minutes_off_is_worked_with(
+    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    off, in_time, learn = timedelta(minutes=minutes), wire._in_time, TuyaTransport._learn_time
+    monkeypatch.setattr(wire, "_in_time", lambda text, now, window: in_time(text, now + off, window))
+
+    def told(self: TuyaTransport, reply: Reply) -> timedelta | None:
+        date = format_datetime(parsedate_to_datetime(reply.date) + off, usegmt=True)
+        return learn(self, replace(reply, date=date))
+
+    monkeypatch.setattr(TuyaTransport, "_learn_time", told)
+
+    report = gate.cron(rounds=3)
+
+    assert report.rollouts[0].error == ""
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert len(gate.batches()) == 2
+
+
+class Slow:
+    """A backend whose process slept after it had looked at one rollout."""
+
+    def __init__(self, inner: Backend, ground: TuyaGround, name: str) -> None:
+        self.inner, self.ground, self.name = inner, ground, name
+        self.capabilities = inner.capabilities
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+        seen = self.inner.observe(rollout, known, survey)
+        if rollout.name == self.name:
+            self.ground.advance(1000)
+        return seen
+
+
+def test_a_create_decided_before_its_process_slept_is_not_blamed_on_the_clock(gate: TuyaGround) -> None:
+    others = one("plug", "plug-1"), one("zz", "plug-6")
+
+    report = gate.run(*others, wrap=lambda b: Slow(b, gate, "zz") if isinstance(b, TuyaBackend) else b)
+    gate.cron(*others, rounds=2)
+
+    assert "ClockSkewed" not in "".join(r.error for r in report.rollouts)
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert gate.installs()["plug-1"] == 1

@@ -1,0 +1,48 @@
+"""What the scenarios of the attack on the Tuya sibling share."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from controller.model import Device, Rollout, Strategy, Targets, Wave
+from simulator.tuya.state import Store
+from tests.tuya_ground import TuyaGround, block, plugs
+
+CREATE = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob"}
+
+
+def lose_the_create(gate: TuyaGround, rollout: Rollout, effect: str = "timeoutBeforeCommit") -> None:
+    """Send a create and get no answer to it."""
+    gate.server.world.faults.replace([{**CREATE, "nth": 1, "effect": effect}])
+    gate.run(rollout)
+    gate.server.world.faults.replace([])
+
+
+def asked_for(gate: TuyaGround) -> list[object]:
+    """The devices of each create."""
+    return [
+        r["parameters"].get("TargetDeviceName")
+        for r in gate.asked("tuya")
+        if r["operation"] == "CreateOTAStaticUpgradeJob"
+    ]
+
+
+def store(gate: TuyaGround) -> Store:
+    """What the gateway holds."""
+    return next(v for v in vars(gate.server.world.services["tuya"]).values() if isinstance(v, Store))
+
+
+def offline(*names: str) -> dict[str, str]:
+    """These plugs are, for `behave`."""
+    return {name.replace("-", "_"): "offline" for name in names}
+
+
+def selected(**changes: object) -> Rollout:
+    """One wave whose devices the service selects."""
+    return plugs(backend=block(**changes), strategy=Strategy(waves=(Wave(name="all"),)))
+
+
+def one(name: str, *devices: str, **changes: object) -> Rollout:
+    """A rollout of one wave to these devices."""
+    wave = Wave(name="w", targets=Targets(devices=tuple(Device(id=d) for d in devices)))
+    return replace(plugs(strategy=Strategy(waves=(wave,)), **changes), name=name)
