@@ -219,7 +219,7 @@ def _waiting(
 ) -> Plan:
     """A unit that runs, with nothing to set right: what is waited for, and until when."""
     if unit.overdue:
-        end = shape.capabilities.end_command.format(id=attempt.vendor_id)
+        end = shape.capabilities.end_command.format(id=", ".join(unit.overdue_in) or attempt.vendor_id)
         text = f"{attempt.unit_id}: {unit.overdue}; it is waited for; to wait no longer: {end}"
         hold = Hold(reason="devices_are_overdue", message=text)
         return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from controller.model import Device, Rollout, Strategy, Targets, Wave
 from simulator.tuya.state import Store
-from tests.tuya_ground import TuyaGround, block, plugs
+from tests.tuya_ground import PRODUCT, TuyaGround, block, plugs
 
 CREATE = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob"}
 
@@ -46,3 +46,8 @@ def one(name: str, *devices: str, **changes: object) -> Rollout:
     """A rollout of one wave to these devices."""
     wave = Wave(name="w", targets=Targets(devices=tuple(Device(id=d) for d in devices)))
     return replace(plugs(strategy=Strategy(waves=(wave,)), **changes), name=name)
+
+
+def reports(gate: TuyaGround, version: str, *names: str) -> None:
+    """Let these plugs report a version."""
+    gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": n, "versions": {"default": version}} for n in names])

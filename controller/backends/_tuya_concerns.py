@@ -1,7 +1,8 @@
 """What is wrong with a running batch, its tasks and its package: told in the ledger, never set back.
 
 1. Who canceled a batch nothing at the gateway tells: our journal does.
-2. Tasks that wait for a confirmation, or were told and show no progress, for a day are overdue.
+2. Tasks that wait for a confirmation, or were told and show no progress, for a day are overdue. One in a status nobody
+   knows is told with it.
 3. A list of tasks that does not become whole though its batch has ended keeps the batch from ending, so it is told.
 4. The package is looked at while its batch runs: devices that are offline fetch it later.
 """
@@ -18,6 +19,7 @@ from controller.backends._tuya_words import (
     CANCELED_TASK,
     COUNTS,
     FAILED_TASK,
+    UNFINISHED,
     UNVERIFIED,
     VERIFIED,
     job_phase,
@@ -46,8 +48,7 @@ def of_tasks(tasks: Iterable[TaskInfo], waiting: Iterable[TaskInfo], attempt: At
     """Tasks that failed, that somebody canceled, and those among `waiting` that do not go on (rule 2)."""
     late: dict[str, list[str]] = {}
     for task in waiting:
-        moved = moment(task.utc_modified) or moment(task.utc_create)
-        if moved is not None and now - moved >= OVERDUE:
+        if _late(task, now):
             late.setdefault(COUNTS[task.task_status.upper()], []).append(task.device_name)
     found = [
         Concern(field=f"devices.{kind}", desired="to go on within a day", observed=some(names), cause=Cause.VENDOR)
@@ -60,6 +61,8 @@ def of_tasks(tasks: Iterable[TaskInfo], waiting: Iterable[TaskInfo], attempt: At
         found.append(Concern(field="devices.failed", desired=0, observed=some(names), cause=Cause.VENDOR))
     if (names := ended.get(CANCELED_TASK)) and not attempt.canceled:
         found.append(Concern(field="devices.canceled", desired=0, observed=some(names), cause=Cause.OUT_OF_BAND_EDIT))
+    if strange := [f"{t.device_name} ({t.task_status})" for t in tasks if t.task_status.upper() not in COUNTS]:
+        found.append(Concern(field="devices.unknown", desired=0, observed=some(strange), cause=Cause.VENDOR))
     return found
 
 
@@ -96,6 +99,23 @@ def of_package(package: FirmwareInfo | None, firmware: Firmware) -> list[Concern
 def is_sha256(package: FirmwareInfo) -> bool:
     """Whether its signature is a digest that proves the bytes."""
     return package.sign_method.upper() in ("SHA256", "SHA-256")
+
+
+def late_in(lists: dict[str, TaskList], now: datetime) -> tuple[str, ...]:
+    """The batches that have tasks which are waited for too long."""
+    return tuple(
+        sorted(
+            job_id
+            for job_id, listed in lists.items()
+            if any(t.task_status.upper() in UNFINISHED and _late(t, now) for t in listed.tasks)
+        )
+    )
+
+
+def _late(task: TaskInfo, now: datetime) -> bool:
+    """Rule 2."""
+    moved = moment(task.utc_modified) or moment(task.utc_create)
+    return moved is not None and now - moved >= OVERDUE
 
 
 def overdue_of(concerns: Iterable[Concern]) -> str:

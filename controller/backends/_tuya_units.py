@@ -1,7 +1,7 @@
 """An attempt's batches as one unit: status, its tasks' progress, and its devices' results once all have ended.
 
 1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late. A list of tasks that is not
-   whole ends nothing.
+   whole ends nothing, and a task in a status nobody knows makes its running batch unknown: it may never end.
 2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
 3. A device without a task had the version already, or was no target: what it reports tells which. Who is gone, or has
    a version that was not asked for, never gets one: that fails, and keeps nobody else from ending.
@@ -15,7 +15,7 @@ import msgspec
 
 from controller.backends._missing import NotFoundError
 from controller.backends._tuya_calls import COMPARED, DEFAULT_MODULE, TO_CONFIRM
-from controller.backends._tuya_concerns import of_batches, of_lists, of_package, of_tasks, overdue_of
+from controller.backends._tuya_concerns import late_in, of_batches, of_lists, of_package, of_tasks, overdue_of
 from controller.backends._tuya_parts import Parts
 from controller.backends._tuya_reads import BatchReader, not_asked_for
 from controller.backends._tuya_shapes import JobInfo, TaskInfo, moment
@@ -79,6 +79,7 @@ class BatchUnits:
             members=tuple(sorted(f"device:{name}" for name in inside)), start_at=made, created_at=made,
             stopping=len(done) == len(there), canceled=len(canceled) == len(there) and attempt.canceled,
             concerns=concerns, progress=_counts(every), tally=_tally(every, lacks), overdue=overdue_of(concerns),
+            overdue_in=late_in(lists, self._reader.now()),
             parts=dict(parts.jobs) if parts.several else {}, parts_done=tuple(sorted(done)), lacks=lacks,
         )  # fmt: skip
         if phase is not UnitPhase.ENDED:
@@ -155,8 +156,9 @@ def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
     waiting = any(t.task_status.upper() in UNFINISHED for t in tasks)
     if phase is UnitPhase.ENDED and (waiting or listed.lacks):
         return UnitPhase.RUNNING
-    ended = tasks and not waiting and not listed.lacks
-    if phase is UnitPhase.RUNNING and ended and Outcome.UNKNOWN not in outcomes:
+    if phase is UnitPhase.RUNNING and Outcome.UNKNOWN in outcomes:
+        return UnitPhase.UNKNOWN
+    if phase is UnitPhase.RUNNING and tasks and not waiting and not listed.lacks:
         return UnitPhase.ENDED
     return phase
 

@@ -113,7 +113,8 @@ class Unit(Value, frozen=True, kw_only=True):
     `canceled` that this was our doing;
     `progress` counts devices while it runs in the service's own kinds, `tally` by outcome; `left` names what a failed
     making left behind;
-    `overdue` says which devices are waited for too long. Where one making takes several calls, `parts` are the
+    `overdue` says which devices are waited for too long, `overdue_in` names the service's ids that hold them where that
+    is not simply the unit's. Where one making takes several calls, `parts` are the
     service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
     part holds although one is still to be made for them. `proving` is what reading versions has to remember.
     """
@@ -138,6 +139,7 @@ class Unit(Value, frozen=True, kw_only=True):
     tally: dict[Outcome, int] = {}
     left: tuple[str, ...] = ()
     overdue: str = ""
+    overdue_in: tuple[str, ...] = ()
     parts: dict[str, str] = {}
     parts_done: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()

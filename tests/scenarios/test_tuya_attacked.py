@@ -1,4 +1,4 @@
-"""What an attack on the Tuya sibling found, each as a sentence that holds now."""
+"""What an attack on the Tuya sibling found of devices, packages and parts, each as a sentence that holds now."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from controller.backends import _tuya_parts
-from controller.model import Device, Gate, Outcome, Phase, Reason, Stage, Strategy, Targets, Wave
+from controller.model import Device, Gate, Outcome, Reason, Stage, Strategy, Targets, Wave
 from simulator.tuya import tasks as simulated_tasks
 from tests.ground import edited
-from tests.tuya_attack import asked_for, lose_the_create, offline, one, selected, store
+from tests.tuya_attack import asked_for, lose_the_create, offline, reports, selected, store
 from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
 
 
@@ -121,10 +121,6 @@ def test_a_package_named_by_its_id_that_is_another_holds_though_devices_have_the
     assert gate.batches() == []
 
 
-def reports(gate: TuyaGround, version: str, *names: str) -> None:
-    gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": n, "versions": {"default": version}} for n in names])
-
-
 @pytest.mark.usefixtures("twos")
 def test_a_part_of_devices_with_a_version_not_asked_for_does_not_keep_its_wave_from_ending(gate: TuyaGround) -> None:
     reports(gate, "2.3.0", *PLUGS[4:])
@@ -202,80 +198,34 @@ def test_nothing_is_said_of_the_version_of_a_device_that_was_not_asked(gate: Tuy
     assert results["plug-1"].detail == "the service made no task for it"
 
 
-SELECTIONS = [{"targetSelection": "ALL"}, {"targetSelection": "GRAY", "grayPercent": 50}]
-
-
-@pytest.mark.parametrize("chosen", SELECTIONS)
-def test_a_batch_to_a_whole_product_is_not_made_again_when_the_journal_is_lost(
-    gate: TuyaGround, chosen: dict[str, object]
-) -> None:
-    gate.behave(**offline(*PLUGS))
-    gate.run(selected(**chosen))
-    for file in gate.folder.glob("journal.db*"):
-        file.unlink()
+def test_a_task_in_a_status_nobody_knows_holds_its_wave_and_is_told(gate: TuyaGround) -> None:
+    gate.behave(plug_1="offline")
+    gate.run()
+    task = next(t for t in store(gate).tasks.values() if t.device.name == "plug-1")
+    task.shown.set(gate.now(), ("PAUSED", None, ""))
     gate.advance(600)
 
-    report = gate.run(selected(**chosen))
+    report = gate.run()
 
     (hold,) = report.rollouts[0].holds
-    (batch,) = gate.batches()
-    assert hold.reason == "target_is_busy"
-    assert f"product {PRODUCT} still has other work: batch {batch['jobId']} of package 1001 has" in hold.message
+    told = {e.field: e.observed for e in gate.record("plug").drift if e.open}
+    assert (hold.reason, hold.stalled) == ("unit_status_is_unknown", True)
+    assert told["devices.unknown"] == {"devices": 1, "some": ["plug-1 (PAUSED)"]}
 
 
-def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(gate: TuyaGround) -> None:
-    gate.behave(plug_1="offline")
-    foreign = gate.foreign_batch("plug-1")
-    held = gate.run(selected(targetSelection="ALL"))
-    gate.behaviours()
+@pytest.mark.usefixtures("twos")
+def test_devices_that_are_overdue_are_told_with_the_batch_they_are_in(gate: TuyaGround) -> None:
+    gate.run()
+    gate.advance(600)
+    gate.behave(plug_5="offline")
+    gate.run()
+    gate.advance(86400 + 3600)
 
-    gate.cron(selected(targetSelection="ALL"), rounds=3)
+    report = gate.run()
 
-    assert [h.reason for h in held.rollouts[0].holds] == ["target_is_busy"]
-    assert foreign in held.rollouts[0].holds[0].message
-    assert gate.record("plug").phase is Phase.SUCCEEDED
-
-
-def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devices(gate: TuyaGround) -> None:
-    gate.behave(**offline(*PLUGS))
-    narrow = one("plug", "plug-1")
-    gate.run(narrow)
-    gate.advance(300)
-    gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
-    newer = replace(plugs().firmware, version="2.5.0")
-
-    report = gate.run(narrow, replace(selected(targetSelection="ALL"), name="zz", firmware=newer))
-
-    assert [h.reason for h in report.rollouts[1].holds] == ["target_is_busy"]
-    assert len(gate.batches()) == 1
-
-
-def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(gate: TuyaGround) -> None:
-    gate.foreign_batch("plug-1")
-    gate.advance(300)
-    gate.server.world.advance()
-    job = next(iter(store(gate).jobs.values()))
-    job.status.set(gate.now(), "IN_PROGRESS")
-
-    gate.run(selected(targetSelection="ALL"))
-
-    assert len(gate.batches()) == 2
-
-
-def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(gate: TuyaGround) -> None:
-    reports(gate, "2.4.1", *PLUGS)
-
-    errors = [gate.run(selected(targetSelection="ALL")).rollouts[0].error for _ in range(2)]
-
-    assert all(e.startswith("NobodyLeft:") and "if they have it, take the wave out" in e for e in errors)
-    assert gate.record("plug").intents == ()
-
-
-def test_a_batch_that_reaches_nobody_passes_no_wave(gate: TuyaGround) -> None:
-    gate.server.world.apply_settings({"tuyaNobodyLeft": "emptyBatch"})
-    reports(gate, "2.4.1", *PLUGS)
-
-    report = gate.cron(selected(targetSelection="ALL"), rounds=3)
-
-    assert [h.reason for h in report.rollouts[0].holds] == ["success_rate_is_too_low"]
-    assert "of 0 devices" in report.rollouts[0].holds[0].message
+    (hold,) = report.rollouts[0].holds
+    late = [b["jobId"] for b in gate.batches() if "plug-5" in {t["deviceName"] for t in b["tasks"]}]
+    others = {b["jobId"] for b in gate.batches()} - set(late)
+    assert hold.reason == "devices_are_overdue"
+    assert f"cancel batch {late[0]} in Tuya's console" in hold.message
+    assert not any(other in hold.message for other in others)

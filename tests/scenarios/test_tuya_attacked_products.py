@@ -1,0 +1,88 @@
+"""Batches whose devices the service selects: begun beside nobody else's work, and never taken for done by nobody."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from controller.model import Phase
+from tests.tuya_attack import offline, one, reports, selected, store
+from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, package, plugs
+
+SELECTIONS = [{"targetSelection": "ALL"}, {"targetSelection": "GRAY", "grayPercent": 50}]
+
+
+@pytest.mark.parametrize("chosen", SELECTIONS)
+def test_a_batch_to_a_whole_product_is_not_made_again_when_the_journal_is_lost(
+    gate: TuyaGround, chosen: dict[str, object]
+) -> None:
+    gate.behave(**offline(*PLUGS))
+    gate.run(selected(**chosen))
+    for file in gate.folder.glob("journal.db*"):
+        file.unlink()
+    gate.advance(600)
+
+    report = gate.run(selected(**chosen))
+
+    (hold,) = report.rollouts[0].holds
+    (batch,) = gate.batches()
+    assert hold.reason == "target_is_busy"
+    assert f"product {PRODUCT} still has other work: batch {batch['jobId']} of package 1001 has" in hold.message
+
+
+def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(gate: TuyaGround) -> None:
+    gate.behave(plug_1="offline")
+    foreign = gate.foreign_batch("plug-1")
+    held = gate.run(selected(targetSelection="ALL"))
+    gate.behaviours()
+
+    gate.cron(selected(targetSelection="ALL"), rounds=3)
+
+    assert [h.reason for h in held.rollouts[0].holds] == ["target_is_busy"]
+    assert foreign in held.rollouts[0].holds[0].message
+    assert gate.record("plug").phase is Phase.SUCCEEDED
+
+
+def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devices(gate: TuyaGround) -> None:
+    gate.behave(**offline(*PLUGS))
+    narrow = one("plug", "plug-1")
+    gate.run(narrow)
+    gate.advance(300)
+    gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
+    newer = replace(plugs().firmware, version="2.5.0")
+
+    report = gate.run(narrow, replace(selected(targetSelection="ALL"), name="zz", firmware=newer))
+
+    assert [h.reason for h in report.rollouts[1].holds] == ["target_is_busy"]
+    assert len(gate.batches()) == 1
+
+
+def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(gate: TuyaGround) -> None:
+    gate.foreign_batch("plug-1")
+    gate.advance(300)
+    gate.server.world.advance()
+    job = next(iter(store(gate).jobs.values()))
+    job.status.set(gate.now(), "IN_PROGRESS")
+
+    gate.run(selected(targetSelection="ALL"))
+
+    assert len(gate.batches()) == 2
+
+
+def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(gate: TuyaGround) -> None:
+    reports(gate, "2.4.1", *PLUGS)
+
+    errors = [gate.run(selected(targetSelection="ALL")).rollouts[0].error for _ in range(2)]
+
+    assert all(e.startswith("NobodyLeft:") and "if they have it, take the wave out" in e for e in errors)
+    assert gate.record("plug").intents == ()
+
+
+def test_a_batch_that_reaches_nobody_passes_no_wave(gate: TuyaGround) -> None:
+    gate.server.world.apply_settings({"tuyaNobodyLeft": "emptyBatch"})
+    reports(gate, "2.4.1", *PLUGS)
+
+    report = gate.cron(selected(targetSelection="ALL"), rounds=3)
+
+    assert [h.reason for h in report.rollouts[0].holds] == ["success_rate_is_too_low"]
+    assert "of 0 devices" in report.rollouts[0].holds[0].message
