@@ -7,6 +7,7 @@ first keeps the switches, takes the fleet and moves by the clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from simulator.clock import Clock
 from simulator.iot.agenda import Agenda
@@ -65,6 +66,10 @@ class Iot:
         """Bring jobs, devices and OTA updates up to the clock: they stand in one agenda, by their moments."""
         self._jobs.advance(self._clock.now())
 
+    def next_change(self) -> datetime | None:
+        """The next step of a job, a device or an OTA update."""
+        return self._jobs.agenda.next_due
+
     @property
     def settings(self) -> Mapping[str, object]:
         """The switches as they stand."""
@@ -101,6 +106,10 @@ class DataPlane:
 
     def advance(self) -> None:
         """Nothing moves here: `iot` has moved it."""
+
+    def next_change(self) -> datetime | None:
+        """Nothing changes here."""
+        return None
 
     @property
     def settings(self) -> Mapping[str, object]:
