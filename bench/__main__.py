@@ -8,10 +8,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import airtime, pacing, quiet, starting, validating
+from bench import airtime, pacing, quiet, rehearsing, starting, validating
 from bench.measure import Figure
 
-BENCHES = {"starting": starting, "validating": validating, "quiet": quiet, "pacing": pacing, "airtime": airtime}
+BENCHES = {
+    "starting": starting, "validating": validating, "quiet": quiet, "pacing": pacing, "airtime": airtime,
+    "rehearsing": rehearsing,
+}  # fmt: skip
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 

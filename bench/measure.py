@@ -13,11 +13,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took, in seconds."""
+    """What one process took, in seconds; `peak` is the most memory it held, in KiB."""
 
     cpu: float
     wall: float
     output: str
+    peak: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def run(
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in expect:
         raise RuntimeError(f"{' '.join(words)[:200]} ended with {process.returncode}:\n{output[-2000:]}")
-    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - started, output)
+    wall = time.perf_counter() - started
+    return Cost(usage.ru_utime + usage.ru_stime, wall, output, float(usage.ru_maxrss))
 
 
 def median(values: Sequence[float]) -> float:

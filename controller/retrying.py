@@ -21,7 +21,6 @@ from controller.model import (
     Outcome,
     Reason,
     Rollout,
-    Stage,
     TuyaSpec,
     Value,
     WaveRecord,
@@ -52,7 +51,7 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     attempt = known.current if known is not None else None
     if retry is None or known is None or attempt is None or attempt.ended_at is None:
         return None
-    over = attempt.stage in (Stage.JUDGED, Stage.CLEANED) and not attempt.canceled
+    over = attempt.ended and not attempt.canceled
     if not over or attempt.generation != rollout.generation or attempt.tries >= retry.attempts:
         return None
     verdict = known.verdict

@@ -28,7 +28,7 @@ def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capa
         if passed(record, rollout):
             continue
         here = attempt is not None and attempt.generation == rollout.generation
-        over = attempt is not None and attempt.stage in (Stage.JUDGED, Stage.CLEANED)
+        over = attempt is not None and attempt.ended  # one that is watched looks like a running one
         if attempt is not None and here and over and not attempt.canceled:
             again = retrial(rollout, record)  # else judged and not passed: nothing starts here
             return Upcoming(keys=again.only, unit=None) if again is not None else None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import get_account_id_from, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket, FakeKey, FakeMultipart, s3_backends
 from moto.sts.models import sts_backends
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -84,6 +85,33 @@ def reset_moto() -> None:
     """Forget every bucket, role and session."""
     for backend in (*_backends(s3_backends), *_backends(iam_backends), *_backends(sts_backends)):
         backend.reset()
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Give the block an empty moto, and put back what was there: another simulator of this process may hold it.
+
+    moto's reset closes every object it ever made, so the list it does that by is set aside too.
+    """
+    kept: list[tuple[Any, Any]] = [(every, dict(every)) for every in (s3_backends, iam_backends, sts_backends)]
+    kept.append((s3_backends.bucket_accounts, dict(s3_backends.bucket_accounts)))
+    tracked: list[tuple[Any, list[Any]]] = [
+        (kind, vars(kind)["instances_tracked"]) for kind in (FakeKey, FakeMultipart)
+    ]
+    _put(kept, [(kind, []) for kind, _ in tracked], empty=True)
+    try:
+        yield
+    finally:
+        reset_moto()
+        _put(kept, tracked)
+
+
+def _put(kept: list[tuple[Any, Any]], tracked: list[tuple[Any, list[Any]]], *, empty: bool = False) -> None:
+    for place, before in kept:
+        place.clear()
+        place.update({} if empty else before)
+    for kind, objects in tracked:
+        kind.instances_tracked = objects
 
 
 def _backends(accounts: Any) -> list[Any]:

@@ -8,12 +8,12 @@ from threading import Lock
 
 
 class Clock:
-    """Real time plus an offset; a frozen one moves only when moved."""
+    """Real time plus an offset; a frozen one moves only when moved. `at` is where it begins, not now."""
 
-    def __init__(self, *, freeze: bool = False) -> None:
+    def __init__(self, *, freeze: bool = False, at: datetime | None = None) -> None:
         self._lock = Lock()
         self._freeze = freeze
-        self._base = datetime.now(UTC)
+        self._base = at.astimezone(UTC) if at is not None else datetime.now(UTC)
         self._since = time.monotonic()
 
     def now(self) -> datetime:

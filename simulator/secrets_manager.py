@@ -149,6 +149,10 @@ class SecretsManager:
     def advance(self) -> None:
         """Nothing of it takes time."""
 
+    def next_change(self) -> datetime | None:
+        """Nothing changes by itself."""
+        return None
+
     def snapshot(self) -> dict[str, object]:
         """State as JSON, by ARN, without values (rule 5)."""
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -47,6 +48,10 @@ class Service(Protocol):
 
     def advance(self) -> None:
         """Bring state up to the clock; called before every request and after the clock was moved."""
+        ...
+
+    def next_change(self) -> datetime | None:
+        """The moment it next changes by itself; None when it waits for a call."""
         ...
 
     def snapshot(self) -> dict[str, object]:

@@ -48,6 +48,11 @@ class World:
         for service in self.services.values():
             service.advance()
 
+    def next_change(self) -> datetime | None:
+        """The moment some service next changes by itself; None when all wait for calls."""
+        moments = (service.next_change() for service in self.services.values())
+        return min((moment for moment in moments if moment is not None), default=None)
+
     def log(
         self, service: str, operation: str, parameters: object, status: int, error: str | None, fault: str | None
     ) -> None:

@@ -51,24 +51,28 @@ class AwsTransport:
         *,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        session: boto3.Session | None = None,
         seed: int | None = None,
         around: Around | None = None,
     ) -> None:
+        """`now` is this machine's clock; `session` has other credentials than this process finds by itself."""
         self._environment = environment
+        self._own_now = now
         self.sleep = sleep
         self.around = around
         self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
         self._pacers = Pacers(self._rate, monotonic, sleep)
         self._lock = Lock()
         self._clients: dict[str, object] = {}
-        self._session: boto3.Session | None = None
+        self._session = session
         self._account: str | None = None
         self.stats = Stats()
         self.skew = timedelta(0)
 
     def now(self) -> datetime:
         """The service's time, as far as its answers told it."""
-        return datetime.now(UTC) + self.skew
+        return self._own_now() + self.skew
 
     def identity(self) -> str:
         """The account these credentials are of; asked once, because one transport has one set of credentials."""
@@ -122,7 +126,7 @@ class AwsTransport:
         headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
         date = headers.get("date") if isinstance(headers, dict) else None
         if isinstance(date, str):
-            off = parsedate_to_datetime(date) - datetime.now(UTC)
+            off = parsedate_to_datetime(date) - self._own_now()
             self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
 
     def _rate(self, key: str) -> float:

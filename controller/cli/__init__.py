@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "plan": "show the exact calls that are next, and what follows",
     "reconcile": "drive rollouts to their declared state",
     "airtime": "plan the radio: time on air, chance of success, what to declare",
+    "rehearse": "play rollouts to their end against a simulated fleet, in seconds",
     "status": "tell where rollouts stand, and what one device has yet to do",
     "history": "tell what happened to a rollout, from the journal",
     "drift": "tell what differs from what is declared, from the journal",

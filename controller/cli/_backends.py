@@ -36,12 +36,14 @@ def tuya_for(environment: Environment, transport: AwsTransport) -> TuyaTransport
     )  # fmt: skip
 
 
-def backends_for(environment: Environment, transport: AwsTransport) -> dict[str, Backend]:
-    """Every sibling this version drives."""
+def backends_for(
+    environment: Environment, transport: AwsTransport, tuya: TuyaTransport | None = None
+) -> dict[str, Backend]:
+    """Every sibling this version drives; `tuya` is the gateway's transport where it is not to be the usual one."""
     found: dict[str, Backend] = {
         "fuota": FuotaBackend(environment, transport),
         "otaUpdate": OtaBackend(environment, transport),
     }
     if environment.tuya is not None:
-        found["tuya"] = TuyaBackend(transport, tuya_for(environment, transport))
+        found["tuya"] = TuyaBackend(transport, tuya or tuya_for(environment, transport))
     return found

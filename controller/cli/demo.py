@@ -21,6 +21,7 @@ from controller.backends._calls import WRITES
 from controller.backends._tuya_calls import MAKE
 from controller.cli._demo_stage import Stage
 from controller.cli._errors import Verb, guarded
+from controller.cli._loopback import kept_environment, only_loopback
 from controller.errors import UsageError
 
 HOUR = 3600
@@ -35,33 +36,16 @@ def command() -> None:
         from simulator.server import SimulatorServer
     except ModuleNotFoundError as missing:
         raise UsageError(f"{missing.name} is missing; install otactl with its extra `simulator`") from missing
-    before, kept = Path.cwd(), dict(os.environ)
+    before = Path.cwd()
     folder = Path(tempfile.mkdtemp(prefix="otactl-demo-"))
     try:
-        with SimulatorServer(seed=7) as server:
+        with kept_environment(), SimulatorServer(seed=7) as server:
             only_loopback(server.url)
             os.chdir(folder)
             Demo(server.url, folder).run()
     finally:
         os.chdir(before)
-        os.environ.clear()
-        os.environ.update(kept)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def only_loopback(url: str) -> None:
-    """Rule 2: leave the process with nothing but the simulator to talk to."""
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "BOTO", "OTACTL_", "TUYA_")) or name.lower().endswith("_proxy"):
-            del os.environ[name]
-    os.environ |= {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "demo",
-        "AWS_SECRET_ACCESS_KEY": "demo",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
 
 
 class Demo(Stage):

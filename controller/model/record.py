@@ -144,6 +144,11 @@ class Attempt(Value, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(i for i in (self.vendor_id, *self.parts.values()) if i is not None))
 
     @property
+    def ended(self) -> bool:
+        """Whether its results were recorded, whatever is still looked at."""
+        return self.stage in (Stage.JUDGED, Stage.CLEANED) or self.ended_at is not None
+
+    @property
     def live(self) -> bool:
         """Whether the service may still hold this unit in flight."""
         return self.stage in (Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING)

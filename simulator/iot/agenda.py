@@ -34,6 +34,11 @@ class Agenda(Clock):
         self._put += 1
         heapq.heappush(self._due, (when, self._put, action))
 
+    @property
+    def next_due(self) -> datetime | None:
+        """The earliest moment something is put down for."""
+        return self._due[0][0] if self._due else None
+
     def run(self, until: datetime) -> None:
         """Do everything that is due."""
         while self._due and self._due[0][0] <= until:

@@ -66,6 +66,10 @@ class Iot:
         """Bring jobs, devices and OTA updates up to the clock: they stand in one agenda, by their moments."""
         self._jobs.advance(self._clock.now())
 
+    def next_change(self) -> datetime | None:
+        """The next step of a job, a device or an OTA update."""
+        return self._jobs.agenda.next_due
+
     @property
     def settings(self) -> Mapping[str, object]:
         """The switches as they stand."""
@@ -107,6 +111,10 @@ class DataPlane:
 
     def advance(self) -> None:
         """Nothing moves here: `iot` has moved it."""
+
+    def next_change(self) -> datetime | None:
+        """Nothing changes here."""
+        return None
 
     @property
     def settings(self) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ Rules, from the Signer API reference unless said otherwise:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from moto.s3.models import FakeBucket
@@ -149,6 +150,10 @@ class SignerService:
 
     def advance(self) -> None:
         """Nothing of it takes time."""
+
+    def next_change(self) -> datetime | None:
+        """Nothing changes by itself."""
+        return None
 
     def snapshot(self) -> dict[str, object]:
         """State as JSON: per account and Region, profiles by status and jobs by id."""

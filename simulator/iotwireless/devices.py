@@ -18,6 +18,7 @@ from simulator.service import Handler, Request
 
 KIND = "WirelessDevice"
 _FILTERS = ("FuotaTaskId", "MulticastGroupId")
+_OF_A_DEVICE = ("DestinationName", "WirelessDeviceType", "DeviceProfileId", "ServiceProfileId")
 
 
 class Devices:
@@ -106,16 +107,22 @@ class Devices:
         if all(name in wanted for name in _FILTERS):
             raise invalid("FuotaTaskId and MulticastGroupId cannot be given together")
         task = store.task(wanted["FuotaTaskId"], stale=request.stale) if "FuotaTaskId" in wanted else None
-        chosen = [d for d in store.devices.values() if self._passes(store, d, wanted, task)]
+        members = None if task is None else self._of_task(store, task)
+        if "MulticastGroupId" in wanted:
+            members = set(store.group(wanted["MulticastGroupId"]).joined)
+        chosen = [d for d in store.devices.values() if (members is None or d.id in members) and self._passes(d, wanted)]
         items, token = page(chosen, wanted)
-        return {"WirelessDeviceList": [self._item(store, d, wanted, task) for d in items], "NextToken": token}
+        ready = self._ready(store, wanted)
+        return {"WirelessDeviceList": [self._item(store, d, wanted, task, ready) for d in items], "NextToken": token}
 
-    def _passes(self, store: Store, device: Device, wanted: Mapping[str, object], task: Task | None) -> bool:
-        if task is not None and device.id not in self._of_task(store, task):
-            return False
-        group_id = wanted.get("MulticastGroupId")
-        if group_id is not None and device.id not in store.group(group_id).joined:
-            return False
+    def _ready(self, store: Store, wanted: Mapping[str, object]) -> set[str]:
+        if "MulticastGroupId" not in wanted:
+            return set()
+        return set(ready_devices(store, store.group(wanted["MulticastGroupId"]), self._settings, self._now()))
+
+    def _passes(self, device: Device, wanted: Mapping[str, object]) -> bool:
+        if not any(name in wanted for name in _OF_A_DEVICE):
+            return True
         lorawan = _lorawan(device.parameters)
         checks = {
             "DestinationName": device.parameters.get("DestinationName"),
@@ -131,7 +138,9 @@ class Devices:
             members |= {key for group in task.groups if group in store.groups for key in store.groups[group].joined}
         return members
 
-    def _item(self, store: Store, device: Device, wanted: Mapping[str, object], task: Task | None) -> dict[str, object]:
+    def _item(
+        self, store: Store, device: Device, wanted: Mapping[str, object], task: Task | None, ready: set[str]
+    ) -> dict[str, object]:
         item: dict[str, object] = {
             "Id": device.id,
             "Arn": device.arn,
@@ -145,8 +154,7 @@ class Devices:
             item["FuotaDeviceStatus"] = task.statuses.get(device.id, "Initial")
         elif group_id is not None:
             group = store.group(group_id)
-            ready = device.id in ready_devices(store, group, self._settings, self._now())
-            item["MulticastDeviceStatus"] = "Multicast setup ready" if ready else "Multicast setup attempting"
+            item["MulticastDeviceStatus"] = f"Multicast setup {'ready' if device.id in ready else 'attempting'}"
             running = [t for t in store.tasks.values() if group.id in t.groups and device.id in t.statuses]
             if running:
                 item["FuotaDeviceStatus"] = running[-1].statuses[device.id]

@@ -42,10 +42,11 @@ def load(stores: Stores, fleet: Mapping[str, object], now: datetime) -> None:
             raise ValueError("a group needs name and rfRegion")
     store = stores.at(str(fleet.get("account", "123456789012")), str(fleet.get("region", "eu-west-1")))
     _check_members(store, devices, groups)
+    known = {name: d for d in store.devices.values() for name in (d.dev_eui, d.id)}
     for device in devices:
-        _add_device(store, device)
+        _add_device(store, device, known)
     for group in groups:
-        _add_group(store, group, now)
+        _add_group(store, group, known, now)
 
 
 def _objects(fleet: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
@@ -97,8 +98,9 @@ def _names(group: Mapping[str, object], key: str) -> list[str]:
     return [str(item) for item in listed]
 
 
-def _find(store: Store, name: str) -> Device | None:
-    return store.devices.get(name) or next((d for d in store.devices.values() if d.dev_eui == name.lower()), None)
+def _find(known: Mapping[str, Device], name: str) -> Device | None:
+    """A device by id or DevEUI; `known` has both, so that a fleet of ten thousand loads in one go."""
+    return known.get(name) or known.get(name.lower())
 
 
 def _tags(given: Mapping[str, object]) -> dict[str, str]:
@@ -106,8 +108,8 @@ def _tags(given: Mapping[str, object]) -> dict[str, str]:
     return {str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else {}
 
 
-def _add_device(store: Store, given: Mapping[str, object]) -> None:
-    device = _find(store, str(given.get("id") or given["devEui"]))
+def _add_device(store: Store, given: Mapping[str, object], known: dict[str, Device]) -> None:
+    device = _find(known, str(given.get("id") or given["devEui"]))
     if device is None:
         fresh, arn = store.new("WirelessDevice")
         key = str(given.get("id") or fresh)
@@ -118,6 +120,7 @@ def _add_device(store: Store, given: Mapping[str, object]) -> None:
         "Name": str(given.get("name", given["devEui"])),
         "LoRaWAN": {"DevEui": str(given["devEui"]).lower()},
     }
+    known |= {device.dev_eui: device, device.id: device}
     device.rf_region = str(given.get("rfRegion", device.rf_region))
     loss, caps = given.get("loss", 0.0), given.get("caps", {})
     device.loss = float(loss) if isinstance(loss, int | float) else 0.0
@@ -129,7 +132,7 @@ def _add_device(store: Store, given: Mapping[str, object]) -> None:
     store.tags[device.arn] = _tags(given)
 
 
-def _add_group(store: Store, given: Mapping[str, object], now: datetime) -> None:
+def _add_group(store: Store, given: Mapping[str, object], known: Mapping[str, Device], now: datetime) -> None:
     key = str(given.get("id") or "")
     group = store.groups.get(key)
     if group is None:
@@ -142,7 +145,7 @@ def _add_group(store: Store, given: Mapping[str, object], now: datetime) -> None
     }
     store.tags[group.arn] = _tags(given)
     for name in _names(given, "devices"):
-        device = _find(store, name)
+        device = _find(known, name)
         if device is not None:
             group.joined.setdefault(device.id, now)
     late = set(_names(given, "notReady"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import datetime
 
 from simulator.clock import Clock
 from simulator.iotwireless import fleet
@@ -46,6 +47,10 @@ class IotWireless:
     def advance(self) -> None:
         """Bring every task up to the clock."""
         self._sessions.advance(self._clock.now())
+
+    def next_change(self) -> datetime | None:
+        """The next start, end or deletion of a task."""
+        return self._sessions.next_change()
 
     @property
     def settings(self) -> Mapping[str, object]:

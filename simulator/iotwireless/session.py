@@ -57,6 +57,20 @@ class Sessions:
             self._finish(store, now)
             self._remove(store, now)
 
+    def next_change(self) -> datetime | None:
+        """The earliest start, end or deletion that is still to come."""
+        moments = [
+            moment
+            for store in self._stores.all.values()
+            for moment in (
+                *(t.start_time for t in store.tasks.values() if t.status == WAITING),
+                *(t.session_end for t in store.on_air.values()),
+                *(t.delete_at for t in store.tasks.values() if t.status == DELETING),
+            )
+            if moment is not None
+        ]
+        return min(moments, default=None)
+
     def _begin(self, store: Store, task: Task) -> None:
         store.remember(task.id)
         start = task.start_time
@@ -88,7 +102,7 @@ class Sessions:
             elif self._held(store, task, key):
                 task.statuses[key] = task.outcomes[key] = CONFLICT
             else:
-                seed = f"{self._seed}/{task.id}/{device.dev_eui or key}"
+                seed = f"{self._seed}/{task.draws}/{device.dev_eui or key}"
                 task.outcomes[key] = outcome(device, session, seed)
                 if takes(device, session, seed, task.outcomes[key]):
                     task.took.append(key)

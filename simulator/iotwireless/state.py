@@ -42,6 +42,11 @@ class Task:
     log: list[str] = field(default_factory=list)
 
     @property
+    def draws(self) -> str:
+        """What its devices' losses are drawn by: its name, so that it does not matter which of two was made first."""
+        return str(self.parameters.get("Name") or self.id)
+
+    @property
     def rf_region(self) -> str:
         """Its radio region, empty when none was given."""
         lorawan = self.parameters.get("LoRaWAN")

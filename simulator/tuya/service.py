@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from simulator.clock import Clock
 from simulator.iot.agenda import Agenda
@@ -80,6 +80,10 @@ class Tuya:
     def advance(self) -> None:
         """Bring every task up to the clock."""
         self._agenda.run(self._clock.now())
+
+    def next_change(self) -> datetime | None:
+        """The next step of a task."""
+        return self._agenda.next_due
 
     @property
     def settings(self) -> Mapping[str, object]:

@@ -15,8 +15,9 @@ from controller.cli.demo import Demo, only_loopback
 from simulator.server import SimulatorServer
 from tests.docs.test_docs import COMMANDS_IN_ORDER
 
-# What a command may answer besides 0: `plan` and `drift` say 2 when there is something, `airtime` when it misses.
-MAY_SAY_2 = ("plan", "drift", "airtime")
+# What a command may answer besides 0: `plan` and `drift` say 2 when there is something, `airtime` when it misses,
+# `rehearse` when a rollout would not succeed.
+MAY_SAY_2 = ("plan", "drift", "airtime", "rehearse")
 
 
 @pytest.fixture

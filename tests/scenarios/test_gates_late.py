@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Abort, Gate, Outcome, Phase, Stage, VersionConfirm, VersionProof
+from controller.model import Abort, Gate, Outcome, Phase, Retry, Stage, VersionConfirm, VersionProof
 from tests.gate_kit import FuotaPark, OtaPark, Park, TuyaPark
 from tests.ground import Ground, edited
 from tests.ota_ground import OtaGround
@@ -179,3 +179,12 @@ def test_devices_that_run_a_newer_version_are_not_taken_back_unless_that_is_said
     assert holds(held) == ["version_would_go_back"]
     assert "2.10.0" in held.rollouts[0].holds[0].message
     assert park.record.phase is Phase.SUCCEEDED
+
+
+def test_a_retry_goes_out_while_the_attempt_before_is_watched_for_a_soak(plugs: TuyaPark) -> None:
+    plugs.behave(fails=(0,))
+    soaked = plugs.rollout(gate=SOAK, retry=Retry(attempts=2, on=(plugs.cure,)))
+
+    plugs.cron(soaked, rounds=4)
+
+    assert [a.tries for a in plugs.record.wave("canary").attempts] == [1, 2]

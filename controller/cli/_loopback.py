@@ -1,0 +1,33 @@
+"""A process that can reach nothing but a simulator: what the environment says of clouds is taken out, and put back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def only_loopback(url: str) -> None:
+    """Leave the process with nothing but the simulator to talk to."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "BOTO", "OTACTL_", "TUYA_")) or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    os.environ |= {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "demo",
+        "AWS_SECRET_ACCESS_KEY": "demo",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+@contextmanager
+def kept_environment() -> Iterator[None]:
+    """Put the environment variables back as they were, however the block ends."""
+    kept = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)

@@ -1,0 +1,199 @@
+"""The fleet a manifest declares, as a document for the simulator: devices, groups, things, plugs, and how each behaves.
+
+1. A manifest names groups, not who is in them: each has as many devices as is assumed, and a device of two rollouts is
+   one.
+2. How a device behaves is drawn from the seed and its name, so a seed is one fleet, and another seed another one.
+3. Loss is of the radio: it concerns FUOTA alone. The label that says otherwise about a device wins over the default.
+4. Devices run something older than what is declared, as far as a manifest tells what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import uuid
+from collections.abc import Iterable
+
+from controller.errors import UsageError
+from controller.model import Device, JsonObject, Rollout, Targets, TuyaSpec, Value, VersionConfirm, VersionProof
+
+BEFORE = "0.0.0-rehearsal"
+ATTRIBUTE = "firmwareVersion"
+_INDEXED = re.compile(r"shadow\.(reported\.[A-Za-z0-9_.-]+):")
+SILENT = {"fuota": "silent", "otaUpdate": "offline", "tuya": "offline"}
+# Reasons of ours that a simulated device can be made to fail with; the first of each is what --fail means by itself.
+FAILURES: dict[str, dict[str, str]] = {
+    "fuota": {
+        "integrity": "micError", "noMemory": "notEnoughMemory", "sessionReplay": "sessionReplay",
+        "indexUnsupported": "fragIndexUnsupported", "packageUnsupported": "noPackage", "descriptor": "wrongDescriptor",
+    },
+    "otaUpdate": {
+        "verify": "failsSelfTest", "download": "failsDownload", "rejected": "rejects", "version": "rollsBack",
+    },
+    "tuya": {
+        "flash": "failsFlash", "download": "failsDownload", "verify": "failsVerify", "unknown": "failsGeneral",
+        "version": "wrongVersion",
+    },
+}  # fmt: skip
+DEFAULT = ""
+
+
+class Assumed(Value, frozen=True, kw_only=True):
+    """What is assumed of a fleet: percentages of devices; `fail` by reason, with "" for the service's usual one.
+
+    `loss_by_label` are losses of devices with a label, as (label, value, loss), the first that fits.
+    """
+
+    devices_per_group: int = 10
+    loss: float = 0.05
+    loss_by_label: tuple[tuple[str, str, float], ...] = ()
+    silent: float = 0.0
+    fail: tuple[tuple[str, float], ...] = ()
+
+    def behaviour(self, kind: str, key: str, seed: int) -> str:
+        """How a device behaves (rule 2): as it should, silent, or failing for one of the reasons."""
+        draw = 100.0 * random.Random(f"{seed}/{key}").random()  # noqa: S311 - a repeatable fleet, not a secret
+        if draw < self.silent:
+            return SILENT[kind]
+        upper = self.silent
+        for reason, percent in self.fail:
+            upper += percent
+            if draw < upper:
+                known = FAILURES[kind]
+                return known.get(reason or next(iter(known)), "")
+        return ""
+
+    def loss_of(self, device: Device) -> float:
+        """The share of fragments a device misses (rule 3)."""
+        fits = (loss for label, value, loss in self.loss_by_label if device.labels.get(label) == value)
+        return next(fits, self.loss)
+
+
+def check(assumed: Assumed, kinds: Iterable[str]) -> None:
+    """Refuse a reason that no rollout's devices can fail with."""
+    possible = {reason: kind for kind in kinds for reason in FAILURES[kind]}
+    strange = sorted({reason for reason, _ in assumed.fail if reason != DEFAULT and reason not in possible})
+    if strange:
+        text = f"no device of these rollouts can be made to fail with {', '.join(strange)}"
+        raise UsageError(f"{text}; there are: {', '.join(sorted(possible))}; for lost fragments raise --loss")
+
+
+def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: str, region: str) -> JsonObject:
+    """The fleet of rollouts that go to one account and Region, for POST /_simulator/fleet."""
+    parts = _Parts()
+    for rollout in rollouts:
+        build = {"fuota": _wireless, "otaUpdate": _things, "tuya": _plugs}[rollout.backend_kind]
+        build(parts, rollout, assumed, seed)
+    document: JsonObject = {"account": account, "region": region}
+    wireless: dict[str, dict[str, JsonObject]] = {
+        "devices": parts.devices, "groups": parts.groups, "things": parts.things, "thingGroups": parts.thing_groups,
+    }  # fmt: skip
+    document |= {name: list(entries.values()) for name, entries in wireless.items()}
+    document["tuya"] = {"products": list(parts.products.values()), "devices": list(parts.plugs.values()),
+                        "firmwares": list(parts.packages.values())}  # fmt: skip
+    return document
+
+
+class _Parts:
+    def __init__(self) -> None:
+        self.devices: dict[str, JsonObject] = {}
+        self.groups: dict[str, JsonObject] = {}
+        self.things: dict[str, JsonObject] = {}
+        self.thing_groups: dict[str, JsonObject] = {}
+        self.products: dict[str, JsonObject] = {}
+        self.plugs: dict[str, JsonObject] = {}
+        self.packages: dict[str, JsonObject] = {}
+
+
+def _targets(rollout: Rollout) -> list[Targets]:
+    named = [w.targets for w in rollout.strategy.waves if w.targets is not None]
+    return [*named, *([rollout.targets] if rollout.targets is not None else [])]
+
+
+def _wireless(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None:
+    region = rollout.backend.radio_region
+
+    def device(key: str, identifier: str, eui: str, declared: Device) -> None:
+        parts.devices.setdefault(
+            key,
+            {
+                "id": identifier, "devEui": eui, "rfRegion": region, "loss": assumed.loss_of(declared),
+                "behaviour": assumed.behaviour("fuota", key, seed),
+            },
+        )  # fmt: skip
+
+    for targets in _targets(rollout):
+        for group in targets.multicast_groups:
+            members = [_made_up(f"{group}/{n}") for n in range(assumed.devices_per_group)]
+            for identifier, eui in members:
+                device(f"device:{identifier}", identifier, eui, Device(id=identifier))
+            listed = [identifier for identifier, _ in members]
+            parts.groups.setdefault(group, {"id": group, "name": group, "rfRegion": region, "devices": listed})
+        for each in targets.wireless_devices:
+            identifier, eui = _made_up(each.key)
+            device(each.key, each.id or identifier, each.dev_eui or eui, each)
+
+
+def _made_up(name: str) -> tuple[str, str]:
+    """An id and a DevEUI for a device that a manifest leaves unnamed."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"rehearsal/{name}")), hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _things(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None:
+    confirm = rollout.strategy.confirm
+    shadow = _reports_at(confirm.version) if isinstance(confirm, VersionConfirm) else None
+
+    def thing(name: str) -> None:
+        behaviour = assumed.behaviour("otaUpdate", name, seed)
+        entry: JsonObject = {"name": name, "behaviour": behaviour, "firmwareVersion": BEFORE}
+        if shadow is not None:
+            entry["versionPath"] = shadow
+        parts.things.setdefault(name, entry)
+
+    for targets in _targets(rollout):
+        for each in targets.things:
+            thing(str(each.id))
+        for group in targets.thing_groups:
+            names = [f"{group}-{n}" for n in range(1, assumed.devices_per_group + 1)]
+            for name in names:
+                thing(name)
+            parts.thing_groups.setdefault(group, {"name": group, "things": names})
+
+
+def _reports_at(proof: VersionProof) -> str | None:
+    """The path in the shadow where a proof looks for a version; None where it looks elsewhere."""
+    if proof.shadow is not None:
+        return proof.shadow
+    found = _INDEXED.search(proof.index_query or "")
+    return found.group(1) if found is not None else None
+
+
+def _plugs(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None:
+    spec = rollout.backend
+    if not isinstance(spec, TuyaSpec):
+        raise TypeError("a rollout of Tuya has Tuya's block")
+    product, module = str(spec.document["productKey"]), str(spec.document.get("moduleName", "default"))
+    modules = parts.products.setdefault(product, {"productKey": product, "modules": []})["modules"]
+    if isinstance(modules, list) and module not in modules:
+        modules.append(module)
+    sources = spec.document.get("srcVersions")
+    before = str(sources[0]) if isinstance(sources, list) and sources else BEFORE
+    key = str(spec.document.get("firmwareId", 1000 + len(parts.packages)))
+    firmware = rollout.firmware
+    parts.packages.setdefault(
+        f"{product}/{module}/{firmware.version}",
+        {
+            "firmwareId": key, "productKey": product, "destVersion": firmware.version, "module": module,
+            "name": "rehearsal-stand-in", "sign": firmware.sha256, "signMethod": "SHA256", "size": firmware.size_bytes,
+        },
+    )  # fmt: skip
+    for targets in _targets(rollout):
+        for each in targets.devices:
+            name = str(each.id)
+            plug: JsonObject = {"productKey": product, "deviceName": name, "versions": {}}
+            entry = parts.plugs.setdefault(f"{product}/{name}", plug)
+            entry["behaviour"] = assumed.behaviour("tuya", f"{product}/{name}", seed)
+            versions = entry["versions"]
+            if isinstance(versions, dict):
+                versions.setdefault(module, before)

@@ -1,0 +1,51 @@
+"""A rollout's waves as its record has them at the end: attempts, verdicts, devices."""
+
+from __future__ import annotations
+
+from controller import verdicts
+from controller.model import Attempt, Outcome, Record, Rollout, WaveRecord
+from controller.rehearsal_values import Span, WaveCourse
+from controller.results import results_of
+
+
+def waves_of(record: Record, rollout: Rollout) -> tuple[WaveCourse, ...]:
+    """Every declared wave, those that never began too, then those that were added on the way."""
+    names = dict.fromkeys((*(w.name for w in rollout.strategy.waves), *(w.name for w in record.waves)))
+    return tuple(_course(name, record.wave(name), rollout) for name in names)
+
+
+def _course(name: str, known: WaveRecord | None, rollout: Rollout) -> WaveCourse:
+    if known is None:
+        return WaveCourse(name=name)
+    results = results_of(known, rollout.generation)
+    failures: dict[str, int] = {}
+    for result in results:
+        if result.outcome is Outcome.FAILED:
+            reason = result.reason.value if result.reason is not None else "unknown"
+            failures[reason] = failures.get(reason, 0) + 1
+    running = known.current.tally if known.current is not None and not results else {}
+    declared = next((w for w in rollout.strategy.waves if w.name == name), None)
+    verdict = known.verdict
+    gate = rollout.gate_of(declared) if declared is not None else rollout.strategy.gate
+    return WaveCourse(
+        name=name,
+        attempts=tuple(_span(a) for a in known.attempts),
+        passed=verdict.passed if verdict is not None else None,
+        verdict=verdicts.arithmetic(verdict, gate) if verdict is not None else "",
+        verdict_at=verdict.at if verdict is not None else None,
+        released=known.released,
+        devices=len(results) or sum(running.values()),
+        succeeded=sum(r.outcome is Outcome.SUCCEEDED for r in results) or running.get(Outcome.SUCCEEDED, 0),
+        failures=failures,
+    )
+
+
+def _span(attempt: Attempt) -> Span:
+    return Span(
+        unit=attempt.unit_id,
+        tries=attempt.tries,
+        start_at=attempt.start_at,
+        ended_at=attempt.ended_at,
+        succeeded=sum(r.outcome is Outcome.SUCCEEDED for r in attempt.results),
+        failed=sum(r.outcome is Outcome.FAILED for r in attempt.results),
+    )

@@ -1,0 +1,211 @@
+"""`otactl rehearse` as a user runs it: what comes of the example fleet, of windows, retries, and fleets that fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from controller.cli import main
+from controller.manifest.schema import failures
+
+ROOT = Path(__file__).parents[2]
+PROBES = "rollouts/soil-probe-2-4-1.yaml"
+SHA = "02867c576527804c6142e3c220e82ff32fcdb984a3ac3dae6a07efdc7a80c494"
+WINDOWED = f"""
+apiVersion: otactl.dev/v1
+kind: Rollout
+metadata: {{name: windowed}}
+spec:
+  environment: prod-eu
+  firmware:
+    version: "2.4.1"
+    image: s3://acme-firmware-eu/soil-probe/sha256/{SHA}/soil-probe-2.4.1.bin
+    sha256: {SHA}
+    sizeBytes: 8960
+  fuota:
+    rfRegion: EU868
+    role: arn:aws:iam::123456789012:role/fuota
+    dataRate: 3
+    fragmentSizeBytes: 112
+    fragmentIntervalMs: 9000
+    redundancyPercent: 20
+  strategy:
+    waves:
+      - {{name: canary, targets: {{multicastGroups: [3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01]}}}}
+      - name: fleet
+        targets: {{multicastGroups: [77ab2e10-5b7c-4a55-8c3e-1d2f3a4b5c02]}}
+        requires: {{approval: firmware-owners}}
+    gate: {{minSuccessPercent: 60, soak: 12h}}
+    retry: {{attempts: 2, on: [missingFragments], backoff: 1h}}
+  windows:
+    - {{kind: allow, schedule: "0 22 * * *", duration: 7h, timeZone: Europe/Paris}}
+"""
+
+
+class Answer:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found = json.loads(self.out)
+        assert failures("rehearse", found) == []
+        assert isinstance(found, dict)
+        return found
+
+
+Run = Callable[[str], Answer]
+
+
+@pytest.fixture
+def rehearse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(words: str) -> Answer:
+        monkeypatch.setattr("sys.argv", ["otactl", "rehearse", *words.split()])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        return Answer(left.value.code if isinstance(left.value.code, int) else 0, told.out, told.err)
+
+    return run
+
+
+def test_the_example_fleet_comes_to_its_end_with_every_service(rehearse: Run) -> None:
+    found = rehearse("rollouts --seeds 1 --devices-per-group 3 --loss 0 -o json")
+
+    assert found.code == 0
+    told = found.json
+    assert told["succeeds"] is True
+    assert [r["outcome"] for r in told["seeds"][0]["rollouts"]] == ["succeeded"] * 4
+
+
+def test_the_same_seed_foretells_the_same(rehearse: Run) -> None:
+    words = f"{PROBES} --seeds 1 --seed 4 --loss 0.15 --silent 10 --at 2026-11-21T14:00:00Z -o json"
+
+    assert rehearse(words).out == rehearse(words).out
+
+
+def test_a_window_a_soak_a_retry_and_an_approval_are_in_the_timeline(rehearse: Run) -> None:
+    Path("rollouts/windowed.yaml").write_text(WINDOWED)
+    words = "rollouts/windowed.yaml --seeds 1 --loss 0.16 --at 2026-11-21T14:00:00Z -o json"
+    found = rehearse(words)
+
+    assert found.code == 0
+    (rollout,) = found.json["seeds"][0]["rollouts"]
+    assert {w["reason"] for w in rollout["waits"]} >= {"window_is_closed", "soak_is_running", "retry_waits"}
+    starts = [a["startAt"] for w in rollout["waves"] for a in w["attempts"]]
+    assert starts
+    for start in starts:  # Paris is an hour ahead: the window is 21:00 to 04:00 UTC
+        assert start[11:13] in ("21", "22", "23", "00", "01", "02", "03")
+    assert [len(w["attempts"]) for w in rollout["waves"]] == [2, 2]
+    assert any("the approval of wave fleet by firmware-owners" in told for told in found.json["assumed"])
+
+
+def test_a_fleet_that_misses_the_gate_ends_2_with_the_reason(rehearse: Run) -> None:
+    found = rehearse(f"{PROBES} --seeds 2 --loss 0.5")
+
+    assert found.code == 2
+    assert "does not succeed: success_rate_is_too_low: wave canary" in found.out
+    assert "missingFragments 10" in found.out
+
+
+def test_what_never_ends_is_told_as_not_ending(rehearse: Run) -> None:
+    found = rehearse("rollouts/gateway-3-2-0.yaml --seeds 1 --silent 100 --horizon 3d -o json")
+
+    assert found.code == 2
+    (rollout,) = found.json["seeds"][0]["rollouts"]
+    assert (rollout["outcome"], rollout["seconds"]) == ("notEnding", 3 * 86400)
+    assert rollout["why"].startswith("devices_are_overdue")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [("gateway-3-2-0.yaml", "rejected"), ("smart-plug-2-4-1.yaml", "download"), ("leak-sensor-1-3-0.json", "noMemory")],
+)
+def test_devices_fail_for_the_reason_that_was_asked_for(rehearse: Run, file: str, reason: str) -> None:
+    found = rehearse(f"rollouts/{file} --seeds 1 --fail {reason}=100 --loss 0 -o json")
+
+    assert found.code == 2
+    assert set(found.json["forecasts"][0]["failures"]) == {reason}
+
+
+def test_nothing_is_needed_of_an_environment_and_its_outputs(rehearse: Run) -> None:
+    shutil.rmtree("rollouts/environments")
+    found = rehearse(f"{PROBES} --seeds 1 --devices-per-group 2 --loss 0")
+
+    assert found.code == 0
+    assert "environment prod-eu was not found" in found.out
+    assert "the stack output imageBucket is not at hand" in found.out
+
+
+def test_two_environments_of_other_accounts_are_rehearsed_side_by_side(rehearse: Run) -> None:
+    place = Path("rollouts/environments/prod-eu.yaml")
+    other = place.read_text().replace("name: prod-eu\n", "name: prod-us\n").replace("123456789012", "999988887777")
+    Path("rollouts/environments/prod-us.yaml").write_text(other.replace("eu-west-1", "us-east-1"))
+    moved = Path(PROBES).read_text().replace("environment: prod-eu", "environment: prod-us")
+    role = "role: arn:aws:iam::999988887777:role/somewhere/fuota"
+    moved = moved.replace("role: ${stack:firmwareUpdateRoleArn}", role).replace("${stack:imageBucket}", "acme-us")
+    Path("rollouts/us.yaml").write_text(moved)
+    found = rehearse(
+        f"{PROBES} rollouts/us.yaml rollouts/environments --seeds 1 --devices-per-group 2 --loss 0 -o json"
+    )
+
+    assert found.code == 0, found.out + found.err
+    assert [f["environment"] for f in found.json["forecasts"]] == ["prod-eu", "prod-us"]
+
+
+def test_no_variable_no_file_and_no_journal_of_the_user_is_touched(
+    rehearse: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "there-is-no-such-profile")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://192.0.2.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://192.0.2.1:9")
+    monkeypatch.setenv("OTACTL_JOURNAL", "rollouts/precious.db")
+    before, files = dict(os.environ), {p: p.read_bytes() for p in Path().rglob("*") if p.is_file()}
+    found = rehearse(f"{PROBES} --seeds 1 --devices-per-group 2 --loss 0")
+
+    assert found.code == 0
+    assert dict(os.environ) == before
+    assert {p: p.read_bytes() for p in Path().rglob("*") if p.is_file()} == files
+
+
+def test_the_picture_is_written_where_it_was_asked_for(rehearse: Run) -> None:
+    found = rehearse(f"{PROBES} --seeds 1 --devices-per-group 2 --loss 0 --picture course.svg -o markdown")
+
+    assert found.code == 0
+    assert ElementTree.fromstring(Path("course.svg").read_text()).get("role") == "img"  # noqa: S314 - our own
+    assert found.out.startswith("## Rehearsal: succeeds")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", "name at least one manifest"),
+        ("rollouts/environments", "there is no rollout"),
+        ("rollouts --environment elsewhere", "for elsewhere"),
+        ("rollouts --seeds 0", "--seeds"),
+        ("rollouts --devices-per-group 0", "--devices-per-group"),
+        ("rollouts --horizon 0d", "--horizon"),
+        ("rollouts --horizon soon", "--horizon"),
+        ("rollouts --at soon", "--at"),
+        ("rollouts --fail explodes=5", "explodes"),
+        ("rollouts --picture course.png", ".svg"),
+        ("rollouts/nothing.yaml", "there is no rollouts/nothing.yaml"),
+        (f"{PROBES} --picture nowhere/course.svg --seeds 1 --devices-per-group 1", "could not be written"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_sentence_and_exit_1(rehearse: Run, words: str, told: str) -> None:
+    found = rehearse(words)
+
+    assert found.code == 1
+    assert told in found.err
+    assert "Traceback" not in found.err

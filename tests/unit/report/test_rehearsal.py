@@ -1,0 +1,115 @@
+"""A rehearsal in every form: JSON by schema, text and Markdown for people, the picture."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from controller.model import Event
+from controller.rehearsal.forecast import forecasts, spread
+from controller.rehearsal_values import Course, Outcome, Rehearsal, RolloutCourse, Span, Wait, WaveCourse
+from controller.report.rehearsal import as_json, as_markdown, as_text, length
+from controller.report.rehearsal_plot import as_svg
+from tests.unit.report.values import HOSTILE, NOW, validated
+
+HOUR = timedelta(hours=1)
+
+
+def course(seed: int, hours: int, outcome: Outcome = Outcome.SUCCEEDED, lost: int = 0) -> Course:
+    end = NOW + hours * HOUR
+    good = outcome is Outcome.SUCCEEDED
+    span = Span(unit="soil-canary-1-0a1b2c3d", tries=1, start_at=NOW + HOUR, ended_at=end, succeeded=10, failed=lost)
+    wave = WaveCourse(
+        name="canary", attempts=(span,), passed=good, verdict="90 %", verdict_at=end, released=good,
+        devices=10 + lost, succeeded=10, failures={"missingFragments": lost} if lost else {},
+    )  # fmt: skip
+    wait = Wait(wave="canary", reason="window_is_closed", message="opens later", since=NOW, until=NOW + HOUR)
+    rollout = RolloutCourse(
+        name="soil", environment="prod-eu", outcome=outcome, ended_at=end, why="" if good else "gate: too low",
+        waves=(wave, WaveCourse(name="fleet")), waits=(wait,),
+        events=(Event(at=end, kind="verdict", subject="canary", message="wave canary passed"),),
+    )  # fmt: skip
+    return Course(seed=seed, ended_at=end, runs=4, calls=40, rollouts=(rollout,))
+
+
+def rehearsal(*courses: Course) -> Rehearsal:
+    return Rehearsal(
+        at=NOW, horizon_days=90, assumed=("10 devices in each group",), courses=courses,
+        forecasts=forecasts(courses, NOW),
+    )  # fmt: skip
+
+
+GOOD = rehearsal(course(1, 5), course(2, 3, lost=2), course(3, 9, lost=1))
+BAD = rehearsal(course(1, 5), course(2, 3, Outcome.FAILED, 4))
+
+
+@pytest.mark.parametrize("found", [GOOD, BAD, rehearsal(course(1, 2160, Outcome.NOT_ENDING))])
+def test_the_json_is_as_its_schema_says(found: Rehearsal) -> None:
+    validated(as_json(found), "rehearse")
+
+
+def test_figures_are_told_over_the_seeds() -> None:
+    told = json.loads(as_json(GOOD))["forecasts"][0]
+
+    assert told["seconds"] == {"least": 3 * 3600, "median": 5 * 3600, "most": 9 * 3600}
+    assert told["failures"] == {"missingFragments": {"least": 0, "median": 1, "most": 2}}
+    assert "ends after 5:00 (3:00 to 9:00)" in as_text(GOOD)
+
+
+def test_a_seed_that_fails_is_told_beside_those_that_do_not() -> None:
+    text = as_text(BAD)
+
+    assert not BAD.succeeds
+    assert "succeeds in 1 of 2 seeds" in text
+    assert "gate: too low" in text
+
+
+def test_the_seed_in_the_middle_is_shown() -> None:
+    assert GOOD.typical.seed == 1
+    assert BAD.typical.seed == 1
+
+
+def test_markdown_has_the_figures_and_folds_the_timeline_away() -> None:
+    text = as_markdown(GOOD)
+
+    assert "| prod-eu/soil | 3 of 3 | 5:00 (3:00 to 9:00) |" in text
+    assert text.endswith("</details>")
+
+
+@pytest.mark.parametrize("render", [as_text, as_markdown, as_svg])
+def test_words_of_a_service_move_no_cursor_and_close_no_tag(render: object) -> None:
+    rollout = msgspec.structs.replace(
+        course(1, 2, Outcome.STALLED).rollouts[0], why=HOSTILE, waits=(Wait(
+            wave="canary", reason="x", message=HOSTILE, since=NOW, until=NOW + HOUR),),
+    )  # fmt: skip
+    found = rehearsal(msgspec.structs.replace(course(1, 2), rollouts=(rollout,)))
+    assert callable(render)
+    text = render(found)
+
+    assert "\x1b" not in text
+    assert "<b>" not in text or render is as_text
+
+
+def test_the_picture_is_svg_with_a_row_for_each_wave() -> None:
+    drawn = ElementTree.fromstring(as_svg(BAD))  # noqa: S314 - what was just written
+    words = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+    assert {"soil", "wave canary", "wave fleet"} <= set(words)
+    assert any(word is not None and word.startswith("succeeded after") for word in words)
+
+
+def test_the_median_of_an_even_number_is_one_that_was_seen() -> None:
+    found = spread([4, 1, 2, 9])
+
+    assert (found.least, found.median, found.most) == (1, 2, 9)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, "0:00"), (2700, "0:45"), (86399, "1 d 00:00"), (3 * 86400 + 60, "3 d 00:01")]
+)
+def test_stretches_of_time_are_told_in_days_hours_and_minutes(seconds: float, told: str) -> None:
+    assert length(seconds) == told
