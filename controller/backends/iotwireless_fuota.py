@@ -4,7 +4,8 @@
 2. Results are read once, when a task is done, by task and by group, and merged: nobody documents whether the filter by
    task lists the members of its groups.
 3. A task is ours by its tags, never by its name alone.
-4. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
+4. The data rate the service chose for a session is read back once a group, while it runs.
+5. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
 from controller.backends._fuota_reads import TaskReader
+from controller.backends._fuota_session import SessionReader
 from controller.backends._marks import unit_is_ours
 from controller.backends.fuota_shape import FuotaShape
 from controller.errors import ConflictError, StalledError, TransientError
@@ -45,6 +47,7 @@ class FuotaBackend(FuotaShape):
         self._environment = environment
         self._transport = transport
         self._reader = TaskReader(transport)
+        self._sessions = SessionReader(transport)
         self._facts = Facts(self._transport)
 
     def survey(self) -> Survey:
@@ -115,7 +118,7 @@ class FuotaBackend(FuotaShape):
                 if unit is not None and (
                     attempt.vendor_id is not None or unit_is_ours(unit, rollout.name, self._environment)
                 ):
-                    units.append(unit)
+                    units.append(self._sessions.told(unit, attempt, rollout))
             elif attempt.stage is Stage.JUDGED and item is not None:
                 units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
         prefix = f"{owner}-{rollout.name}-"

@@ -96,7 +96,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
     it runs; `noted` are digests of the fields as we last wrote them. `parts` are the service's ids of what one making
     took several calls for, by the key of the call. `only` are the targets of a retry (none: the whole wave), `tries`
-    which try it is; `tally` counts devices by outcome while it runs.
+    which try it is; `tally` counts devices by outcome while it runs. `data_rates` are those its service
+    chose, by target: read once, since a session keeps its rate.
     """
 
     number: int
@@ -130,6 +131,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     tries: int = 1
     tally: dict[Outcome, int] = {}
+    data_rates: dict[str, int] = {}
 
     @property
     def was_sent(self) -> bool:
