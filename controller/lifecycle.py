@@ -266,6 +266,8 @@ def _adopt(
         changes["parts"] = {**attempt.parts, **unit.parts}
     if attempt.live and (unit.progress, unit.tally) != (attempt.progress, attempt.tally):
         changes |= {"progress": unit.progress, "tally": unit.tally}
+    if unit.data_rates and unit.data_rates != attempt.data_rates:
+        changes["data_rates"] = unit.data_rates
     if unit.failure != attempt.failure:
         changes["failure"] = unit.failure or attempt.failure
     if unit.reset:

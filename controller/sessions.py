@@ -15,8 +15,10 @@ from controller.lorawan.session import SessionPlan, plan_session
 from controller.model import FuotaSpec, Rollout
 
 
-def session_of(rollout: Rollout, redundancy_percent: int | None = None) -> SessionPlan | None:
-    """The figures of a rollout's session to groups, with its own redundancy or another; None by rule 1.
+def session_of(
+    rollout: Rollout, redundancy_percent: int | None = None, data_rate: int | None = None
+) -> SessionPlan | None:
+    """The figures of a rollout's session to groups, with its own redundancy and data rate or others; None by rule 1.
 
     Raises LorawanError for a region, data rate or size that cannot exist, as `plan_session` does.
     """
@@ -27,7 +29,7 @@ def session_of(rollout: Rollout, redundancy_percent: int | None = None) -> Sessi
         return None
     return _plan(
         spec.rf_region,
-        spec.data_rate,
+        spec.data_rate if data_rate is None else data_rate,
         rollout.firmware.size_bytes,
         spec.fragment_size_bytes,
         spec.redundancy_percent if redundancy_percent is None else redundancy_percent,

@@ -20,6 +20,7 @@ GITHUB_ISSUER = "token.actions.githubusercontent.com"
 
 # What the controller's call list needs (tests hold the two equal). Reads first.
 TASK_READS = ("GetFuotaTask", "ListMulticastGroupsByFuotaTask", "ListTagsForResource")
+GROUP_READS = ("GetMulticastGroup", "GetMulticastGroupSession")
 ACCOUNT_READS = ("ListFuotaTasks", "ListWirelessDevices")
 BUCKET_READS = ("GetBucketLocation", "GetBucketPolicy", "GetBucketVersioning", "ListBucket")
 ROLE_READS = ("GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies", "SimulatePrincipalPolicy")

@@ -16,6 +16,7 @@ from infra import ota_permissions
 from infra.documents import (
     ACCOUNT_READS,
     BUCKET_READS,
+    GROUP_READS,
     IOT_WIRELESS,
     MEMBER_WRITES,
     OWNER_TAG,
@@ -58,7 +59,7 @@ def _reads(names: Names) -> list[Statement]:
         allow("ReadTasks", _wireless(TASK_READS), [names.wireless("FuotaTask")]),
         # These take no resource, or filter by one in their parameters.
         allow("ReadAccount", _wireless(ACCOUNT_READS), ["*"]),
-        allow("ReadGroups", ["iotwireless:GetMulticastGroup"], [names.wireless("MulticastGroup")]),
+        allow("ReadGroups", _wireless(GROUP_READS), [names.wireless("MulticastGroup")]),
         allow("ReadDevices", ["iotwireless:GetWirelessDevice"], [names.wireless("WirelessDevice")]),
         # ListBucket tells an image that is gone (404) from one that is forbidden (403).
         allow("CheckBuckets", [f"s3:{a}" for a in BUCKET_READS], buckets),

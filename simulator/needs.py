@@ -29,6 +29,7 @@ _WIRELESS: dict[str, Mapping[str, str]] = {
     "AssociateWirelessDeviceWithFuotaTask": _DEVICES,
     "DisassociateWirelessDeviceFromFuotaTask": _DEVICES,
     "GetMulticastGroup": {"MulticastGroup": "Id"},
+    "GetMulticastGroupSession": {"MulticastGroup": "Id"},
     "GetWirelessDevice": {"WirelessDevice": "Identifier"},
 }
 

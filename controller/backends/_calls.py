@@ -13,6 +13,7 @@ READS: dict[tuple[str, str], str] = {
     ("iotwireless", "ListWirelessDevices"): "iotwireless:ListWirelessDevices",
     ("iotwireless", "GetWirelessDevice"): "iotwireless:GetWirelessDevice",
     ("iotwireless", "GetMulticastGroup"): "iotwireless:GetMulticastGroup",
+    ("iotwireless", "GetMulticastGroupSession"): "iotwireless:GetMulticastGroupSession",
     ("iot", "ListOTAUpdates"): "iot:ListOTAUpdates",
     ("iot", "GetOTAUpdate"): "iot:GetOTAUpdate",
     ("iot", "ListTagsForResource"): "iot:ListTagsForResource",

@@ -5,6 +5,7 @@
    task lists the members of its groups.
 3. A task is ours by its tags, never by its name alone.
 4. With a version to be proved a task that is done goes on until its devices report it (_fuota_proof).
+5. The data rate the service chose for a session is read back once a group, while it runs.
 5. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
 """
 
@@ -17,6 +18,7 @@ from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
 from controller.backends._fuota_proof import TaskProof
 from controller.backends._fuota_reads import TaskReader
+from controller.backends._fuota_session import SessionReader
 from controller.backends._marks import unit_is_ours
 from controller.backends._versions import VersionReader
 from controller.backends.fuota_shape import FuotaShape
@@ -49,6 +51,7 @@ class FuotaBackend(FuotaShape):
         self._transport = transport
         self._reader = TaskReader(transport)
         self._proof = TaskProof(transport, VersionReader(transport))
+        self._sessions = SessionReader(transport)
         self._facts = Facts(self._transport)
 
     def survey(self) -> Survey:
@@ -119,7 +122,7 @@ class FuotaBackend(FuotaShape):
                 if unit is not None and (
                     attempt.vendor_id is not None or unit_is_ours(unit, rollout.name, self._environment)
                 ):
-                    units.append(unit)
+                    units.append(self._sessions.told(unit, attempt, rollout))
             elif attempt.stage is Stage.JUDGED and item is not None:
                 units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
         prefix = f"{owner}-{rollout.name}-"

@@ -58,6 +58,9 @@ class Demo(Stage):
         self._tell("check the manifests, and see what would be done")
         self._otactl("validate", "rollouts")
         self._otactl("plan", "rollouts", expect=(2,))
+        self._tell("how would the soil probes' rollout end? played against a fleet that is drawn, beside this one")
+        fleet = ("--seeds", "1", "--devices-per-group", "4", "--loss", "0.02")
+        self._otactl("rehearse", "rollouts/soil-probe-2-4-1.yaml", *fleet)
         self._meddle_plugs()
         self._tell(
             "cron, first run: tasks are made and filled; one canary device has not heard its multicast setup yet"

@@ -113,6 +113,7 @@ class Unit(Value, frozen=True, kw_only=True):
     `canceled` that this was our doing;
     `progress` counts devices while it runs in the service's own kinds, `tally` by outcome; `left` names what a failed
     making left behind;
+    `data_rates` are those the service chose, by target, as far as they were ever read;
     `overdue` says which devices are waited for too long, `overdue_in` names the service's ids that hold them where that
     is not simply the unit's. Where one making takes several calls, `parts` are the
     service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
@@ -140,6 +141,7 @@ class Unit(Value, frozen=True, kw_only=True):
     left: tuple[str, ...] = ()
     overdue: str = ""
     overdue_in: tuple[str, ...] = ()
+    data_rates: dict[str, int] = {}
     parts: dict[str, str] = {}
     parts_done: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()

@@ -97,7 +97,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
     it runs; `noted` are digests of the fields as we last wrote them. `parts` are the service's ids of what one making
     took several calls for, by the key of the call. `only` are the targets of a retry (none: the whole wave), `tries`
-    which try it is; `tally` counts devices by outcome while it runs. `proving` is kept until it is gone.
+    which try it is; `tally` counts devices by outcome while it runs. `proving` is kept until it is gone, `data_rates`
+    are those its service chose, by target: read once, since a session keeps its rate.
     """
 
     number: int
@@ -132,6 +133,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     tries: int = 1
     tally: dict[Outcome, int] = {}
     proving: Proving | None = None
+    data_rates: dict[str, int] = {}
 
     @property
     def was_sent(self) -> bool:

@@ -54,6 +54,8 @@ def everything(at: Operated) -> Iterator[list[str]]:
         at.wireless.associate_multicast_group_with_fuota_task(Id=task["Id"], MulticastGroupId=GROUPS[1])
     yield told(at, groups)
     at.deafen(False)
+    yield told(at, groups)
+    at.advance(2170)  # the canary's session is on air
     for _ in range(5):
         yield told(at, groups)
         at.advance(3600)

@@ -1,0 +1,139 @@
+"""The data rate the service chose for a session: read back once, compared with the plan, told with what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from controller.backends._aws import Answer
+from controller.errors import StalledError
+from controller.model import DriftEntry, Phase, Rollout
+from tests.ground import GROUPS, Ground, declared, single_devices
+
+READ = "GetMulticastGroupSession"
+LEAD, SETTLED, STEP = 2170, 180, 120
+
+
+def with_fragments(size: int, interval_ms: int = 9000) -> Rollout:
+    """The rollout with another fragment size: the simulated service takes the slowest rate that carries it."""
+    spec = msgspec.structs.replace(declared().backend, fragment_size_bytes=size, fragment_interval_ms=interval_ms)
+    return declared(backend=spec)
+
+
+def on_air(ground: Ground, rollout: Rollout) -> Ground:
+    """The canary's session begun."""
+    ground.run(rollout)
+    ground.advance(SETTLED)
+    ground.run(rollout)
+    ground.advance(LEAD)
+    return ground
+
+
+def asked(ground: Ground) -> list[object]:
+    """The groups whose session was read, in order."""
+    return [dict(r["parameters"])["Id"] for r in ground.server.world.requests if r["operation"] == READ]  # type: ignore[call-overload]
+
+
+def rate_drift(ground: Ground) -> list[DriftEntry]:
+    return [e for e in ground.record().drift if e.field == "session.dataRate"]
+
+
+def test_a_rate_as_planned_is_read_once_and_is_no_drift(ground: Ground) -> None:
+    plan = with_fragments(112)
+    on_air(ground, plan)
+    for _ in range(3):
+        ground.run(plan)
+        ground.advance(30)
+
+    assert asked(ground) == [GROUPS[0]]
+    assert ground.record().attempts[0].data_rates == {f"group:{GROUPS[0]}": 3}
+    assert rate_drift(ground) == []
+
+
+def test_a_slower_rate_than_planned_is_drift_with_the_time_the_session_takes_then(ground: Ground) -> None:
+    plan = with_fragments(48)
+    on_air(ground, plan)
+    for _ in range(3):
+        ground.run(plan)
+        ground.advance(30)
+
+    assert asked(ground) == [GROUPS[0]]
+    (entry,) = rate_drift(ground)
+    # 64 + 20 fragments: every 9 s as declared; at data rate 0 a frame is on air 2793.5 ms, every 28 s at 10 %
+    assert entry.desired == {"dataRate": 3, "sessionSeconds": 83 * 9}
+    assert entry.observed == {"dataRate": 0, "sessionSeconds": 83 * 28 + 3, "groups": {GROUPS[0]: 0}}
+    assert (entry.cause.value, entry.status.value, entry.open) == ("vendor", "impossible", True)
+
+
+def test_a_rate_that_differs_holds_nothing_up_and_closes_with_its_session(ground: Ground) -> None:
+    plan = with_fragments(48)
+    on_air(ground, plan)
+    for _ in range(60):
+        ground.run(plan)
+        ground.advance(STEP)
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert asked(ground) == list(GROUPS)
+    entries = rate_drift(ground)
+    assert [e.open for e in entries] == [False, False]
+    assert {e.closed_by for e in entries} == {"the unit ended"}
+
+
+def test_without_a_planned_rate_nothing_is_read(ground: Ground) -> None:
+    plan = declared(backend=msgspec.structs.replace(declared().backend, data_rate=None))
+    on_air(ground, plan)
+    ground.run(plan)
+
+    assert asked(ground) == []
+
+
+def test_before_the_session_nothing_is_read(ground: Ground) -> None:
+    plan = with_fragments(48)
+    ground.run(plan)
+    ground.advance(SETTLED)
+    ground.run(plan)
+
+    assert ground.task()["Status"] == "FuotaSession_Waiting"
+    assert asked(ground) == []
+
+
+def test_a_session_that_is_not_shown_yet_is_asked_for_again(ground: Ground) -> None:
+    plan = with_fragments(48)
+    on_air(ground, plan)
+    ground.wireless.cancel_multicast_group_session(Id=GROUPS[0])  # as a read that is behind would show it
+    for _ in range(2):
+        ground.run(plan)
+        ground.advance(60)
+
+    assert asked(ground) == [GROUPS[0]] * 2
+    assert rate_drift(ground) == []
+
+
+def test_a_session_that_may_not_be_read_is_told_and_stalls_nothing(ground: Ground) -> None:
+    plan = with_fragments(112)
+    on_air(ground, plan)
+
+    def refusing(service: str, operation: str, send: Callable[[], Answer]) -> Answer:
+        if operation == READ:
+            raise StalledError("PermissionDenied", f"grant {service}:{operation}")
+        return send()
+
+    ground.run(plan, transport=ground.transport(around=refusing))
+    (entry,) = rate_drift(ground)
+    for _ in range(60):
+        ground.run(plan, transport=ground.transport(around=refusing))
+        ground.advance(STEP)
+
+    assert "grant iotwireless:GetMulticastGroupSession" in str(entry.observed)
+    assert ground.record().phase is Phase.SUCCEEDED
+
+
+def test_a_task_for_single_devices_has_no_group_to_read(ground: Ground) -> None:
+    plan = single_devices(ground)
+    plan = msgspec.structs.replace(plan, backend=msgspec.structs.replace(plan.backend, data_rate=3))
+    on_air(ground, plan)
+    ground.run(plan)
+
+    assert ground.task()["Status"] == "In_FuotaSession"
+    assert asked(ground) == []
