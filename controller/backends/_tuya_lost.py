@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -32,18 +32,22 @@ _THEIRS = ("TimeoutInMinutes",)  # what is not asked for may be the gateway's ow
 
 
 class LostBatches:
-    """Finds them; `ahead` is the gateway's time less the journal's, `settle` how late a request may still arrive."""
+    """Finds them; `ahead` tells the gateway's time less the journal's, `settle` is how late a request may still arrive.
 
-    def __init__(self, reader: BatchReader, ahead: timedelta, settle: timedelta) -> None:
+    Only an answer of the gateway tells its time, so `ahead` is asked after the first one.
+    """
+
+    def __init__(self, reader: BatchReader, ahead: Callable[[], timedelta], settle: timedelta) -> None:
         self._reader, self._ahead, self._settle = reader, ahead, settle
 
     def find(self, intent: Intent, known: frozenset[str]) -> Candidates:
         """The batches that may be the one of an unanswered create, without those that are `known` to be others."""
-        wanted, at = intent.call.parameters, intent.at + self._ahead
+        wanted = intent.call.parameters
         try:
             listed = self._reader.batches_of(str(wanted["FirmwareId"]))
         except NotFoundError:
             return Candidates()
+        at = intent.at + self._ahead()
         ids: list[str] = []
         back: list[str] = []
         unsure: list[str] = []

@@ -156,6 +156,16 @@ def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(ga
     assert gate.record("plug").attempts[0].vendor_id == other
 
 
+def test_a_lost_batch_is_found_by_a_machine_whose_clock_is_an_hour_behind(gate: TuyaGround) -> None:
+    gate.advance(3600)
+    gate.behave(**offline(*PLUGS))
+    lose_the_create(gate, selected(targetSelection="ALL"), "timeoutAfterCommit")
+
+    gate.run(selected(targetSelection="ALL"))
+
+    assert gate.record("plug").attempts[0].vendor_id == gate.batches()[0]["jobId"]
+
+
 @pytest.mark.parametrize("minutes", [20, -20])
 def test_a_gateway_whose_clock_is_twenty_minutes_off_is_worked_with(
     gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, minutes: int
