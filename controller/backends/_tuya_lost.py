@@ -7,7 +7,9 @@
    reported the module, has the version, or has one that was not asked for.
 4. A batch that does not show its devices yet is unsure: neither taken nor taken for somebody else's. One made a moment
    ago is waited for; an older one is told.
-5. A batch that was canceled stands back behind one that was not: so a person clears up which is ours.
+5. A batch that was canceled stands back behind one that was not: so a person clears up which is ours. So does one
+   whose every task has failed a while after it was made, for it cannot be canceled, and reaches nobody any more: of
+   two batches to the same devices the service fails the later one at once.
 6. A package that is gone has no batches to find.
 """
 
@@ -22,7 +24,7 @@ from controller.backends._tuya_calls import DEFAULT_MODULE
 from controller.backends._tuya_parts import Candidates
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import JobInfo, JobRow, moment
-from controller.backends._tuya_words import CANCELED_BATCH, CANCELED_TASK
+from controller.backends._tuya_words import CANCELED_BATCH, CANCELED_TASK, FAILED_TASK
 from controller.model import Intent
 
 CLOCKS = timedelta(minutes=15)  # how far the clocks of the gateway's parts may be apart: it takes requests so old
@@ -78,13 +80,15 @@ class LostBatches:
         return made is not None and self._reader.now() - made < LAG
 
     def _fits(self, job_id: str, batch: JobInfo | None, wanted: Mapping[str, object]) -> tuple[bool | None, bool]:
-        """Whether a batch holds the devices asked for (rule 3), None when that is unsure; and if not all its
-        tasks were canceled."""
+        """Whether a batch holds the devices asked for (rule 3), None when that is unsure; and if it reaches
+        anybody (rule 5)."""
         if batch is None:
             return None, True
         listed = self._reader.tasks(job_id)
         held = {t.device_name for t in listed.tasks}
-        reaches = {t.task_status.upper() for t in listed.tasks} != {CANCELED_TASK}
+        words = {t.task_status.upper() for t in listed.tasks}
+        dead = words <= {FAILED_TASK, CANCELED_TASK} and not self._young(batch.utc_create)
+        reaches = words != {CANCELED_TASK} and not (held and dead)
         if str(wanted.get("TargetSelection", "SPECIFIC")) != "SPECIFIC":
             return True, reaches  # its devices are the service's choice
         names = {str(n) for n in cast("list[object]", wanted.get("TargetDeviceName") or [])}

@@ -156,6 +156,21 @@ def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(ga
     assert gate.record("plug").attempts[0].vendor_id == other
 
 
+def test_of_two_batches_that_may_be_it_the_one_that_failed_at_once_is_not_taken_in_the_end(gate: TuyaGround) -> None:
+    gate.behave(**offline(*PLUGS))
+    lose_the_create(gate, plugs(), "timeoutAfterCommit")
+    gate.by_hand("CreateOTAStaticUpgradeJob", **gate.record("plug").intents[0].call.parameters)
+    mine = gate.batches()[0]["jobId"]
+    held = gate.run()
+    gate.advance(130)
+
+    gate.run()
+
+    assert [h.reason for h in held.rollouts[0].holds] == ["lost_create_is_ambiguous"]
+    assert gate.record("plug").attempts[0].vendor_id == mine
+    assert len(gate.batches()) == 2
+
+
 def test_a_lost_batch_is_found_by_a_machine_whose_clock_is_an_hour_behind(gate: TuyaGround) -> None:
     gate.advance(3600)
     gate.behave(**offline(*PLUGS))
