@@ -7,14 +7,15 @@
    reported the module, has the version, or has one that was not asked for.
 4. A batch that does not show its devices yet is unsure: neither taken nor taken for somebody else's. One made a moment
    ago is waited for; an older one is told.
-5. A batch that was canceled, or had ended with no device updated a while after it was made, stands back behind one
-   that reaches somebody: so does cancelling those that are not ours clear up which is.
+5. A batch that was canceled stands back behind one that was not: so a person clears up which is ours. So does one
+   whose every task has failed a while after it was made, for it cannot be canceled, and reaches nobody any more: of
+   two batches to the same devices the service fails the later one at once.
 6. A package that is gone has no batches to find.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -33,18 +34,22 @@ _THEIRS = ("TimeoutInMinutes",)  # what is not asked for may be the gateway's ow
 
 
 class LostBatches:
-    """Finds them; `ahead` is the gateway's time less the journal's, `settle` how late a request may still arrive."""
+    """Finds them; `ahead` tells the gateway's time less the journal's, `settle` is how late a request may still arrive.
 
-    def __init__(self, reader: BatchReader, ahead: timedelta, settle: timedelta) -> None:
+    Only an answer of the gateway tells its time, so `ahead` is asked after the first one.
+    """
+
+    def __init__(self, reader: BatchReader, ahead: Callable[[], timedelta], settle: timedelta) -> None:
         self._reader, self._ahead, self._settle = reader, ahead, settle
 
     def find(self, intent: Intent, known: frozenset[str]) -> Candidates:
         """The batches that may be the one of an unanswered create, without those that are `known` to be others."""
-        wanted, at = intent.call.parameters, intent.at + self._ahead
+        wanted = intent.call.parameters
         try:
             listed = self._reader.batches_of(str(wanted["FirmwareId"]))
         except NotFoundError:
             return Candidates()
+        at = intent.at + self._ahead()
         ids: list[str] = []
         back: list[str] = []
         unsure: list[str] = []
@@ -75,14 +80,15 @@ class LostBatches:
         return made is not None and self._reader.now() - made < LAG
 
     def _fits(self, job_id: str, batch: JobInfo | None, wanted: Mapping[str, object]) -> tuple[bool | None, bool]:
-        """Whether a batch holds the devices asked for (rule 3), None when that is unsure; and if it reaches anybody."""
+        """Whether a batch holds the devices asked for (rule 3), None when that is unsure; and if it reaches
+        anybody (rule 5)."""
         if batch is None:
             return None, True
         listed = self._reader.tasks(job_id)
         held = {t.device_name for t in listed.tasks}
-        ended = {t.task_status.upper() for t in listed.tasks} <= {FAILED_TASK, CANCELED_TASK}
-        canceled = {t.task_status.upper() for t in listed.tasks} == {CANCELED_TASK}
-        reaches = not canceled and not (held and ended and not self._young(batch.utc_create))
+        words = {t.task_status.upper() for t in listed.tasks}
+        dead = words <= {FAILED_TASK, CANCELED_TASK} and not self._young(batch.utc_create)
+        reaches = words != {CANCELED_TASK} and not (held and dead)
         if str(wanted.get("TargetSelection", "SPECIFIC")) != "SPECIFIC":
             return True, reaches  # its devices are the service's choice
         names = {str(n) for n in cast("list[object]", wanted.get("TargetDeviceName") or [])}

@@ -109,7 +109,7 @@ class TuyaBackend(TuyaShape):
         """The units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
         units: list[Unit] = []
         ambiguous = ""
-        lost = LostBatches(self._reader, self._ahead(), duration(spec.settle_time))
+        lost = LostBatches(self._reader, self._ahead, duration(spec.settle_time))
         for attempt in known.attempts:
             if not attempt.live and attempt.stage is not Stage.LOST:
                 continue
@@ -127,7 +127,7 @@ class TuyaBackend(TuyaShape):
         return tuple(units), ambiguous
 
     def _ahead(self) -> timedelta:
-        """How far the gateway's time is ahead of the one decisions are made in, which is AWS's."""
+        """How far the gateway's time is ahead of the one decisions are made in, which is AWS's; told by its answers."""
         return self._transport.now() - self._aws.now()
 
     def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:

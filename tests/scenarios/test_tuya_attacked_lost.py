@@ -144,21 +144,44 @@ def test_a_package_deleted_while_a_create_has_no_answer_has_no_batch_to_wait_for
     assert gate.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(gate: TuyaGround) -> None:
+@pytest.mark.parametrize("switch", ["CANCELED", "COMPLETED"])
+def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(gate: TuyaGround, switch: str) -> None:
+    gate.server.world.apply_settings({"tuyaCanceledBatch": switch})
     gate.behave(**offline(*PLUGS))
-    declared = plugs(backend=block(needConfirm=True))
-    lose_the_create(gate, declared, "timeoutAfterCommit")
-    asked = dict(gate.record("plug").intents[0].call.parameters)
-    gate.by_hand("CreateOTAStaticUpgradeJob", **{**asked, "NeedConfirm": "true"})
-    (mine, other) = [b["jobId"] for b in gate.batches()]
-    held = gate.run(declared)
-    gate.by_hand("CancelOTATaskByJob", JobId=other, CancelQueuedTask=True, CancelUnconfirmedTask=True)
+    lose_the_create(gate, plugs(), "timeoutAfterCommit")
+    mine = gate.batches()[0]["jobId"]
+    gate.by_hand("CancelOTATaskByJob", JobId=mine, CancelQueuedTask=True)
+    gate.by_hand("CreateOTAStaticUpgradeJob", **gate.record("plug").intents[0].call.parameters)
+    other = gate.batches()[1]["jobId"]
+
+    gate.run()
+
+    assert gate.record("plug").attempts[0].vendor_id == other
+
+
+def test_of_two_batches_that_may_be_it_the_one_that_failed_at_once_is_not_taken_in_the_end(gate: TuyaGround) -> None:
+    gate.behave(**offline(*PLUGS))
+    lose_the_create(gate, plugs(), "timeoutAfterCommit")
+    gate.by_hand("CreateOTAStaticUpgradeJob", **gate.record("plug").intents[0].call.parameters)
+    mine = gate.batches()[0]["jobId"]
+    held = gate.run()
     gate.advance(130)
 
-    gate.run(declared)
+    gate.run()
 
     assert [h.reason for h in held.rollouts[0].holds] == ["lost_create_is_ambiguous"]
     assert gate.record("plug").attempts[0].vendor_id == mine
+    assert len(gate.batches()) == 2
+
+
+def test_a_lost_batch_is_found_by_a_machine_whose_clock_is_an_hour_behind(gate: TuyaGround) -> None:
+    gate.advance(3600)
+    gate.behave(**offline(*PLUGS))
+    lose_the_create(gate, selected(targetSelection="ALL"), "timeoutAfterCommit")
+
+    gate.run(selected(targetSelection="ALL"))
+
+    assert gate.record("plug").attempts[0].vendor_id == gate.batches()[0]["jobId"]
 
 
 @pytest.mark.parametrize("minutes", [20, -20])
