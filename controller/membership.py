@@ -61,11 +61,19 @@ def approval_digest(rollout: Rollout, wave: Wave) -> str:
 
 
 def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
-    """The members a wave of this content began with; a making that may still come to be seen counts."""
-    if known is None or not known.members:
+    """The members a wave of this content began with; a making that may still come to be seen counts.
+
+    Other content that came to nothing in between leaves them as they were: what passed gains nobody.
+    """
+    if known is None:
         return ()
-    making = any(a.live and a.generation == generation for a in known.attempts)
-    return known.members if making or known.begun(generation) or known.verdict_generation == generation else ()
+    mine = [a for a in known.attempts if a.generation == generation]
+    if known.members and any(a.live for a in mine):
+        return known.members
+    sent = {key for a in mine if a.was_sent and not a.only for key in a.members}
+    if known.begun(generation) or known.verdict_generation == generation:
+        return tuple(sorted(sent)) or known.members
+    return ()
 
 
 def _rank(name: str, key: str) -> str:

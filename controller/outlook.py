@@ -188,7 +188,8 @@ def _time_passes(seen: Observation, endless: bool) -> Observation:
     units = []
     for unit in seen.units:
         if unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING) and not endless:
-            good = tuple(DeviceResult(device=m, outcome=Outcome.SUCCEEDED) for m in unit.members)
+            names = (m.partition(":")[2] if m.startswith("device:") else m for m in unit.members)
+            good = tuple(DeviceResult(device=n, outcome=Outcome.SUCCEEDED) for n in names)
             units.append(replace(unit, phase=UnitPhase.ENDED, results=good))
         else:
             units.append(unit)

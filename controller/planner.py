@@ -52,12 +52,13 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     wave = next((w for w in at.rollout.strategy.waves if not verdicts.passed(at.record.wave(w.name), at.rollout)), None)
     found = findings.findings(at, shape)
     name = wave.name if wave is not None else ""
+    running = wave is not None or any(a.live for a in at.record.attempts)
+    if at.rollout.abort is not None and running and not (refused or _unreadable(at.seen)):
+        return _abort(at, shape, name, found, at.rollout.abort.reason)
     holds = (*refused, *_suspended(at.rollout), *_unreadable(at.seen))
     holds = (*holds, *guards.shrunk(at.rollout, at.environment, at.record))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
-    if at.rollout.abort is not None and wave is not None:
-        return _abort(at, shape, name, found, at.rollout.abort.reason)
     if actions := resending.resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at, shape):
         return at.plan(*actions, findings=found, wave=name)
     if holds := superseding.wave_holds(at, shape.capabilities.end_command):

@@ -65,9 +65,22 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     ]
     if not failed or (verdict is None and any(r.silent for r in failed)):
         return None  # the gate still waits for those that are silent
+    gone = _left(rollout, known)
+    failed = [r for r in failed if r.device not in gone]
+    if not failed:
+        return None
     only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in failed))
     wait = duration(retry.backoff) if retry.backoff is not None else duration("0s")
     return Retrial(only=only, tries=attempt.tries + 1, ready_at=attempt.ended_at + wait)
+
+
+def _left(rollout: Rollout, known: WaveRecord) -> frozenset[str]:
+    """Devices the wave began with by name that the manifest does not declare any more."""
+    declared = {key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys}
+    if rollout.targets is not None:
+        declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(("device:", "devEui:"))}
+    gone = {k for k in known.members if k.startswith(("device:", "devEui:")) and k not in declared}
+    return frozenset({*gone, *(k.partition(":")[2] for k in gone)})
 
 
 def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from controller import differences, lifecycle, readiness, strategy, verdicts
+from controller import differences, lifecycle, readiness, results, strategy, verdicts
 from controller.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
 from controller.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
 from controller.situation import Shape, Situation
@@ -76,8 +76,10 @@ def carries_over(at: Situation, shape: Shape, known: WaveRecord, attempt: Attemp
     """Whether an update in place can make the unit what is declared now."""
     unit = lifecycle.find_unit(attempt, at.seen)
     wave = next(w for w in at.rollout.strategy.waves if w.name == known.name)
-    if unit is None or unit.phase is not UnitPhase.OPEN or not shape.capabilities.updates_in_place:
-        return False
+    if unit is None or unit.phase is not UnitPhase.OPEN or not shape.capabilities.updates_in_place or attempt.only:
+        return False  # a retry is for some of its devices: other content is for all of them
+    if known.verdict is not None and results.results_of(known, at.rollout.generation):
+        return False  # this content was judged in the wave: what is open goes, and the gate has its say
     fields, _ = shape.desired(strategy.declare(at.rollout, at.environment, wave, 1, known))
     return not differences.dropped_fields(fields, attempt, unit)
 

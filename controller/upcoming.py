@@ -32,8 +32,8 @@ def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capa
         if attempt is not None and here and over and not attempt.canceled:
             again = retrial(rollout, record)  # else judged and not passed: nothing starts here
             return Upcoming(keys=again.only, unit=None) if again is not None else None
-        keys = (attempt.only if attempt is not None and here else ()) or members_of(rollout, wave, record)
         mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)
+        keys = (attempt.only if attempt is not None and here and mine else ()) or members_of(rollout, wave, record)
         unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
         before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
         if unit is None or unit.phase in before:

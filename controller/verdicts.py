@@ -213,10 +213,11 @@ def overtaken(wave: WaveRecord, generation: str) -> bool:
 def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:
     """Sum a rollout up in one word."""
     known = [record.wave(w.name) for w in rollout.strategy.waves]
-    if all(passed(w, rollout) for w in known):
-        return Phase.SUCCEEDED
-    if rollout.abort is not None:
+    over = all(passed(w, rollout) for w in known)
+    if rollout.abort is not None and not (over and not any(a.live for a in record.attempts)):
         return Phase.ABORTED
+    if over:
+        return Phase.SUCCEEDED
     if rollout.suspend is not None:
         return Phase.SUSPENDED
     if any(failed(w, rollout) for w in known):

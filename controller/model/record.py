@@ -197,9 +197,11 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         return any(not a.failure or a.results for a in made)
 
     def took(self, generation: str) -> frozenset[str]:
-        """Devices that took this content in attempts we stopped."""
-        stopped = (a for a in self.since(generation) if a.canceled)
-        return frozenset(r.device for a in stopped for r in a.results if r.outcome is Outcome.SUCCEEDED)
+        """Devices that took this content in attempts that were stopped, or before a retry of the others."""
+        attempts = self.since(generation)
+        again = any(a.only for a in attempts)
+        earlier = (a for a in attempts if a.canceled or again)
+        return frozenset(r.device for a in earlier for r in a.results if r.outcome is Outcome.SUCCEEDED)
 
     def since(self, generation: str) -> tuple[Attempt, ...]:
         """The attempts at this content since other content was last begun: what came before was put over."""

@@ -324,3 +324,28 @@ def test_a_list_that_lost_most_of_its_devices_holds_until_that_is_said_to_be_mea
     assert holds(held) == ["targets_shrunk"]
     assert "are declared, 6 were before" in held.rollouts[0].holds[0].message
     assert "targets_shrunk" not in holds(going)
+
+
+def test_an_abort_ends_a_rollout_that_is_suspended(park: Park) -> None:
+    park.behave(silent=(0, 1))
+    park.run(park.rollout())
+    park.ground.advance(130)
+    both = edited(park.rollout(), suspend=Suspend(reason="look", owner="ada"), abort=Abort(reason="bad batch"))
+
+    report = park.cron(both, rounds=4)
+
+    assert holds(report) == ["aborted"]
+    assert not any(a.live for a in park.record.attempts)
+
+
+def test_a_device_that_left_the_manifest_is_not_tried_again(park: Park) -> None:
+    park.behave(fails=(0,))
+    park.cron(park.rollout(), rounds=4)
+    waves = (
+        Wave(name="canary", targets=park.devices(1)),
+        Wave(name="fleet", targets=park.devices(2, 3, 4, 5)),
+    )
+
+    park.cron(edited(park.rollout(*waves, retry=Retry(attempts=2, on=(park.cure,)))), rounds=4)
+
+    assert park.makes() == 1
