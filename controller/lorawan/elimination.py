@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 _CACHE_WORDS = 1 << 18
 """Words of one group's vectors: 2 MB with the scratch space, measured best on cores with 1 MB of second-level cache."""
 _LARGEST_GROUP = 1024
+_ZERO = np.uint64(0)
 
 
 def covering(m: int, parity: int, variant: Variant = V1) -> Words:
@@ -106,9 +107,11 @@ def _step_one_word(vectors: Words, depth: int, now: int, later: int, pivots: Wor
     pivots[0, :now] |= pivot
     rest = vectors[0, depth + 1 :, :later]
     mask = scratch[0, : rest.shape[0], :later]
-    # A vector has no bit below its pivot, so minus (0 or the pivot) masks nothing or all of it.
+    # A vector has no bit below its pivot, so minus (0 or the pivot) masks nothing or all of it. Subtracted from zero:
+    # numpy 2.4.6 negates a single column of eight-word rows wrongly when it writes in place, and a device then
+    # completed too early.
     np.bitwise_and(rest, pivot[:later], out=mask)
-    np.negative(mask, out=mask)
+    np.subtract(_ZERO, mask, out=mask)
     np.bitwise_and(mask, own[:later], out=mask)
     np.bitwise_xor(rest, mask, out=rest)
     return np.asarray(own == 0)

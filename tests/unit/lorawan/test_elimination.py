@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.lorawan.draws import draw, generator
@@ -48,9 +48,8 @@ def test_each_trial_completes_where_the_plain_rank_test_says(variant: Variant, m
 
 
 @given(st.integers(1, 40), st.integers(1, 90), st.integers(0, 10_000), st.floats(0, 0.6), st.integers(0, 12))
-# The same examples in each run: one case in thousands differs, and is to be mended (m=23, parity=29, seed=2809,
-# loss=0.1171875, cap=7).
-@settings(deadline=None, max_examples=60, derandomize=True)
+@example(m=23, parity=29, seed=2809, loss=0.1171875, cap=7)  # eight trials, one of them at work to the end
+@settings(deadline=None, max_examples=60)
 def test_any_session_completes_where_the_plain_rank_test_says(
     m: int, parity: int, seed: int, loss: float, cap: int
 ) -> None:
