@@ -21,7 +21,7 @@ from controller.outcomes import Result
 class Executor:
     """Runs jobs against one backend's `send`."""
 
-    def __init__(self, send: Callable[[Call], Receipt], now: Callable[[], datetime], workers: int = 16) -> None:
+    def __init__(self, send: Callable[[Call], Receipt], now: Callable[[], datetime], workers: int) -> None:
         self._send = send
         self._now = now
         self._workers = workers

@@ -47,7 +47,9 @@ class Reconciler:
         refused: Callable[[Rollout], tuple[Hold, ...]],
         covers: Callable[[str], bool],
         wall: Callable[[], datetime] | None = None,
+        abreast: int = WORKERS,
     ) -> None:
+        """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one."""
         self._environment = environment
         self._backends = backends
         self._journal = journal
@@ -56,6 +58,7 @@ class Reconciler:
         self._refused = refused
         self._covers = covers
         self._wall = wall or now
+        self._abreast = abreast
         self._renewing = Lock()
         self._lease: Lease | None = None
         self._rollouts = rollouts
@@ -99,7 +102,7 @@ class Reconciler:
                     self._environment_drift(surveys, stored)
                 todo = [s for s in todo if not s.error]
                 # Side by side they would share a small budget so that none gets its look done.
-                workers = max(1, min(WORKERS, self._environment.call_budget // CALLS_ABREAST))
+                workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
                 with ThreadPoolExecutor(max_workers=workers) as pool:
                     list(pool.map(partial(self._observe, surveys), todo))
                 jobs = self._commit_intents(todo)
@@ -201,7 +204,7 @@ class Reconciler:
         for kind, backend in self._backends.items():
             mine = [j for j in jobs if kinds[j.rollout] == kind]
             if mine:
-                done += Executor(partial(self._send_one, backend), self._now).run(mine)
+                done += Executor(partial(self._send_one, backend), self._now, self._abreast).run(mine)
         return tuple(done)
 
     def _send_one(self, backend: Backend, call: Call) -> Receipt:

@@ -2,14 +2,16 @@
 
 1. moto keeps one S3, IAM and STS a process. What it holds is set aside for the rehearsal, and put back after it.
 2. Time stands still until it is told to go on. Who waits goes to the moment waited for: no two waits add up.
-3. An image stands in for the declared one: zeros of its size under its recorded digest. Devices rebuild fragments, not
-   firmware, so the bytes of a rehearsal do not matter; that the recorded digest is checked does.
+3. An image stands in for the declared one: bytes of its own and of its size under its recorded digest. Devices rebuild
+   fragments, not firmware, so which bytes does not matter; that the recorded digest is checked does, and that devices
+   report the version of the image they took.
 4. The account is the declared one: moto tells accounts by access keys, so one of the account is made.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,13 +93,16 @@ def access_key(account: str, region: str) -> tuple[str, str]:
     return str(made.access_key_id), str(made.secret_access_key)
 
 
-def stand_in(bucket: str, key: str, size: int, sha256: str) -> None:
-    """Put an object of a size under a recorded SHA-256 that its bytes do not have (rule 3)."""
+def stand_in(bucket: str, key: str, size: int, sha256: str) -> str:
+    """Put an object of a size under a recorded SHA-256 that its bytes do not have (rule 3), and return theirs."""
     found = find_bucket(bucket)
     if found is None:
         raise ValueError(f"bucket {bucket} does not exist")
-    put(found, key, bytes(size))
+    pattern = bytes.fromhex(sha256)
+    image = (pattern * (size // len(pattern) + 1))[:size]
+    put(found, key, image)
     stored = found.keys[key]
     stored.checksum_algorithm = "SHA256"
     stored.checksum_value = base64.b64encode(bytes.fromhex(sha256)).decode()
     stored.set_metadata({"x-amz-meta-otactl": "rehearsal-stand-in"})
+    return hashlib.sha256(image).hexdigest()

@@ -64,7 +64,7 @@ def command(
     rollouts = [r for r in reading.rollouts if environment in (None, r.environment)]
     if not rollouts:
         raise UsageError(f"there is no rollout in {', '.join(paths)}" + (f" for {environment}" if environment else ""))
-    check(assumed, {r.backend_kind for r in rollouts})
+    check(assumed, rollouts)
     cast = Cast(reading.environments, rollouts, began)
     courses = tuple(_course(cast, assumed, n, began, limit) for n in range(seed, seed + seeds))
     found = Rehearsal(

@@ -4,6 +4,7 @@
    one.
 2. How a device behaves is drawn from the seed and its name, so a seed is one fleet, and another seed another one.
 3. Loss is of the radio: it concerns FUOTA alone. The label that says otherwise about a device wins over the default.
+   Where a version is the proof, each wireless device has a thing of its own that reports it.
 4. Devices run something older than what is declared, as far as a manifest tells what.
 """
 
@@ -21,15 +22,17 @@ from controller.model import Device, JsonObject, Rollout, Targets, TuyaSpec, Val
 BEFORE = "0.0.0-rehearsal"
 ATTRIBUTE = "firmwareVersion"
 _INDEXED = re.compile(r"shadow\.(reported\.[A-Za-z0-9_.-]+):")
+ROLLS_BACK = "rollsBack"
 SILENT = {"fuota": "silent", "otaUpdate": "offline", "tuya": "offline"}
 # Reasons of ours that a simulated device can be made to fail with; the first of each is what --fail means by itself.
 FAILURES: dict[str, dict[str, str]] = {
     "fuota": {
         "integrity": "micError", "noMemory": "notEnoughMemory", "sessionReplay": "sessionReplay",
         "indexUnsupported": "fragIndexUnsupported", "packageUnsupported": "noPackage", "descriptor": "wrongDescriptor",
+        "version": ROLLS_BACK,
     },
     "otaUpdate": {
-        "verify": "failsSelfTest", "download": "failsDownload", "rejected": "rejects", "version": "rollsBack",
+        "verify": "failsSelfTest", "download": "failsDownload", "rejected": "rejects", "version": ROLLS_BACK,
     },
     "tuya": {
         "flash": "failsFlash", "download": "failsDownload", "verify": "failsVerify", "unknown": "failsGeneral",
@@ -37,6 +40,8 @@ FAILURES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 DEFAULT = ""
+_PROVED = ("fuota", "otaUpdate")
+"""Services whose devices are seen to have rolled back only where a version is the proof."""
 
 
 class Assumed(Value, frozen=True, kw_only=True):
@@ -70,13 +75,18 @@ class Assumed(Value, frozen=True, kw_only=True):
         return next(fits, self.loss)
 
 
-def check(assumed: Assumed, kinds: Iterable[str]) -> None:
+def check(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
     """Refuse a reason that no rollout's devices can fail with."""
-    possible = {reason: kind for kind in kinds for reason in FAILURES[kind]}
+    possible = {reason for rollout in rollouts for reason in FAILURES[rollout.backend_kind] if _shows(rollout, reason)}
     strange = sorted({reason for reason, _ in assumed.fail if reason != DEFAULT and reason not in possible})
     if strange:
         text = f"no device of these rollouts can be made to fail with {', '.join(strange)}"
         raise UsageError(f"{text}; there are: {', '.join(sorted(possible))}; for lost fragments raise --loss")
+
+
+def _shows(rollout: Rollout, reason: str) -> bool:
+    proved = isinstance(rollout.strategy.confirm, VersionConfirm)
+    return proved or rollout.backend_kind not in _PROVED or FAILURES[rollout.backend_kind][reason] != ROLLS_BACK
 
 
 def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: str, region: str) -> JsonObject:
@@ -113,15 +123,19 @@ def _targets(rollout: Rollout) -> list[Targets]:
 
 def _wireless(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None:
     region = rollout.backend.radio_region
+    proved = isinstance(rollout.strategy.confirm, VersionConfirm)
 
     def device(key: str, identifier: str, eui: str, declared: Device) -> None:
-        parts.devices.setdefault(
-            key,
-            {
-                "id": identifier, "devEui": eui, "rfRegion": region, "loss": assumed.loss_of(declared),
-                "behaviour": assumed.behaviour("fuota", key, seed),
-            },
-        )  # fmt: skip
+        behaviour = assumed.behaviour("fuota", key, seed)
+        returns = behaviour == ROLLS_BACK
+        entry: JsonObject = {
+            "id": identifier, "devEui": eui, "rfRegion": region, "loss": assumed.loss_of(declared),
+            "behaviour": "" if returns else behaviour,
+        }  # fmt: skip
+        kept = parts.devices.setdefault(key, entry)
+        if proved:
+            name = kept["thing"] = f"rehearsal-{kept['id']}"
+            parts.things.setdefault(name, _thing(name, behaviour if returns else "", rollout))
 
     for targets in _targets(rollout):
         for group in targets.multicast_groups:
@@ -141,15 +155,8 @@ def _made_up(name: str) -> tuple[str, str]:
 
 
 def _things(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None:
-    confirm = rollout.strategy.confirm
-    shadow = _reports_at(confirm.version) if isinstance(confirm, VersionConfirm) else None
-
     def thing(name: str) -> None:
-        behaviour = assumed.behaviour("otaUpdate", name, seed)
-        entry: JsonObject = {"name": name, "behaviour": behaviour, "firmwareVersion": BEFORE}
-        if shadow is not None:
-            entry["versionPath"] = shadow
-        parts.things.setdefault(name, entry)
+        parts.things.setdefault(name, _thing(name, assumed.behaviour("otaUpdate", name, seed), rollout))
 
     for targets in _targets(rollout):
         for each in targets.things:
@@ -159,6 +166,14 @@ def _things(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> Non
             for name in names:
                 thing(name)
             parts.thing_groups.setdefault(group, {"name": group, "things": names})
+
+
+def _thing(name: str, behaviour: str, rollout: Rollout) -> JsonObject:
+    """A thing that reports where the rollout's proof looks."""
+    confirm = rollout.strategy.confirm
+    shadow = _reports_at(confirm.version) if isinstance(confirm, VersionConfirm) else None
+    path: JsonObject = {} if shadow is None else {"versionPath": shadow}
+    return {"name": name, "behaviour": behaviour, "firmwareVersion": BEFORE, **path}
 
 
 def _reports_at(proof: VersionProof) -> str | None:

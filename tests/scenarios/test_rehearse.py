@@ -94,6 +94,33 @@ def test_the_same_seed_foretells_the_same(rehearse: Run) -> None:
     assert rehearse(words).out == rehearse(words).out
 
 
+def test_rollouts_rehearsed_together_foretell_the_same_each_time(rehearse: Run) -> None:
+    words = "rollouts --seeds 1 --devices-per-group 2 --fail 20 --at 2026-11-21T14:00:00Z -o json"
+
+    assert rehearse(words).out == rehearse(words).out
+
+
+@pytest.mark.parametrize(
+    "proof", ["shadow: reported.app.version", "attribute: fw", 'indexQuery: "shadow.reported.fw:2.4.1"']
+)
+def test_wireless_devices_report_the_version_that_is_the_proof(rehearse: Run, proof: str) -> None:
+    confirm = f"confirm: {{version: {{{proof}}}, within: 2d}}"
+    Path("rollouts/proved.yaml").write_text(WINDOWED.replace("strategy:", f"strategy:\n    {confirm}"))
+    words = "rollouts/proved.yaml --seeds 1 --loss 0 --at 2026-11-21T14:00:00Z -o json"
+
+    assert [f["succeeded"]["most"] for f in rehearse(words).json["forecasts"]] == [20]
+    back = rehearse(f"{words} --fail version=100")
+    assert back.code == 2
+    assert back.json["forecasts"][0]["failures"] == {"version": {"least": 10, "median": 10, "most": 10}}
+
+
+def test_a_device_rolls_back_unseen_where_no_version_is_the_proof(rehearse: Run) -> None:
+    found = rehearse(f"{PROBES} --seeds 1 --fail version=10")
+
+    assert found.code == 1
+    assert "no device of these rollouts can be made to fail with version" in found.err
+
+
 def test_a_window_a_soak_a_retry_and_an_approval_are_in_the_timeline(rehearse: Run) -> None:
     Path("rollouts/windowed.yaml").write_text(WINDOWED)
     words = "rollouts/windowed.yaml --seeds 1 --loss 0.16 --at 2026-11-21T14:00:00Z -o json"
