@@ -234,7 +234,7 @@ class Application:
         await send({"type": "http.response.body", "body": b"" if status == 204 else body})
 
     def reset(self) -> None:
-        """Forget everything; the clock is back to real time."""
+        """Forget everything; the clock is back to where it began."""
         reset_moto()
         self._fresh(self.world)
 

@@ -13,7 +13,8 @@ class Clock:
     def __init__(self, *, freeze: bool = False, at: datetime | None = None) -> None:
         self._lock = Lock()
         self._freeze = freeze
-        self._base = at.astimezone(UTC) if at is not None else datetime.now(UTC)
+        self._at = at.astimezone(UTC) if at is not None else None
+        self._base = self._at or datetime.now(UTC)
         self._since = time.monotonic()
 
     def now(self) -> datetime:
@@ -38,9 +39,9 @@ class Clock:
             self._base, self._since = moment.astimezone(UTC), time.monotonic()
 
     def reset(self) -> None:
-        """Back to real time."""
+        """Back to where it began: to `at`, or to real time."""
         with self._lock:
-            self._base, self._since = datetime.now(UTC), time.monotonic()
+            self._base, self._since = self._at or datetime.now(UTC), time.monotonic()
 
     def _elapsed(self) -> timedelta:
         return timedelta(0) if self._freeze else timedelta(seconds=time.monotonic() - self._since)

@@ -7,49 +7,59 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import botocore.loaders
 import pytest
 
 from controller.cli.demo import only_loopback
+from simulator.clock import Clock
 from simulator.server import SimulatorServer
 from tests.ground import Ground
 from tests.ota_ground import OtaGround
 from tests.tuya_ground import TuyaGround
 
+# Where a stage's time stands until a test moves it: starts are rounded to whole minutes, so a time of day that each
+# run brought anew let a session end a second before or after the test looked.
+NOON = datetime(2025, 3, 3, 12, 0, 20, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def house() -> Iterator[SimulatorServer]:
+    """The one simulator of a worker's stages: clients are kept as long as its address, and they are dear to make."""
+    with SimulatorServer(seed=3, clock=Clock(freeze=True, at=NOON)) as server:
+        yield server
+
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
-    """A simulator with bucket, role, image and fleet; boto3 finds it by AWS_ENDPOINT_URL alone."""
+def empty(house: SimulatorServer) -> Iterator[SimulatorServer]:
+    """A simulator with nothing in it, at NOON, which boto3 finds by AWS_ENDPOINT_URL alone."""
     kept = dict(os.environ)
-    with SimulatorServer(seed=3) as server:
-        only_loopback(server.url)
-        yield Ground(server, tmp_path)
+    house.app.reset()
+    only_loopback(house.url)
+    yield house
     os.environ.clear()
     os.environ.update(kept)
 
 
 @pytest.fixture
-def gateways(tmp_path: Path) -> Iterator[OtaGround]:
+def ground(empty: SimulatorServer, tmp_path: Path) -> Ground:
+    """A simulator with bucket, role, image and fleet."""
+    return Ground(empty, tmp_path)
+
+
+@pytest.fixture
+def gateways(empty: SimulatorServer, tmp_path: Path) -> OtaGround:
     """The same with things, an OTA service role and the clients of AWS IoT."""
-    kept = dict(os.environ)
-    with SimulatorServer(seed=3) as server:
-        only_loopback(server.url)
-        yield OtaGround(server, tmp_path)
-    os.environ.clear()
-    os.environ.update(kept)
+    return OtaGround(empty, tmp_path)
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[TuyaGround]:
-    """The same with Tuya's gateway: a product, a package, plugs."""
-    kept = dict(os.environ)
-    with SimulatorServer(seed=3) as server:
-        only_loopback(server.url)
-        yield TuyaGround(server, tmp_path)
-    os.environ.clear()
-    os.environ.update(kept)
+def gate(empty: SimulatorServer, tmp_path: Path) -> TuyaGround:
+    """The same with Tuya's gateway: a product, a package, plugs; its time is real, as that of what signs for it."""
+    empty.world.clock.set(datetime.now(UTC).replace(second=NOON.second, microsecond=0))
+    return TuyaGround(empty, tmp_path)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,9 +7,8 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 import msgspec
 from botocore.config import Config
 
@@ -20,7 +19,11 @@ from controller.model import Device, Environment, Firmware, FuotaSpec, Gate, Rec
 from controller.ports import Backend, Journal
 from controller.reconciler import Reconciler, RunReport
 from simulator.server import SimulatorServer
+from tests.clients import KeptClients
 from tests.unit.build import SOURCE
+
+if TYPE_CHECKING:
+    import boto3
 
 REGION, BUCKET, ROLE = "eu-west-1", "acme-firmware-eu", "acme-firmware-update"
 GROUPS = ("3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01", "77ab2e10-5b7c-4a55-8c3e-1d2f3a4b5c02")
@@ -97,7 +100,7 @@ class Ground:
         """With its own bucket, image and role, or with those of somebody else (`cloud` False)."""
         self.server, self.folder = server, folder
         server.world.apply_settings({"callsPerSecond": 0})
-        session = boto3.Session(region_name=REGION)
+        session = KeptClients(REGION)
         config = Config(retries={"total_max_attempts": 1})
         self.s3, self.iam, self.wireless = (
             session.client(n, endpoint_url=server.url, config=config) for n in ("s3", "iam", "iotwireless")
@@ -132,7 +135,9 @@ class Ground:
 
     def transport(self, around: Around | None = None, **changes: object) -> AwsTransport:
         """A fresh transport, as a fresh process has."""
-        return AwsTransport(environment(**changes), sleep=lambda _s: None, seed=1, around=around)
+        here = environment(**changes)
+        kept = None if here.assumed_role else cast("boto3.Session", KeptClients(here.region))
+        return AwsTransport(here, sleep=lambda _s: None, seed=1, around=around, session=kept)
 
     def environment(self) -> Environment:
         """The environment rollouts go to."""

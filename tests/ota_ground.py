@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 import msgspec
 from botocore.config import Config
 
 from controller.model import Device, Gate, OtaUpdateSpec, Rollout, Strategy, Targets, Wave
 from simulator.server import SimulatorServer
+from tests.clients import KeptClients
 from tests.ground import BUCKET, REGION, Ground, declared, trust
 
 OTA_ROLE = "acme-ota-service"
@@ -59,7 +59,7 @@ class OtaGround(Ground):
 
     def __init__(self, server: SimulatorServer, folder: Path) -> None:
         super().__init__(server, folder)
-        session = boto3.Session(region_name=REGION)
+        session = KeptClients(REGION)
         config = Config(retries={"total_max_attempts": 1})
         self.iot, self.signer, self.device, self.shadow = (
             session.client(n, endpoint_url=server.url, config=config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -312,13 +312,13 @@ def test_in_report_mode_nothing_is_set_back_and_nothing_starts(opened: Ground) -
     assert opened.writes("UpdateFuotaTask")[1:] == []  # the edit by hand is the only update
 
 
-def ignoring(days: int) -> DriftPolicy:
-    until = datetime.now(UTC) + timedelta(days=days)
+def ignoring(ground: Ground, days: int) -> DriftPolicy:
+    until = ground.server.world.clock.now() + timedelta(days=days)
     return DriftPolicy(ignore=(Ignore(field="redundancyPercent", reason="trial in the field", until=until),))
 
 
 def test_an_ignored_field_is_acknowledged_and_holds_nothing(opened: Ground) -> None:
-    rollout = declared(drift=ignoring(days=2))
+    rollout = declared(drift=ignoring(opened, days=2))
     opened.deafen(False)
     opened.wireless.update_fuota_task(Id=opened.task()["Id"], RedundancyPercent=25)
 
@@ -332,7 +332,7 @@ def test_an_ignored_field_is_acknowledged_and_holds_nothing(opened: Ground) -> N
 def test_an_ignore_that_ran_out_ignores_nothing(opened: Ground) -> None:
     opened.wireless.update_fuota_task(Id=opened.task()["Id"], RedundancyPercent=25)
 
-    opened.run(declared(drift=ignoring(days=-1)))
+    opened.run(declared(drift=ignoring(opened, days=-1)))
 
     assert opened.task()["RedundancyPercent"] == 30
     assert only(opened).status is DriftStatus.CORRECTED

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import boto3
 import pytest
 from msgspec.structs import replace
 
 from controller.model import Gate, Phase, Rollout, Stage, Strategy, VersionConfirm, VersionProof
+from tests.clients import KeptClients
 from tests.ground import DIGEST, REGION, Ground, declared, pushed, single_devices
 
 SHADOW = VersionProof(shadow="reported.firmware.version")
@@ -30,7 +30,7 @@ class Probes:
         self.associate(*range(6))
         things = [{"name": t, "firmwareVersion": "2.4.0"} for t in self.things]
         ground.fleet(things=things, images={DIGEST: "2.4.1"})
-        session = boto3.Session(region_name=REGION)
+        session = KeptClients(REGION)
         self.iot, self.shadow = (session.client(n, endpoint_url=ground.server.url) for n in ("iot", "iot-data"))
 
     def associate(self, *numbers: int, behaviour: str = "") -> None:
