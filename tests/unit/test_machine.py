@@ -120,7 +120,7 @@ class Service:
                 return
             look = self.look()
             actions = look.plan.actions
-            assert not (actions and (self.declared.suspend is not None))
+            assert not actions or self.declared.suspend is None or self.declared.abort is not None
             rung = [(a, Call(key=unit_of(a), service="s", operation="o", parameters={})) for a in actions]
             self.record = intended(look, [(a, (call,)) for a, call in rung], self.now)
             done = []

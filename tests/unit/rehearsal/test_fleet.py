@@ -72,8 +72,9 @@ def test_the_same_seed_is_the_same_fleet_and_another_one_is_not() -> None:
 
 def test_a_reason_no_device_of_the_rollouts_can_have_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="flash"):
-        check(assumed_of(10, (), 0.0, ("flash=5",)), {"fuota"})
-    check(assumed_of(10, (), 0.0, ("flash=5", "3")), {"tuya"})
+        check(assumed_of(10, (), 0.0, ("flash=5",)), [singles(1)])
+    plugs = msgspec.structs.replace(rollout(), backend=TuyaSpec(document={"productKey": "a"}))
+    check(assumed_of(10, (), 0.0, ("flash=5", "3")), [singles(1), plugs])
 
 
 def test_a_tuya_package_stands_in_with_the_declared_digest() -> None:
