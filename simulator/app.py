@@ -11,19 +11,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from email.utils import format_datetime
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qs
-
-from a2wsgi import WSGIMiddleware
 
 from simulator import control, guard
 from simulator.asgi import Dropped, Receive, Scope, Send, drop, lifespan, whole_body
-from simulator.aws_backed import account_of, moto_app, operation_of, reset_moto
+from simulator.aws_backed import account_of, moto_answer, operation_of, reset_moto
 from simulator.faults import Rule
-from simulator.s3_conditions import writes_in_turn
 from simulator.service import ModelledError, Request
 from simulator.tuya.wire import Asked, asked
 from simulator.wire.models import Match, match, server_error, signing_names, throttled, unrouted
@@ -43,7 +39,6 @@ class Application:
     def __init__(self, world: World, fresh: Callable[[World], None]) -> None:
         self.world = world
         self._fresh = fresh
-        self._moto = writes_in_turn(WSGIMiddleware(moto_app(), workers=8))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -200,35 +195,19 @@ class Application:
             self.world.log(service, name, {}, early[0], None, None)
             await self._answer(send, early)
             return
+        answer = moto_answer(service, scope, body)
         dropped = rule is not None and rule.effect == "timeoutAfterCommit"
-        sent = False
-
-        async def receive() -> MutableMapping[str, Any]:
-            nonlocal sent
-            if sent:
-                await asyncio.Event().wait()
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def relay(event: MutableMapping[str, Any]) -> None:
-            if event["type"] == "http.response.start":
-                status = 0 if dropped else event["status"]
-                self.world.log(service, name, {}, status, None, rule.effect if rule else None)
-                date = format_datetime(self.world.clock.now(), usegmt=True).encode()
-                event["headers"] = [*((k, v) for k, v in event["headers"] if k.lower() != b"date"), (b"date", date)]
-            if not dropped:
-                await send(event)
-
-        await self._moto(scope, receive, relay)
+        self.world.log(service, name, {}, 0 if dropped else answer[0], None, rule.effect if rule else None)
         if dropped:
             raise Dropped
+        await self._answer(send, answer)
 
     async def _answer(self, send: Send, response: Response) -> None:
         status, headers, body = response
         date = format_datetime(self.world.clock.now(), usegmt=True)
-        wire = {"date": date, "x-amzn-requestid": f"sim-{len(self.world.requests)}", **headers}
+        wire = {"x-amzn-requestid": f"sim-{len(self.world.requests)}", **headers, "date": date}
         if status != 204:
-            wire["content-length"] = str(len(body))
+            wire.setdefault("content-length", str(len(body)))  # a HEAD tells that of the body it leaves out
         pairs = [(k.encode(), v.encode("latin-1")) for k, v in wire.items()]
         await send({"type": "http.response.start", "status": status, "headers": pairs})
         await send({"type": "http.response.body", "body": b"" if status == 204 else body})
