@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from controller.cli import main
-from controller.manifest.schema import failures
+from tests.as_run import Run, run_of
+from tests.examples_kit import ROOT, examples
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = (
     "--rf-region EU868 --data-rate 3 --image-bytes 98304 --fragment-bytes 112 --redundancy-percent 12 --loss 0.05 "
     "--ts004 v1"
@@ -25,34 +20,10 @@ SMALL = "--rf-region EU868 --data-rate 3 --image-bytes 8960 --fragment-bytes 88 
 GOOD = "--rf-region EU868 --data-rate 3 --image-bytes 8960 --fragment-bytes 87 --redundancy-percent 30 --loss 0.05"
 
 
-class Answer:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict[str, Any]:
-        found = json.loads(self.out)
-        assert failures("airtime", found) == []
-        assert isinstance(found, dict)
-        return found
-
-
-Run = Callable[[str], Answer]
-
-
 @pytest.fixture
 def airtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(words: str) -> Answer:
-        monkeypatch.setattr("sys.argv", ["otactl", "airtime", *words.split()])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return Answer(left.value.code if isinstance(left.value.code, int) else 0, told.out, told.err)
-
-    return run
+    examples(tmp_path, monkeypatch)
+    return run_of("airtime", monkeypatch, capsys)
 
 
 def test_the_example_prints_every_key_and_a_recommendation(airtime: Run) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from controller.cli import main
-from controller.manifest.schema import failures
+from tests.as_run import Run, run_of
+from tests.examples_kit import examples
 
-ROOT = Path(__file__).parents[2]
 PROBES = "rollouts/soil-probe-2-4-1.yaml"
 SHA = "02867c576527804c6142e3c220e82ff32fcdb984a3ac3dae6a07efdc7a80c494"
 WINDOWED = f"""
@@ -49,34 +45,10 @@ spec:
 """
 
 
-class Answer:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict[str, Any]:
-        found = json.loads(self.out)
-        assert failures("rehearse", found) == []
-        assert isinstance(found, dict)
-        return found
-
-
-Run = Callable[[str], Answer]
-
-
 @pytest.fixture
 def rehearse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(words: str) -> Answer:
-        monkeypatch.setattr("sys.argv", ["otactl", "rehearse", *words.split()])
-        with pytest.raises(SystemExit) as left:
-            main()
-        told = capsys.readouterr()
-        return Answer(left.value.code if isinstance(left.value.code, int) else 0, told.out, told.err)
-
-    return run
+    examples(tmp_path, monkeypatch)
+    return run_of("rehearse", monkeypatch, capsys)
 
 
 def test_the_example_fleet_comes_to_its_end_with_every_service(rehearse: Run) -> None:
