@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from controller.cli import cli
@@ -54,6 +55,14 @@ def rollout(name: str = "plug", environment: str = "prod-eu", product: str = PRO
     """A rollout's manifest: plug-1 and plug-2, in one wave; `more` goes into its `tuya` block."""
     given = {"bucket": BUCKET, "key": KEY, "digest": DIGEST, "size": len(IMAGE)}
     return ROLLOUT.format(name=name, environment=environment, product=product, more=more, **given)
+
+
+def seated(gate: TuyaGround, place: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk in a folder of its own, which is the working folder from now on."""
+    folder = place / "desk"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return Desk(gate, folder)
 
 
 class Desk:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from controller.cli import cli
-from controller.cli.demo import Demo, only_loopback
-from simulator.server import SimulatorServer
+from controller.cli.demo import Demo
+from tests.demo_kit import set_stage
 from tests.docs.test_docs import COMMANDS_IN_ORDER
 
 # What a command may answer besides 0: `plan` and `drift` say 2 when there is something, `airtime` when it misses,
@@ -22,17 +21,9 @@ MAY_SAY_2 = ("plan", "drift", "airtime", "rehearse")
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
-    kept = dict(os.environ)
-    with SimulatorServer(seed=1) as server:
-        only_loopback(server.url)
-        monkeypatch.chdir(tmp_path)
-        demo = Demo(server.url, tmp_path)
-        demo.provision()
-        demo.push()
+    with set_stage(tmp_path, monkeypatch) as demo:
         in_a_pull_request(tmp_path)
         yield demo
-    os.environ.clear()
-    os.environ.update(kept)
 
 
 def in_a_pull_request(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,23 +14,15 @@ from botocore.validate import ParamValidator
 from click.testing import CliRunner
 
 from controller.cli import cli
-from controller.cli.demo import Demo, only_loopback
+from controller.cli.demo import Demo
 from controller.manifest.schema import failures
-from simulator.server import SimulatorServer
+from tests.demo_kit import set_stage
 
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
-    kept = dict(os.environ)
-    with SimulatorServer(seed=1) as server:
-        only_loopback(server.url)
-        monkeypatch.chdir(tmp_path)
-        stage = Demo(server.url, tmp_path)
-        stage.provision()
-        stage.push()
+    with set_stage(tmp_path, monkeypatch) as stage:
         yield stage
-    os.environ.clear()
-    os.environ.update(kept)
 
 
 def output(*words: str) -> dict[str, object]:

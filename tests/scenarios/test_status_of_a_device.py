@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tuya_desk import READS, Desk
+from tests.tuya_desk import READS, Desk, seated
 from tests.tuya_ground import PACKAGE, PRODUCT, TuyaGround
 from tests.unit.backends.test_tuya_shapes import PAGE
 from tests.unit.backends.tuya_gateway import good, running
@@ -17,10 +17,7 @@ DAY = 86400
 
 @pytest.fixture
 def desk(gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return Desk(gate, folder)
+    return seated(gate, tmp_path, monkeypatch)
 
 
 def test_a_device_that_is_offline_has_our_queued_task_with_the_rollout_it_is_of(desk: Desk) -> None:

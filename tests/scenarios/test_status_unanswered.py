@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from controller.cli import cli
 from simulator.clock import Clock
 from tests.ground import Ground
-from tests.tuya_desk import READS, Desk
+from tests.tuya_desk import READS, Desk, seated
 from tests.tuya_ground import PRODUCT, TuyaGround
 
 ROOT = Path(__file__).parents[2]
@@ -20,10 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def desk(gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return Desk(gate, folder)
+    return seated(gate, tmp_path, monkeypatch)
 
 
 def test_a_device_the_gateway_does_not_have_is_told_after_the_journals_part(desk: Desk) -> None:
