@@ -26,7 +26,7 @@ DETAIL = "had it already"
 
 def concluded(at: Situation, shape: Shape) -> tuple[Record, tuple[Event, ...]]:
     """The record with the next wave judged, if all its targets have the version; else as it is."""
-    wave = next((w for w in at.rollout.strategy.waves if not verdicts.passed(at.record.wave(w.name), at.rollout)), None)
+    wave = verdicts.undone(at.record, at.rollout)
     if wave is None or shape.capabilities.starts_explicitly or at.rollout.suspend is not None:
         return at.record, ()
     known = at.record.wave(wave.name) or WaveRecord(name=wave.name)

@@ -49,7 +49,7 @@ __all__ = ["Plan", "Shape", "Situation", "plan"]
 
 def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     """Decide the next rung of one rollout. `refused` are holds known from the manifest alone."""
-    wave = next((w for w in at.rollout.strategy.waves if not verdicts.passed(at.record.wave(w.name), at.rollout)), None)
+    wave = verdicts.undone(at.record, at.rollout)
     found = findings.findings(at, shape)
     name = wave.name if wave is not None else ""
     running = wave is not None or any(a.live for a in at.record.attempts)

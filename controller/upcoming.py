@@ -6,7 +6,7 @@ from controller.frozen import members_of
 from controller.model import Record, Rollout, Stage, Unit, UnitPhase, Value
 from controller.ports import Capabilities
 from controller.retrying import retrial
-from controller.verdicts import judged, passed
+from controller.verdicts import judged, undone
 
 
 class Upcoming(Value, frozen=True, kw_only=True):
@@ -22,23 +22,23 @@ class Upcoming(Value, frozen=True, kw_only=True):
 
 def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities) -> Upcoming | None:
     """What is about to start; None when nothing is."""
-    for wave in rollout.strategy.waves:
-        record = judged(known, rollout).wave(wave.name)  # a gate declared anew may turn an old verdict
-        attempt = record.current if record is not None else None
-        if passed(record, rollout):
-            continue
-        here = attempt is not None and attempt.generation == rollout.generation
-        over = attempt is not None and attempt.ended  # one that is watched looks like a running one
-        if attempt is not None and here and over and not attempt.canceled:
-            again = retrial(rollout, record)  # else judged and not passed: nothing starts here
-            return Upcoming(keys=again.only, unit=None) if again is not None else None
-        mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)
-        keys = (attempt.only if attempt is not None and here and mine else ()) or members_of(rollout, wave, record)
-        unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
-        before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
-        if unit is None or unit.phase in before:
-            return Upcoming(keys=keys, unit=unit)
-        # Other content makes room: when it has ended, or when it can be told to begin no more devices.
-        ending = unit.phase is UnitPhase.ENDED or can.cancels_waiting
-        return Upcoming(keys=keys, unit=None, waits=unit.phase is not UnitPhase.ENDED) if ending and not here else None
-    return None
+    as_now = judged(known, rollout)  # a gate declared anew may turn an old verdict
+    wave = undone(as_now, rollout)
+    if wave is None:
+        return None
+    record = as_now.wave(wave.name)
+    attempt = record.current if record is not None else None
+    here = attempt is not None and attempt.generation == rollout.generation
+    over = attempt is not None and attempt.ended  # one that is watched looks like a running one
+    if attempt is not None and here and over and not attempt.canceled:
+        again = retrial(rollout, record)  # else judged and not passed: nothing starts here
+        return Upcoming(keys=again.only, unit=None) if again is not None else None
+    mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)
+    keys = (attempt.only if attempt is not None and here and mine else ()) or members_of(rollout, wave, record)
+    unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
+    before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
+    if unit is None or unit.phase in before:
+        return Upcoming(keys=keys, unit=unit)
+    # Other content makes room: when it has ended, or when it can be told to begin no more devices.
+    ending = unit.phase is UnitPhase.ENDED or can.cancels_waiting
+    return Upcoming(keys=keys, unit=None, waits=unit.phase is not UnitPhase.ENDED) if ending and not here else None

@@ -204,6 +204,11 @@ def failed(wave: WaveRecord | None, rollout: Rollout) -> bool:
     return wave.verdict.reason != "too_few_reported"
 
 
+def undone(record: Record, rollout: Rollout) -> Wave | None:
+    """The first wave that is not done and released; None when all are."""
+    return next((w for w in rollout.strategy.waves if not passed(record.wave(w.name), rollout)), None)
+
+
 def overtaken(wave: WaveRecord, generation: str) -> bool:
     """Whether other content was started on the wave's devices after this one's last attempt."""
     last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
