@@ -48,7 +48,7 @@ def concluded(at: Situation, shape: Shape) -> tuple[Record, tuple[Event, ...]]:
     others = tuple(a for a in known.attempts if a.unit_id != unit.unit_id)
     moved = msgspec.structs.replace(known, attempts=(*others, attempt), members=unit.members)
     moved = verdicts.judge(moved, at.record, at.rollout, at.now, events)
-    return _with(at.record, moved), tuple(events)
+    return at.record.with_wave(moved), tuple(events)
 
 
 def _number(at: Situation, wave: Wave, known: WaveRecord) -> int | None:
@@ -65,9 +65,3 @@ def _number(at: Situation, wave: Wave, known: WaveRecord) -> int | None:
         return attempt.number
     again = attempt.stage is Stage.SUPERSEDED or (attempt.canceled and not attempt.live)
     return strategy.next_number(at.rollout, at.environment, wave, known) if again else None
-
-
-def _with(record: Record, wave: WaveRecord) -> Record:
-    there = any(w.name == wave.name for w in record.waves)
-    waves = tuple(wave if w.name == wave.name else w for w in record.waves) if there else (*record.waves, wave)
-    return msgspec.structs.replace(record, waves=waves)

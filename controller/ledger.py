@@ -78,7 +78,7 @@ def correction_sent(
 def _ignored(finding: Finding, policy: DriftPolicy, now: datetime) -> Ignore | None:
     if finding.field in NOT_IGNORABLE:
         return None
-    return next((i for i in policy.ignore if i.field == finding.field and (i.until is None or now < i.until)), None)
+    return policy.accepted(now).get(finding.field)
 
 
 def acknowledged(finding: Finding, policy: DriftPolicy, now: datetime) -> bool:

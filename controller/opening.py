@@ -90,7 +90,7 @@ DOUBTS = (Cause.IMAGE_BYTES, Cause.DELETED, Cause.OUT_OF_BAND_EDIT)
 
 def doubtful(unit: Unit, at: Situation) -> tuple[str, ...]:
     """What a running unit's service says that forbids more devices to begin: other bytes, an end by somebody."""
-    accepted = {i.field for i in at.rollout.drift.ignore if i.until is None or at.now < i.until}
+    accepted = at.rollout.drift.accepted(at.now)
     return tuple(c.field for c in unit.concerns if c.cause in DOUBTS and c.field not in accepted)
 
 

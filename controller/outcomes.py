@@ -168,8 +168,7 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
 
 
 def _wave(record: Record, name: str, change: Callable[[WaveRecord], WaveRecord]) -> Record:
-    waves = record.waves if record.wave(name) else (*record.waves, WaveRecord(name=name))
-    return msgspec.structs.replace(record, waves=tuple(change(w) if w.name == name else w for w in waves))
+    return record.with_wave(change(record.wave(name) or WaveRecord(name=name)))
 
 
 def _attempt(record: Record, wanted: Callable[[Attempt], bool], change: Callable[[Attempt], Attempt]) -> Record:

@@ -111,7 +111,7 @@ def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, ga
     """The counts of a retry that runs, with the results of the devices it does not try again."""
     if not attempt.only:
         return counts
-    again = {key.partition(":")[2] for key in attempt.only} | set(attempt.only)
+    again = attempt.again
     rest = gates.tally_of((r for r in results if r.device not in again), gate)
     return Tally(
         succeeded=counts.succeeded + rest.succeeded, failed=counts.failed + rest.failed,
@@ -173,7 +173,7 @@ def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -
 
     An accepted drift (spec.drift.ignore) taints nothing.
     """
-    accepted = {i.field for i in rollout.drift.ignore if i.until is None or now < i.until}
+    accepted = rollout.drift.accepted(now)
     return any(
         e.open and e.subject == attempt.unit_id and e.cause is Cause.IMAGE_BYTES and e.field in TAINTS
         and e.field not in accepted

@@ -58,8 +58,7 @@ def known_parts(
     if not jobs and attempt.vendor_id is not None and len(wanted) == 1:
         jobs = {f"createUnit/{attempt.unit_id}": attempt.vendor_id}
     meant = {i.key: i for i in known.intents if i.unit_id == attempt.unit_id and i.makes and i.key not in jobs}
-    remembered = frozenset(i for a in known.attempts for i in a.vendor_ids)
-    found = {key: find(intent, remembered) for key, intent in meant.items()}
+    found = {key: find(intent, known.vendor_ids) for key, intent in meant.items()}
     claimed = [job for candidates in found.values() for job in candidates.ids]
     several = {j for f in found.values() for j in f.ids if len(f.ids) > 1 or claimed.count(j) > 1}
     if unclear := sorted(several.union(*(f.unsure for f in found.values()))):

@@ -63,14 +63,14 @@ class TuyaBackend(TuyaShape):
         looked: list[TargetFacts] = []
         units, ambiguous = self._units(rollout, spec, known, looked)
         starting = upcoming(rollout, known, units, self.capabilities)
+        making = starting if starting is not None and starting.unit is None and not starting.waits else None
         if starting is None and not looked:
             return Observation(units=units, ambiguous=ambiguous, asked_once=True)
-        if starting is not None and starting.unit is None and not starting.waits:
-            looked += _reachable(self._targets(starting.keys, rollout, spec, known))
+        if making is not None:
+            looked += _reachable(self._targets(making.keys, rollout, spec, known))
         image = self._reader.package(spec, rollout.firmware)
-        if starting is not None and starting.unit is None and not starting.waits and not starting.keys:
-            ours = {i for a in known.attempts for i in a.vendor_ids}
-            looked.append(product_facts(self._reader, spec, image.version, ours))
+        if making is not None and not making.keys:
+            looked.append(product_facts(self._reader, spec, image.version, known.vendor_ids))
         if image.unreadable:  # of another product or module, or one of several: who has its version tells nothing
             looked = [replace(t, updated=False) for t in looked]
         return Observation(
@@ -131,8 +131,8 @@ class TuyaBackend(TuyaShape):
         return self._transport.now() - self._aws.now()
 
     def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:
-        ours = {i for a in known.attempts for i in a.vendor_ids}
-        return [self._reader.target(key, spec, rollout.firmware.version, ours) for key in keys]
+        ours, version = known.vendor_ids, rollout.firmware.version
+        return [self._reader.target(key, spec, version, ours) for key in keys]
 
 
 def _reachable(facts: list[TargetFacts]) -> list[TargetFacts]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from controller.model.drift import DriftEntry
 from controller.model.observation import DeviceResult, Outcome, Proving
 from controller.model.value import JsonObject, Value
@@ -141,6 +143,11 @@ class Attempt(Value, frozen=True, kw_only=True):
         return self.start_at is not None and (not self.failure or bool(self.results))
 
     @property
+    def again(self) -> frozenset[str]:
+        """The devices a retry tries again, by target key and by name; none for a whole wave."""
+        return frozenset(name for key in self.only for name in (key, key.partition(":")[2]))
+
+    @property
     def vendor_ids(self) -> tuple[str, ...]:
         """Everything the service made for it, by the service's ids."""
         return tuple(dict.fromkeys(i for i in (self.vendor_id, *self.parts.values()) if i is not None))
@@ -224,7 +231,7 @@ class Condition(Value, frozen=True, kw_only=True):
 
 
 class Record(Value, frozen=True, kw_only=True):
-    """A rollout's memory; `backend` is the service that drives it, `revision` the journal's, not the content's.
+    """A rollout's memory; `backend` is the service that drives it.
 
     `targets` is how many it declared when that was last let pass.
     """
@@ -253,10 +260,20 @@ class Record(Value, frozen=True, kw_only=True):
         """Find a wave's memory by name."""
         return next((w for w in self.waves if w.name == name), None)
 
+    def with_wave(self, wave: WaveRecord) -> Record:
+        """The same with this memory of a wave, in the place of the one before or behind the others."""
+        waves = self.waves if self.wave(wave.name) else (*self.waves, wave)
+        return msgspec.structs.replace(self, waves=tuple(wave if w.name == wave.name else w for w in waves))
+
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """Every attempt of every wave, oldest first within a wave."""
         return tuple(a for w in self.waves for a in w.attempts)
+
+    @property
+    def vendor_ids(self) -> frozenset[str]:
+        """Everything a service made for it, ever."""
+        return frozenset(i for a in self.attempts for i in a.vendor_ids)
 
     @property
     def finished(self) -> bool:

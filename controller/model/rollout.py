@@ -153,6 +153,10 @@ class DriftPolicy(Value, frozen=True, kw_only=True):
     ignore: tuple[Ignore, ...] = ()
     watch: str | None = None
 
+    def accepted(self, now: datetime) -> dict[str, Ignore]:
+        """What is accepted at a moment, by field; of several for a field the first."""
+        return {i.field: i for i in reversed(self.ignore) if i.until is None or now < i.until}
+
 
 class Approval(Value, frozen=True, kw_only=True):
     """A person's consent to a wave, named by the approval digest. `by` is self-asserted."""
