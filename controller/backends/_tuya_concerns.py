@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from controller.backends._tuya_shapes import FirmwareInfo, JobInfo, TaskInfo, moment
@@ -44,15 +44,20 @@ def of_batches(batches: dict[str, JobInfo | None], attempt: Attempt) -> list[Con
     return found
 
 
-def of_tasks(tasks: Iterable[TaskInfo], waiting: Iterable[TaskInfo], attempt: Attempt, now: datetime) -> list[Concern]:
-    """Tasks that failed, that somebody canceled, and those among `waiting` that do not go on (rule 2)."""
-    late: dict[str, list[str]] = {}
-    for task in waiting:
+def late_of(tasks: Iterable[TaskInfo], now: datetime) -> dict[str, list[str]]:
+    """The devices that are waited for too long, by what their tasks wait for (rule 2)."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
         if _late(task, now):
-            late.setdefault(COUNTS[task.task_status.upper()], []).append(task.device_name)
+            found.setdefault(COUNTS[task.task_status.upper()], []).append(task.device_name)
+    return {kind: found[kind] for kind in sorted(found)}
+
+
+def of_tasks(tasks: Iterable[TaskInfo], late: Mapping[str, list[str]], attempt: Attempt) -> list[Concern]:
+    """Tasks that do not go on, that failed, that somebody canceled, or that nobody understands."""
     found = [
         Concern(field=f"devices.{kind}", desired="to go on within a day", observed=some(names), cause=Cause.VENDOR)
-        for kind, names in sorted(late.items())
+        for kind, names in late.items()
     ]
     ended: dict[str, list[str]] = {}
     for task in tasks:
@@ -103,23 +108,15 @@ def is_sha256(package: FirmwareInfo) -> bool:
 
 def late_in(lists: dict[str, TaskList], now: datetime) -> tuple[str, ...]:
     """The batches that have tasks which are waited for too long."""
-    return tuple(
-        sorted(
-            job_id
-            for job_id, listed in lists.items()
-            if any(t.task_status.upper() in UNFINISHED and _late(t, now) for t in listed.tasks)
-        )
-    )
+    return tuple(sorted(job_id for job_id, listed in lists.items() if any(_late(t, now) for t in listed.tasks)))
+
+
+def overdue_of(late: Mapping[str, list[str]]) -> str:
+    """What is waited for too long, in a sentence; empty when nothing is."""
+    return ", ".join(f"{len(names)} devices are {kind} for a day" for kind, names in late.items())
 
 
 def _late(task: TaskInfo, now: datetime) -> bool:
     """Rule 2."""
     moved = moment(task.utc_modified) or moment(task.utc_create)
-    return moved is not None and now - moved >= OVERDUE
-
-
-def overdue_of(concerns: Iterable[Concern]) -> str:
-    """What is waited for too long, in a sentence; empty when nothing is."""
-    late = [c for c in concerns if c.desired == "to go on within a day"]
-    told = [(c.field.partition(".")[2], c.observed) for c in late]
-    return ", ".join(f"{o['devices']} devices are {k} for a day" for k, o in told if isinstance(o, dict))
+    return task.task_status.upper() in UNFINISHED and moved is not None and now - moved >= OVERDUE

@@ -22,13 +22,12 @@ from typing import cast
 from controller.backends._missing import NotFoundError
 from controller.backends._tuya_calls import DEFAULT_MODULE
 from controller.backends._tuya_parts import Candidates
-from controller.backends._tuya_reads import BatchReader
+from controller.backends._tuya_reads import LAG, BatchReader
 from controller.backends._tuya_shapes import JobInfo, JobRow, moment
 from controller.backends._tuya_words import CANCELED_BATCH, CANCELED_TASK, FAILED_TASK
 from controller.model import Intent
 
 CLOCKS = timedelta(minutes=15)  # how far the clocks of the gateway's parts may be apart: it takes requests so old
-LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown whole
 _UNSAID: dict[str, object] = {"NeedPush": True, "NeedConfirm": False}  # what is not asked for is this
 _THEIRS = ("TimeoutInMinutes",)  # what is not asked for may be the gateway's own
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from controller.backends._tuya import NotFoundError, TuyaTransport
@@ -29,6 +29,8 @@ from controller.backends._tuya_shapes import (
 from controller.backends._tuya_tasks import TaskList, task_list
 from controller.backends._tuya_words import UNFINISHED, UNVERIFIED, VERIFIED
 from controller.model import Cause, Concern, Firmware, ImageFacts, JsonObject, TargetFacts, TuyaSpec
+
+LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown yet, or not whole
 
 
 class BatchReader:

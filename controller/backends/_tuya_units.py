@@ -9,15 +9,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 
 from controller.backends._missing import NotFoundError
-from controller.backends._tuya_calls import COMPARED, DEFAULT_MODULE, TO_CONFIRM
-from controller.backends._tuya_concerns import late_in, of_batches, of_lists, of_package, of_tasks, overdue_of
+from controller.backends._tuya_calls import DEFAULT_MODULE, TO_CONFIRM
+from controller.backends._tuya_concerns import (
+    late_in,
+    late_of,
+    of_batches,
+    of_lists,
+    of_package,
+    of_tasks,
+    overdue_of,
+)
 from controller.backends._tuya_parts import Parts
-from controller.backends._tuya_reads import BatchReader, not_asked_for
+from controller.backends._tuya_reads import LAG, BatchReader, not_asked_for
 from controller.backends._tuya_shapes import JobInfo, TaskInfo, moment
 from controller.backends._tuya_tasks import TaskList
 from controller.backends._tuya_words import BEGUN, CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
@@ -37,7 +43,6 @@ from controller.model import (
 )
 from controller.proof import DEFAULT_WITHIN, Reported, confirmed
 
-LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown yet
 _FIRST = (UnitPhase.UNKNOWN, UnitPhase.RUNNING, UnitPhase.SCHEDULED)
 
 
@@ -68,7 +73,10 @@ class BatchUnits:
         done = [j for j, p in phases.items() if p is UnitPhase.ENDED or j in canceled or j in begun]
         every = tuple(task for found in lists.values() for task in found.tasks)
         first = next(iter(there.values()))
-        concerns = (*self._concerns(attempt, batches, every, rollout), *of_lists(there, lists))
+        now = self._reader.now()
+        late = late_of(every, now)
+        concerns = (*of_batches(batches, attempt), *of_tasks(every, late, attempt))
+        concerns = (*concerns, *self._packages(attempt, there, rollout), *of_lists(there, lists))
         specific = first.target_selection.upper() == "SPECIFIC"
         inside = {*attempt.devices, *(t.device_name for t in every)} if specific else set()
         made = min((m for b in there.values() if (m := moment(b.utc_create)) is not None), default=None)
@@ -78,23 +86,20 @@ class BatchUnits:
             fields={**_fields(first), TO_CONFIRM: sorted(t.task_id for t in every if t.task_status.upper() == WAITS)},
             members=tuple(sorted(f"device:{name}" for name in inside)), start_at=made, created_at=made,
             stopping=len(done) == len(there), canceled=len(canceled) == len(there) and attempt.canceled,
-            concerns=concerns, progress=_counts(every), tally=_tally(every, lacks), overdue=overdue_of(concerns),
-            overdue_in=late_in(lists, self._reader.now()),
+            concerns=concerns, progress=_counts(every), tally=_tally(every, lacks), overdue=overdue_of(late),
+            overdue_in=late_in(lists, now),
             parts=dict(parts.jobs) if parts.several else {}, parts_done=tuple(sorted(done)), lacks=lacks,
         )  # fmt: skip
         if phase is not UnitPhase.ENDED:
             return unit
         return self._judged(unit, attempt, rollout, spec, every, there)
 
-    def _concerns(
-        self, attempt: Attempt, batches: dict[str, JobInfo | None], tasks: tuple[TaskInfo, ...], rollout: Rollout
-    ) -> tuple[Concern, ...]:
-        waiting = [t for t in tasks if t.task_status.upper() in UNFINISHED]
-        found = [*of_batches(batches, attempt), *of_tasks(tasks, waiting, attempt, self._reader.now())]
-        if attempt.generation == rollout.generation:
-            for firmware_id in sorted({b.firmware_id for b in batches.values() if b is not None and b.firmware_id}):
-                found += of_package(self._reader.package_of(firmware_id), rollout.firmware)
-        return tuple(found)
+    def _packages(self, attempt: Attempt, batches: dict[str, JobInfo], rollout: Rollout) -> list[Concern]:
+        """What is wrong with the packages of batches whose content is still declared."""
+        if attempt.generation != rollout.generation:
+            return []
+        ids = sorted({b.firmware_id for b in batches.values() if b.firmware_id})
+        return [c for i in ids for c in of_package(self._reader.package_of(i), rollout.firmware)]
 
     def _hidden(self, attempt: Attempt, batches: dict[str, JobInfo | None]) -> bool:
         """Whether a batch made a moment ago is not shown yet."""
@@ -192,8 +197,7 @@ def _fields(batch: JobInfo) -> JsonObject:
         "retryInterval": batch.retry_interval,
         "retryCount": batch.retry_count,
     }
-    kept = (*COMPARED, "targetSelection", "version", "srcVersions")
-    return {name: value for name, value in shown.items() if name in kept and value not in (None, "", [])}
+    return {name: value for name, value in shown.items() if value not in (None, "", [])}
 
 
 def _counts(tasks: tuple[TaskInfo, ...]) -> dict[str, int]:
