@@ -50,7 +50,6 @@ PARAMETERS: dict[str, str] = {
 }
 COMPARED = ("grayPercent", "groupId", "timeoutInMinutes", "needPush", "needConfirm", "retryInterval", "retryCount")
 TO_CONFIRM = "toConfirm"  # the ids of tasks that wait for a confirmation
-DEFAULT_MODULE = "default"
 
 
 def spec_of(unit: UnitDeclaration) -> TuyaSpec:
@@ -62,12 +61,13 @@ def spec_of(unit: UnitDeclaration) -> TuyaSpec:
 
 def desired(unit: UnitDeclaration) -> JsonObject:
     """Fields as QueryOTAJob is to show them."""
-    document = spec_of(unit).document
+    spec = spec_of(unit)
+    document = spec.document
     fields: JsonObject = {name: document[name] for name in COMPARED if name in document}
-    fields["targetSelection"] = document.get("targetSelection", "SPECIFIC")
+    fields["targetSelection"] = spec.selection
     fields["version"] = unit.firmware.version
     if "srcVersions" in document:
-        fields["srcVersions"] = sorted(cast("list[str]", document["srcVersions"]))
+        fields["srcVersions"] = sorted(spec.sources)
     if unit.wave in cast("list[str]", document.get("confirmWaves", [])):
         fields[TO_CONFIRM] = []
     return fields
@@ -91,13 +91,13 @@ def _shown(seen: Observation, vendor_id: str) -> Unit | None:
 
 
 def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tuple[Call, ...]:
-    document = spec_of(unit).document
+    spec = spec_of(unit)
+    document = spec.document
     firmware = document.get("firmwareId") or (seen.image.version if seen.image is not None else "")
-    selection = document.get("targetSelection", "SPECIFIC")
     parameters: JsonObject = {
         "FirmwareId": firmware or f"<id of {unit.firmware.version}>",
-        "ProductKey": document["productKey"],
-        "TargetSelection": selection,
+        "ProductKey": spec.product,
+        "TargetSelection": spec.selection,
         **{theirs: document[ours] for ours, theirs in PARAMETERS.items() if ours in document},
     }
     shown = seen.unit(unit.unit_id)
@@ -107,7 +107,7 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tup
     calls = []
     for key, members in parts_of(unit.unit_id, unit.members).items():
         names = [m.partition(":")[2] for m in members if m in rest and m not in without]
-        named = {"TargetDeviceName": names} if selection == "SPECIFIC" else {}
+        named = {"TargetDeviceName": names} if spec.selection == "SPECIFIC" else {}
         if key not in made and (names or not named):
             call = Call(
                 key=key, service=SERVICE, operation=MAKE, parameters={**parameters, **named}, repeatable=False,

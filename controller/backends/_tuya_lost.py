@@ -20,12 +20,12 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from controller.backends._missing import NotFoundError
-from controller.backends._tuya_calls import DEFAULT_MODULE
 from controller.backends._tuya_parts import Candidates
 from controller.backends._tuya_reads import LAG, BatchReader
 from controller.backends._tuya_shapes import JobInfo, JobRow, moment
 from controller.backends._tuya_words import CANCELED_BATCH, CANCELED_TASK, FAILED_TASK
 from controller.model import Intent
+from controller.model.backend_spec import DEFAULT_MODULE
 
 CLOCKS = timedelta(minutes=15)  # how far the clocks of the gateway's parts may be apart: it takes requests so old
 _UNSAID: dict[str, object] = {"NeedPush": True, "NeedConfirm": False}  # what is not asked for is this

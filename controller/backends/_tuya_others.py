@@ -22,13 +22,12 @@ _NEXT = "it is waited for until it has ended; cancel it in Tuya's console to wai
 
 def product_facts(reader: BatchReader, spec: TuyaSpec, firmware_id: str, ours: Collection[str]) -> TargetFacts:
     """The product as a target: `busy` names batches of others, or of a rollout that is not remembered any more."""
-    product = str(spec.document["productKey"])
     busy: list[str] = []
-    for row in _rows(reader, product, firmware_id):
+    for row in _rows(reader, spec.product, firmware_id):
         if len(busy) < MOST_TOLD and row.job_id not in ours and (told := _works(reader, row)):
             busy.append(f"batch {row.job_id} of package {row.firmware_id} {told}")
     text = f"{', '.join(busy)}; {_NEXT}" if busy else ""
-    return TargetFacts(key=f"product:{product}", exists=True, busy=text)
+    return TargetFacts(key=f"product:{spec.product}", exists=True, busy=text)
 
 
 def _rows(reader: BatchReader, product: str, firmware_id: str) -> Iterator[JobRow]:

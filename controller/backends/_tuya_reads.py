@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import cast
 
 from controller.backends._tuya import NotFoundError, TuyaTransport
-from controller.backends._tuya_calls import DEFAULT_MODULE
 from controller.backends._tuya_concerns import is_sha256
 from controller.backends._tuya_shapes import (
     FIRMWARE,
@@ -29,6 +27,7 @@ from controller.backends._tuya_shapes import (
 from controller.backends._tuya_tasks import TaskList, task_list
 from controller.backends._tuya_words import UNFINISHED, UNVERIFIED, VERIFIED
 from controller.model import Cause, Concern, Firmware, ImageFacts, JsonObject, TargetFacts, TuyaSpec
+from controller.model.backend_spec import DEFAULT_MODULE
 
 LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown yet, or not whole
 
@@ -45,10 +44,9 @@ class BatchReader:
 
     def package(self, spec: TuyaSpec, firmware: Firmware) -> ImageFacts:
         """The firmware package: found by id, or by product, module and version; never by its address, which expires."""
-        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
-        where = f"package {firmware.version} of {spec.document['productKey']}, module {module}"
-        found = self._packages(spec, firmware, module)
-        if strange := _strange(spec, firmware, module, found):
+        where = f"package {firmware.version} of {spec.product}, module {spec.module}"
+        found = self._packages(spec, firmware)
+        if strange := _strange(spec, firmware, found):
             return ImageFacts(exists=True, unreadable=strange, where=where)
         if len(found) != 1:
             several = f"{len(found)} packages have this version ({', '.join(sorted(f.firmware_id for f in found))})"
@@ -68,14 +66,15 @@ class BatchReader:
             unproved="" if verified else f"the package {UNVERIFIED.get(one.status, f'has status {one.status}')}",
         )
 
-    def _packages(self, spec: TuyaSpec, firmware: Firmware, module: str) -> list[FirmwareInfo]:
+    def _packages(self, spec: TuyaSpec, firmware: Firmware) -> list[FirmwareInfo]:
         named = spec.document.get("firmwareId")
         if named is not None:
             one = self.package_of(str(named))
             return [one] if one is not None else []
-        asked: JsonObject = {"ProductKey": spec.document["productKey"], "DestVersion": firmware.version}
+        asked: JsonObject = {"ProductKey": spec.product, "DestVersion": firmware.version}
+        wanted = (firmware.version, spec.module)
         listed = self._transport.rows(FIRMWARES, asked)
-        return [f for f in listed if f.dest_version == firmware.version and (f.module_name or DEFAULT_MODULE) == module]
+        return [f for f in listed if (f.dest_version, f.module_name or DEFAULT_MODULE) == wanted]
 
     def batch(self, job_id: str) -> JobInfo | None:
         """A batch by its id, or None."""
@@ -115,21 +114,21 @@ class BatchReader:
 
         `ours` are batches of the same rollout: a task of one is waited for, and is no drift.
         """
-        product, name = str(spec.document["productKey"]), key.partition(":")[2]
-        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
+        name = key.partition(":")[2]
         try:
-            reported = self.versions(product, name)
+            reported = self.versions(spec.product, name)
         except NotFoundError:
             return TargetFacts(key=key, exists=False)
-        if module not in reported:
-            text = f"it never reported a version of module {module}, and is no target until it does"
+        if spec.module not in reported:
+            text = f"it never reported a version of module {spec.module}, and is no target until it does"
             silent = Concern(field=f"version.{name}", desired="reported", observed=None, cause=Cause.VERSION)
             return TargetFacts(key=key, exists=True, vendor_id=name, unready=text, concerns=(silent,))
-        if reported[module] == version:
+        runs = reported[spec.module]
+        if runs == version:
             return TargetFacts(key=key, exists=True, vendor_id=name, updated=True, version=version)
-        if text := not_asked_for(spec, reported[module]):
+        if text := not_asked_for(spec, runs):
             return TargetFacts(key=key, exists=True, vendor_id=name, left_out=text)
-        asked: JsonObject = {"ProductKey": product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
+        asked: JsonObject = {"ProductKey": spec.product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
         tasks = self._transport.rows(UNFINISHED_TASKS, asked)
         busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
         strange = sorted({t.job_id for t in tasks} - set(ours))
@@ -140,26 +139,25 @@ class BatchReader:
             for job_id in strange
         ]
         return TargetFacts(
-            key=key, exists=True, vendor_id=name, version=reported[module], busy=", ".join(busy[:3]),
+            key=key, exists=True, vendor_id=name, version=runs, busy=", ".join(busy[:3]),
             concerns=tuple(concerns[:1]),
         )  # fmt: skip
 
 
 def not_asked_for(spec: TuyaSpec, runs: str) -> str:
     """Why the service makes no task for a device that reports this version; empty when it makes one."""
-    sources = cast("list[str]", spec.document.get("srcVersions") or [])
-    return f"it reports {runs}, which srcVersions does not name" if sources and runs not in sources else ""
+    left_out = spec.sources and runs not in spec.sources
+    return f"it reports {runs}, which srcVersions does not name" if left_out else ""
 
 
-def _strange(spec: TuyaSpec, firmware: Firmware, module: str, found: list[FirmwareInfo]) -> str:
+def _strange(spec: TuyaSpec, firmware: Firmware, found: list[FirmwareInfo]) -> str:
     """How a package named by its id is not the one the manifest is about; empty when it is."""
     if spec.document.get("firmwareId") is None or not found:
         return ""
     (one,) = found
-    product = str(spec.document["productKey"])
     pairs = (
-        ("product", one.product_key or product, product),
-        ("module", one.module_name or DEFAULT_MODULE, module),
+        ("product", one.product_key or spec.product, spec.product),
+        ("module", one.module_name or DEFAULT_MODULE, spec.module),
         ("version", one.dest_version, firmware.version),
     )
     told = [f"{name} {is_} and not {wanted}" for name, is_, wanted in pairs if is_ != wanted]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from controller.backends._missing import NotFoundError
-from controller.backends._tuya_calls import DEFAULT_MODULE, TO_CONFIRM
+from controller.backends._tuya_calls import TO_CONFIRM
 from controller.backends._tuya_concerns import (
     late_in,
     late_of,
@@ -116,7 +116,6 @@ class BatchUnits:
         batches: dict[str, JobInfo],
     ) -> Unit:
         version, current = rollout.firmware.version, attempt.generation == rollout.generation
-        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
         results = {t.device_name: _result(t) for t in tasks}
         named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)
         for name in sorted(named - set(results)):
@@ -126,19 +125,18 @@ class BatchUnits:
         confirm = rollout.strategy.confirm
         if not isinstance(confirm, VersionConfirm) or unit.canceled or not current:
             return msgspec.structs.replace(unit, results=found)
-        proof = confirm.version.module or module
+        proof = confirm.version.module or spec.module
         reported = {r.device: self._version(r.device, spec, proof) for r in found}
         ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
         within = duration(confirm.within or DEFAULT_WITHIN)
         final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
-        before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == module else {}
+        before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == spec.module else {}
         return confirmed(unit, found, Reported(versions=reported, before=before), version, final=final)
 
     def _without_task(self, device: str, spec: TuyaSpec, version: str) -> DeviceResult:
         """Rule 3."""
-        module = str(spec.document.get("moduleName", DEFAULT_MODULE))
         try:
-            runs = self._reader.versions(str(spec.document["productKey"]), device).get(module)
+            runs = self._reader.versions(spec.product, device).get(spec.module)
         except NotFoundError:
             return _failed(device, Reason.REMOVED, "it is not there any more")
         if runs == version:
@@ -149,7 +147,7 @@ class BatchUnits:
 
     def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
         try:
-            return self._reader.versions(str(spec.document["productKey"]), device).get(module)
+            return self._reader.versions(spec.product, device).get(module)
         except NotFoundError:
             return None
 

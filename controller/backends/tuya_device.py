@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.backends._tuya import NotFoundError, TuyaTransport
-from controller.backends._tuya_calls import DEFAULT_MODULE
 from controller.backends._tuya_reads import BatchReader
 from controller.backends._tuya_shapes import UNFINISHED_TASKS, TaskInfo, moment
 from controller.backends._tuya_words import COUNTS, UNFINISHED
 from controller.errors import StalledError
 from controller.model import JsonObject, Rollout, TuyaSpec
+from controller.model.backend_spec import DEFAULT_MODULE
 from controller.model.unfinished import UnfinishedTask
 
 STATUSES = {COUNTS[word]: word for word in UNFINISHED}  # ours -> the gateway's, in the order of a task's life
@@ -67,7 +67,7 @@ def homes(rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[
         names = {name for name in _named(rollout) if name.lower() == device.lower()}
         if not names and (rollout.environment, rollout.name) in remembered:
             names = {device}
-        found = {Home(rollout.environment, str(rollout.backend.document["productKey"]), name) for name in names}
+        found = {Home(rollout.environment, rollout.backend.product, name) for name in names}
         folded |= found
         exact |= {home for home in found if home.device == device}
     return sorted(exact or folded)

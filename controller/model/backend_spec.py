@@ -9,6 +9,8 @@ import msgspec
 
 from controller.model.value import JsonObject, Value
 
+DEFAULT_MODULE = "default"  # what Tuya calls the module of a device that names none
+
 
 class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuota"):
     """The `fuota` block: one AWS IoT Wireless FUOTA task per wave and attempt."""
@@ -50,18 +52,10 @@ class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuot
         return {"role": self.role, "description": self.description, "tags": dict(self.tags)}
 
 
-class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="otaUpdate"):
-    """The `otaUpdate` block: one AWS IoT OTA update, and the Job behind it, per wave and attempt.
-
-    `document` is the block as written; its names are those of CreateOTAUpdate.
-    """
+class _Document(Value, frozen=True, kw_only=True):
+    """A block that stays as written, of a service without a radio whose units start as they are made."""
 
     document: JsonObject
-
-    @property
-    def role(self) -> str:
-        """The OTA service role."""
-        return str(self.document["role"])
 
     @property
     def radio_region(self) -> None:
@@ -72,6 +66,18 @@ class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="
     def start_lead(self) -> str:
         """None: creating is starting."""
         return "0s"
+
+
+class OtaUpdateSpec(_Document, frozen=True, kw_only=True, tag_field="backend", tag="otaUpdate"):
+    """The `otaUpdate` block: one AWS IoT OTA update, and the Job behind it, per wave and attempt.
+
+    `document` is the block as written; its names are those of CreateOTAUpdate.
+    """
+
+    @property
+    def role(self) -> str:
+        """The OTA service role."""
+        return str(self.document["role"])
 
     @property
     def settle_time(self) -> str:
@@ -101,25 +107,34 @@ class OtaUpdateSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="
         return {**noted, "attributes": [f.get("attributes") for f in listed if isinstance(f, dict)]}
 
 
-class TuyaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="tuya"):
+class TuyaSpec(_Document, frozen=True, kw_only=True, tag_field="backend", tag="tuya"):
     """The `tuya` block: one upgrade batch per wave and attempt."""
 
-    document: JsonObject
+    @property
+    def product(self) -> str:
+        """The key of the product whose devices are updated."""
+        return str(self.document["productKey"])
+
+    @property
+    def module(self) -> str:
+        """The module of a device that is updated."""
+        return str(self.document.get("moduleName", DEFAULT_MODULE))
+
+    @property
+    def selection(self) -> str:
+        """How its devices are chosen: SPECIFIC names them, else the service selects them."""
+        return str(self.document.get("targetSelection", "SPECIFIC"))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The versions a device must report one of to get it; none: any."""
+        given = self.document.get("srcVersions")
+        return tuple(str(version) for version in given) if isinstance(given, list) else ()
 
     @property
     def role(self) -> str:
         """None: Tuya reads no image of ours."""
         return ""
-
-    @property
-    def radio_region(self) -> None:
-        """None: no radio is planned."""
-        return
-
-    @property
-    def start_lead(self) -> str:
-        """None: creating is starting."""
-        return "0s"
 
     @property
     def endless(self) -> bool:

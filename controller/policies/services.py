@@ -57,18 +57,16 @@ def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
     yield from _confirmed_waves(rollout, spec)
     yield from _settling(spec)
     confirm = rollout.strategy.confirm
-    module = str(document.get("moduleName", "default"))
-    if isinstance(confirm, VersionConfirm) and confirm.version.module not in (None, module):
-        message = f"batches update module {module}, and module {confirm.version.module} is to prove it"
+    if isinstance(confirm, VersionConfirm) and confirm.version.module not in (None, spec.module):
+        message = f"batches update module {spec.module}, and module {confirm.version.module} is to prove it"
         yield Violation(
             pointer="/spec/strategy/confirm/version/module",
             code="confirm_module_differs",
             message=message,
-            hint=f"write module: {module}, or moduleName: {confirm.version.module}",
+            hint=f"write module: {spec.module}, or moduleName: {confirm.version.module}",
         )
-    selection = document.get("targetSelection", "SPECIFIC")
     for field, wanted in (("grayPercent", "GRAY"), ("groupId", "GROUP")):
-        if selection == wanted and field not in document:
+        if spec.selection == wanted and field not in document:
             message = f"targetSelection {wanted} needs {field}"
             yield Violation(
                 pointer="/spec/tuya/targetSelection",
@@ -76,7 +74,7 @@ def tuya(rollout: Rollout, spec: TuyaSpec) -> Iterator[Violation]:
                 message=message,
                 hint=f"add {field}",
             )
-        if selection != wanted and field in document:
+        if spec.selection != wanted and field in document:
             message = f"{field} is used with targetSelection {wanted} only"
             yield Violation(
                 pointer=f"/spec/tuya/{field}", code="selection_field_unused", message=message, hint="remove it"

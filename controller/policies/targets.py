@@ -65,10 +65,7 @@ def _mixed(pointer: str, message: str) -> Violation:
 def _division(rollout: Rollout) -> Iterator[Violation]:
     waves = rollout.strategy.waves
     by_percent = [w.percent is not None for w in waves]
-    if (
-        isinstance(rollout.backend, TuyaSpec)
-        and rollout.backend.document.get("targetSelection", "SPECIFIC") != "SPECIFIC"
-    ):
+    if isinstance(rollout.backend, TuyaSpec) and rollout.backend.selection != "SPECIFIC":
         yield from _selected_by_service(rollout)
         return
     for index, wave in enumerate(waves):
