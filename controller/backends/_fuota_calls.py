@@ -27,7 +27,7 @@ from controller.actions import (
     unit_of,
 )
 from controller.backends._fuota_words import FIELD_MEMBERS
-from controller.backends._marks import marks_of
+from controller.backends._marks import marks_of, tag_list
 from controller.model import FuotaSpec, JsonObject, Observation
 from controller.outcomes import member_key
 
@@ -116,16 +116,15 @@ def _create(unit: UnitDeclaration) -> Call:
     parameters: JsonObject = {
         **_members(unit, tuple(fields)),
         "ClientRequestToken": token(unit),
-        "Tags": [{"Key": key, "Value": value} for key, value in sorted(marks.items())],
+        "Tags": tag_list(marks),
     }
     return _call(f"createUnit/{unit.unit_id}", "CreateFuotaTask", parameters)
 
 
 def _mark(action: MarkUnit) -> tuple[Call, ...]:
     _, marks = desired(action.unit)
-    tags = [{"Key": key, "Value": value} for key, value in sorted(marks.items())]
     key = f"markUnit/{action.unit.unit_id}"
-    calls = [_call(key, "TagResource", {"ResourceArn": action.arn, "Tags": tags})]
+    calls = [_call(key, "TagResource", {"ResourceArn": action.arn, "Tags": tag_list(marks)})]
     if action.remove:
         gone: JsonObject = {"ResourceArn": action.arn, "TagKeys": list(action.remove)}
         calls.append(_call(f"{key}/remove", "UntagResource", gone))

@@ -40,9 +40,7 @@ class TaskReader:
         self._transport = transport
 
     def _get(self, operation: str, parameters: JsonObject) -> dict[str, object]:
-        return self._transport.call(
-            SERVICE, operation, parameters, repeatable=True, permission=f"{SERVICE}:{operation}"
-        )
+        return self._transport.call(SERVICE, operation, parameters, repeatable=True)
 
     def pages(self, operation: str, member: str, parameters: JsonObject) -> Iterator[dict[str, object]]:
         """Every item of a list, page after page."""

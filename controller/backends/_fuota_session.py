@@ -51,11 +51,8 @@ class SessionReader:
 
     def _rate(self, group: str) -> int | None:
         """A group's data rate; None while it shows no session."""
-        operation = "GetMulticastGroupSession"
         try:
-            answer = self._transport.call(
-                SERVICE, operation, {"Id": group}, repeatable=True, permission=f"{SERVICE}:{operation}"
-            )
+            answer = self._transport.call(SERVICE, "GetMulticastGroupSession", {"Id": group}, repeatable=True)
         except NotFoundError:
             return None
         session = answer.get("LoRaWAN")

@@ -27,6 +27,11 @@ def marks_of(unit: UnitDeclaration) -> dict[str, str]:
     }
 
 
+def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Tags as AWS takes them, in one order."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
 def unit_is_ours(unit: Unit, rollout: str, environment: Environment) -> bool:
     """A unit is ours by its marks, never by its name alone: two environments of an owner may share an account."""
     shown = tuple(unit.marks.get(mark) for mark in (MARK_OWNER, MARK_ENVIRONMENT, MARK_ROLLOUT))

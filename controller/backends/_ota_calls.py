@@ -28,6 +28,7 @@ from controller.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
+from controller.backends._marks import tag_list
 from controller.backends._ota_fields import declared_files, desired, noted, spec_of
 from controller.backends._ota_words import CANCEL_CODE, JOB_FIELDS, JOB_PREFIX
 from controller.model import Environment, JsonObject, Observation
@@ -92,7 +93,7 @@ def _create(unit: UnitDeclaration, seen: Observation, environment: Environment) 
         "files": [_file(file, unit, version) for file in declared_files(unit)],
         "roleArn": spec_of(unit).role,
         "additionalParameters": noted(unit),
-        "tags": [{"Key": key, "Value": value} for key, value in sorted(marks.items())],
+        "tags": tag_list(marks),
         **{name: document[name] for name in _PASSED_ON if name in document},
     }
     return _call(f"createUnit/{unit.unit_id}", "CreateOTAUpdate", parameters)
@@ -128,9 +129,8 @@ def _update(unit: UnitDeclaration, fields: tuple[str, ...]) -> JsonObject:
 
 def _mark(action: MarkUnit) -> tuple[Call, ...]:
     _, marks = desired(action.unit)
-    tags = [{"Key": key, "Value": value} for key, value in sorted(marks.items())]
     key = f"markUnit/{action.unit.unit_id}"
-    calls = [_call(key, "TagResource", {"resourceArn": action.arn, "tags": tags})]
+    calls = [_call(key, "TagResource", {"resourceArn": action.arn, "tags": tag_list(marks)})]
     if action.remove:
         gone: JsonObject = {"resourceArn": action.arn, "tagKeys": list(action.remove)}
         calls.append(_call(f"{key}/remove", "UntagResource", gone))

@@ -6,7 +6,7 @@
 3. A task is ours by its tags, never by its name alone.
 4. With a version to be proved a task that is done goes on until its devices report it (_fuota_proof).
 5. The data rate the service chose for a session is read back once a group, while it runs.
-5. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
+6. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
 """
 
 from __future__ import annotations
