@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 
@@ -12,7 +13,7 @@ from controller.model import DriftEntry, Phase, Rollout
 from tests.ground import GROUPS, Ground, declared, single_devices
 
 READ = "GetMulticastGroupSession"
-LEAD, SETTLED, STEP = 2170, 180, 120
+SETTLED, STEP = 180, 120
 
 
 def with_fragments(size: int, interval_ms: int = 9000) -> Rollout:
@@ -22,11 +23,13 @@ def with_fragments(size: int, interval_ms: int = 9000) -> Rollout:
 
 
 def on_air(ground: Ground, rollout: Rollout) -> Ground:
-    """The canary's session begun."""
+    """The first wave's session begun a moment ago: starts are on whole minutes, so no fixed wait ends at one."""
     ground.run(rollout)
     ground.advance(SETTLED)
     ground.run(rollout)
-    ground.advance(LEAD)
+    start = ground.record().attempts[0].start_at
+    assert start is not None
+    ground.server.world.clock.set(start + timedelta(seconds=1))
     return ground
 
 
