@@ -65,9 +65,9 @@ def look(question: Question) -> StatusReport:
             open_to_read(question.journal)  # raises: without a journal there is nothing to tell
         click.echo(f"no journal at {question.journal}: whose a task is cannot be told", err=True)
     environments = {e.name: e for e in reading.environments}
-    live = tuple(_ask(home, environments.get(home.environment), question.filters, known) for home in places)
-    assert report.device is not None  # noqa: S101 - it was asked for
-    return msgspec.structs.replace(report, device=msgspec.structs.replace(report.device, live=live))
+    return report.with_live(
+        tuple(_ask(home, environments.get(home.environment), question.filters, known) for home in places)
+    )
 
 
 def where(question: Question, reading: Reading, remembered: frozenset[tuple[str, str]]) -> list[Home]:

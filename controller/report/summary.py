@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from controller.model import (
     Condition,
     DriftStatus,
@@ -72,6 +74,11 @@ class StatusReport(Value, frozen=True, kw_only=True):
 
     rollouts: tuple[RolloutLine, ...]
     device: DeviceStatus | None = None
+
+    def with_live(self, live: tuple[LiveLine, ...]) -> StatusReport:
+        """The same with what services say now of the device that was asked for."""
+        device = msgspec.structs.replace(self.device, live=live) if self.device is not None else None
+        return msgspec.structs.replace(self, device=device)
 
 
 def summarise(stored: Iterable[Stored], device: str | None = None) -> StatusReport:
