@@ -37,7 +37,6 @@ class Capabilities(Value, frozen=True, kw_only=True):
     paces_itself: bool
     schedules: bool
     minimum_lead_seconds: int
-    editable_fields: tuple[str, ...] = ()
     running_fields: tuple[str, ...] = ()
     starting_fields: tuple[str, ...] = ()
     annotation_fields: tuple[str, ...] = ()

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable
 from email.utils import format_datetime
@@ -30,7 +29,6 @@ from simulator.wire.validate import problems
 from simulator.world import World
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
-_log = logging.getLogger("simulator")
 
 
 class Application:

@@ -21,8 +21,6 @@ from simulator.iam_policy import Decision, Document, Request, evaluate, may_assu
 from simulator.moto_roles import Caller, MotoIamError, boundary_of, caller_of, document, policies_of, role_of
 from simulator.needs import Need
 
-FREE = ("sts:GetCallerIdentity",)
-
 
 def refusal(access_key: str, account: str, region: str, needs: Sequence[Need]) -> str:
     """Why the holder of a key may not make a request; empty when it may. UnsupportedPolicyError passes through."""

@@ -81,7 +81,7 @@ class JobInfo(Shape, frozen=True, kw_only=True):
 
 
 class JobRow(Shape, frozen=True, kw_only=True):
-    """An upgrade batch, as the lists by firmware and by device show it."""
+    """An upgrade batch, as the list by firmware shows it."""
 
     job_id: str
     job_status: str
@@ -124,15 +124,6 @@ class ModuleVersion(Shape, frozen=True, kw_only=True):
     iot_id: str = ""
 
 
-class ModuleInfo(Shape, frozen=True, kw_only=True):
-    """A module of a product."""
-
-    module_name: str
-    product_key: str = ""
-    alias_name: str = ""
-    desc: str = ""
-
-
 class CreatedJob(Shape, frozen=True, kw_only=True):
     """The answer to a batch that was made."""
 
@@ -165,14 +156,11 @@ class Single(Generic[T]):
 
 FIRMWARES = Rows("ListOTAFirmware", "firmwareInfo", "simpleFirmwareInfo", FirmwareInfo, 100)
 JOBS_BY_FIRMWARE = Rows("ListOTAJobByFirmware", "data", "simpleOTAJobInfo", JobRow, 200)
-JOBS_BY_DEVICE = Rows("ListOTAJobByDevice", "data", "simpleOTAJobInfo", JobRow, 100)
 TASKS_BY_JOB = Rows("ListOTATaskByJob", "data", "simpleOTATaskInfo", TaskInfo, 100)
 UNFINISHED_TASKS = Rows("ListOTAUnfinishedTaskByDevice", "data", "simpleOTATaskInfo", TaskInfo, None)
 MODULE_VERSIONS = Rows("ListOTAModuleVersionsByDevice", "data", "simpleOTAModuleInfo", ModuleVersion, 200)
-MODULES = Rows("ListOTAModuleByProduct", "data", "otaModuleDTO", ModuleInfo, None)
 FIRMWARE = Single("QueryOTAFirmware", "firmwareInfo", FirmwareInfo)
 JOB = Single("QueryOTAJob", "data", JobInfo)
-MADE_VERIFICATION = Single("CreateOTAVerifyJob", "data", CreatedJob)
 MADE_JOB = Single("CreateOTAStaticUpgradeJob", "data", CreatedJob)
 
 

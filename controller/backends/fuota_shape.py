@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from controller.actions import Action, Call, UnitDeclaration
 from controller.backends import _fuota_calls
-from controller.backends._fuota_words import FIELD_MEMBERS
 from controller.model import JsonObject, Observation
 from controller.ports import Capabilities
 
@@ -20,7 +19,6 @@ CAPABILITIES = Capabilities(
     paces_itself=False,
     schedules=True,
     minimum_lead_seconds=1800,
-    editable_fields=(*FIELD_MEMBERS, "rfRegion"),
     annotation_fields=("description", "image", "role"),
     end_command="aws iotwireless delete-fuota-task --id {id}",
 )

@@ -134,7 +134,6 @@ class Stage:
         source = Source(file="", digest="")
         here = Environment(name="console", owner="x", account="", region="", source=source, tuya=access)
         with TuyaTransport(here, environ={"KEY": TUYA_KEY, "SECRET": TUYA_SECRET}) as transport:
-            transport.now()
             return transport.call(action, {"ProductKey": _PRODUCT, **parameters}, repeatable=True)
 
     def push(self) -> None:

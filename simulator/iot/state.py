@@ -143,7 +143,6 @@ class OtaUpdate:
     stream_id: str = ""
     due: datetime | None = None
     delete_stream: bool = False
-    force_delete: bool = False
     made_job: bool = False
 
     @property

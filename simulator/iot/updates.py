@@ -120,7 +120,7 @@ class Updates:
             raise invalid(f"job {job.id} is {job.status}; only forceDeleteAWSJob deletes it before it ended")
         self._mark(store, update, "DELETE_IN_PROGRESS")
         update.error = {}
-        update.delete_stream, update.force_delete = request.parameters.get("deleteStream") is True, forced
+        update.delete_stream = request.parameters.get("deleteStream") is True
         update.due = self._clock.now() + timedelta(seconds=self._settings.number("otaDeleteSeconds"))
         self._agenda.at(update.due, partial(self._remove, store, update))
         return {}
