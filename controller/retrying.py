@@ -21,6 +21,7 @@ from controller.model import (
     Outcome,
     Reason,
     Rollout,
+    Strategy,
     TuyaSpec,
     Value,
     WaveRecord,
@@ -87,14 +88,18 @@ def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:
     """A unit for the devices of a retry (rule 4); one of a whole wave as it is."""
     if not unit.only:
         return unit
-    retry = rollout.strategy.retry
-    raised = (retry.raise_redundancy_percent or 0) * (unit.tries - 1) if retry is not None else 0
-    return msgspec.structs.replace(unit, members=unit.only, backend=_single(unit.backend, raised))
+    return msgspec.structs.replace(unit, members=unit.only, backend=_single(unit.backend, rollout.strategy, unit.tries))
 
 
-def _single(spec: BackendSpec, raised: int) -> BackendSpec:
+def redundancy_of(spec: FuotaSpec, strategy: Strategy, tries: int) -> int:
+    """The redundancy of a try in percent, 1 for the first one (rule 4)."""
+    raised = strategy.retry.raise_redundancy_percent if strategy.retry is not None else None
+    return min(100, spec.redundancy_percent + (raised or 0) * (tries - 1))
+
+
+def _single(spec: BackendSpec, strategy: Strategy, tries: int) -> BackendSpec:
     if isinstance(spec, FuotaSpec):
-        redundancy = min(100, spec.redundancy_percent + raised)
+        redundancy = redundancy_of(spec, strategy, tries)
         return msgspec.structs.replace(spec, redundancy_percent=redundancy, fragment_size_bytes=None, data_rate=None)
     if isinstance(spec, TuyaSpec):
         kept = {k: v for k, v in spec.document.items() if k not in ("targetSelection", "groupId", "grayPercent")}

@@ -19,6 +19,7 @@ from controller.cron import broken_fields
 from controller.lorawan.errors import LorawanError
 from controller.model import Environment, FuotaSpec, Rollout, Window, duration
 from controller.policies.violation import Violation
+from controller.retrying import redundancy_of
 from controller.sessions import session_length
 from controller.windows import ever_permitted, told_length
 
@@ -76,9 +77,9 @@ def _longest_session(rollout: Rollout) -> timedelta | None:
     spec, retry = rollout.backend, rollout.strategy.retry
     if not isinstance(spec, FuotaSpec):
         return None
-    raised = (retry.raise_redundancy_percent or 0) * (retry.attempts - 1) if retry is not None else 0
+    last = redundancy_of(spec, rollout.strategy, retry.attempts if retry is not None else 1)
     try:
-        return session_length(rollout, min(100, spec.redundancy_percent + raised))
+        return session_length(rollout, last)
     except LorawanError:
         return None  # told as a fault of the radio fields
 
