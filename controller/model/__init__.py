@@ -53,7 +53,7 @@ from controller.model.rollout import (
     Wave,
     Window,
 )
-from controller.model.value import Json, JsonObject, Value, canonical_digest, duration, iso
+from controller.model.value import Json, JsonObject, Value, canonical_digest, duration, iso, iso_or_none
 
 __all__ = [
     "Abort",
@@ -116,5 +116,6 @@ __all__ = [
     "canonical_digest",
     "duration",
     "iso",
+    "iso_or_none",
     "tally",
 ]

@@ -32,3 +32,8 @@ def duration(text: str) -> timedelta:
 def iso(moment: datetime) -> str:
     """Write a moment for people and machines alike: UTC, whole seconds, `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_or_none(moment: datetime | None) -> str | None:
+    """Write a moment that may not have come."""
+    return iso(moment) if moment is not None else None

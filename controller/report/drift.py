@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.model import DriftEntry, DriftStatus, Json, Record, Value, iso
+from controller.model import DriftEntry, DriftStatus, Json, Record, Value, iso, iso_or_none
 from controller.report.plain import as_json, markdown_table, short_json, table
 from controller.report.status import Style
 
@@ -73,7 +73,7 @@ def _line(record: Record, entry: DriftEntry) -> DriftLine:
         status=entry.status.value,
         action=entry.action,
         manifest=entry.manifest,
-        closed_at=iso(entry.closed_at) if entry.closed_at is not None else None,
+        closed_at=iso_or_none(entry.closed_at),
         closed_by=entry.closed_by,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from controller.model import Attempt, Record, Value, WaveRecord, iso
+from controller.model import Attempt, Record, Value, WaveRecord, iso_or_none
 from controller.model.unfinished import UnfinishedTask
 from controller.ports import Stored
 from controller.report.plain import cell, markdown_table, plain, table
@@ -94,8 +94,8 @@ def task_line(task: UnfinishedTask, owners: Owners) -> TaskLine:
     return TaskLine(
         status=task.status, module=task.module, from_version=task.from_version or None,
         to_version=task.to_version or None, batch_id=task.batch_id, task_id=task.task_id, firmware_id=task.firmware_id,
-        created_at=iso(task.created_at) if task.created_at is not None else None,
-        moved_at=iso(task.moved_at) if task.moved_at is not None else None, owner=owners.of(task),
+        created_at=iso_or_none(task.created_at),
+        moved_at=iso_or_none(task.moved_at), owner=owners.of(task),
     )  # fmt: skip
 
 

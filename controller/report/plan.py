@@ -9,7 +9,7 @@ import msgspec
 
 from controller.actions import Action, Finding, Hold, name_of
 from controller.lorawan.answers import Airtime
-from controller.model import JsonObject, RecordedCall, Value, canonical_digest, iso
+from controller.model import JsonObject, RecordedCall, Value, canonical_digest, iso_or_none
 from controller.outcomes import recorded
 from controller.outlook import Rung
 from controller.report import airtime as radio
@@ -61,10 +61,7 @@ def _rollout(rollout: PlannedRollout) -> JsonObject:
         "next": [_rung(r) for r in rollout.next],
         "outlook": [_rung(r) for r in rollout.outlook],
         "drift": [msgspec.to_builtins(f) for f in rollout.drift],
-        "holds": [
-            {"reason": h.reason, "message": h.message, "until": iso(h.until) if h.until else None}
-            for h in rollout.holds
-        ],
+        "holds": [{"reason": h.reason, "message": h.message, "until": iso_or_none(h.until)} for h in rollout.holds],
         "airtime": {} if rollout.airtime is None else radio.document(rollout.airtime),
         "notes": list(rollout.notes),
     }

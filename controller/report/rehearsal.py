@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from controller.model import Event, JsonObject, iso
+from controller.model import Event, JsonObject, iso, iso_or_none
 from controller.rehearsal_values import Course, Rehearsal, RolloutForecast, Spread, Wait, WaveCourse
 from controller.report.plain import cell, markdown_table, plain, safe_json, table
 
@@ -54,13 +54,9 @@ def _course(course: Course, began: datetime) -> JsonObject:
 
 def _wave(wave: WaveCourse) -> JsonObject:
     told: JsonObject = msgspec.to_builtins(wave)
-    told["verdictAt"] = iso(wave.verdict_at) if wave.verdict_at is not None else None
+    told["verdictAt"] = iso_or_none(wave.verdict_at)
     told["attempts"] = [
-        {
-            **msgspec.to_builtins(a),
-            "startAt": iso(a.start_at) if a.start_at is not None else None,
-            "endedAt": iso(a.ended_at) if a.ended_at is not None else None,
-        }
+        {**msgspec.to_builtins(a), "startAt": iso_or_none(a.start_at), "endedAt": iso_or_none(a.ended_at)}
         for a in wave.attempts
     ]
     return told

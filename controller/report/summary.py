@@ -15,11 +15,11 @@ from controller.model import (
     Outcome,
     Record,
     Value,
-    iso,
+    iso_or_none,
 )
 from controller.ports import Stored
 from controller.report.live import LiveLine
-from controller.report.waves import Devices, WaveLine, fold, moment_of, names_of, wave_line
+from controller.report.waves import Devices, WaveLine, fold, names_of, wave_line
 
 
 class RolloutLine(Value, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ def _rollout(stored: Stored) -> RolloutLine:
         devices=devices,
         waves=waves,
         conditions=record.conditions,
-        requeue_at=iso(record.requeue_at) if record.requeue_at is not None else None,
+        requeue_at=iso_or_none(record.requeue_at),
         open_drift=sum(e.open for e in record.drift) - acknowledged,
         acknowledged_drift=acknowledged,
         intents=len(record.intents),
@@ -144,7 +144,7 @@ def _device_lines(record: Record, device: str) -> list[DeviceLine]:
                     reason=result.reason.value if result is not None and result.reason is not None else None,
                     detail=result.detail if result is not None else "",
                     via=result.via if result is not None else None,
-                    ended_at=moment_of(attempt, "end"),
+                    ended_at=iso_or_none(attempt.ended_at),
                 )
             )
     return lines

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from controller.model import Attempt, DeviceResult, Outcome, Value, WaveRecord, iso, tally
+from controller.model import Attempt, DeviceResult, Outcome, Value, WaveRecord, iso, iso_or_none, tally
 
 
 class Devices(Value, frozen=True, kw_only=True):
@@ -100,8 +100,8 @@ def wave_line(wave: WaveRecord, generation: str) -> WaveLine:
         attempt=attempt.number if attempt is not None else 0,
         stage=attempt.stage.value if attempt is not None else None,
         unit_id=attempt.unit_id if attempt is not None else None,
-        start_at=moment_of(attempt, "start"),
-        ended_at=moment_of(attempt, "end"),
+        start_at=iso_or_none(attempt.start_at) if attempt is not None else None,
+        ended_at=iso_or_none(attempt.ended_at) if attempt is not None else None,
         devices=_devices(wave, attempts),
         progress=dict(attempt.progress) if attempt is not None and attempt.live else {},
         failures=_failures(attempts),
@@ -110,31 +110,25 @@ def wave_line(wave: WaveRecord, generation: str) -> WaveLine:
 
 
 def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
-    newest = {r.device: r for attempt in attempts for r in attempt.results}
     return tuple(
         FailureLine(
             device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown", detail=r.detail
         )
-        for r in newest.values()
+        for r in _newest(attempts).values()
         if r.outcome is Outcome.FAILED
     )
 
 
-def moment_of(attempt: Attempt | None, which: str) -> str | None:
-    if attempt is None:
-        return None
-    moment = attempt.start_at if which == "start" else attempt.ended_at
-    return iso(moment) if moment is not None else None
+def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
+    """The newest result of each device."""
+    return {r.device: r for attempt in attempts for r in attempt.results}
 
 
 def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
-    newest: dict[str, DeviceResult] = {}
-    for attempt in attempts:
-        newest |= {r.device: r for r in attempt.results}
-    counts = tally(tuple(newest.values()))
+    newest = _newest(attempts)
     if attempts and attempts[-1].live and attempts[-1].tally:
         return _running(attempts[-1], newest)
-    silent = 0
+    counts, silent = tally(tuple(newest.values())), 0
     if not attempts or attempts[-1].live:
         answered = {name for r in newest.values() for name in names_of(r)} | {
             fold(r.via or "") for r in newest.values()
