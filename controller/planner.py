@@ -82,11 +82,22 @@ def _unreadable(seen: Observation) -> tuple[Hold, ...]:
     return tuple(holds)
 
 
+def _settling(at: Situation, wave: Wave, found: tuple[Finding, ...], attempt: Attempt) -> Plan:
+    """What we did does not show yet: another look, soon."""
+    return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+
+
+def _stalled(at: Situation, wave: Wave, found: tuple[Finding, ...], *, reason: str, text: str) -> Plan:
+    """A person has to see to it."""
+    hold = Hold(reason=reason, message=text, stalled=True)
+    return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+
+
 def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ...]) -> Plan:
     known = at.record.wave(wave.name)
     attempt = known.current if known is not None else None
     if (lost := resending.lost_create(at, known)) is not None:
-        return at.plan(holds=settling(lost), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+        return _settling(at, wave, found, lost)
     if attempt is None or known is None or (attempt.generation != at.rollout.generation and not attempt.live):
         number = strategy.next_number(at.rollout, at.environment, wave, known)
         return create(at, shape, wave, number, found, f"wave {wave.name} is next")
@@ -102,7 +113,7 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
             if attempt.stage is Stage.SCHEDULED:
                 holds = readiness.may_create(successor, at.seen, at.environment.region) or settling(attempt)
             return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
-        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+        return _settling(at, wave, found, attempt)
     if attempt.stage is Stage.DECLARED:
         return create(at, shape, wave, attempt.number, found, f"wave {wave.name} is next")
     if attempt.live:
@@ -160,12 +171,11 @@ def _live(
     unit = lifecycle.find_unit(attempt, at.seen)
     if unit is not None and unit.phase is UnitPhase.UNKNOWN:
         text = f"{attempt.unit_id} shows a status this version does not know; look at it by hand, or update otactl"
-        hold = Hold(reason="unit_status_is_unknown", message=text, stalled=True)
-        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+        return _stalled(at, wave, found, reason="unit_status_is_unknown", text=text)
     if unit is None or unit.phase is UnitPhase.BROKEN or findings.lagging(attempt, unit):
-        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+        return _settling(at, wave, found, attempt)
     if any(i.action == "startUnit" and i.unit_id == attempt.unit_id for i in at.record.intents):
-        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+        return _settling(at, wave, found, attempt)
     if verdicts.failed(known, at.rollout) and not attempt.canceled:
         return _judged(at, shape, wave, known, attempt, found)
     if unit.lacks:
@@ -174,13 +184,12 @@ def _live(
         declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
         drift = findings.unit_drift(declared, shape, attempt, unit)
         if any(findings.behind(attempt, f, at) for f in drift):
-            return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+            return _settling(at, wave, found, attempt)
         return open_plan(at, shape, wave, known, attempt, found)
     if unit.phase is UnitPhase.ENDED and unit.results is not None:
         names = ", ".join(r.device for r in unit.results if r.outcome is Outcome.UNKNOWN)
         text = f"devices with a result this version does not know: {names}; update otactl"
-        hold = Hold(reason="device_result_is_unknown", message=text, stalled=True)
-        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+        return _stalled(at, wave, found, reason="device_result_is_unknown", text=text)
     if attempt.canceled:
         holds = superseding.on_air_hold(attempt, unit, shape.capabilities.force_command)
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
@@ -196,15 +205,13 @@ def _rest(at: Situation, shape: Shape, wave: Wave, attempt: Attempt, found: tupl
     """What is still to be made of a unit, unless somebody stopped it or its gate cannot be met any more."""
     if fields := doubtful(unit, at):
         text = f"{attempt.unit_id}: {', '.join(fields)}; the rest of it is not made unless spec.drift.ignore accepts it"
-        hold = Hold(reason="drift_is_open", message=text, stalled=True)
-        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+        return _stalled(at, wave, found, reason="drift_is_open", text=text)
     gate = at.rollout.gate_of(wave)
     counts = gates.tally_of_counts(unit.tally)
     if at.rollout.strategy.retry is None and gates.hopeless(gate, counts):
         text = f"{attempt.unit_id}: {counts.failed} of {counts.total} devices failed, so its gate cannot be met; "
         text += "the rest of it is not made; change spec.firmware, or the gate, by pull request"
-        hold = Hold(reason="success_rate_is_too_low", message=text, stalled=True)
-        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+        return _stalled(at, wave, found, reason="success_rate_is_too_low", text=text)
     why = f"{len(unit.lacks)} of its targets are in no part of it yet"
     return create(at, shape, wave, attempt.number, found, why, unit.lacks)
 
@@ -245,7 +252,7 @@ def _failed(
     """Rule 5. Its record goes first: a failed one keeps its name."""
     unit = lifecycle.find_unit(attempt, at.seen)
     if unit is None or not unit.phase.is_there:
-        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
+        return _settling(at, wave, found, attempt)
     declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
     now = differences.baseline_of(at.seen)
     pairs = ((now.image, attempt.stood_on.image), (now.role, attempt.stood_on.role))
@@ -260,8 +267,7 @@ def _failed(
         f"the image or the manifest changed, or when it is ended: "
         f"{shape.capabilities.delete_command.format(id=attempt.vendor_id)}"
     )
-    hold = Hold(reason="unit_could_not_be_made", message=text, stalled=True)
-    return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    return _stalled(at, wave, found, reason="unit_could_not_be_made", text=text)
 
 
 def _lost(
@@ -279,5 +285,4 @@ def _lost(
         f"{attempt.unit_id} was deleted out of band; to send it again accept the loss (spec.drift.ignore with field "
         "unit and a reason), or declare new content"
     )
-    hold = Hold(reason="unit_was_deleted", message=text, stalled=True)
-    return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
+    return _stalled(at, wave, found, reason="unit_was_deleted", text=text)
