@@ -1,22 +1,20 @@
 """A picture of a session for a pull request: success over redundancy, and how long each redundancy takes.
 
-1. SVG, written here: forges render it in a pull request and no plotting library (tens of megabytes) is needed for it.
-2. Session time is linear in redundancy, so it is a second scale above the same axis, not a second curve.
-3. Everything told by colour is told by line style and words too, and the ground is white whatever the page's is.
+1. Session time is linear in redundancy, so it is a second scale above the same axis, not a second curve.
+2. Everything told by colour is told by line style and words too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from html import escape
 
 from controller.lorawan.answers import Airtime, Point
 from controller.report.airtime import losses
+from controller.report.svg import GOOD, GRID, STRONG, opening, text
 
-WIDTH, HEIGHT = 860, 516
+HEIGHT = 516
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 830, 130, 440
-_REAL, _TEXTBOOK, _MARK, _GRID = "#0b5394", "#b45f06", "#38761d", "#d9d9d9"
-_FONT = 'font-family="sans-serif"'
+_TEXTBOOK = "#b45f06"
 
 Scale = Callable[[float], float]
 
@@ -31,13 +29,11 @@ def as_svg(airtime: Airtime, points: Sequence[Point]) -> str:
     def y(chance: float) -> float:
         return round(_BOTTOM - (_BOTTOM - _TOP) * chance, 1)
 
-    extent = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {extent} role="img" aria-label="{escape(_title(airtime))}">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-        _text(_LEFT, 28, _title(airtime), size=17, weight="bold"),
-        _text(_LEFT, 48, _subtitle(airtime), size=13, colour="#444444"),
-        _text(_LEFT, 66, _declared(airtime), size=13, colour="#444444"),
+        *opening(HEIGHT, _title(airtime)),
+        text(_LEFT, 28, _title(airtime), size=17, weight="bold"),
+        text(_LEFT, 48, _subtitle(airtime), size=13, colour="#444444"),
+        text(_LEFT, 66, _declared(airtime), size=13, colour="#444444"),
         *_axes(points, x, y),
         *_curves(points, x, y),
         *_marks(airtime, points, x, y),
@@ -71,18 +67,18 @@ def _declared(airtime: Airtime) -> str:
 def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
     for tenth in range(0, 11, 2):
         height = y(tenth / 10)
-        yield _line([(_LEFT, height), (_RIGHT, height)], _GRID)
-        yield _text(_LEFT - 8, height + 4, f"{tenth / 10:.1f}", anchor="end")
+        yield _line([(_LEFT, height), (_RIGHT, height)], GRID)
+        yield text(_LEFT - 8, height + 4, f"{tenth / 10:.1f}", anchor="end")
     for point in _ticks(points):
         across = x(point.percent)
         yield _line([(across, _BOTTOM), (across, _BOTTOM + 5)], "#000000")
-        yield _text(across, _BOTTOM + 20, f"{point.percent} %", anchor="middle")
+        yield text(across, _BOTTOM + 20, f"{point.percent} %", anchor="middle")
         yield _line([(across, _TOP - 5), (across, _TOP)], "#000000")
-        yield _text(across, _TOP - 10, _time(point.session_seconds), anchor="middle")
+        yield text(across, _TOP - 10, _time(point.session_seconds), anchor="middle")
     yield _line([(_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)], "#000000")
     yield _line([(_LEFT, _TOP), (_RIGHT, _TOP)], "#000000")
-    yield _text((_LEFT + _RIGHT) / 2, _BOTTOM + 40, "redundancy", anchor="middle")
-    yield _text((_LEFT + _RIGHT) / 2, _TOP - 30, "session time", anchor="middle")
+    yield text((_LEFT + _RIGHT) / 2, _BOTTOM + 40, "redundancy", anchor="middle")
+    yield text((_LEFT + _RIGHT) / 2, _TOP - 30, "session time", anchor="middle")
 
 
 def _ticks(points: Sequence[Point]) -> Iterable[Point]:
@@ -93,32 +89,32 @@ def _ticks(points: Sequence[Point]) -> Iterable[Point]:
 def _curves(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
     upper = [(x(p.percent), y(p.chance.high)) for p in points]
     lower = [(x(p.percent), y(p.chance.low)) for p in reversed(points)]
-    yield f'<polygon points="{_joined([*upper, *lower])}" fill="{_REAL}" fill-opacity="0.2"/>'
+    yield f'<polygon points="{_joined([*upper, *lower])}" fill="{STRONG}" fill-opacity="0.2"/>'
     yield _line([(x(p.percent), y(p.textbook)) for p in points], _TEXTBOOK, width=2, dashes="7 5")
-    yield _line([(x(p.percent), y(p.chance.probability)) for p in points], _REAL, width=2.5)
+    yield _line([(x(p.percent), y(p.chance.probability)) for p in points], STRONG, width=2.5)
 
 
 def _marks(airtime: Airtime, points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
     target = y(airtime.target)
-    yield _line([(_LEFT, target), (_RIGHT, target)], _MARK, width=1.5, dashes="2 4")
-    yield _text(_LEFT + 6, target + 15, f"target {airtime.target:g}", colour=_MARK)
+    yield _line([(_LEFT, target), (_RIGHT, target)], GOOD, width=1.5, dashes="2 4")
+    yield text(_LEFT + 6, target + 15, f"target {airtime.target:g}", colour=GOOD)
     plan = airtime.session
     declared = min(
         -(-100 * plan.parity_fragments // plan.fragments), points[-1].percent
     )  # the least that makes as many
     across, up = x(declared), y(airtime.chance.probability)
     yield _line([(across, _TOP), (across, _BOTTOM)], "#000000", dashes="1 3")
-    yield f'<circle cx="{across}" cy="{up}" r="5" fill="{_REAL}" stroke="#ffffff"/>'
+    yield f'<circle cx="{across}" cy="{up}" r="5" fill="{STRONG}" stroke="#ffffff"/>'
     near_right = across > (_LEFT + _RIGHT) / 2
-    yield _text(across + (-8 if near_right else 8), _BOTTOM - 8, "declared", anchor="end" if near_right else "start")
+    yield text(across + (-8 if near_right else 8), _BOTTOM - 8, "declared", anchor="end" if near_right else "start")
 
 
 def _legend() -> Iterator[str]:
     height = HEIGHT - 8
-    yield _line([(_LEFT, height - 4), (_LEFT + 34, height - 4)], _REAL, width=2.5)
-    yield _text(_LEFT + 42, height, "rows the standard uses, with their 95 % interval")
+    yield _line([(_LEFT, height - 4), (_LEFT + 34, height - 4)], STRONG, width=2.5)
+    yield text(_LEFT + 42, height, "rows the standard uses, with their 95 % interval")
     yield _line([(_LEFT + 400, height - 4), (_LEFT + 434, height - 4)], _TEXTBOOK, width=2, dashes="7 5")
-    yield _text(_LEFT + 442, height, "textbook (uniform rows)")
+    yield text(_LEFT + 442, height, "textbook (uniform rows)")
 
 
 def _line(places: Sequence[tuple[float, float]], colour: str, *, width: float = 1, dashes: str = "") -> str:
@@ -128,14 +124,6 @@ def _line(places: Sequence[tuple[float, float]], colour: str, *, width: float = 
 
 def _joined(places: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{across},{down}" for across, down in places)
-
-
-def _text(
-    x: float, y: float, words: str, *, size: int = 12, weight: str = "normal", colour: str = "#000000",
-    anchor: str = "start",
-) -> str:  # fmt: skip
-    style = f'{_FONT} font-size="{size}" font-weight="{weight}" fill="{colour}" text-anchor="{anchor}"'
-    return f'<text x="{x}" y="{y}" {style}>{escape(words)}</text>'
 
 
 def _time(seconds: float) -> str:

@@ -1,25 +1,21 @@
 """A picture of a rehearsal for a pull request: sessions, waits and verdicts of each wave over time.
 
-1. SVG, written here, as the radio planner's picture is: forges show it, and nothing has to be installed for it.
-2. One seed is drawn, the one in the middle; how the ends of all seeds lie is drawn below each rollout.
-3. Everything told by colour is told by shape and words too, and the ground is white whatever the page's is.
+1. One seed is drawn, the one in the middle; how the ends of all seeds lie is drawn below each rollout.
+2. Everything told by colour is told by shape and words too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from html import escape as _markup
 
 from controller.model import iso
 from controller.rehearsal_values import Rehearsal, RolloutCourse, Wait, WaveCourse
-from controller.report.plain import plain
 from controller.report.rehearsal import length
+from controller.report.svg import GOOD, GRID, STRONG, escape, opening, text
 
-WIDTH = 860
 _LEFT, _RIGHT, _TOP, _ROW = 210, 830, 84, 26
-_SESSION, _WAIT, _GOOD, _BAD, _GRID = "#0b5394", "#999999", "#38761d", "#990000", "#d9d9d9"
-_FONT = 'font-family="sans-serif"'
+_WAIT, _BAD = "#999999", "#990000"
 _STEPS = (60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000)
 SHORTEST_WAIT = 60.0
 
@@ -41,21 +37,19 @@ def as_svg(found: Rehearsal) -> str:
     height = bottom + 62
     good = sum(c.succeeded for c in found.courses)
     title = f"Rehearsal from {iso(found.at)}: all succeed in {good} of {len(found.courses)} seeds"
-    extent = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {extent} role="img" aria-label="{escape(title)}">',
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        *opening(height, title),
         _hatch(),
-        _text(20, 28, title, size=17, weight="bold"),
-        _text(20, 48, f"seed {course.seed} of {len(found.courses)}; time since its begin", size=13, colour="#444444"),
+        text(20, 28, title, size=17, weight="bold"),
+        text(20, 48, f"seed {course.seed} of {len(found.courses)}; time since its begin", size=13, colour="#444444"),
         *_axis(whole, bottom),
     ]
     down = _TOP
     for rollout in course.rollouts:
-        parts += [_text(20, down + 17, _short(rollout.name, 26), weight="bold"), *_ends(found, rollout, down, x)]
+        parts += [text(20, down + 17, _short(rollout.name, 26), weight="bold"), *_ends(found, rollout, down, x)]
         down += _ROW
         for wave in rollout.waves:
-            parts += [_text(34, down + 17, f"wave {wave.name}"), *_wave(rollout, wave, down, x)]
+            parts += [text(34, down + 17, f"wave {wave.name}"), *_wave(rollout, wave, down, x)]
             down += _ROW
     return "\n".join([*parts, *_legend(bottom + 48), "</svg>"]) + "\n"
 
@@ -64,8 +58,8 @@ def _axis(whole: float, bottom: int) -> Iterator[str]:
     step = next((s for s in _STEPS if whole / s <= 8), _STEPS[-1])
     for number in range(int(whole // step) + 1):
         across = round(_LEFT + (_RIGHT - _LEFT) * number * step / whole, 1)
-        yield _line(across, _TOP - 6, across, bottom, _GRID)
-        yield _text(across, _TOP - 12, length(number * step), anchor="middle")
+        yield _line(across, _TOP - 6, across, bottom, GRID)
+        yield text(across, _TOP - 12, length(number * step), anchor="middle")
     yield _line(_LEFT, bottom, _RIGHT, bottom, "#000000")
 
 
@@ -76,12 +70,12 @@ def _ends(found: Rehearsal, rollout: RolloutCourse, down: int, x: Scale) -> Iter
     yield _line(x(min(ends)), middle, x(max(ends)), middle, "#000000", width=3)
     good = rollout.outcome.value == "succeeded"
     across = x(rollout.ended_at)
-    yield f'<circle cx="{across}" cy="{middle}" r="5" fill="{_GOOD if good else _BAD}" stroke="#ffffff"/>'
+    yield f'<circle cx="{across}" cy="{middle}" r="5" fill="{GOOD if good else _BAD}" stroke="#ffffff"/>'
     near = across > (_LEFT + _RIGHT) / 2
     words = f"{rollout.outcome.value} after {length((rollout.ended_at - found.at).total_seconds())}"
     left = min(x(min(ends)), across)
     place, anchor = (left - 10, "end") if near else (max(x(max(ends)), across) + 10, "start")
-    yield _text(place, middle + 4, words, anchor=anchor, colour=_GOOD if good else _BAD)
+    yield text(place, middle + 4, words, anchor=anchor, colour=GOOD if good else _BAD)
 
 
 def _wave(rollout: RolloutCourse, wave: WaveCourse, down: int, x: Scale) -> Iterator[str]:
@@ -92,12 +86,12 @@ def _wave(rollout: RolloutCourse, wave: WaveCourse, down: int, x: Scale) -> Iter
         if span.start_at is not None:
             told = f"{span.unit}: {span.succeeded} updated, {span.failed} failed"
             end = span.ended_at or rollout.ended_at
-            yield _bar(span.start_at, max(end, span.start_at), down + 5, 16, _SESSION, told, x)
+            yield _bar(span.start_at, max(end, span.start_at), down + 5, 16, STRONG, told, x)
     if wave.verdict_at is not None:
         across, middle = x(wave.verdict_at), down + 13
         if wave.passed:
             points = f"{across},{middle - 7} {across + 7},{middle} {across},{middle + 7} {across - 7},{middle}"
-            mark = f'<polygon points="{points}" fill="{_GOOD}" stroke="#ffffff">'
+            mark = f'<polygon points="{points}" fill="{GOOD}" stroke="#ffffff">'
             yield f"{mark}<title>{escape(f'passed: {wave.verdict}')}</title></polygon>"
         else:
             strokes = f"M{across - 6},{middle - 6}l12,12m0,-12l-12,12"
@@ -121,21 +115,16 @@ def _hatch() -> str:
 
 
 def _legend(down: int) -> Iterator[str]:
-    yield f'<rect x="20" y="{down - 11}" width="30" height="14" fill="{_SESSION}"/>'
-    yield _text(58, down, "on air, or a job that runs")
+    yield f'<rect x="20" y="{down - 11}" width="30" height="14" fill="{STRONG}"/>'
+    yield text(58, down, "on air, or a job that runs")
     yield f'<rect x="220" y="{down - 9}" width="30" height="10" fill="url(#wait)"/>'
-    yield _text(258, down, "held: window, soak, answers, retry")
-    yield f'<polygon points="490,{down - 11} 497,{down - 4} 490,{down + 3} 483,{down - 4}" fill="{_GOOD}"/>'
-    yield _text(504, down, "gate passed")
+    yield text(258, down, "held: window, soak, answers, retry")
+    yield f'<polygon points="490,{down - 11} 497,{down - 4} 490,{down + 3} 483,{down - 4}" fill="{GOOD}"/>'
+    yield text(504, down, "gate passed")
     yield f'<path d="M590,{down - 10}l12,12m0,-12l-12,12" stroke="{_BAD}" stroke-width="4" fill="none"/>'
-    yield _text(610, down, "gate failed")
+    yield text(610, down, "gate failed")
     yield _line(700, down - 4, 730, down - 4, "#000000", width=3)
-    yield _text(738, down, "ends of all seeds")
-
-
-def escape(text: str) -> str:
-    """Words of a service, safe in XML: a control character would make the whole picture unreadable."""
-    return _markup(plain(text))
+    yield text(738, down, "ends of all seeds")
 
 
 def _short(text: str, most: int) -> str:
@@ -144,11 +133,3 @@ def _short(text: str, most: int) -> str:
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: float = 1) -> str:
     return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-width="{width}"/>'
-
-
-def _text(
-    x: float, y: float, words: str, *, size: int = 12, weight: str = "normal", colour: str = "#000000",
-    anchor: str = "start",
-) -> str:  # fmt: skip
-    style = f'{_FONT} font-size="{size}" font-weight="{weight}" fill="{colour}" text-anchor="{anchor}"'
-    return f'<text x="{x}" y="{y}" {style}>{escape(words)}</text>'
