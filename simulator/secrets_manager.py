@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulator.clock import Clock
+from simulator.fleet_document import objects, only_keys
 from simulator.iam_patterns import ContextValue
 from simulator.needs import Need
 from simulator.service import Handler, ModelledError, Request
@@ -130,10 +131,7 @@ class SecretsManager:
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
         """Put secrets there; ValueError tells what is wrong with them and never a value, and then none was put."""
-        given = fleet.get("secrets", [])
-        if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
-            raise ValueError("secrets must be a list of objects")
-        for secret, value in [_read(entry) for entry in given]:
+        for secret, value in [_read(entry) for entry in objects(fleet, "secrets")]:
             known = self._secrets.get(secret.arn)
             secret.versions = known.versions if known is not None else []
             seed = f"{self._seed}/{secret.arn}/{len(secret.versions)}"
@@ -192,9 +190,7 @@ def _read(given: Mapping[str, object]) -> tuple[_Secret, str | bytes]:
         raise ValueError(
             f"a secret needs its whole arn, such as arn:aws:secretsmanager:…:secret:tuya-AbCdEf, not {arn!r}"
         )
-    unknown = sorted(set(given) - _KNOWN)
-    if unknown:
-        raise ValueError(f"unknown key {', '.join(unknown)} of a secret; there are {', '.join(sorted(_KNOWN))}")
+    only_keys("secret", given, _KNOWN)
     key, deleted, tags = given.get("kmsKey", ""), given.get("deleted", False), given.get("tags", {})
     if not isinstance(key, str) or not isinstance(deleted, bool):
         raise ValueError(f"kmsKey of {arn} must be an ARN, deleted true or false")  # noqa: TRY004 - answered with HTTP 400

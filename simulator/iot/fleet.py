@@ -10,8 +10,7 @@
 
 Loading again adds, and changes a thing of the same name: what is given is set. A firmwareVersion is reported, in shadow
 and attribute. `behaviour` is one of devices.BEHAVIOURS. `images` are the versions that images taken over LoRaWAN call
-themselves. `devices` and `groups` are accepted and ignored here: they
-belong to AWS IoT Wireless.
+themselves. Other keys belong to other services (fleet_document).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import re
 from collections.abc import Mapping
 
 from simulator.clock import Clock
+from simulator.fleet_document import KEYS, objects, only_keys, place
 from simulator.iot.common import mapping, texts
 from simulator.iot.devices import BEHAVIOURS, Devices, tell_version
 from simulator.iot.groups import new_group
@@ -27,7 +27,6 @@ from simulator.iot.registry import new_thing
 from simulator.iot.rollout import Rollouts
 from simulator.iot.state import Store, Stores
 
-_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "images", "tuya", "secrets"))
 _THING = frozenset(
     ("name", "attributes", "thingType", "firmwareVersion", "imageSha256", "behaviour", "seconds", "versionPath")
 )
@@ -47,11 +46,11 @@ class Fleet:
 
     def load(self, fleet: Mapping[str, object]) -> None:
         """Add a fleet; ValueError tells what is wrong, and then nothing was added."""
-        _known("fleet", fleet, _TOP)
-        things, groups = _objects(fleet, "things"), _objects(fleet, "thingGroups")
+        only_keys("fleet", fleet, KEYS)
+        things, groups = objects(fleet, "things"), objects(fleet, "thingGroups")
         for thing in things:
             _check_thing(thing)
-        store = self._stores.at(str(fleet.get("account", "123456789012")), str(fleet.get("region", "eu-west-1")))
+        store = self._stores.at(*place(fleet))
         images = fleet.get("images", {})
         if not isinstance(images, dict) or not all(isinstance(v, str) for v in images.values()):
             raise ValueError("images must be an object of texts: sha256 to version")
@@ -95,7 +94,7 @@ class Fleet:
 
 
 def _check_thing(thing: Mapping[str, object]) -> None:
-    _known("thing", thing, _THING)
+    only_keys("thing", thing, _THING)
     name = _name("thing", thing)
     attributes, seconds, path = thing.get("attributes", {}), thing.get("seconds", 0), thing.get("versionPath")
     if not isinstance(attributes, dict) or not all(isinstance(v, str) for v in mapping(attributes).values()):
@@ -110,7 +109,7 @@ def _check_thing(thing: Mapping[str, object]) -> None:
 
 
 def _check_group(group: Mapping[str, object], known: set[str]) -> None:
-    _known("thing group", group, _GROUP)
+    only_keys("thing group", group, _GROUP)
     name = _name("thing group", group)
     if not isinstance(group.get("things", []), list):
         raise ValueError(f"things of thing group {name} must be a list")  # noqa: TRY004 - answered with HTTP 400
@@ -129,16 +128,3 @@ def _name(what: str, given: Mapping[str, object]) -> str:
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise ValueError(f"a {what} needs a name of letters, digits, colon, underscore and hyphen, not {name!r}")
     return name
-
-
-def _objects(fleet: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    listed = fleet.get(name, [])
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise ValueError(f"{name} must be a list of objects")
-    return listed
-
-
-def _known(what: str, given: Mapping[str, object], keys: frozenset[str]) -> None:
-    unknown = sorted(set(given) - keys)
-    if unknown:
-        raise ValueError(f"unknown key {', '.join(unknown)} of a {what}; there are {', '.join(sorted(keys))}")

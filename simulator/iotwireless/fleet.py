@@ -11,7 +11,7 @@
 
 Loading again adds, and changes a device or group of the same id or DevEUI. `behaviour` is one of reception.BEHAVIOURS.
 `thing` is the name of the thing associated with a device; what that one does with an image it rebuilt is its own
-`behaviour`. `things`, `thingGroups` and `images` are accepted and ignored here: they belong to AWS IoT.
+`behaviour`. Other keys belong to other services (fleet_document).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from simulator.fleet_document import KEYS, objects, only_keys, place
 from simulator.iotwireless.reception import BEHAVIOURS
 from simulator.iotwireless.state import Device, Group, Store, Stores
 
-_TOP = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "images", "tuya", "secrets"))
 _DEVICE = frozenset(
     ("id", "devEui", "name", "rfRegion", "class", "loss", "caps", "behaviour", "firmwareVersion", "thing", "tags")
 )
@@ -32,15 +32,15 @@ _CAPS = frozenset(("maxLost", "maxFragments", "maxFragmentSize", "memoryBytes"))
 
 def load(stores: Stores, fleet: Mapping[str, object], now: datetime) -> None:
     """Add a fleet; ValueError tells what is wrong, and then nothing was added."""
-    _known("fleet", fleet, _TOP)
-    devices, groups = _objects(fleet, "devices"), _objects(fleet, "groups")
+    only_keys("fleet", fleet, KEYS)
+    devices, groups = objects(fleet, "devices"), objects(fleet, "groups")
     for device in devices:
         _check_device(device)
     for group in groups:
-        _known("group", group, _GROUP)
+        only_keys("group", group, _GROUP)
         if not group.get("name") or not group.get("rfRegion"):
             raise ValueError("a group needs name and rfRegion")
-    store = stores.at(str(fleet.get("account", "123456789012")), str(fleet.get("region", "eu-west-1")))
+    store = stores.at(*place(fleet))
     _check_members(store, devices, groups)
     known = {name: d for d in store.devices.values() for name in (d.dev_eui, d.id)}
     for device in devices:
@@ -49,21 +49,8 @@ def load(stores: Stores, fleet: Mapping[str, object], now: datetime) -> None:
         _add_group(store, group, known, now)
 
 
-def _objects(fleet: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    listed = fleet.get(name, [])
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise ValueError(f"{name} must be a list of objects")
-    return listed
-
-
-def _known(what: str, given: Mapping[str, object], keys: frozenset[str]) -> None:
-    unknown = sorted(set(given) - keys)
-    if unknown:
-        raise ValueError(f"unknown key {', '.join(unknown)} of a {what}; there are {', '.join(sorted(keys))}")
-
-
 def _check_device(device: Mapping[str, object]) -> None:
-    _known("device", device, _DEVICE)
+    only_keys("device", device, _DEVICE)
     if not device.get("devEui"):
         raise ValueError("a device needs devEui")
     loss = device.get("loss", 0.0)
@@ -75,7 +62,7 @@ def _check_device(device: Mapping[str, object]) -> None:
     caps = device.get("caps", {})
     if not isinstance(caps, dict):
         raise ValueError(f"caps of {device['devEui']} must be an object")  # noqa: TRY004 - answered with HTTP 400
-    _known("device's caps", caps, _CAPS)
+    only_keys("device's caps", caps, _CAPS)
     for name, value in caps.items():
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"{name} of {device['devEui']} is a whole number, not {value!r}")  # noqa: TRY004 - as above

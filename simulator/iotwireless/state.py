@@ -10,7 +10,8 @@ from datetime import datetime
 
 from simulator.clock import Clock
 from simulator.iotwireless.settings import Settings
-from simulator.service import ModelledError, Request
+from simulator.regional import Regional
+from simulator.service import ModelledError
 
 PENDING, WAITING, IN_SESSION, DONE, DELETING = (
     "Pending",
@@ -170,26 +171,14 @@ class Store:
         return found
 
 
-class Stores:
-    """Every account and Region, made when first used."""
+class Stores(Regional[Store]):
+    """Every account and Region."""
 
     def __init__(self, seed: int, clock: Clock, settings: Settings) -> None:
-        self._seed, self._clock, self._settings = seed, clock, settings
-        self.all: dict[tuple[str, str], Store] = {}
+        def lags(written: datetime) -> bool:
+            return (clock.now() - written).total_seconds() < settings.number("staleSeconds")
 
-    def of(self, request: Request) -> Store:
-        """The store a request belongs to."""
-        return self.at(request.account, request.region)
-
-    def at(self, account: str, region: str) -> Store:
-        """The store of an account's Region."""
-        key = (account, region)
-        if key not in self.all:
-            self.all[key] = Store(account, region, self._seed, self._lags, self._clock.now)
-        return self.all[key]
-
-    def _lags(self, written: datetime) -> bool:
-        return (self._clock.now() - written).total_seconds() < self._settings.number("staleSeconds")
+        super().__init__(lambda account, region: Store(account, region, seed, lags, clock.now))
 
 
 def not_found(kind: str, identifier: str) -> ModelledError:
