@@ -32,7 +32,7 @@ from simulator.clock import Clock
 from simulator.fleet_document import objects, only_keys
 from simulator.iam_patterns import ContextValue
 from simulator.needs import Need
-from simulator.service import Handler, ModelledError, Request
+from simulator.service import Handler, ModelledError, Request, Still
 
 _ARN = re.compile(
     r"(?P<stem>arn:aws[a-z-]*:secretsmanager:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):secret:"
@@ -69,7 +69,7 @@ class _Secret:
         return dict(zip(_STAGES, reversed(self.versions[-2:]), strict=False))
 
 
-class SecretsManager:
+class SecretsManager(Still):
     """The service, for every account and Region."""
 
     name = "secretsmanager"
@@ -144,13 +144,6 @@ class SecretsManager:
         secret = self._find(account, region, arn)
         return dict(secret.tags) if secret is not None else {}
 
-    def advance(self) -> None:
-        """Nothing of it takes time."""
-
-    def next_change(self) -> datetime | None:
-        """Nothing changes by itself."""
-        return None
-
     def snapshot(self) -> dict[str, object]:
         """State as JSON, by ARN, without values (rule 5)."""
         return {
@@ -163,16 +156,6 @@ class SecretsManager:
             }
             for s in self._secrets.values()
         }
-
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """It has no switches."""
-        return {}
-
-    def apply_settings(self, settings: Mapping[str, object]) -> None:
-        """It has no switches: ValueError for any."""
-        if settings:
-            raise ValueError(f"{self.name} has no settings")
 
     def _find(self, account: str, region: str, given: str) -> _Secret | None:
         """Rule 2."""

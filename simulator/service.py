@@ -74,3 +74,29 @@ class Service(Protocol):
     def apply_settings(self, settings: Mapping[str, object]) -> None:
         """Turn switches; ValueError for one that is not there."""
         ...
+
+
+class Still:
+    """What of `Service` is the same for those that change by calls only, and have no switches."""
+
+    name: str
+
+    def advance(self) -> None:
+        """Nothing of it takes time."""
+
+    def next_change(self) -> datetime | None:
+        """Nothing changes by itself."""
+        return None
+
+    def load_fleet(self, fleet: Mapping[str, object]) -> None:
+        """A fleet has nothing for it."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """It has no switches."""
+        return {}
+
+    def apply_settings(self, settings: Mapping[str, object]) -> None:
+        """It has no switches: ValueError for any."""
+        if settings:
+            raise ValueError(f"{self.name} has no settings")

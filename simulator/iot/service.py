@@ -25,7 +25,7 @@ from simulator.iot.snapshot import snapshot
 from simulator.iot.state import Stores
 from simulator.iot.streams import Streams
 from simulator.iot.updates import Updates
-from simulator.service import Handler, Service
+from simulator.service import Handler, Service, Still
 
 
 class Iot:
@@ -97,7 +97,7 @@ class Iot:
         return {f"{account}/{region}": snapshot(store) for (account, region), store in self._stores.all.items()}
 
 
-class DataPlane:
+class DataPlane(Still):
     """A data plane: handlers on the state that the control plane moves; it has no switches, fleet or tags."""
 
     def __init__(self, name: str, handlers: Mapping[str, Handler]) -> None:
@@ -108,26 +108,6 @@ class DataPlane:
     def handlers(self) -> Mapping[str, Handler]:
         """Operation name to handler."""
         return self._handlers
-
-    def advance(self) -> None:
-        """Nothing moves here: `iot` has moved it."""
-
-    def next_change(self) -> datetime | None:
-        """Nothing changes here."""
-        return None
-
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """No switches."""
-        return {}
-
-    def apply_settings(self, settings: Mapping[str, object]) -> None:
-        """There is nothing to turn; ValueError for whatever is given."""
-        if settings:
-            raise ValueError(f"{self.name} has no settings")
-
-    def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """The fleet belongs to `iot`."""
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
         """Nothing here carries tags."""

@@ -12,7 +12,6 @@ Rules, from the Signer API reference unless said otherwise:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TypeVar
 
 from moto.s3.models import FakeBucket
@@ -24,14 +23,14 @@ from simulator.iot.signing import PLATFORMS, Platform, make_profile, signed
 from simulator.iot.state import SigningJob, SigningProfile, Store, Stores
 from simulator.iot.update_rules import members
 from simulator.role_session import find_bucket, find_object, put
-from simulator.service import Handler, ModelledError, Request
+from simulator.service import Handler, ModelledError, Request, Still
 
 T = TypeVar("T")
 DEFAULT_VALIDITY = {"value": 135, "type": "MONTHS"}
 MEGABYTE = 1_000_000
 
 
-class SignerService:
+class SignerService(Still):
     """The service, for every account and Region."""
 
     name = "signer"
@@ -148,13 +147,6 @@ class SignerService:
         listed, token = _page(found, wanted)
         return {"platforms": listed, "nextToken": token}
 
-    def advance(self) -> None:
-        """Nothing of it takes time."""
-
-    def next_change(self) -> datetime | None:
-        """Nothing changes by itself."""
-        return None
-
     def snapshot(self) -> dict[str, object]:
         """State as JSON: per account and Region, profiles by status and jobs by id."""
         return {
@@ -168,19 +160,6 @@ class SignerService:
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
         """The tags of a profile, none when it is not there."""
         return dict(self._stores.at(account, region).tags.get(arn, {}))
-
-    def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """A fleet has nothing for this service."""
-
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """It has no switches."""
-        return {}
-
-    def apply_settings(self, settings: Mapping[str, object]) -> None:
-        """It has no switches: ValueError for any."""
-        if settings:
-            raise ValueError(f"AWS Signer has no setting {', '.join(sorted(settings))}")
 
 
 def _refused(message: str) -> ModelledError:
