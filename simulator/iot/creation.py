@@ -24,7 +24,7 @@ from simulator.iot.agenda import Agenda
 from simulator.iot.document import File, job_document
 from simulator.iot.file_signing import signed_file
 from simulator.iot.settings import Settings
-from simulator.iot.state import Job, OtaUpdate, Store, Stream
+from simulator.iot.state import Job, JobOrder, OtaUpdate, Store, Stream
 from simulator.iot.streams import MAX_FILES, place_of
 from simulator.iot.update_rules import MAX_JOB_ID, items, members
 from simulator.service import ModelledError
@@ -38,23 +38,7 @@ class Jobs(Protocol):
 
     agenda: Agenda
 
-    def create(
-        self,
-        store: Store,
-        *,
-        job_id: str,
-        targets: list[str],
-        selection: str,
-        document: str,
-        description: str,
-        rollout: dict[str, object],
-        presigned: dict[str, object],
-        abort: dict[str, object],
-        timeout: dict[str, object],
-        retry: dict[str, object],
-        image_sha256: str = "",
-        image_version: str = "",
-    ) -> Job:
+    def create(self, store: Store, order: JobOrder) -> Job:
         """Make a job; ModelledError when it cannot be."""
         ...
 
@@ -137,22 +121,24 @@ class Creation:
             presigned = {"roleArn": given["roleArn"], "expiresInSec": DEFAULT_EXPIRES}
             presigned |= members(given, "awsJobPresignedUrlConfig")
         criteria = items(members(given, "awsJobAbortConfig"), "abortCriteriaList")
+        configs: dict[str, dict[str, object]] = {
+            "rollout": dict(members(given, "awsJobExecutionsRolloutConfig")),
+            "presigned": presigned,
+            "abort": {"criteriaList": criteria} if criteria else {},
+            "timeout": dict(members(given, "awsJobTimeoutConfig")),
+        }
+        order = JobOrder(
+            id=update.job_id,
+            targets=targets,
+            selection=str(given.get("targetSelection", "SNAPSHOT")),
+            document=job_document(protocols, stream, files, store.region),
+            description=str(given.get("description", "")) if self._settings["jobDescription"] == "copied" else "",
+            configs=configs,
+            image_sha256=hashlib.sha256(files[0].found.content).hexdigest(),
+            image_version=files[0].version,
+        )
         try:
-            self._jobs.create(
-                store,
-                job_id=update.job_id,
-                targets=targets,
-                selection=str(given.get("targetSelection", "SNAPSHOT")),
-                document=job_document(protocols, stream, files, store.region),
-                description=str(given.get("description", "")) if self._settings["jobDescription"] == "copied" else "",
-                rollout=dict(members(given, "awsJobExecutionsRolloutConfig")),
-                presigned=presigned,
-                abort={"criteriaList": criteria} if criteria else {},
-                timeout=dict(members(given, "awsJobTimeoutConfig")),
-                retry={},
-                image_sha256=hashlib.sha256(files[0].found.content).hexdigest(),
-                image_version=files[0].version,
-            )
+            self._jobs.create(store, order)
         except ModelledError as error:
             raise failed(store, IOT, _STATUS.get(error.code, 400), error.code, error.message) from error
         update.made_job = True

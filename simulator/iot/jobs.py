@@ -28,7 +28,7 @@ from simulator.iot.executions import Executions, jobs_read
 from simulator.iot.job_rules import check
 from simulator.iot.rollout import Rollouts
 from simulator.iot.settings import Settings
-from simulator.iot.state import PENDING, Job, Store, Stores, invalid, not_found
+from simulator.iot.state import PENDING, Job, JobOrder, Store, Stores, invalid, not_found
 from simulator.iot.views import job_details, job_summary
 from simulator.service import Handler, ModelledError, Request
 
@@ -75,36 +75,20 @@ class Jobs:
         """Do everything that is due until a moment."""
         self.agenda.run(now)
 
-    def create(
-        self,
-        store: Store,
-        *,
-        job_id: str,
-        targets: list[str],
-        selection: str,
-        document: str,
-        description: str,
-        rollout: dict[str, object],
-        presigned: dict[str, object],
-        abort: dict[str, object],
-        timeout: dict[str, object],
-        retry: dict[str, object],
-        image_sha256: str = "",
-        image_version: str = "",
-    ) -> Job:
+    def create(self, store: Store, order: JobOrder) -> Job:
         """Make a job and start its roll-out (rule 1); the image is what a device installs from it."""
-        arn = store.arn("job", job_id)
-        if job_id in store.jobs:
-            text = f"Job {job_id} already exists"
-            raise ModelledError("ResourceAlreadyExistsException", text, resourceId=job_id, resourceArn=arn)
-        chosen = list(dict.fromkeys(targets))
+        arn = store.arn("job", order.id)
+        if order.id in store.jobs:
+            text = f"Job {order.id} already exists"
+            raise ModelledError("ResourceAlreadyExistsException", text, resourceId=order.id, resourceArn=arn)
+        chosen = list(dict.fromkeys(order.targets))
         _check_targets(store, chosen)
         now = self.agenda.now()
-        store.remember("job", job_id, None)
-        job = Job(job_id, arn, chosen, selection, document, now, description=description, rollout=rollout)
-        job.presigned, job.abort, job.timeout, job.retry = presigned, abort, timeout, retry
-        job.image_sha256, job.image_version, job.updated_at = image_sha256, image_version, now
-        store.jobs[job_id] = job
+        store.remember("job", order.id, None)
+        job = Job(order.id, arn, chosen, order.selection, order.document, now, description=order.description)
+        job.image_sha256, job.image_version, job.updated_at = order.image_sha256, order.image_version, now
+        _configure(job, order.configs)
+        store.jobs[order.id] = job
         self.rollouts.start(store, job)
         return job
 
@@ -139,19 +123,15 @@ class Jobs:
         if not wanted.get("document"):
             raise invalid("a job needs a document")
         given, targets = check(wanted), wanted["targets"]
-        job = self.create(
-            store,
-            job_id=str(wanted["jobId"]),
+        order = JobOrder(
+            id=str(wanted["jobId"]),
             targets=[str(arn) for arn in targets] if isinstance(targets, list) else [],
             selection=str(wanted.get("targetSelection", "SNAPSHOT")),
             document=str(wanted["document"]),
             description=str(wanted.get("description", "")),
-            rollout=given.get("rollout", {}),
-            presigned=given.get("presigned", {}),
-            abort=given.get("abort", {}),
-            timeout=given.get("timeout", {}),
-            retry=given.get("retry", {}),
+            configs=given,
         )
+        job = self.create(store, order)
         store.tags[job.arn] = tags_of(wanted)
         return _named(job)
 
@@ -185,8 +165,7 @@ class Jobs:
         if job.status != "IN_PROGRESS":
             raise invalid(f"Job {job.id} is {job.status}; only a job IN_PROGRESS can be updated")
         store.remember("job", job.id, job)
-        for name, value in given.items():
-            setattr(job, name, value)
+        _configure(job, given)
         if "description" in wanted:
             job.description = str(wanted["description"])
         job.updated_at = self.agenda.now()
@@ -256,6 +235,11 @@ def _job(store: Store, key: object) -> Job:
     if job is None:
         raise not_found(f"Job {key}")
     return job
+
+
+def _configure(job: Job, configs: Mapping[str, dict[str, object]]) -> None:
+    for name, value in configs.items():
+        setattr(job, name, value)
 
 
 def _named(job: Job) -> dict[str, object]:

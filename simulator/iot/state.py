@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -75,6 +75,20 @@ class Execution:
     force_canceled: bool = False
     took_at: datetime | None = None
     retry_attempt: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOrder:
+    """A job as it is to be made; `configs` are its configurations by the field of a job they fill."""
+
+    id: str
+    targets: Sequence[str]
+    document: str
+    selection: str = "SNAPSHOT"
+    description: str = ""
+    configs: Mapping[str, dict[str, object]] = field(default_factory=dict)
+    image_sha256: str = ""
+    image_version: str = ""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.iot.state import Store
+from simulator.iot.state import JobOrder, Store
 from simulator.server import SimulatorServer
 from tests.simulator.floor import Floor, arn
 from tests.simulator.stage import ACCOUNT, REGION, Stage
@@ -27,24 +27,14 @@ def floor(stage: Stage) -> Floor:
 def send(house: House, floor: Floor) -> Send:
     """Sends an image as an OTA update's job does: CreateJob itself knows no images."""
 
-    def sent(*targets: str, job: str = "j", image: str = NEW, version: str = "2.0.0", **given: Any) -> None:
+    def sent(*targets: str, job: str = "j", image: str = NEW, version: str = "2.0.0", **configs: Any) -> None:
         iot: Any = house[0].world.services["iot"]
         store: Store = iot._stores.at(ACCOUNT, REGION)
-        empty: dict[str, Any] = {
-            name: {} for name in ("rollout", "presigned", "abort", "timeout", "retry") if name not in given
-        }
-        iot._jobs.create(
-            store,
-            job_id=job,
-            targets=[arn(target) for target in targets],
-            selection="SNAPSHOT",
-            document="{}",
-            description="",
-            image_sha256=image,
-            image_version=version,
-            **empty,
-            **given,
+        chosen = [arn(target) for target in targets]
+        order = JobOrder(
+            id=job, targets=chosen, document="{}", image_sha256=image, image_version=version, configs=configs
         )
+        iot._jobs.create(store, order)
 
     return sent
 
