@@ -60,10 +60,7 @@ STATUS_COUNTS: dict[str, str] = {
     "CANCELED": "canceled",
 }
 MOVING = ("queued", "inProgress")
-TALLY: dict[str, Outcome] = {
-    name: Outcome.WAITING if name in MOVING else Outcome.SUCCEEDED if name == "succeeded" else Outcome.FAILED
-    for name in COUNTS.values()
-}
+TALLY = {STATUS_COUNTS[status]: outcome for status, (outcome, _) in EXECUTION_OUTCOMES.items()}
 UNSUCCESSFUL = ("failed", "rejected", "timedOut")
 # Manifest field -> member of DescribeJob and UpdateJob: what can be set while a job runs.
 JOB_FIELDS: dict[str, str] = {

@@ -38,7 +38,7 @@ COUNTS = {
 }
 CANCELED_BATCH, CANCELED_TASK, FAILED_TASK, WAITS = "CANCELED", "CANCELED", "FAILED", "CONFIRM"
 BEGUN = "IN_PROGRESS"
-UNFINISHED = ("CONFIRM", "QUEUED", "NOTIFIED", "IN_PROGRESS")
+UNFINISHED = tuple(word for word, outcome in TASK_OUTCOMES.items() if outcome is Outcome.WAITING)
 FAILURES: dict[int, Reason] = {-1: Reason.UNKNOWN, -2: Reason.DOWNLOAD, -3: Reason.VERIFY, -4: Reason.FLASH}
 VERIFIED = (-1, 1)  # no check needed, or passed; a batch cannot be made of any other package
 UNVERIFIED = {0: "is not verified", 2: "is being verified", 3: "failed its verification"}
@@ -56,7 +56,7 @@ def task_outcome(status: str, progress: int | None, words: str) -> tuple[Outcome
         return outcome, Reason.UNKNOWN
     if outcome is not Outcome.FAILED:
         return outcome, None
-    if status.upper() == "CANCELED":
+    if status.upper() == CANCELED_TASK:
         return outcome, Reason.CANCELED
     if "timeout" in words.lower() or "timed out" in words.lower():
         return outcome, Reason.TIMEOUT
