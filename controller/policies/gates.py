@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.membership import TOP_UP
-from controller.model import Gate, Reason, Rollout, VersionConfirm, duration
+from controller.model import FuotaSpec, Gate, Reason, Retry, Rollout, VersionConfirm, duration
 from controller.policies.violation import Violation, wave_pointer
 from controller.proof import DEFAULT_WITHIN
 from controller.retrying import PERMANENT
+
+_COMMON = ("timeout", "offline", "unknown")
+_FILES = ("rejected", "download", "verify", "flash")
+_FRAGMENTS = (
+    "missingFragments", "integrity", "sessionReplay", "indexUnsupported", "packageUnsupported", "noMemory",
+    "descriptor", "conflict",
+)  # fmt: skip
+REASONS = {
+    "fuota": (*_FRAGMENTS, *_COMMON),
+    "otaUpdate": (*_FILES, *_COMMON),
+    "tuya": ("conflict", *_FILES, *_COMMON),
+}
+"""The failures each service can tell of."""
 
 
 def gates(rollout: Rollout) -> Iterator[Violation]:
@@ -20,17 +32,6 @@ def gates(rollout: Rollout) -> Iterator[Violation]:
     for index, wave in enumerate(rollout.strategy.waves):
         if wave.gate is not None:
             yield from _gate(rollout, wave.gate, wave_pointer(index, "gate"), _size(rollout, index))
-        for name in ("include", "exclude"):
-            if getattr(wave, name) and wave.percent is None:
-                message = f"{name} chooses among the devices of spec.targets, and wave {wave.name} has no percent"
-                yield Violation(
-                    pointer=wave_pointer(index, name), code="labels_need_percent", message=message, hint="add percent"
-                )
-        if wave.name.startswith(TOP_UP) and wave.percent is not None:
-            message = f"{TOP_UP} is the name of the wave for devices declared when all others have begun"
-            yield Violation(
-                pointer=wave_pointer(index, "name"), code="wave_name_is_reserved", message=message, hint="another name"
-            )
     yield from _retry(rollout)
 
 
@@ -75,7 +76,7 @@ def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Vio
 
 
 def _retry(rollout: Rollout) -> Iterator[Violation]:
-    retry = rollout.strategy.retry
+    retry, kind = rollout.strategy.retry, rollout.backend_kind
     if retry is None:
         return
     if retry.attempts < 2:
@@ -84,9 +85,26 @@ def _retry(rollout: Rollout) -> Iterator[Violation]:
             pointer="/spec/strategy/retry/attempts", code="retry_without_attempts", message=message, hint="write 2"
         )
     for index, reason in enumerate(retry.on):
+        pointer = f"/spec/strategy/retry/on/{index}"
+        if reason not in REASONS[kind]:
+            hint = f"it reports {', '.join(REASONS[kind])}"
+            message = f"{kind} never reports {reason}"
+            yield Violation(
+                pointer=pointer, code="reason_never_happens", message=message, hint=hint, severity="warning"
+            )
         if Reason(reason) in PERMANENT:
             message = f"{reason} is not cured by sending it again"
-            yield Violation(
-                pointer=f"/spec/strategy/retry/on/{index}", code="reason_is_permanent", message=message,
-                hint="take it out",
-            )  # fmt: skip
+            yield Violation(pointer=pointer, code="reason_is_permanent", message=message, hint="take it out")
+    yield from _raised(rollout, retry)
+
+
+def _raised(rollout: Rollout, retry: Retry) -> Iterator[Violation]:
+    raised, pointer = retry.raise_redundancy_percent, "/spec/strategy/retry/raiseRedundancyPercent"
+    if raised is None:
+        return
+    if not isinstance(rollout.backend, FuotaSpec):
+        message = f"{rollout.backend_kind} sends no redundancy"
+        yield Violation(pointer=pointer, code="redundancy_not_supported", message=message, hint="remove it")
+    elif (most := rollout.backend.redundancy_percent + raised * (retry.attempts - 1)) > 100:
+        message = f"the last of {retry.attempts} attempts would ask for {most} percent, the service takes 100"
+        yield Violation(pointer=pointer, code="redundancy_exceeds_limit", message=message)

@@ -1,25 +1,12 @@
-"""Rules of the strategy: wave names, approvals, retries, and what each service can confirm or suffer."""
+"""Rules of the waves, their approvals, and what each service can confirm."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from controller.membership import TOP_UP
-from controller.model import Environment, FuotaSpec, Rollout, VersionConfirm
+from controller.model import Environment, Rollout, VersionConfirm, Wave
 from controller.policies.violation import Violation, wave_pointer
-
-_COMMON = ("timeout", "offline", "unknown")
-_FILES = ("rejected", "download", "verify", "flash")
-_FRAGMENTS = (
-    "missingFragments", "integrity", "sessionReplay", "indexUnsupported", "packageUnsupported", "noMemory",
-    "descriptor", "conflict",
-)  # fmt: skip
-REASONS = {
-    "fuota": (*_FRAGMENTS, *_COMMON),
-    "otaUpdate": (*_FILES, *_COMMON),
-    "tuya": ("conflict", *_FILES, *_COMMON),
-}
-"""The failures each service can tell of."""
 
 
 def waves(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
@@ -37,6 +24,7 @@ def waves(rollout: Rollout, environment: Environment | None) -> Iterator[Violati
         names.add(wave.name)
         if wave.requires is not None:
             yield from _role(wave.requires.approval, wave_pointer(index, "requires", "approval"), environment)
+        yield from _wave(wave, index)
     for index, approval in enumerate(rollout.approvals):
         pointer = f"/spec/approvals/{index}"
         later = approval.wave.startswith(TOP_UP) and any(w.percent is not None for w in rollout.strategy.waves)
@@ -50,8 +38,21 @@ def waves(rollout: Rollout, environment: Environment | None) -> Iterator[Violati
             )
         yield from _role(approval.role, f"{pointer}/role", environment)
         yield from _member(approval.role, approval.by, f"{pointer}/by", environment)
-    yield from _retry(rollout)
     yield from _confirm(rollout)
+
+
+def _wave(wave: Wave, index: int) -> Iterator[Violation]:
+    for name in ("include", "exclude"):
+        if getattr(wave, name) and wave.percent is None:
+            message = f"{name} chooses among the devices of spec.targets, and wave {wave.name} has no percent"
+            yield Violation(
+                pointer=wave_pointer(index, name), code="labels_need_percent", message=message, hint="add percent"
+            )
+    if wave.name.startswith(TOP_UP) and wave.percent is not None:
+        message = f"{TOP_UP} is the name of the wave for devices declared when all others have begun"
+        yield Violation(
+            pointer=wave_pointer(index, "name"), code="wave_name_is_reserved", message=message, hint="another name"
+        )
 
 
 def _role(name: str, pointer: str, environment: Environment | None) -> Iterator[Violation]:
@@ -71,32 +72,6 @@ def _member(name: str, by: str, pointer: str, environment: Environment | None) -
         yield Violation(
             pointer=pointer, code="approver_is_not_member", message=message, hint=f"members: {', '.join(role.members)}"
         )
-
-
-def _retry(rollout: Rollout) -> Iterator[Violation]:
-    retry, kind = rollout.strategy.retry, rollout.backend_kind
-    if retry is None:
-        return
-    for index, reason in enumerate(retry.on):
-        if reason not in REASONS[kind]:
-            message = f"{kind} never reports {reason}"
-            pointer = f"/spec/strategy/retry/on/{index}"
-            yield Violation(
-                pointer=pointer,
-                code="reason_never_happens",
-                message=message,
-                hint=f"it reports {', '.join(REASONS[kind])}",
-                severity="warning",
-            )
-    raised, pointer = retry.raise_redundancy_percent, "/spec/strategy/retry/raiseRedundancyPercent"
-    if raised is None:
-        return
-    if not isinstance(rollout.backend, FuotaSpec):
-        message = f"{kind} sends no redundancy"
-        yield Violation(pointer=pointer, code="redundancy_not_supported", message=message, hint="remove it")
-    elif (most := rollout.backend.redundancy_percent + raised * (retry.attempts - 1)) > 100:
-        message = f"the last of {retry.attempts} attempts would ask for {most} percent, the service takes 100"
-        yield Violation(pointer=pointer, code="redundancy_exceeds_limit", message=message)
 
 
 def _confirm(rollout: Rollout) -> Iterator[Violation]:
