@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -32,14 +32,16 @@ def resolved(rollout: Rollout, record: Record) -> Rollout:
     if rollout.targets is None or not any(w.percent is not None for w in waves):
         return rollout
     declared = {d.key: d for kind in _SINGLES for d in getattr(rollout.targets, kind)}
-    frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in (*waves, *_top_ups(rollout, record))}
+    begun = _top_ups(rollout, record)
+    frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in (*waves, *begun)}
     taken = {key for keys in frozen.values() for key in keys}
     left = sorted((k for k in declared if k not in taken), key=lambda key: _rank(rollout.name, key))
     shares = _divided(waves, frozen, left, declared, len({*declared, *taken}))
     members = {w.name: frozen[w.name] or shares.get(w.name, ()) for w in waves}
     named = [_with(rollout, w, members[w.name], declared) for w in waves if members[w.name]]
     if all(frozen[w.name] for w in waves):
-        named += _after(rollout, record, tuple(left), declared)
+        named += [_with(rollout, w, frozen[w.name], declared) for w in begun]
+        named += _last(rollout, frozen, tuple(left), declared)
     strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(named))
     return msgspec.structs.replace(rollout, strategy=strategy)
 
@@ -137,11 +139,9 @@ def _top_up(rollout: Rollout, name: str) -> Wave:
     return Wave(name=name, gate=last.gate, requires=last.requires, top_up=True)
 
 
-def _after(rollout: Rollout, record: Record, left: tuple[str, ...], declared: Mapping[str, Device]) -> list[Wave]:
-    begun = _top_ups(rollout, record)
-    waves = [_with(rollout, w, _frozen(record.wave(w.name), rollout.generation), declared) for w in begun]
-    if left:
-        used = {w.name for w in (*rollout.strategy.waves, *begun)}
-        names = (TOP_UP if n == 1 else f"{TOP_UP}-{n}" for n in itertools.count(1))
-        waves.append(_with(rollout, _top_up(rollout, next(n for n in names if n not in used)), left, declared))
-    return waves
+def _last(rollout: Rollout, used: Container[str], left: tuple[str, ...], declared: Mapping[str, Device]) -> list[Wave]:
+    """A wave for the devices that are left, by a name that none has; no wave for nobody."""
+    if not left:
+        return []
+    names = (TOP_UP if n == 1 else f"{TOP_UP}-{n}" for n in itertools.count(1))
+    return [_with(rollout, _top_up(rollout, next(n for n in names if n not in used)), left, declared)]
