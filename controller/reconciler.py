@@ -278,7 +278,3 @@ class Reconciler:
             requeue_after_seconds=max(1, round(requeue)) if requeue is not None else None,
             error=state.error,
         )
-
-
-def _empty(rollout: Rollout) -> Record:
-    return Record(environment=rollout.environment, name=rollout.name)

@@ -16,7 +16,6 @@ from tests.unit.manifest.reading_texts import GOOD
 
 HOLD = {"reason": "waiting for the lab", "owner": "ada"}
 SUSPEND = Put(("spec", "suspend"), HOLD)
-RESUME = Remove(("spec", "suspend"))
 
 
 def change(text: str, *edits: Edit, file: str = "m.yaml", document: int = 0) -> str:
