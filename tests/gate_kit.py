@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import msgspec
+import pytest
 
 from controller.membership import approval_digest, resolved
 from controller.model import Approval, Device, Gate, Record, Rollout, Strategy, Targets, Wave
@@ -165,3 +166,27 @@ class TuyaPark(Park):
     def block(self) -> Any:
         """The plugs' block."""
         return tuya_block()
+
+
+KINDS: dict[str, tuple[str, type[Park]]] = {
+    "fuota": ("ground", FuotaPark), "otaUpdate": ("gateways", OtaPark), "tuya": ("gate", TuyaPark),
+}  # fmt: skip
+
+
+def park_of(request: pytest.FixtureRequest, kind: str) -> Park:
+    """Six devices behind a service, all of them well."""
+    name, park = KINDS[kind]
+    made = park(request.getfixturevalue(name))
+    made.behave()
+    return made
+
+
+def divided(park: Park, *indices: int) -> Rollout:
+    """Some of a park's devices as one list, divided by percent."""
+    waves = (Wave(name="canary", percent=30), Wave(name="fleet", percent=100))
+    return msgspec.structs.replace(park.rollout(*waves), targets=park.devices(*indices))
+
+
+def holds(report: RunReport) -> list[str]:
+    """Why the only rollout of a run does not go on."""
+    return [h.reason for h in report.rollouts[0].holds]

@@ -2,99 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
-from msgspec.structs import replace
 
-from controller.model import Gate, Phase, Rollout, Stage, Strategy, VersionConfirm, VersionProof
-from tests.clients import KeptClients
-from tests.ground import DIGEST, REGION, Ground, declared, pushed, single_devices
+from controller.model import Gate, Phase, Stage, Strategy, VersionConfirm, VersionProof
+from tests.fuota_probes import OK, SHADOW, Probes
+from tests.ground import Ground, declared, pushed
 
-SHADOW = VersionProof(shadow="reported.firmware.version")
 PROOFS = [
     SHADOW,
     VersionProof(attribute="firmwareVersion"),
     VersionProof(index_query="shadow.reported.firmware.version:2.4.1"),
 ]
-READS = ("GetThingShadow", "DescribeThing", "SearchIndex", "GetWirelessDevice")
-
-
-class Probes:
-    """Six probes of two groups, each with a thing that runs 2.4.0; the rollout proves versions."""
-
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
-        self.things = [f"probe-{n}" for n in range(6)]
-        self.associate(*range(6))
-        things = [{"name": t, "firmwareVersion": "2.4.0"} for t in self.things]
-        ground.fleet(things=things, images={DIGEST: "2.4.1"})
-        session = KeptClients(REGION)
-        self.iot, self.shadow = (session.client(n, endpoint_url=ground.server.url) for n in ("iot", "iot-data"))
-
-    def associate(self, *numbers: int, behaviour: str = "") -> None:
-        """Give devices their things; a behaviour is that of their radio."""
-        euis = self.ground.euis
-        self.ground.fleet(
-            devices=[
-                {"devEui": euis[n], "rfRegion": "EU868", "thing": self.things[n], "behaviour": behaviour}
-                for n in numbers
-            ]
-        )
-
-    def behave(self, **behaviours: str) -> None:
-        """Set what the devices behind things do with an image; `probe_0="rollsBack"`."""
-        self.ground.fleet(things=[{"name": n.replace("_", "-"), "behaviour": b} for n, b in behaviours.items()])
-
-    def report(self, number: int, version: str) -> None:
-        """A probe reports a version, by hand."""
-        state = {"state": {"reported": {"firmware": {"version": version}}}}
-        self.shadow.update_thing_shadow(thingName=self.things[number], payload=json.dumps(state).encode())
-
-    def canary(self, proof: VersionProof = SHADOW, within: str = "6h", **changes: Any) -> Rollout:
-        """The first group alone: probes 0, 2 and 4."""
-        wave = declared().strategy.waves[0]
-        confirm = VersionConfirm(version=proof, within=within)
-        strategy = Strategy(waves=(wave,), gate=Gate(min_success_percent=90), confirm=confirm)
-        return declared(strategy=strategy, **changes)
-
-    def to_the_end_of_the_session(self, rollout: Rollout) -> None:
-        """Run cron until the canary's task is done, and no further."""
-        for _ in range(9):
-            self.ground.run(rollout)
-            self.ground.advance(600)
-            if self.statuses() == ["FuotaDone"]:
-                return
-        raise AssertionError(f"no session came to its end: {self.statuses()}")
-
-    def statuses(self) -> list[str]:
-        """The status of each task there is."""
-        listed = self.ground.wireless.list_fuota_tasks()["FuotaTaskList"]
-        return [self.ground.wireless.get_fuota_task(Id=t["Id"])["Status"] for t in listed]
-
-    def results(self) -> dict[str, tuple[str, str, str]]:
-        """Outcome, reason and detail of each device of the first wave, by its probe's number."""
-        numbers = {eui: f"probe-{n}" for n, eui in enumerate(self.ground.euis)}
-        found = self.ground.record().attempts[0].results
-        return {numbers[r.name or ""]: (r.outcome.value, r.reason.value if r.reason else "", r.detail) for r in found}
-
-    def drift(self) -> dict[str, Any]:
-        """What open entries observe, by field."""
-        return {e.field: e.observed for e in self.ground.record().drift if e.open}
-
-    def reads(self) -> dict[str, int]:
-        """How often each read of a version, or of who reports it, was asked for."""
-        asked = [r["operation"] for r in self.ground.server.world.requests]
-        return {name: asked.count(name) for name in READS if name in asked}
 
 
 @pytest.fixture
 def probes(ground: Ground) -> Probes:
     return Probes(ground)
-
-
-OK = ("succeeded", "", "")
 
 
 @pytest.mark.parametrize("proof", PROOFS, ids=["shadow", "attribute", "index"])
@@ -266,81 +189,6 @@ def test_a_failure_that_is_never_false_is_not_waited_for(probes: Probes) -> None
     assert probes.results()["probe-0"][:2] == ("failed", "noMemory")
 
 
-def test_a_device_without_a_thing_is_told_by_name_and_fails_once_its_time_is_over(probes: Probes) -> None:
-    probes.ground.wireless.disassociate_wireless_device_from_thing(Id=_id(probes, 0))
-    rollout = probes.canary(within="6h")
-    probes.to_the_end_of_the_session(rollout)
-
-    probes.ground.run(rollout)
-    told = probes.drift()
-    before = probes.ground.record().phase
-    probes.ground.advance(6 * 3600 + 60)
-    probes.ground.run(rollout)
-
-    assert told == {"devices.withoutThing": {"devices": 1, "some": [probes.ground.euis[0]]}}
-    assert (before, probes.ground.record().phase) == (Phase.PROGRESSING, Phase.FAILED)
-    said = "no thing is associated with it, so it reports no version; declared is 2.4.1"
-    assert probes.results()["probe-0"] == ("failed", "version", said)
-
-
-def test_a_thing_that_is_associated_in_time_has_its_report_counted(probes: Probes) -> None:
-    device = _id(probes, 0)
-    probes.ground.wireless.disassociate_wireless_device_from_thing(Id=device)
-    rollout = probes.canary(within="6h")
-    probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
-    probes.report(0, "2.4.1")
-
-    arn = probes.iot.describe_thing(thingName="probe-0")["thingArn"]
-    probes.ground.wireless.associate_wireless_device_with_thing(Id=device, ThingArn=arn)
-    probes.ground.run(rollout)
-
-    assert probes.ground.record().phase is Phase.SUCCEEDED
-    assert all(e.closed_at is not None for e in probes.ground.record().drift)
-
-
-def test_before_a_device_is_given_up_its_thing_is_looked_for_anew(probes: Probes) -> None:
-    probes.behave(probe_0="neverReports")
-    rollout = probes.canary(within="6h")
-    probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
-    probes.iot.create_thing(thingName="probe-0b", attributePayload={"attributes": {"firmwareVersion": "2.4.1"}})
-    probes.things[0] = "probe-0b"
-    probes.report(0, "2.4.1")
-    probes.associate(0)
-
-    probes.ground.advance(6 * 3600 + 60)
-    probes.ground.run(rollout)
-
-    assert probes.ground.record().phase is Phase.SUCCEEDED
-
-
-def test_only_who_has_not_reported_is_asked_again_and_a_thing_is_looked_for_once(probes: Probes) -> None:
-    probes.behave(probe_2="neverReports")
-    rollout = probes.canary(within="30h")
-    probes.to_the_end_of_the_session(rollout)
-    during = probes.reads()
-    probes.ground.run(rollout)
-    first = probes.reads()
-
-    probes.ground.run(rollout)
-    quiet = probes.ground.transport()
-    probes.ground.run(rollout, transport=quiet)
-
-    assert during == {}
-    assert first["GetWirelessDevice"] == 3
-    assert quiet.stats.by_operation["iot-data:GetThingShadow"] == 1
-    assert "iotwireless:GetWirelessDevice" not in quiet.stats.by_operation
-    assert quiet.stats.writes == 0
-
-
-def test_without_a_version_to_be_proved_no_thing_is_looked_for(probes: Probes) -> None:
-    probes.ground.drive(declared())
-
-    assert probes.ground.record().phase is Phase.SUCCEEDED
-    assert probes.reads() == {}
-
-
 def test_waves_follow_one_another_once_the_versions_of_each_are_reported(probes: Probes) -> None:
     probes.behave(probe_2="neverReports")
     waves = declared().strategy.waves
@@ -355,17 +203,6 @@ def test_waves_follow_one_another_once_the_versions_of_each_are_reported(probes:
     assert len(held) == 1
     assert len(probes.ground.made()) == 2
     assert probes.ground.record().phase is Phase.SUCCEEDED
-
-
-def test_single_devices_are_proved_by_their_things_too(probes: Probes) -> None:
-    base = single_devices(probes.ground)
-    confirm = VersionConfirm(version=SHADOW, within="6h")
-    rollout = replace(base, strategy=Strategy(waves=base.strategy.waves, confirm=confirm))
-
-    probes.ground.drive(rollout)
-
-    assert probes.ground.record().phase is Phase.SUCCEEDED
-    assert probes.reads()["GetThingShadow"] == 2
 
 
 def test_where_groups_alone_list_their_members_the_version_settles_what_an_old_success_hides(probes: Probes) -> None:
@@ -421,8 +258,3 @@ def test_an_image_whose_version_nobody_told_calls_itself_by_its_digest(probes: P
     probes.ground.run(rollout)
 
     assert set(probes.drift()["devices.version"]) == {"unknown"}
-
-
-def _id(probes: Probes, number: int) -> str:
-    asked = {"IdentifierType": "DevEui", "Identifier": probes.ground.euis[number]}
-    return str(probes.ground.wireless.get_wireless_device(**asked)["Id"])

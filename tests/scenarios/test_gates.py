@@ -1,44 +1,23 @@
-"""A rollout that stops itself, over each of the three services: gates, silence, soak, retries, approvals, abort."""
+"""A rollout that stops itself, over each of the three services: gates, silence, soak, retries, percent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from msgspec.structs import replace
 
 from controller.model import (
-    Abort,
-    Device,
     Gate,
-    Guards,
     Outcome,
     Phase,
-    Requires,
     Retry,
-    Suspend,
-    Targets,
     Wave,
 )
-from tests.gate_kit import FuotaPark, OtaPark, Park, TuyaPark
+from tests.gate_kit import KINDS, Park, divided, holds, park_of
 from tests.ground import edited
-from tests.ota_ground import OtaGround
-from tests.tuya_ground import TuyaGround
-
-KINDS = {"fuota": ("ground", FuotaPark), "otaUpdate": ("gateways", OtaPark), "tuya": ("gate", TuyaPark)}
 
 
 @pytest.fixture(params=KINDS)
-def park(request: pytest.FixtureRequest) -> Iterator[Park]:
-    """Six devices behind one of the services."""
-    name, kind = KINDS[request.param]
-    made = kind(request.getfixturevalue(name))
-    made.behave()
-    return made
-
-
-def holds(report) -> list[str]:
-    return [h.reason for h in report.rollouts[0].holds]
+def park(request: pytest.FixtureRequest) -> Park:
+    return park_of(request, request.param)
 
 
 def outcomes(park: Park) -> dict[str, Outcome]:
@@ -162,88 +141,6 @@ def test_a_reason_the_manifest_does_not_name_is_not_tried_again(park: Park) -> N
     assert park.makes() == 1
 
 
-def needing(park: Park, **strategy: object):
-    waves = (
-        Wave(name="canary", targets=park.devices(0, 1)),
-        Wave(name="fleet", targets=park.devices(2, 3, 4, 5), requires=Requires(approval="owners")),
-    )
-    return park.rollout(*waves, **strategy)
-
-
-def test_a_wave_waits_for_its_approval_and_begins_with_it(park: Park) -> None:
-    report = park.cron(needing(park), rounds=4)
-    before = (holds(report), park.makes())
-
-    park.cron(edited(park.approved(needing(park), "fleet")), rounds=4)
-
-    assert before == (["approval_is_missing"], 1)
-    assert park.record.phase is Phase.SUCCEEDED
-
-
-def test_an_approval_of_something_else_does_not_count(park: Park) -> None:
-    approved = park.approved(needing(park), "fleet")
-    changed = replace(approved, strategy=needing(park, gate=Gate(min_success_percent=90)).strategy)
-
-    report = park.cron(changed, rounds=4)
-
-    assert holds(report) == ["approval_is_outdated"]
-    assert park.makes() == 1
-
-
-def test_an_approval_stays_good_while_time_passes(park: Park) -> None:
-    approved = park.approved(needing(park), "fleet")
-    park.ground.advance(40 * 86400)
-
-    park.cron(approved, rounds=6)
-
-    assert park.record.phase is Phase.SUCCEEDED
-
-
-def test_a_suspended_rollout_sends_nothing_and_goes_on_where_it_stood(park: Park) -> None:
-    park.cron(park.rollout(), rounds=1)
-    held = edited(park.rollout(), suspend=Suspend(reason="look", owner="ada"))
-    transport = park.ground.transport()
-    park.ground.advance(park.minutes * 60)
-
-    report = park.ground.run(held, transport=transport)
-    park.cron(park.rollout(), rounds=8)
-
-    assert holds(report) == ["suspended"]
-    assert transport.stats.writes == 0
-    assert park.record.phase is Phase.SUCCEEDED
-
-
-def test_an_abort_ends_what_can_be_ended_tells_what_goes_on_and_sends_nothing_more(park: Park) -> None:
-    park.behave(silent=(0, 1))
-    park.run(park.rollout())
-    park.ground.advance(130)
-    park.run(park.rollout())
-    aborted = edited(park.rollout(), abort=Abort(reason="bad batch"))
-
-    report = park.cron(aborted, rounds=4)
-
-    assert holds(report) == ["aborted"]
-    assert "bad batch" in report.rollouts[0].holds[0].message
-    assert park.record.phase is Phase.ABORTED
-    assert park.makes() == 1
-    assert not any(a.live for a in park.record.attempts)
-
-
-def test_a_failed_gate_aborts_where_the_manifest_says_so(park: Park) -> None:
-    park.behave(fails=(0,))
-
-    report = park.cron(park.rollout(on_failure="abort"), rounds=5)
-
-    assert holds(report) == ["aborted"]
-    assert park.record.phase is Phase.FAILED
-    assert park.makes() == 1
-
-
-def divided(park: Park, *indices: int):
-    waves = (Wave(name="canary", percent=30), Wave(name="fleet", percent=100))
-    return replace(park.rollout(*waves), targets=park.devices(*indices))
-
-
 def test_one_list_is_divided_by_percent_and_a_device_added_later_joins_the_next_wave(park: Park) -> None:
     park.cron(divided(park, 0, 1, 2, 3), rounds=1)
     canary = park.record.wave("canary").members
@@ -289,53 +186,6 @@ def test_failures_the_gate_overlooks_do_not_fail_it(park: Park) -> None:
     park.cron(lenient, rounds=6)
 
     assert park.record.phase is Phase.SUCCEEDED
-
-
-def guarded(park: Park, rollout, **limits: float):
-    return park.ground.run(rollout, guards=Guards(**limits))
-
-
-@pytest.mark.parametrize("limits", [{"max_affected_devices": 3}, {"max_affected_percent": 50}])
-def test_a_wave_of_more_devices_than_the_environment_allows_does_not_begin(
-    gateways: OtaGround, limits: dict[str, float]
-) -> None:
-    park = OtaPark(gateways)
-    gateways.fleet(things=[{"name": f"gw-{n}"} for n in range(1, 13)])
-    everything = Targets(things=tuple(Device(id=f"gw-{n}") for n in range(1, 13)))
-    wave = Wave(name="all", targets=everything)
-
-    report = guarded(park, park.rollout(wave), **limits)
-
-    assert holds(report) == ["too_many_affected"]
-    assert "guards.maxAffected" in report.rollouts[0].holds[0].message
-    assert park.makes() == 0
-
-
-def test_a_list_that_lost_most_of_its_devices_holds_until_that_is_said_to_be_meant(gate: TuyaGround) -> None:
-    park = TuyaPark(gate)
-    park.behave(silent=(0, 1, 2, 3, 4, 5))
-    guarded(park, divided(park, 0, 1, 2, 3, 4, 5), max_shrink_percent=30)
-    less = edited(divided(park, 0, 1))
-
-    held = guarded(park, less, max_shrink_percent=30)
-    meant = replace(less, strategy=replace(less.strategy, allow_shrunk=True))
-    going = guarded(park, meant, max_shrink_percent=30)
-
-    assert holds(held) == ["targets_shrunk"]
-    assert "are declared, 6 were before" in held.rollouts[0].holds[0].message
-    assert "targets_shrunk" not in holds(going)
-
-
-def test_an_abort_ends_a_rollout_that_is_suspended(park: Park) -> None:
-    park.behave(silent=(0, 1))
-    park.run(park.rollout())
-    park.ground.advance(130)
-    both = edited(park.rollout(), suspend=Suspend(reason="look", owner="ada"), abort=Abort(reason="bad batch"))
-
-    report = park.cron(both, rounds=4)
-
-    assert holds(report) == ["aborted"]
-    assert not any(a.live for a in park.record.attempts)
 
 
 def test_a_device_that_left_the_manifest_is_not_tried_again(park: Park) -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from controller.model import Abort, Gate, Outcome, Phase, Retry, Stage, VersionConfirm, VersionProof
-from tests.gate_kit import FuotaPark, OtaPark, Park, TuyaPark
+from tests.gate_kit import FuotaPark, OtaPark, Park, TuyaPark, holds
 from tests.ground import Ground, edited
 from tests.ota_ground import OtaGround
 from tests.tuya_ground import PRODUCT, TuyaGround
@@ -16,10 +16,6 @@ from tests.tuya_ground import PRODUCT, TuyaGround
 SHADOW = VersionConfirm(version=VersionProof(shadow="reported.firmware.version"), within="24h")
 MODULE = VersionConfirm(version=VersionProof(module="default"), within="24h")
 SOAK = Gate(min_success_percent=100, soak="12h")
-
-
-def holds(report) -> list[str]:
-    return [h.reason for h in report.rollouts[0].holds]
 
 
 @pytest.fixture

@@ -8,16 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from controller.model import Gate, Retry, Window
-from tests.gate_kit import OtaPark, Park, TuyaPark
+from tests.gate_kit import OtaPark, Park, TuyaPark, holds, park_of
 from tests.ground import Ground, declared, edited
 from tests.ota_ground import OtaGround
 from tests.tuya_ground import TuyaGround
 
 NIGHT = Window(kind="allow", schedule="0 22 * * *", duration="7h", time_zone="Europe/Paris")
-
-
-def holds(report) -> list[str]:
-    return [h.reason for h in report.rollouts[0].holds]
 
 
 def at(park: Park, moment: str) -> None:
@@ -28,11 +24,7 @@ def at(park: Park, moment: str) -> None:
 @pytest.fixture(params=["otaUpdate", "tuya"])
 def park(request: pytest.FixtureRequest) -> Park:
     """Services where making a unit starts it."""
-    kinds = {"otaUpdate": ("gateways", OtaPark), "tuya": ("gate", TuyaPark)}
-    name, kind = kinds[request.param]
-    made = kind(request.getfixturevalue(name))
-    made.behave()
-    return made
+    return park_of(request, request.param)
 
 
 def test_nothing_is_made_outside_its_window_and_the_run_says_when_it_opens(park: Park) -> None:
