@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from controller.model import Attempt, DeviceResult, Outcome, Reason, WaveRecord
 
 
 def results_of(wave: WaveRecord, generation: str) -> tuple[DeviceResult, ...]:
     """The newest result of each device of the wave's attempts at a content, since it was begun last.
 
-    One that took it in an attempt we stopped, and refuses it the second time, still has it. A device a retry tries
-    again keeps its old result until the retry has its own.
+    A device a retry tries again keeps its old result until the retry has its own.
+    """
+    return tuple(newest_of(_together(wave.since(generation))).values())
+
+
+def newest_of(attempts: Iterable[Attempt]) -> dict[str, DeviceResult]:
+    """The newest result of each device: one that took the content in an attempt we stopped, and refuses it the second
+    time, still has it.
     """
     found: dict[str, DeviceResult] = {}
-    for attempt in _together(wave.since(generation)):
+    for attempt in attempts:
         for result in attempt.results:
             before = found.get(result.device)
             has_it = before is not None and before.outcome is Outcome.SUCCEEDED
             if not (has_it and result.reason is Reason.REJECTED):
                 found[result.device] = result
-    return tuple(found.values())
+    return found
+
+
+def names_of(result: DeviceResult) -> set[str]:
+    """What a device of a result is called, comparable with a manifest's names by `fold`."""
+    return {fold(result.device), fold(result.name or result.device)}
+
+
+def fold(name: str) -> str:
+    """Compare names as people write them: a DevEUI in either case, with or without the manifest's prefix."""
+    return name.lower().removeprefix("deveui:").removeprefix("device:")
 
 
 def _together(attempts: tuple[Attempt, ...]) -> list[Attempt]:

@@ -17,6 +17,7 @@ import msgspec
 from controller.actions import UnitDeclaration
 from controller.model import (
     BackendSpec,
+    DeviceResult,
     FuotaSpec,
     Outcome,
     Reason,
@@ -27,7 +28,7 @@ from controller.model import (
     WaveRecord,
     duration,
 )
-from controller.results import results_of
+from controller.results import fold, names_of, results_of
 
 PERMANENT = frozenset(
     {
@@ -36,6 +37,7 @@ PERMANENT = frozenset(
     }
 )  # fmt: skip
 """Reasons that sending it again does not cure."""
+_SINGLE = ("device:", "devEui:")
 
 
 class Retrial(Value, frozen=True, kw_only=True):
@@ -66,8 +68,7 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     ]
     if not failed or (verdict is None and any(r.silent for r in failed)):
         return None  # the gate still waits for those that are silent
-    gone = _left(rollout, known)
-    failed = [r for r in failed if r.device not in gone]
+    failed = _stay(failed, rollout, known)
     if not failed:
         return None
     only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in failed))
@@ -75,13 +76,14 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     return Retrial(only=only, tries=attempt.tries + 1, ready_at=attempt.ended_at + wait)
 
 
-def _left(rollout: Rollout, known: WaveRecord) -> frozenset[str]:
-    """Devices the wave began with by name that the manifest does not declare any more."""
+def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:
+    """Without those the wave began with by name, and that the manifest declares under no name any more."""
     declared = {key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys}
     if rollout.targets is not None:
-        declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(("device:", "devEui:"))}
-    gone = {k for k in known.members if k.startswith(("device:", "devEui:")) and k not in declared}
-    return frozenset({*gone, *(k.partition(":")[2] for k in gone)})
+        declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(_SINGLE)}
+    named = {fold(k) for k in declared}
+    left = {fold(k) for k in known.members if k.startswith(_SINGLE)} - named
+    return [r for r in failed if names_of(r) & named or not names_of(r) & left]
 
 
 def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:

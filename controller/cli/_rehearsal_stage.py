@@ -11,7 +11,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,11 +50,9 @@ def stage(cast_: Cast, assumed: Assumed, seed: int, at: datetime) -> Iterator[St
 
     with kept_environment(), TemporaryDirectory(prefix="otactl-rehearsal-") as folder, rehearsal(seed, at) as world:
         only_loopback(world.url)
-        with SqlJournal(Path(folder) / "journal.db") as journal:
-            built = Stage(world, cast_, journal)
+        with SqlJournal(Path(folder) / "journal.db") as journal, closing(Stage(world, cast_, journal)) as built:
             built.provision(assumed, seed)
             yield built
-            built.close()
 
 
 class Stage:

@@ -19,7 +19,8 @@ from controller.model import (
 )
 from controller.ports import Stored
 from controller.report.live import LiveLine
-from controller.report.waves import Devices, WaveLine, fold, names_of, wave_line
+from controller.report.waves import Devices, WaveLine, wave_line
+from controller.results import fold, names_of
 
 
 class RolloutLine(Value, frozen=True, kw_only=True):

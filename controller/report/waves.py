@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from controller.model import Attempt, DeviceResult, Outcome, Value, WaveRecord, iso, iso_or_none, tally
+from controller.results import fold, names_of, newest_of
 
 
 class Devices(Value, frozen=True, kw_only=True):
@@ -114,18 +115,13 @@ def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
         FailureLine(
             device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown", detail=r.detail
         )
-        for r in _newest(attempts).values()
+        for r in newest_of(attempts).values()
         if r.outcome is Outcome.FAILED
     )
 
 
-def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
-    """The newest result of each device."""
-    return {r.device: r for attempt in attempts for r in attempt.results}
-
-
 def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
-    newest = _newest(attempts)
+    newest = newest_of(attempts)
     if attempts and attempts[-1].live and attempts[-1].tally:
         return _running(attempts[-1], newest)
     counts, silent = tally(tuple(newest.values())), 0
@@ -152,12 +148,3 @@ def _running(attempt: Attempt, newest: dict[str, DeviceResult]) -> Devices:
         succeeded=counts[Outcome.SUCCEEDED], waiting=counts[Outcome.WAITING], failed=counts[Outcome.FAILED],
         unknown=counts[Outcome.UNKNOWN],
     )  # fmt: skip
-
-
-def names_of(result: DeviceResult) -> set[str]:
-    return {fold(result.device), fold(result.name or result.device)}
-
-
-def fold(name: str) -> str:
-    """Compare names as people write them: a DevEUI in either case, with or without the manifest's prefix."""
-    return name.lower().removeprefix("deveui:").removeprefix("device:")
