@@ -6,6 +6,7 @@
    fragments, not firmware, so which bytes does not matter; that the recorded digest is checked does, and that devices
    report the version of the image they took.
 4. The account is the declared one: moto tells accounts by access keys, so one of the account is made.
+5. The radio is the planner's: sessions last as long as `otactl airtime` says.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from simulator.clock import Clock
 from simulator.role_session import find_bucket, put
 from simulator.server import SimulatorServer
 from simulator.world import World
+
+SETTINGS: dict[str, object] = {
+    "callsPerSecond": 0,  # counted in real time, and none passes here
+    "keepsToRadio": True,
+}
 
 
 class Rehearsal:
@@ -79,7 +85,7 @@ def rehearsal(seed: int, at: datetime) -> Iterator[Rehearsal]:
     """An empty simulator whose time stands at a moment; it ends with the block, and nothing of it is left."""
     clock = Clock(freeze=True, at=at)
     with set_aside(), SimulatorServer(seed=seed, clock=clock) as server:
-        server.world.apply_settings({"callsPerSecond": 0})  # counted in real time, and none passes here
+        server.world.apply_settings(SETTINGS)
         yield Rehearsal(server, clock)
 
 

@@ -17,6 +17,7 @@ from controller.rehearsal.course import play
 from controller.rehearsal.fleet import Assumed, check
 from controller.rehearsal.forecast import forecasts
 from controller.rehearsal.stand_ins import Cast
+from controller.rehearsal.telling import told
 from controller.rehearsal_values import Course, Rehearsal
 from controller.report import rehearsal as report
 from controller.report.rehearsal_plot import as_svg
@@ -70,7 +71,7 @@ def command(
     found = Rehearsal(
         at=began,
         horizon_days=limit / DAY,
-        assumed=(*_told(assumed), *cast.assumed),
+        assumed=(*told(assumed, cast.rollouts), *cast.assumed),
         courses=courses,
         forecasts=forecasts(courses, began),
     )
@@ -99,19 +100,6 @@ def _course(cast: Cast, assumed: Assumed, seed: int, began: datetime, limit: tim
             return play(world, cast.rollouts, seed, limit)
     except ModuleNotFoundError as missing:
         raise UsageError(f"{missing.name} is missing; install otactl with its extra `simulator`") from missing
-
-
-def _told(assumed: Assumed) -> tuple[str, ...]:
-    labels = "".join(f", {100 * loss:g} % where {label} is {value}" for label, value, loss in assumed.loss_by_label)
-    told = [
-        f"{assumed.devices_per_group} devices in each group; {100 * assumed.loss:g} % of fragments lost{labels}",
-        "buckets, roles and packages are there and right; it begins anew, whatever has been sent already",
-    ]
-    if assumed.silent:
-        told.append(f"{assumed.silent:g} % of devices never answer")
-    for reason, percent in assumed.fail:
-        told.append(f"{percent:g} % of devices fail" + (f" with {reason}" if reason else ""))
-    return tuple(told)
 
 
 def _draw(found: Rehearsal, file: Path) -> None:

@@ -116,7 +116,8 @@ class _Parts:
         self.packages: dict[str, JsonObject] = {}
 
 
-def _targets(rollout: Rollout) -> list[Targets]:
+def targets_of(rollout: Rollout) -> list[Targets]:
+    """Whatever a rollout names, of its waves and of itself."""
     named = [w.targets for w in rollout.strategy.waves if w.targets is not None]
     return [*named, *([rollout.targets] if rollout.targets is not None else [])]
 
@@ -137,7 +138,7 @@ def _wireless(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> N
             name = kept["thing"] = f"rehearsal-{kept['id']}"
             parts.things.setdefault(name, _thing(name, behaviour if returns else "", rollout))
 
-    for targets in _targets(rollout):
+    for targets in targets_of(rollout):
         for group in targets.multicast_groups:
             members = [_made_up(f"{group}/{n}") for n in range(assumed.devices_per_group)]
             for identifier, eui in members:
@@ -158,7 +159,7 @@ def _things(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> Non
     def thing(name: str) -> None:
         parts.things.setdefault(name, _thing(name, assumed.behaviour("otaUpdate", name, seed), rollout))
 
-    for targets in _targets(rollout):
+    for targets in targets_of(rollout):
         for each in targets.things:
             thing(str(each.id))
         for group in targets.thing_groups:
@@ -203,7 +204,7 @@ def _plugs(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None
             "name": "rehearsal-stand-in", "sign": firmware.sha256, "signMethod": "SHA256", "size": firmware.size_bytes,
         },
     )  # fmt: skip
-    for targets in _targets(rollout):
+    for targets in targets_of(rollout):
         for each in targets.devices:
             name = str(each.id)
             plug: JsonObject = {"productKey": product, "deviceName": name, "versions": {}}

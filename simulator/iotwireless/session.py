@@ -19,18 +19,17 @@ import hashlib
 from datetime import datetime, timedelta
 
 from controller.lorawan.errors import LorawanError
-from controller.lorawan.fragmentation import MAX_COUNTER, Rounding, fragment_count, parity_count
 from controller.lorawan.regions import region
 from simulator.iam_policy import UnsupportedPolicyError
 from simulator.iotwireless.groups import ready_devices
 from simulator.iotwireless.images_port import Images, ImageUnavailableError
 from simulator.iotwireless.labels import forget
+from simulator.iotwireless.radio import on_air
 from simulator.iotwireless.reception import CONFLICT, NO_ANSWER, Session, outcome, refusal, takes
 from simulator.iotwireless.settings import Settings
 from simulator.iotwireless.state import DELETING, DONE, IN_SESSION, WAITING, Group, Store, Stores, Task
 from simulator.iotwireless.things_port import Things
 
-SETUP_SECONDS = 60
 MIN_TIMEOUT_SECONDS = 64
 
 
@@ -78,13 +77,12 @@ class Sessions:
             return
         try:
             image = self._image(store, task)
-            session, interval = self._session(store, task, len(image))
+            session, seconds = on_air(task, len(image), self._regions(store, task), self._settings)
         except (ImageUnavailableError, UnsupportedPolicyError, LorawanError) as error:
             task.log.append(f"{start.isoformat()} ERROR {error}")
             task.status, task.session_end = DONE, start
             task.statuses = dict.fromkeys(self._members(store, task), NO_ANSWER)
             return
-        seconds = SETUP_SECONDS + (session.fragments + session.parity) * interval
         task.status, task.session_end = IN_SESSION, start + timedelta(seconds=seconds)
         task.log.append(f"{start.isoformat()} INFO image transmission is starting: {session}")
         ready = {
@@ -114,23 +112,10 @@ class Sessions:
         role, uri = self._text(task, "FirmwareUpdateRole"), self._text(task, "FirmwareUpdateImage")
         return self._images.read(role, uri, store.region, sends_source=self._settings["sourceConditions"] is True)
 
-    def _session(self, store: Store, task: Task, image_bytes: int) -> tuple[Session, float]:
-        """What goes on air, and the seconds between two fragments."""
-        given = task.parameters
-        size, interval = given.get("FragmentSizeBytes"), given.get("FragmentIntervalMS")
-        if task.devices or not isinstance(size, int):
-            size = int(self._settings.number("unicastFragmentBytes"))
-        seconds = self._settings.number("unicastIntervalSeconds")
-        if isinstance(interval, int):
-            seconds = max(1.0, round(interval / 1000))
-        percent = given.get("RedundancyPercent")
-        fragments = fragment_count(image_bytes, size)
-        parity = parity_count(fragments, percent if isinstance(percent, int) else 0, Rounding.CEIL)
-        if fragments + parity > MAX_COUNTER:
-            raise LorawanError(f"{fragments} + {parity} fragments do not fit the 14-bit counter")
-        for name in {task.rf_region, *(store.groups[g].rf_region for g in task.groups if g in store.groups)} - {""}:
-            region(name).slowest_rate_for(size)
-        return Session(fragments, parity, size), seconds
+    def _regions(self, store: Store, task: Task) -> list[str]:
+        """Where a task goes on air, as far as task, groups and devices tell."""
+        groups = [store.groups[g].rf_region for g in task.groups if g in store.groups]
+        return [task.rf_region, *groups]
 
     def _open_groups(self, store: Store, task: Task, session: Session, seconds: float) -> None:
         timeout = MIN_TIMEOUT_SECONDS

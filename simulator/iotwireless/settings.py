@@ -34,6 +34,9 @@ SWITCHES: dict[str, Switch] = {
     "associateAgain": Switch("success", ("success", "conflict"), "associating what is associated already"),
     "multicastReadySeconds": Switch(0, NUMBER, "how long after joining a group a device is ready for multicast"),
     "staleSeconds": Switch(60, NUMBER, "how long after a write a stale read may still show the state before it"),
+    "keepsToRadio": Switch(
+        False, (True, False), "whether a session takes as long as time on air and duty cycle make it (radio.py)"
+    ),
     "unicastFragmentBytes": Switch(48, NUMBER, "the fragment size the service chooses for single devices"),
     "unicastIntervalSeconds": Switch(2, NUMBER, "the interval it chooses for single devices"),
 }

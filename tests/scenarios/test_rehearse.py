@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -107,6 +108,34 @@ def test_a_window_a_soak_a_retry_and_an_approval_are_in_the_timeline(rehearse: R
         assert start[11:13] in ("21", "22", "23", "00", "01", "02", "03")
     assert [len(w["attempts"]) for w in rollout["waves"]] == [2, 2]
     assert any("the approval of wave fleet by firmware-owners" in told for told in found.json["assumed"])
+
+
+def test_single_devices_are_on_air_as_long_as_airtime_says_of_their_gateway(
+    rehearse: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = "rollouts/leak-sensor-1-3-0.json"
+    found = rehearse(f"{file} --seeds 1 --loss 0 -o json").json
+    planned = run_of("airtime", monkeypatch, capsys)(f"{file} -o json").json["gatewayTotal"]["shortestSeconds"]
+    ((attempt,),) = [w["attempts"] for w in found["seeds"][0]["rollouts"][0]["waves"]]
+    start, end = (datetime.fromisoformat(attempt[name]) for name in ("startAt", "endedAt"))
+
+    assert planned > 3 * 3600
+    assert planned <= (end - start).total_seconds() <= planned + 300  # setting up, and when the loop next looks
+    assert any("48 bytes at data rate 0 every 28 s, one device after another" in told for told in found["assumed"])
+
+
+def test_a_session_at_a_slower_rate_than_declared_takes_as_long_as_its_drift_says(rehearse: Run) -> None:
+    slower = WINDOWED.replace("dataRate: 3", "dataRate: 5").replace("IntervalMs: 9000", "IntervalMs: 4000")
+    Path("rollouts/slower.yaml").write_text(slower)
+    found = rehearse("rollouts/slower.yaml --seeds 1 --loss 0 -o json").json
+    (rollout,) = found["seeds"][0]["rollouts"]
+    attempt = rollout["waves"][0]["attempts"][0]
+    start, end = (datetime.fromisoformat(attempt[name]) for name in ("startAt", "endedAt"))
+    told = next(e["message"] for e in rollout["events"] if e["kind"] == "drift")
+    seconds = int(told.partition("'sessionSeconds': ")[2].partition(",")[0])
+
+    assert seconds == 666
+    assert seconds - 10 <= (end - start).total_seconds() <= seconds + 300
 
 
 def test_a_fleet_that_misses_the_gate_ends_2_with_the_reason(rehearse: Run) -> None:

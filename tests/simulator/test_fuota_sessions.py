@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from controller.lorawan.costs import gateway_total
+from controller.lorawan.session import plan_session
 from tests.simulator.stage import ACCOUNT, ASSUME, BUCKET, IMAGE, KEY, READ, REGION, Stage, policy
 
 DEVICE = {"devEui": "70b3d57ed0000001", "id": "d1"}
@@ -42,6 +44,49 @@ def test_a_task_waits_is_in_session_and_is_done_by_the_clock(stage: Stage) -> No
     assert stage.status(task) == "FuotaDone"
     assert stage.device_statuses(task) == {"d1": "Successful"}
     assert stage.s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == IMAGE
+
+
+def length(stage: Stage, task: str) -> float:
+    """Seconds from a task's start to its session's end."""
+    stage.advance(1800)
+    found = next(t for t in stage.state()["tasks"] if t["id"] == task)
+    return (datetime.fromisoformat(found["sessionEnd"]) - datetime.fromisoformat(found["startTime"])).total_seconds()
+
+
+def group_task(stage: Stage, **task: Any) -> str:
+    """A started task to a group of EU868."""
+    stage.provision()
+    stage.fleet(DEVICE, groups=({"id": "g1", "name": "g1", "rfRegion": "EU868", "devices": ["d1"]},))
+    made = stage.task(**task)
+    stage.add_groups(made, "g1")
+    stage.start(made)
+    return made
+
+
+def test_a_session_that_keeps_to_the_radio_takes_as_long_as_the_planner_says(stage: Stage) -> None:
+    stage.settings(keepsToRadio=True)
+    task = group_task(stage, FragmentSizeBytes=112, FragmentIntervalMS=4000, RedundancyPercent=20)
+    plan = plan_session("EU868", 3, len(IMAGE), 112, 20, 4000)
+
+    assert plan.spacing_ms > 4000  # 112 bytes go out at data rate 3, where 10 % of the time are not enough
+    assert length(stage, task) == pytest.approx(SETUP + plan.session_seconds_rounded_up, abs=1)
+
+
+@pytest.mark.parametrize("devices", [1, 3])
+def test_single_devices_get_their_image_one_after_another_where_the_radio_is_kept_to(
+    stage: Stage, devices: int
+) -> None:
+    stage.settings(keepsToRadio=True, unicastFragmentBytes=13)
+    stage.provision()
+    names = [f"d{n}" for n in range(devices)]
+    stage.fleet(*({"id": name, "devEui": f"70b3d57ed000000{n}"} for n, name in enumerate(names)))
+    task = stage.task(RedundancyPercent=50)
+    for name in names:
+        stage.add(task, name)
+    stage.start(task)
+    plan = plan_session("EU868", None, len(IMAGE), None, 50, None)
+
+    assert length(stage, task) == pytest.approx(SETUP + gateway_total(plan, devices).shortest_seconds, abs=1)
 
 
 def test_a_leap_of_the_clock_goes_through_every_state_in_between(stage: Stage) -> None:
