@@ -6,7 +6,7 @@
    fragments, not firmware, so which bytes does not matter; that the recorded digest is checked does, and that devices
    report the version of the image they took.
 4. The account is the declared one: moto tells accounts by access keys, so one of the account is made.
-5. The radio is the planner's: sessions last as long as `otactl airtime` says.
+5. The radio is the planner's: sessions last as long as `otactl airtime` says, with as many parity fragments.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from simulator.world import World
 SETTINGS: dict[str, object] = {
     "callsPerSecond": 0,  # counted in real time, and none passes here
     "keepsToRadio": True,
+    "parityRounding": "floor",
 }
 
 

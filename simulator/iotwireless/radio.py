@@ -1,7 +1,7 @@
 """What a session puts on air, and for how long.
 
 1. M, R and the fragment size follow from the task; what it leaves open, and the interval for single devices, are
-   switches, because the service publishes none of them.
+   switches, because the service publishes none of them. How it rounds R is a switch too.
 2. The fragment size decides the data rate: the slowest that carries it (inferred).
 3. By default time on air is not counted and single devices are served all at once, so that a scenario is quick.
    `keepsToRadio` holds a session to what the planner (`controller.lorawan`) says it takes: never more often than time
@@ -26,6 +26,7 @@ from simulator.iotwireless.settings import Settings
 from simulator.iotwireless.state import Task
 
 SETUP_SECONDS = 60
+_ROUNDING = {"ceil": Rounding.CEIL, "floor": Rounding.FLOOR}
 
 
 def on_air(task: Task, image_bytes: int, regions: Iterable[str], settings: Settings) -> tuple[Session, float]:
@@ -34,7 +35,7 @@ def on_air(task: Task, image_bytes: int, regions: Iterable[str], settings: Setti
     planned = [_plan(task, image_bytes, name, settings) for name in where] if settings["keepsToRadio"] is True else []
     size = planned[0].fragment_bytes if planned else _size(task, settings)
     fragments = fragment_count(image_bytes, size)
-    parity = parity_count(fragments, _redundancy(task), Rounding.CEIL)
+    parity = parity_count(fragments, _redundancy(task), _ROUNDING[str(settings["parityRounding"])])
     if fragments + parity > MAX_COUNTER:
         raise LorawanError(f"{fragments} + {parity} fragments do not fit the 14-bit counter")
     for name in where:

@@ -37,6 +37,7 @@ SWITCHES: dict[str, Switch] = {
     "keepsToRadio": Switch(
         False, (True, False), "whether a session takes as long as time on air and duty cycle make it (radio.py)"
     ),
+    "parityRounding": Switch("ceil", ("ceil", "floor"), "how M x redundancy / 100 becomes whole parity fragments"),
     "unicastFragmentBytes": Switch(48, NUMBER, "the fragment size the service chooses for single devices"),
     "unicastIntervalSeconds": Switch(2, NUMBER, "the interval it chooses for single devices"),
 }

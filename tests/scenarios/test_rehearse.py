@@ -124,6 +124,22 @@ def test_single_devices_are_on_air_as_long_as_airtime_says_of_their_gateway(
     assert any("48 bytes at data rate 0 every 28 s, one device after another" in told for told in found["assumed"])
 
 
+def test_as_many_devices_succeed_as_airtime_says(
+    rehearse: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one_wave = WINDOWED.partition("      - name: fleet")[0] + "    gate: {minSuccessPercent: 1}\n"
+    Path("rollouts/small.yaml").write_text(one_wave.replace("sizeBytes: 8960", "sizeBytes: 2000"))
+    devices = 400
+    rehearsed = rehearse(f"rollouts/small.yaml --seeds 1 --devices-per-group {devices} --loss 0.05 -o json").json
+    share = rehearsed["forecasts"][0]["succeeded"]["median"] / devices
+    planned = run_of("airtime", monkeypatch, capsys)("rollouts/small.yaml --loss 0.05 -o json").json
+
+    assert (planned["parityFragments"], planned["parityFragmentsRoundedUp"]) == (3, 4)
+    chance = planned["successProbability"]
+    assert 0.6 < chance < 0.7
+    assert abs(share - chance) < 4 * (chance * (1 - chance) / devices) ** 0.5  # rounded up it would be 0.81
+
+
 def test_a_session_at_a_slower_rate_than_declared_takes_as_long_as_its_drift_says(rehearse: Run) -> None:
     slower = WINDOWED.replace("dataRate: 3", "dataRate: 5").replace("IntervalMs: 9000", "IntervalMs: 4000")
     Path("rollouts/slower.yaml").write_text(slower)

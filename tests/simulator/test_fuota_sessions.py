@@ -72,6 +72,15 @@ def test_a_session_that_keeps_to_the_radio_takes_as_long_as_the_planner_says(sta
     assert length(stage, task) == pytest.approx(SETUP + plan.session_seconds_rounded_up, abs=1)
 
 
+@pytest.mark.parametrize(("rounding", "parity"), [("ceil", 3), ("floor", 2)])
+def test_redundancy_is_rounded_as_the_switch_says(stage: Stage, rounding: str, parity: int) -> None:
+    stage.settings(parityRounding=rounding, keepsToRadio=True)
+    task = group_task(stage, FragmentSizeBytes=112, FragmentIntervalMS=9000, RedundancyPercent=25)
+
+    assert length(stage, task) == pytest.approx(SETUP + (10 + parity - 1) * 9, abs=1)
+    assert f"parity={parity}," in log(stage, task)
+
+
 @pytest.mark.parametrize("devices", [1, 3])
 def test_single_devices_get_their_image_one_after_another_where_the_radio_is_kept_to(
     stage: Stage, devices: int
