@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from controller.errors import UsageError
@@ -10,6 +11,8 @@ from controller.rehearsal.fleet import DEFAULT, Assumed
 
 def assumed_of(devices_per_group: int, loss: tuple[str, ...], silent: float, fail: tuple[str, ...]) -> Assumed:
     """What the flags assume; UsageError for one that cannot be."""
+    if math.isnan(silent):  # a range lets it pass
+        raise UsageError(f"--silent {silent} is no number; it is a percentage, such as 3")
     general = 0.05
     by_label: list[tuple[str, str, float]] = []
     for text in loss:
@@ -40,7 +43,8 @@ def moment(text: str) -> datetime:
     except ValueError as error:
         raise UsageError(f"--at {text} is no time; write it like 2026-11-21T22:00:00Z") from error
     if found.tzinfo is None:
-        raise UsageError(f"--at {text} has no zone; write it like {text}Z, or with an offset such as +01:00")
+        written = found.isoformat(timespec="seconds")
+        raise UsageError(f"--at {text} has no zone; write it like {written}Z, or with an offset such as +01:00")
     try:
         utc = found.astimezone(UTC)
     except OverflowError as error:
@@ -63,6 +67,6 @@ def _number(text: str, where: str) -> float:
         value = float(text)
     except ValueError as error:
         raise UsageError(f"{where}: {text} is no number") from error
-    if value != value:  # NaN compares with nothing
+    if math.isnan(value):  # compares with nothing
         raise UsageError(f"{where}: {text} is no number")
     return value

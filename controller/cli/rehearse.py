@@ -85,7 +85,7 @@ def command(
 def _limit(horizon: str) -> timedelta:
     try:
         limit = duration(horizon)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, OverflowError) as error:
         raise UsageError(f"--horizon {horizon} is no duration; write it like 90d or 36h") from error
     if not timedelta(0) < limit <= 3650 * DAY:
         raise UsageError(f"--horizon {horizon} is not between a second and ten years")

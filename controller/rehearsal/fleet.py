@@ -76,12 +76,23 @@ class Assumed(Value, frozen=True, kw_only=True):
 
 
 def check(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
-    """Refuse a reason that no rollout's devices can fail with."""
-    possible = {reason for rollout in rollouts for reason in FAILURES[rollout.backend_kind] if _shows(rollout, reason)}
+    """Refuse a label that no device has, and a reason that none can fail with."""
+    declared = list(rollouts)
+    _check_labels(assumed, declared)
+    possible = {reason for rollout in declared for reason in FAILURES[rollout.backend_kind] if _shows(rollout, reason)}
     strange = sorted({reason for reason, _ in assumed.fail if reason != DEFAULT and reason not in possible})
     if strange:
         text = f"no device of these rollouts can be made to fail with {', '.join(strange)}"
         raise UsageError(f"{text}; there are: {', '.join(sorted(possible))}; for lost fragments raise --loss")
+
+
+def _check_labels(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
+    devices = (d for rollout in rollouts for targets in targets_of(rollout) for d in targets.wireless_devices)
+    known = {f"{label}={value}" for device in devices for label, value in device.labels.items()}
+    strange = sorted({f"{label}={value}" for label, value, _ in assumed.loss_by_label} - known)
+    if strange:
+        there = f"there are: {', '.join(sorted(known)[:10])}" if known else "none of them has a label in a CSV file"
+        raise UsageError(f"--loss: no LoRaWAN device of these rollouts has the label {', '.join(strange)}; {there}")
 
 
 def _shows(rollout: Rollout, reason: str) -> bool:

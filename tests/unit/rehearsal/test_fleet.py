@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -57,6 +58,18 @@ def test_a_label_says_otherwise_about_the_loss_of_its_devices() -> None:
     found = built(singles(4, site="yard"), assumed_of(10, ("0.1", "site=yard:0.3"), 0.0, ()))
 
     assert [d["loss"] for d in found["devices"]] == [0.1, 0.3, 0.1, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"), [({"site": "yard"}, "site=yrad; there are: site=yard"), ({}, "site=yrad; none of them has")]
+)
+def test_a_loss_for_a_label_that_no_device_has_is_refused_by_name(labels: dict[str, str], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        check(assumed_of(10, ("site=yrad:0.3",), 0.0, ()), [singles(2, **labels)])
+
+
+def test_a_loss_for_a_label_that_a_device_has_is_taken() -> None:
+    check(assumed_of(10, ("site=yard:0.3",), 0.0, ()), [singles(1), singles(2, site="yard")])
 
 
 def test_the_same_seed_is_the_same_fleet_and_another_one_is_not() -> None:
@@ -161,6 +174,10 @@ def test_an_environment_at_home_keeps_its_account_and_nothing_that_leads_out() -
         ((), ("=5",), 0.0, "percentage"),
         ((), ("noMemory=x",), 0.0, "no number"),
         ((), ("60",), 50.0, "110 %"),
+        ((), (), float("nan"), "no number"),
+        (("inf",), (), 0.0, "below 1"),
+        ((), ("nan",), 0.0, "no number"),
+        ((), ("inf",), 0.0, "percentage"),
     ],
 )
 def test_a_flag_that_cannot_be_is_told_in_one_sentence(
@@ -174,3 +191,12 @@ def test_a_flag_that_cannot_be_is_told_in_one_sentence(
 def test_a_begin_that_cannot_be_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="--at"):
         moment(text)
+
+
+@pytest.mark.parametrize("text", ["2026-11-21", "2026-11-21T22", "20261121T2200", "2026-11-21 22:00:00.5"])
+def test_what_is_advised_for_a_begin_without_a_zone_is_accepted(text: str) -> None:
+    with pytest.raises(UsageError, match="has no zone") as refused:
+        moment(text)
+    advised = str(refused.value).partition("write it like ")[2].partition(",")[0]
+
+    assert moment(advised).replace(tzinfo=None) == datetime.fromisoformat(text).replace(microsecond=0)
