@@ -22,26 +22,26 @@ from controller.model import Device, JsonObject, Rollout, Targets, TuyaSpec, Val
 BEFORE = "0.0.0-rehearsal"
 ATTRIBUTE = "firmwareVersion"
 _INDEXED = re.compile(r"shadow\.(reported\.[A-Za-z0-9_.-]+):")
-ROLLS_BACK = "rollsBack"
+KEEPS = "keepsVersion"
 SILENT = {"fuota": "silent", "otaUpdate": "offline", "tuya": "offline"}
-# Reasons of ours that a simulated device can be made to fail with; the first of each is what --fail means by itself.
+# Reasons of ours that a simulated device can be made to fail with and the loop then sees; the first of each is what
+# --fail means by itself. Jobs tell FAILED and no more, whatever failed; Tuya tells another version as no reason at all.
 FAILURES: dict[str, dict[str, str]] = {
     "fuota": {
         "integrity": "micError", "noMemory": "notEnoughMemory", "sessionReplay": "sessionReplay",
         "indexUnsupported": "fragIndexUnsupported", "packageUnsupported": "noPackage", "descriptor": "wrongDescriptor",
-        "version": ROLLS_BACK,
+        "version": KEEPS,
     },
     "otaUpdate": {
-        "verify": "failsSelfTest", "download": "failsDownload", "rejected": "rejects", "version": ROLLS_BACK,
+        "unknown": "failsSelfTest", "rejected": "rejects", "version": KEEPS,
     },
     "tuya": {
         "flash": "failsFlash", "download": "failsDownload", "verify": "failsVerify", "unknown": "failsGeneral",
-        "version": "wrongVersion",
     },
 }  # fmt: skip
 DEFAULT = ""
-_PROVED = ("fuota", "otaUpdate")
-"""Services whose devices are seen to have rolled back only where a version is the proof."""
+PROVED = "version"
+"""The reason that is seen only where a version is the proof."""
 
 
 class Assumed(Value, frozen=True, kw_only=True):
@@ -79,11 +79,16 @@ def check(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
     """Refuse a label that no device has, and a reason that none can fail with."""
     declared = list(rollouts)
     _check_labels(assumed, declared)
-    possible = {reason for rollout in declared for reason in FAILURES[rollout.backend_kind] if _shows(rollout, reason)}
+    possible = {
+        reason for rollout in declared for reason in FAILURES[rollout.backend_kind] if can_fail(rollout, reason)
+    }
     strange = sorted({reason for reason, _ in assumed.fail if reason != DEFAULT and reason not in possible})
     if strange:
         text = f"no device of these rollouts can be made to fail with {', '.join(strange)}"
-        raise UsageError(f"{text}; there are: {', '.join(sorted(possible))}; for lost fragments raise --loss")
+        raise UsageError(
+            f"{text} that their service would tell; there are: {', '.join(sorted(possible))}; "
+            "for lost fragments raise --loss"
+        )
 
 
 def _check_labels(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
@@ -95,9 +100,10 @@ def _check_labels(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
         raise UsageError(f"--loss: no LoRaWAN device of these rollouts has the label {', '.join(strange)}; {there}")
 
 
-def _shows(rollout: Rollout, reason: str) -> bool:
+def can_fail(rollout: Rollout, reason: str) -> bool:
+    """Whether a rollout's devices can be made to fail so that the reason is seen."""
     proved = isinstance(rollout.strategy.confirm, VersionConfirm)
-    return proved or rollout.backend_kind not in _PROVED or FAILURES[rollout.backend_kind][reason] != ROLLS_BACK
+    return reason in FAILURES[rollout.backend_kind] and (proved or reason != PROVED)
 
 
 def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: str, region: str) -> JsonObject:
@@ -139,15 +145,15 @@ def _wireless(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> N
 
     def device(key: str, identifier: str, eui: str, declared: Device) -> None:
         behaviour = assumed.behaviour("fuota", key, seed)
-        returns = behaviour == ROLLS_BACK
+        keeps = behaviour == KEEPS
         entry: JsonObject = {
             "id": identifier, "devEui": eui, "rfRegion": region, "loss": assumed.loss_of(declared),
-            "behaviour": "" if returns else behaviour,
+            "behaviour": "" if keeps else behaviour,
         }  # fmt: skip
         kept = parts.devices.setdefault(key, entry)
         if proved:
             name = kept["thing"] = f"rehearsal-{kept['id']}"
-            parts.things.setdefault(name, _thing(name, behaviour if returns else "", rollout))
+            parts.things.setdefault(name, _thing(name, behaviour if keeps else "", rollout))
 
     for targets in targets_of(rollout):
         for group in targets.multicast_groups:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from controller.lorawan.session import plan_session
 from controller.model import FuotaSpec, Rollout
-from controller.rehearsal.fleet import Assumed, targets_of
+from controller.rehearsal.fleet import DEFAULT, FAILURES, PROVED, Assumed, can_fail, targets_of
 
 
 def told(assumed: Assumed, rollouts: Sequence[Rollout]) -> tuple[str, ...]:
@@ -15,16 +15,24 @@ def told(assumed: Assumed, rollouts: Sequence[Rollout]) -> tuple[str, ...]:
     return (
         f"{assumed.devices_per_group} devices in each group; {100 * assumed.loss:g} % of fragments lost{labels}",
         "buckets, roles and packages are there and right; it begins anew, whatever has been sent already",
-        *_behaving(assumed),
+        *_behaving(assumed, rollouts),
         *(sentence for rollout in rollouts for sentence in _single(rollout)),
     )
 
 
-def _behaving(assumed: Assumed) -> Iterator[str]:
+def _behaving(assumed: Assumed, rollouts: Sequence[Rollout]) -> Iterator[str]:
     if assumed.silent:
         yield f"{assumed.silent:g} % of devices never answer"
+    kinds = sorted({rollout.backend_kind for rollout in rollouts})
     for reason, percent in assumed.fail:
-        yield f"{percent:g} % of devices fail" + (f" with {reason}" if reason else "")
+        if reason == DEFAULT:
+            usual = ", ".join(f"{kind} as {next(iter(FAILURES[kind]))}" for kind in kinds)
+            yield f"{percent:g} % of devices fail, which the loop sees of {usual}"
+        else:
+            able = sorted({rollout.backend_kind for rollout in rollouts if can_fail(rollout, reason)})
+            only = f"; only those of {', '.join(able)} can" if able != kinds else ""
+            proof = ", where a version is the proof" if reason == PROVED else ""
+            yield f"{percent:g} % of devices fail with {reason}{proof}{only}"
 
 
 def _single(rollout: Rollout) -> Iterator[str]:

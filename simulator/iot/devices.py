@@ -11,8 +11,9 @@
 5. An image that came over LoRaWAN is taken as that of a job, without one: `seconds` later the device runs it. One that
    does not (`failsSelfTest`) boots what it had and reports that; one that rejects or fails a download has none to try.
    An image whose version the fleet document does not tell calls itself by its digest.
-6. Behaviours: see BEHAVIOURS; a thing made by CreateThing has a normal device. `manual` is left to a client of the job
-   data plane: what it runs and reports is the client's to say.
+6. Behaviours: see BEHAVIOURS. `rollsBack` runs and reports the new image before it returns; `keepsVersion` says that it
+   succeeded and runs what it had all along; a thing made by CreateThing has a normal device. `manual` is left to a
+   client of the job data plane: what it runs and reports is the client's to say.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "failsSelfTest": Behaviour("FAILED", "0x21000000: 0x00000000", runs=False),
     "stuck": Behaviour("", runs=False),
     "rollsBack": Behaviour(returns=True),
+    "keepsVersion": Behaviour(runs=False),
     "neverReports": Behaviour(reports=False),
     "quietSuccess": Behaviour("FAILED", "0x20000000: 0x0000003f"),
 }

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from controller.rehearsal.fleet import FAILURES
 from tests.as_run import Run, run_of
 from tests.examples_kit import examples
 
@@ -171,15 +172,29 @@ def test_what_never_ends_is_told_as_not_ending(rehearse: Run) -> None:
     assert rollout["why"].startswith("devices_are_overdue")
 
 
-@pytest.mark.parametrize(
-    ("file", "reason"),
-    [("gateway-3-2-0.yaml", "rejected"), ("smart-plug-2-4-1.yaml", "download"), ("leak-sensor-1-3-0.json", "noMemory")],
-)
-def test_devices_fail_for_the_reason_that_was_asked_for(rehearse: Run, file: str, reason: str) -> None:
-    found = rehearse(f"rollouts/{file} --seeds 1 --fail {reason}=100 --loss 0 -o json")
+FILES = {"fuota": "leak-sensor-1-3-0.json", "otaUpdate": "gateway-3-2-0.yaml", "tuya": "smart-plug-2-4-1.yaml"}
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(kind, reason) for kind in FAILURES for reason in ("", *FAILURES[kind])])
+def test_devices_fail_for_the_reason_that_was_asked_for(rehearse: Run, kind: str, reason: str) -> None:
+    file = Path("rollouts", FILES[kind])
+    if kind == "fuota" and reason == "version":
+        proof = '"strategy": {"confirm": {"version": {"attribute": "fw"}, "within": "1d"},'
+        file.write_text(file.read_text().replace('"strategy": {', proof))
+    percent = f"{reason}=100" if reason else "100"
+    found = rehearse(f"{file} --seeds 1 --fail {percent} --loss 0 --devices-per-group 2 -o json")
 
     assert found.code == 2
-    assert set(found.json["forecasts"][0]["failures"]) == {reason}
+    assert set(found.json["forecasts"][0]["failures"]) == {reason or next(iter(FAILURES[kind]))}
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("otaUpdate", "verify"), ("otaUpdate", "download"), ("tuya", "version")])
+def test_a_reason_that_the_service_does_not_tell_is_refused(rehearse: Run, kind: str, reason: str) -> None:
+    found = rehearse(f"rollouts/{FILES[kind]} --seeds 1 --fail {reason}=100")
+
+    assert found.code == 1
+    assert f"can be made to fail with {reason} that their service would tell; there are:" in found.err
+    assert "unknown" in found.err
 
 
 def test_nothing_is_needed_of_an_environment_and_its_outputs(rehearse: Run) -> None:

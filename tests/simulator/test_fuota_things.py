@@ -60,6 +60,7 @@ COURSES = {
     "normal": ("2.0.0", "2.0.0"),
     "quietSuccess": ("2.0.0", "2.0.0"),
     "late": ("1.0.0", "2.0.0"),
+    "keepsVersion": ("1.0.0", "1.0.0"),
     "neverReports": ("1.0.0", "1.0.0"),
     "rollsBack": ("1.0.0", "1.0.0"),
     "failsSelfTest": ("1.0.0", "1.0.0"),

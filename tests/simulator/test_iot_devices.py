@@ -84,6 +84,7 @@ def test_a_normal_device_installs_tests_itself_and_reports(floor: Floor, send: S
         ("failsSelfTest", "FAILED", "1.0.0", "1.0.0", 1),
         ("stuck", "IN_PROGRESS", "1.0.0", "1.0.0", 1),
         ("rollsBack", "SUCCEEDED", "2.0.0", "2.0.0", 1),
+        ("keepsVersion", "SUCCEEDED", "1.0.0", "1.0.0", 1),
         ("neverReports", "SUCCEEDED", "2.0.0", "1.0.0", 1),
         ("quietSuccess", "FAILED", "2.0.0", "2.0.0", 1),
     ],
