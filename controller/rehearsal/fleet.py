@@ -206,7 +206,7 @@ def _plugs(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None
     spec = rollout.backend
     if not isinstance(spec, TuyaSpec):
         raise TypeError("a rollout of Tuya has Tuya's block")
-    product, module = str(spec.document["productKey"]), str(spec.document.get("moduleName", "default"))
+    product, module = spec.product, spec.module
     modules = parts.products.setdefault(product, {"productKey": product, "modules": []})["modules"]
     if isinstance(modules, list) and module not in modules:
         modules.append(module)
