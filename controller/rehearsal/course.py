@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -26,7 +26,6 @@ from controller.rehearsal_values import Course, Outcome, RolloutCourse
 STRIDE, LONG_STRIDE = timedelta(hours=1), timedelta(days=1)
 PATIENCE, TEDIUM = timedelta(days=1), timedelta(days=7)
 LEAST = timedelta(seconds=1)
-Told = Callable[[str], None]
 
 
 class World(Protocol):
@@ -183,7 +182,7 @@ def _told(world: World, each: _Open) -> RolloutCourse:
         outcome=outcome,
         ended_at=ended_at,
         why=why,
-        waves=waves_of(world.record(each.rollout), each.rollout),
+        waves=waves_of(world.record(each.rollout), each.rollout, world.now()),
         waits=each.waits.ended(ended_at),
         events=world.history(each.rollout),
     )

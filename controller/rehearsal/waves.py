@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from controller import verdicts
 from controller.model import Attempt, Outcome, Record, Rollout, WaveRecord
 from controller.rehearsal_values import Span, WaveCourse
 from controller.results import results_of
 
 
-def waves_of(record: Record, rollout: Rollout) -> tuple[WaveCourse, ...]:
-    """Every declared wave, those that never began too, then those that were added on the way."""
+def waves_of(record: Record, rollout: Rollout, now: datetime) -> tuple[WaveCourse, ...]:
+    """Every declared wave, those that never began too, then those that were added on the way; `now` is the end.
+
+    A start that is still to come then has not happened: it came to none.
+    """
     names = dict.fromkeys((*(w.name for w in rollout.strategy.waves), *(w.name for w in record.waves)))
-    return tuple(_course(name, record.wave(name), rollout) for name in names)
+    return tuple(_course(name, record.wave(name), rollout, now) for name in names)
 
 
-def _course(name: str, known: WaveRecord | None, rollout: Rollout) -> WaveCourse:
+def _course(name: str, known: WaveRecord | None, rollout: Rollout, now: datetime) -> WaveCourse:
     if known is None:
         return WaveCourse(name=name)
     results = results_of(known, rollout.generation)
@@ -29,7 +34,7 @@ def _course(name: str, known: WaveRecord | None, rollout: Rollout) -> WaveCourse
     gate = rollout.gate_of(declared) if declared is not None else rollout.strategy.gate
     return WaveCourse(
         name=name,
-        attempts=tuple(_span(a) for a in known.attempts),
+        attempts=tuple(_span(a, now) for a in known.attempts),
         passed=verdict.passed if verdict is not None else None,
         verdict=verdicts.arithmetic(verdict, gate) if verdict is not None else "",
         verdict_at=verdict.at if verdict is not None else None,
@@ -40,11 +45,12 @@ def _course(name: str, known: WaveRecord | None, rollout: Rollout) -> WaveCourse
     )
 
 
-def _span(attempt: Attempt) -> Span:
+def _span(attempt: Attempt, now: datetime) -> Span:
+    began = attempt.start_at is not None and attempt.start_at <= now
     return Span(
         unit=attempt.unit_id,
         tries=attempt.tries,
-        start_at=attempt.start_at,
+        start_at=attempt.start_at if began else None,
         ended_at=attempt.ended_at,
         succeeded=sum(r.outcome is Outcome.SUCCEEDED for r in attempt.results),
         failed=sum(r.outcome is Outcome.FAILED for r in attempt.results),

@@ -172,6 +172,15 @@ def test_what_never_ends_is_told_as_not_ending(rehearse: Run) -> None:
     assert rollout["why"].startswith("devices_are_overdue")
 
 
+def test_a_start_beyond_the_horizon_is_not_told_as_having_happened(rehearse: Run) -> None:
+    words = f"{PROBES} --seeds 1 --devices-per-group 1 --loss 0 --horizon 20m"
+    (rollout,) = rehearse(f"{words} -o json").json["seeds"][0]["rollouts"]
+
+    assert (rollout["outcome"], rollout["seconds"]) == ("notEnding", 20 * 60)
+    assert [a["startAt"] for w in rollout["waves"] for a in w["attempts"]] == [None]
+    assert "goes out" not in rehearse(words).out
+
+
 FILES = {"fuota": "leak-sensor-1-3-0.json", "otaUpdate": "gateway-3-2-0.yaml", "tuya": "smart-plug-2-4-1.yaml"}
 
 
