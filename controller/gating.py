@@ -29,7 +29,7 @@ def unapproved(rollout: Rollout, wave: Wave) -> tuple[Hold, ...]:
 
 
 def closed(at: Situation, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
-    """A start that no window permits, or that a freeze forbids; `lead` is how long before it has to be sent."""
+    """A start that no window permits, or that a freeze forbids; `lead` is how long before it may be sent."""
     length = session_length(at.rollout, _redundancy(unit))
     found = windows.verdict(at.rollout.windows, at.environment.freezes, start, length)
     if found.permitted:

@@ -3,11 +3,13 @@
 1. Differences come first, members next, the start last; each is a rung of its own kind and never mixed with a start.
 2. An ignored drift is left alone and does not hold the start; a drift that is only reported does.
 3. The start lies far enough ahead for the service and for a late process: the call says until when it may be sent.
+4. Where no start is permitted yet but one is within REACH of the soonest, that is where it lies: to the second, when
+   the window opens. A session that only just fits its window must begin with it, and no run comes at a second.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from controller import differences, gating, guards, ledger, lifecycle, readiness, strategy, superseding
 from controller.actions import (
@@ -27,6 +29,8 @@ from controller.situation import Plan, Shape, Situation
 POLL = timedelta(seconds=60)
 RECHECK = timedelta(minutes=5)
 START_MARGIN = timedelta(minutes=1)
+REACH = timedelta(minutes=12)
+"""How much earlier than it must a start may be sent: more than runs by cron are apart (10 minutes in our workflow)."""
 
 
 def settling(attempt: Attempt) -> tuple[Hold, ...]:
@@ -184,13 +188,21 @@ def doubts(at: Situation) -> str:
     return undecided + (f"; warning: {role.warning}" if role.warning else "")
 
 
+def _whole_minute(moment: datetime) -> datetime:
+    """The first whole minute from a moment on."""
+    whole = moment.replace(second=0, microsecond=0)
+    return whole if whole == moment else whole + timedelta(minutes=1)
+
+
 def _start(at: Situation, shape: Shape, declared: UnitDeclaration, unit: Unit, found: tuple[Finding, ...]) -> Plan:
     lead = timedelta(seconds=shape.capabilities.minimum_lead_seconds) + START_MARGIN
     lead = max(lead, duration(declared.backend.start_lead))
-    start_at = at.now + lead
-    whole = start_at.replace(second=0, microsecond=0)
-    start_at = whole if whole == start_at else whole + timedelta(minutes=1)
-    if holds := gating.closed(at, declared, start_at, lead):
+    start_at = _whole_minute(at.now + lead)
+    holds = gating.closed(at, declared, start_at, lead + REACH)
+    if holds and holds[0].until is not None and holds[0].until <= at.now:
+        start_at = holds[0].until + lead + REACH  # rule 4
+        holds = gating.closed(at, declared, start_at, lead + REACH)
+    if holds:
         back = holds[0].until or at.now + RECHECK
         return at.plan(
             holds=holds, findings=found, wave=declared.wave, requeue_at=max(back, at.now + timedelta(seconds=1))
