@@ -22,7 +22,7 @@ def curve(question: Question, airtime: Airtime) -> tuple[Point, ...]:
     percents = [p for p in range(top + 1) if m + m * p // 100 <= MAX_COUNTER]
     code = Code(fragments=m, variant=question.variant, max_lost=question.caps.max_lost)
     trials = Trials(code, tuple(m * p // 100 for p in percents), loss, question.seed)
-    trials.run(min(_TRIALS, trials.affordable))
+    trials.run(min(_TRIALS, trials.affordable()))
     return tuple(
         Point(
             percent=p,

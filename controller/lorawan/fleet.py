@@ -87,7 +87,7 @@ def _under_outage(
         row = []
         for each in classes:
             trials = Trials(code, (parity,), each.loss, seed + moment + 1, silent=(first, outage.fragments))
-            trials.run(min(_TRIALS_A_MOMENT, trials.affordable))
+            trials.run(min(_TRIALS_A_MOMENT, trials.affordable()))
             row.append(trials.chance(parity))
         found.append(row)
     return found

@@ -55,6 +55,12 @@ class Bursts(msgspec.Struct, frozen=True):
 Loss = Independent | Bursts
 
 
+def described(loss: Loss) -> str:
+    """A loss as people read it."""
+    bursts = f" in bursts of {loss.mean_length:g}" if isinstance(loss, Bursts) else ""
+    return f"{100 * loss.loss:g} % loss{bursts}"
+
+
 class Outage(msgspec.Struct, frozen=True):
     """With `probability`, one stretch of `fragments`, anywhere in the session, is heard by nobody."""
 

@@ -81,6 +81,54 @@ def test_no_other_size_and_redundancy_is_shorter_and_reaches_the_target() -> Non
     assert shorter > 5
 
 
+def test_under_bursts_too_no_other_size_and_redundancy_is_shorter() -> None:
+    loss = Bursts(0.1, 100)
+    wish = msgspec.structs.replace(WISH, image_bytes=3000, loss=loss, target=0.93)
+    advice = recommend(wish)
+    assert advice is not None
+    assert "at 10 % loss in bursts of 100" in advice.why
+    shorter = 0
+    for size in range(60, 113):
+        for percent in range(40):
+            plan = plan_session("EU868", 3, 3000, size, percent, None)
+            plan = plan_session("EU868", 3, 3000, size, percent, plan.shortest_comfortable_spacing_ms)
+            covered = parity_to_cover_all(plan.fragments) or 0
+            lawful = not plan.parity_fragments or plan.parity_fragments >= covered
+            if plan.session_seconds < advice.session_seconds and lawful:
+                found = success(Code(fragments=plan.fragments), plan.parity_fragments, loss, target=0.93)
+                assert found.low < 0.93, (size, percent)
+                shorter += 1
+    assert shorter > 5
+
+
+@pytest.mark.parametrize(("loss", "image"), [(0.0, 8960), (0.001, 400)])
+def test_where_no_parity_is_needed_none_is_recommended(loss: float, image: int) -> None:
+    advice = recommend(msgspec.structs.replace(WISH, loss=Independent(loss), image_bytes=image))
+    assert advice is not None
+    assert advice.parity_fragments == 0
+
+
+def test_a_target_for_hundreds_of_devices_is_confirmed() -> None:
+    advice = recommend(msgspec.structs.replace(WISH, image_bytes=5000, loss=Independent(0.02), target=0.9998))
+    assert advice is not None
+    assert advice.success_interval[0] >= 0.9998
+    assert "closed form" not in advice.why
+
+
+def test_what_trials_cannot_confirm_in_time_is_told_to_be_by_the_closed_form() -> None:
+    advice = recommend(msgspec.structs.replace(WISH, image_bytes=60_000, target=0.999_999, work=3e8))
+    assert advice is not None
+    assert "by the closed form, because trials enough to confirm it take too long" in advice.why
+    low, high = advice.success_interval
+    assert low < 0.999_999 <= high
+
+
+def test_settings_with_as_many_fragments_do_not_fill_the_runners_up() -> None:
+    advice = recommend(WISH)
+    assert advice is not None
+    assert len({each.fragments for each in (advice, *advice.runners_up)}) == 3
+
+
 def test_runners_up_are_longer_and_say_why() -> None:
     advice = recommend(WISH)
     assert advice is not None
