@@ -11,6 +11,8 @@ from controller.lorawan.losses import Bursts, Loss
 from controller.model import JsonObject
 from controller.report.plain import cell, plain, safe_json
 
+_TOLD_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
+
 
 def document(airtime: Airtime) -> JsonObject:
     """The figures in camelCase: the session's own, whom it reaches, what it costs, what to do instead."""
@@ -56,7 +58,7 @@ def as_text(airtime: Airtime) -> str:
     lines = [
         f"{plan.region} data rate {plan.data_rate}, {plan.image_bytes} bytes in fragments of {plan.fragment_bytes}"
     ]
-    lines += [f"  {title:<11} {text}" for title, text in _rows(airtime)]
+    lines += [f"  {title:<11} {text}" for title, text in rows(airtime)]
     lines += [f"  warning: {each.code}: {each.message}" for each in airtime.warnings]
     return "\n".join(plain(line) for line in lines)
 
@@ -65,19 +67,30 @@ def as_markdown(airtime: Airtime) -> str:
     """The answer for a pull request."""
     plan = airtime.session
     lines = [f"### Radio: {plan.region} data rate {plan.data_rate}, fragments of {plan.fragment_bytes} bytes", ""]
-    lines += ["| | |", "|---|---|"]
-    lines += [f"| {title} | {cell(text)} |" for title, text in _rows(airtime)]
-    lines += ["", *(f"- warning `{each.code}`: {cell(each.message)}" for each in airtime.warnings)]
+    lines += [*table(airtime), "", *(f"- warning `{each.code}`: {cell(each.message)}" for each in airtime.warnings)]
     return "\n".join(lines)
 
 
+def table(airtime: Airtime) -> list[str]:
+    """All figures as a table of a pull request."""
+    return ["| | |", "|---|---|", *(f"| {title} | {cell(text)} |" for title, text in rows(airtime))]
+
+
 def line(airtime: Airtime) -> str:
-    """The session in one line."""
-    plan = airtime.session
+    """The session in one line; single devices are sent one each, so theirs ends with what the gateway needs."""
+    plan, total = airtime.session, airtime.gateway
+    length = f"{plan.session_seconds / 3600:.2f} h"
+    if total is not None and total.devices > 1:
+        length += f" each, {total.shortest_seconds / 3600:.2f} h at least for the {total.devices} devices of a gateway"
     return (
         f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
-        f"{plan.spacing_ms / 1000:g} s: {plan.session_seconds / 3600:.2f} h, duty cycle {plan.duty_cycle_percent:.2f} %"
+        f"{plan.spacing_ms / 1000:g} s: {length}, duty cycle {plan.duty_cycle_percent:.2f} %"
     )
+
+
+def others(airtime: Airtime) -> list[tuple[str, str]]:
+    """The rows that neither `line` nor `chance_line` tells."""
+    return [(title, text) for title, text in rows(airtime) if title not in _TOLD_IN_LINES]
 
 
 def chance_line(airtime: Airtime) -> str:
@@ -91,10 +104,11 @@ def chance_line(airtime: Airtime) -> str:
     return f"{told}; {_missed(airtime)}"
 
 
-def _rows(airtime: Airtime) -> list[tuple[str, str]]:
+def rows(airtime: Airtime) -> list[tuple[str, str]]:
+    """All figures for people, each a title and a text."""
     plan, chance, fleet = airtime.session, airtime.chance, airtime.fleet
     chances = f"{_share(chance.probability, known=not chance.trials)} ({_share(chance.low)} to {_share(chance.high)})"
-    rows = {
+    told = {
         "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
         f"service rounds up), {plan.padding_bytes} bytes padding",
         "on air": f"{plan.time_on_air_ms:.1f} ms each, one every {plan.spacing_ms / 1000:g} s: "
@@ -110,17 +124,17 @@ def _rows(airtime: Airtime) -> list[tuple[str, str]]:
     }
     if airtime.gateway is not None:
         total = airtime.gateway
-        rows["gateway"] = (
+        told["gateway"] = (
             f"{_time(total.on_air_seconds)} on air for {total.devices} devices one by one, "
             f"at least {_time(total.shortest_seconds)} within the duty cycle"
         )
-    rows["verdict"] = f"reaches the target of {airtime.target:g}" if airtime.meets else _missed(airtime)
+    told["verdict"] = f"reaches the target of {airtime.target:g}" if airtime.meets else _missed(airtime)
     advice = airtime.recommendation
-    told = list(rows.items())
+    listed = list(told.items())
     if advice is not None:
-        told.append(("recommended", f"{_setting(advice)}: {advice.why}"))
-        told += [("or", f"{_setting(other)}: {other.why}") for other in advice.runners_up]
-    return told
+        listed.append(("recommended", f"{_setting(advice)}: {advice.why}"))
+        listed += [("or", f"{_setting(other)}: {other.why}") for other in advice.runners_up]
+    return listed
 
 
 def _missed(airtime: Airtime) -> str:

@@ -14,7 +14,7 @@ from controller.lorawan.forecast import forecast
 from controller.lorawan.fragmentation import DeviceCaps
 from controller.lorawan.losses import Bursts, Independent, Outage
 from controller.lorawan.questions import DeviceClass, Question
-from controller.report.airtime import as_json, as_markdown, as_text, chance_line, document
+from controller.report.airtime import as_json, as_markdown, as_text, chance_line, document, others
 from controller.report.airtime_plot import as_svg
 from controller.report.plan import PlannedRollout, PlanReport
 from controller.report.plan import as_json as plan_json
@@ -114,7 +114,30 @@ def test_a_plan_tells_the_same_figures() -> None:
         assert "102 + 10 fragments" in text
         assert "rebuilds the image with 0.70" in text
         assert "textbook 0.8776" in text
-    assert all(each.code in plan_markdown(report) for each in found.warnings)
+        assert all(each.code in text for each in found.warnings)
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_a_plan_tells_people_all_figures_in_text_and_in_markdown(question: Question) -> None:
+    found = forecast(question)
+    for told in (plan_text(planned(found)), plan_markdown(planned(found))):
+        for title, text in others(found):
+            assert title in told
+            assert text in told.replace("\\", ""), told
+        assert "devices expected" in told
+        assert "J receiving per device" in told
+        assert "expected timeout" in told
+        assert ("one by one" in told) is (found.gateway is not None)
+
+
+def test_a_plan_of_single_devices_tells_how_long_their_gateway_is_busy() -> None:
+    question = msgspec.structs.replace(QUESTIONS["single devices"], devices=100, devices_per_gateway=100)
+    found = forecast(question)
+    assert found.gateway is not None
+    hours = found.gateway.shortest_seconds / 3600
+    assert hours > 95 * found.session.session_seconds / 3600
+    for told in (plan_text(planned(found)), plan_markdown(planned(found))):
+        assert f"{hours:.2f} h at least for the 100 devices of a gateway" in told
 
 
 def test_a_plan_without_a_radio_tells_none() -> None:
