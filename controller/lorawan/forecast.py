@@ -18,13 +18,14 @@ from controller.lorawan.closed_form import textbook
 from controller.lorawan.costs import gateway_total, receive_energy
 from controller.lorawan.errors import LorawanError
 from controller.lorawan.figures import Finding, SessionPlan
-from controller.lorawan.fleet import fleet_chance
+from controller.lorawan.fleet import fleet_chance, gates_of
 from controller.lorawan.lints import lints
 from controller.lorawan.losses import Independent
 from controller.lorawan.questions import (
     ASSUMED_LOSS,
     ASSUMED_REDUNDANCY,
     DeviceClass,
+    Gate,
     Question,
 )
 from controller.lorawan.recommend import Wish, recommend
@@ -58,13 +59,14 @@ def forecast(question: Question) -> Airtime:
     )  # fmt: skip
     if plan.violations:
         raise ImpossibleSessionError(tuple(each.message for each in plan.violations))
-    fleet = _fleet(asked, plan, classes)
+    gates, spread = gates_of(question, sum(each.devices for each in classes))
+    fleet = _fleet(asked, plan, classes, gates)
     chance = fleet.worst_class
     reaches = chance.probability >= question.target
     fits = question.window_seconds is None or plan.session_seconds_rounded_up <= question.window_seconds
     if advice is None and (question.advice == "always" or not (reaches and fits)):
         advice = _advice(msgspec.structs.replace(question, data_rate=plan.data_rate), classes)
-    warnings = [*assumed, *plan.warnings, *lints(plan, question.caps, question.variant)]
+    warnings = [*assumed, *spread, *plan.warnings, *lints(plan, question.caps, question.variant)]
     warnings += _doubts(question, plan, chance, advice)
     worst = max(classes, key=lambda each: each.loss.loss)
     m, r = plan.fragments, plan.parity_fragments
@@ -101,7 +103,9 @@ def _with_advice(question: Question, advice: Recommendation | None) -> Question:
     )
 
 
-def _fleet(question: Question, plan: SessionPlan, classes: tuple[DeviceClass, ...]) -> FleetChance:
+def _fleet(
+    question: Question, plan: SessionPlan, classes: tuple[DeviceClass, ...], gates: tuple[tuple[int, Gate], ...]
+) -> FleetChance:
     if question.caps.refusal(plan.fragments, plan.fragment_bytes) is not None:
         devices = sum(each.devices for each in classes)
         never = Chance(probability=0.0, low=0.0, high=0.0, trials=0)
@@ -113,7 +117,7 @@ def _fleet(question: Question, plan: SessionPlan, classes: tuple[DeviceClass, ..
         Code(fragments=plan.fragments, variant=question.variant, max_lost=question.caps.max_lost),
         plan.parity_fragments,
         classes,
-        gate=question.gate,
+        gates=gates,
         outage=question.outage,
         seed=question.seed,
         target=question.target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from controller.lorawan.fleet import at_most
 from tests.as_run import Run, run_of
 from tests.examples_kit import ROOT, examples
 
@@ -82,6 +84,28 @@ def test_single_devices_of_a_manifest_are_told_as_the_gateways_total(airtime: Ru
     told = airtime("rollouts/leak-sensor-1-3-0.json -o json").json
     assert told["devices"] == 3
     assert told["gatewayTotal"]["devices"] == 3
+
+
+def test_the_gates_of_all_waves_have_to_pass(airtime: Run, tmp_path: Path) -> None:
+    manifest = json.loads((tmp_path / "rollouts/leak-sensor-1-3-0.json").read_text())
+    spec = manifest["spec"]
+    spec["fuota"]["redundancyPercent"] = 12
+    spec["targets"] = {"wirelessDevices": [f"d1a5f0c0-0000-4000-8000-{n:012}" for n in range(100)]}
+    spec["strategy"] = {
+        "waves": [{"name": "canary", "percent": 10}, {"name": "all", "percent": 100}],
+        "gate": {"minSuccessPercent": 95},
+    }
+    (tmp_path / "rollouts/leak-sensor-1-3-0.json").write_text(json.dumps(manifest))
+    told = airtime("rollouts/leak-sensor-1-3-0.json --loss 0.05 --devices 100 -o json").json
+    alike = told["successProbability"]
+    assert told["gatePasses"] == pytest.approx(at_most(0, [10], [alike]) * at_most(4, [90], [alike]))
+
+
+def test_groups_of_a_manifest_are_told_for_one_device_until_they_are_counted(airtime: Run) -> None:
+    assert "group_sizes_are_unknown" in airtime("rollouts/soil-probe-2-4-1.yaml").out
+    counted = airtime("rollouts/soil-probe-2-4-1.yaml --devices 40").out
+    assert "group_sizes_are_unknown" not in counted
+    assert "of 40 devices expected" in counted
 
 
 def test_a_window_of_the_manifest_counts(airtime: Run, tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ CODE = Code(fragments=150)
 
 def test_a_fleet_is_told_by_its_classes() -> None:
     near, far = success(CODE, 15, NEAR.loss), success(CODE, 15, FAR.loss)
-    found = fleet_chance(CODE, 15, (NEAR, FAR), gate=Gate(min_success_percent=92))
+    found = fleet_chance(CODE, 15, (NEAR, FAR), gates=((100, Gate(min_success_percent=92)),))
     assert found.devices == 100
     assert found.expected_updated == pytest.approx(90 * near.probability + 10 * far.probability)
     assert found.all_updated == pytest.approx(near.probability**90 * far.probability**10)
