@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import msgspec
 
@@ -11,6 +12,9 @@ from controller.lorawan.losses import Bursts, Loss
 from controller.model import JsonObject
 from controller.report.plain import cell, plain, safe_json
 
+_NOTICEABLE = 0.0005
+_SURELY = 0.99995
+"""From here on four digits read 1.0000."""
 _TOLD_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
 
 
@@ -107,7 +111,10 @@ def chance_line(airtime: Airtime) -> str:
 def rows(airtime: Airtime) -> list[tuple[str, str]]:
     """All figures for people, each a title and a text."""
     plan, chance, fleet = airtime.session, airtime.chance, airtime.fleet
-    chances = f"{_share(chance.probability, known=not chance.trials)} ({_share(chance.low)} to {_share(chance.high)})"
+    counted = chance.trials > 0
+    all_of_them = _range(fleet.all_updated_low, fleet.all_updated, known=not counted)
+    gate = _range(fleet.gate_passes_low, fleet.gate_passes, known=not counted)
+    chances = f"{_share(chance.probability, known=not counted)} ({_share(chance.low)} to {_share(chance.high)})"
     told = {
         "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
         f"service rounds up), {plan.padding_bytes} bytes padding",
@@ -118,7 +125,7 @@ def rows(airtime: Airtime) -> list[tuple[str, str]]:
         "success": f"{chances} per device at {losses(airtime)}, on {airtime.variant.value} rows; "
         f"textbook {_share(airtime.closed_form)}",
         "fleet": f"{fleet.expected_updated:.1f} of {fleet.devices} devices expected; the chance that all are is "
-        f"{_share(fleet.all_updated)}, that the gate passes {_share(fleet.gate_passes)}",
+        f"{all_of_them}, that every gate passes {gate}",
         "energy": f"{airtime.energy.until_end:.1f} J receiving per device, "
         f"{airtime.energy.until_timeout:.1f} J if it listens until the timeout",
     }
@@ -176,6 +183,18 @@ def _share(value: float, *, known: bool = True) -> str:
     if text == "1.0000" and (value < 1 or not known):
         return "above 0.9999"
     return "below 0.0001" if text == "0.0000" and (value > 0 or not known) else text
+
+
+def _range(low: float, value: float, *, known: bool) -> str:
+    """A chance of a whole fleet: from its low end to what was counted, or one figure where they are alike.
+
+    A doubt of 0.001 about one device is large for 500: "above 0.9999" is said only where the low end is above, too.
+    """
+    if value - low < _NOTICEABLE and not low < _SURELY <= value:
+        return _share(value, known=known)
+    digits = 3 if value - low >= 10 * _NOTICEABLE else 4
+    unit = 10**digits
+    return f"{math.floor(low * unit) / unit:.{digits}f} to {math.floor(min(value * unit, unit - 1)) / unit:.{digits}f}"
 
 
 def _time(seconds: float) -> str:

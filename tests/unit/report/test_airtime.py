@@ -99,6 +99,43 @@ def test_a_chance_that_is_not_certain_never_reads_as_certain() -> None:
     assert "with above 0.9999 " in chance_line(found)
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "trials", "told"),
+    [
+        (0.5012, 0.99997, 2048, "0.501 to 0.999"),
+        (0.9996, 0.99998, 2048, "0.9996 to 0.9999"),
+        (0.99996, 0.99999, 2048, "above 0.9999"),
+        (1.0, 1.0, 2048, "above 0.9999"),
+        (1.0, 1.0, 0, "1.0000"),
+        (0.62, 0.7051, 2048, "0.620 to 0.705"),
+        (0.7050, 0.7051, 2048, "0.7051"),
+        (0.0, 0.0, 2048, "below 0.0001"),
+        (0.0, 0.0021, 2048, "0.0000 to 0.0021"),
+    ],
+)
+def test_a_fleets_chance_is_a_range_where_it_is_not_known_better(
+    low: float, value: float, trials: int, told: str
+) -> None:
+    found = forecast(MISSES)
+    worst = msgspec.structs.replace(found.fleet.worst_class, trials=trials)
+    fleet = msgspec.structs.replace(
+        found.fleet, all_updated=value, all_updated_low=low, gate_passes=value, gate_passes_low=low, worst_class=worst
+    )
+    found = msgspec.structs.replace(found, fleet=fleet)
+    for text in (as_text(found), as_markdown(found)):
+        assert f"the chance that all are is {told}, that every gate passes {told}" in text
+
+
+def test_five_hundred_devices_never_read_surer_than_they_are() -> None:
+    many = (DeviceClass(devices=500, loss=Independent(0.05)),)
+    found = forecast(msgspec.structs.replace(REACHES, classes=many, redundancy_percent=60))
+    assert found.fleet.all_updated > 0.9999
+    assert found.fleet.all_updated_low < 0.999
+    row = next(line for line in as_text(found).splitlines() if "devices expected" in line)
+    assert "above" not in row
+    assert f"{found.fleet.all_updated_low:.1f}" in row
+
+
 def planned(airtime: Airtime | None) -> PlanReport:
     rollout = PlannedRollout(name="soil", environment="prod-eu", digest="a" * 64, airtime=airtime)
     return PlanReport(offline=True, rollouts=(rollout,))
