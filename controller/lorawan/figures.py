@@ -18,6 +18,8 @@ CLASS_B_TIMEOUT_MAX_S = 172_800
 """Two days: the longest session the service takes (AWS IoT Wireless API, SessionTimeout)."""
 
 PING_SLOT_MS = 30
+BEACON_PERIOD_S = 128
+_SLOTS_A_BEACON = 4096
 _PING_SLOTS = (32, 4096)
 _MOST_GATEWAYS = 20
 _LONGEST_TRANSMISSION_INTERVAL_MS = 60_000
@@ -63,8 +65,13 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def slot_spacing_ms(self) -> int:
-        """How far ping slots are apart, 0 in class C."""
-        return self.ping_slot_period * PING_SLOT_MS if self.device_class == "B" else 0
+        """How far ping slots are apart on average, 0 in class C.
+
+        A beacon period lasts 128 s; its 4096 slots of 30 ms fill the 122.88 s between beacon and guard time. A period
+        of 2^(5 + k) slots gives 2^(7 - k) of them per beacon, so no more fragments than that in 128 s, whatever their
+        distance within it (LoRaWAN 1.0.4, class B, ping slots).
+        """
+        return self.ping_slot_period * BEACON_PERIOD_S * 1000 // _SLOTS_A_BEACON if self.device_class == "B" else 0
 
 
 class SessionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

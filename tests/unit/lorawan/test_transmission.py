@@ -37,8 +37,16 @@ def test_a_single_gateway_needs_no_time_between_gateways() -> None:
     assert planned(gateways=1, transmission_interval_ms=5000).spacing_ms == planned().spacing_ms
 
 
+@pytest.mark.parametrize("exponent", range(8))
+def test_a_beacon_period_carries_as_many_fragments_as_it_has_ping_slots(exponent: int) -> None:
+    plan = planned(size=50, frequency_hz=869_525_000, device_class="B", ping_slot_period=32 << exponent)
+    slots_a_beacon = 2 ** (7 - exponent)
+    assert plan.spacing_ms * slots_a_beacon >= 128_000  # never more fragments than slots
+    assert plan.spacing_ms == max(128_000 // slots_a_beacon, planned(size=50).spacing_ms)
+
+
 def test_a_ping_slot_carries_one_fragment_at_most() -> None:
-    assert planned(device_class="B", ping_slot_period=1024).spacing_ms == 31_000  # 1024 slots of 30 ms
+    assert planned(device_class="B", ping_slot_period=1024).spacing_ms == 32_000
     assert planned(device_class="B", ping_slot_period=32).spacing_ms == planned().spacing_ms
     assert planned(device_class="C", ping_slot_period=4096).spacing_ms == planned().spacing_ms
 
@@ -120,7 +128,7 @@ def test_class_c_listens_to_the_end_or_to_the_timeout() -> None:
 def test_class_b_listens_to_beacons_slots_and_fragments_only() -> None:
     sent = Transmission(device_class="B", ping_slot_period=1024)
     plan = planned(device_class="B", ping_slot_period=1024)
-    slots = plan.session_seconds / 30.72
+    slots = plan.session_seconds / 32
     seconds = plan.session_seconds / 128 * 2.12 + 983 * 0.676864 + max(0, slots - 983) * 0.03
     assert receive_energy(plan, sent, 25).until_end == pytest.approx(0.025 * seconds)
     assert receive_energy(plan, sent).until_end < receive_energy(plan, Transmission()).until_end / 5
