@@ -69,7 +69,7 @@ def warnings(
     if rate.undisputed_fragment_size_bytes < plan.fragment_bytes <= rate.max_fragment_size_bytes:
         found.append(Finding(
             "payload_is_disputed",
-            f"AWS documents a smaller payload at {plan.region} data rate {rate.dr}; "
+            f"{_who(rate)} at {plan.region} data rate {rate.dr}, others {rate.max_payload_bytes}; "
             f"{rate.undisputed_fragment_size_bytes} bytes per fragment fit by every source",
         ))  # fmt: skip
     dwell_payload = rate.dwell_400ms_max_payload_bytes
@@ -99,3 +99,7 @@ def warnings(
         ))  # fmt: skip
     found.extend(Finding("region_value_is_uncertain", f"{plan.region}: {text}") for text in where.uncertain)
     return found
+
+
+def _who(rate: DataRate) -> str:
+    return " and ".join(f"{name} has a payload of {payload} bytes" for name, payload in rate.other_payloads)
