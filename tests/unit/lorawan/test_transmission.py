@@ -83,6 +83,35 @@ def test_a_country_that_limits_downlinks_forbids_longer_frames() -> None:
     assert "dwell_time_may_apply" not in {each.code for each in limited.warnings}
 
 
+DWELL = Transmission(dwell_limited=True)
+
+
+@pytest.mark.parametrize(("dr", "largest"), [(2, 8), (3, 50), (4, 122), (5, 239)])
+def test_the_payload_table_binds_where_downlinks_are_limited(dr: int, largest: int) -> None:
+    fits, over = (plan_session("AS923-1", dr, 2000, largest + more, 10, None, DWELL) for more in (0, 1))
+    assert fits.violations == ()
+    assert {"dwell_time_exceeds_limit", "fragment_exceeds_payload"} & {each.code for each in over.violations}
+    if dr < 5:
+        assert f"at most {largest} bytes fit" in over.violations[0].message
+
+
+@pytest.mark.parametrize("name", REGION_NAMES)
+def test_without_a_size_a_lawful_one_is_planned_or_the_rate_refused(name: str) -> None:
+    for rate in region(name).data_rates:
+        try:
+            plan = plan_session(name, rate.dr, 2000, None, 10, None, DWELL)
+        except LorawanError as refusal:
+            assert "choose a faster data rate" in str(refusal)  # noqa: PT017 - some rates carry nothing, others do
+            assert plan_session(name, rate.dr, 2000, 1, 10, None, DWELL).violations != ()
+        else:
+            assert plan.violations == ()
+
+
+def test_a_rate_that_carries_nothing_says_so_when_a_size_is_declared() -> None:
+    found = plan_session("AS923-1", 0, 2000, 10, 10, None, DWELL).violations
+    assert ["no fragment fits this one" in each.message for each in found] == [True]
+
+
 def test_a_crc_counted_as_calculators_do_costs_one_block_more() -> None:
     assert planned(size=111, payload_crc=True).time_on_air_ms >= planned(size=111).time_on_air_ms
 
