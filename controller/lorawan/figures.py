@@ -15,7 +15,8 @@ CLASS_C_TIMEOUT_MAX_S = 32768
 """2^15 s: the class C session timeout is a 4-bit exponent (TS005), although AWS text says up to 18 h."""
 
 CLASS_B_TIMEOUT_MAX_S = 172_800
-"""Two days: the longest session the service takes (AWS IoT Wireless API, SessionTimeout)."""
+"""Two days: the longest timeout the service takes (AWS IoT Wireless API, SessionTimeout); being a power of two, one of
+131072 s is the longest there is."""
 
 PING_SLOT_MS = 30
 BEACON_PERIOD_S = 128

@@ -40,6 +40,12 @@ def violations(plan: SessionPlan, where: Region, rate: DataRate, sent: Transmiss
             f"time, the limit in {plan.region} is {plan.duty_cycle_limit_percent:g} %; use an interval of "
             f"{plan.shortest_lawful_spacing_ms} ms or more",
         ))  # fmt: skip
+    if plan.class_c_timeout_seconds > CLASS_B_TIMEOUT_MAX_S:
+        found.append(Finding(
+            "session_exceeds_service_limit",
+            f"a session of {plan.session_seconds:.0f} s needs a timeout of {plan.class_c_timeout_seconds} s, the "
+            f"service takes {CLASS_B_TIMEOUT_MAX_S}; use larger fragments, a faster data rate or a shorter interval",
+        ))  # fmt: skip
     dwell, carried = dwell_limit_ms(where, sent), _dwell_payload(rate, sent)
     if dwell is not None and plan.time_on_air_ms > dwell:
         found.append(Finding(
@@ -125,12 +131,6 @@ def warnings(
             "gateway_spacing_is_inferred",
             f"{sent.gateways} gateways {sent.transmission_interval_ms} ms apart are taken to need that long for each "
             "fragment; the service's guide reads the other way round, so try it before relying on it",
-        ))  # fmt: skip
-    if plan.class_c_timeout_seconds > CLASS_B_TIMEOUT_MAX_S:
-        found.append(Finding(
-            "session_exceeds_service_limit",
-            f"a session of {plan.session_seconds:.0f} s needs a timeout of {plan.class_c_timeout_seconds} s, the "
-            f"service takes {CLASS_B_TIMEOUT_MAX_S}; shorten the session",
         ))  # fmt: skip
     if sent.device_class == "C" and plan.class_c_timeout_seconds > CLASS_C_TIMEOUT_MAX_S:
         found.append(Finding(

@@ -32,6 +32,7 @@ _WHERE = {
     "payload_is_disputed": "fragmentSizeBytes",
     "dwell_time_may_apply": "fragmentSizeBytes",
     "duty_cycle_exceeds_limit": "fragmentIntervalMs",
+    "session_exceeds_service_limit": "fragmentIntervalMs",
     "duty_cycle_exceeds_headroom": "fragmentIntervalMs",
     "class_c_timeout_exceeds_field": "fragmentIntervalMs",
     "region_value_is_uncertain": "rfRegion",

@@ -108,6 +108,17 @@ def test_groups_of_a_manifest_are_told_for_one_device_until_they_are_counted(air
     assert "of 40 devices expected" in counted
 
 
+def test_a_plan_of_single_devices_is_made_though_the_assumed_rate_cannot_carry_the_image(
+    airtime: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rollouts/leak-sensor-1-3-0.json"
+    file.write_text(file.read_text().replace('"sizeBytes": 6144', '"sizeBytes": 900000'))
+    assert airtime("rollouts/leak-sensor-1-3-0.json").code == 1
+    found = run_of("plan", monkeypatch, capsys)("--offline rollouts/leak-sensor-1-3-0.json")
+    assert found.code == 2
+    assert "the radio is not told, since what is assumed of it cannot be sent" in found.out
+
+
 def test_a_window_of_the_manifest_counts(airtime: Run, tmp_path: Path) -> None:
     file = tmp_path / "rollouts/soil-probe-2-4-1.yaml"
     allow = '{kind: allow, schedule: "0 22 * * *", duration: 10m, timeZone: Europe/Paris, overrun: finish}'
@@ -139,6 +150,10 @@ REFUSED = {
     "an empty image": (SMALL.replace("8960", "0"), "an image of 0 bytes cannot be sent"),
     "an image over a megabyte": (SMALL.replace("8960", "1000001"), "the service takes 1 to 1000000"),
     "too many fragments": (SMALL.replace("8960", "1000000").replace("88", "60"), "ends at 16383"),
+    "a timeout the service does not take": (
+        f"{SMALL} --interval-ms 1400000",
+        "a timeout of 262144 s, the service takes",
+    ),
     "more than the legal duty cycle": (f"{SMALL} --interval-ms 3000", "the limit in EU868 is 10 %"),
     "no duration": (f"{SMALL} --window soon", "--window 'soon' is no duration"),
     "no outage": (f"{SMALL} --outage many", "--outage 'many' is not FRAGMENTS:PROBABILITY"),

@@ -121,9 +121,21 @@ def test_a_class_b_session_may_be_longer_than_class_c_can_say() -> None:
     assert ["class_c_timeout_exceeds_field" in {w.code for w in plan.warnings} for plan in slow] == [False, True]
 
 
-def test_a_session_longer_than_two_days_is_told() -> None:
-    plan = plan_session("EU868", 0, 300_000, 48, 10, None)
-    assert "session_exceeds_service_limit" in {each.code for each in plan.warnings}
+def test_a_session_with_a_timeout_the_service_does_not_take_cannot_be_sent() -> None:
+    fits, over = (
+        plan_session("EU868", 0, size, 48, 10, None, Transmission(device_class="B")) for size in (200_000, 300_000)
+    )
+    assert (fits.class_c_timeout_seconds, fits.violations) == (131_072, ())
+    assert over.class_c_timeout_seconds == 262_144
+    assert [each.code for each in over.violations] == ["session_exceeds_service_limit"]
+
+
+def test_a_session_is_refused_by_its_timeout_with_redundancy_rounded_up() -> None:
+    shorter = plan_session("EU868", 3, 1400 * 100, 100, 0, 93_000)
+    longer = plan_session("EU868", 3, 1400 * 100 + 1, 100, 1, 93_000)
+    assert (shorter.class_c_timeout_seconds, shorter.violations) == (131_072, ())
+    assert longer.session_seconds < 132_000
+    assert [each.code for each in longer.violations] == ["session_exceeds_service_limit"]
 
 
 @pytest.mark.parametrize(

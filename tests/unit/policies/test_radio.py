@@ -21,6 +21,7 @@ TABLE = {
         [
             f"?class_c_timeout_exceeds_field {SPEC}/fragmentIntervalMs",
             f"fragment_counter_overflows {SPEC}/fragmentSizeBytes",
+            f"session_exceeds_service_limit {SPEC}/fragmentIntervalMs",
         ],
     ),
     "no redundancy": (changed(": 20", ": 0"), [f"?redundancy_is_zero {SPEC}/redundancyPercent"]),
