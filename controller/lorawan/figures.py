@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -99,3 +100,8 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     class_c_timeout_seconds: int
     violations: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
+
+    @property
+    def occupied_seconds(self) -> int:
+        """How long the session occupies a window: redundancy and seconds rounded up. What fits so, fits."""
+        return math.ceil(self.session_seconds_rounded_up)

@@ -63,7 +63,7 @@ def forecast(question: Question) -> Airtime:
     fleet = _fleet(asked, plan, classes, gates)
     chance = fleet.worst_class
     reaches = chance.probability >= question.target
-    fits = question.window_seconds is None or plan.session_seconds_rounded_up <= question.window_seconds
+    fits = question.window_seconds is None or plan.occupied_seconds <= question.window_seconds
     if advice is None and (question.advice == "always" or not (reaches and fits)):
         advice = _advice(msgspec.structs.replace(question, data_rate=plan.data_rate), classes)
     warnings = [*assumed, *spread, *plan.warnings, *lints(plan, question.caps, question.variant)]
@@ -176,8 +176,12 @@ def _doubts(question: Question, plan: SessionPlan, chance: Chance, advice: Recom
         text = f"no lawful session at data rate {plan.data_rate} is confirmed to reach {question.target:g}"
         found.append(Finding("no_setting_reaches_target", text))
     elif advice is not None and advice.fits_window is False:
+        shortest = plan_session(
+            question.region, advice.data_rate, question.image_bytes, advice.fragment_bytes, advice.redundancy_percent,
+            advice.interval_ms, question.sent,
+        )  # fmt: skip
         text = (
-            f"even the shortest session that reaches {question.target:g} takes {advice.session_seconds:.0f} s, the "
+            f"even the shortest session that reaches {question.target:g} takes {shortest.occupied_seconds} s, the "
             f"window has {question.window_seconds:.0f}: use a faster data rate, a smaller image or a longer window"
         )
         found.append(Finding("no_setting_fits_window", text))

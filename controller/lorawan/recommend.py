@@ -86,7 +86,9 @@ def recommend(wish: Wish) -> Recommendation | None:
     return Recommendation(
         **fields,
         data_rate=wish.data_rate,
-        fits_window=None if window is None else best.session_seconds <= window,
+        fits_window=None
+        if window is None
+        else _session(wish, best.fragment_bytes, best.redundancy_percent).occupied_seconds <= window,
         runners_up=tuple(msgspec.structs.replace(s, why=_behind(s, best)) for s in confirmed[1:_SHOWN]),
     )
 

@@ -158,6 +158,30 @@ def test_a_session_that_does_not_fit_its_window_does_not_meet() -> None:
     assert forecast(msgspec.structs.replace(question, window_seconds=3600.0)).meets
 
 
+@pytest.mark.parametrize("window", [700, 799, 801, 802, 805, 808, 809, 820, 900])
+def test_advice_and_forecast_judge_a_window_alike(window: int) -> None:
+    question = asked(fragment_bytes=None, redundancy_percent=None, interval_ms=None, window_seconds=float(window))
+    advice = forecast(question).recommendation
+    assert advice is not None
+    declared = forecast(
+        asked(
+            fragment_bytes=advice.fragment_bytes, redundancy_percent=advice.redundancy_percent,
+            interval_ms=advice.interval_ms, window_seconds=float(window), advice="whenMissed",
+        )
+    )  # fmt: skip
+    assert advice.fits_window is declared.fits_window
+    needs = f"takes {declared.session.occupied_seconds} s, the window has {window}"
+    assert any(needs in each.message for each in forecast(question).warnings) is not advice.fits_window
+
+
+def test_the_window_is_judged_with_redundancy_rounded_up() -> None:
+    plan = plan_session("EU868", 3, 8960, 88, 11, 9000)  # 11.22 parity fragments
+    assert plan.session_seconds + 8 < plan.session_seconds_rounded_up <= plan.occupied_seconds
+    for seconds, fits in ((plan.occupied_seconds, True), (plan.occupied_seconds - 1, False)):
+        question = asked(redundancy_percent=11, window_seconds=float(seconds), advice="whenMissed")
+        assert forecast(question).fits_window is fits
+
+
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
