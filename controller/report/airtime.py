@@ -139,7 +139,8 @@ def rows(airtime: Airtime) -> list[tuple[str, str]]:
     advice = airtime.recommendation
     listed = list(told.items())
     if advice is not None:
-        listed.append(("recommended", f"{_setting(advice)}: {advice.why}"))
+        uncounted = "" if airtime.outage is None else "; the shared outage is not counted"
+        listed.append(("recommended", f"{_setting(advice)}: {advice.why}{uncounted}"))
         listed += [("or", f"{_setting(other)}: {other.why}") for other in advice.runners_up]
     return listed
 
@@ -151,8 +152,11 @@ def _missed(airtime: Airtime) -> str:
     if not airtime.fits_window and airtime.window_seconds is not None:
         parts.append(f"does not fit the window of {_time(airtime.window_seconds)}")
     advice = airtime.recommendation
-    way = f"; {_setting(advice)} would reach it" if advice is not None and not airtime.reaches_target else ""
-    return " and ".join(parts) + way
+    if advice is None or airtime.reaches_target:
+        return " and ".join(parts)
+    # The recommendation does not count a shared outage: no promise may rest on it.
+    without = "" if airtime.outage is None else " if there were no outage"
+    return f"{' and '.join(parts)}; {_setting(advice)} would reach it{without}"
 
 
 def _setting(setting: Setting) -> str:

@@ -77,6 +77,15 @@ def test_a_session_that_misses_says_what_would_not() -> None:
         assert f"{found.recommendation.fragment_bytes} bytes, {found.recommendation.redundancy_percent} %" in told
 
 
+def test_no_setting_is_promised_to_reach_a_target_through_an_outage_it_does_not_count() -> None:
+    found = forecast(msgspec.structs.replace(MISSES, outage=Outage(999_999, 1)))
+    assert found.recommendation is not None
+    for told in (as_text(found), as_markdown(found), chance_line(found)):
+        assert told.count("would reach it") == told.count("would reach it if there were no outage") == 1
+    assert "the shared outage is not counted" in as_text(found)
+    assert "no outage" not in as_text(forecast(MISSES))
+
+
 def test_a_session_that_reaches_its_target_says_so() -> None:
     assert "reaches the target of 0.99" in as_text(forecast(REACHES))
     assert "misses" not in chance_line(forecast(REACHES))
