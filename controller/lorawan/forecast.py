@@ -2,7 +2,7 @@
 
 1. Impossible input raises `ImpossibleSessionError` with every reason, one line each.
 2. What is not given is assumed and a warning says so: 5 % loss, the largest undisputed fragment, the shortest lawful
-   interval; without a redundancy the recommended one.
+   interval; without a redundancy the recommended one, and with it the recommended size.
 3. A session reaches its target when the chance of the class of devices that does worst is at least the target; it fits
    its window when it is no longer than that.
 """
@@ -48,17 +48,14 @@ def forecast(question: Question) -> Airtime:
     assumed = [] if question.classes else [_loss_is_assumed()]
     asked, advice = question, None
     if question.redundancy_percent is None:
+        _check_size(question)
         advice = _advice(question, classes)
         asked = _with_advice(question, advice if question.fragment_bytes is None else _of_its_size(question, classes))
         percent = asked.redundancy_percent
         text = f"no redundancy is declared; the figures assume {percent} %"
         assumed.append(Finding("redundancy_is_assumed", text))
-    plan = plan_session(
-        asked.region, asked.data_rate, asked.image_bytes, asked.fragment_bytes, asked.redundancy_percent or 0,
-        asked.interval_ms, asked.sent,
-    )  # fmt: skip
-    if plan.violations:
-        raise ImpossibleSessionError(tuple(each.message for each in plan.violations))
+    plan = _plan(asked, asked.redundancy_percent or 0)
+    _check(plan)
     gates, spread = gates_of(question, sum(each.devices for each in classes))
     fleet = _fleet(asked, plan, classes, gates)
     chance = fleet.worst_class
@@ -90,8 +87,26 @@ def forecast(question: Question) -> Airtime:
     )
 
 
+def _check_size(question: Question) -> None:
+    """Refuse a declared size that cannot be sent with any redundancy, before advice is sought for a minute."""
+    if question.fragment_bytes is not None:
+        _check(_plan(question, 0))
+
+
+def _check(plan: SessionPlan) -> None:
+    if plan.violations:
+        raise ImpossibleSessionError(tuple(each.message for each in plan.violations))
+
+
+def _plan(question: Question, percent: int) -> SessionPlan:
+    return plan_session(
+        question.region, question.data_rate, question.image_bytes, question.fragment_bytes, percent,
+        question.interval_ms, question.sent,
+    )  # fmt: skip
+
+
 def _with_advice(question: Question, advice: Recommendation | None) -> Question:
-    """Take the recommended redundancy, and with it the size and interval that are not given."""
+    """Take the recommended redundancy, and with it the size that is not given; the interval is the shortest lawful."""
     if advice is None:
         return msgspec.structs.replace(question, redundancy_percent=ASSUMED_REDUNDANCY)
     return msgspec.structs.replace(
@@ -99,7 +114,6 @@ def _with_advice(question: Question, advice: Recommendation | None) -> Question:
         data_rate=advice.data_rate,
         redundancy_percent=advice.redundancy_percent,
         fragment_bytes=advice.fragment_bytes,
-        interval_ms=question.interval_ms or advice.interval_ms,
     )
 
 
@@ -132,10 +146,7 @@ def _of_its_size(question: Question, classes: tuple[DeviceClass, ...]) -> Recomm
 def _advice(
     question: Question, classes: tuple[DeviceClass, ...], only_size: int | None = None
 ) -> Recommendation | None:
-    where = plan_session(
-        question.region, question.data_rate, question.image_bytes, question.fragment_bytes, 0, question.interval_ms,
-        question.sent,
-    )  # fmt: skip
+    where = _plan(question, 0)
     return recommend(
         Wish(
             region=question.region,

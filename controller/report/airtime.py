@@ -100,8 +100,8 @@ def others(airtime: Airtime) -> list[tuple[str, str]]:
 def chance_line(airtime: Airtime) -> str:
     """Whom the session reaches, and what would reach more, in one line."""
     chance = airtime.chance
-    real = _share(chance.probability, known=not chance.trials)
-    textbook = _share(airtime.closed_form)
+    real = share(chance.probability, known=not chance.trials)
+    textbook = share(airtime.closed_form)
     told = f"a device rebuilds the image with {real} (textbook {textbook}) at {losses(airtime)}"
     if airtime.meets:
         return told
@@ -114,7 +114,7 @@ def rows(airtime: Airtime) -> list[tuple[str, str]]:
     counted = chance.trials > 0
     all_of_them = _range(fleet.all_updated_low, fleet.all_updated, known=not counted)
     gate = _range(fleet.gate_passes_low, fleet.gate_passes, known=not counted)
-    chances = f"{_share(chance.probability, known=not counted)} ({_share(chance.low)} to {_share(chance.high)})"
+    chances = f"{share(chance.probability, known=not counted)} ({share(chance.low)} to {share(chance.high)})"
     told = {
         "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
         f"service rounds up), {plan.padding_bytes} bytes padding",
@@ -123,7 +123,7 @@ def rows(airtime: Airtime) -> list[tuple[str, str]]:
         "session": f"{_time(plan.session_seconds)}, expected timeout {_time(plan.class_c_timeout_seconds)}"
         + _lead(airtime),
         "success": f"{chances} per device at {losses(airtime)}, on {airtime.variant.value} rows; "
-        f"textbook {_share(airtime.closed_form)}",
+        f"textbook {share(airtime.closed_form)}",
         "fleet": f"{fleet.expected_updated:.1f} of {fleet.devices} devices expected; the chance that all are is "
         f"{all_of_them}, that every gate passes {gate}",
         "energy": f"{airtime.energy.until_end:.1f} J receiving per device, "
@@ -181,7 +181,7 @@ def _lead(airtime: Airtime) -> str:
     )
 
 
-def _share(value: float, *, known: bool = True) -> str:
+def share(value: float, *, known: bool = True) -> str:
     """A probability to four digits that never reads as certain when it is not; one that was counted never is."""
     text = f"{value:.4f}"
     if text == "1.0000" and (value < 1 or not known):
@@ -195,7 +195,7 @@ def _range(low: float, value: float, *, known: bool) -> str:
     A doubt of 0.001 about one device is large for 500: "above 0.9999" is said only where the low end is above, too.
     """
     if value - low < _NOTICEABLE and not low < _SURELY <= value:
-        return _share(value, known=known)
+        return share(value, known=known)
     digits = 3 if value - low >= 10 * _NOTICEABLE else 4
     unit = 10**digits
     return f"{math.floor(low * unit) / unit:.{digits}f} to {math.floor(min(value * unit, unit - 1)) / unit:.{digits}f}"

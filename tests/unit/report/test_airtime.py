@@ -225,3 +225,26 @@ def test_every_word_of_the_picture_lies_inside_it() -> None:
     assert all(
         0 <= float(t.get("x") or -1) <= width and 0 < float(t.get("y") or -1) < height for t in root.iter(f"{SVG}text")
     )
+
+
+def words_of(question: Question) -> list[str]:
+    return [each.text or "" for each in drawn(question).iter(f"{SVG}text")]
+
+
+def test_the_picture_is_no_surer_than_the_text() -> None:
+    told = words_of(msgspec.structs.replace(REACHES, redundancy_percent=60))
+    assert any("above 0.9999 (" in each for each in told), told
+    assert not any(each.endswith("fragments, 1.0000") for each in told)
+
+
+def test_a_session_time_is_told_once_however_many_redundancies_have_it() -> None:
+    told = words_of(msgspec.structs.replace(MISSES, image_bytes=80))
+    assert any("as 1 fragment of 88" in each for each in told)
+    times = [each for each in told if each.endswith((" s", " min", " h")) and "EU868" not in each]
+    assert times == ["0.6 s", "9.6 s"]  # without parity, and with the only parity fragment there can be
+
+
+def test_a_picture_says_that_the_device_refuses_the_session() -> None:
+    assert "the device refuses the session: no redundancy rebuilds the image" in words_of(
+        QUESTIONS["a device that refuses"]
+    )
