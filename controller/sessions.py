@@ -2,12 +2,11 @@
 
 1. Only multicast sessions have a length that can be told: for single devices the service chooses fragments and rate,
    and OTA jobs and Tuya batches end when their devices do.
-2. The length counts redundancy rounded up and whole seconds rounded up: a session that fits so, fits.
+2. The length counts redundancy rounded up and whole seconds rounded up (`SessionPlan.occupied_seconds`).
 """
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from functools import lru_cache
 
@@ -40,7 +39,7 @@ def session_of(
 def session_length(rollout: Rollout, redundancy_percent: int | None = None) -> timedelta | None:
     """From StartTime to the session's end, or None where nobody can tell; raises as `session_of` does."""
     plan = session_of(rollout, redundancy_percent)
-    return None if plan is None else timedelta(seconds=math.ceil(plan.session_seconds_rounded_up))
+    return None if plan is None else timedelta(seconds=plan.occupied_seconds)
 
 
 _plan = lru_cache(maxsize=1024)(plan_session)

@@ -1,9 +1,12 @@
 """From a manifest to the question the radio planner answers.
 
-1. To groups a session is what the manifest declares. How many devices a group has is not in it: figures are per device.
+1. To groups a session is what the manifest declares. How many devices a group has is not in it: figures are per device,
+   and say so.
 2. Single devices get one transmission each, of a size and rate the service chooses: what is not declared is assumed,
    all of them behind one gateway.
 3. A session must fit the longest of the allowing windows.
+4. Each wave has its own gate and its own devices, as it begins with none in the journal. A device that cannot rebuild
+   the image says that fragments are missing: it weighs what the gate says of that reason.
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ from __future__ import annotations
 import msgspec
 
 from controller.lorawan.answers import Airtime
-from controller.lorawan.questions import Gate, Question
-from controller.model import FuotaSpec, Rollout, duration
+from controller.lorawan.questions import Gate, Question, WaveGate
+from controller.membership import resolved
+from controller.model import FuotaSpec, Reason, Record, Rollout, Wave, duration
+from controller.model import Gate as DeclaredGate
 
 
 def question_of(rollout: Rollout) -> Question | None:
@@ -23,7 +28,7 @@ def question_of(rollout: Rollout) -> Question | None:
     singles = _single_devices(rollout)
     if not singles and None in (spec.data_rate, spec.fragment_size_bytes, spec.fragment_interval_ms):
         return None
-    gate = rollout.strategy.gate
+    waves = resolved(rollout, Record(environment=rollout.environment, name=rollout.name)).strategy.waves
     allowed = [duration(window.duration).total_seconds() for window in rollout.windows if window.kind == "allow"]
     return Question(
         region=spec.rf_region,
@@ -33,7 +38,9 @@ def question_of(rollout: Rollout) -> Question | None:
         redundancy_percent=spec.redundancy_percent,
         interval_ms=spec.fragment_interval_ms,
         devices=singles or 1,
-        gate=Gate(min_success_percent=gate.min_success_percent, max_failures=gate.max_failures),
+        gate=_gate(rollout.strategy.gate),
+        waves=tuple(_wave(rollout, wave) for wave in waves),
+        devices_unknown=not singles,
         window_seconds=max(allowed, default=None),
         lead_seconds=duration(spec.start_lead).total_seconds(),
         devices_per_gateway=singles or None,
@@ -48,6 +55,20 @@ def airtime_of(rollout: Rollout) -> Airtime | None:
     from controller.lorawan.forecast import forecast  # brings numpy, which a plan without a radio does not need
 
     return forecast(msgspec.structs.replace(question, advice="whenMissed"))
+
+
+def _wave(rollout: Rollout, wave: Wave) -> WaveGate:
+    targets = rollout.targets_of(wave)
+    devices = None if targets.multicast_groups else len(targets.wireless_devices)
+    return WaveGate(devices=devices, gate=_gate(rollout.gate_of(wave)))
+
+
+def _gate(gate: DeclaredGate) -> Gate:
+    return Gate(
+        min_success_percent=gate.min_success_percent,
+        max_failures=gate.max_failures,
+        weight=gate.weights.get(Reason.MISSING_FRAGMENTS.value, 1.0),
+    )
 
 
 def _single_devices(rollout: Rollout) -> int:

@@ -79,6 +79,7 @@ def asked(flags: Flags, declared: Question | None) -> Question:
         variant=Variant(flags.ts004),
         caps=dataclasses.replace(declared.caps, **_given(flags, _CAPS)),
         sent=msgspec.structs.replace(declared.sent, **_given(flags, _SENT)),
+        devices_unknown=declared.devices_unknown and not flags.devices,
         **_classes(flags, declared),
         **changes,
     )

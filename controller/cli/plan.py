@@ -16,6 +16,8 @@ from controller.cli._reading import by_environment, read_all, refused
 from controller.contention import busy, in_turn
 from controller.errors import OtactlError, StalledError
 from controller.look import as_seen, decide, finished
+from controller.lorawan.answers import Airtime
+from controller.lorawan.errors import LorawanError
 from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.outlook import outlook, rungs
 from controller.ports import Backend
@@ -102,12 +104,13 @@ def _records(environment: Environment, journal: str) -> tuple[dict[str, Record],
 def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:
     environment, now = turn.environment, turn.now
     known = turn.records.get(rollout.name) or Record(environment=rollout.environment, name=rollout.name)
+    airtime, doubts = _airtime(rollout)
     told = report.PlannedRollout(
         name=rollout.name,
         environment=rollout.environment,
         digest=rollout.generation,
-        airtime=airtime_of(rollout),
-        notes=(note,) if note else (),
+        airtime=airtime,
+        notes=(*((note,) if note else ()), *doubts),
         error=error,
     )
     if error:
@@ -148,12 +151,22 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
     )
 
 
+def _airtime(rollout: Rollout) -> tuple[Airtime | None, tuple[str, ...]]:
+    """The radio's figures; for single devices size and rate are assumed, and what they cannot carry stops no plan."""
+    try:
+        return airtime_of(rollout), ()
+    except LorawanError as impossible:
+        return None, (f"the radio is not told, since what is assumed of it cannot be sent: {impossible}",)
+
+
 def _without_environment(rollout: Rollout) -> report.PlannedRollout:
     text = f"environment {rollout.environment} was not found; name its file, or put it in environments/"
+    airtime, doubts = _airtime(rollout)
     return report.PlannedRollout(
         name=rollout.name,
         environment=rollout.environment,
         digest=rollout.generation,
-        airtime=airtime_of(rollout),
+        airtime=airtime,
+        notes=doubts,
         error=text,
     )

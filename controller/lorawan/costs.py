@@ -14,10 +14,9 @@ from __future__ import annotations
 import msgspec
 
 from controller.lorawan.errors import LorawanError
-from controller.lorawan.figures import PING_SLOT_MS, SessionPlan, Transmission
+from controller.lorawan.figures import BEACON_PERIOD_S, PING_SLOT_MS, SessionPlan, Transmission
 
 RECEIVE_POWER_MW = 25.0
-BEACON_PERIOD_S = 128
 BEACON_RESERVED_S = 2.12
 
 

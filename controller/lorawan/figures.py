@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -15,9 +16,12 @@ CLASS_C_TIMEOUT_MAX_S = 32768
 """2^15 s: the class C session timeout is a 4-bit exponent (TS005), although AWS text says up to 18 h."""
 
 CLASS_B_TIMEOUT_MAX_S = 172_800
-"""Two days: the longest session the service takes (AWS IoT Wireless API, SessionTimeout)."""
+"""Two days: the longest timeout the service takes (AWS IoT Wireless API, SessionTimeout); being a power of two, one of
+131072 s is the longest there is."""
 
 PING_SLOT_MS = 30
+BEACON_PERIOD_S = 128
+_SLOTS_A_BEACON = 4096
 _PING_SLOTS = (32, 4096)
 _MOST_GATEWAYS = 20
 _LONGEST_TRANSMISSION_INTERVAL_MS = 60_000
@@ -63,8 +67,13 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def slot_spacing_ms(self) -> int:
-        """How far ping slots are apart, 0 in class C."""
-        return self.ping_slot_period * PING_SLOT_MS if self.device_class == "B" else 0
+        """How far ping slots are apart on average, 0 in class C.
+
+        A beacon period lasts 128 s; its 4096 slots of 30 ms fill the 122.88 s between beacon and guard time. A period
+        of 2^(5 + k) slots gives 2^(7 - k) of them per beacon, so no more fragments than that in 128 s, whatever their
+        distance within it (LoRaWAN 1.0.4, class B, ping slots).
+        """
+        return self.ping_slot_period * BEACON_PERIOD_S * 1000 // _SLOTS_A_BEACON if self.device_class == "B" else 0
 
 
 class SessionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -91,3 +100,8 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     class_c_timeout_seconds: int
     violations: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
+
+    @property
+    def occupied_seconds(self) -> int:
+        """How long the session occupies a window: redundancy and seconds rounded up. What fits so, fits."""
+        return math.ceil(self.session_seconds_rounded_up)

@@ -4,6 +4,8 @@
 2. A shared outage makes them dependent: given when it happens they are independent again, so the figures are averaged
    over its moments. Moments are spread evenly over the session, at most `_MOMENTS` of them.
 3. A gate passes when at least its percentage succeeded and at most its number of failures happened.
+4. Each wave has a gate and a session of its own. Given the chances of the classes, waves are independent, so the gates
+   all pass with the product; an outage strikes each wave's session by itself. Classes spread evenly over waves.
 """
 
 from __future__ import annotations
@@ -15,13 +17,16 @@ import numpy as np
 from controller.lorawan.answers import Chance, FleetChance
 from controller.lorawan.closed_form import binomial
 from controller.lorawan.errors import LorawanError
-from controller.lorawan.losses import Outage
-from controller.lorawan.questions import DeviceClass, Gate
+from controller.lorawan.figures import Finding
+from controller.lorawan.losses import Loss, Outage
+from controller.lorawan.questions import DeviceClass, Gate, Question
 from controller.lorawan.success import Code, Trials, success
 
 _MOMENTS = 32
 _TRIALS_A_MOMENT = 4096
 _NEGLIGIBLE = 1e-18
+_FLEET_DOUBT, _FINEST = 0.05, 0.0002
+_FEW_FAILURES = 10
 
 
 def fleet_chance(
@@ -29,33 +34,43 @@ def fleet_chance(
     parity: int,
     classes: tuple[DeviceClass, ...],
     *,
-    gate: Gate | None = None,
+    gates: tuple[tuple[int, Gate], ...] | None = None,
     outage: Outage | None = None,
     seed: int = 0,
     target: float | None = None,
 ) -> FleetChance:
-    """Foretell a session to all classes; raises LorawanError when there are none."""
+    """Foretell a session to all classes; raises LorawanError when there are none.
+
+    `gates` are of waves, each with its number of devices, all devices together; None is one gate that forgives nobody.
+    """
     if not classes:
         raise LorawanError("a fleet of no devices cannot be planned for; name how many there are")
-    calm = [success(code, parity, each.loss, seed=seed, target=target) for each in classes]
+    sizes = [each.devices for each in classes]
+    calm = [device_chance(code, parity, each.loss, sum(sizes), seed, target) for each in classes]
     weights, cases = [1.0], [calm]
     if outage is not None:
         moments = _under_outage(code, parity, classes, outage, seed)
         weights = [1 - outage.probability, *[outage.probability / len(moments)] * len(moments)]
         cases += moments
-    sizes = [each.devices for each in classes]
-    allowed = (gate or Gate()).failures_allowed(sum(sizes))
+    gates = gates or ((sum(sizes), Gate()),)
+    waves = spread(sizes, [devices for devices, _ in gates])
+    allowed = [gate.failures_allowed(devices) for devices, gate in gates]
     middle = [[found.probability for found in case] for case in cases]
     low = [[found.low for found in case] for case in cases]
 
-    def averaged(failures: int, chances: list[list[float]]) -> float:
-        return sum(w * at_most(failures, sizes, row) for w, row in zip(weights, chances, strict=True))
+    def averaged(failures: list[int], chances: list[list[float]]) -> float:
+        return math.prod(
+            sum(w * at_most(most, wave, row) for w, row in zip(weights, chances, strict=True))
+            for most, wave in zip(failures, waves, strict=True)
+        )
+
+    nobody = [0] * len(waves)
 
     return FleetChance(
         devices=sum(sizes),
         expected_updated=sum(w * float(np.dot(sizes, row)) for w, row in zip(weights, middle, strict=True)),
-        all_updated=averaged(0, middle),
-        all_updated_low=averaged(0, low),
+        all_updated=averaged(nobody, middle),
+        all_updated_low=averaged(nobody, low),
         gate_passes=averaged(allowed, middle),
         gate_passes_low=averaged(allowed, low),
         worst_class=min(
@@ -63,6 +78,21 @@ def fleet_chance(
             key=lambda found: found.probability,
         ),
     )
+
+
+def device_chance(
+    code: Code, parity: int, loss: Loss, devices: int, seed: int = 0, target: float | None = None
+) -> Chance:
+    """Tell the chance of one device as exactly as a fleet of so many needs it.
+
+    A doubt about one device grows with their number. It matters where few of them fail: if many do, all are never
+    updated, however exactly that is known.
+    """
+    found = success(code, parity, loss, seed=seed, target=target)
+    fine = max(_FINEST, _FLEET_DOUBT / devices)
+    if devices * (1 - found.probability) > _FEW_FAILURES or found.half_width <= fine:
+        return found
+    return success(code, parity, loss, seed=seed, target=target, precision=fine)
 
 
 def at_most(failures: int, sizes: list[int], chances: list[float]) -> float:
@@ -74,6 +104,43 @@ def at_most(failures: int, sizes: list[int], chances: list[float]) -> float:
         total = np.convolve(total, weights[likely[0] : likely[-1] + 1])
         least += int(likely[0])
     return min(1.0, float(total[: max(0, failures + 1 - least)].sum()))
+
+
+def spread(sizes: list[int], waves: list[int]) -> list[list[int]]:
+    """Divide classes of `sizes` evenly over `waves` of so many devices: per wave, how many it has of each class."""
+    if len(waves) == 1:
+        return [sizes]
+    places = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
+    of_class = np.repeat(np.arange(len(sizes)), sizes)[np.argsort(places, kind="stable")]
+    ends = np.cumsum(waves)
+    return [
+        np.bincount(of_class[end - wave : end], minlength=len(sizes)).tolist()
+        for wave, end in zip(waves, ends, strict=True)
+    ]
+
+
+def gates_of(question: Question, devices: int) -> tuple[tuple[tuple[int, Gate], ...], tuple[Finding, ...]]:
+    """Tell which gates `devices` are judged by, and what is assumed of how they divide over waves."""
+    waves = question.waves
+    whole = ((devices, question.gate or Gate()),)
+    if question.devices_unknown:
+        text = "the manifest does not tell how many devices its groups have: fleet and gate are told for one device"
+        return whole, (Finding("group_sizes_are_unknown", text),)
+    if len(waves) == 1:
+        return ((devices, waves[0].gate),), ()
+    counts = [wave.devices for wave in waves if wave.devices is not None]
+    if not waves:
+        return whole, ()
+    if len(counts) < len(waves) or sum(counts) != devices:
+        text = (
+            f"how {devices} devices divide over {len(waves)} waves is not known: one gate is counted over all of them"
+        )
+        return whole, (Finding("gate_is_of_all_devices", text),)
+    found: tuple[Finding, ...] = ()
+    if len(question.classes) > 1:
+        text = f"the {len(question.classes)} classes of devices are taken to be spread evenly over {len(waves)} waves"
+        found = (Finding("classes_are_spread_over_waves", text),)
+    return tuple((count, wave.gate) for count, wave in zip(counts, waves, strict=True)), found
 
 
 def _under_outage(

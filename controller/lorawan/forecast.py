@@ -2,7 +2,7 @@
 
 1. Impossible input raises `ImpossibleSessionError` with every reason, one line each.
 2. What is not given is assumed and a warning says so: 5 % loss, the largest undisputed fragment, the shortest lawful
-   interval; without a redundancy the recommended one.
+   interval; without a redundancy the recommended one, and with it the recommended size.
 3. A session reaches its target when the chance of the class of devices that does worst is at least the target; it fits
    its window when it is no longer than that.
 """
@@ -18,13 +18,14 @@ from controller.lorawan.closed_form import textbook
 from controller.lorawan.costs import gateway_total, receive_energy
 from controller.lorawan.errors import LorawanError
 from controller.lorawan.figures import Finding, SessionPlan
-from controller.lorawan.fleet import fleet_chance
+from controller.lorawan.fleet import fleet_chance, gates_of
 from controller.lorawan.lints import lints
 from controller.lorawan.losses import Independent
 from controller.lorawan.questions import (
     ASSUMED_LOSS,
     ASSUMED_REDUNDANCY,
     DeviceClass,
+    Gate,
     Question,
 )
 from controller.lorawan.recommend import Wish, recommend
@@ -47,24 +48,22 @@ def forecast(question: Question) -> Airtime:
     assumed = [] if question.classes else [_loss_is_assumed()]
     asked, advice = question, None
     if question.redundancy_percent is None:
+        _check_size(question)
         advice = _advice(question, classes)
         asked = _with_advice(question, advice if question.fragment_bytes is None else _of_its_size(question, classes))
         percent = asked.redundancy_percent
         text = f"no redundancy is declared; the figures assume {percent} %"
         assumed.append(Finding("redundancy_is_assumed", text))
-    plan = plan_session(
-        asked.region, asked.data_rate, asked.image_bytes, asked.fragment_bytes, asked.redundancy_percent or 0,
-        asked.interval_ms, asked.sent,
-    )  # fmt: skip
-    if plan.violations:
-        raise ImpossibleSessionError(tuple(each.message for each in plan.violations))
-    fleet = _fleet(asked, plan, classes)
+    plan = _plan(asked, asked.redundancy_percent or 0)
+    _check(plan)
+    gates, spread = gates_of(question, sum(each.devices for each in classes))
+    fleet = _fleet(asked, plan, classes, gates)
     chance = fleet.worst_class
     reaches = chance.probability >= question.target
-    fits = question.window_seconds is None or plan.session_seconds_rounded_up <= question.window_seconds
+    fits = question.window_seconds is None or plan.occupied_seconds <= question.window_seconds
     if advice is None and (question.advice == "always" or not (reaches and fits)):
         advice = _advice(msgspec.structs.replace(question, data_rate=plan.data_rate), classes)
-    warnings = [*assumed, *plan.warnings, *lints(plan, question.caps, question.variant)]
+    warnings = [*assumed, *spread, *plan.warnings, *lints(plan, question.caps, question.variant)]
     warnings += _doubts(question, plan, chance, advice)
     worst = max(classes, key=lambda each: each.loss.loss)
     m, r = plan.fragments, plan.parity_fragments
@@ -73,7 +72,7 @@ def forecast(question: Question) -> Airtime:
         fleet=fleet,
         classes=classes,
         outage=question.outage,
-        closed_form=textbook(m, r, worst.loss.loss, question.caps.max_lost),
+        closed_form=textbook(m, r, worst.loss, question.caps.max_lost),
         energy=receive_energy(plan, question.sent, question.power_mw),
         target=question.target,
         reaches_target=reaches,
@@ -88,8 +87,26 @@ def forecast(question: Question) -> Airtime:
     )
 
 
+def _check_size(question: Question) -> None:
+    """Refuse a declared size that cannot be sent with any redundancy, before advice is sought for a minute."""
+    if question.fragment_bytes is not None:
+        _check(_plan(question, 0))
+
+
+def _check(plan: SessionPlan) -> None:
+    if plan.violations:
+        raise ImpossibleSessionError(tuple(each.message for each in plan.violations))
+
+
+def _plan(question: Question, percent: int) -> SessionPlan:
+    return plan_session(
+        question.region, question.data_rate, question.image_bytes, question.fragment_bytes, percent,
+        question.interval_ms, question.sent,
+    )  # fmt: skip
+
+
 def _with_advice(question: Question, advice: Recommendation | None) -> Question:
-    """Take the recommended redundancy, and with it the size and interval that are not given."""
+    """Take the recommended redundancy, and with it the size that is not given; the interval is the shortest lawful."""
     if advice is None:
         return msgspec.structs.replace(question, redundancy_percent=ASSUMED_REDUNDANCY)
     return msgspec.structs.replace(
@@ -97,11 +114,12 @@ def _with_advice(question: Question, advice: Recommendation | None) -> Question:
         data_rate=advice.data_rate,
         redundancy_percent=advice.redundancy_percent,
         fragment_bytes=advice.fragment_bytes,
-        interval_ms=question.interval_ms or advice.interval_ms,
     )
 
 
-def _fleet(question: Question, plan: SessionPlan, classes: tuple[DeviceClass, ...]) -> FleetChance:
+def _fleet(
+    question: Question, plan: SessionPlan, classes: tuple[DeviceClass, ...], gates: tuple[tuple[int, Gate], ...]
+) -> FleetChance:
     if question.caps.refusal(plan.fragments, plan.fragment_bytes) is not None:
         devices = sum(each.devices for each in classes)
         never = Chance(probability=0.0, low=0.0, high=0.0, trials=0)
@@ -113,7 +131,7 @@ def _fleet(question: Question, plan: SessionPlan, classes: tuple[DeviceClass, ..
         Code(fragments=plan.fragments, variant=question.variant, max_lost=question.caps.max_lost),
         plan.parity_fragments,
         classes,
-        gate=question.gate,
+        gates=gates,
         outage=question.outage,
         seed=question.seed,
         target=question.target,
@@ -128,10 +146,7 @@ def _of_its_size(question: Question, classes: tuple[DeviceClass, ...]) -> Recomm
 def _advice(
     question: Question, classes: tuple[DeviceClass, ...], only_size: int | None = None
 ) -> Recommendation | None:
-    where = plan_session(
-        question.region, question.data_rate, question.image_bytes, question.fragment_bytes, 0, question.interval_ms,
-        question.sent,
-    )  # fmt: skip
+    where = _plan(question, 0)
     return recommend(
         Wish(
             region=question.region,
@@ -172,8 +187,12 @@ def _doubts(question: Question, plan: SessionPlan, chance: Chance, advice: Recom
         text = f"no lawful session at data rate {plan.data_rate} is confirmed to reach {question.target:g}"
         found.append(Finding("no_setting_reaches_target", text))
     elif advice is not None and advice.fits_window is False:
+        shortest = plan_session(
+            question.region, advice.data_rate, question.image_bytes, advice.fragment_bytes, advice.redundancy_percent,
+            advice.interval_ms, question.sent,
+        )  # fmt: skip
         text = (
-            f"even the shortest session that reaches {question.target:g} takes {advice.session_seconds:.0f} s, the "
+            f"even the shortest session that reaches {question.target:g} takes {shortest.occupied_seconds} s, the "
             f"window has {question.window_seconds:.0f}: use a faster data rate, a smaller image or a longer window"
         )
         found.append(Finding("no_setting_fits_window", text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import msgspec
@@ -48,23 +47,44 @@ class DeviceClass(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """When a wave counts as good enough: least success in percent, most failures (None is any number)."""
+    """When a wave counts as good enough: least success in percent, most failures (None is any number).
+
+    `weight` is what one device without the image counts as a failure. Every device answers, those that lack fragments
+    too, so a least number of answers never decides.
+    """
 
     min_success_percent: float = 100.0
     max_failures: int | None = None
+    weight: float = 1.0
 
     def failures_allowed(self, devices: int) -> int:
-        """Tell how many of `devices` may fail."""
-        by_percent = math.floor(devices * (100 - self.min_success_percent) / 100 + 1e-9)
-        return by_percent if self.max_failures is None else min(by_percent, self.max_failures)
+        """Tell how many of `devices` may fail (`controller.gates.judge`: the same comparisons)."""
+        low, high = 0, devices
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self._passes(devices, middle) else (low, middle - 1)
+        return low
+
+    def _passes(self, devices: int, failed: int) -> bool:
+        weighted = failed * self.weight
+        few = self.max_failures is None or weighted <= self.max_failures
+        return few and 100.0 * (devices - weighted) >= self.min_success_percent * devices
+
+
+class WaveGate(msgspec.Struct, frozen=True, kw_only=True):
+    """A wave's gate and how many devices it is over; None where nobody declared it (groups)."""
+
+    devices: int | None
+    gate: Gate
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of the planner. None is assumed (rule 2); `target` is a probability, `window_seconds` a length.
 
     Without `classes` there are `devices` of one, at an assumed loss. `devices_per_gateway` is given for single devices,
-    which get one transmission each; None is a multicast group. `advice` tells whether a recommendation is sought for a
-    session that reaches its target, too.
+    which get one transmission each; None is a multicast group. `waves` have gates of their own; `gate` is for devices
+    of which nobody knows how they divide. `devices_unknown`: one device stands for all of a group. `advice` tells
+    whether a recommendation is sought for a session that reaches its target, too.
     """
 
     region: str
@@ -77,6 +97,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     devices: int = 1
     outage: Outage | None = None
     gate: Gate | None = None
+    waves: tuple[WaveGate, ...] = ()
+    devices_unknown: bool = False
     target: float = ASSUMED_TARGET
     window_seconds: float | None = None
     variant: Variant = V1

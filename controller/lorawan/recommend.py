@@ -84,14 +84,14 @@ def recommend(wish: Wish) -> Recommendation | None:
         search.look_through([size for size in sizes if size not in set(kept)])
     if not search.confirmed:
         return None
-    best = search.confirmed[0]
-    window = wish.window_seconds
+    best, window = search.confirmed[0], wish.window_seconds
+    plan = _session(wish, best.fragment_bytes, best.redundancy_percent)
     fields = msgspec.structs.asdict(best)
     fields["why"] = search.why
     return Recommendation(
         **fields,
         data_rate=wish.data_rate,
-        fits_window=None if window is None else best.session_seconds <= window,
+        fits_window=None if window is None else plan.occupied_seconds <= window,
         runners_up=tuple(msgspec.structs.replace(s, why=_behind(s, best)) for s in search.confirmed[1:_SHOWN]),
     )
 

@@ -1,7 +1,10 @@
 """The 13 radio regions AWS IoT Wireless knows, with what a downlink may carry and how long it may be on air.
 
 1. Values come from data/lorawan_regions.json (RP002-1.0.4, cross-checked; the file names its sources).
-2. What sources disagree on stands in `Region.uncertain` in words; code treats the safe value as the value.
+2. What sources disagree on stands in `Region.uncertain` in words. Of a duty cycle the least any source has is the
+   limit. Of a payload the least is planned with when no fragment size is declared; a declared fragment may have the
+   most RP002-1.0.4 gives, and a warning names who has less. The other doubts name no second value for a figure, except
+   CN470's default rate: 1, since newer revisions have no rate 0.
 3. The service sends FUOTA fragments at the default downlink (RX2) frequency unless a multicast session chose another,
    so that frequency's sub-band gives the duty cycle.
 """
@@ -40,23 +43,37 @@ class DataRate(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth_khz: int | None = msgspec.field(name="bw_khz", default=None)
     bit_rate_bps: int | None = None
     older_max_payload_bytes: int | None = msgspec.field(name="max_frm_payload_repeater_older_rp_bytes", default=None)
+    payload_elsewhere: tuple[tuple[str, int], ...] = msgspec.field(name="max_frm_payload_elsewhere", default=())
     dwell_400ms_max_payload_bytes: int | None = msgspec.field(name="max_frm_payload_dwell400ms_bytes", default=None)
 
     @property
     def undisputed_fragment_size_bytes(self) -> int:
         """The fragment size every source allows (AWS documents 33 payload bytes at US915 DR8, newer tables 53)."""
-        if self.older_max_payload_bytes is None:
-            return self.max_fragment_size_bytes
-        return min(self.max_fragment_size_bytes, self.older_max_payload_bytes - FRAGMENT_HEADER_BYTES)
+        return min([self.max_payload_bytes, *(payload for _, payload in self.other_payloads)]) - FRAGMENT_HEADER_BYTES
+
+    @property
+    def other_payloads(self) -> tuple[tuple[str, int], ...]:
+        """Who has another payload than `max_payload_bytes`, and which."""
+        older = () if self.older_max_payload_bytes is None else (("AWS", self.older_max_payload_bytes),)
+        return (*older, *self.payload_elsewhere)
 
 
 class SubBand(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of spectrum with one duty cycle (fraction of time per transmitting gateway; 1.0 is no limit)."""
+    """A stretch of spectrum with one duty cycle (fraction of time per transmitting gateway; 1.0 is no limit).
+
+    `duty_cycle` is the least any source has; `stated_duty_cycle` the regional parameters', the others with their names.
+    """
 
     min_hz: int
     max_hz: int
-    duty_cycle: float = msgspec.field(name="duty_cycle_max_fraction")
+    stated_duty_cycle: float = msgspec.field(name="duty_cycle_max_fraction")
+    duty_cycle_elsewhere: tuple[tuple[str, float], ...] = ()
     max_eirp_dbm: float | None
+
+    @property
+    def duty_cycle(self) -> float:
+        """The duty cycle that is lawful by every source."""
+        return min([self.stated_duty_cycle, *(duty for _, duty in self.duty_cycle_elsewhere)])
 
 
 class Downlink(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from controller.lorawan.figures import (
 )
 from controller.lorawan.fragmentation import Rounding, fragment_count, parity_count
 from controller.lorawan.regions import DataRate, Region, region
-from controller.lorawan.session_rules import violations, warnings
+from controller.lorawan.session_rules import dwell_limit_ms, largest_lawful_fragment, violations, warnings
 
 __all__ = [
     "CLASS_B_TIMEOUT_MAX_S",
@@ -53,11 +53,11 @@ def plan_session(
     """Compute a session's figures from what a manifest declares; what is None is assumed, and a warning says so.
 
     Without a data rate the slowest that holds the fragment is taken (the service's presumed rule), without a fragment
-    size the largest undisputed one, without an interval the shortest lawful one. Raises LorawanError for a region,
-    data rate or size that cannot exist.
+    size the largest lawful one all sources allow, without an interval the shortest lawful one. Raises LorawanError for
+    a region, data rate or size that cannot exist.
     """
     where = region(region_name)
-    rate, size, assumed = _radio(where, data_rate, fragment_bytes)
+    rate, size, assumed = _radio(where, data_rate, fragment_bytes, sent)
     m = fragment_count(image_bytes, size)
     r = parity_count(m, redundancy_percent)
     r_up = parity_count(m, redundancy_percent, Rounding.CEIL)
@@ -113,11 +113,16 @@ def class_c_timeout(session_seconds: float) -> int:
     return timeout
 
 
-def _radio(where: Region, dr: int | None, size: int | None) -> tuple[DataRate, int, list[Finding]]:
+def _radio(where: Region, dr: int | None, size: int | None, sent: Transmission) -> tuple[DataRate, int, list[Finding]]:
     assumed = []
     if size is None:
         rate = where.data_rate(where.default_downlink.dr if dr is None else dr)
-        size = rate.undisputed_fragment_size_bytes
+        size = largest_lawful_fragment(where, rate, sent)
+        if not size:
+            limit = dwell_limit_ms(where, sent)
+            raise LorawanError(
+                f"{where.name} data rate {rate.dr} carries no fragment within {limit} ms; choose a faster data rate"
+            )
         assumed.append(_assumed("fragment size", f"{size} bytes, the most all sources allow at data rate {rate.dr}"))
     elif dr is None:
         rate = where.slowest_rate_for(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller.lorawan.airtime import phy_length, time_on_air_us
 from controller.lorawan.figures import (
     CLASS_B_TIMEOUT_MAX_S,
     CLASS_C_TIMEOUT_MAX_S,
@@ -11,7 +12,7 @@ from controller.lorawan.figures import (
     Transmission,
 )
 from controller.lorawan.parity import MAX_COUNTER
-from controller.lorawan.regions import DataRate, Region
+from controller.lorawan.regions import FRAGMENT_HEADER_BYTES, DataRate, Region
 
 _DWELL_400_MS = 400
 
@@ -39,13 +40,55 @@ def violations(plan: SessionPlan, where: Region, rate: DataRate, sent: Transmiss
             f"time, the limit in {plan.region} is {plan.duty_cycle_limit_percent:g} %; use an interval of "
             f"{plan.shortest_lawful_spacing_ms} ms or more",
         ))  # fmt: skip
-    dwell = _DWELL_400_MS if sent.dwell_limited else where.downlink_dwell_time_ms
+    if plan.class_c_timeout_seconds > CLASS_B_TIMEOUT_MAX_S:
+        found.append(Finding(
+            "session_exceeds_service_limit",
+            f"a session of {plan.session_seconds:.0f} s needs a timeout of {plan.class_c_timeout_seconds} s, the "
+            f"service takes {CLASS_B_TIMEOUT_MAX_S}; use larger fragments, a faster data rate or a shorter interval",
+        ))  # fmt: skip
+    dwell, carried = dwell_limit_ms(where, sent), _dwell_payload(rate, sent)
     if dwell is not None and plan.time_on_air_ms > dwell:
         found.append(Finding(
             "dwell_time_exceeds_limit",
-            f"a frame lasts {plan.time_on_air_ms:.1f} ms, {plan.region} allows {dwell}; make fragments smaller",
+            f"a frame lasts {plan.time_on_air_ms:.1f} ms, {plan.region} allows {dwell}; {_less(where, rate, sent)}",
+        ))  # fmt: skip
+    elif carried is not None and plan.fragment_bytes + FRAGMENT_HEADER_BYTES > carried:
+        found.append(Finding(
+            "dwell_time_exceeds_limit",
+            f"a fragment of {plan.fragment_bytes} bytes is {plan.fragment_bytes + FRAGMENT_HEADER_BYTES} of payload; "
+            f"{plan.region} data rate {rate.dr} carries {carried} within {dwell} ms; {_less(where, rate, sent)}",
         ))  # fmt: skip
     return found
+
+
+def dwell_limit_ms(where: Region, sent: Transmission) -> int | None:
+    """Tell how long one frame may be on air; None is no limit."""
+    return _DWELL_400_MS if sent.dwell_limited else where.downlink_dwell_time_ms
+
+
+def largest_lawful_fragment(where: Region, rate: DataRate, sent: Transmission) -> int:
+    """Tell the largest fragment every source allows within the dwell time; 0 when the rate carries none.
+
+    The payload table of the regional parameters binds where it has a column for the limit (AS923 with 400 ms: 11 bytes
+    at data rate 2 although a frame with 12 would be short enough): devices and networks go by the table.
+    """
+    size, limit = rate.undisputed_fragment_size_bytes, dwell_limit_ms(where, sent)
+    carried = _dwell_payload(rate, sent)
+    if carried is not None:
+        size = min(size, carried - FRAGMENT_HEADER_BYTES)
+    if limit is not None:
+        while size > 0 and time_on_air_us(rate, phy_length(size), payload_crc=sent.payload_crc) > 1000 * limit:
+            size -= 1
+    return max(size, 0)
+
+
+def _dwell_payload(rate: DataRate, sent: Transmission) -> int | None:
+    return rate.dwell_400ms_max_payload_bytes if sent.dwell_limited else None
+
+
+def _less(where: Region, rate: DataRate, sent: Transmission) -> str:
+    largest = largest_lawful_fragment(where, rate, sent)
+    return f"at most {largest} bytes fit" if largest else "choose a faster data rate, no fragment fits this one"
 
 
 def warnings(
@@ -69,27 +112,25 @@ def warnings(
     if rate.undisputed_fragment_size_bytes < plan.fragment_bytes <= rate.max_fragment_size_bytes:
         found.append(Finding(
             "payload_is_disputed",
-            f"AWS documents a smaller payload at {plan.region} data rate {rate.dr}; "
+            f"{_who(rate)} at {plan.region} data rate {rate.dr}, others {rate.max_payload_bytes}; "
             f"{rate.undisputed_fragment_size_bytes} bytes per fragment fit by every source",
         ))  # fmt: skip
     dwell_payload = rate.dwell_400ms_max_payload_bytes
-    if dwell_payload is not None and not sent.dwell_limited and plan.fragment_bytes + 3 > dwell_payload:
+    if (
+        dwell_payload is not None
+        and not sent.dwell_limited
+        and plan.fragment_bytes + FRAGMENT_HEADER_BYTES > dwell_payload
+    ):
         found.append(Finding(
             "dwell_time_may_apply",
             f"where a country limits downlinks to 400 ms, data rate {rate.dr} carries {dwell_payload} payload bytes, "
-            f"this session needs {plan.fragment_bytes + 3}",
+            f"this session needs {plan.fragment_bytes + FRAGMENT_HEADER_BYTES}",
         ))  # fmt: skip
     if sent.gateways > 1 and sent.transmission_interval_ms:
         found.append(Finding(
             "gateway_spacing_is_inferred",
             f"{sent.gateways} gateways {sent.transmission_interval_ms} ms apart are taken to need that long for each "
             "fragment; the service's guide reads the other way round, so try it before relying on it",
-        ))  # fmt: skip
-    if plan.class_c_timeout_seconds > CLASS_B_TIMEOUT_MAX_S:
-        found.append(Finding(
-            "session_exceeds_service_limit",
-            f"a session of {plan.session_seconds:.0f} s needs a timeout of {plan.class_c_timeout_seconds} s, the "
-            f"service takes {CLASS_B_TIMEOUT_MAX_S}; shorten the session",
         ))  # fmt: skip
     if sent.device_class == "C" and plan.class_c_timeout_seconds > CLASS_C_TIMEOUT_MAX_S:
         found.append(Finding(
@@ -99,3 +140,7 @@ def warnings(
         ))  # fmt: skip
     found.extend(Finding("region_value_is_uncertain", f"{plan.region}: {text}") for text in where.uncertain)
     return found
+
+
+def _who(rate: DataRate) -> str:
+    return " and ".join(f"{name} has a payload of {payload} bytes" for name, payload in rate.other_payloads)

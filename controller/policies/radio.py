@@ -14,6 +14,8 @@ from datetime import timedelta
 from functools import lru_cache
 
 from controller.lorawan.errors import LorawanError
+from controller.lorawan.fragmentation import UNLIMITED
+from controller.lorawan.lints import lints
 from controller.lorawan.regions import region
 from controller.lorawan.session import plan_session
 from controller.model import FuotaSpec, Rollout, duration
@@ -30,9 +32,13 @@ _WHERE = {
     "payload_is_disputed": "fragmentSizeBytes",
     "dwell_time_may_apply": "fragmentSizeBytes",
     "duty_cycle_exceeds_limit": "fragmentIntervalMs",
+    "session_exceeds_service_limit": "fragmentIntervalMs",
     "duty_cycle_exceeds_headroom": "fragmentIntervalMs",
     "class_c_timeout_exceeds_field": "fragmentIntervalMs",
     "region_value_is_uncertain": "rfRegion",
+    "fragment_size_changes_data_rate": "dataRate",
+    "parity_never_repairs_some_fragment": "redundancyPercent",
+    "parity_repairs_nothing": "redundancyPercent",
 }
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?) MHz")
 _GROUP_FIELDS = (
@@ -85,10 +91,11 @@ def _session(
 ) -> tuple[Violation, ...]:
     """Rollouts of a fleet share their figures: a thousand manifests cost few sessions."""
     plan = plan_session(where, rate, size, fragment, redundancy, interval)
+    unwise = () if plan.violations else lints(plan, UNLIMITED)  # what cannot be sent is mended first
     found = [_at(_WHERE.get(each.code, "rfRegion"), each.code, each.message, "") for each in plan.violations]
     found.extend(
         _at(_WHERE[each.code], each.code, each.message, "", "warning")
-        for each in plan.warnings
+        for each in (*plan.warnings, *unwise)
         if each.code in _WHERE and (each.code != "region_value_is_uncertain" or _bears_on(where, each.message))
     )
     return tuple(found)

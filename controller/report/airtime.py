@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import msgspec
 
@@ -10,6 +11,11 @@ from controller.lorawan.answers import Airtime, Setting
 from controller.lorawan.losses import Bursts, Loss
 from controller.model import JsonObject
 from controller.report.plain import cell, plain, safe_json
+
+_NOTICEABLE = 0.0005
+_SURELY = 0.99995
+"""From here on four digits read 1.0000."""
+_TOLD_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
 
 
 def document(airtime: Airtime) -> JsonObject:
@@ -56,7 +62,7 @@ def as_text(airtime: Airtime) -> str:
     lines = [
         f"{plan.region} data rate {plan.data_rate}, {plan.image_bytes} bytes in fragments of {plan.fragment_bytes}"
     ]
-    lines += [f"  {title:<11} {text}" for title, text in _rows(airtime)]
+    lines += [f"  {title:<11} {text}" for title, text in rows(airtime)]
     lines += [f"  warning: {each.code}: {each.message}" for each in airtime.warnings]
     return "\n".join(plain(line) for line in lines)
 
@@ -65,36 +71,51 @@ def as_markdown(airtime: Airtime) -> str:
     """The answer for a pull request."""
     plan = airtime.session
     lines = [f"### Radio: {plan.region} data rate {plan.data_rate}, fragments of {plan.fragment_bytes} bytes", ""]
-    lines += ["| | |", "|---|---|"]
-    lines += [f"| {title} | {cell(text)} |" for title, text in _rows(airtime)]
-    lines += ["", *(f"- warning `{each.code}`: {cell(each.message)}" for each in airtime.warnings)]
+    lines += [*table(airtime), "", *(f"- warning `{each.code}`: {cell(each.message)}" for each in airtime.warnings)]
     return "\n".join(lines)
 
 
+def table(airtime: Airtime) -> list[str]:
+    """All figures as a table of a pull request."""
+    return ["| | |", "|---|---|", *(f"| {title} | {cell(text)} |" for title, text in rows(airtime))]
+
+
 def line(airtime: Airtime) -> str:
-    """The session in one line."""
-    plan = airtime.session
+    """The session in one line; single devices are sent one each, so theirs ends with what the gateway needs."""
+    plan, total = airtime.session, airtime.gateway
+    length = f"{plan.session_seconds / 3600:.2f} h"
+    if total is not None and total.devices > 1:
+        length += f" each, {total.shortest_seconds / 3600:.2f} h at least for the {total.devices} devices of a gateway"
     return (
         f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
-        f"{plan.spacing_ms / 1000:g} s: {plan.session_seconds / 3600:.2f} h, duty cycle {plan.duty_cycle_percent:.2f} %"
+        f"{plan.spacing_ms / 1000:g} s: {length}, duty cycle {plan.duty_cycle_percent:.2f} %"
     )
+
+
+def others(airtime: Airtime) -> list[tuple[str, str]]:
+    """The rows that neither `line` nor `chance_line` tells."""
+    return [(title, text) for title, text in rows(airtime) if title not in _TOLD_IN_LINES]
 
 
 def chance_line(airtime: Airtime) -> str:
     """Whom the session reaches, and what would reach more, in one line."""
     chance = airtime.chance
-    real = _share(chance.probability, known=not chance.trials)
-    textbook = _share(airtime.closed_form)
+    real = share(chance.probability, known=not chance.trials)
+    textbook = share(airtime.closed_form)
     told = f"a device rebuilds the image with {real} (textbook {textbook}) at {losses(airtime)}"
     if airtime.meets:
         return told
     return f"{told}; {_missed(airtime)}"
 
 
-def _rows(airtime: Airtime) -> list[tuple[str, str]]:
+def rows(airtime: Airtime) -> list[tuple[str, str]]:
+    """All figures for people, each a title and a text."""
     plan, chance, fleet = airtime.session, airtime.chance, airtime.fleet
-    chances = f"{_share(chance.probability, known=not chance.trials)} ({_share(chance.low)} to {_share(chance.high)})"
-    rows = {
+    counted = chance.trials > 0
+    all_of_them = _range(fleet.all_updated_low, fleet.all_updated, known=not counted)
+    gate = _range(fleet.gate_passes_low, fleet.gate_passes, known=not counted)
+    chances = f"{share(chance.probability, known=not counted)} ({share(chance.low)} to {share(chance.high)})"
+    told = {
         "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
         f"service rounds up), {plan.padding_bytes} bytes padding",
         "on air": f"{plan.time_on_air_ms:.1f} ms each, one every {plan.spacing_ms / 1000:g} s: "
@@ -102,25 +123,26 @@ def _rows(airtime: Airtime) -> list[tuple[str, str]]:
         "session": f"{_time(plan.session_seconds)}, expected timeout {_time(plan.class_c_timeout_seconds)}"
         + _lead(airtime),
         "success": f"{chances} per device at {losses(airtime)}, on {airtime.variant.value} rows; "
-        f"textbook {_share(airtime.closed_form)}",
+        f"textbook {share(airtime.closed_form)}",
         "fleet": f"{fleet.expected_updated:.1f} of {fleet.devices} devices expected; the chance that all are is "
-        f"{_share(fleet.all_updated)}, that the gate passes {_share(fleet.gate_passes)}",
+        f"{all_of_them}, that every gate passes {gate}",
         "energy": f"{airtime.energy.until_end:.1f} J receiving per device, "
         f"{airtime.energy.until_timeout:.1f} J if it listens until the timeout",
     }
     if airtime.gateway is not None:
         total = airtime.gateway
-        rows["gateway"] = (
+        told["gateway"] = (
             f"{_time(total.on_air_seconds)} on air for {total.devices} devices one by one, "
             f"at least {_time(total.shortest_seconds)} within the duty cycle"
         )
-    rows["verdict"] = f"reaches the target of {airtime.target:g}" if airtime.meets else _missed(airtime)
+    told["verdict"] = f"reaches the target of {airtime.target:g}" if airtime.meets else _missed(airtime)
     advice = airtime.recommendation
-    told = list(rows.items())
+    listed = list(told.items())
     if advice is not None:
-        told.append(("recommended", f"{_setting(advice)}: {advice.why}"))
-        told += [("or", f"{_setting(other)}: {other.why}") for other in advice.runners_up]
-    return told
+        uncounted = "" if airtime.outage is None else "; the shared outage is not counted"
+        listed.append(("recommended", f"{_setting(advice)}: {advice.why}{uncounted}"))
+        listed += [("or", f"{_setting(other)}: {other.why}") for other in advice.runners_up]
+    return listed
 
 
 def _missed(airtime: Airtime) -> str:
@@ -130,8 +152,11 @@ def _missed(airtime: Airtime) -> str:
     if not airtime.fits_window and airtime.window_seconds is not None:
         parts.append(f"does not fit the window of {_time(airtime.window_seconds)}")
     advice = airtime.recommendation
-    way = f"; {_setting(advice)} would reach it" if advice is not None and not airtime.reaches_target else ""
-    return " and ".join(parts) + way
+    if advice is None or airtime.reaches_target:
+        return " and ".join(parts)
+    # The recommendation does not count a shared outage: no promise may rest on it.
+    without = "" if airtime.outage is None else " if there were no outage"
+    return f"{' and '.join(parts)}; {_setting(advice)} would reach it{without}"
 
 
 def _setting(setting: Setting) -> str:
@@ -156,12 +181,24 @@ def _lead(airtime: Airtime) -> str:
     )
 
 
-def _share(value: float, *, known: bool = True) -> str:
+def share(value: float, *, known: bool = True) -> str:
     """A probability to four digits that never reads as certain when it is not; one that was counted never is."""
     text = f"{value:.4f}"
     if text == "1.0000" and (value < 1 or not known):
         return "above 0.9999"
     return "below 0.0001" if text == "0.0000" and (value > 0 or not known) else text
+
+
+def _range(low: float, value: float, *, known: bool) -> str:
+    """A chance of a whole fleet: from its low end to what was counted, or one figure where they are alike.
+
+    A doubt of 0.001 about one device is large for 500: "above 0.9999" is said only where the low end is above, too.
+    """
+    if value - low < _NOTICEABLE and not low < _SURELY <= value:
+        return share(value, known=known)
+    digits = 3 if value - low >= 10 * _NOTICEABLE else 4
+    unit = 10**digits
+    return f"{math.floor(low * unit) / unit:.{digits}f} to {math.floor(min(value * unit, unit - 1)) / unit:.{digits}f}"
 
 
 def _time(seconds: float) -> str:

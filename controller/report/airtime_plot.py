@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from controller.lorawan.answers import Airtime, Point
-from controller.report.airtime import losses
+from controller.report.airtime import losses, share
 from controller.report.svg import GOOD, GRID, STRONG, opening, text
 
 HEIGHT = 516
@@ -45,23 +45,25 @@ def as_svg(airtime: Airtime, points: Sequence[Point]) -> str:
 
 def _title(airtime: Airtime) -> str:
     plan = airtime.session
+    many = "1 fragment" if plan.fragments == 1 else f"{plan.fragments} fragments"
     return (
-        f"{plan.region} data rate {plan.data_rate}: {plan.image_bytes} bytes as {plan.fragments} fragments of "
+        f"{plan.region} data rate {plan.data_rate}: {plan.image_bytes} bytes as {many} of "
         f"{plan.fragment_bytes}, one every {plan.spacing_ms / 1000:g} s"
     )
 
 
 def _subtitle(airtime: Airtime) -> str:
+    if any(each.code == "device_refuses_session" for each in airtime.warnings):
+        return "the device refuses the session: no redundancy rebuilds the image"
     without = "" if airtime.outage is None else "; curves without the shared outage"
     return f"chance that a device rebuilds the image at {losses(airtime)}{without}"
 
 
 def _declared(airtime: Airtime) -> str:
-    chance = airtime.chance
-    return (
-        f"declared: {airtime.session.parity_fragments} parity fragments, {chance.probability:.4f} "
-        f"({chance.low:.4f} to {chance.high:.4f})"
-    )
+    chance, parity = airtime.chance, airtime.session.parity_fragments
+    many = "1 parity fragment" if parity == 1 else f"{parity} parity fragments"
+    told = share(chance.probability, known=not chance.trials)
+    return f"declared: {many}, {told} ({share(chance.low)} to {share(chance.high)})"
 
 
 def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
@@ -69,12 +71,14 @@ def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
         height = y(tenth / 10)
         yield _line([(_LEFT, height), (_RIGHT, height)], GRID)
         yield text(_LEFT - 8, height + 4, f"{tenth / 10:.1f}", anchor="end")
+    told = ""
     for point in _ticks(points):
         across = x(point.percent)
         yield _line([(across, _BOTTOM), (across, _BOTTOM + 5)], "#000000")
         yield text(across, _BOTTOM + 20, f"{point.percent} %", anchor="middle")
         yield _line([(across, _TOP - 5), (across, _TOP)], "#000000")
-        yield text(across, _TOP - 10, _time(point.session_seconds), anchor="middle")
+        if told != (told := _time(point.session_seconds)):  # little redundancy of few fragments takes no longer
+            yield text(across, _TOP - 10, told, anchor="middle")
     yield _line([(_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)], "#000000")
     yield _line([(_LEFT, _TOP), (_RIGHT, _TOP)], "#000000")
     yield text((_LEFT + _RIGHT) / 2, _BOTTOM + 40, "redundancy", anchor="middle")
@@ -127,4 +131,6 @@ def _joined(places: Iterable[tuple[float, float]]) -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
     return f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

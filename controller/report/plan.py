@@ -93,6 +93,8 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
         if rollout.airtime is not None:
             lines.append(f"  on air: {radio.line(rollout.airtime)}")
             lines.append(f"  success: {radio.chance_line(rollout.airtime)}")
+            lines += [f"  radio: {title}: {text}" for title, text in radio.others(rollout.airtime)]
+            lines += [f"  radio warning: {w.code}: {w.message}" for w in rollout.airtime.warnings]
         lines += [f"  hold: {h.reason}: {h.message}" for h in rollout.holds]
         lines += [f"  drift: {_drift(f)}" for f in rollout.drift]
         for title, group in (("next", rollout.next), ("then", rollout.outlook)):
@@ -142,6 +144,8 @@ def as_markdown(report: PlanReport) -> str:
                 "",
                 f"Success: {radio.chance_line(rollout.airtime)}",
                 "",
+                *_folded("radio: all figures", radio.table(rollout.airtime)),
+                "",
             ]
             lines += [f"- radio `{w.code}`: {cell(w.message)}" for w in rollout.airtime.warnings]
         lines += [f"- note: {cell(note)}" for note in rollout.notes]
@@ -167,13 +171,8 @@ def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:
 
 def _details(rung: Rung) -> list[str]:
     body = safe_json(json.dumps([_call(c) for c in _calls(rung)], indent=2, ensure_ascii=False))
-    return [
-        "",
-        f"<details><summary>{name_of(rung.action)}: exact calls</summary>",
-        "",
-        "```json",
-        body,
-        "```",
-        "",
-        "</details>",
-    ]
+    return ["", *_folded(f"{name_of(rung.action)}: exact calls", ["```json", body, "```"])]
+
+
+def _folded(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]

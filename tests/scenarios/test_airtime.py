@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from controller.lorawan.fleet import at_most
 from tests.as_run import Run, run_of
 from tests.examples_kit import ROOT, examples
 
@@ -84,6 +86,39 @@ def test_single_devices_of_a_manifest_are_told_as_the_gateways_total(airtime: Ru
     assert told["gatewayTotal"]["devices"] == 3
 
 
+def test_the_gates_of_all_waves_have_to_pass(airtime: Run, tmp_path: Path) -> None:
+    manifest = json.loads((tmp_path / "rollouts/leak-sensor-1-3-0.json").read_text())
+    spec = manifest["spec"]
+    spec["fuota"]["redundancyPercent"] = 12
+    spec["targets"] = {"wirelessDevices": [f"d1a5f0c0-0000-4000-8000-{n:012}" for n in range(100)]}
+    spec["strategy"] = {
+        "waves": [{"name": "canary", "percent": 10}, {"name": "all", "percent": 100}],
+        "gate": {"minSuccessPercent": 95},
+    }
+    (tmp_path / "rollouts/leak-sensor-1-3-0.json").write_text(json.dumps(manifest))
+    told = airtime("rollouts/leak-sensor-1-3-0.json --loss 0.05 --devices 100 -o json").json
+    alike = told["successProbability"]
+    assert told["gatePasses"] == pytest.approx(at_most(0, [10], [alike]) * at_most(4, [90], [alike]))
+
+
+def test_groups_of_a_manifest_are_told_for_one_device_until_they_are_counted(airtime: Run) -> None:
+    assert "group_sizes_are_unknown" in airtime("rollouts/soil-probe-2-4-1.yaml").out
+    counted = airtime("rollouts/soil-probe-2-4-1.yaml --devices 40").out
+    assert "group_sizes_are_unknown" not in counted
+    assert "of 40 devices expected" in counted
+
+
+def test_a_plan_of_single_devices_is_made_though_the_assumed_rate_cannot_carry_the_image(
+    airtime: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rollouts/leak-sensor-1-3-0.json"
+    file.write_text(file.read_text().replace('"sizeBytes": 6144', '"sizeBytes": 900000'))
+    assert airtime("rollouts/leak-sensor-1-3-0.json").code == 1
+    found = run_of("plan", monkeypatch, capsys)("--offline rollouts/leak-sensor-1-3-0.json")
+    assert found.code == 2
+    assert "the radio is not told, since what is assumed of it cannot be sent" in found.out
+
+
 def test_a_window_of_the_manifest_counts(airtime: Run, tmp_path: Path) -> None:
     file = tmp_path / "rollouts/soil-probe-2-4-1.yaml"
     allow = '{kind: allow, schedule: "0 22 * * *", duration: 10m, timeZone: Europe/Paris, overrun: finish}'
@@ -115,6 +150,10 @@ REFUSED = {
     "an empty image": (SMALL.replace("8960", "0"), "an image of 0 bytes cannot be sent"),
     "an image over a megabyte": (SMALL.replace("8960", "1000001"), "the service takes 1 to 1000000"),
     "too many fragments": (SMALL.replace("8960", "1000000").replace("88", "60"), "ends at 16383"),
+    "a timeout the service does not take": (
+        f"{SMALL} --interval-ms 1400000",
+        "a timeout of 262144 s, the service takes",
+    ),
     "more than the legal duty cycle": (f"{SMALL} --interval-ms 3000", "the limit in EU868 is 10 %"),
     "no duration": (f"{SMALL} --window soon", "--window 'soon' is no duration"),
     "no outage": (f"{SMALL} --outage many", "--outage 'many' is not FRAGMENTS:PROBABILITY"),

@@ -206,6 +206,30 @@ def test_a_session_that_does_not_fit_its_window_does_not_meet() -> None:
     assert forecast(msgspec.structs.replace(question, window_seconds=3600.0)).meets
 
 
+@pytest.mark.parametrize("window", [700, 799, 801, 802, 805, 808, 809, 820, 900])
+def test_advice_and_forecast_judge_a_window_alike(window: int) -> None:
+    question = asked(fragment_bytes=None, redundancy_percent=None, interval_ms=None, window_seconds=float(window))
+    advice = forecast(question).recommendation
+    assert advice is not None
+    declared = forecast(
+        asked(
+            fragment_bytes=advice.fragment_bytes, redundancy_percent=advice.redundancy_percent,
+            interval_ms=advice.interval_ms, window_seconds=float(window), advice="whenMissed",
+        )
+    )  # fmt: skip
+    assert advice.fits_window is declared.fits_window
+    needs = f"takes {declared.session.occupied_seconds} s, the window has {window}"
+    assert any(needs in each.message for each in forecast(question).warnings) is not advice.fits_window
+
+
+def test_the_window_is_judged_with_redundancy_rounded_up() -> None:
+    plan = plan_session("EU868", 3, 8960, 88, 11, 9000)  # 11.22 parity fragments
+    assert plan.session_seconds + 8 < plan.session_seconds_rounded_up <= plan.occupied_seconds
+    for seconds, fits in ((plan.occupied_seconds, True), (plan.occupied_seconds - 1, False)):
+        question = asked(redundancy_percent=11, window_seconds=float(seconds), advice="whenMissed")
+        assert forecast(question).fits_window is fits
+
+
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
@@ -241,9 +265,28 @@ def test_what_is_not_given_is_assumed_and_said() -> None:
 
 def test_without_a_redundancy_the_recommended_session_is_told() -> None:
     found = forecast(asked(redundancy_percent=None, fragment_bytes=None, interval_ms=None))
-    assert found.recommendation is not None
-    assert found.session.session_seconds == found.recommendation.session_seconds
+    advice = found.recommendation
+    assert advice is not None
+    assert found.session.fragment_bytes == advice.fragment_bytes
+    assert found.session.parity_fragments == advice.parity_fragments
     assert found.reaches_target
+
+
+@pytest.mark.parametrize("redundancy", [None, 20])
+def test_without_an_interval_the_shortest_lawful_one_is_taken(redundancy: int | None) -> None:
+    plan = forecast(asked(redundancy_percent=redundancy, interval_ms=None)).session
+    assert plan.spacing_ms == plan.shortest_lawful_spacing_ms < plan.shortest_comfortable_spacing_ms
+
+
+def test_a_size_that_cannot_be_sent_is_refused_before_advice_is_sought() -> None:
+    # Advice needs a receiver's power: where it were sought first, its error would come first.
+    question = asked(fragment_bytes=113, redundancy_percent=None, interval_ms=None, power_mw=0.0)
+    with pytest.raises(ImpossibleSessionError, match="carries 112"):
+        forecast(question)
+    with pytest.raises(LorawanError, match="receiver of 0 mW"):
+        forecast(msgspec.structs.replace(question, fragment_bytes=112))
+    with pytest.raises(ImpossibleSessionError, match="ends at 16383"):
+        forecast(asked(image_bytes=1_000_000, fragment_bytes=40, redundancy_percent=None, interval_ms=None))
 
 
 def test_a_size_that_is_given_gets_the_redundancy_it_needs() -> None:
@@ -308,3 +351,10 @@ def test_a_curve_passes_through_the_session_it_is_drawn_for() -> None:
     assert here.textbook == found.closed_form
     assert here.session_seconds == pytest.approx(found.session.session_seconds)
     assert points[-1].percent >= 2 * found.recommendation.redundancy_percent if found.recommendation else False
+
+
+def test_the_curve_of_a_device_that_refuses_the_session_stays_at_the_bottom() -> None:
+    question = asked(caps=DeviceCaps(max_fragments=50))
+    points = curve(question, forecast(question))
+    assert {(each.chance.high, each.textbook) for each in points} == {(0.0, 0.0)}
+    assert points[-1].session_seconds > points[0].session_seconds

@@ -11,6 +11,7 @@ import pytest
 from controller.lorawan.airtime import phy_length, time_on_air_us
 from controller.lorawan.errors import LorawanError
 from controller.lorawan.regions import REGION_NAMES, data_rate, max_fragment_size, region, slowest_rate_for
+from controller.lorawan.session import plan_session
 
 DATA: dict[str, Any] = json.loads(
     (resources.files("controller.lorawan") / "data" / "lorawan_regions.json").read_text("utf-8")
@@ -45,7 +46,7 @@ def test_the_default_downlink_has_a_rate_and_a_duty_cycle(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "duty"),
-    [("EU868", 0.1), ("US915", 1.0), ("AS923-1", 0.01), ("EU433", 0.1), ("RU864", 0.01), ("CN470", 1.0)],
+    [("EU868", 0.1), ("US915", 1.0), ("AS923-1", 0.01), ("EU433", 0.01), ("RU864", 0.01), ("CN470", 1.0)],
 )
 def test_the_duty_cycle_is_that_of_the_default_downlink_frequency(name: str, duty: float) -> None:
     assert region(name).duty_cycle == duty
@@ -85,6 +86,58 @@ def test_an_unknown_rate_is_refused_with_the_known_ones() -> None:
 def test_the_size_all_sources_allow_is_smaller_where_aws_documents_less() -> None:
     assert data_rate("US915", 8).undisputed_fragment_size_bytes == 30
     assert data_rate("EU868", 3).undisputed_fragment_size_bytes == 112
+
+
+@pytest.mark.parametrize("name", REGION_NAMES)
+def test_the_least_duty_cycle_any_source_has_is_the_limit(name: str) -> None:
+    for band, stated in zip(region(name).sub_bands, DATA["regions"][name]["sub_bands"], strict=True):
+        others = [duty for _, duty in stated.get("duty_cycle_elsewhere", [])]
+        assert band.duty_cycle == min(stated["duty_cycle_max_fraction"], *others, 1.0)
+
+
+@pytest.mark.parametrize("name", REGION_NAMES)
+def test_the_least_payload_any_source_has_is_planned_with_and_more_is_told(name: str) -> None:
+    for stated in DATA["regions"][name]["data_rates"]:
+        most = stated["max_frm_payload_bytes"]
+        others = [payload for _, payload in stated.get("max_frm_payload_elsewhere", [])]
+        others += [p for p in [stated.get("max_frm_payload_repeater_older_rp_bytes")] if p is not None]
+        least = min(most, *others, 999)
+        assert plan_session(name, stated["dr"], 5000, None, 20, None).fragment_bytes == least - 3
+        warned = {
+            each.code: each.message for each in plan_session(name, stated["dr"], 5000, most - 3, 20, None).warnings
+        }
+        assert ("payload_is_disputed" in warned) is (least < most)
+        assert least == most or str(least) in warned["payload_is_disputed"]
+
+
+DOUBTS = {
+    "EU433": ["duty cycle: 1 %", "The Things Stack lists beacon"],
+    "RU864": ["868.7-869.2 MHz: 10 %", "The Things Stack has one band"],
+    "CN470": ["DR3 maximum: 184", "RX2 data rate: 1", "which CN470 plan", "dwell figure"],
+    "US915": ["AWS documents 33 bytes", "gateway EIRP limit"],
+    "AU915": ["same 33 versus 53"],
+    "EU868": ["863-865 MHz and"],
+    "CN779": ["plan is being withdrawn"],
+    "KR920": ["longest transmission time"],
+    "IN865": ["The Things Stack lists the beacon"],
+    **{f"AS923-{n}": ["duty cycle 1 % comes", "whether AWS enforces"] for n in range(1, 5)},
+}
+"""Every doubt, by how its text begins."""
+OF_A_FIGURE = ("duty cycle: 1 %", "868.7-869.2 MHz: 10 %", "DR3 maximum", "AWS documents 33", "same 33")
+"""Those with another value than the one stated; the rest have no value of their own, or one that no figure uses."""
+
+
+@pytest.mark.parametrize("name", REGION_NAMES)
+def test_every_doubt_of_the_data_is_known_here_and_those_of_a_figure_have_their_other_value(name: str) -> None:
+    stated = DATA["regions"][name]
+    doubts = stated.get("uncertain", [])
+    assert len(doubts) == len(DOUBTS[name])
+    assert all(text.startswith(start) for text, start in zip(doubts, DOUBTS[name], strict=True))
+    if any(text.startswith(OF_A_FIGURE) for text in doubts):
+        others = [key for row in (*stated["data_rates"], *stated["sub_bands"]) for key in row]
+        assert any("elsewhere" in key or "older" in key for key in others)
+    beacons = [stated["class_b"][key] for key in ("beacon_freq_hz", "ping_slot_freq_hz")]
+    assert all(not isinstance(hz, int) or 0 < region(name).duty_cycle_at(hz) <= 1 for hz in beacons)
 
 
 def test_values_sources_disagree_on_are_told() -> None:

@@ -1,4 +1,4 @@
-"""The chance of success: published values, an independent slow implementation, and what an interval promises."""
+"""The chance of success: published values, classes of devices, and what an interval promises."""
 
 from __future__ import annotations
 
@@ -11,44 +11,11 @@ import pytest
 from controller.lorawan.answers import Chance
 from controller.lorawan.closed_form import binomial, estimate, full_rank, ideal, textbook
 from controller.lorawan.errors import LorawanError
-from controller.lorawan.fleet import at_most, fleet_chance
+from controller.lorawan.fleet import at_most, device_chance, fleet_chance
 from controller.lorawan.losses import Bursts, Independent, Loss, Outage
-from controller.lorawan.parity import V1, V2_RELATIVE, Variant, recovers
+from controller.lorawan.parity import V2_RELATIVE
 from controller.lorawan.questions import DeviceClass, Gate
 from controller.lorawan.success import Code, Trials, success, wilson
-
-
-def slow(m: int, parity: int, loss: float, variant: Variant, cap: int, trials: int, seed: int) -> float:
-    """The same question, one device after another, with another source of randomness and another rank test."""
-    draws = random.Random(seed)  # noqa: S311 - a repeatable radio, not a secret
-    good = 0
-    for _ in range(trials):
-        lost = [i for i in range(m) if draws.random() < loss]
-        heard = [n for n in range(1, parity + 1) if draws.random() >= loss]
-        good += len(lost) <= cap and recovers(m, lost, heard, variant)
-    return good / trials
-
-
-@pytest.mark.parametrize(
-    ("m", "parity", "loss", "variant", "cap"),
-    [
-        (21, 8, 0.1, V1, 21),
-        (50, 10, 0.05, V1, 50),
-        (50, 10, 0.05, V2_RELATIVE, 50),
-        (60, 14, 0.2, V1, 60),
-        (60, 30, 0.2, V1, 12),
-        (90, 70, 0.4, V1, 90),
-        (1, 3, 0.2, V1, 1),
-    ],
-)
-def test_the_vectorised_chance_agrees_with_an_independent_slow_one(
-    m: int, parity: int, loss: float, variant: Variant, cap: int
-) -> None:
-    found = success(Code(fragments=m, variant=variant, max_lost=cap), parity, Independent(loss), seed=11)
-    share, trials = slow(m, parity, loss, variant, cap, 3000, 12), 3000
-    slow_half = 1.96 * math.sqrt(max(share * (1 - share), 1 / trials) / trials)
-    assert found.half_width <= 0.002
-    assert abs(found.probability - share) <= math.hypot(found.half_width, slow_half) * 1.5
 
 
 @pytest.mark.parametrize(
@@ -214,8 +181,8 @@ CODE = Code(fragments=150)
 
 
 def test_a_fleet_is_told_by_its_classes() -> None:
-    near, far = success(CODE, 15, NEAR.loss), success(CODE, 15, FAR.loss)
-    found = fleet_chance(CODE, 15, (NEAR, FAR), gate=Gate(min_success_percent=92))
+    near, far = (device_chance(CODE, 15, each.loss, 100) for each in (NEAR, FAR))
+    found = fleet_chance(CODE, 15, (NEAR, FAR), gates=((100, Gate(min_success_percent=92)),))
     assert found.devices == 100
     assert found.expected_updated == pytest.approx(90 * near.probability + 10 * far.probability)
     assert found.all_updated == pytest.approx(near.probability**90 * far.probability**10)

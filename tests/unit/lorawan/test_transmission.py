@@ -37,8 +37,16 @@ def test_a_single_gateway_needs_no_time_between_gateways() -> None:
     assert planned(gateways=1, transmission_interval_ms=5000).spacing_ms == planned().spacing_ms
 
 
+@pytest.mark.parametrize("exponent", range(8))
+def test_a_beacon_period_carries_as_many_fragments_as_it_has_ping_slots(exponent: int) -> None:
+    plan = planned(size=50, frequency_hz=869_525_000, device_class="B", ping_slot_period=32 << exponent)
+    slots_a_beacon = 2 ** (7 - exponent)
+    assert plan.spacing_ms * slots_a_beacon >= 128_000  # never more fragments than slots
+    assert plan.spacing_ms == max(128_000 // slots_a_beacon, planned(size=50).spacing_ms)
+
+
 def test_a_ping_slot_carries_one_fragment_at_most() -> None:
-    assert planned(device_class="B", ping_slot_period=1024).spacing_ms == 31_000  # 1024 slots of 30 ms
+    assert planned(device_class="B", ping_slot_period=1024).spacing_ms == 32_000
     assert planned(device_class="B", ping_slot_period=32).spacing_ms == planned().spacing_ms
     assert planned(device_class="C", ping_slot_period=4096).spacing_ms == planned().spacing_ms
 
@@ -75,6 +83,35 @@ def test_a_country_that_limits_downlinks_forbids_longer_frames() -> None:
     assert "dwell_time_may_apply" not in {each.code for each in limited.warnings}
 
 
+DWELL = Transmission(dwell_limited=True)
+
+
+@pytest.mark.parametrize(("dr", "largest"), [(2, 8), (3, 50), (4, 122), (5, 239)])
+def test_the_payload_table_binds_where_downlinks_are_limited(dr: int, largest: int) -> None:
+    fits, over = (plan_session("AS923-1", dr, 2000, largest + more, 10, None, DWELL) for more in (0, 1))
+    assert fits.violations == ()
+    assert {"dwell_time_exceeds_limit", "fragment_exceeds_payload"} & {each.code for each in over.violations}
+    if dr < 5:
+        assert f"at most {largest} bytes fit" in over.violations[0].message
+
+
+@pytest.mark.parametrize("name", REGION_NAMES)
+def test_without_a_size_a_lawful_one_is_planned_or_the_rate_refused(name: str) -> None:
+    for rate in region(name).data_rates:
+        try:
+            plan = plan_session(name, rate.dr, 2000, None, 10, None, DWELL)
+        except LorawanError as refusal:
+            assert "choose a faster data rate" in str(refusal)  # noqa: PT017 - some rates carry nothing, others do
+            assert plan_session(name, rate.dr, 2000, 1, 10, None, DWELL).violations != ()
+        else:
+            assert plan.violations == ()
+
+
+def test_a_rate_that_carries_nothing_says_so_when_a_size_is_declared() -> None:
+    found = plan_session("AS923-1", 0, 2000, 10, 10, None, DWELL).violations
+    assert ["no fragment fits this one" in each.message for each in found] == [True]
+
+
 def test_a_crc_counted_as_calculators_do_costs_one_block_more() -> None:
     assert planned(size=111, payload_crc=True).time_on_air_ms >= planned(size=111).time_on_air_ms
 
@@ -84,9 +121,21 @@ def test_a_class_b_session_may_be_longer_than_class_c_can_say() -> None:
     assert ["class_c_timeout_exceeds_field" in {w.code for w in plan.warnings} for plan in slow] == [False, True]
 
 
-def test_a_session_longer_than_two_days_is_told() -> None:
-    plan = plan_session("EU868", 0, 300_000, 48, 10, None)
-    assert "session_exceeds_service_limit" in {each.code for each in plan.warnings}
+def test_a_session_with_a_timeout_the_service_does_not_take_cannot_be_sent() -> None:
+    fits, over = (
+        plan_session("EU868", 0, size, 48, 10, None, Transmission(device_class="B")) for size in (200_000, 300_000)
+    )
+    assert (fits.class_c_timeout_seconds, fits.violations) == (131_072, ())
+    assert over.class_c_timeout_seconds == 262_144
+    assert [each.code for each in over.violations] == ["session_exceeds_service_limit"]
+
+
+def test_a_session_is_refused_by_its_timeout_with_redundancy_rounded_up() -> None:
+    shorter = plan_session("EU868", 3, 1400 * 100, 100, 0, 93_000)
+    longer = plan_session("EU868", 3, 1400 * 100 + 1, 100, 1, 93_000)
+    assert (shorter.class_c_timeout_seconds, shorter.violations) == (131_072, ())
+    assert longer.session_seconds < 132_000
+    assert [each.code for each in longer.violations] == ["session_exceeds_service_limit"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +169,7 @@ def test_class_c_listens_to_the_end_or_to_the_timeout() -> None:
 def test_class_b_listens_to_beacons_slots_and_fragments_only() -> None:
     sent = Transmission(device_class="B", ping_slot_period=1024)
     plan = planned(device_class="B", ping_slot_period=1024)
-    slots = plan.session_seconds / 30.72
+    slots = plan.session_seconds / 32
     seconds = plan.session_seconds / 128 * 2.12 + 983 * 0.676864 + max(0, slots - 983) * 0.03
     assert receive_energy(plan, sent, 25).until_end == pytest.approx(0.025 * seconds)
     assert receive_energy(plan, sent).until_end < receive_energy(plan, Transmission()).until_end / 5

@@ -21,6 +21,7 @@ TABLE = {
         [
             f"?class_c_timeout_exceeds_field {SPEC}/fragmentIntervalMs",
             f"fragment_counter_overflows {SPEC}/fragmentSizeBytes",
+            f"session_exceeds_service_limit {SPEC}/fragmentIntervalMs",
         ],
     ),
     "no redundancy": (changed(": 20", ": 0"), [f"?redundancy_is_zero {SPEC}/redundancyPercent"]),
@@ -46,6 +47,14 @@ TABLE = {
             f"?region_value_is_uncertain {SPEC}/rfRegion",
             f"?region_value_is_uncertain {SPEC}/rfRegion",
         ],
+    ),
+    "a size the service sends at another rate": (
+        changed("dataRate: 3", "dataRate: 5"),
+        [f"?fragment_size_changes_data_rate {SPEC}/dataRate"],
+    ),
+    "parity that leaves some fragment out": (
+        changed(": 20\n", ": 2\n"),
+        [f"?parity_never_repairs_some_fragment {SPEC}/redundancyPercent"],
     ),
     "a doubt about other bands": (changed("9000", "10000"), []),
     "a doubt about the band in use": (

@@ -14,7 +14,7 @@ from controller.lorawan.forecast import forecast
 from controller.lorawan.fragmentation import DeviceCaps
 from controller.lorawan.losses import Bursts, Independent, Outage
 from controller.lorawan.questions import DeviceClass, Question
-from controller.report.airtime import as_json, as_markdown, as_text, chance_line, document
+from controller.report.airtime import as_json, as_markdown, as_text, chance_line, document, others
 from controller.report.airtime_plot import as_svg
 from controller.report.plan import PlannedRollout, PlanReport
 from controller.report.plan import as_json as plan_json
@@ -77,6 +77,15 @@ def test_a_session_that_misses_says_what_would_not() -> None:
         assert f"{found.recommendation.fragment_bytes} bytes, {found.recommendation.redundancy_percent} %" in told
 
 
+def test_no_setting_is_promised_to_reach_a_target_through_an_outage_it_does_not_count() -> None:
+    found = forecast(msgspec.structs.replace(MISSES, outage=Outage(999_999, 1)))
+    assert found.recommendation is not None
+    for told in (as_text(found), as_markdown(found), chance_line(found)):
+        assert told.count("would reach it") == told.count("would reach it if there were no outage") == 1
+    assert "the shared outage is not counted" in as_text(found)
+    assert "no outage" not in as_text(forecast(MISSES))
+
+
 def test_a_session_that_reaches_its_target_says_so() -> None:
     assert "reaches the target of 0.99" in as_text(forecast(REACHES))
     assert "misses" not in chance_line(forecast(REACHES))
@@ -99,6 +108,43 @@ def test_a_chance_that_is_not_certain_never_reads_as_certain() -> None:
     assert "with above 0.9999 " in chance_line(found)
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "trials", "told"),
+    [
+        (0.5012, 0.99997, 2048, "0.501 to 0.999"),
+        (0.9996, 0.99998, 2048, "0.9996 to 0.9999"),
+        (0.99996, 0.99999, 2048, "above 0.9999"),
+        (1.0, 1.0, 2048, "above 0.9999"),
+        (1.0, 1.0, 0, "1.0000"),
+        (0.62, 0.7051, 2048, "0.620 to 0.705"),
+        (0.7050, 0.7051, 2048, "0.7051"),
+        (0.0, 0.0, 2048, "below 0.0001"),
+        (0.0, 0.0021, 2048, "0.0000 to 0.0021"),
+    ],
+)
+def test_a_fleets_chance_is_a_range_where_it_is_not_known_better(
+    low: float, value: float, trials: int, told: str
+) -> None:
+    found = forecast(MISSES)
+    worst = msgspec.structs.replace(found.fleet.worst_class, trials=trials)
+    fleet = msgspec.structs.replace(
+        found.fleet, all_updated=value, all_updated_low=low, gate_passes=value, gate_passes_low=low, worst_class=worst
+    )
+    found = msgspec.structs.replace(found, fleet=fleet)
+    for text in (as_text(found), as_markdown(found)):
+        assert f"the chance that all are is {told}, that every gate passes {told}" in text
+
+
+def test_five_hundred_devices_never_read_surer_than_they_are() -> None:
+    many = (DeviceClass(devices=500, loss=Independent(0.05)),)
+    found = forecast(msgspec.structs.replace(REACHES, classes=many, redundancy_percent=60))
+    assert found.fleet.all_updated > 0.9999
+    assert found.fleet.all_updated_low < 0.999
+    row = next(line for line in as_text(found).splitlines() if "devices expected" in line)
+    assert "above" not in row
+    assert f"{found.fleet.all_updated_low:.1f}" in row
+
+
 def planned(airtime: Airtime | None) -> PlanReport:
     rollout = PlannedRollout(name="soil", environment="prod-eu", digest="a" * 64, airtime=airtime)
     return PlanReport(offline=True, rollouts=(rollout,))
@@ -114,7 +160,30 @@ def test_a_plan_tells_the_same_figures() -> None:
         assert "102 + 10 fragments" in text
         assert "rebuilds the image with 0.70" in text
         assert "textbook 0.8776" in text
-    assert all(each.code in plan_markdown(report) for each in found.warnings)
+        assert all(each.code in text for each in found.warnings)
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_a_plan_tells_people_all_figures_in_text_and_in_markdown(question: Question) -> None:
+    found = forecast(question)
+    for told in (plan_text(planned(found)), plan_markdown(planned(found))):
+        for title, text in others(found):
+            assert title in told
+            assert text in told.replace("\\", ""), told
+        assert "devices expected" in told
+        assert "J receiving per device" in told
+        assert "expected timeout" in told
+        assert ("one by one" in told) is (found.gateway is not None)
+
+
+def test_a_plan_of_single_devices_tells_how_long_their_gateway_is_busy() -> None:
+    question = msgspec.structs.replace(QUESTIONS["single devices"], devices=100, devices_per_gateway=100)
+    found = forecast(question)
+    assert found.gateway is not None
+    hours = found.gateway.shortest_seconds / 3600
+    assert hours > 95 * found.session.session_seconds / 3600
+    for told in (plan_text(planned(found)), plan_markdown(planned(found))):
+        assert f"{hours:.2f} h at least for the 100 devices of a gateway" in told
 
 
 def test_a_plan_without_a_radio_tells_none() -> None:
@@ -155,4 +224,27 @@ def test_every_word_of_the_picture_lies_inside_it() -> None:
     width, height = float(root.get("width") or 0), float(root.get("height") or 0)
     assert all(
         0 <= float(t.get("x") or -1) <= width and 0 < float(t.get("y") or -1) < height for t in root.iter(f"{SVG}text")
+    )
+
+
+def words_of(question: Question) -> list[str]:
+    return [each.text or "" for each in drawn(question).iter(f"{SVG}text")]
+
+
+def test_the_picture_is_no_surer_than_the_text() -> None:
+    told = words_of(msgspec.structs.replace(REACHES, redundancy_percent=60))
+    assert any("above 0.9999 (" in each for each in told), told
+    assert not any(each.endswith("fragments, 1.0000") for each in told)
+
+
+def test_a_session_time_is_told_once_however_many_redundancies_have_it() -> None:
+    told = words_of(msgspec.structs.replace(MISSES, image_bytes=80))
+    assert any("as 1 fragment of 88" in each for each in told)
+    times = [each for each in told if each.endswith((" s", " min", " h")) and "EU868" not in each]
+    assert times == ["0.6 s", "9.6 s"]  # without parity, and with the only parity fragment there can be
+
+
+def test_a_picture_says_that_the_device_refuses_the_session() -> None:
+    assert "the device refuses the session: no redundancy rebuilds the image" in words_of(
+        QUESTIONS["a device that refuses"]
     )
