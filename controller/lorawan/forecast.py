@@ -192,7 +192,8 @@ def _doubts(question: Question, plan: SessionPlan, chance: Chance, advice: Recom
             advice.interval_ms, question.sent,
         )  # fmt: skip
         text = (
-            f"even the shortest session that reaches {question.target:g} takes {shortest.occupied_seconds} s, the "
+            f"even the shortest session within 80 % of the duty cycle that reaches {question.target:g} takes "
+            f"{shortest.occupied_seconds} s, the "
             f"window has {question.window_seconds:.0f}: use a faster data rate, a smaller image or a longer window"
         )
         found.append(Finding("no_setting_fits_window", text))
