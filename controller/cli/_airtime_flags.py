@@ -99,6 +99,11 @@ def _classes(flags: Flags, declared: Question) -> dict[str, Any]:
         )
     if not losses:
         return {"devices": devices[0]} if devices else {}
+    if len(losses) > 1 and not devices and declared.devices > 1:
+        raise UsageError(
+            f"--loss is given {len(losses)} times for {declared.devices} devices; "
+            "give --devices as often, to say how many of them have which"
+        )
     counts = devices or (declared.devices,) * len(losses)
     pairs = zip(counts, losses, strict=True)
     return {"classes": tuple(DeviceClass(devices=count, loss=_loss(loss, flags.burst)) for count, loss in pairs)}

@@ -41,6 +41,12 @@ def covering(m: int, parity: int, variant: Variant = V1) -> Words:
     return np.ascontiguousarray(_packed(bits.T).T)
 
 
+def pairs_alike(m: int, parity: int, variant: Variant = V1) -> int:
+    """Count pairs of uncoded fragments that no row tells apart: who loses both is never complete."""
+    _, times = np.unique(covering(m, parity, variant), axis=1, return_counts=True)
+    return int((times * (times - 1) // 2).sum())
+
+
 def completions(columns: Words, lost: Bools, received: Bools, max_lost: int | None = None) -> Ints:
     """Tell per trial which parity fragment completed the image: 0 when nothing was lost, parity + 1 when none did.
 

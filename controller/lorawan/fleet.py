@@ -2,7 +2,8 @@
 
 1. Devices share the parity rows and lose fragments independently, so classes of devices are independent binomials.
 2. A shared outage makes them dependent: given when it happens they are independent again, so the figures are averaged
-   over its moments. Moments are spread evenly over the session, at most `_MOMENTS` of them.
+   over its moments. Moments are spread evenly over the session, at most `_MOMENTS` of them, fewer where trials are
+   dear.
 3. A gate passes when at least its percentage succeeded and at most its number of failures happened.
 4. Each wave has a gate and a session of its own. Given the chances of the classes, waves are independent, so the gates
    all pass with the product; an outage strikes each wave's session by itself. Classes spread evenly over waves.
@@ -20,10 +21,12 @@ from controller.lorawan.errors import LorawanError
 from controller.lorawan.figures import Finding
 from controller.lorawan.losses import Loss, Outage
 from controller.lorawan.questions import DeviceClass, Gate, Question
-from controller.lorawan.success import Code, Trials, success
+from controller.lorawan.success import WORK, Code, Trials, success
 
 _MOMENTS = 32
+_LEAST_MOMENTS = 4
 _TRIALS_A_MOMENT = 4096
+_LEAST_TRIALS = 64
 _NEGLIGIBLE = 1e-18
 _FLEET_DOUBT, _FINEST = 0.05, 0.0002
 _FEW_FAILURES = 10
@@ -126,7 +129,7 @@ def gates_of(question: Question, devices: int) -> tuple[tuple[tuple[int, Gate], 
     if question.devices_unknown:
         text = "the manifest does not tell how many devices its groups have: fleet and gate are told for one device"
         return whole, (Finding("group_sizes_are_unknown", text),)
-    if len(waves) == 1:
+    if len(waves) == 1 and waves[0].devices in (None, devices):
         return ((devices, waves[0].gate),), ()
     counts = [wave.devices for wave in waves if wave.devices is not None]
     if not waves:
@@ -147,14 +150,15 @@ def _under_outage(
     code: Code, parity: int, classes: tuple[DeviceClass, ...], outage: Outage, seed: int
 ) -> list[list[Chance]]:
     whole = code.fragments + parity
-    number = min(_MOMENTS, whole)
+    cost = max(Trials.work_of_one(code, parity, each.loss) for each in classes) * len(classes)
+    number = min(_MOMENTS, whole, max(_LEAST_MOMENTS, int(WORK / cost / _LEAST_TRIALS)))
     found = []
     for moment in range(number):
         first = (2 * moment + 1) * whole // (2 * number)
         row = []
         for each in classes:
             trials = Trials(code, (parity,), each.loss, seed + moment + 1, silent=(first, outage.fragments))
-            trials.run(min(_TRIALS_A_MOMENT, trials.affordable()))
+            trials.run(max(_LEAST_TRIALS, min(_TRIALS_A_MOMENT, int(WORK / cost / number))))
             row.append(trials.chance(parity))
         found.append(row)
     return found

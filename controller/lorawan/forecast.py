@@ -172,7 +172,10 @@ def _loss_is_assumed() -> Finding:
 def _doubts(question: Question, plan: SessionPlan, chance: Chance, advice: Recommendation | None) -> list[Finding]:
     found = []
     if chance.half_width > HALF_WIDTH:
-        text = f"the chance is known to {chance.half_width:.4f} only: this session is too large to try more often"
+        why = "this session is too large to try more often"
+        if question.outage is not None:
+            why = "under an outage it is counted at a few moments of it, with few trials each"
+        text = f"the chance is known to {chance.half_width:.4f} only: {why}"
         found.append(Finding("chance_is_coarse", text))
     if question.outage is not None:
         found.append(Finding("advice_leaves_outages_out", "the recommendation does not count the shared outage"))
@@ -184,7 +187,7 @@ def _doubts(question: Question, plan: SessionPlan, chance: Chance, advice: Recom
         found.append(Finding("gateway_total_is_assumed", text))
     wanted = question.advice == "always" or chance.probability < question.target
     if wanted and advice is None:
-        text = f"no lawful session at data rate {plan.data_rate} is confirmed to reach {question.target:g}"
+        text = f"no lawful session at data rate {plan.data_rate} is confirmed to reach {question.target}"
         found.append(Finding("no_setting_reaches_target", text))
     elif advice is not None and advice.fits_window is False:
         shortest = plan_session(
@@ -192,7 +195,7 @@ def _doubts(question: Question, plan: SessionPlan, chance: Chance, advice: Recom
             advice.interval_ms, question.sent,
         )  # fmt: skip
         text = (
-            f"even the shortest session within 80 % of the duty cycle that reaches {question.target:g} takes "
+            f"even the shortest session within 80 % of the duty cycle that reaches {question.target} takes "
             f"{shortest.occupied_seconds} s, the "
             f"window has {question.window_seconds:.0f}: use a faster data rate, a smaller image or a longer window"
         )

@@ -32,7 +32,7 @@ def check_devices(devices: int) -> None:
 def check_target(target: float) -> None:
     """Raise LorawanError for a chance no session can be sure to have."""
     if not 0 < target < 1:  # also refuses nan
-        raise LorawanError(f"a target of {target:g} cannot be; it is a probability above 0 and below 1")
+        raise LorawanError(f"a target of {target} cannot be; it is a probability above 0 and below 1")
 
 
 class DeviceClass(msgspec.Struct, frozen=True, kw_only=True):

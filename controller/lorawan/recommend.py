@@ -129,10 +129,9 @@ class _Search:
     def why(self) -> str:
         """Why the first one is recommended."""
         wish, best = self._wish, self.confirmed[0]
-        low, high = best.success_interval
-        counted = best.success_probability
-        told = "above 0.9999" if min(counted, low) >= 0.99995 else f"{counted:.4f}"
-        reaches = f"reaches {wish.target:g} at {described(wish.loss)}: {told} ({low:.4f} to {high:.4f})"
+        counted, least = best.success_probability, math.floor(1e4 * best.success_interval[0]) / 1e4
+        told = f"at least {least:.4f}" if counted >= 0.99995 else f"{counted:.4f}, at least {least:.4f}"
+        reaches = f"reaches {wish.target} at {described(wish.loss)}: {told}"
         if best.parity_fragments and best.parity_fragments == parity_to_cover_all(best.fragments, wish.variant):
             reaches += "; with less parity some fragment could never be rebuilt"
         if best.fragments in self._unconfirmed:

@@ -5,8 +5,8 @@
    variate, unbiased whatever the rows are, and five to fifty times fewer trials. Under a shared outage the share of
    successes is taken as it is, with Wilson's interval.
 3. Sampling stops when the half-width is at most the precision asked for, 0.002, and the target, if any, lies outside
-   the interval, or is nearer than an eighth of the failures it allows. A bound on work ends it before, and
-   `half_width` then tells how coarse it stayed.
+   the interval, or is nearer than 0.002 and than an eighth of the failures it allows. A bound on work ends it before,
+   and `half_width` then tells how coarse it stayed.
 4. Who looks often sees the target outside by chance at some look: a 95 % interval taken then missed the truth in 25 %
    of runs. So the k-th look takes an interval of 1 - 0.05 / (k (k + 1)): all looks together miss in 5 % at most.
 5. The interval counts two failures more than were seen, so that no run without failures is certain.
@@ -151,7 +151,7 @@ def sample(
 ) -> Chance:
     """Run trials until rule 3 ends it."""
     limit, look = trials.affordable(work), 0
-    near = 0.0 if target is None else (1 - target) / 8
+    near = 0.0 if target is None else nearness(target)
     while True:
         look += 1
         trials.run(min(max(_FIRST_TRIALS, trials.count), limit - trials.count))
@@ -159,6 +159,11 @@ def sample(
         decided = target is None or not found.low < target <= found.high or found.half_width <= near
         if trials.count >= limit or (found.half_width <= precision and decided):
             return found
+
+
+def nearness(target: float) -> float:
+    """The half-width at which a target that is still inside is left undecided (rule 3)."""
+    return min(HALF_WIDTH, (1 - target) / 8)
 
 
 def z_of_look(look: int) -> float:

@@ -115,6 +115,8 @@ def rows(airtime: Airtime) -> list[tuple[str, str]]:
     all_of_them = _range(fleet.all_updated_low, fleet.all_updated, known=not counted)
     gate = _range(fleet.gate_passes_low, fleet.gate_passes, known=not counted)
     chances = f"{share(chance.probability, known=not counted)} ({share(chance.low)} to {share(chance.high)})"
+    if chance.low < _SURELY <= chance.probability:
+        chances = f"at least {math.floor(1e4 * chance.low) / 1e4:.4f}"
     told = {
         "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
         f"service rounds up), {plan.padding_bytes} bytes padding",
@@ -135,7 +137,7 @@ def rows(airtime: Airtime) -> list[tuple[str, str]]:
             f"{_time(total.on_air_seconds)} on air for {total.devices} devices one by one, "
             f"at least {_time(total.shortest_seconds)} within the duty cycle"
         )
-    told["verdict"] = f"reaches the target of {airtime.target:g}" if airtime.meets else _missed(airtime)
+    told["verdict"] = f"reaches the target of {airtime.target}" if airtime.meets else _missed(airtime)
     advice = airtime.recommendation
     listed = list(told.items())
     if advice is not None:
@@ -148,7 +150,7 @@ def rows(airtime: Airtime) -> list[tuple[str, str]]:
 def _missed(airtime: Airtime) -> str:
     parts = []
     if not airtime.reaches_target:
-        parts.append(f"misses the target of {airtime.target:g}")
+        parts.append(f"misses the target of {airtime.target}")
     if not airtime.fits_window and airtime.window_seconds is not None:
         parts.append(f"does not fit the window of {_time(airtime.window_seconds)}")
     advice = airtime.recommendation
@@ -177,7 +179,9 @@ def losses(airtime: Airtime) -> str:
 
 def _lead(airtime: Airtime) -> str:
     return (
-        "" if airtime.lead_seconds is None else f", begins {_time(airtime.lead_seconds)} after its start is asked for"
+        ""
+        if airtime.lead_seconds is None
+        else f", begins {_time(airtime.lead_seconds)} or more after its start is asked for"
     )
 
 
@@ -198,7 +202,7 @@ def _range(low: float, value: float, *, known: bool) -> str:
         return share(value, known=known)
     digits = 3 if value - low >= 10 * _NOTICEABLE else 4
     unit = 10**digits
-    return f"{math.floor(low * unit) / unit:.{digits}f} to {math.floor(min(value * unit, unit - 1)) / unit:.{digits}f}"
+    return f"{math.floor(low * unit) / unit:.{digits}f} to {min(round(value, digits), 1 - 1 / unit):.{digits}f}"
 
 
 def _time(seconds: float) -> str:

@@ -101,7 +101,7 @@ def _curves(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
 def _marks(airtime: Airtime, points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
     target = y(airtime.target)
     yield _line([(_LEFT, target), (_RIGHT, target)], GOOD, width=1.5, dashes="2 4")
-    yield text(_LEFT + 6, target + 15, f"target {airtime.target:g}", colour=GOOD)
+    yield text(_LEFT + 6, target + 15, f"target {airtime.target}", colour=GOOD)
     plan = airtime.session
     declared = min(
         -(-100 * plan.parity_fragments // plan.fragments), points[-1].percent

@@ -13,9 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
-from controller.lorawan.costs import gateway_total
 from controller.lorawan.errors import LorawanError
 from controller.lorawan.figures import SessionPlan
 from controller.lorawan.fragmentation import MAX_COUNTER, Rounding, fragment_count, parity_count
@@ -56,8 +53,7 @@ def _plan(task: Task, image_bytes: int, name: str, settings: Settings) -> Sessio
 def _lasting(task: Task, plan: SessionPlan, parity: int) -> float:
     """Rule 3: the planner's own figures, with the parity that is sent."""
     length = plan.session_seconds if parity == plan.parity_fragments else plan.session_seconds_rounded_up
-    sent = msgspec.structs.replace(plan, parity_fragments=parity, session_seconds=length)
-    return gateway_total(sent, len(task.devices)).shortest_seconds if task.devices else length
+    return len(task.devices) * (length + plan.spacing_ms / 1000) - plan.spacing_ms / 1000 if task.devices else length
 
 
 def _size(task: Task, settings: Settings) -> int:

@@ -113,7 +113,7 @@ class Sessions:
         return self._images.read(role, uri, store.region, sends_source=self._settings["sourceConditions"] is True)
 
     def _regions(self, store: Store, task: Task) -> list[str]:
-        """Where a task goes on air, as far as task, groups and devices tell."""
+        """Where a task goes on air, as far as task and groups tell."""
         groups = [store.groups[g].rf_region for g in task.groups if g in store.groups]
         return [task.rf_region, *groups]
 

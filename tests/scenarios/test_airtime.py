@@ -158,6 +158,10 @@ REFUSED = {
     "no duration": (f"{SMALL} --window soon", "--window 'soon' is no duration"),
     "no outage": (f"{SMALL} --outage many", "--outage 'many' is not FRAGMENTS:PROBABILITY"),
     "an outage surely too likely": (f"{SMALL} --outage 5:2", "probability 2"),
+    "losses for devices of a manifest": (
+        "rollouts/leak-sensor-1-3-0.json --loss 0.05 --loss 0.2",
+        "--loss is given 2 times for 3 devices; give --devices as often",
+    ),
     "losses without their devices": (f"{SMALL} --loss 0.1 --devices 5", "--loss is given 2 times and --devices 1"),
     "no devices": (f"{SMALL} --devices 0", "0 devices cannot be planned for"),
     "a picture of another kind": (f"{SMALL} --plot radio.png", "name a file ending in .svg, not radio.png"),

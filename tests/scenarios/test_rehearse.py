@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from datetime import datetime
@@ -123,6 +124,18 @@ def test_single_devices_are_on_air_as_long_as_airtime_says_of_their_gateway(
     assert planned > 3 * 3600
     assert planned <= (end - start).total_seconds() <= planned + 300  # setting up, and when the loop next looks
     assert any("48 bytes at data rate 0 every 28 s, one device after another" in told for told in found["assumed"])
+
+
+def test_where_no_duty_cycle_holds_single_devices_wait_for_each_other_all_the_same(rehearse: Run) -> None:
+    declared = json.loads(Path("rollouts/leak-sensor-1-3-0.json").read_text())
+    declared["spec"]["fuota"] |= {"rfRegion": "US915", "fragmentIntervalMs": 10_000}
+    Path("rollouts/us.json").write_text(json.dumps(declared))
+    found = rehearse("rollouts/us.json --seeds 1 --loss 0 -o json").json
+    ((attempt,),) = [w["attempts"] for w in found["seeds"][0]["rollouts"][0]["waves"]]
+    start, end = (datetime.fromisoformat(attempt[name]) for name in ("startAt", "endedAt"))
+
+    frames = 3 * (205 + 61)  # 6144 bytes in 30, and 30 % of that, for three devices
+    assert frames * 10 - 10 <= (end - start).total_seconds() <= frames * 10 + 300
 
 
 def test_as_many_devices_succeed_as_airtime_says(

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controller.lorawan.draws import draw, generator
-from controller.lorawan.elimination import completions, covering
+from controller.lorawan.elimination import completions, covering, pairs_alike
 from controller.lorawan.losses import Bursts, Independent
 from controller.lorawan.parity import V1, Variant, completing_parity, parity_row
 
@@ -69,6 +69,15 @@ def test_the_columns_are_the_rows_turned(m: int, parity: int) -> None:
         row = parity_row(n, m)
         bits = columns[(n - 1) // 64] >> np.uint64((n - 1) % 64) & np.uint64(1)
         assert [int(bit) for bit in bits] == [row >> i & 1 for i in range(m)]
+
+
+@pytest.mark.parametrize(("m", "parity", "pairs"), [(160, 24, 3), (161, 24, 0), (102, 10, 19), (4, 0, 6)])
+def test_fragments_that_no_row_tells_apart_are_counted(m: int, parity: int, pairs: int) -> None:
+    rows = [parity_row(n, m) for n in range(1, parity + 1)]
+    told = [tuple(row >> i & 1 for row in rows) for i in range(m)]
+
+    assert sum(told[i] == told[j] for i in range(m) for j in range(i)) == pairs
+    assert pairs_alike(m, parity) == pairs
 
 
 def test_a_device_that_lost_nothing_needs_no_parity_and_one_without_any_never_ends() -> None:

@@ -81,6 +81,15 @@ def test_no_other_size_and_redundancy_is_shorter_and_reaches_the_target() -> Non
     assert shorter > 5
 
 
+def test_for_a_low_target_too_no_other_size_is_shorter() -> None:
+    wish = msgspec.structs.replace(WISH, image_bytes=4000, loss=Independent(0.1), target=0.9)
+    advice = recommend(wish)
+    assert advice is not None
+    # 393 s with 106 bytes and 32 % came of a chance that was looked at to 0.0125 only
+    assert (advice.fragment_bytes, advice.redundancy_percent) == (105, 26)
+    assert advice.session_seconds < 386
+
+
 def test_under_bursts_too_no_other_size_and_redundancy_is_shorter() -> None:
     loss = Bursts(0.1, 100)
     wish = msgspec.structs.replace(WISH, image_bytes=3000, loss=loss, target=0.93)
