@@ -121,7 +121,7 @@ spec:
     rfRegion: EU868
     role: arn:aws:iam::{ACCOUNT}:role/{ROLE}
     descriptor: AAECAw==
-    redundancyPercent: 20
+    redundancyPercent: 70
 {more}  strategy:
     waves:
       - name: all
