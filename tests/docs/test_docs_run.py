@@ -21,7 +21,7 @@ MAY_SAY_2 = ("plan", "drift", "airtime", "rehearse")
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
-    with set_stage(tmp_path, monkeypatch) as demo:
+    with set_stage(tmp_path, monkeypatch) as (_, demo):
         in_a_pull_request(tmp_path)
         yield demo
 

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from controller.cli import cli
-from controller.cli.demo import Demo, only_loopback
+from controller.cli.demo import Demo
 from controller.journal import SqlJournal
 from simulator.server import SimulatorServer
+from tests.demo_kit import set_stage
 
 ROOT = Path(__file__).parents[2]
 TASKS = 3  # the example fleet: two waves of soil probes, one of leak sensors
@@ -37,18 +38,10 @@ ON_THE_WIRE = 2  # seconds the service takes to act, so that the process dies fi
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SimulatorServer, Demo]]:
-    kept = dict(os.environ)
-    with SimulatorServer(seed=1) as server:
-        only_loopback(server.url)
+    with set_stage(tmp_path, monkeypatch) as (server, demo):
         os.environ["PYTHONPATH"] = str(ROOT)
-        monkeypatch.chdir(tmp_path)
-        demo = Demo(server.url, tmp_path)
-        demo.provision()
-        demo.push()
         demo.fleet({})
         yield server, demo
-    os.environ.clear()
-    os.environ.update(kept)
 
 
 def start() -> subprocess.Popen[bytes]:

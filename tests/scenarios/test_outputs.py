@@ -21,7 +21,7 @@ from tests.demo_kit import set_stage
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
-    with set_stage(tmp_path, monkeypatch) as stage:
+    with set_stage(tmp_path, monkeypatch) as (_, stage):
         yield stage
 
 
