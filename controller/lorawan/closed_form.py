@@ -21,11 +21,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from controller.lorawan.counts import binomial, counts
+from controller.lorawan.counts import counts
 from controller.lorawan.losses import Independent, Loss
 from controller.lorawan.parity import V1, Variant
-
-__all__ = ["binomial", "estimate", "full_rank", "ideal", "textbook"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

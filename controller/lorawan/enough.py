@@ -58,9 +58,8 @@ class Confirming:
             known[percent] = found = self._chance(code, percent, precision=1.0)
             if found.low >= self._target or found.high < self._target or found.half_width <= self._near:
                 return found.low >= self._target
-            parity = code.fragments * percent // 100
-            by_formula = estimate(code.fragments, parity, self._loss, code.variant, code.max_lost)
-            by_formula -= self._loss.loss**2 * pairs_alike(code.fragments, parity, code.variant)
+            alike = pairs_alike(code.fragments, code.fragments * percent // 100, code.variant)
+            by_formula = self._by_formula(code, percent) - self._loss.loss**2 * alike
             return code.fragments >= _RIGHT and by_formula >= self._target
 
         if least > most:
@@ -90,12 +89,15 @@ class Confirming:
         low, high = least, most
         while low < high:
             middle = (low + high) // 2
-            parity = code.fragments * middle // 100
-            if estimate(code.fragments, parity, self._loss, code.variant, code.max_lost) >= self._target:
+            if self._by_formula(code, middle) >= self._target:
                 high = middle
             else:
                 low = middle + 1
         return low
+
+    def _by_formula(self, code: Code, percent: int) -> float:
+        parity = code.fragments * percent // 100
+        return estimate(code.fragments, parity, self._loss, code.variant, code.max_lost)
 
     def _chance(self, code: Code, percent: int, precision: float = HALF_WIDTH) -> Chance:
         work, parity = min(WORK, max(self._left, self._whole / 100) / _AT_ONCE), code.fragments * percent // 100

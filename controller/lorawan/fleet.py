@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from controller.lorawan.answers import Chance, FleetChance
-from controller.lorawan.closed_form import binomial
+from controller.lorawan.counts import binomial
 from controller.lorawan.errors import LorawanError
 from controller.lorawan.figures import Finding
 from controller.lorawan.losses import Loss, Outage

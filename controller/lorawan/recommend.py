@@ -103,7 +103,6 @@ class _Search:
         self._wish = wish
         self._confirming = Confirming(wish.loss, wish.target, wish.seed, wish.work)
         self._enough: dict[int, Enough | None] = {}
-        self._unconfirmed: set[int] = set()
         self._cut_short = False
         self.confirmed: list[Setting] = []
 
@@ -134,7 +133,8 @@ class _Search:
         reaches = f"reaches {wish.target} at {described(wish.loss)}: {told}"
         if best.parity_fragments and best.parity_fragments == parity_to_cover_all(best.fragments, wish.variant):
             reaches += "; with less parity some fragment could never be rebuilt"
-        if best.fragments in self._unconfirmed:
+        found = self._enough[best.fragments]
+        if found is not None and not found.confirmed:
             reaches += "; by the closed form, because trials enough to confirm it take too long"
         if self._cut_short:
             reaches += "; not all sizes were tried, because the trials took too long"
@@ -186,8 +186,6 @@ class _Search:
             success_interval=(found.chance.low, found.chance.high),
             rx_energy_joules=receive_energy(plan, wish.sent, wish.power_mw).until_end,
         )
-        if not found.confirmed:
-            self._unconfirmed.add(setting.fragments)
         same = [s for s in self.confirmed if s.fragments == setting.fragments]
         others = [s for s in self.confirmed if s.fragments != setting.fragments]
         self.confirmed = sorted([*others, min([setting, *same], key=_price)], key=_price)

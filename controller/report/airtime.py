@@ -8,7 +8,7 @@ import math
 import msgspec
 
 from controller.lorawan.answers import Airtime, Setting
-from controller.lorawan.losses import Bursts, Loss
+from controller.lorawan.losses import Bursts, Loss, described
 from controller.model import JsonObject
 from controller.report.plain import cell, plain, safe_json
 
@@ -170,10 +170,7 @@ def _setting(setting: Setting) -> str:
 
 def losses(airtime: Airtime) -> str:
     """What is assumed to be lost, in words."""
-    parts = []
-    for each in airtime.classes:
-        bursts = f" in bursts of {each.loss.mean_length:g}" if isinstance(each.loss, Bursts) else ""
-        parts.append(f"{100 * each.loss.loss:g} % loss{bursts}")
+    parts = [described(each.loss) for each in airtime.classes]
     return parts[0] if len(parts) == 1 else "the worst of " + ", ".join(parts)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from controller.lorawan.answers import Chance
-from controller.lorawan.closed_form import binomial, estimate, full_rank, ideal, textbook
+from controller.lorawan.closed_form import estimate, full_rank, ideal, textbook
+from controller.lorawan.counts import binomial
 from controller.lorawan.errors import LorawanError
 from controller.lorawan.fleet import at_most, device_chance, fleet_chance
 from controller.lorawan.losses import Bursts, Independent, Loss, Outage
