@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from controller.backends._tuya import TuyaTransport
+from controller.cli._loopback import tell_simulator
 from controller.errors import UsageError
 from controller.model import Environment, Source, TuyaAccess
 
@@ -103,8 +104,8 @@ class Stage:
         things[5]["behaviour"] = "rollsBack"
         thing_groups = [{"name": "field-gateways", "things": names[2:]}]
         if not self.clients["iot"].list_things()["things"]:
-            self._post("fleet", {"things": things, "thingGroups": thing_groups})
-        self._post("fleet", {"devices": [*probes, *sensors], "groups": groups})
+            tell_simulator(self._url, "fleet", {"things": things, "thingGroups": thing_groups})
+        tell_simulator(self._url, "fleet", {"devices": [*probes, *sensors], "groups": groups})
 
     def plugs(self) -> None:
         """Smart plugs at Tuya with the package uploaded there; one loses its flash while it writes."""
@@ -121,12 +122,12 @@ class Stage:
         keys, products = [{"id": TUYA_KEY, "secret": TUYA_SECRET}], [{"productKey": _PRODUCT, "name": "smart plug"}]
         fleet = {"keys": keys, "products": products, "firmwares": [package, other], "devices": devices}
         text = json.dumps({"accessKeyId": TUYA_KEY, "accessKeySecret": TUYA_SECRET})
-        self._post("fleet", {"tuya": fleet, "secrets": [{"arn": _KEY_ARN, "text": text}]})
+        tell_simulator(self._url, "fleet", {"tuya": fleet, "secrets": [{"arn": _KEY_ARN, "text": text}]})
 
     def plug(self, name: str, behaviour: str) -> None:
         """Let one plug behave otherwise from now on."""
         device = {"productKey": _PRODUCT, "deviceName": name, "behaviour": behaviour}
-        self._post("fleet", {"tuya": {"devices": [device]}})
+        tell_simulator(self._url, "fleet", {"tuya": {"devices": [device]}})
 
     def at_tuya(self, action: str, **parameters: object) -> dict[str, object]:
         """What somebody else does in Tuya's console."""
@@ -151,7 +152,7 @@ class Stage:
 
     def pass_time(self, seconds: float) -> None:
         """Let the simulator's clock run ahead."""
-        self._post("clock", {"advanceSeconds": seconds})
+        tell_simulator(self._url, "clock", {"advanceSeconds": seconds})
 
     def _tell(self, text: str) -> None:
         click.echo(f"\n# {text}")
@@ -172,12 +173,6 @@ class Stage:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.output
-
-    def _post(self, name: str, document: Mapping[str, object]) -> None:
-        body = json.dumps(document).encode()
-        request = urllib.request.Request(f"{self._url}/_simulator/{name}", data=body, method="POST")  # noqa: S310 - loopback
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - the simulator's own loopback address
-            answer.read()
 
     def _get(self, name: str) -> dict[str, list[dict[str, object]]]:
         with urllib.request.urlopen(f"{self._url}/_simulator/{name}") as answer:  # noqa: S310 - loopback

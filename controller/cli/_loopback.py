@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -20,6 +22,14 @@ def only_loopback(url: str) -> None:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+
+
+def tell_simulator(url: str, name: str, document: Mapping[str, object]) -> None:
+    """Tell the simulator at a loopback address a fleet, a time or settings; HTTPError when it refuses them."""
+    body = json.dumps(document).encode()
+    request = urllib.request.Request(f"{url}/_simulator/{name}", data=body, method="POST")  # noqa: S310 - loopback
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - the simulator's own loopback address
+        answer.read()
 
 
 @contextmanager

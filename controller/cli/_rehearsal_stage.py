@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -22,7 +21,7 @@ from controller.backends._facts import split_uri
 from controller.backends._stats import Stats
 from controller.backends._tuya import TuyaTransport
 from controller.cli._backends import backends_for
-from controller.cli._loopback import kept_environment, only_loopback
+from controller.cli._loopback import kept_environment, only_loopback, tell_simulator
 from controller.cli._reading import refused
 from controller.errors import UsageError
 from controller.journal import SqlJournal
@@ -77,7 +76,7 @@ class Stage:
             fleet = fleet_of(shard.rollouts, assumed, seed, home.account, home.region)
             cast("JsonObject", fleet["tuya"])["keys"] = [{"id": TUYA_KEY[KEY_ID], "secret": TUYA_KEY[SECRET]}]
             fleet["images"] = dict(shard.versions)
-            self._post("fleet", fleet)
+            self._load(fleet)
         self._world.forget_requests()
 
     def close(self) -> None:
@@ -115,12 +114,9 @@ class Stage:
         """Calls the services have had from the loop."""
         return self._calls
 
-    def _post(self, name: str, document: JsonObject) -> None:
-        body = json.dumps(document).encode()
-        request = urllib.request.Request(f"{self._world.url}/_simulator/{name}", data=body, method="POST")  # noqa: S310 - loopback
+    def _load(self, fleet: JsonObject) -> None:
         try:
-            with urllib.request.urlopen(request) as answer:  # noqa: S310 - the simulator's own loopback address
-                answer.read()
+            tell_simulator(self._world.url, "fleet", fleet)
         except urllib.error.HTTPError as error:
             with error:
                 told = json.loads(error.read()).get("error", "")
