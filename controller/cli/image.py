@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
 import click
 
 from controller.cli._errors import Verb, VerbGroup, guarded
-from controller.errors import ConflictError, UsageError
+from controller.errors import ConflictError, Problem, UsageError
 from controller.manifest import read_paths
+from controller.manifest.repository import ground_of
+from controller.manifest.stack import read_outputs
 from controller.model import Environment
 
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
@@ -86,11 +89,13 @@ def _read(path: Path) -> bytes:
 
 def _bucket(environment: Environment, file: str) -> str:
     outputs = environment.stack_outputs
-    path = Path(file).parent / outputs if outputs is not None else None
-    try:
-        found = json.loads(path.read_text()).get("imageBucket") if path is not None else None
-    except (OSError, ValueError, AttributeError) as error:
-        raise UsageError(f"cannot read the stack outputs {path}: {error}; name the bucket with --bucket") from error
+    if outputs is None:
+        raise UsageError("the environment names no stack outputs; name the bucket with --bucket")
+    place = Path(os.path.normpath(Path.cwd() / file))
+    read = read_outputs(outputs, place.parent / outputs, ground_of(place, Path.cwd()))
+    if isinstance(read, Problem):
+        raise UsageError(f"{read.file}: {read.message}; name the bucket with --bucket")
+    found = read.values.get("imageBucket")
     if not isinstance(found, str):
         raise UsageError("the stack outputs have no imageBucket; name the bucket with --bucket")
     return found

@@ -2,6 +2,7 @@
 
 1. The first line names the columns, among them `id` or, for LoRaWAN devices, `devEui`; the others are labels.
 2. Empty lines are skipped; a row must have as many cells as the first line; a device stands once.
+3. An error says where and what is wrong, never what a cell holds: whoever sees it may not be meant to see the file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import NamedTuple
 from controller.errors import Problem
 from controller.manifest import schema
 from controller.manifest.places import Path, problem
-from controller.manifest.wording import listed, quoted
+from controller.manifest.repository import read_inside
+from controller.manifest.wording import listed
 
 MAX_CSV_BYTES = 16 * 1024 * 1024
 MAX_DEVICES = 100_000
@@ -29,24 +31,18 @@ class DeviceList(NamedTuple):
     problems: list[Problem]
 
 
-def read_devices(file: str, path: FilePath, kind: str) -> DeviceList:
-    """Read the devices of one CSV file; `kind` is the kind of target (`wirelessDevices`, `things`, `devices`)."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        return _failed(
-            file,
-            (1, 1),
-            "csv_unreadable",
-            f"the CSV file cannot be read: {error.strerror or type(error).__name__}",
-            "paths are read from the manifest's folder",
-        )
+def read_devices(file: str, path: FilePath, kind: str, ground: FilePath) -> DeviceList:
+    """Read the devices of one CSV file within the manifest's ground; `kind` is the kind of target (`things`, …)."""
+    data = read_inside(path, ground, MAX_CSV_BYTES)
+    if isinstance(data, str):
+        hint = "paths are read from the manifest's folder, and stay inside the repository"
+        return _failed(file, (1, 1), "csv_unreadable", f"the CSV file {data}", hint)
     if len(data) > MAX_CSV_BYTES:
         return _failed(
             file,
             (1, 1),
             "file_too_large",
-            f"the CSV file has {len(data)} bytes, the limit is {MAX_CSV_BYTES}",
+            f"the CSV file has more than {MAX_CSV_BYTES} bytes",
             "split the rollout",
         )
     try:
@@ -116,12 +112,12 @@ class _Table:
                 1,
                 (),
                 "csv_column_missing",
-                f"no column is named {listed(self.names, 'or')}; there are {listed([quoted(name) for name in header])}",
+                f"none of its {len(header)} columns is named {listed(self.names, 'or')}",
                 "name the columns in the first line",
             )
         for index, name in enumerate(header):
             if not name or name in header[:index]:
-                why = f"the column {quoted(name)} stands twice" if name else "a column has no name"
+                why = f"the name of column {index + 1} stands twice" if name else "a column has no name"
                 self.note(
                     line, self.column(line, index), (), "csv_column_unusable", why, "give every column its own name"
                 )
@@ -148,7 +144,7 @@ class _Table:
             at = self.column(line, header.index(name))
             pattern, rule = _rule(self.kind, name)
             if not re.search(pattern, value):
-                self.note(line, at, (row, name), "bad_format", f"{name} {rule}; it is {quoted(value)}", "")
+                self.note(line, at, (row, name), "bad_format", f"{name} {rule}", "")
             elif (
                 first := self.seen.setdefault(f"{name}:{value.lower() if name == 'devEui' else value}", line)
             ) != line:
@@ -157,7 +153,7 @@ class _Table:
                     at,
                     (row, name),
                     "duplicate_target",
-                    f"{name} {value} stands twice, first in line {first}",
+                    f"this {name} stands twice, first in line {first}",
                     "keep one of them",
                 )
             device[name] = value

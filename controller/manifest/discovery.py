@@ -3,6 +3,8 @@
 1. A file is read whatever its name; a folder is walked for `*.yaml`, `*.yml` and `*.json`, hidden folders, links to
    folders and `*.outputs.json` left out. 2. Every file is read once, however many paths lead to it. 3. An environment
    not among them is looked for in `environments/` of each folder up to the repository's root (the one with `.git`).
+4. A file in a repository that leads out of it by a link is not read, and one found in a folder must be a regular file:
+   a pull request may have put it there.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from controller.errors import Problem
 from controller.manifest.places import MAX_BYTES, problem
+from controller.manifest.repository import ground_of, read_inside, real, shared_ground
 from controller.manifest.wording import printable
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -58,11 +61,6 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def real(path: Path) -> Path:
-    """Follow every link of a path, also where it leads nowhere or in circles."""
-    return Path(os.path.realpath(path))
-
-
 def _is_text(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
@@ -71,14 +69,25 @@ def _unnameable(name: str) -> Problem:
     return problem(printable(name), (1, 1), (), "name_not_utf8", "the file's name is not UTF-8", "rename the file")
 
 
-def read_bytes(file: str, cwd: Path) -> bytes | Problem:
-    """Read a file; what the system says against it becomes the problem."""
+def read_bytes(file: str, cwd: Path, given: bool = False) -> bytes | Problem:
+    """Read a file, one byte more than allowed: enough to refuse it, whatever its size.
+
+    One that is `given` by name and part of no repository need not be regular (`/dev/stdin`), nor where its name is.
+    """
+    place = Path(os.path.normpath(cwd / file))
+    ground = shared_ground(place.parent, cwd) if given else ground_of(place, cwd)
+    found = read_inside(place, ground, MAX_BYTES) if ground is not None else _read(place)
+    if isinstance(found, bytes):
+        return found
+    return problem(file, (1, 1), (), "unreadable", f"the file {found}", "check the file and its permissions")
+
+
+def _read(place: Path) -> bytes | str:
     try:
-        with (cwd / file).open("rb") as opened:
-            return opened.read(MAX_BYTES + 1)  # one more than allowed: enough to refuse it, whatever its size
+        with place.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
     except OSError as error:
-        text = f"the file cannot be read: {error.strerror or type(error).__name__}"
-        return problem(file, (1, 1), (), "unreadable", text, "check the file and its permissions")
+        return f"cannot be read: {error.strerror or type(error).__name__}"
 
 
 def environment_files(files: Sequence[str], cwd: Path) -> list[str]:

@@ -18,6 +18,7 @@ from controller.errors import Problem
 from controller.manifest import discovery
 from controller.manifest.documents import Manifest, classify
 from controller.manifest.places import problem
+from controller.manifest.repository import real
 from controller.manifest.resolving import Resolver
 from controller.manifest.source import read_source
 from controller.model import Environment, Rollout
@@ -55,12 +56,14 @@ class _Reader:
     def __init__(self, cwd: Path, require_environments: bool, instead: Mapping[Path, bytes]) -> None:
         self.cwd = cwd
         self.instead = instead
+        self.given: frozenset[str] = frozenset()
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self.read_files: dict[Path, str] = {}
         self.resolver = Resolver(cwd, self.errors, self.warnings, strict=require_environments)
 
     def read(self, paths: Sequence[str]) -> Reading:
+        self.given = frozenset(paths)
         files, problems = discovery.find_files(paths, self.cwd, self.instead)
         self.errors.extend(problems)
         manifests = [manifest for file in files for manifest in self.load(file)]
@@ -86,8 +89,9 @@ class _Reader:
 
     def load(self, file: str, kind: str | None = None) -> list[Manifest]:
         """Read one file's manifests; of `kind` only, if one is named (then others are nobody's business)."""
-        place = discovery.real(self.cwd / file)
-        data = self.instead[place] if place in self.instead else discovery.read_bytes(file, self.cwd)
+        place = real(self.cwd / file)
+        given = file in self.given
+        data = self.instead[place] if place in self.instead else discovery.read_bytes(file, self.cwd, given)
         if isinstance(data, Problem):
             self.errors.append(data)
             return []
@@ -109,7 +113,7 @@ class _Reader:
             return []
         found: list[Manifest] = []
         for file in discovery.environment_files(files, self.cwd):
-            if discovery.real(self.cwd / file) in self.read_files:
+            if real(self.cwd / file) in self.read_files:
                 continue
             found.extend(self.load(file, "Environment"))
         used = [each for each in found if each.name in missing]

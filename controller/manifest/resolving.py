@@ -15,10 +15,11 @@ from controller import policies
 from controller.errors import Problem
 from controller.manifest import convert
 from controller.manifest.csv_targets import DeviceList, read_devices
-from controller.manifest.discovery import is_there, real
+from controller.manifest.discovery import is_there
 from controller.manifest.documents import Manifest, find_faults
 from controller.manifest.faults import Fault
 from controller.manifest.places import Path, dotted
+from controller.manifest.repository import ground_of, real, refusal
 from controller.manifest.stack import Outputs, fill_in, has_references, read_outputs
 from controller.manifest.wording import did_you_mean, printable
 from controller.model import JsonObject
@@ -36,6 +37,7 @@ class Resolver:
         self.outputs: dict[str, Outputs | None] = {}
         self.outputs_files: set[FilePath] = set()
         self.lists: dict[tuple[FilePath, str], DeviceList] = {}
+        self.grounds: dict[FilePath, FilePath] = {}
 
     def environment(self, manifest: Manifest) -> None:
         """Read an environment's outputs and make it a value."""
@@ -101,23 +103,30 @@ class Resolver:
         else:
             self.warnings.append(manifest.problem(fault))
 
-    def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath]:
-        """A file named in a manifest: as messages show it, and where it is."""
+    def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath, FilePath]:
+        """A file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
-        return shown, real(self.cwd / shown)
+        return shown, real(self.cwd / shown), self._ground(manifest)
+
+    def _ground(self, manifest: Manifest) -> FilePath:
+        place = FilePath(os.path.normpath(self.cwd / manifest.source.file))
+        found = self.grounds.get(place.parent)
+        if found is None:
+            found = self.grounds[place.parent] = ground_of(place, self.cwd)
+        return found
 
     def _read_outputs(self, manifest: Manifest) -> Outputs | None:
         named = cast("JsonObject", cast("JsonObject", manifest.document)["spec"]).get("stackOutputs")
         if not isinstance(named, str):
             return None
-        shown, path = self._beside(manifest, named)
+        shown, path, ground = self._beside(manifest, named)
         self.outputs_files.add(path)
-        if not is_there(path):
+        if not refusal(path, ground) and not is_there(path):
             message = f"there is no stack-outputs file {printable(shown)}"
             hint = f"write it with: pulumi stack output --json > {printable(shown)}"
             self._lack(manifest, Fault(("spec", "stackOutputs"), "stack_outputs_missing", message, hint))
             return None
-        found = read_outputs(shown, path)
+        found = read_outputs(shown, path, ground)
         if isinstance(found, Problem):
             manifest.failed = True
             self.errors.append(found)
@@ -143,7 +152,7 @@ class Resolver:
             return document
         faults = find_faults(manifest.kind, resolved.document, manifest)
         for fault in faults:
-            self._fail(manifest, fault._replace(hint=f"the value is filled in from {outputs.file}"))
+            self._fail(manifest, _filled_fault(fault, outputs, resolved.places))
         return None if faults else cast("JsonObject", resolved.document)
 
     def _unknown_outputs(self, manifest: Manifest, home: Manifest | None, path: Path) -> None:
@@ -160,22 +169,31 @@ class Resolver:
         return isinstance(spec, dict) and "stackOutputs" in spec
 
     def _read_list(self, manifest: Manifest, file: str, path: Path, kind: str) -> DeviceList:
-        shown, where = self._beside(manifest, file)
+        shown, where, ground = self._beside(manifest, file)
         known = self.lists.get((where, kind))
         if known is not None:
             return known
-        if is_there(where):
-            found = read_devices(shown, where, kind)
+        outside = refusal(where, ground)
+        if not outside and is_there(where):
+            found = read_devices(shown, where, kind, ground)
             self.errors.extend(found.problems)
         else:
             fault = Fault(
                 (*path, "file"),
                 "csv_unreadable",
-                f"there is no CSV file {printable(shown)}",
-                "paths are read from the manifest's folder",
+                f"the CSV file {printable(shown)} {outside}" if outside else f"there is no CSV file {printable(shown)}",
+                "paths are read from the manifest's folder, and stay inside the repository",
             )
             told = manifest.problem(fault)
             self.errors.append(told)
             found = DeviceList([], [told])
         self.lists[where, kind] = found
         return found
+
+
+def _filled_fault(fault: Fault, outputs: Outputs, places: frozenset[Path]) -> Fault:
+    """A fault of a filled-in document, without the value that came from the outputs (they may hold secrets)."""
+    hint = f"the value is filled in from {outputs.file}"
+    if fault.path not in places:
+        return fault._replace(hint=hint)
+    return fault._replace(message=f"{dotted(fault.path)} does not fit with what the stack put out for it", hint=hint)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from controller.errors import Problem
 from controller.manifest.faults import Fault
 from controller.manifest.places import MAX_BYTES, Path, dotted, problem
+from controller.manifest.repository import read_inside
 from controller.manifest.wording import did_you_mean, printable
 
 _REFERENCE = re.compile(r"\$\{stack:([A-Za-z_][A-Za-z0-9_.-]*)\}")
@@ -35,19 +36,24 @@ class Resolved(NamedTuple):
     unresolved: list[Fault]
 
 
-def read_outputs(file: str, path: FilePath) -> Outputs | Problem:
-    """Read a stack-outputs file; the problem says why it cannot serve."""
+def read_outputs(file: str, path: FilePath, ground: FilePath) -> Outputs | Problem:
+    """Read a stack-outputs file within the manifest's ground; the problem says why it cannot serve.
+
+    What the file holds is never told: outputs may have secrets among them.
+    """
+    data = read_inside(path, ground, MAX_BYTES)
+    if isinstance(data, str):
+        return _unusable(file, data)
+    if len(data) > MAX_BYTES:
+        return _unusable(file, f"has more than {MAX_BYTES} bytes")
     try:
-        data = path.read_bytes()
-        if len(data) > MAX_BYTES:
-            return _unusable(file, f"has more than {MAX_BYTES} bytes")
         values = json.loads(data.decode())
-    except OSError as error:
-        return _unusable(file, f"cannot be read: {error.strerror or type(error).__name__}")
     except RecursionError:
         return _unusable(file, "is nested too deep")
-    except ValueError as error:
-        return _unusable(file, f"is not JSON: {printable(str(error))}")
+    except json.JSONDecodeError as error:
+        return _unusable(file, f"is not JSON: {printable(error.msg)} in line {error.lineno}, column {error.colno}")
+    except ValueError:
+        return _unusable(file, "is not JSON: it is not UTF-8, or has a number that is too long")
     if not isinstance(values, dict):
         return _unusable(file, "is not a JSON object")
     return Outputs(file, values)

@@ -1,0 +1,78 @@
+"""Files that a manifest names: inside its repository after every link is followed, regular, and of bounded size.
+
+1. A repository is the folder with `.git` above a manifest. Without one it is the working folder if the manifest lies
+   below it, else the manifest's own folder (of `environments/`: the folder that holds it).
+2. What lies outside is refused before anybody looks whether it is there; so is all of `.git`, which may hold tokens.
+3. A file is opened without waiting (a FIFO has no end), must be a regular one, and is read up to its limit.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+OUTSIDE = "leads out of the repository"
+
+
+def real(path: Path) -> Path:
+    """Follow every link of a path, also where it leads nowhere or in circles."""
+    return Path(os.path.realpath(path))
+
+
+def root_of(folder: Path) -> Path | None:
+    """The repository's root: the nearest folder with `.git`, from this one upwards; None without."""
+    here = real(folder)
+    for above in (here, *here.parents):
+        try:
+            if (above / ".git").exists():
+                return above
+        except OSError:
+            continue
+    return None
+
+
+def ground_of(manifest: Path, cwd: Path) -> Path:
+    """The folder that the files named in a manifest must not leave (rule 1); `manifest` is its absolute path."""
+    folder = real(manifest.parent)
+    return shared_ground(folder, cwd) or (folder.parent if folder.name == "environments" else folder)
+
+
+def shared_ground(folder: Path, cwd: Path) -> Path | None:
+    """The repository that a folder is part of, or the working folder above it; None if it is part of neither."""
+    here, base = real(folder), real(cwd)
+    root = root_of(here)
+    if root is None and here.is_relative_to(base) and base != Path(base.anchor):
+        return base
+    return root
+
+
+def refusal(path: Path, ground: Path) -> str:
+    """Why a path may not be used from a manifest of this ground, in words that follow its name; empty if it may."""
+    where = real(path)
+    if not where.is_relative_to(ground):
+        return f"{OUTSIDE} {ground}"
+    if ".git" in where.relative_to(ground).parts:
+        return "lies in .git"
+    return ""
+
+
+def read_inside(path: Path, ground: Path, limit: int) -> bytes | str:
+    """The bytes of a file named in a manifest, at most one more than `limit`; else why not, as `refusal` says it."""
+    return refusal(path, ground) or read_regular(real(path), limit)
+
+
+def read_regular(path: Path, limit: int) -> bytes | str:
+    """The bytes of a regular file, at most one more than `limit`; else why it cannot be read."""
+    try:
+        # Without O_NONBLOCK, opening a FIFO waits for whoever writes to it.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
+    with os.fdopen(opened, "rb") as file:
+        try:
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                return "is no regular file"
+            return file.read(limit + 1)
+        except OSError as error:
+            return f"cannot be read: {error.strerror or type(error).__name__}"
