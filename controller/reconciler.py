@@ -3,7 +3,7 @@
 Two clocks come in: `now` is the service's, by which it judges a start, `wall` this machine's, for the lease.
 
 1. Nothing is sent for a look that is older than the pass; after sending, only rollouts that sent are looked at again.
-2. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.
+2. A quiet run writes nothing at all (`leased_journal`).
 3. Intents are committed before the first call of a rung, outcomes after the last, each in one commit for all rollouts.
 4. A rollout that fails stays out of the rest of the run; the others go on.
 """
@@ -14,17 +14,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Lock
 
 from controller.actions import Call, Hold, Receipt, name_of
-from controller.contention import busy, in_turn
+from controller.contention import in_turn
 from controller.environment_ledger import environment_record
-from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError
+from controller.errors import ConflictError, LeaseHeldError
 from controller.executor import Executor
 from controller.jobs import Done, Job
-from controller.look import as_seen, decide, finished, intended, settled, unlooked
-from controller.model import Environment, Observation, Phase, Record, Rollout, Survey
-from controller.ports import Backend, Commit, Journal, Lease, Stored
+from controller.leased_journal import LeasedJournal
+from controller.look import finished, intended, settled
+from controller.looking import Lookout
+from controller.model import Environment, Phase, Record, Rollout, Survey
+from controller.ports import Backend, Commit, Journal, Stored
 from controller.reconciler_values import RolloutReport, RolloutState, RunReport
 
 MAX_PASSES = 40
@@ -52,27 +53,21 @@ class Reconciler:
         """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one."""
         self._environment = environment
         self._backends = backends
-        self._journal = journal
+        self._journal = LeasedJournal(environment.name, journal, holder, wall or now)
+        self._lookout = Lookout(environment, backends, refused, now)
         self._now = now
-        self._holder = holder
-        self._refused = refused
         self._covers = covers
-        self._wall = wall or now
         self._abreast = abreast
-        self._renewing = Lock()
-        self._lease: Lease | None = None
         self._rollouts = rollouts
         self._records: dict[str, Record] = {}
 
     def run(self) -> RunReport:
         """Run passes until nothing is ready. Another holder of the lease ends it at once, without an error."""
-        held = self._journal.lease(self._environment.name)
-        if held is not None and held.holder != self._holder and held.expires_at > self._wall():
-            try:  # the journal knows whether that holder still lives
-                self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
-            except LeaseHeldError as error:
-                return RunReport(passes=0, lease_held_by=error.holder)
-        stored = self._journal.load_all(self._environment.name)
+        try:
+            self._journal.check_free()
+        except LeaseHeldError as error:
+            return RunReport(passes=0, lease_held_by=error.holder)
+        stored = self._journal.load_all()
         self._records = {name: s.record for name, s in stored.items()}
         states = [
             RolloutState(
@@ -85,8 +80,7 @@ class Reconciler:
         except LeaseHeldError as error:
             return RunReport(passes=0, lease_held_by=error.holder)
         finally:
-            if self._lease is not None:
-                self._journal.release(self._lease, self._wall())
+            self._journal.release()
         return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states))
 
     def _passes(self, states: list[RolloutState], stored: dict[str, Stored]) -> int:
@@ -96,7 +90,7 @@ class Reconciler:
             if passes and not todo:
                 return passes  # every rollout failed: there is nothing to look over
             passes += 1
-            surveys = self._survey(states if passes == 1 else todo, stored if passes == 1 else {})
+            surveys = self._lookout.survey(states if passes == 1 else todo, stored if passes == 1 else {})
             try:
                 if passes == 1:
                     self._environment_drift(surveys, stored)
@@ -104,7 +98,7 @@ class Reconciler:
                 # Side by side they would share a small budget so that none gets its look done.
                 workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
                 with ThreadPoolExecutor(max_workers=workers) as pool:
-                    list(pool.map(partial(self._observe, surveys), todo))
+                    list(pool.map(partial(self._lookout.observe, surveys, self._records), todo))
                 jobs = self._commit_intents(todo)
                 todo = [s for s in todo if not s.error]
             except ConflictError:
@@ -125,55 +119,11 @@ class Reconciler:
         return passes
 
     def _reload(self, todo: list[RolloutState]) -> None:
-        stored = self._journal.load_all(self._environment.name)
+        stored = self._journal.load_all()
         for state in todo:
             state.stored = stored.get(state.rollout.name, state.stored)
             state.last = ()
         self._records = {name: s.record for name, s in stored.items()}
-
-    def _survey(self, states: list[RolloutState], stored: dict[str, Stored]) -> dict[str, Survey]:
-        """Look over what each service lists; the first pass also for what is left of rollouts taken out of Git."""
-        surveys: dict[str, Survey] = {}
-        declared: set[str] = {s.rollout.backend_kind for s in states}
-        live = {s.record.backend for s in stored.values() if any(not a.stage.is_over for a in s.record.attempts)}
-        for kind in sorted((declared | live) or set(self._backends)):
-            backend = self._backends.get(kind)
-            if backend is None:
-                continue
-            try:
-                surveys[kind] = backend.survey()
-                self._check_account(surveys[kind].account)
-            except OtactlError as error:
-                surveys.pop(kind, None)
-                for state in states:
-                    if state.rollout.backend_kind == kind:
-                        state.fail(error)
-        return surveys
-
-    def _check_account(self, account: str) -> None:
-        if account != self._environment.account:
-            text = f"these credentials are of account {account}, environment {self._environment.name} is "
-            raise StalledError("AccountDiffers", f"{text}{self._environment.account}; use the right role")
-
-    def _observe(self, surveys: dict[str, Survey], state: RolloutState) -> None:
-        rollout = state.rollout
-        state.look = None  # an older one must not be committed again when this fails
-        backend = self._backends.get(rollout.backend_kind)
-        refused = self._refused(rollout)
-        try:
-            if backend is None or rollout.backend_kind not in surveys:
-                seen = Observation()
-            else:
-                seen = backend.observe(*as_seen(rollout, state.stored.record), surveys[rollout.backend_kind])
-            held = busy(self._records, rollout.name)
-            state.look = decide(
-                self._environment, rollout, state.stored.record, seen, backend, refused, self._now(), held
-            )
-        except StalledError as error:
-            state.fail(error)
-            state.look = unlooked(state.stored.record, error.reason, str(error))
-        except OtactlError as error:
-            state.fail(error)
 
     def _commit_intents(self, todo: list[RolloutState]) -> list[Job]:
         commits: list[Commit] = []
@@ -208,11 +158,8 @@ class Reconciler:
         return tuple(done)
 
     def _send_one(self, backend: Backend, call: Call) -> Receipt:
-        """Send under a lease that is renewed while a long rung lasts: a thousand associations take 100 s."""
-        with self._renewing:
-            lease, wall = self._lease, self._wall()
-            if lease is not None and lease.expires_at - wall < RENEW_BEFORE:
-                self._lease = self._journal.acquire(self._environment.name, self._holder, wall)
+        """Send under a lease that is renewed while a long rung lasts."""
+        self._journal.renew()
         return backend.send(call)
 
     def _commit_outcomes(self, todo: list[RolloutState], sent: tuple[Done, ...]) -> None:
@@ -239,8 +186,7 @@ class Reconciler:
     def _commit(self, commits: list[Commit], todo: list[RolloutState]) -> None:
         if not commits:
             return
-        self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
-        revisions = self._journal.commit(tuple(commits), self._lease.fencing)
+        revisions = self._journal.commit(tuple(commits))
         written = {c.record.name: c.record for c in commits}
         for state in todo:
             name = state.rollout.name
@@ -257,8 +203,7 @@ class Reconciler:
         names = {r.name: tuple(w.name for w in r.strategy.waves) for r in self._rollouts}
         commits = environment_record(self._environment, right, stored, names, self._covers, self._now())
         if commits:
-            self._lease = self._journal.acquire(self._environment.name, self._holder, self._wall())
-            self._journal.commit(commits, self._lease.fencing)
+            self._journal.commit(commits)
 
     def _report(self, state: RolloutState) -> RolloutReport:
         look, record = state.look, state.stored.record
