@@ -16,6 +16,7 @@ from controller.lorawan.success import Code, Trials
 RUNS = 7
 SESSIONS = ((200, 40, 0.1, 300_000, 2000), (1000, 150, 0.1, 15_000, 300))
 """M, R, loss, promised trials a second of a core, plain trials to compare with."""
+SMALL_SESSIONS = ((20, 8, 0.1, 1, 2),)
 CHANCE = """
 from controller.lorawan.losses import Independent
 from controller.lorawan.success import Code, success
@@ -23,32 +24,33 @@ found = success(Code(fragments={m}), {parity}, Independent({loss}))
 print(found.half_width)
 """
 ADVICE = (
-    "airtime --rf-region EU868 --data-rate 3 --image-bytes 98304 --fragment-bytes 112 --redundancy-percent 12 "
-    "--loss 0.05 --target 0.99 -o json"
+    "airtime --rf-region EU868 --data-rate 3 --image-bytes {image} --fragment-bytes 112 "
+    "--redundancy-percent {redundancy} --loss 0.05 --target 0.99 -o json"
 )
 
 
-def figures() -> list[Figure]:
-    """Whole processes beside a bare start-up of Python; then the engine beside the plain rank test, on one core."""
+def figures(tiny: bool = False) -> list[Figure]:
+    """Time processes beside a bare start-up of Python, then the engine beside the plain rank test, on one core."""
+    sessions, runs, image, redundancy = (SMALL_SESSIONS, 1, 2240, 70) if tiny else (SESSIONS, RUNS, 98304, 12)
     found = []
-    for m, parity, loss, *_ in SESSIONS:
+    for m, parity, loss, *_ in sessions:
         script = CHANCE.format(m=m, parity=parity, loss=loss)
-        ours, bare, outputs = _beside([sys.executable, "-c", script])
+        ours, bare, outputs = _beside([sys.executable, "-c", script], runs)
         half = max(float(output) for output in outputs)
         name = f"chance of success to {half:.4f} for M={m}, R={parity}, p={loss}, as a process"
         found.append(_starts(name, ours, bare, 100, half <= 0.002))
-    ours, bare, outputs = _beside([OTACTL, *ADVICE.split()])
+    ours, bare, outputs = _beside([OTACTL, *ADVICE.format(image=image, redundancy=redundancy).split()], runs)
     told = json.loads(outputs[0])["recommendation"]
     name = f"`otactl airtime` with the recommendation ({told['fragmentBytes']} bytes, {told['redundancyPercent']} %)"
     found.append(_starts(f"{name}, all sizes of EU868 DR3", ours, bare, 200, told["successProbability"] >= 0.99))
-    found += [_rates(*session) for session in SESSIONS]
+    found += [_rates(*session, runs) for session in sessions]
     return found
 
 
-def _beside(words: list[str]) -> tuple[list[float], list[float], list[str]]:
+def _beside(words: list[str], runs: int) -> tuple[list[float], list[float], list[str]]:
     ours, bare, outputs = [], [], []
     run(words)  # compiled files are written
-    for _ in range(RUNS):
+    for _ in range(runs):
         bare.append(run([sys.executable, "-c", "pass"]).wall)
         cost = run(words)
         ours.append(cost.wall)
@@ -62,12 +64,12 @@ def _starts(name: str, ours: list[float], bare: list[float], limit: int, right: 
     return Figure(name, measured, f"at most {limit}", right and ratio <= limit)
 
 
-def _rates(m: int, parity: int, loss: float, promised: int, count: int) -> Figure:
+def _rates(m: int, parity: int, loss: float, promised: int, count: int, runs: int) -> Figure:
     trials = Trials(Code(fragments=m), (parity,), Independent(loss), 1)
     batch = max(4096, promised // 10)
     trials.run(batch)
     ours, plain = [], []
-    for turn in range(RUNS):
+    for turn in range(runs):
         started = time.process_time()
         trials.run(batch)
         ours.append(batch / (time.process_time() - started))

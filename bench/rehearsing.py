@@ -13,23 +13,25 @@ from bench.stage import ACCOUNT, BUCKET, OTACTL, REGION, ROLE
 WAVES, FRAGMENTS, SIZE = 3, 1000, 112
 FLEETS = ((100, 5), (1000, 5), (10_000, 3))
 """Devices, runs."""
+SMALL_FLEETS = ((3, 1), (6, 1))
 MOST_MEMORY = 60.0  # KiB a device, beyond what a rehearsal takes anyway
 
 
-def figures() -> list[Figure]:
-    """Whole processes, CPU: what is more than a small fleet's is what the devices cost."""
+def figures(tiny: bool = False) -> list[Figure]:
+    """Time whole processes, CPU: what is more than a small fleet's is what the devices cost."""
+    fleets, fragments = (SMALL_FLEETS, 100) if tiny else (FLEETS, FRAGMENTS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write(folder)
-        _run(folder, FLEETS[0][0])  # compiled files are written
-        costs = {devices: [_run(folder, devices) for _ in range(runs)] for devices, runs in FLEETS}
+        _write(folder, fragments)
+        _run(folder, fleets[0][0])  # compiled files are written
+        costs = {devices: [_run(folder, devices) for _ in range(runs)] for devices, runs in fleets}
     cpu = {devices: median([c.cpu for c in found]) for devices, found in costs.items()}
     peak = {devices: median([c.peak for c in found]) for devices, found in costs.items()}
-    name = f"CPU of a rehearsal of {WAVES} waves and {FRAGMENTS:,} fragments"
+    name = f"CPU of a rehearsal of {WAVES} waves and {fragments:,} fragments"
     sizes = ", ".join(f"{held / 1024:.0f} MiB" for held in peak.values())
     small, *_, large = cpu
     grown = (peak[large] - peak[small]) / (large - small)
-    found = [_beside(name, fewer, more, costs) for (fewer, _), (more, _) in itertools.pairwise(FLEETS)]
+    found = [_beside(name, fewer, more, costs) for (fewer, _), (more, _) in itertools.pairwise(fleets)]
     memory = Figure(
         f"most memory held, {', '.join(f'{d:,}' for d in peak)} devices",
         f"{sizes}: {grown:.1f} KiB a device",
@@ -56,7 +58,7 @@ def _run(folder: Path, devices: int) -> Cost:
     return cost
 
 
-def _write(folder: Path) -> None:
+def _write(folder: Path, fragments: int) -> None:
     groups = [f"3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a{n:04x}" for n in range(WAVES)]
     waves = [{"name": f"w{n}", "targets": {"multicastGroups": [g]}} for n, g in enumerate(groups)]
     digest = "ab" * 32
@@ -64,7 +66,7 @@ def _write(folder: Path) -> None:
         "environment": "bench",
         "firmware": {
             "version": "1.0.0", "image": f"s3://{BUCKET}/probe/sha256/{digest}/probe.bin", "sha256": digest,
-            "sizeBytes": FRAGMENTS * SIZE,
+            "sizeBytes": fragments * SIZE,
         },
         "fuota": {
             "rfRegion": "EU868", "role": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}", "dataRate": 3,

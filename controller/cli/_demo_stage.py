@@ -14,7 +14,7 @@ import click
 
 from controller.backends._tuya import TuyaTransport
 from controller.cli._loopback import tell_simulator
-from controller.errors import UsageError
+from controller.errors import OtactlError, UsageError
 from controller.model import Environment, Source, TuyaAccess
 
 _GROUPS = {
@@ -39,6 +39,7 @@ class Stage:
 
         self._url = url
         self._folder = folder
+        self._step, self._title = 0, "start"
         session = boto3.Session(region_name="eu-west-1")
         self.clients = {name: session.client(name) for name in ("s3", "iam", "iotwireless", "iot")}
 
@@ -155,14 +156,22 @@ class Stage:
         tell_simulator(self._url, "clock", {"advanceSeconds": seconds})
 
     def _tell(self, text: str) -> None:
+        self._step += 1
+        self._title = text
         click.echo(f"\n# {text}")
+
+    def failure(self, error: Exception) -> str:
+        """Say at which step the story failed, and why."""
+        cause = str(error) if isinstance(error, OtactlError) else f"{type(error).__name__}: {error}"
+        return f"the demo failed at step {self._step} ({self._title}): {cause}; this is a defect of otactl, report it"
 
     def _otactl(self, *words: str, expect: tuple[int, ...] = (0,)) -> None:
         code, text = self._run(*words)
         click.echo(f"$ otactl {' '.join(words)}")
         click.echo("\n".join(f"  {line}" for line in text.rstrip().splitlines()))
         if code not in expect:
-            raise UsageError(f"otactl {' '.join(words)} ended with {code}; this is a defect of otactl")
+            wanted = " or ".join(map(str, expect))
+            raise UsageError(f"`otactl {' '.join(words)}` ended with exit code {code} instead of {wanted}")
 
     def _run(self, *words: str) -> tuple[int, str]:
         from click.testing import CliRunner

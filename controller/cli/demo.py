@@ -2,7 +2,9 @@
 
 1. It runs the real verbs, in this process, against the simulator on a free port. Nothing in them knows that.
 2. AWS credentials, profiles and endpoints of the environment are taken out first: nothing can reach a cloud.
-3. Time is the simulator's: hours pass between two cron runs, and the Date of its answers tells otactl so.
+3. Time is the simulator's: its clock starts at START and stands still until the story moves it, so neither the time of
+   day nor a busy machine changes what happens. The Date of its answers tells otactl the time.
+4. A demo that fails says at which step, with which command, and why.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +28,7 @@ from controller.cli._loopback import kept_environment, only_loopback
 from controller.errors import UsageError
 
 HOUR = 3600
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NEVER_IN_A_DEMO = 24
 
 
@@ -33,13 +37,14 @@ NEVER_IN_A_DEMO = 24
 def command() -> None:
     """Provision, push, validate, plan and reconcile the example fleet to its end; meddle with it; show the ledger."""
     try:
+        from simulator.clock import Clock
         from simulator.server import SimulatorServer
     except ModuleNotFoundError as missing:
         raise UsageError(f"{missing.name} is missing; install otactl with its extra `simulator`") from missing
     before = Path.cwd()
     folder = Path(tempfile.mkdtemp(prefix="otactl-demo-"))
     try:
-        with kept_environment(), SimulatorServer(seed=7) as server:
+        with kept_environment(), SimulatorServer(seed=7, clock=Clock(freeze=True, at=START)) as server:
             only_loopback(server.url)
             os.chdir(folder)
             Demo(server.url, folder).run()
@@ -52,7 +57,13 @@ class Demo(Stage):
     """The story, step by step."""
 
     def run(self) -> None:
-        """Tell it."""
+        """Play every step; raises UsageError that names the failed step and its cause."""
+        try:
+            self._play()
+        except Exception as error:
+            raise UsageError(self.failure(error)) from error
+
+    def _play(self) -> None:
         self.provision()
         self.push()
         self._tell("check the manifests, and see what would be done")
@@ -136,6 +147,7 @@ class Demo(Stage):
 
     def _to_the_end(self) -> None:
         self._tell("hours pass, cron runs on, until every rollout has its verdict")
+        text = ""
         for _ in range(NEVER_IN_A_DEMO):
             self.pass_time(HOUR)
             code, text = self._run("reconcile", "rollouts", "-o", "json")
@@ -144,7 +156,7 @@ class Demo(Stage):
             if code == 0 and set(phases.values()) == {"Succeeded"}:
                 self._run("reconcile", "rollouts")  # closes what was drift until the last units had ended
                 return
-        raise UsageError("the example fleet did not come to its end; this is a defect of otactl")
+        raise UsageError(f"the example fleet did not end within {NEVER_IN_A_DEMO} hours; the last run said: {text}")
 
     def _ledger(self) -> None:
         self._tell("what became of every device")

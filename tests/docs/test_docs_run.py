@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from controller.cli import cli
 from controller.cli.demo import Demo
+from controller.errors import UsageError
 from tests.demo_kit import set_stage
 from tests.docs.test_docs import COMMANDS_IN_ORDER
 
@@ -59,3 +60,15 @@ def test_the_manifest_in_the_readme_is_valid(stage: Demo, tmp_path: Path) -> Non
     result = CliRunner().invoke(cli, ["validate", "rollouts/readme.yaml"])
 
     assert result.exit_code == 0, result.output
+
+
+def test_a_failing_demo_says_at_which_step_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Demo):
+        def _play(self) -> None:
+            self._tell("push the images")
+            raise IndexError("list index out of range")
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "demo")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "demo")
+    with pytest.raises(UsageError, match=r"step 1 \(push the images\): IndexError: list index out of range"):
+        Broken("http://127.0.0.1:9", tmp_path).run()
