@@ -3,8 +3,8 @@
 1. A target is busy while a unit that holds it is scheduled, on air, or may still come to be by a late request,
    whichever rollout, declared or not, it is of.
 2. Of two that would start in the same pass, the first by name starts.
-3. Where a service shows what is inside a group, its devices count too; two multicast groups with a device in common
-   are not told apart.
+3. Devices are compared by their one identity: the members of groups count, and so does every name of a device. Names
+   of different services are of different devices.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import msgspec
 
 from controller.actions import CreateUnit, StartUnit
 from controller.look import Look
-from controller.model import Attempt, Record, Stage
+from controller.model import Attempt, Record, Rollout, Stage
 from controller.opening import POLL
-from controller.readiness import busy_hold
+from controller.readiness import busy_holds, keys_of
 
 
-def busy(records: Mapping[str, Record], name: str) -> dict[str, str]:
-    """Targets that units of other rollouts hold: target key to unit id."""
+def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
+    """Targets that units of other rollouts of the same service hold: target key to unit id."""
     return {
         key: attempt.unit_id
         for other, record in records.items()
-        if other != name
+        if other != rollout.name and record.backend == rollout.backend_kind
         for attempt in record.attempts
         if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record)
-        for key in (*attempt.members, *(f"device:{d}" for d in attempt.devices))
+        for key in attempt.keys
     }
 
 
@@ -37,17 +37,15 @@ def _may_run(attempt: Attempt, record: Record) -> bool:
     return any(i.makes and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
 
 
-def in_turn(look: Look, taken: MutableMapping[str, str]) -> Look:
+def in_turn(look: Look, taken: MutableMapping[tuple[str, str], str]) -> Look:
     """The look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
     starts = [a for a in look.plan.actions if isinstance(a, StartUnit | CreateUnit) and a.start_at is not None]
     for start in starts:
-        inside = {f"device:{m}" for t in look.seen.targets for m in t.members}
-        keys = {*start.unit.members, *inside}
-        shared = sorted(keys & set(taken))
-        if shared:
-            hold = busy_hold(shared[0], taken[shared[0]])
+        kind = look.record.backend
+        held = {key: unit_id for (service, key), unit_id in taken.items() if service == kind}
+        if holds := busy_holds(start.unit, look.seen, held):
             back = start.start_at + POLL if start.start_at is not None else None
-            plan = msgspec.structs.replace(look.plan, actions=(), holds=(hold,), requeue_at=back)
+            plan = msgspec.structs.replace(look.plan, actions=(), holds=holds, requeue_at=back)
             return msgspec.structs.replace(look, plan=plan)
-        taken.update(dict.fromkeys(keys, start.unit.unit_id))
+        taken.update({(kind, key): start.unit.unit_id for key in keys_of(start.unit, look.seen)})
     return look

@@ -64,7 +64,7 @@ class Lookout:
                 seen = Observation()
             else:
                 seen = backend.observe(*as_seen(rollout, state.stored.record), surveys[rollout.backend_kind])
-            held = busy(records, rollout.name)
+            held = busy(records, rollout)
             state.look = decide(
                 self._environment, rollout, state.stored.record, seen, backend, refused, self._now(), held
             )

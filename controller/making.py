@@ -82,7 +82,8 @@ def create(
         holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
         found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))
     else:
-        holds = readiness.may_create(unit, at.seen, at.environment.region)
+        holds = readiness.may_make(unit, at.seen, at.environment.region)
+        holds = (*holds, *superseding.sent_in_groups(at, wave))
     if holds:
         opens = [h.until for h in holds if h.until is not None]
         back = opens[0] if opens and len(holds) == 1 else at.now + RECHECK

@@ -133,13 +133,18 @@ def open_plan(
         why = ("the manifest changed: " if anew else "drift: ") + ", ".join(changed)
         actions.append(UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=changed, reason=why))
     actions += marks(declared, shape, unit, ignored)
-    actions += _members(declared, unit, ignored, attempt)
+    moves = _members(declared, unit, ignored, attempt)
+    unfit = readiness.reached(declared, at.seen) if any(isinstance(m, AddMembers) for m in moves) else ()
+    actions += [m for m in moves if not (unfit and isinstance(m, AddMembers))]
     if actions:
         return at.plan(*actions, findings=found, wave=wave.name)
+    if unfit:
+        return at.plan(holds=unfit, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     holds = (
         *gating.unapproved(at.rollout, wave),
         *guards.too_many(declared, at.rollout, at.environment, at.seen),
-        *readiness.may_start(declared, unit.members, at.seen, at.environment.region, at.busy),
+        *readiness.may_start(declared, unit.members, at.seen, at.environment.region, at.busy, every=True),
+        *superseding.sent_in_groups(at, wave),
         *open_drift(at, attempt.unit_id, found),
     )
     if holds:

@@ -84,7 +84,7 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
             moved = _attempt(
                 moved,
                 lambda a: a.unit_id == action.unit.unit_id,
-                lambda a: a if a.parts else msgspec.structs.replace(a, devices=devices),
+                lambda a: a if a.parts else msgspec.structs.replace(a, devices=devices, names=_called(devices, seen)),
             )
     elif isinstance(action, StartUnit):
         if not action.unit.only:  # a retry is of some of them
@@ -92,7 +92,9 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
         moved = _attempt(
             moved,
             lambda a: a.unit_id == action.unit.unit_id,
-            lambda a: msgspec.structs.replace(a, devices=seen.devices, before=seen.succeeded_before),
+            lambda a: msgspec.structs.replace(
+                a, devices=seen.devices, names=_called(seen.devices, seen), before=seen.succeeded_before
+            ),
         )
     start_at = action.start_at if isinstance(action, StartUnit | CreateUnit | ResendCreate) else None
     why = action.why if isinstance(action, DeleteUnit | CancelUnit) else ""
@@ -118,6 +120,12 @@ def _inside(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
     """The devices a unit is begun with: of those looked at, its own."""
     names = {key.partition(":")[2] for key in unit.members if key.startswith("device:")}
     return tuple(d for d in seen.devices if d in names) if len(names) == len(unit.members) else seen.devices
+
+
+def _called(devices: tuple[str, ...], seen: Observation) -> dict[str, str]:
+    """What people call the devices a unit is begun with, by identity."""
+    names = seen.names
+    return {device: names[device] for device in devices if device in names}
 
 
 def settle(

@@ -1,9 +1,10 @@
 """The last full check before a start that has no way back; every check is named as the fact it forbids.
 
 1. A check looks at facts and answers a hold or nothing; it never reads and never sends.
-2. `may_create` runs before a unit is made, so a missing image costs no task; `may_start` runs all of them.
+2. `may_make` runs before a unit is made, so a missing image or target costs no task; `may_start` runs all of them.
 3. What cannot be read is not assumed to be right: it holds, and names the permission that is missing. What was not
    looked at holds too: a start rests on facts of this very pass.
+4. Devices are compared by their one identity, whatever name each manifest has for them and whichever group holds them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from controller.actions import Hold, UnitDeclaration
 from controller.model import ImageFacts, Observation, RoleFacts, TargetFacts
 
 INCOMPLETE = "checks_are_incomplete"
+NAMES = 3
 _NEXT_IMAGE = "push it with `otactl image push`"
 
 
@@ -27,6 +29,51 @@ def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[H
     if seen.role is not None:
         holds += _role_holds(unit, seen.role)
     return tuple(holds)
+
+
+def may_make(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
+    """Everything that forbids even making a unit: image, role, and who it is for."""
+    return (*may_create(unit, seen, region), *reached(unit, seen))
+
+
+def reached(unit: UnitDeclaration, seen: Observation) -> tuple[Hold, ...]:
+    """What is wrong with who a unit is for: targets that are not there, were not looked at, or are one device twice."""
+    facts = {t.key: t for t in seen.targets}
+    unread = [_name(key) for key in unit.members if key not in facts]
+    targets = [facts[key] for key in unit.members if key in facts]
+    holds = [_missing(target) for target in targets if not target.exists]
+    if unread and not (seen.offline or seen.expected):
+        holds.append(_unlooked(_some(unread)))
+    return (*holds, *_twice(targets))
+
+
+def _missing(target: TargetFacts) -> Hold:
+    text = f"{_name(target.key)} does not exist in this account and Region"
+    return _stall("target_is_missing", f"{text}; {target.hint or 'mend the manifest'}")
+
+
+def _twice(targets: Collection[TargetFacts]) -> list[Hold]:
+    """Devices that a unit would reach twice: named twice, or in two of its multicast groups (rule 4).
+
+    A service whose groups are of things makes one execution a thing.
+    """
+    first: dict[str, str] = {}
+    twice: dict[tuple[str, str], list[str]] = {}
+    for target in targets:
+        if target.key.startswith("thingGroup:"):
+            continue
+        for device in target.devices:
+            if (other := first.setdefault(device, target.key)) != target.key:
+                twice.setdefault((other, target.key), []).append(device)
+    holds = []
+    for (one, other), devices in twice.items():
+        both = f"{_name(one)} and {_name(other)}"
+        if one.startswith("group:"):
+            text = f"{both} both hold {_some(devices)}, which would be sent to twice; take it out of one of them"
+        else:
+            text = f"{both} are one device (id {devices[0]}); keep one of them"
+        holds.append(_stall("duplicate_target", text))
+    return holds
 
 
 def may_start(
@@ -48,18 +95,36 @@ def may_start(
     for key in unit.members or facts:  # where the service selects devices, none is named: what was looked at counts
         target = facts.get(key)
         if target is not None:
-            holds += _target_holds(target, rf_region)
+            holds += [_missing(target)] if not target.exists else _target_holds(target, rf_region)
         elif (every or key.startswith("group:")) and key in inside and not (seen.offline or seen.expected):
             holds.append(_unlooked(_name(key)))
-    inside = [f"device:{m}" for t in seen.targets for m in t.members]
-    holds += [busy_hold(key, busy[key]) for key in (*unit.members, *inside) if key in busy]
-    return tuple(holds)
+    holds += _twice([t for t in seen.targets if t.key in unit.members])
+    return (*holds, *busy_holds(unit, seen, busy))
 
 
-def busy_hold(key: str, unit_id: str) -> Hold:
-    """Wait for a target that another rollout's unit holds."""
-    text = f"{_name(key)} is held by {unit_id} until its session has ended"
-    return Hold(reason="target_is_busy", message=text)
+def keys_of(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
+    """Every key by which a target of a unit, or a device inside one, may be named: the unit's own first (rule 4)."""
+    wanted = set(unit.members)
+    more = {key for t in seen.targets if not wanted or t.key in wanted for key in t.keys}
+    return (*unit.members, *sorted(more - wanted))
+
+
+def busy_holds(unit: UnitDeclaration, seen: Observation, busy: Mapping[str, str]) -> tuple[Hold, ...]:
+    """Wait for targets that units of other rollouts hold: one hold a unit, whichever names its devices go by."""
+    shared: dict[str, str] = {}
+    for key in keys_of(unit, seen):
+        if key in busy:
+            shared.setdefault(busy[key], key)
+    return tuple(
+        Hold(reason="target_is_busy", message=f"{_name(key)} is held by {unit_id} until its session has ended")
+        for unit_id, key in shared.items()
+    )
+
+
+def _some(names: Collection[str]) -> str:
+    """The first few of some names, and how many more."""
+    told = ", ".join(list(names)[:NAMES])
+    return f"{told} and {len(names) - NAMES} more" if len(names) > NAMES else told
 
 
 def _unlooked(what: str) -> Hold:
@@ -122,9 +187,6 @@ def _name(key: str) -> str:
 
 
 def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
-    if not target.exists:
-        text = f"{_name(target.key)} does not exist in this account and Region; mend the manifest"
-        return [_stall("target_is_missing", text)]
     if target.unready:
         text = f"{_name(target.key)}: {target.unready}"
         return [Hold(reason="target_is_not_ready", message=text)]
@@ -136,6 +198,8 @@ def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
     if target.requested is None or target.ready is None:
         unknown = target.key.partition(":")[0] in ("group", "thingGroup")
         return [_unlooked(f"the device counts of {_name(target.key)}")] if unknown else []
+    if not target.counted:
+        return [_unlooked(f"the list of devices in {_name(target.key)} is behind its count, so who is in it was")]
     if target.requested == 0:
         return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some or take it out of the wave")]
     if target.ready < target.requested:

@@ -128,7 +128,7 @@ class Reconciler:
     def _commit_intents(self, todo: list[RolloutState]) -> list[Job]:
         commits: list[Commit] = []
         jobs: list[Job] = []
-        taken: dict[str, str] = {}
+        taken: dict[tuple[str, str], str] = {}
         for state in todo:
             if state.look is None:
                 continue

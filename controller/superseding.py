@@ -169,7 +169,7 @@ def _sent_elsewhere(at: Situation) -> list[Hold]:
 
 
 def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
-    """Devices inside the groups of a wave that took this content in another one: the service would send it again."""
+    """Devices of a wave, single ones or in groups, that took this content in another one: it would be sent again."""
     took = {
         result.device: old.name
         for old in at.record.waves
@@ -180,14 +180,15 @@ def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
         if result.outcome is Outcome.SUCCEEDED
     }
     holds = []
-    for facts in at.seen.targets:
+    wanted = at.rollout.targets_of(wave).keys
+    for facts in (t for t in at.seen.targets if t.key in wanted):
         kind, _, name = facts.key.partition(":")
-        shared = sorted({*facts.members, *((name,) if kind == "device" else ())} & set(took))
+        shared = sorted(set(facts.devices) & set(took))
         if shared:
             text = (
                 f"{kind} {name} of wave {wave.name} holds {shared[0]}, which took this content in wave "
                 f"{took[shared[0]]}{f', and {len(shared) - 1} more' if len(shared) > 1 else ''}; "
-                "take it out of the group, or name the things of the wave"
+                "take it out of the group, or name the devices of the wave one by one"
             )
             holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return tuple(holds)

@@ -22,12 +22,12 @@ from controller.model import (
     Outcome,
     Reason,
     Rollout,
-    TargetFacts,
     Targets,
     Unit,
     UnitPhase,
 )
 
+Item = dict[str, object]
 PAGE = 250
 SERVICE = "iotwireless"
 _SUCCESS = Outcome.SUCCEEDED
@@ -39,17 +39,18 @@ class TaskReader:
     def __init__(self, transport: AwsTransport) -> None:
         self._transport = transport
 
-    def _get(self, operation: str, parameters: JsonObject) -> dict[str, object]:
+    def get(self, operation: str, parameters: JsonObject) -> Item:
+        """One read of AWS IoT Wireless."""
         return self._transport.call(SERVICE, operation, parameters, repeatable=True)
 
-    def pages(self, operation: str, member: str, parameters: JsonObject) -> Iterator[dict[str, object]]:
+    def pages(self, operation: str, member: str, parameters: JsonObject) -> Iterator[Item]:
         """Every item of a list, page after page."""
         token: object = None
         while True:
             asked: JsonObject = {**parameters, "MaxResults": PAGE}
             if token is not None:
                 asked["NextToken"] = token
-            answer = self._get(operation, asked)
+            answer = self.get(operation, asked)
             items = answer.get(member)
             for item in items if isinstance(items, list) else []:
                 if isinstance(item, dict):
@@ -61,9 +62,9 @@ class TaskReader:
     def unit(self, vendor_id: str, attempt: Attempt, rollout: Rollout, owner: str) -> Unit | None:
         """One task with its tags and members; its devices' results too when it is done and they are not recorded."""
         try:
-            task = self._get("GetFuotaTask", {"Id": vendor_id})
+            task = self.get("GetFuotaTask", {"Id": vendor_id})
             arn = str(task.get("Arn", ""))
-            tags = self._get("ListTagsForResource", {"ResourceArn": arn}).get("Tags")
+            tags = self.get("ListTagsForResource", {"ResourceArn": arn}).get("Tags")
             marks = _tags(tags)
             targets = _targets(rollout, marks, attempt)
             items = self._members(vendor_id, targets)
@@ -89,6 +90,7 @@ class TaskReader:
             fields=fields,
             marks=marks,
             members=tuple(sorted(_keys(items, targets))),
+            ids={} if targets.multicast_groups else {k: str(i["Id"]) for i in items for k in device_keys(i)},
             start_at=_moment(lorawan.get("StartTime")),
             created_at=_moment(task.get("CreatedAt")),
             results=results,
@@ -99,13 +101,13 @@ class TaskReader:
         shown = {str(i["Id"]): device_outcome(i.get("FuotaDeviceStatus"), ended=False)[0] for i in listed}
         return tuple(d for d in attempt.before if d in shown and shown[d] is not _SUCCESS)
 
-    def _members(self, vendor_id: str, targets: Targets) -> list[dict[str, object]]:
+    def _members(self, vendor_id: str, targets: Targets) -> list[Item]:
         if targets.multicast_groups:
             return list(self.pages("ListMulticastGroupsByFuotaTask", "MulticastGroupList", {"Id": vendor_id}))
         return list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
 
     def _results(
-        self, vendor_id: str, items: list[dict[str, object]], targets: Targets, attempt: Attempt
+        self, vendor_id: str, items: list[Item], targets: Targets, attempt: Attempt
     ) -> tuple[DeviceResult, ...]:
         merged: dict[str, DeviceResult] = {}
         by_task = items
@@ -120,9 +122,10 @@ class TaskReader:
             other = merged.get(own.device)
             merged[own.device] = msgspec.structs.replace(own, via=(other.via if other else None) or own.via)
         for device in attempt.devices:
-            merged.setdefault(device, silent(DeviceResult(device=device, outcome=Outcome.FAILED)))
-        if not targets.multicast_groups:
-            present = {key for item in by_task for key in _device_keys(item)}
+            gone = DeviceResult(device=device, outcome=Outcome.FAILED, name=attempt.names.get(device))
+            merged.setdefault(device, silent(gone))
+        if not targets.multicast_groups and not attempt.devices:  # nobody recorded which devices it was started with
+            present = {key for item in by_task for key in device_keys(item)}
             # An adopted task shows who is in now; who was in at its start only the manifest can tell.
             adopted = not attempt.annotations
             for key in sorted({*attempt.members, *(targets.keys if adopted else ())}):
@@ -130,51 +133,9 @@ class TaskReader:
                     merged[key] = silent(DeviceResult(device=key, outcome=Outcome.FAILED))
         return tuple(merged[key] for key in sorted(merged))
 
-    def group_devices(self, group: str) -> Iterator[dict[str, object]]:
+    def group_devices(self, group: str) -> Iterator[Item]:
         """The devices of a multicast group, with the FUOTA status each shows, whichever task it is of."""
         return self.pages("ListWirelessDevices", "WirelessDeviceList", {"MulticastGroupId": group})
-
-    def before_start(self, vendor_id: str, groups: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Devices of the groups of a full task, and those whose success later would prove nothing.
-
-        Where the list by task has the groups' members, its statuses are of this task. Where it has not, only the list
-        by group tells, and what it shows may be of a task before.
-        """
-        named = [item for group in groups for item in self.group_devices(group)]
-        devices = tuple(sorted({str(item["Id"]) for item in named}))
-        by_task = self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id})
-        if next(by_task, None) is not None:
-            return devices, ()
-        done = {str(i["Id"]) for i in named if device_outcome(i.get("FuotaDeviceStatus"), ended=True)[0] is _SUCCESS}
-        return devices, tuple(sorted(done))
-
-    def group(self, key: str, group: str) -> TargetFacts:
-        """A multicast group: its region, devices wanted and ready."""
-        try:
-            answer = self._get("GetMulticastGroup", {"Id": group})
-        except NotFoundError:
-            return TargetFacts(key=key, exists=False)
-        lorawan = answer.get("LoRaWAN")
-        lorawan = lorawan if isinstance(lorawan, dict) else {}
-        region, wanted, ready = (
-            lorawan.get(name) for name in ("RfRegion", "NumberOfDevicesRequested", "NumberOfDevicesInGroup")
-        )
-        return TargetFacts(
-            key=key,
-            exists=True,
-            vendor_id=group,
-            region=str(region) if region is not None else None,
-            requested=wanted if isinstance(wanted, int) else None,
-            ready=ready if isinstance(ready, int) else None,
-        )
-
-    def device(self, key: str, eui: str) -> TargetFacts:
-        """A single device named by its DevEUI: the service's id of it."""
-        try:
-            answer = self._get("GetWirelessDevice", {"Identifier": eui, "IdentifierType": "DevEui"})
-        except NotFoundError:
-            return TargetFacts(key=key, exists=False)
-        return TargetFacts(key=key, exists=True, vendor_id=str(answer.get("Id", "")))
 
 
 def _targets(rollout: Rollout, marks: dict[str, str], attempt: Attempt) -> Targets:
@@ -201,37 +162,37 @@ def _device(key: str) -> Device:
     return Device(dev_eui=rest) if kind == "devEui" else Device(id=rest)
 
 
-def _keys(items: list[dict[str, object]], targets: Targets) -> set[str]:
+def _keys(items: list[Item], targets: Targets) -> set[str]:
     if targets.multicast_groups:
         return {f"group:{item['Id']}" for item in items}
     wanted = set(targets.keys)
     keys = set()
     for item in items:
-        names = _device_keys(item)
-        keys.add(next((n for n in names if n in wanted), names[0]))
+        names = device_keys(item)
+        keys |= set(names) & wanted or {names[0]}
     return keys
 
 
-def _device_keys(item: dict[str, object]) -> tuple[str, ...]:
+def device_keys(item: Item) -> tuple[str, ...]:
     """Every key a manifest may name this device by."""
-    eui = _eui(item)
+    eui = eui_of(item)
     return (f"device:{item['Id']}", *((f"devEui:{eui}",) if eui else ()))
 
 
-def _eui(item: dict[str, object]) -> str | None:
+def eui_of(item: Item) -> str | None:
     lorawan = item.get("LoRaWAN")
     eui = lorawan.get("DevEui") if isinstance(lorawan, dict) else None
     return str(eui).lower() if eui else None
 
 
-def _result(item: dict[str, object], via: str | None) -> DeviceResult:
+def _result(item: Item, via: str | None) -> DeviceResult:
     outcome, reason = device_outcome(item.get("FuotaDeviceStatus"), ended=True)
     group = item.get("McGroupId")
     result = DeviceResult(
         device=str(item["Id"]),
         outcome=outcome,
         reason=reason,
-        name=_eui(item),
+        name=eui_of(item),
         via=via or (f"group:{group}" if group else None),
     )
     return silent(result) if reason is Reason.TIMEOUT else result

@@ -11,14 +11,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
 from controller.backends._fuota_proof import TaskProof
 from controller.backends._fuota_reads import TaskReader
 from controller.backends._fuota_session import SessionReader
+from controller.backends._fuota_targets import TargetReader
 from controller.backends._marks import unit_is_ours
 from controller.backends._versions import VersionReader
 from controller.backends.fuota_shape import FuotaShape
@@ -33,7 +32,6 @@ from controller.model import (
     Rollout,
     Stage,
     Survey,
-    TargetFacts,
     Unit,
     UnitPhase,
 )
@@ -52,6 +50,7 @@ class FuotaBackend(FuotaShape):
         self._reader = TaskReader(transport)
         self._proof = TaskProof(transport, VersionReader(transport))
         self._sessions = SessionReader(transport)
+        self._targets = TargetReader(self._reader)
         self._facts = Facts(self._transport)
 
     def survey(self) -> Survey:
@@ -71,12 +70,12 @@ class FuotaBackend(FuotaShape):
         if not isinstance(rollout.backend, FuotaSpec) or starting is None:
             return Observation(units=units)
         role, uri = rollout.backend.role, rollout.firmware.image
-        devices, before = self._before_start(starting.keys, starting.unit)
+        targets = () if starting.waits else self._targets.of(starting.keys, starting.unit, self._facts)
         return Observation(
             units=units,
-            devices=devices,
-            succeeded_before=before,
-            targets=self._targets(starting.keys, starting.unit),
+            devices=tuple(sorted({device for target in targets for device in target.devices})),
+            succeeded_before=self._before(starting.keys, starting.unit),
+            targets=targets,
             image=self._facts.image(uri),
             role=self._facts.role(role, ROLE_SERVICE, uri),
         )
@@ -138,26 +137,9 @@ class FuotaBackend(FuotaShape):
         unit = self._reader.unit(vendor_id, attempt, rollout, self._environment.owner)
         return self._proof.of(unit, attempt, rollout) if unit is not None else None
 
-    def _before_start(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _before(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[str, ...]:
+        """Devices that show success before a full task of groups is started."""
         groups = tuple(k.removeprefix("group:") for k in keys if k.startswith("group:"))
         if not groups or unit is None or unit.phase is not UnitPhase.OPEN or not set(keys) & set(unit.members):
-            return (), ()
-        return self._reader.before_start(unit.vendor_id, groups)
-
-    def _targets(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[TargetFacts, ...]:
-        if unit is None or unit.phase is not UnitPhase.OPEN:
             return ()
-        facts = []
-        for key in keys:
-            kind, _, rest = key.partition(":")
-            if kind == "devEui" and key not in unit.members:
-                facts.append(self._facts.once(("device", rest), self._device(key, rest)))
-            elif kind == "group" and key in unit.members:
-                facts.append(self._facts.once(("group", rest), self._group(key, rest)))
-        return tuple(facts)
-
-    def _group(self, key: str, group: str) -> Callable[[], TargetFacts]:
-        return lambda: self._reader.group(key, group)
-
-    def _device(self, key: str, eui: str) -> Callable[[], TargetFacts]:
-        return lambda: self._reader.device(key, eui)
+        return self._targets.succeeded_before(unit.vendor_id, groups, self._facts)

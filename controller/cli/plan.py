@@ -90,7 +90,7 @@ class _Turn:
     backends: dict[str, Backend]
     surveys: dict[str, Survey]
     now: datetime
-    taken: dict[str, str] = field(default_factory=dict)
+    taken: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def _records(environment: Environment, journal: str) -> tuple[dict[str, Record], str]:
@@ -131,14 +131,14 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         text = f"nothing of Tuya was compared: {failure}"
         told = msgspec.structs.replace(told, notes=(*told.notes, text))
     holds = refused(rollout)
-    look = decide(environment, rollout, known, seen, shape, holds, now, busy(turn.records, rollout.name))
+    look = decide(environment, rollout, known, seen, shape, holds, now, busy(turn.records, rollout))
     if survey is not None and any(h.reason == INCOMPLETE for h in look.plan.holds):
         # The look itself changed what is next; reconcile looks again with the facts of that, and so does this.
         try:
             seen = turn.backends[kind].observe(*as_seen(rollout, look.record), survey)
         except OtactlError as failure:
             return msgspec.structs.replace(told, error=str(failure))
-        look = decide(environment, rollout, look.record, seen, shape, holds, now, busy(turn.records, rollout.name))
+        look = decide(environment, rollout, look.record, seen, shape, holds, now, busy(turn.records, rollout))
     look = in_turn(look, turn.taken)
     if shape is None:
         return msgspec.structs.replace(told, holds=look.plan.holds)

@@ -114,6 +114,7 @@ class Unit(Value, frozen=True, kw_only=True):
     `progress` counts devices while it runs in the service's own kinds, `tally` by outcome; `left` names what a failed
     making left behind;
     `data_rates` are those the service chose, by target, as far as they were ever read;
+    `ids` are the service's ids of the single devices inside, by every target key they may be named by;
     `overdue` says which devices are waited for too long, `overdue_in` names the service's ids that hold them where that
     is not simply the unit's. Where one making takes several calls, `parts` are the
     service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
@@ -127,6 +128,7 @@ class Unit(Value, frozen=True, kw_only=True):
     fields: JsonObject = {}
     marks: dict[str, str] = {}
     members: tuple[str, ...] = ()
+    ids: dict[str, str] = {}
     start_at: datetime | None = None
     created_at: datetime | None = None
     results: tuple[DeviceResult, ...] | None = None
@@ -151,25 +153,47 @@ class Unit(Value, frozen=True, kw_only=True):
 class TargetFacts(Value, frozen=True, kw_only=True):
     """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone.
 
-    `unready` says why it could not be started on; `busy` names other work the service still holds for it, or for what
-    it has inside; `members` are the devices inside; `updated` tells that it reports the version already, `version`
-    what it reports, where that was read, `left_out` why the service would make nothing for it. `concerns` are for the
-    ledger.
+    `vendor_id` is the one identity of a device, whichever name the manifest has for it; `hint` says what may be meant
+    by a name that nothing has. `members` are the devices inside a group by that identity, all of them unless `counted`
+    is False; `names` are what people call these devices (DevEUI), by identity. `unready` says why it could not be
+    started on; `busy` names other work the service still holds for it, or for what it has inside; `updated` tells that
+    it reports the version already, `version` what it reports, where that was read, `left_out` why the service would
+    make nothing for it. `concerns` are for the ledger.
     """
 
     key: str
     exists: bool
     vendor_id: str = ""
+    hint: str = ""
     region: str | None = None
     requested: int | None = None
     ready: int | None = None
     busy: str = ""
     unready: str = ""
     members: tuple[str, ...] = ()
+    counted: bool = True
+    names: dict[str, str] = {}
     updated: bool = False
     version: str = ""
     left_out: str = ""
     concerns: tuple[Concern, ...] = ()
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it holds devices and is none itself."""
+        return self.key.partition(":")[0] not in ("device", "devEui")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The identities of the devices it is, or holds."""
+        single = (self.vendor_id,) if self.exists and self.vendor_id and not self.is_group else ()
+        return (*single, *self.members)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every target key that this target, or a device it holds, may be named by in any manifest or record."""
+        called = (f"devEui:{self.names[d]}" for d in self.devices if d in self.names)
+        return frozenset({self.key, *(f"device:{d}" for d in self.devices), *called})
 
 
 class ImageFacts(Value, frozen=True, kw_only=True):
@@ -234,8 +258,8 @@ class Survey(Value, frozen=True, kw_only=True):
 class Observation(Value, frozen=True, kw_only=True):
     """Everything a decision about one rollout may see; gathered once, then only read.
 
-    `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are those of
-    the groups of the unit to be started, `succeeded_before` those that show success before it was; `left` is what known
+    `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are the identities of those
+    that the unit to be started reaches, `succeeded_before` those that show success before it was; `left` is what known
     attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell; `asked_once` that
     what is not there was asked for by one read alone, with no list beside it.
     """
@@ -252,6 +276,11 @@ class Observation(Value, frozen=True, kw_only=True):
     left: tuple[str, ...] = ()
     ambiguous: str = ""
     asked_once: bool = False
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What people call the devices of the targets, by identity."""
+        return {device: name for target in self.targets for device, name in target.names.items()}
 
     def unit(self, unit_id: str) -> Unit | None:
         """Find a unit by our id."""

@@ -93,7 +93,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     seen inside, `targets` those we put in; `created_at`, `touched_at` and `sent_at` when we learned of it, last changed
     it and started it, for reads that lag. `annotations` is the digest of what only the service holds, as we last wrote
     it, so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
-    `devices` are those its groups had at the start (all of them count), `before` those that showed success already,
+    `devices` are the identities of those it was started with (all of them count), single ones and those of its groups,
+    `names` what people call them, `before` those that showed success already,
     whose success later proves nothing. `failure` is why the service could not make or delete it, `stood_on` the image
     and role it was made with, `left` what its failing left behind; `canceled` tells that we stopped it for other
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
@@ -122,6 +123,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     former: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    names: dict[str, str] = {}
     before: tuple[str, ...] = ()
     failure: str = ""
     stood_on: Baseline = Baseline()
@@ -146,6 +148,12 @@ class Attempt(Value, frozen=True, kw_only=True):
     def again(self) -> frozenset[str]:
         """The devices a retry tries again, by target key and by name; none for a whole wave."""
         return frozenset(name for key in self.only for name in (key, key.partition(":")[2]))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every target key by which what it holds may be named: targets as declared, and their devices."""
+        called = (f"devEui:{self.names[d]}" for d in self.devices if d in self.names)
+        return frozenset({*self.members, *(f"device:{d}" for d in self.devices), *called})
 
     @property
     def vendor_ids(self) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def unit_of(declared: Rollout, wave: str = "canary", number: int = 1, **changes:
 
 def seen(*units: Unit, ready: int = 2, **changes: object) -> Observation:
     """An observation in which image, role and groups are right."""
-    groups = sorted({m for u in units for m in u.members})
+    groups = sorted({"group:g1", "group:g2", "group:g3", *(m for u in units for m in u.members)})
     targets = tuple(
         TargetFacts(key=k, exists=True, vendor_id=k[6:], region="EU868", requested=2, ready=ready) for k in groups
     )

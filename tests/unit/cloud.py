@@ -95,7 +95,7 @@ class Cloud:
             if task.phase is UnitPhase.ENDED:
                 results = tuple(DeviceResult(device=f"{m}-dev", outcome=self.outcome(m)) for m in task.members)
             units.append(msgspec.structs.replace(task, unit_id=name, results=results))
-        groups = sorted({m for u in units for m in u.members})
+        groups = sorted({k for wave in rollout.strategy.waves for k in rollout.targets_of(wave).keys})
         targets = tuple(TargetFacts(key=k, exists=True, region="EU868", requested=1, ready=1) for k in groups)
         return Observation(units=tuple(units), targets=targets, image=FACTS_IMAGE, role=FACTS_ROLE)
 

@@ -1,0 +1,127 @@
+"""Devices are compared by one identity, whatever name a manifest has for them and whichever group holds them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from controller.actions import Hold, StartUnit
+from controller.contention import busy, in_turn
+from controller.look import Look
+from controller.model import Attempt, Record, Stage, Strategy, TargetFacts, Targets, Wave, WaveRecord
+from controller.readiness import may_make, may_start
+from controller.situation import Plan
+from controller.strategy import declare
+from tests.unit.build import ENVIRONMENT, NOW, rollout, seen
+
+EUI = "70b3d57ed0000001"
+BY_ID = TargetFacts(key="device:d1", exists=True, vendor_id="d1", names={"d1": EUI})
+BY_EUI = msgspec.structs.replace(BY_ID, key=f"devEui:{EUI}")
+GROUP = TargetFacts(
+    key="group:g1", exists=True, vendor_id="g1", requested=2, ready=2, members=("d1", "d2"), names={"d1": EUI}
+)
+OTHER_GROUP = msgspec.structs.replace(GROUP, key="group:g2", vendor_id="g2", members=("d1", "d3"))
+THINGS = msgspec.structs.replace(GROUP, key="thingGroup:a", names={})
+MORE_THINGS = msgspec.structs.replace(THINGS, key="thingGroup:b")
+
+
+def unit_for(*facts: TargetFacts, name: str = "probe"):
+    declared = rollout(name=name, strategy=Strategy(waves=(Wave(name="all", targets=Targets()),)))
+    unit = declare(declared, ENVIRONMENT, declared.strategy.waves[0], 1, None)
+    return msgspec.structs.replace(unit, members=tuple(f.key for f in facts))
+
+
+def reasons(holds: tuple[Hold, ...]) -> list[str]:
+    return [hold.reason for hold in holds]
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        ((BY_ID, BY_EUI), ["duplicate_target"]),
+        ((GROUP, OTHER_GROUP), ["duplicate_target"]),
+        ((BY_ID,), []),
+        ((GROUP,), []),
+        ((THINGS, MORE_THINGS), []),
+    ],
+)
+def test_one_device_twice_in_a_unit_holds_its_making_and_its_start(
+    facts: tuple[TargetFacts, ...], found: list[str]
+) -> None:
+    unit, observed = unit_for(*facts), seen(targets=facts)
+
+    holds = may_make(unit, observed, "eu-west-1")
+
+    assert reasons(holds) == found
+    assert reasons(may_start(unit, unit.members, observed, "eu-west-1", {}, every=True)) == found
+    assert all(f.key.partition(":")[2] in h.message for h in holds for f in facts)
+
+
+def test_a_target_that_is_not_there_holds_the_making_with_its_hint() -> None:
+    gone = TargetFacts(key="device:70B3D57ED0000001", exists=False, hint="write {devEui: 70B3D57ED0000001}")
+
+    (hold,) = may_make(unit_for(gone), seen(targets=(gone,)), "eu-west-1")
+
+    assert hold.reason == "target_is_missing"
+    assert hold.message.endswith("write {devEui: 70B3D57ED0000001}")
+
+
+def test_a_target_that_was_not_looked_at_holds_the_making() -> None:
+    assert reasons(may_make(unit_for(BY_ID), seen(targets=()), "eu-west-1")) == ["checks_are_incomplete"]
+
+
+def test_a_group_whose_devices_were_not_all_listed_holds_the_start() -> None:
+    short = msgspec.structs.replace(GROUP, counted=False)
+    unit = unit_for(short)
+
+    assert reasons(may_start(unit, unit.members, seen(targets=(short,)), "eu-west-1", {})) == ["checks_are_incomplete"]
+
+
+def record(members: tuple[str, ...], **changes: object) -> dict[str, Record]:
+    attempt = Attempt(number=1, generation="g", unit_id="other-1", stage=Stage.RUNNING, members=members)
+    attempt = msgspec.structs.replace(attempt, **changes)
+    wave = WaveRecord(name="all", attempts=(attempt,))
+    return {"other": Record(environment="prod-eu", name="other", waves=(wave,))}
+
+
+HELD_BY = {
+    "its id": record(("device:d1",)),
+    "its DevEUI": record((f"devEui:{EUI}",)),
+    "its DevEUI, resolved": record(("devEui:ff",), devices=("d1",)),
+    "its id, known by DevEUI": record(("group:g9",), devices=("d9",), names={"d9": EUI}),
+    "a group": record(("group:g9",), devices=("d0", "d1")),
+}
+
+
+@pytest.mark.parametrize("held", HELD_BY.values(), ids=HELD_BY)
+@pytest.mark.parametrize("facts", [BY_ID, BY_EUI, GROUP], ids=lambda f: f.key)
+def test_a_device_another_rollout_holds_is_busy_by_every_name(held: dict[str, Record], facts: TargetFacts) -> None:
+    unit = unit_for(facts)
+    taken = busy(held, rollout())
+
+    assert reasons(may_start(unit, unit.members, seen(targets=(facts,)), "eu-west-1", taken)) == ["target_is_busy"]
+
+
+def test_a_name_of_another_service_is_another_device() -> None:
+    held = {n: msgspec.structs.replace(r, backend="otaUpdate") for n, r in record(("device:d1",)).items()}
+
+    assert busy(held, rollout()) == {}
+
+
+def starting(facts: TargetFacts, name: str) -> Look:
+    unit = unit_for(facts, name=name)
+    start = StartUnit(unit=unit, vendor_id="t", start_at=NOW, reason="r")
+    plan = Plan(rollout=name, environment="prod-eu", actions=(start,))
+    return Look(record=Record(environment="prod-eu", name=name), plan=plan, seen=seen(targets=(facts,)))
+
+
+@pytest.mark.parametrize(("first", "second"), [(BY_ID, BY_EUI), (BY_ID, GROUP), (GROUP, BY_EUI), (GROUP, OTHER_GROUP)])
+def test_of_two_that_would_start_on_one_device_in_a_pass_the_second_waits(
+    first: TargetFacts, second: TargetFacts
+) -> None:
+    taken: dict[tuple[str, str], str] = {}
+
+    one, two = in_turn(starting(first, "aaa"), taken), in_turn(starting(second, "bbb"), taken)
+
+    assert one.plan.actions
+    assert (two.plan.actions, reasons(two.plan.holds)) == ((), ["target_is_busy"])
