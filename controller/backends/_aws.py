@@ -13,13 +13,14 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from controller import __version__
+from controller.backends._answers_aws import UnreadableError, check_members, watch
 from controller.backends._calls import PASSED, READS, WRITES, permission_for
-from controller.backends._errors_aws import NotFoundError, is_lost, is_throttle, translate
+from controller.backends._clock import told_time
+from controller.backends._errors_aws import NotFoundError, is_lost, is_throttle, no_credentials, translate
 from controller.backends._pace import Pacers
 from controller.backends._stats import Stats
 from controller.errors import StalledError, TransientError
@@ -103,7 +104,8 @@ class AwsTransport:
                     with self._lock:
                         self.stats.throttled += 1
                 if not again or attempt >= ATTEMPTS:
-                    raise translate(error, service, operation, needed, attempt) from error
+                    off = self._off(getattr(error, "response", None))
+                    raise translate(error, service, operation, needed, attempt, off) from error
                 with self._lock:
                     jitter = self._random.uniform(0.5, 1.5)
                 self.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
@@ -118,16 +120,19 @@ class AwsTransport:
 
         answer = send() if self.around is None else self.around(service, operation, send)
         if service in CLOCKS:
-            self._learn_time(answer)
+            off = self._off(answer)
+            if off is not None:
+                self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
+        check_members(service, operation, answer)
+        _must_lead_on(parameters, answer)
         return answer
 
-    def _learn_time(self, answer: Answer) -> None:
-        metadata = answer.get("ResponseMetadata")
+    def _off(self, answer: object) -> timedelta | None:
+        """How far this clock is behind the service's, by an answer or a refusal; None if it does not tell."""
+        metadata = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
         headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
-        date = headers.get("date") if isinstance(headers, dict) else None
-        if isinstance(date, str):
-            off = parsedate_to_datetime(date) - self._own_now()
-            self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
+        told = told_time(headers.get("date")) if isinstance(headers, dict) else None
+        return None if told is None else told - self._own_now()
 
     def _rate(self, key: str) -> float:
         service = key.partition(":")[0]
@@ -162,7 +167,7 @@ class AwsTransport:
         try:
             if self._session is None:
                 self._session = self._open()
-            return self._session.client(
+            client = self._session.client(
                 service,
                 region_name=environment.region,
                 endpoint_url=environment.endpoints.get(service),
@@ -175,13 +180,22 @@ class AwsTransport:
                     s3={"addressing_style": "path"} if service == "s3" else None,
                 ),
             )
+            watch(client)
         except Exception as error:
             raise translate(error, service, "client", "", 1) from error
+        return client
 
     def _open(self) -> boto3.Session:
+        """A session whose credentials were looked for: what fails in that is no failure of a call."""
         import boto3
 
-        session = boto3.Session(region_name=self._environment.region)
+        try:
+            session = boto3.Session(region_name=self._environment.region)
+            found = session.get_credentials()
+            if found is not None:
+                found.get_frozen_credentials()
+        except Exception as error:
+            raise no_credentials(error, "credentials") from error
         role = self._environment.assumed_role
         return session if role is None else _assumed(session, role, self._environment)
 
@@ -207,6 +221,13 @@ def _assumed(session: boto3.Session, role: str, environment: Environment) -> bot
     # botocore has no public way to hand a session renewable credentials; its own assume-role provider does this too.
     vars(inner)["_credentials"] = RefreshableCredentials.create_from_metadata(refresh(), refresh, "sts-assume-role")
     return boto3.Session(botocore_session=inner, region_name=environment.region)
+
+
+def _must_lead_on(parameters: Mapping[str, object], answer: Answer) -> None:
+    """A list whose next page is the one that was asked for would be read for ever."""
+    for name in ("NextToken", "nextToken"):
+        if answer.get(name) and answer[name] == parameters.get(name):
+            raise UnreadableError(f"{name} leads back to the page that was asked for")
 
 
 def _snake(operation: str) -> str:

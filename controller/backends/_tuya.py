@@ -22,11 +22,11 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from controller.backends._clock import told_time
 from controller.backends._errors_tuya import FailedError, RefusedError
 from controller.backends._missing import NotFoundError
 from controller.backends._pace import Pacers
@@ -237,11 +237,10 @@ class TuyaTransport:
 
     def _learn_time(self, reply: Reply) -> timedelta | None:
         """How far this clock is behind the gateway's, if it told; kept when it is more than the header's grain."""
-        try:
-            told = parsedate_to_datetime(reply.date)
-        except ValueError:
+        told = told_time(reply.date)
+        if told is None:
             return None
-        off = (told if told.tzinfo else told.replace(tzinfo=UTC)) - self._own_now()
+        off = told - self._own_now()
         self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
         return off
 

@@ -27,9 +27,6 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*")
 _ACTIONS = {"GetObject": "s3:GetObject", "PutObject": "s3:PutObject", "ListObjectsV2": "s3:ListBucket"}
 _THROTTLES = frozenset(("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"))
-_CREDENTIALS = frozenset(
-    ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired")
-)
 
 
 class RacedError(Exception):
@@ -197,12 +194,16 @@ class Bucket:
 
     def _told(self, operation: str, key: str, answer: _Answer) -> OtactlError:
         """Say in one line what S3 refused and what to do next (rule 3)."""
+        from controller import aws_access
+
         url, bucket = self.place.url, self.place.bucket
         if answer.code == "NoSuchBucket":
             return UsageError(f"journal {url}: there is no bucket {bucket}; create it, or name another with --journal")
-        if answer.code in _CREDENTIALS:
-            text = f"journal {url}: the credentials are not accepted ({answer.code}); renew them"
-            return StalledError("NoCredentials", text)
+        if aws_access.is_skewed(answer.code, answer.words):
+            return StalledError(aws_access.WHEN, f"journal {url}: {aws_access.clock(None)}")
+        who = aws_access.of_code(answer.code)
+        if who:
+            return StalledError(aws_access.WHO, f"journal {url}: {who}")
         if answer.status == 403:
             return StalledError(
                 "PermissionDenied",
@@ -261,20 +262,13 @@ def _client(place: Place) -> Client:
 
 def _local(place: Place, operation: str, error: Exception) -> OtactlError:
     """Say what is wrong on this side; a wire error's own text may carry a signed URL, so only its kind is told."""
-    from botocore.exceptions import (
-        NoCredentialsError,
-        PartialCredentialsError,
-        ProfileNotFound,
-        TokenRetrievalError,
-    )
+    from controller import aws_access
 
     if isinstance(error, OtactlError):
         return error
     where = f"journal {place.url}"
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | TokenRetrievalError):
-        text = f"{where}: no usable AWS credentials; set a profile, a role, or the AWS_* variables"
-        return StalledError("NoCredentials", text)
-    if isinstance(error, ProfileNotFound):
-        return StalledError("NoCredentials", f"{where}: {error}; set AWS_PROFILE to one that is there, or unset it")
+    who = aws_access.of_sdk(error)
+    if who:
+        return StalledError(aws_access.WHO, f"{where}: {who}")
     text = f"{where}: S3 {operation} failed here ({type(error).__name__}); check the AWS settings of this machine"
     return StalledError("RequestFailed", text)

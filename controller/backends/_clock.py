@@ -1,0 +1,23 @@
+"""The time in the Date header of an answer; what cannot be one teaches nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_YEARS = range(2000, 2200)
+
+
+def told_time(date: object) -> datetime | None:
+    """The time of a Date header, in UTC; None for one that is missing, doubled or no date.
+
+    `-0000` is a time without a zone to the library; the header's times are always UTC (RFC 9110, 5.6.7).
+    """
+    if not isinstance(date, str):
+        return None
+    try:
+        told = parsedate_to_datetime(date)
+        told = told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return told if told.year in _YEARS else None
