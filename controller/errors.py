@@ -62,6 +62,19 @@ class StalledError(OtactlError):
         self.reason = reason
 
 
+def defect(error: BaseException) -> StalledError:
+    """The error for what nobody expected: where it came from, and to report it; its own words may hold a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None:
+        file = trace.tb_frame.f_code.co_filename.replace("\\", "/")
+        where = f" in {'/'.join(file.split('/')[-2:])}:{trace.tb_lineno}"
+    text = f"{type(error).__name__}{where}, which is a defect of otactl: report it with its version; others go on"
+    return StalledError("Defect", text)
+
+
 class UnsafePlanError(OtactlError):
     """A plan would touch more than allowed; carries the number, the limit and the way to allow it."""
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from threading import Lock
 
 from controller.actions import Call, Receipt
-from controller.errors import ConflictError, StalledError, TransientError
+from controller.errors import ConflictError, StalledError, TransientError, defect
 from controller.jobs import Done, Job
 from controller.outcomes import Result
 
@@ -53,6 +53,11 @@ class Executor:
             return Result(key=call.key, error=str(error), unknown=error.committed is None), error
         except ConflictError as error:
             return Result(key=call.key, error=str(error), unknown=True), error
+        except Exception as error:  # noqa: BLE001 - the last guard: the others go on
+            failure = defect(error)  # whether the call went out is not known, so its intent stays
+            with self._lock:
+                stopped[rollout] = str(failure)
+            return Result(key=call.key, error=str(failure), unknown=True), failure
 
     @staticmethod
     def _sum_up(job: Job, outcomes: list[tuple[Result, Exception | None]]) -> Done:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from controller.actions import Hold
 from controller.contention import busy
-from controller.errors import OtactlError, StalledError
+from controller.errors import OtactlError, StalledError, defect
 from controller.look import as_seen, decide, unlooked
 from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.ports import Backend, Stored
@@ -41,11 +41,12 @@ class Lookout:
             try:
                 surveys[kind] = backend.survey()
                 self._check_account(surveys[kind].account)
-            except OtactlError as error:
+            except Exception as error:  # noqa: BLE001 - the last guard: the others go on
                 surveys.pop(kind, None)
+                failure = error if isinstance(error, OtactlError) else defect(error)
                 for state in states:
                     if state.rollout.backend_kind == kind:
-                        state.fail(error)
+                        state.fail(failure)
         return surveys
 
     def _check_account(self, account: str) -> None:
@@ -73,3 +74,7 @@ class Lookout:
             state.look = unlooked(state.stored.record, error.reason, str(error))
         except OtactlError as error:
             state.fail(error)
+        except Exception as error:  # noqa: BLE001 - the last guard: the others go on
+            failure = defect(error)
+            state.fail(failure)
+            state.look = unlooked(state.stored.record, failure.reason, str(failure))

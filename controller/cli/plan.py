@@ -14,7 +14,7 @@ from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import journal_option, open_if_there
 from controller.cli._reading import by_environment, read_all, refused
 from controller.contention import busy, in_turn
-from controller.errors import OtactlError, StalledError
+from controller.errors import OtactlError, StalledError, defect
 from controller.look import as_seen, decide, finished
 from controller.lorawan.answers import Airtime
 from controller.lorawan.errors import LorawanError
@@ -64,21 +64,31 @@ def _environment(
     records, note = ({}, "") if offline else _records(environment, journal)
     backends: dict[str, Backend] = {}
     surveys: dict[str, Survey] = {}
-    error = ""
+    errors: dict[str, str] = {}
     transport = None
+    kinds = sorted({r.backend_kind for r in rollouts})
     if not offline:
         try:
             transport = transport_for(environment)
             backends = backends_for(environment, transport)
-            surveys = {k: b.survey() for k, b in backends.items() if any(r.backend_kind == k for r in rollouts)}
-            wrong = next((s.account for s in surveys.values() if s.account != environment.account), None)
-            if wrong is not None:
-                error = f"these credentials are of account {wrong}, the environment says {environment.account}"
         except OtactlError as failure:
-            error = str(failure)
+            errors = dict.fromkeys(kinds, str(failure))
+        for kind in (k for k in kinds if k in backends):
+            try:
+                surveys[kind] = _survey(environment, backends[kind])
+            except Exception as failure:  # noqa: BLE001 - the last guard: the others go on
+                errors[kind] = str(failure if isinstance(failure, OtactlError) else defect(failure))
     moment = transport.now() if transport is not None else now  # the service's time, as reconcile has it
     turn = _Turn(environment, records, backends, surveys, moment)
-    return [_rollout(turn, r, error, note) for r in rollouts]
+    return [_guarded(turn, r, errors.get(r.backend_kind, ""), note) for r in rollouts]
+
+
+def _survey(environment: Environment, backend: Backend) -> Survey:
+    survey = backend.survey()
+    if survey.account != environment.account:
+        text = f"these credentials are of account {survey.account}, the environment says {environment.account}"
+        raise StalledError("AccountDiffers", text)
+    return survey
 
 
 @dataclass
@@ -99,6 +109,17 @@ def _records(environment: Environment, journal: str) -> tuple[dict[str, Record],
         told = f"no journal at {journal}: waves and attempts are rebuilt from tags and names"
         return {}, f"{told}; Tuya's batches have none"
     return {name: s.record for name, s in opened.load_all(environment.name).items()}, ""
+
+
+def _guarded(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:
+    """One rollout planned; what nobody expected of it stops no other."""
+    try:
+        return _rollout(turn, rollout, error, note)
+    except Exception as failure:  # noqa: BLE001 - the last guard: the others go on
+        text = str(failure if isinstance(failure, OtactlError) else defect(failure))
+        return report.PlannedRollout(
+            name=rollout.name, environment=rollout.environment, digest=rollout.generation, error=text
+        )
 
 
 def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:

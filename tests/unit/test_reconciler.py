@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -248,3 +249,44 @@ def test_credentials_of_another_account_send_nothing() -> None:
     assert "AccountDiffers" in report.rollouts[0].error
     assert cloud.sent == []
     assert journal.commits == 0
+
+
+def surprised(*_: object) -> object:
+    raise KeyError("hunter2")
+
+
+def watched(cloud: Cloud, name: str) -> None:
+    """Have the cloud stumble over one rollout's name and no other."""
+    observe = cloud.observe
+    found: Any = lambda r, k, s: surprised() if r.name == name else observe(r, k, s)  # noqa: E731
+    cloud.observe = found  # type: ignore[method-assign]
+
+
+def test_what_nobody_expected_of_one_rollout_is_its_named_error_and_the_others_go_on() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    watched(cloud, "odd")
+
+    report = run(cloud, journal, rollout(name="odd"), rollout())
+
+    odd, probe = report.rollouts
+    assert odd.error.startswith("Defect: KeyError in unit/test_reconciler.py:")
+    assert "report it" in odd.error
+    assert "hunter2" not in odd.error
+    assert (probe.error, "CreateFuotaTask" in cloud.sent) == ("", True)
+
+
+@pytest.mark.parametrize("name", ["survey", "lower"])
+def test_what_nobody_expected_elsewhere_sends_nothing_and_ends_in_a_named_error(name: str) -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    setattr(cloud, name, surprised)
+
+    assert run(cloud, journal, rollout()).rollouts[0].error.startswith("Defect: KeyError")
+    assert cloud.sent == []
+
+
+def test_after_a_send_that_nobody_expected_to_fail_so_the_create_may_have_gone_out() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    setattr(cloud, "send", surprised)  # noqa: B010 - another signature on purpose
+
+    assert "Defect: KeyError" in run(cloud, journal, rollout()).rollouts[0].error
+    assert [i.key for i in journal.load("prod-eu", "probe").record.intents]
