@@ -3,7 +3,8 @@
 1. Expectations are plain: calls succeed, members get in, groups get ready, every device answers with success. What the
    outlook shows is the road, not the weather.
 2. Ids the service gives are written `<id>` and `<arn>`.
-3. A hold that needs a human ends the outlook; one that only waits is expected to pass.
+3. A hold that needs a human ends the outlook; so does one that no time and no rung changes, an approval for example.
+   One that only waits is expected to pass.
 """
 
 from __future__ import annotations
@@ -51,6 +52,13 @@ RUNGS = 400
 ID, ARN = "<id>", "<arn>"
 
 
+class Outlook(Value, frozen=True, kw_only=True):
+    """What is expected to follow: the rungs, and the holds at which they end because a person has to act."""
+
+    rungs: tuple[Rung, ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+
 class Rung(Value, frozen=True, kw_only=True):
     """One action with its exact calls, as `plan` prints it."""
 
@@ -82,16 +90,23 @@ def outlook(
     lower: Lower,
     refused: tuple[Hold, ...],
     now: datetime,
-) -> tuple[Rung, ...]:
+) -> Outlook:
     """The rungs after the first look's, to the end of the rollout or to where a human is needed."""
     later: list[Rung] = []
+    holds: tuple[Hold, ...] = ()
+    before: tuple[Hold, ...] = ()
     look, moment = first, now
     for number in range(RUNGS):
         ready = rungs(look, lower)
         if number:
             later += [msgspec.structs.replace(r, calls=tuple(_masked(c) for c in r.calls)) for r in ready]
         if not ready and (any(h.stalled or h.reason == "suspended" for h in look.plan.holds) or not _more(look)):
+            holds = look.plan.holds if number else ()
             break
+        if not ready and before and before == look.plan.holds and all(h.until is None for h in before):
+            holds = before
+            break
+        before = look.plan.holds if not ready else ()
         record = intended(look, [(r.action, r.calls) for r in ready], moment)
         done = [_expected(rollout, r) for r in ready]
         record, _ = settled(record, done, shape, moment)
@@ -103,7 +118,7 @@ def outlook(
             seen = _time_passes(seen, rollout.backend.endless)
             moment = max(moment, look.plan.requeue_at or moment)
         look = decide(environment, rollout, record, seen, shape, refused, moment)
-    return tuple(later)
+    return Outlook(rungs=tuple(later), holds=holds)
 
 
 def _ids(unit_id: str) -> tuple[str, str]:

@@ -1,11 +1,14 @@
 """When a window is open, as stretches of real time: its schedule read in its zone, day by day.
 
-1. A window opens whenever its schedule says so on the wall clock of its zone, and stays open for its duration of
-   elapsed time: 7h are seven hours of real time on every night of the year. So 24h do not fill a day of 25 hours.
+1. A window opens whenever its schedule says so on the wall clock of its zone. Durations in s, m and h are elapsed
+   time: 7h are seven hours on every night of the year, and 24h do not fill a day of 25 hours. Durations in d are days
+   of the calendar: the window closes so many days later at the same local time, whatever clocks did between (RFC 5545,
+   3.3.6, tells P1D from PT24H in this way).
 2. Clocks put forward: an opening at a local time that does not exist happens at the jump, the first moment after it.
 3. Clocks put back: an opening at a local time that comes twice happens at the first of them only.
 4. A schedule whose minute or hour begins with `*` follows the running clock instead: what is skipped does not happen,
    what comes twice happens twice. 2 to 4 are what Debian's cron does with jobs (cron(8)).
+   A closing time that does not exist is at the jump, one that comes twice is the first.
 5. A stretch contains its start and not its end. Stretches of one window that touch or overlap are one.
 6. Zones come from the machine's own zone data, else from the package `tzdata`. Every stretch is in UTC.
 """
@@ -96,6 +99,21 @@ def _lasting(window: Window) -> timedelta:
     return min(duration(window.duration), _LONGEST)
 
 
+def _calendar_days(window: Window) -> int:
+    """How many days of the calendar a window lasts; 0 where its duration is elapsed time."""
+    return _lasting(window).days if window.duration.endswith("d") else 0
+
+
+def _closing(window: Window, zone: ZoneInfo, opening: datetime) -> datetime:
+    """When a stretch that opens at a moment closes (rule 1)."""
+    days = _calendar_days(window)
+    if not days:
+        return opening + _lasting(window)
+    local = (opening.astimezone(zone).replace(tzinfo=None, fold=0) + days * DAY).replace(tzinfo=zone)
+    first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+    return _jump(zone, second, first) if second < first else first
+
+
 @lru_cache(maxsize=8192)
 def _block(window: Window, index: int) -> tuple[Interval, ...]:
     cron, zone = parse(window.schedule), ZoneInfo(window.time_zone)
@@ -106,7 +124,9 @@ def _block(window: Window, index: int) -> tuple[Interval, ...]:
 def _on(window: Window, cron: Cron, zone: ZoneInfo, day: date) -> Iterator[Interval]:
     """The openings of one local day; most days keep one offset from UTC, and those cost one shift of a template."""
     midnight = datetime.combine(day, time())
-    ends = (midnight, midnight + DAY - _SECOND)
+    moments = (midnight, midnight + DAY - _SECOND)
+    lasts = _calendar_days(window) * DAY
+    ends = {moment + after for moment in moments for after in (timedelta(), lasts)}
     offsets = {zone.utcoffset(end.replace(fold=fold)) for end in ends for fold in (0, 1)}
     if len(offsets) == 1:
         zero = datetime.combine(day, time(), UTC) - (offsets.pop() or timedelta())
@@ -114,7 +134,7 @@ def _on(window: Window, cron: Cron, zone: ZoneInfo, day: date) -> Iterator[Inter
             yield Interval(start=zero + start, end=zero + end)
     else:
         for moment in _one_by_one(cron, zone, midnight):
-            yield Interval(start=moment, end=moment + _lasting(window))
+            yield Interval(start=moment, end=_closing(window, zone, moment))
 
 
 @lru_cache(maxsize=1024)

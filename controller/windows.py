@@ -8,7 +8,8 @@
 4. A session may end at the moment its window closes, or a deny begins: stretches do not contain their end.
 5. A length of None is a session whose length nobody can tell (Tuya and OTA jobs end when devices do): only its start
    is held to the windows, and the sentence says so.
-6. The earliest start is looked for over 400 days. It is exact: the moment asked for, an opening, or a deny's end.
+6. The earliest start is looked for over 400 days, and where these have none over 41 years (29 February on a Sunday), if
+   the windows are not too many to look at. It is exact: the moment asked for, an opening, or a deny's end.
 7. When windows open is decided in `controller.timetable`, what a schedule means in `controller.cron`.
 """
 
@@ -37,6 +38,8 @@ Refusal = Literal[
 """Why a start is not permitted; of several reasons the first of this list is told."""
 
 _STAGES = (2 * DAY, 35 * DAY, HORIZON)
+_FAR = (9 * 366 * DAY, 41 * 366 * DAY)
+"""How far it is looked for where the horizon has none: 29 February comes in 8 years, on a given weekday in 40."""
 _NOTHING = timedelta()
 _SECOND = timedelta(seconds=1)
 _CYCLE_BEGINS = datetime(2024, 1, 1, tzinfo=UTC)
@@ -49,8 +52,8 @@ _MANY_OPENINGS = 20_000
 class Verdict(Value, frozen=True, kw_only=True):
     """Whether a start is permitted at the moment asked for. Times are in UTC.
 
-    `reason` is None if it is. `earliest` is the first permitted start at or after that moment, None if there is none
-    within 400 days. `latest`, of a permitted start, is a moment up to which, itself included, every start is permitted
+    `reason` is None if it is. `earliest` is the first permitted start at or after that moment, None if none was
+    found (rule 6). `latest`, of a permitted start, is a moment up to which, itself included, every start is permitted
     too (a call's `notAfter`); None means to the end of the 400 days. `sentence` says all this to people.
     """
 
@@ -114,7 +117,7 @@ def _verdict(
             earliest=start,
             latest=latest,
         )
-    earliest = _earliest(windows, freezes, start, taken, HORIZON)
+    earliest = _earliest(windows, freezes, start, taken, HORIZON) or _far(windows, freezes, start, taken)
     told = "no start fits within 400 days" if earliest is None else f"the earliest start is {iso(earliest)}"
     sentence = f"{_why(reason, windows, freezes, start, taken)}; {told}"
     return Verdict(permitted=False, reason=reason, sentence=sentence, earliest=earliest, latest=None)
@@ -172,6 +175,20 @@ def _earliest(
         for candidate in _candidates(layout, start, start + stage):
             if _refusal(layout, candidate, taken) is None:
                 return candidate
+    return None
+
+
+def _far(
+    windows: tuple[Window, ...], freezes: tuple[Window, ...], start: datetime, taken: timedelta
+) -> datetime | None:
+    """Find the first permitted start beyond the horizon, as long as the openings up to there are not too many."""
+    a_day = sum(openings_a_day(window) for window in (*windows, *freezes))
+    for horizon in _FAR:
+        if a_day * horizon.days > _MANY_OPENINGS:
+            return None
+        found = _earliest(windows, freezes, start + HORIZON, taken, horizon)
+        if found is not None:
+            return found
     return None
 
 

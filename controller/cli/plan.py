@@ -163,10 +163,12 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
     look = in_turn(look, turn.taken)
     if shape is None:
         return msgspec.structs.replace(told, holds=look.plan.holds)
+    ahead = outlook(environment, rollout, look, shape, shape.lower, holds, now)
     return msgspec.structs.replace(
         told,
         next=rungs(look, shape.lower),
-        outlook=outlook(environment, rollout, look, shape, shape.lower, holds, now),
+        outlook=ahead.rungs,
+        outlook_holds=ahead.holds,
         drift=look.plan.findings,
         holds=look.plan.holds,
     )

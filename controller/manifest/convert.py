@@ -1,6 +1,6 @@
 """A valid document into the value the rest of the product works with.
 
-1. Device names, objects and CSV rows all become devices; a DevEUI is written in lower case.
+1. Device names, objects and CSV rows all become devices; a DevEUI is written in lower case, without separators.
 2. The `otaUpdate` and `tuya` blocks go whole; the `fuota` block field by field.
 3. What a schema cannot say of one value alone (a date that exists, a time zone that is known) is a fault here.
 """
@@ -14,6 +14,7 @@ from typing import cast
 
 import msgspec
 
+from controller.manifest.csv_hints import plain_dev_eui
 from controller.manifest.faults import Fault
 from controller.manifest.places import Path, dotted
 from controller.manifest.wording import did_you_mean, quoted
@@ -119,5 +120,5 @@ def _device(value: object) -> JsonObject:
         return {"id": value}
     device = dict(cast("JsonObject", value))
     if isinstance(device.get("devEui"), str):
-        device["devEui"] = str(device["devEui"]).lower()
+        device["devEui"] = plain_dev_eui(str(device["devEui"])).lower()
     return device

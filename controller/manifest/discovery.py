@@ -1,8 +1,9 @@
 """Which files a command's paths mean, and where environments are looked for.
 
-1. A file is read whatever its name; a folder is walked for `*.yaml`, `*.yml` and `*.json`, hidden folders, links to
-   folders and `*.outputs.json` left out. 2. Every file is read once, however many paths lead to it. 3. An environment
-   not among them is looked for in `environments/` of each folder up to the repository's root (the one with `.git`).
+1. A file is read whatever its name; a folder is walked for `*.yaml`, `*.yml` and `*.json` in either case, hidden
+   folders, links to folders and `*.outputs.json` left out. 2. Every file is read once, however many paths lead to it.
+3. An environment not among them is looked for in `environments/` of each folder up to the repository's root (the one
+   with `.git`).
 4. A file in a repository that leads out of it by a link is not read, and one found in a folder must be a regular file:
    a pull request may have put it there.
 """
@@ -106,7 +107,8 @@ def _walk(shown: str, folder: Path) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = Path(base).relative_to(folder)
         for name in sorted(files):
-            if name.endswith(_SUFFIXES) and not name.endswith(_OUTPUTS) and not name.startswith("."):
+            plain = name.lower()
+            if plain.endswith(_SUFFIXES) and not plain.endswith(_OUTPUTS) and not name.startswith("."):
                 yield os.path.normpath(Path(shown) / inside / name)
 
 

@@ -90,6 +90,12 @@ def dotted(path: Path) -> str:
     return text or "the document"
 
 
+def at_field(path: Path, message: str) -> str:
+    """A message that names the field it is about: as it is if it does, else with the field before it."""
+    field = dotted(path)
+    return message if not path or field in message else f"{field}: {message}"
+
+
 def problem(file: str, at: Position, path: Path, code: str, message: str, hint: str = "") -> Problem:
     """Put a problem at a position."""
     return Problem(file=file, line=at[0], column=at[1], pointer=pointer(path), code=code, message=message, hint=hint)

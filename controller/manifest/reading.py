@@ -17,7 +17,7 @@ from controller import policies
 from controller.errors import Problem
 from controller.manifest import discovery
 from controller.manifest.documents import Manifest, classify
-from controller.manifest.places import problem
+from controller.manifest.places import at_field, problem
 from controller.manifest.repository import real
 from controller.manifest.resolving import Resolver
 from controller.manifest.source import read_source
@@ -134,8 +134,9 @@ class _Reader:
         values = [each.value for each in sound if each.value is not None]
         for located in policies.between(values):
             violation, manifest = located.violation, sound[located.index]
-            at = manifest.position(violation.pointer)
-            told = problem(manifest.source.file, *at, violation.code, violation.message, violation.hint)
+            at, path = manifest.position(violation.pointer)
+            message = at_field(path, violation.message)
+            told = problem(manifest.source.file, at, path, violation.code, message, violation.hint)
             if violation.severity == "error":
                 manifest.failed = True
                 self.errors.append(told)

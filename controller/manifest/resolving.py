@@ -18,7 +18,7 @@ from controller.manifest.csv_targets import DeviceList, read_devices
 from controller.manifest.discovery import is_there
 from controller.manifest.documents import Manifest, find_faults
 from controller.manifest.faults import Fault
-from controller.manifest.places import Path, dotted
+from controller.manifest.places import Path, at_field, dotted
 from controller.manifest.repository import ground_of, real, refusal
 from controller.manifest.stack import Outputs, fill_in, has_references, read_outputs
 from controller.manifest.wording import did_you_mean, printable
@@ -87,7 +87,7 @@ class Resolver:
             _, path = manifest.position(violation.pointer)
             if manifest.is_blocked(path):
                 continue
-            fault = Fault(path, violation.code, violation.message, violation.hint)
+            fault = Fault(path, violation.code, at_field(path, violation.message), violation.hint)
             if violation.severity == "error":
                 self._fail(manifest, fault)
             else:

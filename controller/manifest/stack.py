@@ -16,8 +16,10 @@ from controller.errors import Problem
 from controller.manifest.faults import Fault
 from controller.manifest.places import MAX_BYTES, Path, dotted, problem
 from controller.manifest.repository import read_inside
+from controller.manifest.text import Unreadable, decode
 from controller.manifest.wording import did_you_mean, printable
 
+_UTF_16 = "save it as UTF-8; in PowerShell: pulumi stack output --json | Out-File -Encoding utf8 FILE"
 _REFERENCE = re.compile(r"\$\{stack:([A-Za-z_][A-Za-z0-9_.-]*)\}")
 
 
@@ -46,14 +48,17 @@ def read_outputs(file: str, path: FilePath, ground: FilePath) -> Outputs | Probl
         return _unusable(file, data)
     if len(data) > MAX_BYTES:
         return _unusable(file, f"has more than {MAX_BYTES} bytes")
+    text = decode(data, _UTF_16)
+    if isinstance(text, Unreadable):
+        return problem(file, (text.line, text.column), (), "stack_outputs_unusable", text.message, text.hint)
     try:
-        values = json.loads(data.decode())
+        values = json.loads(text)
     except RecursionError:
         return _unusable(file, "is nested too deep")
     except json.JSONDecodeError as error:
         return _unusable(file, f"is not JSON: {printable(error.msg)} in line {error.lineno}, column {error.colno}")
     except ValueError:
-        return _unusable(file, "is not JSON: it is not UTF-8, or has a number that is too long")
+        return _unusable(file, "is not JSON: it has a number that is too long")
     if not isinstance(values, dict):
         return _unusable(file, "is not a JSON object")
     return Outputs(file, values)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from controller.actions import Action, Finding, Hold, name_of
+from controller.actions import Action, Finding, Hold, StartUnit, name_of
 from controller.lorawan.answers import Airtime
-from controller.model import JsonObject, RecordedCall, Value, canonical_digest, iso_or_none
+from controller.model import JsonObject, RecordedCall, Value, canonical_digest, iso, iso_or_none
 from controller.outcomes import recorded
 from controller.outlook import Rung
 from controller.report import airtime as radio
@@ -24,6 +24,7 @@ class PlannedRollout(Value, frozen=True, kw_only=True):
     digest: str
     next: tuple[Rung, ...] = ()
     outlook: tuple[Rung, ...] = ()
+    outlook_holds: tuple[Hold, ...] = ()
     drift: tuple[Finding, ...] = ()
     holds: tuple[Hold, ...] = ()
     airtime: Airtime | None = None
@@ -61,13 +62,18 @@ def _rollout(rollout: PlannedRollout) -> JsonObject:
         "next": [_rung(r) for r in rollout.next],
         "outlook": [_rung(r) for r in rollout.outlook],
         "drift": [msgspec.to_builtins(f) for f in rollout.drift],
-        "holds": [{"reason": h.reason, "message": h.message, "until": iso_or_none(h.until)} for h in rollout.holds],
+        "holds": [_hold(h) for h in rollout.holds],
+        "outlookHolds": [_hold(h) for h in rollout.outlook_holds],
         "airtime": {} if rollout.airtime is None else radio.document(rollout.airtime),
         "notes": list(rollout.notes),
     }
     if rollout.error:
         document["error"] = rollout.error
     return document
+
+
+def _hold(hold: Hold) -> JsonObject:
+    return {"reason": hold.reason, "message": hold.message, "until": iso_or_none(hold.until)}
 
 
 def _rung(rung: Rung) -> JsonObject:
@@ -99,9 +105,10 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
         lines += [f"  drift: {_drift(f)}" for f in rollout.drift]
         for title, group in (("next", rollout.next), ("then", rollout.outlook)):
             for rung in group:
-                lines.append(f"  {title}: {name_of(rung.action)} {_subject(rung.action)}: {rung.action.reason}")
+                lines.append(f"  {title}: {name_of(rung.action)} {_subject(rung.action)}: {_why(rung.action)}")
                 if title == "next":
                     lines += [f"    {line}" for line in _shown(rung, all_calls)]
+        lines += [f"  then: hold {h.reason}: {h.message}" for h in rollout.outlook_holds]
         if not rollout.next and not rollout.holds and not rollout.error:
             lines.append("  nothing to send")
         lines.append("")
@@ -123,6 +130,13 @@ def _shown(rung: Rung, all_calls: bool) -> list[str]:
 
 def _subject(action: Action) -> str:
     return getattr(action, "unit_id", "") or getattr(getattr(action, "unit", None), "unit_id", "")
+
+
+def _why(action: Action) -> str:
+    """The reason of an action, with the time of a session that is scheduled by it."""
+    if isinstance(action, StartUnit):
+        return f"{action.reason}; on air from {iso(action.start_at)}"
+    return action.reason
 
 
 def _drift(finding: Finding) -> str:
@@ -152,6 +166,7 @@ def as_markdown(report: PlanReport) -> str:
         lines += [f"- **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.holds]
         lines += [f"- **drift** {cell(_drift(f))}" for f in rollout.drift]
         lines += _table(rollout.next, rollout.outlook)
+        lines += [f"- then **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.outlook_holds]
         lines += [block for rung in rollout.next for block in _details(rung)]
         lines.append("")
     return "\n".join(lines)
@@ -163,7 +178,7 @@ def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:
     rows = ["", "| when | action | unit | calls | why |", "|---|---|---|---|---|"]
     for when, group in (("next", following), ("then", later)):
         rows += [
-            f"| {when} | {name_of(r.action)} | `{_subject(r.action)}` | {len(r.calls)} | {cell(r.action.reason)} |"
+            f"| {when} | {name_of(r.action)} | `{_subject(r.action)}` | {len(r.calls)} | {cell(_why(r.action))} |"
             for r in group
         ]
     return rows

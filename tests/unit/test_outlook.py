@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from controller.actions import Hold, name_of
-from controller.model import Stage
+from controller.model import Requires, Stage
 from controller.outlook import outlook
 from tests.unit.build import ENVIRONMENT, NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 
@@ -12,7 +14,7 @@ WAVE = ["createUnit", "addMembers", "startUnit", "deleteUnit"]
 
 def road(declared, record, observed, refused: tuple[Hold, ...] = ()) -> list[str]:
     first = look(declared, record, observed, refused=refused)
-    later = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, refused, NOW)
+    later = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, refused, NOW).rungs
     return [name_of(r.action) for r in later]
 
 
@@ -26,7 +28,7 @@ def test_the_outlook_writes_ids_the_service_gives_as_placeholders() -> None:
     declared = rollout()
     first = look(declared, empty(declared), seen())
 
-    add = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, (), NOW)[0]
+    add = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, (), NOW).rungs[0]
 
     assert add.calls[0].parameters == {"Id": "<id>", "MulticastGroupId": "g1"}
 
@@ -43,6 +45,18 @@ def test_a_group_that_is_not_ready_is_expected_to_become_so() -> None:
     unit = unit_of(declared)
 
     assert road(declared, record_of(declared, unit, Stage.OPEN), seen(unit, ready=1)) == [*WAVE[2:], *WAVE]
+
+
+def test_the_hold_that_ends_the_outlook_is_reported_with_it() -> None:
+    first_wave, second_wave = rollout().strategy.waves
+    asking = msgspec.structs.replace(second_wave, requires=Requires(approval="owners"))
+    declared = rollout(strategy=msgspec.structs.replace(rollout().strategy, waves=(first_wave, asking)))
+    unit = unit_of(declared)
+    first = look(declared, record_of(declared, unit, Stage.OPEN), seen(unit))
+
+    ahead = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, (), NOW)
+
+    assert [h.reason for h in ahead.holds] == ["approval_is_missing"]
 
 
 def test_a_hold_that_needs_a_human_ends_the_outlook() -> None:

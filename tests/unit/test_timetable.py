@@ -106,6 +106,31 @@ def test_24_hours_do_not_fill_a_day_of_25() -> None:
     assert (found[0].end, found[1].start) == (at("2026-10-25T22:00"), at("2026-10-25T23:00"))
 
 
+@pytest.mark.parametrize(
+    ("schedule", "duration", "zone", "day", "expected"),
+    [
+        ("0 0 * * sat", "2d", PARIS, "2027-10-30", "29T22:00 31T23:00"),  # clocks go back on Sunday: 49 hours
+        ("0 0 * * sat", "2d", PARIS, "2027-03-27", "26T23:00 28T22:00"),  # clocks go forward: 47 hours
+        ("0 0 * * sat", "48h", PARIS, "2027-10-30", "29T22:00 31T22:00"),  # elapsed time ends on Sunday at 23:00
+        ("30 2 * * sat", "1d", PARIS, "2027-03-27", "27T01:30 28T01:00"),  # 02:30 is skipped: it closes at the jump
+        ("30 2 * * sat", "1d", PARIS, "2027-10-30", "30T00:30 31T00:30"),  # 02:30 comes twice: it closes at the first
+        ("0 0 24 12 *", "3d", "UTC", "2026-12-24", "24T00:00 27T00:00"),
+    ],
+)
+def test_days_of_a_duration_are_days_of_the_calendar(
+    schedule: str, duration: str, zone: str, day: str, expected: str
+) -> None:
+    found = openings(window(schedule, duration, zone), at(f"{day}T12:00"), at(f"{day}T13:00"))
+
+    assert told(found) == [expected]
+
+
+def test_a_window_of_one_day_every_day_never_closes() -> None:
+    (found,) = openings(window("0 0 * * *", "1d", PARIS), at("2026-10-20"), at("2026-10-30"))
+
+    assert (found.start < at("2026-10-20"), found.end > at("2026-10-30")) == (True, True)
+
+
 def test_a_window_of_centuries_is_always_open() -> None:
     (found,) = openings(window("0 0 29 2 *", "999999d"), at("2026-01-01"), at("2026-01-02"))
     assert found.start < at("2026-01-01")

@@ -86,13 +86,20 @@ TABLE: dict[str, Row] = {
         (allow("0 0 1 5 *", "1d"),), (), "05-02T00:00", "1h", "window_is_closed", "2027-05-01T00:00",
     ),
     "a window of one day in four years": (
-        (allow("0 0 29 2 *", "1d"),), (), "05-02T00:00", "1h", "window_is_closed", None,
+        (allow("0 0 29 2 *", "1d"),), (), "05-02T00:00", "1h", "window_is_closed", "2028-02-29T00:00",
     ),
     "a window that opens in 400 days": (
         (allow("0 0 29 2 *", "1d"),), (), "2027-01-25T00:00", "1h", "window_is_closed", "2028-02-29T00:00",
     ),
     "a window that opens in 400 days and a second": (
-        (allow("0 0 29 2 *", "1d"),), (), "2027-01-24T23:59:59", "1h", "window_is_closed", None,
+        (allow("0 0 29 2 *", "1d"),), (), "2027-01-24T23:59:59", "1h", "window_is_closed", "2028-02-29T00:00",
+    ),
+    "a window of one day in 28 years": (
+        (allow("0 0 29 2 *", "1d"), deny("0 0 * * mon-sat", "1d")), (), "2026-05-02T00:00", "1h", "deny_window_is_on",
+        "2032-02-29T00:00",
+    ),
+    "a window of which a freeze leaves no day": (
+        (allow("0 0 29 2 *", "1d"),), (deny("0 0 * * *", "1d"),), "2026-05-02T00:00", "1h", "freeze_is_on", None,
     ),
     "spring: the night ends an hour later on the clock, and lasts as long": (
         (PARIS,), (), "2026-03-28T21:00", "7h", OK, "2026-03-28T21:00",
@@ -184,7 +191,7 @@ SENTENCES: dict[str, tuple[tuple[Window, ...], tuple[Window, ...], str, str | No
     ),
     "closed for years": (
         (allow("0 0 29 2 *", "1d"),), (), "05-01T12:00", "3h",
-        "no window is open at 2026-05-01T12:00:00Z, nor within 400 days; no start fits within 400 days",
+        "no window is open at 2026-05-01T12:00:00Z, nor within 400 days; the earliest start is 2028-02-29T00:00:00Z",
     ),
     "ends too soon": (
         (NIGHT, MORNING), (), "05-02T04:30", "190m",

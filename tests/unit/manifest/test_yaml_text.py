@@ -62,7 +62,11 @@ def test_a_file_that_is_not_utf8_is_refused_at_the_first_byte_that_is_not() -> N
 
 def test_utf16_is_named_as_such() -> None:
     (error,) = Read(GOOD.encode("utf-16")).errors
-    assert (error.code, error.message, error.hint) == ("not_utf8", "the file is UTF-16", "save it as UTF-8")
+    assert (error.code, error.message, error.hint) == (
+        "not_utf8",
+        "the file is UTF-16, and UTF-8 is required",
+        "save it as UTF-8",
+    )
 
 
 def test_a_byte_order_mark_is_skipped_and_moves_no_column() -> None:
