@@ -1,7 +1,8 @@
 """The one way to AWS: paced, counted, budgeted, retried where that is harmless, in our families of errors.
 
 1. One session and one client a service, shared by threads; the SDK retries nothing itself, so every attempt is counted.
-2. Endpoints are the environment's or boto3's own (`AWS_ENDPOINT_URL…`); nothing here knows a simulator.
+2. Endpoints are the environment's, as far as `_hosts` allows them, or boto3's own (`AWS_ENDPOINT_URL…`); nothing here
+   knows a simulator.
 3. A call that is not in `_calls.py` is not sent.
 4. The service's clock counts: its Date header tells how far this machine's is off, so a start 30 minutes ahead is so
    for the service too.
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +23,7 @@ from controller.backends._answers_aws import UnreadableError, check_members, wat
 from controller.backends._calls import PASSED, READS, WRITES, permission_for
 from controller.backends._clock import told_time
 from controller.backends._errors_aws import NotFoundError, is_lost, is_throttle, no_credentials, translate
+from controller.backends._hosts import must_be_aws
 from controller.backends._pace import Pacers
 from controller.backends._stats import Stats
 from controller.errors import StalledError, TransientError
@@ -56,8 +59,10 @@ class AwsTransport:
         session: boto3.Session | None = None,
         seed: int | None = None,
         around: Around | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         """`now` is this machine's clock; `session` has other credentials than this process finds by itself."""
+        self._environ = environ
         self._environment = environment
         self._own_now = now
         self.sleep = sleep
@@ -164,6 +169,8 @@ class AwsTransport:
         from botocore.config import Config
 
         environment = self._environment
+        for each in {service, "sts"} if environment.assumed_role is not None else {service}:
+            must_be_aws(each, environment.endpoints.get(each), self._environ)
         try:
             if self._session is None:
                 self._session = self._open()

@@ -28,13 +28,13 @@ from controller.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
+from controller.aws_regions import partition_of
 from controller.backends._marks import tag_list
 from controller.backends._ota_fields import declared_files, desired, noted, spec_of
 from controller.backends._ota_words import CANCEL_CODE, JOB_FIELDS, JOB_PREFIX
 from controller.model import Environment, JsonObject, Observation
 
 SERVICE = "iot"
-_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 _PASSED_ON = ("protocols", "targetSelection", "description", *JOB_FIELDS)
 
 
@@ -46,7 +46,7 @@ def job_id(unit_id: str) -> str:
 def target_arn(key: str, environment: Environment) -> str:
     """The ARN of a target key such as `device:…` (a thing) or `thingGroup:…`."""
     kind, _, name = key.partition(":")
-    partition = next((p for prefix, p in _PARTITIONS.items() if environment.region.startswith(prefix)), "aws")
+    partition = partition_of(environment.region) or "aws"
     noun = "thinggroup" if kind == "thingGroup" else "thing"
     return f"arn:{partition}:iot:{environment.region}:{environment.account}:{noun}/{name}"
 

@@ -264,7 +264,7 @@ class TuyaTransport:
         with self._lock:
             if self._wire is None:
                 access = self._environment.tuya
-                self._wire = Wire(access.endpoint if access is not None else "")
+                self._wire = Wire(access.endpoint if access is not None else "", self._environ)
             return self._wire
 
     def _rate(self, key: str) -> float:

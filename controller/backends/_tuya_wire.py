@@ -4,22 +4,29 @@
 2. Nothing is followed: a redirect is an answer, and a signed URL goes to no other host.
 3. What fails here is told without its cause: an exception of the library may carry the signed URL, and a chain would
    print it. The library's own debug log is never turned on.
-4. A connection is used again only for what may be sent twice, and only while it is fresh: a server that closes an idle
+4. The way out is a proxy's where HTTPS_PROXY names one and NO_PROXY does not except the host, as for AWS; never to this
+   machine. The request goes through a tunnel, so the proxy reads nothing of it.
+5. A connection is used again only for what may be sent twice, and only while it is fresh: a server that closes an idle
    one looks like a lost answer.
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
-import ipaddress
+import os
+import socket
 import ssl
 import time
 import weakref
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from threading import Lock
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from controller import __version__
+from controller.backends._hosts import is_loopback, must_be_tuyas
 from controller.errors import StalledError
 
 CONNECT_SECONDS, READ_SECONDS, IDLE_SECONDS = 10.0, 60.0, 3.0
@@ -49,12 +56,15 @@ class LostError(Exception):
 class Wire:
     """Connections to one endpoint, shared by threads."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, environ: Mapping[str, str] = os.environ) -> None:
+        """`environ` says which hosts are allowed besides Tuya's own."""
         parts = _parts(endpoint)
         host = parts.hostname or ""
-        if parts.scheme == "http" and not _loopback(host):
+        if parts.scheme == "http" and not is_loopback(host):
             text = f"Tuya's endpoint {host} must be https: a request that can be read on the way can be sent again"
             raise StalledError("EndpointInvalid", text)
+        must_be_tuyas(parts, environ)
+        self._proxy = _proxy(parts)
         self._host, self._port, self._path = host, parts.port, parts.path or "/"
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._idle: list[_Kept] = []
@@ -75,7 +85,7 @@ class Wire:
             words = f"the certificate of {self.where} is not trusted here: {error.verify_message}"
             failed: Exception = StalledError("EndpointInvalid", words)
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            failed = LostError(f"{type(error).__name__} at {self.where}", sent=sent)
+            failed = LostError(self._words(error, sent=sent), sent=sent)
         else:
             self._keep(connection, stays)
             return reply
@@ -91,11 +101,26 @@ class Wire:
     def _open(self) -> http.client.HTTPConnection:
         if self._tls is None:
             fresh = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_SECONDS)
+        elif self._proxy is not None:
+            fresh = http.client.HTTPSConnection(
+                self._proxy.host, self._proxy.port, timeout=CONNECT_SECONDS, context=self._tls
+            )
+            fresh.set_tunnel(self._host, self._port or http.client.HTTPS_PORT, self._proxy.headers)
         else:
             fresh = http.client.HTTPSConnection(self._host, self._port, timeout=CONNECT_SECONDS, context=self._tls)
         fresh.connect()
         fresh.sock.settimeout(READ_SECONDS)
         return fresh
+
+    def _words(self, error: Exception, *, sent: bool) -> str:
+        """What failed, and what to look at; what a proxy says of itself stays out."""
+        kind = type(error).__name__
+        if self._proxy is not None and not sent:
+            way = f"{self._proxy.host}:{self._proxy.port}, the proxy on the way to {self.where}"
+            return f"{kind} at {way}; check HTTPS_PROXY and NO_PROXY, and whether it lets this host through"
+        if isinstance(error, socket.gaierror):
+            return f"{kind} at {self.where}: its name does not resolve here; check the endpoint, or set HTTPS_PROXY"
+        return f"{kind} at {self.where}"
 
     def _kept(self) -> http.client.HTTPConnection | None:
         with self._lock:
@@ -144,8 +169,29 @@ def _close(kept: list[_Kept]) -> None:
         kept.pop()[1].close()
 
 
-def _loopback(host: str) -> bool:
+@dataclass(frozen=True)
+class _Proxy:
+    """A proxy's address; what it asks for in return is not in its repr."""
+
+    host: str
+    port: int
+    headers: dict[str, str] = field(repr=False)
+
+
+def _proxy(parts: SplitResult) -> _Proxy | None:
+    """The proxy that the process's environment names for an endpoint (rule 4)."""
+    named = getproxies().get(parts.scheme, "")
+    if not named or is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return None
     try:
-        return ipaddress.ip_address(host).is_loopback
+        way = urlsplit(named if "://" in named else f"http://{named}")
+        host, port = way.hostname or "", way.port or 80
     except ValueError:
-        return host.lower() == "localhost"
+        host, port = "", 0
+    if not host or way.scheme != "http":
+        text = "HTTPS_PROXY must be http://host:port, or http://user:password@host:port, for Tuya's gateway"
+        raise StalledError("EndpointInvalid", f"{text}; mend it, or except {parts.hostname} in NO_PROXY")
+    if way.username is None:
+        return _Proxy(host, port, {})
+    key = f"{unquote(way.username)}:{unquote(way.password or '')}".encode()
+    return _Proxy(host, port, {"Proxy-Authorization": f"Basic {base64.b64encode(key).decode()}"})

@@ -8,7 +8,7 @@ from controller.policies.gates import gates
 from controller.policies.ota_update import ota_update
 from controller.policies.radio import radio
 from controller.policies.schedules import schedule
-from controller.policies.services import service, tuya, tuya_secret
+from controller.policies.services import region, service, tuya, tuya_secret
 from controller.policies.targets import targets
 from controller.policies.violation import Violation
 from controller.policies.waves import waves
@@ -53,5 +53,6 @@ def check_environment(environment: Environment) -> tuple[Violation, ...]:
                 Violation(pointer=f"/spec/freezes/{index}/kind", code="freeze_must_deny", message=message, hint=hint)
             )
         found.extend(schedule(freeze, f"/spec/freezes/{index}"))
+    found.extend(region(environment))
     found.extend(tuya_secret(environment))
     return tuple(found)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import cast
 
-from controller.model import Environment, Rollout, TuyaSpec, VersionConfirm, duration
-from controller.policies.violation import Violation
-
-FUOTA_REGIONS = (
-    "us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1", "ap-southeast-2", "sa-east-1",
-)  # fmt: skip
-"""AWS Regions with AWS IoT Core for LoRaWAN (AWS General Reference, IoT Wireless endpoints and quotas)."""
-
+from controller.aws_regions import known_regions, partition_of, regions_of
+from controller.model import Environment, FuotaSpec, OtaUpdateSpec, Rollout, TuyaSpec, VersionConfirm, duration
+from controller.policies.violation import Severity, Violation
 
 SHORTEST_SETTLE = timedelta(minutes=15)  # the window of the gateway's twin for a request's time [V Alibaba]
 
@@ -22,12 +18,14 @@ def service(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
     """Judge whether the environment can carry the rollout's service."""
     if environment is None:
         return
-    if rollout.backend_kind == "fuota" and environment.region not in FUOTA_REGIONS:
-        message = f"AWS IoT Core for LoRaWAN is not known to be in {environment.region}"
-        hint = f"it is in {', '.join(FUOTA_REGIONS)}"
+    needed, what = _SERVICES.get(rollout.backend_kind, ("", ""))
+    if needed and environment.region not in regions_of(needed):
+        message = f"{what} is not known to be in {environment.region}"
+        hint = f"it is in {', '.join(regions_of(needed))}"
         yield Violation(
             pointer="/spec/environment", code="region_without_service", message=message, hint=hint, severity="warning"
         )
+    yield from _partitions(rollout, environment)
     if rollout.backend_kind == "tuya" and environment.tuya is None:
         message = f"environment {environment.name} says nothing of Tuya"
         yield Violation(
@@ -36,6 +34,36 @@ def service(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
             message=message,
             hint="add spec.tuya to the environment",
         )
+
+
+_SERVICES = {"fuota": ("iotwireless", "AWS IoT Core for LoRaWAN"), "otaUpdate": ("iot", "AWS IoT Core")}
+
+
+def _partitions(rollout: Rollout, environment: Environment) -> Iterator[Violation]:
+    """Judge whether roles are of the partition that the environment's Region is in."""
+    spec = rollout.backend
+    if isinstance(spec, FuotaSpec | OtaUpdateSpec):
+        yield from partition(spec.role, environment.region, f"/spec/{rollout.backend_kind}/role")
+
+
+def partition(arn: str, region: str, pointer: str) -> Iterator[Violation]:
+    """Judge whether an ARN is of the partition that a Region is in; a reference that is not filled in is not judged."""
+    own, there = partition_of(region), arn.split(":")[1] if arn.startswith("arn:") else ""
+    if own and there and own != there:
+        message = f"the ARN is of partition {there}, and {region} is in {own}"
+        yield Violation(pointer=pointer, code="partition_differs", message=message, hint=f"write arn:{own}:…")
+
+
+def region(environment: Environment) -> Iterator[Violation]:
+    """Judge the environment's Region and the role it assumes there."""
+    where = environment.region
+    if where not in known_regions():
+        near = difflib.get_close_matches(where, sorted(known_regions()), n=1)
+        hint = f"did you mean {near[0]}?" if near else "name one of AWS, such as eu-west-1"
+        message = f"AWS has no Region named {where}, as far as its SDK here knows"
+        severity: Severity = "warning" if partition_of(where) else "error"
+        yield Violation(pointer="/spec/region", code="unknown_region", message=message, hint=hint, severity=severity)
+    yield from partition(environment.assumed_role or "", where, "/spec/assumedRole")
 
 
 def tuya_secret(environment: Environment) -> Iterator[Violation]:

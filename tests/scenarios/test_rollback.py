@@ -42,7 +42,7 @@ spec:
   owner: acme
   account: "123456789012"
   region: eu-west-1
-  tuya: {endpoint: "https://gateway.example/", accessKeyIdEnv: KEY, accessKeySecretEnv: SECRET}
+  tuya: {endpoint: "https://gateway.example/", accessKeyIdEnv: TUYA_KEY, accessKeySecretEnv: TUYA_SECRET}
 """
 Otactl = Callable[..., Result]
 

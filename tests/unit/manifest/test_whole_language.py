@@ -105,7 +105,7 @@ spec:
   endpoints: {iotwireless: "http://127.0.0.1:4566", s3: "http://[::1]:4566/", secretsmanager: "http://127.0.0.1:4566"}
   approvalRoles: [{name: firmware-owners, members: [ada]}, {name: anybody}]
   freezes: [{kind: deny, schedule: "0 0 24 12 *", duration: 3d, timeZone: Europe/Paris}]
-  tuya: {endpoint: "https://si-0123.tuyacloud.com:8686/", accessKeyIdEnv: ID, accessKeySecretEnv: SECRET}
+  tuya: {endpoint: "https://si-0123.tuyacloud.com:8686/", accessKeyIdEnv: TUYA_ID, accessKeySecretEnv: TUYA_SECRET}
   callRates: {"iotwireless:*": 10, "iotwireless:GetFuotaTask": 2.5, "secretsmanager:*": 1}
   callBudget: 500
   foreignTasks: ignore
@@ -153,11 +153,11 @@ def test_the_whole_environment_is_valid_and_becomes_its_value() -> None:
     assert (environment.account, environment.call_budget, environment.foreign_tasks) == ("012345678901", 500, "ignore")
     assert environment.freezes[0].kind == "deny"
     assert environment.tuya is not None
-    assert environment.tuya.access_key_secret_env == "SECRET"
+    assert environment.tuya.access_key_secret_env == "TUYA_SECRET"
     assert environment.call_rates == {"iotwireless:*": 10, "iotwireless:GetFuotaTask": 2.5, "secretsmanager:*": 1}
 
 
-BY_VARIABLES = "accessKeyIdEnv: ID, accessKeySecretEnv: SECRET"
+BY_VARIABLES = "accessKeyIdEnv: TUYA_ID, accessKeySecretEnv: TUYA_SECRET"
 SECRET = "arn:aws:secretsmanager:eu-west-1:012345678901:secret:"
 
 
@@ -187,6 +187,13 @@ def test_what_is_no_whole_arn_of_a_secret_is_refused_at_its_line(arn: str) -> No
     read = Read(ENVIRONMENT.replace(BY_VARIABLES, f'secretArn: "{arn}"'))
     ((code, line),) = [(error.code, error.line) for error in read.errors]
     assert (code, line) == ("bad_format", 12)
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "HOME", "XTUYA_KEY", "tuya_key", "TUYA_", "TUYA_A B"])
+def test_a_manifest_may_not_name_any_variable_as_the_key_of_tuya(name: str) -> None:
+    read = Read(ENVIRONMENT.replace("accessKeyIdEnv: TUYA_ID", f'accessKeyIdEnv: "{name}"'))
+    ((error),) = read.errors
+    assert (error.code, "begins with TUYA_ or OTACTL_" in error.message) == ("bad_format", True)
 
 
 @pytest.mark.parametrize(

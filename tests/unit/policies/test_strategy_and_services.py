@@ -116,6 +116,22 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
     "a role of the account": (GOOD, HOME, []),
     "a role of another account": (GOOD, home(account="999999999999"), ["role_account_differs /spec/fuota/role"]),
     "a Region without LoRaWAN": (GOOD, home(region="eu-north-1"), ["?region_without_service /spec/environment"]),
+    "a Region without AWS IoT Core": (
+        with_backend(OTA, "things"),
+        home(region="ap-southeast-4"),
+        ["?region_without_service /spec/environment"],
+    ),
+    "a Region with AWS IoT Core, and without LoRaWAN": (with_backend(OTA, "things"), home(region="eu-west-2"), []),
+    "a role of another partition": (
+        with_backend(OTA, "things"),
+        home(region="cn-north-1"),
+        ["partition_differs /spec/otaUpdate/role"],
+    ),
+    "a role of the partition": (
+        with_backend(OTA.replace("arn:aws:", "arn:aws-us-gov:"), "things"),
+        home(region="us-gov-west-1"),
+        [],
+    ),
     "another module at Tuya": (
         with_backend(TUYA, "devices") + "    confirm: {version: {module: main}}\n",
         None,
@@ -257,3 +273,27 @@ def test_a_secret_of_another_region_than_the_environments_cannot_be_read() -> No
 @pytest.mark.parametrize("access", [None, by_secret("eu-west-1"), TuyaAccess(endpoint="https://x/")])
 def test_a_secret_where_the_environment_is_or_none_is_right(access: TuyaAccess | None) -> None:
     assert policies.check_environment(home(tuya=access)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"region": "eu-wst-1"}, [("?unknown_region", "/spec/region", "did you mean eu-west-1?")]),
+        ({"region": "moon-base-1"}, [("unknown_region", "/spec/region", "name one of AWS, such as eu-west-1")]),
+        ({"region": "eu-south-2"}, []),
+        ({"region": "cn-north-1", "assumed_role": "arn:aws-cn:iam::123456789012:role/r"}, []),
+        (
+            {"region": "cn-north-1", "assumed_role": "arn:aws:iam::123456789012:role/r"},
+            [("partition_differs", "/spec/assumedRole", "write arn:aws-cn:…")],
+        ),
+    ],
+)
+def test_a_region_is_one_of_aws_and_the_role_assumed_of_its_partition(
+    changes: dict[str, str], expected: list[tuple[str, str, str]]
+) -> None:
+    told = policies.check_environment(home(**changes))
+    assert [(_code(v), v.pointer, v.hint) for v in told] == expected
+
+
+def _code(violation: policies.Violation) -> str:
+    return violation.code if violation.severity == "error" else f"?{violation.code}"
