@@ -264,8 +264,9 @@ def _adopt(
             changes |= {"members": known, "targets": targets}
     if unit.parts and unit.parts != attempt.parts:
         changes["parts"] = {**attempt.parts, **unit.parts}
-    if attempt.live and (unit.progress, unit.tally) != (attempt.progress, attempt.tally):
-        changes |= {"progress": unit.progress, "tally": unit.tally}
+    shown: JsonObject = {"progress": unit.progress, "tally": unit.tally, "failures": unit.failures}
+    if attempt.live and any(getattr(attempt, name) != value for name, value in shown.items()):
+        changes |= shown
     if unit.data_rates and unit.data_rates != attempt.data_rates:
         changes["data_rates"] = unit.data_rates
     if unit.failure != attempt.failure:

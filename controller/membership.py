@@ -20,7 +20,7 @@ from collections.abc import Container, Mapping
 
 import msgspec
 
-from controller.model import Device, Record, Rollout, Targets, Wave, WaveRecord, canonical_digest
+from controller.model import Device, Record, Rollout, Targets, Wave, WaveRecord, canonical_digest, exact
 
 TOP_UP = "top-up"
 _SINGLES = ("wireless_devices", "things", "devices")
@@ -100,7 +100,7 @@ def _divided(
             reached += len(frozen[wave.name])
             continue
         mine = [k for k in left if pins[k] == wave.name]
-        room = max(math.ceil((wave.percent or 100.0) / 100 * number) - reached - len(mine), 0 if mine else 1)
+        room = max(math.ceil(exact(wave.percent or 100.0) * number / 100) - reached - len(mine), 0 if mine else 1)
         last = wave is open_waves[-1]
         able = [k for k in free if last or not _matches(declared[k], wave.exclude)]
         chosen = able if last else able[:room]

@@ -207,7 +207,7 @@ def _rest(at: Situation, shape: Shape, wave: Wave, attempt: Attempt, found: tupl
         text = f"{attempt.unit_id}: {', '.join(fields)}; the rest of it is not made unless spec.drift.ignore accepts it"
         return _stalled(at, wave, found, reason="drift_is_open", text=text)
     gate = at.rollout.gate_of(wave)
-    counts = gates.tally_of_counts(unit.tally)
+    counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
     if at.rollout.strategy.retry is None and gates.hopeless(gate, counts):
         text = f"{attempt.unit_id}: {counts.failed} of {counts.total} devices failed, so its gate cannot be met; "
         text += "the rest of it is not made; change spec.firmware, or the gate, by pull request"

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 
 import msgspec
@@ -103,15 +104,18 @@ def confirmed(
     if not waiting or final:
         return msgspec.structs.replace(unit, results=told, concerns=concerns)
     succeeded = sum(r.outcome is Outcome.SUCCEEDED for r in told)
-    failed = len(told) - succeeded - len(waiting)
+    at_it = {r.device for r in waiting}
+    lost = [r for r in told if r.outcome is Outcome.FAILED and not r.silent and r.device not in at_it]
+    failed = len(lost)
     counts = {**unit.progress, "succeeded": succeeded, "waitingForVersion": len(waiting)}
     if not unit.progress:
         counts["failed"] = failed
     progress = {name: n for name, n in counts.items() if n}
-    tally = {Outcome.SUCCEEDED: succeeded, Outcome.FAILED: failed, Outcome.WAITING: len(waiting)}
+    tally = {Outcome.SUCCEEDED: succeeded, Outcome.FAILED: failed, Outcome.WAITING: len(told) - succeeded - failed}
+    reasons = Counter(r.reason or Reason.UNKNOWN for r in lost)
     return msgspec.structs.replace(
         unit, phase=UnitPhase.RUNNING, results=None, progress=progress, concerns=concerns,
-        tally={outcome: n for outcome, n in tally.items() if n},
+        tally={outcome: n for outcome, n in tally.items() if n}, failures=dict(sorted(reasons.items())),
     )  # fmt: skip
 
 

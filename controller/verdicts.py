@@ -3,6 +3,8 @@
 1. A gate is applied to what was recorded, so a gate declared anew turns an old verdict without sending anything.
 2. While other bytes than declared may have gone out, a wave does not pass.
 3. While a unit runs, only too many failures, or the end of the time for answers, decide; its success needs its results.
+   Failures weigh then what they weigh at the end, and its devices are those it was begun with: one that its service
+   does not show yet is waiting, not absent.
 4. A wave is released when it passed, stayed so for its soak, and nothing of it is to be tried again. Until then its
    devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
 """
@@ -62,7 +64,7 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
         needed_percent=gate.min_success_percent,
         at=old.at if same and old is not None else now,
         reason=found.reason,
-        weighted=tally.weighted,
+        weighted=float(tally.weighted),
         unanswered=tally.unanswered,
     )
     moved = msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
@@ -98,13 +100,21 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
         return gates.judge(gate, tally, ended + (silence or timedelta()), now), tally
     if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING) or attempt.canceled or not attempt.tally:
         return None
-    deadline = attempt.start_at + silence if silence is not None and attempt.start_at is not None else None
-    tally = _with(gates.tally_of_counts(attempt.tally), results, attempt, gate)
+    deadline = answers_until(attempt, gate)
+    counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
+    tally = _with(counts, results, attempt, gate)
     found = gates.judge(gate, tally, deadline, now)
     early = deadline is None or now < deadline
     if early and found.reason != "failures_exceed_limit":  # rule 3
         return Judgement(state=GateState.WAITING, reason="devices_are_waited_for", until=deadline), tally
     return found, tally
+
+
+def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
+    """Until when devices of a unit that runs are waited for: from its start, or from its end where only versions are
+    waited for; None where the gate sets no limit."""
+    begun = attempt.proving.since if attempt.proving is not None else attempt.start_at
+    return begun + duration(gate.silence_after) if gate.silence_after is not None and begun is not None else None
 
 
 def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, gate: Gate) -> Tally:

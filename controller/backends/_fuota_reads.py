@@ -16,6 +16,8 @@ from controller.backends._fuota_words import FIELD_MEMBERS, device_outcome, task
 from controller.lifecycle import MARK_WAVE
 from controller.model import (
     Attempt,
+    Cause,
+    Concern,
     Device,
     DeviceResult,
     JsonObject,
@@ -26,6 +28,7 @@ from controller.model import (
     Unit,
     UnitPhase,
 )
+from controller.proof import some
 
 Item = dict[str, object]
 PAGE = 250
@@ -79,7 +82,9 @@ class TaskReader:
         if lorawan.get("RfRegion") is not None:
             fields["rfRegion"] = lorawan["RfRegion"]
         name = str(task.get("Name", ""))
-        results = self._results(vendor_id, items, targets, attempt) if phase is UnitPhase.ENDED else None
+        results, shared = self._results(vendor_id, items, targets, attempt) if phase is UnitPhase.ENDED else (None, ())
+        joined = _joined(results or (), attempt)
+        strange = {r.device for r in joined}
         running = phase is UnitPhase.RUNNING and attempt.before
         return Unit(
             reset=self._reset(targets, attempt) if running else (),
@@ -93,7 +98,9 @@ class TaskReader:
             ids={} if targets.multicast_groups else {k: str(i["Id"]) for i in items for k in device_keys(i)},
             start_at=_moment(lorawan.get("StartTime")),
             created_at=_moment(task.get("CreatedAt")),
-            results=results,
+            results=None if results is None else tuple(r for r in results if r.device not in strange),
+            shared=shared,
+            concerns=_told([r.name or r.device for r in joined]),
         )
 
     def _reset(self, targets: Targets, attempt: Attempt) -> tuple[str, ...]:
@@ -108,7 +115,9 @@ class TaskReader:
 
     def _results(
         self, vendor_id: str, items: list[Item], targets: Targets, attempt: Attempt
-    ) -> tuple[DeviceResult, ...]:
+    ) -> tuple[tuple[DeviceResult, ...], tuple[str, ...]]:
+        """The devices by what became of them, and those of which only their group tells: it shows the newest status,
+        whichever task it is of."""
         merged: dict[str, DeviceResult] = {}
         by_task = items
         if targets.multicast_groups:
@@ -131,7 +140,9 @@ class TaskReader:
             for key in sorted({*attempt.members, *(targets.keys if adopted else ())}):
                 if key not in present:
                     merged[key] = silent(DeviceResult(device=key, outcome=Outcome.FAILED))
-        return tuple(merged[key] for key in sorted(merged))
+        own_word = {str(item["Id"]) for item in by_task}
+        shared = [d for d, r in merged.items() if r.via is not None and d not in own_word]
+        return tuple(merged[key] for key in sorted(merged)), tuple(sorted(shared))
 
     def group_devices(self, group: str) -> Iterator[Item]:
         """The devices of a multicast group, with the FUOTA status each shows, whichever task it is of."""
@@ -208,6 +219,18 @@ def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
     if result.outcome is _SUCCESS and result.device in before:
         return silent(result)
     return result
+
+
+def _joined(results: tuple[DeviceResult, ...], attempt: Attempt) -> list[DeviceResult]:
+    """Devices that joined a group after the start, where it is known who was in by then."""
+    return [r for r in results if r.via is not None and r.device not in attempt.devices] if attempt.devices else []
+
+
+def _told(names: list[str]) -> tuple[Concern, ...]:
+    if not names:
+        return ()
+    told = some(names)
+    return (Concern(field="devices.joined", desired="none after the start", observed=told, cause=Cause.MEMBERSHIP),)
 
 
 def _tags(tags: object) -> dict[str, str]:

@@ -3,7 +3,7 @@
 1. What is not there is None, not an error. A record without its job is broken, a job without its record is still read:
    it carries on.
 2. Executions are read by page only when the job has ended, and for devices that are long overdue.
-3. A list that does not show what the job counts, status by status, is behind (or the job is), and is no result.
+3. A list that does not show what the job counts is behind (or the job is), and is no result yet (_ota_executions).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import cast
 
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._ota_calls import job_id, target_key
-from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, STATUS_COUNTS, app_version, execution_outcome
+from controller.backends._ota_executions import Judged, disagreement, joined, newest, result, thing_of
+from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, app_version
 from controller.model import DeviceResult, JsonObject, Outcome, Reason, TargetFacts
 
 PAGE = 250
@@ -80,26 +81,33 @@ class JobReader:
             if not token:
                 return
 
-    def results(self, update_id: str, job: JsonObject, devices: tuple[str, ...]) -> tuple[DeviceResult, ...] | None:
-        """What became of each device of a job that has ended; None while list and counts do not agree.
-
-        Of `devices`, those it was begun with, one without an execution was taken out.
+    def results(self, update_id: str, job: JsonObject, things: tuple[str, ...], *, final: bool) -> Judged:
+        """What became of each thing of a job that has ended; of `things`, those it was begun with, one without an
+        execution was taken out. `final` takes what is listed although the job counts otherwise.
         """
-        listed = list(self.pages("ListJobExecutionsForJob", "executionSummaries", {"jobId": job_id(update_id)}))
-        if _tally(listed) != {name: n for name, n in counts(job).items() if n}:
-            return None
+        listed = self.executions(update_id)
+        odd = disagreement(listed, counts(job), things)
+        if odd and not final:
+            return Judged(results=None, concerns=odd)
         found: dict[str, DeviceResult] = {}
         told = 0
-        for item in listed:
-            result = _result(item)
-            if result.outcome is Outcome.FAILED and result.reason is Reason.UNKNOWN and told < DETAILS:
+        for name, item in newest(listed).items():
+            if things and name not in things:
+                continue
+            shown = result(item)
+            if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and told < DETAILS:
                 told += 1
-                result = self._with_words(update_id, result)
-            found[result.device] = result
-        for name in devices:
+                shown = self._with_words(update_id, shown)
+            found[name] = shown
+        for name in things:
             gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED, name=name)
             found.setdefault(name, gone)
-        return tuple(found[name] for name in sorted(found))
+        concerns = (*odd, *joined(listed, things))
+        return Judged(results=tuple(found[name] for name in sorted(found)), concerns=concerns)
+
+    def executions(self, update_id: str) -> list[JsonObject]:
+        """Every execution of a job, as it is listed."""
+        return list(self.pages("ListJobExecutionsForJob", "executionSummaries", {"jobId": job_id(update_id)}))
 
     def _with_words(self, update_id: str, result: DeviceResult) -> DeviceResult:
         return DeviceResult(
@@ -150,7 +158,7 @@ class JobReader:
             summary = cast("JsonObject", item.get("jobExecutionSummary") or {})
             moved = next((m for n in ("lastUpdatedAt", "queuedAt") if (m := moment(summary.get(n)))), None)
             if moved is not None and self.now() - moved >= since:
-                names.append(_thing(item))
+                names.append(thing_of(item))
         return tuple(sorted(names))
 
     def other_updates(self, thing: str, own: str) -> tuple[str, ...]:
@@ -219,28 +227,3 @@ def keys_of(targets: object) -> tuple[str, ...]:
 def moment(value: object) -> datetime | None:
     """An aware time in UTC."""
     return value.astimezone(UTC) if isinstance(value, datetime) else None
-
-
-def _tally(listed: list[JsonObject]) -> dict[str, int]:
-    """Listed executions, the newest of each thing, counted as the job counts them."""
-    newest: dict[str, tuple[int, str]] = {}
-    for item in listed:
-        summary = cast("JsonObject", item.get("jobExecutionSummary") or {})
-        number = int(cast("int", summary.get("executionNumber") or 0))
-        newest[_thing(item)] = max(newest.get(_thing(item), (0, "")), (number, str(summary.get("status"))))
-    found: dict[str, int] = {}
-    for _, status in newest.values():
-        name = STATUS_COUNTS.get(status, status)
-        found[name] = found.get(name, 0) + 1
-    return found
-
-
-def _thing(item: JsonObject) -> str:
-    return str(item.get("thingArn", "")).rpartition("/")[2]
-
-
-def _result(item: JsonObject) -> DeviceResult:
-    summary = cast("JsonObject", item.get("jobExecutionSummary") or {})
-    outcome, reason = execution_outcome(summary.get("status"))
-    name = _thing(item)
-    return DeviceResult(device=name, outcome=outcome, reason=reason, name=name)

@@ -8,15 +8,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import msgspec
 
-from controller.backends._ota_concerns import LAG, Concerns
+from controller.backends._ota_concerns import LAG, OVERDUE, Concerns
+from controller.backends._ota_executions import SETTLE, disagreement, newest, nobody_moves, sorted_out, tally_of
 from controller.backends._ota_fields import observed
 from controller.backends._ota_reads import DETAILS, JobReader, counts, keys_of, moment
-from controller.backends._ota_words import CANCEL_CODE, MOVING, TALLY, job_phase, record_phase
+from controller.backends._ota_words import CANCEL_CODE, MOVING, job_phase, record_phase
 from controller.backends._versions import VersionReader
 from controller.errors import StalledError
 from controller.model import (
@@ -27,6 +28,7 @@ from controller.model import (
     JsonObject,
     OtaUpdateSpec,
     Outcome,
+    Reason,
     Rollout,
     Stage,
     Unit,
@@ -104,8 +106,12 @@ class UnitReader:
         phase = job_phase(job.get("status"))
         begun = sum(counts(job)[name] for name in MOVING)  # canceling takes a while, too
         canceled = job.get("status") == "CANCELED"
-        if phase is UnitPhase.ENDED and canceled and begun:
+        ghosts = self._ghosts(shown.unit_id, spec, job) if begun and attempt.live else ()
+        if ghosts:
+            phase = UnitPhase.ENDED
+        elif phase is UnitPhase.ENDED and canceled and begun:
             phase = UnitPhase.RUNNING  # those that began go on
+        outcomes, failures = self._tally(shown.unit_id, attempt, spec, job)
         concerns = (*shown.concerns, *self._concerns.of(shown.unit_id, record, job, rollout.firmware))
         unit = _replace(
             shown,
@@ -118,16 +124,54 @@ class UnitReader:
             readable=record is not None,
             concerns=concerns,
             progress={name: n for name, n in counts(job).items() if n},
-            tally=_tally(counts(job)),
+            tally=outcomes,
+            failures=failures,
         )
         if phase is not UnitPhase.ENDED or not attempt.live:
             return unit
         own = str(job.get("reasonCode") or "") == CANCEL_CODE
-        return self._judged(unit, attempt, rollout, job, prove=not own)
+        unit = _replace(unit, concerns=(*concerns, *ghosts))
+        return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
 
-    def _judged(self, unit: Unit, attempt: Attempt, rollout: Rollout, job: JsonObject, *, prove: bool) -> Unit:
-        named = (k.partition(":")[2] for k in attempt.members or unit.members if k.startswith("device:"))
-        results = self._reader.results(unit.unit_id, job, tuple(sorted({*named, *attempt.devices})))
+    def _ghosts(self, update_id: str, spec: OtaUpdateSpec, job: JsonObject) -> tuple[Concern, ...]:
+        """Devices that a job counts as being at it, and does not list any more: nobody is left to wait for.
+
+        Looked for once it was canceled some time ago, or was made a day ago; one that goes on for ever has no end.
+        """
+        if job.get("status") == "CANCELED":
+            due = self._is_over(job)
+        else:
+            made = moment(job.get("createdAt"))
+            due = not spec.endless and made is not None and self._reader.now() - made >= OVERDUE
+        if not due:
+            return ()
+        listed = self._reader.executions(update_id)
+        return disagreement(listed, counts(job), ()) if nobody_moves(listed, job) else ()
+
+    def _is_over(self, job: JsonObject) -> bool:
+        """Whether its end is long enough ago for every read to show it."""
+        ended = _ended(job)
+        return ended is None or self._reader.now() - ended >= SETTLE
+
+    def _tally(
+        self, update_id: str, attempt: Attempt, spec: OtaUpdateSpec, job: JsonObject
+    ) -> tuple[dict[Outcome, int], dict[Reason, int]]:
+        """Its devices by outcome, and those that failed by reason. Where it counts more executions than it has things,
+        by the newest of each thing, which costs the list."""
+        counted = counts(job)
+        if attempt.live and not spec.endless and 0 < attempt.size < sum(counted.values()):
+            things = newest(self._reader.executions(update_id))
+            own = _things(attempt, ())
+            return tally_of(item for name, item in things.items() if not own or name in own)
+        outcomes, failures = sorted_out(counted)
+        return outcomes or ({Outcome.WAITING: attempt.size} if attempt.size else {}), failures
+
+    def _judged(
+        self, unit: Unit, attempt: Attempt, rollout: Rollout, job: JsonObject, *, prove: bool, final: bool
+    ) -> Unit:
+        found = self._reader.results(unit.unit_id, job, _things(attempt, unit.members), final=final)
+        results = found.results
+        unit = _replace(unit, concerns=(*unit.concerns, *(c for c in found.concerns if c not in unit.concerns)))
         if results is None:
             return _replace(unit, phase=UnitPhase.RUNNING)
         confirm = rollout.strategy.confirm
@@ -150,7 +194,7 @@ class UnitReader:
         except StalledError as error:
             text = f"the versions its devices report cannot be read: {error}"
             return _replace(unit, phase=UnitPhase.RUNNING, overdue=text)
-        ended = next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
+        ended = _ended(job)
         within = duration(confirm.within or DEFAULT_WITHIN)
         final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
         before = self._before(unit.unit_id, results, reported, version) if final else {}
@@ -170,12 +214,15 @@ class UnitReader:
         return {device: before for device, before in found if before}
 
 
-def _tally(numbers: dict[str, int]) -> dict[Outcome, int]:
-    found: dict[Outcome, int] = {}
-    for name, number in numbers.items():
-        if number:
-            found[TALLY[name]] = found.get(TALLY[name], 0) + number
-    return found
+def _ended(job: JsonObject) -> datetime | None:
+    """When a job ended, as far as it tells."""
+    return next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
+
+
+def _things(attempt: Attempt, members: tuple[str, ...]) -> tuple[str, ...]:
+    """The things an attempt was begun with, or has in."""
+    named = (k.partition(":")[2] for k in attempt.members or members if k.startswith("device:"))
+    return tuple(sorted({*named, *attempt.devices}))
 
 
 def _error(record: JsonObject) -> str:

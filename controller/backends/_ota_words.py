@@ -60,7 +60,6 @@ STATUS_COUNTS: dict[str, str] = {
     "CANCELED": "canceled",
 }
 MOVING = ("queued", "inProgress")
-TALLY = {STATUS_COUNTS[status]: outcome for status, (outcome, _) in EXECUTION_OUTCOMES.items()}
 UNSUCCESSFUL = ("failed", "rejected", "timedOut")
 # Manifest field -> member of DescribeJob and UpdateJob: what can be set while a job runs.
 JOB_FIELDS: dict[str, str] = {

@@ -53,7 +53,7 @@ from controller.model.rollout import (
     Wave,
     Window,
 )
-from controller.model.value import Json, JsonObject, Value, canonical_digest, duration, iso, iso_or_none
+from controller.model.value import Json, JsonObject, Value, canonical_digest, duration, exact, iso, iso_or_none
 
 __all__ = [
     "Abort",
@@ -115,6 +115,7 @@ __all__ = [
     "as_json",
     "canonical_digest",
     "duration",
+    "exact",
     "iso",
     "iso_or_none",
     "tally",

@@ -85,6 +85,13 @@ class OtaUpdateSpec(_Document, frozen=True, kw_only=True, tag_field="backend", t
         return "15m"
 
     @property
+    def rate(self) -> int | None:
+        """How many devices a minute begin at most; None for no limit, or one that grows."""
+        config = self.document.get("awsJobExecutionsRolloutConfig")
+        given = config.get("maximumPerMinute") if isinstance(config, dict) and "exponentialRate" not in config else None
+        return given if isinstance(given, int) else None
+
+    @property
     def endless(self) -> bool:
         """Whether a unit goes on serving who joins, and never ends."""
         return self.document.get("targetSelection") == "CONTINUOUS"

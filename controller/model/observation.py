@@ -111,8 +111,9 @@ class Unit(Value, frozen=True, kw_only=True):
     more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
     fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun,
     `canceled` that this was our doing;
-    `progress` counts devices while it runs in the service's own kinds, `tally` by outcome; `left` names what a failed
-    making left behind;
+    `progress` counts devices while it runs in the service's own kinds, `tally` by outcome, `failures` those that failed
+    by reason; `shared` are devices of results whose word may be of another unit, started on them since; `left` names
+    what a failed making left behind;
     `data_rates` are those the service chose, by target, as far as they were ever read;
     `ids` are the service's ids of the single devices inside, by every target key they may be named by;
     `overdue` says which devices are waited for too long, `overdue_in` names the service's ids that hold them where that
@@ -132,6 +133,7 @@ class Unit(Value, frozen=True, kw_only=True):
     start_at: datetime | None = None
     created_at: datetime | None = None
     results: tuple[DeviceResult, ...] | None = None
+    shared: tuple[str, ...] = ()
     reset: tuple[str, ...] = ()
     readable: bool = True
     failure: str = ""
@@ -140,6 +142,7 @@ class Unit(Value, frozen=True, kw_only=True):
     concerns: tuple[Concern, ...] = ()
     progress: dict[str, int] = {}
     tally: dict[Outcome, int] = {}
+    failures: dict[Reason, int] = {}
     left: tuple[str, ...] = ()
     overdue: str = ""
     overdue_in: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from controller.model.drift import DriftEntry
-from controller.model.observation import DeviceResult, Outcome, Proving
+from controller.model.observation import DeviceResult, Outcome, Proving, Reason
 from controller.model.value import JsonObject, Value
 
 
@@ -100,8 +100,9 @@ class Attempt(Value, frozen=True, kw_only=True):
     content, so that it is never judged, `broken_at` since when what carried it is gone; `progress` counts devices while
     it runs; `noted` are digests of the fields as we last wrote them. `parts` are the service's ids of what one making
     took several calls for, by the key of the call. `only` are the targets of a retry (none: the whole wave), `tries`
-    which try it is; `tally` counts devices by outcome while it runs. `proving` is kept until it is gone, `data_rates`
-    are those its service chose, by target: read once, since a session keeps its rate.
+    which try it is; `tally` counts devices by outcome while it runs, `failures` those that failed by reason. `proving`
+    is kept until it is gone, `data_rates` are those its service chose, by target: read once, since a session keeps its
+    rate.
     """
 
     number: int
@@ -136,6 +137,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     tries: int = 1
     tally: dict[Outcome, int] = {}
+    failures: dict[Reason, int] = {}
     proving: Proving | None = None
     data_rates: dict[str, int] = {}
 
@@ -143,6 +145,22 @@ class Attempt(Value, frozen=True, kw_only=True):
     def was_sent(self) -> bool:
         """Whether it reached devices, as far as anybody knows: one that could not be made did not."""
         return self.start_at is not None and (not self.failure or bool(self.results))
+
+    @property
+    def size(self) -> int:
+        """How many devices it was begun with, as far as anybody recorded that; 0 where groups hide their number."""
+        if self.only or self.devices:
+            return len(self.only) or len(self.devices)
+        keys = self.targets or self.members
+        return 0 if any(k.startswith(("group:", "thingGroup:")) for k in keys) else len(keys)
+
+    @property
+    def counted(self) -> dict[Outcome, int]:
+        """Its devices by outcome while it runs; those it was begun with and nobody shows yet are waiting, too."""
+        hidden = self.size - sum(self.tally.values())
+        if not self.tally or hidden <= 0:
+            return self.tally
+        return {**self.tally, Outcome.WAITING: self.tally.get(Outcome.WAITING, 0) + hidden}
 
     @property
     def again(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -19,6 +20,14 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
 def canonical_digest(value: object) -> str:
     """Name a value by content: sha256 hex over its JSON with sorted keys (msgspec's deterministic order)."""
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+
+
+def exact(number: float | Decimal) -> Decimal:
+    """Take a number for what a manifest wrote: 64.4 is 64.4, and not the binary fraction next to it.
+
+    A float is read by its shortest text. Sums and products of such numbers stay exact within 28 digits.
+    """
+    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

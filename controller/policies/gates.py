@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from controller.model import FuotaSpec, Gate, Reason, Retry, Rollout, VersionConfirm, duration
+from controller.model import (
+    FuotaSpec,
+    Gate,
+    OtaUpdateSpec,
+    Reason,
+    Retry,
+    Rollout,
+    VersionConfirm,
+    duration,
+    exact,
+)
 from controller.policies.violation import Violation, wave_pointer
 from controller.proof import DEFAULT_WITHIN
 from controller.retrying import PERMANENT
@@ -52,7 +63,7 @@ def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Vio
             hint="set maxFailures, or a percentage", severity="warning",
         )  # fmt: skip
     if gate.max_failures is not None and size and not gate.weights:
-        allowed = int(size * (100 - gate.min_success_percent) / 100)
+        allowed = int(size * (100 - exact(gate.min_success_percent)) / 100)
         if gate.max_failures > allowed:
             message = f"maxFailures {gate.max_failures} never counts: {gate.min_success_percent:g} % of {size} devices "
             yield Violation(
@@ -64,6 +75,14 @@ def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Vio
         yield Violation(
             pointer=f"{pointer}/maxFailures", code="gate_limits_contradict", message=message, hint="remove one of them"
         )
+    if _passes_unanswered(gate, size or 1):
+        weight = gate.weights[Reason.TIMEOUT.value]
+        message = f"a wave that no device answers of passes: such a failure weighs {weight:g}"
+        yield Violation(
+            pointer=f"{pointer}/weights/timeout", code="gate_passes_unanswered", message=message,
+            hint="let it weigh more, or set minReported",
+        )  # fmt: skip
+    yield from _pace(rollout, gate, pointer, size)
     confirm = rollout.strategy.confirm
     if gate.soak is not None and isinstance(confirm, VersionConfirm):
         within = confirm.within or DEFAULT_WITHIN
@@ -73,6 +92,29 @@ def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Vio
                 pointer=f"{pointer}/soak", code="soak_exceeds_confirm", message=message,
                 hint="raise strategy.confirm.within, or lower the soak",
             )  # fmt: skip
+
+
+def _passes_unanswered(gate: Gate, size: int) -> bool:
+    """Whether the weight of a device without an answer lets a wave of so many pass when none answers."""
+    weight = exact(gate.weights.get(Reason.TIMEOUT.value, 1))
+    if weight >= 1 or gate.min_reported is not None:
+        return False
+    few = gate.max_failures is None or size * weight <= gate.max_failures
+    return few and 100 * (1 - weight) >= exact(gate.min_success_percent)
+
+
+def _pace(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Violation]:
+    """Devices that the pace has not reached when the time for answers is over count as failed."""
+    if gate.silence_after is None or not size or not isinstance(rollout.backend, OtaUpdateSpec):
+        return
+    rate = rollout.backend.rate
+    if rate and (minutes := math.ceil(size / rate)) * 60 > duration(gate.silence_after).total_seconds():
+        message = f"at {rate} devices a minute the last of {size} begins after {minutes} minutes, and by then "
+        yield Violation(
+            pointer=f"{pointer}/silenceAfter", code="silence_shorter_than_pace", severity="warning",
+            message=f"{message}who has not answered counts as failed ({gate.silence_after} from the start)",
+            hint="raise silenceAfter, or maximumPerMinute",
+        )  # fmt: skip
 
 
 def _retry(rollout: Rollout) -> Iterator[Violation]:

@@ -28,7 +28,7 @@ def _course(name: str, known: WaveRecord | None, rollout: Rollout, now: datetime
         if result.outcome is Outcome.FAILED:
             reason = result.reason.value if result.reason is not None else "unknown"
             failures[reason] = failures.get(reason, 0) + 1
-    running = known.current.tally if known.current is not None and not results else {}
+    running = known.current.counted if known.current is not None and not results else {}
     declared = next((w for w in rollout.strategy.waves if w.name == name), None)
     verdict = known.verdict
     gate = rollout.gate_of(declared) if declared is not None else rollout.strategy.gate

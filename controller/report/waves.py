@@ -143,7 +143,7 @@ def _running(attempt: Attempt, newest: dict[str, DeviceResult]) -> Devices:
     """Devices of a unit that runs, and of a retry those it does not try again."""
     again = attempt.again
     kept = tally(tuple(r for r in newest.values() if r.device not in again)) if again else {}
-    counts = {o: attempt.tally.get(o, 0) + kept.get(o, 0) for o in Outcome}
+    counts = {o: attempt.counted.get(o, 0) + kept.get(o, 0) for o in Outcome}
     return Devices(
         succeeded=counts[Outcome.SUCCEEDED], waiting=counts[Outcome.WAITING], failed=counts[Outcome.FAILED],
         unknown=counts[Outcome.UNKNOWN],

@@ -9,7 +9,7 @@ from enum import Enum
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.model import Event, Json, Record, Value
@@ -51,6 +51,7 @@ def _values(declared: object) -> st.SearchStrategy[typing.Any]:
     return st.builds(declared, **fields)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a record has many fields, and machines are busy
 @given(_values(Record))
 def test_any_record_survives_the_journal(record: Record) -> None:
     assert msgspec.json.decode(msgspec.json.encode(record), type=Record) == record

@@ -167,6 +167,33 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["?gate_limits_contradict /spec/strategy/gate/maxFailures"],
     ),
+    "a wave that passes when nobody answers": (
+        changed("{minSuccessPercent: 90}", "{minSuccessPercent: 95, maxFailures: 0, weights: {timeout: 0}}"),
+        None,
+        ["gate_passes_unanswered /spec/strategy/gate/weights/timeout"],
+    ),
+    "silence that weighs too little to fail anybody": (
+        changed("{minSuccessPercent: 90}", "{minSuccessPercent: 60, weights: {timeout: 0.4}}"),
+        None,
+        ["gate_passes_unanswered /spec/strategy/gate/weights/timeout"],
+    ),
+    "silence that weighs little, and answers that have to come": (
+        changed("{minSuccessPercent: 90}", "{minSuccessPercent: 60, minReported: 1, weights: {timeout: 0}}"),
+        None,
+        [],
+    ),
+    "silence that weighs enough": (
+        changed("{minSuccessPercent: 90}", "{minSuccessPercent: 60.1, weights: {timeout: 0.4}}"),
+        None,
+        [],
+    ),
+    "a pace that silence does not wait for": (
+        with_backend(OTA, "things")
+        .replace("{minSuccessPercent: 90}", "{silenceAfter: 119s}")
+        .replace("  strategy:", "    awsJobExecutionsRolloutConfig: {maximumPerMinute: 1}\n  strategy:"),
+        None,
+        ["?silence_shorter_than_pace /spec/strategy/gate/silenceAfter"],
+    ),
     "a soak longer than the proof": (
         with_backend(OTA, "things").replace("{minSuccessPercent: 90}", "{soak: 48h}")
         + "    confirm: {version: {shadow: reported.v}, within: 24h}\n",

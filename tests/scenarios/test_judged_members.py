@@ -1,0 +1,111 @@
+"""A wave is judged over the devices it was begun with: running or ended, whatever a list shows, weights included."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controller.model import Gate, Phase, Strategy, Targets, Wave
+from tests.ground import GROUPS, Ground, declared
+from tests.ota_ground import OtaGround, block, gateway, one_wave
+
+ONE = Strategy(
+    waves=(Wave(name="all", targets=Targets(multicast_groups=(GROUPS[0],))),), gate=Gate(min_success_percent=90)
+)
+
+
+def paced(gate: Gate) -> Any:
+    """All five gateways, one a minute."""
+    wave = one_wave().strategy.waves[0]
+    slow = block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 1})
+    last = Wave(name="fleet", targets=gateway().strategy.waves[1].targets)
+    return gateway(backend=slow, strategy=Strategy(waves=(wave, last), gate=gate))
+
+
+def test_devices_that_a_paced_job_has_not_reached_count_when_the_time_for_answers_is_over(gateways: OtaGround) -> None:
+    rollout = paced(Gate(min_success_percent=80, silence_after="130s"))
+
+    gateways.cron(rollout, rounds=4, minutes=1)
+
+    verdict = gateways.remembered().wave("all").verdict
+    assert verdict is not None
+    assert (verdict.passed, verdict.total) == (False, 5)
+    assert len(gateways.created()) == 1
+
+
+def test_failures_of_a_running_job_weigh_what_the_gate_says(gateways: OtaGround) -> None:
+    gateways.behave(gw_1="rejects", gw_2="rejects")
+    rollout = paced(Gate(min_success_percent=50, max_failures=1, weights={"rejected": 0.5}))
+
+    gateways.cron(rollout, rounds=4, minutes=1)
+    during = gateways.remembered()
+    gateways.cron(rollout, rounds=6, minutes=3)
+
+    assert (during.phase, during.wave("all").verdict) == (Phase.PROGRESSING, None)
+    verdict = gateways.remembered().wave("all").verdict
+    assert verdict is not None
+    assert (verdict.passed, verdict.total, verdict.weighted) == (True, 5, 1.0)
+
+
+@pytest.mark.parametrize("by_task", [True, False])
+def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(ground: Ground, by_task: bool) -> None:
+    ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
+    ground.run(declared(strategy=ONE))
+    ground.advance(3600)
+    strangers = ground.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]
+    for device in strangers:
+        ground.wireless.associate_wireless_device_with_multicast_group(Id=GROUPS[0], WirelessDeviceId=device["Id"])
+
+    ground.drive(declared(strategy=ONE))
+
+    verdict = ground.record().waves[0].verdict
+    assert verdict is not None
+    assert (verdict.passed, verdict.total) == (True, 3)
+    (told,) = [e for e in ground.record().drift if e.field == "devices.joined"]
+    assert isinstance(told.observed, dict)
+    assert told.observed["devices"] == len(strangers)
+
+
+Meddle = Callable[[str, dict[str, Any]], None]
+
+
+def around(meddle: Meddle) -> Callable[[str, str, Callable[[], dict[str, Any]]], dict[str, Any]]:
+    def wrapped(_service: str, operation: str, send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        answer = copy.deepcopy(send())
+        meddle(operation, answer)
+        return answer
+
+    return wrapped
+
+
+def never_listed(operation: str, answer: dict[str, Any]) -> None:
+    """A job that counts a failure of which its list shows nothing."""
+    if operation == "DescribeJob":
+        counts = answer["job"]["jobProcessDetails"]
+        counts["numberOfFailedThings"] = counts.get("numberOfFailedThings", 0) + 1
+
+
+def still_counted(operation: str, answer: dict[str, Any]) -> None:
+    """A job that goes on counting a device as being at it, which it lists no more."""
+    if operation == "DescribeJob":
+        answer["job"]["status"] = "IN_PROGRESS"
+        counts = answer["job"]["jobProcessDetails"]
+        counts["numberOfInProgressThings"] = counts.get("numberOfInProgressThings", 0) + 1
+
+
+@pytest.mark.parametrize(("meddle", "hours"), [(never_listed, 3), (still_counted, 27)])
+def test_a_job_whose_counts_never_agree_with_its_list_ends_and_is_told(
+    gateways: OtaGround, meddle: Meddle, hours: int
+) -> None:
+    gateways.run(one_wave())
+    for step in (600, hours * 3600):
+        gateways.advance(step)
+        gateways.run(one_wave(), transport=gateways.transport(around=around(meddle)))
+        if step == 600:
+            assert gateways.remembered().phase is Phase.PROGRESSING
+
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert "executions" in {e.field for e in gateways.remembered().drift}
