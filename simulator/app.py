@@ -15,10 +15,11 @@ from email.utils import format_datetime
 from functools import partial
 from urllib.parse import parse_qs
 
-from simulator import control, guard
+from simulator import control, guard, presigned
 from simulator.asgi import Dropped, Receive, Scope, Send, drop, lifespan, whole_body
 from simulator.aws_backed import account_of, moto_answer, operation_of, reset_moto
 from simulator.faults import Rule
+from simulator.quotas import held
 from simulator.service import ModelledError, Request
 from simulator.tuya.wire import Asked, asked
 from simulator.wire.models import Match, match, server_error, signing_names, throttled, unrouted
@@ -108,7 +109,7 @@ class Application:
                 guard.modelled(
                     key, account, region, partial(world.needs_of, service, name, parameters, account, region)
                 )
-            answer = self._handle(found, parameters, account, region, rule)
+            answer = self._handle(found, parameters, account, region, rule, headers.get("host", ""))
             response, error_code = serialise(found.operation, answer), None
         except ModelledError as error:
             response, error_code = refuse(service, found.operation, error), error.code
@@ -155,12 +156,14 @@ class Application:
         effect = rule.effect if rule is not None else ""
         if effect == "error500":
             raise ModelledError(server_error(found.operation), "an error the simulator was told to answer")
-        limited = found.service == "iotwireless" and not self.world.quotas.admits(account, region, found.operation.name)
+        limited = held(found.service, found.operation.name) and not self.world.quotas.admits(
+            account, region, found.service, found.operation.name
+        )
         if effect == "throttle" or limited:
             raise ModelledError(throttled(found.operation), "Rate exceeded")
 
     def _handle(
-        self, found: Match, parameters: dict[str, object], account: str, region: str, rule: Rule | None
+        self, found: Match, parameters: dict[str, object], account: str, region: str, rule: Rule | None, host: str
     ) -> dict[str, object]:
         service = self.world.services.get(found.service)
         handler = service.handlers.get(found.operation.name) if service is not None else None
@@ -168,7 +171,7 @@ class Application:
             text = f"the simulator does not implement {found.service}:{found.operation.name}"
             raise ModelledError(bad_request(found.operation), text)
         stale = rule is not None and rule.effect == "staleRead"
-        return handler(Request(found.service, found.operation.name, parameters, account, region, stale))
+        return handler(Request(found.service, found.operation.name, parameters, account, region, stale, host))
 
     async def _pass_on(
         self, scope: Scope, body: bytes, service: str, send: Send, headers: dict[str, str], key: str, region: str
@@ -186,9 +189,12 @@ class Application:
             await self._answer(send, (status, {"content-type": "text/xml"}, text.encode()))
             return
         early = guard.answered(service, name, body)
-        if self.world.enforce_callers:
+        if service == "s3":
+            raw, asked_for = scope["raw_path"].partition(b"?")[0].decode(), scope["query_string"].decode()
+            early = presigned.refused(scope["method"], raw, asked_for, headers, key, self.world.clock.now())
+        if early is None and self.world.enforce_callers:
             query = scope["query_string"].decode()
-            early = guard.passed_on(service, name, scope["path"], query, headers, body, key, region) or early
+            early = guard.passed_on(service, name, scope["path"], query, headers, body, key, region)
         if early is not None:
             self.world.log(service, name, {}, early[0], None, None)
             await self._answer(send, early)

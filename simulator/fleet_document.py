@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-KEYS = frozenset(("account", "region", "devices", "groups", "things", "thingGroups", "images", "tuya", "secrets"))
+KEYS = frozenset(
+    ("account", "region", "devices", "groups", "things", "thingGroups", "images", "indexing", "tuya", "secrets")
+)
 
 
 def place(fleet: Mapping[str, object]) -> tuple[str, str]:

@@ -1,7 +1,10 @@
-"""The service's rate: so many calls a second for each operation, account and Region.
+"""The services' rate: so many calls a second for each operation, account and Region.
 
-AWS General Reference, IoT Wireless quotas: 10 a second for every FUOTA, multicast, tag and device operation. Counted in
-real time, because callers send in real time however the simulated clock is moved.
+1. AWS General Reference, IoT Wireless quotas: 10 a second for every FUOTA, multicast, tag and device operation.
+2. The same, IoT Device Management quotas: 10 a second for each operation of jobs' control plane. Those of OTA updates
+   and of streams are named there, without a number in the copies read; 10 is taken for them too.
+3. Registry, shadows and the devices' side of jobs have higher ones, and none here.
+4. Counted in real time, because callers send in real time however the simulated clock is moved.
 """
 
 from __future__ import annotations
@@ -10,6 +13,19 @@ import time
 from collections.abc import Callable
 
 DEFAULT_CALLS_PER_SECOND = 10.0
+_JOBS = frozenset(
+    (
+        "CreateJob", "DescribeJob", "ListJobs", "UpdateJob", "CancelJob", "DeleteJob", "GetJobDocument",
+        "AssociateTargetsWithJob", "ListJobExecutionsForJob", "ListJobExecutionsForThing", "DescribeJobExecution",
+        "CancelJobExecution", "DeleteJobExecution", "CreateOTAUpdate", "GetOTAUpdate", "ListOTAUpdates",
+        "DeleteOTAUpdate", "CreateStream", "DescribeStream", "UpdateStream", "DeleteStream", "ListStreams",
+    )
+)  # fmt: skip
+
+
+def held(service: str, operation: str) -> bool:
+    """Whether an operation has a rate (rules 1 to 3)."""
+    return service == "iotwireless" or (service == "iot" and operation in _JOBS)
 
 
 class Quotas:

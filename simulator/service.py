@@ -22,7 +22,8 @@ class ModelledError(Exception):
 class Request:
     """One call, parsed and validated: botocore member names, aware datetimes, bytes for blobs.
 
-    `stale` asks for the state before the last write, as an eventually consistent service may answer.
+    `stale` asks for the state before the last write, as an eventually consistent service may answer; `host` is what the
+    caller reached the service at.
     """
 
     service: str
@@ -31,6 +32,7 @@ class Request:
     account: str
     region: str
     stale: bool = False
+    host: str = ""
 
 
 Handler = Callable[[Request], dict[str, object]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from controller.model import Gate, Rollout, Strategy, VersionConfirm, VersionProof
 from tests.clients import KeptClients
-from tests.ground import DIGEST, REGION, Ground, declared
+from tests.ground import DIGEST, INDEXED, REGION, Ground, declared
 
 SHADOW = VersionProof(shadow="reported.firmware.version")
 READS = ("GetThingShadow", "DescribeThing", "SearchIndex", "GetWirelessDevice")
@@ -22,7 +22,7 @@ class Probes:
         self.things = [f"probe-{n}" for n in range(6)]
         self.associate(*range(6))
         things = [{"name": t, "firmwareVersion": "2.4.0"} for t in self.things]
-        ground.fleet(things=things, images={DIGEST: "2.4.1"})
+        ground.fleet(things=things, images={DIGEST: "2.4.1"}, indexing=INDEXED)
         session = KeptClients(REGION)
         self.iot, self.shadow = (session.client(n, endpoint_url=ground.server.url) for n in ("iot", "iot-data"))
 

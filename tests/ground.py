@@ -93,6 +93,10 @@ def pushed(ground: Ground, version: str, image: bytes) -> Firmware:
     return Firmware(version=version, image=f"s3://{BUCKET}/{key}", sha256=digest, size_bytes=len(image))
 
 
+INDEXED = {"thingIndexingConfiguration": {"thingIndexingMode": "REGISTRY_AND_SHADOW"}}
+"""What switches fleet indexing on, for POST /_simulator/fleet."""
+
+
 class Ground:
     """One stage; `clients` are boto3's own, for meddling."""
 

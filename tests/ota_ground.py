@@ -12,7 +12,7 @@ from botocore.config import Config
 from controller.model import Device, Gate, OtaUpdateSpec, Rollout, Strategy, Targets, Wave
 from simulator.server import SimulatorServer
 from tests.clients import KeptClients
-from tests.ground import BUCKET, REGION, Ground, declared, trust
+from tests.ground import BUCKET, INDEXED, REGION, Ground, declared, trust
 
 OTA_ROLE = "acme-ota-service"
 OTA_ROLE_ARN = f"arn:aws:iam::123456789012:role/{OTA_ROLE}"
@@ -79,7 +79,7 @@ class OtaGround(Ground):
         """Set how gateways behave; `gw_1="offline"`. The others are normal."""
         told = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
         things = [{"name": t, "behaviour": told.get(t, ""), "firmwareVersion": "2.4.0"} for t in THINGS]
-        self.fleet(things=things, thingGroups=[{"name": "gateways", "things": list(THINGS[2:])}])
+        self.fleet(things=things, thingGroups=[{"name": "gateways", "things": list(THINGS[2:])}], indexing=INDEXED)
 
     def cron(self, *rollouts: Rollout, rounds: int = 8, minutes: float = 10) -> Any:
         """Cron: run, some minutes later run again."""

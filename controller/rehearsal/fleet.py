@@ -112,7 +112,9 @@ def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: 
     for rollout in rollouts:
         build = {"fuota": _wireless, "otaUpdate": _things, "tuya": _plugs}[rollout.backend_kind]
         build(parts, rollout, assumed, seed)
+    indexed: JsonObject = {"thingIndexingMode": "REGISTRY_AND_SHADOW"}
     document: JsonObject = {"account": account, "region": region}
+    document["indexing"] = {"thingIndexingConfiguration": indexed}  # a version proof may search it
     wireless: dict[str, dict[str, JsonObject]] = {
         "devices": parts.devices, "groups": parts.groups, "things": parts.things, "thingGroups": parts.thing_groups,
     }  # fmt: skip

@@ -4,8 +4,11 @@
 2. The in-progress timer starts when the execution becomes IN_PROGRESS and ends it as TIMED_OUT (TimeoutConfig). The
    step timer is the device's own and runs beside it (UpdateJobExecution.stepTimeoutInMinutes); the earlier one counts.
 3. A retry is a new execution of the same thing, its number one higher (JobExecutionSummary.retryAttempt). Inferred:
-   it is queued at once, and a job counts each thing once, by its latest attempt.
-4. Whose job is being deleted, or who was deleted, has no course any more.
+   it is queued at once. What a job counts is the switch `jobCounts`: every execution, as live AWS does (measured by the
+   makers of ministack; github.com/boto/boto3, issue 4656), or each thing once, by its latest.
+4. What a device tells replaces its former statusDetails, or is merged: switch `deviceDetails`. "If not specified, the
+   statusDetails are unchanged" (API reference, UpdateJobExecution).
+5. Whose job is being deleted, or who was deleted, has no course any more.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from functools import partial
 
 from simulator.iot.agenda import Agenda
 from simulator.iot.common import mapping, whole
+from simulator.iot.settings import Settings
 from simulator.iot.state import PENDING, Execution, Job, Store
 
 DELETING = "DELETION_IN_PROGRESS"
@@ -25,8 +29,9 @@ Watcher = Callable[[Store, Job, Execution], None]
 class Course:
     """Moves executions, and tells those who watch."""
 
-    def __init__(self, agenda: Agenda) -> None:
+    def __init__(self, agenda: Agenda, settings: Settings) -> None:
         self._agenda = agenda
+        self._settings = settings
         self.when_queued: list[Watcher] = []
         self.when_ended: list[Watcher] = []
 
@@ -40,7 +45,7 @@ class Course:
         return sorted(found, key=lambda pair: (pair[1].status != "IN_PROGRESS", pair[1].queued_at, pair[0].created_at))
 
     def stands(self, store: Store, job: Job, execution: Execution) -> bool:
-        """Whether an execution still is its thing's latest of a job that is there (rule 4)."""
+        """Whether an execution still is its thing's latest of a job that is there (rule 5)."""
         there = store.jobs.get(job.id) is job and job.status != DELETING
         return there and job.executions.get(execution.thing) is execution
 
@@ -51,7 +56,8 @@ class Course:
         execution = Execution(thing, before.number + 1 if before else 1, status, now, updated_at=now)
         if before is not None:
             job.earlier.append(before)
-            self._count(job, before.status, -1)
+            if self._settings["jobCounts"] == "things":
+                self._count(job, before.status, -1)
         job.executions[thing] = execution
         self._count(job, status, 1)
         if status == "QUEUED":
@@ -72,8 +78,8 @@ class Course:
     def report(
         self, store: Store, job: Job, execution: Execution, details: dict[str, str], step: int | None = None
     ) -> None:
-        """A device tells how far it is; details are merged by key. A step of -1 takes the step timer away."""
-        execution.details |= details
+        """A device tells how far it is (rule 4). A step of -1 takes the step timer away."""
+        self._tell_details(execution, details)
         execution.version += 1
         execution.updated_at = self._agenda.now()
         if step is not None:
@@ -85,12 +91,18 @@ class Course:
     ) -> None:
         """An execution ends; a failure may be tried again (rule 3)."""
         self._move(job, execution, status)
-        execution.details |= details or {}
+        self._tell_details(execution, details or {})
         execution.version += 1
         execution.updated_at = self._agenda.now()
         execution.timeout_at = execution.step_timeout_at = None
         if job.status == "IN_PROGRESS" and execution.retry_attempt < _retries(job, status):
             self.queue(store, job, execution.thing).retry_attempt = execution.retry_attempt + 1
+        self.tell_ended(store, job, execution)
+
+    def remove(self, store: Store, job: Job, execution: Execution) -> None:
+        """A QUEUED execution becomes REMOVED because its thing left: its version stays (measured, as rule 3)."""
+        self._move(job, execution, "REMOVED")
+        execution.updated_at = self._agenda.now()
         self.tell_ended(store, job, execution)
 
     def set_timer(self, store: Store, job: Job, execution: Execution) -> None:
@@ -107,10 +119,17 @@ class Course:
             self._count(job, execution.status, -1)
         else:
             job.earlier.remove(execution)
+            if self._settings["jobCounts"] == "executions":
+                self._count(job, execution.status, -1)
 
     def tell_ended(self, store: Store, job: Job, execution: Execution) -> None:
         """Tell the watchers that a thing has one execution less to do."""
         self._tell(self.when_ended, store, job, execution)
+
+    def _tell_details(self, execution: Execution, details: dict[str, str]) -> None:
+        if details and self._settings["deviceDetails"] == "replace":
+            execution.details = {}
+        execution.details |= details
 
     def _watch_timer(self, store: Store, job: Job, execution: Execution) -> None:
         due = deadline(execution)

@@ -12,8 +12,10 @@
    does not (`failsSelfTest`) boots what it had and reports that; one that rejects or fails a download has none to try.
    An image whose version the fleet document does not tell calls itself by its digest.
 6. Behaviours: see BEHAVIOURS. `rollsBack` runs and reports the new image before it returns; `keepsVersion` says that it
-   succeeded and runs what it had all along; a thing made by CreateThing has a normal device. `manual` is left to a
-   client of the job data plane: what it runs and reports is the client's to say.
+   succeeded and runs what it had all along. `manual` is left to a client of the job data plane: what it runs and
+   reports is the client's to say.
+7. Only a thing that the fleet document told of has a device; one made by CreateThing has none until it does.
+8. A device is connected all the time, one that is `offline` never.
 """
 
 from __future__ import annotations
@@ -62,8 +64,16 @@ BEHAVIOURS: dict[str, Behaviour] = {
 
 
 def behaviour_of(thing: Thing) -> Behaviour:
-    """The behaviour of a thing; none named is normal."""
-    return BEHAVIOURS[thing.behaviour or "normal"]
+    """The behaviour of a thing; without a device it takes nothing (rule 7)."""
+    return BEHAVIOURS[thing.behaviour or "manual"]
+
+
+def connected(thing: Thing) -> dict[str, object]:
+    """What fleet indexing shows of a thing's connection (rule 8)."""
+    since = thing.connected_at if thing.behaviour != "offline" else None
+    if since is None:
+        return {"connected": False}
+    return {"connected": True, "timestamp": int(since.timestamp() * 1000)}
 
 
 class Devices:
@@ -136,7 +146,7 @@ class Devices:
             return
         if job.image_sha256:
             thing.installs[job.image_sha256] = thing.installs.get(job.image_sha256, 0) + 1
-        self._course.report(store, job, execution, {"self_test": "ready"})
+        self._course.report(store, job, execution, {**execution.details, "self_test": "ready"})
 
     def _finish(self, store: Store, job: Job, execution: Execution, took: datetime) -> None:
         thing = self._works_on(store, job, execution, took)
@@ -148,7 +158,7 @@ class Devices:
         told = {"reason": kind.reason or f"accepted v{job.image_version}"}
         if not kind.reason:
             told["self_test"] = "active"
-        self._course.end(store, job, execution, kind.ends, told)
+        self._course.end(store, job, execution, kind.ends, {**execution.details, **told})
         if kind.returns:
             due = self._agenda.now() + timedelta(seconds=thing.seconds)
             self._agenda.at(due, partial(self._return, store, thing, (job.image_sha256, job.image_version), before))

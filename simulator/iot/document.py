@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from simulator.iot.actor import Found, Place
 
@@ -64,4 +65,5 @@ def _file(file: File, region: str, *, http: bool) -> dict[str, object]:
 
 def _url(place: Place, region: str) -> str:
     version = f"?versionId={place.version}" if place.version else ""
-    return f"${{aws:iot:s3-presigned-url:https://{place.bucket}.s3.{region}.amazonaws.com/{place.key}{version}}}"
+    url = f"https://{place.bucket}.s3.{region}.amazonaws.com/{quote(place.key, safe='/~')}{version}"
+    return f"${{aws:iot:s3-presigned-url:{url}}}"

@@ -3,7 +3,8 @@
 1. Without `force` only a QUEUED execution is canceled, only an ended one deleted: InvalidStateTransitionException. An
    execution that has ended cannot be canceled (API reference, CancelJobExecution and DeleteJobExecution).
 2. `expectedVersion` must be the execution's version: VersionConflictException.
-3. Inferred: a retried attempt stays listed with its own executionNumber until it is deleted.
+3. An earlier execution of a thing stays listed with its own executionNumber until it is deleted, the newest first
+   (seen by the makers of ministack).
 """
 
 from __future__ import annotations
@@ -109,12 +110,12 @@ def jobs_read(store: Store, *, stale: bool) -> list[Job]:
 
 
 def attempts(job: Job, thing: str | None = None) -> Iterator[Execution]:
-    """A job's executions, earlier attempts too; of one thing or of all."""
-    yield from (e for e in job.earlier if thing in (None, e.thing))
+    """A job's executions, earlier ones too, the newest of each thing first; of one thing or of all."""
     if thing is None:
         yield from job.executions.values()
     elif thing in job.executions:
         yield job.executions[thing]
+    yield from (e for e in reversed(job.earlier) if thing in (None, e.thing))
 
 
 def find(store: Store, parameters: Mapping[str, object]) -> tuple[Job, Execution]:
@@ -122,7 +123,7 @@ def find(store: Store, parameters: Mapping[str, object]) -> tuple[Job, Execution
     job, name = store.jobs.get(str(parameters["jobId"])), str(parameters["thingName"])
     number = parameters.get("executionNumber")
     if job is not None and job.status != DELETING:
-        for execution in reversed(list(attempts(job, name))):
+        for execution in attempts(job, name):
             if number in (None, execution.number):
                 return job, execution
     raise not_found(f"Execution of job {parameters['jobId']} on thing {name}")

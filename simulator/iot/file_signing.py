@@ -86,8 +86,9 @@ def _profile(actor: Actor, name: str, given: Mapping[str, object]) -> SigningPro
 
 def _made(actor: Actor, name: str, given: Mapping[str, object]) -> SigningProfile:
     platform = str(given.get("platform", ""))
-    if platform not in PLATFORMS:
-        text = f"Platform {platform} is none of {', '.join(PLATFORMS)}"
+    possible = [known.id for known in PLATFORMS.values() if known.for_devices]
+    if platform not in possible:
+        text = f"Platform {platform} is none of {', '.join(possible)}"
         raise failed(actor.store, SIGNER, 400, "ValidationException", text)
     path = given.get("certificatePathOnDevice")
     parameters = {CERTIFICATE_PATH: str(path)} if path else {}

@@ -5,12 +5,14 @@
  "things": [{"name": "probe-1", "attributes"?: {}, "thingType"?, "firmwareVersion"?: "2.4.0", "imageSha256"?,
              "behaviour"?, "seconds"?: 60, "versionPath"?: "reported.firmware.version"}],
  "thingGroups": [{"name": "canary", "things": ["probe-1"]}],
- "images": {"<sha256>": "2.4.1"}}
+ "images": {"<sha256>": "2.4.1"},
+ "indexing": {"thingIndexingConfiguration": {"thingIndexingMode": "REGISTRY_AND_SHADOW"}}}
 ```
 
 Loading again adds, and changes a thing of the same name: what is given is set. A firmwareVersion is reported, in shadow
-and attribute. `behaviour` is one of devices.BEHAVIOURS. `images` are the versions that images taken over LoRaWAN call
-themselves. Other keys belong to other services (fleet_document).
+and attribute. `behaviour` is one of devices.BEHAVIOURS, `normal` unless it is given. `images` are the versions that
+images taken over LoRaWAN call themselves. `indexing` is what a call of UpdateIndexingConfiguration would be given;
+fleet indexing is off without. Other keys belong to other services (fleet_document).
 """
 
 from __future__ import annotations
@@ -23,14 +25,17 @@ from simulator.fleet_document import KEYS, objects, only_keys, place
 from simulator.iot.common import mapping, texts
 from simulator.iot.devices import BEHAVIOURS, Devices, tell_version
 from simulator.iot.groups import new_group
+from simulator.iot.index import switch
 from simulator.iot.registry import new_thing
 from simulator.iot.rollout import Rollouts
 from simulator.iot.state import Store, Stores
+from simulator.service import ModelledError
 
 _THING = frozenset(
     ("name", "attributes", "thingType", "firmwareVersion", "imageSha256", "behaviour", "seconds", "versionPath")
 )
 _GROUP = frozenset(("name", "things"))
+_INDEXING = frozenset(("thingIndexingConfiguration", "thingGroupIndexingConfiguration"))
 _NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 _PATH = re.compile(r"reported(\.[^.]+)+")
 
@@ -54,10 +59,16 @@ class Fleet:
         images = fleet.get("images", {})
         if not isinstance(images, dict) or not all(isinstance(v, str) for v in images.values()):
             raise ValueError("images must be an object of texts: sha256 to version")
+        indexing = mapping(fleet.get("indexing", {}))
+        only_keys("indexing configuration", indexing, _INDEXING)
         known = {str(thing["name"]) for thing in things} | set(store.things)
         for group in groups:
             _check_group(group, known)
         store.images |= images
+        try:
+            switch(store, indexing)
+        except ModelledError as error:
+            raise ValueError(error.message) from error
         for thing in things:
             self._add_thing(store, thing)
         for group in groups:
@@ -72,7 +83,8 @@ class Fleet:
             thing.version += 1
         thing.attributes |= texts(given.get("attributes"))
         thing.thing_type = str(given.get("thingType", thing.thing_type))
-        thing.behaviour = str(given.get("behaviour", thing.behaviour))
+        thing.behaviour = str(given.get("behaviour", thing.behaviour)) or "normal"
+        thing.connected_at = thing.connected_at or self._clock.now()
         thing.version_path = str(given.get("versionPath", thing.version_path))
         thing.image_sha256 = str(given.get("imageSha256", thing.image_sha256))
         seconds = given.get("seconds", thing.seconds)

@@ -54,7 +54,7 @@ class ThingGroups:
             group.description, group.attributes = description, attributes
             store.tags[group.arn] = tags_of(wanted)
         elif (group.description, group.attributes) != (description, attributes):
-            text = f"Thing group {name} already exists with other properties"
+            text = f"Thing Group {name} already exists in current account with different properties"
             raise ModelledError("ResourceAlreadyExistsException", text, resourceId=name, resourceArn=group.arn)
         return {"thingGroupName": name, "thingGroupArn": group.arn, "thingGroupId": group.id}
 

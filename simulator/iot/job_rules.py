@@ -6,6 +6,11 @@
 3. `inProgressTimeoutInMinutes` is 1 to 10,080 (TimeoutConfig).
 4. A retry configuration has one or two criteria, and ALL stands alone (RetryCriteria; the latter is inferred).
 5. `expiresInSec` is 60 to 3,600 (PresignedUrlConfig).
+6. Each failureType has one abort criterion: switch `abortTypeTwice` (seen by the makers of ministack).
+7. UpdateJob without a change is refused (captured live by the makers of ministack, like its wording). What it further
+   asks of a roll-out and a retry configuration is their word alone: switch `updateJobChecks`.
+8. A document that has AWS IoT presign URLs needs presignedUrlConfig.roleArn (captured live, as rule 7); it has at most
+   32,768 bytes and 10 such URLs (AWS General Reference, IoT Device Management quotas).
 """
 
 from __future__ import annotations
@@ -13,7 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulator.iot.common import mapping, whole
-from simulator.iot.state import invalid
+from simulator.iot.presigned import locations
+from simulator.iot.settings import Settings
+from simulator.iot.state import Job, invalid
+from simulator.service import ModelledError
 
 CONFIGS = {
     "presignedUrlConfig": "presigned",
@@ -22,12 +30,17 @@ CONFIGS = {
     "timeoutConfig": "timeout",
     "jobExecutionsRetryConfig": "retry",
 }
+MAX_DOCUMENT = 32_768
+MAX_URLS = 10
+_NO_RATE = "Provide MaximumPerMinute value or provide ExponentialRate and MaximumPerMinute"
 
 
-def check(parameters: Mapping[str, object]) -> dict[str, dict[str, object]]:
+def check(parameters: Mapping[str, object], settings: Settings) -> dict[str, dict[str, object]]:
     """The configurations given, by the field of a job they fill; InvalidRequestException."""
     given = {field: mapping(parameters[name]) for name, field in CONFIGS.items() if parameters.get(name) is not None}
     _rollout(given.get("rollout", {}))
+    if settings["abortTypeTwice"] == "refuse":
+        check_abort_types(given.get("abort", {}))
     for criterion in _criteria(given.get("abort", {})):
         share = criterion["thresholdPercentage"]
         if isinstance(share, int | float) and (share <= 0 or round(share, 2) != share):
@@ -39,6 +52,48 @@ def check(parameters: Mapping[str, object]) -> dict[str, dict[str, object]]:
     if len(kinds) > len(set(kinds)) or ("ALL" in kinds and len(kinds) > 1):
         raise invalid("jobExecutionsRetryConfig has each failureType once, and ALL alone")
     return given
+
+
+def check_abort_types(abort: Mapping[str, object]) -> None:
+    """Refuse two abort criteria of one failureType (rule 6)."""
+    types = [criterion["failureType"] for criterion in _criteria(abort)]
+    if len(types) > len(set(types)):
+        raise invalid("Multiple AbortCriteria cannot have the same failure type")
+
+
+def check_update(parameters: Mapping[str, object], settings: Settings) -> dict[str, dict[str, object]]:
+    """What an UpdateJob gives, judged without its job (rule 7)."""
+    if all(parameters.get(name) is None for name in ("description", *CONFIGS)):
+        raise invalid(f"Update Job request for job {parameters['jobId']} cannot be empty.")
+    given = check(parameters, settings)
+    if "rollout" in given and settings["updateJobChecks"] is True:
+        _updated_rollout(given["rollout"])
+    return given
+
+
+def check_retry_update(job: Job, retry: Mapping[str, object]) -> None:
+    """Refuse new retries for a job that runs: those it was made with can be ended, nothing else (rule 7)."""
+    criteria = _criteria(retry)
+    if any(criterion["numberOfRetries"] != 0 for criterion in criteria):
+        raise invalid("The number of retries cannot be updated to any number other than 0.")
+    if not job.retry:
+        raise invalid("RetryConfig cannot be updated if the job has no RetryConfig defined during creation.")
+    if {c["failureType"] for c in criteria} != {c["failureType"] for c in _criteria(job.retry)}:
+        raise invalid("FailureTypes must match existing FailureTypes defined in RetryConfig.")
+
+
+def check_document(identifier: str, document: str, presigned: Mapping[str, object]) -> None:
+    """Refuse placeholders of presigned URLs that AWS IoT could not replace (rule 8)."""
+    if len(document.encode()) > MAX_DOCUMENT:
+        raise ModelledError("LimitExceededException", f"a job document has at most {MAX_DOCUMENT} bytes")
+    urls = locations(document)
+    if len(urls) > MAX_URLS:
+        raise ModelledError("LimitExceededException", f"a job document has at most {MAX_URLS} presigned URLs")
+    if urls and not presigned.get("roleArn"):
+        raise invalid(f"Role must be provided for pre-sign S3 urls in job document of job {identifier}.")
+    for url, place in urls.items():
+        if place is None:
+            raise invalid(f"Given S3 url {url} is invalid.")
 
 
 def within(name: str, value: object, low: int, high: int) -> None:
@@ -60,6 +115,20 @@ def _rollout(rollout: Mapping[str, object]) -> None:
         raise invalid(f"incrementFactor is between 1.1 and 5 with one decimal, not {factor}")
     if not mapping(growth["rateIncreaseCriteria"]):
         raise invalid("rateIncreaseCriteria has numberOfNotifiedThings or numberOfSucceededThings")
+
+
+def _updated_rollout(rollout: Mapping[str, object]) -> None:
+    most, growth = whole(rollout.get("maximumPerMinute")), mapping(rollout.get("exponentialRate"))
+    if most is None:
+        said = "Provide MaximumPerMinute value when ExponentialRate is defined" if growth else _NO_RATE
+        raise invalid(said)
+    if growth:
+        named = len(mapping(growth["rateIncreaseCriteria"]))
+        if named > 1:
+            said = "Provide only one of NumberOfNotifiedThings or NumberOfSucceededThings"
+            raise invalid(f"{said} when RateIncreaseCriteria is defined")
+        if (whole(growth["baseRatePerMinute"]) or 0) > most:
+            raise invalid("Exponential rollout baseRatePerMinute should be less than maximumPerMinute.")
 
 
 def _criteria(config: Mapping[str, object]) -> list[dict[str, object]]:

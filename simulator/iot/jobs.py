@@ -3,14 +3,17 @@
 Rules, each from the API reference unless said otherwise:
 
 1. A job id is unique while its job is there, one being deleted too: ResourceAlreadyExistsException. Targets are ARNs of
-   things and static groups of this account and Region, at most 100 (AssociateTargetsWithJob).
+   things and static groups, at most 100 (AssociateTargetsWithJob); one that is not there, or is of another account or
+   Region, is a ResourceNotFoundException (the latter is the word of ministack's makers).
 2. UpdateJob changes description, pacing, abort, timeout, retry and presigned URL configurations of a job IN_PROGRESS.
    Inferred: in any other state it is an InvalidRequestException. Whom a changed timeout reaches is a switch.
 3. CancelJob keeps reasonCode and comment. Inferred: a job that is not IN_PROGRESS is an InvalidRequestException.
 4. DeleteJob takes COMPLETED and CANCELED jobs, with `force` any; the job is DELETION_IN_PROGRESS, then gone with its
    executions. At most 10 jobs may be so at once. Deleting again is an InvalidStateTransitionException (inferred name).
 5. AssociateTargetsWithJob takes a CONTINUOUS job IN_PROGRESS.
-6. Not simulated, and refused by name: documents by link, templates, schedules, namespaces, package versions.
+6. At most 100 jobs of each targetSelection are IN_PROGRESS at once, and a document has at most 32,768 bytes and 10
+   presigned URLs (AWS General Reference, IoT Device Management quotas). Inferred: the error is LimitExceededException.
+7. Not simulated, and refused by name: documents by link, templates, schedules, namespaces, package versions.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from simulator.iot.common import page, tags_of
 from simulator.iot.course import DELETING, Course
 from simulator.iot.devices import Devices
 from simulator.iot.executions import Executions, jobs_read
-from simulator.iot.job_rules import check
+from simulator.iot.job_rules import check, check_abort_types, check_document, check_retry_update, check_update
 from simulator.iot.rollout import Rollouts
 from simulator.iot.settings import Settings
 from simulator.iot.state import PENDING, Job, JobOrder, Store, Stores, invalid, not_found
@@ -34,6 +37,7 @@ from simulator.service import Handler, ModelledError, Request
 
 MAX_TARGETS = 100
 MAX_DELETING = 10
+MAX_ACTIVE = 100
 _NOT_SIMULATED = (
     "documentSource",
     "jobTemplateArn",
@@ -51,7 +55,7 @@ class Jobs:
         self._stores = stores
         self._settings = settings
         self.agenda = clock if isinstance(clock, Agenda) else Agenda(clock)
-        self.course = Course(self.agenda)
+        self.course = Course(self.agenda, settings)
         self.rollouts = Rollouts(self.agenda, self.course, settings)
         self.devices = Devices(self.agenda, self.course)
         self._executions = Executions(stores, self.agenda, self.course, self.rollouts)
@@ -83,6 +87,10 @@ class Jobs:
             raise ModelledError("ResourceAlreadyExistsException", text, resourceId=order.id, resourceArn=arn)
         chosen = list(dict.fromkeys(order.targets))
         _check_targets(store, chosen)
+        if self._settings["abortTypeTwice"] == "refuse":
+            check_abort_types(order.configs.get("abort", {}))
+        check_document(order.id, order.document, order.configs.get("presigned", {}))
+        self._check_active(store, order.selection)
         now = self.agenda.now()
         store.remember("job", order.id, None)
         job = Job(order.id, arn, chosen, order.selection, order.document, now, description=order.description)
@@ -91,6 +99,11 @@ class Jobs:
         store.jobs[order.id] = job
         self.rollouts.start(store, job)
         return job
+
+    @staticmethod
+    def _check_active(store: Store, selection: str) -> None:
+        if sum(j.status == "IN_PROGRESS" and j.selection == selection for j in store.jobs.values()) >= MAX_ACTIVE:
+            raise ModelledError("LimitExceededException", f"only {MAX_ACTIVE} {selection} jobs may be active at once")
 
     def delete(self, store: Store, job: Job) -> None:
         """Begin to delete a job, whatever its state (rule 4)."""
@@ -115,14 +128,14 @@ class Jobs:
             store.tags.pop(job.arn, None)
 
     def create_job(self, request: Request) -> dict[str, object]:
-        """CreateJob (rules 1 and 6)."""
+        """CreateJob (rules 1, 6 and 7)."""
         store, wanted = self._stores.of(request), request.parameters
         for name in _NOT_SIMULATED:
             if wanted.get(name) is not None:
                 raise invalid(f"the simulator makes no jobs with {name}")
         if not wanted.get("document"):
             raise invalid("a job needs a document")
-        given, targets = check(wanted), wanted["targets"]
+        given, targets = check(wanted, self._settings), wanted["targets"]
         order = JobOrder(
             id=str(wanted["jobId"]),
             targets=[str(arn) for arn in targets] if isinstance(targets, list) else [],
@@ -160,10 +173,12 @@ class Jobs:
     def update(self, request: Request) -> dict[str, object]:
         """UpdateJob (rule 2)."""
         store, wanted = self._stores.of(request), request.parameters
+        given = check_update(wanted, self._settings)
         job = _job(store, wanted["jobId"])
-        given = check(wanted)
         if job.status != "IN_PROGRESS":
-            raise invalid(f"Job {job.id} is {job.status}; only a job IN_PROGRESS can be updated")
+            raise invalid(f"Job {job.id} in status {job.status} cannot be updated.")
+        if "retry" in given and self._settings["updateJobChecks"] is True:
+            check_retry_update(job, given["retry"])
         store.remember("job", job.id, job)
         _configure(job, given)
         if "description" in wanted:
@@ -251,7 +266,7 @@ def _check_targets(store: Store, arns: list[str]) -> None:
         raise ModelledError("LimitExceededException", f"a job has at most {MAX_TARGETS} targets")
     for arn in arns:
         kind, _, name = arn.rpartition(":")[2].partition("/")
-        if kind not in ("thing", "thinggroup") or arn != store.arn(kind, name):
-            raise invalid(f"{arn} is not the ARN of a thing or thing group of this account and Region")
-        if name not in (store.things if kind == "thing" else store.groups):
+        if kind not in ("thing", "thinggroup") or not arn.startswith("arn:"):
+            raise invalid(f"Invalid target arn: {arn}")
+        if arn != store.arn(kind, name) or name not in (store.things if kind == "thing" else store.groups):
             raise not_found(f"Target {arn}")

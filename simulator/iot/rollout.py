@@ -7,11 +7,15 @@
    (developer guide, "How job configurations work"). Inferred: a minute's things are notified at its beginning, minutes
    counted from creation, and a rate that was changed holds from the next minute on.
 3. Who joins later is notified at once, not paced (developer guide, as rule 2).
-4. Who leaves the targets, or is deleted, before the end is REMOVED (JobProcessDetails.numberOfRemovedThings).
-   Inferred: who comes back to a CONTINUOUS job gets a new execution; a thing not notified yet is counted as REMOVED.
-5. Abort criteria are judged when an execution ends for good: share of the failure among the things that executed
-   (SUCCEEDED, FAILED, REJECTED, TIMED_OUT) and their number. An abort cancels what is QUEUED or not notified yet;
-   IN_PROGRESS may end (developer guide, as rule 2). How DescribeJob tells an abort is a switch; its code is inferred.
+4. Who is deleted before the end is REMOVED (JobProcessDetails.numberOfRemovedThings). Who leaves a CONTINUOUS job's
+   targets while QUEUED is, too; IN_PROGRESS and SNAPSHOT jobs stay as they are (measured by the makers of ministack;
+   the guide's page on job states names REMOVED under QUEUED only): switch `leavingRemoves`. Who comes back after the
+   end of its execution gets a new one (the same): switch `rejoining`. Inferred: a thing not notified yet is counted as
+   REMOVED.
+5. Abort criteria are judged when an execution ends for good: share of the failure among the executions that ended and
+   their number; whether canceled and removed ones count is the switch `abortCounts`. An abort cancels what is QUEUED or
+   not notified yet; IN_PROGRESS may end (developer guide, as rule 2). It leaves a comment and a reasonCode, both worded
+   as captured live by the makers of ministack: switch `abortReason`.
 6. Canceling cancels what is QUEUED or not notified yet, with `force` also what is IN_PROGRESS (CancelJob).
 """
 
@@ -29,10 +33,10 @@ from simulator.iot.state import PENDING, Execution, Job, Store, ThingGroup
 
 MAX_PER_MINUTE = 1000
 MINUTE = timedelta(minutes=1)
-ABORT_CODE = "JOB_ABORTED_BY_ABORT_CONFIG"
-ABORT_COMMENT = "Job was aborted because its abort criteria were met"
+ABORT_CODE = "ABORT_CANCEL"
 FAILURES = ("FAILED", "REJECTED", "TIMED_OUT")
 EXECUTED = ("SUCCEEDED", *FAILURES)
+ENDED = (*EXECUTED, "CANCELED", "REMOVED")
 
 
 class Rollouts:
@@ -91,10 +95,13 @@ class Rollouts:
         if job.status != "IN_PROGRESS":
             return
         listed = job.abort.get("criteriaList")
-        if isinstance(listed, list) and any(_met(job, mapping(criterion)) for criterion in listed):
+        counted = ENDED if self._settings["abortCounts"] == "ended" else EXECUTED
+        criteria = listed if isinstance(listed, list) else []
+        met = next((said for criterion in criteria if (said := _met(job, mapping(criterion), counted))), "")
+        if met:
             told = self._settings["abortReason"]
-            code = ABORT_CODE if told == "code" else ""
-            self.cancel(store, job, code=code, comment=ABORT_COMMENT if told == "comment" else "")
+            code = ABORT_CODE if told in ("both", "code") else ""
+            self.cancel(store, job, code=code, comment=met if told in ("both", "comment") else "")
         elif job.selection == "SNAPSHOT" and not job.waiting and not any(job.tally.get(s) for s in PENDING):
             job.status = "COMPLETED"
             job.completed_at = job.updated_at = self._agenda.now()
@@ -127,8 +134,12 @@ class Rollouts:
     def left(self, store: Store, group: ThingGroup, thing: str) -> None:
         """A thing left a group; it stays in jobs that have another target for it (rule 4)."""
         for job in list(store.jobs.values()):
-            if group.arn in job.targets and not any(thing in members(store, arn) for arn in job.targets):
+            if group.arn not in job.targets or any(thing in members(store, arn) for arn in job.targets):
+                continue
+            if self._settings["leavingRemoves"] == "pending":
                 self._remove(store, job, thing)
+            elif job.selection == "CONTINUOUS" and job.status == "IN_PROGRESS":
+                self._unqueue(store, job, thing)
 
     def deleted(self, store: Store, thing: str) -> None:
         """A thing was deleted (rule 4)."""
@@ -137,8 +148,18 @@ class Rollouts:
 
     def _late(self, store: Store, job: Job, thing: str) -> None:
         before = job.executions.get(thing)
-        if thing not in job.waiting and (before is None or before.status == "REMOVED"):
+        again = before is None or before.status == "REMOVED"
+        if self._settings["rejoining"] == "always":
+            again = before is None or before.status not in PENDING
+        if thing not in job.waiting and again:
             self._course.queue(store, job, thing)
+
+    def _unqueue(self, store: Store, job: Job, thing: str) -> None:
+        execution = job.executions.get(thing)
+        if execution is not None and execution.status == "QUEUED":
+            self._course.remove(store, job, execution)
+        elif thing in job.waiting:
+            self._remove(store, job, thing)
 
     def _remove(self, store: Store, job: Job, thing: str) -> None:
         execution = job.executions.get(thing)
@@ -159,10 +180,15 @@ def members(store: Store, arn: str) -> list[str]:
     return group.things if group is not None else []
 
 
-def _met(job: Job, criterion: dict[str, object]) -> bool:
-    executed = sum(job.tally.get(status, 0) for status in EXECUTED)
-    kinds = FAILURES if criterion["failureType"] == "ALL" else (str(criterion["failureType"]),)
+def _met(job: Job, criterion: dict[str, object], counted: Iterable[str]) -> str:
+    """The comment on an abort for a criterion; empty while it is not met."""
+    executed = sum(job.tally.get(status, 0) for status in counted)
+    kind = str(criterion["failureType"])
+    kinds = FAILURES if kind == "ALL" else (kind,)
     failed = sum(job.tally.get(kind, 0) for kind in kinds)
     threshold, least = criterion["thresholdPercentage"], whole(criterion["minNumberOfExecutedThings"]) or 1
     share = float(threshold) if isinstance(threshold, int | float) else 100.0
-    return bool(failed) and executed >= least and failed * 100 >= share * executed
+    if not failed or executed < least or failed * 100 < share * executed:
+        return ""
+    said = f"Abort criteria for failure type {kind} with threshold {share:.2f}% met. "
+    return f"{said}Total completed executions: {executed}, total {kind} executions: {failed}"

@@ -12,7 +12,28 @@ SWITCHES: dict[str, Switch] = {
     "jobDeleteSeconds": Switch(5, NUMBER, "how long a job is DELETION_IN_PROGRESS"),
     "deleteUpdateDeletesJob": Switch(True, (True, False), "whether DeleteOTAUpdate deletes the job behind it"),
     "unsetRolloutReadsBack": Switch("empty", ("empty", "zero"), "an unset rollout config: {} or maximumPerMinute 0"),
-    "abortReason": Switch("code", ("code", "comment", "neither"), "how an abort by criteria is told in DescribeJob"),
+    "abortReason": Switch(
+        "both", ("both", "code", "comment", "neither"), "how an abort by criteria is told in DescribeJob"
+    ),
+    "abortCounts": Switch(
+        "ended", ("ended", "executed"), "the executions abort criteria count: all that ended, or those that were run"
+    ),
+    "abortTypeTwice": Switch("refuse", ("refuse", "take"), "two abort criteria of one failureType"),
+    "updateJobChecks": Switch(
+        True, (True, False), "whether UpdateJob refuses an exponential rate without maximumPerMinute, and the like"
+    ),
+    "leavingRemoves": Switch(
+        "pending", ("queued", "pending"), "what a thing that leaves a group loses: QUEUED of CONTINUOUS jobs, or all"
+    ),
+    "rejoining": Switch(
+        "removedOnly", ("always", "removedOnly"), "who gets a new execution on coming back to a CONTINUOUS job"
+    ),
+    "jobCounts": Switch(
+        "things", ("executions", "things"), "what DescribeJob counts: every execution, or each thing once"
+    ),
+    "deviceDetails": Switch(
+        "replace", ("replace", "merge"), "what statusDetails of UpdateJobExecution do to the former"
+    ),
     "timeoutChangeReaches": Switch("notStarted", ("notStarted", "all"), "whom a timeout changed by UpdateJob reaches"),
     "longUpdateId": Switch("refuse", ("refuse", "createFails"), "an otaUpdateId too long for its job id"),
     "deleteStreamInUse": Switch("allowed", ("allowed", "conflict"), "DeleteStream on the stream of an OTA update"),

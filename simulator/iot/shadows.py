@@ -1,7 +1,9 @@
 """Device shadows: documents of what a device reports and what is desired of it.
 
-1. An update is merged: what it gives is set, null deletes, null for `desired` or `reported` deletes the section. The
-   version grows with every update; a version given must be the shadow's, else ConflictException.
+1. An update is merged: what it gives is set, null deletes, null for `desired` or `reported` deletes the section, and
+   null for `state` both. A section without a member is left out, an empty object within one is kept. The answer has
+   what was given, and its metadata (moto's tests of shadows, which were verified against AWS). The version grows with
+   every update; a version given must be the shadow's, else ConflictException.
 2. Deleting does not set the version back (developer guide, "Using shadows in devices").
 3. A document has at most 8 kB (AWS General Reference, IoT Core quotas), its state at most 8 levels below a section.
 4. Inferred or left out: the thing must be in the registry here, which the service does not ask for.
@@ -57,9 +59,12 @@ class Shadows:
         wanted = whole(document.get("version"))
         if wanted is not None and wanted != mapping(thing.shadows.get(name)).get("version", 0):
             raise ModelledError("ConflictException", "Version conflict")
-        write(thing, name, mapping(document["state"]), self._clock.now())
+        given = document["state"]
+        write(thing, name, mapping(given) if given is not None else dict.fromkeys(SECTIONS), self._clock.now())
         shadow = thing.shadows[name]
-        answer = {"state": document["state"], "version": shadow["version"], "timestamp": shadow["timestamp"]}
+        moment = whole(shadow["timestamp"]) or 0
+        metadata = {"timestamp": moment} if given is None else _stamped(given, moment)
+        answer = {"state": given, "metadata": metadata, "version": shadow["version"], "timestamp": moment}
         if "clientToken" in document:
             answer["clientToken"] = document["clientToken"]
         return {"payload": _json(answer)}
@@ -89,9 +94,12 @@ def write(thing: Thing, name: str, state: Mapping[str, object], now: datetime) -
     shadow = thing.shadows.get(name, {})
     version = whole(shadow.get("version")) or thing.deleted_shadows.get(name, 0)
     moment = int(now.timestamp())
+    kept = merged(mapping(shadow.get("state")), state)
+    kept = {section: value for section, value in kept.items() if value}
+    metadata = merged(mapping(shadow.get("metadata")), mapping(_stamped(state, moment)))
     thing.shadows[name] = {
-        "state": merged(mapping(shadow.get("state")), state),
-        "metadata": merged(mapping(shadow.get("metadata")), mapping(_stamped(state, moment))),
+        "state": kept,
+        "metadata": {section: value for section, value in metadata.items() if section in kept},
         "version": version + 1,
         "timestamp": moment,
     }
@@ -116,8 +124,8 @@ def delta(desired: object, reported: object) -> dict[str, object]:
     found: dict[str, object] = {}
     has = mapping(reported)
     for key, value in mapping(desired).items():
-        if isinstance(value, Mapping):
-            inner = delta(value, has.get(key))
+        if isinstance(value, Mapping) and isinstance(has.get(key), Mapping):
+            inner = delta(value, has[key])
             if inner:
                 found[key] = inner
         elif key not in has or has[key] != value:
@@ -151,9 +159,9 @@ def _document(payload: object) -> dict[str, object]:
         document: object = json.loads(raw)
     except ValueError as error:
         raise invalid("Invalid JSON") from error
-    if not isinstance(document, dict) or not isinstance(document.get("state"), dict):
+    if not isinstance(document, dict) or not isinstance(document.get("state", 0), (dict, type(None))):
         raise invalid("Missing required node: state")
-    for section, value in document["state"].items():
+    for section, value in mapping(document["state"]).items():
         if section not in SECTIONS:
             raise invalid(f"State contains an invalid node: '{section}'")
         if value is not None and not isinstance(value, dict):

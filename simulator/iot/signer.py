@@ -3,7 +3,8 @@
 Rules, from the Signer API reference unless said otherwise:
 
 1. PutSigningProfile makes a profile, or a new version of one that is Active. The name of a canceled one cannot be used
-   again [inferred: a canceled profile stays to be seen]. A platform for devices needs signingMaterial.
+   again [inferred: a canceled profile stays to be seen]. A platform for devices needs signingMaterial; Lambda's has
+   no use for it (PutSigningProfile), and is not refused with it here: ministack's and moto's makers disagree.
 2. StartSigningJob needs an Active profile and an object of a version-enabled bucket in the same Region; the caller's
    own rights on S3 are judged with the call. The same clientRequestToken gives the same job.
 3. A job succeeds at once [inferred: see signing]; lists are newest first [inferred].
@@ -60,12 +61,12 @@ class SignerService(Still):
         certificate = members(wanted, "signingMaterial").get("certificateArn")
         if platform not in PLATFORMS:
             raise _refused(f"platformId {platform} is none of {', '.join(PLATFORMS)}")
-        if not certificate:
+        if PLATFORMS[platform].for_devices and not certificate:
             raise _refused(f"a profile of platform {platform} needs signingMaterial")
         known = store.profiles.get(name)
         if known is not None and known.status != "Active":
             raise _refused(f"signing profile {name} is {known.status}; its name cannot be used again")
-        profile = make_profile(store, name, platform, str(certificate), texts(wanted.get("signingParameters")))
+        profile = make_profile(store, name, platform, str(certificate or ""), texts(wanted.get("signingParameters")))
         if known is None or "tags" in wanted:
             store.tags[profile.arn] = texts(wanted.get("tags"))
         return {"arn": profile.arn, **_version(profile)}
@@ -140,7 +141,7 @@ class SignerService(Still):
         return {"jobs": [_job(store, job) for job in listed], "nextToken": token}
 
     def list_platforms(self, request: Request) -> dict[str, object]:
-        """ListSigningPlatforms: those an OTA update can use."""
+        """ListSigningPlatforms: those an OTA update can use, and Lambda's."""
         wanted = request.parameters
         told = [_platform(platform) for platform in PLATFORMS.values()]
         found = [p for p in told if all(wanted.get(n) in (None, p[n]) for n in ("category", "partner", "target"))]
@@ -216,7 +217,7 @@ def _shown(store: Store, profile: SigningProfile) -> dict[str, object]:
     return {
         "profileName": profile.name,
         **_version(profile),
-        "signingMaterial": {"certificateArn": profile.certificate_arn},
+        "signingMaterial": _material(profile.certificate_arn),
         "platformId": profile.platform,
         "platformDisplayName": PLATFORMS[profile.platform].name,
         "signatureValidityPeriod": DEFAULT_VALIDITY,
@@ -232,7 +233,7 @@ def _job(store: Store, job: SigningJob) -> dict[str, object]:
         "jobId": job.id,
         "source": {"s3": job.source},
         "signedObject": {"s3": job.signed},
-        "signingMaterial": {"certificateArn": job.certificate_arn},
+        "signingMaterial": _material(job.certificate_arn),
         "createdAt": job.created_at,
         "status": job.status,
         "profileName": job.profile,
@@ -244,6 +245,10 @@ def _job(store: Store, job: SigningJob) -> dict[str, object]:
     }
 
 
+def _material(certificate: str) -> dict[str, str] | None:
+    return {"certificateArn": certificate} if certificate else None
+
+
 def _platform(platform: Platform) -> dict[str, object]:
     encryption = {"allowedValues": list(platform.encryption), "defaultValue": platform.encryption[0]}
     hashed = {"allowedValues": [platform.hash], "defaultValue": platform.hash}
@@ -252,7 +257,7 @@ def _platform(platform: Platform) -> dict[str, object]:
         "displayName": platform.name,
         "partner": platform.partner,
         "target": platform.target,
-        "category": "AWSIoT",
+        "category": platform.category,
         "signingConfiguration": {"encryptionAlgorithmOptions": encryption, "hashAlgorithmOptions": hashed},
         "signingImageFormat": {"supportedFormats": [platform.image_format], "defaultFormat": platform.image_format},
         "maxSizeInMB": platform.max_size_mb,

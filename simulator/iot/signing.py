@@ -1,7 +1,8 @@
 """AWS Signer's work: which platforms there are, what a profile signs with, and one signing job.
 
-1. A signing job copies a version of an object, named `<prefix><uuid>`, into its destination (Signer API reference,
-   StartSigningJob; FreeRTOS user guide: "a GUID-named object"). The source bucket has versions (the same).
+1. A signing job copies a version of an object into its destination (Signer API reference, StartSigningJob), named by
+   prefix and its own id, with `.zip` behind it for an archive that is signed for Lambda; its statusReason is "Signing
+   Succeeded" (all captured live by the makers of ministack). The source bucket has versions (the reference).
 2. The signed object is a plain copy of its source here. The real one is a JSON document around payload and signature;
    the OTA service hands devices the payload, as the stream of aws-samples' OTA script does.
 3. A signature is a stand-in: a hash of profile and content, the same for the same both. No device here verifies it.
@@ -20,6 +21,7 @@ from simulator.iot.actor import Found, Place
 from simulator.iot.state import SigningJob, SigningProfile, Store
 
 CERTIFICATE_PATH = "certname"
+LAMBDA = "AWSLambda-SHA384-ECDSA"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Platform:
     hash: str
     image_format: str
     max_size_mb: int
+    category: str = "AWSIoT"
+
+    @property
+    def for_devices(self) -> bool:
+        """Whether devices verify what it signs, with a certificate that the profile names."""
+        return self.category == "AWSIoT"
 
     @property
     def signature_name(self) -> str:
@@ -74,6 +82,7 @@ PLATFORMS = {
             "JSONEmbedded",
             16,
         ),
+        Platform(LAMBDA, "AWS Lambda", "AWSLambda", "SHA384-ECDSA", ("ECDSA",), "SHA384", "JSONDetached", 250, "AWS"),
     )
 }
 
@@ -114,15 +123,17 @@ def signed(
     at: datetime,
 ) -> SigningJob:
     """Sign a source into a bucket (rule 1): writes the object, keeps the job and gives it."""
-    target = Place(bucket, prefix + store.new())
+    identifier, place = store.new(), source.place
+    suffix = ".zip" if profile.platform == LAMBDA and place.key.endswith(".zip") else ""
+    target = Place(bucket, f"{prefix}{identifier}{suffix}")
     write(target, source.content)
-    place = source.place
     job = SigningJob(
-        id=store.new(),
+        id=identifier,
         profile=profile.name,
         source={"bucketName": place.bucket, "key": place.key, "version": source.version},
         signed={"bucketName": target.bucket, "key": target.key},
         created_at=at,
+        reason="Signing Succeeded",
         profile_version=profile.version,
         platform=profile.platform,
         certificate_arn=profile.certificate_arn,

@@ -25,7 +25,7 @@ def _thing(thing: Thing) -> dict[str, object]:
         "name": thing.name,
         "firmwareVersion": thing.firmware_version,
         "imageSha256": thing.image_sha256,
-        "behaviour": thing.behaviour or "normal",
+        "behaviour": thing.behaviour or "none",
         "installs": thing.installs,
         "attributes": thing.attributes,
         "shadow": thing.shadows.get("", {}).get("state", {}),

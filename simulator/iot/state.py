@@ -24,8 +24,9 @@ PENDING = ("QUEUED", "IN_PROGRESS")
 class Thing:
     """One thing, and the device behind it.
 
-    `image_sha256` is what it runs, `behaviour` how it takes a job, `installs` how many times it installed which image;
-    `deleted_shadows` are the versions that deleted shadows had come to.
+    `image_sha256` is what it runs, `behaviour` how it takes a job (empty: nobody connected a device), `installs` how
+    many times it installed which image, `connected_at` since when a device is there; `deleted_shadows` are the versions
+    that deleted shadows had come to.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Thing:
     deleted_shadows: dict[str, int] = field(default_factory=dict)
     id: str = ""
     installs: dict[str, int] = field(default_factory=dict)
+    connected_at: datetime | None = None
 
 
 @dataclass
@@ -255,9 +257,9 @@ class Stores(Regional[Store]):
         super().__init__(lambda account, region: Store(account, region, seed, lags, clock.now))
 
 
-def not_found(what: str) -> ModelledError:
+def not_found(what: str, said: str = " not found") -> ModelledError:
     """The 404 of AWS IoT."""
-    return ModelledError("ResourceNotFoundException", f"{what} not found")
+    return ModelledError("ResourceNotFoundException", f"{what}{said}")
 
 
 def invalid(message: str) -> ModelledError:

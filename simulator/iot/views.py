@@ -21,7 +21,7 @@ _COUNTS = {
 
 
 def counts(job: Job) -> dict[str, object]:
-    """The counts of jobProcessDetails, of things that were notified; who waits has no execution yet (inferred)."""
+    """The counts of jobProcessDetails (course.py, rule 3); who waits has no execution yet (inferred)."""
     return {name: job.tally.get(status, 0) for status, name in _COUNTS.items()}
 
 
@@ -40,7 +40,10 @@ def job_summary(job: Job) -> dict[str, object]:
 
 
 def job_details(job: Job) -> dict[str, object]:
-    """A job as DescribeJob shows it; configurations never given read back empty (API reference's own sample)."""
+    """A job as DescribeJob shows it.
+
+    Configurations never given read back empty, abort and retry are left out (captured live by the makers of ministack).
+    """
     return {
         **job_summary(job),
         "forceCanceled": True if job.force_canceled else None,
@@ -51,7 +54,8 @@ def job_details(job: Job) -> dict[str, object]:
         "presignedUrlConfig": job.presigned,
         "jobExecutionsRolloutConfig": job.rollout,
         "abortConfig": job.abort or None,
-        "timeoutConfig": job.timeout or None,
+        "timeoutConfig": job.timeout,
+        "schedulingConfig": {},
         "jobExecutionsRetryConfig": job.retry or None,
         "jobProcessDetails": {**counts(job), "processingTargets": job.targets if job.waiting else None},
         "namespaceId": job.namespace or None,
@@ -99,15 +103,15 @@ def device_summary(job: Job, execution: Execution) -> dict[str, object]:
     }
 
 
-def device_details(job: Job, execution: Execution, now: datetime, *, document: bool) -> dict[str, object]:
-    """An execution as a device sees it."""
+def device_details(job: Job, execution: Execution, now: datetime, document: str | None) -> dict[str, object]:
+    """An execution as a device sees it, with the job's document when it is given."""
     return {
         **device_summary(job, execution),
         "thingName": execution.thing,
         "status": execution.status,
         "statusDetails": execution.details,
         "approximateSecondsBeforeTimedOut": remaining(execution, now),
-        "jobDocument": job.document if document else None,
+        "jobDocument": document,
     }
 
 

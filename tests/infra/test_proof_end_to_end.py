@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from controller.model import Gate, Phase, Rollout, Strategy, VersionConfirm, VersionProof
 from infra import permissions
 from infra.documents import Names
-from tests.ground import DIGEST, declared
+from tests.ground import DIGEST, INDEXED, declared
 from tests.infra.operated import Operated, less, named, refused, told
 from tests.infra.stacks import PROVING
 from tests.infra.test_settings import read
@@ -27,7 +27,7 @@ def proved(at: Operated, action: str) -> Rollout:
     """A canary of devices with things, proved by what an action reads."""
     devices = [{"devEui": e, "rfRegion": "EU868", "thing": f"probe-{n}"} for n, e in enumerate(at.euis)]
     things = [{"name": f"probe-{n}", "firmwareVersion": "2.4.0"} for n in range(len(at.euis))]
-    at.fleet(devices=devices, things=things, images={DIGEST: "2.4.1"})
+    at.fleet(devices=devices, things=things, images={DIGEST: "2.4.1"}, indexing=INDEXED)
     confirm = VersionConfirm(version=PROOFS[action], within="6h")
     waves = declared().strategy.waves[:1]
     return at.rollout(

@@ -69,7 +69,7 @@ class Floor:
     def statuses(self, job: str = "j") -> dict[str, str]:
         """The status of each thing's execution, the latest attempt."""
         listed = self.iot.list_job_executions_for_job(jobId=job, maxResults=250)["executionSummaries"]
-        return {e["thingArn"].rpartition("/")[2]: e["jobExecutionSummary"]["status"] for e in listed}
+        return {e["thingArn"].rpartition("/")[2]: e["jobExecutionSummary"]["status"] for e in reversed(listed)}
 
     def execution(self, thing: str, job: str = "j") -> dict[str, Any]:
         """An execution as the control plane describes it."""

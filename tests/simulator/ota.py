@@ -62,7 +62,7 @@ class Ota:
         self.version = str(stage.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE)["VersionId"])
         stage.iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=policy(TRUST))
         self.permit(*ACTIONS)
-        self.iot.create_thing(thingName="probe-1")
+        stage.post("fleet", things=[{"name": "probe-1"}])
         self.iot.create_thing_group(thingGroupName="canary")
         self.iot.add_thing_to_thing_group(thingName="probe-1", thingGroupName="canary")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.simulator.floor import Floor, arn
-from tests.simulator.stage import REGION, Stage, refusal
+from tests.simulator.stage import ACCOUNT, REGION, Stage, refusal
 
 INVALID = (400, "InvalidRequestException")
 CONFIGS: dict[str, Any] = {
@@ -45,14 +46,16 @@ def test_a_job_is_read_back_as_it_was_made(floor: Floor) -> None:
         "targetSelection": "SNAPSHOT",
         "targets": [arn("thing/t1"), arn("thinggroup/g")],
         "isConcurrent": False,
+        "schedulingConfig": {},
     }
     assert floor.iot.get_job_document(jobId="j")["document"] == '{"do": "it"}'
 
 
 def test_configurations_never_given_read_back_empty_or_not_at_all(floor: Floor) -> None:
     shown = floor.shown(floor.job())
-    assert (shown["presignedUrlConfig"], shown["jobExecutionsRolloutConfig"]) == ({}, {})
-    absent = {"abortConfig", "timeoutConfig", "jobExecutionsRetryConfig", "reasonCode", "comment", "forceCanceled"}
+    empty = ("presignedUrlConfig", "jobExecutionsRolloutConfig", "timeoutConfig", "schedulingConfig")
+    assert [shown[name] for name in empty] == [{}, {}, {}, {}]
+    absent = {"abortConfig", "jobExecutionsRetryConfig", "reasonCode", "comment", "forceCanceled"}
     assert not absent & set(shown)
 
 
@@ -82,7 +85,8 @@ def test_a_refusal_of_a_taken_id_carries_the_job(floor: Floor) -> None:
         (arn("thinggroup/x"), (404, "ResourceNotFoundException")),
         ("t1", INVALID),
         (arn("job/t1"), INVALID),
-        (arn("thing/t1").replace(REGION, "us-east-1"), INVALID),
+        (arn("thing/t1").replace(REGION, "us-east-1"), (404, "ResourceNotFoundException")),
+        (arn("thing/t1").replace(ACCOUNT, "210987654321"), (404, "ResourceNotFoundException")),
     ],
 )
 def test_a_target_is_a_thing_or_a_group_of_here(floor: Floor, target: str, said: tuple[int, str]) -> None:
@@ -132,11 +136,11 @@ def test_an_update_sets_what_it_gives_and_leaves_the_rest(floor: Floor) -> None:
 def test_only_a_job_in_progress_is_updated_or_canceled(floor: Floor) -> None:
     floor.job()
     floor.iot.cancel_job(jobId="j")
-    for call in (floor.iot.update_job, floor.iot.cancel_job):
+    for call in (partial(floor.iot.update_job, description="new"), floor.iot.cancel_job):
         assert refusal(call, jobId="j")[:2] == INVALID
         assert refusal(call, jobId="x")[:2] == (404, "ResourceNotFoundException")
     floor.iot.delete_job(jobId="j")
-    assert refusal(floor.iot.update_job, jobId="j")[:2] == INVALID
+    assert refusal(floor.iot.update_job, jobId="j", description="new")[:2] == INVALID
 
 
 def test_canceling_takes_what_is_queued_and_tells_why(floor: Floor) -> None:

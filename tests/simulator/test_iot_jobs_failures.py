@@ -51,18 +51,30 @@ def test_an_abort_needs_its_share_of_its_failure_among_enough_things(
     assert (floor.shown()["status"] == "CANCELED") is aborted
 
 
-@pytest.mark.parametrize("told", ["code", "comment", "neither"])
+@pytest.mark.parametrize("told", ["both", "code", "comment", "neither"])
 def test_how_an_abort_is_told_is_a_switch(floor: Floor, told: str) -> None:
     floor.stage.settings(abortReason=told)
     floor.things("t", "u", group="g", behaviour="manual")
     floor.job(**abort("ALL", 10, 1))
     floor.report("t", "REJECTED")
     shown = floor.shown()
-    assert ("ABORT" in shown.get("reasonCode", ""), "abort" in shown.get("comment", "")) == (
-        told == "code",
-        told == "comment",
-    )
+    comment = "Abort criteria for failure type ALL with threshold 10.00% met. "
+    comment += "Total completed executions: 1, total ALL executions: 1"
+    assert shown.get("reasonCode") == ("ABORT_CANCEL" if told in ("both", "code") else None)
+    assert shown.get("comment") == (comment if told in ("both", "comment") else None)
     assert "forceCanceled" not in shown
+
+
+@pytest.mark.parametrize(("counts", "aborted"), [("ended", True), ("executed", False)])
+def test_whether_a_canceled_execution_counts_towards_an_abort_is_a_switch(
+    floor: Floor, counts: str, aborted: bool
+) -> None:
+    floor.stage.settings(abortCounts=counts)
+    floor.things(*names(4), group="g", behaviour="manual")
+    floor.job(**abort("FAILED", 50, 2))
+    floor.iot.cancel_job_execution(jobId="j", thingName="t0")
+    floor.report("t1", "FAILED")
+    assert (floor.shown()["status"] == "CANCELED") is aborted
 
 
 def test_who_is_in_progress_too_long_times_out(floor: Floor) -> None:
@@ -106,8 +118,7 @@ def test_a_failure_is_tried_again_as_often_as_the_job_allows(
     floor.stage.advance(3600)
     listed = floor.iot.list_job_executions_for_job(jobId="j")["executionSummaries"]
     found = [e["jobExecutionSummary"] for e in listed]
-    assert [(e["executionNumber"], e["retryAttempt"]) for e in found] == [(n + 1, n) for n in range(attempts)]
-    assert sum(floor.counts().values()) == 1
+    assert [(e["executionNumber"], e["retryAttempt"]) for e in found] == [(n + 1, n) for n in range(attempts)][::-1]
     assert floor.shown()["status"] == "CANCELED"
 
 

@@ -119,48 +119,6 @@ def test_a_continuous_job_takes_who_joins_at_once_and_never_completes(floor: Flo
     assert (floor.shown()["status"], floor.counts()) == ("IN_PROGRESS", {"Succeeded": 3})
 
 
-def test_who_leaves_before_the_end_is_removed(floor: Floor) -> None:
-    floor.things(*names(6), group="g", behaviour="manual")
-    floor.job(jobExecutionsRolloutConfig={"maximumPerMinute": 4})
-    floor.device.start_next_pending_job_execution(thingName="t0")
-    floor.device.start_next_pending_job_execution(thingName="t1")
-    floor.report("t1", "SUCCEEDED")
-    for thing in ("t0", "t1", "t2", "t5"):
-        floor.iot.remove_thing_from_thing_group(thingGroupName="g", thingName=thing)
-    floor.iot.delete_thing(thingName="t3")
-    floor.stage.advance(60)
-    assert floor.statuses() == {
-        "t0": "REMOVED",
-        "t1": "SUCCEEDED",
-        "t2": "REMOVED",
-        "t3": "REMOVED",
-        "t4": "QUEUED",
-        "t5": "REMOVED",
-    }
-
-
-def test_who_has_another_target_is_not_removed(floor: Floor) -> None:
-    floor.things("t", group="g", behaviour="manual")
-    floor.things("t", group="h", behaviour="manual")
-    floor.job("j", "thinggroup/g", "thinggroup/h")
-    floor.iot.remove_thing_from_thing_group(thingGroupName="g", thingName="t")
-    assert floor.statuses() == {"t": "QUEUED"}
-    floor.iot.delete_thing_group(thingGroupName="h")
-    assert floor.statuses() == {"t": "REMOVED"}
-    assert floor.shown()["status"] == "COMPLETED"
-
-
-def test_who_was_removed_and_comes_back_gets_a_continuous_job_anew(floor: Floor) -> None:
-    floor.things("t", "u", group="g", behaviour="manual")
-    floor.job(targetSelection="CONTINUOUS")
-    floor.report("u", "SUCCEEDED")
-    for thing in ("t", "u"):
-        floor.iot.remove_thing_from_thing_group(thingGroupName="g", thingName=thing)
-        floor.iot.add_thing_to_thing_group(thingGroupName="g", thingName=thing)
-    assert floor.statuses() == {"t": "QUEUED", "u": "SUCCEEDED"}
-    assert floor.execution("t")["executionNumber"] == 2
-
-
 def busy(floor: Floor) -> None:
     """Two jobs with everything that moves by the clock, on a mixed fleet."""
     mixed = ("normal", "late", "failsDownload", "stuck", "rollsBack", "quietSuccess", "offline", "rejects")

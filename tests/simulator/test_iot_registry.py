@@ -135,6 +135,31 @@ QUERIES = {
     "shadow.name.net.reported.up:true": ["t2"],
     "thingTypeName:gate": ["u1"],
     "shadow.desired.mode:eco": ["t3"],
+    "*": ["t1", "t2", "t3", "u1"],
+    "t1": ["t1"],
+    "far": ["t3"],
+    "eco": ["t3"],
+    "thingName:T1": ["t1"],
+    "thingName:?1": ["t1", "u1"],
+    "thingName:*1": ["t1", "u1"],
+    "thingName:t1 attributes.site:north": ["t1"],
+    "thingName:(t* AND -t2)": ["t1", "t3"],
+    "thingName:t* -attributes.site:south": ["t1", "t2"],
+    "attributes.site:south": ["t3"],
+    "attributes.firmwareVersion:[1.1 TO 1.2]": ["t2"],
+    "shadow.reported.load:[5 TO 20]": ["t2"],
+    "shadow.reported.load:{3 TO *]": ["t2"],
+    "shadow.reported.load:>=3": ["t1", "t2"],
+    "shadow.reported.load:<10": ["t1"],
+    "shadow.hasDelta:true": ["t3"],
+    r"attributes.path:a\:b": ["u1"],
+    "thingName:[t2 TO u1]": ["t2", "t3", "u1"],
+}
+STATUS = {"thingConnectivityIndexingMode": "STATUS"}
+INDEXED = {
+    "thingIndexingMode": "REGISTRY_AND_SHADOW",
+    "namedShadowIndexingMode": "ON",
+    "filter": {"namedShadowNames": ["net"]},
 }
 
 
@@ -143,13 +168,13 @@ def searched(floor: Floor) -> Floor:
     floor.things("t1", attributes={"site": "north"}, firmwareVersion="1.0.0")
     floor.things("t2", attributes={"site": "north"}, firmwareVersion="1.1.0")
     floor.things("t3", attributes={"site": "far south"}, firmwareVersion="2.0.0")
-    floor.things("u1", thingType="gate")
+    floor.things("u1", thingType="gate", attributes={"path": "a:b"})
     floor.stage.post("fleet", thingGroups=[{"name": "g", "things": ["t1", "t2"]}])
     floor.write("t2", {"state": {"reported": {"up": True}}}, shadowName="net")
     floor.write("t3", {"state": {"desired": {"mode": "eco"}}})
-    config = floor.iot.get_indexing_configuration()["thingIndexingConfiguration"]
-    config |= {"namedShadowIndexingMode": "ON", "filter": {"namedShadowNames": ["net"]}}
-    floor.iot.update_indexing_configuration(thingIndexingConfiguration=config)
+    for thing, load in (("t1", 3), ("t2", 10)):
+        floor.write(thing, {"state": {"reported": {"load": load}}})
+    floor.iot.update_indexing_configuration(thingIndexingConfiguration=INDEXED)
     return floor
 
 
@@ -166,7 +191,7 @@ def test_a_search_shows_shadow_groups_and_attributes_page_by_page(searched: Floo
     (thing,) = first["things"]
     assert thing["thingGroupNames"] == ["g"]
     assert thing["attributes"] == {"site": "north", "firmwareVersion": "1.0.0"}
-    assert '"reported": {"firmware": {"version": "1.0.0"}}' in thing["shadow"]
+    assert '"reported": {"firmware": {"version": "1.0.0"}, "load": 3}' in thing["shadow"]
     rest = searched.iot.search_index(queryString="thingName:t*", nextToken=first["nextToken"])
     assert [t["thingName"] for t in rest["things"]] == ["t2", "t3"]
     assert "nextToken" not in rest
@@ -175,28 +200,67 @@ def test_a_search_shows_shadow_groups_and_attributes_page_by_page(searched: Floo
 @pytest.mark.parametrize(
     "query",
     [
-        "t1",
         "thingName:",
-        "thingName>3",
-        "connectivity.connected:true",
-        "thingName:a thingName:b",
+        "serial:3",
         "(thingName:a",
         "thingName:a AND",
         "NOT",
-        "attributes.n:[1 TO 5]",
-        "attributes.n:>5",
-        "thingName:a?b",
         'thingName:"a',
         "thingName:a)",
+        "thingName:a;b",
+        "thingName:*a thingTypeName:*b",
+        f"thingName:*{'a' * 100}",
+        " ".join(["a"] * 13),
     ],
 )
-def test_a_query_it_cannot_answer_is_refused(floor: Floor, query: str) -> None:
-    assert refusal(floor.iot.search_index, queryString=query)[:2] == (400, "InvalidQueryException")
+def test_a_query_that_is_none_is_refused(searched: Floor, query: str) -> None:
+    assert refusal(searched.iot.search_index, queryString=query)[:2] == (400, "InvalidQueryException")
 
 
-def test_a_search_without_an_index_is_refused(floor: Floor) -> None:
+def test_indexing_is_off_until_it_is_switched_on(floor: Floor) -> None:
+    off = {"thingIndexingMode": "OFF", "thingConnectivityIndexingMode": "OFF"}
     search = floor.iot.search_index
+    assert floor.iot.get_indexing_configuration()["thingIndexingConfiguration"] == off
+    said = "Index AWS_Things does not exist. Please enable index by calling UpdateIndexingConfiguration"
+    assert refusal(search, queryString="*") == (404, "ResourceNotFoundException", said)
+    assert refusal(floor.iot.describe_index, indexName="AWS_Things")[:2] == (404, "ResourceNotFoundException")
+    assert floor.iot.list_indices()["indexNames"] == []
+    floor.stage.post("fleet", indexing={"thingIndexingConfiguration": {"thingIndexingMode": "REGISTRY"}})
+    assert search(queryString="*")["things"] == []
+    assert floor.iot.describe_index(indexName="AWS_Things")["schema"] == "REGISTRY"
+    assert floor.iot.list_indices()["indexNames"] == ["AWS_Things"]
     assert refusal(search, queryString="thingName:*", indexName="x")[:2] == (404, "ResourceNotFoundException")
     assert refusal(search, queryString="thingName:*", maxResults=101)[:2] == (400, "InvalidRequestException")
-    floor.iot.update_indexing_configuration(thingIndexingConfiguration={"thingIndexingMode": "OFF"})
-    assert refusal(search, queryString="thingName:*")[:2] == (400, "IndexNotReadyException")
+
+
+def test_connectivity_is_indexed_when_it_is_asked_for(floor: Floor) -> None:
+    floor.things("on")
+    floor.things("off", behaviour="offline")
+    floor.iot.create_thing(thingName="bare")
+    configure = floor.iot.update_indexing_configuration
+    said = refusal(configure, thingIndexingConfiguration={"thingIndexingMode": "OFF", **STATUS})
+    assert said[:2] == (400, "InvalidRequestException")
+    configure(thingIndexingConfiguration={"thingIndexingMode": "REGISTRY", **STATUS})
+    (thing,) = floor.iot.search_index(queryString="connectivity.connected:true")["things"]
+    moment = int(floor.stage.now().timestamp() * 1000)
+    assert (thing["thingName"], thing["connectivity"]) == ("on", {"connected": True, "timestamp": moment})
+    others = floor.iot.search_index(queryString="connectivity.connected:false")["things"]
+    assert [thing["thingName"] for thing in others] == ["off", "bare"]
+
+
+def test_thing_groups_have_an_index_of_their_own(floor: Floor) -> None:
+    floor.things("t", group="gates")
+    floor.things(group="doors")
+    floor.iot.update_indexing_configuration(thingGroupIndexingConfiguration={"thingGroupIndexingMode": "ON"})
+    found = floor.iot.search_index(indexName="AWS_ThingGroups", queryString="thingGroupName:g*")
+    assert ([group["thingGroupName"] for group in found["thingGroups"]], found["things"]) == (["gates"], [])
+
+
+def test_a_thing_that_nobody_connected_does_nothing_with_a_job(floor: Floor) -> None:
+    floor.iot.create_thing(thingName="bare")
+    floor.job("j", "thing/bare")
+    floor.stage.advance(3600)
+    assert floor.statuses() == {"bare": "QUEUED"}
+    floor.things("bare")
+    floor.stage.advance(60)
+    assert floor.statuses() == {"bare": "SUCCEEDED"}

@@ -21,6 +21,7 @@ def test_a_shadow_is_merged_and_null_deletes(floor: Floor) -> None:
     now = int(floor.stage.now().timestamp())
     assert said == {
         "state": {"reported": {"a": {"x": None, "z": 3}, "b": [2]}},
+        "metadata": {"reported": {"a": {"x": None, "z": {"timestamp": now}}, "b": [{"timestamp": now}]}},
         "version": 2,
         "timestamp": now,
         "clientToken": "c",
@@ -34,6 +35,39 @@ def test_a_shadow_is_merged_and_null_deletes(floor: Floor) -> None:
     assert shown["metadata"]["reported"]["a"] == {"y": {"timestamp": now}, "z": {"timestamp": now}}
     floor.write("t", {"state": {"desired": None}})
     assert set(floor.shadow("t")["state"]) == {"reported"}
+
+
+def test_a_null_state_empties_a_shadow_and_makes_one(floor: Floor) -> None:
+    for version in (1, 3):
+        said = floor.write("t", {"state": None})
+        assert (said["state"], said["metadata"], said["version"]) == (None, {"timestamp": said["timestamp"]}, version)
+        shown = floor.shadow("t")
+        assert (shown["state"], shown["metadata"], shown["version"]) == ({}, {}, version)
+        floor.write("t", {"state": {"desired": {"a": "b"}}})
+        assert floor.shadow("t")["state"] == {"desired": {"a": "b"}, "delta": {"a": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("updates", "shown"),
+    [
+        (({"desired": {}},), {}),
+        (({"reported": {"a": None}},), {}),
+        (({"desired": {"a": 1}}, {"desired": {"a": None}}), {}),
+        (({"desired": {"a": {}}},), {"desired": {"a": {}}, "delta": {"a": {}}}),
+        (({"desired": {"a": 3}}, {"desired": {"a": {}}}), {"desired": {"a": {}}, "delta": {"a": {}}}),
+        (({"desired": {"a": {}}}, {"reported": {"a": {}}}), {"desired": {"a": {}}, "reported": {"a": {}}}),
+        (
+            ({"reported": {"a": {"x": 1, "y": 2}}}, {"desired": {"a": {"x": 2}}}),
+            {"reported": {"a": {"x": 1, "y": 2}}, "desired": {"a": {"x": 2}}, "delta": {"a": {"x": 2}}},
+        ),
+    ],
+)
+def test_a_section_without_members_is_left_out_and_an_empty_object_within_is_kept(
+    floor: Floor, updates: tuple[dict[str, object], ...], shown: dict[str, object]
+) -> None:
+    for state in updates:
+        floor.write("t", {"state": state})
+    assert floor.shadow("t")["state"] == shown
 
 
 def test_a_version_that_is_not_the_shadows_is_a_conflict(floor: Floor) -> None:

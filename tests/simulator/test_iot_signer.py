@@ -136,11 +136,12 @@ def test_jobs_are_listed_newest_first_and_by_platform(ota: Ota) -> None:
     assert refusal(ota.signer.describe_signing_job, jobId="other")[:2] == (404, "ResourceNotFoundException")
 
 
-def test_the_platforms_are_those_of_devices(ota: Ota) -> None:
+def test_the_platforms_are_those_of_devices_and_lambdas(ota: Ota) -> None:
     listed = ota.signer.list_signing_platforms()["platforms"]
 
     assert {platform["platformId"] for platform in listed} == {
         "AWSIoTDeviceManagement-SHA256-ECDSA",
+        "AWSLambda-SHA384-ECDSA",
         "AmazonFreeRTOS-Default",
         "AmazonFreeRTOS-TI-CC3220SF",
     }
