@@ -93,8 +93,10 @@ def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:
     return msgspec.structs.replace(unit, members=unit.only, backend=_single(unit.backend, rollout.strategy, unit.tries))
 
 
-def redundancy_of(spec: FuotaSpec, strategy: Strategy, tries: int) -> int:
-    """The redundancy of a try in percent, 1 for the first one (rule 4)."""
+def redundancy_of(spec: FuotaSpec, strategy: Strategy, tries: int) -> int | None:
+    """The redundancy of a try in percent, 1 for the first one (rule 4); None where the service chooses."""
+    if spec.redundancy_percent is None:
+        return None
     raised = strategy.retry.raise_redundancy_percent if strategy.retry is not None else None
     return min(100, spec.redundancy_percent + (raised or 0) * (tries - 1))
 

@@ -1,7 +1,7 @@
 """How long a rollout's session is on air, for whoever must fit it into a window.
 
-1. Only multicast sessions have a length that can be told: for single devices the service chooses fragments and rate,
-   and OTA jobs and Tuya batches end when their devices do.
+1. Only multicast sessions have a length that can be told, and only with region and redundancy declared: for single
+   devices the service chooses fragments and rate, and OTA jobs and Tuya batches end when their devices do.
 2. The length counts redundancy rounded up and whole seconds rounded up (`SessionPlan.occupied_seconds`).
 """
 
@@ -26,12 +26,15 @@ def session_of(
         return None
     if spec.data_rate is None or spec.fragment_size_bytes is None or spec.fragment_interval_ms is None:
         return None
+    redundancy = spec.redundancy_percent if redundancy_percent is None else redundancy_percent
+    if spec.rf_region is None or redundancy is None:
+        return None
     return _plan(
         spec.rf_region,
         spec.data_rate if data_rate is None else data_rate,
         rollout.firmware.size_bytes,
         spec.fragment_size_bytes,
-        spec.redundancy_percent if redundancy_percent is None else redundancy_percent,
+        redundancy,
         spec.fragment_interval_ms,
     )
 

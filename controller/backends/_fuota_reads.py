@@ -20,6 +20,7 @@ from controller.model import (
     Concern,
     Device,
     DeviceResult,
+    FuotaSpec,
     JsonObject,
     Outcome,
     Reason,
@@ -81,6 +82,7 @@ class TaskReader:
         }
         if lorawan.get("RfRegion") is not None:
             fields["rfRegion"] = lorawan["RfRegion"]
+        fields = as_declared(fields, rollout)
         name = str(task.get("Name", ""))
         results, shared = self._results(vendor_id, items, targets, attempt) if phase is UnitPhase.ENDED else (None, ())
         joined = _joined(results or (), attempt)
@@ -171,6 +173,24 @@ def _targets(rollout: Rollout, marks: dict[str, str], attempt: Attempt) -> Targe
 def _device(key: str) -> Device:
     kind, _, rest = key.partition(":")
     return Device(dev_eui=rest) if kind == "devEui" else Device(id=rest)
+
+
+def as_declared(fields: JsonObject, rollout: Rollout) -> JsonObject:
+    """The fields with what the service may write otherwise as the manifest writes it.
+
+    An interval is rounded to the nearest second, and base64 may come without its padding.
+    """
+    spec = rollout.backend
+    if not isinstance(spec, FuotaSpec):
+        return fields
+    changed = dict(fields)
+    interval, shown = spec.fragment_interval_ms, fields.get("fragmentIntervalMs")
+    if interval is not None and shown == (interval + 500) // 1000 * 1000:
+        changed["fragmentIntervalMs"] = interval
+    descriptor, shown = spec.descriptor, fields.get("descriptor")
+    if descriptor is not None and isinstance(shown, str) and shown.rstrip("=") == descriptor.rstrip("="):
+        changed["descriptor"] = descriptor
+    return changed
 
 
 def _keys(items: list[Item], targets: Targets) -> set[str]:

@@ -4,7 +4,8 @@
 2. What the service adds by itself is taken out: `{}` and `maximumPerMinute: 0` for an unset rate, 1800 seconds for an
    unset URL life, empty parts of code signing, the id of the signing job it started (samples of the AWS IoT guide).
 3. The version of an image is compared only where one is declared: we add it when we create, from what S3 shows.
-4. Pace, abort and timeout are the Job's, which GetOTAUpdate does not show or shows as it was; the role nothing shows.
+4. A file beyond those declared would reach devices too: `files.undeclared` names each.
+5. Pace, abort and timeout are the Job's, which GetOTAUpdate does not show or shows as it was; the role nothing shows.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
     fields["additionalParameters"] = dict(noted(unit))
     for index, file in enumerate(declared_files(unit)):
         fields |= {f"files.{index}.{part}": file[part] for part in _PARTS if part in file}
+    fields["files.undeclared"] = None  # rule 4
     tags = document.get("tags")
     return fields, {**(tags if isinstance(tags, dict) else {}), **marks_of(unit)}
 
@@ -76,13 +78,22 @@ def observed(record: JsonObject, job: JsonObject | None, document: JsonObject) -
     if job is not None:
         fields |= {name: _config(name, job.get(member), document) for name, member in JOB_FIELDS.items()}
     declared = cast("list[JsonObject]", document.get("files") or [])
-    for index, file in enumerate(cast("list[JsonObject]", record.get("otaUpdateFiles") or [])):
-        asked = declared[index] if index < len(declared) else {}
+    shown = cast("list[JsonObject]", record.get("otaUpdateFiles") or [])
+    if len(shown) > len(declared):
+        fields["files.undeclared"] = [_named(file) for file in shown[len(declared) :]]
+    for index, file in enumerate(shown[: len(declared)]):
+        asked = declared[index]
         for part in _PARTS:
             value = _part(part, file.get(part), asked.get(part))
             if value not in (None, {}, ""):
                 fields[f"files.{index}.{part}"] = value
     return fields
+
+
+def _named(file: JsonObject) -> str:
+    """What a file of an update is called: its name on the device, else where it lies."""
+    place = _location(cast("dict[str, object]", file.get("fileLocation") or {}), None)
+    return str(file.get("fileName") or place or "a file without a name")
 
 
 def _config(name: str, value: object, document: JsonObject) -> object:

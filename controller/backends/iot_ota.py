@@ -135,7 +135,7 @@ class OtaBackend(OtaShape):
         document: JsonObject = {"files": call.parameters["files"]}
         asked = observed({**call.parameters, "otaUpdateFiles": call.parameters["files"]}, None, document)
         shown = observed(record, None, document)
-        wrong = sorted(name for name, value in asked.items() if shown.get(name) != value)
+        wrong = sorted(name for name in {*asked, "files.undeclared"} if shown.get(name) != asked.get(name))
         if keys_of(record.get("targets")) != keys_of(call.parameters["targets"]):
             wrong.append("targets")
         if wrong:

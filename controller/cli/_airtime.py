@@ -26,6 +26,8 @@ def question_of(rollout: Rollout) -> Question | None:
     if not isinstance(spec, FuotaSpec):
         return None
     singles = _single_devices(rollout)
+    if spec.rf_region is None or spec.redundancy_percent is None:
+        return None
     if not singles and None in (spec.data_rate, spec.fragment_size_bytes, spec.fragment_interval_ms):
         return None
     waves = resolved(rollout, Record(environment=rollout.environment, name=rollout.name)).strategy.waves

@@ -15,9 +15,9 @@ DEFAULT_MODULE = "default"  # what Tuya calls the module of a device that names 
 class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuota"):
     """The `fuota` block: one AWS IoT Wireless FUOTA task per wave and attempt."""
 
-    rf_region: str
     role: str
-    redundancy_percent: int
+    rf_region: str | None = None
+    redundancy_percent: int | None = None
     data_rate: int | None = None
     fragment_size_bytes: int | None = None
     fragment_interval_ms: int | None = None
@@ -27,8 +27,8 @@ class FuotaSpec(Value, frozen=True, kw_only=True, tag_field="backend", tag="fuot
     tags: dict[str, str] = {}
 
     @property
-    def radio_region(self) -> str:
-        """The LoRaWAN region every target must be of."""
+    def radio_region(self) -> str | None:
+        """The LoRaWAN region every target must be of; None where none is declared."""
         return self.rf_region
 
     @property

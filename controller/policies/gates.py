@@ -147,6 +147,11 @@ def _raised(rollout: Rollout, retry: Retry) -> Iterator[Violation]:
     if not isinstance(rollout.backend, FuotaSpec):
         message = f"{rollout.backend_kind} sends no redundancy"
         yield Violation(pointer=pointer, code="redundancy_not_supported", message=message, hint="remove it")
+    elif rollout.backend.redundancy_percent is None:
+        message = "there is no spec.fuota.redundancyPercent to raise: the service chooses one that nobody documents"
+        yield Violation(
+            pointer=pointer, code="redundancy_not_declared", message=message, hint="add fuota.redundancyPercent"
+        )
     elif (most := rollout.backend.redundancy_percent + raised * (retry.attempts - 1)) > 100:
         message = f"the last of {retry.attempts} attempts would ask for {most} percent, the service takes 100"
         yield Violation(pointer=pointer, code="redundancy_exceeds_limit", message=message)

@@ -48,15 +48,39 @@ def _continuous(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
 
 
 def _numbers(document: JsonObject) -> Iterator[Violation]:
+    yield from _pace(cast("JsonObject", document.get("awsJobExecutionsRolloutConfig", {})))
     rate = cast("JsonObject", document.get("awsJobExecutionsRolloutConfig", {})).get("exponentialRate")
     if isinstance(rate, dict) and not _decimals(rate["incrementFactor"], 1):
         pointer = f"{BLOCK}/awsJobExecutionsRolloutConfig/exponentialRate/incrementFactor"
         yield _precise(pointer, rate["incrementFactor"], 1)
     abort = cast("JsonObject", document.get("awsJobAbortConfig", {}))
+    types: dict[object, int] = {}
     for index, criterion in enumerate(cast("list[JsonObject]", abort.get("abortCriteriaList", []))):
+        first = types.setdefault(criterion["failureType"], index)
+        if first != index:
+            pointer = f"{BLOCK}/awsJobAbortConfig/abortCriteriaList/{index}/failureType"
+            message = (
+                f"abortCriteriaList[{first}] is about {criterion['failureType']} too; a job takes one for each type"
+            )
+            yield Violation(pointer=pointer, code="duplicate_abort_criterion", message=message, hint="keep one of them")
         if not _decimals(criterion["thresholdPercentage"], 2):
             pointer = f"{BLOCK}/awsJobAbortConfig/abortCriteriaList/{index}/thresholdPercentage"
             yield _precise(pointer, criterion["thresholdPercentage"], 2)
+
+
+def _pace(config: JsonObject) -> Iterator[Violation]:
+    """A growing rate has a limit to grow to, and begins below it."""
+    rate, most = config.get("exponentialRate"), config.get("maximumPerMinute")
+    if not isinstance(rate, dict):
+        return
+    pointer = f"{BLOCK}/awsJobExecutionsRolloutConfig/exponentialRate"
+    if most is None:
+        message = "a growing rate needs maximumPerMinute, the rate it grows to"
+        yield Violation(pointer=pointer, code="rate_has_no_maximum", message=message, hint="add maximumPerMinute: 1000")
+    elif cast("int", rate["baseRatePerMinute"]) > cast("int", most):
+        message = f"it begins with {rate['baseRatePerMinute']} a minute, above maximumPerMinute {most}"
+        hint = "lower baseRatePerMinute, or raise maximumPerMinute"
+        yield Violation(pointer=f"{pointer}/baseRatePerMinute", code="rate_exceeds_maximum", message=message, hint=hint)
 
 
 def _files(rollout: Rollout, files: list[JsonObject]) -> Iterator[Violation]:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,6 +25,8 @@ from controller.policies.violation import Severity, Violation, wave_pointer
 SHORTEST_LEAD = timedelta(minutes=30)
 """A start must be at least so far ahead (AWS IoT Wireless developer guide, create a FUOTA task)."""
 MANY_DEVICES = 50
+DESCRIPTOR_BYTES = 4
+"""The Descriptor of FragSessionSetupReq (LoRaWAN TS004-1.0.0, 3.2)."""
 
 _WHERE = {
     "fragment_exceeds_payload": "fragmentSizeBytes",
@@ -58,6 +61,7 @@ def radio(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
     if duration(spec.start_lead) < SHORTEST_LEAD:
         message = f"a start {spec.start_lead} ahead is refused by the service, which asks for 30 minutes"
         yield _at("startLead", "start_lead_too_short", message, "for example 35m")
+    yield from _left_to_the_service(spec)
     if spec.redundancy_percent == 0:
         message = "without redundancy a device that loses one fragment cannot rebuild the image"
         yield _at(
@@ -65,12 +69,33 @@ def radio(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
         )
 
 
+def _left_to_the_service(spec: FuotaSpec) -> Iterator[Violation]:
+    """What is valid for the service and leaves something unchecked, or reaches devices otherwise than it looks."""
+    if spec.rf_region is None:
+        message = "no rfRegion is declared, so payload, duty cycle, session length and windows are not checked"
+        yield _block("region_is_not_declared", message, "add the region of the devices, for example rfRegion: EU868")
+    if spec.redundancy_percent is None:
+        message = "no redundancyPercent is declared, and the service's default is not documented: no session is planned"
+        yield _block("redundancy_is_not_declared", message, "add it; otactl airtime tells what a loss rate needs")
+    interval = spec.fragment_interval_ms
+    if interval is not None and interval % 1000:
+        rounded = (interval + 500) // 1000
+        message = f"the service rounds {interval} ms to the nearest second, {rounded} s"
+        more = "" if rounded else "; what it sends at 0 s is not documented"
+        yield _at("fragmentIntervalMs", "interval_is_rounded", message + more, "declare whole seconds", "warning")
+    if spec.descriptor is not None and (length := len(base64.b64decode(spec.descriptor))) != DESCRIPTOR_BYTES:
+        message = (
+            f"the descriptor has {length} bytes; in TS004 it has {DESCRIPTOR_BYTES}, and devices may refuse another"
+        )
+        yield _at("descriptor", "descriptor_is_not_4_bytes", message, "for example AAECAw==", "warning")
+
+
 def _groups(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
     missing = [name for name, attribute in _GROUP_FIELDS if getattr(spec, attribute) is None]
     for name in missing:
         message = f"multicast groups need spec.fuota.{name}: the service's default is not documented"
         yield Violation(pointer="/spec/fuota", code="group_field_missing", message=message, hint=f"add {name}")
-    if missing:
+    if missing or spec.rf_region is None:
         return
     try:
         yield from _session(
@@ -78,7 +103,7 @@ def _groups(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
             spec.data_rate,
             rollout.firmware.size_bytes,
             spec.fragment_size_bytes,
-            spec.redundancy_percent,
+            spec.redundancy_percent or 0,  # left to the service: payload and duty cycle are judged all the same
             spec.fragment_interval_ms,
         )
     except LorawanError as error:
@@ -127,6 +152,10 @@ def _many(number: int, pointer: str) -> Iterator[Violation]:
         message = f"{number} single devices are {number} transmissions of the whole image"
         hint = f"above {MANY_DEVICES} devices a multicast group costs less air time"
         yield Violation(pointer=pointer, code="many_single_devices", message=message, hint=hint, severity="warning")
+
+
+def _block(code: str, message: str, hint: str) -> Violation:
+    return Violation(pointer="/spec/fuota", code=code, message=message, hint=hint, severity="warning")
 
 
 def _at(field: str, code: str, message: str, hint: str, severity: Severity = "error") -> Violation:

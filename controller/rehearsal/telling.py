@@ -40,6 +40,8 @@ def _single(rollout: Rollout) -> Iterator[str]:
     spec = rollout.backend
     if not isinstance(spec, FuotaSpec) or not any(t.wireless_devices for t in targets_of(rollout)):
         return
+    if spec.rf_region is None or spec.redundancy_percent is None:
+        return
     plan = plan_session(
         spec.rf_region, None, rollout.firmware.size_bytes, None, spec.redundancy_percent, spec.fragment_interval_ms
     )

@@ -155,3 +155,17 @@ def test_our_marks_stand_in_tags_and_in_additional_parameters() -> None:
     assert tags["otactl:owner"] == parameters["additionalParameters"]["otactl:owner"] == "acme"
     assert tags["otactl:generation"] == parameters["additionalParameters"]["otactl:generation"]
     assert (tags["team"], parameters["additionalParameters"]["ticket"]) == ("gw", "FW-231")
+
+
+def test_a_file_that_nobody_declared_differs_from_what_is_declared() -> None:
+    declared, parameters = unit(), sent()
+    record = echo(parameters)
+    record["otaUpdateFiles"].append(
+        {"fileName": "/rootkit", "fileLocation": {"stream": {"streamId": "x", "fileId": 1}}}
+    )
+
+    fields, _ = _ota_fields.desired(declared)
+    shown = _ota_fields.observed(record, job_of(parameters), _ota_fields.spec_of(declared).document)
+
+    assert fields["files.undeclared"] is None
+    assert shown["files.undeclared"] == ["/rootkit"]

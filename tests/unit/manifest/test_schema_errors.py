@@ -31,7 +31,7 @@ TABLE = {
     ),
     "101 percent": (changed(": 20", ": 101"), "19:24 out_of_range /spec/fuota/redundancyPercent"),
     "less than nothing": (changed(": 20", ": -1"), "19:24 out_of_range /spec/fuota/redundancyPercent"),
-    "half a second": (changed("9000", "9500"), "18:25 not_a_multiple /spec/fuota/fragmentIntervalMs"),
+    "no time between fragments": (changed("9000", "0"), "18:25 out_of_range /spec/fuota/fragmentIntervalMs"),
     "no such region": (changed("EU868", "EU-868"), "14:15 unknown_value /spec/fuota/rfRegion"),
     "a role that is no ARN": (
         changed("arn:aws:iam::123456789012:role/update", "update"),
@@ -66,20 +66,20 @@ TABLE = {
     ),
     "a tag of AWS's own": (changed(": 20\n", ": 20\n    tags: {aws:x: y}\n"), "20:12 bad_name /spec/fuota/tags/aws:x"),
     "a tag that is too long": (
-        changed(": 20\n", f": 20\n    tags: {{x: {'y' * 256}}}\n"),
+        changed(": 20\n", f": 20\n    tags: {{x: {'y' * 257}}}\n"),
         "20:15 too_long /spec/fuota/tags/x",
     ),
-    "41 tags": (
-        changed(": 20\n", f": 20\n    tags: {{{','.join(f't{i}: x' for i in range(41))}}}\n"),
+    "191 tags": (
+        changed(": 20\n", f": 20\n    tags: {{{','.join(f't{i}: x' for i in range(191))}}}\n"),
         "20:5 too_many /spec/fuota/tags",
     ),
-    "a descriptor of 3 bytes": (
-        changed(": 20\n", ": 20\n    descriptor: AAEC\n"),
+    "a descriptor without its padding": (
+        changed(": 20\n", ": 20\n    descriptor: AAECAw\n"),
         "20:17 bad_format /spec/fuota/descriptor",
     ),
-    "a descriptor with spare bits": (
-        changed(": 20\n", ": 20\n    descriptor: AAECAx==\n"),
-        "20:17 bad_format /spec/fuota/descriptor",
+    "a descriptor of 333 characters": (
+        changed(": 20\n", f": 20\n    descriptor: {'A' * 333}\n"),
+        "20:17 too_long /spec/fuota/descriptor",
     ),
     "a duration without unit": (
         changed(": 20\n", ': 20\n    startLead: "35"\n'),
@@ -143,7 +143,6 @@ WORDS = {
     "two services": "spec has both fuota and tuya; keep one",
     "none of the services": "spec has none of fuota, otaUpdate, tuya",
     "an unquoted version": "spec.firmware.version 2.10 is read as the number 2.1, not as text",
-    "half a second": "spec.fuota.fragmentIntervalMs is 9500; it must be a multiple of 1000",
     "targets that are a number": "spec.strategy.waves[0].targets.wirelessDevices is 5; it must be a list or a mapping",
     "an empty value": "spec.environment is empty; it must be text",
 }

@@ -56,6 +56,32 @@ TABLE = {
         changed(": 20\n", ": 2\n"),
         [f"?parity_never_repairs_some_fragment {SPEC}/redundancyPercent"],
     ),
+    "no region": (changed("    rfRegion: EU868\n", ""), [f"?region_is_not_declared {SPEC}"]),
+    "no redundancy of one's own": (
+        changed("    redundancyPercent: 20\n", ""),
+        [f"?redundancy_is_not_declared {SPEC}"],
+    ),
+    "no redundancy of one's own and a fragment too large": (
+        changed("    redundancyPercent: 20\n", "").replace("112", "113"),
+        [f"?redundancy_is_not_declared {SPEC}", f"fragment_exceeds_payload {SPEC}/fragmentSizeBytes"],
+    ),
+    "an interval the service rounds": (
+        changed("9000", "9499"),
+        [f"?interval_is_rounded {SPEC}/fragmentIntervalMs"],
+    ),
+    "an interval of one millisecond": (
+        changed("9000", "1").replace("EU868", "CN470"),
+        [f"?interval_is_rounded {SPEC}/fragmentIntervalMs", *[f"?region_value_is_uncertain {SPEC}/rfRegion"] * 4],
+    ),
+    "a descriptor of 3 bytes": (
+        changed(": 20\n", ": 20\n    descriptor: AAEC\n"),
+        [f"?descriptor_is_not_4_bytes {SPEC}/descriptor"],
+    ),
+    "the longest descriptor": (
+        changed(": 20\n", f": 20\n    descriptor: {'A' * 332}\n"),
+        [f"?descriptor_is_not_4_bytes {SPEC}/descriptor"],
+    ),
+    "190 tags": (changed(": 20\n", f": 20\n    tags: {{{','.join(f't{i}: x' for i in range(190))}}}\n"), []),
     "a doubt about other bands": (changed("9000", "10000"), []),
     "a doubt about the band in use": (
         GOOD.replace("EU868", "RU864").replace("9000", "90000"),

@@ -16,6 +16,7 @@ RETRY = "    retry: {attempts: %d, on: [%s], raiseRedundancyPercent: %d}\n"
 WINDOW = '  windows: [{kind: allow, schedule: "%s", duration: %s, timeZone: UTC}]\n'
 RATE = """\
     awsJobExecutionsRolloutConfig:
+      maximumPerMinute: 10
       exponentialRate:
         baseRatePerMinute: 1
         incrementFactor: %s
@@ -26,6 +27,9 @@ ABORT = """\
       abortCriteriaList:
         - {failureType: ALL, action: CANCEL, thresholdPercentage: %s, minNumberOfExecutedThings: 1}
 """
+OWN_SIGNATURE = (
+    "customCodeSigning: {signature: {inlineDocument: abcd}, hashAlgorithm: sha384, signatureAlgorithm: ED25519}"
+)
 LATE = "  tuya: {productKey: a, srcVersions: [a], retryCount: 1, retryInterval: 60, timeoutInMinutes: 60}\n"
 RAISED = "/spec/strategy/retry/raiseRedundancyPercent"
 SESSION = "?class_c_timeout_exceeds_field /spec/fuota/fragmentIntervalMs"
@@ -254,6 +258,53 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         with_backend(OTA + "    protocols: [MQTT]\n    awsJobPresignedUrlConfig: {expiresInSec: 60}\n", "things"),
         None,
         ["signed_url_needs_http /spec/otaUpdate/awsJobPresignedUrlConfig"],
+    ),
+    "a growing rate without a limit": (
+        with_backend(OTA + (RATE % "1.2").replace("      maximumPerMinute: 10\n", ""), "things"),
+        None,
+        [f"rate_has_no_maximum {OTA_SPEC}/awsJobExecutionsRolloutConfig/exponentialRate"],
+    ),
+    "a rate that begins above its limit": (
+        with_backend(OTA + (RATE % "1.2").replace("baseRatePerMinute: 1", "baseRatePerMinute: 11"), "things"),
+        None,
+        [f"rate_exceeds_maximum {OTA_SPEC}/awsJobExecutionsRolloutConfig/exponentialRate/baseRatePerMinute"],
+    ),
+    "two abort criteria of one type": (
+        with_backend(OTA + ABORT % "10" + (ABORT % "20").partition("List:\n")[2], "things"),
+        None,
+        [f"duplicate_abort_criterion {OTA_SPEC}/awsJobAbortConfig/abortCriteriaList/1/failureType"],
+    ),
+    "algorithms by name": (
+        with_backend(OTA.replace("awsSignerJobId: abc", OWN_SIGNATURE), "things"),
+        None,
+        [],
+    ),
+    "an image whose key has every character": (
+        changed("soil.bin", "v=1/a b+c@d,e;f#g~h|i[j]k^l{m}%é.bin")
+        .replace("    image: s3", '    image: "s3')
+        .replace("é.bin", 'é.bin"'),
+        None,
+        [],
+    ),
+    "an image with a version in its address": (
+        changed("soil.bin", "soil.bin?versionId=abc"),
+        None,
+        ["image_names_a_version /spec/firmware/image"],
+    ),
+    "an image whose address is encoded": (
+        changed("soil.bin", "soil%20probe.bin"),
+        None,
+        ["?image_key_looks_encoded /spec/firmware/image"],
+    ),
+    "a key longer than the store takes": (
+        changed("soil.bin", "é" * 500),
+        None,
+        ["image_key_too_long /spec/firmware/image"],
+    ),
+    "more redundancy where none is declared": (
+        changed("    redundancyPercent: 20\n", "").replace("    gate:", RETRY % (2, "integrity", 5) + "    gate:"),
+        None,
+        ["?redundancy_is_not_declared /spec/fuota", f"redundancy_not_declared {RAISED}"],
     ),
     "a factor of one decimal": (with_backend(OTA + RATE % "1.2", "things"), None, []),
     "a factor of two decimals": (
