@@ -15,6 +15,8 @@ from pathlib import Path
 
 import boto3
 
+from controller.journal import SqlJournal
+
 REGION, ACCOUNT, BUCKET, ROLE = "eu-west-1", "123456789012", "acme-firmware-eu", "acme-firmware-update"
 BIN = Path(sys.executable).parent
 OTACTL = str(BIN / "otactl")
@@ -45,6 +47,7 @@ class Stage:
         session = boto3.Session(aws_access_key_id="bench", aws_secret_access_key="bench", region_name=REGION)  # noqa: S106
         self._clients = {n: session.client(n, endpoint_url=url) for n in ("s3", "iam")}
         self._provision()
+        SqlJournal(folder / "journal.db").close()
 
     def _provision(self) -> None:
         s3, iam = self._clients["s3"], self._clients["iam"]

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import msgspec
 
 
@@ -89,7 +91,14 @@ class UsageError(OtactlError):
 
 
 class JournalMissingError(UsageError):
-    """There is no journal where one is to be read; the first `reconcile` makes it."""
+    """There is no journal where one is to be; `otactl journal init` makes it, nothing else does."""
+
+    def __init__(self, where: str, make: str, why: str = "no journal at") -> None:
+        """`where` as a person reads it, `make` as `otactl journal init` takes it."""
+        super().__init__(
+            f"JournalMissing: {why} {where}; name the right one with --journal, OTACTL_JOURNAL or spec.journal of the "
+            f"environment, or, if there never was one, make it: otactl journal init {shlex.quote(make)}"
+        )
 
 
 class LeaseHeldError(OtactlError):

@@ -100,11 +100,22 @@ class Commit(Value, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
 
 
+class Identity(Value, frozen=True, kw_only=True):
+    """What names a journal for ever, "" while it was never given one; `replaces` are lost ones it takes over from."""
+
+    id: str = ""
+    replaces: tuple[str, ...] = ()
+
+
 class Journal(Protocol):
     """Durable memory with one primitive: compare-and-set under a fenced lease.
 
     Raises `ConflictError` when a revision moved or the fencing number is not the newest; nothing is written then.
     """
+
+    def identity(self) -> Identity:
+        """Tell which journal this is, wherever it lies."""
+        ...
 
     def load(self, environment: str, name: str) -> Stored:
         """Load one rollout's record; an unknown one is empty at revision 0."""

@@ -89,8 +89,9 @@ class Desk:
 
     def reconcile(self) -> None:
         """Cron, once."""
-        ran = CliRunner().invoke(cli, ["reconcile", "rollouts"])
-        assert ran.exit_code == 0, ran.output
+        for words in (["journal", "init"], ["reconcile", "rollouts"]):
+            ran = CliRunner().invoke(cli, words)
+            assert ran.exit_code == 0, ran.output
 
     def status(self, *words: str, device: str = "plug-1", code: int = 0) -> Result:
         """`otactl status --device`."""

@@ -31,7 +31,7 @@ VERBS: dict[str, str] = {
     "abort": "end a rollout, in its manifest",
     "rollback": "write the manifest that takes devices back",
     "image": "upload content-addressed images",
-    "journal": "check, back up, copy or export the journal",
+    "journal": "make, check, back up, copy or export the journal",
     "explain": "help on a manifest field, offline",
     "simulator": "run the stand-in clouds on loopback",
     "demo": "see the whole story in one command, on loopback",

@@ -65,6 +65,8 @@ class Stage:
         ota = outputs["otaServiceRoleArn"]
         self._ota_role(ota, bucket)
         click.echo(f"  bucket {bucket}, roles {role} and {ota}")
+        self._tell("make the journal, which remembers what was sent (`otactl init` does it with the first manifests)")
+        self._otactl("journal", "init")
         self.fleet({"notReady": ["70b3d57ed0000003"]})
         self.plugs()
 

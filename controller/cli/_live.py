@@ -17,13 +17,15 @@ import msgspec
 from controller.backends.tuya_device import DeviceReader, Filters, Home, homes
 from controller.cli._backends import transport_for, tuya_for
 from controller.cli._reading import read_all
-from controller.cli._remembered import open_to_read, select
+from controller.cli._remembered import Memory, open_to_read, places_near, select
 from controller.errors import JournalMissingError, OtactlError, StalledError, UsageError
 from controller.manifest import Reading, read_paths
 from controller.model import Environment, Rollout, iso
 from controller.ports import Stored
 from controller.report.live import LiveLine, Owners, TaskLine, task_line
+from controller.report.plain import plain
 from controller.report.summary import StatusReport, summarise
+from controller.report.used import UsedJournal
 
 SERVICE = "tuya"
 DEFAULT_FOLDER = "rollouts"
@@ -35,7 +37,7 @@ class Question:
     """What `status --device` was asked; `manifests` are paths, none for the folder `rollouts` when it is there."""
 
     device: str
-    journal: str
+    journal: str | None
     environment: str | None = None
     rollout: str | None = None
     manifests: tuple[str, ...] = ()
@@ -53,21 +55,23 @@ class Question:
         return self.device.removeprefix("device:")
 
 
-def look(question: Question) -> StatusReport:
+def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
     """The journal's part, and an answer of each gateway the device belongs to."""
     reading = _read(question)
     remembered = _remembered(question, reading)
-    shown, known = remembered or ((), ())
+    shown, known, used = remembered or ((), (), ())
     report = summarise(shown, question.device)
     places = where(question, reading, frozenset((r.environment, r.name) for r in report.rollouts))
     if remembered is None:
         if not places:
-            open_to_read(question.journal)  # raises: without a journal there is nothing to tell
-        click.echo(f"no journal at {question.journal}: whose a task is cannot be told", err=True)
+            _open(question)  # raises: without a journal there is nothing to tell
+        named = sorted(
+            {p.shown for p in places_near(question.journal, question.environment, question.manifests).values()}
+        )
+        click.echo(plain(f"no journal at {', '.join(named)}: whose a task is cannot be told"), err=True)
     environments = {e.name: e for e in reading.environments}
-    return report.with_live(
-        tuple(_ask(home, environments.get(home.environment), question.filters, known) for home in places)
-    )
+    live = tuple(_ask(home, environments.get(home.environment), question.filters, known) for home in places)
+    return report.with_live(live), used
 
 
 def where(question: Question, reading: Reading, remembered: frozenset[tuple[str, str]]) -> list[Home]:
@@ -122,17 +126,24 @@ def _read(question: Question) -> Reading:
     return reading
 
 
-def _remembered(question: Question, reading: Reading) -> tuple[tuple[Stored, ...], tuple[Stored, ...]] | None:
-    """The records to show, and all there are of the environments asked for; None when there is no journal."""
+def _open(question: Question) -> Memory:
+    return open_to_read(question.journal, question.environment, question.manifests)
+
+
+def _remembered(
+    question: Question, reading: Reading
+) -> tuple[tuple[Stored, ...], tuple[Stored, ...], tuple[UsedJournal, ...]] | None:
+    """The records to show, all there are of the environments asked for, and where; None when there is no journal."""
     try:
-        opened = open_to_read(question.journal)
+        opened = _open(question)
     except JournalMissingError:
         return None
     with opened as journal:
         if question.environment in {e.name for e in reading.environments} - set(journal.environments()):
-            return (), ()  # declared, and nothing done there yet
+            return (), (), journal.used  # declared, and nothing done there yet
         known = select(journal, question.environment, None)
-        return known if question.rollout is None else select(journal, question.environment, question.rollout), known
+        shown = known if question.rollout is None else select(journal, question.environment, question.rollout)
+        return shown, known, journal.used
 
 
 def _ask(home: Home, environment: Environment | None, filters: Filters, known: tuple[Stored, ...]) -> LiveLine:

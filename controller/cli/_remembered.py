@@ -1,16 +1,28 @@
-"""What verbs share that only read the journal: their options, and finding the rollouts they are asked about.
+"""What verbs share that only read the journal: their options, opening it, finding the rollouts they are asked about.
 
 1. Reading never creates a journal and never writes to one.
 2. A name or an environment the journal does not know is an error that lists what it knows.
+3. Environments that declare a journal of their own are read from it, all others from the default place: `Memory` is all
+   of them as one. One that is not there is told; an error it is where it leaves nothing to read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
 import click
 
-from controller.errors import UsageError
+from controller.cli._journal import Place, default_place, overridden, place_for
+from controller.cli._near import environments_near
+from controller.errors import JournalMissingError, UsageError
 from controller.journal import AnyJournal, open_journal
+from controller.model import Event
 from controller.ports import Stored
+from controller.report.plain import plain
+from controller.report.used import UsedJournal
 
 _SHOWN = 10
 
@@ -26,12 +38,114 @@ style_option = click.option(
 )
 
 
-def open_to_read(url: str) -> AnyJournal:
-    """Open a journal that must be there; use it as a context manager."""
-    return open_journal(url, must_exist=True)
+class Memory:
+    """The journals of one command, read as if they were one; use it as a context manager.
+
+    `homes` are the places of environments that have their own, `rest` that of all others, which need not be named.
+    """
+
+    def __init__(self, homes: Mapping[str, Place], rest: Place | None) -> None:
+        self._stack = ExitStack()
+        self._opened: dict[str, AnyJournal] = {}
+        self._homes: dict[str, AnyJournal] = {}
+        self._rest: AnyJournal | None = None
+        self.used: tuple[UsedJournal, ...] = ()
+        missing: list[JournalMissingError] = []
+        for name, place in (*homes.items(), *((("", rest),) if rest is not None else ())):
+            try:
+                journal = self._open(place)
+            except JournalMissingError as error:
+                missing.append(error)
+                continue
+            except BaseException:
+                self.close()
+                raise
+            self.used = (*self.used, place.used(name))
+            if name:
+                self._homes[name] = journal
+            else:
+                self._rest = journal
+        if missing and not self._opened:
+            raise missing[0]
+        for each in missing:
+            click.echo(plain(f"otactl: {each}"), err=True)
+
+    def _open(self, place: Place) -> AnyJournal:
+        if place.url not in self._opened:
+            opened = open_journal(place.url, must_exist=True)
+            self._stack.callback(opened.close)
+            self._opened[place.url] = opened
+        return self._opened[place.url]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all of them."""
+        self._stack.close()
+
+    @property
+    def path(self) -> str:
+        """What was opened, for messages."""
+        return ", ".join(dict.fromkeys(str(each.path) for each in self._opened.values()))
+
+    def used_for(self, environment: str) -> tuple[UsedJournal, ...]:
+        """The journal that an environment is read from, as reports tell it."""
+        mine = tuple(each for each in self.used if each.environment == environment)
+        return mine or tuple(each for each in self.used if not each.environment)
+
+    def environments(self) -> tuple[str, ...]:
+        """Name every environment with a record."""
+        others = set(self._rest.environments()) - set(self._homes) if self._rest is not None else set()
+        homes = {name for name, journal in self._homes.items() if name in journal.environments()}
+        return tuple(sorted(others | homes))
+
+    def load(self, environment: str, name: str) -> Stored:
+        """Load one rollout's record from its environment's journal."""
+        return self._of(environment).load(environment, name)
+
+    def load_all(self, environment: str) -> dict[str, Stored]:
+        """Load every record of an environment, by rollout name."""
+        return self._of(environment).load_all(environment)
+
+    def history(self, environment: str, name: str) -> tuple[Event, ...]:
+        """Read a rollout's events, oldest first."""
+        return self._of(environment).history(environment, name)
+
+    def _of(self, environment: str) -> AnyJournal:
+        found = self._homes.get(environment, self._rest)
+        if found is None:
+            raise UsageError(f"journal {self.path} holds no environment {environment}")
+        return found
 
 
-def select(journal: AnyJournal, environment: str | None, name: str | None) -> tuple[Stored, ...]:
+def open_to_read(option: str | None, environment: str | None = None, manifests: Sequence[str] = ()) -> Memory:
+    """Open the journals that are meant where one stands, of one environment or of all."""
+    places = places_near(option, environment, manifests)
+    return Memory({name: place for name, place in places.items() if name}, places.get(""))
+
+
+def places_near(option: str | None, environment: str | None, manifests: Sequence[str]) -> dict[str, Place]:
+    """The journals that are meant where one stands: of environments by name, and under "" that of all others."""
+    named = overridden(option)
+    if named is not None:
+        return {"": named}
+    declared = {e.name: e for e in environments_near(manifests)}
+    homes = {
+        name: place_for(each, manifests, option)
+        for name, each in sorted(declared.items())
+        if each.journal is not None and environment in (None, name)
+    }
+    asked = set(declared) if environment is None else {environment}
+    return homes if asked and asked <= set(homes) else {**homes, "": default_place(manifests)}
+
+
+def select(journal: Memory, environment: str | None, name: str | None) -> tuple[Stored, ...]:
     """Load the rollouts asked for: all, an environment's, or every one of that name. Raises `UsageError` (rule 2)."""
     known = journal.environments()
     if environment is not None and environment not in known:
@@ -47,7 +161,7 @@ def select(journal: AnyJournal, environment: str | None, name: str | None) -> tu
     return named
 
 
-def select_one(journal: AnyJournal, environment: str | None, name: str) -> Stored:
+def select_one(journal: Memory, environment: str | None, name: str) -> Stored:
     """Load the one rollout of that name; when several environments have one, `--environment` must choose."""
     named = select(journal, environment, name)
     if len(named) > 1:

@@ -15,6 +15,7 @@ spec:
   owner: acme # starts the names of everything otactl makes; at most 12 characters
   account: "123456789012" # your AWS account; checked before anything is written
   region: eu-west-1
+  # journal: s3://acme-otactl-journal/prod # where to remember what was sent; else .otactl/journal.db
   # stackOutputs: prod.outputs.json # from `pulumi stack output --json`; rollouts may then say ${stack:imageBucket}
   # approvalRoles:
   #   - {name: firmware-owners, members: [ada]} # for waves with requires: {approval: firmware-owners}

@@ -14,12 +14,14 @@ import click
 
 from controller.cli._editing import Found, change, find, form_option, rollout_option, unchanged
 from controller.cli._errors import Verb, guarded
-from controller.cli._journal import journal_option
-from controller.cli._remembered import open_to_read
+from controller.cli._journal import Place, journal_option, place_for
 from controller.errors import JournalMissingError, UsageError
+from controller.journal import open_journal
 from controller.manifest.editing import Append, Edit, Put, Remove
 from controller.membership import approval_digest, resolved
 from controller.model import Approval, Environment, JsonObject, Record, Rollout, Wave, iso
+from controller.report.plain import plain
+from controller.report.used import document, lines
 
 
 @click.command(cls=Verb, name="approve", short_help="consent to a wave, in its manifest")
@@ -33,7 +35,14 @@ from controller.model import Approval, Environment, JsonObject, Record, Rollout,
 @form_option
 @guarded
 def command(
-    path: str, wave_name: str, role: str | None, by: str, at: str | None, journal: str, name: str | None, style: str
+    path: str,
+    wave_name: str,
+    role: str | None,
+    by: str,
+    at: str | None,
+    journal: str | None,
+    name: str | None,
+    style: str,
 ) -> None:
     """Add an approval of WAVE to spec.approvals of the manifest PATH.
 
@@ -43,13 +52,16 @@ def command(
     WHO is what you say it is. Who may merge the pull request is up to the code owners of your repository.
     """
     found = find(path, name, strict=True)
-    record = _record(found.rollout, journal)
+    declared = next(e for e in found.reading.environments if e.name == found.rollout.environment)
+    place = place_for(declared, [path], journal)
+    record = _record(found.rollout, place)
     rollout = resolved(found.rollout, record or Record(environment=found.rollout.environment, name=found.rollout.name))
     wave = _wave(rollout, wave_name)
     wanted = _role(found, wave, role, by)
     digest = approval_digest(rollout, wave)
     number = len(rollout.targets_of(wave).keys)
-    more: JsonObject = {"wave": wave.name, "digest": digest, "targets": number}
+    used = document((place.used(declared.name),)) if record is not None else {"journal": None}
+    more: JsonObject = {"wave": wave.name, "digest": digest, "targets": number, **used}
     theirs = [a for a in found.rollout.approvals if (a.wave, a.role) == (wave.name, wanted)]
     current = next((a for a in theirs if a.digest == digest and a.by == by), None)
     if current is not None:
@@ -61,14 +73,16 @@ def command(
         f"wave {wave.name} of rollout {rollout.name}, {number} target{'s' if number != 1 else ''}, is approved by {by}"
     )
     if record is None and any(w.percent is not None for w in found.rollout.strategy.waves):
-        told += f" (no journal at {journal}: devices are divided as if no wave had begun)"
+        told += f" (no journal at {place.shown}: devices are divided as if no wave had begun)"
     change(found, *_edits(found.rollout.approvals, theirs, digest, entry), style=style, told=told, **more)
+    if record is not None and style == "text":
+        click.echo(plain(lines((place.used(),))[0]))
 
 
-def _record(rollout: Rollout, url: str) -> Record | None:
+def _record(rollout: Rollout, place: Place) -> Record | None:
     """What the journal remembers of the rollout; None without a journal."""
     try:
-        with open_to_read(url) as journal:
+        with open_journal(place.url, must_exist=True) as journal:
             return journal.load(rollout.environment, rollout.name).record
     except JournalMissingError:
         return None

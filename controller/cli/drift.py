@@ -6,6 +6,7 @@ import click
 
 from controller.cli._errors import Verb, guarded
 from controller.cli._journal import journal_option
+from controller.cli._near import manifests_option
 from controller.cli._remembered import environment_option, open_to_read, select, style_option
 from controller.report import drift
 from controller.report.status import Style
@@ -16,16 +17,19 @@ OPEN = 2
 @click.command(name="drift", cls=Verb)
 @click.argument("name", required=False)
 @journal_option
+@manifests_option
 @environment_option
 @style_option
 @guarded
-def command(name: str | None, journal: str, environment: str | None, style: Style) -> None:
+def command(
+    name: str | None, journal: str | None, manifests: tuple[str, ...], environment: str | None, style: Style
+) -> None:
     """Tell what differs from the manifests, since when and what is done about it.
 
     Exits 0 when no drift is open, 2 when some is; acknowledged drift is listed and does not count.
     """
-    with open_to_read(journal) as opened:
+    with open_to_read(journal, environment, manifests) as opened:
         ledger = drift.collect(stored.record for stored in select(opened, environment, name))
-    click.echo(drift.render(ledger, style))
+    click.echo(drift.render(ledger, style, opened.used))
     if ledger.pending:
         raise click.exceptions.Exit(OPEN)

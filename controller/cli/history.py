@@ -6,6 +6,7 @@ import click
 
 from controller.cli._errors import Verb, guarded
 from controller.cli._journal import journal_option
+from controller.cli._near import manifests_option
 from controller.cli._remembered import environment_option, open_to_read, select_one, style_option
 from controller.report import history
 from controller.report.status import Style
@@ -14,12 +15,14 @@ from controller.report.status import Style
 @click.command(name="history", cls=Verb)
 @click.argument("name")
 @journal_option
+@manifests_option
 @environment_option
 @style_option
 @guarded
-def command(name: str, journal: str, environment: str | None, style: Style) -> None:
+def command(name: str, journal: str | None, manifests: tuple[str, ...], environment: str | None, style: Style) -> None:
     """Tell what happened to the rollout NAME, oldest first."""
-    with open_to_read(journal) as opened:
+    with open_to_read(journal, environment, manifests) as opened:
         record = select_one(opened, environment, name).record
         events = opened.history(record.environment, record.name)
-    click.echo(history.render(history.collect(record.environment, record.name, events), style))
+        used = opened.used_for(record.environment)
+    click.echo(history.render(history.collect(record.environment, record.name, events), style, used))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
 
 from controller.cli._editing import create
 from controller.cli._errors import Verb, guarded
+from controller.cli._journal import default_place, make, overridden
 from controller.cli._templates import NAMES, environment, rollout
-from controller.errors import UsageError
+from controller.errors import OtactlError, UsageError
 from controller.report.plain import plain
 
 
@@ -24,7 +26,8 @@ from controller.report.plain import plain
 def command(folder: str, backend: str) -> None:
     """Write an example rollout and its environment into FOLDER (rollouts, if left out); nothing is overwritten.
 
-    They are valid as they are. What is to be replaced by your own has a comment.
+    They are valid as they are; what is to be replaced by your own has a comment. The journal is made too, where there
+    is none.
     """
     files = {
         os.path.normpath(Path(folder) / "environments/prod.yaml"): environment(backend),
@@ -36,4 +39,18 @@ def command(folder: str, backend: str) -> None:
     for file, text in files.items():
         create(file, text.encode())
         click.echo(plain(f"wrote {file}"))
+    place = overridden(None) or default_place([folder])
+    try:
+        opened, made = make(place)
+        opened.close()
+        click.echo(
+            plain(
+                f"{'made' if made else 'there is already'} the journal {place.shown}: what is sent is remembered there"
+            )
+        )
+    except OtactlError as error:
+        click.echo(plain(f"otactl: the journal was not made: {error}"), err=True)
+        click.echo(
+            plain(f"otactl: reconcile needs it; make it: otactl journal init {shlex.quote(place.shown)}"), err=True
+        )
     click.echo(plain(f"put your own values in, then: otactl validate {folder}"))

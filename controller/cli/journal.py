@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -10,9 +12,11 @@ from typing import Literal
 import click
 
 from controller.cli._errors import FAILED, VerbGroup, guarded
-from controller.cli._journal import journal_option
-from controller.cli._remembered import open_to_read
-from controller.journal import care, open_journal
+from controller.cli._journal import Place, journal_option, make
+from controller.cli._near import manifests_option
+from controller.cli._remembered import environment_option, places_near
+from controller.errors import UsageError
+from controller.journal import AnyJournal, care, open_journal
 from controller.journal.s3_copy import fill
 from controller.model import duration
 from controller.report.plain import as_json, plain, safe_json
@@ -22,7 +26,49 @@ _DURATION = re.compile(r"[0-9]{1,6}[smhd]")
 
 @click.group(name="journal", cls=VerbGroup)
 def command() -> None:
-    """Check, back up, read out or copy the journal; nothing here changes it."""
+    """Make, check, back up, read out or copy the journal."""
+
+
+@command.command()
+@click.argument("url", required=False, metavar="[URL]")
+@click.option(
+    "--replaces", "lost", metavar="ID",
+    help="The id of a lost journal, as another_journal_is_in_use names it: what carries it is taken over.",
+)  # fmt: skip
+@manifests_option
+@environment_option
+@guarded
+def init(url: str | None, lost: str | None, manifests: tuple[str, ...], environment: str | None) -> None:
+    """Make the journal at URL; by default those that the environments of this repository name, or the default one.
+
+    One that is there already stays as it is. `otactl reconcile` needs one, and makes none: a journal that is new knows
+    of nothing that was sent before.
+    """
+    places = list(dict.fromkeys(places_near(url, environment, manifests).values()))
+    if lost is not None and len(places) > 1:
+        raise UsageError(f"which journal takes over from {lost}? {_choose(places, 'otactl journal init URL')}")
+    for place in places:
+        opened, made = make(place)
+        with opened:
+            identity = opened.take_over(lost) if lost is not None else opened.identity()
+        word = "made" if made else "there already, and stays as it is"
+        told = f"journal {place.shown} is {word}; its id is {identity.id}"
+        click.echo(plain(told + (f"; it takes over what journal {lost} made" if lost is not None else "")))
+
+
+def _choose(places: Iterable[Place], how: str) -> str:
+    there = ", ".join(place.shown for place in places)
+    return f"the environments here have several ({there}); name one: {how}"
+
+
+@contextmanager
+def _one(option: str | None, manifests: tuple[str, ...], environment: str | None) -> Iterator[AnyJournal]:
+    """The one journal that is meant, for verbs that have one answer."""
+    places = list(dict.fromkeys(places_near(option, environment, manifests).values()))
+    if len(places) > 1:
+        raise UsageError(f"which journal is meant? {_choose(places, '--journal URL, or --environment NAME')}")
+    with open_journal(places[0].url, must_exist=True) as opened:
+        yield opened
 
 
 def _age(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -33,20 +79,25 @@ def _age(_context: click.Context, _parameter: click.Parameter, value: str) -> st
 
 @command.command()
 @journal_option
+@manifests_option
+@environment_option
 @click.option(
     "--older-than", metavar="DURATION", default="1h", show_default=True, callback=_age,
     help="Warn of calls that were meant so long ago and have no outcome yet.",
 )  # fmt: skip
 @click.option("-o", "--output", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
-def check(journal: str, older_than: str, style: Literal["text", "json"]) -> None:
+def check(
+    journal: str | None, manifests: tuple[str, ...], environment: str | None, older_than: str,
+    style: Literal["text", "json"],
+) -> None:  # fmt: skip
     """Look whether everything in the journal is whole. Exits 1 when something is not; warnings exit 0."""
-    with open_to_read(journal) as opened:
+    with _one(journal, manifests, environment) as opened:
         found = care.check(opened, datetime.now(UTC), duration(older_than))
-        path = str(opened.path)
+        path, identity = str(opened.path), opened.identity()
     sound = not any(d.severity == "error" for d in found)
     if style == "json":
-        click.echo(as_json({"journal": path, "sound": sound, "findings": found}))
+        click.echo(as_json({"journal": path, "id": identity.id, "sound": sound, "findings": found}))
     else:
         for d in found:
             click.echo(plain(f"{d.severity}: {d.where}: {d.code}: {d.message}; {d.hint}"))
@@ -58,20 +109,24 @@ def check(journal: str, older_than: str, style: Literal["text", "json"]) -> None
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @journal_option
+@manifests_option
+@environment_option
 @guarded
-def backup(path: Path, journal: str) -> None:
+def backup(path: Path, journal: str | None, manifests: tuple[str, ...], environment: str | None) -> None:
     """Copy the journal to the file PATH, which must not exist, while others go on working."""
-    with open_to_read(journal) as opened:
+    with _one(journal, manifests, environment) as opened:
         care.backup(opened, path)
         click.echo(plain(f"journal {opened.path} is copied to {path}"))
 
 
 @command.command()
 @journal_option
+@manifests_option
+@environment_option
 @guarded
-def export(journal: str) -> None:
+def export(journal: str | None, manifests: tuple[str, ...], environment: str | None) -> None:
     """Write every record, event and lease as one line of JSON each."""
-    with open_to_read(journal) as opened:
+    with _one(journal, manifests, environment) as opened:
         for line in care.export(opened):
             click.echo(safe_json(line))
 
@@ -83,9 +138,10 @@ def export(journal: str) -> None:
 def copy(source: str, target: str) -> None:
     """Copy the whole journal FROM to TO, which must be empty: records, events, leases; from SQLite to S3 or back.
 
-    Both are URLs as for --journal. Stop cron first, and let it go on with --journal TO.
+    Both are URLs as for --journal. Stop cron first, and let it go on with --journal TO. The copy is the same
+    journal: it keeps the id, so that what FROM made is still its own.
     """
-    with open_to_read(source) as opened:
+    with open_journal(source, must_exist=True) as opened:
         contents = care.contents(opened)
         contents.must_be_at_rest(datetime.now(UTC))
         with open_journal(target) as made:

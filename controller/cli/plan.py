@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,10 +12,11 @@ import msgspec
 
 from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
-from controller.cli._journal import journal_option, open_if_there
+from controller.cli._journal import Place, journal_option, place_for
 from controller.cli._reading import by_environment, read_all, refused
 from controller.contention import busy, in_turn
-from controller.errors import OtactlError, StalledError, defect
+from controller.errors import JournalMissingError, OtactlError, StalledError, defect
+from controller.journal import open_journal
 from controller.look import as_seen, decide, finished
 from controller.lorawan.answers import Airtime
 from controller.lorawan.errors import LorawanError
@@ -23,6 +25,7 @@ from controller.outlook import outlook, rungs
 from controller.ports import Backend
 from controller.readiness import INCOMPLETE
 from controller.report import plan as report
+from controller.report.used import UsedJournal
 
 KEYLESS = ("NoCredentials", "PermissionDenied")
 
@@ -37,18 +40,21 @@ KEYLESS = ("NoCredentials", "PermissionDenied")
 )
 @journal_option
 def command(
-    paths: tuple[str, ...], output: str, offline: bool, environment: str | None, exit_code: int, journal: str
+    paths: tuple[str, ...], output: str, offline: bool, environment: str | None, exit_code: int, journal: str | None
 ) -> None:
     """Show what `reconcile` would send next for the manifests in PATHS, and what follows."""
     reading = read_all(paths, offline=offline)
     now = datetime.now(UTC)
     planned: list[report.PlannedRollout] = []
+    journals: list[UsedJournal] = []
     for declared, rollouts in by_environment(reading, environment):
-        planned += _environment(declared, rollouts, journal, offline, now)
+        place = None if offline else place_for(declared, paths, journal)
+        planned += _environment(declared, rollouts, place, now)
+        journals += [place.used(declared.name)] if place is not None else []
     if offline:
         known = {e.name for e in reading.environments}
         planned += [_without_environment(r) for r in reading.rollouts if r.environment not in known]
-    result = report.PlanReport(offline=offline, rollouts=tuple(planned))
+    result = report.PlanReport(offline=offline, rollouts=tuple(planned), journals=tuple(journals))
     render = {"json": report.as_json, "markdown": report.as_markdown, "text": report.as_text}[output]
     click.echo(render(result))
     if any(p.error for p in planned):
@@ -57,17 +63,17 @@ def command(
 
 
 def _environment(
-    environment: Environment, rollouts: tuple[Rollout, ...], journal: str, offline: bool, now: datetime
+    environment: Environment, rollouts: tuple[Rollout, ...], place: Place | None, now: datetime
 ) -> list[report.PlannedRollout]:
     if not rollouts:
         return []
-    records, note = ({}, "") if offline else _records(environment, journal)
+    records, note = ({}, "") if place is None else _records(environment, place)
     backends: dict[str, Backend] = {}
     surveys: dict[str, Survey] = {}
     errors: dict[str, str] = {}
     transport = None
     kinds = sorted({r.backend_kind for r in rollouts})
-    if not offline:
+    if place is not None:
         try:
             transport = transport_for(environment)
             backends = backends_for(environment, transport)
@@ -103,12 +109,14 @@ class _Turn:
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def _records(environment: Environment, journal: str) -> tuple[dict[str, Record], str]:
-    opened = open_if_there(journal)
-    if opened is None:
-        told = f"no journal at {journal}: waves and attempts are rebuilt from tags and names"
-        return {}, f"{told}; Tuya's batches have none"
-    return {name: s.record for name, s in opened.load_all(environment.name).items()}, ""
+def _records(environment: Environment, place: Place) -> tuple[dict[str, Record], str]:
+    try:
+        with open_journal(place.url, must_exist=True) as opened:
+            return {name: s.record for name, s in opened.load_all(environment.name).items()}, ""
+    except JournalMissingError:
+        told = f"no journal at {place.shown}: waves and attempts are rebuilt from tags and names"
+        make = f"otactl journal init {shlex.quote(place.shown)}"
+        return {}, f"{told}; Tuya's batches have none. reconcile sends nothing before there is one: name it, or {make}"
 
 
 def _guarded(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:

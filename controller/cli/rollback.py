@@ -14,9 +14,9 @@ import click
 
 from controller.cli._editing import Found, create, find, must_be_valid, rollout_option
 from controller.cli._errors import Verb, guarded
-from controller.cli._journal import journal_option
-from controller.cli._remembered import open_to_read
+from controller.cli._journal import Place, journal_option, place_for
 from controller.errors import ManifestError, Problem, UsageError
+from controller.journal import open_journal
 from controller.manifest import read_paths
 from controller.manifest.documents import classify
 from controller.manifest.source import read_source
@@ -24,6 +24,8 @@ from controller.manifest.writing import as_json as json_text
 from controller.manifest.writing import block
 from controller.model import JsonObject
 from controller.report.plain import as_json, plain
+from controller.report.used import document as used_document
+from controller.report.used import lines as used_lines
 from controller.rollback import MOST_WAVES, Takers, back, name_for, takers
 
 
@@ -38,7 +40,7 @@ from controller.rollback import MOST_WAVES, Takers, back, name_for, takers
     help="Text for people, JSON for machines; what is told, not the manifest.",
 )  # fmt: skip
 @guarded
-def command(path: str, older: str, target: str | None, journal: str, name: str | None, style: str) -> None:
+def command(path: str, older: str, target: str | None, journal: str | None, name: str | None, style: str) -> None:
     """Write a rollout that gives the firmware of MANIFEST to the devices that took that of PATH.
 
     MANIFEST is what PATH said before, or another rollout through the same service: `git show HEAD~1:PATH > MANIFEST`.
@@ -48,12 +50,14 @@ def command(path: str, older: str, target: str | None, journal: str, name: str |
     found = find(path, name, strict=True)
     before = _older(found, older)
     rollout = found.rollout
-    with open_to_read(journal) as opened:
+    declared = next(e for e in found.reading.environments if e.name == rollout.environment)
+    place = place_for(declared, [path], journal)
+    with open_journal(place.url, must_exist=True) as opened:
         stored = opened.load(rollout.environment, rollout.name)
         remembered = frozenset(opened.load_all(rollout.environment))
     devices = takers(stored.record, rollout.generation)
     if not (devices.took or devices.unsure):
-        raise UsageError(_nothing(found, devices, journal))
+        raise UsageError(_nothing(found, devices, place.shown))
     folder = str(Path(target or found.file).parent)
     beside = frozenset(r.name for r in read_paths([folder, found.file]).rollouts)
     made = name_for(rollout.name, beside | remembered | {rollout.name})
@@ -66,7 +70,7 @@ def command(path: str, older: str, target: str | None, journal: str, name: str |
     create(file, text)
     for each in warnings:
         click.echo(plain(f"{file}:{each.line}:{each.column}: {each.code}: {each.message}"), err=True)
-    _tell(found, file, document, devices, style)
+    _tell(found, file, document, devices, style, place)
 
 
 def _older(found: Found, file: str) -> JsonObject:
@@ -149,7 +153,7 @@ def _must_not_be_there(file: str) -> None:
         raise UsageError(f"{file} is there already; nothing was overwritten, name another with --output")
 
 
-def _tell(found: Found, file: str, document: JsonObject, devices: Takers, style: str) -> None:
+def _tell(found: Found, file: str, document: JsonObject, devices: Takers, style: str, place: Place) -> None:
     abort = f"otactl abort {shlex.quote(found.file)} --reason 'rolled back'"
     name = str(cast("JsonObject", document["metadata"])["name"])
     if style == "json":
@@ -157,6 +161,7 @@ def _tell(found: Found, file: str, document: JsonObject, devices: Takers, style:
             "file": file, "rollout": name, "environment": found.rollout.environment, "of": found.rollout.name,
             "version": _firmware(document)["version"], "devices": [t.key for t in devices.took],
             "unsure": [t.key for t in devices.unsure], "unknown": list(devices.unknown), "next": abort,
+            **used_document((place.used(found.rollout.environment),)),
         }  # fmt: skip
         click.echo(as_json(told))
         return
@@ -166,5 +171,6 @@ def _tell(found: Found, file: str, document: JsonObject, devices: Takers, style:
     click.echo(plain(f"{file}: rollout {name} takes back to {old}: {counted}{more}"))
     if devices.unknown:
         click.echo(plain(f"  not in it, devices not known yet: {', '.join(devices.unknown)}"))
+    click.echo(plain(used_lines((place.used(),))[0]))
     click.echo(f"the old rollout should end, or it goes on beside this one: {plain(abort)}")
     click.echo("commit both and open a pull request: they take effect where they are merged")

@@ -48,7 +48,8 @@ def _statuses(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]
     "--manifests",
     metavar="PATH",
     multiple=True,
-    help="Where to read which product and gateway a device belongs to. Repeatable.  [default: rollouts, if there]",
+    help="Where to read the environments, which say where the journal is, and which product and gateway a device"
+    " belongs to. Repeatable.  [default: the repository; of a device, rollouts, if there]",
 )
 @click.option("--offline", is_flag=True, help="Read the journal only; ask no service.")
 @journal_option
@@ -57,7 +58,7 @@ def _statuses(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]
 @guarded
 def command(
     name: str | None, device: str | None, module: str | None, statuses: tuple[str, ...], product: str | None,
-    manifests: tuple[str, ...], offline: bool, journal: str, environment: str | None, style: Style,
+    manifests: tuple[str, ...], offline: bool, journal: str | None, environment: str | None, style: Style,
 ) -> None:  # fmt: skip
     """Tell where rollouts stand: all of them, or the one called NAME.
 
@@ -68,7 +69,7 @@ def command(
 
     Exits 1 if a gateway gave no answer; the journal's part is shown all the same.
     """
-    live = {"--module": module, "--task-status": statuses, "--product": product, "--manifests": manifests}
+    live = {"--module": module, "--task-status": statuses, "--product": product}
     given = [option for option, value in live.items() if value not in (None, ())]
     if "" in live.values():
         raise UsageError(f"{next(o for o in given if live[o] == '')} is empty; leave it out, or say which")
@@ -77,20 +78,20 @@ def command(
     if given and offline:
         raise UsageError(f"{given[0]} is about what the gateway says, and --offline asks no gateway; leave one out")
     if device is None or offline:
-        with open_to_read(journal) as opened:
-            report = summarise(select(opened, environment, name), device)
+        with open_to_read(journal, environment, manifests) as opened:
+            report, used = summarise(select(opened, environment, name), device), opened.used
     else:
         from controller.backends.tuya_device import Filters
         from controller.cli._live import Question, look
 
         filters = Filters(module=module, statuses=statuses)
-        report = look(
+        report, used = look(
             Question(
                 device=device, journal=journal, environment=environment, rollout=name, manifests=manifests,
                 product=product, filters=filters,
             )
         )  # fmt: skip
-    click.echo(status.render(report, style, datetime.now(UTC)))
+    click.echo(status.render(report, style, datetime.now(UTC), used))
     silent = [line for line in (report.device.live if report.device is not None else ()) if line.error]
     for line in silent:
         where = f"{line.service}, product {line.product}, environment {line.environment}"

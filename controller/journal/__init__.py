@@ -15,19 +15,26 @@ SUPPORTED = "sqlite:///RELATIVE/PATH, sqlite:////ABSOLUTE/PATH, a plain path, or
 _LATER = ("postgresql://", "postgres://")
 
 
-def open_journal(url: str, *, must_exist: bool = False) -> AnyJournal:
-    """Open the journal a URL names, for a pass (creates it) or for a reading verb (`must_exist`: never creates it).
+def open_journal(url: str, *, must_exist: bool = False, write: bool = False) -> AnyJournal:
+    """Open the journal a URL names: make it where there is none, or (`must_exist`) never.
 
-    A reading verb's journal also refuses to write. Close it, or use it as a context manager. Raises `UsageError` for
-    a URL this version cannot serve, a missing or foreign journal, a missing bucket; `StalledError` for a journal a
-    newer version wrote, a missing permission.
+    One that must exist also refuses to write, unless it is opened to `write`. Close it, or use it as a context manager.
+    Raises `UsageError` for a URL this version cannot serve, a foreign journal, a missing bucket, and
+    `JournalMissingError`; `StalledError` for a journal a newer version wrote, a missing permission.
     """
-    if url.startswith("s3://"):
-        return S3Journal(url, create=not must_exist)
-    return SqlJournal(_path(url), create=not must_exist)
+    write = write or not must_exist
+    if is_on_s3(url):
+        return S3Journal(url, create=not must_exist, write=write)
+    return SqlJournal(path_of(url), create=not must_exist, write=write)
 
 
-def _path(url: str) -> Path:
+def is_on_s3(url: str) -> bool:
+    """Whether a journal's URL names a bucket rather than a file."""
+    return url.startswith("s3://")
+
+
+def path_of(url: str) -> Path:
+    """The file that a URL names; raises `UsageError` for one that names none."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         name = url

@@ -4,7 +4,7 @@
 2. A backup is one moment of the journal, complete and on disk before it gets its name; it never replaces a file. It is
    an SQLite journal, restored by putting it in the journal's place, or by copying it to S3, while no otactl runs.
 3. The export is one moment too (of a journal on S3, one of each environment). Its lines, in this order:
-   `{"kind": "journal", "schema": 1}`;
+   `{"kind": "journal", "schema": 1, "id"}`, the id "" if it has none yet;
    `{"kind": "record", "environment", "name", "revision", "record": {…}}` by environment and name;
    `{"kind": "event", "environment", "name", "sequence", "revision", "event": {…}}`, oldest first (on S3: of each
    environment), `revision` being the commit it came with;
@@ -241,7 +241,7 @@ def export(journal: AnyJournal) -> Iterator[str]:
     Raises `StalledError` at the first one that cannot be read, naming it.
     """
     with _reading(journal) as rows:
-        yield _line({"kind": "journal", "schema": VERSION})
+        yield _line({"kind": "journal", "schema": VERSION, "id": journal.identity().id})
         _must_be_whole(journal, rows)
         for environment, name, revision, text in rows.records:
             record = _strict(journal, text, Record, f"record {environment}/{name}")
@@ -272,6 +272,7 @@ def contents(journal: AnyJournal) -> Contents:
                 for environment, name, n, revision, text in rows.events
             ),
             tuple(_strict(journal, text, Held, f"lease of {environment}") for environment, _, text in rows.leases),
+            journal.identity(),
         )
 
 

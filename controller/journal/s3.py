@@ -19,6 +19,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from controller.journal.identity import replacing
 from controller.journal.leases import grant
 from controller.journal.process import current
 from controller.journal.s3_draft import draft, judge, prepare
@@ -38,7 +39,7 @@ from controller.journal.s3_values import (
 )
 from controller.journal.s3_wire import Client
 from controller.model import Event, Record, Value
-from controller.ports import Commit, Lease, Stored
+from controller.ports import Commit, Identity, Lease, Stored
 
 T = TypeVar("T", bound=Value)
 
@@ -46,8 +47,8 @@ T = TypeVar("T", bound=Value)
 class S3Journal:
     """A `Journal` under one prefix of one bucket; threads may share it, processes each open their own.
 
-    `create=False` is for reading verbs: the journal must exist and is never written. `client` and `sleep` replace
-    boto3's own client and the wait before another try.
+    `create=False`: the journal must exist, and is never written unless `write`. `client` and `sleep` replace boto3's
+    own client and the wait before another try.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class S3Journal:
         url: str,
         *,
         create: bool = True,
+        write: bool | None = None,
         client: Client | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.store = S3Store(url, create=create, client=client, sleep=sleep)
+        writes = create if write is None else write
+        self.store = S3Store(url, create=create, write=writes, client=client, sleep=sleep)
 
     @property
     def path(self) -> str:
@@ -75,6 +78,14 @@ class S3Journal:
 
     def close(self) -> None:
         """Nothing is held between two calls."""
+
+    def identity(self) -> Identity:
+        """Tell which journal this is, wherever it lies."""
+        return self.store.marker.identity
+
+    def take_over(self, lost: str) -> Identity:
+        """Let this journal stand for the journal `lost` too; gives what it is now."""
+        return self.store.rename(lambda identity: replacing(identity, lost))
 
     def load(self, environment: str, name: str) -> Stored:
         """Load one rollout's record; an unknown one is empty at revision 0."""

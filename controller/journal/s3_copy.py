@@ -1,6 +1,6 @@
 """A whole journal written into an empty place, on S3 or in SQLite: with revisions, events, leases, fencing numbers.
 
-1. The target must be empty; nothing is ever overwritten or mixed.
+1. The target must be empty; nothing is ever overwritten or mixed. It becomes the same journal: it takes on the id.
 2. In SQLite the copy is one transaction. On S3 the journal says first that it is being copied into, and no otactl
    opens it until the copy has ended: half a copy is never taken for a journal.
 3. The order of a rollout's events stays; their numbers count anew, by environment on S3, over all in SQLite.
@@ -36,7 +36,7 @@ from controller.journal.s3_values import (
 from controller.journal.s3_wire import RacedError
 from controller.journal.sql import SqlJournal
 from controller.model import Event, iso
-from controller.ports import Stored
+from controller.ports import Identity, Stored
 
 
 class CopiedEvent(NamedTuple):
@@ -54,6 +54,7 @@ class Contents(NamedTuple):
     records: tuple[Stored, ...]
     events: tuple[CopiedEvent, ...]
     leases: tuple[Held, ...]
+    identity: Identity = Identity()
 
     def must_be_at_rest(self, now: datetime) -> None:
         """Raise `LeaseHeldError` while somebody works: what that run writes next would be missing in the copy."""
@@ -74,6 +75,8 @@ def fill(target: SqlJournal | S3Journal, contents: Contents) -> None:
 
 def _fill_sqlite(target: SqlJournal, contents: Contents) -> None:
     with target.database.write() as db:
+        if contents.identity.id:
+            target.become(db, contents.identity)
         for query in ("SELECT count(*) FROM records", "SELECT count(*) FROM leases"):
             if db.execute(query).fetchone() != (0,):
                 raise _not_empty(str(target.path))
@@ -94,12 +97,15 @@ def _fill_sqlite(target: SqlJournal, contents: Contents) -> None:
 def _fill_s3(store: S3Store, contents: Contents) -> None:
     if set(store.bucket.keys("", limit=2)) - {MARKER}:
         raise _not_empty(store.url)
-    ours = uuid4().hex
-    _mark(store, Marker(), Marker(copying=ours))
+    empty = store.marker
+    copying = msgspec.structs.replace(empty, copying=uuid4().hex)
+    _mark(store, empty, copying)
     leases = {held.lease.environment: held for held in contents.leases}
     for environment in sorted({s.record.environment for s in contents.records} | set(leases)):
         _environment(store, environment, contents, leases.get(environment))
-    _mark(store, Marker(copying=ours), Marker())
+    ended = empty.named(contents.identity) if contents.identity.id else empty
+    _mark(store, copying, ended)
+    store.marker = ended
 
 
 def _mark(store: S3Store, old: Marker, new: Marker) -> None:

@@ -25,6 +25,7 @@ from controller.errors import (
     TransientError,
     UsageError,
 )
+from controller.journal.identity import drawn
 from controller.journal.s3_values import (
     MARKER,
     SCHEMA,
@@ -41,6 +42,7 @@ from controller.journal.s3_values import (
 )
 from controller.journal.s3_wire import Bucket, Client, RacedError, place_of
 from controller.model import Value
+from controller.ports import Identity
 
 T = TypeVar("T", bound=Value)
 Change = Callable[[Head, str], Head | None]
@@ -59,14 +61,18 @@ class Seen(NamedTuple):
 class S3Store:
     """One journal's objects, shared by the threads of a process under a lock.
 
-    `create=False`: the journal must exist and is never written.
+    `create=False`: the journal must exist; without `write` it is never written.
     """
 
-    def __init__(self, url: str, *, create: bool, client: Client | None, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, url: str, *, create: bool, write: bool, client: Client | None, sleep: Callable[[float], None]
+    ) -> None:
         self.bucket = Bucket(place_of(url), client, sleep)
         self.url = self.bucket.place.url
         self.lock = threading.RLock()
         self._create = create
+        self._write = write
+        self.marker = Marker()
         self._sleep = sleep
         self._heads: dict[str, Seen] = {}
         self._records: dict[str, dict[str, dict[str, Entry]]] = {}
@@ -124,7 +130,7 @@ class S3Store:
 
         What `change` writes before must be harmless when the head is not replaced. Gives the head as it is then.
         """
-        if not self._create:
+        if not self._write:
             raise UsageError(f"journal {self.url} cannot be opened or written: this verb only reads it")
         tried: set[str] = set()
         with self.lock:
@@ -193,24 +199,45 @@ class S3Store:
         return seen
 
     def _open(self) -> None:
-        """Make sure this is a journal of a schema we know; begin one where there is none, unless only to read."""
+        """Make sure this is a journal of a schema we know; begin one where there is none, if it may be."""
         found = self.bucket.read(MARKER)
         if found is None and not self._create:
-            raise JournalMissingError(
-                f"no journal at {self.url}; `otactl reconcile` writes it, or name another with --journal or "
-                "OTACTL_JOURNAL"
-            )
+            raise JournalMissingError(self.url, self.url)
         if found is None:
+            made = Marker().named(drawn())
             try:
-                self.bucket.create(MARKER, pack(Marker()))
+                self.bucket.create(MARKER, pack(made))
             except RacedError:  # another process came first, or our own write did whose answer was lost
                 self._open()
+            else:
+                self.marker = made
             return
-        if self._marker(found.data).copying:
+        self.marker = self._marker(found.data)
+        if self.marker.copying:
             raise UsageError(
                 f"journal {self.url} is the target of a copy that has not ended; wait for it, or delete what is there "
                 "and copy again"
             )
+        if self._write and not self.marker.id:
+            self.rename(lambda identity: identity if identity.id else drawn())
+
+    def rename(self, change: Callable[[Identity], Identity]) -> Identity:
+        """Write which journal this is, as `change` makes it of what it is; gives that."""
+        for _ in range(RACES):
+            found = self.bucket.read(MARKER)
+            if found is None:
+                raise JournalMissingError(self.url, self.url)
+            known = self._marker(found.data)
+            now = known.named(change(known.identity))
+            if now.identity != known.identity:
+                try:
+                    self.bucket.replace(MARKER, pack(now), found.etag)
+                except RacedError:
+                    continue  # somebody else wrote, or our own answer was lost: look again
+            self.marker = now
+            return now.identity
+        text = f"journal {self.url}: other processes keep writing what it is; nothing was written, run again"
+        raise TransientError(text, retry_after=5.0, committed=False)
 
     def _marker(self, data: bytes) -> Marker:
         """Read what the journal says of itself; raises `StalledError` for a newer schema, else `UsageError`."""

@@ -23,9 +23,10 @@ import msgspec
 from controller.errors import StalledError, UsageError
 from controller.journal.leases import Held
 from controller.model import Value
+from controller.ports import Identity
 
 T = TypeVar("T", bound=msgspec.Struct)
-SCHEMA = 1
+SCHEMA = 2  # 1 had no id
 MARKER = "journal.json.gz"
 HEADS, SEGMENTS, EVENTS = "heads", "segments", "events"
 _SUFFIX = ".json.gz"
@@ -36,10 +37,21 @@ MAX_TAIL = 32  # events that are carried along with their record
 
 
 class Marker(Value, frozen=True, kw_only=True):
-    """What makes a prefix a journal; `copying` names the copy that is being written into it."""
+    """What makes a prefix a journal, and which; `copying` names the copy that is being written into it."""
 
     schema: int = SCHEMA
     copying: str = ""
+    id: str = ""
+    replaces: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        """Which journal it is."""
+        return Identity(id=self.id, replaces=self.replaces)
+
+    def named(self, identity: Identity) -> Marker:
+        """The same with the name of a journal, in the present schema."""
+        return msgspec.structs.replace(self, schema=SCHEMA, id=identity.id, replaces=identity.replaces)
 
 
 class Kept(Value, frozen=True, kw_only=True):

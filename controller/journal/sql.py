@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -17,11 +18,12 @@ from typing import Self, TypeVar
 import msgspec
 
 from controller.errors import ConflictError, StalledError
+from controller.journal.identity import replacing
 from controller.journal.leases import Held, grant
 from controller.journal.process import current
-from controller.journal.sqlite_file import SqliteFile
+from controller.journal.sqlite_file import SqliteFile, has_identity
 from controller.model import Event, Record, Value
-from controller.ports import Commit, Lease, Stored
+from controller.ports import Commit, Identity, Lease, Stored
 
 T = TypeVar("T", bound=Value)
 
@@ -29,12 +31,15 @@ T = TypeVar("T", bound=Value)
 class SqlJournal:
     """A `Journal` in one SQLite file; threads may share it, processes each open their own.
 
-    `create=False` is for reading verbs: the file must exist and is never written. `busy_seconds` is how long a
-    writer waits for another before `TransientError`.
+    `create=False`: the file must exist, and is never written unless `write`. `busy_seconds` is how long a writer waits
+    for another before `TransientError`.
     """
 
-    def __init__(self, path: str | Path, *, create: bool = True, busy_seconds: float = 10.0) -> None:
-        self.database = SqliteFile(Path(path), create=create, busy_seconds=busy_seconds)
+    def __init__(
+        self, path: str | Path, *, create: bool = True, write: bool | None = None, busy_seconds: float = 10.0
+    ) -> None:
+        writes = create if write is None else write
+        self.database = SqliteFile(Path(path), create=create, write=writes, busy_seconds=busy_seconds)
 
     @property
     def path(self) -> Path:
@@ -52,6 +57,31 @@ class SqlJournal:
     def close(self) -> None:
         """Close the file."""
         self.database.close()
+
+    def identity(self) -> Identity:
+        """Tell which journal this is, wherever it lies."""
+        with self.database.read() as db:
+            return self._identity(db)
+
+    def take_over(self, lost: str) -> Identity:
+        """Let this journal stand for the journal `lost` too; gives what it is now."""
+        with self.database.write() as db:
+            now = replacing(self._identity(db), lost)
+            self.become(db, now)
+        return now
+
+    def become(self, db: Connection, identity: Identity) -> None:
+        """Write which journal this is."""
+        db.execute("UPDATE identity SET id = ?, replaces = ?", (identity.id, json.dumps(identity.replaces)))
+
+    def _identity(self, db: Connection) -> Identity:
+        if not has_identity(db):
+            return Identity()  # made by a version without it, and only read since
+        row = db.execute("SELECT id, replaces FROM identity").fetchone()
+        try:
+            return msgspec.convert({"id": row[0], "replaces": json.loads(row[1])}, Identity)
+        except (TypeError, ValueError, msgspec.ValidationError) as error:
+            raise self._damaged("its identity", str(error)) from error
 
     def load(self, environment: str, name: str) -> Stored:
         """Load one rollout's record; an unknown one is empty at revision 0."""

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from controller.errors import JournalMissingError, OtactlError, StalledError, TransientError, UsageError
+from controller.journal.identity import drawn
 
 VERSION = 1
 _SCHEMA = (
@@ -41,15 +42,17 @@ _SCHEMA = (
         fencing INTEGER NOT NULL CHECK (fencing > 0),
         held TEXT NOT NULL)""",
 )
+_IDENTITY = "CREATE TABLE identity (id TEXT NOT NULL, replaces TEXT NOT NULL)"
 _RETRY_AFTER = 5.0
 
 
 class SqliteFile:
     """One connection to one journal file, shared by the threads of a process under a lock."""
 
-    def __init__(self, path: Path, *, create: bool, busy_seconds: float) -> None:
+    def __init__(self, path: Path, *, create: bool, write: bool, busy_seconds: float) -> None:
         self.path = path
         self._create = create
+        self._write = write
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
         self._check_place()
@@ -98,10 +101,7 @@ class SqliteFile:
             if self._create:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             elif not self.path.exists():
-                raise JournalMissingError(
-                    f"no journal at {self.path}; `otactl reconcile` writes it, or name another with --journal or "
-                    "OTACTL_JOURNAL"
-                )
+                raise JournalMissingError(str(self.path), str(self.path))
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(f"cannot reach journal {self.path}: {why}; name another with --journal") from error
@@ -117,18 +117,21 @@ class SqliteFile:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         found = self._version(connection)
-        if not self._create:
-            if found is None:
-                raise UsageError(f"journal {self.path} is empty; `otactl reconcile` writes it")
+        if found is None and not self._create:
+            raise JournalMissingError(str(self.path), str(self.path), "nothing was ever written to journal")
+        if not self._write:
             connection.execute("PRAGMA query_only = ON")
             return
         self._switch_to_wal(connection)
-        if found is None:
+        if found is None or not has_identity(connection):
             with _transaction(connection):
                 if self._version(connection) is None:  # another process may have come first
                     for statement in _SCHEMA:
                         connection.execute(statement)
                     connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
+                if not has_identity(connection):
+                    connection.execute(_IDENTITY)
+                    connection.execute("INSERT INTO identity VALUES (?, '[]')", (drawn().id,))
 
     def _version(self, connection: sqlite3.Connection) -> int | None:
         """Read the schema's version; None for a file without any table (rule 3)."""
@@ -175,6 +178,12 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if connection.in_transaction:  # SQLite itself rolls back on some errors
             connection.execute("ROLLBACK")
+
+
+def has_identity(connection: sqlite3.Connection) -> bool:
+    """Whether the journal was given a name: not by a version before there were any."""
+    query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'identity'"
+    return bool(connection.execute(query).fetchone()[0])
 
 
 def _ours(tables: set[str]) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import cast
 
+import msgspec
+
 from controller import policies
 from controller.errors import Problem
 from controller.manifest import convert
@@ -18,11 +20,12 @@ from controller.manifest.csv_targets import DeviceList, read_devices
 from controller.manifest.discovery import is_there
 from controller.manifest.documents import Manifest, find_faults
 from controller.manifest.faults import Fault
+from controller.manifest.journal_place import journal_url
 from controller.manifest.places import Path, at_field, dotted
 from controller.manifest.repository import ground_of, real, refusal
 from controller.manifest.stack import Outputs, fill_in, has_references, read_outputs
 from controller.manifest.wording import did_you_mean, printable
-from controller.model import JsonObject
+from controller.model import Environment, JsonObject
 
 
 class Resolver:
@@ -50,8 +53,20 @@ class Resolver:
         document = self._filled(manifest, outputs)
         if document is None:
             return
-        manifest.environment = convert.to_environment(document, manifest.source.file, manifest.source.digest)
+        found = convert.to_environment(document, manifest.source.file, manifest.source.digest)
+        manifest.environment = self._with_journal(manifest, found)
         self._judge(manifest, policies.check_environment(manifest.environment))
+
+    def _with_journal(self, manifest: Manifest, found: Environment) -> Environment:
+        if found.journal is None:
+            return found
+        url = journal_url(found.journal, real(self.cwd / manifest.source.file))
+        if url is None:
+            message = f"the journal {printable(found.journal)} would lie outside the repository"
+            hint = "name a path from the repository's root, such as .otactl/journal.db, or s3://BUCKET/PREFIX"
+            self._fail(manifest, Fault(("spec", "journal"), "journal_outside_repository", message, hint))
+            return found
+        return msgspec.structs.replace(found, journal=url)
 
     def rollout(self, manifest: Manifest) -> None:
         """Resolve a rollout in its environment and make it a value."""

@@ -36,7 +36,8 @@ class Environment(Value, frozen=True, kw_only=True):
     """One owner's account and Region; one shard of work, one lease.
 
     `call_rates` are calls a second per operation (key `iotwireless:GetFuotaTask`, or `iotwireless:*`);
-    `call_budget` bounds the vendor calls of one reconcile run.
+    `call_budget` bounds the vendor calls of one reconcile run. `journal` is where its memory lies, as a URL;
+    `journal_id` names the journal of this run, `replaces` lost ones whose units it takes over.
     """
 
     name: str
@@ -54,3 +55,6 @@ class Environment(Value, frozen=True, kw_only=True):
     call_rates: dict[str, float] = {}
     call_budget: int = 20000
     foreign_tasks: Literal["report", "ignore"] = "report"
+    journal: str | None = None
+    journal_id: str = ""
+    replaces: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from controller.model import DriftEntry, DriftStatus, Json, Record, Value, iso, iso_or_none
 from controller.report.plain import as_json, markdown_table, short_json, table
 from controller.report.status import Style
+from controller.report.used import UsedJournal, told, with_journals
 
 _HEAD = (
     "ROLLOUT", "ENVIRONMENT", "SUBJECT", "FIELD", "DECLARED", "OBSERVED", "CAUSE", "FIRST SEEN", "LAST SEEN", "STATUS",
@@ -78,12 +79,12 @@ def _line(record: Record, entry: DriftEntry) -> DriftLine:
     )
 
 
-def render(ledger: Ledger, style: Style) -> str:
+def render(ledger: Ledger, style: Style, used: tuple[UsedJournal, ...] = ()) -> str:
     """Write the ledger. Ends without a line end; only JSON gives long values whole."""
     if style == "json":
-        return as_json(ledger)
+        return as_json(with_journals(ledger, used))
     if not ledger.open and not ledger.closed:
-        return "no drift is recorded"
+        return "\n".join(["no drift is recorded", *told(used, style)])
     blocks = [
         _block("open", ledger.open, (*_HEAD, "ACTION"), [[*_row(e), e.action or "-"] for e in ledger.open], style),
         _block(
@@ -94,7 +95,7 @@ def render(ledger: Ledger, style: Style) -> str:
             style,
         ),
     ]
-    return "\n\n".join(blocks)
+    return "\n".join(["\n\n".join(blocks), *told(used, style)])
 
 
 def _block(name: str, lines: tuple[DriftLine, ...], head: tuple[str, ...], rows: list[list[str]], style: Style) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.model import Event, JsonObject, Value, iso
 from controller.report.plain import as_json, markdown_table, plain, table
 from controller.report.status import Style
+from controller.report.used import UsedJournal, told, with_journals
 
 _HEAD = ("AT", "KIND", "SUBJECT", "MESSAGE")
 
@@ -35,13 +36,13 @@ def collect(environment: str, rollout: str, events: tuple[Event, ...]) -> Histor
     return History(rollout=rollout, environment=environment, events=lines)
 
 
-def render(history: History, style: Style) -> str:
+def render(history: History, style: Style, used: tuple[UsedJournal, ...] = ()) -> str:
     """Write the history. Ends without a line end; only JSON gives the data."""
     if style == "json":
-        return as_json(history)
+        return as_json(with_journals(history, used))
     if not history.events:
-        return plain(f"nothing is recorded of {history.environment}/{history.rollout}")
+        return "\n".join([plain(f"nothing is recorded of {history.environment}/{history.rollout}"), *told(used, style)])
     rows = [[e.at, e.kind, e.subject, e.message] for e in history.events]
     if style == "markdown":
-        return "\n".join(markdown_table([h.capitalize() for h in _HEAD], rows))
-    return "\n".join(table(_HEAD, rows))
+        return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *told(used, style)])
+    return "\n".join([*table(_HEAD, rows), *told(used, style)])

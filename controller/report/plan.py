@@ -13,7 +13,9 @@ from controller.model import JsonObject, RecordedCall, Value, canonical_digest, 
 from controller.outcomes import recorded
 from controller.outlook import Rung
 from controller.report import airtime as radio
+from controller.report import used
 from controller.report.plain import cell, plain, safe_json
+from controller.report.used import UsedJournal
 
 
 class PlannedRollout(Value, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ class PlanReport(Value, frozen=True, kw_only=True):
 
     offline: bool
     rollouts: tuple[PlannedRollout, ...] = ()
+    journals: tuple[UsedJournal, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -50,6 +53,7 @@ def as_json(report: PlanReport) -> str:
         "digest": report.digest,
         "offline": report.offline,
         "rollouts": [_rollout(r) for r in report.rollouts],
+        **used.document(report.journals),
     }
     return safe_json(json.dumps(document, indent=2, ensure_ascii=False))
 
@@ -113,6 +117,7 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
             lines.append("  nothing to send")
         lines.append("")
     sending = sum(len(r.calls) for rollout in report.rollouts for r in rollout.next)
+    lines += used.told(report.journals, "text")
     lines.append(f"{len(report.rollouts)} rollouts, {sending} calls next; plan {report.digest[:12]}")
     if report.offline:
         lines.append("offline: nothing was read from the cloud, so nothing was compared with it")
@@ -169,7 +174,7 @@ def as_markdown(report: PlanReport) -> str:
         lines += [f"- then **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.outlook_holds]
         lines += [block for rung in rollout.next for block in _details(rung)]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, *used.told(report.journals, "markdown")])
 
 
 def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:

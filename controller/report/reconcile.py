@@ -8,7 +8,9 @@ import msgspec
 
 from controller.model import Phase, Value
 from controller.reconciler_values import RolloutReport
+from controller.report import used
 from controller.report.plain import plain, safe_json
+from controller.report.used import UsedJournal
 
 
 class ReconcileReport(Value, frozen=True, kw_only=True):
@@ -19,6 +21,7 @@ class ReconcileReport(Value, frozen=True, kw_only=True):
     writes: int = 0
     lease_held_by: str = ""
     rollouts: tuple[RolloutReport, ...] = ()
+    journals: tuple[UsedJournal, ...] = ()
 
     def plus(self, other: ReconcileReport) -> ReconcileReport:
         """Two environments' runs as one."""
@@ -28,6 +31,7 @@ class ReconcileReport(Value, frozen=True, kw_only=True):
             writes=self.writes + other.writes,
             lease_held_by=self.lease_held_by or other.lease_held_by,
             rollouts=(*self.rollouts, *other.rollouts),
+            journals=(*self.journals, *other.journals),
         )
 
     @property
@@ -56,6 +60,7 @@ def as_json(report: ReconcileReport) -> str:
             }
             for r in report.rollouts
         ],
+        **used.document(report.journals),
     }
     return safe_json(json.dumps(document, ensure_ascii=False))
 
@@ -74,5 +79,6 @@ def as_text(report: ReconcileReport) -> str:
             lines.append(f"  error: {r.error}")
     if report.lease_held_by:
         lines.append(f"another process works here: {report.lease_held_by}; nothing was sent")
+    lines += used.lines(report.journals) if report.journals else []
     lines.append(f"{report.passes} passes, {report.calls} calls, {report.writes} writes")
     return "\n".join(plain(line) for line in lines)

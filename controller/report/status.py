@@ -10,6 +10,7 @@ from controller.report import live
 from controller.report.plain import as_json, cell, markdown_table, plain, table
 from controller.report.spans import span
 from controller.report.summary import DeviceStatus, RolloutLine, StatusReport
+from controller.report.used import UsedJournal, told, with_journals
 from controller.report.waves import WaveLine
 
 Style = Literal["text", "json", "markdown"]
@@ -22,10 +23,14 @@ _NUMBERS = frozenset({5, 6, 7, 8, 9})
 _DEVICE_HEAD = ("ROLLOUT", "ENVIRONMENT", "VERSION", "WAVE", "ATTEMPT", "STAGE", "OUTCOME", "REASON", "VIA", "ENDED")
 
 
-def render(report: StatusReport, style: Style, now: datetime) -> str:
+def render(report: StatusReport, style: Style, now: datetime, used: tuple[UsedJournal, ...] = ()) -> str:
     """Write the report; `now` only words the next look ("in 12m"). Ends without a line end."""
     if style == "json":
-        return as_json(report)
+        return as_json(with_journals(report, used))
+    return "\n".join([_text(report, style, now), *told(used, style)])
+
+
+def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetime) -> str:
     if report.device is not None:
         lines = [_device(report.device, style)]
         for answer in report.device.live:

@@ -164,8 +164,8 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_behind(path: Path, tmp_p
 def test_an_export_holds_records_events_and_leases_as_their_types_say(path: Path) -> None:
     with SqlJournal(path) as journal:
         lines = [json.loads(line) for line in export(journal)]
-        lease = journal.lease(ENVIRONMENT)
-    assert lines[0] == {"kind": "journal", "schema": 1}
+        lease, identity = journal.lease(ENVIRONMENT), journal.identity()
+    assert lines[0] == {"kind": "journal", "schema": 1, "id": identity.id}
     assert [line["kind"] for line in lines[1:]] == ["record"] * 2 + ["event"] * 4 + ["lease"]
     records = [msgspec.convert(line["record"], Record) for line in lines if line["kind"] == "record"]
     assert records == [record("a", "2.4.1"), record("b")]

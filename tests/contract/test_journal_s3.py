@@ -13,7 +13,7 @@ import pytest
 
 from controller.errors import ConflictError, OtactlError, StalledError, TransientError, UsageError
 from controller.journal import AnyJournal, open_journal
-from controller.journal.s3_values import Marker, pack
+from controller.journal.s3_values import SCHEMA, Marker, pack
 from controller.ports import Commit
 from simulator.server import SimulatorServer
 from tests.contract.journal_kit import BUCKET, ENVIRONMENT, NOW, change, record
@@ -62,7 +62,7 @@ def test_a_bucket_that_is_not_there_is_told(s3: SimulatorServer, must_exist: boo
 
 
 def test_reading_a_missing_journal_says_what_next_and_makes_nothing(place: str) -> None:
-    with pytest.raises(UsageError, match=r"no journal at s3://.*otactl reconcile.*--journal"):
+    with pytest.raises(UsageError, match=r"JournalMissing: no journal at s3://.*--journal.*otactl journal init s3://"):
         open_journal(place, must_exist=True)
     assert keys(place) == []
 
@@ -181,9 +181,10 @@ def test_a_throttled_journal_is_worth_another_try_and_nothing_is_written(place: 
 
 
 def test_a_newer_schema_is_refused_and_left_alone(place: str) -> None:
-    raw(place, "journal.json.gz", pack(msgspec.structs.replace(Marker(), schema=2)))
+    raw(place, "journal.json.gz", pack(msgspec.structs.replace(Marker(), schema=SCHEMA + 1)))
     for must_exist in (True, False):
-        with pytest.raises(StalledError, match="schema 2, this version knows 1; run a newer otactl") as caught:
+        told = f"schema {SCHEMA + 1}, this version knows {SCHEMA}; run a newer otactl"
+        with pytest.raises(StalledError, match=told) as caught:
             open_journal(place, must_exist=must_exist)
         assert caught.value.reason == "JournalIsNewer"
     assert keys(place) == ["journal.json.gz"]

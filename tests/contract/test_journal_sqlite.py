@@ -85,7 +85,7 @@ def test_a_password_in_a_url_is_not_repeated() -> None:
 
 
 def test_reading_a_missing_journal_says_what_next_and_makes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no journal at .*otactl reconcile.*--journal"):
+    with pytest.raises(UsageError, match=r"JournalMissing: no journal at .*--journal.*otactl journal init"):
         open_journal(str(tmp_path / "none" / "journal.db"), must_exist=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -148,7 +148,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> Non
 
 def test_an_empty_file_is_no_journal_to_read_and_a_fine_one_to_begin(path: Path) -> None:
     path.touch()
-    with pytest.raises(UsageError, match="is empty"):
+    with pytest.raises(UsageError, match="nothing was ever written to journal"):
         SqlJournal(path, create=False)
     _filled(path)
     with SqlJournal(path, create=False) as journal:

@@ -224,6 +224,7 @@ def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_
             "AWS_SESSION_TOKEN": given["SessionToken"],
             "OTACTL_JOURNAL": made.outputs["journal"],
         }
+        assert CliRunner().invoke(cli, ["journal", "init"]).exit_code == 0
         for _ in range(12):
             ran = CliRunner().invoke(cli, ["reconcile", "rollouts", "-o", "json"])
             report = json.loads(ran.stdout)

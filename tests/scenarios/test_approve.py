@@ -130,6 +130,6 @@ def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(fold
         otactl("approve", PLUG, "--wave", "fleet", "--by", "ada", "--journal", "j.db", "-o", "json").output
     )
 
-    assert "no journal at sqlite:///.otactl/journal.db: devices are divided as if no wave had begun" in blind
+    assert "no journal at rollouts/.otactl/journal.db: devices are divided as if no wave had begun" in blind
     assert told["digest"] == digest(PLUG, "fleet", record) != digest(PLUG, "fleet")
     assert [a.digest for a in rollout(PLUG).approvals] == [told["digest"]]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.journal import SqlJournal
 from tests.ground import Ground
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,7 @@ def folder(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.db").write_text("not a journal")
+    SqlJournal(tmp_path / "made.db").close()
     (tmp_path / "utf16.yaml").write_bytes("kind: Rollout".encode("utf-16"))
     (tmp_path / "broken.yaml").write_text("kind: [Rollout\n")
     lonely = (tmp_path / "rollouts/soil-probe-2-4-1.yaml").read_text().replace("prod-eu", "prod-nowhere")
@@ -50,19 +52,21 @@ CASES: list[tuple[list[str], str]] = [
     (["plan", "lonely.yaml"], "environment_not_found: no Environment manifest is named prod-nowhere"),
     (["plan", "rollouts", "-o", "xml"], "'xml' is not one of 'text', 'json', 'markdown'"),
     (["plan", "rollouts"], "no usable AWS credentials; set a profile"),
-    (["reconcile", "rollouts"], "no usable AWS credentials; set a profile"),
+    (["reconcile", "rollouts", "--journal", "made.db"], "no usable AWS credentials; set a profile"),
     (["reconcile"], "name at least one manifest file or folder"),
     (
         ["reconcile", "rollouts", "--environment", "prod-us"],
         "no environment prod-us in these paths; there are: prod-eu",
     ),
-    (["reconcile", "rollouts", "--journal", "/proc/nowhere/j.db"], "cannot reach journal /proc/nowhere/j.db"),
+    (["journal", "init", "/proc/nowhere/j.db"], "cannot reach journal /proc/nowhere/j.db"),
     (["reconcile", "rollouts", "--journal", "text.db"], "text.db is not a journal"),
     (["status", "--journal", "rollouts"], "journal rollouts is a folder; name a file in it"),
     (["status", "--journal", "mysql://user:secret@db/x"], "is not a journal URL this version knows"),
-    (["status", "nobody"], "no journal at .otactl/journal.db; `otactl reconcile` writes it"),
-    (["history", "nobody"], "no journal at .otactl/journal.db; `otactl reconcile` writes it"),
-    (["drift", "nobody"], "no journal at .otactl/journal.db; `otactl reconcile` writes it"),
+    (["reconcile", "rollouts"], "JournalMissing: no journal at .otactl/journal.db; name the right one with --journal"),
+    (["status", "nobody"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
+    (["history", "nobody"], "make it: otactl journal init .otactl/journal.db"),
+    (["drift", "nobody"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
+    (["drift", "--journal", ""], "--journal is empty, so it names no journal"),
     (["explain", "spec.nothing"], "there is no field 'spec.nothing'"),
     (["simulator", "--port", "99999"], "99999 is not in the range"),
     (
@@ -98,7 +102,7 @@ def test_a_port_in_use_is_told(folder: Path) -> None:
 def test_an_endpoint_that_nobody_serves_is_named_without_a_traceback(folder: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
 
-    ran = otactl(folder, "reconcile", "rollouts", AWS_ENDPOINT_URL="http://127.0.0.1:1", **keys)
+    ran = otactl(folder, "reconcile", "rollouts", "--journal", "made.db", AWS_ENDPOINT_URL="http://127.0.0.1:1", **keys)
 
     assert ran.returncode == 1
     assert "EndpointConnectionError at 127.0.0.1:1" in ran.stdout
@@ -119,7 +123,7 @@ def test_credentials_of_another_account_write_nothing(folder: Path, ground: Grou
     outputs.write_text(outputs.read_text().replace("123456789012", "210987654321"))
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": ground.server.url}
 
-    ran = otactl(folder, "reconcile", "rollouts", "-o", "json", **keys)
+    ran = otactl(folder, "reconcile", "rollouts", "--journal", "made.db", "-o", "json", **keys)
 
     assert ran.returncode == 1
     answer = json.loads(ran.stdout)

@@ -99,7 +99,9 @@ def test_every_verb_that_reads_a_journal_reads_one_on_s3(ground: Ground) -> None
         ran = run(command, *arguments, "-o", "json", "--journal", PLACE)
         assert (ran.exit_code, ran.stderr) == (0, "")
         assert json.loads(ran.stdout)
-    assert run(status, OTACTL_JOURNAL=PLACE).stdout == run(status, "--journal", PLACE).stdout
+    *named, told = run(status, "--journal", PLACE).stdout.splitlines()
+    assert told == f"journal {PLACE} (--journal)"
+    assert run(status, OTACTL_JOURNAL=PLACE).stdout.splitlines() == [*named, f"journal {PLACE} (OTACTL_JOURNAL)"]
     kinds = [json.loads(line)["kind"] for line in run(journal, "export", "--journal", PLACE).stdout.splitlines()]
     assert (kinds[0], kinds[-1], set(kinds)) == ("journal", "lease", {"journal", "record", "event", "lease"})
 
@@ -122,7 +124,7 @@ def test_a_missing_journal_on_s3_is_one_line_on_stderr_and_is_not_made(
 ) -> None:
     ran = run(command, *arguments, "--journal", PLACE)
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert ran.stderr.startswith(f"otactl: no journal at {PLACE}; `otactl reconcile` writes it")
+    assert ran.stderr.startswith(f"otactl: JournalMissing: no journal at {PLACE}; name the right one with --journal")
     assert ran.stderr.count("\n") == 1
     assert ground.s3.list_objects_v2(Bucket=BUCKET, Prefix="otactl/")["KeyCount"] == 0
 

@@ -77,7 +77,7 @@ def test_a_missing_journal_is_one_line_on_stderr_and_is_not_made(
 ) -> None:
     ran = _run(command, path, *arguments)
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert ran.stderr.startswith(f"otactl: no journal at {path}; `otactl reconcile` writes it")
+    assert ran.stderr.startswith(f"otactl: JournalMissing: no journal at {path}; name the right one with --journal")
     assert ran.stderr.count("\n") == 1
     assert not path.parent.exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,9 +90,12 @@ def test_a_plan_is_the_same_text_twice_and_names_itself_by_content(demo: Demo) -
 
 
 def test_a_plan_writes_nothing_anywhere(demo: Demo, tmp_path: Path) -> None:
-    output("plan", "rollouts")
+    shutil.rmtree(tmp_path / ".otactl")
+
+    planned = output("plan", "rollouts")
 
     assert not (tmp_path / ".otactl").exists()
+    assert all("reconcile sends nothing before there is one" in r["notes"][0] for r in planned["rollouts"])
     assert {r["operation"] for r in demo.requests() if r["service"] == "iotwireless"} == {"ListFuotaTasks"}
 
 

@@ -43,7 +43,7 @@ def test_a_device_that_is_offline_has_our_queued_task_with_the_rollout_it_is_of(
     assert "(2h ago)" in shown
     assert "plug, wave canary, attempt 1" in shown
     assert f"  batch {batch['jobId']}, task {task['taskId']}, firmware {PACKAGE}" in shown
-    assert shown.splitlines()[-1] == "reported versions: default 2.4.0"
+    assert shown.splitlines()[-2:] == ["reported versions: default 2.4.0", "journal .otactl/journal.db"]
 
 
 def test_a_device_that_is_done_has_no_unfinished_task_and_that_is_no_success_by_itself(desk: Desk) -> None:
@@ -55,7 +55,7 @@ def test_a_device_that_is_done_has_no_unfinished_task_and_that_is_no_success_by_
     assert (
         "environment prod-eu: no unfinished task\n  an upgrade that is not listed has ended: its result is in" in shown
     )
-    assert shown.endswith("reported versions: default 2.4.1\n")
+    assert shown.endswith("reported versions: default 2.4.1\njournal .otactl/journal.db\n")
 
 
 def test_a_batch_of_somebody_else_is_not_ours(desk: Desk) -> None:
@@ -214,7 +214,7 @@ def test_without_a_journal_the_gateway_still_answers(desk: Desk) -> None:
     ran = desk.status()
 
     assert "1 unfinished task" in ran.stdout
-    assert ran.stderr == "no journal at sqlite:///.otactl/journal.db: whose a task is cannot be told\n"
+    assert ran.stderr == "no journal at .otactl/journal.db: whose a task is cannot be told\n"
     assert not (desk.folder / ".otactl").exists()
 
 

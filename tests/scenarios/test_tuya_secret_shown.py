@@ -54,6 +54,7 @@ def written(folder: Path, url: str, arn: str = SECRET_ARN) -> None:
     (folder / "environments").mkdir()
     (folder / "environments/prod-eu.yaml").write_text(ENVIRONMENT.format(url=url, arn=arn))
     (folder / "plug.yaml").write_text(ROLLOUT)
+    assert CliRunner().invoke(cli, ["journal", "init"]).exit_code == 0
 
 
 def control(server: SimulatorServer, name: str) -> str:
