@@ -6,6 +6,8 @@
 3. Failures beyond `maxFailures` end it: so many are no accident of transport.
 4. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
    `raiseRedundancyPercent` with each retry, up to 100.
+5. A device that knows no index of a group's session may take the image alone, for which AWS uses another one
+   (repost.aws, QU1yXW345YQ06-qscqq7j2eA: 0 for single devices, 1 for groups); alone it is not tried a second time.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ from controller.results import fold, names_of, results_of
 
 PERMANENT = frozenset(
     {
-        Reason.PACKAGE_UNSUPPORTED, Reason.INDEX_UNSUPPORTED, Reason.NO_MEMORY, Reason.DESCRIPTOR, Reason.VERSION,
-        Reason.CANCELED, Reason.REMOVED,
+        Reason.PACKAGE_UNSUPPORTED, Reason.NO_MEMORY, Reason.DESCRIPTOR, Reason.VERSION, Reason.CANCELED,
+        Reason.REMOVED,
     }
 )  # fmt: skip
 """Reasons that sending it again does not cure."""
@@ -64,7 +66,7 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     failed = [
         r
         for r in results_of(known, rollout.generation)
-        if r.outcome is Outcome.FAILED and (r.reason or Reason.UNKNOWN) in worth
+        if r.outcome is Outcome.FAILED and (r.reason or Reason.UNKNOWN) in worth and not _was_alone(r)
     ]
     if not failed or (verdict is None and any(r.silent for r in failed)):
         return None  # the gate still waits for those that are silent
@@ -74,6 +76,11 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in failed))
     wait = duration(retry.backoff) if retry.backoff is not None else duration("0s")
     return Retrial(only=only, tries=attempt.tries + 1, ready_at=attempt.ended_at + wait)
+
+
+def _was_alone(result: DeviceResult) -> bool:
+    """Whether a device knew no index although it was sent to alone (rule 5)."""
+    return result.reason is Reason.INDEX_UNSUPPORTED and result.via is None
 
 
 def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:

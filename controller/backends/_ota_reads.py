@@ -15,6 +15,7 @@ from typing import cast
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._ota_calls import job_id, target_key
 from controller.backends._ota_executions import Judged, disagreement, joined, newest, result, thing_of
+from controller.backends._ota_failures import failure_reason
 from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, app_version
 from controller.model import DeviceResult, JsonObject, Outcome, Reason, TargetFacts
 
@@ -110,9 +111,10 @@ class JobReader:
         return list(self.pages("ListJobExecutionsForJob", "executionSummaries", {"jobId": job_id(update_id)}))
 
     def _with_words(self, update_id: str, result: DeviceResult) -> DeviceResult:
+        said = self._details(update_id, result.device)
         return DeviceResult(
-            device=result.device, outcome=result.outcome, reason=result.reason, name=result.name,
-            detail=self.words(update_id, result.device),
+            device=result.device, outcome=result.outcome, reason=failure_reason(said) or result.reason,
+            name=result.name, detail=_words(said),
         )  # fmt: skip
 
     def signed(self, job: str, which: str = "signedObject") -> str:
@@ -128,10 +130,7 @@ class JobReader:
 
     def words(self, update_id: str, thing: str) -> str:
         """What a device wrote into its execution: its reason, or where its self test stands."""
-        said = self._details(update_id, thing)
-        if "reason" in said:
-            return str(said["reason"])
-        return f"self_test: {said['self_test']}" if "self_test" in said else ""
+        return _words(self._details(update_id, thing))
 
     def updated_by(self, update_id: str, thing: str) -> str:
         """The version that carried an execution out, which is the one before; empty when the device did not tell."""
@@ -206,6 +205,12 @@ class JobReader:
             token = answer.get("nextToken")
             if not token:
                 return
+
+
+def _words(said: JsonObject) -> str:
+    if "reason" in said:
+        return str(said["reason"])
+    return f"self_test: {said['self_test']}" if "self_test" in said else ""
 
 
 def counts(job: JsonObject) -> dict[str, int]:

@@ -22,13 +22,14 @@ from controller.retrying import PERMANENT
 
 _COMMON = ("timeout", "offline", "unknown")
 _FILES = ("rejected", "download", "verify", "flash")
+_GROUPS_ONLY = Reason.INDEX_UNSUPPORTED
 _FRAGMENTS = (
     "missingFragments", "integrity", "sessionReplay", "indexUnsupported", "packageUnsupported", "noMemory",
     "descriptor", "conflict",
 )  # fmt: skip
 REASONS = {
     "fuota": (*_FRAGMENTS, *_COMMON),
-    "otaUpdate": (*_FILES, *_COMMON),
+    "otaUpdate": (*_FILES, "noMemory", *_COMMON),
     "tuya": ("conflict", *_FILES, *_COMMON),
 }
 """The failures each service can tell of."""
@@ -137,7 +138,14 @@ def _retry(rollout: Rollout) -> Iterator[Violation]:
         if Reason(reason) in PERMANENT:
             message = f"{reason} is not cured by sending it again"
             yield Violation(pointer=pointer, code="reason_is_permanent", message=message, hint="take it out")
+        if Reason(reason) is _GROUPS_ONLY and kind == "fuota" and not _has_groups(rollout):
+            message = f"{reason} is not cured by sending it again to single devices: they use another index than groups"
+            yield Violation(pointer=pointer, code="reason_is_permanent", message=message, hint="take it out")
     yield from _raised(rollout, retry)
+
+
+def _has_groups(rollout: Rollout) -> bool:
+    return any(w.targets is not None and w.targets.multicast_groups for w in rollout.strategy.waves)
 
 
 def _raised(rollout: Rollout, retry: Retry) -> Iterator[Violation]:

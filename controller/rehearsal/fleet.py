@@ -25,7 +25,7 @@ _INDEXED = re.compile(r"shadow\.(reported\.[A-Za-z0-9_.-]+):")
 KEEPS = "keepsVersion"
 SILENT = {"fuota": "silent", "otaUpdate": "offline", "tuya": "offline"}
 # Reasons of ours that a simulated device can be made to fail with and the loop then sees; the first of each is what
-# --fail means by itself. Jobs tell FAILED and no more, whatever failed; Tuya tells another version as no reason at all.
+# --fail means by itself. Jobs tell them by the codes of FreeRTOS agents; Tuya tells another version as no reason.
 FAILURES: dict[str, dict[str, str]] = {
     "fuota": {
         "integrity": "micError", "noMemory": "notEnoughMemory", "sessionReplay": "sessionReplay",
@@ -33,7 +33,8 @@ FAILURES: dict[str, dict[str, str]] = {
         "version": KEEPS,
     },
     "otaUpdate": {
-        "unknown": "failsSelfTest", "rejected": "rejects", "version": KEEPS,
+        "flash": "failsSelfTest", "download": "failsDownload", "verify": "failsSignature", "rejected": "rejects",
+        "version": KEEPS,
     },
     "tuya": {
         "flash": "failsFlash", "download": "failsDownload", "verify": "failsVerify", "unknown": "failsGeneral",
@@ -103,7 +104,9 @@ def _check_labels(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
 def can_fail(rollout: Rollout, reason: str) -> bool:
     """Whether a rollout's devices can be made to fail so that the reason is seen."""
     proved = isinstance(rollout.strategy.confirm, VersionConfirm)
-    return reason in FAILURES[rollout.backend_kind] and (proved or reason != PROVED)
+    grouped = any(targets.multicast_groups for targets in targets_of(rollout))
+    told = (proved or reason != PROVED) and (grouped or reason != "indexUnsupported")
+    return told and reason in FAILURES[rollout.backend_kind]
 
 
 def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: str, region: str) -> JsonObject:

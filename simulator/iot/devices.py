@@ -2,8 +2,10 @@
 
 1. A device takes one job at a time, the oldest first, as soon as it is notified. `seconds` later it is done; halfway it
    has the image installed and tests itself. It writes into statusDetails what FreeRTOS agents write: a `self_test` of
-   receiving, ready, active, a `reason` of "accepted v<version>" or two hexadecimal codes, and `updatedBy` (here the
-   version that did the update). The codes are made up in that form.
+   receiving, ready, active, a `reason` of "accepted v<version>" or hexadecimal codes, and `updatedBy` (here the
+   version that did the update). The codes are those of aws/ota-for-aws-iot-embedded-sdk, ota.h and
+   ota_platform_interface.h: no answer to its requests, a signature that does not verify, an image that failed its
+   self-test, another image than the one in self-test; `rejects` writes the former agent's "same version".
 2. An image it accepts is what it runs from then on; it reports the version in its classic shadow, at `version_path`,
    and in the thing attribute `firmwareVersion`.
 3. `installs` counts each image a device installs, whatever became of it; who fails the download installs nothing.
@@ -53,13 +55,14 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "manual": Behaviour(takes=False),
     "late": Behaviour(late=True),
     "rejects": Behaviour("REJECTED", "0x23000000: 0x00000000", installs=False, runs=False),
-    "failsDownload": Behaviour("FAILED", "0x1d000000: 0x00000016", installs=False, runs=False),
-    "failsSelfTest": Behaviour("FAILED", "0x21000000: 0x00000000", runs=False),
+    "failsDownload": Behaviour("FAILED", "aborted: 0x0000000e", installs=False, runs=False),
+    "failsSignature": Behaviour("FAILED", "0x000000e3: 0x00000000", installs=False, runs=False),
+    "failsSelfTest": Behaviour("FAILED", "rejected: 0x00000000", runs=False),
     "stuck": Behaviour("", runs=False),
     "rollsBack": Behaviour(returns=True),
     "keepsVersion": Behaviour(runs=False),
     "neverReports": Behaviour(reports=False),
-    "quietSuccess": Behaviour("FAILED", "0x20000000: 0x0000003f"),
+    "quietSuccess": Behaviour("FAILED", "rejected: 0x00000011"),
 }
 
 

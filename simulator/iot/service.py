@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from simulator.clock import Clock
+from simulator.iot import endpoints
 from simulator.iot.agenda import Agenda
 from simulator.iot.fleet import Fleet
 from simulator.iot.groups import ThingGroups
@@ -50,6 +51,7 @@ class Iot:
             Index(stores),
         )
         self._handlers = {name: handler for noun in nouns for name, handler in noun.handlers.items()}
+        self._handlers |= endpoints.handlers()
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -60,7 +62,10 @@ class Iot:
         """The data planes beside this control plane."""
         jobs_data = JobsData(self._stores, self._jobs.agenda, self._jobs.course)
         shadows = Shadows(self._stores, self._jobs.agenda)
-        return [DataPlane("iot-jobs-data", jobs_data.handlers), DataPlane("iot-data", shadows.handlers)]
+        return [
+            DataPlane("iot-jobs-data", jobs_data.handlers),
+            DataPlane("iot-data", {**shadows.handlers, **endpoints.data_handlers()}),
+        ]
 
     def advance(self) -> None:
         """Bring jobs, devices and OTA updates up to the clock: they stand in one agenda, by their moments."""

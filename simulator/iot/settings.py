@@ -23,13 +23,13 @@ SWITCHES: dict[str, Switch] = {
         True, (True, False), "whether UpdateJob refuses an exponential rate without maximumPerMinute, and the like"
     ),
     "leavingRemoves": Switch(
-        "pending", ("queued", "pending"), "what a thing that leaves a group loses: QUEUED of CONTINUOUS jobs, or all"
+        "queued", ("queued", "pending"), "what a thing that leaves a group loses: QUEUED of CONTINUOUS jobs, or all"
     ),
     "rejoining": Switch(
-        "removedOnly", ("always", "removedOnly"), "who gets a new execution on coming back to a CONTINUOUS job"
+        "always", ("always", "removedOnly"), "who gets a new execution on coming back to a CONTINUOUS job"
     ),
     "jobCounts": Switch(
-        "things", ("executions", "things"), "what DescribeJob counts: every execution, or each thing once"
+        "executions", ("executions", "things"), "what DescribeJob counts: every execution, or each thing once"
     ),
     "deviceDetails": Switch(
         "replace", ("replace", "merge"), "what statusDetails of UpdateJobExecution do to the former"

@@ -37,7 +37,7 @@ def on_air(task: Task, image_bytes: int, regions: Iterable[str], settings: Setti
         raise LorawanError(f"{fragments} + {parity} fragments do not fit the 14-bit counter")
     for name in where:
         region(name).slowest_rate_for(size)
-    session = Session(fragments, parity, size)
+    session = Session(fragments, parity, size, int(settings.number("unicastFragIndex")) if task.devices else 1)
     if planned:
         return session, SETUP_SECONDS + max(_lasting(task, plan, parity) for plan in planned)
     interval = _interval(task)

@@ -3,6 +3,7 @@
 1. Draws are seeded by simulator, task and device, so a run can be repeated and devices lose independently.
 2. Rebuilding is decided by TS004's own rows (`controller.lorawan`), not by a formula.
 3. A decoder that holds fewer lost fragments than were lost ends its session, however much parity follows.
+4. A device that knows index 0 only refuses a session of another one (`fragIndexUnsupported`).
 """
 
 from __future__ import annotations
@@ -34,16 +35,18 @@ SUCCESS, MISSING, NO_ANSWER, CONFLICT = (
 
 @dataclass(frozen=True)
 class Session:
-    """What goes on air: M uncoded and R parity fragments of one size."""
+    """What goes on air: M uncoded and R parity fragments of one size, in the fragmentation session of an index."""
 
     fragments: int
     parity: int
     fragment_bytes: int
+    index: int = 1
 
 
 def refusal(device: Device, session: Session) -> str | None:
     """Why a device refuses the session at its set-up, if it does."""
-    if device.behaviour in REFUSALS:
+    knows_index = session.index == 0 and device.behaviour == "fragIndexUnsupported"
+    if device.behaviour in REFUSALS and not knows_index:
         return REFUSALS[device.behaviour]
     caps = device.caps
     too_many = session.fragments > caps.get("maxFragments", session.fragments)

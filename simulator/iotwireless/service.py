@@ -10,6 +10,7 @@ from simulator.clock import Clock
 from simulator.iotwireless import fleet
 from simulator.iotwireless.common import iso
 from simulator.iotwireless.devices import Devices
+from simulator.iotwireless.fittings import Fittings
 from simulator.iotwireless.groups import Groups, ready_devices
 from simulator.iotwireless.images_port import Images
 from simulator.iotwireless.labels import Labels
@@ -35,6 +36,7 @@ class IotWireless:
             Tasks(self._stores, clock, self._settings),
             Groups(self._stores, clock, self._settings),
             Devices(self._stores, clock, self._settings),
+            Fittings(self._stores),
             Labels(self._stores),
         )
         self._handlers = {name: handler for noun in nouns for name, handler in noun.handlers.items()}

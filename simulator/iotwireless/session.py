@@ -5,7 +5,9 @@
 2. FuotaDone says that the session ended, nothing else. What became of a device stands in its own status.
 3. The service opens a group's multicast session itself and chooses its data rate from the fragment size: the slowest
    that carries it (the rule is not published; this is the cautious reading).
-4. The session's timeout is a power of two of seconds (TS005); it says nothing about success.
+4. The session's timeout is a power of two of seconds (TS005); it says nothing about success. FuotaDone is reached when
+   it times out, too (developer guide, "FUOTA task status"): whether devices that do not answer hold it until then is
+   the switch `silentHoldSession`.
 5. A device already held by another task takes no part (FuotaDeviceStatus, added to the SDK in June 2024).
 6. Whether deleting a task stops its transmission is a switch; if not, it goes on air to its end, and a device that
    heard it has the image although no task tells so.
@@ -107,6 +109,8 @@ class Sessions:
                 refused = None if device.behaviour == "silent" else refusal(device, session)
                 task.statuses[key] = refused or NO_ANSWER
         self._open_groups(store, task, session, seconds)
+        if self._settings["silentHoldSession"] is True and task.groups and NO_ANSWER in task.outcomes.values():
+            task.session_end = start + timedelta(seconds=_timeout(seconds))
 
     def _image(self, store: Store, task: Task) -> bytes:
         role, uri = self._text(task, "FirmwareUpdateRole"), self._text(task, "FirmwareUpdateImage")
@@ -118,9 +122,7 @@ class Sessions:
         return [task.rf_region, *groups]
 
     def _open_groups(self, store: Store, task: Task, session: Session, seconds: float) -> None:
-        timeout = MIN_TIMEOUT_SECONDS
-        while timeout < seconds:
-            timeout *= 2
+        timeout = _timeout(seconds)
         for key in task.groups:
             group = store.groups.get(key)
             if group is not None and group.rf_region:
@@ -187,6 +189,14 @@ class Sessions:
     @staticmethod
     def _text(task: Task, name: str) -> str:
         return str(task.parameters.get(name, ""))
+
+
+def _timeout(seconds: float) -> int:
+    """The timeout of a group's session that lasts so long (rule 4)."""
+    timeout = MIN_TIMEOUT_SECONDS
+    while timeout < seconds:
+        timeout *= 2
+    return timeout
 
 
 def _over(group: Group, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from simulator.switchboard import NUMBER, Switch, Switchboard
 
 SWITCHES: dict[str, Switch] = {
-    "startWithoutTime": Switch("refuse", ("refuse", "soonest"), "StartFuotaTask without StartTime"),
+    "startWithoutTime": Switch("soonest", ("refuse", "soonest"), "StartFuotaTask without StartTime"),
     "secondStart": Switch("conflict", ("conflict", "moves"), "a second start while the first one waits"),
     "startTooSoonError": Switch(
         "ValidationException",
@@ -38,6 +38,12 @@ SWITCHES: dict[str, Switch] = {
         False, (True, False), "whether a session takes as long as time on air and duty cycle make it (radio.py)"
     ),
     "parityRounding": Switch("ceil", ("ceil", "floor"), "how M x redundancy / 100 becomes whole parity fragments"),
+    "unicastFragIndex": Switch(
+        0, (0, 1), "the index of the fragmentation session of single devices; of groups it is 1"
+    ),
+    "silentHoldSession": Switch(
+        False, (True, False), "whether a group's session goes on to its timeout while devices have not answered"
+    ),
     "unicastFragmentBytes": Switch(48, NUMBER, "the fragment size the service chooses for single devices"),
     "unicastIntervalSeconds": Switch(2, NUMBER, "the interval it chooses for single devices"),
 }

@@ -118,6 +118,8 @@ class Store:
     groups: dict[str, Group] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)
+    service_profiles: dict[str, Profile] = field(default_factory=dict)
+    destinations: dict[str, Profile] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[tuple[str, str], tuple[dict[str, object], str]] = field(default_factory=dict)
     log_levels: dict[str, object] = field(default_factory=dict)

@@ -4,7 +4,8 @@ Rules, each from the AWS IoT Wireless developer guide, "FUOTA tasks", unless sai
 
 1. Only a Pending task can be edited, filled or emptied; afterwards it can only be deleted.
 2. A task holds devices or multicast groups, never both, and all of its own RfRegion.
-3. A start lies at least 30 minutes ahead. There is no stop, and no way back to Pending.
+3. A start lies at least 30 minutes ahead. There is no stop, and no way back to Pending. The guide's own sample gives no
+   StartTime ("Add devices and multicast groups to a FUOTA task"); what happens then is the switch `startWithoutTime`.
 4. Deletion is asynchronous and irreversible: Delete_Waiting, then gone.
 5. A list shows Id, Arn and Name, nothing else (SDK model).
 6. Fragments are counted in 14 bits (TS004), so a task never sends more than 16383.

@@ -85,14 +85,18 @@ def test_a_wave_whose_devices_fail_does_not_pass_and_the_next_one_does_not_start
     assert record.phase is Phase.FAILED
     assert [h.reason for h in report.rollouts[0].holds] == ["success_rate_is_too_low"]
     failed = {r.device: (r.outcome, r.reason, r.detail) for r in record.attempts[0].results}
-    assert failed["gw-2"][:2] == (Outcome.FAILED, Reason.UNKNOWN)
-    assert failed["gw-2"][2].startswith("0x")
+    assert failed["gw-2"] == (Outcome.FAILED, Reason.FLASH, "rejected: 0x00000000")
     assert len(gateways.created()) == 1
 
 
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
-    [("rejects", Reason.REJECTED), ("failsDownload", Reason.UNKNOWN), ("stuck", Reason.TIMEOUT)],
+    [
+        ("rejects", Reason.REJECTED),
+        ("failsDownload", Reason.DOWNLOAD),
+        ("failsSignature", Reason.VERIFY),
+        ("stuck", Reason.TIMEOUT),
+    ],
 )
 def test_a_device_that_does_not_make_it_has_its_reason(gateways: OtaGround, behaviour: str, reason: Reason) -> None:
     gateways.behave(gw_1=behaviour)

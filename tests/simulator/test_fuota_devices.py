@@ -73,6 +73,7 @@ def held_image(stage: Stage) -> str:
 
 @pytest.mark.parametrize(("behaviour", "during", "after"), [(k, *v) for k, v in SHOWN.items()])
 def test_a_device_shows_what_became_of_it(stage: Stage, behaviour: str, during: str, after: str) -> None:
+    stage.settings(unicastFragIndex=1)
     task = single(stage, device={"behaviour": behaviour})
     assert stage.device_statuses(task) == {"d1": during}
     stage.advance(SECONDS - 1)
@@ -81,6 +82,28 @@ def test_a_device_shows_what_became_of_it(stage: Stage, behaviour: str, during: 
     assert stage.status(task) == "FuotaDone"
     assert stage.device_statuses(task) == {"d1": after}
     assert (held_image(stage) == DIGEST) == (after == "Successful" or behaviour == "falseMissingFrag")
+
+
+def test_who_knows_index_0_only_takes_the_image_alone_and_not_in_a_group(stage: Stage) -> None:
+    alone = single(stage, device={"behaviour": "fragIndexUnsupported"})
+    stage.advance(SECONDS)
+    assert stage.device_statuses(alone) == {"d1": "Successful"}
+    stage.reset()
+    group = grouped(stage, IMAGE, {**DEVICE, "behaviour": "fragIndexUnsupported"}, FragmentSizeBytes=SIZE)
+    stage.advance(SECONDS)
+    assert stage.device_statuses(group) == {"d1": "FragIndex_unsupported"}
+
+
+@pytest.mark.parametrize(("holds", "more"), [(False, 0), (True, 128 - SECONDS)])
+def test_whether_silent_devices_hold_a_groups_session_until_it_times_out_is_a_switch(
+    stage: Stage, holds: bool, more: int
+) -> None:
+    stage.settings(silentHoldSession=holds)
+    task = grouped(stage, IMAGE, {**DEVICE, "behaviour": "silent"}, FragmentSizeBytes=SIZE)
+    stage.advance(SECONDS + more - 1)
+    assert stage.status(task) == "In_FuotaSession"
+    stage.advance(1)
+    assert stage.status(task) == "FuotaDone"
 
 
 def test_every_behaviour_and_every_status_of_the_model_is_in_the_table() -> None:

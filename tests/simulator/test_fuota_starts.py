@@ -68,6 +68,7 @@ def test_a_start_may_lie_a_year_ahead(stage: Stage) -> None:
 @pytest.mark.parametrize("wanted", [{}, {"LoRaWAN": {}}])
 def test_a_start_without_a_time_is_refused_as_the_switch_says(stage: Stage, wanted: dict[str, Any]) -> None:
     task = filled(stage)
+    stage.settings(startWithoutTime="refuse")
     said = refusal(stage.wireless.start_fuota_task, Id=task, **wanted)
     assert said == (400, "ValidationException", "LoRaWAN.StartTime is required")
     assert stage.status(task) == "Pending"

@@ -248,6 +248,13 @@ def test_connectivity_is_indexed_when_it_is_asked_for(floor: Floor) -> None:
     assert [thing["thingName"] for thing in others] == ["off", "bare"]
 
 
+def test_a_device_is_told_where_it_finds_the_service_and_may_publish_there(floor: Floor) -> None:
+    address = floor.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+    assert f"http://{address}" == floor.stage.url
+    floor.data.publish(topic="site/north", qos=1, payload=b"hello")
+    assert floor.iot.list_job_templates()["jobTemplates"] == []
+
+
 def test_thing_groups_have_an_index_of_their_own(floor: Floor) -> None:
     floor.things("t", group="gates")
     floor.things(group="doors")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from controller.model import (
     Attempt,
@@ -87,3 +88,14 @@ def test_who_took_it_before_we_stopped_and_refuses_it_then_counts_the_same_for_t
     assert results_of(known, at.generation) == (took,)
     line = wave_line(known, at.generation)
     assert (line.devices.succeeded, line.devices.failed, line.failures) == (1, 0, ())
+
+
+@pytest.mark.parametrize(("via", "again"), [("group-1", ("device:id-0",)), (None, None)])
+def test_who_knows_no_index_of_groups_is_tried_again_alone_and_only_once(
+    via: str | None, again: tuple[str, ...] | None
+) -> None:
+    at = declared(Device(dev_eui=EUIS[0]))
+    at = replace(at, strategy=replace(at.strategy, retry=Retry(attempts=3, on=("indexUnsupported",))))
+    due = retrial(at, began_with(at, replace(failed(0), reason=Reason.INDEX_UNSUPPORTED, via=via)))
+
+    assert (due.only if due is not None else None) == again

@@ -7,11 +7,24 @@ import pytest
 from controller import policies
 from controller.model import ApprovalRole, Environment, TuyaAccess, Window
 from tests.unit.manifest.reading_texts import SHA
-from tests.unit.policies.table_rows import FUOTA, GOOD, HOME, OTA, TUYA, changed, found, home, with_backend, with_waves
+from tests.unit.policies.table_rows import (
+    FUOTA,
+    GOOD,
+    HOME,
+    OTA,
+    TUYA,
+    changed,
+    found,
+    home,
+    with_backend,
+    with_waves,
+)
 
 OWNERS = home(approval_roles=(ApprovalRole(name="owners", members=("ada",)),))
 APPROVAL = f"  approvals: [{{wave: %s, role: %s, by: %s, digest: {SHA}, at: 2026-01-01T00:00:00Z}}]\n"
 NEEDS = changed("name: fleet\n", "name: fleet\n        requires: {approval: owners}\n")
+ALONE = "      - name: all\n        targets: {wirelessDevices: [a]}\n"
+UNRADIO = GOOD.replace("    dataRate: 3\n    fragmentSizeBytes: 112\n    fragmentIntervalMs: 9000\n", "")
 RETRY = "    retry: {attempts: %d, on: [%s], raiseRedundancyPercent: %d}\n"
 WINDOW = '  windows: [{kind: allow, schedule: "%s", duration: %s, timeZone: UTC}]\n'
 RATE = """\
@@ -223,6 +236,16 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         GOOD + RETRY % (2, "noMemory", 1),
         None,
         ["reason_is_permanent /spec/strategy/retry/on/0"],
+    ),
+    "a retry of an index that single devices do not know": (
+        with_waves(ALONE, text=UNRADIO) + RETRY % (2, "indexUnsupported", 1),
+        None,
+        ["reason_is_permanent /spec/strategy/retry/on/0"],
+    ),
+    "a retry of an index that a group's devices do not know": (
+        GOOD + RETRY % (2, "indexUnsupported", 1),
+        None,
+        [],
     ),
     "a wave to confirm and nothing waits": (
         with_backend("  tuya: {productKey: a, confirmWaves: [canary]}\n", "devices"),
