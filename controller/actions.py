@@ -3,14 +3,28 @@
 1. An action names a unit and what is to become of it, in our words; only its sibling knows the vendor's call.
 2. A call is exact: what `plan` prints is what `reconcile` sends.
 3. A call that goes stale carries `not_after`; the executor drops it late and the loop looks again.
+4. A call that a plan shows before all of it is known has placeholders, which are of a type of their own: no backend
+   sends such a call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
+from controller.errors import StalledError
 from controller.model import BackendSpec, Firmware, Json, JsonObject, RecordedCall, Value, canonical_digest
+
+
+class Placeholder(Value, frozen=True, kw_only=True):
+    """What only the service can tell, in a call that a plan shows before it can be sent; `of` says what it is."""
+
+    of: str
+
+    def __str__(self) -> str:
+        """As plans show it."""
+        return f"<{self.of}>"
 
 
 class Call(Value, frozen=True, kw_only=True):
@@ -29,6 +43,25 @@ class Call(Value, frozen=True, kw_only=True):
     not_after: datetime | None = None
     signed_at: datetime | None = None
     permission: str = ""
+
+    @property
+    def placeholders(self) -> tuple[Placeholder, ...]:
+        """What is still to be known before it may be sent."""
+        return tuple(_placeholders(self.parameters))
+
+    def complete(self) -> Call:
+        """The call itself, to be sent. Raises StalledError where a value of it is only a placeholder."""
+        for placeholder in self.placeholders:
+            raise StalledError("RequestInvalid", f"{self.operation} was not sent: {placeholder} is not known")
+        return self
+
+
+def _placeholders(value: object) -> Iterator[Placeholder]:
+    if isinstance(value, Placeholder):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _placeholders(each)
 
 
 class UnitDeclaration(Value, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from controller.actions import (
     CreateUnit,
     DeleteUnit,
     MarkUnit,
+    Placeholder,
     Receipt,
     RemoveMembers,
     ResendCreate,
@@ -62,6 +63,8 @@ def recorded(call: Call) -> RecordedCall:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Placeholder):
+        return str(value)
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode()}
     if isinstance(value, datetime):

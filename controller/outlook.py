@@ -2,7 +2,7 @@
 
 1. Expectations are plain: calls succeed, members get in, groups get ready, every device answers with success. What the
    outlook shows is the road, not the weather.
-2. Ids the service gives are written `<id>` and `<arn>`.
+2. Ids the service gives are placeholders, shown as `<id>` and `<arn>`; no call with one is ever sent.
 3. A hold that needs a human ends the outlook; so does one that no time and no rung changes, an approval for example.
    One that only waits is expected to pass.
 """
@@ -24,6 +24,7 @@ from controller.actions import (
     DeleteUnit,
     Hold,
     MarkUnit,
+    Placeholder,
     Receipt,
     RemoveMembers,
     ResendCreate,
@@ -127,12 +128,14 @@ def _ids(unit_id: str) -> tuple[str, str]:
 
 
 def _masked(call: Call) -> Call:
-    shown = {
-        name: mark if isinstance(value, str) and value.startswith(mark) else value
-        for name, value in call.parameters.items()
-        for mark in (ARN if str(value).startswith(ARN) else ID,)
-    }
+    shown = {name: _placeholder(value) for name, value in call.parameters.items()}
     return msgspec.structs.replace(call, parameters=shown)
+
+
+def _placeholder(value: object) -> object:
+    """A stand-in as the type that is never sent; any other value as it is."""
+    mark = next((m for m in (ID, ARN) if isinstance(value, str) and value.startswith(m)), "")
+    return Placeholder(of=mark.strip("<>")) if mark else value
 
 
 def _more(look: Look) -> bool:

@@ -18,7 +18,7 @@ from functools import partial
 from controller.actions import Call, Hold, Receipt, name_of
 from controller.contention import in_turn
 from controller.environment_ledger import environment_record
-from controller.errors import ConflictError, LeaseHeldError, defect
+from controller.errors import ConflictError, LeaseHeldError, StalledError, defect
 from controller.executor import Executor
 from controller.jobs import Done, Job
 from controller.leased_journal import LeasedJournal
@@ -140,8 +140,12 @@ class Reconciler:
                 state.requeue_after, plan = 60.0, ()
                 state.error = state.refusal
             state.last = plan
+            actions = look.plan.actions if plan and backend is not None else ()
             try:
-                lowered = [(a, backend.lower(a, look.seen)) for a in look.plan.actions] if plan and backend else []
+                lowered = [(a, tuple(c.complete() for c in backend.lower(a, look.seen))) for a in actions if backend]
+            except StalledError as error:
+                state.fail(error)
+                continue
             except Exception as error:  # noqa: BLE001 - the last guard: the others go on
                 state.fail(defect(error))
                 continue

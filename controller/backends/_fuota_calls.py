@@ -19,6 +19,7 @@ from controller.actions import (
     CreateUnit,
     DeleteUnit,
     MarkUnit,
+    Placeholder,
     RemoveMembers,
     ResendCreate,
     StartUnit,
@@ -132,7 +133,7 @@ def _mark(action: MarkUnit) -> tuple[Call, ...]:
 
 
 def _member(action: AddMembers | RemoveMembers, member: str, seen: Observation) -> Call:
-    kind, vendor_id = member_id(member, seen)
+    kind, vendor_id = member_id(action.vendor_id, member, seen)
     verb, preposition = ("Associate", "With") if isinstance(action, AddMembers) else ("Disassociate", "From")
     noun, parameter = (
         ("MulticastGroup", "MulticastGroupId") if kind == "group" else ("WirelessDevice", "WirelessDeviceId")
@@ -141,12 +142,15 @@ def _member(action: AddMembers | RemoveMembers, member: str, seen: Observation) 
     return _call(member_key(action, member), f"{verb}{noun}{preposition}FuotaTask", parameters)
 
 
-def member_id(member: str, seen: Observation) -> tuple[str, str]:
-    """Kind (`group` or `device`) and service id of a target key such as `group:…`, `device:…` or `devEui:…`."""
-    facts = next((t for t in seen.targets if t.key == member), None)
+def member_id(task: str, member: str, seen: Observation) -> tuple[str, str | Placeholder]:
+    """Kind (`group` or `device`) and service id of a target key such as `group:…`, `device:…` or `devEui:…`.
+
+    Of a DevEUI nobody looked up yet, as in an outlook, only a placeholder can be shown.
+    """
     kind, _, rest = member.partition(":")
-    if facts is not None and facts.vendor_id:
-        rest = facts.vendor_id
-    elif kind == "devEui":
-        rest = f"<id of DevEUI {rest}>"
-    return ("group" if kind == "group" else "device"), rest
+    facts = next((t for t in seen.targets if t.key == member), None)
+    unit = next((u for u in seen.units if u.vendor_id == task), None)
+    known = facts.vendor_id if facts is not None and facts.vendor_id else unit.ids.get(member) if unit else None
+    if known is None and kind == "devEui":
+        return "device", Placeholder(of=f"id of DevEUI {rest}")
+    return ("group" if kind == "group" else "device"), known or rest

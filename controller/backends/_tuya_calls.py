@@ -23,6 +23,7 @@ from controller.actions import (
     CreateUnit,
     DeleteUnit,
     MarkUnit,
+    Placeholder,
     RemoveMembers,
     ResendCreate,
     StartUnit,
@@ -95,7 +96,7 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tup
     document = spec.document
     firmware = document.get("firmwareId") or (seen.image.version if seen.image is not None else "")
     parameters: JsonObject = {
-        "FirmwareId": firmware or f"<id of {unit.firmware.version}>",
+        "FirmwareId": firmware or Placeholder(of=f"id of {unit.firmware.version}"),
         "ProductKey": spec.product,
         "TargetSelection": spec.selection,
         **{theirs: document[ours] for ours, theirs in PARAMETERS.items() if ours in document},

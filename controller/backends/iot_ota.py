@@ -106,6 +106,7 @@ class OtaBackend(OtaShape):
 
     def send(self, call: Call) -> Receipt:
         """Send one call. What is already gone when it is to be deleted is done."""
+        call = call.complete()
         try:
             answer = self._transport.call(
                 call.service, call.operation, call.parameters, repeatable=call.repeatable, permission=call.permission

@@ -82,6 +82,7 @@ class FuotaBackend(FuotaShape):
 
     def send(self, call: Call) -> Receipt:
         """Send one call. What is already gone when it is to be deleted is done."""
+        call = call.complete()
         try:
             answer = self._transport.call(
                 call.service, call.operation, call.parameters, repeatable=call.repeatable, permission=call.permission

@@ -85,6 +85,7 @@ class TuyaBackend(TuyaShape):
 
     def send(self, call: Call) -> Receipt:
         """Send one call. A create is sent once, under the moment it was decided, told by the gateway's clock."""
+        call = call.complete()
         try:
             if call.operation != MAKE:
                 self._transport.call(call.operation, call.parameters, repeatable=call.repeatable)

@@ -2,14 +2,16 @@
 
 1. A rollout names its targets per wave, or once in `spec.targets` with a percent per wave; never both.
 2. Percent needs devices that can be counted: a group cannot be divided.
+3. What is compared here are names; which of them are one device only its service tells, before a start.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from controller.model import OtaUpdateSpec, Rollout, Targets, TuyaSpec
+from controller.model import Device, OtaUpdateSpec, Rollout, Targets, TuyaSpec
 from controller.policies.violation import Violation, wave_pointer
 
 KINDS = {
@@ -17,6 +19,7 @@ KINDS = {
     "otaUpdate": ("things", "thingGroups"),
     "tuya": ("devices",),
 }
+_EUI = re.compile(r"[0-9A-Fa-f]{16}")
 _ATTRIBUTES = {
     "multicastGroups": "multicast_groups", "wirelessDevices": "wireless_devices", "things": "things",
     "thingGroups": "thing_groups", "devices": "devices",
@@ -41,6 +44,8 @@ def targets(rollout: Rollout) -> Iterator[Violation]:
         first = first or (kinds[0] if kinds else None)
     yield from _division(rollout)
     yield from _overlaps(rollout, groups)
+    for pointer, named in groups:
+        yield from _euis(f"{pointer}/wirelessDevices", named.wireless_devices)
 
 
 def _kinds(rollout: Rollout, pointer: str, kinds: tuple[str, ...]) -> Iterator[Violation]:
@@ -171,3 +176,18 @@ def _overlaps(rollout: Rollout, groups: list[tuple[str, Targets]]) -> Iterator[V
                         pointer=place, code="targets_overlap", message=message, hint="a target belongs to one wave"
                     )
                 seen.add(key)
+
+
+def _euis(pointer: str, devices: tuple[Device, ...]) -> Iterator[Violation]:
+    """Ids that no service gives, and every label of a device has: one warning for all of a list."""
+    found = [(index, d.id) for index, d in enumerate(devices) if d.id is not None and _EUI.fullmatch(d.id)]
+    if found:
+        index, name = found[0]
+        more = f", and so do {len(found) - 1} more" if len(found) > 1 else ""
+        yield Violation(
+            pointer=f"{pointer}/{index}",
+            code="id_looks_like_dev_eui",
+            message=f"{name} is read as the id of a wireless device and looks like a DevEUI{more}",
+            hint=f"write {{devEui: {name}}}; in a CSV file name the column devEui",
+            severity="warning",
+        )

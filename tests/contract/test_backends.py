@@ -14,7 +14,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from controller.actions import Action, Call, Receipt
+from controller.actions import Action, Call, Placeholder, Receipt
 from controller.backends._aws import Answer
 from controller.errors import ConflictError, StalledError, TransientError
 from controller.model import Attempt, Observation, Phase, Stage, UnitPhase, WaveRecord
@@ -153,6 +153,17 @@ def test_a_status_the_sibling_does_not_know_is_unknown_and_holds(sibling: Siblin
     assert [u.phase for u in seen.units] == [UnitPhase.UNKNOWN]
     assert [h.reason for h in report.rollouts[0].holds] == ["unit_status_is_unknown"]
     assert wire.stats.writes == 0
+
+
+def test_a_call_that_is_not_wholly_known_is_never_sent(sibling: Sibling) -> None:
+    backend, wire = sibling.backend()
+    unknown = {"WirelessDeviceId": ["d-1", Placeholder(of="id of a device")]}
+
+    for service, operation in sorted(ALL_WRITES):
+        with pytest.raises(StalledError, match="<id of a device> is not known"):
+            backend.send(Call(key="k", service=service, operation=operation, parameters={"Id": "t", "Of": unknown}))
+
+    assert wire.stats.calls == 0
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit"])

@@ -203,6 +203,7 @@ def test_devices_of_a_csv_file_come_with_their_labels(fleet: Fleet) -> None:
         ("id\na\nb\na\n", "devices.csv:4:1 duplicate_target /2/id"),
         ("id,site\na,n\n,s\n", "devices.csv:3:1 missing_field /1"),
         ('id\n"a\n', "devices.csv:2:1 csv_syntax "),
+        ("devEui,id\n70B3D57ED0000001,\n70B3D57ED0000002,d2\n", "devices.csv:3:1 device_named_twice /1"),
         (b"id\n\xe4\n", "devices.csv:2:1 not_utf8 "),
     ],
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from controller.actions import Hold, name_of
+from controller.actions import Hold, Placeholder, name_of
 from controller.model import Requires, Stage
+from controller.outcomes import recorded
 from controller.outlook import outlook
 from tests.unit.build import ENVIRONMENT, NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 
@@ -30,7 +31,8 @@ def test_the_outlook_writes_ids_the_service_gives_as_placeholders() -> None:
 
     add = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, (), NOW).rungs[0]
 
-    assert add.calls[0].parameters == {"Id": "<id>", "MulticastGroupId": "g1"}
+    assert add.calls[0].parameters == {"Id": Placeholder(of="id"), "MulticastGroupId": "g1"}
+    assert recorded(add.calls[0]).parameters == {"Id": "<id>", "MulticastGroupId": "g1"}
 
 
 def test_the_outlook_goes_on_from_the_middle() -> None:

@@ -21,7 +21,8 @@ from controller.actions import (
     UpdateUnit,
 )
 from controller.backends._fuota_calls import lower, token
-from controller.model import Observation, TargetFacts
+from controller.errors import StalledError
+from controller.model import Observation, TargetFacts, Unit, UnitPhase
 from controller.outcomes import recorded
 from controller.strategy import declare
 from tests.unit.build import ENVIRONMENT, NOW, rollout
@@ -94,3 +95,22 @@ def test_a_device_named_by_its_deveui_is_sent_by_the_services_id() -> None:
     (call,) = lower(action, Observation(targets=(facts,)))
 
     assert call.parameters == {"Id": "t", "WirelessDeviceId": "d-9"}
+
+
+def test_a_device_named_by_its_deveui_is_taken_out_by_the_services_id() -> None:
+    unit = Unit(unit_id="u", phase=UnitPhase.OPEN, vendor_id="t", ids={"devEui:aa": "d-9"})
+    action = RemoveMembers(unit=UNIT, vendor_id="t", members=("devEui:aa",), reason="r")
+
+    (call,) = lower(action, Observation(units=(unit,)))
+
+    assert call.complete().parameters == {"Id": "t", "WirelessDeviceId": "d-9"}
+
+
+def test_a_deveui_that_was_not_looked_up_is_shown_and_cannot_be_sent() -> None:
+    action = AddMembers(unit=UNIT, vendor_id="t", members=("devEui:aa",), reason="r")
+
+    (call,) = lower(action, SEEN)
+
+    assert recorded(call).parameters == {"Id": "t", "WirelessDeviceId": "<id of DevEUI aa>"}
+    with pytest.raises(StalledError, match="<id of DevEUI aa> is not known"):
+        call.complete()

@@ -18,6 +18,10 @@ def percents(*values: float) -> str:
 
 TABLE = {
     "percent of devices": (with_waves(percents(10, 100), DEVICES, UNRADIO), []),
+    "a DevEUI as an id": (
+        with_waves("      - {name: a, targets: {wirelessDevices: [x, 70B3D57ED0000001]}}\n", text=UNRADIO),
+        [f"?id_looks_like_dev_eui {WAVES}/0/targets/wirelessDevices/1"],
+    ),
     "percent of groups": (with_waves(percents(10, 100), GROUPS), [f"percent_needs_devices {WAVES}/0/percent"]),
     "percent of nothing": (with_waves(percents(10, 100)), [f"percent_needs_targets {WAVES}/0/percent"]),
     "percent that stands still": (
