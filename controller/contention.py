@@ -15,7 +15,7 @@ import msgspec
 
 from controller.actions import CreateUnit, StartUnit
 from controller.look import Look
-from controller.model import Attempt, Record, Rollout, Stage
+from controller.model import Attempt, Record, Rollout, Stage, Survey
 from controller.opening import POLL
 from controller.readiness import busy_holds, keys_of
 
@@ -35,6 +35,18 @@ def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
 def _may_run(attempt: Attempt, record: Record) -> bool:
     """Whether a making that starts has no outcome yet: a late copy of it may come to its devices."""
     return any(i.makes and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
+
+
+def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dict[str, Survey]:
+    """The surveys with what the journal knows of their units: those are compared by records, others by reads."""
+    known = frozenset(
+        vendor_id
+        for record in records.values()
+        for attempt in record.attempts
+        if not attempt.stage.is_over
+        for vendor_id in attempt.vendor_ids
+    )
+    return {kind: msgspec.structs.replace(survey, known=known) for kind, survey in surveys.items()}
 
 
 def in_turn(look: Look, taken: MutableMapping[tuple[str, str], str]) -> Look:

@@ -185,12 +185,13 @@ def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], att
 
 
 def doubts(at: Situation) -> str:
-    """What of the role could not be decided, or is said otherwise by IAM itself: told with the start."""
+    """What could not be decided, or may come between: told with the start."""
     role = at.seen.role
+    beside = "".join(f"; warning: {t.beside}, with devices of {t.key}" for t in at.seen.targets if t.beside)
     if role is None:
-        return ""
+        return beside
     undecided = f"; not decided here: {role.why}" if "undecided" in (role.trusts, role.reads) else ""
-    return undecided + (f"; warning: {role.warning}" if role.warning else "")
+    return undecided + (f"; warning: {role.warning}" if role.warning else "") + beside
 
 
 def _whole_minute(moment: datetime) -> datetime:

@@ -41,7 +41,6 @@ from controller.model import (
     Observation,
     Outcome,
     Rollout,
-    TargetFacts,
     Unit,
     UnitPhase,
     Value,
@@ -211,5 +210,5 @@ def _time_passes(seen: Observation, endless: bool) -> Observation:
             units.append(replace(unit, phase=UnitPhase.ENDED, results=good))
         else:
             units.append(unit)
-    targets = tuple(replace(t, ready=t.requested) if isinstance(t, TargetFacts) else t for t in seen.targets)
+    targets = tuple(replace(t, ready=t.requested, busy="") for t in seen.targets)
     return replace(seen, units=tuple(units), targets=targets)

@@ -42,6 +42,7 @@ def reached(unit: UnitDeclaration, seen: Observation) -> tuple[Hold, ...]:
     unread = [_name(key) for key in unit.members if key not in facts]
     targets = [facts[key] for key in unit.members if key in facts]
     holds = [_missing(target) for target in targets if not target.exists]
+    holds += [_busy(target) for target in targets if target.busy]
     if unread and not (seen.offline or seen.expected):
         holds.append(_unlooked(_some(unread)))
     return (*holds, *_twice(targets))
@@ -50,6 +51,13 @@ def reached(unit: UnitDeclaration, seen: Observation) -> tuple[Hold, ...]:
 def _missing(target: TargetFacts) -> Hold:
     text = f"{_name(target.key)} does not exist in this account and Region"
     return _stall("target_is_missing", f"{text}; {target.hint or 'mend the manifest'}")
+
+
+def _busy(target: TargetFacts) -> Hold:
+    return Hold(
+        reason="target_is_busy",
+        message=f"{_name(target.key)} still has other work, which is waited for: {target.busy}",
+    )
 
 
 def _twice(targets: Collection[TargetFacts]) -> list[Hold]:
@@ -191,7 +199,7 @@ def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
         text = f"{_name(target.key)}: {target.unready}"
         return [Hold(reason="target_is_not_ready", message=text)]
     if target.busy:
-        return [Hold(reason="target_is_busy", message=f"{_name(target.key)} still has other work: {target.busy}")]
+        return [_busy(target)]
     if rf_region and target.region is not None and target.region != rf_region:
         text = f"{_name(target.key)} is in {target.region}, the rollout says {rf_region}; mend the manifest"
         return [_stall("target_region_differs", text)]

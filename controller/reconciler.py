@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from controller.actions import Call, Hold, Receipt, name_of
-from controller.contention import in_turn
+from controller.contention import in_turn, knowing
 from controller.environment_ledger import environment_record
 from controller.errors import ConflictError, LeaseHeldError, StalledError, defect
 from controller.executor import Executor
@@ -91,6 +91,7 @@ class Reconciler:
                 return passes  # every rollout failed: there is nothing to look over
             passes += 1
             surveys = self._lookout.survey(states if passes == 1 else todo, stored if passes == 1 else {})
+            surveys = knowing(surveys, self._records)
             try:
                 if passes == 1:
                     self._environment_drift(surveys, stored)

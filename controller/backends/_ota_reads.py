@@ -173,28 +173,25 @@ class JobReader:
                 return ()
         return tuple(sorted(j for j in found if j.startswith(JOB_PREFIX) and j != own))
 
-    def thing(self, key: str, name: str, *, look_for_jobs: bool) -> TargetFacts:
-        """A thing before a start: whether it is there, and what it still has to do."""
+    def thing(self, key: str, name: str) -> TargetFacts:
+        """A thing before a start: whether it is there."""
         try:
             self.get("DescribeThing", {"thingName": name})
         except NotFoundError:
             return TargetFacts(key=key, exists=False)
-        busy = self.other_updates(name, "") if look_for_jobs else ()
-        return TargetFacts(key=key, exists=True, vendor_id=name, busy=", ".join(busy[:3]))
+        return TargetFacts(key=key, exists=True, vendor_id=name)
 
-    def group(self, key: str, name: str, most: int) -> TargetFacts:
-        """A thing group before a start: whether it is there, what is in it, and what up to `most` of it have to do."""
+    def group(self, key: str, name: str) -> TargetFacts:
+        """A thing group before a start: whether it is there, and every thing in it or in a group below it."""
         try:
             self.get("DescribeThingGroup", {"thingGroupName": name})
             asked: JsonObject = {"thingGroupName": name, "recursive": True}
             things = tuple(self._names("ListThingsInThingGroup", asked))
         except NotFoundError:
             return TargetFacts(key=key, exists=False)
-        busy = [(t, o) for t in things for o in self.other_updates(t, "")[:1]] if len(things) <= most else []
         return TargetFacts(
-            key=key, exists=True, vendor_id=name, requested=len(things), ready=len(things), members=things,
-            busy=", ".join(f"{other} on {thing}" for thing, other in busy[:3]),
-        )  # fmt: skip
+            key=key, exists=True, vendor_id=name, requested=len(things), ready=len(things), members=things
+        )
 
     def _names(self, operation: str, parameters: JsonObject) -> Iterator[str]:
         token: object = None

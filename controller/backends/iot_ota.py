@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import msgspec
 
@@ -21,6 +22,7 @@ from controller.backends._marks import unit_is_ours
 from controller.backends._ota_concerns import Concerns
 from controller.backends._ota_fields import observed
 from controller.backends._ota_needs import role_needs
+from controller.backends._ota_others import OtherUpdates
 from controller.backends._ota_reads import JobReader, keys_of
 from controller.backends._ota_units import UnitReader
 from controller.backends._ota_words import JOB_PREFIX, job_phase
@@ -49,7 +51,7 @@ from controller.upcoming import upcoming
 LAG = 60.0
 ROLE_SERVICE = "iot.amazonaws.com"
 OURS = re.compile(r"[a-z][-a-z0-9]*-\d{1,2}-[0-9a-f]{8}")
-JOBS_LOOKED_FOR = 100  # things of a wave, or of a group, whose other jobs are read before a start; of more, none
+TOLD = 3  # things whose other work is named; the rest is counted
 DOCUMENTS = 50  # updates whose documents are read to tell streams of none
 _IN_THE_END = ("CancelJob", "UpdateJob")
 
@@ -68,6 +70,7 @@ class OtaBackend(OtaShape):
     def _fresh(self) -> None:
         self._facts = Facts(self._transport)
         self._concerns = Concerns(self._reader, self._facts)
+        self._others = OtherUpdates(self._reader, self._facts)
         self._units_of = UnitReader(self._reader, self._concerns, VersionReader(self._transport))
 
     def survey(self) -> Survey:
@@ -219,15 +222,22 @@ class OtaBackend(OtaShape):
         return tuple(msgspec.structs.replace(t, version=found.get(t.vendor_id) or "") for t in targets)
 
     def _targets(self, keys: tuple[str, ...]) -> tuple[TargetFacts, ...]:
-        singles = [k for k in keys if k.startswith("device:")]
-        facts = []
+        found = []
         for key in keys:
             name = key.partition(":")[2]
-            if key.startswith("device:"):
-                facts.append(self._reader.thing(key, name, look_for_jobs=len(singles) <= JOBS_LOOKED_FOR))
-            else:
-                facts.append(self._reader.group(key, name, JOBS_LOOKED_FOR))
-        return tuple(facts)
+            read = self._reader.thing if key.startswith("device:") else self._reader.group
+            found.append(self._facts.once(("target", key), partial(read, key, name)))
+        others = self._others.on([device for facts in found for device in facts.devices])
+        return tuple(msgspec.structs.replace(facts, busy=_busy(facts, others)) for facts in found)
+
+
+def _busy(facts: TargetFacts, others: dict[str, tuple[str, ...]]) -> str:
+    """Other work of a thing, or of the things in a group, in a few words."""
+    if not facts.is_group:
+        return ", ".join(others.get(facts.vendor_id, ())[:TOLD])
+    busy = [thing for thing in facts.members if thing in others]
+    more = f" and {len(busy) - TOLD} more things" if len(busy) > TOLD else ""
+    return ", ".join(f"{others[thing][0]} on {thing}" for thing in busy[:TOLD]) + more
 
 
 def _devices(targets: tuple[TargetFacts, ...]) -> tuple[str, ...]:

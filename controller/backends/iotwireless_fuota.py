@@ -14,6 +14,7 @@ from __future__ import annotations
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
+from controller.backends._fuota_others import OtherTasks
 from controller.backends._fuota_proof import TaskProof
 from controller.backends._fuota_reads import TaskReader
 from controller.backends._fuota_session import SessionReader
@@ -51,6 +52,7 @@ class FuotaBackend(FuotaShape):
         self._proof = TaskProof(transport, VersionReader(transport))
         self._sessions = SessionReader(transport)
         self._targets = TargetReader(self._reader)
+        self._others = OtherTasks(self._reader, self._targets)
         self._facts = Facts(self._transport)
 
     def survey(self) -> Survey:
@@ -71,6 +73,7 @@ class FuotaBackend(FuotaShape):
             return Observation(units=units)
         role, uri = rollout.backend.role, rollout.firmware.image
         targets = () if starting.waits else self._targets.of(starting.keys, starting.unit, self._facts)
+        targets = self._others.beside(targets, survey, {*known.vendor_ids, *(u.vendor_id for u in units)}, self._facts)
         return Observation(
             units=units,
             devices=tuple(sorted({device for target in targets for device in target.devices})),

@@ -14,7 +14,7 @@ from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import Place, journal_option, place_for
 from controller.cli._reading import by_environment, read_all, refused
-from controller.contention import busy, in_turn
+from controller.contention import busy, in_turn, knowing
 from controller.errors import JournalMissingError, OtactlError, StalledError, defect
 from controller.journal import open_journal
 from controller.look import as_seen, decide, finished
@@ -85,7 +85,7 @@ def _environment(
             except Exception as failure:  # noqa: BLE001 - the last guard: the others go on
                 errors[kind] = str(failure if isinstance(failure, OtactlError) else defect(failure))
     moment = transport.now() if transport is not None else now  # the service's time, as reconcile has it
-    turn = _Turn(environment, records, backends, surveys, moment)
+    turn = _Turn(environment, records, backends, knowing(surveys, records), moment)
     return [_guarded(turn, r, errors.get(r.backend_kind, ""), note) for r in rollouts]
 
 

@@ -159,9 +159,9 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     `vendor_id` is the one identity of a device, whichever name the manifest has for it; `hint` says what may be meant
     by a name that nothing has. `members` are the devices inside a group by that identity, all of them unless `counted`
     is False; `names` are what people call these devices (DevEUI), by identity. `unready` says why it could not be
-    started on; `busy` names other work the service still holds for it, or for what it has inside; `updated` tells that
-    it reports the version already, `version` what it reports, where that was read, `left_out` why the service would
-    make nothing for it. `concerns` are for the ledger.
+    started on; `busy` names other work the service still holds for it, or for what it has inside, `beside` such work
+    that has not begun. `updated` tells that it reports the version already, `version` what it reports, where that was
+    read, `left_out` why the service would make nothing for it. `concerns` are for the ledger.
     """
 
     key: str
@@ -172,6 +172,7 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     requested: int | None = None
     ready: int | None = None
     busy: str = ""
+    beside: str = ""
     unready: str = ""
     members: tuple[str, ...] = ()
     counted: bool = True
@@ -250,11 +251,13 @@ class Listed(Value, frozen=True, kw_only=True):
 class Survey(Value, frozen=True, kw_only=True):
     """What all rollouts of an environment share in one pass: the account we are in and everything listed.
 
-    `partial` tells that not everything was looked over: what is not listed may still be there.
+    `partial` tells that not everything was looked over: what is not listed may still be there; `known` are the
+    service's ids of units that the environment's journal knows and that are not over.
     """
 
     account: str
     listed: tuple[Listed, ...] = ()
+    known: frozenset[str] = frozenset()
     partial: bool = False
 
 

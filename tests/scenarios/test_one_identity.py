@@ -1,0 +1,166 @@
+"""One device, whatever it is called and whoever sends to it: by id, by DevEUI, in a group, in a task made by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from controller.model import Device, Gate, Phase, Rollout, Strategy, Targets, Wave
+from controller.reconciler import RunReport
+from tests.ground import BUCKET, GROUPS, KEY, ROLE, Ground, declared
+
+SECOND = "91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03"
+ROLE_ARN = f"arn:aws:iam::123456789012:role/{ROLE}"
+
+
+def singles(name: str, *devices: Device) -> Rollout:
+    """A rollout of one wave of single devices."""
+    base = declared()
+    spec = msgspec.structs.replace(base.backend, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
+    wave = Wave(name="all", targets=Targets(wireless_devices=devices))
+    return declared(name=name, backend=spec, strategy=Strategy(waves=(wave,), gate=Gate(min_success_percent=90)))
+
+
+def groups(name: str, *waves: str) -> Rollout:
+    """A rollout with a wave a group."""
+    named = tuple(Wave(name=f"w{n}", targets=Targets(multicast_groups=(g,))) for n, g in enumerate(waves))
+    return declared(name=name, strategy=Strategy(waves=named, gate=Gate(min_success_percent=90)))
+
+
+def ids(ground: Ground) -> list[str]:
+    """The service's ids of the devices, in the order of their DevEUIs."""
+    listed = ground.wireless.list_wireless_devices()["WirelessDeviceList"]
+    return [d["Id"] for d in sorted(listed, key=lambda d: d["LoRaWAN"]["DevEui"])]
+
+
+def holds(report: RunReport) -> dict[str, list[str]]:
+    """The reasons each rollout is held for."""
+    return {r.name: [h.reason for h in r.holds] for r in report.rollouts}
+
+
+@pytest.mark.parametrize("other", ["by DevEUI", "by group", "group and group"])
+def test_of_two_rollouts_at_one_device_the_second_waits_for_the_first(ground: Ground, other: str) -> None:
+    by_id = singles("aaa", Device(id=ids(ground)[0]))
+    ground.fleet(groups=[{"name": "g3", "id": SECOND, "rfRegion": "EU868", "devices": ground.euis[:1]}])
+    first, second = {
+        "by DevEUI": (by_id, singles("bbb", Device(dev_eui=ground.euis[0]))),
+        "by group": (by_id, groups("bbb", GROUPS[0])),
+        "group and group": (groups("aaa", GROUPS[0]), groups("bbb", SECOND)),
+    }[other]
+
+    at_once = holds(ground.run(first, second))
+    ground.advance(60)
+    later = ground.run(first, second)
+
+    assert at_once["bbb"] == ["target_is_busy"]
+    assert holds(later)["bbb"] == ["target_is_busy"]
+    assert first.name in later.rollouts[1].holds[0].message
+    assert len(ground.writes("StartFuotaTask")) == 1
+    assert {r.phase for r in ground.drive(first, second).rollouts} == {"Succeeded"}
+
+
+def test_two_names_of_one_device_in_a_wave_hold_before_anything_is_made(ground: Ground) -> None:
+    both = singles("probe", Device(id=ids(ground)[0]), Device(dev_eui=ground.euis[0]))
+
+    report = ground.drive(both, rounds=2)
+
+    assert holds(report) == {"probe": ["duplicate_target"]}
+    assert ground.euis[0] in report.rollouts[0].holds[0].message
+    assert ground.made() == []
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        (Device(dev_eui="70b3d57ed00000ff"), "mend the manifest"),
+        (Device(id="70B3D57ED0000001"), "write {devEui: 70B3D57ED0000001}"),
+    ],
+)
+def test_a_device_that_is_not_there_holds_before_anything_is_made(ground: Ground, device: Device, told: str) -> None:
+    report = ground.run(singles("probe", device))
+
+    assert holds(report) == {"probe": ["target_is_missing"]}
+    assert report.rollouts[0].holds[0].message.endswith(told)
+    assert ground.made() == []
+
+
+def test_a_canary_inside_the_fleets_group_is_not_sent_the_content_twice(ground: Ground) -> None:
+    ground.fleet(groups=[{"name": "g3", "id": SECOND, "rfRegion": "EU868", "devices": ground.euis[:1]}])
+
+    report = ground.drive(groups("probe", SECOND, GROUPS[0]), rounds=5)
+
+    assert holds(report) == {"probe": ["targets_were_sent_already"]}
+    assert len(ground.writes("StartFuotaTask")) == 1
+
+
+def by_hand(ground: Ground, status: str, *, device: str | None = None) -> str:
+    """A task nobody declared, on the first group or on a device: pending, scheduled or on air."""
+    lorawan = {"RfRegion": "EU868"}
+    made = ground.wireless.create_fuota_task(
+        Name="by-hand", LoRaWAN=lorawan, FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}", FirmwareUpdateRole=ROLE_ARN,
+        RedundancyPercent=20, FragmentSizeBytes=112, FragmentIntervalMS=9000,
+    )  # fmt: skip
+    if device is None:
+        ground.wireless.associate_multicast_group_with_fuota_task(Id=made["Id"], MulticastGroupId=GROUPS[0])
+    else:
+        ground.wireless.associate_wireless_device_with_fuota_task(Id=made["Id"], WirelessDeviceId=device)
+    if status != "Pending":
+        ground.advance(120)
+        start = ground.server.world.clock.now() + timedelta(minutes=31)
+        ground.wireless.start_fuota_task(Id=made["Id"], LoRaWAN={"StartTime": start})
+    if status in ("In_FuotaSession", "FuotaDone"):
+        ground.advance(32 * 60)
+    if status == "FuotaDone":
+        ground.advance(3600)
+    assert ground.wireless.get_fuota_task(Id=made["Id"])["Status"] == status
+    return str(made["Id"])
+
+
+@pytest.mark.parametrize("status", ["FuotaSession_Waiting", "In_FuotaSession"])
+@pytest.mark.parametrize("inside", [False, True], ids=["the group", "a device in it"])
+def test_a_task_made_by_hand_holds_the_start_until_it_has_ended(ground: Ground, status: str, inside: bool) -> None:
+    task = by_hand(ground, status, device=ids(ground)[0] if inside else None)
+    rollout = groups("probe", GROUPS[0])
+
+    report = ground.run(rollout)
+
+    assert holds(report) == {"probe": ["target_is_busy"]}
+    assert f"FUOTA task {task} (by-hand) is {status}" in report.rollouts[0].holds[0].message
+    assert ground.writes("StartFuotaTask")[1:] == []
+    ground.advance(2 * 3600)
+    ground.drive(rollout)
+    assert ground.record().phase is Phase.SUCCEEDED
+
+
+def test_a_task_made_by_hand_that_has_not_begun_is_told_with_the_start(ground: Ground) -> None:
+    task = by_hand(ground, "Pending")
+
+    ground.run(groups("probe", GROUPS[0]))
+
+    (sent,) = [e.message for e in ground.journal().history("prod-eu", "probe") if e.message.startswith("startUnit")]
+    assert f"warning: FUOTA task {task} (by-hand) is Pending, with devices of group:{GROUPS[0]}" in sent
+
+
+def test_a_task_made_by_hand_that_is_done_or_reaches_others_holds_nobody(ground: Ground) -> None:
+    by_hand(ground, "FuotaDone")
+    by_hand(ground, "FuotaSession_Waiting", device=ids(ground)[1])
+
+    ground.run(groups("probe", GROUPS[0]))
+
+    assert len(ground.writes("StartFuotaTask")) == 3
+
+
+def test_a_pass_with_nothing_to_start_reads_no_target_and_no_task_of_others(ground: Ground) -> None:
+    by_hand(ground, "Pending", device=ids(ground)[1])
+    rollout = groups("probe", GROUPS[0])
+    ground.run(rollout)
+    ground.advance(300)
+    before = len(ground.server.world.requests)
+
+    ground.run(rollout)
+
+    asked = [str(r["operation"]) for r in ground.server.world.requests[before:]]
+    assert asked.count("GetFuotaTask") == 1
+    assert {"GetMulticastGroup", "GetWirelessDevice", "ListWirelessDevices"}.isdisjoint(asked)
