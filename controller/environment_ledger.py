@@ -3,7 +3,9 @@
 1. A rollout is taken out of Git when the folder its manifest stood in was read and the manifest was not there; a run
    over other files says nothing about it.
 2. Nothing is sent for either: an orphan is told with the command that would end it.
-3. Foreign tasks are known from the list alone, so they cost no call.
+3. Foreign tasks are known from the list alone, so they cost no call. One that has our name costs a read of its marks:
+   only with our owner and our environment in them it is an orphan. What another environment of ours made is foreign,
+   and told without the command that would end it; so is a unit without marks.
 4. What a service was not asked for in this run says nothing: its entries stay as they are.
 """
 
@@ -11,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
 from controller import ledger
 from controller.actions import Finding
+from controller.lifecycle import MARK_ENVIRONMENT, MARK_OWNER
 from controller.model import (
     Attempt,
     Cause,
@@ -39,13 +43,15 @@ def environment_record(
     surveys: Mapping[str, tuple[Survey, Capabilities]],
     stored: dict[str, Stored],
     declared: Mapping[str, tuple[str, ...]],
-    covers: Callable[[str], bool],
+    covers: Callable[[Record], bool],
+    marks: Callable[[str, Listed], Mapping[str, str] | None],
     now: datetime,
 ) -> tuple[Commit, ...]:
     """What to commit about the environment as a whole; nothing when nothing changed.
 
     `surveys` are by backend; `declared` are the rollouts read in this run, each with its waves; `covers` tells whether
-    a manifest path lies in what was read.
+    the place of a record's manifest was read; `marks` reads the owner marks of a unit, by backend (None: they could not
+    be read, so nothing new is said of it).
     """
     commits: list[Commit] = []
     stems = {f"{name}-{wave}" for name, waves in declared.items() for wave in waves}
@@ -54,16 +60,19 @@ def environment_record(
     pending = {f"{environment.owner}-{i.unit_id}" for s in stored.values() for i in s.record.intents}
     for name, held in stored.items():
         asked = surveys.get(held.record.backend)
-        if asked is not None and name != NAME and name not in declared and covers(held.record.source):
+        if asked is not None and name != NAME and name not in declared and covers(held.record):
             commits += _orphan(held, asked[0], asked[1], now)
-    findings = [
-        msgspec.structs.replace(finding, origin=kind)
-        for kind, (survey, capabilities) in surveys.items()
-        for item in survey.listed
-        if item.vendor_id not in known and item.name not in pending
-        if (finding := _stranger(item, environment, capabilities, stems)) is not None
-    ]
     held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
+    told_before = {e.subject: e for e in held.record.drift if e.open}
+    findings = []
+    for kind, (survey, capabilities) in surveys.items():
+        for item in survey.listed:
+            if item.vendor_id in known or item.name in pending:
+                continue
+            before = told_before.get(item.name)
+            finding = _stranger(item, environment, capabilities, stems, partial(marks, kind, item), before)
+            if finding is not None:
+                findings.append(msgspec.structs.replace(finding, origin=kind))
     told = {f.subject for f in findings}
     unasked = tuple(e for e in held.record.drift if _unasked(e, surveys))
     findings += _kept(unasked, told)
@@ -83,19 +92,19 @@ def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities
 
 def _kept(entries: tuple[DriftEntry, ...], told: set[str]) -> list[Finding]:
     """What is open and was not looked at again, as it was seen last."""
-    return [
-        Finding(
-            subject=e.subject,
-            field=e.field,
-            desired=e.desired,
-            observed=e.observed,
-            cause=e.cause,
-            correctable=False,
-            origin=e.origin,
-        )
-        for e in entries
-        if e.open and e.subject not in told
-    ]
+    return [_as_told(e) for e in entries if e.open and e.subject not in told]
+
+
+def _as_told(entry: DriftEntry) -> Finding:
+    return Finding(
+        subject=entry.subject,
+        field=entry.field,
+        desired=entry.desired,
+        observed=entry.observed,
+        cause=entry.cause,
+        correctable=False,
+        origin=entry.origin,
+    )
 
 
 def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datetime) -> list[Commit]:
@@ -134,7 +143,14 @@ def _let_go(waves: tuple[WaveRecord, ...], listed: set[str]) -> tuple[WaveRecord
     return tuple(msgspec.structs.replace(w, attempts=tuple(moved(a) for a in w.attempts)) for w in waves)
 
 
-def _stranger(item: Listed, environment: Environment, capabilities: Capabilities, declared: set[str]) -> Finding | None:
+def _stranger(
+    item: Listed,
+    environment: Environment,
+    capabilities: Capabilities,
+    declared: set[str],
+    marks: Callable[[], Mapping[str, str] | None],
+    before: DriftEntry | None,
+) -> Finding | None:
     prefix = f"{environment.owner}-"
     if item.left:
         if environment.foreign_tasks == "ignore":
@@ -146,6 +162,13 @@ def _stranger(item: Listed, environment: Environment, capabilities: Capabilities
     if item.name.startswith(prefix):
         if any(item.name.startswith(f"{prefix}{stem}-") for stem in declared):
             return None  # the rollout's own look reads its tags and adopts it, or leaves it alone
+        if before is not None and before.cause is Cause.FOREIGN and environment.foreign_tasks != "ignore":
+            return _as_told(before)  # its marks were read then
+        shown = marks()
+        if shown is None:
+            return _as_told(before) if before is not None else None
+        if (shown.get(MARK_OWNER), shown.get(MARK_ENVIRONMENT)) != (environment.owner, environment.name):
+            return _foreign(item, environment, _whose(shown))
         return Finding(
             subject=item.name,
             field="unit",
@@ -155,13 +178,25 @@ def _stranger(item: Listed, environment: Environment, capabilities: Capabilities
             cause=Cause.ORPHAN,
             correctable=False,
         )
+    return _foreign(item, environment, "not ours")
+
+
+def _whose(marks: Mapping[str, str]) -> str:
+    """Whose a unit with our name is, by its marks."""
+    if MARK_ENVIRONMENT not in marks:
+        return "with our name and without our marks"
+    owner = marks.get(MARK_OWNER, "")
+    return f"of environment {marks[MARK_ENVIRONMENT]}" + (f" of owner {owner}" if owner else "")
+
+
+def _foreign(item: Listed, environment: Environment, whose: str) -> Finding | None:
     if environment.foreign_tasks == "ignore":
         return None
     return Finding(
         subject=item.name or item.vendor_id,
         field="unit",
         desired="declared, or foreignTasks: ignore",
-        observed=f"present, not ours ({item.vendor_id})",
+        observed=f"present, {whose} ({item.vendor_id})",
         cause=Cause.FOREIGN,
         correctable=False,
     )

@@ -85,6 +85,7 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         generation=rollout.generation,
         manifest=rollout.source.digest,
         source=rollout.source.file,
+        place=rollout.source.place,
         version=rollout.firmware.version,
         waves=tuple(waves),
         intents=intents,

@@ -10,11 +10,12 @@ Laws of a backend, checked by one contract suite on every sibling:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 from controller.actions import Action, Call, Receipt, UnitDeclaration
-from controller.model import Event, JsonObject, Observation, Record, Rollout, Survey, Value
+from controller.model import Event, JsonObject, Listed, Observation, Record, Rollout, Survey, Value
 
 
 class Capabilities(Value, frozen=True, kw_only=True):
@@ -55,6 +56,10 @@ class Backend(Protocol):
 
     def survey(self) -> Survey:
         """Read, once per environment and pass, what all its rollouts share."""
+        ...
+
+    def marks(self, item: Listed) -> Mapping[str, str]:
+        """Read the owner marks of one listed unit; none where it is gone or the service keeps none."""
         ...
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:

@@ -18,13 +18,13 @@ from functools import partial
 from controller.actions import Call, Hold, Receipt, name_of
 from controller.contention import in_turn, knowing
 from controller.environment_ledger import environment_record
-from controller.errors import ConflictError, LeaseHeldError, StalledError, defect
+from controller.errors import ConflictError, LeaseHeldError, OtactlError, StalledError, defect
 from controller.executor import Executor
 from controller.jobs import Done, Job
 from controller.leased_journal import LeasedJournal
 from controller.look import finished, intended, settled
 from controller.looking import Lookout
-from controller.model import Environment, Phase, Record, Rollout, Survey
+from controller.model import Environment, Listed, Phase, Record, Rollout, Survey
 from controller.ports import Backend, Commit, Journal, Stored
 from controller.reconciler_values import RolloutReport, RolloutState, RunReport
 
@@ -46,7 +46,7 @@ class Reconciler:
         now: Callable[[], datetime],
         holder: str,
         refused: Callable[[Rollout], tuple[Hold, ...]],
-        covers: Callable[[str], bool],
+        covers: Callable[[Record], bool],
         wall: Callable[[], datetime] | None = None,
         abreast: int = WORKERS,
     ) -> None:
@@ -210,9 +210,18 @@ class Reconciler:
             if survey.account == self._environment.account
         }
         names = {r.name: tuple(w.name for w in r.strategy.waves) for r in self._rollouts}
-        commits = environment_record(self._environment, right, stored, names, self._covers, self._now())
+        commits = environment_record(
+            self._environment, right, stored, names, self._covers, self._marks, self._now(),
+        )  # fmt: skip
         if commits:
             self._journal.commit(commits)
+
+    def _marks(self, kind: str, item: Listed) -> Mapping[str, str] | None:
+        """The owner marks of a listed unit; None where they could not be read, which stops no rollout."""
+        try:
+            return self._backends[kind].marks(item)
+        except OtactlError:
+            return None
 
     def _report(self, state: RolloutState) -> RolloutReport:
         look, record = state.look, state.stored.record

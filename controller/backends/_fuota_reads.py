@@ -63,6 +63,13 @@ class TaskReader:
             if not token:
                 return
 
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a task; none when it is gone."""
+        try:
+            return _tags(self.get("ListTagsForResource", {"ResourceArn": arn}).get("Tags"))
+        except NotFoundError:
+            return {}
+
     def unit(self, vendor_id: str, attempt: Attempt, rollout: Rollout, owner: str) -> Unit | None:
         """One task with its tags and members; its devices' results too when it is done and they are not recorded."""
         try:

@@ -84,6 +84,10 @@ class OtaBackend(OtaShape):
             listed += self._left_behind({item.vendor_id for item in listed})
         return Survey(account=account, listed=tuple(listed), partial=partial)
 
+    def marks(self, item: Listed) -> dict[str, str]:
+        """The tags of one update."""
+        return self._concerns.tags(item.arn)
+
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         """The rollout's live updates, and what they need to start."""
         units = self._units(rollout, known, survey)

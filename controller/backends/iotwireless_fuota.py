@@ -65,6 +65,10 @@ class FuotaBackend(FuotaShape):
         )
         return Survey(account=account, listed=listed)
 
+    def marks(self, item: Listed) -> dict[str, str]:
+        """The tags of one task."""
+        return self._reader.tags(item.arn)
+
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         """The rollout's live tasks, and what they need to start."""
         units = self._units(rollout, known, survey)

@@ -27,6 +27,7 @@ from controller.backends._tuya_units import BatchUnits
 from controller.backends.tuya_shape import TuyaShape
 from controller.errors import ConflictError, StalledError
 from controller.model import (
+    Listed,
     Observation,
     Record,
     RoleFacts,
@@ -54,6 +55,10 @@ class TuyaBackend(TuyaShape):
     def survey(self) -> Survey:
         """Whose account this is; the gateway shows no list of batches that would not need a package (rule 1)."""
         return Survey(account=self._aws.identity())
+
+    def marks(self, item: Listed) -> dict[str, str]:  # noqa: ARG002 - the port's
+        """None: the gateway keeps no tags, and lists no batch of an environment (rule 1)."""
+        return {}
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:  # noqa: ARG002 - the port's
         """The rollout's batches, and what they need to start."""

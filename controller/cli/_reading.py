@@ -11,7 +11,8 @@ import click
 from controller.actions import Hold
 from controller.errors import ManifestError, UsageError
 from controller.manifest import Reading, read_paths
-from controller.model import Environment, Rollout
+from controller.manifest.repository import root_of
+from controller.model import Environment, Record, Rollout
 from controller.policies import not_driven
 
 
@@ -52,18 +53,24 @@ def refused(rollout: Rollout) -> tuple[Hold, ...]:
     )
 
 
-def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[str], bool]:
+def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]:
     """Whether the place of a manifest was read: only then a rollout that nothing declares any more has left Git.
 
     The place is a file that was read (the rollout in it was renamed, or taken out), or one that is gone from a folder
-    that was read.
+    that was read. It is looked for in the repositories of what was read, never by the path it was once given by: that
+    means another file in another working folder.
     """
     folders = [Path(p).resolve() for p in paths if Path(p).is_dir()]
     files = {Path(name).resolve() for name in reading.names}
 
-    def inside(source: str) -> bool:
-        place = Path(source).resolve()
-        gone = not place.exists() and any(f in place.parents for f in folders)
-        return bool(source) and (place in files or gone)
+    roots = {root_of(f) or Path.cwd() for f in (*folders, *(f.parent for f in files))}
+
+    def read(place: Path) -> bool:
+        return place in files or (not place.exists() and any(f in place.parents for f in folders))
+
+    def inside(record: Record) -> bool:
+        if not record.place:  # written by a version that did not know it
+            return bool(record.source) and read(Path(record.source).resolve())
+        return any(read((root / record.place).resolve()) for root in roots)
 
     return inside

@@ -17,7 +17,7 @@ from controller.cli._journal import Place, journal_option, place_for
 from controller.cli._reading import by_environment, covers, read_all, refused
 from controller.errors import OtactlError
 from controller.journal import AnyJournal, open_journal
-from controller.model import Environment, Rollout
+from controller.model import Environment, Record, Rollout
 from controller.ports import Journal
 from controller.reconciler import Reconciler
 from controller.reconciler_values import RolloutReport
@@ -68,7 +68,7 @@ def _opened(places: Iterable[Place], stack: ExitStack) -> tuple[dict[str, AnyJou
 
 
 def _reconcile(
-    declared: Environment, rollouts: tuple[Rollout, ...], journal: Journal, read: Callable[[str], bool]
+    declared: Environment, rollouts: tuple[Rollout, ...], journal: Journal, read: Callable[[Record], bool]
 ) -> report.ReconcileReport:
     """Run the loop over one environment; `read` tells whether the place of a manifest was read."""
     transport = transport_for(declared)

@@ -72,8 +72,8 @@ def _zone(name: str, path: Path) -> Iterator[Fault]:
         )
 
 
-def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices) -> Rollout:
-    """Build a rollout from a valid document; device lists come from `load`."""
+def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices, place: str = "") -> Rollout:
+    """Build a rollout from a valid document; device lists come from `load`, `place` is that of its file."""
     spec = dict(cast("JsonObject", document["spec"]))
     metadata = cast("JsonObject", document["metadata"])
     kind = next(name for name in _BLOCKS if name in spec)
@@ -92,7 +92,7 @@ def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices) 
         "labels": metadata.get("labels", {}),
         "backend": {"backend": kind, **block} if kind == "fuota" else {"backend": kind, "document": block},
         "strategy": strategy,
-        "source": {"file": file, "digest": digest},
+        "source": {"file": file, "digest": digest, "place": place},
     }
     return msgspec.convert(flat, Rollout)
 

@@ -47,6 +47,12 @@ def shared_ground(folder: Path, cwd: Path) -> Path | None:
     return root
 
 
+def place_of(file: Path, root: Path | None) -> str:
+    """Name a file the same from every working folder: relative to its repository's root, absolute without one."""
+    where = real(file)
+    return where.relative_to(root).as_posix() if root is not None and where.is_relative_to(root) else str(where)
+
+
 def refusal(path: Path, ground: Path) -> str:
     """Why a path may not be used from a manifest of this ground, in words that follow its name; empty if it may."""
     where = real(path)

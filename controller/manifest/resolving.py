@@ -22,7 +22,7 @@ from controller.manifest.documents import Manifest, find_faults
 from controller.manifest.faults import Fault
 from controller.manifest.journal_place import journal_url
 from controller.manifest.places import Path, at_field, dotted
-from controller.manifest.repository import ground_of, real, refusal
+from controller.manifest.repository import ground_of, place_of, real, refusal, root_of
 from controller.manifest.stack import Outputs, fill_in, has_references, read_outputs
 from controller.manifest.wording import did_you_mean, printable
 from controller.model import Environment, JsonObject
@@ -41,6 +41,7 @@ class Resolver:
         self.outputs_files: set[FilePath] = set()
         self.lists: dict[tuple[FilePath, str], DeviceList] = {}
         self.grounds: dict[FilePath, FilePath] = {}
+        self.roots: dict[FilePath, FilePath | None] = {}
 
     def environment(self, manifest: Manifest) -> None:
         """Read an environment's outputs and make it a value."""
@@ -90,7 +91,8 @@ class Resolver:
                 faulty.append(FilePath(file))
             return found.devices
 
-        manifest.rollout = convert.to_rollout(document, manifest.source.file, manifest.source.digest, load)
+        place = self._place(manifest)
+        manifest.rollout = convert.to_rollout(document, manifest.source.file, manifest.source.digest, load, place)
         if faulty:
             manifest.failed = True
             return
@@ -122,6 +124,12 @@ class Resolver:
         """A file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
         return shown, real(self.cwd / shown), self._ground(manifest)
+
+    def _place(self, manifest: Manifest) -> str:
+        file = FilePath(os.path.normpath(self.cwd / manifest.source.file))
+        if file.parent not in self.roots:
+            self.roots[file.parent] = root_of(file.parent)
+        return place_of(file, self.roots[file.parent])
 
     def _ground(self, manifest: Manifest) -> FilePath:
         place = FilePath(os.path.normpath(self.cwd / manifest.source.file))

@@ -259,7 +259,8 @@ class Condition(Value, frozen=True, kw_only=True):
 class Record(Value, frozen=True, kw_only=True):
     """A rollout's memory; `backend` is the service that drives it.
 
-    `targets` is how many it declared when that was last let pass.
+    `source` is the manifest's path as it was given, `place` its one place (`Source`); `targets` is how many it declared
+    when that was last let pass.
     """
 
     environment: str
@@ -268,6 +269,7 @@ class Record(Value, frozen=True, kw_only=True):
     generation: str = ""
     manifest: str = ""
     source: str = ""
+    place: str = ""
     version: str = ""
     phase: Phase = Phase.PENDING
     waves: tuple[WaveRecord, ...] = ()

@@ -182,10 +182,14 @@ class Abort(Value, frozen=True, kw_only=True):
 
 
 class Source(Value, frozen=True, kw_only=True):
-    """Where the manifest came from: path as given, and the sha256 of the file's bytes."""
+    """Where the manifest came from: path as given, the sha256 of the file's bytes, and its one place.
+
+    `place` is the same from whichever folder it is read: relative to the root of its repository, absolute without one.
+    """
 
     file: str
     digest: str
+    place: str = ""
 
 
 class Rollout(Value, frozen=True, kw_only=True):

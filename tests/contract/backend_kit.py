@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from controller.actions import Action, Call, Receipt, UnitDeclaration
@@ -13,7 +13,7 @@ from controller.backends.fuota_shape import FuotaShape
 from controller.backends.ota_shape import OtaShape
 from controller.backends.tuya_shape import TuyaShape
 from controller.cli._backends import backends_for
-from controller.model import JsonObject, Observation, Record, Rollout, Survey
+from controller.model import JsonObject, Listed, Observation, Record, Rollout, Survey
 from controller.ports import Backend
 from controller.reconciler import RunReport
 from controller.situation import Shape
@@ -110,6 +110,9 @@ class Passing:
 
     def survey(self) -> Survey:
         return self.inner.survey()
+
+    def marks(self, item: Listed) -> Mapping[str, str]:
+        return self.inner.marks(item)
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         return self.inner.observe(rollout, known, survey)

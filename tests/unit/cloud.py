@@ -7,7 +7,7 @@ The cloud obeys the calls' own words (operations and parameters), so what the si
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -84,6 +84,9 @@ class Cloud:
     def survey(self) -> Survey:
         listed = tuple(Listed(vendor_id=k, name=str(t.fields["name"]), arn=t.arn) for k, t in self.tasks.items())
         return Survey(account="123456789012", listed=listed)
+
+    def marks(self, item: Listed) -> Mapping[str, str]:
+        return self.tasks[item.vendor_id].marks
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         units = []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from controller.errors import StalledError
-from controller.model import Cause, DriftStatus, Outcome, Phase, Record, Rollout, Stage, Survey, Unit, UnitPhase
+from controller.errors import StalledError, TransientError
+from controller.model import Cause, DriftStatus, Listed, Outcome, Phase, Record, Rollout, Stage, Survey, Unit, UnitPhase
 from controller.ports import Commit, Lease
 from controller.reconciler import Reconciler, RunReport
 from tests.unit.build import ENVIRONMENT, NOW, rollout
@@ -175,6 +176,53 @@ def test_a_task_of_somebody_else_is_told_once_and_never_touched() -> None:
     entries = journal.load("prod-eu", "@environment").record.drift
     assert [(e.subject, e.cause, e.open) for e in entries] == [("handmade", Cause.FOREIGN, True)]
     assert cloud.tasks["x-1"] == stranger
+
+
+@pytest.mark.parametrize(
+    ("marks", "cause", "told"),
+    [
+        ({}, Cause.FOREIGN, "present, with our name and without our marks (x-1)"),
+        (
+            {"otactl:owner": "acme", "otactl:environment": "staging"},
+            Cause.FOREIGN,
+            "present, of environment staging of owner acme (x-1)",
+        ),
+        (
+            {"otactl:owner": "acme", "otactl:environment": "prod-eu"},
+            Cause.ORPHAN,
+            "carries our name, no manifest declares it; to end it: aws iotwireless delete-fuota-task --id x-1",
+        ),
+    ],
+)
+def test_a_task_with_our_name_is_an_orphan_only_with_our_owner_and_environment_in_its_marks(
+    marks: dict[str, str], cause: Cause, told: str
+) -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    fields = {"name": "acme-sensor-all-1-0a1b2c3d"}
+    cloud.tasks["x-1"] = Unit(
+        unit_id="", phase=UnitPhase.OPEN, fields=fields, vendor_id="x-1", arn="arn:x-1", marks=marks
+    )
+
+    run(cloud, journal, rollout())
+    run(cloud, journal, rollout())
+
+    (entry,) = journal.load("prod-eu", "@environment").record.drift
+    assert (entry.cause, entry.observed, entry.open) == (cause, told, True)
+
+
+def test_marks_that_cannot_be_read_stop_no_rollout_and_say_nothing() -> None:
+    class Silent(Cloud):
+        def marks(self, item: Listed) -> Mapping[str, str]:
+            raise TransientError("no answer")
+
+    cloud, journal = Silent(NOW), Memory()
+    fields = {"name": "acme-sensor-all-1-0a1b2c3d"}
+    cloud.tasks["x-1"] = Unit(unit_id="", phase=UnitPhase.OPEN, fields=fields, vendor_id="x-1", arn="arn:x-1")
+
+    drive(cloud, journal, rollout())
+
+    assert journal.load("prod-eu", "@environment").record.drift == ()
+    assert journal.load("prod-eu", "probe").record.phase is Phase.SUCCEEDED
 
 
 def test_a_new_generation_after_success_runs_every_wave_again() -> None:
