@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from controller import already, guards, ledger, lifecycle, membership, outcomes, verdicts
+from controller import already, guards, ledger, lifecycle, membership, outcomes, unseen, verdicts
 from controller.actions import (
     Action,
     AddMembers,
@@ -68,6 +68,8 @@ def decide(
     moved = _proving(moved, seen)
     at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now, busy=dict(busy or {}))
     if shape is not None:
+        at = msgspec.structs.replace(at, record=unseen.forgotten(at, shape))
+        moved = at.record
         concluded, more = already.concluded(at, shape)
         at, moved, events = msgspec.structs.replace(at, record=concluded), concluded, (*events, *more)
     decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
@@ -175,9 +177,11 @@ def settled(record: Record, done: Iterable[Done], shape: Shape, now: datetime) -
     events: list[Event] = []
     for job in done:
         action = job.job.action
+        fields = declared_fields(action, shape)
         record, more = outcomes.settle(
-            record, action, job.results, declared_fields(action, shape), now, gone=shape.capabilities.deletes_at_once
+            record, action, job.results, fields, now, gone=shape.capabilities.deletes_at_once
         )
+        record = unseen.counted(record, action, job.results, fields)
         if all(r.receipt is not None for r in job.results):
             record = msgspec.structs.replace(record, drift=_corrected(record.drift, action, record))
         events += more

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller import differences, gating, guards, ledger, lifecycle, readiness, strategy, superseding
+from controller import differences, gating, guards, ledger, lifecycle, readiness, strategy, superseding, unseen
 from controller.actions import (
     Action,
     AddMembers,
@@ -136,8 +136,11 @@ def open_plan(
     moves = _members(declared, unit, ignored, attempt)
     unfit = readiness.reached(declared, at.seen) if any(isinstance(m, AddMembers) for m in moves) else ()
     actions += [m for m in moves if not (unfit and isinstance(m, AddMembers))]
-    if actions:
-        return at.plan(*actions, findings=found, wave=wave.name)
+    rung, vain = unseen.divided(actions, attempt, unit, fields)
+    if rung:
+        return at.plan(*rung, findings=found, wave=wave.name)
+    if vain:
+        return at.plan(holds=vain, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     if unfit:
         return at.plan(holds=unfit, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     holds = (

@@ -26,6 +26,7 @@ from controller import (
     retrying,
     strategy,
     superseding,
+    unseen,
     verdicts,
 )
 from controller.actions import Finding, Hold
@@ -196,8 +197,12 @@ def _live(
     declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
     accepted = frozenset(f.field for f in found if ledger.acknowledged(f, at.rollout.drift, at.now))
     mending = marks(declared, shape, unit, accepted) if unit.readable and at.rollout.drift.mode == "correct" else ()
-    if mending := (*paced(at, shape, declared, attempt, unit, accepted), *mending):
+    mending = (*paced(at, shape, declared, attempt, unit, accepted), *mending)
+    mending, vain = unseen.divided(mending, attempt, unit, shape.desired(declared)[0])
+    if mending:
         return at.plan(*mending, findings=found, wave=wave.name)
+    if vain:
+        return at.plan(holds=vain, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     return _waiting(at, shape, wave, known, attempt, found, unit)
 
 

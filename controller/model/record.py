@@ -102,7 +102,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     took several calls for, by the key of the call. `only` are the targets of a retry (none: the whole wave), `tries`
     which try it is; `tally` counts devices by outcome while it runs, `failures` those that failed by reason. `proving`
     is kept until it is gone, `data_rates` are those its service chose, by target: read once, since a session keeps its
-    rate.
+    rate. `unseen` counts how often each change was sent whose effect is not shown yet.
     """
 
     number: int
@@ -140,6 +140,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     failures: dict[Reason, int] = {}
     proving: Proving | None = None
     data_rates: dict[str, int] = {}
+    unseen: dict[str, int] = {}
 
     @property
     def was_sent(self) -> bool:
