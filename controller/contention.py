@@ -3,7 +3,8 @@
 1. A target is busy while a unit that holds it is scheduled, on air, or may still come to be by a late request,
    whichever rollout, declared or not, it is of.
 2. Of two that would start in the same pass, the first by name starts.
-3. Devices are compared by their one identity: the members of groups count, and so does every name of a device. Names
+3. Where the service selects devices itself, its product is the target: beside that, no device of it is started on.
+4. Devices are compared by their one identity: the members of groups count, and so does every name of a device. Names
    of different services are of different devices.
 """
 
@@ -17,7 +18,7 @@ from controller.actions import CreateUnit, StartUnit
 from controller.look import Look
 from controller.model import Attempt, Record, Rollout, Stage, Survey
 from controller.opening import POLL
-from controller.readiness import busy_holds, keys_of
+from controller.readiness import busy_holds, keys_of, parts_of
 
 
 def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
@@ -38,12 +39,16 @@ def _may_run(attempt: Attempt, record: Record) -> bool:
 
 
 def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dict[str, Survey]:
-    """The surveys with what the journal knows of their units: those are compared by records, others by reads."""
+    """The surveys with what the journal knows of their units: those are compared by records, others by reads.
+
+    One that began while the journal was not told with which devices (it was found by its marks, or is of an older
+    version) is none of those.
+    """
     known = frozenset(
         vendor_id
         for record in records.values()
         for attempt in record.attempts
-        if not attempt.stage.is_over
+        if not attempt.stage.is_over and (attempt.devices or attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING))
         for vendor_id in attempt.vendor_ids
     )
     return {kind: msgspec.structs.replace(survey, known=known) for kind, survey in surveys.items()}
@@ -59,5 +64,6 @@ def in_turn(look: Look, taken: MutableMapping[tuple[str, str], str]) -> Look:
             back = start.start_at + POLL if start.start_at is not None else None
             plan = msgspec.structs.replace(look.plan, actions=(), holds=holds, requeue_at=back)
             return msgspec.structs.replace(look, plan=plan)
-        taken.update({(kind, key): start.unit.unit_id for key in keys_of(start.unit, look.seen)})
+        mine = (*keys_of(start.unit, look.seen), *parts_of(start.unit, look.seen))
+        taken.update({(kind, key): start.unit.unit_id for key in mine})
     return look

@@ -71,7 +71,9 @@ def create(
             unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
         )
         begun = msgspec.structs.replace(unit, members=rest or unit.members)
-        holds = readiness.may_start(begun, begun.members, at.seen, at.environment.region, at.busy, every=True)
+        holds = readiness.may_start(
+            begun, begun.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
+        )
         holds = (
             *holds,
             *guards.too_many(begun, at.rollout, at.environment, at.seen),
@@ -82,7 +84,7 @@ def create(
         holds = (*holds, *superseding.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
         found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))
     else:
-        holds = readiness.may_make(unit, at.seen, at.environment.region)
+        holds = readiness.may_make(unit, at.seen, at.environment.region, at.rollout)
         holds = (*holds, *superseding.sent_in_groups(at, wave))
     if holds:
         opens = [h.until for h in holds if h.until is not None]

@@ -134,7 +134,7 @@ def open_plan(
         actions.append(UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=changed, reason=why))
     actions += marks(declared, shape, unit, ignored)
     moves = _members(declared, unit, ignored, attempt)
-    unfit = readiness.reached(declared, at.seen) if any(isinstance(m, AddMembers) for m in moves) else ()
+    unfit = readiness.reached(declared, at.seen, at.rollout) if any(isinstance(m, AddMembers) for m in moves) else ()
     actions += [m for m in moves if not (unfit and isinstance(m, AddMembers))]
     rung, vain = unseen.divided(actions, attempt, unit, fields)
     if rung:
@@ -146,7 +146,9 @@ def open_plan(
     holds = (
         *gating.unapproved(at.rollout, wave),
         *guards.too_many(declared, at.rollout, at.environment, at.seen),
-        *readiness.may_start(declared, unit.members, at.seen, at.environment.region, at.busy, every=True),
+        *readiness.may_start(
+            declared, unit.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
+        ),
         *superseding.sent_in_groups(at, wave),
         *open_drift(at, attempt.unit_id, found),
     )

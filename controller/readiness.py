@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from controller.actions import Hold, UnitDeclaration
-from controller.model import ImageFacts, Observation, RoleFacts, TargetFacts
+from controller.model import ImageFacts, Observation, RoleFacts, Rollout, TargetFacts
 
 INCOMPLETE = "checks_are_incomplete"
 NAMES = 3
+_PART = "part of "
 _NEXT_IMAGE = "push it with `otactl image push`"
 
 
@@ -31,25 +32,26 @@ def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[H
     return tuple(holds)
 
 
-def may_make(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
-    """Everything that forbids even making a unit: image, role, and who it is for."""
-    return (*may_create(unit, seen, region), *reached(unit, seen))
+def may_make(unit: UnitDeclaration, seen: Observation, region: str, rollout: Rollout | None = None) -> tuple[Hold, ...]:
+    """Everything that forbids even making a unit: image, role, and who it is for; `rollout` says where that stands."""
+    return (*may_create(unit, seen, region), *reached(unit, seen, rollout))
 
 
-def reached(unit: UnitDeclaration, seen: Observation) -> tuple[Hold, ...]:
+def reached(unit: UnitDeclaration, seen: Observation, rollout: Rollout | None = None) -> tuple[Hold, ...]:
     """What is wrong with who a unit is for: targets that are not there, were not looked at, or are one device twice."""
     facts = {t.key: t for t in seen.targets}
     unread = [_name(key) for key in unit.members if key not in facts]
     targets = [facts[key] for key in unit.members if key in facts]
-    holds = [_missing(target) for target in targets if not target.exists]
+    holds = [_missing(target, rollout) for target in targets if not target.exists]
     holds += [_busy(target) for target in targets if target.busy]
     if unread and not (seen.offline or seen.expected):
         holds.append(_unlooked(_some(unread)))
     return (*holds, *_twice(targets))
 
 
-def _missing(target: TargetFacts) -> Hold:
-    text = f"{_name(target.key)} does not exist in this account and Region"
+def _missing(target: TargetFacts, rollout: Rollout | None) -> Hold:
+    place = rollout.place_of(target.key) if rollout is not None else ""
+    text = f"{_name(target.key)}{f' ({place})' if place else ''} does not exist in this account and Region"
     return _stall("target_is_missing", f"{text}; {target.hint or 'mend the manifest'}")
 
 
@@ -92,10 +94,11 @@ def may_start(
     busy: Mapping[str, str],
     *,
     every: bool = False,
+    rollout: Rollout | None = None,
 ) -> tuple[Hold, ...]:
     """Everything that forbids a start: image, role, and each target inside; `busy` are targets others hold.
 
-    `every` asks for facts of every target, single devices too.
+    `every` asks for facts of every target, single devices too; `rollout` says where a target stands.
     """
     holds = list(may_create(unit, seen, region))
     facts = {t.key: t for t in seen.targets}
@@ -103,7 +106,7 @@ def may_start(
     for key in unit.members or facts:  # where the service selects devices, none is named: what was looked at counts
         target = facts.get(key)
         if target is not None:
-            holds += [_missing(target)] if not target.exists else _target_holds(target, rf_region)
+            holds += [_missing(target, rollout)] if not target.exists else _target_holds(target, rf_region)
         elif (every or key.startswith("group:")) and key in inside and not (seen.offline or seen.expected):
             holds.append(_unlooked(_name(key)))
     holds += _twice([t for t in seen.targets if t.key in unit.members])
@@ -113,18 +116,33 @@ def may_start(
 def keys_of(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
     """Every key by which a target of a unit, or a device inside one, may be named: the unit's own first (rule 4)."""
     wanted = set(unit.members)
-    more = {key for t in seen.targets if not wanted or t.key in wanted for key in t.keys}
+    more = {key for t in _own(unit, seen) for key in t.keys}
     return (*unit.members, *sorted(more - wanted))
+
+
+def parts_of(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
+    """What says, once a unit is started, that a part of a larger target is held, so that the whole is not free."""
+    return tuple(sorted({_PART + t.within for t in _own(unit, seen) if t.within}))
+
+
+def _own(unit: UnitDeclaration, seen: Observation) -> list[TargetFacts]:
+    """The facts of a unit's targets; of all where it names none, since the service selects them."""
+    return [t for t in seen.targets if not unit.members or t.key in unit.members]
 
 
 def busy_holds(unit: UnitDeclaration, seen: Observation, busy: Mapping[str, str]) -> tuple[Hold, ...]:
     """Wait for targets that units of other rollouts hold: one hold a unit, whichever names its devices go by."""
     shared: dict[str, str] = {}
-    for key in keys_of(unit, seen):
+    around = sorted({t.within for t in _own(unit, seen) if t.within})
+    inside = [_PART + t.key for t in _own(unit, seen) if t.is_group]
+    for key in (*keys_of(unit, seen), *around, *inside):
         if key in busy:
             shared.setdefault(busy[key], key)
     return tuple(
-        Hold(reason="target_is_busy", message=f"{_name(key)} is held by {unit_id} until its session has ended")
+        Hold(
+            reason="target_is_busy",
+            message=f"{_name(key.removeprefix(_PART))} is held by {unit_id} until its session has ended",
+        )
         for unit_id, key in shared.items()
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from controller.backends._missing import NotFoundError
-from controller.backends._tuya_reads import BatchReader
+from controller.backends._tuya_reads import BatchReader, product_key
 from controller.backends._tuya_shapes import JobRow
 from controller.backends._tuya_words import COUNTS, UNFINISHED, job_phase
 from controller.model import TargetFacts, TuyaSpec, UnitPhase
@@ -27,7 +27,7 @@ def product_facts(reader: BatchReader, spec: TuyaSpec, firmware_id: str, ours: C
         if len(busy) < MOST_TOLD and row.job_id not in ours and (told := _works(reader, row)):
             busy.append(f"batch {row.job_id} of package {row.firmware_id} {told}")
     text = f"{', '.join(busy)}; {_NEXT}" if busy else ""
-    return TargetFacts(key=f"product:{spec.product}", exists=True, busy=text)
+    return TargetFacts(key=product_key(spec), exists=True, busy=text)
 
 
 def _rows(reader: BatchReader, product: str, firmware_id: str) -> Iterator[JobRow]:

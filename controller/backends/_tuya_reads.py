@@ -114,7 +114,7 @@ class BatchReader:
 
         `ours` are batches of the same rollout: a task of one is waited for, and is no drift.
         """
-        name = key.partition(":")[2]
+        name, within = key.partition(":")[2], product_key(spec)
         try:
             reported = self.versions(spec.product, name)
         except NotFoundError:
@@ -122,12 +122,12 @@ class BatchReader:
         if spec.module not in reported:
             text = f"it never reported a version of module {spec.module}, and is no target until it does"
             silent = Concern(field=f"version.{name}", desired="reported", observed=None, cause=Cause.VERSION)
-            return TargetFacts(key=key, exists=True, vendor_id=name, unready=text, concerns=(silent,))
+            return TargetFacts(key=key, exists=True, vendor_id=name, within=within, unready=text, concerns=(silent,))
         runs = reported[spec.module]
         if runs == version:
-            return TargetFacts(key=key, exists=True, vendor_id=name, updated=True, version=version)
+            return TargetFacts(key=key, exists=True, vendor_id=name, within=within, updated=True, version=version)
         if text := not_asked_for(spec, runs):
-            return TargetFacts(key=key, exists=True, vendor_id=name, left_out=text)
+            return TargetFacts(key=key, exists=True, vendor_id=name, within=within, left_out=text)
         asked: JsonObject = {"ProductKey": spec.product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
         tasks = self._transport.rows(UNFINISHED_TASKS, asked)
         busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
@@ -139,9 +139,14 @@ class BatchReader:
             for job_id in strange
         ]
         return TargetFacts(
-            key=key, exists=True, vendor_id=name, version=runs, busy=", ".join(busy[:3]),
+            key=key, exists=True, vendor_id=name, within=within, version=runs, busy=", ".join(busy[:3]),
             concerns=tuple(concerns[:1]),
         )  # fmt: skip
+
+
+def product_key(spec: TuyaSpec) -> str:
+    """The key of a product as a target."""
+    return f"product:{spec.product}"
 
 
 def not_asked_for(spec: TuyaSpec, runs: str) -> str:

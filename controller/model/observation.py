@@ -157,17 +157,19 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     """What a target says of itself before a start: region, devices wanted and ready; `exists` False when gone.
 
     `vendor_id` is the one identity of a device, whichever name the manifest has for it; `hint` says what may be meant
-    by a name that nothing has. `members` are the devices inside a group by that identity, all of them unless `counted`
-    is False; `names` are what people call these devices (DevEUI), by identity. `unready` says why it could not be
-    started on; `busy` names other work the service still holds for it, or for what it has inside, `beside` such work
-    that has not begun. `updated` tells that it reports the version already, `version` what it reports, where that was
-    read, `left_out` why the service would make nothing for it. `concerns` are for the ledger.
+    by a name that nothing has. `within` is the key of what it is a part of, where that is a target too. `members` are
+    the devices inside a group by that identity, all of them unless `counted` is False; `names` are what people call
+    these devices (DevEUI), by identity. `unready` says why it could not be started on; `busy` names other work the
+    service still holds for it, or for what it has inside, `beside` such work that has not begun. `updated` tells that
+    it reports the version already, `version` what it reports, where that was read, `left_out` why the service would
+    make nothing for it. `concerns` are for the ledger.
     """
 
     key: str
     exists: bool
     vendor_id: str = ""
     hint: str = ""
+    within: str = ""
     region: str | None = None
     requested: int | None = None
     ready: int | None = None

@@ -47,6 +47,17 @@ class Targets(Value, frozen=True, kw_only=True):
     devices: tuple[Device, ...] = ()
 
     @property
+    def by_kind(self) -> dict[str, tuple[str, ...]]:
+        """The targets' keys in the order of the manifest, by the name of their list in it."""
+        return {
+            "multicastGroups": tuple(f"group:{g}" for g in self.multicast_groups),
+            "wirelessDevices": tuple(d.key for d in self.wireless_devices),
+            "things": tuple(d.key for d in self.things),
+            "thingGroups": tuple(f"thingGroup:{g}" for g in self.thing_groups),
+            "devices": tuple(d.key for d in self.devices),
+        }
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Every target by its key (`group:…`, `thingGroup:…`, `device:…`, `devEui:…`), sorted: declared membership."""
         singles = (*self.wireless_devices, *self.things, *self.devices)
@@ -213,6 +224,15 @@ class Rollout(Value, frozen=True, kw_only=True):
     def targets_of(self, wave: Wave) -> Targets:
         """The targets a wave names itself, or the rollout's for a wave by percent."""
         return wave.targets or self.targets or Targets()
+
+    def place_of(self, key: str) -> str:
+        """Where a target stands in the manifest, and in which file; empty for one that it does not name."""
+        named = [(f"spec.strategy.waves[{n}].targets", w.targets) for n, w in enumerate(self.strategy.waves)]
+        for where, targets in (("spec.targets", self.targets), *named):
+            for kind, keys in targets.by_kind.items() if targets is not None else ():
+                if key in keys and not (where != "spec.targets" and self.targets is not None):
+                    return f"{where}.{kind}[{keys.index(key)}] of {self.source.file}"
+        return ""
 
     def gate_of(self, wave: Wave) -> Gate:
         """The wave's own gate, or the rollout's."""

@@ -129,7 +129,7 @@ def _device_lines(record: Record, device: str) -> list[DeviceLine]:
     for wave in record.waves:
         for attempt in wave.attempts:
             result = next((r for r in attempt.results if wanted in names_of(r)), None)
-            if result is None and wanted not in {fold(m) for m in (*attempt.members, *attempt.devices)}:
+            if result is None and wanted not in {fold(key) for key in attempt.keys}:
                 continue
             outcome = Outcome.WAITING if attempt.live else Outcome.UNKNOWN
             lines.append(

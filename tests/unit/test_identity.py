@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from controller.actions import Hold, StartUnit
-from controller.contention import busy, in_turn
+from controller.contention import busy, in_turn, knowing
 from controller.look import Look
-from controller.model import Attempt, Record, Stage, Strategy, TargetFacts, Targets, Wave, WaveRecord
+from controller.model import Attempt, Device, Record, Stage, Strategy, Survey, TargetFacts, Targets, Wave, WaveRecord
 from controller.readiness import may_make, may_start
 from controller.situation import Plan
 from controller.strategy import declare
@@ -28,7 +28,7 @@ MORE_THINGS = msgspec.structs.replace(THINGS, key="thingGroup:b")
 def unit_for(*facts: TargetFacts, name: str = "probe"):
     declared = rollout(name=name, strategy=Strategy(waves=(Wave(name="all", targets=Targets()),)))
     unit = declare(declared, ENVIRONMENT, declared.strategy.waves[0], 1, None)
-    return msgspec.structs.replace(unit, members=tuple(f.key for f in facts))
+    return msgspec.structs.replace(unit, members=tuple(f.key for f in facts if not f.key.startswith("product:")))
 
 
 def reasons(holds: tuple[Hold, ...]) -> list[str]:
@@ -60,9 +60,13 @@ def test_one_device_twice_in_a_unit_holds_its_making_and_its_start(
 def test_a_target_that_is_not_there_holds_the_making_with_its_hint() -> None:
     gone = TargetFacts(key="device:70B3D57ED0000001", exists=False, hint="write {devEui: 70B3D57ED0000001}")
 
-    (hold,) = may_make(unit_for(gone), seen(targets=(gone,)), "eu-west-1")
+    wave = Wave(name="all", targets=Targets(wireless_devices=(Device(id="d1"), Device(id="70B3D57ED0000001"))))
+    declared = rollout(strategy=Strategy(waves=(wave,)))
+
+    (hold,) = may_make(unit_for(gone), seen(targets=(gone,)), "eu-west-1", declared)
 
     assert hold.reason == "target_is_missing"
+    assert "(spec.strategy.waves[0].targets.wirelessDevices[1] of rollouts/a.yaml)" in hold.message
     assert hold.message.endswith("write {devEui: 70B3D57ED0000001}")
 
 
@@ -115,7 +119,23 @@ def starting(facts: TargetFacts, name: str) -> Look:
     return Look(record=Record(environment="prod-eu", name=name), plan=plan, seen=seen(targets=(facts,)))
 
 
-@pytest.mark.parametrize(("first", "second"), [(BY_ID, BY_EUI), (BY_ID, GROUP), (GROUP, BY_EUI), (GROUP, OTHER_GROUP)])
+PRODUCT = TargetFacts(key="product:p", exists=True)
+PLUG = TargetFacts(key="device:plug-1", exists=True, vendor_id="plug-1", within="product:p")
+OTHER_PLUG = msgspec.structs.replace(PLUG, key="device:plug-2", vendor_id="plug-2")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (BY_ID, BY_EUI),
+        (BY_ID, GROUP),
+        (GROUP, BY_EUI),
+        (GROUP, OTHER_GROUP),
+        (PRODUCT, PRODUCT),
+        (PRODUCT, PLUG),
+        (PLUG, PRODUCT),
+    ],
+)
 def test_of_two_that_would_start_on_one_device_in_a_pass_the_second_waits(
     first: TargetFacts, second: TargetFacts
 ) -> None:
@@ -125,3 +145,24 @@ def test_of_two_that_would_start_on_one_device_in_a_pass_the_second_waits(
 
     assert one.plan.actions
     assert (two.plan.actions, reasons(two.plan.holds)) == ((), ["target_is_busy"])
+
+
+@pytest.mark.parametrize(("first", "second"), [(PLUG, OTHER_PLUG), (BY_ID, msgspec.structs.replace(PLUG, within=""))])
+def test_two_that_share_no_device_start_in_one_pass(first: TargetFacts, second: TargetFacts) -> None:
+    taken: dict[tuple[str, str], str] = {}
+
+    assert all(in_turn(starting(f, f.key[-4:]), taken).plan.actions for f in (first, second))
+
+
+def test_a_unit_that_began_with_devices_nobody_recorded_is_looked_at_live() -> None:
+    attempts = {
+        "open": record((), stage=Stage.OPEN, vendor_id="open"),
+        "recorded": record(("group:g1",), devices=("d1",), vendor_id="recorded"),
+        "found": record(("group:g1",), vendor_id="found"),
+        "ended": record((), stage=Stage.CLEANED, vendor_id="ended"),
+    }
+    records = {name: one["other"] for name, one in attempts.items()}
+
+    (survey,) = knowing({"fuota": Survey(account="1")}, records).values()
+
+    assert survey.known == {"open", "recorded"}
