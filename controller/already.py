@@ -30,16 +30,16 @@ def concluded(at: Situation, shape: Shape) -> tuple[Record, tuple[Event, ...]]:
     if wave is None or shape.capabilities.starts_explicitly or at.rollout.suspend is not None:
         return at.record, ()
     known = at.record.wave(wave.name) or WaveRecord(name=wave.name)
-    number = _number(at, wave, known)
-    if number is None:
+    which = _next(at, wave, known)
+    if which is None:
         return at.record, ()
-    unit = strategy.declare(at.rollout, at.environment, wave, number, known)
+    unit = strategy.declare(at.rollout, at.environment, wave, which, known)
     facts = {t.key: t for t in at.seen.targets}
     if not unit.members or not all(key in facts and facts[key].updated for key in unit.members):
         return at.record, ()
     names = tuple(facts[key].vendor_id for key in unit.members)
     attempt = Attempt(
-        number=number, generation=unit.generation, unit_id=unit.unit_id, stage=Stage.JUDGED, members=unit.members,
+        number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id, stage=Stage.JUDGED, members=unit.members,
         targets=unit.members, devices=names, ended_at=at.now,
         results=tuple(DeviceResult(device=n, name=n, outcome=Outcome.SUCCEEDED, detail=DETAIL) for n in names),
     )  # fmt: skip
@@ -51,7 +51,7 @@ def concluded(at: Situation, shape: Shape) -> tuple[Record, tuple[Event, ...]]:
     return at.record.with_wave(moved), tuple(events)
 
 
-def _number(at: Situation, wave: Wave, known: WaveRecord) -> int | None:
+def _next(at: Situation, wave: Wave, known: WaveRecord) -> int | Attempt | None:
     """The attempt that would be made next; None when one is under way, judged, lost, or may still be made."""
     attempt = known.current
     pending = {i.unit_id for i in at.record.intents}
@@ -62,6 +62,6 @@ def _number(at: Situation, wave: Wave, known: WaveRecord) -> int | None:
     if attempt.generation != at.rollout.generation:
         return None
     if attempt.stage is Stage.DECLARED:
-        return attempt.number
+        return attempt
     again = attempt.stage is Stage.SUPERSEDED or (attempt.canceled and not attempt.live)
     return strategy.next_number(at.rollout, at.environment, wave, known) if again else None

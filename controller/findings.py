@@ -27,7 +27,7 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
         attempt = known.current if known is not None else None
         if known is None or attempt is None:
             continue
-        declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+        declared = strategy.declare(at.rollout, at.environment, wave, attempt, known)
         unit = lifecycle.find_unit(attempt, at.seen)
         if not (at.seen.offline or lagging(attempt, unit)):
             found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]

@@ -13,7 +13,7 @@ import msgspec
 
 from controller import differences, findings, gating, guards, readiness, strategy, superseding, verdicts
 from controller.actions import CreateUnit, Finding, Hold
-from controller.model import Baseline, Stage, Wave
+from controller.model import Attempt, Baseline, Stage, Wave
 from controller.opening import POLL, RECHECK, doubts, open_drift
 from controller.retrying import Retrial
 from controller.situation import Plan, Shape, Situation
@@ -53,15 +53,18 @@ def create(
     at: Situation,
     shape: Shape,
     wave: Wave,
-    number: int,
+    which: int | Attempt,
     found: tuple[Finding, ...],
     reason: str,
     rest: tuple[str, ...] = (),
     retry: Retrial | None = None,
 ) -> Plan:
-    """Make the unit of an attempt: of a wave, of a retry, or what is still to be made, for the targets in `rest`."""
+    """Make the unit of an attempt: of a wave, of a retry, or what is still to be made, for the targets in `rest`.
+
+    `which` is the attempt where it is recorded, or the number of a new one.
+    """
     known = at.record.wave(wave.name)
-    unit = strategy.declare(at.rollout, at.environment, wave, number, known, retry)
+    unit = strategy.declare(at.rollout, at.environment, wave, which, known, retry)
     starts = not shape.capabilities.starts_explicitly
     if holds := _before_known(at, wave) or _under_way(at, wave) or gating.unapproved(at.rollout, wave):
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)

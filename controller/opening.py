@@ -106,8 +106,8 @@ def open_plan(
     unit = lifecycle.find_unit(attempt, at.seen)
     if unit is None:
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
-    number = strategy.next_number(at.rollout, at.environment, wave, known) if carried else attempt.number
-    declared = strategy.declare(at.rollout, at.environment, wave, number, known)
+    which = strategy.next_number(at.rollout, at.environment, wave, known) if carried else attempt
+    declared = strategy.declare(at.rollout, at.environment, wave, which, known)
     fields, _ = shape.desired(declared)
     drifted = [f for f in found if f.subject == attempt.unit_id and f.correctable]
     kept = [f for f in drifted if not ledger.acknowledged(f, at.rollout.drift, at.now)]

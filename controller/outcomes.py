@@ -169,13 +169,20 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
         anew = not wave.begun(unit.generation)
         baseline = differences.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
         members = () if anew else wave.members
-        wave = msgspec.structs.replace(wave, attempts=(*wave.attempts, attempt), baseline=baseline, members=members)
+        kept = tuple(a for a in wave.attempts if not _renamed(a, unit, record))
+        wave = msgspec.structs.replace(wave, attempts=(*kept, attempt), baseline=baseline, members=members)
         if wave.verdict_generation != unit.generation:
             return wave  # of other content: it counts again should this one never reach a device
         # The verdict was of an attempt before; this one gives its own.
         return msgspec.structs.replace(wave, verdict=None, verdict_generation="", released=False)
 
     return _wave(record, unit.wave, add)
+
+
+def _renamed(attempt: Attempt, unit: UnitDeclaration, record: Record) -> bool:
+    """Whether an attempt is the one a unit is made for, by its name of before, and certainly was never made."""
+    same = (attempt.number, attempt.generation) == (unit.attempt, unit.generation)
+    return same and attempt.stage is Stage.DECLARED and all(i.unit_id != attempt.unit_id for i in record.intents)
 
 
 def _wave(record: Record, name: str, change: Callable[[WaveRecord], WaveRecord]) -> Record:
