@@ -280,6 +280,7 @@ def _adopt(
         former = (*attempt.former, attempt.unit_id)
         changes |= {
             "unit_id": unit.unit_id, "generation": rollout.generation, "number": int(number), "former": former,
+            "content": rollout.firmware.sha256, "rollout": "",
         }  # fmt: skip
     if unit.start_at is not None and attempt.start_at is None:
         ours = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in intents)

@@ -16,6 +16,7 @@ from controller.actions import CreateUnit, Finding, Hold
 from controller.model import Attempt, Baseline, Stage, Wave
 from controller.opening import POLL, RECHECK, doubts, open_drift
 from controller.retrying import Retrial
+from controller.sendings import sent_already
 from controller.situation import Plan, Shape, Situation
 
 
@@ -66,6 +67,7 @@ def create(
     known = at.record.wave(wave.name)
     unit = strategy.declare(at.rollout, at.environment, wave, which, known, retry)
     starts = not shape.capabilities.starts_explicitly
+    begun = msgspec.structs.replace(unit, members=rest or unit.members)
     if holds := _before_known(at, wave) or _under_way(at, wave) or gating.unapproved(at.rollout, wave):
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if starts:
@@ -73,7 +75,6 @@ def create(
         sources = differences.source_findings(
             unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
         )
-        begun = msgspec.structs.replace(unit, members=rest or unit.members)
         holds = readiness.may_start(
             begun, begun.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
         )
@@ -89,6 +90,7 @@ def create(
     else:
         holds = readiness.may_make(unit, at.seen, at.environment.region, at.rollout)
         holds = (*holds, *superseding.sent_in_groups(at, wave))
+    holds = (*holds, *sent_already(at.rollout, begun, at.seen, at.sendings))
     if holds:
         opens = [h.until for h in holds if h.until is not None]
         back = opens[0] if opens and len(holds) == 1 else at.now + RECHECK

@@ -58,6 +58,7 @@ def approval_digest(rollout: Rollout, wave: Wave) -> str:
             "windows": rollout.windows,
             "wave": wave.name,
             "targets": rollout.targets_of(wave).keys,
+            **({"resend": True} if rollout.resend else {}),
         }
     )
 

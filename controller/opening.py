@@ -24,6 +24,7 @@ from controller.actions import (
     UpdateUnit,
 )
 from controller.model import Attempt, Cause, Unit, Wave, WaveRecord, duration
+from controller.sendings import sent_already
 from controller.situation import Plan, Shape, Situation
 
 POLL = timedelta(seconds=60)
@@ -150,6 +151,7 @@ def open_plan(
             declared, unit.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
         ),
         *superseding.sent_in_groups(at, wave),
+        *sent_already(at.rollout, declared, at.seen, at.sendings),
         *open_drift(at, attempt.unit_id, found),
     )
     if holds:

@@ -160,7 +160,8 @@ def settle(
 def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record:
     attempt = Attempt(
         number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id, stood_on=differences.baseline_of(seen),
-        only=unit.only, tries=unit.tries,
+        only=unit.only, tries=unit.tries, content=unit.firmware.sha256,
+        rollout=unit.rollout if unit.rollout != record.name else "",
     )  # fmt: skip
 
     def add(wave: WaveRecord) -> WaveRecord:
@@ -234,6 +235,8 @@ def _fold(
                     declared=tuple(sorted({*attempt.declared, *desired})),
                     touched_at=now,
                     annotations=unit.annotations,
+                    content=unit.firmware.sha256,
+                    rollout=unit.rollout if unit.rollout != record.name else "",
                     noted={**attempt.noted, **{k: v for k, v in noted(desired).items() if k in action.fields}},
                 )
             case AddMembers():

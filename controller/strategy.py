@@ -55,11 +55,12 @@ def declare(
     if recorded is not None:
         only, tries = recorded.only, recorded.tries
     generation = rollout.generation
+    name = (recorded.rollout if recorded is not None else "") or rollout.name
     unit = UnitDeclaration(
-        unit_id=unit_id(environment.owner, environment.name, rollout.name, generation, wave.name, number),
+        unit_id=unit_id(environment.owner, environment.name, name, generation, wave.name, number),
         wave=wave.name,
         attempt=number,
-        rollout=rollout.name,
+        rollout=name,
         environment=environment.name,
         owner=environment.owner,
         generation=generation,

@@ -210,7 +210,7 @@ class OtaBackend(OtaShape):
             raise TransientError(text, retry_after=LAG)
         if attempt.vendor_id is None and unit is not None and unit.arn:
             # Its name alone does not make it ours. An id that our journal holds is, whatever its tags say now.
-            return unit if unit_is_ours(unit, rollout.name, self._environment) else None
+            return unit if unit_is_ours(unit, attempt.rollout or rollout.name, self._environment) else None
         return unit
 
     def _running(self, targets: tuple[TargetFacts, ...], rollout: Rollout) -> tuple[TargetFacts, ...]:

@@ -127,7 +127,8 @@ class FuotaBackend(FuotaShape):
                     raise TransientError(text, retry_after=LAG)
                 # An id that our journal holds is ours, whatever anybody wrote into its tags: that is drift.
                 if unit is not None and (
-                    attempt.vendor_id is not None or unit_is_ours(unit, rollout.name, self._environment)
+                    attempt.vendor_id is not None
+                    or unit_is_ours(unit, attempt.rollout or rollout.name, self._environment)
                 ):
                     units.append(self._sessions.told(unit, attempt, rollout))
             elif attempt.stage is Stage.JUDGED and item is not None:
