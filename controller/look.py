@@ -69,13 +69,18 @@ def decide(
     moved, events = lifecycle.advance(record, rollout, seen, now)
     moved = _proving(moved, seen)
     at = Situation(
-        rollout=rollout, environment=environment, record=moved, seen=seen, now=now, busy=dict(busy or {}),
+        rollout=rollout,
+        environment=environment,
+        record=moved,
+        seen=seen,
+        now=now,
+        busy=dict(busy or {}),
         sendings=sendings or Sendings({}),
-    )  # fmt: skip
+    )
     if shape is not None:
         at = msgspec.structs.replace(at, record=unseen.forgotten(at, shape))
         moved = at.record
-        concluded, more = already.concluded(at, shape)
+        concluded, more = already.concluded(at)
         at, moved, events = msgspec.structs.replace(at, record=concluded), concluded, (*events, *more)
     decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
     drift, drift_events = moved.drift, tuple[Event, ...]()

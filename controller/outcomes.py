@@ -87,16 +87,16 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
             moved = _attempt(
                 moved,
                 lambda a: a.unit_id == action.unit.unit_id,
-                lambda a: a if a.parts else msgspec.structs.replace(a, devices=devices, names=_called(devices, seen)),
+                lambda a: a if a.parts else _begun(a, action.unit, devices, seen),
             )
     elif isinstance(action, StartUnit):
         if not action.unit.only:  # a retry is of some of them
-            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
+            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.whole))
         moved = _attempt(
             moved,
             lambda a: a.unit_id == action.unit.unit_id,
             lambda a: msgspec.structs.replace(
-                a, devices=seen.devices, names=_called(seen.devices, seen), before=seen.succeeded_before
+                _begun(a, action.unit, _without_spared(action.unit, seen), seen), before=seen.succeeded_before
             ),
         )
     start_at = action.start_at if isinstance(action, StartUnit | CreateUnit | ResendCreate) else None
@@ -115,14 +115,31 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
 
 def _frozen(wave: WaveRecord, unit: UnitDeclaration) -> WaveRecord:
     """The wave with the membership its content is begun with; a making that came to nothing freezes none."""
-    members = wave.members if wave.begun(unit.generation) and wave.members else unit.members
+    members = wave.members if wave.begun(unit.generation) and wave.members else unit.whole
     return msgspec.structs.replace(wave, members=members)
 
 
 def _inside(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
     """The devices a unit is begun with: of those looked at, its own."""
     names = {key.partition(":")[2] for key in unit.members if key.startswith("device:")}
-    return tuple(d for d in seen.devices if d in names) if len(names) == len(unit.members) else seen.devices
+    if len(names) == len(unit.members):
+        return tuple(d for d in seen.devices if d in names)
+    return _without_spared(unit, seen)
+
+
+def _without_spared(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
+    """The devices looked at, without those that are of spared targets only."""
+    if not unit.spared:
+        return seen.devices
+    meant = {device for target in seen.targets if target.key in unit.members for device in target.devices}
+    return tuple(device for device in seen.devices if device in meant)
+
+
+def _begun(attempt: Attempt, unit: UnitDeclaration, devices: tuple[str, ...], seen: Observation) -> Attempt:
+    """The attempt with the devices it is begun with, and those it spares."""
+    had = {d: t.key for t in seen.targets if t.key in unit.spared for d in t.devices if d not in devices}
+    names = _called((*devices, *had), seen)
+    return msgspec.structs.replace(attempt, devices=devices, names=names, spared=had or attempt.spared)
 
 
 def _called(devices: tuple[str, ...], seen: Observation) -> dict[str, str]:

@@ -44,6 +44,7 @@ from controller.model import (
 )
 from controller.opening import POLL, RECHECK, doubtful, marks, open_plan, paced, settling
 from controller.situation import Plan, Shape, Situation
+from controller.sparing import spared
 
 __all__ = ["Plan", "Shape", "Situation", "plan"]
 
@@ -182,7 +183,8 @@ def _live(
     if unit.lacks:
         return _rest(at, shape, wave, attempt, found, unit)
     if attempt.stage is Stage.OPEN:
-        declared = strategy.declare(at.rollout, at.environment, wave, attempt, known)
+        had = spared(at.seen, shape.capabilities)
+        declared = strategy.declare(at.rollout, at.environment, wave, attempt, known, spared=had)
         drift = findings.unit_drift(declared, shape, attempt, unit)
         if any(findings.behind(attempt, f, at) for f in drift):
             return _settling(at, wave, found, attempt)

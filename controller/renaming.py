@@ -15,10 +15,8 @@ from datetime import datetime
 import msgspec
 
 from controller.actions import Hold
-from controller.look import conditions
-from controller.model import Attempt, Event, Phase, Record, Rollout, Value, WaveRecord
+from controller.model import Attempt, Condition, Event, Phase, Record, Rollout, Value, WaveRecord
 from controller.ports import Commit, Stored
-from controller.situation import Plan
 
 
 class Renaming(Value, frozen=True, kw_only=True):
@@ -39,7 +37,7 @@ class Renaming(Value, frozen=True, kw_only=True):
 
 
 def renaming(
-    stored: Mapping[str, Stored], rollouts: Iterable[Rollout], covers: Callable[[str], bool], now: datetime
+    stored: Mapping[str, Stored], rollouts: Iterable[Rollout], covers: Callable[[Record], bool], now: datetime
 ) -> Renaming:
     """Which records move (rules 1 and 3). `covers` tells whether the place of a manifest was read."""
     declared = {r.name for r in rollouts}
@@ -48,7 +46,7 @@ def renaming(
     gone: set[str] = set()
     for rollout in sorted(rollouts, key=lambda r: r.name):
         old = stored.get(rollout.renamed_from or "")
-        if old is None or old.record.renamed_to or old.record.name in gone or old.record.name == rollout.name:
+        if old is None or old.record.name in gone or _has_moved(old.record, rollout):
             continue  # nothing is known by that name, or it has moved
         own = stored.get(rollout.name) or Stored(
             record=Record(environment=rollout.environment, name=rollout.name), revision=0
@@ -62,7 +60,14 @@ def renaming(
     return Renaming(commits=tuple(commits), holds=holds)
 
 
-def _hold(rollout: Rollout, old: Record, own: Record, declared: set[str], covers: Callable[[str], bool]) -> Hold | None:
+def _has_moved(old: Record, rollout: Rollout) -> bool:
+    """Whether it is here already, or elsewhere; a rollout that took the old name since has a record of its own."""
+    return rollout.name in (old.name, old.renamed_to) or bool(old.renamed_to and not old.attempts)
+
+
+def _hold(
+    rollout: Rollout, old: Record, own: Record, declared: set[str], covers: Callable[[Record], bool]
+) -> Hold | None:
     """Rule 3."""
     if old.name in declared:
         text = (
@@ -76,7 +81,7 @@ def _hold(rollout: Rollout, old: Record, own: Record, declared: set[str], covers
             f"{old.name} over; take metadata.renamedFrom out, or give the rollout a name nobody had"
         )
         return Hold(reason="renamed_rollout_has_another_record", message=text, stalled=True)
-    if not covers(old.source):
+    if not covers(old):
         text = (
             f"metadata.renamedFrom names rollout {old.name}, whose manifest was {old.source or 'not recorded'}: this "
             "run did not look whether it is still there; name its folder, too"
@@ -89,19 +94,30 @@ def _move(rollout: Rollout, old: Stored, own: Stored, now: datetime) -> tuple[Co
     replace = msgspec.structs.replace
     before = old.record
     moved = replace(
-        before, name=rollout.name, source=rollout.source.file, formerly=(*before.formerly, before.name),
+        before,
+        name=rollout.name,
+        source=rollout.source.file,
+        place=rollout.source.place,
+        formerly=(*before.formerly, before.name),
         waves=tuple(_under(w, before.name) for w in before.waves),
-    )  # fmt: skip
-    plan = Plan(rollout=before.name, environment=before.environment)
+    )
+    went = f"its record moved to rollout {rollout.name}"
     closed = replace(
-        Record(environment=before.environment, name=before.name), backend=before.backend, source=before.source,
-        generation=before.generation, manifest=before.manifest, version=before.version, phase=Phase.REMOVED,
-        conditions=conditions(Phase.REMOVED, plan), renamed_to=rollout.name,
-    )  # fmt: skip
+        Record(environment=before.environment, name=before.name),
+        backend=before.backend,
+        source=before.source,
+        place=before.place,
+        generation=before.generation,
+        manifest=before.manifest,
+        version=before.version,
+        phase=Phase.REMOVED,
+        conditions=(Condition(type="Ready", status=False, reason=Phase.REMOVED.value, message=went),),
+        renamed_to=rollout.name,
+    )
     told = (
         Event(at=now, kind="renamed", subject=rollout.name, message=f"took over the record of rollout {before.name}"),
     )
-    left = (Event(at=now, kind="renamed", subject=before.name, message=f"its record moved to rollout {rollout.name}"),)
+    left = (Event(at=now, kind="renamed", subject=before.name, message=went),)
     return (
         Commit(record=moved, expected_revision=own.revision, events=told),
         Commit(record=closed, expected_revision=old.revision, events=left),

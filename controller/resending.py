@@ -42,7 +42,7 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
         return False
     known = at.record.wave(wave.name)
     unit = strategy.declare(at.rollout, at.environment, wave, attempt, known)
-    whole = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
+    whole = known is not None and known.members == unit.whole == at.rollout.targets_of(wave).keys
     same = bool(unit.only) or whole
     if gating.closed(at, unit, at.now, timedelta()) or gating.unapproved(at.rollout, wave):
         return False

@@ -142,6 +142,8 @@ def _reached(unit: UnitDeclaration, seen: Observation) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for member in unit.members:
         known = facts.get(member)
+        if known is not None and (known.updated or known.left_out):
+            continue  # nothing is sent to it
         if member.startswith(_SINGLE):
             found[f"device:{known.vendor_id}" if known is not None and known.vendor_id else member] = False
             continue

@@ -10,6 +10,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+
+import msgspec
 
 from controller.actions import UnitDeclaration
 from controller.frozen import members_of
@@ -44,10 +47,12 @@ def declare(
     attempt: int | Attempt,
     known: WaveRecord | None,
     retry: Retrial | None = None,
+    spared: Mapping[str, str] | None = None,
 ) -> UnitDeclaration:
     """Say what the unit of a wave's attempt is to be: of one that is recorded, or of a new one by its number.
 
-    `retry` is for a new one that is to be made for some of the wave's devices.
+    `retry` is for a new one that is to be made for some of the wave's devices; `spared` are devices that report the
+    version now, each with its target.
     """
     recorded = attempt if isinstance(attempt, Attempt) and attempt.generation == rollout.generation else None
     number = attempt.number if isinstance(attempt, Attempt) else attempt
@@ -70,4 +75,7 @@ def declare(
         only=only,
         tries=tries,
     )
-    return adapted(unit, rollout)
+    unit = adapted(unit, rollout)
+    had = {*(spared or {}).values(), *(recorded.spared.values() if recorded is not None else ())} & set(unit.members)
+    members = tuple(key for key in unit.members if key not in had)
+    return msgspec.structs.replace(unit, members=members, spared=tuple(sorted(had)))

@@ -70,7 +70,7 @@ def _environment(
     rollouts: tuple[Rollout, ...],
     place: Place | None,
     now: datetime,
-    covers: Callable[[str], bool],
+    covers: Callable[[Record], bool],
 ) -> list[report.PlannedRollout]:
     if not rollouts:
         return []
@@ -175,6 +175,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         holds = (*holds, turn.renamed.holds[rollout.name])
     held = busy(turn.records, rollout)
     look = decide(environment, rollout, known, seen, shape, holds, now, held, turn.sendings)
+    events = look.events
     if survey is not None and any(h.reason == INCOMPLETE for h in look.plan.holds):
         # The look itself changed what is next; reconcile looks again with the facts of that, and so does this.
         try:
@@ -182,6 +183,9 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         except OtactlError as failure:
             return msgspec.structs.replace(told, error=str(failure))
         look = decide(environment, rollout, look.record, seen, shape, holds, now, held, turn.sendings)
+        events = (*events, *look.events)
+    spared = tuple(e.message for e in events if e.kind == "spared")
+    told = msgspec.structs.replace(told, notes=(*told.notes, *spared))
     look = in_turn(look, turn.taken)
     if shape is None:
         return msgspec.structs.replace(told, holds=look.plan.holds)

@@ -21,6 +21,7 @@ from controller.model import (
     Rollout,
     Stage,
     Strategy,
+    TargetFacts,
     Targets,
     Wave,
     WaveRecord,
@@ -120,10 +121,13 @@ def due(at: Rollout) -> Record:
     return Record(environment=at.environment, name=at.name, generation=at.generation, waves=(wave,))
 
 
+FACTS = seen(targets=tuple(TargetFacts(key=f"device:id-{n}", exists=True, vendor_id=f"id-{n}") for n in (0, 1)))
+
+
 def test_a_retry_stays_one_of_the_devices_that_failed_when_the_owner_is_renamed_before_it() -> None:
     at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
 
-    (action,) = decide(RENAMED, at, due(at), seen(), SHAPE, (), NOW).plan.actions
+    (action,) = decide(RENAMED, at, due(at), FACTS, SHAPE, (), NOW).plan.actions
 
     assert isinstance(action, CreateUnit)
     assert (action.unit.members, action.unit.attempt, action.unit.tries) == (("device:id-0",), 2, 2)
@@ -131,10 +135,10 @@ def test_a_retry_stays_one_of_the_devices_that_failed_when_the_owner_is_renamed_
 
 def test_a_retry_that_was_declared_and_not_made_stays_one_when_the_owner_is_renamed() -> None:
     at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
-    first = decide(ENVIRONMENT, at, due(at), seen(), SHAPE, (), NOW)
+    first = decide(ENVIRONMENT, at, due(at), FACTS, SHAPE, (), NOW)
     refused = intended(first, [(a, ()) for a in first.plan.actions], NOW)
 
-    then = decide(RENAMED, at, refused, seen(), SHAPE, (), NOW)
+    then = decide(RENAMED, at, refused, FACTS, SHAPE, (), NOW)
     (action,) = then.plan.actions
     assert isinstance(action, CreateUnit)
     assert (action.unit.members, action.unit.tries) == (("device:id-0",), 2)

@@ -45,10 +45,17 @@ def declared(*devices: Device, groups: tuple[str, ...] = (), name: str = "new", 
 def sent(name: str, *results: DeviceResult, hours: int = 2, content: str = SHA, **changes: object) -> Record:
     """The record of a rollout that sent a content to d-1."""
     attempt = Attempt(
-        number=1, generation="g", unit_id=f"{name}-all-1", stage=Stage.JUDGED, content=content, results=results,
-        members=("device:d-1",), devices=("d-1",), start_at=NOW - timedelta(hours=hours),
+        number=1,
+        generation="g",
+        unit_id=f"{name}-all-1",
+        stage=Stage.JUDGED,
+        content=content,
+        results=results,
+        members=("device:d-1",),
+        devices=("d-1",),
+        start_at=NOW - timedelta(hours=hours),
         sent_at=NOW - timedelta(hours=hours),
-    )  # fmt: skip
+    )
     attempt = msgspec.structs.replace(attempt, **changes)
     return Record(environment="prod-eu", name=name, waves=(WaveRecord(name="all", attempts=(attempt,)),))
 
@@ -99,12 +106,24 @@ D1 = Device(id="d-1")
         (declared(groups=("g1",)), [sent("old", members=("group:g2",), devices=())], False),
     ],
     ids=[
-        "it took it", "it missed some of it", "it gave no answer", "it was canceled before it began", "other content",
-        "other content since", "this content since", "it is to be sent again", "another device", "by its DevEUI",
-        "sent by its DevEUI", "a device of another service", "deleted before its start", "never started",
-        "the group", "another group",
+        "it took it",
+        "it missed some of it",
+        "it gave no answer",
+        "it was canceled before it began",
+        "other content",
+        "other content since",
+        "this content since",
+        "it is to be sent again",
+        "another device",
+        "by its DevEUI",
+        "sent by its DevEUI",
+        "a device of another service",
+        "deleted before its start",
+        "never started",
+        "the group",
+        "another group",
     ],
-)  # fmt: skip
+)
 def test_a_rollout_is_held_where_another_one_sent_its_content_to_its_devices_last(
     at: Rollout, records: list[Record], is_held: bool
 ) -> None:
