@@ -6,7 +6,8 @@ Rules, from the SDK model's OTAUpdateInfo and the sample answers of the FreeRTOS
 2. An unset rollout is `{}` or maximumPerMinute 0: switch `unsetRolloutReadsBack`.
 3. Unused forms of code signing are `{}` next to the used one (awsSignerJobId is a string, and left out); an unset
    signingProfileParameter is `{}`. awsSignerJobId is filled in next to startSigningJobParameter.
-4. expiresInSec is 1800 when it was not given and HTTP is among the protocols [inferred: only then it has a meaning].
+4. expiresInSec is 1800 when it was not given and HTTP is among the protocols [inferred: only then it has a meaning];
+   the URL configuration of an update over MQTT alone is `{}`. An update that could not be created has no job (samples).
 5. Protocols and targetSelection left out are shown with their defaults, MQTT and SNAPSHOT [inferred].
 """
 
@@ -26,10 +27,12 @@ def info(store: Store, update: OtaUpdate, settings: Settings) -> dict[str, objec
     """OTAUpdateInfo."""
     given, protocols = update.parameters, protocols_of(update.parameters)
     shown: dict[str, object] = {name: given[name] for name in _AS_GIVEN if name in given}
+    shown.setdefault("awsJobPresignedUrlConfig", {})
     if "HTTP" in protocols:
         expires = members(given, "awsJobPresignedUrlConfig").get("expiresInSec", DEFAULT_EXPIRES)
         shown["awsJobPresignedUrlConfig"] = {"expiresInSec": expires}
     unset = {"maximumPerMinute": 0} if settings["unsetRolloutReadsBack"] == "zero" else {}
+    job = update.status != "CREATE_FAILED" or update.made_job
     files = [file for file in items(given, "files") if isinstance(file, dict)]
     return {
         **shown,
@@ -42,8 +45,8 @@ def info(store: Store, update: OtaUpdate, settings: Settings) -> dict[str, objec
         "targetSelection": given.get("targetSelection", "SNAPSHOT"),
         "otaUpdateFiles": [_file(file, update.signer_jobs.get(number)) for number, file in enumerate(files)],
         "otaUpdateStatus": update.status,
-        "awsIotJobId": update.job_id,
-        "awsIotJobArn": store.arn("job", update.job_id),
+        "awsIotJobId": update.job_id if job else None,
+        "awsIotJobArn": store.arn("job", update.job_id) if job else None,
         "errorInfo": update.error or None,
     }
 

@@ -32,6 +32,7 @@ class ThingGroups:
         return {
             "CreateThingGroup": self.create,
             "DescribeThingGroup": self.describe,
+            "UpdateThingGroup": self.update,
             "DeleteThingGroup": self.delete,
             "ListThingGroups": self.list_groups,
             "AddThingToThingGroup": self.add,
@@ -72,6 +73,21 @@ class ThingGroups:
             },
             "thingGroupMetadata": {"creationDate": group.created_at},
         }
+
+    def update(self, request: Request) -> dict[str, object]:
+        """UpdateThingGroup: the description, and attributes replaced or merged."""
+        wanted = request.parameters
+        group = _group(self._stores.of(request), wanted["thingGroupName"])
+        check_version(wanted, group.version)
+        properties = mapping(wanted["thingGroupProperties"])
+        payload = mapping(properties.get("attributePayload"))
+        if "thingGroupDescription" in properties:
+            group.description = str(properties["thingGroupDescription"])
+        if payload:
+            kept = group.attributes if payload.get("merge") else {}
+            group.attributes = {k: v for k, v in {**kept, **texts(payload.get("attributes"))}.items() if v}
+        group.version += 1
+        return {"version": group.version}
 
     def delete(self, request: Request) -> dict[str, object]:
         """DeleteThingGroup (rule 3): its members leave it."""

@@ -13,7 +13,9 @@ Rules, each from the API reference unless said otherwise:
 5. AssociateTargetsWithJob takes a CONTINUOUS job IN_PROGRESS.
 6. At most 100 jobs of each targetSelection are IN_PROGRESS at once, and a document has at most 32,768 bytes and 10
    presigned URLs (AWS General Reference, IoT Device Management quotas). Inferred: the error is LimitExceededException.
-7. Not simulated, and refused by name: documents by link, templates, schedules, namespaces, package versions.
+7. A document by link is an object of S3, read once, when the job is made; a caller gives it or the document itself, not
+   both (wordings as captured live by the makers of ministack).
+8. Not simulated, and refused by name: templates, schedules, namespaces, package versions.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from simulator.iot.course import DELETING, Course
 from simulator.iot.devices import Devices
 from simulator.iot.executions import Executions, jobs_read
 from simulator.iot.job_rules import check, check_abort_types, check_document, check_retry_update, check_update
+from simulator.iot.presigned import linked
 from simulator.iot.rollout import Rollouts
 from simulator.iot.settings import Settings
 from simulator.iot.state import PENDING, Job, JobOrder, Store, Stores, invalid, not_found
@@ -39,7 +42,6 @@ MAX_TARGETS = 100
 MAX_DELETING = 10
 MAX_ACTIVE = 100
 _NOT_SIMULATED = (
-    "documentSource",
     "jobTemplateArn",
     "documentParameters",
     "schedulingConfig",
@@ -128,29 +130,35 @@ class Jobs:
             store.tags.pop(job.arn, None)
 
     def create_job(self, request: Request) -> dict[str, object]:
-        """CreateJob (rules 1, 6 and 7)."""
+        """CreateJob (rules 1, 6, 7 and 8)."""
         store, wanted = self._stores.of(request), request.parameters
         for name in _NOT_SIMULATED:
             if wanted.get(name) is not None:
                 raise invalid(f"the simulator makes no jobs with {name}")
-        if not wanted.get("document"):
+        source = str(wanted.get("documentSource", ""))
+        if wanted.get("document") and source:
+            raise invalid("Job document and job document source cannot be specified at the same time.")
+        if not wanted.get("document") and not source:
             raise invalid("a job needs a document")
+        document = str(wanted["document"]) if not source else linked(source)
         given, targets = check(wanted, self._settings), wanted["targets"]
         order = JobOrder(
             id=str(wanted["jobId"]),
             targets=[str(arn) for arn in targets] if isinstance(targets, list) else [],
             selection=str(wanted.get("targetSelection", "SNAPSHOT")),
-            document=str(wanted["document"]),
+            document=document,
             description=str(wanted.get("description", "")),
             configs=given,
         )
         job = self.create(store, order)
+        job.source = source
         store.tags[job.arn] = tags_of(wanted)
         return _named(job)
 
     def describe(self, request: Request) -> dict[str, object]:
         """DescribeJob."""
-        return {"job": job_details(self._read(request))}
+        job = self._read(request)
+        return {"job": job_details(job), "documentSource": job.source or None}
 
     def document(self, request: Request) -> dict[str, object]:
         """GetJobDocument."""

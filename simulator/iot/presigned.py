@@ -1,4 +1,4 @@
-"""The presigned URLs of a job document: placeholders that AWS IoT replaces when a device asks for the document.
+"""Job documents and S3: a document behind a link, and presigned URLs, placed when a device asks for the document.
 
 1. A placeholder is `${aws:iot:s3-presigned-url:URL}` around an object's URL, virtual-hosted or path style; the form
    `-v2` takes it percent-encoded (developer guide, "Presigned URLs").
@@ -16,8 +16,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from simulator.iot.actor import Actor, CreationError, Place, assume
 from simulator.iot.common import whole
-from simulator.iot.state import Job, Store
+from simulator.iot.state import Job, Store, invalid
 from simulator.presigned import presign, session_of
+from simulator.role_session import find_bucket, find_object
 
 DEFAULT_SECONDS = 3600
 _PLACEHOLDER = re.compile(r"\$\{aws:iot:s3-presigned-url(?:-v2)?:([^}]*)\}")
@@ -27,6 +28,23 @@ _HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(
 def locations(document: str) -> dict[str, Place | None]:
     """The URLs a document wants presigned, each with its object; None for one that names no object of S3."""
     return {url: _place(url) for url in _PLACEHOLDER.findall(document)}
+
+
+def linked(source: str) -> str:
+    """The document behind a link to an object of S3; InvalidRequestException."""
+    place = _place(source)
+    if place is None:
+        raise invalid(f"Job document source {source} is invalid.")
+    bucket = find_bucket(place.bucket)
+    found = find_object(bucket, place.key, place.version) if bucket is not None else None
+    if bucket is None:
+        raise invalid(f"Bucket specified by url: {source} is not found.")
+    if found is None:
+        raise invalid(f"Job document located at {source} is not found.")
+    try:
+        return bytes(found.value).decode()
+    except UnicodeDecodeError as error:
+        raise invalid(f"Job document located at {source} is an invalid JSON document.") from error
 
 
 def document_for_device(store: Store, job: Job, host: str, now: datetime) -> str:
@@ -56,6 +74,8 @@ def _actor(store: Store, job: Job) -> Actor | None:
 
 def _place(url: str) -> Place | None:
     parts = urlsplit(url if "://" in url else unquote(url))
+    if parts.scheme == "s3":
+        return Place(parts.netloc, unquote(parts.path[1:])) if parts.netloc and parts.path[1:] else None
     host = _HOST.fullmatch(parts.hostname or "")
     if parts.scheme not in ("http", "https") or host is None:
         return None

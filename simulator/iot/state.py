@@ -128,6 +128,7 @@ class Job:
     image_version: str = ""
     tally: dict[str, int] = field(default_factory=dict)
     earlier: list[Execution] = field(default_factory=list)
+    source: str = ""
 
 
 @dataclass

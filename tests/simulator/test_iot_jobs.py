@@ -100,7 +100,7 @@ def test_a_job_has_at_most_100_targets(floor: Floor) -> None:
 
 
 def test_what_is_not_simulated_is_refused_by_name(floor: Floor) -> None:
-    for given in ({"schedulingConfig": {"endBehavior": "CANCEL"}}, {"documentSource": "s3://b/k"}):
+    for given in ({"schedulingConfig": {"endBehavior": "CANCEL"}}, {"documentParameters": {"a": "b"}}):
         said = refusal(floor.job, **given)
         assert said[:2] == INVALID
         assert next(iter(given)) in said.message

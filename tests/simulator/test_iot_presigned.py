@@ -89,6 +89,19 @@ def test_a_job_of_ones_own_has_its_urls_replaced_in_both_forms(ota: Ota) -> None
     assert [fetch(address) for address in json.loads(document(ota, "j"))["urls"]] == [(200, IMAGE), (200, IMAGE)]
 
 
+def test_a_document_by_link_is_read_once_when_its_job_is_made(ota: Ota) -> None:
+    ota.stage.s3.put_object(Bucket=BUCKET, Key="j.json", Body=b'{"do": "it"}')
+    links = (f"s3://{BUCKET}/j.json", f"https://{BUCKET}.s3.eu-west-1.amazonaws.com/j.json")
+    for number, link in enumerate(links):
+        ota.iot.create_job(jobId=f"j{number}", targets=[arn("thing/probe-1")], documentSource=link)
+    ota.stage.s3.put_object(Bucket=BUCKET, Key="j.json", Body=b"{}")
+    assert ota.iot.get_job_document(jobId="j0")["document"] == '{"do": "it"}'
+    assert ota.iot.describe_job(jobId="j1")["documentSource"] == links[1]
+    for link in ("s3://none/j.json", f"s3://{BUCKET}/none", "https://example.org/j.json"):
+        said = refusal(ota.iot.create_job, jobId="k", targets=[arn("thing/probe-1")], documentSource=link)
+        assert (said[1], link in said.message) == ("InvalidRequestException", True)
+
+
 @pytest.mark.parametrize("place", ["https://example.org/b/k", "https://s3.amazonaws.com/b", "k"])
 def test_a_placeholder_that_names_no_object_of_s3_is_refused(ota: Ota, place: str) -> None:
     said = refusal(

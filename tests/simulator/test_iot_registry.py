@@ -105,6 +105,16 @@ def test_a_group_holds_things_by_name_and_by_arn(floor: Floor) -> None:
     assert floor.iot.list_things_in_thing_group(thingGroupName="g")["things"] == []
 
 
+def test_a_groups_properties_are_changed(floor: Floor) -> None:
+    floor.iot.create_thing_group(thingGroupName="g")
+    change = {"thingGroupDescription": "gates", "attributePayload": {"attributes": {"site": "north"}}}
+    assert floor.iot.update_thing_group(thingGroupName="g", thingGroupProperties=change)["version"] == 2
+    shown = floor.iot.describe_thing_group(thingGroupName="g")["thingGroupProperties"]
+    assert shown == change
+    said = refusal(floor.iot.update_thing_group, thingGroupName="g", thingGroupProperties=change, expectedVersion=1)
+    assert said[:2] == (409, "VersionConflictException")
+
+
 def test_groups_refuse_what_is_not_there(floor: Floor) -> None:
     floor.things("t", group="g")
     missing = (404, "ResourceNotFoundException")
