@@ -8,12 +8,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import airtime, pacing, quiet, rehearsing, starting, validating
+from bench import airtime, checking, pacing, quiet, rehearsing, starting, validating
 from bench.measure import Figure
 
 BENCHES = {
-    "starting": starting, "validating": validating, "quiet": quiet, "pacing": pacing, "airtime": airtime,
-    "rehearsing": rehearsing,
+    "starting": starting, "validating": validating, "quiet": quiet, "checking": checking, "pacing": pacing,
+    "airtime": airtime, "rehearsing": rehearsing,
 }  # fmt: skip
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

@@ -46,6 +46,7 @@ class Stage:
         }
         session = boto3.Session(aws_access_key_id="bench", aws_secret_access_key="bench", region_name=REGION)  # noqa: S106
         self._clients = {n: session.client(n, endpoint_url=url) for n in ("s3", "iam")}
+        self.wireless = session.client("iotwireless", endpoint_url=url)
         self._provision()
         SqlJournal(folder / "journal.db").close()
 

@@ -4,8 +4,8 @@
    over other files says nothing about it.
 2. Nothing is sent for either: an orphan is told with the command that would end it.
 3. Foreign tasks are known from the list alone, so they cost no call. One that has our name costs a read of its marks:
-   only with our owner and our environment in them it is an orphan. What another environment of ours made is foreign,
-   and told without the command that would end it; so is a unit without marks.
+   only with our owner, our environment and no other journal in them it is an orphan. What another environment of ours
+   made, or another journal, is foreign and told without the command that would end it; so is a unit without marks.
 4. What a service was not asked for in this run says nothing: its entries stay as they are.
 """
 
@@ -33,6 +33,7 @@ from controller.model import (
     Survey,
     WaveRecord,
 )
+from controller.ownership import MARK_JOURNAL, is_journal_id
 from controller.ports import Capabilities, Commit, Stored
 
 NAME = "@environment"
@@ -167,8 +168,8 @@ def _stranger(
         shown = marks()
         if shown is None:
             return _as_told(before) if before is not None else None
-        if (shown.get(MARK_OWNER), shown.get(MARK_ENVIRONMENT)) != (environment.owner, environment.name):
-            return _foreign(item, environment, _whose(shown))
+        if whose := _whose(shown, environment):
+            return _foreign(item, environment, whose)
         return Finding(
             subject=item.name,
             field="unit",
@@ -181,12 +182,16 @@ def _stranger(
     return _foreign(item, environment, "not ours")
 
 
-def _whose(marks: Mapping[str, str]) -> str:
-    """Whose a unit with our name is, by its marks."""
+def _whose(marks: Mapping[str, str], environment: Environment) -> str:
+    """Whose a unit with our name is by its marks, where it is another's; empty for our own."""
+    owner, journal = marks.get(MARK_OWNER, ""), marks.get(MARK_JOURNAL, "")
     if MARK_ENVIRONMENT not in marks:
         return "with our name and without our marks"
-    owner = marks.get(MARK_OWNER, "")
-    return f"of environment {marks[MARK_ENVIRONMENT]}" + (f" of owner {owner}" if owner else "")
+    if (owner, marks[MARK_ENVIRONMENT]) != (environment.owner, environment.name):
+        return f"of environment {marks[MARK_ENVIRONMENT]}" + (f" of owner {owner}" if owner else "")
+    if is_journal_id(journal) and journal not in (environment.journal_id, *environment.replaces):
+        return f"made by journal {journal}, which this run does not read"
+    return ""
 
 
 def _foreign(item: Listed, environment: Environment, whose: str) -> Finding | None:

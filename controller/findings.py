@@ -16,7 +16,6 @@ from controller import differences, lifecycle, strategy, superseding, verdicts
 from controller.actions import Finding, UnitDeclaration
 from controller.model import Attempt, Cause, Observation, Stage, Unit, UnitPhase
 from controller.situation import Shape, Situation
-from controller.sparing import spared
 
 
 def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
@@ -28,8 +27,7 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
         attempt = known.current if known is not None else None
         if known is None or attempt is None:
             continue
-        had = spared(at.seen, shape.capabilities) if attempt.stage is Stage.OPEN else None
-        declared = strategy.declare(at.rollout, at.environment, wave, attempt, known, spared=had)
+        declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
         unit = lifecycle.find_unit(attempt, at.seen)
         if not (at.seen.offline or lagging(attempt, unit)):
             found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]

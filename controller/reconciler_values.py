@@ -35,10 +35,7 @@ class RunReport(Value, frozen=True, kw_only=True):
 
 @dataclass
 class RolloutState:
-    """One rollout during a run; `last` is what was sent before, `again` that it had its second look.
-
-    `refused` are holds that are known before it is looked at.
-    """
+    """One rollout during a run; `last` is what was sent before, `again` that it had its second look."""
 
     rollout: Rollout
     stored: Stored
@@ -49,7 +46,6 @@ class RolloutState:
     last: tuple[str, ...] = ()
     refusal: str = ""
     again: bool = False
-    refused: tuple[Hold, ...] = ()
 
     @property
     def incomplete(self) -> bool:

@@ -8,7 +8,6 @@ from typing import Protocol
 from controller.actions import Action, Finding, Hold, UnitDeclaration
 from controller.model import Environment, JsonObject, Observation, Record, Rollout, Value
 from controller.ports import Capabilities
-from controller.sendings import Sendings
 
 
 class Shape(Protocol):
@@ -34,10 +33,7 @@ class Plan(Value, frozen=True, kw_only=True):
 
 
 class Situation(Value, frozen=True, kw_only=True):
-    """Everything a decision may look at, together.
-
-    `busy` are targets that other rollouts' units hold, `sendings` what any rollout sent to devices.
-    """
+    """Everything a decision may look at, together; `busy` are targets that other rollouts' units hold."""
 
     rollout: Rollout
     environment: Environment
@@ -45,7 +41,6 @@ class Situation(Value, frozen=True, kw_only=True):
     seen: Observation
     now: datetime
     busy: dict[str, str] = {}
-    sendings: Sendings = Sendings({})
 
     def plan(
         self,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from controller.model import Device, Gate, Phase, Rollout, Strategy, Targets, Wave
+from controller.model import Cause, Device, Gate, Phase, Rollout, Strategy, Targets, Wave
 from controller.reconciler import RunReport
 from tests.ground import BUCKET, GROUPS, KEY, ROLE, Ground, declared
 
@@ -164,3 +164,21 @@ def test_a_pass_with_nothing_to_start_reads_no_target_and_no_task_of_others(grou
     asked = [str(r["operation"]) for r in ground.server.world.requests[before:]]
     assert asked.count("GetFuotaTask") == 1
     assert {"GetMulticastGroup", "GetWirelessDevice", "ListWirelessDevices"}.isdisjoint(asked)
+
+
+def test_live_tasks_of_another_environment_are_foreign_and_told_without_the_command_that_deletes_them(
+    ground: Ground,
+) -> None:
+    here, there = groups("probe", GROUPS[0]), groups("probe-test", GROUPS[1])
+    there = msgspec.structs.replace(there, environment="staging")
+
+    for _ in range(2):
+        ground.run(here)
+        ground.run(there, name="staging")
+
+    assert len(ground.writes("StartFuotaTask")) == 2
+    for name, other in (("prod-eu", "staging"), ("staging", "prod-eu")):
+        (entry,) = ground.journal().load(name, "@environment").record.drift
+        assert entry.cause is Cause.FOREIGN
+        assert f"of environment {other} of owner acme" in str(entry.observed)
+        assert "delete-fuota-task" not in str(entry.observed)

@@ -188,6 +188,11 @@ def test_a_task_of_somebody_else_is_told_once_and_never_touched() -> None:
             "present, of environment staging of owner acme (x-1)",
         ),
         (
+            {"otactl:owner": "acme", "otactl:environment": "prod-eu", "otactl:journal": "0123456789abcdef"},
+            Cause.FOREIGN,
+            "present, made by journal 0123456789abcdef, which this run does not read (x-1)",
+        ),
+        (
             {"otactl:owner": "acme", "otactl:environment": "prod-eu"},
             Cause.ORPHAN,
             "carries our name, no manifest declares it; to end it: aws iotwireless delete-fuota-task --id x-1",
