@@ -67,7 +67,8 @@ def _placeholders(value: object) -> Iterator[Placeholder]:
 class UnitDeclaration(Value, frozen=True, kw_only=True):
     """A unit as it is to be: everything a sibling needs to create or compare one.
 
-    `only` are the targets of a retry, `tries` which try of the wave it is.
+    `only` are the targets of a retry, `tries` which try of the wave it is; `spared` are targets it is not for, because
+    they report the version already.
     """
 
     unit_id: str
@@ -82,6 +83,12 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     members: tuple[str, ...]
     only: tuple[str, ...] = ()
     tries: int = 1
+    spared: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """Its targets with those it spares."""
+        return tuple(sorted((*self.members, *self.spared)))
 
     @property
     def annotations(self) -> str:

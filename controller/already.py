@@ -1,6 +1,6 @@
-"""Waves that have nothing left to do: every target reports the version, so there is no unit to make.
+"""Waves, and retries, that have nothing left to do: every target reports the version, so there is no unit to make.
 
-1. Where making a unit starts it, a service refuses one that would reach nobody: such a wave would never come to an end.
+1. What would reach nobody is not made: a service refuses it, or it would never come to an end.
 2. It counts what the targets report in this very pass; one of them unknown, and the unit is made as ever.
 """
 
@@ -9,59 +9,61 @@ from __future__ import annotations
 import msgspec
 
 from controller import strategy, verdicts
-from controller.model import (
-    Attempt,
-    DeviceResult,
-    Event,
-    Outcome,
-    Record,
-    Stage,
-    Wave,
-    WaveRecord,
-)
-from controller.situation import Shape, Situation
-
-DETAIL = "had it already"
+from controller.model import Attempt, Event, Record, Stage, Wave, WaveRecord
+from controller.retrying import Retrial, retrial
+from controller.situation import Situation
+from controller.sparing import had_it
 
 
-def concluded(at: Situation, shape: Shape) -> tuple[Record, tuple[Event, ...]]:
+def concluded(at: Situation) -> tuple[Record, tuple[Event, ...]]:
     """The record with the next wave judged, if all its targets have the version; else as it is."""
     wave = verdicts.undone(at.record, at.rollout)
-    if wave is None or shape.capabilities.starts_explicitly or at.rollout.suspend is not None:
+    if wave is None or at.rollout.suspend is not None or at.rollout.abort is not None:
         return at.record, ()
     known = at.record.wave(wave.name) or WaveRecord(name=wave.name)
-    number = _number(at, wave, known)
-    if number is None:
+    which, retry = _next(at, wave, known)
+    if which is None:
         return at.record, ()
-    unit = strategy.declare(at.rollout, at.environment, wave, number, known)
+    unit = strategy.declare(at.rollout, at.environment, wave, which, known, retry)
     facts = {t.key: t for t in at.seen.targets}
-    if not unit.members or not all(key in facts and facts[key].updated for key in unit.members):
+    if not unit.whole or not all(key in facts and facts[key].updated for key in unit.whole):
         return at.record, ()
-    names = tuple(facts[key].vendor_id for key in unit.members)
+    names = {d: facts[key].names.get(d, d) for key in unit.whole for d in facts[key].devices}
     attempt = Attempt(
-        number=number, generation=unit.generation, unit_id=unit.unit_id, stage=Stage.JUDGED, members=unit.members,
-        targets=unit.members, devices=names, ended_at=at.now,
-        results=tuple(DeviceResult(device=n, name=n, outcome=Outcome.SUCCEEDED, detail=DETAIL) for n in names),
+        number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id, stage=Stage.JUDGED, members=unit.whole,
+        targets=unit.whole, devices=tuple(names), ended_at=at.now, only=unit.only, tries=unit.tries,
+        results=tuple(had_it(device, name) for device, name in names.items()),
     )  # fmt: skip
-    text = f"wave {wave.name} has nothing to do: its {len(names)} devices report {at.rollout.firmware.version} already"
-    events = [Event(at=at.now, kind="results", subject=unit.unit_id, message=text)]
+    what = f"try {unit.tries} of wave {wave.name}" if unit.only else f"wave {wave.name}"
+    text = f"{what} has nothing to do: its {len(names)} devices report {at.rollout.firmware.version} already"
+    events = [Event(at=at.now, kind="spared", subject=unit.unit_id, message=text)]
     others = tuple(a for a in known.attempts if a.unit_id != unit.unit_id)
-    moved = msgspec.structs.replace(known, attempts=(*others, attempt), members=unit.members)
+    members = known.members if unit.only else unit.whole
+    moved = msgspec.structs.replace(known, attempts=(*others, attempt), members=members)
     moved = verdicts.judge(moved, at.record, at.rollout, at.now, events)
     return at.record.with_wave(moved), tuple(events)
 
 
-def _number(at: Situation, wave: Wave, known: WaveRecord) -> int | None:
+def _next(at: Situation, wave: Wave, known: WaveRecord) -> tuple[int | Attempt | None, Retrial | None]:
     """The attempt that would be made next; None when one is under way, judged, lost, or may still be made."""
     attempt = known.current
     pending = {i.unit_id for i in at.record.intents}
-    if any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) or a.unit_id in pending for a in at.record.attempts):
-        return None
+    if _under_way(at, known) or any(a.unit_id in pending for a in at.record.attempts):
+        return None, None
+    number = strategy.next_number(at.rollout, at.environment, wave, known)
     if attempt is None or (attempt.generation != at.rollout.generation and not attempt.live):
-        return strategy.next_number(at.rollout, at.environment, wave, known)
+        return number, None
     if attempt.generation != at.rollout.generation:
-        return None
+        return None, None
     if attempt.stage is Stage.DECLARED:
-        return attempt.number
-    again = attempt.stage is Stage.SUPERSEDED or (attempt.canceled and not attempt.live)
-    return strategy.next_number(at.rollout, at.environment, wave, known) if again else None
+        return attempt, None
+    if attempt.stage is Stage.SUPERSEDED or (attempt.canceled and not attempt.live):
+        return number, None
+    again = retrial(at.rollout, known)
+    return (number, again) if again is not None and again.ready_at <= at.now else (None, None)
+
+
+def _under_way(at: Situation, known: WaveRecord) -> bool:
+    """Whether the wave, or another one that has not passed, is with its devices."""
+    waves = (w for w in at.record.waves if w.name == known.name or not verdicts.passed(w, at.rollout))
+    return any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for w in waves for a in w.attempts)

@@ -16,6 +16,7 @@ from controller import differences, lifecycle, strategy, superseding, verdicts
 from controller.actions import Finding, UnitDeclaration
 from controller.model import Attempt, Cause, Observation, Stage, Unit, UnitPhase
 from controller.situation import Shape, Situation
+from controller.sparing import spared
 
 
 def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
@@ -27,7 +28,8 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
         attempt = known.current if known is not None else None
         if known is None or attempt is None:
             continue
-        declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+        had = spared(at.seen, shape.capabilities) if attempt.stage is Stage.OPEN else None
+        declared = strategy.declare(at.rollout, at.environment, wave, attempt, known, spared=had)
         unit = lifecycle.find_unit(attempt, at.seen)
         if not (at.seen.offline or lagging(attempt, unit)):
             found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]

@@ -31,6 +31,7 @@ from controller.model import (
     iso,
     tally,
 )
+from controller.sparing import with_spared
 
 SETTLE = timedelta(seconds=120)
 MARK_ROLLOUT, MARK_WAVE, MARK_ATTEMPT = "otactl:rollout", "otactl:wave", "otactl:attempt"
@@ -174,7 +175,8 @@ def _advance_attempt(
         )
     if unit is not None and stage is Stage.FAILED and attempt.stage is not Stage.FAILED:
         events.append(Event(at=now, kind="failed", subject=moved.unit_id, message=unit.failure))
-    results = unit.results if unit is not None and phase is UnitPhase.ENDED else None
+    results = with_spared(unit.results, moved) if unit is not None and unit.results is not None else None
+    results = results if phase is UnitPhase.ENDED else None
     if results is None or any(r.outcome is Outcome.UNKNOWN for r in results):
         return moved
     if stage is Stage.JUDGED and results != moved.results:  # watched: late answers, versions lost again
@@ -280,6 +282,7 @@ def _adopt(
         former = (*attempt.former, attempt.unit_id)
         changes |= {
             "unit_id": unit.unit_id, "generation": rollout.generation, "number": int(number), "former": former,
+            "content": rollout.firmware.sha256, "rollout": "",
         }  # fmt: skip
     if unit.start_at is not None and attempt.start_at is None:
         ours = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in intents)

@@ -39,6 +39,7 @@ from controller.model import (
     Value,
 )
 from controller.planner import Plan, Shape, Situation, plan
+from controller.sendings import Sendings
 
 
 class Look(Value, frozen=True, kw_only=True):
@@ -59,6 +60,7 @@ def decide(
     refused: tuple[Hold, ...],
     now: datetime,
     busy: Mapping[str, str] | None = None,
+    sendings: Sendings | None = None,
 ) -> Look:
     """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
     rollout = membership.resolved(rollout, record)
@@ -66,11 +68,19 @@ def decide(
         return _service_changed(rollout, record, seen)
     moved, events = lifecycle.advance(record, rollout, seen, now)
     moved = _proving(moved, seen)
-    at = Situation(rollout=rollout, environment=environment, record=moved, seen=seen, now=now, busy=dict(busy or {}))
+    at = Situation(
+        rollout=rollout,
+        environment=environment,
+        record=moved,
+        seen=seen,
+        now=now,
+        busy=dict(busy or {}),
+        sendings=sendings or Sendings({}),
+    )
     if shape is not None:
         at = msgspec.structs.replace(at, record=unseen.forgotten(at, shape))
         moved = at.record
-        concluded, more = already.concluded(at, shape)
+        concluded, more = already.concluded(at)
         at, moved, events = msgspec.structs.replace(at, record=concluded), concluded, (*events, *more)
     decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
     drift, drift_events = moved.drift, tuple[Event, ...]()

@@ -12,6 +12,7 @@ from controller.look import as_seen, decide, unlooked
 from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.ports import Backend, Stored
 from controller.reconciler_values import RolloutState
+from controller.sendings import Sendings
 
 
 class Lookout:
@@ -54,12 +55,17 @@ class Lookout:
             text = f"these credentials are of account {account}, environment {self._environment.name} is "
             raise StalledError("AccountDiffers", f"{text}{self._environment.account}; use the right role")
 
-    def observe(self, surveys: Mapping[str, Survey], records: Mapping[str, Record], state: RolloutState) -> None:
-        """Look at one rollout and decide what is next; `records` are those of every rollout of the environment."""
+    def observe(
+        self, surveys: Mapping[str, Survey], records: Mapping[str, Record], sendings: Sendings, state: RolloutState
+    ) -> None:
+        """Look at one rollout and decide what is next.
+
+        `records` are those of every rollout of the environment, `sendings` what they sent.
+        """
         rollout = state.rollout
         state.look = None  # an older one must not be committed again when this fails
         backend = self._backends.get(rollout.backend_kind)
-        refused = self._refused(rollout)
+        refused = (*self._refused(rollout), *state.refused)
         try:
             if backend is None or rollout.backend_kind not in surveys:
                 seen = Observation()
@@ -67,7 +73,15 @@ class Lookout:
                 seen = backend.observe(*as_seen(rollout, state.stored.record), surveys[rollout.backend_kind])
             held = busy(records, rollout)
             state.look = decide(
-                self._environment, rollout, state.stored.record, seen, backend, refused, self._now(), held
+                self._environment,
+                rollout,
+                state.stored.record,
+                seen,
+                backend,
+                refused,
+                self._now(),
+                held,
+                sendings,
             )
         except StalledError as error:
             state.fail(error)

@@ -13,10 +13,12 @@ import msgspec
 
 from controller import differences, findings, gating, guards, readiness, strategy, superseding, verdicts
 from controller.actions import CreateUnit, Finding, Hold
-from controller.model import Baseline, Stage, Wave
+from controller.model import Attempt, Baseline, Stage, Wave
 from controller.opening import POLL, RECHECK, doubts, open_drift
 from controller.retrying import Retrial
+from controller.sendings import sent_already
 from controller.situation import Plan, Shape, Situation
+from controller.sparing import sent_again, spared
 
 
 def _before_known(at: Situation, wave: Wave) -> tuple[Hold, ...]:
@@ -53,24 +55,31 @@ def create(
     at: Situation,
     shape: Shape,
     wave: Wave,
-    number: int,
+    which: int | Attempt,
     found: tuple[Finding, ...],
     reason: str,
     rest: tuple[str, ...] = (),
     retry: Retrial | None = None,
 ) -> Plan:
-    """Make the unit of an attempt: of a wave, of a retry, or what is still to be made, for the targets in `rest`."""
+    """Make the unit of an attempt: of a wave, of a retry, or what is still to be made, for the targets in `rest`.
+
+    `which` is the attempt where it is recorded, or the number of a new one.
+    """
     known = at.record.wave(wave.name)
-    unit = strategy.declare(at.rollout, at.environment, wave, number, known, retry)
+    unit = strategy.declare(at.rollout, at.environment, wave, which, known, retry, spared(at.seen, shape.capabilities))
     starts = not shape.capabilities.starts_explicitly
+    begun = msgspec.structs.replace(unit, members=rest or unit.members)
     if holds := _before_known(at, wave) or _under_way(at, wave) or gating.unapproved(at.rollout, wave):
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    if unit.spared and not unit.members:
+        text = f"every target of {unit.unit_id} reports {at.rollout.firmware.version} already; looking again"
+        hold = Hold(reason="checks_are_incomplete", message=text)
+        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if starts:
         baseline = known.baseline if known is not None and known.begun(unit.generation) else Baseline()
         sources = differences.source_findings(
             unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
         )
-        begun = msgspec.structs.replace(unit, members=rest or unit.members)
         holds = readiness.may_start(
             begun, begun.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
         )
@@ -86,11 +95,13 @@ def create(
     else:
         holds = readiness.may_make(unit, at.seen, at.environment.region, at.rollout)
         holds = (*holds, *superseding.sent_in_groups(at, wave))
+    holds = (*holds, *sent_already(at.rollout, begun, at.seen, at.sendings))
     if holds:
         opens = [h.until for h in holds if h.until is not None]
         back = opens[0] if opens and len(holds) == 1 else at.now + RECHECK
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=back)
-    why = f"{reason}{doubts(at)}" if starts else reason
+    had = f"; {len(unit.spared)} of the wave report the version already" if unit.spared else ""
+    why = f"{reason}{had}{sent_again(at.seen, unit.firmware.version)}{doubts(at) if starts else ''}"
     start_at, until = (at.now, gating.latest_start(at, at.now)) if starts else (None, None)
     action = CreateUnit(unit=unit, reason=why, start_at=start_at, not_after=until)
     return at.plan(action, findings=found, wave=wave.name)

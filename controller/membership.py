@@ -58,6 +58,7 @@ def approval_digest(rollout: Rollout, wave: Wave) -> str:
             "windows": rollout.windows,
             "wave": wave.name,
             "targets": rollout.targets_of(wave).keys,
+            **({"resend": True} if rollout.resend else {}),
         }
     )
 
@@ -72,7 +73,7 @@ def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
     mine = [a for a in known.attempts if a.generation == generation]
     if known.members and any(a.live for a in mine):
         return known.members
-    sent = {key for a in mine if a.was_sent and not a.only for key in a.members}
+    sent = {key for a in mine if a.was_sent and not a.only for key in (*a.members, *a.spared.values())}
     if known.begun(generation) or known.verdict_generation == generation:
         return tuple(sorted(sent)) or known.members
     return ()

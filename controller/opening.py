@@ -24,7 +24,9 @@ from controller.actions import (
     UpdateUnit,
 )
 from controller.model import Attempt, Cause, Unit, Wave, WaveRecord, duration
+from controller.sendings import sent_already
 from controller.situation import Plan, Shape, Situation
+from controller.sparing import sent_again, spared
 
 POLL = timedelta(seconds=60)
 RECHECK = timedelta(minutes=5)
@@ -106,8 +108,12 @@ def open_plan(
     unit = lifecycle.find_unit(attempt, at.seen)
     if unit is None:
         return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
-    number = strategy.next_number(at.rollout, at.environment, wave, known) if carried else attempt.number
-    declared = strategy.declare(at.rollout, at.environment, wave, number, known)
+    which = strategy.next_number(at.rollout, at.environment, wave, known) if carried else attempt
+    had = spared(at.seen, shape.capabilities)
+    declared = strategy.declare(at.rollout, at.environment, wave, which, known, spared=had)
+    if declared.spared and not declared.members:
+        why = f"every device of the wave reports {at.rollout.firmware.version} already"
+        return at.plan(superseding.delete(attempt, at.rollout, "superseded", why), findings=found, wave=wave.name)
     fields, _ = shape.desired(declared)
     drifted = [f for f in found if f.subject == attempt.unit_id and f.correctable]
     kept = [f for f in drifted if not ledger.acknowledged(f, at.rollout.drift, at.now)]
@@ -150,6 +156,7 @@ def open_plan(
             declared, unit.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
         ),
         *superseding.sent_in_groups(at, wave),
+        *sent_already(at.rollout, declared, at.seen, at.sendings),
         *open_drift(at, attempt.unit_id, found),
     )
     if holds:
@@ -180,7 +187,9 @@ def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], att
     strange = tuple(sorted(k for k in inside - wanted if f"members.{k}" not in ignored))
     actions: list[Action] = []
     if strange:
-        why = f"{len(strange)} inside that the wave does not declare"
+        had = len(set(strange) & set(declared.spared))
+        why = f"{len(strange) - had} inside that the wave does not declare"
+        why += f", {had} that report the version already" if had else ""
         actions.append(RemoveMembers(unit=declared, vendor_id=unit.vendor_id, members=strange, reason=why))
     if missing:
         back = "put back" if any(k in attempt.members for k in missing) else "to put in"
@@ -218,6 +227,6 @@ def _start(at: Situation, shape: Shape, declared: UnitDeclaration, unit: Unit, f
         return at.plan(
             holds=holds, findings=found, wave=declared.wave, requeue_at=max(back, at.now + timedelta(seconds=1))
         )
-    why = f"every member is in, every check passed{doubts(at)}"
+    why = f"every member is in, every check passed{sent_again(at.seen, declared.firmware.version)}{doubts(at)}"
     action = StartUnit(unit=declared, vendor_id=unit.vendor_id, start_at=start_at, reason=why)
     return at.plan(action, findings=found, wave=declared.wave)

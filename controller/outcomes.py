@@ -87,16 +87,16 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
             moved = _attempt(
                 moved,
                 lambda a: a.unit_id == action.unit.unit_id,
-                lambda a: a if a.parts else msgspec.structs.replace(a, devices=devices, names=_called(devices, seen)),
+                lambda a: a if a.parts else _begun(a, action.unit, devices, seen),
             )
     elif isinstance(action, StartUnit):
         if not action.unit.only:  # a retry is of some of them
-            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.members))
+            moved = _wave(moved, action.unit.wave, lambda w: msgspec.structs.replace(w, members=action.unit.whole))
         moved = _attempt(
             moved,
             lambda a: a.unit_id == action.unit.unit_id,
             lambda a: msgspec.structs.replace(
-                a, devices=seen.devices, names=_called(seen.devices, seen), before=seen.succeeded_before
+                _begun(a, action.unit, _without_spared(action.unit, seen), seen), before=seen.succeeded_before
             ),
         )
     start_at = action.start_at if isinstance(action, StartUnit | CreateUnit | ResendCreate) else None
@@ -115,14 +115,31 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
 
 def _frozen(wave: WaveRecord, unit: UnitDeclaration) -> WaveRecord:
     """The wave with the membership its content is begun with; a making that came to nothing freezes none."""
-    members = wave.members if wave.begun(unit.generation) and wave.members else unit.members
+    members = wave.members if wave.begun(unit.generation) and wave.members else unit.whole
     return msgspec.structs.replace(wave, members=members)
 
 
 def _inside(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
     """The devices a unit is begun with: of those looked at, its own."""
     names = {key.partition(":")[2] for key in unit.members if key.startswith("device:")}
-    return tuple(d for d in seen.devices if d in names) if len(names) == len(unit.members) else seen.devices
+    if len(names) == len(unit.members):
+        return tuple(d for d in seen.devices if d in names)
+    return _without_spared(unit, seen)
+
+
+def _without_spared(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
+    """The devices looked at, without those that are of spared targets only."""
+    if not unit.spared:
+        return seen.devices
+    meant = {device for target in seen.targets if target.key in unit.members for device in target.devices}
+    return tuple(device for device in seen.devices if device in meant)
+
+
+def _begun(attempt: Attempt, unit: UnitDeclaration, devices: tuple[str, ...], seen: Observation) -> Attempt:
+    """The attempt with the devices it is begun with, and those it spares."""
+    had = {d: t.key for t in seen.targets if t.key in unit.spared for d in t.devices if d not in devices}
+    names = _called((*devices, *had), seen)
+    return msgspec.structs.replace(attempt, devices=devices, names=names, spared=had or attempt.spared)
 
 
 def _called(devices: tuple[str, ...], seen: Observation) -> dict[str, str]:
@@ -160,7 +177,8 @@ def settle(
 def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record:
     attempt = Attempt(
         number=unit.attempt, generation=unit.generation, unit_id=unit.unit_id, stood_on=differences.baseline_of(seen),
-        only=unit.only, tries=unit.tries,
+        only=unit.only, tries=unit.tries, content=unit.firmware.sha256,
+        rollout=unit.rollout if unit.rollout != record.name else "",
     )  # fmt: skip
 
     def add(wave: WaveRecord) -> WaveRecord:
@@ -169,13 +187,20 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
         anew = not wave.begun(unit.generation)
         baseline = differences.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
         members = () if anew else wave.members
-        wave = msgspec.structs.replace(wave, attempts=(*wave.attempts, attempt), baseline=baseline, members=members)
+        kept = tuple(a for a in wave.attempts if not _renamed(a, unit, record))
+        wave = msgspec.structs.replace(wave, attempts=(*kept, attempt), baseline=baseline, members=members)
         if wave.verdict_generation != unit.generation:
             return wave  # of other content: it counts again should this one never reach a device
         # The verdict was of an attempt before; this one gives its own.
         return msgspec.structs.replace(wave, verdict=None, verdict_generation="", released=False)
 
     return _wave(record, unit.wave, add)
+
+
+def _renamed(attempt: Attempt, unit: UnitDeclaration, record: Record) -> bool:
+    """Whether an attempt is the one a unit is made for, by its name of before, and certainly was never made."""
+    same = (attempt.number, attempt.generation) == (unit.attempt, unit.generation)
+    return same and attempt.stage is Stage.DECLARED and all(i.unit_id != attempt.unit_id for i in record.intents)
 
 
 def _wave(record: Record, name: str, change: Callable[[WaveRecord], WaveRecord]) -> Record:
@@ -227,6 +252,8 @@ def _fold(
                     declared=tuple(sorted({*attempt.declared, *desired})),
                     touched_at=now,
                     annotations=unit.annotations,
+                    content=unit.firmware.sha256,
+                    rollout=unit.rollout if unit.rollout != record.name else "",
                     noted={**attempt.noted, **{k: v for k, v in noted(desired).items() if k in action.fields}},
                 )
             case AddMembers():

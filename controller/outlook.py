@@ -46,6 +46,7 @@ from controller.model import (
     Value,
 )
 from controller.outcomes import Result
+from controller.sendings import Sendings
 from controller.situation import Shape
 
 RUNGS = 400
@@ -90,6 +91,7 @@ def outlook(
     lower: Lower,
     refused: tuple[Hold, ...],
     now: datetime,
+    sendings: Sendings | None = None,
 ) -> Outlook:
     """The rungs after the first look's, to the end of the rollout or to where a human is needed."""
     later: list[Rung] = []
@@ -117,7 +119,7 @@ def outlook(
         if not ready:
             seen = _time_passes(seen, rollout.backend.endless)
             moment = max(moment, look.plan.requeue_at or moment)
-        look = decide(environment, rollout, record, seen, shape, refused, moment)
+        look = decide(environment, rollout, record, seen, shape, refused, moment, sendings=sendings)
     return Outlook(rungs=tuple(later), holds=holds)
 
 

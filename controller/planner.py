@@ -44,6 +44,7 @@ from controller.model import (
 )
 from controller.opening import POLL, RECHECK, doubtful, marks, open_plan, paced, settling
 from controller.situation import Plan, Shape, Situation
+from controller.sparing import spared
 
 __all__ = ["Plan", "Shape", "Situation", "plan"]
 
@@ -116,7 +117,7 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
             return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
         return _settling(at, wave, found, attempt)
     if attempt.stage is Stage.DECLARED:
-        return create(at, shape, wave, attempt.number, found, f"wave {wave.name} is next")
+        return create(at, shape, wave, attempt, found, f"wave {wave.name} is next")
     if attempt.live:
         return _live(at, shape, wave, known, attempt, found)
     return _over(at, shape, wave, known, attempt, found)
@@ -182,7 +183,8 @@ def _live(
     if unit.lacks:
         return _rest(at, shape, wave, attempt, found, unit)
     if attempt.stage is Stage.OPEN:
-        declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+        had = spared(at.seen, shape.capabilities)
+        declared = strategy.declare(at.rollout, at.environment, wave, attempt, known, spared=had)
         drift = findings.unit_drift(declared, shape, attempt, unit)
         if any(findings.behind(attempt, f, at) for f in drift):
             return _settling(at, wave, found, attempt)
@@ -194,7 +196,7 @@ def _live(
     if attempt.canceled:
         holds = superseding.on_air_hold(attempt, unit, shape.capabilities.force_command)
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
-    declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+    declared = strategy.declare(at.rollout, at.environment, wave, attempt, known)
     accepted = frozenset(f.field for f in found if ledger.acknowledged(f, at.rollout.drift, at.now))
     mending = marks(declared, shape, unit, accepted) if unit.readable and at.rollout.drift.mode == "correct" else ()
     mending = (*paced(at, shape, declared, attempt, unit, accepted), *mending)
@@ -218,7 +220,7 @@ def _rest(at: Situation, shape: Shape, wave: Wave, attempt: Attempt, found: tupl
         text += "the rest of it is not made; change spec.firmware, or the gate, by pull request"
         return _stalled(at, wave, found, reason="success_rate_is_too_low", text=text)
     why = f"{len(unit.lacks)} of its targets are in no part of it yet"
-    return create(at, shape, wave, attempt.number, found, why, unit.lacks)
+    return create(at, shape, wave, attempt, found, why, unit.lacks)
 
 
 def _waiting(
@@ -258,7 +260,7 @@ def _failed(
     unit = lifecycle.find_unit(attempt, at.seen)
     if unit is None or not unit.phase.is_there:
         return _settling(at, wave, found, attempt)
-    declared = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+    declared = strategy.declare(at.rollout, at.environment, wave, attempt, known)
     now = differences.baseline_of(at.seen)
     pairs = ((now.image, attempt.stood_on.image), (now.role, attempt.stood_on.role))
     changed = any(new and old and new != old for new, old in pairs)

@@ -24,7 +24,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     `running_fields` can be set while a unit runs; setting `starting_fields` lets devices begin. `annotation_fields`
     (with `*`) are those that reach no device.
     `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
-    look. `keeps_ended`: what has ended stays with the service, and holds nobody.
+    look. `keeps_ended`: what has ended stays with the service, and holds nobody. `tells_of_spared`: its results tell of
+    devices that had the version and for which it made nothing.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     cancels_waiting: bool = False
     deletes_at_once: bool = True
     keeps_ended: bool = False
+    tells_of_spared: bool = False
     end_command: str = ""
     delete_command: str = ""
     force_command: str = ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -27,6 +28,8 @@ from controller.looking import Lookout
 from controller.model import Environment, Listed, Phase, Record, Rollout, Survey
 from controller.ports import Backend, Commit, Journal, Stored
 from controller.reconciler_values import RolloutReport, RolloutState, RunReport
+from controller.renaming import renaming
+from controller.sendings import Sendings
 
 MAX_PASSES = 40
 RENEW_BEFORE = timedelta(seconds=60)
@@ -60,6 +63,7 @@ class Reconciler:
         self._abreast = abreast
         self._rollouts = rollouts
         self._records: dict[str, Record] = {}
+        self._sendings = Sendings({})
 
     def run(self) -> RunReport:
         """Run passes until nothing is ready. Another holder of the lease ends it at once, without an error."""
@@ -68,20 +72,32 @@ class Reconciler:
         except LeaseHeldError as error:
             return RunReport(passes=0, lease_held_by=error.holder)
         stored = self._journal.load_all()
-        self._records = {name: s.record for name, s in stored.items()}
-        states = [
-            RolloutState(
-                r, stored.get(r.name) or Stored(record=Record(environment=r.environment, name=r.name), revision=0)
-            )
-            for r in self._rollouts
-        ]
         try:
+            stored, held = self._renamed(stored)
+            self._remember(stored)
+            states = [RolloutState(r, stored.get(r.name) or _unknown(r)) for r in self._rollouts]
+            for state in states:
+                state.refused = held.get(state.rollout.name, ())
             passes = self._passes(states, stored)
         except LeaseHeldError as error:
             return RunReport(passes=0, lease_held_by=error.holder)
         finally:
             self._journal.release()
         return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states))
+
+    def _remember(self, stored: Mapping[str, Stored]) -> None:
+        self._records = {name: s.record for name, s in stored.items()}
+        self._sendings = Sendings(self._records)
+
+    def _renamed(self, stored: dict[str, Stored]) -> tuple[dict[str, Stored], Mapping[str, tuple[Hold, ...]]]:
+        """What is stored, with the records of renamed rollouts under their new names; and what keeps one back."""
+        found = renaming(stored, self._rollouts, self._covers, self._now())
+        held = {name: (hold,) for name, hold in found.holds.items()}
+        if not found.commits:
+            return stored, held
+        with suppress(ConflictError):  # another process wrote since we loaded: what it left is what counts
+            self._journal.commit(found.commits)
+        return self._journal.load_all(), held
 
     def _passes(self, states: list[RolloutState], stored: dict[str, Stored]) -> int:
         passes = 0
@@ -99,7 +115,7 @@ class Reconciler:
                 # Side by side they would share a small budget so that none gets its look done.
                 workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
                 with ThreadPoolExecutor(max_workers=workers) as pool:
-                    list(pool.map(partial(self._lookout.observe, surveys, self._records), todo))
+                    list(pool.map(partial(self._lookout.observe, surveys, self._records, self._sendings), todo))
                 jobs = self._commit_intents(todo)
                 todo = [s for s in todo if not s.error]
             except ConflictError:
@@ -124,7 +140,7 @@ class Reconciler:
         for state in todo:
             state.stored = stored.get(state.rollout.name, state.stored)
             state.last = ()
-        self._records = {name: s.record for name, s in stored.items()}
+        self._remember(stored)
 
     def _commit_intents(self, todo: list[RolloutState]) -> list[Job]:
         commits: list[Commit] = []
@@ -241,3 +257,8 @@ class Reconciler:
             requeue_after_seconds=max(1, round(requeue)) if requeue is not None else None,
             error=state.error,
         )
+
+
+def _unknown(rollout: Rollout) -> Stored:
+    """What is stored of a rollout that no run saw yet."""
+    return Stored(record=Record(environment=rollout.environment, name=rollout.name), revision=0)

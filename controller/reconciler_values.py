@@ -35,7 +35,10 @@ class RunReport(Value, frozen=True, kw_only=True):
 
 @dataclass
 class RolloutState:
-    """One rollout during a run; `last` is what was sent before, `again` that it had its second look."""
+    """One rollout during a run; `last` is what was sent before, `again` that it had its second look.
+
+    `refused` are holds that are known before it is looked at.
+    """
 
     rollout: Rollout
     stored: Stored
@@ -46,6 +49,7 @@ class RolloutState:
     last: tuple[str, ...] = ()
     refusal: str = ""
     again: bool = False
+    refused: tuple[Hold, ...] = ()
 
     @property
     def incomplete(self) -> bool:

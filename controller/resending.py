@@ -28,7 +28,7 @@ def resend(at: Situation, shape: Shape) -> tuple[Action, ...]:
             known = at.record.wave(wave.name)
             for attempt in known.attempts if known is not None else ():
                 if attempt.unit_id == intent.unit_id and (intent.start_at is None or _still_right(at, wave, attempt)):
-                    unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
+                    unit = strategy.declare(at.rollout, at.environment, wave, attempt, known)
                     why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
                     named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
                     resend = ResendCreate(unit=named, call=intent.call, reason=why, start_at=intent.start_at)
@@ -41,8 +41,8 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
     if attempt.generation != at.rollout.generation:
         return False
     known = at.record.wave(wave.name)
-    unit = strategy.declare(at.rollout, at.environment, wave, attempt.number, known)
-    whole = known is not None and known.members == unit.members == at.rollout.targets_of(wave).keys
+    unit = strategy.declare(at.rollout, at.environment, wave, attempt, known)
+    whole = known is not None and known.members == unit.whole == at.rollout.targets_of(wave).keys
     same = bool(unit.only) or whole
     if gating.closed(at, unit, at.now, timedelta()) or gating.unapproved(at.rollout, wave):
         return False

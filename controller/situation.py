@@ -8,6 +8,7 @@ from typing import Protocol
 from controller.actions import Action, Finding, Hold, UnitDeclaration
 from controller.model import Environment, JsonObject, Observation, Record, Rollout, Value
 from controller.ports import Capabilities
+from controller.sendings import Sendings
 
 
 class Shape(Protocol):
@@ -33,7 +34,10 @@ class Plan(Value, frozen=True, kw_only=True):
 
 
 class Situation(Value, frozen=True, kw_only=True):
-    """Everything a decision may look at, together; `busy` are targets that other rollouts' units hold."""
+    """Everything a decision may look at, together.
+
+    `busy` are targets that other rollouts' units hold, `sendings` what any rollout sent to devices.
+    """
 
     rollout: Rollout
     environment: Environment
@@ -41,6 +45,7 @@ class Situation(Value, frozen=True, kw_only=True):
     seen: Observation
     now: datetime
     busy: dict[str, str] = {}
+    sendings: Sendings = Sendings({})
 
     def plan(
         self,

@@ -3,16 +3,20 @@
 1. Unit id = `<rollout>-<wave>-<attempt>-<digest8>`, at most 56 characters; digest8 is over owner, environment, rollout,
    generation, wave and attempt, so two environments or two contents never share a name.
 2. Waves run one after another; a wave's membership follows the manifest until the wave starts, then it is frozen.
-3. An attempt keeps what it was made for: a retry stays one, whatever becomes of the results it was made on.
+3. An attempt keeps what it was made for: a retry stays one, whatever becomes of the results it was made on, and
+   whatever it would be called today. So an attempt is found by its unit: a number counts for one owner only.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+
+import msgspec
 
 from controller.actions import UnitDeclaration
 from controller.frozen import members_of
-from controller.model import Environment, Rollout, Wave, WaveRecord, canonical_digest
+from controller.model import Attempt, Environment, Rollout, Wave, WaveRecord, canonical_digest
 from controller.retrying import Retrial, adapted
 
 UNIT_ID_MAX = 56
@@ -25,34 +29,43 @@ def unit_id(owner: str, environment: str, rollout: str, generation: str, wave: s
 
 
 def next_number(rollout: Rollout, environment: Environment, wave: Wave, known: WaveRecord | None) -> int:
-    """The first attempt whose name was never used: going back in Git to old content makes a unit of its own."""
-    used = {name for a in known.attempts for name in (a.unit_id, *a.former)} if known is not None else set()
+    """The first attempt whose name was never used: going back in Git to old content makes a unit of its own.
+
+    Nor is a number given twice for one content, whoever owned the environment when it was given.
+    """
+    attempts = known.attempts if known is not None else ()
+    used = {name for a in attempts for name in (a.unit_id, *a.former)}
+    numbers = {a.number for a in attempts if a.generation == rollout.generation}
     names = (environment.owner, environment.name, rollout.name, rollout.generation, wave.name)
-    return next(n for n in itertools.count(1) if unit_id(*names, n) not in used)
+    return next(n for n in itertools.count(1) if n not in numbers and unit_id(*names, n) not in used)
 
 
 def declare(
     rollout: Rollout,
     environment: Environment,
     wave: Wave,
-    attempt: int,
+    attempt: int | Attempt,
     known: WaveRecord | None,
     retry: Retrial | None = None,
+    spared: Mapping[str, str] | None = None,
 ) -> UnitDeclaration:
-    """Say what the unit of a wave's attempt is to be; `retry` for one that is to be made for some of its devices."""
-    generation = rollout.generation
-    recorded = next(
-        (a for a in (known.attempts if known is not None else ()) if (a.number, a.generation) == (attempt, generation)),
-        None,
-    )
+    """Say what the unit of a wave's attempt is to be: of one that is recorded, or of a new one by its number.
+
+    `retry` is for a new one that is to be made for some of the wave's devices; `spared` are devices that report the
+    version now, each with its target.
+    """
+    recorded = attempt if isinstance(attempt, Attempt) and attempt.generation == rollout.generation else None
+    number = attempt.number if isinstance(attempt, Attempt) else attempt
     only, tries = (retry.only, retry.tries) if retry is not None else ((), 1)
     if recorded is not None:
         only, tries = recorded.only, recorded.tries
+    generation = rollout.generation
+    name = (recorded.rollout if recorded is not None else "") or rollout.name
     unit = UnitDeclaration(
-        unit_id=unit_id(environment.owner, environment.name, rollout.name, generation, wave.name, attempt),
+        unit_id=unit_id(environment.owner, environment.name, name, generation, wave.name, number),
         wave=wave.name,
-        attempt=attempt,
-        rollout=rollout.name,
+        attempt=number,
+        rollout=name,
         environment=environment.name,
         owner=environment.owner,
         generation=generation,
@@ -62,4 +75,7 @@ def declare(
         only=only,
         tries=tries,
     )
-    return adapted(unit, rollout)
+    unit = adapted(unit, rollout)
+    had = {*(spared or {}).values(), *(recorded.spared.values() if recorded is not None else ())} & set(unit.members)
+    members = tuple(key for key in unit.members if key not in had)
+    return msgspec.structs.replace(unit, members=members, spared=tuple(sorted(had)))

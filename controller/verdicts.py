@@ -118,7 +118,10 @@ def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
 
 
 def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, gate: Gate) -> Tally:
-    """The counts of a retry that runs, with the results of the devices it does not try again."""
+    """The counts of a unit that runs, with the devices it spared; of a retry also the results of those it does not try
+    again.
+    """
+    counts = msgspec.structs.replace(counts, succeeded=counts.succeeded + len(attempt.spared))
     if not attempt.only:
         return counts
     again = attempt.again

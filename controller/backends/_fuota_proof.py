@@ -16,6 +16,7 @@ from __future__ import annotations
 import msgspec
 
 from controller.backends._aws import AwsTransport, NotFoundError
+from controller.backends._fuota_things import thing_in
 from controller.backends._versions import VersionReader
 from controller.lifecycle import MARK_GENERATION
 from controller.model import (
@@ -124,9 +125,9 @@ class _Look:
             answer = self._transport.call("iotwireless", "GetWirelessDevice", asked, repeatable=True)
         except NotFoundError:
             return
-        thing = answer.get("ThingName") or str(answer.get("ThingArn") or "").rpartition(":thing/")[2]
-        if thing:
-            self._things[device] = str(thing)
+        thing = thing_in(answer)
+        if thing is not None:
+            self._things[device] = thing
 
 
 def _doubted(results: tuple[DeviceResult, ...], attempt: Attempt) -> frozenset[str]:

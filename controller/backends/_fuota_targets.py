@@ -17,6 +17,7 @@ from threading import Lock
 from controller.backends._aws import NotFoundError
 from controller.backends._facts import Facts
 from controller.backends._fuota_reads import Item, TaskReader, eui_of
+from controller.backends._fuota_things import ThingReader, thing_in
 from controller.backends._fuota_words import device_outcome
 from controller.model import Outcome, TargetFacts, Unit, UnitPhase
 
@@ -27,8 +28,8 @@ _SINGLE = {"device": "WirelessDeviceId", "devEui": "DevEui"}
 class TargetReader:
     """Reads targets."""
 
-    def __init__(self, reader: TaskReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: TaskReader, things: ThingReader) -> None:
+        self._reader, self._things = reader, things
         self._found: dict[str, TargetFacts] = {}
         self._lock = Lock()
 
@@ -108,6 +109,7 @@ class TargetReader:
             )
             return TargetFacts(key=key, exists=False, hint=text)
         device, eui = str(answer["Id"]), eui_of(answer)
+        self._things.note(device, thing_in(answer))
         found = TargetFacts(key=key, exists=True, vendor_id=device, names={device: eui} if eui else {})
         with self._lock:
             self._found[key] = found

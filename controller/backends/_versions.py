@@ -1,4 +1,10 @@
-"""Reads the version each device reports: from its shadow, an attribute of its thing, or the fleet index."""
+"""Reads the version each device reports: from its shadow, an attribute of its thing, or the fleet index.
+
+1. Before a start a target is told to be updated when it, or each device of a group, reports the version declared.
+2. A group is looked at until one device of it does not; a few more only so that people are told who has it.
+3. The fleet index says only who has the version that its query asks for: one that does not name the version declared
+   says nothing before a start.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +12,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import cast
 
+import msgspec
+
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.errors import StalledError, TransientError
-from controller.model import JsonObject, VersionProof
+from controller.model import JsonObject, Rollout, TargetFacts, VersionConfirm, VersionProof
 
 PAGE = 100
+TOLD = 20  # devices of a group that are looked at, once one was found that does not report the version
 
 
 class VersionReader:
@@ -29,6 +38,34 @@ class VersionReader:
             return self._each(things, lambda thing: self._shadow(thing, path))
         name = proof.attribute or ""
         return self._each(things, lambda thing: self._attribute(thing, name))
+
+    def before_start(
+        self, targets: tuple[TargetFacts, ...], rollout: Rollout, thing_of: Callable[[str], str | None]
+    ) -> tuple[TargetFacts, ...]:
+        """The targets of a start with what they report, where the manifest says how that is told.
+
+        `thing_of` gives the thing of a device, or None for one that can report nothing.
+        """
+        confirm, version = rollout.strategy.confirm, rollout.firmware.version
+        if not isinstance(confirm, VersionConfirm):
+            return targets
+        proof = confirm.version
+        indexed: frozenset[str] = frozenset()
+        if proof.index_query is not None:
+            if version not in proof.index_query:
+                return targets  # rule 3
+            indexed = frozenset(self._indexed(proof.index_query))
+
+        def reports(device: str) -> str | None:
+            thing = thing_of(device)
+            if thing is None:
+                return None
+            if proof.index_query is not None:
+                return version if thing in indexed else None
+            return self.reported((thing,), proof, version)[thing]
+
+        endless = rollout.backend.endless
+        return tuple(_told(t, version, reports, endless=endless) for t in targets)
 
     def _each(self, things: tuple[str, ...], read: Callable[[str], object]) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
@@ -67,6 +104,25 @@ class VersionReader:
             token = answer.get("nextToken")
             if not token:
                 return
+
+
+def _told(target: TargetFacts, version: str, reports: Callable[[str], str | None], *, endless: bool) -> TargetFacts:
+    """A target with what it reports (rules 1 and 2). A group that is served for ever is never done with."""
+    replace = msgspec.structs.replace
+    if not target.is_group:
+        runs = reports(target.vendor_id) if target.exists else None
+        return replace(target, version=runs or "", updated=runs is not None and runs == version)
+    had: list[str] = []
+    lacks = 0
+    for number, device in enumerate(target.members):
+        if lacks and number >= TOLD:
+            break
+        if reports(device) == version:
+            had.append(device)
+        else:
+            lacks += 1
+    whole = bool(had) and not lacks and target.counted and not endless
+    return replace(target, had=tuple(had), updated=whole)
 
 
 def _body(payload: object) -> bytes:

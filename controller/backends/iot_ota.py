@@ -44,7 +44,6 @@ from controller.model import (
     TargetFacts,
     Unit,
     UnitPhase,
-    VersionConfirm,
 )
 from controller.upcoming import upcoming
 
@@ -101,7 +100,8 @@ class OtaBackend(OtaShape):
         image = self._facts.image(rollout.firmware.image)
         image = msgspec.structs.replace(image, unproved=self._concerns.unproved(spec, rollout.firmware.image))
         needs = role_needs(spec, self._environment, rollout.firmware.image, image, starting.keys)
-        targets = self._running(self._targets(starting.keys), rollout) if making else ()
+        versions = VersionReader(self._transport)
+        targets = versions.before_start(self._targets(starting.keys), rollout, str) if making else ()
         return Observation(
             units=units,
             left=left,
@@ -210,20 +210,8 @@ class OtaBackend(OtaShape):
             raise TransientError(text, retry_after=LAG)
         if attempt.vendor_id is None and unit is not None and unit.arn:
             # Its name alone does not make it ours. An id that our journal holds is, whatever its tags say now.
-            return unit if unit_is_ours(unit, rollout.name, self._environment) else None
+            return unit if unit_is_ours(unit, attempt.rollout or rollout.name, self._environment) else None
         return unit
-
-    def _running(self, targets: tuple[TargetFacts, ...], rollout: Rollout) -> tuple[TargetFacts, ...]:
-        """The same with the version each thing reports, where the manifest says how versions are told.
-
-        A fleet index tells only who has the declared one.
-        """
-        confirm = rollout.strategy.confirm
-        names = tuple(t.vendor_id for t in targets if t.exists and t.key.startswith("device:"))
-        if not isinstance(confirm, VersionConfirm) or confirm.version.index_query is not None or not names:
-            return targets
-        found = VersionReader(self._transport).reported(names, confirm.version, rollout.firmware.version)
-        return tuple(msgspec.structs.replace(t, version=found.get(t.vendor_id) or "") for t in targets)
 
     def _targets(self, keys: tuple[str, ...]) -> tuple[TargetFacts, ...]:
         found = []

@@ -19,6 +19,7 @@ from controller.backends._fuota_proof import TaskProof
 from controller.backends._fuota_reads import TaskReader
 from controller.backends._fuota_session import SessionReader
 from controller.backends._fuota_targets import TargetReader
+from controller.backends._fuota_things import ThingReader
 from controller.backends._marks import unit_is_ours
 from controller.backends._versions import VersionReader
 from controller.backends.fuota_shape import FuotaShape
@@ -49,9 +50,10 @@ class FuotaBackend(FuotaShape):
         self._environment = environment
         self._transport = transport
         self._reader = TaskReader(transport)
-        self._proof = TaskProof(transport, VersionReader(transport))
+        self._versions, self._things = VersionReader(transport), ThingReader(transport)
+        self._proof = TaskProof(transport, self._versions)
         self._sessions = SessionReader(transport)
-        self._targets = TargetReader(self._reader)
+        self._targets = TargetReader(self._reader, self._things)
         self._others = OtherTasks(self._reader, self._targets)
         self._facts = Facts(self._transport)
 
@@ -78,6 +80,7 @@ class FuotaBackend(FuotaShape):
         role, uri = rollout.backend.role, rollout.firmware.image
         targets = () if starting.waits else self._targets.of(starting.keys, starting.unit, self._facts)
         targets = self._others.beside(targets, survey, {*known.vendor_ids, *(u.vendor_id for u in units)}, self._facts)
+        targets = self._versions.before_start(targets, rollout, self._things.of)
         return Observation(
             units=units,
             devices=tuple(sorted({device for target in targets for device in target.devices})),
@@ -127,7 +130,8 @@ class FuotaBackend(FuotaShape):
                     raise TransientError(text, retry_after=LAG)
                 # An id that our journal holds is ours, whatever anybody wrote into its tags: that is drift.
                 if unit is not None and (
-                    attempt.vendor_id is not None or unit_is_ours(unit, rollout.name, self._environment)
+                    attempt.vendor_id is not None
+                    or unit_is_ours(unit, attempt.rollout or rollout.name, self._environment)
                 ):
                     units.append(self._sessions.told(unit, attempt, rollout))
             elif attempt.stage is Stage.JUDGED and item is not None:

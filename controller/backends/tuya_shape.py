@@ -18,6 +18,7 @@ CAPABILITIES = Capabilities(
     cancels_in_progress=False,
     cancels_waiting=True,
     keeps_ended=True,
+    tells_of_spared=True,
     paces_itself=False,
     schedules=False,
     minimum_lead_seconds=0,

@@ -80,10 +80,16 @@ def command(
 
 
 def _record(rollout: Rollout, place: Place) -> Record | None:
-    """What the journal remembers of the rollout; None without a journal."""
+    """What the journal remembers of the rollout, by its former name while its record has not moved; None without a
+    journal.
+    """
     try:
         with open_journal(place.url, must_exist=True) as journal:
-            return journal.load(rollout.environment, rollout.name).record
+            own = journal.load(rollout.environment, rollout.name).record
+            if own.attempts or rollout.renamed_from is None:
+                return own
+            before = journal.load(rollout.environment, rollout.renamed_from).record
+            return own if before.renamed_to else before
     except JournalMissingError:
         return None
 

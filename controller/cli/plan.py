@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ import msgspec
 from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import Place, journal_option, place_for
-from controller.cli._reading import by_environment, read_all, refused
+from controller.cli._reading import by_environment, covers, read_all, refused
 from controller.contention import busy, in_turn, knowing
 from controller.errors import JournalMissingError, OtactlError, StalledError, defect
 from controller.journal import open_journal
@@ -22,10 +23,12 @@ from controller.lorawan.answers import Airtime
 from controller.lorawan.errors import LorawanError
 from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.outlook import outlook, rungs
-from controller.ports import Backend
+from controller.ports import Backend, Stored
 from controller.readiness import INCOMPLETE
+from controller.renaming import Renaming, renaming
 from controller.report import plan as report
 from controller.report.used import UsedJournal
+from controller.sendings import Sendings
 
 KEYLESS = ("NoCredentials", "PermissionDenied")
 
@@ -49,7 +52,7 @@ def command(
     journals: list[UsedJournal] = []
     for declared, rollouts in by_environment(reading, environment):
         place = None if offline else place_for(declared, paths, journal)
-        planned += _environment(declared, rollouts, place, now)
+        planned += _environment(declared, rollouts, place, now, covers(paths, reading))
         journals += [place.used(declared.name)] if place is not None else []
     if offline:
         known = {e.name for e in reading.environments}
@@ -63,11 +66,17 @@ def command(
 
 
 def _environment(
-    environment: Environment, rollouts: tuple[Rollout, ...], place: Place | None, now: datetime
+    environment: Environment,
+    rollouts: tuple[Rollout, ...],
+    place: Place | None,
+    now: datetime,
+    covers: Callable[[Record], bool],
 ) -> list[report.PlannedRollout]:
     if not rollouts:
         return []
-    records, note = ({}, "") if place is None else _records(environment, place)
+    stored, note = ({}, "") if place is None else _records(environment, place)
+    renamed = renaming(stored, rollouts, covers, now)
+    records = {name: s.record for name, s in renamed.over(stored).items()}
     backends: dict[str, Backend] = {}
     surveys: dict[str, Survey] = {}
     errors: dict[str, str] = {}
@@ -85,7 +94,7 @@ def _environment(
             except Exception as failure:  # noqa: BLE001 - the last guard: the others go on
                 errors[kind] = str(failure if isinstance(failure, OtactlError) else defect(failure))
     moment = transport.now() if transport is not None else now  # the service's time, as reconcile has it
-    turn = _Turn(environment, records, backends, knowing(surveys, records), moment)
+    turn = _Turn(environment, records, backends, knowing(surveys, records), moment, renamed, Sendings(records))
     return [_guarded(turn, r, errors.get(r.backend_kind, ""), note) for r in rollouts]
 
 
@@ -106,13 +115,15 @@ class _Turn:
     backends: dict[str, Backend]
     surveys: dict[str, Survey]
     now: datetime
+    renamed: Renaming
+    sendings: Sendings
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def _records(environment: Environment, place: Place) -> tuple[dict[str, Record], str]:
+def _records(environment: Environment, place: Place) -> tuple[dict[str, Stored], str]:
     try:
         with open_journal(place.url, must_exist=True) as opened:
-            return {name: s.record for name, s in opened.load_all(environment.name).items()}, ""
+            return opened.load_all(environment.name), ""
     except JournalMissingError:
         told = f"no journal at {place.shown}: waves and attempts are rebuilt from tags and names"
         make = f"otactl journal init {shlex.quote(place.shown)}"
@@ -139,7 +150,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         environment=rollout.environment,
         digest=rollout.generation,
         airtime=airtime,
-        notes=(*((note,) if note else ()), *doubts),
+        notes=(*((note,) if note else ()), *_moved(turn.renamed, rollout), *doubts),
         error=error,
     )
     if error:
@@ -160,18 +171,25 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         text = f"nothing of Tuya was compared: {failure}"
         told = msgspec.structs.replace(told, notes=(*told.notes, text))
     holds = refused(rollout)
-    look = decide(environment, rollout, known, seen, shape, holds, now, busy(turn.records, rollout))
+    if rollout.name in turn.renamed.holds:
+        holds = (*holds, turn.renamed.holds[rollout.name])
+    held = busy(turn.records, rollout)
+    look = decide(environment, rollout, known, seen, shape, holds, now, held, turn.sendings)
+    events = look.events
     if survey is not None and any(h.reason == INCOMPLETE for h in look.plan.holds):
         # The look itself changed what is next; reconcile looks again with the facts of that, and so does this.
         try:
             seen = turn.backends[kind].observe(*as_seen(rollout, look.record), survey)
         except OtactlError as failure:
             return msgspec.structs.replace(told, error=str(failure))
-        look = decide(environment, rollout, look.record, seen, shape, holds, now, busy(turn.records, rollout))
+        look = decide(environment, rollout, look.record, seen, shape, holds, now, held, turn.sendings)
+        events = (*events, *look.events)
+    spared = tuple(e.message for e in events if e.kind == "spared")
+    told = msgspec.structs.replace(told, notes=(*told.notes, *spared))
     look = in_turn(look, turn.taken)
     if shape is None:
         return msgspec.structs.replace(told, holds=look.plan.holds)
-    ahead = outlook(environment, rollout, look, shape, shape.lower, holds, now)
+    ahead = outlook(environment, rollout, look, shape, shape.lower, holds, now, turn.sendings)
     return msgspec.structs.replace(
         told,
         next=rungs(look, shape.lower),
@@ -180,6 +198,11 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         drift=look.plan.findings,
         holds=look.plan.holds,
     )
+
+
+def _moved(renamed: Renaming, rollout: Rollout) -> tuple[str, ...]:
+    before = renamed.moved.get(rollout.name)
+    return (f"reconcile moves the record of rollout {before} to this name first",) if before is not None else ()
 
 
 def _airtime(rollout: Rollout) -> tuple[Airtime | None, tuple[str, ...]]:

@@ -86,10 +86,13 @@ def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices, 
     strategy["waves"] = waves
     if "targets" in spec:
         spec["targets"] = _targets(spec["targets"], ("spec", "targets"), load)
+    resend = strategy.pop("resend", False)
     flat: JsonObject = {
         **spec,
         "name": metadata["name"],
         "labels": metadata.get("labels", {}),
+        "renamedFrom": metadata.get("renamedFrom"),
+        "resend": resend,
         "backend": {"backend": kind, **block} if kind == "fuota" else {"backend": kind, "document": block},
         "strategy": strategy,
         "source": {"file": file, "digest": digest, "place": place},

@@ -102,7 +102,9 @@ class Attempt(Value, frozen=True, kw_only=True):
     took several calls for, by the key of the call. `only` are the targets of a retry (none: the whole wave), `tries`
     which try it is; `tally` counts devices by outcome while it runs, `failures` those that failed by reason. `proving`
     is kept until it is gone, `data_rates` are those its service chose, by target: read once, since a session keeps its
-    rate. `unseen` counts how often each change was sent whose effect is not shown yet.
+    rate. `unseen` counts how often each change was sent whose effect is not shown yet. `content` is the sha256 of
+    the image it carries; `rollout` the name its rollout had when it was made, where that is another by now; `spared`
+    are devices that reported the version before its start, so that it was not for them, each with its target.
     """
 
     number: int
@@ -141,6 +143,9 @@ class Attempt(Value, frozen=True, kw_only=True):
     proving: Proving | None = None
     data_rates: dict[str, int] = {}
     unseen: dict[str, int] = {}
+    content: str = ""
+    rollout: str = ""
+    spared: dict[str, str] = {}
 
     @property
     def was_sent(self) -> bool:
@@ -151,7 +156,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     def size(self) -> int:
         """How many devices it was begun with, as far as anybody recorded that; 0 where groups hide their number."""
         if self.only or self.devices:
-            return len(self.only) or len(self.devices)
+            return len(set(self.only) - set(self.spared.values())) or len(self.devices)
         keys = self.targets or self.members
         return 0 if any(k.startswith(("group:", "thingGroup:")) for k in keys) else len(keys)
 
@@ -261,7 +266,8 @@ class Record(Value, frozen=True, kw_only=True):
     """A rollout's memory; `backend` is the service that drives it.
 
     `source` is the manifest's path as it was given, `place` its one place (`Source`); `targets` is how many it declared
-    when that was last let pass.
+    when that was last let pass; `formerly` are names of rollouts whose record it took over, `renamed_to` is the one
+    that took this over.
     """
 
     environment: str
@@ -279,6 +285,8 @@ class Record(Value, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     requeue_at: datetime | None = None
     targets: int = 0
+    formerly: tuple[str, ...] = ()
+    renamed_to: str = ""
 
     @property
     def key(self) -> str:

@@ -204,7 +204,11 @@ class Source(Value, frozen=True, kw_only=True):
 
 
 class Rollout(Value, frozen=True, kw_only=True):
-    """One rollout as declared, every reference (`${stack:…}`, CSV file) resolved."""
+    """One rollout as declared, every reference (`${stack:…}`, CSV file) resolved.
+
+    `renamed_from` is the rollout whose record it takes over; `resend` (strategy.resend) tells that devices are to be
+    sent what another rollout sent them last. It is no part of `Strategy`, so that approvals given before stay good.
+    """
 
     name: str
     environment: str
@@ -220,6 +224,8 @@ class Rollout(Value, frozen=True, kw_only=True):
     suspend: Suspend | None = None
     abort: Abort | None = None
     cleanup: Literal["afterResults", "never"] = "afterResults"
+    renamed_from: str | None = None
+    resend: bool = False
 
     def targets_of(self, wave: Wave) -> Targets:
         """The targets a wave names itself, or the rollout's for a wave by percent."""

@@ -18,7 +18,7 @@ class Located(Value, frozen=True, kw_only=True):
 
 def between(manifests: Sequence[Rollout | Environment]) -> tuple[Located, ...]:
     """Judge all manifests of a run against one another."""
-    return (*_names(manifests), *_overlaps(manifests))
+    return (*_names(manifests), *_renamed(manifests), *_overlaps(manifests))
 
 
 def _names(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
@@ -35,6 +35,29 @@ def _names(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
         code = f"duplicate_{kind}"
         found = Violation(pointer="/metadata/name", code=code, message=message, hint="give it its own name")
         yield Located(index=index, first=first, violation=found)
+
+
+def _renamed(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
+    """A record moves to one rollout, and not while the one it is of is declared."""
+    rollouts = [(i, m) for i, m in enumerate(manifests) if isinstance(m, Rollout)]
+    names = {(m.environment, m.name): i for i, m in reversed(rollouts)}
+    takers: dict[tuple[str, str], int] = {}
+    for index, rollout in rollouts:
+        if rollout.renamed_from is None:
+            continue
+        key = (rollout.environment, rollout.renamed_from)
+        first = names.get(key)
+        message = f"rollout {rollout.renamed_from} is declared, so it was not renamed"
+        hint = "take renamedFrom out, or the manifest of the old name; to swap two names give one a name nobody had"
+        if first is None:
+            first = takers.setdefault(key, index)
+            message = f"rollout {rollout.renamed_from} was renamed to {manifests[first].name} already"
+            hint = "one record moves to one rollout: take renamedFrom out of the other"
+        if first != index or key == (rollout.environment, rollout.name):
+            found = Violation(
+                pointer="/metadata/renamedFrom", code="renamed_from_is_declared", message=message, hint=hint
+            )
+            yield Located(index=index, first=first, violation=found)
 
 
 def _overlaps(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:

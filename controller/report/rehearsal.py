@@ -11,7 +11,7 @@ from controller.model import Event, JsonObject, iso, iso_or_none
 from controller.rehearsal_values import Course, Rehearsal, RolloutForecast, Spread, Wait, WaveCourse
 from controller.report.plain import cell, markdown_table, plain, safe_json, table
 
-TOLD = ("verdict", "released", "results", "failed", "adopted", "drift", "driftClosed")
+TOLD = ("verdict", "released", "results", "spared", "failed", "adopted", "drift", "driftClosed")
 """Kinds of events that make a timeline; what was sent, call by call, is for `history`."""
 
 

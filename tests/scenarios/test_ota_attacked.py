@@ -390,7 +390,7 @@ def test_devices_overdue_are_a_hold_with_the_way_out(gateways: OtaGround) -> Non
 
 def test_a_rollout_taken_out_of_git_lets_its_things_go_when_its_update_is_gone(gateways: OtaGround) -> None:
     alpha = gateway(name="alpha", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)))
-    beta = gateway(name="beta", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)))
+    beta = gateway(name="beta", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)), resend=True)
     gateways.run(alpha)
     (update,) = gateways.updates()
     gateways.advance(600)

@@ -327,7 +327,8 @@ def test_a_continuous_update_goes_on_and_serves_who_joins(gateways: OtaGround) -
 def test_a_wave_of_one_rollout_waits_for_a_thing_that_another_one_holds(gateways: OtaGround) -> None:
     gateways.behave(gw_1="late")
     first = gateway(name="alpha", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)))
-    second = gateway(name="beta", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1", "gw-2")),)))
+    waves = (Wave(name="w", targets=things("gw-1", "gw-2")),)
+    second = gateway(name="beta", strategy=Strategy(waves=waves), resend=True)
 
     report = gateways.run(first, second)
 

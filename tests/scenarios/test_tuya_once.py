@@ -120,7 +120,7 @@ def test_the_rest_of_a_wave_is_not_made_when_its_gate_cannot_be_met_any_more(gat
 
 def test_a_create_that_may_still_arrive_holds_its_devices_for_other_rollouts(gate: TuyaGround) -> None:
     first = one("plug", "plug-1")
-    other = newer(one("zz", "plug-1"), gate)
+    other = newer(one("zz", "plug-1", resend=True), gate)
     gate.server.world.faults.replace([{**CREATE, "nth": 1, "effect": "late", "seconds": 600}])
     gate.run(first)
     gate.advance(60)

@@ -91,7 +91,8 @@ class Cloud:
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         units = []
         for task in self.tasks.values():
-            if task.marks.get("otactl:rollout") != rollout.name:
+            ours = task.marks.get("otactl:rollout") == rollout.name
+            if not ours and not any(task.vendor_id in (a.vendor_id, a.unit_id) for a in known.attempts):
                 continue
             name = str(task.fields["name"]).removeprefix("acme-")
             results = None

@@ -116,6 +116,19 @@ def test_a_device_declared_after_the_canary_began_joins_the_next_wave() -> None:
     assert len(found["w1"]) == 28
 
 
+def test_a_device_that_a_wave_spared_is_of_that_wave_and_of_no_other() -> None:
+    of = divided(4, 50, 100)
+    first, second = members(of)["w0"]
+    attempt = Attempt(
+        number=1, generation=of.generation, unit_id="u", vendor_id="v", stage=Stage.RUNNING, start_at=NOW,
+        members=(first,), spared={second.removeprefix("device:"): second},
+    )  # fmt: skip
+    wave = WaveRecord(name="w0", members=(first, second), attempts=(attempt,))
+    record = msgspec.structs.replace(EMPTY, waves=(wave,))
+
+    assert members(of, record)["w0"] == (first, second)
+
+
 def test_a_device_declared_when_every_wave_began_gets_a_wave_at_the_end() -> None:
     before = divided(10, 20, 100)
     record = begun(before, "w0", "w1")

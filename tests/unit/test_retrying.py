@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from controller.actions import CreateUnit
+from controller.look import decide, intended
 from controller.model import (
     Attempt,
     Device,
     DeviceResult,
     Outcome,
     Reason,
+    Record,
     Retry,
     Rollout,
     Stage,
     Strategy,
+    TargetFacts,
     Targets,
     Wave,
     WaveRecord,
@@ -24,7 +29,8 @@ from controller.model import (
 from controller.report.waves import wave_line
 from controller.results import results_of
 from controller.retrying import retrial
-from tests.unit.build import NOW, rollout
+from controller.strategy import declare
+from tests.unit.build import ENVIRONMENT, NOW, SHAPE, rollout, seen
 
 EUIS = ("70B3D57ED0000001", "70B3D57ED0000002")
 MISSED = Reason.MISSING_FRAGMENTS
@@ -99,3 +105,43 @@ def test_who_knows_no_index_of_groups_is_tried_again_alone_and_only_once(
     due = retrial(at, began_with(at, replace(failed(0), reason=Reason.INDEX_UNSUPPORTED, via=via)))
 
     assert (due.only if due is not None else None) == again
+
+
+RENAMED = msgspec.structs.replace(ENVIRONMENT, owner="acme-eu")
+
+
+def due(at: Rollout) -> Record:
+    """A record with a retry due for one of two devices, begun while the environment's owner was another."""
+    unit = declare(at, ENVIRONMENT, at.strategy.waves[0], 1, None)
+    took = DeviceResult(device="id-1", name=EUIS[1], outcome=Outcome.SUCCEEDED)
+    begun = msgspec.structs.replace(
+        attempt(at, failed(0), took), unit_id=unit.unit_id, members=unit.members, vendor_id="t-1", start_at=NOW
+    )
+    wave = WaveRecord(name="all", members=unit.members, attempts=(begun,))
+    return Record(environment=at.environment, name=at.name, generation=at.generation, waves=(wave,))
+
+
+FACTS = seen(targets=tuple(TargetFacts(key=f"device:id-{n}", exists=True, vendor_id=f"id-{n}") for n in (0, 1)))
+
+
+def test_a_retry_stays_one_of_the_devices_that_failed_when_the_owner_is_renamed_before_it() -> None:
+    at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
+
+    (action,) = decide(RENAMED, at, due(at), FACTS, SHAPE, (), NOW).plan.actions
+
+    assert isinstance(action, CreateUnit)
+    assert (action.unit.members, action.unit.attempt, action.unit.tries) == (("device:id-0",), 2, 2)
+
+
+def test_a_retry_that_was_declared_and_not_made_stays_one_when_the_owner_is_renamed() -> None:
+    at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
+    first = decide(ENVIRONMENT, at, due(at), FACTS, SHAPE, (), NOW)
+    refused = intended(first, [(a, ()) for a in first.plan.actions], NOW)
+
+    then = decide(RENAMED, at, refused, FACTS, SHAPE, (), NOW)
+    (action,) = then.plan.actions
+    assert isinstance(action, CreateUnit)
+    assert (action.unit.members, action.unit.tries) == (("device:id-0",), 2)
+
+    again = intended(then, [(action, ())], NOW)
+    assert [a.unit_id for a in again.attempts][1:] == [action.unit.unit_id]

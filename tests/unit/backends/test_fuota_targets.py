@@ -10,6 +10,7 @@ from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
 from controller.backends._fuota_reads import TaskReader
 from controller.backends._fuota_targets import TargetReader
+from controller.backends._fuota_things import ThingReader
 from controller.model import JsonObject, TargetFacts, Unit, UnitPhase
 
 DEVICES = {f"id-{n}": f"70b3d57ed00000{n:02x}" for n in range(5)}
@@ -48,7 +49,7 @@ def item(device: str, eui: str) -> JsonObject:
 
 def read(wire: Wire, *keys: str, unit: Unit | None = None) -> tuple[TargetFacts, ...]:
     transport = cast("AwsTransport", wire)
-    return TargetReader(TaskReader(transport)).of(keys, unit, Facts(transport))
+    return TargetReader(TaskReader(transport), ThingReader(transport)).of(keys, unit, Facts(transport))
 
 
 def test_a_device_has_one_identity_by_whichever_name_it_is_asked_for() -> None:
@@ -105,7 +106,7 @@ def test_what_is_in_the_task_already_is_known_without_a_call() -> None:
 def test_a_device_that_was_found_is_not_asked_for_again_by_the_same_process() -> None:
     wire = Wire()
     transport = cast("AwsTransport", wire)
-    reader = TargetReader(TaskReader(transport))
+    reader = TargetReader(TaskReader(transport), ThingReader(transport))
 
     for _ in range(3):
         reader.of(("device:id-1", "device:nobody"), None, Facts(transport))

@@ -42,6 +42,29 @@ def test_an_environment_is_declared_once() -> None:
     assert codes(HOME, home(owner="other")) == [(1, 0, "duplicate_environment", "error")]
 
 
+RENAMED = msgspec.structs.replace(OTHER, renamed_from="before")
+
+
+@pytest.mark.parametrize(
+    ("manifests", "told"),
+    [
+        ((BASE, RENAMED), []),
+        ((BASE, msgspec.structs.replace(OTHER, renamed_from=BASE.name)), [(1, 0, "renamed_from_is_declared", "error")]),
+        ((msgspec.structs.replace(OTHER, renamed_from="other"),), [(0, 0, "renamed_from_is_declared", "error")]),
+        (
+            (RENAMED, msgspec.structs.replace(BASE, renamed_from="before")),
+            [(1, 0, "renamed_from_is_declared", "error")],
+        ),
+        ((RENAMED, msgspec.structs.replace(BASE, renamed_from="before", environment="test")), []),
+    ],
+    ids=["a name nobody has", "a declared one", "its own", "two of one", "in another environment"],
+)
+def test_a_rollout_takes_the_record_of_a_name_that_is_not_declared_alone(
+    manifests: tuple[object, ...], told: list[tuple[int, int, str, str]]
+) -> None:
+    assert codes(*manifests) == told
+
+
 def test_two_rollouts_for_one_group_are_a_warning() -> None:
     same = msgspec.structs.replace(BASE, name="next")
     assert codes(BASE, same) == [(1, 0, "targets_overlap", "warning")]

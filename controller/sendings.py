@@ -1,0 +1,179 @@
+"""What each device was sent last, whichever rollout of the journal sent it: a rollout's name is no device's memory.
+
+1. A device was sent what the newest attempt that reached it carried. One whose execution was canceled before it began
+   was sent nothing, and a unit that was deleted before its start reached nobody.
+2. Content is the image, by its sha256; of an attempt recorded without it, the generation.
+3. Rollouts that left Git count like the others: their devices still run what they were sent.
+4. A device is known by its service's id; a DevEUI is found by the results that named both. A group counts by the
+   devices it had when it was sent to and those it has now; by itself while either is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+
+from controller.actions import Hold, UnitDeclaration
+from controller.model import Attempt, Observation, Outcome, Reason, Record, Rollout, Stage, Value, iso
+
+NAMED = 3
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_SINGLE = ("device:", "devEui:")
+
+
+class Sending(Value, frozen=True, kw_only=True):
+    """One sending to one device, or to a group; `took` tells that the device has it, `blind` that nobody wrote down
+    which devices the group had.
+    """
+
+    rollout: str
+    unit_id: str
+    at: datetime
+    content: str
+    generation: str
+    took: bool = False
+    blind: bool = False
+
+    def carried(self, rollout: Rollout) -> bool:
+        """Whether it is what a rollout declares (rule 2)."""
+        return self.content == rollout.firmware.sha256 if self.content else self.generation == rollout.generation
+
+
+class Sendings:
+    """The newest sending to each device of an environment, worked out when it is first asked for."""
+
+    def __init__(self, records: Mapping[str, Record]) -> None:
+        self._records = dict(records)
+
+    def last(self, backend: str, key: str) -> Sending | None:
+        """The newest sending to a target of a service, by its key."""
+        named = self._aliases.get((backend, key), key)
+        return self._newest.get((backend, named))
+
+    @cached_property
+    def _aliases(self) -> dict[tuple[str, str], str]:
+        """The key of a device by its id, for what people call it."""
+        found: dict[tuple[str, str], str] = {}
+        for record in self._records.values():
+            for attempt in record.attempts:
+                called = [*attempt.names.items(), *((r.device, r.name) for r in attempt.results)]
+                for device, name in called:
+                    if name and name != device and ":" not in device:
+                        found[record.backend, f"devEui:{name}"] = f"device:{device}"
+        return found
+
+    @cached_property
+    def _newest(self) -> dict[tuple[str, str], Sending]:
+        found: dict[tuple[str, str], Sending] = {}
+        for record in self._records.values():
+            for attempt in record.attempts:
+                blind = not (attempt.devices or attempt.results)
+                at = attempt.sent_at or attempt.start_at or _NEVER
+                content, generation = attempt.content, attempt.generation
+                for key, took in self._reached(record, attempt):
+                    sending = Sending(
+                        rollout=record.name,
+                        unit_id=attempt.unit_id,
+                        at=at,
+                        content=content,
+                        generation=generation,
+                        took=took,
+                        blind=blind,
+                    )
+                    before = found.get((record.backend, key))
+                    if before is None or before.at <= sending.at:
+                        found[record.backend, key] = sending
+        return found
+
+    def _reached(self, record: Record, attempt: Attempt) -> Iterator[tuple[str, bool]]:
+        """The targets an attempt reached, and whether each took it (rules 1 and 4)."""
+        deleted = attempt.stage is Stage.SUPERSEDED and not attempt.results
+        if deleted or not (attempt.was_sent or _may_be_sent(record, attempt)):
+            return
+        results = {key_of(r.device): r for r in attempt.results}
+        spared = {key for key, r in results.items() if r.reason is Reason.CANCELED}
+        members = attempt.members or attempt.targets
+        devices = {*results, *(key_of(d) for d in attempt.devices)}
+        singles = (self._aliases.get((record.backend, k), k) for k in members if k.startswith(_SINGLE))
+        for key in {*devices, *singles} - spared:
+            yield key, key in results and results[key].outcome is Outcome.SUCCEEDED
+        yield from ((key, False) for key in members if not key.startswith(_SINGLE))
+        if not members and not attempt.devices:
+            yield selection(attempt.generation), False
+
+
+def key_of(device: str) -> str:
+    """The target key of a device as results name it."""
+    return device if ":" in device else f"device:{device}"
+
+
+def selection(generation: str) -> str:
+    """What stands for the devices that a service selects itself: what is declared of them, which the content names."""
+    return f"selection:{generation}"
+
+
+def _may_be_sent(record: Record, attempt: Attempt) -> bool:
+    return any(i.makes and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
+
+
+def sent_already(rollout: Rollout, unit: UnitDeclaration, seen: Observation, sendings: Sendings) -> tuple[Hold, ...]:
+    """Devices of a unit that another rollout sent this very content last, unless the manifest wants it sent again."""
+    if rollout.resend:
+        return ()
+    found: dict[str, dict[str, Sending]] = {}
+    number = 0
+    for key, only_blind in _reached(unit, seen).items():
+        number += not only_blind
+        last = sendings.last(rollout.backend_kind, key)
+        if last is None or (only_blind and not last.blind):
+            continue
+        if last.rollout != rollout.name and last.carried(rollout):
+            found.setdefault(last.rollout, {})[key] = last
+    return tuple(_hold(rollout, unit, name, sent, number) for name, sent in sorted(found.items()))
+
+
+def _reached(unit: UnitDeclaration, seen: Observation) -> dict[str, bool]:
+    """Keys of what a unit would reach; True for a group whose devices are known and stand beside it (rule 4)."""
+    if not unit.members:
+        return {selection(unit.generation): False}
+    facts = {t.key: t for t in seen.targets}
+    looked_into = any(facts[m].members for m in unit.members if m in facts)
+    found: dict[str, bool] = {}
+    for member in unit.members:
+        known = facts.get(member)
+        if known is not None and (known.updated or known.left_out):
+            continue  # nothing is sent to it
+        if member.startswith(_SINGLE):
+            found[f"device:{known.vendor_id}" if known is not None and known.vendor_id else member] = False
+            continue
+        inside = known.members if known is not None and known.members else () if looked_into else seen.devices
+        found |= dict.fromkeys((key_of(d) for d in inside), False)
+        found[member] = bool(inside)
+    return found
+
+
+def _hold(rollout: Rollout, unit: UnitDeclaration, name: str, sent: Mapping[str, Sending], number: int) -> Hold:
+    newest = max(sent.values(), key=lambda s: s.at)
+    others = len({s.unit_id for s in sent.values()}) - 1
+    have = sorted(_name(key) for key, s in sent.items() if s.took)
+    text = (
+        f"rollout {name} sent this content last to {len(sent)} of the {number} targets of wave {unit.wave} "
+        f"({_some(sorted(_name(k) for k in sent))}): {newest.unit_id} at {iso(newest.at)}"
+        f"{f' and {others} more units' if others else ''}; "
+        f"{f'{len(have)} have it already ({_some(have)})' if have else 'none is known to have it'}. "
+        f"If {name} was renamed to {rollout.name}, say metadata.renamedFrom: {name}; "
+        "to send it again, say strategy.resend: true"
+    )
+    return Hold(reason="content_was_sent_already", message=text, stalled=True)
+
+
+def _name(key: str) -> str:
+    kind, _, rest = key.partition(":")
+    if kind == "selection":
+        return "the devices its service selects"
+    return rest if kind in ("device", "devEui") else f"{kind} {rest}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")

@@ -1,0 +1,144 @@
+"""No device is sent what it has: devices tell it by their version, records by what they sent, over real HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from controller.model import Device, Phase, Rollout, Strategy, Targets, VersionConfirm, VersionProof, Wave
+from controller.reconciler import RunReport
+from tests.fuota_probes import SHADOW, Probes
+from tests.ground import DIGEST, Ground, pushed, single_devices
+from tests.ota_ground import OtaGround, gateway
+from tests.tuya_ground import TuyaGround, plugs
+
+CONFIRM = VersionConfirm(version=SHADOW, within="2h")
+
+
+def holds(report: RunReport) -> list[str]:
+    return [h.reason for r in report.rollouts for h in r.holds]
+
+
+def wave(*names: str) -> Strategy:
+    return Strategy(waves=(Wave(name="all", targets=Targets(things=tuple(Device(id=n) for n in names))),))
+
+
+def confirmed(name: str, *names: str, proof: VersionProof = SHADOW) -> Rollout:
+    waves = wave(*names).waves
+    return gateway(name=name, strategy=Strategy(waves=waves, confirm=VersionConfirm(version=proof, within="2h")))
+
+
+def lose_the_journal(ground: Ground) -> None:
+    (ground.folder / "journal.db").unlink()
+
+
+@pytest.mark.parametrize("proof", [SHADOW, VersionProof(index_query="shadow.reported.firmware.version:2.4.1")])
+def test_things_that_report_the_version_are_not_sent_it_again_when_the_journal_is_lost(
+    gateways: OtaGround, proof: VersionProof
+) -> None:
+    gateways.fleet(images={DIGEST: "2.4.1"})
+    gateways.cron(confirmed("gateway", "gw-1", "gw-2"), rounds=3)
+    lose_the_journal(gateways)
+
+    gateways.cron(confirmed("gateway", "gw-1", "gw-2", "gw-3", proof=proof), rounds=3)
+
+    record = gateways.remembered()
+    assert record.phase is Phase.SUCCEEDED
+    assert {r.device: r.detail for r in record.attempts[0].results} == {
+        "gw-1": "had it already",
+        "gw-2": "had it already",
+        "gw-3": "",
+    }
+    assert gateways.installs() == {"gw-1": 1, "gw-2": 1, "gw-3": 1, "gw-4": 0, "gw-5": 0}
+    assert record.drift == ()
+
+
+def test_a_thing_group_whose_things_all_report_the_version_passes_without_an_update(gateways: OtaGround) -> None:
+    gateways.fleet(images={DIGEST: "2.4.1"})
+    gateways.cron(confirmed("gateway", "gw-3", "gw-4", "gw-5"), rounds=3)
+    made = gateways.created()
+    waves = (Wave(name="all", targets=Targets(thing_groups=("gateways",))),)
+
+    gateways.run(gateway(name="again", strategy=Strategy(waves=waves, confirm=CONFIRM)))
+
+    assert gateways.record("again").phase is Phase.SUCCEEDED
+    assert gateways.created() == made
+
+
+def test_two_rollouts_that_swap_their_names_are_held_until_the_manifest_says_what_is_meant(
+    gateways: OtaGround,
+) -> None:
+    newer = pushed(gateways, "2.5.0", b"new" * 900)
+    one, two = gateway(name="one", strategy=wave("gw-1")), gateway(name="two", strategy=wave("gw-2"), firmware=newer)
+    gateways.cron(one, two, rounds=3)
+    swapped = (gateway(name="two", strategy=wave("gw-1")), gateway(name="one", strategy=wave("gw-2"), firmware=newer))
+
+    assert holds(gateways.run(*swapped)) == ["content_was_sent_already"] * 2
+    assert gateways.most_installs_of_one_image() == 1
+
+    back = gateway(name="two", strategy=wave("gw-2"))  # gw-2 goes back to what one sent to others
+    gateways.cron(back, rounds=3)
+    assert gateways.installs()["gw-2"] == 2
+
+
+def test_a_renamed_rollout_goes_on_where_it_stood_while_its_update_runs(gateways: OtaGround) -> None:
+    gateways.behave(gw_1="late")
+    gateways.run(gateway(strategy=wave("gw-1", "gw-2")))
+    gateways.advance(130)
+
+    for _ in range(4):
+        gateways.run(gateway(name="edge", renamed_from="gateway", strategy=wave("gw-1", "gw-2")), covers=True)
+        gateways.advance(24 * 3600)
+
+    record = gateways.remembered("edge")
+    assert (record.phase, record.formerly) == (Phase.SUCCEEDED, ("gateway",))
+    assert len(gateways.created()) == 1
+    assert [e.field for e in record.drift] == []
+    assert gateways.remembered().renamed_to == "edge"
+
+
+def test_probes_that_report_the_version_are_spared_before_a_session(ground: Ground) -> None:
+    probes = Probes(ground)
+    probes.report(0, "2.4.1")
+    singles = single_devices(ground)
+    at = msgspec.structs.replace(singles, strategy=msgspec.structs.replace(singles.strategy, confirm=CONFIRM))
+
+    ground.drive(at, rounds=4)
+
+    record = ground.record()
+    assert record.phase is Phase.SUCCEEDED
+    assert sorted(r.detail for r in record.attempts[0].results) == ["", "had it already"]
+    assert len(ground.images()) == 1
+    assert record.drift == ()
+
+
+def test_a_multicast_group_whose_devices_all_report_the_version_passes_without_a_task(ground: Ground) -> None:
+    probes = Probes(ground)
+    for number in (0, 2, 4):
+        probes.report(number, "2.4.1")
+
+    ground.run(probes.canary())
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert ground.made() == []
+    assert probes.reads()["GetThingShadow"] == 3
+
+
+def test_a_copy_of_a_rollout_is_not_sent_to_plugs_that_have_it_and_held_for_those_that_failed(gate: TuyaGround) -> None:
+    canary = Strategy(waves=plugs().strategy.waves[:1])
+    gate.behave(plug_2="failsFlash")
+    for _ in range(2):
+        gate.run(plugs(strategy=canary))
+        gate.advance(600)
+
+    held = gate.run(plugs(name="copy", strategy=canary))
+    assert holds(held) == ["content_was_sent_already"]
+    assert "(plug-2): plug-canary-1-" in held.rollouts[0].holds[0].message
+
+    gate.run(plugs(name="copy", strategy=canary, resend=True))
+    assert [b["TargetDeviceName"] for b in asked(gate)] == [["plug-1", "plug-2"], ["plug-2"]]
+
+
+def asked(gate: TuyaGround) -> list[dict[str, object]]:
+    """What each batch was asked for."""
+    return [r["parameters"] for r in gate.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]
