@@ -71,25 +71,31 @@ class Names:
 
     def role_arn(self, name: str) -> str:
         """A role's ARN."""
-        return f"arn:aws:iam::{self.settings.account}:role/{name}"
+        return f"arn:{self.settings.partition}:iam::{self.settings.account}:role/{name}"
 
     def wireless(self, kind: str) -> str:
         """Every resource of a kind of AWS IoT Wireless."""
-        return f"arn:aws:iotwireless:{self.settings.region}:{self.settings.account}:{kind}/*"
+        return self.arn("iotwireless", f"{kind}/*")
 
     def iot(self, rest: str) -> str:
         """A resource of AWS IoT."""
-        return f"arn:aws:iot:{self.settings.region}:{self.settings.account}:{rest}"
+        return self.arn("iot", rest)
 
+    def arn(self, service: str, rest: str) -> str:
+        """Anything of a service in the stack's account and Region."""
+        return f"arn:{self.settings.partition}:{service}:{self.settings.region}:{self.settings.account}:{rest}"
 
-def bucket_arn(name: str) -> str:
-    """A bucket's ARN."""
-    return f"arn:aws:s3:::{name}"
+    def via(self, service: str) -> str:
+        """How KMS names a service of the stack's Region in kms:ViaService."""
+        return f"{service}.{self.settings.region}.{self.settings.domain}"
 
+    def bucket(self, name: str) -> str:
+        """A bucket's ARN."""
+        return f"arn:{self.settings.partition}:s3:::{name}"
 
-def images_arn(channel: Channel) -> str:
-    """Every image of a channel."""
-    return f"{bucket_arn(channel.bucket)}/{channel.prefix}*"
+    def images(self, channel: Channel) -> str:
+        """Every image of a channel."""
+        return f"{self.bucket(channel.bucket)}/{channel.prefix}*"
 
 
 def size(policy: Document) -> int:
@@ -121,7 +127,7 @@ def service_trust(settings: Settings, service: str, *, conditions: bool) -> Docu
         "Action": "sts:AssumeRole",
     }
     if conditions:
-        here = f"arn:aws:{name}:{settings.region}:{settings.account}:*"
+        here = f"arn:{settings.partition}:{name}:{settings.region}:{settings.account}:*"
         said["Condition"] = {
             "StringEquals": {"aws:SourceAccount": settings.account},
             "ArnLike": {"aws:SourceArn": here},
@@ -151,7 +157,7 @@ def people_trust(names: Names, provider: str, github_subjects: Sequence[str], *,
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": {
                     "StringEquals": {
-                        f"{GITHUB_ISSUER}:aud": "sts.amazonaws.com",
+                        f"{GITHUB_ISSUER}:aud": f"sts.{settings.domain}",
                         f"{GITHUB_ISSUER}:sub": list(github_subjects),
                     }
                 },
@@ -182,18 +188,18 @@ def plan_subjects(github: Github) -> tuple[str, ...]:
     return (f"repo:{github.repository}:pull_request", apply_subject(github))
 
 
-def firmware_read(channel: Channel) -> Document:
+def firmware_read(names: Names, channel: Channel) -> Document:
     """What AWS IoT Wireless does with a FirmwareUpdateRole: read an image, its version named or not."""
-    return document([allow("ReadImages", ["s3:GetObject", "s3:GetObjectVersion"], [images_arn(channel)])])
+    return document([allow("ReadImages", ["s3:GetObject", "s3:GetObjectVersion"], [names.images(channel)])])
 
 
-def bucket_policy(channel: Channel) -> Document:
+def bucket_policy(names: Names, channel: Channel) -> Document:
     """TLS only; an image stands under its digest and is never overwritten.
 
     Source: Amazon S3 user guide, "Enforce conditional writes": PutObject must carry If-None-Match; the parts of a
     multipart upload cannot, so only operations that create an object are asked for it.
     """
-    arn = bucket_arn(channel.bucket)
+    arn = names.bucket(channel.bucket)
     return document(
         [
             _tls_only(arn),
@@ -212,9 +218,9 @@ def bucket_policy(channel: Channel) -> Document:
     )
 
 
-def journal_policy(bucket: str) -> Document:
+def journal_policy(names: Names, bucket: str) -> Document:
     """TLS only for the journal."""
-    return document([_tls_only(bucket_arn(bucket))])
+    return document([_tls_only(names.bucket(bucket))])
 
 
 def _tls_only(arn: str) -> Statement:

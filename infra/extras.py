@@ -35,7 +35,7 @@ def fuota_logs(names: Names) -> None:
         name=LOGS_ROLE,
         assume_role_policy=json.dumps(service_trust(settings, IOT_WIRELESS, conditions=False)),
     )
-    where = f"arn:aws:logs:{settings.region}:{settings.account}:log-group:/aws/iotwireless*"
+    where = names.arn("logs", "log-group:/aws/iotwireless*")
     actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams",
                "logs:PutLogEvents"]  # fmt: skip
     policy = document([allow("WriteLogs", actions, [where])])
@@ -74,16 +74,15 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
         assume_role_policy=json.dumps(_trust(names, "ecs-tasks.amazonaws.com")),
     )
     group = aws.cloudwatch.LogGroup("task-logs", name=f"/otactl/{names.stem}", retention_in_days=90)
-    here = f"{settings.region}:{settings.account}"
     pulls = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     boots = document(
         [
             allow("SignInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
-            allow("PullImage", pulls, [f"arn:aws:ecr:{here}:repository/*"]),
+            allow("PullImage", pulls, [names.arn("ecr", "repository/*")]),
             allow(
                 "WriteLogs",
                 ["logs:CreateLogStream", "logs:PutLogEvents"],
-                [f"arn:aws:logs:{here}:log-group:/otactl/{names.stem}:*"],
+                [names.arn("logs", f"log-group:/otactl/{names.stem}:*")],
             ),
         ]
     )
@@ -117,7 +116,7 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
         name=f"{names.stem}_scheduler",
         assume_role_policy=json.dumps(_trust(names, "scheduler.amazonaws.com")),
     )
-    family = f"arn:aws:ecs:{settings.region}:{settings.account}:task-definition/{names.stem}_reconcile:*"
+    family = names.arn("ecs", f"task-definition/{names.stem}_reconcile:*")
     passed = [names.role_arn(names.controller_role), names.role_arn(f"{names.stem}_task-boot")]
     to_ecs = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     runs = document(

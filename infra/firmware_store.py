@@ -38,7 +38,7 @@ class FirmwareStore(pulumi.ComponentResource):
         bucket = guarded_bucket(
             name,
             channel.bucket,
-            bucket_policy(channel),
+            bucket_policy(args.names, channel),
             parent=self,
             protect=protect,
             key_arn=self.key_arn,
@@ -60,7 +60,8 @@ class FirmwareStore(pulumi.ComponentResource):
 def _key(name: str, args: FirmwareStoreArgs, parent: pulumi.Resource, *, protect: bool) -> aws.kms.Key:
     """A key that the account's IAM governs and only S3 of this Region uses for the readers of the channel."""
     names, settings = args.names, args.names.settings
-    readers = [names.role_arn(r) for r in (names.update_role(args.channel), names.controller_role, names.planner_role)]
+    updaters = (names.update_role(args.channel),) if settings.options.fuota else ()
+    readers = [names.role_arn(r) for r in (*updaters, names.controller_role, names.planner_role)]
     return aws.kms.Key(
         f"{name}-key",
         description=f"otactl images of channel {args.channel.name}",
@@ -71,7 +72,7 @@ def _key(name: str, args: FirmwareStoreArgs, parent: pulumi.Resource, *, protect
                     {
                         "Sid": "AccountGoverns",
                         "Effect": "Allow",
-                        "Principal": {"AWS": f"arn:aws:iam::{settings.account}:root"},
+                        "Principal": {"AWS": f"arn:{settings.partition}:iam::{settings.account}:root"},
                         "Action": "kms:*",
                         "Resource": "*",
                     },
@@ -84,7 +85,7 @@ def _key(name: str, args: FirmwareStoreArgs, parent: pulumi.Resource, *, protect
                         "Resource": "*",
                         "Condition": {
                             "ArnEquals": {"aws:PrincipalArn": readers},
-                            "StringEquals": {"kms:ViaService": f"s3.{settings.region}.amazonaws.com"},
+                            "StringEquals": {"kms:ViaService": names.via("s3")},
                         },
                     },
                 ]
@@ -177,6 +178,7 @@ def guarded_bucket(
 class JournalStoreArgs:
     """Where the journal lives."""
 
+    names: Names
     bucket: str
     protect: bool
 
@@ -191,7 +193,7 @@ class JournalStore(pulumi.ComponentResource):
         bucket = guarded_bucket(
             name,
             args.bucket,
-            journal_policy(args.bucket),
+            journal_policy(args.names, args.bucket),
             parent=self,
             protect=args.protect,
             noncurrent_days=JOURNAL_DAYS,
@@ -200,7 +202,7 @@ class JournalStore(pulumi.ComponentResource):
         self.register_outputs({"bucket": self.bucket})
 
 
-def use_key(key_arn: pulumi.Output[str], region: str, actions: Sequence[str]) -> pulumi.Output[str]:
+def use_key(key_arn: pulumi.Output[str], through: str, actions: Sequence[str]) -> pulumi.Output[str]:
     """The policy that lets a role use images under a KMS key, through S3 only."""
-    via = {"kms:ViaService": f"s3.{region}.amazonaws.com"}
+    via = {"kms:ViaService": through}
     return key_arn.apply(lambda arn: json.dumps(document([allow("UseKey", actions, [arn], StringEquals=via)])))

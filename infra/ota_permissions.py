@@ -21,9 +21,7 @@ from infra.documents import (
     Names,
     Statement,
     allow,
-    bucket_arn,
     document,
-    images_arn,
 )
 
 # What the controller's call list needs (tests hold the two equal).
@@ -51,7 +49,7 @@ def reads(names: Names) -> list[Statement]:
         allow("ReadThingGroups", _iot(GROUP_READS), [names.iot("thinggroup/*")]),
         allow("SearchThings", ["iot:SearchIndex"], [names.iot("index/AWS_Things")]),
         allow("ReadSigningJobs", ["signer:DescribeSigningJob"], [_signer(names, "jobs")]),
-        allow("CheckImageVersions", ["s3:GetObjectVersion"], [images_arn(c) for c in names.settings.channels]),
+        allow("CheckImageVersions", ["s3:GetObjectVersion"], [names.images(c) for c in names.settings.channels]),
         allow("CheckOtaRole", [f"iam:{a}" for a in ROLE_READS], [names.role_arn(names.ota_role)]),
     ]
 
@@ -87,8 +85,8 @@ def service(names: Names) -> Document:
     itself, without which an update ends CREATE_FAILED (FreeRTOS user guide, "Create an OTA Update service role").
     """
     settings = names.settings
-    buckets = [bucket_arn(c.bucket) for c in settings.channels]
-    objects = [images_arn(c) for c in settings.channels]
+    buckets = [names.bucket(c.bucket) for c in settings.channels]
+    objects = [names.images(c) for c in settings.channels]
     targets = [_jobs(names), names.iot("thing/*"), names.iot("thinggroup/*")]
     profiles = [allow("MakeSigningProfiles", ["signer:PutSigningProfile"], ["*"])]
     return document(
@@ -117,4 +115,4 @@ def _jobs(names: Names) -> str:
 
 def _signer(names: Names, kind: str) -> str:
     """Every signing job or profile: the resource part of their ARNs begins with a slash."""
-    return f"arn:aws:signer:{names.settings.region}:{names.settings.account}:/signing-{kind}/*"
+    return names.arn("signer", f"/signing-{kind}/*")

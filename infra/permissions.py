@@ -28,9 +28,7 @@ from infra.documents import (
     Names,
     Statement,
     allow,
-    bucket_arn,
     document,
-    images_arn,
 )
 
 
@@ -53,28 +51,33 @@ def _wireless(actions: Sequence[str]) -> list[str]:
 
 def _reads(names: Names) -> list[Statement]:
     settings = names.settings
+    buckets = [names.bucket(c.bucket) for c in settings.channels]
     roles = [names.role_arn(names.update_role(c)) for c in settings.channels]
-    buckets = [bucket_arn(c.bucket) for c in settings.channels]
+    policies = [f"arn:{settings.partition}:iam::{owner}:policy/*" for owner in (settings.account, "aws")]
+    return [
+        *(_wireless_reads(names) if settings.options.fuota else []),
+        # ListBucket tells an image that is gone (404) from one that is forbidden (403).
+        allow("CheckBuckets", [f"s3:{a}" for a in BUCKET_READS], buckets),
+        allow("CheckImages", ["s3:GetObject"], [names.images(c) for c in settings.channels]),
+        *([allow("CheckRoles", [f"iam:{a}" for a in ROLE_READS], roles)] if settings.options.fuota else []),
+        allow("CheckRolePolicies", [f"iam:{a}" for a in POLICY_READS], policies),
+    ]
+
+
+def _wireless_reads(names: Names) -> list[Statement]:
     return [
         allow("ReadTasks", _wireless(TASK_READS), [names.wireless("FuotaTask")]),
         # These take no resource, or filter by one in their parameters.
         allow("ReadAccount", _wireless(ACCOUNT_READS), ["*"]),
         allow("ReadGroups", _wireless(GROUP_READS), [names.wireless("MulticastGroup")]),
         allow("ReadDevices", ["iotwireless:GetWirelessDevice"], [names.wireless("WirelessDevice")]),
-        # ListBucket tells an image that is gone (404) from one that is forbidden (403).
-        allow("CheckBuckets", [f"s3:{a}" for a in BUCKET_READS], buckets),
-        allow("CheckImages", ["s3:GetObject"], [images_arn(c) for c in settings.channels]),
-        allow("CheckRoles", [f"iam:{a}" for a in ROLE_READS], roles),
-        allow(
-            "CheckRolePolicies",
-            [f"iam:{a}" for a in POLICY_READS],
-            [f"arn:aws:iam::{settings.account}:policy/*", "arn:aws:iam::aws:policy/*"],
-        ),
     ]
 
 
 def _writes(names: Names) -> list[Statement]:
     settings = names.settings
+    if not settings.options.fuota:
+        return []
     tasks = names.wireless("FuotaTask")
     ours = {f"aws:ResourceTag/{OWNER_TAG}": settings.owner}
     unowned = {f"aws:ResourceTag/{OWNER_TAG}": "true"}
@@ -117,9 +120,9 @@ def _journal(names: Names, *, writes: bool) -> list[Statement]:
         return []
     actions = ["s3:GetObject", "s3:PutObject"] if writes else ["s3:GetObject"]
     return [
-        allow("KeepJournal" if writes else "ReadJournal", actions, [f"{bucket_arn(bucket)}/*"]),
+        allow("KeepJournal" if writes else "ReadJournal", actions, [f"{names.bucket(bucket)}/*"]),
         # Without it a missing object is answered 403, and a new journal could not be told from a forbidden one.
-        allow("ListJournal", ["s3:ListBucket"], [bucket_arn(bucket)]),
+        allow("ListJournal", ["s3:ListBucket"], [names.bucket(bucket)]),
     ]
 
 
@@ -130,7 +133,7 @@ def _tuya_secret(names: Names) -> list[Statement]:
         return []
     read = allow("ReadTuyaSecret", ["secretsmanager:GetSecretValue"], [secret.arn])
     through = {
-        "kms:ViaService": f"secretsmanager.{names.settings.region}.amazonaws.com",
+        "kms:ViaService": names.via("secretsmanager"),
         "kms:EncryptionContext:SecretARN": secret.arn,
     }
     decrypt = allow("DecryptTuyaSecret", ["kms:Decrypt"], [secret.key], StringEquals=through)

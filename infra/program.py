@@ -29,10 +29,11 @@ def stack(settings: Settings) -> dict[str, pulumi.Output[str]]:
     keys: list[tuple[str, pulumi.Output[str]]] = []
     for channel in settings.channels:
         store = FirmwareStore(f"{channel.name}-store", FirmwareStoreArgs(names=names, channel=channel))
-        role = FirmwareUpdateRole(names, channel, store.key_arn)
         if store.key_arn is not None:
             keys.append((f"decrypt-{channel.name}", store.key_arn))
-        found = {"imageBucket": store.bucket, "firmwareUpdateRoleArn": role.arn}
+        found = {"imageBucket": store.bucket}
+        if settings.options.fuota:
+            found["firmwareUpdateRoleArn"] = FirmwareUpdateRole(names, channel, store.key_arn).arn
         outputs |= {f"{channel.name}.{key}": value for key, value in found.items()}
         if channel is settings.channels[0]:
             outputs |= found
@@ -45,7 +46,7 @@ def stack(settings: Settings) -> dict[str, pulumi.Output[str]]:
     if options.iot_ota:
         outputs["otaServiceRoleArn"] = OtaServiceRole(names, keys).arn
     if options.journal_bucket:
-        args = JournalStoreArgs(bucket=options.journal_bucket, protect=options.protect)
+        args = JournalStoreArgs(names=names, bucket=options.journal_bucket, protect=options.protect)
         journal = JournalStore("journal", args)
         outputs["journal"] = journal.bucket.apply(lambda bucket: f"s3://{bucket}/journal")
     if options.wireless_logs:

@@ -36,7 +36,7 @@ class RoleArgs:
     policies: Mapping[str, Document]
     keys: Sequence[tuple[str, pulumi.Output[str]]] = field(default=())
     key_actions: Sequence[str] = ("kms:Decrypt",)
-    region: str = ""
+    through: str = ""
 
 
 class _Role(pulumi.ComponentResource):
@@ -58,7 +58,7 @@ class _Role(pulumi.ComponentResource):
         for title, policy in args.policies.items():
             aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=json.dumps(policy), opts=child)
         for title, key in args.keys:
-            policy = use_key(key, args.region, args.key_actions)
+            policy = use_key(key, args.through, args.key_actions)
             aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=policy, opts=child)
         self.arn = role.arn
         self.register_outputs({"arn": self.arn})
@@ -75,9 +75,9 @@ class FirmwareUpdateRole(_Role):
             name=names.update_role(channel),
             description=f"AWS IoT Wireless reads images of channel {channel.name}",
             trust=service_trust(settings, IOT_WIRELESS, conditions=settings.options.source_conditions),
-            policies={"read-images": firmware_read(channel)},
+            policies={"read-images": firmware_read(names, channel)},
             keys=[("decrypt-images", key)] if key is not None else [],
-            region=settings.region,
+            through=names.via("s3"),
         )
         super().__init__("FirmwareUpdateRole", f"{channel.name}-firmware-update", args, opts)
 
@@ -98,7 +98,7 @@ class OtaServiceRole(_Role):
             policies={"ota-updates": ota_permissions.service(names)},
             keys=keys,
             key_actions=("kms:Decrypt", "kms:GenerateDataKey"),  # it reads images and writes signed ones
-            region=names.settings.region,
+            through=names.via("s3"),
         )
         super().__init__("OtaServiceRole", "ota-service", args, opts)
 
@@ -124,7 +124,7 @@ class ControllerRole(_Role):
             trust=people_trust(names, args.provider, subjects, container=names.settings.options.schedule is not None),
             policies={"reconcile": permissions.controller(names)},
             keys=args.keys,
-            region=names.settings.region,
+            through=names.via("s3"),
         )
         super().__init__("ControllerRole", "controller", role, opts)
 
@@ -142,7 +142,7 @@ class PlannerRole(_Role):
             ),
             policies={"plan": permissions.planner(names)},
             keys=args.keys,
-            region=names.settings.region,
+            through=names.via("s3"),
         )
         super().__init__("PlannerRole", "planner", role, opts)
 
@@ -157,7 +157,8 @@ def github_provider(names: Names) -> tuple[str, list[pulumi.Resource]]:
     made = aws.iam.OpenIdConnectProvider(
         "github",
         url=f"https://{GITHUB_ISSUER}",
-        client_id_lists=["sts.amazonaws.com"],
+        client_id_lists=[f"sts.{names.settings.domain}"],
         opts=pulumi.ResourceOptions(protect=names.settings.options.protect),  # other stacks of the account may use it
     )
-    return f"arn:aws:iam::{names.settings.account}:oidc-provider/{GITHUB_ISSUER}", [made]
+    account = f"arn:{names.settings.partition}:iam::{names.settings.account}"
+    return f"{account}:oidc-provider/{GITHUB_ISSUER}", [made]

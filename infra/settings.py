@@ -7,22 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infra.reading import Reader, SettingsError
-
-# The Regions of AWS IoT Wireless in the SDK's endpoint data (a test compares them).
-IOT_WIRELESS_REGIONS = frozenset(
-    (
-        "ap-northeast-1",
-        "ap-southeast-2",
-        "eu-central-1",
-        "eu-west-1",
-        "sa-east-1",
-        "us-east-1",
-        "us-west-2",
-    )
-)
+from infra.regions import IOT_CORE, IOT_WIRELESS_API, domain_of, partition_of, regions_of
 
 _ACCOUNT = re.compile(r"\d{12}")
 _OWNER = re.compile(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?")
@@ -31,11 +19,11 @@ _BUCKET = re.compile(r"(?!xn--|sthree-)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9]([a-z0-9-]
 _PREFIX = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*")
 # GitHub's immutable subject claims put the ids behind owner and name.
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(@\d+)?/[A-Za-z0-9._-]+(@\d+)?")
-_ARN = re.compile(r"arn:aws:iam::\d{12}:(root|role/.+|user/.+)")
-_PROVIDER = re.compile(r"arn:aws:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com")
-_TOPIC = re.compile(r"arn:aws:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
-_SECRET = re.compile(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}")
-_KEY = re.compile(r"arn:aws:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/.+|user/.+)")
+_PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
+_SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}")
+_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 _EVERY = re.compile(r"rate\([1-9]\d* (minute|minutes|hour|hours)\)|cron\([^()]+\)")
 
 
@@ -85,6 +73,7 @@ class Options:
     """What is off unless given."""
 
     journal_bucket: str = ""
+    fuota: bool = True
     iot_ota: bool = False
     prove_versions: bool = False
     signing_profiles: bool = False
@@ -109,6 +98,16 @@ class Settings:
     principals: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
 
+    @property
+    def partition(self) -> str:
+        """The partition of the stack's Region, as its ARNs have it."""
+        return partition_of(self.region)
+
+    @property
+    def domain(self) -> str:
+        """The DNS suffix of the stack's Region."""
+        return domain_of(self.region)
+
 
 def settings(given: Mapping[str, object], *, region: object, stack: str) -> Settings:
     """Read the `otactl:` values of a stack; SettingsError tells the first that is wrong."""
@@ -118,21 +117,22 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
         raise SettingsError(f"{file}: a stack is an environment: at most 20 characters, a-z, 0-9 and -, not {stack!r}")
     if not isinstance(region, str) or not region:
         raise SettingsError(f"{file}: aws:region is missing; it is the environment's Region")
-    if region not in IOT_WIRELESS_REGIONS:
-        known = ", ".join(sorted(IOT_WIRELESS_REGIONS))
-        raise SettingsError(
-            f"{file}: aws:region is {region!r}, where AWS IoT Wireless does not exist; it is in {known}"
-        )
+    if not partition_of(region):
+        raise SettingsError(f"{file}: aws:region is {region!r}, which is in no partition of AWS; such as eu-west-1")
     account = reader.text("account", _ACCOUNT, "the 12 digits of the account")
     owner = reader.text("owner", _OWNER, "a name of at most 12 characters, a-z, 0-9 and -")
     channels = _channels(reader, file)
     github, principals = _access(reader)
-    options = _options(reader)
+    options = _options(reader, wireless=region in regions_of(IOT_WIRELESS_API))
     reader.end()
-    here = f":{region}:{account}:"
+    _serves(file, region, options)
+    here, partition = f":{region}:{account}:", f"arn:{partition_of(region)}:"
     for name, arn in _arns(options):
-        if here not in arn:
+        if here not in arn or not arn.startswith(partition):
             reader.refuse(f"options.{name}", f"is {arn}; it must be of this Region and account")
+    principals = tuple(_in_partition(arn, region) for arn in principals)
+    if github is not None:
+        github = replace(github, provider=_in_partition(github.provider, region))
     if github is None and not principals:
         reader.refuse("access", "names nobody; give github.repository or principals")
     names = [c.bucket for c in channels] + ([options.journal_bucket] if options.journal_bucket else [])
@@ -142,6 +142,27 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
         stack=stack, account=account, region=region, owner=owner, channels=channels, github=github,
         principals=principals, options=options,
     )  # fmt: skip
+
+
+def _in_partition(arn: str, region: str) -> str:
+    """An ARN of IAM as the stack's partition has it: it names no Region, and no other partition can be meant."""
+    return re.sub(r"^arn:[a-z-]+:", f"arn:{partition_of(region)}:", arn)
+
+
+def _serves(file: str, region: str, options: Options) -> None:
+    """Refuse a Region that what is asked for is not in: FUOTA needs AWS IoT Wireless, OTA updates AWS IoT Core."""
+    wireless, core = regions_of(IOT_WIRELESS_API), regions_of(IOT_CORE)
+    told = f"{file}: aws:region is {region!r}, where AWS IoT"
+    if options.fuota and region not in wireless:
+        raise SettingsError(f"{told} Wireless does not exist; it is in {', '.join(sorted(wireless))}")
+    if options.iot_ota and region not in core:
+        raise SettingsError(f"{told} Core does not exist; it is in {', '.join(sorted(core))}")
+    if not options.fuota and not options.iot_ota and options.tuya_secret is None:
+        text = "does not exist" if region not in wireless else "is switched off by options.fuota"
+        hint = f"it is in {', '.join(sorted(wireless))}; a stack elsewhere has options.iotOta or options.tuyaSecret"
+        raise SettingsError(f"{told} Wireless {text}; {hint}")
+    if options.wireless_logs and not options.fuota:
+        raise SettingsError(f"{file}: otactl:options.wirelessLogs needs FUOTA, which this stack is without")
 
 
 def _arns(options: Options) -> Iterator[tuple[str, str]]:
@@ -199,12 +220,14 @@ def _access(reader: Reader) -> tuple[Github | None, tuple[str, ...]]:
     return github, principals
 
 
-def _options(reader: Reader) -> Options:
+def _options(reader: Reader, *, wireless: bool) -> Options:
+    """What is asked for; FUOTA is, where the Region has AWS IoT Wireless, unless it is switched off."""
     given = reader.inner("options")
     if given is None:
-        return Options()
+        return Options(fuota=wireless)
     found = Options(
         journal_bucket=given.text("journalBucket", _BUCKET, "a DNS-safe bucket name", ""),
+        fuota=given.flag("fuota", wireless),
         iot_ota=given.flag("iotOta", False),
         prove_versions=given.flag("proveVersions", False),
         signing_profiles=given.flag("signingProfiles", False),
@@ -228,7 +251,9 @@ def _schedule(given: Reader | None) -> Schedule | None:
         return None
     found = Schedule(
         image=given.text("image", re.compile(r"[a-z0-9][a-z0-9._/:@-]+"), "a container image"),
-        cluster=given.text("cluster", re.compile(r"arn:aws:ecs:[a-z0-9-]+:\d{12}:cluster/.+"), "an ECS cluster's ARN"),
+        cluster=given.text(
+            "cluster", re.compile(r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/.+"), "an ECS cluster's ARN"
+        ),
         subnets=given.texts("subnets", re.compile(r"subnet-[0-9a-f]+"), "subnet-…", least=1),
         security_groups=given.texts("securityGroups", re.compile(r"sg-[0-9a-f]+"), "sg-…"),
         every=given.text("every", _EVERY, "rate(…) or cron(…) of EventBridge Scheduler", "rate(5 minutes)"),

@@ -74,7 +74,7 @@ def _assumes(
 def _update_role() -> list[Row]:
     part, role = "FirmwareUpdateRole of channel stable", NAMES.update_role(STABLE)
     trust = documents.service_trust(NAMES.settings, IOT_WIRELESS, conditions=False)
-    policy = documents.firmware_read(STABLE)
+    policy = documents.firmware_read(NAMES, STABLE)
     image, other = f"arn:aws:s3:::{STABLE.bucket}/probe.bin", f"arn:aws:s3:::{BETA.bucket}/beta/probe.bin"
 
     def may(who: str, does: str, action: str, resource: str, allowed: bool) -> Row:
@@ -216,7 +216,7 @@ def _people() -> list[Row]:
 
 
 def _bucket() -> list[Row]:
-    part, policy = "Image bucket of channel stable", documents.bucket_policy(STABLE)
+    part, policy = "Image bucket of channel stable", documents.bucket_policy(NAMES, STABLE)
     everything: Mapping[str, Any] = {
         "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
     }  # fmt: skip

@@ -115,7 +115,7 @@ def test_the_journal_adds_its_object_calls_and_no_deletion() -> None:
 
 
 def test_an_update_role_reads_its_channels_images_and_nothing_else() -> None:
-    (statement,) = documents.firmware_read(STABLE)["Statement"]
+    (statement,) = documents.firmware_read(NAMES, STABLE)["Statement"]
 
     assert statement["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
     assert statement["Resource"] == [f"arn:aws:s3:::{STABLE.bucket}/*"]
@@ -141,7 +141,7 @@ POLICIES = {
     "planner": permissions.planner(NAMES),
     "proving": permissions.controller(Names(read(PROVING))),
     "ota-service": ota_permissions.service(NAMES),
-    "firmware-update": documents.firmware_read(STABLE),
+    "firmware-update": documents.firmware_read(NAMES, STABLE),
 }
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import boto3
 import pytest
 
-from infra.settings import IOT_WIRELESS_REGIONS, Settings, SettingsError, settings
+from infra import ota_permissions, permissions
+from infra.documents import Names, document, people_trust
+from infra.regions import IOT_CORE, IOT_WIRELESS_API, domain_of, regions_of
+from infra.settings import Settings, SettingsError, settings
 from tests.infra.stacks import ACCOUNT, SECRET, SECRET_KEY, SMALL, WHOLE
 
 
@@ -125,4 +130,61 @@ def test_defaults_are_the_safe_ones() -> None:
 
 
 def test_the_regions_are_those_of_the_sdks_endpoints() -> None:
-    assert frozenset(boto3.Session().get_available_regions("iotwireless")) == IOT_WIRELESS_REGIONS
+    session = boto3.Session()
+    assert frozenset(session.get_available_regions("iotwireless")) <= regions_of(IOT_WIRELESS_API)
+    everywhere = {r for p in session.get_available_partitions() for r in session.get_available_regions("iot", p)}
+    assert regions_of(IOT_CORE) == everywhere
+    assert "eu-central-1" in regions_of(IOT_WIRELESS_API)
+
+
+def elsewhere(region: str, **options: Any) -> Settings:
+    return read({**SMALL, "aws:region": region, "otactl:options": options})
+
+
+@pytest.mark.parametrize("region", sorted(regions_of(IOT_CORE)))
+def test_a_stack_without_fuota_stands_in_every_region_of_aws_iot_core(region: str) -> None:
+    found = elsewhere(region, iotOta=True, **({"fuota": False} if region in regions_of(IOT_WIRELESS_API) else {}))
+    names, partition = Names(found), boto3.Session().get_partition_for_region(region)
+    whole = document([*permissions.controller(names)["Statement"], *ota_permissions.service(names)["Statement"]])
+    text = json.dumps([whole, people_trust(names, "", (), container=True)])
+
+    assert set(re.findall(r"arn:([a-z-]+):", text)) == {partition}
+    assert "iotwireless" not in text
+    assert "_fuota" not in text
+    assert f":{region}:" in text
+
+
+def test_fuota_is_there_wherever_aws_iot_wireless_is_unless_it_is_switched_off() -> None:
+    assert read(SMALL).options.fuota
+    assert not elsewhere("eu-west-1", iotOta=True, fuota=False).options.fuota
+    assert not elsewhere("eu-west-2", iotOta=True).options.fuota
+
+
+@pytest.mark.parametrize(
+    ("region", "options", "told"),
+    [
+        ("eu-west-2", {}, "where AWS IoT Wireless does not exist"),
+        (
+            "eu-west-2",
+            {"fuota": True, "iotOta": True},
+            "where AWS IoT Wireless does not exist; it is in ap-northeast-1",
+        ),
+        ("ap-southeast-4", {"iotOta": True}, "where AWS IoT Core does not exist; it is in ap-east-1"),
+        ("eu-west-1", {"fuota": False}, "is switched off by options.fuota"),
+        ("eu-west-2", {"iotOta": True, "wirelessLogs": True}, "options.wirelessLogs needs FUOTA"),
+        ("moon-1", {"iotOta": True}, "is in no partition of AWS"),
+    ],
+)
+def test_a_region_that_does_not_have_what_is_asked_for_is_told(region: str, options: Any, told: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        elsewhere(region, **options)
+
+
+def test_arns_are_of_the_stacks_partition() -> None:
+    found = elsewhere("cn-north-1", iotOta=True)
+    assert found.principals == (f"arn:aws-cn:iam::{ACCOUNT}:root",)
+    assert Names(found).via("s3") == "s3.cn-north-1.amazonaws.com.cn"
+    assert domain_of("us-gov-west-1") == "amazonaws.com"
+    topic = f"arn:aws:sns:cn-north-1:{ACCOUNT}:edits"
+    with pytest.raises(SettingsError, match="must be of this Region and account"):
+        elsewhere("cn-north-1", iotOta=True, watchTopic=topic)
