@@ -20,7 +20,7 @@ _CREDENTIALS: tuple[tuple[type[Exception], str, str], ...] = (
     (sdk.PartialCredentialsError, "the credentials are incomplete: a key without its other half", "set both halves"),
     (sdk.NoCredentialsError, "no usable AWS credentials", _ALL),
     (sdk.NoAuthTokenError, "no usable AWS credentials", _ALL),
-    (sdk.ProfileNotFound, "the profile in AWS_PROFILE is not there", "name one that is, or unset AWS_PROFILE"),
+    (sdk.ProfileNotFound, "the profile {profile} is not there", "set AWS_PROFILE to one that is there, or unset it"),
     (sdk.UnauthorizedSSOTokenError, "the sign-in of this profile has expired or is not valid", _LOGIN),
     (sdk.SSOTokenLoadError, "this profile signs in by SSO, and nobody has", _LOGIN),
     (sdk.SSOError, "the sign-in of this profile failed", _LOGIN),
@@ -82,7 +82,7 @@ def of_sdk(error: Exception) -> str:
     """What to tell of an SDK's error about credentials: what is wrong and what to do; empty if it is about others."""
     for kind, what, advice in _CREDENTIALS:
         if isinstance(error, kind):
-            return f"{what.format(provider=_provider(error))}; {advice}"
+            return f"{what.format(provider=_named(error, 'provider'), profile=_named(error, 'profile'))}; {advice}"
     return ""
 
 
@@ -114,6 +114,6 @@ def fetch_of(error: Exception) -> str:
     return name if name in _FETCHES else ""
 
 
-def _provider(error: Exception) -> str:
-    known = getattr(error, "kwargs", {}).get("provider")
+def _named(error: Exception, word: str) -> str:
+    known = getattr(error, "kwargs", {}).get(word)
     return " ".join(str(known).split())[:40] if known else "unknown"

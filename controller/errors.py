@@ -73,7 +73,7 @@ def defect(error: BaseException) -> StalledError:
     if trace is not None:
         file = trace.tb_frame.f_code.co_filename.replace("\\", "/")
         where = f" in {'/'.join(file.split('/')[-2:])}:{trace.tb_lineno}"
-    text = f"{type(error).__name__}{where}, which is a defect of otactl: report it with its version; others go on"
+    text = f"{type(error).__name__}{where}, which is a defect of otactl: report it with its version"
     return StalledError("Defect", text)
 
 
@@ -88,6 +88,13 @@ class UnsafePlanError(OtactlError):
 
 class UsageError(OtactlError):
     """The command cannot do what was asked as it was asked (missing path, unknown name, unreadable journal)."""
+
+
+class OutputError(OtactlError):
+    """What a verb has to tell cannot be written."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"cannot write the output: {why}; what was done before it stays done")
 
 
 class JournalMissingError(UsageError):

@@ -2,18 +2,22 @@
 
 1. 0 is success, 2 is a verb's own "there is something" (plan, drift), 1 is every error, usage included.
 2. `otactl --version` and `--help` import neither boto3 nor jsonschema (a test watches).
-3. An error a user can cause is one line on stderr: what, where, what next. Never a traceback.
+3. An error is one line on stderr: what, where, what next. Never a traceback, unless OTACTL_TRACEBACK asks for it.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 
 import click
 
 from controller import __version__
-from controller.errors import OtactlError
+from controller.cli._out import safe_output
+from controller.errors import OtactlError, OutputError, defect
+from controller.report.plain import plain
 
 VERBS: dict[str, str] = {
     "init": "write a first manifest and its environment",
@@ -75,25 +79,39 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run `otactl` and exit by the rules above."""
+    with safe_output():
+        try:
+            code = _run()
+        except OutputError:  # stderr does not take it either
+            code = 1
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
+    except SystemExit as leaving:
+        code = leaving.code
     except click.Abort:
         code = _say("interrupted; run the same command again to go on")
     except click.ClickException as wrong:
         usage = wrong.ctx.get_usage() + "\n" if isinstance(wrong, click.UsageError) and wrong.ctx else ""
-        code = _say(wrong.format_message(), usage)
-    except OtactlError as wrong:
-        from controller.cli._errors import lines_of
+        code = _say(plain(wrong.format_message()), usage)
+    except Exception as wrong:  # noqa: BLE001 - the last guard: one line, never a traceback
+        code = _fail(wrong)
+    return code if isinstance(code, int) else 0
 
-        for line in lines_of(wrong):
-            click.echo(line, err=True)
-        code = 1
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left (`| head`); nothing to tell it
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+
+def _fail(wrong: Exception) -> int:
+    from controller.cli._errors import lines_of
+
+    if os.environ.get("OTACTL_TRACEBACK"):
+        traceback.print_exception(wrong)
+    for line in lines_of(wrong if isinstance(wrong, OtactlError) else defect(wrong)):
+        click.echo(line, err=True)
+    return 1
 
 
 def _say(message: str, before: str = "") -> int:

@@ -14,6 +14,7 @@ from controller.manifest import Reading, read_paths
 from controller.manifest.repository import root_of
 from controller.model import Environment, Record, Rollout
 from controller.policies import not_driven
+from controller.report.plain import plain
 
 
 def read_all(paths: tuple[str, ...], *, offline: bool = False) -> Reading:
@@ -24,7 +25,8 @@ def read_all(paths: tuple[str, ...], *, offline: bool = False) -> Reading:
     if reading.errors:
         raise ManifestError(reading.errors)
     for problem in reading.warnings:
-        click.echo(f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}", err=True)
+        told = f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}"
+        click.echo(plain(told), err=True)
     return reading
 
 

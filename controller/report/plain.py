@@ -16,6 +16,10 @@ import msgspec
 
 # Cc control, Cf format (bidirectional overrides among them), Cs lone surrogates, Zl and Zp line ends
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# All but line end and tab; line and paragraph separators, overrides of the reading direction, lone surrogates
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&]|:(?=//)|(?<=www)\.)")
 
 
@@ -24,6 +28,16 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+def without_controls(text: str) -> str:
+    """Escape what acts on a terminal in text of many lines: the last net, behind `plain` for each value.
+
+    Line ends and tabs stay, and so do joiners and the space of no width that keeps a mention from being one.
+    """
+    if text.isascii() and not _CONTROLS.search(text):
+        return text
+    return _CONTROLS.sub(lambda found: _escape(found.group()), text)
 
 
 def cell(text: str) -> str:

@@ -113,7 +113,7 @@ def test_a_profile_that_is_not_there_is_named(folder: Path) -> None:
     ran = otactl(folder, "plan", "rollouts", AWS_PROFILE="nowhere", AWS_CONFIG_FILE=os.devnull)
 
     assert ran.returncode == 1
-    assert "The config profile (nowhere) could not be found; set AWS_PROFILE" in ran.stdout
+    assert "the profile nowhere is not there; set AWS_PROFILE" in ran.stdout
 
 
 def test_credentials_of_another_account_write_nothing(folder: Path, ground: Ground) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.report.plain import as_json, cell, plain, safe_json, short_json, table
+from controller.report.plain import as_json, cell, plain, safe_json, short_json, table, without_controls
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, categories=None))
 UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -74,3 +74,17 @@ def test_a_value_fits_a_cell(value: object, shown: str) -> None:
 def test_columns_align_by_what_a_terminal_shows() -> None:
     lines = table(("A", "N"), [("土", "1"), ("e\u0301", "10"), ("abc", "2")], frozenset({1}))
     assert lines == ["A     N", "土    1", "e\u0301    10", "abc   2"]
+
+
+@given(st.text())
+def test_text_of_many_lines_keeps_its_lines_and_nothing_that_acts(text: str) -> None:
+    shown = without_controls(text)
+    assert shown.count("\n") == text.count("\n")
+    assert without_controls(shown) == shown
+    assert all(c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") for c in shown)
+    shown.encode()
+
+
+def test_what_keeps_a_mention_from_being_one_stays() -> None:
+    assert without_controls("@\u200bada\t\U0001f469\u200d\U0001f680") == "@\u200bada\t\U0001f469\u200d\U0001f680"
+    assert without_controls("\x1b[31m\u202e\r") == "\\x1b[31m\\u202e\\x0d"
