@@ -93,7 +93,7 @@ def _before_parse(operation_model: Any, response_dict: dict[str, Any], **_: obje
         return
     if protocol not in _JSON:
         if _is_page(headers, body):
-            raise UnreadableError(f"HTTP {status} with a web page; is something between here and AWS?")
+            raise UnreadableError(f"HTTP {status} with a web page")
         return
     shape = operation_model.output_shape
     if shape is None or shape.serialization.get("payload") or not _in_body(shape):
@@ -107,7 +107,7 @@ def check(answer: object, shape: Any) -> None:
         raise UnreadableError("the answer is no JSON object")
     names = {_wire(name, member) for name, member in shape.members.items()}
     if answer and not names & set(answer):
-        raise UnreadableError("the answer has none of its members; is something between here and AWS?")
+        raise UnreadableError("the answer has none of its members")
     for where, wanted in _misfits(answer, shape, ""):
         raise UnreadableError(f"{where.lstrip('.')} is not {wanted}")
 
@@ -165,7 +165,7 @@ def _parsed(body: bytes, status: int) -> object:
         return json.loads(body.decode())
     except (ValueError, RecursionError):
         what = "an empty body" if not body.strip() else "a body that is not JSON"
-        raise UnreadableError(f"HTTP {status} with {what}; is something between here and AWS?") from None
+        raise UnreadableError(f"HTTP {status} with {what}") from None
 
 
 def _is_object(body: bytes) -> bool:
@@ -179,7 +179,7 @@ def _not_the_service(status: int, headers: Mapping[str, str], body: bytes) -> No
     """Tell an answer of a proxy or a portal from one of the service, whose errors have a name (rule 3)."""
     named = any(str(name).lower() == "x-amzn-errortype" for name in headers)
     if not named and status < 500 and status not in (404, 429) and (status < 400 or body.strip()):
-        text = f"HTTP {status} without an error of the service in it; is something between here and AWS (a proxy)?"
+        text = f"HTTP {status} without an error of the service in it, as a proxy or a portal gives"
         raise UnreadableError(text)
 
 
