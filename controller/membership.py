@@ -7,7 +7,9 @@
 4. A wave that began keeps its members. What is declared later joins the next wave that has not begun, or, when all
    have, a wave of its own at the end (`top-up`). A device never moves between waves that began. A wave without devices
    is none.
-5. An approval is of content, strategy, windows and devices: never of time, observations, attempts, other approvals,
+5. A target added to a wave that names its targets, after that wave began, gets a wave at the end too, judged and
+   approved as the wave it was added to; one that began already, in whichever wave and by whichever name, gets none.
+6. An approval is of content, strategy, windows and devices: never of time, observations, attempts, other approvals,
    holds, labels or drift.
 """
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 
@@ -27,10 +29,10 @@ _SINGLES = ("wireless_devices", "things", "devices")
 
 
 def resolved(rollout: Rollout, record: Record) -> Rollout:
-    """The rollout with every wave's targets named (rules 1 to 4); as it is where no wave goes by percent."""
+    """The rollout with every wave's targets named (rules 1 to 5); as it is where no wave goes by percent or began."""
     waves = rollout.strategy.waves
     if rollout.targets is None or not any(w.percent is not None for w in waves):
-        return rollout
+        return _topped_up(rollout, record)
     declared = {d.key: d for kind in _SINGLES for d in getattr(rollout.targets, kind)}
     begun = _top_ups(rollout, record)
     frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in (*waves, *begun)}
@@ -47,7 +49,7 @@ def resolved(rollout: Rollout, record: Record) -> Rollout:
 
 
 def approval_digest(rollout: Rollout, wave: Wave) -> str:
-    """Names what is approved with a wave (rule 5). `rollout` and `wave` are resolved."""
+    """Names what is approved with a wave (rule 6). `rollout` and `wave` are resolved."""
     declared = [msgspec.structs.replace(w, targets=None) for w in rollout.strategy.waves if not w.top_up]
     strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(declared))
     return canonical_digest(
@@ -77,6 +79,56 @@ def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
     if known.begun(generation) or known.verdict_generation == generation:
         return tuple(sorted(sent)) or known.members
     return ()
+
+
+def _topped_up(rollout: Rollout, record: Record) -> Rollout:
+    """Rule 5: the waves as they began, and at the end those for what was added since."""
+    waves = rollout.strategy.waves
+    frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in waves}
+    if not any(frozen.values()):
+        return rollout
+    begun = _top_ups(rollout, record)
+    used = {**frozen, **{w.name: _frozen(record.wave(w.name), rollout.generation) for w in begun}}
+    elsewhere = {key for w in begun for key in used[w.name]}
+    taken = {key for keys in used.values() for key in keys} | _called(record, rollout.generation)
+    named, last = [], []
+    for wave in waves:
+        declared = rollout.targets_of(wave)
+        added = tuple(k for k in declared.keys if k not in taken) if frozen[wave.name] else ()
+        later = {*added, *(elsewhere if frozen[wave.name] else ())}
+        kept = declared.only(set(declared.keys) - later) if later else declared
+        named.append(msgspec.structs.replace(wave, targets=kept))
+        if added:
+            name = next(n for n in _names() if n not in used)
+            used[name] = added
+            taken |= set(added)
+            more = Wave(
+                name=name, gate=wave.gate, requires=wave.requires, top_up=True, targets=declared.only(set(added))
+            )
+            last.append(more)
+    before = [_as_begun(rollout, w, frozenset(used[w.name])) for w in begun]
+    if not before and not last:
+        return rollout
+    strategy = msgspec.structs.replace(rollout.strategy, waves=(*named, *before, *last))
+    return msgspec.structs.replace(rollout, strategy=strategy)
+
+
+def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str]) -> Wave:
+    """A wave at the end that began, with the gate and the approval of the wave its targets were added to."""
+    found = [(w, rollout.targets_of(w).only(keys)) for w in rollout.strategy.waves]
+    home, targets = next(((w, t) for w, t in found if t.keys), (wave, Targets()))
+    return msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)
+
+
+def _called(record: Record, generation: str) -> set[str]:
+    """Every name of a device that a unit of this content was begun with."""
+    attempts = [a for a in record.attempts if a.generation == generation and (a.was_sent or a.live)]
+    ids = {f"device:{device}" for a in attempts for device in a.devices}
+    return ids | {f"devEui:{name}" for a in attempts for name in a.names.values()}
+
+
+def _names() -> Iterator[str]:
+    return (TOP_UP if n == 1 else f"{TOP_UP}-{n}" for n in itertools.count(1))
 
 
 def _rank(name: str, key: str) -> str:
@@ -144,5 +196,4 @@ def _last(rollout: Rollout, used: Container[str], left: tuple[str, ...], declare
     """A wave for the devices that are left, by a name that none has; no wave for nobody."""
     if not left:
         return []
-    names = (TOP_UP if n == 1 else f"{TOP_UP}-{n}" for n in itertools.count(1))
-    return [_with(rollout, _top_up(rollout, next(n for n in names if n not in used)), left, declared)]
+    return [_with(rollout, _top_up(rollout, next(n for n in _names() if n not in used)), left, declared)]

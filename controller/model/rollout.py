@@ -6,6 +6,7 @@ same in snake_case, so a validated document converts without a table.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
@@ -63,6 +64,16 @@ class Targets(Value, frozen=True, kw_only=True):
         singles = (*self.wireless_devices, *self.things, *self.devices)
         groups = (*(f"group:{g}" for g in self.multicast_groups), *(f"thingGroup:{g}" for g in self.thing_groups))
         return tuple(sorted({*groups, *(d.key for d in singles)}))
+
+    def only(self, keys: Collection[str]) -> Targets:
+        """Those of the targets whose keys are among some."""
+        return Targets(
+            multicast_groups=tuple(g for g in self.multicast_groups if f"group:{g}" in keys),
+            wireless_devices=tuple(d for d in self.wireless_devices if d.key in keys),
+            things=tuple(d for d in self.things if d.key in keys),
+            thing_groups=tuple(g for g in self.thing_groups if f"thingGroup:{g}" in keys),
+            devices=tuple(d for d in self.devices if d.key in keys),
+        )
 
 
 class Gate(Value, frozen=True, kw_only=True):

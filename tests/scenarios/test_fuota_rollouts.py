@@ -201,7 +201,10 @@ def plain(parameters: object) -> object:
     return parameters
 
 
-def test_a_group_declared_after_its_waves_start_is_told_and_not_put_in(ground: Ground) -> None:
+def test_a_group_declared_after_its_waves_start_is_not_put_in_and_gets_a_wave_at_the_end(ground: Ground) -> None:
+    device = {"devEui": "70b3d57ed00000f1", "rfRegion": "EU868"}
+    extra = {"id": EXTRA, "name": "extra", "rfRegion": "EU868", "devices": [device["devEui"]]}
+    ground.fleet(devices=[device], groups=[extra])
     ground.run()
     ground.advance(180)
     waves = declared().strategy.waves
@@ -209,24 +212,11 @@ def test_a_group_declared_after_its_waves_start_is_told_and_not_put_in(ground: G
     more = declared(strategy=Strategy(waves=(msgspec.structs.replace(waves[0], targets=targets), waves[1])))
 
     ground.run(more)
-
-    (entry,) = ground.record().drift
-    assert (entry.field, entry.desired, entry.observed) == (f"targets.group:{EXTRA}", True, False)
-    assert entry.open
+    before = len(ground.writes("AssociateMulticastGroupWithFuotaTask"))
     ground.drive(more)
+
+    assert before == 1
     assert ground.record().phase is Phase.SUCCEEDED
-    assert len(ground.writes("AssociateMulticastGroupWithFuotaTask")) == 2
-
-
-def test_a_group_declared_after_the_end_is_told_once_more_runs_write_nothing(ground: Ground) -> None:
-    ground.drive()
-    waves = declared().strategy.waves
-    targets = msgspec.structs.replace(waves[1].targets, multicast_groups=(*waves[1].targets.multicast_groups, EXTRA))
-    more = declared(strategy=Strategy(waves=(waves[0], msgspec.structs.replace(waves[1], targets=targets))))
-
-    ground.run(more)
-    wire = ground.transport()
-    report = ground.run(more, transport=wire)
-
-    assert [(e.field, e.open) for e in ground.record().drift] == [(f"targets.group:{EXTRA}", True)]
-    assert (report.rollouts[0].phase, wire.stats.writes) == ("Succeeded", 0)
+    assert [w.name for w in ground.record().waves] == [waves[0].name, waves[1].name, "top-up"]
+    assert [w.members for w in ground.record().waves][2] == (f"group:{EXTRA}",)
+    assert len(ground.writes("AssociateMulticastGroupWithFuotaTask")) == 3

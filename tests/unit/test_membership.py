@@ -14,6 +14,7 @@ from controller.model import (
     Approval,
     Attempt,
     Device,
+    Gate,
     Ignore,
     Record,
     Rollout,
@@ -82,6 +83,86 @@ def test_the_same_devices_are_not_the_canaries_of_every_rollout() -> None:
 def test_a_rollout_whose_waves_name_their_targets_stays_as_it_is() -> None:
     assert resolved(rollout(), EMPTY) is not None
     assert resolved(rollout(), EMPTY) == rollout()
+
+
+def named(canary: tuple[str, ...], fleet: tuple[str, ...]) -> Rollout:
+    waves = (
+        Wave(name="canary", targets=Targets(things=tuple(Device(id=n) for n in canary)), gate=Gate(max_failures=0)),
+        Wave(name="fleet", targets=Targets(things=tuple(Device(id=n) for n in fleet))),
+    )
+    return rollout(strategy=Strategy(waves=waves))
+
+
+def test_a_device_added_to_a_named_wave_that_began_gets_a_wave_at_the_end() -> None:
+    record = begun(named(("a",), ("b",)), "canary", "fleet")
+
+    assert members(named(("a", "new"), ("b",)), record) == {
+        "canary": ("device:a",),
+        "fleet": ("device:b",),
+        "top-up": ("device:new",),
+    }
+    (top_up,) = (w for w in resolved(named(("a", "new"), ("b",)), record).strategy.waves if w.top_up)
+    assert top_up.gate == Gate(max_failures=0)
+
+
+def test_a_device_added_to_a_named_wave_that_has_not_begun_is_in_it() -> None:
+    record = begun(named(("a",), ("b",)), "canary")
+
+    assert members(named(("a",), ("b", "new")), record) == {
+        "canary": ("device:a",),
+        "fleet": ("device:b", "device:new"),
+    }
+
+
+def test_devices_added_to_two_waves_and_at_two_times_get_waves_of_their_own() -> None:
+    first = begun(named(("a",), ("b",)), "canary", "fleet")
+    second = begun(named(("a", "x"), ("b", "y")), "top-up", record=first)
+
+    assert members(named(("a", "x", "z"), ("b", "y")), second) == {
+        "canary": ("device:a",),
+        "fleet": ("device:b",),
+        "top-up": ("device:x",),
+        "top-up-2": ("device:z",),
+        "top-up-3": ("device:y",),
+    }
+
+
+def test_a_device_moved_between_named_waves_that_began_is_not_sent_again() -> None:
+    record = begun(named(("a", "m"), ("b",)), "canary", "fleet")
+
+    assert "top-up" not in members(named(("a",), ("b", "m")), record)
+
+
+def test_a_device_named_otherwise_than_when_it_was_sent_is_not_sent_again() -> None:
+    def wave(device: Device) -> Rollout:
+        return rollout(strategy=Strategy(waves=(Wave(name="all", targets=Targets(wireless_devices=(device,))),)))
+
+    record = begun(wave(Device(id="id-1")), "all")
+    (known,) = record.waves
+    attempt = msgspec.structs.replace(known.attempts[0], devices=("id-1",), names={"id-1": "70b3d57ed0000001"})
+    record = msgspec.structs.replace(record, waves=(msgspec.structs.replace(known, attempts=(attempt,)),))
+
+    assert set(members(wave(Device(dev_eui="70b3d57ed0000001")), record)) == {"all"}
+
+
+def test_a_group_added_to_a_wave_that_began_gets_a_wave_at_the_end() -> None:
+    def wave(*groups: str) -> Rollout:
+        return rollout(strategy=Strategy(waves=(Wave(name="all", targets=Targets(multicast_groups=groups)),)))
+
+    record = begun(wave("g1"), "all")
+
+    assert members(wave("g1", "g2"), record) == {"all": ("group:g1",), "top-up": ("group:g2",)}
+
+
+def test_new_content_goes_to_the_waves_as_they_are_declared() -> None:
+    record = begun(named(("a",), ("b",)), "canary", "fleet")
+    grown = named(("a", "new"), ("b",))
+    firmware = msgspec.structs.replace(grown.firmware, version="9.9.9")
+
+    assert members(msgspec.structs.replace(grown, firmware=firmware), record) == {
+        "canary": ("device:a", "device:new"),
+        "fleet": ("device:b",),
+    }
 
 
 def test_devices_a_wave_includes_are_in_it_whatever_its_percent() -> None:
