@@ -14,7 +14,7 @@ import msgspec
 
 from controller import differences, lifecycle, strategy, superseding, verdicts
 from controller.actions import Finding, UnitDeclaration
-from controller.model import Attempt, Cause, Observation, Stage, Unit, UnitPhase
+from controller.model import Attempt, Cause, DriftStatus, Observation, Stage, Unit, UnitPhase
 from controller.situation import Shape, Situation
 from controller.sparing import spared
 
@@ -31,6 +31,8 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
         had = spared(at.seen, shape.capabilities) if attempt.stage is Stage.OPEN else None
         declared = strategy.declare(at.rollout, at.environment, wave, attempt, known, spared=had)
         unit = lifecycle.find_unit(attempt, at.seen)
+        if lifecycle.missing(attempt, unit):
+            found += _as_before(at, attempt)
         if not (at.seen.offline or lagging(attempt, unit)):
             found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]
         if attempt.generation == at.rollout.generation:
@@ -117,6 +119,22 @@ def _left_behind(attempt: Attempt, name: str) -> Finding:
         subject=attempt.unit_id, field=f"leftover.{name}", desired="absent", observed="left behind by a failed making",
         cause=Cause.ORPHAN, correctable=False,
     )  # fmt: skip
+
+
+def _as_before(at: Situation, attempt: Attempt) -> list[Finding]:
+    """What was told of a unit that this look missed: nothing was compared, so nothing is set back."""
+    return [
+        Finding(
+            subject=e.subject,
+            field=e.field,
+            desired=e.desired,
+            observed=e.observed,
+            cause=e.cause,
+            correctable=e.status is DriftStatus.WAITING,
+        )
+        for e in at.record.drift
+        if e.open and e.subject == attempt.unit_id
+    ]
 
 
 def _still_told(at: Situation, attempt: Attempt) -> list[Finding]:

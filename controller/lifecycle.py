@@ -4,6 +4,8 @@
 2. What is not visible yet is not gone: a unit missing, a start unseen or a change undone within `SETTLE` of our own
    call is a lagging read, not drift.
 3. A pending intent explains what changed: a unit that vanished while we meant to delete it was deleted by us.
+4. One look that misses a unit proves nothing: it is believed gone when a second one, SETTLE later, agrees. One that is
+   shown again after that is taken up where it stands.
 """
 
 from __future__ import annotations
@@ -146,7 +148,7 @@ def _advance_attempt(
     deleting = next((i for i in mine if i.action == "deleteUnit"), None)
     if deleting is not None and phase in (UnitPhase.ABSENT, UnitPhase.DELETING):
         stage = Stage.CLEANED if deleting.why == "cleanup" else Stage.SUPERSEDED
-    elif _lags(attempt, phase, now) or (_asked_once(attempt, phase, seen) and not _stays_gone(attempt, now)):
+    elif _lags(attempt, phase, now) or (missing(attempt, unit) and not _stays_gone(attempt, now)):
         stage = attempt.stage
     else:
         stage = TRANSITIONS[attempt.stage, phase]
@@ -160,7 +162,7 @@ def _advance_attempt(
     ):
         stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
     canceled = attempt.canceled or any(i.action == "cancelUnit" for i in mine) or (unit is not None and unit.canceled)
-    doubted = phase is UnitPhase.BROKEN or _asked_once(attempt, phase, seen)
+    doubted = phase is UnitPhase.BROKEN or missing(attempt, unit)
     broken_at = (attempt.broken_at or now) if doubted else None
     moved = msgspec.structs.replace(attempt, stage=stage, left=left, canceled=canceled, broken_at=broken_at)
     if stage is Stage.FAILED and attempt.stood_on == Baseline() and seen.image is not None and seen.role is not None:
@@ -204,14 +206,13 @@ def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
     return False
 
 
-def _asked_once(attempt: Attempt, phase: UnitPhase, seen: Observation) -> bool:
-    """Whether a unit that ran is told to be gone by one read alone."""
-    ran = attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) and attempt.vendor_id is not None
-    return phase is UnitPhase.ABSENT and seen.asked_once and ran
+def missing(attempt: Attempt, unit: Unit | None) -> bool:
+    """Whether a unit that the service gave us an id for, and that has not ended, is not shown in this look."""
+    return unit is None and attempt.live and attempt.vendor_id is not None
 
 
 def _stays_gone(attempt: Attempt, now: datetime) -> bool:
-    """Whether two looks far enough apart agree: one read alone may be wrong."""
+    """Rule 4: whether a look at least SETTLE ago missed it, too."""
     return attempt.broken_at is not None and now - attempt.broken_at >= SETTLE
 
 

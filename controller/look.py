@@ -36,6 +36,7 @@ from controller.model import (
     Record,
     Rollout,
     Stage,
+    Survey,
     Value,
 )
 from controller.planner import Plan, Shape, Situation, plan
@@ -230,8 +231,12 @@ def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
     return named, verdicts.awake(record, named)
 
 
-def finished(rollout: Rollout, record: Record) -> bool:
-    """Whether nothing is left to look at: every wave passed for this content, and what it left is cleaned up."""
+def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> bool:
+    """Whether nothing is left to look at: every wave passed for this content, what it left is cleaned up, and no unit
+    that was taken for gone is listed again."""
+    listed = {item.vendor_id for item in survey.listed if not item.left} if survey is not None else set()
+    if any(a.stage is Stage.LOST and a.vendor_id in listed for a in record.attempts):
+        return False
     if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
         return False  # an open drift closes by a look that does not show it any more
     rollout = membership.resolved(rollout, record)

@@ -23,7 +23,7 @@ from controller.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from controller.model import Attempt, Cause, Unit, Wave, WaveRecord, duration
+from controller.model import Attempt, Cause, Unit, Wave, WaveRecord, duration, iso
 from controller.sendings import sent_already
 from controller.situation import Plan, Shape, Situation
 from controller.sparing import sent_again, spared
@@ -36,9 +36,16 @@ REACH = timedelta(minutes=12)
 
 
 def settling(attempt: Attempt) -> tuple[Hold, ...]:
-    """Our own call is not to be seen yet."""
+    """Our own call is not to be seen yet, or the unit is not shown any more."""
     text = f"{attempt.unit_id}: what we sent is not to be seen yet; looking again"
-    return (Hold(reason="reads_are_behind", message=text),)
+    until = None
+    if attempt.broken_at is not None:
+        until = attempt.broken_at + lifecycle.SETTLE
+        text = (
+            f"{attempt.unit_id} is not shown, or not whole, since {iso(attempt.broken_at)}; one look proves nothing: "
+        )
+        text += f"it is believed gone when another one, at {iso(until)} or later, agrees"
+    return (Hold(reason="reads_are_behind", message=text, until=until),)
 
 
 def marks(

@@ -61,9 +61,11 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     holds = (*holds, *guards.shrunk(at.rollout, at.environment, at.record))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
-    if actions := resending.resend(at, shape) or superseding.supersede(at, shape) or superseding.clean_up(at, shape):
+    ends = superseding.supersede(at, shape) or superseding.returned(at, shape) or superseding.clean_up(at, shape)
+    if actions := resending.resend(at, shape) or ends:
         return at.plan(*actions, findings=found, wave=name)
-    if holds := superseding.wave_holds(at, shape.capabilities.end_command):
+    ending = superseding.returned_holds(at, shape, wave) if wave is not None else ()
+    if holds := (*superseding.wave_holds(at, shape.capabilities.end_command), *ending):
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
     if wave is None:
         return at.plan(findings=found)

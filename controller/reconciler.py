@@ -101,13 +101,16 @@ class Reconciler:
 
     def _passes(self, states: list[RolloutState], stored: dict[str, Stored]) -> int:
         passes = 0
-        todo = [s for s in states if not finished(s.rollout, s.stored.record)]
+        todo: list[RolloutState] = []
         while passes < MAX_PASSES:
             if passes and not todo:
                 return passes  # every rollout failed: there is nothing to look over
             passes += 1
             surveys = self._lookout.survey(states if passes == 1 else todo, stored if passes == 1 else {})
             surveys = knowing(surveys, self._records)
+            if passes == 1:
+                kinds = {s.rollout.name: surveys.get(s.rollout.backend_kind) for s in states}
+                todo = [s for s in states if not finished(s.rollout, s.stored.record, kinds[s.rollout.name])]
             try:
                 if passes == 1:
                     self._environment_drift(surveys, stored)

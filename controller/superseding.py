@@ -5,6 +5,8 @@
 3. One that runs is let end: what stops in the middle nobody documents. Where its service can be told to begin no more
    devices, it is told so, under rule 2.
 4. A wave that left the manifest is not ended; it is told with the command that would, and nothing starts beside it.
+5. A unit that was taken for gone, is shown again, and has been replaced meanwhile, goes: while it has not begun it is
+   deleted, while it runs it is told to begin no more devices, and its replacement does not start beside it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,48 @@ def supersede(at: Situation, shape: Shape) -> tuple[Action, ...]:
     for left in (w for w in at.record.waves if w.name not in declared):
         doomed += [d for attempt in left.attempts for d in _remains(at, attempt, "its wave left the manifest")]
     return tuple(doomed)
+
+
+def returned(at: Situation, shape: Shape) -> tuple[Action, ...]:
+    """Rule 5: what ends units that came back after another attempt had taken their place."""
+    can = shape.capabilities
+    actions: list[Action] = []
+    for attempt, unit in _came_back(at):
+        why = "it was taken for gone, and another attempt has its place"
+        if unit.phase is UnitPhase.OPEN or (unit.phase is UnitPhase.SCHEDULED and can.starts_explicitly):
+            actions.append(delete(attempt, at.rollout, "superseded", why))
+        elif unit.phase is UnitPhase.RUNNING and can.cancels_waiting and not unit.stopping:
+            actions.append(_cancel(attempt, at.rollout, why))
+    return tuple(actions)
+
+
+def returned_holds(at: Situation, shape: Shape, wave: Wave) -> tuple[Hold, ...]:
+    """Rule 5, for a wave whose next attempt has not started yet."""
+    known = at.record.wave(wave.name)
+    current = known.current if known is not None else None
+    if current is None or current.stage not in (Stage.DECLARED, Stage.OPEN, Stage.SUPERSEDED):
+        return ()
+    force = shape.capabilities.force_command or shape.capabilities.end_command
+    return tuple(
+        Hold(
+            reason="another_wave_is_under_way",
+            message=f"{attempt.unit_id} was taken for gone and is shown again ({unit.phase.value}); nothing starts "
+            f"beside it; to end it: {force.format(id=attempt.vendor_id)}",
+        )
+        for attempt, unit in _came_back(at)
+        if known is not None and attempt in known.attempts
+    )
+
+
+def _came_back(at: Situation) -> list[tuple[Attempt, Unit]]:
+    """Live attempts at the declared content that are not the newest of their wave, with their units."""
+    return [
+        (attempt, unit)
+        for wave in at.record.waves
+        for attempt in wave.attempts[:-1]
+        if attempt.live and attempt.generation == at.rollout.generation == wave.attempts[-1].generation
+        if (unit := lifecycle.find_unit(attempt, at.seen)) is not None and unit.phase.is_there
+    ]
 
 
 def _remains(at: Situation, attempt: Attempt, why: str) -> list[Action]:

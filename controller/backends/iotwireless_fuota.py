@@ -134,6 +134,9 @@ class FuotaBackend(FuotaShape):
                     or unit_is_ours(unit, attempt.rollout or rollout.name, self._environment)
                 ):
                     units.append(self._sessions.told(unit, attempt, rollout))
+            elif attempt.stage is Stage.LOST and item is not None:
+                unit = self._unit(vendor_id, attempt, rollout)
+                units += [unit] if unit is not None else []
             elif attempt.stage is Stage.JUDGED and item is not None:
                 units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
         prefix = f"{owner}-{rollout.name}-"

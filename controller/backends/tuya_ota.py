@@ -70,7 +70,7 @@ class TuyaBackend(TuyaShape):
         starting = upcoming(rollout, known, units, self.capabilities)
         making = starting if starting is not None and starting.unit is None and not starting.waits else None
         if starting is None and not looked:
-            return Observation(units=units, ambiguous=ambiguous, asked_once=True)
+            return Observation(units=units, ambiguous=ambiguous)
         if making is not None:
             looked += _reachable(self._targets(making.keys, rollout, spec, known))
         image = self._reader.package(spec, rollout.firmware)
@@ -81,7 +81,6 @@ class TuyaBackend(TuyaShape):
         return Observation(
             units=units,
             ambiguous=ambiguous,
-            asked_once=True,
             image=image,
             role=NO_ROLE,
             targets=tuple(looked),

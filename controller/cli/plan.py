@@ -155,9 +155,9 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
     )
     if error:
         return told
-    if finished(rollout, known):
-        return msgspec.structs.replace(told, notes=(*told.notes, "every wave passed; not read again"))
     kind = rollout.backend_kind
+    if finished(rollout, known, turn.surveys.get(kind)):
+        return msgspec.structs.replace(told, notes=(*told.notes, "every wave passed; not read again"))
     shape, survey = shapes_for(environment).get(kind), turn.surveys.get(kind)
     try:
         seen = Observation(offline=True)

@@ -270,8 +270,7 @@ class Observation(Value, frozen=True, kw_only=True):
 
     `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are the identities of those
     that the unit to be started reaches, `succeeded_before` those that show success before it was; `left` is what known
-    attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell; `asked_once` that
-    what is not there was asked for by one read alone, with no list beside it.
+    attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell.
     """
 
     units: tuple[Unit, ...] = ()
@@ -285,7 +284,6 @@ class Observation(Value, frozen=True, kw_only=True):
     succeeded_before: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     ambiguous: str = ""
-    asked_once: bool = False
 
     @property
     def names(self) -> dict[str, str]:

@@ -227,6 +227,7 @@ def test_in_report_mode_a_group_taken_out_of_the_manifest_is_work_and_not_drift(
 def test_a_lost_unit_is_made_again_when_its_loss_is_accepted(ground: Ground) -> None:
     ground.run(declared(strategy=ONE))
     ground.wireless.delete_fuota_task(Id=ground.task()["Id"])
+    ground.run(declared(strategy=ONE))
     ground.advance(300)
     assert ground.run(declared(strategy=ONE)).rollouts[0].phase == "Stalled"
 

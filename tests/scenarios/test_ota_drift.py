@@ -32,6 +32,7 @@ def test_1_a_record_deleted_by_hand_is_told_and_its_job_watched_to_the_end(gatew
 def test_1_a_record_and_job_deleted_by_hand_hold_until_a_person_accepts_the_loss(gateways: OtaGround) -> None:
     update = running(gateways)
     gateways.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True, deleteStream=True)
+    gateways.run(one_wave())
     gateways.advance(300)
 
     report = gateways.run(one_wave())

@@ -19,6 +19,7 @@ from controller.actions import (
     UpdateUnit,
     name_of,
 )
+from controller.lifecycle import SETTLE
 from controller.model import (
     DeviceResult,
     DriftPolicy,
@@ -295,7 +296,7 @@ def test_a_unit_deleted_before_its_start_is_made_again_as_the_next_attempt() -> 
     declared = rollout()
     unit = unit_of(declared)
 
-    result = look(declared, record_of(declared, unit, Stage.OPEN), seen())
+    result = look(declared, record_of(declared, unit, Stage.OPEN, broken_at=NOW - SETTLE), seen())
 
     (action,) = result.plan.actions
     assert isinstance(action, CreateUnit)
@@ -306,7 +307,7 @@ def test_a_unit_deleted_before_its_start_is_made_again_as_the_next_attempt() -> 
 def test_a_unit_deleted_after_its_start_waits_for_a_human() -> None:
     declared = rollout()
     unit = unit_of(declared)
-    record = record_of(declared, unit, Stage.RUNNING, start_at=NOW, started_by_us=True)
+    record = record_of(declared, unit, Stage.RUNNING, start_at=NOW, started_by_us=True, broken_at=NOW - SETTLE)
 
     result = look(declared, record, seen())
 
