@@ -163,23 +163,30 @@ class StartUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="start
 
 
 class CancelUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="cancelUnit"):
-    """Let a running unit begin no more devices; those that began go on to their end."""
+    """Let a running unit begin no more devices; those that began go on to their end.
+
+    `suspended`: the others follow when the rollout goes on.
+    """
 
     unit_id: str
     vendor_id: str
     backend: Literal["fuota", "otaUpdate", "tuya"]
-    why: Literal["superseded", "aborted"]
+    why: Literal["superseded", "aborted", "suspended"]
     reason: str
 
 
 class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="deleteUnit"):
-    """Remove a unit: its results are recorded, or it is superseded."""
+    """Remove a unit: its results are recorded, or it is superseded, or withdrawn before its start.
+
+    `not_after` is that start: one that is on air is not deleted on an older look.
+    """
 
     unit_id: str
     vendor_id: str
     backend: Literal["fuota", "otaUpdate", "tuya"]
-    why: Literal["cleanup", "superseded", "replace", "aborted"]
+    why: Literal["cleanup", "superseded", "replace", "aborted", "suspended"]
     reason: str
+    not_after: datetime | None = None
 
 
 Action = (

@@ -10,7 +10,7 @@ import msgspec
 
 from controller import strategy, verdicts
 from controller.model import Attempt, Event, Record, Stage, Wave, WaveRecord
-from controller.retrying import Retrial, retrial
+from controller.retrying import Retrial, remainder, retrial
 from controller.situation import Situation
 from controller.sparing import had_it
 
@@ -57,8 +57,8 @@ def _next(at: Situation, wave: Wave, known: WaveRecord) -> tuple[int | Attempt |
         return None, None
     if attempt.stage is Stage.DECLARED:
         return attempt, None
-    if attempt.stage is Stage.SUPERSEDED or (attempt.canceled and not attempt.live):
-        return number, None
+    if attempt.stage is Stage.SUPERSEDED or (attempt.cut_short and not attempt.live):
+        return number, remainder(known, at.rollout)
     again = retrial(at.rollout, known)
     return (number, again) if again is not None and again.ready_at <= at.now else (None, None)
 

@@ -142,12 +142,13 @@ def _advance_attempt(
     now: datetime,
     events: list[Event],
 ) -> Attempt:
-    unit = find_unit(attempt, seen)
+    before, unit = attempt, find_unit(attempt, seen)
     phase = UnitPhase.ABSENT if unit is None else unit.phase
     mine = [i for i in intents if i.unit_id == attempt.unit_id]
     deleting = next((i for i in mine if i.action == "deleteUnit"), None)
     if deleting is not None and phase in (UnitPhase.ABSENT, UnitPhase.DELETING):
-        stage = Stage.CLEANED if deleting.why == "cleanup" else Stage.SUPERSEDED
+        attempt = before.deleted(deleting.why, deleting.at if deleting.why == "suspended" else now)
+        stage = attempt.stage
     elif _lags(attempt, phase, now) or (missing(attempt, unit) and not _stays_gone(attempt, now)):
         stage = attempt.stage
     else:
@@ -161,21 +162,25 @@ def _advance_attempt(
         and not any(i.makes and _still_meant(i, rollout, seen, now) for i in mine)
     ):
         stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
-    canceled = attempt.canceled or any(i.action == "cancelUnit" for i in mine) or (unit is not None and unit.canceled)
+    stops = [i for i in mine if i.action == "cancelUnit"]
+    canceled = attempt.canceled or bool(stops) or (unit is not None and unit.canceled)
+    withdrawn = attempt.withdrawn or any(i.why == "suspended" for i in stops) or (unit is not None and unit.withdrawn)
     doubted = phase is UnitPhase.BROKEN or missing(attempt, unit)
     broken_at = (attempt.broken_at or now) if doubted else None
-    moved = msgspec.structs.replace(attempt, stage=stage, left=left, canceled=canceled, broken_at=broken_at)
+    moved = msgspec.structs.replace(
+        attempt, stage=stage, left=left, canceled=canceled, withdrawn=withdrawn, broken_at=broken_at
+    )
     if stage is Stage.FAILED and attempt.stood_on == Baseline() and seen.image is not None and seen.role is not None:
         found = Baseline(image=seen.image.fingerprint, role=seen.role.fingerprint)
         moved = msgspec.structs.replace(moved, stood_on=found)  # found without a journal: changes count from here
     if unit is not None:
         moved = _adopt(wave, moved, unit, intents, rollout, now)
-    if stage is not attempt.stage:
+    if stage is not before.stage:
         text = f"attempt {attempt.number} is {stage.value}"
         events.append(
-            Event(at=now, kind="stage", subject=moved.unit_id, message=text, data={"from": attempt.stage.value})
+            Event(at=now, kind="stage", subject=moved.unit_id, message=text, data={"from": before.stage.value})
         )
-    if unit is not None and stage is Stage.FAILED and attempt.stage is not Stage.FAILED:
+    if unit is not None and stage is Stage.FAILED and before.stage is not Stage.FAILED:
         events.append(Event(at=now, kind="failed", subject=moved.unit_id, message=unit.failure))
     results = with_spared(unit.results, moved) if unit is not None and unit.results is not None else None
     results = results if phase is UnitPhase.ENDED else None
@@ -285,7 +290,7 @@ def _adopt(
             "unit_id": unit.unit_id, "generation": rollout.generation, "number": int(number), "former": former,
             "content": rollout.firmware.sha256, "rollout": "",
         }  # fmt: skip
-    if unit.start_at is not None and attempt.start_at is None:
+    if unit.start_at is not None and attempt.start_at is None and attempt.stage is not Stage.SUPERSEDED:
         ours = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in intents)
         changes |= {"start_at": unit.start_at, "started_by_us": ours, "sent_at": now}
     return msgspec.structs.replace(attempt, **changes) if changes else attempt

@@ -268,11 +268,13 @@ def _fold(
                     attempt, stage=Stage.SCHEDULED, start_at=action.start_at, started_by_us=True, sent_at=now
                 )
             case DeleteUnit():
-                return replace(attempt, stage=Stage.CLEANED if action.why == "cleanup" else Stage.SUPERSEDED)
+                return attempt.deleted(action.why, now)
             case MarkUnit():
                 return replace(attempt, touched_at=now)
             case CancelUnit():
-                return replace(attempt, touched_at=now, canceled=True)
+                return replace(
+                    attempt, touched_at=now, canceled=True, withdrawn=attempt.withdrawn or action.why == "suspended"
+                )
 
     in_part = isinstance(action, AddMembers | RemoveMembers | CreateUnit | CancelUnit)
     return _attempt(record, mine, change) if in_part or len(done) == sent else record

@@ -26,6 +26,7 @@ from controller import (
     retrying,
     strategy,
     superseding,
+    suspending,
     unseen,
     verdicts,
 )
@@ -35,8 +36,8 @@ from controller.model import (
     Attempt,
     Observation,
     Outcome,
-    Rollout,
     Stage,
+    Suspend,
     Unit,
     UnitPhase,
     Wave,
@@ -57,8 +58,9 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     running = wave is not None or any(a.live for a in at.record.attempts)
     if at.rollout.abort is not None and running and not (refused or _unreadable(at.seen)):
         return _abort(at, shape, name, found, at.rollout.abort.reason)
-    holds = (*refused, *_suspended(at.rollout), *_unreadable(at.seen))
-    holds = (*holds, *guards.shrunk(at.rollout, at.environment, at.record))
+    if at.rollout.suspend is not None:
+        return _suspend(at, shape, name, found, at.rollout.suspend, (*refused, *_unreadable(at.seen)))
+    holds = (*refused, *_unreadable(at.seen), *guards.shrunk(at.rollout, at.environment, at.record))
     if holds:
         return at.plan(holds=holds, findings=found, wave=name, requeue_at=at.now + RECHECK)
     ends = superseding.supersede(at, shape) or superseding.returned(at, shape) or superseding.clean_up(at, shape)
@@ -72,11 +74,15 @@ def plan(at: Situation, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
     return _wave_plan(at, shape, wave, found)
 
 
-def _suspended(rollout: Rollout) -> tuple[Hold, ...]:
-    if rollout.suspend is None:
-        return ()
-    by = rollout.suspend
-    return (Hold(reason="suspended", message=f"{by.reason} (held by {by.owner}); remove spec.suspend to go on"),)
+def _suspend(
+    at: Situation, shape: Shape, wave: str, found: tuple[Finding, ...], by: Suspend, besides: tuple[Hold, ...]
+) -> Plan:
+    """Withdraw what devices have not begun, then say what goes on."""
+    if actions := suspending.withdraw(at, shape, by):
+        return at.plan(*actions, findings=found, wave=wave)
+    going = any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for a in at.record.attempts)
+    holds = (suspending.hold(at, shape, by), *besides)
+    return at.plan(holds=holds, findings=found, wave=wave, requeue_at=at.now + (POLL if going else RECHECK))
 
 
 def _unreadable(seen: Observation) -> tuple[Hold, ...]:
@@ -134,11 +140,16 @@ def _over(
         return _lost(at, shape, wave, known, attempt, found)
     if attempt.stage is Stage.FAILED:
         return _failed(at, shape, wave, known, attempt, found)
+    rest = retrying.remainder(known, at.rollout)
     if attempt.stage is Stage.SUPERSEDED:
-        return create(at, shape, wave, number, found, "the attempt before was replaced")
+        why = "the attempt before was withdrawn before its start" if attempt.withdrawn else "it was replaced"
+        return create(at, shape, wave, number, found, why, retry=rest)
     given_up = verdicts.failed(known, at.rollout) and at.rollout.strategy.on_failure == "abort"
-    if attempt.canceled and not given_up:
-        return create(at, shape, wave, number, found, "the attempt before was stopped for other content")
+    if attempt.cut_short and not given_up:
+        why = "the attempt before was stopped for other content"
+        if attempt.withdrawn:
+            why = f"{len(attempt.rest)} devices had not begun when the attempt before was withdrawn"
+        return create(at, shape, wave, number, found, why, retry=rest)
     again = retrying.retrial(at.rollout, known)
     if again is not None and again.ready_at <= at.now:
         why = f"try {again.tries} for {len(again.only)} devices that failed"
@@ -195,8 +206,7 @@ def _live(
         names = ", ".join(r.device for r in unit.results if r.outcome is Outcome.UNKNOWN)
         text = f"devices with a result this version does not know: {names}; update otactl"
         return _stalled(at, wave, found, reason="device_result_is_unknown", text=text)
-    if attempt.canceled:
-        holds = superseding.on_air_hold(attempt, unit, shape.capabilities.force_command)
+    if holds := _stopped(at, shape, attempt, unit):
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     declared = strategy.declare(at.rollout, at.environment, wave, attempt, known)
     accepted = frozenset(f.field for f in found if ledger.acknowledged(f, at.rollout.drift, at.now))
@@ -208,6 +218,15 @@ def _live(
     if vain:
         return at.plan(holds=vain, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     return _waiting(at, shape, wave, known, attempt, found, unit)
+
+
+def _stopped(at: Situation, shape: Shape, attempt: Attempt, unit: Unit) -> tuple[Hold, ...]:
+    """What a unit is waited for with that we told to begin no more devices."""
+    if attempt.withdrawn:
+        told = suspending.going(attempt, at.now, shape.capabilities, stopping=True)
+        text = f"{told}; the others follow when these have ended"
+        return (Hold(reason="withdrawn_devices_wait", message=text),) if unit.stopping else ()
+    return superseding.on_air_hold(attempt, unit, shape.capabilities.force_command) if attempt.canceled else ()
 
 
 def _rest(at: Situation, shape: Shape, wave: Wave, attempt: Attempt, found: tuple[Finding, ...], unit: Unit) -> Plan:
@@ -289,7 +308,7 @@ def _lost(
         unit = lifecycle.find_unit(attempt, at.seen)
         if unit is not None and unit.phase.is_there:
             return at.plan(superseding.delete(attempt, at.rollout, "replace", why), findings=found, wave=wave.name)
-        return create(at, shape, wave, number, found, why)
+        return create(at, shape, wave, number, found, why, retry=retrying.remainder(known, at.rollout))
     text = (
         f"{attempt.unit_id} was deleted out of band; to send it again accept the loss (spec.drift.ignore with field "
         "unit and a reason), or declare new content"

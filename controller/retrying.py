@@ -4,15 +4,16 @@
    cannot be cured by sending it again is not sent again, whatever the manifest says.
 2. It begins `backoff` after the attempt before has ended, and `attempts` counts the first one in.
 3. Failures beyond `maxFailures` end it: so many are no accident of transport.
-4. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
+4. What did not have its turn (deleted, withdrawn, lost) is no failure: it is made again for the same devices.
+5. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
    `raiseRedundancyPercent` with each retry, up to 100.
-5. A device that knows no index of a group's session may take the image alone, for which AWS uses another one
+6. A device that knows no index of a group's session may take the image alone, for which AWS uses another one
    (repost.aws, QU1yXW345YQ06-qscqq7j2eA: 0 for single devices, 1 for groups); alone it is not tried a second time.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -56,7 +57,7 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     attempt = known.current if known is not None else None
     if retry is None or known is None or attempt is None or attempt.ended_at is None:
         return None
-    over = attempt.ended and not attempt.canceled
+    over = attempt.ended and not attempt.cut_short
     if not over or attempt.generation != rollout.generation or attempt.tries >= retry.attempts:
         return None
     verdict = known.verdict
@@ -79,8 +80,26 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
 
 
 def _was_alone(result: DeviceResult) -> bool:
-    """Whether a device knew no index although it was sent to alone (rule 5)."""
+    """Whether a device knew no index although it was sent to alone (rule 6)."""
     return result.reason is Reason.INDEX_UNSUPPORTED and result.via is None
+
+
+def remainder(known: WaveRecord, rollout: Rollout) -> Retrial | None:
+    """What the next attempt is for when the newest one did not have its turn; None where that is the whole wave.
+
+    An attempt that was for some devices is made again for these; one that a suspension withdrew, for the devices that
+    had not begun. Where nobody had, and the targets are named, it is the whole wave again, groups as groups.
+    """
+    attempt = known.current
+    if attempt is None or attempt.generation != rollout.generation:
+        return None
+    at = attempt.ended_at or datetime(1970, 1, 1, tzinfo=UTC)
+    if not attempt.rest:
+        return Retrial(only=attempt.only, tries=attempt.tries, ready_at=at) if attempt.only else None
+    if not attempt.only and (rollout.backend.endless or (known.members and len(attempt.rest) == len(attempt.results))):
+        return None
+    only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in attempt.rest))
+    return Retrial(only=only, tries=attempt.tries, ready_at=at)
 
 
 def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:
@@ -94,14 +113,14 @@ def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> li
 
 
 def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:
-    """A unit for the devices of a retry (rule 4); one of a whole wave as it is."""
+    """A unit for the devices of a retry (rule 5); one of a whole wave as it is."""
     if not unit.only:
         return unit
     return msgspec.structs.replace(unit, members=unit.only, backend=_single(unit.backend, rollout.strategy, unit.tries))
 
 
 def redundancy_of(spec: FuotaSpec, strategy: Strategy, tries: int) -> int | None:
-    """The redundancy of a try in percent, 1 for the first one (rule 4); None where the service chooses."""
+    """The redundancy of a try in percent, 1 for the first one (rule 5); None where the service chooses."""
     if spec.redundancy_percent is None:
         return None
     raised = strategy.retry.raise_redundancy_percent if strategy.retry is not None else None

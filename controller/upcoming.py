@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.frozen import members_of
 from controller.model import Record, Rollout, Stage, Unit, UnitPhase, Value
 from controller.ports import Capabilities
-from controller.retrying import retrial
+from controller.retrying import remainder, retrial
 from controller.verdicts import judged, undone
 
 
@@ -30,11 +30,13 @@ def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capa
     attempt = record.current if record is not None else None
     here = attempt is not None and attempt.generation == rollout.generation
     over = attempt is not None and attempt.ended  # one that is watched looks like a running one
-    if attempt is not None and here and over and not attempt.canceled:
+    if attempt is not None and here and over and not attempt.cut_short:
         again = retrial(rollout, record)  # else judged and not passed: nothing starts here
         return Upcoming(keys=again.only, unit=None) if again is not None else None
     mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)
-    keys = (attempt.only if attempt is not None and here and mine else ()) or members_of(rollout, wave, record)
+    follows = remainder(record, rollout) if record is not None and here and not mine else None
+    only = follows.only if follows is not None else attempt.only if attempt is not None and here and mine else ()
+    keys = only or members_of(rollout, wave, record)
     unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
     before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
     if unit is None or unit.phase in before:

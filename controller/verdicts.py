@@ -93,7 +93,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     silence = duration(gate.silence_after) if gate.silence_after is not None else None
     results = results_of(wave, rollout.generation)
     if attempt.stage in (Stage.JUDGED, Stage.CLEANED):
-        if attempt.canceled and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results)):
+        if attempt.cut_short and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results)):
             return None  # stopped for other content: what is missing is made up for, not held against it
         tally = gates.tally_of(results, gate)
         ended = attempt.ended_at or now
@@ -160,7 +160,7 @@ def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
     """The ended attempt whose devices are still looked at (rule 4)."""
     declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
     attempt = wave.current
-    if declared is None or attempt is None or attempt.stage is not Stage.JUDGED or attempt.canceled:
+    if declared is None or attempt is None or attempt.stage is not Stage.JUDGED or attempt.cut_short:
         return None
     if attempt.generation != rollout.generation or (passed(wave, rollout) and wave.released):
         return None

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+import msgspec
+
 from controller.actions import (
     Action,
     AddMembers,
@@ -89,7 +91,8 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
         case CancelUnit():
             raise TypeError("a FUOTA task cannot be told to begin no more devices; its capabilities say so")
         case DeleteUnit(vendor_id=vendor_id):
-            return (_call(f"deleteUnit/{action.unit_id}", "DeleteFuotaTask", {"Id": vendor_id}),)
+            call = _call(f"deleteUnit/{action.unit_id}", "DeleteFuotaTask", {"Id": vendor_id})
+            return (msgspec.structs.replace(call, not_after=action.not_after),)
 
 
 def _spec(unit: UnitDeclaration) -> FuotaSpec:

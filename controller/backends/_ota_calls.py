@@ -31,7 +31,7 @@ from controller.actions import (
 from controller.aws_regions import partition_of
 from controller.backends._marks import tag_list
 from controller.backends._ota_fields import declared_files, desired, noted, spec_of
-from controller.backends._ota_words import CANCEL_CODE, JOB_FIELDS, JOB_PREFIX
+from controller.backends._ota_words import CANCEL_CODE, JOB_FIELDS, JOB_PREFIX, SUSPEND_CODE
 from controller.model import Environment, JsonObject, Observation
 
 SERVICE = "iot"
@@ -70,7 +70,8 @@ def lower(action: Action, seen: Observation, environment: Environment) -> tuple[
         case MarkUnit():
             return _mark(action)
         case CancelUnit(vendor_id=vendor_id):
-            asked: JsonObject = {"jobId": job_id(vendor_id), "reasonCode": CANCEL_CODE, "comment": action.reason}
+            code = SUSPEND_CODE if action.why == "suspended" else CANCEL_CODE
+            asked: JsonObject = {"jobId": job_id(vendor_id), "reasonCode": code, "comment": _comment(action.reason)}
             return (_call(f"cancelUnit/{action.unit_id}", "CancelJob", asked),)
         case DeleteUnit():
             return (_delete(action, seen),)
@@ -82,6 +83,11 @@ def _call(key: str, operation: str, parameters: JsonObject) -> Call:
     return Call(
         key=key, service=SERVICE, operation=operation, parameters=parameters, permission=f"{SERVICE}:{operation}"
     )
+
+
+def _comment(reason: str) -> str:
+    """A reason as the service takes it: printable, on one line."""
+    return "".join(c for c in " ".join(reason.split()) if c.isprintable())
 
 
 def _create(unit: UnitDeclaration, seen: Observation, environment: Environment) -> Call:

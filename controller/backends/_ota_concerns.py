@@ -18,7 +18,7 @@ from controller.backends._facts import DELETED, Facts, split_uri
 from controller.backends._ota_calls import job_id
 from controller.backends._ota_fields import pinned
 from controller.backends._ota_reads import JobReader, counts, moment, moving
-from controller.backends._ota_words import CANCEL_CODE, JOB_PREFIX, UNSUCCESSFUL
+from controller.backends._ota_words import JOB_PREFIX, OUR_CODES, UNSUCCESSFUL
 from controller.model import Cause, Concern, Firmware, JsonObject, OtaUpdateSpec
 
 OVERDUE = timedelta(hours=24)
@@ -202,7 +202,7 @@ def _place(holder: JsonObject) -> tuple[str, str]:
 
 def _canceled(job: JsonObject) -> list[Concern]:
     code, comment = str(job.get("reasonCode") or ""), str(job.get("comment") or "")
-    if job.get("status") != "CANCELED" or code == CANCEL_CODE:
+    if job.get("status") != "CANCELED" or code in OUR_CODES:
         return []
     words = " ".join(part for part in (code, comment) if part)
     if "abort" in words.lower() or (not words and _meets_criteria(job)):

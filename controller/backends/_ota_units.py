@@ -17,7 +17,7 @@ from controller.backends._ota_concerns import LAG, OVERDUE, Concerns
 from controller.backends._ota_executions import SETTLE, disagreement, newest, nobody_moves, sorted_out, tally_of
 from controller.backends._ota_fields import observed
 from controller.backends._ota_reads import DETAILS, JobReader, counts, keys_of, moment
-from controller.backends._ota_words import CANCEL_CODE, MOVING, job_phase, record_phase
+from controller.backends._ota_words import MOVING, OUR_CODES, SUSPEND_CODE, job_phase, record_phase
 from controller.backends._versions import VersionReader
 from controller.errors import StalledError
 from controller.model import (
@@ -118,7 +118,8 @@ class UnitReader:
             overdue=self._concerns.overdue(concerns),
             phase=phase,
             members=keys_of(job.get("targets")),
-            canceled=canceled and str(job.get("reasonCode") or "") == CANCEL_CODE,
+            canceled=canceled and _code(job) in OUR_CODES,
+            withdrawn=canceled and _code(job) == SUSPEND_CODE,
             stopping=canceled or phase is UnitPhase.ENDED,  # what waits for versions only begins nobody either
             fields=observed(record, job, spec.document) if record is not None else {},
             readable=record is not None,
@@ -129,7 +130,7 @@ class UnitReader:
         )
         if phase is not UnitPhase.ENDED or not attempt.live:
             return unit
-        own = str(job.get("reasonCode") or "") == CANCEL_CODE
+        own = _code(job) in OUR_CODES
         unit = _replace(unit, concerns=(*concerns, *ghosts))
         return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
 
@@ -223,6 +224,11 @@ def _things(attempt: Attempt, members: tuple[str, ...]) -> tuple[str, ...]:
     """The things an attempt was begun with, or has in."""
     named = (k.partition(":")[2] for k in attempt.members or members if k.startswith("device:"))
     return tuple(sorted({*named, *attempt.devices}))
+
+
+def _code(job: JsonObject) -> str:
+    """Why a job was canceled, as whoever did it wrote."""
+    return str(job.get("reasonCode") or "")
 
 
 def _error(record: JsonObject) -> str:

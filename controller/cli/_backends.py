@@ -7,20 +7,28 @@ from functools import partial
 from controller.backends._aws import AwsTransport
 from controller.backends._secrets import secret_text
 from controller.backends._tuya import TuyaTransport
+from controller.backends.fuota_shape import CAPABILITIES as FUOTA
 from controller.backends.fuota_shape import FuotaShape
 from controller.backends.iot_ota import OtaBackend
 from controller.backends.iotwireless_fuota import FuotaBackend
+from controller.backends.ota_shape import CAPABILITIES as OTA_UPDATE
 from controller.backends.ota_shape import OtaShape
 from controller.backends.tuya_ota import TuyaBackend
+from controller.backends.tuya_shape import CAPABILITIES as TUYA
 from controller.backends.tuya_shape import TuyaShape
 from controller.model import Environment
 from controller.outlook import PureHalf
-from controller.ports import Backend
+from controller.ports import Backend, Capabilities
 
 
 def shapes_for(environment: Environment) -> dict[str, PureHalf]:
     """The pure half of every sibling this version drives: enough for `plan --offline`."""
     return {"fuota": FuotaShape(), "otaUpdate": OtaShape(environment), "tuya": TuyaShape()}
+
+
+def capabilities_of(kind: str) -> Capabilities:
+    """What the service behind a backend block can do, known without an environment."""
+    return {"fuota": FUOTA, "otaUpdate": OTA_UPDATE, "tuya": TUYA}[kind]
 
 
 def transport_for(environment: Environment) -> AwsTransport:

@@ -110,7 +110,7 @@ class Unit(Value, frozen=True, kw_only=True):
     unit has ended and its results are not recorded yet; `reset` are devices whose success of before is not shown any
     more while it runs, so that a success later is this unit's. `readable` is False when the service does not show its
     fields any more; `failure` is why it could not be made or deleted; `stopping` that no more devices are begun,
-    `canceled` that this was our doing;
+    `canceled` that this was our doing, `withdrawn` that a suspension was why;
     `progress` counts devices while it runs in the service's own kinds, `tally` by outcome, `failures` those that failed
     by reason; `shared` are devices of results whose word may be of another unit, started on them since; `left` names
     what a failed making left behind;
@@ -139,6 +139,7 @@ class Unit(Value, frozen=True, kw_only=True):
     failure: str = ""
     stopping: bool = False
     canceled: bool = False
+    withdrawn: bool = False
     concerns: tuple[Concern, ...] = ()
     progress: dict[str, int] = {}
     tally: dict[Outcome, int] = {}

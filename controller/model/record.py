@@ -89,10 +89,10 @@ class Baseline(Value, frozen=True, kw_only=True):
 class Attempt(Value, frozen=True, kw_only=True):
     """One unit of a wave: how it is named, where it stands, what became of its devices.
 
-    `declared` are the fields set when it was created (only those can be missing later); `members` the targets once
-    seen inside, `targets` those we put in; `created_at`, `touched_at` and `sent_at` when we learned of it, last changed
-    it and started it, for reads that lag. `annotations` is the digest of what only the service holds, as we last wrote
-    it, so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
+    `declared` are the fields set when it was created (only those can be missing later); `members` the targets once seen
+    inside, `targets` those we put in; `created_at`, `touched_at` and `sent_at` when we learned of it, last changed it
+    and started it, for reads that lag. `annotations` is the digest of what only the service holds, as we last wrote it,
+    so that an edit of the manifest is not taken for drift; `former` are names it had before an update in place.
     `devices` are the identities of those it was started with (all of them count), single ones and those of its groups,
     `names` what people call them, `before` those that showed success already,
     whose success later proves nothing. `failure` is why the service could not make or delete it, `stood_on` the image
@@ -105,6 +105,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     rate. `unseen` counts how often each change was sent whose effect is not shown yet. `content` is the sha256 of
     the image it carries; `rollout` the name its rollout had when it was made, where that is another by now; `spared`
     are devices that reported the version before its start, so that it was not for them, each with its target.
+    `withdrawn` tells that a suspension canceled it, or deleted it before its start, so that only its `rest` is made up
+    for.
     """
 
     number: int
@@ -132,6 +134,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     stood_on: Baseline = Baseline()
     left: tuple[str, ...] = ()
     canceled: bool = False
+    withdrawn: bool = False
     broken_at: datetime | None = None
     noted: dict[str, str] = {}
     progress: dict[str, int] = {}
@@ -146,6 +149,24 @@ class Attempt(Value, frozen=True, kw_only=True):
     content: str = ""
     rollout: str = ""
     spared: dict[str, str] = {}
+
+    def deleted(self, why: str, at: datetime) -> Attempt:
+        """The attempt once we have deleted its unit. One deleted before its start was never sent to anybody."""
+        begun = self.start_at is None or at >= self.start_at
+        return msgspec.structs.replace(
+            self, stage=Stage.CLEANED if why == "cleanup" else Stage.SUPERSEDED,
+            start_at=self.start_at if begun else None, withdrawn=self.withdrawn or why == "suspended",
+        )  # fmt: skip
+
+    @property
+    def rest(self) -> tuple[DeviceResult, ...]:
+        """The devices that a suspension withdrew it from before they began."""
+        return tuple(r for r in self.results if r.reason is Reason.CANCELED) if self.withdrawn else ()
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether we stopped it before each of its devices had its turn. A withdrawal that came too late did not."""
+        return self.canceled and (not self.withdrawn or not self.results or bool(self.rest))
 
     @property
     def was_sent(self) -> bool:

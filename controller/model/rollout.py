@@ -191,10 +191,14 @@ class Approval(Value, frozen=True, kw_only=True):
 
 
 class Suspend(Value, frozen=True, kw_only=True):
-    """Holds the rollout until the field is removed."""
+    """Holds the rollout until the field is removed.
+
+    `running` says what becomes of what is under way: what devices have not begun is withdrawn, or all of it goes on.
+    """
 
     reason: str
     owner: str
+    running: Literal["withdraw", "finish"] = "withdraw"
 
 
 class Abort(Value, frozen=True, kw_only=True):

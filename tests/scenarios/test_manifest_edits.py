@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from controller.journal import SqlJournal
+from controller.model import Attempt, Record, Stage, WaveRecord
+from controller.ports import Commit
 from tests.examples_kit import LEAK, PLUG, SOIL, edit, examples, otactl, rollout
 
 HOLD = ("--reason", "waiting for the lab", "--owner", "ada")
@@ -155,3 +159,35 @@ def test_a_link_stays_a_link_and_the_file_keeps_its_mode(folder: Path) -> None:
     assert (folder / SOIL).is_symlink()
     assert "suspend:" in real.read_text()
     assert real.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (
+            timedelta(hours=1),
+            "a reconcile before that deletes it; to do it now: aws iotwireless delete-fuota-task --id t1",
+        ),
+        (-timedelta(hours=1), "goes on to its end; to stop it at its risk: aws iotwireless delete-fuota-task --id t1"),
+    ],
+)
+def test_suspending_tells_what_the_journal_knows_to_be_under_way(folder: Path, start: timedelta, words: str) -> None:
+    declared, now = rollout(SOIL), datetime.now(UTC)
+    attempt = Attempt(
+        number=1, generation="g", unit_id="unit-1", stage=Stage.SCHEDULED, vendor_id="t1", start_at=now + start
+    )
+    wave = WaveRecord(name="canary", attempts=(attempt,))
+    record = Record(environment=declared.environment, name=declared.name, waves=(wave,))
+    with SqlJournal(folder / "memory.db") as journal:
+        lease = journal.acquire(declared.environment, "test", now)
+        journal.commit((Commit(record=record, expected_revision=0),), lease.fencing)
+
+    told = otactl("suspend", SOIL, *HOLD, "--journal", str(folder / "memory.db")).output
+
+    assert "under way, by journal memory.db: unit-1" in told
+    assert words in told
+    finish = otactl("suspend", SOIL, *HOLD, "--replace", "--running", "finish", "-o", "json").output
+    assert json.loads(finish)["goesOn"] == []
+    held = rollout(SOIL).suspend
+    assert held is not None
+    assert held.running == "finish"

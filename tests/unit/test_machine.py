@@ -68,7 +68,8 @@ class Service:
         self.declared = declared
         self.now = NOW
         self.units: dict[str, dict[str, Outcome]] = {}
-        self.canceled: set[str] = set()
+        self.canceled: dict[str, str] = {}
+        self.stopped: set[tuple[str, str]] = set()
         self.created: list[tuple[str, tuple[str, ...]]] = []
         self.record = Record(environment="prod-eu", name=declared.name)
         self.stages: dict[str, int] = {}
@@ -94,7 +95,7 @@ class Service:
         outcomes = self.units[unit_id]
         ended = Outcome.WAITING not in outcomes.values()
         results = tuple(
-            DeviceResult(device=d, outcome=o, reason=Reason.DOWNLOAD if o is Outcome.FAILED else None)
+            DeviceResult(device=d, outcome=o, reason=self._reason(unit_id, d) if o is Outcome.FAILED else None)
             for d, o in sorted(outcomes.items())
         )
         return Unit(
@@ -105,6 +106,9 @@ class Service:
             results=results if ended else None, stopping=ended or unit_id in self.canceled,
             canceled=unit_id in self.canceled,
         )  # fmt: skip
+
+    def _reason(self, unit_id: str, device: str) -> Reason:
+        return Reason.CANCELED if (unit_id, device) in self.stopped else Reason.DOWNLOAD
 
     def look(self) -> Look:
         """Decide, twice the same."""
@@ -120,7 +124,8 @@ class Service:
                 return
             look = self.look()
             actions = look.plan.actions
-            assert not actions or self.declared.suspend is None or self.declared.abort is not None
+            if self.declared.suspend is not None and self.declared.abort is None:
+                assert {getattr(a, "why", "") for a in actions} <= {"suspended"}, "a suspended rollout goes on"
             rung = [(a, Call(key=unit_of(a), service="s", operation="o", parameters={})) for a in actions]
             self.record = intended(look, [(a, (call,)) for a, call in rung], self.now)
             done = []
@@ -143,9 +148,11 @@ class Service:
     def act(self, action: object) -> None:
         """Carry an action out, if it is one that may be."""
         if isinstance(action, CancelUnit):
-            self.canceled.add(action.unit_id)
+            self.canceled[action.unit_id] = action.why
             outcomes = self.units[action.unit_id]
-            outcomes |= {d: Outcome.FAILED for d, o in outcomes.items() if o is Outcome.WAITING}
+            waited = [d for d, o in outcomes.items() if o is Outcome.WAITING]
+            self.stopped |= {(action.unit_id, d) for d in waited}
+            outcomes |= dict.fromkeys(waited, Outcome.FAILED)
             return
         assert isinstance(action, CreateUnit), action
         assert self.declared.abort is None
@@ -175,7 +182,9 @@ class Service:
         most = retry.attempts if retry is not None else 1
         for device in {d for _, devices in self.created for d in devices}:
             times = sum(device in devices for _, devices in self.created)
-            assert times <= most * (1 + len(self.canceled)), f"{device} was sent to {times} times"
+            times -= sum(self.canceled[unit] == "suspended" for unit, stopped in self.stopped if stopped == device)
+            aborted = sum(why == "aborted" for why in self.canceled.values())
+            assert times <= most * (1 + aborted), f"{device} was sent to {times} times"
 
     def answer(self, draw: st.DataObject) -> None:
         """Some devices answer."""

@@ -1,0 +1,122 @@
+"""What a suspension does: what devices have not begun is withdrawn, and what goes on is told.
+
+1. A unit that is scheduled is deleted while its start lies ahead; it comes back as another attempt when the rollout
+   goes on. A start whose answer was lost counts as scheduled: the service may have it.
+2. A unit that runs is told to begin no more devices, where its service can be told. Devices it had not begun follow in
+   another attempt; the results of those that had count.
+3. A unit that nothing was sent of yet, and no start meant for, stays as it is.
+4. `running: finish` withdraws nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from controller import lifecycle
+from controller.actions import Action, CancelUnit, DeleteUnit, Hold
+from controller.model import Attempt, Record, Stage, Suspend, Unit, UnitPhase, iso
+from controller.ports import Capabilities
+from controller.situation import Shape, Situation
+
+
+def withdraw(at: Situation, shape: Shape, by: Suspend) -> tuple[Action, ...]:
+    """What takes back everything that devices have not begun (rules 1 and 2)."""
+    if by.running == "finish":
+        return ()
+    found = (_withdrawn(at, shape, attempt, by) for attempt in at.record.attempts if attempt.live)
+    return tuple(action for action in found if action is not None)
+
+
+def hold(at: Situation, shape: Shape, by: Suspend) -> Hold:
+    """Why nothing is sent, and what goes on all the same, each with the command that would stop it."""
+    parts = [f"{by.reason} (held by {by.owner}); remove spec.suspend to go on"]
+    return Hold(reason="suspended", message="; ".join((*parts, *_goes_on(at, shape), *_follows(at))))
+
+
+def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool = False) -> str:
+    """One unit that goes on although its rollout is suspended: since when, and how it would be stopped."""
+    start = attempt.start_at
+    begins = "has been on air" if can.starts_explicitly else "has been running"
+    when = f"{begins} since {iso(start)}" if start is not None else "runs"
+    if start is not None and start > at:
+        when = f"is to begin at {iso(start)}"
+    goes = "begins no more devices; those that began go on to their end" if stopping else "goes on to its end"
+    ids = ", ".join(attempt.vendor_ids) if attempt.parts else attempt.vendor_id
+    force = (can.force_command or can.end_command).format(id=ids)
+    return f"{attempt.unit_id} {when} and {goes}; to stop it at its risk: {force}"
+
+
+def _withdrawn(at: Situation, shape: Shape, attempt: Attempt, by: Suspend) -> Action | None:
+    unit = lifecycle.find_unit(attempt, at.seen)
+    if unit is None or attempt.vendor_id is None:
+        return None
+    why = f"suspended by {by.owner}: {by.reason}"
+    kind = at.rollout.backend_kind
+    if shape.capabilities.starts_explicitly:
+        begins = unit.start_at or attempt.start_at
+        ahead = begins is None or at.now < begins
+        if not (ahead and _is_meant_to_start(at, attempt, unit)):
+            return None
+        return DeleteUnit(
+            unit_id=attempt.unit_id, vendor_id=attempt.vendor_id, backend=kind, why="suspended", reason=why,
+            not_after=begins,
+        )  # fmt: skip
+    if not _runs_on(unit, shape):
+        return None
+    return CancelUnit(unit_id=attempt.unit_id, vendor_id=attempt.vendor_id, backend=kind, why="suspended", reason=why)
+
+
+def _is_meant_to_start(at: Situation, attempt: Attempt, unit: Unit) -> bool:
+    """Rule 1: it is scheduled, or a start was sent and is not shown yet."""
+    if unit.phase is UnitPhase.SCHEDULED:
+        return True
+    sent = attempt.stage is Stage.SCHEDULED or any(
+        i.action == "startUnit" and i.unit_id == attempt.unit_id for i in at.record.intents
+    )
+    return unit.phase is UnitPhase.OPEN and sent
+
+
+def _runs_on(unit: Unit, shape: Shape) -> bool:
+    return unit.phase is UnitPhase.RUNNING and shape.capabilities.cancels_waiting and not unit.stopping
+
+
+def _goes_on(at: Situation, shape: Shape) -> list[str]:
+    told = []
+    for attempt in at.record.attempts:
+        unit = lifecycle.find_unit(attempt, at.seen)
+        if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
+            told.append(going(attempt, at.now, shape.capabilities, stopping=unit.stopping))
+        elif attempt.live and any(i.makes and i.unit_id == attempt.unit_id for i in at.record.intents):
+            told.append(f"{attempt.unit_id} may have been made: its answer was lost, and it is looked for")
+    return told
+
+
+def _follows(at: Situation) -> list[str]:
+    """What comes back when the rollout goes on."""
+    told = []
+    for wave in at.record.waves:
+        attempt = wave.current
+        if attempt is None or attempt.generation != at.rollout.generation or not attempt.withdrawn:
+            continue
+        if attempt.stage is Stage.SUPERSEDED:
+            told.append(f"{attempt.unit_id} was withdrawn before its start, and comes back as another attempt")
+        elif attempt.rest:
+            told.append(
+                f"{len(attempt.rest)} devices of {attempt.unit_id} had not begun, and follow in another attempt"
+            )
+    return told
+
+
+def goes_on(record: Record, finish: bool, now: datetime, can: Capabilities) -> tuple[str, ...]:
+    """What the journal knows to be under way, as of the last look: what a suspension withdraws, and what it cannot."""
+    told = []
+    for attempt in record.attempts:
+        if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING):
+            continue
+        start = attempt.start_at
+        if can.starts_explicitly and start is not None and now < start and not finish:
+            text = f"{attempt.unit_id} is to begin at {iso(start)}; a reconcile before that deletes it; to do it now"
+            told.append(f"{text}: {can.end_command.format(id=attempt.vendor_id)}")
+        else:
+            told.append(going(attempt, now, can, stopping=can.cancels_waiting and not finish))
+    return tuple(told)

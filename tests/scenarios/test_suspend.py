@@ -1,0 +1,246 @@
+"""`spec.suspend` takes back what devices have not begun, and gives it out again when the rollout goes on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from msgspec.structs import replace
+
+from controller.model import Phase, Rollout, Stage, Strategy, Suspend
+from tests.faults.dying import DyingJournal, dying_transport, expire
+from tests.ground import Ground, declared, pushed
+from tests.ota_ground import THINGS, OtaGround, block, one_wave
+from tests.tuya_ground import PLUGS, TuyaGround, plugs
+from tests.unit.cloud import Kill, Killed
+
+HELD = Suspend(reason="bad firmware", owner="ada")
+PACED = {"awsJobExecutionsRolloutConfig": {"maximumPerMinute": 1}}
+
+
+def canary(**changes: object) -> Rollout:
+    """The first wave alone."""
+    strategy = declared().strategy
+    return declared(strategy=replace(strategy, waves=strategy.waves[:1]), **changes)
+
+
+def paced(**changes: object) -> Rollout:
+    """Five gateways, one a minute."""
+    return replace(one_wave(), backend=block(**PACED), **changes)
+
+
+def six(**changes: object) -> Rollout:
+    """Six plugs in one wave."""
+    first, second = plugs().strategy.waves
+    targets = replace(first.targets, devices=(*first.targets.devices, *second.targets.devices))
+    strategy = Strategy(waves=(replace(first, targets=targets),), gate=plugs().strategy.gate)
+    return plugs(strategy=strategy, **changes)
+
+
+def told(report) -> str:
+    (rollout,) = report.rollouts
+    (hold,) = rollout.holds
+    assert (rollout.phase, hold.reason) == ("Suspended", "suspended")
+    return hold.message
+
+
+def scheduled(ground: Ground) -> Rollout:
+    ground.run(canary())
+    assert ground.task()["Status"] == "FuotaSession_Waiting"
+    return canary()
+
+
+def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(ground: Ground) -> None:
+    scheduled(ground)
+
+    words = told(ground.run(canary(suspend=HELD)))
+
+    (first,) = ground.record().attempts
+    assert (first.stage, first.withdrawn, first.was_sent) == (Stage.SUPERSEDED, True, False)
+    assert "was withdrawn before its start, and comes back as another attempt" in words
+    ground.advance(7200)
+    told(ground.run(canary(suspend=HELD)))
+    assert ground.images() == []
+    ground.drive(canary(), rounds=4)
+    record = ground.record()
+    assert record.phase is Phase.SUCCEEDED
+    assert [(a.number, a.stage, len(a.results)) for a in record.attempts] == [
+        (1, Stage.SUPERSEDED, 0), (2, Stage.CLEANED, 3),
+    ]  # fmt: skip
+    assert {a.generation for a in record.attempts} == {record.generation}
+    assert record.waves[0].members == record.attempts[1].members
+    assert len(ground.images()) == 3
+
+
+def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its_results_count(ground: Ground) -> None:
+    scheduled(ground)
+    task = ground.task()
+    ground.advance(2400)
+
+    words = told(ground.run(canary(suspend=HELD)))
+
+    start = f"has been on air since {task['LoRaWAN']['StartTime']:%Y-%m-%dT%H:%M:%SZ} and goes on to its end"
+    assert start in words
+    assert words.endswith(f"to stop it at its risk: aws iotwireless delete-fuota-task --id {task['Id']}")
+    assert len(ground.writes("DeleteFuotaTask")) == 0
+    ground.advance(7200)
+    ground.run(canary(suspend=HELD))
+    (first,) = ground.record().attempts
+    assert (first.stage, len(first.results)) == (Stage.JUDGED, 3)
+    ground.drive(canary(), rounds=2)
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert len(ground.made()) == 1
+
+
+def test_running_finish_withdraws_nothing(ground: Ground) -> None:
+    scheduled(ground)
+
+    words = told(ground.run(canary(suspend=replace(HELD, running="finish"))))
+
+    assert "is to begin at" in words
+    assert ground.task()["Status"] == "FuotaSession_Waiting"
+
+
+def test_a_delete_whose_answer_is_lost_withdraws_the_session_all_the_same(ground: Ground) -> None:
+    scheduled(ground)
+    ground.fault(service="iotwireless", operation="DeleteFuotaTask", effect="timeoutAfterCommit")
+
+    ground.run(canary(suspend=HELD))
+    ground.server.world.faults.replace([])
+    ground.run(canary(suspend=HELD))
+
+    assert [(a.stage, a.withdrawn) for a in ground.record().attempts] == [(Stage.SUPERSEDED, True)]
+    ground.drive(canary(), rounds=4)
+    assert ground.record().phase is Phase.SUCCEEDED
+
+
+def test_an_edit_of_the_firmware_while_suspended_sends_the_new_content_once(ground: Ground) -> None:
+    scheduled(ground)
+    newer = pushed(ground, "2.5.0", b"newer" * 500)
+    ground.run(canary(suspend=HELD))
+    ground.run(canary(firmware=newer, suspend=HELD))
+
+    ground.drive(canary(firmware=newer), rounds=4)
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert set(ground.images()) == {newer.sha256}
+    assert len(ground.writes("StartFuotaTask")) == 2
+
+
+def test_executions_that_are_queued_are_canceled_and_their_things_follow(gateways: OtaGround) -> None:
+    gateways.run(paced())
+    gateways.advance(70)
+    gateways.run(paced())
+
+    words = told(gateways.run(paced(suspend=HELD)))
+
+    (update,) = gateways.updates()
+    assert words.endswith(f"aws iot cancel-job --job-id AFR_OTA-{update} --force")
+    for _ in range(3):
+        gateways.advance(3600)
+        words = told(gateways.run(paced(suspend=HELD)))
+    begun = sum(gateways.installs().values())
+    assert 0 < begun < len(THINGS)
+    assert f"{len(THINGS) - begun} devices of {update} had not begun, and follow in another attempt" in words
+    gateways.cron(paced(), rounds=4)
+    record = gateways.remembered()
+    assert record.phase is Phase.SUCCEEDED
+    assert [(a.number, len(a.only)) for a in record.attempts] == [(1, 0), (2, len(THINGS) - begun)]
+    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+    assert record.waves[0].verdict.succeeded == len(THINGS)
+
+
+def test_a_rollout_suspended_twice_sends_to_each_thing_once(gateways: OtaGround) -> None:
+    for _ in range(2):
+        gateways.run(paced())
+        gateways.advance(70)
+        gateways.run(paced())
+        gateways.run(paced(suspend=HELD))
+        gateways.advance(3600)
+        gateways.run(paced(suspend=HELD))
+        gateways.run(paced(suspend=HELD))
+
+    gateways.cron(paced(), rounds=4)
+
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert len(gateways.created()) == 3
+    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+
+
+def test_a_withdrawal_that_comes_too_late_for_every_thing_is_judged_as_ever(gateways: OtaGround) -> None:
+    gateways.fleet(things=[{"name": name, "seconds": 900, "firmwareVersion": "2.4.0"} for name in THINGS])
+    gateways.run(one_wave())
+    gateways.advance(70)
+    gateways.run(one_wave())
+    gateways.run(replace(one_wave(), suspend=HELD))
+    assert [a.withdrawn for a in gateways.remembered().attempts] == [True]
+    gateways.cron(replace(one_wave(), suspend=HELD), rounds=2, minutes=60)
+
+    gateways.cron(one_wave(), rounds=3)
+
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+    assert len(gateways.created()) == 1
+
+
+def test_tasks_that_wait_are_canceled_and_their_plugs_follow(gate: TuyaGround) -> None:
+    gate.behave(plug_2="offline", plug_3="offline")
+    gate.run(six())
+    gate.advance(300)
+    gate.run(six())
+
+    gate.run(six(suspend=HELD))
+    gate.advance(600)
+    words = told(gate.run(six(suspend=HELD)))
+
+    (batch,) = gate.batches()
+    assert "2 devices of" in words
+    assert batch["jobId"] not in words  # it has ended
+    gate.behaviours()
+    gate.cron(six(), rounds=4)
+    record = gate.record("plug")
+    assert record.phase is Phase.SUCCEEDED
+    assert [a.only for a in record.attempts] == [(), ("device:plug-2", "device:plug-3")]
+    assert gate.installs() == dict.fromkeys(PLUGS, 1)
+    assert [e for e in record.drift if e.open] == []
+
+
+def suspend_dying(ground: Ground, rollout: Rollout, kill: Kill, *, at_commits: bool) -> None:
+    """One run that dies where `kill` says, and one that does not."""
+    journal = DyingJournal(ground.folder / "journal.db")
+    journal.kill = kill if at_commits else Kill()
+    transport = ground.transport(around=None if at_commits else dying_transport(kill))
+    with suppress(Killed):
+        ground.run(rollout, transport=transport, journal=journal, holder="dies")
+    journal.close()
+    expire(ground)
+    ground.run(rollout)
+    ground.advance(3600)
+    ground.run(rollout)
+
+
+@pytest.mark.parametrize(("at", "at_commits"), [(1, False), (2, False), (1, True), (2, True), (3, True), (4, True)])
+def test_a_suspension_killed_anywhere_sends_to_each_thing_once(gateways: OtaGround, at: int, at_commits: bool) -> None:
+    gateways.run(paced())
+    gateways.advance(70)
+    gateways.run(paced())
+
+    suspend_dying(gateways, paced(suspend=HELD), Kill(at), at_commits=at_commits)
+    gateways.cron(paced(), rounds=4)
+
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+    assert len(gateways.created()) == 2
+
+
+@pytest.mark.parametrize(("at", "at_commits"), [(1, False), (2, False), (1, True), (2, True), (3, True), (4, True)])
+def test_a_suspension_killed_anywhere_withdraws_the_session_once(ground: Ground, at: int, at_commits: bool) -> None:
+    scheduled(ground)
+
+    suspend_dying(ground, canary(suspend=HELD), Kill(at), at_commits=at_commits)
+    ground.drive(canary(), rounds=4)
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert len(ground.writes("DeleteFuotaTask")) == 2
+    assert len(ground.made()) == 2
+    assert len(ground.images()) == 3

@@ -1,0 +1,227 @@
+"""What a suspension withdraws, what it lets go on, and for whom the next attempt is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from controller.actions import Action, CancelUnit, CreateUnit, DeleteUnit
+from controller.backends.ota_shape import OtaShape
+from controller.backends.tuya_shape import TuyaShape
+from controller.look import Look, decide
+from controller.model import (
+    Attempt,
+    BackendSpec,
+    Device,
+    DeviceResult,
+    Intent,
+    Observation,
+    OtaUpdateSpec,
+    Outcome,
+    Reason,
+    Record,
+    RecordedCall,
+    Rollout,
+    Stage,
+    Strategy,
+    Suspend,
+    TargetFacts,
+    Targets,
+    TuyaSpec,
+    Unit,
+    UnitPhase,
+    Wave,
+    WaveRecord,
+)
+from controller.situation import Shape
+from controller.strategy import unit_id
+from tests.unit.build import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, look, record_of, rollout, seen, unit_of
+
+HELD = Suspend(reason="bad batch", owner="ada")
+LATER, BEFORE = NOW + timedelta(minutes=20), NOW - timedelta(minutes=20)
+SHAPES: dict[str, tuple[Shape, BackendSpec]] = {
+    "otaUpdate": (OtaShape(ENVIRONMENT), OtaUpdateSpec(document={"role": "r", "files": []})),
+    "tuya": (TuyaShape(), TuyaSpec(document={"productKey": "p"})),
+}
+NAMES = ("a", "b", "c")
+
+
+def session(phase: UnitPhase, **changes: object) -> Look:
+    declared = rollout(suspend=msgspec.structs.replace(HELD, running=changes.pop("running", "withdraw")))
+    unit = unit_of(declared, phase=phase, start_at=changes.pop("start", LATER))
+    record = record_of(declared, unit, changes.pop("stage", Stage.SCHEDULED), start_at=unit.start_at, sent_at=NOW)
+    return look(declared, msgspec.structs.replace(record, **changes), seen(unit))
+
+
+def test_a_session_whose_start_lies_ahead_is_deleted_and_not_after_its_start() -> None:
+    (action,) = session(UnitPhase.SCHEDULED).plan.actions
+
+    assert isinstance(action, DeleteUnit)
+    assert (action.why, action.not_after, action.reason) == ("suspended", LATER, "suspended by ada: bad batch")
+
+
+def test_a_start_that_is_not_shown_yet_is_withdrawn_too() -> None:
+    sent = Intent(
+        action="startUnit", unit_id=record_of(rollout(), unit_of(rollout()), Stage.OPEN).attempts[0].unit_id,
+        key="k", call=RecordedCall(service="s", operation="o", parameters={}), at=NOW, start_at=LATER,
+    )  # fmt: skip
+
+    lagging = session(UnitPhase.OPEN)
+    unheard = session(UnitPhase.OPEN, stage=Stage.OPEN, start=None, intents=(sent,))
+
+    assert [type(a) for told in (lagging, unheard) for a in told.plan.actions] == [DeleteUnit, DeleteUnit]
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes"),
+    [
+        (UnitPhase.OPEN, {"stage": Stage.OPEN, "start": None}),
+        (UnitPhase.SCHEDULED, {"start": BEFORE}),
+        (UnitPhase.RUNNING, {"stage": Stage.RUNNING, "start": BEFORE}),
+        (UnitPhase.SCHEDULED, {"running": "finish"}),
+    ],
+)
+def test_what_is_open_or_on_air_or_meant_to_finish_is_not_deleted(phase: UnitPhase, changes: dict[str, object]) -> None:
+    result = session(phase, **changes)
+
+    assert result.plan.actions == ()
+    (hold,) = result.plan.holds
+    assert hold.reason == "suspended"
+    assert ("delete-fuota-task --id t-1" in hold.message) is (phase is not UnitPhase.OPEN)
+
+
+def many(kind: str, *attempts: Attempt, **changes: object) -> tuple[Rollout, Record]:
+    wave = Wave(name="all", targets=Targets(things=tuple(Device(id=n) for n in NAMES)))
+    declared = rollout(backend=SHAPES[kind][1], strategy=Strategy(waves=(wave,)), **changes)
+    names = ("acme", "prod-eu", "probe", declared.generation, "all")
+    told = tuple(
+        msgspec.structs.replace(a, generation=declared.generation, unit_id=unit_id(*names, n))
+        for n, a in enumerate(attempts, start=1)
+    )
+    members = tuple(f"device:{n}" for n in NAMES)
+    record = Record(
+        environment="prod-eu", name="probe", backend=kind, generation=declared.generation,
+        waves=(WaveRecord(name="all", attempts=told, members=members),),
+    )  # fmt: skip
+    return declared, record
+
+
+def made(number: int = 1, **changes: object) -> Attempt:
+    return Attempt(
+        **{
+            "number": number, "generation": "", "unit_id": "", "stage": Stage.RUNNING, "vendor_id": f"v-{number}",
+            "start_at": BEFORE, "members": tuple(f"device:{n}" for n in NAMES),
+        } | changes
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def judged(*ends: Reason | None, number: int = 1, **changes: object) -> Attempt:
+    results = tuple(
+        DeviceResult(device=n, outcome=Outcome.FAILED if end else Outcome.SUCCEEDED, reason=end)
+        for n, end in zip(NAMES, ends, strict=False)
+    )
+    return made(number, stage=Stage.JUDGED, ended_at=BEFORE, results=results, canceled=True, withdrawn=True, **changes)
+
+
+def decided(kind: str, declared: Rollout, record: Record, *units: Unit) -> Look:
+    facts = tuple(TargetFacts(key=f"device:{n}", exists=True, vendor_id=n) for n in NAMES)
+    shown = Observation(units=units, targets=facts, image=FACTS_IMAGE, role=FACTS_ROLE)
+    return decide(ENVIRONMENT, declared, record, shown, SHAPES[kind][0], (), NOW)
+
+
+def running(record: Record, **changes: object) -> Unit:
+    attempt = record.attempts[-1]
+    return Unit(unit_id=attempt.unit_id, phase=UnitPhase.RUNNING, vendor_id=attempt.vendor_id or "", **changes)
+
+
+def only(actions: tuple[Action, ...]) -> tuple[str, ...]:
+    (action,) = actions
+    assert isinstance(action, CreateUnit)
+    return action.unit.only
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_what_waits_is_canceled_once_and_what_began_is_told(kind: str) -> None:
+    declared, record = many(kind, made(), suspend=HELD)
+
+    first = decided(kind, declared, record, running(record))
+    then = decided(kind, declared, record, running(record, stopping=True))
+
+    assert [(type(a), a.why) for a in first.plan.actions if isinstance(a, CancelUnit)] == [(CancelUnit, "suspended")]
+    assert then.plan.actions == ()
+    assert "begins no more devices" in then.plan.holds[0].message
+    assert "v-1" in then.plan.holds[0].message
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_devices_that_had_not_begun_follow_alone_and_failures_are_not_sent_again(kind: str) -> None:
+    declared, record = many(kind, judged(None, Reason.CANCELED, Reason.FLASH))
+
+    assert only(decided(kind, declared, record).plan.actions) == ("device:b",)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_where_nobody_had_begun_the_whole_wave_follows(kind: str) -> None:
+    declared, record = many(kind, judged(*[Reason.CANCELED] * 3))
+
+    assert only(decided(kind, declared, record).plan.actions) == ()
+
+
+def test_a_second_suspension_leaves_those_it_withdrew() -> None:
+    second = judged(number=2, only=("device:b", "device:c"))
+    results = (
+        DeviceResult(device="b", outcome=Outcome.SUCCEEDED),
+        DeviceResult(device="c", outcome=Outcome.FAILED, reason=Reason.CANCELED),
+    )
+    second = msgspec.structs.replace(second, results=results)
+    declared, record = many("otaUpdate", judged(None, Reason.CANCELED, Reason.CANCELED), second)
+
+    result = decided("otaUpdate", declared, record)
+
+    assert only(result.plan.actions) == ("device:c",)
+    assert result.record.waves[0].verdict is None
+
+
+def test_a_withdrawal_that_found_everybody_at_it_is_judged() -> None:
+    declared, record = many("otaUpdate", judged(None, None, None))
+
+    result = decided("otaUpdate", declared, record)
+
+    assert result.plan.actions == ()
+    verdict = result.record.waves[0].verdict
+    assert verdict is not None
+    assert verdict.passed
+
+
+def test_devices_that_had_begun_end_before_the_others_follow() -> None:
+    declared, record = many("otaUpdate", made(canceled=True, withdrawn=True))
+
+    result = decided("otaUpdate", declared, record, running(record, stopping=True, canceled=True, withdrawn=True))
+
+    assert result.plan.actions == ()
+    (hold,) = result.plan.holds
+    assert hold.reason == "withdrawn_devices_wait"
+    assert "aws iot cancel-job --job-id AFR_OTA-v-1 --force" in hold.message
+
+
+@pytest.mark.parametrize("stage", [Stage.SUPERSEDED, Stage.LOST])
+def test_a_retry_that_was_withdrawn_or_lost_is_made_again_for_its_devices_alone(stage: Stage) -> None:
+    declared = rollout()
+    unit = unit_of(declared, vendor_id="t-1")
+    record = record_of(declared, unit, stage, only=("device:x",), tries=2, broken_at=None)
+
+    facts = (TargetFacts(key="device:x", exists=True, vendor_id="x"),)
+
+    (action,) = look(declared, record, seen(targets=facts)).plan.actions
+
+    assert isinstance(action, CreateUnit)
+    assert (action.unit.only, action.unit.members, action.unit.tries) == (("device:x",), ("device:x",), 2)
+
+
+def test_only_a_session_deleted_before_its_start_counts_as_never_sent() -> None:
+    attempt = made(stage=Stage.SCHEDULED, start_at=LATER)
+
+    assert not attempt.deleted("suspended", NOW).was_sent
+    assert attempt.deleted("superseded", LATER).was_sent
