@@ -39,6 +39,7 @@ class ThingGroups:
             "RemoveThingFromThingGroup": self.remove,
             "ListThingsInThingGroup": self.list_things,
             "ListThingGroupsForThing": self.list_for_thing,
+            "UpdateThingGroupsForThing": self.update_for_thing,
         }
 
     def create(self, request: Request) -> dict[str, object]:
@@ -121,9 +122,7 @@ class ThingGroups:
     def remove(self, request: Request) -> dict[str, object]:
         """RemoveThingFromThingGroup (rule 2)."""
         store, (group, thing) = self._stores.of(request), self._pair(request)
-        if thing.name in group.things:
-            group.things.remove(thing.name)
-            self._rollouts.left(store, group, thing.name)
+        self._leave(store, group, thing.name)
         return {}
 
     def list_things(self, request: Request) -> dict[str, object]:
@@ -138,6 +137,25 @@ class ThingGroups:
         thing = store.thing(request.parameters["thingName"])
         items, token = page([g for g in store.groups.values() if thing.name in g.things], request.parameters)
         return {"thingGroups": _named(items), "nextToken": token}
+
+    def update_for_thing(self, request: Request) -> dict[str, object]:
+        """UpdateThingGroupsForThing: joins and leaves; all groups have to be there."""
+        store, wanted = self._stores.of(request), request.parameters
+        thing = store.thing(wanted.get("thingName"))
+        joins, leaves = (
+            [_group(store, name) for name in names] if isinstance(names := wanted.get(member), list) else []
+            for member in ("thingGroupsToAdd", "thingGroupsToRemove")
+        )
+        for group in joins:
+            add_member(store, group, thing.name, self._rollouts)
+        for group in leaves:
+            self._leave(store, group, thing.name)
+        return {}
+
+    def _leave(self, store: Store, group: ThingGroup, thing: str) -> None:
+        if thing in group.things:
+            group.things.remove(thing)
+            self._rollouts.left(store, group, thing)
 
     def _pair(self, request: Request) -> tuple[ThingGroup, Thing]:
         store = self._stores.of(request)

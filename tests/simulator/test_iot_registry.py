@@ -115,6 +115,17 @@ def test_a_groups_properties_are_changed(floor: Floor) -> None:
     assert said[:2] == (409, "VersionConflictException")
 
 
+def test_a_thing_changes_groups_in_one_call(floor: Floor) -> None:
+    floor.things("t", group="g")
+    floor.things(group="h")
+    change = floor.iot.update_thing_groups_for_thing
+    said = refusal(change, thingName="t", thingGroupsToAdd=["h"], thingGroupsToRemove=["x"])
+    assert said[:2] == (404, "ResourceNotFoundException")
+    change(thingName="t", thingGroupsToAdd=["h"], thingGroupsToRemove=["g"])
+    groups = floor.iot.list_thing_groups_for_thing(thingName="t")["thingGroups"]
+    assert [group["groupName"] for group in groups] == ["h"]
+
+
 def test_groups_refuse_what_is_not_there(floor: Floor) -> None:
     floor.things("t", group="g")
     missing = (404, "ResourceNotFoundException")
