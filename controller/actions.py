@@ -68,7 +68,7 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     """A unit as it is to be: everything a sibling needs to create or compare one.
 
     `only` are the targets of a retry, `tries` which try of the wave it is; `spared` are targets it is not for, because
-    they report the version already.
+    they report the version already. `journal` names the memory it is in.
     """
 
     unit_id: str
@@ -84,6 +84,7 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     tries: int = 1
     spared: tuple[str, ...] = ()
+    journal: str = ""
 
     @property
     def whole(self) -> tuple[str, ...]:

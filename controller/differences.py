@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from controller import ownership
 from controller.actions import Finding, UnitDeclaration
 from controller.model import (
     Attempt,
@@ -96,6 +97,7 @@ def unit_findings(
             cause=Cause.OUT_OF_BAND_EDIT, correctable=True,
         )
         for key in changed_marks(marks, unit)
+        if not ownership.to_be_named(key, attempt, unit)
     ]  # fmt: skip
     found += [
         Finding(

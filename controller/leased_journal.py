@@ -1,7 +1,11 @@
 """The journal of one environment as a run writes it: under the environment's lease, taken at the first write.
 
 1. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.
-2. `wall` is this machine's clock, by which a lease runs out.
+2. `wall` is this machine's clock, by which a lease runs out. Clocks differ, so what counts is the fencing number: when
+   it shows that another process held the environment since we loaded its records, our look at them is old, and the
+   commit that stands on it is refused (`ConflictError`).
+3. What came of calls that were sent is written all the same if nobody changed the record: it is true, whoever held the
+   lease meanwhile.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
+from controller.errors import ConflictError
 from controller.ports import Commit, Journal, Lease, Stored
 
 RENEW_BEFORE = timedelta(seconds=60)
@@ -24,27 +29,36 @@ class LeasedJournal:
         self._holder = holder
         self._wall = wall
         self._lease: Lease | None = None
+        self._known = 0
         self._renewing = Lock()
+        self.told: tuple[str, ...] = ()
 
     def check_free(self) -> None:
         """Raise `LeaseHeldError` when another living process holds the lease; take it over from a dead one."""
         held = self._journal.lease(self._environment)
-        if held is not None and held.holder != self._holder and held.expires_at > self._wall():
+        self._known = held.fencing if held is not None else 0
+        foreign = held is not None and held.holder != self._holder and not held.released
+        if held is not None and foreign and held.expires_at > self._wall():
             self._acquire()  # the journal knows whether that holder still lives
 
     def load_all(self) -> dict[str, Stored]:
-        """Load every record of the environment, by name."""
+        """Load every record of the environment, by name; what is decided on them stands while nobody else comes."""
+        if self._lease is not None:
+            self._known = self._lease.fencing
         return self._journal.load_all(self._environment)
 
-    def commit(self, commits: tuple[Commit, ...]) -> dict[str, int]:
-        """Write records and their events, all or none; gives the new revision by name."""
-        return self._journal.commit(commits, self._acquire().fencing)
+    def commit(self, commits: tuple[Commit, ...], *, outcomes: bool = False) -> dict[str, int]:
+        """Write records and their events, all or none; gives the new revision by name (rules 2 and 3)."""
+        lease = self._acquire()
+        if not outcomes:
+            self._must_be_ours_since(lease)
+        return self._journal.commit(commits, lease.fencing)
 
     def renew(self) -> None:
         """Renew a lease that is about to run out: a thousand associations take 100 s."""
         with self._renewing:
             if self._lease is not None and self._lease.expires_at - self._wall() < RENEW_BEFORE:
-                self._acquire()
+                self._must_be_ours_since(self._acquire())
 
     def release(self) -> None:
         """Give the lease back, if this run took one."""
@@ -53,5 +67,13 @@ class LeasedJournal:
             self._journal.release(lease, self._wall())
 
     def _acquire(self) -> Lease:
-        self._lease = self._journal.acquire(self._environment, self._holder, self._wall())
-        return self._lease
+        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._wall())
+        if lease.took_over and lease.took_over not in self.told:
+            self.told = (*self.told, lease.took_over)
+        return lease
+
+    def _must_be_ours_since(self, lease: Lease) -> None:
+        if lease.fencing > self._known + 1:
+            text = f"environment {self._environment}: another process held it since its records were read"
+            raise ConflictError(f"{text} (fencing number {self._known} then, {lease.fencing} now); nothing was written")
+        self._known = lease.fencing

@@ -33,6 +33,7 @@ from controller.model import (
     iso,
     tally,
 )
+from controller.ownership import MARK_JOURNAL, is_journal_id
 from controller.sparing import with_spared
 
 SETTLE = timedelta(seconds=120)
@@ -282,6 +283,9 @@ def _adopt(
         changes["failure"] = unit.failure or attempt.failure
     if unit.reset:
         changes["before"] = tuple(d for d in attempt.before if d not in unit.reset)
+    named = unit.marks.get(MARK_JOURNAL)
+    if is_journal_id(named) and named != attempt.journal:
+        changes["journal"] = named
     renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
     if renamed and unit.unit_id != attempt.unit_id:
         number = unit.unit_id.rsplit("-", 2)[-2]

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from controller import already, guards, ledger, lifecycle, membership, outcomes, unseen, verdicts
+from controller import already, guards, ledger, lifecycle, membership, outcomes, ownership, unseen, verdicts
 from controller.actions import (
     Action,
     AddMembers,
@@ -67,6 +67,7 @@ def decide(
     rollout = membership.resolved(rollout, record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen)
+    seen = ownership.without_anothers(seen, record, environment)
     moved, events = lifecycle.advance(record, rollout, seen, now)
     moved = _proving(moved, seen)
     at = Situation(

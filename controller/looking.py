@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 
+from controller import ownership
 from controller.actions import Hold
 from controller.contention import busy
 from controller.errors import OtactlError, StalledError, defect
@@ -29,6 +31,7 @@ class Lookout:
         self._backends = backends
         self._refused = refused
         self._now = now
+        self._strangers: tuple[Hold, ...] = ()
 
     def survey(self, states: list[RolloutState], stored: Mapping[str, Stored]) -> dict[str, Survey]:
         """Look over what each service lists; with `stored` also for what is left of rollouts taken out of Git."""
@@ -55,40 +58,54 @@ class Lookout:
             text = f"these credentials are of account {account}, environment {self._environment.name} is "
             raise StalledError("AccountDiffers", f"{text}{self._environment.account}; use the right role")
 
-    def observe(
-        self, surveys: Mapping[str, Survey], records: Mapping[str, Record], sendings: Sendings, state: RolloutState
-    ) -> None:
-        """Look at one rollout and decide what is next.
-
-        `records` are those of every rollout of the environment, `sendings` what they sent.
-        """
+    def observe(self, surveys: Mapping[str, Survey], state: RolloutState) -> None:
+        """Read what there is of one rollout."""
         rollout = state.rollout
-        state.look = None  # an older one must not be committed again when this fails
+        state.look = state.seen = None  # an older one must not be committed again when this fails
         backend = self._backends.get(rollout.backend_kind)
-        refused = (*self._refused(rollout), *state.refused)
-        try:
+        with _guarded(state):
             if backend is None or rollout.backend_kind not in surveys:
-                seen = Observation()
+                state.seen = Observation()
             else:
-                seen = backend.observe(*as_seen(rollout, state.stored.record), surveys[rollout.backend_kind])
-            held = busy(records, rollout)
-            state.look = decide(
-                self._environment,
-                rollout,
-                state.stored.record,
-                seen,
-                backend,
-                refused,
-                self._now(),
-                held,
-                sendings,
-            )
-        except StalledError as error:
-            state.fail(error)
-            state.look = unlooked(state.stored.record, error.reason, str(error))
-        except OtactlError as error:
-            state.fail(error)
-        except Exception as error:  # noqa: BLE001 - the last guard: the others go on
-            failure = defect(error)
-            state.fail(failure)
-            state.look = unlooked(state.stored.record, failure.reason, str(failure))
+                state.seen = backend.observe(*as_seen(rollout, state.stored.record), surveys[rollout.backend_kind])
+
+    def judge(self, states: list[RolloutState], records: Mapping[str, Record], sendings: Sendings) -> None:
+        """Decide what is next for rollouts that were observed; `records` are those of every rollout there is,
+        `sendings` what they sent.
+
+        A unit of another journal in one of them holds them all, for the rest of the run.
+        """
+        looks = [(s.rollout.name, s.seen) for s in states if s.seen is not None]
+        self._strangers = self._strangers or ownership.holds(self._environment, looks)
+        for state in states:
+            if state.seen is None:
+                continue
+            rollout, known = state.rollout, state.stored.record
+            with _guarded(state):
+                state.look = decide(
+                    self._environment,
+                    rollout,
+                    known,
+                    state.seen,
+                    self._backends.get(rollout.backend_kind),
+                    (*self._strangers, *self._refused(rollout), *state.refused),
+                    self._now(),
+                    busy(records, rollout),
+                    sendings,
+                )
+
+
+@contextmanager
+def _guarded(state: RolloutState) -> Iterator[None]:
+    """Let an error stop this rollout alone, and be remembered where only a person can mend what it names."""
+    try:
+        yield
+    except StalledError as error:
+        state.fail(error)
+        state.look = unlooked(state.stored.record, error.reason, str(error))
+    except OtactlError as error:
+        state.fail(error)
+    except Exception as error:  # noqa: BLE001 - the last guard: the others go on
+        failure = defect(error)
+        state.fail(failure)
+        state.look = unlooked(state.stored.record, failure.reason, str(failure))

@@ -82,7 +82,10 @@ class Backend(Protocol):
 
 
 class Lease(Value, frozen=True, kw_only=True):
-    """Who may write to an environment, until when. `fencing` grows with every holder."""
+    """Who may write to an environment, until when. `fencing` grows with every holder.
+
+    A `released` one holds nobody; `took_over` tells that it was taken from a holder that a wrong clock let stand.
+    """
 
     environment: str
     holder: str
@@ -90,6 +93,8 @@ class Lease(Value, frozen=True, kw_only=True):
     pid: int
     expires_at: datetime
     fencing: int
+    released: bool = False
+    took_over: str = ""
 
 
 class Stored(Value, frozen=True, kw_only=True):
@@ -154,4 +159,8 @@ class Journal(Protocol):
 
     def release(self, lease: Lease, now: datetime) -> None:
         """Give the lease back if it is still ours."""
+        ...
+
+    def end_lease(self, environment: str, now: datetime) -> Lease | None:
+        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
         ...

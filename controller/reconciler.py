@@ -16,6 +16,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
+import msgspec
+
 from controller.actions import Call, Hold, Receipt, name_of
 from controller.contention import in_turn, knowing
 from controller.environment_ledger import environment_record
@@ -54,6 +56,8 @@ class Reconciler:
         abreast: int = WORKERS,
     ) -> None:
         """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one."""
+        memory = journal.identity()
+        environment = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
         self._environment = environment
         self._backends = backends
         self._journal = LeasedJournal(environment.name, journal, holder, wall or now)
@@ -80,10 +84,10 @@ class Reconciler:
                 state.refused = held.get(state.rollout.name, ())
             passes = self._passes(states, stored)
         except LeaseHeldError as error:
-            return RunReport(passes=0, lease_held_by=error.holder)
+            return RunReport(passes=0, lease_held_by=error.holder, notes=self._journal.told)
         finally:
             self._journal.release()
-        return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states))
+        return RunReport(passes=passes, rollouts=tuple(self._report(s) for s in states), notes=self._journal.told)
 
     def _remember(self, stored: Mapping[str, Stored]) -> None:
         self._records = {name: s.record for name, s in stored.items()}
@@ -118,7 +122,8 @@ class Reconciler:
                 # Side by side they would share a small budget so that none gets its look done.
                 workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
                 with ThreadPoolExecutor(max_workers=workers) as pool:
-                    list(pool.map(partial(self._lookout.observe, surveys, self._records, self._sendings), todo))
+                    list(pool.map(partial(self._lookout.observe, surveys), todo))
+                self._lookout.judge(todo, self._records, self._sendings)
                 jobs = self._commit_intents(todo)
                 todo = [s for s in todo if not s.error]
             except ConflictError:
@@ -209,12 +214,12 @@ class Reconciler:
                 state.error = stalled or next(d.error for d in mine if d.error)
                 state.requeue_after = max(waits) if waits else 300.0
             commits.append(Commit(record=record, expected_revision=state.stored.revision, events=events))
-        self._commit(commits, todo)
+        self._commit(commits, todo, outcomes=True)
 
-    def _commit(self, commits: list[Commit], todo: list[RolloutState]) -> None:
+    def _commit(self, commits: list[Commit], todo: list[RolloutState], *, outcomes: bool = False) -> None:
         if not commits:
             return
-        revisions = self._journal.commit(tuple(commits))
+        revisions = self._journal.commit(tuple(commits), outcomes=outcomes)
         written = {c.record.name: c.record for c in commits}
         for state in todo:
             name = state.rollout.name

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from controller.actions import Hold
 from controller.errors import ConflictError, OtactlError, StalledError, TransientError
 from controller.look import Look
-from controller.model import Rollout, Value
+from controller.model import Observation, Rollout, Value
 from controller.ports import Stored
 from controller.readiness import INCOMPLETE
 
@@ -26,11 +26,12 @@ class RolloutReport(Value, frozen=True, kw_only=True):
 
 
 class RunReport(Value, frozen=True, kw_only=True):
-    """How a run over one environment came out."""
+    """How a run over one environment came out; `notes` are for a person to see to, though they stopped nothing."""
 
     passes: int
     lease_held_by: str = ""
     rollouts: tuple[RolloutReport, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -42,6 +43,7 @@ class RolloutState:
 
     rollout: Rollout
     stored: Stored
+    seen: Observation | None = None
     look: Look | None = None
     actions: list[str] = field(default_factory=list)
     error: str = ""

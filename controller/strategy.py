@@ -74,6 +74,7 @@ def declare(
         members=members_of(rollout, wave, known),
         only=only,
         tries=tries,
+        journal=environment.journal_id,
     )
     unit = adapted(unit, rollout)
     had = {*(spared or {}).values(), *(recorded.spared.values() if recorded is not None else ())} & set(unit.members)

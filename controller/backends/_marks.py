@@ -12,11 +12,14 @@ from controller.lifecycle import (
     MARK_WAVE,
 )
 from controller.model import Environment, Unit
+from controller.ownership import MARK_JOURNAL
 
 
 def marks_of(unit: UnitDeclaration) -> dict[str, str]:
     """What names a unit as ours, and which one it is."""
+    named = {MARK_JOURNAL: unit.journal} if unit.journal else {}
     return {
+        **named,
         MARK_OWNER: unit.owner,
         MARK_ENVIRONMENT: unit.environment,
         MARK_ROLLOUT: unit.rollout,

@@ -11,12 +11,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import cast
 
 from controller.actions import UnitDeclaration
 from controller.backends._marks import marks_of
 from controller.backends._ota_words import DEFAULT_URL_SECONDS, JOB_FIELDS
 from controller.model import JsonObject, OtaUpdateSpec, as_json
+from controller.ownership import MARK_JOURNAL
 
 _FORMS = ("customCodeSigning", "startSigningJobParameter", "awsSignerJobId")
 _PARTS = ("fileName", "fileType", "fileVersion", "fileLocation", "codeSigning", "attributes")
@@ -51,6 +53,17 @@ def noted(unit: UnitDeclaration) -> dict[str, str]:
     return {**(given if isinstance(given, dict) else {}), **marks_of(unit)}
 
 
+def maker(record: JsonObject) -> str:
+    """The journal that an update's own record names, whatever became of its tags."""
+    given = record.get("additionalParameters")
+    return str(given.get(MARK_JOURNAL, "")) if isinstance(given, dict) else ""
+
+
+def _without_journal(given: Mapping[str, object]) -> JsonObject:
+    """No update writes them again: an id that is missing, or that of a journal taken over from, is no drift."""
+    return {name: value for name, value in given.items() if name != MARK_JOURNAL}
+
+
 def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
     """Fields and tags as they are to be seen."""
     document = spec_of(unit).document
@@ -58,7 +71,7 @@ def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
     if isinstance(document.get("protocols"), list):
         fields["protocols"] = sorted(cast("list[str]", document["protocols"]))
     fields |= {name: document.get(name) for name in JOB_FIELDS}
-    fields["additionalParameters"] = dict(noted(unit))
+    fields["additionalParameters"] = _without_journal(noted(unit))
     for index, file in enumerate(declared_files(unit)):
         fields |= {f"files.{index}.{part}": file[part] for part in _PARTS if part in file}
     fields["files.undeclared"] = None  # rule 4
@@ -74,7 +87,7 @@ def observed(record: JsonObject, job: JsonObject | None, document: JsonObject) -
             fields[name] = record[name]
     if isinstance(record.get("protocols"), list):
         fields["protocols"] = sorted(str(p) for p in cast("list[object]", record["protocols"]))
-    fields["additionalParameters"] = dict(cast("JsonObject", record.get("additionalParameters") or {}))
+    fields["additionalParameters"] = _without_journal(cast("JsonObject", record.get("additionalParameters") or {}))
     if job is not None:
         fields |= {name: _config(name, job.get(member), document) for name, member in JOB_FIELDS.items()}
     declared = cast("list[JsonObject]", document.get("files") or [])

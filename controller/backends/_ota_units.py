@@ -15,7 +15,7 @@ import msgspec
 
 from controller.backends._ota_concerns import LAG, OVERDUE, Concerns
 from controller.backends._ota_executions import SETTLE, disagreement, newest, nobody_moves, sorted_out, tally_of
-from controller.backends._ota_fields import observed
+from controller.backends._ota_fields import maker, observed
 from controller.backends._ota_reads import DETAILS, JobReader, counts, keys_of, moment
 from controller.backends._ota_words import MOVING, OUR_CODES, SUSPEND_CODE, job_phase, record_phase
 from controller.backends._versions import VersionReader
@@ -72,7 +72,7 @@ class UnitReader:
         shown = Unit(
             unit_id=update_id, phase=phase, vendor_id=update_id, arn=arn, marks=self._concerns.tags(arn),
             members=keys_of(record.get("targets")), start_at=moment(record.get("creationDate")),
-            created_at=moment(record.get("creationDate")), readable=False,
+            created_at=moment(record.get("creationDate")), readable=False, journal=maker(record),
         )  # fmt: skip
         if phase is UnitPhase.FAILED:
             return _replace(shown, failure=_error(record), left=self._concerns.leftovers(record))

@@ -17,8 +17,9 @@ from controller.cli._near import manifests_option
 from controller.cli._remembered import environment_option, places_near
 from controller.errors import UsageError
 from controller.journal import AnyJournal, care, open_journal
+from controller.journal.leases import who_holds
 from controller.journal.s3_copy import fill
-from controller.model import duration
+from controller.model import duration, iso
 from controller.report.plain import as_json, plain, safe_json
 
 _DURATION = re.compile(r"[0-9]{1,6}[smhd]")
@@ -26,7 +27,7 @@ _DURATION = re.compile(r"[0-9]{1,6}[smhd]")
 
 @click.group(name="journal", cls=VerbGroup)
 def command() -> None:
-    """Make, check, back up, read out or copy the journal."""
+    """Make, check, back up, read out or copy the journal, and end a lease in it."""
 
 
 @command.command()
@@ -129,6 +130,33 @@ def export(journal: str | None, manifests: tuple[str, ...], environment: str | N
     with _one(journal, manifests, environment) as opened:
         for line in care.export(opened):
             click.echo(safe_json(line))
+
+
+@command.command()
+@click.argument("environment", metavar="ENVIRONMENT")
+@journal_option
+@manifests_option
+@guarded
+def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -> None:
+    """End the lease of ENVIRONMENT by hand, whoever holds it: the next run may begin at once.
+
+    A run that still holds it can write no more from then on, and says so. What it has sent is found by the next run.
+    """
+    place = places_near(journal, environment, manifests)
+    chosen = place.get(environment) or place[""]
+    with open_journal(chosen.url, must_exist=True, write=True) as opened:
+        known = opened.lease(environment)
+        if known is None:
+            names = ", ".join(opened.environments()) or "none yet"
+            raise UsageError(f"no run ever held environment {environment} in journal {chosen.shown}; it holds: {names}")
+        ended = opened.end_lease(environment, datetime.now(UTC))
+    if ended is None:
+        told = f"nobody holds environment {environment} in journal {chosen.shown}; nothing was changed"
+    else:
+        told = (
+            f"the lease of environment {environment} is ended: {who_holds(ended)} held it until {iso(ended.expires_at)}"
+        )
+    click.echo(plain(told))
 
 
 @command.command()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import click
 import msgspec
 
+from controller import ownership
+from controller.actions import Hold
 from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import Place, journal_option, place_for
@@ -74,7 +76,9 @@ def _environment(
 ) -> list[report.PlannedRollout]:
     if not rollouts:
         return []
-    stored, note = ({}, "") if place is None else _records(environment, place)
+    stored, note = dict[str, Stored](), ""
+    if place is not None:
+        environment, stored, note = _remembered(environment, place)
     renamed = renaming(stored, rollouts, covers, now)
     records = {name: s.record for name, s in renamed.over(stored).items()}
     backends: dict[str, Backend] = {}
@@ -95,6 +99,7 @@ def _environment(
                 errors[kind] = str(failure if isinstance(failure, OtactlError) else defect(failure))
     moment = transport.now() if transport is not None else now  # the service's time, as reconcile has it
     turn = _Turn(environment, records, backends, knowing(surveys, records), moment, renamed, Sendings(records))
+    turn.observe(r for r in rollouts if r.backend_kind in surveys)
     return [_guarded(turn, r, errors.get(r.backend_kind, ""), note) for r in rollouts]
 
 
@@ -118,16 +123,51 @@ class _Turn:
     renamed: Renaming
     sendings: Sendings
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
+    looks: dict[str, Observation | Exception] = field(default_factory=dict)
+
+    def known(self, rollout: Rollout) -> Record:
+        """What is remembered of a rollout."""
+        return self.records.get(rollout.name) or Record(environment=rollout.environment, name=rollout.name)
+
+    def observe(self, rollouts: Iterable[Rollout]) -> None:
+        """Look at every rollout before the first is planned: what one shows may hold another."""
+        for rollout in rollouts:
+            if finished(rollout, self.known(rollout)):
+                continue
+            kind = rollout.backend_kind
+            try:
+                named = as_seen(rollout, self.known(rollout))
+                self.looks[rollout.name] = self.backends[kind].observe(*named, self.surveys[kind])
+            except Exception as failure:  # noqa: BLE001 - told where its rollout is planned
+                self.looks[rollout.name] = failure
+
+    def look(self, rollout: Rollout) -> Observation:
+        """What was seen of a rollout; raises what looking at it raised."""
+        found = self.looks.get(rollout.name, Observation(offline=True))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def strangers(self) -> tuple[Hold, ...]:
+        """What holds the environment because another journal is at work in it."""
+        return ownership.holds(
+            self.environment, ((name, seen) for name, seen in self.looks.items() if isinstance(seen, Observation))
+        )
 
 
-def _records(environment: Environment, place: Place) -> tuple[dict[str, Stored], str]:
+def _remembered(environment: Environment, place: Place) -> tuple[Environment, dict[str, Stored], str]:
+    """The environment as this journal knows it, its records, and what is to be told of that."""
+    environment = msgspec.structs.replace(environment, journal=place.used().place)
     try:
         with open_journal(place.url, must_exist=True) as opened:
-            return opened.load_all(environment.name), ""
+            memory = opened.identity()
+            known = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
+            return known, opened.load_all(environment.name), ""
     except JournalMissingError:
         told = f"no journal at {place.shown}: waves and attempts are rebuilt from tags and names"
         make = f"otactl journal init {shlex.quote(place.shown)}"
-        return {}, f"{told}; Tuya's batches have none. reconcile sends nothing before there is one: name it, or {make}"
+        more = f"Tuya's batches have none. reconcile sends nothing before there is one: name it, or {make}"
+        return environment, {}, f"{told}; {more}"
 
 
 def _guarded(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:
@@ -143,7 +183,7 @@ def _guarded(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
 
 def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:
     environment, now = turn.environment, turn.now
-    known = turn.records.get(rollout.name) or Record(environment=rollout.environment, name=rollout.name)
+    known = turn.known(rollout)
     airtime, doubts = _airtime(rollout)
     told = report.PlannedRollout(
         name=rollout.name,
@@ -160,9 +200,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         return msgspec.structs.replace(told, notes=(*told.notes, "every wave passed; not read again"))
     shape, survey = shapes_for(environment).get(kind), turn.surveys.get(kind)
     try:
-        seen = Observation(offline=True)
-        if survey is not None:
-            seen = turn.backends[kind].observe(*as_seen(rollout, known), survey)
+        seen = turn.look(rollout)
     except OtactlError as failure:
         if not (kind == "tuya" and isinstance(failure, StalledError) and failure.reason in KEYLESS):
             return msgspec.structs.replace(told, error=str(failure))
@@ -170,7 +208,7 @@ def _rollout(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.Pla
         seen, survey = Observation(offline=True), None
         text = f"nothing of Tuya was compared: {failure}"
         told = msgspec.structs.replace(told, notes=(*told.notes, text))
-    holds = refused(rollout)
+    holds = (*turn.strangers(), *refused(rollout))
     if rollout.name in turn.renamed.holds:
         holds = (*holds, turn.renamed.holds[rollout.name])
     held = busy(turn.records, rollout)

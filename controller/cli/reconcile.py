@@ -41,7 +41,8 @@ def command(paths: tuple[str, ...], output: str, environment: str | None, journa
         for declared, rollouts in shards:
             place = places[declared.name]
             if place.url in opened:
-                ran = _reconcile(declared, rollouts, opened[place.url], covers(paths, reading))
+                here = msgspec.structs.replace(declared, journal=place.used().place)
+                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading))
             else:
                 ran = _failed(declared, rollouts, unopened[place.url])
             total = total.plus(msgspec.structs.replace(ran, journals=(place.used(declared.name),)))
@@ -93,6 +94,7 @@ def _reconcile(
         writes=transport.stats.writes,
         lease_held_by=run.lease_held_by,
         rollouts=run.rollouts,
+        notes=run.notes,
     )
 
 

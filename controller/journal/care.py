@@ -27,14 +27,15 @@ import msgspec
 
 from controller.errors import StalledError, UsageError
 from controller.journal import AnyJournal
-from controller.journal.leases import Held
+from controller.journal.leases import TERM, Held, is_ahead, stands, who_holds
+from controller.journal.process import current, is_dead
 from controller.journal.s3 import S3Journal
 from controller.journal.s3_copy import Contents, CopiedEvent, fill
 from controller.journal.s3_rows import S3Rows, Unread
 from controller.journal.sql import SqlJournal
 from controller.journal.sqlite_file import VERSION, translate
 from controller.lifecycle import describe_intent
-from controller.model import Event, Record, Value
+from controller.model import Event, Record, Value, iso
 from controller.ports import Stored
 
 T = TypeVar("T", Record, Event, Held)
@@ -106,7 +107,7 @@ def check(journal: AnyJournal, now: datetime, older_than: timedelta) -> tuple[De
             defects += [_error(*each) for each in found]
             known = _check_records(rows, now, older_than, defects)
             _check_events(rows, known, defects)
-            _check_leases(rows, defects)
+            _check_leases(rows, now, defects)
         except sqlite3.DatabaseError as error:
             defects.append(_error(str(journal.path), "database_is_damaged", f"SQLite says: {error}"))
         for environment, count in rows.leftovers.items():
@@ -142,13 +143,31 @@ def _check_events(rows: _Rows, known: dict[tuple[str, str], int], defects: list[
         _read(text, Event, where, "event_is_unreadable", defects)
 
 
-def _check_leases(rows: _Rows, defects: list[Defect]) -> None:
+def _check_leases(rows: _Rows, now: datetime, defects: list[Defect]) -> None:
     for environment, fencing, text in rows.leases:
         where = f"lease of {environment}"
         held = _read(text, Held, where, "lease_is_unreadable", defects)
         if held is not None and held.lease.fencing != fencing:
             differs = f"its fencing number is {fencing!r} in the column, {held.lease.fencing} in the lease"
             defects.append(_error(where, "fencing_differs", differs))
+        if held is not None:
+            defects += _lease_doubts(where, held, now)
+
+
+def _lease_doubts(where: str, held: Held, now: datetime) -> list[Defect]:
+    """A lease that a wrong clock dated, or that a dead process left: the next run takes over, if it is told of it."""
+    lease, until = held.lease, iso(held.lease.expires_at)
+    if is_ahead(lease, now):
+        code = "lease_is_dated_ahead"
+        message = (
+            f"{who_holds(lease)} holds it until {until}, which a lease of {TERM.seconds} s cannot: a clock is wrong"
+        )
+    elif stands(lease, now) and is_dead(held.process, current()):
+        code, message = "lease_holder_is_dead", f"{who_holds(lease)} holds it until {until}, and has ended"
+    else:
+        return []
+    hint = f"the next run takes it over; to end it now: otactl journal release {lease.environment}"
+    return [Defect(severity="warning", where=where, code=code, message=message, hint=hint)]
 
 
 def _record_defects(key: str, text: object, now: datetime, older_than: timedelta) -> list[Defect]:

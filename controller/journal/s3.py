@@ -20,7 +20,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from controller.journal.identity import replacing
-from controller.journal.leases import grant
+from controller.journal.leases import ended_by_hand, given_back, grant
 from controller.journal.process import current
 from controller.journal.s3_draft import draft, judge, prepare
 from controller.journal.s3_store import S3Store
@@ -150,7 +150,7 @@ class S3Journal:
         )
 
     def lease(self, environment: str) -> Lease | None:
-        """Tell who holds the environment, if anybody ever did; `expires_at` in the past means nobody does."""
+        """Tell who holds the environment, if anybody ever did; one released or in the past holds nobody."""
         with self.store.lock:
             held = self.store.look(environment).held
         return None if held is None else held.lease
@@ -168,16 +168,30 @@ class S3Journal:
         return granted[0]
 
     def release(self, lease: Lease, now: datetime) -> None:
-        """Give the lease back if it is still ours: it expires now, its fencing number stays on record."""
+        """Give the lease back if it is still ours: it holds nobody, its fencing number stays on record."""
 
         def change(head: Head, commit: str) -> Head | None:
             held = head.held
             if held is None or (held.lease.fencing, held.lease.holder) != (lease.fencing, lease.holder):
                 return None
-            ended = msgspec.structs.replace(held.lease, expires_at=min(now, held.lease.expires_at))
-            return msgspec.structs.replace(head, held=msgspec.structs.replace(held, lease=ended)).named(commit)
+            return msgspec.structs.replace(head, held=given_back(held, now)).named(commit)
 
         self.store.update(lease.environment, change)
+
+    def end_lease(self, environment: str, now: datetime) -> Lease | None:
+        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        former: list[Lease] = []
+
+        def change(head: Head, commit: str) -> Head | None:
+            former.clear()
+            held = head.held
+            if held is None or held.lease.released or held.lease.expires_at <= now:
+                return None
+            former.append(held.lease)
+            return msgspec.structs.replace(head, held=ended_by_hand(held, now)).named(commit)
+
+        self.store.update(environment, change)
+        return former[0] if former else None
 
     def _entry(self, environment: str, name: str) -> Entry | None:
         text_of(name)

@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from controller.errors import ConflictError, LeaseHeldError, UsageError
-from controller.journal.leases import Held
+from controller.journal.leases import Held, stands, who_holds
 from controller.journal.s3 import S3Journal
 from controller.journal.s3_store import S3Store
 from controller.journal.s3_values import (
@@ -60,9 +60,8 @@ class Contents(NamedTuple):
         """Raise `LeaseHeldError` while somebody works: what that run writes next would be missing in the copy."""
         for held in self.leases:
             lease = held.lease
-            if now < lease.expires_at:
-                who = f"{lease.holder} (pid {lease.pid} on {lease.host})"
-                raise LeaseHeldError(lease.environment, who, iso(lease.expires_at))
+            if stands(lease, now):
+                raise LeaseHeldError(lease.environment, who_holds(lease), iso(lease.expires_at))
 
 
 def fill(target: SqlJournal | S3Journal, contents: Contents) -> None:

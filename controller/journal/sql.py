@@ -19,7 +19,7 @@ import msgspec
 
 from controller.errors import ConflictError, StalledError
 from controller.journal.identity import replacing
-from controller.journal.leases import Held, grant
+from controller.journal.leases import Held, ended_by_hand, given_back, grant
 from controller.journal.process import current
 from controller.journal.sqlite_file import SqliteFile, has_identity
 from controller.model import Event, Record, Value
@@ -144,7 +144,7 @@ class SqlJournal:
         )
 
     def lease(self, environment: str) -> Lease | None:
-        """Tell who holds the environment, if anybody ever did; `expires_at` in the past means nobody does."""
+        """Tell who holds the environment, if anybody ever did; one released or in the past holds nobody."""
         with self.database.read() as db:
             held = self._held(db, environment)
         return None if held is None else held.lease
@@ -157,12 +157,20 @@ class SqlJournal:
         return granted.lease
 
     def release(self, lease: Lease, now: datetime) -> None:
-        """Give the lease back if it is still ours: it expires now, its fencing number stays on record."""
+        """Give the lease back if it is still ours: it holds nobody, its fencing number stays on record."""
         with self.database.write() as db:
             held = self._held(db, lease.environment)
             if held is not None and (held.lease.fencing, held.lease.holder) == (lease.fencing, lease.holder):
-                ended = msgspec.structs.replace(held.lease, expires_at=min(now, held.lease.expires_at))
-                _store(db, msgspec.structs.replace(held, lease=ended))
+                _store(db, given_back(held, now))
+
+    def end_lease(self, environment: str, now: datetime) -> Lease | None:
+        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        with self.database.write() as db:
+            held = self._held(db, environment)
+            if held is None or held.lease.released or held.lease.expires_at <= now:
+                return None
+            _store(db, ended_by_hand(held, now))
+        return held.lease
 
     def _held(self, db: Connection, environment: str) -> Held | None:
         row = db.execute("SELECT held FROM leases WHERE environment = ?", (environment,)).fetchone()

@@ -120,6 +120,7 @@ class Unit(Value, frozen=True, kw_only=True):
     is not simply the unit's. Where one making takes several calls, `parts` are the
     service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
     part holds although one is still to be made for them. `proving` is what reading versions has to remember.
+    `journal` is the journal that made it by the service's own record, which no edit of tags changes.
     """
 
     unit_id: str
@@ -152,6 +153,7 @@ class Unit(Value, frozen=True, kw_only=True):
     parts_done: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     proving: Proving | None = None
+    journal: str = ""
 
 
 class TargetFacts(Value, frozen=True, kw_only=True):

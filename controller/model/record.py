@@ -107,6 +107,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     are devices that reported the version before its start, so that it was not for them, each with its target.
     `withdrawn` tells that a suspension canceled it, or deleted it before its start, so that only its `rest` is made up
     for.
+    `journal` is the journal its tag was last seen to name.
     """
 
     number: int
@@ -149,6 +150,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     content: str = ""
     rollout: str = ""
     spared: dict[str, str] = {}
+    journal: str = ""
 
     def deleted(self, why: str, at: datetime) -> Attempt:
         """The attempt once we have deleted its unit. One deleted before its start was never sent to anybody."""

@@ -22,6 +22,7 @@ class ReconcileReport(Value, frozen=True, kw_only=True):
     lease_held_by: str = ""
     rollouts: tuple[RolloutReport, ...] = ()
     journals: tuple[UsedJournal, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def plus(self, other: ReconcileReport) -> ReconcileReport:
         """Two environments' runs as one."""
@@ -32,6 +33,7 @@ class ReconcileReport(Value, frozen=True, kw_only=True):
             lease_held_by=self.lease_held_by or other.lease_held_by,
             rollouts=(*self.rollouts, *other.rollouts),
             journals=(*self.journals, *other.journals),
+            notes=(*self.notes, *other.notes),
         )
 
     @property
@@ -61,6 +63,7 @@ def as_json(report: ReconcileReport) -> str:
             for r in report.rollouts
         ],
         **used.document(report.journals),
+        "notes": list(report.notes),
     }
     return safe_json(json.dumps(document, ensure_ascii=False))
 
@@ -77,6 +80,7 @@ def as_text(report: ReconcileReport) -> str:
         lines += [f"  hold: {h.reason}: {h.message}" for h in r.holds]
         if r.error:
             lines.append(f"  error: {r.error}")
+    lines += [f"note: {note}" for note in report.notes]
     if report.lease_held_by:
         lines.append(f"another process works here: {report.lease_held_by}; nothing was sent")
     lines += used.lines(report.journals) if report.journals else []

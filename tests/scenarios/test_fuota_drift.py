@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controller.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore, Phase
-from tests.ground import BUCKET, GROUPS, IMAGE, KEY, ROLE, Ground, declared, read, single_devices, trust
+from tests.ground import BUCKET, GROUPS, IMAGE, KEY, ROLE, Ground, declared, lose_journal, read, single_devices, trust
 
 SETTLED = 180  # seconds after which every read shows what otactl itself wrote
 
@@ -220,7 +220,7 @@ def test_a_rollout_taken_out_of_git_leaves_an_orphan_told_with_the_command_that_
 
 
 def test_a_task_with_our_name_and_marks_that_the_journal_lost_is_adopted_not_made_again(opened: Ground) -> None:
-    (opened.folder / "journal.db").unlink()
+    lose_journal(opened.folder)
     opened.deafen(False)
 
     opened.drive()

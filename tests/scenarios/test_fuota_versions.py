@@ -6,7 +6,7 @@ import pytest
 
 from controller.model import Gate, Phase, Stage, Strategy, VersionConfirm, VersionProof
 from tests.fuota_probes import OK, SHADOW, Probes
-from tests.ground import Ground, declared, pushed
+from tests.ground import Ground, declared, lose_journal, pushed
 
 PROOFS = [
     SHADOW,
@@ -238,8 +238,7 @@ def test_a_lost_journal_does_not_turn_a_wait_into_a_verdict(probes: Probes) -> N
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
     probes.ground.run(rollout)
-    for file in probes.ground.folder.glob("journal.db*"):
-        file.unlink()
+    lose_journal(probes.ground.folder)
 
     probes.ground.run(rollout)
     again = probes.ground.record().attempts[0]

@@ -237,6 +237,22 @@ def test_a_usage_error_exits_1_and_never_2(command: click.Command, arguments: li
     assert ran.stderr
 
 
+def test_a_lease_is_ended_by_hand_once_and_an_unknown_environment_is_told(path: Path) -> None:
+    _write(path, _record())
+    with SqlJournal(path) as opened:
+        opened.acquire("prod-eu", "runner7/811", datetime.now(UTC) + timedelta(days=400))
+
+    warned = _run(journal, path, "check")
+    ended, again = (_run(journal, path, "release", "prod-eu") for _ in range(2))
+    unknown = _run(journal, path, "release", "prod-us")
+
+    assert (warned.exit_code, ended.exit_code, again.exit_code, unknown.exit_code) == (0, 0, 0, 1)
+    assert "warning: lease of prod-eu: lease_is_dated_ahead: runner7/811" in warned.stdout
+    assert "the lease of environment prod-eu is ended: runner7/811" in ended.stdout
+    assert "nobody holds environment prod-eu" in again.stdout
+    assert "no run ever held environment prod-us" in unknown.stderr
+
+
 def test_a_group_of_verbs_exits_1_on_usage_and_passes_a_verbs_own_code_on(path: Path) -> None:
     group = VerbGroup("otactl", commands={"drift": drift, "status": status})
     _write(path, _record("prod-eu", "soil", _entry("f", DriftStatus.WAITING)))

@@ -21,7 +21,7 @@ from controller.model import (
     VersionProof,
     Wave,
 )
-from tests.ground import pushed
+from tests.ground import lose_journal, pushed
 from tests.ota_ground import SIGNED, THINGS, OtaGround, block, gateway, one_wave, running
 
 
@@ -394,7 +394,7 @@ def test_a_device_written_with_the_public_sdk_takes_its_job_and_reports(gateways
 
 def test_without_a_journal_running_waves_are_found_by_their_marks(gateways: OtaGround) -> None:
     update = running(gateways, gw_1="late")
-    (gateways.folder / "journal.db").unlink()
+    lose_journal(gateways.folder)
 
     gateways.cron(one_wave(), rounds=3, minutes=24 * 60)
 

@@ -6,7 +6,19 @@ import msgspec
 import pytest
 
 from controller.model import Cause, DriftPolicy, DriftStatus, Ignore, Phase, Source
-from tests.ground import BUCKET, DIGEST, GROUPS, KEY, ROLE, Ground, declared, pushed, single_devices, trust
+from tests.ground import (
+    BUCKET,
+    DIGEST,
+    GROUPS,
+    KEY,
+    ROLE,
+    Ground,
+    declared,
+    lose_journal,
+    pushed,
+    single_devices,
+    trust,
+)
 from tests.scenarios.test_edits_mid_rollout import ONE, SESSION
 
 
@@ -204,7 +216,7 @@ def test_a_device_deleted_while_the_journal_was_lost_counts_as_failed(ground: Gr
     rollout = single_devices(ground)
     ground.run(rollout)
     ground.advance(SESSION)
-    (ground.folder / "journal.db").unlink()
+    lose_journal(ground.folder)
     listed = ground.wireless.list_wireless_devices(FuotaTaskId=ground.task()["Id"])["WirelessDeviceList"]
     ground.wireless.delete_wireless_device(Id=listed[0]["Id"])
 

@@ -30,7 +30,7 @@ from controller.model import (
     Unit,
     UnitPhase,
 )
-from controller.ports import Commit, Lease, Stored
+from controller.ports import Commit, Identity, Lease, Stored
 from tests.unit.build import FACTS_IMAGE, FACTS_ROLE
 
 
@@ -188,6 +188,9 @@ class Memory:
         self.kill: Kill = Kill()
         self.held: Lease | None = None
 
+    def identity(self) -> Identity:
+        return Identity(id="feedfacecafe0001")
+
     def load(self, environment: str, name: str) -> Stored:
         raw = self.records.get(name)
         if raw is None:
@@ -232,3 +235,7 @@ class Memory:
 
     def release(self, lease: Lease, now: datetime) -> None:
         self.held = None
+
+    def end_lease(self, environment: str, now: datetime) -> Lease | None:
+        ended, self.held = self.held, None
+        return ended

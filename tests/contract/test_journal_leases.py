@@ -1,0 +1,112 @@
+"""Leases fear no clock, in every store: neither their holder's nor ours can hold an environment for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from controller.errors import ConflictError, LeaseHeldError
+from controller.journal import AnyJournal, open_journal
+from controller.journal.care import check
+from controller.journal.leases import TERM, TOLERANCE
+from controller.leased_journal import LeasedJournal
+from tests.contract.journal_kit import ENVIRONMENT, NOW, change
+
+AHEAD = TERM + TOLERANCE
+
+
+@pytest.fixture
+def journal(url: str) -> Iterator[AnyJournal]:
+    with open_journal(url) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("skew", [TOLERANCE + timedelta(seconds=1), timedelta(days=1), timedelta(days=400)])
+def test_a_lease_dated_further_ahead_than_it_lives_is_taken_over_and_told(journal: AnyJournal, skew: timedelta) -> None:
+    old = journal.acquire(ENVIRONMENT, "wrong-clock", NOW + skew)
+
+    new = journal.acquire(ENVIRONMENT, "cron", NOW)
+
+    assert (new.holder, new.fencing, new.expires_at) == ("cron", 2, NOW + TERM)
+    assert "over from wrong-clock (pid" in new.took_over
+    assert "one of the two clocks is wrong" in new.took_over
+    with pytest.raises(ConflictError, match="another process took over"):
+        journal.commit((change(0),), old.fencing)
+    assert journal.commit((change(0),), new.fencing) == {"soil": 1}
+
+
+@pytest.mark.parametrize("skew", [timedelta(), TOLERANCE])
+def test_a_clock_that_is_a_little_ahead_keeps_its_lease(journal: AnyJournal, skew: timedelta) -> None:
+    journal.acquire(ENVIRONMENT, "cron-a", NOW + skew)
+
+    with pytest.raises(LeaseHeldError):
+        journal.acquire(ENVIRONMENT, "cron-b", NOW)
+    assert journal.acquire(ENVIRONMENT, "cron-b", NOW + AHEAD).took_over == ""
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(seconds=100), timedelta(days=1)])
+def test_a_released_lease_holds_nobody_whatever_its_times(journal: AnyJournal, skew: timedelta) -> None:
+    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW + skew)
+    journal.release(lease, NOW + skew + timedelta(seconds=1))
+
+    shown = journal.lease(ENVIRONMENT)
+    new = journal.acquire(ENVIRONMENT, "cron-b", NOW)
+
+    assert shown is not None
+    assert shown.released
+    assert (new.fencing, new.took_over) == (2, "")
+
+
+def test_a_lease_ended_by_hand_is_free_and_its_holder_can_commit_no_more(journal: AnyJournal) -> None:
+    assert journal.end_lease(ENVIRONMENT, NOW) is None
+    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
+
+    assert journal.end_lease(ENVIRONMENT, NOW) == lease
+    assert journal.end_lease(ENVIRONMENT, NOW) is None
+    with pytest.raises(ConflictError):
+        journal.commit((change(0),), lease.fencing)
+    assert journal.acquire(ENVIRONMENT, "cron-b", NOW).fencing > lease.fencing + 1
+
+
+def test_the_check_tells_of_a_lease_that_a_wrong_clock_dated_and_of_no_other(journal: AnyJournal) -> None:
+    lease = journal.acquire(ENVIRONMENT, "wrong-clock", NOW + timedelta(days=1))
+    (found,) = check(journal, NOW, timedelta(hours=1))
+    journal.release(lease, NOW)
+
+    assert (found.severity, found.code, found.where) == ("warning", "lease_is_dated_ahead", f"lease of {ENVIRONMENT}")
+    assert f"otactl journal release {ENVIRONMENT}" in found.hint
+    assert check(journal, NOW, timedelta(hours=1)) == ()
+
+
+def test_what_was_decided_on_records_that_another_run_came_between_is_not_written(journal: AnyJournal) -> None:
+    """The records of one rollout may be unchanged, and those it was decided on with it are not."""
+    slow = LeasedJournal(ENVIRONMENT, journal, "slow", lambda: NOW)
+    slow.check_free()
+    slow.load_all()
+    between = LeasedJournal(ENVIRONMENT, journal, "between", lambda: NOW)
+    between.check_free()
+    between.commit((change(0, name="other"),))
+    between.release()
+
+    with pytest.raises(ConflictError, match="another process held it since its records were read"):
+        slow.commit((change(0),))
+    slow.load_all()
+    assert slow.commit((change(0),)) == {"soil": 1}
+
+
+def test_what_came_of_calls_is_written_if_nobody_changed_the_record(journal: AnyJournal) -> None:
+    clock = [NOW + timedelta(days=1)]
+    ours = LeasedJournal(ENVIRONMENT, journal, "wrong-clock", lambda: clock[0])
+    ours.check_free()
+    ours.load_all()
+    ours.commit((change(0),))
+    other = LeasedJournal(ENVIRONMENT, journal, "other", lambda: NOW)
+    other.check_free()  # takes over: our lease is dated a day ahead
+    other.load_all()
+
+    assert ours.commit((change(1),), outcomes=True) == {"soil": 2}
+    with pytest.raises(ConflictError):
+        other.commit((change(1),))  # it looks again before it sends anything
+    assert "took the lease of environment prod-eu over from wrong-clock" in other.told[0]

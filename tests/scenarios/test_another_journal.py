@@ -1,0 +1,117 @@
+"""Units carry the id of the journal that made them: a second memory of the same fleet sends nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from controller.journal import SqlJournal
+from controller.model import Phase, Rollout, Strategy, Targets, Wave
+from controller.ownership import MARK_JOURNAL
+from tests.ground import GROUPS, Ground, declared, lose_journal
+from tests.ota_ground import OtaGround, one_wave, running
+
+
+@pytest.fixture
+def opened(ground: Ground) -> Ground:
+    """The canary's task is open: a device has not heard its multicast setup."""
+    ground.deafen()
+    ground.run()
+    return ground
+
+
+def tags(ground: Ground) -> dict[str, str]:
+    listed = ground.wireless.list_tags_for_resource(ResourceArn=ground.task()["Arn"])["Tags"]
+    return {t["Key"]: t["Value"] for t in listed}
+
+
+def identity(folder: Path) -> str:
+    with SqlJournal(folder / "journal.db") as journal:
+        return journal.identity().id
+
+
+def other() -> Rollout:
+    """Another rollout of the environment, of which nothing was made yet."""
+    wave = Wave(name="all", targets=Targets(multicast_groups=(GROUPS[1],)))
+    return declared(name="sensor", strategy=Strategy(waves=(wave,)))
+
+
+def test_a_second_journal_of_an_environment_sends_nothing_for_any_of_its_rollouts(opened: Ground) -> None:
+    first = identity(opened.folder)
+    assert tags(opened)[MARK_JOURNAL] == first
+    opened.deafen(False)
+    before = len(opened.server.world.requests)
+
+    with SqlJournal(opened.folder / "second.db") as second:
+        report = opened.run(declared(), other(), journal=second)
+        known = second.load("prod-eu", "probe").record
+
+    assert [[h.reason for h in r.holds] for r in report.rollouts] == [["another_journal_is_in_use"]] * 2
+    assert f"was made by journal {first}" in report.rollouts[1].holds[0].message
+    assert known.attempts == ()
+    sent = {str(r["operation"]) for r in opened.server.world.requests[before:]}
+    assert not {name for name in sent if not name.startswith(("Get", "List", "Head", "Simulate"))}
+
+
+def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_anew(opened: Ground) -> None:
+    lost = lose_journal(opened.folder)
+
+    opened.run()
+
+    assert identity(opened.folder) != lost
+    assert tags(opened)[MARK_JOURNAL] == identity(opened.folder)
+    assert len(opened.made()) == 1
+    assert opened.record().attempts[0].stage.value == "open"
+    assert opened.record().drift == ()
+
+
+def test_the_lost_journal_that_turns_up_again_is_the_one_that_sends_nothing(opened: Ground) -> None:
+    kept = (opened.folder / "journal.db").read_bytes()
+    lose_journal(opened.folder)
+    opened.run()
+    opened.deafen(False)
+
+    (opened.folder / "old.db").write_bytes(kept)
+    with SqlJournal(opened.folder / "old.db") as old:
+        report = opened.run(journal=old)
+
+    assert [h.reason for h in report.rollouts[0].holds] == ["another_journal_is_in_use"]
+    assert opened.task()["Status"] == "Pending"
+
+
+def test_the_tag_is_put_on_units_made_before_and_put_back_where_it_was_taken_off(opened: Ground) -> None:
+    arn = opened.task()["Arn"]
+    opened.wireless.untag_resource(ResourceArn=arn, TagKeys=[MARK_JOURNAL])
+    opened.advance(130)
+
+    opened.run()
+
+    assert tags(opened)[MARK_JOURNAL] == identity(opened.folder)
+    assert [e.field for e in opened.record().drift] == [f"tags.{MARK_JOURNAL}"]
+    assert len(opened.made()) == 1
+
+
+def test_an_ota_update_is_known_by_its_own_record_when_its_tags_are_gone(gateways: OtaGround) -> None:
+    update = running(gateways)
+    shown = gateways.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]
+    lost = identity(gateways.folder)
+    assert shown["additionalParameters"][MARK_JOURNAL] == lost
+    gateways.iot.untag_resource(resourceArn=shown["otaUpdateArn"], tagKeys=[MARK_JOURNAL])
+
+    with SqlJournal(gateways.folder / "second.db") as second:
+        report = gateways.run(one_wave(), journal=second)
+        second.take_over(lost)
+        adopted = gateways.run(one_wave(), journal=second)
+        known = second.load("prod-eu", one_wave().name).record
+        lease = second.lease("prod-eu")
+
+    assert [h.reason for h in report.rollouts[0].holds] == ["another_journal_is_in_use"]
+    assert f"journal {lost}" in report.rollouts[0].holds[0].message
+    assert (adopted.rollouts[0].holds, [a.unit_id for a in known.attempts]) == ((), [update])
+    assert not any(e.field.startswith("additional") for e in known.drift)
+    assert gateways.created() == [update]
+    assert known.phase is Phase.PROGRESSING
+    assert lease is not None
+    assert lease.expires_at < datetime.now(UTC)
