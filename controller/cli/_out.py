@@ -31,6 +31,8 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write text, escaped (rule 1); raises OutputError when it is not taken."""
+        if not text:
+            return 0  # the command's library asks so whether a stream takes text; unbuffered, that would be a write
         safe = without_controls(text)
         with self._told():
             try:

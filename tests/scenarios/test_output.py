@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import shutil
+import subprocess
 import sys
 import unicodedata
 from pathlib import Path
@@ -83,6 +84,22 @@ def test_an_encoding_that_lacks_a_character_shows_its_escape(
 
 
 _AROUND = {"print", "os.write", "sys.__stdout__.write", "sys.stdout.buffer.write"}
+
+
+def test_an_unbuffered_output_to_a_full_disk_ends_in_one_line_too(folder: Path) -> None:
+    command = [sys.executable, "-u", "-m", "controller.cli", "validate", "rollouts"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    assert (ran.returncode, ran.stderr.splitlines()[-1][:31]) == (1, "otactl: cannot write the output")
+
+
 NAMES = ["a\x1b]0;owned\x07\x1b[31mx.yaml", "a\n::error file=x::injected\n.yaml", "a\u202e\u2028x.yaml"]
 
 
