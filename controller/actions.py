@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from controller.errors import StalledError
@@ -204,12 +204,18 @@ class Receipt(Value, frozen=True, kw_only=True):
 
 
 class Hold(Value, frozen=True, kw_only=True):
-    """Why nothing is sent although something is left to do. `stalled` means a human must act."""
+    """Why nothing is sent although something is left to do. `stalled` means a human must act.
+
+    One that only waits may say when it has waited too long: `limit` counts from the look that first recorded this
+    reason; `overdue_since` is the moment itself, where what is waited for tells it.
+    """
 
     reason: str
     message: str
     until: datetime | None = None
     stalled: bool = False
+    limit: timedelta | None = None
+    overdue_since: datetime | None = None
 
 
 class Finding(Value, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@
 3. Foreign tasks are known from the list alone, so they cost no call. One that has our name costs a read of its marks:
    only with our owner, our environment and no other journal in them it is an orphan. What another environment of ours
    made, or another journal, is foreign and told without the command that would end it; so is a unit without marks.
-4. What a service was not asked for in this run says nothing: its entries stay as they are.
+4. A manifest that could not be read may still declare what it did: nothing that it may be about is told as new.
+5. What a service was not asked for in this run says nothing: its entries stay as they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from controller import ledger
 from controller.actions import Finding
+from controller.conditions import phase_event
 from controller.lifecycle import MARK_ENVIRONMENT, MARK_OWNER
 from controller.model import (
     Attempt,
@@ -35,6 +37,7 @@ from controller.model import (
 )
 from controller.ownership import MARK_JOURNAL, is_journal_id
 from controller.ports import Capabilities, Commit, Stored
+from controller.unread import NOTHING_UNREAD, Unread
 
 NAME = "@environment"
 
@@ -47,12 +50,13 @@ def environment_record(
     covers: Callable[[Record], bool],
     marks: Callable[[str, Listed], Mapping[str, str] | None],
     now: datetime,
+    unread: Unread = NOTHING_UNREAD,
 ) -> tuple[Commit, ...]:
     """What to commit about the environment as a whole; nothing when nothing changed.
 
     `surveys` are by backend; `declared` are the rollouts read in this run, each with its waves; `covers` tells whether
     the place of a record's manifest was read; `marks` reads the owner marks of a unit, by backend (None: they could not
-    be read, so nothing new is said of it).
+    be read, so nothing new is said of it); what `unread` may declare is neither gone nor an orphan.
     """
     commits: list[Commit] = []
     stems = {f"{name}-{wave}" for name, waves in declared.items() for wave in waves}
@@ -61,7 +65,8 @@ def environment_record(
     pending = {f"{environment.owner}-{i.unit_id}" for s in stored.values() for i in s.record.intents}
     for name, held in stored.items():
         asked = surveys.get(held.record.backend)
-        if asked is not None and name != NAME and name not in declared and covers(held.record):
+        left = name != NAME and name not in declared and not unread.may_declare(name)
+        if asked is not None and left and covers(held.record):
             commits += _orphan(held, asked[0], asked[1], now)
     held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
     told_before = {e.subject: e for e in held.record.drift if e.open}
@@ -71,6 +76,8 @@ def environment_record(
             if item.vendor_id in known or item.name in pending:
                 continue
             before = told_before.get(item.name)
+            if before is None and unread.may_have_made(item.name, f"{environment.owner}-"):
+                continue
             finding = _stranger(item, environment, capabilities, stems, partial(marks, kind, item), before)
             if finding is not None:
                 findings.append(msgspec.structs.replace(finding, origin=kind))
@@ -85,7 +92,7 @@ def environment_record(
 
 
 def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities]]) -> bool:
-    """Rule 4. What was left behind is only searched for when the survey is whole."""
+    """Rule 5. What was left behind is only searched for when the survey is whole."""
     if entry.origin not in surveys:
         return True
     return surveys[entry.origin][0].partial and entry.desired == "absent"
@@ -131,6 +138,7 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
     gone = Phase.REMOVED if held.record.phase is Phase.ORPHANED else held.record.phase
     phase = Phase.ORPHANED if findings else gone
     record = msgspec.structs.replace(held.record, drift=drift, phase=phase, waves=_let_go(held.record.waves, listed))
+    events = (*events, *phase_event(held.record.phase, phase, (), None, held.record.name, now))
     return [Commit(record=record, expected_revision=held.revision, events=events)] if record != held.record else []
 
 

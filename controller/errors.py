@@ -52,6 +52,20 @@ class TransientError(OtactlError):
         self.committed = committed
 
 
+class BudgetSpentError(TransientError):
+    """The calls a run may make are made: `limit` of `budget` for a call of this kind, `calls` by everybody so far."""
+
+    def __init__(self, *, budget: int, limit: int, calls: int) -> None:
+        super().__init__(
+            f"the run's budget of {budget} calls is spent; the next run goes on, with what had no turn first",
+            retry_after=60.0,
+            committed=False,
+        )
+        self.budget = budget
+        self.limit = limit
+        self.calls = calls
+
+
 class ConflictError(OtactlError):
     """The state is not what the plan saw: look again before deciding anything."""
 
@@ -114,3 +128,16 @@ class LeaseHeldError(OtactlError):
     def __init__(self, environment: str, holder: str, until: str) -> None:
         super().__init__(f"environment {environment} is held by {holder} until {until}; nothing was sent")
         self.holder = holder
+
+
+def reason_of(error: OtactlError) -> str:
+    """The PascalCase word that names an error in conditions and in `status`; all are listed in docs/rollout.md."""
+    if isinstance(error, StalledError):
+        return error.reason
+    if isinstance(error, ManifestError):
+        return "ManifestInvalid"
+    if isinstance(error, ConflictError):
+        return "Conflict"
+    if isinstance(error, BudgetSpentError):
+        return "CallBudgetSpent"
+    return "Unavailable" if isinstance(error, TransientError) else "RunFailed"

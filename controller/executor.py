@@ -1,7 +1,8 @@
 """Sends the calls of a rung side by side and tells what became of each; decides nothing.
 
 1. A call past its `not_after` is dropped: the loop looks again and plans a fresh one.
-2. After one refusal that needs a human, the rest of that rollout's calls are not sent; other rollouts go on.
+2. After one refusal that needs a human, the rest of that rollout's calls are not sent; other rollouts go on. So it is
+   when the lease is lost: what was sent before is told.
 3. An error is a result, not an exception: what was answered before it is never lost.
 """
 
@@ -13,7 +14,7 @@ from datetime import datetime
 from threading import Lock
 
 from controller.actions import Call, Receipt
-from controller.errors import ConflictError, StalledError, TransientError, defect
+from controller.errors import ConflictError, LeaseHeldError, StalledError, TransientError, defect
 from controller.jobs import Done, Job
 from controller.outcomes import Result
 
@@ -45,7 +46,7 @@ class Executor:
             return Result(key=call.key, error=str(late)), late
         try:
             return Result(key=call.key, receipt=self._send(call)), None
-        except StalledError as error:
+        except (StalledError, LeaseHeldError) as error:
             with self._lock:
                 stopped[rollout] = str(error)
             return Result(key=call.key, error=str(error)), error

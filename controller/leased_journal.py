@@ -14,14 +14,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
-from controller.errors import ConflictError
+from controller.errors import ConflictError, OtactlError
+from controller.model import Record
 from controller.ports import Commit, Journal, Lease, Stored
 
 RENEW_BEFORE = timedelta(seconds=60)
 
 
 class LeasedJournal:
-    """Reads and writes the records of one environment for one run; every write is fenced."""
+    """Reads and writes the records of one environment for one run; every write is fenced.
+
+    `stored` are the records as they were loaded, or written by this run since.
+    """
 
     def __init__(self, environment: str, journal: Journal, holder: str, wall: Callable[[], datetime]) -> None:
         self._environment = environment
@@ -32,6 +36,7 @@ class LeasedJournal:
         self._known = 0
         self._renewing = Lock()
         self.told: tuple[str, ...] = ()
+        self.stored: dict[str, Stored] = {}
 
     def check_free(self) -> None:
         """Raise `LeaseHeldError` when another living process holds the lease; take it over from a dead one."""
@@ -41,18 +46,24 @@ class LeasedJournal:
         if held is not None and foreign and held.expires_at > self._wall():
             self._acquire()  # the journal knows whether that holder still lives
 
-    def load_all(self) -> dict[str, Stored]:
-        """Load every record of the environment, by name; what is decided on them stands while nobody else comes."""
+    def load(self) -> None:
+        """Load every record into `stored`; what is decided on them stands while nobody else comes."""
         if self._lease is not None:
             self._known = self._lease.fencing
-        return self._journal.load_all(self._environment)
+        self.stored = dict(self._journal.load_all(self._environment))
 
-    def commit(self, commits: tuple[Commit, ...], *, outcomes: bool = False) -> dict[str, int]:
-        """Write records and their events, all or none; gives the new revision by name (rules 2 and 3)."""
+    @property
+    def records(self) -> dict[str, Record]:
+        """Every record of the environment as this run knows it, by name."""
+        return {name: stored.record for name, stored in self.stored.items()}
+
+    def commit(self, commits: tuple[Commit, ...], *, outcomes: bool = False) -> None:
+        """Write records and their events, all or none (rules 2 and 3)."""
         lease = self._acquire()
         if not outcomes:
             self._must_be_ours_since(lease)
-        return self._journal.commit(commits, lease.fencing)
+        revisions = self._journal.commit(commits, lease.fencing)
+        self.stored |= {c.record.name: Stored(record=c.record, revision=revisions[c.record.name]) for c in commits}
 
     def renew(self) -> None:
         """Renew a lease that is about to run out: a thousand associations take 100 s."""
@@ -60,11 +71,15 @@ class LeasedJournal:
             if self._lease is not None and self._lease.expires_at - self._wall() < RENEW_BEFORE:
                 self._must_be_ours_since(self._acquire())
 
-    def release(self) -> None:
-        """Give the lease back, if this run took one."""
-        if self._lease is not None:
-            lease, self._lease = self._lease, None
-            self._journal.release(lease, self._wall())
+    def release(self) -> OtactlError | None:
+        """Give the lease back, if this run took one; gives the error that kept it from that: it then runs out."""
+        lease, self._lease = self._lease, None
+        try:
+            if lease is not None:
+                self._journal.release(lease, self._wall())
+        except OtactlError as error:
+            return error
+        return None
 
     def _acquire(self) -> Lease:
         lease = self._lease = self._journal.acquire(self._environment, self._holder, self._wall())

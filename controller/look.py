@@ -10,7 +10,18 @@ from datetime import datetime
 
 import msgspec
 
-from controller import already, guards, ledger, lifecycle, membership, outcomes, ownership, unseen, verdicts
+from controller import (
+    already,
+    conditions,
+    guards,
+    ledger,
+    lifecycle,
+    membership,
+    outcomes,
+    ownership,
+    unseen,
+    verdicts,
+)
 from controller.actions import (
     Action,
     AddMembers,
@@ -26,14 +37,15 @@ from controller.actions import (
 from controller.jobs import Done
 from controller.model import (
     Attempt,
-    Condition,
     DriftEntry,
     Environment,
     Event,
+    Failure,
     JsonObject,
     Observation,
     Phase,
     Record,
+    RecordedHold,
     Rollout,
     Stage,
     Survey,
@@ -44,12 +56,16 @@ from controller.sendings import Sendings
 
 
 class Look(Value, frozen=True, kw_only=True):
-    """What one look gave: the memory as it is to be, the plan, and the events that explain the difference."""
+    """What one look gave: the memory as it is to be, the plan, and the events that explain the difference.
+
+    `overdue` are the holds that have lasted too long since this look.
+    """
 
     record: Record
     plan: Plan
     seen: Observation
     events: tuple[Event, ...] = ()
+    overdue: tuple[RecordedHold, ...] = ()
 
 
 def decide(
@@ -66,7 +82,7 @@ def decide(
     """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
     rollout = membership.resolved(rollout, record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
-        return _service_changed(rollout, record, seen)
+        return _service_changed(rollout, record, seen, now)
     seen = ownership.without_anothers(seen, record, environment)
     moved, events = lifecycle.advance(record, rollout, seen, now)
     moved = _proving(moved, seen)
@@ -92,22 +108,48 @@ def decide(
             moved.drift, decided.findings, rollout.drift, rollout.source.digest, gone, now,
             begun=frozenset(a.unit_id for a in moved.attempts if _begun(a, shape)),
         )  # fmt: skip
-    phase = verdicts.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
-    if phase is not record.phase:
-        text = f"{record.phase.value} -> {phase.value}"
-        events = (*events, Event(at=now, kind="phase", subject=rollout.name, message=text))
     # Only a fixed time is remembered (a start, a deadline): "in a minute" would be another record in every pass.
     times = {*(a.start_at for a in moved.attempts), *(h.until for h in decided.holds)}
     fixed = decided.requeue_at if decided.requeue_at in times else None
     held = any(h.reason == "targets_shrunk" for h in decided.holds)
     targets = moved.targets if held else guards.declared_targets(rollout)
-    summed = msgspec.structs.replace(
-        moved, targets=targets, drift=drift, phase=phase, conditions=conditions(phase, decided), requeue_at=fixed
+    moved = msgspec.structs.replace(moved, targets=targets, drift=drift, requeue_at=fixed)
+    sending = record.failure if record.failure is not None and record.failure.sending and decided.actions else None
+    phase = verdicts.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
+    return _told(record, moved, decided, seen, (*events, *drift_events), phase, sending, now)
+
+
+def _told(
+    before: Record,
+    moved: Record,
+    decided: Plan,
+    seen: Observation,
+    events: tuple[Event, ...],
+    phase: Phase,
+    failure: Failure | None,
+    now: datetime,
+) -> Look:
+    """The look with how things stand now, as `status` and `history` tell it."""
+    holds = conditions.remember(before.holds, decided.holds, now)
+    overdue = conditions.newly_overdue(before.holds, holds)
+    shown = conditions.shown_phase(phase, failure)
+    name = before.name or moved.name
+    events = (
+        *events,
+        *(conditions.overdue_event(h, name, now) for h in overdue),
+        *conditions.phase_event(before.phase, shown, holds, failure, name, now),
     )
-    return Look(record=summed, plan=decided, seen=seen, events=(*events, *drift_events))
+    told = msgspec.structs.replace(
+        moved,
+        phase=shown,
+        holds=holds,
+        failure=failure,
+        conditions=conditions.conditions(shown, holds, failure, before.conditions, now),
+    )
+    return Look(record=told, plan=decided, seen=seen, events=events, overdue=overdue)
 
 
-def _service_changed(rollout: Rollout, record: Record, seen: Observation) -> Look:
+def _service_changed(rollout: Rollout, record: Record, seen: Observation, now: datetime) -> Look:
     """Another service cannot tell what becomes of the units of this one: they are waited for where they are."""
     live = ", ".join(a.unit_id for a in record.attempts if a.live)
     text = (
@@ -116,8 +158,7 @@ def _service_changed(rollout: Rollout, record: Record, seen: Observation) -> Loo
     )
     hold = Hold(reason="service_changed", message=text, stalled=True)
     plan_ = Plan(rollout=rollout.name, environment=rollout.environment, holds=(hold,))
-    told = msgspec.structs.replace(record, phase=Phase.STALLED, conditions=conditions(Phase.STALLED, plan_))
-    return Look(record=told, plan=plan_, seen=seen)
+    return _told(record, record, plan_, seen, (), Phase.STALLED, None, now)
 
 
 def _proving(record: Record, seen: Observation) -> Record:
@@ -139,40 +180,38 @@ def _begun(attempt: Attempt, shape: Shape | None) -> bool:
     return attempt.stage is Stage.RUNNING or (attempt.stage is Stage.SCHEDULED and starts_with)
 
 
-def unlooked(record: Record, reason: str, message: str) -> Look:
-    """What to remember of a look that something stopped which only a person can mend: why, and nothing else."""
+def unlooked(rollout: Rollout, record: Record, reason: str, message: str, now: datetime) -> Look:
+    """What to remember of a look that an error stopped: the error and since when, and nothing else.
+
+    A rollout that was never looked at is remembered by its manifest alone.
+    """
+    known = record
+    if not record.generation:
+        known = msgspec.structs.replace(
+            record, backend=rollout.backend_kind, manifest=rollout.source.digest, source=rollout.source.file,
+            version=rollout.firmware.version,
+        )  # fmt: skip
+    told, events = failed(known, reason, message, now)
     hold = Hold(reason=reason, message=message, stalled=True)
     plan_ = Plan(rollout=record.name, environment=record.environment, holds=(hold,))
-    told = msgspec.structs.replace(record, conditions=conditions(record.phase, plan_))
-    return Look(record=told if record.generation else record, plan=plan_, seen=Observation())
+    return Look(record=told, plan=plan_, seen=Observation(), events=events)
+
+
+def failed(
+    record: Record, reason: str, message: str, now: datetime, *, sending: bool = False
+) -> tuple[Record, tuple[Event, ...]]:
+    """The memory with an error, and the event where that changes the phase; the error keeps its age."""
+    old = record.failure
+    same = old is not None and old.reason == reason and conditions.alike(old.message, message)
+    since = old.since if same and old is not None else now
+    failure = Failure(reason=reason, message=message, since=since, sending=sending)
+    phase = conditions.shown_phase(record.phase, failure)
+    events = conditions.phase_event(record.phase, phase, record.holds, failure, record.name, now)
+    stated = conditions.conditions(phase, record.holds, failure, record.conditions, now)
+    return msgspec.structs.replace(record, failure=failure, phase=phase, conditions=stated), events
 
 
 _OVER = (Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED)
-
-
-def conditions(phase: Phase, decided: Plan) -> tuple[Condition, ...]:
-    """Ready, Reconciling, Stalled: each with its reason, none with a time in it."""
-    done = phase is Phase.SUCCEEDED
-    hold = next(iter(decided.holds), None)
-    stalled = next((h for h in decided.holds if h.stalled), None)
-    ready = Condition(type="Ready", status=done, reason=phase.value, message="every wave passed" if done else "")
-    working = Condition(
-        type="Reconciling",
-        status=not done and stalled is None,
-        reason=_pascal(hold.reason) if hold else "Progressing" if not done else "Done",
-        message=hold.message if hold else "",
-    )
-    stuck = Condition(
-        type="Stalled",
-        status=stalled is not None,
-        reason=_pascal(stalled.reason) if stalled else "No",
-        message=stalled.message if stalled else "",
-    )
-    return ready, working, stuck
-
-
-def _pascal(name: str) -> str:
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
 
 
 def intended(look: Look, lowered: Iterable[tuple[Action, tuple[Call, ...]]], now: datetime) -> Record:

@@ -9,16 +9,21 @@ from datetime import datetime
 from controller import ownership
 from controller.actions import Hold
 from controller.contention import busy
-from controller.errors import OtactlError, StalledError, defect
-from controller.look import as_seen, decide, unlooked
+from controller.errors import BudgetSpentError, OtactlError, StalledError, defect, reason_of
+from controller.look import as_seen, decide, finished, unlooked
+from controller.metering import Meter, metered
 from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.ports import Backend, Stored
 from controller.reconciler_values import RolloutState
 from controller.sendings import Sendings
+from controller.turns import judged
 
 
 class Lookout:
-    """Surveys the services of an environment and observes its rollouts."""
+    """Surveys the services of an environment and observes its rollouts.
+
+    `failures` are the errors of surveys in this run, by backend.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,8 @@ class Lookout:
         self._refused = refused
         self._now = now
         self._strangers: tuple[Hold, ...] = ()
+        self.failures: dict[str, OtactlError] = {}
+        self._surveyed = 0
 
     def survey(self, states: list[RolloutState], stored: Mapping[str, Stored]) -> dict[str, Survey]:
         """Look over what each service lists; with `stored` also for what is left of rollouts taken out of Git."""
@@ -43,15 +50,23 @@ class Lookout:
             if backend is None:
                 continue
             try:
-                surveys[kind] = backend.survey()
+                with metered() as meter:
+                    surveys[kind] = self._asked(backend, meter)
                 self._check_account(surveys[kind].account)
             except Exception as error:  # noqa: BLE001 - the last guard: the others go on
                 surveys.pop(kind, None)
                 failure = error if isinstance(error, OtactlError) else defect(error)
+                self.failures[kind] = failure
                 for state in states:
                     if state.rollout.backend_kind == kind:
-                        state.fail(failure)
+                        self._fail(state, failure)
         return surveys
+
+    def _asked(self, backend: Backend, meter: Meter) -> Survey:
+        try:
+            return backend.survey()
+        finally:
+            self._surveyed += meter.calls
 
     def _check_account(self, account: str) -> None:
         if account != self._environment.account:
@@ -60,14 +75,21 @@ class Lookout:
 
     def observe(self, surveys: Mapping[str, Survey], state: RolloutState) -> None:
         """Read what there is of one rollout."""
-        rollout = state.rollout
+        kind = state.rollout.backend_kind
         state.look = state.seen = None  # an older one must not be committed again when this fails
-        backend = self._backends.get(rollout.backend_kind)
-        with _guarded(state):
-            if backend is None or rollout.backend_kind not in surveys:
+        backend = self._backends.get(kind)
+        with self._guarded(state):
+            if backend is None or kind not in surveys:
                 state.seen = Observation()
             else:
-                state.seen = backend.observe(*as_seen(rollout, state.stored.record), surveys[rollout.backend_kind])
+                state.seen = self._seen(backend, surveys[kind], state)
+
+    def _seen(self, backend: Backend, survey: Survey, state: RolloutState) -> Observation:
+        with metered() as meter:
+            try:
+                return backend.observe(*as_seen(state.rollout, state.stored.record), survey)
+            except BudgetSpentError as error:
+                raise judged(error, state, meter.calls, self._surveyed, self._environment) from error
 
     def judge(self, states: list[RolloutState], records: Mapping[str, Record], sendings: Sendings) -> None:
         """Decide what is next for rollouts that were observed; `records` are those of every rollout there is,
@@ -81,7 +103,7 @@ class Lookout:
             if state.seen is None:
                 continue
             rollout, known = state.rollout, state.stored.record
-            with _guarded(state):
+            with self._guarded(state):
                 state.look = decide(
                     self._environment,
                     rollout,
@@ -94,18 +116,19 @@ class Lookout:
                     sendings,
                 )
 
+    @contextmanager
+    def _guarded(self, state: RolloutState) -> Iterator[None]:
+        """Let an error stop this rollout alone."""
+        try:
+            yield
+        except OtactlError as error:
+            self._fail(state, error)
+        except Exception as error:  # noqa: BLE001 - the last guard: the others go on
+            self._fail(state, defect(error))
 
-@contextmanager
-def _guarded(state: RolloutState) -> Iterator[None]:
-    """Let an error stop this rollout alone, and be remembered where only a person can mend what it names."""
-    try:
-        yield
-    except StalledError as error:
+    def _fail(self, state: RolloutState, error: OtactlError) -> None:
+        """Take a rollout out of the run; its record tells why."""
         state.fail(error)
-        state.look = unlooked(state.stored.record, error.reason, str(error))
-    except OtactlError as error:
-        state.fail(error)
-    except Exception as error:  # noqa: BLE001 - the last guard: the others go on
-        failure = defect(error)
-        state.fail(failure)
-        state.look = unlooked(state.stored.record, failure.reason, str(failure))
+        state.look = state.seen = None
+        if not finished(state.rollout, state.stored.record):
+            state.look = unlooked(state.rollout, state.stored.record, reason_of(error), str(error), self._now())

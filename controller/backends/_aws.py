@@ -26,7 +26,7 @@ from controller.backends._errors_aws import NotFoundError, is_lost, is_throttle,
 from controller.backends._hosts import must_be_aws
 from controller.backends._pace import Pacers
 from controller.backends._stats import Stats
-from controller.errors import StalledError, TransientError
+from controller.errors import StalledError
 from controller.model import Environment
 
 if TYPE_CHECKING:
@@ -147,17 +147,9 @@ class AwsTransport:
     def _count(self, service: str, operation: str) -> None:
         if (service, operation) not in READS and (service, operation) not in WRITES:
             raise StalledError("CallNotListed", f"{service}:{operation} is not among the calls otactl makes")
+        writes = (service, operation) in WRITES
         with self._lock:
-            # A fifth is kept for writes: a budget that reads alone could spend would never get a rung sent.
-            budget = self._environment.call_budget
-            writes = (service, operation) in WRITES
-            if self.stats.calls >= (budget if writes else budget - budget // 5):
-                text = f"the run's budget of {budget} calls is spent; the next run goes on"
-                raise TransientError(text, retry_after=60.0, committed=False)
-            self.stats.calls += 1
-            self.stats.writes += writes
-            key = f"{service}:{operation}"
-            self.stats.by_operation[key] = self.stats.by_operation.get(key, 0) + 1
+            self.stats.count(f"{service}:{operation}", writes=writes, budget=self._environment.call_budget)
 
     def _client(self, service: str) -> object:
         with self._lock:

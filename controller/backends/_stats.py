@@ -1,8 +1,11 @@
-"""What a run cost in calls, counted alike by every transport."""
+"""What a run cost in calls, counted alike by every transport, and the budget it must stay in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+from controller import metering
+from controller.errors import BudgetSpentError
 
 
 @dataclass
@@ -13,3 +16,14 @@ class Stats:
     writes: int = 0
     throttled: int = 0
     by_operation: dict[str, int] = field(default_factory=dict)
+
+    def count(self, key: str, *, writes: bool, budget: int) -> None:
+        """Count a call that is about to be made; raises `BudgetSpentError` when it must not. Callers hold a lock."""
+        # A fifth is kept for writes: a budget that reads alone could spend would never get a rung sent.
+        limit = budget if writes else budget - budget // 5
+        if self.calls >= limit:
+            raise BudgetSpentError(budget=budget, limit=limit, calls=self.calls)
+        self.calls += 1
+        self.writes += writes
+        self.by_operation[key] = self.by_operation.get(key, 0) + 1
+        metering.count()

@@ -273,16 +273,7 @@ class TuyaTransport:
 
     def _count(self, action: str) -> None:
         with self._lock:
-            # A fifth is kept for writes: a budget that reads alone could spend would never get a rung sent.
-            budget = self._environment.call_budget
-            writes = action in WRITES
-            if self.stats.calls >= (budget if writes else budget - budget // 5):
-                text = f"the run's budget of {budget} calls is spent; the next run goes on"
-                raise TransientError(text, retry_after=60.0, committed=False)
-            self.stats.calls += 1
-            self.stats.writes += writes
-            key = f"{SERVICE}:{action}"
-            self.stats.by_operation[key] = self.stats.by_operation.get(key, 0) + 1
+            self.stats.count(f"{SERVICE}:{action}", writes=action in WRITES, budget=self._environment.call_budget)
 
 
 def _listed(action: str) -> None:

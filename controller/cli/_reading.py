@@ -16,13 +16,20 @@ from controller.model import Environment, Record, Rollout
 from controller.policies import not_driven
 from controller.report.plain import plain
 
+strict_option = click.option(
+    "--strict", is_flag=True, help="Do nothing at all when one manifest has an error.  [default: the others go on]"
+)
 
-def read_all(paths: tuple[str, ...], *, offline: bool = False) -> Reading:
-    """Read every manifest; raises `ManifestError` with all problems when one is wrong. Warnings go to stderr."""
+
+def read_all(paths: tuple[str, ...], *, offline: bool = False, strict: bool = True) -> Reading:
+    """Read every manifest. Warnings go to stderr.
+
+    Raises `ManifestError` with all problems when one is wrong and `strict`, or when nothing is left to go on with.
+    """
     if not paths:
         raise UsageError("name at least one manifest file or folder, such as `rollouts/`")
     reading = read_paths(paths, require_environments=not offline)
-    if reading.errors:
+    if reading.errors and (strict or not (reading.rollouts or reading.environments)):
         raise ManifestError(reading.errors)
     for problem in reading.warnings:
         told = f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}"
@@ -31,16 +38,28 @@ def read_all(paths: tuple[str, ...], *, offline: bool = False) -> Reading:
 
 
 def by_environment(reading: Reading, only: str | None = None) -> Iterable[tuple[Environment, tuple[Rollout, ...]]]:
-    """Each environment with the rollouts that go there, both by name; UsageError when there is none of that name."""
-    names = sorted({e.name for e in reading.environments})
-    if only is not None and only not in names:
-        raise UsageError(f"no environment {only} in these paths; there are: {', '.join(names) or 'none'}")
-    for environment in sorted(reading.environments, key=lambda e: e.name):
-        if only is None or environment.name == only:
-            yield (
-                environment,
-                tuple(sorted((r for r in reading.rollouts if r.environment == environment.name), key=lambda r: r.name)),
-            )
+    """Each environment with the rollouts that go there: what is aborted first, then by name.
+
+    Raises UsageError when there is none of that name, also none with an error.
+    """
+    names = {e.name for e in reading.environments}
+    known = sorted(names | {b.name for b in reading.broken if b.kind == "Environment" and b.name})
+    if only is not None and only not in known:
+        raise UsageError(f"no environment {only} in these paths; there are: {', '.join(known) or 'none'}")
+    chosen = [
+        (
+            environment,
+            tuple(
+                sorted(
+                    (r for r in reading.rollouts if r.environment == environment.name),
+                    key=lambda r: (r.abort is None, r.name),
+                )
+            ),
+        )
+        for environment in reading.environments
+        if only is None or environment.name == only
+    ]
+    return sorted(chosen, key=lambda each: (not any(r.abort for r in each[1]), each[0].name))
 
 
 def refused(rollout: Rollout) -> tuple[Hold, ...]:
@@ -63,11 +82,14 @@ def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]
     means another file in another working folder.
     """
     folders = [Path(p).resolve() for p in paths if Path(p).is_dir()]
-    files = {Path(name).resolve() for name in reading.names}
+    broken = {Path(each.file).resolve() for each in reading.broken}  # what stands in those nobody knows
+    files = {Path(name).resolve() for name in reading.names} - broken
 
     roots = {root_of(f) or Path.cwd() for f in (*folders, *(f.parent for f in files))}
 
     def read(place: Path) -> bool:
+        if place in broken:
+            return False
         return place in files or (not place.exists() and any(f in place.parents for f in folders))
 
     def inside(record: Record) -> bool:

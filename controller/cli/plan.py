@@ -16,13 +16,16 @@ from controller.actions import Hold
 from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import Place, journal_option, place_for
-from controller.cli._reading import by_environment, covers, read_all, refused
+from controller.cli._reading import by_environment, covers, read_all, refused, strict_option
+from controller.cli._unread import Stopped, concerning, stopped, tell
 from controller.contention import busy, in_turn, knowing
 from controller.errors import JournalMissingError, OtactlError, StalledError, defect
 from controller.journal import open_journal
 from controller.look import as_seen, decide, finished
 from controller.lorawan.answers import Airtime
 from controller.lorawan.errors import LorawanError
+from controller.manifest import Reading
+from controller.manifest.broken import Broken
 from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.outlook import outlook, rungs
 from controller.ports import Backend, Stored
@@ -43,12 +46,22 @@ KEYLESS = ("NoCredentials", "PermissionDenied")
 @click.option(
     "--exit-code", type=click.IntRange(0, 255), default=2, show_default=True, help="Exit code when calls are next."
 )
+@strict_option
 @journal_option
 def command(
-    paths: tuple[str, ...], output: str, offline: bool, environment: str | None, exit_code: int, journal: str | None
+    paths: tuple[str, ...],
+    output: str,
+    offline: bool,
+    environment: str | None,
+    exit_code: int,
+    strict: bool,
+    journal: str | None,
 ) -> None:
-    """Show what `reconcile` would send next for the manifests in PATHS, and what follows."""
-    reading = read_all(paths, offline=offline)
+    """Show what `reconcile` would send next for the manifests in PATHS, and what follows.
+
+    A manifest with an error is told with it, and the plan exits 1; the others are planned.
+    """
+    reading = read_all(paths, offline=offline, strict=strict)
     now = datetime.now(UTC)
     planned: list[report.PlannedRollout] = []
     journals: list[UsedJournal] = []
@@ -59,12 +72,30 @@ def command(
     if offline:
         known = {e.name for e in reading.environments}
         planned += [_without_environment(r) for r in reading.rollouts if r.environment not in known]
+    broken = concerning(reading, environment)
+    planned += [_unread(s) for s in _left_alone(reading, environment, broken, offline)]
     result = report.PlanReport(offline=offline, rollouts=tuple(planned), journals=tuple(journals))
     render = {"json": report.as_json, "markdown": report.as_markdown, "text": report.as_text}[output]
     click.echo(render(result))
-    if any(p.error for p in planned):
+    tell(broken)
+    if broken or any(p.error for p in planned):
         sys.exit(1)
     sys.exit(exit_code if any(p.next for p in planned) else 0)
+
+
+def _left_alone(
+    reading: Reading, environment: str | None, broken: tuple[Broken, ...], offline: bool
+) -> tuple[Stopped, ...]:
+    """Every rollout known by name that is left alone; offline, one without its environment is planned."""
+    named = {(b.environment, b.name): b.text for b in broken if b.kind == "Rollout" and b.name}
+    found = () if offline else stopped(reading, environment)
+    named |= {(s.environment, s.name): s.text for s in found}
+    return tuple(Stopped(name=name, environment=home, text=text) for (home, name), text in named.items())
+
+
+def _unread(found: Stopped) -> report.PlannedRollout:
+    text = f"ManifestInvalid: {found.text}"
+    return report.PlannedRollout(name=found.name, environment=found.environment, digest="", error=text)
 
 
 def _environment(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -13,26 +13,34 @@ import click
 import msgspec
 
 from controller.cli._backends import backends_for, transport_for
-from controller.cli._journal import Place, journal_option, place_for
-from controller.cli._reading import by_environment, covers, read_all, refused
-from controller.errors import OtactlError
+from controller.cli._journal import Place, default_place, journal_option, overridden, place_for
+from controller.cli._reading import by_environment, covers, read_all, refused, strict_option
+from controller.cli._unread import Stopped, concerning, leave_marks, stopped, tell, unread_environments, unread_of
+from controller.errors import JournalMissingError, OtactlError, reason_of
 from controller.journal import AnyJournal, open_journal
+from controller.manifest import Reading
+from controller.manifest.broken import Broken
 from controller.model import Environment, Record, Rollout
 from controller.ports import Journal
 from controller.reconciler import Reconciler
 from controller.reconciler_values import RolloutReport
 from controller.report import reconcile as report
 from controller.report.plain import plain
+from controller.unread import Unread
 
 
 @click.command(short_help="drive rollouts to their declared state")
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--environment", help="Only this environment.")
+@strict_option
 @journal_option
-def command(paths: tuple[str, ...], output: str, environment: str | None, journal: str | None) -> None:
-    """Send what is next for the manifests in PATHS until nothing is ready; record everything; exit."""
-    reading = read_all(paths)
+def command(paths: tuple[str, ...], output: str, environment: str | None, strict: bool, journal: str | None) -> None:
+    """Send what is next for the manifests in PATHS until nothing is ready; record everything; exit.
+
+    A manifest with an error stops what it may be about, and the run exits 1; the others go on.
+    """
+    reading = read_all(paths, strict=strict)
     shards = tuple(by_environment(reading, environment))
     places = {declared.name: place_for(declared, paths, journal) for declared, _ in shards}
     total = report.ReconcileReport()
@@ -42,14 +50,19 @@ def command(paths: tuple[str, ...], output: str, environment: str | None, journa
             place = places[declared.name]
             if place.url in opened:
                 here = msgspec.structs.replace(declared, journal=place.used().place)
-                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading))
+                unread = unread_of(reading, declared.name)
+                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading), unread)
             else:
                 ran = _failed(declared, rollouts, unopened[place.url])
             total = total.plus(msgspec.structs.replace(ran, journals=(place.used(declared.name),)))
+        marked = _mark_unread(reading, environment, overridden(journal) or default_place(paths), opened)
+    broken = concerning(reading, environment)
+    total = total.plus(marked).plus(_unread(stopped(reading, environment), broken))
     for error in unopened.values():
         click.echo(plain(f"otactl: {error}"), err=True)
-    if opened or output == "json":
+    if opened or output == "json" or not shards:
         click.echo(report.as_json(total) if output == "json" else report.as_text(total))
+    tell(broken)
     sys.exit(1 if total.failed or unopened else 0)
 
 
@@ -69,7 +82,11 @@ def _opened(places: Iterable[Place], stack: ExitStack) -> tuple[dict[str, AnyJou
 
 
 def _reconcile(
-    declared: Environment, rollouts: tuple[Rollout, ...], journal: Journal, read: Callable[[Record], bool]
+    declared: Environment,
+    rollouts: tuple[Rollout, ...],
+    journal: Journal,
+    read: Callable[[Record], bool],
+    unread: Unread,
 ) -> report.ReconcileReport:
     """Run the loop over one environment; `read` tells whether the place of a manifest was read."""
     transport = transport_for(declared)
@@ -80,13 +97,14 @@ def _reconcile(
         journal=journal,
         now=transport.now,
         wall=lambda: datetime.now(UTC),
-        holder=f"{socket.gethostname()}/{os.getpid()}",
+        holder=holder(),
         refused=refused,
         covers=read,
+        unread=unread,
     )
     try:
         run = reconciler.run()
-    except OtactlError as error:
+    except OtactlError as error:  # its journal gave no answer at all
         return _failed(declared, rollouts, error)
     return report.ReconcileReport(
         passes=run.passes,
@@ -95,12 +113,55 @@ def _reconcile(
         lease_held_by=run.lease_held_by,
         rollouts=run.rollouts,
         notes=run.notes,
+        errors=tuple(
+            report.RunFault(environment=declared.name, reason=e.reason, message=e.message) for e in run.errors
+        ),
     )
 
 
+def holder() -> str:
+    """Who this run is, for leases and marks: the host and the process."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
 def _failed(declared: Environment, rollouts: tuple[Rollout, ...], error: OtactlError) -> report.ReconcileReport:
+    fault = report.RunFault(environment=declared.name, reason=reason_of(error), message=str(error))
     return report.ReconcileReport(
         rollouts=tuple(
             RolloutReport(name=r.name, environment=declared.name, phase="Stalled", error=str(error)) for r in rollouts
-        )
+        ),
+        errors=(fault,),
+    )
+
+
+def _mark_unread(
+    reading: Reading, only: str | None, place: Place, opened: Mapping[str, AnyJournal]
+) -> report.ReconcileReport:
+    """Leave marks of environments that cannot be read, where the journal is known without them."""
+    faults: list[report.RunFault] = []
+    for name, unread in unread_environments(reading, only).items():
+        with ExitStack() as stack:
+            try:
+                journal = opened.get(place.url)
+                if journal is None:
+                    journal = open_journal(place.url, must_exist=True, write=True)
+                    stack.callback(journal.close)
+                leave_marks(journal, name, unread, holder(), datetime.now(UTC))
+            except JournalMissingError:
+                continue  # it is where the environment's manifest says, which nobody can read
+            except OtactlError as error:
+                faults.append(report.RunFault(environment=name, reason=reason_of(error), message=str(error)))
+    return report.ReconcileReport(errors=tuple(faults))
+
+
+def _unread(found: tuple[Stopped, ...], broken: tuple[Broken, ...]) -> report.ReconcileReport:
+    """What was left alone because of manifests with an error, beside what each environment's run tells."""
+    return report.ReconcileReport(
+        rollouts=tuple(
+            RolloutReport(name=s.name, environment=s.environment, phase="Stalled", error=f"ManifestInvalid: {s.text}")
+            for s in found
+        ),
+        errors=tuple(
+            report.RunFault(environment=b.environment or None, reason="ManifestInvalid", message=b.text) for b in broken
+        ),
     )

@@ -9,6 +9,7 @@ import click
 from controller.cli._errors import FAILED, Verb, guarded
 from controller.cli._journal import journal_option
 from controller.cli._remembered import environment_option, open_to_read, select, style_option
+from controller.environment_ledger import NAME
 from controller.errors import UsageError
 from controller.report import status
 from controller.report.plain import plain
@@ -79,7 +80,9 @@ def command(
         raise UsageError(f"{given[0]} is about what the gateway says, and --offline asks no gateway; leave one out")
     if device is None or offline:
         with open_to_read(journal, environment, manifests) as opened:
-            report, used = summarise(select(opened, environment, name), device), opened.used
+            chosen, used = select(opened, environment, name), opened.used
+            homes = sorted({s.record.environment for s in chosen}) if name is not None else []
+            report = summarise((*chosen, *(opened.load(home, NAME) for home in homes)), device)
     else:
         from controller.backends.tuya_device import Filters
         from controller.cli._live import Question, look

@@ -1,6 +1,7 @@
 """One document on its way to a value: what kind it says it is, whether its schema takes it.
 
-`failed` is set by the first error; `blocked` are the paths its errors stand at, about which no further rule is told.
+`failed` is set by the first error; `blocked` are the paths its errors stand at, about which no further rule is told;
+`elsewhere` are problems of files that it refers to.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Manifest:
         self.failed = False
         self.usable = False
         self.blocked: list[Path] = []
+        self.elsewhere: list[Problem] = []
         self.rollout: Rollout | None = None
         self.environment: Environment | None = None
 

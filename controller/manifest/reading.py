@@ -16,6 +16,7 @@ from typing import NamedTuple
 from controller import policies
 from controller.errors import Problem
 from controller.manifest import discovery
+from controller.manifest.broken import Broken, broken_of
 from controller.manifest.documents import Manifest, classify
 from controller.manifest.places import at_field, problem
 from controller.manifest.repository import real
@@ -27,7 +28,8 @@ from controller.model import Environment, Rollout
 class Reading(NamedTuple):
     """What the paths declare. With errors, `rollouts` and `environments` are those that have none.
 
-    `names` are the files the paths lead to, as messages show them; `files` counts them.
+    `names` are the files the paths lead to, as messages show them; `files` counts them; `broken` are the manifests that
+    the errors are about.
     """
 
     rollouts: tuple[Rollout, ...]
@@ -36,6 +38,7 @@ class Reading(NamedTuple):
     warnings: tuple[Problem, ...]
     files: int
     names: tuple[str, ...] = ()
+    broken: tuple[Broken, ...] = ()
 
 
 def read_paths(
@@ -76,6 +79,7 @@ class _Reader:
         for each in rollouts:
             self.resolver.rollout(each)
         self.judge_together(environments, rollouts)
+        unknown = [each for each in manifests if not each.kind]
         return Reading(
             rollouts=tuple(each.rollout for each in rollouts if each.rollout is not None and not each.failed),
             environments=tuple(
@@ -85,6 +89,7 @@ class _Reader:
             warnings=_ordered(self.warnings),
             files=len(files),
             names=tuple(files),
+            broken=broken_of((*rollouts, *environments, *unknown), self.errors, self.resolver.used_files),
         )
 
     def load(self, file: str, kind: str | None = None) -> list[Manifest]:
@@ -129,7 +134,7 @@ class _Reader:
         return [each for each in manifests if each.source.file not in named]
 
     def judge_together(self, environments: list[Manifest], rollouts: list[Manifest]) -> None:
-        """Rules between manifests; the later of two that collide yields no value."""
+        """Rules between manifests; of two that collide neither yields a value."""
         sound = [each for each in (*environments, *rollouts) if each.value is not None and not each.failed]
         values = [each.value for each in sound if each.value is not None]
         for located in policies.between(values):
@@ -139,6 +144,8 @@ class _Reader:
             told = problem(manifest.source.file, at, path, violation.code, message, violation.hint)
             if violation.severity == "error":
                 manifest.failed = True
+                sound[located.first].failed = True  # which of the two is meant nobody knows
+                sound[located.first].elsewhere.append(told)
                 self.errors.append(told)
             else:
                 self.warnings.append(told)

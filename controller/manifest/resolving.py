@@ -39,9 +39,16 @@ class Resolver:
         self.environments: dict[str, Manifest] = {}
         self.outputs: dict[str, Outputs | None] = {}
         self.outputs_files: set[FilePath] = set()
+        self.referred: set[str] = set()
+        self.outputs_problems: dict[str, Problem] = {}
         self.lists: dict[tuple[FilePath, str], DeviceList] = {}
         self.grounds: dict[FilePath, FilePath] = {}
         self.roots: dict[FilePath, FilePath | None] = {}
+
+    @property
+    def used_files(self) -> frozenset[str]:
+        """The files that manifests refer to, as messages show them."""
+        return frozenset(self.referred)
 
     def environment(self, manifest: Manifest) -> None:
         """Read an environment's outputs and make it a value."""
@@ -89,6 +96,7 @@ class Resolver:
             found = self._read_list(manifest, file, path, kind)
             if found.problems:
                 faulty.append(FilePath(file))
+                manifest.elsewhere += found.problems
             return found.devices
 
         place = self._place(manifest)
@@ -123,6 +131,7 @@ class Resolver:
     def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath, FilePath]:
         """A file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
+        self.referred.add(shown)
         return shown, real(self.cwd / shown), self._ground(manifest)
 
     def _place(self, manifest: Manifest) -> str:
@@ -151,8 +160,8 @@ class Resolver:
             return None
         found = read_outputs(shown, path, ground)
         if isinstance(found, Problem):
-            manifest.failed = True
             self.errors.append(found)
+            self.outputs_problems[manifest.name] = found
             return None
         return found
 
@@ -181,7 +190,9 @@ class Resolver:
     def _unknown_outputs(self, manifest: Manifest, home: Manifest | None, path: Path) -> None:
         """A reference without outputs: told here if the environment names no file, else it is told already."""
         if home is None or self._names_outputs(home):
-            manifest.failed = manifest.failed or self.strict
+            wrong = self.outputs_problems.get(home.name) if home is not None else None
+            manifest.failed = manifest.failed or self.strict or wrong is not None
+            manifest.elsewhere += [wrong] if wrong is not None else []
             return
         message = f"{dotted(path)} names a stack output, environment {home.name} names no stackOutputs file"
         hint = f"add spec.stackOutputs to {home.name}"

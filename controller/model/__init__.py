@@ -1,6 +1,7 @@
 """The values of the product: what is declared, what is seen, what is remembered."""
 
 from controller.model.backend_spec import BackendSpec, FuotaSpec, OtaUpdateSpec, TuyaSpec
+from controller.model.conditions import Condition, Failure, LastRun, RecordedHold
 from controller.model.drift import Cause, DriftEntry, DriftStatus
 from controller.model.environment import ApprovalRole, Environment, Guards, TuyaAccess
 from controller.model.observation import (
@@ -22,7 +23,6 @@ from controller.model.observation import (
 from controller.model.record import (
     Attempt,
     Baseline,
-    Condition,
     Event,
     Intent,
     Phase,
@@ -72,6 +72,7 @@ __all__ = [
     "DriftStatus",
     "Environment",
     "Event",
+    "Failure",
     "Firmware",
     "FuotaSpec",
     "Gate",
@@ -81,6 +82,7 @@ __all__ = [
     "Intent",
     "Json",
     "JsonObject",
+    "LastRun",
     "Listed",
     "Observation",
     "OtaUpdateSpec",
@@ -90,6 +92,7 @@ __all__ = [
     "Reason",
     "Record",
     "RecordedCall",
+    "RecordedHold",
     "Requires",
     "Retry",
     "RoleFacts",

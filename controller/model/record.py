@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from controller.model.conditions import Condition, Failure, LastRun, RecordedHold
 from controller.model.drift import DriftEntry
 from controller.model.observation import DeviceResult, Outcome, Proving, Reason
 from controller.model.value import JsonObject, Value
@@ -276,21 +277,13 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         return self.attempts[-1] if self.attempts else None
 
 
-class Condition(Value, frozen=True, kw_only=True):
-    """Ready, Reconciling or Stalled, with a PascalCase reason and a sentence."""
-
-    type: str
-    status: bool
-    reason: str
-    message: str
-
-
 class Record(Value, frozen=True, kw_only=True):
     """A rollout's memory; `backend` is the service that drives it.
 
     `source` is the manifest's path as it was given, `place` its one place (`Source`); `targets` is how many it declared
     when that was last let pass; `formerly` are names of rollouts whose record it took over, `renamed_to` is the one
-    that took this over.
+    that took this over; `holds` are all of the last look, `failure` an error
+    that stopped it or what it sent. `run` is kept in the record of the environment itself.
     """
 
     environment: str
@@ -310,6 +303,9 @@ class Record(Value, frozen=True, kw_only=True):
     targets: int = 0
     formerly: tuple[str, ...] = ()
     renamed_to: str = ""
+    holds: tuple[RecordedHold, ...] = ()
+    failure: Failure | None = None
+    run: LastRun | None = None
 
     @property
     def key(self) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from controller.model import Condition
 from controller.report import live
 from controller.report.plain import as_json, cell, markdown_table, plain, table
 from controller.report.spans import span
+from controller.report.standing import environment_text, stands_text
 from controller.report.summary import DeviceStatus, RolloutLine, StatusReport
 from controller.report.used import UsedJournal, told, with_journals
 from controller.report.waves import WaveLine
@@ -36,19 +36,23 @@ def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetim
         for answer in report.device.live:
             lines += ["", *live.lines(answer, style)]
         return "\n".join(lines)
+    environments = [environment_text(e) for e in report.environments]
     if not report.rollouts:
-        return "no rollout is recorded"
+        told = _bullets(environments) if style == "markdown" else [plain(line) for line in environments]
+        return "\n".join(["no rollout is recorded", *told])
     rows = [_row(r, now) for r in report.rollouts]
     if style == "markdown":
         details = [
             line for r in report.rollouts for line in ("", f"**{cell(_name(r))}**", "", *_bullets(_details(r, now)))
         ]
-        return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *details])
+        return "\n".join(
+            [*markdown_table([h.capitalize() for h in _HEAD], rows), *details, "", *_bullets(environments)]
+        )
     head, *lines = table(_HEAD, rows, _NUMBERS)
     shown = [head]
     for line, rollout in zip(lines, report.rollouts, strict=True):
         shown += [line, *(f"  {plain(detail)}" for detail in _details(rollout, now))]
-    return "\n".join(shown)
+    return "\n".join([*shown, *(plain(line) for line in environments)])
 
 
 def _row(rollout: RolloutLine, now: datetime) -> list[str]:
@@ -70,10 +74,7 @@ def _row(rollout: RolloutLine, now: datetime) -> list[str]:
 
 def _details(rollout: RolloutLine, now: datetime) -> list[str]:
     lines = [line for w in rollout.waves for line in (_wave(w, now), *_failed(w))]
-    if rollout.conditions:
-        lines.append(", ".join(_condition(c) for c in rollout.conditions))
-    told = dict.fromkeys(f"{c.reason}: {c.message}" for c in rollout.conditions if c.message)
-    lines += told
+    lines += stands_text(rollout.conditions, rollout.holds, rollout.failure)
     if rollout.devices.unknown:
         lines.append(f"{rollout.devices.unknown} device results are unknown to this version")
     if rollout.acknowledged_drift:
@@ -110,11 +111,6 @@ def _failed(wave: WaveLine) -> list[str]:
     ]
     left = len(wave.failures) - SHOWN_FAILURES
     return [*told, f"  and {left} more (-o json shows all)"] if left > 0 else told
-
-
-def _condition(condition: Condition) -> str:
-    word = "yes" if condition.status else "no"
-    return f"{condition.type} {word}" + (f" ({condition.reason})" if condition.reason.lower() != word else "")
 
 
 def _next_look(requeue_at: str | None, now: datetime) -> str:

@@ -9,16 +9,20 @@ from collections.abc import Iterable
 
 import msgspec
 
-from controller.model import (
-    Condition,
-    DriftStatus,
-    Outcome,
-    Record,
-    Value,
-    iso_or_none,
-)
+from controller.environment_ledger import NAME
+from controller.model import DriftStatus, Outcome, Record, Value, iso_or_none
 from controller.ports import Stored
 from controller.report.live import LiveLine
+from controller.report.standing import (
+    ConditionLine,
+    EnvironmentLine,
+    FailureLine,
+    HoldLine,
+    conditions_of,
+    environment_of,
+    failure_of,
+    holds_of,
+)
 from controller.report.waves import Devices, WaveLine, wave_line
 from controller.results import fold, names_of
 
@@ -38,7 +42,9 @@ class RolloutLine(Value, frozen=True, kw_only=True):
     attempt: int | None
     devices: Devices
     waves: tuple[WaveLine, ...]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[ConditionLine, ...]
+    holds: tuple[HoldLine, ...]
+    failure: FailureLine | None
     requeue_at: str | None
     open_drift: int
     acknowledged_drift: int
@@ -75,6 +81,7 @@ class StatusReport(Value, frozen=True, kw_only=True):
 
     rollouts: tuple[RolloutLine, ...]
     device: DeviceStatus | None = None
+    environments: tuple[EnvironmentLine, ...] = ()
 
     def with_live(self, live: tuple[LiveLine, ...]) -> StatusReport:
         """The same with what services say now of the device that was asked for."""
@@ -84,9 +91,13 @@ class StatusReport(Value, frozen=True, kw_only=True):
 
 def summarise(stored: Iterable[Stored], device: str | None = None) -> StatusReport:
     """Sum up rollouts, by environment and name; with `device` (id or DevEUI) only what concerns it."""
-    known = sorted(stored, key=lambda s: (s.record.environment, s.record.name))
+    everything = sorted(stored, key=lambda s: (s.record.environment, s.record.name))
+    known = [s for s in everything if s.record.name != NAME]
     if device is None:
-        return StatusReport(rollouts=tuple(_rollout(s) for s in known))
+        own = {s.record.environment: s.record for s in everything if s.record.name == NAME and s.revision}
+        names = dict.fromkeys(s.record.environment for s in everything)
+        environments = tuple(environment_of(name, own.get(name)) for name in names)
+        return StatusReport(rollouts=tuple(_rollout(s) for s in known), environments=environments)
     holding = [(s, lines) for s in known if (lines := _device_lines(s.record, device))]
     results = tuple(line for _, lines in holding for line in lines)
     return StatusReport(
@@ -115,7 +126,9 @@ def _rollout(stored: Stored) -> RolloutLine:
         attempt=current.attempt if current is not None else None,
         devices=devices,
         waves=waves,
-        conditions=record.conditions,
+        conditions=conditions_of(record.conditions),
+        holds=holds_of(record.holds),
+        failure=failure_of(record.failure),
         requeue_at=iso_or_none(record.requeue_at),
         open_drift=sum(e.open for e in record.drift) - acknowledged,
         acknowledged_drift=acknowledged,

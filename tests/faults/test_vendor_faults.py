@@ -109,9 +109,9 @@ def test_one_broken_rollout_never_stops_the_others(ground: Ground) -> None:
 
 
 def test_a_budget_of_calls_ends_the_run_and_the_next_one_goes_on(ground: Ground) -> None:
-    report = ground.run(transport=ground.transport(call_budget=14))
+    report = ground.run(transport=ground.transport(call_budget=24))
 
-    assert "budget of 14 calls" in report.rollouts[0].error
+    assert "budget of 24 calls" in report.rollouts[0].error
     ground.drive()
     check(ground)
 

@@ -301,7 +301,9 @@ def test_credentials_of_another_account_send_nothing() -> None:
 
     assert "AccountDiffers" in report.rollouts[0].error
     assert cloud.sent == []
-    assert journal.commits == 0
+    assert [(r.phase, r.failure and r.failure.reason) for r in [journal.load("prod-eu", "probe").record]] == [
+        (Phase.STALLED, "AccountDiffers")
+    ]
 
 
 def surprised(*_: object) -> object:

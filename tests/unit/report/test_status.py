@@ -54,7 +54,8 @@ def test_text_is_an_aligned_row_per_rollout_with_its_details_below() -> None:
           wave canary passed: 100.0 % of 1 devices, 95 % needed
           wave fleet attempt 2 is scheduled, starts 2026-03-01T12:35:00Z
           Ready no (Progressing), Reconciling yes (TargetIsNotReady), Stalled no
-          TargetIsNotReady: waiting for the group""")
+          TargetIsNotReady: waiting for the group
+        environment prod-eu: no run is recorded yet""")
     assert _render(SOIL) == expected
 
 
