@@ -4,28 +4,57 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller import membership, retrying, verdicts, versions, windows
+from controller import membership, readiness, retrying, verdicts, versions, windows
 from controller.actions import Hold, UnitDeclaration
 from controller.gates import GateState
-from controller.model import Attempt, FuotaSpec, Rollout, Wave, WaveRecord, iso
+from controller.model import Attempt, FuotaSpec, TuyaSpec, Wave, WaveRecord, iso
 from controller.sessions import session_length
 from controller.situation import Situation
 
 
-def unapproved(rollout: Rollout, wave: Wave) -> tuple[Hold, ...]:
+def unapproved(at: Situation, wave: Wave) -> tuple[Hold, ...]:
     """An approval that is missing, or was of something else."""
     if wave.requires is None:
         return ()
-    role, digest = wave.requires.approval, membership.approval_digest(rollout, wave)
+    rollout, role = at.rollout, wave.requires.approval
     given = [a for a in rollout.approvals if (a.wave, a.role) == (wave.name, role)]
-    if any(a.digest == digest for a in given):
+    good = [a for a in given if a.digest == membership.approval_digest(rollout, wave)]
+    groups = membership.groups_of(rollout, wave)
+    known = at.seen.offline or at.seen.expected  # nobody looked, or nobody can
+    devices = _begun_with(at, wave) or (membership.inside(groups, at.seen) if groups and not known else ())
+    if devices is None:
+        text = (
+            f"the devices in {', '.join(groups)} of wave {wave.name} were not looked at in this pass; the next one does"
+        )
+        return (Hold(reason=readiness.INCOMPLETE, message=text),)
+    named = membership.named_devices(devices)
+    if good and (not groups or known or any(a.devices in (named, membership.ANY_DEVICES) for a in good)):
         return ()
-    how = f"otactl approve {rollout.source.file} --wave {wave.name} --role {role}"
+    how = f"otactl approve {rollout.source.file} --wave {wave.name} --role {role} --by WHO"
+    how += f" --devices {named}" if groups and not known else ""
+    if good:
+        then = good[-1].devices
+        told = f"was of {then.partition(':')[0]} devices in its groups" if then else "names no devices of its groups"
+        now = (
+            f"which hold other devices now, {named.partition(':')[0]} of them" if then else "and they have to be named"
+        )
+        text = f"wave {wave.name}: the approval by {good[-1].by} {told}, {now}; {how}"
+        return (Hold(reason="approval_is_outdated", message=text),)
     if given:
         text = f"wave {wave.name}: the approval by {given[-1].by} was of something else than is declared now; {how}"
         return (Hold(reason="approval_is_outdated", message=text),)
+    digest = membership.approval_digest(rollout, wave)
     text = f"wave {wave.name} needs the approval of {role} (digest {digest[:12]}…); {how}, by pull request"
     return (Hold(reason="approval_is_missing", message=text),)
+
+
+def _begun_with(at: Situation, wave: Wave) -> tuple[str, ...]:
+    """The devices that the wave was begun with, or may have been: those are what was approved, for a retry too."""
+    known = at.record.wave(wave.name)
+    making = {i.unit_id for i in at.record.intents if i.makes}
+    since = known.since(at.rollout.generation) if known is not None else ()
+    begun = [a for a in since if not a.only and (a.was_sent or a.unit_id in making)]
+    return tuple(sorted({device for a in begun for device in (*a.devices, *a.spared)}))
 
 
 def closed(at: Situation, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
@@ -43,8 +72,11 @@ def going_back(at: Situation) -> tuple[Hold, ...]:
     """Devices that report a newer version than they would get, and nobody said that this is meant."""
     if at.rollout.strategy.allow_downgrade:
         return ()
+    version, spec = at.rollout.firmware.version, at.rollout.backend
+    if isinstance(spec, TuyaSpec) and spec.selection != "SPECIFIC":
+        return _selected_back(spec, version)
     runs = {t.vendor_id: t.version for t in at.seen.targets if t.version}
-    newer = versions.downgraded(runs, at.rollout.firmware.version)
+    newer = versions.downgraded(runs, version)
     if not newer:
         return ()
     text = (
@@ -52,6 +84,21 @@ def going_back(at: Situation) -> tuple[Hold, ...]:
         f"{', …' if len(newer) > 1 else ''}); to take them back say strategy.allowDowngrade: true"
     )
     return (Hold(reason="version_would_go_back", message=text, stalled=True),)
+
+
+def _selected_back(spec: TuyaSpec, version: str) -> tuple[Hold, ...]:
+    """Devices that the service selects: what they run is bounded by what the manifest says, or not known."""
+    if not spec.sources:
+        text = "the service selects the devices, so what they run is not known, and one that runs a newer version than "
+        text += (
+            f"{version} would be taken back; name versions in tuya.srcVersions, or say strategy.allowDowngrade: true"
+        )
+        return (Hold(reason="versions_are_unknown", message=text, stalled=True),)
+    newer = versions.downgraded({v: v for v in spec.sources}, version)
+    if not newer:
+        return ()
+    text = f"tuya.srcVersions names {', '.join(newer)}, newer than {version}; take it out, or say "
+    return (Hold(reason="version_would_go_back", message=f"{text}strategy.allowDowngrade: true", stalled=True),)
 
 
 def latest_start(at: Situation, start: datetime) -> datetime | None:

@@ -101,6 +101,7 @@ def decide(
         concluded, more = already.concluded(at)
         at, moved, events = msgspec.structs.replace(at, record=concluded), concluded, (*events, *more)
     decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
+    moved = _asked(moved, rollout, decided, seen)
     drift, drift_events = moved.drift, tuple[Event, ...]()
     if not seen.offline:
         gone = frozenset(a.unit_id for a in moved.attempts if a.stage in _OVER)
@@ -172,6 +173,19 @@ def _proving(record: Record, seen: Observation) -> Record:
 
     waves = tuple(msgspec.structs.replace(w, attempts=tuple(kept(a) for a in w.attempts)) for w in record.waves)
     return msgspec.structs.replace(record, waves=waves)
+
+
+def _asked(record: Record, rollout: Rollout, decided: Plan, seen: Observation) -> Record:
+    """The memory with the devices inside the groups of a wave that waits for an approval: it may be given for these."""
+    wave = next((w for w in rollout.strategy.waves if w.name == decided.wave), None)
+    known = record.wave(decided.wave)
+    if wave is None or known is None or not any(h.reason.startswith("approval_is_") for h in decided.holds):
+        return record
+    groups = membership.groups_of(rollout, wave)
+    devices = membership.inside(groups, seen) if groups else None
+    if devices is None or membership.named_devices(devices) == known.asked:
+        return record
+    return record.with_wave(msgspec.structs.replace(known, asked=membership.named_devices(devices)))
 
 
 def _begun(attempt: Attempt, shape: Shape | None) -> bool:

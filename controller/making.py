@@ -69,7 +69,7 @@ def create(
     unit = strategy.declare(at.rollout, at.environment, wave, which, known, retry, spared(at.seen, shape.capabilities))
     starts = not shape.capabilities.starts_explicitly
     begun = msgspec.structs.replace(unit, members=rest or unit.members)
-    if holds := _before_known(at, wave) or _under_way(at, wave) or gating.unapproved(at.rollout, wave):
+    if holds := _before_known(at, wave) or _under_way(at, wave) or gating.unapproved(at, wave):
         return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if unit.spared and not unit.members:
         text = f"every target of {unit.unit_id} reports {at.rollout.firmware.version} already; looking again"
@@ -85,7 +85,7 @@ def create(
         )
         holds = (
             *holds,
-            *guards.too_many(begun, at.rollout, at.environment, at.seen),
+            *guards.too_many(begun, at),
             *gating.going_back(at),
             *gating.closed(at, begun, at.now, timedelta()),
         )

@@ -9,8 +9,9 @@
    is none.
 5. A target added to a wave that names its targets, after that wave began, gets a wave at the end too, judged and
    approved as the wave it was added to; one that began already, in whichever wave and by whichever name, gets none.
-6. An approval is of content, strategy, windows and devices: never of time, observations, attempts, other approvals,
-   holds, labels or drift.
+6. An approval is of one rollout in one environment: its content, strategy, windows and targets; never of time,
+   attempts, other approvals, holds, labels or drift. Of targets that are groups it names the devices inside as well, as
+   they were when it was given.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 
 import msgspec
 
-from controller.model import Device, Record, Rollout, Targets, Wave, WaveRecord, canonical_digest, exact
+from controller.model import Device, Observation, Record, Rollout, Targets, Wave, WaveRecord, canonical_digest, exact
 
 TOP_UP = "top-up"
+ANY_DEVICES = "any"
+"""What an approval names that stands in for one in a rehearsal: no manifest can."""
+_GROUPS = ("group:", "thingGroup:")
 _SINGLES = ("wireless_devices", "things", "devices")
 
 
@@ -54,6 +58,8 @@ def approval_digest(rollout: Rollout, wave: Wave) -> str:
     strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(declared))
     return canonical_digest(
         {
+            "rollout": rollout.name,
+            "environment": rollout.environment,
             "firmware": rollout.firmware,
             "backend": rollout.backend,
             "strategy": strategy,
@@ -63,6 +69,24 @@ def approval_digest(rollout: Rollout, wave: Wave) -> str:
             **({"resend": True} if rollout.resend else {}),
         }
     )
+
+
+def groups_of(rollout: Rollout, wave: Wave) -> tuple[str, ...]:
+    """The targets of a wave that hold devices and are none themselves."""
+    return tuple(key for key in rollout.targets_of(wave).keys if key.startswith(_GROUPS))
+
+
+def inside(groups: tuple[str, ...], seen: Observation) -> tuple[str, ...] | None:
+    """The devices inside groups; None where one of them was not looked into whole."""
+    facts = {target.key: target for target in seen.targets}
+    if any(key not in facts or not facts[key].counted for key in groups):
+        return None
+    return tuple(sorted({device for key in groups for device in facts[key].members}))
+
+
+def named_devices(devices: Collection[str]) -> str:
+    """Names the devices of groups for an approval: how many, and a digest of who."""
+    return f"{len(set(devices))}:{canonical_digest(sorted(set(devices)))}"
 
 
 def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:

@@ -157,8 +157,9 @@ def open_plan(
     if unfit:
         return at.plan(holds=unfit, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     holds = (
-        *gating.unapproved(at.rollout, wave),
-        *guards.too_many(declared, at.rollout, at.environment, at.seen),
+        *gating.unapproved(at, wave),
+        *guards.too_many(declared, at),
+        *gating.going_back(at),
         *readiness.may_start(
             declared, unit.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
         ),

@@ -44,7 +44,7 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
     unit = strategy.declare(at.rollout, at.environment, wave, attempt, known)
     whole = known is not None and known.members == unit.whole == at.rollout.targets_of(wave).keys
     same = bool(unit.only) or whole
-    if gating.closed(at, unit, at.now, timedelta()) or gating.unapproved(at.rollout, wave):
+    if gating.closed(at, unit, at.now, timedelta()) or gating.unapproved(at, wave):
         return False
     return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
 

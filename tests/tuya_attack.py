@@ -39,7 +39,7 @@ def offline(*names: str) -> dict[str, str]:
 
 def selected(**changes: object) -> Rollout:
     """One wave whose devices the service selects."""
-    return plugs(backend=block(**changes), strategy=Strategy(waves=(Wave(name="all"),)))
+    return plugs(backend=block(**changes), strategy=Strategy(waves=(Wave(name="all"),), allow_downgrade=True))
 
 
 def one(name: str, *devices: str, **changes: object) -> Rollout:

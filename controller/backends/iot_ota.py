@@ -108,8 +108,18 @@ class OtaBackend(OtaShape):
             image=image,
             role=self._facts.role(spec.role, ROLE_SERVICE, rollout.firmware.image, needs),
             targets=targets,
+            sizes=self._sizes(rollout, starting.keys) if making else {},
             devices=() if spec.endless else _devices(targets),
         )
+
+    def _sizes(self, rollout: Rollout, keys: tuple[str, ...]) -> dict[str, int]:
+        """How many things the groups of the other waves hold, where the environment limits a wave's share."""
+        if self._environment.guards.max_affected_percent is None:
+            return {}
+        every = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
+        others = sorted(key for key in every - set(keys) if key.startswith("thingGroup:"))
+        groups = (self._reader.group(key, key.partition(":")[2]) for key in others)
+        return {t.key: len(t.members) for t in groups if t.exists}
 
     def send(self, call: Call) -> Receipt:
         """Send one call. What is already gone when it is to be deleted is done."""

@@ -84,11 +84,21 @@ class FuotaBackend(FuotaShape):
         return Observation(
             units=units,
             devices=tuple(sorted({device for target in targets for device in target.devices})),
+            sizes=self._sizes(rollout, starting.keys),
             succeeded_before=self._before(starting.keys, starting.unit),
             targets=targets,
             image=self._facts.image(uri),
             role=self._facts.role(role, ROLE_SERVICE, uri),
         )
+
+    def _sizes(self, rollout: Rollout, keys: tuple[str, ...]) -> dict[str, int]:
+        """How many devices the groups of the other waves hold, where the environment limits a wave's share."""
+        if self._environment.guards.max_affected_percent is None:
+            return {}
+        every = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
+        others = tuple(sorted(key for key in every - set(keys) if key.startswith("group:")))
+        groups = self._targets.of(others, None, self._facts)
+        return {t.key: max(t.requested or 0, len(t.members)) for t in groups if t.exists}
 
     def send(self, call: Call) -> Receipt:
         """Send one call. What is already gone when it is to be deleted is done."""

@@ -3,25 +3,31 @@
 1. The digest is over content, strategy, windows and the wave's devices (membership.py): time passing leaves an approval
    good, another image or another device does not.
 2. Which devices a wave by percent has depends on the waves that began, so the journal is read if there is one.
-3. `by` is self-asserted. Who may merge the pull request is the guard: the repository's code owners.
+3. Of a wave of groups an approval names the devices inside as well: as the run saw them that asked for it, which the
+   journal knows; as a plan shows them; or as the service shows them now. Without any it lets nothing begin.
+4. `by` is self-asserted. Who may merge the pull request is the guard: the repository's code owners.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import click
 
 from controller.cli._editing import Found, change, find, form_option, rollout_option, unchanged
 from controller.cli._errors import Verb, guarded
+from controller.cli._groups import look_into
 from controller.cli._journal import Place, journal_option, place_for
-from controller.errors import JournalMissingError, UsageError
+from controller.errors import JournalMissingError, StalledError, UsageError
 from controller.journal import open_journal
 from controller.manifest.editing import Append, Edit, Put, Remove
-from controller.membership import approval_digest, resolved
+from controller.membership import approval_digest, groups_of, inside, named_devices, resolved
 from controller.model import Approval, Environment, JsonObject, Record, Rollout, Wave, iso
 from controller.report.plain import plain
 from controller.report.used import document, lines
+
+_DEVICES = re.compile(r"[0-9]{1,9}:[0-9a-f]{64}")
 
 
 @click.command(cls=Verb, name="approve", short_help="consent to a wave, in its manifest")
@@ -30,6 +36,8 @@ from controller.report.used import document, lines
 @click.option("--role", metavar="ROLE", help="The role you approve for; by default the one the wave asks for.")
 @click.option("--by", required=True, metavar="WHO", help="Who approves, as the environment's approvalRoles spell it.")
 @click.option("--at", metavar="TIME", help="When, with its zone; now by default.")
+@click.option("--devices", metavar="DEVICES", help="The devices of its groups, as a plan shows them.")
+@click.option("--look", is_flag=True, help="Read the devices of its groups from the service.")
 @journal_option
 @rollout_option
 @form_option
@@ -40,14 +48,17 @@ def command(
     role: str | None,
     by: str,
     at: str | None,
+    devices: str | None,
+    look: bool,
     journal: str | None,
     name: str | None,
     style: str,
 ) -> None:
     """Add an approval of WAVE to spec.approvals of the manifest PATH.
 
-    It names the digest of what is approved: firmware, backend block, strategy, windows and the wave's devices. When one
-    of these changes, the wave asks for a new approval, and this command puts it in place of the old one.
+    It names the digest of what is approved: rollout, environment, firmware, backend block, strategy, windows and the
+    wave's devices, those inside its groups too, as the last run saw them. When one of these changes, the wave
+    asks for a new approval, and this command puts it in place of the old one.
 
     WHO is what you say it is. Who may merge the pull request is up to the code owners of your repository.
     """
@@ -60,23 +71,55 @@ def command(
     wanted = _role(found, wave, role, by)
     digest = approval_digest(rollout, wave)
     number = len(rollout.targets_of(wave).keys)
+    seen = record.wave(wave.name) if record is not None else None
+    named, unread = _named(found, rollout, wave, devices or ("" if look or seen is None else seen.asked), look=look)
     used = document((place.used(declared.name),)) if record is not None else {"journal": None}
-    more: JsonObject = {"wave": wave.name, "digest": digest, "targets": number, **used}
+    more: JsonObject = {"wave": wave.name, "digest": digest, "targets": number, "devices": named, **used}
     theirs = [a for a in found.rollout.approvals if (a.wave, a.role) == (wave.name, wanted)]
-    current = next((a for a in theirs if a.digest == digest and a.by == by), None)
+    good = [a for a in theirs if a.digest == digest and named in (None, a.devices)]
+    current = next((a for a in good if a.by == by), None)
     if current is not None:
         told = f"wave {wave.name} is approved by {by} as it is, since {iso(current.at)}"
         unchanged(found, style=style, told=told, **more)
         return
     entry: JsonObject = {"wave": wave.name, "role": wanted, "by": by, "digest": digest, "at": _moment(at)}
+    if named is not None:
+        entry["devices"] = named
     told = (
         f"wave {wave.name} of rollout {rollout.name}, {number} target{'s' if number != 1 else ''}, is approved by {by}"
     )
     if record is None and any(w.percent is not None for w in found.rollout.strategy.waves):
         told += f" (no journal at {place.shown}: devices are divided as if no wave had begun)"
-    change(found, *_edits(found.rollout.approvals, theirs, digest, entry), style=style, told=told, **more)
+    told += f" with the {named.partition(':')[0]} devices in its groups" if named is not None else ""
+    told += f" ({unread})" if unread else ""
+    change(found, *_edits(found.rollout.approvals, theirs, good, entry), style=style, told=told, **more)
     if record is not None and style == "text":
         click.echo(plain(lines((place.used(),))[0]))
+
+
+def _named(found: Found, rollout: Rollout, wave: Wave, given: str, *, look: bool) -> tuple[str | None, str]:
+    """What names the devices inside the wave's groups (rule 3), and why nothing does where something should."""
+    groups = groups_of(rollout, wave)
+    if given:
+        if not groups:
+            raise UsageError(f"wave {wave.name} has no groups, so its targets are its devices; leave --devices out")
+        if _DEVICES.fullmatch(given) is None:
+            raise UsageError(
+                f"--devices {given!r} is not what a plan shows: a number, a colon and 64 hexadecimal digits"
+            )
+        return given, ""
+    if not groups:
+        return None, ""
+    if not look:
+        return (
+            None,
+            "no run has asked for it yet, so it names no devices of its groups and lets nothing begin: say --look",
+        )
+    environment = next(e for e in found.reading.environments if e.name == rollout.environment)
+    devices = inside(groups, look_into(environment, rollout, wave))
+    if devices is None:
+        raise StalledError("AnswerInvalid", f"the lists of {', '.join(groups)} are not whole; run the command again")
+    return named_devices(devices), ""
 
 
 def _record(rollout: Rollout, place: Place) -> Record | None:
@@ -138,9 +181,11 @@ def _moment(given: str | None) -> str:
     return given
 
 
-def _edits(approvals: tuple[Approval, ...], theirs: list[Approval], digest: str, entry: JsonObject) -> tuple[Edit, ...]:
+def _edits(
+    approvals: tuple[Approval, ...], theirs: list[Approval], good: list[Approval], entry: JsonObject
+) -> tuple[Edit, ...]:
     """The entry in place of the first outdated one of the wave and role; further outdated ones are taken out."""
-    outdated = [n for n, a in enumerate(approvals) if a in theirs and a.digest != digest]
+    outdated = [n for n, a in enumerate(approvals) if a in theirs and a not in good]
     if not outdated:
         return (Append(("spec", "approvals"), entry),)
     first, *others = outdated

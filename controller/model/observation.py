@@ -273,7 +273,8 @@ class Observation(Value, frozen=True, kw_only=True):
 
     `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are the identities of those
     that the unit to be started reaches, `succeeded_before` those that show success before it was; `left` is what known
-    attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell.
+    attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell; `sizes` how many
+    devices the groups of other waves hold, where a guard asks for that.
     """
 
     units: tuple[Unit, ...] = ()
@@ -287,6 +288,7 @@ class Observation(Value, frozen=True, kw_only=True):
     succeeded_before: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     ambiguous: str = ""
+    sizes: dict[str, int] = {}
 
     @property
     def names(self) -> dict[str, str]:

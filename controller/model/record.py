@@ -243,7 +243,10 @@ class Verdict(Value, frozen=True, kw_only=True):
 
 
 class WaveRecord(Value, frozen=True, kw_only=True):
-    """One wave's memory; `released` when it passed and stayed well for its soak."""
+    """One wave's memory; `released` when it passed and stayed well for its soak.
+
+    `asked` names the devices inside its groups as they were when a run last asked for an approval.
+    """
 
     name: str
     members: tuple[str, ...] = ()
@@ -252,6 +255,7 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     verdict: Verdict | None = None
     verdict_generation: str = ""
     released: bool = False
+    asked: str = ""
 
     def begun(self, generation: str) -> bool:
         """Whether a unit of this content was made since other content was: one that its service could not make does not

@@ -138,7 +138,8 @@ class VersionConfirm(Value, frozen=True, kw_only=True):
 class Strategy(Value, frozen=True, kw_only=True):
     """Waves in order and how each is judged. `allow_downgrade`: devices may get an older version than they run.
 
-    `allow_shrunk`: far fewer targets than before are meant.
+    `allow_shrunk`: far fewer targets than before are meant. `allow_uncounted`: a unit may begin with devices that
+    nobody can count before.
     """
 
     waves: tuple[Wave, ...]
@@ -148,6 +149,7 @@ class Strategy(Value, frozen=True, kw_only=True):
     confirm: Literal["transfer"] | VersionConfirm = "transfer"
     allow_downgrade: bool = False
     allow_shrunk: bool = False
+    allow_uncounted: bool = False
 
 
 class Window(Value, frozen=True, kw_only=True):
@@ -181,13 +183,17 @@ class DriftPolicy(Value, frozen=True, kw_only=True):
 
 
 class Approval(Value, frozen=True, kw_only=True):
-    """A person's consent to a wave, named by the approval digest. `by` is self-asserted."""
+    """A person's consent to a wave, named by the approval digest. `by` is self-asserted.
+
+    `devices` names those inside the wave's groups when it was given: how many, and a digest of who.
+    """
 
     wave: str
     role: str
     by: str
     digest: str
     at: datetime
+    devices: str | None = None
 
 
 class Suspend(Value, frozen=True, kw_only=True):

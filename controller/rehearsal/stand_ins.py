@@ -115,7 +115,8 @@ class Cast:
         role = wave.requires.approval if wave.requires is not None else ""
         self._tell(f"{named.name}: the approval of wave {wave.name} by {role} is given at once")
         digest = membership.approval_digest(named, wave)
-        return Approval(wave=wave.name, role=role, by="rehearsal", digest=digest, at=at)
+        devices = membership.ANY_DEVICES
+        return Approval(wave=wave.name, role=role, by="rehearsal", digest=digest, at=at, devices=devices)
 
 
 def at_home(environment: Environment, url: str, services: Iterable[str]) -> Environment:

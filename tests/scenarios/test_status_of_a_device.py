@@ -174,7 +174,10 @@ def test_a_device_with_a_result_in_a_rollout_to_the_whole_product_is_asked_for_t
     text = (desk.folder / "rollouts/plug.yaml").read_text()
     everybody = text.replace("timeoutInMinutes: 30", "timeoutInMinutes: 30, targetSelection: ALL")
     waves = "{name: canary, targets: {devices: [{id: plug-1}, {id: plug-2}]}}"
-    desk.write("rollouts/plug.yaml", everybody.replace(waves, "{name: all}"))
+    everybody = everybody.replace(waves, "{name: all}").replace(
+        "  strategy:\n", "  strategy:\n    allowDowngrade: true\n"
+    )
+    desk.write("rollouts/plug.yaml", everybody)
     for _ in range(2):
         desk.reconcile()
         desk.gate.advance(400)

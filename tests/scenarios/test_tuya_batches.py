@@ -197,7 +197,7 @@ def test_a_task_somebody_confirmed_meanwhile_does_not_keep_the_others_waiting(ga
 
 def selected(**changes: object):
     """One wave whose devices the service selects."""
-    return plugs(backend=block(**changes), strategy=Strategy(waves=(Wave(name="all"),)))
+    return plugs(backend=block(**changes), strategy=Strategy(waves=(Wave(name="all"),), allow_downgrade=True))
 
 
 def test_all_devices_of_a_product_are_one_batch_judged_by_its_tasks(gate: TuyaGround) -> None:

@@ -65,7 +65,9 @@ def test_a_part_made_alone_because_the_other_has_the_version_is_not_made_again(g
 
 @pytest.mark.parametrize("kind", ["ALL", "SPECIFIC"])
 def test_an_ambiguous_create_holds_and_is_never_followed_by_a_third(gate: TuyaGround, kind: str) -> None:
-    whole = plugs(backend=block(targetSelection="ALL"), strategy=Strategy(waves=(Wave(name="all"),)))
+    whole = plugs(
+        backend=block(targetSelection="ALL"), strategy=Strategy(waves=(Wave(name="all"),), allow_downgrade=True)
+    )
     declared = whole if kind == "ALL" else plugs()
     gate.behave(**offline(*PLUGS))
     gate.fault(**CREATE, nth=1, effect="timeoutAfterCommit")
