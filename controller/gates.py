@@ -94,6 +94,20 @@ def tally_of_counts(counts: Mapping[Outcome, int], failures: Mapping[Reason, int
     return Tally(succeeded=counts.get(Outcome.SUCCEEDED, 0), failed=failed, weighted=weighted, waiting=waiting)
 
 
+def reasons_matter(gate: Gate, counts: Mapping[Outcome, int], failures: Mapping[Reason, int], due: bool) -> bool:
+    """Whether the reasons of failures that are not known decide a gate: whatever they weigh, it could stand otherwise.
+
+    `due` tells that the time for answers is over, so that it is decided now.
+    """
+    unknown = failures.get(Reason.UNKNOWN, 0)
+    if not gate.weights or not unknown:
+        return False
+    known: dict[Reason, int] = {reason: n for reason, n in failures.items() if reason is not Reason.UNKNOWN}
+    most = tally_of_counts(counts, known, gate).weighted + unknown * (1 - _weight(None, gate))
+    least = most - unknown * (1 - min(exact(w) for w in gate.weights.values()))
+    return due or (gate.max_failures is not None and least <= gate.max_failures < most)
+
+
 def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) -> Judgement:
     """Judge a wave."""
     most, weighted = gate.max_failures, exact(tally.weighted)

@@ -76,11 +76,13 @@ def going_back(at: Situation) -> tuple[Hold, ...]:
     if isinstance(spec, TuyaSpec) and spec.selection != "SPECIFIC":
         return _selected_back(spec, version)
     runs = {t.vendor_id: t.version for t in at.seen.targets if t.version}
+    runs |= {device: told for t in at.seen.targets for device, told in t.runs.items()}
     newer = versions.downgraded(runs, version)
     if not newer:
         return ()
+    first = at.seen.names.get(newer[0], newer[0])
     text = (
-        f"{len(newer)} devices report a newer version than {at.rollout.firmware.version} ({newer[0]}: {runs[newer[0]]}"
+        f"{len(newer)} devices report a newer version than {version} ({first}: {runs[newer[0]]}"
         f"{', …' if len(newer) > 1 else ''}); to take them back say strategy.allowDowngrade: true"
     )
     return (Hold(reason="version_would_go_back", message=text, stalled=True),)

@@ -52,7 +52,7 @@ from controller.model import (
     Value,
 )
 from controller.planner import Plan, Shape, Situation, plan
-from controller.sendings import Sendings
+from controller.sendings import Sendings, own_words
 
 
 class Look(Value, frozen=True, kw_only=True):
@@ -84,6 +84,7 @@ def decide(
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen, now)
     seen = ownership.without_anothers(seen, record, environment)
+    seen = own_words(seen, record, rollout, sendings or Sendings({}))
     moved, events = lifecycle.advance(record, rollout, seen, now)
     moved = _proving(moved, seen)
     at = Situation(

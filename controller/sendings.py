@@ -14,8 +14,23 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 
+import msgspec
+
 from controller.actions import Hold, UnitDeclaration
-from controller.model import Attempt, Observation, Outcome, Reason, Record, Rollout, Stage, Value, iso
+from controller.model import (
+    Attempt,
+    DeviceResult,
+    Observation,
+    Outcome,
+    Reason,
+    Record,
+    Rollout,
+    Stage,
+    Unit,
+    Value,
+    VersionConfirm,
+    iso,
+)
 
 NAMED = 3
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -131,6 +146,39 @@ def sent_already(rollout: Rollout, unit: UnitDeclaration, seen: Observation, sen
         if last.rollout != rollout.name and last.carried(rollout):
             found.setdefault(last.rollout, {})[key] = last
     return tuple(_hold(rollout, unit, name, sent, number) for name, sent in sorted(found.items()))
+
+
+def own_words(seen: Observation, record: Record, rollout: Rollout, sendings: Sendings) -> Observation:
+    """What is seen, without answers that devices may have given to a unit of another rollout, sent to them since.
+
+    Where a service shows a device's newest status and not whose it is, such an answer tells nothing of this unit: what
+    was recorded before stays. A version that is to be proved tells what a device runs, whoever sent it.
+    """
+    units = tuple(_own_words(u, record, rollout, sendings) if u.shared else u for u in seen.units)
+    return msgspec.structs.replace(seen, units=units)
+
+
+def _own_words(unit: Unit, record: Record, rollout: Rollout, sendings: Sendings) -> Unit:
+    attempt = next((a for a in record.attempts if a.vendor_id == unit.vendor_id), None)
+    proved = isinstance(rollout.strategy.confirm, VersionConfirm)
+    if attempt is None or unit.results is None or (proved and attempt.generation == rollout.generation):
+        return unit
+    since = attempt.sent_at or attempt.start_at or _NEVER
+    before = {r.device: r for r in attempt.results}
+
+    def own(result: DeviceResult) -> DeviceResult:
+        keys = (key_of(result.device), result.via or "")
+        found = [last for key in keys if (last := sendings.last(record.backend, key)) is not None]
+        others = [s for s in found if s.rollout != record.name and s.at > since]
+        if result.device not in unit.shared or not others:
+            return result
+        silent = DeviceResult(
+            device=result.device, outcome=Outcome.FAILED, reason=Reason.TIMEOUT, name=result.name, via=result.via,
+            silent=True,
+        )  # fmt: skip
+        return before.get(result.device, silent)
+
+    return msgspec.structs.replace(unit, results=tuple(own(r) for r in unit.results))
 
 
 def _reached(unit: UnitDeclaration, seen: Observation) -> dict[str, bool]:

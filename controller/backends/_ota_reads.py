@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -82,9 +83,12 @@ class JobReader:
             if not token:
                 return
 
-    def results(self, update_id: str, job: JsonObject, things: tuple[str, ...], *, final: bool) -> Judged:
+    def results(
+        self, update_id: str, job: JsonObject, things: tuple[str, ...], *, final: bool, every: bool = False
+    ) -> Judged:
         """What became of each thing of a job that has ended; of `things`, those it was begun with, one without an
-        execution was taken out. `final` takes what is listed although the job counts otherwise.
+        execution was taken out. `final` takes what is listed although the job counts otherwise, `every` reads
+        the own words of all that failed, and not of a few.
         """
         listed = self.executions(update_id)
         odd = disagreement(listed, counts(job), things)
@@ -96,7 +100,7 @@ class JobReader:
             if things and name not in things:
                 continue
             shown = result(item)
-            if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and told < DETAILS:
+            if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and (every or told < DETAILS):
                 told += 1
                 shown = self._with_words(update_id, shown)
             found[name] = shown
@@ -109,6 +113,13 @@ class JobReader:
     def executions(self, update_id: str) -> list[JsonObject]:
         """Every execution of a job, as it is listed."""
         return list(self.pages("ListJobExecutionsForJob", "executionSummaries", {"jobId": job_id(update_id)}))
+
+    def reasons(self, update_id: str) -> dict[Reason, int]:
+        """Why the devices that failed by now did, in their own words: a call for each of them."""
+        asked: JsonObject = {"jobId": job_id(update_id), "status": "FAILED"}
+        listed = self.pages("ListJobExecutionsForJob", "executionSummaries", asked)
+        told = (self._with_words(update_id, result(item)).reason for item in newest(listed).values())
+        return dict(Counter(reason or Reason.UNKNOWN for reason in told))
 
     def _with_words(self, update_id: str, result: DeviceResult) -> DeviceResult:
         said = self._details(update_id, result.device)

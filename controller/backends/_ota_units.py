@@ -20,6 +20,8 @@ from controller.backends._ota_reads import DETAILS, JobReader, counts, keys_of, 
 from controller.backends._ota_words import MOVING, OUR_CODES, SUSPEND_CODE, job_phase, record_phase
 from controller.backends._versions import VersionReader
 from controller.errors import StalledError
+from controller.gates import reasons_matter
+from controller.lifecycle import MARK_WAVE
 from controller.model import (
     Attempt,
     Cause,
@@ -38,6 +40,7 @@ from controller.model import (
     iso,
 )
 from controller.proof import DEFAULT_WITHIN, Reported, confirmed
+from controller.verdicts import answers_until
 
 STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
 
@@ -112,6 +115,8 @@ class UnitReader:
         elif phase is UnitPhase.ENDED and canceled and begun:
             phase = UnitPhase.RUNNING  # those that began go on
         outcomes, failures = self._tally(shown.unit_id, attempt, spec, job)
+        if attempt.live and failures:
+            failures = self._reasons(shown, attempt, rollout, outcomes, failures)
         concerns = (*shown.concerns, *self._concerns.of(shown.unit_id, record, job, rollout.firmware))
         unit = _replace(
             shown,
@@ -167,10 +172,32 @@ class UnitReader:
         outcomes, failures = sorted_out(counted)
         return outcomes or ({Outcome.WAITING: attempt.size} if attempt.size else {}), failures
 
+    def _reasons(
+        self,
+        shown: Unit,
+        attempt: Attempt,
+        rollout: Rollout,
+        outcomes: dict[Outcome, int],
+        failures: dict[Reason, int],
+    ) -> dict[Reason, int]:
+        """The failures of a job that runs by reason, in the devices' own words where those decide its gate."""
+        wave = next((w for w in rollout.strategy.waves if w.name == shown.marks.get(MARK_WAVE)), None)
+        gate = rollout.gate_of(wave) if wave is not None else rollout.strategy.gate
+        until = answers_until(attempt, gate)
+        due = until is not None and self._reader.now() >= until
+        if not reasons_matter(gate, outcomes, failures, due):
+            return failures
+        known: dict[Reason, int] = {reason: n for reason, n in failures.items() if reason is not Reason.UNKNOWN}
+        for reason, number in self._reader.reasons(shown.unit_id).items():
+            known[reason] = known.get(reason, 0) + number
+        return known
+
     def _judged(
         self, unit: Unit, attempt: Attempt, rollout: Rollout, job: JsonObject, *, prove: bool, final: bool
     ) -> Unit:
-        found = self._reader.results(unit.unit_id, job, _things(attempt, unit.members), final=final)
+        gates = (rollout.strategy.gate, *(w.gate for w in rollout.strategy.waves if w.gate is not None))
+        every = rollout.strategy.retry is not None or any(gate.weights for gate in gates)
+        found = self._reader.results(unit.unit_id, job, _things(attempt, unit.members), final=final, every=every)
         results = found.results
         unit = _replace(unit, concerns=(*unit.concerns, *(c for c in found.concerns if c not in unit.concerns)))
         if results is None:

@@ -1,7 +1,8 @@
 """Reads the version each device reports: from its shadow, an attribute of its thing, or the fleet index.
 
 1. Before a start a target is told to be updated when it, or each device of a group, reports the version declared.
-2. A group is looked at until one device of it does not; a few more only so that people are told who has it.
+2. A group is looked at whole, since one device that runs a newer version holds the start. Where the manifest allows
+   that, until one device of it does not report the version; a few more only so that people are told who has it.
 3. The fleet index says only who has the version that its query asks for: one that does not name the version declared
    says nothing before a start.
 """
@@ -65,7 +66,8 @@ class VersionReader:
             return self.reported((thing,), proof, version)[thing]
 
         endless = rollout.backend.endless
-        return tuple(_told(t, version, reports, endless=endless) for t in targets)
+        whole = not rollout.strategy.allow_downgrade and proof.index_query is None
+        return tuple(_told(t, version, reports, endless=endless, every=whole) for t in targets)
 
     def _each(self, things: tuple[str, ...], read: Callable[[str], object]) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
@@ -106,23 +108,29 @@ class VersionReader:
                 return
 
 
-def _told(target: TargetFacts, version: str, reports: Callable[[str], str | None], *, endless: bool) -> TargetFacts:
+def _told(
+    target: TargetFacts, version: str, reports: Callable[[str], str | None], *, endless: bool, every: bool
+) -> TargetFacts:
     """A target with what it reports (rules 1 and 2). A group that is served for ever is never done with."""
     replace = msgspec.structs.replace
     if not target.is_group:
         runs = reports(target.vendor_id) if target.exists else None
         return replace(target, version=runs or "", updated=runs is not None and runs == version)
     had: list[str] = []
+    runs_now: dict[str, str] = {}
     lacks = 0
     for number, device in enumerate(target.members):
-        if lacks and number >= TOLD:
+        if lacks and number >= TOLD and not every:
             break
-        if reports(device) == version:
+        found = reports(device)
+        if found is not None:
+            runs_now[device] = found
+        if found == version:
             had.append(device)
         else:
             lacks += 1
     whole = bool(had) and not lacks and target.counted and not endless
-    return replace(target, had=tuple(had), updated=whole)
+    return replace(target, had=tuple(had), runs=runs_now, updated=whole)
 
 
 def _body(payload: object) -> bytes:

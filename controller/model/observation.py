@@ -164,7 +164,8 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     the devices inside a group by that identity, all of them unless `counted` is False; `names` are what people call
     these devices (DevEUI), by identity. `unready` says why it could not be started on; `busy` names other work the
     service still holds for it, or for what it has inside, `beside` such work that has not begun. `updated` tells that
-    it, or each device inside, reports the version already, `had` are those inside that do, as far as was looked;
+    it, or each device inside, reports the version already, `had` are those inside that do, as far as was looked, `runs`
+    what those inside report;
     `version` is what it reports, where that was read, `left_out` why the service would make nothing for it. `concerns`
     are for the ledger.
     """
@@ -185,6 +186,7 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     names: dict[str, str] = {}
     updated: bool = False
     had: tuple[str, ...] = ()
+    runs: dict[str, str] = {}
     version: str = ""
     left_out: str = ""
     concerns: tuple[Concern, ...] = ()

@@ -6,10 +6,11 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from controller.model import Gate, Phase, Strategy, Targets, Wave
-from tests.ground import GROUPS, Ground, declared
+from tests.ground import GROUPS, Ground, declared, pushed
 from tests.ota_ground import OtaGround, block, gateway, one_wave
 
 ONE = Strategy(
@@ -67,6 +68,29 @@ def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(gro
     (told,) = [e for e in ground.record().drift if e.field == "devices.joined"]
     assert isinstance(told.observed, dict)
     assert told.observed["devices"] == len(strangers)
+
+
+@pytest.mark.parametrize("by_task", [True, False])
+def test_success_of_the_rollout_that_took_a_group_back_does_not_pass_the_one_that_failed(
+    ground: Ground, by_task: bool
+) -> None:
+    ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
+    gate = Gate(min_success_percent=90, silence_after="48h")
+    bad = declared(strategy=msgspec.structs.replace(ONE, gate=gate))
+    behave(ground, "silent")
+    ground.drive(bad, rounds=3)
+    behave(ground, "")
+    back = declared(name="back", strategy=ONE, firmware=pushed(ground, "2.3.9", b"old" * 900))
+
+    ground.drive(bad, back, rounds=4)
+
+    assert ground.record("back").phase is Phase.SUCCEEDED
+    assert ground.record().phase is Phase.PROGRESSING
+    assert ground.record().waves[0].verdict is None
+
+
+def behave(ground: Ground, behaviour: str) -> None:
+    ground.fleet(devices=[{"devEui": e, "rfRegion": "EU868", "behaviour": behaviour} for e in ground.euis])
 
 
 Meddle = Callable[[str, dict[str, Any]], None]

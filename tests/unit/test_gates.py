@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.gates import GateState, Tally, hopeless, judge, tally_of, tally_of_counts
+from controller.gates import GateState, Tally, hopeless, judge, reasons_matter, tally_of, tally_of_counts
 from controller.model import DeviceResult, Gate, Outcome, Reason
 from tests.unit.build import NOW
 
@@ -90,3 +90,21 @@ def test_a_gate_is_hopeless_by_weighted_failures_alone() -> None:
 
     assert not hopeless(gate, tally_of_counts(counts, {Reason.REJECTED: 6}, gate))
     assert hopeless(gate, tally_of_counts(counts, {Reason.REJECTED: 5}, gate))
+
+
+@pytest.mark.parametrize(
+    ("gate", "failures", "due", "matters"),
+    [
+        (HALF, {Reason.UNKNOWN: 1}, False, False),  # 1 at the most, which is allowed
+        (HALF, {Reason.UNKNOWN: 2}, False, True),
+        (HALF, {Reason.UNKNOWN: 3}, False, False),  # 1.5 at the least, which is too many
+        (HALF, {Reason.UNKNOWN: 1}, True, True),
+        (HALF, {Reason.REJECTED: 2}, True, False),
+        (HALF, {Reason.REJECTED: 1, Reason.UNKNOWN: 1}, False, True),
+        (Gate(max_failures=1), {Reason.UNKNOWN: 2}, True, False),
+    ],
+)
+def test_own_words_of_failed_devices_are_read_where_they_decide_the_gate(
+    gate: Gate, failures: dict[Reason, int], due: bool, matters: bool
+) -> None:
+    assert reasons_matter(gate, {F: sum(failures.values()), W: 5}, failures, due) is matters

@@ -117,6 +117,16 @@ def test_devices_a_service_selects_are_taken_back_only_where_the_manifest_says_s
     assert going_back(at(msgspec.structs.replace(SELECTED, strategy=meant))) == ()
 
 
+def test_a_device_inside_a_group_is_not_taken_back_unsaid() -> None:
+    inside_group = msgspec.structs.replace(group("g1", "d-1", "d-2"), runs={"d-1": "2.4.0", "d-2": "3.0.0"})
+    named = msgspec.structs.replace(inside_group, names={"d-2": "70b3d57ed0000002"})
+
+    (hold,) = going_back(at(rollout(), targets=(named,)))
+
+    assert hold.reason == "version_would_go_back"
+    assert "70b3d57ed0000002: 3.0.0" in hold.message
+
+
 ASKING = rollout(
     strategy=Strategy(
         waves=(Wave(name="canary", targets=Targets(multicast_groups=("g1",)), requires=Requires(approval="owners")),),

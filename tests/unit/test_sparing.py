@@ -217,13 +217,16 @@ def test_a_group_is_updated_when_each_of_its_devices_reports_the_very_version(
     assert (told.updated, told.had) == (updated, had)
 
 
-def test_of_a_group_in_which_one_device_has_it_not_only_some_are_looked_at() -> None:
+@pytest.mark.parametrize(("allowed", "asked"), [(True, 20), (False, 500)])
+def test_of_a_group_in_which_one_device_has_it_not_only_some_are_looked_at_where_it_may_go_back(
+    allowed: bool, asked: int
+) -> None:
     many = msgspec.structs.replace(GROUP, members=tuple(f"d{n:03}" for n in range(500)))
     reader = Reports()
 
-    reader.before_start((many,), declared(), lambda d: d)
+    reader.before_start((many,), declared(allow_downgrade=allowed), lambda d: d)
 
-    assert len(reader.asked) == 20
+    assert len(reader.asked) == asked
 
 
 @pytest.mark.parametrize(
