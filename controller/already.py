@@ -57,7 +57,8 @@ def _next(at: Situation, wave: Wave, known: WaveRecord) -> tuple[int | Attempt |
         return None, None
     if attempt.stage is Stage.DECLARED:
         return attempt, None
-    if attempt.stage is Stage.SUPERSEDED or (attempt.cut_short and not attempt.live):
+    never_began = attempt.stage is Stage.SUPERSEDED or (attempt.stage is Stage.LOST and attempt.start_at is None)
+    if never_began or (attempt.cut_short and not attempt.live):
         return number, remainder(known, at.rollout)
     again = retrial(at.rollout, known)
     return (number, again) if again is not None and again.ready_at <= at.now else (None, None)
