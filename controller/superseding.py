@@ -213,29 +213,43 @@ def _sent_elsewhere(at: Situation) -> list[Hold]:
 
 
 def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
-    """Devices of a wave, single ones or in groups, that took this content in another one: it would be sent again."""
-    took = {
-        result.device: old.name
+    """Devices of a wave, single ones or in groups, that were sent this content in another one, by whichever name.
+
+    Of a group those count that took it; a device that a wave named and that did not is no other wave's to try again.
+    """
+    others = [
+        (old.name, attempt)
         for old in at.record.waves
         if old.name != wave.name
         for attempt in old.attempts
         if attempt.generation == at.rollout.generation
-        for result in attempt.results
-        if result.outcome is Outcome.SUCCEEDED
-    }
-    holds = []
+    ]
+    took = {r.device: name for name, a in others for r in a.results if r.outcome is Outcome.SUCCEEDED}
+    named = {d: name for name, a in others if a.was_sent and _is_of_singles(a) for d in a.devices}
     wanted = at.rollout.targets_of(wave).keys
+    holds = []
     for facts in (t for t in at.seen.targets if t.key in wanted):
+        sent = took if facts.is_group else {**named, **took}
+        shared = sorted(set(facts.devices) & set(sent))
+        if not shared:
+            continue
         kind, _, name = facts.key.partition(":")
-        shared = sorted(set(facts.devices) & set(took))
-        if shared:
+        told = f"{kind} {name} of wave {wave.name}"
+        if facts.is_group:
+            more = f", and {len(shared) - 1} more" if len(shared) > 1 else ""
             text = (
-                f"{kind} {name} of wave {wave.name} holds {shared[0]}, which took this content in wave "
-                f"{took[shared[0]]}{f', and {len(shared) - 1} more' if len(shared) > 1 else ''}; "
-                "take it out of the group, or name the devices of the wave one by one"
+                f"{told} holds {shared[0]}, which took this content in wave {sent[shared[0]]}{more}; take it out of "
+                "the group, or name the devices of the wave one by one"
             )
-            holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
+        else:
+            text = f"{told} was sent this content in wave {sent[shared[0]]} (id {shared[0]}); keep it in one of the two"
+        holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return tuple(holds)
+
+
+def _is_of_singles(attempt: Attempt) -> bool:
+    """Whether an attempt was for devices that are named one by one."""
+    return bool(attempt.members) and all(key.partition(":")[0] in ("device", "devEui") for key in attempt.members)
 
 
 def on_air_hold(attempt: Attempt, unit: Unit | None, force_command: str) -> tuple[Hold, ...]:

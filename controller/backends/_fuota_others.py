@@ -73,11 +73,18 @@ class OtherTasks:
             by_task = {"FuotaTaskId": item.vendor_id}
             single = self._reader.pages("ListWirelessDevices", "WirelessDeviceList", {**by_task})
             devices = {str(device["Id"]) for device in single}
-            devices |= {str(device["Id"]) for group in groups for device in self._targets.devices_of(group, facts)}
-        except NotFoundError:  # it, or a group of it, was deleted meanwhile: the next pass shows what is left
+        except NotFoundError:  # deleted since it was listed
             return None
+        devices |= {device for group in groups for device in self._inside(group, facts)}
         told = f"FUOTA task {item.vendor_id} ({item.name or 'without a name'}) is {status}"
         return OtherTask(began=phase is not UnitPhase.OPEN, groups=groups, devices=frozenset(devices), told=told)
+
+    def _inside(self, group: str, facts: Facts) -> set[str]:
+        """The devices of a group; none of one that was deleted, which its task may still name."""
+        try:
+            return {str(device["Id"]) for device in self._targets.devices_of(group, facts)}
+        except NotFoundError:
+            return set()
 
 
 def _with(target: TargetFacts, others: list[OtherTask]) -> TargetFacts:

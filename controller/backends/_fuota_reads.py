@@ -104,7 +104,7 @@ class TaskReader:
             fields=fields,
             marks=marks,
             members=tuple(sorted(_keys(items, targets))),
-            ids={} if targets.multicast_groups else {k: str(i["Id"]) for i in items for k in device_keys(i)},
+            ids=_ids(items, targets),
             start_at=_moment(lorawan.get("StartTime")),
             created_at=_moment(task.get("CreatedAt")),
             results=None if results is None else tuple(r for r in results if r.device not in strange),
@@ -203,12 +203,26 @@ def as_declared(fields: JsonObject, rollout: Rollout) -> JsonObject:
 def _keys(items: list[Item], targets: Targets) -> set[str]:
     if targets.multicast_groups:
         return {f"group:{item['Id']}" for item in items}
-    wanted = set(targets.keys)
-    keys = set()
+    wanted = _by_letters(targets)
+    keys: set[str] = set()
     for item in items:
         names = device_keys(item)
-        keys |= set(names) & wanted or {names[0]}
+        keys |= {wanted[n.lower()] for n in names if n.lower() in wanted} or {names[0]}
     return keys
+
+
+def _by_letters(targets: Targets) -> dict[str, str]:
+    """Target keys by their letters: an id in capitals is the same device."""
+    return {key.lower(): key for key in targets.keys}
+
+
+def _ids(items: list[Item], targets: Targets) -> dict[str, str]:
+    """The ids of single devices inside, by every key, and by the one the manifest has."""
+    if targets.multicast_groups:
+        return {}
+    ids = {key: str(item["Id"]) for item in items for key in device_keys(item)}
+    wanted = _by_letters(targets)
+    return {**ids, **{wanted[key.lower()]: device for key, device in ids.items() if key.lower() in wanted}}
 
 
 def device_keys(item: Item) -> tuple[str, ...]:

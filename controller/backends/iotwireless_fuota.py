@@ -78,7 +78,8 @@ class FuotaBackend(FuotaShape):
         if not isinstance(rollout.backend, FuotaSpec) or starting is None:
             return Observation(units=units)
         role, uri = rollout.backend.role, rollout.firmware.image
-        targets = () if starting.waits else self._targets.of(starting.keys, starting.unit, self._facts)
+        idle = starting.waits or rollout.suspend is not None or rollout.abort is not None
+        targets = () if idle else self._targets.of(starting.keys, starting.unit, self._facts)
         targets = self._others.beside(targets, survey, {*known.vendor_ids, *(u.vendor_id for u in units)}, self._facts)
         targets = self._versions.before_start(targets, rollout, self._things.of)
         return Observation(

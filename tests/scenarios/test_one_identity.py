@@ -9,7 +9,7 @@ import pytest
 
 from controller.model import Cause, Device, Gate, Phase, Rollout, Strategy, Targets, Wave
 from controller.reconciler import RunReport
-from tests.ground import BUCKET, GROUPS, KEY, ROLE, Ground, declared
+from tests.ground import BUCKET, GROUPS, IMAGE, KEY, ROLE, Ground, declared, pushed
 
 SECOND = "91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03"
 ROLE_ARN = f"arn:aws:iam::123456789012:role/{ROLE}"
@@ -49,6 +49,7 @@ def test_of_two_rollouts_at_one_device_the_second_waits_for_the_first(ground: Gr
         "by group": (by_id, groups("bbb", GROUPS[0])),
         "group and group": (groups("aaa", GROUPS[0]), groups("bbb", SECOND)),
     }[other]
+    second = msgspec.structs.replace(second, firmware=pushed(ground, "2.5.0", IMAGE[::-1]))
 
     at_once = holds(ground.run(first, second))
     ground.advance(60)

@@ -8,10 +8,24 @@ import pytest
 from controller.actions import Hold, StartUnit
 from controller.contention import busy, in_turn, knowing
 from controller.look import Look
-from controller.model import Attempt, Device, Record, Stage, Strategy, Survey, TargetFacts, Targets, Wave, WaveRecord
+from controller.model import (
+    Attempt,
+    Device,
+    DeviceResult,
+    Outcome,
+    Record,
+    Stage,
+    Strategy,
+    Survey,
+    TargetFacts,
+    Targets,
+    Wave,
+    WaveRecord,
+)
 from controller.readiness import may_make, may_start
-from controller.situation import Plan
+from controller.situation import Plan, Situation
 from controller.strategy import declare
+from controller.superseding import sent_in_groups
 from tests.unit.build import ENVIRONMENT, NOW, rollout, seen
 
 EUI = "70b3d57ed0000001"
@@ -166,3 +180,31 @@ def test_a_unit_that_began_with_devices_nobody_recorded_is_looked_at_live() -> N
     (survey,) = knowing({"fuota": Survey(account="1")}, records).values()
 
     assert survey.known == {"open", "recorded"}
+
+
+SENT = {
+    "named, took it": (("devEui:ff",), Outcome.SUCCEEDED, BY_ID, True),
+    "named, failed": (("devEui:ff",), Outcome.FAILED, BY_ID, True),
+    "named, failed; now in a group": (("devEui:ff",), Outcome.FAILED, GROUP, False),
+    "in a group, took it": (("group:g9",), Outcome.SUCCEEDED, GROUP, True),
+    "in a group, failed; now named": (("group:g9",), Outcome.FAILED, BY_ID, False),
+}
+
+
+@pytest.mark.parametrize(("members", "outcome", "facts", "held"), SENT.values(), ids=SENT)
+def test_a_device_another_wave_was_for_is_known_by_its_identity(
+    members: tuple[str, ...], outcome: Outcome, facts: TargetFacts, held: bool
+) -> None:
+    kind = {"multicast_groups": ("g1",)} if facts.is_group else {"wireless_devices": (Device(id="d1"),)}
+    waves = (Wave(name="canary"), Wave(name="fleet", targets=Targets(**kind)))
+    declared = rollout(strategy=Strategy(waves=waves))
+    attempt = Attempt(
+        number=1, generation=declared.generation, unit_id="u", stage=Stage.CLEANED, start_at=NOW, members=members,
+        devices=("d1",), results=(DeviceResult(device="d1", outcome=outcome),),
+    )  # fmt: skip
+    known = Record(environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(attempt,)),))
+    at = Situation(
+        rollout=declared, environment=ENVIRONMENT, record=known, seen=seen(targets=(facts,)), now=NOW
+    )  # fmt: skip
+
+    assert reasons(sent_in_groups(at, waves[1])) == (["targets_were_sent_already"] if held else [])
