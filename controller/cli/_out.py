@@ -31,8 +31,10 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write text, escaped (rule 1); raises OutputError when it is not taken."""
+        if not isinstance(text, str):
+            raise TypeError("text only")  # the command's library asks by an empty write what a stream takes
         if not text:
-            return 0  # the command's library asks so whether a stream takes text; unbuffered, that would be a write
+            return 0  # unbuffered, that would be a write, and fail where the library expects no failure
         safe = without_controls(text)
         with self._told():
             try:
