@@ -125,7 +125,7 @@ class FuotaPark(Park):
 class OtaPark(Park):
     """Things."""
 
-    kind, cure, targets = "otaUpdate", "unknown", "things"  # its codes are of the device's maker
+    kind, cure, targets = "otaUpdate", "download", "things"
     names = tuple(f"gw-{n}" for n in range(1, 7))
     ground: OtaGround
 
