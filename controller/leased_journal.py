@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from controller.errors import ConflictError, OtactlError
-from controller.model import Record
+from controller.model import Record, iso
 from controller.ports import Commit, Journal, Lease, Stored
 
 RENEW_BEFORE = timedelta(seconds=60)
@@ -42,6 +42,9 @@ class LeasedJournal:
         """Raise `LeaseHeldError` when another living process holds the lease; take it over from a dead one."""
         held = self._journal.lease(self._environment)
         self._known = held.fencing if held is not None else 0
+        if held is not None and held.released and held.dated_ahead(self._wall()):
+            text = f"the lease of environment {self._environment} was given back by {held.holder} on {held.host}, dated"
+            self.told = (f"{text} {iso(held.expires_at)}: its clock or this machine's is wrong, set it right",)
         foreign = held is not None and held.holder != self._holder and not held.released
         if held is not None and foreign and held.expires_at > self._wall():
             self._acquire()  # the journal knows whether that holder still lives

@@ -11,7 +11,7 @@ Laws of a backend, checked by one contract suite on every sibling:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from controller.actions import Action, Call, Receipt, UnitDeclaration
@@ -81,6 +81,11 @@ class Backend(Protocol):
         ...
 
 
+LEASE_TERM = timedelta(seconds=120)
+LEASE_TOLERANCE = timedelta(seconds=120)
+"""How long a lease lives, and how much clocks may differ besides before one dated further ahead is a wrong clock's."""
+
+
 class Lease(Value, frozen=True, kw_only=True):
     """Who may write to an environment, until when. `fencing` grows with every holder.
 
@@ -95,6 +100,10 @@ class Lease(Value, frozen=True, kw_only=True):
     fencing: int
     released: bool = False
     took_over: str = ""
+
+    def dated_ahead(self, now: datetime) -> bool:
+        """Whether it expires further ahead than it may live: a clock was wrong, its holder's or the one of `now`."""
+        return self.expires_at - now > LEASE_TERM + LEASE_TOLERANCE
 
 
 class Stored(Value, frozen=True, kw_only=True):

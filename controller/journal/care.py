@@ -27,7 +27,7 @@ import msgspec
 
 from controller.errors import StalledError, UsageError
 from controller.journal import AnyJournal
-from controller.journal.leases import TERM, Held, is_ahead, stands, who_holds
+from controller.journal.leases import TERM, Held, stands, who_holds
 from controller.journal.process import current, is_dead
 from controller.journal.s3 import S3Journal
 from controller.journal.s3_copy import Contents, CopiedEvent, fill
@@ -157,16 +157,16 @@ def _check_leases(rows: _Rows, now: datetime, defects: list[Defect]) -> None:
 def _lease_doubts(where: str, held: Held, now: datetime) -> list[Defect]:
     """A lease that a wrong clock dated, or that a dead process left: the next run takes over, if it is told of it."""
     lease, until = held.lease, iso(held.lease.expires_at)
-    if is_ahead(lease, now):
+    if lease.dated_ahead(now):
         code = "lease_is_dated_ahead"
-        message = (
-            f"{who_holds(lease)} holds it until {until}, which a lease of {TERM.seconds} s cannot: a clock is wrong"
-        )
+        word = "gave it back, dated" if lease.released else "holds it until"
+        message = f"{who_holds(lease)} {word} {until}, which a lease of {TERM.seconds} s cannot be: a clock is wrong"
     elif stands(lease, now) and is_dead(held.process, current()):
         code, message = "lease_holder_is_dead", f"{who_holds(lease)} holds it until {until}, and has ended"
     else:
         return []
-    hint = f"the next run takes it over; to end it now: otactl journal release {lease.environment}"
+    free = "it holds nobody" if lease.released else "the next run takes it over"
+    hint = f"{free}; to end it now: otactl journal release {lease.environment}"
     return [Defect(severity="warning", where=where, code=code, message=message, hint=hint)]
 
 

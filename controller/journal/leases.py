@@ -12,17 +12,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from controller.errors import LeaseHeldError
 from controller.journal.process import Process, is_dead
 from controller.model import Value, iso
-from controller.ports import Lease
+from controller.ports import LEASE_TERM, LEASE_TOLERANCE, Lease
 
-TERM = timedelta(seconds=120)
-TOLERANCE = timedelta(seconds=120)
+TERM, TOLERANCE = LEASE_TERM, LEASE_TOLERANCE
 BY_HAND = "nobody: ended by hand"
 
 
@@ -33,14 +32,9 @@ class Held(Value, frozen=True, kw_only=True):
     process: Process
 
 
-def is_ahead(lease: Lease, now: datetime) -> bool:
-    """Whether a lease is dated further ahead than it may live (rule 3)."""
-    return not lease.released and lease.expires_at - now > TERM + TOLERANCE
-
-
 def stands(lease: Lease, now: datetime) -> bool:
     """Whether a lease keeps others out by its times (rules 2, 3 and 5); whether its holder lives is not asked."""
-    return not lease.released and now < lease.expires_at and not is_ahead(lease, now)
+    return not lease.released and now < lease.expires_at and not lease.dated_ahead(now)
 
 
 def who_holds(lease: Lease) -> str:
@@ -56,7 +50,7 @@ def grant(held: Held | None, environment: str, holder: str, here: Process, now: 
         ours = former.holder == holder and held.process == here
         if not ours and stands(former, now) and not is_dead(held.process, here):
             raise LeaseHeldError(environment, who_holds(former), iso(former.expires_at))
-        if not ours and is_ahead(former, now):
+        if not ours and former.dated_ahead(now) and not former.released:
             told = (
                 f"took the lease of environment {environment} over from {who_holds(former)}: it was dated until "
                 f"{iso(former.expires_at)}, and by this machine's clock it is {iso(now)}; a lease lives "

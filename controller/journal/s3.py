@@ -185,7 +185,7 @@ class S3Journal:
         def change(head: Head, commit: str) -> Head | None:
             former.clear()
             held = head.held
-            if held is None or held.lease.released or held.lease.expires_at <= now:
+            if held is None or held.lease.expires_at <= now:
                 return None
             former.append(held.lease)
             return msgspec.structs.replace(head, held=ended_by_hand(held, now)).named(commit)

@@ -167,7 +167,7 @@ class SqlJournal:
         """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
         with self.database.write() as db:
             held = self._held(db, environment)
-            if held is None or held.lease.released or held.lease.expires_at <= now:
+            if held is None or held.lease.expires_at <= now:
                 return None
             _store(db, ended_by_hand(held, now))
         return held.lease

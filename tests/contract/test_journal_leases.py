@@ -73,8 +73,11 @@ def test_a_lease_ended_by_hand_is_free_and_its_holder_can_commit_no_more(journal
 def test_the_check_tells_of_a_lease_that_a_wrong_clock_dated_and_of_no_other(journal: AnyJournal) -> None:
     lease = journal.acquire(ENVIRONMENT, "wrong-clock", NOW + timedelta(days=1))
     (found,) = check(journal, NOW, timedelta(hours=1))
-    journal.release(lease, NOW)
+    journal.release(lease, NOW + timedelta(days=1))
+    (given_back,) = check(journal, NOW, timedelta(hours=1))
+    journal.end_lease(ENVIRONMENT, NOW)
 
+    assert "gave it back, dated 2026-03-02T12:00:00Z" in given_back.message
     assert (found.severity, found.code, found.where) == ("warning", "lease_is_dated_ahead", f"lease of {ENVIRONMENT}")
     assert f"otactl journal release {ENVIRONMENT}" in found.hint
     assert check(journal, NOW, timedelta(hours=1)) == ()
@@ -84,7 +87,7 @@ def test_what_was_decided_on_records_that_another_run_came_between_is_not_writte
     """The records of one rollout may be unchanged, and those it was decided on with it are not."""
     slow = LeasedJournal(ENVIRONMENT, journal, "slow", lambda: NOW)
     slow.check_free()
-    slow.load_all()
+    slow.load()
     between = LeasedJournal(ENVIRONMENT, journal, "between", lambda: NOW)
     between.check_free()
     between.commit((change(0, name="other"),))
@@ -92,21 +95,34 @@ def test_what_was_decided_on_records_that_another_run_came_between_is_not_writte
 
     with pytest.raises(ConflictError, match="another process held it since its records were read"):
         slow.commit((change(0),))
-    slow.load_all()
-    assert slow.commit((change(0),)) == {"soil": 1}
+    slow.load()
+    slow.commit((change(0),))
+    assert slow.stored["soil"].revision == 1
 
 
 def test_what_came_of_calls_is_written_if_nobody_changed_the_record(journal: AnyJournal) -> None:
     clock = [NOW + timedelta(days=1)]
     ours = LeasedJournal(ENVIRONMENT, journal, "wrong-clock", lambda: clock[0])
     ours.check_free()
-    ours.load_all()
+    ours.load()
     ours.commit((change(0),))
     other = LeasedJournal(ENVIRONMENT, journal, "other", lambda: NOW)
     other.check_free()  # takes over: our lease is dated a day ahead
-    other.load_all()
+    other.load()
 
-    assert ours.commit((change(1),), outcomes=True) == {"soil": 2}
+    ours.commit((change(1),), outcomes=True)
+    assert ours.stored["soil"].revision == 2
     with pytest.raises(ConflictError):
         other.commit((change(1),))  # it looks again before it sends anything
     assert "took the lease of environment prod-eu over from wrong-clock" in other.told[0]
+
+
+def test_a_lease_given_back_by_a_wrong_clock_is_told_and_costs_no_write(journal: AnyJournal) -> None:
+    journal.release(journal.acquire(ENVIRONMENT, "wrong-clock", NOW + timedelta(days=1)), NOW + timedelta(days=1))
+    before = journal.lease(ENVIRONMENT)
+    ours = LeasedJournal(ENVIRONMENT, journal, "cron", lambda: NOW)
+
+    ours.check_free()
+
+    assert "was given back by wrong-clock" in ours.told[0]
+    assert journal.lease(ENVIRONMENT) == before
