@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller import differences, gating, guards, ledger, lifecycle, readiness, strategy, superseding, unseen
+from controller import differences, gating, guards, ledger, lifecycle, readiness, strategy, superseding, unseen, waiting
 from controller.actions import (
     Action,
     AddMembers,
@@ -161,7 +161,14 @@ def open_plan(
         *guards.too_many(declared, at),
         *gating.going_back(at),
         *readiness.may_start(
-            declared, unit.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
+            declared,
+            unit.members,
+            at.seen,
+            at.environment.region,
+            at.busy,
+            every=True,
+            rollout=at.rollout,
+            rule=waiting.ready_rule(at, attempt),
         ),
         *superseding.sent_in_groups(at, wave),
         *sent_already(at.rollout, declared, at.seen, at.sendings),

@@ -29,6 +29,7 @@ from controller import (
     suspending,
     unseen,
     verdicts,
+    waiting,
 )
 from controller.actions import Finding, Hold
 from controller.making import create
@@ -120,6 +121,9 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
             holds = superseding.on_air_hold(attempt, lifecycle.find_unit(attempt, at.seen), can.force_command)
             if can.cancels_waiting:
                 holds = (*holds, *readiness.may_create(successor, at.seen, at.environment.region))
+            unit = lifecycle.find_unit(attempt, at.seen)
+            if unit is not None:
+                holds = (*holds, *waiting.session_hold(at, shape, attempt, unit))
             if attempt.stage is Stage.SCHEDULED:
                 holds = readiness.may_create(successor, at.seen, at.environment.region) or settling(attempt)
             return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
@@ -254,6 +258,8 @@ def _waiting(
     unit: Unit,
 ) -> Plan:
     """A unit that runs, with nothing to set right: what is waited for, and until when."""
+    if holds := waiting.session_hold(at, shape, attempt, unit):
+        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
     if unit.overdue:
         end = shape.capabilities.end_command.format(id=", ".join(unit.overdue_in) or attempt.vendor_id)
         text = f"{attempt.unit_id}: {unit.overdue}; it is waited for; to wait no longer: {end}"

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 
 from controller.actions import Hold, UnitDeclaration
-from controller.model import ImageFacts, Observation, RoleFacts, Rollout, TargetFacts
+from controller.model import ImageFacts, Observation, RoleFacts, Rollout, TargetFacts, Value, exact
 
 INCOMPLETE = "checks_are_incomplete"
 NAMES = 3
@@ -86,6 +87,20 @@ def _twice(targets: Collection[TargetFacts]) -> list[Hold]:
     return holds
 
 
+class ReadyRule(Value, frozen=True, kw_only=True):
+    """How many percent of a group's devices must be ready, and how long a group may hold a start before it is told."""
+
+    percent: float = 100.0
+    limit: timedelta | None = None
+
+    def suffices(self, ready: int, requested: int) -> bool:
+        """Whether so many of a group's devices are enough; no device never is."""
+        return ready > 0 and 100 * ready >= exact(self.percent) * requested
+
+
+ALL_READY = ReadyRule()
+
+
 def may_start(
     unit: UnitDeclaration,
     inside: Collection[str],
@@ -95,10 +110,12 @@ def may_start(
     *,
     every: bool = False,
     rollout: Rollout | None = None,
+    rule: ReadyRule = ALL_READY,
 ) -> tuple[Hold, ...]:
     """Everything that forbids a start: image, role, and each target inside; `busy` are targets others hold.
 
-    `every` asks for facts of every target, single devices too; `rollout` says where a target stands.
+    `every` asks for facts of every target, single devices too; `rollout` says where a target stands; `rule` how many
+    devices of a group must be ready.
     """
     holds = list(may_create(unit, seen, region))
     facts = {t.key: t for t in seen.targets}
@@ -106,7 +123,7 @@ def may_start(
     for key in unit.members or facts:  # where the service selects devices, none is named: what was looked at counts
         target = facts.get(key)
         if target is not None:
-            holds += [_missing(target, rollout)] if not target.exists else _target_holds(target, rf_region)
+            holds += [_missing(target, rollout)] if not target.exists else _target_holds(target, rf_region, rule)
         elif (every or key.startswith("group:")) and key in inside and not (seen.offline or seen.expected):
             holds.append(_unlooked(_name(key)))
     holds += _twice([t for t in seen.targets if t.key in unit.members])
@@ -212,7 +229,7 @@ def _name(key: str) -> str:
     return f"{kind} {rest}"
 
 
-def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
+def _target_holds(target: TargetFacts, rf_region: str | None, rule: ReadyRule = ALL_READY) -> list[Hold]:
     if target.unready:
         text = f"{_name(target.key)}: {target.unready}"
         return [Hold(reason="target_is_not_ready", message=text)]
@@ -228,7 +245,17 @@ def _target_holds(target: TargetFacts, rf_region: str | None) -> list[Hold]:
         return [_unlooked(f"the list of devices in {_name(target.key)} is behind its count, so who is in it was")]
     if target.requested == 0:
         return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some or take it out of the wave")]
-    if target.ready < target.requested:
-        text = f"{_name(target.key)}: {target.ready} of {target.requested} devices are ready for multicast; waiting"
-        return [Hold(reason="target_is_not_ready", message=text)]
+    if target.ready < target.requested and not rule.suffices(target.ready, target.requested):
+        return [_not_ready(target, target.ready, target.requested, rule)]
     return []
+
+
+def _not_ready(target: TargetFacts, ready: int, requested: int, rule: ReadyRule) -> Hold:
+    """A group that is waited for, with who is missing and the ways to wait no longer."""
+    text = f"{_name(target.key)}: {ready} of {requested} devices are ready for multicast; waiting"
+    if target.waiting:
+        text += f" for {_some([target.names.get(device, device) for device in target.waiting])}"
+    text += "; to start with those that are ready declare strategy.startWhenReady: {percent: …, after: …}"
+    if target.take_out:
+        text += f", or take a device out: {target.take_out}"
+    return Hold(reason="target_is_not_ready", message=text, limit=rule.limit)

@@ -22,6 +22,9 @@ from controller.backends._fuota_words import device_outcome
 from controller.model import Outcome, TargetFacts, Unit, UnitPhase
 
 _EUI = re.compile(r"[0-9A-Fa-f]{16}")
+_TAKE_OUT = (
+    "aws iotwireless disassociate-wireless-device-from-multicast-group --id {group} --wireless-device-id {device}"
+)
 _SINGLE = {"device": "WirelessDeviceId", "devEui": "DevEui"}
 
 
@@ -81,10 +84,13 @@ class TargetReader:
         region, wanted, ready = (
             lorawan.get(name) for name in ("RfRegion", "NumberOfDevicesRequested", "NumberOfDevicesInGroup")
         )
+        waiting = tuple(str(item["Id"]) for item in items if not _is_ready(item))
         return TargetFacts(
             key=key,
             exists=True,
             vendor_id=group,
+            waiting=waiting,
+            take_out=_TAKE_OUT.format(group=group, device=waiting[0]) if waiting else "",
             region=str(region) if region is not None else None,
             requested=wanted if isinstance(wanted, int) else None,
             ready=ready if isinstance(ready, int) else None,
@@ -114,3 +120,12 @@ class TargetReader:
         with self._lock:
             self._found[key] = found
         return found
+
+
+def _is_ready(item: Item) -> bool:
+    """Whether a device of a group has its multicast session, by a status that AWS publishes as free text.
+
+    One without a status is not named as waiting: nothing says that it is.
+    """
+    status = item.get("MulticastDeviceStatus")
+    return not isinstance(status, str) or "ready" in status.lower()

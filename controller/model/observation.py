@@ -165,9 +165,9 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     these devices (DevEUI), by identity. `unready` says why it could not be started on; `busy` names other work the
     service still holds for it, or for what it has inside, `beside` such work that has not begun. `updated` tells that
     it, or each device inside, reports the version already, `had` are those inside that do, as far as was looked, `runs`
-    what those inside report;
-    `version` is what it reports, where that was read, `left_out` why the service would make nothing for it. `concerns`
-    are for the ledger.
+    what those inside report; `version` is what it reports, where that was read, `left_out` why the service would make
+    nothing for it. `waiting` are devices inside that are not ready, by identity, `take_out` the command that takes the
+    first of them out. `concerns` are for the ledger.
     """
 
     key: str
@@ -189,6 +189,8 @@ class TargetFacts(Value, frozen=True, kw_only=True):
     runs: dict[str, str] = {}
     version: str = ""
     left_out: str = ""
+    waiting: tuple[str, ...] = ()
+    take_out: str = ""
     concerns: tuple[Concern, ...] = ()
 
     @property

@@ -135,6 +135,13 @@ class VersionConfirm(Value, frozen=True, kw_only=True):
     within: str | None = None
 
 
+class StartWhenReady(Value, frozen=True, kw_only=True):
+    """Start a group with `percent` of its devices ready, once `after` has passed since its unit was made."""
+
+    percent: float
+    after: str
+
+
 class Strategy(Value, frozen=True, kw_only=True):
     """Waves in order and how each is judged. `allow_downgrade`: devices may get an older version than they run.
 
@@ -150,6 +157,7 @@ class Strategy(Value, frozen=True, kw_only=True):
     allow_downgrade: bool = False
     allow_shrunk: bool = False
     allow_uncounted: bool = False
+    start_when_ready: StartWhenReady | None = None
 
 
 class Window(Value, frozen=True, kw_only=True):

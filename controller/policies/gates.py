@@ -45,6 +45,11 @@ def gates(rollout: Rollout) -> Iterator[Violation]:
         if wave.gate is not None:
             yield from _gate(rollout, wave.gate, wave_pointer(index, "gate"), _size(rollout, index))
     yield from _retry(rollout)
+    grouped = any(rollout.targets_of(w).multicast_groups for w in rollout.strategy.waves)
+    if rollout.strategy.start_when_ready is not None and not grouped:
+        message = "only the devices of multicast groups have to get ready before a start"
+        pointer = "/spec/strategy/startWhenReady"
+        yield Violation(pointer=pointer, code="start_when_ready_not_supported", message=message, hint="remove it")
 
 
 def _size(rollout: Rollout, index: int) -> int:

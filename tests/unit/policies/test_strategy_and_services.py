@@ -282,6 +282,16 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["signed_url_needs_http /spec/otaUpdate/awsJobPresignedUrlConfig"],
     ),
+    "a share of a group that suffices": (
+        changed("    gate:", "    startWhenReady: {percent: 90, after: 24h}\n    gate:"),
+        None,
+        [],
+    ),
+    "a share of single devices": (
+        with_backend(OTA, "things").replace("    gate:", "    startWhenReady: {percent: 90, after: 24h}\n    gate:"),
+        None,
+        ["start_when_ready_not_supported /spec/strategy/startWhenReady"],
+    ),
     "a growing rate without a limit": (
         with_backend(OTA + (RATE % "1.2").replace("      maximumPerMinute: 10\n", ""), "things"),
         None,
