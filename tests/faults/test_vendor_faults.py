@@ -105,7 +105,7 @@ def test_one_broken_rollout_never_stops_the_others(ground: Ground) -> None:
 
     phases = {r.name: r.phase for r in report.rollouts}
     assert phases == {"probe": "Succeeded", "broken": "Stalled"}
-    assert [h.reason for r in report.rollouts if r.name == "broken" for h in r.holds] == ["image_is_missing"]
+    assert "image_is_missing" in [h.reason for r in report.rollouts if r.name == "broken" for h in r.holds]
 
 
 def test_a_budget_of_calls_ends_the_run_and_the_next_one_goes_on(ground: Ground) -> None:
