@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import msgspec
 
-from controller.actions import Call, Receipt
+from controller.actions import Call, Hold, Receipt
 from controller.errors import LeaseHeldError, StalledError, TransientError
 from controller.model import Abort, LastRun, Outcome, Phase, Record, Survey, Suspend
 from controller.ports import Commit
+from controller.reconciler import Reconciler
 from controller.report.reconcile import ReconcileReport
-from tests.unit.build import NOW, rollout
+from tests.unit.build import ENVIRONMENT, NOW, rollout
 from tests.unit.cloud import Cloud, Memory
 from tests.unit.test_reconciler import run
 
@@ -191,3 +192,22 @@ def test_one_that_is_suspended_or_aborted_fails_no_run() -> None:
     for declared, phase in ((held, "Suspended"), (ended, "Aborted")):
         report = run(cloud, journal, declared)
         assert (report.rollouts[0].phase, ReconcileReport(rollouts=report.rollouts).failed) == (phase, False)
+
+
+def test_a_hold_that_waits_too_long_fails_one_run_and_stays_a_condition() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    waits = Hold(reason="a_door_is_closed", message="the door is closed", limit=timedelta(days=2))
+    told = []
+    for span in (0, 1, 3, 4):
+        cloud.now = NOW + timedelta(days=span)
+        report = Reconciler(
+            ENVIRONMENT, (rollout(),), {"fuota": cloud}, journal, lambda: cloud.now, "me", lambda _r: (waits,),
+            lambda _s: False,
+        ).run()  # fmt: skip
+        told.append((report.rollouts[0].overdue, ReconcileReport(rollouts=report.rollouts).failed))
+
+    assert told == [((), False), ((), False), (("a_door_is_closed",), True), ((), False)]
+    assert [(c.reason, c.since) for c in probe(journal).conditions if c.type == "Overdue"] == [
+        ("ADoorIsClosed", NOW + timedelta(days=3))
+    ]
+    assert [e.kind for e in journal.history("prod-eu", "probe")].count("overdue") == 1
