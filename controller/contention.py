@@ -16,7 +16,7 @@ import msgspec
 
 from controller.actions import CreateUnit, StartUnit
 from controller.look import Look
-from controller.model import Attempt, Record, Rollout, Stage, Survey
+from controller.model import Attempt, Cause, Phase, Record, Rollout, Stage, Survey
 from controller.opening import POLL
 from controller.readiness import busy_holds, keys_of, parts_of
 
@@ -24,13 +24,22 @@ from controller.readiness import busy_holds, keys_of, parts_of
 def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
     """Targets that units of other rollouts of the same service hold: target key to unit id."""
     return {
-        key: attempt.unit_id
+        key: _told(attempt, record)
         for other, record in records.items()
         if other != rollout.name and record.backend == rollout.backend_kind
         for attempt in record.attempts
         if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record)
         for key in attempt.keys
     }
+
+
+def _told(attempt: Attempt, record: Record) -> str:
+    """A unit that holds a target; of a rollout that left Git with the command that ends it."""
+    if record.phase is not Phase.ORPHANED:
+        return attempt.unit_id
+    open_ = (e for e in record.drift if e.open and e.subject == attempt.unit_id and e.cause is Cause.ORPHAN)
+    end = next((str(e.observed) for e in open_), "its create has no answer yet")
+    return f"{attempt.unit_id} of {record.name}, whose manifest left Git ({end}),"
 
 
 def _may_run(attempt: Attempt, record: Record) -> bool:

@@ -8,6 +8,8 @@
    made, or another journal, is foreign and told without the command that would end it; so is a unit without marks.
 4. A manifest that could not be read may still declare what it did: nothing that it may be about is told as new.
 5. What a service was not asked for in this run says nothing: its entries stay as they are.
+6. One list that does not show what was there proves nothing: it is believed gone when a second one, SETTLE later,
+   agrees.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from functools import partial
 
 import msgspec
 
-from controller import ledger
+from controller import homes, ledger, removed
 from controller.actions import Finding
 from controller.conditions import phase_event
-from controller.lifecycle import MARK_ENVIRONMENT, MARK_OWNER
+from controller.lifecycle import MARK_ENVIRONMENT, MARK_OWNER, SETTLE
 from controller.model import (
     Attempt,
     Cause,
@@ -66,7 +68,9 @@ def environment_record(
     for name, held in stored.items():
         asked = surveys.get(held.record.backend)
         left = name != NAME and name not in declared and not unread.may_declare(name)
-        if asked is not None and left and covers(held.record):
+        looked = removed.declared(held.record) is not None  # at its units, one by one
+        looked = looked or homes.moved(held.record, environment) is not None
+        if asked is not None and left and not looked and covers(held.record):
             commits += _orphan(held, asked[0], asked[1], now)
     held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
     told_before = {e.subject: e for e in held.record.drift if e.open}
@@ -82,13 +86,37 @@ def environment_record(
             if finding is not None:
                 findings.append(msgspec.structs.replace(finding, origin=kind))
     told = {f.subject for f in findings}
-    unasked = tuple(e for e in held.record.drift if _unasked(e, surveys))
+    entries = _doubted(held.record.drift, surveys, told, now)
+    unasked = tuple(e for e in entries if _unasked(e, surveys) or _in_doubt(e, now))
     findings += _kept(unasked, told)
-    drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), environment.source.digest, frozenset(), now)
+    drift, events = ledger.fold(entries, findings, DriftPolicy(), environment.source.digest, frozenset(), now)
     if drift != held.record.drift:
         record = msgspec.structs.replace(held.record, drift=drift)
         commits.append(Commit(record=record, expected_revision=held.revision, events=events))
     return tuple(commits)
+
+
+def _doubted(
+    entries: tuple[DriftEntry, ...],
+    surveys: Mapping[str, tuple[Survey, Capabilities]],
+    told: set[str],
+    now: datetime,
+) -> tuple[DriftEntry, ...]:
+    """The entries, those that are not listed at all any more with since when (rule 6)."""
+
+    def seen(entry: DriftEntry) -> DriftEntry:
+        asked = surveys.get(entry.origin)
+        if not entry.open or asked is None:
+            return entry
+        listed = entry.subject in told or any(entry.subject in (i.name, i.vendor_id) for i in asked[0].listed)
+        since = None if listed else entry.unseen_at or now
+        return entry if since == entry.unseen_at else msgspec.structs.replace(entry, unseen_at=since)
+
+    return tuple(seen(e) for e in entries)
+
+
+def _in_doubt(entry: DriftEntry, now: datetime) -> bool:
+    return entry.unseen_at is not None and now - entry.unseen_at < SETTLE
 
 
 def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities]]) -> bool:
@@ -116,7 +144,12 @@ def _as_told(entry: DriftEntry) -> Finding:
 
 
 def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datetime) -> list[Commit]:
-    listed = {item.vendor_id for item in survey.listed}
+    before, listed = held.record, {item.vendor_id for item in survey.listed}
+    if not capabilities.names_own_task:  # its list has no names: what it does not show may be there
+        listed |= {a.vendor_id or "" for a in before.attempts}
+    waves = _let_go(before.waves, listed, now)
+    held = msgspec.structs.replace(held, record=msgspec.structs.replace(before, waves=waves))
+    listed |= {a.vendor_id or "" for a in held.record.attempts if a.live}  # in doubt
     findings = [
         Finding(
             subject=attempt.unit_id,
@@ -127,7 +160,9 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
             correctable=False,
         )
         for attempt in held.record.attempts
-        if attempt.vendor_id in listed and not attempt.stage.is_over
+        if attempt.vendor_id in listed
+        and not attempt.stage.is_over
+        and not (attempt.stage is Stage.JUDGED and capabilities.keeps_ended)
     ]
     # What was open of a unit still there was not compared without its manifest: it stays open.
     there = {f.subject for f in findings}
@@ -137,17 +172,19 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
     drift, events = ledger.fold(held.record.drift, findings, DriftPolicy(), held.record.manifest, ended, now)
     gone = Phase.REMOVED if held.record.phase is Phase.ORPHANED else held.record.phase
     phase = Phase.ORPHANED if findings else gone
-    record = msgspec.structs.replace(held.record, drift=drift, phase=phase, waves=_let_go(held.record.waves, listed))
+    record = msgspec.structs.replace(held.record, drift=drift, phase=phase)
     events = (*events, *phase_event(held.record.phase, phase, (), None, held.record.name, now))
-    return [Commit(record=record, expected_revision=held.revision, events=events)] if record != held.record else []
+    return [Commit(record=record, expected_revision=held.revision, events=events)] if record != before else []
 
 
-def _let_go(waves: tuple[WaveRecord, ...], listed: set[str]) -> tuple[WaveRecord, ...]:
-    """Units that are gone hold their targets no more; what became of their devices nobody saw."""
+def _let_go(waves: tuple[WaveRecord, ...], listed: set[str], now: datetime) -> tuple[WaveRecord, ...]:
+    """Units that are gone (rule 6) hold their targets no more; what became of their devices nobody saw."""
 
     def moved(attempt: Attempt) -> Attempt:
-        gone = attempt.live and attempt.vendor_id is not None and attempt.vendor_id not in listed
-        return msgspec.structs.replace(attempt, stage=Stage.LOST) if gone else attempt
+        unlisted = attempt.live and attempt.vendor_id is not None and attempt.vendor_id not in listed
+        since = (attempt.broken_at or now) if unlisted else None
+        gone = since is not None and now - since >= SETTLE
+        return msgspec.structs.replace(attempt, stage=Stage.LOST if gone else attempt.stage, broken_at=since)
 
     return tuple(msgspec.structs.replace(w, attempts=tuple(moved(a) for a in w.attempts)) for w in waves)
 

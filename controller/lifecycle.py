@@ -106,8 +106,9 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
 def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datetime) -> Intent | None:
     """What was meant, while it may still come to be seen; None once it has, or cannot any more.
 
-    A create whose unit is not there stays open: it must be sent again, identical. One that starts stays until a late
-    copy of it would be refused (`settle_time`), and until two looks after that agree that it is not there. A start or a
+    A create whose unit is not there stays open: it must be sent again, identical. One that starts, or whose rollout
+    left Git, stays until a late copy of it would be refused (`settle_time`), and until two looks after that agree that
+    it is not there. A start or a
     rename stays for SETTLE.
     """
     unit = seen.unit(intent.unit_id)
@@ -116,7 +117,8 @@ def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datet
             return None
         if seen.ambiguous:
             return intent  # one of what is there may be it: a person has to tell
-        if intent.start_at is None or now - intent.at < duration(rollout.backend.settle_time):
+        started = intent.start_at is not None
+        if not (started or rollout.removed) or now - intent.at < duration(rollout.backend.settle_time):
             return intent
         if intent.unseen_at is None:
             return msgspec.structs.replace(intent, unseen_at=now)
@@ -159,7 +161,7 @@ def _advance_attempt(
         left = tuple(n for n in left if n in seen.left)
     if (
         stage is Stage.DECLARED
-        and attempt.generation != rollout.generation
+        and (attempt.generation != rollout.generation or rollout.removed)
         and not any(i.makes and _still_meant(i, rollout, seen, now) for i in mine)
     ):
         stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more

@@ -14,6 +14,7 @@ from controller import (
     already,
     conditions,
     guards,
+    homes,
     ledger,
     lifecycle,
     membership,
@@ -80,13 +81,15 @@ def decide(
     sendings: Sendings | None = None,
 ) -> Look:
     """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
-    rollout = membership.resolved(rollout, record)
+    if (elsewhere := homes.moved(record, environment)) is not None:
+        return _held(rollout, record, seen, elsewhere, now)
+    declared, rollout = rollout, membership.resolved(rollout, record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen, now)
     seen = ownership.without_anothers(seen, record, environment)
     seen = own_words(seen, record, rollout, sendings or Sendings({}))
     moved, events = lifecycle.advance(record, rollout, seen, now)
-    moved = _proving(moved, seen)
+    moved = homes.settled(proving(moved, seen), environment)
     at = Situation(
         rollout=rollout,
         environment=environment,
@@ -115,13 +118,16 @@ def decide(
     fixed = decided.requeue_at if decided.requeue_at in times else None
     held = any(h.reason == "targets_shrunk" for h in decided.holds)
     targets = moved.targets if held else guards.declared_targets(rollout)
-    moved = msgspec.structs.replace(moved, targets=targets, drift=drift, requeue_at=fixed)
+    moved = msgspec.structs.replace(
+        moved, targets=targets, drift=drift, requeue_at=fixed,
+        declaration=_declaration(declared, moved, decided, shape),
+    )  # fmt: skip
     sending = record.failure if record.failure is not None and record.failure.sending and decided.actions else None
     phase = verdicts.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
-    return _told(record, moved, decided, seen, (*events, *drift_events), phase, sending, now)
+    return stated(record, moved, decided, seen, (*events, *drift_events), phase, sending, now)
 
 
-def _told(
+def stated(
     before: Record,
     moved: Record,
     decided: Plan,
@@ -158,12 +164,24 @@ def _service_changed(rollout: Rollout, record: Record, seen: Observation, now: d
         f"the manifest has {rollout.backend_kind} now, and {live} of {record.backend} has not ended; "
         f"put the {record.backend} block back until it has, or give the rollout another name"
     )
-    hold = Hold(reason="service_changed", message=text, stalled=True)
+    return _held(rollout, record, seen, Hold(reason="service_changed", message=text, stalled=True), now)
+
+
+def _held(rollout: Rollout, record: Record, seen: Observation, hold: Hold, now: datetime) -> Look:
+    """A look that compares nothing, since what is there cannot be told from here."""
     plan_ = Plan(rollout=rollout.name, environment=rollout.environment, holds=(hold,))
-    return _told(record, record, plan_, seen, (), Phase.STALLED, None, now)
+    return stated(record, record, plan_, seen, (), Phase.STALLED, None, now)
 
 
-def _proving(record: Record, seen: Observation) -> Record:
+def _declaration(rollout: Rollout, record: Record, decided: Plan, shape: Shape | None) -> str:
+    """The rollout as its record keeps it while the service holds, or is about to hold, something of it."""
+    ended = shape is not None and not shape.capabilities.keeps_ended and rollout.cleanup != "never"
+    there = any(a.stage is Stage.LOST or (ended and a.stage is Stage.JUDGED) for a in record.attempts)
+    kept = record.under_way or there or decided.actions
+    return msgspec.json.encode(rollout).decode() if kept else ""
+
+
+def proving(record: Record, seen: Observation) -> Record:
     """The memory with what reading versions has to remember, until the unit is gone."""
 
     def kept(attempt: Attempt) -> Attempt:

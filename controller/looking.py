@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from controller import ownership
+from controller import homes, ownership, removed
 from controller.actions import Hold
 from controller.contention import busy
 from controller.errors import BudgetSpentError, OtactlError, StalledError, defect, reason_of
-from controller.look import as_seen, decide, finished, unlooked
+from controller.look import Look, as_seen, decide, finished, unlooked
 from controller.metering import Meter, metered
 from controller.model import Environment, Observation, Record, Rollout, Survey
 from controller.ports import Backend, Stored
@@ -68,6 +68,20 @@ class Lookout:
         finally:
             self._surveyed += meter.calls
 
+    def is_open(self, state: RolloutState, survey: Survey | None = None) -> bool:
+        """Whether there is anything to look at."""
+        record, backend = state.stored.record, self._backends.get(state.rollout.backend_kind)
+        if not state.removed:
+            return not finished(state.rollout, record, survey)
+        return record.under_way if backend is None else removed.unsettled(record, survey, backend.capabilities)
+
+    def _of_removed(self, state: RolloutState, seen: Observation) -> Look:
+        """The look at what is left of a rollout taken out of Git."""
+        record, backend = state.stored.record, self._backends.get(state.rollout.backend_kind)
+        if backend is None:
+            return removed.unasked(self._environment, state.rollout, record, self._now())
+        return removed.look_at(self._environment, state.rollout, record, seen, backend, self._now())
+
     def _check_account(self, account: str) -> None:
         if account != self._environment.account:
             text = f"these credentials are of account {account}, environment {self._environment.name} is "
@@ -79,7 +93,8 @@ class Lookout:
         state.look = state.seen = None  # an older one must not be committed again when this fails
         backend = self._backends.get(kind)
         with self._guarded(state):
-            if backend is None or kind not in surveys:
+            elsewhere = homes.moved(state.stored.record, self._environment) is not None
+            if backend is None or kind not in surveys or elsewhere:
                 state.seen = Observation()
             else:
                 state.seen = self._seen(backend, surveys[kind], state)
@@ -103,6 +118,10 @@ class Lookout:
             if state.seen is None:
                 continue
             rollout, known = state.rollout, state.stored.record
+            if state.removed:
+                with self._guarded(state):
+                    state.look = self._of_removed(state, state.seen)
+                continue
             with self._guarded(state):
                 state.look = decide(
                     self._environment,
@@ -130,5 +149,5 @@ class Lookout:
         """Take a rollout out of the run; its record tells why."""
         state.fail(error)
         state.look = state.seen = None
-        if not finished(state.rollout, state.stored.record):
+        if self.is_open(state):
             state.look = unlooked(state.rollout, state.stored.record, reason_of(error), str(error), self._now())

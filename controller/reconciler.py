@@ -18,12 +18,12 @@ from functools import partial
 
 import msgspec
 
+from controller import removed
 from controller.actions import Hold
 from controller.contention import knowing
 from controller.environment_ledger import NAME, environment_record
 from controller.errors import ConflictError, LeaseHeldError, OtactlError, reason_of
 from controller.leased_journal import LeasedJournal
-from controller.look import finished
 from controller.looking import Lookout
 from controller.model import Environment, Listed, Phase, Record, Rollout, Survey
 from controller.ports import Backend, Journal, Stored
@@ -96,7 +96,8 @@ class Reconciler:
             self._errors.append(_told(unreleased))
         if lost and not any(s.actions for s in states):
             return RunReport(passes=0, lease_held_by=lost, notes=self._journal.told)
-        rollouts = (*(self._report(s) for s in states), *self._left_alone())
+        told = (s for s in states if not s.removed or s.look is not None or s.error)
+        rollouts = (*(self._report(s) for s in told), *self._left_alone())
         return RunReport(
             passes=self._passed,
             lease_held_by=lost,
@@ -116,6 +117,7 @@ class Reconciler:
         """
         try:
             self._rename(states)
+            states += self._removed()
             self._passes(states)
         except LeaseHeldError as error:
             if any(s.actions for s in states):
@@ -125,7 +127,7 @@ class Reconciler:
         except OtactlError as error:
             self._errors.append(_told(error))
             for state in states:
-                if not state.error and not finished(state.rollout, state.stored.record):
+                if not state.error and self._lookout.is_open(state):
                     state.fail(error)
         self._errors += [_told(error) for error in self._lookout.failures.values()]
         return ""
@@ -141,6 +143,23 @@ class Reconciler:
             state.stored = self._stored(state.rollout)
             state.was = state.stored.record.phase
             state.refused = (found.holds[state.rollout.name],) if state.rollout.name in found.holds else ()
+
+    def _removed(self) -> list[RolloutState]:
+        """Rollouts whose manifests left Git, with what their records keep of them.
+
+        One that a manifest with an error may declare is left alone.
+        """
+        left = (
+            held
+            for name, held in sorted(self._journal.stored.items())
+            if name not in self._names and self._covers(held.record)
+            if not self._unread.may_keep(name, held.record.source)
+        )
+        return [
+            RolloutState(rollout, held, removed=True)
+            for held in left
+            if (rollout := removed.declared(held.record)) is not None
+        ]
 
     def _leave_marks(self, states: list[RolloutState]) -> None:
         """Remember the run in the environment's record, and in others what kept it from them (`run_marks`).
@@ -201,7 +220,9 @@ class Reconciler:
                 listed = self._lookout.survey(states if first else todo, self._journal.stored if first else {})
                 surveys = dict(knowing(listed, self._journal.records))
             if first:
-                todo, late = in_order([s for s in states if not self._finished(s, surveys)])
+                todo, late = in_order(
+                    [s for s in states if self._lookout.is_open(s, surveys.get(s.rollout.backend_kind))]
+                )
             try:
                 if first:
                     self._environment_drift(surveys)
@@ -224,10 +245,6 @@ class Reconciler:
             self._sender.settle(todo, sent)
             names = {done.job.rollout for done in sent}
             todo = [s for s in todo if (s.rollout.name in names or s in again) and not s.error]
-
-    @staticmethod
-    def _finished(state: RolloutState, surveys: Mapping[str, Survey]) -> bool:
-        return finished(state.rollout, state.stored.record, surveys.get(state.rollout.backend_kind))
 
     def _observe(self, surveys: dict[str, Survey], todo: list[RolloutState]) -> None:
         # Side by side they would share a small budget so that none gets its look done.

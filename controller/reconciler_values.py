@@ -56,7 +56,7 @@ class RolloutState:
     """One rollout during a run; `last` is what was sent before, `again` that it had its second look.
 
     `refused` are holds that are known before it is looked at; `reason` names the error as conditions do; `was` is the
-    phase it had before.
+    phase it had before; `removed` tells that its manifest left Git.
     """
 
     rollout: Rollout
@@ -73,6 +73,7 @@ class RolloutState:
     again: bool = False
     refused: tuple[Hold, ...] = ()
     was: Phase = Phase.PENDING
+    removed: bool = False
 
     def __post_init__(self) -> None:
         self.was = self.stored.record.phase

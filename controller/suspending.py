@@ -41,9 +41,14 @@ def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool =
     if start is not None and start > at:
         when = f"is to begin at {iso(start)}"
     goes = "begins no more devices; those that began go on to their end" if stopping else "goes on to its end"
+    end = end_of(attempt, can, can.force_command)
+    return f"{attempt.unit_id} {when} and {goes}; to stop it at its risk: {end}"
+
+
+def end_of(attempt: Attempt, can: Capabilities, command: str = "") -> str:
+    """The command, whole, that ends what the service holds of an attempt."""
     ids = ", ".join(attempt.vendor_ids) if attempt.parts else attempt.vendor_id
-    force = (can.force_command or can.end_command).format(id=ids)
-    return f"{attempt.unit_id} {when} and {goes}; to stop it at its risk: {force}"
+    return (command or can.end_command).format(id=ids)
 
 
 def _withdrawn(at: Situation, shape: Shape, attempt: Attempt, by: Suspend) -> Action | None:

@@ -39,6 +39,10 @@ class Unread(Value, frozen=True, kw_only=True):
         """Whether one of them may declare a rollout of that name (rule 1)."""
         return any(m.name in ("", name) for m in self.manifests)
 
+    def may_keep(self, name: str, source: str) -> bool:
+        """Whether a rollout that was last read from that file may be declared still (rules 1 and 2)."""
+        return self.may_declare(name) or any(m.file == source for m in self.manifests if source)
+
     def may_have_made(self, unit: str, prefix: str) -> bool:
         """Whether a unit may be of a rollout that one of them declares."""
         mine = unit.startswith(prefix)

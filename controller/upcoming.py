@@ -22,6 +22,8 @@ class Upcoming(Value, frozen=True, kw_only=True):
 
 def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities) -> Upcoming | None:
     """What is about to start; None when nothing is."""
+    if rollout.removed:
+        return None
     as_now = judged(known, rollout)  # a gate declared anew may turn an old verdict
     wave = undone(as_now, rollout)
     if wave is None:
@@ -38,6 +40,8 @@ def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capa
     only = follows.only if follows is not None else attempt.only if attempt is not None and here and mine else ()
     keys = only or members_of(rollout, wave, record)
     unit = next((u for u in units if attempt and mine and u.vendor_id == attempt.vendor_id), None)
+    if rollout.suspend is not None and unit is None:
+        return None  # nothing starts, and nothing is there to compare
     before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
     if unit is None or unit.phase in before:
         return Upcoming(keys=keys, unit=unit)

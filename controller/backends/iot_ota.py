@@ -208,7 +208,7 @@ class OtaBackend(OtaShape):
         return tuple(units)
 
     def _unit(self, attempt: Attempt, rollout: Rollout, is_listed: bool) -> Unit | None:
-        if attempt.stage is Stage.JUDGED and rollout.cleanup == "never":
+        if attempt.stage is Stage.JUDGED and (rollout.cleanup == "never" or rollout.removed):
             ended = Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=attempt.unit_id)
             return ended if is_listed else None
         if attempt.stage.is_over and not (attempt.stage is Stage.LOST and is_listed):

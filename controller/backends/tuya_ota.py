@@ -122,7 +122,7 @@ class TuyaBackend(TuyaShape):
             ambiguous = ambiguous or unclear
             if not parts.jobs:
                 continue
-            wanted = attempt.generation == rollout.generation and not attempt.canceled
+            wanted = attempt.generation == rollout.generation and not (attempt.canceled or rollout.removed)
             facts = self._targets(parts.missing, rollout, spec, known) if wanted else []
             looked += facts
             lacks = tuple(t.key for t in facts if t.exists and not t.updated and not t.left_out)

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from controller import ownership
+from controller import homes, ownership
 from controller.actions import Hold
 from controller.cli._airtime import airtime_of
 from controller.cli._backends import backends_for, shapes_for, transport_for
 from controller.cli._journal import Place, journal_option, place_for
+from controller.cli._left import removed_ones, what_is_left
 from controller.cli._reading import by_environment, covers, read_all, refused, strict_option
-from controller.cli._unread import Stopped, concerning, stopped, tell
+from controller.cli._unread import Stopped, concerning, stopped, tell, unread_of
 from controller.contention import busy, in_turn, knowing
 from controller.errors import JournalMissingError, OtactlError, StalledError, defect
 from controller.journal import open_journal
@@ -34,6 +35,7 @@ from controller.renaming import Renaming, renaming
 from controller.report import plan as report
 from controller.report.used import UsedJournal
 from controller.sendings import Sendings
+from controller.unread import Unread
 
 KEYLESS = ("NoCredentials", "PermissionDenied")
 
@@ -67,7 +69,8 @@ def command(
     journals: list[UsedJournal] = []
     for declared, rollouts in by_environment(reading, environment):
         place = None if offline else place_for(declared, paths, journal)
-        planned += _environment(declared, rollouts, place, now, covers(paths, reading))
+        unread = unread_of(reading, declared.name)
+        planned += _environment(declared, rollouts, place, now, covers(paths, reading), unread)
         journals += [place.used(declared.name)] if place is not None else []
     if offline:
         known = {e.name for e in reading.environments}
@@ -104,19 +107,21 @@ def _environment(
     place: Place | None,
     now: datetime,
     covers: Callable[[Record], bool],
+    unread: Unread,
 ) -> list[report.PlannedRollout]:
-    if not rollouts:
-        return []
     stored, note = dict[str, Stored](), ""
     if place is not None:
         environment, stored, note = _remembered(environment, place)
     renamed = renaming(stored, rollouts, covers, now)
     records = {name: s.record for name, s in renamed.over(stored).items()}
+    left = removed_ones(records, rollouts, covers, unread)
+    if not rollouts and not left:
+        return []
     backends: dict[str, Backend] = {}
     surveys: dict[str, Survey] = {}
     errors: dict[str, str] = {}
     transport = None
-    kinds = sorted({r.backend_kind for r in rollouts})
+    kinds = sorted({r.backend_kind for r in (*rollouts, *left)})
     if place is not None:
         try:
             transport = transport_for(environment)
@@ -131,7 +136,15 @@ def _environment(
     moment = transport.now() if transport is not None else now  # the service's time, as reconcile has it
     turn = _Turn(environment, records, backends, knowing(surveys, records), moment, renamed, Sendings(records))
     turn.observe(r for r in rollouts if r.backend_kind in surveys)
-    return [_guarded(turn, r, errors.get(r.backend_kind, ""), note) for r in rollouts]
+    planned = [_guarded(turn, r, errors.get(r.backend_kind, ""), note) for r in rollouts]
+    for rollout in left:
+        kind = rollout.backend_kind
+        told = what_is_left(
+            environment, rollout, records[rollout.name], shapes_for(environment).get(kind), backends.get(kind),
+            turn.surveys.get(kind), moment, errors.get(kind, ""),
+        )  # fmt: skip
+        planned += [told] if told is not None else []
+    return planned
 
 
 def _survey(environment: Environment, backend: Backend) -> Survey:
@@ -163,9 +176,9 @@ class _Turn:
     def observe(self, rollouts: Iterable[Rollout]) -> None:
         """Look at every rollout before the first is planned: what one shows may hold another."""
         for rollout in rollouts:
-            if finished(rollout, self.known(rollout)):
+            kind, known = rollout.backend_kind, self.known(rollout)
+            if finished(rollout, known, self.surveys[kind]) or homes.moved(known, self.environment) is not None:
                 continue
-            kind = rollout.backend_kind
             try:
                 named = as_seen(rollout, self.known(rollout))
                 self.looks[rollout.name] = self.backends[kind].observe(*named, self.surveys[kind])

@@ -34,7 +34,7 @@ class Cause(StrEnum):
 
 
 class DriftEntry(Value, frozen=True, kw_only=True):
-    """One drift's life, kept for ever: seen, acted on, closed."""
+    """One drift's life, kept for ever: seen, acted on, closed. `unseen_at` is when a list first did not show it."""
 
     subject: str
     field: str
@@ -49,6 +49,7 @@ class DriftEntry(Value, frozen=True, kw_only=True):
     closed_at: datetime | None = None
     closed_by: str = ""
     origin: str = ""
+    unseen_at: datetime | None = None
 
     @property
     def open(self) -> bool:

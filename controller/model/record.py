@@ -281,6 +281,14 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         return self.attempts[-1] if self.attempts else None
 
 
+class Home(Value, frozen=True, kw_only=True):
+    """Where units live: what an environment was when they were made."""
+
+    account: str
+    region: str
+    owner: str
+
+
 class Record(Value, frozen=True, kw_only=True):
     """A rollout's memory; `backend` is the service that drives it.
 
@@ -288,6 +296,8 @@ class Record(Value, frozen=True, kw_only=True):
     when that was last let pass; `formerly` are names of rollouts whose record it took over, `renamed_to` is the one
     that took this over; `holds` are all of the last look, `failure` an error
     that stopped it or what it sent. `run` is kept in the record of the environment itself.
+    `home` is where its units live; `declaration` the rollout as last declared, as JSON, while something of it is under
+    way: what looking at it takes without a manifest.
     """
 
     environment: str
@@ -310,6 +320,13 @@ class Record(Value, frozen=True, kw_only=True):
     holds: tuple[RecordedHold, ...] = ()
     failure: Failure | None = None
     run: LastRun | None = None
+    home: Home | None = None
+    declaration: str = ""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the service holds a unit of it that has not ended, or may come to hold one."""
+        return any(a.live and a.vendor_id is not None for a in self.attempts) or any(i.makes for i in self.intents)
 
     @property
     def key(self) -> str:

@@ -237,6 +237,7 @@ class Rollout(Value, frozen=True, kw_only=True):
 
     `renamed_from` is the rollout whose record it takes over; `resend` (strategy.resend) tells that devices are to be
     sent what another rollout sent them last. It is no part of `Strategy`, so that approvals given before stay good.
+    `removed` tells that no manifest declares it any more: what is left of it is looked at, and nothing starts.
     """
 
     name: str
@@ -255,6 +256,7 @@ class Rollout(Value, frozen=True, kw_only=True):
     cleanup: Literal["afterResults", "never"] = "afterResults"
     renamed_from: str | None = None
     resend: bool = False
+    removed: bool = False
 
     def targets_of(self, wave: Wave) -> Targets:
         """The targets a wave names itself, or the rollout's for a wave by percent."""

@@ -17,6 +17,7 @@ _HEAD = (
     "ROLLOUT", "ENVIRONMENT", "SUBJECT", "FIELD", "DECLARED", "OBSERVED", "CAUSE", "FIRST SEEN", "LAST SEEN", "STATUS",
 )  # fmt: skip
 _WIDEST = 48
+COMMAND = "to end it: "
 
 
 class DriftLine(Value, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ def _line(record: Record, entry: DriftEntry) -> DriftLine:
 
 
 def render(ledger: Ledger, style: Style, used: tuple[UsedJournal, ...] = ()) -> str:
-    """Write the ledger. Ends without a line end; only JSON gives long values whole."""
+    """Write the ledger. Ends without a line end; only JSON gives long values whole, and text those with a command."""
     if style == "json":
         return as_json(with_journals(ledger, used))
     if not ledger.open and not ledger.closed:
@@ -114,5 +115,6 @@ def _row(line: DriftLine) -> list[str]:
 
 
 def _short(value: Json) -> str:
+    """A value as wide as a column takes; one with a command that a person is to copy stays whole."""
     text = short_json(value)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+    return text if len(text) <= _WIDEST or COMMAND in text else f"{text[: _WIDEST - 1]}…"

@@ -3,12 +3,14 @@
 1. Devices are counted over the attempts at the content declared now, a device's newest result winning; while a unit
    runs, by what its service counts.
 2. Waiting are devices without a final result, and targets (a device, or a whole group whose devices are not known
-   yet) without any result while their attempt lives.
+   yet) without any result while their attempt lives. Devices that a suspension took back wait, and have not failed.
 """
 
 from __future__ import annotations
 
-from controller.model import Attempt, DeviceResult, Outcome, Value, WaveRecord, iso, iso_or_none, tally
+import msgspec
+
+from controller.model import Attempt, DeviceResult, Outcome, Reason, Value, WaveRecord, iso, iso_or_none, tally
 from controller.results import fold, names_of, newest_of
 
 
@@ -115,13 +117,24 @@ def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
         FailureLine(
             device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown", detail=r.detail
         )
-        for r in newest_of(attempts).values()
+        for r in _newest(attempts).values()
         if r.outcome is Outcome.FAILED
     )
 
 
+def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
+    """The newest result of each device, by rule 2."""
+    withdrawn = any(a.withdrawn for a in attempts)
+    return {
+        device: msgspec.structs.replace(r, outcome=Outcome.WAITING, reason=None)
+        if withdrawn and r.reason is Reason.CANCELED
+        else r
+        for device, r in newest_of(attempts).items()
+    }
+
+
 def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
-    newest = newest_of(attempts)
+    newest = _newest(attempts)
     if attempts and attempts[-1].live and attempts[-1].tally:
         return _running(attempts[-1], newest)
     counts, silent = tally(tuple(newest.values())), 0

@@ -397,7 +397,7 @@ def test_a_rollout_taken_out_of_git_lets_its_things_go_when_its_update_is_gone(g
     gateways.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True, deleteStream=True)
     gateways.advance(60)
 
-    for _ in range(3):
+    for _ in range(4):
         gateways.run(beta, covers=True)
         gateways.advance(600)
 
@@ -420,8 +420,9 @@ def test_foreign_drift_of_one_service_closes_though_another_is_not_asked_any_mor
     assert [e.open for e in gateways.record("@environment").drift] == [True]
     (task,) = (t for t in gateways.wireless.list_fuota_tasks()["FuotaTaskList"] if t["Name"] == "x")
     gateways.wireless.delete_fuota_task(Id=task["Id"])
-    gateways.advance(3600)
-    gateways.run(gateway(), declared())
+    for _ in range(2):
+        gateways.advance(3600)
+        gateways.run(gateway(), declared())
     assert [e.open for e in gateways.record("@environment").drift] == [False]
 
 

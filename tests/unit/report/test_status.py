@@ -8,9 +8,10 @@ from typing import get_args
 
 import pytest
 
-from controller.model import Outcome, Reason, Record, Stage, WaveRecord
+from controller.model import Attempt, DeviceResult, Outcome, Reason, Record, Stage, WaveRecord
 from controller.report.status import Style, render
 from controller.report.summary import summarise
+from controller.report.waves import wave_line
 from tests.unit.report.values import (
     GENERATION,
     HOSTILE,
@@ -103,3 +104,19 @@ def test_markdown_is_a_table_whose_cells_are_neither_markup_nor_mentions() -> No
 def test_markdown_tells_the_details_too() -> None:
     shown = _render(SOIL, style="markdown")
     assert "- wave canary passed: 100.0 % of 1 devices, 95 % needed" in shown.splitlines()
+
+
+def test_devices_a_suspension_took_back_wait_and_have_not_failed() -> None:
+    results = (
+        DeviceResult(device="a", outcome=Outcome.SUCCEEDED),
+        DeviceResult(device="b", outcome=Outcome.FAILED, reason=Reason.CANCELED),
+    )
+    attempt = Attempt(
+        number=1, generation="g", unit_id="u", stage=Stage.JUDGED, vendor_id="v", results=results, canceled=True,
+        withdrawn=True,
+    )  # fmt: skip
+
+    line = wave_line(WaveRecord(name="w", attempts=(attempt,)), "g")
+
+    assert (line.devices.succeeded, line.devices.failed, line.devices.waiting) == (1, 0, 1)
+    assert line.failures == ()
