@@ -129,7 +129,7 @@ def conditions(
     now: datetime,
 ) -> tuple[Condition, ...]:
     """Ready, Reconciling, Stalled, and Overdue where a hold is: each with its reason and since when."""
-    done = phase is Phase.SUCCEEDED
+    done, over = phase is Phase.SUCCEEDED, phase in (Phase.SUCCEEDED, Phase.REMOVED)
     hold = next(iter(holds), None)
     stalled = next((h for h in holds if h.stalled), None)
     late = next((h for h in holds if h.overdue_since is not None), None)
@@ -140,8 +140,8 @@ def conditions(
         Condition(type="Ready", status=done, reason=phase.value, message="every wave passed" if done else ""),
         Condition(
             type="Reconciling",
-            status=not done and stuck == "No",
-            reason=_working(done, hold, failure),
+            status=not over and stuck == "No",
+            reason=_working(over, hold, failure),
             message=hold.message if hold and failure is None else "",
         ),
         Condition(type="Stalled", status=stuck != "No", reason=stuck, message=why),
@@ -151,10 +151,10 @@ def conditions(
     return tuple(_aged(condition, before, now) for condition in found)
 
 
-def _working(done: bool, hold: RecordedHold | None, failure: Failure | None) -> str:
+def _working(over: bool, hold: RecordedHold | None, failure: Failure | None) -> str:
     if failure is not None:
         return failure.reason
-    return pascal(hold.reason) if hold else "Done" if done else "Progressing"
+    return pascal(hold.reason) if hold else "Done" if over else "Progressing"
 
 
 def alike(one: str, other: str) -> bool:

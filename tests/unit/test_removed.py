@@ -11,8 +11,10 @@ from controller import homes, removed
 from controller.actions import Finding
 from controller.backends.fuota_shape import FuotaShape
 from controller.backends.tuya_shape import TuyaShape
+from controller.cli._left import removed_ones, what_is_left
 from controller.contention import busy
 from controller.environment_ledger import environment_record
+from controller.errors import TransientError
 from controller.ledger import fold
 from controller.lifecycle import SETTLE
 from controller.look import Look
@@ -34,8 +36,12 @@ from controller.model import (
     WaveRecord,
 )
 from controller.ports import Stored
+from controller.reconciler import Reconciler
 from controller.report import drift as ledger_report
+from controller.report.plan import PlannedRollout
+from controller.unread import NOTHING_UNREAD, Unread, UnreadManifest
 from tests.unit.build import ENVIRONMENT, NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
+from tests.unit.cloud import Cloud, Memory
 
 END = "aws iotwireless delete-fuota-task --id t-1"
 RUNNING = {"start_at": NOW - timedelta(hours=1), "started_by_us": True}
@@ -110,6 +116,7 @@ def test_a_create_without_an_answer_is_let_go_after_its_settle_time_and_two_look
     assert gone.record.intents == ()
     assert [a.stage for a in gone.record.attempts] == [Stage.SUPERSEDED]
     assert (gone.plan.holds, gone.record.phase, gone.record.declaration) == ((), Phase.REMOVED, "")
+    assert [c.type for c in gone.record.conditions if c.status] == []
     assert not removed.unsettled(gone.record, Survey(account="1"), SHAPE.capabilities)
 
 
@@ -259,3 +266,73 @@ def test_what_is_left_at_a_service_that_is_out_of_reach_is_told_as_unknown() -> 
     assert [h.reason for h in told.plan.holds] == ["manifest_left_git"]
     assert "has no access to fuota any more" in told.plan.holds[0].message
     assert told.record.attempts == record.attempts
+
+
+class Silent:
+    """A service that gives no answer."""
+
+    capabilities = SHAPE.capabilities
+
+    def observe(self, *_given: object) -> Observation:
+        raise TransientError("no answer", retry_after=1)
+
+
+class Showing(Silent):
+    """A service that shows one running unit."""
+
+    def observe(self, *_given: object) -> Observation:
+        return Observation(units=(unit_of(rollout(), phase=UnitPhase.RUNNING),))
+
+
+def _planned(backend: object, survey: Survey | None, record: Record) -> PlannedRollout | None:
+    (found,) = removed_ones({"probe": record}, (), lambda _r: True, NOTHING_UNREAD)
+    return what_is_left(ENVIRONMENT, found, record, SHAPE, backend, survey, NOW, "")  # type: ignore[arg-type]
+
+
+def test_a_plan_tells_what_is_left_with_its_command_and_plans_nothing() -> None:
+    told = _planned(Showing(), Survey(account="1"), left(**RUNNING))
+
+    assert told is not None
+    assert [h.reason for h in told.holds] == ["manifest_left_git"]
+    assert END in told.holds[0].message
+    assert (told.next, told.error) == ((), "")
+
+
+@pytest.mark.parametrize("survey", [None, Survey(account="1")])
+def test_a_plan_that_gets_no_answer_says_so_and_what_is_remembered(survey: Survey | None) -> None:
+    orphan = looked(left(**RUNNING), unit_of(rollout(), phase=UnitPhase.RUNNING)).record
+
+    told = _planned(Silent(), survey, orphan)
+
+    assert told is not None
+    assert "was not looked at" in told.notes[0]
+    assert END in told.notes[1]
+
+
+def test_a_plan_says_nothing_of_a_rollout_of_which_nothing_is_left() -> None:
+    ended = msgspec.structs.replace(left(Stage.CLEANED), phase=Phase.REMOVED)
+
+    assert _planned(Silent(), Survey(account="1"), ended) is None
+    assert removed_ones({"probe": ended}, (rollout(),), lambda _r: True, NOTHING_UNREAD) == []
+    assert removed_ones({"probe": ended}, (), lambda _r: False, NOTHING_UNREAD) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "may"),
+    [("probe", "b", True), ("", "b", True), ("another", "rollouts/a.yaml", True), ("another", "b", False)],
+)
+def test_what_a_broken_manifest_may_still_declare_has_not_left_git(name: str, file: str, may: bool) -> None:
+    record = msgspec.structs.replace(left(**RUNNING), source="rollouts/a.yaml")
+    wrong = Unread(manifests=(UnreadManifest(file=file, name=name, text="odd"),))
+    journal = Memory()
+    journal.records["probe"], journal.revisions["probe"] = msgspec.json.encode(record), 1
+
+    report = Reconciler(
+        ENVIRONMENT, (), {"fuota": Cloud(NOW)}, journal, lambda: NOW, "me", lambda _r: (), lambda _s: True, unread=wrong
+    ).run()
+
+    found = removed_ones({"probe": record}, (), lambda _r: True, wrong)
+    held = [h.reason for r in report.rollouts for h in r.holds]
+    assert (found == [], "manifest_left_git" not in held) == (may, may)
+    after = journal.load("prod-eu", "probe").record
+    assert (after.phase is not Phase.ORPHANED, after.attempts == record.attempts) == (may, may)
