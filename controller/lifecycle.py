@@ -259,7 +259,7 @@ def _adopt(
     wave: str, attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: Rollout, now: datetime
 ) -> Attempt:
     """Take over what the unit shows: its ids, a finished rename, the members once seen, a start."""
-    changes: JsonObject = {}
+    changes: JsonObject = {"job_id": unit.job_id} if unit.job_id not in ("", attempt.job_id) else {}
     if attempt.vendor_id is None:
         changes |= {
             "vendor_id": unit.vendor_id,

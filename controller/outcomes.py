@@ -165,8 +165,11 @@ def settle(
     moved = msgspec.structs.replace(moved, intents=tuple(i for i in moved.intents if i.key not in cleared))
     events = []
     if done:
-        text = f"{name_of(action)}: {action.reason}"
-        events.append(Event(at=now, kind="sent", subject=unit_of(action), message=text, data={"calls": len(done)}))
+        made = [r.vendor_id for r in done.values() if r.vendor_id and r.vendor_id != unit_of(action)]
+        named = f"; its service calls it {', '.join(made)}" if made else ""
+        text = f"{name_of(action)}: {action.reason}{named}"
+        told: JsonObject = {"calls": len(done), **({"serviceIds": made} if made else {})}
+        events.append(Event(at=now, kind="sent", subject=unit_of(action), message=text, data=told))
     if failed:
         text = f"{name_of(action)}: {failed[0].error}"
         data: JsonObject = {"calls": len(failed), "unknown": any(r.unknown for r in failed)}

@@ -73,10 +73,18 @@ class UnitReader:
         phase = record_phase(record.get("otaUpdateStatus"))
         arn = str(record.get("otaUpdateArn", ""))
         shown = Unit(
-            unit_id=update_id, phase=phase, vendor_id=update_id, arn=arn, marks=self._concerns.tags(arn),
-            members=keys_of(record.get("targets")), start_at=moment(record.get("creationDate")),
-            created_at=moment(record.get("creationDate")), readable=False, journal=maker(record),
-        )  # fmt: skip
+            unit_id=update_id,
+            phase=phase,
+            vendor_id=update_id,
+            arn=arn,
+            job_id=str(record.get("awsIotJobId") or ""),
+            marks=self._concerns.tags(arn),
+            members=keys_of(record.get("targets")),
+            start_at=moment(record.get("creationDate")),
+            created_at=moment(record.get("creationDate")),
+            readable=False,
+            journal=maker(record),
+        )
         if phase is UnitPhase.FAILED:
             return _replace(shown, failure=_error(record), left=self._concerns.leftovers(record))
         if phase is UnitPhase.ENDED:  # its deletion failed

@@ -121,12 +121,14 @@ class Unit(Value, frozen=True, kw_only=True):
     service's ids by the key of the call, `parts_done` those that begin no more devices, and `lacks` the targets that no
     part holds although one is still to be made for them. `proving` is what reading versions has to remember.
     `journal` is the journal that made it by the service's own record, which no edit of tags changes.
+    `job_id` names what carries it out, where the service calls that by an id of its own.
     """
 
     unit_id: str
     phase: UnitPhase
     vendor_id: str
     arn: str = ""
+    job_id: str = ""
     fields: JsonObject = {}
     marks: dict[str, str] = {}
     members: tuple[str, ...] = ()

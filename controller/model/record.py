@@ -117,6 +117,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     stage: Stage = Stage.DECLARED
     vendor_id: str | None = None
     arn: str | None = None
+    job_id: str = ""
     declared: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     created_at: datetime | None = None

@@ -21,11 +21,15 @@ COMMAND = "to end it: "
 
 
 class DriftLine(Value, frozen=True, kw_only=True):
-    """One drift of one rollout; `manifest` is the digest of the manifest it was seen against."""
+    """One drift of one rollout; `manifest` is the digest of the manifest it was seen against.
+
+    `service_id` is what its service calls the unit it is of.
+    """
 
     rollout: str
     environment: str
     subject: str
+    service_id: str | None
     field: str
     desired: Json
     observed: Json
@@ -66,6 +70,7 @@ def _line(record: Record, entry: DriftEntry) -> DriftLine:
         rollout=record.name,
         environment=record.environment,
         subject=entry.subject,
+        service_id=next((a.vendor_id for a in record.attempts if entry.subject in (a.unit_id, *a.former)), None),
         field=entry.field,
         desired=entry.desired,
         observed=entry.observed,

@@ -73,7 +73,7 @@ def _row(rollout: RolloutLine, now: datetime) -> list[str]:
 
 
 def _details(rollout: RolloutLine, now: datetime) -> list[str]:
-    lines = [line for w in rollout.waves for line in (_wave(w, now), *_failed(w))]
+    lines = [line for w in rollout.waves for line in (_wave(w, now), *_named(w), *_failed(w))]
     lines += stands_text(rollout.conditions, rollout.holds, rollout.failure)
     if rollout.devices.unknown:
         lines.append(f"{rollout.devices.unknown} device results are unknown to this version")
@@ -101,6 +101,14 @@ def _wave(wave: WaveLine, now: datetime) -> str:
         start = f", {'starts' if datetime.fromisoformat(wave.start_at) > now else 'started'} {wave.start_at}"
     counts = ", ".join(f"{n} {name}" for name, n in wave.progress.items() if n)
     return f"{where} attempt {wave.attempt} is {wave.stage}{start}{f': {counts}' if counts else ''}"
+
+
+def _named(wave: WaveLine) -> list[str]:
+    """How its service calls the unit of a wave, while there is one to be found there."""
+    if wave.service_id is None or wave.stage in ("cleaned", "superseded", "lost"):
+        return []
+    names = [("id", ", ".join(wave.parts) or wave.service_id), ("job", wave.job_id), ("ARN", wave.arn)]
+    return ["  at its service: " + ", ".join(f"{word} {name}" for word, name in names if name)]
 
 
 def _failed(wave: WaveLine) -> list[str]:

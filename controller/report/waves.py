@@ -64,13 +64,18 @@ class FailureLine(Value, frozen=True, kw_only=True):
 class WaveLine(Value, frozen=True, kw_only=True):
     """Where one wave stands; `attempt` 0 and `stage` None before its first attempt.
 
-    `progress` counts devices by what its service says while it runs.
+    `service_id`, `arn` and `job_id` are the service's own names of the unit, `parts` those of its parts, where it
+    has several. `progress` counts devices by what its service says while it runs.
     """
 
     name: str
     attempt: int
     stage: str | None
     unit_id: str | None
+    service_id: str | None
+    arn: str | None
+    job_id: str | None
+    parts: tuple[str, ...]
     start_at: str | None
     ended_at: str | None
     devices: Devices
@@ -103,6 +108,10 @@ def wave_line(wave: WaveRecord, generation: str) -> WaveLine:
         attempt=attempt.number if attempt is not None else 0,
         stage=attempt.stage.value if attempt is not None else None,
         unit_id=attempt.unit_id if attempt is not None else None,
+        service_id=attempt.vendor_id if attempt is not None else None,
+        arn=(attempt.arn or None) if attempt is not None else None,
+        job_id=(attempt.job_id or None) if attempt is not None else None,
+        parts=tuple(attempt.parts.values()) if attempt is not None else (),
         start_at=iso_or_none(attempt.start_at) if attempt is not None else None,
         ended_at=iso_or_none(attempt.ended_at) if attempt is not None else None,
         devices=_devices(wave, attempts),
