@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -66,9 +67,10 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
         return low
 
     def _passes(self, devices: int, failed: int) -> bool:
-        weighted = failed * self.weight
+        weighted, percent = failed * Decimal(str(self.weight)), Decimal(str(self.min_success_percent))
         few = self.max_failures is None or weighted <= self.max_failures
-        return few and 100.0 * (devices - weighted) >= self.min_success_percent * devices
+        anybody = failed < devices or not percent  # weights alone pass no wave in which nobody succeeded
+        return few and anybody and 100 * (devices - weighted) >= percent * devices
 
 
 class WaveGate(msgspec.Struct, frozen=True, kw_only=True):

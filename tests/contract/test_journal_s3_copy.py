@@ -28,7 +28,7 @@ def test_a_copy_tells_the_same_as_the_original_and_the_former_holder_is_held_off
         source.acquire(ENVIRONMENT, "other", NOW + timedelta(seconds=130))
         fill(target, contents(source))
         assert everything(target) == everything(source)
-        assert check(target, NOW, HOUR) == ()
+        assert check(target, NOW + timedelta(seconds=130), HOUR) == ()
         with pytest.raises(ConflictError, match="fencing number 1 was given, 2 is the newest"):
             target.commit((change(2, name="b"),), 1)
         assert target.acquire(ENVIRONMENT, "third", NOW + timedelta(seconds=260)).fencing == 3

@@ -14,10 +14,13 @@ from controller.errors import UsageError
 from controller.model import (
     Device,
     FuotaSpec,
+    Observation,
+    Record,
     Requires,
     Rollout,
     Strategy,
     Suspend,
+    TargetFacts,
     Targets,
     TuyaSpec,
     VersionConfirm,
@@ -26,6 +29,7 @@ from controller.model import (
 )
 from controller.rehearsal.fleet import Assumed, check, fleet_of
 from controller.rehearsal.stand_ins import ACCOUNT, Cast, at_home
+from controller.situation import Situation
 from tests.unit.build import ENVIRONMENT, NOW, rollout
 
 
@@ -103,14 +107,23 @@ def test_a_tuya_package_stands_in_with_the_declared_digest() -> None:
     assert found["products"] == [{"productKey": "a1b2c3d4e5", "modules": ["ble"]}]
 
 
+def looked_at(declared: Rollout) -> Situation:
+    """A rollout whose group has one device."""
+    group = TargetFacts(key="group:g", exists=True, requested=1, ready=1, members=("id-1",))
+    record = Record(environment=declared.environment, name=declared.name)
+    return Situation(
+        rollout=declared, environment=ENVIRONMENT, record=record, seen=Observation(targets=(group,)), now=NOW
+    )
+
+
 def test_an_approval_that_is_required_is_given_and_told() -> None:
     wave = Wave(name="all", targets=Targets(multicast_groups=("g",)), requires=Requires(approval="owners"))
     declared = msgspec.structs.replace(rollout(), strategy=Strategy(waves=(wave,)))
     cast = Cast([ENVIRONMENT], [declared], NOW)
     rehearsed = cast.rollouts[0]
 
-    assert gating.unapproved(declared, wave)
-    assert gating.unapproved(rehearsed, rehearsed.strategy.waves[0]) == ()
+    assert gating.unapproved(looked_at(declared), wave)
+    assert gating.unapproved(looked_at(rehearsed), rehearsed.strategy.waves[0]) == ()
     assert any("the approval of wave all by owners" in told for told in cast.assumed)
 
 
