@@ -80,8 +80,9 @@ def create(
         sources = differences.source_findings(
             unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen
         )
+        busy = at.busy_beside(which if isinstance(which, Attempt) else None)
         holds = readiness.may_start(
-            begun, begun.members, at.seen, at.environment.region, at.busy, every=True, rollout=at.rollout
+            begun, begun.members, at.seen, at.environment.region, busy, every=True, rollout=at.rollout
         )
         holds = (
             *holds,

@@ -165,7 +165,7 @@ def open_plan(
             unit.members,
             at.seen,
             at.environment.region,
-            at.busy,
+            at.busy_beside(attempt),
             every=True,
             rollout=at.rollout,
             rule=waiting.ready_rule(at, attempt),

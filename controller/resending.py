@@ -46,7 +46,8 @@ def _still_right(at: Situation, wave: Wave, attempt: Attempt) -> bool:
     same = bool(unit.only) or whole
     if gating.closed(at, unit, at.now, timedelta()) or gating.unapproved(at, wave):
         return False
-    return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, at.busy, every=True)
+    busy = at.busy_beside(attempt)
+    return same and not readiness.may_start(unit, unit.members, at.seen, at.environment.region, busy, every=True)
 
 
 def lost_create(at: Situation, known: WaveRecord | None) -> Attempt | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.actions import Action, Finding, Hold, UnitDeclaration
-from controller.model import Environment, JsonObject, Observation, Record, Rollout, Value
+from controller.model import Attempt, Environment, JsonObject, Observation, Record, Rollout, Stage, Value
 from controller.ports import Capabilities
 from controller.sendings import Sendings
 
@@ -46,6 +46,21 @@ class Situation(Value, frozen=True, kw_only=True):
     now: datetime
     busy: dict[str, str] = {}
     sendings: Sendings = Sendings({})
+
+    def busy_beside(self, attempt: Attempt | None) -> dict[str, str]:
+        """Targets that any unit beside an attempt's holds: those of other rollouts, and other units of this one.
+
+        A unit of the content before in another wave, or one that came back after another took its place, is with its
+        devices as a stranger's is.
+        """
+        mine = attempt.unit_id if attempt is not None else ""
+        own = {
+            key: other.unit_id
+            for other in self.record.attempts
+            if other.stage in (Stage.SCHEDULED, Stage.RUNNING) and other.unit_id != mine
+            for key in other.keys
+        }
+        return own | self.busy
 
     def plan(
         self,

@@ -178,6 +178,11 @@ class Attempt(Value, frozen=True, kw_only=True):
         return self.start_at is not None and (not self.failure or bool(self.results))
 
     @property
+    def never_started(self) -> bool:
+        """Whether its unit was deleted before its start, so that it froze nothing."""
+        return self.stage is Stage.SUPERSEDED and self.start_at is None and not self.results
+
+    @property
     def size(self) -> int:
         """How many devices it was begun with, as far as anybody recorded that; 0 where groups hide their number."""
         if self.only or self.devices:
@@ -259,9 +264,11 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     asked: str = ""
 
     def begun(self, generation: str) -> bool:
-        """Whether a unit of this content was made since other content was: one that its service could not make does not
-        count."""
-        made = (a for a in self.since(generation) if a.vendor_id is not None)
+        """Whether a unit of this content was made since other content was.
+
+        One that its service could not make, or that was deleted before its start, does not count.
+        """
+        made = (a for a in self.since(generation) if a.vendor_id is not None and not a.never_started)
         return any(not a.failure or a.results for a in made)
 
     def took(self, generation: str) -> frozenset[str]:

@@ -12,6 +12,7 @@ from controller.backends.ota_shape import OtaShape
 from controller.backends.tuya_shape import TuyaShape
 from controller.look import Look, decide
 from controller.model import (
+    Abort,
     Attempt,
     BackendSpec,
     Device,
@@ -38,6 +39,8 @@ from controller.model import (
 from controller.situation import Shape
 from controller.strategy import unit_id
 from tests.unit.build import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, look, record_of, rollout, seen, unit_of
+from tests.unit.cloud import Cloud, Memory
+from tests.unit.test_reconciler import run
 
 HELD = Suspend(reason="bad batch", owner="ada")
 LATER, BEFORE = NOW + timedelta(minutes=20), NOW - timedelta(minutes=20)
@@ -225,3 +228,19 @@ def test_only_a_session_deleted_before_its_start_counts_as_never_sent() -> None:
 
     assert not attempt.deleted("suspended", NOW).was_sent
     assert attempt.deleted("superseded", LATER).was_sent
+
+
+@pytest.mark.parametrize("ending", [{"suspend": HELD}, {"abort": Abort(reason="bad batch")}])
+def test_a_wave_deleted_before_its_start_goes_on_with_the_targets_declared_then(ending: dict[str, object]) -> None:
+    def declared(*groups: str, **changes: object) -> Rollout:
+        wave = Wave(name="canary", targets=Targets(multicast_groups=groups))
+        return rollout(strategy=Strategy(waves=(wave,)), **changes)
+
+    cloud, journal = Cloud(NOW), Memory()
+    run(cloud, journal, declared("g1", "g2"))
+    run(cloud, journal, declared("g1", "g2", **ending))
+    assert cloud.tasks == {}
+
+    run(cloud, journal, declared("g1"))
+
+    assert [task.members for task in cloud.tasks.values()] == [("group:g1",)]
