@@ -10,7 +10,7 @@ import msgspec
 
 from controller import strategy, verdicts
 from controller.model import Attempt, Event, Record, Stage, Wave, WaveRecord
-from controller.retrying import Retrial, remainder, retrial
+from controller.retrying import Retrial, goes_on, remainder, retrial
 from controller.situation import Situation
 from controller.sparing import had_it
 
@@ -58,7 +58,7 @@ def _next(at: Situation, wave: Wave, known: WaveRecord) -> tuple[int | Attempt |
     if attempt.stage is Stage.DECLARED:
         return attempt, None
     never_began = attempt.stage is Stage.SUPERSEDED or (attempt.stage is Stage.LOST and attempt.start_at is None)
-    if never_began or (attempt.cut_short and not attempt.live):
+    if never_began or (goes_on(known, at.rollout) and not attempt.live):
         return number, remainder(known, at.rollout)
     again = retrial(at.rollout, known)
     return (number, again) if again is not None and again.ready_at <= at.now else (None, None)

@@ -143,5 +143,7 @@ def gate_hold(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt) ->
         text = f"wave {wave.name} is not decided: {told}; late answers count; look at the devices, or change the gate"
         return Hold(reason=verdict.reason, message=text, stalled=True)
     reason = verdict.reason or "success_rate_is_too_low"
+    if retrying.goes_on(known, at.rollout) and (left := len(retrying.unbegun(known, at.rollout))):
+        told += f"; {left} devices had not begun, and do not follow"
     text = f"wave {wave.name}: {told}; change spec.firmware, or the gate, by pull request"
     return Hold(reason=reason, message=text, stalled=True)

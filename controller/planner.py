@@ -148,11 +148,11 @@ def _over(
     if attempt.stage is Stage.SUPERSEDED:
         why = "the attempt before was withdrawn before its start" if attempt.withdrawn else "it was replaced"
         return create(at, shape, wave, number, found, why, retry=rest)
-    given_up = verdicts.failed(known, at.rollout) and at.rollout.strategy.on_failure == "abort"
-    if attempt.cut_short and not given_up:
+    if retrying.goes_on(known, at.rollout) and not verdicts.gives_up(known, at.rollout):
         why = "the attempt before was stopped for other content"
         if attempt.withdrawn:
-            why = f"{len(attempt.rest)} devices had not begun when the attempt before was withdrawn"
+            number_left = len(retrying.unbegun(known, at.rollout))
+            why = f"{number_left} devices had not begun when the attempt before was withdrawn"
         return create(at, shape, wave, number, found, why, retry=rest)
     again = retrying.retrial(at.rollout, known)
     if again is not None and again.ready_at <= at.now:

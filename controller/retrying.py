@@ -4,7 +4,8 @@
    cannot be cured by sending it again is not sent again, whatever the manifest says.
 2. It begins `backoff` after the attempt before has ended, and `attempts` counts the first one in.
 3. Failures beyond `maxFailures` end it: so many are no accident of transport.
-4. What did not have its turn (deleted, withdrawn, lost) is no failure: it is made again for the same devices.
+4. What did not have its turn (deleted, withdrawn, lost) is no failure: it is made again for the same devices. One that
+   the manifest does not declare any more has no turn to come.
 5. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
    `raiseRedundancyPercent` with each retry, up to 100.
 6. A device that knows no index of a group's session may take the image alone, for which AWS uses another one
@@ -57,7 +58,7 @@ def retrial(rollout: Rollout, known: WaveRecord | None) -> Retrial | None:
     attempt = known.current if known is not None else None
     if retry is None or known is None or attempt is None or attempt.ended_at is None:
         return None
-    over = attempt.ended and not attempt.cut_short
+    over = attempt.ended and not goes_on(known, rollout)
     if not over or attempt.generation != rollout.generation or attempt.tries >= retry.attempts:
         return None
     verdict = known.verdict
@@ -96,10 +97,31 @@ def remainder(known: WaveRecord, rollout: Rollout) -> Retrial | None:
     at = attempt.ended_at or datetime(1970, 1, 1, tzinfo=UTC)
     if not attempt.rest:
         return Retrial(only=attempt.only, tries=attempt.tries, ready_at=at) if attempt.only else None
-    if not attempt.only and (rollout.backend.endless or (known.members and len(attempt.rest) == len(attempt.results))):
+    rest = unbegun(known, rollout)
+    if not attempt.only and (rollout.backend.endless or (known.members and attempt.never_started)):
         return None
-    only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in attempt.rest))
+    only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in rest))
     return Retrial(only=only, tries=attempt.tries, ready_at=at)
+
+
+def unbegun(known: WaveRecord, rollout: Rollout) -> tuple[DeviceResult, ...]:
+    """The devices whose turn is still to come: withdrawn before they began, and declared."""
+    attempt = known.current
+    return tuple(_stay(list(attempt.rest), rollout, known)) if attempt is not None else ()
+
+
+def let_off(known: WaveRecord, rollout: Rollout) -> frozenset[str]:
+    """Devices that were withdrawn before they began and are not declared any more: nothing was sent to them."""
+    rest = [r for a in known.since(rollout.generation) for r in a.rest]
+    return frozenset(r.device for r in rest) - {r.device for r in _stay(rest, rollout, known)}
+
+
+def goes_on(known: WaveRecord, rollout: Rollout) -> bool:
+    """Whether the newest attempt was stopped before each of its declared devices had its turn."""
+    attempt = known.current
+    if attempt is None or not attempt.cut_short:
+        return False
+    return not attempt.rest or attempt.never_started or bool(unbegun(known, rollout))
 
 
 def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from controller.frozen import members_of
 from controller.model import Record, Rollout, Stage, Unit, UnitPhase, Value
 from controller.ports import Capabilities
-from controller.retrying import remainder, retrial
-from controller.verdicts import judged, undone
+from controller.retrying import goes_on, remainder, retrial
+from controller.verdicts import gives_up, judged, undone
 
 
 class Upcoming(Value, frozen=True, kw_only=True):
@@ -32,7 +32,8 @@ def upcoming(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capa
     attempt = record.current if record is not None else None
     here = attempt is not None and attempt.generation == rollout.generation
     over = attempt is not None and attempt.ended  # one that is watched looks like a running one
-    if attempt is not None and here and over and not attempt.cut_short:
+    done = record is not None and (not goes_on(record, rollout) or gives_up(record, rollout))
+    if here and over and done:
         again = retrial(rollout, record)  # else judged and not passed: nothing starts here
         return Upcoming(keys=again.only, unit=None) if again is not None else None
     mine = attempt is not None and (attempt.live or attempt.stage is Stage.FAILED)

@@ -7,6 +7,8 @@
    does not show yet is waiting, not absent.
 4. A wave is released when it passed, stayed so for its soak, and nothing of it is to be tried again. Until then its
    devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
+5. A wave that a suspension withdrew fails already when those that had begun cannot let it pass, so that the rest of it
+   does not follow: for too many failures, or where nothing is tried again, for too few that may still succeed.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from controller.model import (
     Gate,
     Outcome,
     Phase,
+    Reason,
     Record,
     Rollout,
     Stage,
@@ -93,8 +96,16 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     silence = duration(gate.silence_after) if gate.silence_after is not None else None
     results = results_of(wave, rollout.generation)
     if attempt.stage in (Stage.JUDGED, Stage.CLEANED):
-        if attempt.cut_short and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results)):
-            return None  # stopped for other content: what is missing is made up for, not held against it
+        off = retrying.let_off(wave, rollout)
+        results = tuple(r for r in results if r.device not in off or r.reason is not Reason.CANCELED)
+        unfinished = attempt is not wave.current or retrying.goes_on(wave, rollout)
+        if (
+            attempt.cut_short
+            and unfinished
+            and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results))
+        ):
+            # What is missing is made up for, not held against it.
+            return _begun_alone(wave, attempt, results, gate, rollout, now)
         tally = gates.tally_of(results, gate)
         ended = attempt.ended_at or now
         return gates.judge(gate, tally, ended + (silence or timedelta()), now), tally
@@ -108,6 +119,23 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     if early and found.reason != "failures_exceed_limit":  # rule 3
         return Judgement(state=GateState.WAITING, reason="devices_are_waited_for", until=deadline), tally
     return found, tally
+
+
+def _begun_alone(
+    wave: WaveRecord, attempt: Attempt, results: tuple[DeviceResult, ...], gate: Gate, rollout: Rollout, now: datetime
+) -> tuple[Judgement, Tally] | None:
+    """Where a gate stands by the devices that had begun when a suspension withdrew the others (rule 5)."""
+    if not attempt.withdrawn:
+        return None
+    rest = {r.device for r in attempt.rest}
+    tally = gates.tally_of((r for r in results if r.device not in rest), gate)
+    tally = msgspec.structs.replace(tally, waiting=tally.waiting + sum(r.device in rest for r in results))
+    found = gates.judge(gate, tally, None, now)
+    if found.state is GateState.FAILED:
+        return found, tally
+    if rollout.strategy.retry is None and gates.hopeless(gate, tally):
+        return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low"), tally
+    return (found, tally) if failed(wave, rollout) else None
 
 
 def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
@@ -215,6 +243,11 @@ def failed(wave: WaveRecord | None, rollout: Rollout) -> bool:
     if wave is None or wave.verdict is None or wave.verdict.passed or wave.verdict_generation != rollout.generation:
         return False
     return wave.verdict.reason != "too_few_reported"
+
+
+def gives_up(wave: WaveRecord | None, rollout: Rollout) -> bool:
+    """Whether what is left of a wave does not follow, because its gate has failed without it."""
+    return failed(wave, rollout)
 
 
 def undone(record: Record, rollout: Rollout) -> Wave | None:

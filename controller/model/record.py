@@ -179,8 +179,10 @@ class Attempt(Value, frozen=True, kw_only=True):
 
     @property
     def never_started(self) -> bool:
-        """Whether its unit was deleted before its start, so that it froze nothing."""
-        return self.stage is Stage.SUPERSEDED and self.start_at is None and not self.results
+        """Whether its unit was deleted before its start, or withdrawn before any device began: it froze nothing."""
+        if self.results:
+            return len(self.rest) == len(self.results)
+        return self.stage is Stage.SUPERSEDED and self.start_at is None
 
     @property
     def size(self) -> int:

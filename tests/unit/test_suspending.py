@@ -17,6 +17,7 @@ from controller.model import (
     BackendSpec,
     Device,
     DeviceResult,
+    Gate,
     Intent,
     Observation,
     OtaUpdateSpec,
@@ -162,7 +163,65 @@ def test_what_waits_is_canceled_once_and_what_began_is_told(kind: str) -> None:
 def test_devices_that_had_not_begun_follow_alone_and_failures_are_not_sent_again(kind: str) -> None:
     declared, record = many(kind, judged(None, Reason.CANCELED, Reason.FLASH))
 
-    assert only(decided(kind, declared, record).plan.actions) == ("device:b",)
+    assert only(decided(kind, gated(declared, min_success_percent=60), record).plan.actions) == ("device:b",)
+
+
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        ({"min_success_percent": 0, "max_failures": 0}, "failures_exceed_limit"),
+        ({"min_success_percent": 90}, "success_rate_is_too_low"),
+    ],
+)
+def test_the_rest_does_not_follow_a_gate_that_failed_by_those_that_had_begun(
+    gate: dict[str, object], reason: str
+) -> None:
+    declared, record = many("otaUpdate", judged(None, Reason.FLASH, Reason.CANCELED))
+
+    held = decided("otaUpdate", gated(declared, **gate), record)
+    eased = decided("otaUpdate", gated(declared, min_success_percent=50), held.record)
+
+    assert held.plan.actions == ()
+    assert [h.reason for h in held.plan.holds] == [reason]
+    assert "1 devices had not begun, and do not follow" in held.plan.holds[0].message
+    assert only(eased.plan.actions) == ("device:c",)
+
+
+def test_a_device_taken_out_of_the_manifest_while_suspended_does_not_follow() -> None:
+    declared, record = many("otaUpdate", judged(None, Reason.CANCELED, Reason.CANCELED))
+    declared_now = naming(declared, "a", "b")
+
+    assert only(decided("otaUpdate", declared_now, record).plan.actions) == ("device:b",)
+
+
+def test_a_wave_nobody_had_begun_goes_on_with_the_devices_declared_then() -> None:
+    declared, record = many("otaUpdate", judged(*[Reason.CANCELED] * 3))
+
+    (action,) = decided("otaUpdate", naming(declared, "b"), record).plan.actions
+
+    assert isinstance(action, CreateUnit)
+    assert (action.unit.only, action.unit.members) == ((), ("device:b",))
+
+
+def test_a_wave_whose_rest_was_taken_out_of_the_manifest_is_judged_by_those_that_had_begun() -> None:
+    declared, record = many("otaUpdate", judged(None, None, Reason.CANCELED))
+
+    result = decided("otaUpdate", naming(declared, "a", "b"), record)
+
+    assert result.plan.actions == ()
+    verdict = result.record.waves[0].verdict
+    assert verdict is not None
+    assert (verdict.passed, verdict.total) == (True, 2)
+
+
+def gated(declared: Rollout, **gate: object) -> Rollout:
+    strategy = msgspec.structs.replace(declared.strategy, gate=Gate(**gate))  # type: ignore[arg-type]
+    return msgspec.structs.replace(declared, strategy=strategy)
+
+
+def naming(declared: Rollout, *names: str) -> Rollout:
+    wave = Wave(name="all", targets=Targets(things=tuple(Device(id=n) for n in names)))
+    return msgspec.structs.replace(declared, strategy=msgspec.structs.replace(declared.strategy, waves=(wave,)))
 
 
 @pytest.mark.parametrize("kind", SHAPES)
