@@ -132,6 +132,7 @@ def _task(row: TaskInfo) -> UnfinishedTask:
         status=COUNTS.get(row.task_status.upper(), UNKNOWN), module=row.module_name or DEFAULT_MODULE,
         from_version=row.src_version, to_version=row.dest_version, batch_id=row.job_id, task_id=row.task_id,
         firmware_id=row.firmware_id, created_at=moment(row.utc_create), moved_at=moment(row.utc_modified),
+        device_id=row.iot_id, product_name=row.product_name,
     )  # fmt: skip
 
 

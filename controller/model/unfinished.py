@@ -11,7 +11,7 @@ class UnfinishedTask(Value, frozen=True, kw_only=True):
     """One upgrade of one device that has not ended.
 
     `status` is toConfirm, queued, notified, inProgress, or unknown for a word nobody here knows. Versions are empty and
-    times None where the service leaves them out; ids are the service's.
+    times None where the service leaves them out; ids are the service's, `device_id` among them.
     """
 
     status: str
@@ -23,3 +23,5 @@ class UnfinishedTask(Value, frozen=True, kw_only=True):
     firmware_id: str
     created_at: datetime | None
     moved_at: datetime | None
+    device_id: str = ""
+    product_name: str = ""

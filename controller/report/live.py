@@ -43,6 +43,8 @@ class TaskLine(Value, frozen=True, kw_only=True):
     batch_id: str
     task_id: str
     firmware_id: str
+    device_id: str | None
+    product_name: str | None
     created_at: str | None
     moved_at: str | None
     owner: OwnerLine | None
@@ -94,9 +96,17 @@ def task_line(task: UnfinishedTask, owners: Owners) -> TaskLine:
     return TaskLine(
         status=task.status, module=task.module, from_version=task.from_version or None,
         to_version=task.to_version or None, batch_id=task.batch_id, task_id=task.task_id, firmware_id=task.firmware_id,
+        device_id=task.device_id or None, product_name=task.product_name or None,
         created_at=iso_or_none(task.created_at),
         moved_at=iso_or_none(task.moved_at), owner=owners.of(task),
     )  # fmt: skip
+
+
+def _called(live: LiveLine) -> str:
+    """The product's name and the service's own id of the device, as far as its tasks show them."""
+    names = {t.product_name for t in live.tasks or () if t.product_name}
+    ids = {t.device_id for t in live.tasks or () if t.device_id}
+    return ", ".join([*(f"product {n}" for n in sorted(names)), *(f"device id {i}" for i in sorted(ids))])
 
 
 def lines(live: LiveLine, style: Literal["text", "markdown"]) -> list[str]:
@@ -109,6 +119,8 @@ def lines(live: LiveLine, style: Literal["text", "markdown"]) -> list[str]:
         told += _table(live.tasks, live.at) if markdown else _rows(live.tasks, live.at)
     elif live.tasks is not None and live.module is None and not live.statuses:
         told += ["", safe(ENDED)] if markdown else [f"  {ENDED}"]
+    if called := _called(live):
+        told += [*([""] if markdown else []), safe(f"at its service: {called}")]
     if live.versions is not None:
         told += [*([""] if markdown else []), safe(f"reported versions{_of_module(live)}: {_versions(live.versions)}")]
     return told

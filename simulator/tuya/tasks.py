@@ -172,8 +172,9 @@ class Tasks:
         return found
 
     def _device(self, given: Given) -> Device:
-        if given.has("IotId"):
-            return self._store.by_iot_id(given.text("IotId"))
+        for name in ("IotId", "IoTID"):  # Alibaba's SDKs and Tuya's own page spell it differently
+            if given.has(name):
+                return self._store.by_iot_id(given.text(name))
         return self._store.device(given.needed("ProductKey"), given.needed("DeviceName"))
 
     def _moment(self, request: Request) -> datetime:

@@ -81,6 +81,7 @@ def test_unfinished_tasks_are_found_by_device_id_status_and_module(gate: Gate) -
     iot_id = gate.state()["devices"][0]["iotId"]
     asked: list[dict[str, Any]] = [
         {"IotId": iot_id},
+        {"IoTID": iot_id},
         {"ProductKey": PRODUCT, "DeviceName": "d0", "TaskStatus": "QUEUED"},
         {"ProductKey": PRODUCT, "DeviceName": "d0", "TaskStatusList": ["CONFIRM", "QUEUED"]},
         {"ProductKey": PRODUCT, "DeviceName": "d0", "ModuleName": "default"},
@@ -88,7 +89,7 @@ def test_unfinished_tasks_are_found_by_device_id_status_and_module(gate: Gate) -
         {"ProductKey": PRODUCT, "DeviceName": "d0", "ModuleName": "ble"},
     ]
     found = [len(gate.ask("ListOTAUnfinishedTaskByDevice", a).data["simpleOTATaskInfo"]) for a in asked]
-    assert found == [1, 1, 1, 1, 0, 0]
+    assert found == [1, 1, 1, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize(

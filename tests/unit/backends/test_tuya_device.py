@@ -107,6 +107,8 @@ def test_the_answer_of_the_page_is_the_task_it_shows_in_our_words() -> None:
             firmware_id="123",
             created_at=datetime(2024, 9, 11, 3, 40, 2, 734000, tzinfo=UTC),
             moved_at=datetime(2024, 9, 11, 6, 27, 24, 649000, tzinfo=UTC),
+            device_id="OZs5tjTkzRRTZSCekmbRk1****",
+            product_name="testProduct1",
         ),
     )
 

@@ -160,7 +160,8 @@ def test_the_sample_of_the_page_is_shown_as_the_task_it_is() -> None:
 
     assert " ".join(" ".join(row).split()) == (
         "notified ble 1.8 3.9.0 2024-09-11T03:40:02Z (3h ago) 2024-09-11T06:27:24Z (1h ago) "
-        "soil, wave canary, attempt 1 batch 183371207742901****, task 183371207782747****, firmware 123"
+        "soil, wave canary, attempt 1 batch 183371207742901****, task 183371207782747****, firmware 123 "
+        "at its service: product testProduct1, device id OZs5tjTkzRRTZSCekmbRk1****"
     )
 
 
