@@ -151,10 +151,11 @@ def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(ground: Ground) -> N
     shown: list[tuple[str, object]] = []
     for _ in range(40):
         wire = ground.transport()
-        backend = FuotaBackend(environment(), wire)
+        here = environment(journal_id=ground.journal().identity().id)
+        backend = FuotaBackend(here, wire)
         stored = ground.journal().load("prod-eu", "probe").record
         seen = backend.observe(declared(), stored, backend.survey())
-        look = decide(environment(), declared(), stored, seen, backend, (), wire.now())
+        look = decide(here, declared(), stored, seen, backend, (), wire.now())
         calls = [c for a in look.plan.actions for c in backend.lower(a, seen)]
         before = len(writes(ground))
         one_rung(ground)

@@ -187,9 +187,9 @@ def test_drift_mode_report_sets_nothing_back(gateways: OtaGround) -> None:
     assert gateways.open_drift()["awsJobExecutionsRolloutConfig"].action.startswith("reported")
 
 
-def test_a_suspended_rollout_sends_nothing(gateways: OtaGround) -> None:
+def test_a_suspended_rollout_that_lets_what_runs_finish_sends_nothing(gateways: OtaGround) -> None:
     running(gateways)
-    held = replace(one_wave(), suspend=Suspend(reason="freeze", owner="ada"))
+    held = replace(one_wave(), suspend=Suspend(reason="freeze", owner="ada", running="finish"))
     held = replace(held, firmware=pushed(gateways, "2.5.0", b"newer" * 500))
 
     transport = gateways.transport()
