@@ -40,6 +40,7 @@ def _config(app: Application, sock_port: int = 0) -> uvicorn.Config:
         app,
         host=HOST,
         port=sock_port,
+        log_config=None,  # the logging of the process it is in is not the simulator's to set up
         log_level="error",
         lifespan="off",
         date_header=False,  # the Date of an answer is the simulated one

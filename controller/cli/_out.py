@@ -53,6 +53,8 @@ class SafeStream:
         try:
             yield
         except (OSError, ValueError) as error:
+            if self._stream.closed:  # kept by a log handler of a command that has ended: logging knows what to do
+                raise
             self._give_up()
             why = getattr(error, "strerror", None) or type(error).__name__
             raise OutputError(why) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import main
+from controller.cli._out import SafeStream
 
 ROOT = Path(__file__).parents[2]
 VERBS = [
@@ -125,3 +127,11 @@ def test_text_leaves_the_command_by_its_streams_only() -> None:
     for file in sorted((ROOT / "controller").rglob("*.py")):
         calls = (node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
         assert not _AROUND & {ast.unparse(func) for func in calls}, file.name
+
+
+def test_a_closed_stream_fails_as_closed_so_that_a_log_handler_lets_it_go() -> None:
+    closed = io.StringIO()
+    closed.close()
+
+    with pytest.raises(ValueError, match="closed file"):
+        SafeStream(closed).flush()
