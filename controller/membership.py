@@ -96,10 +96,13 @@ def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
     """
     if known is None:
         return ()
-    mine = [a for a in known.attempts if a.generation == generation]
+    mine = known.since(generation)
     if known.members and any(a.live for a in mine):
         return known.members
-    sent = {key for a in mine if a.was_sent and not a.only for key in (*a.members, *a.spared.values())}
+    whole = (a for a in mine if a.was_sent and not (a.only or a.never_started))
+    sent = {key for a in whole for key in (*a.members, *a.spared.values())}
+    if not mine:
+        return ()  # other content was begun since: who had this one before is to get it again
     if known.begun(generation) or known.verdict_generation == generation:
         return tuple(sorted(sent)) or known.members
     return ()

@@ -105,14 +105,15 @@ def remainder(known: WaveRecord, rollout: Rollout) -> Retrial | None:
 
 
 def unbegun(known: WaveRecord, rollout: Rollout) -> tuple[DeviceResult, ...]:
-    """The devices whose turn is still to come: withdrawn before they began, and declared."""
+    """The devices whose turn is still to come: declared, and not begun when their unit was stopped."""
     attempt = known.current
     return tuple(_stay(list(attempt.rest), rollout, known)) if attempt is not None else ()
 
 
 def let_off(known: WaveRecord, rollout: Rollout) -> frozenset[str]:
-    """Devices that were withdrawn before they began and are not declared any more: nothing was sent to them."""
-    rest = [r for a in known.since(rollout.generation) for r in a.rest]
+    """Devices that are not declared any more, and whose unit was stopped before they began: they got nothing."""
+    stopped = (a for a in known.since(rollout.generation) if a.canceled)
+    rest = [r for a in stopped for r in a.results if r.reason is Reason.CANCELED]
     return frozenset(r.device for r in rest) - {r.device for r in _stay(rest, rollout, known)}
 
 
@@ -130,7 +131,8 @@ def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> li
     if rollout.targets is not None:
         declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(_SINGLE)}
     named = {fold(k) for k in declared}
-    left = {fold(k) for k in known.members if k.startswith(_SINGLE)} - named
+    began = {*known.members, *(k for a in known.since(rollout.generation) for k in a.members)}
+    left = {fold(k) for k in began if k.startswith(_SINGLE)} - named
     return [r for r in failed if names_of(r) & named or not names_of(r) & left]
 
 

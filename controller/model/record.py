@@ -164,13 +164,13 @@ class Attempt(Value, frozen=True, kw_only=True):
 
     @property
     def rest(self) -> tuple[DeviceResult, ...]:
-        """The devices that a suspension withdrew it from before they began."""
-        return tuple(r for r in self.results if r.reason is Reason.CANCELED) if self.withdrawn else ()
+        """The devices that had not begun when we stopped it."""
+        return tuple(r for r in self.results if r.reason is Reason.CANCELED) if self.canceled else ()
 
     @property
     def cut_short(self) -> bool:
-        """Whether we stopped it before each of its devices had its turn. A withdrawal that came too late did not."""
-        return self.canceled and (not self.withdrawn or not self.results or bool(self.rest))
+        """Whether we stopped it before each of its devices had its turn. A stop that came too late did not."""
+        return self.canceled and (not self.results or bool(self.rest))
 
     @property
     def was_sent(self) -> bool:
@@ -179,9 +179,9 @@ class Attempt(Value, frozen=True, kw_only=True):
 
     @property
     def never_started(self) -> bool:
-        """Whether its unit was deleted before its start, or withdrawn before any device began: it froze nothing."""
+        """Whether its unit was deleted before its start, or stopped before any device began: it froze nothing."""
         if self.results:
-            return len(self.rest) == len(self.results)
+            return self.canceled and all(r.reason is Reason.CANCELED for r in self.results)
         return self.stage is Stage.SUPERSEDED and self.start_at is None
 
     @property

@@ -80,6 +80,24 @@ def test_the_same_devices_are_not_the_canaries_of_every_rollout() -> None:
     assert members(one) == members(divided(100, 10, 100))
 
 
+def test_a_device_that_other_content_put_over_is_in_a_wave_again_when_the_content_comes_back() -> None:
+    declared = divided(5, 20, 100)
+    (canary,) = members(declared)["w0"]
+    other = next(d for d in members(declared)["w1"])
+    sent = Attempt(
+        number=1, generation=declared.generation, unit_id="u1", vendor_id="v1", stage=Stage.CLEANED, start_at=NOW,
+        members=(other,),
+    )  # fmt: skip
+    over = msgspec.structs.replace(sent, generation="other", unit_id="u2", vendor_id="v2", members=(canary,))
+    again = msgspec.structs.replace(sent, number=2, unit_id="u3", vendor_id="v3", members=(canary,))
+    wave = WaveRecord(name="w0", attempts=(sent, over, again), members=(canary,))
+
+    found = members(declared, msgspec.structs.replace(EMPTY, waves=(wave,)))
+
+    assert found["w0"] == (canary,)
+    assert other in found["w1"]
+
+
 def test_a_rollout_whose_waves_name_their_targets_stays_as_it_is() -> None:
     assert resolved(rollout(), EMPTY) is not None
     assert resolved(rollout(), EMPTY) == rollout()

@@ -214,6 +214,28 @@ def test_a_wave_whose_rest_was_taken_out_of_the_manifest_is_judged_by_those_that
     assert (verdict.passed, verdict.total) == (True, 2)
 
 
+@pytest.mark.parametrize("kind", SHAPES)
+def test_what_an_abort_stopped_goes_on_like_what_a_suspension_withdrew(kind: str) -> None:
+    stopped = msgspec.structs.replace(judged(None, Reason.FLASH, Reason.CANCELED), withdrawn=False)
+    declared, record = many(kind, stopped)
+    eased = gated(declared, min_success_percent=50)
+
+    assert only(decided(kind, eased, record).plan.actions) == ("device:c",)
+    assert decided(kind, gated(naming(declared, "a", "b"), min_success_percent=50), record).plan.actions == ()
+
+
+def test_a_device_dropped_before_it_began_is_not_held_against_the_wave_that_went_on() -> None:
+    stopped = msgspec.structs.replace(judged(*[Reason.CANCELED] * 3), withdrawn=False)
+    good = tuple(DeviceResult(device=n, outcome=Outcome.SUCCEEDED) for n in "ab")
+    second = made(2, stage=Stage.JUDGED, ended_at=BEFORE, results=good, members=("device:a", "device:b"))
+    declared, record = many("otaUpdate", stopped, second)
+
+    verdict = decided("otaUpdate", naming(declared, "a", "b"), record).record.waves[0].verdict
+
+    assert verdict is not None
+    assert (verdict.passed, verdict.total) == (True, 2)
+
+
 def gated(declared: Rollout, **gate: object) -> Rollout:
     strategy = msgspec.structs.replace(declared.strategy, gate=Gate(**gate))  # type: ignore[arg-type]
     return msgspec.structs.replace(declared, strategy=strategy)
