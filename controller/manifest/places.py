@@ -15,6 +15,8 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 100_000
 """Values a document may have once its aliases are expanded: a few lines of nested anchors can mean billions."""
+MAX_DOCUMENTS = 1000
+"""Documents a file may have: each is checked and told by itself, and a megabyte holds a hundred thousand of them."""
 
 
 class Place:

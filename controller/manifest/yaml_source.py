@@ -22,7 +22,7 @@ from yaml.events import (
 from yaml.reader import ReaderError
 
 from controller.errors import Problem
-from controller.manifest.places import MAX_DEPTH, MAX_NODES, Path, Place, Position, problem
+from controller.manifest.places import MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, Path, Place, Position, problem
 from controller.manifest.scalars import NumberError, resolve
 from controller.manifest.source import Document
 from controller.manifest.wording import printable, quoted
@@ -100,9 +100,17 @@ class _Composer:
             self.alias(event)
         elif isinstance(event, DocumentEndEvent):
             if self.root is not None:
-                self.documents.append(self.root)
+                self.keep(self.root)
             self.root = None
             self.anchors = {}
+
+    def keep(self, document: Document) -> None:
+        """Add a finished document to those of the file."""
+        if len(self.documents) >= MAX_DOCUMENTS:
+            at = (document.place.line, document.place.column)
+            text = f"the file has more than {MAX_DOCUMENTS} documents"
+            self.stop(at, "too_many_documents", text, "write one manifest to a file")
+        self.documents.append(document)
 
     def scalar(self, event: ScalarEvent) -> None:
         at = _position(event)

@@ -38,6 +38,7 @@ REFUSED = {
     "a control character": (changed("name: soil-probe", "name: soil\x07probe"), "4:13 control_character "),
     "half a million brackets": ("[" * 500_000, "1:41 too_deep /" + "/".join("0" * 40)),
     "a hundred thousand dashes": ("- " * 100_000, "1:81 too_deep /" + "/".join("0" * 40)),
+    "ten thousand documents": ("---\na: 1\n" * 10_000, "2002:1 too_many_documents "),
     "an infinite number": (changed("8000", ".inf"), "12:16 number_not_usable /spec/firmware/sizeBytes"),
     "a number beyond 64 bits": (changed("8000", "9" * 5000), "12:16 number_not_usable /spec/firmware/sizeBytes"),
     "nothing at all": ("", "1:1 empty_file "),
