@@ -1,7 +1,7 @@
 """Which devices are in which wave where a rollout divides one list by percent, and what an approval of a wave is of.
 
-1. The order is a stable hash of the rollout's name and the device: the same on every machine, and not the same canaries
-   for every rollout.
+1. The order is a stable hash of the rollout's first name and the device: the same on every machine, and not the same
+   canaries for every rollout.
 2. Percent is cumulative over the devices declared now, rounded up; a wave has one device at least while any is left.
 3. Devices whose labels a wave includes are in that wave, whatever its percent; those it excludes come in a later one.
 4. A wave that began keeps its members. What is declared later joins the next wave that has not begun, or, when all
@@ -41,7 +41,9 @@ def resolved(rollout: Rollout, record: Record) -> Rollout:
     begun = _top_ups(rollout, record)
     frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in (*waves, *begun)}
     taken = {key for keys in frozen.values() for key in keys}
-    left = sorted((k for k in declared if k not in taken), key=lambda key: _rank(rollout.name, key))
+    left = sorted(
+        (k for k in declared if k not in taken), key=lambda key: _rank((*record.formerly, rollout.name)[0], key)
+    )
     shares = _divided(waves, frozen, left, declared, len({*declared, *taken}))
     members = {w.name: frozen[w.name] or shares.get(w.name, ()) for w in waves}
     named = [_with(rollout, w, members[w.name], declared) for w in waves if members[w.name]]

@@ -200,7 +200,8 @@ def _sent_elsewhere(at: Situation) -> list[Hold]:
             continue
         targets = set(at.rollout.targets_of(wave).keys)
         for old in at.record.waves:
-            sent = [a for a in old.attempts if a.generation == at.rollout.generation and a.was_sent]
+            mine = (a for a in old.attempts if a.generation == at.rollout.generation)
+            sent = [a for a in mine if a.was_sent and not a.never_started]
             taken = set(old.members or sent[-1].members) if sent and old.name != wave.name else set()
             if shared := sorted(targets & taken):
                 mend = "leave it there" if old.name in names else f"call the wave {old.name} again"

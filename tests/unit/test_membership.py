@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -78,6 +76,14 @@ def test_the_same_devices_are_not_the_canaries_of_every_rollout() -> None:
 
     assert members(one)["w0"] != members(other)["w0"]
     assert members(one) == members(divided(100, 10, 100))
+
+
+def test_a_renamed_rollout_divides_its_devices_as_before() -> None:
+    before = divided(20, 10, 100)
+    renamed = msgspec.structs.replace(before, name="zzz9")
+
+    assert members(renamed) != members(before)
+    assert members(renamed, msgspec.structs.replace(EMPTY, formerly=(before.name,))) == members(before)
 
 
 def test_a_device_that_other_content_put_over_is_in_a_wave_again_when_the_content_comes_back() -> None:
@@ -270,7 +276,7 @@ def test_every_device_is_in_one_wave_and_none_moves_between_waves_that_began(
     reached = 0
     for n, share in enumerate(percent):
         reached += len(first.get(f"w{n}", ()))
-        assert reached >= math.ceil(share / 100 * number) or reached == number
+        assert reached >= -(-share * number // 100) or reached == number
 
 
 CHANGES = {

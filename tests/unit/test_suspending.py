@@ -236,6 +236,21 @@ def test_a_device_dropped_before_it_began_is_not_held_against_the_wave_that_went
     assert (verdict.passed, verdict.total) == (True, 2)
 
 
+def test_devices_of_a_wave_nobody_had_begun_may_be_in_another_one() -> None:
+    stopped = judged(Reason.CANCELED, Reason.CANCELED, Reason.CANCELED)
+    declared, record = many("otaUpdate", stopped)
+    waves = tuple(
+        Wave(name=name, targets=Targets(things=tuple(Device(id=n) for n in names)))
+        for name, names in (("all", "a"), ("rest", "bc"))
+    )
+    moved = msgspec.structs.replace(declared, strategy=msgspec.structs.replace(declared.strategy, waves=waves))
+
+    (action,) = decided("otaUpdate", moved, record).plan.actions
+
+    assert isinstance(action, CreateUnit)
+    assert action.unit.members == ("device:a",)
+
+
 def gated(declared: Rollout, **gate: object) -> Rollout:
     strategy = msgspec.structs.replace(declared.strategy, gate=Gate(**gate))  # type: ignore[arg-type]
     return msgspec.structs.replace(declared, strategy=strategy)
