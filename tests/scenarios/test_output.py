@@ -130,7 +130,7 @@ def test_text_leaves_the_command_by_its_streams_only() -> None:
 
 
 def test_a_closed_stream_fails_as_closed_so_that_a_log_handler_lets_it_go() -> None:
-    closed = io.StringIO()
+    closed = io.TextIOWrapper(io.BytesIO())
     closed.close()
 
     with pytest.raises(ValueError, match="closed file"):
