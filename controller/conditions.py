@@ -25,6 +25,8 @@ LIMITS = {
     "reads_are_behind": _DAY,
     "checks_are_incomplete": _DAY,
     "devices_are_overdue": timedelta(0),
+    "withdrawn_devices_wait": 7 * _DAY,
+    "manifest_left_git": 7 * _DAY,
 }
 """How long a hold of that reason may last if it names no limit itself. What waits for a person has none."""
 GRACE = _DAY
