@@ -113,7 +113,12 @@ def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
 def _topped_up(rollout: Rollout, record: Record) -> Rollout:
     """Rule 5: the waves as they began, and at the end those for what was added since."""
     waves = rollout.strategy.waves
-    frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in waves}
+    frozen = {
+        w.name: ()
+        if _adopted(record.wave(w.name), rollout.generation)
+        else _frozen(record.wave(w.name), rollout.generation)
+        for w in waves
+    }
     if not any(frozen.values()):
         return rollout
     begun = _top_ups(rollout, record)
@@ -140,6 +145,11 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
         return rollout
     strategy = msgspec.structs.replace(rollout.strategy, waves=(*named, *before, *last))
     return msgspec.structs.replace(rollout, strategy=strategy)
+
+
+def _adopted(known: WaveRecord | None, generation: str) -> bool:
+    """Whether a unit of a wave was found without a journal: who it was begun with only the manifest can tell."""
+    return known is not None and any(a.generation == generation and not a.annotations for a in known.attempts)
 
 
 def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str]) -> Wave:

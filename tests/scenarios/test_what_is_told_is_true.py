@@ -230,7 +230,10 @@ def test_a_device_deleted_while_the_journal_was_lost_counts_as_failed(ground: Gr
 
 def test_a_small_budget_gets_one_rollout_after_the_other_done(ground: Ground) -> None:
     names = ("a", "b", "c")
-    rollouts = [declared(name=n, strategy=ONE, source=Source(file=f"rollouts/{n}.yaml", digest=n * 64)) for n in names]
+    rollouts = [  # all three send one content to one group
+        declared(name=n, strategy=ONE, resend=True, source=Source(file=f"rollouts/{n}.yaml", digest=n * 64))
+        for n in names
+    ]
     for _ in range(40):
         ground.run(*rollouts, transport=ground.transport(call_budget=50), call_budget=50)
         ground.advance(1800)

@@ -47,7 +47,9 @@ def members(of: Rollout, record: Record = EMPTY) -> dict[str, tuple[str, ...]]:
 def begun(of: Rollout, *names: str, record: Record = EMPTY) -> Record:
     """The record after waves began with the members they have now."""
     now = members(of, record)
-    attempt = Attempt(number=1, generation=of.generation, unit_id="u", vendor_id="v", stage=Stage.RUNNING)
+    attempt = Attempt(
+        number=1, generation=of.generation, unit_id="u", vendor_id="v", stage=Stage.RUNNING, annotations="n"
+    )
     waves = {w.name: w for w in record.waves}
     waves |= {n: WaveRecord(name=n, members=now[n], attempts=(attempt,)) for n in names}
     return msgspec.structs.replace(record, waves=tuple(waves.values()))
