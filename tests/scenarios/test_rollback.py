@@ -257,7 +257,8 @@ def test_many_single_transmissions_are_warned_of(ground: Ground, otactl: Otactl)
 
     told = otactl("rollback", PATH, "--to", OLDER).output
 
-    assert "many_single_devices: 59 single devices are 59 transmissions of the whole image" in told
+    field = "spec.strategy.waves[1].targets.wirelessDevices"
+    assert f"many_single_devices: {field}: 59 single devices are 59 transmissions of the whole image" in told
     assert [len(keys) for keys in targets(read_back(otactl, "rollouts/probe-rb.yaml")).values()] == [1, 59]
 
 
