@@ -59,7 +59,7 @@ def everything(at: Operated) -> Iterator[list[str]]:
     for _ in range(5):
         yield told(at, groups)
         at.advance(3600)
-    devices = at.rollout(single_devices(at), name="single", source=Source(file="rollouts/single.yaml", digest="s" * 64))
+    devices = at.rollout(single_devices(at), name="single", source=SINGLE, resend=True)
     at.fault(service="iotwireless", operation="StartFuotaTask", effect="error500")
     at.run(groups, devices)
     at.server.world.faults.replace([])
@@ -92,6 +92,7 @@ def test_with_its_role_the_controller_does_everything(operated: Operated) -> Non
     assert {a for a in ACTIONS if a.startswith("iotwireless:")} <= made
 
 
+SINGLE = Source(file="rollouts/single.yaml", digest="s" * 64)
 ACTIONS = sorted({a for s in permissions.controller(NAMES)["Statement"] for a in s["Action"]})  # type: ignore[attr-defined]
 
 

@@ -68,4 +68,4 @@ def test_without_the_action_no_verdict_is_given_and_it_is_named(proving: Operate
     said = lines(proving, rollout)
 
     assert named(said, action), said[:6]
-    assert proving.record().waves[0].verdict is None
+    assert [w.verdict for w in proving.record().waves if w.verdict is not None] == []
