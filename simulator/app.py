@@ -192,9 +192,9 @@ class Application:
         if service == "s3":
             raw, asked_for = scope["raw_path"].partition(b"?")[0].decode(), scope["query_string"].decode()
             early = presigned.refused(scope["method"], raw, asked_for, headers, key, self.world.clock.now())
-        if early is None and self.world.enforce_callers:
+        if self.world.enforce_callers and (service != "s3" or early is None):
             query = scope["query_string"].decode()
-            early = guard.passed_on(service, name, scope["path"], query, headers, body, key, region)
+            early = guard.passed_on(service, name, scope["path"], query, headers, body, key, region) or early
         if early is not None:
             self.world.log(service, name, {}, early[0], None, None)
             await self._answer(send, early)
