@@ -115,7 +115,10 @@ def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
     ("arn", "told"),
     [
         (SECRET_ARN.removesuffix("-AbCdEf"), "must be the whole ARN of a Secrets Manager secret"),
-        (SECRET_ARN.replace("eu-west-1", "us-east-1"), "secret_region_differs: spec.tuya.secretArn: the secret is in us-east-1"),
+        (
+            SECRET_ARN.replace("eu-west-1", "us-east-1"),
+            "secret_region_differs: spec.tuya.secretArn: the secret is in us-east-1",
+        ),
     ],
 )
 def test_an_arn_that_cannot_be_right_is_told_at_its_line_before_anything_is_asked(
