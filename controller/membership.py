@@ -113,12 +113,9 @@ def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
 def _topped_up(rollout: Rollout, record: Record) -> Rollout:
     """Rule 5: the waves as they began, and at the end those for what was added since."""
     waves = rollout.strategy.waves
-    frozen = {
-        w.name: ()
-        if _adopted(record.wave(w.name), rollout.generation)
-        else _frozen(record.wave(w.name), rollout.generation)
-        for w in waves
-    }
+    known = {w.name: record.wave(w.name) for w in waves}
+    adopted = {name for name, wave in known.items() if _adopted(wave, rollout.generation)}
+    frozen = {n: () if n in adopted else _frozen(wave, rollout.generation) for n, wave in known.items()}
     if not any(frozen.values()):
         return rollout
     begun = _top_ups(rollout, record)
@@ -128,9 +125,11 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
     named, last = [], []
     for wave in waves:
         declared = rollout.targets_of(wave)
-        added = tuple(k for k in declared.keys if k not in taken) if frozen[wave.name] else ()
-        later = {*added, *(elsewhere if frozen[wave.name] else ())}
-        kept = declared.only(set(declared.keys) - later) if later else declared
+        if not frozen[wave.name]:
+            named.append(msgspec.structs.replace(wave, targets=declared))
+            continue
+        added = tuple(k for k in declared.keys if k not in taken)
+        kept = declared.only(set(declared.keys) - elsewhere - set(added))
         named.append(msgspec.structs.replace(wave, targets=kept))
         if added:
             name = next(n for n in _names() if n not in used)

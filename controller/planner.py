@@ -118,10 +118,10 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
         if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING):
             successor = strategy.declare(at.rollout, at.environment, wave, 1, None)
             can = shape.capabilities
-            holds = superseding.on_air_hold(attempt, lifecycle.find_unit(attempt, at.seen), can.force_command)
+            unit = lifecycle.find_unit(attempt, at.seen)
+            holds = superseding.on_air_hold(attempt, unit, can.force_command)
             if can.cancels_waiting:
                 holds = (*holds, *readiness.may_create(successor, at.seen, at.environment.region))
-            unit = lifecycle.find_unit(attempt, at.seen)
             if unit is not None:
                 holds = (*holds, *waiting.session_hold(at, shape, attempt, unit))
             if attempt.stage is Stage.SCHEDULED:
