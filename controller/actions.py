@@ -221,7 +221,7 @@ class Hold(Value, frozen=True, kw_only=True):
 class Finding(Value, frozen=True, kw_only=True):
     """One difference between declared and observed, before the ledger gives it a life.
 
-    `origin` is the service an environment's own finding was seen in.
+    `origin` is the service an environment's own finding was seen in; `expected` is why nobody has to see to it.
     """
 
     subject: str
@@ -231,6 +231,7 @@ class Finding(Value, frozen=True, kw_only=True):
     cause: str
     correctable: bool
     origin: str = ""
+    expected: str = ""
 
 
 def name_of(action: Action) -> str:

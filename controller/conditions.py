@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 from controller.actions import Hold
-from controller.model import Condition, Event, Failure, Phase, RecordedHold, iso
+from controller.model import Condition, Event, Failure, Phase, RecordedHold, Verdict, WaveRecord, iso
 
 _DAY = timedelta(days=1)
 LIMITS = {
@@ -33,17 +34,14 @@ GRACE = _DAY
 """How long after the time a hold gave itself (`until`) it may still be there."""
 _BY_ITSELF = {
     Phase.SUCCEEDED: ("AllWavesPassed", "every wave passed its gate"),
-    Phase.ORPHANED: ("ManifestLeftGit", "its manifest left Git, and its units are there"),
-    Phase.REMOVED: (
-        "ManifestLeftGit",
-        "its manifest left Git, and its units are gone",
-    ),
+    Phase.REMOVED: ("ManifestLeftGit", "its manifest left Git, and its units are gone"),
 }
 _OTHERWISE = {
     Phase.PENDING: ("NothingWasMade", "nothing was made yet"),
     Phase.PROGRESSING: ("WaveIsUnderWay", "a wave is under way"),
     Phase.FAILED: ("GateFailed", "a wave missed its gate"),
     Phase.ABORTED: ("AbortDeclared", "spec.abort ends it"),
+    Phase.ORPHANED: ("ManifestLeftGit", "its manifest left Git, and its units are there"),
 }
 """Why a rollout is in a phase where no hold says more."""
 _VARYING = re.compile(r"\S*\d\S*")
@@ -103,15 +101,35 @@ def shown_phase(phase: Phase, failure: Failure | None) -> Phase:
 
 
 def phase_event(
-    before: Phase, after: Phase, holds: Sequence[RecordedHold], failure: Failure | None, rollout: str, now: datetime
+    before: Phase,
+    after: Phase,
+    holds: Sequence[RecordedHold],
+    failure: Failure | None,
+    rollout: str,
+    now: datetime,
+    waves: Sequence[WaveRecord] = (),
 ) -> tuple[Event, ...]:
-    """The line of history for a change of phase, with its reason; none without a change."""
+    """The line of history for a change of phase, with its reason; none without a change.
+
+    A gate that failed is told with the figures of its wave, whatever the look had to do besides.
+    """
     if before is after:
         return ()
     reason, message = _why(after, holds, failure)
+    if after is Phase.FAILED and reason == _OTHERWISE[after][0]:
+        reason, message = next((_figures(w.name, v) for w in waves if _missed(v := w.verdict)), (reason, message))
     text = f"{before.value} -> {after.value}" + (f": {reason}: {message}" if reason else "")
     data = {"from": before.value, "to": after.value, "reason": reason}
     return (Event(at=now, kind="phase", subject=rollout, message=text, data=dict(data)),)
+
+
+def _missed(verdict: Verdict | None) -> TypeGuard[Verdict]:
+    return verdict is not None and not verdict.passed and verdict.reason != "too_few_reported"
+
+
+def _figures(wave: str, verdict: Verdict) -> tuple[str, str]:
+    text = f"wave {wave}: {verdict.percent:.1f} % of {verdict.total} devices, {verdict.needed_percent:g} % needed"
+    return pascal(verdict.reason or "success_rate_is_too_low"), f"{text}, {verdict.failed} failed"
 
 
 def _why(phase: Phase, holds: Sequence[RecordedHold], failure: Failure | None) -> tuple[str, str]:

@@ -6,6 +6,7 @@
 3. Foreign tasks are known from the list alone, so they cost no call. One that has our name costs a read of its marks:
    only with our owner, our environment and no other journal in them it is an orphan. What another environment of ours
    made, or another journal, is foreign and told without the command that would end it; so is a unit without marks.
+   One that our owner's other environment made is listed and needs nobody: two environments may share an account.
 4. A manifest that could not be read may still declare what it did: nothing that it may be about is told as new.
 5. What a service was not asked for in this run says nothing: its entries stay as they are.
 6. One list that does not show what was there proves nothing: it is believed gone when a second one, SETTLE later,
@@ -20,7 +21,7 @@ from functools import partial
 
 import msgspec
 
-from controller import homes, ledger, removed
+from controller import homes, ledger, removed, suspending
 from controller.actions import Finding
 from controller.conditions import phase_event
 from controller.lifecycle import MARK_ENVIRONMENT, MARK_OWNER, SETTLE
@@ -29,6 +30,7 @@ from controller.model import (
     Cause,
     DriftEntry,
     DriftPolicy,
+    DriftStatus,
     Environment,
     Listed,
     Phase,
@@ -140,6 +142,7 @@ def _as_told(entry: DriftEntry) -> Finding:
         cause=entry.cause,
         correctable=False,
         origin=entry.origin,
+        expected=entry.action if entry.status is DriftStatus.ACKNOWLEDGED else "",
     )
 
 
@@ -155,7 +158,7 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
             subject=attempt.unit_id,
             field="unit",
             desired="absent: its manifest is not in Git any more",
-            observed=f"present; to end it: {capabilities.end_command.format(id=attempt.vendor_id)}",
+            observed=f"present; to end it: {suspending.end_of(attempt, capabilities)}",
             cause=Cause.ORPHAN,
             correctable=False,
         )
@@ -214,7 +217,7 @@ def _stranger(
         if shown is None:
             return _as_told(before) if before is not None else None
         if whose := _whose(shown, environment):
-            return _foreign(item, environment, whose)
+            return _foreign(item, environment, whose, ours=shown.get(MARK_OWNER) == environment.owner)
         return Finding(
             subject=item.name,
             field="unit",
@@ -239,9 +242,10 @@ def _whose(marks: Mapping[str, str], environment: Environment) -> str:
     return ""
 
 
-def _foreign(item: Listed, environment: Environment, whose: str) -> Finding | None:
+def _foreign(item: Listed, environment: Environment, whose: str, *, ours: bool = False) -> Finding | None:
     if environment.foreign_tasks == "ignore":
         return None
+    beside = ours and whose.startswith("of environment ")
     return Finding(
         subject=item.name or item.vendor_id,
         field="unit",
@@ -249,4 +253,5 @@ def _foreign(item: Listed, environment: Environment, whose: str) -> Finding | No
         observed=f"present, {whose} ({item.vendor_id})",
         cause=Cause.FOREIGN,
         correctable=False,
+        expected="listed: another environment of this owner made it" if beside else "",
     )

@@ -87,6 +87,8 @@ def acknowledged(finding: Finding, policy: DriftPolicy, now: datetime) -> bool:
 
 
 def _status(finding: Finding, policy: DriftPolicy, now: datetime) -> tuple[DriftStatus, str]:
+    if finding.expected:
+        return DriftStatus.ACKNOWLEDGED, finding.expected
     ignore = _ignored(finding, policy, now)
     if ignore is not None:
         return DriftStatus.ACKNOWLEDGED, f"ignored: {ignore.reason}"

@@ -145,7 +145,7 @@ def stated(
     events = (
         *events,
         *(conditions.overdue_event(h, name, now) for h in overdue),
-        *conditions.phase_event(before.phase, shown, holds, failure, name, now),
+        *conditions.phase_event(before.phase, shown, holds, failure, name, now, moved.waves),
     )
     told = msgspec.structs.replace(
         moved,

@@ -171,10 +171,18 @@ def settle(
         told: JsonObject = {"calls": len(done), **({"serviceIds": made} if made else {})}
         events.append(Event(at=now, kind="sent", subject=unit_of(action), message=text, data=told))
     if failed:
-        text = f"{name_of(action)}: {failed[0].error}"
+        text = f"{name_of(action)}: {action.reason}; {_failures(failed, len(answers))}: {failed[0].error}"
         data: JsonObject = {"calls": len(failed), "unknown": any(r.unknown for r in failed)}
         events.append(Event(at=now, kind="failed", subject=unit_of(action), message=text, data=data))
     return moved, tuple(events)
+
+
+def _failures(failed: list[Result], sent: int) -> str:
+    """How many of the calls failed, and whether the service may have acted all the same."""
+    number = "its call" if sent == 1 else f"{len(failed)} of {sent} calls"
+    return (
+        f"{number} got no answer that tells whether it acted" if any(r.unknown for r in failed) else f"{number} failed"
+    )
 
 
 def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record:

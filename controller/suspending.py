@@ -46,8 +46,10 @@ def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool =
 
 
 def end_of(attempt: Attempt, can: Capabilities, command: str = "") -> str:
-    """The command, whole, that ends what the service holds of an attempt."""
+    """The command, whole, that ends what the service holds of an attempt; of one that has ended, deletes it."""
     ids = ", ".join(attempt.vendor_ids) if attempt.parts else attempt.vendor_id
+    if not command and attempt.stage in (Stage.JUDGED, Stage.FAILED):
+        command = can.delete_command
     return (command or can.end_command).format(id=ids)
 
 

@@ -17,7 +17,7 @@ from controller.conditions import (
     remember,
     shown_phase,
 )
-from controller.model import Failure, Phase, RecordedHold
+from controller.model import Failure, Phase, RecordedHold, Verdict, WaveRecord
 from tests.unit.build import NOW
 
 DAY = timedelta(days=1)
@@ -132,12 +132,27 @@ def test_an_error_stalls_what_is_not_over(phase, failure, shown) -> None:
             (BUSY, Hold(reason="success_rate_is_too_low", message="50 %", stalled=True)), None,
             ["Progressing -> Failed: SuccessRateIsTooLow: 50 %"],
         ),
+        (
+            Phase.PROGRESSING, Phase.ORPHANED,
+            (Hold(reason="manifest_left_git", message="p-1 may have been made"),), None,
+            ["Progressing -> Orphaned: ManifestLeftGit: p-1 may have been made"],
+        ),
     ],
 )  # fmt: skip
 def test_history_gives_the_reason_of_a_phase(before, now, holds, failure, told) -> None:
     events = phase_event(before, now, remember((), holds, NOW), failure, "probe", NOW)
 
     assert [e.message for e in events] == told
+
+
+def test_history_gives_the_figures_of_a_gate_that_failed_in_a_look_without_holds() -> None:
+    verdict = Verdict(passed=False, succeeded=1, failed=3, total=4, needed_percent=90, at=NOW)
+    waves = (WaveRecord(name="lab"), WaveRecord(name="canary", verdict=verdict))
+
+    (event,) = phase_event(Phase.PROGRESSING, Phase.FAILED, (), None, "probe", NOW, waves)
+
+    text = "SuccessRateIsTooLow: wave canary: 25.0 % of 4 devices, 90 % needed, 3 failed"
+    assert (event.message, event.data["reason"]) == (f"Progressing -> Failed: {text}", "SuccessRateIsTooLow")
 
 
 def test_ids_and_counts_make_no_other_error_and_another_permission_does() -> None:

@@ -188,6 +188,11 @@ def test_a_task_of_somebody_else_is_told_once_and_never_touched() -> None:
             "present, of environment staging of owner acme (x-1)",
         ),
         (
+            {"otactl:owner": "another", "otactl:environment": "staging"},
+            Cause.FOREIGN,
+            "present, of environment staging of owner another (x-1)",
+        ),
+        (
             {"otactl:owner": "acme", "otactl:environment": "prod-eu", "otactl:journal": "0123456789abcdef"},
             Cause.FOREIGN,
             "present, made by journal 0123456789abcdef, which this run does not read (x-1)",
@@ -213,6 +218,7 @@ def test_a_task_with_our_name_is_an_orphan_only_with_our_owner_and_environment_i
 
     (entry,) = journal.load("prod-eu", "@environment").record.drift
     assert (entry.cause, entry.observed, entry.open) == (cause, told, True)
+    assert (entry.status is DriftStatus.ACKNOWLEDGED) == ("staging of owner acme" in told)
 
 
 def test_marks_that_cannot_be_read_stop_no_rollout_and_say_nothing() -> None:

@@ -72,6 +72,8 @@ def test_a_refused_call_stands_in_the_record_with_since_when_until_it_is_taken()
     assert [e.message for e in journal.history("prod-eu", "probe") if e.kind == "phase"] == [
         "Pending -> Stalled: PermissionDenied: it was refused"
     ]
+    tried = [e.message for e in journal.history("prod-eu", "probe") if e.kind == "failed"]
+    assert tried[0] == "createUnit: wave canary is next; its call failed: it was refused"
 
     cloud.send = send  # type: ignore[method-assign]
     run(cloud, journal, rollout())

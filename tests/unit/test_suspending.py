@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from controller import suspending
 from controller.actions import Action, CancelUnit, CreateUnit, DeleteUnit
 from controller.backends.ota_shape import OtaShape
 from controller.backends.tuya_shape import TuyaShape
@@ -317,6 +318,14 @@ def test_a_retry_that_was_withdrawn_or_lost_is_made_again_for_its_devices_alone(
 
     assert isinstance(action, CreateUnit)
     assert (action.unit.only, action.unit.members, action.unit.tries) == (("device:x",), ("device:x",), 2)
+
+
+@pytest.mark.parametrize(
+    ("stage", "command"),
+    [(Stage.RUNNING, "aws iot cancel-job --job-id AFR_OTA-v-1 "), (Stage.JUDGED, "aws iot delete-ota-update --ota-up")],
+)
+def test_an_update_that_has_ended_is_told_with_the_command_that_deletes_it(stage: Stage, command: str) -> None:
+    assert suspending.end_of(made(stage=stage), SHAPES["otaUpdate"][0].capabilities).startswith(command)
 
 
 def test_only_a_session_deleted_before_its_start_counts_as_never_sent() -> None:
