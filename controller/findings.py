@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from controller import differences, lifecycle, strategy, superseding, verdicts
+from controller import differences, joining, lifecycle, strategy, superseding, verdicts
 from controller.actions import Finding, UnitDeclaration
 from controller.model import Attempt, Cause, DriftStatus, Observation, Stage, Unit, UnitPhase
 from controller.situation import Shape, Situation
@@ -61,7 +61,11 @@ def findings(at: Situation, shape: Shape) -> tuple[Finding, ...]:
     found += [_left_behind(attempt, name) for attempt in at.record.attempts for name in attempt.left]
     if not at.seen.offline:
         found += _copies(at)
-    return (*found, *superseding.undeclared_findings(at, shape.capabilities.end_command))
+    return (
+        *found,
+        *joining.findings(at.rollout, at.record),
+        *superseding.undeclared_findings(at, shape.capabilities.end_command),
+    )
 
 
 def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:

@@ -15,6 +15,7 @@ from controller import (
     conditions,
     guards,
     homes,
+    joining,
     ledger,
     lifecycle,
     membership,
@@ -83,6 +84,8 @@ def decide(
     """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
     if (elsewhere := homes.moved(record, environment)) is not None:
         return _held(rollout, record, seen, elsewhere, now)
+    before = record
+    record, told = joining.noted(rollout, record, seen, sendings or Sendings({}), now)
     declared, rollout = rollout, membership.resolved(rollout, record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen, now)
@@ -124,7 +127,7 @@ def decide(
     )  # fmt: skip
     sending = record.failure if record.failure is not None and record.failure.sending and decided.actions else None
     phase = verdicts.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
-    return stated(record, moved, decided, seen, (*events, *drift_events), phase, sending, now)
+    return stated(before, moved, decided, seen, (*told, *events, *drift_events), phase, sending, now)
 
 
 def stated(
@@ -313,6 +316,8 @@ def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> 
     if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
         return False  # an open drift closes by a look that does not show it any more
     rollout = membership.resolved(rollout, record)
+    if joining.groups(rollout, record):
+        return False  # devices may have joined them, to whom the service sends nothing
     names = {w.name for w in rollout.strategy.waves}
     for wave in rollout.strategy.waves:
         known = record.wave(wave.name)

@@ -9,6 +9,7 @@
    is none.
 5. A target added to a wave that names its targets, after that wave began, gets a wave at the end too, judged and
    approved as the wave it was added to; one that began already, in whichever wave and by whichever name, gets none.
+   A device that joined a group of such a wave, where the service sends it nothing, gets one likewise (`joining`).
 6. An approval is of one rollout in one environment: its content, strategy, windows and targets; never of time,
    attempts, other approvals, holds, labels or drift. Of targets that are groups it names the devices inside as well, as
    they were when it was given.
@@ -139,7 +140,15 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
                 name=name, gate=wave.gate, requires=wave.requires, top_up=True, targets=declared.only(set(added))
             )
             last.append(more)
-    before = [_as_begun(rollout, w, frozenset(used[w.name])) for w in begun]
+    joined = {w.name: record.wave(w.name) for w in waves if frozen[w.name]}
+    late = {name: known.joined for name, known in joined.items() if known is not None}
+    for wave in waves:
+        added = tuple(k for k in late.get(wave.name, ()) if k not in taken)
+        if added and groups_of(rollout, wave):
+            name = next(n for n in _names() if n not in used)
+            used[name] = added
+            last.append(_for_joined(Wave(name=name, top_up=True), wave, added))
+    before = [_as_begun(rollout, w, frozenset(used[w.name]), late) for w in begun]
     if not before and not last:
         return rollout
     strategy = msgspec.structs.replace(rollout.strategy, waves=(*named, *before, *last))
@@ -151,8 +160,17 @@ def _adopted(known: WaveRecord | None, generation: str) -> bool:
     return known is not None and any(a.generation == generation and not a.annotations for a in known.attempts)
 
 
-def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str]) -> Wave:
+def _for_joined(wave: Wave, home: Wave, keys: Collection[str]) -> Wave:
+    """A wave at the end for devices that joined a group, with the gate and the approval of the wave of that group."""
+    targets = Targets(things=tuple(_device(key) for key in sorted(keys)))
+    return msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)
+
+
+def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mapping[str, tuple[str, ...]]) -> Wave:
     """A wave at the end that began, with the gate and the approval of the wave its targets were added to."""
+    for home in rollout.strategy.waves:
+        if keys & set(joined.get(home.name, ())):
+            return _for_joined(wave, home, keys)
     found = [(w, rollout.targets_of(w).only(keys)) for w in rollout.strategy.waves]
     home, targets = next(((w, t) for w, t in found if t.keys), (wave, Targets()))
     return msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)

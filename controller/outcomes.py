@@ -197,9 +197,11 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
             return wave
         anew = not wave.begun(unit.generation)
         baseline = differences.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
-        members = () if anew else wave.members
+        members, joined = ((), ()) if anew else (wave.members, wave.joined)
         kept = tuple(a for a in wave.attempts if not _renamed(a, unit, record))
-        wave = msgspec.structs.replace(wave, attempts=(*kept, attempt), baseline=baseline, members=members)
+        wave = msgspec.structs.replace(
+            wave, attempts=(*kept, attempt), baseline=baseline, members=members, joined=joined
+        )
         if wave.verdict_generation != unit.generation:
             return wave  # of other content: it counts again should this one never reach a device
         # The verdict was of an attempt before; this one gives its own.

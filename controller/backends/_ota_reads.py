@@ -204,6 +204,13 @@ class JobReader:
             key=key, exists=True, vendor_id=name, requested=len(things), ready=len(things), members=things
         )
 
+    def things_in(self, name: str) -> tuple[str, ...]:
+        """Every thing in a group or in a group below it; none where the group is gone."""
+        try:
+            return tuple(self._names("ListThingsInThingGroup", {"thingGroupName": name, "recursive": True}))
+        except NotFoundError:
+            return ()
+
     def _names(self, operation: str, parameters: JsonObject) -> Iterator[str]:
         token: object = None
         while True:

@@ -15,6 +15,7 @@ from functools import partial
 
 import msgspec
 
+from controller import joining
 from controller.actions import Call, Receipt
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._facts import Facts
@@ -94,8 +95,9 @@ class OtaBackend(OtaShape):
         spec = rollout.backend
         named = {*(n for a in known.attempts for n in a.left), *(n for u in units for n in u.left)}
         left = tuple(sorted(n for n in named if self._concerns.is_there(n)))
+        inside = {key: self._inside(key) for key in joining.groups(rollout, known)}
         if not isinstance(spec, OtaUpdateSpec) or starting is None:
-            return Observation(units=units, left=left)
+            return Observation(units=units, left=left, inside=inside)
         making = starting.unit is None and not starting.waits
         image = self._facts.image(rollout.firmware.image)
         image = msgspec.structs.replace(image, unproved=self._concerns.unproved(spec, rollout.firmware.image))
@@ -110,6 +112,7 @@ class OtaBackend(OtaShape):
             targets=targets,
             sizes=self._sizes(rollout, starting.keys) if making else {},
             devices=() if spec.endless else _devices(targets),
+            inside=inside,
         )
 
     def _sizes(self, rollout: Rollout, keys: tuple[str, ...]) -> dict[str, int]:
@@ -120,6 +123,10 @@ class OtaBackend(OtaShape):
         others = sorted(key for key in every - set(keys) if key.startswith("thingGroup:"))
         groups = (self._reader.group(key, key.partition(":")[2]) for key in others)
         return {t.key: len(t.members) for t in groups if t.exists}
+
+    def _inside(self, key: str) -> tuple[str, ...]:
+        """The things in a group now, read once a pass for all rollouts."""
+        return self._facts.once(("inside", key), partial(self._reader.things_in, key.partition(":")[2]))
 
     def send(self, call: Call) -> Receipt:
         """Send one call. What is already gone when it is to be deleted is done."""

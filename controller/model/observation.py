@@ -280,7 +280,8 @@ class Observation(Value, frozen=True, kw_only=True):
     `offline` was not read at all, `expected` is what an outlook thinks will be; `devices` are the identities of those
     that the unit to be started reaches, `succeeded_before` those that show success before it was; `left` is what known
     attempts left behind and is still there; `ambiguous` names what may be ours and nothing can tell; `sizes` how many
-    devices the groups of other waves hold, where a guard asks for that.
+    devices the groups of other waves hold, where a guard asks for that; `inside` are the devices that groups of waves
+    that have passed hold now, by key.
     """
 
     units: tuple[Unit, ...] = ()
@@ -295,6 +296,7 @@ class Observation(Value, frozen=True, kw_only=True):
     left: tuple[str, ...] = ()
     ambiguous: str = ""
     sizes: dict[str, int] = {}
+    inside: dict[str, tuple[str, ...]] = {}
 
     @property
     def names(self) -> dict[str, str]:

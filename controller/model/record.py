@@ -253,7 +253,8 @@ class Verdict(Value, frozen=True, kw_only=True):
 class WaveRecord(Value, frozen=True, kw_only=True):
     """One wave's memory; `released` when it passed and stayed well for its soak.
 
-    `asked` names the devices inside its groups as they were when a run last asked for an approval.
+    `asked` names the devices inside its groups as they were when a run last asked for an approval; `joined` are devices
+    by key that joined its groups after its content was begun, and that get a wave at the end.
     """
 
     name: str
@@ -264,6 +265,7 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     verdict_generation: str = ""
     released: bool = False
     asked: str = ""
+    joined: tuple[str, ...] = ()
 
     def begun(self, generation: str) -> bool:
         """Whether a unit of this content was made since other content was.

@@ -9,7 +9,7 @@ from controller.model import Device, Phase, Rollout, Strategy, Targets, VersionC
 from controller.reconciler import RunReport
 from tests.fuota_probes import SHADOW, Probes
 from tests.ground import DIGEST, Ground, pushed, single_devices
-from tests.ota_ground import OtaGround, gateway
+from tests.ota_ground import THINGS, OtaGround, gateway
 from tests.tuya_ground import TuyaGround, plugs
 
 CONFIRM = VersionConfirm(version=SHADOW, within="2h")
@@ -142,3 +142,30 @@ def test_a_copy_of_a_rollout_is_not_sent_to_plugs_that_have_it_and_held_for_thos
 def asked(gate: TuyaGround) -> list[dict[str, object]]:
     """What each batch was asked for."""
     return [r["parameters"] for r in gate.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]
+
+
+def test_a_thing_that_joins_a_group_after_its_wave_passed_is_told_and_sent_the_content_alone(
+    gateways: OtaGround,
+) -> None:
+    gateways.cron(rounds=4)
+    quiet = gateways.transport()
+    gateways.run(gateway(), transport=quiet)
+    names = (*THINGS[2:], "gw-6")
+    gateways.fleet(
+        things=[{"name": "gw-6", "behaviour": "", "firmwareVersion": "2.4.0"}],
+        thingGroups=[{"name": "gateways", "things": list(names)}],
+    )
+
+    first = gateways.run(gateway())
+    told = gateways.open_drift()
+    gateways.cron(rounds=3)
+
+    assert quiet.stats.by_operation["iot:ListThingsInThingGroup"] == 1
+    assert quiet.stats.writes == 0
+    assert len(first.rollouts[0].actions) == 1
+    assert told == {}
+    assert [e.subject for e in gateways.journal().history("prod-eu", "gateway") if e.kind == "joined"] == ["fleet"]
+    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert gateways.remembered().wave("top-up").members == ("device:gw-6",)
+    assert gateways.installs() == dict.fromkeys((*THINGS, "gw-6"), 1)
+    assert not gateways.open_drift()
