@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 from controller import membership, readiness, retrying, verdicts, versions, windows
 from controller.actions import Hold, UnitDeclaration
 from controller.gates import GateState
 from controller.model import Attempt, FuotaSpec, TuyaSpec, Wave, WaveRecord, iso
+from controller.results import results_of
 from controller.sessions import session_length
 from controller.situation import Situation
 
@@ -145,5 +147,12 @@ def gate_hold(at: Situation, wave: Wave, known: WaveRecord, attempt: Attempt) ->
     reason = verdict.reason or "success_rate_is_too_low"
     if retrying.goes_on(known, at.rollout) and (left := len(retrying.unbegun(known, at.rollout))):
         told += f"; {left} devices had not begun, and do not follow"
+    told += _why_silent(known, at.rollout.generation)
     text = f"wave {wave.name}: {told}; change spec.firmware, or the gate, by pull request"
     return Hold(reason=reason, message=text, stalled=True)
+
+
+def _why_silent(known: WaveRecord, generation: str) -> str:
+    """Why devices count as silent, in the words of their service, where it has any."""
+    details = Counter(r.detail for r in results_of(known, generation) if r.silent and r.detail)
+    return "".join(f"; {number} count as silent: {detail}" for detail, number in details.most_common(1))

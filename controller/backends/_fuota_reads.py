@@ -255,10 +255,18 @@ def silent(result: DeviceResult) -> DeviceResult:
     return msgspec.structs.replace(result, outcome=Outcome.FAILED, reason=Reason.TIMEOUT, silent=True)
 
 
+SHOWN_BEFORE = (
+    "their group showed success before the start already, and no run during the session saw that gone, so it proves "
+    "nothing; look at them and judge them by what they report (strategy.confirm with version), or try them again "
+    "(strategy.retry with on: [timeout]) with a reconcile every few minutes"
+)
+"""What is said of a device whose success may be of the session before."""
+
+
 def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
     """A group's word for a device: a success it showed before the start already is silence."""
     if result.outcome is _SUCCESS and result.device in before:
-        return silent(result)
+        return msgspec.structs.replace(silent(result), detail=SHOWN_BEFORE)
     return result
 
 

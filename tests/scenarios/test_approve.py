@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from controller.journal import SqlJournal
-from controller.membership import approval_digest, resolved
+from controller.membership import approval_digest, named_devices, resolved
 from controller.model import Approval, Attempt, Record, WaveRecord
 from controller.ports import Commit
 from tests.examples_kit import ENVIRONMENT, PLUG, SOIL, edit, examples, otactl, rollout
+from tests.ground import GROUPS, Ground
 
+GROUPS_OF_FLEET = """\
+            - 77ab2e10-5b7c-4a55-8c3e-1d2f3a4b5c02
+            - 91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03
+"""
 HOLD = ("--reason", "waiting for the lab", "--owner", "ada")
 
 
@@ -133,3 +138,18 @@ def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(fold
     assert "no journal at rollouts/.otactl/journal.db: devices are divided as if no wave had begun" in blind
     assert told["digest"] == digest(PLUG, "fleet", record) != digest(PLUG, "fleet")
     assert [a.digest for a in rollout(PLUG).approvals] == [told["digest"]]
+
+
+def test_an_approval_looks_into_the_groups_when_told_to_and_names_who_is_in_them(asking: Path, ground: Ground) -> None:
+    edit(SOIL, GROUPS_OF_FLEET, f"            - {GROUPS[1]}\n")
+    blind = otactl("approve", SOIL, "--wave", "fleet", "--by", "grace").output
+    before = len(ground.server.world.requests)
+
+    told = json.loads(otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--look", "-o", "json").output)
+
+    devices = [d["Id"] for d in ground.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]]
+    assert "no run has asked for it yet, so it names no devices" in blind
+    assert told["devices"] == named_devices(tuple(sorted(devices)))
+    assert [(a.by, a.devices) for a in rollout(SOIL).approvals if a.devices] == [("ada", told["devices"])]
+    asked = {str(r["operation"]) for r in ground.server.world.requests[before:]}
+    assert not any(name.startswith(("Create", "Associate", "Start", "Update", "Delete", "Tag")) for name in asked)
