@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from controller.actions import Hold
@@ -40,3 +42,11 @@ def settled(record: Record, environment: Environment) -> Record:
     if record.home == home or (record.home is not None and record.under_way):
         return record
     return msgspec.structs.replace(record, home=home)
+
+
+def beside(records: Iterable[Record], environment: Environment) -> tuple[Record, ...]:
+    """The records of other environments whose units were made in this one's account and Region."""
+    here = (environment.account, environment.region)
+    return tuple(
+        r for r in records if r.environment != environment.name and r.home and (r.home.account, r.home.region) == here
+    )

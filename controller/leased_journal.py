@@ -14,8 +14,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
+from controller import homes
 from controller.errors import ConflictError, OtactlError
-from controller.model import Record, iso
+from controller.model import Environment, Record, iso
 from controller.ports import Commit, Journal, Lease, Stored
 
 RENEW_BEFORE = timedelta(seconds=60)
@@ -35,6 +36,7 @@ class LeasedJournal:
         self._lease: Lease | None = None
         self._known = 0
         self._renewing = Lock()
+        self._beside: tuple[Record, ...] | None = None
         self.told: tuple[str, ...] = ()
         self.stored: dict[str, Stored] = {}
 
@@ -59,6 +61,14 @@ class LeasedJournal:
     def records(self) -> dict[str, Record]:
         """Every record of the environment as this run knows it, by name."""
         return {name: stored.record for name, stored in self.stored.items()}
+
+    def beside(self, environment: Environment) -> tuple[Record, ...]:
+        """The records of other environments in the same account and Region, read when they are first asked for."""
+        if self._beside is None:
+            names = (name for name in self._journal.environments() if name != environment.name)
+            found = [held.record for name in names for held in self._journal.load_all(name).values()]
+            self._beside = homes.beside(found, environment)
+        return self._beside
 
     def commit(self, commits: tuple[Commit, ...], *, outcomes: bool = False) -> None:
         """Write records and their events, all or none (rules 2 and 3)."""

@@ -253,6 +253,9 @@ class Reconciler:
             list(pool.map(partial(self._lookout.observe, surveys), todo))
         records = self._journal.records
         self._lookout.judge(todo, records, Sendings(records))
+        about_to = any(s.look is not None and s.look.plan.begins for s in todo)
+        if about_to and (beside := self._journal.beside(self._environment)):  # read only before something begins
+            self._lookout.judge(todo, records, Sendings(records, beside))
 
     def _reload(self, todo: list[RolloutState]) -> None:
         self._journal.load()

@@ -6,11 +6,13 @@
 3. Rollouts that left Git count like the others: their devices still run what they were sent.
 4. A device is known by its service's id; a DevEUI is found by the results that named both. A group counts by the
    devices it had when it was sent to and those it has now; by itself while either is not known.
+5. Another environment in the same account and Region may send to the same devices: if the journal holds its records,
+   what it sent since counts, too. What it sent before, or of another content, says nothing about what we sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -39,7 +41,7 @@ _SINGLE = ("device:", "devEui:")
 
 class Sending(Value, frozen=True, kw_only=True):
     """One sending to one device, or to a group; `took` tells that the device has it, `blind` that nobody wrote down
-    which devices the group had.
+    which devices the group had; `beside` is the environment that sent it, where that is another one.
     """
 
     rollout: str
@@ -49,6 +51,7 @@ class Sending(Value, frozen=True, kw_only=True):
     generation: str
     took: bool = False
     blind: bool = False
+    beside: str = ""
 
     def carried(self, rollout: Rollout) -> bool:
         """Whether it is what a rollout declares (rule 2)."""
@@ -58,13 +61,29 @@ class Sending(Value, frozen=True, kw_only=True):
 class Sendings:
     """The newest sending to each device of an environment, worked out when it is first asked for."""
 
-    def __init__(self, records: Mapping[str, Record]) -> None:
+    def __init__(
+        self, records: Mapping[str, Record], beside: Iterable[Record] = (), *, elsewhere: bool = False
+    ) -> None:
+        """`beside` are records of other environments in the same place (rule 5); with `elsewhere` all are of such."""
         self._records = dict(records)
+        self._elsewhere = elsewhere
+        others = {record.key: record for record in beside}
+        self._beside = Sendings(others, elsewhere=True) if others else None
 
     def last(self, backend: str, key: str) -> Sending | None:
         """The newest sending to a target of a service, by its key."""
         named = self._aliases.get((backend, key), key)
         return self._newest.get((backend, named))
+
+    def foreign(self, rollout: Rollout, key: str) -> Sending | None:
+        """The last sending to a target if another rollout sent what this one declares: of its own environment, or of
+        one beside it since."""
+        last = self.last(rollout.backend_kind, key)
+        if last is not None and last.rollout != rollout.name and last.carried(rollout):
+            return last
+        since = self._beside.last(rollout.backend_kind, key) if self._beside is not None else None
+        is_newer = since is not None and (last is None or last.at < since.at)
+        return since if since is not None and is_newer and since.carried(rollout) else None
 
     @cached_property
     def _aliases(self) -> dict[tuple[str, str], str]:
@@ -95,6 +114,7 @@ class Sendings:
                         generation=generation,
                         took=took,
                         blind=blind,
+                        beside=record.environment if self._elsewhere else "",
                     )
                     before = found.get((record.backend, key))
                     if before is None or before.at <= sending.at:
@@ -136,16 +156,14 @@ def sent_already(rollout: Rollout, unit: UnitDeclaration, seen: Observation, sen
     """Devices of a unit that another rollout sent this very content last, unless the manifest wants it sent again."""
     if rollout.resend:
         return ()
-    found: dict[str, dict[str, Sending]] = {}
+    found: dict[tuple[str, str], dict[str, Sending]] = {}
     number = 0
     for key, only_blind in _reached(unit, seen).items():
         number += not only_blind
-        last = sendings.last(rollout.backend_kind, key)
-        if last is None or (only_blind and not last.blind):
-            continue
-        if last.rollout != rollout.name and last.carried(rollout):
-            found.setdefault(last.rollout, {})[key] = last
-    return tuple(_hold(rollout, unit, name, sent, number) for name, sent in sorted(found.items()))
+        last = sendings.foreign(rollout, key)
+        if last is not None and (last.blind or not only_blind):
+            found.setdefault((last.beside, last.rollout), {})[key] = last
+    return tuple(_hold(rollout, unit, name, sent, number) for (_, name), sent in sorted(found.items()))
 
 
 def own_words(seen: Observation, record: Record, rollout: Rollout, sendings: Sendings) -> Observation:
@@ -205,14 +223,16 @@ def _hold(rollout: Rollout, unit: UnitDeclaration, name: str, sent: Mapping[str,
     newest = max(sent.values(), key=lambda s: s.at)
     others = len({s.unit_id for s in sent.values()}) - 1
     have = sorted(_name(key) for key, s in sent.items() if s.took)
+    where = f" of environment {newest.beside}" if newest.beside else ""
     text = (
-        f"rollout {name} sent this content last to {len(sent)} of the {number} targets of wave {unit.wave} "
+        f"rollout {name}{where} sent this content last to {len(sent)} of the {number} targets of wave {unit.wave} "
         f"({_some(sorted(_name(k) for k in sent))}): {newest.unit_id} at {iso(newest.at)}"
         f"{f' and {others} more units' if others else ''}; "
         f"{f'{len(have)} have it already ({_some(have)})' if have else 'none is known to have it'}. "
-        f"If {name} was renamed to {rollout.name}, say metadata.renamedFrom: {name}; "
-        "to send it again, say strategy.resend: true"
     )
+    if not newest.beside:
+        text += f"If {name} was renamed to {rollout.name}, say metadata.renamedFrom: {name}; "
+    text += "to send it again, say strategy.resend: true"
     return Hold(reason="content_was_sent_already", message=text, stalled=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from controller.actions import Action, Finding, Hold, UnitDeclaration
+from controller.actions import Action, CreateUnit, Finding, Hold, StartUnit, UnitDeclaration
 from controller.model import Attempt, Environment, JsonObject, Observation, Record, Rollout, Stage, Value
 from controller.ports import Capabilities
 from controller.sendings import Sendings
@@ -31,6 +31,11 @@ class Plan(Value, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     wave: str = ""
     requeue_at: datetime | None = None
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is about to make or start a unit."""
+        return any(isinstance(action, CreateUnit | StartUnit) for action in self.actions)
 
 
 class Situation(Value, frozen=True, kw_only=True):

@@ -109,9 +109,9 @@ def _environment(
     covers: Callable[[Record], bool],
     unread: Unread,
 ) -> list[report.PlannedRollout]:
-    stored, note = dict[str, Stored](), ""
+    stored, note, beside = dict[str, Stored](), "", tuple[Record, ...]()
     if place is not None:
-        environment, stored, note = _remembered(environment, place)
+        environment, stored, note, beside = _remembered(environment, place)
     renamed = renaming(stored, rollouts, covers, now)
     records = {name: s.record for name, s in renamed.over(stored).items()}
     left = removed_ones(records, rollouts, covers, unread)
@@ -134,7 +134,8 @@ def _environment(
             except Exception as failure:  # noqa: BLE001 - the last guard: the others go on
                 errors[kind] = str(failure if isinstance(failure, OtactlError) else defect(failure))
     moment = transport.now() if transport is not None else now  # the service's time, as reconcile has it
-    turn = _Turn(environment, records, backends, knowing(surveys, records), moment, renamed, Sendings(records))
+    sendings = Sendings(records, beside)
+    turn = _Turn(environment, records, backends, knowing(surveys, records), moment, renamed, sendings)
     turn.observe(r for r in rollouts if r.backend_kind in surveys)
     planned = [_guarded(turn, r, errors.get(r.backend_kind, ""), note) for r in rollouts]
     for rollout in left:
@@ -199,19 +200,24 @@ class _Turn:
         )
 
 
-def _remembered(environment: Environment, place: Place) -> tuple[Environment, dict[str, Stored], str]:
-    """The environment as this journal knows it, its records, and what is to be told of that."""
+def _remembered(
+    environment: Environment, place: Place
+) -> tuple[Environment, dict[str, Stored], str, tuple[Record, ...]]:
+    """The environment as this journal knows it, its records, what is to be told of that, and the records of other
+    environments in the same place."""
     environment = msgspec.structs.replace(environment, journal=place.used().place)
     try:
         with open_journal(place.url, must_exist=True) as opened:
             memory = opened.identity()
             known = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
-            return known, opened.load_all(environment.name), ""
+            others = (name for name in opened.environments() if name != environment.name)
+            beside = [held.record for name in others for held in opened.load_all(name).values()]
+            return known, opened.load_all(environment.name), "", homes.beside(beside, environment)
     except JournalMissingError:
         told = f"no journal at {place.shown}: waves and attempts are rebuilt from tags and names"
         make = f"otactl journal init {shlex.quote(place.shown)}"
         more = f"Tuya's batches have none. reconcile sends nothing before there is one: name it, or {make}"
-        return environment, {}, f"{told}; {more}"
+        return environment, {}, f"{told}; {more}", ()
 
 
 def _guarded(turn: _Turn, rollout: Rollout, error: str, note: str) -> report.PlannedRollout:

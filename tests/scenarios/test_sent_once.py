@@ -169,3 +169,15 @@ def test_a_thing_that_joins_a_group_after_its_wave_passed_is_told_and_sent_the_c
     assert gateways.remembered().wave("top-up").members == ("device:gw-6",)
     assert gateways.installs() == dict.fromkeys((*THINGS, "gw-6"), 1)
     assert not gateways.open_drift()
+
+
+def test_devices_that_another_environment_of_the_account_sent_the_content_to_are_held(ground: Ground) -> None:
+    ground.drive(single_devices(ground), rounds=4)
+    there = msgspec.structs.replace(single_devices(ground), environment="staging")
+
+    report = ground.run(there, name="staging")
+
+    assert ground.record().phase is Phase.SUCCEEDED
+    assert holds(report) == ["content_was_sent_already"]
+    assert "of environment prod-eu sent this content last" in report.rollouts[0].holds[0].message
+    assert len(ground.made()) == 1

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from controller.actions import name_of
+from controller.homes import beside
 from controller.look import decide, intended
 from controller.membership import approval_digest
 from controller.model import (
@@ -15,6 +16,7 @@ from controller.model import (
     Device,
     DeviceResult,
     Firmware,
+    Home,
     Observation,
     Outcome,
     Reason,
@@ -174,6 +176,44 @@ def test_an_approval_given_before_stays_good_until_the_content_is_to_be_sent_aga
     assert approval_digest(renamed, wave) == approval_digest(at, wave)
     assert approval_digest(msgspec.structs.replace(at, resend=True), wave) != approval_digest(at, wave)
     assert msgspec.structs.replace(renamed, resend=True).generation == at.generation
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "is_held"),
+    [
+        ([], {}, True),
+        ([], {"content": OTHER}, False),
+        ([sent("old", content=OTHER, hours=9)], {}, True),
+        ([sent("old", content=OTHER)], {"hours": 9}, False),
+        ([sent("old", TOOK, hours=9)], {"content": OTHER}, True),
+    ],
+    ids=["nothing of ours", "other content", "after ours", "before ours", "ours was this, theirs another"],
+)
+def test_what_another_environment_in_the_same_place_sent_since_counts(own, there, is_held) -> None:
+    at = declared(D1)
+    theirs = msgspec.structs.replace(sent("new", TOOK, **there), environment="staging")
+
+    decided = decide(
+        ENVIRONMENT, at, empty(at), seen(targets=found(at)), SHAPE, (), NOW, None,
+        Sendings({r.name: r for r in own}, (theirs,)),
+    ).plan  # fmt: skip
+
+    assert [h.reason for h in decided.holds] == (["content_was_sent_already"] if is_held else [])
+    if is_held and not any("old sent" in h.message for h in decided.holds):
+        assert "rollout new of environment staging sent this content last" in decided.holds[0].message
+        assert "renamedFrom" not in decided.holds[0].message
+
+
+def test_records_of_other_environments_count_only_where_they_are_in_the_same_account_and_region() -> None:
+    here, abroad = (Home(account="123456789012", region=r, owner="acme") for r in ("eu-west-1", "us-east-1"))
+    records = [
+        msgspec.structs.replace(sent(name), environment=environment, home=home)
+        for name, environment, home in (
+            ("a", "prod-eu", here), ("b", "staging", here), ("c", "staging", abroad), ("d", "staging", None),
+        )
+    ]  # fmt: skip
+
+    assert [r.name for r in beside(records, ENVIRONMENT)] == ["b"]
 
 
 def test_a_making_remembers_its_image() -> None:
