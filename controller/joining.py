@@ -107,7 +107,8 @@ def _is_anothers(rollout: Rollout, group: str, since: datetime, sendings: Sendin
 
 def _has_it(rollout: Rollout, device: str, since: datetime, sendings: Sendings) -> bool:
     last = sendings.last(rollout.backend_kind, device)
-    return last is not None and (last.carried(rollout) or last.at > since)
+    put_over = last is not None and (last.carried(rollout) or last.at > since)
+    return put_over or sendings.foreign(rollout, device) is not None
 
 
 def _told(wave: Wave, keys: list[str], devices: list[str]) -> str:

@@ -6,6 +6,7 @@
 3. A pending intent explains what changed: a unit that vanished while we meant to delete it was deleted by us.
 4. One look that misses a unit proves nothing: it is believed gone when a second one, SETTLE later, agrees. One that is
    shown again after that is taken up where it stands.
+5. Content that is declared again goes on where it stood, if what was declared meanwhile reached no device.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         events.append(
             Event(at=now, kind="generation", subject=rollout.name, message="manifest declares new content", data=data)
         )
-    for known in _wave_records(record, rollout):
+    for known in (_gone_back(w, rollout.generation) for w in _wave_records(record, rollout)):
         attempts = tuple(
             _advance_attempt(known.name, a, record.intents, rollout, seen, now, events)
             for a in (*known.attempts, *_unrecorded(known.name, record, rollout, seen, now, events))
@@ -101,6 +102,19 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
     declared = [record.wave(w.name) or WaveRecord(name=w.name) for w in rollout.strategy.waves]
     names = {w.name for w in declared}
     return declared + [w for w in record.waves if w.name not in names and w.attempts]
+
+
+def _gone_back(wave: WaveRecord, generation: str) -> WaveRecord:
+    """Rule 5: the wave with the attempt at the declared content as its newest again, and what it was begun with."""
+    last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
+    between = wave.attempts[last + 1 :]
+    if last < 0 or not between or any(a.live or a.reached for a in between):
+        return wave
+    newest = wave.attempts[last]
+    moved = msgspec.structs.replace(wave, attempts=(*wave.attempts[:last], *between, newest))
+    whole = (a for a in moved.since(generation) if not a.only)
+    members = tuple(sorted({key for a in whole for key in (*a.members, *a.spared.values())}))
+    return msgspec.structs.replace(moved, members=members, baseline=newest.stood_on, joined=())
 
 
 def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datetime) -> Intent | None:
@@ -171,7 +185,13 @@ def _advance_attempt(
     doubted = phase is UnitPhase.BROKEN or missing(attempt, unit)
     broken_at = (attempt.broken_at or now) if doubted else None
     moved = msgspec.structs.replace(
-        attempt, stage=stage, left=left, canceled=canceled, withdrawn=withdrawn, broken_at=broken_at
+        attempt,
+        stage=stage,
+        left=left,
+        canceled=canceled,
+        withdrawn=withdrawn,
+        broken_at=broken_at,
+        lost_at=None if stage is not Stage.LOST else attempt.lost_at if before.stage is Stage.LOST else now,
     )
     if stage is Stage.FAILED and attempt.stood_on == Baseline() and seen.image is not None and seen.role is not None:
         found = Baseline(image=seen.image.fingerprint, role=seen.role.fingerprint)

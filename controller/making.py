@@ -16,7 +16,7 @@ from controller.actions import CreateUnit, Finding, Hold
 from controller.model import Attempt, Baseline, Stage, Wave
 from controller.opening import POLL, RECHECK, doubts, open_drift
 from controller.retrying import Retrial
-from controller.sendings import sent_already
+from controller.sendings import sent_already, without_sent
 from controller.situation import Plan, Shape, Situation
 from controller.sparing import sent_again, spared
 
@@ -66,6 +66,9 @@ def create(
     `which` is the attempt where it is recorded, or the number of a new one.
     """
     known = at.record.wave(wave.name)
+    if retry is not None and retry.only:
+        left, others = without_sent(at.rollout, retry.only, at.seen, at.sendings)
+        retry, reason = msgspec.structs.replace(retry, only=left), f"{reason}{others}"
     unit = strategy.declare(at.rollout, at.environment, wave, which, known, retry, spared(at.seen, shape.capabilities))
     starts = not shape.capabilities.starts_explicitly
     begun = msgspec.structs.replace(unit, members=rest or unit.members)

@@ -43,6 +43,7 @@ from controller.model import (
     UnitPhase,
     Wave,
     WaveRecord,
+    iso,
 )
 from controller.opening import POLL, RECHECK, doubtful, marks, open_plan, paced, settling
 from controller.situation import Plan, Shape, Situation
@@ -109,6 +110,12 @@ def _wave_plan(at: Situation, shape: Shape, wave: Wave, found: tuple[Finding, ..
     attempt = known.current if known is not None else None
     if (lost := resending.lost_create(at, known)) is not None:
         return _settling(at, wave, found, lost)
+    if (
+        attempt is not None
+        and attempt.generation != at.rollout.generation
+        and (held := _lost_before(at, attempt, found))
+    ):
+        return at.plan(holds=held, findings=found, wave=wave.name, requeue_at=at.now + POLL)
     if attempt is None or known is None or (attempt.generation != at.rollout.generation and not attempt.live):
         number = strategy.next_number(at.rollout, at.environment, wave, known)
         return create(at, shape, wave, number, found, f"wave {wave.name} is next")
@@ -278,6 +285,27 @@ def _accepted(at: Situation, attempt: Attempt, found: tuple[Finding, ...]) -> bo
     seen = [e for e in at.record.drift if e.open and e.subject == attempt.unit_id and e.field == "unit"]
     since = any(e.manifest != at.rollout.source.digest for e in seen)
     return since and any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in mine)
+
+
+def _lost_before(at: Situation, attempt: Attempt, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
+    """A unit of other content that was deleted after its start: its devices may still be at it, and it may come back.
+
+    Waited for until it is not shown SETTLE after it was believed gone, or until a person accepts the loss.
+    """
+    if attempt.stage is not Stage.LOST or attempt.start_at is None or _accepted(at, attempt, found):
+        return ()
+    unit = lifecycle.find_unit(attempt, at.seen)
+    shown = unit is not None and unit.phase is not UnitPhase.ABSENT
+    until = attempt.lost_at + lifecycle.SETTLE if attempt.lost_at is not None else None
+    if not shown and (until is None or at.now >= until):
+        return ()
+    when = "is still shown" if shown or until is None else f"may come to be seen again until {iso(until)}"
+    text = (
+        f"{attempt.unit_id} of the content before was deleted out of band after its start, and {when}; what is "
+        "declared now follows when it is gone for certain; to start now accept the loss in spec.drift.ignore "
+        "(field unit)"
+    )
+    return (Hold(reason="old_content_is_on_air", message=text, until=None if shown else until),)
 
 
 def _failed(

@@ -124,7 +124,7 @@ class Sendings:
     def _reached(self, record: Record, attempt: Attempt) -> Iterator[tuple[str, bool]]:
         """The targets an attempt reached, and whether each took it (rules 1 and 4)."""
         deleted = attempt.stage is Stage.SUPERSEDED and not attempt.results
-        if deleted or not (attempt.was_sent or _may_be_sent(record, attempt)):
+        if deleted or attempt.never_started or not (attempt.was_sent or _may_be_sent(record, attempt)):
             return
         results = {key_of(r.device): r for r in attempt.results}
         spared = {key for key, r in results.items() if r.reason is Reason.CANCELED}
@@ -154,16 +154,37 @@ def _may_be_sent(record: Record, attempt: Attempt) -> bool:
 
 def sent_already(rollout: Rollout, unit: UnitDeclaration, seen: Observation, sendings: Sendings) -> tuple[Hold, ...]:
     """Devices of a unit that another rollout sent this very content last, unless the manifest wants it sent again."""
-    if rollout.resend:
-        return ()
     found: dict[tuple[str, str], dict[str, Sending]] = {}
-    number = 0
-    for key, only_blind in _reached(unit, seen).items():
-        number += not only_blind
-        last = sendings.foreign(rollout, key)
-        if last is not None and (last.blind or not only_blind):
+    reached = _reached(unit, seen)
+    for key, only_blind in reached.items():
+        last = _sent_by_another(rollout, key, sendings, only_blind=only_blind)
+        if last is not None:
             found.setdefault((last.beside, last.rollout), {})[key] = last
+    number = sum(not only_blind for only_blind in reached.values())
     return tuple(_hold(rollout, unit, name, sent, number) for (_, name), sent in sorted(found.items()))
+
+
+def _sent_by_another(rollout: Rollout, key: str, sendings: Sendings, *, only_blind: bool = False) -> Sending | None:
+    """What another rollout sent a target last, if it was this very content and is not to be sent again."""
+    last = sendings.foreign(rollout, key) if not rollout.resend else None
+    return last if last is not None and (last.blind or not only_blind) else None
+
+
+def without_sent(
+    rollout: Rollout, only: tuple[str, ...], seen: Observation, sendings: Sendings
+) -> tuple[tuple[str, ...], str]:
+    """The devices of a retry that no other rollout sent this content since, and a word on those that one did.
+
+    All of them where that is everybody: then there is nobody to try again, and the hold says why.
+    """
+    ids = {t.key: f"device:{t.vendor_id}" for t in seen.targets if t.vendor_id and not t.is_group}
+    sent = {k: s for k in only if (s := _sent_by_another(rollout, ids.get(k, k), sendings)) is not None}
+    if not sent or len(sent) == len(only):
+        return only, ""
+    others = ", ".join(sorted({f"{s.rollout} ({s.unit_id})" for s in sent.values()}))
+    names = ", ".join(_name(k) for k in sorted(sent))
+    text = f"; not {names}, which rollout {others} sent this content last: to send it again, say strategy.resend: true"
+    return tuple(k for k in only if k not in sent), text
 
 
 def own_words(seen: Observation, record: Record, rollout: Rollout, sendings: Sendings) -> Observation:

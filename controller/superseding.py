@@ -18,6 +18,9 @@ from controller.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
 from controller.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
 from controller.situation import Shape, Situation
 
+NAMED = 20
+AGAIN = "to send it to them again, say strategy.resend: true"
+
 
 def supersede(at: Situation, shape: Shape) -> tuple[Action, ...]:
     """Deletions of units of other content (rules 1 and 2)."""
@@ -191,23 +194,28 @@ def wave_holds(at: Situation, end_command: str) -> tuple[Hold, ...]:
 
 
 def _sent_elsewhere(at: Situation) -> list[Hold]:
-    """The other half of rule 4: devices that took this content in one wave are not sent it again in another."""
-    holds = []
+    """The other half of rule 4: devices that took this content in one wave are not sent it again in another.
+
+    Unless the manifest says so, or they report it: these are spared.
+    """
+    holds: list[Hold] = []
+    if at.rollout.resend:
+        return holds
+    had = {target.key for target in at.seen.targets if target.updated}
     names = {w.name for w in at.rollout.strategy.waves}
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
         if known is not None and known.begun(at.rollout.generation):
             continue
-        targets = set(at.rollout.targets_of(wave).keys)
+        targets = set(at.rollout.targets_of(wave).keys) - had
         for old in at.record.waves:
-            mine = (a for a in old.attempts if a.generation == at.rollout.generation)
-            sent = [a for a in mine if a.was_sent and not a.never_started]
+            sent = [a for a in old.since(at.rollout.generation) if a.reached]
             taken = set(old.members or sent[-1].members) if sent and old.name != wave.name else set()
             if shared := sorted(targets & taken):
                 mend = "leave it there" if old.name in names else f"call the wave {old.name} again"
                 text = (
                     f"wave {wave.name} has targets that wave {old.name} was sent this content to "
-                    f"({shared[0]}{', …' if len(shared) > 1 else ''}); {mend}, or declare new content"
+                    f"({_some(shared)}); {mend}; {AGAIN}"
                 )
                 holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return holds
@@ -217,19 +225,21 @@ def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
     """Devices of a wave, single ones or in groups, that were sent this content in another one, by whichever name.
 
     Of a group those count that took it; a device that a wave named and that did not is no other wave's to try again.
+    Who reports it is spared, and `strategy.resend` sends to them knowingly.
     """
+    if at.rollout.resend:
+        return ()
     others = [
         (old.name, attempt)
         for old in at.record.waves
         if old.name != wave.name
-        for attempt in old.attempts
-        if attempt.generation == at.rollout.generation
+        for attempt in old.since(at.rollout.generation)
     ]
     took = {r.device: name for name, a in others for r in a.results if r.outcome is Outcome.SUCCEEDED}
-    named = {d: name for name, a in others if a.was_sent and _is_of_singles(a) for d in a.devices}
+    named = {d: name for name, a in others if a.reached and _is_of_singles(a) for d in a.devices}
     wanted = at.rollout.targets_of(wave).keys
     holds = []
-    for facts in (t for t in at.seen.targets if t.key in wanted):
+    for facts in (t for t in at.seen.targets if t.key in wanted and not t.updated):
         sent = took if facts.is_group else {**named, **took}
         shared = sorted(set(facts.devices) & set(sent))
         if not shared:
@@ -237,15 +247,20 @@ def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
         kind, _, name = facts.key.partition(":")
         told = f"{kind} {name} of wave {wave.name}"
         if facts.is_group:
-            more = f", and {len(shared) - 1} more" if len(shared) > 1 else ""
             text = (
-                f"{told} holds {shared[0]}, which took this content in wave {sent[shared[0]]}{more}; take it out of "
-                "the group, or name the devices of the wave one by one"
+                f"{told} holds devices that took this content in wave {sent[shared[0]]}: {_some(shared)}; take them "
+                f"out of the group, or name the devices of the wave one by one; {AGAIN}"
             )
         else:
-            text = f"{told} was sent this content in wave {sent[shared[0]]} (id {shared[0]}); keep it in one of the two"
+            text = f"{told} was sent this content in wave {sent[shared[0]]} (id {shared[0]}); keep it in one of the "
+            text += f"two; {AGAIN}"
         holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return tuple(holds)
+
+
+def _some(names: list[str]) -> str:
+    """The devices of a hold, by name: as many as a person can act on one by one."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _is_of_singles(attempt: Attempt) -> bool:

@@ -258,7 +258,7 @@ def undone(record: Record, rollout: Rollout) -> Wave | None:
 def overtaken(wave: WaveRecord, generation: str) -> bool:
     """Whether other content was started on the wave's devices after this one's last attempt."""
     last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
-    return any(a.generation != generation and a.was_sent for a in wave.attempts[last + 1 :])
+    return any(a.generation != generation and a.reached for a in wave.attempts[last + 1 :])
 
 
 def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:

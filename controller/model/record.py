@@ -108,7 +108,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     are devices that reported the version before its start, so that it was not for them, each with its target.
     `withdrawn` tells that a suspension canceled it, or deleted it before its start, so that only its `rest` is made up
     for.
-    `journal` is the journal its tag was last seen to name.
+    `journal` is the journal its tag was last seen to name, `lost_at` when it was believed gone.
     """
 
     number: int
@@ -153,6 +153,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     rollout: str = ""
     spared: dict[str, str] = {}
     journal: str = ""
+    lost_at: datetime | None = None
 
     def deleted(self, why: str, at: datetime) -> Attempt:
         """The attempt once we have deleted its unit. One deleted before its start was never sent to anybody."""
@@ -183,6 +184,11 @@ class Attempt(Value, frozen=True, kw_only=True):
         if self.results:
             return self.canceled and all(r.reason is Reason.CANCELED for r in self.results)
         return self.stage is Stage.SUPERSEDED and self.start_at is None
+
+    @property
+    def reached(self) -> bool:
+        """Whether devices may have got its content, as far as anybody knows."""
+        return self.was_sent and not self.never_started
 
     @property
     def size(self) -> int:
@@ -284,7 +290,7 @@ class WaveRecord(Value, frozen=True, kw_only=True):
 
     def since(self, generation: str) -> tuple[Attempt, ...]:
         """The attempts at this content since other content was last begun: what came before was put over."""
-        last = max((i for i, a in enumerate(self.attempts) if a.generation != generation and a.was_sent), default=-1)
+        last = max((i for i, a in enumerate(self.attempts) if a.generation != generation and a.reached), default=-1)
         return tuple(a for a in self.attempts[last + 1 :] if a.generation == generation)
 
     @property

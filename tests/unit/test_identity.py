@@ -25,7 +25,7 @@ from controller.model import (
 from controller.readiness import may_make, may_start
 from controller.situation import Plan, Situation
 from controller.strategy import declare
-from controller.superseding import sent_in_groups
+from controller.superseding import sent_in_groups, wave_holds
 from tests.unit.build import ENVIRONMENT, NOW, rollout, seen
 
 EUI = "70b3d57ed0000001"
@@ -208,3 +208,34 @@ def test_a_device_another_wave_was_for_is_known_by_its_identity(
     )  # fmt: skip
 
     assert reasons(sent_in_groups(at, waves[1])) == (["targets_were_sent_already"] if held else [])
+
+
+@pytest.mark.parametrize(("resend", "updated"), [(True, False), (False, True)])
+def test_a_wave_starts_on_devices_another_wave_sent_to_when_they_report_it_or_are_to_be_sent_again(
+    resend: bool, updated: bool
+) -> None:
+    first, second = (Wave(name=n, targets=Targets(things=(Device(id="d-1"),))) for n in ("canary", "fleet"))
+    declared = rollout(strategy=Strategy(waves=(first, second)), resend=resend)
+    took = DeviceResult(device="d-1", outcome=Outcome.SUCCEEDED)
+    attempt = Attempt(
+        number=1, generation=declared.generation, unit_id="u", vendor_id="v", stage=Stage.CLEANED, start_at=NOW,
+        members=("device:d-1",), devices=("d-1",), results=(took,),
+    )  # fmt: skip
+    record = Record(
+        environment="prod-eu", name="probe", generation=declared.generation,
+        waves=(WaveRecord(name="canary", members=("device:d-1",), attempts=(attempt,)),),
+    )  # fmt: skip
+    facts = TargetFacts(key="device:d-1", exists=True, vendor_id="d-1", updated=updated)
+    at = Situation(rollout=declared, environment=ENVIRONMENT, record=record, seen=seen(targets=(facts,)), now=NOW)
+    held = msgspec.structs.replace(
+        at,
+        rollout=msgspec.structs.replace(declared, resend=False),
+        seen=seen(targets=(msgspec.structs.replace(facts, updated=False),)),
+    )
+
+    assert (wave_holds(at, ""), sent_in_groups(at, second)) == ((), ())
+    for hold in (*wave_holds(held, ""), *sent_in_groups(held, second)):
+        assert hold.reason == "targets_were_sent_already"
+        assert "d-1" in hold.message
+        assert "strategy.resend: true" in hold.message
+    assert len(wave_holds(held, "")) == 1
