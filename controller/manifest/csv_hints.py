@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from controller.manifest.wording import listed
 
@@ -33,8 +34,27 @@ def plain_dev_eui(text: str) -> str:
     return re.sub("[-: ]", "", text) if _PAIRS.fullmatch(text) else text
 
 
+def name_hint(text: str) -> str:
+    """Say what a device's name holds that nobody sees on a screen, or takes for something else; else nothing."""
+    strange = next((c for c in text if not ("!" <= c <= "~" or c == " ")), None)
+    if strange is None:
+        return ""
+    return f"it holds U+{ord(strange):04X}, which is not shown or only looks like another character: type it again"
+
+
+def row_hint(cells: Sequence[str]) -> str:
+    """Say what happened to a row that has another number of cells than the first line."""
+    if any(_SCIENTIFIC.fullmatch(f"{one},{two}".strip()) for one, two in pairwise(cells)):
+        return f"a spreadsheet turned a value into a number with a decimal comma, and its digits are lost: {AS_TEXT}"
+    return "put a value with a comma in double quotes"
+
+
 def dev_eui_hint(text: str) -> str:
     """Say what happened to a text that should be a DevEUI."""
+    if found := name_hint(text):
+        return found
+    if _DEV_EUI.fullmatch(text.removeprefix("0x").removeprefix("'")):
+        return "take away what stands before its 16 digits"
     if _SCIENTIFIC.fullmatch(text):
         return f"a spreadsheet turned it into a number, and its digits are lost: {AS_TEXT}"
     if _SHORT_HEX.fullmatch(text):

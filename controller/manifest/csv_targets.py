@@ -18,7 +18,15 @@ from typing import NamedTuple
 
 from controller.errors import Problem
 from controller.manifest import schema
-from controller.manifest.csv_hints import COMMAS, dev_eui_hint, header_hint, plain_cell, plain_dev_eui
+from controller.manifest.csv_hints import (
+    COMMAS,
+    dev_eui_hint,
+    header_hint,
+    name_hint,
+    plain_cell,
+    plain_dev_eui,
+    row_hint,
+)
 from controller.manifest.places import Path, problem
 from controller.manifest.repository import read_inside
 from controller.manifest.text import Unreadable, decode, lines_of
@@ -130,7 +138,7 @@ class _Table:
     def device(self, header: list[str], cells: list[str], line: int, row: int) -> dict[str, object] | None:
         if len(cells) != len(header):
             text = f"the row has {len(cells)} cells, the first line has {len(header)}"
-            self.note(line, 1, (row,), "csv_row_uneven", text, "put a value with a comma in double quotes")
+            self.note(line, 1, (row,), "csv_row_uneven", text, row_hint(cells))
             return None
         before = len(self.problems)
         found = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
@@ -158,7 +166,7 @@ class _Table:
         value = plain_dev_eui(value) if name == "devEui" else value
         pattern, rule = _rule(self.kind, name)
         if not re.search(pattern, value):
-            hint = dev_eui_hint(value) if name == "devEui" else ""
+            hint = dev_eui_hint(value) if name == "devEui" else name_hint(value)
             self.note(*at, (row, name), "bad_format", f"{name} {rule}", hint)
             return value
         first = self.seen.setdefault(f"{name}:{value.lower() if name == 'devEui' else value}", at[0])

@@ -17,6 +17,7 @@ BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SIDES = ("<<<<<<< ", ">>>>>>> ")
+_ARCHIVE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _BETWEEN = ("=======", "|||||||")
 
 
@@ -34,6 +35,9 @@ def decode(data: bytes, utf_16_hint: str = "save it as UTF-8") -> str | Unreadab
     """Decode a file's bytes; gives why it cannot be used when it is not UTF-8 or holds conflict markers."""
     if data.startswith(_UTF_16):
         return Unreadable(1, 1, "not_utf8", "the file is UTF-16, and UTF-8 is required", utf_16_hint)
+    if data.startswith(_ARCHIVE):
+        text, hint = "the file is a workbook or an archive, no text", "export it from the spreadsheet as CSV UTF-8"
+        return Unreadable(1, 1, "not_utf8", text, hint)
     body = data.removeprefix(BOM)
     try:
         text = body.decode()

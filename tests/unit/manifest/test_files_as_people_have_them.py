@@ -66,6 +66,9 @@ def test_a_dev_eui_with_separators_in_a_manifest_is_the_same_device(tmp_path: Pa
     [
         ("devEui\n7.0123E+15\n", "bad_format", "a spreadsheet turned it into a number"),
         ("devEui\n7E+10\n", "bad_format", "a spreadsheet turned it into a number"),
+        ("devEui\n7,0123E+15\n", "csv_row_uneven", "a number with a decimal comma"),
+        ("devEui\n\u200b70b3d57ed0000001\n", "bad_format", "it holds U+200B"),
+        ("devEui\n0x70b3d57ed0000001\n", "bad_format", "what stands before its 16 digits"),
         ("devEui\n4A30B001E2F3C\n", "bad_format", "3 digits are missing"),
         ("devEui;site\n70B3D57ED0001A2B;a\n", "csv_column_missing", "separated by semicolons"),
         ("devEui\tsite\n70B3D57ED0001A2B\ta\n", "csv_column_missing", "separated by tabs"),
@@ -85,6 +88,12 @@ def test_a_list_that_cannot_be_read_says_what_happened_to_it(tmp_path: Path, tex
     assert [p.code for p in found.problems] == [code]
     assert hint in found.problems[0].hint
     assert "70B3D57ED0001A2B" not in f"{found.problems[0].message} {found.problems[0].hint}"
+
+
+def test_a_workbook_under_the_name_of_a_list_is_told_as_one(tmp_path: Path) -> None:
+    (found,) = devices(tmp_path, "PK\x03\x04\x14\x00", "things").problems
+
+    assert (found.code, "a workbook" in found.message, "as CSV" in found.hint) == ("not_utf8", True, True)
 
 
 def test_more_labels_than_a_device_may_have_are_refused(tmp_path: Path) -> None:
