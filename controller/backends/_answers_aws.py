@@ -75,8 +75,8 @@ class UnreadableError(Exception):
 
 
 def watch(client: BaseClient) -> None:
-    """Have every answer of a client looked at before the SDK parses it."""
-    client.meta.events.register("before-parse", _before_parse)
+    """Have every answer of a client looked at before the SDK parses it; once, however often the client is watched."""
+    client.meta.events.register("before-parse", _before_parse, unique_id="otactl-answers")
 
 
 def _before_parse(operation_model: Any, response_dict: dict[str, Any], **_: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from controller.backends import _calls
+from controller.backends import _answers_aws, _calls
 from controller.backends._answers_aws import ALWAYS, UnreadableError, check_members
 from controller.backends._aws import AwsTransport
 from controller.backends._clock import told_time
@@ -20,6 +20,7 @@ from controller.errors import StalledError, TransientError
 from tests.ground import environment
 
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)
+KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 
 
 class Answers:
@@ -119,6 +120,21 @@ def test_an_answer_that_does_not_fit_its_model_is_a_named_error(
     assert why in str(caught.value)
     assert str(caught.value).startswith(f"{call[0]}:{call[1]}: ")
     assert "portal" not in str(caught.value)
+
+
+def test_a_client_that_several_transports_share_has_its_answers_looked_at_once(
+    host: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(_answers_aws, "check", lambda answer, _shape: looked.append(answer))
+    client = boto3.client("iotwireless", endpoint_url=host.url, region_name="eu-west-1", **KEYS)
+    for _ in range(3):
+        _answers_aws.watch(client)
+
+    host.answer({"FuotaTaskList": []})
+    client.list_fuota_tasks()
+
+    assert looked == [{"FuotaTaskList": []}]
 
 
 def test_what_a_model_does_not_know_or_is_null_or_empty_is_no_misfit(host: Answers, transport: AwsTransport) -> None:
