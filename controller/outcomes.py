@@ -38,6 +38,7 @@ from controller.model import (
     Intent,
     JsonObject,
     Observation,
+    Reason,
     Record,
     RecordedCall,
     Stage,
@@ -99,6 +100,8 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
                 _begun(a, action.unit, _without_spared(action.unit, seen), seen), before=seen.succeeded_before
             ),
         )
+    elif isinstance(action, CancelUnit):
+        moved = _attempt(moved, lambda a: a.unit_id == action.unit_id and not a.canceled, _with_canceled)
     start_at = action.start_at if isinstance(action, StartUnit | CreateUnit | ResendCreate) else None
     why = action.why if isinstance(action, DeleteUnit | CancelUnit) else ""
     known = {i.key for i in moved.intents}
@@ -111,6 +114,11 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
         if call.key not in known
     )  # fmt: skip
     return msgspec.structs.replace(moved, intents=(*moved.intents, *fresh))
+
+
+def _with_canceled(attempt: Attempt) -> Attempt:
+    """The attempt with how many of its devices somebody had canceled before we stop it."""
+    return msgspec.structs.replace(attempt, canceled_before=attempt.failures.get(Reason.CANCELED, 0))
 
 
 def _frozen(wave: WaveRecord, unit: UnitDeclaration) -> WaveRecord:

@@ -160,6 +160,8 @@ def _over(
         if attempt.withdrawn:
             number_left = len(retrying.unbegun(known, at.rollout))
             why = f"{number_left} devices had not begun when the attempt before was withdrawn"
+        if attempt.by_hand:
+            why += f"; not {', '.join(attempt.by_hand)}, canceled by hand: only new content is sent to them"
         return create(at, shape, wave, number, found, why, retry=rest)
     again = retrying.retrial(at.rollout, known)
     if again is not None and again.ready_at <= at.now:

@@ -7,7 +7,7 @@
 4. What did not have its turn (deleted, withdrawn, lost) is no failure: it is made again for the same devices. One that
    the manifest does not declare any more has no turn to come.
 5. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
-   `raiseRedundancyPercent` with each retry, up to 100.
+   `raiseRedundancyPercent` with each retry, up to 100. Named one by one they are served once, and not for ever.
 6. A device that knows no index of a group's session may take the image alone, for which AWS uses another one
    (repost.aws, QU1yXW345YQ06-qscqq7j2eA: 0 for single devices, 1 for groups); alone it is not tried a second time.
 """
@@ -23,6 +23,7 @@ from controller.model import (
     BackendSpec,
     DeviceResult,
     FuotaSpec,
+    OtaUpdateSpec,
     Outcome,
     Reason,
     Rollout,
@@ -89,7 +90,7 @@ def remainder(known: WaveRecord, rollout: Rollout) -> Retrial | None:
     """What the next attempt is for when the newest one did not have its turn; None where that is the whole wave.
 
     An attempt that was for some devices is made again for these; one that a suspension withdrew, for the devices that
-    had not begun. Where nobody had, and the targets are named, it is the whole wave again, groups as groups.
+    had not begun. Where nobody had, and nobody was canceled by hand, it is the whole wave again, groups as groups.
     """
     attempt = known.current
     if attempt is None or attempt.generation != rollout.generation:
@@ -98,7 +99,8 @@ def remainder(known: WaveRecord, rollout: Rollout) -> Retrial | None:
     if not attempt.rest:
         return Retrial(only=attempt.only, tries=attempt.tries, ready_at=at) if attempt.only else None
     rest = unbegun(known, rollout)
-    if not attempt.only and (rollout.backend.endless or (known.members and attempt.never_started)):
+    whole = attempt.never_started and not attempt.by_hand and (known.members or rollout.backend.endless)
+    if whole and not attempt.only:
         return None
     only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in rest))
     return Retrial(only=only, tries=attempt.tries, ready_at=at)
@@ -158,4 +160,6 @@ def _single(spec: BackendSpec, strategy: Strategy, tries: int) -> BackendSpec:
     if isinstance(spec, TuyaSpec):
         kept = {k: v for k, v in spec.document.items() if k not in ("targetSelection", "groupId", "grayPercent")}
         return TuyaSpec(document=kept)
+    if isinstance(spec, OtaUpdateSpec) and spec.endless:
+        return spec.once
     return spec

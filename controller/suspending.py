@@ -111,6 +111,8 @@ def _follows(at: Situation) -> list[str]:
             told.append(
                 f"{len(attempt.rest)} devices of {attempt.unit_id} had not begun, and follow in another attempt"
             )
+        if attempt.by_hand:
+            told.append(f"{', '.join(attempt.by_hand)} of {attempt.unit_id} were canceled by hand, and do not follow")
     return told
 
 

@@ -7,6 +7,8 @@
    things of the start are not listed.
 3. What does not agree is behind, for SETTLE after the job's end. Then the list counts, and what it lacks is told.
 4. Things that joined after the start are told, and do not count.
+5. A job that we canceled begins no more things, and lets those at it go on: who had begun and is canceled, and as many
+   as were canceled before we did, the first ones, were canceled by somebody else.
 """
 
 from __future__ import annotations
@@ -82,6 +84,14 @@ def joined(listed: Iterable[JsonObject], things: Collection[str]) -> tuple[Conce
         return ()
     told = some(strange)
     return (Concern(field="devices.joined", desired="none after the start", observed=told, cause=Cause.MEMBERSHIP),)
+
+
+def by_hand(listed: Iterable[JsonObject], before: int) -> frozenset[str]:
+    """The things whose execution somebody canceled, of a job that we canceled when `before` of them were (rule 5)."""
+    canceled = [item for item in newest(listed).values() if STATUS_COUNTS.get(_status(item)) == "canceled"]
+    begun = {thing_of(item) for item in canceled if _summary(item).get("startedAt")}
+    first = sorted(canceled, key=lambda item: str(_summary(item).get("lastUpdatedAt") or "~"))[:before]
+    return frozenset(begun | {thing_of(item) for item in first})
 
 
 def tally_of(items: Iterable[JsonObject]) -> tuple[dict[Outcome, int], dict[Reason, int]]:

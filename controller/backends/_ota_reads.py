@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+import msgspec
+
 from controller.backends._aws import AwsTransport, NotFoundError
 from controller.backends._ota_calls import job_id, target_key
-from controller.backends._ota_executions import Judged, disagreement, joined, newest, result, thing_of
+from controller.backends._ota_executions import Judged, by_hand, disagreement, joined, newest, result, thing_of
 from controller.backends._ota_failures import failure_reason
 from controller.backends._ota_words import COUNTS, JOB_PREFIX, MOVING, app_version
 from controller.model import DeviceResult, JsonObject, Outcome, Reason, TargetFacts
@@ -84,11 +86,19 @@ class JobReader:
                 return
 
     def results(
-        self, update_id: str, job: JsonObject, things: tuple[str, ...], *, final: bool, every: bool = False
+        self,
+        update_id: str,
+        job: JsonObject,
+        things: tuple[str, ...],
+        *,
+        final: bool,
+        every: bool = False,
+        stopped: int | None = None,
     ) -> Judged:
         """What became of each thing of a job that has ended; of `things`, those it was begun with, one without an
         execution was taken out. `final` takes what is listed although the job counts otherwise, `every` reads
-        the own words of all that failed, and not of a few.
+        the own words of all that failed, and not of a few. `stopped` says that we canceled it, and how many executions
+        were canceled before.
         """
         listed = self.executions(update_id)
         odd = disagreement(listed, counts(job), things)
@@ -96,6 +106,7 @@ class JobReader:
             return Judged(results=None, concerns=odd)
         found: dict[str, DeviceResult] = {}
         told = 0
+        canceled = by_hand(listed, stopped) if stopped is not None else frozenset()
         for name, item in newest(listed).items():
             if things and name not in things:
                 continue
@@ -103,6 +114,8 @@ class JobReader:
             if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and (every or told < DETAILS):
                 told += 1
                 shown = self._with_words(update_id, shown)
+            if name in canceled:
+                shown = msgspec.structs.replace(shown, by_hand=True, detail="canceled by hand")
             found[name] = shown
         for name in things:
             gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED, name=name)

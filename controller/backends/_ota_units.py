@@ -114,6 +114,7 @@ class UnitReader:
         self, shown: Unit, attempt: Attempt, rollout: Rollout, record: JsonObject | None, job: JsonObject
     ) -> Unit:
         spec = cast("OtaUpdateSpec", rollout.backend)
+        spec = spec.once if attempt.only and spec.endless else spec
         phase = job_phase(job.get("status"))
         begun = sum(counts(job)[name] for name in MOVING)  # canceling takes a while, too
         canceled = job.get("status") == "CANCELED"
@@ -205,7 +206,8 @@ class UnitReader:
     ) -> Unit:
         gates = (rollout.strategy.gate, *(w.gate for w in rollout.strategy.waves if w.gate is not None))
         every = rollout.strategy.retry is not None or any(gate.weights for gate in gates)
-        found = self._reader.results(unit.unit_id, job, _things(attempt, unit.members), final=final, every=every)
+        things, stopped = _things(attempt, unit.members), None if prove else attempt.canceled_before
+        found = self._reader.results(unit.unit_id, job, things, final=final, every=every, stopped=stopped)
         results = found.results
         unit = _replace(unit, concerns=(*unit.concerns, *(c for c in found.concerns if c not in unit.concerns)))
         if results is None:

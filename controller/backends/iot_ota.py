@@ -111,7 +111,7 @@ class OtaBackend(OtaShape):
             role=self._facts.role(spec.role, ROLE_SERVICE, rollout.firmware.image, needs),
             targets=targets,
             sizes=self._sizes(rollout, starting.keys) if making else {},
-            devices=() if spec.endless else _devices(targets),
+            devices=() if spec.endless and any(t.is_group for t in targets) else _devices(targets),
             inside=inside,
         )
 

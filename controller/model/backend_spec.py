@@ -97,6 +97,11 @@ class OtaUpdateSpec(_Document, frozen=True, kw_only=True, tag_field="backend", t
         return self.document.get("targetSelection") == "CONTINUOUS"
 
     @property
+    def once(self) -> OtaUpdateSpec:
+        """The same for the devices it is made for, and nobody who joins later."""
+        return OtaUpdateSpec(document={**self.document, "targetSelection": "SNAPSHOT"})
+
+    @property
     def sent(self) -> OtaUpdateSpec:
         """What devices receive and who gets it; pace, limits, names and notes may change without sending anything."""
         kept: JsonObject = {k: self.document[k] for k in ("protocols", "targetSelection") if k in self.document}

@@ -66,7 +66,7 @@ class DeviceResult(Value, frozen=True, kw_only=True):
     """One device's result; `name` is what people call it (DevEUI), `via` the group it was reached through.
 
     `detail` is what the device or its service says of it, for people; `silent` that it failed by not answering, and may
-    still answer.
+    still answer; `by_hand` that a person canceled it, and not we: it is not made up for.
     """
 
     device: str
@@ -76,6 +76,7 @@ class DeviceResult(Value, frozen=True, kw_only=True):
     via: str | None = None
     detail: str = ""
     silent: bool = False
+    by_hand: bool = False
 
 
 class Concern(Value, frozen=True, kw_only=True):

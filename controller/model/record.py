@@ -107,8 +107,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     the image it carries; `rollout` the name its rollout had when it was made, where that is another by now; `spared`
     are devices that reported the version before its start, so that it was not for them, each with its target.
     `withdrawn` tells that a suspension canceled it, or deleted it before its start, so that only its `rest` is made up
-    for.
-    `journal` is the journal its tag was last seen to name, `lost_at` when it was believed gone.
+    for. `journal` is the journal its tag was last seen to name, `lost_at` when it was believed gone, `canceled_before`
+    how many of its devices somebody had canceled when we stopped it.
     """
 
     number: int
@@ -154,19 +154,25 @@ class Attempt(Value, frozen=True, kw_only=True):
     spared: dict[str, str] = {}
     journal: str = ""
     lost_at: datetime | None = None
+    canceled_before: int = 0
 
     def deleted(self, why: str, at: datetime) -> Attempt:
         """The attempt once we have deleted its unit. One deleted before its start was never sent to anybody."""
-        begun = self.start_at is None or at >= self.start_at
+        start_at = self.start_at if self.start_at is None or at >= self.start_at else None
+        stage = Stage.CLEANED if why == "cleanup" else Stage.SUPERSEDED
         return msgspec.structs.replace(
-            self, stage=Stage.CLEANED if why == "cleanup" else Stage.SUPERSEDED,
-            start_at=self.start_at if begun else None, withdrawn=self.withdrawn or why == "suspended",
-        )  # fmt: skip
+            self, stage=stage, start_at=start_at, withdrawn=self.withdrawn or why == "suspended"
+        )
 
     @property
     def rest(self) -> tuple[DeviceResult, ...]:
-        """The devices that had not begun when we stopped it."""
-        return tuple(r for r in self.results if r.reason is Reason.CANCELED) if self.canceled else ()
+        """The devices that had not begun when we stopped it, and that nobody had canceled by hand."""
+        return tuple(r for r in self.results if self.canceled and r.reason is Reason.CANCELED and not r.by_hand)
+
+    @property
+    def by_hand(self) -> tuple[str, ...]:
+        """The devices that a person canceled, by what people call them."""
+        return tuple(r.name or r.device for r in self.results if r.by_hand)
 
     @property
     def cut_short(self) -> bool:

@@ -136,7 +136,7 @@ def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
     withdrawn = any(a.withdrawn for a in attempts)
     return {
         device: msgspec.structs.replace(r, outcome=Outcome.WAITING, reason=None)
-        if withdrawn and r.reason is Reason.CANCELED
+        if withdrawn and r.reason is Reason.CANCELED and not r.by_hand
         else r
         for device, r in newest_of(attempts).items()
     }

@@ -7,10 +7,10 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Phase, Rollout, Stage, Strategy, Suspend
+from controller.model import Gate, Phase, Reason, Rollout, Stage, Strategy, Suspend, Targets, Wave
 from tests.faults.dying import DyingJournal, dying_transport, expire
 from tests.ground import Ground, declared, pushed
-from tests.ota_ground import THINGS, OtaGround, block, one_wave
+from tests.ota_ground import THINGS, OtaGround, block, gateway, one_wave
 from tests.tuya_ground import PLUGS, TuyaGround, plugs
 from tests.unit.cloud import Kill, Killed
 
@@ -244,3 +244,51 @@ def test_a_suspension_killed_anywhere_withdraws_the_session_once(ground: Ground,
     assert len(ground.writes("DeleteFuotaTask")) == 2
     assert len(ground.made()) == 2
     assert len(ground.images()) == 3
+
+
+def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_up_for(gateways: OtaGround) -> None:
+    lenient = replace(one_wave(), strategy=replace(one_wave().strategy, gate=Gate(min_success_percent=60)))
+    gateways.behave(gw_1="offline", gw_2="offline", gw_3="offline", gw_4="offline", gw_5="offline")
+    gateways.run(lenient)
+    gateways.advance(70)
+    gateways.run(lenient)
+    (update,) = gateways.updates()
+    gateways.iot.cancel_job_execution(jobId=f"AFR_OTA-{update}", thingName="gw-5")
+    gateways.advance(10)
+    gateways.run(replace(lenient, suspend=HELD))
+    for _ in range(3):
+        gateways.advance(3600)
+        words = told(gateways.run(replace(lenient, suspend=HELD)))
+    gateways.behave()
+
+    gateways.cron(lenient, rounds=4)
+
+    record = gateways.remembered()
+    assert f"gw-5 of {update} were canceled by hand, and do not follow" in words
+    assert gateways.installs() == {name: int(name != "gw-5") for name in THINGS}
+    assert record.phase is Phase.SUCCEEDED
+    assert {r.device: (r.reason, r.detail) for a in record.attempts for r in a.results if r.device == "gw-5"} == {
+        "gw-5": (Reason.CANCELED, "canceled by hand")
+    }
+
+
+def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_begun(gateways: OtaGround) -> None:
+    serving = block(**PACED, targetSelection="CONTINUOUS")
+    wave = Wave(name="all", targets=Targets(thing_groups=("gateways",)))
+    endless = gateway(backend=serving, strategy=Strategy(waves=(wave,), gate=Gate(silence_after="1h")))
+    gateways.run(endless)
+    gateways.advance(70)
+    gateways.run(endless)
+    gateways.run(replace(endless, suspend=HELD))
+    for _ in range(3):
+        gateways.advance(3600)
+        gateways.run(replace(endless, suspend=HELD))
+    begun = {name for name, number in gateways.installs().items() if number}
+
+    gateways.cron(endless, rounds=5)
+
+    _, second, *_ = gateways.remembered().attempts
+    assert begun
+    assert {k.removeprefix("device:") for k in second.only} == set(THINGS[2:]) - begun
+    assert gateways.installs() == {name: int(name in THINGS[2:]) for name in THINGS}
+    assert gateways.remembered().phase is Phase.SUCCEEDED

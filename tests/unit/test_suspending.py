@@ -23,6 +23,7 @@ from controller.model import (
     Observation,
     OtaUpdateSpec,
     Outcome,
+    Phase,
     Reason,
     Record,
     RecordedCall,
@@ -38,6 +39,7 @@ from controller.model import (
     Wave,
     WaveRecord,
 )
+from controller.outcomes import intend
 from controller.situation import Shape
 from controller.strategy import unit_id
 from tests.unit.build import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, look, record_of, rollout, seen, unit_of
@@ -267,6 +269,68 @@ def test_where_nobody_had_begun_the_whole_wave_follows(kind: str) -> None:
     declared, record = many(kind, judged(*[Reason.CANCELED] * 3))
 
     assert only(decided(kind, declared, record).plan.actions) == ()
+
+
+def stopped_by_hand(*devices: str, **changes: object) -> Attempt:
+    attempt = judged(Reason.CANCELED, Reason.CANCELED, Reason.CANCELED, **changes)
+    results = tuple(msgspec.structs.replace(r, by_hand=r.device in devices) for r in attempt.results)
+    return msgspec.structs.replace(attempt, results=results)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_what_a_person_canceled_does_not_follow_and_the_reason_names_it(kind: str) -> None:
+    declared, record = many(kind, stopped_by_hand("b"))
+
+    (action,) = decided(kind, gated(declared, min_success_percent=50), record).plan.actions
+
+    assert isinstance(action, CreateUnit)
+    assert action.unit.only == ("device:a", "device:c")
+    assert "not b, canceled by hand" in action.reason
+
+
+def test_a_wave_whose_devices_a_person_canceled_all_is_judged_and_not_sent_again() -> None:
+    declared, record = many("otaUpdate", stopped_by_hand("a", "b", "c"))
+
+    result = decided("otaUpdate", declared, record)
+
+    assert result.plan.actions == ()
+    assert result.record.phase is Phase.FAILED
+
+
+def test_the_devices_canceled_before_we_stop_a_unit_are_counted_once() -> None:
+    declared, record = many("otaUpdate", made(failures={Reason.CANCELED: 2}), suspend=HELD)
+    unit = running(record, failures={Reason.CANCELED: 2})
+    found = decided("otaUpdate", declared, record, unit)
+    (action,) = found.plan.actions
+
+    once = intend(found.record, action, (), found.seen, NOW)
+    (attempt,) = once.attempts
+    later = msgspec.structs.replace(attempt, canceled=True, failures={Reason.CANCELED: 3})
+    again = once.with_wave(msgspec.structs.replace(once.waves[0], attempts=(later,)))
+
+    assert attempt.canceled_before == 2
+    assert intend(again, action, (), found.seen, NOW).attempts[0].canceled_before == 2
+
+
+@pytest.mark.parametrize(
+    ("ends", "selection", "whole"),
+    [((None, Reason.CANCELED, Reason.CANCELED), "SNAPSHOT", False), ((Reason.CANCELED,) * 3, "CONTINUOUS", True)],
+)
+def test_a_unit_that_serves_for_ever_follows_once_for_those_that_had_not_begun(
+    ends: tuple[Reason | None, ...], selection: str, whole: bool
+) -> None:
+    declared, record = many("otaUpdate", judged(*ends))
+    spec = OtaUpdateSpec(document={"role": "r", "files": [], "targetSelection": "CONTINUOUS"})
+    declared = msgspec.structs.replace(declared, backend=spec)
+    told = msgspec.structs.replace(record.attempts[0], generation=declared.generation)
+    record = record.with_wave(msgspec.structs.replace(record.waves[0], attempts=(told,)))
+
+    (action,) = decided("otaUpdate", declared, record).plan.actions
+
+    assert isinstance(action, CreateUnit)
+    assert action.unit.only == (() if whole else ("device:b", "device:c"))
+    assert isinstance(action.unit.backend, OtaUpdateSpec)
+    assert action.unit.backend.document["targetSelection"] == selection
 
 
 def test_a_second_suspension_leaves_those_it_withdrew() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from controller.backends._ota_executions import disagreement, joined, newest, nobody_moves, result, sorted_out
+from controller.backends._ota_executions import by_hand, disagreement, joined, newest, nobody_moves, result, sorted_out
 from controller.model import Outcome, Reason
 
 THINGS = ("gw-1", "gw-2", "gw-3")
@@ -80,3 +82,20 @@ def test_counts_are_sorted_out_by_outcome_and_reason() -> None:
 
     assert outcomes == {Outcome.SUCCEEDED: 2, Outcome.FAILED: 3, Outcome.WAITING: 3}
     assert failures == {Reason.REJECTED: 1, Reason.TIMEOUT: 2}
+
+
+@pytest.mark.parametrize(
+    ("before", "began", "found"),
+    [(0, "", set()), (1, "", {"gw-2"}), (0, "gw-3", {"gw-3"}), (1, "gw-3", {"gw-2", "gw-3"}), (9, "", {*THINGS})],
+)
+def test_who_was_canceled_first_or_had_begun_was_canceled_by_a_person(before: int, began: str, found: set[str]) -> None:
+    items = listed(*((name, 1, "CANCELED") for name in THINGS), ("gw-4", 1, "SUCCEEDED"))
+    for item, minute in zip(items, (5, 1, 5, 0), strict=True):
+        summary = item["jobExecutionSummary"]
+        assert isinstance(summary, dict)
+        summary["lastUpdatedAt"] = datetime(2026, 3, 1, 12, minute, tzinfo=UTC)
+        summary |= (
+            {"startedAt": datetime(2026, 3, 1, 12, tzinfo=UTC)} if item["thingArn"].endswith(began or "?") else {}
+        )
+
+    assert by_hand(items, before) == found
