@@ -187,14 +187,13 @@ def _declaration(rollout: Rollout, record: Record, decided: Plan, shape: Shape |
 def proving(record: Record, seen: Observation) -> Record:
     """The memory with what reading versions has to remember, until the unit is gone."""
 
-    def kept(attempt: Attempt) -> Attempt:
+    def kept(_wave: str, attempt: Attempt) -> Attempt:
         unit = lifecycle.find_unit(attempt, seen)
         shown = unit.proving if unit is not None else None
         now = None if attempt.stage.is_over else shown or attempt.proving
         return attempt if now == attempt.proving else msgspec.structs.replace(attempt, proving=now)
 
-    waves = tuple(msgspec.structs.replace(w, attempts=tuple(kept(a) for a in w.attempts)) for w in record.waves)
-    return msgspec.structs.replace(record, waves=waves)
+    return record.with_attempts(kept)
 
 
 def _asked(record: Record, rollout: Rollout, decided: Plan, seen: Observation) -> Record:

@@ -229,11 +229,7 @@ def _wave(record: Record, name: str, change: Callable[[WaveRecord], WaveRecord])
 
 
 def _attempt(record: Record, wanted: Callable[[Attempt], bool], change: Callable[[Attempt], Attempt]) -> Record:
-    waves = tuple(
-        msgspec.structs.replace(w, attempts=tuple(change(a) if wanted(a) else a for a in w.attempts))
-        for w in record.waves
-    )
-    return msgspec.structs.replace(record, waves=waves)
+    return record.with_attempts(lambda _wave, a: change(a) if wanted(a) else a)
 
 
 def _fold(

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -52,7 +52,7 @@ def counted(record: Record, action: Action, results: Iterable[Result], desired: 
         more = {change: attempt.unseen.get(change, 0) + 1 for change in changes}
         return msgspec.structs.replace(attempt, unseen={**attempt.unseen, **more})
 
-    return _each(record, lambda _wave, attempt: sent(attempt)) if changes else record
+    return record.with_attempts(lambda _wave, attempt: sent(attempt)) if changes else record
 
 
 def forgotten(at: Situation, shape: Shape) -> Record:
@@ -71,14 +71,7 @@ def forgotten(at: Situation, shape: Shape) -> Record:
             left = {change: n for change, n in attempt.unseen.items() if change in wanted}
         return attempt if left == attempt.unseen else msgspec.structs.replace(attempt, unseen=left)
 
-    return _each(at.record, kept)
-
-
-def _each(record: Record, change: Callable[[str, Attempt], Attempt]) -> Record:
-    waves = tuple(
-        msgspec.structs.replace(w, attempts=tuple(change(w.name, a) for a in w.attempts)) for w in record.waves
-    )
-    return msgspec.structs.replace(record, waves=waves)
+    return at.record.with_attempts(kept)
 
 
 def _wanted(declared: UnitDeclaration, shape: Shape, unit: Unit) -> set[str]:

@@ -19,6 +19,7 @@ from controller.model.observation import (
     Unit,
     UnitPhase,
     as_json,
+    tally,
 )
 from controller.model.record import (
     Attempt,
@@ -32,7 +33,6 @@ from controller.model.record import (
     Stage,
     Verdict,
     WaveRecord,
-    tally,
 )
 from controller.model.rollout import (
     Abort,

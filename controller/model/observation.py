@@ -5,6 +5,7 @@ A *unit* is the vendor thing that carries one wave's attempt (a FUOTA task, an O
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 
@@ -77,6 +78,12 @@ class DeviceResult(Value, frozen=True, kw_only=True):
     detail: str = ""
     silent: bool = False
     by_hand: bool = False
+
+
+def tally(results: tuple[DeviceResult, ...]) -> dict[Outcome, int]:
+    """Count results by outcome, zero for those not seen."""
+    found = Counter(result.outcome for result in results)
+    return {outcome: found[outcome] for outcome in Outcome}
 
 
 class Concern(Value, frozen=True, kw_only=True):

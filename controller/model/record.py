@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
@@ -187,9 +188,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     @property
     def never_started(self) -> bool:
         """Whether its unit was deleted before its start, or stopped before any device began: it froze nothing."""
-        if self.results:
-            return self.canceled and all(r.reason is Reason.CANCELED for r in self.results)
-        return self.stage is Stage.SUPERSEDED and self.start_at is None
+        deleted = self.stage is Stage.SUPERSEDED and self.start_at is None
+        return self.canceled and all(r.reason is Reason.CANCELED for r in self.results) if self.results else deleted
 
     @property
     def reached(self) -> bool:
@@ -207,15 +207,14 @@ class Attempt(Value, frozen=True, kw_only=True):
     @property
     def counted(self) -> dict[Outcome, int]:
         """Its devices by outcome while it runs; those it was begun with and nobody shows yet are waiting, too."""
-        hidden = self.size - sum(self.tally.values())
-        if not self.tally or hidden <= 0:
-            return self.tally
-        return {**self.tally, Outcome.WAITING: self.tally.get(Outcome.WAITING, 0) + hidden}
+        hidden = max(self.size - sum(self.tally.values()), 0)
+        waiting = self.tally.get(Outcome.WAITING, 0) + hidden
+        return {**self.tally, Outcome.WAITING: waiting} if self.tally and hidden else self.tally
 
     @property
     def again(self) -> frozenset[str]:
         """The devices a retry tries again, by target key and by name; none for a whole wave."""
-        return frozenset(name for key in self.only for name in (key, key.partition(":")[2]))
+        return frozenset({*self.only, *(key.partition(":")[2] for key in self.only)})
 
     @property
     def keys(self) -> frozenset[str]:
@@ -371,6 +370,14 @@ class Record(Value, frozen=True, kw_only=True):
         """Every attempt of every wave, oldest first within a wave."""
         return tuple(a for w in self.waves for a in w.attempts)
 
+    def with_attempts(self, change: Callable[[str, Attempt], Attempt]) -> Record:
+        """The same with each attempt changed, given the name of its wave."""
+        waves = ([change(w.name, a) for a in w.attempts] for w in self.waves)
+        changed = zip(self.waves, waves, strict=True)
+        return msgspec.structs.replace(
+            self, waves=tuple(msgspec.structs.replace(w, attempts=tuple(a)) for w, a in changed)
+        )
+
     @property
     def vendor_ids(self) -> frozenset[str]:
         """Everything a service made for it, ever."""
@@ -390,11 +397,3 @@ class Event(Value, frozen=True, kw_only=True):
     subject: str
     message: str
     data: JsonObject = {}
-
-
-def tally(results: tuple[DeviceResult, ...]) -> dict[Outcome, int]:
-    """Count results by outcome, zero for those not seen."""
-    counts = dict.fromkeys(Outcome, 0)
-    for result in results:
-        counts[result.outcome] += 1
-    return counts
