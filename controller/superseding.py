@@ -224,7 +224,8 @@ def _sent_elsewhere(at: Situation) -> list[Hold]:
 def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
     """Devices of a wave, single ones or in groups, that were sent this content in another one, by whichever name.
 
-    Of a group those count that took it; a device that a wave named and that did not is no other wave's to try again.
+    Of a group those count that took it, or whose results nobody saw, as of a unit that was deleted while it ran; a
+    device that a wave named and that did not take it is no other wave's to try again.
     Who reports it is spared, and `strategy.resend` sends to them knowingly.
     """
     if at.rollout.resend:
@@ -236,19 +237,21 @@ def sent_in_groups(at: Situation, wave: Wave) -> tuple[Hold, ...]:
         for attempt in old.since(at.rollout.generation)
     ]
     took = {r.device: name for name, a in others for r in a.results if r.outcome is Outcome.SUCCEEDED}
+    unseen = {d: name for name, a in others if a.reached and not (a.results or a.live) for d in a.devices}
     named = {d: name for name, a in others if a.reached and _is_of_singles(a) for d in a.devices}
     wanted = at.rollout.targets_of(wave).keys
     holds = []
     for facts in (t for t in at.seen.targets if t.key in wanted and not t.updated):
-        sent = took if facts.is_group else {**named, **took}
+        sent = {**unseen, **took} if facts.is_group else {**named, **unseen, **took}
         shared = sorted(set(facts.devices) & set(sent))
         if not shared:
             continue
         kind, _, name = facts.key.partition(":")
         told = f"{kind} {name} of wave {wave.name}"
         if facts.is_group:
+            did = "took" if set(shared) & set(took) else "were sent"
             text = (
-                f"{told} holds devices that took this content in wave {sent[shared[0]]}: {_some(shared)}; take them "
+                f"{told} holds devices that {did} this content in wave {sent[shared[0]]}: {_some(shared)}; take them "
                 f"out of the group, or name the devices of the wave one by one; {AGAIN}"
             )
         else:

@@ -188,19 +188,22 @@ SENT = {
     "named, failed; now in a group": (("devEui:ff",), Outcome.FAILED, GROUP, False),
     "in a group, took it": (("group:g9",), Outcome.SUCCEEDED, GROUP, True),
     "in a group, failed; now named": (("group:g9",), Outcome.FAILED, BY_ID, False),
+    "named, its unit was deleted on air; now in a group": (("devEui:ff",), None, GROUP, True),
+    "in a group, its unit was deleted on air; now named": (("group:g9",), None, BY_ID, True),
 }
 
 
 @pytest.mark.parametrize(("members", "outcome", "facts", "held"), SENT.values(), ids=SENT)
 def test_a_device_another_wave_was_for_is_known_by_its_identity(
-    members: tuple[str, ...], outcome: Outcome, facts: TargetFacts, held: bool
+    members: tuple[str, ...], outcome: Outcome | None, facts: TargetFacts, held: bool
 ) -> None:
     kind = {"multicast_groups": ("g1",)} if facts.is_group else {"wireless_devices": (Device(id="d1"),)}
     waves = (Wave(name="canary"), Wave(name="fleet", targets=Targets(**kind)))
     declared = rollout(strategy=Strategy(waves=waves))
     attempt = Attempt(
-        number=1, generation=declared.generation, unit_id="u", stage=Stage.CLEANED, start_at=NOW, members=members,
-        devices=("d1",), results=(DeviceResult(device="d1", outcome=outcome),),
+        number=1, generation=declared.generation, unit_id="u", stage=Stage.CLEANED if outcome else Stage.LOST,
+        start_at=NOW, members=members, devices=("d1",),
+        results=(DeviceResult(device="d1", outcome=outcome),) if outcome else (),
     )  # fmt: skip
     known = Record(environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(attempt,)),))
     at = Situation(
