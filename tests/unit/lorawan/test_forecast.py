@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 import pytest
 
+from controller.lorawan.answers import Recommendation
 from controller.lorawan.curve import curve
 from controller.lorawan.errors import LorawanError
 from controller.lorawan.figures import Transmission
@@ -30,6 +33,14 @@ def asked(**changes: object) -> Question:
     return msgspec.structs.replace(SMALL, **changes)
 
 
+@functools.cache
+def best() -> Recommendation:
+    """What is recommended for the wish itself: some seconds of trials, and the same each time."""
+    advice = recommend(WISH)
+    assert advice is not None
+    return advice
+
+
 def codes(question: Question) -> set[str]:
     return {each.code for each in forecast(question).warnings}
 
@@ -51,8 +62,7 @@ def test_one_byte_less_moves_the_chance_by_more_than_ten_points() -> None:
 
 
 def test_a_recommended_session_reaches_its_target_when_asked_for() -> None:
-    advice = recommend(WISH)
-    assert advice is not None
+    advice = best()
     again = forecast(
         asked(
             fragment_bytes=advice.fragment_bytes, redundancy_percent=advice.redundancy_percent,
@@ -66,8 +76,7 @@ def test_a_recommended_session_reaches_its_target_when_asked_for() -> None:
 
 
 def test_no_other_size_and_redundancy_is_shorter_and_reaches_the_target() -> None:
-    advice = recommend(WISH)
-    assert advice is not None
+    advice = best()
     shorter = 0
     for size in range(49, 113):
         for percent in range(10, 26):
@@ -133,14 +142,12 @@ def test_what_trials_cannot_confirm_in_time_is_told_to_be_by_the_closed_form() -
 
 
 def test_settings_with_as_many_fragments_do_not_fill_the_runners_up() -> None:
-    advice = recommend(WISH)
-    assert advice is not None
+    advice = best()
     assert len({each.fragments for each in (advice, *advice.runners_up)}) == 3
 
 
 def test_runners_up_are_longer_and_say_why() -> None:
-    advice = recommend(WISH)
-    assert advice is not None
+    advice = best()
     lengths = [advice.session_seconds, *(each.session_seconds for each in advice.runners_up)]
     assert len(lengths) == 3
     assert lengths == sorted(lengths)
@@ -184,15 +191,13 @@ def test_a_device_that_cannot_hold_what_is_lost_has_no_recommendation() -> None:
 
 
 def test_the_second_version_needs_less_parity() -> None:
-    first, second = recommend(WISH), recommend(msgspec.structs.replace(WISH, variant=V2_RELATIVE))
-    assert first is not None
+    first, second = best(), recommend(msgspec.structs.replace(WISH, variant=V2_RELATIVE))
     assert second is not None
     assert second.session_seconds < first.session_seconds
 
 
 def test_bursts_need_more_parity() -> None:
-    first, second = recommend(WISH), recommend(msgspec.structs.replace(WISH, loss=Bursts(0.05, 4)))
-    assert first is not None
+    first, second = best(), recommend(msgspec.structs.replace(WISH, loss=Bursts(0.05, 4)))
     assert second is not None
     assert second.session_seconds > first.session_seconds
 
