@@ -33,8 +33,8 @@ static: setup
 	$(BIN)/pyright infra
 
 docs: setup
-	$(BIN)/python -m tests.infra.matrix > docs/permissions.md
-	$(BIN)/python -m tests.docs.lifecycle_page > docs/lifecycle.md
+	$(BIN)/python -m tests.support.permissions.fuota_matrix > docs/permissions.md
+	$(BIN)/python -m tests.support.lifecycle_page > docs/lifecycle.md
 
 bench: setup
 	$(BIN)/python -m bench

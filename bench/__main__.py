@@ -12,9 +12,14 @@ from bench import airtime, checking, pacing, quiet, rehearsing, starting, valida
 from bench.measure import Figure
 
 BENCHES = {
-    "starting": starting, "validating": validating, "quiet": quiet, "checking": checking, "pacing": pacing,
-    "airtime": airtime, "rehearsing": rehearsing,
-}  # fmt: skip
+    "starting": starting,
+    "validating": validating,
+    "quiet": quiet,
+    "checking": checking,
+    "pacing": pacing,
+    "airtime": airtime,
+    "rehearsing": rehearsing,
+}
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 

@@ -9,17 +9,17 @@ import time
 
 from bench.measure import Figure, median, run, spread
 from bench.stage import OTACTL
-from controller.lorawan.losses import Independent
-from controller.lorawan.parity import recovers
-from controller.lorawan.success import Code, Trials
+from otactl.lorawan.decode_probability import Code, Trials
+from otactl.lorawan.loss_models import Independent
+from otactl.lorawan.parity import recovers
 
 RUNS = 7
 SESSIONS = ((200, 40, 0.1, 300_000, 2000), (1000, 150, 0.1, 15_000, 300))
 """M, R, loss, promised trials a second of a core, plain trials to compare with."""
 SMALL_SESSIONS = ((20, 8, 0.1, 1, 2),)
 CHANCE = """
-from controller.lorawan.losses import Independent
-from controller.lorawan.success import Code, success
+from otactl.lorawan.loss_models import Independent
+from otactl.lorawan.decode_probability import Code, success
 found = success(Code(fragments={m}), {parity}, Independent({loss}))
 print(found.half_width)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.measure import Figure, run
 from bench.quiet import CHECKS
-from bench.stage import ACCOUNT, BUCKET, KEY, ROLE, Stage, stage
+from bench.stage import ACCOUNT, BUCKET, KEY, ROLE, BenchStage, stage
 
 DEVICES, OTHERS, PAGE = 1000, 20, 250
 GROUP = "3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01"
@@ -28,7 +28,7 @@ def figures(tiny: bool = False) -> list[Figure]:
     return [Figure(what, str(calls), f"at most {budget}", calls <= budget, timed=False)]
 
 
-def _prepare(at: Stage, devices: int, others: int) -> None:
+def _prepare(at: BenchStage, devices: int, others: int) -> None:
     fleet = [
         {"id": f"d1a5f0c0-0000-4000-8000-{n:012x}", "devEui": f"70b3d57ed{n:07x}", "rfRegion": "EU868"}
         for n in range(devices + 1)
@@ -40,7 +40,9 @@ def _prepare(at: Stage, devices: int, others: int) -> None:
     at.rollout("probe", group=GROUP)
     for n in range(others):
         made = at.wireless.create_fuota_task(
-            Name=f"by-hand-{n}", LoRaWAN={"RfRegion": "EU868"}, FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}",
+            Name=f"by-hand-{n}",
+            LoRaWAN={"RfRegion": "EU868"},
+            FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}",
             FirmwareUpdateRole=f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
-        )  # fmt: skip
+        )
         at.wireless.associate_wireless_device_with_fuota_task(Id=made["Id"], WirelessDeviceId=fleet[-1]["id"])

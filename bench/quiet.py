@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.measure import Figure, median, run, spread
-from bench.stage import ACCOUNT, BIN, BUCKET, KEY, ROLE, Stage, stage
+from bench.stage import ACCOUNT, BIN, BUCKET, KEY, ROLE, BenchStage, stage
 
 ROLLOUTS, ACTIVE, RUNS, ABREAST = 1000, 50, 5, 2
 FAST = {"iotwireless:*": 1000.0, "s3:*": 1000.0, "iam:*": 1000.0, "sts:*": 1000.0}
@@ -49,7 +49,7 @@ def figures(tiny: bool = False) -> list[Figure]:
     ]
 
 
-def _prepare(at: Stage, rollouts: int, active: int) -> None:
+def _prepare(at: BenchStage, rollouts: int, active: int) -> None:
     devices = [{"devEui": f"70b3d57ed{n:07x}", "rfRegion": "EU868"} for n in range(rollouts)]
     groups = [
         {"name": f"g{n}", "id": _group(n), "rfRegion": "EU868", "devices": [devices[n]["devEui"]]}
@@ -91,7 +91,7 @@ def _command(read: dict[str, object]) -> list[str]:
     return [str(BIN / "aws"), service, verb, "--cli-input-json", json.dumps(given), "--output", "json"]
 
 
-def _loop(commands: list[list[str]], at: Stage) -> float:
+def _loop(commands: list[list[str]], at: BenchStage) -> float:
     """The CPU of the whole loop; two abreast, because this machine has the cores and CPU is all that counts."""
     with ThreadPoolExecutor(ABREAST) as pool:
         costs = pool.map(lambda c: run(c, env=at.env, expect=_expected(c)).cpu, commands)

@@ -65,15 +65,22 @@ def _write(folder: Path, fragments: int) -> None:
     rollout = {
         "environment": "bench",
         "firmware": {
-            "version": "1.0.0", "image": f"s3://{BUCKET}/probe/sha256/{digest}/probe.bin", "sha256": digest,
+            "version": "1.0.0",
+            "image": f"s3://{BUCKET}/probe/sha256/{digest}/probe.bin",
+            "sha256": digest,
             "sizeBytes": fragments * SIZE,
         },
         "fuota": {
-            "rfRegion": "EU868", "role": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}", "dataRate": 3,
-            "fragmentSizeBytes": SIZE, "fragmentIntervalMs": 9000, "redundancyPercent": 20, "descriptor": "AAECAw==",
+            "rfRegion": "EU868",
+            "role": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
+            "dataRate": 3,
+            "fragmentSizeBytes": SIZE,
+            "fragmentIntervalMs": 9000,
+            "redundancyPercent": 20,
+            "descriptor": "AAECAw==",
         },
         "strategy": {"waves": waves, "gate": {"minSuccessPercent": 90}},
-    }  # fmt: skip
+    }
     environment = {"owner": "acme", "account": ACCOUNT, "region": REGION}
     for kind, name, spec in (("Rollout", "probe", rollout), ("Environment", "bench", environment)):
         document = {"apiVersion": "otactl.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}

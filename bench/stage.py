@@ -15,7 +15,7 @@ from pathlib import Path
 
 import boto3
 
-from controller.journal import SqlJournal
+from otactl.journal import SqlJournal
 
 REGION, ACCOUNT, BUCKET, ROLE = "eu-west-1", "123456789012", "acme-firmware-eu", "acme-firmware-update"
 BIN = Path(sys.executable).parent
@@ -25,7 +25,7 @@ DIGEST = hashlib.sha256(IMAGE).hexdigest()
 KEY = f"probe/sha256/{DIGEST}/probe-1.0.0.bin"
 
 
-class Stage:
+class BenchStage:
     """One running simulator."""
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -90,13 +90,13 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(folder: Path) -> Iterator[BenchStage]:
     """A stage that ends with its block."""
     process = subprocess.Popen([OTACTL, "simulator", "--port", "0"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().split("AWS_ENDPOINT_URL=")[1].strip()
-        yield Stage(url, folder)
+        yield BenchStage(url, folder)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)

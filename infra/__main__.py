@@ -9,9 +9,9 @@ import pulumi
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # Pulumi runs this folder: `infra` is its parent's
 
-from infra.configuration import read
 from infra.program import stack
 from infra.settings import SettingsError
+from infra.stack_config import read
 
 try:
     outputs = stack(read())

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra import ota_permissions
-from infra.documents import (
+from infra.iam_documents import (
     ACCOUNT_READS,
     BUCKET_READS,
     GROUP_READS,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import extras, permissions
-from infra.documents import Names, people_trust, plan_subjects, size
+from infra import optional_parts, permissions
 from infra.firmware_store import FirmwareStore, FirmwareStoreArgs, JournalStore, JournalStoreArgs
+from infra.iam_documents import Names, people_trust, plan_subjects, size
 from infra.roles import (
     ControllerRole,
     FirmwareUpdateRole,
@@ -50,11 +50,11 @@ def stack(settings: Settings) -> dict[str, pulumi.Output[str]]:
         journal = JournalStore("journal", args)
         outputs["journal"] = journal.bucket.apply(lambda bucket: f"s3://{bucket}/journal")
     if options.wireless_logs:
-        extras.fuota_logs(names)
+        optional_parts.fuota_logs(names)
     if options.watch_topic:
-        extras.watch_edits(names)
+        optional_parts.watch_edits(names)
     if options.schedule is not None:
-        extras.scheduled(names, options.schedule, controller.arn)
+        optional_parts.scheduled(names, options.schedule, controller.arn)
     return outputs
 
 

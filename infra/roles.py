@@ -10,7 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import ota_permissions, permissions
-from infra.documents import (
+from infra.firmware_store import use_key
+from infra.iam_documents import (
     GITHUB_ISSUER,
     IOT,
     IOT_WIRELESS,
@@ -22,7 +23,6 @@ from infra.documents import (
     plan_subjects,
     service_trust,
 )
-from infra.firmware_store import use_key
 from infra.settings import Channel
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from infra.reading import Reader, SettingsError
+from infra.config_reader import Reader, SettingsError
 from infra.regions import IOT_CORE, IOT_WIRELESS_API, domain_of, partition_of, regions_of
 
 _ACCOUNT = re.compile(r"\d{12}")
@@ -139,9 +139,15 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
     if len(set(names)) < len(names):
         reader.refuse("channels", "share a bucket with each other or with the journal; each needs its own")
     return Settings(
-        stack=stack, account=account, region=region, owner=owner, channels=channels, github=github,
-        principals=principals, options=options,
-    )  # fmt: skip
+        stack=stack,
+        account=account,
+        region=region,
+        owner=owner,
+        channels=channels,
+        github=github,
+        principals=principals,
+        options=options,
+    )
 
 
 def _in_partition(arn: str, region: str) -> str:

@@ -13,12 +13,12 @@ from pathlib import Path
 import botocore.loaders
 import pytest
 
-from controller.cli.demo import only_loopback
-from simulator.clock import Clock
-from simulator.server import SimulatorServer
-from tests.ground import Ground
-from tests.ota_ground import OtaGround
-from tests.tuya_ground import TuyaGround
+from otactl.cli.commands.demo import only_loopback
+from otactl_simulator.clock import Clock
+from otactl_simulator.server import SimulatorServer
+from tests.support.fuota_stage import FuotaStage
+from tests.support.ota_stage import OtaStage
+from tests.support.tuya_stage import TuyaStage
 
 # Where a stage's time stands until a test moves it: starts are rounded to whole minutes, so a time of day that each
 # run brought anew let a session end a second before or after the test looked.
@@ -44,22 +44,22 @@ def empty(house: SimulatorServer) -> Iterator[SimulatorServer]:
 
 
 @pytest.fixture
-def ground(empty: SimulatorServer, tmp_path: Path) -> Ground:
+def ground(empty: SimulatorServer, tmp_path: Path) -> FuotaStage:
     """A simulator with bucket, role, image and fleet."""
-    return Ground(empty, tmp_path)
+    return FuotaStage(empty, tmp_path)
 
 
 @pytest.fixture
-def gateways(empty: SimulatorServer, tmp_path: Path) -> OtaGround:
+def gateways(empty: SimulatorServer, tmp_path: Path) -> OtaStage:
     """The same with things, an OTA service role and the clients of AWS IoT."""
-    return OtaGround(empty, tmp_path)
+    return OtaStage(empty, tmp_path)
 
 
 @pytest.fixture
-def gate(empty: SimulatorServer, tmp_path: Path) -> TuyaGround:
+def gate(empty: SimulatorServer, tmp_path: Path) -> TuyaStage:
     """The same with Tuya's gateway: a product, a package, plugs; its time is real, as that of what signs for it."""
     empty.world.clock.set(datetime.now(UTC).replace(second=NOON.second, microsecond=0))
-    return TuyaGround(empty, tmp_path)
+    return TuyaStage(empty, tmp_path)
 
 
 @pytest.fixture(autouse=True, scope="session")

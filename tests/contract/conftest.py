@@ -9,11 +9,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from controller.cli.demo import only_loopback
-from controller.journal import S3Journal
-from simulator.server import SimulatorServer
-from tests.contract.journal_kit import BUCKET, STORES, change
-from tests.contract.s3_kit import LONG, filled
+from otactl.cli.commands.demo import only_loopback
+from otactl.journal import S3Journal
+from otactl_simulator.server import SimulatorServer
+from tests.support.journal_contract import BUCKET, STORES, change
+from tests.support.s3_faults import LONG, filled
 
 
 @pytest.fixture(scope="module")

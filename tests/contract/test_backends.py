@@ -14,11 +14,11 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from controller.actions import Action, Call, Placeholder, Receipt
-from controller.backends._aws import Answer
-from controller.errors import ConflictError, StalledError, TransientError
-from controller.model import Attempt, Observation, Phase, Stage, UnitPhase, WaveRecord
-from tests.contract.backend_kit import (
+from otactl.backends.aws.client import Answer
+from otactl.errors import ConflictError, StalledError, TransientError
+from otactl.model import Attempt, Observation, Phase, Stage, UnitPhase, WaveRecord
+from otactl.model.actions import Action, Call, Placeholder, Receipt
+from tests.support.backend_contract import (
     ALL_READS,
     ALL_WRITES,
     Passing,

@@ -8,9 +8,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from controller.errors import ConflictError, LeaseHeldError, StalledError
-from controller.journal import AnyJournal, open_journal
-from tests.contract.journal_kit import ENVIRONMENT, NOW, change, record
+from otactl.errors import ConflictError, LeaseHeldError, StalledError
+from otactl.journal import AnyJournal, open_journal
+from tests.support.journal_contract import ENVIRONMENT, NOW, change, record
 
 
 @pytest.fixture

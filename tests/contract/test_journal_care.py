@@ -11,19 +11,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from controller.errors import StalledError, UsageError
-from controller.journal import SqlJournal
-from controller.journal.care import backup, check, export
-from controller.model import Event, Intent, Record, RecordedCall
-from controller.ports import Commit, Lease
-from tests.contract.journal_kit import ENVIRONMENT, NOW, change, end, line, process, record
+from otactl.errors import StalledError, UsageError
+from otactl.journal import SqlJournal
+from otactl.journal.maintenance import backup, check, export
+from otactl.model import Event, Intent, Record, RecordedCall
+from otactl.ports import Commit, Lease
+from tests.support.journal_contract import ENVIRONMENT, NOW, change, end, line, process, record
 
 HOUR = timedelta(hours=1)
 SHORT_DISK = """
 import resource
 from pathlib import Path
-from controller.errors import StalledError
-from controller.journal.care import backup
+from otactl.errors import StalledError
+from otactl.journal.maintenance import backup
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 try:
     backup(journal, Path(sys.argv[2]))
@@ -62,17 +62,21 @@ def test_a_sound_journal_has_no_defect(path: Path) -> None:
     [
         ("UPDATE records SET record = 'x' WHERE name = 'a'", [("prod-eu/a", "record_is_unreadable")]),
         ("UPDATE records SET record = x'ff00' WHERE name = 'a'", [("prod-eu/a", "record_is_unreadable")]),
-        ("UPDATE records SET record = json_set(record, '$.name', 'c') WHERE name = 'a'",
-         [("prod-eu/a", "record_is_misfiled")]),
-        ("UPDATE records SET revision = 0 WHERE name = 'b'",
-         [("prod-eu/b", "revision_is_not_positive"), ("prod-eu/b event 3", "event_is_ahead_of_record")]),
+        (
+            "UPDATE records SET record = json_set(record, '$.name', 'c') WHERE name = 'a'",
+            [("prod-eu/a", "record_is_misfiled")],
+        ),
+        (
+            "UPDATE records SET revision = 0 WHERE name = 'b'",
+            [("prod-eu/b", "revision_is_not_positive"), ("prod-eu/b event 3", "event_is_ahead_of_record")],
+        ),
         ("UPDATE events SET revision = 3 WHERE sequence = 4", [("prod-eu/a event 4", "event_is_ahead_of_record")]),
         ("UPDATE events SET event = '{}' WHERE sequence = 2", [("prod-eu/a event 2", "event_is_unreadable")]),
         ("DELETE FROM records WHERE name = 'b'", [("prod-eu/b event 3", "event_without_record")]),
         ("UPDATE leases SET held = '[]'", [("lease of prod-eu", "lease_is_unreadable")]),
         ("UPDATE leases SET fencing = 9", [("lease of prod-eu", "fencing_differs")]),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named(path: Path, statement: str, found: list[tuple[str, str]]) -> None:
     _break(path, statement)
     assert [f for f in _codes(path) if f[1] != "database_is_damaged"] == found

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from controller.errors import ConflictError, LeaseHeldError
-from controller.journal import AnyJournal, open_journal
-from controller.journal.care import check
-from controller.journal.leases import TERM, TOLERANCE
-from controller.leased_journal import LeasedJournal
-from tests.contract.journal_kit import ENVIRONMENT, NOW, change
+from otactl.errors import ConflictError, LeaseHeldError
+from otactl.journal import AnyJournal, open_journal
+from otactl.journal.leases import TERM, TOLERANCE
+from otactl.journal.maintenance import check
+from otactl.reconcile.leased_journal import LeasedJournal
+from tests.support.journal_contract import ENVIRONMENT, NOW, change
 
 AHEAD = TERM + TOLERANCE
 

@@ -11,10 +11,10 @@ from subprocess import Popen
 
 import pytest
 
-from controller.errors import LeaseHeldError
-from controller.journal import AnyJournal, open_journal
-from controller.ports import Stored
-from tests.contract.journal_kit import ENVIRONMENT, NOW, change, end, line, process, record, tell
+from otactl.errors import LeaseHeldError
+from otactl.journal import AnyJournal, open_journal
+from otactl.ports import Stored
+from tests.support.journal_contract import ENVIRONMENT, NOW, change, end, line, process, record, tell
 
 HOLD = """
 lease = journal.acquire("prod-eu", "cron", NOW)

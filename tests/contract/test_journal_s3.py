@@ -11,13 +11,13 @@ import boto3
 import msgspec
 import pytest
 
-from controller.errors import ConflictError, OtactlError, StalledError, TransientError, UsageError
-from controller.journal import AnyJournal, open_journal
-from controller.journal.s3_values import SCHEMA, Marker, pack
-from controller.ports import Commit
-from simulator.server import SimulatorServer
-from tests.contract.journal_kit import BUCKET, ENVIRONMENT, NOW, change, record
-from tests.contract.s3_kit import LONG, quick
+from otactl.errors import ConflictError, OtactlError, StalledError, TransientError, UsageError
+from otactl.journal import AnyJournal, open_journal
+from otactl.journal.s3_format import SCHEMA, Marker, pack
+from otactl.ports import Commit
+from otactl_simulator.server import SimulatorServer
+from tests.support.journal_contract import BUCKET, ENVIRONMENT, NOW, change, record
+from tests.support.s3_faults import LONG, quick
 
 
 def raw(place: str, name: str, data: bytes | None) -> None:
@@ -39,10 +39,21 @@ def one_line(error: OtactlError, place: str) -> bool:
 
 @pytest.mark.parametrize(
     "url",
-    ["s3://", "s3:///journal", "s3://bucket", "s3://bucket/", "s3://Bucket/journal", "s3://b/journal",
-     "s3://bucket//journal", "s3://bucket/a//b", "s3://bucket/../b", "s3://bucket/a?b", "s3://bucket/a b",
-     "s3://key:hunter2@bucket/journal"],
-)  # fmt: skip
+    [
+        "s3://",
+        "s3:///journal",
+        "s3://bucket",
+        "s3://bucket/",
+        "s3://Bucket/journal",
+        "s3://b/journal",
+        "s3://bucket//journal",
+        "s3://bucket/a//b",
+        "s3://bucket/../b",
+        "s3://bucket/a?b",
+        "s3://bucket/a b",
+        "s3://key:hunter2@bucket/journal",
+    ],
+)
 def test_a_url_that_names_no_place_says_how_it_is_written(url: str) -> None:
     with pytest.raises(UsageError, match="s3://BUCKET/PREFIX") as caught:
         open_journal(url)

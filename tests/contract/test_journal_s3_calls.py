@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from controller.errors import ConflictError, LeaseHeldError
-from controller.journal import open_journal
-from controller.journal.s3_values import MAX_SEGMENTS, MAX_TAIL
-from controller.model import Attempt, WaveRecord
-from controller.ports import Commit
-from tests.contract.journal_kit import ENVIRONMENT, NOW, STORES, change, record
-from tests.contract.s3_kit import Wire, quick
+from otactl.errors import ConflictError, LeaseHeldError
+from otactl.journal import open_journal
+from otactl.journal.s3_format import MAX_SEGMENTS, MAX_TAIL
+from otactl.model import Attempt, WaveRecord
+from otactl.ports import Commit
+from tests.support.journal_contract import ENVIRONMENT, NOW, STORES, change, record
+from tests.support.s3_faults import Wire, quick
 
 MANY = 1000
 

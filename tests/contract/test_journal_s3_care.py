@@ -15,14 +15,14 @@ import boto3
 import msgspec
 import pytest
 
-from controller.errors import StalledError
-from controller.journal import S3Journal, SqlJournal, open_journal
-from controller.journal.care import backup, check, export
-from controller.journal.s3_values import Entry, Head, Pack, Segment, pack, unpack
-from controller.model import Intent, RecordedCall
-from controller.ports import Commit
-from tests.contract.journal_kit import BUCKET, NOW, STORES, change, record
-from tests.contract.s3_kit import Wire, everything, filled
+from otactl.errors import StalledError
+from otactl.journal import S3Journal, SqlJournal, open_journal
+from otactl.journal.maintenance import backup, check, export
+from otactl.journal.s3_format import Entry, Head, Pack, Segment, pack, unpack
+from otactl.model import Intent, RecordedCall
+from otactl.ports import Commit
+from tests.support.journal_contract import BUCKET, NOW, STORES, change, record
+from tests.support.s3_faults import Wire, everything, filled
 
 HOUR = timedelta(hours=1)
 Mend = Callable[[Head], Head] | Callable[[Segment], Segment] | Callable[[Pack], Pack]
@@ -82,25 +82,45 @@ def fewer(pack: Pack) -> Pack:
     ("kind", "number", "mend", "found"),
     [
         ("segments", 2, with_entry("d", with_text("[]")), [("prod-eu/d", "record_is_unreadable")]),
-        ("segments", 2, with_entry("d", with_text('{"environment":"prod-eu","name":"x"}')),
-         [("prod-eu/d", "record_is_misfiled")]),
-        ("segments", 2, with_entry("d", lambda e: msgspec.structs.replace(e, revision=7)),
-         [("prod-eu/d", "record_differs_from_head")]),
-        ("segments", 2, lambda s: msgspec.structs.replace(s, records={}),
-         [(f"prod-eu/{n}", "record_differs_from_head") for n in "abcdef"]),
+        (
+            "segments",
+            2,
+            with_entry("d", with_text('{"environment":"prod-eu","name":"x"}')),
+            [("prod-eu/d", "record_is_misfiled")],
+        ),
+        (
+            "segments",
+            2,
+            with_entry("d", lambda e: msgspec.structs.replace(e, revision=7)),
+            [("prod-eu/d", "record_differs_from_head")],
+        ),
+        (
+            "segments",
+            2,
+            lambda s: msgspec.structs.replace(s, records={}),
+            [(f"prod-eu/{n}", "record_differs_from_head") for n in "abcdef"],
+        ),
         ("segments", 2, with_entry("b", without_tail), [("events of prod-eu", "events_are_missing")]),
-        ("segments", 2, with_entry("b", ahead), [("prod-eu/b event 34", "event_is_ahead_of_record"),
-                                                ("prod-eu/b event 35", "event_is_ahead_of_record")]),
+        (
+            "segments",
+            2,
+            with_entry("b", ahead),
+            [("prod-eu/b event 34", "event_is_ahead_of_record"), ("prod-eu/b event 35", "event_is_ahead_of_record")],
+        ),
         ("segments", 2, with_entry("b", broken_event), [("prod-eu/b event 34", "event_is_unreadable")]),
         ("events", 0, fewer, [("events of prod-eu", "events_are_missing")]),
         ("events", 0, None, [("events/prod-eu/", "events_are_unreadable")]),
         ("segments", 2, None, [("segments/prod-eu/", "segment_is_unreadable")]),
         ("segments", 0, None, []),
         ("heads", 0, None, [("head of prod-eu", "head_is_unreadable")]),
-        ("heads", 0, lambda h: msgspec.structs.replace(h, environment="prod-us"),
-         [("head of prod-eu", "head_is_unreadable")]),
+        (
+            "heads",
+            0,
+            lambda h: msgspec.structs.replace(h, environment="prod-us"),
+            [("head of prod-eu", "head_is_unreadable")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named(
     filled_place: str, kind: str, number: int, mend: Mend | None, found: list[tuple[str, str]]
 ) -> None:

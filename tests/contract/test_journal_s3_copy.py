@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import ConflictError, LeaseHeldError, UsageError
-from controller.journal import AnyJournal, S3Journal, open_journal
-from controller.journal.care import check, contents, export
-from controller.journal.s3_copy import fill
-from controller.journal.s3_values import Kept
-from simulator.server import SimulatorServer
-from tests.contract.journal_kit import ENVIRONMENT, NOW, STORES, change
-from tests.contract.s3_kit import LONG, Killed, Wire, everything, filled
+from otactl.errors import ConflictError, LeaseHeldError, UsageError
+from otactl.journal import AnyJournal, S3Journal, open_journal
+from otactl.journal.copy import fill
+from otactl.journal.maintenance import check, contents, export
+from otactl.journal.s3_format import Kept
+from otactl_simulator.server import SimulatorServer
+from tests.support.journal_contract import ENVIRONMENT, NOW, STORES, change
+from tests.support.s3_faults import LONG, Killed, Wire, everything, filled
 
 HOUR = timedelta(hours=1)
 

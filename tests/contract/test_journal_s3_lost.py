@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from controller.errors import TransientError
-from controller.journal import S3Journal
-from controller.journal.care import check
-from controller.journal.s3_values import REMEMBERED_COMMITS
-from simulator.server import SimulatorServer
-from tests.contract.journal_kit import ENVIRONMENT, NOW, change
-from tests.contract.s3_kit import CALLS, Wire, at, at_head, both, busy, lose, moment, opened
+from otactl.errors import TransientError
+from otactl.journal import S3Journal
+from otactl.journal.maintenance import check
+from otactl.journal.s3_format import REMEMBERED_COMMITS
+from otactl_simulator.server import SimulatorServer
+from tests.support.journal_contract import ENVIRONMENT, NOW, change
+from tests.support.s3_faults import CALLS, Wire, at, at_head, both, busy, lose, moment, opened
 
 HOUR = timedelta(hours=1)
 PUTS = [number for number, operation in enumerate(CALLS, start=1) if operation.startswith("put")]

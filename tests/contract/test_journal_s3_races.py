@@ -12,12 +12,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from controller.errors import ConflictError, LeaseHeldError, TransientError
-from controller.journal import S3Journal
-from controller.journal.care import check
-from simulator.server import SimulatorServer
-from tests.contract.journal_kit import BUCKET, ENVIRONMENT, NOW, change, record
-from tests.contract.s3_kit import CALLS, Killed, Wire, at, at_head, both, kill, moment, opened
+from otactl.errors import ConflictError, LeaseHeldError, TransientError
+from otactl.journal import S3Journal
+from otactl.journal.maintenance import check
+from otactl_simulator.server import SimulatorServer
+from tests.support.journal_contract import BUCKET, ENVIRONMENT, NOW, change, record
+from tests.support.s3_faults import CALLS, Killed, Wire, at, at_head, both, kill, moment, opened
 
 HOUR = timedelta(hours=1)
 
@@ -121,8 +121,9 @@ def test_a_writer_overtaken_by_another_of_another_record_tries_again_and_both_ar
     slow = opened(place, Wire(before=at_head(lambda: begun.commit((change(1, "one", name="b", version="1"),), 0))))
     assert slow.commit((change(1, "two", name="a", version="2"),), 0) == {"a": 2}
     assert {n: (s.revision, s.record.version) for n, s in begun.load_all(ENVIRONMENT).items()} == {
-        "a": (2, "2"), "b": (2, "1"),
-    }  # fmt: skip
+        "a": (2, "2"),
+        "b": (2, "1"),
+    }
     assert [e.message for e in begun.history(ENVIRONMENT, "b")] == ["first", "one"]
     assert begun.history(ENVIRONMENT, "a")[-1].message == "two"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import ConflictError, OtactlError, StalledError, TransientError, UsageError
-from controller.journal import SqlJournal, open_journal
-from controller.journal.process import Process, current, is_dead
-from tests.contract.journal_kit import ENVIRONMENT, NOW, change, end, line, process
+from otactl.errors import ConflictError, OtactlError, StalledError, TransientError, UsageError
+from otactl.journal import SqlJournal, open_journal
+from otactl.journal.process_liveness import Process, current, is_dead
+from tests.support.journal_contract import ENVIRONMENT, NOW, change, end, line, process
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 WITHOUT_PERMISSION = """
-from controller.errors import UsageError
+from otactl.errors import UsageError
 os.chmod(sys.argv[2], 0o500)
 if os.getuid() == 0:
     os.setuid(65534)  # root may write everywhere
@@ -220,7 +220,7 @@ def test_a_full_disk_writes_nothing_and_the_journal_stays_usable(path: Path) -> 
 
 FAILING_DISK = """
 import resource
-from controller.errors import StalledError
+from otactl.errors import StalledError
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 record = Record(environment="prod-eu", name="r0", version="x" * 1_000_000)
 try:

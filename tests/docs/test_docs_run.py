@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from controller.cli import cli
-from controller.cli.demo import Demo
-from controller.errors import UsageError
-from tests.demo_kit import set_stage
+from otactl.cli import cli
+from otactl.cli.commands.demo import Demo
+from otactl.errors import UsageError
 from tests.docs.test_docs import COMMANDS_IN_ORDER
+from tests.support.demo_stage import set_stage
+from tests.support.paths import ROOT
 
 # What a command may answer besides 0: `plan` and `drift` say 2 when there is something, `airtime` when it misses,
 # `rehearse` when a rollout would not succeed.
@@ -53,7 +54,7 @@ def test_every_otactl_command_of_the_documents_runs_as_told(stage: Demo) -> None
 
 
 def test_the_manifest_in_the_readme_is_valid(stage: Demo, tmp_path: Path) -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     text = readme.split("```yaml\n")[1].split("```")[0]
     (tmp_path / "rollouts" / "readme.yaml").write_text(text.replace("soil-probe-2-4-1}", "readme}"))
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from controller.gates import GateState
-from controller.lifecycle import TRANSITIONS
-from controller.model import Stage, UnitPhase
-from tests.docs.lifecycle_page import GATE, MEANS, page
+from otactl.model import Stage, UnitPhase
+from otactl.state.lifecycle import TRANSITIONS
+from otactl.verdicts.gate import GateState
+from tests.support.lifecycle_page import GATE, MEANS, page
+from tests.support.paths import ROOT
 
 
 def test_the_page_is_what_the_tables_say() -> None:
-    written = Path(__file__).parents[2] / "docs/lifecycle.md"
+    written = ROOT / "docs/lifecycle.md"
 
     assert written.read_text() == page(), "run `make docs`"
 
@@ -23,6 +22,6 @@ def test_every_stage_phase_and_gate_state_has_its_place() -> None:
 
 
 def test_what_has_ended_never_begins_again() -> None:
-    over = (Stage.JUDGED, Stage.CLEANED, Stage.SUPERSEDED)
+    over = (Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED)
 
     assert {after for (stage, _), after in TRANSITIONS.items() if stage in over} == set(over)

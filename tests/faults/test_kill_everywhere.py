@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from controller.backends._aws import Answer
-from controller.model import Phase
-from tests.faults.dying import lives
-from tests.ground import Ground, declared
-from tests.unit.cloud import Kill
+from otactl.backends.aws.client import Answer
+from otactl.model import Phase
+from tests.support.crash_points import lives
+from tests.support.fuota_stage import FuotaStage, declared
+from tests.support.in_memory_cloud import Kill
 
 # An undisturbed run of two waves: two creates, two associations, two starts, two deletions; each can die before it is
 # sent and after it was carried out.
@@ -18,7 +18,7 @@ WRITE_POINTS = 16
 COMMIT_POINTS = 36
 
 
-def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(ground: Ground) -> None:
+def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(ground: FuotaStage) -> None:
     kill = Kill()
 
     assert lives(ground, kill, declared(), at_commits=False) == 0
@@ -28,13 +28,15 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(ground: Gro
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
-def test_killed_before_or_after_any_write_it_makes_one_task_a_wave_and_ends_the_same(ground: Ground, at: int) -> None:
+def test_killed_before_or_after_any_write_it_makes_one_task_a_wave_and_ends_the_same(
+    ground: FuotaStage, at: int
+) -> None:
     assert lives(ground, Kill(at), declared(), at_commits=False) == 1
     check(ground)
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
-def test_killed_before_or_after_any_commit_it_ends_the_same(ground: Ground, at: int) -> None:
+def test_killed_before_or_after_any_commit_it_ends_the_same(ground: FuotaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(ground, kill, declared(), at_commits=True)
 
@@ -42,7 +44,7 @@ def test_killed_before_or_after_any_commit_it_ends_the_same(ground: Ground, at: 
     check(ground)
 
 
-def check(ground: Ground) -> None:
+def check(ground: FuotaStage) -> None:
     record = ground.record()
     assert record.phase is Phase.SUCCEEDED
     assert len(ground.made()) == len(set(ground.made())) == 2
@@ -55,12 +57,12 @@ def check(ground: Ground) -> None:
     )
 
 
-def tasks(ground: Ground) -> list[dict[str, object]]:
+def tasks(ground: FuotaStage) -> list[dict[str, object]]:
     listed = ground.wireless.list_fuota_tasks()["FuotaTaskList"]
     return [ground.wireless.get_fuota_task(Id=t["Id"]) for t in listed]
 
 
-def test_two_runs_at_once_make_one_task_and_one_says_who_works(ground: Ground) -> None:
+def test_two_runs_at_once_make_one_task_and_one_says_who_works(ground: FuotaStage) -> None:
     arrived, go_on = threading.Event(), threading.Event()
 
     def slow(service: str, operation: str, send) -> Answer:

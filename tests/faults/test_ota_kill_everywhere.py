@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Phase, Rollout, Stage
-from tests.faults.dying import lives
-from tests.ground import pushed
-from tests.ota_ground import THINGS, OtaGround, block, gateway, one_wave, running
-from tests.unit.cloud import Kill
+from otactl.model import Phase, Rollout, Stage
+from tests.support.crash_points import lives
+from tests.support.fuota_stage import pushed
+from tests.support.in_memory_cloud import Kill
+from tests.support.ota_stage import THINGS, OtaStage, block, gateway, one_wave, running
 
 # Two waves: two creates, two deletions; each can die before it is sent and after it was carried out.
 WRITE_POINTS = 8
@@ -20,7 +20,7 @@ COMMIT_POINTS = 20
 
 @pytest.mark.parametrize(("at_commits", "points"), [(False, WRITE_POINTS), (True, COMMIT_POINTS)])
 def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
-    gateways: OtaGround, at_commits: bool, points: int
+    gateways: OtaStage, at_commits: bool, points: int
 ) -> None:
     kill = Kill()
 
@@ -30,14 +30,14 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
 def test_killed_before_or_after_any_write_it_makes_one_update_a_wave_and_ends_the_same(
-    gateways: OtaGround, at: int
+    gateways: OtaStage, at: int
 ) -> None:
     assert lives(gateways, Kill(at), gateway(), at_commits=False, pause=600) == 1
     check(gateways)
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
-def test_killed_before_or_after_any_commit_it_ends_the_same(gateways: OtaGround, at: int) -> None:
+def test_killed_before_or_after_any_commit_it_ends_the_same(gateways: OtaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(gateways, kill, gateway(), at_commits=True, pause=600)
 
@@ -45,7 +45,7 @@ def test_killed_before_or_after_any_commit_it_ends_the_same(gateways: OtaGround,
     check(gateways)
 
 
-def check(gateways: OtaGround) -> None:
+def check(gateways: OtaStage) -> None:
     record = gateways.remembered()
     assert record.phase is Phase.SUCCEEDED
     assert len(set(gateways.created())) == len(gateways.created()) == 2
@@ -55,17 +55,17 @@ def check(gateways: OtaGround) -> None:
     assert record.intents == ()
     gateways.cron(rounds=2)
     assert gateways.updates() == []
-    assert {a.stage for a in gateways.remembered().attempts} == {Stage.CLEANED}
+    assert {a.stage for a in gateways.remembered().attempts} == {Stage.DELETED}
 
 
-def newer(gateways: OtaGround) -> Rollout:
+def newer(gateways: OtaStage) -> Rollout:
     """Other content while the first is with devices."""
     running(gateways, gw_1="offline")
     gateways.behave()
     return replace(one_wave(), firmware=pushed(gateways, "2.5.0", b"newer" * 500))
 
 
-def paced(gateways: OtaGround) -> Rollout:
+def paced(gateways: OtaStage) -> Rollout:
     """Another pace while it runs."""
     running(gateways, gw_1="late")
     return replace(one_wave(), backend=block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 7}))
@@ -74,7 +74,7 @@ def paced(gateways: OtaGround) -> Rollout:
 @pytest.mark.parametrize("at", range(1, 13))
 @pytest.mark.parametrize("change", [newer, paced])
 def test_killed_anywhere_in_a_change_it_ends_the_same(
-    gateways: OtaGround, change: Callable[[OtaGround], Rollout], at: int
+    gateways: OtaStage, change: Callable[[OtaStage], Rollout], at: int
 ) -> None:
     declared = change(gateways)
     kill = Kill(at)

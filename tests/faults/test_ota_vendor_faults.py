@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from controller.backends._aws import Answer
-from controller.model import Phase, Stage
-from tests.ota_ground import THINGS, OtaGround, block, gateway, one_wave, running
+from otactl.backends.aws.client import Answer
+from otactl.model import Phase, Stage
+from tests.support.ota_stage import THINGS, OtaStage, block, gateway, one_wave, running
 
 READS = (
     "ListOTAUpdates",
@@ -24,7 +24,7 @@ READS = (
 )
 
 
-def check(gateways: OtaGround) -> None:
+def check(gateways: OtaStage) -> None:
     record = gateways.remembered()
     assert record.phase is Phase.SUCCEEDED
     assert len(set(gateways.created())) == 2
@@ -36,7 +36,7 @@ def check(gateways: OtaGround) -> None:
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
 @pytest.mark.parametrize("operation", ["CreateOTAUpdate", "DeleteOTAUpdate"])
 def test_one_fault_of_a_write_is_got_over_with_one_update_a_wave(
-    gateways: OtaGround, operation: str, effect: str
+    gateways: OtaStage, operation: str, effect: str
 ) -> None:
     gateways.fault(service="iot", operation=operation, nth=1, effect=effect)
 
@@ -50,7 +50,7 @@ READ_FAULTS += [("GetOTAUpdate", "throttle"), ("DescribeJob", "timeoutBeforeComm
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
-def test_a_fault_of_every_second_read_is_got_over(gateways: OtaGround, operation: str, effect: str) -> None:
+def test_a_fault_of_every_second_read_is_got_over(gateways: OtaStage, operation: str, effect: str) -> None:
     gateways.fault(service="iot", operation=operation, probability=0.5, seed=4, effect=effect)
 
     for _ in range(10):
@@ -64,7 +64,7 @@ def test_a_fault_of_every_second_read_is_got_over(gateways: OtaGround, operation
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500"])
-def test_what_was_sent_is_remembered_though_the_next_look_fails(gateways: OtaGround, effect: str) -> None:
+def test_what_was_sent_is_remembered_though_the_next_look_fails(gateways: OtaStage, effect: str) -> None:
     gateways.fault(service="iot", operation="GetOTAUpdate", effect=effect)
 
     gateways.run(one_wave())
@@ -74,7 +74,7 @@ def test_what_was_sent_is_remembered_though_the_next_look_fails(gateways: OtaGro
     assert gateways.remembered().intents == ()
 
 
-def test_every_read_stale_at_once_makes_no_second_update(gateways: OtaGround) -> None:
+def test_every_read_stale_at_once_makes_no_second_update(gateways: OtaStage) -> None:
     gateways.fault(service="iot", operation="*", effect="staleRead")
     for _ in range(6):
         gateways.run(gateway())
@@ -86,7 +86,7 @@ def test_every_read_stale_at_once_makes_no_second_update(gateways: OtaGround) ->
     check(gateways)
 
 
-def test_a_create_whose_answer_is_always_lost_makes_one_update(gateways: OtaGround) -> None:
+def test_a_create_whose_answer_is_always_lost_makes_one_update(gateways: OtaStage) -> None:
     gateways.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutAfterCommit")
     for _ in range(3):
         gateways.run(gateway())
@@ -112,7 +112,7 @@ def answering(operation: str, status: int, code: str, asked: list[str]):
 
 @pytest.mark.parametrize(("status", "code"), [(400, "ThrottlingException"), (410, "LimitExceededException")])
 def test_throttles_and_limits_are_tried_again_and_reported_as_what_they_are(
-    gateways: OtaGround, status: int, code: str
+    gateways: OtaStage, status: int, code: str
 ) -> None:
     asked: list[str] = []
     transport = gateways.transport(around=answering("CreateOTAUpdate", status, code, asked))
@@ -126,7 +126,7 @@ def test_throttles_and_limits_are_tried_again_and_reported_as_what_they_are(
     assert len(gateways.created()) == 1
 
 
-def test_another_400_is_never_tried_again(gateways: OtaGround) -> None:
+def test_another_400_is_never_tried_again(gateways: OtaStage) -> None:
     asked: list[str] = []
     transport = gateways.transport(around=answering("CreateOTAUpdate", 400, "InvalidRequestException", asked))
 
@@ -138,12 +138,14 @@ def test_another_400_is_never_tried_again(gateways: OtaGround) -> None:
 
 @pytest.mark.parametrize("operation", ["UpdateJob", "CancelJob"])
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-def test_one_fault_of_a_change_in_place_is_got_over(gateways: OtaGround, operation: str, effect: str) -> None:
+def test_one_fault_of_a_change_in_place_is_got_over(gateways: OtaStage, operation: str, effect: str) -> None:
     running(gateways, gw_1="late")
     gateways.fault(service="iot", operation=operation, nth=1, effect=effect)
-    changed = one_wave() if operation == "CancelJob" else gateway(
-        backend=block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 7}), strategy=one_wave().strategy
-    )  # fmt: skip
+    changed = (
+        one_wave()
+        if operation == "CancelJob"
+        else gateway(backend=block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 7}), strategy=one_wave().strategy)
+    )
     if operation == "CancelJob":
         changed = gateway(backend=block(protocols=["HTTP"]), strategy=one_wave().strategy)
 
@@ -172,7 +174,7 @@ SWITCHES = [
 
 @pytest.mark.parametrize(("name", "answer"), SWITCHES)
 def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
-    gateways: OtaGround, name: str, answer: object
+    gateways: OtaStage, name: str, answer: object
 ) -> None:
     gateways.server.world.apply_settings({name: answer})
 
@@ -183,7 +185,7 @@ def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
     assert gateways.iot.list_jobs()["jobs"] == [] or name == "jobDeleteSeconds"
 
 
-def test_a_deletion_that_fails_is_told_and_tried_again(gateways: OtaGround) -> None:
+def test_a_deletion_that_fails_is_told_and_tried_again(gateways: OtaStage) -> None:
     gateways.server.world.apply_settings({"otaDeleteFails": True})
     gateways.cron(one_wave(), rounds=3)
 
@@ -194,4 +196,4 @@ def test_a_deletion_that_fails_is_told_and_tried_again(gateways: OtaGround) -> N
     gateways.server.world.apply_settings({"otaDeleteFails": False})
     gateways.cron(one_wave(), rounds=3)
     assert gateways.updates() == []
-    assert [a.stage for a in gateways.remembered().attempts] == [Stage.CLEANED]
+    assert [a.stage for a in gateways.remembered().attempts] == [Stage.DELETED]

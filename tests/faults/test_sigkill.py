@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from controller.cli import cli
-from controller.cli.demo import Demo
-from controller.journal import SqlJournal
-from simulator.server import SimulatorServer
-from tests.demo_kit import set_stage
+from otactl.cli import cli
+from otactl.cli.commands.demo import Demo
+from otactl.journal import SqlJournal
+from otactl_simulator.server import SimulatorServer
+from tests.support.demo_stage import set_stage
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TASKS = 3  # the example fleet: two waves of soil probes, one of leak sensors
 UPDATES = 2  # two waves of gateways
 BATCHES = 2  # two waves of smart plugs
@@ -45,7 +45,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sim
 
 
 def start() -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "controller.cli", "reconcile", "rollouts", "-o", "json"]
+    command = [sys.executable, "-m", "otactl.cli", "reconcile", "rollouts", "-o", "json"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Phase
-from tests.faults.dying import lives
-from tests.tuya_ground import PLUGS, TuyaGround, plugs
-from tests.unit.cloud import Kill
+from otactl.model import Phase
+from tests.support.crash_points import lives
+from tests.support.in_memory_cloud import Kill
+from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
 
 WRITE_POINTS, COMMIT_POINTS = 4, 16
 
 
 @pytest.mark.parametrize(("at_commits", "points"), [(False, WRITE_POINTS), (True, COMMIT_POINTS)])
 def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
-    gate: TuyaGround, at_commits: bool, points: int
+    gate: TuyaStage, at_commits: bool, points: int
 ) -> None:
     kill = Kill()
 
@@ -24,13 +24,13 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
-def test_killed_before_or_after_any_write_it_makes_one_batch_a_wave(gate: TuyaGround, at: int) -> None:
+def test_killed_before_or_after_any_write_it_makes_one_batch_a_wave(gate: TuyaStage, at: int) -> None:
     assert lives(gate, Kill(at), plugs(), at_commits=False, pause=600) == 1
     check(gate)
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
-def test_killed_before_or_after_any_commit_it_makes_one_batch_a_wave(gate: TuyaGround, at: int) -> None:
+def test_killed_before_or_after_any_commit_it_makes_one_batch_a_wave(gate: TuyaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(gate, kill, plugs(), at_commits=True, pause=600)
 
@@ -38,7 +38,7 @@ def test_killed_before_or_after_any_commit_it_makes_one_batch_a_wave(gate: TuyaG
     check(gate)
 
 
-def check(gate: TuyaGround) -> None:
+def check(gate: TuyaStage) -> None:
     record = gate.record("plug")
     assert record.phase is Phase.SUCCEEDED
     assert len(gate.batches()) == 2
@@ -49,7 +49,7 @@ def check(gate: TuyaGround) -> None:
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-def test_one_fault_of_the_create_is_got_over_with_one_batch_a_wave(gate: TuyaGround, effect: str) -> None:
+def test_one_fault_of_the_create_is_got_over_with_one_batch_a_wave(gate: TuyaStage, effect: str) -> None:
     gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect=effect)
 
     gate.cron(rounds=9)
@@ -72,7 +72,7 @@ READ_FAULTS += [("QueryOTAJob", "throttle"), ("ListOTATaskByJob", "timeoutBefore
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
-def test_a_fault_of_every_second_read_is_got_over(gate: TuyaGround, operation: str, effect: str) -> None:
+def test_a_fault_of_every_second_read_is_got_over(gate: TuyaStage, operation: str, effect: str) -> None:
     gate.advance(300)  # so that a read that is behind shows the versions its devices reported
     gate.fault(service="tuya", operation=operation, probability=0.5, seed=4, effect=effect)
 
@@ -89,7 +89,7 @@ def test_a_fault_of_every_second_read_is_got_over(gate: TuyaGround, operation: s
 
 
 @pytest.mark.parametrize("late", [30, 300, 880])
-def test_a_create_that_arrives_late_makes_the_only_batch(gate: TuyaGround, late: int) -> None:
+def test_a_create_that_arrives_late_makes_the_only_batch(gate: TuyaStage, late: int) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "nth": 1, "effect": "late", "seconds": late}
     gate.server.world.faults.replace([rule])
 
@@ -101,7 +101,7 @@ def test_a_create_that_arrives_late_makes_the_only_batch(gate: TuyaGround, late:
     check(gate)
 
 
-def test_a_create_that_arrives_after_the_window_is_refused_and_made_anew_once(gate: TuyaGround) -> None:
+def test_a_create_that_arrives_after_the_window_is_refused_and_made_anew_once(gate: TuyaStage) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "nth": 1, "effect": "late", "seconds": 1000}
     gate.server.world.faults.replace([rule])
 
@@ -113,7 +113,7 @@ def test_a_create_that_arrives_after_the_window_is_refused_and_made_anew_once(ga
     check(gate)
 
 
-def test_nothing_is_made_while_a_lost_create_may_still_arrive(gate: TuyaGround) -> None:
+def test_nothing_is_made_while_a_lost_create_may_still_arrive(gate: TuyaStage) -> None:
     gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutBeforeCommit")
     gate.run()
     gate.advance(840)
@@ -122,12 +122,12 @@ def test_nothing_is_made_while_a_lost_create_may_still_arrive(gate: TuyaGround) 
     gate.advance(120)
     once = gate.run()
 
-    assert [h.reason for h in report.rollouts[0].holds] == ["reads_are_behind"]
-    assert [h.reason for h in once.rollouts[0].holds] == ["reads_are_behind"]
+    assert [h.reason for h in report.rollouts[0].holds] == ["change_not_visible_yet"]
+    assert [h.reason for h in once.rollouts[0].holds] == ["change_not_visible_yet"]
     assert gate.batches() == []
 
 
-def test_a_lost_create_is_not_made_up_for_once_other_content_is_declared(gate: TuyaGround) -> None:
+def test_a_lost_create_is_not_made_up_for_once_other_content_is_declared(gate: TuyaStage) -> None:
     gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
     gate.run()
     newer = replace(plugs(), firmware=replace(plugs().firmware, version="2.5.0"))
@@ -140,14 +140,14 @@ def test_a_lost_create_is_not_made_up_for_once_other_content_is_declared(gate: T
     assert max(gate.installs().values()) <= 1
 
 
-def test_of_two_batches_that_may_be_it_none_is_taken_and_both_are_named(gate: TuyaGround) -> None:
+def test_of_two_batches_that_may_be_it_none_is_taken_and_both_are_named(gate: TuyaStage) -> None:
     gate.behave(**{p.replace("-", "_"): "offline" for p in PLUGS})
     gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
     gate.run()
     gate.server.world.faults.replace([])
     (intent,) = gate.record("plug").intents
     transport = gate.transport()
-    from controller.cli._backends import backends_for
+    from otactl.backends.registry import backends_for
 
     backend = backends_for(gate.environment(), transport)["tuya"]
     backend._transport.call(intent.call.operation, intent.call.parameters, repeatable=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from controller.backends import _tuya_parts
-from controller.model import Phase
-from tests.faults.dying import lives
-from tests.tuya_ground import PLUGS, TuyaGround, plugs
-from tests.unit.cloud import Kill
+from otactl.backends.tuya import batching
+from otactl.model import Phase
+from tests.support.crash_points import lives
+from tests.support.in_memory_cloud import Kill
+from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
 
 WRITE_POINTS = 6  # before and after each of three creates; the fleet's two are sent side by side
 
@@ -16,10 +16,10 @@ WRITE_POINTS = 6  # before and after each of three creates; the fleet's two are 
 @pytest.fixture(autouse=True)
 def twos(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two devices: the fleet of four takes two."""
-    monkeypatch.setattr(_tuya_parts, "MOST_NAMES", 2)
+    monkeypatch.setattr(batching, "MOST_NAMES", 2)
 
 
-def check(gate: TuyaGround) -> None:
+def check(gate: TuyaStage) -> None:
     record = gate.record("plug")
     assert record.phase is Phase.SUCCEEDED
     assert len(gate.batches()) == 3
@@ -29,7 +29,7 @@ def check(gate: TuyaGround) -> None:
     assert record.intents == ()
 
 
-def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(gate: TuyaGround) -> None:
+def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(gate: TuyaStage) -> None:
     kill = Kill()
 
     assert lives(gate, kill, plugs(), at_commits=False, pause=600) == 0
@@ -37,13 +37,13 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(gate: TuyaG
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
-def test_killed_before_or_after_any_write_each_batch_is_made_once(gate: TuyaGround, at: int) -> None:
+def test_killed_before_or_after_any_write_each_batch_is_made_once(gate: TuyaStage, at: int) -> None:
     assert lives(gate, Kill(at), plugs(), at_commits=False, pause=600) == 1
     check(gate)
 
 
 @pytest.mark.parametrize("at", range(5, 13))
-def test_killed_around_the_commits_of_the_second_wave_each_batch_is_made_once(gate: TuyaGround, at: int) -> None:
+def test_killed_around_the_commits_of_the_second_wave_each_batch_is_made_once(gate: TuyaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(gate, kill, plugs(), at_commits=True, pause=600)
 
@@ -54,7 +54,7 @@ def test_killed_around_the_commits_of_the_second_wave_each_batch_is_made_once(ga
 @pytest.mark.parametrize("seconds", [300, 880, 1000])
 @pytest.mark.parametrize("nth", [2, 3])
 def test_a_batch_of_several_that_arrives_late_is_the_only_one_or_refused(
-    gate: TuyaGround, nth: int, seconds: int
+    gate: TuyaStage, nth: int, seconds: int
 ) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "effect": "late"}
     gate.server.world.faults.replace([{**rule, "nth": nth, "seconds": seconds}])
@@ -67,7 +67,7 @@ def test_a_batch_of_several_that_arrives_late_is_the_only_one_or_refused(
     check(gate)
 
 
-def test_two_lost_batches_are_told_apart_by_their_devices(gate: TuyaGround) -> None:
+def test_two_lost_batches_are_told_apart_by_their_devices(gate: TuyaStage) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "effect": "timeoutAfterCommit"}
     gate.server.world.faults.replace([{**rule, "probability": 1.0, "seed": 1}])
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from controller.backends._aws import Answer
-from controller.model import Firmware, Phase
-from tests.ground import BUCKET, DIGEST, IMAGE, Ground, declared, single_devices
+from otactl.backends.aws.client import Answer
+from otactl.model import Firmware, Phase
+from tests.support.fuota_stage import BUCKET, DIGEST, IMAGE, FuotaStage, declared, single_devices
 
 WRITES = (
     "CreateFuotaTask",
@@ -18,7 +18,7 @@ WRITES = (
 READS = ("ListFuotaTasks", "GetFuotaTask", "ListTagsForResource", "ListMulticastGroupsByFuotaTask", "GetMulticastGroup")
 
 
-def check(ground: Ground) -> None:
+def check(ground: FuotaStage) -> None:
     record = ground.record()
     assert record.phase is Phase.SUCCEEDED
     assert len(ground.made()) == 2
@@ -28,7 +28,7 @@ def check(ground: Ground) -> None:
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
 @pytest.mark.parametrize("operation", WRITES)
-def test_one_fault_of_a_write_is_got_over_with_one_task_a_wave(ground: Ground, operation: str, effect: str) -> None:
+def test_one_fault_of_a_write_is_got_over_with_one_task_a_wave(ground: FuotaStage, operation: str, effect: str) -> None:
     ground.fault(service="iotwireless", operation=operation, nth=1, effect=effect)
 
     ground.drive()
@@ -44,7 +44,7 @@ READ_FAULTS += [
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
-def test_a_fault_of_every_second_read_is_got_over(ground: Ground, operation: str, effect: str) -> None:
+def test_a_fault_of_every_second_read_is_got_over(ground: FuotaStage, operation: str, effect: str) -> None:
     ground.fault(service="iotwireless", operation=operation, probability=0.5, seed=4, effect=effect)
 
     for _ in range(10):
@@ -57,7 +57,7 @@ def test_a_fault_of_every_second_read_is_got_over(ground: Ground, operation: str
     check(ground)
 
 
-def test_a_throttle_that_does_not_end_is_reported_and_the_next_run_goes_on(ground: Ground) -> None:
+def test_a_throttle_that_does_not_end_is_reported_and_the_next_run_goes_on(ground: FuotaStage) -> None:
     ground.fault(service="iotwireless", operation="CreateFuotaTask", effect="throttle")
 
     report = ground.run()
@@ -69,7 +69,7 @@ def test_a_throttle_that_does_not_end_is_reported_and_the_next_run_goes_on(groun
     check(ground)
 
 
-def test_a_create_whose_answer_is_always_lost_makes_one_task(ground: Ground) -> None:
+def test_a_create_whose_answer_is_always_lost_makes_one_task(ground: FuotaStage) -> None:
     ground.fault(service="iotwireless", operation="CreateFuotaTask", effect="timeoutAfterCommit")
     ground.run()
 
@@ -79,7 +79,7 @@ def test_a_create_whose_answer_is_always_lost_makes_one_task(ground: Ground) -> 
     check(ground)
 
 
-def test_a_permission_that_is_missing_is_not_asked_for_again_and_named(ground: Ground) -> None:
+def test_a_permission_that_is_missing_is_not_asked_for_again_and_named(ground: FuotaStage) -> None:
     asked = []
 
     def denied(service: str, operation: str, send) -> Answer:
@@ -97,7 +97,7 @@ def test_a_permission_that_is_missing_is_not_asked_for_again_and_named(ground: G
     assert report.rollouts[0].phase == "Stalled"
 
 
-def test_one_broken_rollout_never_stops_the_others(ground: Ground) -> None:
+def test_one_broken_rollout_never_stops_the_others(ground: FuotaStage) -> None:
     firmware = Firmware(version="9", image=f"s3://{BUCKET}/gone/{DIGEST}.bin", sha256=DIGEST, size_bytes=len(IMAGE))
     broken = declared(name="broken", firmware=firmware)
 
@@ -108,7 +108,7 @@ def test_one_broken_rollout_never_stops_the_others(ground: Ground) -> None:
     assert "image_is_missing" in [h.reason for r in report.rollouts if r.name == "broken" for h in r.holds]
 
 
-def test_a_budget_of_calls_ends_the_run_and_the_next_one_goes_on(ground: Ground) -> None:
+def test_a_budget_of_calls_ends_the_run_and_the_next_one_goes_on(ground: FuotaStage) -> None:
     report = ground.run(transport=ground.transport(call_budget=24))
 
     assert "budget of 24 calls" in report.rollouts[0].error
@@ -116,7 +116,7 @@ def test_a_budget_of_calls_ends_the_run_and_the_next_one_goes_on(ground: Ground)
     check(ground)
 
 
-def test_a_role_that_may_not_read_ends_in_a_done_task_and_a_failed_wave(ground: Ground) -> None:
+def test_a_role_that_may_not_read_ends_in_a_done_task_and_a_failed_wave(ground: FuotaStage) -> None:
     ground.run()
     ground.iam.delete_role_policy(RoleName="acme-firmware-update", PolicyName="read")
 
@@ -150,7 +150,7 @@ SWITCHES = [
 
 @pytest.mark.parametrize(("name", "answer"), SWITCHES)
 def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
-    ground: Ground, name: str, answer: object
+    ground: FuotaStage, name: str, answer: object
 ) -> None:
     ground.server.world.apply_settings({name: answer})
     ground.fault(
@@ -162,7 +162,7 @@ def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
     check(ground)
 
 
-def test_a_single_device_rollout_runs_by_id_and_by_deveui(ground: Ground) -> None:
+def test_a_single_device_rollout_runs_by_id_and_by_deveui(ground: FuotaStage) -> None:
     ground.drive(single_devices(ground))
 
     record = ground.record()
@@ -170,7 +170,7 @@ def test_a_single_device_rollout_runs_by_id_and_by_deveui(ground: Ground) -> Non
     assert sorted(str(r.name) for a in record.attempts for r in a.results) == ["70b3d57ed0000000", "70b3d57ed0000001"]
 
 
-def test_a_quiet_run_costs_what_the_budget_says_and_writes_nothing(ground: Ground) -> None:
+def test_a_quiet_run_costs_what_the_budget_says_and_writes_nothing(ground: FuotaStage) -> None:
     ground.run()
     before = len(ground.server.world.requests)
     with ground.journal() as journal:
@@ -182,9 +182,16 @@ def test_a_quiet_run_costs_what_the_budget_says_and_writes_nothing(ground: Groun
     asked = [str(r["operation"]) for r in ground.server.world.requests[before:]]
     wireless = ["ListFuotaTasks", "GetFuotaTask", "ListTagsForResource", "ListMulticastGroupsByFuotaTask"]
     image_and_role = [
-        "HeadObject", "GetBucketVersioning", "GetBucketLocation", "GetBucketPolicy", "GetRole", "ListRolePolicies",
-        "GetRolePolicy", "ListAttachedRolePolicies", "SimulatePrincipalPolicy",
-    ]  # fmt: skip
+        "HeadObject",
+        "GetBucketVersioning",
+        "GetBucketLocation",
+        "GetBucketPolicy",
+        "GetRole",
+        "ListRolePolicies",
+        "GetRolePolicy",
+        "ListAttachedRolePolicies",
+        "SimulatePrincipalPolicy",
+    ]
     assert sorted(asked) == sorted(["GetCallerIdentity", *wireless, *image_and_role])
     assert transport.stats.writes == 0
     with ground.journal() as journal:

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.operated import Operated, OperatedGateways, OperatedPlugs, Registered, loopback, registered
-from tests.infra.stacks import GATEWAYS, PLUGS, PROVING, SMALL
+from tests.support.pulumi.provisioned_stack import (
+    Operated,
+    OperatedGateways,
+    OperatedPlugs,
+    Registered,
+    loopback,
+    registered,
+)
+from tests.support.pulumi.stacks import GATEWAYS, PLUGS, PROVING, SMALL
 
 
 @pytest.fixture(scope="session")

@@ -15,18 +15,18 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from controller.cli import cli
-from controller.cli.demo import Demo, only_loopback
-from controller.model import Phase, Source, Strategy, Wave
 from infra import permissions
-from infra.documents import GITHUB_ISSUER, Names
-from simulator.server import SimulatorServer
-from tests.ground import BUCKET, GROUPS, IMAGE, KEY, REGION, declared, single_devices
-from tests.infra.apply import Applier
-from tests.infra.engine import ROOT, run
-from tests.infra.operated import Operated, less, named, refused, told, until
-from tests.infra.stacks import SMALL
+from infra.iam_documents import GITHUB_ISSUER, Names
+from otactl.cli import cli
+from otactl.cli.commands.demo import Demo, only_loopback
+from otactl.model import Phase, Source, Strategy, Wave
+from otactl_simulator.server import SimulatorServer
 from tests.infra.test_settings import read
+from tests.support.fuota_stage import BUCKET, GROUPS, IMAGE, KEY, REGION, declared, single_devices
+from tests.support.pulumi.apply import Applier
+from tests.support.pulumi.engine import ROOT, run
+from tests.support.pulumi.provisioned_stack import Operated, less, named, refused, told, until
+from tests.support.pulumi.stacks import SMALL
 
 NAMES = Names(read(SMALL))
 ASKED = ("iotwireless", "s3", "iam", "sts")  # what a stack without OTA updates is about
@@ -145,9 +145,12 @@ def test_the_planner_may_look_at_everything_and_change_nothing(operated: Operate
 
 def test_a_foreign_task_is_out_of_the_controllers_reach(operated: Operated) -> None:
     given = operated.wireless.create_fuota_task(
-        Name="theirs", FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}", FirmwareUpdateRole=operated.role,
-        LoRaWAN={"RfRegion": "EU868"}, Tags=[{"Key": "otactl:owner", "Value": "umbrella"}],
-    )  # fmt: skip
+        Name="theirs",
+        FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}",
+        FirmwareUpdateRole=operated.role,
+        LoRaWAN={"RfRegion": "EU868"},
+        Tags=[{"Key": "otactl:owner", "Value": "umbrella"}],
+    )
     operated.act_as("controllerRoleArn")
     wireless = boto3.Session().client("iotwireless", endpoint_url=operated.server.url, region_name=REGION)
 
@@ -243,7 +246,9 @@ def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_
 def token(subject: str) -> str:
     """What GitHub would give a workflow of the example's repository; the signature is nobody's matter here."""
     claims = {
-        "iss": f"https://{GITHUB_ISSUER}", "aud": "sts.amazonaws.com", "sub": f"repo:acme/firmware:{subject}",
-    }  # fmt: skip
+        "iss": f"https://{GITHUB_ISSUER}",
+        "aud": "sts.amazonaws.com",
+        "sub": f"repo:acme/firmware:{subject}",
+    }
     parts = ({"alg": "none"}, claims, {})
     return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts)

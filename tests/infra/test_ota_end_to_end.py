@@ -8,13 +8,13 @@ import boto3
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Phase
 from infra import ota_permissions, permissions
-from tests.ground import BUCKET, KEY, REGION, declared
-from tests.infra.operated import OperatedGateways, Registered, less, loopback, named, refused, until
-from tests.infra.ota_acts import ACTS, NAMES, content_that_changes, signing_that_fails_at_first
-from tests.infra.ota_acts import waves_of_things_then_a_group as waves
-from tests.ota_ground import SIGNED, block, gateway, one_wave
+from otactl.model import Phase
+from tests.support.fuota_stage import BUCKET, KEY, REGION, declared
+from tests.support.ota_stage import SIGNED, block, gateway, one_wave
+from tests.support.pulumi.ota_scenarios import ACTS, NAMES, content_that_changes, signing_that_fails_at_first
+from tests.support.pulumi.ota_scenarios import waves_of_things_then_a_group as waves
+from tests.support.pulumi.provisioned_stack import OperatedGateways, Registered, less, loopback, named, refused, until
 
 
 @pytest.mark.parametrize("act", sorted(ACTS))
@@ -110,9 +110,12 @@ def test_a_foreign_update_is_out_of_the_controllers_reach(provisioned: OperatedG
     signed = {"customCodeSigning": {**SIGNED["customCodeSigning"], "signature": {"inlineDocument": b"x"}}}
     arn = provisioned.iot.describe_thing(thingName="gw-1")["thingArn"]
     made = provisioned.iot.create_ota_update(
-        otaUpdateId="theirs", targets=[arn], files=[{"fileName": "/u", "fileLocation": place, "codeSigning": signed}],
-        roleArn=provisioned.role, tags=[{"Key": "otactl:owner", "Value": "umbrella"}],
-    )["otaUpdateArn"]  # fmt: skip
+        otaUpdateId="theirs",
+        targets=[arn],
+        files=[{"fileName": "/u", "fileLocation": place, "codeSigning": signed}],
+        roleArn=provisioned.role,
+        tags=[{"Key": "otactl:owner", "Value": "umbrella"}],
+    )["otaUpdateArn"]
     provisioned.advance(60)
     provisioned.act_as("controllerRoleArn")
     iot = boto3.Session().client("iot", endpoint_url=provisioned.server.url, region_name=REGION)
@@ -133,8 +136,10 @@ def test_a_stream_that_a_manifest_names_may_have_any_name(provisioned: OperatedG
     place = {"s3Location": {"bucket": BUCKET, "key": KEY}}
     provisioned.iot.create_stream(streamId="film", files=[{"fileId": 0, **place}], roleArn=provisioned.role)
     file = {
-        "fileName": "/update", "fileLocation": {"stream": {"streamId": "film", "fileId": 0}}, "codeSigning": SIGNED,
-    }  # fmt: skip
+        "fileName": "/update",
+        "fileLocation": {"stream": {"streamId": "film", "fileId": 0}},
+        "codeSigning": SIGNED,
+    }
 
     running(provisioned, files=[file])
 
@@ -153,8 +158,11 @@ def test_without_the_option_the_controller_has_nothing_of_aws_iot(tmp_path: Path
         iot = boto3.Session().client("iot", endpoint_url=server.url, region_name=REGION)
         with pytest.raises(iot.exceptions.ClientError, match="AccessDeniedException"):
             iot.create_ota_update(
-                otaUpdateId="x", targets=["t"], files=[{"fileName": "/u"}], roleArn=outputs["firmwareUpdateRoleArn"],
+                otaUpdateId="x",
+                targets=["t"],
+                files=[{"fileName": "/u"}],
+                roleArn=outputs["firmwareUpdateRoleArn"],
                 tags=[{"Key": "otactl:owner", "Value": "acme"}],
-            )  # fmt: skip
+            )
 
     assert named(told, "iot:ListOTAUpdates")

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from infra import ota_permissions
-from infra.documents import Names
-from tests.ground import BUCKET, KEY
-from tests.infra.operated import OperatedGateways, less
-from tests.infra.ota_acts import NAMES, ORDER, SIGNED_BY_AWS
-from tests.infra.stacks import SMALL
+from infra.iam_documents import Names
 from tests.infra.test_settings import read
-from tests.ota_ground import block, one_wave
+from tests.support.fuota_stage import BUCKET, KEY
+from tests.support.ota_stage import block, one_wave
+from tests.support.pulumi.ota_scenarios import NAMES, ORDER, SIGNED_BY_AWS
+from tests.support.pulumi.provisioned_stack import OperatedGateways, less
+from tests.support.pulumi.stacks import SMALL
 
 WHOLE = ota_permissions.service(NAMES)
 GRANTED = {str(a) for s in WHOLE["Statement"] for a in s["Action"]}  # type: ignore[attr-defined]
@@ -45,8 +45,12 @@ SEEN_BEFORE = {
 }
 # Of the managed policy; the simulator carries no creation or deletion out so far that it would ask for these.
 ASKED_FOR_BY_AWS_ALONE = {
-    "iot:DeleteJob", "iot:DeleteStream", "iot:DescribeJob", "s3:GetBucketLocation", "s3:ListBucketVersions",
-}  # fmt: skip
+    "iot:DeleteJob",
+    "iot:DeleteStream",
+    "iot:DescribeJob",
+    "s3:GetBucketLocation",
+    "s3:ListBucketVersions",
+}
 
 
 def made(at: OperatedGateways, **location: str) -> tuple[str, str]:
@@ -134,10 +138,11 @@ def test_without_signing_profiles_one_that_is_there_signs_and_none_is_made(provi
     provisioned.rewrite("otaServiceRoleArn", "ota-updates", plain)
     assert isinstance(given, dict)
     provisioned.signer.put_signing_profile(
-        profileName="gateway", platformId=given["platform"],
+        profileName="gateway",
+        platformId=given["platform"],
         signingMaterial={"certificateArn": given["certificateArn"]},
         signingParameters={"certname": given["certificatePathOnDevice"]},
-    )  # fmt: skip
+    )
 
     assert made(provisioned, version=version(provisioned)) == ("CREATE_COMPLETE", "")
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from controller.backends._calls import PASSED, PUSHES, READS, WRITES
-from infra import documents, ota_permissions, permissions
-from infra.documents import Names
-from simulator.iam_policy import Decision
-from tests.infra import reference
-from tests.infra.engine import ROOT
-from tests.infra.matrix import NAMES, STABLE, Row, page, rows
-from tests.infra.stacks import GATEWAYS, PLUGS, PROVING, SECRET, SECRET_KEY, SMALL, WHOLE
+from infra import iam_documents, ota_permissions, permissions
+from infra.iam_documents import Names
+from otactl.backends.aws.operations import PASSED, PUSHES, READS, WRITES
+from otactl_simulator.iam.policy import Decision
 from tests.infra.test_settings import read
+from tests.support.permissions import service_reference
+from tests.support.permissions.fuota_matrix import NAMES, STABLE, Row, page, rows
+from tests.support.pulumi.engine import ROOT
+from tests.support.pulumi.stacks import GATEWAYS, PLUGS, PROVING, SECRET, SECRET_KEY, SMALL, WHOLE
 
 # STS asks for nothing; without ListBucket S3 tells no missing object from a forbidden one; HeadObject of a version, as
 # OTA updates pin one, needs an action of its own.
@@ -115,17 +115,28 @@ def test_the_journal_adds_its_object_calls_and_no_deletion() -> None:
 
 
 def test_an_update_role_reads_its_channels_images_and_nothing_else() -> None:
-    (statement,) = documents.firmware_read(NAMES, STABLE)["Statement"]
+    (statement,) = iam_documents.firmware_read(NAMES, STABLE)["Statement"]
 
     assert statement["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
     assert statement["Resource"] == [f"arn:aws:s3:::{STABLE.bucket}/*"]
 
 
 MANAGED_POLICY = {
-    "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:GetBucketLocation", "s3:ListBucket",
-    "s3:ListBucketVersions", "signer:DescribeSigningJob", "signer:GetSigningProfile", "signer:StartSigningJob",
-    "iot:CreateJob", "iot:DeleteJob", "iot:DescribeJob", "iot:CreateStream", "iot:DeleteStream",
-}  # fmt: skip
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:PutObject",
+    "s3:GetBucketLocation",
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+    "signer:DescribeSigningJob",
+    "signer:GetSigningProfile",
+    "signer:StartSigningJob",
+    "iot:CreateJob",
+    "iot:DeleteJob",
+    "iot:DescribeJob",
+    "iot:CreateStream",
+    "iot:DeleteStream",
+}
 PROFILES = {"signer:PutSigningProfile"}
 
 
@@ -141,7 +152,7 @@ POLICIES = {
     "planner": permissions.planner(NAMES),
     "proving": permissions.controller(Names(read(PROVING))),
     "ota-service": ota_permissions.service(NAMES),
-    "firmware-update": documents.firmware_read(NAMES, STABLE),
+    "firmware-update": iam_documents.firmware_read(NAMES, STABLE),
 }
 
 
@@ -168,17 +179,17 @@ def test_no_statement_says_what_another_says_already(name: str) -> None:
 def test_resources_and_conditions_of_aws_iot_and_signer_are_of_the_kinds_their_actions_take(name: str) -> None:
     for statement in POLICIES[name]["Statement"]:
         for action in [a for a in statement["Action"] if a.startswith(("iot:", "signer:"))]:
-            known = reference.ACTIONS[action]
-            kinds = {reference.kind(arn) for arn in statement["Resource"]}
+            known = service_reference.ACTIONS[action]
+            kinds = {service_reference.kind(arn) for arn in statement["Resource"]}
             assert kinds <= set(known.resources) if known.resources else kinds == {"*"}, action
             for key in [k for block in statement.get("Condition", {}).values() for k in block]:
                 assert key.startswith(("aws:ResourceTag/", "aws:RequestTag/")), key
-                tagged = kinds <= reference.TAGGED
+                tagged = kinds <= service_reference.TAGGED
                 assert known.request_tags if key.startswith("aws:RequestTag/") else tagged, (action, key)
 
 
 def test_a_job_is_made_for_its_targets_so_the_service_role_may_on_each_of_them() -> None:
     given = [s for s in POLICIES["ota-service"]["Statement"] if "iot:CreateJob" in s["Action"]]
 
-    kinds = {reference.kind(arn) for s in given for arn in s["Resource"]}
-    assert kinds == set(reference.ACTIONS["iot:CreateJob"].resources)
+    kinds = {service_reference.kind(arn) for s in given for arn in s["Resource"]}
+    assert kinds == set(service_reference.ACTIONS["iot:CreateJob"].resources)

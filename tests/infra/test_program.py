@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from infra.program import stack
-from simulator.server import SimulatorServer
-from tests.infra.apply import Applier
-from tests.infra.engine import ROOT, UNKNOWN, Result, run
-from tests.infra.stacks import ACCOUNT, SMALL, WHOLE
+from otactl_simulator.server import SimulatorServer
 from tests.infra.test_settings import read
+from tests.support.pulumi.apply import Applier
+from tests.support.pulumi.engine import ROOT, UNKNOWN, Result, run
+from tests.support.pulumi.stacks import ACCOUNT, SMALL, WHOLE
 
 LOGGING = {
     "Version": "2012-10-17",

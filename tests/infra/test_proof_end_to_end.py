@@ -7,13 +7,13 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Gate, Phase, Rollout, Strategy, VersionConfirm, VersionProof
 from infra import permissions
-from infra.documents import Names
-from tests.ground import DIGEST, INDEXED, declared
-from tests.infra.operated import Operated, less, named, refused, told
-from tests.infra.stacks import PROVING
+from infra.iam_documents import Names
+from otactl.model import Gate, Phase, Rollout, Strategy, VersionConfirm, VersionProof
 from tests.infra.test_settings import read
+from tests.support.fuota_stage import DIGEST, INDEXED, declared
+from tests.support.pulumi.provisioned_stack import Operated, less, named, refused, told
+from tests.support.pulumi.stacks import PROVING
 
 NAMES = Names(read(PROVING))
 PROOFS = {

@@ -10,10 +10,10 @@ import boto3
 import pytest
 
 from infra import ota_permissions, permissions
-from infra.documents import Names, document, people_trust
+from infra.iam_documents import Names, document, people_trust
 from infra.regions import IOT_CORE, IOT_WIRELESS_API, domain_of, regions_of
 from infra.settings import Settings, SettingsError, settings
-from tests.infra.stacks import ACCOUNT, SECRET, SECRET_KEY, SMALL, WHOLE
+from tests.support.pulumi.stacks import ACCOUNT, SECRET, SECRET_KEY, SMALL, WHOLE
 
 
 def read(config: dict[str, Any], stack: str = "prod-eu") -> Settings:

@@ -7,14 +7,14 @@ from pathlib import Path
 import boto3
 import pytest
 
-from controller.model import Phase
 from infra import permissions
-from infra.documents import Names
-from tests.ground import REGION
-from tests.infra.operated import OperatedPlugs, Registered, less, loopback, named
-from tests.infra.stacks import PLUGS, SECRET
+from infra.iam_documents import Names
+from otactl.model import Phase
 from tests.infra.test_settings import read
-from tests.tuya_ground import plugs
+from tests.support.fuota_stage import REGION
+from tests.support.pulumi.provisioned_stack import OperatedPlugs, Registered, less, loopback, named
+from tests.support.pulumi.stacks import PLUGS, SECRET
+from tests.support.tuya_stage import plugs
 
 POLICY = permissions.controller(Names(read(PLUGS)))
 GRANTED = [("ReadTuyaSecret", "secretsmanager:GetSecretValue"), ("DecryptTuyaSecret", "kms:Decrypt")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.engine import ROOT
+from tests.support.pulumi.engine import ROOT
 
 PYRIGHT = str(Path(sys.executable).parent / "pyright")
 NEEDS_NODE = pytest.mark.skipif(shutil.which("node") is None, reason="pyright needs node on PATH")

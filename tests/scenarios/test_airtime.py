@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from controller.lorawan.fleet import at_most
-from tests.as_run import Run, run_of
-from tests.examples_kit import ROOT, examples
+from otactl.lorawan.fleet_probability import at_most
+from tests.support.cli_runner import Run, run_of
+from tests.support.examples import ROOT, examples
 
 EXAMPLE = (
     "--rf-region EU868 --data-rate 3 --image-bytes 98304 --fragment-bytes 112 --redundancy-percent 12 --loss 0.05 "
@@ -198,9 +198,7 @@ def test_each_thing_that_cannot_be_has_a_line_of_its_own(airtime: Run) -> None:
 
 
 def test_checking_manifests_does_not_load_numpy() -> None:
-    probe = (
-        "import sys; from controller.cli import main; sys.argv = ['otactl', 'validate', 'rollouts']\ntry:\n    main()\n"
-    )
+    probe = "import sys; from otactl.cli import main; sys.argv = ['otactl', 'validate', 'rollouts']\ntry:\n    main()\n"
     probe += "finally:\n    print('numpy' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.stdout.splitlines()[-1] == "False", ran.stderr

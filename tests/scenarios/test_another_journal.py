@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from controller.journal import SqlJournal
-from controller.model import Phase, Rollout, Strategy, Targets, Wave
-from controller.ownership import MARK_JOURNAL
-from tests.ground import GROUPS, Ground, declared, lose_journal
-from tests.ota_ground import OtaGround, one_wave, running
+from otactl.drift.ownership import MARK_JOURNAL
+from otactl.journal import SqlJournal
+from otactl.model import Phase, Rollout, Strategy, Targets, Wave
+from tests.support.fuota_stage import GROUPS, FuotaStage, declared, lose_journal
+from tests.support.ota_stage import OtaStage, one_wave, running
 
 
 @pytest.fixture
-def opened(ground: Ground) -> Ground:
+def opened(ground: FuotaStage) -> FuotaStage:
     """The canary's task is open: a device has not heard its multicast setup."""
     ground.deafen()
     ground.run()
     return ground
 
 
-def tags(ground: Ground) -> dict[str, str]:
+def tags(ground: FuotaStage) -> dict[str, str]:
     listed = ground.wireless.list_tags_for_resource(ResourceArn=ground.task()["Arn"])["Tags"]
     return {t["Key"]: t["Value"] for t in listed}
 
@@ -38,7 +38,7 @@ def other() -> Rollout:
     return declared(name="sensor", strategy=Strategy(waves=(wave,)))
 
 
-def test_a_second_journal_of_an_environment_sends_nothing_for_any_of_its_rollouts(opened: Ground) -> None:
+def test_a_second_journal_of_an_environment_sends_nothing_for_any_of_its_rollouts(opened: FuotaStage) -> None:
     first = identity(opened.folder)
     assert tags(opened)[MARK_JOURNAL] == first
     opened.deafen(False)
@@ -55,7 +55,7 @@ def test_a_second_journal_of_an_environment_sends_nothing_for_any_of_its_rollout
     assert not {name for name in sent if not name.startswith(("Get", "List", "Head", "Simulate"))}
 
 
-def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_anew(opened: Ground) -> None:
+def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_anew(opened: FuotaStage) -> None:
     lost = lose_journal(opened.folder)
 
     opened.run()
@@ -67,7 +67,7 @@ def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_ane
     assert opened.record().drift == ()
 
 
-def test_the_lost_journal_that_turns_up_again_is_the_one_that_sends_nothing(opened: Ground) -> None:
+def test_the_lost_journal_that_turns_up_again_is_the_one_that_sends_nothing(opened: FuotaStage) -> None:
     kept = (opened.folder / "journal.db").read_bytes()
     lose_journal(opened.folder)
     opened.run()
@@ -81,7 +81,7 @@ def test_the_lost_journal_that_turns_up_again_is_the_one_that_sends_nothing(open
     assert opened.task()["Status"] == "Pending"
 
 
-def test_the_tag_is_put_on_units_made_before_and_put_back_where_it_was_taken_off(opened: Ground) -> None:
+def test_the_tag_is_put_on_units_made_before_and_put_back_where_it_was_taken_off(opened: FuotaStage) -> None:
     arn = opened.task()["Arn"]
     opened.wireless.untag_resource(ResourceArn=arn, TagKeys=[MARK_JOURNAL])
     opened.advance(130)
@@ -93,7 +93,7 @@ def test_the_tag_is_put_on_units_made_before_and_put_back_where_it_was_taken_off
     assert len(opened.made()) == 1
 
 
-def test_an_ota_update_is_known_by_its_own_record_when_its_tags_are_gone(gateways: OtaGround) -> None:
+def test_an_ota_update_is_known_by_its_own_record_when_its_tags_are_gone(gateways: OtaStage) -> None:
     update = running(gateways)
     shown = gateways.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]
     lost = identity(gateways.folder)

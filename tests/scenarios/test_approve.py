@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.journal import SqlJournal
-from controller.membership import approval_digest, named_devices, resolved
-from controller.model import Approval, Attempt, Record, WaveRecord
-from controller.ports import Commit
-from tests.examples_kit import ENVIRONMENT, PLUG, SOIL, edit, examples, otactl, rollout
-from tests.ground import GROUPS, Ground
+from otactl.journal import SqlJournal
+from otactl.model import Approval, Attempt, Record, WaveRecord
+from otactl.planning.membership import approval_digest, named_devices, resolved
+from otactl.ports import Commit
+from tests.support.examples import ENVIRONMENT, PLUG, SOIL, edit, examples, otactl, rollout
+from tests.support.fuota_stage import GROUPS, FuotaStage
 
 GROUPS_OF_FLEET = """\
             - 77ab2e10-5b7c-4a55-8c3e-1d2f3a4b5c02
@@ -41,8 +41,18 @@ def digest(file: str, wave: str, record: Record | None = None) -> str:
 
 
 def test_an_approval_names_what_exactly_is_approved(asking: Path) -> None:
-    otactl("approve", SOIL, "--wave", "fleet", "--role", "firmware-owners", "--by", "ada",
-           "--at", "2026-11-20T09:00:00+01:00")  # fmt: skip
+    otactl(
+        "approve",
+        SOIL,
+        "--wave",
+        "fleet",
+        "--role",
+        "firmware-owners",
+        "--by",
+        "ada",
+        "--at",
+        "2026-11-20T09:00:00+01:00",
+    )
 
     at = datetime(2026, 11, 20, 8, tzinfo=UTC)
     expected = Approval(wave="fleet", role="firmware-owners", by="ada", digest=digest(SOIL, "fleet"), at=at)
@@ -140,7 +150,9 @@ def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(fold
     assert [a.digest for a in rollout(PLUG).approvals] == [told["digest"]]
 
 
-def test_an_approval_looks_into_the_groups_when_told_to_and_names_who_is_in_them(asking: Path, ground: Ground) -> None:
+def test_an_approval_looks_into_the_groups_when_told_to_and_names_who_is_in_them(
+    asking: Path, ground: FuotaStage
+) -> None:
     edit(SOIL, GROUPS_OF_FLEET, f"            - {GROUPS[1]}\n")
     blind = otactl("approve", SOIL, "--wave", "fleet", "--by", "grace").output
     before = len(ground.server.world.requests)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from controller.cli import cli
-from controller.manifest.schema import failures
-from tests.demo_kit import set_stage
+from otactl.cli import cli
+from otactl.manifest.schema import failures
+from tests.support.demo_stage import set_stage
 
 
 def run(*words: str) -> tuple[int, dict[str, Any], str]:

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from controller.journal import SqlJournal
-from tests.ground import Ground
+from otactl.journal import SqlJournal
+from tests.support.fuota_stage import FuotaStage
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PLACE = "rollouts/environments/prod-eu.yaml"
 
 
 def otactl(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OTACTL_"))}
     around = {**plain, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": str(ROOT), **env}
-    command = [sys.executable, "-m", "controller.cli", *words]
+    command = [sys.executable, "-m", "otactl.cli", *words]
     return subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -116,7 +116,7 @@ def test_a_profile_that_is_not_there_is_named(folder: Path) -> None:
     assert "the profile nowhere is not there; set AWS_PROFILE" in ran.stdout
 
 
-def test_credentials_of_another_account_write_nothing(folder: Path, ground: Ground) -> None:
+def test_credentials_of_another_account_write_nothing(folder: Path, ground: FuotaStage) -> None:
     place = folder / PLACE
     place.write_text(place.read_text().replace("123456789012", "210987654321"))
     outputs = folder / "rollouts/environments/prod-eu.outputs.json"
@@ -132,7 +132,7 @@ def test_credentials_of_another_account_write_nothing(folder: Path, ground: Grou
 
 
 def test_the_version_is_told_without_loading_the_sdk_or_the_validator(folder: Path) -> None:
-    probe = "import sys; from controller.cli import main; sys.argv = ['otactl', '--version']\ntry:\n    main()\n"
+    probe = "import sys; from otactl.cli import main; sys.argv = ['otactl', '--version']\ntry:\n    main()\n"
     probe += "finally:\n    print(sorted({'boto3', 'botocore', 'jsonschema', 'moto', 'yaml'} & set(sys.modules)))"
 
     ran = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)

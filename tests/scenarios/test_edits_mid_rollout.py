@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from controller.model import Cause, DriftPolicy, Gate, Ignore, Phase, Rollout, Strategy, Targets, Wave
-from tests.ground import BUCKET, GROUPS, KEY, ROLE, Ground, declared, edited, pushed, trust
+from otactl.model import Cause, DriftPolicy, Gate, Ignore, Phase, Rollout, Strategy, Targets, Wave
+from tests.support.fuota_stage import BUCKET, GROUPS, KEY, ROLE, FuotaStage, declared, edited, pushed, trust
 
 SESSION = 2200  # seconds after which a session begun at once is on air
 
@@ -23,11 +23,11 @@ def with_spec(rollout: Rollout, **changes: object) -> Rollout:
     return msgspec.structs.replace(rollout, backend=msgspec.structs.replace(rollout.backend, **changes))
 
 
-def starts(ground: Ground) -> int:
+def starts(ground: FuotaStage) -> int:
     return len(ground.writes("StartFuotaTask"))
 
 
-def test_a_gate_that_turns_a_verdict_starts_nothing_unchecked(ground: Ground) -> None:
+def test_a_gate_that_turns_a_verdict_starts_nothing_unchecked(ground: FuotaStage) -> None:
     ground.fleet(devices=[{"devEui": ground.euis[0], "rfRegion": "EU868", "behaviour": "silent"}])
     late = {"name": "g1", "id": GROUPS[1], "rfRegion": "EU868", "devices": ground.euis[1::2]}
     ground.fleet(groups=[{**late, "notReady": ground.euis[1:2]}])
@@ -45,7 +45,7 @@ def test_a_gate_that_turns_a_verdict_starts_nothing_unchecked(ground: Ground) ->
     assert starts(ground) == 1
 
 
-def test_a_canary_put_in_front_of_a_waiting_fleet_does_not_start_it_unchecked(ground: Ground) -> None:
+def test_a_canary_put_in_front_of_a_waiting_fleet_does_not_start_it_unchecked(ground: FuotaStage) -> None:
     late = {"name": "g1", "id": GROUPS[1], "rfRegion": "EU868", "devices": ground.euis[1::2]}
     ground.fleet(groups=[{**late, "notReady": ground.euis[1:2]}])
     ground.run(declared(strategy=waves(("fleet", GROUPS[1:])), cleanup="never"))
@@ -61,7 +61,7 @@ def test_a_canary_put_in_front_of_a_waiting_fleet_does_not_start_it_unchecked(gr
     assert ground.record().phase is not Phase.SUCCEEDED
 
 
-def test_going_back_in_git_runs_the_old_content_as_a_new_attempt_and_ends(ground: Ground) -> None:
+def test_going_back_in_git_runs_the_old_content_as_a_new_attempt_and_ends(ground: FuotaStage) -> None:
     old, new = declared(strategy=ONE), declared(strategy=ONE, firmware=pushed(ground, "2.5.0", b"new" * 900))
     ground.run(old)
     ground.advance(600)
@@ -75,12 +75,12 @@ def test_going_back_in_git_runs_the_old_content_as_a_new_attempt_and_ends(ground
     assert [(a.number, a.stage.value) for a in record.attempts] == [
         (1, "superseded"),
         (1, "superseded"),
-        (2, "cleaned"),
+        (2, "deleted"),
     ]
     assert set(ground.images()) == {old.firmware.sha256}
 
 
-def test_going_back_after_an_update_in_place_does_not_take_the_old_token_again(ground: Ground) -> None:
+def test_going_back_after_an_update_in_place_does_not_take_the_old_token_again(ground: FuotaStage) -> None:
     old = declared(strategy=ONE, cleanup="never")
     new = declared(strategy=ONE, cleanup="never", firmware=pushed(ground, "2.5.0", b"new" * 900))
     ground.deafen()
@@ -97,7 +97,7 @@ def test_going_back_after_an_update_in_place_does_not_take_the_old_token_again(g
     assert set(ground.images()) == {old.firmware.sha256}
 
 
-def test_a_passed_wave_over_which_other_content_was_started_is_run_again(ground: Ground) -> None:
+def test_a_passed_wave_over_which_other_content_was_started_is_run_again(ground: FuotaStage) -> None:
     old, new = declared(strategy=ONE), declared(strategy=ONE, firmware=pushed(ground, "2.5.0", b"new" * 900))
     ground.drive(old)
     ground.run(new)
@@ -113,7 +113,7 @@ def test_a_passed_wave_over_which_other_content_was_started_is_run_again(ground:
     "change", [{"tags": {"team": "roots"}}, {"description": "other words"}, {"start_lead": "40m"}, {"data_rate": 4}]
 )
 def test_an_edit_that_devices_never_see_neither_ends_a_session_nor_sends_again(
-    ground: Ground, change: dict[str, object]
+    ground: FuotaStage, change: dict[str, object]
 ) -> None:
     rollout = declared(strategy=ONE)
     ground.run(rollout)
@@ -125,7 +125,7 @@ def test_an_edit_that_devices_never_see_neither_ends_a_session_nor_sends_again(
     assert (len(ground.made()), starts(ground)) == (1, 1)
 
 
-def test_a_description_declared_after_the_start_is_told_as_that(ground: Ground) -> None:
+def test_a_description_declared_after_the_start_is_told_as_that(ground: FuotaStage) -> None:
     rollout = declared(strategy=ONE)
     ground.run(rollout)
     ground.advance(300)
@@ -136,7 +136,7 @@ def test_a_description_declared_after_the_start_is_told_as_that(ground: Ground) 
     assert (entry.field, entry.cause) == ("description", Cause.DECLARED_LATE)
 
 
-def test_an_edited_description_of_an_open_task_is_an_update_and_no_drift(ground: Ground) -> None:
+def test_an_edited_description_of_an_open_task_is_an_update_and_no_drift(ground: FuotaStage) -> None:
     rollout = declared(strategy=ONE)
     ground.deafen()
     ground.run(rollout)
@@ -148,7 +148,7 @@ def test_an_edited_description_of_an_open_task_is_an_update_and_no_drift(ground:
     assert ground.record().drift == ()
 
 
-def test_new_content_waits_for_a_session_on_air_to_end(ground: Ground) -> None:
+def test_new_content_waits_for_a_session_on_air_to_end(ground: FuotaStage) -> None:
     old, new = declared(strategy=ONE), declared(strategy=ONE, firmware=pushed(ground, "2.5.0", b"new" * 900))
     ground.run(old)
     ground.advance(SESSION)
@@ -156,13 +156,13 @@ def test_new_content_waits_for_a_session_on_air_to_end(ground: Ground) -> None:
 
     report = ground.run(new)
 
-    assert [h.reason for h in report.rollouts[0].holds] == ["old_content_is_on_air"]
+    assert [h.reason for h in report.rollouts[0].holds] == ["previous_revision_running"]
     assert ground.writes("DeleteFuotaTask") == []
     ground.drive(new)
     assert set(ground.images()) == {new.firmware.sha256}
 
 
-def test_a_digest_nobody_pushed_does_not_end_a_start_that_waits(ground: Ground) -> None:
+def test_a_digest_nobody_pushed_does_not_end_a_start_that_waits(ground: FuotaStage) -> None:
     ground.run(declared(strategy=ONE))
     ground.advance(300)
     wrong = msgspec.structs.replace(declared().firmware, sha256="0" * 64, image=f"s3://{BUCKET}/gone/{'0' * 64}.bin")
@@ -174,7 +174,7 @@ def test_a_digest_nobody_pushed_does_not_end_a_start_that_waits(ground: Ground) 
 
 
 @pytest.mark.parametrize("advance", [300, SESSION, 7200])
-def test_a_renamed_wave_is_not_sent_the_same_content_again(ground: Ground, advance: int) -> None:
+def test_a_renamed_wave_is_not_sent_the_same_content_again(ground: FuotaStage, advance: int) -> None:
     ground.run(declared(strategy=ONE))
     ground.advance(advance)
 
@@ -184,7 +184,7 @@ def test_a_renamed_wave_is_not_sent_the_same_content_again(ground: Ground, advan
     assert (len(ground.made()), starts(ground)) == (1, 1)
 
 
-def test_a_wave_taken_out_while_it_runs_is_told_with_the_command_that_ends_it(ground: Ground) -> None:
+def test_a_wave_taken_out_while_it_runs_is_told_with_the_command_that_ends_it(ground: FuotaStage) -> None:
     ground.run(declared())
     task = ground.task()["Id"]
     ground.advance(300)
@@ -198,8 +198,8 @@ def test_a_wave_taken_out_while_it_runs_is_told_with_the_command_that_ends_it(gr
     assert len(ground.made()) == 1
 
 
-def test_targets_of_another_kind_are_a_new_attempt(ground: Ground) -> None:
-    from tests.ground import single_devices
+def test_targets_of_another_kind_are_a_new_attempt(ground: FuotaStage) -> None:
+    from tests.support.fuota_stage import single_devices
 
     ground.deafen()
     ground.run(declared(strategy=ONE))
@@ -212,7 +212,7 @@ def test_targets_of_another_kind_are_a_new_attempt(ground: Ground) -> None:
     assert [a.stage.value for a in ground.record().attempts] == ["superseded", "scheduled"]
 
 
-def test_in_report_mode_a_group_taken_out_of_the_manifest_is_work_and_not_drift(ground: Ground) -> None:
+def test_in_report_mode_a_group_taken_out_of_the_manifest_is_work_and_not_drift(ground: FuotaStage) -> None:
     report_only = DriftPolicy(mode="report")
     ground.deafen()
     ground.run(declared(strategy=waves(("canary", GROUPS)), drift=report_only))
@@ -224,7 +224,7 @@ def test_in_report_mode_a_group_taken_out_of_the_manifest_is_work_and_not_drift(
     assert ground.task()["Status"] == "FuotaSession_Waiting"
 
 
-def test_a_lost_unit_is_made_again_when_its_loss_is_accepted(ground: Ground) -> None:
+def test_a_lost_unit_is_made_again_when_its_loss_is_accepted(ground: FuotaStage) -> None:
     ground.run(declared(strategy=ONE))
     ground.wireless.delete_fuota_task(Id=ground.task()["Id"])
     ground.run(declared(strategy=ONE))
@@ -235,4 +235,4 @@ def test_a_lost_unit_is_made_again_when_its_loss_is_accepted(ground: Ground) -> 
     ground.drive(edited(declared(strategy=ONE), drift=accepted))
 
     assert ground.record().phase is Phase.SUCCEEDED
-    assert [(a.number, a.stage.value) for a in ground.record().attempts] == [(1, "lost"), (2, "cleaned")]
+    assert [(a.number, a.stage.value) for a in ground.record().attempts] == [(1, "lost"), (2, "deleted")]

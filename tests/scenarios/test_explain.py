@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from controller.cli.explain import command
-from controller.errors import UsageError
-from controller.manifest import schema
-from controller.manifest.fields import field_paths
+from otactl.cli.commands.explain import command
+from otactl.errors import UsageError
+from otactl.manifest import schema
+from otactl.manifest.field_help import field_paths
 
 EVERY = [f"{kind}.{path}" for kind in schema.KINDS for path in field_paths(kind)]
 

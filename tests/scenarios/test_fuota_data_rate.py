@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import msgspec
 
-from controller.backends._aws import Answer
-from controller.errors import StalledError
-from controller.model import DriftEntry, Phase, Rollout
-from tests.ground import GROUPS, Ground, declared, single_devices
+from otactl.backends.aws.client import Answer
+from otactl.errors import StalledError
+from otactl.model import DriftEntry, Phase, Rollout
+from tests.support.fuota_stage import GROUPS, FuotaStage, declared, single_devices
 
 READ = "GetMulticastGroupSession"
 SETTLED, STEP = 180, 120
@@ -22,7 +22,7 @@ def with_fragments(size: int, interval_ms: int = 9000) -> Rollout:
     return declared(backend=spec)
 
 
-def on_air(ground: Ground, rollout: Rollout) -> Ground:
+def on_air(ground: FuotaStage, rollout: Rollout) -> FuotaStage:
     """The first wave's session begun a moment ago: starts are on whole minutes, so no fixed wait ends at one."""
     ground.run(rollout)
     ground.advance(SETTLED)
@@ -33,16 +33,16 @@ def on_air(ground: Ground, rollout: Rollout) -> Ground:
     return ground
 
 
-def asked(ground: Ground) -> list[object]:
+def asked(ground: FuotaStage) -> list[object]:
     """The groups whose session was read, in order."""
     return [dict(r["parameters"])["Id"] for r in ground.server.world.requests if r["operation"] == READ]  # type: ignore[call-overload]
 
 
-def rate_drift(ground: Ground) -> list[DriftEntry]:
+def rate_drift(ground: FuotaStage) -> list[DriftEntry]:
     return [e for e in ground.record().drift if e.field == "session.dataRate"]
 
 
-def test_a_rate_as_planned_is_read_once_and_is_no_drift(ground: Ground) -> None:
+def test_a_rate_as_planned_is_read_once_and_is_no_drift(ground: FuotaStage) -> None:
     plan = with_fragments(112)
     on_air(ground, plan)
     for _ in range(3):
@@ -54,7 +54,7 @@ def test_a_rate_as_planned_is_read_once_and_is_no_drift(ground: Ground) -> None:
     assert rate_drift(ground) == []
 
 
-def test_a_slower_rate_than_planned_is_drift_with_the_time_the_session_takes_then(ground: Ground) -> None:
+def test_a_slower_rate_than_planned_is_drift_with_the_time_the_session_takes_then(ground: FuotaStage) -> None:
     plan = with_fragments(48)
     on_air(ground, plan)
     for _ in range(3):
@@ -69,7 +69,7 @@ def test_a_slower_rate_than_planned_is_drift_with_the_time_the_session_takes_the
     assert (entry.cause.value, entry.status.value, entry.open) == ("vendor", "impossible", True)
 
 
-def test_a_rate_that_differs_holds_nothing_up_and_closes_with_its_session(ground: Ground) -> None:
+def test_a_rate_that_differs_holds_nothing_up_and_closes_with_its_session(ground: FuotaStage) -> None:
     plan = with_fragments(48)
     on_air(ground, plan)
     for _ in range(60):
@@ -83,7 +83,7 @@ def test_a_rate_that_differs_holds_nothing_up_and_closes_with_its_session(ground
     assert {e.closed_by for e in entries} == {"the unit ended"}
 
 
-def test_without_a_planned_rate_nothing_is_read(ground: Ground) -> None:
+def test_without_a_planned_rate_nothing_is_read(ground: FuotaStage) -> None:
     plan = declared(backend=msgspec.structs.replace(declared().backend, data_rate=None))
     on_air(ground, plan)
     ground.run(plan)
@@ -91,7 +91,7 @@ def test_without_a_planned_rate_nothing_is_read(ground: Ground) -> None:
     assert asked(ground) == []
 
 
-def test_before_the_session_nothing_is_read(ground: Ground) -> None:
+def test_before_the_session_nothing_is_read(ground: FuotaStage) -> None:
     plan = with_fragments(48)
     ground.run(plan)
     ground.advance(SETTLED)
@@ -101,7 +101,7 @@ def test_before_the_session_nothing_is_read(ground: Ground) -> None:
     assert asked(ground) == []
 
 
-def test_a_session_that_is_not_shown_yet_is_asked_for_again(ground: Ground) -> None:
+def test_a_session_that_is_not_shown_yet_is_asked_for_again(ground: FuotaStage) -> None:
     plan = with_fragments(48)
     on_air(ground, plan)
     ground.wireless.cancel_multicast_group_session(Id=GROUPS[0])  # as a read that is behind would show it
@@ -113,7 +113,7 @@ def test_a_session_that_is_not_shown_yet_is_asked_for_again(ground: Ground) -> N
     assert rate_drift(ground) == []
 
 
-def test_a_session_that_may_not_be_read_is_told_and_stalls_nothing(ground: Ground) -> None:
+def test_a_session_that_may_not_be_read_is_told_and_stalls_nothing(ground: FuotaStage) -> None:
     plan = with_fragments(112)
     on_air(ground, plan)
 
@@ -132,7 +132,7 @@ def test_a_session_that_may_not_be_read_is_told_and_stalls_nothing(ground: Groun
     assert ground.record().phase is Phase.SUCCEEDED
 
 
-def test_a_task_for_single_devices_has_no_group_to_read(ground: Ground) -> None:
+def test_a_task_for_single_devices_has_no_group_to_read(ground: FuotaStage) -> None:
     plan = single_devices(ground)
     plan = msgspec.structs.replace(plan, backend=msgspec.structs.replace(plan.backend, data_rate=3))
     on_air(ground, plan)

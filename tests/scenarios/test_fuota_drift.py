@@ -9,14 +9,26 @@ from typing import Any
 
 import pytest
 
-from controller.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore, Phase
-from tests.ground import BUCKET, GROUPS, IMAGE, KEY, ROLE, Ground, declared, lose_journal, read, single_devices, trust
+from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore, Phase
+from tests.support.fuota_stage import (
+    BUCKET,
+    GROUPS,
+    IMAGE,
+    KEY,
+    ROLE,
+    FuotaStage,
+    declared,
+    lose_journal,
+    read,
+    single_devices,
+    trust,
+)
 
 SETTLED = 180  # seconds after which every read shows what otactl itself wrote
 
 
 @pytest.fixture
-def opened(ground: Ground) -> Ground:
+def opened(ground: FuotaStage) -> FuotaStage:
     """A canary task made and filled; its start is held, because a device has not heard its multicast setup."""
     ground.deafen()
     ground.run()
@@ -26,7 +38,7 @@ def opened(ground: Ground) -> Ground:
 
 
 @pytest.fixture
-def started(ground: Ground) -> Ground:
+def started(ground: FuotaStage) -> FuotaStage:
     """A canary whose session waits for its time."""
     ground.run()
     ground.advance(SETTLED)
@@ -34,11 +46,11 @@ def started(ground: Ground) -> Ground:
     return ground
 
 
-def drift(ground: Ground) -> list[DriftEntry]:
+def drift(ground: FuotaStage) -> list[DriftEntry]:
     return list(ground.record().drift)
 
 
-def only(ground: Ground) -> DriftEntry:
+def only(ground: FuotaStage) -> DriftEntry:
     (entry,) = drift(ground)
     return entry
 
@@ -57,7 +69,7 @@ FIELDS: list[tuple[str, dict[str, Any], object, object]] = [
 
 @pytest.mark.parametrize(("field", "edit", "desired", "observed"), FIELDS, ids=[f[0] for f in FIELDS])
 def test_a_field_edited_by_hand_is_set_back_and_remembered(
-    opened: Ground, field: str, edit: dict[str, Any], desired: object, observed: object
+    opened: FuotaStage, field: str, edit: dict[str, Any], desired: object, observed: object
 ) -> None:
     before = opened.task()
     opened.wireless.update_fuota_task(Id=before["Id"], **edit)
@@ -74,7 +86,7 @@ def test_a_field_edited_by_hand_is_set_back_and_remembered(
     assert observed in (None, entry.observed)
 
 
-def test_what_happens_to_a_tag_is_undone_whether_the_task_is_open_or_started(opened: Ground) -> None:
+def test_what_happens_to_a_tag_is_undone_whether_the_task_is_open_or_started(opened: FuotaStage) -> None:
     arn = opened.task()["Arn"]
     opened.wireless.untag_resource(ResourceArn=arn, TagKeys=["otactl:owner"])
     opened.wireless.tag_resource(
@@ -89,7 +101,7 @@ def test_what_happens_to_a_tag_is_undone_whether_the_task_is_open_or_started(ope
     assert {e.field: e.status for e in drift(opened)} == dict.fromkeys(wanted, DriftStatus.CORRECTED)
 
 
-def test_a_started_tasks_tags_are_still_set_back(started: Ground) -> None:
+def test_a_started_tasks_tags_are_still_set_back(started: FuotaStage) -> None:
     arn = started.task()["Arn"]
     started.wireless.tag_resource(ResourceArn=arn, Tags=[{"Key": "team", "Value": "theirs"}])
 
@@ -100,7 +112,7 @@ def test_a_started_tasks_tags_are_still_set_back(started: Ground) -> None:
     assert only(started).status is DriftStatus.CORRECTED
 
 
-def test_a_group_taken_out_is_put_back(opened: Ground) -> None:
+def test_a_group_taken_out_is_put_back(opened: FuotaStage) -> None:
     task = opened.task()["Id"]
     opened.wireless.disassociate_multicast_group_from_fuota_task(Id=task, MulticastGroupId=GROUPS[0])
 
@@ -113,7 +125,7 @@ def test_a_group_taken_out_is_put_back(opened: Ground) -> None:
     assert (entry.desired, entry.observed, entry.status) == (True, False, DriftStatus.CORRECTED)
 
 
-def test_a_group_put_in_by_hand_is_taken_out(opened: Ground) -> None:
+def test_a_group_put_in_by_hand_is_taken_out(opened: FuotaStage) -> None:
     task = opened.task()["Id"]
     opened.wireless.associate_multicast_group_with_fuota_task(Id=task, MulticastGroupId=GROUPS[1])
 
@@ -124,7 +136,7 @@ def test_a_group_put_in_by_hand_is_taken_out(opened: Ground) -> None:
     assert (only(opened).field, only(opened).status) == (f"members.group:{GROUPS[1]}", DriftStatus.CORRECTED)
 
 
-def test_a_device_taken_out_of_a_single_device_task_is_put_back(ground: Ground) -> None:
+def test_a_device_taken_out_of_a_single_device_task_is_put_back(ground: FuotaStage) -> None:
     rollout = single_devices(ground)
     ground.fault(service="iotwireless", operation="StartFuotaTask", effect="error500")  # it stays open meanwhile
     ground.run(rollout)
@@ -142,7 +154,7 @@ def test_a_device_taken_out_of_a_single_device_task_is_put_back(ground: Ground) 
     assert entry.status is DriftStatus.CORRECTED
 
 
-def test_an_open_task_deleted_by_hand_is_made_again_as_the_next_attempt(opened: Ground) -> None:
+def test_an_open_task_deleted_by_hand_is_made_again_as_the_next_attempt(opened: FuotaStage) -> None:
     opened.wireless.delete_fuota_task(Id=opened.task()["Id"])
     opened.advance(SETTLED)  # the service has let go of it
     opened.deafen(False)
@@ -151,12 +163,12 @@ def test_an_open_task_deleted_by_hand_is_made_again_as_the_next_attempt(opened: 
 
     record = opened.record()
     assert record.phase is Phase.SUCCEEDED
-    assert [(a.number, a.stage.value) for a in record.waves[0].attempts] == [(1, "lost"), (2, "cleaned")]
+    assert [(a.number, a.stage.value) for a in record.waves[0].attempts] == [(1, "lost"), (2, "deleted")]
     (entry,) = record.drift
     assert (entry.field, entry.cause, entry.observed) == ("unit", Cause.DELETED, "deleted")
 
 
-def test_a_started_task_deleted_by_hand_is_not_made_again(started: Ground) -> None:
+def test_a_started_task_deleted_by_hand_is_not_made_again(started: FuotaStage) -> None:
     started.wireless.delete_fuota_task(Id=started.task()["Id"])
 
     report = started.run()
@@ -169,7 +181,7 @@ def test_a_started_task_deleted_by_hand_is_not_made_again(started: Ground) -> No
     assert (only(started).field, only(started).open) == ("unit", True)
 
 
-def test_a_task_started_by_hand_is_told_and_its_devices_still_give_the_verdict(opened: Ground) -> None:
+def test_a_task_started_by_hand_is_told_and_its_devices_still_give_the_verdict(opened: FuotaStage) -> None:
     opened.deafen(False)
     moment = opened.server.world.clock.now() + timedelta(minutes=45)
     opened.wireless.start_fuota_task(Id=opened.task()["Id"], LoRaWAN={"StartTime": moment})
@@ -183,11 +195,13 @@ def test_a_task_started_by_hand_is_told_and_its_devices_still_give_the_verdict(o
     assert len(opened.made()) == 2
 
 
-def test_a_task_nobody_declares_is_told_once_and_let_be(ground: Ground) -> None:
+def test_a_task_nobody_declares_is_told_once_and_let_be(ground: FuotaStage) -> None:
     ground.wireless.create_fuota_task(
-        Name="by-hand", FirmwareUpdateImage="s3://b/k", FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
+        Name="by-hand",
+        FirmwareUpdateImage="s3://b/k",
+        FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
         LoRaWAN={"RfRegion": "EU868"},
-    )  # fmt: skip
+    )
 
     ground.drive()
 
@@ -196,18 +210,20 @@ def test_a_task_nobody_declares_is_told_once_and_let_be(ground: Ground) -> None:
     assert [t["Name"] for t in ground.wireless.list_fuota_tasks()["FuotaTaskList"]] == ["by-hand"]
 
 
-def test_foreign_tasks_are_not_told_where_the_environment_ignores_them(ground: Ground) -> None:
+def test_foreign_tasks_are_not_told_where_the_environment_ignores_them(ground: FuotaStage) -> None:
     ground.wireless.create_fuota_task(
-        Name="by-hand", FirmwareUpdateImage="s3://b/k", FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
+        Name="by-hand",
+        FirmwareUpdateImage="s3://b/k",
+        FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
         LoRaWAN={"RfRegion": "EU868"},
-    )  # fmt: skip
+    )
 
     ground.run(foreign_tasks="ignore")
 
     assert ground.record("@environment").drift == ()
 
 
-def test_a_rollout_taken_out_of_git_leaves_an_orphan_told_with_the_command_that_ends_it(opened: Ground) -> None:
+def test_a_rollout_taken_out_of_git_leaves_an_orphan_told_with_the_command_that_ends_it(opened: FuotaStage) -> None:
     task = opened.task()["Id"]
 
     opened.run(covers=True)
@@ -219,7 +235,7 @@ def test_a_rollout_taken_out_of_git_leaves_an_orphan_told_with_the_command_that_
     assert opened.task()["Status"] == "Pending"
 
 
-def test_a_task_with_our_name_and_marks_that_the_journal_lost_is_adopted_not_made_again(opened: Ground) -> None:
+def test_a_task_with_our_name_and_marks_that_the_journal_lost_is_adopted_not_made_again(opened: FuotaStage) -> None:
     lose_journal(opened.folder)
     opened.deafen(False)
 
@@ -229,41 +245,41 @@ def test_a_task_with_our_name_and_marks_that_the_journal_lost_is_adopted_not_mad
     assert opened.record().phase is Phase.SUCCEEDED
 
 
-def other_bytes(ground: Ground) -> None:
+def other_bytes(ground: FuotaStage) -> None:
     ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=bytes(reversed(IMAGE)), ChecksumAlgorithm="SHA256")
 
 
-def no_image(ground: Ground) -> None:
+def no_image(ground: FuotaStage) -> None:
     ground.s3.delete_object(Bucket=BUCKET, Key=KEY)
 
 
-def right_bytes(ground: Ground) -> None:
+def right_bytes(ground: FuotaStage) -> None:
     ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
 
 
-def versioning(status: str) -> Callable[[Ground], None]:
+def versioning(status: str) -> Callable[[FuotaStage], None]:
     return lambda ground: ground.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": status})
 
 
-def trusts(service: str) -> Callable[[Ground], None]:
+def trusts(service: str) -> Callable[[FuotaStage], None]:
     return lambda ground: ground.iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=trust(service))
 
 
-def reads(bucket: str) -> Callable[[Ground], None]:
+def reads(bucket: str) -> Callable[[FuotaStage], None]:
     return lambda ground: ground.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=read(bucket))
 
 
-def no_role(ground: Ground) -> None:
+def no_role(ground: FuotaStage) -> None:
     ground.iam.delete_role_policy(RoleName=ROLE, PolicyName="read")
     ground.iam.delete_role(RoleName=ROLE)
 
 
-def role_again(ground: Ground) -> None:
+def role_again(ground: FuotaStage) -> None:
     ground.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust())
     reads(BUCKET)(ground)
 
 
-SOURCES: list[tuple[str, Cause, Callable[[Ground], None], Callable[[Ground], None]]] = [
+SOURCES: list[tuple[str, Cause, Callable[[FuotaStage], None], Callable[[FuotaStage], None]]] = [
     ("image.sha256", Cause.IMAGE_BYTES, other_bytes, right_bytes),
     ("image.object", Cause.IMAGE_BYTES, no_image, right_bytes),
     ("image.bucketVersioning", Cause.IMAGE_BYTES, versioning("Suspended"), versioning("Enabled")),
@@ -277,7 +293,11 @@ SOURCES: list[tuple[str, Cause, Callable[[Ground], None], Callable[[Ground], Non
     ("field", "cause", "change", "undo"), SOURCES, ids=["bytes", "gone", "versioning", "trust", "permission", "role"]
 )
 def test_a_changed_image_or_role_holds_the_start_until_its_owner_sets_it_back(
-    opened: Ground, field: str, cause: Cause, change: Callable[[Ground], None], undo: Callable[[Ground], None]
+    opened: FuotaStage,
+    field: str,
+    cause: Cause,
+    change: Callable[[FuotaStage], None],
+    undo: Callable[[FuotaStage], None],
 ) -> None:
     change(opened)
     opened.deafen(False)
@@ -297,7 +317,7 @@ def test_a_changed_image_or_role_holds_the_start_until_its_owner_sets_it_back(
     assert only(opened).closed_by == "set back out of band, or declared so"
 
 
-def test_in_report_mode_nothing_is_set_back_and_nothing_starts(opened: Ground) -> None:
+def test_in_report_mode_nothing_is_set_back_and_nothing_starts(opened: FuotaStage) -> None:
     rollout = declared(drift=DriftPolicy(mode="report"))
     opened.run(rollout)
     opened.deafen(False)
@@ -306,18 +326,18 @@ def test_in_report_mode_nothing_is_set_back_and_nothing_starts(opened: Ground) -
     report = opened.run(rollout)
 
     assert (opened.task()["RedundancyPercent"], opened.task()["Status"]) == (3, "Pending")
-    assert [h.reason for h in report.rollouts[0].holds] == ["drift_is_only_reported"]
+    assert [h.reason for h in report.rollouts[0].holds] == ["drift_needs_decision"]
     entry = only(opened)
     assert (entry.open, entry.status) == (True, DriftStatus.WAITING)
     assert opened.writes("UpdateFuotaTask")[1:] == []  # the edit by hand is the only update
 
 
-def ignoring(ground: Ground, days: int) -> DriftPolicy:
+def ignoring(ground: FuotaStage, days: int) -> DriftPolicy:
     until = ground.server.world.clock.now() + timedelta(days=days)
     return DriftPolicy(ignore=(Ignore(field="redundancyPercent", reason="trial in the field", until=until),))
 
 
-def test_an_ignored_field_is_acknowledged_and_holds_nothing(opened: Ground) -> None:
+def test_an_ignored_field_is_acknowledged_and_holds_nothing(opened: FuotaStage) -> None:
     rollout = declared(drift=ignoring(opened, days=2))
     opened.deafen(False)
     opened.wireless.update_fuota_task(Id=opened.task()["Id"], RedundancyPercent=25)
@@ -329,7 +349,7 @@ def test_an_ignored_field_is_acknowledged_and_holds_nothing(opened: Ground) -> N
     assert (entry.status, entry.action) == (DriftStatus.ACKNOWLEDGED, "ignored: trial in the field")
 
 
-def test_an_ignore_that_ran_out_ignores_nothing(opened: Ground) -> None:
+def test_an_ignore_that_ran_out_ignores_nothing(opened: FuotaStage) -> None:
     opened.wireless.update_fuota_task(Id=opened.task()["Id"], RedundancyPercent=25)
 
     opened.run(declared(drift=ignoring(opened, days=-1)))
@@ -338,7 +358,7 @@ def test_an_ignore_that_ran_out_ignores_nothing(opened: Ground) -> None:
     assert only(opened).status is DriftStatus.CORRECTED
 
 
-def test_a_drift_seen_by_many_runs_keeps_its_first_date_and_is_written_once(opened: Ground) -> None:
+def test_a_drift_seen_by_many_runs_keeps_its_first_date_and_is_written_once(opened: FuotaStage) -> None:
     opened.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     opened.run()
     first = only(opened).first_seen
@@ -350,7 +370,7 @@ def test_a_drift_seen_by_many_runs_keeps_its_first_date_and_is_written_once(open
     assert transport.stats.writes == 0
 
 
-def test_the_role_policy_is_compared_by_meaning_not_by_layout(opened: Ground) -> None:
+def test_the_role_policy_is_compared_by_meaning_not_by_layout(opened: FuotaStage) -> None:
     document = json.loads(read())
     opened.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=json.dumps(document, indent=4))
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from controller.backends.iotwireless_fuota import FuotaBackend
-from controller.look import decide
-from controller.model import Gate, Phase, Rollout, Strategy, Suspend
-from controller.outcomes import recorded
-from tests.ground import Ground, declared, environment
+from otactl.backends.fuota.backend import FuotaBackend
+from otactl.model import Gate, Phase, Rollout, Strategy, Suspend
+from otactl.planning.assess import assess
+from otactl.state.intents import recorded
+from tests.support.fuota_stage import FuotaStage, declared, environment
 
 EXTRA = "91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03"
 
@@ -24,7 +24,7 @@ def changed(**fields: object) -> Rollout:
 
 
 @pytest.fixture
-def opened(ground: Ground) -> Ground:
+def opened(ground: FuotaStage) -> FuotaStage:
     """A canary task made and filled, its start held by a device that is not ready."""
     ground.deafen()
     ground.run()
@@ -32,14 +32,14 @@ def opened(ground: Ground) -> Ground:
     return ground
 
 
-def writes(ground: Ground) -> list[tuple[str, object]]:
+def writes(ground: FuotaStage) -> list[tuple[str, object]]:
     """Every write the service carried out, in order."""
     logged = ground.server.world.requests
     carried_out = [r for r in logged if r["service"] == "iotwireless" and r["status"] in (201, 204)]
     return [(str(r["operation"]), r["parameters"]) for r in carried_out]
 
 
-def test_content_declared_anew_before_the_start_is_an_update_of_the_same_task(opened: Ground) -> None:
+def test_content_declared_anew_before_the_start_is_an_update_of_the_same_task(opened: FuotaStage) -> None:
     task = opened.task()["Id"]
 
     opened.run(changed(redundancy_percent=40))
@@ -57,7 +57,7 @@ def test_content_declared_anew_before_the_start_is_an_update_of_the_same_task(op
     assert opened.task()["Name"].endswith(attempts[0].unit_id)
 
 
-def test_a_field_that_is_not_declared_any_more_needs_another_task(opened: Ground) -> None:
+def test_a_field_that_is_not_declared_any_more_needs_another_task(opened: FuotaStage) -> None:
     before = opened.task()["Id"]
 
     opened.run(changed(description=None))
@@ -74,7 +74,7 @@ def test_a_field_that_is_not_declared_any_more_needs_another_task(opened: Ground
     assert opened.record().phase is Phase.SUCCEEDED
 
 
-def test_content_declared_anew_after_the_start_ends_the_session_and_makes_another_task(ground: Ground) -> None:
+def test_content_declared_anew_after_the_start_ends_the_session_and_makes_another_task(ground: FuotaStage) -> None:
     ground.run()
     assert ground.task()["Status"] == "FuotaSession_Waiting"
 
@@ -82,12 +82,12 @@ def test_content_declared_anew_after_the_start_ends_the_session_and_makes_anothe
 
     record = ground.record()
     assert record.phase is Phase.SUCCEEDED
-    assert [a.stage.value for a in record.waves[0].attempts] == ["superseded", "cleaned"]
+    assert [a.stage.value for a in record.waves[0].attempts] == ["superseded", "deleted"]
     assert len(ground.made()) == 3
     assert record.drift == ()
 
 
-def test_a_gate_that_is_not_reached_fails_the_wave_and_nothing_follows(ground: Ground) -> None:
+def test_a_gate_that_is_not_reached_fails_the_wave_and_nothing_follows(ground: FuotaStage) -> None:
     ground.fleet(devices=[{"devEui": ground.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
 
     report = ground.drive()
@@ -101,7 +101,7 @@ def test_a_gate_that_is_not_reached_fails_the_wave_and_nothing_follows(ground: G
     assert {r.reason.value for r in ground.record().attempts[0].results if r.reason} == {"noMemory"}
 
 
-def test_a_gate_lowered_by_pull_request_lets_the_next_wave_go(ground: Ground) -> None:
+def test_a_gate_lowered_by_pull_request_lets_the_next_wave_go(ground: FuotaStage) -> None:
     ground.fleet(devices=[{"devEui": ground.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
     ground.drive()
     waves = declared().strategy.waves
@@ -112,7 +112,7 @@ def test_a_gate_lowered_by_pull_request_lets_the_next_wave_go(ground: Ground) ->
     assert len(ground.made()) == 2
 
 
-def test_cleanup_never_keeps_the_done_tasks(ground: Ground) -> None:
+def test_cleanup_never_keeps_the_done_tasks(ground: FuotaStage) -> None:
     ground.drive(declared(cleanup="never"))
 
     assert ground.record().phase is Phase.SUCCEEDED
@@ -124,7 +124,7 @@ def test_cleanup_never_keeps_the_done_tasks(ground: Ground) -> None:
     assert ground.writes("DeleteFuotaTask") == []
 
 
-def test_a_suspended_rollout_makes_nothing_and_goes_on_when_resumed(ground: Ground) -> None:
+def test_a_suspended_rollout_makes_nothing_and_goes_on_when_resumed(ground: FuotaStage) -> None:
     held = declared(suspend=Suspend(reason="customer asked", owner="ada"))
 
     report = ground.run(held)
@@ -135,7 +135,7 @@ def test_a_suspended_rollout_makes_nothing_and_goes_on_when_resumed(ground: Grou
     assert ground.record().phase is Phase.SUCCEEDED
 
 
-def test_a_finished_rollout_is_not_read_again(ground: Ground) -> None:
+def test_a_finished_rollout_is_not_read_again(ground: FuotaStage) -> None:
     ground.drive()
     before = len(ground.server.world.requests)
 
@@ -145,7 +145,7 @@ def test_a_finished_rollout_is_not_read_again(ground: Ground) -> None:
     assert sorted(asked) == ["GetCallerIdentity", "ListFuotaTasks"]
 
 
-def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(ground: Ground) -> None:
+def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(ground: FuotaStage) -> None:
     """Rung by rung, to the end: plan, note its calls, reconcile one rung, compare with what the service saw."""
     ground.deafen()
     shown: list[tuple[str, object]] = []
@@ -155,7 +155,7 @@ def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(ground: Ground) -> N
         backend = FuotaBackend(here, wire)
         stored = ground.journal().load("prod-eu", "probe").record
         seen = backend.observe(declared(), stored, backend.survey())
-        look = decide(here, declared(), stored, seen, backend, (), wire.now())
+        look = assess(here, declared(), stored, seen, backend, (), wire.now())
         calls = [c for a in look.plan.actions for c in backend.lower(a, seen)]
         before = len(writes(ground))
         one_rung(ground)
@@ -171,7 +171,7 @@ def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(ground: Ground) -> N
     assert len(shown) == 8
 
 
-def one_rung(ground: Ground) -> None:
+def one_rung(ground: FuotaStage) -> None:
     """One pass only: the second one's first read ends the run."""
     identities = 0
 
@@ -202,7 +202,7 @@ def plain(parameters: object) -> object:
     return parameters
 
 
-def test_a_group_declared_after_its_waves_start_is_not_put_in_and_gets_a_wave_at_the_end(ground: Ground) -> None:
+def test_a_group_declared_after_its_waves_start_is_not_put_in_and_gets_a_wave_at_the_end(ground: FuotaStage) -> None:
     device = {"devEui": "70b3d57ed00000f1", "rfRegion": "EU868"}
     extra = {"id": EXTRA, "name": "extra", "rfRegion": "EU868", "devices": [device["devEui"]]}
     ground.fleet(devices=[device], groups=[extra])

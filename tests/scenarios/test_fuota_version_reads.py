@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Phase, Strategy, VersionConfirm
-from tests.fuota_probes import SHADOW, Probes
-from tests.ground import Ground, declared, single_devices
+from otactl.model import Phase, Strategy, VersionConfirm
+from tests.support.fuota_probes import SHADOW, Probes
+from tests.support.fuota_stage import FuotaStage, declared, single_devices
 
 
 @pytest.fixture
-def probes(ground: Ground) -> Probes:
+def probes(ground: FuotaStage) -> Probes:
     return Probes(ground)
 
 

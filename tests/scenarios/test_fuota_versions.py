@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from controller.model import Gate, Phase, Stage, Strategy, VersionConfirm, VersionProof
-from tests.fuota_probes import OK, SHADOW, Probes
-from tests.ground import Ground, declared, lose_journal, pushed
+from otactl.model import Gate, Phase, Stage, Strategy, VersionConfirm, VersionProof
+from tests.support.fuota_probes import OK, SHADOW, Probes
+from tests.support.fuota_stage import FuotaStage, declared, lose_journal, pushed
 
 PROOFS = [
     SHADOW,
@@ -16,7 +16,7 @@ PROOFS = [
 
 
 @pytest.fixture
-def probes(ground: Ground) -> Probes:
+def probes(ground: FuotaStage) -> Probes:
     return Probes(ground)
 
 
@@ -45,7 +45,7 @@ def test_a_device_that_reports_late_is_waited_for(probes: Probes) -> None:
     assert (waiting.stage, waiting.progress) == (Stage.RUNNING, {"succeeded": 2, "waitingForVersion": 1})
     assert probes.ground.record().phase is Phase.SUCCEEDED
     assert probes.results()["probe-2"] == OK
-    assert probes.ground.record().attempts[0].proving is None
+    assert probes.ground.record().attempts[0].version_check is None
 
 
 def test_a_device_that_never_reports_fails_once_its_time_is_over_and_not_before(probes: Probes) -> None:
@@ -128,8 +128,10 @@ def test_older_newer_and_strange_versions_are_told_apart(probes: Probes) -> None
     probes.ground.run(rollout)
 
     assert {kind: list(seen["reported"].values()) for kind, seen in told.items()} == {
-        "older": ["2.4.1-rc.2"], "newer": ["3.0"], "unknown": ["build 7"],
-    }  # fmt: skip
+        "older": ["2.4.1-rc.2"],
+        "newer": ["3.0"],
+        "unknown": ["build 7"],
+    }
     assert {name: detail.partition(";")[0] for name, (_, _, detail) in probes.results().items()} == {
         "probe-0": "reports 2.4.1-rc.2, an older version",
         "probe-2": "reports 3.0, a newer version",

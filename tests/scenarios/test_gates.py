@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from controller.model import (
-    Gate,
-    Outcome,
-    Phase,
-    Retry,
-    Wave,
-)
-from tests.gate_kit import KINDS, Park, divided, holds, park_of
-from tests.ground import edited
+from otactl.model import Gate, Outcome, Phase, Retry, Wave
+from tests.support.fuota_stage import edited
+from tests.support.wave_fleets import KINDS, WaveFleet, divided, holds, park_of
 
 
 @pytest.fixture(params=KINDS)
-def park(request: pytest.FixtureRequest) -> Park:
+def park(request: pytest.FixtureRequest) -> WaveFleet:
     return park_of(request, request.param)
 
 
-def outcomes(park: Park) -> dict[str, Outcome]:
+def outcomes(park: WaveFleet) -> dict[str, Outcome]:
     return {r.name or r.device: r.outcome for a in park.record.attempts for r in a.results}
 
 
-def test_a_canary_that_fails_pauses_the_rollout_and_nothing_more_is_sent(park: Park) -> None:
+def test_a_canary_that_fails_pauses_the_rollout_and_nothing_more_is_sent(park: WaveFleet) -> None:
     park.behave(fails=(0,))
 
     report = park.cron(park.rollout(), rounds=6)
@@ -34,7 +28,7 @@ def test_a_canary_that_fails_pauses_the_rollout_and_nothing_more_is_sent(park: P
     assert park.makes() == 1
 
 
-def test_a_gate_edited_to_allow_what_failed_lets_the_next_wave_go(park: Park) -> None:
+def test_a_gate_edited_to_allow_what_failed_lets_the_next_wave_go(park: WaveFleet) -> None:
     park.behave(fails=(0,))
     park.cron(park.rollout(), rounds=4)
 
@@ -44,7 +38,7 @@ def test_a_gate_edited_to_allow_what_failed_lets_the_next_wave_go(park: Park) ->
     assert park.makes() == 2
 
 
-def test_devices_that_do_not_answer_hold_the_wave_until_the_deadline_and_count_as_failed_then(park: Park) -> None:
+def test_devices_that_do_not_answer_hold_the_wave_until_the_deadline_and_count_as_failed_then(park: WaveFleet) -> None:
     park.behave(silent=(0,))
     silence = park.rollout(gate=Gate(min_success_percent=100, silence_after="6h"))
 
@@ -57,7 +51,7 @@ def test_devices_that_do_not_answer_hold_the_wave_until_the_deadline_and_count_a
     assert park.makes() == 1
 
 
-def test_a_wave_goes_on_without_the_silent_when_its_gate_allows_it(park: Park) -> None:
+def test_a_wave_goes_on_without_the_silent_when_its_gate_allows_it(park: WaveFleet) -> None:
     park.behave(silent=(0,))
     tolerant = park.rollout(gate=Gate(min_success_percent=50, silence_after="6h"))
     park.cron(tolerant, rounds=3)
@@ -69,7 +63,7 @@ def test_a_wave_goes_on_without_the_silent_when_its_gate_allows_it(park: Park) -
     assert park.record.wave("fleet").verdict.passed
 
 
-def test_too_few_answers_decide_nothing_and_hold(park: Park) -> None:
+def test_too_few_answers_decide_nothing_and_hold(park: WaveFleet) -> None:
     park.behave(silent=(0,))
     few = park.rollout(gate=Gate(min_success_percent=50, min_reported=10, silence_after="2h"))
     park.cron(few, rounds=3)
@@ -81,7 +75,7 @@ def test_too_few_answers_decide_nothing_and_hold(park: Park) -> None:
     assert park.makes() == 1
 
 
-def test_a_wave_that_passed_has_to_stay_well_before_the_next_begins(park: Park) -> None:
+def test_a_wave_that_passed_has_to_stay_well_before_the_next_begins(park: WaveFleet) -> None:
     soaked = park.rollout(gate=Gate(min_success_percent=100, soak="12h"))
 
     report = park.cron(soaked, rounds=4)
@@ -95,7 +89,7 @@ def test_a_wave_that_passed_has_to_stay_well_before_the_next_begins(park: Park) 
     assert park.makes() == 2
 
 
-def test_a_retry_is_for_the_failed_devices_alone_and_cures_them(park: Park) -> None:
+def test_a_retry_is_for_the_failed_devices_alone_and_cures_them(park: WaveFleet) -> None:
     park.behave(fails=(0,))
     retried = park.rollout(retry=Retry(attempts=2, on=(park.cure,)))
     for _ in range(4):
@@ -106,14 +100,14 @@ def test_a_retry_is_for_the_failed_devices_alone_and_cures_them(park: Park) -> N
     park.cron(retried, rounds=6)
 
     canary = park.record.wave("canary")
-    assert [a.tries for a in canary.attempts] == [1, 2]
-    assert canary.attempts[1].only == (f"device:{park.names[0]}",)
+    assert [a.try_number for a in canary.attempts] == [1, 2]
+    assert canary.attempts[1].retry_targets == (f"device:{park.names[0]}",)
     assert canary.verdict.passed
     assert park.record.phase is Phase.SUCCEEDED
     assert park.makes() == 3
 
 
-def test_a_retry_that_is_exhausted_leaves_the_wave_failed(park: Park) -> None:
+def test_a_retry_that_is_exhausted_leaves_the_wave_failed(park: WaveFleet) -> None:
     park.behave(fails=(0,))
 
     report = park.cron(park.rollout(retry=Retry(attempts=2, on=(park.cure,))), rounds=8)
@@ -122,18 +116,18 @@ def test_a_retry_that_is_exhausted_leaves_the_wave_failed(park: Park) -> None:
     assert park.makes() == 2
 
 
-def test_a_retry_waits_for_its_backoff(park: Park) -> None:
+def test_a_waiting_for_retry_for_its_backoff(park: WaveFleet) -> None:
     park.behave(fails=(0,))
     patient = park.rollout(retry=Retry(attempts=2, on=(park.cure,), backoff="12h"))
 
     report = park.cron(patient, rounds=4)
 
-    assert holds(report) == ["retry_waits"]
+    assert holds(report) == ["waiting_for_retry"]
     assert 0 < report.rollouts[0].requeue_after_seconds <= 12 * 3600
     assert park.makes() == 1
 
 
-def test_a_reason_the_manifest_does_not_name_is_not_tried_again(park: Park) -> None:
+def test_a_reason_the_manifest_does_not_name_is_not_tried_again(park: WaveFleet) -> None:
     park.behave(fails=(0,))
 
     park.cron(park.rollout(retry=Retry(attempts=3, on=("sessionReplay",))), rounds=5)
@@ -141,7 +135,7 @@ def test_a_reason_the_manifest_does_not_name_is_not_tried_again(park: Park) -> N
     assert park.makes() == 1
 
 
-def test_one_list_is_divided_by_percent_and_a_device_added_later_joins_the_next_wave(park: Park) -> None:
+def test_one_list_is_divided_by_percent_and_a_device_added_later_joins_the_next_wave(park: WaveFleet) -> None:
     park.cron(divided(park, 0, 1, 2, 3), rounds=1)
     canary = park.record.wave("canary").members
 
@@ -154,7 +148,7 @@ def test_one_list_is_divided_by_percent_and_a_device_added_later_joins_the_next_
     assert set(outcomes(park).values()) == {Outcome.SUCCEEDED}
 
 
-def test_a_device_added_when_all_waves_began_gets_a_wave_at_the_end(park: Park) -> None:
+def test_a_device_added_when_all_waves_began_gets_a_wave_at_the_end(park: WaveFleet) -> None:
     park.cron(divided(park, 0, 1, 2, 3, 4), rounds=7)
     before = park.record.phase
 
@@ -166,7 +160,7 @@ def test_a_device_added_when_all_waves_began_gets_a_wave_at_the_end(park: Park) 
     assert park.makes() == 3
 
 
-def test_more_failures_than_allowed_stop_a_wave_whatever_its_percentage(park: Park) -> None:
+def test_more_failures_than_allowed_stop_a_wave_whatever_its_percentage(park: WaveFleet) -> None:
     park.behave(fails=(0, 1))
     waves = (Wave(name="all", targets=park.devices(0, 1, 2, 3, 4, 5)),)
     limited = park.rollout(
@@ -179,7 +173,7 @@ def test_more_failures_than_allowed_stop_a_wave_whatever_its_percentage(park: Pa
     assert park.makes() == 1
 
 
-def test_failures_the_gate_overlooks_do_not_fail_it(park: Park) -> None:
+def test_failures_the_gate_overlooks_do_not_fail_it(park: WaveFleet) -> None:
     park.behave(fails=(0,))
     lenient = park.rollout(gate=Gate(min_success_percent=100, weights={park.cure: 0.0}))
 
@@ -188,7 +182,7 @@ def test_failures_the_gate_overlooks_do_not_fail_it(park: Park) -> None:
     assert park.record.phase is Phase.SUCCEEDED
 
 
-def test_a_device_that_left_the_manifest_is_not_tried_again(park: Park) -> None:
+def test_a_device_that_left_the_manifest_is_not_tried_again(park: WaveFleet) -> None:
     park.behave(fails=(0,))
     park.cron(park.rollout(), rounds=4)
     waves = (

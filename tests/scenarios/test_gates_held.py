@@ -5,29 +5,19 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.model import (
-    Abort,
-    Device,
-    Gate,
-    Guards,
-    Phase,
-    Requires,
-    Suspend,
-    Targets,
-    Wave,
-)
-from tests.gate_kit import KINDS, OtaPark, Park, TuyaPark, divided, holds, park_of
-from tests.ground import edited
-from tests.ota_ground import OtaGround
-from tests.tuya_ground import TuyaGround
+from otactl.model import Abort, Device, Gate, Guards, Phase, Requires, Suspend, Targets, Wave
+from tests.support.fuota_stage import edited
+from tests.support.ota_stage import OtaStage
+from tests.support.tuya_stage import TuyaStage
+from tests.support.wave_fleets import KINDS, OtaPark, TuyaPark, WaveFleet, divided, holds, park_of
 
 
 @pytest.fixture(params=KINDS)
-def park(request: pytest.FixtureRequest) -> Park:
+def park(request: pytest.FixtureRequest) -> WaveFleet:
     return park_of(request, request.param)
 
 
-def needing(park: Park, **strategy: object):
+def needing(park: WaveFleet, **strategy: object):
     waves = (
         Wave(name="canary", targets=park.devices(0, 1)),
         Wave(name="fleet", targets=park.devices(2, 3, 4, 5), requires=Requires(approval="owners")),
@@ -35,7 +25,7 @@ def needing(park: Park, **strategy: object):
     return park.rollout(*waves, **strategy)
 
 
-def test_a_wave_waits_for_its_approval_and_begins_with_it(park: Park) -> None:
+def test_a_wave_waits_for_its_approval_and_begins_with_it(park: WaveFleet) -> None:
     report = park.cron(needing(park), rounds=4)
     before = (holds(report), park.makes())
 
@@ -45,7 +35,7 @@ def test_a_wave_waits_for_its_approval_and_begins_with_it(park: Park) -> None:
     assert park.record.phase is Phase.SUCCEEDED
 
 
-def test_an_approval_of_something_else_does_not_count(park: Park) -> None:
+def test_an_approval_of_something_else_does_not_count(park: WaveFleet) -> None:
     approved = park.approved(needing(park), "fleet")
     changed = replace(approved, strategy=needing(park, gate=Gate(min_success_percent=90)).strategy)
 
@@ -55,7 +45,7 @@ def test_an_approval_of_something_else_does_not_count(park: Park) -> None:
     assert park.makes() == 1
 
 
-def test_an_approval_stays_good_while_time_passes(park: Park) -> None:
+def test_an_approval_stays_good_while_time_passes(park: WaveFleet) -> None:
     approved = park.approved(needing(park), "fleet")
     park.ground.advance(40 * 86400)
 
@@ -64,7 +54,7 @@ def test_an_approval_stays_good_while_time_passes(park: Park) -> None:
     assert park.record.phase is Phase.SUCCEEDED
 
 
-def test_a_suspended_rollout_sends_nothing_and_goes_on_where_it_stood(park: Park) -> None:
+def test_a_suspended_rollout_sends_nothing_and_goes_on_where_it_stood(park: WaveFleet) -> None:
     park.cron(park.rollout(), rounds=1)
     held = edited(park.rollout(), suspend=Suspend(reason="look", owner="ada"))
     transport = park.ground.transport()
@@ -78,7 +68,7 @@ def test_a_suspended_rollout_sends_nothing_and_goes_on_where_it_stood(park: Park
     assert park.record.phase is Phase.SUCCEEDED
 
 
-def test_an_abort_ends_what_can_be_ended_tells_what_goes_on_and_sends_nothing_more(park: Park) -> None:
+def test_an_abort_ends_what_can_be_ended_tells_what_goes_on_and_sends_nothing_more(park: WaveFleet) -> None:
     park.behave(silent=(0, 1))
     park.run(park.rollout())
     park.ground.advance(130)
@@ -94,7 +84,7 @@ def test_an_abort_ends_what_can_be_ended_tells_what_goes_on_and_sends_nothing_mo
     assert not any(a.live for a in park.record.attempts)
 
 
-def test_a_failed_gate_aborts_where_the_manifest_says_so(park: Park) -> None:
+def test_a_failed_gate_aborts_where_the_manifest_says_so(park: WaveFleet) -> None:
     park.behave(fails=(0,))
 
     report = park.cron(park.rollout(on_failure="abort"), rounds=5)
@@ -104,13 +94,13 @@ def test_a_failed_gate_aborts_where_the_manifest_says_so(park: Park) -> None:
     assert park.makes() == 1
 
 
-def guarded(park: Park, rollout, **limits: float):
+def guarded(park: WaveFleet, rollout, **limits: float):
     return park.ground.run(rollout, guards=Guards(**limits))
 
 
 @pytest.mark.parametrize("limits", [{"max_affected_devices": 3}, {"max_affected_percent": 50}])
 def test_a_wave_of_more_devices_than_the_environment_allows_does_not_begin(
-    gateways: OtaGround, limits: dict[str, float]
+    gateways: OtaStage, limits: dict[str, float]
 ) -> None:
     park = OtaPark(gateways)
     gateways.fleet(things=[{"name": f"gw-{n}"} for n in range(1, 13)])
@@ -124,7 +114,7 @@ def test_a_wave_of_more_devices_than_the_environment_allows_does_not_begin(
     assert park.makes() == 0
 
 
-def test_a_list_that_lost_most_of_its_devices_holds_until_that_is_said_to_be_meant(gate: TuyaGround) -> None:
+def test_a_list_that_lost_most_of_its_devices_holds_until_that_is_said_to_be_meant(gate: TuyaStage) -> None:
     park = TuyaPark(gate)
     park.behave(silent=(0, 1, 2, 3, 4, 5))
     guarded(park, divided(park, 0, 1, 2, 3, 4, 5), max_shrink_percent=30)
@@ -139,7 +129,7 @@ def test_a_list_that_lost_most_of_its_devices_holds_until_that_is_said_to_be_mea
     assert "targets_shrunk" not in holds(going)
 
 
-def test_an_abort_ends_a_rollout_that_is_suspended(park: Park) -> None:
+def test_an_abort_ends_a_rollout_that_is_suspended(park: WaveFleet) -> None:
     park.behave(silent=(0, 1))
     park.run(park.rollout())
     park.ground.advance(130)

@@ -7,11 +7,11 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Abort, Gate, Outcome, Phase, Retry, Stage, VersionConfirm, VersionProof
-from tests.gate_kit import FuotaPark, OtaPark, Park, TuyaPark, holds
-from tests.ground import Ground, edited
-from tests.ota_ground import OtaGround
-from tests.tuya_ground import PRODUCT, TuyaGround
+from otactl.model import Abort, Gate, Outcome, Phase, Retry, Stage, VersionConfirm, VersionProof
+from tests.support.fuota_stage import FuotaStage, edited
+from tests.support.ota_stage import OtaStage
+from tests.support.tuya_stage import PRODUCT, TuyaStage
+from tests.support.wave_fleets import FuotaPark, OtaPark, TuyaPark, WaveFleet, holds
 
 SHADOW = VersionConfirm(version=VersionProof(shadow="reported.firmware.version"), within="24h")
 MODULE = VersionConfirm(version=VersionProof(module="default"), within="24h")
@@ -19,14 +19,14 @@ SOAK = Gate(min_success_percent=100, soak="12h")
 
 
 @pytest.fixture
-def things(gateways: OtaGround) -> OtaPark:
+def things(gateways: OtaStage) -> OtaPark:
     made = OtaPark(gateways)
     made.behave()
     return made
 
 
 @pytest.fixture
-def plugs(gate: TuyaGround) -> TuyaPark:
+def plugs(gate: TuyaStage) -> TuyaPark:
     made = TuyaPark(gate)
     made.behave()
     return made
@@ -81,7 +81,7 @@ def test_a_module_version_lost_in_the_soak_fails_the_wave(plugs: TuyaPark) -> No
 
 @pytest.mark.parametrize("kind", ["things", "plugs"])
 def test_a_late_answer_decides_a_gate_that_had_too_few(kind: str, request: pytest.FixtureRequest) -> None:
-    park: Park = request.getfixturevalue(kind)
+    park: WaveFleet = request.getfixturevalue(kind)
     park.behave(silent=(0,))
     few = park.rollout(gate=Gate(min_success_percent=50, min_reported=10, silence_after="2h"))
     park.cron(few, rounds=3)
@@ -95,7 +95,7 @@ def test_a_late_answer_decides_a_gate_that_had_too_few(kind: str, request: pytes
     assert park.record.phase is Phase.SUCCEEDED
 
 
-def test_a_late_answer_of_a_lorawan_device_turns_the_verdict(ground: Ground) -> None:
+def test_a_late_answer_of_a_lorawan_device_turns_the_verdict(ground: FuotaStage) -> None:
     park = FuotaPark(ground)
     park.behave(silent=(0,))
     patient = park.rollout(gate=Gate(min_success_percent=100, silence_after="2h"))
@@ -111,14 +111,14 @@ def test_a_late_answer_of_a_lorawan_device_turns_the_verdict(ground: Ground) -> 
     assert park.record.phase is Phase.SUCCEEDED
 
 
-def answers_late(ground: Ground, task: str, device: str) -> None:
+def answers_late(ground: FuotaStage, task: str, device: str) -> None:
     """The device was out of reach and answers now: nothing in the service's API makes it."""
     service = ground.server.world.services["iotwireless"]
     for store in service._stores.all.values():
         store.tasks[task].statuses[device] = "Successful"
 
 
-def test_a_scheduled_session_is_deleted_by_an_abort_and_one_on_air_goes_on(ground: Ground) -> None:
+def test_a_scheduled_session_is_deleted_by_an_abort_and_one_on_air_goes_on(ground: FuotaStage) -> None:
     park = FuotaPark(ground)
     park.behave()
     park.run(park.rollout())
@@ -136,7 +136,7 @@ def test_a_scheduled_session_is_deleted_by_an_abort_and_one_on_air_goes_on(groun
     assert park.makes() == 2  # what was taken back is made anew once nothing ends it
 
 
-def test_a_session_on_air_cannot_be_stopped_and_says_so(ground: Ground) -> None:
+def test_a_session_on_air_cannot_be_stopped_and_says_so(ground: FuotaStage) -> None:
     park = FuotaPark(ground)
     park.behave()
     for _ in range(3):
@@ -160,7 +160,7 @@ def test_a_session_on_air_cannot_be_stopped_and_says_so(ground: Ground) -> None:
 def test_devices_that_run_a_newer_version_are_not_taken_back_unless_that_is_said(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
-    park: Park = request.getfixturevalue(kind)
+    park: WaveFleet = request.getfixturevalue(kind)
     if kind == "plugs":
         newer = {"productKey": PRODUCT, "deviceName": park.names[0], "versions": {"default": "2.10.0"}}
         park.ground.cloud(devices=[newer])
@@ -172,7 +172,7 @@ def test_devices_that_run_a_newer_version_are_not_taken_back_unless_that_is_said
     held = park.run(park.rollout(confirm=proof))
     park.cron(edited(park.rollout(confirm=proof, allow_downgrade=True)), rounds=6)
 
-    assert holds(held) == ["version_would_go_back"]
+    assert holds(held) == ["downgrade_not_allowed"]
     assert "2.10.0" in held.rollouts[0].holds[0].message
     assert park.record.phase is Phase.SUCCEEDED
 
@@ -183,4 +183,4 @@ def test_a_retry_goes_out_while_the_attempt_before_is_watched_for_a_soak(plugs: 
 
     plugs.cron(soaked, rounds=4)
 
-    assert [a.tries for a in plugs.record.wave("canary").attempts] == [1, 2]
+    assert [a.try_number for a in plugs.record.wave("canary").attempts] == [1, 2]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from controller.cli import cli
-from controller.manifest import read_paths
+from otactl.cli import cli
+from otactl.manifest import read_paths
 
 
 @pytest.mark.parametrize("backend", ["fuota", "otaUpdate", "tuya"])

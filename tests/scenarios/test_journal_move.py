@@ -10,16 +10,16 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.cli.drift import command as drift
-from controller.cli.history import command as history
-from controller.cli.journal import command as journal
-from controller.cli.status import command as status
-from controller.journal import AnyJournal, S3Journal, open_journal
-from controller.journal.care import check, contents
-from controller.model import Phase, Record
-from controller.ports import Commit
-from tests.contract.s3_kit import Killed, Wire
-from tests.ground import BUCKET, Ground
+from otactl.cli.commands.drift import command as drift
+from otactl.cli.commands.history import command as history
+from otactl.cli.commands.journal import command as journal
+from otactl.cli.commands.status import command as status
+from otactl.journal import AnyJournal, S3Journal, open_journal
+from otactl.journal.maintenance import check, contents
+from otactl.model import Phase, Record
+from otactl.ports import Commit
+from tests.support.fuota_stage import BUCKET, FuotaStage
+from tests.support.s3_faults import Killed, Wire
 
 PLACE = f"s3://{BUCKET}/otactl/journal"
 
@@ -32,7 +32,7 @@ def run(command: click.Command, *arguments: str, **environment: str) -> Result:
     return CliRunner().invoke(command, list(arguments), env=environment)
 
 
-def drive(ground: Ground, url: str, rounds: int) -> Record:
+def drive(ground: FuotaStage, url: str, rounds: int) -> Record:
     """Cron on a fresh runner each time: it knows nothing but the journal's URL."""
     for _ in range(rounds):
         with open_journal(url) as opened:
@@ -50,7 +50,7 @@ def put(opened: AnyJournal, name: str = "soil") -> None:
     opened.commit((Commit(record=Record(environment="prod-eu", name=name), expected_revision=0),), 0)
 
 
-def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(ground: Ground) -> None:
+def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(ground: FuotaStage) -> None:
     assert drive(ground, PLACE, 6).phase is Phase.SUCCEEDED
     assert len(ground.made()) == 2
     assert not (ground.folder / "journal.db").exists()
@@ -59,7 +59,7 @@ def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(ground: 
 
 @pytest.mark.parametrize("number", range(2, 90, 11))
 def test_a_run_killed_at_a_call_of_its_journal_makes_one_task_a_wave_and_ends_the_same(
-    ground: Ground, number: int
+    ground: FuotaStage, number: int
 ) -> None:
     def kill(count: int, _operation: str) -> None:
         if count == number:
@@ -79,7 +79,9 @@ def test_a_run_killed_at_a_call_of_its_journal_makes_one_task_a_wave_and_ends_th
 
 @pytest.mark.parametrize("there", ["s3", "sqlite"])
 @pytest.mark.parametrize("rounds", [1, 2])
-def test_a_rollout_goes_on_where_it_stood_when_its_journal_has_moved(ground: Ground, there: str, rounds: int) -> None:
+def test_a_rollout_goes_on_where_it_stood_when_its_journal_has_moved(
+    ground: FuotaStage, there: str, rounds: int
+) -> None:
     here, target = (PLACE, file_in(ground.folder)) if there == "sqlite" else (file_in(ground.folder), PLACE)
     before = drive(ground, here, rounds)
     ran = run(journal, "copy", here, target)
@@ -93,7 +95,7 @@ def test_a_rollout_goes_on_where_it_stood_when_its_journal_has_moved(ground: Gro
     assert len(new) > len(old)
 
 
-def test_every_verb_that_reads_a_journal_reads_one_on_s3(ground: Ground) -> None:
+def test_every_verb_that_reads_a_journal_reads_one_on_s3(ground: FuotaStage) -> None:
     drive(ground, PLACE, 1)
     for command, arguments in ((status, ()), (status, ("probe",)), (history, ("probe",)), (drift, ())):
         ran = run(command, *arguments, "-o", "json", "--journal", PLACE)
@@ -106,7 +108,7 @@ def test_every_verb_that_reads_a_journal_reads_one_on_s3(ground: Ground) -> None
     assert (kinds[0], kinds[-1], set(kinds)) == ("journal", "lease", {"journal", "record", "event", "lease"})
 
 
-def test_a_backup_of_a_journal_on_s3_brings_it_back_elsewhere(ground: Ground) -> None:
+def test_a_backup_of_a_journal_on_s3_brings_it_back_elsewhere(ground: FuotaStage) -> None:
     drive(ground, PLACE, 1)
     copy = ground.folder / "monday.db"
     assert run(journal, "backup", str(copy), "--journal", PLACE).exit_code == 0
@@ -120,7 +122,7 @@ def test_a_backup_of_a_journal_on_s3_brings_it_back_elsewhere(ground: Ground) ->
     [(status, ()), (history, ("soil",)), (drift, ()), (journal, ("check",)), (journal, ("export",))],
 )
 def test_a_missing_journal_on_s3_is_one_line_on_stderr_and_is_not_made(
-    ground: Ground, command: click.Command, arguments: tuple[str, ...]
+    ground: FuotaStage, command: click.Command, arguments: tuple[str, ...]
 ) -> None:
     ran = run(command, *arguments, "--journal", PLACE)
     assert (ran.exit_code, ran.stdout) == (1, "")
@@ -129,7 +131,7 @@ def test_a_missing_journal_on_s3_is_one_line_on_stderr_and_is_not_made(
     assert ground.s3.list_objects_v2(Bucket=BUCKET, Prefix="otactl/")["KeyCount"] == 0
 
 
-def test_a_copy_into_a_journal_that_is_not_empty_is_refused_and_changes_nothing(ground: Ground) -> None:
+def test_a_copy_into_a_journal_that_is_not_empty_is_refused_and_changes_nothing(ground: FuotaStage) -> None:
     for url, name in ((PLACE, "a"), (file_in(ground.folder), "b")):
         with open_journal(url) as opened:
             put(opened, name)
@@ -141,7 +143,7 @@ def test_a_copy_into_a_journal_that_is_not_empty_is_refused_and_changes_nothing(
         assert (list(one.load_all("prod-eu")), list(two.load_all("prod-eu"))) == (["a"], ["b"])
 
 
-def test_a_journal_is_not_copied_while_somebody_works_on_it(ground: Ground) -> None:
+def test_a_journal_is_not_copied_while_somebody_works_on_it(ground: FuotaStage) -> None:
     with open_journal(PLACE) as opened:
         put(opened)
         lease = opened.acquire("prod-eu", "cron", datetime.now(UTC))
@@ -153,7 +155,7 @@ def test_a_journal_is_not_copied_while_somebody_works_on_it(ground: Ground) -> N
     assert run(journal, "copy", PLACE, file_in(ground.folder)).exit_code == 0
 
 
-def test_what_is_not_whole_is_not_copied(ground: Ground) -> None:
+def test_what_is_not_whole_is_not_copied(ground: FuotaStage) -> None:
     with S3Journal(PLACE) as opened:
         put(opened)
         (segment,) = opened.store.bucket.keys("segments/")
@@ -163,7 +165,7 @@ def test_what_is_not_whole_is_not_copied(ground: Ground) -> None:
     assert run(journal, "check", "--journal", PLACE).exit_code == 1
 
 
-def test_a_copy_says_how_much_it_carried(ground: Ground) -> None:
+def test_a_copy_says_how_much_it_carried(ground: FuotaStage) -> None:
     with open_journal(PLACE) as opened:
         put(opened, "a")
         put(opened, "b")
@@ -176,7 +178,7 @@ def test_a_copy_says_how_much_it_carried(ground: Ground) -> None:
     "arguments",
     [("copy",), ("copy", PLACE), ("copy", PLACE, "a", "b"), ("copy", "nowhere.db", PLACE), ("copy", "s3://x", PLACE)],
 )
-def test_a_usage_error_of_copy_exits_1_and_never_2(ground: Ground, arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_of_copy_exits_1_and_never_2(ground: FuotaStage, arguments: tuple[str, ...]) -> None:
     ran = run(journal, *arguments)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert ran.stderr

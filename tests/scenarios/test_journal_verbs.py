@@ -10,14 +10,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.cli._errors import Verb, VerbGroup, guarded, lines_of
-from controller.cli.drift import command as drift
-from controller.cli.history import command as history
-from controller.cli.journal import command as journal
-from controller.cli.status import command as status
-from controller.errors import ManifestError, Problem
-from controller.journal import SqlJournal
-from controller.model import (
+from otactl.cli.commands.drift import command as drift
+from otactl.cli.commands.history import command as history
+from otactl.cli.commands.journal import command as journal
+from otactl.cli.commands.status import command as status
+from otactl.cli.errors import Verb, VerbGroup, guarded, lines_of
+from otactl.errors import ManifestError, Problem
+from otactl.journal import SqlJournal
+from otactl.model import (
     Attempt,
     Cause,
     DeviceResult,
@@ -31,26 +31,38 @@ from controller.model import (
     Stage,
     WaveRecord,
 )
-from controller.ports import Commit
+from otactl.ports import Commit
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 HOSTILE = "soil\x1b[2J\u202e"
 VERBS: list[tuple[click.Command, list[str]]] = [
-    (status, []), (history, ["soil"]), (drift, []), (journal, ["check"]), (journal, ["export"]),
-]  # fmt: skip
+    (status, []),
+    (history, ["soil"]),
+    (drift, []),
+    (journal, ["check"]),
+    (journal, ["export"]),
+]
 
 
 def _entry(field: str, state: DriftStatus) -> DriftEntry:
     closed = state in (DriftStatus.CORRECTED, DriftStatus.CLOSED)
     return DriftEntry(
-        subject=HOSTILE, field=field, desired=12, observed=HOSTILE, cause=Cause.OUT_OF_BAND_EDIT, first_seen=NOW,
-        last_seen=NOW, status=state, action="to be corrected", closed_at=NOW if closed else None,
-    )  # fmt: skip
+        subject=HOSTILE,
+        field=field,
+        desired=12,
+        observed=HOSTILE,
+        cause=Cause.OUT_OF_BAND_EDIT,
+        first_seen=NOW,
+        last_seen=NOW,
+        status=state,
+        action="to be corrected",
+        closed_at=NOW if closed else None,
+    )
 
 
 def _record(environment: str = "prod-eu", name: str = "soil", *drifts: DriftEntry) -> Record:
     results = (DeviceResult(device="d1", outcome=Outcome.SUCCEEDED, name=HOSTILE),)
-    attempt = Attempt(number=1, generation="g", unit_id="soil-canary-1", stage=Stage.JUDGED, results=results)
+    attempt = Attempt(number=1, generation="g", unit_id="soil-canary-1", stage=Stage.ENDED, results=results)
     wave = WaveRecord(name="canary", attempts=(attempt,))
     return Record(environment=environment, name=name, generation="g", version="2.4.1", waves=(wave,), drift=drifts)
 
@@ -227,10 +239,16 @@ def test_journal_export_is_one_json_object_per_line(path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        (status, ["-o", "yaml"]), (status, ["a", "b"]), (history, []), (drift, ["--nope"]), (journal, []),
-        (journal, ["nope"]), (journal, ["backup"]), (journal, ["check", "--older-than", "soon"]),
+        (status, ["-o", "yaml"]),
+        (status, ["a", "b"]),
+        (history, []),
+        (drift, ["--nope"]),
+        (journal, []),
+        (journal, ["nope"]),
+        (journal, ["backup"]),
+        (journal, ["check", "--older-than", "soon"]),
     ],
-)  # fmt: skip
+)
 def test_a_usage_error_exits_1_and_never_2(command: click.Command, arguments: list[str]) -> None:
     ran = CliRunner().invoke(command, arguments)
     assert (ran.exit_code, ran.stdout) == (1, "")

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from controller.model import Gate, Phase, Strategy, Targets, Wave
-from tests.ground import GROUPS, Ground, declared, pushed
-from tests.ota_ground import OtaGround, block, gateway, one_wave
+from otactl.model import Gate, Phase, Strategy, Targets, Wave
+from tests.support.fuota_stage import GROUPS, FuotaStage, declared, pushed
+from tests.support.ota_stage import OtaStage, block, gateway, one_wave
 
 ONE = Strategy(
     waves=(Wave(name="all", targets=Targets(multicast_groups=(GROUPS[0],))),), gate=Gate(min_success_percent=90)
@@ -26,7 +26,7 @@ def paced(gate: Gate) -> Any:
     return gateway(backend=slow, strategy=Strategy(waves=(wave, last), gate=gate))
 
 
-def test_devices_that_a_paced_job_has_not_reached_count_when_the_time_for_answers_is_over(gateways: OtaGround) -> None:
+def test_devices_that_a_paced_job_has_not_reached_count_when_the_time_for_answers_is_over(gateways: OtaStage) -> None:
     rollout = paced(Gate(min_success_percent=80, silence_after="130s"))
 
     gateways.cron(rollout, rounds=4, minutes=1)
@@ -37,7 +37,7 @@ def test_devices_that_a_paced_job_has_not_reached_count_when_the_time_for_answer
     assert len(gateways.created()) == 1
 
 
-def test_failures_of_a_running_job_weigh_what_the_gate_says(gateways: OtaGround) -> None:
+def test_failures_of_a_running_job_weigh_what_the_gate_says(gateways: OtaStage) -> None:
     gateways.behave(gw_1="rejects", gw_2="rejects")
     rollout = paced(Gate(min_success_percent=50, max_failures=1, weights={"rejected": 0.5}))
 
@@ -52,7 +52,7 @@ def test_failures_of_a_running_job_weigh_what_the_gate_says(gateways: OtaGround)
 
 
 @pytest.mark.parametrize("by_task", [True, False])
-def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(ground: Ground, by_task: bool) -> None:
+def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(ground: FuotaStage, by_task: bool) -> None:
     ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
     ground.run(declared(strategy=ONE))
     ground.advance(3600)
@@ -72,7 +72,7 @@ def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(gro
 
 @pytest.mark.parametrize("by_task", [True, False])
 def test_success_of_the_rollout_that_took_a_group_back_does_not_pass_the_one_that_failed(
-    ground: Ground, by_task: bool
+    ground: FuotaStage, by_task: bool
 ) -> None:
     ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
     gate = Gate(min_success_percent=90, silence_after="48h")
@@ -89,7 +89,7 @@ def test_success_of_the_rollout_that_took_a_group_back_does_not_pass_the_one_tha
     assert ground.record().waves[0].verdict is None
 
 
-def behave(ground: Ground, behaviour: str) -> None:
+def behave(ground: FuotaStage, behaviour: str) -> None:
     ground.fleet(devices=[{"devEui": e, "rfRegion": "EU868", "behaviour": behaviour} for e in ground.euis])
 
 
@@ -122,7 +122,7 @@ def still_counted(operation: str, answer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("meddle", "hours"), [(never_listed, 3), (still_counted, 27)])
 def test_a_job_whose_counts_never_agree_with_its_list_ends_and_is_told(
-    gateways: OtaGround, meddle: Meddle, hours: int
+    gateways: OtaStage, meddle: Meddle, hours: int
 ) -> None:
     gateways.run(one_wave())
     for step in (600, hours * 3600):

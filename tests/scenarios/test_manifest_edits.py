@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from controller.journal import SqlJournal
-from controller.model import Attempt, Record, Stage, WaveRecord
-from controller.ports import Commit
-from tests.examples_kit import LEAK, PLUG, SOIL, edit, examples, otactl, rollout
+from otactl.journal import SqlJournal
+from otactl.model import Attempt, Record, Stage, WaveRecord
+from otactl.ports import Commit
+from tests.support.examples import LEAK, PLUG, SOIL, edit, examples, otactl, rollout
 
 HOLD = ("--reason", "waiting for the lab", "--owner", "ada")
 ALL = (SOIL, LEAK, PLUG, "rollouts/gateway-3-2-0.yaml")
@@ -46,9 +46,11 @@ def test_only_the_line_that_changed_is_another_one(folder: Path) -> None:
 
     changed = [(a, b) for a, b in zip(before, (folder / PLUG).read_text().splitlines(), strict=True) if a != b]
     assert changed == [
-        ("  suspend: null   # {reason, owner} holds it",
-         "  suspend: {reason: waiting for the lab, owner: ada}   # {reason, owner} holds it"),
-    ]  # fmt: skip
+        (
+            "  suspend: null   # {reason, owner} holds it",
+            "  suspend: {reason: waiting for the lab, owner: ada}   # {reason, owner} holds it",
+        ),
+    ]
     otactl("resume", PLUG)
     assert (folder / PLUG).read_text().splitlines() == before
 
@@ -80,9 +82,12 @@ def test_json_says_what_was_changed(folder: Path) -> None:
     told = json.loads(otactl("abort", LEAK, "--reason", "wrong image", "-o", "json").output)
 
     assert told == {
-        "file": LEAK, "rollout": "leak-sensor-1-3-0", "environment": "prod-eu", "changed": True,
+        "file": LEAK,
+        "rollout": "leak-sensor-1-3-0",
+        "environment": "prod-eu",
+        "changed": True,
         "edits": [{"pointer": "/spec/abort", "before": None, "after": {"reason": "wrong image"}}],
-    }  # fmt: skip
+    }
     ended = rollout(LEAK).abort
     assert ended is not None
     assert ended.reason == "wrong image"
@@ -100,12 +105,14 @@ def test_one_of_several_rollouts_is_chosen_by_name(folder: Path) -> None:
     both = (folder / SOIL).read_text() + "---\n" + (folder / PLUG).read_text()
     (folder / "rollouts/both.yaml").write_text(both)
 
-    assert "holds several rollouts (soil-probe-2-4-1, smart-plug-2-4-1)" in otactl(
-        "suspend", "rollouts/both.yaml", *HOLD, code=1
-    ).output  # fmt: skip
-    assert "holds no rollout nobody; it holds soil-probe-2-4-1, smart-plug-2-4-1" in otactl(
-        "suspend", "rollouts/both.yaml", "--rollout", "nobody", *HOLD, code=1
-    ).output  # fmt: skip
+    assert (
+        "holds several rollouts (soil-probe-2-4-1, smart-plug-2-4-1)"
+        in otactl("suspend", "rollouts/both.yaml", *HOLD, code=1).output
+    )
+    assert (
+        "holds no rollout nobody; it holds soil-probe-2-4-1, smart-plug-2-4-1"
+        in otactl("suspend", "rollouts/both.yaml", "--rollout", "nobody", *HOLD, code=1).output
+    )
     otactl("suspend", "rollouts/both.yaml", "--rollout", "smart-plug-2-4-1", *HOLD)
     after = (folder / "rollouts/both.yaml").read_text()
     assert after == both + "  suspend: {reason: waiting for the lab, owner: ada}\n"

@@ -7,9 +7,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from controller.model import Cause, Device, Gate, Phase, Rollout, Strategy, Targets, Wave
-from controller.reconciler import RunReport
-from tests.ground import BUCKET, GROUPS, IMAGE, KEY, ROLE, Ground, declared, pushed
+from otactl.model import Cause, Device, Gate, Phase, Rollout, Strategy, Targets, Wave
+from otactl.reconcile.reconciler import RunReport
+from tests.support.fuota_stage import BUCKET, GROUPS, IMAGE, KEY, ROLE, FuotaStage, declared, pushed
 
 SECOND = "91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03"
 ROLE_ARN = f"arn:aws:iam::123456789012:role/{ROLE}"
@@ -29,7 +29,7 @@ def groups(name: str, *waves: str) -> Rollout:
     return declared(name=name, strategy=Strategy(waves=named, gate=Gate(min_success_percent=90)))
 
 
-def ids(ground: Ground) -> list[str]:
+def ids(ground: FuotaStage) -> list[str]:
     """The service's ids of the devices, in the order of their DevEUIs."""
     listed = ground.wireless.list_wireless_devices()["WirelessDeviceList"]
     return [d["Id"] for d in sorted(listed, key=lambda d: d["LoRaWAN"]["DevEui"])]
@@ -41,7 +41,7 @@ def holds(report: RunReport) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("other", ["by DevEUI", "by group", "group and group"])
-def test_of_two_rollouts_at_one_device_the_second_waits_for_the_first(ground: Ground, other: str) -> None:
+def test_of_two_rollouts_at_one_device_the_second_waits_for_the_first(ground: FuotaStage, other: str) -> None:
     by_id = singles("aaa", Device(id=ids(ground)[0]))
     ground.fleet(groups=[{"name": "g3", "id": SECOND, "rfRegion": "EU868", "devices": ground.euis[:1]}])
     first, second = {
@@ -62,7 +62,7 @@ def test_of_two_rollouts_at_one_device_the_second_waits_for_the_first(ground: Gr
     assert {r.phase for r in ground.drive(first, second).rollouts} == {"Succeeded"}
 
 
-def test_two_names_of_one_device_in_a_wave_hold_before_anything_is_made(ground: Ground) -> None:
+def test_two_names_of_one_device_in_a_wave_hold_before_anything_is_made(ground: FuotaStage) -> None:
     both = singles("probe", Device(id=ids(ground)[0]), Device(dev_eui=ground.euis[0]))
 
     report = ground.drive(both, rounds=2)
@@ -79,7 +79,9 @@ def test_two_names_of_one_device_in_a_wave_hold_before_anything_is_made(ground: 
         (Device(id="70B3D57ED0000001"), "write {devEui: 70B3D57ED0000001}"),
     ],
 )
-def test_a_device_that_is_not_there_holds_before_anything_is_made(ground: Ground, device: Device, told: str) -> None:
+def test_a_device_that_is_not_there_holds_before_anything_is_made(
+    ground: FuotaStage, device: Device, told: str
+) -> None:
     report = ground.run(singles("probe", device))
 
     assert holds(report) == {"probe": ["target_is_missing"]}
@@ -87,7 +89,7 @@ def test_a_device_that_is_not_there_holds_before_anything_is_made(ground: Ground
     assert ground.made() == []
 
 
-def test_a_canary_inside_the_fleets_group_is_not_sent_the_content_twice(ground: Ground) -> None:
+def test_a_canary_inside_the_fleets_group_is_not_sent_the_content_twice(ground: FuotaStage) -> None:
     ground.fleet(groups=[{"name": "g3", "id": SECOND, "rfRegion": "EU868", "devices": ground.euis[:1]}])
 
     report = ground.drive(groups("probe", SECOND, GROUPS[0]), rounds=5)
@@ -96,13 +98,18 @@ def test_a_canary_inside_the_fleets_group_is_not_sent_the_content_twice(ground: 
     assert len(ground.writes("StartFuotaTask")) == 1
 
 
-def by_hand(ground: Ground, status: str, *, device: str | None = None) -> str:
+def by_hand(ground: FuotaStage, status: str, *, device: str | None = None) -> str:
     """A task nobody declared, on the first group or on a device: pending, scheduled or on air."""
     lorawan = {"RfRegion": "EU868"}
     made = ground.wireless.create_fuota_task(
-        Name="by-hand", LoRaWAN=lorawan, FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}", FirmwareUpdateRole=ROLE_ARN,
-        RedundancyPercent=20, FragmentSizeBytes=112, FragmentIntervalMS=9000,
-    )  # fmt: skip
+        Name="by-hand",
+        LoRaWAN=lorawan,
+        FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}",
+        FirmwareUpdateRole=ROLE_ARN,
+        RedundancyPercent=20,
+        FragmentSizeBytes=112,
+        FragmentIntervalMS=9000,
+    )
     if device is None:
         ground.wireless.associate_multicast_group_with_fuota_task(Id=made["Id"], MulticastGroupId=GROUPS[0])
     else:
@@ -121,7 +128,7 @@ def by_hand(ground: Ground, status: str, *, device: str | None = None) -> str:
 
 @pytest.mark.parametrize("status", ["FuotaSession_Waiting", "In_FuotaSession"])
 @pytest.mark.parametrize("inside", [False, True], ids=["the group", "a device in it"])
-def test_a_task_made_by_hand_holds_the_start_until_it_has_ended(ground: Ground, status: str, inside: bool) -> None:
+def test_a_task_made_by_hand_holds_the_start_until_it_has_ended(ground: FuotaStage, status: str, inside: bool) -> None:
     task = by_hand(ground, status, device=ids(ground)[0] if inside else None)
     rollout = groups("probe", GROUPS[0])
 
@@ -135,7 +142,7 @@ def test_a_task_made_by_hand_holds_the_start_until_it_has_ended(ground: Ground, 
     assert ground.record().phase is Phase.SUCCEEDED
 
 
-def test_a_task_made_by_hand_that_has_not_begun_is_told_with_the_start(ground: Ground) -> None:
+def test_a_task_made_by_hand_that_has_not_begun_is_told_with_the_start(ground: FuotaStage) -> None:
     task = by_hand(ground, "Pending")
 
     ground.run(groups("probe", GROUPS[0]))
@@ -144,7 +151,7 @@ def test_a_task_made_by_hand_that_has_not_begun_is_told_with_the_start(ground: G
     assert f"warning: FUOTA task {task} (by-hand) is Pending, with devices of group:{GROUPS[0]}" in sent
 
 
-def test_a_task_made_by_hand_that_is_done_or_reaches_others_holds_nobody(ground: Ground) -> None:
+def test_a_task_made_by_hand_that_is_done_or_reaches_others_holds_nobody(ground: FuotaStage) -> None:
     by_hand(ground, "FuotaDone")
     by_hand(ground, "FuotaSession_Waiting", device=ids(ground)[1])
 
@@ -153,7 +160,7 @@ def test_a_task_made_by_hand_that_is_done_or_reaches_others_holds_nobody(ground:
     assert len(ground.writes("StartFuotaTask")) == 3
 
 
-def test_a_pass_with_nothing_to_start_reads_no_target_and_no_task_of_others(ground: Ground) -> None:
+def test_a_pass_with_nothing_to_start_reads_no_target_and_no_task_of_others(ground: FuotaStage) -> None:
     by_hand(ground, "Pending", device=ids(ground)[1])
     rollout = groups("probe", GROUPS[0])
     ground.run(rollout)
@@ -168,7 +175,7 @@ def test_a_pass_with_nothing_to_start_reads_no_target_and_no_task_of_others(grou
 
 
 def test_live_tasks_of_another_environment_are_foreign_and_told_without_the_command_that_deletes_them(
-    ground: Ground,
+    ground: FuotaStage,
 ) -> None:
     here, there = groups("probe", GROUPS[0]), groups("probe-test", GROUPS[1])
     there = msgspec.structs.replace(there, environment="staging")

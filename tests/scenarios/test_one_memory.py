@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.cli import cli
-from controller.journal import SqlJournal
-from tests.examples_kit import ENVIRONMENT, PLUG, edit, examples
+from otactl.cli import cli
+from otactl.journal import SqlJournal
+from tests.support.examples import ENVIRONMENT, PLUG, edit, examples
 
 DEFAULT = ".otactl/journal.db"
 

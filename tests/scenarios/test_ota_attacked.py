@@ -8,8 +8,8 @@ from io import BytesIO
 import pytest
 from msgspec.structs import replace
 
-from controller.backends._aws import Answer
-from controller.model import (
+from otactl.backends.aws.client import Answer
+from otactl.model import (
     Device,
     DriftPolicy,
     Gate,
@@ -25,9 +25,9 @@ from controller.model import (
     VersionProof,
     Wave,
 )
-from controller.report.summary import summarise
-from tests.ground import edited, pushed
-from tests.ota_ground import OTA_ROLE, THINGS, OtaGround, block, gateway, one_wave, ota_policy, running
+from otactl.report.status_summary import summarise
+from tests.support.fuota_stage import edited, pushed
+from tests.support.ota_stage import OTA_ROLE, THINGS, OtaStage, block, gateway, one_wave, ota_policy, running
 
 
 def things(*names: str) -> Targets:
@@ -39,7 +39,7 @@ def waves(*named: tuple[str, Targets], **changes: object) -> Rollout:
     return gateway(strategy=Strategy(waves=listed, gate=Gate(min_success_percent=90)), **changes)
 
 
-def targets_of_creates(gateways: OtaGround) -> list[list[str]]:
+def targets_of_creates(gateways: OtaStage) -> list[list[str]]:
     creates = gateways.carried_out("CreateOTAUpdate")
     return [[arn.split("/")[-1] for arn in c["parameters"]["targets"]] for c in creates]
 
@@ -48,11 +48,11 @@ def holds(report) -> list[str]:
     return [h.reason for h in report.rollouts[0].holds]
 
 
-def newer(gateways: OtaGround, rollout: Rollout) -> Rollout:
+def newer(gateways: OtaStage, rollout: Rollout) -> Rollout:
     return edited(rollout, firmware=pushed(gateways, "2.5.0", b"newer" * 500))
 
 
-def test_new_content_goes_to_the_targets_declared_with_it(gateways: OtaGround) -> None:
+def test_new_content_goes_to_the_targets_declared_with_it(gateways: OtaStage) -> None:
     gateways.cron(waves(("w", things("gw-1", "gw-2"))), rounds=3)
 
     gateways.cron(newer(gateways, waves(("w", things("gw-1")))), rounds=3)
@@ -61,7 +61,7 @@ def test_new_content_goes_to_the_targets_declared_with_it(gateways: OtaGround) -
     assert not any(e.open for e in gateways.remembered().drift)
 
 
-def test_targets_mended_after_a_creation_that_failed_are_what_it_is_made_again_with(gateways: OtaGround) -> None:
+def test_targets_mended_after_a_creation_that_failed_are_what_it_is_made_again_with(gateways: OtaStage) -> None:
     gateways.run(waves(("w", things("gw-1", "gw-2"))))
     gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
     gateways.advance(60)
@@ -75,7 +75,7 @@ def test_targets_mended_after_a_creation_that_failed_are_what_it_is_made_again_w
     assert gateways.remembered().phase is Phase.SUCCEEDED
 
 
-def test_a_lost_create_is_not_sent_again_once_other_content_is_declared(gateways: OtaGround) -> None:
+def test_a_lost_create_is_not_sent_again_once_other_content_is_declared(gateways: OtaStage) -> None:
     old = one_wave()
     gateways.fault(service="iot", operation="CreateOTAUpdate", effect="error500")
     gateways.run(old)
@@ -85,13 +85,13 @@ def test_a_lost_create_is_not_sent_again_once_other_content_is_declared(gateways
     waiting = gateways.run(declared)
     gateways.cron(declared, rounds=5)
 
-    assert holds(waiting) == ["reads_are_behind"]
+    assert holds(waiting) == ["change_not_visible_yet"]
     assert len(gateways.created()) == 1
     assert gateways.carried_out("CreateOTAUpdate")[0]["parameters"]["files"][0]["fileVersion"] == "2.5.0"
     assert gateways.remembered().phase is Phase.SUCCEEDED
 
 
-def test_a_lost_create_is_not_sent_again_while_it_may_not_start(gateways: OtaGround) -> None:
+def test_a_lost_create_is_not_sent_again_while_it_may_not_start(gateways: OtaStage) -> None:
     gateways.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutBeforeCommit")
     gateways.run(one_wave())
     gateways.server.world.faults.replace([])
@@ -104,11 +104,11 @@ def test_a_lost_create_is_not_sent_again_while_it_may_not_start(gateways: OtaGro
 
     report = gateways.run(one_wave())
 
-    assert (holds(once), holds(report)) == (["reads_are_behind"], ["target_is_busy"])
+    assert (holds(once), holds(report)) == (["change_not_visible_yet"], ["target_is_busy"])
     assert gateways.created() == []
 
 
-def test_targets_of_a_create_the_service_refused_are_not_frozen(gateways: OtaGround) -> None:
+def test_targets_of_a_create_the_service_refused_are_not_frozen(gateways: OtaStage) -> None:
     def refusing(_service: str, operation: str, send) -> Answer:
         from botocore.exceptions import ClientError
 
@@ -125,7 +125,7 @@ def test_targets_of_a_create_the_service_refused_are_not_frozen(gateways: OtaGro
     assert gateways.remembered().phase is Phase.SUCCEEDED
 
 
-def test_content_gone_back_to_while_its_stopped_update_ends_is_made_up_for_not_failed(gateways: OtaGround) -> None:
+def test_content_gone_back_to_while_its_stopped_update_ends_is_made_up_for_not_failed(gateways: OtaStage) -> None:
     first = one_wave()
     gateways.behave(gw_1="offline", gw_2="manual")
     gateways.run(first)
@@ -140,14 +140,14 @@ def test_content_gone_back_to_while_its_stopped_update_ends_is_made_up_for_not_f
     gateways.behave()
     gateways.cron(back, rounds=4)
 
-    assert holds(waiting) == ["old_content_is_on_air"]
+    assert holds(waiting) == ["previous_revision_running"]
     record = gateways.remembered()
     assert record.phase is Phase.SUCCEEDED
     assert targets_of_creates(gateways) == [list(THINGS), ["gw-1"]]
     assert record.wave("all").verdict.total == 5
 
 
-def test_content_gone_back_to_after_other_content_is_sent_to_everyone_again(gateways: OtaGround) -> None:
+def test_content_gone_back_to_after_other_content_is_sent_to_everyone_again(gateways: OtaStage) -> None:
     first = one_wave()
     running(gateways, gw_1="offline")
     declared = newer(gateways, first)
@@ -163,7 +163,7 @@ def test_content_gone_back_to_after_other_content_is_sent_to_everyone_again(gate
 
 @pytest.mark.parametrize("after", [things("gw-2", "gw-3"), Targets(thing_groups=("mixed",))], ids=["things", "group"])
 def test_a_thing_that_took_the_content_in_one_wave_is_not_sent_it_in_the_next(
-    gateways: OtaGround, after: Targets
+    gateways: OtaStage, after: Targets
 ) -> None:
     gateways.fleet(thingGroups=[{"name": "mixed", "things": ["gw-2", "gw-3"]}])
     first = things("gw-1", "gw-2")
@@ -176,7 +176,7 @@ def test_a_thing_that_took_the_content_in_one_wave_is_not_sent_it_in_the_next(
     assert gateways.installs()["gw-2"] == 1
 
 
-def test_things_inside_a_group_with_another_update_hold_the_wave(gateways: OtaGround) -> None:
+def test_things_inside_a_group_with_another_update_hold_the_wave(gateways: OtaStage) -> None:
     gateways.behave(gw_3="late")
     arn = gateways.iot.describe_thing(thingName="gw-3")["thingArn"]
     gateways.iot.create_job(jobId="AFR_OTA-older", targets=[arn], document="{}")
@@ -187,7 +187,7 @@ def test_things_inside_a_group_with_another_update_hold_the_wave(gateways: OtaGr
     assert "AFR_OTA-older on gw-3" in report.rollouts[0].holds[0].message
 
 
-def test_waves_put_in_another_order_still_run_one_after_another(gateways: OtaGround) -> None:
+def test_waves_put_in_another_order_still_run_one_after_another(gateways: OtaStage) -> None:
     gateways.behave(gw_1="late")
     canary, fleet = ("canary", things("gw-1")), ("fleet", things("gw-3"))
     gateways.run(waves(canary, fleet))
@@ -199,7 +199,7 @@ def test_waves_put_in_another_order_still_run_one_after_another(gateways: OtaGro
     assert len(gateways.created()) == 1
 
 
-def test_an_environment_leaves_the_units_of_another_one_of_its_owner_alone(gateways: OtaGround) -> None:
+def test_an_environment_leaves_the_units_of_another_one_of_its_owner_alone(gateways: OtaStage) -> None:
     update = running(gateways, gw_1="late")
     elsewhere = replace(one_wave(), environment="staging")
     journal = type(gateways.journal())(gateways.folder / "other.db")
@@ -211,7 +211,7 @@ def test_an_environment_leaves_the_units_of_another_one_of_its_owner_alone(gatew
     assert gateways.carried_out("CancelJob") == gateways.carried_out("DeleteOTAUpdate") == []
 
 
-def test_a_wave_renamed_after_a_creation_that_failed_leaves_nothing_behind(gateways: OtaGround) -> None:
+def test_a_wave_renamed_after_a_creation_that_failed_leaves_nothing_behind(gateways: OtaStage) -> None:
     gateways.run(waves(("first", things("gw-1"))))
     gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
     gateways.advance(60)
@@ -224,9 +224,13 @@ def test_a_wave_renamed_after_a_creation_that_failed_leaves_nothing_behind(gatew
     assert gateways.updates() == []
 
 
-def test_an_accepted_failure_is_tried_once_and_not_for_ever(gateways: OtaGround) -> None:
-    allowed = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*",
-               "Condition": {"StringEquals": {"aws:CalledViaLast": "x"}}}  # fmt: skip
+def test_an_accepted_failure_is_tried_once_and_not_for_ever(gateways: OtaStage) -> None:
+    allowed = {
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:CalledViaLast": "x"}},
+    }
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
     gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="more", PolicyDocument=document)
@@ -236,10 +240,10 @@ def test_an_accepted_failure_is_tried_once_and_not_for_ever(gateways: OtaGround)
     report = gateways.cron(accepted, rounds=6)
 
     assert len(gateways.created()) == 2
-    assert holds(report) == ["unit_could_not_be_made"]
+    assert holds(report) == ["unit_creation_failed"]
 
 
-def test_a_single_404_of_the_job_loses_nothing(gateways: OtaGround) -> None:
+def test_a_single_404_of_the_job_loses_nothing(gateways: OtaStage) -> None:
     running(gateways, gw_1="late")
     gateways.advance(300)
 
@@ -254,12 +258,12 @@ def test_a_single_404_of_the_job_loses_nothing(gateways: OtaGround) -> None:
     report = gateways.run(one_wave(), transport=gateways.transport(around=gone))
     gateways.cron(one_wave(), rounds=3, minutes=24 * 60)
 
-    assert holds(report) == ["reads_are_behind"]
+    assert holds(report) == ["change_not_visible_yet"]
     assert gateways.remembered().phase is Phase.SUCCEEDED
     assert gateways.remembered().drift == ()
 
 
-def test_a_deletion_by_hand_that_fails_ends_no_watching(gateways: OtaGround) -> None:
+def test_a_deletion_by_hand_that_fails_ends_no_watching(gateways: OtaStage) -> None:
     update = running(gateways, gw_1="late")
     gateways.server.world.apply_settings({"otaDeleteFails": True})
     gateways.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True)
@@ -274,7 +278,7 @@ def test_a_deletion_by_hand_that_fails_ends_no_watching(gateways: OtaGround) -> 
     assert gateways.remembered().phase is Phase.SUCCEEDED
 
 
-def test_executions_that_lag_behind_the_jobs_counts_are_no_verdict(gateways: OtaGround) -> None:
+def test_executions_that_lag_behind_the_jobs_counts_are_no_verdict(gateways: OtaStage) -> None:
     gateways.run(one_wave())
     gateways.advance(600)
 
@@ -291,7 +295,7 @@ def test_executions_that_lag_behind_the_jobs_counts_are_no_verdict(gateways: Ota
     assert gateways.remembered().phase is Phase.SUCCEEDED
 
 
-def test_a_canceled_job_with_devices_still_queued_has_not_ended(gateways: OtaGround) -> None:
+def test_a_canceled_job_with_devices_still_queued_has_not_ended(gateways: OtaStage) -> None:
     old = running(gateways)
     declared = newer(gateways, one_wave())
 
@@ -304,11 +308,11 @@ def test_a_canceled_job_with_devices_still_queued_has_not_ended(gateways: OtaGro
     report = gateways.run(declared, transport=gateways.transport(around=slow))
 
     assert report.rollouts[0].actions == ("cancelUnit",)
-    assert holds(report) == ["old_content_is_on_air"]
+    assert holds(report) == ["previous_revision_running"]
     assert gateways.updates() == [old]
 
 
-def test_an_execution_deleted_by_hand_does_not_make_a_wave_pass(gateways: OtaGround) -> None:
+def test_an_execution_deleted_by_hand_does_not_make_a_wave_pass(gateways: OtaStage) -> None:
     gateways.behave(gw_3="failsSelfTest", gw_4="late")
     declared = waves(("w", Targets(thing_groups=("gateways",))))
     gateways.cron(declared, rounds=2)
@@ -322,7 +326,7 @@ def test_an_execution_deleted_by_hand_does_not_make_a_wave_pass(gateways: OtaGro
     assert {r.device: r.reason for r in record.attempts[0].results}["gw-3"] is Reason.REMOVED
 
 
-def test_a_version_that_is_a_number_keeps_its_digits(gateways: OtaGround) -> None:
+def test_a_version_that_is_a_number_keeps_its_digits(gateways: OtaStage) -> None:
     confirm = VersionConfirm(version=VersionProof(shadow="reported.fw"), within="1h")
     declared = replace(one_wave(confirm=confirm), firmware=replace(one_wave().firmware, version="2.10"))
 
@@ -339,7 +343,7 @@ def test_a_version_that_is_a_number_keeps_its_digits(gateways: OtaGround) -> Non
     assert gateways.remembered().phase is Phase.SUCCEEDED
 
 
-def test_an_edit_of_one_field_does_not_make_drift_of_another_the_manifests(gateways: OtaGround) -> None:
+def test_an_edit_of_one_field_does_not_make_drift_of_another_the_manifests(gateways: OtaStage) -> None:
     first = replace(one_wave(), drift=DriftPolicy(mode="report"))
     update = running(gateways, first)
     second = edited(first, backend=block(description="other words"))
@@ -354,7 +358,7 @@ def test_an_edit_of_one_field_does_not_make_drift_of_another_the_manifests(gatew
     assert causes == {"description": "declared late", "awsJobExecutionsRolloutConfig": "out-of-band edit"}
 
 
-def test_a_pace_and_a_description_declared_together_are_each_what_they_are(gateways: OtaGround) -> None:
+def test_a_pace_and_a_description_declared_together_are_each_what_they_are(gateways: OtaStage) -> None:
     running(gateways)
     spec = block(description="other words", awsJobExecutionsRolloutConfig={"maximumPerMinute": 7})
     changed = edited(one_wave(), backend=spec)
@@ -366,7 +370,7 @@ def test_a_pace_and_a_description_declared_together_are_each_what_they_are(gatew
     assert {f: e.cause.value for f, e in gateways.open_drift().items()} == {"description": "declared late"}
 
 
-def test_a_device_still_at_it_is_found_by_its_name(gateways: OtaGround) -> None:
+def test_a_device_still_at_it_is_found_by_its_name(gateways: OtaStage) -> None:
     declared = waves(("canary", things("gw-1")), ("fleet", Targets(thing_groups=("gateways",))))
     gateways.behave(gw_3="late")
     gateways.cron(declared, rounds=2)
@@ -378,7 +382,7 @@ def test_a_device_still_at_it_is_found_by_its_name(gateways: OtaGround) -> None:
     assert [(line.wave, line.outcome) for line in told["gw-3"]] == [("fleet", "waiting")]
 
 
-def test_devices_overdue_are_a_hold_with_the_way_out(gateways: OtaGround) -> None:
+def test_devices_overdue_are_a_hold_with_the_way_out(gateways: OtaStage) -> None:
     update = running(gateways)
     gateways.advance(86400)
 
@@ -388,7 +392,7 @@ def test_devices_overdue_are_a_hold_with_the_way_out(gateways: OtaGround) -> Non
     assert f"aws iot cancel-job --job-id AFR_OTA-{update}" in report.rollouts[0].holds[0].message
 
 
-def test_a_rollout_taken_out_of_git_lets_its_things_go_when_its_update_is_gone(gateways: OtaGround) -> None:
+def test_a_rollout_taken_out_of_git_lets_its_things_go_when_its_update_is_gone(gateways: OtaStage) -> None:
     alpha = gateway(name="alpha", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)))
     beta = gateway(name="beta", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)), resend=True)
     gateways.run(alpha)
@@ -405,12 +409,12 @@ def test_a_rollout_taken_out_of_git_lets_its_things_go_when_its_update_is_gone(g
     assert gateways.record("beta").phase is Phase.SUCCEEDED
 
 
-def test_foreign_drift_of_one_service_closes_though_another_is_not_asked_any_more(gateways: OtaGround) -> None:
+def test_foreign_drift_of_one_service_closes_though_another_is_not_asked_any_more(gateways: OtaStage) -> None:
     gateways.run(gateway())
     gateways.wireless.create_fuota_task(
         Name="x", FirmwareUpdateImage="s3://b/k", FirmwareUpdateRole=f"arn:aws:iam::123456789012:role/{OTA_ROLE}"
     )
-    from tests.ground import declared
+    from tests.support.fuota_stage import declared
 
     gateways.run(gateway(), declared())
     entries = [e for e in gateways.record("@environment").drift if e.open]
@@ -426,7 +430,7 @@ def test_foreign_drift_of_one_service_closes_though_another_is_not_asked_any_mor
     assert [e.open for e in gateways.record("@environment").drift] == [False]
 
 
-def test_a_stream_that_holds_another_file_is_not_sent_as_the_firmware(gateways: OtaGround) -> None:
+def test_a_stream_that_holds_another_file_is_not_sent_as_the_firmware(gateways: OtaStage) -> None:
     other = pushed(gateways, "1.0.0", b"older" * 500).image.removeprefix("s3://").partition("/")
     files = [{"fileId": 3, "s3Location": {"bucket": other[0], "key": other[2]}}]
     gateways.iot.create_stream(streamId="own", files=files, roleArn=f"arn:aws:iam::123456789012:role/{OTA_ROLE}")

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from controller.model import Cause, DriftPolicy, DriftStatus, Ignore, Phase, Stage
-from tests.ground import BUCKET, KEY, edited
-from tests.ota_ground import OTA_ROLE, OtaGround, block, gateway, one_wave, ota_policy, running
+from otactl.model import Cause, DriftPolicy, DriftStatus, Ignore, Phase, Stage
+from tests.support.fuota_stage import BUCKET, KEY, edited
+from tests.support.ota_stage import OTA_ROLE, OtaStage, block, gateway, one_wave, ota_policy, running
 
 DAY = 86400
 
 
-def test_1_a_record_deleted_by_hand_is_told_and_its_job_watched_to_the_end(gateways: OtaGround) -> None:
+def test_1_a_record_deleted_by_hand_is_told_and_its_job_watched_to_the_end(gateways: OtaStage) -> None:
     update = running(gateways, gw_1="late")
     gateways.server.world.apply_settings({"deleteUpdateDeletesJob": False})
     gateways.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True)
@@ -29,7 +29,7 @@ def test_1_a_record_deleted_by_hand_is_told_and_its_job_watched_to_the_end(gatew
     assert gateways.iot.list_jobs()["jobs"] == []
 
 
-def test_1_a_record_and_job_deleted_by_hand_hold_until_a_person_accepts_the_loss(gateways: OtaGround) -> None:
+def test_1_a_record_and_job_deleted_by_hand_hold_until_a_person_accepts_the_loss(gateways: OtaStage) -> None:
     update = running(gateways)
     gateways.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True, deleteStream=True)
     gateways.run(one_wave())
@@ -48,14 +48,17 @@ def test_1_a_record_and_job_deleted_by_hand_hold_until_a_person_accepts_the_loss
     assert len(gateways.created()) == 2
 
 
-def test_2_an_update_of_our_name_that_somebody_else_made_is_refused_not_adopted(gateways: OtaGround) -> None:
+def test_2_an_update_of_our_name_that_somebody_else_made_is_refused_not_adopted(gateways: OtaStage) -> None:
     gateways.fault(service="iot", operation="CreateOTAUpdate", effect="error500")
     gateways.run(one_wave())
     (intent,) = gateways.remembered().intents
     gateways.server.world.faults.replace([])
     wanted = intent.call.parameters
-    file = {"fileName": "/other", "fileLocation": {"s3Location": {"bucket": BUCKET, "key": KEY}},
-            "codeSigning": {"customCodeSigning": {"signature": {"inlineDocument": b"x"}}}}  # fmt: skip
+    file = {
+        "fileName": "/other",
+        "fileLocation": {"s3Location": {"bucket": BUCKET, "key": KEY}},
+        "codeSigning": {"customCodeSigning": {"signature": {"inlineDocument": b"x"}}},
+    }
     gateways.iot.create_ota_update(
         otaUpdateId=wanted["otaUpdateId"], targets=wanted["targets"], files=[file], roleArn=wanted["roleArn"]
     )
@@ -67,7 +70,7 @@ def test_2_an_update_of_our_name_that_somebody_else_made_is_refused_not_adopted(
     assert gateways.remembered().attempts[0].vendor_id is None
 
 
-def only_iam_can_judge(gateways: OtaGround, action: str) -> None:
+def only_iam_can_judge(gateways: OtaStage, action: str) -> None:
     """Let the role have an action under a condition that is not met, and that no look at its policies can decide."""
     allowed: dict[str, object] = {"Effect": "Allow", "Action": action, "Resource": "*"}
     allowed["Condition"] = {"StringEquals": {"aws:CalledViaLast": "lambda.amazonaws.com"}}
@@ -86,7 +89,7 @@ def only_iam_can_judge(gateways: OtaGround, action: str) -> None:
     ],
 )
 def test_a_role_that_lacks_what_creation_needs_is_held_before_anything_is_made(
-    gateways: OtaGround, action: str, words: str
+    gateways: OtaStage, action: str, words: str
 ) -> None:
     gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy(action))
 
@@ -98,14 +101,14 @@ def test_a_role_that_lacks_what_creation_needs_is_held_before_anything_is_made(
 
 
 def test_3_a_creation_that_failed_shows_its_error_and_is_made_again_when_the_role_is_mended(
-    gateways: OtaGround,
+    gateways: OtaStage,
 ) -> None:
     only_iam_can_judge(gateways, "iam:PassRole")
 
     report = gateways.cron(one_wave(), rounds=3)
 
     hold = report.rollouts[0].holds[0]
-    assert hold.reason == "unit_could_not_be_made"
+    assert hold.reason == "unit_creation_failed"
     assert "not authorized to perform: iam:PassRole" in hold.message
     assert gateways.open_drift()["unit"].cause is Cause.VENDOR
     assert len(gateways.created()) == 1
@@ -113,11 +116,11 @@ def test_3_a_creation_that_failed_shows_its_error_and_is_made_again_when_the_rol
     gateways.cron(one_wave(), rounds=5)
     record = gateways.remembered()
     assert record.phase is Phase.SUCCEEDED
-    assert [(a.number, a.stage) for a in record.attempts] == [(1, Stage.SUPERSEDED), (2, Stage.CLEANED)]
+    assert [(a.number, a.stage) for a in record.attempts] == [(1, Stage.SUPERSEDED), (2, Stage.DELETED)]
     assert gateways.updates() == []
 
 
-def test_3_leftovers_of_a_failed_creation_are_found_and_named(gateways: OtaGround) -> None:
+def test_3_leftovers_of_a_failed_creation_are_found_and_named(gateways: OtaStage) -> None:
     order = {
         "signingProfileName": "gateway",
         "signingProfileParameter": {
@@ -142,7 +145,7 @@ def test_3_leftovers_of_a_failed_creation_are_found_and_named(gateways: OtaGroun
     assert [field for field in gateways.open_drift() if field.startswith("leftover.")] == []
 
 
-def test_4_a_cancel_by_hand_is_told_with_its_reason_and_the_wave_does_not_pass(gateways: OtaGround) -> None:
+def test_4_a_cancel_by_hand_is_told_with_its_reason_and_the_wave_does_not_pass(gateways: OtaStage) -> None:
     update = running(gateways)
     gateways.iot.cancel_job(jobId=f"AFR_OTA-{update}", reasonCode="SUPPORT", comment="too hot today")
 
@@ -156,11 +159,14 @@ def test_4_a_cancel_by_hand_is_told_with_its_reason_and_the_wave_does_not_pass(g
 
 
 @pytest.mark.parametrize("told", ["code", "comment", "neither"])
-def test_4_an_abort_by_its_criteria_is_told_from_a_cancel_by_hand(gateways: OtaGround, told: str) -> None:
+def test_4_an_abort_by_its_criteria_is_told_from_a_cancel_by_hand(gateways: OtaStage, told: str) -> None:
     gateways.server.world.apply_settings({"abortReason": told})
     criterion = {
-        "failureType": "FAILED", "action": "CANCEL", "thresholdPercentage": 20, "minNumberOfExecutedThings": 2,
-    }  # fmt: skip
+        "failureType": "FAILED",
+        "action": "CANCEL",
+        "thresholdPercentage": 20,
+        "minNumberOfExecutedThings": 2,
+    }
     spec = block(awsJobAbortConfig={"abortCriteriaList": [criterion]})
     gateways.behave(gw_1="failsSelfTest", gw_2="failsSelfTest", gw_5="offline")
     declared = gateway(backend=spec, strategy=one_wave().strategy)
@@ -173,7 +179,7 @@ def test_4_an_abort_by_its_criteria_is_told_from_a_cancel_by_hand(gateways: OtaG
 
 
 def test_4_a_job_deleted_under_its_record_is_lost_and_the_record_goes_before_it_is_made_again(
-    gateways: OtaGround,
+    gateways: OtaStage,
 ) -> None:
     update = running(gateways)
     gateways.iot.delete_job(jobId=f"AFR_OTA-{update}", force=True)
@@ -182,7 +188,7 @@ def test_4_a_job_deleted_under_its_record_is_lost_and_the_record_goes_before_it_
     gateways.advance(300)
 
     report = gateways.run(one_wave())
-    assert [h.reason for h in once.rollouts[0].holds] == ["reads_are_behind"]  # one read alone may be wrong
+    assert [h.reason for h in once.rollouts[0].holds] == ["change_not_visible_yet"]  # one read alone may be wrong
     assert [h.reason for h in report.rollouts[0].holds] == ["unit_was_deleted"]
 
     gateways.behave()
@@ -192,7 +198,7 @@ def test_4_a_job_deleted_under_its_record_is_lost_and_the_record_goes_before_it_
     assert gateways.updates() == []
 
 
-def test_5_a_pace_changed_by_hand_is_set_back_in_place(gateways: OtaGround) -> None:
+def test_5_a_pace_changed_by_hand_is_set_back_in_place(gateways: OtaStage) -> None:
     update = running(gateways)
     job = f"AFR_OTA-{update}"
     gateways.advance(300)
@@ -216,11 +222,14 @@ def test_5_a_pace_changed_by_hand_is_set_back_in_place(gateways: OtaGround) -> N
     assert gateways.created() == [update]
 
 
-def test_5_abort_criteria_added_by_hand_cannot_be_cleared_and_are_told(gateways: OtaGround) -> None:
+def test_5_abort_criteria_added_by_hand_cannot_be_cleared_and_are_told(gateways: OtaStage) -> None:
     update = running(gateways)
     criterion = {
-        "failureType": "ALL", "action": "CANCEL", "thresholdPercentage": 90.0, "minNumberOfExecutedThings": 100,
-    }  # fmt: skip
+        "failureType": "ALL",
+        "action": "CANCEL",
+        "thresholdPercentage": 90.0,
+        "minNumberOfExecutedThings": 100,
+    }
     gateways.iot.update_job(jobId=f"AFR_OTA-{update}", abortConfig={"criteriaList": [criterion]})
 
     report = gateways.run(one_wave())

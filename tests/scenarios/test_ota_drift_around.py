@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from controller.model import Cause, Phase
-from tests.ground import BUCKET, KEY
-from tests.ota_ground import OTA_ROLE_ARN, OtaGround, block, gateway, one_wave, running
+from otactl.model import Cause, Phase
+from tests.support.fuota_stage import BUCKET, KEY
+from tests.support.ota_stage import OTA_ROLE_ARN, OtaStage, block, gateway, one_wave, running
 
 DAY = 86400
 
 
-def test_6_a_deleted_image_version_and_a_deleted_stream_are_told_while_devices_wait(gateways: OtaGround) -> None:
+def test_6_a_deleted_image_version_and_a_deleted_stream_are_told_while_devices_wait(gateways: OtaStage) -> None:
     running(gateways)
     (version,) = gateways.s3.list_object_versions(Bucket=BUCKET, Prefix=KEY)["Versions"]
     gateways.s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=version["VersionId"])
@@ -25,7 +25,7 @@ def test_6_a_deleted_image_version_and_a_deleted_stream_are_told_while_devices_w
     assert stream["streamId"] in str(drift["stream"].observed)
 
 
-def test_7_targets_added_by_hand_and_members_that_left_are_told(gateways: OtaGround) -> None:
+def test_7_targets_added_by_hand_and_members_that_left_are_told(gateways: OtaStage) -> None:
     strategy = replace(gateway().strategy, waves=gateway().strategy.waves[1:])
     declared = gateway(backend=block(targetSelection="CONTINUOUS"), strategy=strategy)
     update = running(gateways, declared, gw_3="offline", gw_4="offline", gw_5="offline")
@@ -40,7 +40,7 @@ def test_7_targets_added_by_hand_and_members_that_left_are_told(gateways: OtaGro
     assert (drift["devices.removed"].cause, drift["devices.removed"].observed) == (Cause.MEMBERSHIP, 1)
 
 
-def test_8_devices_that_failed_are_told_while_others_go_on(gateways: OtaGround) -> None:
+def test_8_devices_that_failed_are_told_while_others_go_on(gateways: OtaStage) -> None:
     running(gateways, gw_1="offline", gw_2="failsDownload", gw_3="rejects")
 
     drift = gateways.open_drift()
@@ -48,7 +48,7 @@ def test_8_devices_that_failed_are_told_while_others_go_on(gateways: OtaGround) 
     assert drift["devices.failed"].observed == {"failed": 1, "rejected": 1}
 
 
-def test_8_devices_queued_or_stuck_for_a_day_are_told_once_with_what_they_say(gateways: OtaGround) -> None:
+def test_8_devices_queued_or_stuck_for_a_day_are_told_once_with_what_they_say(gateways: OtaStage) -> None:
     spec = block(awsJobTimeoutConfig=None)
     declared = gateway(backend=spec, strategy=one_wave().strategy)
     running(gateways, declared, gw_1="offline", gw_2="stuck")
@@ -62,7 +62,7 @@ def test_8_devices_queued_or_stuck_for_a_day_are_told_once_with_what_they_say(ga
     assert gateways.remembered().phase is Phase.PROGRESSING
 
 
-def test_10_a_job_without_its_update_and_a_stream_of_none_are_told_with_the_commands(gateways: OtaGround) -> None:
+def test_10_a_job_without_its_update_and_a_stream_of_none_are_told_with_the_commands(gateways: OtaStage) -> None:
     arn = gateways.iot.describe_thing(thingName="gw-1")["thingArn"]
     gateways.behave(gw_1="offline")
     gateways.iot.create_job(jobId="AFR_OTA-gone-1", targets=[arn], document="{}")
@@ -80,11 +80,14 @@ def test_10_a_job_without_its_update_and_a_stream_of_none_are_told_with_the_comm
 
 
 def test_10_an_update_of_ours_that_nothing_declares_is_an_orphan_and_a_stranger_is_foreign(
-    gateways: OtaGround,
+    gateways: OtaStage,
 ) -> None:
     update = running(gateways)
-    file = {"fileName": "/x", "fileLocation": {"s3Location": {"bucket": BUCKET, "key": KEY}},
-            "codeSigning": {"customCodeSigning": {"signature": {"inlineDocument": b"x"}}}}  # fmt: skip
+    file = {
+        "fileName": "/x",
+        "fileLocation": {"s3Location": {"bucket": BUCKET, "key": KEY}},
+        "codeSigning": {"customCodeSigning": {"signature": {"inlineDocument": b"x"}}},
+    }
     arn = gateways.iot.describe_thing(thingName="gw-2")["thingArn"]
     gateways.iot.create_ota_update(otaUpdateId="somebodys", targets=[arn], files=[file], roleArn=OTA_ROLE_ARN)
 
@@ -96,7 +99,7 @@ def test_10_an_update_of_ours_that_nothing_declares_is_an_orphan_and_a_stranger_
     assert entries == {"somebodys": Cause.FOREIGN}
 
 
-def test_11_a_thing_with_an_older_update_waits_until_that_has_ended(gateways: OtaGround) -> None:
+def test_11_a_thing_with_an_older_update_waits_until_that_has_ended(gateways: OtaStage) -> None:
     gateways.behave(gw_1="late")
     arn = gateways.iot.describe_thing(thingName="gw-1")["thingArn"]
     gateways.iot.create_job(jobId="AFR_OTA-older", targets=[arn], document="{}")
@@ -110,7 +113,7 @@ def test_11_a_thing_with_an_older_update_waits_until_that_has_ended(gateways: Ot
     assert gateways.remembered().phase is Phase.SUCCEEDED
 
 
-def test_11_another_update_on_a_device_that_does_not_begin_is_named(gateways: OtaGround) -> None:
+def test_11_another_update_on_a_device_that_does_not_begin_is_named(gateways: OtaStage) -> None:
     running(gateways)
     arn = gateways.iot.describe_thing(thingName="gw-1")["thingArn"]
     gateways.iot.create_job(jobId="AFR_OTA-other", targets=[arn], document="{}")
@@ -121,7 +124,7 @@ def test_11_another_update_on_a_device_that_does_not_begin_is_named(gateways: Ot
     assert gateways.open_drift()["devices.otherUpdates"].observed == {"gw-1": ["AFR_OTA-other"]}
 
 
-def test_tags_stripped_by_hand_are_put_back_while_devices_are_at_it(gateways: OtaGround) -> None:
+def test_tags_stripped_by_hand_are_put_back_while_devices_are_at_it(gateways: OtaStage) -> None:
     update = running(gateways)
     arn = gateways.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]["otaUpdateArn"]
     gateways.iot.untag_resource(resourceArn=arn, tagKeys=["otactl:owner", "team"])

@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from controller.model import (
+from otactl.model import (
     Device,
     DriftPolicy,
     Outcome,
@@ -21,18 +21,18 @@ from controller.model import (
     VersionProof,
     Wave,
 )
-from tests.ground import lose_journal, pushed
-from tests.ota_ground import SIGNED, THINGS, OtaGround, block, gateway, one_wave, running
+from tests.support.fuota_stage import lose_journal, pushed
+from tests.support.ota_stage import SIGNED, THINGS, OtaStage, block, gateway, one_wave, running
 
 
-def test_two_waves_run_one_after_another_and_everything_is_cleaned_up(gateways: OtaGround) -> None:
+def test_two_waves_run_one_after_another_and_everything_is_cleaned_up(gateways: OtaStage) -> None:
     gateways.cron()
 
     record = gateways.remembered()
     assert record.phase is Phase.SUCCEEDED
     assert [(a.number, len(a.results), a.stage) for a in record.attempts] == [
-        (1, 2, Stage.CLEANED),
-        (1, 3, Stage.CLEANED),
+        (1, 2, Stage.DELETED),
+        (1, 3, Stage.DELETED),
     ]
     assert gateways.installs() == dict.fromkeys(THINGS, 1)
     assert gateways.updates() == []
@@ -40,7 +40,7 @@ def test_two_waves_run_one_after_another_and_everything_is_cleaned_up(gateways: 
     assert record.drift == ()
 
 
-def test_a_second_reconcile_writes_nothing(gateways: OtaGround) -> None:
+def test_a_second_reconcile_writes_nothing(gateways: OtaStage) -> None:
     running(gateways)
     before = gateways.journal().history("prod-eu", "gateway")
 
@@ -52,7 +52,7 @@ def test_a_second_reconcile_writes_nothing(gateways: OtaGround) -> None:
     assert gateways.journal().history("prod-eu", "gateway") == before
 
 
-def test_a_quiet_run_reads_a_few_things_of_a_running_update_and_nothing_of_a_done_one(gateways: OtaGround) -> None:
+def test_a_quiet_run_reads_a_few_things_of_a_running_update_and_nothing_of_a_done_one(gateways: OtaStage) -> None:
     running(gateways)
     transport = gateways.transport()
 
@@ -76,7 +76,7 @@ def test_a_quiet_run_reads_a_few_things_of_a_running_update_and_nothing_of_a_don
     assert reads == {"iot:ListOTAUpdates", "iot:ListJobs", "iot:ListStreams"}
 
 
-def test_a_wave_whose_devices_fail_does_not_pass_and_the_next_one_does_not_start(gateways: OtaGround) -> None:
+def test_a_wave_whose_devices_fail_does_not_pass_and_the_next_one_does_not_start(gateways: OtaStage) -> None:
     gateways.behave(gw_2="failsSelfTest")
 
     report = gateways.cron(rounds=4)
@@ -98,7 +98,7 @@ def test_a_wave_whose_devices_fail_does_not_pass_and_the_next_one_does_not_start
         ("stuck", Reason.TIMEOUT),
     ],
 )
-def test_a_device_that_does_not_make_it_has_its_reason(gateways: OtaGround, behaviour: str, reason: Reason) -> None:
+def test_a_device_that_does_not_make_it_has_its_reason(gateways: OtaStage, behaviour: str, reason: Reason) -> None:
     gateways.behave(gw_1=behaviour)
 
     gateways.cron(rounds=3, minutes=61)
@@ -107,7 +107,7 @@ def test_a_device_that_does_not_make_it_has_its_reason(gateways: OtaGround, beha
     assert results["gw-1"] is reason
 
 
-def test_new_content_stops_the_old_update_lets_devices_end_and_follows(gateways: OtaGround) -> None:
+def test_new_content_stops_the_old_update_lets_devices_end_and_follows(gateways: OtaStage) -> None:
     old = running(gateways, gw_1="offline", gw_2="late")
     gateways.advance(86400 - 60)  # gw-2 has begun
     gateways.run(one_wave())
@@ -127,7 +127,7 @@ def test_new_content_stops_the_old_update_lets_devices_end_and_follows(gateways:
     assert not any(e.open for e in record.drift)
 
 
-def test_content_with_a_wrong_digest_stops_nothing(gateways: OtaGround) -> None:
+def test_content_with_a_wrong_digest_stops_nothing(gateways: OtaStage) -> None:
     running(gateways)
     firmware = replace(one_wave().firmware, version="9", sha256="0" * 64)
 
@@ -137,11 +137,14 @@ def test_content_with_a_wrong_digest_stops_nothing(gateways: OtaGround) -> None:
     assert gateways.carried_out("CancelJob") == []
 
 
-def test_pace_abort_and_timeout_declared_anew_go_through_update_job_in_place(gateways: OtaGround) -> None:
+def test_pace_abort_and_timeout_declared_anew_go_through_update_job_in_place(gateways: OtaStage) -> None:
     update = running(gateways)
     criterion = {
-        "failureType": "FAILED", "action": "CANCEL", "thresholdPercentage": 10.5, "minNumberOfExecutedThings": 20,
-    }  # fmt: skip
+        "failureType": "FAILED",
+        "action": "CANCEL",
+        "thresholdPercentage": 10.5,
+        "minNumberOfExecutedThings": 20,
+    }
     spec = block(
         awsJobExecutionsRolloutConfig={"maximumPerMinute": 7},
         awsJobAbortConfig={"abortCriteriaList": [criterion]},
@@ -159,7 +162,7 @@ def test_pace_abort_and_timeout_declared_anew_go_through_update_job_in_place(gat
     assert gateways.remembered().drift == ()
 
 
-def test_what_only_the_record_holds_is_declared_late_and_sends_nothing(gateways: OtaGround) -> None:
+def test_what_only_the_record_holds_is_declared_late_and_sends_nothing(gateways: OtaStage) -> None:
     update = running(gateways)
     spec = block(description="other words", tags={"team": "other"}, additionalParameters={"ticket": "FW-999"})
     changed = replace(one_wave(), backend=spec)
@@ -174,7 +177,7 @@ def test_what_only_the_record_holds_is_declared_late_and_sends_nothing(gateways:
     assert tags["team"] == "other"
 
 
-def test_drift_mode_report_sets_nothing_back(gateways: OtaGround) -> None:
+def test_drift_mode_report_sets_nothing_back(gateways: OtaStage) -> None:
     declared = replace(one_wave(), drift=DriftPolicy(mode="report"))
     update = running(gateways, declared)
     gateways.advance(300)
@@ -187,7 +190,7 @@ def test_drift_mode_report_sets_nothing_back(gateways: OtaGround) -> None:
     assert gateways.open_drift()["awsJobExecutionsRolloutConfig"].action.startswith("reported")
 
 
-def test_a_suspended_rollout_that_lets_what_runs_finish_sends_nothing(gateways: OtaGround) -> None:
+def test_a_suspended_rollout_that_lets_what_runs_finish_sends_nothing(gateways: OtaStage) -> None:
     running(gateways)
     held = replace(one_wave(), suspend=Suspend(reason="freeze", owner="ada", running="finish"))
     held = replace(held, firmware=pushed(gateways, "2.5.0", b"newer" * 500))
@@ -198,7 +201,7 @@ def test_a_suspended_rollout_that_lets_what_runs_finish_sends_nothing(gateways: 
     assert transport.stats.writes == 0
 
 
-def test_the_image_version_of_the_moment_is_pinned_and_later_bytes_reach_nobody(gateways: OtaGround) -> None:
+def test_the_image_version_of_the_moment_is_pinned_and_later_bytes_reach_nobody(gateways: OtaStage) -> None:
     gateways.run(one_wave())
     asked = gateways.carried_out("CreateOTAUpdate")[0]["parameters"]["files"][0]["fileLocation"]["s3Location"]
 
@@ -207,7 +210,7 @@ def test_the_image_version_of_the_moment_is_pinned_and_later_bytes_reach_nobody(
     assert asked["version"] == version["VersionId"]
 
 
-def test_a_signature_is_encoded_once_on_its_way_to_the_device(gateways: OtaGround) -> None:
+def test_a_signature_is_encoded_once_on_its_way_to_the_device(gateways: OtaStage) -> None:
     update = running(gateways)
 
     document = json.loads(gateways.iot.get_job_document(jobId=f"AFR_OTA-{update}")["document"])
@@ -217,7 +220,7 @@ def test_a_signature_is_encoded_once_on_its_way_to_the_device(gateways: OtaGroun
     assert declared in file.values()
 
 
-def test_http_and_both_read_back_as_declared(gateways: OtaGround) -> None:
+def test_http_and_both_read_back_as_declared(gateways: OtaStage) -> None:
     spec = block(protocols=["HTTP", "MQTT"], awsJobPresignedUrlConfig=None)
     declared = replace(one_wave(), backend=spec)
 
@@ -227,7 +230,7 @@ def test_http_and_both_read_back_as_declared(gateways: OtaGround) -> None:
 
 
 @pytest.mark.parametrize("answer", ["empty", "zero"])
-def test_an_unset_pace_is_no_drift_however_the_service_echoes_it(gateways: OtaGround, answer: str) -> None:
+def test_an_unset_pace_is_no_drift_however_the_service_echoes_it(gateways: OtaStage, answer: str) -> None:
     gateways.server.world.apply_settings({"unsetRolloutReadsBack": answer})
     declared = replace(one_wave(), backend=block(awsJobExecutionsRolloutConfig=None, awsJobTimeoutConfig=None))
 
@@ -248,7 +251,7 @@ PROOFS = [
 
 
 @pytest.mark.parametrize("proof", PROOFS, ids=["shadow", "attribute", "index"])
-def test_success_is_the_version_a_device_reports(gateways: OtaGround, proof: VersionProof) -> None:
+def test_success_is_the_version_a_device_reports(gateways: OtaStage, proof: VersionProof) -> None:
     gateways.behave(gw_2="rollsBack", gw_3="neverReports", gw_4="quietSuccess")
     declared = one_wave(confirm=by(proof))
 
@@ -273,7 +276,7 @@ def test_success_is_the_version_a_device_reports(gateways: OtaGround, proof: Ver
         assert details["gw-2"] == "reports 2.4.0, the version before; declared is 2.4.1"
 
 
-def test_while_versions_are_waited_for_nothing_is_set_back_on_a_job_that_has_ended(gateways: OtaGround) -> None:
+def test_while_versions_are_waited_for_nothing_is_set_back_on_a_job_that_has_ended(gateways: OtaStage) -> None:
     gateways.behave(gw_3="neverReports")
     declared = one_wave(confirm=by(PROOFS[0], within="12h"))
     gateways.cron(declared, rounds=3, minutes=60)
@@ -285,7 +288,7 @@ def test_while_versions_are_waited_for_nothing_is_set_back_on_a_job_that_has_end
     assert gateways.open_drift()["awsJobExecutionsRolloutConfig"].cause.value == "declared late"
 
 
-def test_new_content_does_not_wait_for_versions_of_the_old(gateways: OtaGround) -> None:
+def test_new_content_does_not_wait_for_versions_of_the_old(gateways: OtaStage) -> None:
     gateways.behave(gw_3="neverReports")
     declared = one_wave(confirm=by(PROOFS[0], within="12h"))
     gateways.cron(declared, rounds=3)
@@ -298,7 +301,7 @@ def test_new_content_does_not_wait_for_versions_of_the_old(gateways: OtaGround) 
     assert gateways.remembered().version == "2.5.0"
 
 
-def test_9_a_device_that_went_back_is_told_with_the_version_it_runs(gateways: OtaGround) -> None:
+def test_9_a_device_that_went_back_is_told_with_the_version_it_runs(gateways: OtaStage) -> None:
     gateways.behave(gw_2="rollsBack")
     declared = one_wave(confirm=by(PROOFS[0]))
 
@@ -309,7 +312,7 @@ def test_9_a_device_that_went_back_is_told_with_the_version_it_runs(gateways: Ot
     assert entry.observed == {"older": {"devices": 1, "reported": {"gw-2": "2.4.0"}}}
 
 
-def test_a_continuous_update_goes_on_and_serves_who_joins(gateways: OtaGround) -> None:
+def test_a_continuous_update_goes_on_and_serves_who_joins(gateways: OtaStage) -> None:
     waves = (Wave(name="all", targets=Targets(thing_groups=("gateways",))),)
     declared = gateway(backend=block(targetSelection="CONTINUOUS"), strategy=Strategy(waves=waves))
     gateways.cron(declared, rounds=3)
@@ -324,7 +327,7 @@ def test_a_continuous_update_goes_on_and_serves_who_joins(gateways: OtaGround) -
     assert record.drift == ()
 
 
-def test_a_wave_of_one_rollout_waits_for_a_thing_that_another_one_holds(gateways: OtaGround) -> None:
+def test_a_wave_of_one_rollout_waits_for_a_thing_that_another_one_holds(gateways: OtaStage) -> None:
     gateways.behave(gw_1="late")
     first = gateway(name="alpha", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)))
     waves = (Wave(name="w", targets=things("gw-1", "gw-2")),)
@@ -352,7 +355,7 @@ def things(*names: str) -> Targets:
     ],
 )
 def test_targets_that_cannot_be_updated_hold_before_anything_is_made(
-    gateways: OtaGround, targets: Targets, reason: str
+    gateways: OtaStage, targets: Targets, reason: str
 ) -> None:
     gateways.iot.create_thing_group(thingGroupName="empty")
     declared = gateway(strategy=Strategy(waves=(Wave(name="w", targets=targets),)))
@@ -363,7 +366,7 @@ def test_targets_that_cannot_be_updated_hold_before_anything_is_made(
     assert gateways.created() == []
 
 
-def test_a_device_written_with_the_public_sdk_takes_its_job_and_reports(gateways: OtaGround) -> None:
+def test_a_device_written_with_the_public_sdk_takes_its_job_and_reports(gateways: OtaStage) -> None:
     gateways.behave(**{t.replace("-", "_"): "manual" for t in THINGS})
     waves = (Wave(name="w", targets=things("gw-1", "gw-2")),)
     declared = gateway(strategy=Strategy(waves=waves, gate=replace(gateway().strategy.gate, min_success_percent=50)))
@@ -392,7 +395,7 @@ def test_a_device_written_with_the_public_sdk_takes_its_job_and_reports(gateways
     }
 
 
-def test_without_a_journal_running_waves_are_found_by_their_marks(gateways: OtaGround) -> None:
+def test_without_a_journal_running_waves_are_found_by_their_marks(gateways: OtaStage) -> None:
     update = running(gateways, gw_1="late")
     lose_journal(gateways.folder)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import main
-from controller.cli._out import SafeStream
+from otactl.cli import main
+from otactl.cli.output import SafeStream
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 VERBS = [
     ["validate", "rollouts"],
     ["validate", "-o", "sarif", "rollouts"],
@@ -89,7 +89,7 @@ _AROUND = {"print", "os.write", "sys.__stdout__.write", "sys.stdout.buffer.write
 
 
 def test_an_unbuffered_output_to_a_full_disk_ends_in_one_line_too(folder: Path) -> None:
-    command = [sys.executable, "-u", "-m", "controller.cli", "validate", "rollouts"]
+    command = [sys.executable, "-u", "-m", "otactl.cli", "validate", "rollouts"]
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run(
             command,

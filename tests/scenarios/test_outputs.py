@@ -14,10 +14,10 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from click.testing import CliRunner
 
-from controller.cli import cli
-from controller.cli.demo import Demo
-from controller.manifest.schema import failures
-from tests.demo_kit import set_stage
+from otactl.cli import cli
+from otactl.cli.commands.demo import Demo
+from otactl.manifest.schema import failures
+from tests.support.demo_stage import set_stage
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from controller.rehearsal.fleet import FAILURES
-from tests.as_run import Run, run_of
-from tests.examples_kit import examples
+from otactl.rehearsal.fleet_document import FAILURES
+from tests.support.cli_runner import Run, run_of
+from tests.support.examples import examples
 
 PROBES = "rollouts/soil-probe-2-4-1.yaml"
 SHA = "02867c576527804c6142e3c220e82ff32fcdb984a3ac3dae6a07efdc7a80c494"
@@ -103,7 +103,7 @@ def test_a_window_a_soak_a_retry_and_an_approval_are_in_the_timeline(rehearse: R
 
     assert found.code == 0
     (rollout,) = found.json["seeds"][0]["rollouts"]
-    assert {w["reason"] for w in rollout["waits"]} >= {"window_is_closed", "soak_is_running", "retry_waits"}
+    assert {w["reason"] for w in rollout["waits"]} >= {"window_is_closed", "soak_is_running", "waiting_for_retry"}
     starts = [a["startAt"] for w in rollout["waves"] for a in w["attempts"]]
     assert starts
     for start in starts:  # Paris is an hour ahead: the window is 21:00 to 04:00 UTC

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from controller.backends._aws import Answer
-from controller.model import Phase, Record, Stage
-from controller.reconciler import RunReport
-from tests.ground import Ground, declared
-from tests.ota_ground import THINGS, OtaGround, block, one_wave
-from tests.tuya_ground import PLUGS, TuyaGround
+from otactl.backends.aws.client import Answer
+from otactl.model import Phase, Record, Stage
+from otactl.reconcile.reconciler import RunReport
+from tests.support.fuota_stage import FuotaStage, declared
+from tests.support.ota_stage import THINGS, OtaStage, block, one_wave
+from tests.support.tuya_stage import PLUGS, TuyaStage
 
 
 def told(report: RunReport, name: str) -> tuple[str, str]:
@@ -27,7 +27,7 @@ def stages(record: Record) -> list[Stage]:
 
 
 def test_a_session_of_a_rollout_that_left_git_is_told_until_it_ended_and_its_results_are_recorded(
-    ground: Ground,
+    ground: FuotaStage,
 ) -> None:
     ground.run(declared())
     task = ground.task()["Id"]
@@ -40,7 +40,7 @@ def test_a_session_of_a_rollout_that_left_git_is_told_until_it_ended_and_its_res
     ground.advance(7200)
     ground.run(covers=True)
     (attempt,) = ground.record().attempts
-    assert (attempt.stage, len(attempt.results)) == (Stage.JUDGED, 3)
+    assert (attempt.stage, len(attempt.results)) == (Stage.ENDED, 3)
     assert len(ground.made()) == 1
     ground.wireless.delete_fuota_task(Id=task)
     ground.advance(3600)
@@ -49,7 +49,7 @@ def test_a_session_of_a_rollout_that_left_git_is_told_until_it_ended_and_its_res
     assert told(ground.run(covers=True), "probe") == ("", "")
 
 
-def test_one_empty_list_does_not_end_what_left_git(ground: Ground) -> None:
+def test_one_empty_list_does_not_end_what_left_git(ground: FuotaStage) -> None:
     ground.run(declared())
     ground.run(covers=True)
 
@@ -66,7 +66,7 @@ def test_one_empty_list_does_not_end_what_left_git(ground: Ground) -> None:
     assert [e.field for e in record.drift if e.open] == ["unit"]
 
 
-def test_a_task_whose_create_was_not_answered_is_found_and_told_when_its_rollout_left_git(ground: Ground) -> None:
+def test_a_task_whose_create_was_not_answered_is_found_and_told_when_its_rollout_left_git(ground: FuotaStage) -> None:
     ground.fault(service="iotwireless", operation="CreateFuotaTask", effect="timeoutAfterCommit")
     ground.run(declared())
     ground.server.world.faults.replace([])
@@ -78,7 +78,7 @@ def test_a_task_whose_create_was_not_answered_is_found_and_told_when_its_rollout
     assert ground.record().intents == ()
 
 
-def test_a_create_that_never_came_is_let_go_and_holds_nobody(gateways: OtaGround) -> None:
+def test_a_create_that_never_came_is_let_go_and_holds_nobody(gateways: OtaStage) -> None:
     gateways.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutBeforeCommit")
     gateways.run(one_wave())
     gateways.server.world.faults.replace([])
@@ -95,7 +95,7 @@ def test_a_create_that_never_came_is_let_go_and_holds_nobody(gateways: OtaGround
     assert gateways.installs() == dict.fromkeys(THINGS, 1)
 
 
-def test_an_update_whose_create_was_not_answered_ends_and_then_holds_nobody(gateways: OtaGround) -> None:
+def test_an_update_whose_create_was_not_answered_ends_and_then_holds_nobody(gateways: OtaStage) -> None:
     gateways.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutAfterCommit")
     gateways.run(one_wave())
     gateways.server.world.faults.replace([])
@@ -108,18 +108,18 @@ def test_an_update_whose_create_was_not_answered_ends_and_then_holds_nobody(gate
     for _ in range(3):
         gateways.advance(1200)
         gateways.run(follower, covers=True)
-    assert stages(gateways.record("gateway")) == [Stage.JUDGED]
+    assert stages(gateways.record("gateway")) == [Stage.ENDED]
     assert gateways.record("second").phase in (Phase.SUCCEEDED, Phase.PROGRESSING)
     assert len(gateways.created()) == 2
 
 
-def test_a_batch_of_a_rollout_that_left_git_is_told_and_goes_on_when_its_manifest_is_back(gate: TuyaGround) -> None:
+def test_a_batch_of_a_rollout_that_left_git_is_told_and_goes_on_when_its_manifest_is_back(gate: TuyaStage) -> None:
     gate.behave(**{name.replace("-", "_"): "offline" for name in PLUGS})
     gate.run()
     (batch,) = gate.batches()
 
     for _ in range(2):
-        phase, words = told(Ground.run(gate, covers=True, tuya=gate.access), "plug")
+        phase, words = told(FuotaStage.run(gate, covers=True, tuya=gate.access), "plug")
         assert phase == "Orphaned"
         assert f"cancel batch {batch['jobId']} in Tuya's console" in words
         gate.advance(600)
@@ -130,7 +130,7 @@ def test_a_batch_of_a_rollout_that_left_git_is_told_and_goes_on_when_its_manifes
     assert gate.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_an_environment_that_moves_under_a_unit_holds_and_nothing_is_made(ground: Ground) -> None:
+def test_an_environment_that_moves_under_a_unit_holds_and_nothing_is_made(ground: FuotaStage) -> None:
     ground.run(declared())
     calls = len(ground.server.world.requests)
 

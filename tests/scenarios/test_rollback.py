@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.cli import cli
-from controller.manifest import read_paths
-from controller.manifest.writing import block
-from controller.model import (
+from otactl.cli import cli
+from otactl.manifest import read_paths
+from otactl.manifest.serialize import block
+from otactl.model import (
     Attempt,
     DeviceResult,
     FuotaSpec,
@@ -28,10 +28,10 @@ from controller.model import (
     Wave,
     WaveRecord,
 )
-from controller.ports import Commit
-from tests.ground import GROUPS, IMAGE, Ground, declared, pushed, single_devices
-from tests.ota_ground import OtaGround, gateway
-from tests.tuya_ground import TuyaGround, package, plugs
+from otactl.ports import Commit
+from tests.support.fuota_stage import GROUPS, IMAGE, FuotaStage, declared, pushed, single_devices
+from tests.support.ota_stage import OtaStage, gateway
+from tests.support.tuya_stage import TuyaStage, package, plugs
 
 PATH, OLDER = "rollouts/new.yaml", "older.yaml"
 ENVIRONMENT = """\
@@ -97,7 +97,7 @@ def read_back(otactl: Otactl, file: str) -> Rollout:
     return read
 
 
-def old_probe(ground: Ground, **changes: object) -> Rollout:
+def old_probe(ground: FuotaStage, **changes: object) -> Rollout:
     return declared(firmware=pushed(ground, "2.4.0", b"old" * 900), **changes)
 
 
@@ -105,13 +105,13 @@ def targets(rollout: Rollout) -> dict[str, tuple[str, ...]]:
     return {w.name: rollout.targets_of(w).keys for w in rollout.strategy.waves}
 
 
-def by_eui(ground: Ground) -> dict[str, dict[str, Any]]:
+def by_eui(ground: FuotaStage) -> dict[str, dict[str, Any]]:
     """Every wireless device, by its DevEUI."""
     stored = next(iter(ground.server.world.snapshot()["iotwireless"].values()))
     return {d["parameters"]["LoRaWAN"]["DevEui"]: d for d in stored["devices"]}
 
 
-def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(ground: Ground, otactl: Otactl) -> None:
+def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(ground: FuotaStage, otactl: Otactl) -> None:
     silent, full, fine = ground.euis[::2]
     for eui, behaviour in ((silent, "silent"), (full, "notEnoughMemory")):
         ground.fleet(devices=[{"devEui": eui, "rfRegion": "EU868", "behaviour": behaviour}])
@@ -137,7 +137,7 @@ def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(ground: 
     assert by_eui(ground)[fine]["image_sha256"] == old.firmware.sha256
 
 
-def test_single_probes_are_named_by_id_whatever_they_were_named_by(ground: Ground, otactl: Otactl) -> None:
+def test_single_probes_are_named_by_id_whatever_they_were_named_by(ground: FuotaStage, otactl: Otactl) -> None:
     new = single_devices(ground)
     old = msgspec.structs.replace(new, firmware=pushed(ground, "2.4.0", b"old" * 900))
     declare(new, old)
@@ -153,7 +153,7 @@ def test_single_probes_are_named_by_id_whatever_they_were_named_by(ground: Groun
     assert set(ground.images()) == {old.firmware.sha256}
 
 
-def test_gateways_of_a_group_go_back_one_by_one_first(gateways: OtaGround, otactl: Otactl) -> None:
+def test_gateways_of_a_group_go_back_one_by_one_first(gateways: OtaStage, otactl: Otactl) -> None:
     gateways.behave(gw_4="offline")
     old = gateway(firmware=pushed(gateways, "2.4.0", b"old" * 900))
     declare(gateway(), old)
@@ -166,14 +166,15 @@ def test_gateways_of_a_group_go_back_one_by_one_first(gateways: OtaGround, otact
     assert told["file"] == "rollouts/gateway-rb.yaml"
     back = read_back(otactl, told["file"])
     assert targets(back) == {
-        "canary": ("device:gw-1",), "rest": ("device:gw-2",),
+        "canary": ("device:gw-1",),
+        "rest": ("device:gw-2",),
         "unsure": ("device:gw-3", "device:gw-4", "device:gw-5"),
-    }  # fmt: skip
+    }
     gateways.cron(back, rounds=2)
     assert gateways.record("gateway-rb").waves[0].verdict is not None
 
 
-def test_plugs_go_back_from_the_version_they_run(gate: TuyaGround, otactl: Otactl) -> None:
+def test_plugs_go_back_from_the_version_they_run(gate: TuyaStage, otactl: Otactl) -> None:
     image = b"old" * 900
     old_image = pushed(gate, "2.3.9", image)
     gate.cloud(firmwares=[package(firmwareId="999", destVersion="2.3.9", sign=old_image.sha256, size=len(image))])
@@ -194,7 +195,7 @@ def test_plugs_go_back_from_the_version_they_run(gate: TuyaGround, otactl: Otact
     assert gate.server.world.snapshot()["tuya"]["devices"][0]["versions"] == {"default": "2.3.9"}
 
 
-def test_a_rollout_that_reached_nobody_has_nothing_to_go_back_from(ground: Ground, otactl: Otactl) -> None:
+def test_a_rollout_that_reached_nobody_has_nothing_to_go_back_from(ground: FuotaStage, otactl: Otactl) -> None:
     declare(declared(), old_probe(ground))
     ground.deafen()
     ground.run()
@@ -207,7 +208,7 @@ def test_a_rollout_that_reached_nobody_has_nothing_to_go_back_from(ground: Groun
     assert list(Path("rollouts").glob("*-rb*")) == []
 
 
-def test_devices_of_other_content_are_not_taken_back(ground: Ground, otactl: Otactl) -> None:
+def test_devices_of_other_content_are_not_taken_back(ground: FuotaStage, otactl: Otactl) -> None:
     wave = Wave(name="canary", targets=Targets(multicast_groups=GROUPS[:1]))
     new = declared(strategy=Strategy(waves=(wave,), gate=Gate(min_success_percent=90)))
     declare(new, old_probe(ground))
@@ -218,14 +219,14 @@ def test_devices_of_other_content_are_not_taken_back(ground: Ground, otactl: Ota
 
 
 @pytest.fixture
-def taken(ground: Ground, otactl: Otactl) -> Ground:
+def taken(ground: FuotaStage, otactl: Otactl) -> FuotaStage:
     """A fleet that took the new image."""
     declare(declared(), old_probe(ground))
     ground.drive(rounds=5)
     return ground
 
 
-def test_a_second_rollback_has_a_name_and_a_file_of_its_own(taken: Ground, otactl: Otactl) -> None:
+def test_a_second_rollback_has_a_name_and_a_file_of_its_own(taken: FuotaStage, otactl: Otactl) -> None:
     otactl("rollback", PATH, "--to", OLDER)
     otactl("rollback", PATH, "--to", OLDER)
     otactl("rollback", PATH, "--to", OLDER, "--output", "rollouts/third.json")
@@ -235,7 +236,7 @@ def test_a_second_rollback_has_a_name_and_a_file_of_its_own(taken: Ground, otact
     assert json.loads(Path("rollouts/third.json").read_text())["metadata"] == {"name": "probe-rb3"}
 
 
-def test_what_a_rollback_of_a_whole_fleet_writes_runs_to_its_end(taken: Ground, otactl: Otactl) -> None:
+def test_what_a_rollback_of_a_whole_fleet_writes_runs_to_its_end(taken: FuotaStage, otactl: Otactl) -> None:
     otactl("rollback", PATH, "--to", OLDER)
     back = read_back(otactl, "rollouts/probe-rb.yaml")
 
@@ -246,10 +247,10 @@ def test_what_a_rollback_of_a_whole_fleet_writes_runs_to_its_end(taken: Ground, 
     assert len(IMAGE) != back.firmware.size_bytes
 
 
-def test_many_single_transmissions_are_warned_of(ground: Ground, otactl: Otactl) -> None:
+def test_many_single_transmissions_are_warned_of(ground: FuotaStage, otactl: Otactl) -> None:
     declare(declared(), old_probe(ground))
     results = tuple(DeviceResult(device=f"d{n}", outcome=Outcome.SUCCEEDED) for n in range(60))
-    done = Attempt(number=1, generation=declared().generation, unit_id="u", stage=Stage.CLEANED, results=results)
+    done = Attempt(number=1, generation=declared().generation, unit_id="u", stage=Stage.DELETED, results=results)
     record = Record(environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(done,)),))
     with ground.journal() as journal:
         lease = journal.acquire("prod-eu", "cron", ground.transport().now())
@@ -262,7 +263,7 @@ def test_many_single_transmissions_are_warned_of(ground: Ground, otactl: Otactl)
     assert [len(keys) for keys in targets(read_back(otactl, "rollouts/probe-rb.yaml")).values()] == [1, 59]
 
 
-def test_references_of_the_older_manifest_stay_references(taken: Ground, otactl: Otactl) -> None:
+def test_references_of_the_older_manifest_stay_references(taken: FuotaStage, otactl: Otactl) -> None:
     text = Path(OLDER).read_text()
     role = text[text.index("role:") : text.index("\n", text.index("role:"))]
     Path(OLDER).write_text(text.replace(role, "role: ${stack:firmwareUpdateRoleArn}"))
@@ -272,7 +273,7 @@ def test_references_of_the_older_manifest_stay_references(taken: Ground, otactl:
     assert 'role: "${stack:firmwareUpdateRoleArn}"' in Path("rollouts/probe-rb.yaml").read_text()
 
 
-def test_a_mistake_is_told_and_writes_nothing(taken: Ground, otactl: Otactl) -> None:
+def test_a_mistake_is_told_and_writes_nothing(taken: FuotaStage, otactl: Otactl) -> None:
     old = Path(OLDER).read_text()
     cases = {
         "declares the same image as rollouts/new.yaml: there is nothing to go back to": Path(PATH).read_text(),
@@ -292,7 +293,7 @@ def test_a_mistake_is_told_and_writes_nothing(taken: Ground, otactl: Otactl) -> 
     assert sorted(p for p in Path().rglob("*") if "journal" not in p.name) == before
 
 
-def test_without_a_journal_nobody_knows_who_took_it(ground: Ground, otactl: Otactl) -> None:
+def test_without_a_journal_nobody_knows_who_took_it(ground: FuotaStage, otactl: Otactl) -> None:
     declare(declared(), old_probe(ground))
 
     assert "no journal at journal.db" in otactl("rollback", PATH, "--to", OLDER, code=1).output

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from controller.model import Device, Phase, Rollout, Strategy, Targets, VersionConfirm, VersionProof, Wave
-from controller.reconciler import RunReport
-from tests.fuota_probes import SHADOW, Probes
-from tests.ground import DIGEST, Ground, pushed, single_devices
-from tests.ota_ground import THINGS, OtaGround, gateway
-from tests.tuya_ground import TuyaGround, plugs
+from otactl.model import Device, Phase, Rollout, Strategy, Targets, VersionConfirm, VersionProof, Wave
+from otactl.reconcile.reconciler import RunReport
+from tests.support.fuota_probes import SHADOW, Probes
+from tests.support.fuota_stage import DIGEST, FuotaStage, pushed, single_devices
+from tests.support.ota_stage import THINGS, OtaStage, gateway
+from tests.support.tuya_stage import TuyaStage, plugs
 
 CONFIRM = VersionConfirm(version=SHADOW, within="2h")
 
@@ -28,13 +28,13 @@ def confirmed(name: str, *names: str, proof: VersionProof = SHADOW) -> Rollout:
     return gateway(name=name, strategy=Strategy(waves=waves, confirm=VersionConfirm(version=proof, within="2h")))
 
 
-def lose_the_journal(ground: Ground) -> None:
+def lose_the_journal(ground: FuotaStage) -> None:
     (ground.folder / "journal.db").unlink()
 
 
 @pytest.mark.parametrize("proof", [SHADOW, VersionProof(index_query="shadow.reported.firmware.version:2.4.1")])
 def test_things_that_report_the_version_are_not_sent_it_again_when_the_journal_is_lost(
-    gateways: OtaGround, proof: VersionProof
+    gateways: OtaStage, proof: VersionProof
 ) -> None:
     gateways.fleet(images={DIGEST: "2.4.1"})
     gateways.cron(confirmed("gateway", "gw-1", "gw-2"), rounds=3)
@@ -53,7 +53,7 @@ def test_things_that_report_the_version_are_not_sent_it_again_when_the_journal_i
     assert record.drift == ()
 
 
-def test_a_thing_group_whose_things_all_report_the_version_passes_without_an_update(gateways: OtaGround) -> None:
+def test_a_thing_group_whose_things_all_report_the_version_passes_without_an_update(gateways: OtaStage) -> None:
     gateways.fleet(images={DIGEST: "2.4.1"})
     gateways.cron(confirmed("gateway", "gw-3", "gw-4", "gw-5"), rounds=3)
     made = gateways.created()
@@ -66,7 +66,7 @@ def test_a_thing_group_whose_things_all_report_the_version_passes_without_an_upd
 
 
 def test_two_rollouts_that_swap_their_names_are_held_until_the_manifest_says_what_is_meant(
-    gateways: OtaGround,
+    gateways: OtaStage,
 ) -> None:
     newer = pushed(gateways, "2.5.0", b"new" * 900)
     one, two = gateway(name="one", strategy=wave("gw-1")), gateway(name="two", strategy=wave("gw-2"), firmware=newer)
@@ -81,7 +81,7 @@ def test_two_rollouts_that_swap_their_names_are_held_until_the_manifest_says_wha
     assert gateways.installs()["gw-2"] == 2
 
 
-def test_a_renamed_rollout_goes_on_where_it_stood_while_its_update_runs(gateways: OtaGround) -> None:
+def test_a_renamed_rollout_goes_on_where_it_stood_while_its_update_runs(gateways: OtaStage) -> None:
     gateways.behave(gw_1="late")
     gateways.run(gateway(strategy=wave("gw-1", "gw-2")))
     gateways.advance(130)
@@ -97,7 +97,7 @@ def test_a_renamed_rollout_goes_on_where_it_stood_while_its_update_runs(gateways
     assert gateways.remembered().renamed_to == "edge"
 
 
-def test_probes_that_report_the_version_are_spared_before_a_session(ground: Ground) -> None:
+def test_probes_that_report_the_version_are_spared_before_a_session(ground: FuotaStage) -> None:
     probes = Probes(ground)
     probes.report(0, "2.4.1")
     singles = single_devices(ground)
@@ -112,7 +112,7 @@ def test_probes_that_report_the_version_are_spared_before_a_session(ground: Grou
     assert record.drift == ()
 
 
-def test_a_multicast_group_whose_devices_all_report_the_version_passes_without_a_task(ground: Ground) -> None:
+def test_a_multicast_group_whose_devices_all_report_the_version_passes_without_a_task(ground: FuotaStage) -> None:
     probes = Probes(ground)
     for number in (0, 2, 4):
         probes.report(number, "2.4.1")
@@ -124,7 +124,7 @@ def test_a_multicast_group_whose_devices_all_report_the_version_passes_without_a
     assert probes.reads()["GetThingShadow"] == 3
 
 
-def test_a_copy_of_a_rollout_is_not_sent_to_plugs_that_have_it_and_held_for_those_that_failed(gate: TuyaGround) -> None:
+def test_a_copy_of_a_rollout_is_not_sent_to_plugs_that_have_it_and_held_for_those_that_failed(gate: TuyaStage) -> None:
     canary = Strategy(waves=plugs().strategy.waves[:1])
     gate.behave(plug_2="failsFlash")
     for _ in range(2):
@@ -139,13 +139,13 @@ def test_a_copy_of_a_rollout_is_not_sent_to_plugs_that_have_it_and_held_for_thos
     assert [b["TargetDeviceName"] for b in asked(gate)] == [["plug-1", "plug-2"], ["plug-2"]]
 
 
-def asked(gate: TuyaGround) -> list[dict[str, object]]:
+def asked(gate: TuyaStage) -> list[dict[str, object]]:
     """What each batch was asked for."""
     return [r["parameters"] for r in gate.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]
 
 
 def test_a_thing_that_joins_a_group_after_its_wave_passed_is_told_and_sent_the_content_alone(
-    gateways: OtaGround,
+    gateways: OtaStage,
 ) -> None:
     gateways.cron(rounds=4)
     quiet = gateways.transport()
@@ -171,7 +171,7 @@ def test_a_thing_that_joins_a_group_after_its_wave_passed_is_told_and_sent_the_c
     assert not gateways.open_drift()
 
 
-def test_devices_that_another_environment_of_the_account_sent_the_content_to_are_held(ground: Ground) -> None:
+def test_devices_that_another_environment_of_the_account_sent_the_content_to_are_held(ground: FuotaStage) -> None:
     ground.drive(single_devices(ground), rounds=4)
     there = msgspec.structs.replace(single_devices(ground), environment="staging")
 

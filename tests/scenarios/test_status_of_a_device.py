@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.tuya_desk import READS, Desk, seated
-from tests.tuya_ground import PACKAGE, PRODUCT, TuyaGround
-from tests.unit.backends.test_tuya_shapes import PAGE
-from tests.unit.backends.tuya_gateway import good, running
+from tests.support.device_status_cli import READS, Desk, seated
+from tests.support.scripted_tuya import good, running
+from tests.support.tuya_stage import PACKAGE, PRODUCT, TuyaStage
+from tests.unit.backends.tuya.test_schemas import PAGE
 
 DAY = 86400
 
 
 @pytest.fixture
-def desk(gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return seated(gate, tmp_path, monkeypatch)
 
 
@@ -31,12 +31,19 @@ def test_a_device_that_is_offline_has_our_queued_task_with_the_rollout_it_is_of(
 
     (task,) = live["tasks"]
     assert (task["status"], task["module"], task["fromVersion"], task["toVersion"]) == (
-        "queued", "default", "2.4.0", "2.4.1",
-    )  # fmt: skip
+        "queued",
+        "default",
+        "2.4.0",
+        "2.4.1",
+    )
     assert (task["batchId"], task["firmwareId"]) == (batch["jobId"], PACKAGE)
     assert task["owner"] == {
-        "rollout": "plug", "environment": "prod-eu", "wave": "canary", "attempt": 1, "certain": True,
-    }  # fmt: skip
+        "rollout": "plug",
+        "environment": "prod-eu",
+        "wave": "canary",
+        "attempt": 1,
+        "certain": True,
+    }
     assert live["versions"] == {"default": "2.4.0"}
     assert shown.splitlines()[0].startswith("ROLLOUT")
     assert f"tuya, product {PRODUCT}, environment prod-eu: 1 unfinished task" in shown
@@ -86,7 +93,7 @@ def test_a_batch_whose_answer_was_lost_is_perhaps_ours(desk: Desk, monkeypatch: 
 
 
 def _read() -> list[Any]:
-    from controller.manifest import read_paths
+    from otactl.manifest import read_paths
 
     return list(read_paths(("rollouts",)).rollouts)
 
@@ -138,8 +145,11 @@ def test_a_gateway_that_ignores_the_filters_is_not_believed(desk: Desk) -> None:
     assert live["versions"] == {"ble": "1.8"}
     (asked, _) = gateway.asked
     assert {k: asked[k] for k in ("ProductKey", "DeviceName", "ModuleName", "TaskStatus")} == {
-        "ProductKey": "k1h9drZ", "DeviceName": "device_actived", "ModuleName": "ble", "TaskStatus": "NOTIFIED",
-    }  # fmt: skip
+        "ProductKey": "k1h9drZ",
+        "DeviceName": "device_actived",
+        "ModuleName": "ble",
+        "TaskStatus": "NOTIFIED",
+    }
 
 
 def test_a_filter_that_finds_nothing_does_not_say_that_nothing_is_unfinished(desk: Desk) -> None:

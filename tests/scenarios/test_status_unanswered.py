@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.cli import cli
-from simulator.clock import Clock
-from tests.ground import Ground
-from tests.tuya_desk import READS, Desk, seated
-from tests.tuya_ground import PRODUCT, TuyaGround
-
-ROOT = Path(__file__).parents[2]
+from otactl.cli import cli
+from otactl_simulator.clock import Clock
+from tests.support.device_status_cli import READS, Desk, seated
+from tests.support.fuota_stage import FuotaStage
+from tests.support.paths import ROOT
+from tests.support.tuya_stage import PRODUCT, TuyaStage
 
 
 @pytest.fixture
-def desk(gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return seated(gate, tmp_path, monkeypatch)
 
 
@@ -72,7 +71,7 @@ def test_a_key_that_is_wrong_or_missing_takes_nothing_from_the_journals_part(
 def test_a_gateway_that_nobody_serves_takes_nothing_from_the_journals_part(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.backends._tuya.BACKOFF_SECONDS", 0)
+    monkeypatch.setattr("otactl.backends.tuya.client.BACKOFF_SECONDS", 0)
     desk.reconcile()
     place = desk.environment("prod-eu").replace(desk.gate.server.url, "http://127.0.0.1:1")
     desk.write("rollouts/environments/prod-eu.yaml", place)
@@ -84,7 +83,7 @@ def test_a_gateway_that_nobody_serves_takes_nothing_from_the_journals_part(
 
 
 def test_versions_that_are_refused_take_nothing_from_the_tasks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.backends._tuya.BACKOFF_SECONDS", 0)
+    monkeypatch.setattr("otactl.backends.tuya.client.BACKOFF_SECONDS", 0)
     desk.gate.behave(plug_1="offline")
     desk.reconcile()
     desk.gate.fault(service="tuya", operation=READS[1], effect="error500")
@@ -203,7 +202,7 @@ def test_a_rollout_named_narrows_what_is_shown_and_still_tells_whose_a_task_is(d
 class Field:
     """A LoRaWAN user's folder: nothing in it knows Tuya."""
 
-    def __init__(self, ground: Ground, folder: Path) -> None:
+    def __init__(self, ground: FuotaStage, folder: Path) -> None:
         self.ground = ground
         ground.drive(rounds=4)
         shutil.copytree(ROOT / "rollouts", folder / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
@@ -218,7 +217,7 @@ class Field:
 
 
 @pytest.fixture
-def probes(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Field:
+def probes(ground: FuotaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Field:
     folder = tmp_path / "field"
     folder.mkdir()
     monkeypatch.chdir(folder)

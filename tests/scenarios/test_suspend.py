@@ -7,12 +7,12 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Gate, Phase, Reason, Rollout, Stage, Strategy, Suspend, Targets, Wave
-from tests.faults.dying import DyingJournal, dying_transport, expire
-from tests.ground import Ground, declared, pushed
-from tests.ota_ground import THINGS, OtaGround, block, gateway, one_wave
-from tests.tuya_ground import PLUGS, TuyaGround, plugs
-from tests.unit.cloud import Kill, Killed
+from otactl.model import Gate, Phase, Reason, Rollout, Stage, Strategy, Suspend, Targets, Wave
+from tests.support.crash_points import DyingJournal, dying_transport, expire
+from tests.support.fuota_stage import FuotaStage, declared, pushed
+from tests.support.in_memory_cloud import Kill, Killed
+from tests.support.ota_stage import THINGS, OtaStage, block, gateway, one_wave
+from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
 
 HELD = Suspend(reason="bad firmware", owner="ada")
 PACED = {"awsJobExecutionsRolloutConfig": {"maximumPerMinute": 1}}
@@ -44,13 +44,13 @@ def told(report) -> str:
     return hold.message
 
 
-def scheduled(ground: Ground) -> Rollout:
+def scheduled(ground: FuotaStage) -> Rollout:
     ground.run(canary())
     assert ground.task()["Status"] == "FuotaSession_Waiting"
     return canary()
 
 
-def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(ground: Ground) -> None:
+def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(ground: FuotaStage) -> None:
     scheduled(ground)
 
     words = told(ground.run(canary(suspend=HELD)))
@@ -65,14 +65,17 @@ def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(grou
     record = ground.record()
     assert record.phase is Phase.SUCCEEDED
     assert [(a.number, a.stage, len(a.results)) for a in record.attempts] == [
-        (1, Stage.SUPERSEDED, 0), (2, Stage.CLEANED, 3),
-    ]  # fmt: skip
+        (1, Stage.SUPERSEDED, 0),
+        (2, Stage.DELETED, 3),
+    ]
     assert {a.generation for a in record.attempts} == {record.generation}
     assert record.waves[0].members == record.attempts[1].members
     assert len(ground.images()) == 3
 
 
-def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its_results_count(ground: Ground) -> None:
+def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its_results_count(
+    ground: FuotaStage,
+) -> None:
     scheduled(ground)
     task = ground.task()
     ground.advance(2400)
@@ -86,13 +89,13 @@ def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its
     ground.advance(7200)
     ground.run(canary(suspend=HELD))
     (first,) = ground.record().attempts
-    assert (first.stage, len(first.results)) == (Stage.JUDGED, 3)
+    assert (first.stage, len(first.results)) == (Stage.ENDED, 3)
     ground.drive(canary(), rounds=2)
     assert ground.record().phase is Phase.SUCCEEDED
     assert len(ground.made()) == 1
 
 
-def test_running_finish_withdraws_nothing(ground: Ground) -> None:
+def test_running_finish_withdraws_nothing(ground: FuotaStage) -> None:
     scheduled(ground)
 
     words = told(ground.run(canary(suspend=replace(HELD, running="finish"))))
@@ -101,7 +104,7 @@ def test_running_finish_withdraws_nothing(ground: Ground) -> None:
     assert ground.task()["Status"] == "FuotaSession_Waiting"
 
 
-def test_a_delete_whose_answer_is_lost_withdraws_the_session_all_the_same(ground: Ground) -> None:
+def test_a_delete_whose_answer_is_lost_withdraws_the_session_all_the_same(ground: FuotaStage) -> None:
     scheduled(ground)
     ground.fault(service="iotwireless", operation="DeleteFuotaTask", effect="timeoutAfterCommit")
 
@@ -114,7 +117,7 @@ def test_a_delete_whose_answer_is_lost_withdraws_the_session_all_the_same(ground
     assert ground.record().phase is Phase.SUCCEEDED
 
 
-def test_an_edit_of_the_firmware_while_suspended_sends_the_new_content_once(ground: Ground) -> None:
+def test_an_edit_of_the_firmware_while_suspended_sends_the_new_content_once(ground: FuotaStage) -> None:
     scheduled(ground)
     newer = pushed(ground, "2.5.0", b"newer" * 500)
     ground.run(canary(suspend=HELD))
@@ -127,7 +130,7 @@ def test_an_edit_of_the_firmware_while_suspended_sends_the_new_content_once(grou
     assert len(ground.writes("StartFuotaTask")) == 2
 
 
-def test_executions_that_are_queued_are_canceled_and_their_things_follow(gateways: OtaGround) -> None:
+def test_executions_that_are_queued_are_canceled_and_their_things_follow(gateways: OtaStage) -> None:
     gateways.run(paced())
     gateways.advance(70)
     gateways.run(paced())
@@ -150,7 +153,7 @@ def test_executions_that_are_queued_are_canceled_and_their_things_follow(gateway
     assert record.waves[0].verdict.succeeded == len(THINGS)
 
 
-def test_a_rollout_suspended_twice_sends_to_each_thing_once(gateways: OtaGround) -> None:
+def test_a_rollout_suspended_twice_sends_to_each_thing_once(gateways: OtaStage) -> None:
     for _ in range(2):
         gateways.run(paced())
         gateways.advance(70)
@@ -167,7 +170,7 @@ def test_a_rollout_suspended_twice_sends_to_each_thing_once(gateways: OtaGround)
     assert gateways.installs() == dict.fromkeys(THINGS, 1)
 
 
-def test_a_withdrawal_that_comes_too_late_for_every_thing_is_judged_as_ever(gateways: OtaGround) -> None:
+def test_a_withdrawal_that_comes_too_late_for_every_thing_is_judged_as_ever(gateways: OtaStage) -> None:
     gateways.fleet(things=[{"name": name, "seconds": 900, "firmwareVersion": "2.4.0"} for name in THINGS])
     gateways.run(one_wave())
     gateways.advance(70)
@@ -183,7 +186,7 @@ def test_a_withdrawal_that_comes_too_late_for_every_thing_is_judged_as_ever(gate
     assert len(gateways.created()) == 1
 
 
-def test_tasks_that_wait_are_canceled_and_their_plugs_follow(gate: TuyaGround) -> None:
+def test_tasks_that_wait_are_canceled_and_their_plugs_follow(gate: TuyaStage) -> None:
     gate.behave(plug_2="offline", plug_3="offline")
     gate.run(six())
     gate.advance(300)
@@ -200,12 +203,12 @@ def test_tasks_that_wait_are_canceled_and_their_plugs_follow(gate: TuyaGround) -
     gate.cron(six(), rounds=4)
     record = gate.record("plug")
     assert record.phase is Phase.SUCCEEDED
-    assert [a.only for a in record.attempts] == [(), ("device:plug-2", "device:plug-3")]
+    assert [a.retry_targets for a in record.attempts] == [(), ("device:plug-2", "device:plug-3")]
     assert gate.installs() == dict.fromkeys(PLUGS, 1)
     assert [e for e in record.drift if e.open] == []
 
 
-def suspend_dying(ground: Ground, rollout: Rollout, kill: Kill, *, at_commits: bool) -> None:
+def suspend_dying(ground: FuotaStage, rollout: Rollout, kill: Kill, *, at_commits: bool) -> None:
     """One run that dies where `kill` says, and one that does not."""
     journal = DyingJournal(ground.folder / "journal.db")
     journal.kill = kill if at_commits else Kill()
@@ -220,7 +223,7 @@ def suspend_dying(ground: Ground, rollout: Rollout, kill: Kill, *, at_commits: b
 
 
 @pytest.mark.parametrize(("at", "at_commits"), [(1, False), (2, False), (1, True), (2, True), (3, True), (4, True)])
-def test_a_suspension_killed_anywhere_sends_to_each_thing_once(gateways: OtaGround, at: int, at_commits: bool) -> None:
+def test_a_suspension_killed_anywhere_sends_to_each_thing_once(gateways: OtaStage, at: int, at_commits: bool) -> None:
     gateways.run(paced())
     gateways.advance(70)
     gateways.run(paced())
@@ -234,7 +237,7 @@ def test_a_suspension_killed_anywhere_sends_to_each_thing_once(gateways: OtaGrou
 
 
 @pytest.mark.parametrize(("at", "at_commits"), [(1, False), (2, False), (1, True), (2, True), (3, True), (4, True)])
-def test_a_suspension_killed_anywhere_withdraws_the_session_once(ground: Ground, at: int, at_commits: bool) -> None:
+def test_a_suspension_killed_anywhere_withdraws_the_session_once(ground: FuotaStage, at: int, at_commits: bool) -> None:
     scheduled(ground)
 
     suspend_dying(ground, canary(suspend=HELD), Kill(at), at_commits=at_commits)
@@ -246,7 +249,7 @@ def test_a_suspension_killed_anywhere_withdraws_the_session_once(ground: Ground,
     assert len(ground.images()) == 3
 
 
-def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_up_for(gateways: OtaGround) -> None:
+def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_up_for(gateways: OtaStage) -> None:
     lenient = replace(one_wave(), strategy=replace(one_wave().strategy, gate=Gate(min_success_percent=60)))
     gateways.behave(gw_1="offline", gw_2="offline", gw_3="offline", gw_4="offline", gw_5="offline")
     gateways.run(lenient)
@@ -272,7 +275,7 @@ def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_u
     }
 
 
-def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_begun(gateways: OtaGround) -> None:
+def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_begun(gateways: OtaStage) -> None:
     serving = block(**PACED, targetSelection="CONTINUOUS")
     wave = Wave(name="all", targets=Targets(thing_groups=("gateways",)))
     endless = gateway(backend=serving, strategy=Strategy(waves=(wave,), gate=Gate(silence_after="1h")))

@@ -5,30 +5,32 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.backends import _tuya_parts
-from controller.model import Device, Gate, Outcome, Reason, Stage, Strategy, Targets, Wave
-from simulator.tuya import tasks as simulated_tasks
-from tests.ground import edited
-from tests.tuya_attack import asked_for, lose_the_create, offline, reports, selected, store
-from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
+from otactl.backends.tuya import batching
+from otactl.model import Device, Gate, Outcome, Reason, Stage, Strategy, Targets, Wave
+from otactl_simulator.tuya import tasks as simulated_tasks
+from tests.support.fuota_stage import edited
+from tests.support.tuya_manifests import asked_for, lose_the_create, offline, reports, selected, store
+from tests.support.tuya_stage import PLUGS, PRODUCT, TuyaStage, block, package, plugs
 
 
 @pytest.fixture
 def twos(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two devices, so that few devices take several."""
-    monkeypatch.setattr(_tuya_parts, "MOST_NAMES", 2)
+    monkeypatch.setattr(batching, "MOST_NAMES", 2)
 
 
-def lamps(gate: TuyaGround, offline: str, count: int = 150):
+def lamps(gate: TuyaStage, offline: str, count: int = 150):
     """A rollout to lamps whose tasks take two pages; one is offline."""
     names = tuple(f"lamp-{n:03}" for n in range(count))
     devices = [
         {
-            "productKey": PRODUCT, "deviceName": n, "versions": {"default": "2.4.0"},
+            "productKey": PRODUCT,
+            "deviceName": n,
+            "versions": {"default": "2.4.0"},
             "behaviour": "offline" if n == offline else "",
         }
         for n in names
-    ]  # fmt: skip
+    ]
     gate.cloud(devices=devices)
     wave = Wave(name="all", targets=Targets(devices=tuple(Device(id=n) for n in names)))
     return plugs(strategy=Strategy(waves=(wave,), gate=Gate(min_success_percent=90)))
@@ -51,7 +53,7 @@ def shift_pages(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
 
 @pytest.mark.parametrize("looks", [1, 1000])
 def test_a_wave_does_not_end_while_the_pages_of_its_tasks_hide_one_that_waits(
-    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, looks: int
+    gate: TuyaStage, monkeypatch: pytest.MonkeyPatch, looks: int
 ) -> None:
     declared = lamps(gate, offline="lamp-007")
     gate.run(declared)
@@ -64,7 +66,7 @@ def test_a_wave_does_not_end_while_the_pages_of_its_tasks_hide_one_that_waits(
 
 
 def test_a_list_of_tasks_that_shifted_once_is_read_again_and_judged(
-    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch
+    gate: TuyaStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     declared = lamps(gate, offline="")
     gate.run(declared)
@@ -86,7 +88,7 @@ def test_a_list_of_tasks_that_shifted_once_is_read_again_and_judged(
     assert {r.outcome for r in results} == {Outcome.SUCCEEDED}
 
 
-def test_a_group_that_is_not_there_is_told_as_that_and_nothing_is_waited_for(gate: TuyaGround) -> None:
+def test_a_group_that_is_not_there_is_told_as_that_and_nothing_is_waited_for(gate: TuyaStage) -> None:
     declared = selected(targetSelection="GROUP", groupId="nope")
 
     errors = [gate.run(declared).rollouts[0].error for _ in range(2)]
@@ -105,7 +107,7 @@ OTHERS = {
 @pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("runs", ["2.4.0", "2.4.1"])
 def test_a_package_named_by_its_id_that_is_another_holds_though_devices_have_the_version(
-    gate: TuyaGround, other: str, runs: str
+    gate: TuyaStage, other: str, runs: str
 ) -> None:
     changes, told = OTHERS[other]
     gate.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}, {"productKey": "zzz"}])
@@ -122,7 +124,7 @@ def test_a_package_named_by_its_id_that_is_another_holds_though_devices_have_the
 
 
 @pytest.mark.usefixtures("twos")
-def test_a_part_of_devices_with_a_version_not_asked_for_does_not_keep_its_wave_from_ending(gate: TuyaGround) -> None:
+def test_a_part_of_devices_with_a_version_not_asked_for_does_not_keep_its_wave_from_ending(gate: TuyaStage) -> None:
     reports(gate, "2.3.0", *PLUGS[4:])
 
     gate.cron(plugs(backend=block(srcVersions=["2.4.0"])), rounds=4)
@@ -135,7 +137,7 @@ def test_a_part_of_devices_with_a_version_not_asked_for_does_not_keep_its_wave_f
     assert len(gate.batches()) == 2
 
 
-def test_a_wave_of_devices_with_a_version_not_asked_for_says_so_and_asks_for_no_batch(gate: TuyaGround) -> None:
+def test_a_wave_of_devices_with_a_version_not_asked_for_says_so_and_asks_for_no_batch(gate: TuyaStage) -> None:
     reports(gate, "2.3.0", *PLUGS[:2])
 
     report = gate.run(plugs(backend=block(srcVersions=["2.4.0"])))
@@ -147,7 +149,7 @@ def test_a_wave_of_devices_with_a_version_not_asked_for_says_so_and_asks_for_no_
 
 @pytest.mark.usefixtures("twos")
 def test_a_device_that_went_while_its_part_was_to_be_made_fails_and_the_others_of_the_part_go_on(
-    gate: TuyaGround,
+    gate: TuyaStage,
 ) -> None:
     gate.run()
     gate.advance(600)
@@ -166,7 +168,7 @@ def test_a_device_that_went_while_its_part_was_to_be_made_fails_and_the_others_o
 
 
 @pytest.mark.usefixtures("twos")
-def test_a_part_whose_every_device_is_gone_does_not_keep_its_wave_from_ending(gate: TuyaGround) -> None:
+def test_a_part_whose_every_device_is_gone_does_not_keep_its_wave_from_ending(gate: TuyaStage) -> None:
     gate.run()
     gate.advance(600)
     lose_the_create(gate, plugs(), "throttle")
@@ -177,11 +179,11 @@ def test_a_part_whose_every_device_is_gone_does_not_keep_its_wave_from_ending(ga
 
     gate.run()
 
-    assert gate.record("plug").wave("fleet").attempts[0].stage is Stage.JUDGED
+    assert gate.record("plug").wave("fleet").attempts[0].stage is Stage.ENDED
     assert len(gate.batches()) == 2
 
 
-def test_nothing_is_said_of_the_version_of_a_device_that_was_not_asked(gate: TuyaGround) -> None:
+def test_nothing_is_said_of_the_version_of_a_device_that_was_not_asked(gate: TuyaStage) -> None:
     gate.behave(**offline("plug-2"))
     reports(gate, "2.4.1", "plug-1")
     gate.run()
@@ -198,7 +200,7 @@ def test_nothing_is_said_of_the_version_of_a_device_that_was_not_asked(gate: Tuy
     assert results["plug-1"].detail == "the service made no task for it"
 
 
-def test_a_task_in_a_status_nobody_knows_holds_its_wave_and_is_told(gate: TuyaGround) -> None:
+def test_a_task_in_a_status_nobody_knows_holds_its_wave_and_is_told(gate: TuyaStage) -> None:
     gate.behave(plug_1="offline")
     gate.run()
     task = next(t for t in store(gate).tasks.values() if t.device.name == "plug-1")
@@ -214,7 +216,7 @@ def test_a_task_in_a_status_nobody_knows_holds_its_wave_and_is_told(gate: TuyaGr
 
 
 @pytest.mark.usefixtures("twos")
-def test_devices_that_are_overdue_are_told_with_the_batch_they_are_in(gate: TuyaGround) -> None:
+def test_devices_that_are_overdue_are_told_with_the_batch_they_are_in(gate: TuyaStage) -> None:
     gate.run()
     gate.advance(600)
     gate.behave(plug_5="offline")

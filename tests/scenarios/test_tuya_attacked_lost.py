@@ -8,17 +8,17 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
-from controller.backends._tuya import TuyaTransport
-from controller.backends._tuya_wire import Reply
-from controller.backends.tuya_ota import TuyaBackend
-from controller.model import Observation, Phase, Record, Rollout, Survey
-from controller.ports import Backend
-from simulator.tuya import views, wire
-from tests.tuya_attack import lose_the_create, offline, one, selected
-from tests.tuya_ground import PACKAGE, PLUGS, PRODUCT, TuyaGround, block, package, plugs
+from otactl.backends.tuya.backend import TuyaBackend
+from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.http import Reply
+from otactl.model import Observation, Phase, Record, Rollout, Survey
+from otactl.ports import Backend
+from otactl_simulator.tuya import views, wire
+from tests.support.tuya_manifests import lose_the_create, offline, one, selected
+from tests.support.tuya_stage import PACKAGE, PLUGS, PRODUCT, TuyaStage, block, package, plugs
 
 
-def test_a_batch_to_another_group_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
+def test_a_batch_to_another_group_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaStage) -> None:
     gate.cloud(
         groups=[
             {"groupId": "g-1", "productKey": PRODUCT, "devices": list(PLUGS[:2])},
@@ -35,7 +35,7 @@ def test_a_batch_to_another_group_is_not_taken_for_the_one_whose_answer_was_lost
     assert gate.installs()["plug-1"] == 1
 
 
-def test_a_batch_to_some_of_the_devices_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
+def test_a_batch_to_some_of_the_devices_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaStage) -> None:
     gate.behave(**offline(*PLUGS))
     lose_the_create(gate, plugs())
     strange = gate.by_hand(
@@ -51,7 +51,7 @@ def test_a_batch_to_some_of_the_devices_is_not_taken_for_the_one_whose_answer_wa
     assert strange not in {a.vendor_id for a in gate.record("plug").attempts}
 
 
-def test_a_batch_that_shows_no_devices_yet_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaGround) -> None:
+def test_a_batch_that_shows_no_devices_yet_is_not_taken_for_the_one_whose_answer_was_lost(gate: TuyaStage) -> None:
     lose_the_create(gate, plugs())
     gate.by_hand(
         "CreateOTAStaticUpgradeJob", FirmwareId="1001", TargetSelection="SPECIFIC", TargetDeviceName=["plug-6"]
@@ -70,7 +70,7 @@ def test_a_batch_that_shows_no_devices_yet_is_not_taken_for_the_one_whose_answer
     assert gate.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_batch_of_another_rollout_with_the_same_package_is_not_taken_for_a_lost_one(gate: TuyaGround) -> None:
+def test_a_batch_of_another_rollout_with_the_same_package_is_not_taken_for_a_lost_one(gate: TuyaStage) -> None:
     gate.behave(**offline(*PLUGS))
     ours, theirs = one("plug", "plug-1", "plug-2"), one("zz", "plug-1")
     lose_the_create(gate, ours)
@@ -87,7 +87,7 @@ def test_a_batch_of_another_rollout_with_the_same_package_is_not_taken_for_a_los
     assert held == {"target_is_busy", "content_was_sent_already"}
 
 
-def test_a_lost_batch_is_found_though_the_service_made_no_task_for_one_of_its_devices(gate: TuyaGround) -> None:
+def test_a_lost_batch_is_found_though_the_service_made_no_task_for_one_of_its_devices(gate: TuyaStage) -> None:
     gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": "plug-2", "versions": {"default": "2.3.0"}}])
     declared = one("plug", *PLUGS[:2], backend=block(srcVersions=["2.4.0"]))
     lose_the_create(gate, declared, "timeoutAfterCommit")
@@ -106,7 +106,7 @@ def told_as(monkeypatch: pytest.MonkeyPatch, change) -> None:
         found = real(job, moment)
         return found and {**found, "utcCreate": change(job.created_at)}
 
-    for module in ("simulator.tuya.views", "simulator.tuya.batches"):
+    for module in ("otactl_simulator.tuya.views", "otactl_simulator.tuya.batches"):
         monkeypatch.setattr(f"{module}.job_row", row)
 
 
@@ -122,7 +122,7 @@ TIMES = {
 @pytest.mark.parametrize("told", TIMES)
 @pytest.mark.parametrize("selection", ["ALL", "SPECIFIC"])
 def test_a_lost_batch_is_found_whatever_time_the_gateway_says_it_was_made(
-    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, told: str, selection: str
+    gate: TuyaStage, monkeypatch: pytest.MonkeyPatch, told: str, selection: str
 ) -> None:
     told_as(monkeypatch, TIMES[told])
     gate.behave(plug_1="failsFlash")
@@ -135,7 +135,7 @@ def test_a_lost_batch_is_found_whatever_time_the_gateway_says_it_was_made(
     assert len(gate.record("plug").attempts[0].results) == len(gate.batches()[0]["tasks"])
 
 
-def test_a_package_deleted_while_a_create_has_no_answer_has_no_batch_to_wait_for(gate: TuyaGround) -> None:
+def test_a_package_deleted_while_a_create_has_no_answer_has_no_batch_to_wait_for(gate: TuyaStage) -> None:
     lose_the_create(gate, plugs())
     gate.by_hand("DeleteOTAFirmware", FirmwareId="1001")
     gate.cloud(firmwares=[package(firmwareId="1005")])
@@ -146,7 +146,7 @@ def test_a_package_deleted_while_a_create_has_no_answer_has_no_batch_to_wait_for
 
 
 @pytest.mark.parametrize("switch", ["CANCELED", "COMPLETED"])
-def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(gate: TuyaGround, switch: str) -> None:
+def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(gate: TuyaStage, switch: str) -> None:
     gate.server.world.apply_settings({"tuyaCanceledBatch": switch})
     gate.behave(**offline(*PLUGS))
     lose_the_create(gate, plugs(), "timeoutAfterCommit")
@@ -160,7 +160,7 @@ def test_of_two_batches_that_may_be_it_the_one_that_was_not_canceled_is_taken(ga
     assert gate.record("plug").attempts[0].vendor_id == other
 
 
-def test_of_two_batches_that_may_be_it_the_one_that_failed_at_once_is_not_taken_in_the_end(gate: TuyaGround) -> None:
+def test_of_two_batches_that_may_be_it_the_one_that_failed_at_once_is_not_taken_in_the_end(gate: TuyaStage) -> None:
     gate.behave(**offline(*PLUGS))
     lose_the_create(gate, plugs(), "timeoutAfterCommit")
     gate.by_hand("CreateOTAStaticUpgradeJob", **gate.record("plug").intents[0].call.parameters)
@@ -175,7 +175,7 @@ def test_of_two_batches_that_may_be_it_the_one_that_failed_at_once_is_not_taken_
     assert len(gate.batches()) == 2
 
 
-def test_a_lost_batch_is_found_by_a_machine_whose_clock_is_an_hour_behind(gate: TuyaGround) -> None:
+def test_a_lost_batch_is_found_by_a_machine_whose_clock_is_an_hour_behind(gate: TuyaStage) -> None:
     gate.advance(3600)
     gate.behave(**offline(*PLUGS))
     lose_the_create(gate, selected(targetSelection="ALL"), "timeoutAfterCommit")
@@ -187,16 +187,16 @@ def test_a_lost_batch_is_found_by_a_machine_whose_clock_is_an_hour_behind(gate: 
 
 @pytest.mark.parametrize("minutes", [20, -20])
 def test_a_gateway_whose_clock_is_twenty_minutes_off_is_worked_with(
-    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, minutes: int
+    gate: TuyaStage, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
-    off, in_time, learn = timedelta(minutes=minutes), wire._in_time, TuyaTransport._learn_time
+    off, in_time, learn = timedelta(minutes=minutes), wire._in_time, TuyaClient._learn_time
     monkeypatch.setattr(wire, "_in_time", lambda text, now, window: in_time(text, now + off, window))
 
-    def told(self: TuyaTransport, reply: Reply) -> timedelta | None:
+    def told(self: TuyaClient, reply: Reply) -> timedelta | None:
         date = format_datetime(parsedate_to_datetime(reply.date) + off, usegmt=True)
         return learn(self, replace(reply, date=date))
 
-    monkeypatch.setattr(TuyaTransport, "_learn_time", told)
+    monkeypatch.setattr(TuyaClient, "_learn_time", told)
 
     report = gate.cron(rounds=3)
 
@@ -208,7 +208,7 @@ def test_a_gateway_whose_clock_is_twenty_minutes_off_is_worked_with(
 class Slow:
     """A backend whose process slept after it had looked at one rollout."""
 
-    def __init__(self, inner: Backend, ground: TuyaGround, name: str) -> None:
+    def __init__(self, inner: Backend, ground: TuyaStage, name: str) -> None:
         self.inner, self.ground, self.name = inner, ground, name
         self.capabilities = inner.capabilities
 
@@ -222,7 +222,7 @@ class Slow:
         return seen
 
 
-def test_a_create_decided_before_its_process_slept_is_not_blamed_on_the_clock(gate: TuyaGround) -> None:
+def test_a_create_decided_before_its_process_slept_is_not_blamed_on_the_clock(gate: TuyaStage) -> None:
     others = one("plug", "plug-1"), one("zz", "plug-6")
 
     report = gate.run(*others, wrap=lambda b: Slow(b, gate, "zz") if isinstance(b, TuyaBackend) else b)

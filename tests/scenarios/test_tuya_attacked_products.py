@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Phase
-from tests.tuya_attack import offline, one, reports, selected, store
-from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, package, plugs
+from otactl.model import Phase
+from tests.support.tuya_manifests import offline, one, reports, selected, store
+from tests.support.tuya_stage import PLUGS, PRODUCT, TuyaStage, package, plugs
 
 SELECTIONS = [{"targetSelection": "ALL"}, {"targetSelection": "GRAY", "grayPercent": 50}]
 
 
 @pytest.mark.parametrize("chosen", SELECTIONS)
 def test_a_batch_to_a_whole_product_is_not_made_again_when_the_journal_is_lost(
-    gate: TuyaGround, chosen: dict[str, object]
+    gate: TuyaStage, chosen: dict[str, object]
 ) -> None:
     gate.behave(**offline(*PLUGS))
     gate.run(selected(**chosen))
@@ -30,7 +30,7 @@ def test_a_batch_to_a_whole_product_is_not_made_again_when_the_journal_is_lost(
     assert f"product {PRODUCT} still has other work, which is waited for: batch {batch['jobId']} of" in hold.message
 
 
-def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(gate: TuyaGround) -> None:
+def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(gate: TuyaStage) -> None:
     gate.behave(plug_1="offline")
     foreign = gate.foreign_batch("plug-1")
     held = gate.run(selected(targetSelection="ALL"))
@@ -43,7 +43,7 @@ def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(g
     assert gate.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devices(gate: TuyaGround) -> None:
+def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devices(gate: TuyaStage) -> None:
     gate.behave(**offline(*PLUGS))
     narrow = one("plug", "plug-1")
     gate.run(narrow)
@@ -57,7 +57,7 @@ def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devi
     assert len(gate.batches()) == 1
 
 
-def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(gate: TuyaGround) -> None:
+def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(gate: TuyaStage) -> None:
     gate.foreign_batch("plug-1")
     gate.advance(300)
     gate.server.world.advance()
@@ -69,7 +69,7 @@ def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(gate
     assert len(gate.batches()) == 2
 
 
-def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(gate: TuyaGround) -> None:
+def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(gate: TuyaStage) -> None:
     reports(gate, "2.4.1", *PLUGS)
 
     errors = [gate.run(selected(targetSelection="ALL")).rollouts[0].error for _ in range(2)]
@@ -78,7 +78,7 @@ def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(gate: 
     assert gate.record("plug").intents == ()
 
 
-def test_a_batch_that_reaches_nobody_passes_no_wave(gate: TuyaGround) -> None:
+def test_a_batch_that_reaches_nobody_passes_no_wave(gate: TuyaStage) -> None:
     gate.server.world.apply_settings({"tuyaNobodyLeft": "emptyBatch"})
     reports(gate, "2.4.1", *PLUGS)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.backends import _tuya_parts
-from controller.model import Device, DriftPolicy, Gate, Outcome, Phase, Stage, Strategy, Targets, Wave
-from tests.ground import edited
-from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
+from otactl.backends.tuya import batching
+from otactl.model import Device, DriftPolicy, Gate, Outcome, Phase, Stage, Strategy, Targets, Wave
+from tests.support.fuota_stage import edited
+from tests.support.tuya_stage import PLUGS, PRODUCT, TuyaStage, block, package, plugs
 
 
 def holds(report) -> list[str]:
     return [h.reason for h in report.rollouts[0].holds]
 
 
-def creates(gate: TuyaGround) -> list[list[str]]:
+def creates(gate: TuyaStage) -> list[list[str]]:
     made = [r for r in gate.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]
     return [r["parameters"].get("TargetDeviceName") for r in made]
 
@@ -23,10 +23,10 @@ def creates(gate: TuyaGround) -> list[list[str]]:
 @pytest.fixture
 def twos(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two devices, so that few devices take several."""
-    monkeypatch.setattr(_tuya_parts, "MOST_NAMES", 2)
+    monkeypatch.setattr(batching, "MOST_NAMES", 2)
 
 
-def test_more_than_two_hundred_devices_are_one_wave_of_several_batches(gate: TuyaGround) -> None:
+def test_more_than_two_hundred_devices_are_one_wave_of_several_batches(gate: TuyaStage) -> None:
     names = tuple(f"lamp-{n:03}" for n in range(201))
     versions = {"default": "2.4.0"}
     gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": n, "versions": versions} for n in names])
@@ -37,14 +37,14 @@ def test_more_than_two_hundred_devices_are_one_wave_of_several_batches(gate: Tuy
 
     (attempt,) = gate.record("plug").attempts
     assert [len(n) for n in sorted(creates(gate), key=len)] == [1, 200]
-    assert (attempt.stage, len(attempt.results), len(attempt.parts)) == (Stage.JUDGED, 201, 2)
+    assert (attempt.stage, len(attempt.results), len(attempt.ids_by_call)) == (Stage.ENDED, 201, 2)
     assert gate.record("plug").phase is Phase.SUCCEEDED
     assert gate.record("plug").drift == ()
     assert {n: count for n, count in gate.installs().items() if n in names} == dict.fromkeys(names, 1)
 
 
 @pytest.mark.usefixtures("twos")
-def test_a_quiet_pass_over_several_batches_writes_nothing(gate: TuyaGround) -> None:
+def test_a_quiet_pass_over_several_batches_writes_nothing(gate: TuyaStage) -> None:
     gate.behave(**{p.replace("-", "_"): "offline" for p in PLUGS[2:]})
     gate.cron(rounds=2)
     quiet = gate.transport()
@@ -59,7 +59,7 @@ def test_a_quiet_pass_over_several_batches_writes_nothing(gate: TuyaGround) -> N
 CREATE = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "nth": 1}
 
 
-def begin_fleet(gate: TuyaGround, effect: str):
+def begin_fleet(gate: TuyaStage, effect: str):
     """The canary passes; of the fleet's two batches one is hit by a fault."""
     gate.run()
     gate.advance(600)
@@ -71,7 +71,7 @@ def begin_fleet(gate: TuyaGround, effect: str):
 
 @pytest.mark.usefixtures("twos")
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-def test_of_several_batches_only_the_one_that_was_not_made_is_made_later(gate: TuyaGround, effect: str) -> None:
+def test_of_several_batches_only_the_one_that_was_not_made_is_made_later(gate: TuyaStage, effect: str) -> None:
     begin_fleet(gate, effect)
 
     gate.cron(rounds=7)
@@ -84,7 +84,7 @@ def test_of_several_batches_only_the_one_that_was_not_made_is_made_later(gate: T
 
 
 @pytest.mark.usefixtures("twos")
-def test_a_batch_that_may_still_arrive_is_waited_for_though_the_others_have_ended(gate: TuyaGround) -> None:
+def test_a_batch_that_may_still_arrive_is_waited_for_though_the_others_have_ended(gate: TuyaStage) -> None:
     begin_fleet(gate, "timeoutBeforeCommit")
     gate.advance(600)
 
@@ -95,13 +95,13 @@ def test_a_batch_that_may_still_arrive_is_waited_for_though_the_others_have_ende
     gate.run()
     gate.run()
 
-    assert holds(early) == holds(settled) == ["reads_are_behind"]
+    assert holds(early) == holds(settled) == ["change_not_visible_yet"]
     assert early.rollouts[0].phase == "Progressing"
     assert len(gate.batches()) == 3
 
 
 @pytest.mark.usefixtures("twos")
-def test_the_rest_of_a_wave_is_held_for_a_device_that_got_other_work_meanwhile(gate: TuyaGround) -> None:
+def test_the_rest_of_a_wave_is_held_for_a_device_that_got_other_work_meanwhile(gate: TuyaStage) -> None:
     begin_fleet(gate, "throttle")
     gate.advance(300)
     gate.server.world.advance()
@@ -117,7 +117,7 @@ def test_the_rest_of_a_wave_is_held_for_a_device_that_got_other_work_meanwhile(g
 
 
 @pytest.mark.usefixtures("twos")
-def test_other_content_cancels_every_batch_of_a_wave(gate: TuyaGround) -> None:
+def test_other_content_cancels_every_batch_of_a_wave(gate: TuyaStage) -> None:
     gate.behave(**{p.replace("-", "_"): "offline" for p in PLUGS[2:]})
     gate.cron(rounds=2)
     gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
@@ -133,7 +133,7 @@ def test_other_content_cancels_every_batch_of_a_wave(gate: TuyaGround) -> None:
 
 
 @pytest.mark.usefixtures("twos")
-def test_a_device_of_several_batches_that_fails_counts_against_the_whole_wave(gate: TuyaGround) -> None:
+def test_a_device_of_several_batches_that_fails_counts_against_the_whole_wave(gate: TuyaStage) -> None:
     gate.behave(plug_3="failsFlash")
 
     report = gate.cron(rounds=4)
@@ -142,7 +142,7 @@ def test_a_device_of_several_batches_that_fails_counts_against_the_whole_wave(ga
     assert gate.record("plug").wave("fleet").verdict.percent == 75.0
 
 
-def test_waiting_tasks_of_the_waves_named_are_confirmed_and_of_others_not(gate: TuyaGround) -> None:
+def test_waiting_tasks_of_the_waves_named_are_confirmed_and_of_others_not(gate: TuyaStage) -> None:
     waits = plugs(backend=block(needConfirm=True))
     gate.run(waits)
     gate.advance(300)
@@ -159,7 +159,7 @@ def test_waiting_tasks_of_the_waves_named_are_confirmed_and_of_others_not(gate: 
     assert not any(e.open for e in record.drift)
 
 
-def test_more_than_ten_tasks_are_confirmed_in_calls_of_ten(gate: TuyaGround) -> None:
+def test_more_than_ten_tasks_are_confirmed_in_calls_of_ten(gate: TuyaStage) -> None:
     names = tuple(f"lamp-{n:02}" for n in range(11))
     gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": n, "versions": {"default": "1.0"}} for n in names])
     wave = Wave(name="all", targets=Targets(devices=tuple(Device(id=n) for n in names)))
@@ -174,7 +174,7 @@ def test_more_than_ten_tasks_are_confirmed_in_calls_of_ten(gate: TuyaGround) -> 
     assert gate.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_task_somebody_confirmed_meanwhile_does_not_keep_the_others_waiting(gate: TuyaGround) -> None:
+def test_a_task_somebody_confirmed_meanwhile_does_not_keep_the_others_waiting(gate: TuyaStage) -> None:
     waits = plugs(backend=block(needConfirm=True))
     gate.run(waits)
     gate.advance(60)
@@ -200,7 +200,7 @@ def selected(**changes: object):
     return plugs(backend=block(**changes), strategy=Strategy(waves=(Wave(name="all"),), allow_downgrade=True))
 
 
-def test_all_devices_of_a_product_are_one_batch_judged_by_its_tasks(gate: TuyaGround) -> None:
+def test_all_devices_of_a_product_are_one_batch_judged_by_its_tasks(gate: TuyaStage) -> None:
     gate.behave(plug_6="failsFlash")
 
     report = gate.cron(selected(targetSelection="ALL"), rounds=3)
@@ -213,7 +213,7 @@ def test_all_devices_of_a_product_are_one_batch_judged_by_its_tasks(gate: TuyaGr
     assert {e.field for e in record.drift} <= {"devices.failed"}
 
 
-def test_a_percent_of_a_product_is_chosen_by_the_service(gate: TuyaGround) -> None:
+def test_a_percent_of_a_product_is_chosen_by_the_service(gate: TuyaStage) -> None:
     gate.cron(selected(targetSelection="GRAY", grayPercent=50), rounds=3)
 
     record = gate.record("plug")
@@ -222,7 +222,7 @@ def test_a_percent_of_a_product_is_chosen_by_the_service(gate: TuyaGround) -> No
     assert record.drift == ()
 
 
-def test_a_group_of_the_service_is_one_batch_of_its_devices(gate: TuyaGround) -> None:
+def test_a_group_of_the_service_is_one_batch_of_its_devices(gate: TuyaStage) -> None:
     gate.cloud(groups=[{"groupId": "g-77", "productKey": PRODUCT, "devices": list(PLUGS[:4])}])
 
     gate.cron(selected(targetSelection="GROUP", groupId="g-77"), rounds=3)
@@ -233,7 +233,7 @@ def test_a_group_of_the_service_is_one_batch_of_its_devices(gate: TuyaGround) ->
     assert record.drift == ()
 
 
-def test_a_lost_answer_about_a_whole_product_is_found_by_its_kind_and_time(gate: TuyaGround) -> None:
+def test_a_lost_answer_about_a_whole_product_is_found_by_its_kind_and_time(gate: TuyaStage) -> None:
     gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
 
     gate.cron(selected(targetSelection="ALL"), rounds=4)
@@ -242,7 +242,7 @@ def test_a_lost_answer_about_a_whole_product_is_found_by_its_kind_and_time(gate:
     assert len(gate.batches()) == 1
 
 
-def test_only_reported_drift_confirms_what_the_manifest_asks_for_anew(gate: TuyaGround) -> None:
+def test_only_reported_drift_confirms_what_the_manifest_asks_for_anew(gate: TuyaStage) -> None:
     waits = plugs(backend=block(needConfirm=True), drift=DriftPolicy(mode="report"))
     gate.run(waits)
     gate.advance(60)

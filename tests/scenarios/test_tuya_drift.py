@@ -7,15 +7,15 @@ import urllib.request
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Cause, DriftEntry, Gate, Ignore, Outcome, Phase, Stage
-from controller.model import DriftPolicy as Drift
-from tests.ground import edited
-from tests.tuya_ground import PACKAGE, PLUGS, PRODUCT, TuyaGround, block, package, plugs
+from otactl.model import Cause, DriftEntry, Gate, Ignore, Outcome, Phase, Stage
+from otactl.model import DriftPolicy as Drift
+from tests.support.fuota_stage import edited
+from tests.support.tuya_stage import PACKAGE, PLUGS, PRODUCT, TuyaStage, block, package, plugs
 
 DAY = 86400
 
 
-def told(gate: TuyaGround) -> dict[str, DriftEntry]:
+def told(gate: TuyaStage) -> dict[str, DriftEntry]:
     return {e.field: e for e in gate.record("plug").drift if e.open}
 
 
@@ -23,13 +23,13 @@ def holds(report) -> list[str]:
     return [h.reason for h in report.rollouts[0].holds]
 
 
-def waiting(gate: TuyaGround, **behaviours: str) -> None:
+def waiting(gate: TuyaStage, **behaviours: str) -> None:
     """A batch whose devices are offline."""
     gate.behave(**({p.replace("-", "_"): "offline" for p in PLUGS} | behaviours))
     gate.run()
 
 
-def test_a_foreign_unfinished_task_is_told_until_it_has_ended_and_then_the_wave_goes(gate: TuyaGround) -> None:
+def test_a_foreign_unfinished_task_is_told_until_it_has_ended_and_then_the_wave_goes(gate: TuyaStage) -> None:
     gate.behave(plug_1="offline")
     job = gate.foreign_batch("plug-1")
 
@@ -45,7 +45,7 @@ def test_a_foreign_unfinished_task_is_told_until_it_has_ended_and_then_the_wave_
     assert told(gate) == {}
 
 
-def test_a_module_that_was_never_reported_is_told_until_it_is(gate: TuyaGround) -> None:
+def test_a_module_that_was_never_reported_is_told_until_it_is(gate: TuyaStage) -> None:
     gate.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}], firmwares=[package(module="ble")])
 
     report = gate.run(plugs(backend=block(moduleName="ble")))
@@ -57,7 +57,7 @@ def test_a_module_that_was_never_reported_is_told_until_it_is(gate: TuyaGround) 
     assert gate.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_package_deleted_while_its_batch_runs_is_told(gate: TuyaGround) -> None:
+def test_a_package_deleted_while_its_batch_runs_is_told(gate: TuyaStage) -> None:
     waiting(gate)
     gate.by_hand("DeleteOTAFirmware", FirmwareId=PACKAGE)
 
@@ -66,7 +66,7 @@ def test_a_package_deleted_while_its_batch_runs_is_told(gate: TuyaGround) -> Non
     assert told(gate)["package"].cause is Cause.DELETED
 
 
-def test_a_package_that_lost_its_verification_is_told_while_its_batch_runs(gate: TuyaGround) -> None:
+def test_a_package_that_lost_its_verification_is_told_while_its_batch_runs(gate: TuyaStage) -> None:
     waiting(gate)
     gate.cloud(firmwares=[package(status=3)])
 
@@ -75,7 +75,7 @@ def test_a_package_that_lost_its_verification_is_told_while_its_batch_runs(gate:
     assert told(gate)["package.status"].observed == "failed its verification"
 
 
-def test_a_package_with_other_bytes_is_told_and_no_wave_passes_over_it(gate: TuyaGround) -> None:
+def test_a_package_with_other_bytes_is_told_and_no_wave_passes_over_it(gate: TuyaStage) -> None:
     waiting(gate)
     gate.cloud(firmwares=[package(sign="ab" * 32)])
     gate.run()
@@ -94,7 +94,7 @@ def test_a_package_with_other_bytes_is_told_and_no_wave_passes_over_it(gate: Tuy
     assert gate.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_second_package_of_the_version_holds_the_next_wave_until_one_is_named(gate: TuyaGround) -> None:
+def test_a_second_package_of_the_version_holds_the_next_wave_until_one_is_named(gate: TuyaStage) -> None:
     gate.run()
     gate.cloud(firmwares=[package(firmwareId="1007", name="twin", sign="cd" * 32)])
     gate.advance(600)
@@ -108,7 +108,7 @@ def test_a_second_package_of_the_version_holds_the_next_wave_until_one_is_named(
     assert gate.installs() == dict.fromkeys(PLUGS, 1)
 
 
-def test_tasks_canceled_by_somebody_are_told_by_device(gate: TuyaGround) -> None:
+def test_tasks_canceled_by_somebody_are_told_by_device(gate: TuyaStage) -> None:
     waiting(gate, plug_2="slow")
     gate.by_hand("CancelOTATaskByDevice", FirmwareId=PACKAGE, DeviceName=["plug-1"])
 
@@ -117,7 +117,7 @@ def test_tasks_canceled_by_somebody_are_told_by_device(gate: TuyaGround) -> None
     assert told(gate)["devices.canceled"].observed == {"devices": 1, "some": ["plug-1"]}
 
 
-def test_a_failed_task_is_told_by_device(gate: TuyaGround) -> None:
+def test_a_failed_task_is_told_by_device(gate: TuyaStage) -> None:
     gate.behave(plug_1="failsDownload", plug_2="offline")
     gate.run()
     gate.advance(600)
@@ -127,7 +127,7 @@ def test_a_failed_task_is_told_by_device(gate: TuyaGround) -> None:
     assert told(gate)["devices.failed"].observed == {"devices": 1, "some": ["plug-1"]}
 
 
-def test_a_batch_the_gateway_does_not_know_any_more_is_lost_and_is_not_made_again(gate: TuyaGround) -> None:
+def test_a_batch_the_gateway_does_not_know_any_more_is_lost_and_is_not_made_again(gate: TuyaStage) -> None:
     waiting(gate)
     reset = urllib.request.Request(f"{gate.url}/_simulator/reset", data=b"{}", method="POST")
     urllib.request.urlopen(reset).close()
@@ -144,8 +144,8 @@ def test_a_batch_the_gateway_does_not_know_any_more_is_lost_and_is_not_made_agai
     assert gate.batches() == []
 
 
-def test_a_device_that_reports_another_version_at_the_end_is_told_with_what_it_reports(gate: TuyaGround) -> None:
-    from controller.model import VersionConfirm, VersionProof
+def test_a_device_that_reports_another_version_at_the_end_is_told_with_what_it_reports(gate: TuyaStage) -> None:
+    from otactl.model import VersionConfirm, VersionProof
 
     confirm = VersionConfirm(version=VersionProof(module="default"), within="1h")
     proved = plugs(strategy=replace(plugs().strategy, confirm=confirm))
@@ -162,7 +162,7 @@ def test_a_device_that_reports_another_version_at_the_end_is_told_with_what_it_r
 
 
 @pytest.mark.parametrize("nobody", ["refused", "emptyBatch"])
-def test_a_wave_whose_every_device_has_the_version_passes_without_a_batch(gate: TuyaGround, nobody: str) -> None:
+def test_a_wave_whose_every_device_has_the_version_passes_without_a_batch(gate: TuyaStage, nobody: str) -> None:
     gate.server.world.apply_settings({"tuyaNobodyLeft": nobody})
     versions = {"default": "2.4.1"}
     gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": p, "versions": versions} for p in PLUGS[:2]])
@@ -176,7 +176,7 @@ def test_a_wave_whose_every_device_has_the_version_passes_without_a_batch(gate: 
     assert gate.installs() == dict.fromkeys(PLUGS[:2], 0) | dict.fromkeys(PLUGS[2:], 1)
 
 
-def test_devices_that_have_the_version_are_left_out_of_the_batch(gate: TuyaGround) -> None:
+def test_devices_that_have_the_version_are_left_out_of_the_batch(gate: TuyaStage) -> None:
     gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": "plug-3", "versions": {"default": "2.4.1"}}])
 
     gate.cron()
@@ -187,7 +187,7 @@ def test_devices_that_have_the_version_are_left_out_of_the_batch(gate: TuyaGroun
     assert results == dict.fromkeys(PLUGS[2:], Outcome.SUCCEEDED)
 
 
-def test_what_the_last_wave_told_closes_when_its_unit_has_ended(gate: TuyaGround) -> None:
+def test_what_the_last_wave_told_closes_when_its_unit_has_ended(gate: TuyaStage) -> None:
     gate.behave(plug_6="failsFlash")
     lenient = plugs(strategy=replace(plugs().strategy, gate=Gate(min_success_percent=50)))
     gate.cron(lenient, rounds=3)
@@ -203,5 +203,5 @@ def test_what_the_last_wave_told_closes_when_its_unit_has_ended(gate: TuyaGround
     assert not any(k.startswith("tuya") for k in done.stats.by_operation)
 
 
-def made(gate: TuyaGround) -> list[dict[str, object]]:
+def made(gate: TuyaStage) -> list[dict[str, object]]:
     return [r for r in gate.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]

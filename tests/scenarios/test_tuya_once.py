@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.backends import _tuya_parts
-from controller.model import Device, Phase, Rollout, Stage, Strategy, Targets, Wave
-from tests.ground import edited
-from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
+from otactl.backends.tuya import batching
+from otactl.model import Device, Phase, Rollout, Stage, Strategy, Targets, Wave
+from tests.support.fuota_stage import edited
+from tests.support.tuya_stage import PLUGS, PRODUCT, TuyaStage, block, package, plugs
 
 CREATE = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob"}
 
@@ -17,7 +17,7 @@ def holds(report) -> list[str]:
     return [h.reason for h in report.rollouts[0].holds]
 
 
-def asked(gate: TuyaGround, operation: str) -> list[dict[str, object]]:
+def asked(gate: TuyaStage, operation: str) -> list[dict[str, object]]:
     return [r["parameters"] for r in gate.server.world.requests if r["operation"] == operation]
 
 
@@ -30,7 +30,7 @@ def one(name: str, *devices: str, **changes: object) -> Rollout:
     return plugs(name=name, strategy=Strategy(waves=(wave,)), **changes)
 
 
-def newer(declared: Rollout, gate: TuyaGround) -> Rollout:
+def newer(declared: Rollout, gate: TuyaStage) -> Rollout:
     """Other content, with its package."""
     gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
     return edited(declared, firmware=replace(declared.firmware, version="2.5.0"))
@@ -39,10 +39,10 @@ def newer(declared: Rollout, gate: TuyaGround) -> Rollout:
 @pytest.fixture
 def twos(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two devices."""
-    monkeypatch.setattr(_tuya_parts, "MOST_NAMES", 2)
+    monkeypatch.setattr(batching, "MOST_NAMES", 2)
 
 
-def throttled_fleet(gate: TuyaGround, **behaviours: str) -> None:
+def throttled_fleet(gate: TuyaStage, **behaviours: str) -> None:
     """The canary passes; one of the fleet's two batches is not made."""
     gate.run()
     gate.advance(600)
@@ -54,7 +54,7 @@ def throttled_fleet(gate: TuyaGround, **behaviours: str) -> None:
 
 
 @pytest.mark.usefixtures("twos")
-def test_a_part_made_alone_because_the_other_has_the_version_is_not_made_again(gate: TuyaGround) -> None:
+def test_a_part_made_alone_because_the_other_has_the_version_is_not_made_again(gate: TuyaStage) -> None:
     done = [{"productKey": PRODUCT, "deviceName": p, "versions": {"default": "2.4.1"}} for p in PLUGS[2:4]]
     gate.cloud(devices=[*done, {"productKey": PRODUCT, "deviceName": "plug-5", "behaviour": "failsFlash"}])
 
@@ -64,7 +64,7 @@ def test_a_part_made_alone_because_the_other_has_the_version_is_not_made_again(g
 
 
 @pytest.mark.parametrize("kind", ["ALL", "SPECIFIC"])
-def test_an_ambiguous_create_holds_and_is_never_followed_by_a_third(gate: TuyaGround, kind: str) -> None:
+def test_an_ambiguous_create_holds_and_is_never_followed_by_a_third(gate: TuyaStage, kind: str) -> None:
     whole = plugs(
         backend=block(targetSelection="ALL"), strategy=Strategy(waves=(Wave(name="all"),), allow_downgrade=True)
     )
@@ -85,7 +85,7 @@ def test_an_ambiguous_create_holds_and_is_never_followed_by_a_third(gate: TuyaGr
     assert len(gate.batches()) == 2
 
 
-def test_tasks_are_not_confirmed_over_a_package_that_was_replaced(gate: TuyaGround) -> None:
+def test_tasks_are_not_confirmed_over_a_package_that_was_replaced(gate: TuyaStage) -> None:
     waits = plugs(backend=block(needConfirm=True))
     gate.run(waits)
     gate.advance(300)
@@ -98,7 +98,7 @@ def test_tasks_are_not_confirmed_over_a_package_that_was_replaced(gate: TuyaGrou
 
 
 @pytest.mark.usefixtures("twos")
-def test_the_rest_of_a_wave_is_not_made_after_somebody_canceled_a_part_of_it(gate: TuyaGround) -> None:
+def test_the_rest_of_a_wave_is_not_made_after_somebody_canceled_a_part_of_it(gate: TuyaStage) -> None:
     throttled_fleet(gate, **offline(*PLUGS[2:]))
     gate.by_hand("CancelOTATaskByJob", JobId=gate.batches()[-1]["jobId"], CancelQueuedTask=True)
     gate.advance(120)
@@ -110,7 +110,7 @@ def test_the_rest_of_a_wave_is_not_made_after_somebody_canceled_a_part_of_it(gat
 
 
 @pytest.mark.usefixtures("twos")
-def test_the_rest_of_a_wave_is_not_made_when_its_gate_cannot_be_met_any_more(gate: TuyaGround) -> None:
+def test_the_rest_of_a_wave_is_not_made_when_its_gate_cannot_be_met_any_more(gate: TuyaStage) -> None:
     throttled_fleet(gate, plug_3="failsFlash", plug_4="failsFlash", plug_5="failsFlash", plug_6="failsFlash")
     gate.advance(600)
 
@@ -120,7 +120,7 @@ def test_the_rest_of_a_wave_is_not_made_when_its_gate_cannot_be_met_any_more(gat
     assert len(gate.batches()) == 2
 
 
-def test_a_create_that_may_still_arrive_holds_its_devices_for_other_rollouts(gate: TuyaGround) -> None:
+def test_a_create_that_may_still_arrive_holds_its_devices_for_other_rollouts(gate: TuyaStage) -> None:
     first = one("plug", "plug-1")
     other = newer(one("zz", "plug-1", resend=True), gate)
     gate.server.world.faults.replace([{**CREATE, "nth": 1, "effect": "late", "seconds": 600}])
@@ -136,7 +136,7 @@ def test_a_create_that_may_still_arrive_holds_its_devices_for_other_rollouts(gat
     assert asked(gate, "CreateOTAStaticUpgradeJob")[0]["FirmwareId"] == "1001"
 
 
-def test_one_read_that_does_not_show_a_batch_is_not_its_end(gate: TuyaGround) -> None:
+def test_one_read_that_does_not_show_a_batch_is_not_its_end(gate: TuyaStage) -> None:
     gate.behave(**offline(*PLUGS))
     gate.run()
     gate.advance(600)
@@ -148,12 +148,12 @@ def test_one_read_that_does_not_show_a_batch_is_not_its_end(gate: TuyaGround) ->
 
     gate.cron()
 
-    assert holds(once) == ["reads_are_behind"]
+    assert holds(once) == ["change_not_visible_yet"]
     assert gate.record("plug").phase is Phase.SUCCEEDED
     assert not any(e.kind == "stage" and "lost" in e.message for e in gate.journal().history("prod-eu", "plug"))
 
 
-def test_a_batch_that_was_lost_counts_again_when_it_is_seen(gate: TuyaGround) -> None:
+def test_a_batch_that_was_lost_counts_again_when_it_is_seen(gate: TuyaStage) -> None:
     gate.behave(**offline(*PLUGS))
     gate.run()
     store = gate.server.world.services["tuya"]._store
@@ -171,7 +171,7 @@ def test_a_batch_that_was_lost_counts_again_when_it_is_seen(gate: TuyaGround) ->
 
 
 @pytest.mark.usefixtures("twos")
-def test_our_own_cancel_that_came_through_in_part_is_not_told_as_somebodys(gate: TuyaGround) -> None:
+def test_our_own_cancel_that_came_through_in_part_is_not_told_as_somebodys(gate: TuyaStage) -> None:
     gate.behave(**offline(*PLUGS[2:]))
     gate.cron(rounds=2)
     other = newer(plugs(), gate)
@@ -188,7 +188,7 @@ def test_our_own_cancel_that_came_through_in_part_is_not_told_as_somebodys(gate:
 
 
 @pytest.mark.parametrize("shown", ["CANCELED", "COMPLETED"])
-def test_what_a_device_has_begun_is_not_canceled_again_and_again(gate: TuyaGround, shown: str) -> None:
+def test_what_a_device_has_begun_is_not_canceled_again_and_again(gate: TuyaStage, shown: str) -> None:
     gate.server.world.apply_settings({"tuyaCanceledBatch": shown})
     gate.behave(plug_1="offline", plug_2="neverReports")
     patient = plugs(backend=block(timeoutInMinutes=None))
@@ -198,31 +198,31 @@ def test_what_a_device_has_begun_is_not_canceled_again_and_again(gate: TuyaGroun
     report = gate.cron(newer(patient, gate), rounds=4)
 
     assert len(asked(gate, "CancelOTATaskByJob")) == 1
-    assert holds(report) == ["old_content_is_on_air"]
+    assert holds(report) == ["previous_revision_running"]
 
 
 @pytest.mark.usefixtures("twos")
-def test_a_plan_shows_the_rest_of_a_wave_once(gate: TuyaGround) -> None:
-    from tests.unit.build import ENVIRONMENT
+def test_a_plan_shows_the_rest_of_a_wave_once(gate: TuyaStage) -> None:
+    from tests.support.builders import ENVIRONMENT
 
     throttled_fleet(gate)
-    from controller.backends.tuya_shape import TuyaShape
-    from controller.cli._backends import backends_for
-    from controller.look import as_seen, decide
-    from controller.outlook import outlook
+    from otactl.backends.registry import backends_for
+    from otactl.backends.tuya.definition import TuyaShape
+    from otactl.planning.assess import as_seen, assess
+    from otactl.planning.outlook import outlook
 
     transport = gate.transport()
     backend = backends_for(gate.environment(), transport)["tuya"]
     record, now = gate.record("plug"), transport.now()
     seen = backend.observe(*as_seen(plugs(), record), backend.survey())
-    look = decide(ENVIRONMENT, plugs(), record, seen, TuyaShape(), (), now)
+    look = assess(ENVIRONMENT, plugs(), record, seen, TuyaShape(), (), now)
 
     assert len(look.plan.actions) == 1
     assert outlook(ENVIRONMENT, plugs(), look, TuyaShape(), TuyaShape().lower, (), now).rungs == ()
 
 
 @pytest.mark.parametrize("third", ["plug-2", "plug-3"])
-def test_going_back_to_earlier_content_is_for_the_devices_declared_now(gate: TuyaGround, third: str) -> None:
+def test_going_back_to_earlier_content_is_for_the_devices_declared_now(gate: TuyaStage, third: str) -> None:
     gate.behave(**offline(*PLUGS))
     first = one("plug", "plug-1", "plug-2")
     other = newer(first, gate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from controller.model import (
+from otactl.model import (
     Cause,
     Device,
     Outcome,
@@ -19,8 +19,8 @@ from controller.model import (
     VersionProof,
     Wave,
 )
-from tests.ground import edited
-from tests.tuya_ground import PLUGS, PRODUCT, TuyaGround, block, package, plugs
+from tests.support.fuota_stage import edited
+from tests.support.tuya_stage import PLUGS, PRODUCT, TuyaStage, block, package, plugs
 
 DAY = 86400
 
@@ -29,25 +29,25 @@ def holds(report) -> list[str]:
     return [h.reason for h in report.rollouts[0].holds]
 
 
-def drift(gate: TuyaGround) -> dict[str, object]:
+def drift(gate: TuyaStage) -> dict[str, object]:
     return {e.field: e for e in gate.record("plug").drift if e.open}
 
 
-def test_two_waves_run_one_after_another_with_one_batch_each(gate: TuyaGround) -> None:
+def test_two_waves_run_one_after_another_with_one_batch_each(gate: TuyaStage) -> None:
     gate.cron()
 
     record = gate.record("plug")
     assert record.phase is Phase.SUCCEEDED
     assert [(a.number, len(a.results), a.stage) for a in record.attempts] == [
-        (1, 2, Stage.CLEANED),
-        (1, 4, Stage.CLEANED),
+        (1, 2, Stage.DELETED),
+        (1, 4, Stage.DELETED),
     ]
     assert len(gate.batches()) == 2
     assert gate.installs() == dict.fromkeys(PLUGS, 1)
     assert record.drift == ()
 
 
-def test_a_second_reconcile_writes_nothing_and_a_done_rollout_is_not_read(gate: TuyaGround) -> None:
+def test_a_second_reconcile_writes_nothing_and_a_done_rollout_is_not_read(gate: TuyaStage) -> None:
     gate.behave(plug_1="offline")
     gate.run()
     again = gate.transport()
@@ -76,7 +76,7 @@ def test_a_second_reconcile_writes_nothing_and_a_done_rollout_is_not_read(gate: 
     ],
 )
 def test_a_device_that_fails_has_its_reason_and_the_wave_does_not_pass(
-    gate: TuyaGround, behaviour: str, reason: Reason
+    gate: TuyaStage, behaviour: str, reason: Reason
 ) -> None:
     gate.behave(plug_1=behaviour)
 
@@ -88,7 +88,7 @@ def test_a_device_that_fails_has_its_reason_and_the_wave_does_not_pass(
     assert len(gate.batches()) == 1
 
 
-def test_a_device_that_never_reports_the_version_fails_at_the_timeout(gate: TuyaGround) -> None:
+def test_a_device_that_never_reports_the_version_fails_at_the_timeout(gate: TuyaStage) -> None:
     gate.behave(plug_1="neverReports")
 
     gate.cron(rounds=6)
@@ -97,7 +97,7 @@ def test_a_device_that_never_reports_the_version_fails_at_the_timeout(gate: Tuya
     assert results["plug-1"] is Outcome.FAILED
 
 
-def test_a_device_at_the_version_already_counts_as_updated(gate: TuyaGround) -> None:
+def test_a_device_at_the_version_already_counts_as_updated(gate: TuyaStage) -> None:
     gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": "plug-1", "versions": {"default": "2.4.1"}}])
 
     gate.cron()
@@ -121,7 +121,7 @@ PACKAGES = [
 
 @pytest.mark.parametrize(("changed", "reason"), PACKAGES)
 def test_a_package_that_is_not_right_holds_before_anything_is_made(
-    gate: TuyaGround, changed: dict[str, object], reason: str
+    gate: TuyaStage, changed: dict[str, object], reason: str
 ) -> None:
     gate.cloud(firmwares=[changed])
 
@@ -131,7 +131,7 @@ def test_a_package_that_is_not_right_holds_before_anything_is_made(
     assert gate.batches() == []
 
 
-def test_devices_that_are_not_there_or_never_reported_hold_by_name(gate: TuyaGround) -> None:
+def test_devices_that_are_not_there_or_never_reported_hold_by_name(gate: TuyaStage) -> None:
     gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": "plug-8"}])
     targets = Targets(devices=(Device(id="plug-8"), Device(id="plug-9")))
 
@@ -141,7 +141,7 @@ def test_devices_that_are_not_there_or_never_reported_hold_by_name(gate: TuyaGro
     assert "plug-8: it never reported a version of module default" in report.rollouts[0].holds[0].message
 
 
-def test_a_device_with_an_unfinished_task_of_somebody_else_is_held_and_not_hit_twice(gate: TuyaGround) -> None:
+def test_a_device_with_an_unfinished_task_of_somebody_else_is_held_and_not_hit_twice(gate: TuyaStage) -> None:
     gate.behave(plug_1="offline")
     gate.foreign_batch("plug-1")
 
@@ -151,7 +151,7 @@ def test_a_device_with_an_unfinished_task_of_somebody_else_is_held_and_not_hit_t
     assert len(gate.batches()) == 1
 
 
-def test_a_batch_canceled_by_somebody_is_told_and_the_wave_does_not_pass(gate: TuyaGround) -> None:
+def test_a_batch_canceled_by_somebody_is_told_and_the_wave_does_not_pass(gate: TuyaStage) -> None:
     gate.behave(plug_1="offline", plug_2="offline")
     gate.run()
     (batch,) = gate.batches()
@@ -164,7 +164,7 @@ def test_a_batch_canceled_by_somebody_is_told_and_the_wave_does_not_pass(gate: T
     assert gate.record("plug").phase is Phase.FAILED
 
 
-def test_new_content_cancels_what_waits_lets_go_on_what_began_and_follows(gate: TuyaGround) -> None:
+def test_new_content_cancels_what_waits_lets_go_on_what_began_and_follows(gate: TuyaStage) -> None:
     gate.behave(plug_1="offline", plug_2="offline")
     gate.run()
     gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
@@ -180,7 +180,7 @@ def test_new_content_cancels_what_waits_lets_go_on_what_began_and_follows(gate: 
     assert not any(e.open for e in record.drift)
 
 
-def test_tasks_that_do_not_go_on_for_a_day_are_told_and_hold_with_the_way_out(gate: TuyaGround) -> None:
+def test_tasks_that_do_not_go_on_for_a_day_are_told_and_hold_with_the_way_out(gate: TuyaStage) -> None:
     gate.behave(plug_1="stuckNotified", plug_2="offline")
     gate.run()
     gate.advance(DAY + 60)
@@ -193,7 +193,7 @@ def test_tasks_that_do_not_go_on_for_a_day_are_told_and_hold_with_the_way_out(ga
     assert told["devices.notified"] == {"devices": 1, "some": ["plug-1"]}
 
 
-def test_tasks_that_wait_for_a_confirmation_are_counted_as_that(gate: TuyaGround) -> None:
+def test_tasks_that_wait_for_a_confirmation_are_counted_as_that(gate: TuyaStage) -> None:
     declared = plugs(backend=block(needConfirm=True))
     gate.run(declared)
     gate.advance(DAY + 60)
@@ -204,7 +204,7 @@ def test_tasks_that_wait_for_a_confirmation_are_counted_as_that(gate: TuyaGround
     assert drift(gate)["devices.toConfirm"].cause is Cause.VENDOR
 
 
-def test_a_version_that_was_lost_again_is_no_success_where_it_is_to_be_proved(gate: TuyaGround) -> None:
+def test_a_version_that_was_lost_again_is_no_success_where_it_is_to_be_proved(gate: TuyaStage) -> None:
     confirm = VersionConfirm(version=VersionProof(module="default"), within="1h")
     base = plugs()
     declared = replace(base, strategy=replace(base.strategy, confirm=confirm))
@@ -225,7 +225,7 @@ def test_a_version_that_was_lost_again_is_no_success_where_it_is_to_be_proved(ga
     assert told == "reports 2.4.0, the version before; declared is 2.4.1"
 
 
-def test_a_suspended_rollout_sends_nothing(gate: TuyaGround) -> None:
+def test_a_suspended_rollout_sends_nothing(gate: TuyaStage) -> None:
     transport = gate.transport()
 
     gate.run(plugs(suspend=Suspend(reason="freeze", owner="ada")), transport=transport)
@@ -242,7 +242,7 @@ def test_a_suspended_rollout_sends_nothing(gate: TuyaGround) -> None:
     ],
 )
 def test_wrong_credentials_are_one_clear_message_without_a_secret(
-    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], reason: str
+    gate: TuyaStage, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], reason: str
 ) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)

@@ -9,18 +9,18 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from controller.cli import cli
-from controller.model import Phase, Source
-from tests import tuya_desk
-from tests.ground import declared
-from tests.tuya_ground import PLUGS, SECRET_ARN, STORED, TuyaGround, plugs
+from otactl.cli import cli
+from otactl.model import Phase, Source
+from tests.support import device_status_cli
+from tests.support.fuota_stage import declared
+from tests.support.tuya_stage import PLUGS, SECRET_ARN, STORED, TuyaStage, plugs
 
 READER = "arn:aws:iam::123456789012:role/reader"
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11112222-3333-4444-5555-666677778888"
 ALLOWED = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": SECRET_ARN}
 
 
-def role(gate: TuyaGround, *statements: dict[str, object]) -> None:
+def role(gate: TuyaStage, *statements: dict[str, object]) -> None:
     """A role that may do what is said; from now on every caller is judged."""
     trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
     text = {"Version": "2012-10-17", "Statement": [trust]}
@@ -31,16 +31,16 @@ def role(gate: TuyaGround, *statements: dict[str, object]) -> None:
     gate.server.world.apply_settings({"enforceCallers": True})
 
 
-def run_as(gate: TuyaGround, **changes: object) -> str:
+def run_as(gate: TuyaStage, **changes: object) -> str:
     """One run of an environment that is changed in both of its hands; gives what went wrong."""
     return gate.run(transport=gate.transport(**changes), **changes).rollouts[0].error
 
 
-def reads(gate: TuyaGround) -> int:
+def reads(gate: TuyaStage) -> int:
     return len(gate.asked("secretsmanager"))
 
 
-def test_a_rollout_runs_to_its_end_with_the_key_of_the_secret(gate: TuyaGround) -> None:
+def test_a_rollout_runs_to_its_end_with_the_key_of_the_secret(gate: TuyaStage) -> None:
     gate.key_from_secret()
 
     gate.cron()
@@ -50,7 +50,7 @@ def test_a_rollout_runs_to_its_end_with_the_key_of_the_secret(gate: TuyaGround) 
     assert {r["parameters"]["SecretId"] for r in gate.asked("secretsmanager")} == {SECRET_ARN}
 
 
-def test_a_run_reads_the_secret_once_and_one_that_signs_nothing_does_not(gate: TuyaGround) -> None:
+def test_a_run_reads_the_secret_once_and_one_that_signs_nothing_does_not(gate: TuyaStage) -> None:
     gate.key_from_secret()
 
     gate.run(plugs(), declared())
@@ -64,7 +64,7 @@ def test_a_run_reads_the_secret_once_and_one_that_signs_nothing_does_not(gate: T
     assert reads(gate) == done
 
 
-def test_a_run_of_other_services_does_not_read_the_secret(gate: TuyaGround) -> None:
+def test_a_run_of_other_services_does_not_read_the_secret(gate: TuyaStage) -> None:
     gate.key_from_secret()
 
     gate.run(declared())
@@ -72,7 +72,7 @@ def test_a_run_of_other_services_does_not_read_the_secret(gate: TuyaGround) -> N
     assert reads(gate) == 0
 
 
-def test_the_secret_is_read_with_the_role_that_the_environment_assumes(gate: TuyaGround) -> None:
+def test_the_secret_is_read_with_the_role_that_the_environment_assumes(gate: TuyaStage) -> None:
     gate.key_from_secret()
     role(gate, ALLOWED)
 
@@ -82,7 +82,7 @@ def test_the_secret_is_read_with_the_role_that_the_environment_assumes(gate: Tuy
 
 
 def test_the_secret_is_read_at_the_endpoint_the_environment_names(
-    gate: TuyaGround, monkeypatch: pytest.MonkeyPatch
+    gate: TuyaStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate.key_from_secret()
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:9")
@@ -90,7 +90,7 @@ def test_the_secret_is_read_at_the_endpoint_the_environment_names(
     assert run_as(gate, endpoints={"secretsmanager": gate.server.url}) == ""
 
 
-def test_a_key_that_was_changed_is_taken_by_the_next_run(gate: TuyaGround) -> None:
+def test_a_key_that_was_changed_is_taken_by_the_next_run(gate: TuyaStage) -> None:
     gate.key_from_secret()
     gate.run()
     gate.cloud(keys=[{"id": "AK1", "secret": "an0ther"}])
@@ -111,7 +111,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("entry", "why"), WRONG.values(), ids=WRONG.keys())
 def test_a_secret_that_holds_no_key_is_one_message_and_nothing_is_sent(
-    gate: TuyaGround, entry: dict[str, object], why: str
+    gate: TuyaStage, entry: dict[str, object], why: str
 ) -> None:
     gate.key_from_secret(**entry)
 
@@ -120,7 +120,7 @@ def test_a_secret_that_holds_no_key_is_one_message_and_nothing_is_sent(
     is_told(gate, error, "NoCredentials", why)
 
 
-def is_told(gate: TuyaGround, error: str, reason: str, why: str) -> None:
+def is_told(gate: TuyaStage, error: str, reason: str, why: str) -> None:
     """One line with its reason, the secret's ARN and what is wrong, no value; Tuya was sent nothing."""
     assert error.startswith(f"{reason}: ")
     assert why in error
@@ -130,7 +130,7 @@ def is_told(gate: TuyaGround, error: str, reason: str, why: str) -> None:
     assert gate.asked("tuya") == []
 
 
-def test_a_secret_that_is_not_there_is_one_message_and_nothing_is_sent(gate: TuyaGround) -> None:
+def test_a_secret_that_is_not_there_is_one_message_and_nothing_is_sent(gate: TuyaStage) -> None:
     gate.key_from_secret()
     gate.access = replace(gate.access, secret_arn=SECRET_ARN.replace("tuya", "other"))
 
@@ -139,7 +139,7 @@ def test_a_secret_that_is_not_there_is_one_message_and_nothing_is_sent(gate: Tuy
     is_told(gate, error.replace("other", "tuya"), "NoCredentials", "is not there: secretsmanager:GetSecretValue: ")
 
 
-def test_who_may_not_read_the_secret_is_told_what_to_grant_on_which_and_nothing_is_sent(gate: TuyaGround) -> None:
+def test_who_may_not_read_the_secret_is_told_what_to_grant_on_which_and_nothing_is_sent(gate: TuyaStage) -> None:
     gate.key_from_secret()
     role(gate)
 
@@ -148,7 +148,7 @@ def test_who_may_not_read_the_secret_is_told_what_to_grant_on_which_and_nothing_
     is_told(gate, error, "PermissionDenied", f"grant secretsmanager:GetSecretValue on {SECRET_ARN} (and kms:Decrypt")
 
 
-def test_who_may_not_use_the_secrets_key_is_told_of_it_and_nothing_is_sent(gate: TuyaGround) -> None:
+def test_who_may_not_use_the_secrets_key_is_told_of_it_and_nothing_is_sent(gate: TuyaStage) -> None:
     gate.key_from_secret(kmsKey=KEY_ARN)
     role(gate, ALLOWED)
 
@@ -158,7 +158,7 @@ def test_who_may_not_use_the_secrets_key_is_told_of_it_and_nothing_is_sent(gate:
     assert "kms:Decrypt on its key" in error
 
 
-def test_a_secret_that_cannot_be_read_is_asked_for_once_for_all_rollouts(gate: TuyaGround) -> None:
+def test_a_secret_that_cannot_be_read_is_asked_for_once_for_all_rollouts(gate: TuyaStage) -> None:
     gate.key_from_secret(deleted=True)
     second = plugs(name="socket", source=Source(file="socket.yaml", digest="s" * 64))
 
@@ -169,19 +169,22 @@ def test_a_secret_that_cannot_be_read_is_asked_for_once_for_all_rollouts(gate: T
     assert reads(gate) == 1
 
 
-def test_a_service_that_is_down_for_a_moment_is_asked_again(gate: TuyaGround) -> None:
+def test_a_service_that_is_down_for_a_moment_is_asked_again(gate: TuyaStage) -> None:
     gate.key_from_secret()
     rule = {"service": "secretsmanager", "operation": "GetSecretValue"}
     gate.server.world.faults.replace(
-        [{**rule, "nth": 1, "effect": "throttle"}, {**rule, "nth": 2, "effect": "timeoutAfterCommit"},
-         {**rule, "nth": 3, "effect": "error500"}]
-    )  # fmt: skip
+        [
+            {**rule, "nth": 1, "effect": "throttle"},
+            {**rule, "nth": 2, "effect": "timeoutAfterCommit"},
+            {**rule, "nth": 3, "effect": "error500"},
+        ]
+    )
 
     assert gate.run().rollouts[0].error == ""
     assert reads(gate) == 4
 
 
-def test_a_service_that_stays_down_lets_the_run_wait_and_the_next_one_go_on(gate: TuyaGround) -> None:
+def test_a_service_that_stays_down_lets_the_run_wait_and_the_next_one_go_on(gate: TuyaStage) -> None:
     gate.key_from_secret()
     gate.fault(service="secretsmanager", operation="*", effect="throttle")
     waiting = gate.run().rollouts[0]
@@ -193,12 +196,12 @@ def test_a_service_that_stays_down_lets_the_run_wait_and_the_next_one_go_on(gate
 
 
 def test_a_plan_without_the_key_says_so_and_plans_what_it_can(
-    gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "plug.yaml").write_text(tuya_desk.rollout(environment="eu"))
+    (tmp_path / "plug.yaml").write_text(device_status_cli.rollout(environment="eu"))
     (tmp_path / "environments").mkdir()
-    (tmp_path / "environments/eu.yaml").write_text(tuya_desk.environment("eu", gate.url))
+    (tmp_path / "environments/eu.yaml").write_text(device_status_cli.environment("eu", gate.url))
     monkeypatch.setenv("TUYA_SECRET", "")
 
     ran = CliRunner().invoke(cli, ["plan", "plug.yaml", "-o", "json"])

@@ -12,11 +12,11 @@ import boto3
 import pytest
 from click.testing import CliRunner
 
-from controller.cli import cli
-from simulator.server import SimulatorServer
-from tests.ground import DIGEST, IMAGE, REGION
+from otactl.cli import cli
+from otactl_simulator.server import SimulatorServer
 from tests.scenarios.test_tuya_secret import READER, reads, role
-from tests.tuya_ground import PLUGS, PRODUCT, SECRET_ARN, TuyaGround
+from tests.support.fuota_stage import DIGEST, IMAGE, REGION
+from tests.support.tuya_stage import PLUGS, PRODUCT, SECRET_ARN, TuyaStage
 
 NAMES = ("s3cret", "AK1", "accessKeySecret")
 ENVIRONMENT = """\
@@ -63,7 +63,7 @@ def control(server: SimulatorServer, name: str) -> str:
 
 
 def test_the_key_is_in_no_output_no_log_no_journal_and_no_log_of_requests(
-    gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.chdir(tmp_path)
@@ -95,7 +95,7 @@ def test_the_key_is_in_no_output_no_log_no_journal_and_no_log_of_requests(
 
 
 def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
-    gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     gate.key_from_secret()
@@ -122,7 +122,7 @@ def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
     ],
 )
 def test_an_arn_that_cannot_be_right_is_told_at_its_line_before_anything_is_asked(
-    gate: TuyaGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, told: str
+    gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, told: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path, gate.server.url, arn)

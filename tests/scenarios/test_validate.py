@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.cli.validate import command
-from controller.manifest import Reading, read_paths
-from tests.unit.manifest.reading_texts import GOOD, SHA, changed
+from otactl.cli.commands.validate import command
+from otactl.manifest import Reading, read_paths
+from tests.support.manifest_texts import GOOD, SHA, changed
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT = """\
 apiVersion: otactl.dev/v1
 kind: Environment

@@ -5,24 +5,24 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from controller.model import Cause, DriftPolicy, DriftStatus, Ignore, Phase, Source
-from tests.ground import (
+from otactl.model import Cause, DriftPolicy, DriftStatus, Ignore, Phase, Source
+from tests.scenarios.test_edits_mid_rollout import ONE, SESSION
+from tests.support.fuota_stage import (
     BUCKET,
     DIGEST,
     GROUPS,
     KEY,
     ROLE,
-    Ground,
+    FuotaStage,
     declared,
     lose_journal,
     pushed,
     single_devices,
     trust,
 )
-from tests.scenarios.test_edits_mid_rollout import ONE, SESSION
 
 
-def test_other_bytes_put_there_after_the_start_do_not_pass_a_wave(ground: Ground) -> None:
+def test_other_bytes_put_there_after_the_start_do_not_pass_a_wave(ground: FuotaStage) -> None:
     ground.run(declared(strategy=ONE))
     ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"evil" * 700, ChecksumAlgorithm="SHA256")
     ground.advance(60)
@@ -44,7 +44,7 @@ def test_other_bytes_put_there_after_the_start_do_not_pass_a_wave(ground: Ground
 
 
 @pytest.mark.parametrize("by_task", [True, False])
-def test_a_success_of_the_rollout_before_is_not_taken_for_this_ones(ground: Ground, by_task: bool) -> None:
+def test_a_success_of_the_rollout_before_is_not_taken_for_this_ones(ground: FuotaStage, by_task: bool) -> None:
     ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
     ground.drive(declared(strategy=ONE))
     assert ground.record().phase is Phase.SUCCEEDED
@@ -59,7 +59,7 @@ def test_a_success_of_the_rollout_before_is_not_taken_for_this_ones(ground: Grou
     assert (verdict.passed, verdict.succeeded, verdict.total) == (False, 0, 3)
 
 
-def test_a_second_rollout_is_proved_by_group_when_its_session_was_looked_at(ground: Ground) -> None:
+def test_a_second_rollout_is_proved_by_group_when_its_session_was_looked_at(ground: FuotaStage) -> None:
     ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": False})
     ground.drive(declared(strategy=ONE))
     following = declared(strategy=ONE, firmware=pushed(ground, "2.5.0", b"new" * 900))
@@ -74,7 +74,7 @@ def test_a_second_rollout_is_proved_by_group_when_its_session_was_looked_at(grou
     assert set(ground.images()) == {following.firmware.sha256}
 
 
-def test_devices_that_vanish_during_a_session_count_as_failed(ground: Ground) -> None:
+def test_devices_that_vanish_during_a_session_count_as_failed(ground: FuotaStage) -> None:
     ground.run(declared(strategy=ONE))
     ground.advance(SESSION)
     listed = ground.wireless.list_wireless_devices(MulticastGroupId=GROUPS[0])["WirelessDeviceList"]
@@ -88,12 +88,14 @@ def test_devices_that_vanish_during_a_session_count_as_failed(ground: Ground) ->
     assert (verdict.passed, verdict.succeeded, verdict.total) == (False, 1, 3)
 
 
-def test_two_rollouts_that_share_a_group_go_one_after_the_other(ground: Ground) -> None:
+def test_two_rollouts_that_share_a_group_go_one_after_the_other(ground: FuotaStage) -> None:
     first = declared(strategy=ONE)
     second = declared(
-        name="second", strategy=ONE, firmware=pushed(ground, "2.5.0", b"new" * 900),
+        name="second",
+        strategy=ONE,
+        firmware=pushed(ground, "2.5.0", b"new" * 900),
         source=Source(file="rollouts/second.yaml", digest="e" * 64),
-    )  # fmt: skip
+    )
 
     report = ground.run(first, second)
 
@@ -103,14 +105,17 @@ def test_two_rollouts_that_share_a_group_go_one_after_the_other(ground: Ground) 
     assert set(ground.images()) == {second.firmware.sha256}
 
 
-def test_a_copy_with_our_marks_is_told_and_not_adopted_beside_the_live_one(ground: Ground) -> None:
+def test_a_copy_with_our_marks_is_told_and_not_adopted_beside_the_live_one(ground: FuotaStage) -> None:
     ground.run(declared(strategy=ONE))
     task = ground.task()
     tags = ground.wireless.list_tags_for_resource(ResourceArn=task["Arn"])["Tags"]
     copy = ground.wireless.create_fuota_task(
-        Name=task["Name"] + "-copy", FirmwareUpdateImage=task["FirmwareUpdateImage"],
-        FirmwareUpdateRole=task["FirmwareUpdateRole"], LoRaWAN={"RfRegion": "EU868"}, Tags=tags,
-    )  # fmt: skip
+        Name=task["Name"] + "-copy",
+        FirmwareUpdateImage=task["FirmwareUpdateImage"],
+        FirmwareUpdateRole=task["FirmwareUpdateRole"],
+        LoRaWAN={"RfRegion": "EU868"},
+        Tags=tags,
+    )
     ground.advance(300)
 
     ground.run(declared(strategy=ONE))
@@ -121,7 +126,7 @@ def test_a_copy_with_our_marks_is_told_and_not_adopted_beside_the_live_one(groun
 
 
 @pytest.mark.parametrize(("tag", "value"), [("otactl:owner", "Acme"), ("otactl:rollout", "other")])
-def test_a_mark_changed_by_hand_is_set_back_and_the_task_stays_ours(ground: Ground, tag: str, value: str) -> None:
+def test_a_mark_changed_by_hand_is_set_back_and_the_task_stays_ours(ground: FuotaStage, tag: str, value: str) -> None:
     ground.run(declared(strategy=ONE))
     ground.wireless.tag_resource(ResourceArn=ground.task()["Arn"], Tags=[{"Key": tag, "Value": value}])
     ground.advance(300)
@@ -135,7 +140,7 @@ def test_a_mark_changed_by_hand_is_set_back_and_the_task_stays_ours(ground: Grou
     assert len(ground.made()) == 1
 
 
-def test_an_orphans_other_drift_stays_open_until_its_unit_is_gone(ground: Ground) -> None:
+def test_an_orphans_other_drift_stays_open_until_its_unit_is_gone(ground: FuotaStage) -> None:
     ground.deafen()
     ground.run(declared(strategy=ONE))
     task = ground.task()["Id"]
@@ -154,7 +159,7 @@ def test_an_orphans_other_drift_stays_open_until_its_unit_is_gone(ground: Ground
     assert {e.closed_by for e in ground.record().drift} == {"the unit ended"}
 
 
-def test_a_correction_that_was_refused_is_not_told_as_ours(ground: Ground) -> None:
+def test_a_correction_that_was_refused_is_not_told_as_ours(ground: FuotaStage) -> None:
     ground.deafen()
     ground.run(declared(strategy=ONE))
     task = ground.task()["Id"]
@@ -171,13 +176,13 @@ def test_a_correction_that_was_refused_is_not_told_as_ours(ground: Ground) -> No
     assert (entry.status, entry.closed_by) == (DriftStatus.CLOSED, "set back out of band, or declared so")
 
 
-def test_a_start_whose_answer_was_lost_and_that_reads_do_not_show_yet_is_not_sent_again(ground: Ground) -> None:
+def test_a_start_whose_answer_was_lost_and_that_reads_do_not_show_yet_is_not_sent_again(ground: FuotaStage) -> None:
     ground.fault(service="iotwireless", operation="StartFuotaTask", effect="timeoutAfterCommit")
     ground.run(declared(strategy=ONE))
     ground.advance(30)
     ground.fault(service="iotwireless", operation="GetFuotaTask", effect="staleRead", probability=1.0)
     report = ground.run(declared(strategy=ONE))
-    assert [h.reason for h in report.rollouts[0].holds] == ["reads_are_behind"]
+    assert [h.reason for h in report.rollouts[0].holds] == ["change_not_visible_yet"]
     ground.server.world.faults.replace([])
 
     ground.drive(declared(strategy=ONE))
@@ -187,7 +192,7 @@ def test_a_start_whose_answer_was_lost_and_that_reads_do_not_show_yet_is_not_sen
     assert ground.record().drift == ()
 
 
-def test_an_update_in_place_whose_answer_was_lost_is_one_task_in_the_end(ground: Ground) -> None:
+def test_an_update_in_place_whose_answer_was_lost_is_one_task_in_the_end(ground: FuotaStage) -> None:
     new = declared(strategy=ONE, firmware=pushed(ground, "2.5.0", b"new" * 900))
     ground.deafen()
     ground.run(declared(strategy=ONE))
@@ -203,7 +208,7 @@ def test_an_update_in_place_whose_answer_was_lost_is_one_task_in_the_end(ground:
     assert (len(ground.made()), len(ground.writes("StartFuotaTask"))) == (1, 1)
 
 
-def test_what_is_checked_is_what_is_sent_whatever_stands_in_the_uri(ground: Ground) -> None:
+def test_what_is_checked_is_what_is_sent_whatever_stands_in_the_uri(ground: FuotaStage) -> None:
     ground.s3.put_object(Bucket=BUCKET, Key=f"{KEY}#2", Body=b"other" * 9, ChecksumAlgorithm="SHA256")
     odd = msgspec.structs.replace(declared().firmware, image=f"s3://{BUCKET}/{KEY}#2")
 
@@ -213,7 +218,7 @@ def test_what_is_checked_is_what_is_sent_whatever_stands_in_the_uri(ground: Grou
     assert ground.made() == []
 
 
-def test_a_device_deleted_while_the_journal_was_lost_counts_as_failed(ground: Ground) -> None:
+def test_a_device_deleted_while_the_journal_was_lost_counts_as_failed(ground: FuotaStage) -> None:
     rollout = single_devices(ground)
     ground.run(rollout)
     ground.advance(SESSION)
@@ -228,7 +233,7 @@ def test_a_device_deleted_while_the_journal_was_lost_counts_as_failed(ground: Gr
     assert (verdict.passed, verdict.total) == (False, 2)
 
 
-def test_a_small_budget_gets_one_rollout_after_the_other_done(ground: Ground) -> None:
+def test_a_small_budget_gets_one_rollout_after_the_other_done(ground: FuotaStage) -> None:
     names = ("a", "b", "c")
     rollouts = [  # all three send one content to one group
         declared(name=n, strategy=ONE, resend=True, source=Source(file=f"rollouts/{n}.yaml", digest=n * 64))

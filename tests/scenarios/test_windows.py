@@ -7,27 +7,27 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from controller.model import Gate, Retry, Window
-from tests.gate_kit import OtaPark, Park, TuyaPark, holds, park_of
-from tests.ground import Ground, declared, edited
-from tests.ota_ground import OtaGround
-from tests.tuya_ground import TuyaGround
+from otactl.model import Gate, Retry, Window
+from tests.support.fuota_stage import FuotaStage, declared, edited
+from tests.support.ota_stage import OtaStage
+from tests.support.tuya_stage import TuyaStage
+from tests.support.wave_fleets import OtaPark, TuyaPark, WaveFleet, holds, park_of
 
 NIGHT = Window(kind="allow", schedule="0 22 * * *", duration="7h", time_zone="Europe/Paris")
 
 
-def at(park: Park, moment: str) -> None:
+def at(park: WaveFleet, moment: str) -> None:
     """Set the clock ahead to a moment after every kit's start."""
     park.ground.server.world.clock.set(datetime.fromisoformat(moment))
 
 
 @pytest.fixture(params=["otaUpdate", "tuya"])
-def park(request: pytest.FixtureRequest) -> Park:
+def park(request: pytest.FixtureRequest) -> WaveFleet:
     """Services where making a unit starts it."""
     return park_of(request, request.param)
 
 
-def test_nothing_is_made_outside_its_window_and_the_run_says_when_it_opens(park: Park) -> None:
+def test_nothing_is_made_outside_its_window_and_the_run_says_when_it_opens(park: WaveFleet) -> None:
     at(park, "2027-01-10T12:00:00Z")
     nightly = replace(park.rollout(), windows=(NIGHT,))
 
@@ -40,7 +40,7 @@ def test_nothing_is_made_outside_its_window_and_the_run_says_when_it_opens(park:
     assert park.makes() == 2
 
 
-def test_a_wave_under_way_ends_after_its_window_and_the_next_waits_for_the_next_night(park: Park) -> None:
+def test_a_wave_under_way_ends_after_its_window_and_the_next_waits_for_the_next_night(park: WaveFleet) -> None:
     at(park, "2027-01-11T03:55:00Z")
     nightly = replace(park.rollout(), windows=(NIGHT,))
     park.run(nightly)
@@ -55,7 +55,7 @@ def test_a_wave_under_way_ends_after_its_window_and_the_next_waits_for_the_next_
     assert park.makes() == 2
 
 
-def test_a_retry_waits_for_the_window_too(park: Park) -> None:
+def test_a_waiting_for_retry_for_the_window_too(park: WaveFleet) -> None:
     at(park, "2027-01-11T03:50:00Z")
     park.behave(fails=(0,))
     nightly = replace(park.rollout(retry=Retry(attempts=2, on=(park.cure,))), windows=(NIGHT,))
@@ -77,7 +77,7 @@ def test_a_retry_waits_for_the_window_too(park: Park) -> None:
         ("2027-10-30T12:00:00Z", 8 * 3600),
     ],
 )
-def test_a_window_keeps_the_local_time_when_the_clocks_change(gate: TuyaGround, moment: str, wait: int) -> None:
+def test_a_window_keeps_the_local_time_when_the_clocks_change(gate: TuyaStage, moment: str, wait: int) -> None:
     park = TuyaPark(gate)
     at(park, moment)
 
@@ -86,7 +86,7 @@ def test_a_window_keeps_the_local_time_when_the_clocks_change(gate: TuyaGround, 
     assert report.rollouts[0].requeue_after_seconds == pytest.approx(wait, abs=5)
 
 
-def test_a_freeze_of_the_environment_holds_every_rollout_and_denies_win(gateways: OtaGround) -> None:
+def test_a_freeze_of_the_environment_holds_every_rollout_and_denies_win(gateways: OtaStage) -> None:
     park = OtaPark(gateways)
     at(park, "2027-12-24T22:00:00Z")
     freeze = Window(kind="deny", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
@@ -97,7 +97,7 @@ def test_a_freeze_of_the_environment_holds_every_rollout_and_denies_win(gateways
     assert park.makes() == 0
 
 
-def test_a_session_starts_so_that_it_ends_inside_the_window(ground: Ground) -> None:
+def test_a_session_starts_so_that_it_ends_inside_the_window(ground: FuotaStage) -> None:
     ground.server.world.clock.set(datetime.fromisoformat("2027-01-10T12:00:00Z"))
     nightly = declared(windows=(NIGHT,))
 
@@ -113,7 +113,7 @@ def test_a_session_starts_so_that_it_ends_inside_the_window(ground: Ground) -> N
     assert opens <= datetime.fromisoformat(str(starts[0])) <= opens + timedelta(minutes=3)
 
 
-def test_a_session_that_would_not_end_inside_is_not_started_unless_it_may_finish_outside(ground: Ground) -> None:
+def test_a_session_that_would_not_end_inside_is_not_started_unless_it_may_finish_outside(ground: FuotaStage) -> None:
     ground.server.world.clock.set(datetime.fromisoformat("2027-01-10T20:00:00Z"))
     short = replace(NIGHT, duration="5m")
     ground.run(declared(windows=(short,)))
@@ -128,7 +128,7 @@ def test_a_session_that_would_not_end_inside_is_not_started_unless_it_may_finish
     assert ground.writes("StartFuotaTask") == []
 
 
-def test_a_plan_for_a_suspended_or_soaking_rollout_starts_nothing_in_an_open_window(park: Park) -> None:
+def test_a_plan_for_a_suspended_or_soaking_rollout_starts_nothing_in_an_open_window(park: WaveFleet) -> None:
     at(park, "2027-01-10T22:00:00Z")
     soaked = replace(park.rollout(gate=Gate(min_success_percent=100, soak="30h")), windows=(NIGHT,))
 

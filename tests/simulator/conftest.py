@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.clock import Clock
-from simulator.server import SimulatorServer
-from tests.simulator.stage import Stage
+from otactl_simulator.clock import Clock
+from otactl_simulator.server import SimulatorServer
+from tests.support.simulator.stage import SimulatorStage
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[tuple[SimulatorServer, Stage]]:
+def house() -> Iterator[tuple[SimulatorServer, SimulatorStage]]:
     """The running server and its clients, which are dear to make."""
     with SimulatorServer(seed=3, clock=Clock(freeze=True)) as server:
-        yield server, Stage(server.url)
+        yield server, SimulatorStage(server.url)
 
 
 @pytest.fixture
-def stage(house: tuple[SimulatorServer, Stage]) -> Stage:
+def stage(house: tuple[SimulatorServer, SimulatorStage]) -> SimulatorStage:
     """The simulator, empty."""
     house[1].reset()
     return house[1]

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from simulator.iotwireless.settings import SWITCHES
-from simulator.server import SimulatorServer
-from simulator.wire.models import SERVICES
-from tests.simulator.stage import ACCOUNT, BUCKET, IMAGE, KEY, ROLE, Stage, refusal
+from otactl_simulator.iotwireless.settings import SWITCHES
+from otactl_simulator.server import SimulatorServer
+from otactl_simulator.wire.models import SERVICES
+from tests.support.simulator.stage import ACCOUNT, BUCKET, IMAGE, KEY, ROLE, SimulatorStage, refusal
 
-House = tuple[SimulatorServer, Stage]
+House = tuple[SimulatorServer, SimulatorStage]
 DEVICE = {"devEui": "70b3d57ed0000001", "id": "d1", "rfRegion": "EU868"}
 
 
-def test_the_clock_moves_by_seconds(stage: Stage) -> None:
+def test_the_clock_moves_by_seconds(stage: SimulatorStage) -> None:
     before = stage.now()
     answer = stage.post("clock", advanceSeconds=90.5)
     assert datetime.fromisoformat(answer["now"]) == before + timedelta(seconds=90.5)
@@ -27,13 +27,13 @@ def test_the_clock_moves_by_seconds(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("zone", ["+00:00", "Z", "+02:00"])
-def test_the_clock_is_set_to_a_moment(stage: Stage, zone: str) -> None:
+def test_the_clock_is_set_to_a_moment(stage: SimulatorStage, zone: str) -> None:
     wanted = datetime(2100, 3, 1, 12, tzinfo=UTC) - timedelta(hours=2 if zone == "+02:00" else 0)
     answer = stage.post("clock", now=f"2100-03-01T12:00:00{zone}")
     assert datetime.fromisoformat(answer["now"]) == wanted == stage.now()
 
 
-def test_moving_the_clock_moves_the_tasks_before_it_answers(house: House, stage: Stage) -> None:
+def test_moving_the_clock_moves_the_tasks_before_it_answers(house: House, stage: SimulatorStage) -> None:
     task = stage.task()
     stage.wireless.delete_fuota_task(Id=task)
     stage.advance(60)
@@ -86,7 +86,7 @@ WRONG: list[tuple[str, bytes, str]] = [
 
 @pytest.mark.parametrize(("name", "body", "why"), WRONG)
 def test_a_wrong_body_is_answered_400_with_a_sentence_and_changes_nothing(
-    stage: Stage, name: str, body: bytes, why: str
+    stage: SimulatorStage, name: str, body: bytes, why: str
 ) -> None:
     assert stage.wireless.list_wireless_devices()["WirelessDeviceList"] == []
     before = (stage.ask("GET", "state"), stage.ask("GET", "settings"))
@@ -103,14 +103,14 @@ def test_a_wrong_body_is_answered_400_with_a_sentence_and_changes_nothing(
     ("method", "name"), [("POST", "state"), ("GET", "reset"), ("GET", "weather"), ("PUT", "clock")]
 )
 def test_what_the_control_api_does_not_have_is_answered_404_with_what_it_has(
-    stage: Stage, method: str, name: str
+    stage: SimulatorStage, method: str, name: str
 ) -> None:
     status, answer = stage.ask(method, name, b"{}" if method != "GET" else None)
     assert status == 404
     assert answer["error"].startswith(f"no {method} /_simulator/{name}; there are GET /_simulator/requests, ")
 
 
-def test_the_control_api_answers_loopback_alone(house: House, stage: Stage) -> None:
+def test_the_control_api_answers_loopback_alone(house: House, stage: SimulatorStage) -> None:
     said: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -126,7 +126,7 @@ def test_the_control_api_answers_loopback_alone(house: House, stage: Stage) -> N
     assert stage.status(task) == "Pending"
 
 
-def test_the_settings_show_every_switch_with_its_default(stage: Stage) -> None:
+def test_the_settings_show_every_switch_with_its_default(stage: SimulatorStage) -> None:
     stage.post("reset")
     defaults = {name: switch.default for name, switch in SWITCHES.items()}
     status, fresh = stage.ask("GET", "settings")
@@ -135,7 +135,7 @@ def test_the_settings_show_every_switch_with_its_default(stage: Stage) -> None:
     assert stage.ask("GET", "settings") == (200, {**fresh, "callsPerSecond": 0.0, "echoDefaults": True})
 
 
-def test_the_state_tells_time_seed_and_every_task_group_and_device(stage: Stage) -> None:
+def test_the_state_tells_time_seed_and_every_task_group_and_device(stage: SimulatorStage) -> None:
     stage.fleet({**DEVICE, "tags": {"site": "a"}}, groups=({"name": "g", "id": "g1", "rfRegion": "EU868"},))
     task = stage.task(Name="probe", Tags=[{"Key": "owner", "Value": "acme"}])
     stage.add(task, "d1")
@@ -161,7 +161,7 @@ def test_the_state_tells_time_seed_and_every_task_group_and_device(stage: Stage)
     assert [d["id"] for d in held["devices"]] == ["d1"]
 
 
-def test_every_request_is_remembered_with_what_was_asked_and_answered(stage: Stage) -> None:
+def test_every_request_is_remembered_with_what_was_asked_and_answered(stage: SimulatorStage) -> None:
     at = stage.now().isoformat()
     task = stage.task(Name="probe", ClientRequestToken="t")
     refusal(stage.wireless.get_fuota_task, Id="nobody")
@@ -189,7 +189,7 @@ def test_every_request_is_remembered_with_what_was_asked_and_answered(stage: Sta
     assert task == stage.state()["tasks"][0]["id"]
 
 
-def test_the_fleet_is_added_to_and_changed_by_the_same_eui(stage: Stage) -> None:
+def test_the_fleet_is_added_to_and_changed_by_the_same_eui(stage: SimulatorStage) -> None:
     stage.fleet(DEVICE)
     stage.fleet({"devEui": "70B3D57ED0000001", "name": "renamed"}, {"devEui": "70b3d57ed0000002"})
     listed = stage.wireless.list_wireless_devices()["WirelessDeviceList"]
@@ -200,14 +200,14 @@ def test_the_fleet_is_added_to_and_changed_by_the_same_eui(stage: Stage) -> None
     assert listed[0]["Id"] == "d1"
 
 
-def test_a_fleet_goes_to_the_account_and_region_it_names(stage: Stage) -> None:
+def test_a_fleet_goes_to_the_account_and_region_it_names(stage: SimulatorStage) -> None:
     stage.post("fleet", region="us-west-2", account=ACCOUNT, devices=[DEVICE])
     assert stage.wireless.list_wireless_devices()["WirelessDeviceList"] == []
     there = stage.client("iotwireless", region="us-west-2")
     assert [d["Id"] for d in there.list_wireless_devices()["WirelessDeviceList"]] == ["d1"]
 
 
-def test_a_device_of_the_fleet_is_read_by_id_eui_and_thing(stage: Stage) -> None:
+def test_a_device_of_the_fleet_is_read_by_id_eui_and_thing(stage: SimulatorStage) -> None:
     stage.fleet({**DEVICE, "thing": "probe-1"})
     for kind, value in (("WirelessDeviceId", "d1"), ("DevEui", "70b3d57ed0000001"), ("ThingName", "probe-1")):
         found = stage.wireless.get_wireless_device(IdentifierType=kind, Identifier=value)
@@ -215,7 +215,7 @@ def test_a_device_of_the_fleet_is_read_by_id_eui_and_thing(stage: Stage) -> None
         assert "FuotaDeviceStatus" not in found
 
 
-def test_a_reset_forgets_everything(stage: Stage) -> None:
+def test_a_reset_forgets_everything(stage: SimulatorStage) -> None:
     stage.provision()
     stage.fleet(DEVICE)
     stage.task(ClientRequestToken="t")
@@ -232,7 +232,7 @@ def test_a_reset_forgets_everything(stage: Stage) -> None:
     assert abs(stage.now() - datetime.now(UTC)) < timedelta(days=1)
 
 
-def test_the_same_calls_after_a_reset_give_the_same_ids(stage: Stage) -> None:
+def test_the_same_calls_after_a_reset_give_the_same_ids(stage: SimulatorStage) -> None:
     first = [stage.task(), stage.task()]
     stage.reset()
     assert [stage.task(), stage.task()] == first
@@ -241,7 +241,7 @@ def test_the_same_calls_after_a_reset_give_the_same_ids(stage: Stage) -> None:
 
 @pytest.mark.parametrize("service", ["iotwireless", "s3", "iam", "sts"])
 @pytest.mark.parametrize("seconds", [0, 400 * 86400])
-def test_the_date_of_an_answer_is_the_simulated_time(stage: Stage, service: str, seconds: int) -> None:
+def test_the_date_of_an_answer_is_the_simulated_time(stage: SimulatorStage, service: str, seconds: int) -> None:
     stage.advance(seconds)
     call = {
         "iotwireless": stage.wireless.list_fuota_tasks,
@@ -253,7 +253,7 @@ def test_the_date_of_an_answer_is_the_simulated_time(stage: Stage, service: str,
     assert parsedate_to_datetime(headers["date"]) == stage.now().replace(microsecond=0)
 
 
-def test_s3_iam_and_sts_answer_beside_it(stage: Stage) -> None:
+def test_s3_iam_and_sts_answer_beside_it(stage: SimulatorStage) -> None:
     stage.provision()
     assert stage.s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == IMAGE
     assert stage.iam.get_role(RoleName="updater")["Role"]["Arn"] == ROLE
@@ -262,7 +262,7 @@ def test_s3_iam_and_sts_answer_beside_it(stage: Stage) -> None:
     assert asked == [("s3", "GetObject"), ("iam", "GetRole"), ("sts", "GetCallerIdentity")]
 
 
-def test_the_account_of_a_call_is_that_of_its_key(stage: Stage) -> None:
+def test_the_account_of_a_call_is_that_of_its_key(stage: SimulatorStage) -> None:
     role = stage.sts.assume_role(RoleArn="arn:aws:iam::444455556666:role/deployer", RoleSessionName="night")
     keys = role["Credentials"]
     other = stage.client("iotwireless", keys=keys)
@@ -271,6 +271,6 @@ def test_the_account_of_a_call_is_that_of_its_key(stage: Stage) -> None:
     assert stage.wireless.list_fuota_tasks()["FuotaTaskList"] == []
 
 
-def test_another_service_is_refused_in_words(stage: Stage) -> None:
+def test_another_service_is_refused_in_words(stage: SimulatorStage) -> None:
     assert refusal(stage.client("dynamodb").list_tables).status == 501
     assert [(r["service"], r["status"]) for r in stage.requests()] == [("dynamodb", 501)]

@@ -8,22 +8,22 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from simulator.faults import EFFECTS
-from simulator.quotas import Quotas
-from simulator.server import SimulatorServer
-from tests.simulator.stage import BUCKET, KEY, KEYS, REGION, ROLE, URI, Stage, refusal
+from otactl_simulator.faults import EFFECTS
+from otactl_simulator.quotas import Quotas
+from otactl_simulator.server import SimulatorServer
+from tests.support.simulator.stage import BUCKET, KEY, KEYS, REGION, ROLE, URI, SimulatorStage, refusal
 
-House = tuple[SimulatorServer, Stage]
+House = tuple[SimulatorServer, SimulatorStage]
 THROTTLED = (429, "ThrottlingException", "Rate exceeded")
 FAILED = (500, "InternalServerException", "an error the simulator was told to answer")
 
 
-def faults(stage: Stage, *rules: dict[str, Any]) -> None:
+def faults(stage: SimulatorStage, *rules: dict[str, Any]) -> None:
     """Put rules in force."""
     stage.post("faults", rules=list(rules))
 
 
-def outcomes(stage: Stage, calls: int) -> str:
+def outcomes(stage: SimulatorStage, calls: int) -> str:
     """One letter for each of so many lists: a dot for an answer, the error's first letter for a refusal."""
     found = ""
     for _ in range(calls):
@@ -35,13 +35,13 @@ def outcomes(stage: Stage, calls: int) -> str:
     return found
 
 
-def tasks(stage: Stage) -> list[str]:
+def tasks(stage: SimulatorStage) -> list[str]:
     """Names of the tasks there are, whatever faults say."""
     return [t["name"] for t in stage.state().get("tasks", [])]
 
 
 @pytest.mark.parametrize(("effect", "said"), [("throttle", THROTTLED), ("error500", FAILED)])
-def test_a_call_is_refused_and_not_carried_out(stage: Stage, effect: str, said: tuple[int, str, str]) -> None:
+def test_a_call_is_refused_and_not_carried_out(stage: SimulatorStage, effect: str, said: tuple[int, str, str]) -> None:
     faults(stage, {"service": "iotwireless", "operation": "CreateFuotaTask", "effect": effect})
     assert refusal(stage.task, Name="probe") == said
     assert tasks(stage) == []
@@ -54,7 +54,7 @@ def test_a_call_is_refused_and_not_carried_out(stage: Stage, effect: str, said: 
 
 @pytest.mark.parametrize(("effect", "made"), [("timeoutBeforeCommit", []), ("timeoutAfterCommit", ["probe"])])
 def test_a_connection_ends_without_an_answer_before_or_after_the_call_was_carried_out(
-    stage: Stage, effect: str, made: list[str]
+    stage: SimulatorStage, effect: str, made: list[str]
 ) -> None:
     faults(stage, {"operation": "CreateFuotaTask", "effect": effect, "nth": 1})
     with pytest.raises(ConnectionClosedError):
@@ -67,7 +67,7 @@ def test_a_connection_ends_without_an_answer_before_or_after_the_call_was_carrie
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-def test_boto3_as_it_comes_tries_again_and_gets_through(stage: Stage, effect: str) -> None:
+def test_boto3_as_it_comes_tries_again_and_gets_through(stage: SimulatorStage, effect: str) -> None:
     plain = boto3.client("iotwireless", region_name=REGION, endpoint_url=stage.url, **KEYS)
     faults(stage, {"operation": "CreateFuotaTask", "effect": effect, "nth": 1})
     made = plain.create_fuota_task(FirmwareUpdateImage=URI, FirmwareUpdateRole=ROLE)
@@ -75,7 +75,7 @@ def test_boto3_as_it_comes_tries_again_and_gets_through(stage: Stage, effect: st
     assert len(stage.requests()) == 2
 
 
-def test_a_delayed_call_is_carried_out_however_soon_the_client_gives_up(stage: Stage) -> None:
+def test_a_delayed_call_is_carried_out_however_soon_the_client_gives_up(stage: SimulatorStage) -> None:
     stage.wireless.list_fuota_tasks()
     hasty = stage.client("iotwireless", read_timeout=0.1)
     faults(stage, {"operation": "CreateFuotaTask", "effect": "delay", "seconds": 0.5, "count": 1})
@@ -88,7 +88,7 @@ def test_a_delayed_call_is_carried_out_however_soon_the_client_gives_up(stage: S
     assert [r["fault"] for r in stage.requests()[1:]] == ["delay", "delay"]
 
 
-def test_a_stale_read_shows_a_task_as_it_was_before_its_last_write(stage: Stage) -> None:
+def test_a_stale_read_shows_a_task_as_it_was_before_its_last_write(stage: SimulatorStage) -> None:
     stage.settings(staleSeconds=30)
     stage.fleet({"devEui": "70b3d57ed0000001", "id": "d1"})
     task = stage.task(Name="old")
@@ -106,7 +106,7 @@ def test_a_stale_read_shows_a_task_as_it_was_before_its_last_write(stage: Stage)
     assert stage.device_statuses(task) == {"d1": "Initial"}
 
 
-def test_a_stale_read_misses_a_task_just_made_and_sees_one_just_deleted(stage: Stage) -> None:
+def test_a_stale_read_misses_a_task_just_made_and_sees_one_just_deleted(stage: SimulatorStage) -> None:
     stage.settings(staleSeconds=30, deleteWaitingSeconds=60)
     task = stage.task()
     faults(stage, {"effect": "staleRead"})
@@ -123,7 +123,7 @@ def test_a_stale_read_misses_a_task_just_made_and_sees_one_just_deleted(stage: S
     assert refusal(stage.wireless.get_fuota_task, Id=task).status == 404
 
 
-def test_a_stale_read_shows_the_groups_before_the_last_write(stage: Stage) -> None:
+def test_a_stale_read_shows_the_groups_before_the_last_write(stage: SimulatorStage) -> None:
     stage.fleet(groups=({"name": "g", "id": "g1", "rfRegion": "EU868"},))
     task = stage.task()
     stage.advance(60)
@@ -149,12 +149,12 @@ def test_a_stale_read_shows_the_groups_before_the_last_write(stage: Stage) -> No
         ({"service": "s3"}, "......"),
     ],
 )
-def test_a_rule_hits_the_calls_it_names(stage: Stage, rule: dict[str, Any], expected: str) -> None:
+def test_a_rule_hits_the_calls_it_names(stage: SimulatorStage, rule: dict[str, Any], expected: str) -> None:
     faults(stage, {"effect": "throttle", **rule})
     assert outcomes(stage, 6) == expected
 
 
-def test_a_draw_is_the_same_for_the_same_seed(stage: Stage) -> None:
+def test_a_draw_is_the_same_for_the_same_seed(stage: SimulatorStage) -> None:
     found = []
     for seed in (1, 1, 2):
         faults(stage, {"effect": "throttle", "probability": 0.5, "seed": seed})
@@ -163,12 +163,12 @@ def test_a_draw_is_the_same_for_the_same_seed(stage: Stage) -> None:
     assert set(found[0]) == {"T", "."}
 
 
-def test_the_first_rule_that_fires_wins_and_all_count_the_call(stage: Stage) -> None:
+def test_the_first_rule_that_fires_wins_and_all_count_the_call(stage: SimulatorStage) -> None:
     faults(stage, {"effect": "throttle", "nth": 2}, {"effect": "error500", "nth": 3}, {"effect": "error500", "nth": 2})
     assert outcomes(stage, 4) == ".TI."
 
 
-def test_new_rules_replace_the_old_ones(stage: Stage) -> None:
+def test_new_rules_replace_the_old_ones(stage: SimulatorStage) -> None:
     faults(stage, {"effect": "throttle"})
     faults(stage, {"effect": "error500"})
     assert outcomes(stage, 1) == "I"
@@ -176,7 +176,7 @@ def test_new_rules_replace_the_old_ones(stage: Stage) -> None:
     assert outcomes(stage, 1) == "."
 
 
-def test_every_effect_is_taken(stage: Stage) -> None:
+def test_every_effect_is_taken(stage: SimulatorStage) -> None:
     faults(stage, *({"effect": effect} for effect in EFFECTS))
 
 
@@ -185,7 +185,7 @@ def test_every_effect_is_taken(stage: Stage) -> None:
     [("throttle", (503, "SlowDown"), (503, "SlowDown")), ("error500", (500, "InternalError"), (500, "InternalError"))],
 )
 def test_s3_and_iam_are_refused_in_their_own_format(
-    stage: Stage, effect: str, s3: tuple[int, str], iam: tuple[int, str]
+    stage: SimulatorStage, effect: str, s3: tuple[int, str], iam: tuple[int, str]
 ) -> None:
     stage.provision()
     faults(stage, {"service": "s3", "operation": "GetObject", "effect": effect}, {"service": "iam", "effect": effect})
@@ -197,7 +197,7 @@ def test_s3_and_iam_are_refused_in_their_own_format(
 
 @pytest.mark.parametrize(("effect", "made"), [("timeoutBeforeCommit", []), ("timeoutAfterCommit", [BUCKET])])
 def test_a_connection_to_s3_ends_before_or_after_the_call_was_carried_out(
-    stage: Stage, effect: str, made: list[str]
+    stage: SimulatorStage, effect: str, made: list[str]
 ) -> None:
     faults(stage, {"service": "s3", "operation": "CreateBucket", "effect": effect})
     with pytest.raises(ConnectionClosedError):
@@ -214,7 +214,9 @@ def limited(house: House) -> list[float]:
     return seconds
 
 
-def test_the_eleventh_call_within_a_second_is_throttled_and_the_next_second_works(house: House, stage: Stage) -> None:
+def test_the_eleventh_call_within_a_second_is_throttled_and_the_next_second_works(
+    house: House, stage: SimulatorStage
+) -> None:
     seconds = limited(house)
     assert outcomes(stage, 12) == "..........TT"
     assert refusal(stage.wireless.list_fuota_tasks) == THROTTLED
@@ -226,7 +228,7 @@ def test_the_eleventh_call_within_a_second_is_throttled_and_the_next_second_work
     assert outcomes(stage, 11) == "..........T"
 
 
-def test_a_throttled_call_is_not_carried_out(house: House, stage: Stage) -> None:
+def test_a_throttled_call_is_not_carried_out(house: House, stage: SimulatorStage) -> None:
     limited(house)
     made = [stage.task(Name=f"t{n}") for n in range(10)]
     assert refusal(stage.task, Name="t10") == THROTTLED
@@ -234,7 +236,7 @@ def test_a_throttled_call_is_not_carried_out(house: House, stage: Stage) -> None
     assert stage.requests()[-1]["errorCode"] == "ThrottlingException"
 
 
-def test_each_operation_account_and_region_has_its_own_rate(house: House, stage: Stage) -> None:
+def test_each_operation_account_and_region_has_its_own_rate(house: House, stage: SimulatorStage) -> None:
     keys = stage.sts.assume_role(RoleArn="arn:aws:iam::444455556666:role/x", RoleSessionName="night")["Credentials"]
     limited(house)
     assert outcomes(stage, 11) == "..........T"
@@ -245,12 +247,12 @@ def test_each_operation_account_and_region_has_its_own_rate(house: House, stage:
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0, "." * 30), (2, ".." + "T" * 28), (0.5, "." + "T" * 29)])
-def test_the_rate_is_a_setting(house: House, stage: Stage, rate: float, expected: str) -> None:
+def test_the_rate_is_a_setting(house: House, stage: SimulatorStage, rate: float, expected: str) -> None:
     limited(house)
     stage.settings(callsPerSecond=rate)
     assert outcomes(stage, 30) == expected
 
 
-def test_s3_has_no_rate(house: House, stage: Stage) -> None:
+def test_s3_has_no_rate(house: House, stage: SimulatorStage) -> None:
     limited(house)
     assert all(stage.s3.list_buckets()["Buckets"] == [] for _ in range(15))

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from simulator.iotwireless.reception import BEHAVIOURS
-from simulator.wire.models import service_model
-from tests.simulator.stage import IMAGE, LEAD, Stage
+from otactl_simulator.iotwireless.reception import BEHAVIOURS
+from otactl_simulator.wire.models import service_model
+from tests.support.simulator.stage import IMAGE, LEAD, SimulatorStage
 
 DEVICE = {"devEui": "70b3d57ed0000001", "id": "d1"}
 STATUSES = set(service_model("iotwireless").shape_for("FuotaDeviceStatus").enum)
@@ -34,7 +34,7 @@ SHOWN: dict[str, tuple[str, str]] = {
 }
 
 
-def single(stage: Stage, image: bytes = IMAGE, *, device: dict[str, Any] | None = None, **task: Any) -> str:
+def single(stage: SimulatorStage, image: bytes = IMAGE, *, device: dict[str, Any] | None = None, **task: Any) -> str:
     """A task with one device, in session."""
     stage.provision(image)
     stage.fleet({**DEVICE, **(device or {})})
@@ -43,7 +43,7 @@ def single(stage: Stage, image: bytes = IMAGE, *, device: dict[str, Any] | None 
     return begun(stage, made)
 
 
-def grouped(stage: Stage, image: bytes = IMAGE, *devices: dict[str, Any], **task: Any) -> str:
+def grouped(stage: SimulatorStage, image: bytes = IMAGE, *devices: dict[str, Any], **task: Any) -> str:
     """A task with a group of devices, d1 by default, whose start has come."""
     stage.provision(image)
     chosen = devices or (DEVICE,)
@@ -54,25 +54,25 @@ def grouped(stage: Stage, image: bytes = IMAGE, *devices: dict[str, Any], **task
     return begun(stage, made)
 
 
-def begun(stage: Stage, task: str) -> str:
+def begun(stage: SimulatorStage, task: str) -> str:
     """Start a task and go to its start."""
     stage.start(task)
     stage.advance(LEAD.total_seconds())
     return task
 
 
-def log(stage: Stage, task: str) -> str:
+def log(stage: SimulatorStage, task: str) -> str:
     """The task's log, as GET /_simulator/state shows it."""
     return "\n".join(next(t for t in stage.state()["tasks"] if t["id"] == task)["log"])
 
 
-def held_image(stage: Stage) -> str:
+def held_image(stage: SimulatorStage) -> str:
     """The digest of the image that the first device holds."""
     return str(stage.state()["devices"][0]["image_sha256"])
 
 
 @pytest.mark.parametrize(("behaviour", "during", "after"), [(k, *v) for k, v in SHOWN.items()])
-def test_a_device_shows_what_became_of_it(stage: Stage, behaviour: str, during: str, after: str) -> None:
+def test_a_device_shows_what_became_of_it(stage: SimulatorStage, behaviour: str, during: str, after: str) -> None:
     stage.settings(unicastFragIndex=1)
     task = single(stage, device={"behaviour": behaviour})
     assert stage.device_statuses(task) == {"d1": during}
@@ -84,7 +84,7 @@ def test_a_device_shows_what_became_of_it(stage: Stage, behaviour: str, during: 
     assert (held_image(stage) == DIGEST) == (after == "Successful" or behaviour == "falseMissingFrag")
 
 
-def test_who_knows_index_0_only_takes_the_image_alone_and_not_in_a_group(stage: Stage) -> None:
+def test_who_knows_index_0_only_takes_the_image_alone_and_not_in_a_group(stage: SimulatorStage) -> None:
     alone = single(stage, device={"behaviour": "fragIndexUnsupported"})
     stage.advance(SECONDS)
     assert stage.device_statuses(alone) == {"d1": "Successful"}
@@ -96,7 +96,7 @@ def test_who_knows_index_0_only_takes_the_image_alone_and_not_in_a_group(stage: 
 
 @pytest.mark.parametrize(("holds", "more"), [(False, 0), (True, 128 - SECONDS)])
 def test_whether_silent_devices_hold_a_groups_session_until_it_times_out_is_a_switch(
-    stage: Stage, holds: bool, more: int
+    stage: SimulatorStage, holds: bool, more: int
 ) -> None:
     stage.settings(silentHoldSession=holds)
     task = grouped(stage, IMAGE, {**DEVICE, "behaviour": "silent"}, FragmentSizeBytes=SIZE)
@@ -113,7 +113,7 @@ def test_every_behaviour_and_every_status_of_the_model_is_in_the_table() -> None
     assert len(STATUSES) == 12
 
 
-def test_a_task_is_done_however_its_devices_fare(stage: Stage) -> None:
+def test_a_task_is_done_however_its_devices_fare(stage: SimulatorStage) -> None:
     devices = [{"devEui": f"{n:016x}", "id": f"d{n}", "behaviour": b} for n, b in enumerate(SHOWN)]
     task = grouped(stage, IMAGE, *devices, FragmentSizeBytes=SIZE)
     stage.advance(SECONDS)
@@ -122,14 +122,14 @@ def test_a_task_is_done_however_its_devices_fare(stage: Stage) -> None:
     assert stage.device_statuses(task) == expected
 
 
-def test_a_task_whose_devices_all_keep_silent_is_done_too(stage: Stage) -> None:
+def test_a_task_whose_devices_all_keep_silent_is_done_too(stage: SimulatorStage) -> None:
     task = single(stage, device={"behaviour": "silent"})
     stage.advance(SECONDS)
     assert stage.status(task) == "FuotaDone"
     assert stage.device_statuses(task) == {"d1": "Initial"}
 
 
-def test_a_deleted_device_leaves_the_list_and_the_task_goes_on(stage: Stage) -> None:
+def test_a_deleted_device_leaves_the_list_and_the_task_goes_on(stage: SimulatorStage) -> None:
     task = single(stage)
     stage.wireless.delete_wireless_device(Id="d1")
     stage.advance(SECONDS)
@@ -137,7 +137,7 @@ def test_a_deleted_device_leaves_the_list_and_the_task_goes_on(stage: Stage) -> 
     assert stage.device_statuses(task) == {}
 
 
-def test_a_new_task_gets_a_failed_device_through(stage: Stage) -> None:
+def test_a_new_task_gets_a_failed_device_through(stage: SimulatorStage) -> None:
     first = single(stage, device={"behaviour": "sessionReplay"})
     stage.advance(SECONDS)
     assert stage.device_statuses(first) == {"d1": "SessionCnt_replay"}
@@ -161,7 +161,7 @@ def test_a_new_task_gets_a_failed_device_through(stage: Stage) -> None:
         ({"memoryBytes": FRAGMENTS * SIZE - 1}, "Not_enough_memory"),
     ],
 )
-def test_a_device_refuses_what_it_cannot_hold(stage: Stage, caps: dict[str, int], status: str) -> None:
+def test_a_device_refuses_what_it_cannot_hold(stage: SimulatorStage, caps: dict[str, int], status: str) -> None:
     task = single(stage, device={"caps": caps})
     assert stage.device_statuses(task) == {"d1": "Initial" if status == "Successful" else status}
     stage.advance(SECONDS)
@@ -181,14 +181,14 @@ def test_a_device_refuses_what_it_cannot_hold(stage: Stage, caps: dict[str, int]
     ],
 )
 def test_redundancy_covers_lost_fragments_within_the_device_memory(
-    stage: Stage, device: dict[str, Any], percent: int, status: str
+    stage: SimulatorStage, device: dict[str, Any], percent: int, status: str
 ) -> None:
     task = single(stage, device=device, RedundancyPercent=percent)
     stage.advance(7200)
     assert stage.device_statuses(task) == {"d1": status}
 
 
-def test_devices_lose_independently_and_a_run_can_be_repeated(stage: Stage) -> None:
+def test_devices_lose_independently_and_a_run_can_be_repeated(stage: SimulatorStage) -> None:
     devices = [{"devEui": f"{n:016x}", "id": f"d{n}", "loss": 0.2} for n in range(30)]
     runs = []
     for _ in range(2):
@@ -211,7 +211,9 @@ def test_devices_lose_independently_and_a_run_can_be_repeated(stage: Stage) -> N
         (1_000_000, {"FragmentSizeBytes": 61}, False),
     ],
 )
-def test_a_session_sends_at_most_16383_fragments(stage: Stage, image: int, task: dict[str, int], fits: bool) -> None:
+def test_a_session_sends_at_most_16383_fragments(
+    stage: SimulatorStage, image: int, task: dict[str, int], fits: bool
+) -> None:
     made = grouped(stage, bytes(image), **task)
     assert stage.status(made) == ("In_FuotaSession" if fits else "FuotaDone")
     assert ("do not fit the 14-bit counter" in log(stage, made)) != fits
@@ -220,14 +222,14 @@ def test_a_session_sends_at_most_16383_fragments(stage: Stage, image: int, task:
 @pytest.mark.parametrize("region", [{"RfRegion": "EU868"}, {}])
 @pytest.mark.parametrize(("size", "fits"), [(239, True), (240, False)])
 def test_a_fragment_must_fit_the_radio_region_of_the_group(
-    stage: Stage, size: int, fits: bool, region: dict[str, str]
+    stage: SimulatorStage, size: int, fits: bool, region: dict[str, str]
 ) -> None:
     task = grouped(stage, FragmentSizeBytes=size, LoRaWAN=region)
     assert stage.status(task) == ("In_FuotaSession" if fits else "FuotaDone")
     assert ("no EU868 data rate holds a fragment of 240 bytes" in log(stage, task)) != fits
 
 
-def deleted_in_session(stage: Stage, *, stops: bool) -> str:
+def deleted_in_session(stage: SimulatorStage, *, stops: bool) -> str:
     """A second task waiting for the device of a first one that was deleted in session, three hours before its end."""
     stage.settings(deleteStopsSession=stops)
     first = grouped(stage, FragmentSizeBytes=128, FragmentIntervalMS=1_800_000)
@@ -243,7 +245,7 @@ def deleted_in_session(stage: Stage, *, stops: bool) -> str:
     [(True, "Pending", "Successful"), (False, "In_Session", "Device_exist_in_conflict_fuota_task")],
 )
 def test_a_task_deleted_in_session_is_off_the_air_as_the_switch_says(
-    stage: Stage, stops: bool, group: str, status: str
+    stage: SimulatorStage, stops: bool, group: str, status: str
 ) -> None:
     second = deleted_in_session(stage, stops=stops)
     assert stage.wireless.get_multicast_group(Id="g1")["Status"] == group
@@ -254,7 +256,9 @@ def test_a_task_deleted_in_session_is_off_the_air_as_the_switch_says(
 
 
 @pytest.mark.parametrize(("stops", "image"), [(True, ""), (False, DIGEST)])
-def test_a_device_gets_the_image_of_a_deleted_task_if_that_goes_on(stage: Stage, stops: bool, image: str) -> None:
+def test_a_device_gets_the_image_of_a_deleted_task_if_that_goes_on(
+    stage: SimulatorStage, stops: bool, image: str
+) -> None:
     stage.wireless.delete_fuota_task(Id=deleted_in_session(stage, stops=stops))
     stage.advance(60 + 8 * 1800 - 1)
     assert held_image(stage) == ""
@@ -263,7 +267,7 @@ def test_a_device_gets_the_image_of_a_deleted_task_if_that_goes_on(stage: Stage,
     assert stage.wireless.get_multicast_group(Id="g1")["Status"] == "Pending"
 
 
-def test_a_task_deleted_in_session_stays_deleted_when_its_transmission_ends(stage: Stage) -> None:
+def test_a_task_deleted_in_session_stays_deleted_when_its_transmission_ends(stage: SimulatorStage) -> None:
     stage.settings(deleteStopsSession=False)
     task = single(stage)
     stage.advance(SECONDS - 10)
@@ -275,7 +279,7 @@ def test_a_task_deleted_in_session_stays_deleted_when_its_transmission_ends(stag
     assert stage.wireless.list_fuota_tasks()["FuotaTaskList"] == []
 
 
-def test_a_task_that_a_device_takes_no_part_in_does_not_hold_it(stage: Stage) -> None:
+def test_a_task_that_a_device_takes_no_part_in_does_not_hold_it(stage: SimulatorStage) -> None:
     stage.provision()
     stage.fleet(DEVICE)
     tasks = [stage.task(FragmentIntervalMS=ms) for ms in (10_000, 60_000, 2000)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.stage import Stage, refusal
+from tests.support.simulator.stage import SimulatorStage, refusal
 
 D1, D2, D3 = ({"devEui": f"70b3d57ed000000{n}", "id": f"d{n}"} for n in (1, 2, 3))
 FAR = {"devEui": "70b3d57ed0000009", "id": "far", "rfRegion": "US915"}
@@ -17,17 +17,17 @@ def group(name: str, *devices: str, **changes: Any) -> dict[str, Any]:
     return {"name": name, "id": name, "rfRegion": "EU868", "devices": list(devices), **changes}
 
 
-def fleet(stage: Stage) -> None:
+def fleet(stage: SimulatorStage) -> None:
     """Three devices in two groups, and a device and a group of another radio region."""
     stage.fleet(D1, D2, D3, FAR, groups=(group("g1", "d1", "d2"), group("g2", "d3"), group("gf", rfRegion="US915")))
 
 
-def members(stage: Stage, task: str) -> list[str]:
+def members(stage: SimulatorStage, task: str) -> list[str]:
     """The groups of a task."""
     return [g["Id"] for g in stage.wireless.list_multicast_groups_by_fuota_task(Id=task)["MulticastGroupList"]]
 
 
-def test_devices_come_into_a_task_and_leave_it(stage: Stage) -> None:
+def test_devices_come_into_a_task_and_leave_it(stage: SimulatorStage) -> None:
     fleet(stage)
     task = stage.task()
     call = stage.wireless.associate_wireless_device_with_fuota_task
@@ -39,7 +39,7 @@ def test_devices_come_into_a_task_and_leave_it(stage: Stage) -> None:
     assert stage.device_statuses(task) == {"d2": "Initial"}
 
 
-def test_groups_come_into_a_task_and_leave_it(stage: Stage) -> None:
+def test_groups_come_into_a_task_and_leave_it(stage: SimulatorStage) -> None:
     fleet(stage)
     task = stage.task()
     stage.add_groups(task, "g1", "g2")
@@ -49,7 +49,7 @@ def test_groups_come_into_a_task_and_leave_it(stage: Stage) -> None:
     assert members(stage, task) == ["g2"]
 
 
-def test_the_groups_of_a_task_are_listed_page_by_page(stage: Stage) -> None:
+def test_the_groups_of_a_task_are_listed_page_by_page(stage: SimulatorStage) -> None:
     fleet(stage)
     task = stage.task()
     stage.add_groups(task, "g1", "g2")
@@ -69,7 +69,7 @@ def test_the_groups_of_a_task_are_listed_page_by_page(stage: Stage) -> None:
     ],
 )
 def test_a_member_that_is_not_there_is_not_found(
-    stage: Stage, operation: str, member: dict[str, str], resource: str
+    stage: SimulatorStage, operation: str, member: dict[str, str], resource: str
 ) -> None:
     fleet(stage)
     task = stage.task()
@@ -79,7 +79,7 @@ def test_a_member_that_is_not_there_is_not_found(
     assert caught.value.response["ResourceId"] in member.values()
 
 
-def test_a_task_with_devices_takes_no_group_until_they_left(stage: Stage) -> None:
+def test_a_task_with_devices_takes_no_group_until_they_left(stage: SimulatorStage) -> None:
     fleet(stage)
     task = stage.task()
     stage.add(task, "d1")
@@ -91,7 +91,7 @@ def test_a_task_with_devices_takes_no_group_until_they_left(stage: Stage) -> Non
     assert members(stage, task) == ["g1"]
 
 
-def test_a_task_with_groups_takes_no_device_until_they_left(stage: Stage) -> None:
+def test_a_task_with_groups_takes_no_device_until_they_left(stage: SimulatorStage) -> None:
     fleet(stage)
     task = stage.task()
     stage.add_groups(task, "g2")
@@ -112,7 +112,7 @@ def test_a_task_with_groups_takes_no_device_until_they_left(stage: Stage) -> Non
     ],
 )
 def test_a_second_association_is_answered_as_the_switch_says(
-    stage: Stage, operation: str, member: dict[str, str], switch: str
+    stage: SimulatorStage, operation: str, member: dict[str, str], switch: str
 ) -> None:
     fleet(stage)
     stage.settings(associateAgain=switch)
@@ -136,7 +136,7 @@ def test_a_second_association_is_answered_as_the_switch_says(
     ],
 )
 def test_a_member_of_another_radio_region_is_refused(
-    stage: Stage, operation: str, member: dict[str, str], what: str
+    stage: SimulatorStage, operation: str, member: dict[str, str], what: str
 ) -> None:
     fleet(stage)
     task = stage.task()
@@ -148,7 +148,7 @@ def test_a_member_of_another_radio_region_is_refused(
 
 @pytest.mark.parametrize(("devices", "groups", "what"), [(["d1"], [], "device d1"), ([], ["g1"], "multicast group g1")])
 def test_a_task_cannot_leave_the_radio_region_of_its_members(
-    stage: Stage, devices: list[str], groups: list[str], what: str
+    stage: SimulatorStage, devices: list[str], groups: list[str], what: str
 ) -> None:
     fleet(stage)
     task = stage.task()
@@ -159,7 +159,7 @@ def test_a_task_cannot_leave_the_radio_region_of_its_members(
     assert stage.wireless.get_fuota_task(Id=task)["LoRaWAN"] == {"RfRegion": "EU868"}
 
 
-def test_a_device_made_by_the_api_has_the_radio_region_of_its_profile(stage: Stage) -> None:
+def test_a_device_made_by_the_api_has_the_radio_region_of_its_profile(stage: SimulatorStage) -> None:
     def made(region: str, eui: str) -> str:
         profile = stage.wireless.create_device_profile(LoRaWAN={"RfRegion": region})["Id"]
         lorawan = {"DevEui": eui, "DeviceProfileId": profile}
@@ -175,7 +175,7 @@ def test_a_device_made_by_the_api_has_the_radio_region_of_its_profile(stage: Sta
 
 @pytest.mark.parametrize(("listed", "expected"), [(True, {"d1", "d2", "d3"}), (False, set())])
 def test_the_list_by_task_shows_the_devices_of_its_groups_as_the_switch_says(
-    stage: Stage, listed: bool, expected: set[str]
+    stage: SimulatorStage, listed: bool, expected: set[str]
 ) -> None:
     fleet(stage)
     stage.settings(listByTaskIncludesGroupMembers=listed)
@@ -184,7 +184,7 @@ def test_the_list_by_task_shows_the_devices_of_its_groups_as_the_switch_says(
     assert set(stage.device_statuses(task)) == expected
 
 
-def test_the_list_by_task_shows_single_devices_whatever_the_switch_says(stage: Stage) -> None:
+def test_the_list_by_task_shows_single_devices_whatever_the_switch_says(stage: SimulatorStage) -> None:
     fleet(stage)
     stage.settings(listByTaskIncludesGroupMembers=False)
     task = stage.task()
@@ -192,7 +192,7 @@ def test_the_list_by_task_shows_single_devices_whatever_the_switch_says(stage: S
     assert stage.device_statuses(task) == {"d1": "Initial"}
 
 
-def test_the_list_by_group_shows_its_devices_and_what_became_of_them(stage: Stage) -> None:
+def test_the_list_by_group_shows_its_devices_and_what_became_of_them(stage: SimulatorStage) -> None:
     stage.provision()
     stage.settings(listByTaskIncludesGroupMembers=False)
     stage.fleet(D1, {**D2, "behaviour": "micError"}, D3, groups=(group("g1", "d1", "d2"), group("g2", "d3")))
@@ -207,13 +207,13 @@ def test_the_list_by_group_shows_its_devices_and_what_became_of_them(stage: Stag
     assert {d["Id"]: d["FuotaDeviceStatus"] for d in after} == {"d1": "Successful", "d2": "MICError"}
 
 
-def test_the_two_filters_exclude_each_other(stage: Stage) -> None:
+def test_the_two_filters_exclude_each_other(stage: SimulatorStage) -> None:
     fleet(stage)
     said = refusal(stage.wireless.list_wireless_devices, FuotaTaskId=stage.task(), MulticastGroupId="g1")
     assert said[:2] == (400, "ValidationException")
 
 
-def test_a_list_without_a_task_or_group_shows_no_status(stage: Stage) -> None:
+def test_a_list_without_a_task_or_group_shows_no_status(stage: SimulatorStage) -> None:
     fleet(stage)
     listed = stage.wireless.list_wireless_devices()["WirelessDeviceList"]
     assert [d["Id"] for d in listed] == ["d1", "d2", "d3", "far"]
@@ -221,7 +221,7 @@ def test_a_list_without_a_task_or_group_shows_no_status(stage: Stage) -> None:
     assert all("FuotaDeviceStatus" not in d and "MulticastDeviceStatus" not in d for d in listed)
 
 
-def test_the_devices_of_a_task_are_listed_250_to_a_page(stage: Stage) -> None:
+def test_the_devices_of_a_task_are_listed_250_to_a_page(stage: SimulatorStage) -> None:
     stage.fleet(*({"devEui": f"{n:016x}", "id": f"d{n}"} for n in range(260)), groups=())
     stage.fleet(groups=(group("all", *(f"d{n}" for n in range(260))),))
     task = stage.task()
@@ -233,7 +233,7 @@ def test_the_devices_of_a_task_are_listed_250_to_a_page(stage: Stage) -> None:
     assert "NextToken" not in rest
 
 
-def running(stage: Stage, *tasks: str) -> None:
+def running(stage: SimulatorStage, *tasks: str) -> None:
     """Start tasks one second after another, and go to where all are in session."""
     for task in tasks:
         stage.start(task)
@@ -242,7 +242,7 @@ def running(stage: Stage, *tasks: str) -> None:
     assert [stage.status(t) for t in tasks] == ["In_FuotaSession"] * len(tasks)
 
 
-def test_a_device_in_session_takes_no_part_in_another_task(stage: Stage) -> None:
+def test_a_device_in_session_takes_no_part_in_another_task(stage: SimulatorStage) -> None:
     stage.provision()
     stage.fleet(D1, D2, D3, groups=(group("g1", "d1", "d2"),))
     single, grouped = stage.task(), stage.task(FragmentSizeBytes=112)
@@ -256,7 +256,7 @@ def test_a_device_in_session_takes_no_part_in_another_task(stage: Stage) -> None
     assert stage.device_statuses(grouped) == {"d1": conflict, "d2": "Successful"}
 
 
-def test_a_device_in_two_groups_takes_part_in_the_first_session_alone(stage: Stage) -> None:
+def test_a_device_in_two_groups_takes_part_in_the_first_session_alone(stage: SimulatorStage) -> None:
     stage.provision()
     stage.fleet(D1, D2, D3, groups=(group("g1", "d1", "d2"), group("g2", "d2", "d3")))
     tasks = [stage.task(FragmentSizeBytes=112) for _ in range(2)]
@@ -269,7 +269,7 @@ def test_a_device_in_two_groups_takes_part_in_the_first_session_alone(stage: Sta
 
 
 @pytest.mark.parametrize(("held", "status"), [(False, "Successful"), (True, "Device_exist_in_conflict_fuota_task")])
-def test_a_done_task_holds_its_devices_as_the_switch_says(stage: Stage, held: bool, status: str) -> None:
+def test_a_done_task_holds_its_devices_as_the_switch_says(stage: SimulatorStage, held: bool, status: str) -> None:
     stage.provision()
     stage.fleet(D1)
     stage.settings(doneHoldsDevices=held, deleteWaitingSeconds=0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.stage import ACCOUNT, REGION, ROLE, URI, Stage, refusal
+from tests.support.simulator.stage import ACCOUNT, REGION, ROLE, URI, SimulatorStage, refusal
 
 DEVICE = {"devEui": "70b3d57ed0000001", "id": "d1"}
 GROUP = {"name": "canary", "id": "g1", "rfRegion": "EU868", "devices": []}
@@ -22,13 +22,24 @@ FULL: dict[str, Any] = {
     "Descriptor": "AAECAw==",
 }
 REGIONS = (
-    "EU868", "US915", "AU915", "AS923-1", "AS923-2", "AS923-3", "AS923-4", "EU433", "CN470", "CN779", "RU864", "KR920",
+    "EU868",
+    "US915",
+    "AU915",
+    "AS923-1",
+    "AS923-2",
+    "AS923-3",
+    "AS923-4",
+    "EU433",
+    "CN470",
+    "CN779",
+    "RU864",
+    "KR920",
     "IN865",
-)  # fmt: skip
+)
 AFTER_PENDING = ("FuotaSession_Waiting", "In_FuotaSession", "FuotaDone", "Delete_Waiting")
 
 
-def standing_at(stage: Stage, status: str) -> str:
+def standing_at(stage: SimulatorStage, status: str) -> str:
     """A task with one device that has come as far as a status."""
     stage.provision()
     stage.fleet(DEVICE, {"devEui": "70b3d57ed0000002", "id": "d2"}, groups=(GROUP,))
@@ -44,13 +55,13 @@ def standing_at(stage: Stage, status: str) -> str:
     return task
 
 
-def shown(stage: Stage, task: str) -> dict[str, Any]:
+def shown(stage: SimulatorStage, task: str) -> dict[str, Any]:
     """What Get shows, without what HTTP adds."""
     answer = stage.wireless.get_fuota_task(Id=task)
     return {k: v for k, v in answer.items() if k != "ResponseMetadata"}
 
 
-def test_a_task_is_read_back_as_it_was_made(stage: Stage) -> None:
+def test_a_task_is_read_back_as_it_was_made(stage: SimulatorStage) -> None:
     made = stage.wireless.create_fuota_task(**FULL, ClientRequestToken="t", Tags=[{"Key": "owner", "Value": "acme"}])
     assert made["ResponseMetadata"]["HTTPStatusCode"] == 201
     assert made["Arn"] == f"arn:aws:iotwireless:{REGION}:{ACCOUNT}:FuotaTask/{made['Id']}"
@@ -65,7 +76,7 @@ def test_a_task_is_read_back_as_it_was_made(stage: Stage) -> None:
     assert tags == [{"Key": "owner", "Value": "acme"}]
 
 
-def test_an_update_sets_what_it_gives_and_leaves_the_rest(stage: Stage) -> None:
+def test_an_update_sets_what_it_gives_and_leaves_the_rest(stage: SimulatorStage) -> None:
     task = stage.task(**FULL)
     before = shown(stage, task)
     answer = stage.wireless.update_fuota_task(Id=task, Description="more probes", RedundancyPercent=40)
@@ -74,7 +85,7 @@ def test_an_update_sets_what_it_gives_and_leaves_the_rest(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("nothing", [{}, {"LoRaWAN": {}}])
-def test_an_update_cannot_unset_anything(stage: Stage, nothing: dict[str, Any]) -> None:
+def test_an_update_cannot_unset_anything(stage: SimulatorStage, nothing: dict[str, Any]) -> None:
     task = stage.task(**FULL)
     before = shown(stage, task)
     stage.wireless.update_fuota_task(Id=task, **nothing)
@@ -93,7 +104,7 @@ def test_an_update_cannot_unset_anything(stage: Stage, nothing: dict[str, Any]) 
         ("associate_multicast_group_with_fuota_task", {"MulticastGroupId": "g1"}),
     ],
 )
-def test_a_task_that_is_not_there_is_not_found(stage: Stage, operation: str, more: dict[str, str]) -> None:
+def test_a_task_that_is_not_there_is_not_found(stage: SimulatorStage, operation: str, more: dict[str, str]) -> None:
     stage.fleet(DEVICE, groups=(GROUP,))
     assert refusal(getattr(stage.wireless, operation), Id="nobody", **more) == (
         404,
@@ -102,7 +113,7 @@ def test_a_task_that_is_not_there_is_not_found(stage: Stage, operation: str, mor
     )
 
 
-def test_a_task_is_seen_in_its_own_region_only(stage: Stage) -> None:
+def test_a_task_is_seen_in_its_own_region_only(stage: SimulatorStage) -> None:
     task = stage.task(**FULL)
     elsewhere = stage.client("iotwireless", region="eu-central-1")
     assert refusal(elsewhere.get_fuota_task, Id=task).status == 404
@@ -120,7 +131,9 @@ EDITS: list[tuple[str, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("error", "status"), [("ConflictException", 409), ("ValidationException", 400)])
 @pytest.mark.parametrize("state", AFTER_PENDING)
-def test_nothing_can_be_edited_once_a_task_left_pending(stage: Stage, state: str, error: str, status: int) -> None:
+def test_nothing_can_be_edited_once_a_task_left_pending(
+    stage: SimulatorStage, state: str, error: str, status: int
+) -> None:
     task = standing_at(stage, state)
     stage.settings(outsidePendingError=error)
     before = stage.state()["tasks"]
@@ -130,7 +143,7 @@ def test_nothing_can_be_edited_once_a_task_left_pending(stage: Stage, state: str
     assert stage.state()["tasks"] == before
 
 
-def test_a_conflict_names_its_resource(stage: Stage) -> None:
+def test_a_conflict_names_its_resource(stage: SimulatorStage) -> None:
     task = standing_at(stage, "FuotaSession_Waiting")
     with pytest.raises(stage.wireless.exceptions.ConflictException) as caught:
         stage.wireless.update_fuota_task(Id=task, Name="n")
@@ -139,7 +152,7 @@ def test_a_conflict_names_its_resource(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("state", AFTER_PENDING)
-def test_tags_can_be_changed_in_any_state(stage: Stage, state: str) -> None:
+def test_tags_can_be_changed_in_any_state(stage: SimulatorStage, state: str) -> None:
     arn = shown(stage, standing_at(stage, state))["Arn"]
     stage.wireless.tag_resource(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
     stage.wireless.untag_resource(ResourceArn=arn, TagKeys=["a"])
@@ -147,7 +160,7 @@ def test_tags_can_be_changed_in_any_state(stage: Stage, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["Pending", *AFTER_PENDING])
-def test_a_task_is_deleted_from_every_state_and_gone_after_a_while(stage: Stage, state: str) -> None:
+def test_a_task_is_deleted_from_every_state_and_gone_after_a_while(stage: SimulatorStage, state: str) -> None:
     task = standing_at(stage, state)
     arn = shown(stage, task)["Arn"]
     answer = stage.wireless.delete_fuota_task(Id=task)
@@ -161,7 +174,7 @@ def test_a_task_is_deleted_from_every_state_and_gone_after_a_while(stage: Stage,
     assert refusal(stage.wireless.list_tags_for_resource, ResourceArn=arn).status == 404
 
 
-def test_a_second_delete_does_not_put_the_end_off(stage: Stage) -> None:
+def test_a_second_delete_does_not_put_the_end_off(stage: SimulatorStage) -> None:
     stage.settings(deleteWaitingSeconds=100)
     task = stage.task()
     stage.wireless.delete_fuota_task(Id=task)
@@ -171,14 +184,14 @@ def test_a_second_delete_does_not_put_the_end_off(stage: Stage) -> None:
     assert refusal(stage.wireless.get_fuota_task, Id=task).status == 404
 
 
-def test_a_task_goes_at_once_when_deletion_takes_no_time(stage: Stage) -> None:
+def test_a_task_goes_at_once_when_deletion_takes_no_time(stage: SimulatorStage) -> None:
     stage.settings(deleteWaitingSeconds=0)
     task = stage.task()
     stage.wireless.delete_fuota_task(Id=task)
     assert refusal(stage.wireless.get_fuota_task, Id=task).status == 404
 
 
-def test_a_list_shows_id_arn_and_name_alone(stage: Stage) -> None:
+def test_a_list_shows_id_arn_and_name_alone(stage: SimulatorStage) -> None:
     task = stage.task(**FULL)
     nameless = stage.task()
     first, second = stage.wireless.list_fuota_tasks()["FuotaTaskList"]
@@ -187,7 +200,7 @@ def test_a_list_shows_id_arn_and_name_alone(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("size", "pages"), [(2, [2, 2, 1]), (5, [5]), (250, [5]), (0, [5]), (None, [5])])
-def test_a_list_is_read_page_by_page(stage: Stage, size: int | None, pages: list[int]) -> None:
+def test_a_list_is_read_page_by_page(stage: SimulatorStage, size: int | None, pages: list[int]) -> None:
     made = [stage.task(Name=f"t{n}") for n in range(5)]
     found: list[list[str]] = []
     more: dict[str, Any] = {} if size is None else {"MaxResults": size}
@@ -202,7 +215,7 @@ def test_a_list_is_read_page_by_page(stage: Stage, size: int | None, pages: list
 
 
 @pytest.mark.parametrize("token", ["garbage", "****", "Zm9v"])
-def test_a_page_token_the_service_never_gave_is_refused(stage: Stage, token: str) -> None:
+def test_a_page_token_the_service_never_gave_is_refused(stage: SimulatorStage, token: str) -> None:
     assert refusal(stage.wireless.list_fuota_tasks, NextToken=token) == (
         400,
         "ValidationException",
@@ -231,7 +244,9 @@ REFUSED_AT_CREATE: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("wrong", "why"), [*REFUSED, *REFUSED_AT_CREATE])
-def test_a_create_outside_the_model_is_refused_and_makes_nothing(stage: Stage, wrong: dict[str, Any], why: str) -> None:
+def test_a_create_outside_the_model_is_refused_and_makes_nothing(
+    stage: SimulatorStage, wrong: dict[str, Any], why: str
+) -> None:
     said = refusal(stage.wireless.create_fuota_task, **{**FULL, **wrong})
     assert said[:2] == (400, "ValidationException")
     assert said.message.startswith(why)
@@ -240,7 +255,7 @@ def test_a_create_outside_the_model_is_refused_and_makes_nothing(stage: Stage, w
 
 @pytest.mark.parametrize(("wrong", "why"), REFUSED)
 def test_an_update_outside_the_model_is_refused_and_changes_nothing(
-    stage: Stage, wrong: dict[str, Any], why: str
+    stage: SimulatorStage, wrong: dict[str, Any], why: str
 ) -> None:
     task = stage.task(**FULL)
     before = shown(stage, task)
@@ -251,20 +266,20 @@ def test_an_update_outside_the_model_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_every_radio_region_of_the_model_is_taken(stage: Stage, region: str) -> None:
+def test_every_radio_region_of_the_model_is_taken(stage: SimulatorStage, region: str) -> None:
     assert shown(stage, stage.task(LoRaWAN={"RfRegion": region}))["LoRaWAN"] == {"RfRegion": region}
 
 
 @pytest.mark.parametrize("percent", [0, 100])
-def test_the_ends_of_the_redundancy_are_taken(stage: Stage, percent: int) -> None:
+def test_the_ends_of_the_redundancy_are_taken(stage: SimulatorStage, percent: int) -> None:
     assert shown(stage, stage.task(RedundancyPercent=percent))["RedundancyPercent"] == percent
 
 
-def test_a_page_over_250_is_refused(stage: Stage) -> None:
+def test_a_page_over_250_is_refused(stage: SimulatorStage) -> None:
     assert refusal(stage.wireless.list_fuota_tasks, MaxResults=251).message == "MaxResults must be at most 250"
 
 
-def test_a_resource_has_at_most_50_tags(stage: Stage) -> None:
+def test_a_resource_has_at_most_50_tags(stage: SimulatorStage) -> None:
     arn = shown(stage, stage.task(Tags=[{"Key": f"k{n}", "Value": ""} for n in range(49)]))["Arn"]
     two = [{"Key": "a", "Value": ""}, {"Key": "b", "Value": ""}]
     assert refusal(stage.wireless.tag_resource, ResourceArn=arn, Tags=two)[:2] == (400, "TooManyTagsException")
@@ -276,7 +291,9 @@ DEFAULTS = {"RedundancyPercent": 0, "FragmentSizeBytes": 48, "FragmentIntervalMS
 
 
 @pytest.mark.parametrize(("echo", "expected"), [(False, {}), (True, DEFAULTS)])
-def test_settings_never_given_are_echoed_as_the_switch_says(stage: Stage, echo: bool, expected: dict[str, int]) -> None:
+def test_settings_never_given_are_echoed_as_the_switch_says(
+    stage: SimulatorStage, echo: bool, expected: dict[str, int]
+) -> None:
     stage.settings(echoDefaults=echo)
     found = shown(stage, stage.task())
     assert {k: v for k, v in found.items() if k in DEFAULTS} == expected
@@ -288,6 +305,6 @@ def test_settings_never_given_are_echoed_as_the_switch_says(stage: Stage, echo: 
     ("switch", "given", "read"),
     [(True, 2600, 3000), (True, 2400, 2000), (True, 100, 1000), (True, 9000, 9000), (False, 2600, 2600)],
 )
-def test_the_interval_is_rounded_as_the_switch_says(stage: Stage, switch: bool, given: int, read: int) -> None:
+def test_the_interval_is_rounded_as_the_switch_says(stage: SimulatorStage, switch: bool, given: int, read: int) -> None:
     stage.settings(roundInterval=switch)
     assert shown(stage, stage.task(FragmentIntervalMS=given))["FragmentIntervalMS"] == read

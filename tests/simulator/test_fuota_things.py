@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.floor import Floor
-from tests.simulator.stage import Stage, refusal
 from tests.simulator.test_fuota_devices import DEVICE, DIGEST, SECONDS, begun, single
+from tests.support.simulator.iot_fleet import Floor
+from tests.support.simulator.stage import SimulatorStage, refusal
 
 DAY = 86400
 DIGEST12 = f"sha256:{DIGEST[:12]}"
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     return Floor(stage)
 
 
@@ -181,7 +181,7 @@ def test_versions_of_images_that_are_no_texts_are_refused(floor: Floor, images: 
     assert (status, "images must be" in str(answer)) == (400, True)
 
 
-def test_a_device_that_is_not_there_has_no_thing(stage: Stage) -> None:
+def test_a_device_that_is_not_there_has_no_thing(stage: SimulatorStage) -> None:
     found = refusal(stage.wireless.get_wireless_device, IdentifierType="WirelessDeviceId", Identifier="gone")
 
     assert (found.status, found.code) == (404, "ResourceNotFoundException")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from simulator.iam_conditions import holds
-from simulator.iam_patterns import Context, ContextValue, UnsupportedPolicyError
+from otactl_simulator.iam.conditions import holds
+from otactl_simulator.iam.patterns import Context, ContextValue, UnsupportedPolicyError
 
 CONTEXT: dict[str, ContextValue] = {
     "aws:SourceAccount": "111122223333",
@@ -105,14 +105,27 @@ def test_an_operator_compares_a_present_key(operator: str, key: str, wanted: obj
 
 
 POSITIVE = [
-    ("StringEquals", "x"), ("StringEqualsIgnoreCase", "x"), ("StringLike", "*"), ("ArnEquals", "*"), ("ArnLike", "*"),
-    ("Bool", "true"), ("NumericEquals", "1"), ("NumericLessThan", "1"), ("DateGreaterThan", "2020-01-01"),
+    ("StringEquals", "x"),
+    ("StringEqualsIgnoreCase", "x"),
+    ("StringLike", "*"),
+    ("ArnEquals", "*"),
+    ("ArnLike", "*"),
+    ("Bool", "true"),
+    ("NumericEquals", "1"),
+    ("NumericLessThan", "1"),
+    ("DateGreaterThan", "2020-01-01"),
     ("IpAddress", "0.0.0.0/0"),
-]  # fmt: skip
+]
 NEGATED = [
-    ("StringNotEquals", "x"), ("StringNotEqualsIgnoreCase", "x"), ("StringNotLike", "*"), ("ArnNotEquals", "*"),
-    ("ArnNotLike", "*"), ("NumericNotEquals", "1"), ("DateNotEquals", "2020-01-01"), ("NotIpAddress", "0.0.0.0/0"),
-]  # fmt: skip
+    ("StringNotEquals", "x"),
+    ("StringNotEqualsIgnoreCase", "x"),
+    ("StringNotLike", "*"),
+    ("ArnNotEquals", "*"),
+    ("ArnNotLike", "*"),
+    ("NumericNotEquals", "1"),
+    ("DateNotEquals", "2020-01-01"),
+    ("NotIpAddress", "0.0.0.0/0"),
+]
 
 
 @pytest.mark.parametrize(("operator", "wanted"), POSITIVE)

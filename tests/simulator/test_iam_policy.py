@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from simulator.iam_policy import Decision, Document, UnsupportedPolicyError, evaluate
-from tests.simulator.iam_documents import (
+from otactl_simulator.iam.policy import Decision, Document, UnsupportedPolicyError, evaluate
+from tests.support.simulator.iam_documents import (
     ACCOUNT,
     ALLOWED,
     EXPLICIT,

@@ -11,9 +11,9 @@ import pytest
 from moto import mock_aws
 from moto.s3.models import s3_backends
 
-from simulator.iam_policy import UnsupportedPolicyError
-from simulator.images import MotoImages
-from simulator.iotwireless.images_port import Images, ImageUnavailableError
+from otactl_simulator.iam.policy import UnsupportedPolicyError
+from otactl_simulator.images import MotoImages
+from otactl_simulator.iotwireless.images_port import Images, ImageUnavailableError
 
 ACCOUNT, REGION, IMAGE = "123456789012", "eu-west-1", bytes(range(256))
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/fuota/updater"

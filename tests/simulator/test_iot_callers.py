@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.needs_iot import needs
-from tests.simulator.ota import PROFILE, ROLE, SIGNED, Ota, arn, file
-from tests.simulator.stage import ACCOUNT, BUCKET, KEY, REGION, Stage, policy, refusal
+from otactl_simulator.iam.required_permissions_iot import needs
+from tests.support.simulator.ota_updates import PROFILE, ROLE, SIGNED, Ota, arn, file
+from tests.support.simulator.stage import ACCOUNT, BUCKET, KEY, REGION, SimulatorStage, policy, refusal
 
 OPERATOR = f"arn:aws:iam::{ACCOUNT}:role/operator"
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/operator/night"
@@ -31,7 +31,7 @@ PASS = allow("iam:PassRole", ROLE, StringEquals={"iam:PassedToService": "iot.ama
 class Judged(Ota):
     """A stage on which callers are judged; `act` gives clients of a role that may do what is said and nothing else."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: SimulatorStage) -> None:
         super().__init__(stage)
         trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
         stage.iam.create_role(RoleName="operator", AssumeRolePolicyDocument=policy(trust))
@@ -48,7 +48,7 @@ class Judged(Ota):
 
 
 @pytest.fixture
-def judged(stage: Stage) -> Judged:
+def judged(stage: SimulatorStage) -> Judged:
     return Judged(stage)
 
 
@@ -127,54 +127,106 @@ CALLS: list[tuple[str, str, dict[str, Any], list[tuple[str, str]]]] = [
     ("iot", "DescribeStream", {"streamId": "s"}, [("iot:DescribeStream", arn("stream/s"))]),
     ("iot", "DeleteStream", {"streamId": "s"}, [("iot:DeleteStream", arn("stream/s"))]),
     ("iot", "UpdateStream", {"streamId": "s"}, [("iot:UpdateStream", arn("stream/s"))]),
-    ("iot", "UpdateStream", {"streamId": "s", "roleArn": ROLE}, [
-        ("iot:UpdateStream", arn("stream/s")), ("iam:PassRole", ROLE)]),
+    (
+        "iot",
+        "UpdateStream",
+        {"streamId": "s", "roleArn": ROLE},
+        [("iot:UpdateStream", arn("stream/s")), ("iam:PassRole", ROLE)],
+    ),
     ("iot", "ListStreams", {}, [("iot:ListStreams", "*")]),
-    ("iot", "CreateStream", {
-        "streamId": "s", "roleArn": ROLE, "files": [{"fileId": 0, "s3Location": {"bucket": BUCKET, "key": KEY}}]},
-        [("iot:CreateStream", arn("stream/s")), ("iam:PassRole", ROLE)]),
-    ("iot", "CreateJob", {"jobId": "j", "targets": [arn("thing/probe-1")], "document": "{}"}, [
-        ("iot:CreateJob", arn("job/j")), ("iot:CreateJob", arn("thing/probe-1"))]),
+    (
+        "iot",
+        "CreateStream",
+        {"streamId": "s", "roleArn": ROLE, "files": [{"fileId": 0, "s3Location": {"bucket": BUCKET, "key": KEY}}]},
+        [("iot:CreateStream", arn("stream/s")), ("iam:PassRole", ROLE)],
+    ),
+    (
+        "iot",
+        "CreateJob",
+        {"jobId": "j", "targets": [arn("thing/probe-1")], "document": "{}"},
+        [("iot:CreateJob", arn("job/j")), ("iot:CreateJob", arn("thing/probe-1"))],
+    ),
     ("iot", "DescribeJob", {"jobId": "j"}, [("iot:DescribeJob", arn("job/j"))]),
-    ("iot", "UpdateJob", {"jobId": "j", "presignedUrlConfig": {"roleArn": ROLE}}, [
-        ("iot:UpdateJob", arn("job/j")), ("iam:PassRole", ROLE)]),
+    (
+        "iot",
+        "UpdateJob",
+        {"jobId": "j", "presignedUrlConfig": {"roleArn": ROLE}},
+        [("iot:UpdateJob", arn("job/j")), ("iam:PassRole", ROLE)],
+    ),
     ("iot", "CancelJob", {"jobId": "j"}, [("iot:CancelJob", arn("job/j"))]),
     ("iot", "DeleteJob", {"jobId": "j"}, [("iot:DeleteJob", arn("job/j"))]),
     ("iot", "GetJobDocument", {"jobId": "j"}, [("iot:GetJobDocument", arn("job/j"))]),
-    ("iot", "AssociateTargetsWithJob", {"jobId": "j", "targets": [arn("thinggroup/canary")]}, [
-        ("iot:AssociateTargetsWithJob", arn("job/j")), ("iot:AssociateTargetsWithJob", arn("thinggroup/canary"))]),
+    (
+        "iot",
+        "AssociateTargetsWithJob",
+        {"jobId": "j", "targets": [arn("thinggroup/canary")]},
+        [("iot:AssociateTargetsWithJob", arn("job/j")), ("iot:AssociateTargetsWithJob", arn("thinggroup/canary"))],
+    ),
     ("iot", "ListJobs", {"thingGroupName": "canary"}, [("iot:ListJobs", "*")]),
     ("iot", "ListJobExecutionsForJob", {"jobId": "j"}, [("iot:ListJobExecutionsForJob", arn("job/j"))]),
     ("iot", "ListJobExecutionsForThing", {"thingName": "t"}, [("iot:ListJobExecutionsForThing", arn("thing/t"))]),
-    ("iot", "DescribeJobExecution", {"jobId": "j", "thingName": "t"}, [
-        ("iot:DescribeJobExecution", arn("job/j")), ("iot:DescribeJobExecution", arn("thing/t"))]),
+    (
+        "iot",
+        "DescribeJobExecution",
+        {"jobId": "j", "thingName": "t"},
+        [("iot:DescribeJobExecution", arn("job/j")), ("iot:DescribeJobExecution", arn("thing/t"))],
+    ),
     ("iot", "DescribeThing", {"thingName": "t"}, [("iot:DescribeThing", arn("thing/t"))]),
     ("iot", "ListThings", {}, [("iot:ListThings", "*")]),
     ("iot", "DescribeThingGroup", {"thingGroupName": "g"}, [("iot:DescribeThingGroup", arn("thinggroup/g"))]),
     ("iot", "ListThingsInThingGroup", {"thingGroupName": "g"}, [("iot:ListThingsInThingGroup", arn("thinggroup/g"))]),
-    ("iot", "AddThingToThingGroup", {"thingName": "t", "thingGroupName": "g"}, [
-        ("iot:AddThingToThingGroup", arn("thing/t")), ("iot:AddThingToThingGroup", arn("thinggroup/g"))]),
+    (
+        "iot",
+        "AddThingToThingGroup",
+        {"thingName": "t", "thingGroupName": "g"},
+        [("iot:AddThingToThingGroup", arn("thing/t")), ("iot:AddThingToThingGroup", arn("thinggroup/g"))],
+    ),
     ("iot", "SearchIndex", {"queryString": "*"}, [("iot:SearchIndex", arn("index/AWS_Things"))]),
     ("iot", "ListTagsForResource", {"resourceArn": UPDATE}, [("iot:ListTagsForResource", UPDATE)]),
     ("iot", "UntagResource", {"resourceArn": UPDATE, "tagKeys": ["a"]}, [("iot:UntagResource", UPDATE)]),
     ("iot-data", "GetThingShadow", {"thingName": "t"}, [("iot:GetThingShadow", arn("thing/t"))]),
-    ("iot-data", "UpdateThingShadow", {"thingName": "t", "payload": b"{}"}, [
-        ("iot:UpdateThingShadow", arn("thing/t"))]),
-    ("iot-jobs-data", "GetPendingJobExecutions", {"thingName": "t"}, [
-        ("iotjobsdata:GetPendingJobExecutions", arn("thing/t"))]),
-    ("iot-jobs-data", "UpdateJobExecution", {"thingName": "t", "jobId": "j", "status": "FAILED"}, [
-        ("iotjobsdata:UpdateJobExecution", arn("thing/t"))]),
-    ("signer", "GetSigningProfile", {"profileName": PROFILE}, [
-        ("signer:GetSigningProfile", f"{SIGNER}/signing-profiles/{PROFILE}")]),
+    (
+        "iot-data",
+        "UpdateThingShadow",
+        {"thingName": "t", "payload": b"{}"},
+        [("iot:UpdateThingShadow", arn("thing/t"))],
+    ),
+    (
+        "iot-jobs-data",
+        "GetPendingJobExecutions",
+        {"thingName": "t"},
+        [("iotjobsdata:GetPendingJobExecutions", arn("thing/t"))],
+    ),
+    (
+        "iot-jobs-data",
+        "UpdateJobExecution",
+        {"thingName": "t", "jobId": "j", "status": "FAILED"},
+        [("iotjobsdata:UpdateJobExecution", arn("thing/t"))],
+    ),
+    (
+        "signer",
+        "GetSigningProfile",
+        {"profileName": PROFILE},
+        [("signer:GetSigningProfile", f"{SIGNER}/signing-profiles/{PROFILE}")],
+    ),
     ("signer", "DescribeSigningJob", {"jobId": "j"}, [("signer:DescribeSigningJob", f"{SIGNER}/signing-jobs/j")]),
     ("signer", "ListSigningJobs", {}, [("signer:ListSigningJobs", "*")]),
-    ("signer", "StartSigningJob", {
-        "profileName": PROFILE, "clientRequestToken": "t",
-        "source": {"s3": {"bucketName": BUCKET, "key": KEY, "version": "v"}},
-        "destination": {"s3": {"bucketName": SIGNED, "prefix": "p/"}}},
-        [("signer:StartSigningJob", f"{SIGNER}/signing-profiles/{PROFILE}"),
-         ("s3:GetObjectVersion", f"arn:aws:s3:::{BUCKET}/{KEY}"), ("s3:PutObject", f"arn:aws:s3:::{SIGNED}/p/*")]),
-]  # fmt: skip
+    (
+        "signer",
+        "StartSigningJob",
+        {
+            "profileName": PROFILE,
+            "clientRequestToken": "t",
+            "source": {"s3": {"bucketName": BUCKET, "key": KEY, "version": "v"}},
+            "destination": {"s3": {"bucketName": SIGNED, "prefix": "p/"}},
+        },
+        [
+            ("signer:StartSigningJob", f"{SIGNER}/signing-profiles/{PROFILE}"),
+            ("s3:GetObjectVersion", f"arn:aws:s3:::{BUCKET}/{KEY}"),
+            ("s3:PutObject", f"arn:aws:s3:::{SIGNED}/p/*"),
+        ],
+    ),
+]
 
 
 @pytest.mark.parametrize(("service", "operation", "given", "needed"), CALLS, ids=lambda v: v if type(v) is str else "")

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from simulator.iot.state import JobOrder, Store
-from simulator.server import SimulatorServer
-from tests.simulator.floor import Floor, arn
-from tests.simulator.stage import ACCOUNT, REGION, Stage
+from otactl_simulator.iot.state import JobOrder, Store
+from otactl_simulator.server import SimulatorServer
+from tests.support.simulator.iot_fleet import Floor, arn
+from tests.support.simulator.stage import ACCOUNT, REGION, SimulatorStage
 
-House = tuple[SimulatorServer, Stage]
+House = tuple[SimulatorServer, SimulatorStage]
 OLD, NEW = (hashlib.sha256(image).hexdigest() for image in (b"old", b"new"))
 Send = Callable[..., None]
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     return Floor(stage)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.floor import Floor, arn
-from tests.simulator.stage import ACCOUNT, REGION, Stage, refusal
+from tests.support.simulator.iot_fleet import Floor, arn
+from tests.support.simulator.stage import ACCOUNT, REGION, SimulatorStage, refusal
 
 INVALID = (400, "InvalidRequestException")
 CONFIGS: dict[str, Any] = {
@@ -25,7 +25,7 @@ CONFIGS: dict[str, Any] = {
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     made = Floor(stage)
     made.things("t1", "t2", "t3", group="g", behaviour="manual")
     return made

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.floor import Floor
-from tests.simulator.stage import Stage, refusal
+from tests.support.simulator.iot_fleet import Floor
+from tests.support.simulator.stage import SimulatorStage, refusal
 
 WRONG = (409, "InvalidStateTransitionException")
 INVALID = (400, "InvalidRequestException")
@@ -15,7 +15,7 @@ MISSING = (404, "ResourceNotFoundException")
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     made = Floor(stage)
     made.things("t", group="g", behaviour="manual")
     return made

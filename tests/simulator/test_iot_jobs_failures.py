@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.floor import Floor, abort, names
-from tests.simulator.stage import Stage, refusal
+from tests.support.simulator.iot_fleet import Floor, abort, names
+from tests.support.simulator.stage import SimulatorStage, refusal
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     return Floor(stage)
 
 

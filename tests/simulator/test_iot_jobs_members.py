@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulator.floor import Floor, names
-from tests.simulator.stage import Stage
+from tests.support.simulator.iot_fleet import Floor, names
+from tests.support.simulator.stage import SimulatorStage
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     return Floor(stage)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.floor import Floor
-from tests.simulator.stage import Stage, refusal
+from tests.support.simulator.iot_fleet import Floor
+from tests.support.simulator.stage import SimulatorStage, refusal
 
 INVALID = (400, "InvalidRequestException")
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     made = Floor(stage)
     made.things("t1", "t2", "t3", group="g", behaviour="manual")
     return made

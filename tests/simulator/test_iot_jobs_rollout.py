@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.floor import Floor, abort, arn, names
-from tests.simulator.stage import Stage
+from tests.support.simulator.iot_fleet import Floor, abort, arn, names
+from tests.support.simulator.stage import SimulatorStage
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     return Floor(stage)
 
 
@@ -130,7 +130,7 @@ def busy(floor: Floor) -> None:
     floor.job("b", jobExecutionsRolloutConfig={"maximumPerMinute": 3}, **abort("ALL", 60, 12))
 
 
-def test_one_jump_of_the_clock_does_what_many_small_steps_do(stage: Stage) -> None:
+def test_one_jump_of_the_clock_does_what_many_small_steps_do(stage: SimulatorStage) -> None:
     floor = Floor(stage)
 
     def after(step: float, total: float) -> Any:

@@ -8,14 +8,14 @@ import urllib.request
 
 import pytest
 
-from tests.simulator.ota import Ota, arn, file
-from tests.simulator.stage import BUCKET, IMAGE, KEY, Stage, refusal
+from tests.support.simulator.ota_updates import Ota, arn, file
+from tests.support.simulator.stage import BUCKET, IMAGE, KEY, SimulatorStage, refusal
 
 ROLE = "arn:aws:iam::123456789012:role/ota"
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

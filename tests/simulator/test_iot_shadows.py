@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulator.floor import Floor
-from tests.simulator.stage import Stage, refusal
+from tests.support.simulator.iot_fleet import Floor
+from tests.support.simulator.stage import SimulatorStage, refusal
 
 
 @pytest.fixture
-def floor(stage: Stage) -> Floor:
+def floor(stage: SimulatorStage) -> Floor:
     made = Floor(stage)
     made.things("t")
     return made

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.ota import PARAMETERS, PROFILE, SIGNED, Ota, file
-from tests.simulator.stage import ACCOUNT, BUCKET, IMAGE, KEY, REGION, Stage, refusal
+from tests.support.simulator.ota_updates import PARAMETERS, PROFILE, SIGNED, Ota, file
+from tests.support.simulator.stage import ACCOUNT, BUCKET, IMAGE, KEY, REGION, SimulatorStage, refusal
 
 PROFILE_ARN = f"arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/{PROFILE}"
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.ota import ROLE, TRUST, Ota, arn, file
-from tests.simulator.stage import ACCOUNT, BUCKET, KEY, Stage, policy, refusal
+from tests.support.simulator.ota_updates import ROLE, TRUST, Ota, arn, file
+from tests.support.simulator.stage import ACCOUNT, BUCKET, KEY, SimulatorStage, policy, refusal
 
 PLACE = {"bucket": BUCKET, "key": KEY}
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

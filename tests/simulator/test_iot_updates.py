@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.ota import CUSTOM, ROLE, Ota, arn, file, signing
-from tests.simulator.stage import BUCKET, IMAGE, KEY, Stage, refusal
+from tests.support.simulator.ota_updates import CUSTOM, ROLE, Ota, arn, file, signing
+from tests.support.simulator.stage import BUCKET, IMAGE, KEY, SimulatorStage, refusal
 
 HTTP = {"protocols": ["MQTT", "HTTP"]}
 S3 = {"bucket": BUCKET, "key": KEY}
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulator.ota import Ota, arn
-from tests.simulator.stage import Stage, refusal
+from tests.support.simulator.ota_updates import Ota, arn
+from tests.support.simulator.stage import SimulatorStage, refusal
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.ota import ACTIONS, PARAMETERS, ROLE, ROLE_NAME, TRUST, Ota, arn, file, signing
-from tests.simulator.stage import ACCOUNT, BUCKET, KEY, REGION, Stage, policy
+from tests.support.simulator.ota_updates import ACTIONS, PARAMETERS, ROLE, ROLE_NAME, TRUST, Ota, arn, file, signing
+from tests.support.simulator.stage import ACCOUNT, BUCKET, KEY, REGION, SimulatorStage, policy
 
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/ota/u1"
 OBJECT = {"bucket": BUCKET, "key": KEY}
@@ -15,7 +15,7 @@ FORBIDDEN = "(Service: {}; Status Code: 403; Error Code: AccessDeniedException"
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

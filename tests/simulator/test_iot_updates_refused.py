@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.ota import CUSTOM, Ota, arn, file, signing
-from tests.simulator.stage import ACCOUNT, BUCKET, KEY, Refusal, Stage, refusal
+from tests.support.simulator.ota_updates import CUSTOM, Ota, arn, file, signing
+from tests.support.simulator.stage import ACCOUNT, BUCKET, KEY, Refusal, SimulatorStage, refusal
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulator.ota import PARAMETERS, PROFILE, SIGNED, Ota, file, signing
-from tests.simulator.stage import BUCKET, KEY, REGION, Stage
+from tests.support.simulator.ota_updates import PARAMETERS, PROFILE, SIGNED, Ota, file, signing
+from tests.support.simulator.stage import BUCKET, KEY, REGION, SimulatorStage
 
 OBJECT = {"bucket": BUCKET, "key": KEY}
 
 
 @pytest.fixture
-def ota(stage: Stage) -> Ota:
+def ota(stage: SimulatorStage) -> Ota:
     return Ota(stage)
 
 

@@ -7,48 +7,48 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.stage import LEAD, Stage, refusal
+from tests.support.simulator.stage import LEAD, SimulatorStage, refusal
 
 D1, D2, D3 = ({"devEui": f"70b3d57ed000000{n}", "id": f"d{n}", "name": f"probe-{n}"} for n in (1, 2, 3))
 FAR = {"devEui": "70b3d57ed0000009", "id": "far", "rfRegion": "US915"}
 HOUR = timedelta(hours=1)
 
 
-def fleet(stage: Stage, *devices: str, **changes: Any) -> None:
+def fleet(stage: SimulatorStage, *devices: str, **changes: Any) -> None:
     """Three devices, and a group g1 with some of them."""
     group = {"name": "canary", "id": "g1", "rfRegion": "EU868", "devices": list(devices), **changes}
     stage.fleet(D1, D2, D3, FAR, groups=(group,))
 
 
-def counts(stage: Stage) -> tuple[int, int]:
+def counts(stage: SimulatorStage) -> tuple[int, int]:
     """Devices wanted in the group, and devices in it."""
     shown = stage.wireless.get_multicast_group(Id="g1")["LoRaWAN"]
     return shown["NumberOfDevicesRequested"], shown["NumberOfDevicesInGroup"]
 
 
-def readiness(stage: Stage) -> dict[str, str]:
+def readiness(stage: SimulatorStage) -> dict[str, str]:
     """MulticastDeviceStatus by device id."""
     listed = stage.wireless.list_wireless_devices(MulticastGroupId="g1")["WirelessDeviceList"]
     return {d["Id"]: d["MulticastDeviceStatus"] for d in listed}
 
 
-def group_status(stage: Stage) -> str:
+def group_status(stage: SimulatorStage) -> str:
     """The group's status."""
     return str(stage.wireless.get_multicast_group(Id="g1")["Status"])
 
 
-def members(stage: Stage) -> list[str]:
+def members(stage: SimulatorStage) -> list[str]:
     """The devices of the group."""
     return list(stage.state()["groups"][0]["devices"])
 
 
-def schedule(stage: Stage, after: timedelta = HOUR, **changes: Any) -> None:
+def schedule(stage: SimulatorStage, after: timedelta = HOUR, **changes: Any) -> None:
     """StartMulticastGroupSession."""
     session = {"DlDr": 3, "DlFreq": 869525000, "SessionStartTime": stage.now() + after, "SessionTimeout": 600}
     stage.wireless.start_multicast_group_session(Id="g1", LoRaWAN={**session, **changes})
 
 
-def in_session(stage: Stage, **task: Any) -> str:
+def in_session(stage: SimulatorStage, **task: Any) -> str:
     """A task that sends to the group."""
     stage.provision()
     made = stage.task(**{"FragmentSizeBytes": 112, **task})
@@ -59,7 +59,7 @@ def in_session(stage: Stage, **task: Any) -> str:
     return made
 
 
-def test_a_group_is_read_back_as_it_was_made(stage: Stage) -> None:
+def test_a_group_is_read_back_as_it_was_made(stage: SimulatorStage) -> None:
     gateways = {"GatewayList": ["gw1"], "TransmissionInterval": 60000}
     lorawan = {"RfRegion": "EU868", "DlClass": "ClassB", "ParticipatingGateways": gateways}
     made = stage.wireless.create_multicast_group(Name="canary", LoRaWAN=lorawan)
@@ -82,12 +82,12 @@ def test_a_group_is_read_back_as_it_was_made(stage: Stage) -> None:
         },
     ],
 )
-def test_a_group_outside_the_model_is_refused(stage: Stage, lorawan: dict[str, Any]) -> None:
+def test_a_group_outside_the_model_is_refused(stage: SimulatorStage, lorawan: dict[str, Any]) -> None:
     assert refusal(stage.wireless.create_multicast_group, LoRaWAN=lorawan)[:2] == (400, "ValidationException")
     assert stage.wireless.list_multicast_groups()["MulticastGroupList"] == []
 
 
-def test_a_device_is_wanted_in_its_group_before_it_is_in_it(stage: Stage) -> None:
+def test_a_device_is_wanted_in_its_group_before_it_is_in_it(stage: SimulatorStage) -> None:
     fleet(stage)
     stage.settings(multicastReadySeconds=100)
     stage.wireless.associate_wireless_device_with_multicast_group(Id="g1", WirelessDeviceId="d1")
@@ -103,14 +103,14 @@ def test_a_device_is_wanted_in_its_group_before_it_is_in_it(stage: Stage) -> Non
     assert counts(stage) == (2, 2)
 
 
-def test_a_device_that_gets_no_setup_is_never_ready(stage: Stage) -> None:
+def test_a_device_that_gets_no_setup_is_never_ready(stage: SimulatorStage) -> None:
     fleet(stage, "d1", "d2", notReady=["d2"])
     stage.advance(30 * 86400)
     assert counts(stage) == (2, 1)
     assert readiness(stage) == {"d1": "Multicast setup ready", "d2": "Multicast setup attempting"}
 
 
-def test_a_device_that_is_not_ready_at_the_start_hears_nothing(stage: Stage) -> None:
+def test_a_device_that_is_not_ready_at_the_start_hears_nothing(stage: SimulatorStage) -> None:
     fleet(stage, "d1", "d2", notReady=["d2"])
     task = in_session(stage)
     stage.advance(7200)
@@ -119,7 +119,7 @@ def test_a_device_that_is_not_ready_at_the_start_hears_nothing(stage: Stage) -> 
 
 
 @pytest.mark.parametrize(("ready", "status"), [(1800, "Successful"), (1801, "Initial")])
-def test_readiness_counts_at_the_start_of_the_session(stage: Stage, ready: int, status: str) -> None:
+def test_readiness_counts_at_the_start_of_the_session(stage: SimulatorStage, ready: int, status: str) -> None:
     fleet(stage, "d1")
     stage.settings(multicastReadySeconds=ready)
     task = in_session(stage)
@@ -127,14 +127,14 @@ def test_readiness_counts_at_the_start_of_the_session(stage: Stage, ready: int, 
     assert stage.device_statuses(task) == {"d1": status}
 
 
-def test_a_device_of_another_radio_region_does_not_come_into_a_group(stage: Stage) -> None:
+def test_a_device_of_another_radio_region_does_not_come_into_a_group(stage: SimulatorStage) -> None:
     fleet(stage)
     said = refusal(stage.wireless.associate_wireless_device_with_multicast_group, Id="g1", WirelessDeviceId="far")
     assert said == (400, "ValidationException", "the RfRegion of device far is US915, the group's is EU868")
     assert members(stage) == []
 
 
-def test_bulk_association_tells_by_the_counts_alone(stage: Stage) -> None:
+def test_bulk_association_tells_by_the_counts_alone(stage: SimulatorStage) -> None:
     fleet(stage)
     call = stage.wireless.start_bulk_associate_wireless_device_with_multicast_group
     answer = call(Id="g1", QueryString="DeviceName:probe-*")
@@ -147,7 +147,7 @@ def test_bulk_association_tells_by_the_counts_alone(stage: Stage) -> None:
     assert counts(stage) == (2, 2)
 
 
-def test_a_group_goes_from_pending_over_attempting_into_its_session_and_back(stage: Stage) -> None:
+def test_a_group_goes_from_pending_over_attempting_into_its_session_and_back(stage: SimulatorStage) -> None:
     fleet(stage, "d1")
     assert group_status(stage) == "Pending"
     assert refusal(stage.wireless.get_multicast_group_session, Id="g1").status == 404
@@ -166,7 +166,7 @@ def test_a_group_goes_from_pending_over_attempting_into_its_session_and_back(sta
 
 
 @pytest.mark.parametrize("after", [timedelta(hours=48, seconds=1), timedelta(seconds=-1)])
-def test_a_group_session_starts_within_48_hours(stage: Stage, after: timedelta) -> None:
+def test_a_group_session_starts_within_48_hours(stage: SimulatorStage, after: timedelta) -> None:
     fleet(stage, "d1")
     assert refusal(schedule, stage=stage, after=after)[:2] == (400, "ValidationException")
     assert group_status(stage) == "Pending"
@@ -177,13 +177,13 @@ def test_a_group_session_starts_within_48_hours(stage: Stage, after: timedelta) 
 @pytest.mark.parametrize(
     "wrong", [{"SessionTimeout": 172801}, {"DlDr": 16}, {"DlFreq": 1_000_000_001}, {"PingSlotPeriod": 4097}]
 )
-def test_a_group_session_outside_the_model_is_refused(stage: Stage, wrong: dict[str, int]) -> None:
+def test_a_group_session_outside_the_model_is_refused(stage: SimulatorStage, wrong: dict[str, int]) -> None:
     fleet(stage, "d1")
     assert refusal(schedule, stage=stage, **wrong)[:2] == (400, "ValidationException")
     assert group_status(stage) == "Pending"
 
 
-def test_a_group_session_can_be_cancelled(stage: Stage) -> None:
+def test_a_group_session_can_be_cancelled(stage: SimulatorStage) -> None:
     fleet(stage, "d1")
     assert refusal(stage.wireless.cancel_multicast_group_session, Id="g1").code == "ConflictException"
     schedule(stage)
@@ -205,7 +205,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize("by", ["the group", "a task"])
 @pytest.mark.parametrize(("operation", "more"), CHANGES)
 def test_a_group_is_frozen_while_a_session_is_scheduled(
-    stage: Stage, operation: str, more: dict[str, Any], by: str
+    stage: SimulatorStage, operation: str, more: dict[str, Any], by: str
 ) -> None:
     fleet(stage, "d1")
     if by == "a task":
@@ -218,7 +218,7 @@ def test_a_group_is_frozen_while_a_session_is_scheduled(
     assert stage.wireless.get_multicast_group(Id="g1")["Name"] == "canary"
 
 
-def test_a_task_opens_the_session_of_its_group_and_closes_it(stage: Stage) -> None:
+def test_a_task_opens_the_session_of_its_group_and_closes_it(stage: SimulatorStage) -> None:
     fleet(stage, "d1")
     in_session(stage, FragmentIntervalMS=9000, RedundancyPercent=30)
     session = stage.wireless.get_multicast_group_session(Id="g1")["LoRaWAN"]
@@ -230,7 +230,7 @@ def test_a_task_opens_the_session_of_its_group_and_closes_it(stage: Stage) -> No
     assert group_status(stage) == "Pending"
 
 
-def test_a_task_inherits_frequency_and_ping_slot_and_restarts_the_session(stage: Stage) -> None:
+def test_a_task_inherits_frequency_and_ping_slot_and_restarts_the_session(stage: SimulatorStage) -> None:
     fleet(stage, "d1")
     stage.provision()
     task = stage.task(FragmentSizeBytes=48, FragmentIntervalMS=9000)
@@ -245,7 +245,7 @@ def test_a_task_inherits_frequency_and_ping_slot_and_restarts_the_session(stage:
 
 
 @pytest.mark.parametrize("state", ["Pending", "FuotaSession_Waiting", "In_FuotaSession"])
-def test_a_group_that_a_task_uses_is_not_deleted(stage: Stage, state: str) -> None:
+def test_a_group_that_a_task_uses_is_not_deleted(stage: SimulatorStage, state: str) -> None:
     fleet(stage, "d1")
     stage.provision()
     task = stage.task(FragmentSizeBytes=112)
@@ -260,13 +260,13 @@ def test_a_group_that_a_task_uses_is_not_deleted(stage: Stage, state: str) -> No
     assert group_status(stage) in ("Pending", "In_Session")
 
 
-def test_a_group_that_no_task_uses_is_deleted(stage: Stage) -> None:
+def test_a_group_that_no_task_uses_is_deleted(stage: SimulatorStage) -> None:
     fleet(stage, "d1")
     stage.wireless.delete_multicast_group(Id="g1")
     assert refusal(stage.wireless.get_multicast_group, Id="g1").status == 404
 
 
-def test_a_deleted_task_closes_no_session_but_its_own(stage: Stage) -> None:
+def test_a_deleted_task_closes_no_session_but_its_own(stage: SimulatorStage) -> None:
     fleet(stage, "d1")
     idle = stage.task()
     stage.add_groups(idle, "g1")
@@ -277,7 +277,7 @@ def test_a_deleted_task_closes_no_session_but_its_own(stage: Stage) -> None:
     assert group_status(stage) == "Session_Attempting"
 
 
-def test_a_group_stays_in_session_until_the_last_task_that_sends_to_it_is_done(stage: Stage) -> None:
+def test_a_group_stays_in_session_until_the_last_task_that_sends_to_it_is_done(stage: SimulatorStage) -> None:
     fleet(stage, "d1")
     long = in_session(stage, FragmentSizeBytes=128, FragmentIntervalMS=600_000)
     short = stage.task(FragmentSizeBytes=128, FragmentIntervalMS=1000)

@@ -11,15 +11,14 @@ import sys
 import urllib.error
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from tests.simulator.stage import Stage
+from tests.support.paths import ROOT
+from tests.support.simulator.stage import SimulatorStage
 
-ROOT = Path(__file__).parents[2]
 ENDS_WITHIN = 5  # seconds after a signal
 
 # What a user of AWS would write: nothing here knows of a simulator, the address comes from AWS_ENDPOINT_URL.
@@ -93,7 +92,7 @@ class Running:
     def __init__(self, *words: str) -> None:
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OTACTL_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "controller.cli", "simulator", *words],
+            [sys.executable, "-m", "otactl.cli", "simulator", *words],
             cwd=ROOT,
             env=plain,
             stdout=subprocess.PIPE,
@@ -142,7 +141,7 @@ def test_a_boto3_script_meets_what_aws_accepts_and_refuses(running: Running) -> 
 
 def test_the_update_goes_through_when_the_clock_is_moved(running: Running) -> None:
     task = script(running.url)["task"]
-    stage = Stage(running.url)
+    stage = SimulatorStage(running.url)
     assert stage.status(task) == "FuotaSession_Waiting"
     stage.advance(3600)
     assert stage.status(task) == "FuotaDone"
@@ -151,7 +150,7 @@ def test_the_update_goes_through_when_the_clock_is_moved(running: Running) -> No
 
 def test_it_starts_empty_and_its_clock_runs_from_real_time(running: Running) -> None:
     before = datetime.now(UTC)
-    stage = Stage(running.url)
+    stage = SimulatorStage(running.url)
     assert stage.state() == {}
     assert stage.requests() == []
     first, second = stage.now(), stage.now()
@@ -172,7 +171,7 @@ def test_it_listens_on_the_port_it_is_told() -> None:
     told = Running("--port", str(port))
     try:
         assert told.url == f"http://127.0.0.1:{port}"
-        assert Stage(told.url).now()
+        assert SimulatorStage(told.url).now()
     finally:
         told.process.kill()
         told.process.communicate()
@@ -195,7 +194,7 @@ SIGNALS = [(signal.SIGTERM, {-signal.SIGTERM}), (signal.SIGINT, {0, 1})]
 def test_it_ends_within_five_seconds_of_a_signal_with_clients_connected(
     running: Running, by: int, codes: set[int]
 ) -> None:
-    stage = Stage(running.url)
+    stage = SimulatorStage(running.url)
     assert stage.task()
     ended, out, err = running.end(by)
     assert ended in codes
@@ -206,7 +205,7 @@ def test_it_ends_within_five_seconds_of_a_signal_with_clients_connected(
 
 
 def test_it_ends_within_five_seconds_although_a_call_is_still_being_answered(running: Running) -> None:
-    stage = Stage(running.url)
+    stage = SimulatorStage(running.url)
     stage.wireless.list_fuota_tasks()
     stage.post("faults", rules=[{"effect": "delay", "seconds": 600}])
     hasty = stage.client("iotwireless", read_timeout=0.2)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from simulator.rehearsal import Rehearsal, access_key, rehearsal, stand_in
-from simulator.server import SimulatorServer
+from otactl_simulator.rehearsal import Rehearsal, access_key, rehearsal, stand_in
+from otactl_simulator.server import SimulatorServer
 
 AT = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
 SHA = "ab" * 32
@@ -110,8 +110,9 @@ def test_the_log_of_calls_is_dropped_and_counted() -> None:
 def _start(world: Rehearsal, start: datetime) -> None:
     wireless = client("iotwireless", world.url)
     task = wireless.create_fuota_task(
-        FirmwareUpdateImage="s3://nowhere/k", FirmwareUpdateRole="arn:aws:iam::123456789012:role/x",
+        FirmwareUpdateImage="s3://nowhere/k",
+        FirmwareUpdateRole="arn:aws:iam::123456789012:role/x",
         LoRaWAN={"RfRegion": "EU868"},
-    )["Id"]  # fmt: skip
+    )["Id"]
     wireless.associate_wireless_device_with_fuota_task(Id=task, WirelessDeviceId="d1")
     wireless.start_fuota_task(Id=task, LoRaWAN={"StartTime": start})

@@ -12,7 +12,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from tests.simulator.stage import ACCOUNT, REGION, Stage, policy, refusal
+from tests.support.simulator.stage import ACCOUNT, REGION, SimulatorStage, policy, refusal
 
 ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:tuya/key-AbCdEf"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11112222-3333-4444-5555-666677778888"
@@ -22,7 +22,7 @@ CLIENTS: dict[str, BaseClient] = {}
 
 
 @pytest.fixture
-def secrets(stage: Stage) -> BaseClient:
+def secrets(stage: SimulatorStage) -> BaseClient:
     """A client, and one secret to read."""
     stage.post("fleet", secrets=[{"arn": ARN, "text": VALUE}])
     if stage.url not in CLIENTS:
@@ -40,7 +40,7 @@ def test_a_secret_is_read_by_its_arn_without_the_end_of_it_or_by_its_name(secret
     assert "SecretBinary" not in given
 
 
-def test_a_binary_secret_has_bytes_and_no_text(stage: Stage, secrets: BaseClient) -> None:
+def test_a_binary_secret_has_bytes_and_no_text(stage: SimulatorStage, secrets: BaseClient) -> None:
     stage.post("fleet", secrets=[{"arn": ARN, "binary": base64.b64encode(b"\x00\xff").decode()}])
 
     given = secrets.get_secret_value(SecretId=ARN)
@@ -49,7 +49,7 @@ def test_a_binary_secret_has_bytes_and_no_text(stage: Stage, secrets: BaseClient
     assert "SecretString" not in given
 
 
-def test_a_secret_put_again_has_a_current_and_a_previous_version(stage: Stage, secrets: BaseClient) -> None:
+def test_a_secret_put_again_has_a_current_and_a_previous_version(stage: SimulatorStage, secrets: BaseClient) -> None:
     first = secrets.get_secret_value(SecretId=ARN)["VersionId"]
     for text in ("second", "third"):
         stage.post("fleet", secrets=[{"arn": ARN, "text": text}])
@@ -69,7 +69,7 @@ def test_a_secret_that_is_not_there_is_not_found(secrets: BaseClient, called: st
     assert refusal(secrets.get_secret_value, SecretId=called) == (400, "ResourceNotFoundException", GONE)
 
 
-def test_a_secret_of_another_region_is_not_there(stage: Stage, secrets: BaseClient) -> None:
+def test_a_secret_of_another_region_is_not_there(stage: SimulatorStage, secrets: BaseClient) -> None:
     elsewhere = ARN.replace("eu-west-1", "us-east-1")
     stage.post("fleet", secrets=[{"arn": elsewhere, "text": "x"}])
 
@@ -83,7 +83,9 @@ def test_a_label_no_version_has_is_named(secrets: BaseClient) -> None:
     assert told.message.endswith("staging label: AWSPENDING")
 
 
-def test_a_secret_marked_for_deletion_is_refused_in_the_services_words(stage: Stage, secrets: BaseClient) -> None:
+def test_a_secret_marked_for_deletion_is_refused_in_the_services_words(
+    stage: SimulatorStage, secrets: BaseClient
+) -> None:
     stage.post("fleet", secrets=[{"arn": ARN, "text": VALUE, "deleted": True}])
 
     status, code, message = refusal(secrets.get_secret_value, SecretId=ARN)
@@ -109,7 +111,7 @@ WRONG: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("secrets_given", "why"), WRONG, ids=[why for _, why in WRONG])
 def test_a_secret_that_is_wrong_is_told_without_its_value_and_none_is_put(
-    stage: Stage, secrets_given: Any, why: str
+    stage: SimulatorStage, secrets_given: Any, why: str
 ) -> None:
     good = {"arn": ARN, "text": VALUE}
     given = [good, *secrets_given] if isinstance(secrets_given, list) else secrets_given
@@ -121,7 +123,7 @@ def test_a_secret_that_is_wrong_is_told_without_its_value_and_none_is_put(
     assert stage.ask("GET", "state")[1]["secretsmanager"] == {}
 
 
-def test_neither_the_state_nor_the_log_of_requests_shows_a_value(stage: Stage, secrets: BaseClient) -> None:
+def test_neither_the_state_nor_the_log_of_requests_shows_a_value(stage: SimulatorStage, secrets: BaseClient) -> None:
     secrets.get_secret_value(SecretId=ARN)
     refusal(secrets.create_secret, Name="mine", SecretString=VALUE, SecretBinary=b"nobody-sees-this")
 
@@ -139,7 +141,9 @@ def test_neither_the_state_nor_the_log_of_requests_shows_a_value(stage: Stage, s
     assert set(stage.ask("GET", "state")[1]["secretsmanager"]) == {ARN}
 
 
-def raw(stage: Stage, target: str | None, body: bytes = b"{}", method: str = "POST") -> tuple[int, dict[str, Any]]:
+def raw(
+    stage: SimulatorStage, target: str | None, body: bytes = b"{}", method: str = "POST"
+) -> tuple[int, dict[str, Any]]:
     """Status and body of a refused request that was written by hand."""
     headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/secretsmanager/aws4_request"}
     if target is not None:
@@ -153,7 +157,7 @@ def raw(stage: Stage, target: str | None, body: bytes = b"{}", method: str = "PO
 
 
 @pytest.mark.parametrize("target", ["secretsmanager.ReadMind", "GetSecretValue", "iot.GetSecretValue", None])
-def test_a_target_of_no_operation_is_refused_by_its_name(stage: Stage, target: str | None) -> None:
+def test_a_target_of_no_operation_is_refused_by_its_name(stage: SimulatorStage, target: str | None) -> None:
     status, answer = raw(stage, target)
 
     assert (status, answer["__type"]) == (400, "UnknownOperationException")
@@ -170,7 +174,7 @@ def test_a_target_of_no_operation_is_refused_by_its_name(stage: Stage, target: s
         (b'{"SecretId": "a", "VersionId": "1"}', "VersionId must be at least 32 characters"),
     ],
 )
-def test_what_boto3_would_not_send_is_refused_in_the_models_terms(stage: Stage, body: bytes, why: str) -> None:
+def test_what_boto3_would_not_send_is_refused_in_the_models_terms(stage: SimulatorStage, body: bytes, why: str) -> None:
     status, answer = raw(stage, "secretsmanager.GetSecretValue", body)
 
     assert (status, answer["__type"], answer["Message"]) == (400, "InvalidRequestException", why)
@@ -181,7 +185,7 @@ def test_what_boto3_would_not_send_is_refused_in_the_models_terms(stage: Stage, 
     [("throttle", 400, "ThrottlingException"), ("error500", 500, "InternalServiceError")],
 )
 def test_faults_are_in_the_services_own_errors(
-    stage: Stage, secrets: BaseClient, effect: str, status: int, code: str
+    stage: SimulatorStage, secrets: BaseClient, effect: str, status: int, code: str
 ) -> None:
     stage.post("faults", rules=[{"service": "secretsmanager", "operation": "GetSecretValue", "effect": effect}])
 
@@ -198,7 +202,7 @@ READ = allow("secretsmanager:GetSecretValue", ARN)
 THROUGH = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com", "kms:EncryptionContext:SecretARN": ARN}
 
 
-def act(stage: Stage, *statements: dict[str, Any]) -> BaseClient:
+def act(stage: SimulatorStage, *statements: dict[str, Any]) -> BaseClient:
     """A client of a role that may do what is said and nothing else, callers judged."""
     trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
     stage.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=policy(trust))
@@ -222,7 +226,7 @@ def act(stage: Stage, *statements: dict[str, Any]) -> BaseClient:
     ids=str,
 )
 def test_a_caller_needs_the_right_to_this_very_secret(
-    stage: Stage, secrets: BaseClient, called: str, statement: dict[str, Any], reads: bool
+    stage: SimulatorStage, secrets: BaseClient, called: str, statement: dict[str, Any], reads: bool
 ) -> None:
     stage.post("fleet", secrets=[{"arn": ARN, "text": VALUE, "tags": {"for": "otactl"}}])
     client = act(stage, statement)
@@ -236,7 +240,9 @@ def test_a_caller_needs_the_right_to_this_very_secret(
     assert message == f"User: {session} is not authorized to perform: secretsmanager:GetSecretValue on resource: {ARN}"
 
 
-def test_a_caller_without_the_right_does_not_learn_that_a_secret_is_missing(stage: Stage, secrets: BaseClient) -> None:
+def test_a_caller_without_the_right_does_not_learn_that_a_secret_is_missing(
+    stage: SimulatorStage, secrets: BaseClient
+) -> None:
     client = act(stage, READ)
 
     other = ARN.replace("AbCdEf", "GhIjKl")
@@ -245,7 +251,7 @@ def test_a_caller_without_the_right_does_not_learn_that_a_secret_is_missing(stag
 
 
 def test_another_accounts_secret_is_refused_to_a_role_that_may_read_every_secret(
-    stage: Stage, secrets: BaseClient
+    stage: SimulatorStage, secrets: BaseClient
 ) -> None:
     other = ARN.replace(ACCOUNT, "210987654321")
     stage.post("fleet", secrets=[{"arn": other, "text": VALUE}])
@@ -268,7 +274,7 @@ def test_another_accounts_secret_is_refused_to_a_role_that_may_read_every_secret
     ids=str,
 )
 def test_a_secret_under_a_key_of_the_customers_needs_the_right_to_decrypt(
-    stage: Stage, secrets: BaseClient, statements: list[dict[str, Any]], reads: bool
+    stage: SimulatorStage, secrets: BaseClient, statements: list[dict[str, Any]], reads: bool
 ) -> None:
     stage.post("fleet", secrets=[{"arn": ARN, "text": VALUE, "kmsKey": KEY}])
     client = act(stage, *statements)
@@ -282,7 +288,7 @@ def test_a_secret_under_a_key_of_the_customers_needs_the_right_to_decrypt(
     )
 
 
-def test_a_reset_forgets_every_secret(stage: Stage, secrets: BaseClient) -> None:
+def test_a_reset_forgets_every_secret(stage: SimulatorStage, secrets: BaseClient) -> None:
     stage.reset()
 
     with pytest.raises(ClientError, match="ResourceNotFoundException"):

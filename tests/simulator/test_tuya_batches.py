@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.stage import Stage
-from tests.simulator.tuya import FIRMWARE, PRODUCT, Gate
+from tests.support.simulator.stage import SimulatorStage
+from tests.support.simulator.tuya_client import FIRMWARE, PRODUCT, TuyaRequests
 
 CREATE = "CreateOTAStaticUpgradeJob"
 
 
 @pytest.fixture
-def gate(stage: Stage) -> Gate:
+def gate(stage: SimulatorStage) -> TuyaRequests:
     """A gateway with nothing in it."""
-    return Gate(stage)
+    return TuyaRequests(stage)
 
 
-def reached(gate: Gate, job: str) -> list[str]:
+def reached(gate: TuyaRequests, job: str) -> list[str]:
     """The devices a batch has tasks for."""
     return [task["deviceName"] for task in gate.tasks(job)]
 
 
-def test_a_batch_is_shown_as_it_was_made(gate: Gate) -> None:
+def test_a_batch_is_shown_as_it_was_made(gate: TuyaRequests) -> None:
     gate.populate()
     options = {
         "SrcVersion": ["1.0"],
@@ -57,36 +57,36 @@ def test_a_batch_is_shown_as_it_was_made(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("status", [-1, 1])
-def test_a_package_that_is_verified_or_needs_it_not_is_sent(gate: Gate, status: int) -> None:
+def test_a_package_that_is_verified_or_needs_it_not_is_sent(gate: TuyaRequests, status: int) -> None:
     gate.populate(status=status)
     assert reached(gate, gate.batch("d0")) == ["d0"]
 
 
 @pytest.mark.parametrize("status", [0, 2, 3])
-def test_a_package_that_is_not_verified_is_not_sent(gate: Gate, status: int) -> None:
+def test_a_package_that_is_not_verified_is_not_sent(gate: TuyaRequests, status: int) -> None:
     gate.populate(status=status)
     assert gate.refused(CREATE, gate.specific("d0")) == "iot.ota.FirmwareNotVerified"
 
 
-def test_the_same_request_twice_makes_two_batches(gate: Gate) -> None:
+def test_the_same_request_twice_makes_two_batches(gate: TuyaRequests) -> None:
     gate.populate()
     assert gate.batch("d0") != gate.batch("d0")
     listed = gate.ask("ListOTAJobByFirmware", {"FirmwareId": FIRMWARE, "CurrentPage": 1, "PageSize": 200})
     assert (listed.body["total"], listed.body["pageCount"], len(listed.data["simpleOTAJobInfo"])) == (2, 1, 2)
 
 
-def test_a_device_that_never_reported_the_module_is_no_target(gate: Gate) -> None:
+def test_a_device_that_never_reported_the_module_is_no_target(gate: TuyaRequests) -> None:
     gate.populate({}, {"versions": {}}, {"versions": {"ble": "1.0"}})
     assert reached(gate, gate.batch("d0", "d1", "d2", "nobody")) == ["d0"]
     assert gate.refused(CREATE, gate.specific("d1", "nobody")) == "iot.ota.NoTargetDevice"
 
 
-def test_a_device_at_the_version_is_skipped(gate: Gate) -> None:
+def test_a_device_at_the_version_is_skipped(gate: TuyaRequests) -> None:
     gate.populate({}, {"versions": {"default": "2.0"}})
     assert reached(gate, gate.batch("d0", "d1")) == ["d0"]
 
 
-def test_a_batch_of_devices_at_the_version_is_refused_or_empty(gate: Gate) -> None:
+def test_a_batch_of_devices_at_the_version_is_refused_or_empty(gate: TuyaRequests) -> None:
     gate.populate({"versions": {"default": "2.0"}})
     assert gate.refused(CREATE, gate.specific("d0")) == "iot.ota.NoTargetDevice"
     gate.stage.settings(tuyaNobodyLeft="emptyBatch")
@@ -94,12 +94,12 @@ def test_a_batch_of_devices_at_the_version_is_refused_or_empty(gate: Gate) -> No
     assert (gate.tasks(job), gate.job_status(job)) == ([], "COMPLETED")
 
 
-def test_source_versions_filter(gate: Gate) -> None:
+def test_source_versions_filter(gate: TuyaRequests) -> None:
     gate.populate({}, {"versions": {"default": "1.1"}}, {"versions": {"default": "1.2"}})
     assert reached(gate, gate.batch("d0", "d1", "d2", SrcVersion=["1.0", "1.2"])) == ["d0", "d2"]
 
 
-def test_all_gray_and_group_choose_for_themselves(gate: Gate) -> None:
+def test_all_gray_and_group_choose_for_themselves(gate: TuyaRequests) -> None:
     gate.populate(*({"versions": {"default": "1.0"}} for _ in range(5)), {"versions": {}})
     gate.fleet(groups=[{"groupId": "g1", "productKey": PRODUCT, "name": "canary", "devices": ["d1", "d3", "d5"]}])
     base = {"FirmwareId": FIRMWARE, "ProductKey": PRODUCT}
@@ -142,13 +142,15 @@ def test_all_gray_and_group_choose_for_themselves(gate: Gate) -> None:
         ),
     ],
 )
-def test_what_a_batch_cannot_be_is_refused_and_makes_nothing(gate: Gate, options: dict[str, Any], code: str) -> None:
+def test_what_a_batch_cannot_be_is_refused_and_makes_nothing(
+    gate: TuyaRequests, options: dict[str, Any], code: str
+) -> None:
     gate.populate()
     assert gate.refused(CREATE, {**gate.specific("d0"), **options}) == code
     assert gate.state()["jobs"] == []
 
 
-def test_two_hundred_devices_fit_into_a_batch(gate: Gate) -> None:
+def test_two_hundred_devices_fit_into_a_batch(gate: TuyaRequests) -> None:
     gate.populate(*({} for _ in range(200)))
     names = [f"d{n}" for n in range(200)]
     answer = gate.ask(CREATE, gate.specific(*names), method="POST")
@@ -158,7 +160,7 @@ def test_two_hundred_devices_fit_into_a_batch(gate: Gate) -> None:
     assert (second.body["total"], second.body["pageCount"], second.body["currentPage"]) == (200, 2, 2)
 
 
-def test_a_second_batch_fails_the_later_task_at_once_and_leaves_the_first(gate: Gate) -> None:
+def test_a_second_batch_fails_the_later_task_at_once_and_leaves_the_first(gate: TuyaRequests) -> None:
     gate.populate({"behaviour": "offline"}, {})
     first = gate.batch("d0")
     second = gate.batch("d0", "d1")
@@ -170,14 +172,14 @@ def test_a_second_batch_fails_the_later_task_at_once_and_leaves_the_first(gate: 
     assert (gate.job_status(first), gate.job_status(second)) == ("IN_PROGRESS", "COMPLETED")
 
 
-def test_a_second_batch_is_refused_when_the_switch_says_so(gate: Gate) -> None:
+def test_a_second_batch_is_refused_when_the_switch_says_so(gate: TuyaRequests) -> None:
     gate.stage.settings(tuyaSecondBatch="refused")
     gate.populate({"behaviour": "offline"}, {})
     gate.batch("d0")
     assert gate.refused(CREATE, gate.specific("d0", "d1")) == "iot.ota.TaskUnfinished"
 
 
-def test_a_batch_of_a_device_is_listed_by_it(gate: Gate) -> None:
+def test_a_batch_of_a_device_is_listed_by_it(gate: TuyaRequests) -> None:
     gate.populate()
     job, _ = gate.batch("d0"), gate.batch("d1")
     asked = {"ProductKey": PRODUCT, "DeviceName": "d0", "FirmwareId": FIRMWARE, "CurrentPage": 1, "PageSize": 100}
@@ -186,7 +188,7 @@ def test_a_batch_of_a_device_is_listed_by_it(gate: Gate) -> None:
     assert gate.refused("ListOTAJobByDevice", {**asked, "DeviceName": "x"}) == "iot.device.NotExistedDevice"
 
 
-def test_completed_does_not_mean_that_all_succeeded(gate: Gate) -> None:
+def test_completed_does_not_mean_that_all_succeeded(gate: TuyaRequests) -> None:
     gate.populate({}, {"behaviour": "failsFlash"})
     job = gate.batch("d0", "d1")
     assert gate.job_status(job) == "IN_PROGRESS"
@@ -195,7 +197,7 @@ def test_completed_does_not_mean_that_all_succeeded(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("last", ["CANCELED", "COMPLETED"])
-def test_a_batch_that_was_canceled_ends_as_the_switch_says(gate: Gate, last: str) -> None:
+def test_a_batch_that_was_canceled_ends_as_the_switch_says(gate: TuyaRequests, last: str) -> None:
     gate.stage.settings(tuyaCanceledBatch=last)
     gate.populate({"behaviour": "offline"})
     job = gate.batch("d0")
@@ -204,7 +206,7 @@ def test_a_batch_that_was_canceled_ends_as_the_switch_says(gate: Gate, last: str
 
 
 @pytest.mark.parametrize(("behaviour", "status"), [("", 1), ("failsVerify", 3)])
-def test_a_verification_decides_whether_a_package_may_be_sent(gate: Gate, behaviour: str, status: int) -> None:
+def test_a_verification_decides_whether_a_package_may_be_sent(gate: TuyaRequests, behaviour: str, status: int) -> None:
     gate.populate({"behaviour": behaviour}, {}, status=0)
     asked = {"FirmwareId": FIRMWARE, "ProductKey": PRODUCT, "TargetDeviceName": ["d0"]}
     job = str(gate.ask("CreateOTAVerifyJob", asked).data["jobId"])
@@ -216,7 +218,7 @@ def test_a_verification_decides_whether_a_package_may_be_sent(gate: Gate, behavi
     assert (gate.ask(CREATE, gate.specific("d1")).code == "") is (status == 1)
 
 
-def test_a_verification_is_of_few_devices_and_of_a_package_that_needs_it(gate: Gate) -> None:
+def test_a_verification_is_of_few_devices_and_of_a_package_that_needs_it(gate: TuyaRequests) -> None:
     gate.populate(status=0)
     asked = {"FirmwareId": FIRMWARE, "ProductKey": PRODUCT}
     many = {**asked, "TargetDeviceName": [f"d{n}" for n in range(11)]}

@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.stage import Stage
-from tests.simulator.tuya import FIRMWARE, PRODUCT, Gate
+from tests.support.simulator.stage import SimulatorStage
+from tests.support.simulator.tuya_client import FIRMWARE, PRODUCT, TuyaRequests
 
 CANCEL = "CancelOTATaskByJob"
 
 
 @pytest.fixture
-def gate(stage: Stage) -> Gate:
+def gate(stage: SimulatorStage) -> TuyaRequests:
     """A gateway with nothing in it."""
-    return Gate(stage)
+    return TuyaRequests(stage)
 
 
-def began(gate: Gate, behaviour: str = "", **options: Any) -> str:
+def began(gate: TuyaRequests, behaviour: str = "", **options: Any) -> str:
     """A batch for one device of 100 seconds."""
     gate.populate({"behaviour": behaviour, "seconds": 100})
     return gate.batch("d0", **options)
 
 
-def test_a_task_waits_for_its_confirmation(gate: Gate) -> None:
+def test_a_task_waits_for_its_confirmation(gate: TuyaRequests) -> None:
     job = began(gate, NeedConfirm=True)
     gate.stage.advance(3600)
     (task,) = gate.tasks(job)
@@ -35,7 +35,7 @@ def test_a_task_waits_for_its_confirmation(gate: Gate) -> None:
     assert gate.statuses(job) == ["SUCCEEDED"]
 
 
-def test_what_does_not_wait_is_not_confirmed_and_then_nothing_is(gate: Gate) -> None:
+def test_what_does_not_wait_is_not_confirmed_and_then_nothing_is(gate: TuyaRequests) -> None:
     gate.populate()
     waiting, running = gate.batch("d0", NeedConfirm=True), gate.batch("d1")
     ids = [gate.tasks(job)[0]["taskId"] for job in (waiting, running)]
@@ -46,7 +46,7 @@ def test_what_does_not_wait_is_not_confirmed_and_then_nothing_is(gate: Gate) -> 
     assert gate.statuses(waiting) == ["CONFIRM"]
 
 
-def in_every_state(gate: Gate) -> dict[str, str]:
+def in_every_state(gate: TuyaRequests) -> dict[str, str]:
     """Batches with one task each, by the status it has."""
     gate.populate(
         {}, {"behaviour": "offline"}, {"behaviour": "stuckNotified"}, {"behaviour": "neverReports"}, {"seconds": 1}
@@ -74,7 +74,7 @@ def in_every_state(gate: Gate) -> dict[str, str]:
     ],
 )
 def test_a_cancel_ends_what_its_flags_name_and_nothing_in_progress(
-    gate: Gate, flags: dict[str, bool], ended: set[str]
+    gate: TuyaRequests, flags: dict[str, bool], ended: set[str]
 ) -> None:
     jobs = in_every_state(gate)
     for job in jobs.values():
@@ -83,7 +83,7 @@ def test_a_cancel_ends_what_its_flags_name_and_nothing_in_progress(
     assert after == {status: "CANCELED" if status in ended else status for status in jobs}
 
 
-def test_a_cancel_of_queued_leaves_unconfirmed_when_the_switch_says_so(gate: Gate) -> None:
+def test_a_cancel_of_queued_leaves_unconfirmed_when_the_switch_says_so(gate: TuyaRequests) -> None:
     gate.stage.settings(tuyaCancelQueuedTakesUnconfirmed=False)
     job = began(gate, NeedConfirm=True)
     gate.ask(CANCEL, {"JobId": job, "CancelQueuedTask": True})
@@ -91,13 +91,13 @@ def test_a_cancel_of_queued_leaves_unconfirmed_when_the_switch_says_so(gate: Gat
 
 
 @pytest.mark.parametrize("flags", [{}, {"CancelQueuedTask": False}])
-def test_a_cancel_without_a_flag_is_refused(gate: Gate, flags: dict[str, bool]) -> None:
+def test_a_cancel_without_a_flag_is_refused(gate: TuyaRequests, flags: dict[str, bool]) -> None:
     job = began(gate)
     assert gate.refused(CANCEL, {"JobId": job, **flags}) == "iot.check.MissingParameter"
     assert gate.refused(CANCEL, {"JobId": "9", "CancelQueuedTask": True}) == "iot.ota.JobNotExist"
 
 
-def test_a_cancel_by_device_ends_what_has_not_begun(gate: Gate) -> None:
+def test_a_cancel_by_device_ends_what_has_not_begun(gate: TuyaRequests) -> None:
     jobs = in_every_state(gate)
     names = [f"d{n}" for n in range(5)]
     asked = {"ProductKey": PRODUCT, "FirmwareId": FIRMWARE, "DeviceName": names}
@@ -118,13 +118,13 @@ def test_a_cancel_by_device_ends_what_has_not_begun(gate: Gate) -> None:
         ({"JobId": "9"}, "iot.ota.JobNotExist"),
     ],
 )
-def test_a_cancel_by_device_that_cannot_be_is_refused(gate: Gate, changed: dict[str, Any], code: str) -> None:
+def test_a_cancel_by_device_that_cannot_be_is_refused(gate: TuyaRequests, changed: dict[str, Any], code: str) -> None:
     gate.populate()
     asked = {"ProductKey": PRODUCT, "FirmwareId": FIRMWARE, "DeviceName": ["d0"], **changed}
     assert gate.refused("CancelOTATaskByDevice", asked) == code
 
 
-def test_a_canceled_task_stays_canceled(gate: Gate) -> None:
+def test_a_canceled_task_stays_canceled(gate: TuyaRequests) -> None:
     job = began(gate, "stuckNotified")
     gate.stage.advance(5)
     gate.ask(CANCEL, {"JobId": job, "CancelNotifiedTask": True})

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from controller.backends._tuya import TuyaTransport
-from controller.backends._tuya_shapes import (
+from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.schemas import (
     FIRMWARES,
     JOBS_BY_FIRMWARE,
     MADE_JOB,
@@ -17,32 +17,32 @@ from controller.backends._tuya_shapes import (
     UNFINISHED_TASKS,
     single_of,
 )
-from controller.errors import StalledError, TransientError
-from controller.model import Environment
-from controller.model.environment import TuyaAccess
-from tests.simulator.stage import Stage
-from tests.simulator.tuya import FIRMWARE, KEY, PRODUCT, SECRET, Gate
-from tests.unit.build import SOURCE
+from otactl.errors import StalledError, TransientError
+from otactl.model import Environment
+from otactl.model.environment import TuyaAccess
+from tests.support.builders import SOURCE
+from tests.support.simulator.stage import SimulatorStage
+from tests.support.simulator.tuya_client import FIRMWARE, KEY, PRODUCT, SECRET, TuyaRequests
 
 CREATE, READ = "CreateOTAStaticUpgradeJob", "QueryOTAFirmware"
 
 
 @pytest.fixture
-def gate(stage: Stage) -> Gate:
+def gate(stage: SimulatorStage) -> TuyaRequests:
     """A gateway with a product, a package and two devices."""
-    found = Gate(stage)
+    found = TuyaRequests(stage)
     found.populate()
     return found
 
 
 @pytest.fixture
-def sender(gate: Gate) -> Iterator[TuyaTransport]:
+def sender(gate: TuyaRequests) -> Iterator[TuyaClient]:
     """The transport, with the gateway's time."""
     with transport(gate) as found:
         yield found
 
 
-def transport(gate: Gate, **changes: object) -> TuyaTransport:
+def transport(gate: TuyaRequests, **changes: object) -> TuyaClient:
     """A transport to the gateway."""
     access = TuyaAccess(endpoint=f"{gate.stage.url}/", access_key_id_env="ID", access_key_secret_env="SECRET")
     environment = Environment(
@@ -55,20 +55,20 @@ def transport(gate: Gate, **changes: object) -> TuyaTransport:
         call_rates={"tuya:*": 1e6},
     )
     given: dict[str, object] = {"now": gate.stage.now, "environ": {"ID": KEY, "SECRET": SECRET}, **changes}
-    return TuyaTransport(environment, sleep=lambda _s: None, seed=1, **given)
+    return TuyaClient(environment, sleep=lambda _s: None, seed=1, **given)
 
 
-def fault(gate: Gate, **rule: object) -> None:
+def fault(gate: TuyaRequests, **rule: object) -> None:
     """Put one fault in force."""
     gate.stage.post("faults", rules=[{"service": "tuya", **rule}])
 
 
-def jobs(gate: Gate) -> int:
+def jobs(gate: TuyaRequests) -> int:
     """How many batches there are."""
     return len(gate.state()["jobs"])
 
 
-def test_a_whole_batch_by_the_projects_own_transport(gate: Gate, sender: TuyaTransport) -> None:
+def test_a_whole_batch_by_the_projects_own_transport(gate: TuyaRequests, sender: TuyaClient) -> None:
     (package,) = sender.rows(FIRMWARES, {"ProductKey": PRODUCT, "DestVersion": "2.0"})
     asked = gate.specific("d0", "d1", NeedPush=True)
     job = single_of(MADE_JOB, sender.send(sender.prepare(CREATE, asked))).job_id
@@ -83,19 +83,19 @@ def test_a_whole_batch_by_the_projects_own_transport(gate: Gate, sender: TuyaTra
     assert gate.installs() == {"d0": {"f00d": 1}, "d1": {"f00d": 1}}
 
 
-def test_a_list_of_many_pages_is_read_whole(gate: Gate, sender: TuyaTransport) -> None:
+def test_a_list_of_many_pages_is_read_whole(gate: TuyaRequests, sender: TuyaClient) -> None:
     gate.populate(*({} for _ in range(200)))
     job = gate.batch(*(f"d{n}" for n in range(200)))
     assert len({task.device_name for task in sender.rows(TASKS_BY_JOB, {"JobId": job})}) == 200
 
 
-def test_a_throttled_request_uses_no_nonce_up_and_is_not_carried_out(gate: Gate, sender: TuyaTransport) -> None:
+def test_a_throttled_request_uses_no_nonce_up_and_is_not_carried_out(gate: TuyaRequests, sender: TuyaClient) -> None:
     fault(gate, operation=CREATE, effect="throttle", count=2)
     sender.call(CREATE, gate.specific("d0"), repeatable=False)
     assert (jobs(gate), sender.stats.throttled) == (1, 2)
 
 
-def test_an_error_500_leaves_a_write_in_doubt(gate: Gate, sender: TuyaTransport) -> None:
+def test_an_error_500_leaves_a_write_in_doubt(gate: TuyaRequests, sender: TuyaClient) -> None:
     fault(gate, operation=CREATE, effect="error500")
     with pytest.raises(TransientError) as caught:
         sender.call(CREATE, gate.specific("d0"), repeatable=False)
@@ -104,7 +104,7 @@ def test_an_error_500_leaves_a_write_in_doubt(gate: Gate, sender: TuyaTransport)
 
 @pytest.mark.parametrize(("effect", "made"), [("timeoutBeforeCommit", 0), ("timeoutAfterCommit", 1)])
 def test_a_lost_answer_tells_nothing_of_what_was_done(
-    gate: Gate, sender: TuyaTransport, effect: str, made: int
+    gate: TuyaRequests, sender: TuyaClient, effect: str, made: int
 ) -> None:
     fault(gate, operation=CREATE, effect=effect)
     with pytest.raises(TransientError) as caught:
@@ -112,12 +112,12 @@ def test_a_lost_answer_tells_nothing_of_what_was_done(
     assert (caught.value.committed, jobs(gate)) == (None, made)
 
 
-def test_a_lost_read_is_read_again(gate: Gate, sender: TuyaTransport) -> None:
+def test_a_lost_read_is_read_again(gate: TuyaRequests, sender: TuyaClient) -> None:
     fault(gate, operation=READ, effect="timeoutAfterCommit", count=3)
     assert sender.call(READ, {"FirmwareId": FIRMWARE}, repeatable=True)["success"] is True
 
 
-def test_a_late_request_is_carried_out_when_it_comes_in(gate: Gate, sender: TuyaTransport) -> None:
+def test_a_late_request_is_carried_out_when_it_comes_in(gate: TuyaRequests, sender: TuyaClient) -> None:
     fault(gate, operation=CREATE, effect="late", seconds=600, count=1)
     with pytest.raises(TransientError) as caught:
         sender.call(CREATE, gate.specific("d0"), repeatable=False)
@@ -132,7 +132,7 @@ def test_a_late_request_is_carried_out_when_it_comes_in(gate: Gate, sender: Tuya
 
 
 def test_a_late_request_is_of_the_moment_it_came_in_however_far_the_clock_jumps(
-    gate: Gate, sender: TuyaTransport
+    gate: TuyaRequests, sender: TuyaClient
 ) -> None:
     before = gate.stage.now()
     fault(gate, operation=CREATE, effect="late", seconds=600, count=1)
@@ -144,7 +144,7 @@ def test_a_late_request_is_of_the_moment_it_came_in_however_far_the_clock_jumps(
     assert job["status"] == "COMPLETED"
 
 
-def test_a_request_later_than_the_window_is_refused_by_nobodys_hand(gate: Gate, sender: TuyaTransport) -> None:
+def test_a_request_later_than_the_window_is_refused_by_nobodys_hand(gate: TuyaRequests, sender: TuyaClient) -> None:
     fault(gate, operation=CREATE, effect="late", seconds=902, count=1)
     with pytest.raises(TransientError):
         sender.call(CREATE, gate.specific("d0"), repeatable=False)
@@ -153,7 +153,7 @@ def test_a_request_later_than_the_window_is_refused_by_nobodys_hand(gate: Gate, 
     assert gate.stage.requests()[-1]["errorCode"] == "InvalidTimeStamp.Expired"
 
 
-def test_what_was_signed_early_leaves_the_window_early(gate: Gate, sender: TuyaTransport) -> None:
+def test_what_was_signed_early_leaves_the_window_early(gate: TuyaRequests, sender: TuyaClient) -> None:
     prepared = sender.prepare(CREATE, gate.specific("d0"))
     gate.stage.advance(600)
     fault(gate, operation=CREATE, effect="late", seconds=400, count=1)
@@ -163,12 +163,12 @@ def test_what_was_signed_early_leaves_the_window_early(gate: Gate, sender: TuyaT
     assert jobs(gate) == 0
 
 
-def test_late_is_for_this_gateway_alone(gate: Gate) -> None:
+def test_late_is_for_this_gateway_alone(gate: TuyaRequests) -> None:
     status, _ = gate.stage.ask("POST", "faults", b'{"rules": [{"service": "iot", "effect": "late"}]}')
     assert status == 400
 
 
-def test_a_stale_list_lags_behind(gate: Gate, sender: TuyaTransport) -> None:
+def test_a_stale_list_lags_behind(gate: TuyaRequests, sender: TuyaClient) -> None:
     job = gate.batch("d0")
     fault(gate, operation="*", effect="staleRead")
     asked = {"ProductKey": PRODUCT, "DeviceName": "d0"}
@@ -182,13 +182,13 @@ def test_a_stale_list_lags_behind(gate: Gate, sender: TuyaTransport) -> None:
     assert [row.module_version for row in sender.rows(MODULE_VERSIONS, asked)] == ["2.0"]
 
 
-def test_a_read_by_a_clock_that_is_hours_off_is_signed_by_the_gateways(gate: Gate) -> None:
+def test_a_read_by_a_clock_that_is_hours_off_is_signed_by_the_gateways(gate: TuyaRequests) -> None:
     with transport(gate, now=lambda: gate.stage.now() - timedelta(hours=5)) as late:
         assert late.call(READ, {"FirmwareId": FIRMWARE}, repeatable=True)["success"] is True
         assert single_of(MADE_JOB, late.call(CREATE, gate.specific("d0"), repeatable=False)).job_id
 
 
-def test_a_nonce_that_is_not_new_stalls(gate: Gate) -> None:
+def test_a_nonce_that_is_not_new_stalls(gate: TuyaRequests) -> None:
     with transport(gate, nonce=lambda: "always the same") as sender:
         sender.call(READ, {"FirmwareId": FIRMWARE}, repeatable=True)
         with pytest.raises(StalledError) as caught:
@@ -201,7 +201,9 @@ def test_a_nonce_that_is_not_new_stalls(gate: Gate) -> None:
     ("environ", "reason"),
     [({"ID": KEY, "SECRET": "an0ther"}, "SignatureRefused"), ({"ID": "AK2", "SECRET": SECRET}, "AccessKeyUnknown")],
 )
-def test_a_wrong_key_stalls_and_is_not_shown(gate: Gate, environ: dict[str, str], reason: str, status: int) -> None:
+def test_a_wrong_key_stalls_and_is_not_shown(
+    gate: TuyaRequests, environ: dict[str, str], reason: str, status: int
+) -> None:
     gate.stage.settings(tuyaFailureStatus=status)
     with transport(gate, environ=environ) as sender, pytest.raises(StalledError) as caught:
         sender.call(READ, {"FirmwareId": FIRMWARE}, repeatable=True)
@@ -210,7 +212,7 @@ def test_a_wrong_key_stalls_and_is_not_shown(gate: Gate, environ: dict[str, str]
     assert environ["SECRET"] not in str(caught.value)
 
 
-def test_a_gateway_that_answers_xml_is_told_in_one_line(gate: Gate) -> None:
+def test_a_gateway_that_answers_xml_is_told_in_one_line(gate: TuyaRequests) -> None:
     with transport(gate, common={"Format": "XML"}) as sender, pytest.raises(StalledError) as caught:
         sender.call(READ, {"FirmwareId": FIRMWARE}, repeatable=True)
     assert caught.value.reason == "AnswerInvalid"

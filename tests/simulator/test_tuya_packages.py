@@ -7,34 +7,34 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.stage import Stage
-from tests.simulator.tuya import FIRMWARE, PRODUCT, SECRET, Gate
+from tests.support.simulator.stage import SimulatorStage
+from tests.support.simulator.tuya_client import FIRMWARE, PRODUCT, SECRET, TuyaRequests
 
 MAKE = "CreateOTAFirmware"
 NEW = {"DestVersion": "3.0", "FirmwareName": "probe-3", "ProductKey": PRODUCT}
 
 
 @pytest.fixture
-def gate(stage: Stage) -> Gate:
+def gate(stage: SimulatorStage) -> TuyaRequests:
     """A gateway with a product, a package and two devices."""
-    found = Gate(stage)
+    found = TuyaRequests(stage)
     found.populate()
     return found
 
 
-def package(gate: Gate, identifier: str = FIRMWARE) -> dict[str, Any]:
+def package(gate: TuyaRequests, identifier: str = FIRMWARE) -> dict[str, Any]:
     """A package as Query shows it."""
     return dict(gate.ask("QueryOTAFirmware", {"FirmwareId": identifier}).body["firmwareInfo"])
 
 
-def listed(gate: Gate, **filters: object) -> list[str]:
+def listed(gate: TuyaRequests, **filters: object) -> list[str]:
     """Ids of the packages as List shows them."""
     answer = gate.ask("ListOTAFirmware", {"CurrentPage": 1, "PageSize": 100, **filters})
     assert "data" not in answer.body
     return [row["firmwareId"] for row in answer.body["firmwareInfo"]["simpleFirmwareInfo"]]
 
 
-def test_a_package_is_shown_as_it_was_made(gate: Gate) -> None:
+def test_a_package_is_shown_as_it_was_made(gate: TuyaRequests) -> None:
     more = {"FirmwareSign": "abc", "SignMethod": "SHA256", "FirmwareSize": 1024, "FirmwareDesc": "probes"}
     made = gate.ask(MAKE, {**NEW, **more, "Type": 1, "SrcVersion": "2.0", "ModuleName": "ble"}).data
     shown = package(gate, made["firmwareId"])
@@ -60,7 +60,7 @@ def test_a_package_is_shown_as_it_was_made(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(("flag", "status"), [(True, 0), (False, -1)])
-def test_a_package_begins_unverified_unless_it_needs_no_check(gate: Gate, flag: bool, status: int) -> None:
+def test_a_package_begins_unverified_unless_it_needs_no_check(gate: TuyaRequests, flag: bool, status: int) -> None:
     made = gate.ask(MAKE, {**NEW, "NeedToVerify": flag}).data
     assert package(gate, made["firmwareId"])["status"] == status
 
@@ -81,12 +81,12 @@ def test_a_package_begins_unverified_unless_it_needs_no_check(gate: Gate, flag: 
         ({"ProductKey": "x"}, "iot.prod.NotExistedProduct"),
     ],
 )
-def test_what_a_package_cannot_be_is_refused(gate: Gate, changed: dict[str, Any], code: str) -> None:
+def test_what_a_package_cannot_be_is_refused(gate: TuyaRequests, changed: dict[str, Any], code: str) -> None:
     assert gate.refused(MAKE, {**NEW, **changed}) == code
     assert listed(gate) == [FIRMWARE]
 
 
-def test_the_address_of_a_package_is_another_at_every_read(gate: Gate) -> None:
+def test_the_address_of_a_package_is_another_at_every_read(gate: TuyaRequests) -> None:
     first, second = package(gate), package(gate)
     assert first.pop("firmwareUrl") != second.pop("firmwareUrl")
     assert first == second
@@ -94,7 +94,7 @@ def test_the_address_of_a_package_is_another_at_every_read(gate: Gate) -> None:
     assert "firmwareUrl" not in json.dumps(answer.body)
 
 
-def test_packages_are_found_by_product_and_version_the_newest_first(gate: Gate) -> None:
+def test_packages_are_found_by_product_and_version_the_newest_first(gate: TuyaRequests) -> None:
     made = gate.ask(MAKE, NEW).data["firmwareId"]
     assert listed(gate) == [made, FIRMWARE]
     assert listed(gate, DestVersion="3.0") == [made]
@@ -102,14 +102,14 @@ def test_packages_are_found_by_product_and_version_the_newest_first(gate: Gate) 
     assert listed(gate, DestVersion="9") == []
 
 
-def test_a_package_changes_its_description_and_not_its_name(gate: Gate) -> None:
+def test_a_package_changes_its_description_and_not_its_name(gate: TuyaRequests) -> None:
     assert gate.ask("ModifyOTAFirmware", {"FirmwareId": FIRMWARE, "FirmwareDesc": "new"}).code == ""
     assert package(gate)["firmwareDesc"] == "new"
     changed = {"FirmwareId": FIRMWARE, "FirmwareName": "new"}
     assert gate.refused("ModifyOTAFirmware", changed) == "iot.check.InvalidParameter"
 
 
-def test_a_deleted_package_is_gone_and_its_batches_are_not(gate: Gate) -> None:
+def test_a_deleted_package_is_gone_and_its_batches_are_not(gate: TuyaRequests) -> None:
     gate.behave("offline")
     job = gate.batch("d0")
     assert gate.ask("DeleteOTAFirmware", {"FirmwareId": FIRMWARE}).code == ""
@@ -117,7 +117,7 @@ def test_a_deleted_package_is_gone_and_its_batches_are_not(gate: Gate) -> None:
     assert (gate.statuses(job), gate.job_status(job)) == (["CANCELED"], "CANCELED")
 
 
-def test_a_package_in_use_is_kept_when_the_switch_says_so(gate: Gate) -> None:
+def test_a_package_in_use_is_kept_when_the_switch_says_so(gate: TuyaRequests) -> None:
     gate.stage.settings(tuyaDeleteInUse="refused")
     job = gate.batch("d0")
     assert gate.refused("DeleteOTAFirmware", {"FirmwareId": FIRMWARE}) == "iot.ota.FirmwareInUse"
@@ -126,7 +126,7 @@ def test_a_package_in_use_is_kept_when_the_switch_says_so(gate: Gate) -> None:
     assert gate.ask("DeleteOTAFirmware", {"FirmwareId": FIRMWARE}).code == ""
 
 
-def test_modules_are_made_changed_and_deleted(gate: Gate) -> None:
+def test_modules_are_made_changed_and_deleted(gate: TuyaRequests) -> None:
     asked = {"ProductKey": PRODUCT, "ModuleName": "gps"}
     assert gate.ask("CreateOTAModule", {**asked, "AliasName": "one"}).code == ""
     assert gate.refused("CreateOTAModule", asked) == "iot.ota.ModuleNameExisted"
@@ -137,13 +137,13 @@ def test_modules_are_made_changed_and_deleted(gate: Gate) -> None:
     assert gate.refused("UpdateOTAModule", asked) == "iot.ota.ModuleNotExist"
 
 
-def test_a_module_that_is_needed_stays(gate: Gate) -> None:
+def test_a_module_that_is_needed_stays(gate: TuyaRequests) -> None:
     gate.ask(MAKE, {**NEW, "ModuleName": "ble"})
     for name in ("default", "ble"):
         assert gate.refused("DeleteOTAModule", {"ProductKey": PRODUCT, "ModuleName": name}) == "iot.ota.ModuleInUse"
 
 
-def test_a_product_has_ten_modules_at_most(gate: Gate) -> None:
+def test_a_product_has_ten_modules_at_most(gate: TuyaRequests) -> None:
     codes = [gate.ask("CreateOTAModule", {"ProductKey": PRODUCT, "ModuleName": f"m{n}"}).code for n in range(9)]
     assert codes == [""] * 8 + ["iot.ota.TooManyModules"]
 
@@ -177,7 +177,7 @@ def device(**changes: object) -> dict[str, object]:
         ({"keys": [{"id": "AK2"}]}, "secret of tuya.keys must be a text"),
     ],
 )
-def test_a_fleet_that_is_wrong_is_told_and_adds_nothing(gate: Gate, parts: dict[str, Any], told: str) -> None:
+def test_a_fleet_that_is_wrong_is_told_and_adds_nothing(gate: TuyaRequests, parts: dict[str, Any], told: str) -> None:
     before = gate.state()
     given = {**parts, "products": [{"productKey": "fresh"}]}
     status, answer = gate.stage.ask("POST", "fleet", json.dumps({"tuya": given}).encode())
@@ -186,7 +186,7 @@ def test_a_fleet_that_is_wrong_is_told_and_adds_nothing(gate: Gate, parts: dict[
     assert gate.state() == before
 
 
-def test_the_fleet_of_the_gateway_stands_beside_the_others(gate: Gate) -> None:
+def test_the_fleet_of_the_gateway_stands_beside_the_others(gate: TuyaRequests) -> None:
     gate.stage.post(
         "fleet",
         devices=[{"devEui": "70b3d57ed0000001", "rfRegion": "EU868"}],
@@ -197,14 +197,14 @@ def test_the_fleet_of_the_gateway_stands_beside_the_others(gate: Gate) -> None:
     assert [d["deviceName"] for d in gate.state()["devices"]] == ["d0", "d1", "d9"]
 
 
-def test_loading_again_sets_what_is_given_and_keeps_the_rest(gate: Gate) -> None:
+def test_loading_again_sets_what_is_given_and_keeps_the_rest(gate: TuyaRequests) -> None:
     gate.fleet(devices=[device(deviceName="d0", behaviour="slow", seconds=5, iotId="id-0")])
     gate.fleet(devices=[device(deviceName="d0", versions={"ble": "0.9"})])
     (first, _) = gate.state()["devices"]
     assert (first["behaviour"], first["iotId"], first["versions"]) == ("slow", "id-0", {"default": "1.0", "ble": "0.9"})
 
 
-def test_loading_a_device_again_as_it_is_disturbs_no_task(gate: Gate) -> None:
+def test_loading_a_device_again_as_it_is_disturbs_no_task(gate: TuyaRequests) -> None:
     job = gate.batch("d0")
     gate.stage.advance(40)
     gate.behave("")
@@ -212,7 +212,7 @@ def test_loading_a_device_again_as_it_is_disturbs_no_task(gate: Gate) -> None:
     assert gate.statuses(job) == ["SUCCEEDED"]
 
 
-def test_the_state_shows_no_secret_and_a_reset_forgets_everything(gate: Gate) -> None:
+def test_the_state_shows_no_secret_and_a_reset_forgets_everything(gate: TuyaRequests) -> None:
     assert SECRET not in json.dumps(gate.stage.ask("GET", "state")[1]["tuya"])
     gate.stage.reset()
     assert all(not part for part in gate.state().values())

@@ -7,29 +7,29 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.stage import Stage
-from tests.simulator.tuya import PRODUCT, Gate
+from tests.support.simulator.stage import SimulatorStage
+from tests.support.simulator.tuya_client import PRODUCT, TuyaRequests
 
 
 @pytest.fixture
-def gate(stage: Stage) -> Gate:
+def gate(stage: SimulatorStage) -> TuyaRequests:
     """A gateway with nothing in it."""
-    return Gate(stage)
+    return TuyaRequests(stage)
 
 
-def shown(gate: Gate, job: str) -> tuple[str, str]:
+def shown(gate: TuyaRequests, job: str) -> tuple[str, str]:
     """Status and progress of the only task of a batch."""
     (task,) = gate.tasks(job)
     return task["taskStatus"], task["progress"]
 
 
-def began(gate: Gate, behaviour: str = "", **options: Any) -> str:
+def began(gate: TuyaRequests, behaviour: str = "", **options: Any) -> str:
     """A batch for one device of 100 seconds."""
     gate.populate({"behaviour": behaviour, "seconds": 100})
     return gate.batch("d0", **options)
 
 
-def test_a_task_goes_from_queued_to_succeeded_by_the_clock(gate: Gate) -> None:
+def test_a_task_goes_from_queued_to_succeeded_by_the_clock(gate: TuyaRequests) -> None:
     job = began(gate)
     seen = [shown(gate, job)]
     for seconds in (1, 20, 30, 30, 10, 10):
@@ -47,7 +47,7 @@ def test_a_task_goes_from_queued_to_succeeded_by_the_clock(gate: Gate) -> None:
     assert (gate.version(), gate.installs()) == ("2.0", {"d0": {"f00d": 1}})
 
 
-def test_one_jump_of_the_clock_does_what_many_steps_do(gate: Gate) -> None:
+def test_one_jump_of_the_clock_does_what_many_steps_do(gate: TuyaRequests) -> None:
     job = began(gate)
     start = gate.stage.now()
     gate.stage.advance(86400)
@@ -56,7 +56,7 @@ def test_one_jump_of_the_clock_does_what_many_steps_do(gate: Gate) -> None:
     assert datetime.fromisoformat(task["since"]) - start == timedelta(seconds=101)
 
 
-def test_a_task_is_shown_with_and_without_its_progress(gate: Gate) -> None:
+def test_a_task_is_shown_with_and_without_its_progress(gate: TuyaRequests) -> None:
     job = began(gate, TimeoutInMinutes=60)
     gate.stage.advance(30)
     (by_job,), (by_device,) = gate.tasks(job), gate.unfinished()
@@ -69,14 +69,14 @@ def test_a_task_is_shown_with_and_without_its_progress(gate: Gate) -> None:
     assert (by_job["srcVersion"], by_job["destVersion"], by_job["productName"]) == ("1.0", "2.0", "probe")
 
 
-def test_an_ended_task_is_gone_from_the_unfinished_ones(gate: Gate) -> None:
+def test_an_ended_task_is_gone_from_the_unfinished_ones(gate: TuyaRequests) -> None:
     began(gate)
     assert len(gate.unfinished()) == 1
     gate.stage.advance(200)
     assert gate.unfinished() == []
 
 
-def test_unfinished_tasks_are_found_by_device_id_status_and_module(gate: Gate) -> None:
+def test_unfinished_tasks_are_found_by_device_id_status_and_module(gate: TuyaRequests) -> None:
     began(gate)
     iot_id = gate.state()["devices"][0]["iotId"]
     asked: list[dict[str, Any]] = [
@@ -104,12 +104,12 @@ def test_unfinished_tasks_are_found_by_device_id_status_and_module(gate: Gate) -
         ({"ProductKey": PRODUCT, "DeviceName": "d0", "TaskStatusList": ["FAILED"]}, "iot.check.InvalidParameter"),
     ],
 )
-def test_unfinished_tasks_of_nobody_are_refused(gate: Gate, asked: dict[str, Any], code: str) -> None:
+def test_unfinished_tasks_of_nobody_are_refused(gate: TuyaRequests, asked: dict[str, Any], code: str) -> None:
     gate.populate()
     assert gate.refused("ListOTAUnfinishedTaskByDevice", asked) == code
 
 
-def test_tasks_of_a_batch_are_found_by_status_and_names(gate: Gate) -> None:
+def test_tasks_of_a_batch_are_found_by_status_and_names(gate: TuyaRequests) -> None:
     gate.populate({}, {"behaviour": "offline"}, {"behaviour": "offline"})
     job = gate.batch("d0", "d1", "d2")
     gate.stage.advance(3600)
@@ -123,7 +123,7 @@ def test_tasks_of_a_batch_are_found_by_status_and_names(gate: Gate) -> None:
     ("behaviour", "progress"),
     [("failsGeneral", "-1"), ("failsDownload", "-2"), ("failsVerify", "-3"), ("failsFlash", "-4")],
 )
-def test_a_failure_is_told_by_its_progress_and_words(gate: Gate, behaviour: str, progress: str) -> None:
+def test_a_failure_is_told_by_its_progress_and_words(gate: TuyaRequests, behaviour: str, progress: str) -> None:
     job = began(gate, behaviour)
     gate.stage.advance(300)
     assert shown(gate, job) == ("FAILED", progress)
@@ -142,13 +142,13 @@ def test_a_failure_is_told_by_its_progress_and_words(gate: Gate, behaviour: str,
         ("slow", ("IN_PROGRESS", "20")),
     ],
 )
-def test_a_device_behaves_as_it_was_told(gate: Gate, behaviour: str, seen: tuple[str, str]) -> None:
+def test_a_device_behaves_as_it_was_told(gate: TuyaRequests, behaviour: str, seen: tuple[str, str]) -> None:
     job = began(gate, behaviour)
     gate.stage.advance(300)
     assert shown(gate, job) == seen
 
 
-def test_a_device_that_runs_another_version_fails_and_says_which(gate: Gate) -> None:
+def test_a_device_that_runs_another_version_fails_and_says_which(gate: TuyaRequests) -> None:
     job = began(gate, "wrongVersion")
     gate.stage.advance(300)
     assert "0.0.0" in gate.tasks(job)[0]["taskDesc"]
@@ -156,7 +156,7 @@ def test_a_device_that_runs_another_version_fails_and_says_which(gate: Gate) -> 
 
 
 @pytest.mark.parametrize("behaviour", ["offline", "stuckNotified", "neverReports", "slow", "manual"])
-def test_a_device_that_behaves_again_goes_on(gate: Gate, behaviour: str) -> None:
+def test_a_device_that_behaves_again_goes_on(gate: TuyaRequests, behaviour: str) -> None:
     job = began(gate, behaviour)
     gate.stage.advance(300)
     gate.behave("")
@@ -165,7 +165,7 @@ def test_a_device_that_behaves_again_goes_on(gate: Gate, behaviour: str) -> None
     assert gate.installs() == {"d0": {"f00d": 1}}
 
 
-def test_all_that_was_written_without_a_version_fails_at_the_timeout(gate: Gate) -> None:
+def test_all_that_was_written_without_a_version_fails_at_the_timeout(gate: TuyaRequests) -> None:
     job = began(gate, "neverReports", TimeoutInMinutes=10)
     gate.stage.advance(21 + 599)
     assert shown(gate, job) == ("IN_PROGRESS", "100")
@@ -174,7 +174,7 @@ def test_all_that_was_written_without_a_version_fails_at_the_timeout(gate: Gate)
     assert "timed out" in gate.tasks(job)[0]["taskDesc"]
 
 
-def test_the_timeout_runs_from_the_first_report_and_is_not_begun_again(gate: Gate) -> None:
+def test_the_timeout_runs_from_the_first_report_and_is_not_begun_again(gate: TuyaRequests) -> None:
     job = began(gate, "manual", TimeoutInMinutes=1)
     gate.stage.advance(7200)
     gate.report(progress=10)
@@ -185,7 +185,7 @@ def test_the_timeout_runs_from_the_first_report_and_is_not_begun_again(gate: Gat
     assert shown(gate, job)[0] == "FAILED"
 
 
-def test_a_batch_without_a_timeout_waits_unless_a_switch_gives_it_one(gate: Gate) -> None:
+def test_a_batch_without_a_timeout_waits_unless_a_switch_gives_it_one(gate: TuyaRequests) -> None:
     job = began(gate, "neverReports")
     gate.stage.advance(10**6)
     assert shown(gate, job)[0] == "IN_PROGRESS"
@@ -196,7 +196,7 @@ def test_a_batch_without_a_timeout_waits_unless_a_switch_gives_it_one(gate: Gate
     assert shown(gate, job)[0] == "FAILED"
 
 
-def test_a_test_can_drive_a_device_itself(gate: Gate) -> None:
+def test_a_test_can_drive_a_device_itself(gate: TuyaRequests) -> None:
     job = began(gate, "manual")
     gate.stage.advance(5)
     gate.report(progress=40)
@@ -207,7 +207,7 @@ def test_a_test_can_drive_a_device_itself(gate: Gate) -> None:
     assert (shown(gate, job), gate.version()) == (("SUCCEEDED", "100"), "2.0")
 
 
-def test_a_version_of_another_module_ends_nothing(gate: Gate) -> None:
+def test_a_version_of_another_module_ends_nothing(gate: TuyaRequests) -> None:
     job = began(gate, "manual")
     gate.stage.advance(5)
     gate.report(module="ble", version="2.0")
@@ -215,7 +215,7 @@ def test_a_version_of_another_module_ends_nothing(gate: Gate) -> None:
     assert (gate.version(), gate.version(module="ble")) == ("1.0", "2.0")
 
 
-def test_a_device_that_is_not_pushed_asks_in_its_own_time(gate: Gate) -> None:
+def test_a_device_that_is_not_pushed_asks_in_its_own_time(gate: TuyaRequests) -> None:
     job = began(gate, NeedPush=False)
     gate.stage.advance(99)
     assert shown(gate, job) == ("QUEUED", "")
@@ -223,7 +223,7 @@ def test_a_device_that_is_not_pushed_asks_in_its_own_time(gate: Gate) -> None:
     assert shown(gate, job) == ("NOTIFIED", "")
 
 
-def test_the_retry_hides_in_the_same_status(gate: Gate) -> None:
+def test_the_retry_hides_in_the_same_status(gate: TuyaRequests) -> None:
     job = began(gate, "failsDownload", RetryInterval=10, RetryCount=1, SrcVersion=["1.0"], TimeoutInMinutes=60)
     gate.stage.advance(120)
     assert shown(gate, job)[0] == "IN_PROGRESS"
@@ -231,7 +231,7 @@ def test_the_retry_hides_in_the_same_status(gate: Gate) -> None:
     assert shown(gate, job) == ("FAILED", "-2")
 
 
-def test_a_retry_that_works_succeeds(gate: Gate) -> None:
+def test_a_retry_that_works_succeeds(gate: TuyaRequests) -> None:
     job = began(gate, "failsDownload", RetryInterval=0, RetryCount=5, SrcVersion=["1.0"])
     gate.stage.advance(120)
     gate.behave("")

@@ -10,14 +10,14 @@ import botocore
 import pytest
 from botocore.client import BaseClient
 
-from simulator.clock import Clock
-from simulator.server import SimulatorServer
-from simulator.wire.models import SERVICES, service_model
-from simulator.world import build_world
-from tests.simulator.samples import sample
-from tests.simulator.stage import Stage, refusal
+from otactl_simulator.clock import Clock
+from otactl_simulator.server import SimulatorServer
+from otactl_simulator.wire.models import SERVICES, service_model
+from otactl_simulator.world import build_world
+from tests.support.simulator.sample_parameters import sample
+from tests.support.simulator.stage import SimulatorStage, refusal
 
-House = tuple[SimulatorServer, Stage]
+House = tuple[SimulatorServer, SimulatorStage]
 BAD_REQUEST = {"ValidationException", "InvalidRequestException", "InvalidParameterException"}
 ALL = {(service, name) for service in SERVICES for name in service_model(service).operation_names}
 MODELLED = [s for s in build_world(Clock(), 0).services.values() if s.name != "tuya"]  # Tuya has no model of botocore
@@ -56,7 +56,7 @@ def test_every_handler_is_of_an_operation_and_fuota_is_among_them() -> None:
     assert {name for _, name in WITH} >= fuota | {"ListWirelessDevices"}
 
 
-def raw(stage: Stage, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+def raw(stage: SimulatorStage, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
     """Status and message of a refused request that was written by hand and signed for IoT Wireless."""
     headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/iotwireless/aws4_request"}
     request = urllib.request.Request(f"{stage.url}{path}", data=body, method=method, headers=headers)
@@ -67,7 +67,7 @@ def raw(stage: Stage, method: str, path: str, body: bytes | None = None) -> tupl
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/fuota-jobs"), ("PATCH", "/fuota-tasks"), ("GET", "/")])
-def test_a_path_of_no_operation_is_refused_in_words(stage: Stage, method: str, path: str) -> None:
+def test_a_path_of_no_operation_is_refused_in_words(stage: SimulatorStage, method: str, path: str) -> None:
     assert raw(stage, method, path) == (404, f"no operation of iotwireless is {method} {path}")
 
 
@@ -90,6 +90,6 @@ def test_a_path_of_no_operation_is_refused_in_words(stage: Stage, method: str, p
         ),
     ],
 )
-def test_what_boto3_would_not_send_is_refused_too(stage: Stage, body: str, why: str) -> None:
+def test_what_boto3_would_not_send_is_refused_too(stage: SimulatorStage, body: str, why: str) -> None:
     assert raw(stage, "POST", "/fuota-tasks", body.encode()) == (400, why)
     assert stage.wireless.list_fuota_tasks()["FuotaTaskList"] == []

@@ -14,10 +14,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
 
-from simulator.wire.models import SERVICES, match, service_model
-from simulator.wire.parse import parse
-from simulator.wire.validate import problems
-from tests.simulator.samples import sample
+from otactl_simulator.wire.models import SERVICES, match, service_model
+from otactl_simulator.wire.parse import parse
+from otactl_simulator.wire.validate import problems
+from tests.support.simulator.sample_parameters import sample
 
 OPERATIONS = [(service, name) for service in SERVICES for name in service_model(service).operation_names]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from controller.lorawan.airtime import fsk_time_on_air_us, lora_time_on_air_us, phy_length, time_on_air_us
-from controller.lorawan.errors import LorawanError
-from controller.lorawan.regions import data_rate
+from otactl.lorawan.airtime import fsk_time_on_air_us, lora_time_on_air_us, phy_length, time_on_air_us
+from otactl.lorawan.errors import LorawanError
+from otactl.lorawan.regions import data_rate
 
 VECTORS: list[dict[str, Any]] = json.loads(
-    (resources.files("controller.lorawan") / "data" / "lorawan_regions.json").read_text("utf-8")
+    (resources.files("otactl.lorawan") / "data" / "lorawan_regions.json").read_text("utf-8")
 )["time_on_air"]["check_vectors"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from controller.lorawan.draws import draw, generator
-from controller.lorawan.elimination import completions, covering, pairs_alike
-from controller.lorawan.losses import Bursts, Independent
-from controller.lorawan.parity import V1, Variant, completing_parity, parity_row
+from otactl.lorawan.elimination import completions, covering, pairs_alike
+from otactl.lorawan.loss_models import Bursts, Independent
+from otactl.lorawan.loss_sampling import draw, generator
+from otactl.lorawan.parity import V1, Variant, completing_parity, parity_row
+from tests.support.paths import ROOT
 
-OUTCOMES: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "vectors" / "ts004_parity_rows.json").read_text()
-)["decoder_outcomes_v1"]["cases"]
+OUTCOMES: list[dict[str, Any]] = json.loads((ROOT / "tests/vectors" / "ts004_parity_rows.json").read_text())[
+    "decoder_outcomes_v1"
+]["cases"]
 
 
 def completes_at(m: int, parity: int, lost: set[int]) -> int:

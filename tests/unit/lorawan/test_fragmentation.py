@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.lorawan.errors import LorawanError
-from controller.lorawan.fragmentation import (
+from otactl.lorawan.errors import LorawanError
+from otactl.lorawan.fragmentation import (
     MAX_COUNTER,
     V1,
     Decoder,
@@ -24,7 +24,7 @@ from controller.lorawan.fragmentation import (
     parity_to_cover_all,
     recovers,
 )
-from controller.lorawan.gf2 import Span
+from otactl.lorawan.gf2 import Span
 
 
 @st.composite

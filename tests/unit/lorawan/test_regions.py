@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from controller.lorawan.airtime import phy_length, time_on_air_us
-from controller.lorawan.errors import LorawanError
-from controller.lorawan.regions import REGION_NAMES, data_rate, max_fragment_size, region, slowest_rate_for
-from controller.lorawan.session import plan_session
+from otactl.lorawan.airtime import phy_length, time_on_air_us
+from otactl.lorawan.errors import LorawanError
+from otactl.lorawan.regions import REGION_NAMES, data_rate, max_fragment_size, region, slowest_rate_for
+from otactl.lorawan.session import plan_session
 
 DATA: dict[str, Any] = json.loads(
-    (resources.files("controller.lorawan") / "data" / "lorawan_regions.json").read_text("utf-8")
+    (resources.files("otactl.lorawan") / "data" / "lorawan_regions.json").read_text("utf-8")
 )
 
 

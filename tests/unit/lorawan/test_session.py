@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.lorawan.errors import LorawanError
-from controller.lorawan.regions import REGION_NAMES, region
-from controller.lorawan.session import SessionPlan, class_c_timeout, plan_session
+from otactl.lorawan.errors import LorawanError
+from otactl.lorawan.regions import REGION_NAMES, region
+from otactl.lorawan.session import SessionPlan, class_c_timeout, plan_session
 
 
 def codes(plan: SessionPlan) -> set[str]:
@@ -162,9 +162,12 @@ def test_impossible_input_is_refused(arguments: tuple[str, int | None, int, int,
 
 
 @given(
-    st.sampled_from(REGION_NAMES), st.integers(1, 20), st.integers(1, 50_000), st.integers(0, 100),
+    st.sampled_from(REGION_NAMES),
+    st.integers(1, 20),
+    st.integers(1, 50_000),
+    st.integers(0, 100),
     st.none() | st.integers(1, 60_000),
-)  # fmt: skip
+)
 def test_the_spacing_never_breaks_the_law(name: str, size: int, image: int, percent: int, interval: int | None) -> None:
     plan = plan_session(name, None, image, size, percent, interval)
     assert plan.time_on_air_ms / plan.spacing_ms * 100 <= plan.duty_cycle_limit_percent + 1e-9

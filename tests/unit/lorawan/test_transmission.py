@@ -7,14 +7,14 @@ from importlib import resources
 
 import pytest
 
-from controller.lorawan.costs import gateway_total, receive_energy
-from controller.lorawan.errors import LorawanError
-from controller.lorawan.figures import SessionPlan, Transmission
-from controller.lorawan.fragmentation import DeviceCaps
-from controller.lorawan.lints import lints
-from controller.lorawan.parity import V1, V2_RELATIVE, Variant
-from controller.lorawan.regions import REGION_NAMES, region
-from controller.lorawan.session import plan_session
+from otactl.lorawan.energy import gateway_total, receive_energy
+from otactl.lorawan.errors import LorawanError
+from otactl.lorawan.fragmentation import DeviceCaps
+from otactl.lorawan.lints import lints
+from otactl.lorawan.parity import V1, V2_RELATIVE, Variant
+from otactl.lorawan.regions import REGION_NAMES, region
+from otactl.lorawan.session import plan_session
+from otactl.lorawan.session_values import SessionPlan, Transmission
 
 
 def planned(size: int = 112, percent: int = 12, interval: int | None = None, **sent: object) -> SessionPlan:
@@ -69,7 +69,7 @@ def test_a_frequency_outside_the_region_is_refused_with_its_bands() -> None:
 
 @pytest.mark.parametrize("name", REGION_NAMES)
 def test_class_b_slots_have_the_duty_cycle_of_the_default_downlink(name: str) -> None:
-    text = (resources.files("controller.lorawan") / "data" / "lorawan_regions.json").read_text("utf-8")
+    text = (resources.files("otactl.lorawan") / "data" / "lorawan_regions.json").read_text("utf-8")
     slot = json.loads(text)["regions"][name]["class_b"]["ping_slot_freq_hz"]
     if isinstance(slot, int) and name != "EU433":  # EU433's slots lie on the edge its sources disagree about
         assert region(name).duty_cycle_at(slot) == region(name).duty_cycle

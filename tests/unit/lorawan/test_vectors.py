@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controller.lorawan.fragmentation import (
+from otactl.lorawan.fragmentation import (
     V1,
     V2_ABSOLUTE,
     V2_RELATIVE,
@@ -23,9 +22,10 @@ from controller.lorawan.fragmentation import (
     recovers,
     split,
 )
-from controller.lorawan.parity import prbs23
+from otactl.lorawan.parity import prbs23
+from tests.support.paths import ROOT
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "ts004_parity_rows.json").read_text())
+VECTORS: dict[str, Any] = json.loads((ROOT / "tests/vectors" / "ts004_parity_rows.json").read_text())
 ROWS = {V1: "rows_v1", V2_RELATIVE: "rows_v2_relative", V2_ABSOLUTE: "rows_v2_absolute"}
 NAMES = {V1: "v1", V2_RELATIVE: "v2_relative", V2_ABSOLUTE: "v2_absolute"}
 CODED = {case["name"]: case for case in VECTORS["coded_fragments"]}

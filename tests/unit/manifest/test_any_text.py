@@ -7,13 +7,38 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.manifest.reading_texts import GOOD, Read
+from tests.support.manifest_texts import GOOD, Read
 from tests.unit.manifest.test_schemas import DOCUMENT, damaged
 
 MARKS = [
-    "a", "1", ": ", "- ", "\n", "  ", "\t", "{", "}", "[", "]", ",", "&a ", "*a", "!!x ", "'", '"', "#", "|\n", "? ",
-    "---\n", "...\n", "%YAML 1.2\n", "<<", "\ufeff", "\u2028", "é",
-]  # fmt: skip
+    "a",
+    "1",
+    ": ",
+    "- ",
+    "\n",
+    "  ",
+    "\t",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "&a ",
+    "*a",
+    "!!x ",
+    "'",
+    '"',
+    "#",
+    "|\n",
+    "? ",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+    "<<",
+    "\ufeff",
+    "\u2028",
+    "é",
+]
 PIECES = st.sampled_from([*MARKS, *GOOD.split("\n")])
 
 

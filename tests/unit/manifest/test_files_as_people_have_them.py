@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.manifest import Reading, read_paths
-from controller.manifest.csv_targets import DeviceList, read_devices
-from tests.unit.manifest.reading_texts import GOOD
+from otactl.manifest import Reading, read_paths
+from otactl.manifest.csv_targets import DeviceList, read_devices
+from tests.support.manifest_texts import GOOD
 
 EUI = "70b3d57ed0001a2b"
 MERGE = "<<<<<<< HEAD\n{0}\n=======\n{1}\n>>>>>>> feature\n"

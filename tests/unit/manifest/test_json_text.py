@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.unit.manifest.reading_texts import GOOD, Read, told
+from tests.support.manifest_texts import GOOD, Read, told
 
 DOCUMENT = Read(GOOD).manifests[0].document
 REFUSED = {

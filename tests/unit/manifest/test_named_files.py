@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.manifest import Reading, read_paths
-from controller.manifest.repository import ground_of, refusal, root_of
-from tests.unit.manifest.reading_texts import GOOD
+from otactl.manifest import Reading, read_paths
+from otactl.manifest.repository import ground_of, refusal, root_of
+from tests.support.manifest_texts import GOOD
 
 SINGLES = """\
   fuota: {rfRegion: EU868, role: "arn:aws:iam::123456789012:role/update", redundancyPercent: 20}
@@ -77,7 +77,7 @@ def test_a_device_list_that_is_no_file_of_the_repository_is_refused(place: Path,
 
 
 def test_a_device_list_is_read_up_to_its_limit_only(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.manifest.csv_targets.MAX_CSV_BYTES", 10)
+    monkeypatch.setattr("otactl.manifest.csv_targets.MAX_CSV_BYTES", 10)
     (place / "rollouts/long.csv").write_text("id\n" + "x" * 1000)
     assert "file_too_large the CSV file has more than 10 bytes" in texts(listing(place, "long.csv"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.manifest.reading_texts import GOOD, SHA, Read, changed, told
+from tests.support.manifest_texts import GOOD, SHA, Read, changed, told
 
 NO_BACKEND = GOOD[: GOOD.index("  fuota:")] + GOOD[GOOD.index("  strategy:") :]
 WAVE = "/spec/strategy/waves/0"

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from controller.lorawan.regions import REGION_NAMES
-from controller.manifest import schema
-from controller.model import Environment, FuotaSpec, JsonObject, Reason, Rollout
-from tests.unit.manifest.reading_texts import GOOD, Read
+from otactl.lorawan.regions import REGION_NAMES
+from otactl.manifest import schema
+from otactl.model import Environment, FuotaSpec, JsonObject, Reason, Rollout
+from tests.support.manifest_texts import GOOD, Read
 
 DOCUMENT: object = Read(GOOD).manifests[0].document
 ENVIRONMENT: JsonObject = {

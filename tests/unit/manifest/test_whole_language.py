@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from controller.model import FuotaSpec, OtaUpdateSpec, TuyaSpec, VersionConfirm
-from tests.unit.manifest.reading_texts import GOOD, SHA, Read
+from otactl.model import FuotaSpec, OtaUpdateSpec, TuyaSpec, VersionConfirm
+from tests.support.manifest_texts import GOOD, SHA, Read
 
 STRATEGY = f"""\
   strategy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.policies.table_rows import GOOD, changed, found, with_waves
+from tests.support.policy_tables import GOOD, changed, found, with_waves
 
 SINGLE = "      - name: all\n        targets: {wirelessDevices: [%s]}\n"
 UNRADIO = GOOD.replace("    dataRate: 3\n    fragmentSizeBytes: 112\n    fragmentIntervalMs: 9000\n", "")

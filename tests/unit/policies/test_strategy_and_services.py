@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from controller import policies
-from controller.model import ApprovalRole, Environment, TuyaAccess, Window
-from tests.unit.manifest.reading_texts import SHA
-from tests.unit.policies.table_rows import (
-    FUOTA,
-    GOOD,
-    HOME,
-    OTA,
-    TUYA,
-    changed,
-    found,
-    home,
-    with_backend,
-    with_waves,
-)
+from otactl import policies
+from otactl.model import ApprovalRole, Environment, TuyaAccess, Window
+from tests.support.manifest_texts import SHA
+from tests.support.policy_tables import FUOTA, GOOD, HOME, OTA, TUYA, changed, found, home, with_backend, with_waves
 
 OWNERS = home(approval_roles=(ApprovalRole(name="owners", members=("ada",)),))
 APPROVAL = f"  approvals: [{{wave: %s, role: %s, by: %s, digest: {SHA}, at: 2026-01-01T00:00:00Z}}]\n"

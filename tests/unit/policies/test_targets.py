@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.policies.table_rows import GOOD, OTA, TUYA, changed, found, with_backend, with_waves
+from tests.support.policy_tables import GOOD, OTA, TUYA, changed, found, with_backend, with_waves
 
 WAVES = "/spec/strategy/waves"
 UNRADIO = GOOD.replace("    dataRate: 3\n    fragmentSizeBytes: 112\n    fragmentIntervalMs: 9000\n", "")
@@ -103,8 +103,8 @@ def test_the_rules_find(text: str, expected: list[str]) -> None:
 
 
 def test_the_message_names_both_waves_of_an_overlap() -> None:
-    from controller import policies
-    from tests.unit.policies.table_rows import value_of
+    from otactl import policies
+    from tests.support.policy_tables import value_of
 
     (violation,) = policies.check(value_of(changed("- 77ab2e10", "- 3f0c1d52")))
     assert "wave canary" in violation.message

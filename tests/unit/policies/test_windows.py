@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from controller import policies
-from controller.model import Environment, Window
-from tests.unit.policies.table_rows import GOOD, HOME, OTA, changed, found, home, value_of, with_backend
+from otactl import policies
+from otactl.model import Environment, Window
+from tests.support.policy_tables import GOOD, HOME, OTA, changed, found, home, value_of, with_backend
 
 ALLOW = '    - {kind: allow, schedule: "%s", duration: %s, timeZone: Europe/Paris, overrun: %s}\n'
 DENY = '    - {kind: deny, schedule: "%s", duration: %s, timeZone: Europe/Paris}\n'

@@ -8,28 +8,43 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from controller.lorawan.answers import Airtime
-from controller.lorawan.curve import curve
-from controller.lorawan.forecast import forecast
-from controller.lorawan.fragmentation import DeviceCaps
-from controller.lorawan.losses import Bursts, Independent, Outage
-from controller.lorawan.questions import DeviceClass, Question
-from controller.report.airtime import as_json, as_markdown, as_text, chance_line, document, others
-from controller.report.airtime_plot import as_svg
-from controller.report.plan import PlannedRollout, PlanReport
-from controller.report.plan import as_json as plan_json
-from controller.report.plan import as_markdown as plan_markdown
-from controller.report.plan import as_text as plan_text
-from tests.unit.report.values import validated
+from otactl.lorawan.fragmentation import DeviceCaps
+from otactl.lorawan.loss_models import Bursts, Independent, Outage
+from otactl.lorawan.planner import forecast
+from otactl.lorawan.redundancy_curve import curve
+from otactl.lorawan.report import AirtimeReport
+from otactl.lorawan.request import AirtimeRequest, DeviceClass
+from otactl.report.airtime import as_json, as_markdown, as_text, chance_line, document, others
+from otactl.report.airtime_plot import as_svg
+from otactl.report.plan import PlannedRollout, PlanReport
+from otactl.report.plan import as_json as plan_json
+from otactl.report.plan import as_markdown as plan_markdown
+from otactl.report.plan import as_text as plan_text
+from tests.support.report_values import validated
 
 FIXED = (
-    "fragments", "parityFragments", "timeOnAirMs", "spacingMs", "sessionSeconds", "dutyCyclePercent",
-    "successProbability", "successClosedForm", "expectedUpdated", "rxEnergyJoules", "warnings", "recommendation",
-)  # fmt: skip
-MISSES = Question(
-    region="EU868", data_rate=3, image_bytes=8960, fragment_bytes=88, redundancy_percent=10, interval_ms=9000,
+    "fragments",
+    "parityFragments",
+    "timeOnAirMs",
+    "spacingMs",
+    "sessionSeconds",
+    "dutyCyclePercent",
+    "successProbability",
+    "successClosedForm",
+    "expectedUpdated",
+    "rxEnergyJoules",
+    "warnings",
+    "recommendation",
+)
+MISSES = AirtimeRequest(
+    region="EU868",
+    data_rate=3,
+    image_bytes=8960,
+    fragment_bytes=88,
+    redundancy_percent=10,
+    interval_ms=9000,
     classes=(DeviceClass(devices=50, loss=Independent(0.05)),),
-)  # fmt: skip
+)
 REACHES = msgspec.structs.replace(MISSES, fragment_bytes=87, redundancy_percent=30, advice="whenMissed")
 QUESTIONS = {
     "a session that misses": MISSES,
@@ -37,7 +52,7 @@ QUESTIONS = {
     "bursts and an outage": msgspec.structs.replace(
         REACHES, classes=(DeviceClass(devices=5, loss=Bursts(0.05, 3)),), outage=Outage(5, 0.1)
     ),
-    "single devices": Question(
+    "single devices": AirtimeRequest(
         region="EU868", image_bytes=6144, redundancy_percent=20, devices=3, devices_per_gateway=3, advice="whenMissed"
     ),
     "a device that refuses": msgspec.structs.replace(REACHES, caps=DeviceCaps(max_fragments=5)),
@@ -46,7 +61,7 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
-def test_the_json_is_as_its_schema_says(question: Question) -> None:
+def test_the_json_is_as_its_schema_says(question: AirtimeRequest) -> None:
     found = validated(as_json(forecast(question)), "airtime")
     assert isinstance(found, dict)
     assert set(FIXED) <= set(found)
@@ -63,7 +78,7 @@ def test_the_json_tells_the_figures_of_the_answer() -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
-def test_people_are_told_every_warning_in_text_and_in_markdown(question: Question) -> None:
+def test_people_are_told_every_warning_in_text_and_in_markdown(question: AirtimeRequest) -> None:
     found = forecast(question)
     for told in (as_text(found), as_markdown(found)):
         assert all(each.code in told for each in found.warnings)
@@ -145,7 +160,7 @@ def test_five_hundred_devices_never_read_surer_than_they_are() -> None:
     assert f"{found.fleet.all_updated_low:.1f}" in row
 
 
-def planned(airtime: Airtime | None) -> PlanReport:
+def planned(airtime: AirtimeReport | None) -> PlanReport:
     rollout = PlannedRollout(name="soil", environment="prod-eu", digest="a" * 64, airtime=airtime)
     return PlanReport(offline=True, rollouts=(rollout,))
 
@@ -164,7 +179,7 @@ def test_a_plan_tells_the_same_figures() -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
-def test_a_plan_tells_people_all_figures_in_text_and_in_markdown(question: Question) -> None:
+def test_a_plan_tells_people_all_figures_in_text_and_in_markdown(question: AirtimeRequest) -> None:
     found = forecast(question)
     for told in (plan_text(planned(found)), plan_markdown(planned(found))):
         for title, text in others(found):
@@ -194,13 +209,13 @@ def test_a_plan_without_a_radio_tells_none() -> None:
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def drawn(question: Question) -> ElementTree.Element:
+def drawn(question: AirtimeRequest) -> ElementTree.Element:
     found = forecast(question)
     return ElementTree.fromstring(as_svg(found, curve(question, found)))  # noqa: S314 - drawn right here
 
 
 @pytest.mark.parametrize("question", [MISSES, QUESTIONS["bursts and an outage"]], ids=["misses", "bursts"])
-def test_the_picture_names_what_it_shows(question: Question) -> None:
+def test_the_picture_names_what_it_shows(question: AirtimeRequest) -> None:
     words = [text.text or "" for text in drawn(question).iter(f"{SVG}text")]
     for expected in ("redundancy", "session time", "declared", "target 0.99", "0 %", "textbook (uniform rows)"):
         assert expected in words, words
@@ -227,7 +242,7 @@ def test_every_word_of_the_picture_lies_inside_it() -> None:
     )
 
 
-def words_of(question: Question) -> list[str]:
+def words_of(question: AirtimeRequest) -> list[str]:
     return [each.text or "" for each in drawn(question).iter(f"{SVG}text")]
 
 

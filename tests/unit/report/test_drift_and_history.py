@@ -8,10 +8,10 @@ from typing import get_args
 import msgspec
 import pytest
 
-from controller.model import Cause, DriftStatus, Event, Json
-from controller.report import drift, history
-from controller.report.status import Style
-from tests.unit.report.values import HOSTILE, NOW, entry, record, validated
+from otactl.model import Cause, DriftStatus, Event, Json
+from otactl.report import drift, history
+from otactl.report.status import Style
+from tests.support.report_values import HOSTILE, NOW, entry, record, validated
 
 LEDGER = drift.collect([record(drift=(entry("tags", DriftStatus.CORRECTED, closed=True), entry("redundancyPercent")))])
 ACKNOWLEDGED = entry("description", DriftStatus.ACKNOWLEDGED)

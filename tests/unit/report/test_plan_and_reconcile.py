@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from controller.actions import CreateUnit, Finding, Hold
-from controller.backends.fuota_shape import FuotaShape
-from controller.model import Cause, Observation
-from controller.outlook import Rung
-from controller.reconciler_values import RolloutReport
-from controller.report import plan, reconcile
-from controller.strategy import declare
-from tests.unit.build import ENVIRONMENT, rollout
-from tests.unit.report.values import HOSTILE
+from otactl.backends.fuota.definition import FuotaShape
+from otactl.model import Cause, Observation
+from otactl.model.actions import CreateUnit, Finding, Hold
+from otactl.planning.outlook import Rung
+from otactl.planning.units import declare
+from otactl.reconcile.run_report import RolloutReport
+from otactl.report import plan, reconcile
+from tests.support.builders import ENVIRONMENT, rollout
+from tests.support.report_values import HOSTILE
 
 UNSAFE = {"\x1b", "\x9b", "\u202e", "\r"}
 
@@ -27,13 +27,23 @@ def rung() -> Rung:
 
 def planned() -> plan.PlanReport:
     finding = Finding(
-        subject=HOSTILE, field="description", desired="a", observed=HOSTILE, cause=Cause.OUT_OF_BAND_EDIT,
+        subject=HOSTILE,
+        field="description",
+        desired="a",
+        observed=HOSTILE,
+        cause=Cause.OUT_OF_BAND_EDIT,
         correctable=True,
-    )  # fmt: skip
+    )
     one = plan.PlannedRollout(
-        name="probe", environment="prod-eu", digest="d" * 64, next=(rung(),), drift=(finding,),
-        holds=(Hold(reason="suspended", message=HOSTILE),), notes=(HOSTILE,), error=HOSTILE,
-    )  # fmt: skip
+        name="probe",
+        environment="prod-eu",
+        digest="d" * 64,
+        next=(rung(),),
+        drift=(finding,),
+        holds=(Hold(reason="suspended", message=HOSTILE),),
+        notes=(HOSTILE,),
+        error=HOSTILE,
+    )
     return plan.PlanReport(offline=False, rollouts=(one,))
 
 
@@ -62,9 +72,12 @@ def test_a_plans_json_keeps_what_the_service_said() -> None:
 @pytest.mark.parametrize("render", [reconcile.as_text, reconcile.as_json])
 def test_no_rendering_of_a_run_acts_on_a_terminal(render) -> None:
     one = RolloutReport(
-        name="probe", environment="prod-eu", phase="Stalled", error=HOSTILE,
+        name="probe",
+        environment="prod-eu",
+        phase="Stalled",
+        error=HOSTILE,
         holds=(Hold(reason="suspended", message=HOSTILE),),
-    )  # fmt: skip
+    )
 
     shown = render(reconcile.ReconcileReport(rollouts=(one,), lease_held_by=HOSTILE))
 

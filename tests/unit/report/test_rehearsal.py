@@ -9,45 +9,62 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from controller.model import Event
-from controller.rehearsal.forecast import forecasts, spread
-from controller.rehearsal_values import Course, Outcome, Rehearsal, RolloutCourse, Span, Wait, WaveCourse
-from controller.report.rehearsal import as_json, as_markdown, as_text, length
-from controller.report.rehearsal_plot import as_svg
-from tests.unit.report.values import HOSTILE, NOW, validated
+from otactl.model import Event
+from otactl.rehearsal.results import Rehearsal, RehearsalOutcome, RehearsalRun, RolloutCourse, Span, Wait, WaveCourse
+from otactl.rehearsal.summary import forecasts, spread
+from otactl.report.rehearsal import as_json, as_markdown, as_text, length
+from otactl.report.rehearsal_plot import as_svg
+from tests.support.report_values import HOSTILE, NOW, validated
 
 HOUR = timedelta(hours=1)
 
 
-def course(seed: int, hours: int, outcome: Outcome = Outcome.SUCCEEDED, lost: int = 0) -> Course:
+def course(
+    seed: int, hours: int, outcome: RehearsalOutcome = RehearsalOutcome.SUCCEEDED, lost: int = 0
+) -> RehearsalRun:
     end = NOW + hours * HOUR
-    good = outcome is Outcome.SUCCEEDED
+    good = outcome is RehearsalOutcome.SUCCEEDED
     span = Span(unit="soil-canary-1-0a1b2c3d", tries=1, start_at=NOW + HOUR, ended_at=end, succeeded=10, failed=lost)
     wave = WaveCourse(
-        name="canary", attempts=(span,), passed=good, verdict="90 %", verdict_at=end, released=good,
-        devices=10 + lost, succeeded=10, failures={"missingFragments": lost} if lost else {},
-    )  # fmt: skip
+        name="canary",
+        attempts=(span,),
+        passed=good,
+        verdict="90 %",
+        verdict_at=end,
+        released=good,
+        devices=10 + lost,
+        succeeded=10,
+        failures={"missingFragments": lost} if lost else {},
+    )
     wait = Wait(wave="canary", reason="window_is_closed", message="opens later", since=NOW, until=NOW + HOUR)
     rollout = RolloutCourse(
-        name="soil", environment="prod-eu", outcome=outcome, ended_at=end, why="" if good else "gate: too low",
-        waves=(wave, WaveCourse(name="fleet")), waits=(wait,),
+        name="soil",
+        environment="prod-eu",
+        outcome=outcome,
+        ended_at=end,
+        why="" if good else "gate: too low",
+        waves=(wave, WaveCourse(name="fleet")),
+        waits=(wait,),
         events=(Event(at=end, kind="verdict", subject="canary", message="wave canary passed"),),
-    )  # fmt: skip
-    return Course(seed=seed, ended_at=end, runs=4, calls=40, rollouts=(rollout,))
+    )
+    return RehearsalRun(seed=seed, ended_at=end, runs=4, calls=40, rollouts=(rollout,))
 
 
-def rehearsal(*courses: Course) -> Rehearsal:
+def rehearsal(*courses: RehearsalRun) -> Rehearsal:
     return Rehearsal(
-        at=NOW, horizon_days=90, assumed=("10 devices in each group",), courses=courses,
+        at=NOW,
+        horizon_days=90,
+        assumed=("10 devices in each group",),
+        courses=courses,
         forecasts=forecasts(courses, NOW),
-    )  # fmt: skip
+    )
 
 
 GOOD = rehearsal(course(1, 5), course(2, 3, lost=2), course(3, 9, lost=1))
-BAD = rehearsal(course(1, 5), course(2, 3, Outcome.FAILED, 4))
+BAD = rehearsal(course(1, 5), course(2, 3, RehearsalOutcome.FAILED, 4))
 
 
-@pytest.mark.parametrize("found", [GOOD, BAD, rehearsal(course(1, 2160, Outcome.NOT_ENDING))])
+@pytest.mark.parametrize("found", [GOOD, BAD, rehearsal(course(1, 2160, RehearsalOutcome.NOT_ENDING))])
 def test_the_json_is_as_its_schema_says(found: Rehearsal) -> None:
     validated(as_json(found), "rehearse")
 
@@ -83,9 +100,10 @@ def test_markdown_has_the_figures_and_folds_the_timeline_away() -> None:
 @pytest.mark.parametrize("render", [as_text, as_markdown, as_svg])
 def test_words_of_a_service_move_no_cursor_and_close_no_tag(render: object) -> None:
     rollout = msgspec.structs.replace(
-        course(1, 2, Outcome.STALLED).rollouts[0], why=HOSTILE, waits=(Wait(
-            wave="canary", reason="x", message=HOSTILE, since=NOW, until=NOW + HOUR),),
-    )  # fmt: skip
+        course(1, 2, RehearsalOutcome.STALLED).rollouts[0],
+        why=HOSTILE,
+        waits=(Wait(wave="canary", reason="x", message=HOSTILE, since=NOW, until=NOW + HOUR),),
+    )
     found = rehearsal(msgspec.structs.replace(course(1, 2), rollouts=(rollout,)))
     assert callable(render)
     text = render(found)

@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
-from controller.model import Attempt, DeviceResult, Outcome, Reason, Record, Stage, WaveRecord
-from controller.report.status import Style, render
-from controller.report.summary import summarise
-from controller.report.waves import wave_line
-from tests.unit.report.values import (
+from otactl.model import Attempt, DeviceResult, Outcome, Reason, Record, Stage, WaveRecord
+from otactl.report.status import Style, render
+from otactl.report.status_summary import summarise
+from otactl.report.wave_summary import wave_line
+from tests.support.report_values import (
     GENERATION,
     HOSTILE,
     NOW,
@@ -28,7 +28,7 @@ from tests.unit.report.values import (
 
 CANARY = WaveRecord(
     name="canary",
-    attempts=(attempt(stage=Stage.JUDGED, results=(result("1", Outcome.SUCCEEDED),)),),
+    attempts=(attempt(stage=Stage.ENDED, results=(result("1", Outcome.SUCCEEDED),)),),
     verdict=verdict(1, 1),
     verdict_generation=GENERATION,
     released=True,
@@ -39,8 +39,11 @@ FLEET = WaveRecord(
 SOIL = record(CANARY, FLEET, requeue_at=NOW + timedelta(minutes=12), drift=(entry("redundancyPercent"),))
 HOSTILE_RECORD = record(
     WaveRecord(name=HOSTILE, attempts=(attempt(results=(result(HOSTILE, Outcome.FAILED, Reason.UNKNOWN, HOSTILE),)),)),
-    name=HOSTILE, environment=HOSTILE, version=HOSTILE, conditions=conditions("Held", HOSTILE),
-)  # fmt: skip
+    name=HOSTILE,
+    environment=HOSTILE,
+    version=HOSTILE,
+    conditions=conditions("Held", HOSTILE),
+)
 
 
 def _render(*records: Record, style: Style = "text", device: str | None = None) -> str:
@@ -75,9 +78,19 @@ def test_nothing_recorded_is_said_so() -> None:
 
 def test_a_device_is_a_row_per_attempt() -> None:
     head, row = _render(SOIL, device="1").splitlines()
-    assert head.split() == ["ROLLOUT", "ENVIRONMENT", "VERSION", "WAVE", "ATTEMPT", "STAGE", "OUTCOME", "REASON", "VIA",
-                            "ENDED"]  # fmt: skip
-    assert row.split() == ["soil", "prod-eu", "2.4.1", "canary", "1", "judged", "succeeded", "-", "-", "-"]
+    assert head.split() == [
+        "ROLLOUT",
+        "ENVIRONMENT",
+        "VERSION",
+        "WAVE",
+        "ATTEMPT",
+        "STAGE",
+        "OUTCOME",
+        "REASON",
+        "VIA",
+        "ENDED",
+    ]
+    assert row.split() == ["soil", "prod-eu", "2.4.1", "canary", "1", "ended", "succeeded", "-", "-", "-"]
 
 
 @pytest.mark.parametrize("device", [None, "1", "nobody", HOSTILE])
@@ -112,9 +125,15 @@ def test_devices_a_suspension_took_back_wait_and_have_not_failed() -> None:
         DeviceResult(device="b", outcome=Outcome.FAILED, reason=Reason.CANCELED),
     )
     attempt = Attempt(
-        number=1, generation="g", unit_id="u", stage=Stage.JUDGED, vendor_id="v", results=results, canceled=True,
+        number=1,
+        generation="g",
+        unit_id="u",
+        stage=Stage.ENDED,
+        vendor_id="v",
+        results=results,
+        canceled_by_us=True,
         withdrawn=True,
-    )  # fmt: skip
+    )
 
     line = wave_line(WaveRecord(name="w", attempts=(attempt,)), "g")
 

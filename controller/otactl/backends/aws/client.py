@@ -1,0 +1,235 @@
+"""The one way to AWS: paced, counted, budgeted, retried where that is harmless, in our families of errors.
+
+1. One session and one client a service, shared by threads; the SDK retries nothing itself, so every attempt is counted.
+2. Endpoints are the environment's, as far as `_hosts` allows them, or boto3's own (`AWS_ENDPOINT_URL…`); nothing here
+   knows a simulator.
+3. A call that is not in `_calls.py` is not sent.
+4. The service's clock counts: its Date header tells how far this machine's is off, so a start 30 minutes ahead is so
+   for the service too.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from otactl import __version__
+from otactl.backends.aws.errors import NotFoundError, is_lost, is_throttle, no_credentials, translate
+from otactl.backends.aws.operations import PASSED, READS, WRITES, permission_for
+from otactl.backends.aws.responses import UnreadableError, check_members, watch
+from otactl.backends.transport.allowed_hosts import must_be_aws
+from otactl.backends.transport.rate_limit import Pacers
+from otactl.backends.transport.service_clock import told_time
+from otactl.backends.transport.usage import Stats
+from otactl.errors import StalledError
+from otactl.model import Environment
+
+if TYPE_CHECKING:
+    import boto3
+
+__all__ = ["AwsClient", "NotFoundError", "Stats"]
+
+Answer = dict[str, object]
+Around = Callable[[str, str, Callable[[], Answer]], Answer]
+ATTEMPTS = 4
+BACKOFF_SECONDS = 0.5
+# AWS General Reference: 10 calls a second per IoT Wireless operation, account and Region; those of OTA updates and jobs
+# are quotas with names whose numbers differ by Region, so the same is assumed.
+DEFAULT_RATES = {"iotwireless": 10.0, "iot": 10.0}
+OTHER_RATE = 20.0
+CLOCKS = ("iotwireless", "iot", "sts")  # the services whose time counts
+CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
+
+
+class AwsClient:
+    """AWS for one environment."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        session: boto3.Session | None = None,
+        seed: int | None = None,
+        around: Around | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """`now` is this machine's clock; `session` has other credentials than this process finds by itself."""
+        self._environ = environ
+        self._environment = environment
+        self._own_now = now
+        self.sleep = sleep
+        self.around = around
+        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
+        self._pacers = Pacers(self._rate, monotonic, sleep)
+        self._lock = Lock()
+        self._clients: dict[str, object] = {}
+        self._session = session
+        self._account: str | None = None
+        self.stats = Stats()
+        self.skew = timedelta(0)
+
+    def now(self) -> datetime:
+        """The service's time, as far as its answers told it."""
+        return self._own_now() + self.skew
+
+    def identity(self) -> str:
+        """The account these credentials are of; asked once, because one transport has one set of credentials."""
+        if self._account is None:
+            self._account = str(self.call("sts", "GetCallerIdentity", {}, repeatable=True).get("Account", ""))
+        return self._account
+
+    def call(
+        self, service: str, operation: str, parameters: Mapping[str, object], *, repeatable: bool, permission: str = ""
+    ) -> Answer:
+        """Send one call and give its answer.
+
+        Raises TransientError (throttled, no answer, budget spent), ConflictError, StalledError or NotFoundError.
+        """
+        needed = permission or permission_for(service, operation)
+        if (service, operation) in PASSED:
+            needed = f"{needed} and {PASSED[service, operation]}"
+        attempt = 0
+        while True:
+            attempt += 1
+            self._count(service, operation)
+            self._pacers.wait(f"{service}:{operation}")
+            try:
+                return self._send(service, operation, parameters)
+            except Exception as error:
+                again = is_throttle(error) or (is_lost(error) and repeatable)
+                if is_throttle(error):
+                    with self._lock:
+                        self.stats.throttled += 1
+                if not again or attempt >= ATTEMPTS:
+                    off = self._off(getattr(error, "response", None))
+                    raise translate(error, service, operation, needed, attempt, off) from error
+                with self._lock:
+                    jitter = self._random.uniform(0.5, 1.5)
+                self.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
+
+    def _send(self, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
+        client = self._client(service)
+        method = getattr(client, _snake(operation))
+
+        def send() -> Answer:
+            answer: Answer = method(**parameters)
+            return answer
+
+        answer = send() if self.around is None else self.around(service, operation, send)
+        if service in CLOCKS:
+            off = self._off(answer)
+            if off is not None:
+                self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
+        check_members(service, operation, answer)
+        _must_lead_on(parameters, answer)
+        return answer
+
+    def _off(self, answer: object) -> timedelta | None:
+        """How far this clock is behind the service's, by an answer or a refusal; None if it does not tell."""
+        metadata = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
+        headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
+        told = told_time(headers.get("date")) if isinstance(headers, dict) else None
+        return None if told is None else told - self._own_now()
+
+    def _rate(self, key: str) -> float:
+        service = key.partition(":")[0]
+        rates = self._environment.call_rates
+        return rates.get(key) or rates.get(f"{service}:*") or DEFAULT_RATES.get(service, OTHER_RATE)
+
+    def _count(self, service: str, operation: str) -> None:
+        if (service, operation) not in READS and (service, operation) not in WRITES:
+            raise StalledError("CallNotListed", f"{service}:{operation} is not among the calls otactl makes")
+        writes = (service, operation) in WRITES
+        with self._lock:
+            self.stats.count(f"{service}:{operation}", writes=writes, budget=self._environment.call_budget)
+
+    def _client(self, service: str) -> object:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> object:
+        from botocore.config import Config
+
+        environment = self._environment
+        for each in {service, "sts"} if environment.assumed_role is not None else {service}:
+            must_be_aws(each, environment.endpoints.get(each), self._environ)
+        try:
+            if self._session is None:
+                self._session = self._open()
+            client = self._session.client(
+                service,
+                region_name=environment.region,
+                endpoint_url=environment.endpoints.get(service),
+                config=Config(
+                    retries={"total_max_attempts": 1},
+                    connect_timeout=10,
+                    read_timeout=60,
+                    max_pool_connections=32,
+                    user_agent_extra=f"otactl/{__version__}",
+                    s3={"addressing_style": "path"} if service == "s3" else None,
+                ),
+            )
+            watch(client)
+        except Exception as error:
+            raise translate(error, service, "client", "", 1) from error
+        return client
+
+    def _open(self) -> boto3.Session:
+        """A session whose credentials were looked for: what fails in that is no failure of a call."""
+        import boto3
+
+        try:
+            session = boto3.Session(region_name=self._environment.region)
+            found = session.get_credentials()
+            if found is not None:
+                found.get_frozen_credentials()
+        except Exception as error:
+            raise no_credentials(error, "credentials") from error
+        role = self._environment.assumed_role
+        return session if role is None else _assumed(session, role, self._environment)
+
+
+def _assumed(session: boto3.Session, role: str, environment: Environment) -> boto3.Session:
+    """A session of the assumed role whose credentials renew themselves before they expire."""
+    import boto3
+    from botocore.credentials import RefreshableCredentials
+    from botocore.session import get_session
+
+    sts = session.client("sts", region_name=environment.region, endpoint_url=environment.endpoints.get("sts"))
+
+    def refresh() -> dict[str, str]:
+        given = sts.assume_role(RoleArn=role, RoleSessionName=f"otactl-{environment.name}")["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+    inner = get_session()
+    # botocore has no public way to hand a session renewable credentials; its own assume-role provider does this too.
+    vars(inner)["_credentials"] = RefreshableCredentials.create_from_metadata(refresh(), refresh, "sts-assume-role")
+    return boto3.Session(botocore_session=inner, region_name=environment.region)
+
+
+def _must_lead_on(parameters: Mapping[str, object], answer: Answer) -> None:
+    """A list whose next page is the one that was asked for would be read for ever."""
+    for name in ("NextToken", "nextToken"):
+        if answer.get(name) and answer[name] == parameters.get(name):
+            raise UnreadableError(f"{name} leads back to the page that was asked for")
+
+
+def _snake(operation: str) -> str:
+    from botocore import xform_name
+
+    return str(xform_name(operation))

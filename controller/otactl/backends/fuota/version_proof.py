@@ -1,0 +1,149 @@
+"""Success of a FUOTA task by the version that the thing of each wireless device reports.
+
+1. A session's end is nowhere told, so `within` counts from the first look that found the task done, which the journal
+   keeps.
+2. A device reports through the thing associated with it (GetWirelessDevice: ThingName, ThingArn). One without a thing
+   is told by name and waited for like the others: whoever associates it in time has its report counted.
+3. MissingFrag is said falsely at times (Lora-net/SWL2001 #101), and a success shown before the start already proves
+   nothing: such devices may have the image, so their report is waited for, too.
+4. Reads are spent on what is undecided: in a pass the version of who has not reported yet, and a thing's name once in a
+   task's life. When nobody is left to wait for, or the time is over, all are read once more: who went back meanwhile is
+   seen, who has no time left is asked for its thing anew.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from otactl.backends.aws.client import AwsClient, NotFoundError
+from otactl.backends.aws.device_versions import VersionReader
+from otactl.backends.fuota.things import thing_in
+from otactl.model import (
+    Attempt,
+    Cause,
+    DeviceResult,
+    JsonObject,
+    Outcome,
+    Reason,
+    Rollout,
+    ServiceFinding,
+    Unit,
+    UnitPhase,
+    VersionCheck,
+    VersionConfirm,
+    duration,
+)
+from otactl.state.lifecycle import MARK_GENERATION
+from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed, some
+
+NO_THING = "no thing is associated with it, so it reports no version"
+
+
+class TaskProof:
+    """Confirms tasks that are done."""
+
+    def __init__(self, transport: AwsClient, versions: VersionReader) -> None:
+        self._transport, self._versions = transport, versions
+
+    def of(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
+        """The unit as its devices' versions show it; as it is, where none is to be proved or it has not ended.
+
+        Raises StalledError when the versions may not be read: neither success nor failure could be told then.
+        """
+        confirm = rollout.strategy.confirm
+        content = attempt.generation or unit.tags.get(MARK_GENERATION)  # other content is not what is waited for
+        if unit.results is None or not isinstance(confirm, VersionConfirm) or content != rollout.generation:
+            return unit
+        known = attempt.version_check or VersionCheck(since=self._transport.now())
+        within = duration(confirm.within or DEFAULT_WITHIN)
+        over = attempt.ended_at is not None or self._transport.now() - known.since >= within
+        look = _Look(self._transport, self._versions, confirm, rollout.firmware.version, known)
+        return look.judge(unit, unit.results, _doubted(unit.results, attempt), final=over)
+
+
+class _Look:
+    """One look at the devices of one task."""
+
+    def __init__(
+        self, transport: AwsClient, versions: VersionReader, confirm: VersionConfirm, version: str, known: VersionCheck
+    ) -> None:
+        self._transport, self._reader, self._confirm, self._version = transport, versions, confirm, version
+        self._known = known
+        self._things = dict(known.things)
+        self._read: dict[str, str | None] = {}
+
+    def judge(self, unit: Unit, results: tuple[DeviceResult, ...], doubted: frozenset[str], *, final: bool) -> Unit:
+        """Rule 4."""
+        names = [r.device for r in results]
+        reports = set(self._known.confirmed) - set(self._known.reverted)
+        may_have_it = [r.device for r in results if r.outcome is Outcome.SUCCEEDED or r.device in doubted]
+        waited = [d for d in may_have_it if d not in reports]
+        self._look_at(waited)
+        if final:
+            self._look_at([d for d in waited if not self._runs_it(d)], anew=True)
+        if final or all(self._runs_it(d) for d in waited):
+            self._look_at([d for d in names if d not in self._read])
+        ran = {*self._known.confirmed, *(d for d in self._read if self._runs_it(d))}
+        back = {d for d in ran if (not self._runs_it(d) if d in self._read else d in self._known.reverted)}
+        silent = {d: NO_THING for d in self._read if d not in self._things}
+        assumed: dict[str, str | None] = dict.fromkeys(reports, self._version)
+        told = ReportedVersions(versions={**assumed, **self._read}, ran=frozenset(ran), silent=silent)
+        kept = VersionCheck(
+            since=self._known.since, things=self._things, confirmed=tuple(sorted(ran)), reverted=tuple(sorted(back))
+        )
+        judged = confirmed(unit, results, told, self._version, final=final, doubted=doubted)
+        judged = msgspec.structs.replace(judged, version_check=kept)
+        if judged.phase is UnitPhase.ENDED:
+            return judged
+        mute = [r.name or r.device for r in results if r.device in silent]
+        return msgspec.structs.replace(judged, findings=(*judged.findings, *_without_thing(mute)))
+
+    def _runs_it(self, device: str) -> bool:
+        return self._read.get(device) == self._version
+
+    def _look_at(self, devices: list[str], *, anew: bool = False) -> None:
+        """Read the versions of devices; with `anew` only of those whose thing is another one by now."""
+        before = dict(self._things)
+        for device in devices:
+            if anew or device not in self._things:
+                self._find_thing(device)
+        if anew:
+            devices = [d for d in devices if self._things.get(d) != before.get(d)]
+        if not devices:
+            return
+        things = tuple(sorted({self._things[d] for d in devices if d in self._things}))
+        reported = self._reader.reported(things, self._confirm.version, self._version) if things else {}
+        for device in devices:
+            thing = self._things.get(device)
+            self._read[device] = reported[thing] if thing is not None else None
+
+    def _find_thing(self, device: str) -> None:
+        kind, _, rest = device.rpartition(":")
+        asked: JsonObject = {
+            "Identifier": rest,
+            "IdentifierType": "DevEui" if kind == "devEui" else "WirelessDeviceId",
+        }
+        self._things.pop(device, None)
+        try:
+            answer = self._transport.call("iotwireless", "GetWirelessDevice", asked, repeatable=True)
+        except NotFoundError:
+            return
+        thing = thing_in(answer)
+        if thing is not None:
+            self._things[device] = thing
+
+
+def _doubted(results: tuple[DeviceResult, ...], attempt: Attempt) -> frozenset[str]:
+    """Rule 3."""
+    return frozenset(
+        r.device
+        for r in results
+        if r.reason is Reason.MISSING_FRAGMENTS
+        or (r.reason is Reason.TIMEOUT and r.device in attempt.already_succeeded)
+    )
+
+
+def _without_thing(names: list[str]) -> tuple[ServiceFinding, ...]:
+    if not names:
+        return ()
+    return (ServiceFinding(field="devices.withoutThing", desired=None, observed=some(names), cause=Cause.VERSION),)

@@ -1,0 +1,135 @@
+"""The executions of a job, held against what the job counts and against the things it was begun with.
+
+1. A job counts executions, not things (boto/boto3 #4656): a thing that left its group and came back after its end has
+   several. What became of a thing is its execution with the highest number.
+2. List and counts agree when they say the same of every execution, or of the newest of each thing. Whether the list
+   shows those of a deleted thing is not documented: removals that are counted and not listed agree, too, where as many
+   things of the start are not listed.
+3. What does not agree is behind, for SETTLE after the job's end. Then the list counts, and what it lacks is told.
+4. Things that joined after the start are told, and do not count.
+5. A job that we canceled begins no more things, and lets those at it go on: who had begun and is canceled, and as many
+   as were canceled before we did, the first ones, were canceled by somebody else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from typing import cast
+
+from otactl.backends.iot_ota.statuses import MOVING, STATUS_COUNTS, execution_outcome
+from otactl.model import Cause, DeviceResult, JsonObject, Outcome, Reason, ServiceFinding, Value
+from otactl.verdicts.version_proof import some
+
+SETTLE = timedelta(hours=1)
+
+
+class Judged(Value, frozen=True, kw_only=True):
+    """What became of the things of a job; None while list and counts do not agree. `concerns` say what is odd."""
+
+    results: tuple[DeviceResult, ...] | None
+    concerns: tuple[ServiceFinding, ...] = ()
+
+
+def thing_of(item: JsonObject) -> str:
+    """The thing of a listed execution."""
+    return str(item.get("thingArn", "")).rpartition("/")[2]
+
+
+def newest(listed: Iterable[JsonObject]) -> dict[str, JsonObject]:
+    """The listed execution of each thing that has the highest number, in whatever order they are listed."""
+    found: dict[str, JsonObject] = {}
+    for item in listed:
+        name = thing_of(item)
+        if name not in found or _number(item) > _number(found[name]):
+            found[name] = item
+    return found
+
+
+def result(item: JsonObject) -> DeviceResult:
+    """What became of one execution."""
+    outcome, reason = execution_outcome(_status(item))
+    name = thing_of(item)
+    return DeviceResult(device=name, outcome=outcome, reason=reason, name=name)
+
+
+def disagreement(
+    listed: Collection[JsonObject], counted: Mapping[str, int], things: Collection[str]
+) -> tuple[ServiceFinding, ...]:
+    """What a job counts that its list does not show, or the other way round (rule 2); nothing where they agree."""
+    wanted = Counter({name: n for name, n in counted.items() if n})
+    every, latest = _by_status(listed), _by_status(newest(listed).values())
+    if wanted in (every, latest):
+        return ()
+    lacks, more = wanted - every, every - wanted
+    hidden = set(things) - {thing_of(item) for item in listed}
+    if not more and set(lacks) == {"removed"} and lacks["removed"] <= len(hidden):
+        return ()
+    return (
+        ServiceFinding(
+            field="executions",
+            desired=dict(sorted(wanted.items())),
+            observed=dict(sorted(every.items())),
+            cause=Cause.VENDOR,
+        ),
+    )
+
+
+def nobody_moves(listed: Collection[JsonObject], job: JsonObject) -> bool:
+    """Whether a job counts devices that are still at it, and lists none of them (left, came back, was deleted)."""
+    return not job.get("isConcurrent") and not any(STATUS_COUNTS.get(_status(item)) in MOVING for item in listed)
+
+
+def joined(listed: Iterable[JsonObject], things: Collection[str]) -> tuple[ServiceFinding, ...]:
+    """Rule 4, for the ledger."""
+    strange = sorted({thing_of(item) for item in listed} - set(things)) if things else []
+    if not strange:
+        return ()
+    told = some(strange)
+    return (
+        ServiceFinding(field="devices.joined", desired="none after the start", observed=told, cause=Cause.MEMBERSHIP),
+    )
+
+
+def by_hand(listed: Iterable[JsonObject], before: int) -> frozenset[str]:
+    """The things whose execution somebody canceled, of a job that we canceled when `before` of them were (rule 5)."""
+    canceled = [item for item in newest(listed).values() if STATUS_COUNTS.get(_status(item)) == "canceled"]
+    begun = {thing_of(item) for item in canceled if _summary(item).get("startedAt")}
+    first = sorted(canceled, key=lambda item: str(_summary(item).get("lastUpdatedAt") or "~"))[:before]
+    return frozenset(begun | {thing_of(item) for item in first})
+
+
+def tally_of(items: Iterable[JsonObject]) -> tuple[dict[Outcome, int], dict[Reason, int]]:
+    """Executions by outcome, and those that failed by reason."""
+    return sorted_out(_by_status(items))
+
+
+def sorted_out(counted: Mapping[str, int]) -> tuple[dict[Outcome, int], dict[Reason, int]]:
+    """Numbers of executions, by what a job counts them as, by outcome, and those that failed by reason."""
+    outcomes: dict[Outcome, int] = {}
+    failures: dict[Reason, int] = {}
+    statuses = {name: status for status, name in STATUS_COUNTS.items()}
+    for name, number in counted.items():
+        outcome, reason = execution_outcome(statuses.get(name, name))
+        if number:
+            outcomes[outcome] = outcomes.get(outcome, 0) + number
+        if number and outcome is Outcome.FAILED and reason is not None:
+            failures[reason] = failures.get(reason, 0) + number
+    return outcomes, failures
+
+
+def _by_status(items: Iterable[JsonObject]) -> Counter[str]:
+    return Counter(STATUS_COUNTS.get(_status(item), _status(item)) for item in items)
+
+
+def _summary(item: JsonObject) -> JsonObject:
+    return cast("JsonObject", item.get("jobExecutionSummary") or {})
+
+
+def _status(item: JsonObject) -> str:
+    return str(_summary(item).get("status"))
+
+
+def _number(item: JsonObject) -> int:
+    return int(cast("int", _summary(item).get("executionNumber") or 0))

@@ -1,0 +1,278 @@
+"""One OTA update as a unit: its record, its job, what is wrong with it, and its devices' results once it has ended.
+
+1. Creation takes a while and can fail; until it is complete nothing but its status is compared.
+2. Ended is what the job has ended: COMPLETED, or CANCELED with nobody at it any more. With a version to be proved it
+   goes on until every device that took the image reports it, or the time for it is over.
+3. A job that is not to be seen right after its record is complete is a read that lags.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import cast
+
+import msgspec
+
+from otactl.backends.aws.device_versions import VersionReader
+from otactl.backends.iot_ota.executions import SETTLE, disagreement, newest, nobody_moves, sorted_out, tally_of
+from otactl.backends.iot_ota.fields import maker, observed
+from otactl.backends.iot_ota.problems import LAG, OVERDUE, Concerns
+from otactl.backends.iot_ota.reads import DETAILS, JobReader, counts, keys_of, moment
+from otactl.backends.iot_ota.statuses import MOVING, OUR_CODES, SUSPEND_CODE, job_phase, record_phase
+from otactl.errors import StalledError
+from otactl.model import (
+    Attempt,
+    Cause,
+    DeviceResult,
+    JsonObject,
+    OtaUpdateSpec,
+    Outcome,
+    Reason,
+    Rollout,
+    ServiceFinding,
+    Stage,
+    Unit,
+    UnitPhase,
+    VersionConfirm,
+    duration,
+    iso,
+)
+from otactl.state.lifecycle import MARK_WAVE
+from otactl.verdicts.gate import reasons_matter
+from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
+from otactl.verdicts.wave_verdict import answers_until
+
+STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
+
+
+class UnitReader:
+    """Reads units."""
+
+    def __init__(self, reader: JobReader, concerns: Concerns, versions: VersionReader) -> None:
+        self._reader, self._concerns, self._versions = reader, concerns, versions
+
+    def unit(self, attempt: Attempt, rollout: Rollout) -> Unit | None:
+        """The unit of an attempt; None when neither its record nor its job is there."""
+        update_id = attempt.vendor_id or attempt.unit_id
+        record, job = self._reader.record(update_id), self._reader.job(update_id)
+        if job is not None and job_phase(job.get("status")) is UnitPhase.BROKEN:
+            job = None  # being deleted: it serves nobody any more
+        if record is None:
+            return None if job is None else self._without_record(update_id, attempt, rollout, job)
+        return self._with_record(update_id, attempt, rollout, record, job)
+
+    def _without_record(self, update_id: str, attempt: Attempt, rollout: Rollout, job: JsonObject) -> Unit:
+        shown = Unit(unit_id=update_id, phase=UnitPhase.RUNNING, vendor_id=update_id, readable=False)
+        if attempt.stage is Stage.ENDED:  # we deleted the record; its job stayed behind
+            return _replace(shown, phase=UnitPhase.ENDED)
+        return self._running(shown, attempt, rollout, None, job)
+
+    def _with_record(
+        self, update_id: str, attempt: Attempt, rollout: Rollout, record: JsonObject, job: JsonObject | None
+    ) -> Unit:
+        phase = record_phase(record.get("otaUpdateStatus"))
+        arn = str(record.get("otaUpdateArn", ""))
+        shown = Unit(
+            unit_id=update_id,
+            phase=phase,
+            vendor_id=update_id,
+            arn=arn,
+            job_id=str(record.get("awsIotJobId") or ""),
+            tags=self._concerns.tags(arn),
+            members=keys_of(record.get("targets")),
+            start_at=moment(record.get("creationDate")),
+            created_at=moment(record.get("creationDate")),
+            readable=False,
+            journal_id=maker(record),
+        )
+        if phase is UnitPhase.FAILED:
+            return _replace(shown, failure=_error(record), leftovers=self._concerns.leftovers(record))
+        if phase is UnitPhase.ENDED:  # its deletion failed
+            shown = _replace(shown, failure=_error(record))
+        elif phase is not UnitPhase.RUNNING:
+            return self._making(shown)
+        if attempt.stage is Stage.ENDED:
+            return _replace(shown, phase=UnitPhase.ENDED)
+        if job is None:
+            changed = moment(record.get("lastModifiedDate"))
+            young = changed is not None and self._reader.now() - changed < LAG
+            return _replace(shown, phase=UnitPhase.SCHEDULED if young else UnitPhase.BROKEN)
+        return self._running(shown, attempt, rollout, record, job)
+
+    def _making(self, shown: Unit) -> Unit:
+        """A creation or deletion under way; one that takes too long is told."""
+        since = shown.created_at
+        if shown.phase is not UnitPhase.SCHEDULED or since is None or self._reader.now() - since < STUCK:
+            return shown
+        told = f"being made since {iso(since)}"
+        late = ServiceFinding(field="creation", desired="complete", observed=told, cause=Cause.VENDOR)
+        return _replace(
+            shown, findings=(*shown.findings, late), overdue=f"the service is {told.replace('made', 'at it')}"
+        )
+
+    def _running(
+        self, shown: Unit, attempt: Attempt, rollout: Rollout, record: JsonObject | None, job: JsonObject
+    ) -> Unit:
+        spec = cast("OtaUpdateSpec", rollout.backend)
+        spec = spec.once if attempt.retry_targets and spec.endless else spec
+        phase = job_phase(job.get("status"))
+        begun = sum(counts(job)[name] for name in MOVING)  # canceling takes a while, too
+        canceled = job.get("status") == "CANCELED"
+        ghosts = self._ghosts(shown.unit_id, spec, job) if begun and attempt.live else ()
+        if ghosts:
+            phase = UnitPhase.ENDED
+        elif phase is UnitPhase.ENDED and canceled and begun:
+            phase = UnitPhase.RUNNING  # those that began go on
+        outcomes, failures = self._tally(shown.unit_id, attempt, spec, job)
+        if attempt.live and failures:
+            failures = self._reasons(shown, attempt, rollout, outcomes, failures)
+        concerns = (*shown.findings, *self._concerns.of(shown.unit_id, record, job, rollout.firmware))
+        unit = _replace(
+            shown,
+            overdue=self._concerns.overdue(concerns),
+            phase=phase,
+            members=keys_of(job.get("targets")),
+            canceled_by_us=canceled and _code(job) in OUR_CODES,
+            withdrawn=canceled and _code(job) == SUSPEND_CODE,
+            stopping=canceled or phase is UnitPhase.ENDED,  # what waits for versions only begins nobody either
+            fields=observed(record, job, spec.document) if record is not None else {},
+            readable=record is not None,
+            findings=concerns,
+            progress={name: n for name, n in counts(job).items() if n},
+            tally=outcomes,
+            failures=failures,
+        )
+        if phase is not UnitPhase.ENDED or not attempt.live:
+            return unit
+        own = _code(job) in OUR_CODES
+        unit = _replace(unit, findings=(*concerns, *ghosts))
+        return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
+
+    def _ghosts(self, update_id: str, spec: OtaUpdateSpec, job: JsonObject) -> tuple[ServiceFinding, ...]:
+        """Devices that a job counts as being at it, and does not list any more: nobody is left to wait for.
+
+        Looked for once it was canceled some time ago, or was made a day ago; one that goes on for ever has no end.
+        """
+        if job.get("status") == "CANCELED":
+            due = self._is_over(job)
+        else:
+            made = moment(job.get("createdAt"))
+            due = not spec.endless and made is not None and self._reader.now() - made >= OVERDUE
+        if not due:
+            return ()
+        listed = self._reader.executions(update_id)
+        return disagreement(listed, counts(job), ()) if nobody_moves(listed, job) else ()
+
+    def _is_over(self, job: JsonObject) -> bool:
+        """Whether its end is long enough ago for every read to show it."""
+        ended = _ended(job)
+        return ended is None or self._reader.now() - ended >= SETTLE
+
+    def _tally(
+        self, update_id: str, attempt: Attempt, spec: OtaUpdateSpec, job: JsonObject
+    ) -> tuple[dict[Outcome, int], dict[Reason, int]]:
+        """Its devices by outcome, and those that failed by reason. Where it counts more executions than it has things,
+        by the newest of each thing, which costs the list."""
+        counted = counts(job)
+        if attempt.live and not spec.endless and 0 < attempt.size < sum(counted.values()):
+            things = newest(self._reader.executions(update_id))
+            own = _things(attempt, ())
+            return tally_of(item for name, item in things.items() if not own or name in own)
+        outcomes, failures = sorted_out(counted)
+        return outcomes or ({Outcome.WAITING: attempt.size} if attempt.size else {}), failures
+
+    def _reasons(
+        self,
+        shown: Unit,
+        attempt: Attempt,
+        rollout: Rollout,
+        outcomes: dict[Outcome, int],
+        failures: dict[Reason, int],
+    ) -> dict[Reason, int]:
+        """The failures of a job that runs by reason, in the devices' own words where those decide its gate."""
+        wave = next((w for w in rollout.strategy.waves if w.name == shown.tags.get(MARK_WAVE)), None)
+        gate = rollout.gate_of(wave) if wave is not None else rollout.strategy.gate
+        until = answers_until(attempt, gate)
+        due = until is not None and self._reader.now() >= until
+        if not reasons_matter(gate, outcomes, failures, due):
+            return failures
+        known: dict[Reason, int] = {reason: n for reason, n in failures.items() if reason is not Reason.UNKNOWN}
+        for reason, number in self._reader.reasons(shown.unit_id).items():
+            known[reason] = known.get(reason, 0) + number
+        return known
+
+    def _judged(
+        self, unit: Unit, attempt: Attempt, rollout: Rollout, job: JsonObject, *, prove: bool, final: bool
+    ) -> Unit:
+        gates = (rollout.strategy.gate, *(w.gate for w in rollout.strategy.waves if w.gate is not None))
+        every = rollout.strategy.retry is not None or any(gate.weights for gate in gates)
+        things, stopped = _things(attempt, unit.members), None if prove else attempt.canceled_before
+        found = self._reader.results(unit.unit_id, job, things, final=final, every=every, stopped=stopped)
+        results = found.results
+        unit = _replace(unit, findings=(*unit.findings, *(c for c in found.concerns if c not in unit.findings)))
+        if results is None:
+            return _replace(unit, phase=UnitPhase.RUNNING)
+        confirm = rollout.strategy.confirm
+        if not isinstance(confirm, VersionConfirm) or not prove or attempt.generation != rollout.generation:
+            return _replace(unit, results=results)
+        return self._confirmed(unit, results, confirm, rollout.firmware.version, job, attempt)
+
+    def _confirmed(
+        self,
+        unit: Unit,
+        results: tuple[DeviceResult, ...],
+        confirm: VersionConfirm,
+        version: str,
+        job: JsonObject,
+        attempt: Attempt,
+    ) -> Unit:
+        names = tuple(r.device for r in results)
+        try:
+            reported = self._versions.reported(names, confirm.version, version)
+        except StalledError as error:
+            text = f"the versions its devices report cannot be read: {error}"
+            return _replace(unit, phase=UnitPhase.RUNNING, overdue=text)
+        ended = _ended(job)
+        within = duration(confirm.within or DEFAULT_WITHIN)
+        final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
+        before = self._before(unit.unit_id, results, reported, version) if final else {}
+        return confirmed(unit, results, ReportedVersions(versions=reported, before=before), version, final=final)
+
+    def _before(
+        self, update_id: str, results: tuple[DeviceResult, ...], reported: dict[str, str | None], version: str
+    ) -> dict[str, str]:
+        """What devices ran before, of those that report another version: one call each, once their time is over.
+
+        Of many only the first are asked, as for the words of those that failed.
+        """
+        other = [
+            r.device for r in results if r.outcome is Outcome.SUCCEEDED and reported[r.device] not in (None, version)
+        ]
+        found = ((d, self._reader.updated_by(update_id, d)) for d in other[:DETAILS])
+        return {device: before for device, before in found if before}
+
+
+def _ended(job: JsonObject) -> datetime | None:
+    """When a job ended, as far as it tells."""
+    return next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
+
+
+def _things(attempt: Attempt, members: tuple[str, ...]) -> tuple[str, ...]:
+    """The things an attempt was begun with, or has in."""
+    named = (k.partition(":")[2] for k in attempt.members or members if k.startswith("device:"))
+    return tuple(sorted({*named, *attempt.devices}))
+
+
+def _code(job: JsonObject) -> str:
+    """Why a job was canceled, as whoever did it wrote."""
+    return str(job.get("reasonCode") or "")
+
+
+def _error(record: JsonObject) -> str:
+    error = cast("JsonObject", record.get("errorInfo") or {})
+    words = ": ".join(" ".join(str(error[n]).split()) for n in ("code", "message") if error.get(n))
+    return words or "the service gives no reason"
+
+
+def _replace(unit: Unit, **changes: object) -> Unit:
+    return msgspec.structs.replace(unit, **changes)

@@ -1,0 +1,281 @@
+"""The one way to Tuya's gateway: signed, paced, counted, budgeted, retried where that is harmless, in our errors.
+
+1. Every request is signed anew with a nonce of its own and the service's time; all common parameters are sent, though
+   the gateway's samples leave some out ("Common Parameters" page against its curl samples [V]); `common` overrides one,
+   or leaves it out with None.
+2. `prepare` signs now and `send` sends later: a create is signed before its intent is written, so that a late copy of
+   it has left the gateway's window when the settle time ends. What was prepared for a write is sent once, as signed.
+3. A throttled request was not carried out, so `call` signs and sends it again; a lost one only where it is repeatable.
+4. The gateway's clock counts: its Date header tells how far this machine's is off, and requests are signed with its
+   time. A repeatable request refused for its time is signed again by that clock, once; a second refusal stalls.
+5. The query goes in the URL (GET), as the gateway's samples do; one that is longer than servers take in a URL goes as a
+   form (POST), which RPC signs alike [V Alibaba, I Tuya].
+6. A call that is not in `_tuya_calls_list.py` is not sent.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from otactl.backends.errors import NotFoundError
+from otactl.backends.transport.rate_limit import Pacers
+from otactl.backends.transport.service_clock import told_time
+from otactl.backends.transport.usage import Stats
+from otactl.backends.tuya.credentials import Key, ReadSecret, read_key
+from otactl.backends.tuya.errors import FailedError, RefusedError
+from otactl.backends.tuya.http import LostError, Reply, Wire
+from otactl.backends.tuya.operations import READS, SERVICE, WRITES
+from otactl.backends.tuya.responses import judged, page_count
+from otactl.backends.tuya.schemas import Rows, T, rows_of
+from otactl.backends.tuya.signing import canonical, encode, flatten, signature
+from otactl.errors import OtactlError, StalledError, TransientError
+from otactl.model import Environment
+from otactl.model.values import JsonObject, iso
+
+__all__ = ["NotFoundError", "Prepared", "RefusedError", "Stats", "TuyaClient"]
+
+Around = Callable[[str, str, Callable[[], JsonObject]], JsonObject]
+ATTEMPTS = 4
+BACKOFF_SECONDS = 0.5
+DEFAULT_RATE = 5.0  # the gateway's own limit is unknown [U]; its twin's lowest is 5 a second (CancelOTATaskByJob)
+CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
+LONGEST_URL = 4096  # common servers take 8 KiB for the whole request line
+MOST_ROWS = 100_000  # CurrentPage times PageSize (Alibaba [V], same assumed here [I])
+
+
+@dataclass(frozen=True, repr=False)
+class Prepared:
+    """A signed request; `query` is a secret, `signed_at` is the service's time it carries."""
+
+    action: str
+    parameters: Mapping[str, object]
+    signed_at: datetime
+    method: str
+    query: str
+    hidden: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Prepared(action={self.action!r}, signed_at={iso(self.signed_at)!r})"
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What came of sending once: an answer or a failure, and whether it may be sent again."""
+
+    answer: JsonObject | None = None
+    error: OtactlError | None = None
+    throttled: bool = False
+    lost: bool = False
+    expired: bool = False
+
+
+class TuyaClient:
+    """Tuya's gateway for one environment."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seed: int | None = None,
+        nonce: Callable[[], str] = lambda: str(uuid.uuid4()),
+        common: Mapping[str, str | None] | None = None,
+        environ: Mapping[str, str] = os.environ,
+        read_secret: ReadSecret | None = None,
+        around: Around | None = None,
+        stats: Stats | None = None,
+    ) -> None:
+        self._environment = environment
+        self._sleep, self._own_now, self._nonce, self._around = sleep, now, nonce, around
+        self._common = dict(common or {})
+        self._environ, self._read_secret = environ, read_secret
+        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
+        self._pacers = Pacers(self._rate, monotonic, sleep)
+        self._lock = Lock()
+        self._key: Key | None = None
+        self._no_key: tuple[str, str] | None = None
+        self._wire: Wire | None = None
+        self.stats = stats or Stats()
+        self.skew = timedelta(0)
+
+    def now(self) -> datetime:
+        """The service's time, as far as its answers told it."""
+        return self._own_now() + self.skew
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        if self._wire is not None:
+            self._wire.close()
+
+    def call(self, action: str, parameters: Mapping[str, object], *, repeatable: bool) -> JsonObject:
+        """Sign and send one call and give its answer.
+
+        Raises TransientError (throttled, no answer, budget spent), ConflictError, StalledError or NotFoundError.
+        """
+        return self._insist(self.prepare(action, parameters), repeatable=repeatable, throttles=True)
+
+    def prepare(self, action: str, parameters: Mapping[str, object], at: datetime | None = None) -> Prepared:
+        """Sign a request with the service's time of this moment, or with the moment `at`; sends nothing."""
+        _listed(action)
+        key, moment, nonce = self._credentials(), at or self.now(), self._nonce()
+        named: dict[str, str | None] = {
+            "Action": action,
+            "Format": "JSON",
+            "Version": "2018-01-20",
+            "AccessKeyId": key.id,
+            "SignatureMethod": "HMAC-SHA1",
+            "SignatureVersion": "1.0",
+            "SignatureNonce": nonce,
+            "Timestamp": iso(moment),
+            **self._common,
+        }
+        try:
+            given = flatten({**parameters, **named})
+        except TypeError as error:
+            raise StalledError("RequestInvalid", f"tuya:{action}: {error}; this is a defect of otactl") from None
+        # The signature is of fixed length, so whether the URL is too long is known before the method is signed.
+        method = "GET" if len(canonical(given)) + 64 <= LONGEST_URL else "POST"
+        signed = signature(method, given, key.secret)
+        hidden = (key.secret, key.id, nonce, signed, encode(signed), encode(encode(signed)))
+        query = canonical({**given, "Signature": signed})
+        return Prepared(action, dict(parameters), moment, method, query, hidden)
+
+    def send(self, prepared: Prepared, *, repeatable: bool = False) -> JsonObject:
+        """Send what was prepared: once and as signed, unless it is repeatable; then as `call` does."""
+        return self._insist(prepared, repeatable=repeatable, throttles=repeatable)
+
+    def pages(
+        self, action: str, parameters: Mapping[str, object], page_size: int, most_rows: int = MOST_ROWS
+    ) -> Iterator[JsonObject]:
+        """Every page of a list, one answer each."""
+        number = 1
+        while True:
+            if number * page_size > most_rows:
+                text = f"tuya:{action}: the gateway shows no more than {most_rows} rows; delete what is done"
+                raise StalledError("ListTooLong", text)
+            answer = self.call(
+                action, {**parameters, "CurrentPage": number, "PageSize": page_size}, repeatable=action in READS
+            )
+            yield answer
+            if number >= page_count(action, answer):
+                return
+            number += 1
+
+    def rows(self, listing: Rows[T], parameters: Mapping[str, object]) -> tuple[T, ...]:
+        """A whole list, page by page."""
+        if listing.page_size is None:
+            return rows_of(listing, self.call(listing.action, parameters, repeatable=True))
+        pages = self.pages(listing.action, parameters, listing.page_size)
+        return tuple(row for page in pages for row in rows_of(listing, page))
+
+    def _insist(self, prepared: Prepared, *, repeatable: bool, throttles: bool) -> JsonObject:
+        attempt, corrected = 0, False
+        while True:
+            attempt += 1
+            self._count(prepared.action)
+            self._pacers.wait(f"{SERVICE}:{prepared.action}")
+            came = self._once(prepared, attempt, repeatable)
+            if came.answer is not None:
+                return came.answer
+            if came.throttled:
+                with self._lock:
+                    self.stats.throttled += 1
+            corrects = came.expired and repeatable and not corrected
+            again = (came.throttled and throttles) or (came.lost and repeatable) or corrects
+            if came.error is not None and (not again or attempt >= ATTEMPTS):
+                raise came.error
+            corrected = corrected or corrects
+            if not corrects:
+                with self._lock:
+                    jitter = self._random.uniform(0.5, 1.5)
+                self._sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
+            prepared = self.prepare(prepared.action, prepared.parameters)
+
+    def _once(self, prepared: Prepared, attempt: int, repeatable: bool) -> _Attempt:
+        """Send once. Errors come back as values, so that no chain leads from them to what was sent."""
+        wire = self._open()
+        try:
+            if self._around is None:
+                return _Attempt(answer=self._exchange(wire, prepared, repeatable))
+            return _Attempt(
+                answer=self._around(SERVICE, prepared.action, lambda: self._exchange(wire, prepared, repeatable))
+            )
+        except LostError as lost:
+            text = f"tuya:{prepared.action} got no answer after {attempt} attempts: {lost}"
+            return _Attempt(error=TransientError(text, committed=None if lost.sent else False), lost=True)
+        except FailedError as failed:
+            told = failed.failure
+            return _Attempt(None, told.error(attempt), told.throttled, told.lost, told.expired)
+        except OtactlError as error:
+            return _Attempt(error=error)
+
+    def _exchange(self, wire: Wire, prepared: Prepared, repeatable: bool) -> JsonObject:
+        reply = wire.send(prepared.method, prepared.query, again=repeatable)
+        off = self._learn_time(reply)
+        age = None if off is None else self._own_now() + off - prepared.signed_at
+        writes = prepared.action in WRITES and not repeatable
+        return judged(reply, prepared.action, prepared.hidden, wire.where, off=off, age=age, writes=writes)
+
+    def _learn_time(self, reply: Reply) -> timedelta | None:
+        """How far this clock is behind the gateway's, if it told; kept when it is more than the header's grain."""
+        told = told_time(reply.date)
+        if told is None:
+            return None
+        off = told - self._own_now()
+        self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
+        return off
+
+    def _credentials(self) -> Key:
+        with self._lock:
+            if self._key is None:
+                access = self._environment.tuya
+                if access is None:
+                    text = f"environment {self._environment.name} declares no tuya.endpoint and no key for it"
+                    raise StalledError("NoEndpoint", text)
+                if self._no_key is not None:
+                    raise StalledError(*self._no_key)
+                try:
+                    self._key = read_key(access, self._environ, self._read_secret)
+                except StalledError as error:
+                    self._no_key = error.reason, str(error)  # for every rollout of this run: not asked for again
+                    raise
+            return self._key
+
+    def _open(self) -> Wire:
+        with self._lock:
+            if self._wire is None:
+                access = self._environment.tuya
+                self._wire = Wire(access.endpoint if access is not None else "", self._environ)
+            return self._wire
+
+    def _rate(self, key: str) -> float:
+        rates = self._environment.call_rates
+        return rates.get(key) or rates.get(f"{SERVICE}:*") or DEFAULT_RATE
+
+    def _count(self, action: str) -> None:
+        with self._lock:
+            self.stats.count(f"{SERVICE}:{action}", writes=action in WRITES, budget=self._environment.call_budget)
+
+
+def _listed(action: str) -> None:
+    if action not in READS and action not in WRITES:
+        raise StalledError("CallNotListed", f"{SERVICE}:{action} is not among the calls otactl makes")

@@ -1,0 +1,153 @@
+"""One device at Tuya's gateway: where it belongs, what it has yet to do, what it reports.
+
+1. Filters go to the gateway, and its answer is filtered again: an answer that holds more is not believed to hold less.
+2. One status goes as TaskStatus, as the page's sample has it; several, and all four when none is asked for, go as
+   TaskStatusList. No pages: the operation has none [V].
+3. A task that has ended is not shown. One in a status nobody knows is shown as unknown, unless statuses are asked for.
+4. An answer that names another device is an AnswerInvalid, not an answer.
+5. Reads only, with Tuya's own key: whose AWS credentials these are does not matter, and is not asked.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from otactl.backends.tuya.client import NotFoundError, TuyaClient
+from otactl.backends.tuya.reads import BatchReader
+from otactl.backends.tuya.schemas import UNFINISHED_TASKS, TaskInfo, moment
+from otactl.backends.tuya.statuses import COUNTS, UNFINISHED
+from otactl.errors import StalledError
+from otactl.model import JsonObject, Rollout, TuyaSpec
+from otactl.model.backend_config import DEFAULT_MODULE
+from otactl.model.device_tasks import UnfinishedTask
+
+STATUSES = {COUNTS[word]: word for word in UNFINISHED}  # ours -> the gateway's, in the order of a task's life
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, order=True)
+class Home:
+    """Where a device belongs: an environment's gateway, a product there, and its name in that product."""
+
+    environment: str
+    product: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is asked for: a module (None: all) and statuses in our words (none: all)."""
+
+    module: str | None = None
+    statuses: tuple[str, ...] = ()
+
+
+def status_of(word: str) -> str | None:
+    """Our word for a status of an unfinished task, given in ours or in the gateway's, whatever its case."""
+    plain = re.sub(r"[\s_-]", "", word.lower())
+    both = {spelled.replace("_", "").lower(): ours for ours, theirs in STATUSES.items() for spelled in (ours, theirs)}
+    return both.get(plain)
+
+
+def homes(rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]] = frozenset()) -> list[Home]:
+    """Where the manifests say a device belongs: the product of each Tuya rollout that names it, or that is remembered,
+    as (environment, rollout), to hold it: a batch to a whole product names nobody.
+
+    A name in another case counts only where nobody has it as it is written: the gateway tells the two apart.
+    """
+    exact: set[Home] = set()
+    folded: set[Home] = set()
+    for rollout in rollouts:
+        if not isinstance(rollout.backend, TuyaSpec):
+            continue
+        names = {name for name in _named(rollout) if name.lower() == device.lower()}
+        if not names and (rollout.environment, rollout.name) in remembered:
+            names = {device}
+        found = {Home(rollout.environment, rollout.backend.product, name) for name in names}
+        folded |= found
+        exact |= {home for home in found if home.device == device}
+    return sorted(exact or folded)
+
+
+def asked(home: Home, filters: Filters) -> JsonObject:
+    """The parameters of ListOTAUnfinishedTaskByDevice (rule 2)."""
+    words = [theirs for ours, theirs in STATUSES.items() if ours in (filters.statuses or STATUSES)]
+    parameters: JsonObject = {"ProductKey": home.product, "DeviceName": home.device}
+    if filters.module is not None:
+        parameters["ModuleName"] = filters.module
+    return parameters | ({"TaskStatus": words[0]} if len(words) == 1 else {"TaskStatusList": words})
+
+
+def answered(rows: Sequence[TaskInfo], home: Home, filters: Filters) -> tuple[UnfinishedTask, ...]:
+    """The tasks asked for among those answered, oldest first (rules 1, 3 and 4)."""
+    for row in rows:
+        if row.device_name.lower() not in ("", home.device.lower()):
+            text = f"tuya:{UNFINISHED_TASKS.action} was asked about device {home.device} and answered about"
+            raise StalledError("AnswerInvalid", f"{text} {row.device_name}")
+    found = [_task(row) for row in rows]
+    wanted = filters.statuses or (*STATUSES, UNKNOWN)
+    shown = (t for t in found if _is_module(t.module, filters.module) and t.status in wanted)
+    return tuple(sorted(shown, key=lambda t: (t.created_at.timestamp() if t.created_at else math.inf, t.task_id)))
+
+
+class DeviceReader:
+    """Reads one device."""
+
+    def __init__(self, transport: TuyaClient) -> None:
+        self._transport = transport
+
+    def now(self) -> datetime:
+        """The gateway's time."""
+        return self._transport.now()
+
+    def unfinished(self, home: Home, filters: Filters) -> tuple[UnfinishedTask, ...]:
+        """What the device has yet to do; StalledError `TargetMissing` when the gateway does not have it."""
+        try:
+            rows = self._transport.rows(UNFINISHED_TASKS, asked(home, filters))
+        except NotFoundError as error:
+            raise _missing(home, error) from error
+        return answered(rows, home, filters)
+
+    def versions(self, home: Home, filters: Filters) -> dict[str, str]:
+        """The version of each module, or of the one asked for, as the device last reported it."""
+        try:
+            found = BatchReader(self._transport).versions(home.product, home.device)
+        except NotFoundError as error:
+            raise _missing(home, error) from error
+        return {module: found[module] for module in sorted(found) if _is_module(module, filters.module)}
+
+
+def _named(rollout: Rollout) -> set[str]:
+    """Every device a rollout names, in a wave or for all of them."""
+    named = [rollout.targets, *(wave.targets for wave in rollout.strategy.waves)]
+    return {device.id for targets in named if targets is not None for device in targets.devices if device.id}
+
+
+def _task(row: TaskInfo) -> UnfinishedTask:
+    return UnfinishedTask(
+        status=COUNTS.get(row.task_status.upper(), UNKNOWN),
+        module=row.module_name or DEFAULT_MODULE,
+        from_version=row.src_version,
+        to_version=row.dest_version,
+        batch_id=row.job_id,
+        task_id=row.task_id,
+        firmware_id=row.firmware_id,
+        created_at=moment(row.utc_create),
+        moved_at=moment(row.utc_modified),
+        device_id=row.iot_id,
+        product_name=row.product_name,
+    )
+
+
+def _is_module(module: str, wanted: str | None) -> bool:
+    """Whether a module is the one asked for; its case is the gateway's business (the page writes Ble and ble)."""
+    return wanted is None or (module or DEFAULT_MODULE).lower() == wanted.lower()
+
+
+def _missing(home: Home, error: NotFoundError) -> StalledError:
+    text = f"device {home.device} is not there in product {home.product}; check its name and the product"
+    return StalledError("TargetMissing", f"{text} ({error})")

@@ -1,0 +1,176 @@
+"""Reading packages, batches and tasks of Tuya's gateway into our words.
+
+1. Batches are read by the ids we remember: the gateway knows no names.
+2. Per-device reads are made before a start and for the proof of a version, never while a batch runs.
+3. A device of a batch without a task had the version already, or is no target: its reported version tells which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from otactl.backends.tuya.client import NotFoundError, TuyaClient
+from otactl.backends.tuya.problems import is_sha256
+from otactl.backends.tuya.schemas import (
+    FIRMWARE,
+    FIRMWARES,
+    JOB,
+    JOBS_BY_FIRMWARE,
+    MODULE_VERSIONS,
+    UNFINISHED_TASKS,
+    FirmwareInfo,
+    JobInfo,
+    JobRow,
+    single_of,
+)
+from otactl.backends.tuya.statuses import UNFINISHED, UNVERIFIED, VERIFIED
+from otactl.backends.tuya.task_list import TaskList, task_list
+from otactl.model import Cause, Firmware, ImageFacts, JsonObject, ServiceFinding, TargetFacts, TuyaSpec
+from otactl.model.backend_config import DEFAULT_MODULE
+
+LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown yet, or not whole
+
+
+class BatchReader:
+    """All reads of the sibling."""
+
+    def __init__(self, transport: TuyaClient) -> None:
+        self._transport = transport
+
+    def now(self) -> datetime:
+        """The gateway's time."""
+        return self._transport.now()
+
+    def package(self, spec: TuyaSpec, firmware: Firmware) -> ImageFacts:
+        """The firmware package: found by id, or by product, module and version; never by its address, which expires."""
+        where = f"package {firmware.version} of {spec.product}, module {spec.module}"
+        found = self._packages(spec, firmware)
+        if strange := _strange(spec, firmware, found):
+            return ImageFacts(exists=True, unreadable=strange, where=where)
+        if len(found) != 1:
+            several = f"{len(found)} packages have this version ({', '.join(sorted(f.firmware_id for f in found))})"
+            return ImageFacts(
+                exists=bool(found), unreadable=f"{several}; name one: firmwareId" if found else "", where=where
+            )
+        (one,) = found
+        proved = is_sha256(one)
+        verified = one.status in VERIFIED
+        return ImageFacts(
+            exists=True,
+            size_bytes=one.firmware_size,
+            sha256=one.firmware_sign.lower() if proved else None,
+            fingerprint=f"{one.firmware_id};{one.firmware_sign};{one.firmware_size};{one.status}",
+            version=one.firmware_id,
+            where=where,
+            unproved="" if verified else f"the package {UNVERIFIED.get(one.status, f'has status {one.status}')}",
+        )
+
+    def _packages(self, spec: TuyaSpec, firmware: Firmware) -> list[FirmwareInfo]:
+        named = spec.document.get("firmwareId")
+        if named is not None:
+            one = self.package_of(str(named))
+            return [one] if one is not None else []
+        asked: JsonObject = {"ProductKey": spec.product, "DestVersion": firmware.version}
+        wanted = (firmware.version, spec.module)
+        listed = self._transport.rows(FIRMWARES, asked)
+        return [f for f in listed if (f.dest_version, f.module_name or DEFAULT_MODULE) == wanted]
+
+    def batch(self, job_id: str) -> JobInfo | None:
+        """A batch by its id, or None."""
+        try:
+            return single_of(JOB, self._transport.call("QueryOTAJob", {"JobId": job_id}, repeatable=True))
+        except NotFoundError:
+            return None
+
+    def tasks(self, job_id: str) -> TaskList:
+        """The tasks of a batch."""
+        return task_list(self._transport, job_id)
+
+    def packages_of(self, product: str) -> tuple[FirmwareInfo, ...]:
+        """The packages of a product."""
+        return self._transport.rows(FIRMWARES, {"ProductKey": product})
+
+    def batches_of(self, firmware_id: str) -> tuple[JobRow, ...]:
+        """The batches of a package. NotFoundError for a package that is not there."""
+        return self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": firmware_id})
+
+    def versions(self, product: str, device: str) -> dict[str, str]:
+        """What a device reports, by module. NotFoundError for a device that is not there."""
+        asked: JsonObject = {"ProductKey": product, "DeviceName": device}
+        return {v.module_name: v.module_version for v in self._transport.rows(MODULE_VERSIONS, asked)}
+
+    def package_of(self, firmware_id: str) -> FirmwareInfo | None:
+        """A package by its id, or None."""
+        try:
+            return single_of(
+                FIRMWARE, self._transport.call("QueryOTAFirmware", {"FirmwareId": firmware_id}, repeatable=True)
+            )
+        except NotFoundError:
+            return None
+
+    def target(self, key: str, spec: TuyaSpec, version: str, ours: Collection[str] = ()) -> TargetFacts:
+        """A device before a start: whether it is there, reports the module, and has nothing else to do.
+
+        `ours` are batches of the same rollout: a task of one is waited for, and is no drift.
+        """
+        name, within = key.partition(":")[2], product_key(spec)
+        try:
+            reported = self.versions(spec.product, name)
+        except NotFoundError:
+            return TargetFacts(key=key, exists=False)
+        if spec.module not in reported:
+            text = f"it never reported a version of module {spec.module}, and is no target until it does"
+            silent = ServiceFinding(field=f"version.{name}", desired="reported", observed=None, cause=Cause.VERSION)
+            return TargetFacts(
+                key=key, exists=True, vendor_id=name, within=within, not_ready_because=text, findings=(silent,)
+            )
+        runs = reported[spec.module]
+        if runs == version:
+            return TargetFacts(key=key, exists=True, vendor_id=name, within=within, updated=True, version=version)
+        if text := not_asked_for(spec, runs):
+            return TargetFacts(key=key, exists=True, vendor_id=name, within=within, excluded_because=text)
+        asked: JsonObject = {"ProductKey": spec.product, "DeviceName": name, "TaskStatusList": list(UNFINISHED)}
+        tasks = self._transport.rows(UNFINISHED_TASKS, asked)
+        busy = sorted({f"task {t.task_id} of batch {t.job_id}" for t in tasks})
+        strange = sorted({t.job_id for t in tasks} - set(ours))
+        concerns = [
+            ServiceFinding(
+                field=f"task.{name}", desired="none of another batch", observed=f"batch {job_id}", cause=Cause.FOREIGN
+            )
+            for job_id in strange
+        ]
+        return TargetFacts(
+            key=key,
+            exists=True,
+            vendor_id=name,
+            within=within,
+            version=runs,
+            busy_with=", ".join(busy[:3]),
+            findings=tuple(concerns[:1]),
+        )
+
+
+def product_key(spec: TuyaSpec) -> str:
+    """The key of a product as a target."""
+    return f"product:{spec.product}"
+
+
+def not_asked_for(spec: TuyaSpec, runs: str) -> str:
+    """Why the service makes no task for a device that reports this version; empty when it makes one."""
+    left_out = spec.sources and runs not in spec.sources
+    return f"it reports {runs}, which srcVersions does not name" if left_out else ""
+
+
+def _strange(spec: TuyaSpec, firmware: Firmware, found: list[FirmwareInfo]) -> str:
+    """How a package named by its id is not the one the manifest is about; empty when it is."""
+    if spec.document.get("firmwareId") is None or not found:
+        return ""
+    (one,) = found
+    pairs = (
+        ("product", one.product_key or spec.product, spec.product),
+        ("module", one.module_name or DEFAULT_MODULE, spec.module),
+        ("version", one.dest_version, firmware.version),
+    )
+    told = [f"{name} {is_} and not {wanted}" for name, is_, wanted in pairs if is_ != wanted]
+    return f"package {one.firmware_id} is of {', '.join(told)}; mend firmwareId, or leave it out" if told else ""

@@ -1,0 +1,224 @@
+"""An attempt's batches as one unit: status, its tasks' progress, and its devices' results once all have ended.
+
+1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late. A list of tasks that is not
+   whole ends nothing, and a task in a status nobody knows makes its running batch unknown: it may never end.
+2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
+3. A device without a task had the version already, or was no target: what it reports tells which. Who is gone, or has
+   a version that was not asked for, never gets one: that fails, and keeps nobody else from ending.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from otactl.backends.errors import NotFoundError
+from otactl.backends.tuya.batching import Parts
+from otactl.backends.tuya.calls import TO_CONFIRM
+from otactl.backends.tuya.problems import late_in, late_of, of_batches, of_lists, of_package, of_tasks, overdue_of
+from otactl.backends.tuya.reads import LAG, BatchReader, not_asked_for
+from otactl.backends.tuya.schemas import JobInfo, TaskInfo, moment
+from otactl.backends.tuya.statuses import BEGUN, CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
+from otactl.backends.tuya.task_list import TaskList
+from otactl.model import (
+    Attempt,
+    DeviceResult,
+    JsonObject,
+    Outcome,
+    Reason,
+    Rollout,
+    ServiceFinding,
+    TuyaSpec,
+    Unit,
+    UnitPhase,
+    VersionConfirm,
+    duration,
+)
+from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
+
+_FIRST = (UnitPhase.UNKNOWN, UnitPhase.RUNNING, UnitPhase.SCHEDULED)
+
+
+class BatchUnits:
+    """Reads units."""
+
+    def __init__(self, reader: BatchReader) -> None:
+        self._reader = reader
+
+    def unit(
+        self, attempt: Attempt, parts: Parts, lacks: tuple[str, ...], rollout: Rollout, spec: TuyaSpec
+    ) -> Unit | None:
+        """The unit of an attempt; None when the gateway knows none of its batches.
+
+        `lacks` are targets of parts that are still to be made.
+        """
+        batches = {job_id: self._reader.batch(job_id) for job_id in parts.jobs.values()}
+        there = {job_id: batch for job_id, batch in batches.items() if batch is not None}
+        if not there:
+            return None
+        lists = {job_id: self._reader.tasks(job_id) for job_id in there}
+        phases = {job_id: _phase(batch, lists[job_id]) for job_id, batch in there.items()}
+        phase = next((p for p in _FIRST if p in phases.values()), UnitPhase.ENDED)
+        if phase is UnitPhase.ENDED and (lacks or parts.pending or self._hidden(attempt, batches)):
+            phase = UnitPhase.RUNNING  # rule 2
+        canceled = [job_id for job_id, b in there.items() if b.job_status.upper() == CANCELED_BATCH]
+        begun = {j for j, found in lists.items() if found.tasks and not any(_cancelable(t) for t in found.tasks)}
+        done = [j for j, p in phases.items() if p is UnitPhase.ENDED or j in canceled or j in begun]
+        every = tuple(task for found in lists.values() for task in found.tasks)
+        first = next(iter(there.values()))
+        now = self._reader.now()
+        late = late_of(every, now)
+        concerns = (*of_batches(batches, attempt), *of_tasks(every, late, attempt))
+        concerns = (*concerns, *self._packages(attempt, there, rollout), *of_lists(there, lists))
+        specific = first.target_selection.upper() == "SPECIFIC"
+        inside = {*attempt.devices, *(t.device_name for t in every)} if specific else set()
+        made = min((m for b in there.values() if (m := moment(b.utc_create)) is not None), default=None)
+        vendor_id = attempt.vendor_id or next(iter(parts.jobs.values()))
+        unit = Unit(
+            unit_id=attempt.unit_id,
+            phase=phase,
+            vendor_id=vendor_id,
+            arn=f"tuya:{vendor_id}",
+            fields={**_fields(first), TO_CONFIRM: sorted(t.task_id for t in every if t.task_status.upper() == WAITS)},
+            members=tuple(sorted(f"device:{name}" for name in inside)),
+            start_at=made,
+            created_at=made,
+            stopping=len(done) == len(there),
+            canceled_by_us=len(canceled) == len(there) and attempt.canceled_by_us,
+            findings=concerns,
+            progress=_counts(every),
+            tally=_tally(every, lacks),
+            overdue=overdue_of(late),
+            overdue_in=late_in(lists, now),
+            ids_by_call=dict(parts.jobs) if parts.several else {},
+            finished_calls=tuple(sorted(done)),
+            missing_targets=lacks,
+        )
+        if phase is not UnitPhase.ENDED:
+            return unit
+        return self._judged(unit, attempt, rollout, spec, every, there)
+
+    def _packages(self, attempt: Attempt, batches: dict[str, JobInfo], rollout: Rollout) -> list[ServiceFinding]:
+        """What is wrong with the packages of batches whose content is still declared."""
+        if attempt.generation != rollout.generation:
+            return []
+        ids = sorted({b.firmware_id for b in batches.values() if b.firmware_id})
+        return [c for i in ids for c in of_package(self._reader.package_of(i), rollout.firmware)]
+
+    def _hidden(self, attempt: Attempt, batches: dict[str, JobInfo | None]) -> bool:
+        """Whether a batch made a moment ago is not shown yet."""
+        young = attempt.start_sent_at is not None and self._reader.now() - attempt.start_sent_at < LAG
+        return young and None in batches.values()
+
+    def _judged(
+        self,
+        unit: Unit,
+        attempt: Attempt,
+        rollout: Rollout,
+        spec: TuyaSpec,
+        tasks: tuple[TaskInfo, ...],
+        batches: dict[str, JobInfo],
+    ) -> Unit:
+        version, current = rollout.firmware.version, attempt.generation == rollout.generation
+        results = {t.device_name: _result(t) for t in tasks}
+        named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)
+        for name in sorted(named - set(results)):
+            asked = current and not attempt.canceled_by_us
+            results[name] = self._without_task(name, spec, version) if asked else _not_asked(name, attempt)
+        found = tuple(results[name] for name in sorted(results))
+        confirm = rollout.strategy.confirm
+        if not isinstance(confirm, VersionConfirm) or unit.canceled_by_us or not current:
+            return msgspec.structs.replace(unit, results=found)
+        proof = confirm.version.module or spec.module
+        reported = {r.device: self._version(r.device, spec, proof) for r in found}
+        ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
+        within = duration(confirm.within or DEFAULT_WITHIN)
+        final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
+        before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == spec.module else {}
+        return confirmed(unit, found, ReportedVersions(versions=reported, before=before), version, final=final)
+
+    def _without_task(self, device: str, spec: TuyaSpec, version: str) -> DeviceResult:
+        """Rule 3."""
+        try:
+            runs = self._reader.versions(spec.product, device).get(spec.module)
+        except NotFoundError:
+            return _failed(device, Reason.REMOVED, "it is not there any more")
+        if runs == version:
+            return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
+        if runs is not None and (told := not_asked_for(spec, runs)):
+            return _failed(device, Reason.VERSION, told)
+        return _failed(device, Reason.OFFLINE, f"the service made no task for it; it reports {runs or 'no version'}")
+
+    def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
+        try:
+            return self._reader.versions(spec.product, device).get(module)
+        except NotFoundError:
+            return None
+
+
+def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
+    """Rule 1."""
+    phase, tasks = job_phase(batch.job_status), listed.tasks
+    outcomes = [task_outcome(t.task_status, t.progress, "")[0] for t in tasks]
+    waiting = any(t.task_status.upper() in UNFINISHED for t in tasks)
+    if phase is UnitPhase.ENDED and (waiting or listed.lacks):
+        return UnitPhase.RUNNING
+    if phase is UnitPhase.RUNNING and Outcome.UNKNOWN in outcomes:
+        return UnitPhase.UNKNOWN
+    if phase is UnitPhase.RUNNING and tasks and not waiting and not listed.lacks:
+        return UnitPhase.ENDED
+    return phase
+
+
+def _cancelable(task: TaskInfo) -> bool:
+    """Whether a device has not begun it, so that it can still be canceled."""
+    status = task.task_status.upper()
+    return status in UNFINISHED and status != BEGUN
+
+
+def _not_asked(device: str, attempt: Attempt) -> DeviceResult:
+    """A device without a task whose batch was canceled, or is of other content: nobody asks what it reports."""
+    reason = Reason.CANCELED if attempt.canceled_by_us else Reason.OFFLINE
+    return _failed(device, reason, "the service made no task for it")
+
+
+def _failed(device: str, reason: Reason, told: str) -> DeviceResult:
+    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=reason, detail=told)
+
+
+def _fields(batch: JobInfo) -> JsonObject:
+    shown: JsonObject = {
+        "targetSelection": batch.target_selection,
+        "version": batch.dest_version,
+        "srcVersions": sorted(batch.src_versions),
+        "groupId": batch.group_id or None,
+        "grayPercent": int(batch.gray_percent) if batch.gray_percent.isdigit() else None,
+        "timeoutInMinutes": batch.timeout_in_minutes,
+        "needPush": batch.need_push,
+        "needConfirm": batch.need_confirm,
+        "retryInterval": batch.retry_interval,
+        "retryCount": batch.retry_count,
+    }
+    return {name: value for name, value in shown.items() if value not in (None, "", [])}
+
+
+def _counts(tasks: tuple[TaskInfo, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for task in tasks:
+        name = COUNTS.get(task.task_status.upper(), "unknown")
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
+def _tally(tasks: tuple[TaskInfo, ...], lacks: tuple[str, ...]) -> dict[Outcome, int]:
+    found = {Outcome.WAITING: len(lacks)} if lacks else {}
+    for task in tasks:
+        outcome = task_outcome(task.task_status, task.progress, "")[0]
+        found[outcome] = found.get(outcome, 0) + 1
+    return found
+
+
+def _result(task: TaskInfo) -> DeviceResult:
+    outcome, reason = task_outcome(task.task_status, task.progress, task.task_desc)
+    return DeviceResult(
+        device=task.device_name, name=task.device_name, outcome=outcome, reason=reason, detail=task.task_desc
+    )

@@ -1,0 +1,119 @@
+"""The command `otactl`: one small file per verb, loaded only when it is called.
+
+1. 0 is success, 2 is a verb's own "there is something" (plan, drift), 1 is every error, usage included.
+2. `otactl --version` and `--help` import neither boto3 nor jsonschema (a test watches).
+3. An error is one line on stderr: what, where, what next. Never a traceback, unless OTACTL_TRACEBACK asks for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from otactl import __version__
+from otactl.cli.output import safe_output
+from otactl.errors import OtactlError, OutputError, defect
+from otactl.report.sanitize import plain
+
+VERBS: dict[str, str] = {
+    "init": "write a first manifest and its environment",
+    "validate": "check manifests, offline",
+    "plan": "show the exact calls that are next, and what follows",
+    "reconcile": "drive rollouts to their declared state",
+    "airtime": "plan the radio: time on air, chance of success, what to declare",
+    "rehearse": "play rollouts to their end against a simulated fleet, in seconds",
+    "status": "tell where rollouts stand, and what one device has yet to do",
+    "history": "tell what happened to a rollout, from the journal",
+    "drift": "tell what differs from what is declared, from the journal",
+    "suspend": "hold a rollout, in its manifest",
+    "resume": "let a suspended rollout go on, in its manifest",
+    "approve": "consent to a wave, in its manifest",
+    "abort": "end a rollout, in its manifest",
+    "rollback": "write the manifest that takes devices back",
+    "image": "upload content-addressed images",
+    "journal": "make, check, back up, copy or export the journal",
+    "explain": "help on a manifest field, offline",
+    "simulator": "run the stand-in clouds on loopback",
+    "demo": "see the whole story in one command, on loopback",
+}
+
+
+class Verbs(click.Group):
+    """The group of verbs; a verb's module is imported when the verb is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every verb, in the order of its use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        """Load one verb; None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"otactl.cli.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=False,
+    invoke_without_command=True,
+)
+@click.version_option(__version__, prog_name="otactl", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """GitOps for firmware: rollouts declared as manifests, driven to their declared state."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(1)
+
+
+def main() -> None:
+    """Run `otactl` and exit by the rules above."""
+    with safe_output():
+        try:
+            code = _run()
+        except OutputError:  # stderr does not take it either
+            code = 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except SystemExit as leaving:
+        code = leaving.code
+    except click.Abort:
+        code = _say("interrupted; run the same command again to go on")
+    except click.ClickException as wrong:
+        usage = wrong.ctx.get_usage() + "\n" if isinstance(wrong, click.UsageError) and wrong.ctx else ""
+        code = _say(plain(wrong.format_message()), usage)
+    except Exception as wrong:  # noqa: BLE001 - the last guard: one line, never a traceback
+        code = _fail(wrong)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(wrong: Exception) -> int:
+    from otactl.cli.errors import lines_of
+
+    if os.environ.get("OTACTL_TRACEBACK"):
+        traceback.print_exception(wrong)
+    for line in lines_of(wrong if isinstance(wrong, OtactlError) else defect(wrong)):
+        click.echo(line, err=True)
+    return 1
+
+
+def _say(message: str, before: str = "") -> int:
+    click.echo(f"{before}otactl: {message}", err=True)
+    return 1

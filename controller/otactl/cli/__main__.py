@@ -1,0 +1,5 @@
+"""`python -m otactl.cli` is `otactl`."""
+
+from otactl.cli import main
+
+main()

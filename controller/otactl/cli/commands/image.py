@@ -1,0 +1,134 @@
+"""`otactl image push`: upload an image under a key that carries its sha256, never over another."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import click
+
+from otactl.cli.errors import Verb, VerbGroup, guarded
+from otactl.errors import ConflictError, Problem, UsageError
+from otactl.manifest import read_paths
+from otactl.manifest.repository import ground_of
+from otactl.manifest.stack_outputs import read_outputs
+from otactl.model import Environment
+
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_NAME = re.compile(r"[A-Za-z0-9!_.*'()-]+")
+
+
+@click.group(cls=VerbGroup, short_help="upload content-addressed images")
+def command() -> None:
+    """Care for firmware images."""
+
+
+@command.command(cls=Verb, name="push", short_help="upload an image and print its firmware block")
+@click.argument("file", type=click.Path())
+@click.option("--environment", required=True, help="The environment's manifest file: account, Region, endpoints.")
+@click.option("--product", required=True, help="First part of the key, such as soil-probe.")
+@click.option("--version", "firmware_version", required=True, help="The version the image makes devices report.")
+@click.option("--bucket", help="The bucket; otherwise `imageBucket` of the environment's stack outputs.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@guarded
+def push(file: str, environment: str, product: str, firmware_version: str, bucket: str | None, output: str) -> None:
+    """Upload FILE with its SHA-256 stored by S3, and print the `firmware` block for a manifest.
+
+    An object that is already there with the same bytes is left as it is; one with other bytes is refused.
+    """
+    declared = _environment(environment)
+    image = _read(Path(file))
+    if _PREFIX.fullmatch(product) is None:
+        raise UsageError(f"--product {product!r} cannot stand in a key; use letters, digits, . _ - and /")
+    if _NAME.fullmatch(Path(file).name) is None:
+        raise UsageError(
+            f"{Path(file).name!r} cannot stand in a key; rename the file: letters, digits and ! _ . * ' ( ) -"
+        )
+    digest = hashlib.sha256(image).hexdigest()
+    target = bucket or _bucket(declared, environment)
+    key = f"{product.strip('/')}/sha256/{digest}/{Path(file).name}"
+    fresh = _upload(declared, target, key, image, digest)
+    block = {
+        "version": firmware_version,
+        "image": f"s3://{target}/{key}",
+        "sha256": digest,
+        "sizeBytes": len(image),
+    }
+    if output == "json":
+        click.echo(json.dumps({"uploaded": fresh, "firmware": block}))
+        return
+    click.echo("uploaded" if fresh else "already there, same bytes", err=True)
+    click.echo("firmware:")
+    for name, value in block.items():
+        click.echo(f"  {name}: {json.dumps(value)}")
+
+
+def _environment(file: str) -> Environment:
+    reading = read_paths([file])
+    if reading.errors:
+        first = reading.errors[0]
+        raise UsageError(f"{first.file}:{first.line}:{first.column}: {first.code}: {first.message}")
+    if len(reading.environments) != 1:
+        raise UsageError(f"{file} holds {len(reading.environments)} environments; name a file with one")
+    return reading.environments[0]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        image = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    if not image:
+        raise UsageError(f"{path} is empty; there is no firmware in it")
+    return image
+
+
+def _bucket(environment: Environment, file: str) -> str:
+    outputs = environment.stack_outputs
+    if outputs is None:
+        raise UsageError("the environment names no stack outputs; name the bucket with --bucket")
+    place = Path(os.path.normpath(Path.cwd() / file))
+    read = read_outputs(outputs, place.parent / outputs, ground_of(place, Path.cwd()))
+    if isinstance(read, Problem):
+        raise UsageError(f"{read.file}: {read.message}; name the bucket with --bucket")
+    found = read.values.get("imageBucket")
+    if not isinstance(found, str):
+        raise UsageError("the stack outputs have no imageBucket; name the bucket with --bucket")
+    return found
+
+
+def _upload(environment: Environment, bucket: str, key: str, image: bytes, digest: str) -> bool:
+    """Write once. True when it was written, False when the same bytes were there."""
+    from otactl.backends.aws.image_and_role import ImageAndRoleReader
+    from otactl.backends.registry import transport_for
+
+    transport = transport_for(environment)
+    account = transport.identity()
+    if account != environment.account:
+        text = f"these credentials are of account {account}, environment {environment.name} is {environment.account}"
+        raise UsageError(f"{text}; use the right role")
+    try:
+        transport.call(
+            "s3",
+            "PutObject",
+            {
+                "Bucket": bucket,
+                "Key": key,
+                "Body": image,
+                "ChecksumAlgorithm": "SHA256",
+                "ChecksumSHA256": base64.b64encode(bytes.fromhex(digest)).decode(),
+                "IfNoneMatch": "*",
+            },
+            repeatable=True,
+        )
+    except ConflictError:
+        there = ImageAndRoleReader(transport).image(f"s3://{bucket}/{key}")
+        if there.sha256 != digest:
+            shown = there.sha256 or there.unreadable or "no sha256"
+            raise UsageError(f"s3://{bucket}/{key} exists with other bytes ({shown}); remove it by hand") from None
+        return False
+    return True

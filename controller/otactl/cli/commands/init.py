@@ -1,0 +1,58 @@
+"""`otactl init`: a first manifest and its environment, to be filled in."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from otactl.cli.errors import Verb, guarded
+from otactl.cli.init_templates import NAMES, environment, rollout
+from otactl.cli.journal_option import default_place, make, overridden
+from otactl.cli.manifest_edit import create
+from otactl.errors import OtactlError, UsageError
+from otactl.report.sanitize import plain
+
+
+@click.command(cls=Verb, name="init", short_help="write a first manifest and its environment")
+@click.argument("folder", default="rollouts", metavar="[FOLDER]")
+@click.option(
+    "--backend",
+    type=click.Choice(list(NAMES)),
+    required=True,
+    help="The service behind it: AWS IoT Wireless, AWS IoT OTA updates, or Tuya.",
+)
+@guarded
+def command(folder: str, backend: str) -> None:
+    """Write an example rollout and its environment into FOLDER (rollouts, if left out); nothing is overwritten.
+
+    They are valid as they are; what is to be replaced by your own has a comment. The journal is made too, where there
+    is none.
+    """
+    files = {
+        os.path.normpath(Path(folder) / "environments/prod.yaml"): environment(backend),
+        os.path.normpath(Path(folder) / f"{NAMES[backend]}.yaml"): rollout(backend),
+    }
+    for file in files:
+        if os.path.lexists(file):
+            raise UsageError(f"{file} is there already; nothing was written, name another folder")
+    for file, text in files.items():
+        create(file, text.encode())
+        click.echo(plain(f"wrote {file}"))
+    place = overridden(None) or default_place([folder])
+    try:
+        opened, made = make(place)
+        opened.close()
+        click.echo(
+            plain(
+                f"{'made' if made else 'there is already'} the journal {place.shown}: what is sent is remembered there"
+            )
+        )
+    except OtactlError as error:
+        click.echo(plain(f"otactl: the journal was not made: {error}"), err=True)
+        click.echo(
+            plain(f"otactl: reconcile needs it; make it: otactl journal init {shlex.quote(place.shown)}"), err=True
+        )
+    click.echo(plain(f"put your own values in, then: otactl validate {folder}"))

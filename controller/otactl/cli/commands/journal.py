@@ -1,0 +1,187 @@
+"""`otactl journal`: care of the journal itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from otactl.cli.errors import FAILED, VerbGroup, guarded
+from otactl.cli.journal_option import Place, journal_option, make
+from otactl.cli.nearby_environments import manifests_option
+from otactl.cli.select_records import environment_option, places_near
+from otactl.errors import UsageError
+from otactl.journal import AnyJournal, maintenance, open_journal
+from otactl.journal.copy import fill
+from otactl.journal.leases import who_holds
+from otactl.model import duration, iso
+from otactl.report.sanitize import as_json, plain, safe_json
+
+_DURATION = re.compile(r"[0-9]{1,6}[smhd]")
+
+
+@click.group(name="journal", cls=VerbGroup)
+def command() -> None:
+    """Make, check, back up, read out or copy the journal, and end a lease in it."""
+
+
+@command.command()
+@click.argument("url", required=False, metavar="[URL]")
+@click.option(
+    "--replaces",
+    "lost",
+    metavar="ID",
+    help="The id of a lost journal, as another_journal_is_in_use names it: what carries it is taken over.",
+)
+@manifests_option
+@environment_option
+@guarded
+def init(url: str | None, lost: str | None, manifests: tuple[str, ...], environment: str | None) -> None:
+    """Make the journal at URL; by default those that the environments of this repository name, or the default one.
+
+    One that is there already stays as it is. `otactl reconcile` needs one, and makes none: a journal that is new knows
+    of nothing that was sent before.
+    """
+    places = list(dict.fromkeys(places_near(url, environment, manifests).values()))
+    if lost is not None and len(places) > 1:
+        raise UsageError(f"which journal takes over from {lost}? {_choose(places, 'otactl journal init URL')}")
+    for place in places:
+        opened, made = make(place)
+        with opened:
+            identity = opened.take_over(lost) if lost is not None else opened.identity()
+        word = "made" if made else "there already, and stays as it is"
+        told = f"journal {place.shown} is {word}; its id is {identity.id}"
+        click.echo(plain(told + (f"; it takes over what journal {lost} made" if lost is not None else "")))
+
+
+def _choose(places: Iterable[Place], how: str) -> str:
+    there = ", ".join(place.shown for place in places)
+    return f"the environments here have several ({there}); name one: {how}"
+
+
+@contextmanager
+def _one(option: str | None, manifests: tuple[str, ...], environment: str | None) -> Iterator[AnyJournal]:
+    """The one journal that is meant, for verbs that have one answer."""
+    places = list(dict.fromkeys(places_near(option, environment, manifests).values()))
+    if len(places) > 1:
+        raise UsageError(f"which journal is meant? {_choose(places, '--journal URL, or --environment NAME')}")
+    with open_journal(places[0].url, must_exist=True) as opened:
+        yield opened
+
+
+def _age(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not _DURATION.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not a duration; write it as 90s, 15m, 12h or 7d")
+    return value
+
+
+@command.command()
+@journal_option
+@manifests_option
+@environment_option
+@click.option(
+    "--older-than",
+    metavar="DURATION",
+    default="1h",
+    show_default=True,
+    callback=_age,
+    help="Warn of calls that were meant so long ago and have no outcome yet.",
+)
+@click.option("-o", "--output", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@guarded
+def check(
+    journal: str | None,
+    manifests: tuple[str, ...],
+    environment: str | None,
+    older_than: str,
+    style: Literal["text", "json"],
+) -> None:
+    """Look whether everything in the journal is whole. Exits 1 when something is not; warnings exit 0."""
+    with _one(journal, manifests, environment) as opened:
+        found = maintenance.check(opened, datetime.now(UTC), duration(older_than))
+        path, identity = str(opened.path), opened.identity()
+    sound = not any(d.severity == "error" for d in found)
+    if style == "json":
+        click.echo(as_json({"journal": path, "id": identity.id, "sound": sound, "findings": found}))
+    else:
+        for d in found:
+            click.echo(plain(f"{d.severity}: {d.where}: {d.code}: {d.message}; {d.hint}"))
+        click.echo(plain(f"journal {path} is {'sound' if sound else 'not sound'}"))
+    if not sound:
+        raise click.exceptions.Exit(FAILED)
+
+
+@command.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@journal_option
+@manifests_option
+@environment_option
+@guarded
+def backup(path: Path, journal: str | None, manifests: tuple[str, ...], environment: str | None) -> None:
+    """Copy the journal to the file PATH, which must not exist, while others go on working."""
+    with _one(journal, manifests, environment) as opened:
+        maintenance.backup(opened, path)
+        click.echo(plain(f"journal {opened.path} is copied to {path}"))
+
+
+@command.command()
+@journal_option
+@manifests_option
+@environment_option
+@guarded
+def export(journal: str | None, manifests: tuple[str, ...], environment: str | None) -> None:
+    """Write every record, event and lease as one line of JSON each."""
+    with _one(journal, manifests, environment) as opened:
+        for line in maintenance.export(opened):
+            click.echo(safe_json(line))
+
+
+@command.command()
+@click.argument("environment", metavar="ENVIRONMENT")
+@journal_option
+@manifests_option
+@guarded
+def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -> None:
+    """End the lease of ENVIRONMENT by hand, whoever holds it: the next run may begin at once.
+
+    A run that still holds it can write no more from then on, and says so. What it has sent is found by the next run.
+    """
+    place = places_near(journal, environment, manifests)
+    chosen = place.get(environment) or place[""]
+    with open_journal(chosen.url, must_exist=True, write=True) as opened:
+        known = opened.lease(environment)
+        if known is None:
+            names = ", ".join(opened.environments()) or "none yet"
+            raise UsageError(f"no run ever held environment {environment} in journal {chosen.shown}; it holds: {names}")
+        ended = opened.end_lease(environment, datetime.now(UTC))
+    if ended is None:
+        told = f"nobody holds environment {environment} in journal {chosen.shown}; nothing was changed"
+    else:
+        told = (
+            f"the lease of environment {environment} is ended: {who_holds(ended)} held it until {iso(ended.expires_at)}"
+        )
+    click.echo(plain(told))
+
+
+@command.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@guarded
+def copy(source: str, target: str) -> None:
+    """Copy the whole journal FROM to TO, which must be empty: records, events, leases; from SQLite to S3 or back.
+
+    Both are URLs as for --journal. Stop cron first, and let it go on with --journal TO. The copy is the same
+    journal: it keeps the id, so that what FROM made is still its own.
+    """
+    with open_journal(source, must_exist=True) as opened:
+        contents = maintenance.contents(opened)
+        contents.must_be_at_rest(datetime.now(UTC))
+        with open_journal(target) as made:
+            fill(made, contents)
+            told = f"journal {opened.path} is copied to {made.path}"
+    click.echo(plain(f"{told}: {len(contents.records)} records, {len(contents.events)} events"))

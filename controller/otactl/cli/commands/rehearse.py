@@ -1,0 +1,126 @@
+"""`otactl rehearse`: the whole rollout against a simulated fleet, on a clock that waits for nobody."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from otactl.cli.errors import Verb, guarded
+from otactl.cli.load_manifests import read_all
+from otactl.cli.rehearse_options import assumed_of, moment
+from otactl.errors import UsageError
+from otactl.model import duration
+from otactl.rehearsal.assumptions import told
+from otactl.rehearsal.fleet_document import Assumed, check
+from otactl.rehearsal.results import Rehearsal, RehearsalRun
+from otactl.rehearsal.simulate import play
+from otactl.rehearsal.substitutions import Cast
+from otactl.rehearsal.summary import forecasts
+from otactl.report import rehearsal as report
+from otactl.report.rehearsal_plot import as_svg
+
+DAY = timedelta(days=1)
+
+
+@click.command(cls=Verb, short_help="play rollouts to their end against a simulated fleet, in seconds")
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option("--environment", help="Only this environment.")
+@click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Fleets to draw, one a run.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
+@click.option(
+    "--devices-per-group",
+    type=click.IntRange(1, 100_000),
+    default=10,
+    show_default=True,
+    help="Devices in each multicast group or thing group: manifests name groups, not their members.",
+)
+@click.option(
+    "--loss",
+    multiple=True,
+    metavar="SHARE",
+    help="Fragments a device misses, 0 to 1; LABEL=VALUE:SHARE for devices with a label.  [default: 0.05]",
+)
+@click.option("--silent", type=click.FloatRange(0, 100), default=0.0, help="Percent of devices that never answer.")
+@click.option(
+    "--fail",
+    multiple=True,
+    metavar="PERCENT",
+    help="Percent of devices that fail; REASON=PERCENT for one of our reasons, such as noMemory=2.",
+)
+@click.option("--at", help="When it begins, ISO 8601 with a zone.  [default: now]")
+@click.option("--horizon", default="90d", show_default=True, help="Simulated time after which it is not ending.")
+@click.option("--picture", type=click.Path(dir_okay=False), help="Draw the timeline into this SVG file.")
+@guarded
+def command(
+    paths: tuple[str, ...],
+    output: str,
+    environment: str | None,
+    seeds: int,
+    seed: int,
+    devices_per_group: int,
+    loss: tuple[str, ...],
+    silent: float,
+    fail: tuple[str, ...],
+    at: str | None,
+    horizon: str,
+    picture: str | None,
+) -> None:
+    """Rehearse the rollouts in PATHS from their beginning, with losses, windows, gates and retries as they would be.
+
+    Nothing leaves this machine. Exits 0 when every rollout succeeds with every seed, 2 when one does not.
+    """
+    if picture is not None and not picture.lower().endswith(".svg"):
+        raise UsageError(f"--picture writes SVG, which pull requests show; name a file ending in .svg, not {picture}")
+    assumed = assumed_of(devices_per_group, loss, silent, fail)
+    began, limit = moment(at) if at is not None else datetime.now(UTC), _limit(horizon)
+    began = began.replace(microsecond=0)
+    reading = read_all(paths, offline=True)
+    rollouts = [r for r in reading.rollouts if environment in (None, r.environment)]
+    if not rollouts:
+        raise UsageError(f"there is no rollout in {', '.join(paths)}" + (f" for {environment}" if environment else ""))
+    check(assumed, rollouts)
+    cast = Cast(reading.environments, rollouts, began)
+    courses = tuple(_course(cast, assumed, n, began, limit) for n in range(seed, seed + seeds))
+    found = Rehearsal(
+        at=began,
+        horizon_days=limit / DAY,
+        assumed=(*told(assumed, cast.rollouts), *cast.assumed),
+        courses=courses,
+        forecasts=forecasts(courses, began),
+    )
+    render = {"json": report.as_json, "markdown": report.as_markdown, "text": report.as_text}[output]
+    click.echo(render(found))
+    if picture is not None:
+        _draw(found, Path(picture))
+    sys.exit(0 if found.succeeds else 2)
+
+
+def _limit(horizon: str) -> timedelta:
+    try:
+        limit = duration(horizon)
+    except (KeyError, ValueError, IndexError, OverflowError) as error:
+        raise UsageError(f"--horizon {horizon} is no duration; write it like 90d or 36h") from error
+    if not timedelta(0) < limit <= 3650 * DAY:
+        raise UsageError(f"--horizon {horizon} is not between a second and ten years")
+    return limit
+
+
+def _course(cast: Cast, assumed: Assumed, seed: int, began: datetime, limit: timedelta) -> RehearsalRun:
+    try:
+        from otactl.rehearsal.stage import stage
+
+        with stage(cast, assumed, seed, began) as world:
+            return play(world, cast.rollouts, seed, limit)
+    except ModuleNotFoundError as missing:
+        raise UsageError(f"{missing.name} is missing; install otactl with its extra `simulator`") from missing
+
+
+def _draw(found: Rehearsal, file: Path) -> None:
+    try:
+        file.write_text(as_svg(found), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the picture could not be written to {file}: {error.strerror}") from error

@@ -1,0 +1,25 @@
+"""`otactl resume`: take the hold out of a manifest."""
+
+from __future__ import annotations
+
+import click
+
+from otactl.cli.errors import Verb, guarded
+from otactl.cli.manifest_edit import change, find, form_option, rollout_option, unchanged
+from otactl.manifest.edit import Clear
+
+
+@click.command(cls=Verb, name="resume", short_help="let a suspended rollout go on, in its manifest")
+@click.argument("path", metavar="PATH")
+@rollout_option
+@form_option
+@guarded
+def command(path: str, name: str | None, style: str) -> None:
+    """Take spec.suspend out of the manifest PATH. Says so, and exits 0, if its rollout is not suspended."""
+    found = find(path, name)
+    held = found.rollout.suspend
+    if held is None:
+        unchanged(found, style=style, told=f"rollout {found.rollout.name} is not suspended")
+        return
+    told = f"rollout {found.rollout.name} goes on; it was suspended by {held.owner}: {held.reason}"
+    change(found, Clear(("spec", "suspend")), style=style, told=told)

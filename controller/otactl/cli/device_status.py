@@ -1,0 +1,176 @@
+"""`status --device`: whom to ask about a device beside the journal, and asking.
+
+1. Manifests say where a device belongs; the gateway is asked only if one does, or `--product`, or a filter wants it.
+   Everybody else needs no key and no manifests.
+2. A filter is answered or refused, never ignored.
+3. A service that gives no answer takes nothing from what the journal says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import msgspec
+
+from otactl.backends.registry import transport_for, tuya_for
+from otactl.backends.tuya.device import DeviceReader, Filters, Home, homes
+from otactl.cli.load_manifests import read_all
+from otactl.cli.select_records import Memory, open_to_read, places_near, select
+from otactl.errors import JournalMissingError, OtactlError, StalledError, UsageError
+from otactl.manifest import Reading, read_paths
+from otactl.model import Environment, Rollout, iso
+from otactl.ports import Stored
+from otactl.report.device_status import LiveLine, Owners, TaskLine, task_line
+from otactl.report.journals_used import UsedJournal
+from otactl.report.sanitize import plain
+from otactl.report.status_summary import StatusReport, summarise
+
+SERVICE = "tuya"
+DEFAULT_FOLDER = "rollouts"
+KEYLESS = "; --offline reads the journal only"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What `status --device` was asked; `manifests` are paths, none for the folder `rollouts` when it is there."""
+
+    device: str
+    journal: str | None
+    environment: str | None = None
+    rollout: str | None = None
+    manifests: tuple[str, ...] = ()
+    product: str | None = None
+    filters: Filters = field(default_factory=Filters)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether only an answer of the gateway will do."""
+        return self.filters != Filters()
+
+    @property
+    def name(self) -> str:
+        """The device as a service knows it, without the prefix of our target keys."""
+        return self.device.removeprefix("device:")
+
+
+def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
+    """The journal's part, and an answer of each gateway the device belongs to."""
+    reading = _read(question)
+    remembered = _remembered(question, reading)
+    shown, known, used = remembered or ((), (), ())
+    report = summarise(shown, question.device)
+    places = where(question, reading, frozenset((r.environment, r.name) for r in report.rollouts))
+    if remembered is None:
+        if not places:
+            _open(question)  # raises: without a journal there is nothing to tell
+        named = sorted(
+            {p.shown for p in places_near(question.journal, question.environment, question.manifests).values()}
+        )
+        click.echo(plain(f"no journal at {', '.join(named)}: whose a task is cannot be told"), err=True)
+    environments = {e.name: e for e in reading.environments}
+    live = tuple(_ask(home, environments.get(home.environment), question.filters, known) for home in places)
+    return report.with_live(live), used
+
+
+def where(question: Question, reading: Reading, remembered: frozenset[tuple[str, str]]) -> list[Home]:
+    """The gateways to ask, by rule 1; UsageError when a filter or a product leaves that open (rule 2)."""
+    named = homes(_rollouts(question, reading), question.name, remembered)
+    found = [home for home in named if question.product in (None, home.product)]
+    if found:
+        return found
+    if question.product is not None:
+        return [Home(_only(question, reading.environments).name, question.product, question.name)]
+    if question.filtered:
+        read = f"no Tuya rollout in {', '.join(question.manifests) or DEFAULT_FOLDER} names device {question.name}"
+        raise UsageError(f"{read}, so its product is not known; give --product KEY, or --manifests PATH that names it")
+    return []
+
+
+def _rollouts(question: Question, reading: Reading) -> list[Rollout]:
+    return [
+        r
+        for r in reading.rollouts
+        if question.environment in (None, r.environment) and question.rollout in (None, r.name)
+    ]
+
+
+def _only(question: Question, environments: tuple[Environment, ...]) -> Environment:
+    """The one environment that has a gateway."""
+    able = sorted((e for e in environments if e.tuya is not None), key=lambda e: e.name)
+    chosen = [e for e in able if question.environment in (None, e.name)]
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(e.name for e in able)
+    if chosen:
+        raise UsageError(f"product {question.product} may be in environment {names}; choose one with --environment")
+    place = ", ".join(question.manifests) or DEFAULT_FOLDER
+    if question.environment is not None and names:
+        raise UsageError(f"environment {question.environment} in {place} has no spec.tuya; these have: {names}")
+    text = f"no environment in {place} has spec.tuya, so there is no gateway to ask about product {question.product}"
+    raise UsageError(f"{text}; name the environment's file with --manifests PATH")
+
+
+def _read(question: Question) -> Reading:
+    """What manifests declare. Those named must be right; the default folder's say what they can (rule 3)."""
+    if question.manifests:
+        return read_all(question.manifests, offline=True)
+    if not Path(DEFAULT_FOLDER).is_dir():
+        return Reading((), (), (), (), 0)
+    reading = read_paths((DEFAULT_FOLDER,))
+    if reading.errors:
+        many = f"{len(reading.errors)} problem{'s' if len(reading.errors) > 1 else ''}"
+        told = f"{DEFAULT_FOLDER}: {many}; where this device belongs is read from what is sound in it"
+        click.echo(f"{told} (`otactl validate {DEFAULT_FOLDER}` shows them)", err=True)
+    return reading
+
+
+def _open(question: Question) -> Memory:
+    return open_to_read(question.journal, question.environment, question.manifests)
+
+
+def _remembered(
+    question: Question, reading: Reading
+) -> tuple[tuple[Stored, ...], tuple[Stored, ...], tuple[UsedJournal, ...]] | None:
+    """The records to show, all there are of the environments asked for, and where; None when there is no journal."""
+    try:
+        opened = _open(question)
+    except JournalMissingError:
+        return None
+    with opened as journal:
+        if question.environment in {e.name for e in reading.environments} - set(journal.environments()):
+            return (), (), journal.used  # declared, and nothing done there yet
+        known = select(journal, question.environment, None)
+        shown = known if question.rollout is None else select(journal, question.environment, question.rollout)
+        return shown, known, journal.used
+
+
+def _ask(home: Home, environment: Environment | None, filters: Filters, known: tuple[Stored, ...]) -> LiveLine:
+    """One gateway's answer, as far as it came."""
+    told = LiveLine(
+        service=SERVICE,
+        environment=home.environment,
+        product=home.product,
+        device=home.device,
+        module=filters.module,
+        statuses=filters.statuses,
+    )
+    if environment is None:
+        missing = f"environment {home.environment} was not found; name its file with --manifests"
+        return msgspec.structs.replace(told, error=missing)
+    owners = Owners((s for s in known if s.record.environment == home.environment), home.device)
+    tasks: tuple[TaskLine, ...] | None = None
+    versions: dict[str, str] | None = None
+    at, error = None, ""
+    with tuya_for(environment, transport_for(environment)) as transport:
+        reader = DeviceReader(transport)
+        try:
+            tasks = tuple(task_line(task, owners) for task in reader.unfinished(home, filters))
+            at = iso(reader.now())
+            versions = reader.versions(home, filters)
+        except StalledError as failure:
+            error = f"{failure.reason}: {failure}{KEYLESS if failure.reason == 'NoCredentials' else ''}"
+        except OtactlError as failure:
+            error = str(failure)
+    return msgspec.structs.replace(told, at=at, tasks=tasks, versions=versions, error=error)

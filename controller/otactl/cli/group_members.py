@@ -1,0 +1,23 @@
+"""Looks into the groups of a wave, as a run that were about to begin it would."""
+
+from __future__ import annotations
+
+import msgspec
+
+from otactl.backends.registry import backends_for, transport_for
+from otactl.errors import StalledError
+from otactl.model import Environment, Observation, Record, Rollout, Survey, Wave
+
+
+def look_into(environment: Environment, rollout: Rollout, wave: Wave) -> Observation:
+    """What the service shows of the targets of a wave. Raises an error of the product where that cannot be read."""
+    transport = transport_for(environment)
+    account = transport.identity()
+    if account != environment.account:
+        text = f"these credentials are of account {account}, environment {environment.name} is {environment.account}"
+        raise StalledError("AccountDiffers", text)
+    strategy = msgspec.structs.replace(rollout.strategy, waves=(wave,))
+    alone = msgspec.structs.replace(rollout, strategy=strategy)
+    nothing = Record(environment=rollout.environment, name=rollout.name)
+    backend = backends_for(environment, transport)[rollout.backend_kind]
+    return backend.observe(alone, nothing, Survey(account=account))

@@ -1,0 +1,132 @@
+"""Which journal a command works on: the same one whatever folder the command is run in.
+
+1. `--journal`, else `OTACTL_JOURNAL`, else `spec.journal` of the environment, else the default place. An empty name is
+   an error: it would be a memory that nobody chose.
+2. The default place is `.otactl/journal.db` in the repository's root. Without a repository it is that of the nearest
+   folder from the manifests upwards that has one (up to the first folder of another user); where none has, it is
+   in the folder that the first PATH lies in.
+3. A journal is made by `make` alone, which `otactl journal init` and `otactl init` call: a pass over a fresh memory
+   would send everything again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from otactl.errors import JournalMissingError, UsageError
+from otactl.journal import AnyJournal, is_on_s3, open_journal, path_of
+from otactl.manifest.repository import real, root_of
+from otactl.model import Environment
+from otactl.report.journals_used import UsedJournal
+
+VARIABLE = "OTACTL_JOURNAL"
+FOLDER, FILE = ".otactl", "journal.db"
+MANIFESTS = "rollouts"
+
+journal_option = click.option(
+    "--journal",
+    metavar="URL",
+    help="The journal: a path, sqlite:///… or s3://BUCKET/PREFIX.  [default: OTACTL_JOURNAL, else spec.journal of the"
+    " environment, else .otactl/journal.db in the repository's root]",
+)
+
+
+class Place(NamedTuple):
+    """Where a journal is, as `open_journal` takes it, and who says so; `origin` is "" for the default place."""
+
+    url: str
+    origin: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The place for people: short where it is below the working folder."""
+        return self.url if is_on_s3(self.url) else _short(path_of(self.url))
+
+    def used(self, environment: str = "") -> UsedJournal:
+        """The place as reports tell it."""
+        whole = self.url if is_on_s3(self.url) else str(path_of(self.url).absolute())
+        return UsedJournal(environment=environment, place=whole, shown=self.shown, origin=self.origin)
+
+
+def overridden(option: str | None) -> Place | None:
+    """The journal that the command line names, or the process's environment; None where neither does."""
+    if option is not None:
+        if not option.strip():
+            raise UsageError("--journal is empty, so it names no journal; say which, or leave it out")
+        return Place(option, "--journal")
+    named = os.environ.get(VARIABLE)
+    if named is None:
+        return None
+    if not named.strip():
+        text = f"{VARIABLE} is set and empty, so it names no journal"
+        raise UsageError(f"{text}; set it to the journal's path or s3://BUCKET/PREFIX, or unset it")
+    return Place(named, VARIABLE)
+
+
+def place_for(environment: Environment, paths: Sequence[str], option: str | None) -> Place:
+    """Where the memory of an environment is that was read from these paths."""
+    named = overridden(option)
+    if named is not None:
+        return named
+    if environment.journal is not None:
+        return _beneath(environment.journal, "spec.journal")
+    return default_place(paths)
+
+
+def default_place(paths: Sequence[str]) -> Place:
+    """Rule 2; without paths as seen from the working folder."""
+    first = paths[0] if paths else MANIFESTS if Path(MANIFESTS).is_dir() else ""
+    start = real(Path(first or "."))
+    folder = start if start.is_dir() else start.parent
+    root = root_of(folder)
+    if root is None:
+        fresh = start.parent if Path(first).name not in ("", "..") else start
+        root = next((each for each in _own(folder) if (each / FOLDER / FILE).is_file()), fresh)
+    return _beneath(f"sqlite:///{root / FOLDER / FILE}", "")
+
+
+def make(place: Place) -> tuple[AnyJournal, bool]:
+    """Open the journal at a place for writing, and make it where there is none; tells whether it was made."""
+    try:
+        return open_journal(place.url, must_exist=True, write=True), False
+    except JournalMissingError:
+        pass
+    opened = open_journal(place.url)
+    if not is_on_s3(place.url):
+        _keep_out_of_git(path_of(place.url).parent)
+    return opened, True
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """A memory is not to be committed: two clones would each have one."""
+    note = folder / ".gitignore"
+    if folder.name != FOLDER or note.exists():
+        return
+    try:
+        note.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {note}: {error.strerror}; write a line with * into it") from error
+
+
+def _own(folder: Path) -> Iterator[Path]:
+    """A folder and those above it, up to the first of another user, who could put any journal there."""
+    owner = folder.stat().st_uid if folder.exists() else None
+    for each in (folder, *folder.parents):
+        if owner is not None and each.stat().st_uid != owner:
+            return
+        yield each
+
+
+def _beneath(url: str, origin: str) -> Place:
+    """A place whose file is named from the working folder where it is below that."""
+    return Place(url if is_on_s3(url) else f"sqlite:///{_short(path_of(url))}", origin)
+
+
+def _short(path: Path) -> str:
+    here = real(Path.cwd())
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,82 @@
+"""The one way out for text: safe for whoever reads it, and one line when it cannot be written.
+
+1. Text is put together from manifests, file names and services. Whatever a renderer has let through, no control
+   character and no override of the reading direction leaves here raw; line ends and tabs do.
+2. A line of such text is made safe before it is joined to others (`plain`): what is a line end here was meant.
+3. Output that cannot be written (a full disk, a reader that left) is an error of the verb: one line, exit code 1. What
+   was done is done; the journal has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO
+
+from otactl.errors import OutputError
+from otactl.report.sanitize import without_controls
+
+
+class SafeStream:
+    """A stream of text in front of another; what is not asked of it here is asked of that one."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        """Whatever else a stream has."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text, escaped (rule 1); raises OutputError when it is not taken."""
+        if not isinstance(text, str):
+            raise TypeError("text only")  # the command's library asks by an empty write what a stream takes
+        if not text:
+            return 0  # unbuffered, that would be a write, and fail where the library expects no failure
+        safe = without_controls(text)
+        with self._told():
+            try:
+                self._stream.write(safe)
+            except UnicodeEncodeError as error:  # a terminal of another encoding: what it lacks is shown as an escape
+                self._stream.write(safe.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered; raises OutputError when it is not taken."""
+        with self._told():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            if self._stream.closed:  # kept by a log handler of a command that has ended: logging knows what to do
+                raise
+            self._give_up()
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise OutputError(why) from error
+
+    def _give_up(self) -> None:
+        """Let what is still buffered go nowhere, or the interpreter would fail on it again at its end."""
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
+
+
+@contextlib.contextmanager
+def safe_output() -> Iterator[None]:
+    """Put a safe stream in front of stdout and stderr."""
+    kept = sys.stdout, sys.stderr
+    for stream in kept:
+        # The command's library writes around a stream that says it is ASCII; its own choice is UTF-8.
+        if stream is not None and (stream.encoding or "").lower() in ("ascii", "ansi_x3.4-1968", "us-ascii"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout, sys.stderr = (SafeStream(s) if s is not None else s for s in kept)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = kept

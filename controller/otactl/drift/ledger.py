@@ -1,0 +1,149 @@
+"""The life of a drift: seen, acted on or not, closed; nothing is ever forgotten.
+
+1. A drift is named by subject and field. Seen again it keeps its first date; seen otherwise it is a new value of the
+   same drift.
+2. `lastSeen` moves only when something else does, or after `REFRESH`: a quiet pass writes nothing.
+3. A drift that is not seen any more closes: by our correction if one was sent, else by somebody, or with its unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Event, Ignore
+from otactl.model.actions import Finding
+
+REFRESH = timedelta(hours=1)
+# A unit that points at another image, or reads it with another role, is not the one whose checks were passed.
+NOT_IGNORABLE = ("image", "role", "name")
+CORRECTION_SENT = "correction sent"
+
+
+def fold(
+    entries: tuple[DriftEntry, ...],
+    findings: Iterable[Finding],
+    policy: DriftPolicy,
+    manifest: str,
+    gone: frozenset[str],
+    now: datetime,
+    begun: frozenset[str] = frozenset(),
+) -> tuple[tuple[DriftEntry, ...], tuple[Event, ...]]:
+    """Give the ledger after one look.
+
+    `gone` are subjects that ended as we meant them to, `begun` those whose session began: their role is not looked at
+    any more.
+    """
+    seen = {(f.subject, f.field): f for f in findings}
+    events: list[Event] = []
+    kept: list[DriftEntry] = []
+    for entry in entries:
+        key = (entry.subject, entry.field)
+        if not entry.open:
+            kept.append(entry)
+        elif key in seen:
+            kept.append(_again(entry, seen.pop(key), policy, events, now))
+        else:
+            kept.append(_close(entry, _why(entry, gone, begun), events, now))
+    for finding in seen.values():
+        status, action = _status(finding, policy, now)
+        entry = DriftEntry(
+            subject=finding.subject,
+            field=finding.field,
+            desired=finding.desired,
+            observed=finding.observed,
+            cause=Cause(finding.cause),
+            first_seen=now,
+            last_seen=now,
+            status=status,
+            action=action,
+            manifest=manifest,
+            origin=finding.origin,
+        )
+        kept.append(entry)
+        text = f"{entry.field} is {entry.observed!r}, declared {entry.desired!r} ({entry.cause.value}): {action}"
+        events.append(Event(at=now, kind="drift", subject=entry.subject, message=text))
+    return tuple(kept), tuple(events)
+
+
+def correction_sent(
+    entries: tuple[DriftEntry, ...], subject: str, fields: frozenset[str] = frozenset(), prefix: str | None = None
+) -> tuple[DriftEntry, ...]:
+    """Note that a correction went through for the open, correctable drift of some fields of a unit."""
+    return tuple(
+        msgspec.structs.replace(e, action=CORRECTION_SENT)
+        if e.open
+        and e.subject == subject
+        and e.status is DriftStatus.WAITING
+        and (e.field in fields or (prefix is not None and e.field.startswith(prefix)))
+        else e
+        for e in entries
+    )
+
+
+def _ignored(finding: Finding, policy: DriftPolicy, now: datetime) -> Ignore | None:
+    if finding.field in NOT_IGNORABLE:
+        return None
+    return policy.accepted(now).get(finding.field)
+
+
+def acknowledged(finding: Finding, policy: DriftPolicy, now: datetime) -> bool:
+    """Whether the manifest accepts this drift, today."""
+    return _ignored(finding, policy, now) is not None
+
+
+def _status(finding: Finding, policy: DriftPolicy, now: datetime) -> tuple[DriftStatus, str]:
+    if finding.expected:
+        return DriftStatus.ACKNOWLEDGED, finding.expected
+    ignore = _ignored(finding, policy, now)
+    if ignore is not None:
+        return DriftStatus.ACKNOWLEDGED, f"ignored: {ignore.reason}"
+    if not finding.correctable:
+        return DriftStatus.IMPOSSIBLE, "reported: nothing can set it back"
+    if policy.mode == "report":
+        return DriftStatus.WAITING, "reported: the manifest says drift.mode report"
+    return DriftStatus.WAITING, "to be corrected"
+
+
+def _again(entry: DriftEntry, finding: Finding, policy: DriftPolicy, events: list[Event], now: datetime) -> DriftEntry:
+    status, action = _status(finding, policy, now)
+    same = (entry.status, entry.action, entry.desired, entry.observed) == (
+        status,
+        action,
+        finding.desired,
+        finding.observed,
+    )
+    if same and now - entry.last_seen < REFRESH:
+        return entry
+    if not same:
+        text = f"{entry.field} is now {finding.observed!r}, declared {finding.desired!r}: {action}"
+        events.append(Event(at=now, kind="drift", subject=entry.subject, message=text))
+    return msgspec.structs.replace(
+        entry,
+        last_seen=now,
+        status=status,
+        action=action,
+        desired=finding.desired,
+        observed=finding.observed,
+        cause=Cause(finding.cause),
+    )
+
+
+def _why(entry: DriftEntry, gone: frozenset[str], begun: frozenset[str]) -> str:
+    if entry.subject in gone:
+        return "the unit ended"
+    if entry.subject in begun and entry.cause is Cause.ROLE:
+        return "the session began; the role is not looked at any more"
+    return "set back out of band, or declared so"
+
+
+def _close(entry: DriftEntry, by: str, events: list[Event], now: datetime) -> DriftEntry:
+    status = DriftStatus.CLOSED
+    if entry.action == CORRECTION_SENT:
+        status, by = DriftStatus.CORRECTED, "otactl"
+    events.append(
+        Event(at=now, kind="driftClosed", subject=entry.subject, message=f"{entry.field}: {status.value} by {by}")
+    )
+    return msgspec.structs.replace(entry, status=status, closed_at=now, closed_by=by)

@@ -1,0 +1,76 @@
+"""Whose memory a unit is in: the tag that names the journal which made it, held against the journal of this run.
+
+1. A unit without the tag was made before there was one, or lost it; it says nothing.
+2. A unit that names another journal is somebody else's, although it carries our owner and environment: two memories of
+   one fleet send everything twice. One such unit holds every rollout of its environment: nothing is made and nothing
+   is adopted until a person has decided.
+3. A journal that takes over from a lost one (`replaces`) adopts what carries that one's id, and writes its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+
+import msgspec
+
+from otactl.model import Attempt, Environment, Observation, Record, Unit
+from otactl.model.actions import Hold
+
+MARK_JOURNAL = "otactl:journal"
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def is_journal_id(text: object) -> bool:
+    """Whether a text is the id of a journal; anything else in the tag is an edit by hand."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
+
+
+def maker_of(unit: Unit) -> str:
+    """The journal that made a unit: as its tag says, else as its service's own record does; "" if nothing tells."""
+    tagged = unit.tags.get(MARK_JOURNAL, "")
+    if is_journal_id(tagged):
+        return tagged
+    return unit.journal_id if is_journal_id(unit.journal_id) else ""
+
+
+def is_anothers(unit: Unit, environment: Environment) -> bool:
+    """Whether a unit names another journal than this run's."""
+    return maker_of(unit) not in ("", environment.journal_id, *environment.replaces)
+
+
+def without_anothers(seen: Observation, record: Record, environment: Environment) -> Observation:
+    """What was seen without the units of other journals that our record does not know: they are not to be adopted."""
+    known = {*record.vendor_ids, *(name for a in record.attempts for name in (a.unit_id, *a.previous_unit_ids))}
+    ours = tuple(u for u in seen.units if not is_anothers(u, environment) or u.vendor_id in known or u.unit_id in known)
+    return seen if len(ours) == len(seen.units) else msgspec.structs.replace(seen, units=ours)
+
+
+def holds(environment: Environment, seen: Iterable[tuple[str, Observation]]) -> tuple[Hold, ...]:
+    """What holds an environment of which some rollout shows a unit of another journal; by rollout name."""
+    found = sorted(
+        (name, unit.unit_id, maker_of(unit))
+        for name, look in seen
+        for unit in look.units
+        if is_anothers(unit, environment)
+    )
+    if not found:
+        return ()
+    rollout, unit_id, other = found[0]
+    more = f" (and {len(found) - 1} more units)" if len(found) > 1 else ""
+    ours = f"this run's is {environment.journal_id}" if environment.journal_id else "this run has none"
+    where = f" {shlex.quote(environment.journal)}" if environment.journal is not None else ""
+    text = (
+        f"{unit_id} of rollout {rollout}{more} was made by journal {other}, {ours}; two memories of one environment "
+        f"send everything twice: nothing is sent. Use journal {other} (--journal, OTACTL_JOURNAL or spec.journal), or, "
+        f"if it is lost for good, take over from it: otactl journal init{where} --replaces {other}"
+    )
+    return (Hold(reason="another_journal_is_in_use", message=text, stalled=True),)
+
+
+def to_be_named(key: str, attempt: Attempt, unit: Unit) -> bool:
+    """Whether a mark that differs is our journal's id, still to be written: on units made before, or taken over."""
+    if key != MARK_JOURNAL:
+        return False
+    return is_journal_id(unit.tags.get(key)) or (key not in unit.tags and not attempt.journal_id)

@@ -1,0 +1,52 @@
+"""Where the units of a rollout live: the account, Region and owner they were made under.
+
+1. A record remembers them while the service holds something of it. Where the environment says otherwise then, nothing
+   is looked at and nothing made: what is not in the new place is not gone from the old one.
+2. With nothing under way the environment may be what it likes: the next unit is made there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from otactl.model import Environment, Home, Record
+from otactl.model.actions import Hold
+
+
+def home_of(environment: Environment) -> Home:
+    """Where units would be made now."""
+    return Home(account=environment.account, region=environment.region, owner=environment.owner)
+
+
+def moved(record: Record, environment: Environment) -> Hold | None:
+    """Rule 1: the hold of a rollout whose environment was changed under units of it."""
+    home, now = record.home, home_of(environment)
+    if home is None or home == now or not record.under_way:
+        return None
+    fields = [f for f in ("account", "region", "owner") if getattr(home, f) != getattr(now, f)]
+    changed = ", ".join(f"{f} {getattr(now, f)} (it was {getattr(home, f)})" for f in fields)
+    units = (*(a.unit_id for a in record.attempts if a.live), *(i.unit_id for i in record.intents if i.creates))
+    live = ", ".join(dict.fromkeys(units))
+    text = (
+        f"environment {environment.name} has {changed} now, and {live} has not ended there; put it back until it has, "
+        "and give the new place an environment of its own name"
+    )
+    return Hold(reason="environment_changed", message=text, stalled=True)
+
+
+def settled(record: Record, environment: Environment) -> Record:
+    """Rule 2, and the first look of all."""
+    home = home_of(environment)
+    if record.home == home or (record.home is not None and record.under_way):
+        return record
+    return msgspec.structs.replace(record, home=home)
+
+
+def beside(records: Iterable[Record], environment: Environment) -> tuple[Record, ...]:
+    """The records of other environments whose units were made in this one's account and Region."""
+    here = (environment.account, environment.region)
+    return tuple(
+        r for r in records if r.environment != environment.name and r.home and (r.home.account, r.home.region) == here
+    )

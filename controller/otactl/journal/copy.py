@@ -1,0 +1,165 @@
+"""A whole journal written into an empty place, on S3 or in SQLite: with revisions, events, leases, fencing numbers.
+
+1. The target must be empty; nothing is ever overwritten or mixed. It becomes the same journal: it takes on the id.
+2. In SQLite the copy is one transaction. On S3 the journal says first that it is being copied into, and no otactl
+   opens it until the copy has ended: half a copy is never taken for a journal.
+3. The order of a rollout's events stays; their numbers count anew, by environment on S3, over all in SQLite.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+from otactl.errors import ConflictError, LeaseHeldError, UsageError
+from otactl.journal.leases import Held, stands, who_holds
+from otactl.journal.s3 import S3Journal
+from otactl.journal.s3_client import RacedError
+from otactl.journal.s3_format import (
+    EVENTS,
+    MARKER,
+    MAX_TAIL,
+    Entry,
+    Head,
+    Kept,
+    Marker,
+    Pack,
+    Segment,
+    object_key,
+    pack,
+    segment_name,
+    unpack,
+)
+from otactl.journal.s3_store import S3Store
+from otactl.journal.sqlite import SqlJournal
+from otactl.model import Event, iso
+from otactl.ports import Identity, Stored
+
+
+class CopiedEvent(NamedTuple):
+    """An event with the rollout and the revision it belongs to."""
+
+    environment: str
+    name: str
+    revision: int
+    event: Event
+
+
+class Contents(NamedTuple):
+    """Everything in a journal, events oldest first."""
+
+    records: tuple[Stored, ...]
+    events: tuple[CopiedEvent, ...]
+    leases: tuple[Held, ...]
+    identity: Identity = Identity()
+
+    def must_be_at_rest(self, now: datetime) -> None:
+        """Raise `LeaseHeldError` while somebody works: what that run writes next would be missing in the copy."""
+        for held in self.leases:
+            lease = held.lease
+            if stands(lease, now):
+                raise LeaseHeldError(lease.environment, who_holds(lease), iso(lease.expires_at))
+
+
+def fill(target: SqlJournal | S3Journal, contents: Contents) -> None:
+    """Write everything into an empty journal; raises `UsageError` when it is not empty."""
+    if isinstance(target, S3Journal):
+        _fill_s3(target.store, contents)
+    else:
+        _fill_sqlite(target, contents)
+
+
+def _fill_sqlite(target: SqlJournal, contents: Contents) -> None:
+    with target.database.write() as db:
+        if contents.identity.id:
+            target.become(db, contents.identity)
+        for query in ("SELECT count(*) FROM records", "SELECT count(*) FROM leases"):
+            if db.execute(query).fetchone() != (0,):
+                raise _not_empty(str(target.path))
+        db.executemany(
+            "INSERT INTO records (environment, name, revision, record) VALUES (?, ?, ?, ?)",
+            [(s.record.environment, s.record.name, s.revision, _json(s.record).decode()) for s in contents.records],
+        )
+        db.executemany(
+            "INSERT INTO events (environment, name, revision, event) VALUES (?, ?, ?, ?)",
+            [(e.environment, e.name, e.revision, _json(e.event).decode()) for e in contents.events],
+        )
+        db.executemany(
+            "INSERT INTO leases (environment, fencing, held) VALUES (?, ?, ?)",
+            [(h.lease.environment, h.lease.fencing, _json(h).decode()) for h in contents.leases],
+        )
+
+
+def _fill_s3(store: S3Store, contents: Contents) -> None:
+    if set(store.bucket.keys("", limit=2)) - {MARKER}:
+        raise _not_empty(store.url)
+    empty = store.marker
+    copying = msgspec.structs.replace(empty, copying=uuid4().hex)
+    _mark(store, empty, copying)
+    leases = {held.lease.environment: held for held in contents.leases}
+    for environment in sorted({s.record.environment for s in contents.records} | set(leases)):
+        _environment(store, environment, contents, leases.get(environment))
+    ended = empty.named(contents.identity) if contents.identity.id else empty
+    _mark(store, copying, ended)
+    store.marker = ended
+
+
+def _mark(store: S3Store, old: Marker, new: Marker) -> None:
+    """Replace what the journal says of itself; our own write whose answer was lost is told by the copy's name."""
+    found = store.bucket.read(MARKER)
+    if found is not None and unpack(found.data, Marker, MARKER) == old:
+        try:
+            store.bucket.replace(MARKER, pack(new), found.etag)
+        except RacedError:
+            found = store.bucket.read(MARKER)
+            if found is None or unpack(found.data, Marker, MARKER) != new:
+                raise _not_empty(store.url) from None
+        return
+    raise _not_empty(store.url)
+
+
+def _environment(store: S3Store, environment: str, contents: Contents, held: Held | None) -> None:
+    events: dict[str, list[Kept]] = {}
+    sequence = 0
+    for each in contents.events:
+        if each.environment == environment:
+            sequence += 1
+            kept = Kept(sequence=sequence, revision=each.revision, event=msgspec.Raw(_json(each.event)))
+            events.setdefault(each.name, []).append(kept)
+
+    def change(head: Head, commit: str) -> Head:
+        if head.commits:
+            text = f"journal {store.url}: another process writes to environment {environment} meanwhile"
+            raise ConflictError(f"{text}; stop it and copy to another place")
+        head = msgspec.structs.replace(head, held=held)
+        stored = [s for s in contents.records if s.record.environment == environment]
+        if not stored:
+            return head.named(commit)
+        name = segment_name(head.serial + 1, commit)
+        packed = {n: tuple(each) for n, each in events.items() if len(each) > MAX_TAIL}
+        entries = {
+            s.record.name: Entry(
+                revision=s.revision,
+                record=msgspec.Raw(_json(s.record)),
+                older=(name,) if s.record.name in packed else (),
+                tail=() if s.record.name in packed else tuple(events.get(s.record.name, ())),
+            )
+            for s in stored
+        }
+        if packed:
+            store.bucket.keep(object_key(EVENTS, environment, name), pack(Pack(environment=environment, events=packed)))
+        store.keep(environment, name, Segment(environment=environment, records=entries))
+        return head.written(commit, entries, sequence)
+
+    store.update(environment, change)
+
+
+def _json(value: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _not_empty(where: str) -> UsageError:
+    return UsageError(f"journal {where} is not empty; a copy is written into an empty place, name another")

@@ -1,0 +1,219 @@
+"""The journal on S3, for runners without a disk: one head object an environment, replaced by compare-and-set.
+
+1. A commit writes immutable objects first, events and records, under names nobody else has; then it replaces the
+   head under `If-Match`. That one write is the commit: before it nothing has changed, after it everything has.
+2. Lease, fencing number and all revisions are in that head. Whatever another process wrote since we read it makes our
+   write fail; we look again and judge anew, so a former holder never gets through.
+3. A head is read whole and what it names never changes: a reader sees one moment, without a lock.
+4. A write whose answer was lost is recognised: each has a name of its own, and a head tells the last few names.
+5. What a dead or outrun process left behind is referred to by nothing. Nothing is ever deleted here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from otactl.journal.identity import replacing
+from otactl.journal.leases import ended_by_hand, given_back, grant
+from otactl.journal.process_liveness import current
+from otactl.journal.s3_client import Client
+from otactl.journal.s3_commit import draft, judge, prepare
+from otactl.journal.s3_format import (
+    EVENTS,
+    HEADS,
+    DamagedError,
+    Entry,
+    Head,
+    Kept,
+    Pack,
+    environment_of,
+    object_key,
+    pack,
+    text_of,
+)
+from otactl.journal.s3_store import S3Store
+from otactl.model import Event, Record, Value
+from otactl.ports import Commit, Identity, Lease, Stored
+
+T = TypeVar("T", bound=Value)
+
+
+class S3Journal:
+    """A `Journal` under one prefix of one bucket; threads may share it, processes each open their own.
+
+    `create=False`: the journal must exist, and is never written unless `write`. `client` and `sleep` replace boto3's
+    own client and the wait before another try.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        create: bool = True,
+        write: bool | None = None,
+        client: Client | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        writes = create if write is None else write
+        self.store = S3Store(url, create=create, write=writes, client=client, sleep=sleep)
+
+    @property
+    def path(self) -> str:
+        """The URL, for messages."""
+        return self.store.url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is held between two calls."""
+
+    def identity(self) -> Identity:
+        """Tell which journal this is, wherever it lies."""
+        return self.store.marker.identity
+
+    def take_over(self, lost: str) -> Identity:
+        """Let this journal stand for the journal `lost` too; gives what it is now."""
+        return self.store.rename(lambda identity: replacing(identity, lost))
+
+    def load(self, environment: str, name: str) -> Stored:
+        """Load one rollout's record; an unknown one is empty at revision 0."""
+        entry = self._entry(environment, name)
+        if entry is None:
+            return Stored(record=Record(environment=environment, name=name), revision=0)
+        return self._stored(environment, name, entry)
+
+    def load_all(self, environment: str) -> dict[str, Stored]:
+        """Load every record of an environment, by rollout name: the head, and the few segments not read before."""
+        with self.store.lock:
+            head = self.store.look(environment)
+            segments = self.store.segments(environment, head.segments)
+        return {
+            name: self._stored(environment, name, self._pick(head, name, segments[head.segments[place]]))
+            for name, (place, _) in sorted(head.index.items())
+        }
+
+    def environments(self) -> tuple[str, ...]:
+        """Name every environment with a record."""
+        with self.store.lock:
+            named = sorted({environment_of(key) for key in self.store.bucket.keys(f"{HEADS}/")})
+            return tuple(environment for environment in named if self.store.look(environment).index)
+
+    def commit(self, commits: tuple[Commit, ...], fencing: int) -> dict[str, int]:
+        """Write records and their events, all or none; gives the new revision by rollout name.
+
+        All commits are of one environment, the one `fencing` was given for. Raises `ConflictError` (rule 2), and
+        `TransientError` with `committed=None` when no answer came and none could be read back.
+        """
+        prepared = prepare(self.path, commits)
+        revisions: dict[str, int] = {}
+        if not prepared:
+            return revisions
+        environment, store = commits[0].record.environment, self.store
+        names = {each.name for each in prepared}
+
+        def change(head: Head, commit: str) -> Head:
+            judge(head, prepared, fencing)
+            merging = head.to_merge(names)
+            homes = {home for home in map(head.segment_of, names) if home is not None}
+            drafted = draft(head, commit, prepared, store.segments(environment, merging | homes), merging)
+            if drafted.pack is not None:
+                store.bucket.keep(object_key(EVENTS, environment, drafted.name), pack(drafted.pack))
+            store.keep(environment, drafted.name, drafted.segment)
+            revisions.update(drafted.revisions)
+            return drafted.head
+
+        store.update(environment, change)
+        return revisions
+
+    def history(self, environment: str, name: str) -> tuple[Event, ...]:
+        """Read a rollout's events, oldest first."""
+        entry = self._entry(environment, name)
+        if entry is None:
+            return ()
+        packs = self.store.fetch([object_key(EVENTS, environment, each) for each in entry.older], Pack)
+        kept: list[Kept] = [event for each in packs for event in each.events.get(name, ())]
+        return tuple(
+            self._decode(each.event, Event, f"an event of {environment}/{name} at revision {each.revision}")
+            for each in (*kept, *entry.tail)
+        )
+
+    def lease(self, environment: str) -> Lease | None:
+        """Tell who holds the environment, if anybody ever did; one released or in the past holds nobody."""
+        with self.store.lock:
+            held = self.store.look(environment).held
+        return None if held is None else held.lease
+
+    def acquire(self, environment: str, holder: str, now: datetime) -> Lease:
+        """Take the lease for this process, or renew it; raises `LeaseHeldError` while another one lives (leases.py)."""
+        granted: list[Lease] = []
+
+        def change(head: Head, commit: str) -> Head:
+            held = grant(head.held, environment, holder, current(), now)
+            granted[:] = [held.lease]
+            return msgspec.structs.replace(head, held=held).named(commit)
+
+        self.store.update(environment, change)
+        return granted[0]
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        """Give the lease back if it is still ours: it holds nobody, its fencing number stays on record."""
+
+        def change(head: Head, commit: str) -> Head | None:
+            held = head.held
+            if held is None or (held.lease.fencing, held.lease.holder) != (lease.fencing, lease.holder):
+                return None
+            return msgspec.structs.replace(head, held=given_back(held, now)).named(commit)
+
+        self.store.update(lease.environment, change)
+
+    def end_lease(self, environment: str, now: datetime) -> Lease | None:
+        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        former: list[Lease] = []
+
+        def change(head: Head, commit: str) -> Head | None:
+            former.clear()
+            held = head.held
+            if held is None or held.lease.expires_at <= now:
+                return None
+            former.append(held.lease)
+            return msgspec.structs.replace(head, held=ended_by_hand(held, now)).named(commit)
+
+        self.store.update(environment, change)
+        return former[0] if former else None
+
+    def _entry(self, environment: str, name: str) -> Entry | None:
+        text_of(name)
+        with self.store.lock:
+            head = self.store.look(environment)
+            home = head.segment_of(name)
+            return None if home is None else self._pick(head, name, self.store.segments(environment, (home,))[home])
+
+    def _pick(self, head: Head, name: str, records: dict[str, Entry]) -> Entry:
+        entry = records.get(name)
+        if entry is None or entry.revision != head.revision(name):
+            found = "is not there" if entry is None else f"is at revision {entry.revision}"
+            why = f"the head says revision {head.revision(name)}, in its segment it {found}"
+            raise DamagedError(f"journal {self.path}: the record {head.environment}/{name}", why)
+        return entry
+
+    def _stored(self, environment: str, name: str, entry: Entry) -> Stored:
+        record = self._decode(entry.record, Record, f"the record {environment}/{name}")
+        return Stored(record=record, revision=entry.revision)
+
+    def _decode(self, text: msgspec.Raw, kind: type[T], what: str) -> T:
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except msgspec.DecodeError as error:  # ValidationError is one
+            raise DamagedError(f"journal {self.path}: {what}", str(error)) from error

@@ -1,0 +1,240 @@
+"""The journal on SQLite: the default, a single file beside the manifests, enough for every cron job on one machine.
+
+1. A record and the events that explain it are one transaction; so are all records of one `commit`.
+2. A commit whose expected revision or fencing number is not the newest changes nothing.
+3. Records, events and leases are JSON in TEXT columns, so any SQLite tool can read them; `environment`, `name`,
+   `revision` and `fencing` are columns because the compare-and-set stands on them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from sqlite3 import Connection
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from otactl.errors import ConflictError, StalledError
+from otactl.journal.identity import replacing
+from otactl.journal.leases import Held, ended_by_hand, given_back, grant
+from otactl.journal.process_liveness import current
+from otactl.journal.sqlite_file import SqliteFile, has_identity
+from otactl.model import Event, Record, Value
+from otactl.ports import Commit, Identity, Lease, Stored
+
+T = TypeVar("T", bound=Value)
+
+
+class SqlJournal:
+    """A `Journal` in one SQLite file; threads may share it, processes each open their own.
+
+    `create=False`: the file must exist, and is never written unless `write`. `busy_seconds` is how long a writer waits
+    for another before `TransientError`.
+    """
+
+    def __init__(
+        self, path: str | Path, *, create: bool = True, write: bool | None = None, busy_seconds: float = 10.0
+    ) -> None:
+        writes = create if write is None else write
+        self.database = SqliteFile(Path(path), create=create, write=writes, busy_seconds=busy_seconds)
+
+    @property
+    def path(self) -> Path:
+        """The file, for messages."""
+        return self.database.path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    def identity(self) -> Identity:
+        """Tell which journal this is, wherever it lies."""
+        with self.database.read() as db:
+            return self._identity(db)
+
+    def take_over(self, lost: str) -> Identity:
+        """Let this journal stand for the journal `lost` too; gives what it is now."""
+        with self.database.write() as db:
+            now = replacing(self._identity(db), lost)
+            self.become(db, now)
+        return now
+
+    def become(self, db: Connection, identity: Identity) -> None:
+        """Write which journal this is."""
+        db.execute("UPDATE identity SET id = ?, replaces = ?", (identity.id, json.dumps(identity.replaces)))
+
+    def _identity(self, db: Connection) -> Identity:
+        if not has_identity(db):
+            return Identity()  # made by a version without it, and only read since
+        row = db.execute("SELECT id, replaces FROM identity").fetchone()
+        try:
+            return msgspec.convert({"id": row[0], "replaces": json.loads(row[1])}, Identity)
+        except (TypeError, ValueError, msgspec.ValidationError) as error:
+            raise self._damaged("its identity", str(error)) from error
+
+    def load(self, environment: str, name: str) -> Stored:
+        """Load one rollout's record; an unknown one is empty at revision 0."""
+        with self.database.read() as db:
+            row = db.execute(
+                "SELECT record, revision FROM records WHERE environment = ? AND name = ?", (environment, name)
+            ).fetchone()
+        if row is None:
+            return Stored(record=Record(environment=environment, name=name), revision=0)
+        return self._stored(environment, name, row[0], row[1])
+
+    def load_all(self, environment: str) -> dict[str, Stored]:
+        """Load every record of an environment, by rollout name, in one query."""
+        with self.database.read() as db:
+            rows = db.execute(
+                "SELECT name, record, revision FROM records WHERE environment = ? ORDER BY name", (environment,)
+            ).fetchall()
+        return {str(name): self._stored(environment, str(name), text, revision) for name, text, revision in rows}
+
+    def environments(self) -> tuple[str, ...]:
+        """Name every environment with a record."""
+        with self.database.read() as db:
+            rows = db.execute("SELECT DISTINCT environment FROM records ORDER BY environment").fetchall()
+        return tuple(str(name) for (name,) in rows)
+
+    def commit(self, commits: tuple[Commit, ...], fencing: int) -> dict[str, int]:
+        """Write records and their events, all or none; gives the new revision by rollout name.
+
+        All commits are of one environment, the one `fencing` was given for. Raises `ConflictError` (rule 2).
+        """
+        environments = {c.record.environment for c in commits}
+        if len(environments) > 1:
+            raise ValueError(f"one commit is of one environment, this one is of {sorted(environments)}")
+        encoded = [(c, self._encode(c.record, c), [self._encode(e, c) for e in c.events]) for c in commits]
+        revisions: dict[str, int] = {}
+        if not encoded:
+            return revisions
+        with self.database.write() as db:
+            _check_fencing(db, commits[0].record.environment, fencing)
+            for commit, record, events in encoded:
+                revision = _swap(db, commit, record)
+                environment, name = commit.record.environment, commit.record.name
+                db.executemany(
+                    "INSERT INTO events (environment, name, revision, event) VALUES (?, ?, ?, ?)",
+                    [(environment, name, revision, event) for event in events],
+                )
+                revisions[name] = revision
+        return revisions
+
+    def history(self, environment: str, name: str) -> tuple[Event, ...]:
+        """Read a rollout's events, oldest first."""
+        with self.database.read() as db:
+            rows = db.execute(
+                "SELECT event, revision FROM events WHERE environment = ? AND name = ? ORDER BY sequence",
+                (environment, name),
+            ).fetchall()
+        return tuple(
+            self._decode(text, Event, f"an event of {environment}/{name} at revision {revision}")
+            for text, revision in rows
+        )
+
+    def lease(self, environment: str) -> Lease | None:
+        """Tell who holds the environment, if anybody ever did; one released or in the past holds nobody."""
+        with self.database.read() as db:
+            held = self._held(db, environment)
+        return None if held is None else held.lease
+
+    def acquire(self, environment: str, holder: str, now: datetime) -> Lease:
+        """Take the lease for this process, or renew it; raises `LeaseHeldError` while another one lives (leases.py)."""
+        with self.database.write() as db:
+            granted = grant(self._held(db, environment), environment, holder, current(), now)
+            _store(db, granted)
+        return granted.lease
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        """Give the lease back if it is still ours: it holds nobody, its fencing number stays on record."""
+        with self.database.write() as db:
+            held = self._held(db, lease.environment)
+            if held is not None and (held.lease.fencing, held.lease.holder) == (lease.fencing, lease.holder):
+                _store(db, given_back(held, now))
+
+    def end_lease(self, environment: str, now: datetime) -> Lease | None:
+        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        with self.database.write() as db:
+            held = self._held(db, environment)
+            if held is None or held.lease.expires_at <= now:
+                return None
+            _store(db, ended_by_hand(held, now))
+        return held.lease
+
+    def _held(self, db: Connection, environment: str) -> Held | None:
+        row = db.execute("SELECT held FROM leases WHERE environment = ?", (environment,)).fetchone()
+        return None if row is None else self._decode(row[0], Held, f"the lease of environment {environment}")
+
+    def _stored(self, environment: str, name: str, text: object, revision: object) -> Stored:
+        record = self._decode(text, Record, f"the record {environment}/{name}")
+        if not isinstance(revision, int):
+            raise self._damaged(f"the revision of {environment}/{name}", f"it is {revision!r}")
+        return Stored(record=record, revision=revision)
+
+    def _decode(self, text: object, kind: type[T], what: str) -> T:
+        try:
+            return msgspec.json.decode(str(text), type=kind)
+        except msgspec.DecodeError as error:  # ValidationError is one
+            raise self._damaged(what, str(error)) from error
+
+    def _damaged(self, what: str, why: str) -> StalledError:
+        next_step = "run `otactl journal check`, then restore a backup or run the version that wrote it"
+        return StalledError("JournalIsDamaged", f"journal {self.path}: {what} cannot be read ({why}); {next_step}")
+
+    def _encode(self, value: Value, commit: Commit) -> str:
+        try:
+            return msgspec.json.encode(value).decode()
+        except (TypeError, ValueError, OverflowError) as error:  # a lone surrogate from a service is a ValueError
+            text = f"journal {self.path}: {commit.record.key} cannot be written as JSON ({error}); nothing was written"
+            raise StalledError("RecordIsNotStorable", f"{text}; look for a broken name in the service") from error
+
+
+def _check_fencing(db: Connection, environment: str, fencing: int) -> None:
+    row = db.execute("SELECT fencing FROM leases WHERE environment = ?", (environment,)).fetchone()
+    if row is not None and int(row[0]) > fencing:
+        raise ConflictError(
+            f"environment {environment}: another process took over (fencing number {fencing} was given, {row[0]} is "
+            "the newest); nothing was written, run again"
+        )
+
+
+def _swap(db: Connection, commit: Commit, record: str) -> int:
+    """Compare and set one record; gives its new revision."""
+    environment, name, expected = commit.record.environment, commit.record.name, commit.expected_revision
+    if expected == 0:
+        statement = (
+            "INSERT INTO records (record, revision, environment, name) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (environment, name) DO NOTHING"
+        )
+        done = db.execute(statement, (record, 1, environment, name))
+    else:
+        statement = "UPDATE records SET record = ?, revision = ? WHERE environment = ? AND name = ? AND revision = ?"
+        done = db.execute(statement, (record, expected + 1, environment, name, expected))
+    if done.rowcount != 1:
+        row = db.execute(
+            "SELECT revision FROM records WHERE environment = ? AND name = ?", (environment, name)
+        ).fetchone()
+        raise ConflictError(
+            f"{commit.record.key}: expected revision {expected}, found {row[0] if row is not None else 0}; "
+            "nothing was written, look again"
+        )
+    return expected + 1
+
+
+def _store(db: Connection, held: Held) -> None:
+    db.execute(
+        "INSERT INTO leases (environment, fencing, held) VALUES (?, ?, ?) "
+        "ON CONFLICT (environment) DO UPDATE SET fencing = excluded.fencing, held = excluded.held",
+        (held.lease.environment, held.lease.fencing, msgspec.json.encode(held).decode()),
+    )

@@ -1,0 +1,90 @@
+"""What spreadsheets and vendors do to device lists, recognised so that an error says what happened.
+
+1. A DevEUI is read with dashes, colons or spaces between its pairs, in either case, and as `="…"` (a spreadsheet's way
+   to write text). What is plain is read; what has lost digits is refused with the way to get them back.
+2. No hint holds a cell's content: whoever reads it may not be meant to see the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from otactl.manifest.phrases import listed
+
+_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?:[-: ][0-9A-Fa-f]{2}){7}")
+_AS_TEXT = re.compile(r'="([^"]*)"')
+_SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+")
+_SHORT_HEX = re.compile(r"[0-9A-Fa-f]{1,15}")
+_DEV_EUI = re.compile(r"[0-9A-Fa-f]{16}")
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+AS_TEXT = "format the column as text in the spreadsheet, fill it in again from the source, and export it as CSV"
+COMMAS = "export it with commas (in spreadsheets: CSV UTF-8, comma delimited)"
+
+
+def plain_cell(cell: str) -> str:
+    """The value of a cell: without spaces around it, and without a spreadsheet's `="…"`."""
+    found = _AS_TEXT.fullmatch(cell.strip())
+    return (found.group(1) if found else cell).strip()
+
+
+def plain_dev_eui(text: str) -> str:
+    """A DevEUI without the separators between its pairs; any other text as it is."""
+    return re.sub("[-: ]", "", text) if _PAIRS.fullmatch(text) else text
+
+
+def name_hint(text: str) -> str:
+    """Say what a device's name holds that nobody sees on a screen, or takes for something else; else nothing."""
+    strange = next((c for c in text if not ("!" <= c <= "~" or c == " ")), None)
+    if strange is None:
+        return ""
+    return f"it holds U+{ord(strange):04X}, which is not shown or only looks like another character: type it again"
+
+
+def row_hint(cells: Sequence[str]) -> str:
+    """Say what happened to a row that has another number of cells than the first line."""
+    if any(_SCIENTIFIC.fullmatch(f"{one},{two}".strip()) for one, two in pairwise(cells)):
+        return f"a spreadsheet turned a value into a number with a decimal comma, and its digits are lost: {AS_TEXT}"
+    return "put a value with a comma in double quotes"
+
+
+def dev_eui_hint(text: str) -> str:
+    """Say what happened to a text that should be a DevEUI."""
+    if found := name_hint(text):
+        return found
+    if _DEV_EUI.fullmatch(text.removeprefix("0x").removeprefix("'")):
+        return "take away what stands before its 16 digits"
+    if _SCIENTIFIC.fullmatch(text):
+        return f"a spreadsheet turned it into a number, and its digits are lost: {AS_TEXT}"
+    if _SHORT_HEX.fullmatch(text):
+        missing = 16 - len(text)
+        lost = "zeros at its start" if missing < 16 else "digits"
+        return f"{missing} digits are missing; a spreadsheet may have removed {lost}: {AS_TEXT}"
+    return "write its 16 hexadecimal digits, for example 70b3d57ed0001a2b"
+
+
+def header_hint(first: str, cells: Sequence[str], names: Sequence[str]) -> str:
+    """Say why a first line names no column that is needed; `first` is the whole line, `cells` its cells."""
+    wanted = listed(names, "or")
+    if first.lower().startswith("sep="):
+        return f"the first line is a spreadsheet's separator line: remove it, and {COMMAS}"
+    if first.startswith("#"):
+        return f"the first line is a comment, which CSV does not have: remove it, so that the first line names {wanted}"
+    for separator, word in _SEPARATORS.items():
+        if separator in first and any(_same(part, names) for part in first.split(separator)):
+            return f"its columns are separated by {word}: {COMMAS}"
+    for number, cell in enumerate(cells, 1):
+        meant = _same(cell, names)
+        if meant:
+            return f"did you mean {meant}? rename column {number} to {meant}"
+    if any(_DEV_EUI.fullmatch(plain_dev_eui(plain_cell(cell))) for cell in cells):
+        return "the first line is a device, not the names of the columns: put the line devEui above it"
+    return f"name the columns in the first line, one of them {wanted}"
+
+
+def _same(cell: str, names: Sequence[str]) -> str:
+    """The column name that a cell spells otherwise: `DevEUI`, `dev_eui`, `Device EUI`."""
+    letters = "".join(c for c in plain_cell(cell).lower() if c.isalnum())
+    letters = {"deviceeui": "deveui", "eui": "deveui", "deviceid": "id"}.get(letters, letters)
+    return next((name for name in names if name.lower() == letters), "")

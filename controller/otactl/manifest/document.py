@@ -1,0 +1,194 @@
+"""One document on its way to a value: what kind it says it is, whether its schema takes it.
+
+`failed` is set by the first error; `blocked` are the paths its errors stand at, about which no further rule is told;
+`elsewhere` are problems of files that it refers to.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+from otactl.errors import Problem
+from otactl.manifest import schema
+from otactl.manifest.convert import impossible_values
+from otactl.manifest.faults import Fault
+from otactl.manifest.field_help import example_of
+from otactl.manifest.phrases import did_you_mean, quoted
+from otactl.manifest.positions import Path, Position, parse_pointer, pointer, problem
+from otactl.manifest.schema_messages import tell
+from otactl.manifest.source import Document, Source
+from otactl.model import Environment, JsonObject, Rollout
+
+_DEPENDS = {
+    "fuota.fragmentSizeBytes": ("firmware.sizeBytes", "fuota.rfRegion", "fuota.dataRate"),
+    "fuota.fragmentIntervalMs": ("firmware.sizeBytes", "fuota.rfRegion", "fuota.dataRate", "fuota.fragmentSizeBytes"),
+    "fuota.dataRate": ("fuota.rfRegion",),
+    "firmware.image": ("firmware.sha256",),
+    "waves": ("targets", "tuya"),
+    "targets": ("waves", "tuya"),
+    "approvals": ("waves", "environment"),
+    "retry": ("fuota.redundancyPercent",),
+}
+"""Rules about the block on the left also look at those on the right."""
+
+
+class Manifest:
+    """A document of a file, and what became of it."""
+
+    def __init__(self, source: Source, document: Document, kind: str, faults: list[Fault]) -> None:
+        self.source = source
+        self.document = document.value
+        self.place = document.place
+        self.kind = kind
+        self.faults = faults
+        self.failed = False
+        self.usable = False
+        self.blocked: list[Path] = []
+        self.elsewhere: list[Problem] = []
+        self.rollout: Rollout | None = None
+        self.environment: Environment | None = None
+
+    @property
+    def value(self) -> Rollout | Environment | None:
+        """The value it became."""
+        return self.rollout if self.rollout is not None else self.environment
+
+    @property
+    def name(self) -> str:
+        """The name it gives itself, also where it is invalid otherwise; empty if it has none."""
+        return self._text("metadata", "name")
+
+    @property
+    def wanted_environment(self) -> str:
+        """The environment a rollout names; empty if it names none."""
+        return self._text("spec", "environment")
+
+    def _text(self, block: str, field: str) -> str:
+        inside = self.document.get(block) if isinstance(self.document, dict) else None
+        found = inside.get(field) if isinstance(inside, dict) else None
+        return found if isinstance(found, str) else ""
+
+    def check(self, errors: list[Problem]) -> None:
+        """Check the document against its schema; what is left of an invalid one may still be judged (`usable`)."""
+        if self.kind and not self.faults:
+            faults = find_faults(self.kind, self.document, self)
+            self.faults = [fault for fault in faults if not self.is_told(fault)]
+            self.usable = not faults or bool(self.faults)
+        for fault in self.faults:
+            self.failed = True
+            errors.append(self.problem(fault))
+        if self.faults and self.usable:
+            self.usable = self.mend()
+
+    def is_told(self, fault: Fault) -> bool:
+        """Whether reading the text already found the value there unusable."""
+        at, where = self.place.position(fault.path, key=fault.key), pointer(fault.path)
+        return any(
+            (each.line, each.column) == at or (each.pointer == where and each.code != "duplicate_key")
+            for each in self.source.problems
+        )
+
+    def mend(self) -> bool:
+        """Take faulty fields out, put examples where one must be; tells whether that is valid and may be judged."""
+        self.document = copy.deepcopy(self.document)
+        self.blocked = [(*fault.path, fault.missing) if fault.missing else fault.path for fault in self.faults]
+        for path in self.blocked:
+            _replace(self.document, path, None)
+        for path in self.blocked:
+            if schema.is_valid(self.kind.lower(), self.document):
+                return True
+            example = example_of(self.kind, path)
+            if example is not None and not _unsafe(path):
+                _replace(self.document, path, example)
+        return schema.is_valid(self.kind.lower(), self.document)
+
+    def is_blocked(self, path: Path) -> bool:
+        """Whether a rule about a path may speak of something mended rather than of what the user wrote."""
+        name = _block(path)
+        others = [_block(other) for other in self.blocked]
+        return any(other in (name, *_DEPENDS.get(name, ())) or other.startswith(f"{name}.") for other in others)
+
+    def problem(self, fault: Fault) -> Problem:
+        """Put a fault at its place in the file."""
+        at = self.place.position(fault.path, key=fault.key)
+        return problem(self.source.file, at, fault.path, fault.code, fault.message, fault.hint)
+
+    def position(self, json_pointer: str) -> tuple[Position, Path]:
+        """Find where a JSON pointer leads."""
+        path = parse_pointer(json_pointer, self.place)
+        return self.place.position(path), path
+
+
+def find_faults(kind: str, document: object, manifest: Manifest) -> list[Fault]:
+    """Everything a schema, a calendar and the time zones have against a document."""
+    name = kind.lower()
+    if not schema.is_valid(name, document):
+        return tell(schema.failures(name, document), manifest.place)
+    return list(impossible_values(cast("JsonObject", document)))
+
+
+def classify(source: Source, document: Document) -> Manifest:
+    """See what a document says it is; one that is nothing of ours gets a fault and no kind."""
+    faults = list(_identity(document.value))
+    kind = str(cast("JsonObject", document.value)["kind"]) if not faults else ""
+    return Manifest(source, document, kind, faults)
+
+
+def _identity(value: object) -> list[Fault]:
+    start = f"a manifest starts with apiVersion: {schema.API_VERSION}"
+    if not isinstance(value, dict):
+        return [Fault((), "not_a_manifest", f"the document is {quoted(value)}, not a manifest", start)]
+    if "apiVersion" not in value:
+        return [Fault((), "not_a_manifest", "the document has no apiVersion", start)]
+    found: list[Fault] = []
+    version, kind = value["apiVersion"], value.get("kind")
+    if version != schema.API_VERSION:
+        found.append(
+            Fault(
+                ("apiVersion",),
+                "unknown_api_version",
+                f"apiVersion {quoted(version)} is not known here",
+                f"write apiVersion: {schema.API_VERSION}",
+            )
+        )
+    if "kind" not in value:
+        found.append(Fault((), "missing_field", "the document has no kind", "add kind: Rollout or kind: Environment"))
+    elif kind not in schema.KINDS:
+        hint = did_you_mean(kind, schema.KINDS) if isinstance(kind, str) else "kind: Rollout or kind: Environment"
+        found.append(Fault(("kind",), "unknown_kind", f"kind {quoted(kind)} is not known here", hint))
+    return found
+
+
+def _block(path: Path) -> str:
+    """The part of a manifest a path is in: `waves`, `windows`, `fuota.dataRate`, …"""
+    if len(path) > 2 and path[1] in ("fuota", "firmware"):
+        return f"{path[1]}.{path[2]}"
+    depth = 2 if path[:2] == ("spec", "strategy") else 1
+    return str(path[depth]) if len(path) > depth else ""
+
+
+def _unsafe(path: Path) -> bool:
+    """Names of waves and targets are compared with others: an example might collide with a real one."""
+    return _block(path) in ("waves", "targets")
+
+
+def _replace(document: object, path: Path, value: object) -> bool:
+    """Set a field, or delete it for None; an entry of a list goes with its list. False where there is no such place."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    here = document
+    for part in path[:-1]:
+        if isinstance(here, dict) and isinstance(part, str):
+            here = here.get(part)
+        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+            here = here[part]
+        else:
+            return False
+    if not path or not isinstance(here, dict):
+        return False
+    if value is None:
+        here.pop(path[-1], None)
+    else:
+        here[path[-1]] = value
+    return True

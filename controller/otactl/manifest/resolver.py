@@ -1,0 +1,233 @@
+"""References, device lists and the rules across fields: from a checked document to its value.
+
+1. A reference is filled in, and the document checked again: an output may be as wrong as anything typed.
+2. What a deployment lacks (environment, outputs, a key among them) is an error if `strict`, else a warning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+from typing import cast
+
+import msgspec
+
+from otactl import policies
+from otactl.errors import Problem
+from otactl.manifest import convert
+from otactl.manifest.csv_targets import DeviceList, read_devices
+from otactl.manifest.discovery import is_there
+from otactl.manifest.document import Manifest, find_faults
+from otactl.manifest.faults import Fault
+from otactl.manifest.journal_location import journal_url
+from otactl.manifest.phrases import did_you_mean, printable
+from otactl.manifest.positions import Path, at_field, dotted
+from otactl.manifest.repository import ground_of, place_of, real, refusal, root_of
+from otactl.manifest.stack_outputs import Outputs, fill_in, has_references, read_outputs
+from otactl.model import Environment, JsonObject
+
+
+class Resolver:
+    """Turns manifests into values; remembers environments, outputs and device lists already read."""
+
+    def __init__(self, cwd: FilePath, errors: list[Problem], warnings: list[Problem], strict: bool) -> None:
+        self.cwd = cwd
+        self.errors = errors
+        self.warnings = warnings
+        self.strict = strict
+        self.environments: dict[str, Manifest] = {}
+        self.outputs: dict[str, Outputs | None] = {}
+        self.outputs_files: set[FilePath] = set()
+        self.referred: set[str] = set()
+        self.outputs_problems: dict[str, Problem] = {}
+        self.lists: dict[tuple[FilePath, str], DeviceList] = {}
+        self.grounds: dict[FilePath, FilePath] = {}
+        self.roots: dict[FilePath, FilePath | None] = {}
+
+    @property
+    def used_files(self) -> frozenset[str]:
+        """The files that manifests refer to, as messages show them."""
+        return frozenset(self.referred)
+
+    def environment(self, manifest: Manifest) -> None:
+        """Read an environment's outputs and make it a value."""
+        first = self.environments.setdefault(manifest.name, manifest) is manifest
+        if not manifest.usable:
+            return
+        outputs = self._read_outputs(manifest)
+        if first:
+            self.outputs[manifest.name] = outputs
+        document = self._filled(manifest, outputs)
+        if document is None:
+            return
+        found = convert.to_environment(document, manifest.source.file, manifest.source.digest)
+        manifest.environment = self._with_journal(manifest, found)
+        self._judge(manifest, policies.check_environment(manifest.environment))
+
+    def _with_journal(self, manifest: Manifest, found: Environment) -> Environment:
+        if found.journal is None:
+            return found
+        url = journal_url(found.journal, real(self.cwd / manifest.source.file))
+        if url is None:
+            message = f"the journal {printable(found.journal)} would lie outside the repository"
+            hint = "name a path from the repository's root, such as .otactl/journal.db, or s3://BUCKET/PREFIX"
+            self._fail(manifest, Fault(("spec", "journal"), "journal_outside_repository", message, hint))
+            return found
+        return msgspec.structs.replace(found, journal=url)
+
+    def rollout(self, manifest: Manifest) -> None:
+        """Resolve a rollout in its environment and make it a value."""
+        if not manifest.usable:
+            return
+        name = manifest.wanted_environment
+        unknown = manifest.is_blocked(("spec", "environment"))
+        home = None if unknown else self.environments.get(name)
+        if home is None and not unknown:
+            hint = did_you_mean(name, self.environments) or "give its file, or put it into environments/ above"
+            message = f"no Environment manifest is named {printable(name)}"
+            self._lack(manifest, Fault(("spec", "environment"), "environment_not_found", message, hint))
+        document = self._filled(manifest, self.outputs.get(name))
+        if document is None:
+            return
+        faulty: list[FilePath] = []
+
+        def load(file: str, path: Path, kind: str) -> list[dict[str, object]]:
+            found = self._read_list(manifest, file, path, kind)
+            if found.problems:
+                faulty.append(FilePath(file))
+                manifest.elsewhere += found.problems
+            return found.devices
+
+        place = self._place(manifest)
+        manifest.rollout = convert.to_rollout(document, manifest.source.file, manifest.source.digest, load, place)
+        if faulty:
+            manifest.failed = True
+            return
+        sound = home.environment if home is not None and not home.failed else None
+        self._judge(manifest, policies.check(manifest.rollout, sound))
+
+    def _judge(self, manifest: Manifest, violations: Iterable[policies.Violation]) -> None:
+        for violation in violations:
+            _, path = manifest.position(violation.pointer)
+            if manifest.is_blocked(path):
+                continue
+            fault = Fault(path, violation.code, at_field(path, violation.message), violation.hint)
+            if violation.severity == "error":
+                self._fail(manifest, fault)
+            else:
+                self.warnings.append(manifest.problem(fault))
+
+    def _fail(self, manifest: Manifest, fault: Fault) -> None:
+        manifest.failed = True
+        self.errors.append(manifest.problem(fault))
+
+    def _lack(self, manifest: Manifest, fault: Fault) -> None:
+        if self.strict:
+            self._fail(manifest, fault)
+        else:
+            self.warnings.append(manifest.problem(fault))
+
+    def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath, FilePath]:
+        """A file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
+        shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
+        self.referred.add(shown)
+        return shown, real(self.cwd / shown), self._ground(manifest)
+
+    def _place(self, manifest: Manifest) -> str:
+        file = FilePath(os.path.normpath(self.cwd / manifest.source.file))
+        if file.parent not in self.roots:
+            self.roots[file.parent] = root_of(file.parent)
+        return place_of(file, self.roots[file.parent])
+
+    def _ground(self, manifest: Manifest) -> FilePath:
+        place = FilePath(os.path.normpath(self.cwd / manifest.source.file))
+        found = self.grounds.get(place.parent)
+        if found is None:
+            found = self.grounds[place.parent] = ground_of(place, self.cwd)
+        return found
+
+    def _read_outputs(self, manifest: Manifest) -> Outputs | None:
+        named = cast("JsonObject", cast("JsonObject", manifest.document)["spec"]).get("stackOutputs")
+        if not isinstance(named, str):
+            return None
+        shown, path, ground = self._beside(manifest, named)
+        self.outputs_files.add(path)
+        if not refusal(path, ground) and not is_there(path):
+            message = f"there is no stack-outputs file {printable(shown)}"
+            hint = f"write it with: pulumi stack output --json > {printable(shown)}"
+            self._lack(manifest, Fault(("spec", "stackOutputs"), "stack_outputs_missing", message, hint))
+            return None
+        found = read_outputs(shown, path, ground)
+        if isinstance(found, Problem):
+            self.errors.append(found)
+            self.outputs_problems[manifest.name] = found
+            return None
+        return found
+
+    def _filled(self, manifest: Manifest, outputs: Outputs | None) -> JsonObject | None:
+        """The document with its references filled in; None if what came in makes it invalid."""
+        document = cast("JsonObject", manifest.document)
+        if not has_references(document.get("spec")):
+            return document
+        name = manifest.name if manifest.kind == "Environment" else manifest.wanted_environment
+        home = self.environments.get(name)
+        resolved = fill_in(document, outputs or Outputs("", {}))
+        for fault in resolved.unresolved:
+            if outputs is None:
+                self._unknown_outputs(manifest, home, fault.path)
+            elif fault.code == "stack_output_missing":
+                self._lack(manifest, fault)
+            else:
+                self._fail(manifest, fault)
+        if outputs is None:
+            return document
+        faults = find_faults(manifest.kind, resolved.document, manifest)
+        for fault in faults:
+            self._fail(manifest, _filled_fault(fault, outputs, resolved.places))
+        return None if faults else cast("JsonObject", resolved.document)
+
+    def _unknown_outputs(self, manifest: Manifest, home: Manifest | None, path: Path) -> None:
+        """A reference without outputs: told here if the environment names no file, else it is told already."""
+        if home is None or self._names_outputs(home):
+            wrong = self.outputs_problems.get(home.name) if home is not None else None
+            manifest.failed = manifest.failed or self.strict or wrong is not None
+            manifest.elsewhere += [wrong] if wrong is not None else []
+            return
+        message = f"{dotted(path)} names a stack output, environment {home.name} names no stackOutputs file"
+        hint = f"add spec.stackOutputs to {home.name}"
+        self._lack(manifest, Fault(path, "stack_output_missing", message, hint))
+
+    def _names_outputs(self, home: Manifest) -> bool:
+        spec = home.document.get("spec") if isinstance(home.document, dict) else None
+        return isinstance(spec, dict) and "stackOutputs" in spec
+
+    def _read_list(self, manifest: Manifest, file: str, path: Path, kind: str) -> DeviceList:
+        shown, where, ground = self._beside(manifest, file)
+        known = self.lists.get((where, kind))
+        if known is not None:
+            return known
+        outside = refusal(where, ground)
+        if not outside and is_there(where):
+            found = read_devices(shown, where, kind, ground)
+            self.errors.extend(found.problems)
+        else:
+            fault = Fault(
+                (*path, "file"),
+                "csv_unreadable",
+                f"the CSV file {printable(shown)} {outside}" if outside else f"there is no CSV file {printable(shown)}",
+                "paths are read from the manifest's folder, and stay inside the repository",
+            )
+            told = manifest.problem(fault)
+            self.errors.append(told)
+            found = DeviceList([], [told])
+        self.lists[where, kind] = found
+        return found
+
+
+def _filled_fault(fault: Fault, outputs: Outputs, places: frozenset[Path]) -> Fault:
+    """A fault of a filled-in document, without the value that came from the outputs (they may hold secrets)."""
+    hint = f"the value is filled in from {outputs.file}"
+    if fault.path not in places:
+        return fault._replace(hint=hint)
+    return fault._replace(message=f"{dotted(fault.path)} does not fit with what the stack put out for it", hint=hint)

@@ -1,0 +1,55 @@
+"""Manifests with an error: what each could be about, so that only that is stopped.
+
+A file that could not be read to its end may declare anything, besides what was found in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from otactl.errors import Problem
+from otactl.manifest.document import Manifest
+from otactl.manifest.positions import Path
+
+
+class UnreadableDocument(NamedTuple):
+    """A manifest with an error. `kind`, `name` and `environment` are empty where it does not tell them."""
+
+    file: str
+    kind: str
+    name: str
+    environment: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def text(self) -> str:
+        """Its first problem in one line, and how many more there are."""
+        first = self.problems[0]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return f"{first.file}:{first.line}:{first.column}: {first.code}: {first.message}{more}"
+
+
+def broken_of(
+    manifests: Sequence[Manifest], errors: Sequence[Problem], used: Collection[str]
+) -> tuple[UnreadableDocument, ...]:
+    """What the errors of a run are about; `used` are files that only manifests refer to, such as lists of devices."""
+    by_file: dict[str, list[Problem]] = {}
+    for error in errors:
+        by_file.setdefault(error.file, []).append(error)
+    found: list[UnreadableDocument] = []
+    for each in (m for m in manifests if m.failed):
+        own = dict.fromkeys((*by_file.get(each.source.file, ()), *each.elsewhere))
+        name = _given(each, ("metadata", "name"), each.name)
+        home = _given(each, ("spec", "environment"), each.wanted_environment)
+        found.append(UnreadableDocument(each.source.file, each.kind, name, home, tuple(own)))
+    told = {m.source.file for m in manifests if m.failed and not m.source.problems}
+    for file, problems in by_file.items():
+        if file not in told and file not in used:
+            found.append(UnreadableDocument(file, "", "", "", tuple(problems)))
+    return tuple(each for each in found if each.problems)
+
+
+def _given(manifest: Manifest, path: Path, text: str) -> str:
+    """A text of the manifest, unless it stands where an error is: then it may be anything."""
+    return "" if any(path[: len(blocked)] == blocked for blocked in manifest.blocked) else text

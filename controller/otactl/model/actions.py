@@ -1,0 +1,244 @@
+"""What a plan is made of: our actions, the vendor's calls they lower to, the holds that stop them. Frozen values only.
+
+1. An action names a unit and what is to become of it, in our words; only its sibling knows the vendor's call.
+2. A call is exact: what `plan` prints is what `reconcile` sends.
+3. A call that goes stale carries `not_after`; the executor drops it late and the loop looks again.
+4. A call that a plan shows before all of it is known has placeholders, which are of a type of their own: no backend
+   sends such a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Literal
+
+from otactl.errors import StalledError
+from otactl.model import BackendSpec, Firmware, Json, JsonObject, RecordedCall, Value, canonical_digest
+
+
+class Placeholder(Value, frozen=True, kw_only=True):
+    """What only the service can tell, in a call that a plan shows before it can be sent; `of` says what it is."""
+
+    of: str
+
+    def __str__(self) -> str:
+        """As plans show it."""
+        return f"<{self.of}>"
+
+
+class Call(Value, frozen=True, kw_only=True):
+    """One vendor API call. `parameters` holds JSON values, `bytes` and aware `datetime`s, as the SDK takes them.
+
+    `repeatable` tells that sending it twice is harmless, so a lost response may be answered by sending it again.
+    `signed_at` is the moment its signature is to carry, where a late copy is told from a fresh one by it alone.
+    `key` names the call within its rung. `permission` is the IAM action it needs, for messages.
+    """
+
+    key: str
+    service: str
+    operation: str
+    parameters: JsonObject
+    repeatable: bool = True
+    not_after: datetime | None = None
+    signed_at: datetime | None = None
+    permission: str = ""
+
+    @property
+    def placeholders(self) -> tuple[Placeholder, ...]:
+        """What is still to be known before it may be sent."""
+        return tuple(_placeholders(self.parameters))
+
+    def complete(self) -> Call:
+        """The call itself, to be sent. Raises StalledError where a value of it is only a placeholder."""
+        for placeholder in self.placeholders:
+            raise StalledError("RequestInvalid", f"{self.operation} was not sent: {placeholder} is not known")
+        return self
+
+
+def _placeholders(value: object) -> Iterator[Placeholder]:
+    if isinstance(value, Placeholder):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _placeholders(each)
+
+
+class UnitDeclaration(Value, frozen=True, kw_only=True):
+    """A unit as it is to be: everything a sibling needs to create or compare one.
+
+    `only` are the targets of a retry, `tries` which try of the wave it is; `spared` are targets it is not for, because
+    they report the version already. `journal` names the memory it is in.
+    """
+
+    unit_id: str
+    wave: str
+    attempt: int
+    rollout: str
+    environment: str
+    owner: str
+    generation: str
+    firmware: Firmware
+    backend: BackendSpec
+    members: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    tries: int = 1
+    spared: tuple[str, ...] = ()
+    journal: str = ""
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """Its targets with those it spares."""
+        return tuple(sorted((*self.members, *self.spared)))
+
+    @property
+    def annotations(self) -> str:
+        """Names what only the service holds of it (role, image URI, description, tags) by content."""
+        return canonical_digest([self.backend.annotations, self.firmware.image])
+
+
+class CreateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="createUnit"):
+    """Make the unit of a wave's attempt, marked as ours in the same call.
+
+    `start_at` is set where making it starts it: the moment it was decided, and `not_after` when a window closes then.
+    """
+
+    unit: UnitDeclaration
+    reason: str
+    start_at: datetime | None = None
+    not_after: datetime | None = None
+
+
+class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="resendCreate"):
+    """Send a recorded create again, identical: its answer was lost and the service deduplicates it."""
+
+    unit: UnitDeclaration
+    call: RecordedCall
+    reason: str
+    start_at: datetime | None = None
+
+
+class UpdateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="updateUnit"):
+    """Set fields of an open unit back, or on, to what is declared."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    fields: tuple[str, ...]
+    reason: str
+
+
+class MarkUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="markUnit"):
+    """Restore our owner mark and declared tags; `remove` names marks that must go."""
+
+    unit: UnitDeclaration
+    arn: str
+    remove: tuple[str, ...] = ()
+    reason: str
+
+
+class AddMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="addMembers"):
+    """Put targets into an open unit."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    members: tuple[str, ...]
+    reason: str
+
+
+class RemoveMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="removeMembers"):
+    """Take targets out of an open unit."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    members: tuple[str, ...]
+    reason: str
+
+
+class StartUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="startUnit"):
+    """Let the unit go on air at `start_at`. There is no way back."""
+
+    unit: UnitDeclaration
+    vendor_id: str
+    start_at: datetime
+    reason: str
+
+
+class CancelUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="cancelUnit"):
+    """Let a running unit begin no more devices; those that began go on to their end.
+
+    `suspended`: the others follow when the rollout goes on.
+    """
+
+    unit_id: str
+    vendor_id: str
+    backend: Literal["fuota", "otaUpdate", "tuya"]
+    why: Literal["superseded", "aborted", "suspended"]
+    reason: str
+
+
+class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="deleteUnit"):
+    """Remove a unit: its results are recorded, or it is superseded, or withdrawn before its start.
+
+    `not_after` is that start: one that is on air is not deleted on an older look.
+    """
+
+    unit_id: str
+    vendor_id: str
+    backend: Literal["fuota", "otaUpdate", "tuya"]
+    why: Literal["cleanup", "superseded", "replace", "aborted", "suspended"]
+    reason: str
+    not_after: datetime | None = None
+
+
+Action = (
+    CreateUnit | ResendCreate | UpdateUnit | MarkUnit | AddMembers | RemoveMembers | StartUnit | CancelUnit | DeleteUnit
+)
+
+
+class Receipt(Value, frozen=True, kw_only=True):
+    """What the service answered to a call: its id for what was made, where it gives one."""
+
+    key: str
+    vendor_id: str | None = None
+    arn: str | None = None
+
+
+class Hold(Value, frozen=True, kw_only=True):
+    """Why nothing is sent although something is left to do. `stalled` means a human must act.
+
+    One that only waits may say when it has waited too long: `limit` counts from the look that first recorded this
+    reason; `overdue_since` is the moment itself, where what is waited for tells it.
+    """
+
+    reason: str
+    message: str
+    until: datetime | None = None
+    stalled: bool = False
+    limit: timedelta | None = None
+    overdue_since: datetime | None = None
+
+
+class Finding(Value, frozen=True, kw_only=True):
+    """One difference between declared and observed, before the ledger gives it a life.
+
+    `origin` is the service an environment's own finding was seen in; `expected` is why nobody has to see to it.
+    """
+
+    subject: str
+    field: str
+    desired: Json
+    observed: Json
+    cause: str
+    correctable: bool
+    origin: str = ""
+    expected: str = ""
+
+
+def name_of(action: Action) -> str:
+    """Name an action as JSON output does (`createUnit`)."""
+    return str(action.__struct_config__.tag)
+
+
+def unit_of(action: Action) -> str:
+    """The unit an action is about."""
+    return action.unit_id if isinstance(action, DeleteUnit | CancelUnit) else action.unit.unit_id

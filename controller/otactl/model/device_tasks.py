@@ -1,0 +1,27 @@
+"""What a service itself says one device has yet to do: read when a person asks, never kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from otactl.model.values import Value
+
+
+class UnfinishedTask(Value, frozen=True, kw_only=True):
+    """One upgrade of one device that has not ended.
+
+    `status` is toConfirm, queued, notified, inProgress, or unknown for a word nobody here knows. Versions are empty and
+    times None where the service leaves them out; ids are the service's, `device_id` among them.
+    """
+
+    status: str
+    module: str
+    from_version: str
+    to_version: str
+    batch_id: str
+    task_id: str
+    firmware_id: str
+    created_at: datetime | None
+    moved_at: datetime | None
+    device_id: str = ""
+    product_name: str = ""

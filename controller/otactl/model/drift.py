@@ -1,0 +1,57 @@
+"""A drift as the ledger keeps it: what differs, why, and what is being done about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from otactl.model.values import Json, Value
+
+
+class DriftStatus(StrEnum):
+    """What is being done about a drift."""
+
+    WAITING = "waiting"
+    CORRECTED = "corrected"
+    IMPOSSIBLE = "impossible"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+
+
+class Cause(StrEnum):
+    """Why the observed state differs from the declared one."""
+
+    OUT_OF_BAND_EDIT = "out-of-band edit"
+    DELETED = "deleted"
+    FOREIGN = "foreign"
+    ORPHAN = "orphan"
+    IMAGE_BYTES = "image bytes"
+    ROLE = "role"
+    VERSION = "version"
+    MEMBERSHIP = "membership"
+    DECLARED_LATE = "declared late"  # the manifest asks for it since the start; nothing can be changed then
+    VENDOR = "vendor"
+
+
+class DriftEntry(Value, frozen=True, kw_only=True):
+    """One drift's life, kept for ever: seen, acted on, closed. `unseen_at` is when a list first did not show it."""
+
+    subject: str
+    field: str
+    desired: Json
+    observed: Json
+    cause: Cause
+    first_seen: datetime
+    last_seen: datetime
+    status: DriftStatus
+    action: str = ""
+    manifest: str = ""
+    closed_at: datetime | None = None
+    closed_by: str = ""
+    origin: str = ""
+    unseen_at: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the difference is still there, as far as we know."""
+        return self.closed_at is None

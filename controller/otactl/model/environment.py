@@ -1,0 +1,60 @@
+"""Where rollouts go: the account, Region, endpoints and limits that an `Environment` manifest declares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from otactl.model.rollout import Source, Window
+from otactl.model.values import Value
+
+
+class TuyaAccess(Value, frozen=True, kw_only=True):
+    """Tuya's gateway and where its secret comes from, never the secret."""
+
+    endpoint: str
+    access_key_id_env: str | None = None
+    access_key_secret_env: str | None = None
+    secret_arn: str | None = None
+
+
+class ApprovalRole(Value, frozen=True, kw_only=True):
+    """Who may approve for a role; self-asserted, guarded by the repository's code owners."""
+
+    name: str
+    members: tuple[str, ...] = ()
+
+
+class Guards(Value, frozen=True, kw_only=True):
+    """Limits of an environment: devices one wave may begin with, targets an edit may lose."""
+
+    max_affected_devices: int | None = None
+    max_affected_percent: float | None = None
+    max_shrink_percent: float | None = None
+
+
+class Environment(Value, frozen=True, kw_only=True):
+    """One owner's account and Region; one shard of work, one lease.
+
+    `call_rates` are calls a second per operation (key `iotwireless:GetFuotaTask`, or `iotwireless:*`);
+    `call_budget` bounds the vendor calls of one reconcile run. `journal` is where its memory lies, as a URL;
+    `journal_id` names the journal of this run, `replaces` lost ones whose units it takes over.
+    """
+
+    name: str
+    owner: str
+    account: str
+    region: str
+    source: Source
+    assumed_role: str | None = None
+    endpoints: dict[str, str] = {}
+    stack_outputs: str | None = None
+    approval_roles: tuple[ApprovalRole, ...] = ()
+    freezes: tuple[Window, ...] = ()
+    guards: Guards = Guards()
+    tuya: TuyaAccess | None = None
+    call_rates: dict[str, float] = {}
+    call_budget: int = 20000
+    foreign_tasks: Literal["report", "ignore"] = "report"
+    journal: str | None = None
+    journal_id: str = ""
+    replaces: tuple[str, ...] = ()

@@ -1,0 +1,291 @@
+"""What a `Rollout` manifest declares, after reading, validating and resolving: one frozen value.
+
+Field meanings, limits and examples stand in schemas/v1/rollout.schema.json (`otactl explain FIELD`); names here are the
+same in snake_case, so a validated document converts without a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from otactl.model.backend_config import BackendSpec, FuotaSpec, OtaUpdateSpec
+from otactl.model.values import Value, canonical_digest
+
+TOP_UP = "top-up"  # begins the name of a wave that otactl adds for devices declared later
+
+
+class Firmware(Value, frozen=True, kw_only=True):
+    """The image to install: content-addressed, so equal URIs mean equal bytes."""
+
+    version: str
+    image: str
+    sha256: str
+    size_bytes: int
+
+
+class Device(Value, frozen=True, kw_only=True):
+    """One single-device target: `id` as the service names it, or a DevEUI, with the labels of its CSV row."""
+
+    id: str | None = None
+    dev_eui: str | None = None
+    labels: dict[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        """The target key: `device:<id>` or `devEui:<eui>`, stable across runs."""
+        return f"device:{self.id}" if self.id is not None else f"devEui:{self.dev_eui}"
+
+
+class Targets(Value, frozen=True, kw_only=True):
+    """Who gets the image. Exactly one kind is non-empty (policy `mixed_targets`)."""
+
+    multicast_groups: tuple[str, ...] = ()
+    wireless_devices: tuple[Device, ...] = ()
+    things: tuple[Device, ...] = ()
+    thing_groups: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def by_kind(self) -> dict[str, tuple[str, ...]]:
+        """The targets' keys in the order of the manifest, by the name of their list in it."""
+        return {
+            "multicastGroups": tuple(f"group:{g}" for g in self.multicast_groups),
+            "wirelessDevices": tuple(d.key for d in self.wireless_devices),
+            "things": tuple(d.key for d in self.things),
+            "thingGroups": tuple(f"thingGroup:{g}" for g in self.thing_groups),
+            "devices": tuple(d.key for d in self.devices),
+        }
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every target by its key (`group:…`, `thingGroup:…`, `device:…`, `devEui:…`), sorted: declared membership."""
+        singles = (*self.wireless_devices, *self.things, *self.devices)
+        groups = (*(f"group:{g}" for g in self.multicast_groups), *(f"thingGroup:{g}" for g in self.thing_groups))
+        return tuple(sorted({*groups, *(d.key for d in singles)}))
+
+    def only(self, keys: Collection[str]) -> Targets:
+        """Those of the targets whose keys are among some."""
+        return Targets(
+            multicast_groups=tuple(g for g in self.multicast_groups if f"group:{g}" in keys),
+            wireless_devices=tuple(d for d in self.wireless_devices if d.key in keys),
+            things=tuple(d for d in self.things if d.key in keys),
+            thing_groups=tuple(g for g in self.thing_groups if f"thingGroup:{g}" in keys),
+            devices=tuple(d for d in self.devices if d.key in keys),
+        )
+
+
+class Gate(Value, frozen=True, kw_only=True):
+    """When a wave counts as good enough to go on."""
+
+    min_success_percent: float = 100.0
+    min_reported: int | None = None
+    max_failures: int | None = None
+    silence_after: str | None = None
+    soak: str | None = None
+    weights: dict[str, float] = {}
+
+
+class Requires(Value, frozen=True, kw_only=True):
+    """What must be there before a wave starts."""
+
+    approval: str
+
+
+class Wave(Value, frozen=True, kw_only=True):
+    """One step of a rollout: its targets, or a cumulative percent of `spec.targets`.
+
+    `include` and `exclude` are labels of devices that are in it whatever its percent, or come later. `top_up` marks one
+    that no manifest declares: for devices declared when every wave had begun (membership.py).
+    """
+
+    name: str
+    targets: Targets | None = None
+    percent: float | None = None
+    include: dict[str, str] = {}
+    exclude: dict[str, str] = {}
+    gate: Gate | None = None
+    requires: Requires | None = None
+    top_up: bool = False
+
+
+class Retry(Value, frozen=True, kw_only=True):
+    """Which failures are tried again, how often, and with how much more redundancy."""
+
+    attempts: int = 1
+    on: tuple[str, ...] = ()
+    backoff: str | None = None
+    raise_redundancy_percent: int | None = None
+
+
+class VersionProof(Value, frozen=True, kw_only=True):
+    """Where a device tells the version it runs."""
+
+    shadow: str | None = None
+    attribute: str | None = None
+    index_query: str | None = None
+    module: str | None = None
+
+
+class VersionConfirm(Value, frozen=True, kw_only=True):
+    """Success is the reported version, `within` a time after the transfer."""
+
+    version: VersionProof
+    within: str | None = None
+
+
+class StartWhenReady(Value, frozen=True, kw_only=True):
+    """Start a group with `percent` of its devices ready, once `after` has passed since its unit was made."""
+
+    percent: float
+    after: str
+
+
+class Strategy(Value, frozen=True, kw_only=True):
+    """Waves in order and how each is judged. `allow_downgrade`: devices may get an older version than they run.
+
+    `allow_shrunk`: far fewer targets than before are meant. `allow_uncounted`: a unit may begin with devices that
+    nobody can count before.
+    """
+
+    waves: tuple[Wave, ...]
+    gate: Gate = Gate()
+    retry: Retry | None = None
+    on_failure: Literal["pause", "abort"] = "pause"
+    confirm: Literal["transfer"] | VersionConfirm = "transfer"
+    allow_downgrade: bool = False
+    allow_shrunk: bool = False
+    allow_uncounted: bool = False
+    start_when_ready: StartWhenReady | None = None
+
+
+class Window(Value, frozen=True, kw_only=True):
+    """A time in which sessions may, or may not, be on air."""
+
+    kind: Literal["allow", "deny"]
+    schedule: str
+    duration: str
+    time_zone: str
+    overrun: Literal["finish", "doNotStart"] = "doNotStart"
+
+
+class Ignore(Value, frozen=True, kw_only=True):
+    """A drift someone knows and accepts, with a reason and an end."""
+
+    field: str
+    reason: str
+    until: datetime | None = None
+
+
+class DriftPolicy(Value, frozen=True, kw_only=True):
+    """Whether drift is corrected while that is possible, or only reported."""
+
+    mode: Literal["correct", "report"] = "correct"
+    ignore: tuple[Ignore, ...] = ()
+    watch: str | None = None
+
+    def accepted(self, now: datetime) -> dict[str, Ignore]:
+        """What is accepted at a moment, by field; of several for a field the first."""
+        return {i.field: i for i in reversed(self.ignore) if i.until is None or now < i.until}
+
+
+class Approval(Value, frozen=True, kw_only=True):
+    """A person's consent to a wave, named by the approval digest. `by` is self-asserted.
+
+    `devices` names those inside the wave's groups when it was given: how many, and a digest of who.
+    """
+
+    wave: str
+    role: str
+    by: str
+    digest: str
+    at: datetime
+    devices: str | None = None
+
+
+class Suspend(Value, frozen=True, kw_only=True):
+    """Holds the rollout until the field is removed.
+
+    `running` says what becomes of what is under way: what devices have not begun is withdrawn, or all of it goes on.
+    """
+
+    reason: str
+    owner: str
+    running: Literal["withdraw", "finish"] = "withdraw"
+
+
+class Abort(Value, frozen=True, kw_only=True):
+    """Ends the rollout."""
+
+    reason: str
+
+
+class Source(Value, frozen=True, kw_only=True):
+    """Where the manifest came from: path as given, the sha256 of the file's bytes, and its one place.
+
+    `place` is the same from whichever folder it is read: relative to the root of its repository, absolute without one.
+    """
+
+    file: str
+    digest: str
+    place: str = ""
+
+
+class Rollout(Value, frozen=True, kw_only=True):
+    """One rollout as declared, every reference (`${stack:…}`, CSV file) resolved.
+
+    `renamed_from` is the rollout whose record it takes over; `resend` (strategy.resend) tells that devices are to be
+    sent what another rollout sent them last. It is no part of `Strategy`, so that approvals given before stay good.
+    `removed` tells that no manifest declares it any more: what is left of it is looked at, and nothing starts.
+    """
+
+    name: str
+    environment: str
+    firmware: Firmware
+    backend: BackendSpec
+    strategy: Strategy
+    source: Source
+    labels: dict[str, str] = {}
+    targets: Targets | None = None
+    windows: tuple[Window, ...] = ()
+    drift: DriftPolicy = DriftPolicy()
+    approvals: tuple[Approval, ...] = ()
+    suspend: Suspend | None = None
+    abort: Abort | None = None
+    cleanup: Literal["afterResults", "never"] = "afterResults"
+    renamed_from: str | None = None
+    resend: bool = False
+    removed: bool = False
+
+    def targets_of(self, wave: Wave) -> Targets:
+        """The targets a wave names itself, or the rollout's for a wave by percent."""
+        return wave.targets or self.targets or Targets()
+
+    def place_of(self, key: str) -> str:
+        """Where a target stands in the manifest, and in which file; empty for one that it does not name."""
+        named = [(f"spec.strategy.waves[{n}].targets", w.targets) for n, w in enumerate(self.strategy.waves)]
+        for where, targets in (("spec.targets", self.targets), *named):
+            for kind, keys in targets.by_kind.items() if targets is not None else ():
+                if key in keys and not (where != "spec.targets" and self.targets is not None):
+                    return f"{where}.{kind}[{keys.index(key)}] of {self.source.file}"
+        return ""
+
+    def gate_of(self, wave: Wave) -> Gate:
+        """The wave's own gate, or the rollout's."""
+        return wave.gate or self.strategy.gate
+
+    @property
+    def backend_kind(self) -> Literal["fuota", "otaUpdate", "tuya"]:
+        """Which of the three blocks the manifest has."""
+        if isinstance(self.backend, FuotaSpec):
+            return "fuota"
+        return "otaUpdate" if isinstance(self.backend, OtaUpdateSpec) else "tuya"
+
+    @property
+    def generation(self) -> str:
+        """The spec digest that names units: over what devices receive, never over how we watch (decision 0001)."""
+        firmware = msgspec.structs.replace(self.firmware, image="")
+        return canonical_digest({"environment": self.environment, "firmware": firmware, "backend": self.backend.sent})

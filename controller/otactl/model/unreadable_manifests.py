@@ -1,0 +1,57 @@
+"""Manifests that could not be read, as far as they may be about an environment: what they might declare is left alone.
+
+1. A manifest that gives its name is about that rollout alone. A file whose documents cannot be told apart, or do not
+   give a name, may declare any rollout.
+2. What was last read from the file is in it still, as far as anybody knows, whatever name it gives now.
+"""
+
+from __future__ import annotations
+
+from otactl.model import Value
+
+
+class UnreadableManifest(Value, frozen=True, kw_only=True):
+    """One manifest with an error: its file, the name it gives (empty if none can be told), and what is wrong."""
+
+    file: str
+    name: str
+    text: str
+
+
+class UnreadableManifests(Value, frozen=True, kw_only=True):
+    """Every manifest with an error that may be about one environment."""
+
+    manifests: tuple[UnreadableManifest, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rollouts that are surely meant, each once."""
+        return tuple(dict.fromkeys(m.name for m in self.manifests if m.name))
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in one line; empty when nothing is."""
+        told = tuple(dict.fromkeys(m.text for m in self.manifests))
+        more = f" (and {len(told) - 1} more manifests)" if len(told) > 1 else ""
+        return f"{told[0]}{more}" if told else ""
+
+    def may_declare(self, name: str) -> bool:
+        """Whether one of them may declare a rollout of that name (rule 1)."""
+        return any(m.name in ("", name) for m in self.manifests)
+
+    def may_keep(self, name: str, source: str) -> bool:
+        """Whether a rollout that was last read from that file may be declared still (rules 1 and 2)."""
+        return self.may_declare(name) or any(m.file == source for m in self.manifests if source)
+
+    def may_have_made(self, unit: str, prefix: str) -> bool:
+        """Whether a unit may be of a rollout that one of them declares."""
+        mine = unit.startswith(prefix)
+        return mine and any(not m.name or unit.startswith(f"{prefix}{m.name}-") for m in self.manifests)
+
+    def about(self, name: str, source: str) -> str:
+        """What is wrong with the manifest of a rollout, by its name or by the file it was last read from."""
+        return next((m.text for m in self.manifests if m.name == name or (source and m.file == source)), "")
+
+
+NOTHING_UNREAD = UnreadableManifests()
+"""Every manifest could be read."""

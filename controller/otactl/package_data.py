@@ -1,0 +1,26 @@
+"""Finds the files that ship with otactl: JSON Schemas and the example manifests.
+
+A wheel holds them inside the package; a checkout holds them at its top level, where people read and edit them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+_CHECKOUT = _PACKAGE.parents[1]
+
+
+def schemas() -> Path:
+    """Return the folder with one folder of schemas per apiVersion (`v1`)."""
+    return _shipped("schemas", "schemas")
+
+
+def examples() -> Path:
+    """Return the folder with the example rollouts, their environment and their images."""
+    return _shipped("examples", "rollouts")
+
+
+def _shipped(installed: str, in_checkout: str) -> Path:
+    folder = _PACKAGE / installed
+    return folder if folder.is_dir() else _CHECKOUT / in_checkout

@@ -1,0 +1,329 @@
+"""One look at one rollout, pure: fold what was seen into memory, judge the drift, decide the next rung.
+
+A look is also what the outlook repeats over expected states, so plan and reconcile cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from otactl.drift import ledger, ownership, unit_home
+from otactl.model import (
+    Attempt,
+    DriftEntry,
+    Environment,
+    Event,
+    Failure,
+    JsonObject,
+    Observation,
+    Phase,
+    Record,
+    RecordedHold,
+    Rollout,
+    Stage,
+    Survey,
+    Value,
+)
+from otactl.model.actions import (
+    Action,
+    AddMembers,
+    Call,
+    CancelUnit,
+    CreateUnit,
+    DeleteUnit,
+    Hold,
+    MarkUnit,
+    RemoveMembers,
+    UpdateUnit,
+)
+from otactl.planning import guardrails, joined_devices, membership, skip_updated, unseen_changes
+from otactl.planning.planner import Plan, PlanContext, Shape, plan
+from otactl.planning.sent_content import SentContents, own_words
+from otactl.state import intents, lifecycle
+from otactl.state import status_conditions as conditions
+from otactl.state.jobs import ActionResult
+from otactl.verdicts import wave_verdict
+
+
+class Assessment(Value, frozen=True, kw_only=True):
+    """What one look gave: the memory as it is to be, the plan, and the events that explain the difference.
+
+    `overdue` are the holds that have lasted too long since this look.
+    """
+
+    record: Record
+    plan: Plan
+    seen: Observation
+    events: tuple[Event, ...] = ()
+    overdue: tuple[RecordedHold, ...] = ()
+
+
+def assess(
+    environment: Environment,
+    rollout: Rollout,
+    record: Record,
+    seen: Observation,
+    shape: Shape | None,
+    refused: tuple[Hold, ...],
+    now: datetime,
+    busy: Mapping[str, str] | None = None,
+    sendings: SentContents | None = None,
+) -> Assessment:
+    """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
+    if (elsewhere := unit_home.moved(record, environment)) is not None:
+        return _held(rollout, record, seen, elsewhere, now)
+    before = record
+    record, told = joined_devices.noted(rollout, record, seen, sendings or SentContents({}), now)
+    declared, rollout = rollout, membership.resolved(rollout, record)
+    if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
+        return _service_changed(rollout, record, seen, now)
+    seen = ownership.without_anothers(seen, record, environment)
+    seen = own_words(seen, record, rollout, sendings or SentContents({}))
+    moved, events = lifecycle.advance(record, rollout, seen, now)
+    moved = unit_home.settled(proving(moved, seen), environment)
+    at = PlanContext(
+        rollout=rollout,
+        environment=environment,
+        record=moved,
+        seen=seen,
+        now=now,
+        busy=dict(busy or {}),
+        sendings=sendings or SentContents({}),
+    )
+    if shape is not None:
+        at = msgspec.structs.replace(at, record=unseen_changes.forgotten(at, shape))
+        moved = at.record
+        concluded, more = skip_updated.concluded(at)
+        at, moved, events = msgspec.structs.replace(at, record=concluded), concluded, (*events, *more)
+    decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
+    moved = _asked(moved, rollout, decided, seen)
+    drift, drift_events = moved.drift, tuple[Event, ...]()
+    if not seen.offline:
+        gone = frozenset(a.unit_id for a in moved.attempts if a.stage in _OVER)
+        drift, drift_events = ledger.fold(
+            moved.drift,
+            decided.findings,
+            rollout.drift,
+            rollout.source.digest,
+            gone,
+            now,
+            begun=frozenset(a.unit_id for a in moved.attempts if _begun(a, shape)),
+        )
+    # Only a fixed time is remembered (a start, a deadline): "in a minute" would be another record in every pass.
+    times = {*(a.start_at for a in moved.attempts), *(h.until for h in decided.holds)}
+    fixed = decided.requeue_at if decided.requeue_at in times else None
+    held = any(h.reason == "targets_shrunk" for h in decided.holds)
+    targets = moved.target_count if held else guardrails.declared_targets(rollout)
+    moved = msgspec.structs.replace(
+        moved,
+        target_count=targets,
+        drift=drift,
+        requeue_at=fixed,
+        declaration=_declaration(declared, moved, decided, shape),
+    )
+    sending = record.failure if record.failure is not None and record.failure.sending and decided.actions else None
+    phase = wave_verdict.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
+    return stated(before, moved, decided, seen, (*told, *events, *drift_events), phase, sending, now)
+
+
+def stated(
+    before: Record,
+    moved: Record,
+    decided: Plan,
+    seen: Observation,
+    events: tuple[Event, ...],
+    phase: Phase,
+    failure: Failure | None,
+    now: datetime,
+) -> Assessment:
+    """The look with how things stand now, as `status` and `history` tell it."""
+    holds = conditions.remember(before.holds, decided.holds, now)
+    overdue = conditions.newly_overdue(before.holds, holds)
+    shown = conditions.shown_phase(phase, failure)
+    name = before.name or moved.name
+    events = (
+        *events,
+        *(conditions.overdue_event(h, name, now) for h in overdue),
+        *conditions.phase_event(before.phase, shown, holds, failure, name, now, moved.waves),
+    )
+    told = msgspec.structs.replace(
+        moved,
+        phase=shown,
+        holds=holds,
+        failure=failure,
+        conditions=conditions.conditions(shown, holds, failure, before.conditions, now),
+    )
+    return Assessment(record=told, plan=decided, seen=seen, events=events, overdue=overdue)
+
+
+def _service_changed(rollout: Rollout, record: Record, seen: Observation, now: datetime) -> Assessment:
+    """Another service cannot tell what becomes of the units of this one: they are waited for where they are."""
+    live = ", ".join(a.unit_id for a in record.attempts if a.live)
+    text = (
+        f"the manifest has {rollout.backend_kind} now, and {live} of {record.backend} has not ended; "
+        f"put the {record.backend} block back until it has, or give the rollout another name"
+    )
+    return _held(rollout, record, seen, Hold(reason="service_changed", message=text, stalled=True), now)
+
+
+def _held(rollout: Rollout, record: Record, seen: Observation, hold: Hold, now: datetime) -> Assessment:
+    """A look that compares nothing, since what is there cannot be told from here."""
+    plan_ = Plan(rollout=rollout.name, environment=rollout.environment, holds=(hold,))
+    return stated(record, record, plan_, seen, (), Phase.STALLED, None, now)
+
+
+def _declaration(rollout: Rollout, record: Record, decided: Plan, shape: Shape | None) -> str:
+    """The rollout as its record keeps it while the service holds, or is about to hold, something of it."""
+    ended = shape is not None and not shape.capabilities.keeps_ended and rollout.cleanup != "never"
+    there = any(a.stage is Stage.LOST or (ended and a.stage is Stage.ENDED) for a in record.attempts)
+    kept = record.under_way or there or decided.actions
+    return msgspec.json.encode(rollout).decode() if kept else ""
+
+
+def proving(record: Record, seen: Observation) -> Record:
+    """The memory with what reading versions has to remember, until the unit is gone."""
+
+    def kept(_wave: str, attempt: Attempt) -> Attempt:
+        unit = lifecycle.find_unit(attempt, seen)
+        shown = unit.version_check if unit is not None else None
+        now = None if attempt.stage.is_over else shown or attempt.version_check
+        return attempt if now == attempt.version_check else msgspec.structs.replace(attempt, version_check=now)
+
+    return record.with_attempts(kept)
+
+
+def _asked(record: Record, rollout: Rollout, decided: Plan, seen: Observation) -> Record:
+    """The memory with the devices inside the groups of a wave that waits for an approval: it may be given for these."""
+    wave = next((w for w in rollout.strategy.waves if w.name == decided.wave), None)
+    known = record.wave(decided.wave)
+    if wave is None or known is None or not any(h.reason.startswith("approval_is_") for h in decided.holds):
+        return record
+    groups = membership.groups_of(rollout, wave)
+    devices = membership.inside(groups, seen) if groups else None
+    if devices is None or membership.named_devices(devices) == known.approval_devices:
+        return record
+    return record.with_wave(msgspec.structs.replace(known, approval_devices=membership.named_devices(devices)))
+
+
+def _begun(attempt: Attempt, shape: Shape | None) -> bool:
+    """Whether its role plays no part any more: it runs, or making it was starting it."""
+    starts_with = shape is not None and not shape.capabilities.starts_explicitly
+    return attempt.stage is Stage.RUNNING or (attempt.stage is Stage.SCHEDULED and starts_with)
+
+
+def unlooked(rollout: Rollout, record: Record, reason: str, message: str, now: datetime) -> Assessment:
+    """What to remember of a look that an error stopped: the error and since when, and nothing else.
+
+    A rollout that was never looked at is remembered by its manifest alone.
+    """
+    known = record
+    if not record.generation:
+        known = msgspec.structs.replace(
+            record,
+            backend=rollout.backend_kind,
+            manifest=rollout.source.digest,
+            source=rollout.source.file,
+            version=rollout.firmware.version,
+        )
+    told, events = failed(known, reason, message, now)
+    hold = Hold(reason=reason, message=message, stalled=True)
+    plan_ = Plan(rollout=record.name, environment=record.environment, holds=(hold,))
+    return Assessment(record=told, plan=plan_, seen=Observation(), events=events)
+
+
+def failed(
+    record: Record, reason: str, message: str, now: datetime, *, sending: bool = False
+) -> tuple[Record, tuple[Event, ...]]:
+    """The memory with an error, and the event where that changes the phase; the error keeps its age."""
+    old = record.failure
+    same = old is not None and old.reason == reason and conditions.alike(old.message, message)
+    since = old.since if same and old is not None else now
+    failure = Failure(reason=reason, message=message, since=since, sending=sending)
+    phase = conditions.shown_phase(record.phase, failure)
+    events = conditions.phase_event(record.phase, phase, record.holds, failure, record.name, now)
+    stated = conditions.conditions(phase, record.holds, failure, record.conditions, now)
+    return msgspec.structs.replace(record, failure=failure, phase=phase, conditions=stated), events
+
+
+_OVER = (Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED)
+
+
+def intended(look: Assessment, lowered: Iterable[tuple[Action, tuple[Call, ...]]], now: datetime) -> Record:
+    """The memory with the intents of a rung, and the drift it sets out to correct noted as such."""
+    record = look.record
+    rung = tuple(lowered)
+    for action, calls in rung:
+        record = intents.intend(record, action, calls, look.seen, now)
+    return record
+
+
+def settled(
+    record: Record, done: Iterable[ActionResult], shape: Shape, now: datetime
+) -> tuple[Record, tuple[Event, ...]]:
+    """The memory after a rung was sent."""
+    events: list[Event] = []
+    for job in done:
+        action = job.job.action
+        fields = declared_fields(action, shape)
+        record, more = intents.settle(record, action, job.results, fields, now, gone=shape.capabilities.deletes_at_once)
+        record = unseen_changes.counted(record, action, job.results, fields)
+        if all(r.receipt is not None for r in job.results):
+            record = msgspec.structs.replace(record, drift=_corrected(record.drift, action, record))
+        events += more
+    return record, tuple(events)
+
+
+def _corrected(drift: tuple[DriftEntry, ...], action: Action, record: Record) -> tuple[DriftEntry, ...]:
+    """Note on the entries that an action was to set back that it went through."""
+    match action:
+        case UpdateUnit(unit=unit, fields=fields):
+            return ledger.correction_sent(drift, unit.unit_id, frozenset(fields))
+        case MarkUnit(unit=unit):
+            return ledger.correction_sent(drift, unit.unit_id, prefix="tags.")
+        case AddMembers(unit=unit, members=members) | RemoveMembers(unit=unit, members=members):
+            return ledger.correction_sent(drift, unit.unit_id, frozenset(f"members.{m}" for m in members))
+        case CreateUnit(unit=unit):
+            wave = record.wave(unit.wave)
+            lost = [a for a in wave.attempts if a.stage is Stage.LOST] if wave is not None else []
+            for attempt in lost:
+                drift = ledger.correction_sent(drift, attempt.unit_id, frozenset({"unit"}))
+            return drift
+        case _:
+            return drift
+
+
+def declared_fields(action: Action, shape: Shape) -> JsonObject:
+    """The fields an action's unit is declared with; none for one that only ends it."""
+    if isinstance(action, DeleteUnit | CancelUnit):
+        return {}
+    return shape.desired(action.unit)[0]
+
+
+def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
+    """What a backend is asked to observe: the waves with their targets, and the attempts whose devices are watched."""
+    named = membership.resolved(rollout, record)
+    return named, wave_verdict.awake(record, named)
+
+
+def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> bool:
+    """Whether nothing is left to look at: every wave passed for this content, what it left is cleaned up, and no unit
+    that was taken for gone is listed again."""
+    listed = {item.vendor_id for item in survey.listed if not item.leftover_of} if survey is not None else set()
+    if any(a.stage is Stage.LOST and a.vendor_id in listed for a in record.attempts):
+        return False
+    if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
+        return False  # an open drift closes by a look that does not show it any more
+    rollout = membership.resolved(rollout, record)
+    if joined_devices.groups(rollout, record):
+        return False  # devices may have joined them, to whom the service sends nothing
+    names = {w.name for w in rollout.strategy.waves}
+    for wave in rollout.strategy.waves:
+        known = record.wave(wave.name)
+        if known is not None and known.members and set(known.members) != set(rollout.targets_of(wave).keys):
+            return False  # targets declared after the wave's start: to be told
+    clean = rollout.cleanup == "never" or all(a.stage.is_over for a in record.attempts)
+    now_judged = wave_verdict.judged(record, rollout)  # a gate declared anew may turn an old verdict
+    return clean and names == {w.name for w in now_judged.waves if wave_verdict.passed(w, rollout)}

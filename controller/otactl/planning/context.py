@@ -1,0 +1,87 @@
+"""What a decision stands on and what it answers: the situation, the pure half of a backend, the plan."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from otactl.model import Attempt, Environment, JsonObject, Observation, Record, Rollout, Stage, Value
+from otactl.model.actions import Action, CreateUnit, Finding, Hold, StartUnit, UnitDeclaration
+from otactl.planning.sent_content import SentContents
+from otactl.ports import Capabilities
+
+
+class Shape(Protocol):
+    """The pure half of a backend: what planning may know of a service."""
+
+    capabilities: Capabilities
+
+    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
+        """The fields and marks a unit must show."""
+        ...
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    """What is next for one rollout: actions of one rung, or holds, or a time to come back."""
+
+    rollout: str
+    environment: str
+    actions: tuple[Action, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    wave: str = ""
+    requeue_at: datetime | None = None
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is about to make or start a unit."""
+        return any(isinstance(action, CreateUnit | StartUnit) for action in self.actions)
+
+
+class PlanContext(Value, frozen=True, kw_only=True):
+    """Everything a decision may look at, together.
+
+    `busy` are targets that other rollouts' units hold, `sendings` what any rollout sent to devices.
+    """
+
+    rollout: Rollout
+    environment: Environment
+    record: Record
+    seen: Observation
+    now: datetime
+    busy: dict[str, str] = {}
+    sendings: SentContents = SentContents({})
+
+    def busy_beside(self, attempt: Attempt | None) -> dict[str, str]:
+        """Targets that any unit beside an attempt's holds: those of other rollouts, and other units of this one.
+
+        A unit of the content before in another wave, or one that came back after another took its place, is with its
+        devices as a stranger's is.
+        """
+        mine = attempt.unit_id if attempt is not None else ""
+        own = {
+            key: other.unit_id
+            for other in self.record.attempts
+            if other.stage in (Stage.SCHEDULED, Stage.RUNNING) and other.unit_id != mine
+            for key in other.keys
+        }
+        return own | self.busy
+
+    def plan(
+        self,
+        *actions: Action,
+        holds: tuple[Hold, ...] = (),
+        findings: tuple[Finding, ...] = (),
+        wave: str = "",
+        requeue_at: datetime | None = None,
+    ) -> Plan:
+        """A plan for this rollout."""
+        return Plan(
+            rollout=self.rollout.name,
+            environment=self.rollout.environment,
+            actions=actions,
+            holds=holds,
+            findings=findings,
+            wave=wave,
+            requeue_at=requeue_at,
+        )

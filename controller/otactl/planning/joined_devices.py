@@ -1,0 +1,125 @@
+"""Devices that joined a group of a wave after its unit was made, where the service sends them nothing by itself.
+
+1. They are looked for once every declared wave has passed: one list for each group and pass. While a unit that serves
+   later devices itself is live, nobody is missing.
+2. A device has joined when it is inside now and no unit of this content was for it. Where nobody recorded whom a wave
+   was begun with, nobody can be told apart.
+3. A group or a device that another rollout was sent to since is that rollout's: an older one never sends again.
+4. Each gets a wave of its own at the end (`membership`). Who leaves before that begins is forgotten.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from otactl.model import Attempt, Cause, Event, Observation, Record, Rollout, Wave, WaveRecord
+from otactl.model.actions import Finding
+from otactl.planning.sent_content import NAMED, SentContents
+from otactl.verdicts import wave_verdict
+
+GROUP = "thingGroup:"
+
+
+def groups(rollout: Rollout, record: Record) -> tuple[str, ...]:
+    """The groups to look into in this pass, by key (rules 1 and 2)."""
+    declared = [w for w in rollout.strategy.waves if not w.top_up]
+    if rollout.removed or rollout.abort is not None:
+        return ()
+    if not all(wave_verdict.passed(record.wave(w.name), rollout) for w in declared):
+        return ()
+    found = {key for w in declared if _is_known(record.wave(w.name), rollout) for key in _groups_of(rollout, w)}
+    return tuple(sorted(found))
+
+
+def noted(
+    rollout: Rollout, record: Record, seen: Observation, sendings: SentContents, now: datetime
+) -> tuple[Record, tuple[Event, ...]]:
+    """The memory with who joined each wave, and the events that tell it. `rollout` is as declared."""
+    if not seen.inside:
+        return record, ()
+    events: list[Event] = []
+    had = sent_to(record, rollout.generation)
+    taken = set(had)
+    for wave in rollout.strategy.waves:
+        known = record.wave(wave.name)
+        keys = [key for key in _groups_of(rollout, wave) if key in seen.inside]
+        if known is None or not keys:
+            continue
+        since = max((_moment(a, now) for a in known.attempts_since(rollout.generation)), default=now)
+        mine = [k for k in keys if not _is_anothers(rollout, k, since, sendings)]
+        inside = {f"device:{device}" for key in mine for device in seen.inside[key]}
+        new = {k for k in inside - taken if not _has_it(rollout, k, since, sendings)}
+        taken |= new
+        joined = tuple(sorted(new | (set(known.joined) & had)))
+        if more := sorted(new - set(known.joined)):
+            events.append(Event(at=now, kind="joined", subject=wave.name, message=_told(wave, mine, more)))
+        if joined != known.joined:
+            record = record.with_wave(msgspec.structs.replace(known, joined=joined))
+    return record, tuple(events)
+
+
+def findings(rollout: Rollout, record: Record) -> tuple[Finding, ...]:
+    """Who joined and no unit is for yet, for the ledger."""
+    had = sent_to(record, rollout.generation)
+    found = []
+    for wave in record.waves:
+        waiting = [key.partition(":")[2] for key in wave.joined if key not in had]
+        attempts = wave.attempts_since(rollout.generation)
+        if waiting and attempts:
+            told = {"devices": len(waiting), "some": list(waiting[:NAMED])}
+            found.append(
+                Finding(
+                    subject=attempts[-1].unit_id,
+                    field="devices.joined",
+                    desired="none after the start",
+                    observed=told,
+                    cause=Cause.MEMBERSHIP,
+                    correctable=False,
+                )
+            )
+    return tuple(found)
+
+
+def sent_to(record: Record, generation: str) -> frozenset[str]:
+    """The devices that units of this content were for, by key: begun with, spared, or with a result."""
+    mine = [a for a in record.attempts if a.generation == generation]
+    names = {d for a in mine for d in (*a.devices, *a.skipped_devices, *(r.device for r in a.results))}
+    singles = {k for a in mine for k in (*a.members, *a.retry_targets) if k.startswith("device:")}
+    return frozenset({f"device:{name}" for name in names} | singles)
+
+
+def _groups_of(rollout: Rollout, wave: Wave) -> tuple[str, ...]:
+    return tuple(key for key in rollout.targets_of(wave).keys if key.startswith(GROUP))
+
+
+def _is_known(known: WaveRecord | None, rollout: Rollout) -> bool:
+    attempts = known.attempts_since(rollout.generation) if known is not None else ()
+    serves = rollout.backend.endless and any(a.live for a in attempts)
+    return not serves and any(a.devices or a.results for a in attempts)
+
+
+def _moment(attempt: Attempt, now: datetime) -> datetime:
+    return attempt.start_sent_at or attempt.start_at or attempt.ended_at or now
+
+
+def _is_anothers(rollout: Rollout, group: str, since: datetime, sendings: SentContents) -> bool:
+    last = sendings.last(rollout.backend_kind, group)
+    return last is not None and last.rollout != rollout.name and last.at > since
+
+
+def _has_it(rollout: Rollout, device: str, since: datetime, sendings: SentContents) -> bool:
+    last = sendings.last(rollout.backend_kind, device)
+    put_over = last is not None and (last.carried(rollout) or last.at > since)
+    return put_over or sendings.foreign(rollout, device) is not None
+
+
+def _told(wave: Wave, keys: list[str], devices: list[str]) -> str:
+    names = [key.partition(":")[2] for key in devices]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    groups_ = ", ".join(key.partition(":")[2] for key in keys)
+    return (
+        f"{', '.join(names[:NAMED])}{more} joined {groups_} after wave {wave.name} began; its update does not reach "
+        "them, so they get a wave of their own at the end"
+    )

@@ -1,0 +1,155 @@
+"""A rollout whose manifest left Git while the service still holds, or may hold, something of it.
+
+1. Nothing is sent: taking a file out of Git is no order to stop. What is there is told, with the command that ends it,
+   in every run until it has ended.
+2. Its units are looked at as before, by what the record keeps of the manifest: results are recorded, what came of a
+   create without an answer is adopted, and one that came to nothing is let go after `settle_time`.
+3. So it holds its targets no longer than its devices are at it. When nothing of it is left it costs no call.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from otactl.drift import ledger, ownership, unit_home
+from otactl.model import (
+    Attempt,
+    Cause,
+    DriftEntry,
+    DriftPolicy,
+    Environment,
+    Event,
+    Observation,
+    Phase,
+    Record,
+    Rollout,
+    Stage,
+    Survey,
+    Unit,
+    UnitPhase,
+    iso,
+)
+from otactl.model.actions import Finding, Hold
+from otactl.planning import suspend
+from otactl.planning.assess import Assessment, proving, stated
+from otactl.planning.context import Plan, Shape
+from otactl.planning.start_unit import POLL, RECHECK, settling
+from otactl.ports import Capabilities
+from otactl.state import lifecycle
+
+LEFT = "manifest_left_git"
+
+
+def declared(record: Record) -> Rollout | None:
+    """The rollout as it was last declared, marked as removed; None where the record keeps none that can be read."""
+    try:
+        rollout = msgspec.json.decode(record.declaration, type=Rollout) if record.declaration else None
+    except msgspec.DecodeError:
+        return None
+    return msgspec.structs.replace(rollout, name=record.name, removed=True) if rollout is not None else None
+
+
+def unsettled(record: Record, survey: Survey | None, can: Capabilities) -> bool:
+    """Whether something of it may still be with the service, or was a moment ago (rule 3)."""
+    listed = {item.vendor_id for item in survey.listed if not item.leftover_of} if survey is not None else set()
+    there = any(
+        a.vendor_id in listed and (a.stage is Stage.LOST or (a.stage is Stage.ENDED and not can.keeps_ended))
+        for a in record.attempts
+    )
+    return there or record.under_way or record.phase is Phase.ORPHANED or record.failure is not None
+
+
+def look_at(
+    environment: Environment, rollout: Rollout, record: Record, seen: Observation, shape: Shape, now: datetime
+) -> Assessment:
+    """Look at one, and send nothing."""
+    if (elsewhere := unit_home.moved(record, environment)) is not None:
+        return _told(record, record, rollout, seen, (elsewhere,), now)
+    seen = ownership.without_anothers(seen, record, environment)
+    moved, events = lifecycle.advance(record, rollout, seen, now)
+    moved = proving(moved, seen)
+    left = [(a, lifecycle.find_unit(a, seen)) for a in moved.attempts if not _is_over(a, shape.capabilities)]
+    findings = [
+        _finding(a, shape.capabilities)
+        for a, unit in left
+        if lifecycle.missing(a, unit) or (unit is not None and unit.phase.is_there)
+    ]
+    # What was open of a unit still there was not compared without its manifest: it stays open.
+    names = {a.unit_id for a, _ in left}
+    findings += [_again(e) for e in moved.drift if e.open and e.subject in names and e.cause is not Cause.ORPHAN]
+    gone = frozenset(a.unit_id for a in moved.attempts if _is_over(a, shape.capabilities))
+    drift, drift_events = ledger.fold(moved.drift, findings, DriftPolicy(), moved.manifest, gone, now)
+    kept = left or any(a.stage is Stage.LOST for a in moved.attempts)  # which may come back
+    moved = msgspec.structs.replace(moved, drift=drift, declaration=record.declaration if kept else "")
+    told = [_words(a, unit, moved, now, shape.capabilities) for a, unit in left]
+    text = f"its manifest left Git and nothing is sent; put it back to drive it again: {'; '.join(told)}"
+    holds = (Hold(reason=LEFT, message=text),) if told else ()
+    return _told(record, moved, rollout, seen, holds, now, (*events, *drift_events))
+
+
+def unasked(environment: Environment, rollout: Rollout, record: Record, now: datetime) -> Assessment:
+    """The look at one whose service this environment does not reach any more: nothing is known, and that is told."""
+    live = ", ".join(a.unit_id for a in record.attempts if a.live)
+    text = f"its manifest left Git, and environment {environment.name} has no access to {record.backend} any more, so "
+    text += f"nothing is known of {live}; put the access back until it has ended"
+    return _told(record, record, rollout, Observation(), (Hold(reason=LEFT, message=text),), now)
+
+
+def _is_over(attempt: Attempt, can: Capabilities) -> bool:
+    """Whether nothing of it is left with the service, as far as anybody knows."""
+    return attempt.stage.is_over or attempt.stage is Stage.FAILED or (attempt.stage is Stage.ENDED and can.keeps_ended)
+
+
+def _finding(attempt: Attempt, can: Capabilities) -> Finding:
+    end = suspend.end_of(attempt, can)
+    return Finding(
+        subject=attempt.unit_id,
+        field="unit",
+        desired="absent: its manifest is not in Git any more",
+        observed=f"present; to end it: {end}",
+        cause=Cause.ORPHAN,
+        correctable=False,
+    )
+
+
+def _again(entry: DriftEntry) -> Finding:
+    return Finding(
+        subject=entry.subject,
+        field=entry.field,
+        desired=entry.desired,
+        observed=entry.observed,
+        cause=entry.cause,
+        correctable=False,
+        origin=entry.origin,
+    )
+
+
+def _words(attempt: Attempt, unit: Unit | None, record: Record, now: datetime, can: Capabilities) -> str:
+    """What is left of one attempt, and what to do about it."""
+    if unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
+        return suspend.going(attempt, now, can, stopping=unit.stopping)
+    if unit is not None:
+        done = "has ended, its results are recorded" if attempt.stage is Stage.ENDED else f"is {unit.phase.value}"
+        return f"{attempt.unit_id} {done}, and is still there; to end it: {suspend.end_of(attempt, can)}"
+    made = next((i for i in record.intents if i.creates and i.unit_id == attempt.unit_id), None)
+    if made is not None:
+        return f"{attempt.unit_id} may have been made: the answer at {iso(made.at)} was lost, and it is looked for"
+    return settling(attempt)[0].message
+
+
+def _told(
+    before: Record,
+    record: Record,
+    rollout: Rollout,
+    seen: Observation,
+    holds: tuple[Hold, ...],
+    now: datetime,
+    events: tuple[Event, ...] = (),
+) -> Assessment:
+    phase = Phase.ORPHANED if holds else Phase.REMOVED
+    at_it = any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for a in record.attempts) or record.intents
+    back = now + (POLL if at_it else RECHECK) if holds else None
+    plan = Plan(rollout=rollout.name, environment=rollout.environment, holds=holds, requeue_at=back)
+    return stated(before, msgspec.structs.replace(record, requeue_at=None), plan, seen, events, phase, None, now)

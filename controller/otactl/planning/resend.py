@@ -1,0 +1,57 @@
+"""Creates whose answer was lost: sent again, waited for, or let go.
+
+1. Where the service deduplicates it, a recorded create without an outcome is sent again identical, before all else.
+2. Where making starts, it is sent again only while it is still what is declared and may start; else it is waited for
+   until a late copy of it would be refused (`settle_time`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from otactl.model import Attempt, Wave, WaveRecord, iso
+from otactl.model.actions import Action, ResendCreate
+from otactl.planning import preflight, units, wave_holds
+from otactl.planning.context import PlanContext, Shape
+
+
+def resend(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+    """Rule 1, under rule 2: a create whose unit is not to be seen."""
+    pending = [i for i in at.record.intents if i.creates]
+    if not pending or not shape.capabilities.create_is_idempotent:
+        return ()
+    actions: list[Action] = []
+    for intent in pending:
+        for wave in at.rollout.strategy.waves:
+            known = at.record.wave(wave.name)
+            for attempt in known.attempts if known is not None else ():
+                if attempt.unit_id == intent.unit_id and (intent.start_at is None or _still_right(at, wave, attempt)):
+                    unit = units.declare(at.rollout, at.environment, wave, attempt, known)
+                    why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
+                    named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
+                    resend = ResendCreate(unit=named, call=intent.call, reason=why, start_at=intent.start_at)
+                    actions.append(resend)
+    return tuple(actions)
+
+
+def _still_right(at: PlanContext, wave: Wave, attempt: Attempt) -> bool:
+    """Whether a create that starts is still what is declared, and may start now."""
+    if attempt.generation != at.rollout.generation:
+        return False
+    known = at.record.wave(wave.name)
+    unit = units.declare(at.rollout, at.environment, wave, attempt, known)
+    whole = known is not None and known.members == unit.whole == at.rollout.targets_of(wave).keys
+    same = bool(unit.only) or whole
+    if wave_holds.closed(at, unit, at.now, timedelta()) or wave_holds.unapproved(at, wave):
+        return False
+    busy = at.busy_beside(attempt)
+    return same and not preflight.may_start(unit, unit.members, at.seen, at.environment.region, busy, every=True)
+
+
+def lost_create(at: PlanContext, known: WaveRecord | None) -> Attempt | None:
+    """An attempt whose create, or a part of it, may still have been carried out, and is not to be seen."""
+    pending = {i.unit_id for i in at.record.intents if i.creates}
+    attempts = known.attempts if known is not None else ()
+    return next((a for a in attempts if a.live and a.unit_id in pending), None)

@@ -1,0 +1,276 @@
+"""What each device was sent last, whichever rollout of the journal sent it: a rollout's name is no device's memory.
+
+1. A device was sent what the newest attempt that reached it carried. One whose execution was canceled before it began
+   was sent nothing, and a unit that was deleted before its start reached nobody.
+2. Content is the image, by its sha256; of an attempt recorded without it, the generation.
+3. Rollouts that left Git count like the others: their devices still run what they were sent.
+4. A device is known by its service's id; a DevEUI is found by the results that named both. A group counts by the
+   devices it had when it was sent to and those it has now; by itself while either is not known.
+5. Another environment in the same account and Region may send to the same devices: if the journal holds its records,
+   what it sent since counts, too. What it sent before, or of another content, says nothing about what we sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+
+import msgspec
+
+from otactl.model import (
+    Attempt,
+    DeviceResult,
+    Observation,
+    Outcome,
+    Reason,
+    Record,
+    Rollout,
+    Stage,
+    Unit,
+    Value,
+    VersionConfirm,
+    iso,
+)
+from otactl.model.actions import Hold, UnitDeclaration
+
+NAMED = 3
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_SINGLE = ("device:", "devEui:")
+
+
+class SentContent(Value, frozen=True, kw_only=True):
+    """One sending to one device, or to a group; `took` tells that the device has it, `blind` that nobody wrote down
+    which devices the group had; `beside` is the environment that sent it, where that is another one.
+    """
+
+    rollout: str
+    unit_id: str
+    at: datetime
+    content: str
+    generation: str
+    took: bool = False
+    blind: bool = False
+    beside: str = ""
+
+    def carried(self, rollout: Rollout) -> bool:
+        """Whether it is what a rollout declares (rule 2)."""
+        return self.content == rollout.firmware.sha256 if self.content else self.generation == rollout.generation
+
+
+class SentContents:
+    """The newest sending to each device of an environment, worked out when it is first asked for."""
+
+    def __init__(
+        self, records: Mapping[str, Record], beside: Iterable[Record] = (), *, elsewhere: bool = False
+    ) -> None:
+        """`beside` are records of other environments in the same place (rule 5); with `elsewhere` all are of such."""
+        self._records = dict(records)
+        self._elsewhere = elsewhere
+        others = {record.key: record for record in beside}
+        self._beside = SentContents(others, elsewhere=True) if others else None
+
+    def last(self, backend: str, key: str) -> SentContent | None:
+        """The newest sending to a target of a service, by its key."""
+        named = self._aliases.get((backend, key), key)
+        return self._newest.get((backend, named))
+
+    def foreign(self, rollout: Rollout, key: str) -> SentContent | None:
+        """The last sending to a target if another rollout sent what this one declares: of its own environment, or of
+        one beside it since."""
+        last = self.last(rollout.backend_kind, key)
+        if last is not None and last.rollout != rollout.name and last.carried(rollout):
+            return last
+        since = self._beside.last(rollout.backend_kind, key) if self._beside is not None else None
+        is_newer = since is not None and (last is None or last.at < since.at)
+        return since if since is not None and is_newer and since.carried(rollout) else None
+
+    @cached_property
+    def _aliases(self) -> dict[tuple[str, str], str]:
+        """The key of a device by its id, for what people call it."""
+        found: dict[tuple[str, str], str] = {}
+        for record in self._records.values():
+            for attempt in record.attempts:
+                called = [*attempt.names.items(), *((r.device, r.name) for r in attempt.results)]
+                for device, name in called:
+                    if name and name != device and ":" not in device:
+                        found[record.backend, f"devEui:{name}"] = f"device:{device}"
+        return found
+
+    @cached_property
+    def _newest(self) -> dict[tuple[str, str], SentContent]:
+        found: dict[tuple[str, str], SentContent] = {}
+        for record in self._records.values():
+            for attempt in record.attempts:
+                blind = not (attempt.devices or attempt.results)
+                at = attempt.start_sent_at or attempt.start_at or _NEVER
+                content, generation = attempt.image_sha256, attempt.generation
+                for key, took in self._reached(record, attempt):
+                    sending = SentContent(
+                        rollout=record.name,
+                        unit_id=attempt.unit_id,
+                        at=at,
+                        content=content,
+                        generation=generation,
+                        took=took,
+                        blind=blind,
+                        beside=record.environment if self._elsewhere else "",
+                    )
+                    before = found.get((record.backend, key))
+                    if before is None or before.at <= sending.at:
+                        found[record.backend, key] = sending
+        return found
+
+    def _reached(self, record: Record, attempt: Attempt) -> Iterator[tuple[str, bool]]:
+        """The targets an attempt reached, and whether each took it (rules 1 and 4)."""
+        deleted = attempt.stage is Stage.SUPERSEDED and not attempt.results
+        if deleted or attempt.never_started or not (attempt.was_sent or _may_be_sent(record, attempt)):
+            return
+        results = {key_of(r.device): r for r in attempt.results}
+        spared = {key for key, r in results.items() if r.reason is Reason.CANCELED}
+        members = attempt.members or attempt.targets
+        devices = {*results, *(key_of(d) for d in attempt.devices)}
+        singles = (self._aliases.get((record.backend, k), k) for k in members if k.startswith(_SINGLE))
+        for key in {*devices, *singles} - spared:
+            yield key, key in results and results[key].outcome is Outcome.SUCCEEDED
+        yield from ((key, False) for key in members if not key.startswith(_SINGLE))
+        if not members and not attempt.devices:
+            yield selection(attempt.generation), False
+
+
+def key_of(device: str) -> str:
+    """The target key of a device as results name it."""
+    return device if ":" in device else f"device:{device}"
+
+
+def selection(generation: str) -> str:
+    """What stands for the devices that a service selects itself: what is declared of them, which the content names."""
+    return f"selection:{generation}"
+
+
+def _may_be_sent(record: Record, attempt: Attempt) -> bool:
+    return any(i.creates and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
+
+
+def sent_already(
+    rollout: Rollout, unit: UnitDeclaration, seen: Observation, sendings: SentContents
+) -> tuple[Hold, ...]:
+    """Devices of a unit that another rollout sent this very content last, unless the manifest wants it sent again."""
+    found: dict[tuple[str, str], dict[str, SentContent]] = {}
+    reached = _reached(unit, seen)
+    for key, only_blind in reached.items():
+        last = _sent_by_another(rollout, key, sendings, only_blind=only_blind)
+        if last is not None:
+            found.setdefault((last.beside, last.rollout), {})[key] = last
+    number = sum(not only_blind for only_blind in reached.values())
+    return tuple(_hold(rollout, unit, name, sent, number) for (_, name), sent in sorted(found.items()))
+
+
+def _sent_by_another(
+    rollout: Rollout, key: str, sendings: SentContents, *, only_blind: bool = False
+) -> SentContent | None:
+    """What another rollout sent a target last, if it was this very content and is not to be sent again."""
+    last = sendings.foreign(rollout, key) if not rollout.resend else None
+    return last if last is not None and (last.blind or not only_blind) else None
+
+
+def without_sent(
+    rollout: Rollout, only: tuple[str, ...], seen: Observation, sendings: SentContents
+) -> tuple[tuple[str, ...], str]:
+    """The devices of a retry that no other rollout sent this content since, and a word on those that one did.
+
+    All of them where that is everybody: then there is nobody to try again, and the hold says why.
+    """
+    ids = {t.key: f"device:{t.vendor_id}" for t in seen.targets if t.vendor_id and not t.is_group}
+    sent = {k: s for k in only if (s := _sent_by_another(rollout, ids.get(k, k), sendings)) is not None}
+    if not sent or len(sent) == len(only):
+        return only, ""
+    others = ", ".join(sorted({f"{s.rollout} ({s.unit_id})" for s in sent.values()}))
+    names = ", ".join(_name(k) for k in sorted(sent))
+    text = f"; not {names}, which rollout {others} sent this content last: to send it again, say strategy.resend: true"
+    return tuple(k for k in only if k not in sent), text
+
+
+def own_words(seen: Observation, record: Record, rollout: Rollout, sendings: SentContents) -> Observation:
+    """What is seen, without answers that devices may have given to a unit of another rollout, sent to them since.
+
+    Where a service shows a device's newest status and not whose it is, such an answer tells nothing of this unit: what
+    was recorded before stays. A version that is to be proved tells what a device runs, whoever sent it.
+    """
+    units = tuple(_own_words(u, record, rollout, sendings) if u.shared else u for u in seen.units)
+    return msgspec.structs.replace(seen, units=units)
+
+
+def _own_words(unit: Unit, record: Record, rollout: Rollout, sendings: SentContents) -> Unit:
+    attempt = next((a for a in record.attempts if a.vendor_id == unit.vendor_id), None)
+    proved = isinstance(rollout.strategy.confirm, VersionConfirm)
+    if attempt is None or unit.results is None or (proved and attempt.generation == rollout.generation):
+        return unit
+    since = attempt.start_sent_at or attempt.start_at or _NEVER
+    before = {r.device: r for r in attempt.results}
+
+    def own(result: DeviceResult) -> DeviceResult:
+        keys = (key_of(result.device), result.via or "")
+        found = [last for key in keys if (last := sendings.last(record.backend, key)) is not None]
+        others = [s for s in found if s.rollout != record.name and s.at > since]
+        if result.device not in unit.shared or not others:
+            return result
+        silent = DeviceResult(
+            device=result.device,
+            outcome=Outcome.FAILED,
+            reason=Reason.TIMEOUT,
+            name=result.name,
+            via=result.via,
+            silent=True,
+        )
+        return before.get(result.device, silent)
+
+    return msgspec.structs.replace(unit, results=tuple(own(r) for r in unit.results))
+
+
+def _reached(unit: UnitDeclaration, seen: Observation) -> dict[str, bool]:
+    """Keys of what a unit would reach; True for a group whose devices are known and stand beside it (rule 4)."""
+    if not unit.members:
+        return {selection(unit.generation): False}
+    facts = {t.key: t for t in seen.targets}
+    looked_into = any(facts[m].members for m in unit.members if m in facts)
+    found: dict[str, bool] = {}
+    for member in unit.members:
+        known = facts.get(member)
+        if known is not None and (known.updated or known.excluded_because):
+            continue  # nothing is sent to it
+        if member.startswith(_SINGLE):
+            found[f"device:{known.vendor_id}" if known is not None and known.vendor_id else member] = False
+            continue
+        inside = known.members if known is not None and known.members else () if looked_into else seen.devices
+        found |= dict.fromkeys((key_of(d) for d in inside), False)
+        found[member] = bool(inside)
+    return found
+
+
+def _hold(rollout: Rollout, unit: UnitDeclaration, name: str, sent: Mapping[str, SentContent], number: int) -> Hold:
+    newest = max(sent.values(), key=lambda s: s.at)
+    others = len({s.unit_id for s in sent.values()}) - 1
+    have = sorted(_name(key) for key, s in sent.items() if s.took)
+    where = f" of environment {newest.beside}" if newest.beside else ""
+    text = (
+        f"rollout {name}{where} sent this content last to {len(sent)} of the {number} targets of wave {unit.wave} "
+        f"({_some(sorted(_name(k) for k in sent))}): {newest.unit_id} at {iso(newest.at)}"
+        f"{f' and {others} more units' if others else ''}; "
+        f"{f'{len(have)} have it already ({_some(have)})' if have else 'none is known to have it'}. "
+    )
+    if not newest.beside:
+        text += f"If {name} was renamed to {rollout.name}, say metadata.renamedFrom: {name}; "
+    text += "to send it again, say strategy.resend: true"
+    return Hold(reason="content_was_sent_already", message=text, stalled=True)
+
+
+def _name(key: str) -> str:
+    kind, _, rest = key.partition(":")
+    if kind == "selection":
+        return "the devices its service selects"
+    return rest if kind in ("device", "devEui") else f"{kind} {rest}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")

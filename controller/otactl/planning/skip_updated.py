@@ -1,0 +1,79 @@
+"""Waves, and retries, that have nothing left to do: every target reports the version, so there is no unit to make.
+
+1. What would reach nobody is not made: a service refuses it, or it would never come to an end.
+2. It counts what the targets report in this very pass; one of them unknown, and the unit is made as ever.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from otactl.model import Attempt, Event, Record, Stage, Wave, WaveRecord
+from otactl.planning import units
+from otactl.planning.context import PlanContext
+from otactl.verdicts import wave_verdict
+from otactl.verdicts.retry import RetryPlan, goes_on, remainder, retry_plan
+from otactl.verdicts.updated_devices import had_it
+
+
+def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
+    """The record with the next wave judged, if all its targets have the version; else as it is."""
+    wave = wave_verdict.undone(at.record, at.rollout)
+    if wave is None or at.rollout.suspend is not None or at.rollout.abort is not None:
+        return at.record, ()
+    known = at.record.wave(wave.name) or WaveRecord(name=wave.name)
+    which, retry = _next(at, wave, known)
+    if which is None:
+        return at.record, ()
+    unit = units.declare(at.rollout, at.environment, wave, which, known, retry)
+    facts = {t.key: t for t in at.seen.targets}
+    if not unit.whole or not all(key in facts and facts[key].updated for key in unit.whole):
+        return at.record, ()
+    names = {d: facts[key].names.get(d, d) for key in unit.whole for d in facts[key].devices}
+    attempt = Attempt(
+        number=unit.attempt,
+        generation=unit.generation,
+        unit_id=unit.unit_id,
+        stage=Stage.ENDED,
+        members=unit.whole,
+        targets=unit.whole,
+        devices=tuple(names),
+        ended_at=at.now,
+        retry_targets=unit.only,
+        try_number=unit.tries,
+        results=tuple(had_it(device, name) for device, name in names.items()),
+    )
+    what = f"try {unit.tries} of wave {wave.name}" if unit.only else f"wave {wave.name}"
+    text = f"{what} has nothing to do: its {len(names)} devices report {at.rollout.firmware.version} already"
+    events = [Event(at=at.now, kind="spared", subject=unit.unit_id, message=text)]
+    others = tuple(a for a in known.attempts if a.unit_id != unit.unit_id)
+    members = known.members if unit.only else unit.whole
+    moved = msgspec.structs.replace(known, attempts=(*others, attempt), members=members)
+    moved = wave_verdict.judge(moved, at.record, at.rollout, at.now, events)
+    return at.record.with_wave(moved), tuple(events)
+
+
+def _next(at: PlanContext, wave: Wave, known: WaveRecord) -> tuple[int | Attempt | None, RetryPlan | None]:
+    """The attempt that would be made next; None when one is under way, judged, lost, or may still be made."""
+    attempt = known.current
+    pending = {i.unit_id for i in at.record.intents}
+    if _under_way(at, known) or any(a.unit_id in pending for a in at.record.attempts):
+        return None, None
+    number = units.next_number(at.rollout, at.environment, wave, known)
+    if attempt is None or (attempt.generation != at.rollout.generation and not attempt.live):
+        return number, None
+    if attempt.generation != at.rollout.generation:
+        return None, None
+    if attempt.stage is Stage.DECLARED:
+        return attempt, None
+    never_began = attempt.stage is Stage.SUPERSEDED or (attempt.stage is Stage.LOST and attempt.start_at is None)
+    if never_began or (goes_on(known, at.rollout) and not attempt.live):
+        return number, remainder(known, at.rollout)
+    again = retry_plan(at.rollout, known)
+    return (number, again) if again is not None and again.ready_at <= at.now else (None, None)
+
+
+def _under_way(at: PlanContext, known: WaveRecord) -> bool:
+    """Whether the wave, or another one that has not passed, is with its devices."""
+    waves = (w for w in at.record.waves if w.name == known.name or not wave_verdict.passed(w, at.rollout))
+    return any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for w in waves for a in w.attempts)

@@ -1,0 +1,65 @@
+"""What ends a wait before and after a start: a share of a group that suffices, and a session that should be over.
+
+1. A group starts when every device is ready. With `strategy.startWhenReady` it starts with `percent` of them, once
+   `after` has passed since its unit was made; those that were not ready stay members of the wave, and the gate judges.
+2. A session that the service shows as waiting BEGINS_WITHIN after its start, or as running long after its end, waits
+   for a person: what the service does with it is not known, and there is a command that ends it.
+3. A session is long past its end after its own length once more, GRACE at least; one whose length nobody can tell,
+   UNKNOWN_LENGTH after its start. Radio sessions are the only ones with a start of their own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from otactl.lorawan.errors import LorawanError
+from otactl.model import Attempt, Unit, UnitPhase, duration, iso
+from otactl.model.actions import Hold
+from otactl.planning.context import PlanContext, Shape
+from otactl.planning.preflight import ReadyRule
+from otactl.schedule.session_length import session_length
+
+BEGINS_WITHIN = timedelta(hours=1)
+GRACE = timedelta(hours=6)
+UNKNOWN_LENGTH = timedelta(days=7)
+READY_LIMIT = timedelta(days=2)
+
+
+def ready_rule(at: PlanContext, attempt: Attempt) -> ReadyRule:
+    """How much of a group is enough to start now (rule 1), and how long the wait for more may last."""
+    declared = at.rollout.strategy.start_when_ready
+    if declared is None:
+        return ReadyRule(limit=READY_LIMIT)
+    after = duration(declared.after)
+    waited = attempt.created_at is not None and at.now - attempt.created_at >= after
+    return ReadyRule(percent=declared.percent if waited else 100.0, limit=max(after, READY_LIMIT))
+
+
+def session_hold(at: PlanContext, shape: Shape, attempt: Attempt, unit: Unit) -> tuple[Hold, ...]:
+    """A session that should have begun, or ended, long ago (rules 2 and 3)."""
+    if not shape.capabilities.starts_explicitly or attempt.start_at is None:
+        return ()
+    end = shape.capabilities.end_command.format(id=attempt.vendor_id)
+    if unit.phase is UnitPhase.SCHEDULED:
+        late = attempt.start_at + BEGINS_WITHIN
+        what = f"was to begin at {iso(attempt.start_at)} and is still waiting"
+    elif unit.phase is UnitPhase.RUNNING:
+        late = _overdue(at, attempt, attempt.start_at)
+        what = f"began at {iso(attempt.start_at)} and is still on air"
+    else:
+        return ()
+    if at.now < late:
+        return ()
+    text = (
+        f"{attempt.unit_id} {what}, as its service shows it; look at it there. It is waited for; to wait no longer: "
+        f"{end}, then accept the loss in spec.drift.ignore (field unit) to send it again"
+    )
+    return (Hold(reason="session_is_overdue", message=text, overdue_since=late),)
+
+
+def _overdue(at: PlanContext, attempt: Attempt, start: datetime) -> datetime:
+    try:
+        length = session_length(at.rollout) if attempt.generation == at.rollout.generation else None
+    except LorawanError:
+        length = None
+    return start + (UNKNOWN_LENGTH if length is None else length + max(length, GRACE))

@@ -1,0 +1,292 @@
+"""What becomes of units whose content, or whose wave, the manifest does not declare any more.
+
+1. An open unit is carried over by an update where that is possible, else replaced.
+2. A scheduled one is ended only when its successor could be made now: a wrong digest in a pull request ends nothing.
+3. One that runs is let end: what stops in the middle nobody documents. Where its service can be told to begin no more
+   devices, it is told so, under rule 2.
+4. A wave that left the manifest is not ended; it is told with the command that would, and nothing starts beside it.
+5. A unit that was taken for gone, is shown again, and has been replaced meanwhile, goes: while it has not begun it is
+   deleted, while it runs it is told to begin no more devices, and its replacement does not start beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from otactl.drift import diff
+from otactl.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
+from otactl.model.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
+from otactl.planning import preflight, units
+from otactl.planning.context import PlanContext, Shape
+from otactl.state import lifecycle
+from otactl.verdicts import device_results, wave_verdict
+
+NAMED = 20
+AGAIN = "to send it to them again, say strategy.resend: true"
+
+
+def supersede(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+    """Deletions of units of other content (rules 1 and 2)."""
+    doomed: list[Action] = []
+    for wave in at.rollout.strategy.waves:
+        known = at.record.wave(wave.name)
+        for attempt in known.attempts if known is not None else ():
+            if attempt.generation != at.rollout.generation and attempt.vendor_id is not None and known is not None:
+                doomed += _end(at, shape, wave, known, attempt)
+    declared = {w.name for w in at.rollout.strategy.waves}
+    for left in (w for w in at.record.waves if w.name not in declared):
+        doomed += [d for attempt in left.attempts for d in _remains(at, attempt, "its wave left the manifest")]
+    return tuple(doomed)
+
+
+def returned(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+    """Rule 5: what ends units that came back after another attempt had taken their place."""
+    can = shape.capabilities
+    actions: list[Action] = []
+    for attempt, unit in _came_back(at):
+        why = "it was taken for gone, and another attempt has its place"
+        if unit.phase is UnitPhase.OPEN or (unit.phase is UnitPhase.SCHEDULED and can.starts_explicitly):
+            actions.append(delete(attempt, at.rollout, "superseded", why))
+        elif unit.phase is UnitPhase.RUNNING and can.cancels_waiting and not unit.stopping:
+            actions.append(_cancel(attempt, at.rollout, why))
+    return tuple(actions)
+
+
+def returned_holds(at: PlanContext, shape: Shape, wave: Wave) -> tuple[Hold, ...]:
+    """Rule 5, for a wave whose next attempt has not started yet."""
+    known = at.record.wave(wave.name)
+    current = known.current if known is not None else None
+    if current is None or current.stage not in (Stage.DECLARED, Stage.OPEN, Stage.SUPERSEDED):
+        return ()
+    force = shape.capabilities.force_command or shape.capabilities.end_command
+    return tuple(
+        Hold(
+            reason="another_wave_is_under_way",
+            message=f"{attempt.unit_id} was taken for gone and is shown again ({unit.phase.value}); nothing starts "
+            f"beside it; to end it: {force.format(id=attempt.vendor_id)}",
+        )
+        for attempt, unit in _came_back(at)
+        if known is not None and attempt in known.attempts
+    )
+
+
+def _came_back(at: PlanContext) -> list[tuple[Attempt, Unit]]:
+    """Live attempts at the declared content that are not the newest of their wave, with their units."""
+    return [
+        (attempt, unit)
+        for wave in at.record.waves
+        for attempt in wave.attempts[:-1]
+        if attempt.live and attempt.generation == at.rollout.generation == wave.attempts[-1].generation
+        if (unit := lifecycle.find_unit(attempt, at.seen)) is not None and unit.phase.is_there
+    ]
+
+
+def _remains(at: PlanContext, attempt: Attempt, why: str) -> list[Action]:
+    """The deletion of a record that serves nobody: it could not be made, or what carried it is gone."""
+    unit = lifecycle.find_unit(attempt, at.seen)
+    dead = attempt.stage in (Stage.FAILED, Stage.LOST)
+    if not dead or unit is None or unit.phase not in (UnitPhase.FAILED, UnitPhase.BROKEN):
+        return []
+    return [delete(attempt, at.rollout, "replace", why)]
+
+
+def _end(at: PlanContext, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt) -> list[Action]:
+    """What ends one unit of other content, if anything may."""
+    unit = lifecycle.find_unit(attempt, at.seen)
+    if unit is None or not unit.phase.is_there:
+        return []
+    why = "the manifest declares other content now"
+    if remains := _remains(at, attempt, why):
+        return remains
+    if not attempt.live or unit.phase is UnitPhase.ENDED:
+        return []
+    successor = units.declare(at.rollout, at.environment, wave, 1, None)  # its number plays no part here
+    held = preflight.may_create(successor, at.seen, at.environment.region)
+    if attempt.stage is Stage.RUNNING or unit.phase is UnitPhase.RUNNING:
+        stoppable = shape.capabilities.cancels_waiting and unit.phase is UnitPhase.RUNNING and not unit.stopping
+        return [_cancel(attempt, at.rollout, why)] if stoppable and not held else []
+    wanted = not wave_verdict.passed(known, at.rollout)
+    if wanted and attempt is known.current and carries_over(at, shape, known, attempt):
+        return []
+    # What is being made cannot be unmade; it runs in a moment, and is stopped then.
+    making = unit.phase is UnitPhase.SCHEDULED and not shape.capabilities.starts_explicitly
+    if making or (unit.phase is not UnitPhase.OPEN and held):
+        return []
+    return [delete(attempt, at.rollout, "superseded", why)]
+
+
+def _cancel(attempt: Attempt, rollout: Rollout, reason: str) -> CancelUnit:
+    return CancelUnit(
+        unit_id=attempt.unit_id,
+        vendor_id=attempt.vendor_id or "",
+        backend=rollout.backend_kind,
+        why="superseded",
+        reason=reason,
+    )
+
+
+def carries_over(at: PlanContext, shape: Shape, known: WaveRecord, attempt: Attempt) -> bool:
+    """Whether an update in place can make the unit what is declared now."""
+    unit = lifecycle.find_unit(attempt, at.seen)
+    wave = next(w for w in at.rollout.strategy.waves if w.name == known.name)
+    if (
+        unit is None
+        or unit.phase is not UnitPhase.OPEN
+        or not shape.capabilities.updates_in_place
+        or attempt.retry_targets
+    ):
+        return False  # a retry is for some of its devices: other content is for all of them
+    if known.verdict is not None and device_results.results_of(known, at.rollout.generation):
+        return False  # this content was judged in the wave: what is open goes, and the gate has its say
+    fields, _ = shape.desired(units.declare(at.rollout, at.environment, wave, 1, known))
+    return not diff.dropped_fields(fields, attempt, unit)
+
+
+def delete(
+    attempt: Attempt, rollout: Rollout, why: Literal["cleanup", "superseded", "replace"], reason: str
+) -> DeleteUnit:
+    """Remove an attempt's unit."""
+    return DeleteUnit(
+        unit_id=attempt.unit_id, vendor_id=attempt.vendor_id or "", backend=rollout.backend_kind, why=why, reason=reason
+    )
+
+
+def clean_up(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+    """Ended units go once their results are recorded, so that they do not hold their devices."""
+    if at.rollout.cleanup == "never" or shape.capabilities.keeps_ended:
+        return ()
+    reason = "its results are recorded; a done unit may still hold its devices"
+    looked_at = [wave_verdict.watched(w, at.rollout) for w in at.record.waves]
+    return tuple(
+        delete(attempt, at.rollout, "cleanup", reason)
+        for attempt in at.record.attempts
+        if attempt.stage is Stage.ENDED
+        and attempt not in looked_at
+        and (unit := lifecycle.find_unit(attempt, at.seen)) is not None
+        and unit.phase.is_there
+    )
+
+
+def undeclared(at: PlanContext) -> list[tuple[WaveRecord, Attempt]]:
+    """The live attempts of waves that left the manifest."""
+    names = {w.name for w in at.rollout.strategy.waves}
+    return [(w, a) for w in at.record.waves if w.name not in names for a in w.attempts if a.live and a.vendor_id]
+
+
+def undeclared_findings(at: PlanContext, end_command: str) -> tuple[Finding, ...]:
+    """Rule 4, for the ledger."""
+    return tuple(
+        Finding(
+            subject=attempt.unit_id,
+            field="unit",
+            desired=f"absent: wave {wave.name} left the manifest",
+            observed=f"present; to end it: {end_command.format(id=attempt.vendor_id)}",
+            cause=Cause.ORPHAN,
+            correctable=False,
+        )
+        for wave, attempt in undeclared(at)
+        if lifecycle.find_unit(attempt, at.seen) is not None
+    )
+
+
+def wave_holds(at: PlanContext, end_command: str) -> tuple[Hold, ...]:
+    """Rule 4, and its other half."""
+    holds = [
+        Hold(
+            reason="wave_left_the_manifest",
+            message=f"wave {wave.name} left the manifest while {attempt.unit_id} is {attempt.stage.value}; "
+            f"put it back, or end it: {end_command.format(id=attempt.vendor_id)}",
+            stalled=True,
+        )
+        for wave, attempt in undeclared(at)
+        if lifecycle.find_unit(attempt, at.seen) is not None
+    ]
+    return (*holds, *_sent_elsewhere(at))
+
+
+def _sent_elsewhere(at: PlanContext) -> list[Hold]:
+    """The other half of rule 4: devices that took this content in one wave are not sent it again in another.
+
+    Unless the manifest says so, or they report it: these are spared.
+    """
+    holds: list[Hold] = []
+    if at.rollout.resend:
+        return holds
+    had = {target.key for target in at.seen.targets if target.updated}
+    names = {w.name for w in at.rollout.strategy.waves}
+    for wave in at.rollout.strategy.waves:
+        known = at.record.wave(wave.name)
+        if known is not None and known.started(at.rollout.generation):
+            continue
+        targets = set(at.rollout.targets_of(wave).keys) - had
+        for old in at.record.waves:
+            sent = [a for a in old.attempts_since(at.rollout.generation) if a.reached]
+            taken = set(old.members or sent[-1].members) if sent and old.name != wave.name else set()
+            if shared := sorted(targets & taken):
+                mend = "leave it there" if old.name in names else f"call the wave {old.name} again"
+                text = (
+                    f"wave {wave.name} has targets that wave {old.name} was sent this content to "
+                    f"({_some(shared)}); {mend}; {AGAIN}"
+                )
+                holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
+    return holds
+
+
+def sent_in_groups(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
+    """Devices of a wave, single ones or in groups, that were sent this content in another one, by whichever name.
+
+    Of a group those count that took it, or whose results nobody saw, as of a unit that was deleted while it ran; a
+    device that a wave named and that did not take it is no other wave's to try again.
+    Who reports it is spared, and `strategy.resend` sends to them knowingly.
+    """
+    if at.rollout.resend:
+        return ()
+    others = [
+        (old.name, attempt)
+        for old in at.record.waves
+        if old.name != wave.name
+        for attempt in old.attempts_since(at.rollout.generation)
+    ]
+    took = {r.device: name for name, a in others for r in a.results if r.outcome is Outcome.SUCCEEDED}
+    unseen = {d: name for name, a in others if a.reached and not (a.results or a.live) for d in a.devices}
+    named = {d: name for name, a in others if a.reached and _is_of_singles(a) for d in a.devices}
+    wanted = at.rollout.targets_of(wave).keys
+    holds = []
+    for facts in (t for t in at.seen.targets if t.key in wanted and not t.updated):
+        sent = {**unseen, **took} if facts.is_group else {**named, **unseen, **took}
+        shared = sorted(set(facts.devices) & set(sent))
+        if not shared:
+            continue
+        kind, _, name = facts.key.partition(":")
+        told = f"{kind} {name} of wave {wave.name}"
+        if facts.is_group:
+            did = "took" if set(shared) & set(took) else "were sent"
+            text = (
+                f"{told} holds devices that {did} this content in wave {sent[shared[0]]}: {_some(shared)}; take them "
+                f"out of the group, or name the devices of the wave one by one; {AGAIN}"
+            )
+        else:
+            text = f"{told} was sent this content in wave {sent[shared[0]]} (id {shared[0]}); keep it in one of the "
+            text += f"two; {AGAIN}"
+        holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
+    return tuple(holds)
+
+
+def _some(names: list[str]) -> str:
+    """The devices of a hold, by name: as many as a person can act on one by one."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _is_of_singles(attempt: Attempt) -> bool:
+    """Whether an attempt was for devices that are named one by one."""
+    return bool(attempt.members) and all(key.partition(":")[0] in ("device", "devEui") for key in attempt.members)
+
+
+def on_air_hold(attempt: Attempt, unit: Unit | None, force_command: str) -> tuple[Hold, ...]:
+    """Rule 3."""
+    text = f"{attempt.unit_id} of the content before is on air; what is declared now follows when it has ended"
+    if unit is not None and unit.stopping:
+        text = f"{attempt.unit_id} of the content before begins no more devices; those that began it go on to their end"
+        if force_command:
+            text += f"; to stop them in the middle, at their risk: {force_command.format(id=attempt.vendor_id)}"
+    return (Hold(reason="previous_revision_running", message=text),)

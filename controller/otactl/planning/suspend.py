@@ -1,0 +1,135 @@
+"""What a suspension does: what devices have not begun is withdrawn, and what goes on is told.
+
+1. A unit that is scheduled is deleted while its start lies ahead; it comes back as another attempt when the rollout
+   goes on. A start whose answer was lost counts as scheduled: the service may have it.
+2. A unit that runs is told to begin no more devices, where its service can be told. Devices it had not begun follow in
+   another attempt; the results of those that had count.
+3. A unit that nothing was sent of yet, and no start meant for, stays as it is.
+4. `running: finish` withdraws nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from otactl.model import Attempt, Record, Stage, Suspend, Unit, UnitPhase, iso
+from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
+from otactl.planning.context import PlanContext, Shape
+from otactl.ports import Capabilities
+from otactl.state import lifecycle
+
+
+def withdraw(at: PlanContext, shape: Shape, by: Suspend) -> tuple[Action, ...]:
+    """What takes back everything that devices have not begun (rules 1 and 2)."""
+    if by.running == "finish":
+        return ()
+    found = (_withdrawn(at, shape, attempt, by) for attempt in at.record.attempts if attempt.live)
+    return tuple(action for action in found if action is not None)
+
+
+def hold(at: PlanContext, shape: Shape, by: Suspend) -> Hold:
+    """Why nothing is sent, and what goes on all the same, each with the command that would stop it."""
+    parts = [f"{by.reason} (held by {by.owner}); remove spec.suspend to go on"]
+    return Hold(reason="suspended", message="; ".join((*parts, *_goes_on(at, shape), *_follows(at))))
+
+
+def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool = False) -> str:
+    """One unit that goes on although its rollout is suspended: since when, and how it would be stopped."""
+    start = attempt.start_at
+    begins = "has been on air" if can.starts_explicitly else "has been running"
+    when = f"{begins} since {iso(start)}" if start is not None else "runs"
+    if start is not None and start > at:
+        when = f"is to begin at {iso(start)}"
+    goes = "begins no more devices; those that began go on to their end" if stopping else "goes on to its end"
+    end = end_of(attempt, can, can.force_command)
+    return f"{attempt.unit_id} {when} and {goes}; to stop it at its risk: {end}"
+
+
+def end_of(attempt: Attempt, can: Capabilities, command: str = "") -> str:
+    """The command, whole, that ends what the service holds of an attempt; of one that has ended, deletes it."""
+    ids = ", ".join(attempt.vendor_ids) if attempt.ids_by_call else attempt.vendor_id
+    if not command and attempt.stage in (Stage.ENDED, Stage.FAILED):
+        command = can.delete_command
+    return (command or can.end_command).format(id=ids)
+
+
+def _withdrawn(at: PlanContext, shape: Shape, attempt: Attempt, by: Suspend) -> Action | None:
+    unit = lifecycle.find_unit(attempt, at.seen)
+    if unit is None or attempt.vendor_id is None:
+        return None
+    why = f"suspended by {by.owner}: {by.reason}"
+    kind = at.rollout.backend_kind
+    if shape.capabilities.starts_explicitly:
+        begins = unit.start_at or attempt.start_at
+        ahead = begins is None or at.now < begins
+        if not (ahead and _is_meant_to_start(at, attempt, unit)):
+            return None
+        return DeleteUnit(
+            unit_id=attempt.unit_id,
+            vendor_id=attempt.vendor_id,
+            backend=kind,
+            why="suspended",
+            reason=why,
+            not_after=begins,
+        )
+    if not _runs_on(unit, shape):
+        return None
+    return CancelUnit(unit_id=attempt.unit_id, vendor_id=attempt.vendor_id, backend=kind, why="suspended", reason=why)
+
+
+def _is_meant_to_start(at: PlanContext, attempt: Attempt, unit: Unit) -> bool:
+    """Rule 1: it is scheduled, or a start was sent and is not shown yet."""
+    if unit.phase is UnitPhase.SCHEDULED:
+        return True
+    sent = attempt.stage is Stage.SCHEDULED or any(
+        i.action == "startUnit" and i.unit_id == attempt.unit_id for i in at.record.intents
+    )
+    return unit.phase is UnitPhase.OPEN and sent
+
+
+def _runs_on(unit: Unit, shape: Shape) -> bool:
+    return unit.phase is UnitPhase.RUNNING and shape.capabilities.cancels_waiting and not unit.stopping
+
+
+def _goes_on(at: PlanContext, shape: Shape) -> list[str]:
+    told = []
+    for attempt in at.record.attempts:
+        unit = lifecycle.find_unit(attempt, at.seen)
+        if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
+            told.append(going(attempt, at.now, shape.capabilities, stopping=unit.stopping))
+        elif attempt.live and any(i.creates and i.unit_id == attempt.unit_id for i in at.record.intents):
+            told.append(f"{attempt.unit_id} may have been made: its answer was lost, and it is looked for")
+    return told
+
+
+def _follows(at: PlanContext) -> list[str]:
+    """What comes back when the rollout goes on."""
+    told = []
+    for wave in at.record.waves:
+        attempt = wave.current
+        if attempt is None or attempt.generation != at.rollout.generation or not attempt.withdrawn:
+            continue
+        if attempt.stage is Stage.SUPERSEDED:
+            told.append(f"{attempt.unit_id} was withdrawn before its start, and comes back as another attempt")
+        elif attempt.not_started:
+            told.append(
+                f"{len(attempt.not_started)} devices of {attempt.unit_id} had not begun, and follow in another attempt"
+            )
+        if attempt.by_hand:
+            told.append(f"{', '.join(attempt.by_hand)} of {attempt.unit_id} were canceled by hand, and do not follow")
+    return told
+
+
+def goes_on(record: Record, finish: bool, now: datetime, can: Capabilities) -> tuple[str, ...]:
+    """What the journal knows to be under way, as of the last look: what a suspension withdraws, and what it cannot."""
+    told = []
+    for attempt in record.attempts:
+        if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING):
+            continue
+        start = attempt.start_at
+        if can.starts_explicitly and start is not None and now < start and not finish:
+            text = f"{attempt.unit_id} is to begin at {iso(start)}; a reconcile before that deletes it; to do it now"
+            told.append(f"{text}: {can.end_command.format(id=attempt.vendor_id)}")
+        else:
+            told.append(going(attempt, now, can, stopping=can.cancels_waiting and not finish))
+    return tuple(told)

@@ -1,0 +1,78 @@
+"""Two rollouts, one target: the second waits, because a device hears one session at a time and reports a conflict.
+
+1. A target is busy while a unit that holds it is scheduled, on air, or may still come to be by a late request,
+   whichever rollout, declared or not, it is of.
+2. Of two that would start in the same pass, the first by name starts.
+3. Where the service selects devices itself, its product is the target: beside that, no device of it is started on.
+4. Devices are compared by their one identity: the members of groups count, and so does every name of a device. Names
+   of different services are of different devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+import msgspec
+
+from otactl.model import Attempt, Cause, Phase, Record, Rollout, Stage, Survey
+from otactl.model.actions import CreateUnit, StartUnit
+from otactl.planning.assess import Assessment
+from otactl.planning.preflight import busy_holds, keys_of, parts_of
+from otactl.planning.start_unit import POLL
+
+
+def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
+    """Targets that units of other rollouts of the same service hold: target key to unit id."""
+    return {
+        key: _told(attempt, record)
+        for other, record in records.items()
+        if other != rollout.name and record.backend == rollout.backend_kind
+        for attempt in record.attempts
+        if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record)
+        for key in attempt.keys
+    }
+
+
+def _told(attempt: Attempt, record: Record) -> str:
+    """A unit that holds a target; of a rollout that left Git with the command that ends it."""
+    if record.phase is not Phase.ORPHANED:
+        return attempt.unit_id
+    open_ = (e for e in record.drift if e.open and e.subject == attempt.unit_id and e.cause is Cause.ORPHAN)
+    end = next((str(e.observed) for e in open_), "its create has no answer yet")
+    return f"{attempt.unit_id} of {record.name}, whose manifest left Git ({end}),"
+
+
+def _may_run(attempt: Attempt, record: Record) -> bool:
+    """Whether a making that starts has no outcome yet: a late copy of it may come to its devices."""
+    return any(i.creates and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
+
+
+def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dict[str, Survey]:
+    """The surveys with what the journal knows of their units: those are compared by records, others by reads.
+
+    One that began while the journal was not told with which devices (it was found by its marks, or is of an older
+    version) is none of those.
+    """
+    known = frozenset(
+        vendor_id
+        for record in records.values()
+        for attempt in record.attempts
+        if not attempt.stage.is_over and (attempt.devices or attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING))
+        for vendor_id in attempt.vendor_ids
+    )
+    return {kind: msgspec.structs.replace(survey, known=known) for kind, survey in surveys.items()}
+
+
+def in_turn(look: Assessment, taken: MutableMapping[tuple[str, str], str]) -> Assessment:
+    """The look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
+    starts = [a for a in look.plan.actions if isinstance(a, StartUnit | CreateUnit) and a.start_at is not None]
+    for start in starts:
+        kind = look.record.backend
+        held = {key: unit_id for (service, key), unit_id in taken.items() if service == kind}
+        if holds := busy_holds(start.unit, look.seen, held):
+            back = start.start_at + POLL if start.start_at is not None else None
+            plan = msgspec.structs.replace(look.plan, actions=(), holds=holds, requeue_at=back)
+            return msgspec.structs.replace(look, plan=plan)
+        mine = (*keys_of(start.unit, look.seen), *parts_of(start.unit, look.seen))
+        taken.update({(kind, key): start.unit.unit_id for key in mine})
+    return look

@@ -1,0 +1,160 @@
+"""Why a wave does not begin, or the next one does not yet: approvals, windows, gates, soaks and retries as holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+from otactl.model import Attempt, FuotaSpec, TuyaSpec, Wave, WaveRecord, firmware_version, iso
+from otactl.model.actions import Hold, UnitDeclaration
+from otactl.planning import membership, preflight
+from otactl.planning.context import PlanContext
+from otactl.schedule import windows
+from otactl.schedule.session_length import session_length
+from otactl.verdicts import retry, wave_verdict
+from otactl.verdicts.device_results import results_of
+from otactl.verdicts.gate import GateState
+
+
+def unapproved(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
+    """An approval that is missing, or was of something else."""
+    if wave.requires is None:
+        return ()
+    rollout, role = at.rollout, wave.requires.approval
+    given = [a for a in rollout.approvals if (a.wave, a.role) == (wave.name, role)]
+    good = [a for a in given if a.digest == membership.approval_digest(rollout, wave)]
+    groups = membership.groups_of(rollout, wave)
+    known = at.seen.offline or at.seen.expected  # nobody looked, or nobody can
+    devices = _begun_with(at, wave) or (membership.inside(groups, at.seen) if groups and not known else ())
+    if devices is None:
+        text = (
+            f"the devices in {', '.join(groups)} of wave {wave.name} were not looked at in this pass; the next one does"
+        )
+        return (Hold(reason=preflight.INCOMPLETE, message=text),)
+    named = membership.named_devices(devices)
+    if good and (not groups or known or any(a.devices in (named, membership.ANY_DEVICES) for a in good)):
+        return ()
+    how = f"otactl approve {rollout.source.file} --wave {wave.name} --role {role} --by WHO"
+    how += f" --devices {named}" if groups and not known else ""
+    if good:
+        then = good[-1].devices
+        told = f"was of {then.partition(':')[0]} devices in its groups" if then else "names no devices of its groups"
+        now = (
+            f"which hold other devices now, {named.partition(':')[0]} of them" if then else "and they have to be named"
+        )
+        text = f"wave {wave.name}: the approval by {good[-1].by} {told}, {now}; {how}"
+        return (Hold(reason="approval_is_outdated", message=text),)
+    if given:
+        text = f"wave {wave.name}: the approval by {given[-1].by} was of something else than is declared now; {how}"
+        return (Hold(reason="approval_is_outdated", message=text),)
+    digest = membership.approval_digest(rollout, wave)
+    text = f"wave {wave.name} needs the approval of {role} (digest {digest[:12]}…); {how}, by pull request"
+    return (Hold(reason="approval_is_missing", message=text),)
+
+
+def _begun_with(at: PlanContext, wave: Wave) -> tuple[str, ...]:
+    """The devices that the wave was begun with, or may have been: those are what was approved, for a retry too."""
+    known = at.record.wave(wave.name)
+    making = {i.unit_id for i in at.record.intents if i.creates}
+    since = known.attempts_since(at.rollout.generation) if known is not None else ()
+    begun = [a for a in since if not a.retry_targets and (a.was_sent or a.unit_id in making)]
+    return tuple(sorted({device for a in begun for device in (*a.devices, *a.skipped_devices)}))
+
+
+def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
+    """A start that no window permits, or that a freeze forbids; `lead` is how long before it may be sent."""
+    length = session_length(at.rollout, _redundancy(unit))
+    found = windows.verdict(at.rollout.windows, at.environment.freezes, start, length)
+    if found.permitted:
+        return ()
+    until = found.earliest - lead if found.earliest is not None else None
+    text = f"{unit.unit_id}: {found.sentence}"
+    return (Hold(reason=found.reason or "window_is_closed", message=text, until=until, stalled=until is None),)
+
+
+def going_back(at: PlanContext) -> tuple[Hold, ...]:
+    """Devices that report a newer version than they would get, and nobody said that this is meant."""
+    if at.rollout.strategy.allow_downgrade:
+        return ()
+    version, spec = at.rollout.firmware.version, at.rollout.backend
+    if isinstance(spec, TuyaSpec) and spec.selection != "SPECIFIC":
+        return _selected_back(spec, version)
+    runs = {t.vendor_id: t.version for t in at.seen.targets if t.version}
+    runs |= {device: told for t in at.seen.targets for device, told in t.member_versions.items()}
+    newer = firmware_version.downgraded(runs, version)
+    if not newer:
+        return ()
+    first = at.seen.names.get(newer[0], newer[0])
+    text = (
+        f"{len(newer)} devices report a newer version than {version} ({first}: {runs[newer[0]]}"
+        f"{', …' if len(newer) > 1 else ''}); to take them back say strategy.allowDowngrade: true"
+    )
+    return (Hold(reason="downgrade_not_allowed", message=text, stalled=True),)
+
+
+def _selected_back(spec: TuyaSpec, version: str) -> tuple[Hold, ...]:
+    """Devices that the service selects: what they run is bounded by what the manifest says, or not known."""
+    if not spec.sources:
+        text = "the service selects the devices, so what they run is not known, and one that runs a newer version than "
+        text += (
+            f"{version} would be taken back; name versions in tuya.srcVersions, or say strategy.allowDowngrade: true"
+        )
+        return (Hold(reason="versions_are_unknown", message=text, stalled=True),)
+    newer = firmware_version.downgraded({v: v for v in spec.sources}, version)
+    if not newer:
+        return ()
+    text = f"tuya.srcVersions names {', '.join(newer)}, newer than {version}; take it out, or say "
+    return (Hold(reason="downgrade_not_allowed", message=f"{text}strategy.allowDowngrade: true", stalled=True),)
+
+
+def latest_start(at: PlanContext, start: datetime) -> datetime | None:
+    """Until when what starts now may be sent; None when no window says."""
+    if not at.rollout.windows and not at.environment.freezes:
+        return None
+    return windows.verdict(at.rollout.windows, at.environment.freezes, start, None).latest
+
+
+def _redundancy(unit: UnitDeclaration) -> int | None:
+    return unit.backend.redundancy_percent if isinstance(unit.backend, FuotaSpec) else None
+
+
+def gate_hold(at: PlanContext, wave: Wave, known: WaveRecord, attempt: Attempt) -> Hold:
+    """Why a wave that has run is not done."""
+    verdict, gate = known.verdict, at.rollout.gate_of(wave)
+    if wave_verdict.tainted(attempt, at.record, at.rollout, at.now):
+        text = (
+            f"wave {wave.name}: the image differed when the session began, so its devices may hold other bytes; "
+            "look at them, then accept it in spec.drift.ignore, or declare new content"
+        )
+        return Hold(reason=wave_verdict.DIFFERED, message=text, stalled=True)
+    again = retry.retry_plan(at.rollout, known)
+    if again is not None and again.ready_at > at.now:
+        text = f"wave {wave.name}: {len(again.only)} devices are tried again at {iso(again.ready_at)}"
+        return Hold(reason="waiting_for_retry", message=text, until=again.ready_at)
+    if verdict is None:
+        state = wave_verdict.judgement(known, wave, at.rollout, at.now)
+        until = state[0].until if state is not None and state[0].state is GateState.WAITING else None
+        number = state[1].unanswered if state is not None else 0
+        text = f"wave {wave.name}: {number} devices have not answered"
+        text += f"; they count as failed at {iso(until)}" if until is not None else ""
+        return Hold(reason="waiting_for_devices", message=text, until=until)
+    told = wave_verdict.arithmetic(verdict, gate)
+    if verdict.passed:
+        until = verdict.at + wave_verdict.soak_of(gate)
+        text = f"wave {wave.name} passed ({told}) and has to stay so until {iso(until)}"
+        return Hold(reason="soak_is_running", message=text, until=until)
+    if verdict.reason == "too_few_reported":
+        text = f"wave {wave.name} is not decided: {told}; late answers count; look at the devices, or change the gate"
+        return Hold(reason=verdict.reason, message=text, stalled=True)
+    reason = verdict.reason or "success_rate_is_too_low"
+    if retry.goes_on(known, at.rollout) and (left := len(retry.unbegun(known, at.rollout))):
+        told += f"; {left} devices had not begun, and do not follow"
+    told += _why_silent(known, at.rollout.generation)
+    text = f"wave {wave.name}: {told}; change spec.firmware, or the gate, by pull request"
+    return Hold(reason=reason, message=text, stalled=True)
+
+
+def _why_silent(known: WaveRecord, generation: str) -> str:
+    """Why devices count as silent, in the words of their service, where it has any."""
+    details = Counter(r.detail for r in results_of(known, generation) if r.silent and r.detail)
+    return "".join(f"; {number} count as silent: {detail}" for detail, number in details.most_common(1))

@@ -1,0 +1,69 @@
+"""Rules of the image: its size against the service's limit, its address against its content.
+
+Limits: FUOTA images up to 1 megabyte (AWS IoT Wireless developer guide, create a FUOTA task; the cautious 1,000,000
+bytes), OTA files up to 16 MB (AWS IoT service quota, the cautious 16,000,000).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from otactl.model import Environment, FuotaSpec, OtaUpdateSpec, Rollout
+from otactl.policies.violation import Violation
+
+LONGEST_KEY = 1024  # Amazon S3 user guide, "Naming Amazon S3 objects": bytes of a key in UTF-8
+LARGEST_IMAGE = {"fuota": 1_000_000, "otaUpdate": 16_000_000}
+
+
+def firmware(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+    """Judge `spec.firmware`, and the role that reads the image."""
+    image = rollout.firmware
+    limit = LARGEST_IMAGE.get(rollout.backend_kind)
+    if limit is not None and image.size_bytes > limit:
+        yield Violation(
+            pointer="/spec/firmware/sizeBytes",
+            code="image_exceeds_limit",
+            message=f"the image has {image.size_bytes} bytes, {rollout.backend_kind} takes {limit}",
+            hint="send a smaller image or a delta",
+        )
+    if "${stack:" not in image.image and image.sha256 not in image.image:
+        yield Violation(
+            pointer="/spec/firmware/image",
+            code="image_is_not_content_addressed",
+            message="the image's address does not hold its sha256, so the bytes behind it could change unseen",
+            hint="otactl image push writes content-addressed images: s3://bucket/…/sha256/<sha256>/name.bin",
+            severity="warning",
+        )
+    yield from _key(image.image)
+    role = _role(rollout)
+    if environment is not None and role.startswith("arn:") and role.split(":")[4] != environment.account:
+        yield Violation(
+            pointer=f"/spec/{rollout.backend_kind}/role",
+            code="role_account_differs",
+            message=f"the role is of account {role.split(':')[4]}, {environment.name} is account {environment.account}",
+            hint="name a role of the environment's account",
+        )
+
+
+def _key(image: str) -> Iterator[Violation]:
+    """Judge the object's key, which S3 takes as it is written: nothing of it is decoded, and `?` starts no query."""
+    key = image.removeprefix("s3://").partition("/")[2]
+    pointer = "/spec/firmware/image"
+    if len(key.encode()) > LONGEST_KEY:
+        message = f"the key has {len(key.encode())} bytes in UTF-8, S3 takes {LONGEST_KEY}"
+        yield Violation(pointer=pointer, code="image_key_too_long", message=message, hint="use a shorter key")
+    if "?versionid=" in key.lower():
+        message = "a version is no part of a key: the object of this very name is not there"
+        hint = "remove ?versionId=…: the version is taken from S3 when the image is checked"
+        yield Violation(pointer=pointer, code="image_names_a_version", message=message, hint=hint)
+    if re.search("%[0-9A-Fa-f]{2}", key):
+        message = "the key looks percent-encoded, and is taken as it is written"
+        hint = "write the key as S3 lists it"
+        yield Violation(pointer=pointer, code="image_key_looks_encoded", message=message, hint=hint, severity="warning")
+
+
+def _role(rollout: Rollout) -> str:
+    if isinstance(rollout.backend, FuotaSpec):
+        return rollout.backend.role
+    return str(rollout.backend.document["role"]) if isinstance(rollout.backend, OtaUpdateSpec) else ""

@@ -1,0 +1,175 @@
+"""The ports of the product: what a backend sibling and a journal promise, and nothing of how.
+
+Laws of a backend, checked by one contract suite on every sibling:
+
+1. `survey` and `observe` never write; what is not there is `ABSENT`, not an error.
+2. `lower` is pure and deterministic; it needs no client.
+3. `send` of the same call twice is harmless, or raises `ConflictError`, or the call says `repeatable=False`.
+4. A vendor status a sibling does not know is `UNKNOWN`, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from otactl.model import Event, JsonObject, Listed, Observation, Record, Rollout, Survey, Value
+from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
+
+
+class Capabilities(Value, frozen=True, kw_only=True):
+    """What a service can do, so that one strategy is honest over three of them.
+
+    `running_fields` can be set while a unit runs; setting `starting_fields` lets devices begin. `annotation_fields`
+    (with `*`) are those that reach no device.
+    `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
+    look. `keeps_ended`: what has ended stays with the service, and holds nobody. `tells_of_spared`: its results tell of
+    devices that had the version and for which it made nothing.
+    """
+
+    name: str
+    service: str
+    names_own_task: bool
+    create_is_idempotent: bool
+    updates_in_place: bool
+    starts_explicitly: bool
+    members_after_create: bool
+    cancels_in_progress: bool
+    paces_itself: bool
+    schedules: bool
+    minimum_lead_seconds: int
+    running_fields: tuple[str, ...] = ()
+    starting_fields: tuple[str, ...] = ()
+    annotation_fields: tuple[str, ...] = ()
+    cancels_waiting: bool = False
+    deletes_at_once: bool = True
+    keeps_ended: bool = False
+    tells_of_spared: bool = False
+    end_command: str = ""
+    delete_command: str = ""
+    force_command: str = ""
+
+
+class Backend(Protocol):
+    """One vendor service behind the port of DESIGN section 4."""
+
+    capabilities: Capabilities
+
+    def survey(self) -> Survey:
+        """Read, once per environment and pass, what all its rollouts share."""
+        ...
+
+    def marks(self, item: Listed) -> Mapping[str, str]:
+        """Read the owner marks of one listed unit; none where it is gone or the service keeps none."""
+        ...
+
+    def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+        """Read everything a decision about this rollout may see."""
+        ...
+
+    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
+        """Turn an action into the exact calls that carry it out."""
+        ...
+
+    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
+        """The fields and marks a unit must show, normalised as `observe` normalises them."""
+        ...
+
+    def send(self, call: Call) -> Receipt:
+        """Send one call: the only writes."""
+        ...
+
+
+LEASE_TERM = timedelta(seconds=120)
+LEASE_TOLERANCE = timedelta(seconds=120)
+"""How long a lease lives, and how much clocks may differ besides before one dated further ahead is a wrong clock's."""
+
+
+class Lease(Value, frozen=True, kw_only=True):
+    """Who may write to an environment, until when. `fencing` grows with every holder.
+
+    A `released` one holds nobody; `took_over` tells that it was taken from a holder that a wrong clock let stand.
+    """
+
+    environment: str
+    holder: str
+    host: str
+    pid: int
+    expires_at: datetime
+    fencing: int
+    released: bool = False
+    took_over: str = ""
+
+    def dated_ahead(self, now: datetime) -> bool:
+        """Whether it expires further ahead than it may live: a clock was wrong, its holder's or the one of `now`."""
+        return self.expires_at - now > LEASE_TERM + LEASE_TOLERANCE
+
+
+class Stored(Value, frozen=True, kw_only=True):
+    """A record as the journal holds it; revision 0 means it was never committed."""
+
+    record: Record
+    revision: int
+
+
+class Commit(Value, frozen=True, kw_only=True):
+    """One record with the events that explain it, to be written if the revision is still the expected one."""
+
+    record: Record
+    expected_revision: int
+    events: tuple[Event, ...] = ()
+
+
+class Identity(Value, frozen=True, kw_only=True):
+    """What names a journal for ever, "" while it was never given one; `replaces` are lost ones it takes over from."""
+
+    id: str = ""
+    replaces: tuple[str, ...] = ()
+
+
+class Journal(Protocol):
+    """Durable memory with one primitive: compare-and-set under a fenced lease.
+
+    Raises `ConflictError` when a revision moved or the fencing number is not the newest; nothing is written then.
+    """
+
+    def identity(self) -> Identity:
+        """Tell which journal this is, wherever it lies."""
+        ...
+
+    def load(self, environment: str, name: str) -> Stored:
+        """Load one rollout's record; an unknown one is empty at revision 0."""
+        ...
+
+    def load_all(self, environment: str) -> dict[str, Stored]:
+        """Load every record of an environment, by rollout name."""
+        ...
+
+    def environments(self) -> tuple[str, ...]:
+        """Name every environment with a record."""
+        ...
+
+    def commit(self, commits: tuple[Commit, ...], fencing: int) -> dict[str, int]:
+        """Write records and their events, all or none; gives the new revision by rollout name."""
+        ...
+
+    def history(self, environment: str, name: str) -> tuple[Event, ...]:
+        """Read a rollout's events, oldest first."""
+        ...
+
+    def lease(self, environment: str) -> Lease | None:
+        """Tell who holds the environment, if anybody ever did."""
+        ...
+
+    def acquire(self, environment: str, holder: str, now: datetime) -> Lease:
+        """Take the lease, or renew it for the same holder; raises `LeaseHeldError` when another holds it."""
+        ...
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        """Give the lease back if it is still ours."""
+        ...
+
+    def end_lease(self, environment: str, now: datetime) -> Lease | None:
+        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        ...

@@ -1,0 +1,74 @@
+"""Sends the calls of a rung side by side and tells what became of each; decides nothing.
+
+1. A call past its `not_after` is dropped: the loop looks again and plans a fresh one.
+2. After one refusal that needs a human, the rest of that rollout's calls are not sent; other rollouts go on. So it is
+   when the lease is lost: what was sent before is told.
+3. An error is a result, not an exception: what was answered before it is never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from threading import Lock
+
+from otactl.errors import ConflictError, LeaseHeldError, StalledError, TransientError, defect
+from otactl.model.actions import Call, Receipt
+from otactl.state.intents import CallResult
+from otactl.state.jobs import ActionResult, PlannedCalls
+
+
+class Executor:
+    """Runs jobs against one backend's `send`."""
+
+    def __init__(self, send: Callable[[Call], Receipt], now: Callable[[], datetime], workers: int) -> None:
+        self._send = send
+        self._now = now
+        self._workers = workers
+        self._lock = Lock()
+
+    def run(self, jobs: Sequence[PlannedCalls]) -> tuple[ActionResult, ...]:
+        """Send every call of every job; independent ones side by side."""
+        stopped: dict[str, str] = {}
+        with ThreadPoolExecutor(max_workers=self._workers) as pool:
+            started = [
+                (job, [pool.submit(self._one, job.rollout, call, stopped) for call in job.calls]) for job in jobs
+            ]
+            return tuple(self._sum_up(job, [future.result() for future in futures]) for job, futures in started)
+
+    def _one(self, rollout: str, call: Call, stopped: dict[str, str]) -> tuple[CallResult, Exception | None]:
+        with self._lock:
+            if rollout in stopped:
+                return CallResult(key=call.key, error=f"not sent: {stopped[rollout]}"), None
+        if call.not_after is not None and self._now() > call.not_after:
+            late = ConflictError(f"{call.operation} was dropped: it was too late to send it; looking again")
+            return CallResult(key=call.key, error=str(late)), late
+        try:
+            return CallResult(key=call.key, receipt=self._send(call)), None
+        except (StalledError, LeaseHeldError) as error:
+            with self._lock:
+                stopped[rollout] = str(error)
+            return CallResult(key=call.key, error=str(error)), error
+        except TransientError as error:
+            return CallResult(key=call.key, error=str(error), unknown=error.committed is None), error
+        except ConflictError as error:
+            return CallResult(key=call.key, error=str(error), unknown=True), error
+        except Exception as error:  # noqa: BLE001 - the last guard: the others go on
+            failure = defect(error)  # whether the call went out is not known, so its intent stays
+            with self._lock:
+                stopped[rollout] = str(failure)
+            return CallResult(key=call.key, error=str(failure), unknown=True), failure
+
+    @staticmethod
+    def _sum_up(job: PlannedCalls, outcomes: list[tuple[CallResult, Exception | None]]) -> ActionResult:
+        errors = [error for _, error in outcomes if error is not None]
+        stalled = next((f"{e.reason}: {e}" for e in errors if isinstance(e, StalledError)), "")
+        waits = [e.retry_after for e in errors if isinstance(e, TransientError)]
+        return ActionResult(
+            job=job,
+            results=tuple(result for result, _ in outcomes),
+            stalled=stalled,
+            retry_after=max(waits) if waits else None,
+            conflict=any(isinstance(e, ConflictError) for e in errors),
+        )

@@ -1,0 +1,107 @@
+"""The journal of one environment as a run writes it: under the environment's lease, taken at the first write.
+
+1. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.
+2. `wall` is this machine's clock, by which a lease runs out. Clocks differ, so what counts is the fencing number: when
+   it shows that another process held the environment since we loaded its records, our look at them is old, and the
+   commit that stands on it is refused (`ConflictError`).
+3. What came of calls that were sent is written all the same if nobody changed the record: it is true, whoever held the
+   lease meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Lock
+
+from otactl.drift import unit_home
+from otactl.errors import ConflictError, OtactlError
+from otactl.model import Environment, Record, iso
+from otactl.ports import Commit, Journal, Lease, Stored
+
+RENEW_BEFORE = timedelta(seconds=60)
+
+
+class LeasedJournal:
+    """Reads and writes the records of one environment for one run; every write is fenced.
+
+    `stored` are the records as they were loaded, or written by this run since.
+    """
+
+    def __init__(self, environment: str, journal: Journal, holder: str, wall: Callable[[], datetime]) -> None:
+        self._environment = environment
+        self._journal = journal
+        self._holder = holder
+        self._wall = wall
+        self._lease: Lease | None = None
+        self._known = 0
+        self._renewing = Lock()
+        self._beside: tuple[Record, ...] | None = None
+        self.told: tuple[str, ...] = ()
+        self.stored: dict[str, Stored] = {}
+
+    def check_free(self) -> None:
+        """Raise `LeaseHeldError` when another living process holds the lease; take it over from a dead one."""
+        held = self._journal.lease(self._environment)
+        self._known = held.fencing if held is not None else 0
+        if held is not None and held.released and held.dated_ahead(self._wall()):
+            text = f"the lease of environment {self._environment} was given back by {held.holder} on {held.host}, dated"
+            self.told = (f"{text} {iso(held.expires_at)}: its clock or this machine's is wrong, set it right",)
+        foreign = held is not None and held.holder != self._holder and not held.released
+        if held is not None and foreign and held.expires_at > self._wall():
+            self._acquire()  # the journal knows whether that holder still lives
+
+    def load(self) -> None:
+        """Load every record into `stored`; what is decided on them stands while nobody else comes."""
+        if self._lease is not None:
+            self._known = self._lease.fencing
+        self.stored = dict(self._journal.load_all(self._environment))
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """Every record of the environment as this run knows it, by name."""
+        return {name: stored.record for name, stored in self.stored.items()}
+
+    def beside(self, environment: Environment) -> tuple[Record, ...]:
+        """The records of other environments in the same account and Region, read when they are first asked for."""
+        if self._beside is None:
+            names = (name for name in self._journal.environments() if name != environment.name)
+            found = [held.record for name in names for held in self._journal.load_all(name).values()]
+            self._beside = unit_home.beside(found, environment)
+        return self._beside
+
+    def commit(self, commits: tuple[Commit, ...], *, outcomes: bool = False) -> None:
+        """Write records and their events, all or none (rules 2 and 3)."""
+        lease = self._acquire()
+        if not outcomes:
+            self._must_be_ours_since(lease)
+        revisions = self._journal.commit(commits, lease.fencing)
+        self.stored |= {c.record.name: Stored(record=c.record, revision=revisions[c.record.name]) for c in commits}
+
+    def renew(self) -> None:
+        """Renew a lease that is about to run out: a thousand associations take 100 s."""
+        with self._renewing:
+            if self._lease is not None and self._lease.expires_at - self._wall() < RENEW_BEFORE:
+                self._must_be_ours_since(self._acquire())
+
+    def release(self) -> OtactlError | None:
+        """Give the lease back, if this run took one; gives the error that kept it from that: it then runs out."""
+        lease, self._lease = self._lease, None
+        try:
+            if lease is not None:
+                self._journal.release(lease, self._wall())
+        except OtactlError as error:
+            return error
+        return None
+
+    def _acquire(self) -> Lease:
+        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._wall())
+        if lease.took_over and lease.took_over not in self.told:
+            self.told = (*self.told, lease.took_over)
+        return lease
+
+    def _must_be_ours_since(self, lease: Lease) -> None:
+        if lease.fencing > self._known + 1:
+            text = f"environment {self._environment}: another process held it since its records were read"
+            raise ConflictError(f"{text} (fencing number {self._known} then, {lease.fencing} now); nothing was written")
+        self._known = lease.fencing

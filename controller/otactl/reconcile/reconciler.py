@@ -1,0 +1,312 @@
+"""The pass: observe, plan, send, record, until no rung is ready; then say when to come back.
+
+Two clocks come in: `now` is the service's, by which it judges a start, `wall` this machine's, for the lease.
+
+1. Nothing is sent for a look that is older than the pass; after sending, only rollouts that sent are looked at again.
+2. A quiet run writes nothing at all (`leased_journal`).
+3. A rollout that fails stays out of the rest of the run; the others go on.
+4. Every run leaves its mark (`run_marks`), and tells what was sent even when the commit after it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+import msgspec
+
+from otactl.errors import ConflictError, LeaseHeldError, OtactlError, reason_of
+from otactl.model import Environment, Listed, Phase, Record, Rollout, Survey
+from otactl.model.actions import Hold
+from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
+from otactl.planning import removed_rollout as removed
+from otactl.planning.environment import NAME, environment_record
+from otactl.planning.sent_content import SentContents
+from otactl.planning.target_conflicts import knowing
+from otactl.ports import Backend, Journal, Stored
+from otactl.reconcile.budget_turns import in_order
+from otactl.reconcile.leased_journal import LeasedJournal
+from otactl.reconcile.observe import EnvironmentObserver
+from otactl.reconcile.run_marks import error_of, left_alone, mark, unread_marks
+from otactl.reconcile.run_report import RolloutReport, RolloutState, RunError, RunReport
+from otactl.reconcile.send import Sender
+from otactl.state.rename import renaming
+
+MAX_PASSES = 40
+RENEW_BEFORE = timedelta(seconds=60)
+WORKERS = 16
+CALLS_ABREAST = 100
+
+
+class Reconciler:
+    """Drives the rollouts of one environment; everything outside comes in through the constructor."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        rollouts: tuple[Rollout, ...],
+        backends: Mapping[str, Backend],
+        journal: Journal,
+        now: Callable[[], datetime],
+        holder: str,
+        refused: Callable[[Rollout], tuple[Hold, ...]],
+        covers: Callable[[Record], bool],
+        wall: Callable[[], datetime] | None = None,
+        abreast: int = WORKERS,
+        unread: UnreadableManifests = NOTHING_UNREAD,
+    ) -> None:
+        """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one.
+
+        `unread` are manifests with an error that may be about this environment.
+        """
+        memory = journal.identity()
+        environment = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
+        self._environment = environment
+        self._backends = backends
+        self._journal = LeasedJournal(environment.name, journal, holder, wall or now)
+        self._lookout = EnvironmentObserver(environment, backends, refused, now)
+        self._sender = Sender(backends, self._journal, now, abreast)
+        self._now = now
+        self._holder = holder
+        self._unread = unread
+        self._covers = covers
+        self._abreast = abreast
+        self._rollouts = rollouts
+        self._passed = 0
+        self._errors: list[RunError] = []
+
+    def run(self) -> RunReport:
+        """Run passes until nothing is ready. Another holder of the lease ends it at once, without an error."""
+        try:
+            self._journal.check_free()
+        except LeaseHeldError as error:
+            return RunReport(passes=0, lease_held_by=error.holder)
+        self._journal.load()
+        states = [RolloutState(r, self._stored(r)) for r in self._rollouts]
+        try:
+            lost = self._guarded_passes(states)
+            if not lost:
+                self._leave_marks(states)
+        finally:
+            unreleased = self._journal.release()
+        if unreleased is not None:
+            self._errors.append(_told(unreleased))
+        if lost and not any(s.actions for s in states):
+            return RunReport(passes=0, lease_held_by=lost, notes=self._journal.told)
+        told = (s for s in states if not s.removed or s.look is not None or s.error)
+        rollouts = (*(self._report(s) for s in told), *self._left_alone())
+        return RunReport(
+            passes=self._passed,
+            lease_held_by=lost,
+            rollouts=rollouts,
+            errors=tuple(self._errors),
+            notes=self._journal.told,
+        )
+
+    def _stored(self, rollout: Rollout) -> Stored:
+        empty = Stored(record=Record(environment=rollout.environment, name=rollout.name), revision=0)
+        return self._journal.stored.get(rollout.name, empty)
+
+    def _guarded_passes(self, states: list[RolloutState]) -> str:
+        """Run passes; gives the holder that the lease was lost to, if it was.
+
+        An error of the journal ends the run: what was sent until then is told, and its intents are committed.
+        """
+        try:
+            self._rename(states)
+            states += self._removed()
+            self._passes(states)
+        except LeaseHeldError as error:
+            if any(s.actions for s in states):
+                text = f"the lease was lost to {error.holder} while calls were sent; the next run looks for them"
+                self._errors.append(RunError(reason="LeaseLost", message=text))
+            return error.holder
+        except OtactlError as error:
+            self._errors.append(_told(error))
+            for state in states:
+                if not state.error and self._lookout.is_open(state):
+                    state.fail(error)
+        self._errors += [_told(error) for error in self._lookout.failures.values()]
+        return ""
+
+    def _rename(self, states: list[RolloutState]) -> None:
+        """Bring the records of renamed rollouts under their new names; note what keeps one back."""
+        found = renaming(self._journal.stored, self._rollouts, self._covers, self._now())
+        if found.commits:
+            with suppress(ConflictError):  # another process wrote since we loaded: what it left is what counts
+                self._journal.commit(found.commits)
+            self._journal.load()
+        for state in states:
+            state.stored = self._stored(state.rollout)
+            state.was = state.stored.record.phase
+            state.refused = (found.holds[state.rollout.name],) if state.rollout.name in found.holds else ()
+
+    def _removed(self) -> list[RolloutState]:
+        """Rollouts whose manifests left Git, with what their records keep of them.
+
+        One that a manifest with an error may declare is left alone.
+        """
+        left = (
+            held
+            for name, held in sorted(self._journal.stored.items())
+            if name not in self._names and self._covers(held.record)
+            if not self._unread.may_keep(name, held.record.source)
+        )
+        return [
+            RolloutState(rollout, held, removed=True)
+            for held in left
+            if (rollout := removed.declared(held.record)) is not None
+        ]
+
+    def _leave_marks(self, states: list[RolloutState]) -> None:
+        """Remember the run in the environment's record, and in others what kept it from them (`run_marks`).
+
+        Who holds the lease meanwhile leaves marks of its own.
+        """
+        invalid = [RunError(reason="ManifestInvalid", message=self._unread.text)] if self._unread.text else []
+        error = error_of([*self._errors, *invalid], states)
+        for last in (False, True):
+            stored, now = self._journal.stored, self._now()
+            commit = mark(self._environment.name, stored.get(NAME), self._holder, error, now)
+            commits = (
+                *((commit,) if commit is not None else ()),
+                *unread_marks(self._unread, self._names, stored, now),
+            )
+            try:
+                if commits:
+                    self._journal.commit(commits)
+            except LeaseHeldError:
+                return
+            except ConflictError:
+                if not last:
+                    self._journal.load()
+                    continue
+            except OtactlError as unwritable:
+                told = _told(unwritable)
+                if told not in self._errors:
+                    self._errors.append(told)
+            return
+
+    @property
+    def _names(self) -> frozenset[str]:
+        return frozenset(r.name for r in self._rollouts)
+
+    def _left_alone(self) -> list[RolloutReport]:
+        """The rollouts that a manifest with an error is about."""
+        return [
+            RolloutReport(
+                name=name,
+                environment=self._environment.name,
+                phase=Phase.STALLED.value,
+                error=f"ManifestInvalid: {text}",
+            )
+            for name, text in left_alone(self._unread, self._names, self._journal.stored).items()
+        ]
+
+    def _passes(self, states: list[RolloutState]) -> None:
+        todo: list[RolloutState] = []
+        late: list[RolloutState] = []
+        kinds = {r.name: r.backend_kind for r in self._rollouts}
+        surveys: dict[str, Survey] = {}
+        while self._passed < MAX_PASSES:
+            first, belated = not self._passed, False
+            if not first and not todo:
+                if not late:
+                    return  # every rollout failed, or is done: there is nothing to look over
+                todo, late, belated = late, [], True  # by the lists read before: their calls are not spent twice
+            self._passed += 1
+            if not belated:
+                listed = self._lookout.survey(states if first else todo, self._journal.stored if first else {})
+                surveys = dict(knowing(listed, self._journal.records))
+            if first:
+                todo, late = in_order(
+                    [s for s in states if self._lookout.is_open(s, surveys.get(s.rollout.backend_kind))]
+                )
+            try:
+                if first:
+                    self._environment_drift(surveys)
+                self._observe(surveys, [s for s in todo if not s.error])
+                jobs = self._sender.intend(todo)
+                todo = [s for s in todo if not s.error]
+            except ConflictError:
+                self._reload(todo)  # another process wrote between our load and our lease: nothing was sent on it
+                continue
+            again = [s for s in todo if s.incomplete and not s.again]
+            for state in again:
+                state.again = True  # this look changed what is next; one more, with the facts of that
+            if not jobs and again:
+                todo = again
+                continue
+            if not jobs:
+                todo = []
+                continue
+            sent = self._sender.send(jobs, kinds)
+            self._sender.settle(todo, sent)
+            names = {done.job.rollout for done in sent}
+            todo = [s for s in todo if (s.rollout.name in names or s in again) and not s.error]
+
+    def _observe(self, surveys: dict[str, Survey], todo: list[RolloutState]) -> None:
+        # Side by side they would share a small budget so that none gets its look done.
+        workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            list(pool.map(partial(self._lookout.observe, surveys), todo))
+        records = self._journal.records
+        self._lookout.judge(todo, records, SentContents(records))
+        about_to = any(s.look is not None and s.look.plan.begins for s in todo)
+        if about_to and (beside := self._journal.beside(self._environment)):  # read only before something begins
+            self._lookout.judge(todo, records, SentContents(records, beside))
+
+    def _reload(self, todo: list[RolloutState]) -> None:
+        self._journal.load()
+        for state in todo:
+            state.stored = self._journal.stored.get(state.rollout.name, state.stored)
+            state.last = ()
+
+    def _environment_drift(self, surveys: dict[str, Survey]) -> None:
+        right = {
+            kind: (survey, self._backends[kind].capabilities)
+            for kind, survey in surveys.items()
+            if survey.account == self._environment.account
+        }
+        names = {r.name: tuple(w.name for w in r.strategy.waves) for r in self._rollouts}
+        stored = self._journal.stored
+        commits = environment_record(
+            self._environment, right, stored, names, self._covers, self._marks, self._now(), self._unread
+        )
+        if commits:
+            self._journal.commit(commits)
+
+    def _marks(self, kind: str, item: Listed) -> Mapping[str, str] | None:
+        """The owner marks of a listed unit; None where they could not be read, which stops no rollout."""
+        try:
+            return self._backends[kind].marks(item)
+        except OtactlError:
+            return None
+
+    def _report(self, state: RolloutState) -> RolloutReport:
+        look, record = state.look, state.stored.record
+        phase = record.phase
+        if state.error and phase not in (Phase.FAILED, Phase.SUCCEEDED):
+            phase = Phase.STALLED
+        requeue = state.requeue_after
+        if requeue is None and look is not None and look.plan.requeue_at is not None:
+            requeue = (look.plan.requeue_at - self._now()) / timedelta(seconds=1)
+        return RolloutReport(
+            name=state.rollout.name,
+            environment=self._environment.name,
+            phase=phase.value,
+            wave=look.plan.wave if look is not None else "",
+            actions=tuple(state.actions),
+            holds=look.plan.holds if look is not None else (),
+            requeue_after_seconds=max(1, round(requeue)) if requeue is not None else None,
+            error=state.error,
+            overdue=tuple(dict.fromkeys(state.overdue)),
+            acknowledged=state.acknowledged,
+        )
+
+
+def _told(error: OtactlError) -> RunError:
+    return RunError(reason=reason_of(error), message=str(error))

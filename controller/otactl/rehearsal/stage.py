@@ -1,0 +1,247 @@
+"""The stage of one rehearsed seed: a simulator with the declared fleet in it, and the loop over it, by real HTTP.
+
+1. The loop, its backends and its transports are those of `reconcile`; only endpoints, keys and clocks are others.
+2. Buckets, roles, keys and packages are there and right: `plan` looks at the real ones, a rehearsal at what follows.
+3. The journal is in a folder that goes with the stage; nothing of the user's is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, cast
+
+from otactl.backends.aws.client import AwsClient
+from otactl.backends.aws.image_and_role import split_uri
+from otactl.backends.registry import backends_for
+from otactl.backends.transport.usage import Stats
+from otactl.backends.tuya.client import TuyaClient
+from otactl.errors import UsageError
+from otactl.journal import SqlJournal
+from otactl.model import Environment, Event, JsonObject, OtaUpdateSpec, Record, Rollout
+from otactl.policies.unsupported import unsupported_holds
+from otactl.reconcile.reconciler import Reconciler
+from otactl.reconcile.run_report import RolloutReport
+from otactl.rehearsal.fleet_document import Assumed, fleet_of
+from otactl.rehearsal.loopback import kept_environment, only_loopback, tell_simulator
+from otactl.rehearsal.substitutions import KEY_ID, SECRET, Cast, at_home
+
+if TYPE_CHECKING:
+    import boto3
+
+    from otactl_simulator.rehearsal import Rehearsal
+
+SERVICES = ("iotwireless", "iot", "iot-data", "signer", "s3", "iam", "sts", "secretsmanager")
+TUYA_KEY = {KEY_ID: "rehearsal", SECRET: "rehearsal"}
+PRINCIPALS = {"fuota": "iotwireless.amazonaws.com", "otaUpdate": "iot.amazonaws.com"}
+MAY = ["s3:*", "iam:PassRole", "iam:GetRole", "iot:*", "signer:*"]
+
+
+@contextmanager
+def stage(cast_: Cast, assumed: Assumed, seed: int, at: datetime) -> Iterator[RehearsalStage]:
+    """A stage for one seed; environment variables are as before when the block ends, and no file is left."""
+    from otactl_simulator.rehearsal import rehearsal
+
+    with kept_environment(), TemporaryDirectory(prefix="otactl-rehearsal-") as folder, rehearsal(seed, at) as world:
+        only_loopback(world.url)
+        with (
+            SqlJournal(Path(folder) / "journal.db") as journal,
+            closing(RehearsalStage(world, cast_, journal)) as built,
+        ):
+            built.provision(assumed, seed)
+            yield built
+
+
+class RehearsalStage:
+    """`otactl.rehearsal.simulate.World`, over one simulator."""
+
+    def __init__(self, world: Rehearsal, cast_: Cast, journal: SqlJournal) -> None:
+        self._world = world
+        self._cast = cast_
+        self._journal = journal
+        self._calls = 0
+        self._shards = [
+            _Shard(world, e, tuple(r for r in cast_.rollouts if r.environment == e.name), journal)
+            for e in cast_.environments
+        ]
+
+    def provision(self, assumed: Assumed, seed: int) -> None:
+        """Rule 2, and the fleet."""
+        made: set[tuple[str, str]] = set()
+        for shard in self._shards:
+            shard.provision(made)
+            home = shard.environment
+            fleet = fleet_of(shard.rollouts, assumed, seed, home.account, home.region)
+            cast("JsonObject", fleet["tuya"])["keys"] = [{"id": TUYA_KEY[KEY_ID], "secret": TUYA_KEY[SECRET]}]
+            fleet["images"] = dict(shard.versions)
+            self._load(fleet)
+        self._world.forget_requests()
+
+    def close(self) -> None:
+        """Let connections go."""
+        for shard in self._shards:
+            shard.tuya.close()
+
+    def now(self) -> datetime:
+        """The simulated time."""
+        return self._world.now()
+
+    def go_to(self, moment: datetime) -> None:
+        """Let time pass."""
+        self._world.go_to(moment)
+
+    def next_change(self) -> datetime | None:
+        """When the simulated world next changes by itself."""
+        return self._world.next_change()
+
+    def reconcile(self) -> tuple[RolloutReport, ...]:
+        """Run the loop once over every environment, as cron would."""
+        reports = tuple(report for shard in self._shards for report in shard.reconcile())
+        self._calls += self._world.forget_requests()
+        return reports
+
+    def record(self, rollout: Rollout) -> Record:
+        """What the journal holds of a rollout."""
+        return self._journal.load(rollout.environment, rollout.name).record
+
+    def history(self, rollout: Rollout) -> tuple[Event, ...]:
+        """A rollout's events."""
+        return self._journal.history(rollout.environment, rollout.name)
+
+    def calls(self) -> int:
+        """Calls the services have had from the loop."""
+        return self._calls
+
+    def _load(self, fleet: JsonObject) -> None:
+        try:
+            tell_simulator(self._world.url, "fleet", fleet)
+        except urllib.error.HTTPError as error:
+            with error:
+                told = json.loads(error.read()).get("error", "")
+            raise UsageError(f"this fleet cannot be simulated: {told}") from error
+
+
+class _Shard:
+    """One environment: its transports, kept for the whole rehearsal, and the loop, made anew for every run."""
+
+    def __init__(
+        self, world: Rehearsal, declared: Environment, rollouts: tuple[Rollout, ...], journal: SqlJournal
+    ) -> None:
+        import boto3
+
+        from otactl_simulator.rehearsal import access_key
+
+        self.environment = at_home(declared, world.url, SERVICES)
+        self.rollouts = rollouts
+        self.versions: dict[str, str] = {}  # what a device that took an image reports, by the image's own digest
+        self._world = world
+        self._journal = journal
+        key, secret = access_key(declared.account, declared.region)
+        self._session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=declared.region)
+        self._transport = AwsClient(
+            self.environment, sleep=world.sleep, monotonic=world.monotonic, now=world.now, session=self._session, seed=1
+        )
+        self.tuya = TuyaClient(
+            self.environment,
+            sleep=world.sleep,
+            monotonic=world.monotonic,
+            now=world.now,
+            seed=1,
+            environ=TUYA_KEY,
+            stats=self._transport.stats,
+        )
+
+    def reconcile(self) -> tuple[RolloutReport, ...]:
+        """One run; its budget of calls is a fresh one, as that of a fresh process."""
+        vars(self._transport.stats).update(vars(Stats()))
+        reconciler = Reconciler(
+            environment=self.environment,
+            rollouts=self.rollouts,
+            backends=backends_for(self.environment, self._transport, self.tuya),
+            journal=self._journal,
+            now=self._world.now,
+            holder="rehearsal",
+            refused=unsupported_holds,
+            covers=lambda _source: False,
+            abreast=1,  # side by side, answers come in another order each time, and a seed foretells another thing
+        )
+        return reconciler.run().rollouts
+
+    def provision(self, made: set[tuple[str, str]]) -> None:
+        """Buckets with the images in them, roles that may all they need, signing profiles; adds to what is made."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            for rollout in self.rollouts:
+                if rollout.backend_kind != "tuya":
+                    self._provide(rollout, made)
+        except (BotoCoreError, ClientError) as error:
+            told = f"environment {self.environment.name} cannot be simulated: {error}"
+            raise UsageError(told) from error
+
+    def _provide(self, rollout: Rollout, made: set[tuple[str, str]]) -> None:
+        from otactl_simulator.rehearsal import stand_in
+
+        firmware = rollout.firmware
+        bucket, key = split_uri(firmware.image)
+        self._bucket(bucket, made)
+        self.versions[stand_in(bucket, key, firmware.size_bytes, firmware.sha256)] = firmware.version
+        if ("role", rollout.backend.role) not in made:
+            made.add(("role", rollout.backend.role))
+            self._role(rollout.backend.role)
+        if isinstance(rollout.backend, OtaUpdateSpec):
+            for order in _signing(rollout.backend):
+                self._signing(order, made)
+
+    def _client(self, service: str) -> boto3.client:
+        return self._session.client(service, endpoint_url=self._world.url)
+
+    def _bucket(self, name: str, made: set[tuple[str, str]]) -> None:
+        if ("bucket", name) in made:
+            return
+        made.add(("bucket", name))
+        s3, region = self._client("s3"), self.environment.region
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=name, **where)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+    def _role(self, arn: str) -> None:
+        name, iam = arn.rpartition("/")[2], self._client("iam")
+        path = "/" + arn.partition(":role/")[2].removesuffix(name)
+        trust = {"Principal": {"Service": [*PRINCIPALS.values()]}, "Action": "sts:AssumeRole"}
+        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=_policy(trust))
+        may = _policy({"Action": MAY, "Resource": "*"})
+        iam.put_role_policy(RoleName=name, PolicyName="rehearsal", PolicyDocument=may)
+
+    def _signing(self, order: JsonObject, made: set[tuple[str, str]]) -> None:
+        """What a signing job needs to be there: the bucket it writes to, and the profile it names but does not make."""
+        target = order.get("destination")
+        place = target.get("s3Destination") if isinstance(target, dict) else None
+        if isinstance(place, dict) and place.get("bucket"):
+            self._bucket(str(place["bucket"]), made)
+        if "signingProfileName" in order and "signingProfileParameter" not in order:
+            arn = f"arn:aws:acm:{self.environment.region}:{self.environment.account}:certificate/rehearsal"
+            self._client("signer").put_signing_profile(
+                profileName=str(order["signingProfileName"]),
+                platformId="AmazonFreeRTOS-Default",
+                signingMaterial={"certificateArn": arn},
+                signingParameters={"certname": "rehearsal"},
+            )
+
+
+def _signing(spec: OtaUpdateSpec) -> Iterator[JsonObject]:
+    files = spec.document.get("files")
+    for file in files if isinstance(files, list) else []:
+        signing = file.get("codeSigning") if isinstance(file, dict) else None
+        order = signing.get("startSigningJobParameter") if isinstance(signing, dict) else None
+        if isinstance(order, dict):
+            yield order
+
+
+def _policy(statement: Mapping[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})

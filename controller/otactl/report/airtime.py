@@ -1,0 +1,210 @@
+"""The radio planner's answer told to people and machines from one value: text, Markdown, JSON by schema."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import msgspec
+
+from otactl.lorawan.loss_models import Bursts, Loss, described
+from otactl.lorawan.report import AirtimeReport, Setting
+from otactl.model import JsonObject
+from otactl.report.sanitize import cell, plain, safe_json
+
+_NOTICEABLE = 0.0005
+_SURELY = 0.99995
+"""From here on four digits read 1.0000."""
+_TOLD_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
+
+
+def document(airtime: AirtimeReport) -> JsonObject:
+    """The figures in camelCase: the session's own, whom it reaches, what it costs, what to do instead."""
+    session = msgspec.to_builtins(msgspec.structs.replace(airtime.session, violations=(), warnings=()))
+    fleet = msgspec.to_builtins(airtime.fleet)
+    chance = airtime.chance
+    del session["violations"], fleet["worstClass"]
+    return {
+        **session,
+        "ts004": airtime.variant.value,
+        "losses": [{"devices": each.devices, **_loss(each.loss)} for each in airtime.classes],
+        "successProbability": chance.probability,
+        "successInterval": [chance.low, chance.high],
+        "trials": chance.trials,
+        "seed": airtime.seed,
+        "successClosedForm": airtime.closed_form,
+        "target": airtime.target,
+        "reachesTarget": airtime.reaches_target,
+        "windowSeconds": airtime.window_seconds,
+        "fitsWindow": airtime.fits_window,
+        **fleet,
+        "rxEnergyJoules": airtime.energy.until_end,
+        "rxEnergyJoulesUntilTimeout": airtime.energy.until_timeout,
+        "startLeadSeconds": airtime.lead_seconds,
+        "gatewayTotal": msgspec.to_builtins(airtime.gateway),
+        "warnings": [msgspec.to_builtins(each) for each in airtime.warnings],
+        "recommendation": msgspec.to_builtins(airtime.recommendation),
+    }
+
+
+def _loss(loss: Loss) -> JsonObject:
+    return {"loss": loss.loss, "burstFragments": loss.mean_length if isinstance(loss, Bursts) else None}
+
+
+def as_json(airtime: AirtimeReport) -> str:
+    """One JSON object, keys as DESIGN section 6 fixes them, and more."""
+    return safe_json(json.dumps(document(airtime), indent=2, ensure_ascii=False))
+
+
+def as_text(airtime: AirtimeReport) -> str:
+    """The answer for a terminal."""
+    plan = airtime.session
+    lines = [
+        f"{plan.region} data rate {plan.data_rate}, {plan.image_bytes} bytes in fragments of {plan.fragment_bytes}"
+    ]
+    lines += [f"  {title:<11} {text}" for title, text in rows(airtime)]
+    lines += [f"  warning: {each.code}: {each.message}" for each in airtime.warnings]
+    return "\n".join(plain(line) for line in lines)
+
+
+def as_markdown(airtime: AirtimeReport) -> str:
+    """The answer for a pull request."""
+    plan = airtime.session
+    lines = [f"### Radio: {plan.region} data rate {plan.data_rate}, fragments of {plan.fragment_bytes} bytes", ""]
+    lines += [*table(airtime), "", *(f"- warning `{each.code}`: {cell(each.message)}" for each in airtime.warnings)]
+    return "\n".join(lines)
+
+
+def table(airtime: AirtimeReport) -> list[str]:
+    """All figures as a table of a pull request."""
+    return ["| | |", "|---|---|", *(f"| {title} | {cell(text)} |" for title, text in rows(airtime))]
+
+
+def line(airtime: AirtimeReport) -> str:
+    """The session in one line; single devices are sent one each, so theirs ends with what the gateway needs."""
+    plan, total = airtime.session, airtime.gateway
+    length = f"{plan.session_seconds / 3600:.2f} h"
+    if total is not None and total.devices > 1:
+        length += f" each, {total.shortest_seconds / 3600:.2f} h at least for the {total.devices} devices of a gateway"
+    return (
+        f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
+        f"{plan.spacing_ms / 1000:g} s: {length}, duty cycle {plan.duty_cycle_percent:.2f} %"
+    )
+
+
+def others(airtime: AirtimeReport) -> list[tuple[str, str]]:
+    """The rows that neither `line` nor `chance_line` tells."""
+    return [(title, text) for title, text in rows(airtime) if title not in _TOLD_IN_LINES]
+
+
+def chance_line(airtime: AirtimeReport) -> str:
+    """Whom the session reaches, and what would reach more, in one line."""
+    chance = airtime.chance
+    real = share(chance.probability, known=not chance.trials)
+    textbook = share(airtime.closed_form)
+    told = f"a device rebuilds the image with {real} (textbook {textbook}) at {losses(airtime)}"
+    if airtime.meets:
+        return told
+    return f"{told}; {_missed(airtime)}"
+
+
+def rows(airtime: AirtimeReport) -> list[tuple[str, str]]:
+    """All figures for people, each a title and a text."""
+    plan, chance, fleet = airtime.session, airtime.chance, airtime.fleet
+    counted = chance.trials > 0
+    all_of_them = _range(fleet.all_updated_low, fleet.all_updated, known=not counted)
+    gate = _range(fleet.gate_passes_low, fleet.gate_passes, known=not counted)
+    chances = f"{share(chance.probability, known=not counted)} ({share(chance.low)} to {share(chance.high)})"
+    if chance.low < _SURELY <= chance.probability:
+        chances = f"at least {math.floor(1e4 * chance.low) / 1e4:.4f}"
+    told = {
+        "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
+        f"service rounds up), {plan.padding_bytes} bytes padding",
+        "on air": f"{plan.time_on_air_ms:.1f} ms each, one every {plan.spacing_ms / 1000:g} s: "
+        f"{plan.duty_cycle_percent:.2f} % of the time, the limit is {plan.duty_cycle_limit_percent:g} %",
+        "session": f"{_time(plan.session_seconds)}, expected timeout {_time(plan.class_c_timeout_seconds)}"
+        + _lead(airtime),
+        "success": f"{chances} per device at {losses(airtime)}, on {airtime.variant.value} rows; "
+        f"textbook {share(airtime.closed_form)}",
+        "fleet": f"{fleet.expected_updated:.1f} of {fleet.devices} devices expected; the chance that all are is "
+        f"{all_of_them}, that every gate passes {gate}",
+        "energy": f"{airtime.energy.until_end:.1f} J receiving per device, "
+        f"{airtime.energy.until_timeout:.1f} J if it listens until the timeout",
+    }
+    if airtime.gateway is not None:
+        total = airtime.gateway
+        told["gateway"] = (
+            f"{_time(total.on_air_seconds)} on air for {total.devices} devices one by one, "
+            f"at least {_time(total.shortest_seconds)} within the duty cycle"
+        )
+    told["verdict"] = f"reaches the target of {airtime.target}" if airtime.meets else _missed(airtime)
+    advice = airtime.recommendation
+    listed = list(told.items())
+    if advice is not None:
+        uncounted = "" if airtime.outage is None else "; the shared outage is not counted"
+        listed.append(("recommended", f"{_setting(advice)}: {advice.why}{uncounted}"))
+        listed += [("or", f"{_setting(other)}: {other.why}") for other in advice.runners_up]
+    return listed
+
+
+def _missed(airtime: AirtimeReport) -> str:
+    parts = []
+    if not airtime.reaches_target:
+        parts.append(f"misses the target of {airtime.target}")
+    if not airtime.fits_window and airtime.window_seconds is not None:
+        parts.append(f"does not fit the window of {_time(airtime.window_seconds)}")
+    advice = airtime.recommendation
+    if advice is None or airtime.reaches_target:
+        return " and ".join(parts)
+    # The recommendation does not count a shared outage: no promise may rest on it.
+    without = "" if airtime.outage is None else " if there were no outage"
+    return f"{' and '.join(parts)}; {_setting(advice)} would reach it{without}"
+
+
+def _setting(setting: Setting) -> str:
+    return (
+        f"{setting.fragment_bytes} bytes, {setting.redundancy_percent} %, every {setting.interval_ms / 1000:g} s "
+        f"({setting.fragments} + {setting.parity_fragments}, {_time(setting.session_seconds)})"
+    )
+
+
+def losses(airtime: AirtimeReport) -> str:
+    """What is assumed to be lost, in words."""
+    parts = [described(each.loss) for each in airtime.classes]
+    return parts[0] if len(parts) == 1 else "the worst of " + ", ".join(parts)
+
+
+def _lead(airtime: AirtimeReport) -> str:
+    return (
+        ""
+        if airtime.lead_seconds is None
+        else f", begins {_time(airtime.lead_seconds)} or more after its start is asked for"
+    )
+
+
+def share(value: float, *, known: bool = True) -> str:
+    """A probability to four digits that never reads as certain when it is not; one that was counted never is."""
+    text = f"{value:.4f}"
+    if text == "1.0000" and (value < 1 or not known):
+        return "above 0.9999"
+    return "below 0.0001" if text == "0.0000" and (value > 0 or not known) else text
+
+
+def _range(low: float, value: float, *, known: bool) -> str:
+    """A chance of a whole fleet: from its low end to what was counted, or one figure where they are alike.
+
+    A doubt of 0.001 about one device is large for 500: "above 0.9999" is said only where the low end is above, too.
+    """
+    if value - low < _NOTICEABLE and not low < _SURELY <= value:
+        return share(value, known=known)
+    digits = 3 if value - low >= 10 * _NOTICEABLE else 4
+    unit = 10**digits
+    return f"{math.floor(low * unit) / unit:.{digits}f} to {min(round(value, digits), 1 - 1 / unit):.{digits}f}"
+
+
+def _time(seconds: float) -> str:
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"

@@ -1,0 +1,141 @@
+"""How things stand, for `status`: conditions and holds of a rollout with their age, and an environment's last run."""
+
+from __future__ import annotations
+
+from otactl.model import Condition, Failure, LastRun, Record, RecordedHold, Value, iso, iso_or_none
+
+
+class ConditionLine(Value, frozen=True, kw_only=True):
+    """A condition; `since` is when status and reason became these, where that was recorded."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+    since: str | None = None
+
+
+class HoldLine(Value, frozen=True, kw_only=True):
+    """A hold of the last look; `overdue_since` when it had lasted longer than it should."""
+
+    reason: str
+    message: str
+    stalled: bool
+    since: str | None
+    until: str | None
+    overdue_since: str | None
+
+
+class FailureLine(Value, frozen=True, kw_only=True):
+    """The error that stopped the last look, or calls that were sent."""
+
+    reason: str
+    message: str
+    since: str
+
+
+class RunLine(Value, frozen=True, kw_only=True):
+    """The last recorded run; `reason` and `error` are empty for one without an error."""
+
+    at: str
+    by: str
+    since: str
+    reason: str
+    error: str
+    last_good: str | None
+
+
+class EnvironmentLine(Value, frozen=True, kw_only=True):
+    """An environment: its last run, and the open drift that belongs to no rollout."""
+
+    name: str
+    run: RunLine | None
+    open_drift: int
+
+
+def conditions_of(conditions: tuple[Condition, ...]) -> tuple[ConditionLine, ...]:
+    """A record's conditions as lines."""
+    return tuple(
+        ConditionLine(type=c.type, status=c.status, reason=c.reason, message=c.message, since=iso_or_none(c.since))
+        for c in conditions
+    )
+
+
+def holds_of(holds: tuple[RecordedHold, ...]) -> tuple[HoldLine, ...]:
+    """A record's holds as lines."""
+    return tuple(
+        HoldLine(
+            reason=h.reason,
+            message=h.message,
+            stalled=h.stalled,
+            since=iso_or_none(h.since),
+            until=iso_or_none(h.until),
+            overdue_since=iso_or_none(h.overdue_since),
+        )
+        for h in holds
+    )
+
+
+def failure_of(failure: Failure | None) -> FailureLine | None:
+    """A record's error as a line."""
+    return FailureLine(reason=failure.reason, message=failure.message, since=iso(failure.since)) if failure else None
+
+
+def environment_of(name: str, record: Record | None) -> EnvironmentLine:
+    """An environment from its own record; from none where nothing was recorded yet."""
+    if record is None:
+        return EnvironmentLine(name=name, run=None, open_drift=0)
+    run = _run(record.last_run) if record.last_run is not None else None
+    return EnvironmentLine(name=name, run=run, open_drift=sum(e.open for e in record.drift))
+
+
+def _run(run: LastRun) -> RunLine:
+    return RunLine(
+        at=iso(run.at),
+        by=run.by,
+        since=iso(run.since),
+        reason=run.reason,
+        error=run.error,
+        last_good=iso_or_none(run.last_good),
+    )
+
+
+def environment_text(line: EnvironmentLine) -> str:
+    """One line on an environment."""
+    drift = f"; {line.open_drift} drift entries belong to no rollout (`otactl drift`)" if line.open_drift else ""
+    if line.run is None:
+        return f"environment {line.name}: no run is recorded yet{drift}"
+    run = line.run
+    if not run.reason:
+        return f"environment {line.name}: last recorded run {run.at} by {run.by}, without an error{drift}"
+    good = (
+        f"the last one without an error was {run.last_good}" if run.last_good else "none without an error is recorded"
+    )
+    return (
+        f"environment {line.name}: last recorded run {run.at} by {run.by} failed, since {run.since}: "
+        f"{run.reason}: {run.error}; {good}{drift}"
+    )
+
+
+def stands_text(
+    conditions: tuple[ConditionLine, ...], holds: tuple[HoldLine, ...], failure: FailureLine | None
+) -> list[str]:
+    """The conditions in one line, then each error and hold once, with its age."""
+    lines = [", ".join(_condition(c) for c in conditions)] if conditions else []
+    told: dict[str, str] = {}
+    if failure is not None:
+        told[failure.message] = f"{failure.reason}: {failure.message} (since {failure.since})"
+    for hold in holds:
+        late = f", too long since {hold.overdue_since}" if hold.overdue_since else ""
+        age = f" (since {hold.since}{late})" if hold.since else ""
+        told.setdefault(hold.message, f"{hold.reason}: {hold.message}{age}")
+    for condition in conditions:
+        if condition.message:
+            age = f" (since {condition.since})" if condition.since else ""
+            told.setdefault(condition.message, f"{condition.reason}: {condition.message}{age}")
+    return [*lines, *told.values()]
+
+
+def _condition(condition: ConditionLine) -> str:
+    word = "yes" if condition.status else "no"
+    return f"{condition.type} {word}" + (f" ({condition.reason})" if condition.reason.lower() != word else "")

@@ -1,0 +1,201 @@
+"""What a service itself says of one device now, and whose each task is: beside what the journal remembers.
+
+1. A batch is ours because our journal remembers its id. Where a create of ours has no answer yet, a batch it may have
+   made is told as perhaps ours: calling it somebody else's would be a guess.
+2. What was not read is None, never an empty list: nothing to do and not known are two answers.
+3. An upgrade that is not listed has ended, or was not asked for; that it succeeded nothing here says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from otactl.model import Attempt, Record, Value, WaveRecord, iso_or_none
+from otactl.model.device_tasks import UnfinishedTask
+from otactl.ports import Stored
+from otactl.report.durations import span
+from otactl.report.sanitize import cell, markdown_table, plain, table
+
+_HEAD = ("STATUS", "MODULE", "FROM", "TO", "SINCE", "MOVED", "WHOSE")
+_IDS = ("batch", "task", "firmware")
+ENDED = "an upgrade that is not listed has ended: its result is in the batch, or in the reported version"
+
+
+class OwnerLine(Value, frozen=True, kw_only=True):
+    """Whose a task is: the attempt whose batch it belongs to; `certain` is False for one without an answer (rule 1)."""
+
+    rollout: str
+    environment: str
+    wave: str
+    attempt: int
+    certain: bool
+
+
+class TaskLine(Value, frozen=True, kw_only=True):
+    """One unfinished task; `owner` None when no rollout of the journal knows its batch."""
+
+    status: str
+    module: str
+    from_version: str | None
+    to_version: str | None
+    batch_id: str
+    task_id: str
+    firmware_id: str
+    device_id: str | None
+    product_name: str | None
+    created_at: str | None
+    moved_at: str | None
+    owner: OwnerLine | None
+
+
+class LiveLine(Value, frozen=True, kw_only=True):
+    """One service's answer about a device of one product; `module` and `statuses` are the filters it was asked with.
+
+    `at` is the service's time; it, `tasks` and `versions` (by module) are None when not told, and `error` says why.
+    """
+
+    service: str
+    environment: str
+    product: str
+    device: str
+    module: str | None
+    statuses: tuple[str, ...]
+    at: str | None = None
+    tasks: tuple[TaskLine, ...] | None = None
+    versions: dict[str, str] | None = None
+    error: str = ""
+
+
+class Owners:
+    """Tells whose a batch is, from the records of one environment."""
+
+    def __init__(self, stored: Iterable[Stored], device: str) -> None:
+        records = tuple(s.record for s in stored)
+        self._by_batch = {
+            batch: _owner(record, wave, attempt)
+            for record, wave, attempt in _attempts(records)
+            for batch in attempt.vendor_ids
+        }
+        self._unanswered = [
+            (record.version, _owner(record, wave, attempt, certain=False))
+            for record, wave, attempt in _attempts(records)
+            if any(i.creates and i.unit_id == attempt.unit_id for i in record.intents)
+            and _may_hold(wave, attempt, device)
+        ]
+
+    def of(self, task: UnfinishedTask) -> OwnerLine | None:
+        """Whose a task is; None when it is not ours."""
+        known = self._by_batch.get(task.batch_id)
+        return known or next((owner for version, owner in self._unanswered if version == task.to_version), None)
+
+
+def task_line(task: UnfinishedTask, owners: Owners) -> TaskLine:
+    """A task with its owner, its times as every report writes them."""
+    return TaskLine(
+        status=task.status,
+        module=task.module,
+        from_version=task.from_version or None,
+        to_version=task.to_version or None,
+        batch_id=task.batch_id,
+        task_id=task.task_id,
+        firmware_id=task.firmware_id,
+        device_id=task.device_id or None,
+        product_name=task.product_name or None,
+        created_at=iso_or_none(task.created_at),
+        moved_at=iso_or_none(task.moved_at),
+        owner=owners.of(task),
+    )
+
+
+def _called(live: LiveLine) -> str:
+    """The product's name and the service's own id of the device, as far as its tasks show them."""
+    names = {t.product_name for t in live.tasks or () if t.product_name}
+    ids = {t.device_id for t in live.tasks or () if t.device_id}
+    return ", ".join([*(f"product {n}" for n in sorted(names)), *(f"device id {i}" for i in sorted(ids))])
+
+
+def lines(live: LiveLine, style: Literal["text", "markdown"]) -> list[str]:
+    """One answer: a heading, the tasks, the versions."""
+    markdown = style == "markdown"
+    safe = cell if markdown else plain
+    heading = f"{live.service}, product {live.product}, environment {live.environment}"
+    told = [safe(f"{heading}: {_sum(live)}")]
+    if live.tasks:
+        told += _table(live.tasks, live.at) if markdown else _rows(live.tasks, live.at)
+    elif live.tasks is not None and live.module is None and not live.statuses:
+        told += ["", safe(ENDED)] if markdown else [f"  {ENDED}"]
+    if called := _called(live):
+        told += [*([""] if markdown else []), safe(f"at its service: {called}")]
+    if live.versions is not None:
+        told += [*([""] if markdown else []), safe(f"reported versions{_of_module(live)}: {_versions(live.versions)}")]
+    return told
+
+
+def _sum(live: LiveLine) -> str:
+    if live.tasks is None:
+        return "could not be read, so what is unfinished there is not known"
+    asked = f"{_of_module(live)}{' in status ' + ' or '.join(live.statuses) if live.statuses else ''}"
+    if live.tasks:
+        return f"{len(live.tasks)} unfinished task{'s' if len(live.tasks) > 1 else ''}{asked}"
+    return f"no unfinished task{asked}" + ("; others were not asked for" if asked else "")
+
+
+def _of_module(live: LiveLine) -> str:
+    return f" of module {live.module}" if live.module is not None else ""
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{module} {version}" for module, version in versions.items()) or "none yet"
+
+
+def _rows(tasks: Sequence[TaskLine], at: str | None) -> list[str]:
+    """A row each, and its ids below: three of up to 19 digits leave no terminal room for more beside them."""
+    head, *rows = table(_HEAD, [_cells(task, at) for task in tasks])
+    below = [plain("  " + ", ".join(f"{n} {i}" for n, i in zip(_IDS, _ids(t), strict=True))) for t in tasks]
+    return [head, *(line for pair in zip(rows, below, strict=True) for line in pair)]
+
+
+def _table(tasks: Sequence[TaskLine], at: str | None) -> list[str]:
+    head = [h.capitalize() for h in (*_HEAD, *_IDS)]
+    return ["", *markdown_table(head, [(*_cells(task, at), *_ids(task)) for task in tasks])]
+
+
+def _cells(task: TaskLine, at: str | None) -> tuple[str, ...]:
+    versions = (task.from_version or "-", task.to_version or "-")
+    times = (_moment(task.created_at, at), _moment(task.moved_at, at))
+    return (task.status, task.module, *versions, *times, _whose(task.owner))
+
+
+def _ids(task: TaskLine) -> tuple[str, str, str]:
+    return task.batch_id, task.task_id, task.firmware_id
+
+
+def _moment(moment: str | None, at: str | None) -> str:
+    if moment is None or at is None:
+        return moment or "-"
+    return f"{moment} ({span(max(datetime.fromisoformat(at) - datetime.fromisoformat(moment), timedelta()))} ago)"
+
+
+def _whose(owner: OwnerLine | None) -> str:
+    if owner is None:
+        return "not ours"
+    told = f"{owner.rollout}, wave {owner.wave}, attempt {owner.attempt}"
+    return told if owner.certain else f"perhaps {told} (its create has no answer yet)"
+
+
+def _attempts(records: Iterable[Record]) -> list[tuple[Record, WaveRecord, Attempt]]:
+    return [(record, wave, attempt) for record in records for wave in record.waves for attempt in wave.attempts]
+
+
+def _owner(record: Record, wave: WaveRecord, attempt: Attempt, *, certain: bool = True) -> OwnerLine:
+    return OwnerLine(
+        rollout=record.name, environment=record.environment, wave=wave.name, attempt=attempt.number, certain=certain
+    )
+
+
+def _may_hold(wave: WaveRecord, attempt: Attempt, device: str) -> bool:
+    """Whether a device is among an attempt's; one that names nobody (a whole product, a group) may hold anybody."""
+    named = {*wave.members, *attempt.members, *attempt.targets}
+    return not named or f"device:{device}" in named

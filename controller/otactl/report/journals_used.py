@@ -1,0 +1,57 @@
+"""Which journals a run used: told by every verb that reads or writes one, from the same value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from otactl.model import JsonObject, Value
+from otactl.report.sanitize import cell, plain
+
+
+class UsedJournal(Value, frozen=True, kw_only=True):
+    """A journal, of one environment or ("") of all that name no other; `origin` is who named it, "" for the default.
+
+    `place` is the whole path or URL, `shown` the same as short as it is clear from the working folder.
+    """
+
+    environment: str = ""
+    place: str
+    shown: str
+    origin: str = ""
+
+
+def document(used: Iterable[UsedJournal]) -> JsonObject:
+    """The JSON keys: `journal`, the one that was used, null for several or none; `journals`, by environment."""
+    known = tuple(used)
+    places = {each.place for each in known}
+    return {
+        "journal": places.pop() if len(places) == 1 else None,
+        "journals": {each.environment: each.place for each in known if each.environment},
+    }
+
+
+def with_journals(report: Value, used: tuple[UsedJournal, ...]) -> JsonObject:
+    """A report as JSON, with the journals it is from."""
+    built: JsonObject = msgspec.to_builtins(report)
+    return {**built, **document(used)} if used else built
+
+
+def told(used: tuple[UsedJournal, ...], style: str) -> list[str]:
+    """What stands below a report: nothing where no journal was read."""
+    if style == "markdown":
+        return ["", *(f"*{cell(line)}*" for line in lines(used))] if used else []
+    return [plain(line) for line in lines(used)] if used else []
+
+
+def lines(used: Iterable[UsedJournal]) -> list[str]:
+    """A line for people, or one for each environment where they differ."""
+    known = tuple(used)
+    if len({each.place for each in known}) == 1:
+        return [f"journal {_named(known[0])}"]
+    return [f"journal of {each.environment or 'other environments'}: {_named(each)}" for each in known]
+
+
+def _named(used: UsedJournal) -> str:
+    return f"{used.shown} ({used.origin})" if used.origin else used.shown

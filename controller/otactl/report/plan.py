@@ -1,0 +1,198 @@
+"""A plan told to people and machines from one value: text, Markdown for pull requests, JSON by schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+from otactl.lorawan.report import AirtimeReport
+from otactl.model import JsonObject, RecordedCall, Value, canonical_digest, iso, iso_or_none
+from otactl.model.actions import Action, Finding, Hold, StartUnit, name_of
+from otactl.planning.outlook import Rung
+from otactl.report import airtime as radio
+from otactl.report import journals_used
+from otactl.report.journals_used import UsedJournal
+from otactl.report.sanitize import cell, plain, safe_json
+from otactl.state.intents import recorded
+
+
+class PlannedRollout(Value, frozen=True, kw_only=True):
+    """What `plan` says of one rollout."""
+
+    name: str
+    environment: str
+    digest: str
+    next: tuple[Rung, ...] = ()
+    outlook: tuple[Rung, ...] = ()
+    outlook_holds: tuple[Hold, ...] = ()
+    drift: tuple[Finding, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    airtime: AirtimeReport | None = None
+    notes: tuple[str, ...] = ()
+    error: str = ""
+
+
+class PlanReport(Value, frozen=True, kw_only=True):
+    """What `plan` says of everything it was given."""
+
+    offline: bool
+    rollouts: tuple[PlannedRollout, ...] = ()
+    journals: tuple[UsedJournal, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Names the plan by content."""
+        return canonical_digest([_rollout(r) for r in self.rollouts])
+
+
+def as_json(report: PlanReport) -> str:
+    """One JSON object, keys as DESIGN section 6 fixes them."""
+    document = {
+        "digest": report.digest,
+        "offline": report.offline,
+        "rollouts": [_rollout(r) for r in report.rollouts],
+        **journals_used.document(report.journals),
+    }
+    return safe_json(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _rollout(rollout: PlannedRollout) -> JsonObject:
+    document: JsonObject = {
+        "name": rollout.name,
+        "environment": rollout.environment,
+        "digest": rollout.digest,
+        "next": [_rung(r) for r in rollout.next],
+        "outlook": [_rung(r) for r in rollout.outlook],
+        "drift": [msgspec.to_builtins(f) for f in rollout.drift],
+        "holds": [_hold(h) for h in rollout.holds],
+        "outlookHolds": [_hold(h) for h in rollout.outlook_holds],
+        "airtime": {} if rollout.airtime is None else radio.document(rollout.airtime),
+        "notes": list(rollout.notes),
+    }
+    if rollout.error:
+        document["error"] = rollout.error
+    return document
+
+
+def _hold(hold: Hold) -> JsonObject:
+    return {"reason": hold.reason, "message": hold.message, "until": iso_or_none(hold.until)}
+
+
+def _rung(rung: Rung) -> JsonObject:
+    return {"action": name_of(rung.action), "reason": rung.action.reason, "calls": [_call(c) for c in _calls(rung)]}
+
+
+def _calls(rung: Rung) -> tuple[RecordedCall, ...]:
+    return tuple(recorded(c) for c in rung.calls)
+
+
+def _call(call: RecordedCall) -> JsonObject:
+    return {"service": call.service, "operation": call.operation, "parameters": call.parameters}
+
+
+def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
+    """A plan for a terminal: per rollout what is next, what after, what differs, what holds."""
+    lines: list[str] = []
+    for rollout in report.rollouts:
+        lines.append(f"{rollout.environment}/{rollout.name}")
+        if rollout.error:
+            lines.append(f"  error: {rollout.error}")
+        lines += [f"  note: {note}" for note in rollout.notes]
+        if rollout.airtime is not None:
+            lines.append(f"  on air: {radio.line(rollout.airtime)}")
+            lines.append(f"  success: {radio.chance_line(rollout.airtime)}")
+            lines += [f"  radio: {title}: {text}" for title, text in radio.others(rollout.airtime)]
+            lines += [f"  radio warning: {w.code}: {w.message}" for w in rollout.airtime.warnings]
+        lines += [f"  hold: {h.reason}: {h.message}" for h in rollout.holds]
+        lines += [f"  drift: {_drift(f)}" for f in rollout.drift]
+        for title, group in (("next", rollout.next), ("then", rollout.outlook)):
+            for rung in group:
+                lines.append(f"  {title}: {name_of(rung.action)} {_subject(rung.action)}: {_why(rung.action)}")
+                if title == "next":
+                    lines += [f"    {line}" for line in _shown(rung, all_calls)]
+        lines += [f"  then: hold {h.reason}: {h.message}" for h in rollout.outlook_holds]
+        if not rollout.next and not rollout.holds and not rollout.error:
+            lines.append("  nothing to send")
+        lines.append("")
+    sending = sum(len(r.calls) for rollout in report.rollouts for r in rollout.next)
+    lines += journals_used.told(report.journals, "text")
+    lines.append(f"{len(report.rollouts)} rollouts, {sending} calls next; plan {report.digest[:12]}")
+    if report.offline:
+        lines.append("offline: nothing was read from the cloud, so nothing was compared with it")
+    return "\n".join(plain(line) for line in lines)
+
+
+def _shown(rung: Rung, all_calls: bool) -> list[str]:
+    calls = _calls(rung)
+    limit = len(calls) if all_calls else 5
+    shown = [f"{c.service}:{c.operation} {json.dumps(c.parameters, ensure_ascii=False)}" for c in calls[:limit]]
+    if len(calls) > limit:
+        shown.append(f"… and {len(calls) - limit} more calls (-o json shows all)")
+    return shown
+
+
+def _subject(action: Action) -> str:
+    return getattr(action, "unit_id", "") or getattr(getattr(action, "unit", None), "unit_id", "")
+
+
+def _why(action: Action) -> str:
+    """The reason of an action, with the time of a session that is scheduled by it."""
+    if isinstance(action, StartUnit):
+        return f"{action.reason}; on air from {iso(action.start_at)}"
+    return action.reason
+
+
+def _drift(finding: Finding) -> str:
+    return f"{finding.subject} {finding.field}: declared {finding.desired!r}, observed {finding.observed!r}"
+
+
+def as_markdown(report: PlanReport) -> str:
+    """A plan for a pull request's comment."""
+    lines = [f"### otactl plan `{report.digest[:12]}`", ""]
+    if report.offline:
+        lines += ["*Offline: nothing was read from the cloud, so nothing was compared with it.*", ""]
+    for rollout in report.rollouts:
+        lines += [f"#### `{rollout.environment}/{rollout.name}`", ""]
+        if rollout.error:
+            lines += [f"**Error:** {cell(rollout.error)}", ""]
+        if rollout.airtime is not None:
+            lines += [
+                f"On air: {radio.line(rollout.airtime)}",
+                "",
+                f"Success: {radio.chance_line(rollout.airtime)}",
+                "",
+                *_folded("radio: all figures", radio.table(rollout.airtime)),
+                "",
+            ]
+            lines += [f"- radio `{w.code}`: {cell(w.message)}" for w in rollout.airtime.warnings]
+        lines += [f"- note: {cell(note)}" for note in rollout.notes]
+        lines += [f"- **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.holds]
+        lines += [f"- **drift** {cell(_drift(f))}" for f in rollout.drift]
+        lines += _table(rollout.next, rollout.outlook)
+        lines += [f"- then **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.outlook_holds]
+        lines += [block for rung in rollout.next for block in _details(rung)]
+        lines.append("")
+    return "\n".join([*lines, *journals_used.told(report.journals, "markdown")])
+
+
+def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:
+    if not following and not later:
+        return ["", "Nothing to send."]
+    rows = ["", "| when | action | unit | calls | why |", "|---|---|---|---|---|"]
+    for when, group in (("next", following), ("then", later)):
+        rows += [
+            f"| {when} | {name_of(r.action)} | `{_subject(r.action)}` | {len(r.calls)} | {cell(_why(r.action))} |"
+            for r in group
+        ]
+    return rows
+
+
+def _details(rung: Rung) -> list[str]:
+    body = safe_json(json.dumps([_call(c) for c in _calls(rung)], indent=2, ensure_ascii=False))
+    return ["", *_folded(f"{name_of(rung.action)}: exact calls", ["```json", body, "```"])]
+
+
+def _folded(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]

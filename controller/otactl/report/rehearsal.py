@@ -1,0 +1,170 @@
+"""A rehearsal told to people and machines from one value: text, Markdown for a pull request, JSON by schema."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import msgspec
+
+from otactl.model import Event, JsonObject, iso, iso_or_none
+from otactl.rehearsal.results import Rehearsal, RehearsalRun, RolloutForecast, Spread, Wait, WaveCourse
+from otactl.report.sanitize import cell, markdown_table, plain, safe_json, table
+
+TOLD = ("verdict", "released", "results", "spared", "failed", "adopted", "drift", "driftClosed")
+"""Kinds of events that make a timeline; what was sent, call by call, is for `history`."""
+
+
+def as_json(found: Rehearsal) -> str:
+    """The whole rehearsal, every seed with its timeline."""
+    document: JsonObject = {
+        "succeeds": found.succeeds,
+        "at": iso(found.at),
+        "horizonDays": found.horizon_days,
+        "assumed": list(found.assumed),
+        "forecasts": [msgspec.to_builtins(f) for f in found.forecasts],
+        "seeds": [_course(c, found.at) for c in found.courses],
+    }
+    return safe_json(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _course(course: RehearsalRun, began: datetime) -> JsonObject:
+    rollouts: list[object] = []
+    for rollout in course.rollouts:
+        told = msgspec.to_builtins(rollout)
+        told["endedAt"] = iso(rollout.ended_at)
+        told["seconds"] = (rollout.ended_at - began).total_seconds()
+        told["waves"] = [_wave(w) for w in rollout.waves]
+        told["waits"] = [
+            {**msgspec.to_builtins(w), "since": iso(w.since), "until": iso(w.until)} for w in rollout.waits
+        ]
+        told["events"] = [
+            {"at": iso(e.at), "kind": e.kind, "subject": e.subject, "message": e.message} for e in rollout.events
+        ]
+        rollouts.append(told)
+    return {
+        "seed": course.seed,
+        "succeeded": course.succeeded,
+        "endedAt": iso(course.ended_at),
+        "runs": course.runs,
+        "calls": course.calls,
+        "rollouts": rollouts,
+    }
+
+
+def _wave(wave: WaveCourse) -> JsonObject:
+    told: JsonObject = msgspec.to_builtins(wave)
+    told["verdictAt"] = iso_or_none(wave.verdict_at)
+    told["attempts"] = [
+        {**msgspec.to_builtins(a), "startAt": iso_or_none(a.start_at), "endedAt": iso_or_none(a.ended_at)}
+        for a in wave.attempts
+    ]
+    return told
+
+
+def as_text(found: Rehearsal) -> str:
+    """For a terminal: the forecast, then the timeline of the seed in the middle."""
+    lines = [_title(found), *(f"  assumed: {sentence}" for sentence in found.assumed)]
+    for forecast in found.forecasts:
+        lines += [_verdict(forecast, len(found.courses)), *(f"  {line}" for line in _figures(forecast))]
+    course = found.typical
+    lines.append(f"timeline of seed {course.seed} ({course.runs} runs of reconcile, {course.calls} calls):")
+    rows = [[_clock(at, found.at), name, text] for at, name, text in _timeline(found)]
+    lines += [f"  {line}" for line in table(("AFTER", "ROLLOUT", "WHAT"), rows)]
+    return "\n".join(plain(line) for line in lines)
+
+
+def as_markdown(found: Rehearsal) -> str:
+    """For a pull request: a table of the forecast; the timeline folds away."""
+    lines = [f"## Rehearsal: {'succeeds' if found.succeeds else 'does not succeed'}", "", cell(_title(found)), ""]
+    rows = [[f"{f.environment}/{f.name}", *_row(f, len(found.courses))] for f in found.forecasts]
+    lines += markdown_table(["Rollout", "Seeds", "Ends after", "Devices", "Failures"], rows)
+    lines += ["", *(f"- {cell(f'{f.name}: {f.why}')}" for f in found.forecasts if f.why)]
+    lines += ["", "Assumed:", "", *(f"- {cell(sentence)}" for sentence in found.assumed)]
+    course = found.typical
+    lines += ["", f"<details><summary>Timeline of seed {course.seed}</summary>", ""]
+    timeline = [[_clock(at, found.at), name, text] for at, name, text in _timeline(found)]
+    return "\n".join([*lines, *markdown_table(["After", "Rollout", "What"], timeline), "", "</details>"])
+
+
+def _title(found: Rehearsal) -> str:
+    good, many = sum(c.succeeded for c in found.courses), len(found.courses)
+    what = "rollout" if len(found.forecasts) == 1 else "rollouts"
+    return f"{len(found.forecasts)} {what} rehearsed from {iso(found.at)}: all succeed in {good} of {many} seeds"
+
+
+def _verdict(forecast: RolloutForecast, seeds: int) -> str:
+    name = f"{forecast.environment}/{forecast.name}"
+    if forecast.seconds is None:
+        return f"{name}: does not succeed: {forecast.why}"
+    ends = f"{name}: succeeds in {forecast.succeeded_seeds} of {seeds} seeds, ends after {_spans(forecast.seconds)}"
+    return f"{ends}; else: {forecast.why}" if forecast.why else ends
+
+
+def _figures(forecast: RolloutForecast) -> list[str]:
+    lines = [f"devices updated: {_numbers(forecast.succeeded)} of {_numbers(forecast.devices)} in waves that began"]
+    if forecast.failures:
+        lines.append(f"failures: {_failures(forecast)}")
+    return lines
+
+
+def _row(forecast: RolloutForecast, seeds: int) -> list[str]:
+    return [
+        f"{forecast.succeeded_seeds} of {seeds}",
+        _spans(forecast.seconds) if forecast.seconds is not None else "does not",
+        f"{_numbers(forecast.succeeded)} of {_numbers(forecast.devices)}",
+        _failures(forecast) or "none",
+    ]
+
+
+def _failures(forecast: RolloutForecast) -> str:
+    return ", ".join(f"{reason} {_numbers(number)}" for reason, number in forecast.failures.items())
+
+
+def _numbers(figure: Spread) -> str:
+    if figure.least == figure.most:
+        return f"{figure.median:g}"
+    return f"{figure.median:g} ({figure.least:g} to {figure.most:g})"
+
+
+def _spans(figure: Spread) -> str:
+    if length(figure.least) == length(figure.most):
+        return length(figure.median)
+    return f"{length(figure.median)} ({length(figure.least)} to {length(figure.most)})"
+
+
+def length(seconds: float) -> str:
+    """A stretch of time in days, hours and minutes: `2 d 03:30`, `0:45`."""
+    minutes = round(seconds / 60)
+    days, hours = minutes // 1440, minutes % 1440 // 60
+    return f"{days} d {hours:02}:{minutes % 60:02}" if days else f"{hours}:{minutes % 60:02}"
+
+
+def _clock(at: datetime, began: datetime) -> str:
+    return f"+{length(max(timedelta(0), at - began).total_seconds())}"
+
+
+def _timeline(found: Rehearsal) -> list[tuple[datetime, str, str]]:
+    """What happened to all rollouts of the seed in the middle, by time."""
+    rows: list[tuple[datetime, str, str]] = []
+    for rollout in found.typical.rollouts:
+        rows += [(e.at, rollout.name, _event(e)) for e in rollout.events if e.kind in TOLD]
+        rows += [(w.since, rollout.name, _wait(w)) for w in rollout.waits if not rollout.why.startswith(f"{w.reason}:")]
+        for wave in rollout.waves:
+            for span in wave.attempts:
+                again = f", try {span.tries}" if span.tries > 1 else ""
+                if span.start_at is not None:
+                    rows.append((span.start_at, rollout.name, f"wave {wave.name}{again}: goes out"))
+        outcome = f"{rollout.outcome.value}: {rollout.why}" if rollout.why else rollout.outcome.value
+        rows.append((rollout.ended_at, rollout.name, outcome))
+    return sorted(rows, key=lambda row: row[0])
+
+
+def _event(event: Event) -> str:
+    return f"{event.kind}: {event.message}" if event.kind not in ("verdict", "released") else event.message
+
+
+def _wait(wait: Wait) -> str:
+    took = (wait.until - wait.since).total_seconds()
+    lasts = f" ({length(took)})" if took >= 60 else ""
+    return f"held by {wait.reason}{lasts}: {wait.message}"

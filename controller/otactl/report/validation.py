@@ -1,0 +1,163 @@
+"""What `validate` found, for people, for machines, for code scanning, for test reports and for pull requests.
+
+1. All forms come from one value. 2. Text is `file:line:column: code: message`, the hint indented below.
+3. Nothing from a user's file reaches a terminal, XML or a workflow command unescaped.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from otactl import __version__
+from otactl.errors import Problem
+
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class Findings(NamedTuple):
+    """The files that were read, by name, and what is wrong with them."""
+
+    names: tuple[str, ...]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+    @property
+    def valid(self) -> bool:
+        """No errors; warnings do not count."""
+        return not self.errors
+
+
+def render(form: str, findings: Findings) -> str:
+    """Write findings in one of `FORMS`, without a final line break."""
+    return FORMS[form](findings)
+
+
+def as_text(findings: Findings) -> str:
+    """For people: one line per problem, its hint below, a sum at the end."""
+    lines: list[str] = []
+    for problem, mark in _marked(findings):
+        place = f"{_plain(problem.file)}:{problem.line}:{problem.column}"
+        lines.append(f"{place}: {problem.code}: {_plain(problem.message)}{' (warning)' if mark == 'warning' else ''}")
+        if problem.hint:
+            lines.append(f"    {_plain(problem.hint)}")
+    return "\n".join([*lines, _sum(findings)])
+
+
+def as_json(findings: Findings) -> str:
+    """For machines: the shape of schemas/v1/validate.schema.json."""
+    document = {
+        "valid": findings.valid,
+        "files": len(findings.names),
+        "errors": msgspec.to_builtins(findings.errors),
+        "warnings": msgspec.to_builtins(findings.warnings),
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def as_sarif(findings: Findings) -> str:
+    """For code scanning: SARIF 2.1.0, one rule per code."""
+    codes = sorted({problem.code for problem, _ in _marked(findings)})
+    rules = [{"id": code, "shortDescription": {"text": code.replace("_", " ")}} for code in codes]
+    results = [
+        {
+            "ruleId": problem.code,
+            "ruleIndex": codes.index(problem.code),
+            "level": mark,
+            "message": {"text": f"{problem.message}. {problem.hint}" if problem.hint else problem.message},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": quote(problem.file)},
+                        "region": {"startLine": problem.line, "startColumn": problem.column},
+                    },
+                    "logicalLocations": [{"fullyQualifiedName": problem.pointer or "/"}],
+                }
+            ],
+        }
+        for problem, mark in _marked(findings)
+    ]
+    driver = {"name": "otactl", "version": __version__, "rules": rules}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2)
+
+
+def as_junit(findings: Findings) -> str:
+    """For test reports: one case per file, failed by its errors; warnings go to its output."""
+    names = list(
+        dict.fromkeys([*findings.names, *(p.file for p in findings.errors), *(p.file for p in findings.warnings)])
+    )
+    failed = {problem.file for problem in findings.errors}
+    head = f'<testsuite name="otactl validate" tests="{len(names)}" failures="{len(failed)}" errors="0" skipped="0">'
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", f"  {head}"]
+    for name in names:
+        lines.append(f'    <testcase classname="otactl.validate" name="{_xml(name)}" file="{_xml(name)}">')
+        for problem in (p for p in findings.errors if p.file == name):
+            opening = f'<failure type="{_xml(problem.code)}" message="{_xml(problem.message)}">'
+            lines.append(f"      {opening}{_xml(_line(problem))}</failure>")
+        told = [_line(problem) for problem in findings.warnings if problem.file == name]
+        if told:
+            lines.append(f"      <system-out>{_xml(chr(10).join(told))}</system-out>")
+        lines.append("    </testcase>")
+    return "\n".join([*lines, "  </testsuite>", "</testsuites>"])
+
+
+def as_github(findings: Findings) -> str:
+    """For pull requests: workflow commands that put each problem on its line."""
+    lines = []
+    for problem, mark in _marked(findings):
+        values = {"file": problem.file, "line": problem.line, "col": problem.column, "title": problem.code}
+        told = ",".join(f"{name}={_property(str(value))}" for name, value in values.items())
+        message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+        lines.append(f"::{mark} {told}::{_data(message)}")
+    return "\n".join([*lines, _sum(findings)])
+
+
+FORMS: dict[str, Callable[[Findings], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "sarif": as_sarif,
+    "junit": as_junit,
+    "github": as_github,
+}
+
+
+def _marked(findings: Findings) -> list[tuple[Problem, Literal["error", "warning"]]]:
+    return [*((p, "error") for p in findings.errors), *((p, "warning") for p in findings.warnings)]
+
+
+def _sum(findings: Findings) -> str:
+    files = _count(len(findings.names), "file")
+    warned = f", {_count(len(findings.warnings), 'warning')}" if findings.warnings else ""
+    errors = _count(len(findings.errors), "error") if findings.errors else "no errors"
+    return f"{files}: {errors}{warned}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _line(problem: Problem) -> str:
+    hint = f" ({problem.hint})" if problem.hint else ""
+    return f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}{hint}"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def _xml(text: str) -> str:
+    return html.escape("\n".join(_plain(line) for line in text.split("\n")), quote=True)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

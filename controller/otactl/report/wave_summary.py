@@ -1,0 +1,174 @@
+"""Where one wave stands, for `status`: its devices, its failures, its verdict.
+
+1. Devices are counted over the attempts at the content declared now, a device's newest result winning; while a unit
+   runs, by what its service counts.
+2. Waiting are devices without a final result, and targets (a device, or a whole group whose devices are not known
+   yet) without any result while their attempt lives. Devices that a suspension took back wait, and have not failed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from otactl.model import Attempt, DeviceResult, Outcome, Reason, Value, WaveRecord, iso, iso_or_none, tally
+from otactl.verdicts.device_results import fold, names_of, newest_of
+
+
+class Devices(Value, frozen=True, kw_only=True):
+    """Devices by what became of them."""
+
+    succeeded: int = 0
+    failed: int = 0
+    waiting: int = 0
+    unknown: int = 0
+
+    def plus(self, other: Devices) -> Devices:
+        """Add two counts."""
+        return Devices(
+            succeeded=self.succeeded + other.succeeded,
+            failed=self.failed + other.failed,
+            waiting=self.waiting + other.waiting,
+            unknown=self.unknown + other.unknown,
+        )
+
+
+class VerdictLine(Value, frozen=True, kw_only=True):
+    """A wave's verdict, with the percentage worked out; `current` is False if it judged other content.
+
+    `reason` is what keeps it from passing, `unanswered` devices among the failed that gave no answer; `released` that
+    it stayed well for its soak.
+    """
+
+    passed: bool
+    succeeded: int
+    failed: int
+    total: int
+    percent: float
+    needed_percent: float
+    at: str
+    current: bool
+    reason: str
+    unanswered: int
+    released: bool
+
+
+class FailureLine(Value, frozen=True, kw_only=True):
+    """A device that failed in a wave's newest attempt, by the name people know it by, and why."""
+
+    device: str
+    name: str | None
+    reason: str
+    detail: str
+
+
+class WaveLine(Value, frozen=True, kw_only=True):
+    """Where one wave stands; `attempt` 0 and `stage` None before its first attempt.
+
+    `service_id`, `arn` and `job_id` are the service's own names of the unit, `parts` those of its parts, where it
+    has several. `progress` counts devices by what its service says while it runs.
+    """
+
+    name: str
+    attempt: int
+    stage: str | None
+    unit_id: str | None
+    service_id: str | None
+    arn: str | None
+    job_id: str | None
+    parts: tuple[str, ...]
+    start_at: str | None
+    ended_at: str | None
+    devices: Devices
+    progress: dict[str, int]
+    failures: tuple[FailureLine, ...]
+    verdict: VerdictLine | None
+
+
+def wave_line(wave: WaveRecord, generation: str) -> WaveLine:
+    attempts = [a for a in wave.attempts if a.generation == generation]
+    attempt = attempts[-1] if attempts else None
+    verdict = None
+    if wave.verdict is not None:
+        judged = wave.verdict
+        verdict = VerdictLine(
+            passed=judged.passed,
+            succeeded=judged.succeeded,
+            failed=judged.failed,
+            total=judged.total,
+            percent=judged.percent,
+            needed_percent=judged.needed_percent,
+            at=iso(judged.at),
+            current=wave.verdict_generation == generation,
+            reason=judged.reason,
+            unanswered=judged.unanswered,
+            released=judged.passed and wave.released and wave.verdict_generation == generation,
+        )
+    return WaveLine(
+        name=wave.name,
+        attempt=attempt.number if attempt is not None else 0,
+        stage=attempt.stage.value if attempt is not None else None,
+        unit_id=attempt.unit_id if attempt is not None else None,
+        service_id=attempt.vendor_id if attempt is not None else None,
+        arn=(attempt.arn or None) if attempt is not None else None,
+        job_id=(attempt.job_id or None) if attempt is not None else None,
+        parts=tuple(attempt.ids_by_call.values()) if attempt is not None else (),
+        start_at=iso_or_none(attempt.start_at) if attempt is not None else None,
+        ended_at=iso_or_none(attempt.ended_at) if attempt is not None else None,
+        devices=_devices(wave, attempts),
+        progress=dict(attempt.progress) if attempt is not None and attempt.live else {},
+        failures=_failures(attempts),
+        verdict=verdict,
+    )
+
+
+def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
+    return tuple(
+        FailureLine(
+            device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown", detail=r.detail
+        )
+        for r in _newest(attempts).values()
+        if r.outcome is Outcome.FAILED
+    )
+
+
+def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
+    """The newest result of each device, by rule 2."""
+    withdrawn = any(a.withdrawn for a in attempts)
+    return {
+        device: msgspec.structs.replace(r, outcome=Outcome.WAITING, reason=None)
+        if withdrawn and r.reason is Reason.CANCELED and not r.by_hand
+        else r
+        for device, r in newest_of(attempts).items()
+    }
+
+
+def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
+    newest = _newest(attempts)
+    if attempts and attempts[-1].live and attempts[-1].tally:
+        return _running(attempts[-1], newest)
+    counts, silent = tally(tuple(newest.values())), 0
+    if not attempts or attempts[-1].live:
+        answered = {name for r in newest.values() for name in names_of(r)} | {
+            fold(r.via or "") for r in newest.values()
+        }
+        members = (attempts[-1].members if attempts else ()) or wave.members
+        silent = sum(fold(m) not in answered for m in members)
+    return Devices(
+        succeeded=counts[Outcome.SUCCEEDED],
+        failed=counts[Outcome.FAILED],
+        waiting=counts[Outcome.WAITING] + silent,
+        unknown=counts[Outcome.UNKNOWN],
+    )
+
+
+def _running(attempt: Attempt, newest: dict[str, DeviceResult]) -> Devices:
+    """Devices of a unit that runs, and of a retry those it does not try again."""
+    again = attempt.retried_devices
+    kept = tally(tuple(r for r in newest.values() if r.device not in again)) if again else {}
+    counts = {o: attempt.counted.get(o, 0) + kept.get(o, 0) for o in Outcome}
+    return Devices(
+        succeeded=counts[Outcome.SUCCEEDED],
+        waiting=counts[Outcome.WAITING],
+        failed=counts[Outcome.FAILED],
+        unknown=counts[Outcome.UNKNOWN],
+    )

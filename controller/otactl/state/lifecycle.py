@@ -1,0 +1,345 @@
+"""How a rollout's memory moves when it is shown what the service holds, and what was sent.
+
+1. Every transition of an attempt is a row of `TRANSITIONS`; nothing else moves a stage on an observation.
+2. What is not visible yet is not gone: a unit missing, a start unseen or a change undone within `SETTLE` of our own
+   call is a lagging read, not drift.
+3. A pending intent explains what changed: a unit that vanished while we meant to delete it was deleted by us.
+4. One look that misses a unit proves nothing: it is believed gone when a second one, SETTLE later, agrees. One that is
+   shown again after that is taken up where it stands.
+5. Content that is declared again goes on where it stood, if what was declared meanwhile reached no device.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from otactl.drift.ownership import MARK_JOURNAL, is_journal_id
+from otactl.model import (
+    Attempt,
+    Baseline,
+    Event,
+    Intent,
+    JsonObject,
+    Observation,
+    Outcome,
+    Record,
+    Rollout,
+    Stage,
+    Unit,
+    UnitPhase,
+    WaveRecord,
+    duration,
+    iso,
+    tally,
+)
+from otactl.verdicts import wave_verdict
+from otactl.verdicts.updated_devices import with_spared
+
+SETTLE = timedelta(seconds=120)
+MARK_ROLLOUT, MARK_WAVE, MARK_ATTEMPT = "otactl:rollout", "otactl:wave", "otactl:attempt"
+MARK_GENERATION, MARK_OWNER, MARK_ENVIRONMENT = "otactl:generation", "otactl:owner", "otactl:environment"
+
+_D, _O, _S, _R = Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING
+_J, _C, _X, _L, _F = Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED, Stage.LOST, Stage.FAILED
+_PHASES = (
+    UnitPhase.ABSENT,
+    UnitPhase.OPEN,
+    UnitPhase.SCHEDULED,
+    UnitPhase.RUNNING,
+    UnitPhase.ENDED,
+    UnitPhase.DELETING,
+    UnitPhase.FAILED,
+    UnitPhase.BROKEN,
+    UnitPhase.UNKNOWN,
+)
+_ROWS: dict[Stage, tuple[Stage, ...]] = {
+    #    absent open sched. running ended deleting failed broken unknown
+    _D: (_D, _O, _S, _R, _R, _L, _F, _L, _D),
+    _O: (_L, _O, _S, _R, _R, _L, _F, _L, _O),
+    _S: (_L, _O, _S, _R, _R, _L, _F, _L, _S),
+    _R: (_L, _R, _R, _R, _R, _L, _L, _L, _R),
+    _F: (_X, _F, _S, _R, _R, _F, _F, _F, _F),
+    _J: (_C, _J, _J, _J, _J, _J, _J, _J, _J),
+    _C: (_C, _C, _C, _C, _C, _C, _C, _C, _C),
+    _X: (_X, _X, _X, _X, _X, _X, _X, _X, _X),
+    _L: (_L, _O, _S, _R, _R, _L, _L, _L, _L),
+}
+TRANSITIONS: dict[tuple[Stage, UnitPhase], Stage] = {
+    (stage, phase): row[i] for stage, row in _ROWS.items() for i, phase in enumerate(_PHASES)
+}
+
+
+def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) -> tuple[Record, tuple[Event, ...]]:
+    """Fold what was seen into what is remembered; gives the new memory and the events that explain it."""
+    events: list[Event] = []
+    waves: list[WaveRecord] = []
+    if record.generation != rollout.generation:
+        data: JsonObject = {"from": record.generation[:12], "to": rollout.generation[:12]}
+        events.append(
+            Event(at=now, kind="generation", subject=rollout.name, message="manifest declares new content", data=data)
+        )
+    for known in (_gone_back(w, rollout.generation) for w in _wave_records(record, rollout)):
+        attempts = tuple(
+            _advance_attempt(known.name, a, record.intents, rollout, seen, now, events)
+            for a in (*known.attempts, *_unrecorded(known.name, record, rollout, seen, now, events))
+        )
+        moved = msgspec.structs.replace(known, attempts=attempts)
+        waves.append(wave_verdict.judge(moved, record, rollout, now, events))
+    meant = (_still_meant(i, rollout, seen, now) for i in record.intents)
+    intents = tuple(i for i in meant if i is not None)
+    advanced = msgspec.structs.replace(
+        record,
+        environment=rollout.environment,
+        name=rollout.name,
+        backend=rollout.backend_kind,
+        generation=rollout.generation,
+        manifest=rollout.source.digest,
+        source=rollout.source.file,
+        manifest_path=rollout.source.place,
+        version=rollout.firmware.version,
+        waves=tuple(waves),
+        intents=intents,
+    )
+    return advanced, tuple(events)
+
+
+def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
+    declared = [record.wave(w.name) or WaveRecord(name=w.name) for w in rollout.strategy.waves]
+    names = {w.name for w in declared}
+    return declared + [w for w in record.waves if w.name not in names and w.attempts]
+
+
+def _gone_back(wave: WaveRecord, generation: str) -> WaveRecord:
+    """Rule 5: the wave with the attempt at the declared content as its newest again, and what it was begun with."""
+    last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
+    between = wave.attempts[last + 1 :]
+    if last < 0 or not between or any(a.live or a.reached for a in between):
+        return wave
+    newest = wave.attempts[last]
+    moved = msgspec.structs.replace(wave, attempts=(*wave.attempts[:last], *between, newest))
+    whole = (a for a in moved.attempts_since(generation) if not a.retry_targets)
+    members = tuple(sorted({key for a in whole for key in (*a.members, *a.skipped_devices.values())}))
+    return msgspec.structs.replace(moved, members=members, baseline=newest.created_with, joined=())
+
+
+def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datetime) -> Intent | None:
+    """What was meant, while it may still come to be seen; None once it has, or cannot any more.
+
+    A create whose unit is not there stays open: it must be sent again, identical. One that starts, or whose rollout
+    left Git, stays until a late copy of it would be refused (`settle_time`), and until two looks after that agree that
+    it is not there. A start or a
+    rename stays for SETTLE.
+    """
+    unit = seen.unit(intent.unit_id)
+    if intent.creates:
+        if unit is not None and (not unit.ids_by_call or intent.key in unit.ids_by_call):
+            return None
+        if seen.ambiguous:
+            return intent  # one of what is there may be it: a person has to tell
+        started = intent.start_at is not None
+        if not (started or rollout.removed) or now - intent.at < duration(rollout.backend.settle_time):
+            return intent
+        if intent.not_found_since is None:
+            return msgspec.structs.replace(intent, not_found_since=now)
+        return intent if now - intent.not_found_since < SETTLE else None
+    young = now - intent.at < SETTLE
+    if intent.action == "startUnit":
+        return intent if young and unit is not None and unit.phase is UnitPhase.OPEN else None
+    return intent if intent.action == "updateUnit" and young and unit is None else None
+
+
+def find_unit(attempt: Attempt, seen: Observation) -> Unit | None:
+    """The unit of an attempt: by the service's id once known (a rename keeps it), by our name before."""
+    if attempt.vendor_id is not None:
+        return next((u for u in seen.units if u.vendor_id == attempt.vendor_id), None)
+    return seen.unit(attempt.unit_id)
+
+
+def _advance_attempt(
+    wave: str,
+    attempt: Attempt,
+    intents: tuple[Intent, ...],
+    rollout: Rollout,
+    seen: Observation,
+    now: datetime,
+    events: list[Event],
+) -> Attempt:
+    before, unit = attempt, find_unit(attempt, seen)
+    phase = UnitPhase.ABSENT if unit is None else unit.phase
+    mine = [i for i in intents if i.unit_id == attempt.unit_id]
+    deleting = next((i for i in mine if i.action == "deleteUnit"), None)
+    if deleting is not None and phase in (UnitPhase.ABSENT, UnitPhase.DELETING):
+        attempt = before.deleted(deleting.reason, deleting.at if deleting.reason == "suspended" else now)
+        stage = attempt.stage
+    elif _lags(attempt, phase, now) or (missing(attempt, unit) and not _stays_gone(attempt, now)):
+        stage = attempt.stage
+    else:
+        stage = TRANSITIONS[attempt.stage, phase]
+    left = tuple(sorted({*attempt.leftovers, *(unit.leftovers if unit is not None else ())}))
+    if not (seen.offline or seen.expected):
+        left = tuple(n for n in left if n in seen.leftovers)
+    if (
+        stage is Stage.DECLARED
+        and (attempt.generation != rollout.generation or rollout.removed)
+        and not any(i.creates and _still_meant(i, rollout, seen, now) for i in mine)
+    ):
+        stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
+    stops = [i for i in mine if i.action == "cancelUnit"]
+    canceled = attempt.canceled_by_us or bool(stops) or (unit is not None and unit.canceled_by_us)
+    withdrawn = (
+        attempt.withdrawn or any(i.reason == "suspended" for i in stops) or (unit is not None and unit.withdrawn)
+    )
+    doubted = phase is UnitPhase.BROKEN or missing(attempt, unit)
+    broken_at = (attempt.missing_since or now) if doubted else None
+    moved = msgspec.structs.replace(
+        attempt,
+        stage=stage,
+        leftovers=left,
+        canceled_by_us=canceled,
+        withdrawn=withdrawn,
+        missing_since=broken_at,
+        lost_at=None if stage is not Stage.LOST else attempt.lost_at if before.stage is Stage.LOST else now,
+    )
+    if (
+        stage is Stage.FAILED
+        and attempt.created_with == Baseline()
+        and seen.image is not None
+        and seen.role is not None
+    ):
+        found = Baseline(image=seen.image.fingerprint, role=seen.role.fingerprint)
+        moved = msgspec.structs.replace(moved, created_with=found)  # found without a journal: changes count from here
+    if unit is not None:
+        moved = _adopt(wave, moved, unit, intents, rollout, now)
+    if stage is not before.stage:
+        text = f"attempt {attempt.number} is {stage.value}"
+        events.append(
+            Event(at=now, kind="stage", subject=moved.unit_id, message=text, data={"from": before.stage.value})
+        )
+    if unit is not None and stage is Stage.FAILED and before.stage is not Stage.FAILED:
+        events.append(Event(at=now, kind="failed", subject=moved.unit_id, message=unit.failure))
+    results = with_spared(unit.results, moved) if unit is not None and unit.results is not None else None
+    results = results if phase is UnitPhase.ENDED else None
+    if results is None or any(r.outcome is Outcome.UNKNOWN for r in results):
+        return moved
+    if stage is Stage.ENDED and results != moved.results:  # watched: late answers, versions lost again
+        turned = [r.device for r in results if r not in moved.results]
+        text = f"{len(turned)} devices answered late, or otherwise than before: {', '.join(turned[:3])}"
+        events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text))
+        return msgspec.structs.replace(moved, results=results)
+    if stage is not Stage.RUNNING:
+        return moved
+    counts = tally(results)
+    text = f"{counts[Outcome.SUCCEEDED]} of {len(results)} devices succeeded"
+    data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
+    events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
+    return msgspec.structs.replace(moved, stage=Stage.ENDED, results=results, ended_at=now)
+
+
+def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
+    """Rule 2: our own call is younger than SETTLE and the read does not show it yet."""
+    if phase is UnitPhase.BROKEN and attempt.live:
+        return not _stays_gone(attempt, now)
+    if phase is UnitPhase.ABSENT and attempt.stage is Stage.OPEN:
+        return attempt.created_at is not None and now - attempt.created_at < SETTLE
+    if phase in (UnitPhase.OPEN, UnitPhase.ABSENT) and attempt.stage is Stage.SCHEDULED:
+        return attempt.start_sent_at is not None and now - attempt.start_sent_at < SETTLE
+    return False
+
+
+def missing(attempt: Attempt, unit: Unit | None) -> bool:
+    """Whether a unit that the service gave us an id for, and that has not ended, is not shown in this look."""
+    return unit is None and attempt.live and attempt.vendor_id is not None
+
+
+def _stays_gone(attempt: Attempt, now: datetime) -> bool:
+    """Rule 4: whether a look at least SETTLE ago missed it, too."""
+    return attempt.missing_since is not None and now - attempt.missing_since >= SETTLE
+
+
+def settled(attempt: Attempt, now: datetime) -> bool:
+    """Whether our last change of a unit is old enough for every read to show it."""
+    return attempt.last_write_at is None or now - attempt.last_write_at >= SETTLE
+
+
+def _unrecorded(
+    wave: str, record: Record, rollout: Rollout, seen: Observation, now: datetime, events: list[Event]
+) -> list[Attempt]:
+    """Attempts rebuilt from the owner marks of units no journal remembers: after its loss, or a crash in between."""
+    known = {a.vendor_id for a in record.attempts} | {a.unit_id for a in record.attempts}
+    found: list[Attempt] = []
+    here = record.wave(wave)
+    for unit in seen.units:
+        marks = unit.tags
+        if found or (here is not None and any(a.live for a in here.attempts)):
+            continue  # one live unit a wave: a second one with our marks is somebody's copy, and told as that
+        if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
+            continue
+        if marks.get(MARK_ROLLOUT) != rollout.name or marks.get(MARK_WAVE) != wave:
+            continue
+        if marks.get(MARK_ENVIRONMENT) != rollout.environment:
+            continue
+        number = marks.get(MARK_ATTEMPT, "")
+        if not number.isdigit():
+            continue
+        text = f"adopted {unit.unit_id} by its owner mark; the journal did not know it"
+        events.append(Event(at=now, kind="adopted", subject=unit.unit_id, message=text))
+        found.append(Attempt(number=int(number), generation=marks.get(MARK_GENERATION, ""), unit_id=unit.unit_id))
+    return sorted(found, key=lambda a: a.number)
+
+
+def _adopt(
+    wave: str, attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: Rollout, now: datetime
+) -> Attempt:
+    """Take over what the unit shows: its ids, a finished rename, the members once seen, a start."""
+    changes: JsonObject = {"job_id": unit.job_id} if unit.job_id not in ("", attempt.job_id) else {}
+    if attempt.vendor_id is None:
+        changes |= {
+            "vendor_id": unit.vendor_id,
+            "arn": unit.arn,
+            "created_at": now,
+            "declared": tuple(sorted(unit.fields)),
+        }
+    declared = next((w for w in rollout.strategy.waves if w.name == wave), None)
+    if attempt.stage is Stage.OPEN or not attempt.members:
+        known = tuple(sorted({*attempt.members, *unit.members}))
+        meant = set(rollout.targets_of(declared).keys) if declared is not None else set()
+        targets = tuple(sorted({*attempt.targets, *(meant & set(unit.members))}))
+        if (known, targets) != (attempt.members, attempt.targets):
+            changes |= {"members": known, "targets": targets}
+    if unit.ids_by_call and unit.ids_by_call != attempt.ids_by_call:
+        changes["ids_by_call"] = {**attempt.ids_by_call, **unit.ids_by_call}
+    shown: JsonObject = {"progress": unit.progress, "tally": unit.tally, "failures": unit.failures}
+    if attempt.live and any(getattr(attempt, name) != value for name, value in shown.items()):
+        changes |= shown
+    if unit.data_rates and unit.data_rates != attempt.data_rates:
+        changes["data_rates"] = unit.data_rates
+    if unit.failure != attempt.failure:
+        changes["failure"] = unit.failure or attempt.failure
+    if unit.success_cleared:
+        changes["already_succeeded"] = tuple(d for d in attempt.already_succeeded if d not in unit.success_cleared)
+    named = unit.tags.get(MARK_JOURNAL)
+    if is_journal_id(named) and named != attempt.journal_id:
+        changes["journal_id"] = named
+    renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
+    if renamed and unit.unit_id != attempt.unit_id:
+        number = unit.unit_id.rsplit("-", 2)[-2]
+        former = (*attempt.previous_unit_ids, attempt.unit_id)
+        changes |= {
+            "unit_id": unit.unit_id,
+            "generation": rollout.generation,
+            "number": int(number),
+            "previous_unit_ids": former,
+            "image_sha256": rollout.firmware.sha256,
+            "rollout": "",
+        }
+    if unit.start_at is not None and attempt.start_at is None and attempt.stage is not Stage.SUPERSEDED:
+        ours = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in intents)
+        changes |= {"start_at": unit.start_at, "started_by_us": ours, "start_sent_at": now}
+    return msgspec.structs.replace(attempt, **changes) if changes else attempt
+
+
+def describe_intent(intent: Intent) -> str:
+    """Tell an intent in one line, for history and the journal's check."""
+    return f"{intent.action} {intent.unit_id}: {intent.call.service}:{intent.call.operation} at {iso(intent.at)}"

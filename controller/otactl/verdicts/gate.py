@@ -1,0 +1,142 @@
+"""The gate of a wave, as arithmetic: from counts and a deadline to passed, failed, inconclusive or not yet.
+
+1. Failures count by weight: 1 unless the gate says otherwise for their reason. More than `maxFailures` fail the gate at
+   once, whoever has still to answer. Weights and percentages are decimals, added and compared exactly.
+2. Devices without an answer are waited for until the deadline; from then on each counts as a failure. Without a
+   deadline they are waited for as long as their unit lasts.
+3. Fewer answers than `minReported` (no more than the wave has) decide nothing: inconclusive holds, and never passes.
+4. Then the gate passes if what did not fail is `minSuccessPercent` of all at least. A wave of nobody passes nothing.
+5. Overlooked failures are no successes: a wave nobody answered of is not decided, and one where nobody succeeded passes
+   only a gate that asks for no success at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from otactl.model import DeviceResult, Gate, Outcome, Reason, Value, exact
+
+
+class GateState(StrEnum):
+    """Where a gate stands."""
+
+    WAITING = "waiting"
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Tally(Value, frozen=True, kw_only=True):
+    """Devices of a wave by what became of them; `weighted` are the failures by their weights.
+
+    `silent` have not answered, and their unit has ended; `waiting` are still at it.
+    """
+
+    succeeded: int = 0
+    failed: int = 0
+    weighted: Decimal = Decimal(0)
+    silent: int = 0
+    waiting: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.succeeded + self.failed + self.silent + self.waiting
+
+    @property
+    def reported(self) -> int:
+        """Those that answered."""
+        return self.succeeded + self.failed
+
+    @property
+    def unanswered(self) -> int:
+        """Those that did not."""
+        return self.silent + self.waiting
+
+
+class Judgement(Value, frozen=True, kw_only=True):
+    """A gate's state with the fact that made it, and until when it waits."""
+
+    state: GateState
+    reason: str = ""
+    until: datetime | None = None
+
+
+def tally_of(results: Iterable[DeviceResult], gate: Gate) -> Tally:
+    """Count results; a device whose result nobody knows counts as waiting."""
+    succeeded = failed = silent = waiting = 0
+    weighted = Decimal(0)
+    for result in results:
+        if result.outcome is Outcome.SUCCEEDED:
+            succeeded += 1
+        elif result.outcome is not Outcome.FAILED:
+            waiting += 1
+        elif result.silent:
+            silent += 1
+        else:
+            failed += 1
+            weighted += _weight(result.reason, gate)
+    return Tally(succeeded=succeeded, failed=failed, weighted=weighted, silent=silent, waiting=waiting)
+
+
+def tally_of_counts(counts: Mapping[Outcome, int], failures: Mapping[Reason, int], gate: Gate) -> Tally:
+    """Count devices that are still at it, of which only numbers are known: by outcome, and those that failed by reason.
+
+    A failure whose reason is not among `failures` has none that is known.
+    """
+    failed = counts.get(Outcome.FAILED, 0)
+    waiting = counts.get(Outcome.WAITING, 0) + counts.get(Outcome.UNKNOWN, 0)
+    weighted = sum((n * _weight(reason, gate) for reason, n in failures.items()), Decimal(0))
+    weighted += max(0, failed - sum(failures.values())) * _weight(None, gate)
+    return Tally(succeeded=counts.get(Outcome.SUCCEEDED, 0), failed=failed, weighted=weighted, waiting=waiting)
+
+
+def reasons_matter(gate: Gate, counts: Mapping[Outcome, int], failures: Mapping[Reason, int], due: bool) -> bool:
+    """Whether the reasons of failures that are not known decide a gate: whatever they weigh, it could stand otherwise.
+
+    `due` tells that the time for answers is over, so that it is decided now.
+    """
+    unknown = failures.get(Reason.UNKNOWN, 0)
+    if not gate.weights or not unknown:
+        return False
+    known: dict[Reason, int] = {reason: n for reason, n in failures.items() if reason is not Reason.UNKNOWN}
+    most = tally_of_counts(counts, known, gate).weighted + unknown * (1 - _weight(None, gate))
+    least = most - unknown * (1 - min(exact(w) for w in gate.weights.values()))
+    return due or (gate.max_failures is not None and least <= gate.max_failures < most)
+
+
+def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) -> Judgement:
+    """Judge a wave."""
+    most, weighted = gate.max_failures, exact(tally.weighted)
+    if most is not None and weighted > most:
+        return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")
+    if tally.unanswered and (deadline is None or now < deadline):
+        return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline)
+    failures = weighted + tally.unanswered * _weight(Reason.TIMEOUT, gate)
+    if most is not None and failures > most:
+        return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")
+    if tally.reported < min(gate.min_reported or 0, tally.total):
+        return Judgement(state=GateState.INCONCLUSIVE, reason="too_few_reported")
+    if not tally.total or _too_low(tally, failures, gate):
+        return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low")
+    if not tally.reported:
+        return Judgement(state=GateState.INCONCLUSIVE, reason="too_few_reported")
+    if not tally.succeeded and gate.min_success_percent > 0:
+        return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low")
+    return Judgement(state=GateState.PASSED)
+
+
+def hopeless(gate: Gate, tally: Tally) -> bool:
+    """Whether a gate fails even if everybody who has still to answer succeeds."""
+    return _too_low(tally, exact(tally.weighted), gate)
+
+
+def _too_low(tally: Tally, failures: Decimal, gate: Gate) -> bool:
+    return 100 * (tally.total - failures) < exact(gate.min_success_percent) * tally.total
+
+
+def _weight(reason: Reason | None, gate: Gate) -> Decimal:
+    return exact(gate.weights.get((reason or Reason.UNKNOWN).value, 1.0))

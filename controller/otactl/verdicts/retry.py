@@ -1,0 +1,173 @@
+"""Which devices of a wave are tried again, when, and with what.
+
+1. A retry is an attempt of its own for the devices that failed for a reason `retry.on` names, and for nobody else. What
+   cannot be cured by sending it again is not sent again, whatever the manifest says.
+2. It begins `backoff` after the attempt before has ended, and `attempts` counts the first one in.
+3. Failures beyond `maxFailures` end it: so many are no accident of transport.
+4. What did not have its turn (deleted, withdrawn, lost) is no failure: it is made again for the same devices. One that
+   the manifest does not declare any more has no turn to come.
+5. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
+   `raiseRedundancyPercent` with each retry, up to 100. Named one by one they are served once, and not for ever.
+6. A device that knows no index of a group's session may take the image alone, for which AWS uses another one
+   (repost.aws, QU1yXW345YQ06-qscqq7j2eA: 0 for single devices, 1 for groups); alone it is not tried a second time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from otactl.model import (
+    BackendSpec,
+    DeviceResult,
+    FuotaSpec,
+    OtaUpdateSpec,
+    Outcome,
+    Reason,
+    Rollout,
+    Strategy,
+    TuyaSpec,
+    Value,
+    WaveRecord,
+    duration,
+)
+from otactl.model.actions import UnitDeclaration
+from otactl.verdicts.device_results import fold, names_of, results_of
+
+PERMANENT = frozenset(
+    {
+        Reason.PACKAGE_UNSUPPORTED,
+        Reason.NO_MEMORY,
+        Reason.DESCRIPTOR,
+        Reason.VERSION,
+        Reason.CANCELED,
+        Reason.REMOVED,
+    }
+)
+"""Reasons that sending it again does not cure."""
+_SINGLE = ("device:", "devEui:")
+
+
+class RetryPlan(Value, frozen=True, kw_only=True):
+    """A retry that is due at `ready_at`: the target keys and which try it is, 2 for the first retry."""
+
+    only: tuple[str, ...]
+    tries: int
+    ready_at: datetime
+
+
+def retry_plan(rollout: Rollout, known: WaveRecord | None) -> RetryPlan | None:
+    """The next retry of a wave; None when nothing is to be tried again."""
+    retry = rollout.strategy.retry
+    attempt = known.current if known is not None else None
+    if retry is None or known is None or attempt is None or attempt.ended_at is None:
+        return None
+    over = attempt.ended and not goes_on(known, rollout)
+    if not over or attempt.generation != rollout.generation or attempt.try_number >= retry.attempts:
+        return None
+    verdict = known.verdict
+    if verdict is not None and verdict.reason == "failures_exceed_limit":
+        return None
+    worth = {Reason(name) for name in retry.on} - PERMANENT
+    failed = [
+        r
+        for r in results_of(known, rollout.generation)
+        if r.outcome is Outcome.FAILED and (r.reason or Reason.UNKNOWN) in worth and not _was_alone(r)
+    ]
+    if not failed or (verdict is None and any(r.silent for r in failed)):
+        return None  # the gate still waits for those that are silent
+    failed = _stay(failed, rollout, known)
+    if not failed:
+        return None
+    only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in failed))
+    wait = duration(retry.backoff) if retry.backoff is not None else duration("0s")
+    return RetryPlan(only=only, tries=attempt.try_number + 1, ready_at=attempt.ended_at + wait)
+
+
+def _was_alone(result: DeviceResult) -> bool:
+    """Whether a device knew no index although it was sent to alone (rule 6)."""
+    return result.reason is Reason.INDEX_UNSUPPORTED and result.via is None
+
+
+def remainder(known: WaveRecord, rollout: Rollout) -> RetryPlan | None:
+    """What the next attempt is for when the newest one did not have its turn; None where that is the whole wave.
+
+    An attempt that was for some devices is made again for these; one that a suspension withdrew, for the devices that
+    had not begun. Where nobody had, and nobody was canceled by hand, it is the whole wave again, groups as groups.
+    """
+    attempt = known.current
+    if attempt is None or attempt.generation != rollout.generation:
+        return None
+    at = attempt.ended_at or datetime(1970, 1, 1, tzinfo=UTC)
+    if not attempt.not_started:
+        return (
+            RetryPlan(only=attempt.retry_targets, tries=attempt.try_number, ready_at=at)
+            if attempt.retry_targets
+            else None
+        )
+    rest = unbegun(known, rollout)
+    whole = attempt.never_started and not attempt.by_hand and (known.members or rollout.backend.endless)
+    if whole and not attempt.retry_targets:
+        return None
+    only = tuple(sorted(r.device if ":" in r.device else f"device:{r.device}" for r in rest))
+    return RetryPlan(only=only, tries=attempt.try_number, ready_at=at)
+
+
+def unbegun(known: WaveRecord, rollout: Rollout) -> tuple[DeviceResult, ...]:
+    """The devices whose turn is still to come: declared, and not begun when their unit was stopped."""
+    attempt = known.current
+    return tuple(_stay(list(attempt.not_started), rollout, known)) if attempt is not None else ()
+
+
+def let_off(known: WaveRecord, rollout: Rollout) -> frozenset[str]:
+    """Devices that are not declared any more, and whose unit was stopped before they began: they got nothing."""
+    stopped = (a for a in known.attempts_since(rollout.generation) if a.canceled_by_us)
+    rest = [r for a in stopped for r in a.results if r.reason is Reason.CANCELED]
+    return frozenset(r.device for r in rest) - {r.device for r in _stay(rest, rollout, known)}
+
+
+def goes_on(known: WaveRecord, rollout: Rollout) -> bool:
+    """Whether the newest attempt was stopped before each of its declared devices had its turn."""
+    attempt = known.current
+    if attempt is None or not attempt.cut_short:
+        return False
+    return not attempt.not_started or attempt.never_started or bool(unbegun(known, rollout))
+
+
+def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:
+    """Without those the wave began with by name, and that the manifest declares under no name any more."""
+    declared = {key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys}
+    if rollout.targets is not None:
+        declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(_SINGLE)}
+    named = {fold(k) for k in declared}
+    began = {*known.members, *(k for a in known.attempts_since(rollout.generation) for k in a.members)}
+    left = {fold(k) for k in began if k.startswith(_SINGLE)} - named
+    return [r for r in failed if names_of(r) & named or not names_of(r) & left]
+
+
+def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:
+    """A unit for the devices of a retry (rule 5); one of a whole wave as it is."""
+    if not unit.only:
+        return unit
+    return msgspec.structs.replace(unit, members=unit.only, backend=_single(unit.backend, rollout.strategy, unit.tries))
+
+
+def redundancy_of(spec: FuotaSpec, strategy: Strategy, tries: int) -> int | None:
+    """The redundancy of a try in percent, 1 for the first one (rule 5); None where the service chooses."""
+    if spec.redundancy_percent is None:
+        return None
+    raised = strategy.retry.raise_redundancy_percent if strategy.retry is not None else None
+    return min(100, spec.redundancy_percent + (raised or 0) * (tries - 1))
+
+
+def _single(spec: BackendSpec, strategy: Strategy, tries: int) -> BackendSpec:
+    if isinstance(spec, FuotaSpec):
+        redundancy = redundancy_of(spec, strategy, tries)
+        return msgspec.structs.replace(spec, redundancy_percent=redundancy, fragment_size_bytes=None, data_rate=None)
+    if isinstance(spec, TuyaSpec):
+        kept = {k: v for k, v in spec.document.items() if k not in ("targetSelection", "groupId", "grayPercent")}
+        return TuyaSpec(document=kept)
+    if isinstance(spec, OtaUpdateSpec) and spec.endless:
+        return spec.once
+    return spec

@@ -1,0 +1,50 @@
+"""Devices that are spared: they report the declared version already, so no unit is for them.
+
+1. It counts what devices report in the pass that makes or starts a unit. A group is spared only when each of its
+   devices reports the version: it cannot be sent to in part.
+2. Where a service's own results tell of devices it made nothing for, it is left to it; else the attempt remembers whom
+   it spared, and they count as updated when it is judged.
+"""
+
+from __future__ import annotations
+
+from otactl.model import Attempt, DeviceResult, Observation, Outcome
+from otactl.ports import Capabilities
+
+DETAIL = "had it already"
+NAMED = 3
+
+
+def spared(seen: Observation, can: Capabilities) -> dict[str, str]:
+    """The devices that a unit made or started now is not for: the key of the target each belongs to, by device."""
+    if can.tells_of_spared:
+        return {}
+    return {device: target.key for target in seen.targets if target.updated for device in target.devices}
+
+
+def with_spared(results: tuple[DeviceResult, ...], attempt: Attempt) -> tuple[DeviceResult, ...]:
+    """The results of an attempt with those of the devices it spared."""
+    told = {r.device for r in results}
+    names = attempt.names
+    had = (had_it(d, names.get(d, d)) for d in sorted(attempt.skipped_devices) if d not in told)
+    return tuple(sorted((*results, *had), key=lambda r: r.device)) if attempt.skipped_devices else results
+
+
+def had_it(device: str, name: str) -> DeviceResult:
+    """The result of a device that reported the version before anything was sent to it."""
+    return DeviceResult(device=device, name=name, outcome=Outcome.SUCCEEDED, detail=DETAIL)
+
+
+def sent_again(seen: Observation, version: str) -> str:
+    """Devices inside groups that report the version and get it again with the rest, told with the start (rule 1)."""
+    told = []
+    for target in seen.targets:
+        if target.updated_members and not target.updated:
+            names = [target.names.get(d, d) for d in target.updated_members[:NAMED]]
+            more = ", …" if len(target.updated_members) > NAMED else ""
+            kind, _, rest = target.key.partition(":")
+            told.append(
+                f"; of {kind} {rest} {len(target.updated_members)} report {version} already ({', '.join(names)}{more}) "
+                "and get it again: a group is sent to whole"
+            )
+    return "".join(told)

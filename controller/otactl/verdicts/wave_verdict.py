@@ -1,0 +1,285 @@
+"""Judges a wave from its devices, never from the unit's status, and sums a rollout up.
+
+1. A gate is applied to what was recorded, so a gate declared anew turns an old verdict without sending anything.
+2. While other bytes than declared may have gone out, a wave does not pass.
+3. While a unit runs, only too many failures, or the end of the time for answers, decide; its success needs its results.
+   Failures weigh then what they weigh at the end, and its devices are those it was begun with: one that its service
+   does not show yet is waiting, not absent.
+4. A wave is released when it passed, stayed so for its soak, and nothing of it is to be tried again. Until then its
+   devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
+5. A wave that a suspension withdrew fails already when those that had begun cannot let it pass, so that the rest of it
+   does not follow: for too many failures, or where nothing is tried again, for too few that may still succeed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from otactl.model import (
+    Attempt,
+    Cause,
+    DeviceResult,
+    Event,
+    Gate,
+    Outcome,
+    Phase,
+    Reason,
+    Record,
+    Rollout,
+    Stage,
+    Verdict,
+    Wave,
+    WaveRecord,
+    duration,
+)
+from otactl.verdicts import gate as gates
+from otactl.verdicts import retry
+from otactl.verdicts.device_results import results_of
+from otactl.verdicts.gate import GateState, Judgement, Tally
+
+TAINTS = ("image.object", "image.sha256", "image.sizeBytes", "image.fingerprint")
+DIFFERED = "image_differed_at_session"
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, events: list[Event]) -> WaveRecord:
+    """The wave with its verdict, as far as one can be given."""
+    declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
+    known = judgement(wave, declared, rollout, now) if declared is not None else None
+    if declared is None or known is None:
+        return wave
+    found, tally = known
+    gate = rollout.gate_of(declared)
+    old = wave.verdict if wave.verdict_generation == rollout.generation else None
+    if found.state is GateState.WAITING:
+        return msgspec.structs.replace(wave, verdict=None, verdict_generation="", released=False) if old else wave
+    attempt = _newest(wave, rollout)
+    if found.state is GateState.PASSED and attempt is not None and tainted(attempt, record, rollout, now):
+        found = Judgement(state=GateState.FAILED, reason=DIFFERED)
+    passed_now = found.state is GateState.PASSED
+    same = old is not None and old.passed == passed_now and old.reason == found.reason
+    verdict = Verdict(
+        passed=passed_now,
+        succeeded=tally.succeeded,
+        failed=tally.total - tally.succeeded,
+        total=tally.total,
+        needed_percent=gate.min_success_percent,
+        at=old.at if same and old is not None else now,
+        reason=found.reason,
+        weighted=float(tally.weighted),
+        unanswered=tally.unanswered,
+    )
+    moved = msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
+    released = passed_now and (
+        (wave.released and same) or (now >= verdict.at + soak_of(gate) and retry.retry_plan(rollout, moved) is None)
+    )
+    moved = msgspec.structs.replace(moved, released=released)
+    if moved == wave:
+        return wave
+    if not same:
+        word = "passed" if verdict.passed else "failed" if found.state is GateState.FAILED else "is not decided"
+        text = f"wave {wave.name} {word}: {arithmetic(verdict, gate)}"
+        events.append(Event(at=now, kind="verdict", subject=wave.name, message=text))
+    if released and not wave.released and gate.soak is not None:
+        text = f"wave {wave.name} stayed well for {gate.soak}"
+        events.append(Event(at=now, kind="released", subject=wave.name, message=text))
+    return moved
+
+
+def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime) -> tuple[Judgement, Tally] | None:
+    """Where a wave's gate stands; None while there is nothing to judge."""
+    attempt = _newest(wave, rollout)
+    gate = rollout.gate_of(declared)
+    if attempt is None:
+        return None
+    silence = duration(gate.silence_after) if gate.silence_after is not None else None
+    results = results_of(wave, rollout.generation)
+    if attempt.stage in (Stage.ENDED, Stage.DELETED):
+        off = retry.let_off(wave, rollout)
+        results = tuple(r for r in results if r.device not in off or r.reason is not Reason.CANCELED)
+        unfinished = attempt is not wave.current or retry.goes_on(wave, rollout)
+        if (
+            attempt.cut_short
+            and unfinished
+            and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results))
+        ):
+            # What is missing is made up for, not held against it.
+            return _begun_alone(wave, attempt, results, gate, rollout, now)
+        tally = gates.tally_of(results, gate)
+        ended = attempt.ended_at or now
+        return gates.judge(gate, tally, ended + (silence or timedelta()), now), tally
+    if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING) or attempt.canceled_by_us or not attempt.tally:
+        return None
+    deadline = answers_until(attempt, gate)
+    counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
+    tally = _with(counts, results, attempt, gate)
+    found = gates.judge(gate, tally, deadline, now)
+    early = deadline is None or now < deadline
+    if early and found.reason != "failures_exceed_limit":  # rule 3
+        return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline), tally
+    return found, tally
+
+
+def _begun_alone(
+    wave: WaveRecord, attempt: Attempt, results: tuple[DeviceResult, ...], gate: Gate, rollout: Rollout, now: datetime
+) -> tuple[Judgement, Tally] | None:
+    """Where a gate stands by the devices that had begun when a suspension withdrew the others (rule 5)."""
+    if not attempt.withdrawn:
+        return None
+    rest = {r.device for r in attempt.not_started}
+    tally = gates.tally_of((r for r in results if r.device not in rest), gate)
+    tally = msgspec.structs.replace(tally, waiting=tally.waiting + sum(r.device in rest for r in results))
+    found = gates.judge(gate, tally, None, now)
+    if found.state is GateState.FAILED:
+        return found, tally
+    if rollout.strategy.retry is None and gates.hopeless(gate, tally):
+        return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low"), tally
+    return (found, tally) if failed(wave, rollout) else None
+
+
+def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
+    """Until when devices of a unit that runs are waited for: from its start, or from its end where only versions are
+    waited for; None where the gate sets no limit."""
+    begun = attempt.version_check.since if attempt.version_check is not None else attempt.start_at
+    return begun + duration(gate.silence_after) if gate.silence_after is not None and begun is not None else None
+
+
+def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, gate: Gate) -> Tally:
+    """The counts of a unit that runs, with the devices it spared; of a retry also the results of those it does not try
+    again.
+    """
+    counts = msgspec.structs.replace(counts, succeeded=counts.succeeded + len(attempt.skipped_devices))
+    if not attempt.retry_targets:
+        return counts
+    again = attempt.retried_devices
+    rest = gates.tally_of((r for r in results if r.device not in again), gate)
+    return Tally(
+        succeeded=counts.succeeded + rest.succeeded,
+        failed=counts.failed + rest.failed,
+        weighted=counts.weighted + rest.weighted,
+        silent=rest.silent,
+        waiting=counts.waiting,
+    )
+
+
+def _newest(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
+    return next((a for a in reversed(wave.attempts) if a.generation == rollout.generation), None)
+
+
+def soak_of(gate: Gate) -> timedelta:
+    """How long a wave has to stay well."""
+    return duration(gate.soak) if gate.soak is not None else timedelta()
+
+
+def arithmetic(verdict: Verdict, gate: Gate) -> str:
+    """How a verdict came about, in numbers."""
+    parts = [f"{verdict.percent:.1f} % of {verdict.total} devices, {verdict.needed_percent:g} % needed"]
+    if verdict.failed:
+        parts.append(f"{verdict.failed} failed" + (f" of {gate.max_failures} allowed" if gate.max_failures else ""))
+    if gate.weights and verdict.failed:
+        parts.append(f"weighing {verdict.weighted:g}")
+    if verdict.unanswered:
+        parts.append(f"{verdict.unanswered} of them without an answer")
+    if gate.min_reported is not None and verdict.reason == "too_few_reported":
+        wanted = min(gate.min_reported, verdict.total)
+        parts.append(f"{verdict.total - verdict.unanswered} answered, {wanted} needed")
+    return ", ".join(parts)
+
+
+def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
+    """The ended attempt whose devices are still looked at (rule 4)."""
+    declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
+    attempt = wave.current
+    if declared is None or attempt is None or attempt.stage is not Stage.ENDED or attempt.cut_short:
+        return None
+    if attempt.generation != rollout.generation or (passed(wave, rollout) and wave.released):
+        return None
+    gate = rollout.gate_of(declared)
+    late = any(r.silent for r in attempt.results) and (gate.silence_after is not None or gate.min_reported is not None)
+    return attempt if late or gate.soak is not None else None
+
+
+def awake(record: Record, rollout: Rollout) -> Record:
+    """The record as a backend is to see it: attempts that are watched look like running ones."""
+    waves = []
+    for wave in record.waves:
+        looked_at = watched(wave, rollout)
+        attempts = tuple(
+            msgspec.structs.replace(a, stage=Stage.RUNNING) if a is looked_at else a for a in wave.attempts
+        )
+        waves.append(msgspec.structs.replace(wave, attempts=attempts))
+    return msgspec.structs.replace(record, waves=tuple(waves))
+
+
+def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -> bool:
+    """Whether the image differed when the session began: its devices may hold bytes nobody declared.
+
+    An accepted drift (spec.drift.ignore) taints nothing.
+    """
+    accepted = rollout.drift.accepted(now)
+    return any(
+        e.open
+        and e.subject == attempt.unit_id
+        and e.cause is Cause.IMAGE_BYTES
+        and e.field in TAINTS
+        and e.field not in accepted
+        for e in record.drift
+    )
+
+
+def judged(record: Record, rollout: Rollout) -> Record:
+    """The record with every verdict as the gates declared now would give it: a gate may have changed since.
+
+    Judged as of the moment of the verdict that is there: what it waited for is not waited for again.
+    """
+    waves = tuple(judge(w, record, rollout, w.verdict.at if w.verdict else _NEVER, []) for w in record.waves)
+    return msgspec.structs.replace(record, waves=waves)
+
+
+def passed(wave: WaveRecord | None, rollout: Rollout) -> bool:
+    """Whether a wave is done and released, for the content declared now and not put over by other content since."""
+    if wave is None or wave.verdict is None or not wave.verdict.passed or not wave.released:
+        return False
+    return wave.verdict_generation == rollout.generation and not overtaken(wave, rollout.generation)
+
+
+def failed(wave: WaveRecord | None, rollout: Rollout) -> bool:
+    """Whether a wave's gate has failed for the content declared now; one that is not decided has not."""
+    if wave is None or wave.verdict is None or wave.verdict.passed or wave.verdict_generation != rollout.generation:
+        return False
+    return wave.verdict.reason != "too_few_reported"
+
+
+def gives_up(wave: WaveRecord | None, rollout: Rollout) -> bool:
+    """Whether what is left of a wave does not follow, because its gate has failed without it."""
+    return failed(wave, rollout)
+
+
+def undone(record: Record, rollout: Rollout) -> Wave | None:
+    """The first wave that is not done and released; None when all are."""
+    return next((w for w in rollout.strategy.waves if not passed(record.wave(w.name), rollout)), None)
+
+
+def overtaken(wave: WaveRecord, generation: str) -> bool:
+    """Whether other content was started on the wave's devices after this one's last attempt."""
+    last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
+    return any(a.generation != generation and a.reached for a in wave.attempts[last + 1 :])
+
+
+def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:
+    """Sum a rollout up in one word."""
+    known = [record.wave(w.name) for w in rollout.strategy.waves]
+    over = all(passed(w, rollout) for w in known)
+    if rollout.abort is not None and not (over and not any(a.live for a in record.attempts)):
+        return Phase.ABORTED
+    if over:
+        return Phase.SUCCEEDED
+    if rollout.suspend is not None:
+        return Phase.SUSPENDED
+    if any(failed(w, rollout) for w in known):
+        return Phase.FAILED
+    if stalled:
+        return Phase.STALLED
+    return Phase.PROGRESSING if record.attempts else Phase.PENDING

@@ -1,0 +1,171 @@
+"""What is off unless a stack asks for it: FUOTA logs, a watch on edits by hand, the controller on a schedule."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.iam_documents import IOT_WIRELESS, Names, allow, document, service_trust
+from infra.settings import Schedule
+
+LOGS_ROLE = "IoTWirelessLogsRole"
+EDITS = (
+    "AssociateMulticastGroupWithFuotaTask",
+    "AssociateWirelessDeviceWithFuotaTask",
+    "DeleteFuotaTask",
+    "DisassociateMulticastGroupFromFuotaTask",
+    "DisassociateWirelessDeviceFromFuotaTask",
+    "StartFuotaTask",
+    "TagResource",
+    "UntagResource",
+    "UpdateFuotaTask",
+)
+
+
+def fuota_logs(names: Names) -> None:
+    """The role under which AWS IoT Wireless writes its logs: it looks for it by this name, once in an account.
+
+    Which level it writes is the API's alone (UpdateLogLevelsByResourceTypes); docs/rollout.md has the command.
+    """
+    settings = names.settings
+    role = aws.iam.Role(
+        "fuota-logs",
+        name=LOGS_ROLE,
+        assume_role_policy=json.dumps(service_trust(settings, IOT_WIRELESS, conditions=False)),
+    )
+    where = names.arn("logs", "log-group:/aws/iotwireless*")
+    actions = [
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogGroups",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+    ]
+    policy = document([allow("WriteLogs", actions, [where])])
+    aws.iam.RolePolicy("fuota-logs-write", name="write-logs", role=role.id, policy=json.dumps(policy))
+
+
+def watch_edits(names: Names) -> None:
+    """Tell a topic when anybody but the controller changes a FUOTA task (needs a CloudTrail trail)."""
+    settings = names.settings
+    controller = names.role_arn(names.controller_role)
+    pattern = {
+        "source": ["aws.iotwireless"],
+        "detail-type": ["AWS API Call via CloudTrail"],
+        "detail": {
+            "eventSource": [IOT_WIRELESS],
+            "eventName": list(EDITS),
+            # A field that is not there matches no anything-but: a user's edit has no session to tell apart.
+            "$or": [
+                {"userIdentity": {"type": [{"anything-but": "AssumedRole"}]}},
+                {"userIdentity": {"sessionContext": {"sessionIssuer": {"arn": [{"anything-but": controller}]}}}},
+            ],
+        },
+    }
+    rule = aws.cloudwatch.EventRule(
+        "edits-by-hand", name=f"{names.stem}_edits-by-hand", event_pattern=json.dumps(pattern)
+    )
+    aws.cloudwatch.EventTarget("edits-by-hand-topic", rule=rule.name, arn=settings.options.watch_topic)
+
+
+def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[str]) -> None:
+    """`otactl reconcile` as a container task, run by EventBridge Scheduler; the journal is the S3 one."""
+    settings = names.settings
+    boot = aws.iam.Role(
+        "task-boot",
+        name=f"{names.stem}_task-boot",
+        assume_role_policy=json.dumps(_trust(names, "ecs-tasks.amazonaws.com")),
+    )
+    group = aws.cloudwatch.LogGroup("task-logs", name=f"/otactl/{names.stem}", retention_in_days=90)
+    pulls = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    boots = document(
+        [
+            allow("SignInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
+            allow("PullImage", pulls, [names.arn("ecr", "repository/*")]),
+            allow(
+                "WriteLogs",
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                [names.arn("logs", f"log-group:/otactl/{names.stem}:*")],
+            ),
+        ]
+    )
+    aws.iam.RolePolicy("task-boot-policy", name="boot", role=boot.id, policy=json.dumps(boots))
+    journal = f"s3://{settings.options.journal_bucket}/journal"
+    container = {
+        "name": "otactl",
+        "image": schedule.image,
+        "essential": True,
+        "command": ["reconcile", "/rollouts"],
+        "environment": [
+            {"name": "AWS_REGION", "value": settings.region},
+            {"name": "OTACTL_JOURNAL", "value": journal},
+        ],
+    }
+    task = aws.ecs.TaskDefinition(
+        "reconcile",
+        family=f"{names.stem}_reconcile",
+        requires_compatibilities=["FARGATE"],
+        network_mode="awsvpc",
+        cpu="256",
+        memory="512",
+        task_role_arn=controller_arn,
+        execution_role_arn=boot.arn,
+        container_definitions=group.name.apply(
+            lambda name: json.dumps([{**container, "logConfiguration": _logs(name, settings.region)}])
+        ),
+    )
+    starter = aws.iam.Role(
+        "scheduler",
+        name=f"{names.stem}_scheduler",
+        assume_role_policy=json.dumps(_trust(names, "scheduler.amazonaws.com")),
+    )
+    family = names.arn("ecs", f"task-definition/{names.stem}_reconcile:*")
+    passed = [names.role_arn(names.controller_role), names.role_arn(f"{names.stem}_task-boot")]
+    to_ecs = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    runs = document(
+        [
+            allow("RunTask", ["ecs:RunTask"], [family], ArnEquals={"ecs:cluster": schedule.cluster}),
+            allow("PassTaskRoles", ["iam:PassRole"], passed, StringEquals=to_ecs),
+        ]
+    )
+    aws.iam.RolePolicy("scheduler-runs", name="run-task", role=starter.id, policy=json.dumps(runs))
+    aws.scheduler.Schedule(
+        "reconcile",
+        name=f"{names.stem}_reconcile",
+        schedule_expression=schedule.every,
+        flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
+        target=aws.scheduler.ScheduleTargetArgs(
+            arn=schedule.cluster,
+            role_arn=starter.arn,
+            ecs_parameters=aws.scheduler.ScheduleTargetEcsParametersArgs(
+                task_definition_arn=task.arn,
+                launch_type="FARGATE",
+                network_configuration=aws.scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs(
+                    subnets=list(schedule.subnets), security_groups=list(schedule.security_groups)
+                ),
+            ),
+        ),
+    )
+
+
+def _trust(names: Names, service: str) -> dict[str, object]:
+    return dict(
+        document(
+            [
+                {
+                    "Sid": "ServiceAssumes",
+                    "Effect": "Allow",
+                    "Principal": {"Service": service},
+                    "Action": "sts:AssumeRole",
+                    "Condition": {"StringEquals": {"aws:SourceAccount": names.settings.account}},
+                }
+            ]
+        )
+    )
+
+
+def _logs(group: str, region: str) -> dict[str, object]:
+    options = {"awslogs-group": group, "awslogs-region": region, "awslogs-stream-prefix": "otactl"}
+    return {"logDriver": "awslogs", "options": options}

@@ -1,0 +1,200 @@
+"""What AWS IoT Wireless remembers for one account and Region."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from otactl_simulator.clock import Clock
+from otactl_simulator.iotwireless.settings import Settings
+from otactl_simulator.regional import Regional
+from otactl_simulator.service import ModelledError
+
+PENDING, WAITING, IN_SESSION, DONE, DELETING = (
+    "Pending",
+    "FuotaSession_Waiting",
+    "In_FuotaSession",
+    "FuotaDone",
+    "Delete_Waiting",
+)
+
+
+@dataclass
+class Task:
+    """A FUOTA task; `parameters` are Create's and Update's members as given, `took` who rebuilds the image."""
+
+    id: str
+    arn: str
+    created_at: datetime
+    parameters: dict[str, object]
+    status: str = PENDING
+    start_time: datetime | None = None
+    session_end: datetime | None = None
+    delete_at: datetime | None = None
+    devices: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    image_sha256: str = ""
+    took: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def draws(self) -> str:
+        """What its devices' losses are drawn by: its name, so that it does not matter which of two was made first."""
+        return str(self.parameters.get("Name") or self.id)
+
+    @property
+    def rf_region(self) -> str:
+        """Its radio region, empty when none was given."""
+        lorawan = self.parameters.get("LoRaWAN")
+        return str(lorawan.get("RfRegion", "")) if isinstance(lorawan, dict) else ""
+
+
+@dataclass
+class Group:
+    """A multicast group; `joined` tells when each device was associated."""
+
+    id: str
+    arn: str
+    created_at: datetime
+    parameters: dict[str, object]
+    joined: dict[str, datetime] = field(default_factory=dict)
+    session: dict[str, object] | None = None
+
+    @property
+    def rf_region(self) -> str:
+        """Its radio region."""
+        lorawan = self.parameters.get("LoRaWAN")
+        return str(lorawan.get("RfRegion", "")) if isinstance(lorawan, dict) else ""
+
+
+@dataclass
+class Device:
+    """A wireless device, with how it behaves on air (fleet.py documents the words)."""
+
+    id: str
+    arn: str
+    parameters: dict[str, object]
+    rf_region: str = ""
+    loss: float = 0.0
+    caps: dict[str, int] = field(default_factory=dict)
+    behaviour: str = ""
+    version: str = ""
+    never_ready: bool = False
+    image_sha256: str = ""
+    thing_arn: str | None = None
+
+    @property
+    def dev_eui(self) -> str:
+        """Its DevEUI in lower case, empty when it has none."""
+        lorawan = self.parameters.get("LoRaWAN")
+        return str(lorawan.get("DevEui", "")).lower() if isinstance(lorawan, dict) else ""
+
+
+@dataclass
+class Profile:
+    """A device profile."""
+
+    id: str
+    arn: str
+    parameters: dict[str, object]
+
+
+@dataclass
+class Store:
+    """One account's Region; `on_air` holds the tasks whose fragments are being sent, deleted ones too."""
+
+    account: str
+    region: str
+    seed: int
+    lags: Callable[[datetime], bool]
+    now: Callable[[], datetime]
+    tasks: dict[str, Task] = field(default_factory=dict)
+    on_air: dict[str, Task] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    service_profiles: dict[str, Profile] = field(default_factory=dict)
+    destinations: dict[str, Profile] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    tokens: dict[tuple[str, str], tuple[dict[str, object], str]] = field(default_factory=dict)
+    log_levels: dict[str, object] = field(default_factory=dict)
+    resource_levels: dict[tuple[str, str], str] = field(default_factory=dict)
+    before: dict[str, tuple[datetime, Task | None]] = field(default_factory=dict)
+    made: int = 0
+
+    def new(self, kind: str) -> tuple[str, str]:
+        """A fresh id and ARN, the same for the same seed and order."""
+        self.made += 1
+        name = f"{self.seed}/{self.account}/{self.region}/{kind}/{self.made}"
+        fresh = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+        return fresh, self.arn(kind, fresh)
+
+    def arn(self, kind: str, identifier: str) -> str:
+        """The ARN of a resource."""
+        return f"arn:aws:iotwireless:{self.region}:{self.account}:{kind}/{identifier}"
+
+    def task(self, identifier: object, *, stale: bool = False) -> Task:
+        """A task by id; a stale read sees it as it was before its last write, while that is young."""
+        key = str(identifier)
+        found = self._before(key) if stale else self.tasks.get(key)
+        if found is None:
+            raise not_found("FuotaTask", key)
+        return found
+
+    def listed(self, *, stale: bool) -> list[Task]:
+        """Every task, oldest first; a stale list lacks what was made last."""
+        return [t for t in self.tasks.values() if not stale or self._before(t.id) is not None]
+
+    def _before(self, key: str) -> Task | None:
+        written, task = self.before.get(key, (None, None))
+        return task if written is not None and self.lags(written) else self.tasks.get(key)
+
+    def remember(self, identifier: str) -> None:
+        """Keep a task as it is, before it is written to."""
+        self.before[identifier] = (self.now(), copy.deepcopy(self.tasks.get(identifier)))
+
+    def group(self, identifier: object) -> Group:
+        """A multicast group by id."""
+        found = self.groups.get(str(identifier))
+        if found is None:
+            raise not_found("MulticastGroup", str(identifier))
+        return found
+
+    def device(self, identifier: object) -> Device:
+        """A wireless device by id."""
+        found = self.devices.get(str(identifier))
+        if found is None:
+            raise not_found("WirelessDevice", str(identifier))
+        return found
+
+
+class Stores(Regional[Store]):
+    """Every account and Region."""
+
+    def __init__(self, seed: int, clock: Clock, settings: Settings) -> None:
+        def lags(written: datetime) -> bool:
+            return (clock.now() - written).total_seconds() < settings.number("staleSeconds")
+
+        super().__init__(lambda account, region: Store(account, region, seed, lags, clock.now))
+
+
+def not_found(kind: str, identifier: str) -> ModelledError:
+    """The 404 every operation answers alike."""
+    return ModelledError(
+        "ResourceNotFoundException", f"{kind} {identifier} not found", ResourceId=identifier, ResourceType=kind
+    )
+
+
+def conflict(kind: str, identifier: str, message: str) -> ModelledError:
+    """The 409, with the resource it is about."""
+    return ModelledError("ConflictException", message, ResourceId=identifier, ResourceType=kind)
+
+
+def invalid(message: str) -> ModelledError:
+    """The 400."""
+    return ModelledError("ValidationException", message)

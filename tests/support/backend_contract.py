@@ -1,0 +1,159 @@
+"""What the contract suite needs of a sibling: a stage to drive a rollout on, and a service that says odd things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from otactl.backends.aws.client import Answer, AwsClient
+from otactl.backends.aws.operations import READS, WRITES
+from otactl.backends.fuota.definition import FuotaShape
+from otactl.backends.iot_ota.definition import OtaShape
+from otactl.backends.registry import backends_for
+from otactl.backends.tuya import operations
+from otactl.backends.tuya.definition import TuyaShape
+from otactl.model import JsonObject, Listed, Observation, Record, Rollout, Survey
+from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
+from otactl.planning.context import Shape
+from otactl.ports import Backend
+from otactl.reconcile.reconciler import RunReport
+from tests.support.fuota_stage import Around, FuotaStage, declared, environment
+from tests.support.ota_stage import OtaStage, gateway
+from tests.support.tuya_stage import TuyaStage, plugs
+
+ALL_READS = set(READS) | {("tuya", name) for name in operations.READS}
+ALL_WRITES = set(WRITES) | {("tuya", name) for name in operations.WRITES}
+
+
+@dataclass
+class Sibling:
+    """One backend on its stage.
+
+    `status_call` is the read that shows a unit's status, `odd` gives its answer a status nobody knows; `waves` is how
+    many units a rollout makes, and `make` the call that makes one, named by its parameter `named_by` if it has a name.
+    """
+
+    ground: FuotaStage
+    rollout: Rollout
+    shape: Shape
+    status_call: str
+    odd: Callable[[Answer], Answer]
+    make: str
+    named_by: str
+    waves: int
+
+    def backend(self, around: Around | None = None) -> tuple[Backend, AwsClient]:
+        """A fresh backend."""
+        wire = self.ground.transport(around=around)
+        return backends_for(self.ground.environment(), wire)[self.rollout.backend_kind], wire
+
+    def record(self) -> Record:
+        """What the journal remembers of it."""
+        return self.ground.record(self.rollout.name)
+
+    def drive(self, wrap: Callable[[Backend], Backend], rounds: int = 6) -> RunReport:
+        """Cron, with a wrapped backend."""
+        for _ in range(rounds):
+            report = self.ground.run(self.rollout, wrap=wrap)
+            self.ground.advance(3600)
+        return report
+
+    def empty(self) -> Record:
+        """What a journal that knows nothing gives."""
+        return Record(environment="prod-eu", name=self.rollout.name)
+
+    def units(self) -> int:
+        """How many units the service ever made."""
+        acted = [r for r in self.ground.server.world.requests if r["operation"] == self.make and r["errorCode"] is None]
+        return len({str(r["parameters"][self.named_by] if self.named_by else r["n"]) for r in acted})
+
+
+def fuota(ground: OtaStage) -> Sibling:
+    """AWS IoT Wireless FUOTA."""
+    return Sibling(
+        ground=ground,
+        rollout=declared(),
+        shape=FuotaShape(),
+        status_call="GetFuotaTask",
+        odd=lambda answer: {**answer, "Status": "Reticulating"},
+        make="CreateFuotaTask",
+        named_by="ClientRequestToken",
+        waves=2,
+    )
+
+
+def ota_update(ground: OtaStage) -> Sibling:
+    """AWS IoT OTA updates."""
+
+    def odd(answer: Answer) -> Answer:
+        return {**answer, "otaUpdateInfo": {**answer["otaUpdateInfo"], "otaUpdateStatus": "Reticulating"}}
+
+    return Sibling(
+        ground=ground,
+        rollout=gateway(),
+        shape=OtaShape(environment()),
+        status_call="GetOTAUpdate",
+        odd=odd,
+        make="CreateOTAUpdate",
+        named_by="otaUpdateId",
+        waves=2,
+    )
+
+
+def tuya(ground: TuyaStage) -> Sibling:
+    """Tuya's upgrade batches."""
+
+    def odd(answer: Answer) -> Answer:
+        return {**answer, "data": {**answer["data"], "jobStatus": "Reticulating"}}
+
+    return Sibling(
+        ground=ground,
+        rollout=plugs(),
+        shape=TuyaShape(),
+        status_call="QueryOTAJob",
+        odd=odd,
+        make="CreateOTAStaticUpgradeJob",
+        named_by="",
+        waves=2,
+    )
+
+
+class Passing:
+    """A backend that passes everything on; a law changes one method."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.capabilities = inner.capabilities
+
+    def survey(self) -> Survey:
+        return self.inner.survey()
+
+    def marks(self, item: Listed) -> Mapping[str, str]:
+        return self.inner.marks(item)
+
+    def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+        return self.inner.observe(rollout, known, survey)
+
+    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
+        return self.inner.lower(action, seen)
+
+    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
+        return self.inner.desired(unit)
+
+    def send(self, call: Call) -> Receipt:
+        return self.inner.send(call)
+
+
+def wrote(asked: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of some calls that change something."""
+    return [a for a in asked if a in ALL_WRITES]
+
+
+def listening(asked: list[tuple[str, str]]) -> Around:
+    """Note every call that goes out."""
+
+    def around(service: str, operation: str, send: Callable[[], Answer]) -> Answer:
+        asked.append((service, operation))
+        return send()
+
+    return around

@@ -1,0 +1,30 @@
+"""Why devices count as silent is told where it is known: by their service, and in the hold of the gate that failed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from otactl.backends.fuota.reads import SHOWN_BEFORE, _proved
+from otactl.model import DeviceResult, Outcome, Reason, Stage
+from tests.support.builders import NOW, look, record_of, rollout, seen, unit_of
+
+WELL = DeviceResult(device="a", outcome=Outcome.SUCCEEDED)
+
+
+def test_a_success_that_a_group_showed_before_the_start_is_silence_with_its_reason() -> None:
+    told = _proved(WELL, before=("a",))
+
+    assert (told.silent, told.reason, told.detail) == (True, Reason.TIMEOUT, SHOWN_BEFORE)
+    assert _proved(WELL, before=("b",)) == WELL
+
+
+def test_a_gate_that_failed_by_silence_tells_why_devices_count_as_silent() -> None:
+    declared = rollout()
+    quiet = _proved(WELL, before=("a",))
+    results = (quiet, msgspec.structs.replace(quiet, device="b"), msgspec.structs.replace(quiet, device="c", detail=""))
+    record = record_of(declared, unit_of(declared), Stage.ENDED, results=results, start_at=NOW, ended_at=NOW)
+
+    (hold,) = look(declared, record, seen()).plan.holds
+
+    assert hold.reason == "success_rate_is_too_low"
+    assert f"; 2 count as silent: {SHOWN_BEFORE}; change" in hold.message

@@ -1,0 +1,85 @@
+"""A change that the service accepts and never shows is sent three times, then held and named."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from otactl.model import FuotaSpec, Observation, Phase, Record, Rollout, Survey, Unit
+from tests.support.builders import NOW, rollout
+from tests.support.in_memory_cloud import Cloud, Memory
+from tests.unit.reconcile.test_reconciler import run
+
+
+class Mute(Cloud):
+    """A service that shows one thing of its tasks otherwise than it was set."""
+
+    def __init__(self, **shown: object) -> None:
+        super().__init__(NOW)
+        self.shown: dict[str, object] | None = shown
+
+    def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+        seen = super().observe(rollout, known, survey)
+        return msgspec.structs.replace(seen, units=tuple(self.odd(u) for u in seen.units))
+
+    def odd(self, unit: Unit) -> Unit:
+        if not self.shown:
+            return unit
+        fields = {**unit.fields, **{n: v for n, v in self.shown.items() if n in unit.fields}}
+        members = () if "members" in self.shown else unit.members
+        marks = {**unit.tags, "otactl:version": "x"} if "marks" in self.shown else unit.tags
+        return msgspec.structs.replace(unit, fields=fields, members=members, tags=marks)
+
+
+def drive(cloud: Cloud, journal: Memory, declared: Rollout, rounds: int = 6) -> list[str]:
+    """Cron, five minutes apart; gives the reasons of the last run."""
+    for _ in range(rounds):
+        report = run(cloud, journal, declared)
+        cloud.advance(timedelta(minutes=5))
+    return [hold.reason for hold in report.rollouts[0].holds]
+
+
+@pytest.mark.parametrize(
+    ("shown", "operation", "told"),
+    [
+        ({"fragmentIntervalMs": 9999}, "UpdateFuotaTask", "fragmentIntervalMs (shown: 9999)"),
+        ({"members": ()}, "AssociateMulticastGroupWithFuotaTask", "with group:g1"),
+        ({"marks": ()}, "TagResource", "tags"),
+    ],
+)
+def test_it_is_sent_three_times_and_then_held_by_name(shown: dict[str, object], operation: str, told: str) -> None:
+    cloud, journal = Mute(**shown), Memory()
+
+    assert drive(cloud, journal, rollout()) == ["change_is_not_shown"]
+
+    assert cloud.sent.count(operation) == 3
+    assert "StartFuotaTask" not in cloud.sent
+    (condition,) = [c for c in journal.load("prod-eu", "probe").record.conditions if c.type == "Stalled"]
+    assert told in condition.message
+
+
+def test_it_goes_on_as_soon_as_the_change_is_shown() -> None:
+    cloud, journal = Mute(fragmentIntervalMs=9999), Memory()
+    drive(cloud, journal, rollout())
+
+    cloud.shown = None
+    for _ in range(12):
+        run(cloud, journal, rollout())
+        cloud.advance(timedelta(hours=1))
+
+    record = journal.load("prod-eu", "probe").record
+    assert record.phase is Phase.SUCCEEDED
+    assert all(not attempt.invisible_changes for attempt in record.attempts)
+
+
+def test_another_value_declared_is_another_change() -> None:
+    cloud, journal = Mute(fragmentIntervalMs=9999), Memory()
+    drive(cloud, journal, rollout())
+    base = rollout()
+    assert isinstance(base.backend, FuotaSpec)
+
+    drive(cloud, journal, rollout(backend=msgspec.structs.replace(base.backend, fragment_interval_ms=9999)))
+
+    assert "StartFuotaTask" in cloud.sent

@@ -1,0 +1,172 @@
+"""A unit that is not shown is believed gone by two looks, and taken up again when it comes back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from otactl.backends.iot_ota.definition import OtaShape
+from otactl.model import (
+    Attempt,
+    Cause,
+    DriftEntry,
+    DriftStatus,
+    Listed,
+    Observation,
+    OtaUpdateSpec,
+    Phase,
+    Record,
+    Rollout,
+    Stage,
+    Survey,
+    Unit,
+    UnitPhase,
+)
+from otactl.model.actions import CancelUnit, DeleteUnit
+from otactl.planning.assess import assess, finished
+from otactl.state.lifecycle import SETTLE
+from tests.support.builders import ENVIRONMENT, NOW, look, record_of, rollout, seen, unit_of
+
+STARTED = {"start_at": NOW - timedelta(hours=1), "started_by_us": True}
+
+
+def _of(stage: Stage, **changes: object) -> tuple[Rollout, Record]:
+    declared = rollout()
+    return declared, record_of(declared, unit_of(declared), stage, **changes)
+
+
+@pytest.mark.parametrize("stage", [Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING])
+def test_one_look_that_misses_a_unit_changes_nothing_and_says_until_when_it_waits(stage: Stage) -> None:
+    declared, record = _of(stage, **STARTED)
+
+    first = look(declared, record, seen())
+    between = look(declared, first.record, seen(), NOW + SETTLE - timedelta(seconds=1))
+
+    for told in (first, between):
+        assert [a.stage for a in told.record.attempts] == [stage]
+        assert (told.plan.actions, told.plan.findings) == ((), ())
+        assert [(h.reason, h.until) for h in told.plan.holds] == [("change_not_visible_yet", NOW + SETTLE)]
+    assert between.record.attempts == first.record.attempts
+
+
+@pytest.mark.parametrize("stage", [Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING])
+def test_a_second_look_that_misses_it_believes_it_gone(stage: Stage) -> None:
+    declared, record = _of(stage, **STARTED)
+
+    first = look(declared, record, seen())
+    second = look(declared, first.record, seen(), NOW + SETTLE)
+
+    assert [a.stage for a in second.record.attempts] == [Stage.LOST]
+
+
+def test_a_unit_that_is_shown_between_two_looks_that_miss_it_is_not_gone() -> None:
+    declared, record = _of(Stage.RUNNING, **STARTED)
+    shown = unit_of(declared, phase=UnitPhase.RUNNING, start_at=STARTED["start_at"])
+
+    record = look(declared, record, seen()).record
+    record = look(declared, record, seen(shown), NOW + timedelta(minutes=1)).record
+    record = look(declared, record, seen(), NOW + timedelta(minutes=3)).record
+
+    assert [a.stage for a in record.attempts] == [Stage.RUNNING]
+
+
+def test_drift_of_a_unit_that_one_look_missed_stays_open() -> None:
+    declared, record = _of(Stage.RUNNING, **STARTED)
+    entry = DriftEntry(
+        subject=record.attempts[0].unit_id,
+        field="description",
+        desired="a",
+        observed="b",
+        cause=Cause.OUT_OF_BAND_EDIT,
+        first_seen=NOW,
+        last_seen=NOW,
+        status=DriftStatus.IMPOSSIBLE,
+        action="reported: nothing can set it back",
+    )
+
+    told = look(declared, msgspec.structs.replace(record, drift=(entry,)), seen())
+
+    assert told.record.drift == (entry,)
+
+
+@pytest.mark.parametrize(
+    ("phase", "stage"),
+    [(UnitPhase.OPEN, Stage.OPEN), (UnitPhase.SCHEDULED, Stage.SCHEDULED), (UnitPhase.RUNNING, Stage.RUNNING)],
+)
+def test_a_lost_unit_that_is_shown_again_goes_on_where_it_stands(phase: UnitPhase, stage: Stage) -> None:
+    declared, record = _of(Stage.LOST, missing_since=NOW - timedelta(days=1), **STARTED)
+
+    told = look(declared, record, seen(unit_of(declared, phase=phase)))
+
+    assert [(a.stage, a.missing_since) for a in told.record.attempts] == [(stage, None)]
+
+
+def _replaced(declared: Rollout) -> Record:
+    """A wave whose first attempt was taken for gone and whose second one is open."""
+    record = record_of(declared, unit_of(declared), Stage.LOST, **STARTED)
+    second = unit_of(declared, number=2, vendor_id="t-2", arn="arn:t-2")
+    attempt = Attempt(
+        number=2,
+        generation=declared.generation,
+        unit_id=second.unit_id,
+        stage=Stage.OPEN,
+        vendor_id="t-2",
+        members=second.members,
+        targets=second.members,
+        created_at=NOW - timedelta(hours=1),
+    )
+    (wave,) = record.waves
+    return record.with_wave(msgspec.structs.replace(wave, attempts=(*wave.attempts, attempt)))
+
+
+def _both(declared: Rollout, phase: UnitPhase) -> tuple[Unit, Unit]:
+    return unit_of(declared, phase=phase), unit_of(declared, number=2, vendor_id="t-2", arn="arn:t-2")
+
+
+@pytest.mark.parametrize("phase", [UnitPhase.OPEN, UnitPhase.SCHEDULED])
+def test_a_unit_that_comes_back_after_it_was_replaced_is_deleted_before_it_begins(phase: UnitPhase) -> None:
+    declared = rollout()
+
+    told = look(declared, _replaced(declared), seen(*_both(declared, phase)))
+
+    (action,) = told.plan.actions
+    assert isinstance(action, DeleteUnit)
+    assert action.vendor_id == "t-1"
+
+
+def test_a_unit_that_comes_back_on_air_holds_its_replacement() -> None:
+    declared = rollout()
+
+    told = look(declared, _replaced(declared), seen(*_both(declared, UnitPhase.RUNNING)))
+
+    assert told.plan.actions == ()
+    (hold,) = told.plan.holds
+    assert hold.reason == "another_wave_is_under_way"
+    assert hold.message.endswith("aws iotwireless delete-fuota-task --id t-1")
+
+
+def test_a_running_update_that_comes_back_begins_no_more_devices() -> None:
+    declared = rollout(backend=OtaUpdateSpec(document={"role": "r", "files": []}))
+    (wave,) = _replaced(rollout()).waves
+    attempts = tuple(msgspec.structs.replace(a, generation=declared.generation) for a in wave.attempts)
+    waves = (msgspec.structs.replace(wave, attempts=attempts),)
+    record = Record(
+        environment="prod-eu", name="probe", backend="otaUpdate", generation=declared.generation, waves=waves
+    )
+    units = tuple(
+        Unit(unit_id=a.unit_id, phase=UnitPhase.RUNNING, vendor_id=a.vendor_id or "") for a in record.attempts
+    )
+
+    told = assess(ENVIRONMENT, declared, record, Observation(units=units), OtaShape(ENVIRONMENT), (), NOW)
+
+    assert [(type(a), a.vendor_id) for a in told.plan.actions if isinstance(a, CancelUnit)] == [(CancelUnit, "t-1")]
+
+
+def test_a_finished_rollout_is_looked_at_again_when_a_lost_unit_is_listed() -> None:
+    declared, record = _of(Stage.LOST)
+    record = msgspec.structs.replace(record, phase=Phase.SUCCEEDED)
+    there = Survey(account="1", listed=(Listed(vendor_id="t-1", name="acme-probe"),))
+
+    assert not finished(declared, record, there)

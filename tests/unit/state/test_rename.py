@@ -1,0 +1,120 @@
+"""A rollout that is renamed takes its record along, wherever it stands, and sends nothing again for its new name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from otactl.model import Phase, Rollout
+from otactl.reconcile.reconciler import Reconciler, RunReport
+from tests.support.builders import ENVIRONMENT, NOW, rollout
+from tests.support.in_memory_cloud import Cloud, Memory
+
+
+def run(cloud: Cloud, journal: Memory, *rollouts: Rollout, read: bool = True) -> RunReport:
+    return Reconciler(
+        ENVIRONMENT, rollouts, {"fuota": cloud}, journal, lambda: cloud.now, "me", lambda _r: (), lambda _s: read
+    ).run()
+
+
+def drive(cloud: Cloud, journal: Memory, declared: Rollout, rounds: int) -> None:
+    for _ in range(rounds):
+        run(cloud, journal, declared)
+        cloud.advance(timedelta(hours=1))
+
+
+def renamed(**changes: object) -> Rollout:
+    return rollout(name="soil", renamed_from="probe", **changes)
+
+
+def holds(report: RunReport) -> list[str]:
+    return [h.reason for r in report.rollouts for h in r.holds]
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2, 4], ids=lambda n: f"after {n} runs")
+def test_a_rollout_renamed_at_any_time_goes_on_where_it_stood(rounds: int) -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    drive(cloud, journal, rollout(), rounds)
+
+    drive(cloud, journal, renamed(), 12)
+
+    record = journal.load("prod-eu", "soil").record
+    assert record.phase is Phase.SUCCEEDED
+    assert len(cloud.created) == 2  # a task for each wave, whatever the rollout is called
+    assert cloud.sent.count("StartFuotaTask") == 2
+    assert cloud.tasks == {}
+    assert not [e for e in record.drift if e.open]
+    if rounds:
+        old = journal.load("prod-eu", "probe").record
+        assert (old.phase, old.renamed_to, old.attempts, record.previous_names) == (
+            Phase.REMOVED,
+            "soil",
+            (),
+            ("probe",),
+        )
+        assert [e.message for e in journal.events["probe"]][-1] == "its record moved to rollout soil"
+        assert "took over the record of rollout probe" in [e.message for e in journal.events["soil"]]
+
+
+def test_without_the_word_of_the_manifest_a_renamed_rollout_is_held_and_sends_nothing() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    drive(cloud, journal, rollout(), 12)
+    new = rollout(name="soil")
+
+    assert holds(run(cloud, journal, new)) == ["content_was_sent_already"]
+    assert len(cloud.created) == 2
+
+    run(cloud, journal, renamed())  # a person has read it
+    assert journal.load("prod-eu", "soil").record.phase is Phase.SUCCEEDED
+    assert len(cloud.created) == 2
+
+
+def test_content_that_is_to_be_sent_again_is_sent_again() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    drive(cloud, journal, rollout(), 12)
+
+    drive(cloud, journal, rollout(name="soil", resend=True), 12)
+
+    assert journal.load("prod-eu", "soil").record.phase is Phase.SUCCEEDED
+    assert len(cloud.created) == 4
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read", "reason"),
+    [
+        ((rollout(),), (rollout(), renamed()), True, "renamed_rollout_is_declared"),
+        ((rollout(),), (renamed(),), False, "renamed_rollout_is_unread"),
+        ((rollout(), rollout(name="soil", resend=True)), (renamed(),), True, "renamed_rollout_has_another_record"),
+    ],
+    ids=["it is declared", "nobody looked", "two histories"],
+)
+def test_a_record_does_not_move(
+    first: tuple[Rollout, ...], second: tuple[Rollout, ...], read: bool, reason: str
+) -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    for _ in range(10):
+        run(cloud, journal, *first)
+        cloud.advance(timedelta(hours=1))
+    made = len(cloud.created)
+
+    other = msgspec.structs.replace(
+        second[-1], backend=msgspec.structs.replace(second[-1].backend, redundancy_percent=30)
+    )
+    report = run(cloud, journal, *second[:-1], other, read=read)
+
+    assert reason in holds(report)
+    assert len(cloud.created) == made
+    assert journal.load("prod-eu", "probe").record.renamed_to == ""
+
+
+def test_a_quiet_run_after_a_record_moved_writes_nothing() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    drive(cloud, journal, rollout(), 12)
+    run(cloud, journal, renamed())
+    before = journal.commits
+
+    run(cloud, journal, renamed())
+
+    assert journal.commits == before
