@@ -169,7 +169,7 @@ def test_an_export_holds_records_events_and_leases_as_their_types_say(path: Path
     with SqlJournal(path) as journal:
         lines = [json.loads(line) for line in export(journal)]
         lease, identity = journal.lease(ENVIRONMENT), journal.identity()
-    assert lines[0] == {"kind": "journal", "schema": 1, "id": identity.id}
+    assert lines[0] == {"kind": "journal", "schema": 2, "id": identity.id}
     assert [line["kind"] for line in lines[1:]] == ["record"] * 2 + ["event"] * 4 + ["lease"]
     records = [msgspec.convert(line["record"], Record) for line in lines if line["kind"] == "record"]
     assert records == [record("a", "2.4.1"), record("b")]

@@ -201,6 +201,18 @@ def test_a_newer_schema_is_refused_and_left_alone(place: str) -> None:
     assert keys(place) == ["journal.json.gz"]
 
 
+@pytest.mark.parametrize(
+    ("journal_id", "init"), [("0123456789abcdef", "init --replaces 0123456789abcdef`"), ("", "init`")]
+)
+def test_an_older_schema_is_refused_with_the_way_out_and_left_alone(place: str, journal_id: str, init: str) -> None:
+    raw(place, "journal.json.gz", pack(msgspec.structs.replace(Marker(), schema=SCHEMA - 1, id=journal_id)))
+    for must_exist in (True, False):
+        with pytest.raises(StalledError, match=f"has schema {SCHEMA - 1}.*journal {init}") as caught:
+            open_journal(place, must_exist=must_exist)
+        assert caught.value.reason == "JournalIsOlder"
+    assert keys(place) == ["journal.json.gz"]
+
+
 def test_an_object_of_another_program_is_no_journal(place: str) -> None:
     raw(place, "journal.json.gz", b"apiVersion: otactl.dev/v1\n")
     with pytest.raises(UsageError, match="is not a journal; name another"):

@@ -119,12 +119,24 @@ def test_a_locked_journal_is_worth_another_try(path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
-    _run(_filled(path), "PRAGMA journal_mode = DELETE", "UPDATE schema_version SET version = 2")
+    _run(_filled(path), "PRAGMA journal_mode = DELETE", "UPDATE schema_version SET version = 3")
     before = path.read_bytes()
     for create in (True, False):
-        with pytest.raises(StalledError, match="schema 2, this version knows 1; run a newer otactl") as caught:
+        with pytest.raises(StalledError, match="schema 3, this version knows 2; run a newer otactl") as caught:
             SqlJournal(path, create=create)
         assert caught.value.reason == "JournalIsNewer"
+    assert path.read_bytes() == before
+
+
+def test_an_older_schema_is_refused_with_the_way_out_and_left_alone(path: Path) -> None:
+    with SqlJournal(_filled(path)) as journal:
+        known = journal.identity().id
+    _run(path, "PRAGMA journal_mode = DELETE", "UPDATE schema_version SET version = 1")
+    before = path.read_bytes()
+    for create in (True, False):
+        with pytest.raises(StalledError, match=f"has schema 1.*journal init --replaces {known}`") as caught:
+            SqlJournal(path, create=create)
+        assert caught.value.reason == "JournalIsOlder"
     assert path.read_bytes() == before
 
 

@@ -1,7 +1,6 @@
-"""The name a journal has for ever, drawn when it is made: units carry it, so that two memories of one fleet are told.
+"""Names a journal for ever: units carry its id as a tag, so that two journals of one fleet are told apart.
 
-1. A copy and a backup keep it: they are the same memory in another place.
-2. A journal made by a version without it gets one when it is first opened for writing.
+A copy and a backup keep the id: they are the same memory in another place.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from otactl.drift.ownership import is_journal_id
-from otactl.errors import UsageError
+from otactl.errors import StalledError, UsageError
 from otactl.ports import Identity
 
 
@@ -30,3 +29,14 @@ def replacing(identity: Identity, lost: str) -> Identity:
     if lost in identity.replaces:
         return identity
     return msgspec.structs.replace(identity, replaces=(*identity.replaces, lost))
+
+
+def older(journal: str, schema: int, known: int, journal_id: str) -> StalledError:
+    """Return the error for a journal of an earlier schema: its records have other names and cannot be read."""
+    replaces = f" --replaces {journal_id}" if journal_id else ""
+    text = (
+        f"{journal} has schema {schema}, and this version reads schema {known} only; finish its rollouts with the "
+        f"otactl that wrote it, or move it away and create a new one that takes over what the tags at the services "
+        f"say: `otactl journal init{replaces}`"
+    )
+    return StalledError("JournalIsOlder", text)

@@ -4,7 +4,7 @@
 2. A backup is one moment of the journal, complete and on disk before it gets its name; it never replaces a file. It is
    an SQLite journal, restored by putting it in the journal's place, or by copying it to S3, while no otactl runs.
 3. The export is one moment too (of a journal on S3, one of each environment). Its lines, in this order:
-   `{"kind": "journal", "schema": 1, "id"}`, the id "" if it has none yet;
+   `{"kind": "journal", "schema": 2, "id"}`;
    `{"kind": "record", "environment", "name", "revision", "record": {…}}` by environment and name;
    `{"kind": "event", "environment", "name", "sequence", "revision", "event": {…}}`, oldest first (on S3: of each
    environment), `revision` being the commit it came with;

@@ -26,7 +26,7 @@ from otactl.model import Value
 from otactl.ports import Identity
 
 T = TypeVar("T", bound=msgspec.Struct)
-SCHEMA = 2  # 1 had no id
+SCHEMA = 3  # 1 had no id, 2 named the fields of its records otherwise
 MARKER = "journal.json.gz"
 HEADS, SEGMENTS, EVENTS = "heads", "segments", "events"
 _SUFFIX = ".json.gz"

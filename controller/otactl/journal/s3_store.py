@@ -18,7 +18,7 @@ from uuid import uuid4
 import msgspec
 
 from otactl.errors import ConflictError, JournalMissingError, LeaseHeldError, StalledError, TransientError, UsageError
-from otactl.journal.identity import drawn
+from otactl.journal.identity import drawn, older
 from otactl.journal.s3_client import Bucket, Client, RacedError, place_of
 from otactl.journal.s3_format import (
     MARKER,
@@ -211,8 +211,6 @@ class S3Store:
                 f"journal {self.url} is the target of a copy that has not ended; wait for it, or delete what is there "
                 "and copy again"
             )
-        if self._write and not self.marker.id:
-            self.rename(lambda identity: identity if identity.id else drawn())
 
     def rename(self, change: Callable[[Identity], Identity]) -> Identity:
         """Write which journal this is, as `change` makes it of what it is; gives that."""
@@ -236,15 +234,18 @@ class S3Store:
         """Read what the journal says of itself; raises `StalledError` for a newer schema, else `UsageError`."""
         try:
             version = unpack(data, _Version, MARKER)
-            if version.schema <= SCHEMA:
+            if version.schema == SCHEMA:
                 return unpack(data, Marker, MARKER)
         except StalledError as error:
             raise UsageError(f"{self.url} is not a journal; name another with --journal") from error
+        if version.schema < SCHEMA:
+            raise older(f"journal {self.url}", version.schema, SCHEMA, version.id)
         text = f"journal {self.url} has schema {version.schema}, this version knows {SCHEMA}; run a newer otactl"
         raise StalledError("JournalIsNewer", text)
 
 
 class _Version(msgspec.Struct, frozen=True, kw_only=True):
-    """The one field every schema will have."""
+    """Fields that every schema has; `id` since schema 2."""
 
     schema: int
+    id: str = ""

@@ -21,7 +21,7 @@ from otactl.errors import ConflictError, StalledError
 from otactl.journal.identity import replacing
 from otactl.journal.leases import Held, ended_by_hand, given_back, grant
 from otactl.journal.process_liveness import current
-from otactl.journal.sqlite_file import SqliteFile, has_identity
+from otactl.journal.sqlite_file import SqliteFile
 from otactl.model import Event, Record, Value
 from otactl.ports import Commit, Identity, Lease, Stored
 
@@ -75,8 +75,6 @@ class SqlJournal:
         db.execute("UPDATE identity SET id = ?, replaces = ?", (identity.id, json.dumps(identity.replaces)))
 
     def _identity(self, db: Connection) -> Identity:
-        if not has_identity(db):
-            return Identity()  # made by a version without it, and only read since
         row = db.execute("SELECT id, replaces FROM identity").fetchone()
         try:
             return msgspec.convert({"id": row[0], "replaces": json.loads(row[1])}, Identity)

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from otactl.errors import JournalMissingError, OtactlError, StalledError, TransientError, UsageError
-from otactl.journal.identity import drawn
+from otactl.journal.identity import drawn, older
 
-VERSION = 1
+VERSION = 2  # 1 named the fields of its records otherwise
 _SCHEMA = (
     "CREATE TABLE schema_version (version INTEGER NOT NULL)",
     """CREATE TABLE records (
@@ -41,8 +41,8 @@ _SCHEMA = (
         environment TEXT PRIMARY KEY,
         fencing INTEGER NOT NULL CHECK (fencing > 0),
         held TEXT NOT NULL)""",
+    "CREATE TABLE identity (id TEXT NOT NULL, replaces TEXT NOT NULL)",
 )
-_IDENTITY = "CREATE TABLE identity (id TEXT NOT NULL, replaces TEXT NOT NULL)"
 _RETRY_AFTER = 5.0
 
 
@@ -123,14 +123,12 @@ class SqliteFile:
             connection.execute("PRAGMA query_only = ON")
             return
         self._switch_to_wal(connection)
-        if found is None or not has_identity(connection):
+        if found is None:
             with _transaction(connection):
                 if self._version(connection) is None:  # another process may have come first
                     for statement in _SCHEMA:
                         connection.execute(statement)
                     connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
-                if not has_identity(connection):
-                    connection.execute(_IDENTITY)
                     connection.execute("INSERT INTO identity VALUES (?, '[]')", (drawn().id,))
 
     def _version(self, connection: sqlite3.Connection) -> int | None:
@@ -144,6 +142,8 @@ class SqliteFile:
         if row[0] > VERSION:
             text = f"journal {self.path} has schema {row[0]}, this version knows {VERSION}; run a newer otactl"
             raise StalledError("JournalIsNewer", text)
+        if row[0] < VERSION:
+            raise older(f"journal {self.path}", row[0], VERSION, _id_in(connection) if "identity" in tables else "")
         return row[0]
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
@@ -180,10 +180,9 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-def has_identity(connection: sqlite3.Connection) -> bool:
-    """Whether the journal was given a name: not by a version before there were any."""
-    query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'identity'"
-    return bool(connection.execute(query).fetchone()[0])
+def _id_in(connection: sqlite3.Connection) -> str:
+    row = connection.execute("SELECT id FROM identity").fetchone()
+    return str(row[0]) if row is not None else ""
 
 
 def _ours(tables: set[str]) -> bool:
