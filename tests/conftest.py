@@ -26,40 +26,40 @@ NOON = datetime(2025, 3, 3, 12, 0, 20, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def house() -> Iterator[SimulatorServer]:
+def simulator_server() -> Iterator[SimulatorServer]:
     """The one simulator of a worker's stages: clients are kept as long as its address, and they are dear to make."""
     with SimulatorServer(seed=3, clock=Clock(freeze=True, at=NOON)) as server:
         yield server
 
 
 @pytest.fixture
-def empty(house: SimulatorServer) -> Iterator[SimulatorServer]:
+def empty_simulator(simulator_server: SimulatorServer) -> Iterator[SimulatorServer]:
     """A simulator with nothing in it, at NOON, which boto3 finds by AWS_ENDPOINT_URL alone."""
     kept = dict(os.environ)
-    house.app.reset()
-    only_loopback(house.url)
-    yield house
+    simulator_server.app.reset()
+    only_loopback(simulator_server.url)
+    yield simulator_server
     os.environ.clear()
     os.environ.update(kept)
 
 
 @pytest.fixture
-def ground(empty: SimulatorServer, tmp_path: Path) -> FuotaStage:
+def fuota_stage(empty_simulator: SimulatorServer, tmp_path: Path) -> FuotaStage:
     """A simulator with bucket, role, image and fleet."""
-    return FuotaStage(empty, tmp_path)
+    return FuotaStage(empty_simulator, tmp_path)
 
 
 @pytest.fixture
-def gateways(empty: SimulatorServer, tmp_path: Path) -> OtaStage:
+def ota_stage(empty_simulator: SimulatorServer, tmp_path: Path) -> OtaStage:
     """The same with things, an OTA service role and the clients of AWS IoT."""
-    return OtaStage(empty, tmp_path)
+    return OtaStage(empty_simulator, tmp_path)
 
 
 @pytest.fixture
-def gate(empty: SimulatorServer, tmp_path: Path) -> TuyaStage:
+def tuya_stage(empty_simulator: SimulatorServer, tmp_path: Path) -> TuyaStage:
     """The same with Tuya's gateway: a product, a package, plugs; its time is real, as that of what signs for it."""
-    empty.world.clock.set(datetime.now(UTC).replace(second=NOON.second, microsecond=0))
-    return TuyaStage(empty, tmp_path)
+    empty_simulator.world.clock.set(datetime.now(UTC).replace(second=NOON.second, microsecond=0))
+    return TuyaStage(empty_simulator, tmp_path)
 
 
 @pytest.fixture(autouse=True, scope="session")

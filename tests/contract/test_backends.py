@@ -31,9 +31,9 @@ from tests.support.backend_contract import (
 )
 
 SIBLINGS: dict[str, tuple[Callable[[Any], Sibling], str]] = {
-    "fuota": (fuota, "ground"),
-    "otaUpdate": (ota_update, "gateways"),
-    "tuya": (tuya, "gate"),
+    "fuota": (fuota, "fuota_stage"),
+    "otaUpdate": (ota_update, "ota_stage"),
+    "tuya": (tuya, "tuya_stage"),
 }
 
 
@@ -118,8 +118,8 @@ def test_survey_and_observe_never_write(sibling: Sibling) -> None:
     for _ in range(6):
         backend, _wire = sibling.backend(listening(asked))
         backend.observe(sibling.rollout, record, backend.survey())
-        sibling.ground.run(sibling.rollout)
-        sibling.ground.advance(3600)
+        sibling.stage.run(sibling.rollout)
+        sibling.stage.advance(3600)
         record = sibling.record()
     assert len(asked) > 15
     assert wrote(asked) == []
@@ -139,8 +139,8 @@ def test_what_is_not_there_is_absent_and_not_an_error(sibling: Sibling) -> None:
 
 
 def test_a_status_the_sibling_does_not_know_is_unknown_and_holds(sibling: Sibling) -> None:
-    sibling.ground.run(sibling.rollout)
-    sibling.ground.advance(300)
+    sibling.stage.run(sibling.rollout)
+    sibling.stage.advance(300)
 
     def odd(_service: str, operation: str, send: Callable[[], Answer]) -> Answer:
         answer = send()
@@ -148,7 +148,7 @@ def test_a_status_the_sibling_does_not_know_is_unknown_and_holds(sibling: Siblin
 
     backend, wire = sibling.backend(odd)
     seen = backend.observe(sibling.rollout, sibling.record(), backend.survey())
-    report = sibling.ground.run(sibling.rollout, transport=wire)
+    report = sibling.stage.run(sibling.rollout, transport=wire)
 
     assert [u.phase for u in seen.units] == [UnitPhase.UNKNOWN]
     assert [h.reason for h in report.rollouts[0].holds] == ["unit_status_is_unknown"]
@@ -168,7 +168,7 @@ def test_a_call_that_is_not_wholly_known_is_never_sent(sibling: Sibling) -> None
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit"])
 def test_only_the_families_of_errors_leave_a_sibling(sibling: Sibling, effect: str) -> None:
-    sibling.ground.fault(service="*", operation="*", effect=effect)
+    sibling.stage.fault(service="*", operation="*", effect=effect)
     backend, _ = sibling.backend()
 
     with pytest.raises((TransientError, ConflictError, StalledError)):

@@ -20,68 +20,68 @@ COMMIT_POINTS = 20
 
 @pytest.mark.parametrize(("at_commits", "points"), [(False, WRITE_POINTS), (True, COMMIT_POINTS)])
 def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
-    gateways: OtaStage, at_commits: bool, points: int
+    ota_stage: OtaStage, at_commits: bool, points: int
 ) -> None:
     kill = Kill()
 
-    assert lives(gateways, kill, gateway(), at_commits=at_commits, pause=600) == 0
+    assert lives(ota_stage, kill, gateway(), at_commits=at_commits, pause=600) == 0
     assert kill.points == points
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
 def test_killed_before_or_after_any_write_it_makes_one_update_a_wave_and_ends_the_same(
-    gateways: OtaStage, at: int
+    ota_stage: OtaStage, at: int
 ) -> None:
-    assert lives(gateways, Kill(at), gateway(), at_commits=False, pause=600) == 1
-    check(gateways)
+    assert lives(ota_stage, Kill(at), gateway(), at_commits=False, pause=600) == 1
+    check(ota_stage)
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
-def test_killed_before_or_after_any_commit_it_ends_the_same(gateways: OtaStage, at: int) -> None:
+def test_killed_before_or_after_any_commit_it_ends_the_same(ota_stage: OtaStage, at: int) -> None:
     kill = Kill(at)
-    died = lives(gateways, kill, gateway(), at_commits=True, pause=600)
+    died = lives(ota_stage, kill, gateway(), at_commits=True, pause=600)
 
     assert died == (1 if kill.points >= at else 0)
-    check(gateways)
+    check(ota_stage)
 
 
-def check(gateways: OtaStage) -> None:
-    record = gateways.remembered()
+def check(ota_stage: OtaStage) -> None:
+    record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED
-    assert len(set(gateways.created())) == len(gateways.created()) == 2
+    assert len(set(ota_stage.created())) == len(ota_stage.created()) == 2
     assert [(a.number, len(a.results)) for a in record.attempts] == [(1, 2), (1, 3)]
-    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+    assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
     assert record.drift == ()
     assert record.intents == ()
-    gateways.cron(rounds=2)
-    assert gateways.updates() == []
-    assert {a.stage for a in gateways.remembered().attempts} == {Stage.DELETED}
+    ota_stage.cron(rounds=2)
+    assert ota_stage.updates() == []
+    assert {a.stage for a in ota_stage.remembered().attempts} == {Stage.DELETED}
 
 
-def newer(gateways: OtaStage) -> Rollout:
+def newer(ota_stage: OtaStage) -> Rollout:
     """Other content while the first is with devices."""
-    running(gateways, gw_1="offline")
-    gateways.behave()
-    return replace(one_wave(), firmware=pushed(gateways, "2.5.0", b"newer" * 500))
+    running(ota_stage, gw_1="offline")
+    ota_stage.behave()
+    return replace(one_wave(), firmware=pushed(ota_stage, "2.5.0", b"newer" * 500))
 
 
-def paced(gateways: OtaStage) -> Rollout:
+def paced(ota_stage: OtaStage) -> Rollout:
     """Another pace while it runs."""
-    running(gateways, gw_1="late")
+    running(ota_stage, gw_1="late")
     return replace(one_wave(), backend=block(awsJobExecutionsRolloutConfig={"maximumPerMinute": 7}))
 
 
 @pytest.mark.parametrize("at", range(1, 13))
 @pytest.mark.parametrize("change", [newer, paced])
 def test_killed_anywhere_in_a_change_it_ends_the_same(
-    gateways: OtaStage, change: Callable[[OtaStage], Rollout], at: int
+    ota_stage: OtaStage, change: Callable[[OtaStage], Rollout], at: int
 ) -> None:
-    declared = change(gateways)
+    declared = change(ota_stage)
     kill = Kill(at)
 
-    died = lives(gateways, kill, declared, at_commits=at > 6, pause=86400)
+    died = lives(ota_stage, kill, declared, at_commits=at > 6, pause=86400)
 
     assert died == (1 if kill.points >= at else 0)
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert len(set(gateways.created())) == len(gateways.created()) == (2 if change is newer else 1)
-    assert gateways.most_installs_of_one_image() == 1
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert len(set(ota_stage.created())) == len(ota_stage.created()) == (2 if change is newer else 1)
+    assert ota_stage.most_installs_of_one_image() == 1

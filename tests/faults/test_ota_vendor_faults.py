@@ -24,25 +24,25 @@ READS = (
 )
 
 
-def check(gateways: OtaStage) -> None:
-    record = gateways.remembered()
+def check(ota_stage: OtaStage) -> None:
+    record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED
-    assert len(set(gateways.created())) == 2
+    assert len(set(ota_stage.created())) == 2
     assert [(a.number, len(a.results)) for a in record.attempts] == [(1, 2), (1, 3)]
     assert record.drift == ()
-    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+    assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
 @pytest.mark.parametrize("operation", ["CreateOTAUpdate", "DeleteOTAUpdate"])
 def test_one_fault_of_a_write_is_got_over_with_one_update_a_wave(
-    gateways: OtaStage, operation: str, effect: str
+    ota_stage: OtaStage, operation: str, effect: str
 ) -> None:
-    gateways.fault(service="iot", operation=operation, nth=1, effect=effect)
+    ota_stage.fault(service="iot", operation=operation, nth=1, effect=effect)
 
-    gateways.cron()
+    ota_stage.cron()
 
-    check(gateways)
+    check(ota_stage)
 
 
 READ_FAULTS = [(operation, effect) for operation in READS for effect in ("error500", "staleRead")]
@@ -50,51 +50,51 @@ READ_FAULTS += [("GetOTAUpdate", "throttle"), ("DescribeJob", "timeoutBeforeComm
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
-def test_a_fault_of_every_second_read_is_got_over(gateways: OtaStage, operation: str, effect: str) -> None:
-    gateways.fault(service="iot", operation=operation, probability=0.5, seed=4, effect=effect)
+def test_a_fault_of_every_second_read_is_got_over(ota_stage: OtaStage, operation: str, effect: str) -> None:
+    ota_stage.fault(service="iot", operation=operation, probability=0.5, seed=4, effect=effect)
 
     for _ in range(10):
-        gateways.run(gateway())
-        gateways.advance(40)  # within the time a stale read may be behind
-        if gateways.run(gateway()).rollouts[0].phase == "Succeeded":
+        ota_stage.run(gateway())
+        ota_stage.advance(40)  # within the time a stale read may be behind
+        if ota_stage.run(gateway()).rollouts[0].phase == "Succeeded":
             break
-        gateways.advance(600)
+        ota_stage.advance(600)
 
-    check(gateways)
+    check(ota_stage)
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500"])
-def test_what_was_sent_is_remembered_though_the_next_look_fails(gateways: OtaStage, effect: str) -> None:
-    gateways.fault(service="iot", operation="GetOTAUpdate", effect=effect)
+def test_what_was_sent_is_remembered_though_the_next_look_fails(ota_stage: OtaStage, effect: str) -> None:
+    ota_stage.fault(service="iot", operation="GetOTAUpdate", effect=effect)
 
-    gateways.run(one_wave())
+    ota_stage.run(one_wave())
 
-    (attempt,) = gateways.remembered().attempts
+    (attempt,) = ota_stage.remembered().attempts
     assert attempt.vendor_id == attempt.unit_id
-    assert gateways.remembered().intents == ()
+    assert ota_stage.remembered().intents == ()
 
 
-def test_every_read_stale_at_once_makes_no_second_update(gateways: OtaStage) -> None:
-    gateways.fault(service="iot", operation="*", effect="staleRead")
+def test_every_read_stale_at_once_makes_no_second_update(ota_stage: OtaStage) -> None:
+    ota_stage.fault(service="iot", operation="*", effect="staleRead")
     for _ in range(6):
-        gateways.run(gateway())
-        gateways.advance(20)
-    gateways.server.world.faults.replace([])
+        ota_stage.run(gateway())
+        ota_stage.advance(20)
+    ota_stage.server.world.faults.replace([])
 
-    gateways.cron()
+    ota_stage.cron()
 
-    check(gateways)
+    check(ota_stage)
 
 
-def test_a_create_whose_answer_is_always_lost_makes_one_update(gateways: OtaStage) -> None:
-    gateways.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutAfterCommit")
+def test_a_create_whose_answer_is_always_lost_makes_one_update(ota_stage: OtaStage) -> None:
+    ota_stage.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutAfterCommit")
     for _ in range(3):
-        gateways.run(gateway())
-    gateways.server.world.faults.replace([])
+        ota_stage.run(gateway())
+    ota_stage.server.world.faults.replace([])
 
-    gateways.cron()
+    ota_stage.cron()
 
-    check(gateways)
+    check(ota_stage)
 
 
 def answering(operation: str, status: int, code: str, asked: list[str]):
@@ -112,25 +112,25 @@ def answering(operation: str, status: int, code: str, asked: list[str]):
 
 @pytest.mark.parametrize(("status", "code"), [(400, "ThrottlingException"), (410, "LimitExceededException")])
 def test_throttles_and_limits_are_tried_again_and_reported_as_what_they_are(
-    gateways: OtaStage, status: int, code: str
+    ota_stage: OtaStage, status: int, code: str
 ) -> None:
     asked: list[str] = []
-    transport = gateways.transport(around=answering("CreateOTAUpdate", status, code, asked))
+    transport = ota_stage.transport(around=answering("CreateOTAUpdate", status, code, asked))
 
-    report = gateways.run(one_wave(), transport=transport)
+    report = ota_stage.run(one_wave(), transport=transport)
 
     assert len(asked) == 4
     assert f"is throttled or over a limit after 4 attempts ({code}: no)" in report.rollouts[0].error
     assert report.rollouts[0].phase != "Failed"
-    gateways.cron(one_wave())
-    assert len(gateways.created()) == 1
+    ota_stage.cron(one_wave())
+    assert len(ota_stage.created()) == 1
 
 
-def test_another_400_is_never_tried_again(gateways: OtaStage) -> None:
+def test_another_400_is_never_tried_again(ota_stage: OtaStage) -> None:
     asked: list[str] = []
-    transport = gateways.transport(around=answering("CreateOTAUpdate", 400, "InvalidRequestException", asked))
+    transport = ota_stage.transport(around=answering("CreateOTAUpdate", 400, "InvalidRequestException", asked))
 
-    report = gateways.run(one_wave(), transport=transport)
+    report = ota_stage.run(one_wave(), transport=transport)
 
     assert len(asked) == 1
     assert "RequestRefused" in report.rollouts[0].error
@@ -138,9 +138,9 @@ def test_another_400_is_never_tried_again(gateways: OtaStage) -> None:
 
 @pytest.mark.parametrize("operation", ["UpdateJob", "CancelJob"])
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-def test_one_fault_of_a_change_in_place_is_got_over(gateways: OtaStage, operation: str, effect: str) -> None:
-    running(gateways, gw_1="late")
-    gateways.fault(service="iot", operation=operation, nth=1, effect=effect)
+def test_one_fault_of_a_change_in_place_is_got_over(ota_stage: OtaStage, operation: str, effect: str) -> None:
+    running(ota_stage, gw_1="late")
+    ota_stage.fault(service="iot", operation=operation, nth=1, effect=effect)
     changed = (
         one_wave()
         if operation == "CancelJob"
@@ -150,12 +150,12 @@ def test_one_fault_of_a_change_in_place_is_got_over(gateways: OtaStage, operatio
         changed = gateway(backend=block(protocols=["HTTP"]), strategy=one_wave().strategy)
 
     for _ in range(4):
-        gateways.run(changed)
-        gateways.advance(86400)
-    gateways.run(changed)
+        ota_stage.run(changed)
+        ota_stage.advance(86400)
+    ota_stage.run(changed)
 
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert len(gateways.created()) == (2 if operation == "CancelJob" else 1)
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert len(ota_stage.created()) == (2 if operation == "CancelJob" else 1)
 
 
 SWITCHES = [
@@ -174,26 +174,26 @@ SWITCHES = [
 
 @pytest.mark.parametrize(("name", "answer"), SWITCHES)
 def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
-    gateways: OtaStage, name: str, answer: object
+    ota_stage: OtaStage, name: str, answer: object
 ) -> None:
-    gateways.server.world.apply_settings({name: answer})
+    ota_stage.server.world.apply_settings({name: answer})
 
-    gateways.cron(rounds=14)
+    ota_stage.cron(rounds=14)
 
-    check(gateways)
-    assert gateways.updates() == []
-    assert gateways.iot.list_jobs()["jobs"] == [] or name == "jobDeleteSeconds"
+    check(ota_stage)
+    assert ota_stage.updates() == []
+    assert ota_stage.iot.list_jobs()["jobs"] == [] or name == "jobDeleteSeconds"
 
 
-def test_a_deletion_that_fails_is_told_and_tried_again(gateways: OtaStage) -> None:
-    gateways.server.world.apply_settings({"otaDeleteFails": True})
-    gateways.cron(one_wave(), rounds=3)
+def test_a_deletion_that_fails_is_told_and_tried_again(ota_stage: OtaStage) -> None:
+    ota_stage.server.world.apply_settings({"otaDeleteFails": True})
+    ota_stage.cron(one_wave(), rounds=3)
 
-    entry = gateways.open_drift()["unit"]
+    entry = ota_stage.open_drift()["unit"]
     assert entry.desired == "deleted"
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
 
-    gateways.server.world.apply_settings({"otaDeleteFails": False})
-    gateways.cron(one_wave(), rounds=3)
-    assert gateways.updates() == []
-    assert [a.stage for a in gateways.remembered().attempts] == [Stage.DELETED]
+    ota_stage.server.world.apply_settings({"otaDeleteFails": False})
+    ota_stage.cron(one_wave(), rounds=3)
+    assert ota_stage.updates() == []
+    assert [a.stage for a in ota_stage.remembered().attempts] == [Stage.DELETED]

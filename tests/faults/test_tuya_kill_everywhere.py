@@ -15,46 +15,46 @@ WRITE_POINTS, COMMIT_POINTS = 4, 16
 
 @pytest.mark.parametrize(("at_commits", "points"), [(False, WRITE_POINTS), (True, COMMIT_POINTS)])
 def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
-    gate: TuyaStage, at_commits: bool, points: int
+    tuya_stage: TuyaStage, at_commits: bool, points: int
 ) -> None:
     kill = Kill()
 
-    assert lives(gate, kill, plugs(), at_commits=at_commits, pause=600) == 0
+    assert lives(tuya_stage, kill, plugs(), at_commits=at_commits, pause=600) == 0
     assert kill.points == points
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
-def test_killed_before_or_after_any_write_it_makes_one_batch_a_wave(gate: TuyaStage, at: int) -> None:
-    assert lives(gate, Kill(at), plugs(), at_commits=False, pause=600) == 1
-    check(gate)
+def test_killed_before_or_after_any_write_it_makes_one_batch_a_wave(tuya_stage: TuyaStage, at: int) -> None:
+    assert lives(tuya_stage, Kill(at), plugs(), at_commits=False, pause=600) == 1
+    check(tuya_stage)
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
-def test_killed_before_or_after_any_commit_it_makes_one_batch_a_wave(gate: TuyaStage, at: int) -> None:
+def test_killed_before_or_after_any_commit_it_makes_one_batch_a_wave(tuya_stage: TuyaStage, at: int) -> None:
     kill = Kill(at)
-    died = lives(gate, kill, plugs(), at_commits=True, pause=600)
+    died = lives(tuya_stage, kill, plugs(), at_commits=True, pause=600)
 
     assert died == (1 if kill.points >= at else 0)
-    check(gate)
+    check(tuya_stage)
 
 
-def check(gate: TuyaStage) -> None:
-    record = gate.record("plug")
+def check(tuya_stage: TuyaStage) -> None:
+    record = tuya_stage.record("plug")
     assert record.phase is Phase.SUCCEEDED
-    assert len(gate.batches()) == 2
+    assert len(tuya_stage.batches()) == 2
     assert [(a.number, len(a.results)) for a in record.attempts] == [(1, 2), (1, 4)]
-    assert gate.installs() == dict.fromkeys(PLUGS, 1)
+    assert tuya_stage.installs() == dict.fromkeys(PLUGS, 1)
     assert record.drift == ()
     assert record.intents == ()
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-def test_one_fault_of_the_create_is_got_over_with_one_batch_a_wave(gate: TuyaStage, effect: str) -> None:
-    gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect=effect)
+def test_one_fault_of_the_create_is_got_over_with_one_batch_a_wave(tuya_stage: TuyaStage, effect: str) -> None:
+    tuya_stage.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect=effect)
 
-    gate.cron(rounds=9)
+    tuya_stage.cron(rounds=9)
 
-    check(gate)
+    check(tuya_stage)
 
 
 READS = (
@@ -72,88 +72,88 @@ READ_FAULTS += [("QueryOTAJob", "throttle"), ("ListOTATaskByJob", "timeoutBefore
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
-def test_a_fault_of_every_second_read_is_got_over(gate: TuyaStage, operation: str, effect: str) -> None:
-    gate.advance(300)  # so that a read that is behind shows the versions its devices reported
-    gate.fault(service="tuya", operation=operation, probability=0.5, seed=4, effect=effect)
+def test_a_fault_of_every_second_read_is_got_over(tuya_stage: TuyaStage, operation: str, effect: str) -> None:
+    tuya_stage.advance(300)  # so that a read that is behind shows the versions its devices reported
+    tuya_stage.fault(service="tuya", operation=operation, probability=0.5, seed=4, effect=effect)
 
     for _ in range(12):
-        gate.run()
-        gate.advance(40)  # within the time a stale read may be behind
-        if gate.run().rollouts[0].phase == "Succeeded":
+        tuya_stage.run()
+        tuya_stage.advance(40)  # within the time a stale read may be behind
+        if tuya_stage.run().rollouts[0].phase == "Succeeded":
             break
-        gate.advance(600)
-    gate.server.world.faults.replace([])
-    gate.cron(rounds=2)
+        tuya_stage.advance(600)
+    tuya_stage.server.world.faults.replace([])
+    tuya_stage.cron(rounds=2)
 
-    check(gate)
+    check(tuya_stage)
 
 
 @pytest.mark.parametrize("late", [30, 300, 880])
-def test_a_create_that_arrives_late_makes_the_only_batch(gate: TuyaStage, late: int) -> None:
+def test_a_create_that_arrives_late_makes_the_only_batch(tuya_stage: TuyaStage, late: int) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "nth": 1, "effect": "late", "seconds": late}
-    gate.server.world.faults.replace([rule])
+    tuya_stage.server.world.faults.replace([rule])
 
     for _ in range(14):
-        gate.run()
-        gate.advance(200)
-    gate.cron(rounds=4)
+        tuya_stage.run()
+        tuya_stage.advance(200)
+    tuya_stage.cron(rounds=4)
 
-    check(gate)
+    check(tuya_stage)
 
 
-def test_a_create_that_arrives_after_the_window_is_refused_and_made_anew_once(gate: TuyaStage) -> None:
+def test_a_create_that_arrives_after_the_window_is_refused_and_made_anew_once(tuya_stage: TuyaStage) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "nth": 1, "effect": "late", "seconds": 1000}
-    gate.server.world.faults.replace([rule])
+    tuya_stage.server.world.faults.replace([rule])
 
     for _ in range(14):
-        gate.run()
-        gate.advance(200)
-    gate.cron(rounds=4)
+        tuya_stage.run()
+        tuya_stage.advance(200)
+    tuya_stage.cron(rounds=4)
 
-    check(gate)
+    check(tuya_stage)
 
 
-def test_nothing_is_made_while_a_lost_create_may_still_arrive(gate: TuyaStage) -> None:
-    gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutBeforeCommit")
-    gate.run()
-    gate.advance(840)
+def test_nothing_is_made_while_a_lost_create_may_still_arrive(tuya_stage: TuyaStage) -> None:
+    tuya_stage.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutBeforeCommit")
+    tuya_stage.run()
+    tuya_stage.advance(840)
 
-    report = gate.run()
-    gate.advance(120)
-    once = gate.run()
+    report = tuya_stage.run()
+    tuya_stage.advance(120)
+    once = tuya_stage.run()
 
     assert [h.reason for h in report.rollouts[0].holds] == ["change_not_visible_yet"]
     assert [h.reason for h in once.rollouts[0].holds] == ["change_not_visible_yet"]
-    assert gate.batches() == []
+    assert tuya_stage.batches() == []
 
 
-def test_a_lost_create_is_not_made_up_for_once_other_content_is_declared(gate: TuyaStage) -> None:
-    gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
-    gate.run()
+def test_a_lost_create_is_not_made_up_for_once_other_content_is_declared(tuya_stage: TuyaStage) -> None:
+    tuya_stage.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
+    tuya_stage.run()
     newer = replace(plugs(), firmware=replace(plugs().firmware, version="2.5.0"))
 
     for _ in range(4):
-        gate.run(newer)
-        gate.advance(600)
+        tuya_stage.run(newer)
+        tuya_stage.advance(600)
 
-    assert len(gate.batches()) == 1  # found, and let end; the other package is not there
-    assert max(gate.installs().values()) <= 1
+    assert len(tuya_stage.batches()) == 1  # found, and let end; the other package is not there
+    assert max(tuya_stage.installs().values()) <= 1
 
 
-def test_of_two_batches_that_may_be_it_none_is_taken_and_both_are_named(gate: TuyaStage) -> None:
-    gate.behave(**{p.replace("-", "_"): "offline" for p in PLUGS})
-    gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
-    gate.run()
-    gate.server.world.faults.replace([])
-    (intent,) = gate.record("plug").intents
-    transport = gate.transport()
+def test_of_two_batches_that_may_be_it_none_is_taken_and_both_are_named(tuya_stage: TuyaStage) -> None:
+    tuya_stage.behave(**{p.replace("-", "_"): "offline" for p in PLUGS})
+    tuya_stage.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
+    tuya_stage.run()
+    tuya_stage.server.world.faults.replace([])
+    (intent,) = tuya_stage.record("plug").intents
+    transport = tuya_stage.transport()
     from otactl.backends.registry import backends_for
 
-    backend = backends_for(gate.environment(), transport)["tuya"]
+    backend = backends_for(tuya_stage.environment(), transport)["tuya"]
     backend._transport.call(intent.call.operation, intent.call.parameters, repeatable=False)
 
-    report = gate.run()
+    report = tuya_stage.run()
 
     assert [h.reason for h in report.rollouts[0].holds] == ["lost_create_is_ambiguous"]
-    assert all(str(b["jobId"]) in report.rollouts[0].holds[0].message for b in gate.batches())
-    assert len(gate.batches()) == 2
+    assert all(str(b["jobId"]) in report.rollouts[0].holds[0].message for b in tuya_stage.batches())
+    assert len(tuya_stage.batches()) == 2

@@ -18,22 +18,24 @@ WRITES = (
 READS = ("ListFuotaTasks", "GetFuotaTask", "ListTagsForResource", "ListMulticastGroupsByFuotaTask", "GetMulticastGroup")
 
 
-def check(ground: FuotaStage) -> None:
-    record = ground.record()
+def check(fuota_stage: FuotaStage) -> None:
+    record = fuota_stage.record()
     assert record.phase is Phase.SUCCEEDED
-    assert len(ground.made()) == 2
+    assert len(fuota_stage.made()) == 2
     assert [(a.number, len(a.results)) for a in record.attempts] == [(1, 3), (1, 3)]
     assert record.drift == ()
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
 @pytest.mark.parametrize("operation", WRITES)
-def test_one_fault_of_a_write_is_got_over_with_one_task_a_wave(ground: FuotaStage, operation: str, effect: str) -> None:
-    ground.fault(service="iotwireless", operation=operation, nth=1, effect=effect)
+def test_one_fault_of_a_write_is_got_over_with_one_task_a_wave(
+    fuota_stage: FuotaStage, operation: str, effect: str
+) -> None:
+    fuota_stage.fault(service="iotwireless", operation=operation, nth=1, effect=effect)
 
-    ground.drive()
+    fuota_stage.drive()
 
-    check(ground)
+    check(fuota_stage)
 
 
 READ_FAULTS = [(operation, effect) for operation in READS for effect in ("error500", "staleRead")]
@@ -44,42 +46,42 @@ READ_FAULTS += [
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
-def test_a_fault_of_every_second_read_is_got_over(ground: FuotaStage, operation: str, effect: str) -> None:
-    ground.fault(service="iotwireless", operation=operation, probability=0.5, seed=4, effect=effect)
+def test_a_fault_of_every_second_read_is_got_over(fuota_stage: FuotaStage, operation: str, effect: str) -> None:
+    fuota_stage.fault(service="iotwireless", operation=operation, probability=0.5, seed=4, effect=effect)
 
     for _ in range(10):
-        ground.run()
-        ground.advance(40)  # within the time a stale read may be behind
-        if ground.run().rollouts[0].phase == "Succeeded":
+        fuota_stage.run()
+        fuota_stage.advance(40)  # within the time a stale read may be behind
+        if fuota_stage.run().rollouts[0].phase == "Succeeded":
             break
-        ground.advance(3600)
+        fuota_stage.advance(3600)
 
-    check(ground)
+    check(fuota_stage)
 
 
-def test_a_throttle_that_does_not_end_is_reported_and_the_next_run_goes_on(ground: FuotaStage) -> None:
-    ground.fault(service="iotwireless", operation="CreateFuotaTask", effect="throttle")
+def test_a_throttle_that_does_not_end_is_reported_and_the_next_run_goes_on(fuota_stage: FuotaStage) -> None:
+    fuota_stage.fault(service="iotwireless", operation="CreateFuotaTask", effect="throttle")
 
-    report = ground.run()
+    report = fuota_stage.run()
 
     assert "throttled" in report.rollouts[0].error
     assert report.rollouts[0].requeue_after_seconds is not None
-    ground.server.world.faults.replace([])
-    ground.drive()
-    check(ground)
+    fuota_stage.server.world.faults.replace([])
+    fuota_stage.drive()
+    check(fuota_stage)
 
 
-def test_a_create_whose_answer_is_always_lost_makes_one_task(ground: FuotaStage) -> None:
-    ground.fault(service="iotwireless", operation="CreateFuotaTask", effect="timeoutAfterCommit")
-    ground.run()
+def test_a_create_whose_answer_is_always_lost_makes_one_task(fuota_stage: FuotaStage) -> None:
+    fuota_stage.fault(service="iotwireless", operation="CreateFuotaTask", effect="timeoutAfterCommit")
+    fuota_stage.run()
 
-    ground.server.world.faults.replace([])
-    ground.drive()
+    fuota_stage.server.world.faults.replace([])
+    fuota_stage.drive()
 
-    check(ground)
+    check(fuota_stage)
 
 
-def test_a_permission_that_is_missing_is_not_asked_for_again_and_named(ground: FuotaStage) -> None:
+def test_a_permission_that_is_missing_is_not_asked_for_again_and_named(fuota_stage: FuotaStage) -> None:
     asked = []
 
     def denied(service: str, operation: str, send) -> Answer:
@@ -89,7 +91,7 @@ def test_a_permission_that_is_missing_is_not_asked_for_again_and_named(ground: F
         error = {"Code": "AccessDeniedException", "Message": "User is not authorized"}
         raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 403}}, operation)
 
-    report = ground.run(transport=ground.transport(around=denied))
+    report = fuota_stage.run(transport=fuota_stage.transport(around=denied))
 
     assert asked == ["StartFuotaTask"]
     assert "PermissionDenied" in report.rollouts[0].error
@@ -97,35 +99,35 @@ def test_a_permission_that_is_missing_is_not_asked_for_again_and_named(ground: F
     assert report.rollouts[0].phase == "Stalled"
 
 
-def test_one_broken_rollout_never_stops_the_others(ground: FuotaStage) -> None:
+def test_one_broken_rollout_never_stops_the_others(fuota_stage: FuotaStage) -> None:
     firmware = Firmware(version="9", image=f"s3://{BUCKET}/gone/{DIGEST}.bin", sha256=DIGEST, size_bytes=len(IMAGE))
     broken = declared(name="broken", firmware=firmware)
 
-    report = ground.drive(declared(), broken)
+    report = fuota_stage.drive(declared(), broken)
 
     phases = {r.name: r.phase for r in report.rollouts}
     assert phases == {"probe": "Succeeded", "broken": "Stalled"}
     assert "image_is_missing" in [h.reason for r in report.rollouts if r.name == "broken" for h in r.holds]
 
 
-def test_a_budget_of_calls_ends_the_run_and_the_next_one_goes_on(ground: FuotaStage) -> None:
-    report = ground.run(transport=ground.transport(call_budget=24))
+def test_a_budget_of_calls_ends_the_run_and_the_next_one_goes_on(fuota_stage: FuotaStage) -> None:
+    report = fuota_stage.run(transport=fuota_stage.transport(call_budget=24))
 
     assert "budget of 24 calls" in report.rollouts[0].error
-    ground.drive()
-    check(ground)
+    fuota_stage.drive()
+    check(fuota_stage)
 
 
-def test_a_role_that_may_not_read_ends_in_a_done_task_and_a_failed_wave(ground: FuotaStage) -> None:
-    ground.run()
-    ground.iam.delete_role_policy(RoleName="acme-firmware-update", PolicyName="read")
+def test_a_role_that_may_not_read_ends_in_a_done_task_and_a_failed_wave(fuota_stage: FuotaStage) -> None:
+    fuota_stage.run()
+    fuota_stage.iam.delete_role_policy(RoleName="acme-firmware-update", PolicyName="read")
 
-    ground.drive(rounds=2)
+    fuota_stage.drive(rounds=2)
 
-    record = ground.record()
+    record = fuota_stage.record()
     assert record.phase is Phase.FAILED
     assert {r.reason for a in record.attempts for r in a.results} == {"timeout"}
-    assert len(ground.made()) == 1
+    assert len(fuota_stage.made()) == 1
 
 
 SWITCHES = [
@@ -150,36 +152,36 @@ SWITCHES = [
 
 @pytest.mark.parametrize(("name", "answer"), SWITCHES)
 def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
-    ground: FuotaStage, name: str, answer: object
+    fuota_stage: FuotaStage, name: str, answer: object
 ) -> None:
-    ground.server.world.apply_settings({name: answer})
-    ground.fault(
+    fuota_stage.server.world.apply_settings({name: answer})
+    fuota_stage.fault(
         service="iotwireless", operation="AssociateMulticastGroupWithFuotaTask", nth=1, effect="timeoutAfterCommit"
     )
 
-    ground.drive(rounds=8)
+    fuota_stage.drive(rounds=8)
 
-    check(ground)
+    check(fuota_stage)
 
 
-def test_a_single_device_rollout_runs_by_id_and_by_deveui(ground: FuotaStage) -> None:
-    ground.drive(single_devices(ground))
+def test_a_single_device_rollout_runs_by_id_and_by_deveui(fuota_stage: FuotaStage) -> None:
+    fuota_stage.drive(single_devices(fuota_stage))
 
-    record = ground.record()
+    record = fuota_stage.record()
     assert record.phase is Phase.SUCCEEDED
     assert sorted(str(r.name) for a in record.attempts for r in a.results) == ["70b3d57ed0000000", "70b3d57ed0000001"]
 
 
-def test_a_quiet_run_costs_what_the_budget_says_and_writes_nothing(ground: FuotaStage) -> None:
-    ground.run()
-    before = len(ground.server.world.requests)
-    with ground.journal() as journal:
+def test_a_quiet_run_costs_what_the_budget_says_and_writes_nothing(fuota_stage: FuotaStage) -> None:
+    fuota_stage.run()
+    before = len(fuota_stage.server.world.requests)
+    with fuota_stage.journal() as journal:
         revision = journal.load("prod-eu", "probe").revision
-    transport = ground.transport()
+    transport = fuota_stage.transport()
 
-    ground.run(transport=transport)
+    fuota_stage.run(transport=transport)
 
-    asked = [str(r["operation"]) for r in ground.server.world.requests[before:]]
+    asked = [str(r["operation"]) for r in fuota_stage.server.world.requests[before:]]
     wireless = ["ListFuotaTasks", "GetFuotaTask", "ListTagsForResource", "ListMulticastGroupsByFuotaTask"]
     image_and_role = [
         "HeadObject",
@@ -194,5 +196,5 @@ def test_a_quiet_run_costs_what_the_budget_says_and_writes_nothing(ground: Fuota
     ]
     assert sorted(asked) == sorted(["GetCallerIdentity", *wireless, *image_and_role])
     assert transport.stats.writes == 0
-    with ground.journal() as journal:
+    with fuota_stage.journal() as journal:
         assert journal.load("prod-eu", "probe").revision == revision

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.pulumi.provisioned_stack import (
-    Operated,
-    OperatedGateways,
-    OperatedPlugs,
+    ProvisionedFuotaStage,
+    ProvisionedOtaStage,
+    ProvisionedTuyaStage,
     Registered,
     loopback,
     registered,
@@ -43,28 +43,28 @@ def proving_stack() -> Registered:
 
 
 @pytest.fixture
-def proving(tmp_path: Path, proving_stack: Registered) -> Iterator[Operated]:
+def provisioned_proving(tmp_path: Path, proving_stack: Registered) -> Iterator[ProvisionedFuotaStage]:
     """Devices with things, on the stack with proof by version."""
     with loopback() as server:
-        yield Operated(server, tmp_path, proving_stack)
+        yield ProvisionedFuotaStage(server, tmp_path, proving_stack)
 
 
 @pytest.fixture
-def operated(tmp_path: Path, small_stack: Registered) -> Iterator[Operated]:
+def provisioned_fuota(tmp_path: Path, small_stack: Registered) -> Iterator[ProvisionedFuotaStage]:
     """Multicast groups and devices, on the smallest stack."""
     with loopback() as server:
-        yield Operated(server, tmp_path, small_stack)
+        yield ProvisionedFuotaStage(server, tmp_path, small_stack)
 
 
 @pytest.fixture
-def provisioned(tmp_path: Path, gateway_stack: Registered) -> Iterator[OperatedGateways]:
+def provisioned_ota(tmp_path: Path, gateway_stack: Registered) -> Iterator[ProvisionedOtaStage]:
     """Things, on the stack with OTA updates."""
     with loopback() as server:
-        yield OperatedGateways(server, tmp_path, gateway_stack)
+        yield ProvisionedOtaStage(server, tmp_path, gateway_stack)
 
 
 @pytest.fixture
-def plugged(tmp_path: Path, plugs_stack: Registered) -> Iterator[OperatedPlugs]:
+def provisioned_tuya(tmp_path: Path, plugs_stack: Registered) -> Iterator[ProvisionedTuyaStage]:
     """Plugs of Tuya's, on the stack with the secret."""
     with loopback() as server:
-        yield OperatedPlugs(server, tmp_path, plugs_stack)
+        yield ProvisionedTuyaStage(server, tmp_path, plugs_stack)

@@ -25,7 +25,7 @@ from tests.infra.test_settings import read
 from tests.support.fuota_stage import BUCKET, GROUPS, IMAGE, KEY, REGION, declared, single_devices
 from tests.support.pulumi.apply import Applier
 from tests.support.pulumi.engine import ROOT, run
-from tests.support.pulumi.provisioned_stack import Operated, less, named, refused, told, until
+from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, told, until
 from tests.support.pulumi.stacks import SMALL
 
 NAMES = Names(read(SMALL))
@@ -38,7 +38,7 @@ MANAGED = json.dumps(
 )
 
 
-def everything(at: Operated) -> Iterator[list[str]]:
+def everything(at: ProvisionedFuotaStage) -> Iterator[list[str]]:
     """Drive so that every call the controller knows is made; gives what each run told."""
     at.iam.create_policy(PolicyName="extra", PolicyDocument=MANAGED)
     at.iam.attach_role_policy(RoleName=at.role.rsplit("/", 1)[-1], PolicyArn="arn:aws:iam::123456789012:policy/extra")
@@ -79,16 +79,19 @@ def everything(at: Operated) -> Iterator[list[str]]:
     yield told(at, at.rollout(declared(), name="gone", firmware=gone, strategy=missing, source=source))
 
 
-def test_with_its_role_the_controller_does_everything(operated: Operated) -> None:
-    operated.act_as("controllerRoleArn")
+def test_with_its_role_the_controller_does_everything(provisioned_fuota: ProvisionedFuotaStage) -> None:
+    provisioned_fuota.act_as("controllerRoleArn")
 
-    lines = [line for step in everything(operated) for line in step]
+    lines = [line for step in everything(provisioned_fuota) for line in step]
 
     assert not [line for line in lines if "grant " in line]
-    assert refused(operated, *ASKED) == []
-    assert (operated.record().phase, operated.record("single").phase) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
+    assert refused(provisioned_fuota, *ASKED) == []
+    assert (provisioned_fuota.record().phase, provisioned_fuota.record("single").phase) == (
+        Phase.SUCCEEDED,
+        Phase.SUCCEEDED,
+    )
     assert any("image_is_missing" in line for line in lines)
-    made = {f"{r['service']}:{r['operation']}" for r in operated.server.world.requests}
+    made = {f"{r['service']}:{r['operation']}" for r in provisioned_fuota.server.world.requests}
     assert {a for a in ACTIONS if a.startswith("iotwireless:")} <= made
 
 
@@ -97,14 +100,16 @@ ACTIONS = sorted({a for s in permissions.controller(NAMES)["Statement"] for a in
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_without_any_one_action_something_fails_and_names_it(operated: Operated, action: str) -> None:
+def test_without_any_one_action_something_fails_and_names_it(
+    provisioned_fuota: ProvisionedFuotaStage, action: str
+) -> None:
     policy = less(permissions.controller(NAMES), action)
-    operated.iam.put_role_policy(
+    provisioned_fuota.iam.put_role_policy(
         RoleName=NAMES.controller_role, PolicyName="reconcile", PolicyDocument=json.dumps(policy)
     )
-    operated.act_as("controllerRoleArn")
+    provisioned_fuota.act_as("controllerRoleArn")
 
-    lines = until(everything(operated), action)
+    lines = until(everything(provisioned_fuota), action)
 
     if action == "s3:ListBucket":
         assert not any("image_is_missing" in line for line in lines)
@@ -116,43 +121,45 @@ def test_without_any_one_action_something_fails_and_names_it(operated: Operated,
 SIDS = sorted(str(s["Sid"]) for s in permissions.controller(NAMES)["Statement"])
 
 
-def test_a_stripped_owner_mark_is_put_back_by_the_statement_made_for_it(operated: Operated) -> None:
+def test_a_stripped_owner_mark_is_put_back_by_the_statement_made_for_it(
+    provisioned_fuota: ProvisionedFuotaStage,
+) -> None:
     assert "MarkTasks" in SIDS
-    operated.act_as("controllerRoleArn")
-    operated.deafen()
-    rollout = operated.rollout(declared())
-    operated.run(rollout)
-    operated.advance(300)
-    operated.wireless.untag_resource(ResourceArn=operated.task()["Arn"], TagKeys=["otactl:owner"])
+    provisioned_fuota.act_as("controllerRoleArn")
+    provisioned_fuota.deafen()
+    rollout = provisioned_fuota.rollout(declared())
+    provisioned_fuota.run(rollout)
+    provisioned_fuota.advance(300)
+    provisioned_fuota.wireless.untag_resource(ResourceArn=provisioned_fuota.task()["Arn"], TagKeys=["otactl:owner"])
 
-    report = operated.run(rollout)
+    report = provisioned_fuota.run(rollout)
 
     assert report.rollouts[0].error == ""
-    (entry,) = operated.record().drift
+    (entry,) = provisioned_fuota.record().drift
     assert (entry.field, entry.closed_by) == ("tags.otactl:owner", "otactl")
 
 
-def test_the_planner_may_look_at_everything_and_change_nothing(operated: Operated) -> None:
-    operated.act_as("plannerRoleArn")
-    rollout = operated.rollout(declared())
+def test_the_planner_may_look_at_everything_and_change_nothing(provisioned_fuota: ProvisionedFuotaStage) -> None:
+    provisioned_fuota.act_as("plannerRoleArn")
+    rollout = provisioned_fuota.rollout(declared())
 
-    report = operated.run(rollout)
+    report = provisioned_fuota.run(rollout)
 
     assert "grant iotwireless:CreateFuotaTask" in report.rollouts[0].error
-    assert refused(operated, *ASKED) == ["CreateFuotaTask"]
-    assert operated.made() == []
+    assert refused(provisioned_fuota, *ASKED) == ["CreateFuotaTask"]
+    assert provisioned_fuota.made() == []
 
 
-def test_a_foreign_task_is_out_of_the_controllers_reach(operated: Operated) -> None:
-    given = operated.wireless.create_fuota_task(
+def test_a_foreign_task_is_out_of_the_controllers_reach(provisioned_fuota: ProvisionedFuotaStage) -> None:
+    given = provisioned_fuota.wireless.create_fuota_task(
         Name="theirs",
         FirmwareUpdateImage=f"s3://{BUCKET}/{KEY}",
-        FirmwareUpdateRole=operated.role,
+        FirmwareUpdateRole=provisioned_fuota.role,
         LoRaWAN={"RfRegion": "EU868"},
         Tags=[{"Key": "otactl:owner", "Value": "umbrella"}],
     )
-    operated.act_as("controllerRoleArn")
-    wireless = boto3.Session().client("iotwireless", endpoint_url=operated.server.url, region_name=REGION)
+    provisioned_fuota.act_as("controllerRoleArn")
+    wireless = boto3.Session().client("iotwireless", endpoint_url=provisioned_fuota.server.url, region_name=REGION)
 
     with pytest.raises(wireless.exceptions.AccessDeniedException):
         wireless.delete_fuota_task(Id=given["Id"])
@@ -161,36 +168,36 @@ def test_a_foreign_task_is_out_of_the_controllers_reach(operated: Operated) -> N
     assert wireless.get_fuota_task(Id=given["Id"])["Name"] == "theirs"
 
 
-def test_a_bucket_of_the_program_refuses_to_overwrite_an_image(operated: Operated) -> None:
-    with pytest.raises(operated.s3.exceptions.ClientError, match="AccessDenied"):
-        operated.s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"other bytes")
+def test_a_bucket_of_the_program_refuses_to_overwrite_an_image(provisioned_fuota: ProvisionedFuotaStage) -> None:
+    with pytest.raises(provisioned_fuota.s3.exceptions.ClientError, match="AccessDenied"):
+        provisioned_fuota.s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"other bytes")
 
-    assert operated.s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == IMAGE
+    assert provisioned_fuota.s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == IMAGE
 
 
-def test_iams_simulation_that_denies_is_a_warning_and_holds_nothing(operated: Operated) -> None:
+def test_iams_simulation_that_denies_is_a_warning_and_holds_nothing(provisioned_fuota: ProvisionedFuotaStage) -> None:
     """The role's own policy is gone, the bucket's policy allows it: the simulation knows only the first."""
-    name = operated.role.rsplit("/", 1)[-1]
-    operated.iam.delete_role_policy(RoleName=name, PolicyName="read-images")
-    policy = json.loads(operated.s3.get_bucket_policy(Bucket=BUCKET)["Policy"])
+    name = provisioned_fuota.role.rsplit("/", 1)[-1]
+    provisioned_fuota.iam.delete_role_policy(RoleName=name, PolicyName="read-images")
+    policy = json.loads(provisioned_fuota.s3.get_bucket_policy(Bucket=BUCKET)["Policy"])
     policy["Statement"].append(
         {
             "Effect": "Allow",
-            "Principal": {"AWS": operated.role},
+            "Principal": {"AWS": provisioned_fuota.role},
             "Action": ["s3:GetObject", "s3:GetObjectVersion"],
             "Resource": f"arn:aws:s3:::{BUCKET}/*",
         }
     )
-    operated.s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
-    operated.act_as("controllerRoleArn")
-    rollout = operated.rollout(declared())
+    provisioned_fuota.s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+    provisioned_fuota.act_as("controllerRoleArn")
+    rollout = provisioned_fuota.rollout(declared())
 
     for _ in range(6):
-        operated.run(rollout)
-        operated.advance(3600)
+        provisioned_fuota.run(rollout)
+        provisioned_fuota.advance(3600)
 
-    assert operated.record().phase is Phase.SUCCEEDED
-    told = [e.message for e in operated.journal().history("prod-eu", "probe")]
+    assert provisioned_fuota.record().phase is Phase.SUCCEEDED
+    told = [e.message for e in provisioned_fuota.journal().history("prod-eu", "probe")]
     assert any("IAM's simulation says implicitDeny for s3:GetObject" in t for t in told)
 
 

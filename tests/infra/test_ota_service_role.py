@@ -13,7 +13,7 @@ from tests.infra.test_settings import read
 from tests.support.fuota_stage import BUCKET, KEY
 from tests.support.ota_stage import block, one_wave
 from tests.support.pulumi.ota_scenarios import NAMES, ORDER, SIGNED_BY_AWS
-from tests.support.pulumi.provisioned_stack import OperatedGateways, less
+from tests.support.pulumi.provisioned_stack import ProvisionedOtaStage, less
 from tests.support.pulumi.stacks import SMALL
 
 WHOLE = ota_permissions.service(NAMES)
@@ -53,7 +53,7 @@ ASKED_FOR_BY_AWS_ALONE = {
 }
 
 
-def made(at: OperatedGateways, **location: str) -> tuple[str, str]:
+def made(at: ProvisionedOtaStage, **location: str) -> tuple[str, str]:
     """Make an update as an administrator; gives the status it ends in, and its error."""
     place = {"s3Location": {"bucket": BUCKET, "key": KEY, **location}}
     targets = [at.iot.describe_thing(thingName="gw-1")["thingArn"]]
@@ -66,7 +66,7 @@ def made(at: OperatedGateways, **location: str) -> tuple[str, str]:
     return told["otaUpdateStatus"], told.get("errorInfo", {}).get("message", "")
 
 
-def version(at: OperatedGateways) -> str:
+def version(at: ProvisionedOtaStage) -> str:
     """The image's version in S3."""
     return str(at.s3.head_object(Bucket=BUCKET, Key=KEY)["VersionId"])
 
@@ -75,16 +75,16 @@ def test_every_action_is_shown_or_said_not_to_be() -> None:
     assert ENDS_THE_CREATION.keys() | ASKED_FOR_BY_AWS_ALONE | {"s3:ListBucket"} == GRANTED
 
 
-def test_with_all_of_them_a_creation_is_complete(provisioned: OperatedGateways) -> None:
-    assert made(provisioned, version=version(provisioned)) == ("CREATE_COMPLETE", "")
+def test_with_all_of_them_a_creation_is_complete(provisioned_ota: ProvisionedOtaStage) -> None:
+    assert made(provisioned_ota, version=version(provisioned_ota)) == ("CREATE_COMPLETE", "")
 
 
 @pytest.mark.parametrize("action", sorted(ENDS_THE_CREATION))
-def test_without_any_one_action_a_creation_fails(provisioned: OperatedGateways, action: str) -> None:
-    pinned = version(provisioned)
-    provisioned.rewrite("otaServiceRoleArn", "ota-updates", less(WHOLE, action))
+def test_without_any_one_action_a_creation_fails(provisioned_ota: ProvisionedOtaStage, action: str) -> None:
+    pinned = version(provisioned_ota)
+    provisioned_ota.rewrite("otaServiceRoleArn", "ota-updates", less(WHOLE, action))
 
-    status, error = made(provisioned, version=pinned)
+    status, error = made(provisioned_ota, version=pinned)
 
     assert status == "CREATE_FAILED"
     assert ENDS_THE_CREATION[action] in error
@@ -92,68 +92,70 @@ def test_without_any_one_action_a_creation_fails(provisioned: OperatedGateways, 
 
 @pytest.mark.parametrize("kind", ["job", "thing", "thinggroup"])
 def test_a_job_is_not_made_where_the_role_may_not_on_one_of_its_resources(
-    provisioned: OperatedGateways, kind: str
+    provisioned_ota: ProvisionedOtaStage, kind: str
 ) -> None:
     policy = json.loads(json.dumps(WHOLE))
     for statement in policy["Statement"]:
         if statement["Sid"] == "MakeJobs":
             statement["Resource"] = [arn for arn in statement["Resource"] if f":{kind}/" not in arn]
-    pinned = version(provisioned)
-    provisioned.rewrite("otaServiceRoleArn", "ota-updates", policy)
+    pinned = version(provisioned_ota)
+    provisioned_ota.rewrite("otaServiceRoleArn", "ota-updates", policy)
 
-    status, error = made(provisioned, version=pinned)
+    status, error = made(provisioned_ota, version=pinned)
 
     assert status == "CREATE_FAILED"
     assert f"iot:CreateJob on resource: arn:aws:iot:eu-west-1:123456789012:{kind}/" in error
 
 
-def test_without_listing_a_missing_image_is_told_as_a_forbidden_one(provisioned: OperatedGateways) -> None:
-    provisioned.rewrite("otaServiceRoleArn", "ota-updates", less(WHOLE, "s3:ListBucket"))
-    forbidden = made(provisioned, key="gone.bin")[1]
-    provisioned.iot.delete_ota_update(otaUpdateId="one")
-    provisioned.advance(60)
-    provisioned.rewrite("otaServiceRoleArn", "ota-updates", WHOLE)
+def test_without_listing_a_missing_image_is_told_as_a_forbidden_one(provisioned_ota: ProvisionedOtaStage) -> None:
+    provisioned_ota.rewrite("otaServiceRoleArn", "ota-updates", less(WHOLE, "s3:ListBucket"))
+    forbidden = made(provisioned_ota, key="gone.bin")[1]
+    provisioned_ota.iot.delete_ota_update(otaUpdateId="one")
+    provisioned_ota.advance(60)
+    provisioned_ota.rewrite("otaServiceRoleArn", "ota-updates", WHOLE)
 
     assert "not accessible" in forbidden
-    assert "The specified key does not exist" in made(provisioned, key="gone.bin")[1]
+    assert "The specified key does not exist" in made(provisioned_ota, key="gone.bin")[1]
 
 
 @pytest.mark.parametrize("action", sorted(SEEN_BEFORE))
 def test_what_can_be_seen_before_holds_the_rollout_and_makes_nothing(
-    provisioned: OperatedGateways, action: str
+    provisioned_ota: ProvisionedOtaStage, action: str
 ) -> None:
-    provisioned.rewrite("otaServiceRoleArn", "ota-updates", less(WHOLE, action))
-    provisioned.act_as("controllerRoleArn")
-    wanted = replace(one_wave(), backend=block(role=provisioned.role, files=SIGNED_BY_AWS))
+    provisioned_ota.rewrite("otaServiceRoleArn", "ota-updates", less(WHOLE, action))
+    provisioned_ota.act_as("controllerRoleArn")
+    wanted = replace(one_wave(), backend=block(role=provisioned_ota.role, files=SIGNED_BY_AWS))
 
-    told = provisioned.told(wanted)
+    told = provisioned_ota.told(wanted)
 
     assert any(line.startswith(f"{SEEN_BEFORE[action]}: ") and action in line for line in told), told
-    assert provisioned.created() == []
+    assert provisioned_ota.created() == []
 
 
-def test_without_signing_profiles_one_that_is_there_signs_and_none_is_made(provisioned: OperatedGateways) -> None:
+def test_without_signing_profiles_one_that_is_there_signs_and_none_is_made(
+    provisioned_ota: ProvisionedOtaStage,
+) -> None:
     plain = ota_permissions.service(Names(read({**SMALL, "otactl:options": {"iotOta": True}})))
     given = ORDER["signingProfileParameter"]
-    provisioned.rewrite("otaServiceRoleArn", "ota-updates", plain)
+    provisioned_ota.rewrite("otaServiceRoleArn", "ota-updates", plain)
     assert isinstance(given, dict)
-    provisioned.signer.put_signing_profile(
+    provisioned_ota.signer.put_signing_profile(
         profileName="gateway",
         platformId=given["platform"],
         signingMaterial={"certificateArn": given["certificateArn"]},
         signingParameters={"certname": given["certificatePathOnDevice"]},
     )
 
-    assert made(provisioned, version=version(provisioned)) == ("CREATE_COMPLETE", "")
+    assert made(provisioned_ota, version=version(provisioned_ota)) == ("CREATE_COMPLETE", "")
 
 
-def test_for_an_update_of_another_account_it_is_not_assumed(provisioned: OperatedGateways) -> None:
-    name = provisioned.role.rsplit("/", 1)[-1]
-    trust = provisioned.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+def test_for_an_update_of_another_account_it_is_not_assumed(provisioned_ota: ProvisionedOtaStage) -> None:
+    name = provisioned_ota.role.rsplit("/", 1)[-1]
+    trust = provisioned_ota.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     trust["Statement"][0]["Condition"]["StringEquals"]["aws:SourceAccount"] = "210987654321"
-    provisioned.iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+    provisioned_ota.iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
 
-    status, error = made(provisioned, version=version(provisioned))
+    status, error = made(provisioned_ota, version=version(provisioned_ota))
 
     assert status == "CREATE_FAILED"
     assert "not authorized to perform: sts:AssumeRole" in error

@@ -12,7 +12,7 @@ from infra.iam_documents import Names
 from otactl.model import Gate, Phase, Rollout, Strategy, VersionConfirm, VersionProof
 from tests.infra.test_settings import read
 from tests.support.fuota_stage import DIGEST, INDEXED, declared
-from tests.support.pulumi.provisioned_stack import Operated, less, named, refused, told
+from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, told
 from tests.support.pulumi.stacks import PROVING
 
 NAMES = Names(read(PROVING))
@@ -23,7 +23,7 @@ PROOFS = {
 }
 
 
-def proved(at: Operated, action: str) -> Rollout:
+def proved(at: ProvisionedFuotaStage, action: str) -> Rollout:
     """A canary of devices with things, proved by what an action reads."""
     devices = [{"devEui": e, "rfRegion": "EU868", "thing": f"probe-{n}"} for n, e in enumerate(at.euis)]
     things = [{"name": f"probe-{n}", "firmwareVersion": "2.4.0"} for n in range(len(at.euis))]
@@ -35,7 +35,7 @@ def proved(at: Operated, action: str) -> Rollout:
     )
 
 
-def lines(at: Operated, rollout: Rollout) -> list[str]:
+def lines(at: ProvisionedFuotaStage, rollout: Rollout) -> list[str]:
     """What four runs of cron told."""
     found = []
     for _ in range(4):
@@ -45,27 +45,29 @@ def lines(at: Operated, rollout: Rollout) -> list[str]:
 
 
 @pytest.mark.parametrize("action", sorted(PROOFS))
-def test_with_its_role_the_controller_proves_versions(proving: Operated, action: str) -> None:
-    rollout = proved(proving, action)
-    proving.act_as("controllerRoleArn")
+def test_with_its_role_the_controller_proves_versions(provisioned_proving: ProvisionedFuotaStage, action: str) -> None:
+    rollout = proved(provisioned_proving, action)
+    provisioned_proving.act_as("controllerRoleArn")
 
-    said = lines(proving, rollout)
+    said = lines(provisioned_proving, rollout)
 
     assert not [line for line in said if "grant " in line]
-    assert refused(proving) == []
-    assert proving.record().phase is Phase.SUCCEEDED
+    assert refused(provisioned_proving) == []
+    assert provisioned_proving.record().phase is Phase.SUCCEEDED
 
 
 @pytest.mark.parametrize("action", sorted(PROOFS))
-def test_without_the_action_no_verdict_is_given_and_it_is_named(proving: Operated, action: str) -> None:
-    rollout = proved(proving, action)
+def test_without_the_action_no_verdict_is_given_and_it_is_named(
+    provisioned_proving: ProvisionedFuotaStage, action: str
+) -> None:
+    rollout = proved(provisioned_proving, action)
     policy = less(permissions.controller(NAMES), action)
-    proving.iam.put_role_policy(
+    provisioned_proving.iam.put_role_policy(
         RoleName=NAMES.controller_role, PolicyName="reconcile", PolicyDocument=json.dumps(policy)
     )
-    proving.act_as("controllerRoleArn")
+    provisioned_proving.act_as("controllerRoleArn")
 
-    said = lines(proving, rollout)
+    said = lines(provisioned_proving, rollout)
 
     assert named(said, action), said[:6]
-    assert [w.verdict for w in proving.record().waves if w.verdict is not None] == []
+    assert [w.verdict for w in provisioned_proving.record().waves if w.verdict is not None] == []

@@ -15,15 +15,15 @@ from tests.support.ota_stage import OtaStage, one_wave, running
 
 
 @pytest.fixture
-def opened(ground: FuotaStage) -> FuotaStage:
+def opened(fuota_stage: FuotaStage) -> FuotaStage:
     """The canary's task is open: a device has not heard its multicast setup."""
-    ground.deafen()
-    ground.run()
-    return ground
+    fuota_stage.deafen()
+    fuota_stage.run()
+    return fuota_stage
 
 
-def tags(ground: FuotaStage) -> dict[str, str]:
-    listed = ground.wireless.list_tags_for_resource(ResourceArn=ground.task()["Arn"])["Tags"]
+def tags(fuota_stage: FuotaStage) -> dict[str, str]:
+    listed = fuota_stage.wireless.list_tags_for_resource(ResourceArn=fuota_stage.task()["Arn"])["Tags"]
     return {t["Key"]: t["Value"] for t in listed}
 
 
@@ -93,17 +93,17 @@ def test_the_tag_is_put_on_units_made_before_and_put_back_where_it_was_taken_off
     assert len(opened.made()) == 1
 
 
-def test_an_ota_update_is_known_by_its_own_record_when_its_tags_are_gone(gateways: OtaStage) -> None:
-    update = running(gateways)
-    shown = gateways.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]
-    lost = identity(gateways.folder)
+def test_an_ota_update_is_known_by_its_own_record_when_its_tags_are_gone(ota_stage: OtaStage) -> None:
+    update = running(ota_stage)
+    shown = ota_stage.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]
+    lost = identity(ota_stage.folder)
     assert shown["additionalParameters"][MARK_JOURNAL] == lost
-    gateways.iot.untag_resource(resourceArn=shown["otaUpdateArn"], tagKeys=[MARK_JOURNAL])
+    ota_stage.iot.untag_resource(resourceArn=shown["otaUpdateArn"], tagKeys=[MARK_JOURNAL])
 
-    with SqlJournal(gateways.folder / "second.db") as second:
-        report = gateways.run(one_wave(), journal=second)
+    with SqlJournal(ota_stage.folder / "second.db") as second:
+        report = ota_stage.run(one_wave(), journal=second)
         second.take_over(lost)
-        adopted = gateways.run(one_wave(), journal=second)
+        adopted = ota_stage.run(one_wave(), journal=second)
         known = second.load("prod-eu", one_wave().name).record
         lease = second.lease("prod-eu")
 
@@ -111,7 +111,7 @@ def test_an_ota_update_is_known_by_its_own_record_when_its_tags_are_gone(gateway
     assert f"journal {lost}" in report.rollouts[0].holds[0].message
     assert (adopted.rollouts[0].holds, [a.unit_id for a in known.attempts]) == ((), [update])
     assert not any(e.field.startswith("additional") for e in known.drift)
-    assert gateways.created() == [update]
+    assert ota_stage.created() == [update]
     assert known.phase is Phase.PROGRESSING
     assert lease is not None
     assert lease.expires_at < datetime.now(UTC)

@@ -151,17 +151,19 @@ def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(fold
 
 
 def test_an_approval_looks_into_the_groups_when_told_to_and_names_who_is_in_them(
-    asking: Path, ground: FuotaStage
+    asking: Path, fuota_stage: FuotaStage
 ) -> None:
     edit(SOIL, GROUPS_OF_FLEET, f"            - {GROUPS[1]}\n")
     blind = otactl("approve", SOIL, "--wave", "fleet", "--by", "grace").output
-    before = len(ground.server.world.requests)
+    before = len(fuota_stage.server.world.requests)
 
     told = json.loads(otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--look", "-o", "json").output)
 
-    devices = [d["Id"] for d in ground.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]]
+    devices = [
+        d["Id"] for d in fuota_stage.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]
+    ]
     assert "no run has asked for it yet, so it names no devices" in blind
     assert told["devices"] == named_devices(tuple(sorted(devices)))
     assert [(a.by, a.devices) for a in rollout(SOIL).approvals if a.devices] == [("ada", told["devices"])]
-    asked = {str(r["operation"]) for r in ground.server.world.requests[before:]}
+    asked = {str(r["operation"]) for r in fuota_stage.server.world.requests[before:]}
     assert not any(name.startswith(("Create", "Associate", "Start", "Update", "Delete", "Tag")) for name in asked)

@@ -116,12 +116,12 @@ def test_a_profile_that_is_not_there_is_named(folder: Path) -> None:
     assert "the profile nowhere is not there; set AWS_PROFILE" in ran.stdout
 
 
-def test_credentials_of_another_account_write_nothing(folder: Path, ground: FuotaStage) -> None:
+def test_credentials_of_another_account_write_nothing(folder: Path, fuota_stage: FuotaStage) -> None:
     place = folder / PLACE
     place.write_text(place.read_text().replace("123456789012", "210987654321"))
     outputs = folder / "rollouts/environments/prod-eu.outputs.json"
     outputs.write_text(outputs.read_text().replace("123456789012", "210987654321"))
-    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": ground.server.url}
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": fuota_stage.server.url}
 
     ran = otactl(folder, "reconcile", "rollouts", "--journal", "made.db", "-o", "json", **keys)
 

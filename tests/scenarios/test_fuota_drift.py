@@ -28,30 +28,30 @@ SETTLED = 180  # seconds after which every read shows what otactl itself wrote
 
 
 @pytest.fixture
-def opened(ground: FuotaStage) -> FuotaStage:
+def opened(fuota_stage: FuotaStage) -> FuotaStage:
     """A canary task made and filled; its start is held, because a device has not heard its multicast setup."""
-    ground.deafen()
-    ground.run()
-    ground.advance(SETTLED)
-    assert ground.task()["Status"] == "Pending"
-    return ground
+    fuota_stage.deafen()
+    fuota_stage.run()
+    fuota_stage.advance(SETTLED)
+    assert fuota_stage.task()["Status"] == "Pending"
+    return fuota_stage
 
 
 @pytest.fixture
-def started(ground: FuotaStage) -> FuotaStage:
+def started(fuota_stage: FuotaStage) -> FuotaStage:
     """A canary whose session waits for its time."""
-    ground.run()
-    ground.advance(SETTLED)
-    assert ground.task()["Status"] == "FuotaSession_Waiting"
-    return ground
+    fuota_stage.run()
+    fuota_stage.advance(SETTLED)
+    assert fuota_stage.task()["Status"] == "FuotaSession_Waiting"
+    return fuota_stage
 
 
-def drift(ground: FuotaStage) -> list[DriftEntry]:
-    return list(ground.record().drift)
+def drift(fuota_stage: FuotaStage) -> list[DriftEntry]:
+    return list(fuota_stage.record().drift)
 
 
-def only(ground: FuotaStage) -> DriftEntry:
-    (entry,) = drift(ground)
+def only(fuota_stage: FuotaStage) -> DriftEntry:
+    (entry,) = drift(fuota_stage)
     return entry
 
 
@@ -136,21 +136,21 @@ def test_a_group_put_in_by_hand_is_taken_out(opened: FuotaStage) -> None:
     assert (only(opened).field, only(opened).status) == (f"members.group:{GROUPS[1]}", DriftStatus.CORRECTED)
 
 
-def test_a_device_taken_out_of_a_single_device_task_is_put_back(ground: FuotaStage) -> None:
-    rollout = single_devices(ground)
-    ground.fault(service="iotwireless", operation="StartFuotaTask", effect="error500")  # it stays open meanwhile
-    ground.run(rollout)
-    ground.server.world.faults.replace([])
-    ground.advance(SETTLED)
-    task = ground.task()["Id"]
-    member = ground.wireless.list_wireless_devices(FuotaTaskId=task)["WirelessDeviceList"][0]["Id"]
-    ground.wireless.disassociate_wireless_device_from_fuota_task(Id=task, WirelessDeviceId=member)
+def test_a_device_taken_out_of_a_single_device_task_is_put_back(fuota_stage: FuotaStage) -> None:
+    rollout = single_devices(fuota_stage)
+    fuota_stage.fault(service="iotwireless", operation="StartFuotaTask", effect="error500")  # it stays open meanwhile
+    fuota_stage.run(rollout)
+    fuota_stage.server.world.faults.replace([])
+    fuota_stage.advance(SETTLED)
+    task = fuota_stage.task()["Id"]
+    member = fuota_stage.wireless.list_wireless_devices(FuotaTaskId=task)["WirelessDeviceList"][0]["Id"]
+    fuota_stage.wireless.disassociate_wireless_device_from_fuota_task(Id=task, WirelessDeviceId=member)
 
-    ground.run(rollout)
+    fuota_stage.run(rollout)
 
-    inside = [d["Id"] for d in ground.wireless.list_wireless_devices(FuotaTaskId=task)["WirelessDeviceList"]]
+    inside = [d["Id"] for d in fuota_stage.wireless.list_wireless_devices(FuotaTaskId=task)["WirelessDeviceList"]]
     assert member in inside
-    (entry,) = [e for e in ground.record().drift if e.cause is Cause.MEMBERSHIP]
+    (entry,) = [e for e in fuota_stage.record().drift if e.cause is Cause.MEMBERSHIP]
     assert entry.status is DriftStatus.CORRECTED
 
 
@@ -195,32 +195,32 @@ def test_a_task_started_by_hand_is_told_and_its_devices_still_give_the_verdict(o
     assert len(opened.made()) == 2
 
 
-def test_a_task_nobody_declares_is_told_once_and_let_be(ground: FuotaStage) -> None:
-    ground.wireless.create_fuota_task(
+def test_a_task_nobody_declares_is_told_once_and_let_be(fuota_stage: FuotaStage) -> None:
+    fuota_stage.wireless.create_fuota_task(
         Name="by-hand",
         FirmwareUpdateImage="s3://b/k",
         FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
         LoRaWAN={"RfRegion": "EU868"},
     )
 
-    ground.drive()
+    fuota_stage.drive()
 
-    (entry,) = ground.record("@environment").drift
+    (entry,) = fuota_stage.record("@environment").drift
     assert (entry.subject, entry.cause, entry.open) == ("by-hand", Cause.FOREIGN, True)
-    assert [t["Name"] for t in ground.wireless.list_fuota_tasks()["FuotaTaskList"]] == ["by-hand"]
+    assert [t["Name"] for t in fuota_stage.wireless.list_fuota_tasks()["FuotaTaskList"]] == ["by-hand"]
 
 
-def test_foreign_tasks_are_not_told_where_the_environment_ignores_them(ground: FuotaStage) -> None:
-    ground.wireless.create_fuota_task(
+def test_foreign_tasks_are_not_told_where_the_environment_ignores_them(fuota_stage: FuotaStage) -> None:
+    fuota_stage.wireless.create_fuota_task(
         Name="by-hand",
         FirmwareUpdateImage="s3://b/k",
         FirmwareUpdateRole="arn:aws:iam::123456789012:role/r",
         LoRaWAN={"RfRegion": "EU868"},
     )
 
-    ground.run(foreign_tasks="ignore")
+    fuota_stage.run(foreign_tasks="ignore")
 
-    assert ground.record("@environment").drift == ()
+    assert fuota_stage.record("@environment").drift == ()
 
 
 def test_a_rollout_taken_out_of_git_leaves_an_orphan_told_with_the_command_that_ends_it(opened: FuotaStage) -> None:
@@ -245,38 +245,42 @@ def test_a_task_with_our_name_and_marks_that_the_journal_lost_is_adopted_not_mad
     assert opened.record().phase is Phase.SUCCEEDED
 
 
-def other_bytes(ground: FuotaStage) -> None:
-    ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=bytes(reversed(IMAGE)), ChecksumAlgorithm="SHA256")
+def other_bytes(fuota_stage: FuotaStage) -> None:
+    fuota_stage.s3.put_object(Bucket=BUCKET, Key=KEY, Body=bytes(reversed(IMAGE)), ChecksumAlgorithm="SHA256")
 
 
-def no_image(ground: FuotaStage) -> None:
-    ground.s3.delete_object(Bucket=BUCKET, Key=KEY)
+def no_image(fuota_stage: FuotaStage) -> None:
+    fuota_stage.s3.delete_object(Bucket=BUCKET, Key=KEY)
 
 
-def right_bytes(ground: FuotaStage) -> None:
-    ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
+def right_bytes(fuota_stage: FuotaStage) -> None:
+    fuota_stage.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
 
 
 def versioning(status: str) -> Callable[[FuotaStage], None]:
-    return lambda ground: ground.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": status})
+    return lambda fuota_stage: fuota_stage.s3.put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": status}
+    )
 
 
 def trusts(service: str) -> Callable[[FuotaStage], None]:
-    return lambda ground: ground.iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=trust(service))
+    return lambda fuota_stage: fuota_stage.iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=trust(service))
 
 
 def reads(bucket: str) -> Callable[[FuotaStage], None]:
-    return lambda ground: ground.iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=read(bucket))
+    return lambda fuota_stage: fuota_stage.iam.put_role_policy(
+        RoleName=ROLE, PolicyName="read", PolicyDocument=read(bucket)
+    )
 
 
-def no_role(ground: FuotaStage) -> None:
-    ground.iam.delete_role_policy(RoleName=ROLE, PolicyName="read")
-    ground.iam.delete_role(RoleName=ROLE)
+def no_role(fuota_stage: FuotaStage) -> None:
+    fuota_stage.iam.delete_role_policy(RoleName=ROLE, PolicyName="read")
+    fuota_stage.iam.delete_role(RoleName=ROLE)
 
 
-def role_again(ground: FuotaStage) -> None:
-    ground.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust())
-    reads(BUCKET)(ground)
+def role_again(fuota_stage: FuotaStage) -> None:
+    fuota_stage.iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust())
+    reads(BUCKET)(fuota_stage)
 
 
 SOURCES: list[tuple[str, Cause, Callable[[FuotaStage], None], Callable[[FuotaStage], None]]] = [
@@ -332,8 +336,8 @@ def test_in_report_mode_nothing_is_set_back_and_nothing_starts(opened: FuotaStag
     assert opened.writes("UpdateFuotaTask")[1:] == []  # the edit by hand is the only update
 
 
-def ignoring(ground: FuotaStage, days: int) -> DriftPolicy:
-    until = ground.server.world.clock.now() + timedelta(days=days)
+def ignoring(fuota_stage: FuotaStage, days: int) -> DriftPolicy:
+    until = fuota_stage.server.world.clock.now() + timedelta(days=days)
     return DriftPolicy(ignore=(Ignore(field="redundancyPercent", reason="trial in the field", until=until),))
 
 

@@ -24,17 +24,17 @@ def changed(**fields: object) -> Rollout:
 
 
 @pytest.fixture
-def opened(ground: FuotaStage) -> FuotaStage:
+def opened(fuota_stage: FuotaStage) -> FuotaStage:
     """A canary task made and filled, its start held by a device that is not ready."""
-    ground.deafen()
-    ground.run()
-    ground.advance(180)
-    return ground
+    fuota_stage.deafen()
+    fuota_stage.run()
+    fuota_stage.advance(180)
+    return fuota_stage
 
 
-def writes(ground: FuotaStage) -> list[tuple[str, object]]:
+def writes(fuota_stage: FuotaStage) -> list[tuple[str, object]]:
     """Every write the service carried out, in order."""
-    logged = ground.server.world.requests
+    logged = fuota_stage.server.world.requests
     carried_out = [r for r in logged if r["service"] == "iotwireless" and r["status"] in (201, 204)]
     return [(str(r["operation"]), r["parameters"]) for r in carried_out]
 
@@ -74,104 +74,104 @@ def test_a_field_that_is_not_declared_any_more_needs_another_task(opened: FuotaS
     assert opened.record().phase is Phase.SUCCEEDED
 
 
-def test_content_declared_anew_after_the_start_ends_the_session_and_makes_another_task(ground: FuotaStage) -> None:
-    ground.run()
-    assert ground.task()["Status"] == "FuotaSession_Waiting"
+def test_content_declared_anew_after_the_start_ends_the_session_and_makes_another_task(fuota_stage: FuotaStage) -> None:
+    fuota_stage.run()
+    assert fuota_stage.task()["Status"] == "FuotaSession_Waiting"
 
-    ground.drive(changed(redundancy_percent=40))
+    fuota_stage.drive(changed(redundancy_percent=40))
 
-    record = ground.record()
+    record = fuota_stage.record()
     assert record.phase is Phase.SUCCEEDED
     assert [a.stage.value for a in record.waves[0].attempts] == ["superseded", "deleted"]
-    assert len(ground.made()) == 3
+    assert len(fuota_stage.made()) == 3
     assert record.drift == ()
 
 
-def test_a_gate_that_is_not_reached_fails_the_wave_and_nothing_follows(ground: FuotaStage) -> None:
-    ground.fleet(devices=[{"devEui": ground.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
+def test_a_gate_that_is_not_reached_fails_the_wave_and_nothing_follows(fuota_stage: FuotaStage) -> None:
+    fuota_stage.fleet(devices=[{"devEui": fuota_stage.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
 
-    report = ground.drive()
+    report = fuota_stage.drive()
 
     assert report.rollouts[0].phase == "Failed"
     assert [h.reason for h in report.rollouts[0].holds] == ["success_rate_is_too_low"]
-    assert len(ground.made()) == 1
-    verdict = ground.record().waves[0].verdict
+    assert len(fuota_stage.made()) == 1
+    verdict = fuota_stage.record().waves[0].verdict
     assert verdict is not None
     assert (verdict.passed, verdict.succeeded, verdict.failed, verdict.total) == (False, 2, 1, 3)
-    assert {r.reason.value for r in ground.record().attempts[0].results if r.reason} == {"noMemory"}
+    assert {r.reason.value for r in fuota_stage.record().attempts[0].results if r.reason} == {"noMemory"}
 
 
-def test_a_gate_lowered_by_pull_request_lets_the_next_wave_go(ground: FuotaStage) -> None:
-    ground.fleet(devices=[{"devEui": ground.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
-    ground.drive()
+def test_a_gate_lowered_by_pull_request_lets_the_next_wave_go(fuota_stage: FuotaStage) -> None:
+    fuota_stage.fleet(devices=[{"devEui": fuota_stage.euis[0], "rfRegion": "EU868", "behaviour": "notEnoughMemory"}])
+    fuota_stage.drive()
     waves = declared().strategy.waves
 
-    ground.drive(declared(strategy=Strategy(waves=waves, gate=Gate(min_success_percent=60))))
+    fuota_stage.drive(declared(strategy=Strategy(waves=waves, gate=Gate(min_success_percent=60))))
 
-    assert ground.record().phase is Phase.SUCCEEDED
-    assert len(ground.made()) == 2
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
+    assert len(fuota_stage.made()) == 2
 
 
-def test_cleanup_never_keeps_the_done_tasks(ground: FuotaStage) -> None:
-    ground.drive(declared(cleanup="never"))
+def test_cleanup_never_keeps_the_done_tasks(fuota_stage: FuotaStage) -> None:
+    fuota_stage.drive(declared(cleanup="never"))
 
-    assert ground.record().phase is Phase.SUCCEEDED
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
     statuses = [
-        ground.wireless.get_fuota_task(Id=t["Id"])["Status"]
-        for t in ground.wireless.list_fuota_tasks()["FuotaTaskList"]
+        fuota_stage.wireless.get_fuota_task(Id=t["Id"])["Status"]
+        for t in fuota_stage.wireless.list_fuota_tasks()["FuotaTaskList"]
     ]
     assert statuses == ["FuotaDone", "FuotaDone"]
-    assert ground.writes("DeleteFuotaTask") == []
+    assert fuota_stage.writes("DeleteFuotaTask") == []
 
 
-def test_a_suspended_rollout_makes_nothing_and_goes_on_when_resumed(ground: FuotaStage) -> None:
+def test_a_suspended_rollout_makes_nothing_and_goes_on_when_resumed(fuota_stage: FuotaStage) -> None:
     held = declared(suspend=Suspend(reason="customer asked", owner="ada"))
 
-    report = ground.run(held)
+    report = fuota_stage.run(held)
 
-    assert (report.rollouts[0].phase, ground.made()) == ("Suspended", [])
+    assert (report.rollouts[0].phase, fuota_stage.made()) == ("Suspended", [])
     assert "customer asked (held by ada)" in report.rollouts[0].holds[0].message
-    ground.drive()
-    assert ground.record().phase is Phase.SUCCEEDED
+    fuota_stage.drive()
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
 
 
-def test_a_finished_rollout_is_not_read_again(ground: FuotaStage) -> None:
-    ground.drive()
-    before = len(ground.server.world.requests)
+def test_a_finished_rollout_is_not_read_again(fuota_stage: FuotaStage) -> None:
+    fuota_stage.drive()
+    before = len(fuota_stage.server.world.requests)
 
-    ground.run()
+    fuota_stage.run()
 
-    asked = [str(r["operation"]) for r in ground.server.world.requests[before:]]
+    asked = [str(r["operation"]) for r in fuota_stage.server.world.requests[before:]]
     assert sorted(asked) == ["GetCallerIdentity", "ListFuotaTasks"]
 
 
-def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(ground: FuotaStage) -> None:
+def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(fuota_stage: FuotaStage) -> None:
     """Rung by rung, to the end: plan, note its calls, reconcile one rung, compare with what the service saw."""
-    ground.deafen()
+    fuota_stage.deafen()
     shown: list[tuple[str, object]] = []
     for _ in range(40):
-        wire = ground.transport()
-        here = environment(journal_id=ground.journal().identity().id)
+        wire = fuota_stage.transport()
+        here = environment(journal_id=fuota_stage.journal().identity().id)
         backend = FuotaBackend(here, wire)
-        stored = ground.journal().load("prod-eu", "probe").record
+        stored = fuota_stage.journal().load("prod-eu", "probe").record
         seen = backend.observe(declared(), stored, backend.survey())
         look = assess(here, declared(), stored, seen, backend, (), wire.now())
         calls = [c for a in look.plan.actions for c in backend.lower(a, seen)]
-        before = len(writes(ground))
-        one_rung(ground)
-        sent = writes(ground)[before:]
+        before = len(writes(fuota_stage))
+        one_rung(fuota_stage)
+        sent = writes(fuota_stage)[before:]
         expected = [(c.operation, recorded(c).parameters) for c in calls]
         assert [o for o, _ in sent] == [o for o, _ in expected]
         assert [plain(p) for _, p in sent] == [plain(p) for _, p in expected]
         shown += expected
         if not calls:
-            ground.deafen(False)
-            ground.advance(3600)
-    assert ground.record().phase is Phase.SUCCEEDED
+            fuota_stage.deafen(False)
+            fuota_stage.advance(3600)
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
     assert len(shown) == 8
 
 
-def one_rung(ground: FuotaStage) -> None:
+def one_rung(fuota_stage: FuotaStage) -> None:
     """One pass only: the second one's first read ends the run."""
     identities = 0
 
@@ -182,7 +182,7 @@ def one_rung(ground: FuotaStage) -> None:
             raise StopHereError
         return send()
 
-    ground.run(transport=ground.transport(around=once))
+    fuota_stage.run(transport=fuota_stage.transport(around=once))
 
 
 class StopHereError(Exception):
@@ -202,22 +202,24 @@ def plain(parameters: object) -> object:
     return parameters
 
 
-def test_a_group_declared_after_its_waves_start_is_not_put_in_and_gets_a_wave_at_the_end(ground: FuotaStage) -> None:
+def test_a_group_declared_after_its_waves_start_is_not_put_in_and_gets_a_wave_at_the_end(
+    fuota_stage: FuotaStage,
+) -> None:
     device = {"devEui": "70b3d57ed00000f1", "rfRegion": "EU868"}
     extra = {"id": EXTRA, "name": "extra", "rfRegion": "EU868", "devices": [device["devEui"]]}
-    ground.fleet(devices=[device], groups=[extra])
-    ground.run()
-    ground.advance(180)
+    fuota_stage.fleet(devices=[device], groups=[extra])
+    fuota_stage.run()
+    fuota_stage.advance(180)
     waves = declared().strategy.waves
     targets = msgspec.structs.replace(waves[0].targets, multicast_groups=(*waves[0].targets.multicast_groups, EXTRA))
     more = declared(strategy=Strategy(waves=(msgspec.structs.replace(waves[0], targets=targets), waves[1])))
 
-    ground.run(more)
-    before = len(ground.writes("AssociateMulticastGroupWithFuotaTask"))
-    ground.drive(more)
+    fuota_stage.run(more)
+    before = len(fuota_stage.writes("AssociateMulticastGroupWithFuotaTask"))
+    fuota_stage.drive(more)
 
     assert before == 1
-    assert ground.record().phase is Phase.SUCCEEDED
-    assert [w.name for w in ground.record().waves] == [waves[0].name, waves[1].name, "top-up"]
-    assert [w.members for w in ground.record().waves][2] == (f"group:{EXTRA}",)
-    assert len(ground.writes("AssociateMulticastGroupWithFuotaTask")) == 3
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
+    assert [w.name for w in fuota_stage.record().waves] == [waves[0].name, waves[1].name, "top-up"]
+    assert [w.members for w in fuota_stage.record().waves][2] == (f"group:{EXTRA}",)
+    assert len(fuota_stage.writes("AssociateMulticastGroupWithFuotaTask")) == 3

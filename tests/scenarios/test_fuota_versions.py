@@ -16,8 +16,8 @@ PROOFS = [
 
 
 @pytest.fixture
-def probes(ground: FuotaStage) -> Probes:
-    return Probes(ground)
+def probes(fuota_stage: FuotaStage) -> Probes:
+    return Probes(fuota_stage)
 
 
 @pytest.mark.parametrize("proof", PROOFS, ids=["shadow", "attribute", "index"])
@@ -25,11 +25,11 @@ def test_success_is_the_version_that_the_things_of_the_devices_report(probes: Pr
     rollout = probes.canary(proof)
 
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
-    assert probes.ground.record().phase is Phase.SUCCEEDED
+    assert probes.stage.record().phase is Phase.SUCCEEDED
     assert probes.results() == {"probe-0": OK, "probe-2": OK, "probe-4": OK}
-    assert probes.ground.record().drift == ()
+    assert probes.stage.record().drift == ()
 
 
 def test_a_device_that_reports_late_is_waited_for(probes: Probes) -> None:
@@ -37,15 +37,15 @@ def test_a_device_that_reports_late_is_waited_for(probes: Probes) -> None:
     rollout = probes.canary(within="30h")
     probes.to_the_end_of_the_session(rollout)
 
-    probes.ground.run(rollout)
-    waiting = probes.ground.record().attempts[0]
-    probes.ground.advance(25 * 3600)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
+    waiting = probes.stage.record().attempts[0]
+    probes.stage.advance(25 * 3600)
+    probes.stage.run(rollout)
 
     assert (waiting.stage, waiting.progress) == (Stage.RUNNING, {"succeeded": 2, "waitingForVersion": 1})
-    assert probes.ground.record().phase is Phase.SUCCEEDED
+    assert probes.stage.record().phase is Phase.SUCCEEDED
     assert probes.results()["probe-2"] == OK
-    assert probes.ground.record().attempts[0].version_check is None
+    assert probes.stage.record().attempts[0].version_check is None
 
 
 def test_a_device_that_never_reports_fails_once_its_time_is_over_and_not_before(probes: Probes) -> None:
@@ -53,16 +53,16 @@ def test_a_device_that_never_reports_fails_once_its_time_is_over_and_not_before(
     probes.shadow.delete_thing_shadow(thingName="probe-4")
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
-    probes.ground.advance(6 * 3600 - 60)
-    probes.ground.run(rollout)
-    just_before = probes.ground.record().phase
-    probes.ground.advance(120)
-    probes.ground.run(rollout)
+    probes.stage.advance(6 * 3600 - 60)
+    probes.stage.run(rollout)
+    just_before = probes.stage.record().phase
+    probes.stage.advance(120)
+    probes.stage.run(rollout)
 
     assert just_before is Phase.PROGRESSING
-    assert probes.ground.record().phase is Phase.FAILED
+    assert probes.stage.record().phase is Phase.FAILED
     assert probes.results() == {
         "probe-0": OK,
         "probe-2": ("failed", "version", "reports 2.4.0, an older version; declared is 2.4.1"),
@@ -74,27 +74,27 @@ def test_the_time_to_report_counts_from_the_first_look_that_finds_the_session_en
     probes.behave(probe_2="neverReports")
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.advance(24 * 3600)  # no cron for a day
+    probes.stage.advance(24 * 3600)  # no cron for a day
 
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
-    assert probes.ground.record().attempts[0].progress == {"succeeded": 2, "waitingForVersion": 1}
+    assert probes.stage.record().attempts[0].progress == {"succeeded": 2, "waitingForVersion": 1}
 
 
 def test_a_device_seen_to_go_back_to_the_version_before_is_told_as_rolled_back(probes: Probes) -> None:
     probes.behave(probe_2="neverReports")
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
     probes.report(0, "2.4.0")
 
     probes.report(2, "2.4.1")  # the last one to be waited for: now all are asked once more
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
     told = probes.drift()
-    probes.ground.advance(7 * 3600)
-    probes.ground.run(rollout)
+    probes.stage.advance(7 * 3600)
+    probes.stage.run(rollout)
 
-    assert told == {"devices.version": {"rolledBack": {"devices": 1, "reported": {probes.ground.euis[0]: "2.4.0"}}}}
+    assert told == {"devices.version": {"rolledBack": {"devices": 1, "reported": {probes.stage.euis[0]: "2.4.0"}}}}
     assert probes.results()["probe-0"] == ("failed", "version", "went back to 2.4.0; declared is 2.4.1")
     assert probes.results()["probe-2"] == OK
 
@@ -103,15 +103,15 @@ def test_a_device_that_went_back_and_came_up_again_succeeds(probes: Probes) -> N
     probes.behave(probe_2="neverReports")
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
     probes.report(0, "2.4.0")
     probes.report(2, "2.4.1")
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
     probes.report(0, "2.4.1")
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
-    assert probes.ground.record().phase is Phase.SUCCEEDED
+    assert probes.stage.record().phase is Phase.SUCCEEDED
 
 
 def test_older_newer_and_strange_versions_are_told_apart(probes: Probes) -> None:
@@ -122,10 +122,10 @@ def test_older_newer_and_strange_versions_are_told_apart(probes: Probes) -> None
     for number, version in ((0, "2.4.1-rc.2"), (2, "3.0"), (4, "build 7")):
         probes.report(number, version)
 
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
     told = probes.drift()["devices.version"]
-    probes.ground.advance(3600 + 60)
-    probes.ground.run(rollout)
+    probes.stage.advance(3600 + 60)
+    probes.stage.run(rollout)
 
     assert {kind: list(seen["reported"].values()) for kind, seen in told.items()} == {
         "older": ["2.4.1-rc.2"],
@@ -144,9 +144,9 @@ def test_a_false_missing_frag_is_a_success_when_the_new_version_is_reported(prob
     rollout = probes.canary()
 
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
-    assert probes.ground.record().phase is Phase.SUCCEEDED
+    assert probes.stage.record().phase is Phase.SUCCEEDED
     said = "reports 2.4.1, although its transfer said missingFragments"
     assert probes.results()["probe-0"] == ("succeeded", "", said)
 
@@ -157,26 +157,26 @@ def test_a_false_missing_frag_whose_report_comes_late_is_waited_for(probes: Prob
     rollout = probes.canary(within="30h")
     probes.to_the_end_of_the_session(rollout)
 
-    probes.ground.run(rollout)
-    waiting = probes.ground.record().attempts[0].progress
-    probes.ground.advance(25 * 3600)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
+    waiting = probes.stage.record().attempts[0].progress
+    probes.stage.advance(25 * 3600)
+    probes.stage.run(rollout)
 
     assert waiting == {"succeeded": 2, "waitingForVersion": 1}
-    assert probes.ground.record().phase is Phase.SUCCEEDED
+    assert probes.stage.record().phase is Phase.SUCCEEDED
 
 
 def test_a_missing_frag_that_was_true_keeps_its_reason_for_a_retry(probes: Probes) -> None:
-    lossy = {"devEui": probes.ground.euis[0], "rfRegion": "EU868", "thing": "probe-0", "loss": 0.9}
-    probes.ground.fleet(devices=[lossy])
+    lossy = {"devEui": probes.stage.euis[0], "rfRegion": "EU868", "thing": "probe-0", "loss": 0.9}
+    probes.stage.fleet(devices=[lossy])
     rollout = probes.canary(within="1h")
     probes.to_the_end_of_the_session(rollout)
 
-    probes.ground.run(rollout)
-    probes.ground.advance(3600 + 60)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
+    probes.stage.advance(3600 + 60)
+    probes.stage.run(rollout)
 
-    assert probes.ground.record().phase is Phase.FAILED
+    assert probes.stage.record().phase is Phase.FAILED
     assert probes.results()["probe-0"] == ("failed", "missingFragments", "reports 2.4.0, an older version")
 
 
@@ -185,9 +185,9 @@ def test_a_failure_that_is_never_false_is_not_waited_for(probes: Probes) -> None
     rollout = probes.canary(within="30h")
     probes.to_the_end_of_the_session(rollout)
 
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
-    assert probes.ground.record().phase is Phase.FAILED
+    assert probes.stage.record().phase is Phase.FAILED
     assert probes.results()["probe-0"][:2] == ("failed", "noMemory")
 
 
@@ -197,27 +197,27 @@ def test_waves_follow_one_another_once_the_versions_of_each_are_reported(probes:
     confirm = VersionConfirm(version=SHADOW, within="12h")
     rollout = declared(strategy=Strategy(waves=waves, gate=Gate(min_success_percent=90), confirm=confirm))
 
-    probes.ground.drive(rollout)
-    held = probes.ground.made()
+    probes.stage.drive(rollout)
+    held = probes.stage.made()
     probes.report(2, "2.4.1")
-    probes.ground.drive(rollout)
+    probes.stage.drive(rollout)
 
     assert len(held) == 1
-    assert len(probes.ground.made()) == 2
-    assert probes.ground.record().phase is Phase.SUCCEEDED
+    assert len(probes.stage.made()) == 2
+    assert probes.stage.record().phase is Phase.SUCCEEDED
 
 
 def test_where_groups_alone_list_their_members_the_version_settles_what_an_old_success_hides(probes: Probes) -> None:
-    probes.ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": False})
-    probes.ground.drive(probes.canary(cleanup="never"), rounds=3)
-    assert probes.ground.record().phase is Phase.SUCCEEDED
-    firmware = pushed(probes.ground, "2.5.0", bytes(range(255, -1, -1)) * 12)
-    probes.ground.fleet(images={firmware.sha256: "2.5.0"})
+    probes.stage.server.world.apply_settings({"listByTaskIncludesGroupMembers": False})
+    probes.stage.drive(probes.canary(cleanup="never"), rounds=3)
+    assert probes.stage.record().phase is Phase.SUCCEEDED
+    firmware = pushed(probes.stage, "2.5.0", bytes(range(255, -1, -1)) * 12)
+    probes.stage.fleet(images={firmware.sha256: "2.5.0"})
 
-    probes.ground.drive(probes.canary(firmware=firmware, cleanup="never"), rounds=4)
+    probes.stage.drive(probes.canary(firmware=firmware, cleanup="never"), rounds=4)
 
-    assert probes.ground.record().phase is Phase.SUCCEEDED
-    told = {r.detail for r in probes.ground.record().attempts[-1].results}
+    assert probes.stage.record().phase is Phase.SUCCEEDED
+    told = {r.detail for r in probes.stage.record().attempts[-1].results}
     assert told == {"reports 2.5.0, although its transfer said timeout"}
 
 
@@ -225,37 +225,37 @@ def test_new_content_does_not_wait_for_versions_of_the_old(probes: Probes) -> No
     probes.behave(probe_2="neverReports")
     rollout = probes.canary(within="48h")
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
     probes.behave(probe_2="normal")
-    firmware = pushed(probes.ground, "2.5.0", bytes(range(255, -1, -1)) * 12)
-    probes.ground.fleet(images={firmware.sha256: "2.5.0"})
+    firmware = pushed(probes.stage, "2.5.0", bytes(range(255, -1, -1)) * 12)
+    probes.stage.fleet(images={firmware.sha256: "2.5.0"})
 
-    probes.ground.drive(probes.canary(firmware=firmware))
+    probes.stage.drive(probes.canary(firmware=firmware))
 
-    assert (probes.ground.record().phase, probes.ground.record().version) == (Phase.SUCCEEDED, "2.5.0")
+    assert (probes.stage.record().phase, probes.stage.record().version) == (Phase.SUCCEEDED, "2.5.0")
 
 
 def test_a_lost_journal_does_not_turn_a_wait_into_a_verdict(probes: Probes) -> None:
     probes.behave(probe_2="neverReports")
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
-    probes.ground.run(rollout)
-    lose_journal(probes.ground.folder)
+    probes.stage.run(rollout)
+    lose_journal(probes.stage.folder)
 
-    probes.ground.run(rollout)
-    again = probes.ground.record().attempts[0]
-    probes.ground.advance(6 * 3600 + 60)
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
+    again = probes.stage.record().attempts[0]
+    probes.stage.advance(6 * 3600 + 60)
+    probes.stage.run(rollout)
 
     assert (again.stage, again.progress) == (Stage.RUNNING, {"succeeded": 2, "waitingForVersion": 1})
-    assert probes.ground.record().phase is Phase.FAILED
+    assert probes.stage.record().phase is Phase.FAILED
 
 
 def test_an_image_whose_version_nobody_told_calls_itself_by_its_digest(probes: Probes) -> None:
-    firmware = pushed(probes.ground, "2.5.0", bytes(range(255, -1, -1)) * 12)
+    firmware = pushed(probes.stage, "2.5.0", bytes(range(255, -1, -1)) * 12)
     rollout = probes.canary(within="1h", firmware=firmware)
     probes.to_the_end_of_the_session(rollout)
 
-    probes.ground.run(rollout)
+    probes.stage.run(rollout)
 
     assert set(probes.drift()["devices.version"]) == {"unknown"}

@@ -32,12 +32,12 @@ def run(command: click.Command, *arguments: str, **environment: str) -> Result:
     return CliRunner().invoke(command, list(arguments), env=environment)
 
 
-def drive(ground: FuotaStage, url: str, rounds: int) -> Record:
+def drive(fuota_stage: FuotaStage, url: str, rounds: int) -> Record:
     """Cron on a fresh runner each time: it knows nothing but the journal's URL."""
     for _ in range(rounds):
         with open_journal(url) as opened:
-            ground.run(journal=opened)
-        ground.advance(3600)
+            fuota_stage.run(journal=opened)
+        fuota_stage.advance(3600)
     return recorded(url)
 
 
@@ -50,16 +50,16 @@ def put(opened: AnyJournal, name: str = "soil") -> None:
     opened.commit((Commit(record=Record(environment="prod-eu", name=name), expected_revision=0),), 0)
 
 
-def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(ground: FuotaStage) -> None:
-    assert drive(ground, PLACE, 6).phase is Phase.SUCCEEDED
-    assert len(ground.made()) == 2
-    assert not (ground.folder / "journal.db").exists()
+def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(fuota_stage: FuotaStage) -> None:
+    assert drive(fuota_stage, PLACE, 6).phase is Phase.SUCCEEDED
+    assert len(fuota_stage.made()) == 2
+    assert not (fuota_stage.folder / "journal.db").exists()
     assert run(journal, "check", "--journal", PLACE).stdout == f"journal {PLACE} is sound\n"
 
 
 @pytest.mark.parametrize("number", range(2, 90, 11))
 def test_a_run_killed_at_a_call_of_its_journal_makes_one_task_a_wave_and_ends_the_same(
-    ground: FuotaStage, number: int
+    fuota_stage: FuotaStage, number: int
 ) -> None:
     def kill(count: int, _operation: str) -> None:
         if count == number:
@@ -68,11 +68,11 @@ def test_a_run_killed_at_a_call_of_its_journal_makes_one_task_a_wave_and_ends_th
     wire, died = Wire(before=kill), 0
     for _ in range(8):
         try:
-            ground.run(journal=S3Journal(PLACE, client=wire))
+            fuota_stage.run(journal=S3Journal(PLACE, client=wire))
         except Killed:
             died += 1
-        ground.advance(3600)
-    assert (died, len(ground.made()), recorded(PLACE).phase) == (1, 2, Phase.SUCCEEDED)
+        fuota_stage.advance(3600)
+    assert (died, len(fuota_stage.made()), recorded(PLACE).phase) == (1, 2, Phase.SUCCEEDED)
     with open_journal(PLACE) as opened:
         assert [d.severity for d in check(opened, datetime.now(UTC), timedelta(days=9)) if d.severity == "error"] == []
 
@@ -80,23 +80,23 @@ def test_a_run_killed_at_a_call_of_its_journal_makes_one_task_a_wave_and_ends_th
 @pytest.mark.parametrize("there", ["s3", "sqlite"])
 @pytest.mark.parametrize("rounds", [1, 2])
 def test_a_rollout_goes_on_where_it_stood_when_its_journal_has_moved(
-    ground: FuotaStage, there: str, rounds: int
+    fuota_stage: FuotaStage, there: str, rounds: int
 ) -> None:
-    here, target = (PLACE, file_in(ground.folder)) if there == "sqlite" else (file_in(ground.folder), PLACE)
-    before = drive(ground, here, rounds)
+    here, target = (PLACE, file_in(fuota_stage.folder)) if there == "sqlite" else (file_in(fuota_stage.folder), PLACE)
+    before = drive(fuota_stage, here, rounds)
     ran = run(journal, "copy", here, target)
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert recorded(target) == before
-    assert drive(ground, target, 6).phase is Phase.SUCCEEDED
-    assert len(ground.made()) == 2
+    assert drive(fuota_stage, target, 6).phase is Phase.SUCCEEDED
+    assert len(fuota_stage.made()) == 2
     with open_journal(here) as one, open_journal(target) as two:
         old, new = one.history("prod-eu", "probe"), two.history("prod-eu", "probe")
     assert new[: len(old)] == old
     assert len(new) > len(old)
 
 
-def test_every_verb_that_reads_a_journal_reads_one_on_s3(ground: FuotaStage) -> None:
-    drive(ground, PLACE, 1)
+def test_every_verb_that_reads_a_journal_reads_one_on_s3(fuota_stage: FuotaStage) -> None:
+    drive(fuota_stage, PLACE, 1)
     for command, arguments in ((status, ()), (status, ("probe",)), (history, ("probe",)), (drift, ())):
         ran = run(command, *arguments, "-o", "json", "--journal", PLACE)
         assert (ran.exit_code, ran.stderr) == (0, "")
@@ -108,9 +108,9 @@ def test_every_verb_that_reads_a_journal_reads_one_on_s3(ground: FuotaStage) -> 
     assert (kinds[0], kinds[-1], set(kinds)) == ("journal", "lease", {"journal", "record", "event", "lease"})
 
 
-def test_a_backup_of_a_journal_on_s3_brings_it_back_elsewhere(ground: FuotaStage) -> None:
-    drive(ground, PLACE, 1)
-    copy = ground.folder / "monday.db"
+def test_a_backup_of_a_journal_on_s3_brings_it_back_elsewhere(fuota_stage: FuotaStage) -> None:
+    drive(fuota_stage, PLACE, 1)
+    copy = fuota_stage.folder / "monday.db"
     assert run(journal, "backup", str(copy), "--journal", PLACE).exit_code == 0
     assert run(journal, "copy", str(copy), f"{PLACE}-again").exit_code == 0
     with open_journal(PLACE) as one, open_journal(f"{PLACE}-again") as two:
@@ -122,54 +122,54 @@ def test_a_backup_of_a_journal_on_s3_brings_it_back_elsewhere(ground: FuotaStage
     [(status, ()), (history, ("soil",)), (drift, ()), (journal, ("check",)), (journal, ("export",))],
 )
 def test_a_missing_journal_on_s3_is_one_line_on_stderr_and_is_not_made(
-    ground: FuotaStage, command: click.Command, arguments: tuple[str, ...]
+    fuota_stage: FuotaStage, command: click.Command, arguments: tuple[str, ...]
 ) -> None:
     ran = run(command, *arguments, "--journal", PLACE)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"otactl: JournalMissing: no journal at {PLACE}; name the right one with --journal")
     assert ran.stderr.count("\n") == 1
-    assert ground.s3.list_objects_v2(Bucket=BUCKET, Prefix="otactl/")["KeyCount"] == 0
+    assert fuota_stage.s3.list_objects_v2(Bucket=BUCKET, Prefix="otactl/")["KeyCount"] == 0
 
 
-def test_a_copy_into_a_journal_that_is_not_empty_is_refused_and_changes_nothing(ground: FuotaStage) -> None:
-    for url, name in ((PLACE, "a"), (file_in(ground.folder), "b")):
+def test_a_copy_into_a_journal_that_is_not_empty_is_refused_and_changes_nothing(fuota_stage: FuotaStage) -> None:
+    for url, name in ((PLACE, "a"), (file_in(fuota_stage.folder), "b")):
         with open_journal(url) as opened:
             put(opened, name)
-    for source, target in ((PLACE, file_in(ground.folder)), (file_in(ground.folder), PLACE), (PLACE, PLACE)):
+    for source, target in ((PLACE, file_in(fuota_stage.folder)), (file_in(fuota_stage.folder), PLACE), (PLACE, PLACE)):
         ran = run(journal, "copy", source, target)
         assert (ran.exit_code, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
         assert "is not empty; a copy is written into an empty place, name another" in ran.stderr
-    with open_journal(PLACE) as one, open_journal(file_in(ground.folder)) as two:
+    with open_journal(PLACE) as one, open_journal(file_in(fuota_stage.folder)) as two:
         assert (list(one.load_all("prod-eu")), list(two.load_all("prod-eu"))) == (["a"], ["b"])
 
 
-def test_a_journal_is_not_copied_while_somebody_works_on_it(ground: FuotaStage) -> None:
+def test_a_journal_is_not_copied_while_somebody_works_on_it(fuota_stage: FuotaStage) -> None:
     with open_journal(PLACE) as opened:
         put(opened)
         lease = opened.acquire("prod-eu", "cron", datetime.now(UTC))
-        ran = run(journal, "copy", PLACE, file_in(ground.folder))
+        ran = run(journal, "copy", PLACE, file_in(fuota_stage.folder))
         assert (ran.exit_code, ran.stdout) == (1, "")
         assert "environment prod-eu is held by cron (pid " in ran.stderr
-        assert not (ground.folder / "moved").exists()
+        assert not (fuota_stage.folder / "moved").exists()
         opened.release(lease, datetime.now(UTC))
-    assert run(journal, "copy", PLACE, file_in(ground.folder)).exit_code == 0
+    assert run(journal, "copy", PLACE, file_in(fuota_stage.folder)).exit_code == 0
 
 
-def test_what_is_not_whole_is_not_copied(ground: FuotaStage) -> None:
+def test_what_is_not_whole_is_not_copied(fuota_stage: FuotaStage) -> None:
     with S3Journal(PLACE) as opened:
         put(opened)
         (segment,) = opened.store.bucket.keys("segments/")
-    ground.s3.delete_object(Bucket=BUCKET, Key=f"otactl/journal/{segment}")
-    ran = run(journal, "copy", PLACE, file_in(ground.folder))
+    fuota_stage.s3.delete_object(Bucket=BUCKET, Key=f"otactl/journal/{segment}")
+    ran = run(journal, "copy", PLACE, file_in(fuota_stage.folder))
     assert (ran.exit_code, segment in ran.stderr, ran.stderr.count("\n")) == (1, True, 1)
     assert run(journal, "check", "--journal", PLACE).exit_code == 1
 
 
-def test_a_copy_says_how_much_it_carried(ground: FuotaStage) -> None:
+def test_a_copy_says_how_much_it_carried(fuota_stage: FuotaStage) -> None:
     with open_journal(PLACE) as opened:
         put(opened, "a")
         put(opened, "b")
-    target = ground.folder / "copy.db"
+    target = fuota_stage.folder / "copy.db"
     ran = run(journal, "copy", PLACE, str(target))
     assert ran.stdout == f"journal {PLACE} is copied to {target}: 2 records, 0 events\n"
 
@@ -178,7 +178,7 @@ def test_a_copy_says_how_much_it_carried(ground: FuotaStage) -> None:
     "arguments",
     [("copy",), ("copy", PLACE), ("copy", PLACE, "a", "b"), ("copy", "nowhere.db", PLACE), ("copy", "s3://x", PLACE)],
 )
-def test_a_usage_error_of_copy_exits_1_and_never_2(ground: FuotaStage, arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_of_copy_exits_1_and_never_2(fuota_stage: FuotaStage, arguments: tuple[str, ...]) -> None:
     ran = run(journal, *arguments)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert ran.stderr

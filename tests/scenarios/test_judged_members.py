@@ -26,71 +26,73 @@ def paced(gate: Gate) -> Any:
     return gateway(backend=slow, strategy=Strategy(waves=(wave, last), gate=gate))
 
 
-def test_devices_that_a_paced_job_has_not_reached_count_when_the_time_for_answers_is_over(gateways: OtaStage) -> None:
+def test_devices_that_a_paced_job_has_not_reached_count_when_the_time_for_answers_is_over(ota_stage: OtaStage) -> None:
     rollout = paced(Gate(min_success_percent=80, silence_after="130s"))
 
-    gateways.cron(rollout, rounds=4, minutes=1)
+    ota_stage.cron(rollout, rounds=4, minutes=1)
 
-    verdict = gateways.remembered().wave("all").verdict
+    verdict = ota_stage.remembered().wave("all").verdict
     assert verdict is not None
     assert (verdict.passed, verdict.total) == (False, 5)
-    assert len(gateways.created()) == 1
+    assert len(ota_stage.created()) == 1
 
 
-def test_failures_of_a_running_job_weigh_what_the_gate_says(gateways: OtaStage) -> None:
-    gateways.behave(gw_1="rejects", gw_2="rejects")
+def test_failures_of_a_running_job_weigh_what_the_gate_says(ota_stage: OtaStage) -> None:
+    ota_stage.behave(gw_1="rejects", gw_2="rejects")
     rollout = paced(Gate(min_success_percent=50, max_failures=1, weights={"rejected": 0.5}))
 
-    gateways.cron(rollout, rounds=4, minutes=1)
-    during = gateways.remembered()
-    gateways.cron(rollout, rounds=6, minutes=3)
+    ota_stage.cron(rollout, rounds=4, minutes=1)
+    during = ota_stage.remembered()
+    ota_stage.cron(rollout, rounds=6, minutes=3)
 
     assert (during.phase, during.wave("all").verdict) == (Phase.PROGRESSING, None)
-    verdict = gateways.remembered().wave("all").verdict
+    verdict = ota_stage.remembered().wave("all").verdict
     assert verdict is not None
     assert (verdict.passed, verdict.total, verdict.weighted) == (True, 5, 1.0)
 
 
 @pytest.mark.parametrize("by_task", [True, False])
-def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(ground: FuotaStage, by_task: bool) -> None:
-    ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
-    ground.run(declared(strategy=ONE))
-    ground.advance(3600)
-    strangers = ground.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]
+def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(
+    fuota_stage: FuotaStage, by_task: bool
+) -> None:
+    fuota_stage.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
+    fuota_stage.run(declared(strategy=ONE))
+    fuota_stage.advance(3600)
+    strangers = fuota_stage.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]
     for device in strangers:
-        ground.wireless.associate_wireless_device_with_multicast_group(Id=GROUPS[0], WirelessDeviceId=device["Id"])
+        fuota_stage.wireless.associate_wireless_device_with_multicast_group(Id=GROUPS[0], WirelessDeviceId=device["Id"])
 
-    ground.drive(declared(strategy=ONE))
+    fuota_stage.drive(declared(strategy=ONE))
 
-    verdict = ground.record().waves[0].verdict
+    verdict = fuota_stage.record().waves[0].verdict
     assert verdict is not None
     assert (verdict.passed, verdict.total) == (True, 3)
-    (told,) = [e for e in ground.record().drift if e.field == "devices.joined"]
+    (told,) = [e for e in fuota_stage.record().drift if e.field == "devices.joined"]
     assert isinstance(told.observed, dict)
     assert told.observed["devices"] == len(strangers)
 
 
 @pytest.mark.parametrize("by_task", [True, False])
 def test_success_of_the_rollout_that_took_a_group_back_does_not_pass_the_one_that_failed(
-    ground: FuotaStage, by_task: bool
+    fuota_stage: FuotaStage, by_task: bool
 ) -> None:
-    ground.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
+    fuota_stage.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
     gate = Gate(min_success_percent=90, silence_after="48h")
     bad = declared(strategy=msgspec.structs.replace(ONE, gate=gate))
-    behave(ground, "silent")
-    ground.drive(bad, rounds=3)
-    behave(ground, "")
-    back = declared(name="back", strategy=ONE, firmware=pushed(ground, "2.3.9", b"old" * 900))
+    behave(fuota_stage, "silent")
+    fuota_stage.drive(bad, rounds=3)
+    behave(fuota_stage, "")
+    back = declared(name="back", strategy=ONE, firmware=pushed(fuota_stage, "2.3.9", b"old" * 900))
 
-    ground.drive(bad, back, rounds=4)
+    fuota_stage.drive(bad, back, rounds=4)
 
-    assert ground.record("back").phase is Phase.SUCCEEDED
-    assert ground.record().phase is Phase.PROGRESSING
-    assert ground.record().waves[0].verdict is None
+    assert fuota_stage.record("back").phase is Phase.SUCCEEDED
+    assert fuota_stage.record().phase is Phase.PROGRESSING
+    assert fuota_stage.record().waves[0].verdict is None
 
 
-def behave(ground: FuotaStage, behaviour: str) -> None:
-    ground.fleet(devices=[{"devEui": e, "rfRegion": "EU868", "behaviour": behaviour} for e in ground.euis])
+def behave(fuota_stage: FuotaStage, behaviour: str) -> None:
+    fuota_stage.fleet(devices=[{"devEui": e, "rfRegion": "EU868", "behaviour": behaviour} for e in fuota_stage.euis])
 
 
 Meddle = Callable[[str, dict[str, Any]], None]
@@ -122,14 +124,14 @@ def still_counted(operation: str, answer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("meddle", "hours"), [(never_listed, 3), (still_counted, 27)])
 def test_a_job_whose_counts_never_agree_with_its_list_ends_and_is_told(
-    gateways: OtaStage, meddle: Meddle, hours: int
+    ota_stage: OtaStage, meddle: Meddle, hours: int
 ) -> None:
-    gateways.run(one_wave())
+    ota_stage.run(one_wave())
     for step in (600, hours * 3600):
-        gateways.advance(step)
-        gateways.run(one_wave(), transport=gateways.transport(around=around(meddle)))
+        ota_stage.advance(step)
+        ota_stage.run(one_wave(), transport=ota_stage.transport(around=around(meddle)))
         if step == 600:
-            assert gateways.remembered().phase is Phase.PROGRESSING
+            assert ota_stage.remembered().phase is Phase.PROGRESSING
 
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert "executions" in {e.field for e in gateways.remembered().drift}
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert "executions" in {e.field for e in ota_stage.remembered().drift}

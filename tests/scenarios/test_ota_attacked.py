@@ -39,8 +39,8 @@ def waves(*named: tuple[str, Targets], **changes: object) -> Rollout:
     return gateway(strategy=Strategy(waves=listed, gate=Gate(min_success_percent=90)), **changes)
 
 
-def targets_of_creates(gateways: OtaStage) -> list[list[str]]:
-    creates = gateways.carried_out("CreateOTAUpdate")
+def targets_of_creates(ota_stage: OtaStage) -> list[list[str]]:
+    creates = ota_stage.carried_out("CreateOTAUpdate")
     return [[arn.split("/")[-1] for arn in c["parameters"]["targets"]] for c in creates]
 
 
@@ -48,67 +48,67 @@ def holds(report) -> list[str]:
     return [h.reason for h in report.rollouts[0].holds]
 
 
-def newer(gateways: OtaStage, rollout: Rollout) -> Rollout:
-    return edited(rollout, firmware=pushed(gateways, "2.5.0", b"newer" * 500))
+def newer(ota_stage: OtaStage, rollout: Rollout) -> Rollout:
+    return edited(rollout, firmware=pushed(ota_stage, "2.5.0", b"newer" * 500))
 
 
-def test_new_content_goes_to_the_targets_declared_with_it(gateways: OtaStage) -> None:
-    gateways.cron(waves(("w", things("gw-1", "gw-2"))), rounds=3)
+def test_new_content_goes_to_the_targets_declared_with_it(ota_stage: OtaStage) -> None:
+    ota_stage.cron(waves(("w", things("gw-1", "gw-2"))), rounds=3)
 
-    gateways.cron(newer(gateways, waves(("w", things("gw-1")))), rounds=3)
+    ota_stage.cron(newer(ota_stage, waves(("w", things("gw-1")))), rounds=3)
 
-    assert targets_of_creates(gateways) == [["gw-1", "gw-2"], ["gw-1"]]
-    assert not any(e.open for e in gateways.remembered().drift)
-
-
-def test_targets_mended_after_a_creation_that_failed_are_what_it_is_made_again_with(gateways: OtaStage) -> None:
-    gateways.run(waves(("w", things("gw-1", "gw-2"))))
-    gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
-    gateways.advance(60)
-    assert gateways.iot.get_ota_update(otaUpdateId=gateways.updates()[0])["otaUpdateInfo"]["errorInfo"]
-    gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy())
-
-    gateways.cron(edited(waves(("w", things("gw-1")))), rounds=5)
-
-    assert targets_of_creates(gateways)[-1] == ["gw-1"]
-    assert gateways.installs()["gw-2"] == 0
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert targets_of_creates(ota_stage) == [["gw-1", "gw-2"], ["gw-1"]]
+    assert not any(e.open for e in ota_stage.remembered().drift)
 
 
-def test_a_lost_create_is_not_sent_again_once_other_content_is_declared(gateways: OtaStage) -> None:
+def test_targets_mended_after_a_creation_that_failed_are_what_it_is_made_again_with(ota_stage: OtaStage) -> None:
+    ota_stage.run(waves(("w", things("gw-1", "gw-2"))))
+    ota_stage.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
+    ota_stage.advance(60)
+    assert ota_stage.iot.get_ota_update(otaUpdateId=ota_stage.updates()[0])["otaUpdateInfo"]["errorInfo"]
+    ota_stage.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy())
+
+    ota_stage.cron(edited(waves(("w", things("gw-1")))), rounds=5)
+
+    assert targets_of_creates(ota_stage)[-1] == ["gw-1"]
+    assert ota_stage.installs()["gw-2"] == 0
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+
+
+def test_a_lost_create_is_not_sent_again_once_other_content_is_declared(ota_stage: OtaStage) -> None:
     old = one_wave()
-    gateways.fault(service="iot", operation="CreateOTAUpdate", effect="error500")
-    gateways.run(old)
-    gateways.server.world.faults.replace([])
-    declared = newer(gateways, old)
+    ota_stage.fault(service="iot", operation="CreateOTAUpdate", effect="error500")
+    ota_stage.run(old)
+    ota_stage.server.world.faults.replace([])
+    declared = newer(ota_stage, old)
 
-    waiting = gateways.run(declared)
-    gateways.cron(declared, rounds=5)
+    waiting = ota_stage.run(declared)
+    ota_stage.cron(declared, rounds=5)
 
     assert holds(waiting) == ["change_not_visible_yet"]
-    assert len(gateways.created()) == 1
-    assert gateways.carried_out("CreateOTAUpdate")[0]["parameters"]["files"][0]["fileVersion"] == "2.5.0"
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert len(ota_stage.created()) == 1
+    assert ota_stage.carried_out("CreateOTAUpdate")[0]["parameters"]["files"][0]["fileVersion"] == "2.5.0"
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
 
 
-def test_a_lost_create_is_not_sent_again_while_it_may_not_start(gateways: OtaStage) -> None:
-    gateways.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutBeforeCommit")
-    gateways.run(one_wave())
-    gateways.server.world.faults.replace([])
-    gateways.behave(gw_1="late")
-    arn = gateways.iot.describe_thing(thingName="gw-1")["thingArn"]
-    gateways.iot.create_job(jobId="AFR_OTA-older", targets=[arn], document="{}")
-    gateways.advance(3600)
-    once = gateways.run(one_wave())
-    gateways.advance(200)
+def test_a_lost_create_is_not_sent_again_while_it_may_not_start(ota_stage: OtaStage) -> None:
+    ota_stage.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutBeforeCommit")
+    ota_stage.run(one_wave())
+    ota_stage.server.world.faults.replace([])
+    ota_stage.behave(gw_1="late")
+    arn = ota_stage.iot.describe_thing(thingName="gw-1")["thingArn"]
+    ota_stage.iot.create_job(jobId="AFR_OTA-older", targets=[arn], document="{}")
+    ota_stage.advance(3600)
+    once = ota_stage.run(one_wave())
+    ota_stage.advance(200)
 
-    report = gateways.run(one_wave())
+    report = ota_stage.run(one_wave())
 
     assert (holds(once), holds(report)) == (["change_not_visible_yet"], ["target_is_busy"])
-    assert gateways.created() == []
+    assert ota_stage.created() == []
 
 
-def test_targets_of_a_create_the_service_refused_are_not_frozen(gateways: OtaStage) -> None:
+def test_targets_of_a_create_the_service_refused_are_not_frozen(ota_stage: OtaStage) -> None:
     def refusing(_service: str, operation: str, send) -> Answer:
         from botocore.exceptions import ClientError
 
@@ -117,114 +117,114 @@ def test_targets_of_a_create_the_service_refused_are_not_frozen(gateways: OtaSta
         error = {"Code": "InvalidRequestException", "Message": "no"}
         raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)
 
-    gateways.run(waves(("w", things("gw-1", "gw-2"))), transport=gateways.transport(around=refusing))
+    ota_stage.run(waves(("w", things("gw-1", "gw-2"))), transport=ota_stage.transport(around=refusing))
 
-    gateways.cron(edited(waves(("w", things("gw-1")))), rounds=4)
+    ota_stage.cron(edited(waves(("w", things("gw-1")))), rounds=4)
 
-    assert targets_of_creates(gateways) == [["gw-1"]]
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert targets_of_creates(ota_stage) == [["gw-1"]]
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
 
 
-def test_content_gone_back_to_while_its_stopped_update_ends_is_made_up_for_not_failed(gateways: OtaStage) -> None:
+def test_content_gone_back_to_while_its_stopped_update_ends_is_made_up_for_not_failed(ota_stage: OtaStage) -> None:
     first = one_wave()
-    gateways.behave(gw_1="offline", gw_2="manual")
-    gateways.run(first)
-    gateways.advance(200)
-    job = gateways.device.start_next_pending_job_execution(thingName="gw-2")["execution"]["jobId"]
-    gateways.run(first)
-    gateways.run(newer(gateways, first))  # stops the first; gw-2 has begun it
+    ota_stage.behave(gw_1="offline", gw_2="manual")
+    ota_stage.run(first)
+    ota_stage.advance(200)
+    job = ota_stage.device.start_next_pending_job_execution(thingName="gw-2")["execution"]["jobId"]
+    ota_stage.run(first)
+    ota_stage.run(newer(ota_stage, first))  # stops the first; gw-2 has begun it
     back = replace(first, source=replace(first.source, digest="f" * 64))
 
-    waiting = gateways.run(back)
-    gateways.device.update_job_execution(jobId=job, thingName="gw-2", status="SUCCEEDED")
-    gateways.behave()
-    gateways.cron(back, rounds=4)
+    waiting = ota_stage.run(back)
+    ota_stage.device.update_job_execution(jobId=job, thingName="gw-2", status="SUCCEEDED")
+    ota_stage.behave()
+    ota_stage.cron(back, rounds=4)
 
     assert holds(waiting) == ["previous_revision_running"]
-    record = gateways.remembered()
+    record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED
-    assert targets_of_creates(gateways) == [list(THINGS), ["gw-1"]]
+    assert targets_of_creates(ota_stage) == [list(THINGS), ["gw-1"]]
     assert record.wave("all").verdict.total == 5
 
 
-def test_content_gone_back_to_after_other_content_is_sent_to_everyone_again(gateways: OtaStage) -> None:
+def test_content_gone_back_to_after_other_content_is_sent_to_everyone_again(ota_stage: OtaStage) -> None:
     first = one_wave()
-    running(gateways, gw_1="offline")
-    declared = newer(gateways, first)
-    gateways.run(declared)
-    gateways.behave()
-    gateways.cron(declared, rounds=3)
+    running(ota_stage, gw_1="offline")
+    declared = newer(ota_stage, first)
+    ota_stage.run(declared)
+    ota_stage.behave()
+    ota_stage.cron(declared, rounds=3)
 
-    gateways.cron(replace(first, source=replace(first.source, digest="f" * 64)), rounds=4)
+    ota_stage.cron(replace(first, source=replace(first.source, digest="f" * 64)), rounds=4)
 
-    assert targets_of_creates(gateways) == [list(THINGS)] * 3
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert targets_of_creates(ota_stage) == [list(THINGS)] * 3
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
 
 
 @pytest.mark.parametrize("after", [things("gw-2", "gw-3"), Targets(thing_groups=("mixed",))], ids=["things", "group"])
 def test_a_thing_that_took_the_content_in_one_wave_is_not_sent_it_in_the_next(
-    gateways: OtaStage, after: Targets
+    ota_stage: OtaStage, after: Targets
 ) -> None:
-    gateways.fleet(thingGroups=[{"name": "mixed", "things": ["gw-2", "gw-3"]}])
+    ota_stage.fleet(thingGroups=[{"name": "mixed", "things": ["gw-2", "gw-3"]}])
     first = things("gw-1", "gw-2")
-    gateways.run(waves(("canary", first), ("fleet", after if after.thing_groups else things("gw-3"))))
-    gateways.advance(600)
+    ota_stage.run(waves(("canary", first), ("fleet", after if after.thing_groups else things("gw-3"))))
+    ota_stage.advance(600)
 
-    report = gateways.cron(edited(waves(("canary", first), ("fleet", after))), rounds=3)
+    report = ota_stage.cron(edited(waves(("canary", first), ("fleet", after))), rounds=3)
 
     assert holds(report) == ["targets_were_sent_already"]
-    assert gateways.installs()["gw-2"] == 1
+    assert ota_stage.installs()["gw-2"] == 1
 
 
-def test_things_inside_a_group_with_another_update_hold_the_wave(gateways: OtaStage) -> None:
-    gateways.behave(gw_3="late")
-    arn = gateways.iot.describe_thing(thingName="gw-3")["thingArn"]
-    gateways.iot.create_job(jobId="AFR_OTA-older", targets=[arn], document="{}")
+def test_things_inside_a_group_with_another_update_hold_the_wave(ota_stage: OtaStage) -> None:
+    ota_stage.behave(gw_3="late")
+    arn = ota_stage.iot.describe_thing(thingName="gw-3")["thingArn"]
+    ota_stage.iot.create_job(jobId="AFR_OTA-older", targets=[arn], document="{}")
 
-    report = gateways.run(waves(("w", Targets(thing_groups=("gateways",)))))
+    report = ota_stage.run(waves(("w", Targets(thing_groups=("gateways",)))))
 
     assert holds(report) == ["target_is_busy"]
     assert "AFR_OTA-older on gw-3" in report.rollouts[0].holds[0].message
 
 
-def test_waves_put_in_another_order_still_run_one_after_another(gateways: OtaStage) -> None:
-    gateways.behave(gw_1="late")
+def test_waves_put_in_another_order_still_run_one_after_another(ota_stage: OtaStage) -> None:
+    ota_stage.behave(gw_1="late")
     canary, fleet = ("canary", things("gw-1")), ("fleet", things("gw-3"))
-    gateways.run(waves(canary, fleet))
-    gateways.advance(600)
+    ota_stage.run(waves(canary, fleet))
+    ota_stage.advance(600)
 
-    report = gateways.run(edited(waves(fleet, canary)))
+    report = ota_stage.run(edited(waves(fleet, canary)))
 
     assert holds(report) == ["another_wave_is_under_way"]
-    assert len(gateways.created()) == 1
+    assert len(ota_stage.created()) == 1
 
 
-def test_an_environment_leaves_the_units_of_another_one_of_its_owner_alone(gateways: OtaStage) -> None:
-    update = running(gateways, gw_1="late")
+def test_an_environment_leaves_the_units_of_another_one_of_its_owner_alone(ota_stage: OtaStage) -> None:
+    update = running(ota_stage, gw_1="late")
     elsewhere = replace(one_wave(), environment="staging")
-    journal = type(gateways.journal())(gateways.folder / "other.db")
+    journal = type(ota_stage.journal())(ota_stage.folder / "other.db")
 
-    report = gateways.run(elsewhere, journal=journal, name="staging")
+    report = ota_stage.run(elsewhere, journal=journal, name="staging")
 
     assert holds(report) == ["target_is_busy"]
-    assert gateways.updates() == [update]
-    assert gateways.carried_out("CancelJob") == gateways.carried_out("DeleteOTAUpdate") == []
+    assert ota_stage.updates() == [update]
+    assert ota_stage.carried_out("CancelJob") == ota_stage.carried_out("DeleteOTAUpdate") == []
 
 
-def test_a_wave_renamed_after_a_creation_that_failed_leaves_nothing_behind(gateways: OtaStage) -> None:
-    gateways.run(waves(("first", things("gw-1"))))
-    gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
-    gateways.advance(60)
-    assert gateways.iot.get_ota_update(otaUpdateId=gateways.updates()[0])["otaUpdateInfo"]["errorInfo"]
-    gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy())
+def test_a_wave_renamed_after_a_creation_that_failed_leaves_nothing_behind(ota_stage: OtaStage) -> None:
+    ota_stage.run(waves(("first", things("gw-1"))))
+    ota_stage.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
+    ota_stage.advance(60)
+    assert ota_stage.iot.get_ota_update(otaUpdateId=ota_stage.updates()[0])["otaUpdateInfo"]["errorInfo"]
+    ota_stage.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy())
 
-    gateways.cron(edited(waves(("second", things("gw-1")))), rounds=5)
+    ota_stage.cron(edited(waves(("second", things("gw-1")))), rounds=5)
 
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert gateways.updates() == []
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.updates() == []
 
 
-def test_an_accepted_failure_is_tried_once_and_not_for_ever(gateways: OtaStage) -> None:
+def test_an_accepted_failure_is_tried_once_and_not_for_ever(ota_stage: OtaStage) -> None:
     allowed = {
         "Effect": "Allow",
         "Action": "iam:PassRole",
@@ -232,20 +232,20 @@ def test_an_accepted_failure_is_tried_once_and_not_for_ever(gateways: OtaStage) 
         "Condition": {"StringEquals": {"aws:CalledViaLast": "x"}},
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
-    gateways.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="more", PolicyDocument=document)
-    gateways.cron(one_wave(), rounds=2)
+    ota_stage.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
+    ota_stage.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="more", PolicyDocument=document)
+    ota_stage.cron(one_wave(), rounds=2)
 
     accepted = edited(one_wave(), drift=DriftPolicy(ignore=(Ignore(field="unit", reason="try again"),)))
-    report = gateways.cron(accepted, rounds=6)
+    report = ota_stage.cron(accepted, rounds=6)
 
-    assert len(gateways.created()) == 2
+    assert len(ota_stage.created()) == 2
     assert holds(report) == ["unit_creation_failed"]
 
 
-def test_a_single_404_of_the_job_loses_nothing(gateways: OtaStage) -> None:
-    running(gateways, gw_1="late")
-    gateways.advance(300)
+def test_a_single_404_of_the_job_loses_nothing(ota_stage: OtaStage) -> None:
+    running(ota_stage, gw_1="late")
+    ota_stage.advance(300)
 
     def gone(_service: str, operation: str, send) -> Answer:
         from botocore.exceptions import ClientError
@@ -255,32 +255,32 @@ def test_a_single_404_of_the_job_loses_nothing(gateways: OtaStage) -> None:
         error = {"Code": "ResourceNotFoundException", "Message": "no"}
         raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 404}}, operation)
 
-    report = gateways.run(one_wave(), transport=gateways.transport(around=gone))
-    gateways.cron(one_wave(), rounds=3, minutes=24 * 60)
+    report = ota_stage.run(one_wave(), transport=ota_stage.transport(around=gone))
+    ota_stage.cron(one_wave(), rounds=3, minutes=24 * 60)
 
     assert holds(report) == ["change_not_visible_yet"]
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert gateways.remembered().drift == ()
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.remembered().drift == ()
 
 
-def test_a_deletion_by_hand_that_fails_ends_no_watching(gateways: OtaStage) -> None:
-    update = running(gateways, gw_1="late")
-    gateways.server.world.apply_settings({"otaDeleteFails": True})
-    gateways.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True)
-    gateways.run(one_wave())
-    gateways.advance(30)
-    assert gateways.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]["otaUpdateStatus"] == "DELETE_FAILED"
-    gateways.server.world.apply_settings({"otaDeleteFails": False})
+def test_a_deletion_by_hand_that_fails_ends_no_watching(ota_stage: OtaStage) -> None:
+    update = running(ota_stage, gw_1="late")
+    ota_stage.server.world.apply_settings({"otaDeleteFails": True})
+    ota_stage.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True)
+    ota_stage.run(one_wave())
+    ota_stage.advance(30)
+    assert ota_stage.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]["otaUpdateStatus"] == "DELETE_FAILED"
+    ota_stage.server.world.apply_settings({"otaDeleteFails": False})
 
-    gateways.cron(one_wave(), rounds=4, minutes=24 * 60)
+    ota_stage.cron(one_wave(), rounds=4, minutes=24 * 60)
 
-    assert gateways.created() == [update]
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.created() == [update]
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
 
 
-def test_executions_that_lag_behind_the_jobs_counts_are_no_verdict(gateways: OtaStage) -> None:
-    gateways.run(one_wave())
-    gateways.advance(600)
+def test_executions_that_lag_behind_the_jobs_counts_are_no_verdict(ota_stage: OtaStage) -> None:
+    ota_stage.run(one_wave())
+    ota_stage.advance(600)
 
     def behind(_service: str, operation: str, send) -> Answer:
         answer = send()
@@ -288,16 +288,16 @@ def test_executions_that_lag_behind_the_jobs_counts_are_no_verdict(gateways: Ota
             answer["executionSummaries"][0]["jobExecutionSummary"]["status"] = "IN_PROGRESS"
         return answer
 
-    gateways.run(one_wave(), transport=gateways.transport(around=behind))
+    ota_stage.run(one_wave(), transport=ota_stage.transport(around=behind))
 
-    assert gateways.remembered().attempts[0].stage is Stage.RUNNING
-    gateways.cron(one_wave(), rounds=2)
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.remembered().attempts[0].stage is Stage.RUNNING
+    ota_stage.cron(one_wave(), rounds=2)
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
 
 
-def test_a_canceled_job_with_devices_still_queued_has_not_ended(gateways: OtaStage) -> None:
-    old = running(gateways)
-    declared = newer(gateways, one_wave())
+def test_a_canceled_job_with_devices_still_queued_has_not_ended(ota_stage: OtaStage) -> None:
+    old = running(ota_stage)
+    declared = newer(ota_stage, one_wave())
 
     def slow(_service: str, operation: str, send) -> Answer:
         answer = send()
@@ -305,28 +305,28 @@ def test_a_canceled_job_with_devices_still_queued_has_not_ended(gateways: OtaSta
             answer["job"]["jobProcessDetails"]["numberOfQueuedThings"] = 1
         return answer
 
-    report = gateways.run(declared, transport=gateways.transport(around=slow))
+    report = ota_stage.run(declared, transport=ota_stage.transport(around=slow))
 
     assert report.rollouts[0].actions == ("cancelUnit",)
     assert holds(report) == ["previous_revision_running"]
-    assert gateways.updates() == [old]
+    assert ota_stage.updates() == [old]
 
 
-def test_an_execution_deleted_by_hand_does_not_make_a_wave_pass(gateways: OtaStage) -> None:
-    gateways.behave(gw_3="failsSelfTest", gw_4="late")
+def test_an_execution_deleted_by_hand_does_not_make_a_wave_pass(ota_stage: OtaStage) -> None:
+    ota_stage.behave(gw_3="failsSelfTest", gw_4="late")
     declared = waves(("w", Targets(thing_groups=("gateways",))))
-    gateways.cron(declared, rounds=2)
-    (update,) = gateways.updates()
-    gateways.iot.delete_job_execution(jobId=f"AFR_OTA-{update}", thingName="gw-3", executionNumber=1, force=True)
+    ota_stage.cron(declared, rounds=2)
+    (update,) = ota_stage.updates()
+    ota_stage.iot.delete_job_execution(jobId=f"AFR_OTA-{update}", thingName="gw-3", executionNumber=1, force=True)
 
-    gateways.cron(declared, rounds=3, minutes=24 * 60)
+    ota_stage.cron(declared, rounds=3, minutes=24 * 60)
 
-    record = gateways.remembered()
+    record = ota_stage.remembered()
     assert record.phase is Phase.FAILED
     assert {r.device: r.reason for r in record.attempts[0].results}["gw-3"] is Reason.REMOVED
 
 
-def test_a_version_that_is_a_number_keeps_its_digits(gateways: OtaStage) -> None:
+def test_a_version_that_is_a_number_keeps_its_digits(ota_stage: OtaStage) -> None:
     confirm = VersionConfirm(version=VersionProof(shadow="reported.fw"), within="1h")
     declared = replace(one_wave(confirm=confirm), firmware=replace(one_wave().firmware, version="2.10"))
 
@@ -337,107 +337,107 @@ def test_a_version_that_is_a_number_keeps_its_digits(gateways: OtaStage) -> None
         return answer
 
     for _ in range(3):
-        gateways.run(declared, transport=gateways.transport(around=numbers))
-        gateways.advance(600)
+        ota_stage.run(declared, transport=ota_stage.transport(around=numbers))
+        ota_stage.advance(600)
 
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
 
 
-def test_an_edit_of_one_field_does_not_make_drift_of_another_the_manifests(gateways: OtaStage) -> None:
+def test_an_edit_of_one_field_does_not_make_drift_of_another_the_manifests(ota_stage: OtaStage) -> None:
     first = replace(one_wave(), drift=DriftPolicy(mode="report"))
-    update = running(gateways, first)
+    update = running(ota_stage, first)
     second = edited(first, backend=block(description="other words"))
-    gateways.run(second)
-    gateways.advance(300)
-    gateways.iot.update_job(jobId=f"AFR_OTA-{update}", jobExecutionsRolloutConfig={"maximumPerMinute": 1})
+    ota_stage.run(second)
+    ota_stage.advance(300)
+    ota_stage.iot.update_job(jobId=f"AFR_OTA-{update}", jobExecutionsRolloutConfig={"maximumPerMinute": 1})
 
-    report = gateways.run(second)
+    report = ota_stage.run(second)
 
-    causes = {field: e.cause.value for field, e in gateways.open_drift().items()}
+    causes = {field: e.cause.value for field, e in ota_stage.open_drift().items()}
     assert report.rollouts[0].actions == ()
     assert causes == {"description": "declared late", "awsJobExecutionsRolloutConfig": "out-of-band edit"}
 
 
-def test_a_pace_and_a_description_declared_together_are_each_what_they_are(gateways: OtaStage) -> None:
-    running(gateways)
+def test_a_pace_and_a_description_declared_together_are_each_what_they_are(ota_stage: OtaStage) -> None:
+    running(ota_stage)
     spec = block(description="other words", awsJobExecutionsRolloutConfig={"maximumPerMinute": 7})
     changed = edited(one_wave(), backend=spec)
-    gateways.run(changed)
-    gateways.advance(7200)
+    ota_stage.run(changed)
+    ota_stage.advance(7200)
 
-    gateways.run(changed)
+    ota_stage.run(changed)
 
-    assert {f: e.cause.value for f, e in gateways.open_drift().items()} == {"description": "declared late"}
+    assert {f: e.cause.value for f, e in ota_stage.open_drift().items()} == {"description": "declared late"}
 
 
-def test_a_device_still_at_it_is_found_by_its_name(gateways: OtaStage) -> None:
+def test_a_device_still_at_it_is_found_by_its_name(ota_stage: OtaStage) -> None:
     declared = waves(("canary", things("gw-1")), ("fleet", Targets(thing_groups=("gateways",))))
-    gateways.behave(gw_3="late")
-    gateways.cron(declared, rounds=2)
+    ota_stage.behave(gw_3="late")
+    ota_stage.cron(declared, rounds=2)
 
-    stored = gateways.journal().load_all("prod-eu").values()
+    stored = ota_stage.journal().load_all("prod-eu").values()
     told = {name: summarise(stored, name).device.results for name in ("gw-1", "gw-3")}
 
     assert [(line.wave, line.outcome) for line in told["gw-1"]] == [("canary", "succeeded")]
     assert [(line.wave, line.outcome) for line in told["gw-3"]] == [("fleet", "waiting")]
 
 
-def test_devices_overdue_are_a_hold_with_the_way_out(gateways: OtaStage) -> None:
-    update = running(gateways)
-    gateways.advance(86400)
+def test_devices_overdue_are_a_hold_with_the_way_out(ota_stage: OtaStage) -> None:
+    update = running(ota_stage)
+    ota_stage.advance(86400)
 
-    report = gateways.run(one_wave())
+    report = ota_stage.run(one_wave())
 
     assert holds(report) == ["devices_are_overdue"]
     assert f"aws iot cancel-job --job-id AFR_OTA-{update}" in report.rollouts[0].holds[0].message
 
 
-def test_a_rollout_taken_out_of_git_lets_its_things_go_when_its_update_is_gone(gateways: OtaStage) -> None:
+def test_a_rollout_taken_out_of_git_lets_its_things_go_when_its_update_is_gone(ota_stage: OtaStage) -> None:
     alpha = gateway(name="alpha", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)))
     beta = gateway(name="beta", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)), resend=True)
-    gateways.run(alpha)
-    (update,) = gateways.updates()
-    gateways.advance(600)
-    gateways.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True, deleteStream=True)
-    gateways.advance(60)
+    ota_stage.run(alpha)
+    (update,) = ota_stage.updates()
+    ota_stage.advance(600)
+    ota_stage.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True, deleteStream=True)
+    ota_stage.advance(60)
 
     for _ in range(4):
-        gateways.run(beta, covers=True)
-        gateways.advance(600)
+        ota_stage.run(beta, covers=True)
+        ota_stage.advance(600)
 
-    assert gateways.record("alpha").phase in (Phase.REMOVED, Phase.PROGRESSING)
-    assert gateways.record("beta").phase is Phase.SUCCEEDED
+    assert ota_stage.record("alpha").phase in (Phase.REMOVED, Phase.PROGRESSING)
+    assert ota_stage.record("beta").phase is Phase.SUCCEEDED
 
 
-def test_foreign_drift_of_one_service_closes_though_another_is_not_asked_any_more(gateways: OtaStage) -> None:
-    gateways.run(gateway())
-    gateways.wireless.create_fuota_task(
+def test_foreign_drift_of_one_service_closes_though_another_is_not_asked_any_more(ota_stage: OtaStage) -> None:
+    ota_stage.run(gateway())
+    ota_stage.wireless.create_fuota_task(
         Name="x", FirmwareUpdateImage="s3://b/k", FirmwareUpdateRole=f"arn:aws:iam::123456789012:role/{OTA_ROLE}"
     )
     from tests.support.fuota_stage import declared
 
-    gateways.run(gateway(), declared())
-    entries = [e for e in gateways.record("@environment").drift if e.open]
+    ota_stage.run(gateway(), declared())
+    entries = [e for e in ota_stage.record("@environment").drift if e.open]
     assert [e.origin for e in entries] == ["fuota"]
 
-    gateways.run(gateway())
-    assert [e.open for e in gateways.record("@environment").drift] == [True]
-    (task,) = (t for t in gateways.wireless.list_fuota_tasks()["FuotaTaskList"] if t["Name"] == "x")
-    gateways.wireless.delete_fuota_task(Id=task["Id"])
+    ota_stage.run(gateway())
+    assert [e.open for e in ota_stage.record("@environment").drift] == [True]
+    (task,) = (t for t in ota_stage.wireless.list_fuota_tasks()["FuotaTaskList"] if t["Name"] == "x")
+    ota_stage.wireless.delete_fuota_task(Id=task["Id"])
     for _ in range(2):
-        gateways.advance(3600)
-        gateways.run(gateway(), declared())
-    assert [e.open for e in gateways.record("@environment").drift] == [False]
+        ota_stage.advance(3600)
+        ota_stage.run(gateway(), declared())
+    assert [e.open for e in ota_stage.record("@environment").drift] == [False]
 
 
-def test_a_stream_that_holds_another_file_is_not_sent_as_the_firmware(gateways: OtaStage) -> None:
-    other = pushed(gateways, "1.0.0", b"older" * 500).image.removeprefix("s3://").partition("/")
+def test_a_stream_that_holds_another_file_is_not_sent_as_the_firmware(ota_stage: OtaStage) -> None:
+    other = pushed(ota_stage, "1.0.0", b"older" * 500).image.removeprefix("s3://").partition("/")
     files = [{"fileId": 3, "s3Location": {"bucket": other[0], "key": other[2]}}]
-    gateways.iot.create_stream(streamId="own", files=files, roleArn=f"arn:aws:iam::123456789012:role/{OTA_ROLE}")
+    ota_stage.iot.create_stream(streamId="own", files=files, roleArn=f"arn:aws:iam::123456789012:role/{OTA_ROLE}")
     file = {**block().document["files"][0], "fileLocation": {"stream": {"streamId": "own", "fileId": 3}}}
 
-    report = gateways.run(replace(one_wave(), backend=block(files=[file])))
+    report = ota_stage.run(replace(one_wave(), backend=block(files=[file])))
 
     assert holds(report) == ["image_digest_is_unproved"]
     assert "file 3 of stream own is s3://" in report.rollouts[0].holds[0].message
-    assert Outcome.SUCCEEDED not in {r.outcome for a in gateways.remembered().attempts for r in a.results}
+    assert Outcome.SUCCEEDED not in {r.outcome for a in ota_stage.remembered().attempts for r in a.results}

@@ -97,28 +97,30 @@ def read_back(otactl: Otactl, file: str) -> Rollout:
     return read
 
 
-def old_probe(ground: FuotaStage, **changes: object) -> Rollout:
-    return declared(firmware=pushed(ground, "2.4.0", b"old" * 900), **changes)
+def old_probe(fuota_stage: FuotaStage, **changes: object) -> Rollout:
+    return declared(firmware=pushed(fuota_stage, "2.4.0", b"old" * 900), **changes)
 
 
 def targets(rollout: Rollout) -> dict[str, tuple[str, ...]]:
     return {w.name: rollout.targets_of(w).keys for w in rollout.strategy.waves}
 
 
-def by_eui(ground: FuotaStage) -> dict[str, dict[str, Any]]:
+def by_eui(fuota_stage: FuotaStage) -> dict[str, dict[str, Any]]:
     """Every wireless device, by its DevEUI."""
-    stored = next(iter(ground.server.world.snapshot()["iotwireless"].values()))
+    stored = next(iter(fuota_stage.server.world.snapshot()["iotwireless"].values()))
     return {d["parameters"]["LoRaWAN"]["DevEui"]: d for d in stored["devices"]}
 
 
-def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(ground: FuotaStage, otactl: Otactl) -> None:
-    silent, full, fine = ground.euis[::2]
+def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(
+    fuota_stage: FuotaStage, otactl: Otactl
+) -> None:
+    silent, full, fine = fuota_stage.euis[::2]
     for eui, behaviour in ((silent, "silent"), (full, "notEnoughMemory")):
-        ground.fleet(devices=[{"devEui": eui, "rfRegion": "EU868", "behaviour": behaviour}])
-    old = old_probe(ground)
+        fuota_stage.fleet(devices=[{"devEui": eui, "rfRegion": "EU868", "behaviour": behaviour}])
+    old = old_probe(fuota_stage)
     declare(declared(), old)
-    ground.drive(rounds=4)
-    ids = {eui: device["id"] for eui, device in by_eui(ground).items()}
+    fuota_stage.drive(rounds=4)
+    ids = {eui: device["id"] for eui, device in by_eui(fuota_stage).items()}
 
     told = otactl("rollback", PATH, "--to", OLDER).output
 
@@ -133,31 +135,31 @@ def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(ground: 
     assert targets(back) == {"canary": (f"device:{ids[fine]}",), "unsure": (f"device:{ids[silent]}",)}
     assert back.strategy.allow_downgrade
     assert back.suspend is None
-    ground.drive(back, rounds=4)
-    assert by_eui(ground)[fine]["image_sha256"] == old.firmware.sha256
+    fuota_stage.drive(back, rounds=4)
+    assert by_eui(fuota_stage)[fine]["image_sha256"] == old.firmware.sha256
 
 
-def test_single_probes_are_named_by_id_whatever_they_were_named_by(ground: FuotaStage, otactl: Otactl) -> None:
-    new = single_devices(ground)
-    old = msgspec.structs.replace(new, firmware=pushed(ground, "2.4.0", b"old" * 900))
+def test_single_probes_are_named_by_id_whatever_they_were_named_by(fuota_stage: FuotaStage, otactl: Otactl) -> None:
+    new = single_devices(fuota_stage)
+    old = msgspec.structs.replace(new, firmware=pushed(fuota_stage, "2.4.0", b"old" * 900))
     declare(new, old)
-    ground.drive(new, rounds=4)
+    fuota_stage.drive(new, rounds=4)
 
     otactl("rollback", PATH, "--to", OLDER)
 
     back = read_back(otactl, "rollouts/probe-rb.yaml")
-    ids = sorted(by_eui(ground)[e]["id"] for e in ground.euis[:2])
+    ids = sorted(by_eui(fuota_stage)[e]["id"] for e in fuota_stage.euis[:2])
     assert sorted(k for keys in targets(back).values() for k in keys) == [f"device:{i}" for i in ids]
-    ground.drive(back, rounds=6)
-    assert ground.record("probe-rb").phase == "Succeeded"
-    assert set(ground.images()) == {old.firmware.sha256}
+    fuota_stage.drive(back, rounds=6)
+    assert fuota_stage.record("probe-rb").phase == "Succeeded"
+    assert set(fuota_stage.images()) == {old.firmware.sha256}
 
 
-def test_gateways_of_a_group_go_back_one_by_one_first(gateways: OtaStage, otactl: Otactl) -> None:
-    gateways.behave(gw_4="offline")
-    old = gateway(firmware=pushed(gateways, "2.4.0", b"old" * 900))
+def test_gateways_of_a_group_go_back_one_by_one_first(ota_stage: OtaStage, otactl: Otactl) -> None:
+    ota_stage.behave(gw_4="offline")
+    old = gateway(firmware=pushed(ota_stage, "2.4.0", b"old" * 900))
     declare(gateway(), old)
-    gateways.cron(rounds=4)
+    ota_stage.cron(rounds=4)
 
     told = json.loads(otactl("rollback", PATH, "--to", OLDER, "-o", "json").stdout)
 
@@ -170,35 +172,35 @@ def test_gateways_of_a_group_go_back_one_by_one_first(gateways: OtaStage, otactl
         "rest": ("device:gw-2",),
         "unsure": ("device:gw-3", "device:gw-4", "device:gw-5"),
     }
-    gateways.cron(back, rounds=2)
-    assert gateways.record("gateway-rb").waves[0].verdict is not None
+    ota_stage.cron(back, rounds=2)
+    assert ota_stage.record("gateway-rb").waves[0].verdict is not None
 
 
-def test_plugs_go_back_from_the_version_they_run(gate: TuyaStage, otactl: Otactl) -> None:
+def test_plugs_go_back_from_the_version_they_run(tuya_stage: TuyaStage, otactl: Otactl) -> None:
     image = b"old" * 900
-    old_image = pushed(gate, "2.3.9", image)
-    gate.cloud(firmwares=[package(firmwareId="999", destVersion="2.3.9", sign=old_image.sha256, size=len(image))])
+    old_image = pushed(tuya_stage, "2.3.9", image)
+    tuya_stage.cloud(firmwares=[package(firmwareId="999", destVersion="2.3.9", sign=old_image.sha256, size=len(image))])
     source = {"srcVersions": ["2.3.0"], "retryInterval": 10, "retryCount": 1}
     new = plugs()
     old_block = msgspec.structs.replace(new.backend, document={**new.backend.document, **source})  # type: ignore[union-attr]
     declare(new, plugs(firmware=old_image, backend=old_block))
-    gate.behave(plug_2="failsFlash")
-    gate.cron(rounds=4)
+    tuya_stage.behave(plug_2="failsFlash")
+    tuya_stage.cron(rounds=4)
 
     otactl("rollback", PATH, "--to", OLDER)
 
     back = read_back(otactl, "rollouts/plug-rb.yaml")
     assert targets(back) == {"canary": ("device:plug-1",)}
     assert back.backend.document["srcVersions"] == ["2.4.1"]  # type: ignore[union-attr]
-    gate.cron(back, rounds=3)
-    assert gate.record("plug-rb").phase == "Succeeded"
-    assert gate.server.world.snapshot()["tuya"]["devices"][0]["versions"] == {"default": "2.3.9"}
+    tuya_stage.cron(back, rounds=3)
+    assert tuya_stage.record("plug-rb").phase == "Succeeded"
+    assert tuya_stage.server.world.snapshot()["tuya"]["devices"][0]["versions"] == {"default": "2.3.9"}
 
 
-def test_a_rollout_that_reached_nobody_has_nothing_to_go_back_from(ground: FuotaStage, otactl: Otactl) -> None:
-    declare(declared(), old_probe(ground))
-    ground.deafen()
-    ground.run()
+def test_a_rollout_that_reached_nobody_has_nothing_to_go_back_from(fuota_stage: FuotaStage, otactl: Otactl) -> None:
+    declare(declared(), old_probe(fuota_stage))
+    fuota_stage.deafen()
+    fuota_stage.run()
 
     told = otactl("rollback", PATH, "--to", OLDER, code=1).output
 
@@ -208,22 +210,22 @@ def test_a_rollout_that_reached_nobody_has_nothing_to_go_back_from(ground: Fuota
     assert list(Path("rollouts").glob("*-rb*")) == []
 
 
-def test_devices_of_other_content_are_not_taken_back(ground: FuotaStage, otactl: Otactl) -> None:
+def test_devices_of_other_content_are_not_taken_back(fuota_stage: FuotaStage, otactl: Otactl) -> None:
     wave = Wave(name="canary", targets=Targets(multicast_groups=GROUPS[:1]))
     new = declared(strategy=Strategy(waves=(wave,), gate=Gate(min_success_percent=90)))
-    declare(new, old_probe(ground))
-    ground.drive(new, rounds=3)
+    declare(new, old_probe(fuota_stage))
+    fuota_stage.drive(new, rounds=3)
     Path(PATH).write_text(Path(PATH).read_text().replace("redundancyPercent: 30", "redundancyPercent: 40"))
 
     assert "nothing to roll back" in otactl("rollback", PATH, "--to", OLDER, code=1).output
 
 
 @pytest.fixture
-def taken(ground: FuotaStage, otactl: Otactl) -> FuotaStage:
+def taken(fuota_stage: FuotaStage, otactl: Otactl) -> FuotaStage:
     """A fleet that took the new image."""
-    declare(declared(), old_probe(ground))
-    ground.drive(rounds=5)
-    return ground
+    declare(declared(), old_probe(fuota_stage))
+    fuota_stage.drive(rounds=5)
+    return fuota_stage
 
 
 def test_a_second_rollback_has_a_name_and_a_file_of_its_own(taken: FuotaStage, otactl: Otactl) -> None:
@@ -247,13 +249,13 @@ def test_what_a_rollback_of_a_whole_fleet_writes_runs_to_its_end(taken: FuotaSta
     assert len(IMAGE) != back.firmware.size_bytes
 
 
-def test_many_single_transmissions_are_warned_of(ground: FuotaStage, otactl: Otactl) -> None:
-    declare(declared(), old_probe(ground))
+def test_many_single_transmissions_are_warned_of(fuota_stage: FuotaStage, otactl: Otactl) -> None:
+    declare(declared(), old_probe(fuota_stage))
     results = tuple(DeviceResult(device=f"d{n}", outcome=Outcome.SUCCEEDED) for n in range(60))
     done = Attempt(number=1, generation=declared().generation, unit_id="u", stage=Stage.DELETED, results=results)
     record = Record(environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(done,)),))
-    with ground.journal() as journal:
-        lease = journal.acquire("prod-eu", "cron", ground.transport().now())
+    with fuota_stage.journal() as journal:
+        lease = journal.acquire("prod-eu", "cron", fuota_stage.transport().now())
         journal.commit((Commit(record=record, expected_revision=0),), lease.fencing)
 
     told = otactl("rollback", PATH, "--to", OLDER).output
@@ -293,7 +295,7 @@ def test_a_mistake_is_told_and_writes_nothing(taken: FuotaStage, otactl: Otactl)
     assert sorted(p for p in Path().rglob("*") if "journal" not in p.name) == before
 
 
-def test_without_a_journal_nobody_knows_who_took_it(ground: FuotaStage, otactl: Otactl) -> None:
-    declare(declared(), old_probe(ground))
+def test_without_a_journal_nobody_knows_who_took_it(fuota_stage: FuotaStage, otactl: Otactl) -> None:
+    declare(declared(), old_probe(fuota_stage))
 
     assert "no journal at journal.db" in otactl("rollback", PATH, "--to", OLDER, code=1).output

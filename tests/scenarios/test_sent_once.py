@@ -28,156 +28,158 @@ def confirmed(name: str, *names: str, proof: VersionProof = SHADOW) -> Rollout:
     return gateway(name=name, strategy=Strategy(waves=waves, confirm=VersionConfirm(version=proof, within="2h")))
 
 
-def lose_the_journal(ground: FuotaStage) -> None:
-    (ground.folder / "journal.db").unlink()
+def lose_the_journal(fuota_stage: FuotaStage) -> None:
+    (fuota_stage.folder / "journal.db").unlink()
 
 
 @pytest.mark.parametrize("proof", [SHADOW, VersionProof(index_query="shadow.reported.firmware.version:2.4.1")])
 def test_things_that_report_the_version_are_not_sent_it_again_when_the_journal_is_lost(
-    gateways: OtaStage, proof: VersionProof
+    ota_stage: OtaStage, proof: VersionProof
 ) -> None:
-    gateways.fleet(images={DIGEST: "2.4.1"})
-    gateways.cron(confirmed("gateway", "gw-1", "gw-2"), rounds=3)
-    lose_the_journal(gateways)
+    ota_stage.fleet(images={DIGEST: "2.4.1"})
+    ota_stage.cron(confirmed("gateway", "gw-1", "gw-2"), rounds=3)
+    lose_the_journal(ota_stage)
 
-    gateways.cron(confirmed("gateway", "gw-1", "gw-2", "gw-3", proof=proof), rounds=3)
+    ota_stage.cron(confirmed("gateway", "gw-1", "gw-2", "gw-3", proof=proof), rounds=3)
 
-    record = gateways.remembered()
+    record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED
     assert {r.device: r.detail for r in record.attempts[0].results} == {
         "gw-1": "had it already",
         "gw-2": "had it already",
         "gw-3": "",
     }
-    assert gateways.installs() == {"gw-1": 1, "gw-2": 1, "gw-3": 1, "gw-4": 0, "gw-5": 0}
+    assert ota_stage.installs() == {"gw-1": 1, "gw-2": 1, "gw-3": 1, "gw-4": 0, "gw-5": 0}
     assert record.drift == ()
 
 
-def test_a_thing_group_whose_things_all_report_the_version_passes_without_an_update(gateways: OtaStage) -> None:
-    gateways.fleet(images={DIGEST: "2.4.1"})
-    gateways.cron(confirmed("gateway", "gw-3", "gw-4", "gw-5"), rounds=3)
-    made = gateways.created()
+def test_a_thing_group_whose_things_all_report_the_version_passes_without_an_update(ota_stage: OtaStage) -> None:
+    ota_stage.fleet(images={DIGEST: "2.4.1"})
+    ota_stage.cron(confirmed("gateway", "gw-3", "gw-4", "gw-5"), rounds=3)
+    made = ota_stage.created()
     waves = (Wave(name="all", targets=Targets(thing_groups=("gateways",))),)
 
-    gateways.run(gateway(name="again", strategy=Strategy(waves=waves, confirm=CONFIRM)))
+    ota_stage.run(gateway(name="again", strategy=Strategy(waves=waves, confirm=CONFIRM)))
 
-    assert gateways.record("again").phase is Phase.SUCCEEDED
-    assert gateways.created() == made
+    assert ota_stage.record("again").phase is Phase.SUCCEEDED
+    assert ota_stage.created() == made
 
 
 def test_two_rollouts_that_swap_their_names_are_held_until_the_manifest_says_what_is_meant(
-    gateways: OtaStage,
+    ota_stage: OtaStage,
 ) -> None:
-    newer = pushed(gateways, "2.5.0", b"new" * 900)
+    newer = pushed(ota_stage, "2.5.0", b"new" * 900)
     one, two = gateway(name="one", strategy=wave("gw-1")), gateway(name="two", strategy=wave("gw-2"), firmware=newer)
-    gateways.cron(one, two, rounds=3)
+    ota_stage.cron(one, two, rounds=3)
     swapped = (gateway(name="two", strategy=wave("gw-1")), gateway(name="one", strategy=wave("gw-2"), firmware=newer))
 
-    assert holds(gateways.run(*swapped)) == ["content_was_sent_already"] * 2
-    assert gateways.most_installs_of_one_image() == 1
+    assert holds(ota_stage.run(*swapped)) == ["content_was_sent_already"] * 2
+    assert ota_stage.most_installs_of_one_image() == 1
 
     back = gateway(name="two", strategy=wave("gw-2"))  # gw-2 goes back to what one sent to others
-    gateways.cron(back, rounds=3)
-    assert gateways.installs()["gw-2"] == 2
+    ota_stage.cron(back, rounds=3)
+    assert ota_stage.installs()["gw-2"] == 2
 
 
-def test_a_renamed_rollout_goes_on_where_it_stood_while_its_update_runs(gateways: OtaStage) -> None:
-    gateways.behave(gw_1="late")
-    gateways.run(gateway(strategy=wave("gw-1", "gw-2")))
-    gateways.advance(130)
+def test_a_renamed_rollout_goes_on_where_it_stood_while_its_update_runs(ota_stage: OtaStage) -> None:
+    ota_stage.behave(gw_1="late")
+    ota_stage.run(gateway(strategy=wave("gw-1", "gw-2")))
+    ota_stage.advance(130)
 
     for _ in range(4):
-        gateways.run(gateway(name="edge", renamed_from="gateway", strategy=wave("gw-1", "gw-2")), covers=True)
-        gateways.advance(24 * 3600)
+        ota_stage.run(gateway(name="edge", renamed_from="gateway", strategy=wave("gw-1", "gw-2")), covers=True)
+        ota_stage.advance(24 * 3600)
 
-    record = gateways.remembered("edge")
+    record = ota_stage.remembered("edge")
     assert (record.phase, record.formerly) == (Phase.SUCCEEDED, ("gateway",))
-    assert len(gateways.created()) == 1
+    assert len(ota_stage.created()) == 1
     assert [e.field for e in record.drift] == []
-    assert gateways.remembered().renamed_to == "edge"
+    assert ota_stage.remembered().renamed_to == "edge"
 
 
-def test_probes_that_report_the_version_are_spared_before_a_session(ground: FuotaStage) -> None:
-    probes = Probes(ground)
+def test_probes_that_report_the_version_are_spared_before_a_session(fuota_stage: FuotaStage) -> None:
+    probes = Probes(fuota_stage)
     probes.report(0, "2.4.1")
-    singles = single_devices(ground)
+    singles = single_devices(fuota_stage)
     at = msgspec.structs.replace(singles, strategy=msgspec.structs.replace(singles.strategy, confirm=CONFIRM))
 
-    ground.drive(at, rounds=4)
+    fuota_stage.drive(at, rounds=4)
 
-    record = ground.record()
+    record = fuota_stage.record()
     assert record.phase is Phase.SUCCEEDED
     assert sorted(r.detail for r in record.attempts[0].results) == ["", "had it already"]
-    assert len(ground.images()) == 1
+    assert len(fuota_stage.images()) == 1
     assert record.drift == ()
 
 
-def test_a_multicast_group_whose_devices_all_report_the_version_passes_without_a_task(ground: FuotaStage) -> None:
-    probes = Probes(ground)
+def test_a_multicast_group_whose_devices_all_report_the_version_passes_without_a_task(fuota_stage: FuotaStage) -> None:
+    probes = Probes(fuota_stage)
     for number in (0, 2, 4):
         probes.report(number, "2.4.1")
 
-    ground.run(probes.canary())
+    fuota_stage.run(probes.canary())
 
-    assert ground.record().phase is Phase.SUCCEEDED
-    assert ground.made() == []
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
+    assert fuota_stage.made() == []
     assert probes.reads()["GetThingShadow"] == 3
 
 
-def test_a_copy_of_a_rollout_is_not_sent_to_plugs_that_have_it_and_held_for_those_that_failed(gate: TuyaStage) -> None:
+def test_a_copy_of_a_rollout_is_not_sent_to_plugs_that_have_it_and_held_for_those_that_failed(
+    tuya_stage: TuyaStage,
+) -> None:
     canary = Strategy(waves=plugs().strategy.waves[:1])
-    gate.behave(plug_2="failsFlash")
+    tuya_stage.behave(plug_2="failsFlash")
     for _ in range(2):
-        gate.run(plugs(strategy=canary))
-        gate.advance(600)
+        tuya_stage.run(plugs(strategy=canary))
+        tuya_stage.advance(600)
 
-    held = gate.run(plugs(name="copy", strategy=canary))
+    held = tuya_stage.run(plugs(name="copy", strategy=canary))
     assert holds(held) == ["content_was_sent_already"]
     assert "(plug-2): plug-canary-1-" in held.rollouts[0].holds[0].message
 
-    gate.run(plugs(name="copy", strategy=canary, resend=True))
-    assert [b["TargetDeviceName"] for b in asked(gate)] == [["plug-1", "plug-2"], ["plug-2"]]
+    tuya_stage.run(plugs(name="copy", strategy=canary, resend=True))
+    assert [b["TargetDeviceName"] for b in asked(tuya_stage)] == [["plug-1", "plug-2"], ["plug-2"]]
 
 
-def asked(gate: TuyaStage) -> list[dict[str, object]]:
+def asked(tuya_stage: TuyaStage) -> list[dict[str, object]]:
     """What each batch was asked for."""
-    return [r["parameters"] for r in gate.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]
+    return [r["parameters"] for r in tuya_stage.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]
 
 
 def test_a_thing_that_joins_a_group_after_its_wave_passed_is_told_and_sent_the_content_alone(
-    gateways: OtaStage,
+    ota_stage: OtaStage,
 ) -> None:
-    gateways.cron(rounds=4)
-    quiet = gateways.transport()
-    gateways.run(gateway(), transport=quiet)
+    ota_stage.cron(rounds=4)
+    quiet = ota_stage.transport()
+    ota_stage.run(gateway(), transport=quiet)
     names = (*THINGS[2:], "gw-6")
-    gateways.fleet(
+    ota_stage.fleet(
         things=[{"name": "gw-6", "behaviour": "", "firmwareVersion": "2.4.0"}],
         thingGroups=[{"name": "gateways", "things": list(names)}],
     )
 
-    first = gateways.run(gateway())
-    told = gateways.open_drift()
-    gateways.cron(rounds=3)
+    first = ota_stage.run(gateway())
+    told = ota_stage.open_drift()
+    ota_stage.cron(rounds=3)
 
     assert quiet.stats.by_operation["iot:ListThingsInThingGroup"] == 1
     assert quiet.stats.writes == 0
     assert len(first.rollouts[0].actions) == 1
     assert told == {}
-    assert [e.subject for e in gateways.journal().history("prod-eu", "gateway") if e.kind == "joined"] == ["fleet"]
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert gateways.remembered().wave("top-up").members == ("device:gw-6",)
-    assert gateways.installs() == dict.fromkeys((*THINGS, "gw-6"), 1)
-    assert not gateways.open_drift()
+    assert [e.subject for e in ota_stage.journal().history("prod-eu", "gateway") if e.kind == "joined"] == ["fleet"]
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.remembered().wave("top-up").members == ("device:gw-6",)
+    assert ota_stage.installs() == dict.fromkeys((*THINGS, "gw-6"), 1)
+    assert not ota_stage.open_drift()
 
 
-def test_devices_that_another_environment_of_the_account_sent_the_content_to_are_held(ground: FuotaStage) -> None:
-    ground.drive(single_devices(ground), rounds=4)
-    there = msgspec.structs.replace(single_devices(ground), environment="staging")
+def test_devices_that_another_environment_of_the_account_sent_the_content_to_are_held(fuota_stage: FuotaStage) -> None:
+    fuota_stage.drive(single_devices(fuota_stage), rounds=4)
+    there = msgspec.structs.replace(single_devices(fuota_stage), environment="staging")
 
-    report = ground.run(there, name="staging")
+    report = fuota_stage.run(there, name="staging")
 
-    assert ground.record().phase is Phase.SUCCEEDED
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
     assert holds(report) == ["content_was_sent_already"]
     assert "of environment prod-eu sent this content last" in report.rollouts[0].holds[0].message
-    assert len(ground.made()) == 1
+    assert len(fuota_stage.made()) == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.device_status_cli import READS, Desk, seated
+from tests.support.device_status_cli import READS, DeviceStatusCli, open_status_cli
 from tests.support.scripted_tuya import good, running
 from tests.support.tuya_stage import PACKAGE, PRODUCT, TuyaStage
 from tests.unit.backends.tuya.test_schemas import PAGE
@@ -16,18 +16,18 @@ DAY = 86400
 
 
 @pytest.fixture
-def desk(gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return seated(gate, tmp_path, monkeypatch)
+def status_cli(tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceStatusCli:
+    return open_status_cli(tuya_stage, tmp_path, monkeypatch)
 
 
-def test_a_device_that_is_offline_has_our_queued_task_with_the_rollout_it_is_of(desk: Desk) -> None:
-    desk.gate.behave(plug_1="offline")
-    desk.reconcile()
-    desk.gate.advance(2 * 3600 + 60)
-    (batch,) = desk.gate.batches()
+def test_a_device_that_is_offline_has_our_queued_task_with_the_rollout_it_is_of(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.reconcile()
+    status_cli.tuya_stage.advance(2 * 3600 + 60)
+    (batch,) = status_cli.tuya_stage.batches()
 
-    (live,) = desk.live()
-    shown = desk.status().stdout
+    (live,) = status_cli.live()
+    shown = status_cli.status().stdout
 
     (task,) = live["tasks"]
     assert (task["status"], task["module"], task["fromVersion"], task["toVersion"]) == (
@@ -53,11 +53,13 @@ def test_a_device_that_is_offline_has_our_queued_task_with_the_rollout_it_is_of(
     assert shown.splitlines()[-2:] == ["reported versions: default 2.4.0", "journal .otactl/journal.db"]
 
 
-def test_a_device_that_is_done_has_no_unfinished_task_and_that_is_no_success_by_itself(desk: Desk) -> None:
-    desk.reconcile()
-    desk.gate.advance(DAY)
+def test_a_device_that_is_done_has_no_unfinished_task_and_that_is_no_success_by_itself(
+    status_cli: DeviceStatusCli,
+) -> None:
+    status_cli.reconcile()
+    status_cli.tuya_stage.advance(DAY)
 
-    shown = desk.status().stdout
+    shown = status_cli.status().stdout
 
     assert (
         "environment prod-eu: no unfinished task\n  an upgrade that is not listed has ended: its result is in" in shown
@@ -65,31 +67,35 @@ def test_a_device_that_is_done_has_no_unfinished_task_and_that_is_no_success_by_
     assert shown.endswith("reported versions: default 2.4.1\njournal .otactl/journal.db\n")
 
 
-def test_a_batch_of_somebody_else_is_not_ours(desk: Desk) -> None:
-    desk.reconcile()
-    desk.gate.advance(300)
-    desk.gate.server.world.advance()
-    desk.gate.behave(plug_1="offline")
-    batch = desk.foreign("plug-1")
+def test_a_batch_of_somebody_else_is_not_ours(status_cli: DeviceStatusCli) -> None:
+    status_cli.reconcile()
+    status_cli.tuya_stage.advance(300)
+    status_cli.tuya_stage.server.world.advance()
+    status_cli.tuya_stage.behave(plug_1="offline")
+    batch = status_cli.foreign("plug-1")
 
-    (live,) = desk.live()
+    (live,) = status_cli.live()
 
     assert [(t["batchId"], t["owner"]) for t in live["tasks"]] == [(batch, None)]
-    assert "not ours" in desk.status().stdout
+    assert "not ours" in status_cli.status().stdout
 
 
-def test_a_batch_whose_answer_was_lost_is_perhaps_ours(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.gate.behave(plug_1="offline")
-    desk.gate.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit")
-    desk.gate.run(*_read())
-    journal = str(desk.gate.folder / "journal.db")
+def test_a_batch_whose_answer_was_lost_is_perhaps_ours(
+    status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.tuya_stage.fault(
+        service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect="timeoutAfterCommit"
+    )
+    status_cli.tuya_stage.run(*_read())
+    journal = str(status_cli.tuya_stage.folder / "journal.db")
 
-    (live,) = desk.live("--journal", journal)
+    (live,) = status_cli.live("--journal", journal)
 
     (task,) = live["tasks"]
     assert (task["owner"]["rollout"], task["owner"]["certain"]) == ("plug", False)
     told = "perhaps plug, wave canary, attempt 1 (its create has no answer yet)"
-    assert told in desk.status("--journal", journal).stdout
+    assert told in status_cli.status("--journal", journal).stdout
 
 
 def _read() -> list[Any]:
@@ -111,33 +117,33 @@ FILTERS: list[tuple[tuple[str, ...], bool, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("words", "found", "sent"), FILTERS, ids=[" ".join(f[0]) or "all" for f in FILTERS])
 def test_filters_are_sent_and_answered(
-    desk: Desk, words: tuple[str, ...], found: bool, sent: dict[str, object]
+    status_cli: DeviceStatusCli, words: tuple[str, ...], found: bool, sent: dict[str, object]
 ) -> None:
     versions = {"default": "2.4.0", "ble": "1.8"}
-    desk.gate.cloud(
+    status_cli.tuya_stage.cloud(
         products=[{"productKey": PRODUCT, "modules": ["ble"]}],
         devices=[{"productKey": PRODUCT, "deviceName": "plug-1", "versions": versions, "behaviour": "offline"}],
     )
-    desk.reconcile()
+    status_cli.reconcile()
 
-    (live,) = desk.live(*words)
+    (live,) = status_cli.live(*words)
 
-    asked = [r["parameters"] for r in desk.asked() if r["operation"] == READS[0]][-1]
+    asked = [r["parameters"] for r in status_cli.asked() if r["operation"] == READS[0]][-1]
     assert [(t["module"], t["status"]) for t in live["tasks"]] == [("default", "queued")] * found
     assert {k: v for k, v in asked.items() if k in ("ModuleName", "TaskStatus", "TaskStatusList")} == sent
     assert live["versions"] == {m: v for m, v in versions.items() if m == sent.get("ModuleName", m)}
 
 
-def test_a_gateway_that_ignores_the_filters_is_not_believed(desk: Desk) -> None:
+def test_a_gateway_that_ignores_the_filters_is_not_believed(status_cli: DeviceStatusCli) -> None:
     (sample,) = PAGE["data"]["simpleOTATaskInfo"]  # type: ignore[index]
     rows = [sample, {**sample, "moduleName": "mcu", "taskId": "2"}, {**sample, "taskStatus": "QUEUED", "taskId": "3"}]
     versions = [{"moduleName": "mcu", "moduleVersion": "4"}, {"moduleName": "ble", "moduleVersion": "1.8"}]
     with running() as gateway:
         gateway.will(good(data={"simpleOTATaskInfo": rows}), good(data={"simpleOTAModuleInfo": versions}, pageCount=1))
-        desk.write("rollouts/environments/prod-eu.yaml", desk.environment("prod-eu", url=gateway.url))
+        status_cli.write("rollouts/environments/prod-eu.yaml", status_cli.environment("prod-eu", url=gateway.url))
         words = ("--product", "k1h9drZ", "--module", "ble", "--task-status", "NOTIFIED")
 
-        (live,) = desk.live(*words, device="device_actived")
+        (live,) = status_cli.live(*words, device="device_actived")
 
     assert [(t["taskId"], t["module"], t["status"]) for t in live["tasks"]] == [
         ("183371207782747****", "ble", "notified")
@@ -152,67 +158,69 @@ def test_a_gateway_that_ignores_the_filters_is_not_believed(desk: Desk) -> None:
     }
 
 
-def test_a_filter_that_finds_nothing_does_not_say_that_nothing_is_unfinished(desk: Desk) -> None:
-    desk.gate.behave(plug_1="offline")
-    desk.reconcile()
+def test_a_filter_that_finds_nothing_does_not_say_that_nothing_is_unfinished(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.reconcile()
 
-    shown = desk.status("--task-status", "inProgress").stdout
+    shown = status_cli.status("--task-status", "inProgress").stdout
 
     assert "no unfinished task in status inProgress; others were not asked for" in shown
     assert "has ended" not in shown
 
 
-def test_a_task_that_waits_for_a_confirmation_is_told_as_that(desk: Desk) -> None:
-    desk.declare(", needConfirm: true")
-    desk.reconcile()
+def test_a_task_that_waits_for_a_confirmation_is_told_as_that(status_cli: DeviceStatusCli) -> None:
+    status_cli.declare(", needConfirm: true")
+    status_cli.reconcile()
 
-    (live,) = desk.live("--task-status", "CONFIRM")
+    (live,) = status_cli.live("--task-status", "CONFIRM")
 
     assert [t["status"] for t in live["tasks"]] == ["toConfirm"]
 
 
-def test_a_device_of_no_manifest_is_asked_for_in_the_product_given(desk: Desk) -> None:
-    desk.gate.behave(plug_6="offline")
-    desk.foreign("plug-6")
+def test_a_device_of_no_manifest_is_asked_for_in_the_product_given(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_6="offline")
+    status_cli.foreign("plug-6")
 
-    (live,) = desk.live("--product", PRODUCT, device="plug-6")
+    (live,) = status_cli.live("--product", PRODUCT, device="plug-6")
 
     assert [t["owner"] for t in live["tasks"]] == [None]
 
 
-def test_a_device_with_a_result_in_a_rollout_to_the_whole_product_is_asked_for_there(desk: Desk) -> None:
-    text = (desk.folder / "rollouts/plug.yaml").read_text()
+def test_a_device_with_a_result_in_a_rollout_to_the_whole_product_is_asked_for_there(
+    status_cli: DeviceStatusCli,
+) -> None:
+    text = (status_cli.folder / "rollouts/plug.yaml").read_text()
     everybody = text.replace("timeoutInMinutes: 30", "timeoutInMinutes: 30, targetSelection: ALL")
     waves = "{name: canary, targets: {devices: [{id: plug-1}, {id: plug-2}]}}"
     everybody = everybody.replace(waves, "{name: all}").replace(
         "  strategy:\n", "  strategy:\n    allowDowngrade: true\n"
     )
-    desk.write("rollouts/plug.yaml", everybody)
+    status_cli.write("rollouts/plug.yaml", everybody)
     for _ in range(2):
-        desk.reconcile()
-        desk.gate.advance(400)
-    desk.reconcile()
+        status_cli.reconcile()
+        status_cli.tuya_stage.advance(400)
+    status_cli.reconcile()
 
-    (live,) = desk.live(device="plug-6")
+    (live,) = status_cli.live(device="plug-6")
 
     assert (live["product"], live["tasks"], live["versions"]) == (PRODUCT, [], {"default": "2.4.1"})
 
 
-def test_a_device_that_two_products_have_is_asked_for_in_both_unless_one_is_named(desk: Desk) -> None:
-    desk.gate.cloud(
+def test_a_device_that_two_products_have_is_asked_for_in_both_unless_one_is_named(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.cloud(
         products=[{"productKey": "other"}],
         devices=[{"productKey": "other", "deviceName": "plug-1", "versions": {"default": "7"}}],
     )
-    desk.declare(name="also", product="other")
+    status_cli.declare(name="also", product="other")
 
-    assert [(a["product"], a["versions"]["default"]) for a in desk.live()] == [(PRODUCT, "2.4.0"), ("other", "7")]
-    assert [a["product"] for a in desk.live("--product", "other")] == ["other"]
+    assert [(a["product"], a["versions"]["default"]) for a in status_cli.live()] == [(PRODUCT, "2.4.0"), ("other", "7")]
+    assert [a["product"] for a in status_cli.live("--product", "other")] == ["other"]
 
 
-def test_one_gateway_that_fails_takes_nothing_from_the_answer_of_another(desk: Desk) -> None:
-    desk.declare(name="also", product="gone")
+def test_one_gateway_that_fails_takes_nothing_from_the_answer_of_another(status_cli: DeviceStatusCli) -> None:
+    status_cli.declare(name="also", product="gone")
 
-    answers = desk.live(code=1)
+    answers = status_cli.live(code=1)
 
     assert [(a["product"], a["tasks"], a["error"][:14]) for a in answers] == [
         (PRODUCT, [], ""),
@@ -220,22 +228,22 @@ def test_one_gateway_that_fails_takes_nothing_from_the_answer_of_another(desk: D
     ]
 
 
-def test_without_a_journal_the_gateway_still_answers(desk: Desk) -> None:
-    desk.gate.behave(plug_1="offline")
-    desk.foreign("plug-1")
+def test_without_a_journal_the_gateway_still_answers(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.foreign("plug-1")
 
-    ran = desk.status()
+    ran = status_cli.status()
 
     assert "1 unfinished task" in ran.stdout
     assert ran.stderr == "no journal at .otactl/journal.db: whose a task is cannot be told\n"
-    assert not (desk.folder / ".otactl").exists()
+    assert not (status_cli.folder / ".otactl").exists()
 
 
-def test_markdown_has_the_same(desk: Desk) -> None:
-    desk.gate.behave(plug_1="offline")
-    desk.reconcile()
+def test_markdown_has_the_same(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.reconcile()
 
-    shown = desk.status("-o", "markdown").stdout
+    shown = status_cli.status("-o", "markdown").stdout
 
     assert "| Status | Module | From | To | Since | Moved | Whose | Batch | Task | Firmware |" in shown
     assert "| queued | default | 2.4.0 | 2.4.1 |" in shown

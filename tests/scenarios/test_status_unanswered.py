@@ -11,32 +11,32 @@ from click.testing import CliRunner, Result
 
 from otactl.cli import cli
 from otactl_simulator.clock import Clock
-from tests.support.device_status_cli import READS, Desk, seated
+from tests.support.device_status_cli import READS, DeviceStatusCli, open_status_cli
 from tests.support.fuota_stage import FuotaStage
 from tests.support.paths import ROOT
 from tests.support.tuya_stage import PRODUCT, TuyaStage
 
 
 @pytest.fixture
-def desk(gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return seated(gate, tmp_path, monkeypatch)
+def status_cli(tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceStatusCli:
+    return open_status_cli(tuya_stage, tmp_path, monkeypatch)
 
 
-def test_a_device_the_gateway_does_not_have_is_told_after_the_journals_part(desk: Desk) -> None:
-    ran = desk.status("--product", PRODUCT, device="plug-9", code=1)
+def test_a_device_the_gateway_does_not_have_is_told_after_the_journals_part(status_cli: DeviceStatusCli) -> None:
+    ran = status_cli.status("--product", PRODUCT, device="plug-9", code=1)
 
     assert ran.stdout.startswith("no rollout in this journal holds device plug-9")
     assert f"device plug-9 is not there in product {PRODUCT}; check its name and the product" in ran.stderr
     assert len(ran.stderr.splitlines()) == 2  # no journal yet, and this
-    (live,) = desk.live("--product", PRODUCT, device="plug-9", code=1)
+    (live,) = status_cli.live("--product", PRODUCT, device="plug-9", code=1)
     assert (live["tasks"], live["versions"]) == (None, None)
     assert live["error"].startswith("TargetMissing: ")
 
 
-def test_a_product_the_gateway_does_not_have_is_one_message(desk: Desk) -> None:
-    desk.reconcile()
+def test_a_product_the_gateway_does_not_have_is_one_message(status_cli: DeviceStatusCli) -> None:
+    status_cli.reconcile()
 
-    ran = desk.status("--product", "nosuch", code=1)
+    ran = status_cli.status("--product", "nosuch", code=1)
 
     assert ran.stdout.startswith("ROLLOUT")
     assert "could not be read, so what is unfinished there is not known" in ran.stdout
@@ -53,14 +53,14 @@ def test_a_product_the_gateway_does_not_have_is_one_message(desk: Desk) -> None:
     ],
 )
 def test_a_key_that_is_wrong_or_missing_takes_nothing_from_the_journals_part(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], reason: str
+    status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], reason: str
 ) -> None:
-    desk.reconcile()
-    journal = "".join(desk.status("--offline").stdout.splitlines(keepends=True)[:-1])
+    status_cli.reconcile()
+    journal = "".join(status_cli.status("--offline").stdout.splitlines(keepends=True)[:-1])
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
 
-    ran = desk.status(code=1)
+    ran = status_cli.status(code=1)
 
     assert ran.stdout.startswith(journal)
     (told,) = ran.stderr.splitlines()
@@ -69,62 +69,66 @@ def test_a_key_that_is_wrong_or_missing_takes_nothing_from_the_journals_part(
 
 
 def test_a_gateway_that_nobody_serves_takes_nothing_from_the_journals_part(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("otactl.backends.tuya.client.BACKOFF_SECONDS", 0)
-    desk.reconcile()
-    place = desk.environment("prod-eu").replace(desk.gate.server.url, "http://127.0.0.1:1")
-    desk.write("rollouts/environments/prod-eu.yaml", place)
+    status_cli.reconcile()
+    place = status_cli.environment("prod-eu").replace(status_cli.tuya_stage.server.url, "http://127.0.0.1:1")
+    status_cli.write("rollouts/environments/prod-eu.yaml", place)
 
-    ran = desk.status(code=1)
+    ran = status_cli.status(code=1)
 
     assert ran.stdout.startswith("ROLLOUT")
     assert "got no answer after 4 attempts: ConnectionRefusedError at 127.0.0.1:1" in ran.stderr
 
 
-def test_versions_that_are_refused_take_nothing_from_the_tasks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_are_refused_take_nothing_from_the_tasks(
+    status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("otactl.backends.tuya.client.BACKOFF_SECONDS", 0)
-    desk.gate.behave(plug_1="offline")
-    desk.reconcile()
-    desk.gate.fault(service="tuya", operation=READS[1], effect="error500")
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.reconcile()
+    status_cli.tuya_stage.fault(service="tuya", operation=READS[1], effect="error500")
 
-    (live,) = desk.live(code=1)
+    (live,) = status_cli.live(code=1)
 
     assert len(live["tasks"]) == 1
     assert live["versions"] is None
     assert READS[1] in live["error"]
 
 
-def test_a_clock_that_is_hours_off_is_set_right_by_the_gateways(desk: Desk) -> None:
-    desk.gate.behave(plug_1="offline")
-    desk.reconcile()
-    desk.gate.advance(5 * 3600)
+def test_a_clock_that_is_hours_off_is_set_right_by_the_gateways(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.reconcile()
+    status_cli.tuya_stage.advance(5 * 3600)
 
-    assert "queued" in desk.status().stdout
+    assert "queued" in status_cli.status().stdout
 
 
-def test_a_clock_the_gateway_never_agrees_with_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.reconcile()
-    world = desk.gate.server.world
+def test_a_clock_the_gateway_never_agrees_with_is_told(
+    status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status_cli.reconcile()
+    world = status_cli.tuya_stage.server.world
     monkeypatch.setattr(
         world.clock, "now", Clock().now
     )  # one that runs: it is never where it was when a call was signed
     world.apply_settings({"tuyaClockSkewSeconds": 0})
 
-    ran = desk.status(code=1)
+    ran = status_cli.status(code=1)
 
     assert "ClockSkewed: " in ran.stderr
     assert "it is that of its own clock; ask Tuya" in ran.stderr
 
 
-def test_offline_asks_nobody(desk: Desk) -> None:
-    desk.reconcile()
-    before = len(desk.asked())
+def test_offline_asks_nobody(status_cli: DeviceStatusCli) -> None:
+    status_cli.reconcile()
+    before = len(status_cli.asked())
 
-    found = desk.live("--offline")
+    found = status_cli.live("--offline")
 
     assert found == []
-    assert len(desk.asked()) == before
+    assert len(status_cli.asked()) == before
 
 
 GIVE = "so its product is not known; give --product KEY, or --manifests PATH that names it"
@@ -155,45 +159,47 @@ REFUSED: list[tuple[tuple[str, ...], str, str]] = [
 
 
 @pytest.mark.parametrize(("words", "device", "told"), REFUSED, ids=[" ".join(r[0]) for r in REFUSED])
-def test_what_cannot_be_asked_is_one_clear_message(desk: Desk, words: tuple[str, ...], device: str, told: str) -> None:
-    desk.reconcile()
-    desk.write("rollouts/environments/prod-ap.yaml", desk.environment("prod-ap"))
-    bare = desk.environment("prod-us", gateway=False)
+def test_what_cannot_be_asked_is_one_clear_message(
+    status_cli: DeviceStatusCli, words: tuple[str, ...], device: str, told: str
+) -> None:
+    status_cli.reconcile()
+    status_cli.write("rollouts/environments/prod-ap.yaml", status_cli.environment("prod-ap"))
+    bare = status_cli.environment("prod-us", gateway=False)
     for name in ("rollouts/environments/prod-us.yaml", "bare/prod-us.yaml"):
-        desk.write(name, bare)
-    before = len(desk.asked())
+        status_cli.write(name, bare)
+    before = len(status_cli.asked())
 
-    ran = desk.status(*words, device=device, code=1)
+    ran = status_cli.status(*words, device=device, code=1)
 
     assert told in ran.stderr
     assert ran.stdout == ""
-    assert len(desk.asked()) == before
+    assert len(status_cli.asked()) == before
 
 
 @pytest.mark.parametrize("option", ["--module", "--product", "--task-status"])
-def test_what_is_about_one_device_is_refused_without_one(desk: Desk, option: str) -> None:
+def test_what_is_about_one_device_is_refused_without_one(status_cli: DeviceStatusCli, option: str) -> None:
     ran = CliRunner().invoke(cli, ["status", option, "queued"])
 
     assert ran.exit_code == 1
     assert ran.stderr == f"otactl: {option} is about one device; name it with --device ID\n"
 
 
-def test_an_environment_that_is_declared_and_not_begun_can_be_asked(desk: Desk) -> None:
-    desk.reconcile()
-    desk.write("rollouts/environments/prod-ap.yaml", desk.environment("prod-ap"))
+def test_an_environment_that_is_declared_and_not_begun_can_be_asked(status_cli: DeviceStatusCli) -> None:
+    status_cli.reconcile()
+    status_cli.write("rollouts/environments/prod-ap.yaml", status_cli.environment("prod-ap"))
 
-    (live,) = desk.live("--product", PRODUCT, "--environment", "prod-ap", device="plug-6")
+    (live,) = status_cli.live("--product", PRODUCT, "--environment", "prod-ap", device="plug-6")
 
     assert (live["environment"], live["tasks"]) == ("prod-ap", [])
 
 
-def test_a_rollout_named_narrows_what_is_shown_and_still_tells_whose_a_task_is(desk: Desk) -> None:
-    desk.gate.behave(plug_1="offline")
-    desk.reconcile()
-    desk.declare(name="later")
+def test_a_rollout_named_narrows_what_is_shown_and_still_tells_whose_a_task_is(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.reconcile()
+    status_cli.declare(name="later")
 
-    (live,) = desk.live("plug")
-    refused = desk.status("nobody", code=1)
+    (live,) = status_cli.live("plug")
+    refused = status_cli.status("nobody", code=1)
 
     assert live["tasks"][0]["owner"]["rollout"] == "plug"
     assert "no rollout nobody in journal" in refused.stderr
@@ -202,26 +208,26 @@ def test_a_rollout_named_narrows_what_is_shown_and_still_tells_whose_a_task_is(d
 class Field:
     """A LoRaWAN user's folder: nothing in it knows Tuya."""
 
-    def __init__(self, ground: FuotaStage, folder: Path) -> None:
-        self.ground = ground
-        ground.drive(rounds=4)
+    def __init__(self, fuota_stage: FuotaStage, folder: Path) -> None:
+        self.stage = fuota_stage
+        fuota_stage.drive(rounds=4)
         shutil.copytree(ROOT / "rollouts", folder / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
-        self.journal = str(ground.folder / "journal.db")
+        self.journal = str(fuota_stage.folder / "journal.db")
 
     def status(self, *words: str) -> Result:
         """`otactl status --device` of a probe, without a credential in sight."""
-        before = len(self.ground.server.world.requests)
-        ran = CliRunner().invoke(cli, ["status", "--device", self.ground.euis[0], "--journal", self.journal, *words])
-        assert len(self.ground.server.world.requests) == before, "status called a service"
+        before = len(self.stage.server.world.requests)
+        ran = CliRunner().invoke(cli, ["status", "--device", self.stage.euis[0], "--journal", self.journal, *words])
+        assert len(self.stage.server.world.requests) == before, "status called a service"
         return ran
 
 
 @pytest.fixture
-def probes(ground: FuotaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Field:
+def probes(fuota_stage: FuotaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Field:
     folder = tmp_path / "field"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    found = Field(ground, folder)
+    found = Field(fuota_stage, folder)
     for name in [n for n in os.environ if n.startswith(("AWS_", "TUYA_"))]:
         monkeypatch.delenv(name)
     return found
@@ -240,7 +246,7 @@ def test_a_filter_on_a_lorawan_device_is_refused_and_not_ignored(probes: Field) 
     ran = probes.status("--module", "ble")
 
     assert ran.exit_code == 1
-    assert f"no Tuya rollout in rollouts names device {probes.ground.euis[0]}" in ran.stderr
+    assert f"no Tuya rollout in rollouts names device {probes.stage.euis[0]}" in ran.stderr
 
 
 def test_manifests_that_are_broken_take_nothing_from_the_journals_part(probes: Field) -> None:

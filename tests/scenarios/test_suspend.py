@@ -44,25 +44,25 @@ def told(report) -> str:
     return hold.message
 
 
-def scheduled(ground: FuotaStage) -> Rollout:
-    ground.run(canary())
-    assert ground.task()["Status"] == "FuotaSession_Waiting"
+def scheduled(fuota_stage: FuotaStage) -> Rollout:
+    fuota_stage.run(canary())
+    assert fuota_stage.task()["Status"] == "FuotaSession_Waiting"
     return canary()
 
 
-def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(ground: FuotaStage) -> None:
-    scheduled(ground)
+def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(fuota_stage: FuotaStage) -> None:
+    scheduled(fuota_stage)
 
-    words = told(ground.run(canary(suspend=HELD)))
+    words = told(fuota_stage.run(canary(suspend=HELD)))
 
-    (first,) = ground.record().attempts
+    (first,) = fuota_stage.record().attempts
     assert (first.stage, first.withdrawn, first.was_sent) == (Stage.SUPERSEDED, True, False)
     assert "was withdrawn before its start, and comes back as another attempt" in words
-    ground.advance(7200)
-    told(ground.run(canary(suspend=HELD)))
-    assert ground.images() == []
-    ground.drive(canary(), rounds=4)
-    record = ground.record()
+    fuota_stage.advance(7200)
+    told(fuota_stage.run(canary(suspend=HELD)))
+    assert fuota_stage.images() == []
+    fuota_stage.drive(canary(), rounds=4)
+    record = fuota_stage.record()
     assert record.phase is Phase.SUCCEEDED
     assert [(a.number, a.stage, len(a.results)) for a in record.attempts] == [
         (1, Stage.SUPERSEDED, 0),
@@ -70,228 +70,230 @@ def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(grou
     ]
     assert {a.generation for a in record.attempts} == {record.generation}
     assert record.waves[0].members == record.attempts[1].members
-    assert len(ground.images()) == 3
+    assert len(fuota_stage.images()) == 3
 
 
 def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its_results_count(
-    ground: FuotaStage,
+    fuota_stage: FuotaStage,
 ) -> None:
-    scheduled(ground)
-    task = ground.task()
-    ground.advance(2400)
+    scheduled(fuota_stage)
+    task = fuota_stage.task()
+    fuota_stage.advance(2400)
 
-    words = told(ground.run(canary(suspend=HELD)))
+    words = told(fuota_stage.run(canary(suspend=HELD)))
 
     start = f"has been on air since {task['LoRaWAN']['StartTime']:%Y-%m-%dT%H:%M:%SZ} and goes on to its end"
     assert start in words
     assert words.endswith(f"to stop it at its risk: aws iotwireless delete-fuota-task --id {task['Id']}")
-    assert len(ground.writes("DeleteFuotaTask")) == 0
-    ground.advance(7200)
-    ground.run(canary(suspend=HELD))
-    (first,) = ground.record().attempts
+    assert len(fuota_stage.writes("DeleteFuotaTask")) == 0
+    fuota_stage.advance(7200)
+    fuota_stage.run(canary(suspend=HELD))
+    (first,) = fuota_stage.record().attempts
     assert (first.stage, len(first.results)) == (Stage.ENDED, 3)
-    ground.drive(canary(), rounds=2)
-    assert ground.record().phase is Phase.SUCCEEDED
-    assert len(ground.made()) == 1
+    fuota_stage.drive(canary(), rounds=2)
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
+    assert len(fuota_stage.made()) == 1
 
 
-def test_running_finish_withdraws_nothing(ground: FuotaStage) -> None:
-    scheduled(ground)
+def test_running_finish_withdraws_nothing(fuota_stage: FuotaStage) -> None:
+    scheduled(fuota_stage)
 
-    words = told(ground.run(canary(suspend=replace(HELD, running="finish"))))
+    words = told(fuota_stage.run(canary(suspend=replace(HELD, running="finish"))))
 
     assert "is to begin at" in words
-    assert ground.task()["Status"] == "FuotaSession_Waiting"
+    assert fuota_stage.task()["Status"] == "FuotaSession_Waiting"
 
 
-def test_a_delete_whose_answer_is_lost_withdraws_the_session_all_the_same(ground: FuotaStage) -> None:
-    scheduled(ground)
-    ground.fault(service="iotwireless", operation="DeleteFuotaTask", effect="timeoutAfterCommit")
+def test_a_delete_whose_answer_is_lost_withdraws_the_session_all_the_same(fuota_stage: FuotaStage) -> None:
+    scheduled(fuota_stage)
+    fuota_stage.fault(service="iotwireless", operation="DeleteFuotaTask", effect="timeoutAfterCommit")
 
-    ground.run(canary(suspend=HELD))
-    ground.server.world.faults.replace([])
-    ground.run(canary(suspend=HELD))
+    fuota_stage.run(canary(suspend=HELD))
+    fuota_stage.server.world.faults.replace([])
+    fuota_stage.run(canary(suspend=HELD))
 
-    assert [(a.stage, a.withdrawn) for a in ground.record().attempts] == [(Stage.SUPERSEDED, True)]
-    ground.drive(canary(), rounds=4)
-    assert ground.record().phase is Phase.SUCCEEDED
-
-
-def test_an_edit_of_the_firmware_while_suspended_sends_the_new_content_once(ground: FuotaStage) -> None:
-    scheduled(ground)
-    newer = pushed(ground, "2.5.0", b"newer" * 500)
-    ground.run(canary(suspend=HELD))
-    ground.run(canary(firmware=newer, suspend=HELD))
-
-    ground.drive(canary(firmware=newer), rounds=4)
-
-    assert ground.record().phase is Phase.SUCCEEDED
-    assert set(ground.images()) == {newer.sha256}
-    assert len(ground.writes("StartFuotaTask")) == 2
+    assert [(a.stage, a.withdrawn) for a in fuota_stage.record().attempts] == [(Stage.SUPERSEDED, True)]
+    fuota_stage.drive(canary(), rounds=4)
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
 
 
-def test_executions_that_are_queued_are_canceled_and_their_things_follow(gateways: OtaStage) -> None:
-    gateways.run(paced())
-    gateways.advance(70)
-    gateways.run(paced())
+def test_an_edit_of_the_firmware_while_suspended_sends_the_new_content_once(fuota_stage: FuotaStage) -> None:
+    scheduled(fuota_stage)
+    newer = pushed(fuota_stage, "2.5.0", b"newer" * 500)
+    fuota_stage.run(canary(suspend=HELD))
+    fuota_stage.run(canary(firmware=newer, suspend=HELD))
 
-    words = told(gateways.run(paced(suspend=HELD)))
+    fuota_stage.drive(canary(firmware=newer), rounds=4)
 
-    (update,) = gateways.updates()
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
+    assert set(fuota_stage.images()) == {newer.sha256}
+    assert len(fuota_stage.writes("StartFuotaTask")) == 2
+
+
+def test_executions_that_are_queued_are_canceled_and_their_things_follow(ota_stage: OtaStage) -> None:
+    ota_stage.run(paced())
+    ota_stage.advance(70)
+    ota_stage.run(paced())
+
+    words = told(ota_stage.run(paced(suspend=HELD)))
+
+    (update,) = ota_stage.updates()
     assert words.endswith(f"aws iot cancel-job --job-id AFR_OTA-{update} --force")
     for _ in range(3):
-        gateways.advance(3600)
-        words = told(gateways.run(paced(suspend=HELD)))
-    begun = sum(gateways.installs().values())
+        ota_stage.advance(3600)
+        words = told(ota_stage.run(paced(suspend=HELD)))
+    begun = sum(ota_stage.installs().values())
     assert 0 < begun < len(THINGS)
     assert f"{len(THINGS) - begun} devices of {update} had not begun, and follow in another attempt" in words
-    gateways.cron(paced(), rounds=4)
-    record = gateways.remembered()
+    ota_stage.cron(paced(), rounds=4)
+    record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED
     assert [(a.number, len(a.only)) for a in record.attempts] == [(1, 0), (2, len(THINGS) - begun)]
-    assert gateways.installs() == dict.fromkeys(THINGS, 1)
+    assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
     assert record.waves[0].verdict.succeeded == len(THINGS)
 
 
-def test_a_rollout_suspended_twice_sends_to_each_thing_once(gateways: OtaStage) -> None:
+def test_a_rollout_suspended_twice_sends_to_each_thing_once(ota_stage: OtaStage) -> None:
     for _ in range(2):
-        gateways.run(paced())
-        gateways.advance(70)
-        gateways.run(paced())
-        gateways.run(paced(suspend=HELD))
-        gateways.advance(3600)
-        gateways.run(paced(suspend=HELD))
-        gateways.run(paced(suspend=HELD))
+        ota_stage.run(paced())
+        ota_stage.advance(70)
+        ota_stage.run(paced())
+        ota_stage.run(paced(suspend=HELD))
+        ota_stage.advance(3600)
+        ota_stage.run(paced(suspend=HELD))
+        ota_stage.run(paced(suspend=HELD))
 
-    gateways.cron(paced(), rounds=4)
+    ota_stage.cron(paced(), rounds=4)
 
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert len(gateways.created()) == 3
-    assert gateways.installs() == dict.fromkeys(THINGS, 1)
-
-
-def test_a_withdrawal_that_comes_too_late_for_every_thing_is_judged_as_ever(gateways: OtaStage) -> None:
-    gateways.fleet(things=[{"name": name, "seconds": 900, "firmwareVersion": "2.4.0"} for name in THINGS])
-    gateways.run(one_wave())
-    gateways.advance(70)
-    gateways.run(one_wave())
-    gateways.run(replace(one_wave(), suspend=HELD))
-    assert [a.withdrawn for a in gateways.remembered().attempts] == [True]
-    gateways.cron(replace(one_wave(), suspend=HELD), rounds=2, minutes=60)
-
-    gateways.cron(one_wave(), rounds=3)
-
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert gateways.installs() == dict.fromkeys(THINGS, 1)
-    assert len(gateways.created()) == 1
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert len(ota_stage.created()) == 3
+    assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
 
 
-def test_tasks_that_wait_are_canceled_and_their_plugs_follow(gate: TuyaStage) -> None:
-    gate.behave(plug_2="offline", plug_3="offline")
-    gate.run(six())
-    gate.advance(300)
-    gate.run(six())
+def test_a_withdrawal_that_comes_too_late_for_every_thing_is_judged_as_ever(ota_stage: OtaStage) -> None:
+    ota_stage.fleet(things=[{"name": name, "seconds": 900, "firmwareVersion": "2.4.0"} for name in THINGS])
+    ota_stage.run(one_wave())
+    ota_stage.advance(70)
+    ota_stage.run(one_wave())
+    ota_stage.run(replace(one_wave(), suspend=HELD))
+    assert [a.withdrawn for a in ota_stage.remembered().attempts] == [True]
+    ota_stage.cron(replace(one_wave(), suspend=HELD), rounds=2, minutes=60)
 
-    gate.run(six(suspend=HELD))
-    gate.advance(600)
-    words = told(gate.run(six(suspend=HELD)))
+    ota_stage.cron(one_wave(), rounds=3)
 
-    (batch,) = gate.batches()
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
+    assert len(ota_stage.created()) == 1
+
+
+def test_tasks_that_wait_are_canceled_and_their_plugs_follow(tuya_stage: TuyaStage) -> None:
+    tuya_stage.behave(plug_2="offline", plug_3="offline")
+    tuya_stage.run(six())
+    tuya_stage.advance(300)
+    tuya_stage.run(six())
+
+    tuya_stage.run(six(suspend=HELD))
+    tuya_stage.advance(600)
+    words = told(tuya_stage.run(six(suspend=HELD)))
+
+    (batch,) = tuya_stage.batches()
     assert "2 devices of" in words
     assert batch["jobId"] not in words  # it has ended
-    gate.behaviours()
-    gate.cron(six(), rounds=4)
-    record = gate.record("plug")
+    tuya_stage.behaviours()
+    tuya_stage.cron(six(), rounds=4)
+    record = tuya_stage.record("plug")
     assert record.phase is Phase.SUCCEEDED
     assert [a.retry_targets for a in record.attempts] == [(), ("device:plug-2", "device:plug-3")]
-    assert gate.installs() == dict.fromkeys(PLUGS, 1)
+    assert tuya_stage.installs() == dict.fromkeys(PLUGS, 1)
     assert [e for e in record.drift if e.open] == []
 
 
-def suspend_dying(ground: FuotaStage, rollout: Rollout, kill: Kill, *, at_commits: bool) -> None:
+def suspend_dying(fuota_stage: FuotaStage, rollout: Rollout, kill: Kill, *, at_commits: bool) -> None:
     """One run that dies where `kill` says, and one that does not."""
-    journal = DyingJournal(ground.folder / "journal.db")
+    journal = DyingJournal(fuota_stage.folder / "journal.db")
     journal.kill = kill if at_commits else Kill()
-    transport = ground.transport(around=None if at_commits else dying_transport(kill))
+    transport = fuota_stage.transport(around=None if at_commits else dying_transport(kill))
     with suppress(Killed):
-        ground.run(rollout, transport=transport, journal=journal, holder="dies")
+        fuota_stage.run(rollout, transport=transport, journal=journal, holder="dies")
     journal.close()
-    expire(ground)
-    ground.run(rollout)
-    ground.advance(3600)
-    ground.run(rollout)
+    expire(fuota_stage)
+    fuota_stage.run(rollout)
+    fuota_stage.advance(3600)
+    fuota_stage.run(rollout)
 
 
 @pytest.mark.parametrize(("at", "at_commits"), [(1, False), (2, False), (1, True), (2, True), (3, True), (4, True)])
-def test_a_suspension_killed_anywhere_sends_to_each_thing_once(gateways: OtaStage, at: int, at_commits: bool) -> None:
-    gateways.run(paced())
-    gateways.advance(70)
-    gateways.run(paced())
+def test_a_suspension_killed_anywhere_sends_to_each_thing_once(ota_stage: OtaStage, at: int, at_commits: bool) -> None:
+    ota_stage.run(paced())
+    ota_stage.advance(70)
+    ota_stage.run(paced())
 
-    suspend_dying(gateways, paced(suspend=HELD), Kill(at), at_commits=at_commits)
-    gateways.cron(paced(), rounds=4)
+    suspend_dying(ota_stage, paced(suspend=HELD), Kill(at), at_commits=at_commits)
+    ota_stage.cron(paced(), rounds=4)
 
-    assert gateways.remembered().phase is Phase.SUCCEEDED
-    assert gateways.installs() == dict.fromkeys(THINGS, 1)
-    assert len(gateways.created()) == 2
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
+    assert len(ota_stage.created()) == 2
 
 
 @pytest.mark.parametrize(("at", "at_commits"), [(1, False), (2, False), (1, True), (2, True), (3, True), (4, True)])
-def test_a_suspension_killed_anywhere_withdraws_the_session_once(ground: FuotaStage, at: int, at_commits: bool) -> None:
-    scheduled(ground)
+def test_a_suspension_killed_anywhere_withdraws_the_session_once(
+    fuota_stage: FuotaStage, at: int, at_commits: bool
+) -> None:
+    scheduled(fuota_stage)
 
-    suspend_dying(ground, canary(suspend=HELD), Kill(at), at_commits=at_commits)
-    ground.drive(canary(), rounds=4)
+    suspend_dying(fuota_stage, canary(suspend=HELD), Kill(at), at_commits=at_commits)
+    fuota_stage.drive(canary(), rounds=4)
 
-    assert ground.record().phase is Phase.SUCCEEDED
-    assert len(ground.writes("DeleteFuotaTask")) == 2
-    assert len(ground.made()) == 2
-    assert len(ground.images()) == 3
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
+    assert len(fuota_stage.writes("DeleteFuotaTask")) == 2
+    assert len(fuota_stage.made()) == 2
+    assert len(fuota_stage.images()) == 3
 
 
-def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_up_for(gateways: OtaStage) -> None:
+def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_up_for(ota_stage: OtaStage) -> None:
     lenient = replace(one_wave(), strategy=replace(one_wave().strategy, gate=Gate(min_success_percent=60)))
-    gateways.behave(gw_1="offline", gw_2="offline", gw_3="offline", gw_4="offline", gw_5="offline")
-    gateways.run(lenient)
-    gateways.advance(70)
-    gateways.run(lenient)
-    (update,) = gateways.updates()
-    gateways.iot.cancel_job_execution(jobId=f"AFR_OTA-{update}", thingName="gw-5")
-    gateways.advance(10)
-    gateways.run(replace(lenient, suspend=HELD))
+    ota_stage.behave(gw_1="offline", gw_2="offline", gw_3="offline", gw_4="offline", gw_5="offline")
+    ota_stage.run(lenient)
+    ota_stage.advance(70)
+    ota_stage.run(lenient)
+    (update,) = ota_stage.updates()
+    ota_stage.iot.cancel_job_execution(jobId=f"AFR_OTA-{update}", thingName="gw-5")
+    ota_stage.advance(10)
+    ota_stage.run(replace(lenient, suspend=HELD))
     for _ in range(3):
-        gateways.advance(3600)
-        words = told(gateways.run(replace(lenient, suspend=HELD)))
-    gateways.behave()
+        ota_stage.advance(3600)
+        words = told(ota_stage.run(replace(lenient, suspend=HELD)))
+    ota_stage.behave()
 
-    gateways.cron(lenient, rounds=4)
+    ota_stage.cron(lenient, rounds=4)
 
-    record = gateways.remembered()
+    record = ota_stage.remembered()
     assert f"gw-5 of {update} were canceled by hand, and do not follow" in words
-    assert gateways.installs() == {name: int(name != "gw-5") for name in THINGS}
+    assert ota_stage.installs() == {name: int(name != "gw-5") for name in THINGS}
     assert record.phase is Phase.SUCCEEDED
     assert {r.device: (r.reason, r.detail) for a in record.attempts for r in a.results if r.device == "gw-5"} == {
         "gw-5": (Reason.CANCELED, "canceled by hand")
     }
 
 
-def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_begun(gateways: OtaStage) -> None:
+def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_begun(ota_stage: OtaStage) -> None:
     serving = block(**PACED, targetSelection="CONTINUOUS")
     wave = Wave(name="all", targets=Targets(thing_groups=("gateways",)))
     endless = gateway(backend=serving, strategy=Strategy(waves=(wave,), gate=Gate(silence_after="1h")))
-    gateways.run(endless)
-    gateways.advance(70)
-    gateways.run(endless)
-    gateways.run(replace(endless, suspend=HELD))
+    ota_stage.run(endless)
+    ota_stage.advance(70)
+    ota_stage.run(endless)
+    ota_stage.run(replace(endless, suspend=HELD))
     for _ in range(3):
-        gateways.advance(3600)
-        gateways.run(replace(endless, suspend=HELD))
-    begun = {name for name, number in gateways.installs().items() if number}
+        ota_stage.advance(3600)
+        ota_stage.run(replace(endless, suspend=HELD))
+    begun = {name for name, number in ota_stage.installs().items() if number}
 
-    gateways.cron(endless, rounds=5)
+    ota_stage.cron(endless, rounds=5)
 
-    _, second, *_ = gateways.remembered().attempts
+    _, second, *_ = ota_stage.remembered().attempts
     assert begun
     assert {k.removeprefix("device:") for k in second.only} == set(THINGS[2:]) - begun
-    assert gateways.installs() == {name: int(name in THINGS[2:]) for name in THINGS}
-    assert gateways.remembered().phase is Phase.SUCCEEDED
+    assert ota_stage.installs() == {name: int(name in THINGS[2:]) for name in THINGS}
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED

@@ -14,75 +14,75 @@ SELECTIONS = [{"targetSelection": "ALL"}, {"targetSelection": "GRAY", "grayPerce
 
 @pytest.mark.parametrize("chosen", SELECTIONS)
 def test_a_batch_to_a_whole_product_is_not_made_again_when_the_journal_is_lost(
-    gate: TuyaStage, chosen: dict[str, object]
+    tuya_stage: TuyaStage, chosen: dict[str, object]
 ) -> None:
-    gate.behave(**offline(*PLUGS))
-    gate.run(selected(**chosen))
-    for file in gate.folder.glob("journal.db*"):
+    tuya_stage.behave(**offline(*PLUGS))
+    tuya_stage.run(selected(**chosen))
+    for file in tuya_stage.folder.glob("journal.db*"):
         file.unlink()
-    gate.advance(600)
+    tuya_stage.advance(600)
 
-    report = gate.run(selected(**chosen))
+    report = tuya_stage.run(selected(**chosen))
 
     (hold,) = report.rollouts[0].holds
-    (batch,) = gate.batches()
+    (batch,) = tuya_stage.batches()
     assert hold.reason == "target_is_busy"
     assert f"product {PRODUCT} still has other work, which is waited for: batch {batch['jobId']} of" in hold.message
 
 
-def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(gate: TuyaStage) -> None:
-    gate.behave(plug_1="offline")
-    foreign = gate.foreign_batch("plug-1")
-    held = gate.run(selected(targetSelection="ALL"))
-    gate.behaviours()
+def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(tuya_stage: TuyaStage) -> None:
+    tuya_stage.behave(plug_1="offline")
+    foreign = tuya_stage.foreign_batch("plug-1")
+    held = tuya_stage.run(selected(targetSelection="ALL"))
+    tuya_stage.behaviours()
 
-    gate.cron(selected(targetSelection="ALL"), rounds=3)
+    tuya_stage.cron(selected(targetSelection="ALL"), rounds=3)
 
     assert [h.reason for h in held.rollouts[0].holds] == ["target_is_busy"]
     assert foreign in held.rollouts[0].holds[0].message
-    assert gate.record("plug").phase is Phase.SUCCEEDED
+    assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devices(gate: TuyaStage) -> None:
-    gate.behave(**offline(*PLUGS))
+def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devices(tuya_stage: TuyaStage) -> None:
+    tuya_stage.behave(**offline(*PLUGS))
     narrow = one("plug", "plug-1")
-    gate.run(narrow)
-    gate.advance(300)
-    gate.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
+    tuya_stage.run(narrow)
+    tuya_stage.advance(300)
+    tuya_stage.cloud(firmwares=[package(firmwareId="1002", destVersion="2.5.0", name="newer")])
     newer = replace(plugs().firmware, version="2.5.0")
 
-    report = gate.run(narrow, replace(selected(targetSelection="ALL"), name="zz", firmware=newer))
+    report = tuya_stage.run(narrow, replace(selected(targetSelection="ALL"), name="zz", firmware=newer))
 
     assert [h.reason for h in report.rollouts[1].holds] == ["target_is_busy"]
-    assert len(gate.batches()) == 1
+    assert len(tuya_stage.batches()) == 1
 
 
-def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(gate: TuyaStage) -> None:
-    gate.foreign_batch("plug-1")
-    gate.advance(300)
-    gate.server.world.advance()
-    job = next(iter(store(gate).jobs.values()))
-    job.status.set(gate.now(), "IN_PROGRESS")
+def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(tuya_stage: TuyaStage) -> None:
+    tuya_stage.foreign_batch("plug-1")
+    tuya_stage.advance(300)
+    tuya_stage.server.world.advance()
+    job = next(iter(store(tuya_stage).jobs.values()))
+    job.status.set(tuya_stage.now(), "IN_PROGRESS")
 
-    gate.run(selected(targetSelection="ALL"))
+    tuya_stage.run(selected(targetSelection="ALL"))
 
-    assert len(gate.batches()) == 2
+    assert len(tuya_stage.batches()) == 2
 
 
-def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(gate: TuyaStage) -> None:
-    reports(gate, "2.4.1", *PLUGS)
+def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(tuya_stage: TuyaStage) -> None:
+    reports(tuya_stage, "2.4.1", *PLUGS)
 
-    errors = [gate.run(selected(targetSelection="ALL")).rollouts[0].error for _ in range(2)]
+    errors = [tuya_stage.run(selected(targetSelection="ALL")).rollouts[0].error for _ in range(2)]
 
     assert all(e.startswith("NobodyLeft:") and "if they have it, take the wave out" in e for e in errors)
-    assert gate.record("plug").intents == ()
+    assert tuya_stage.record("plug").intents == ()
 
 
-def test_a_batch_that_reaches_nobody_passes_no_wave(gate: TuyaStage) -> None:
-    gate.server.world.apply_settings({"tuyaNobodyLeft": "emptyBatch"})
-    reports(gate, "2.4.1", *PLUGS)
+def test_a_batch_that_reaches_nobody_passes_no_wave(tuya_stage: TuyaStage) -> None:
+    tuya_stage.server.world.apply_settings({"tuyaNobodyLeft": "emptyBatch"})
+    reports(tuya_stage, "2.4.1", *PLUGS)
 
-    report = gate.cron(selected(targetSelection="ALL"), rounds=3)
+    report = tuya_stage.cron(selected(targetSelection="ALL"), rounds=3)
 
     assert [h.reason for h in report.rollouts[0].holds] == ["success_rate_is_too_low"]
     assert "of 0 devices" in report.rollouts[0].holds[0].message

@@ -63,12 +63,12 @@ def control(server: SimulatorServer, name: str) -> str:
 
 
 def test_the_key_is_in_no_output_no_log_no_journal_and_no_log_of_requests(
-    gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.chdir(tmp_path)
-    gate.key_from_secret()
-    written(tmp_path, gate.server.url)
+    tuya_stage.key_from_secret()
+    written(tmp_path, tuya_stage.server.url)
     told, phases = [], []
 
     def otactl(*words: str) -> str:
@@ -80,27 +80,27 @@ def test_the_key_is_in_no_output_no_log_no_journal_and_no_log_of_requests(
     for _ in range(4):
         otactl("plan", "plug.yaml", "-o", "json")
         phases.append(json.loads(otactl("reconcile", "plug.yaml", "-o", "json"))["rollouts"][0]["phase"])
-        gate.advance(600)
+        tuya_stage.advance(600)
     for words in (["status"], ["history", "plug"], ["drift"], ["journal", "export"], ["journal", "check"]):
         otactl(*words)
     journal = b"".join(p.read_bytes() for p in sorted((tmp_path / ".otactl").iterdir()))
 
     assert phases[-1] == "Succeeded"
-    assert reads(gate) >= 2
+    assert reads(tuya_stage) >= 2
     assert b"plug-1" in journal
     assert "GetSecretValue" in caplog.text  # the SDK's debug log was on
-    shown = "\n".join([*told, caplog.text, journal.decode("latin-1"), control(gate.server, "requests")])
+    shown = "\n".join([*told, caplog.text, journal.decode("latin-1"), control(tuya_stage.server, "requests")])
     assert [name for name in NAMES if name in shown] == []
-    assert [name for name in ("s3cret", "accessKeySecret") if name in control(gate.server, "state")] == []
+    assert [name for name in ("s3cret", "accessKeySecret") if name in control(tuya_stage.server, "state")] == []
 
 
 def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
-    gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    gate.key_from_secret()
-    written(tmp_path, gate.server.url)
-    role(gate)
+    tuya_stage.key_from_secret()
+    written(tmp_path, tuya_stage.server.url)
+    role(tuya_stage)
     become(READER)
 
     ran = CliRunner().invoke(cli, ["reconcile", "plug.yaml"])
@@ -108,7 +108,7 @@ def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
     assert ran.exit_code == 1
     assert f"grant secretsmanager:GetSecretValue on {SECRET_ARN}" in ran.output
     assert "Traceback" not in ran.output
-    assert gate.asked("tuya") == []
+    assert tuya_stage.asked("tuya") == []
 
 
 @pytest.mark.parametrize(
@@ -122,18 +122,18 @@ def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
     ],
 )
 def test_an_arn_that_cannot_be_right_is_told_at_its_line_before_anything_is_asked(
-    gate: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, told: str
+    tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, told: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    written(tmp_path, gate.server.url, arn)
-    before = len(gate.server.world.requests)
+    written(tmp_path, tuya_stage.server.url, arn)
+    before = len(tuya_stage.server.world.requests)
 
     ran = CliRunner().invoke(cli, ["reconcile", "plug.yaml"])
 
     assert ran.exit_code == 1
     assert "environments/prod-eu.yaml:8:57: " in ran.output
     assert told in ran.output
-    assert len(gate.server.world.requests) == before
+    assert len(tuya_stage.server.world.requests) == before
 
 
 def become(name: str) -> None:

@@ -11,61 +11,61 @@ from otactl.model import Gate, Retry, Window
 from tests.support.fuota_stage import FuotaStage, declared, edited
 from tests.support.ota_stage import OtaStage
 from tests.support.tuya_stage import TuyaStage
-from tests.support.wave_fleets import OtaPark, TuyaPark, WaveFleet, holds, park_of
+from tests.support.wave_fleets import OtaWaveFleet, TuyaWaveFleet, WaveFleet, holds, wave_fleet
 
 NIGHT = Window(kind="allow", schedule="0 22 * * *", duration="7h", time_zone="Europe/Paris")
 
 
-def at(park: WaveFleet, moment: str) -> None:
+def at(fleet: WaveFleet, moment: str) -> None:
     """Set the clock ahead to a moment after every kit's start."""
-    park.ground.server.world.clock.set(datetime.fromisoformat(moment))
+    fleet.stage.server.world.clock.set(datetime.fromisoformat(moment))
 
 
 @pytest.fixture(params=["otaUpdate", "tuya"])
-def park(request: pytest.FixtureRequest) -> WaveFleet:
+def fleet(request: pytest.FixtureRequest) -> WaveFleet:
     """Services where making a unit starts it."""
-    return park_of(request, request.param)
+    return wave_fleet(request, request.param)
 
 
-def test_nothing_is_made_outside_its_window_and_the_run_says_when_it_opens(park: WaveFleet) -> None:
-    at(park, "2027-01-10T12:00:00Z")
-    nightly = replace(park.rollout(), windows=(NIGHT,))
+def test_nothing_is_made_outside_its_window_and_the_run_says_when_it_opens(fleet: WaveFleet) -> None:
+    at(fleet, "2027-01-10T12:00:00Z")
+    nightly = replace(fleet.rollout(), windows=(NIGHT,))
 
-    early = park.run(nightly)
-    at(park, "2027-01-10T21:00:00Z")
-    park.cron(nightly, rounds=6)
+    early = fleet.run(nightly)
+    at(fleet, "2027-01-10T21:00:00Z")
+    fleet.cron(nightly, rounds=6)
 
     assert holds(early) == ["window_is_closed"]
     assert early.rollouts[0].requeue_after_seconds == pytest.approx(9 * 3600, abs=5)
-    assert park.makes() == 2
+    assert fleet.makes() == 2
 
 
-def test_a_wave_under_way_ends_after_its_window_and_the_next_waits_for_the_next_night(park: WaveFleet) -> None:
-    at(park, "2027-01-11T03:55:00Z")
-    nightly = replace(park.rollout(), windows=(NIGHT,))
-    park.run(nightly)
-    park.ground.advance(1800)
+def test_a_wave_under_way_ends_after_its_window_and_the_next_waits_for_the_next_night(fleet: WaveFleet) -> None:
+    at(fleet, "2027-01-11T03:55:00Z")
+    nightly = replace(fleet.rollout(), windows=(NIGHT,))
+    fleet.run(nightly)
+    fleet.stage.advance(1800)
 
-    report = park.cron(nightly, rounds=2)
-    at(park, "2027-01-11T21:00:00Z")
-    park.cron(nightly, rounds=3)
-
-    assert holds(report) == ["window_is_closed"]
-    assert park.record.wave("canary").verdict.passed
-    assert park.makes() == 2
-
-
-def test_a_waiting_for_retry_for_the_window_too(park: WaveFleet) -> None:
-    at(park, "2027-01-11T03:50:00Z")
-    park.behave(fails=(0,))
-    nightly = replace(park.rollout(retry=Retry(attempts=2, on=(park.cure,))), windows=(NIGHT,))
-    park.run(nightly)
-    park.ground.advance(1800)
-
-    report = park.cron(nightly, rounds=2)
+    report = fleet.cron(nightly, rounds=2)
+    at(fleet, "2027-01-11T21:00:00Z")
+    fleet.cron(nightly, rounds=3)
 
     assert holds(report) == ["window_is_closed"]
-    assert park.makes() == 1
+    assert fleet.record.wave("canary").verdict.passed
+    assert fleet.makes() == 2
+
+
+def test_a_waiting_for_retry_for_the_window_too(fleet: WaveFleet) -> None:
+    at(fleet, "2027-01-11T03:50:00Z")
+    fleet.behave(fails=(0,))
+    nightly = replace(fleet.rollout(retry=Retry(attempts=2, on=(fleet.cure,))), windows=(NIGHT,))
+    fleet.run(nightly)
+    fleet.stage.advance(1800)
+
+    report = fleet.cron(nightly, rounds=2)
+
+    assert holds(report) == ["window_is_closed"]
+    assert fleet.makes() == 1
 
 
 @pytest.mark.parametrize(
@@ -77,35 +77,35 @@ def test_a_waiting_for_retry_for_the_window_too(park: WaveFleet) -> None:
         ("2027-10-30T12:00:00Z", 8 * 3600),
     ],
 )
-def test_a_window_keeps_the_local_time_when_the_clocks_change(gate: TuyaStage, moment: str, wait: int) -> None:
-    park = TuyaPark(gate)
-    at(park, moment)
+def test_a_window_keeps_the_local_time_when_the_clocks_change(tuya_stage: TuyaStage, moment: str, wait: int) -> None:
+    fleet = TuyaWaveFleet(tuya_stage)
+    at(fleet, moment)
 
-    report = park.run(replace(park.rollout(), windows=(NIGHT,)))
+    report = fleet.run(replace(fleet.rollout(), windows=(NIGHT,)))
 
     assert report.rollouts[0].requeue_after_seconds == pytest.approx(wait, abs=5)
 
 
-def test_a_freeze_of_the_environment_holds_every_rollout_and_denies_win(gateways: OtaStage) -> None:
-    park = OtaPark(gateways)
-    at(park, "2027-12-24T22:00:00Z")
+def test_a_freeze_of_the_environment_holds_every_rollout_and_denies_win(ota_stage: OtaStage) -> None:
+    fleet = OtaWaveFleet(ota_stage)
+    at(fleet, "2027-12-24T22:00:00Z")
     freeze = Window(kind="deny", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
 
-    report = gateways.run(replace(park.rollout(), windows=(NIGHT,)), freezes=(freeze,))
+    report = ota_stage.run(replace(fleet.rollout(), windows=(NIGHT,)), freezes=(freeze,))
 
     assert holds(report) == ["freeze_is_on"]
-    assert park.makes() == 0
+    assert fleet.makes() == 0
 
 
-def test_a_session_starts_so_that_it_ends_inside_the_window(ground: FuotaStage) -> None:
-    ground.server.world.clock.set(datetime.fromisoformat("2027-01-10T12:00:00Z"))
+def test_a_session_starts_so_that_it_ends_inside_the_window(fuota_stage: FuotaStage) -> None:
+    fuota_stage.server.world.clock.set(datetime.fromisoformat("2027-01-10T12:00:00Z"))
     nightly = declared(windows=(NIGHT,))
 
-    report = ground.run(nightly)
+    report = fuota_stage.run(nightly)
     back = report.rollouts[0].requeue_after_seconds
-    ground.advance(back + 1)
-    ground.run(nightly)
-    starts = [r["parameters"]["LoRaWAN"]["StartTime"] for r in ground.writes("StartFuotaTask")]
+    fuota_stage.advance(back + 1)
+    fuota_stage.run(nightly)
+    starts = [r["parameters"]["LoRaWAN"]["StartTime"] for r in fuota_stage.writes("StartFuotaTask")]
 
     assert holds(report) == ["window_is_closed"]
     opens = datetime.fromisoformat("2027-01-10T21:00:00Z")
@@ -113,27 +113,29 @@ def test_a_session_starts_so_that_it_ends_inside_the_window(ground: FuotaStage) 
     assert opens <= datetime.fromisoformat(str(starts[0])) <= opens + timedelta(minutes=3)
 
 
-def test_a_session_that_would_not_end_inside_is_not_started_unless_it_may_finish_outside(ground: FuotaStage) -> None:
-    ground.server.world.clock.set(datetime.fromisoformat("2027-01-10T20:00:00Z"))
+def test_a_session_that_would_not_end_inside_is_not_started_unless_it_may_finish_outside(
+    fuota_stage: FuotaStage,
+) -> None:
+    fuota_stage.server.world.clock.set(datetime.fromisoformat("2027-01-10T20:00:00Z"))
     short = replace(NIGHT, duration="5m")
-    ground.run(declared(windows=(short,)))
-    ground.advance(600)
+    fuota_stage.run(declared(windows=(short,)))
+    fuota_stage.advance(600)
 
-    report = ground.run(declared(windows=(short,)))
+    report = fuota_stage.run(declared(windows=(short,)))
     finishing = declared(windows=(replace(short, overrun="finish"),))
-    again = ground.run(edited(finishing))
+    again = fuota_stage.run(edited(finishing))
 
     assert [(h.reason, h.stalled) for h in report.rollouts[0].holds] == [("window_is_closed", True)]
     assert [(h.reason, h.stalled) for h in again.rollouts[0].holds] == [("window_is_closed", False)]
-    assert ground.writes("StartFuotaTask") == []
+    assert fuota_stage.writes("StartFuotaTask") == []
 
 
-def test_a_plan_for_a_suspended_or_soaking_rollout_starts_nothing_in_an_open_window(park: WaveFleet) -> None:
-    at(park, "2027-01-10T22:00:00Z")
-    soaked = replace(park.rollout(gate=Gate(min_success_percent=100, soak="30h")), windows=(NIGHT,))
+def test_a_plan_for_a_suspended_or_soaking_rollout_starts_nothing_in_an_open_window(fleet: WaveFleet) -> None:
+    at(fleet, "2027-01-10T22:00:00Z")
+    soaked = replace(fleet.rollout(gate=Gate(min_success_percent=100, soak="30h")), windows=(NIGHT,))
 
-    park.cron(soaked, rounds=4)
-    at(park, "2027-01-11T22:00:00Z")
-    park.cron(soaked, rounds=2)
+    fleet.cron(soaked, rounds=4)
+    at(fleet, "2027-01-11T22:00:00Z")
+    fleet.cron(soaked, rounds=2)
 
-    assert park.makes() == 1
+    assert fleet.makes() == 1

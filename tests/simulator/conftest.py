@@ -12,14 +12,14 @@ from tests.support.simulator.stage import SimulatorStage
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[tuple[SimulatorServer, SimulatorStage]]:
+def simulator_server() -> Iterator[tuple[SimulatorServer, SimulatorStage]]:
     """The running server and its clients, which are dear to make."""
     with SimulatorServer(seed=3, clock=Clock(freeze=True)) as server:
         yield server, SimulatorStage(server.url)
 
 
 @pytest.fixture
-def stage(house: tuple[SimulatorServer, SimulatorStage]) -> SimulatorStage:
+def stage(simulator_server: tuple[SimulatorServer, SimulatorStage]) -> SimulatorStage:
     """The simulator, empty."""
-    house[1].reset()
-    return house[1]
+    simulator_server[1].reset()
+    return simulator_server[1]

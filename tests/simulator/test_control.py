@@ -15,7 +15,7 @@ from otactl_simulator.server import SimulatorServer
 from otactl_simulator.wire.models import SERVICES
 from tests.support.simulator.stage import ACCOUNT, BUCKET, IMAGE, KEY, ROLE, SimulatorStage, refusal
 
-House = tuple[SimulatorServer, SimulatorStage]
+ServerAndStage = tuple[SimulatorServer, SimulatorStage]
 DEVICE = {"devEui": "70b3d57ed0000001", "id": "d1", "rfRegion": "EU868"}
 
 
@@ -33,11 +33,13 @@ def test_the_clock_is_set_to_a_moment(stage: SimulatorStage, zone: str) -> None:
     assert datetime.fromisoformat(answer["now"]) == wanted == stage.now()
 
 
-def test_moving_the_clock_moves_the_tasks_before_it_answers(house: House, stage: SimulatorStage) -> None:
+def test_moving_the_clock_moves_the_tasks_before_it_answers(
+    simulator_server: ServerAndStage, stage: SimulatorStage
+) -> None:
     task = stage.task()
     stage.wireless.delete_fuota_task(Id=task)
     stage.advance(60)
-    stores = house[0].world.services["iotwireless"].snapshot()
+    stores = simulator_server[0].world.services["iotwireless"].snapshot()
     assert stores[f"{ACCOUNT}/eu-west-1"] == {"tasks": [], "groups": [], "devices": []}
 
 
@@ -110,7 +112,7 @@ def test_what_the_control_api_does_not_have_is_answered_404_with_what_it_has(
     assert answer["error"].startswith(f"no {method} /_simulator/{name}; there are GET /_simulator/requests, ")
 
 
-def test_the_control_api_answers_loopback_alone(house: House, stage: SimulatorStage) -> None:
+def test_the_control_api_answers_loopback_alone(simulator_server: ServerAndStage, stage: SimulatorStage) -> None:
     said: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -121,7 +123,7 @@ def test_the_control_api_answers_loopback_alone(house: House, stage: SimulatorSt
 
     scope = {"type": "http", "method": "POST", "raw_path": b"/_simulator/reset", "client": ("192.0.2.1", 5000)}
     task = stage.task()
-    asyncio.run(house[0].app(scope, receive, send))
+    asyncio.run(simulator_server[0].app(scope, receive, send))
     assert (said[0]["status"], said[1]["body"]) == (403, b"loopback only")
     assert stage.status(task) == "Pending"
 

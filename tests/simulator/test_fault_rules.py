@@ -13,7 +13,7 @@ from otactl_simulator.quotas import Quotas
 from otactl_simulator.server import SimulatorServer
 from tests.support.simulator.stage import BUCKET, KEY, KEYS, REGION, ROLE, URI, SimulatorStage, refusal
 
-House = tuple[SimulatorServer, SimulatorStage]
+ServerAndStage = tuple[SimulatorServer, SimulatorStage]
 THROTTLED = (429, "ThrottlingException", "Rate exceeded")
 FAILED = (500, "InternalServerException", "an error the simulator was told to answer")
 
@@ -207,17 +207,17 @@ def test_a_connection_to_s3_ends_before_or_after_the_call_was_carried_out(
     assert (asked["operation"], asked["status"], asked["fault"]) == ("CreateBucket", 0, effect)
 
 
-def limited(house: House) -> list[float]:
+def limited(simulator_server: ServerAndStage) -> list[float]:
     """The quota at its default, counted by seconds that the test holds."""
     seconds = [0.0]
-    house[0].world.quotas = Quotas(lambda: seconds[0])
+    simulator_server[0].world.quotas = Quotas(lambda: seconds[0])
     return seconds
 
 
 def test_the_eleventh_call_within_a_second_is_throttled_and_the_next_second_works(
-    house: House, stage: SimulatorStage
+    simulator_server: ServerAndStage, stage: SimulatorStage
 ) -> None:
-    seconds = limited(house)
+    seconds = limited(simulator_server)
     assert outcomes(stage, 12) == "..........TT"
     assert refusal(stage.wireless.list_fuota_tasks) == THROTTLED
     seconds[0] = 1.0
@@ -228,17 +228,19 @@ def test_the_eleventh_call_within_a_second_is_throttled_and_the_next_second_work
     assert outcomes(stage, 11) == "..........T"
 
 
-def test_a_throttled_call_is_not_carried_out(house: House, stage: SimulatorStage) -> None:
-    limited(house)
+def test_a_throttled_call_is_not_carried_out(simulator_server: ServerAndStage, stage: SimulatorStage) -> None:
+    limited(simulator_server)
     made = [stage.task(Name=f"t{n}") for n in range(10)]
     assert refusal(stage.task, Name="t10") == THROTTLED
     assert [t["id"] for t in stage.state()["tasks"]] == made
     assert stage.requests()[-1]["errorCode"] == "ThrottlingException"
 
 
-def test_each_operation_account_and_region_has_its_own_rate(house: House, stage: SimulatorStage) -> None:
+def test_each_operation_account_and_region_has_its_own_rate(
+    simulator_server: ServerAndStage, stage: SimulatorStage
+) -> None:
     keys = stage.sts.assume_role(RoleArn="arn:aws:iam::444455556666:role/x", RoleSessionName="night")["Credentials"]
-    limited(house)
+    limited(simulator_server)
     assert outcomes(stage, 11) == "..........T"
     assert stage.wireless.list_multicast_groups()
     assert stage.client("iotwireless", region="eu-central-1").list_fuota_tasks()
@@ -247,12 +249,14 @@ def test_each_operation_account_and_region_has_its_own_rate(house: House, stage:
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0, "." * 30), (2, ".." + "T" * 28), (0.5, "." + "T" * 29)])
-def test_the_rate_is_a_setting(house: House, stage: SimulatorStage, rate: float, expected: str) -> None:
-    limited(house)
+def test_the_rate_is_a_setting(
+    simulator_server: ServerAndStage, stage: SimulatorStage, rate: float, expected: str
+) -> None:
+    limited(simulator_server)
     stage.settings(callsPerSecond=rate)
     assert outcomes(stage, 30) == expected
 
 
-def test_s3_has_no_rate(house: House, stage: SimulatorStage) -> None:
-    limited(house)
+def test_s3_has_no_rate(simulator_server: ServerAndStage, stage: SimulatorStage) -> None:
+    limited(simulator_server)
     assert all(stage.s3.list_buckets()["Buckets"] == [] for _ in range(15))

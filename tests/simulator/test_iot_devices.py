@@ -14,7 +14,7 @@ from otactl_simulator.server import SimulatorServer
 from tests.support.simulator.iot_fleet import Floor, arn
 from tests.support.simulator.stage import ACCOUNT, REGION, SimulatorStage
 
-House = tuple[SimulatorServer, SimulatorStage]
+ServerAndStage = tuple[SimulatorServer, SimulatorStage]
 OLD, NEW = (hashlib.sha256(image).hexdigest() for image in (b"old", b"new"))
 Send = Callable[..., None]
 
@@ -25,11 +25,11 @@ def floor(stage: SimulatorStage) -> Floor:
 
 
 @pytest.fixture
-def send(house: House, floor: Floor) -> Send:
+def send(simulator_server: ServerAndStage, floor: Floor) -> Send:
     """Sends an image as an OTA update's job does: CreateJob itself knows no images."""
 
     def sent(*targets: str, job: str = "j", image: str = NEW, version: str = "2.0.0", **configs: Any) -> None:
-        iot: Any = house[0].world.services["iot"]
+        iot: Any = simulator_server[0].world.services["iot"]
         store: Store = iot._stores.at(ACCOUNT, REGION)
         chosen = [arn(target) for target in targets]
         order = JobOrder(

@@ -17,7 +17,7 @@ from otactl_simulator.world import build_world
 from tests.support.simulator.sample_parameters import sample
 from tests.support.simulator.stage import SimulatorStage, refusal
 
-House = tuple[SimulatorServer, SimulatorStage]
+ServerAndStage = tuple[SimulatorServer, SimulatorStage]
 BAD_REQUEST = {"ValidationException", "InvalidRequestException", "InvalidParameterException"}
 ALL = {(service, name) for service in SERVICES for name in service_model(service).operation_names}
 MODELLED = [s for s in build_world(Clock(), 0).services.values() if s.name != "tuya"]  # Tuya has no model of botocore
@@ -26,10 +26,10 @@ WITHOUT = sorted(ALL - WITH)
 
 
 @pytest.fixture(scope="module")
-def clients(house: House) -> dict[str, BaseClient]:
+def clients(simulator_server: ServerAndStage) -> dict[str, BaseClient]:
     """One client for each service, without limits of rate."""
-    house[1].reset()
-    return {name: house[1].client(name, inject_host_prefix=False) for name in SERVICES}
+    simulator_server[1].reset()
+    return {name: simulator_server[1].client(name, inject_host_prefix=False) for name in SERVICES}
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated.*")

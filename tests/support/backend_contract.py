@@ -33,7 +33,7 @@ class Sibling:
     many units a rollout makes, and `make` the call that makes one, named by its parameter `named_by` if it has a name.
     """
 
-    ground: FuotaStage
+    stage: FuotaStage
     rollout: Rollout
     shape: Shape
     status_call: str
@@ -44,18 +44,18 @@ class Sibling:
 
     def backend(self, around: Around | None = None) -> tuple[Backend, AwsClient]:
         """A fresh backend."""
-        wire = self.ground.transport(around=around)
-        return backends_for(self.ground.environment(), wire)[self.rollout.backend_kind], wire
+        wire = self.stage.transport(around=around)
+        return backends_for(self.stage.environment(), wire)[self.rollout.backend_kind], wire
 
     def record(self) -> Record:
         """What the journal remembers of it."""
-        return self.ground.record(self.rollout.name)
+        return self.stage.record(self.rollout.name)
 
     def drive(self, wrap: Callable[[Backend], Backend], rounds: int = 6) -> RunReport:
         """Cron, with a wrapped backend."""
         for _ in range(rounds):
-            report = self.ground.run(self.rollout, wrap=wrap)
-            self.ground.advance(3600)
+            report = self.stage.run(self.rollout, wrap=wrap)
+            self.stage.advance(3600)
         return report
 
     def empty(self) -> Record:
@@ -64,14 +64,14 @@ class Sibling:
 
     def units(self) -> int:
         """How many units the service ever made."""
-        acted = [r for r in self.ground.server.world.requests if r["operation"] == self.make and r["errorCode"] is None]
+        acted = [r for r in self.stage.server.world.requests if r["operation"] == self.make and r["errorCode"] is None]
         return len({str(r["parameters"][self.named_by] if self.named_by else r["n"]) for r in acted})
 
 
-def fuota(ground: OtaStage) -> Sibling:
+def fuota(fuota_stage: FuotaStage) -> Sibling:
     """AWS IoT Wireless FUOTA."""
     return Sibling(
-        ground=ground,
+        stage=fuota_stage,
         rollout=declared(),
         shape=FuotaShape(),
         status_call="GetFuotaTask",
@@ -82,14 +82,14 @@ def fuota(ground: OtaStage) -> Sibling:
     )
 
 
-def ota_update(ground: OtaStage) -> Sibling:
+def ota_update(ota_stage: OtaStage) -> Sibling:
     """AWS IoT OTA updates."""
 
     def odd(answer: Answer) -> Answer:
         return {**answer, "otaUpdateInfo": {**answer["otaUpdateInfo"], "otaUpdateStatus": "Reticulating"}}
 
     return Sibling(
-        ground=ground,
+        stage=ota_stage,
         rollout=gateway(),
         shape=OtaShape(environment()),
         status_call="GetOTAUpdate",
@@ -100,14 +100,14 @@ def ota_update(ground: OtaStage) -> Sibling:
     )
 
 
-def tuya(ground: TuyaStage) -> Sibling:
+def tuya(tuya_stage: TuyaStage) -> Sibling:
     """Tuya's upgrade batches."""
 
     def odd(answer: Answer) -> Answer:
         return {**answer, "data": {**answer["data"], "jobStatus": "Reticulating"}}
 
     return Sibling(
-        ground=ground,
+        stage=tuya_stage,
         rollout=plugs(),
         shape=TuyaShape(),
         status_call="QueryOTAJob",

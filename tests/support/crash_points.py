@@ -42,30 +42,30 @@ class DyingJournal(SqlJournal):
         return revisions
 
 
-def lives(ground: FuotaStage, kill: Kill, rollout: Rollout, *, at_commits: bool, pause: float = 3600) -> int:
+def lives(fuota_stage: FuotaStage, kill: Kill, rollout: Rollout, *, at_commits: bool, pause: float = 3600) -> int:
     """Cron until the end, dying once where `kill` says; tells how often it died."""
     died = 0
     for number in itertools.count():
-        journal = DyingJournal(ground.folder / "journal.db")
+        journal = DyingJournal(fuota_stage.folder / "journal.db")
         journal.kill = kill if at_commits else Kill()
-        transport = ground.transport(around=None if at_commits else dying_transport(kill))
+        transport = fuota_stage.transport(around=None if at_commits else dying_transport(kill))
         try:
-            ground.run(rollout, transport=transport, journal=journal, holder=f"run-{number}")
+            fuota_stage.run(rollout, transport=transport, journal=journal, holder=f"run-{number}")
         except Killed:
             died += 1
-            expire(ground)
+            expire(fuota_stage)
             continue
         finally:
             journal.close()
-        if ground.record(rollout.name).phase is Phase.SUCCEEDED or number > 12:
+        if fuota_stage.record(rollout.name).phase is Phase.SUCCEEDED or number > 12:
             return died
-        ground.advance(pause)
+        fuota_stage.advance(pause)
     raise AssertionError
 
 
-def expire(ground: FuotaStage) -> None:
+def expire(fuota_stage: FuotaStage) -> None:
     """The dead process gave nothing back; its lease is released as its expiry would."""
-    with ground.journal() as journal:
+    with fuota_stage.journal() as journal:
         lease = journal.lease("prod-eu")
         if lease is not None:
             journal.release(lease, datetime.fromisoformat("2000-01-01T00:00:00Z"))

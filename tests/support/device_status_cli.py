@@ -57,25 +57,25 @@ def rollout(name: str = "plug", environment: str = "prod-eu", product: str = PRO
     return ROLLOUT.format(name=name, environment=environment, product=product, more=more, **given)
 
 
-def seated(gate: TuyaStage, place: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A desk in a folder of its own, which is the working folder from now on."""
-    folder = place / "desk"
+def open_status_cli(tuya_stage: TuyaStage, place: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceStatusCli:
+    """A command line in a folder of its own, which is the working folder from now on."""
+    folder = place / "workspace"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return Desk(gate, folder)
+    return DeviceStatusCli(tuya_stage, folder)
 
 
-class Desk:
+class DeviceStatusCli:
     """A user's folder with manifests for the gateway, and the command."""
 
-    def __init__(self, gate: TuyaStage, folder: Path) -> None:
-        self.gate, self.folder = gate, folder
+    def __init__(self, tuya_stage: TuyaStage, folder: Path) -> None:
+        self.tuya_stage, self.folder = tuya_stage, folder
         self.declare()
         self.write("rollouts/environments/prod-eu.yaml", self.environment("prod-eu"))
 
     def environment(self, name: str, *, gateway: bool = True, url: str = "") -> str:
         """An environment's manifest; with a gateway, the simulator's or that of a URL."""
-        return environment(name, (url or self.gate.server.url) if gateway else "")
+        return environment(name, (url or self.tuya_stage.server.url) if gateway else "")
 
     def declare(self, more: str = "", name: str = "plug", product: str = PRODUCT) -> None:
         """A rollout's manifest."""
@@ -111,14 +111,14 @@ class Desk:
 
     def asked(self) -> list[dict[str, Any]]:
         """Every call the stand-in clouds saw."""
-        return list(self.gate.server.world.requests)
+        return list(self.tuya_stage.server.world.requests)
 
     def foreign(self, device: str, version: str = "1.9", module: str = "default", **more: object) -> str:
         """A batch that somebody else makes by hand; its id."""
         package = {"firmwareId": f"x{version}", "productKey": PRODUCT, "destVersion": version, "module": module}
-        self.gate.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}], firmwares=[package])
+        self.tuya_stage.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}], firmwares=[package])
         wanted = {"FirmwareId": f"x{version}", "ProductKey": PRODUCT, "TargetSelection": "SPECIFIC"}
-        here = self.gate.environment()
+        here = self.tuya_stage.environment()
         with tuya_for(here, transport_for(here)) as transport:
             made = transport.call(
                 "CreateOTAStaticUpgradeJob", {**wanted, "TargetDeviceName": [device], **more}, repeatable=False

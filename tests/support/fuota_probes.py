@@ -17,19 +17,19 @@ OK = ("succeeded", "", "")
 class Probes:
     """Six probes of two groups, each with a thing that runs 2.4.0; the rollout proves versions."""
 
-    def __init__(self, ground: FuotaStage) -> None:
-        self.ground = ground
+    def __init__(self, fuota_stage: FuotaStage) -> None:
+        self.stage = fuota_stage
         self.things = [f"probe-{n}" for n in range(6)]
         self.associate(*range(6))
         things = [{"name": t, "firmwareVersion": "2.4.0"} for t in self.things]
-        ground.fleet(things=things, images={DIGEST: "2.4.1"}, indexing=INDEXED)
+        fuota_stage.fleet(things=things, images={DIGEST: "2.4.1"}, indexing=INDEXED)
         session = KeptClients(REGION)
-        self.iot, self.shadow = (session.client(n, endpoint_url=ground.server.url) for n in ("iot", "iot-data"))
+        self.iot, self.shadow = (session.client(n, endpoint_url=fuota_stage.server.url) for n in ("iot", "iot-data"))
 
     def associate(self, *numbers: int, behaviour: str = "") -> None:
         """Give devices their things; a behaviour is that of their radio."""
-        euis = self.ground.euis
-        self.ground.fleet(
+        euis = self.stage.euis
+        self.stage.fleet(
             devices=[
                 {"devEui": euis[n], "rfRegion": "EU868", "thing": self.things[n], "behaviour": behaviour}
                 for n in numbers
@@ -38,7 +38,7 @@ class Probes:
 
     def behave(self, **behaviours: str) -> None:
         """Set what the devices behind things do with an image; `probe_0="rollsBack"`."""
-        self.ground.fleet(things=[{"name": n.replace("_", "-"), "behaviour": b} for n, b in behaviours.items()])
+        self.stage.fleet(things=[{"name": n.replace("_", "-"), "behaviour": b} for n, b in behaviours.items()])
 
     def report(self, number: int, version: str) -> None:
         """A probe reports a version, by hand."""
@@ -55,33 +55,33 @@ class Probes:
     def to_the_end_of_the_session(self, rollout: Rollout) -> None:
         """Run cron until the canary's task is done, and no further."""
         for _ in range(9):
-            self.ground.run(rollout)
-            self.ground.advance(600)
+            self.stage.run(rollout)
+            self.stage.advance(600)
             if self.statuses() == ["FuotaDone"]:
                 return
         raise AssertionError(f"no session came to its end: {self.statuses()}")
 
     def statuses(self) -> list[str]:
         """The status of each task there is."""
-        listed = self.ground.wireless.list_fuota_tasks()["FuotaTaskList"]
-        return [self.ground.wireless.get_fuota_task(Id=t["Id"])["Status"] for t in listed]
+        listed = self.stage.wireless.list_fuota_tasks()["FuotaTaskList"]
+        return [self.stage.wireless.get_fuota_task(Id=t["Id"])["Status"] for t in listed]
 
     def results(self) -> dict[str, tuple[str, str, str]]:
         """Outcome, reason and detail of each device of the first wave, by its probe's number."""
-        numbers = {eui: f"probe-{n}" for n, eui in enumerate(self.ground.euis)}
-        found = self.ground.record().attempts[0].results
+        numbers = {eui: f"probe-{n}" for n, eui in enumerate(self.stage.euis)}
+        found = self.stage.record().attempts[0].results
         return {numbers[r.name or ""]: (r.outcome.value, r.reason.value if r.reason else "", r.detail) for r in found}
 
     def drift(self) -> dict[str, Any]:
         """What open entries observe, by field."""
-        return {e.field: e.observed for e in self.ground.record().drift if e.open}
+        return {e.field: e.observed for e in self.stage.record().drift if e.open}
 
     def reads(self) -> dict[str, int]:
         """How often each read of a version, or of who reports it, was asked for."""
-        asked = [r["operation"] for r in self.ground.server.world.requests]
+        asked = [r["operation"] for r in self.stage.server.world.requests]
         return {name: asked.count(name) for name in READS if name in asked}
 
     def device(self, number: int) -> str:
         """The service's id of a probe's device."""
-        asked = {"IdentifierType": "DevEui", "Identifier": self.ground.euis[number]}
-        return str(self.ground.wireless.get_wireless_device(**asked)["Id"])
+        asked = {"IdentifierType": "DevEui", "Identifier": self.stage.euis[number]}
+        return str(self.stage.wireless.get_wireless_device(**asked)["Id"])

@@ -1,4 +1,4 @@
-"""Ground to fall on: a simulator with bucket, role, image and fleet, and a reconciler over real HTTP."""
+"""A simulator stage for FUOTA: bucket, role, image, fleet, and a reconciler over real HTTP."""
 
 from __future__ import annotations
 
@@ -75,21 +75,21 @@ def edited(rollout: Rollout, **changes: object) -> Rollout:
     return msgspec.structs.replace(rollout, source=digest, **changes)
 
 
-def single_devices(ground: FuotaStage) -> Rollout:
+def single_devices(fuota_stage: FuotaStage) -> Rollout:
     """One wave of two single devices, one by the service's id and one by DevEUI."""
-    stored = next(iter(ground.server.world.snapshot()["iotwireless"].values()))
-    devices = (Device(id=stored["devices"][0]["id"]), Device(dev_eui=ground.euis[1]))
+    stored = next(iter(fuota_stage.server.world.snapshot()["iotwireless"].values()))
+    devices = (Device(id=stored["devices"][0]["id"]), Device(dev_eui=fuota_stage.euis[1]))
     base = declared()
     spec = msgspec.structs.replace(base.backend, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
     wave = Wave(name="all", targets=Targets(wireless_devices=devices))
     return declared(backend=spec, strategy=Strategy(waves=(wave,)))
 
 
-def pushed(ground: FuotaStage, version: str, image: bytes) -> Firmware:
+def pushed(fuota_stage: FuotaStage, version: str, image: bytes) -> Firmware:
     """Another image, content-addressed in the bucket."""
     digest = hashlib.sha256(image).hexdigest()
     key = f"probe/sha256/{digest}/probe.bin"
-    ground.s3.put_object(Bucket=BUCKET, Key=key, Body=image, ChecksumAlgorithm="SHA256")
+    fuota_stage.s3.put_object(Bucket=BUCKET, Key=key, Body=image, ChecksumAlgorithm="SHA256")
     return Firmware(version=version, image=f"s3://{BUCKET}/{key}", sha256=digest, size_bytes=len(image))
 
 

@@ -1,4 +1,4 @@
-"""The same ground for AWS IoT OTA updates: things, a service role, a gateway's image, a rollout of two waves."""
+"""A simulator stage for AWS IoT OTA updates: things, a service role, an image, a rollout of two waves."""
 
 from __future__ import annotations
 
@@ -147,12 +147,12 @@ def ota_policy(*without: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [s for s in kept if s["Action"]]})
 
 
-def running(gateways: OtaStage, rollout=None, **behaviours: str) -> str:
+def running(ota_stage: OtaStage, rollout=None, **behaviours: str) -> str:
     """A unit whose devices are at it; gives its id."""
-    gateways.behave(**(behaviours or {"gw_1": "offline"}))
+    ota_stage.behave(**(behaviours or {"gw_1": "offline"}))
     declared = rollout or one_wave()
-    gateways.run(declared)
-    gateways.advance(130)
-    gateways.run(declared)
-    (update,) = gateways.updates()
+    ota_stage.run(declared)
+    ota_stage.advance(130)
+    ota_stage.run(declared)
+    (update,) = ota_stage.updates()
     return update

@@ -11,25 +11,25 @@ from tests.support.tuya_stage import PRODUCT, TuyaStage, block, plugs
 CREATE = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob"}
 
 
-def lose_the_create(gate: TuyaStage, rollout: Rollout, effect: str = "timeoutBeforeCommit") -> None:
+def lose_the_create(tuya_stage: TuyaStage, rollout: Rollout, effect: str = "timeoutBeforeCommit") -> None:
     """Send a create and get no answer to it."""
-    gate.server.world.faults.replace([{**CREATE, "nth": 1, "effect": effect}])
-    gate.run(rollout)
-    gate.server.world.faults.replace([])
+    tuya_stage.server.world.faults.replace([{**CREATE, "nth": 1, "effect": effect}])
+    tuya_stage.run(rollout)
+    tuya_stage.server.world.faults.replace([])
 
 
-def asked_for(gate: TuyaStage) -> list[object]:
+def asked_for(tuya_stage: TuyaStage) -> list[object]:
     """The devices of each create."""
     return [
         r["parameters"].get("TargetDeviceName")
-        for r in gate.asked("tuya")
+        for r in tuya_stage.asked("tuya")
         if r["operation"] == "CreateOTAStaticUpgradeJob"
     ]
 
 
-def store(gate: TuyaStage) -> Store:
+def store(tuya_stage: TuyaStage) -> Store:
     """What the gateway holds."""
-    return next(v for v in vars(gate.server.world.services["tuya"]).values() if isinstance(v, Store))
+    return next(v for v in vars(tuya_stage.server.world.services["tuya"]).values() if isinstance(v, Store))
 
 
 def offline(*names: str) -> dict[str, str]:
@@ -48,6 +48,8 @@ def one(name: str, *devices: str, **changes: object) -> Rollout:
     return replace(plugs(strategy=Strategy(waves=(wave,)), **changes), name=name)
 
 
-def reports(gate: TuyaStage, version: str, *names: str) -> None:
+def reports(tuya_stage: TuyaStage, version: str, *names: str) -> None:
     """Let these plugs report a version."""
-    gate.cloud(devices=[{"productKey": PRODUCT, "deviceName": n, "versions": {"default": version}} for n in names])
+    tuya_stage.cloud(
+        devices=[{"productKey": PRODUCT, "deviceName": n, "versions": {"default": version}} for n in names]
+    )

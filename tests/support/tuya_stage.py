@@ -1,4 +1,4 @@
-"""The same ground for Tuya: a product, a package, six devices, a rollout of two waves."""
+"""A simulator stage for Tuya: a product, a package, six devices, a rollout of two waves."""
 
 from __future__ import annotations
 

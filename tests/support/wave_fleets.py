@@ -1,4 +1,4 @@
-"""One park of six devices behind each of the three services, so that a scenario of waves and gates is written once."""
+"""One fleet of six devices behind each of the three services, so that a scenario of waves and gates is written once."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class WaveFleet(ABC):
     cure: str  # the reason of the failure that `fail` makes
     minutes: float = 10
 
-    def __init__(self, ground: FuotaStage) -> None:
-        self.ground = ground
+    def __init__(self, fuota_stage: FuotaStage) -> None:
+        self.stage = fuota_stage
 
     @property
     @abstractmethod
@@ -62,34 +62,34 @@ class WaveFleet(ABC):
             Wave(name="fleet", targets=self.devices(2, 3, 4, 5)),
         )
         given = {"gate": Gate(min_success_percent=100)} | strategy
-        return declared(name="park", backend=self.block(), strategy=Strategy(waves=named, **given))
+        return declared(name="six-devices", backend=self.block(), strategy=Strategy(waves=named, **given))
 
     def run(self, rollout: Rollout) -> RunReport:
         """One reconcile."""
-        return self.ground.run(rollout)
+        return self.stage.run(rollout)
 
     def cron(self, rollout: Rollout, rounds: int = 4) -> RunReport:
         """Reconcile, and some minutes later again."""
         for _ in range(rounds):
             report = self.run(rollout)
-            self.ground.advance(self.minutes * 60)
+            self.stage.advance(self.minutes * 60)
         return report
 
     @property
     def record(self) -> Record:
         """What the journal remembers."""
-        return self.ground.record("park")
+        return self.stage.record("six-devices")
 
     def approved(self, rollout: Rollout, wave: str, role: str = "owners") -> Rollout:
         """The rollout with the approval of a wave as it stands."""
         named = resolved(rollout, self.record)
         chosen = next(w for w in named.strategy.waves if w.name == wave)
-        now = self.ground.server.world.clock.now()
+        now = self.stage.server.world.clock.now()
         approval = Approval(wave=wave, role=role, by="ada", digest=approval_digest(named, chosen), at=now)
         return msgspec.structs.replace(rollout, approvals=(*rollout.approvals, approval))
 
 
-class FuotaPark(WaveFleet):
+class FuotaWaveFleet(WaveFleet):
     """Wireless devices, each with a transmission of its own."""
 
     kind, cure, minutes, targets = "fuota", "integrity", 60, "wireless_devices"
@@ -97,7 +97,7 @@ class FuotaPark(WaveFleet):
     @property
     def names(self) -> tuple[str, ...]:
         """Their ids."""
-        stored = next(iter(self.ground.server.world.snapshot()["iotwireless"].values()))
+        stored = next(iter(self.stage.server.world.snapshot()["iotwireless"].values()))
         return tuple(d["id"] for d in stored["devices"])
 
     def behave(self, fails: tuple[int, ...] = (), silent: tuple[int, ...] = ()) -> None:
@@ -108,13 +108,13 @@ class FuotaPark(WaveFleet):
                 "rfRegion": "EU868",
                 "behaviour": "micError" if i in fails else "silent" if i in silent else "",
             }
-            for i, e in enumerate(self.ground.euis)
+            for i, e in enumerate(self.stage.euis)
         ]
-        self.ground.fleet(devices=devices)
+        self.stage.fleet(devices=devices)
 
     def makes(self) -> int:
         """FUOTA tasks."""
-        return len(self.ground.writes("CreateFuotaTask"))
+        return len(self.stage.writes("CreateFuotaTask"))
 
     def block(self) -> Any:
         """Without what the service chooses for single devices."""
@@ -122,12 +122,12 @@ class FuotaPark(WaveFleet):
         return msgspec.structs.replace(spec, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
 
 
-class OtaPark(WaveFleet):
+class OtaWaveFleet(WaveFleet):
     """Things."""
 
     kind, cure, targets = "otaUpdate", "download", "things"
     names = tuple(f"gw-{n}" for n in range(1, 7))
-    ground: OtaStage
+    stage: OtaStage
 
     def behave(self, fails: tuple[int, ...] = (), silent: tuple[int, ...] = ()) -> None:
         """By thing."""
@@ -135,33 +135,33 @@ class OtaPark(WaveFleet):
             {"name": n, "behaviour": "failsDownload" if i in fails else "offline" if i in silent else ""}
             for i, n in enumerate(self.names)
         ]
-        self.ground.fleet(things=things)
+        self.stage.fleet(things=things)
 
     def makes(self) -> int:
         """OTA updates."""
-        return len(self.ground.carried_out("CreateOTAUpdate"))
+        return len(self.stage.carried_out("CreateOTAUpdate"))
 
     def block(self) -> Any:
         """The gateways' block."""
         return ota_block()
 
 
-class TuyaPark(WaveFleet):
+class TuyaWaveFleet(WaveFleet):
     """Plugs."""
 
     kind, cure, targets = "tuya", "download", "devices"
     names = PLUGS
-    ground: TuyaStage
+    stage: TuyaStage
 
     def behave(self, fails: tuple[int, ...] = (), silent: tuple[int, ...] = ()) -> None:
         """By plug."""
         told = {PLUGS[i].replace("-", "_"): "failsDownload" for i in fails}
         told |= {PLUGS[i].replace("-", "_"): "offline" for i in silent}
-        self.ground.behaviours(**told)
+        self.stage.behaviours(**told)
 
     def makes(self) -> int:
         """Batches."""
-        return len(self.ground.batches())
+        return len(self.stage.batches())
 
     def block(self) -> Any:
         """The plugs' block."""
@@ -169,24 +169,24 @@ class TuyaPark(WaveFleet):
 
 
 KINDS: dict[str, tuple[str, type[WaveFleet]]] = {
-    "fuota": ("ground", FuotaPark),
-    "otaUpdate": ("gateways", OtaPark),
-    "tuya": ("gate", TuyaPark),
+    "fuota": ("fuota_stage", FuotaWaveFleet),
+    "otaUpdate": ("ota_stage", OtaWaveFleet),
+    "tuya": ("tuya_stage", TuyaWaveFleet),
 }
 
 
-def park_of(request: pytest.FixtureRequest, kind: str) -> WaveFleet:
+def wave_fleet(request: pytest.FixtureRequest, kind: str) -> WaveFleet:
     """Six devices behind a service, all of them well."""
-    name, park = KINDS[kind]
-    made = park(request.getfixturevalue(name))
+    name, fleet = KINDS[kind]
+    made = fleet(request.getfixturevalue(name))
     made.behave()
     return made
 
 
-def divided(park: WaveFleet, *indices: int) -> Rollout:
-    """Some of a park's devices as one list, divided by percent."""
+def divided(fleet: WaveFleet, *indices: int) -> Rollout:
+    """Some devices of a fleet as one list, divided by percent."""
     waves = (Wave(name="canary", percent=30), Wave(name="fleet", percent=100))
-    return msgspec.structs.replace(park.rollout(*waves), targets=park.devices(*indices))
+    return msgspec.structs.replace(fleet.rollout(*waves), targets=fleet.devices(*indices))
 
 
 def holds(report: RunReport) -> list[str]:

@@ -15,7 +15,7 @@ from otactl.model import Gate, Rollout, Strategy, VersionConfirm, VersionProof
 from tests.infra.test_settings import read
 from tests.support.fuota_stage import BUCKET, KEY
 from tests.support.ota_stage import block, gateway, one_wave
-from tests.support.pulumi.provisioned_stack import OperatedGateways, less, pushed
+from tests.support.pulumi.provisioned_stack import ProvisionedOtaStage, less, pushed
 from tests.support.pulumi.stacks import GATEWAYS
 
 NAMES = Names(read(GATEWAYS))
@@ -29,10 +29,10 @@ ORDER = {
     "destination": {"s3Destination": {"bucket": BUCKET, "prefix": "signed/"}},
 }
 SIGNED_BY_AWS = [{"fileName": "/update", "codeSigning": {"startSigningJobParameter": ORDER}}]
-Act = Callable[[OperatedGateways], Iterator[list[str]]]
+Act = Callable[[ProvisionedOtaStage], Iterator[list[str]]]
 
 
-def waves_of_things_then_a_group(at: OperatedGateways) -> Iterator[list[str]]:
+def waves_of_things_then_a_group(at: ProvisionedOtaStage) -> Iterator[list[str]]:
     """MQTT, proved by shadow; meanwhile pace and tags are changed by hand, and a device fails."""
     proof = VersionConfirm(version=VersionProof(shadow="reported.firmware.version"), within="1h")
     strategy = Strategy(waves=gateway().strategy.waves, gate=Gate(min_success_percent=50), confirm=proof)
@@ -61,7 +61,7 @@ def waves_of_things_then_a_group(at: OperatedGateways) -> Iterator[list[str]]:
     yield from _cron(at, declared, rounds=6)
 
 
-def signing_that_fails_at_first(at: OperatedGateways) -> Iterator[list[str]]:
+def signing_that_fails_at_first(at: ProvisionedOtaStage) -> Iterator[list[str]]:
     """AWS Signer signs; the first creation fails at its last step, and leaves things behind; proved by the index."""
     proof = VersionConfirm(version=VersionProof(index_query="shadow.reported.firmware.version:2.4.1"), within="1h")
     declared = one_wave(confirm=proof)
@@ -75,7 +75,7 @@ def signing_that_fails_at_first(at: OperatedGateways) -> Iterator[list[str]]:
     yield from _cron(at, declared, rounds=6)
 
 
-def content_that_changes(at: OperatedGateways) -> Iterator[list[str]]:
+def content_that_changes(at: ProvisionedOtaStage) -> Iterator[list[str]]:
     """HTTP; the URLs' life and then the image are declared anew; somebody deletes a record under its job; orphans."""
     spec = block(role=at.role, protocols=["HTTP"], awsJobPresignedUrlConfig={"expiresInSec": 600})
     declared = replace(one_wave(), backend=spec)
@@ -113,18 +113,18 @@ def only_iam_can_judge(action: str) -> dict[str, object]:
     return {"Version": "2012-10-17", "Statement": [{**allowed, "Condition": condition}]}
 
 
-def _cron(at: OperatedGateways, declared: Rollout, rounds: int) -> Iterator[list[str]]:
+def _cron(at: ProvisionedOtaStage, declared: Rollout, rounds: int) -> Iterator[list[str]]:
     for _ in range(rounds):
         yield at.told(declared)
         at.advance(600)
 
 
-def _wake(at: OperatedGateways, *things: str) -> None:
+def _wake(at: ProvisionedOtaStage, *things: str) -> None:
     """Let things be there again, as they are: what they installed meanwhile stays."""
     at.fleet(things=[{"name": thing, "behaviour": "normal"} for thing in things])
 
 
-def _orphans(at: OperatedGateways) -> None:
+def _orphans(at: ProvisionedOtaStage) -> None:
     """A job and a stream of no update, as failed creations leave them behind."""
     at.fleet(things=[{"name": "gw-9", "behaviour": "offline"}])
     arn = at.iot.describe_thing(thingName="gw-9")["thingArn"]

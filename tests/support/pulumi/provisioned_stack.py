@@ -56,8 +56,8 @@ def loopback() -> Iterator[SimulatorServer]:
         os.environ.update(kept)
 
 
-class Operated(FuotaStage):
-    """A ground whose bucket and roles are the program's, worked on with a role of the program's."""
+class ProvisionedFuotaStage(FuotaStage):
+    """A stage whose bucket and roles are the program's, worked on with a role of the program's."""
 
     def __init__(self, server: SimulatorServer, folder: Path, program: Registered) -> None:
         super().__init__(server, folder, cloud=False)
@@ -74,7 +74,7 @@ class Operated(FuotaStage):
         return msgspec.structs.replace(base, backend=backend, **changes)
 
 
-class OperatedGateways(OtaStage):
+class ProvisionedOtaStage(OtaStage):
     """The same for OTA updates."""
 
     def __init__(self, server: SimulatorServer, folder: Path, program: Registered) -> None:
@@ -99,7 +99,7 @@ class OperatedGateways(OtaStage):
         return told(self, *rollouts)
 
 
-class OperatedPlugs(TuyaStage):
+class ProvisionedTuyaStage(TuyaStage):
     """The same for Tuya batches, with the key in the secret that the program was told of."""
 
     def __init__(self, server: SimulatorServer, folder: Path, program: Registered) -> None:
@@ -120,20 +120,20 @@ class OperatedPlugs(TuyaStage):
         self.iam.put_role_policy(RoleName=name, PolicyName="reconcile", PolicyDocument=json.dumps(policy))
 
 
-def applied(ground: FuotaStage, program: Registered) -> dict[str, Any]:
+def applied(fuota_stage: FuotaStage, program: Registered) -> dict[str, Any]:
     """Apply the program, put the image where manifests have it, judge callers from now on; gives the outputs."""
     resources, outputs = program
-    applier = Applier(ground.server.url)
+    applier = Applier(fuota_stage.server.url)
     for kind, inputs in resources:
         applier(kind, inputs)
-    ground.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256", IfNoneMatch="*")
-    ground.server.world.apply_settings({"enforceCallers": True})
+    fuota_stage.s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256", IfNoneMatch="*")
+    fuota_stage.server.world.apply_settings({"enforceCallers": True})
     return outputs
 
 
-def act_as(ground: FuotaStage, role: str) -> None:
+def act_as(fuota_stage: FuotaStage, role: str) -> None:
     """Put a role's credentials where boto3 finds them; clients made before stay an administrator's."""
-    sts = boto3.client("sts", endpoint_url=ground.server.url, region_name=REGION)
+    sts = boto3.client("sts", endpoint_url=fuota_stage.server.url, region_name=REGION)
     given = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     os.environ |= {
         "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
@@ -142,26 +142,26 @@ def act_as(ground: FuotaStage, role: str) -> None:
     }
 
 
-def pushed(ground: FuotaStage, version: str, image: bytes) -> Firmware:
+def pushed(fuota_stage: FuotaStage, version: str, image: bytes) -> Firmware:
     """Another image, in the bucket as the program made it: nothing is written twice."""
     digest = hashlib.sha256(image).hexdigest()
     key = f"probe/sha256/{digest}/probe.bin"
-    ground.s3.put_object(Bucket=BUCKET, Key=key, Body=image, ChecksumAlgorithm="SHA256", IfNoneMatch="*")
+    fuota_stage.s3.put_object(Bucket=BUCKET, Key=key, Body=image, ChecksumAlgorithm="SHA256", IfNoneMatch="*")
     return Firmware(version=version, image=f"s3://{BUCKET}/{key}", sha256=digest, size_bytes=len(image))
 
 
-def told(ground: FuotaStage, *rollouts: Rollout) -> list[str]:
+def told(fuota_stage: FuotaStage, *rollouts: Rollout) -> list[str]:
     """One run; gives what went wrong, what is held, and what the history says of refusals."""
     found = []
-    for r in ground.run(*rollouts).rollouts:
+    for r in fuota_stage.run(*rollouts).rollouts:
         found += [r.error, *(f"{h.reason}: {h.message}" for h in r.holds)]
-    history = [e.message for r in rollouts for e in ground.journal().history("prod-eu", r.name)]
+    history = [e.message for r in rollouts for e in fuota_stage.journal().history("prod-eu", r.name)]
     return [t for t in found if t] + [m for m in history if "grant " in m]
 
 
-def refused(ground: FuotaStage, *services: str) -> list[str]:
+def refused(fuota_stage: FuotaStage, *services: str) -> list[str]:
     """Calls, of some services if they are named, that were refused for want of a permission."""
-    requests = [r for r in ground.server.world.requests if r["status"] == 403]
+    requests = [r for r in fuota_stage.server.world.requests if r["status"] == 403]
     return [str(r["operation"]) for r in requests if not services or r["service"] in services]
 
 

@@ -14,7 +14,7 @@ from otactl.lorawan.fleet_probability import at_most, device_chance, fleet_chanc
 from otactl.lorawan.loss_models import Independent, Outage
 from otactl.lorawan.planner import forecast
 from otactl.lorawan.request import AirtimeRequest, DeviceClass, SuccessCriteria, WaveGate
-from otactl.model import SuccessCriteria as DeclaredGate
+from otactl.model import Gate as DeclaredGate
 from otactl.verdicts.gate import GateState, Tally, judge
 
 CODE = Code(fragments=150)

@@ -15,20 +15,20 @@ READ, WRITE = "QueryOTAJob", "CreateOTAStaticUpgradeJob"
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[Gateway]:
+def gateway_server() -> Iterator[Gateway]:
     """One gateway for this file."""
     with running() as gateway:
         yield gateway
 
 
 @pytest.fixture
-def gateway(house: Gateway) -> Gateway:
+def gateway(gateway_server: Gateway) -> Gateway:
     """The gateway, asked nothing yet."""
-    house.asked.clear()
-    house.lines.clear()
-    house.connections.clear()
-    house.will(good())
-    return house
+    gateway_server.asked.clear()
+    gateway_server.lines.clear()
+    gateway_server.connections.clear()
+    gateway_server.will(good())
+    return gateway_server
 
 
 def spent(sender: TuyaClient, action: str) -> TransientError:
