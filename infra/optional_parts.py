@@ -27,7 +27,7 @@ EDITS = (
 def fuota_logs(names: Names) -> None:
     """The role under which AWS IoT Wireless writes its logs: it looks for it by this name, once in an account.
 
-    Which level it writes is the API's alone (UpdateLogLevelsByResourceTypes); docs/rollout.md has the command.
+    Which level it writes is the API's alone (UpdateLogLevelsByResourceTypes); docs/operating.md has the command.
     """
     settings = names.settings
     role = aws.iam.Role(

@@ -71,7 +71,7 @@ class ConflictError(OtactlError):
 
 
 class StalledError(OtactlError):
-    """A human is needed; `reason` is a PascalCase word listed in docs/rollout.md."""
+    """A human is needed; `reason` is a PascalCase word listed in docs/reference.md."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -131,7 +131,7 @@ class LeaseHeldError(OtactlError):
 
 
 def reason_of(error: OtactlError) -> str:
-    """The PascalCase word that names an error in conditions and in `status`; all are listed in docs/rollout.md."""
+    """The PascalCase word that names an error in conditions and in `status`; all are listed in docs/reference.md."""
     if isinstance(error, StalledError):
         return error.reason
     if isinstance(error, ManifestError):

@@ -1,4 +1,4 @@
-"""Every `otactl` command the documents show is run, in their order, against the simulator."""
+"""Runs every `otactl` command that the documents show, in their order, against the simulator."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.docs.test_docs import COMMANDS_IN_ORDER
 from tests.support.demo_stage import set_stage
 from tests.support.paths import ROOT
 
-# What a command may answer besides 0: `plan` and `drift` say 2 when there is something, `airtime` when it misses,
-# `rehearse` when a rollout would not succeed.
+# Commands that may exit 2: `plan` and `drift` for something to see, `airtime` for a missed target or window,
+# `rehearse` for a rollout that does not succeed.
 MAY_SAY_2 = ("plan", "drift", "airtime", "rehearse")
 
 
@@ -39,7 +39,7 @@ def in_a_pull_request(folder: Path) -> None:
     (folder / "smart-plug-2-4-0.yaml").write_text(before.replace("0088c981", "1188c981"))
 
 
-def test_every_otactl_command_of_the_documents_runs_as_told(stage: Demo) -> None:
+def test_every_otactl_command_of_the_documents_runs_as_shown(stage: Demo) -> None:
     ran = 0
     for document, command in COMMANDS_IN_ORDER:
         words = shlex.split(command)

@@ -261,8 +261,8 @@ def page() -> str:
         "# Who may do what",
         "",
         "Judged by the policy evaluator over the documents that `infra/` registers for a stack with everything on, or,",
-        "where a heading says so, without an option; a test holds this page equal to them. `make docs` writes it anew.",
-        "AWS's own evaluation is not proved here: see the README.",
+        "where a heading says so, without an option; a test holds this page equal to them. `make docs` writes it.",
+        "AWS's own evaluation is not proved here: see docs/unproved.md.",
     ]
     part = ""
     for row in rows():

@@ -19,7 +19,7 @@ def of_the_secret(names: Names) -> list[Question]:
         ("reads the Tuya key's secret", "secretsmanager:GetSecretValue", secret.arn, {}, True, False),
         ("reads another secret", "secretsmanager:GetSecretValue", other, {}, False, False),
         (
-            "reads a secret made anew under the name",
+            "reads a secret that was recreated under the name",
             "secretsmanager:GetSecretValue",
             f"{secret.arn[:-6]}GhIjKl",
             {},
