@@ -25,7 +25,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     (with `*`) are those that reach no device.
     `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
     look. `keeps_ended`: what has ended stays with the service, and holds nobody. `tells_of_spared`: its results tell of
-    devices that had the version and for which it made nothing.
+    devices that had the version and for which it made nothing. `read_only_credentials`: it has credentials that can
+    only read, so a pull request may be planned with them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     deletes_at_once: bool = True
     keeps_ended: bool = False
     tells_of_spared: bool = False
+    read_only_credentials: bool = True
     end_command: str = ""
     delete_command: str = ""
     force_command: str = ""

@@ -213,5 +213,5 @@ def test_a_plan_without_the_key_says_so_and_plans_what_it_can(
     (planned,) = json.loads(ran.stdout)["rollouts"]
     assert ran.exit_code == 2
     assert planned["next"][0]["calls"][0]["operation"] == "CreateOTAStaticUpgradeJob"
-    assert any(note.startswith("nothing of Tuya was compared: ") for note in planned["notes"])
+    assert any(note.startswith("nothing of Tuya OTA was compared: ") for note in planned["notes"])
     assert not any(r["service"] == "tuya" for r in tuya_stage.server.world.requests)

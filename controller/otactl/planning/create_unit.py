@@ -71,7 +71,7 @@ def create(
     known = at.record.wave(wave.name)
     if retry is not None and retry.only:
         left, others = without_sent(at.rollout, retry.only, at.seen, at.sendings)
-        retry, reason = msgspec.structs.replace(retry, retry_targets=left), f"{reason}{others}"
+        retry, reason = msgspec.structs.replace(retry, only=left), f"{reason}{others}"
     unit = units.declare(at.rollout, at.environment, wave, which, known, retry, spared(at.seen, shape.capabilities))
     starts = not shape.capabilities.starts_explicitly
     begun = msgspec.structs.replace(unit, members=rest or unit.members)

@@ -1,10 +1,21 @@
-"""Looks at an environment and its rollouts for one pass: reads only, and an error stops just what it is about."""
+"""The look at an environment in one pass, shared by `plan` and `reconcile`: reads only.
+
+1. Services are surveyed first, and only a survey of the environment's own account counts.
+2. Rollouts are observed in turns of the call budget (`budget_turns`), then assessed with what all of them showed.
+3. An assessment that changes what is next, and so lacks its facts, is repeated once with them, in the same pass.
+4. Of two rollouts that would start on one target in a pass, the first starts (`target_conflicts`).
+5. An error stops only what it is about, and the record tells why.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+
+import msgspec
 
 from otactl.backends.transport.metering import Meter, metered
 from otactl.drift import ownership, unit_home
@@ -13,17 +24,23 @@ from otactl.model import Environment, Observation, Record, Rollout, Survey
 from otactl.model.actions import Hold
 from otactl.planning import removed_rollout
 from otactl.planning.assess import Assessment, as_seen, assess, finished, unlooked
+from otactl.planning.context import Shape
 from otactl.planning.sent_content import SentContents
-from otactl.planning.target_conflicts import busy
+from otactl.planning.target_conflicts import busy, in_turn, knowing
 from otactl.ports import Backend, Stored
-from otactl.reconcile.budget_turns import judged
+from otactl.reconcile.budget_turns import in_order, judged
 from otactl.reconcile.run_report import RolloutState
+
+WORKERS = 16
+CALLS_ABREAST = 100
+NO_ACCESS = ("NoCredentials", "PermissionDenied")
 
 
 class EnvironmentObserver:
-    """Surveys the services of an environment and observes its rollouts.
+    """Surveys the services of an environment, and observes and assesses its rollouts.
 
-    `failures` are the errors of surveys in this run, by backend.
+    `failures` are the errors of surveys in this run, by backend; `sendings` is what rollouts sent, as the last
+    assessments had it.
     """
 
     def __init__(
@@ -32,27 +49,42 @@ class EnvironmentObserver:
         backends: Mapping[str, Backend],
         refused: Callable[[Rollout], tuple[Hold, ...]],
         now: Callable[[], datetime],
+        *,
+        shapes: Mapping[str, Shape] | None = None,
+        abreast: int = WORKERS,
+        unreadable_is_offline: bool = False,
     ) -> None:
+        """Observe at most `abreast` rollouts side by side.
+
+        With `shapes` a rollout without a backend is assessed without a comparison. With `unreadable_is_offline` so is
+        one whose service has no credentials that only read, where this process has none of it.
+        """
         self._environment = environment
         self._backends = backends
+        self._shapes: Mapping[str, Shape] = backends if shapes is None else shapes
         self._refused = refused
         self._now = now
+        self._abreast = abreast
+        self._unreadable_is_offline = unreadable_is_offline
         self._strangers: tuple[Hold, ...] = ()
-        self.failures: dict[str, OtactlError] = {}
         self._surveyed = 0
+        self.failures: dict[str, OtactlError] = {}
+        self.sendings = SentContents({})
 
-    def survey(self, states: list[RolloutState], stored: Mapping[str, Stored]) -> dict[str, Survey]:
-        """Look over what each service lists; with `stored` also for what is left of rollouts taken out of Git."""
+    def survey(self, states: list[RolloutState], stored: Mapping[str, Stored], *, whole: bool) -> dict[str, Survey]:
+        """List what each service of `states` holds, with what `stored` knows of it.
+
+        A `whole` survey also asks the services of records that no state is about.
+        """
         surveys: dict[str, Survey] = {}
-        declared: set[str] = {s.rollout.backend_kind for s in states}
-        live = {s.record.backend for s in stored.values() if any(not a.stage.is_over for a in s.record.attempts)}
-        for kind in sorted((declared | live) or set(self._backends)):
-            backend = self._backends.get(kind)
-            if backend is None:
-                continue
+        kinds: set[str] = {s.rollout.backend_kind for s in states}
+        if whole:
+            kinds |= {s.record.backend for s in stored.values() if any(not a.stage.is_over for a in s.record.attempts)}
+            kinds = kinds or set(self._backends)
+        for kind in sorted(kinds & self._backends.keys()):
             try:
                 with metered() as meter:
-                    surveys[kind] = self._asked(backend, meter)
+                    surveys[kind] = self._asked(self._backends[kind], meter)
                 self._check_account(surveys[kind].account)
             except Exception as error:  # noqa: BLE001 - the last guard: the others go on
                 surveys.pop(kind, None)
@@ -61,7 +93,7 @@ class EnvironmentObserver:
                 for state in states:
                     if state.rollout.backend_kind == kind:
                         self._fail(state, failure)
-        return surveys
+        return knowing(surveys, {name: held.record for name, held in stored.items()})
 
     def _asked(self, backend: Backend, meter: Meter) -> Survey:
         try:
@@ -69,72 +101,128 @@ class EnvironmentObserver:
         finally:
             self._surveyed += meter.calls
 
-    def is_open(self, state: RolloutState, survey: Survey | None = None) -> bool:
-        """Whether there is anything to look at."""
-        record, backend = state.stored.record, self._backends.get(state.rollout.backend_kind)
-        if not state.removed:
-            return not finished(state.rollout, record, survey)
-        return record.under_way if backend is None else removed_rollout.unsettled(record, survey, backend.capabilities)
-
-    def _of_removed(self, state: RolloutState, seen: Observation) -> Assessment:
-        """The look at what is left of a rollout taken out of Git."""
-        record, backend = state.stored.record, self._backends.get(state.rollout.backend_kind)
-        if backend is None:
-            return removed_rollout.unasked(self._environment, state.rollout, record, self._now())
-        return removed_rollout.look_at(self._environment, state.rollout, record, seen, backend, self._now())
-
     def _check_account(self, account: str) -> None:
         if account != self._environment.account:
             text = f"these credentials are of account {account}, environment {self._environment.name} is "
             raise StalledError("AccountDiffers", f"{text}{self._environment.account}; use the right role")
 
-    def observe(self, surveys: Mapping[str, Survey], state: RolloutState) -> None:
+    def turns(
+        self, states: list[RolloutState], surveys: Mapping[str, Survey]
+    ) -> tuple[list[RolloutState], list[RolloutState]]:
+        """Return the rollouts that need a look, in order, and those that come after all others are done."""
+        return in_order([s for s in states if self.is_open(s, surveys.get(s.rollout.backend_kind))])
+
+    def is_open(self, state: RolloutState, survey: Survey | None = None) -> bool:
+        """Return whether there is anything to look at."""
+        record, backend = state.known, self._backends.get(state.rollout.backend_kind)
+        if not state.removed:
+            return not finished(state.rollout, record, survey)
+        return record.under_way if backend is None else removed_rollout.unsettled(record, survey, backend.capabilities)
+
+    def look(
+        self,
+        todo: Sequence[RolloutState],
+        surveys: Mapping[str, Survey],
+        records: Mapping[str, Record],
+        beside: Callable[[], tuple[Record, ...]],
+        taken: MutableMapping[tuple[str, str], str],
+    ) -> None:
+        """Observe and assess the rollouts of `todo`; what is next for each is in its `look`.
+
+        `records` are those of every rollout of the environment, `beside` reads those of other environments,
+        `taken` are the targets that earlier rollouts of this pass start on.
+        """
+        self._round([s for s in todo if not s.error], surveys, records, beside)
+        again = [s for s in todo if s.incomplete and not s.again and s.seen is not None and not s.seen.offline]
+        for state in again:
+            state.again, state.earlier = True, state.look
+        self._round(again, surveys, records, beside)
+        for state in todo:
+            if state.look is not None:
+                state.look = in_turn(_after(state.earlier, state.look), taken)
+            state.earlier = None
+
+    def _round(
+        self,
+        todo: list[RolloutState],
+        surveys: Mapping[str, Survey],
+        records: Mapping[str, Record],
+        beside: Callable[[], tuple[Record, ...]],
+    ) -> None:
+        if not todo:
+            return
+        # Side by side they would share a small budget so that none gets its look done.
+        workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            list(pool.map(partial(self._observe, surveys), todo))
+        records = {**records, **{s.rollout.name: s.earlier.record for s in todo if s.earlier is not None}}
+        self._assess(todo, records, SentContents(records))
+        about_to = any(s.look is not None and s.look.plan.begins for s in todo)
+        if about_to and (others := beside()):  # read only before something starts
+            self._assess(todo, records, SentContents(records, others))
+
+    def _observe(self, surveys: Mapping[str, Survey], state: RolloutState) -> None:
         """Read what there is of one rollout."""
         kind = state.rollout.backend_kind
         state.look = state.seen = None  # an older one must not be committed again when this fails
         backend = self._backends.get(kind)
         with self._guarded(state):
-            elsewhere = unit_home.moved(state.stored.record, self._environment) is not None
+            elsewhere = unit_home.moved(state.known, self._environment) is not None
             if backend is None or kind not in surveys or elsewhere:
-                state.seen = Observation()
+                state.seen = Observation(offline=backend is None and kind in self._shapes)
             else:
                 state.seen = self._seen(backend, surveys[kind], state)
 
     def _seen(self, backend: Backend, survey: Survey, state: RolloutState) -> Observation:
         with metered() as meter:
             try:
-                return backend.observe(*as_seen(state.rollout, state.stored.record), survey)
+                return backend.observe(*as_seen(state.rollout, state.known), survey)
             except BudgetSpentError as error:
                 raise judged(error, state, meter.calls, self._surveyed, self._environment) from error
+            except StalledError as error:
+                optional = self._unreadable_is_offline and not backend.capabilities.read_only_credentials
+                if state.removed or not optional or error.reason not in NO_ACCESS:
+                    raise
+                state.not_compared = f"nothing of {backend.capabilities.service} was compared: {error}"
+                return Observation(offline=True)
 
-    def judge(self, states: list[RolloutState], records: Mapping[str, Record], sendings: SentContents) -> None:
-        """Decide what is next for rollouts that were observed; `records` are those of every rollout there is,
-        `sendings` what they sent.
+    def _assess(self, states: list[RolloutState], records: Mapping[str, Record], sendings: SentContents) -> None:
+        """Decide what is next for rollouts that were observed.
 
         A unit of another journal in one of them holds them all, for the rest of the run.
         """
-        looks = [(s.rollout.name, s.seen) for s in states if s.seen is not None]
-        self._strangers = self._strangers or ownership.holds(self._environment, looks)
+        self.sendings = sendings
+        seen = [(s.rollout.name, s.seen) for s in states if s.seen is not None]
+        self._strangers = self._strangers or ownership.holds(self._environment, seen)
         for state in states:
             if state.seen is None:
                 continue
-            rollout, known = state.rollout, state.stored.record
-            if state.removed:
-                with self._guarded(state):
-                    state.look = self._of_removed(state, state.seen)
-                continue
             with self._guarded(state):
+                if state.removed:
+                    state.look = self._of_removed(state, state.seen)
+                    continue
                 state.look = assess(
                     self._environment,
-                    rollout,
-                    known,
+                    state.rollout,
+                    state.known,
                     state.seen,
-                    self._backends.get(rollout.backend_kind),
-                    (*self._strangers, *self._refused(rollout), *state.refused),
+                    self._shapes.get(state.rollout.backend_kind),
+                    self.holds_before(state),
                     self._now(),
-                    busy(records, rollout),
+                    busy(records, state.rollout),
                     sendings,
                 )
+
+    def holds_before(self, state: RolloutState) -> tuple[Hold, ...]:
+        """Return the holds of a rollout that are known without its own observation."""
+        return (*self._strangers, *self._refused(state.rollout), *state.refused)
+
+    def _of_removed(self, state: RolloutState, seen: Observation) -> Assessment:
+        """Assess what is left of a rollout removed from Git."""
+        backend = self._backends.get(state.rollout.backend_kind)
+        if backend is None:
+            return removed_rollout.unasked(self._environment, state.rollout, state.known, self._now())
+        return removed_rollout.look_at(self._environment, state.rollout, state.known, seen, backend, self._now())
 
     @contextmanager
     def _guarded(self, state: RolloutState) -> Iterator[None]:
@@ -151,4 +239,13 @@ class EnvironmentObserver:
         state.fail(error)
         state.look = state.seen = None
         if self.is_open(state):
-            state.look = unlooked(state.rollout, state.stored.record, reason_of(error), str(error), self._now())
+            state.look = unlooked(state.rollout, state.known, reason_of(error), str(error), self._now())
+
+
+def _after(earlier: Assessment | None, look: Assessment) -> Assessment:
+    """Return the second assessment of a pass with what the first one had to tell."""
+    if earlier is None:
+        return look
+    return msgspec.structs.replace(
+        look, events=(*earlier.events, *look.events), overdue=(*earlier.overdue, *look.overdue)
+    )

@@ -11,10 +11,8 @@ Two clocks come in: `now` is the service's, by which it judges a start, `wall` t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 
 import msgspec
 
@@ -22,14 +20,11 @@ from otactl.errors import ConflictError, LeaseHeldError, OtactlError, reason_of
 from otactl.model import Environment, Listed, Phase, Record, Rollout, Survey
 from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
-from otactl.planning import removed_rollout as removed
 from otactl.planning.environment import NAME, environment_record
-from otactl.planning.sent_content import SentContents
-from otactl.planning.target_conflicts import knowing
-from otactl.ports import Backend, Journal, Stored
-from otactl.reconcile.budget_turns import in_order
+from otactl.ports import Backend, Journal
 from otactl.reconcile.leased_journal import LeasedJournal
-from otactl.reconcile.observe import EnvironmentObserver
+from otactl.reconcile.observe import WORKERS, EnvironmentObserver
+from otactl.reconcile.rollout_states import declared_states, removed_states
 from otactl.reconcile.run_marks import error_of, left_alone, mark, unread_marks
 from otactl.reconcile.run_report import RolloutReport, RolloutState, RunError, RunReport
 from otactl.reconcile.send import Sender
@@ -37,8 +32,6 @@ from otactl.state.rename import renaming
 
 MAX_PASSES = 40
 RENEW_BEFORE = timedelta(seconds=60)
-WORKERS = 16
-CALLS_ABREAST = 100
 
 
 class Reconciler:
@@ -67,13 +60,12 @@ class Reconciler:
         self._environment = environment
         self._backends = backends
         self._journal = LeasedJournal(environment.name, journal, holder, wall or now)
-        self._lookout = EnvironmentObserver(environment, backends, refused, now)
+        self._observer = EnvironmentObserver(environment, backends, refused, now, abreast=abreast)
         self._sender = Sender(backends, self._journal, now, abreast)
         self._now = now
         self._holder = holder
         self._unread = unread
         self._covers = covers
-        self._abreast = abreast
         self._rollouts = rollouts
         self._passed = 0
         self._errors: list[RunError] = []
@@ -85,7 +77,7 @@ class Reconciler:
         except LeaseHeldError as error:
             return RunReport(passes=0, lease_held_by=error.holder)
         self._journal.load()
-        states = [RolloutState(r, self._stored(r)) for r in self._rollouts]
+        states = declared_states(self._rollouts, self._journal.stored)
         try:
             lost = self._guarded_passes(states)
             if not lost:
@@ -106,10 +98,6 @@ class Reconciler:
             notes=self._journal.told,
         )
 
-    def _stored(self, rollout: Rollout) -> Stored:
-        empty = Stored(record=Record(environment=rollout.environment, name=rollout.name), revision=0)
-        return self._journal.stored.get(rollout.name, empty)
-
     def _guarded_passes(self, states: list[RolloutState]) -> str:
         """Run passes; gives the holder that the lease was lost to, if it was.
 
@@ -117,7 +105,7 @@ class Reconciler:
         """
         try:
             self._rename(states)
-            states += self._removed()
+            states += removed_states(self._rollouts, self._journal.stored, self._covers, self._unread)
             self._passes(states)
         except LeaseHeldError as error:
             if any(s.actions for s in states):
@@ -127,9 +115,9 @@ class Reconciler:
         except OtactlError as error:
             self._errors.append(_told(error))
             for state in states:
-                if not state.error and self._lookout.is_open(state):
+                if not state.error and self._observer.is_open(state):
                     state.fail(error)
-        self._errors += [_told(error) for error in self._lookout.failures.values()]
+        self._errors += [_told(error) for error in self._observer.failures.values()]
         return ""
 
     def _rename(self, states: list[RolloutState]) -> None:
@@ -139,27 +127,7 @@ class Reconciler:
             with suppress(ConflictError):  # another process wrote since we loaded: what it left is what counts
                 self._journal.commit(found.commits)
             self._journal.load()
-        for state in states:
-            state.stored = self._stored(state.rollout)
-            state.was = state.stored.record.phase
-            state.refused = (found.holds[state.rollout.name],) if state.rollout.name in found.holds else ()
-
-    def _removed(self) -> list[RolloutState]:
-        """Rollouts whose manifests left Git, with what their records keep of them.
-
-        One that a manifest with an error may declare is left alone.
-        """
-        left = (
-            held
-            for name, held in sorted(self._journal.stored.items())
-            if name not in self._names and self._covers(held.record)
-            if not self._unread.may_keep(name, held.record.source)
-        )
-        return [
-            RolloutState(rollout, held, removed=True)
-            for held in left
-            if (rollout := removed.declared(held.record)) is not None
-        ]
+        states[:] = declared_states(self._rollouts, self._journal.stored, found.holds)
 
     def _leave_marks(self, states: list[RolloutState]) -> None:
         """Remember the run in the environment's record, and in others what kept it from them (`run_marks`).
@@ -219,51 +187,32 @@ class Reconciler:
                 todo, late, belated = late, [], True  # by the lists read before: their calls are not spent twice
             self._passed += 1
             if not belated:
-                listed = self._lookout.survey(states if first else todo, self._journal.stored if first else {})
-                surveys = dict(knowing(listed, self._journal.records))
+                surveys = self._observer.survey(states if first else todo, self._journal.stored, whole=first)
             if first:
-                todo, late = in_order(
-                    [s for s in states if self._lookout.is_open(s, surveys.get(s.rollout.backend_kind))]
-                )
+                todo, late = self._observer.turns(states, surveys)
             try:
                 if first:
                     self._environment_drift(surveys)
-                self._observe(surveys, [s for s in todo if not s.error])
+                self._observer.look(todo, surveys, self._journal.records, self._beside, {})
                 jobs = self._sender.intend(todo)
-                todo = [s for s in todo if not s.error]
             except ConflictError:
                 self._reload(todo)  # another process wrote between our load and our lease: nothing was sent on it
-                continue
-            again = [s for s in todo if s.incomplete and not s.again]
-            for state in again:
-                state.again = True  # this look changed what is next; one more, with the facts of that
-            if not jobs and again:
-                todo = again
-                continue
-            if not jobs:
-                todo = []
                 continue
             sent = self._sender.send(jobs, kinds)
             self._sender.settle(todo, sent)
             names = {done.job.rollout for done in sent}
-            todo = [s for s in todo if (s.rollout.name in names or s in again) and not s.error]
+            todo = [s for s in todo if s.rollout.name in names and not s.error]
 
-    def _observe(self, surveys: dict[str, Survey], todo: list[RolloutState]) -> None:
-        # Side by side they would share a small budget so that none gets its look done.
-        workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            list(pool.map(partial(self._lookout.observe, surveys), todo))
-        records = self._journal.records
-        self._lookout.judge(todo, records, SentContents(records))
-        about_to = any(s.look is not None and s.look.plan.begins for s in todo)
-        if about_to and (beside := self._journal.beside(self._environment)):  # read only before something begins
-            self._lookout.judge(todo, records, SentContents(records, beside))
+    def _beside(self) -> tuple[Record, ...]:
+        return self._journal.beside(self._environment)
 
     def _reload(self, todo: list[RolloutState]) -> None:
         self._journal.load()
         for state in todo:
             state.stored = self._journal.stored.get(state.rollout.name, state.stored)
-            state.last = ()
+            state.last, state.again = (), False
+            if state.error:
+                state.look = None  # it was assessed with the record that was replaced meanwhile
 
     def _environment_drift(self, surveys: dict[str, Survey]) -> None:
         right = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from otactl.errors import ConflictError, OtactlError, StalledError, TransientError, reason_of
-from otactl.model import Observation, Phase, Rollout, Value
+from otactl.model import Observation, Phase, Record, Rollout, Value
 from otactl.model.actions import Hold
 from otactl.planning.assess import Assessment
 from otactl.planning.preflight import INCOMPLETE
@@ -55,8 +55,9 @@ class RunReport(Value, frozen=True, kw_only=True):
 class RolloutState:
     """One rollout during a run; `last` is what was sent before, `again` that it had its second look.
 
-    `refused` are holds that are known before it is looked at; `reason` names the error as conditions do; `was` is the
-    phase it had before; `removed` tells that its manifest left Git.
+    `refused` are holds that are known before it is looked at; `earlier` is the assessment that its second look of a
+    pass goes on from; `reason` names the error as conditions do; `was` is the phase it had before; `removed` tells that
+    its manifest was removed from Git; `not_compared` says why its service was not asked.
     """
 
     rollout: Rollout
@@ -71,12 +72,19 @@ class RolloutState:
     last: tuple[str, ...] = ()
     refusal: str = ""
     again: bool = False
+    earlier: Assessment | None = None
     refused: tuple[Hold, ...] = ()
     was: Phase = Phase.PENDING
     removed: bool = False
+    not_compared: str = ""
 
     def __post_init__(self) -> None:
         self.was = self.stored.record.phase
+
+    @property
+    def known(self) -> Record:
+        """The record that its next assessment starts from."""
+        return self.earlier.record if self.earlier is not None else self.stored.record
 
     @property
     def acknowledged(self) -> bool:

@@ -16,7 +16,6 @@ import msgspec
 from otactl.errors import OtactlError, defect, reason_of
 from otactl.model.actions import Call, Receipt, name_of
 from otactl.planning.assess import failed, intended, settled, unlooked
-from otactl.planning.target_conflicts import in_turn
 from otactl.ports import Backend, Commit
 from otactl.reconcile.executor import Executor
 from otactl.reconcile.leased_journal import LeasedJournal
@@ -43,11 +42,10 @@ class Sender:
         """Commit what the looks say and what is to be sent; gives the calls to send."""
         commits: list[Commit] = []
         jobs: list[PlannedCalls] = []
-        taken: dict[tuple[str, str], str] = {}
         for state in todo:
             if state.look is None:
                 continue
-            look = state.look = in_turn(state.look, taken)
+            look = state.look
             plan = tuple(f"{name_of(a)} {a.reason}" for a in look.plan.actions)
             backend = self._backends.get(state.rollout.backend_kind)
             refused = False

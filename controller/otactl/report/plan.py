@@ -11,6 +11,7 @@ from otactl.lorawan.report import AirtimeReport
 from otactl.model import JsonObject, RecordedCall, Value, canonical_digest, iso, iso_or_none
 from otactl.model.actions import Action, Finding, Hold, StartUnit, name_of
 from otactl.planning.outlook import Rung
+from otactl.reconcile.preview import RolloutPreview
 from otactl.report import airtime as radio
 from otactl.report import journals_used
 from otactl.report.journals_used import UsedJournal
@@ -45,6 +46,43 @@ class PlanReport(Value, frozen=True, kw_only=True):
     def digest(self) -> str:
         """Names the plan by content."""
         return canonical_digest([_rollout(r) for r in self.rollouts])
+
+
+def planned(found: RolloutPreview, airtime: AirtimeReport | None, notes: tuple[str, ...] = ()) -> PlannedRollout:
+    """Report the preview of a declared rollout, after `notes` on what was planned with."""
+    state, rollout = found.state, found.state.rollout
+    if found.moved_from:
+        notes = (*notes, f"reconcile moves the record of rollout {found.moved_from} to this name first")
+    if state.look is None and not state.error:
+        notes = (*notes, "every wave passed; not read again")
+    if state.not_compared:
+        notes = (*notes, state.not_compared)
+    shown = state.look if not state.error else None
+    return PlannedRollout(
+        name=rollout.name,
+        environment=rollout.environment,
+        digest=rollout.generation,
+        airtime=airtime,
+        notes=(*notes, *(e.message for e in (shown.events if shown is not None else ()) if e.kind == "spared")),
+        error=state.error,
+        next=found.next,
+        outlook=found.outlook.rungs,
+        outlook_holds=found.outlook.holds,
+        drift=shown.plan.findings if shown is not None else (),
+        holds=shown.plan.holds if shown is not None else (),
+    )
+
+
+def left_over(found: RolloutPreview) -> PlannedRollout | None:
+    """Report what is left of a rollout removed from Git; None when nothing is."""
+    state, rollout = found.state, found.state.rollout
+    told = PlannedRollout(name=rollout.name, environment=rollout.environment, digest=rollout.generation)
+    if state.error:
+        text = f"its manifest was removed from Git, and what is left of it was not read: {state.error}"
+        known = next((h.message for h in state.stored.record.holds), "")
+        return msgspec.structs.replace(told, notes=(text, *((known,) if known else ())))
+    holds = state.look.plan.holds if state.look is not None else ()
+    return msgspec.structs.replace(told, holds=holds) if holds else None
 
 
 def as_json(report: PlanReport) -> str:

@@ -96,7 +96,7 @@ def test_a_wave_that_passed_stays_passed_when_other_content_reached_nobody(kind:
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_new_content_waits_until_a_lost_unit_is_gone_for_certain_or_its_loss_is_accepted(kind: str) -> None:
-    lost = of_other_content(made(stage=Stage.RUNNING, broken_at=NOW - SETTLE))
+    lost = of_other_content(made(stage=Stage.RUNNING, missing_since=NOW - SETTLE))
     declared, record = history(kind, lost)
     facts = tuple(TargetFacts(key=k, exists=True, vendor_id=k[7:]) for k in ALL)
     bare = Observation(targets=facts, image=FACTS_IMAGE, role=FACTS_ROLE)

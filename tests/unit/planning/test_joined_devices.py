@@ -45,12 +45,12 @@ def passed(of: Rollout, **changes: object) -> Record:
         "unit_id": "u",
         "vendor_id": "v",
         "stage": Stage.DELETED,
-        "annotations": "n",
+        "annotation_digest": "n",
         "members": (KEY,),
         "devices": ("a", "b"),
-        "content": of.firmware.sha256,
+        "image_sha256": of.firmware.sha256,
         "start_at": EARLIER,
-        "sent_at": EARLIER,
+        "start_sent_at": EARLIER,
         "ended_at": EARLIER,
     }
     attempt = Attempt(**(fields | changes))  # type: ignore[arg-type]

@@ -9,10 +9,8 @@ import pytest
 
 from otactl.backends.fuota.definition import FuotaShape
 from otactl.backends.tuya.definition import TuyaShape
-from otactl.cli.removed_rollouts import removed_ones, what_is_left
 from otactl.drift import unit_home
 from otactl.drift.ledger import fold
-from otactl.errors import TransientError
 from otactl.model import (
     Attempt,
     Cause,
@@ -31,15 +29,15 @@ from otactl.model import (
     WaveRecord,
 )
 from otactl.model.actions import Finding
-from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifest, UnreadableManifests
+from otactl.model.unreadable_manifests import UnreadableManifest, UnreadableManifests
 from otactl.planning import removed_rollout as removed
 from otactl.planning.assess import Assessment
 from otactl.planning.environment import environment_record
 from otactl.planning.target_conflicts import busy
 from otactl.ports import Stored
 from otactl.reconcile.reconciler import Reconciler
+from otactl.reconcile.rollout_states import removed_states
 from otactl.report import drift as ledger_report
-from otactl.report.plan import PlannedRollout
 from otactl.state.lifecycle import SETTLE
 from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory
@@ -278,55 +276,6 @@ def test_what_is_left_at_a_service_that_is_out_of_reach_is_told_as_unknown() -> 
     assert told.record.attempts == record.attempts
 
 
-class Silent:
-    """A service that gives no answer."""
-
-    capabilities = SHAPE.capabilities
-
-    def observe(self, *_given: object) -> Observation:
-        raise TransientError("no answer", retry_after=1)
-
-
-class Showing(Silent):
-    """A service that shows one running unit."""
-
-    def observe(self, *_given: object) -> Observation:
-        return Observation(units=(unit_of(rollout(), phase=UnitPhase.RUNNING),))
-
-
-def _planned(backend: object, survey: Survey | None, record: Record) -> PlannedRollout | None:
-    (found,) = removed_ones({"probe": record}, (), lambda _r: True, NOTHING_UNREAD)
-    return what_is_left(ENVIRONMENT, found, record, SHAPE, backend, survey, NOW, "")  # type: ignore[arg-type]
-
-
-def test_a_plan_tells_what_is_left_with_its_command_and_plans_nothing() -> None:
-    told = _planned(Showing(), Survey(account="1"), left(**RUNNING))
-
-    assert told is not None
-    assert [h.reason for h in told.holds] == ["manifest_left_git"]
-    assert END in told.holds[0].message
-    assert (told.next, told.error) == ((), "")
-
-
-@pytest.mark.parametrize("survey", [None, Survey(account="1")])
-def test_a_plan_that_gets_no_answer_says_so_and_what_is_remembered(survey: Survey | None) -> None:
-    orphan = looked(left(**RUNNING), unit_of(rollout(), phase=UnitPhase.RUNNING)).record
-
-    told = _planned(Silent(), survey, orphan)
-
-    assert told is not None
-    assert "was not looked at" in told.notes[0]
-    assert END in told.notes[1]
-
-
-def test_a_plan_says_nothing_of_a_rollout_of_which_nothing_is_left() -> None:
-    ended = msgspec.structs.replace(left(Stage.DELETED), phase=Phase.REMOVED)
-
-    assert _planned(Silent(), Survey(account="1"), ended) is None
-    assert removed_ones({"probe": ended}, (rollout(),), lambda _r: True, NOTHING_UNREAD) == []
-    assert removed_ones({"probe": ended}, (), lambda _r: False, NOTHING_UNREAD) == []
-
-
 @pytest.mark.parametrize(
     ("name", "file", "may"),
     [("probe", "b", True), ("", "b", True), ("another", "rollouts/a.yaml", True), ("another", "b", False)],
@@ -341,7 +290,7 @@ def test_what_a_broken_manifest_may_still_declare_has_not_left_git(name: str, fi
         ENVIRONMENT, (), {"fuota": Cloud(NOW)}, journal, lambda: NOW, "me", lambda _r: (), lambda _s: True, unread=wrong
     ).run()
 
-    found = removed_ones({"probe": record}, (), lambda _r: True, wrong)
+    found = removed_states((), {"probe": Stored(record=record, revision=1)}, lambda _r: True, wrong)
     held = [h.reason for r in report.rollouts for h in r.holds]
     assert (found == [], "manifest_left_git" not in held) == (may, may)
     after = journal.load("prod-eu", "probe").record

@@ -19,6 +19,7 @@ CAPABILITIES = Capabilities(
     cancels_waiting=True,
     keeps_ended=True,
     tells_of_spared=True,
+    read_only_credentials=False,
     paces_itself=False,
     schedules=False,
     minimum_lead_seconds=0,
