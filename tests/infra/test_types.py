@@ -18,7 +18,7 @@ SLIPS = [
     ("firmware_store.py", 'status="Enabled",', 'statuss="Enabled",'),
     ("firmware_store.py", "block_public_acls=True", "block_public_acl=True"),
     ("roles.py", "assume_role_policy=", "assume_role_polcy="),
-    ("extras.py", "schedule_expression=", "schedule_expresion="),
+    ("optional_parts.py", "schedule_expression=", "schedule_expresion="),
 ]
 
 

@@ -59,7 +59,7 @@ def test_every_otactl_command_of_a_workflow_is_one_otactl_has(file: Path) -> Non
     for words in re.findall(r"\.venv/bin/otactl ([^\n>|]+)", file.read_text()):
         verb, *rest = words.split()
         assert verb in VERBS
-        module = __import__(f"otactl.cli.{verb}", fromlist=["command"])
+        module = __import__(f"otactl.cli.commands.{verb}", fromlist=["command"])
         command: Command = module.command
         known = {name for p in command.params for name in p.opts}
         assert {w for w in rest if w.startswith("-")} <= known

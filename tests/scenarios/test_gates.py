@@ -116,7 +116,7 @@ def test_a_retry_that_is_exhausted_leaves_the_wave_failed(fleet: WaveFleet) -> N
     assert fleet.makes() == 2
 
 
-def test_a_waiting_for_retry_for_its_backoff(fleet: WaveFleet) -> None:
+def test_a_retry_waits_for_its_backoff(fleet: WaveFleet) -> None:
     fleet.behave(fails=(0,))
     patient = fleet.rollout(retry=Retry(attempts=2, on=(fleet.cure,), backoff="12h"))
 

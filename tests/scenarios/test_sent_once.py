@@ -91,7 +91,7 @@ def test_a_renamed_rollout_goes_on_where_it_stood_while_its_update_runs(ota_stag
         ota_stage.advance(24 * 3600)
 
     record = ota_stage.remembered("edge")
-    assert (record.phase, record.formerly) == (Phase.SUCCEEDED, ("gateway",))
+    assert (record.phase, record.previous_names) == (Phase.SUCCEEDED, ("gateway",))
     assert len(ota_stage.created()) == 1
     assert [e.field for e in record.drift] == []
     assert ota_stage.remembered().renamed_to == "edge"

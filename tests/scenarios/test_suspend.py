@@ -148,7 +148,7 @@ def test_executions_that_are_queued_are_canceled_and_their_things_follow(ota_sta
     ota_stage.cron(paced(), rounds=4)
     record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED
-    assert [(a.number, len(a.only)) for a in record.attempts] == [(1, 0), (2, len(THINGS) - begun)]
+    assert [(a.number, len(a.retry_targets)) for a in record.attempts] == [(1, 0), (2, len(THINGS) - begun)]
     assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
     assert record.waves[0].verdict.succeeded == len(THINGS)
 
@@ -294,6 +294,6 @@ def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_beg
 
     _, second, *_ = ota_stage.remembered().attempts
     assert begun
-    assert {k.removeprefix("device:") for k in second.only} == set(THINGS[2:]) - begun
+    assert {k.removeprefix("device:") for k in second.retry_targets} == set(THINGS[2:]) - begun
     assert ota_stage.installs() == {name: int(name in THINGS[2:]) for name in THINGS}
     assert ota_stage.remembered().phase is Phase.SUCCEEDED

@@ -55,7 +55,7 @@ def test_a_wave_under_way_ends_after_its_window_and_the_next_waits_for_the_next_
     assert fleet.makes() == 2
 
 
-def test_a_waiting_for_retry_for_the_window_too(fleet: WaveFleet) -> None:
+def test_a_retry_waits_for_the_window_too(fleet: WaveFleet) -> None:
     at(fleet, "2027-01-11T03:50:00Z")
     fleet.behave(fails=(0,))
     nightly = replace(fleet.rollout(retry=Retry(attempts=2, on=(fleet.cure,))), windows=(NIGHT,))
