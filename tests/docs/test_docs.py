@@ -23,17 +23,10 @@ from otactl.errors import (
 )
 from otactl.model import Phase
 from otactl.schedule.windows import Refusal
+from tests.support.documented_commands import COMMANDS_IN_ORDER, DOCS
 from tests.support.paths import ROOT
 
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 REFERENCE = ROOT / "docs/reference.md"
-COMMANDS_IN_ORDER = [
-    (path.name, line.removeprefix("$ ").split("#")[0].strip())
-    for path in DOCS
-    for block in re.findall(r"```console\n(.*?)```", path.read_text(), re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith("$ ")
-]
 COMMANDS = sorted(set(COMMANDS_IN_ORDER))
 RETIRED = re.compile(r"\b(mend(s|ed|ing)?|anew|nobody|somebody|rungs?|begun|told|siblings?)\b", re.IGNORECASE)
 

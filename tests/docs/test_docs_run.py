@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from otactl.cli import cli
 from otactl.cli.commands.demo import Demo
 from otactl.errors import UsageError
-from tests.docs.test_docs import COMMANDS_IN_ORDER
 from tests.support.demo_stage import set_stage
+from tests.support.documented_commands import COMMANDS_IN_ORDER
 from tests.support.paths import ROOT
 
 # Commands that may exit 2: `plan` and `drift` for something to see, `airtime` for a missed target or window,

@@ -21,11 +21,11 @@ from otactl.cli import cli
 from otactl.cli.commands.demo import Demo, only_loopback
 from otactl.model import Phase, Source, Strategy, Wave
 from otactl_simulator.server import SimulatorServer
-from tests.infra.test_settings import read
 from tests.support.fuota_stage import BUCKET, GROUPS, IMAGE, KEY, REGION, declared, single_devices
 from tests.support.pulumi.apply import Applier
 from tests.support.pulumi.engine import ROOT, run
 from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, told, until
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import SMALL
 
 NAMES = Names(read(SMALL))

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from infra import ota_permissions
 from infra.iam_documents import Names
-from tests.infra.test_settings import read
 from tests.support.fuota_stage import BUCKET, KEY
 from tests.support.ota_stage import block, one_wave
 from tests.support.pulumi.ota_scenarios import NAMES, ORDER, SIGNED_BY_AWS
 from tests.support.pulumi.provisioned_stack import ProvisionedOtaStage, less
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import SMALL
 
 WHOLE = ota_permissions.service(NAMES)

@@ -12,10 +12,10 @@ from infra import iam_documents, ota_permissions, permissions
 from infra.iam_documents import Names
 from otactl.backends.aws.operations import PASSED, PUSHES, READS, WRITES
 from otactl_simulator.iam.policy import Decision
-from tests.infra.test_settings import read
 from tests.support.permissions import service_reference
 from tests.support.permissions.fuota_matrix import NAMES, STABLE, Row, page, rows
 from tests.support.pulumi.engine import ROOT
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import GATEWAYS, PLUGS, PROVING, SECRET, SECRET_KEY, SMALL, WHOLE
 
 # STS asks for nothing; without ListBucket S3 tells no missing object from a forbidden one; HeadObject of a version, as

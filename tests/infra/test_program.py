@@ -14,9 +14,9 @@ import yaml
 
 from infra.program import stack
 from otactl_simulator.server import SimulatorServer
-from tests.infra.test_settings import read
 from tests.support.pulumi.apply import Applier
 from tests.support.pulumi.engine import ROOT, UNKNOWN, Result, run
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import ACCOUNT, SMALL, WHOLE
 
 LOGGING = {

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from infra import permissions
 from infra.iam_documents import Names
 from otactl.model import Gate, Phase, Rollout, Strategy, VersionConfirm, VersionProof
-from tests.infra.test_settings import read
 from tests.support.fuota_stage import DIGEST, INDEXED, declared
 from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, told
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import PROVING
 
 NAMES = Names(read(PROVING))

@@ -12,13 +12,9 @@ import pytest
 from infra import ota_permissions, permissions
 from infra.iam_documents import Names, document, people_trust
 from infra.regions import IOT_CORE, IOT_WIRELESS_API, domain_of, regions_of
-from infra.settings import Settings, SettingsError, settings
+from infra.settings import Settings, SettingsError
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import ACCOUNT, SECRET, SECRET_KEY, SMALL, WHOLE
-
-
-def read(config: dict[str, Any], stack: str = "prod-eu") -> Settings:
-    given = {k.partition(":")[2]: v for k, v in config.items() if k.startswith("otactl:")}
-    return settings(given, region=config.get("aws:region"), stack=stack)
 
 
 def channel(**changes: Any) -> list[dict[str, Any]]:

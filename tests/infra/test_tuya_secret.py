@@ -10,9 +10,9 @@ import pytest
 from infra import permissions
 from infra.iam_documents import Names
 from otactl.model import Phase
-from tests.infra.test_settings import read
 from tests.support.fuota_stage import REGION
 from tests.support.pulumi.provisioned_stack import ProvisionedTuyaStage, Registered, less, loopback, named
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import PLUGS, SECRET
 from tests.support.tuya_stage import plugs
 

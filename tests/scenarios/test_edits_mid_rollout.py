@@ -5,18 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from otactl.model import Cause, DriftPolicy, Gate, Ignore, Phase, Rollout, Strategy, Targets, Wave
+from otactl.model import Cause, DriftPolicy, Gate, Ignore, Phase, Rollout, Strategy, Wave
 from tests.support.fuota_stage import BUCKET, GROUPS, KEY, ROLE, FuotaStage, declared, edited, pushed, trust
-
-SESSION = 2200  # seconds after which a session begun at once is on air
-
-
-def waves(*pairs: tuple[str, tuple[str, ...]], gate: float = 90) -> Strategy:
-    listed = tuple(Wave(name=n, targets=Targets(multicast_groups=groups)) for n, groups in pairs)
-    return Strategy(waves=listed, gate=Gate(min_success_percent=gate))
-
-
-ONE = waves(("canary", GROUPS[:1]))
+from tests.support.wave_strategies import ONE, SESSION, waves
 
 
 def with_spec(rollout: Rollout, **changes: object) -> Rollout:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.device_status_cli import READS, DeviceStatusCli, open_status_cli
 from tests.support.scripted_tuya import good, running
+from tests.support.tuya_answers import PAGE
 from tests.support.tuya_stage import PACKAGE, PRODUCT, TuyaStage
-from tests.unit.backends.tuya.test_schemas import PAGE
 
 DAY = 86400
 

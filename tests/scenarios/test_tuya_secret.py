@@ -13,31 +13,16 @@ from otactl.cli import cli
 from otactl.model import Phase, Source
 from tests.support import device_status_cli
 from tests.support.fuota_stage import declared
+from tests.support.secret_reader import READER, reads, role
 from tests.support.tuya_stage import PLUGS, SECRET_ARN, STORED, TuyaStage, plugs
 
-READER = "arn:aws:iam::123456789012:role/reader"
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11112222-3333-4444-5555-666677778888"
 ALLOWED = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": SECRET_ARN}
-
-
-def role(tuya_stage: TuyaStage, *statements: dict[str, object]) -> None:
-    """A role that may do what is said; from now on every caller is judged."""
-    trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
-    text = {"Version": "2012-10-17", "Statement": [trust]}
-    tuya_stage.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(text))
-    if statements:
-        text["Statement"] = list(statements)
-        tuya_stage.iam.put_role_policy(RoleName="reader", PolicyName="read", PolicyDocument=json.dumps(text))
-    tuya_stage.server.world.apply_settings({"enforceCallers": True})
 
 
 def run_as(tuya_stage: TuyaStage, **changes: object) -> str:
     """One run of an environment that is changed in both of its hands; gives what went wrong."""
     return tuya_stage.run(transport=tuya_stage.transport(**changes), **changes).rollouts[0].error
-
-
-def reads(tuya_stage: TuyaStage) -> int:
-    return len(tuya_stage.asked("secretsmanager"))
 
 
 def test_a_rollout_runs_to_its_end_with_the_key_of_the_secret(tuya_stage: TuyaStage) -> None:

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from otactl.cli import cli
 from otactl_simulator.server import SimulatorServer
-from tests.scenarios.test_tuya_secret import READER, reads, role
 from tests.support.fuota_stage import DIGEST, IMAGE, REGION
+from tests.support.secret_reader import READER, reads, role
 from tests.support.tuya_stage import PLUGS, PRODUCT, SECRET_ARN, TuyaStage
 
 NAMES = ("s3cret", "AK1", "accessKeySecret")

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from otactl.model import Cause, DriftPolicy, DriftStatus, Ignore, Phase, Source
-from tests.scenarios.test_edits_mid_rollout import ONE, SESSION
 from tests.support.fuota_stage import (
     BUCKET,
     DIGEST,
@@ -20,6 +19,7 @@ from tests.support.fuota_stage import (
     single_devices,
     trust,
 )
+from tests.support.wave_strategies import ONE, SESSION
 
 
 def test_other_bytes_put_there_after_the_start_do_not_pass_a_wave(fuota_stage: FuotaStage) -> None:

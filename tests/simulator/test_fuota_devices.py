@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +9,10 @@ import pytest
 
 from otactl_simulator.iotwireless.reception import BEHAVIOURS
 from otactl_simulator.wire.models import service_model
-from tests.support.simulator.stage import IMAGE, LEAD, SimulatorStage
+from tests.support.simulator.device_sessions import DEVICE, DIGEST, FRAGMENTS, SECONDS, SIZE, begun, single
+from tests.support.simulator.stage import IMAGE, SimulatorStage
 
-DEVICE = {"devEui": "70b3d57ed0000001", "id": "d1"}
 STATUSES = set(service_model("iotwireless").shape_for("FuotaDeviceStatus").enum)
-DIGEST = hashlib.sha256(IMAGE).hexdigest()
-# IMAGE in fragments of 48 bytes, one every two seconds after a minute of set-up.
-FRAGMENTS, SIZE, SECONDS = 22, 48, 60 + 22 * 2
 
 # Behaviour of the device -> what it shows in the session, and after it.
 SHOWN: dict[str, tuple[str, str]] = {
@@ -34,15 +30,6 @@ SHOWN: dict[str, tuple[str, str]] = {
 }
 
 
-def single(stage: SimulatorStage, image: bytes = IMAGE, *, device: dict[str, Any] | None = None, **task: Any) -> str:
-    """A task with one device, in session."""
-    stage.provision(image)
-    stage.fleet({**DEVICE, **(device or {})})
-    made = stage.task(**task)
-    stage.add(made, "d1")
-    return begun(stage, made)
-
-
 def grouped(stage: SimulatorStage, image: bytes = IMAGE, *devices: dict[str, Any], **task: Any) -> str:
     """A task with a group of devices, d1 by default, whose start has come."""
     stage.provision(image)
@@ -52,13 +39,6 @@ def grouped(stage: SimulatorStage, image: bytes = IMAGE, *devices: dict[str, Any
     made = stage.task(**task)
     stage.add_groups(made, "g1")
     return begun(stage, made)
-
-
-def begun(stage: SimulatorStage, task: str) -> str:
-    """Start a task and go to its start."""
-    stage.start(task)
-    stage.advance(LEAD.total_seconds())
-    return task
 
 
 def log(stage: SimulatorStage, task: str) -> str:

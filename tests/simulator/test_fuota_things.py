@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.test_fuota_devices import DEVICE, DIGEST, SECONDS, begun, single
+from tests.support.simulator.device_sessions import DEVICE, DIGEST, SECONDS, begun, single
 from tests.support.simulator.iot_fleet import Floor
 from tests.support.simulator.stage import SimulatorStage, refusal
 

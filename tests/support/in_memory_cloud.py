@@ -31,7 +31,8 @@ from otactl.model import (
 )
 from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
 from otactl.ports import Commit, Identity, Lease, Stored
-from tests.support.builders import FACTS_IMAGE, FACTS_ROLE
+from otactl.reconcile.reconciler import Reconciler, RunReport
+from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE
 
 
 class Killed(BaseException):
@@ -243,3 +244,9 @@ class Memory:
     def end_lease(self, environment: str, now: datetime) -> Lease | None:
         ended, self.held = self.held, None
         return ended
+
+
+def run(cloud: Cloud, journal: Memory, *rollouts: Rollout, holder: str = "me", covers: bool = False) -> RunReport:
+    return Reconciler(
+        ENVIRONMENT, rollouts, {"fuota": cloud}, journal, lambda: cloud.now, holder, lambda _r: (), lambda _s: covers
+    ).run()

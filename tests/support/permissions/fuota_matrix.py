@@ -13,9 +13,9 @@ from typing import Any
 from infra import iam_documents, ota_permissions, permissions
 from infra.iam_documents import IOT, IOT_WIRELESS, Names
 from otactl_simulator.iam.policy import Decision, Request, evaluate, may_assume
-from tests.infra.test_settings import read
 from tests.support.permissions.ota_matrix import Question, as_the_service, of_updates, of_versions
 from tests.support.permissions.tuya_matrix import of_the_secret
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import ACCOUNT, PROVING, SMALL, WHOLE
 
 NAMES = Names(read(WHOLE))

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from infra import ota_permissions
 from infra.iam_documents import Names
 from otactl.model import Gate, Rollout, Strategy, VersionConfirm, VersionProof
-from tests.infra.test_settings import read
 from tests.support.fuota_stage import BUCKET, KEY
 from tests.support.ota_stage import block, gateway, one_wave
 from tests.support.pulumi.provisioned_stack import ProvisionedOtaStage, less, pushed
+from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import GATEWAYS
 
 NAMES = Names(read(GATEWAYS))

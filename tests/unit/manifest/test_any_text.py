@@ -7,8 +7,8 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.damaged_documents import DOCUMENT, damaged
 from tests.support.manifest_texts import GOOD, Read
-from tests.unit.manifest.test_schemas import DOCUMENT, damaged
 
 MARKS = [
     "a",

@@ -32,8 +32,8 @@ from otactl.model.actions import CreateUnit
 from otactl.planning.assess import Assessment, assess
 from otactl.planning.sent_content import SentContents
 from otactl.state.lifecycle import SETTLE
+from tests.support.attempts import BEFORE, NAMES, SHAPES, decided, judged, made, many
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW
-from tests.unit.planning.test_suspend import BEFORE, NAMES, SHAPES, decided, judged, made, many
 
 NOBODY = (Reason.CANCELED,) * 3
 ALL = tuple(f"device:{n}" for n in NAMES)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 
-from otactl.backends.iot_ota.definition import OtaShape
-from otactl.backends.tuya.definition import TuyaShape
 from otactl.model import (
     Abort,
     Attempt,
-    BackendSpec,
     Device,
     DeviceResult,
     Gate,
     Intent,
-    Observation,
     OtaUpdateSpec,
     Outcome,
     Phase,
@@ -30,29 +24,19 @@ from otactl.model import (
     Suspend,
     TargetFacts,
     Targets,
-    TuyaSpec,
     Unit,
     UnitPhase,
     Wave,
-    WaveRecord,
 )
 from otactl.model.actions import Action, CancelUnit, CreateUnit, DeleteUnit
 from otactl.planning import suspend
-from otactl.planning.assess import Assessment, assess
-from otactl.planning.context import Shape
-from otactl.planning.units import unit_id
+from otactl.planning.assess import Assessment
 from otactl.state.intents import intend
-from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, look, record_of, rollout, seen, unit_of
-from tests.support.in_memory_cloud import Cloud, Memory
-from tests.unit.reconcile.test_reconciler import run
+from tests.support.attempts import BEFORE, LATER, SHAPES, decided, judged, made, many
+from tests.support.builders import NOW, look, record_of, rollout, seen, unit_of
+from tests.support.in_memory_cloud import Cloud, Memory, run
 
 HELD = Suspend(reason="bad batch", owner="ada")
-LATER, BEFORE = NOW + timedelta(minutes=20), NOW - timedelta(minutes=20)
-SHAPES: dict[str, tuple[Shape, BackendSpec]] = {
-    "otaUpdate": (OtaShape(ENVIRONMENT), OtaUpdateSpec(document={"role": "r", "files": []})),
-    "tuya": (TuyaShape(), TuyaSpec(document={"productKey": "p"})),
-}
-NAMES = ("a", "b", "c")
 
 
 def session(phase: UnitPhase, **changes: object) -> Assessment:
@@ -101,56 +85,6 @@ def test_what_is_open_or_on_air_or_meant_to_finish_is_not_deleted(phase: UnitPha
     (hold,) = result.plan.holds
     assert hold.reason == "suspended"
     assert ("delete-fuota-task --id t-1" in hold.message) is (phase is not UnitPhase.OPEN)
-
-
-def many(kind: str, *attempts: Attempt, **changes: object) -> tuple[Rollout, Record]:
-    wave = Wave(name="all", targets=Targets(things=tuple(Device(id=n) for n in NAMES)))
-    declared = rollout(backend=SHAPES[kind][1], strategy=Strategy(waves=(wave,)), **changes)
-    names = ("acme", "prod-eu", "probe", declared.generation, "all")
-    told = tuple(
-        msgspec.structs.replace(a, generation=declared.generation, unit_id=unit_id(*names, n))
-        for n, a in enumerate(attempts, start=1)
-    )
-    members = tuple(f"device:{n}" for n in NAMES)
-    record = Record(
-        environment="prod-eu",
-        name="probe",
-        backend=kind,
-        generation=declared.generation,
-        waves=(WaveRecord(name="all", attempts=told, members=members),),
-    )
-    return declared, record
-
-
-def made(number: int = 1, **changes: object) -> Attempt:
-    return Attempt(
-        **{
-            "number": number,
-            "generation": "",
-            "unit_id": "",
-            "stage": Stage.RUNNING,
-            "vendor_id": f"v-{number}",
-            "start_at": BEFORE,
-            "members": tuple(f"device:{n}" for n in NAMES),
-        }
-        | changes
-    )  # type: ignore[arg-type]
-
-
-def judged(*ends: Reason | None, number: int = 1, **changes: object) -> Attempt:
-    results = tuple(
-        DeviceResult(device=n, outcome=Outcome.FAILED if end else Outcome.SUCCEEDED, reason=end)
-        for n, end in zip(NAMES, ends, strict=False)
-    )
-    return made(
-        number, stage=Stage.ENDED, ended_at=BEFORE, results=results, canceled_by_us=True, withdrawn=True, **changes
-    )
-
-
-def decided(kind: str, declared: Rollout, record: Record, *units: Unit) -> Assessment:
-    facts = tuple(TargetFacts(key=f"device:{n}", exists=True, vendor_id=n) for n in NAMES)
-    shown = Observation(units=units, targets=facts, image=FACTS_IMAGE, role=FACTS_ROLE)
-    return assess(ENVIRONMENT, declared, record, shown, SHAPES[kind][0], (), NOW)
 
 
 def running(record: Record, **changes: object) -> Unit:

@@ -23,10 +23,9 @@ from otactl.model import (
     Wave,
 )
 from otactl.reconcile.reconciler import RunReport
+from tests.support.attempts import BEFORE, decided, made, many
 from tests.support.builders import FACTS_IMAGE, NOW, rollout
-from tests.support.in_memory_cloud import Cloud, Memory
-from tests.unit.planning.test_suspend import BEFORE, decided, made, many
-from tests.unit.reconcile.test_reconciler import run
+from tests.support.in_memory_cloud import Cloud, Memory, run
 
 OTHER = "cd" * 32
 

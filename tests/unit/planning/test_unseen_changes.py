@@ -9,8 +9,7 @@ import pytest
 
 from otactl.model import FuotaSpec, Observation, Phase, Record, Rollout, Survey, Unit
 from tests.support.builders import NOW, rollout
-from tests.support.in_memory_cloud import Cloud, Memory
-from tests.unit.reconcile.test_reconciler import run
+from tests.support.in_memory_cloud import Cloud, Memory, run
 
 
 class Mute(Cloud):

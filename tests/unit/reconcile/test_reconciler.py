@@ -12,15 +12,9 @@ import pytest
 from otactl.errors import StalledError, TransientError
 from otactl.model import Cause, DriftStatus, Listed, Outcome, Phase, Record, Rollout, Stage, Survey, Unit, UnitPhase
 from otactl.ports import Commit, Lease
-from otactl.reconcile.reconciler import Reconciler, RunReport
-from tests.support.builders import ENVIRONMENT, NOW, rollout
-from tests.support.in_memory_cloud import Cloud, Kill, Killed, Memory
-
-
-def run(cloud: Cloud, journal: Memory, *rollouts: Rollout, holder: str = "me", covers: bool = False) -> RunReport:
-    return Reconciler(
-        ENVIRONMENT, rollouts, {"fuota": cloud}, journal, lambda: cloud.now, holder, lambda _r: (), lambda _s: covers
-    ).run()
+from otactl.reconcile.reconciler import RunReport
+from tests.support.builders import NOW, rollout
+from tests.support.in_memory_cloud import Cloud, Kill, Killed, Memory, run
 
 
 def drive(cloud: Cloud, journal: Memory, declared: Rollout, rounds: int = 12) -> RunReport:

@@ -14,8 +14,7 @@ from otactl.ports import Commit
 from otactl.reconcile.reconciler import Reconciler
 from otactl.report.reconcile import ReconcileReport
 from tests.support.builders import ENVIRONMENT, NOW, rollout
-from tests.support.in_memory_cloud import Cloud, Memory
-from tests.unit.reconcile.test_reconciler import run
+from tests.support.in_memory_cloud import Cloud, Memory, run
 
 EXPIRED = StalledError("NoCredentials", "the token has expired")
 

@@ -15,7 +15,7 @@ from otactl.report.device_status import ENDED, LiveLine, Owners, TaskLine, lines
 from otactl.report.status import render
 from otactl.report.status_summary import DeviceStatus, StatusReport
 from tests.support.report_values import HOSTILE, NOW, attempt, record, stored, validated
-from tests.unit.backends.tuya.test_schemas import PAGE
+from tests.support.tuya_answers import PAGE
 
 TASK = UnfinishedTask(
     status="queued",

@@ -22,7 +22,7 @@ from otactl.state.intents import recorded
 from tests.support.builders import NOW
 from tests.support.fuota_stage import environment
 from tests.support.ota_stage import OTA_ROLE_ARN, block
-from tests.unit.backends.iot_ota.test_fields import unit
+from tests.support.ota_units import unit
 
 HERE = environment()
 SEEN = Observation(image=ImageFacts(exists=True, version="v-7"))

@@ -6,14 +6,13 @@ import copy
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from otactl.backends.iot_ota import calls
 from otactl.backends.iot_ota import fields as _ota_fields
-from otactl.model import ImageFacts, Observation, Wave
-from otactl.planning.units import declare
+from otactl.model import ImageFacts, Observation
 from tests.support.fuota_stage import environment
-from tests.support.ota_stage import FILE, SIGNATURE, block, gateway
+from tests.support.ota_stage import FILE, SIGNATURE
+from tests.support.ota_units import unit
 
 ORDER = {"signingProfileName": "gw", "destination": {"s3Destination": {"bucket": "signed-eu", "prefix": "s/"}}}
 STREAM = {
@@ -23,12 +22,6 @@ STREAM = {
 }
 BY_JOB = {"fileName": "/a", "codeSigning": {"awsSignerJobId": "4bd3"}}
 BY_ORDER = {"fileName": "/a", "codeSigning": {"startSigningJobParameter": ORDER}}
-
-
-def unit(**changes: object):
-    declared = replace(gateway(), backend=block(**changes))
-    wave: Wave = declared.strategy.waves[0]
-    return declare(declared, environment(), wave, 1, None)
 
 
 def sent(**changes: object) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from otactl.errors import StalledError
 from otactl.model import Device, Strategy, Targets, TuyaSpec, Wave
 from otactl.model.device_tasks import UnfinishedTask
 from tests.support.builders import rollout
-from tests.unit.backends.tuya import test_schemas as shapes
-from tests.unit.backends.tuya import test_signing as signing
+from tests.support.tuya_answers import PAGE, PUBLISHED_QUERY, keyed_client
 
 PLUG = Home("prod-eu", "a1b2c3d4e5", "plug-1")
 LEAST = TaskInfo(
@@ -69,11 +68,11 @@ def test_filters_go_to_the_gateway(filters: Filters, own: dict[str, object]) -> 
 
 
 def test_the_question_of_the_page_is_asked_as_it_stands_there_with_three_common_parameters_more() -> None:
-    page = dict(parse_qsl(urlsplit(signing.PAGE).query))
+    page = dict(parse_qsl(urlsplit(PUBLISHED_QUERY).query))
     home = Home("prod-eu", page["ProductKey"], page["DeviceName"])
     own = asked(home, Filters(statuses=(str(status_of(page["TaskStatus"])),)))
 
-    sent = dict(parse_qsl(signing.transport().prepare(UNFINISHED_TASKS.action, own).query))
+    sent = dict(parse_qsl(keyed_client().prepare(UNFINISHED_TASKS.action, own).query))
 
     assert own == {name: page[name] for name in ("ProductKey", "DeviceName", "TaskStatus")}
     assert sent.keys() - page.keys() == {"Format", "Version", "SignatureVersion"}
@@ -85,7 +84,7 @@ def test_the_question_of_the_page_is_asked_as_it_stands_there_with_three_common_
 def test_a_list_of_statuses_goes_as_the_page_numbers_it() -> None:
     own = asked(PLUG, Filters(statuses=("toConfirm", "queued")))
 
-    sent = dict(parse_qsl(signing.transport().prepare(UNFINISHED_TASKS.action, own).query))
+    sent = dict(parse_qsl(keyed_client().prepare(UNFINISHED_TASKS.action, own).query))
 
     assert {k: v for k, v in sent.items() if k.startswith("TaskStatus")} == {
         "TaskStatusList.1": "CONFIRM",
@@ -94,7 +93,7 @@ def test_a_list_of_statuses_goes_as_the_page_numbers_it() -> None:
 
 
 def test_the_answer_of_the_page_is_the_task_it_shows_in_our_words() -> None:
-    rows = rows_of(UNFINISHED_TASKS, shapes.PAGE)
+    rows = rows_of(UNFINISHED_TASKS, PAGE)
 
     assert answered(rows, Home("prod-eu", "k1h9drZ****", "device_actived"), Filters()) == (
         UnfinishedTask(

@@ -24,32 +24,8 @@ from otactl.backends.tuya.schemas import (
     single_of,
 )
 from otactl.errors import StalledError, TransientError
+from tests.support.tuya_answers import PAGE
 
-# "Normal Return Example" of the page ListOTAUnfinishedTaskByDevice, as it stands there.
-PAGE: dict[str, object] = {
-    "code": "",
-    "data": {
-        "simpleOTATaskInfo": [
-            {
-                "destVersion": "3.9.0",
-                "deviceName": "device_actived",
-                "firmwareId": "123",
-                "iotId": "OZs5tjTkzRRTZSCekmbRk1****",
-                "jobId": "183371207742901****",
-                "moduleName": "ble",
-                "productKey": "k1h9drZ****",
-                "productName": "testProduct1",
-                "srcVersion": "1.8",
-                "taskId": "183371207782747****",
-                "taskStatus": "NOTIFIED",
-                "utcCreate": "2024-09-11T03:40:02.734Z",
-                "utcModified": "2024-09-11T06:27:24.649Z",
-            }
-        ]
-    },
-    "requestId": "352b8d45-4544-45b2-9d79-b9b5e6640ce7",
-    "success": True,
-}
 TASK = TaskInfo(
     task_id="183371207782747****",
     job_id="183371207742901****",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
@@ -10,11 +9,8 @@ from aliyunsdkcore.auth.composer import rpc_signature_composer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otactl.backends.tuya.client import TuyaClient
 from otactl.backends.tuya.signing import canonical, encode, flatten, signature, string_to_sign
-from otactl.model import Environment
-from otactl.model.environment import TuyaAccess
-from tests.support.builders import SOURCE
+from tests.support.tuya_answers import PUBLISHED_QUERY, keyed_client
 
 # Alibaba, "RPC signature", sample DescribeRegions with testid and testsecret.
 SAMPLE = {
@@ -27,29 +23,7 @@ SAMPLE = {
     "Version": "2014-05-26",
     "SignatureVersion": "1.0",
 }
-# The curl of the page ListOTAUnfinishedTaskByDevice, as it stands there.
-PAGE = (
-    "https://si-d6e8******8958054.tuyacloud.com:8686/?Action=ListOTAUnfinishedTaskByDevice"
-    "&SignatureNonce=9e6189124f5a4716ad2de849467b****&AccessKeyId=xMr9wgwXQLhv5AUa65o0****"
-    "&SignatureMethod=HMAC-SHA1&Timestamp=2024-11-19T09%3A47%3A43Z&ProductKey=k1nhvyl****&DeviceName=blelight1"
-    "&TaskStatus=CONFIRM&Signature=WJN0Ee8%2BX6pogcD3loLHIqQNEN0%3D"
-)
 ADDED = {"Format": "JSON", "Version": "2018-01-20", "SignatureVersion": "1.0"}
-
-
-def transport(common: dict[str, str | None] | None = None) -> TuyaClient:
-    """One whose clock, nonce and key are those of the page."""
-    access = TuyaAccess(endpoint="https://si-0.tuyacloud.com:8686/", access_key_id_env="A", access_key_secret_env="B")
-    environment = Environment(
-        name="e", owner="acme", account="123456789012", region="eu-west-1", source=SOURCE, tuya=access
-    )
-    return TuyaClient(
-        environment,
-        now=lambda: datetime(2024, 11, 19, 9, 47, 43, 900000, tzinfo=UTC),
-        nonce=lambda: "9e6189124f5a4716ad2de849467b****",
-        environ={"A": "xMr9wgwXQLhv5AUa65o0****", "B": "secret"},
-        common=common,
-    )
 
 
 def test_the_published_sample_has_its_published_signature() -> None:
@@ -106,9 +80,9 @@ def test_what_the_wire_has_no_word_for_is_an_error(value: object) -> None:
 
 
 def test_the_request_of_the_page_is_sent_with_three_common_parameters_more() -> None:
-    page = dict(parse_qsl(urlsplit(PAGE).query))
+    page = dict(parse_qsl(urlsplit(PUBLISHED_QUERY).query))
     own = {"ProductKey": "k1nhvyl****", "DeviceName": "blelight1", "TaskStatus": "CONFIRM"}
-    prepared = transport().prepare("ListOTAUnfinishedTaskByDevice", own)
+    prepared = keyed_client().prepare("ListOTAUnfinishedTaskByDevice", own)
     sent = dict(parse_qsl(prepared.query))
 
     assert sent.pop("Signature")
@@ -116,18 +90,18 @@ def test_the_request_of_the_page_is_sent_with_three_common_parameters_more() -> 
 
 
 def test_the_request_of_the_page_is_sent_as_it_stands_there_when_those_are_left_out() -> None:
-    page = dict(parse_qsl(urlsplit(PAGE).query))
+    page = dict(parse_qsl(urlsplit(PUBLISHED_QUERY).query))
     own = {name: page[name] for name in ("ProductKey", "DeviceName", "TaskStatus")}
-    prepared = transport(common=dict.fromkeys(ADDED)).prepare("ListOTAUnfinishedTaskByDevice", own)
+    prepared = keyed_client(common=dict.fromkeys(ADDED)).prepare("ListOTAUnfinishedTaskByDevice", own)
 
     assert dict(parse_qsl(prepared.query)).keys() == page.keys()
 
 
 def test_a_common_parameter_can_be_another() -> None:
-    prepared = transport(common={"Version": "2022-01-01"}).prepare("QueryOTAJob", {"JobId": "1"})
+    prepared = keyed_client(common={"Version": "2022-01-01"}).prepare("QueryOTAJob", {"JobId": "1"})
     assert dict(parse_qsl(prepared.query))["Version"] == "2022-01-01"
 
 
 def test_what_is_prepared_shows_its_action_and_its_time_only() -> None:
-    prepared = transport().prepare("QueryOTAJob", {"JobId": "1"})
+    prepared = keyed_client().prepare("QueryOTAJob", {"JobId": "1"})
     assert repr(prepared) == "Prepared(action='QueryOTAJob', signed_at='2024-11-19T09:47:43Z')"
