@@ -1,4 +1,4 @@
-"""The program Pulumi runs: read the stack's settings, compose, put out."""
+"""Runs the Pulumi program: reads the stack's settings, creates its resources, exports its outputs."""
 
 from __future__ import annotations
 

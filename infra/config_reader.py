@@ -1,4 +1,4 @@
-"""Takes typed values out of what a stack's file holds; the first that is wrong ends with its key and its file. Pure."""
+"""Reads typed values from a stack's file; the first wrong one raises with its key and file. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reader:
         raise SettingsError(f"{self._file}: {f'{self._key}{joint}{name}' if name else self._key} {why}")
 
     def text(self, name: str, pattern: re.Pattern[str], what: str, default: str | None = None) -> str:
-        """A string of a shape."""
+        """Return a string of a shape."""
         value = self._left.pop(name, default)
         if value is None:
             self.refuse(name, f"is missing; it is {what}")
@@ -39,21 +39,21 @@ class Reader:
         return value
 
     def flag(self, name: str, default: bool) -> bool:
-        """A boolean."""
+        """Return a boolean."""
         value = self._left.pop(name, default)
         if not isinstance(value, bool):
             self.refuse(name, f"is {_kind(value)}; it must be true or false")
         return value
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number of a range."""
+        """Return a whole number of a range."""
         value = self._left.pop(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             self.refuse(name, f"is {value!r}; it is a whole number from {least} to {most}")
         return value
 
     def texts(self, name: str, pattern: re.Pattern[str], what: str, least: int = 0) -> tuple[str, ...]:
-        """A list of strings of a shape."""
+        """Return a list of strings of a shape."""
         value = self._left.pop(name, [])
         if not isinstance(value, list) or not all(isinstance(v, str) and pattern.fullmatch(v) for v in value):
             self.refuse(name, f"must be a list, each {what}")
@@ -66,7 +66,7 @@ class Reader:
         return self._left.pop(name, None)
 
     def inner(self, name: str) -> Reader | None:
-        """A nested object, if given."""
+        """Return a nested object, if given."""
         value = self._left.pop(name, None)
         return None if value is None else Reader(self._file, f"{self._key}.{name}", value)
 

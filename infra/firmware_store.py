@@ -1,4 +1,4 @@
-"""A channel's bucket: versioned, encrypted, private, TLS only, nothing overwritten, nothing lost by a destroy."""
+"""Creates a channel's bucket: versioned, encrypted, private, TLS only, write-once, protected from destroy."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FirmwareStore(pulumi.ComponentResource):
 
 
 def _key(name: str, args: FirmwareStoreArgs, parent: pulumi.Resource, *, protect: bool) -> aws.kms.Key:
-    """A key that the account's IAM governs and only S3 of this Region uses for the readers of the channel."""
+    """Return a key that the account's IAM governs and only S3 of this Region uses for the readers of the channel."""
     names, settings = args.names, args.names.settings
     updaters = (names.update_role(args.channel),) if settings.options.fuota else ()
     readers = [names.role_arn(r) for r in (*updaters, names.controller_role, names.planner_role)]
@@ -105,7 +105,7 @@ def guarded_bucket(
     noncurrent_days: int,
     key_arn: pulumi.Output[str] | None = None,
 ) -> aws.s3.Bucket:
-    """A private, versioned, encrypted bucket under a policy; a destroy of the stack stops at it."""
+    """Return a private, versioned, encrypted bucket under a policy; a destroy of the stack stops at it."""
     bucket = aws.s3.Bucket(
         f"{name}-bucket",
         bucket=bucket_name,
@@ -203,6 +203,6 @@ class JournalStore(pulumi.ComponentResource):
 
 
 def use_key(key_arn: pulumi.Output[str], through: str, actions: Sequence[str]) -> pulumi.Output[str]:
-    """The policy that lets a role use images under a KMS key, through S3 only."""
+    """Return the policy that lets a role use images under a KMS key, through S3 only."""
     via = {"kms:ViaService": through}
     return key_arn.apply(lambda arn: json.dumps(document([allow("UseKey", actions, [arn], StringEquals=via)])))

@@ -1,4 +1,4 @@
-"""The policy documents, as plain data: built from names alone, so a preview shows every ARN and a test reads them all.
+"""Builds the policy documents from names alone, so that a preview shows every ARN and tests can read them.
 
 1. No wildcard stands in an action; a resource's wildcard stands only for ids the service gives out.
 2. Every list of actions is sorted by what it is for, and a test removes each one to see something fail.
@@ -47,38 +47,38 @@ class Names:
 
     @property
     def stem(self) -> str:
-        """What all names of the stack begin with: parts joined by _, which none has, so no two stacks share one."""
+        """Return the prefix of all names of the stack; parts are joined by _, which no part contains, so none clash."""
         return f"{self.settings.owner}_{self.settings.stack}"
 
     def update_role(self, channel: Channel) -> str:
-        """A channel's FirmwareUpdateRole."""
+        """Return a channel's FirmwareUpdateRole."""
         return f"{self.stem}_{channel.name}_fuota"
 
     @property
     def ota_role(self) -> str:
-        """The service role of AWS IoT OTA updates."""
+        """Return the service role of AWS IoT OTA updates."""
         return f"{self.stem}_ota-service"
 
     @property
     def controller_role(self) -> str:
-        """Who reconciles."""
+        """Return who reconciles."""
         return f"{self.stem}_controller"
 
     @property
     def planner_role(self) -> str:
-        """Who plans."""
+        """Return who plans."""
         return f"{self.stem}_planner"
 
     def role_arn(self, name: str) -> str:
-        """A role's ARN."""
+        """Return a role's ARN."""
         return f"arn:{self.settings.partition}:iam::{self.settings.account}:role/{name}"
 
     def wireless(self, kind: str) -> str:
-        """Every resource of a kind of AWS IoT Wireless."""
+        """Return every resource of a kind of AWS IoT Wireless."""
         return self.arn("iotwireless", f"{kind}/*")
 
     def iot(self, rest: str) -> str:
-        """A resource of AWS IoT."""
+        """Return a resource of AWS IoT."""
         return self.arn("iot", rest)
 
     def arn(self, service: str, rest: str) -> str:
@@ -86,30 +86,30 @@ class Names:
         return f"arn:{self.settings.partition}:{service}:{self.settings.region}:{self.settings.account}:{rest}"
 
     def via(self, service: str) -> str:
-        """How KMS names a service of the stack's Region in kms:ViaService."""
+        """Return how KMS names a service of the stack's Region in kms:ViaService."""
         return f"{service}.{self.settings.region}.{self.settings.domain}"
 
     def bucket(self, name: str) -> str:
-        """A bucket's ARN."""
+        """Return a bucket's ARN."""
         return f"arn:{self.settings.partition}:s3:::{name}"
 
     def images(self, channel: Channel) -> str:
-        """Every image of a channel."""
+        """Return every image of a channel."""
         return f"{self.bucket(channel.bucket)}/{channel.prefix}*"
 
 
 def size(policy: Document) -> int:
-    """A document's size as IAM counts it: without white space."""
+    """Return a document's size as IAM counts it: without white space."""
     return len("".join(json.dumps(policy).split()))
 
 
 def document(statements: Iterable[Statement]) -> Document:
-    """A policy document."""
+    """Return a policy document."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def allow(sid: str, actions: Sequence[str], resources: Sequence[str], **conditions: Mapping[str, object]) -> Statement:
-    """An Allow of an identity policy."""
+    """Return an Allow of an identity policy."""
     said: dict[str, object] = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
     return {**said, "Condition": conditions} if conditions else said
 
@@ -177,19 +177,19 @@ def people_trust(names: Names, provider: str, github_subjects: Sequence[str], *,
 
 
 def apply_subject(github: Github) -> str:
-    """The subject of a workflow that may change things: a protected environment when one is named, else the branch."""
+    """Return the subject of a workflow that may change things: a protected environment if named, else the branch."""
     if github.environment:
         return f"repo:{github.repository}:environment:{github.environment}"
     return f"repo:{github.repository}:ref:refs/heads/{github.branch}"
 
 
 def plan_subjects(github: Github) -> tuple[str, ...]:
-    """The subjects of workflows that may look: pull requests, and whoever may change things."""
+    """Return the subjects of workflows that may look: pull requests, and whoever may change things."""
     return (f"repo:{github.repository}:pull_request", apply_subject(github))
 
 
 def firmware_read(names: Names, channel: Channel) -> Document:
-    """What AWS IoT Wireless does with a FirmwareUpdateRole: read an image, its version named or not."""
+    """Return what AWS IoT Wireless does with a FirmwareUpdateRole: read an image, its version named or not."""
     return document([allow("ReadImages", ["s3:GetObject", "s3:GetObjectVersion"], [names.images(channel)])])
 
 

@@ -1,4 +1,4 @@
-"""What is off unless a stack asks for it: FUOTA logs, a watch on edits by hand, the controller on a schedule."""
+"""Creates the optional parts of a stack: FUOTA logs, a watch on edits by hand, the controller on a schedule."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fuota_logs(names: Names) -> None:
 
 
 def watch_edits(names: Names) -> None:
-    """Tell a topic when anybody but the controller changes a FUOTA task (needs a CloudTrail trail)."""
+    """Return a topic when anybody but the controller changes a FUOTA task (needs a CloudTrail trail)."""
     settings = names.settings
     controller = names.role_arn(names.controller_role)
     pattern = {

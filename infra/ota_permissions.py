@@ -1,4 +1,4 @@
-"""What options.iotOta adds: AWS IoT OTA updates for the controller and the planner, and the service's own role.
+"""Creates what options.iotOta adds: permissions for AWS IoT OTA updates, and the service's own role.
 
 1. An OTA update carries our owner mark from its creation on; what changes one asks for it, as for FUOTA tasks.
 2. Its job and its stream are the service's: they carry no tag of ours, and their names hold no owner. What changes a
@@ -26,7 +26,7 @@ JOB_WRITES = ("CancelJob", "DeleteJob", "UpdateJob")
 
 
 def reads(names: Names) -> list[Statement]:
-    """What `otactl plan` reads of OTA updates."""
+    """Return what `otactl plan` reads of OTA updates."""
     if not names.settings.options.iot_ota:
         return []
     return [
@@ -46,7 +46,7 @@ def reads(names: Names) -> list[Statement]:
 
 
 def writes(names: Names) -> list[Statement]:
-    """What `otactl reconcile` changes of OTA updates (rules 1 to 3)."""
+    """Return what `otactl reconcile` changes of OTA updates (rules 1 to 3)."""
     settings = names.settings
     if not settings.options.iot_ota:
         return []
@@ -70,7 +70,7 @@ def writes(names: Names) -> list[Statement]:
 
 
 def service(names: Names) -> Document:
-    """What AWS IoT does for an OTA update with its service role.
+    """Return what AWS IoT does for an OTA update with its service role.
 
     Source: managed policy AmazonFreeRTOSOTAUpdate v3, narrowed to our buckets and AFR_OTA-*; PassRole and GetRole on
     itself, without which an update ends CREATE_FAILED (FreeRTOS user guide, "Create an OTA Update service role").
@@ -100,10 +100,10 @@ def _iot(actions: Sequence[str]) -> list[str]:
 
 
 def _jobs(names: Names) -> str:
-    """The jobs of OTA updates, by the name the service gives them (AWS IoT guide: `AFR_OTA-` and the update's id)."""
+    """Return the jobs of OTA updates, by their names (AWS IoT guide: `AFR_OTA-` and the update's id)."""
     return names.iot("job/AFR_OTA-*")
 
 
 def _signer(names: Names, kind: str) -> str:
-    """Every signing job or profile: the resource part of their ARNs begins with a slash."""
+    """Return every signing job or profile: the resource part of their ARNs begins with a slash."""
     return names.arn("signer", f"/signing-{kind}/*")

@@ -1,4 +1,4 @@
-"""What the controller and the planner may do: exactly what they call. OTA updates are in ota_permissions.
+"""Lists what the controller and the planner may do: exactly their calls. OTA updates are in ota_permissions.
 
 1. The owner mark scopes what changes a task: a task without it, or with another's, is not the controller's to touch.
 2. The Tuya key is the controller's alone: Tuya knows no key that only reads, and who opens a pull request chooses what
@@ -101,7 +101,7 @@ def _writes(names: Names) -> list[Statement]:
 
 
 def _proof(names: Names) -> list[Statement]:
-    """What options.proveVersions adds: the versions that the things of LoRaWAN devices report.
+    """Return what options.proveVersions adds: the versions that the things of LoRaWAN devices report.
 
     With options.iotOta they may be read already. A shadow may hold more than a version, so it is an option.
     """

@@ -1,4 +1,4 @@
-"""Composes a stack from its settings, and puts out the names that otactl's manifests use."""
+"""Composes a stack from its settings, and exports the names that manifests use."""
 
 from __future__ import annotations
 

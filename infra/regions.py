@@ -1,4 +1,4 @@
-"""Partitions and Regions of AWS, from the SDK's own data. Pure."""
+"""Reads AWS partitions and Regions from the SDK's own data. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IOT_CORE, IOT_WIRELESS_API = "iot", "api.iotwireless"
 
 @cache
 def regions_of(service: str) -> frozenset[str]:
-    """The Regions a service is in, in every partition."""
+    """Return the Regions a service is in, in every partition."""
     found: set[str] = set()
     for partition in _load("endpoints")["partitions"]:
         named = partition["services"].get(service, {}).get("endpoints", {})
@@ -21,13 +21,13 @@ def regions_of(service: str) -> frozenset[str]:
 
 
 def partition_of(region: str) -> str:
-    """The partition of a Region (`aws`, `aws-cn`, …); empty for a name that none has."""
+    """Return the partition of a Region (`aws`, `aws-cn`, …); empty for a name that none has."""
     found = _partition(region)
     return str(found["id"]) if found else ""
 
 
 def domain_of(region: str) -> str:
-    """The DNS suffix of a Region's services, which keys of KMS name in kms:ViaService."""
+    """Return the DNS suffix of a Region's services, which keys of KMS name in kms:ViaService."""
     found = _partition(region)
     return str(found["outputs"]["dnsSuffix"]) if found else "amazonaws.com"
 

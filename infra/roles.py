@@ -1,4 +1,4 @@
-"""The roles: what the services may do for us, and what otactl may do."""
+"""Creates the roles of the services and of otactl."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class PlannerRole(_Role):
 
 
 def github_provider(names: Names) -> tuple[str, list[pulumi.Resource]]:
-    """The ARN of GitHub's OIDC provider, made here unless the settings name one; empty without GitHub."""
+    """Return the ARN of GitHub's OIDC provider, made here unless the settings name one; empty without GitHub."""
     github = names.settings.github
     if github is None:
         return "", []

@@ -1,4 +1,4 @@
-"""A stack's settings, typed: the first missing or wrong key ends the program with one line that names it and its file.
+"""Defines a stack's typed settings; the first missing or wrong key stops the program with its name and file.
 
 Pure: what Pulumi read goes in as plain values.
 """
@@ -100,12 +100,12 @@ class Settings:
 
     @property
     def partition(self) -> str:
-        """The partition of the stack's Region, as its ARNs have it."""
+        """Return the partition of the stack's Region, as its ARNs have it."""
         return partition_of(self.region)
 
     @property
     def domain(self) -> str:
-        """The DNS suffix of the stack's Region."""
+        """Return the DNS suffix of the stack's Region."""
         return domain_of(self.region)
 
 
@@ -151,7 +151,7 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
 
 
 def _in_partition(arn: str, region: str) -> str:
-    """An ARN of IAM as the stack's partition has it: it names no Region, and no other partition can be meant."""
+    """Return an ARN of IAM as the stack's partition has it: it names no Region, and no other partition can be meant."""
     return re.sub(r"^arn:[a-z-]+:", f"arn:{partition_of(region)}:", arn)
 
 
@@ -172,7 +172,7 @@ def _serves(file: str, region: str, options: Options) -> None:
 
 
 def _arns(options: Options) -> Iterator[tuple[str, str]]:
-    """The ARNs of what is used where the stack is, by their names."""
+    """Yield the ARNs of what is used where the stack is, by their names."""
     if options.watch_topic:
         yield "watchTopic", options.watch_topic
     if options.schedule is not None:
@@ -227,7 +227,7 @@ def _access(reader: Reader) -> tuple[Github | None, tuple[str, ...]]:
 
 
 def _options(reader: Reader, *, wireless: bool) -> Options:
-    """What is asked for; FUOTA is, where the Region has AWS IoT Wireless, unless it is switched off."""
+    """Return what is asked for; FUOTA is, where the Region has AWS IoT Wireless, unless it is switched off."""
     given = reader.inner("options")
     if given is None:
         return Options(fuota=wireless)

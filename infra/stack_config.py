@@ -1,4 +1,4 @@
-"""Reads a stack's configuration as Pulumi hands it over, with every key it has, so that a misspelt one is refused."""
+"""Reads a stack's configuration from Pulumi with all its keys, so that a misspelt one is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OBJECTS = ("channels", "access", "options")
 
 
 def read() -> Settings:
-    """The settings of the current stack; SettingsError for the first that is wrong."""
+    """Return the settings of the current stack; SettingsError for the first that is wrong."""
     raw = {**get_config_env(), **CONFIG.get()}
     stack = pulumi.get_stack()
     given: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""The stand-in clouds as one ASGI app on one port.
+"""Serves the stand-in clouds as one ASGI app on one port.
 
 1. A request belongs to the service its signature is scoped to; S3, IAM and STS go to moto in this process.
 2. Signatures are not verified; the access key tells the account, as moto's STS and IAM know it.

@@ -1,4 +1,4 @@
-"""ASGI as the simulator meets it: its types, a request's whole body, a connection that ends without an answer."""
+"""Adapts ASGI: its types, a request's whole body, a connection that closes without an answer."""
 
 from __future__ import annotations
 

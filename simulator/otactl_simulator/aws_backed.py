@@ -1,4 +1,4 @@
-"""moto for S3, IAM and STS, in this process: its apps, its accounts, its reset.
+"""Runs moto for S3, IAM and STS in this process: its apps, its accounts, its reset.
 
 1. A request is answered in one go, in the thread of the simulator's loop. S3's conditional writes hold for that reason:
    moto 5.2.5 looks at `If-Match` and stores in two steps, and between them two of eight writers were both told that
@@ -70,7 +70,7 @@ def _app(service: str) -> Any:
 
 
 def moto_answer(service: str, scope: Scope, body: bytes) -> Response:
-    """What moto answers to a request: status, headers, body; 501 for a service the simulator does not lend it."""
+    """Return moto's answer to a request: status, headers, body; 501 for a service it does not provide here."""
     if service not in _ALLOWED or scope["path"].startswith("/moto-api"):
         told = b"the simulator serves s3, iam and sts by moto, and no other service"
         return 501, {"content-type": "text/plain"}, told
@@ -81,7 +81,7 @@ def moto_answer(service: str, scope: Scope, body: bytes) -> Response:
 
 
 def account_of(access_key: str) -> str:
-    """The account an access key is of: a role's session, a user's key, else moto's default account."""
+    """Return the account an access key is of: a role's session, a user's key, else moto's default account."""
     for account, backends in list(sts_backends.items()):
         for backend in list(backends.values()):
             if any(role.access_key_id == access_key for role in backend.assumed_roles):
@@ -90,7 +90,7 @@ def account_of(access_key: str) -> str:
 
 
 def has_object(bucket: str, key: str) -> bool:
-    """Whether S3 holds an object under a key."""
+    """Return whether S3 holds an object under a key."""
     owner = s3_backends.bucket_accounts.get(bucket)
     return owner is not None and key in s3_backends[owner[1]][owner[0]].get_bucket(bucket).keys
 
@@ -129,12 +129,12 @@ def _put(kept: list[tuple[Any, Any]], tracked: list[tuple[Any, list[Any]]], *, e
 
 
 def _backends(accounts: Any) -> list[Any]:
-    """Every regional backend of every account: moto's own nested maps."""
+    """Return every regional backend of every account: moto's own nested maps."""
     return [regional for account in list(accounts.values()) for regional in list(account.values())]
 
 
 def operation_of(service: str, method: str, path: str, query: str, body: bytes) -> str:
-    """The operation's name, for the log and the faults: from the Action of a query service, from the shape of S3's."""
+    """Return the operation's name, for the log and faults: a query service's Action, else from S3's request shape."""
     if service != "s3":
         asked = parse_qs(body.decode("latin-1")) or parse_qs(query)
         return asked.get("Action", ["?"])[0]

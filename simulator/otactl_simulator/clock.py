@@ -1,4 +1,4 @@
-"""The simulator's clock: runs from real time until told otherwise, and goes on from there."""
+"""Runs the simulator's clock: from real time, or from a time that a request sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Clock:
         self._since = time.monotonic()
 
     def now(self) -> datetime:
-        """The simulated time, aware, UTC."""
+        """Return the simulated time, aware, UTC."""
         with self._lock:
             return self._base + self._elapsed()
 

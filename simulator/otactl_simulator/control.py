@@ -1,4 +1,4 @@
-"""The control API under `/_simulator/`: clock, faults, requests, state, fleet, settings, reset. Loopback only."""
+"""Serves the control API under `/_simulator/`: clock, faults, requests, state, fleet, settings, reset.."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults a test asks for: which call is hit, and how.
+"""Injects the faults that a test requests: which call fails, and how.
 
 A rule names a service and an operation (`*` for any), a moment (`nth` matching call, or a `probability` with a seed,
 or always), and an effect. `count` bounds how often it fires. The first rule that fires wins. `late` is for Tuya alone:
@@ -32,7 +32,7 @@ class Rule:
     draw: random.Random = field(default_factory=random.Random)
 
     def fires(self, service: str, operation: str) -> bool:
-        """Whether this call is hit."""
+        """Return whether this call is hit."""
         if self.service not in ("*", service) or self.operation not in ("*", operation):
             return False
         self.seen += 1
@@ -58,7 +58,7 @@ class Faults:
         self._rules = [_rule(rule) for rule in rules]
 
     def hit(self, service: str, operation: str) -> Rule | None:
-        """The rule that hits this call, if one does. Every matching rule counts the call."""
+        """Return the rule that hits this call, if one does. Every matching rule counts the call."""
         fired = [rule for rule in self._rules if rule.fires(service, operation)]
         return fired[0] if fired else None
 

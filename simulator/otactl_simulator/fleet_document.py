@@ -1,4 +1,4 @@
-"""The document of POST /_simulator/fleet, as every service that takes a part of it reads it.
+"""Reads the document of POST /_simulator/fleet, in parts, for every service.
 
 ```
 {"account": "123456789012", "region": "eu-west-1", "devices": […], "groups": […], "things": […], …}
@@ -18,12 +18,12 @@ KEYS = frozenset(
 
 
 def place(fleet: Mapping[str, object]) -> tuple[str, str]:
-    """The account and Region a fleet is put into."""
+    """Return the account and Region a fleet is put into."""
     return str(fleet.get("account", "123456789012")), str(fleet.get("region", "eu-west-1"))
 
 
 def objects(fleet: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    """A list of objects; an empty one when it is not given."""
+    """Return a list of objects; an empty one when it is not given."""
     listed = fleet.get(name, [])
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise ValueError(f"{name} must be a list of objects")

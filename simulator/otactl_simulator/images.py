@@ -45,7 +45,7 @@ class MotoImages:
     max_bytes: int = MAX_IMAGE_BYTES
 
     def read(self, role_arn: str, uri: str, region: str, *, sends_source: bool = True) -> bytes:
-        """Give the bytes of `s3://bucket/key` as the service in `region` would read them with the role.
+        """Return the bytes of `s3://bucket/key` as the service in `region` would read them with the role.
 
         Raises ImageUnavailableError with the first reason why it could not.
         """

@@ -1,4 +1,4 @@
-"""Presigned URLs of S3 as a service makes them for devices, and who comes with one.
+"""Creates presigned URLs of S3 as a service does for devices, and identifies who uses one.
 
 1. The service signs with a session of a role; such a URL reads one object with that role's rights, until it expires
    (Amazon S3 user guide, "Download and upload objects with presigned URLs").
@@ -28,7 +28,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 def session_of(role: Role, region: str) -> AssumedRole:
-    """A session of a role to sign with, made when there is none."""
+    """Return a session of a role to sign with, made when there is none."""
     backend = sts_backends[role.account_id][role.partition]
     for known in backend.assumed_roles:
         if (known.session_name, known.role_arn) == (SESSION, role.arn):
@@ -37,7 +37,7 @@ def session_of(role: Role, region: str) -> AssumedRole:
 
 
 def presign(session: AssumedRole, region: str, host: str, path: str, version: str, now: datetime, seconds: int) -> str:
-    """The URL of an object, path style, for a GET by whoever holds it."""
+    """Return the URL of an object, path style, for a GET by whoever holds it."""
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     query = {
         "X-Amz-Algorithm": _ALGORITHM,
@@ -56,7 +56,7 @@ def presign(session: AssumedRole, region: str, host: str, path: str, version: st
 def refused(
     method: str, raw_path: str, query: str, headers: Mapping[str, str], key: str, now: datetime
 ) -> Response | None:
-    """Why a request with one of these URLs is not served; None when it is, or when the URL is none of them."""
+    """Return why a request with one of these URLs is not served; None when it is, or when the URL is none of them."""
     given = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
     session = _known(key) if "X-Amz-Signature" in given else None
     if session is None:

@@ -1,4 +1,4 @@
-"""The services' rate: so many calls a second for each operation, account and Region.
+"""Limits the call rate for each operation, account and Region.
 
 1. AWS General Reference, IoT Wireless quotas: 10 a second for every FUOTA, multicast, tag and device operation.
 2. The same, IoT Device Management quotas: 10 a second for each operation of jobs' control plane. Those of OTA updates
@@ -42,7 +42,7 @@ _JOBS = frozenset(
 
 
 def held(service: str, operation: str) -> bool:
-    """Whether an operation has a rate (rules 1 to 3)."""
+    """Return whether an operation has a rate (rules 1 to 3)."""
     return service == "iotwireless" or (service == "iot" and operation in _JOBS)
 
 

@@ -1,4 +1,4 @@
-"""State by account and Region, as regional services keep theirs."""
+"""Keeps state by account and Region, as regional services do."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Regional(Generic[S]):
         self.all: dict[tuple[str, str], S] = {}
 
     def of(self, request: Request) -> S:
-        """The store a request belongs to."""
+        """Return the store a request belongs to."""
         return self.at(request.account, request.region)
 
     def at(self, account: str, region: str) -> S:
-        """The store of an account's Region."""
+        """Return the store of an account's Region."""
         key = (account, region)
         if key not in self.all:
             self.all[key] = self._make(account, region)

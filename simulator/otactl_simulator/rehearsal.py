@@ -1,4 +1,4 @@
-"""A simulator for a rehearsal: in this process, on a clock of its own, beside whatever simulator runs here already.
+"""Runs a simulator for a rehearsal: in this process, on its own clock, beside other simulators.
 
 1. moto keeps one S3, IAM and STS a process. What it holds is set aside for the rehearsal, and put back after it.
 2. Time stands still until it is told to go on. Who waits goes to the moment waited for: no two waits add up.
@@ -45,11 +45,11 @@ class Rehearsal:
 
     @property
     def world(self) -> World:
-        """What the simulator holds."""
+        """Return what the simulator holds."""
         return self._server.world
 
     def now(self) -> datetime:
-        """The simulated time."""
+        """Return the simulated time."""
         return self._clock.now()
 
     def go_to(self, moment: datetime) -> None:
@@ -59,7 +59,7 @@ class Rehearsal:
                 self._clock.set(moment)
 
     def monotonic(self) -> float:
-        """The simulated time in seconds, as `time.monotonic` gives the real one."""
+        """Return the simulated time in seconds, as `time.monotonic` gives the real one."""
         now = self._clock.now().timestamp()
         self._asked.at = now
         return now
@@ -70,7 +70,7 @@ class Rehearsal:
         self.go_to(datetime.fromtimestamp(since, UTC) + timedelta(seconds=seconds))
 
     def next_change(self) -> datetime | None:
-        """The moment something next happens by itself; None when all wait for calls."""
+        """Return the moment something next happens by itself; None when all wait for calls."""
         self.world.advance()
         return self.world.next_change()
 
@@ -91,7 +91,7 @@ def rehearsal(seed: int, at: datetime) -> Iterator[Rehearsal]:
 
 
 def access_key(account: str, region: str) -> tuple[str, str]:
-    """An access key of an account, and its secret (rule 4)."""
+    """Return an access key of an account, and its secret (rule 4)."""
     partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
     backend = iam_backends[account][partition]
     name = f"rehearsal-{len(backend.users)}"

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager as otactl needs it: GetSecretValue of secrets that POST /_simulator/fleet put there.
+"""Simulates AWS Secrets Manager as otactl needs it: GetSecretValue of secrets from POST /_simulator/fleet.
 
 ```
 {"secrets": [{"arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tuya-AbCdEf", "text": "…" | "binary": base64,
@@ -65,7 +65,7 @@ class _Secret:
     versions: list[_Version] = field(default_factory=list, repr=False)
 
     def stages(self) -> dict[str, _Version]:
-        """The versions that can be asked for, by staging label (rule 1)."""
+        """Return the versions that can be asked for, by staging label (rule 1)."""
         return dict(zip(_STAGES, reversed(self.versions[-2:]), strict=False))
 
 
@@ -110,7 +110,7 @@ class SecretsManager(Still):
         }
 
     def needs(self, operation: str, parameters: Mapping[str, object], account: str, region: str) -> list[Need]:
-        """What a call needs of IAM (rule 4); a secret that is not there is asked for by what it was called."""
+        """Return what a call needs of IAM (rule 4); a secret that is not there is asked for by what it was called."""
         action, given = f"secretsmanager:{operation}", parameters.get("SecretId")
         if not isinstance(given, str):
             return [Need(action, "*")]
@@ -140,7 +140,7 @@ class SecretsManager(Still):
             self._secrets[secret.arn] = secret
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
-        """The tags of a secret, none when it is not there."""
+        """Return the tags of a secret, none when it is not there."""
         secret = self._find(account, region, arn)
         return dict(secret.tags) if secret is not None else {}
 

@@ -1,4 +1,4 @@
-"""The simulator on a loopback port: in a thread for tests and the demo, in the foreground for people."""
+"""Serves the simulator on a loopback port: in a thread for tests and the demo, in the foreground for people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAUSE_SECONDS = 0.002
 
 
 def application(seed: int = 0, clock: Clock | None = None) -> Application:
-    """A fresh, empty simulator."""
+    """Return a fresh, empty simulator."""
     reset_moto()
     first = build_world(clock or Clock(), seed)
 
@@ -102,7 +102,7 @@ class SimulatorServer:
 
     @property
     def world(self) -> World:
-        """What the simulator holds."""
+        """Return what the simulator holds."""
         return self.app.world
 
     def __enter__(self) -> Self:
@@ -125,7 +125,7 @@ class SimulatorServer:
 
 
 def _listen(port: int) -> socket.socket:
-    """A listening socket that says it is TCP: asyncio turns Nagle off only then, and 40 ms a call are saved."""
+    """Return a listening socket that says it is TCP: asyncio turns Nagle off only then, and 40 ms a call are saved."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""What the simulator's outside (wire, app, control) and a simulated service promise each other."""
+"""Defines the interface between the simulator's outside (wire, app, control) and a simulated service."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Service(Protocol):
         ...
 
     def next_change(self) -> datetime | None:
-        """The moment it next changes by itself; None when it waits for a call."""
+        """Return the moment it next changes by itself; None when it waits for a call."""
         ...
 
     def snapshot(self) -> dict[str, object]:
@@ -61,7 +61,7 @@ class Service(Protocol):
         ...
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
-        """The tags of a resource, none when it is not there: what IAM's conditions ask for."""
+        """Return the tags of a resource, none when it is not there: what IAM's conditions ask for."""
         ...
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
@@ -70,7 +70,7 @@ class Service(Protocol):
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """The switches for what AWS does not document, as they stand."""
+        """Return the switches for what AWS does not document, as they stand."""
         ...
 
     def apply_settings(self, settings: Mapping[str, object]) -> None:

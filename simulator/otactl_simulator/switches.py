@@ -1,4 +1,4 @@
-"""Switches: one for each point a service does not document, so that scenarios can pass both ways.
+"""Defines switches: one for each point that a service does not document; scenarios pass both ways.
 
 A switch is settable by POST /_simulator/settings; `otactl`'s own tests run with both answers.
 """
@@ -32,12 +32,12 @@ class Switchboard:
         return self._values[name]
 
     def number(self, name: str) -> float:
-        """A numeric switch."""
+        """Return a numeric switch."""
         value = self._values[name]
         return float(value) if isinstance(value, int | float) else 0.0
 
     def all(self) -> dict[str, object]:
-        """Every switch by name."""
+        """Return every switch by name."""
         return dict(self._values)
 
     def apply(self, wanted: Mapping[str, object]) -> None:

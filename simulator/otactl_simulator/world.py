@@ -1,4 +1,4 @@
-"""Everything one simulator holds: clock, services, faults, quotas, and what was asked of it."""
+"""Holds the state of one simulator: clock, services, faults, quotas, and the request log."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class World:
             service.advance()
 
     def next_change(self) -> datetime | None:
-        """The moment some service next changes by itself; None when all wait for calls."""
+        """Return the moment some service next changes by itself; None when all wait for calls."""
         moments = (service.next_change() for service in self.services.values())
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -71,13 +71,13 @@ class World:
         )
 
     def tags(self, service: str, account: str, region: str, arn: str) -> dict[str, str]:
-        """The tags of a resource, none when it is not there."""
+        """Return the tags of a resource, none when it is not there."""
         return self.services[service].tags(account, region, arn) if service in self.services else {}
 
     def needs_of(
         self, service: str, operation: str, parameters: Mapping[str, object], account: str, region: str
     ) -> list[required_permissions.Need]:
-        """What a call needs of IAM."""
+        """Return what a call needs of IAM."""
         found = self.services.get(service)
         if isinstance(found, SecretsManager):
             return found.needs(operation, parameters, account, region)
@@ -87,12 +87,12 @@ class World:
         return required_permissions.wireless(operation, parameters, account, region, tags_of)
 
     def snapshot(self) -> dict[str, object]:
-        """The whole state as JSON."""
+        """Return the whole state as JSON."""
         states = {name: service.snapshot() for name, service in self.services.items()}
         return {"now": self.clock.now().isoformat(), "seed": self.seed, **states}
 
     def settings(self) -> dict[str, object]:
-        """Every switch as it stands."""
+        """Return every switch as it stands."""
         found: dict[str, object] = {
             CALLS_PER_SECOND: self.quotas.calls_per_second,
             ENFORCE_CALLERS: self.enforce_callers,
@@ -125,7 +125,7 @@ class World:
 
 
 def build_world(clock: Clock, seed: int) -> World:
-    """A fresh simulator: empty, its S3, IAM and STS too."""
+    """Return a fresh simulator: empty, its S3, IAM and STS too."""
     control, of_iot = services(clock, seed)
     # Before AWS IoT, which is told at which moment a device took an image.
     wireless: Service = IotWireless(clock, MotoImages(), control, seed)
@@ -134,7 +134,7 @@ def build_world(clock: Clock, seed: int) -> World:
 
 
 def plain(value: object) -> object:
-    """A value as JSON: blobs as base64, times as ISO 8601."""
+    """Return a value as JSON: blobs as base64, times as ISO 8601."""
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(value).decode()}
     if isinstance(value, datetime):

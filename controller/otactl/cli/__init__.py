@@ -1,4 +1,4 @@
-"""The command `otactl`: one small file per verb, loaded only when it is called.
+"""Runs the command `otactl`; each verb is one file, loaded only when it is called.
 
 1. 0 is success, 2 is a verb's own "there is something" (plan, drift), 1 is every error, usage included.
 2. `otactl --version` and `--help` import neither boto3 nor jsonschema (a test watches).
@@ -46,7 +46,7 @@ class Verbs(click.Group):
     """The group of verbs; a verb's module is imported when the verb is called, not before."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Every verb, in the order of its use."""
+        """Return every verb, in the order of its use."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same

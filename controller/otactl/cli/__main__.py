@@ -1,4 +1,4 @@
-"""`python -m otactl.cli` is `otactl`."""
+"""Runs `otactl` as `python -m otactl.cli`."""
 
 from otactl.cli import main
 

@@ -1,4 +1,4 @@
-"""From the flags of `otactl airtime` to the question the radio planner answers; flags win over a manifest.
+"""Builds the request to the radio planner from the flags of `otactl airtime`; flags win over a manifest.
 
 1. `--loss` and `--devices` may be repeated, one pair a class of devices; one `--devices` alone counts devices at the
    assumed loss.

@@ -1,4 +1,4 @@
-"""From a manifest to the question the radio planner answers.
+"""Builds the request to the radio planner from a manifest.
 
 1. To groups a session is what the manifest declares. How many devices a group has is not in it: figures are per device,
    and say so.
@@ -50,7 +50,7 @@ def question_of(rollout: Rollout) -> AirtimeRequest | None:
 
 
 def airtime_of(rollout: Rollout) -> AirtimeReport | None:
-    """The figures of a rollout's radio session for its plan: a recommendation only where its target is missed."""
+    """Compute a rollout's radio session for its plan; a recommendation only if its target is missed."""
     question = question_of(rollout)
     if question is None:
         return None

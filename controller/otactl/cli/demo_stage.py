@@ -1,4 +1,4 @@
-"""The demo's stage: bucket, roles, example manifests, images and fleet in the simulator, and how it is told."""
+"""Sets up the demo in the simulator (bucket, roles, manifests, images, fleet), and prints its steps."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class DemoStage:
         tell_simulator(self._url, "fleet", {"tuya": {"devices": [device]}})
 
     def at_tuya(self, action: str, **parameters: object) -> dict[str, object]:
-        """What somebody else does in Tuya's console."""
+        """Return what somebody else does in Tuya's console."""
         access = TuyaAccess(endpoint=self._url, access_key_id_env="KEY", access_key_secret_env="SECRET")  # noqa: S106 - names
         source = Source(file="", digest="")
         here = Environment(name="console", owner="x", account="", region="", source=source, tuya=access)
@@ -153,7 +153,7 @@ class DemoStage:
             self._otactl("image", "push", file, *words)
 
     def requests(self) -> list[dict[str, object]]:
-        """Every call the simulator saw."""
+        """Return every call the simulator saw."""
         return self._get("requests")["requests"]
 
     def pass_time(self, seconds: float) -> None:

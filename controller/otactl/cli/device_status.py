@@ -1,4 +1,4 @@
-"""`status --device`: whom to ask about a device beside the journal, and asking.
+"""Reads one device for `status --device`: chooses the gateways beside the journal, and asks them.
 
 1. Manifests say where a device belongs; the gateway is asked only if one does, or `--product`, or a filter wants it.
    Everybody else needs no key and no manifests.
@@ -46,17 +46,17 @@ class Question:
 
     @property
     def filtered(self) -> bool:
-        """Whether only an answer of the gateway will do."""
+        """Return whether only an answer of the gateway will do."""
         return self.filters != Filters()
 
     @property
     def name(self) -> str:
-        """The device as a service knows it, without the prefix of our target keys."""
+        """Return the device as a service knows it, without the prefix of our target keys."""
         return self.device.removeprefix("device:")
 
 
 def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
-    """The journal's part, and an answer of each gateway the device belongs to."""
+    """Return the journal's part, and an answer of each gateway the device belongs to."""
     reading = _read(question)
     remembered = _remembered(question, reading)
     shown, known, used = remembered or ((), (), ())
@@ -75,7 +75,7 @@ def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
 
 
 def where(question: Question, reading: Reading, remembered: frozenset[tuple[str, str]]) -> list[Home]:
-    """The gateways to ask, by rule 1; UsageError when a filter or a product leaves that open (rule 2)."""
+    """Return the gateways to ask, by rule 1; UsageError when a filter or a product leaves that open (rule 2)."""
     named = homes(_rollouts(question, reading), question.name, remembered)
     found = [home for home in named if question.product in (None, home.product)]
     if found:
@@ -97,7 +97,7 @@ def _rollouts(question: Question, reading: Reading) -> list[Rollout]:
 
 
 def _only(question: Question, environments: tuple[Environment, ...]) -> Environment:
-    """The one environment that has a gateway."""
+    """Return the one environment that has a gateway."""
     able = sorted((e for e in environments if e.tuya is not None), key=lambda e: e.name)
     chosen = [e for e in able if question.environment in (None, e.name)]
     if len(chosen) == 1:
@@ -113,7 +113,7 @@ def _only(question: Question, environments: tuple[Environment, ...]) -> Environm
 
 
 def _read(question: Question) -> Reading:
-    """What manifests declare. Those named must be right; the default folder's say what they can (rule 3)."""
+    """Return what manifests declare. Those named must be right; the default folder's say what they can (rule 3)."""
     if question.manifests:
         return read_all(question.manifests, offline=True)
     if not Path(DEFAULT_FOLDER).is_dir():
@@ -133,7 +133,7 @@ def _open(question: Question) -> Memory:
 def _remembered(
     question: Question, reading: Reading
 ) -> tuple[tuple[Stored, ...], tuple[Stored, ...], tuple[UsedJournal, ...]] | None:
-    """The records to show, all there are of the environments asked for, and where; None when there is no journal."""
+    """Return the records to show, of all requested environments, and where; None when there is no journal."""
     try:
         opened = _open(question)
     except JournalMissingError:

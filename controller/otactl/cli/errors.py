@@ -1,4 +1,4 @@
-"""How a verb fails: one clear line on stderr and exit code 1; 2 is an answer, never an error.
+"""Prints the error of a verb as one line on stderr and exits 1; 2 is an answer, never an error.
 
 1. Every error a user can act on is an `OtactlError`; a verb's callback is `@guarded`, which prints and exits.
 2. Click's own usage errors exit 2; `Verb` and `VerbGroup` make them exit 1.

@@ -1,4 +1,4 @@
-"""Looks into the groups of a wave, as a run that were about to begin it would."""
+"""Reads the devices inside the groups of a wave, as a run before its start would."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otactl.model import Environment, Observation, Record, Rollout, Survey, Wave
 
 
 def look_into(environment: Environment, rollout: Rollout, wave: Wave) -> Observation:
-    """What the service shows of the targets of a wave. Raises an error of the product where that cannot be read."""
+    """Read what the service shows of the targets of a wave; raises an `OtactlError` where that fails."""
     transport = transport_for(environment)
     account = transport.identity()
     if account != environment.account:

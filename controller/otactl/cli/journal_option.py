@@ -1,4 +1,4 @@
-"""Which journal a command works on: the same one whatever folder the command is run in.
+"""Resolves the journal of a command: the same one from every working folder.
 
 1. `--journal`, else `OTACTL_JOURNAL`, else `spec.journal` of the environment, else the default place. An empty name is
    an error: it would be a memory that nobody chose.
@@ -44,17 +44,17 @@ class Place(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The place for people: short where it is below the working folder."""
+        """Return the place for people: short where it is below the working folder."""
         return self.url if is_on_s3(self.url) else _short(path_of(self.url))
 
     def used(self, environment: str = "") -> UsedJournal:
-        """The place as reports tell it."""
+        """Return the place as reports tell it."""
         whole = self.url if is_on_s3(self.url) else str(path_of(self.url).absolute())
         return UsedJournal(environment=environment, place=whole, shown=self.shown, origin=self.origin)
 
 
 def overridden(option: str | None) -> Place | None:
-    """The journal that the command line names, or the process's environment; None where neither does."""
+    """Return the journal that the command line names, or the process's environment; None where neither does."""
     if option is not None:
         if not option.strip():
             raise UsageError("--journal is empty, so it names no journal; say which, or leave it out")
@@ -69,7 +69,7 @@ def overridden(option: str | None) -> Place | None:
 
 
 def place_for(environment: Environment, paths: Sequence[str], option: str | None) -> Place:
-    """Where the memory of an environment is that was read from these paths."""
+    """Return where the memory of an environment is that was read from these paths."""
     named = overridden(option)
     if named is not None:
         return named
@@ -114,7 +114,7 @@ def _keep_out_of_git(folder: Path) -> None:
 
 
 def _own(folder: Path) -> Iterator[Path]:
-    """A folder and those above it, up to the first of another user, who could put any journal there."""
+    """Yield a folder and those above it, up to the first of another user, who could put any journal there."""
     owner = folder.stat().st_uid if folder.exists() else None
     for each in (folder, *folder.parents):
         if owner is not None and each.stat().st_uid != owner:
@@ -123,7 +123,7 @@ def _own(folder: Path) -> Iterator[Path]:
 
 
 def _beneath(url: str, origin: str) -> Place:
-    """A place whose file is named from the working folder where it is below that."""
+    """Return a place whose file is named from the working folder where it is below that."""
     return Place(url if is_on_s3(url) else f"sqlite:///{_short(path_of(url))}", origin)
 
 

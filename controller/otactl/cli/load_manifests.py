@@ -1,4 +1,4 @@
-"""Manifests for the verbs that drive: read, refused when wrong, sorted by environment."""
+"""Loads manifests for the verbs that drive rollouts: refuses wrong ones, sorts the others by environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_all(paths: tuple[str, ...], *, offline: bool = False, strict: bool = Tr
 
 
 def by_environment(reading: Reading, only: str | None = None) -> Iterable[tuple[Environment, tuple[Rollout, ...]]]:
-    """Each environment with the rollouts that go there: what is aborted first, then by name.
+    """Return each environment with the rollouts that go there: what is aborted first, then by name.
 
     Raises UsageError when there is none of that name, also none with an error.
     """
@@ -60,7 +60,7 @@ def by_environment(reading: Reading, only: str | None = None) -> Iterable[tuple[
 
 
 def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]:
-    """Whether the place of a manifest was read: only then a rollout that nothing declares any more has left Git.
+    """Return whether the place of a manifest was read: only then a rollout that nothing declares any more has left Git.
 
     The place is a file that was read (the rollout in it was renamed, or taken out), or one that is gone from a folder
     that was read. It is looked for in the repositories of what was read, never by the path it was once given by: that

@@ -1,4 +1,4 @@
-"""What the verbs share that edit a manifest: finding the rollout, changing its file, telling what changed.
+"""Edits manifests for the verbs that write them: finds the rollout, changes its file, reports the change.
 
 1. A file is written whole or not at all, and only if what it will hold is valid.
 2. Nothing is committed and nothing is sent: the edit is for a pull request, and takes effect where it is merged.
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
     @property
     def spec(self) -> JsonObject:
-        """The `spec` block as written."""
+        """Return the `spec` block as written."""
         return cast("JsonObject", self.value["spec"])
 
 
@@ -136,7 +136,7 @@ def _at(value: object, path: tuple[str | int, ...]) -> object:
 
 
 def _lines(before: bytes, after: bytes) -> list[str]:
-    """The lines that went and came."""
+    """Return the lines that went and came."""
     old, new = (each.decode("utf-8-sig").splitlines() for each in (before, after))
     changed = list(difflib.unified_diff(old, new, n=0, lineterm=""))[2:]
     return [f"  {line[0]} {line[1:]}" for line in changed if not line.startswith("@@")]

@@ -1,4 +1,4 @@
-"""The environments that are declared where one stands, for verbs that are given no PATH but need to know the journal.
+"""Finds the environments of the working folder, for verbs without PATH that need the journal.
 
 1. `--manifests` says where; else the repository is looked through, or, without one, the working folder and three
    folders down. Links to folders and hidden folders are left out, as everywhere.

@@ -1,4 +1,4 @@
-"""The one way out for text: safe for whoever reads it, and one line when it cannot be written.
+"""Prints all text: safe for its reader, and one line when it cannot be written.
 
 1. Text is put together from manifests, file names and services. Whatever a renderer has let through, no control
    character and no override of the reading direction leaves here raw; line ends and tabs do.

@@ -1,4 +1,4 @@
-"""From the flags of `otactl rehearse` to what is assumed of the fleet."""
+"""Builds the assumptions about the fleet from the flags of `otactl rehearse`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otactl.rehearsal.fleet_document import DEFAULT, Assumed
 
 
 def assumed_of(devices_per_group: int, loss: tuple[str, ...], silent: float, fail: tuple[str, ...]) -> Assumed:
-    """What the flags assume; UsageError for one that cannot be."""
+    """Return what the flags assume; UsageError for one that cannot be."""
     if math.isnan(silent):  # a range lets it pass
         raise UsageError(f"--silent {silent} is no number; it is a percentage, such as 3")
     general = 0.05
@@ -37,7 +37,7 @@ def assumed_of(devices_per_group: int, loss: tuple[str, ...], silent: float, fai
 
 
 def moment(text: str) -> datetime:
-    """A moment with a zone, as UTC."""
+    """Return a moment with a zone, as UTC."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

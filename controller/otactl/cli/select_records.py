@@ -1,4 +1,4 @@
-"""What verbs share that only read the journal: their options, opening it, finding the rollouts they are asked about.
+"""Opens journals and selects records, with the shared options of verbs that read only the journal.
 
 1. Reading never creates a journal and never writes to one.
 2. A name or an environment the journal does not know is an error that lists what it knows.
@@ -91,11 +91,11 @@ class Memory:
 
     @property
     def path(self) -> str:
-        """What was opened, for messages."""
+        """Return what was opened, for messages."""
         return ", ".join(dict.fromkeys(str(each.path) for each in self._opened.values()))
 
     def used_for(self, environment: str) -> tuple[UsedJournal, ...]:
-        """The journal that an environment is read from, as reports tell it."""
+        """Return the journal that an environment is read from, as reports tell it."""
         mine = tuple(each for each in self.used if each.environment == environment)
         return mine or tuple(each for each in self.used if not each.environment)
 
@@ -131,7 +131,7 @@ def open_to_read(option: str | None, environment: str | None = None, manifests: 
 
 
 def places_near(option: str | None, environment: str | None, manifests: Sequence[str]) -> dict[str, Place]:
-    """The journals that are meant where one stands: of environments by name, and under "" that of all others."""
+    """Return the journals that are meant where one stands: of environments by name, and under "" that of all others."""
     named = overridden(option)
     if named is not None:
         return {"": named}

@@ -1,4 +1,4 @@
-"""What the verbs that drive do about manifests with an error: what they may be about is stopped, the others go on."""
+"""Stops what a manifest with an error may concern, for the verbs that drive rollouts; the others continue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Stopped(Value, frozen=True, kw_only=True):
 
 
 def unread_of(reading: Reading, environment: str) -> UnreadableManifests:
-    """The manifests with an error that may be about an environment."""
+    """Return the manifests with an error that may be about an environment."""
     found = [
         UnreadableManifest(
             file=each.file,
@@ -46,19 +46,19 @@ def unread_of(reading: Reading, environment: str) -> UnreadableManifests:
 
 
 def concerning(reading: Reading, environment: str | None) -> tuple[UnreadableDocument, ...]:
-    """The manifests with an error that may be about an environment; all of them without one."""
+    """Return the manifests with an error that may be about an environment; all of them without one."""
     if environment is None:
         return reading.broken
     return tuple(b for b in reading.broken if _home(b) in ("", environment))
 
 
 def _home(broken: UnreadableDocument) -> str:
-    """The environment a manifest is about; empty if it does not tell."""
+    """Return the environment a manifest is about; empty if it does not tell."""
     return broken.name if broken.kind == "Environment" else broken.environment
 
 
 def stopped(reading: Reading, only: str | None) -> tuple[Stopped, ...]:
-    """The rollouts whose environment cannot be driven: it has an error, or nobody knows it."""
+    """Return the rollouts whose environment cannot be driven: it has an error, or nobody knows it."""
     sound = {e.name for e in reading.environments}
     wrong = {b.name: b.text for b in reading.broken if b.kind == "Environment"}
     found = [
@@ -89,7 +89,7 @@ def tell(broken: Sequence[UnreadableDocument]) -> None:
 
 
 def unread_environments(reading: Reading, only: str | None) -> dict[str, UnreadableManifests]:
-    """The environments that cannot be driven, each with the rollouts that stand still for it."""
+    """Return the environments that cannot be driven, each with the rollouts that stand still for it."""
     wrong = {b.name: b for b in reading.broken if b.kind == "Environment" and b.name}
     found: dict[str, list[UnreadableManifest]] = {
         name: [UnreadableManifest(file=b.file, name="", text=b.text)]

@@ -1,4 +1,4 @@
-"""What differs between a declared unit and the one the service shows, field by field.
+"""Compares a declared unit with the observed one, field by field.
 
 1. Only declared fields are compared: the service echoes defaults for the rest.
 2. A member missing that was never inside is work left, not drift; one that was inside and left is drift.
@@ -62,7 +62,7 @@ def unit_findings(
     unit: Unit | None,
     can: Capabilities,
 ) -> tuple[Finding, ...]:
-    """Every drift of one unit, nothing that is only unfinished work."""
+    """Return every drift of one unit, nothing that is only unfinished work."""
     concerns = tuple(of_concern(attempt.unit_id, c) for c in unit.findings) if unit is not None else ()
     if attempt.stage is Stage.LOST:
         return (_lost(attempt), *concerns)
@@ -134,18 +134,18 @@ def digest_of(value: object) -> str:
 
 
 def declared_anew(name: str, value: object, attempt: Attempt) -> bool:
-    """Whether the manifest says otherwise of a field than when we last wrote it."""
+    """Return whether the manifest says otherwise of a field than when we last wrote it."""
     return bool(attempt.field_digests) and attempt.field_digests.get(name, digest_of(None)) != digest_of(value)
 
 
 def settable(name: str, value: object, unit: Unit, can: Capabilities) -> bool:
-    """Whether a field of a unit can still be set to a value: before its start any, while it runs a few."""
+    """Return whether a field of a unit can still be set to a value: before its start any, while it runs a few."""
     running = unit.phase is UnitPhase.RUNNING and not unit.stopping
     return unit.phase is UnitPhase.OPEN or (running and name in can.running_fields and value is not None)
 
 
 def of_concern(subject: str, concern: ServiceFinding) -> Finding:
-    """What only the service can tell, as a finding: told, never set back."""
+    """Return what only the service can tell, as a finding: told, never set back."""
     return Finding(
         subject=subject,
         field=concern.field,
@@ -239,7 +239,7 @@ def _lost(attempt: Attempt) -> Finding:
 
 
 def baseline_of(seen: Observation) -> Baseline:
-    """What to remember of image and role when a wave is first observed."""
+    """Return what to remember of image and role when a wave is first observed."""
     return Baseline(image=seen.image.fingerprint if seen.image else "", role=seen.role.fingerprint if seen.role else "")
 
 

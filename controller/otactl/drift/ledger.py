@@ -1,4 +1,4 @@
-"""The life of a drift: seen, acted on or not, closed; nothing is ever forgotten.
+"""Keeps the entries of the drift ledger: first seen, acted on, closed; an entry is never dropped.
 
 1. A drift is named by subject and field. Seen again it keeps its first date; seen otherwise it is a new value of the
    same drift.
@@ -31,7 +31,7 @@ def fold(
     now: datetime,
     begun: frozenset[str] = frozenset(),
 ) -> tuple[tuple[DriftEntry, ...], tuple[Event, ...]]:
-    """Give the ledger after one look.
+    """Return the ledger after one look.
 
     `gone` are subjects that ended as we meant them to, `begun` those whose session began: their role is not looked at
     any more.
@@ -90,7 +90,7 @@ def _ignored(finding: Finding, policy: DriftPolicy, now: datetime) -> Ignore | N
 
 
 def acknowledged(finding: Finding, policy: DriftPolicy, now: datetime) -> bool:
-    """Whether the manifest accepts this drift, today."""
+    """Return whether the manifest accepts this drift, today."""
     return _ignored(finding, policy, now) is not None
 
 

@@ -1,4 +1,4 @@
-"""Whose memory a unit is in: the tag that names the journal which made it, held against the journal of this run.
+"""Decides which journal owns a unit: compares the journal id in its tag with this run's journal.
 
 1. A unit without the tag was made before there was one, or lost it; it says nothing.
 2. A unit that names another journal is somebody else's, although it carries our owner and environment: two memories of
@@ -23,12 +23,12 @@ _ID = re.compile(r"[0-9a-f]{16}")
 
 
 def is_journal_id(text: object) -> bool:
-    """Whether a text is the id of a journal; anything else in the tag is an edit by hand."""
+    """Return whether a text is the id of a journal; anything else in the tag is an edit by hand."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def maker_of(unit: Unit) -> str:
-    """The journal that made a unit: as its tag says, else as its service's own record does; "" if nothing tells."""
+    """Return the journal that created a unit: by its tag, else by the service's own record; "" if unknown."""
     tagged = unit.tags.get(MARK_JOURNAL, "")
     if is_journal_id(tagged):
         return tagged
@@ -36,19 +36,19 @@ def maker_of(unit: Unit) -> str:
 
 
 def is_anothers(unit: Unit, environment: Environment) -> bool:
-    """Whether a unit names another journal than this run's."""
+    """Return whether a unit names another journal than this run's."""
     return maker_of(unit) not in ("", environment.journal_id, *environment.replaces)
 
 
 def without_anothers(seen: Observation, record: Record, environment: Environment) -> Observation:
-    """What was seen without the units of other journals that our record does not know: they are not to be adopted."""
+    """Return the observation without units of other journals that our record does not know: never adopt them."""
     known = {*record.vendor_ids, *(name for a in record.attempts for name in (a.unit_id, *a.previous_unit_ids))}
     ours = tuple(u for u in seen.units if not is_anothers(u, environment) or u.vendor_id in known or u.unit_id in known)
     return seen if len(ours) == len(seen.units) else msgspec.structs.replace(seen, units=ours)
 
 
 def holds(environment: Environment, seen: Iterable[tuple[str, Observation]]) -> tuple[Hold, ...]:
-    """What holds an environment of which some rollout shows a unit of another journal; by rollout name."""
+    """Return what holds an environment of which some rollout shows a unit of another journal; by rollout name."""
     found = sorted(
         (name, unit.unit_id, maker_of(unit))
         for name, look in seen
@@ -70,7 +70,7 @@ def holds(environment: Environment, seen: Iterable[tuple[str, Observation]]) -> 
 
 
 def to_be_named(key: str, attempt: Attempt, unit: Unit) -> bool:
-    """Whether a mark that differs is our journal's id, still to be written: on units made before, or taken over."""
+    """Return whether a differing tag is our journal's id, not written yet: on older or adopted units."""
     if key != MARK_JOURNAL:
         return False
     return is_journal_id(unit.tags.get(key)) or (key not in unit.tags and not attempt.journal_id)

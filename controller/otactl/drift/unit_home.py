@@ -1,4 +1,4 @@
-"""Where the units of a rollout live: the account, Region and owner they were made under.
+"""Checks that account, Region and owner are still those under which a rollout's units were created.
 
 1. A record remembers them while the service holds something of it. Where the environment says otherwise then, nothing
    is looked at and nothing made: what is not in the new place is not gone from the old one.
@@ -16,7 +16,7 @@ from otactl.model.actions import Hold
 
 
 def home_of(environment: Environment) -> Home:
-    """Where units would be made now."""
+    """Return where units would be made now."""
     return Home(account=environment.account, region=environment.region, owner=environment.owner)
 
 
@@ -45,7 +45,7 @@ def settled(record: Record, environment: Environment) -> Record:
 
 
 def beside(records: Iterable[Record], environment: Environment) -> tuple[Record, ...]:
-    """The records of other environments whose units were made in this one's account and Region."""
+    """Return the records of other environments whose units were made in this one's account and Region."""
     here = (environment.account, environment.region)
     return tuple(
         r for r in records if r.environment != environment.name and r.home and (r.home.account, r.home.region) == here

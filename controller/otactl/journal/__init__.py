@@ -1,4 +1,4 @@
-"""The durable memory of rollouts, behind the `Journal` port: which store a URL names, and nothing of how it works."""
+"""Opens the store that a journal URL names, behind the `Journal` port."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def open_journal(url: str, *, must_exist: bool = False, write: bool = False) -> 
 
 
 def is_on_s3(url: str) -> bool:
-    """Whether a journal's URL names a bucket rather than a file."""
+    """Return whether a journal's URL names a bucket rather than a file."""
     return url.startswith("s3://")
 
 
 def path_of(url: str) -> Path:
-    """The file that a URL names; raises `UsageError` for one that names none."""
+    """Return the file that a URL names; raises `UsageError` for one that names none."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         name = url

@@ -1,4 +1,4 @@
-"""A whole journal written into an empty place, on S3 or in SQLite: with revisions, events, leases, fencing numbers.
+"""Copies a whole journal into an empty one, S3 or SQLite: revisions, events, leases, fencing numbers.
 
 1. The target must be empty; nothing is ever overwritten or mixed. It becomes the same journal: it takes on the id.
 2. In SQLite the copy is one transaction. On S3 the journal says first that it is being copied into, and no otactl

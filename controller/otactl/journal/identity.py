@@ -1,4 +1,4 @@
-"""Names a journal for ever: units carry its id as a tag, so that two journals of one fleet are told apart.
+"""Names a journal with a permanent id; units carry it as a tag, so the units of two journals can be distinguished.
 
 A copy and a backup keep the id: they are the same memory in another place.
 """
@@ -20,7 +20,7 @@ def drawn() -> Identity:
 
 
 def replacing(identity: Identity, lost: str) -> Identity:
-    """The same journal, which takes over what the journal `lost` made; raises `UsageError` for what is no id of one."""
+    """Return the same journal, taking over what the journal `lost` created; raises `UsageError` for an invalid id."""
     if not is_journal_id(lost):
         text = f"{lost!r} is no id of a journal: those are 16 digits of 0-9a-f, as the tag otactl:journal shows them"
         raise UsageError(text)

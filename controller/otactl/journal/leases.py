@@ -1,4 +1,4 @@
-"""Who may write to an environment: the rules of the lease, the same for every store.
+"""Decides who may write to an environment: the rules of the lease, the same for every store.
 
 1. The same process under the same name renews and keeps its fencing number, even after expiry, if nobody came between.
 2. Another holder's lease stands until it expires, unless that process is proved dead (process.py).
@@ -33,17 +33,17 @@ class Held(Value, frozen=True, kw_only=True):
 
 
 def stands(lease: Lease, now: datetime) -> bool:
-    """Whether a lease keeps others out by its times (rules 2, 3 and 5); whether its holder lives is not asked."""
+    """Return whether a lease keeps others out by its times (rules 2, 3, 5), whether or not its holder lives."""
     return not lease.released and now < lease.expires_at and not lease.dated_ahead(now)
 
 
 def who_holds(lease: Lease) -> str:
-    """The holder, for messages."""
+    """Return the holder, for messages."""
     return f"{lease.holder} (pid {lease.pid} on {lease.host})"
 
 
 def grant(held: Held | None, environment: str, holder: str, here: Process, now: datetime) -> Held:
-    """Give the environment to `holder` in the process `here`, or raise `LeaseHeldError`."""
+    """Grant the environment to `holder` in the process `here`, or raise `LeaseHeldError`."""
     fencing, told = 1, ""
     if held is not None:
         former = held.lease
@@ -70,13 +70,13 @@ def grant(held: Held | None, environment: str, holder: str, here: Process, now: 
 
 
 def given_back(held: Held, now: datetime) -> Held:
-    """The lease after its holder gave it back: it holds nobody, its fencing number stays on record."""
+    """Return the lease after its holder gave it back: it holds nobody, its fencing number stays on record."""
     ended = msgspec.structs.replace(held.lease, expires_at=min(now, held.lease.expires_at), released=True)
     return msgspec.structs.replace(held, lease=ended)
 
 
 def ended_by_hand(held: Held, now: datetime) -> Held:
-    """The lease after a person ended it: its holder, should it live, can commit no more (rule 4)."""
+    """Return the lease after a person ended it: its holder, should it live, can commit no more (rule 4)."""
     back = given_back(held, now)
     ended = msgspec.structs.replace(back.lease, holder=BY_HAND, fencing=held.lease.fencing + 1)
     return msgspec.structs.replace(back, lease=ended)

@@ -1,4 +1,4 @@
-"""Care of a journal: is it sound, a copy that can be restored, and everything in it as lines of JSON.
+"""Checks, backs up and exports a journal.
 
 1. Nothing here changes the journal. `check` goes on after a defect, so one broken record does not hide the next.
 2. A backup is one moment of the journal, complete and on disk before it gets its name; it never replaces a file. It is

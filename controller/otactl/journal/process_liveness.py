@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether that process is surely dead: a crashed run must not block the next for two minutes.
+"""Decides whether the process behind a lease is dead, so that a crashed run does not block the next.
 
 1. Dead means proved dead: the same host, the same boot and the same process namespace, and no such process there.
 2. A number that was given to another process since proves it too: its start time differs.
@@ -34,7 +34,7 @@ def current() -> Process:
 
 
 def is_dead(process: Process, here: Process) -> bool:
-    """Tell whether `process` is proved dead, as seen from `here` (rules 1 to 3)."""
+    """Return whether `process` is proved dead, as seen from `here` (rules 1 to 3)."""
     if (process.host, process.place) != (here.host, here.place) or process.pid <= 0:
         return False
     if not _exists(process.pid):

@@ -1,4 +1,4 @@
-"""The journal on S3, for runners without a disk: one head object an environment, replaced by compare-and-set.
+"""Stores the journal on S3, for runners without a disk: one head object for each environment, compare-and-set.
 
 1. A commit writes immutable objects first, events and records, under names nobody else has; then it replaces the
    head under `If-Match`. That one write is the commit: before it nothing has changed, after it everything has.
@@ -65,7 +65,7 @@ class S3Journal:
 
     @property
     def path(self) -> str:
-        """The URL, for messages."""
+        """Return the URL, for messages."""
         return self.store.url
 
     def __enter__(self) -> Self:
@@ -80,7 +80,7 @@ class S3Journal:
         """Nothing is held between two calls."""
 
     def identity(self) -> Identity:
-        """Tell which journal this is, wherever it lies."""
+        """Return which journal this is, wherever it lies."""
         return self.store.marker.identity
 
     def take_over(self, lost: str) -> Identity:
@@ -150,7 +150,7 @@ class S3Journal:
         )
 
     def lease(self, environment: str) -> Lease | None:
-        """Tell who holds the environment, if anybody ever did; one released or in the past holds nobody."""
+        """Return who holds the environment, if anybody ever did; one released or in the past holds nobody."""
         with self.store.lock:
             held = self.store.look(environment).held
         return None if held is None else held.lease
@@ -168,7 +168,7 @@ class S3Journal:
         return granted[0]
 
     def release(self, lease: Lease, now: datetime) -> None:
-        """Give the lease back if it is still ours: it holds nobody, its fencing number stays on record."""
+        """Release the lease if it is still ours; its fencing number stays on record."""
 
         def change(head: Head, commit: str) -> Head | None:
             held = head.held

@@ -1,4 +1,4 @@
-"""The three S3 calls a journal makes: GetObject, PutObject under a condition, ListObjectsV2; and how each fails.
+"""Sends the three S3 calls of a journal (GetObject, conditional PutObject, ListObjectsV2), and maps their errors.
 
 1. Every write carries its condition: `If-None-Match: *` makes a new object, `If-Match` replaces the very one we read.
    S3 answers 412 when it does not hold, 404 when the object to replace is gone, 409 while another write of the same
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The URL, as messages tell it."""
+        """Return the URL, as messages tell it."""
         return f"s3://{self.bucket}/{self.prefix}"
 
 

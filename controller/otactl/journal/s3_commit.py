@@ -1,4 +1,4 @@
-"""One commit on S3, computed from a head: what it would write, or why it may not. Touches nothing outside.
+"""Computes one commit on S3 from a head: the writes, or the reason against them. No I/O.
 
 1. The fencing number and every expected revision are judged against the head the commit is to replace.
 2. A record's events go with it while they are few; when they grow many they all move into an object of their own.

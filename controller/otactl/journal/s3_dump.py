@@ -1,4 +1,4 @@
-"""Everything in a journal on S3 in the rows its care reads: records, events, leases; and what cannot be read.
+"""Reads all records, events and leases of a journal on S3 as rows for its maintenance; names unreadable ones.
 
 1. Each environment is one moment: its head is read once, what the head names never changes.
 2. One damaged object does not hide the next: it is noted, and the rest is read.

@@ -1,4 +1,4 @@
-"""What a journal on S3 is made of, and under which keys; all of it gzipped JSON.
+"""Defines the objects of a journal on S3 and their keys; all of them are gzipped JSON.
 
 1. `heads/<environment>` is the only object ever replaced. It says which record is at which revision in which segment,
    and who holds the lease; to replace it is to commit.
@@ -46,11 +46,11 @@ class Marker(Value, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> Identity:
-        """Which journal it is."""
+        """Return which journal it is."""
         return Identity(id=self.id, replaces=self.replaces)
 
     def named(self, identity: Identity) -> Marker:
-        """The same with the name of a journal, in the present schema."""
+        """Return the same with the name of a journal, in the present schema."""
         return msgspec.structs.replace(self, schema=SCHEMA, id=identity.id, replaces=identity.replaces)
 
 
@@ -97,11 +97,11 @@ class Head(Value, frozen=True, kw_only=True):
     index: dict[str, tuple[int, int]] = {}  # noqa: RUF012 - msgspec copies it, and the value is frozen
 
     def revision(self, name: str) -> int:
-        """A record's revision; 0 when there is none."""
+        """Return a record's revision; 0 when there is none."""
         return self.index[name][1] if name in self.index else 0
 
     def segment_of(self, name: str) -> str | None:
-        """The segment that holds a record."""
+        """Return the segment that holds a record."""
         return self.segments[self.index[name][0]] if name in self.index else None
 
     def to_merge(self, written: Set[str]) -> frozenset[str]:
@@ -120,7 +120,7 @@ class Head(Value, frozen=True, kw_only=True):
         return frozenset(chosen)
 
     def written(self, commit: str, entries: dict[str, Entry], sequence: int) -> Head:
-        """The head after a commit: these entries are in its own segment, segments without a live record are gone."""
+        """Return the head after a commit: these entries in its own segment, segments without a live record dropped."""
         ours = segment_name(self.serial + 1, commit)
         homes = {name: self.segments[place] for name, (place, _) in self.index.items()} | dict.fromkeys(entries, ours)
         kept = [*(each for each in self.segments if each in set(homes.values())), ours]
@@ -135,7 +135,7 @@ class Head(Value, frozen=True, kw_only=True):
         return head.named(commit)
 
     def named(self, commit: str) -> Head:
-        """The same with the name of the write that makes it."""
+        """Return the same with the name of the write that makes it."""
         return msgspec.structs.replace(self, commits=(commit, *self.commits)[:REMEMBERED_COMMITS])
 
 
@@ -145,30 +145,30 @@ def segment_name(serial: int, commit: str) -> str:
 
 
 def serial_of(name: str) -> int:
-    """The serial in such a name; 0 if it has none."""
+    """Return the serial in such a name; 0 if it has none."""
     number = name.partition("-")[0]
     return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def head_key(environment: str) -> str:
-    """The key of an environment's head."""
+    """Return the key of an environment's head."""
     return f"{HEADS}/{_safe(environment)}{_SUFFIX}"
 
 
 def object_key(kind: str, environment: str, name: str) -> str:
-    """The key of a segment or of events."""
+    """Return the key of a segment or of events."""
     return f"{kind}/{_safe(environment)}/{name}{_SUFFIX}"
 
 
 def environment_of(key: str) -> str:
-    """The environment a key of any kind is of."""
+    """Return the environment a key of any kind is of."""
     part = key.split("/")[1].removesuffix(_SUFFIX)
     raw = re.sub(rb"!([0-9A-F]{2})", lambda hexa: bytes.fromhex(hexa[1].decode()), part.encode())
     return raw.decode(errors="replace")
 
 
 def name_of(key: str) -> str:
-    """The name of a segment or of events in its key."""
+    """Return the name of a segment or of events in its key."""
     return key.rpartition("/")[2].removesuffix(_SUFFIX)
 
 
@@ -178,7 +178,7 @@ def _safe(environment: str) -> str:
 
 
 def text_of(name: str) -> bytes:
-    """A name as bytes; raises `UsageError` for one that is no text."""
+    """Return a name as bytes; raises `UsageError` for one that is no text."""
     try:
         return name.encode()
     except UnicodeEncodeError as error:

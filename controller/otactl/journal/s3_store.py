@@ -1,4 +1,4 @@
-"""Heads and segments as this process knows them: read at most once, replaced by compare-and-set.
+"""Caches heads and segments for one process: read at most once, replaced by compare-and-set.
 
 1. `look` always asks S3; what an unchanged head names was read before and never changes, so it is not read again.
 2. `update` first tries on the head we know; what it then refuses is judged again on one read anew, so a refusal is
@@ -76,7 +76,7 @@ class S3Store:
         return self._look(environment).head
 
     def segments(self, environment: str, names: Iterable[str]) -> dict[str, dict[str, Entry]]:
-        """Give the entries of these segments, reading those not read before."""
+        """Return the entries of these segments, reading those not read before."""
         cache = self._records.setdefault(environment, {})
         wanted = tuple(names)
         missing = [each for each in wanted if each not in cache]

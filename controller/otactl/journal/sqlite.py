@@ -1,4 +1,4 @@
-"""The journal on SQLite: the default, a single file beside the manifests, enough for every cron job on one machine.
+"""Stores the journal in SQLite: the default, one file beside the manifests, for all cron jobs of one machine.
 
 1. A record and the events that explain it are one transaction; so are all records of one `commit`.
 2. A commit whose expected revision or fencing number is not the newest changes nothing.
@@ -43,7 +43,7 @@ class SqlJournal:
 
     @property
     def path(self) -> Path:
-        """The file, for messages."""
+        """Return the file, for messages."""
         return self.database.path
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class SqlJournal:
         self.database.close()
 
     def identity(self) -> Identity:
-        """Tell which journal this is, wherever it lies."""
+        """Return which journal this is, wherever it lies."""
         with self.database.read() as db:
             return self._identity(db)
 
@@ -142,7 +142,7 @@ class SqlJournal:
         )
 
     def lease(self, environment: str) -> Lease | None:
-        """Tell who holds the environment, if anybody ever did; one released or in the past holds nobody."""
+        """Return who holds the environment, if anybody ever did; one released or in the past holds nobody."""
         with self.database.read() as db:
             held = self._held(db, environment)
         return None if held is None else held.lease
@@ -155,7 +155,7 @@ class SqlJournal:
         return granted.lease
 
     def release(self, lease: Lease, now: datetime) -> None:
-        """Give the lease back if it is still ours: it holds nobody, its fencing number stays on record."""
+        """Release the lease if it is still ours; its fencing number stays on record."""
         with self.database.write() as db:
             held = self._held(db, lease.environment)
             if held is not None and (held.lease.fencing, held.lease.holder) == (lease.fencing, lease.holder):

@@ -1,4 +1,4 @@
-"""One SQLite file, safe to share between processes: how it is opened, locked, versioned, and how it fails.
+"""Opens, locks and versions one SQLite file that processes share, and maps its errors.
 
 1. WAL with synchronous FULL: what was committed survives a power cut, readers never wait for a writer.
 2. Every write is one `BEGIN IMMEDIATE` transaction: all of it or nothing, whatever kills us.
@@ -190,7 +190,7 @@ def _ours(tables: set[str]) -> bool:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """The primary result code; 0 for what Python's own module found wrong."""
+    """Return the primary result code; 0 for what Python's own module found wrong."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF if isinstance(code, int) else 0
 

@@ -1,1 +1,1 @@
-"""LoRaWAN firmware updates over the air, computed: fragments, regions, time on air, sessions. Pure, cheap to import."""
+"""Computes LoRaWAN firmware updates: fragments, regions, time on air, sessions. Pure, cheap to import."""

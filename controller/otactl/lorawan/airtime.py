@@ -1,4 +1,4 @@
-"""How long a frame is on air, exactly: every LoRa figure is a whole number of microseconds.
+"""Computes the exact time on air of a frame: every LoRa value is a whole number of microseconds.
 
 1. LoRa: (8 + 4.25 + n) symbols of 2^SF / BW, n = 8 + max(0, ceil((8 PL - 4 SF + 28 + 16 CRC) / (4 (SF - 2 DE)))) * 5;
    explicit header, coding rate 4/5, DE when a symbol lasts over 16 ms (Semtech AN1200.13).
@@ -19,7 +19,7 @@ _FSK_OVERHEAD_BYTES = 5 + 3 + 1 + 2
 
 
 def phy_length(fragment_size: int) -> int:
-    """Tell the PHY payload length in bytes of a frame carrying one fragment."""
+    """Return the PHY payload length in bytes of a frame carrying one fragment."""
     return fragment_size + PHY_OVERHEAD_BYTES
 
 

@@ -1,4 +1,4 @@
-"""The chance that a device rebuilds an image, by formula: the textbook's, and an estimate nearer to short sessions.
+"""Computes by formula the chance that a device rebuilds an image: the closed form, and an estimate for short sessions.
 
 1. How many of M uncoded fragments are lost, L, and how many of R parity fragments arrive, r, is known exactly for both
    kinds of loss (`counts`).
@@ -38,7 +38,7 @@ _PRODUCTS = np.cumprod(np.concatenate(([1.0], 1 - 0.5 ** np.arange(1, _SETTLED +
 
 
 def full_rank(lost: Ints, received: Ints) -> Floats:
-    """Tell the probability that `lost` uniform vectors of `received` bits are independent; arrays broadcast."""
+    """Return the probability that `lost` uniform vectors of `received` bits are independent; arrays broadcast."""
     excess = received - lost
     chance = _PRODUCTS[np.clip(received, 0, _SETTLED)] / _PRODUCTS[np.clip(excess, 0, _SETTLED)]
     return np.where(excess < 0, 0.0, chance)
@@ -109,7 +109,7 @@ def _averaged(
 
 
 def _sum_of(one: Floats, other: Floats) -> Floats:
-    """The distribution of a sum, convolved over the spans where the two have weight."""
+    """Return the distribution of a sum, convolved over the spans where the two have weight."""
     total = np.zeros(len(one) + len(other) - 1)
     spans = [np.nonzero(weights)[0] for weights in (one, other)]
     if all(len(span) for span in spans):
@@ -121,7 +121,7 @@ def _sum_of(one: Floats, other: Floats) -> Floats:
 def _difference(
     lost: Floats, missed: Floats, settled: Settled, chance: Chance, rows: tuple[int, int], heard: int
 ) -> float:
-    """What `chance` is more than `settled`, for so many lost (first, last) and at most `heard` received."""
+    """Return what `chance` is more than `settled`, for so many lost (first, last) and at most `heard` received."""
     few = np.arange(rows[0], min(rows[1], len(lost) - 1) + 1)
     received = np.arange(heard + 1)
     if not few.size:

@@ -1,4 +1,4 @@
-"""The chance that one device rebuilds the image, on the rows the standard really uses, with its interval.
+"""Estimates the chance that one device rebuilds the image, on the standard's real rows, with its interval.
 
 1. Loss patterns are drawn by a seed and decided by rank (`elimination`); nothing is assumed of the rows.
 2. The average is taken of the difference from the textbook, whose own average is known exactly (`counts`): a control
@@ -73,18 +73,18 @@ class Trials:
 
     @property
     def largest_batch(self) -> int:
-        """How many trials fit memory at once."""
+        """Return how many trials fit memory at once."""
         return int(np.clip(_BATCH_FRAGMENTS // (self._code.fragments + self._most), 64, 16_384))
 
     @staticmethod
     def work_of_one(code: Code, parity: int, loss: Loss) -> float:
-        """What one trial takes, in word operations."""
+        """Return what one trial takes, in word operations."""
         lost = max(1.0, code.fragments * loss.loss)
         words = min(1 + parity / 64, 1 + (lost + 24) / (1 - loss.loss) / 64)
         return lost * lost * words / 2 + 12 * (code.fragments + parity)  # a drawn fragment is as much as 12
 
     def affordable(self, work: float = WORK) -> int:
-        """How many trials a bound on work allows, a few at least."""
+        """Return how many trials a bound on work allows, a few at least."""
         return max(_LEAST_TRIALS, int(work / self.work_of_one(self._code, self._most, self._loss)))
 
     def run(self, trials: int) -> None:
@@ -116,7 +116,7 @@ class Trials:
                 self._squares[index] += (difference * difference).sum()
 
     def chance(self, parity: int, z: float = Z95) -> Chance:
-        """Tell the chance with one of the amounts of parity, and an interval of `z` standard errors."""
+        """Return the chance with one of the amounts of parity, and an interval of `z` standard errors."""
         index, n = self._parities.index(parity), self.count
         if self._textbook is None:
             return wilson(int(self._successes[index]), n, z)
@@ -137,7 +137,7 @@ def success(
     precision: float = HALF_WIDTH,
     work: float = WORK,
 ) -> Chance:
-    """Tell the chance that a device rebuilds the image from `parity` coded fragments (rules 1 to 5)."""
+    """Return the chance that a device rebuilds the image from `parity` coded fragments (rules 1 to 5)."""
     if loss.loss == 0:
         return Chance(probability=1.0, low=1.0, high=1.0, trials=0)
     if parity == 0:  # nothing may be lost: known exactly
@@ -162,7 +162,7 @@ def sample(
 
 
 def nearness(target: float) -> float:
-    """The half-width at which a target that is still inside is left undecided (rule 3)."""
+    """Return the half-width at which a target that is still inside is left undecided (rule 3)."""
     return min(HALF_WIDTH, (1 - target) / 8)
 
 
@@ -172,7 +172,7 @@ def z_of_look(look: int) -> float:
 
 
 def wilson(successes: int, trials: int, z: float = Z95) -> Chance:
-    """Tell a proportion with Wilson's interval of `z` standard errors, 95 % by default."""
+    """Return a proportion with Wilson's interval of `z` standard errors, 95 % by default."""
     share, z2 = successes / trials, z * z
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials)) / (1 + z2 / trials)

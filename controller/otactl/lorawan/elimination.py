@@ -1,4 +1,4 @@
-"""Which parity fragment completes the image, for thousands of devices at once: rank over GF(2), vectorised over trials.
+"""Finds the parity fragment that completes the image, for thousands of devices at once: rank over GF(2), vectorised.
 
 1. A lost fragment is a vector over parity fragments: bit n - 1 tells that parity n covers it and was received. 64 bits
    are one word, so a session with up to 64 parity fragments needs one word a lost fragment.
@@ -48,7 +48,7 @@ def pairs_alike(m: int, parity: int, variant: Variant = V1) -> int:
 
 
 def completions(columns: Words, lost: Bools, received: Bools, max_lost: int | None = None) -> Ints:
-    """Tell per trial which parity fragment completed the image: 0 when nothing was lost, parity + 1 when none did.
+    """Return per trial which parity fragment completed the image: 0 when nothing was lost, parity + 1 when none did.
 
     `columns` is from `covering`; `lost` has shape (trials, m), `received` (trials, parity). A device that holds only
     `max_lost` lost fragments gives up above.
@@ -82,7 +82,7 @@ def completions(columns: Words, lost: Bools, received: Bools, max_lost: int | No
 
 
 def _words_to_work(heard: Words, lost_count: Ints) -> int:
-    """How many words hold enough received rows for all of these trials (rule 5)."""
+    """Return how many words hold enough received rows for all of these trials (rule 5)."""
     rows = np.cumsum(np.bitwise_count(heard), axis=1, dtype=np.int64)
     enough = (rows >= (lost_count + _SPARE_ROWS)[:, None]).all(axis=0)
     return int(np.argmax(enough)) + 1 if enough.any() else heard.shape[1]
@@ -168,7 +168,7 @@ def _step(vectors: Words, depth: int, now: int, later: int, pivots: Words, scrat
 
 
 def _highest_bit(words: Words) -> Ints:
-    """The position, from 1, of the highest bit over (words, trials); 0 where there is none."""
+    """Return the position, from 1, of the highest bit over (words, trials); 0 where there is none."""
     highest = np.zeros(words.shape[1], np.int64)
     for index, word in enumerate(words):
         for shift in (0, 32):  # halves: a float holds 53 bits exactly, not 64

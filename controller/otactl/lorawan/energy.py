@@ -1,4 +1,4 @@
-"""What a session costs a device in energy, and a gateway in time, beyond the session itself.
+"""Computes the energy a session costs a device, and the time on air it costs a gateway.
 
 1. Class C listens all the time from the start on. Whether a device leaves class C once its image is complete is its
    firmware's choice: until the session's end and until the timeout are both told.
@@ -28,7 +28,7 @@ class Energy(msgspec.Struct, frozen=True):
 
 
 def receive_energy(plan: SessionPlan, sent: Transmission, power_mw: float = RECEIVE_POWER_MW) -> Energy:
-    """Tell what receiving a session costs at `power_mw` milliwatts; raises LorawanError when that is no power."""
+    """Return what receiving a session costs at `power_mw` milliwatts; raises LorawanError when that is no power."""
     if not 0 < power_mw < 10_000:
         raise LorawanError(f"a receiver of {power_mw:g} mW cannot be planned with; choose above 0 and below 10000")
     ends = (plan.session_seconds, float(plan.class_c_timeout_seconds))
@@ -55,7 +55,7 @@ class GatewayTotal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def gateway_total(plan: SessionPlan, devices: int) -> GatewayTotal:
-    """Tell what one gateway sends when `devices` behind it get the image one by one."""
+    """Return what one gateway sends when `devices` behind it get the image one by one."""
     if devices < 1:
         raise LorawanError(f"{devices} devices behind a gateway cannot be planned for; there must be at least 1")
     on_air = devices * (plan.fragments + plan.parity_fragments) * plan.time_on_air_ms / 1000

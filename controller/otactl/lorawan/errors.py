@@ -1,4 +1,4 @@
-"""The error of impossible LoRaWAN input: no such region, no such data rate, a size below one byte."""
+"""Defines the error for impossible LoRaWAN input: an unknown region or data rate, a size below one byte."""
 
 from __future__ import annotations
 

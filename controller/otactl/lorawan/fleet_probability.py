@@ -1,4 +1,4 @@
-"""What a session does to a fleet: how many devices are updated, and how surely all, or enough, are.
+"""Computes the effect of a session on a fleet: expected updates, and the chance that all devices or gates succeed.
 
 1. Devices share the parity rows and lose fragments independently, so classes of devices are independent binomials.
 2. A shared outage makes them dependent: given when it happens they are independent again, so the figures are averaged
@@ -86,7 +86,7 @@ def fleet_chance(
 def device_chance(
     code: Code, parity: int, loss: Loss, devices: int, seed: int = 0, target: float | None = None
 ) -> Chance:
-    """Tell the chance of one device as exactly as a fleet of so many needs it.
+    """Return the chance of one device as exactly as a fleet of so many needs it.
 
     A doubt about one device grows with their number. It matters where few of them fail: if many do, all are never
     updated, however exactly that is known.
@@ -99,7 +99,7 @@ def device_chance(
 
 
 def at_most(failures: int, sizes: list[int], chances: list[float]) -> float:
-    """Tell how probable it is that no more devices fail, over classes of `sizes` that succeed with `chances`."""
+    """Return how probable it is that no more devices fail, over classes of `sizes` that succeed with `chances`."""
     total, least = np.ones(1), 0  # total[i] is the weight of least + i failures
     for size, chance in zip(sizes, chances, strict=True):
         weights = binomial(size, 1 - chance)
@@ -125,7 +125,7 @@ def spread(sizes: list[int], waves: list[int]) -> list[list[int]]:
 def gates_of(
     question: AirtimeRequest, devices: int
 ) -> tuple[tuple[tuple[int, SuccessCriteria], ...], tuple[AirtimeWarning, ...]]:
-    """Tell which gates `devices` are judged by, and what is assumed of how they divide over waves."""
+    """Return which gates `devices` are judged by, and what is assumed of how they divide over waves."""
     waves = question.waves
     whole = ((devices, question.gate or SuccessCriteria()),)
     if question.devices_unknown:

@@ -1,4 +1,4 @@
-"""TS004 fragmented data block transport: how an image becomes fragments, and how one device rebuilds it.
+"""Cuts an image into TS004 fragments, and rebuilds it as one device does.
 
 1. M uncoded fragments carry the image, zero-padded; R parity fragments (see `parity`) follow. Counter N runs from 1 to
    M + R and has 14 bits, so M + R <= 16383 (TS004-1.0.0, DataFragment).
@@ -190,7 +190,7 @@ class Decoder:
 
     @property
     def missing(self) -> int:
-        """How many uncoded fragments are neither received nor rebuilt, as the status answer counts them."""
+        """Return how many uncoded fragments are neither received nor rebuilt, as the status answer counts them."""
         return 0 if self.state is State.DONE else self._holes.bit_count() - self._span.rank
 
     def receive(self, counter: int, payload: bytes) -> State:
@@ -230,7 +230,7 @@ class Decoder:
         return self._span.rank == lost
 
     def image(self) -> bytes:
-        """Give the rebuilt image, padding stripped; raises LorawanError before the session is done."""
+        """Return the rebuilt image, padding stripped; raises LorawanError before the session is done."""
         if self.state is not State.DONE:
             raise LorawanError(f"the image is not complete: {self.missing} of {self.fragments} fragments are missing")
         numbers = list(self._numbers)

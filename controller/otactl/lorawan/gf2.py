@@ -1,4 +1,4 @@
-"""Linear algebra over GF(2) on Python integers, as both the planner and a device's decoder need it.
+"""Provides linear algebra over GF(2) on Python integers, for the planner and for a device's decoder.
 
 1. A vector is an int; bit i is column i. Bits above `width` ride along as payload: one XOR moves both.
 2. The pivot of a stored vector is its lowest column, so reducing never brings back a column below it.
@@ -18,7 +18,7 @@ class Span:
 
     @property
     def rank(self) -> int:
-        """How many independent vectors were added."""
+        """Return how many independent vectors were added."""
         return len(self._rows)
 
     def add(self, vector: int) -> bool:

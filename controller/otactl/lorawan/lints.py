@@ -1,4 +1,4 @@
-"""What makes a session worse than it need be, told before it is on air: each a finding with its number and a way out.
+"""Warns about unwise sessions before they are on air; each warning has its number and a fix.
 
 1. Version 1 rows of an even M below 150 repeat themselves: M = 102 succeeds 12 points less often than 101 or 103.
 2. With too few parity rows some one lost fragment is in none of them, and can never be repaired.
@@ -32,7 +32,7 @@ def lints(plan: SessionPlan, caps: DeviceCaps, variant: Variant = V1) -> Iterato
 
 
 def changes_data_rate(region_name: str, data_rate: int, fragment_bytes: int) -> int | None:
-    """Tell which other data rate the service presumably picks for a fragment size; None when it is the planned one."""
+    """Return the data rate the service presumably chooses for a fragment size; None if it is the planned one."""
     picked = region(region_name).slowest_rate_for(fragment_bytes).dr
     return None if picked == data_rate else picked
 

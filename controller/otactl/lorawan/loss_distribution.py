@@ -1,4 +1,4 @@
-"""How many fragments of a session get lost: exact distributions, for both kinds of loss.
+"""Computes exact distributions of the number of lost fragments, for both loss models.
 
 1. Independent loss: binomial.
 2. Bursts: a chain of two states whose first fragment is met in the state its weather has on average. How many of n
@@ -36,7 +36,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=512)
 def counts(loss: Loss, fragments: int, parity: int) -> tuple[Counts, ...]:
-    """Give the cases, whose `lost` add up to one; shapes (fragments + 1) and (parity + 1)."""
+    """Return the cases, whose `lost` add up to one; shapes (fragments + 1) and (parity + 1)."""
     if isinstance(loss, Independent):
         return (Counts(binomial(fragments, loss.loss), binomial(parity, loss.loss)),)
     start = np.array([1 - loss.loss, 0.0]), np.array([0.0, loss.loss])
@@ -69,7 +69,7 @@ def _in(state: int) -> tuple[Floats, Floats]:
 
 
 def _chain(loss: Bursts, start: tuple[Floats, Floats], steps: int) -> tuple[Floats, Floats]:
-    """How many are lost after so many more fragments, by the state then; `start` lists 0 and 1 lost, by state."""
+    """Return how many are lost after more fragments, by the state then; `start` lists 0 and 1 lost, by state."""
     size = steps + 2
     at = np.exp(-2j * np.pi * np.arange(size) / size)
     step = np.empty((size, 2, 2), np.complex128)

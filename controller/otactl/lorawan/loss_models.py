@@ -1,4 +1,4 @@
-"""How fragments get lost: what a planner assumes of the air between gateway and devices.
+"""Models fragment loss between gateway and devices.
 
 1. `Independent`: each fragment is lost with one probability, whatever became of the one before.
 2. `Bursts`: two states (Gilbert-Elliott). In the good one nothing is lost, in the bad one everything; the mean loss and
@@ -43,12 +43,12 @@ class Bursts(msgspec.Struct, frozen=True):
 
     @property
     def leaving(self) -> float:
-        """The probability that a bad stretch ends with a fragment."""
+        """Return the probability that a bad stretch ends with a fragment."""
         return 1 / self.mean_length
 
     @property
     def entering(self) -> float:
-        """The probability that a bad stretch begins after a good fragment."""
+        """Return the probability that a bad stretch begins after a good fragment."""
         return self.loss / (self.mean_length * (1 - self.loss))
 
 
@@ -56,7 +56,7 @@ Loss = Independent | Bursts
 
 
 def described(loss: Loss) -> str:
-    """A loss as people read it."""
+    """Return a loss as people read it."""
     bursts = f" in bursts of {loss.mean_length:g}" if isinstance(loss, Bursts) else ""
     return f"{100 * loss.loss:g} % loss{bursts}"
 

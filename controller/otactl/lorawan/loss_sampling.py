@@ -1,4 +1,4 @@
-"""Loss patterns by a seed: which fragments each of many devices does not hear.
+"""Draws loss patterns with a seed: which fragments each of many devices misses.
 
 1. The same seed gives the same patterns (PCG64, with one numpy version): a figure can be repeated.
 2. A probability is compared with 32 random bits: it is off by at most 2^-33.

@@ -1,4 +1,4 @@
-"""The least redundancy whose chance is confirmed on the real rows, within a bound on work.
+"""Finds the least redundancy whose chance of success is confirmed on the real rows, within a bound on work.
 
 1. More parity is never worse, because each parity fragment is one more row. So from what the closed form estimates it
    is looked for in growing steps, and then by halves between the last that failed and the first that is confirmed.
@@ -47,11 +47,11 @@ class Confirming:
 
     @property
     def spent(self) -> bool:
-        """Whether the bound on work is reached."""
+        """Return whether the bound on work is reached."""
         return self._left <= 0
 
     def least(self, code: Code, least: int, most: int) -> Enough | None:
-        """The least redundancy in percent, from `least` to `most`, that is enough."""
+        """Return the least redundancy in percent, from `least` to `most`, that is enough."""
         known: dict[int, Chance] = {}
 
         def enough(percent: int) -> bool:
@@ -85,7 +85,7 @@ class Confirming:
         return Enough(high, found, found.low >= self._target)
 
     def _estimated(self, code: Code, least: int, most: int) -> int:
-        """The least redundancy that reaches the target by the closed form, or the most."""
+        """Return the least redundancy that reaches the target by the closed form, or the most."""
         low, high = least, most
         while low < high:
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""The TS004 parity matrix: which uncoded fragments a parity fragment covers, and which losses that repairs.
+"""Builds the TS004 parity matrix, and decides which losses it repairs.
 
 1. Parity fragment n (n from 1, counter M + n) is the XOR of the uncoded fragments in row n of a pseudo-random matrix.
 2. Version 1 draws floor(M / 2) columns and a repeat counts, so rows hold about 39 % of the columns; version 2 draws
@@ -46,7 +46,7 @@ def prbs23(state: int) -> int:
 
 @lru_cache(maxsize=8192)
 def parity_row(n: int, m: int, variant: Variant = V1) -> int:
-    """Tell which uncoded fragments parity fragment n (from 1) covers: bit i of the result is fragment i (from 0).
+    """Return which uncoded fragments parity fragment n (from 1) covers: bit i of the result is fragment i (from 0).
 
     `m` is the number of uncoded fragments. Source: TS004-1.0.0 and TS004-2.0.0 A.5; bit-exact with LoRaMac-node and
     ChirpStack.
@@ -71,7 +71,7 @@ def parity_row(n: int, m: int, variant: Variant = V1) -> int:
 
 
 def completing_parity(m: int, lost: Iterable[int], received_parity: Iterable[int], variant: Variant = V1) -> int | None:
-    """Tell which received parity fragment completes the image: its n, 0 when nothing was lost, None when none does.
+    """Return which received parity fragment completes the image: its n, 0 when nothing was lost, None when none does.
 
     `lost` are indices (from 0) of uncoded fragments, `received_parity` the n (from 1) in order of arrival.
     """
@@ -91,7 +91,7 @@ def completing_parity(m: int, lost: Iterable[int], received_parity: Iterable[int
 
 
 def recovers(m: int, lost: Iterable[int], received_parity: Iterable[int], variant: Variant = V1) -> bool:
-    """Tell whether a device that lost these uncoded fragments and got this parity rebuilds the image.
+    """Return whether a device that lost these uncoded fragments and got this parity rebuilds the image.
 
     Shapes as in `completing_parity`; device limits are not part of it (see `Decoder`).
     """
@@ -100,7 +100,7 @@ def recovers(m: int, lost: Iterable[int], received_parity: Iterable[int], varian
 
 @lru_cache(maxsize=1024)
 def parity_to_cover_all(m: int, variant: Variant = V1) -> int | None:
-    """Tell how much parity it takes until every single lost fragment could be repaired.
+    """Return how much parity it takes until every single lost fragment could be repaired.
 
     With fewer, some one lost fragment can never be rebuilt. None when no amount within the counter does (M = 1).
     """

@@ -1,4 +1,4 @@
-"""The whole answer of the radio planner: what a session costs, whom it reaches, what to be wary of, what to do instead.
+"""Answers a request to the radio planner: cost, reach, warnings, recommendation.
 
 1. Impossible input raises `ImpossibleSessionError` with every reason, one line each.
 2. What is not given is assumed and a warning says so: 5 % loss, the largest undisputed fragment, the shortest lawful

@@ -1,4 +1,4 @@
-"""The cheapest lawful session that reaches a target: fragment size, redundancy and interval, with the runners-up.
+"""Recommends the cheapest lawful session that reaches a target: fragment size, redundancy, interval; with runners-up.
 
 1. Cheapest is the shortest session, then the least energy. The interval leaves 20 % of the legal duty cycle to others.
 2. Sizes: all a data rate carries by every source, that the device takes and can write, and for which the service
@@ -126,7 +126,7 @@ class _Search:
 
     @property
     def why(self) -> str:
-        """Why the first one is recommended."""
+        """Return why the first one is recommended."""
         wish, best = self._wish, self.confirmed[0]
         counted, least = best.success_probability, math.floor(1e4 * best.success_interval[0]) / 1e4
         told = f"at least {least:.4f}" if counted >= 0.99995 else f"{counted:.4f}, at least {least:.4f}"
@@ -223,7 +223,7 @@ def _least_percent(m: int, wish: Wish) -> int | None:
 
 
 def _most_percent(wish: Wish, candidate: _Candidate, limit: float) -> int:
-    """The most redundancy with which a session of this size is no longer than `limit` seconds, and lawful."""
+    """Return the most redundancy with which a session of this size is no longer than `limit` seconds, and lawful."""
     low, high = candidate.least_percent, 100
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""Success and session length over redundancy, as a picture needs them: one run of trials for all points."""
+"""Computes success and session length over redundancy for a picture: one run of trials for all points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The 13 radio regions AWS IoT Wireless knows, with what a downlink may carry and how long it may be on air.
+"""Loads the 13 radio regions of AWS IoT Wireless: payloads, duty cycles and dwell times of downlinks.
 
 1. Values come from data/lorawan_regions.json (RP002-1.0.4, cross-checked; the file names its sources).
 2. What sources disagree on stands in `Region.uncertain` in words. Of a duty cycle the least any source has is the
@@ -59,12 +59,12 @@ class DataRate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def undisputed_fragment_size_bytes(self) -> int:
-        """The fragment size every source allows (AWS documents 33 payload bytes at US915 DR8, newer tables 53)."""
+        """Return the fragment size that every source allows (US915 DR8: AWS has 33 payload bytes, newer tables 53)."""
         return min([self.max_payload_bytes, *(payload for _, payload in self.other_payloads)]) - FRAGMENT_HEADER_BYTES
 
     @property
     def other_payloads(self) -> tuple[tuple[str, int], ...]:
-        """Who has another payload than `max_payload_bytes`, and which."""
+        """Return who has another payload than `max_payload_bytes`, and which."""
         older = () if self.older_max_payload_bytes is None else (("AWS", self.older_max_payload_bytes),)
         return (*older, *self.payload_elsewhere)
 
@@ -83,7 +83,7 @@ class SubBand(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def duty_cycle(self) -> float:
-        """The duty cycle that is lawful by every source."""
+        """Return the duty cycle that is lawful by every source."""
         return min([self.stated_duty_cycle, *(duty for _, duty in self.duty_cycle_elsewhere)])
 
 
@@ -126,7 +126,7 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
         raise LorawanError(f"no {self.name} data rate holds a fragment of {fragment_size} bytes; at most {largest} fit")
 
     def duty_cycle_at(self, frequency_hz: int) -> float:
-        """The duty cycle of a frequency's sub-band; raises LorawanError where the region has none."""
+        """Return the duty cycle of a frequency's sub-band; raises LorawanError where the region has none."""
         here = [band.duty_cycle for band in self.sub_bands if band.min_hz <= frequency_hz <= band.max_hz]
         if not here:
             bands = ", ".join(f"{band.min_hz / 1e6:g} to {band.max_hz / 1e6:g}" for band in self.sub_bands)
@@ -135,7 +135,7 @@ class Region(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def duty_cycle(self) -> float:
-        """The duty cycle at the default downlink frequency, as a fraction; the lowest of all bands if that is open."""
+        """Return the duty cycle at the default downlink frequency, as a fraction; the lowest of all if it is open."""
         frequency = self.default_downlink.frequency_hz
         return min(band.duty_cycle for band in self.sub_bands) if frequency is None else self.duty_cycle_at(frequency)
 
@@ -166,10 +166,10 @@ def data_rate(region_name: str, dr: int) -> DataRate:
 
 
 def max_fragment_size(region_name: str, dr: int) -> int:
-    """Tell the largest fragment in bytes a data rate carries: its payload less 3 bytes of header."""
+    """Return the largest fragment in bytes a data rate carries: its payload less 3 bytes of header."""
     return data_rate(region_name, dr).max_fragment_size_bytes
 
 
 def slowest_rate_for(region_name: str, fragment_size: int) -> DataRate:
-    """Tell which data rate the service presumably picks for a fragment size (see `Region.slowest_rate_for`)."""
+    """Return which data rate the service presumably picks for a fragment size (see `Region.slowest_rate_for`)."""
     return region(region_name).slowest_rate_for(fragment_size)

@@ -1,4 +1,4 @@
-"""The values the radio planner answers with. They cost nothing to import, unlike what computes them."""
+"""Defines the results of the radio planner. Cheap to import, unlike the code that computes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Chance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def half_width(self) -> float:
-        """How far the truth may lie from the probability told."""
+        """Return how far the truth may lie from the probability told."""
         return max(self.high - self.probability, self.probability - self.low)
 
 
@@ -86,12 +86,12 @@ class AirtimeReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def chance(self) -> Chance:
-        """The success of one device of the class that does worst."""
+        """Return the success of one device of the class that does worst."""
         return self.fleet.worst_class
 
     @property
     def meets(self) -> bool:
-        """Whether target and window are both met."""
+        """Return whether target and window are both met."""
         return self.reaches_target and self.fits_window
 
 

@@ -1,4 +1,4 @@
-"""What the radio planner is asked: a session, a fleet, a target. Costs nothing to import."""
+"""Defines a request to the radio planner: session, fleet, target. Cheap to import."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SuccessCriteria(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
 
     def failures_allowed(self, devices: int) -> int:
-        """Tell how many of `devices` may fail (`otactl.verdicts.gate.judge`: the same comparisons)."""
+        """Return how many of `devices` may fail (`otactl.verdicts.gate.judge`: the same comparisons)."""
         low, high = 0, devices
         while low < high:
             middle = (low + high + 1) // 2

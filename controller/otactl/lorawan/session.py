@@ -1,4 +1,4 @@
-"""What one multicast FUOTA session costs: frames, time on air, spacing, duty cycle, length, timeout.
+"""Computes one multicast FUOTA session: frames, time on air, spacing, duty cycle, length, timeout.
 
 1. S, the spacing, is the interval rounded to whole seconds, but never below time on air / legal duty cycle, the time
    all gateways need one after another, or the spacing of class B's ping slots (one fragment a slot at most).
@@ -106,7 +106,7 @@ def plan_session(
 
 
 def class_c_timeout(session_seconds: float) -> int:
-    """Tell the timeout the service is expected to set: the next power of two seconds at or above the session."""
+    """Return the timeout the service is expected to set: the next power of two seconds at or above the session."""
     timeout = _TIMEOUT_MIN_S
     while timeout < session_seconds:
         timeout *= 2

@@ -1,4 +1,4 @@
-"""What the law, the radio or the protocol forbids in a session, and what a careful person would want to know."""
+"""Checks a session against law, radio and protocol, and warns about uncertain values."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def violations(plan: SessionPlan, where: Region, rate: DataRate, sent: Transmiss
 
 
 def dwell_limit_ms(where: Region, sent: Transmission) -> int | None:
-    """Tell how long one frame may be on air; None is no limit."""
+    """Return how long one frame may be on air; None is no limit."""
     return _DWELL_400_MS if sent.dwell_limited else where.downlink_dwell_time_ms
 
 
 def largest_lawful_fragment(where: Region, rate: DataRate, sent: Transmission) -> int:
-    """Tell the largest fragment every source allows within the dwell time; 0 when the rate carries none.
+    """Return the largest fragment every source allows within the dwell time; 0 when the rate carries none.
 
     The payload table of the regional parameters binds where it has a column for the limit (AS923 with 400 ms: 11 bytes
     at data rate 2 although a frame with 12 would be short enough): devices and networks go by the table.

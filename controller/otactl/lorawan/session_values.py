@@ -1,4 +1,4 @@
-"""The values of a radio session: how it is sent, what it costs, what is wrong or worth knowing about it."""
+"""Defines the values of a radio session: transmission, cost, errors, warnings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def slot_spacing_ms(self) -> int:
-        """How far ping slots are apart on average, 0 in class C.
+        """Return how far ping slots are apart on average, 0 in class C.
 
         A beacon period lasts 128 s; its 4096 slots of 30 ms fill the 122.88 s between beacon and guard time. A period
         of 2^(5 + k) slots gives 2^(7 - k) of them per beacon, so no more fragments than that in 128 s, whatever their
@@ -103,5 +103,5 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def occupied_seconds(self) -> int:
-        """How long the session occupies a window: redundancy and seconds rounded up. What fits so, fits."""
+        """Return how long the session occupies a window: redundancy and seconds rounded up. What fits so, fits."""
         return math.ceil(self.session_seconds_rounded_up)

@@ -1,4 +1,4 @@
-"""What spreadsheets and vendors do to device lists, recognised so that an error says what happened.
+"""Recognises how spreadsheets and vendors change device lists, so that an error says what happened.
 
 1. A DevEUI is read with dashes, colons or spaces between its pairs, in either case, and as `="…"` (a spreadsheet's way
    to write text). What is plain is read; what has lost digits is refused with the way to get them back.
@@ -24,13 +24,13 @@ COMMAS = "export it with commas (in spreadsheets: CSV UTF-8, comma delimited)"
 
 
 def plain_cell(cell: str) -> str:
-    """The value of a cell: without spaces around it, and without a spreadsheet's `="…"`."""
+    """Return the value of a cell: without spaces around it, and without a spreadsheet's `="…"`."""
     found = _AS_TEXT.fullmatch(cell.strip())
     return (found.group(1) if found else cell).strip()
 
 
 def plain_dev_eui(text: str) -> str:
-    """A DevEUI without the separators between its pairs; any other text as it is."""
+    """Return a DevEUI without the separators between its pairs; any other text as it is."""
     return re.sub("[-: ]", "", text) if _PAIRS.fullmatch(text) else text
 
 
@@ -84,7 +84,7 @@ def header_hint(first: str, cells: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _same(cell: str, names: Sequence[str]) -> str:
-    """The column name that a cell spells otherwise: `DevEUI`, `dev_eui`, `Device EUI`."""
+    """Return the column name that a cell spells otherwise: `DevEUI`, `dev_eui`, `Device EUI`."""
     letters = "".join(c for c in plain_cell(cell).lower() if c.isalnum())
     letters = {"deviceeui": "deveui", "eui": "deveui", "deviceid": "id"}.get(letters, letters)
     return next((name for name in names if name.lower() == letters), "")

@@ -1,4 +1,4 @@
-"""Device lists in CSV files: `{file: devices.csv}` becomes devices with labels, every error with its row and column.
+"""Reads device lists from CSV files into devices with labels; every error has its row and column.
 
 1. The first line names the columns, among them `id` or, for LoRaWAN devices, `devEui`; the others are labels.
 2. Empty lines are skipped; a row must have as many cells as the first line; a device stands once. Rows and quotes are
@@ -168,7 +168,7 @@ class _Table:
         return value
 
     def column(self, line: int, index: int) -> int:
-        """Where a cell starts: commas outside quotes counted."""
+        """Return where a cell starts: commas outside quotes counted."""
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
         inside, cell = False, 0
         for offset, character in enumerate(text):
@@ -184,7 +184,7 @@ class _Table:
 
 @cache
 def _rule(kind: str, name: str) -> tuple[str, str]:
-    """The schema's own pattern for a device name, and its words for it."""
+    """Return the schema's own pattern for a device name, and its words for it."""
     found, _ = schema.resolve(f"#/$defs/{'devEui' if name == 'devEui' else _NAMES[kind]}", "targets")
     return str(found["pattern"]).replace("$", r"\Z"), str(found["patternErrorMessage"])
 

@@ -1,4 +1,4 @@
-"""Which files a command's paths mean, and where environments are looked for.
+"""Finds the files that a command's paths mean, and the folders of environments.
 
 1. A file is read whatever its name; a folder is walked for `*.yaml`, `*.yml` and `*.json` in either case, hidden
    folders, links to folders and `*.outputs.json` left out. 2. Every file is read once, however many paths lead to it.
@@ -55,7 +55,7 @@ def find_files(paths: Sequence[str], cwd: Path, coming: Container[Path] = ()) ->
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether a path leads to something; one too long or not permitted leads nowhere."""
+    """Return whether a path leads to something; one too long or not permitted leads nowhere."""
     try:
         return path.exists()
     except OSError:

@@ -99,7 +99,7 @@ def _read(file: str, data: bytes, otherwise: str) -> Source:
 
 
 def _meant(document: object, edit: Put | Append | Remove) -> object:
-    """The document with the edit made to its value; the text was changed at the path, so it leads somewhere."""
+    """Return the document with the edit made to its value; the text was changed at the path, so it leads somewhere."""
     changed = copy.deepcopy(document)
     here = cast("dict[str | int, object]", changed)
     for part in edit.path[:-1]:

@@ -1,4 +1,4 @@
-"""The text of a manifest with one field set, added to or taken away, and every other character where it was.
+"""Sets, adds or removes one field in the text of a manifest, and keeps every other character.
 
 1. A field set anew goes behind the last one of its block, on a line of its own where the block has lines. What replaces
    a value stands where that stood, and a comment behind it stays.
@@ -62,7 +62,7 @@ class Text:
         return self._out_of_brackets(parent, number) if parent.flow else self._out_of_lines(parent, number)
 
     def has_comment(self, path: Path) -> bool:
-        """Whether a comment stands behind a field, on the last of its lines."""
+        """Return whether a comment stands behind a field, on the last of its lines."""
         node = self.root.at(path)
         return node is not None and _COMMENT.match(self.text, self._content_end(node)) is not None
 
@@ -97,7 +97,7 @@ class Text:
         return self._new_lines(parent, f"{flow(key)}: {flow(value)}")
 
     def _written(self, parent: Node, value: object) -> str:
-        """A value as its document writes them: flow YAML, or JSON, with lines if its neighbours have some."""
+        """Return a value as its document writes them: flow YAML, or JSON, with lines if its neighbours have some."""
         if not self.json:
             return flow(value)
         before = self._indentation(parent)
@@ -106,7 +106,7 @@ class Text:
         return as_json(value, self._indentation(self.root) or "  ", before).replace("\n", self.line_end)
 
     def _indentation(self, parent: Node) -> str:
-        """What the last member in brackets is indented with, if it has a line of its own; else nothing."""
+        """Return what the last member in brackets is indented with, if it has a line of its own; else nothing."""
         firsts = parent.keys or parent.values
         lead = self.text[self._line_start(firsts[-1].start) : firsts[-1].start] if firsts else ""
         return "" if lead.strip(" \t") else lead
@@ -195,7 +195,7 @@ class Text:
         return len(lead) if not lead.endswith("? ") else len(lead) - 2  # a key may be marked as such
 
     def _dash(self, parent: Node, number: int) -> int:
-        """The dash of an item of a list: in the list's column, on the item's line or above it."""
+        """Return the dash of an item of a list: in the list's column, on the item's line or above it."""
         column, line = self._column(parent), self._line_start(parent.values[number].start)
         while self.text[line + column] != "-" and line > 0:
             line = self._line_start(line - 1)
@@ -206,7 +206,7 @@ class Text:
         return found[0].start() if found else start
 
     def _content_end(self, node: Node) -> int:
-        """Where a value's text ends, the line ends after a `|` block not counted."""
+        """Return where a value's text ends, the line ends after a `|` block not counted."""
         return node.start + len(self.text[node.start : node.end].rstrip("\r\n\x85\u2028\u2029"))
 
     def _starts_line(self, offset: int) -> bool:

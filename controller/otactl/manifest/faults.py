@@ -1,4 +1,4 @@
-"""One thing wrong with a document, before it is put at its place in the file."""
+"""Defines one error of a document, before it has a place in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Help on a manifest's fields, from the schemas themselves: what one is for, what it may be, what is in it.
+"""Prints help on manifest fields from the schemas: purpose, values, children.
 
 A field is named by its path (`spec.fuota.redundancyPercent`); lists are entered without an index, and a path may start
 with its kind (`Environment.spec.region`). Without one, rollouts are looked at first.
@@ -68,7 +68,7 @@ def find_field(path: str) -> Field | None:
 
 
 def example_of(kind: str, path: tuple[str | int, ...]) -> object:
-    """Give a field's first example, to stand in for a value that is wrong; None if it has none of its own."""
+    """Return a field's first example, to stand in for a value that is wrong; None if it has none of its own."""
     nodes = [_follow(schema.schema(kind.lower()), kind.lower())]
     for part in path:
         if isinstance(part, str):
@@ -113,7 +113,7 @@ def _follow(node: JsonObject, home: str) -> _Node:
 
 
 def _shapes(node: _Node) -> Iterator[_Node]:
-    """Every shape a value may have: the branches of `anyOf`, the entries of a list."""
+    """Yield every shape a value may have: the branches of `anyOf`, the entries of a list."""
     yield node
     branches = node.schema.get("anyOf")
     for branch in branches if isinstance(branches, list) else []:

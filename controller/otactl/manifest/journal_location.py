@@ -1,4 +1,4 @@
-"""Where `spec.journal` says that the memory of an environment lies, as a URL that means the same from every folder.
+"""Resolves `spec.journal` to a URL that means the same from every folder.
 
 1. A path counts from the repository's root; without a repository from the manifest's folder (of `environments/`: from
    the folder that holds it). The working folder plays no part.
@@ -16,7 +16,7 @@ _SQLITE = "sqlite:///"
 
 
 def journal_url(declared: str, manifest: Path) -> str | None:
-    """The URL that a declared journal means in the manifest at this real path; None where it would lie outside."""
+    """Return the URL of a declared journal for the manifest at this real path; None if it lies outside."""
     if declared.startswith("s3://"):
         return declared
     folder = manifest.parent

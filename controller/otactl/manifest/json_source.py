@@ -1,4 +1,4 @@
-"""JSON text into values with places; errors are worded for JSON.
+"""Parses JSON text into values with places; errors use JSON terms.
 
 1. Python's own parser says whether it is JSON at all, fast and with its position; only then is it scanned for places.
 2. Tabs and any indentation are fine; comments, trailing commas, NaN and a second document are not JSON.

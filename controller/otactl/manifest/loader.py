@@ -1,4 +1,4 @@
-"""Everything the given paths declare, with every problem of every file: the one way manifests come in.
+"""Loads everything that the given paths declare, with every problem of every file; no other code reads manifests.
 
 1. A document with an error yields no value; the others of its file do. Where the rest of it makes sense, the rules
    across fields are told in the same run.
@@ -127,7 +127,7 @@ class _Reader:
         return used
 
     def drop_outputs(self, manifests: list[Manifest]) -> list[Manifest]:
-        """A stack-outputs file in a walked folder is no manifest, whatever its name."""
+        """Drop the errors of stack-outputs files in a walked folder: they are no manifests."""
         outputs = self.resolver.outputs_files
         named = {shown for path, shown in self.read_files.items() if path in outputs}
         self.errors[:] = [each for each in self.errors if not (each.code == "not_a_manifest" and each.file in named)]
@@ -152,6 +152,6 @@ class _Reader:
 
 
 def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
-    """Each once; by file in the order they were read, then by place."""
+    """Return each problem once, by file in the order of reading, then by place."""
     files = {file: order for order, file in enumerate(dict.fromkeys(each.file for each in problems))}
     return tuple(sorted(dict.fromkeys(problems), key=lambda each: (files[each.file], each.line, each.column)))

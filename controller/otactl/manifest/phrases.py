@@ -1,4 +1,4 @@
-"""How values and choices are told in messages: short, on one line, without control characters."""
+"""Formats values and choices for messages: short, on one line, without control characters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a mistyped word; with nothing near, the choices, if they are few."""
+    """Return a hint for a mistyped word; with nothing near, the choices, if they are few."""
     names = list(known)
     near = nearest(word, names)
     if near is not None:
@@ -76,5 +76,5 @@ def kind_of(value: object) -> str:
 
 
 def example(values: object) -> str:
-    """A hint from a schema's examples; empty without."""
+    """Return a hint from a schema's examples; empty without."""
     return f"for example {quoted(values[0])}" if isinstance(values, list) and values else ""

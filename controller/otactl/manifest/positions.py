@@ -1,4 +1,4 @@
-"""Where every value of a document stands in its file, so that an error can point at it.
+"""Records the place of every value of a document, so that an error can point at it.
 
 Lines and columns count from 1 and characters, not bytes. A path is the keys and indices from the document's root.
 """
@@ -48,7 +48,7 @@ class Place:
         return here
 
     def position(self, path: Path, key: bool = False) -> Position:
-        """Tell where to point for a path: at its key if asked or if the value is a block, else at the value.
+        """Return where to point for a path: at its key if asked or if the value is a block, else at the value.
 
         A path that leads to nothing (a missing field) points at the nearest thing that is there.
         """
@@ -93,7 +93,7 @@ def dotted(path: Path) -> str:
 
 
 def at_field(path: Path, message: str) -> str:
-    """A message that names the field it is about: as it is if it does, else with the field before it."""
+    """Return a message that names the field it is about: as it is if it does, else with the field before it."""
     field = dotted(path)
     return message if not path or field in message else f"{field}: {message}"
 

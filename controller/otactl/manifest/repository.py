@@ -1,4 +1,4 @@
-"""Files that a manifest names: inside its repository after every link is followed, regular, and of bounded size.
+"""Reads files that a manifest names: regular, of bounded size, inside its repository after links are followed.
 
 1. A repository is the folder with `.git` above a manifest. Without one it is the working folder if the manifest lies
    below it, else the manifest's own folder (of `environments/`: the folder that holds it).
@@ -21,7 +21,7 @@ def real(path: Path) -> Path:
 
 
 def root_of(folder: Path) -> Path | None:
-    """The repository's root: the nearest folder with `.git`, from this one upwards; None without."""
+    """Return the repository's root: the nearest folder with `.git`, from this one upwards; None without."""
     here = real(folder)
     for above in (here, *here.parents):
         try:
@@ -33,13 +33,13 @@ def root_of(folder: Path) -> Path | None:
 
 
 def ground_of(manifest: Path, cwd: Path) -> Path:
-    """The folder that the files named in a manifest must not leave (rule 1); `manifest` is its absolute path."""
+    """Return the folder that the files named in a manifest must not leave (rule 1); `manifest` is its absolute path."""
     folder = real(manifest.parent)
     return shared_ground(folder, cwd) or (folder.parent if folder.name == "environments" else folder)
 
 
 def shared_ground(folder: Path, cwd: Path) -> Path | None:
-    """The repository that a folder is part of, or the working folder above it; None if it is part of neither."""
+    """Return the repository that a folder is part of, or the working folder above it; None if it is part of neither."""
     here, base = real(folder), real(cwd)
     root = root_of(here)
     if root is None and here.is_relative_to(base) and base != Path(base.anchor):
@@ -54,7 +54,7 @@ def place_of(file: Path, root: Path | None) -> str:
 
 
 def refusal(path: Path, ground: Path) -> str:
-    """Why a path may not be used from a manifest of this ground, in words that follow its name; empty if it may."""
+    """Return why a manifest here may not use a path, in words that follow its name; empty if it may."""
     where = real(path)
     if not where.is_relative_to(ground):
         return f"{OUTSIDE} {ground}"
@@ -64,12 +64,12 @@ def refusal(path: Path, ground: Path) -> str:
 
 
 def read_inside(path: Path, ground: Path, limit: int) -> bytes | str:
-    """The bytes of a file named in a manifest, at most one more than `limit`; else why not, as `refusal` says it."""
+    """Return the bytes of a named file, at most one more than `limit`; else the reason, as `refusal` says it."""
     return refusal(path, ground) or read_regular(real(path), limit)
 
 
 def read_regular(path: Path, limit: int) -> bytes | str:
-    """The bytes of a regular file, at most one more than `limit`; else why it cannot be read."""
+    """Return the bytes of a regular file, at most one more than `limit`; else why it cannot be read."""
     try:
         # Without O_NONBLOCK, opening a FIFO waits for whoever writes to it.
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""References, device lists and the rules across fields: from a checked document to its value.
+"""Resolves references and device lists, and checks the rules across fields: from a checked document to its value.
 
 1. A reference is filled in, and the document checked again: an output may be as wrong as anything typed.
 2. What a deployment lacks (environment, outputs, a key among them) is an error if `strict`, else a warning.
@@ -47,7 +47,7 @@ class Resolver:
 
     @property
     def used_files(self) -> frozenset[str]:
-        """The files that manifests refer to, as messages show them."""
+        """Return the files that manifests refer to, as messages show them."""
         return frozenset(self.referred)
 
     def environment(self, manifest: Manifest) -> None:
@@ -129,7 +129,7 @@ class Resolver:
             self.warnings.append(manifest.problem(fault))
 
     def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath, FilePath]:
-        """A file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
+        """Return a file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
         self.referred.add(shown)
         return shown, real(self.cwd / shown), self._ground(manifest)
@@ -166,7 +166,7 @@ class Resolver:
         return found
 
     def _filled(self, manifest: Manifest, outputs: Outputs | None) -> JsonObject | None:
-        """The document with its references filled in; None if what came in makes it invalid."""
+        """Return the document with its references filled in; None if what came in makes it invalid."""
         document = cast("JsonObject", manifest.document)
         if not has_references(document.get("spec")):
             return document
@@ -226,7 +226,7 @@ class Resolver:
 
 
 def _filled_fault(fault: Fault, outputs: Outputs, places: frozenset[Path]) -> Fault:
-    """A fault of a filled-in document, without the value that came from the outputs (they may hold secrets)."""
+    """Return a fault of a filled-in document, without the value that came from the outputs (they may hold secrets)."""
     hint = f"the value is filled in from {outputs.file}"
     if fault.path not in places:
         return fault._replace(hint=hint)

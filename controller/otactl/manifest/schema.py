@@ -1,4 +1,4 @@
-"""The manifests' JSON Schemas: a fast yes or no, and the errors in full.
+"""Validates documents against the JSON Schemas: a fast yes or no, and the errors in full.
 
 1. `jsonschema-rs` answers in microseconds whether a document is valid; only for an invalid one is `jsonschema`
    imported to say why. A test holds the two equal.
@@ -81,7 +81,7 @@ def resolve(reference: str, home: str) -> tuple[JsonObject, str]:
 
 
 def is_valid(name: str, document: object) -> bool:
-    """Tell whether a document satisfies a schema."""
+    """Return whether a document satisfies a schema."""
     return _fast(name).is_valid(document)
 
 

@@ -1,4 +1,4 @@
-"""A schema's failures as a person would tell them, each with a code, a sentence and a hint."""
+"""Words schema failures for people: a code, a sentence and a hint each."""
 
 from __future__ import annotations
 

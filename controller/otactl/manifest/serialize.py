@@ -1,4 +1,4 @@
-"""Values as text, read back as the same: flow YAML for an edit, block YAML for a new file, JSON.
+"""Writes values as text that reads back the same: flow YAML for an edit, block YAML for a new file, JSON.
 
 1. A word stands bare only if every reader of YAML takes it for text; all else is in double quotes, with JSON's escapes.
 2. What a terminal or a parser would act on is escaped.
@@ -79,7 +79,7 @@ def _lines(value: object, notes: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_short(value: object, notes: Mapping[str, str]) -> bool:
-    """Whether a value goes on the line of its key: a scalar, or a small collection of scalars without notes."""
+    """Return whether a value goes on the line of its key: a scalar, or a small collection of scalars without notes."""
     if not isinstance(value, Mapping | list | tuple) or not value:
         return True
     inside = list(value.values()) if isinstance(value, Mapping) else list(value)

@@ -1,4 +1,4 @@
-"""A manifest file as text: its size, its encoding, its digest; and the documents found in it.
+"""Reads a manifest file: size, encoding, digest, and the documents in it.
 
 1. UTF-8 only, a byte order mark is skipped (otactl.manifest.text). 2. A file is YAML unless its name ends in
 `.json`, in either case. 3. A file that cannot be read to its end yields the problem, and no document.

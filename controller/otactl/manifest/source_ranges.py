@@ -1,4 +1,4 @@
-"""Where every value of a manifest begins and ends in its text, so that one of them can be edited and nothing else.
+"""Finds where every value of a manifest starts and ends in its text, so that one value can be edited.
 
 Offsets count characters from 0, a byte order mark not counted. Text is expected to be readable: whoever edits has read
 it with `read_source` before, which tells what is wrong with it.
@@ -49,13 +49,13 @@ class Node:
         self.values: list[Node] = []
 
     def find(self, part: str | int) -> int | None:
-        """The number of a member or item; None if it is not there."""
+        """Return the number of a member or item; None if it is not there."""
         if isinstance(part, str):
             return next((n for n, key in enumerate(self.keys) if key.text == part), None)
         return part if self.kind == "list" and 0 <= part < len(self.values) else None
 
     def at(self, path: Path) -> Node | None:
-        """The value at a path; None where there is nothing, or where an alias stands in the way."""
+        """Return the value at a path; None where there is nothing, or where an alias stands in the way."""
         here: Node | None = self
         for part in path:
             found = here.find(part) if here is not None else None
@@ -64,7 +64,7 @@ class Node:
 
 
 def yaml_nodes(text: str) -> list[Node]:
-    """The root of every document of a YAML text that `read_source` takes; empty documents left out as there."""
+    """Return the root of every document of a YAML text that `read_source` takes; empty documents left out as there."""
     parser = CParser(text.encode())
     roots: list[Node] = []
     stack: list[tuple[Node, list[Node]]] = []
@@ -83,7 +83,7 @@ def yaml_nodes(text: str) -> list[Node]:
 
 
 def _take(event: Event, stack: list[tuple[Node, list[Node]]]) -> Node | None:
-    """The value an event finishes, if it does."""
+    """Return the value an event finishes, if it does."""
     start = event.start_mark.index if event.start_mark is not None else 0
     end = event.end_mark.index if event.end_mark is not None else 0
     if isinstance(event, CollectionStartEvent):
@@ -106,7 +106,7 @@ def _take(event: Event, stack: list[tuple[Node, list[Node]]]) -> Node | None:
 
 
 def json_node(text: str) -> Node:
-    """The value of a JSON text."""
+    """Return the value of a JSON text."""
     return _json_value(text, _skip(text, 0))
 
 

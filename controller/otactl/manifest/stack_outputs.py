@@ -1,4 +1,4 @@
-"""`${stack:key}`: values the environment's stack has put out, filled into a manifest.
+"""Fills `${stack:key}` in a manifest with the outputs of the environment's stack.
 
 1. The file is what `pulumi stack output --json` wrote: a JSON object. otactl never runs Pulumi.
 2. Only text can be filled in; a secret output shows as `[secret]` and is refused; a value is not expanded again.
@@ -70,7 +70,7 @@ def _unusable(file: str, why: str) -> Problem:
 
 
 def has_references(text: object) -> bool:
-    """Tell whether a document holds any reference."""
+    """Return whether a document holds any reference."""
     if isinstance(text, str):
         return "${stack:" in text
     if isinstance(text, dict):

@@ -1,4 +1,4 @@
-"""The text of a file that a person or a tool wrote: its encoding, and the marks of an unfinished merge.
+"""Decodes the text of a file, and finds the marks of an unfinished merge.
 
 1. UTF-8 only; a byte order mark is skipped, for manifests, CSV files and stack outputs alike.
 2. UTF-16 is named as such: `>` of Windows PowerShell and "Unicode text" of spreadsheets write it.

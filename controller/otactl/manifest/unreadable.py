@@ -1,4 +1,4 @@
-"""Manifests with an error: what each could be about, so that only that is stopped.
+"""Decides which rollouts a manifest with an error may concern, so that only those stop.
 
 A file that could not be read to its end may declare anything, besides what was found in it.
 """
@@ -33,7 +33,7 @@ class UnreadableDocument(NamedTuple):
 def broken_of(
     manifests: Sequence[Manifest], errors: Sequence[Problem], used: Collection[str]
 ) -> tuple[UnreadableDocument, ...]:
-    """What the errors of a run are about; `used` are files that only manifests refer to, such as lists of devices."""
+    """Return what the errors of a run concern; `used` are files that only manifests name, such as device lists."""
     by_file: dict[str, list[Problem]] = {}
     for error in errors:
         by_file.setdefault(error.file, []).append(error)
@@ -51,5 +51,5 @@ def broken_of(
 
 
 def _given(manifest: Manifest, path: Path, text: str) -> str:
-    """A text of the manifest, unless it stands where an error is: then it may be anything."""
+    """Return a text of the manifest, unless it stands where an error is: then it may be anything."""
     return "" if any(path[: len(blocked)] == blocked for blocked in manifest.blocked) else text

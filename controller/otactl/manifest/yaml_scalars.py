@@ -1,4 +1,4 @@
-"""What a bare YAML scalar means, by the core schema of YAML 1.2 (section 10.3.2): fewer surprises than YAML 1.1.
+"""Resolves bare YAML scalars by the core schema of YAML 1.2 (section 10.3.2).
 
 1. `true` and `false` are booleans; `yes`, `no`, `on` and `off` are text.
 2. `0o17` and `0x1f` are integers, `017` is seventeen, `1:30` is text; there are no times, binaries or merges.
@@ -35,7 +35,7 @@ class NumberError(ValueError):
 
 
 def resolve(text: str) -> bool | int | float | str | None:
-    """Give a bare scalar its value; raises NumberError for what JSON could not hold."""
+    """Return the value of a bare scalar; raises NumberError for what JSON could not hold."""
     if not text:
         return None
     if text[0] not in _NUMBER_STARTS:

@@ -1,4 +1,4 @@
-"""YAML text into values with places, from libyaml's events.
+"""Parses YAML text into values with places, from libyaml's events.
 
 1. Events, not composed nodes: PyYAML's C composer recurses on the C stack; 100,000 opening brackets end the process.
 2. Tags, duplicate keys and keys that are not text are problems; reading goes on after them.

@@ -1,1 +1,1 @@
-"""A rollout played to its end on a clock that waits for nobody: the loop itself, unchanged, in a simulated world."""
+"""Runs a whole rollout with the unchanged reconcile loop, in a simulated world on a fast clock."""

@@ -1,4 +1,4 @@
-"""What a rehearsal takes for granted, a sentence each: told with its answer, so that nobody takes it for known."""
+"""Lists the assumptions of a rehearsal, a sentence each; every output shows them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otactl.rehearsal.fleet_document import DEFAULT, FAILURES, PROVED, Assumed, 
 
 
 def told(assumed: Assumed, rollouts: Sequence[Rollout]) -> tuple[str, ...]:
-    """What is assumed of the fleet, of the services and of the radio."""
+    """Return what is assumed of the fleet, of the services and of the radio."""
     labels = "".join(f", {100 * loss:g} % where {label} is {value}" for label, value, loss in assumed.loss_by_label)
     return (
         f"{assumed.devices_per_group} devices in each group; {100 * assumed.loss:g} % of fragments lost{labels}",
@@ -36,7 +36,7 @@ def _behaving(assumed: Assumed, rollouts: Sequence[Rollout]) -> Iterator[str]:
 
 
 def _single(rollout: Rollout) -> Iterator[str]:
-    """How the radio serves single devices: the planner's assumptions, which the simulator shares (its `radio`)."""
+    """Yield how the radio serves single devices: the planner's assumptions, which the simulator shares."""
     spec = rollout.backend
     if not isinstance(spec, FuotaSpec) or not any(t.wireless_devices for t in targets_of(rollout)):
         return

@@ -1,4 +1,4 @@
-"""The fleet a manifest declares, as a document for the simulator: devices, groups, things, plugs, and how each behaves.
+"""Builds the simulator's fleet document from a manifest: devices, groups, things, plugs, and their behaviour.
 
 1. A manifest names groups, not who is in them: each has as many devices as is assumed, and a device of two rollouts is
    one.
@@ -68,7 +68,7 @@ class Assumed(Value, frozen=True, kw_only=True):
     fail: tuple[tuple[str, float], ...] = ()
 
     def behaviour(self, kind: str, key: str, seed: int) -> str:
-        """How a device behaves (rule 2): as it should, silent, or failing for one of the reasons."""
+        """Return how a device behaves (rule 2): as it should, silent, or failing for one of the reasons."""
         draw = 100.0 * random.Random(f"{seed}/{key}").random()  # noqa: S311 - a repeatable fleet, not a secret
         if draw < self.silent:
             return SILENT[kind]
@@ -81,7 +81,7 @@ class Assumed(Value, frozen=True, kw_only=True):
         return ""
 
     def loss_of(self, device: Device) -> float:
-        """The share of fragments a device misses (rule 3)."""
+        """Return the share of fragments a device misses (rule 3)."""
         fits = (loss for label, value, loss in self.loss_by_label if device.labels.get(label) == value)
         return next(fits, self.loss)
 
@@ -112,7 +112,7 @@ def _check_labels(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
 
 
 def can_fail(rollout: Rollout, reason: str) -> bool:
-    """Whether a rollout's devices can be made to fail so that the reason is seen."""
+    """Return whether a rollout's devices can be made to fail so that the reason is seen."""
     proved = isinstance(rollout.strategy.confirm, VersionConfirm)
     grouped = any(targets.multicast_groups for targets in targets_of(rollout))
     told = (proved or reason != PROVED) and (grouped or reason != "indexUnsupported")
@@ -120,7 +120,7 @@ def can_fail(rollout: Rollout, reason: str) -> bool:
 
 
 def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: str, region: str) -> JsonObject:
-    """The fleet of rollouts that go to one account and Region, for POST /_simulator/fleet."""
+    """Return the fleet of rollouts that go to one account and Region, for POST /_simulator/fleet."""
     parts = _Parts()
     for rollout in rollouts:
         build = {"fuota": _wireless, "otaUpdate": _things, "tuya": _plugs}[rollout.backend_kind]
@@ -192,7 +192,7 @@ def _wireless(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> N
 
 
 def _made_up(name: str) -> tuple[str, str]:
-    """An id and a DevEUI for a device that a manifest leaves unnamed."""
+    """Return an id and a DevEUI for a device that a manifest leaves unnamed."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"rehearsal/{name}")), hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
@@ -211,7 +211,7 @@ def _things(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> Non
 
 
 def _thing(name: str, behaviour: str, rollout: Rollout) -> JsonObject:
-    """A thing that reports where the rollout's proof looks."""
+    """Return a thing that reports where the rollout's proof looks."""
     confirm = rollout.strategy.confirm
     shadow = _reports_at(confirm.version) if isinstance(confirm, VersionConfirm) else None
     path: JsonObject = {} if shadow is None else {"versionPath": shadow}
@@ -219,7 +219,7 @@ def _thing(name: str, behaviour: str, rollout: Rollout) -> JsonObject:
 
 
 def _reports_at(proof: VersionProof) -> str | None:
-    """The path in the shadow where a proof looks for a version; None where it looks elsewhere."""
+    """Return the path in the shadow where a proof looks for a version; None where it looks elsewhere."""
     if proof.shadow is not None:
         return proof.shadow
     found = _INDEXED.search(proof.index_query or "")

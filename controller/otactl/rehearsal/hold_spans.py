@@ -1,4 +1,4 @@
-"""What held a rollout, and how long: the holds of one look after another, joined into spans."""
+"""Joins the holds of successive passes into spans with a duration."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Waits:
             self._open[key] = (hold, self._open[key][1] if key in self._open else now)
 
     def ended(self, now: datetime) -> tuple[Wait, ...]:
-        """All of them, oldest first; what still holds ends now."""
+        """Return all of them, oldest first; what still holds ends now."""
         for key in list(self._open):
             self._close(key, now)
         return tuple(sorted(self._done, key=lambda w: (w.since, w.wave, w.reason)))

@@ -1,4 +1,4 @@
-"""A process that can reach nothing but a simulator: what the environment says of clouds is taken out, and put back."""
+"""Isolates the process from every cloud but the simulator, and restores the environment variables after."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def only_loopback(url: str) -> None:
 
 
 def tell_simulator(url: str, name: str, document: Mapping[str, object]) -> None:
-    """Tell the simulator at a loopback address a fleet, a time or settings; HTTPError when it refuses them."""
+    """Send the simulator at a loopback address a fleet, a time or settings; HTTPError when it refuses them."""
     body = json.dumps(document).encode()
     request = urllib.request.Request(f"{url}/_simulator/{name}", data=body, method="POST")  # noqa: S310 - loopback
     with urllib.request.urlopen(request) as answer:  # noqa: S310 - the simulator's own loopback address

@@ -1,4 +1,4 @@
-"""How a rehearsal came out: the course of each seed, and what all of them say together."""
+"""Defines the results of a rehearsal: the course of each seed, and the summary of all."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class RolloutCourse(Value, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """What tells it from others."""
+        """Return what tells it from others."""
         return f"{self.environment}/{self.name}"
 
     @property
@@ -92,7 +92,7 @@ class RehearsalRun(Value, frozen=True, kw_only=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether every rollout succeeded."""
+        """Return whether every rollout succeeded."""
         return all(r.outcome is RehearsalOutcome.SUCCEEDED for r in self.rollouts)
 
 
@@ -128,11 +128,11 @@ class Rehearsal(Value, frozen=True, kw_only=True):
 
     @property
     def succeeds(self) -> bool:
-        """Whether every rollout succeeded in every seed."""
+        """Return whether every rollout succeeded in every seed."""
         return all(c.succeeded for c in self.courses)
 
     @property
     def typical(self) -> RehearsalRun:
-        """The seed to show: the one in the middle, by success and then by its end."""
+        """Return the seed to show: the one in the middle, by success and then by its end."""
         ranked = sorted(self.courses, key=lambda c: (not c.succeeded, c.ended_at, c.seed))
         return ranked[(len(ranked) - 1) // 2]

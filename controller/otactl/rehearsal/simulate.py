@@ -1,4 +1,4 @@
-"""One seed from its begin to its end: run the loop, let time pass to when there is something to see, run it again.
+"""Simulates one seed: runs the loop, moves the clock to the next change, and repeats.
 
 1. After a run that sent or learned something, time goes to the earliest moment a rollout asked to be looked at again.
 2. After a quiet run nothing happens before the world changes by itself, or a hold's time is up: time goes there, but
@@ -32,7 +32,7 @@ class World(Protocol):
     """What a rehearsal plays in."""
 
     def now(self) -> datetime:
-        """The simulated time."""
+        """Return the simulated time."""
         ...
 
     def go_to(self, moment: datetime) -> None:
@@ -40,7 +40,7 @@ class World(Protocol):
         ...
 
     def next_change(self) -> datetime | None:
-        """The moment the world next changes by itself; None when it waits for calls."""
+        """Return the moment the world next changes by itself; None when it waits for calls."""
         ...
 
     def reconcile(self) -> tuple[RolloutReport, ...]:
@@ -48,15 +48,15 @@ class World(Protocol):
         ...
 
     def record(self, rollout: Rollout) -> Record:
-        """What the journal holds of a rollout."""
+        """Return what the journal holds of a rollout."""
         ...
 
     def history(self, rollout: Rollout) -> tuple[Event, ...]:
-        """A rollout's events, oldest first."""
+        """Return a rollout's events, oldest first."""
         ...
 
     def calls(self) -> int:
-        """How many calls the services have had."""
+        """Return how many calls the services have had."""
         ...
 
 
@@ -119,7 +119,7 @@ def _run(world: World, every: list[_Open]) -> bool:
 
 
 def _lasting(record: Record) -> Record:
-    """A record without what changes at every look."""
+    """Return a record without what changes at every look."""
     drift = tuple(msgspec.structs.replace(d, last_seen=d.first_seen) for d in record.drift)
     conditions = tuple(msgspec.structs.replace(c, message="") for c in record.conditions)
     return msgspec.structs.replace(record, requeue_at=None, drift=drift, conditions=conditions)

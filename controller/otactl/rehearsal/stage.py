@@ -1,4 +1,4 @@
-"""The stage of one rehearsed seed: a simulator with the declared fleet in it, and the loop over it, by real HTTP.
+"""Sets up one seed: a simulator with the declared fleet, and the reconcile loop over it by HTTP.
 
 1. The loop, its backends and its transports are those of `reconcile`; only endpoints, keys and clocks are others.
 2. Buckets, roles, keys and packages are there and right: `plan` looks at the real ones, a rehearsal at what follows.
@@ -88,7 +88,7 @@ class RehearsalStage:
             shard.tuya.close()
 
     def now(self) -> datetime:
-        """The simulated time."""
+        """Return the simulated time."""
         return self._world.now()
 
     def go_to(self, moment: datetime) -> None:
@@ -96,7 +96,7 @@ class RehearsalStage:
         self._world.go_to(moment)
 
     def next_change(self) -> datetime | None:
-        """When the simulated world next changes by itself."""
+        """Return when the simulated world next changes by itself."""
         return self._world.next_change()
 
     def reconcile(self) -> tuple[RolloutReport, ...]:
@@ -106,11 +106,11 @@ class RehearsalStage:
         return reports
 
     def record(self, rollout: Rollout) -> Record:
-        """What the journal holds of a rollout."""
+        """Return what the journal holds of a rollout."""
         return self._journal.load(rollout.environment, rollout.name).record
 
     def history(self, rollout: Rollout) -> tuple[Event, ...]:
-        """A rollout's events."""
+        """Return a rollout's events."""
         return self._journal.history(rollout.environment, rollout.name)
 
     def calls(self) -> int:

@@ -1,4 +1,4 @@
-"""What stands in, in a rehearsal, for what only the real world has; each is told in a sentence.
+"""Replaces what only the real world has, and reports each replacement in a sentence.
 
 1. A stack output that is not at hand becomes a name of its own; an environment that is not found becomes one of its
    name. Names of units do not change by either: they are over content, owner and environment.
@@ -51,7 +51,7 @@ class Cast:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What was put in for what, a sentence each."""
+        """Return what was put in for what, a sentence each."""
         return tuple(self._told)
 
     def _tell(self, sentence: str) -> None:
@@ -120,7 +120,7 @@ class Cast:
 
 
 def at_home(environment: Environment, url: str, services: Iterable[str]) -> Environment:
-    """The environment with every endpoint the simulator's: no role to assume, no key of a cloud."""
+    """Return the environment with every endpoint the simulator's: no role to assume, no key of a cloud."""
     access = TuyaAccess(endpoint=f"{url}/", access_key_id_env=KEY_ID, access_key_secret_env=SECRET)
     return msgspec.structs.replace(
         environment, assumed_role=None, endpoints=dict.fromkeys(services, url), tuya=access, stack_outputs=None

@@ -1,4 +1,4 @@
-"""What the seeds say together: how long, how many devices, which failures."""
+"""Summarises all seeds: duration, devices, failures."""
 
 from __future__ import annotations
 

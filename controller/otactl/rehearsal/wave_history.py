@@ -1,4 +1,4 @@
-"""A rollout's waves as its record has them at the end: attempts, verdicts, devices."""
+"""Reads the waves of a rollout from its final record: attempts, verdicts, devices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otactl.verdicts.device_results import results_of
 
 
 def waves_of(record: Record, rollout: Rollout, now: datetime) -> tuple[WaveCourse, ...]:
-    """Every declared wave, those that never began too, then those that were added on the way; `now` is the end.
+    """Return every declared wave, those that never began too, then those that were added on the way; `now` is the end.
 
     A start that is still to come then has not happened: it came to none.
     """

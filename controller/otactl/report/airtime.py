@@ -1,4 +1,4 @@
-"""The radio planner's answer told to people and machines from one value: text, Markdown, JSON by schema."""
+"""Renders the radio planner's result as text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOLD_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
 
 
 def document(airtime: AirtimeReport) -> JsonObject:
-    """The figures in camelCase: the session's own, whom it reaches, what it costs, what to do instead."""
+    """Return the figures in camelCase: the session's own, whom it reaches, what it costs, what to do instead."""
     session = msgspec.to_builtins(msgspec.structs.replace(airtime.session, violations=(), warnings=()))
     fleet = msgspec.to_builtins(airtime.fleet)
     chance = airtime.chance
@@ -57,7 +57,7 @@ def as_json(airtime: AirtimeReport) -> str:
 
 
 def as_text(airtime: AirtimeReport) -> str:
-    """The answer for a terminal."""
+    """Return the answer for a terminal."""
     plan = airtime.session
     lines = [
         f"{plan.region} data rate {plan.data_rate}, {plan.image_bytes} bytes in fragments of {plan.fragment_bytes}"
@@ -68,7 +68,7 @@ def as_text(airtime: AirtimeReport) -> str:
 
 
 def as_markdown(airtime: AirtimeReport) -> str:
-    """The answer for a pull request."""
+    """Return the answer for a pull request."""
     plan = airtime.session
     lines = [f"### Radio: {plan.region} data rate {plan.data_rate}, fragments of {plan.fragment_bytes} bytes", ""]
     lines += [*table(airtime), "", *(f"- warning `{each.code}`: {cell(each.message)}" for each in airtime.warnings)]
@@ -76,12 +76,12 @@ def as_markdown(airtime: AirtimeReport) -> str:
 
 
 def table(airtime: AirtimeReport) -> list[str]:
-    """All figures as a table of a pull request."""
+    """Return all figures as a table of a pull request."""
     return ["| | |", "|---|---|", *(f"| {title} | {cell(text)} |" for title, text in rows(airtime))]
 
 
 def line(airtime: AirtimeReport) -> str:
-    """The session in one line; single devices are sent one each, so theirs ends with what the gateway needs."""
+    """Return the session in one line; single devices are sent one each, so theirs ends with what the gateway needs."""
     plan, total = airtime.session, airtime.gateway
     length = f"{plan.session_seconds / 3600:.2f} h"
     if total is not None and total.devices > 1:
@@ -93,7 +93,7 @@ def line(airtime: AirtimeReport) -> str:
 
 
 def others(airtime: AirtimeReport) -> list[tuple[str, str]]:
-    """The rows that neither `line` nor `chance_line` tells."""
+    """Return the rows that neither `line` nor `chance_line` tells."""
     return [(title, text) for title, text in rows(airtime) if title not in _TOLD_IN_LINES]
 
 
@@ -109,7 +109,7 @@ def chance_line(airtime: AirtimeReport) -> str:
 
 
 def rows(airtime: AirtimeReport) -> list[tuple[str, str]]:
-    """All figures for people, each a title and a text."""
+    """Return all figures for people, each a title and a text."""
     plan, chance, fleet = airtime.session, airtime.chance, airtime.fleet
     counted = chance.trials > 0
     all_of_them = _range(fleet.all_updated_low, fleet.all_updated, known=not counted)
@@ -169,7 +169,7 @@ def _setting(setting: Setting) -> str:
 
 
 def losses(airtime: AirtimeReport) -> str:
-    """What is assumed to be lost, in words."""
+    """Return what is assumed to be lost, in words."""
     parts = [described(each.loss) for each in airtime.classes]
     return parts[0] if len(parts) == 1 else "the worst of " + ", ".join(parts)
 
@@ -183,7 +183,7 @@ def _lead(airtime: AirtimeReport) -> str:
 
 
 def share(value: float, *, known: bool = True) -> str:
-    """A probability to four digits that never reads as certain when it is not; one that was counted never is."""
+    """Return a probability to four digits that never reads as certain when it is not; one that was counted never is."""
     text = f"{value:.4f}"
     if text == "1.0000" and (value < 1 or not known):
         return "above 0.9999"
@@ -191,7 +191,7 @@ def share(value: float, *, known: bool = True) -> str:
 
 
 def _range(low: float, value: float, *, known: bool) -> str:
-    """A chance of a whole fleet: from its low end to what was counted, or one figure where they are alike.
+    """Return a chance of a whole fleet: from its low end to what was counted, or one figure where they are alike.
 
     A doubt of 0.001 about one device is large for 500: "above 0.9999" is said only where the low end is above, too.
     """

@@ -1,4 +1,4 @@
-"""A picture of a session for a pull request: success over redundancy, and how long each redundancy takes.
+"""Draws a session for a pull request: success and duration over redundancy.
 
 1. Session time is linear in redundancy, so it is a second scale above the same axis, not a second curve.
 2. Everything told by colour is told by line style and words too.

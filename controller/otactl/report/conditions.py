@@ -1,4 +1,4 @@
-"""How things stand, for `status`: conditions and holds of a rollout with their age, and an environment's last run."""
+"""Renders conditions and holds with their age, and an environment's last run, for `status`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EnvironmentLine(Value, frozen=True, kw_only=True):
 
 
 def conditions_of(conditions: tuple[Condition, ...]) -> tuple[ConditionLine, ...]:
-    """A record's conditions as lines."""
+    """Return a record's conditions as lines."""
     return tuple(
         ConditionLine(type=c.type, status=c.status, reason=c.reason, message=c.message, since=iso_or_none(c.since))
         for c in conditions
@@ -62,7 +62,7 @@ def conditions_of(conditions: tuple[Condition, ...]) -> tuple[ConditionLine, ...
 
 
 def holds_of(holds: tuple[RecordedHold, ...]) -> tuple[HoldLine, ...]:
-    """A record's holds as lines."""
+    """Return a record's holds as lines."""
     return tuple(
         HoldLine(
             reason=h.reason,
@@ -77,12 +77,12 @@ def holds_of(holds: tuple[RecordedHold, ...]) -> tuple[HoldLine, ...]:
 
 
 def failure_of(failure: Failure | None) -> FailureLine | None:
-    """A record's error as a line."""
+    """Return a record's error as a line."""
     return FailureLine(reason=failure.reason, message=failure.message, since=iso(failure.since)) if failure else None
 
 
 def environment_of(name: str, record: Record | None) -> EnvironmentLine:
-    """An environment from its own record; from none where nothing was recorded yet."""
+    """Return an environment from its own record; from none where nothing was recorded yet."""
     if record is None:
         return EnvironmentLine(name=name, run=None, open_drift=0)
     run = _run(record.last_run) if record.last_run is not None else None
@@ -120,7 +120,7 @@ def environment_text(line: EnvironmentLine) -> str:
 def stands_text(
     conditions: tuple[ConditionLine, ...], holds: tuple[HoldLine, ...], failure: FailureLine | None
 ) -> list[str]:
-    """The conditions in one line, then each error and hold once, with its age."""
+    """Return the conditions in one line, then each error and hold once, with its age."""
     lines = [", ".join(_condition(c) for c in conditions)] if conditions else []
     told: dict[str, str] = {}
     if failure is not None:

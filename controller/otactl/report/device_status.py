@@ -1,4 +1,4 @@
-"""What a service itself says of one device now, and whose each task is: beside what the journal remembers.
+"""Renders what a service reports of one device, and the rollout that owns each task.
 
 1. A batch is ours because our journal remembers its id. Where a create of ours has no answer yet, a batch it may have
    made is told as perhaps ours: calling it somebody else's would be a guess.
@@ -92,7 +92,7 @@ class Owners:
 
 
 def task_line(task: UnfinishedTask, owners: Owners) -> TaskLine:
-    """A task with its owner, its times as every report writes them."""
+    """Return a task with its owner, its times as every report writes them."""
     return TaskLine(
         status=task.status,
         module=task.module,
@@ -110,7 +110,7 @@ def task_line(task: UnfinishedTask, owners: Owners) -> TaskLine:
 
 
 def _called(live: LiveLine) -> str:
-    """The product's name and the service's own id of the device, as far as its tasks show them."""
+    """Return the product's name and the service's own id of the device, as far as its tasks show them."""
     names = {t.product_name for t in live.tasks or () if t.product_name}
     ids = {t.device_id for t in live.tasks or () if t.device_id}
     return ", ".join([*(f"product {n}" for n in sorted(names)), *(f"device id {i}" for i in sorted(ids))])
@@ -151,7 +151,7 @@ def _versions(versions: dict[str, str]) -> str:
 
 
 def _rows(tasks: Sequence[TaskLine], at: str | None) -> list[str]:
-    """A row each, and its ids below: three of up to 19 digits leave no terminal room for more beside them."""
+    """Return a row each, and its ids below: three of up to 19 digits leave no terminal room for more beside them."""
     head, *rows = table(_HEAD, [_cells(task, at) for task in tasks])
     below = [plain("  " + ", ".join(f"{n} {i}" for n, i in zip(_IDS, _ids(t), strict=True))) for t in tasks]
     return [head, *(line for pair in zip(rows, below, strict=True) for line in pair)]
@@ -196,6 +196,6 @@ def _owner(record: Record, wave: WaveRecord, attempt: Attempt, *, certain: bool 
 
 
 def _may_hold(wave: WaveRecord, attempt: Attempt, device: str) -> bool:
-    """Whether a device is among an attempt's; one that names nobody (a whole product, a group) may hold anybody."""
+    """Return whether a device may be in an attempt; one without names (a whole product) may hold any device."""
     named = {*wave.members, *attempt.members, *attempt.targets}
     return not named or f"device:{device}" in named

@@ -1,4 +1,4 @@
-"""Show the drift ledger: what differs, since when, against which manifest, and what is being done.
+"""Renders the drift ledger: the difference, its age, its manifest, and the action.
 
 1. Open is what has not closed, acknowledged drift included; closed drift is never dropped.
 2. Acknowledged drift needs nobody: it does not make `drift` exit 2.
@@ -139,6 +139,6 @@ def _row(line: DriftLine) -> list[str]:
 
 
 def _short(value: Json) -> str:
-    """A value as wide as a column takes; one with a command that a person is to copy stays whole."""
+    """Return a value as wide as a column takes; one with a command that a person is to copy stays whole."""
     text = short_json(value)
     return text if len(text) <= _WIDEST or COMMAND in text else f"{text[: _WIDEST - 1]}…"

@@ -1,4 +1,4 @@
-"""Word how long something takes or took, as people say it: one unit, rounded down."""
+"""Formats durations for people: one unit, rounded down."""
 
 from __future__ import annotations
 

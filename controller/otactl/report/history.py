@@ -1,4 +1,4 @@
-"""Show what happened to one rollout, oldest first."""
+"""Renders the events of one rollout, oldest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which journals a run used: told by every verb that reads or writes one, from the same value."""
+"""Renders which journals a run used, from one value for every verb."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UsedJournal(Value, frozen=True, kw_only=True):
 
 
 def document(used: Iterable[UsedJournal]) -> JsonObject:
-    """The JSON keys: `journal`, the one that was used, null for several or none; `journals`, by environment."""
+    """Return the JSON keys: `journal`, the one that was used, null for several or none; `journals`, by environment."""
     known = tuple(used)
     places = {each.place for each in known}
     return {
@@ -33,20 +33,20 @@ def document(used: Iterable[UsedJournal]) -> JsonObject:
 
 
 def with_journals(report: Value, used: tuple[UsedJournal, ...]) -> JsonObject:
-    """A report as JSON, with the journals it is from."""
+    """Return a report as JSON, with the journals it is from."""
     built: JsonObject = msgspec.to_builtins(report)
     return {**built, **document(used)} if used else built
 
 
 def told(used: tuple[UsedJournal, ...], style: str) -> list[str]:
-    """What stands below a report: nothing where no journal was read."""
+    """Return what stands below a report: nothing where no journal was read."""
     if style == "markdown":
         return ["", *(f"*{cell(line)}*" for line in lines(used))] if used else []
     return [plain(line) for line in lines(used)] if used else []
 
 
 def lines(used: Iterable[UsedJournal]) -> list[str]:
-    """A line for people, or one for each environment where they differ."""
+    """Return a line for people, or one for each environment where they differ."""
     known = tuple(used)
     if len({each.place for each in known}) == 1:
         return [f"journal {_named(known[0])}"]

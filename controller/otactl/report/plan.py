@@ -1,4 +1,4 @@
-"""A plan told to people and machines from one value: text, Markdown for pull requests, JSON by schema."""
+"""Renders a plan as text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _call(call: RecordedCall) -> JsonObject:
 
 
 def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
-    """A plan for a terminal: per rollout what is next, what after, what differs, what holds."""
+    """Return a plan for a terminal: per rollout what is next, what after, what differs, what holds."""
     lines: list[str] = []
     for rollout in report.rollouts:
         lines.append(f"{rollout.environment}/{rollout.name}")
@@ -176,7 +176,7 @@ def _subject(action: Action) -> str:
 
 
 def _why(action: Action) -> str:
-    """The reason of an action, with the time of a session that is scheduled by it."""
+    """Return the reason of an action, with the time of a session that is scheduled by it."""
     if isinstance(action, StartUnit):
         return f"{action.reason}; on air from {iso(action.start_at)}"
     return action.reason
@@ -187,7 +187,7 @@ def _drift(finding: Finding) -> str:
 
 
 def as_markdown(report: PlanReport) -> str:
-    """A plan for a pull request's comment."""
+    """Return a plan for a pull request's comment."""
     lines = [f"### otactl plan `{report.digest[:12]}`", ""]
     if report.offline:
         lines += ["*Offline: nothing was read from the cloud, so nothing was compared with it.*", ""]

@@ -1,4 +1,4 @@
-"""How a reconcile run came out: one JSON line for machines, a few lines for people, from the same value."""
+"""Renders the result of a reconcile run: one JSON line, or a few lines of text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ReconcileReport(Value, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> bool:
-        """Whether some rollout failed or stalled, became overdue, or an error stopped more than that."""
+        """Return whether some rollout failed or stalled, became overdue, or an error stopped more than that."""
         return bool(self.errors) or any(
             r.error or r.overdue or r.phase == Phase.STALLED or (r.phase == Phase.FAILED and not r.acknowledged)
             for r in self.rollouts
@@ -88,7 +88,7 @@ def as_json(report: ReconcileReport) -> str:
 
 
 def as_text(report: ReconcileReport) -> str:
-    """A line a rollout, then a sum."""
+    """Return a line a rollout, then a sum."""
     lines = []
     for r in report.rollouts:
         back = f", back in {r.requeue_after_seconds} s" if r.requeue_after_seconds is not None else ""

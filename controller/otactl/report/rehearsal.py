@@ -1,4 +1,4 @@
-"""A rehearsal told to people and machines from one value: text, Markdown for a pull request, JSON by schema."""
+"""Renders a rehearsal as text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOLD = ("verdict", "released", "results", "spared", "failed", "adopted", "drift"
 
 
 def as_json(found: Rehearsal) -> str:
-    """The whole rehearsal, every seed with its timeline."""
+    """Return the whole rehearsal, every seed with its timeline."""
     document: JsonObject = {
         "succeeds": found.succeeds,
         "at": iso(found.at),
@@ -134,7 +134,7 @@ def _spans(figure: Spread) -> str:
 
 
 def length(seconds: float) -> str:
-    """A stretch of time in days, hours and minutes: `2 d 03:30`, `0:45`."""
+    """Return a stretch of time in days, hours and minutes: `2 d 03:30`, `0:45`."""
     minutes = round(seconds / 60)
     days, hours = minutes // 1440, minutes % 1440 // 60
     return f"{days} d {hours:02}:{minutes % 60:02}" if days else f"{hours}:{minutes % 60:02}"
@@ -145,7 +145,7 @@ def _clock(at: datetime, began: datetime) -> str:
 
 
 def _timeline(found: Rehearsal) -> list[tuple[datetime, str, str]]:
-    """What happened to all rollouts of the seed in the middle, by time."""
+    """Return what happened to all rollouts of the seed in the middle, by time."""
     rows: list[tuple[datetime, str, str]] = []
     for rollout in found.typical.rollouts:
         rows += [(e.at, rollout.name, _event(e)) for e in rollout.events if e.kind in TOLD]

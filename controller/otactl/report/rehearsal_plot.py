@@ -1,4 +1,4 @@
-"""A picture of a rehearsal for a pull request: sessions, waits and verdicts of each wave over time.
+"""Draws a rehearsal for a pull request: sessions, waits and verdicts of each wave over time.
 
 1. One seed is drawn, the one in the middle; how the ends of all seeds lie is drawn below each rollout.
 2. Everything told by colour is told by shape and words too.
@@ -64,7 +64,7 @@ def _axis(whole: float, bottom: int) -> Iterator[str]:
 
 
 def _ends(found: Rehearsal, rollout: RolloutCourse, down: int, x: Scale) -> Iterator[str]:
-    """Where the seeds end: a bar from the first to the last, and a mark for the one that is drawn."""
+    """Yield where the seeds end: a bar from the first to the last, and a mark for the one that is drawn."""
     ends = [r.ended_at for c in found.courses for r in c.rollouts if r.key == rollout.key]
     middle = down + _ROW / 2
     yield _line(x(min(ends)), middle, x(max(ends)), middle, "#000000", width=3)

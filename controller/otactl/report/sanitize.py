@@ -1,4 +1,4 @@
-"""Make words from a service safe to show: a device name must not move the cursor, colour a log or ping a team.
+"""Makes text from a service safe to print: no cursor moves, colours or mentions from a device name.
 
 1. Terminal: every control, format, surrogate and separator character becomes a visible escape.
 2. Markdown: the same, and nothing in a cell is markup, a link or a mention.

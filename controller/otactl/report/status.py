@@ -1,4 +1,4 @@
-"""Show where rollouts stand: one row each, and below it what the row is too narrow for."""
+"""Renders the status of rollouts: one row each, and details below."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _wave(wave: WaveLine, now: datetime) -> str:
 
 
 def _named(wave: WaveLine) -> list[str]:
-    """How its service calls the unit of a wave, while there is one to be found there."""
+    """Return how its service calls the unit of a wave, while there is one to be found there."""
     if wave.service_id is None or wave.stage in ("deleted", "superseded", "lost"):
         return []
     names = [("id", ", ".join(wave.parts) or wave.service_id), ("job", wave.job_id), ("ARN", wave.arn)]
@@ -121,7 +121,7 @@ def _named(wave: WaveLine) -> list[str]:
 
 
 def _failed(wave: WaveLine) -> list[str]:
-    """Each failed device with its reason, up to `SHOWN_FAILURES`."""
+    """Return each failed device with its reason, up to `SHOWN_FAILURES`."""
     told = [
         f"  {f.name or f.device}: {f.reason}{f' ({f.detail})' if f.detail else ''}"
         for f in wave.failures[:SHOWN_FAILURES]

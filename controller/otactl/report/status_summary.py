@@ -1,4 +1,4 @@
-"""Sum rollouts up from what the journal remembers: the values behind `status`, the same for text, Markdown and JSON.
+"""Summarises rollouts from their records: the values behind `status` in every format.
 
 The wave shown is the first one that has not passed and been let go; none when all have.
 """
@@ -84,7 +84,7 @@ class StatusReport(Value, frozen=True, kw_only=True):
     environments: tuple[EnvironmentLine, ...] = ()
 
     def with_live(self, live: tuple[LiveLine, ...]) -> StatusReport:
-        """The same with what services say now of the device that was asked for."""
+        """Return the same with what services say now of the device that was asked for."""
         device = msgspec.structs.replace(self.device, live=live) if self.device is not None else None
         return msgspec.structs.replace(self, device=device)
 

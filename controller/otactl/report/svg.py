@@ -1,4 +1,4 @@
-"""What the pictures of reports are made of.
+"""Provides the SVG parts of report pictures.
 
 1. SVG, written here: forges render it in a pull request and no plotting library (tens of megabytes) is needed for it.
 2. The ground is white whatever the page's is.
@@ -15,7 +15,7 @@ GRID, GOOD, STRONG = "#d9d9d9", "#38761d", "#0b5394"
 
 
 def opening(height: int, title: str) -> list[str]:
-    """How a picture begins; `title` is for those who do not see it."""
+    """Return how a picture begins; `title` is for those who do not see it."""
     extent = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" {extent} role="img" aria-label="{escape(title)}">',

@@ -1,4 +1,4 @@
-"""What `validate` found, for people, for machines, for code scanning, for test reports and for pull requests.
+"""Renders the result of `validate`: text, JSON, SARIF, JUnit, GitHub annotations.
 
 1. All forms come from one value. 2. Text is `file:line:column: code: message`, the hint indented below.
 3. Nothing from a user's file reaches a terminal, XML or a workflow command unescaped.

@@ -1,4 +1,4 @@
-"""Where one wave stands, for `status`: its devices, its failures, its verdict.
+"""Summarises one wave for `status`: devices, failures, verdict.
 
 1. Devices are counted over the attempts at the content declared now, a device's newest result winning; while a unit
    runs, by what its service counts.
@@ -132,7 +132,7 @@ def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
 
 
 def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
-    """The newest result of each device, by rule 2."""
+    """Return the newest result of each device, by rule 2."""
     withdrawn = any(a.withdrawn for a in attempts)
     return {
         device: msgspec.structs.replace(r, outcome=Outcome.WAITING, reason=None)

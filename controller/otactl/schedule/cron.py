@@ -1,4 +1,4 @@
-"""The times of day and the days a cron schedule names, read in one place for the rules and for the clock.
+"""Parses cron schedules into times and days, for the manifest rules and for the clock.
 
 1. Five fields: minute, hour, day of month, month, day of week. A field is a list of items joined by commas: `*`, a
    number, or a range upwards, each with a `/step` if wanted. `a/step` runs from `a` to the field's end.
@@ -51,7 +51,7 @@ class Cron(Value, frozen=True, kw_only=True):
     running_clock: bool
 
     def falls_on(self, day: date) -> bool:
-        """Tell whether the schedule means this day."""
+        """Return whether the schedule means this day."""
         if day.month not in self.months:
             return False
         fits = (day.day in self.days, day.isoweekday() % 7 in self.weekdays)
@@ -59,7 +59,7 @@ class Cron(Value, frozen=True, kw_only=True):
 
     @property
     def ever(self) -> bool:
-        """Whether the calendar has such a day at all: 30 February never comes, 29 February does, on every weekday."""
+        """Return whether the calendar has such a day: 30 February never, 29 February on every weekday."""
         last = max(calendar.monthrange(_LEAP_YEAR, month)[1] for month in self.months)
         return self.either_day or min(self.days) <= last
 

@@ -1,4 +1,4 @@
-"""When a window is open, as stretches of real time: its schedule read in its zone, day by day.
+"""Computes when a window is open, as intervals of real time: its schedule in its zone, day by day.
 
 1. A window opens whenever its schedule says so on the wall clock of its zone. Durations in s, m and h are elapsed
    time: 7h are seven hours on every night of the year, and 24h do not fill a day of 25 hours. Durations in d are days
@@ -40,7 +40,7 @@ class Interval(Value, frozen=True, kw_only=True):
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """Return how long it is."""
         return self.end - self.start
 
 
@@ -71,19 +71,19 @@ def merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 
 
 def covering(intervals: tuple[Interval, ...], moment: datetime) -> Interval | None:
-    """The interval a moment lies in, of intervals in order and apart."""
+    """Return the interval a moment lies in, of intervals in order and apart."""
     index = bisect_right(intervals, moment, key=_start) - 1
     return intervals[index] if index >= 0 and moment < intervals[index].end else None
 
 
 def following(intervals: tuple[Interval, ...], moment: datetime) -> Interval | None:
-    """The first interval that begins after a moment, of intervals in order and apart."""
+    """Return the first interval that begins after a moment, of intervals in order and apart."""
     index = bisect_right(intervals, moment, key=_start)
     return intervals[index] if index < len(intervals) else None
 
 
 def openings_a_day(window: Window) -> int:
-    """How many separate stretches an ordinary day of a window has: what looking through years of it costs."""
+    """Return how many separate stretches an ordinary day of a window has: what looking through years of it costs."""
     return len(_template(window))
 
 
@@ -100,12 +100,12 @@ def _lasting(window: Window) -> timedelta:
 
 
 def _calendar_days(window: Window) -> int:
-    """How many days of the calendar a window lasts; 0 where its duration is elapsed time."""
+    """Return how many days of the calendar a window lasts; 0 where its duration is elapsed time."""
     return _lasting(window).days if window.duration.endswith("d") else 0
 
 
 def _closing(window: Window, zone: ZoneInfo, opening: datetime) -> datetime:
-    """When a stretch that opens at a moment closes (rule 1)."""
+    """Return when a stretch that opens at a moment closes (rule 1)."""
     days = _calendar_days(window)
     if not days:
         return opening + _lasting(window)
@@ -122,7 +122,7 @@ def _block(window: Window, index: int) -> tuple[Interval, ...]:
 
 
 def _on(window: Window, cron: Cron, zone: ZoneInfo, day: date) -> Iterator[Interval]:
-    """The openings of one local day; most days keep one offset from UTC, and those cost one shift of a template."""
+    """Yield the openings of one local day; most days have one UTC offset, and cost one shift of a template."""
     midnight = datetime.combine(day, time())
     moments = (midnight, midnight + DAY - _SECOND)
     lasts = _calendar_days(window) * DAY
@@ -139,7 +139,7 @@ def _on(window: Window, cron: Cron, zone: ZoneInfo, day: date) -> Iterator[Inter
 
 @lru_cache(maxsize=1024)
 def _template(window: Window) -> tuple[tuple[timedelta, timedelta], ...]:
-    """The stretches of a day without a change of clocks, from its midnight on."""
+    """Return the stretches of a day without a change of clocks, from its midnight on."""
     zero = datetime(1970, 1, 1, tzinfo=UTC)
     starts = [zero + timedelta(minutes=minute) for minute in parse(window.schedule).minutes]
     whole = merged(Interval(start=start, end=start + _lasting(window)) for start in starts)

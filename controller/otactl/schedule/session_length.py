@@ -1,4 +1,4 @@
-"""How long a rollout's session is on air, for whoever must fit it into a window.
+"""Computes how long a rollout's session is on air, so that it can be fitted into a window.
 
 1. Only multicast sessions have a length that can be told, and only with region and redundancy declared: for single
    devices the service chooses fragments and rate, and OTA jobs and Tuya batches end when their devices do.

@@ -1,4 +1,4 @@
-"""Whether a session may start at a moment, why not, and when it may: windows of a rollout, freezes of an environment.
+"""Decides whether a session may start at a time: windows of a rollout, freezes of an environment.
 
 1. Without an allow window every time is allowed; with some, a start must lie in one of them. Allow windows that touch
    or overlap count as one.
@@ -203,7 +203,7 @@ def _candidates(layout: _Layout, start: datetime, last: datetime) -> Iterator[da
 def _latest(
     windows: tuple[Window, ...], freezes: tuple[Window, ...], start: datetime, taken: timedelta
 ) -> datetime | None:
-    """The end of the permitted starts that a permitted start lies in; what lies beyond a stage is not yet known."""
+    """Return the end of the permitted starts around a permitted start, as far as the stage knows."""
     for stage in _STAGES:
         layout = _laid_out(windows, freezes, start, start + stage + taken)
         found = min(_bounds(layout, start, taken), default=None)
@@ -229,7 +229,7 @@ def _bounds(layout: _Layout, start: datetime, taken: timedelta) -> Iterator[date
 
 
 def _last_before(end: datetime, taken: timedelta) -> datetime:
-    """The last start of a session that must be over at `end`: one without length must still start before."""
+    """Return the last start of a session that must be over at `end`: one without length must still start before."""
     return end - (taken or _SECOND)
 
 
@@ -270,7 +270,7 @@ def _closed(allow: tuple[Window, ...], start: datetime) -> str:
 
 
 def _next_open(windows: tuple[Window, ...], start: datetime, until: datetime) -> tuple[Window, datetime] | None:
-    """The window that opens first after a moment."""
+    """Return the window that opens first after a moment."""
     found = [
         (window, each.start) for window in windows for each in openings(window, start, until) if each.start > start
     ]
@@ -278,7 +278,7 @@ def _next_open(windows: tuple[Window, ...], start: datetime, until: datetime) ->
 
 
 def _last_open(windows: tuple[Window, ...], start: datetime) -> tuple[Window, datetime]:
-    """The window that closes last of those open one after another from a moment on, and when; one of them is open."""
+    """Return the window that closes last of an unbroken series open from a moment on, and when it closes."""
     for stage in _STAGES:
         spread = [(window, each) for window in windows for each in openings(window, start, start + stage)]
         whole = covering(merged(each for _, each in spread), start)

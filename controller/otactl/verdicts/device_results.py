@@ -1,4 +1,4 @@
-"""The results a wave is judged by: the newest of each device, over the attempts that belong together."""
+"""Selects the results a wave is judged by: the newest of each device over its attempts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from otactl.model import Attempt, DeviceResult, Outcome, Reason, WaveRecord
 
 
 def results_of(wave: WaveRecord, generation: str) -> tuple[DeviceResult, ...]:
-    """The newest result of each device of the wave's attempts at a content, since it was begun last.
+    """Return the newest result of each device of the wave's attempts at a content, since it was begun last.
 
     A device a retry tries again keeps its old result until the retry has its own.
     """
@@ -30,7 +30,7 @@ def newest_of(attempts: Iterable[Attempt]) -> dict[str, DeviceResult]:
 
 
 def names_of(result: DeviceResult) -> set[str]:
-    """What a device of a result is called, comparable with a manifest's names by `fold`."""
+    """Return what a device of a result is called, comparable with a manifest's names by `fold`."""
     return {fold(result.device), fold(result.name or result.device)}
 
 
@@ -40,7 +40,7 @@ def fold(name: str) -> str:
 
 
 def _together(attempts: tuple[Attempt, ...]) -> list[Attempt]:
-    """The last attempt, those it tries again, and those we stopped."""
+    """Return the last attempt, those it tries again, and those we stopped."""
     kept: list[Attempt] = []
     follows = True
     for attempt in reversed(attempts):

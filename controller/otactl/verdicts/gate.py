@@ -1,4 +1,4 @@
-"""The gate of a wave, as arithmetic: from counts and a deadline to passed, failed, inconclusive or not yet.
+"""Evaluates the gate of a wave: from counts and a deadline to passed, failed, inconclusive or waiting.
 
 1. Failures count by weight: 1 unless the gate says otherwise for their reason. More than `maxFailures` fail the gate at
    once, whoever has still to answer. Weights and percentages are decimals, added and compared exactly.
@@ -43,7 +43,7 @@ class Tally(Value, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Return all of them."""
         return self.succeeded + self.failed + self.silent + self.waiting
 
     @property
@@ -130,7 +130,7 @@ def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) ->
 
 
 def hopeless(gate: Gate, tally: Tally) -> bool:
-    """Whether a gate fails even if everybody who has still to answer succeeds."""
+    """Return whether a gate fails even if everybody who has still to answer succeeds."""
     return _too_low(tally, exact(tally.weighted), gate)
 
 

@@ -1,4 +1,4 @@
-"""Devices that are spared: they report the declared version already, so no unit is for them.
+"""Finds devices that already report the declared version; no unit is created for them.
 
 1. It counts what devices report in the pass that makes or starts a unit. A group is spared only when each of its
    devices reports the version: it cannot be sent to in part.
@@ -16,14 +16,14 @@ NAMED = 3
 
 
 def spared(seen: Observation, can: Capabilities) -> dict[str, str]:
-    """The devices that a unit made or started now is not for: the key of the target each belongs to, by device."""
+    """Return the devices that a unit created or started now skips, each with the key of its target."""
     if can.tells_of_spared:
         return {}
     return {device: target.key for target in seen.targets if target.updated for device in target.devices}
 
 
 def with_spared(results: tuple[DeviceResult, ...], attempt: Attempt) -> tuple[DeviceResult, ...]:
-    """The results of an attempt with those of the devices it spared."""
+    """Return the results of an attempt with those of the devices it spared."""
     told = {r.device for r in results}
     names = attempt.names
     had = (had_it(d, names.get(d, d)) for d in sorted(attempt.skipped_devices) if d not in told)
@@ -31,7 +31,7 @@ def with_spared(results: tuple[DeviceResult, ...], attempt: Attempt) -> tuple[De
 
 
 def had_it(device: str, name: str) -> DeviceResult:
-    """The result of a device that reported the version before anything was sent to it."""
+    """Return the result of a device that reported the version before anything was sent to it."""
     return DeviceResult(device=device, name=name, outcome=Outcome.SUCCEEDED, detail=DETAIL)
 
 

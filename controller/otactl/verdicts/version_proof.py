@@ -1,4 +1,4 @@
-"""Success by the version a device reports: what the transfer said, put right by what the device runs.
+"""Decides device success by the reported firmware version, overriding the transfer result.
 
 1. The reported version wins both ways: a device that runs the declared version succeeded whatever its transfer said;
    one that runs another did not.
@@ -46,7 +46,7 @@ class ReportedVersions(Value, frozen=True, kw_only=True):
     silent: dict[str, str] = msgspec.field(default_factory=dict)
 
     def standing(self, device: str, version: str) -> Standing:
-        """Tell what a device reports apart (rule 3)."""
+        """Return what a device reports apart (rule 3)."""
         runs = self.versions.get(device)
         if runs is None:
             return Standing.NOTHING
@@ -89,7 +89,7 @@ def confirmed(
     final: bool,
     doubted: frozenset[str] = frozenset(),
 ) -> Unit:
-    """An ended unit under proof by version: with its results, or running on while devices may still report.
+    """Return an ended unit under proof by version: with its results, or running on while devices may still report.
 
     `final` tells that the time to report is over.
     """
@@ -152,13 +152,13 @@ def _concerns(
 def undecided(
     result: DeviceResult, reported: ReportedVersions, version: str, doubted: frozenset[str] = frozenset()
 ) -> bool:
-    """Whether a device may still turn out otherwise: it may have the image, and does not report the version yet."""
+    """Return whether a device's result may still change: it may have the image and has not reported the version."""
     may_have_it = result.outcome is Outcome.SUCCEEDED or result.device in doubted
     return may_have_it and reported.versions.get(result.device) != version
 
 
 def proved(result: DeviceResult, reported: ReportedVersions, version: str, *, final: bool) -> DeviceResult:
-    """A device's result by the version it reports."""
+    """Return a device's result by the version it reports."""
     device = result.device
     if reported.versions.get(device) == version:
         if result.outcome is Outcome.SUCCEEDED:
@@ -184,5 +184,5 @@ def _words(result: DeviceResult) -> str:
 
 
 def _name(result: DeviceResult) -> str:
-    """What people call a device."""
+    """Return what people call a device."""
     return result.name or result.device

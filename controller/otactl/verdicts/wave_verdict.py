@@ -1,4 +1,4 @@
-"""Judges a wave from its devices, never from the unit's status, and sums a rollout up.
+"""Judges a wave from its devices, never from the unit's status, and summarises a rollout.
 
 1. A gate is applied to what was recorded, so a gate declared anew turns an old verdict without sending anything.
 2. While other bytes than declared may have gone out, a wave does not pass.
@@ -45,7 +45,7 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, events: list[Event]) -> WaveRecord:
-    """The wave with its verdict, as far as one can be given."""
+    """Return the wave with its verdict, as far as one can be given."""
     declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
     known = judgement(wave, declared, rollout, now) if declared is not None else None
     if declared is None or known is None:
@@ -89,7 +89,7 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
 
 
 def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime) -> tuple[Judgement, Tally] | None:
-    """Where a wave's gate stands; None while there is nothing to judge."""
+    """Return where a wave's gate stands; None while there is nothing to judge."""
     attempt = _newest(wave, rollout)
     gate = rollout.gate_of(declared)
     if attempt is None:
@@ -125,7 +125,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
 def _begun_alone(
     wave: WaveRecord, attempt: Attempt, results: tuple[DeviceResult, ...], gate: Gate, rollout: Rollout, now: datetime
 ) -> tuple[Judgement, Tally] | None:
-    """Where a gate stands by the devices that had begun when a suspension withdrew the others (rule 5)."""
+    """Return where a gate stands by the devices that had begun when a suspension withdrew the others (rule 5)."""
     if not attempt.withdrawn:
         return None
     rest = {r.device for r in attempt.not_started}
@@ -169,12 +169,12 @@ def _newest(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
 
 
 def soak_of(gate: Gate) -> timedelta:
-    """How long a wave has to stay well."""
+    """Return how long a wave has to stay well."""
     return duration(gate.soak) if gate.soak is not None else timedelta()
 
 
 def arithmetic(verdict: Verdict, gate: Gate) -> str:
-    """How a verdict came about, in numbers."""
+    """Return how a verdict came about, in numbers."""
     parts = [f"{verdict.percent:.1f} % of {verdict.total} devices, {verdict.needed_percent:g} % needed"]
     if verdict.failed:
         parts.append(f"{verdict.failed} failed" + (f" of {gate.max_failures} allowed" if gate.max_failures else ""))
@@ -189,7 +189,7 @@ def arithmetic(verdict: Verdict, gate: Gate) -> str:
 
 
 def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
-    """The ended attempt whose devices are still looked at (rule 4)."""
+    """Return the ended attempt whose devices are still looked at (rule 4)."""
     declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
     attempt = wave.current
     if declared is None or attempt is None or attempt.stage is not Stage.ENDED or attempt.cut_short:
@@ -202,7 +202,7 @@ def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
 
 
 def awake(record: Record, rollout: Rollout) -> Record:
-    """The record as a backend is to see it: attempts that are watched look like running ones."""
+    """Return the record as a backend is to see it: attempts that are watched look like running ones."""
     waves = []
     for wave in record.waves:
         looked_at = watched(wave, rollout)
@@ -214,7 +214,7 @@ def awake(record: Record, rollout: Rollout) -> Record:
 
 
 def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -> bool:
-    """Whether the image differed when the session began: its devices may hold bytes nobody declared.
+    """Return whether the image differed when the session began: its devices may hold bytes nobody declared.
 
     An accepted drift (spec.drift.ignore) taints nothing.
     """
@@ -230,7 +230,7 @@ def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -
 
 
 def judged(record: Record, rollout: Rollout) -> Record:
-    """The record with every verdict as the gates declared now would give it: a gate may have changed since.
+    """Return the record with every verdict as the gates declared now would give it: a gate may have changed since.
 
     Judged as of the moment of the verdict that is there: what it waited for is not waited for again.
     """
@@ -239,31 +239,31 @@ def judged(record: Record, rollout: Rollout) -> Record:
 
 
 def passed(wave: WaveRecord | None, rollout: Rollout) -> bool:
-    """Whether a wave is done and released, for the content declared now and not put over by other content since."""
+    """Return whether a wave is released for the declared revision, with no other revision sent since."""
     if wave is None or wave.verdict is None or not wave.verdict.passed or not wave.released:
         return False
     return wave.verdict_generation == rollout.generation and not overtaken(wave, rollout.generation)
 
 
 def failed(wave: WaveRecord | None, rollout: Rollout) -> bool:
-    """Whether a wave's gate has failed for the content declared now; one that is not decided has not."""
+    """Return whether a wave's gate has failed for the content declared now; one that is not decided has not."""
     if wave is None or wave.verdict is None or wave.verdict.passed or wave.verdict_generation != rollout.generation:
         return False
     return wave.verdict.reason != "too_few_reported"
 
 
 def gives_up(wave: WaveRecord | None, rollout: Rollout) -> bool:
-    """Whether what is left of a wave does not follow, because its gate has failed without it."""
+    """Return whether what is left of a wave does not follow, because its gate has failed without it."""
     return failed(wave, rollout)
 
 
 def undone(record: Record, rollout: Rollout) -> Wave | None:
-    """The first wave that is not done and released; None when all are."""
+    """Return the first wave that is not done and released; None when all are."""
     return next((w for w in rollout.strategy.waves if not passed(record.wave(w.name), rollout)), None)
 
 
 def overtaken(wave: WaveRecord, generation: str) -> bool:
-    """Whether other content was started on the wave's devices after this one's last attempt."""
+    """Return whether other content was started on the wave's devices after this one's last attempt."""
     last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
     return any(a.generation != generation and a.reached for a in wave.attempts[last + 1 :])
 

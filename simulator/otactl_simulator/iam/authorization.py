@@ -1,4 +1,4 @@
-"""Stands before every handler and asks IAM, when the switch `enforceCallers` is on; answers what moto's IAM does not.
+"""Authorizes every request when the switch `enforceCallers` is on, and answers what moto's IAM does not.
 
 Refusals have each service's own shape: AccessDeniedException in JSON, AccessDenied in XML.
 """
@@ -39,7 +39,7 @@ def modelled(key: str, account: str, region: str, needs_of: Callable[[], Sequenc
 def passed_on(
     service: str, operation: str, path: str, query: str, headers: Mapping[str, str], body: bytes, key: str, region: str
 ) -> Response | None:
-    """The refusal of a call of S3, IAM or STS that its caller may not make; None when it may."""
+    """Return the refusal of a call of S3, IAM or STS that its caller may not make; None when it may."""
     account = account_of(key)
     try:
         why = _why(service, operation, unquote(path), query, headers, body, key, account, region)
@@ -89,7 +89,7 @@ def _why(
 
 
 def answered(service: str, operation: str, body: bytes) -> Response | None:
-    """What moto's IAM does not answer: SimulatePrincipalPolicy."""
+    """Return what moto's IAM does not answer: SimulatePrincipalPolicy."""
     if (service, operation) != ("iam", "SimulatePrincipalPolicy"):
         return None
     try:

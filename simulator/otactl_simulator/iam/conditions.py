@@ -1,4 +1,4 @@
-"""The Condition element of IAM policies: every operator but BinaryEquals, with AWS's rules for keys that are missing.
+"""Evaluates the Condition element of IAM policies: every operator but BinaryEquals, with AWS's rules for missing keys.
 
 1. All operators and keys of a Condition must hold (AND). Several policy values are alternatives (OR), or, for a
    negated operator, none of them may match (NOR).
@@ -153,7 +153,7 @@ _QUANTIFIERS = ("ForAllValues", "ForAnyValue")
 
 
 def holds(condition: Mapping[str, object], context: Context, *, variables: bool) -> bool:
-    """Tell whether a Condition element is met by the request; raises UnsupportedPolicyError on what it does not know.
+    """Return whether a Condition element is met by the request; raises UnsupportedPolicyError on what it does not know.
 
     Every block is read before the answer, so an unknown operator is found even behind one that fails. A variable
     without a value fails its block.

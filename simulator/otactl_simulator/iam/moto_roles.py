@@ -1,4 +1,4 @@
-"""What moto's in-process IAM knows of roles, users and sessions, as parsed policy documents."""
+"""Reads roles, users and sessions of moto's in-process IAM as parsed policy documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Caller:
 
 
 def caller_of(access_key: str, account: str) -> Caller:
-    """The principal behind an access key; MotoIamError when its role is gone."""
+    """Return the principal behind an access key; MotoIamError when its role is gone."""
     for backends in list(sts_backends.values()):
         for backend in list(backends.values()):
             for session in backend.assumed_roles:
@@ -51,7 +51,7 @@ def caller_of(access_key: str, account: str) -> Caller:
 
 
 def role_of(arn: str) -> Role:
-    """A role by its ARN."""
+    """Return a role by its ARN."""
     parts = arn.split(":")
     if len(parts) < 6 or not parts[5].startswith("role/"):
         raise MotoIamError(f"{arn!r} is not the ARN of a role")
@@ -62,13 +62,13 @@ def role_of(arn: str) -> Role:
 
 
 def policies_of(role: Role) -> Sequence[Document]:
-    """A role's inline and attached policies."""
+    """Return a role's inline and attached policies."""
     inline = [document(text, f"policy {name} of role {role.name}") for name, text in role.policies.items()]
     return [*inline, *(managed(policy) for policy in role.managed_policies.values())]
 
 
 def boundary_of(role: Role) -> Sequence[Document]:
-    """A role's permissions boundary, if it has one."""
+    """Return a role's permissions boundary, if it has one."""
     arn = role.permissions_boundary_arn
     if not arn:
         return ()
@@ -79,7 +79,7 @@ def boundary_of(role: Role) -> Sequence[Document]:
 
 
 def managed(policy: ManagedPolicy) -> Document:
-    """A managed policy's default version."""
+    """Return a managed policy's default version."""
     for version in policy.versions:
         if version.version_id == policy.default_version_id:
             return document(version.document, f"policy {policy.arn}")
@@ -87,7 +87,7 @@ def managed(policy: ManagedPolicy) -> Document:
 
 
 def document(text: str | bytes, what: str) -> Document:
-    """A policy document as parsed JSON."""
+    """Return a policy document as parsed JSON."""
     try:
         parsed: object = json.loads(text)
     except ValueError as error:

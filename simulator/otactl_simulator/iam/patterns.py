@@ -1,4 +1,4 @@
-"""Text patterns of IAM policies: wildcards, policy variables, ARNs.
+"""Matches the text patterns of IAM policies: wildcards, policy variables, ARNs.
 
 1. `*` matches any run of characters, `?` exactly one (IAM user guide, "IAM JSON policy elements: Resource").
 2. `${key}` stands for the request's value of that key, `${key, 'default'}` falls back; `${*}`, `${?}` and `${$}` are
@@ -36,11 +36,11 @@ class Context:
         }
 
     def get(self, key: str) -> tuple[str, ...] | None:
-        """Give a key's values, or None when the request does not carry the key."""
+        """Return a key's values, or None when the request does not carry the key."""
         return self._values.get(key.lower())
 
     def resolve(self, variable: str) -> str:
-        """Give the text a policy variable stands for; raises UnresolvedVariableError or UnsupportedPolicyError."""
+        """Return the text a policy variable stands for; raises UnresolvedVariableError or UnsupportedPolicyError."""
         found = _VARIABLE.fullmatch(variable)
         if found is None:
             raise UnsupportedPolicyError(f"policy variable ${{{variable}}} is not ${{service:key}}")

@@ -1,4 +1,4 @@
-"""Decides what IAM would decide: may this principal do this action on this resource, and who may assume a role.
+"""Evaluates IAM policies: may this principal do this action on this resource, and who may assume a role.
 
 1. An explicit Deny in any policy wins.
 2. Within one account an Allow in an identity policy or in the resource's policy is enough; across accounts both sides
@@ -212,7 +212,7 @@ def _statements(document: Document) -> tuple[bool, list[Mapping[str, object]]]:
 def _reach(
     statement: Mapping[str, object], kind: _Kind, request: Request, who: Caller, context: Context, variables: bool
 ) -> Grant:
-    """Tell how a statement applies to a request: NONE when it does not."""
+    """Return how a statement applies to a request: NONE when it does not."""
     if kind is _Kind.TRUST and {"Resource", "NotResource"} & set(statement):
         raise UnsupportedPolicyError("a trust policy has no Resource element; IAM refuses it")
     reach = _principal(statement, kind, who)
@@ -245,7 +245,7 @@ def _listed(
     variables: bool,
     ignore_case: bool = False,
 ) -> bool:
-    """Tell whether Action or Resource, or the absence from NotAction or NotResource, covers a value."""
+    """Return whether Action or Resource, or the absence from NotAction or NotResource, covers a value."""
     present = [name for name in (element, f"Not{element}") if name in statement]
     if len(present) != 1:
         raise UnsupportedPolicyError(f"a statement needs exactly one of {element} and Not{element}")

@@ -1,4 +1,4 @@
-"""Judges callers as IAM would, when the switch `enforceCallers` is on: off, every key may do everything.
+"""Judges callers as IAM would when the switch `enforceCallers` is on; otherwise every key may do everything.
 
 1. A key that nobody made is an administrator's and may do all; sessions and users have what their policies give.
 2. Every need of a request must be allowed; the refusal names the first that is not, as AWS words it.
@@ -23,7 +23,7 @@ from otactl_simulator.iam.required_permissions import Need
 
 
 def refusal(access_key: str, account: str, region: str, needs: Sequence[Need]) -> str:
-    """Why the holder of a key may not make a request; empty when it may. UnsupportedPolicyError passes through."""
+    """Return why a key's holder may not make a request, or ""; passes UnsupportedPolicyError through."""
     try:
         caller = caller_of(access_key, account)
     except MotoIamError as error:
@@ -69,7 +69,7 @@ def hides_missing(access_key: str, account: str, region: str, bucket: str) -> bo
 
 
 def may_not_assume(access_key: str, account: str, role_arn: str) -> str:
-    """Why the holder of a key may not assume a role; empty when it may."""
+    """Return why the holder of a key may not assume a role; empty when it may."""
     try:
         caller, role = caller_of(access_key, account), role_of(role_arn)
         trust = document(role.assume_role_policy_document, f"the trust policy of role {role.name}")
@@ -85,7 +85,7 @@ def may_not_assume(access_key: str, account: str, role_arn: str) -> str:
 
 
 def token_may_not_assume(token: str, role_arn: str) -> str:
-    """Why the bearer of a web identity token may not assume a role; empty when it may.
+    """Return why the bearer of a web identity token may not assume a role; empty when it may.
 
     Its claims are taken as they are: whether the issuer signed it is the issuer's matter, and nobody's here.
     """
@@ -105,7 +105,7 @@ def token_may_not_assume(token: str, role_arn: str) -> str:
 
 
 def simulated(given: Mapping[str, Sequence[str]]) -> str:
-    """The answer to SimulatePrincipalPolicy, as IAM's XML; MotoIamError for a principal that is not there.
+    """Return the answer to SimulatePrincipalPolicy, as IAM's XML; MotoIamError for a principal that is not there.
 
     Source: IAM API reference. The role's own policies and boundary count, and a resource policy only if it is given.
     """

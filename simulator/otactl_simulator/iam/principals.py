@@ -1,4 +1,4 @@
-"""Who a request comes from, and whether a policy's Principal element means them.
+"""Identifies the caller of a request, and matches it against a policy's Principal element.
 
 1. A principal is an ARN, an AWS service (`iotwireless.amazonaws.com`), a federated provider, or anyone (`*`).
 2. An account (`111122223333` or its root ARN) means everyone in it, by delegation: their own policies decide.
@@ -53,7 +53,7 @@ class Caller:
 
     @property
     def has_identity(self) -> bool:
-        """Whether identity policies can exist for it: services, providers and anonymous callers have none."""
+        """Return whether identity policies can exist for it: services, providers and anonymous callers have none."""
         return self.kind == "AWS" and self.text != "*"
 
 
@@ -81,12 +81,12 @@ def caller(principal: str) -> Caller:
 
 
 def granted(element: object, who: Caller) -> Grant:
-    """Tell how a Principal element names a caller."""
+    """Return how a Principal element names a caller."""
     return max((_names(kind, text, who) for kind, text in _entries(element)), key=lambda g: g.value, default=Grant.NONE)
 
 
 def excepted(element: object, who: Caller, *, deny: bool) -> bool:
-    """Tell whether a NotPrincipal element spares a caller.
+    """Return whether a NotPrincipal element spares a caller.
 
     With Deny the caller is spared only when its session, role and account are all listed (user guide, NotPrincipal).
     """

@@ -1,4 +1,4 @@
-"""What a request needs of IAM: which actions on which resources, under which condition keys.
+"""Maps a request to what it needs of IAM: actions, resources, condition keys.
 
 Source: AWS service authorization reference, "Actions, resources, and condition keys" of IoT Wireless, S3 and IAM. An
 operation on two resources is asked for on each.
@@ -48,7 +48,7 @@ class Need:
 def wireless(
     operation: str, parameters: Mapping[str, object], account: str, region: str, tags_of: TagsOf
 ) -> list[Need]:
-    """The needs of a call of AWS IoT Wireless; an operation without a resource type is asked for on `*`."""
+    """Return the needs of a call of AWS IoT Wireless; an operation without a resource type is asked for on `*`."""
     action = f"iotwireless:{operation}"
     asked = _request_tags(parameters)
     named = [
@@ -83,7 +83,7 @@ _BUCKET = {"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket"}
 
 
 def s3(operation: str, path: str, query: Mapping[str, object], headers: Mapping[str, str]) -> list[Need]:
-    """The needs of a call of S3 (path-style)."""
+    """Return the needs of a call of S3 (path-style)."""
     bucket, _, key = path.strip("/").partition("/")
     if not bucket:
         return [Need("s3:ListAllMyBuckets", "*")]
@@ -101,7 +101,7 @@ def s3(operation: str, path: str, query: Mapping[str, object], headers: Mapping[
 
 
 def iam(operation: str, given: Mapping[str, list[str]], account: str) -> list[Need]:
-    """The needs of a call of IAM."""
+    """Return the needs of a call of IAM."""
     policy, role, source = (given.get(name, [""])[0] for name in ("PolicyArn", "RoleName", "PolicySourceArn"))
     resource = source or (f"arn:aws:iam::{account}:role/{role}" if role else policy) or "*"
     return [Need(f"iam:{operation}", resource)]

@@ -1,4 +1,4 @@
-"""What a call of AWS IoT, its data planes or AWS Signer needs of IAM.
+"""Maps a call of AWS IoT, its data planes or AWS Signer to what it needs of IAM.
 
 Source: AWS service authorization reference, "Actions, resources, and condition keys" of IoT, IoT jobs data plane and
 Signer. Rules where it leaves a choice:
@@ -89,7 +89,7 @@ _PASSED = {"CreateOTAUpdate": "roleArn", "CreateStream": "roleArn", "UpdateStrea
 def needs(
     service: str, operation: str, parameters: Mapping[str, object], account: str, region: str, tags_of: TagsOf
 ) -> list[Need]:
-    """The needs of a call of one of SERVICES."""
+    """Return the needs of a call of one of SERVICES."""
     action = f"{_PREFIX.get(service, 'iot')}:{operation}"
     asked = _request_tags(parameters)
     owner = "signer" if service == "signer" else "iot"

@@ -1,4 +1,4 @@
-"""A service that acts with a role: whether it may assume it, and what the session may do in moto's IAM and S3.
+"""Acts with a role as a service does: may it assume the role, and what may the session do in moto's IAM and S3.
 
 1. The role's trust policy must let the service's principal assume it, under the condition keys it sends.
 2. The session may do what inline, attached and bucket policies allow, within the boundary; its calls are over TLS.
@@ -21,7 +21,7 @@ from otactl_simulator.iam.policy import Decision, Request, evaluate, may_assume
 
 
 def trust(role: Role, principal: str, context: Mapping[str, ContextValue]) -> Decision:
-    """Whether a service principal may assume a role; MotoIamError when its trust policy cannot be read."""
+    """Return whether a service principal may assume a role; MotoIamError when its trust policy cannot be read."""
     trusted = document(role.assume_role_policy_document, f"the trust policy of role {role.name}")
     return may_assume(trusted, principal, context, role_arn=role.arn)
 
@@ -36,7 +36,7 @@ class RoleSession:
 
     @property
     def arn(self) -> str:
-        """The session's ARN, as refusals name it."""
+        """Return the session's ARN, as refusals name it."""
         return f"arn:{self.role.partition}:sts::{self.role.account_id}:assumed-role/{self.role.name}/{self.name}"
 
     def decide(
@@ -46,7 +46,7 @@ class RoleSession:
         bucket: FakeBucket | None = None,
         context: Mapping[str, ContextValue] | None = None,
     ) -> Decision:
-        """What IAM says to an action; `bucket` brings its policy and its owner."""
+        """Return what IAM says to an action; `bucket` brings its policy and its owner."""
         request = Request(
             principal=self.arn,
             action=action,
@@ -65,7 +65,7 @@ class RoleSession:
 
 
 def find_bucket(name: str) -> FakeBucket | None:
-    """A bucket of any account."""
+    """Return a bucket of any account."""
     owner = s3_backends.bucket_accounts.get(name)
     if owner is None:
         return None
@@ -74,7 +74,7 @@ def find_bucket(name: str) -> FakeBucket | None:
 
 
 def find_object(bucket: FakeBucket, key: str, version: str = "") -> FakeKey | None:
-    """An object's version, or without one its latest; None for a delete marker."""
+    """Return an object's version, or without one its latest; None for a delete marker."""
     found = s3_backends[bucket.account_id][bucket.partition].get_object(bucket.name, key, version or None)
     return found if isinstance(found, FakeKey) else None
 

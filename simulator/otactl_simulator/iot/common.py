@@ -1,4 +1,4 @@
-"""What every operation of AWS IoT needs: pages, plain values, times."""
+"""Provides what every operation of AWS IoT needs: pages, plain values, times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_DETAILS = 10
 
 
 def page(items: Sequence[T], parameters: Mapping[str, object], size: str = "maxResults") -> tuple[list[T], str | None]:
-    """A page of a list and the token of the next; without a size the service chooses one (not documented: 50)."""
+    """Return a page of a list and the next token; without a size the service chooses one (undocumented: 50)."""
     given = parameters.get(size)
     count = given if isinstance(given, int) and given > 0 else PAGE
     token = parameters.get("nextToken")
@@ -31,22 +31,22 @@ def page(items: Sequence[T], parameters: Mapping[str, object], size: str = "maxR
 
 
 def mapping(value: object) -> dict[str, object]:
-    """A structure as given, empty when it is not there."""
+    """Return a structure as given, empty when it is not there."""
     return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
 def texts(value: object) -> dict[str, str]:
-    """A map of strings as given, empty when it is not there."""
+    """Return a map of strings as given, empty when it is not there."""
     return {str(k): str(v) for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
 def whole(value: object) -> int | None:
-    """A whole number as given."""
+    """Return a whole number as given."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def details_of(parameters: Mapping[str, object]) -> dict[str, str]:
-    """The statusDetails of a call: at most 10 pairs, values of at most 1,024 characters (API reference)."""
+    """Return the statusDetails of a call: at most 10 pairs, values of at most 1,024 characters (API reference)."""
     details = texts(parameters.get("statusDetails"))
     if len(details) > MAX_DETAILS:
         raise invalid(f"statusDetails has {len(details)} pairs; at most {MAX_DETAILS} are taken")
@@ -62,10 +62,10 @@ def tags_of(parameters: Mapping[str, object]) -> dict[str, str]:
 
 
 def seconds(moment: datetime | None) -> int | None:
-    """A time as the data planes write it: whole seconds since the epoch."""
+    """Return a time as the data planes write it: whole seconds since the epoch."""
     return int(moment.timestamp()) if moment is not None else None
 
 
 def iso(moment: datetime | None) -> str | None:
-    """A time for a snapshot."""
+    """Return a time for a snapshot."""
     return moment.isoformat() if moment is not None else None

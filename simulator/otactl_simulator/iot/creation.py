@@ -1,4 +1,4 @@
-"""The asynchronous half of CreateOTAUpdate: everything that needs the role, S3, AWS Signer, a stream and the job.
+"""Runs the asynchronous half of CreateOTAUpdate: role, S3, AWS Signer, stream, job.
 
 1. The steps, each of which can end the creation CREATE_FAILED: assume the role; it may iam:GetRole and iam:PassRole
    itself (FreeRTOS user guide, "Create an OTA Update service role"); read every file; sign; make the stream (MQTT
@@ -60,7 +60,7 @@ class Jobs(Protocol):
 
 
 def protocols_of(parameters: Mapping[str, object]) -> list[str]:
-    """The update's protocols (rule 3)."""
+    """Return the update's protocols (rule 3)."""
     return [str(protocol) for protocol in items(parameters, "protocols")] or ["MQTT"]
 
 
@@ -157,7 +157,7 @@ class Creation:
 
 
 def _own_stream(update: OtaUpdate) -> str:
-    """The caller's stream that serves every file as it is; empty when there is none, or AWS Signer signs a file."""
+    """Return the stream that serves every file as it is; empty without one, or if AWS Signer signs a file."""
     streams = set()
     for file in items(update.parameters, "files"):
         given = file if isinstance(file, dict) else {}
@@ -167,7 +167,7 @@ def _own_stream(update: OtaUpdate) -> str:
 
 
 def _read(actor: Actor, update: OtaUpdate, file: Mapping[str, object]) -> Found | None:
-    """A file's bytes where it lies; None when an AWS Signer job has them."""
+    """Return a file's bytes where it lies; None when an AWS Signer job has them."""
     location, signing = members(file, "fileLocation"), members(file, "codeSigning")
     if signing.get("awsSignerJobId"):
         return None

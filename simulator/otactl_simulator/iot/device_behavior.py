@@ -1,4 +1,4 @@
-"""The course of a job execution: queued, taken, reported on, ended, tried again.
+"""Runs a job execution: queued, started, reported, ended, retried.
 
 1. An execution's version grows with every change (API reference, JobExecution.versionNumber).
 2. The in-progress timer starts when the execution becomes IN_PROGRESS and ends it as TIMED_OUT (TimeoutConfig). The
@@ -36,7 +36,7 @@ class Course:
         self.when_ended: list[Watcher] = []
 
     def pending(self, store: Store, thing: str) -> list[tuple[Job, Execution]]:
-        """What a thing has to do: IN_PROGRESS first, then QUEUED, the oldest first."""
+        """Return what a thing has to do: IN_PROGRESS first, then QUEUED, the oldest first."""
         found = [
             (job, job.executions[thing])
             for job in store.jobs.values()
@@ -45,12 +45,12 @@ class Course:
         return sorted(found, key=lambda pair: (pair[1].status != "IN_PROGRESS", pair[1].queued_at, pair[0].created_at))
 
     def stands(self, store: Store, job: Job, execution: Execution) -> bool:
-        """Whether an execution still is its thing's latest of a job that is there (rule 5)."""
+        """Return whether an execution still is its thing's latest of a job that is there (rule 5)."""
         there = store.jobs.get(job.id) is job and job.status != DELETING
         return there and job.executions.get(execution.thing) is execution
 
     def queue(self, store: Store, job: Job, thing: str, status: str = "QUEUED") -> Execution:
-        """Give a thing its next execution of a job."""
+        """Add a thing's next execution of a job."""
         before = job.executions.get(thing)
         now = self._agenda.now()
         execution = Execution(thing, before.number + 1 if before else 1, status, now, updated_at=now)
@@ -123,7 +123,7 @@ class Course:
                 self._count(job, execution.status, -1)
 
     def tell_ended(self, store: Store, job: Job, execution: Execution) -> None:
-        """Tell the watchers that a thing has one execution less to do."""
+        """Notify the watchers that a thing has one execution less to do."""
         self._tell(self.when_ended, store, job, execution)
 
     def _tell_details(self, execution: Execution, details: dict[str, str]) -> None:
@@ -159,12 +159,12 @@ class Course:
 
 
 def deadline(execution: Execution) -> datetime | None:
-    """When an execution in progress times out: the earlier of its two timers."""
+    """Return when an execution in progress times out: the earlier of its two timers."""
     return min((t for t in (execution.timeout_at, execution.step_timeout_at) if t is not None), default=None)
 
 
 def _retries(job: Job, status: str) -> int:
-    """How many retries a job allows after a failure of a kind."""
+    """Return how many retries a job allows after a failure of a kind."""
     if status not in ("FAILED", "TIMED_OUT"):
         return 0
     listed = job.retry.get("criteriaList")

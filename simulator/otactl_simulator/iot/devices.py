@@ -1,4 +1,4 @@
-"""What the devices behind the things do with a job, by the clock.
+"""Runs the devices behind the things through a job, by the clock.
 
 1. A device takes one job at a time, the oldest first, as soon as it is notified. `seconds` later it is done; halfway it
    has the image installed and tests itself. It writes into statusDetails what FreeRTOS agents write: a `self_test` of
@@ -67,12 +67,12 @@ BEHAVIOURS: dict[str, Behaviour] = {
 
 
 def behaviour_of(thing: Thing) -> Behaviour:
-    """The behaviour of a thing; without a device it takes nothing (rule 7)."""
+    """Return the behaviour of a thing; without a device it takes nothing (rule 7)."""
     return BEHAVIOURS[thing.behaviour or "manual"]
 
 
 def connected(thing: Thing) -> dict[str, object]:
-    """What fleet indexing shows of a thing's connection (rule 8)."""
+    """Return what fleet indexing shows of a thing's connection (rule 8)."""
     since = thing.connected_at if thing.behaviour != "offline" else None
     if since is None:
         return {"connected": False}
@@ -136,7 +136,7 @@ class Devices:
             self._agenda.at(due, partial(self._return, store, thing, fresh, before))
 
     def _works_on(self, store: Store, job: Job, execution: Execution, took: datetime) -> Thing | None:
-        """The thing, while its device still is at the work it took then (rule 4)."""
+        """Return the thing, while its device still is at the work it took then (rule 4)."""
         thing = store.things.get(execution.thing)
         still = execution.status == "IN_PROGRESS" and execution.took_at == took
         if thing is None or not still or not self._course.stands(store, job, execution):

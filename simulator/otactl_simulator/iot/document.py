@@ -1,4 +1,4 @@
-"""The job document of an OTA update, as FreeRTOS devices read it.
+"""Builds the job document of an OTA update, as FreeRTOS devices read it.
 
 1. `afr_ota` has protocols, streamname (MQTT only) and files; a file has filepath, filesize, fileid, certfile, fileType
    and one signature member named after its algorithms, such as `sig-sha256-ecdsa` (coreOTA's job parser).
@@ -41,7 +41,7 @@ class File:
 
 
 def job_document(protocols: Sequence[str], stream: str, files: Sequence[File], region: str) -> str:
-    """The document as text; `stream` is empty without MQTT."""
+    """Return the document as text; `stream` is empty without MQTT."""
     told: dict[str, object] = {"protocols": list(protocols)}
     if stream:
         told["streamname"] = stream

@@ -1,4 +1,4 @@
-"""Where a device finds AWS IoT, and what it publishes there.
+"""Serves the endpoints where a device finds AWS IoT, and what it publishes there.
 
 1. DescribeEndpoint names the host the call came to, for every type: there is one door here. The service's answer is
    a host of the account's own.

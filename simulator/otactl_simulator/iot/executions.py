@@ -1,4 +1,4 @@
-"""Job executions as the control plane handles them: listed, described, canceled, deleted.
+"""Serves job executions of the control plane: list, describe, cancel, delete.
 
 1. Without `force` only a QUEUED execution is canceled, only an ended one deleted: InvalidStateTransitionException. An
    execution that has ended cannot be canceled (API reference, CancelJobExecution and DeleteJobExecution).
@@ -103,14 +103,14 @@ class Executions:
 
 
 def jobs_read(store: Store, *, stale: bool) -> list[Job]:
-    """Every job as a list sees it, the oldest first; a stale one lacks what is new and still has what is gone."""
+    """Return every job as a list sees it, oldest first; a stale one lacks new ones and still has deleted ones."""
     keys = [*store.jobs, *(key for kind, key in store.before if kind == "job" and key not in store.jobs)]
     read = (store.as_read("job", key, store.jobs.get(key), stale=stale) for key in keys)
     return sorted((job for job in read if isinstance(job, Job)), key=lambda job: job.created_at)
 
 
 def attempts(job: Job, thing: str | None = None) -> Iterator[Execution]:
-    """A job's executions, earlier ones too, the newest of each thing first; of one thing or of all."""
+    """Yield a job's executions, earlier ones too, the newest of each thing first; of one thing or of all."""
     if thing is None:
         yield from job.executions.values()
     elif thing in job.executions:
@@ -119,7 +119,7 @@ def attempts(job: Job, thing: str | None = None) -> Iterator[Execution]:
 
 
 def find(store: Store, parameters: Mapping[str, object]) -> tuple[Job, Execution]:
-    """The execution a call names by job, thing and perhaps number; ResourceNotFoundException."""
+    """Return the execution a call names by job, thing and perhaps number; ResourceNotFoundException."""
     job, name = store.jobs.get(str(parameters["jobId"])), str(parameters["thingName"])
     number = parameters.get("executionNumber")
     if job is not None and job.status != DELETING:

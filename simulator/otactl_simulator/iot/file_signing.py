@@ -1,4 +1,4 @@
-"""How a file of an OTA update gets its signature: by AWS Signer now, by an AWS Signer job of before, or by its maker.
+"""Signs a file of an OTA update: by AWS Signer now, by an earlier Signer job, or with its maker's signature.
 
 Rules, from the FreeRTOS user guide ("Creating OTA updates with the AWS CLI") unless said otherwise:
 
@@ -35,7 +35,7 @@ from otactl_simulator.iot.update_rules import members
 def signed_file(
     actor: Actor, update: OtaUpdate, number: int, file: Mapping[str, object], found: Found | None, at: datetime
 ) -> tuple[Found, Signature]:
-    """What devices download for a file, and its signature; CreationError."""
+    """Return what devices download for a file, and its signature; CreationError."""
     signing = members(file, "codeSigning")
     start, custom = members(signing, "startSigningJobParameter"), members(signing, "customCodeSigning")
     if start and found is not None:
@@ -96,7 +96,7 @@ def _made(actor: Actor, name: str, given: Mapping[str, object]) -> SigningProfil
 
 
 def _by_job(actor: Actor, identifier: str) -> tuple[Found, Signature]:
-    """The file and signature of an AWS Signer job (rule 2)."""
+    """Return the file and signature of an AWS Signer job (rule 2)."""
     store = actor.store
     actor.require("signer:DescribeSigningJob", job_arn(store, identifier), SIGNER)
     job = store.signing_jobs.get(identifier)
@@ -111,7 +111,7 @@ def _by_job(actor: Actor, identifier: str) -> tuple[Found, Signature]:
 
 
 def _custom(custom: Mapping[str, object]) -> Signature:
-    """A signature somebody else made (rule 3); algorithms left out are SHA256 and ECDSA [inferred]."""
+    """Return a signature somebody else made (rule 3); algorithms left out are SHA256 and ECDSA [inferred]."""
     blob = members(custom, "signature").get("inlineDocument")
     hashed, signs = str(custom.get("hashAlgorithm", "SHA256")), str(custom.get("signatureAlgorithm", "ECDSA"))
     value = base64.b64encode(blob if isinstance(blob, bytes) else b"").decode()

@@ -1,4 +1,4 @@
-"""Things and thing groups put into the simulator by POST /_simulator/fleet.
+"""Adds things and thing groups of POST /_simulator/fleet.
 
 ```
 {"account": "123456789012", "region": "eu-west-1",

@@ -1,4 +1,4 @@
-"""Static thing groups and who is in them.
+"""Keeps static thing groups and their members.
 
 1. CreateThingGroup again with the same configuration succeeds, with another it is a ResourceAlreadyExistsException.
 2. Adding who is in already, and removing who is not, succeeds (inferred). Joining and leaving moves jobs: rollout.py.
@@ -164,7 +164,7 @@ class ThingGroups:
 
 
 def new_group(store: Store, name: str, clock: Clock) -> ThingGroup:
-    """A fresh group, in the registry."""
+    """Return a fresh group, in the registry."""
     store.groups[name] = ThingGroup(name, store.arn("thinggroup", name), store.new(), clock.now())
     return store.groups[name]
 
@@ -184,7 +184,7 @@ def _group(store: Store, name: object) -> ThingGroup:
 
 
 def _either(parameters: Mapping[str, object], what: str) -> str:
-    """A name given as such or in an ARN."""
+    """Return a name given as such or in an ARN."""
     name, arn = parameters.get(f"{what}Name"), parameters.get(f"{what}Arn")
     if name is None and arn is None:
         raise invalid(f"{what}Name or {what}Arn is required")

@@ -1,4 +1,4 @@
-"""Fleet indexing: search things by registry, shadow, group and connectivity, and thing groups.
+"""Serves fleet indexing: searches things by registry, shadow, group and connectivity, and thing groups.
 
 1. Indexing is off in a fresh account; UpdateIndexingConfiguration switches it on, the fleet document too (its member
    `indexing`). While it is off there is no index: ResourceNotFoundException, worded as seen live (github.com/
@@ -105,7 +105,7 @@ def _is_on(store: Store, name: str) -> bool:
 
 
 def _mode(store: Store, name: str) -> dict[str, object]:
-    """The configuration of an index that is on (rule 1)."""
+    """Return the configuration of an index that is on (rule 1)."""
     if name in (THINGS, GROUPS) and not _is_on(store, name):
         raise not_found(f"Index {name}", " does not exist. Please enable index by calling UpdateIndexingConfiguration")
     if name not in (THINGS, GROUPS):
@@ -157,7 +157,7 @@ def _thing(thing: Thing, groups: Mapping[str, list[str]], mode: Mapping[str, obj
 
 
 def _flat(shadow: Mapping[str, object]) -> dict[str, object]:
-    """A shadow as the index shows it: its sections beside metadata, version and whether there is a delta."""
+    """Return a shadow as the index shows it: its sections beside metadata, version and whether there is a delta."""
     state = mapping(shadow["state"])
     has_delta = bool(delta(state.get("desired"), state.get("reported")))
     return {**state, "metadata": shadow["metadata"], "hasDelta": has_delta, "version": shadow["version"]}

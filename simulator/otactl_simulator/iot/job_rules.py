@@ -1,4 +1,4 @@
-"""What a job's configurations may be, beyond what the model checks.
+"""Checks a job's configurations beyond what the model checks.
 
 1. `maximumPerMinute` is 1 to 1,000; an exponential rate names at least one criterion of increase, its factor has one
    decimal (API reference, JobExecutionsRolloutConfig and ExponentialRolloutRate).
@@ -36,7 +36,7 @@ _NO_RATE = "Provide MaximumPerMinute value or provide ExponentialRate and Maximu
 
 
 def check(parameters: Mapping[str, object], settings: Settings) -> dict[str, dict[str, object]]:
-    """The configurations given, by the field of a job they fill; InvalidRequestException."""
+    """Return the configurations given, by the field of a job they fill; InvalidRequestException."""
     given = {field: mapping(parameters[name]) for name, field in CONFIGS.items() if parameters.get(name) is not None}
     _rollout(given.get("rollout", {}))
     if settings["abortTypeTwice"] == "refuse":
@@ -62,7 +62,7 @@ def check_abort_types(abort: Mapping[str, object]) -> None:
 
 
 def check_update(parameters: Mapping[str, object], settings: Settings) -> dict[str, dict[str, object]]:
-    """What an UpdateJob gives, judged without its job (rule 7)."""
+    """Return what an UpdateJob gives, judged without its job (rule 7)."""
     if all(parameters.get(name) is None for name in ("description", *CONFIGS)):
         raise invalid(f"Update Job request for job {parameters['jobId']} cannot be empty.")
     given = check(parameters, settings)

@@ -1,4 +1,4 @@
-"""Jobs of AWS IoT: made, read, changed, canceled, deleted.
+"""Serves jobs of AWS IoT: create, read, change, cancel, delete.
 
 Rules, each from the API reference unless said otherwise:
 

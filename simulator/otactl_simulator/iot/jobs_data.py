@@ -1,4 +1,4 @@
-"""The device's side of jobs, `iot-jobs-data`: see what is pending, take it, report on it.
+"""Serves the device's side of jobs, `iot-jobs-data`: list pending, start, report.
 
 1. Pending are IN_PROGRESS ones first, then QUEUED ones by age. StartNext gives the first; one that is IN_PROGRESS
    already is given as it is, its details unchanged. GetPendingJobExecutions tells at most 10 (developer guide, "AWS IoT

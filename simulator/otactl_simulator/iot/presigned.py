@@ -1,4 +1,4 @@
-"""Job documents and S3: a document behind a link, and presigned URLs, placed when a device asks for the document.
+"""Fills job documents from S3: a document behind a link, and presigned URLs when a device asks for the document.
 
 1. A placeholder is `${aws:iot:s3-presigned-url:URL}` around an object's URL, virtual-hosted or path style; the form
    `-v2` takes it percent-encoded (developer guide, "Presigned URLs").
@@ -26,12 +26,12 @@ _HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(
 
 
 def locations(document: str) -> dict[str, Place | None]:
-    """The URLs a document wants presigned, each with its object; None for one that names no object of S3."""
+    """Return the URLs a document wants presigned, each with its object; None for one that names no object of S3."""
     return {url: _place(url) for url in _PLACEHOLDER.findall(document)}
 
 
 def linked(source: str) -> str:
-    """The document behind a link to an object of S3; InvalidRequestException."""
+    """Return the document behind a link to an object of S3; InvalidRequestException."""
     place = _place(source)
     if place is None:
         raise invalid(f"Job document source {source} is invalid.")
@@ -48,7 +48,7 @@ def linked(source: str) -> str:
 
 
 def document_for_device(store: Store, job: Job, host: str, now: datetime) -> str:
-    """The job's document as a device gets it, from a simulator that it reached at a host (rules 2 and 3)."""
+    """Return the job's document as a device gets it, from a simulator that it reached at a host (rules 2 and 3)."""
     places = locations(job.document)
     actor = _actor(store, job) if places else None
     if actor is None:

@@ -1,4 +1,4 @@
-r"""Fleet indexing's query language, read into a test of one document.
+r"""Parses fleet indexing's query language into a test of one document.
 
 1. A term is `field:value`: a word with `*` and `?`, a phrase in double quotes, a range `[a TO b]` or `{a TO b}`, a
    comparison `>a`, or such values in parentheses. A word without a field is looked for in every field; `*` is in all.
@@ -38,7 +38,7 @@ FIELDS = {"AWS_Things": _THINGS, "AWS_ThingGroups": _GROUPS}
 
 
 def test_of(query: str, index: str) -> Test:
-    """What a query asks of a document of an index; InvalidQueryException."""
+    """Return what a query asks of a document of an index; InvalidQueryException."""
     return _Reader(query, FIELDS[index]).read()
 
 
@@ -151,7 +151,7 @@ class _Reader:
 
 
 def _parted(token: str) -> tuple[str, str, str]:
-    """A token's field, colon and value; a colon after a backslash parts nothing."""
+    """Return a token's field, colon and value; a colon after a backslash parts nothing."""
     found = re.search(r"(?<!\\):", token)
     return (token[: found.start()], ":", token[found.end() :]) if found else (token, "", "")
 
@@ -168,7 +168,7 @@ def _pattern(value: str) -> str:
 
 
 def _compared(how: str, bound: str) -> Callable[[object], bool]:
-    """A comparison: of numbers where both are, else of texts; `*` bounds nothing."""
+    """Return a comparison: of numbers where both are, else of texts; `*` bounds nothing."""
 
     def test(found: object) -> bool:
         if bound == "*":
@@ -188,7 +188,7 @@ def _order(one: T, other: T) -> int:
 
 
 def _values(value: object, path: list[str]) -> Iterator[object]:
-    """What stands at a path, or anywhere without one; a list has each of its values."""
+    """Yield what stands at a path, or anywhere without one; a list has each of its values."""
     if isinstance(value, Mapping):
         inner = value.values() if not path else [value[path[0]]] if path[0] in value else []
         for found in inner:

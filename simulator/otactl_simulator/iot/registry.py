@@ -1,4 +1,4 @@
-"""The registry: things, made, read, changed, deleted.
+"""Serves the thing registry: create, read, change, delete.
 
 1. CreateThing again with the same configuration succeeds, with another it is a ResourceAlreadyExistsException.
 2. UpdateThing replaces the attributes, or merges them with `merge`; an empty value takes an attribute away.
@@ -94,7 +94,7 @@ class Things:
 
 
 def new_thing(store: Store, name: str) -> Thing:
-    """A thing that is not in the registry yet."""
+    """Return a thing that is not in the registry yet."""
     return Thing(name, store.arn("thing", name), id=store.new())
 
 

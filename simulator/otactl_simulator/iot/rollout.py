@@ -1,4 +1,4 @@
-"""How a job reaches its things: paced by the minute, joined and left, aborted, canceled, completed.
+"""Sends a job to its things: paced by the minute, joined and left, aborted, canceled, completed.
 
 1. A SNAPSHOT job takes its groups' members at creation, each thing once, and completes when every execution has ended.
    A CONTINUOUS job also takes who joins later, and never completes (API reference, Job.targetSelection).
@@ -55,7 +55,7 @@ class Rollouts:
         self._agenda.at(self._agenda.now(), partial(self._minute, store, job))
 
     def rate(self, job: Job) -> int:
-        """How many things a job notifies in the coming minute (rule 2)."""
+        """Return how many things a job notifies in the coming minute (rule 2)."""
         most = whole(job.rollout.get("maximumPerMinute")) or MAX_PER_MINUTE
         most = min(most, MAX_PER_MINUTE)
         growth = mapping(job.rollout.get("exponentialRate"))
@@ -172,7 +172,7 @@ class Rollouts:
 
 
 def members(store: Store, arn: str) -> list[str]:
-    """The things behind a target's ARN, none when it is gone."""
+    """Return the things behind a target's ARN, none when it is gone."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind == "thing":
         return [name] if name in store.things else []
@@ -181,7 +181,7 @@ def members(store: Store, arn: str) -> list[str]:
 
 
 def _met(job: Job, criterion: dict[str, object], counted: Iterable[str]) -> str:
-    """The comment on an abort for a criterion; empty while it is not met."""
+    """Return the comment on an abort for a criterion; empty while it is not met."""
     executed = sum(job.tally.get(status, 0) for status in counted)
     kind = str(criterion["failureType"])
     kinds = FAILURES if kind == "ALL" else (kind,)

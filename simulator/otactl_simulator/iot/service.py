@@ -1,4 +1,4 @@
-"""AWS IoT Core as otactl needs it: registry, fleet indexing, shadows, jobs, OTA updates, streams, tags.
+"""Simulates AWS IoT Core as otactl needs it: registry, fleet indexing, shadows, jobs, OTA updates, streams, tags.
 
 Three services of one state: `iot` (control plane), `iot-jobs-data` (a device's jobs) and `iot-data` (shadows). The
 first keeps the switches, takes the fleet and moves by the clock.
@@ -59,7 +59,7 @@ class Iot:
         return self._handlers
 
     def planes(self) -> list[Service]:
-        """The data planes beside this control plane."""
+        """Return the data planes beside this control plane."""
         jobs_data = JobsData(self._stores, self._jobs.agenda, self._jobs.course)
         shadows = Shadows(self._stores, self._jobs.agenda)
         return [
@@ -72,12 +72,12 @@ class Iot:
         self._jobs.advance(self._clock.now())
 
     def next_change(self) -> datetime | None:
-        """The next step of a job, a device or an OTA update."""
+        """Return the next step of a job, a device or an OTA update."""
         return self._jobs.agenda.next_due
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """The switches as they stand."""
+        """Return the switches as they stand."""
         return self._settings.all()
 
     def apply_settings(self, settings: Mapping[str, object]) -> None:
@@ -89,12 +89,12 @@ class Iot:
         self._fleet.load(fleet)
 
     def took_image(self, account: str, region: str, thing_arn: str, image_sha256: str, at: datetime) -> None:
-        """Tell a thing's device that an image came to it over another way than a job."""
+        """Set that an image reached a thing's device by another way than a job."""
         name = thing_arn.partition(":thing/")[2]
         self._jobs.devices.hold(self._stores.at(account, region), name, image_sha256, at)
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
-        """The tags of a resource, none when it is not there."""
+        """Return the tags of a resource, none when it is not there."""
         return dict(self._stores.at(account, region).tags.get(arn, {}))
 
     def snapshot(self) -> dict[str, object]:
@@ -119,12 +119,12 @@ class DataPlane(Still):
         return {}
 
     def snapshot(self) -> dict[str, object]:
-        """The state is shown by `iot`."""
+        """Return nothing: `iot` shows this state."""
         return {}
 
 
 def services(clock: Clock, seed: int) -> tuple[Iot, list[Service]]:
-    """The control plane; it, its data planes and AWS Signer on one fresh state, as they are brought up to date.
+    """Return the control plane; it, its data planes and AWS Signer on one fresh state, as they are brought up to date.
 
     They share the agenda as their clock, so that all they write while catching up carries the moment it belongs to.
     """

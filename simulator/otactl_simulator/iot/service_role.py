@@ -1,4 +1,4 @@
-"""What AWS IoT does with the service role of an OTA update, and the words in which a failing step stands in errorInfo.
+"""Uses the service role of an OTA update as AWS IoT does, and words a failing step for errorInfo.
 
 1. errorInfo carries the failing service's own error: its code, or for one its model does not have the exception of
    AWS's Java SDK, and a message that ends in "(Service: ...; Status Code: ...; Error Code: ...; Request ID: ...)".
@@ -81,7 +81,7 @@ class Actor:
             raise failed(self.store, service, 403, code, text)
 
     def read(self, place: Place, service: str = S3) -> Found:
-        """An object's bytes, read by the OTA service itself or by AWS Signer on its behalf (rules 3, 4, 5)."""
+        """Return an object's bytes, read by the OTA service itself or by AWS Signer on its behalf (rules 3, 4, 5)."""
         bucket = self._bucket(place, service)
         resource = f"arn:aws:s3:::{place.bucket}/{place.key}"
         action = "s3:GetObjectVersion" if place.version else "s3:GetObject"
@@ -145,7 +145,7 @@ class Actor:
 
 
 def failed(store: Store, service: str, status: int, code: str, text: str) -> CreationError:
-    """The error of a service that was called, in AWS's words (rule 1)."""
+    """Return the error of a service that was called, in AWS's words (rule 1)."""
     told = f"{text} (Service: {service}; Status Code: {status}; Error Code: {code}; Request ID: {store.new()})"
     modelled = service == SIGNER or (service == IOT and code != "AccessDeniedException")
     return CreationError(code if modelled else _EXCEPTIONS[service], told)

@@ -1,4 +1,4 @@
-"""The switches of AWS IoT: one for each point AWS does not document, so that scenarios can pass both ways."""
+"""Defines the switches of AWS IoT: one for each point that AWS does not document; scenarios pass both ways."""
 
 from __future__ import annotations
 

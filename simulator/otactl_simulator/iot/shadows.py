@@ -1,4 +1,4 @@
-"""Device shadows: documents of what a device reports and what is desired of it.
+"""Serves device shadows: documents of reported and desired state.
 
 1. An update is merged: what it gives is set, null deletes, null for `desired` or `reported` deletes the section, and
    null for `state` both. A section without a member is left out, an empty object within one is kept. The answer has
@@ -106,7 +106,7 @@ def write(thing: Thing, name: str, state: Mapping[str, object], now: datetime) -
 
 
 def merged(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
-    """What a document becomes: null deletes, objects are merged, all else replaces."""
+    """Return what a document becomes: null deletes, objects are merged, all else replaces."""
     result = dict(old)
     for key, value in new.items():
         if value is None:
@@ -120,7 +120,7 @@ def merged(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, ob
 
 
 def delta(desired: object, reported: object) -> dict[str, object]:
-    """What is desired and not reported so."""
+    """Return what is desired and not reported so."""
     found: dict[str, object] = {}
     has = mapping(reported)
     for key, value in mapping(desired).items():

@@ -1,4 +1,4 @@
-"""AWS Signer as far as OTA updates need it: signing profiles, signing jobs, platforms.
+"""Serves AWS Signer as far as OTA updates need it: signing profiles, signing jobs, platforms.
 
 Rules, from the Signer API reference unless said otherwise:
 
@@ -159,7 +159,7 @@ class SignerService(Still):
         }
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
-        """The tags of a profile, none when it is not there."""
+        """Return the tags of a profile, none when it is not there."""
         return dict(self._stores.at(account, region).tags.get(arn, {}))
 
 

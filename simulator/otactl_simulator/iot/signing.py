@@ -1,4 +1,4 @@
-"""AWS Signer's work: which platforms there are, what a profile signs with, and one signing job.
+"""Signs as AWS Signer does: platforms, profiles, and one signing job.
 
 1. A signing job copies a version of an object into its destination (Signer API reference, StartSigningJob), named by
    prefix and its own id, with `.zip` behind it for an archive that is signed for Lambda; its statusReason is "Signing
@@ -40,12 +40,12 @@ class Platform:
 
     @property
     def for_devices(self) -> bool:
-        """Whether devices verify what it signs, with a certificate that the profile names."""
+        """Return whether devices verify what it signs, with a certificate that the profile names."""
         return self.category == "AWSIoT"
 
     @property
     def signature_name(self) -> str:
-        """The signature's member of an OTA job document."""
+        """Return the signature's member of an OTA job document."""
         return f"sig-{self.hash}-{self.encryption[0]}".lower()
 
 
@@ -88,12 +88,12 @@ PLATFORMS = {
 
 
 def profile_arn(store: Store, name: str) -> str:
-    """A signing profile's ARN."""
+    """Return a signing profile's ARN."""
     return f"arn:aws:signer:{store.region}:{store.account}:/signing-profiles/{name}"
 
 
 def job_arn(store: Store, identifier: str) -> str:
-    """A signing job's ARN."""
+    """Return a signing job's ARN."""
     return f"arn:aws:signer:{store.region}:{store.account}:/signing-jobs/{identifier}"
 
 
@@ -108,7 +108,7 @@ def make_profile(
 
 
 def signature(job: SigningJob, content: bytes) -> str:
-    """The signature a job made for a content, base64 (rule 3)."""
+    """Return the signature a job made for a content, base64 (rule 3)."""
     digest = hashlib.sha512(f"{job.profile}/{job.platform}/".encode() + hashlib.sha256(content).digest()).digest()
     return base64.b64encode(digest).decode()
 

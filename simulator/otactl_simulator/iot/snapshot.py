@@ -1,4 +1,4 @@
-"""State as JSON, for people and tests: what things run and installed, and what became of jobs and OTA updates."""
+"""Shows state as JSON, for people and tests: what things run, and the results of jobs and OTA updates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AWS IoT holds for one account and Region: things, groups, jobs, executions, OTA updates, streams, profiles.
+"""Keeps the state of AWS IoT for one account and Region: things, groups, jobs, OTA updates, streams, profiles.
 
 One store for `iot`, `iot-jobs-data`, `iot-data` and `signer`: they look at the same things. Times are the simulated
 clock's, aware, UTC.
@@ -165,7 +165,7 @@ class OtaUpdate:
 
     @property
     def job_id(self) -> str:
-        """The id of the job behind it."""
+        """Return the id of the job behind it."""
         return f"AFR_OTA-{self.id}"
 
 
@@ -223,12 +223,12 @@ class Store:
     made: int = 0
 
     def new(self) -> str:
-        """A fresh UUID, the same for the same seed and order."""
+        """Return a fresh UUID, the same for the same seed and order."""
         self.made += 1
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.seed}/{self.account}/{self.region}/iot/{self.made}"))
 
     def arn(self, kind: str, identifier: str) -> str:
-        """The ARN of a resource: kind is thing, thinggroup, job, otaupdate or stream."""
+        """Return the ARN of a resource: kind is thing, thinggroup, job, otaupdate or stream."""
         return f"arn:aws:iot:{self.region}:{self.account}:{kind}/{identifier}"
 
     def remember(self, kind: str, identifier: str, value: object) -> None:
@@ -236,12 +236,12 @@ class Store:
         self.before[kind, identifier] = (self.now(), copy.deepcopy(value))
 
     def as_read(self, kind: str, identifier: str, value: object, *, stale: bool) -> object:
-        """The resource a read sees: a stale one sees it as it was before its last write, while that is young."""
+        """Return the resource a read sees: a stale one sees it as it was before its last write, while that is young."""
         written, old = self.before.get((kind, identifier), (None, None))
         return old if stale and written is not None and self.lags(written) else value
 
     def thing(self, name: object) -> Thing:
-        """A thing by name; ResourceNotFoundException."""
+        """Return a thing by name; ResourceNotFoundException."""
         found = self.things.get(str(name))
         if found is None:
             raise not_found(f"Thing {name}")
@@ -259,10 +259,10 @@ class Stores(Regional[Store]):
 
 
 def not_found(what: str, said: str = " not found") -> ModelledError:
-    """The 404 of AWS IoT."""
+    """Return the 404 of AWS IoT."""
     return ModelledError("ResourceNotFoundException", f"{what}{said}")
 
 
 def invalid(message: str) -> ModelledError:
-    """The 400 of AWS IoT."""
+    """Return the 400 of AWS IoT."""
     return ModelledError("InvalidRequestException", message)

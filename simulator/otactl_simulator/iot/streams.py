@@ -1,4 +1,4 @@
-"""Streams: files in S3 that devices fetch over MQTT.
+"""Serves streams: files in S3 that devices fetch over MQTT.
 
 Rules, from the API reference (CreateStream and its siblings) and the developer guide, "MQTT-based file delivery":
 
@@ -150,5 +150,5 @@ def _files(wanted: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def place_of(location: Mapping[str, object]) -> Place:
-    """An S3Location as a place."""
+    """Return an S3Location as a place."""
     return Place(str(location["bucket"]), str(location["key"]), str(location.get("version") or ""))

@@ -1,4 +1,4 @@
-"""Tags of AWS IoT's resources.
+"""Serves the tags of AWS IoT's resources.
 
 1. A resource has at most 50 tags; keys are unique and do not start with `aws:` (developer guide, "Tagging your AWS IoT
    resources"). Beyond 50: LimitExceededException (declared by TagResource).

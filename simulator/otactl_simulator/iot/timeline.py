@@ -1,4 +1,4 @@
-"""What is to happen at which moment, so that one jump of the clock does what many small steps would.
+"""Schedules events by time, so that one jump of the clock has the effect of many small steps.
 
 1. What is due runs in the order of its moments; what is due at the same moment in the order it was put down.
 2. While it runs, the service's time is that moment, not the clock's.
@@ -26,7 +26,7 @@ class Agenda(Clock):
         self._put = 0
 
     def now(self) -> datetime:
-        """The moment being caught up with, else the simulated time."""
+        """Return the moment being caught up with, else the simulated time."""
         return self._moment or self._clock.now()
 
     def at(self, when: datetime, action: Callable[[], None]) -> None:
@@ -36,7 +36,7 @@ class Agenda(Clock):
 
     @property
     def next_due(self) -> datetime | None:
-        """The earliest moment something is put down for."""
+        """Return the earliest moment something is put down for."""
         return self._due[0][0] if self._due else None
 
     def run(self, until: datetime) -> None:

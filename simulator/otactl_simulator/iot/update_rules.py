@@ -1,4 +1,4 @@
-"""What CreateOTAUpdate refuses at once: everything that needs neither a role nor S3.
+"""Checks what CreateOTAUpdate refuses at once: everything that needs neither a role nor S3.
 
 AWS documents the values (API reference, CreateOTAUpdate and the types of its members) and that creation is
 asynchronous, not which rule is checked when. Taken here as InvalidRequestException at once [inferred]:
@@ -121,12 +121,12 @@ def _place(location: Mapping[str, object]) -> Iterator[str]:
 
 
 def members(given: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """A structure within a request, empty when left out."""
+    """Return a structure within a request, empty when left out."""
     found = given.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def items(given: Mapping[str, object], name: str) -> list[object]:
-    """A list within a request, empty when left out."""
+    """Return a list within a request, empty when left out."""
     found = given.get(name)
     return found if isinstance(found, list) else []

@@ -1,4 +1,4 @@
-"""How GetOTAUpdate shows an OTA update: its members, and what reads back differently from what was given.
+"""Shows an OTA update as GetOTAUpdate does, with what reads back differently from the request.
 
 Rules, from the SDK model's OTAUpdateInfo and the sample answers of the FreeRTOS user guide:
 

@@ -1,4 +1,4 @@
-"""OTA updates: made, read, listed, deleted, and their asynchronous creation and deletion.
+"""Serves OTA updates: create, read, list, delete, and their asynchronous creation and deletion.
 
 Rules, from the API reference (CreateOTAUpdate, GetOTAUpdate, ListOTAUpdates, DeleteOTAUpdate) unless said otherwise:
 

@@ -1,4 +1,4 @@
-"""How jobs and executions are shown: the shapes of DescribeJob, the lists and the data plane."""
+"""Shows jobs and executions in the shapes of DescribeJob, the lists and the data plane."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _COUNTS = {
 
 
 def counts(job: Job) -> dict[str, object]:
-    """The counts of jobProcessDetails (course.py, rule 3); who waits has no execution yet (inferred)."""
+    """Return the counts of jobProcessDetails (course.py, rule 3); who waits has no execution yet (inferred)."""
     return {name: job.tally.get(status, 0) for status, name in _COUNTS.items()}
 
 
 def job_summary(job: Job) -> dict[str, object]:
-    """A job in a list."""
+    """Return a job in a list."""
     return {
         "jobArn": job.arn,
         "jobId": job.id,
@@ -40,7 +40,7 @@ def job_summary(job: Job) -> dict[str, object]:
 
 
 def job_details(job: Job) -> dict[str, object]:
-    """A job as DescribeJob shows it.
+    """Return a job as DescribeJob shows it.
 
     Configurations never given read back empty, abort and retry are left out (captured live by the makers of ministack).
     """
@@ -63,7 +63,7 @@ def job_details(job: Job) -> dict[str, object]:
 
 
 def execution_summary(execution: Execution) -> dict[str, object]:
-    """An execution in a list of the control plane."""
+    """Return an execution in a list of the control plane."""
     return {
         "status": execution.status,
         "queuedAt": execution.queued_at,
@@ -75,7 +75,7 @@ def execution_summary(execution: Execution) -> dict[str, object]:
 
 
 def execution_details(store: Store, job: Job, execution: Execution, now: datetime) -> dict[str, object]:
-    """An execution as the control plane's DescribeJobExecution shows it."""
+    """Return an execution as the control plane's DescribeJobExecution shows it."""
     return {
         "jobId": job.id,
         "status": execution.status,
@@ -92,7 +92,7 @@ def execution_details(store: Store, job: Job, execution: Execution, now: datetim
 
 
 def device_summary(job: Job, execution: Execution) -> dict[str, object]:
-    """An execution as GetPendingJobExecutions shows it."""
+    """Return an execution as GetPendingJobExecutions shows it."""
     return {
         "jobId": job.id,
         "queuedAt": seconds(execution.queued_at),
@@ -104,7 +104,7 @@ def device_summary(job: Job, execution: Execution) -> dict[str, object]:
 
 
 def device_details(job: Job, execution: Execution, now: datetime, document: str | None) -> dict[str, object]:
-    """An execution as a device sees it, with the job's document when it is given."""
+    """Return an execution as a device sees it, with the job's document when it is given."""
     return {
         **device_summary(job, execution),
         "thingName": execution.thing,
@@ -116,6 +116,6 @@ def device_details(job: Job, execution: Execution, now: datetime, document: str 
 
 
 def remaining(execution: Execution, now: datetime) -> int | None:
-    """The seconds until an execution times out; None when no timer runs."""
+    """Return the seconds until an execution times out; None when no timer runs."""
     due = deadline(execution)
     return max(0, int((due - now).total_seconds())) if due is not None else None

@@ -1,4 +1,4 @@
-"""What every operation needs: pages, tokens, times."""
+"""Provides what every operation needs: pages, tokens, times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = 50
 
 
 def page(items: Sequence[T], parameters: Mapping[str, object]) -> tuple[Sequence[T], str | None]:
-    """A page of a list and the token of the next. MaxResults is 0 to 250 in the model; 0 means the default."""
+    """Return a page of a list and the token of the next. MaxResults is 0 to 250 in the model; 0 means the default."""
     size = parameters.get("MaxResults")
     count = size if isinstance(size, int) and size > 0 else PAGE
     token = parameters.get("NextToken")
@@ -67,5 +67,5 @@ def tags_of(parameters: Mapping[str, object]) -> dict[str, str]:
 
 
 def iso(moment: datetime | None) -> str | None:
-    """A time for a snapshot."""
+    """Return a time for a snapshot."""
     return moment.isoformat() if moment is not None else None

@@ -1,4 +1,4 @@
-"""Wireless devices and device profiles.
+"""Serves wireless devices and device profiles.
 
 FuotaDeviceStatus is shown by ListWirelessDevices alone (SDK model: GetWirelessDevice has no such member), when the
 filter names a task; whether that lists the members of a task's groups is a switch.
@@ -220,7 +220,7 @@ def _named(device: Device, kind: object, value: str) -> bool:
 
 
 def _thing(device: Device) -> dict[str, object]:
-    """The thing associated with a device, as GetWirelessDevice shows it."""
+    """Return the thing associated with a device, as GetWirelessDevice shows it."""
     arn = device.thing_arn
     return {"ThingArn": arn, "ThingName": arn.partition(":thing/")[2]} if arn is not None else {}
 

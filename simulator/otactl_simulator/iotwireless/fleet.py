@@ -1,4 +1,4 @@
-"""Devices and groups put into the simulator by POST /_simulator/fleet.
+"""Adds devices and groups of POST /_simulator/fleet.
 
 ```
 {"account": "123456789012", "region": "eu-west-1",
@@ -86,7 +86,7 @@ def _names(group: Mapping[str, object], key: str) -> list[str]:
 
 
 def _find(known: Mapping[str, Device], name: str) -> Device | None:
-    """A device by id or DevEUI; `known` has both, so that a fleet of ten thousand loads in one go."""
+    """Return a device by id or DevEUI; `known` has both, so that a fleet of ten thousand loads in one go."""
     return known.get(name) or known.get(name.lower())
 
 

@@ -1,4 +1,4 @@
-"""Multicast groups and their sessions.
+"""Serves multicast groups and their sessions.
 
 Rules, from the AWS IoT Wireless developer guide, "Multicast groups", unless said otherwise:
 
@@ -27,7 +27,7 @@ _GIVEN = ("Name", "Description", "LoRaWAN")
 
 
 def ready_devices(store: Store, group: Group, settings: Settings, now: datetime) -> list[str]:
-    """The devices of a group that are set up for multicast by now (rule 2)."""
+    """Return the devices of a group that are set up for multicast by now (rule 2)."""
     delay = timedelta(seconds=settings.number("multicastReadySeconds"))
     found = []
     for key, since in group.joined.items():

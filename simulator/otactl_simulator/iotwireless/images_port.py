@@ -1,4 +1,4 @@
-"""The port through which a session reads its firmware image: the service's own eyes on IAM and S3."""
+"""Defines the port through which a session reads its firmware image, with the service's view of IAM and S3."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class Images(Protocol):
     """Reads images as the service does: by assuming the task's role, at the moment the session starts."""
 
     def read(self, role_arn: str, uri: str, region: str, *, sends_source: bool = True) -> bytes:
-        """Give an image's bytes; raises ImageUnavailableError. `sends_source` adds the confused-deputy keys."""
+        """Return an image's bytes; raises ImageUnavailableError. `sends_source` adds the confused-deputy keys."""
         ...

@@ -1,4 +1,4 @@
-"""Service profiles and destinations: what a wireless device is made with, as names and parameters.
+"""Serves service profiles and destinations: names and parameters that a wireless device needs.
 
 A device is not refused for a profile or destination that is not there, because fleets are told without them [a limit of
 the simulator]. Deleting what a device names is allowed, which the service refuses.

@@ -1,4 +1,4 @@
-"""What a session puts on air, and for how long.
+"""Computes what a session puts on air, and for how long.
 
 1. M, R and the fragment size follow from the task; what it leaves open, and the interval for single devices, are
    switches, because the service publishes none of them. How it rounds R is a switch too.
@@ -27,7 +27,7 @@ _ROUNDING = {"ceil": Rounding.CEIL, "floor": Rounding.FLOOR}
 
 
 def on_air(task: Task, image_bytes: int, regions: Iterable[str], settings: Settings) -> tuple[Session, float]:
-    """What goes on air for a task, and the seconds from its start to its end; LorawanError for what cannot be sent."""
+    """Return what a task puts on air, and its seconds; LorawanError for what cannot be sent."""
     where = sorted(set(regions) - {""})
     planned = [_plan(task, image_bytes, name, settings) for name in where] if settings["keepsToRadio"] is True else []
     size = planned[0].fragment_bytes if planned else _size(task, settings)

@@ -1,4 +1,4 @@
-"""What one device makes of a session: which fragments it hears, and whether the real decoder rebuilds the image.
+"""Decides what one device receives of a session, and whether the real decoder rebuilds the image.
 
 1. Draws are seeded by simulator, task and device, so a run can be repeated and devices lose independently.
 2. Rebuilding is decided by TS004's own rows (`otactl.lorawan`), not by a formula.
@@ -44,7 +44,7 @@ class Session:
 
 
 def refusal(device: Device, session: Session) -> str | None:
-    """Why a device refuses the session at its set-up, if it does."""
+    """Return why a device refuses the session at its set-up, if it does."""
     knows_index = session.index == 0 and device.behaviour == "fragIndexUnsupported"
     if device.behaviour in REFUSALS and not knows_index:
         return REFUSALS[device.behaviour]
@@ -58,7 +58,7 @@ def refusal(device: Device, session: Session) -> str | None:
 
 
 def outcome(device: Device, session: Session, seed: str) -> str:
-    """The status a device reports after the session; Initial when it never answers."""
+    """Return the status a device reports after the session; Initial when it never answers."""
     if device.behaviour == "silent":
         return NO_ANSWER
     refused = refusal(device, session)
@@ -71,7 +71,7 @@ def outcome(device: Device, session: Session, seed: str) -> str:
 
 
 def takes(device: Device, session: Session, seed: str, status: str) -> bool:
-    """Whether a device that reports a status holds the image: one that tells MissingFrag falsely does, too."""
+    """Return whether a device that reports a status holds the image: one that tells MissingFrag falsely does, too."""
     if status == SUCCESS:
         return True
     return device.behaviour == "falseMissingFrag" and status == MISSING and _rebuilds(device, session, seed)

@@ -1,4 +1,4 @@
-"""AWS IoT Wireless as otactl needs it: FUOTA tasks, multicast groups, devices, profiles, tags, log levels."""
+"""Simulates AWS IoT Wireless as otactl needs it: FUOTA tasks, multicast groups, devices, profiles, tags, log levels."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class IotWireless:
         self._sessions.advance(self._clock.now())
 
     def next_change(self) -> datetime | None:
-        """The next start, end or deletion of a task."""
+        """Return the next start, end or deletion of a task."""
         return self._sessions.next_change()
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """The switches as they stand."""
+        """Return the switches as they stand."""
         return self._settings.all()
 
     def apply_settings(self, settings: Mapping[str, object]) -> None:
@@ -68,7 +68,7 @@ class IotWireless:
         fleet.load(self._stores, given, self._clock.now())
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:
-        """The tags of a resource, none when it is not there."""
+        """Return the tags of a resource, none when it is not there."""
         return dict(self._stores.at(account, region).tags.get(arn, {}))
 
     def snapshot(self) -> dict[str, object]:

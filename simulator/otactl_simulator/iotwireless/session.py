@@ -1,4 +1,4 @@
-"""Time passing over tasks: waiting, in session, done, gone.
+"""Moves tasks through time: waiting, in session, done, deleted.
 
 1. The image is read when the session starts, by assuming the task's role (developer guide): a wrong role or image
    shows only here, as a task that is done with devices that never started.
@@ -59,7 +59,7 @@ class Sessions:
             self._remove(store, now)
 
     def next_change(self) -> datetime | None:
-        """The earliest start, end or deletion that is still to come."""
+        """Return the earliest start, end or deletion that is still to come."""
         moments = [
             moment
             for store in self._stores.all.values()
@@ -117,7 +117,7 @@ class Sessions:
         return self._images.read(role, uri, store.region, sends_source=self._settings["sourceConditions"] is True)
 
     def _regions(self, store: Store, task: Task) -> list[str]:
-        """Where a task goes on air, as far as task and groups tell."""
+        """Return where a task goes on air, as far as task and groups tell."""
         groups = [store.groups[g].rf_region for g in task.groups if g in store.groups]
         return [task.rf_region, *groups]
 
@@ -192,7 +192,7 @@ class Sessions:
 
 
 def _timeout(seconds: float) -> int:
-    """The timeout of a group's session that lasts so long (rule 4)."""
+    """Return the timeout of a group's session that lasts so long (rule 4)."""
     timeout = MIN_TIMEOUT_SECONDS
     while timeout < seconds:
         timeout *= 2
@@ -200,6 +200,6 @@ def _timeout(seconds: float) -> int:
 
 
 def _over(group: Group, now: datetime) -> bool:
-    """Whether a group's session has come to its timeout (rule 8)."""
+    """Return whether a group's session has come to its timeout (rule 8)."""
     start, timeout = (group.session or {}).get("SessionStartTime"), (group.session or {}).get("SessionTimeout")
     return isinstance(start, datetime) and isinstance(timeout, int) and start + timedelta(seconds=timeout) <= now

@@ -1,4 +1,4 @@
-"""The switches: one for each point AWS does not document, so that scenarios can pass both ways.
+"""Defines the switches: one for each point that AWS does not document; scenarios pass both ways.
 
 A switch is settable by POST /_simulator/settings; `otactl`'s own tests run with both answers.
 """

@@ -1,4 +1,4 @@
-"""What AWS IoT Wireless remembers for one account and Region."""
+"""Keeps the state of AWS IoT Wireless for one account and Region."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Task:
 
     @property
     def draws(self) -> str:
-        """What its devices' losses are drawn by: its name, so that it does not matter which of two was made first."""
+        """Return the seed of its devices' losses: its name, so that the order of creation does not matter."""
         return str(self.parameters.get("Name") or self.id)
 
     @property
@@ -128,18 +128,18 @@ class Store:
     made: int = 0
 
     def new(self, kind: str) -> tuple[str, str]:
-        """A fresh id and ARN, the same for the same seed and order."""
+        """Return a fresh id and ARN, the same for the same seed and order."""
         self.made += 1
         name = f"{self.seed}/{self.account}/{self.region}/{kind}/{self.made}"
         fresh = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
         return fresh, self.arn(kind, fresh)
 
     def arn(self, kind: str, identifier: str) -> str:
-        """The ARN of a resource."""
+        """Return the ARN of a resource."""
         return f"arn:aws:iotwireless:{self.region}:{self.account}:{kind}/{identifier}"
 
     def task(self, identifier: object, *, stale: bool = False) -> Task:
-        """A task by id; a stale read sees it as it was before its last write, while that is young."""
+        """Return a task by id; a stale read sees it as it was before its last write, while that is young."""
         key = str(identifier)
         found = self._before(key) if stale else self.tasks.get(key)
         if found is None:
@@ -147,7 +147,7 @@ class Store:
         return found
 
     def listed(self, *, stale: bool) -> list[Task]:
-        """Every task, oldest first; a stale list lacks what was made last."""
+        """Return every task, oldest first; a stale list lacks what was made last."""
         return [t for t in self.tasks.values() if not stale or self._before(t.id) is not None]
 
     def _before(self, key: str) -> Task | None:
@@ -159,14 +159,14 @@ class Store:
         self.before[identifier] = (self.now(), copy.deepcopy(self.tasks.get(identifier)))
 
     def group(self, identifier: object) -> Group:
-        """A multicast group by id."""
+        """Return a multicast group by id."""
         found = self.groups.get(str(identifier))
         if found is None:
             raise not_found("MulticastGroup", str(identifier))
         return found
 
     def device(self, identifier: object) -> Device:
-        """A wireless device by id."""
+        """Return a wireless device by id."""
         found = self.devices.get(str(identifier))
         if found is None:
             raise not_found("WirelessDevice", str(identifier))
@@ -184,17 +184,17 @@ class Stores(Regional[Store]):
 
 
 def not_found(kind: str, identifier: str) -> ModelledError:
-    """The 404 every operation answers alike."""
+    """Return the 404 every operation answers alike."""
     return ModelledError(
         "ResourceNotFoundException", f"{kind} {identifier} not found", ResourceId=identifier, ResourceType=kind
     )
 
 
 def conflict(kind: str, identifier: str, message: str) -> ModelledError:
-    """The 409, with the resource it is about."""
+    """Return the 409, with the resource it is about."""
     return ModelledError("ConflictException", message, ResourceId=identifier, ResourceType=kind)
 
 
 def invalid(message: str) -> ModelledError:
-    """The 400."""
+    """Return the 400."""
     return ModelledError("ValidationException", message)

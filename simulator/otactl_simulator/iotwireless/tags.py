@@ -1,4 +1,4 @@
-"""Tags and log levels.
+"""Serves tags and log levels.
 
 Tags: 50 a resource (developer guide), although the SDK model allows 200 in a request; TooManyTagsException beyond.
 Log levels: by resource type, and at most 200 overrides for single resources (developer guide, logging).

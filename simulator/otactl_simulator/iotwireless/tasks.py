@@ -1,4 +1,4 @@
-"""FUOTA tasks: made, edited while Pending, started, deleted.
+"""Serves FUOTA tasks: create, edit while Pending, start, delete.
 
 Rules, each from the AWS IoT Wireless developer guide, "FUOTA tasks", unless said otherwise:
 

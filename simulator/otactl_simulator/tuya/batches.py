@@ -1,4 +1,4 @@
-"""Upgrade batches: made, shown, listed. There is no way to change one [V].
+"""Serves upgrade batches: create, show, list. The gateway has no call that changes one [V].
 
 1. A package is sent when its status is 1 or -1 [D Alibaba]; a verification takes 0 or 3 [I] to 2, and its devices
    bring it to 1 (one of them succeeded) or 3 [I].
@@ -67,7 +67,7 @@ class Batches:
         }
 
     def create(self, request: Request) -> dict[str, object]:
-        """A static batch."""
+        """Return a static batch."""
         given = Given(request.parameters)
         firmware = self._firmware(given)
         selection = given.one_of("TargetSelection", SELECTIONS)
@@ -84,7 +84,7 @@ class Batches:
         return self._open(job, chosen)
 
     def verify(self, request: Request) -> dict[str, object]:
-        """A verification of a package on a few devices (rules 1 and 2)."""
+        """Return a verification of a package on a few devices (rules 1 and 2)."""
         given = Given(request.parameters)
         firmware = self._firmware(given)
         if firmware.status not in (UNVERIFIED, VERIFY_FAILED):
@@ -101,7 +101,7 @@ class Batches:
         return {"data": {**(job_row(job, self._agenda.now()) or {}), **job_detail(job)}}
 
     def list_by_firmware(self, request: Request) -> dict[str, object]:
-        """The batches of a package, the newest first."""
+        """Return the batches of a package, the newest first."""
         given = Given(request.parameters)
         identifier, page = given.needed("FirmwareId"), given.page(200)
         jobs = [job for job in self._store.jobs.values() if job.firmware.id == identifier]
@@ -110,7 +110,7 @@ class Batches:
         return self._listed(request, jobs, page)
 
     def list_by_device(self, request: Request) -> dict[str, object]:
-        """The batches of a package that reach a device, the newest first."""
+        """Return the batches of a package that reach a device, the newest first."""
         given = Given(request.parameters)
         device = self._store.device(given.needed("ProductKey"), given.needed("DeviceName"))
         identifier, page = given.needed("FirmwareId"), given.page(100)
@@ -131,7 +131,7 @@ class Batches:
         return firmware
 
     def _job(self, given: Given, firmware: Firmware, kind: str) -> Job:
-        """A batch with what both kinds share; not yet kept."""
+        """Return a batch with what both kinds share; not yet kept."""
         given.one_of("DownloadProtocol", ("HTTPS",))
         default = int(self._settings.number("tuyaDefaultTimeoutMinutes")) or None
         return Job(
@@ -146,7 +146,7 @@ class Batches:
         )
 
     def _named(self, given: Given, job: Job) -> list[Device]:
-        """The devices a batch is for, before any filter."""
+        """Return the devices a batch is for, before any filter."""
         everybody = [d for d in self._store.devices.values() if d.product_key == job.firmware.product_key]
         if job.selection == "SPECIFIC":
             names = given.texts("TargetDeviceName", _MOST_NAMES)

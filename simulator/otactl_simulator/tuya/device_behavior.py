@@ -1,4 +1,4 @@
-"""How a task runs: what the gateway does by the clock, and what a device does that behaves in one of these ways.
+"""Runs a task: what the gateway does by the clock, and how a device behaves.
 
 1. CONFIRM waits for ConfirmOTATask; QUEUED for a device that is online and is told (NeedPush) or asks (no NeedPush);
    NOTIFIED for its first progress report; IN_PROGRESS for its version [V states, edges V Alibaba].

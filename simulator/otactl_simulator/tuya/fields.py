@@ -1,4 +1,4 @@
-"""Reads the parameters of an operation: all arrive as texts, lists as `Name.N`.
+"""Reads the parameters of an operation: all arrive as text, lists as `Name.N`.
 
 Codes are of the families the error page names [V]: iot.check and iot.common; the words after them are inferred [I],
 but for iot.common.InvalidPageParams [V].
@@ -25,11 +25,11 @@ class Given:
         self._parameters = parameters
 
     def has(self, name: str) -> bool:
-        """Whether a parameter was given; an empty text counts as none."""
+        """Return whether a parameter was given; an empty text counts as none."""
         return self._parameters.get(name) not in (None, "", [])
 
     def text(self, name: str, default: str = "", *, longest: int = 1024, pattern: str = "") -> str:
-        """A text that may be left out."""
+        """Return a text that may be left out."""
         value = self._parameters.get(name)
         if value in (None, "", []):
             return default
@@ -42,20 +42,20 @@ class Given:
         return value
 
     def needed(self, name: str, *, longest: int = 1024, pattern: str = "") -> str:
-        """A text that must be there."""
+        """Return a text that must be there."""
         if not self.has(name):
             raise missing(name)
         return self.text(name, longest=longest, pattern=pattern)
 
     def one_of(self, name: str, choices: Sequence[str], default: str = "") -> str:
-        """A word of an enum."""
+        """Return a word of an enum."""
         value = self.text(name, default)
         if value and value not in choices:
             raise wrong(name, f"is one of {', '.join(choices)}")
         return value
 
     def whole(self, name: str, low: int, high: int) -> int | None:
-        """A whole number in a range, None when it is left out."""
+        """Return a whole number in a range, None when it is left out."""
         text = self.text(name)
         if not text:
             return None
@@ -64,14 +64,14 @@ class Given:
         return int(text)
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """A boolean."""
+        """Return a boolean."""
         text = self.text(name, "true" if default else "false")
         if text.lower() not in _TRUTH:
             raise wrong(name, "is true or false")
         return _TRUTH[text.lower()]
 
     def texts(self, name: str, most: int) -> list[str]:
-        """A list, each value once."""
+        """Return a list, each value once."""
         value = self._parameters.get(name)
         if value in (None, "", []):
             return []
@@ -98,7 +98,7 @@ class Given:
 
 
 def paged(rows: Sequence[T], page: tuple[int, int]) -> tuple[list[T], dict[str, object]]:
-    """The rows of a page, and the members that tell of it."""
+    """Return the rows of a page, and the members that tell of it."""
     number, size = page
     pages = (len(rows) + size - 1) // size
     told: dict[str, object] = {"currentPage": number, "pageSize": size, "pageCount": pages, "total": len(rows)}
@@ -106,17 +106,17 @@ def paged(rows: Sequence[T], page: tuple[int, int]) -> tuple[list[T], dict[str, 
 
 
 def utc(moment: datetime) -> str:
-    """A time as the gateway writes it: 2024-09-11T03:40:02.734Z [V]."""
+    """Return a time as the gateway writes it: 2024-09-11T03:40:02.734Z [V]."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def missing(name: str) -> ModelledError:
-    """A required parameter that was left out."""
+    """Return a required parameter that was left out."""
     return ModelledError("iot.check.MissingParameter", f"{name} is required")
 
 
 def wrong(name: str, why: str) -> ModelledError:
-    """A parameter that cannot be so."""
+    """Return a parameter that cannot be so."""
     return ModelledError("iot.check.InvalidParameter", f"{name} {why}")
 
 

@@ -1,4 +1,4 @@
-"""Products, devices, packages and keys put into Tuya's gateway by POST /_simulator/fleet.
+"""Adds products, devices, packages and keys of POST /_simulator/fleet.
 
 ```
 {"tuya": {

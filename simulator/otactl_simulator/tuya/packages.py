@@ -1,4 +1,4 @@
-"""Upgrade packages and modules: made, shown, changed, deleted.
+"""Serves upgrade packages and modules: create, show, change, delete.
 
 1. DestVersion has 1 to 64 of `A-Za-z0-9._-`, FirmwareName 1 to 40 and does not change, FirmwareDesc at most 100 [V].
    A delta package (Type 1) needs SrcVersion [V].
@@ -56,7 +56,7 @@ class Packages:
         }
 
     def create(self, request: Request) -> dict[str, object]:
-        """A new package (rules 1, 2 and 4)."""
+        """Return a new package (rules 1, 2 and 4)."""
         given, now = Given(request.parameters), self._agenda.now()
         version = given.needed("DestVersion", pattern=VERSION)
         name = given.needed("FirmwareName", longest=40)
@@ -139,7 +139,7 @@ class Packages:
         return {"firmwareInfo": {"simpleFirmwareInfo": [firmware_row(self._store, row) for row in rows]}, **told}
 
     def create_module(self, request: Request) -> dict[str, object]:
-        """A new module (rule 4)."""
+        """Return a new module (rule 4)."""
         given = Given(request.parameters)
         product, name = self._store.product(given.needed("ProductKey")), given.needed("ModuleName", pattern=VERSION)
         if name in product.modules:
@@ -167,7 +167,7 @@ class Packages:
         return {}
 
     def list_modules(self, request: Request) -> dict[str, object]:
-        """The modules of a product; no pages [V Alibaba]."""
+        """Return the modules of a product; no pages [V Alibaba]."""
         product = self._store.product(Given(request.parameters).needed("ProductKey"))
         rows = [
             {"moduleName": m.name, "productKey": product.key, "aliasName": m.alias, "desc": m.desc}

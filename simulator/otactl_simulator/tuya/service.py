@@ -1,4 +1,4 @@
-"""Tuya's "Hedwig on Cloud" gateway as otactl needs it: packages, modules, batches, tasks, behind one signed door.
+"""Simulates Tuya's "Hedwig on Cloud" gateway as otactl needs it: packages, modules, batches, tasks, with signatures.
 
 1. The operations are those of the menu page [V]; one of them that is not here answers an error that names it, as does
    one that Tuya does not have.
@@ -82,12 +82,12 @@ class Tuya:
         self._agenda.run(self._clock.now())
 
     def next_change(self) -> datetime | None:
-        """The next step of a task."""
+        """Return the next step of a task."""
         return self._agenda.next_due
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """The switches as they stand."""
+        """Return the switches as they stand."""
         return self._settings.all()
 
     def apply_settings(self, settings: Mapping[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""The switches of Tuya's gateway: one for each point the domain file marks [U] or [I], so that both ways are tried."""
+"""Defines the switches of Tuya's gateway: one for each point that is [U] or [I], so that both ways are tried."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ class Settings(Switchboard):
         super().__init__(SWITCHES)
 
     def lag(self, *, stale: bool) -> timedelta:
-        """How far behind a read is."""
+        """Return how far behind a read is."""
         return timedelta(seconds=self.number("tuyaStaleSeconds") if stale else 0)

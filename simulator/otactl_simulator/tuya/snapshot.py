@@ -1,4 +1,4 @@
-"""State as JSON, for people and tests: what devices run and flashed, and what became of batches and tasks."""
+"""Shows state as JSON, for people and tests: what devices run, and the results of batches and tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from otactl_simulator.tuya.state import Device, Firmware, Job, Store, Task
 
 
 def snapshot(store: Store) -> dict[str, object]:
-    """The instance, without its secrets."""
+    """Return the instance, without its secrets."""
     return {
         "keys": sorted(store.keys),
         "products": [

@@ -1,4 +1,4 @@
-"""What Tuya's gateway remembers: products, modules, devices, groups, packages, batches, tasks.
+"""Keeps the state of Tuya's gateway: products, modules, devices, groups, packages, batches, tasks.
 
 One gateway is one purchased instance (the host says which [V]), so there is one store, whatever key asks.
 """
@@ -29,12 +29,12 @@ class Timeline(Generic[T]):
 
     @property
     def now(self) -> T:
-        """The value as it stands."""
+        """Return the value as it stands."""
         return self._past[-1][1]
 
     @property
     def since(self) -> datetime:
-        """When it last changed."""
+        """Return when it last changed."""
         return self._past[-1][0]
 
     def set(self, moment: datetime, value: T) -> None:
@@ -42,7 +42,7 @@ class Timeline(Generic[T]):
         self._past.append((moment, value))
 
     def at(self, moment: datetime) -> tuple[datetime, T] | None:
-        """When it had last changed at a moment, and to what; None before it was there."""
+        """Return when it had last changed at a moment, and to what; None before it was there."""
         return next((entry for entry in reversed(self._past) if entry[0] <= moment), None)
 
 
@@ -79,7 +79,7 @@ class Device:
     tasks: list[Task] = field(default_factory=list)
 
     def unfinished(self) -> list[Task]:
-        """What it has yet to do."""
+        """Return what it has yet to do."""
         return [task for task in self.tasks if task.status in UNFINISHED]
 
 
@@ -179,38 +179,38 @@ class Store:
     made: int = 0
 
     def number(self, base: int) -> str:
-        """A fresh id as the gateway writes them: a number in a text, the same for the same seed and order."""
+        """Return a fresh id as the gateway writes them: a number in a text, the same for the same seed and order."""
         self.made += 1
         return str(base + self.made)
 
     def unique(self, kind: str) -> str:
-        """A fresh unique id."""
+        """Return a fresh unique id."""
         self.made += 1
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.seed}/tuya/{kind}/{self.made}"))
 
     def product(self, key: str) -> Product:
-        """A product by its key."""
+        """Return a product by its key."""
         found = self.products.get(key)
         if found is None:
             raise ModelledError("iot.prod.NotExistedProduct", f"product {key} does not exist")
         return found
 
     def firmware(self, identifier: str) -> Firmware:
-        """A package by id."""
+        """Return a package by id."""
         found = self.firmwares.get(identifier)
         if found is None:
             raise ModelledError("iot.ota.FirmwareNotExist", f"firmware {identifier} does not exist")
         return found
 
     def job(self, identifier: str) -> Job:
-        """A batch by id."""
+        """Return a batch by id."""
         found = self.jobs.get(identifier)
         if found is None:
             raise ModelledError("iot.ota.JobNotExist", f"job {identifier} does not exist")
         return found
 
     def device(self, product_key: str, name: str) -> Device:
-        """A device by product and name."""
+        """Return a device by product and name."""
         self.product(product_key)
         found = self.devices.get((product_key, name))
         if found is None:
@@ -218,7 +218,7 @@ class Store:
         return found
 
     def by_iot_id(self, iot_id: str) -> Device:
-        """A device by its unique id."""
+        """Return a device by its unique id."""
         found = next((device for device in self.devices.values() if device.iot_id == iot_id), None)
         if found is None:
             raise ModelledError("iot.device.NotExistedDevice", f"device {iot_id} does not exist")

@@ -1,4 +1,4 @@
-"""Device tasks: listed, canceled, confirmed; and the versions devices reported.
+"""Serves device tasks (list, cancel, confirm) and the versions that devices reported.
 
 1. The list of unfinished tasks shows CONFIRM, QUEUED, NOTIFIED and IN_PROGRESS, with moduleName and without progress;
    the list by job the other way round [V].
@@ -56,7 +56,7 @@ class Tasks:
         }
 
     def list_unfinished(self, request: Request) -> dict[str, object]:
-        """What a device has yet to do; no pages [V]."""
+        """Return what a device has yet to do; no pages [V]."""
         given, moment = Given(request.parameters), self._moment(request)
         device = self._device(given)
         wanted = given.texts("TaskStatusList", len(UNFINISHED))
@@ -77,7 +77,7 @@ class Tasks:
         return {"data": {"simpleOTATaskInfo": rows}}
 
     def list_by_job(self, request: Request) -> dict[str, object]:
-        """The tasks of a batch."""
+        """Return the tasks of a batch."""
         given, moment = Given(request.parameters), self._moment(request)
         job = self._store.job(given.needed("JobId"))
         status, names = given.one_of("TaskStatus", _ALL), given.texts("DeviceNames", _MOST_LISTED)
@@ -92,7 +92,7 @@ class Tasks:
         return {"data": {"simpleOTATaskInfo": shown}, **told}
 
     def list_versions(self, request: Request) -> dict[str, object]:
-        """What a device reported, by module."""
+        """Return what a device reported, by module."""
         given, moment = Given(request.parameters), self._moment(request)
         page, device = given.page(200), self._device(given)
         rows = [

@@ -1,4 +1,4 @@
-"""How packages, batches and tasks look: a task's names are the page's [V], the rest Alibaba's in camelCase [I]."""
+"""Shows packages, batches and tasks: a task's names are the page's [V], the rest Alibaba's in camelCase [I]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from otactl_simulator.tuya.state import Firmware, Job, Store, Task
 
 
 def task_row(store: Store, task: Task, moment: datetime) -> dict[str, object] | None:
-    """A task as it stood at a moment, None before it was there; what both listings share."""
+    """Return a task as it stood at a moment, None before it was there; what both listings share."""
     found = task.shown.at(moment)
     if found is None:
         return None
@@ -31,7 +31,7 @@ def task_row(store: Store, task: Task, moment: datetime) -> dict[str, object] | 
 
 
 def task_detail(task: Task, moment: datetime) -> dict[str, object]:
-    """What only ListOTATaskByJob shows."""
+    """Return what only ListOTATaskByJob shows."""
     found = task.shown.at(moment)
     _, progress, words = found[1] if found is not None else ("", None, "")
     limit = task.job.timeout_minutes
@@ -43,7 +43,7 @@ def task_detail(task: Task, moment: datetime) -> dict[str, object]:
 
 
 def job_row(job: Job, moment: datetime) -> dict[str, object] | None:
-    """A batch as it stood at a moment; what the listings show."""
+    """Return a batch as it stood at a moment; what the listings show."""
     found = job.status.at(moment)
     if found is None:
         return None
@@ -60,7 +60,7 @@ def job_row(job: Job, moment: datetime) -> dict[str, object] | None:
 
 
 def job_detail(job: Job) -> dict[str, object]:
-    """What QueryOTAJob adds: no counts, no rate, no device list [V]."""
+    """Return what QueryOTAJob adds: no counts, no rate, no device list [V]."""
     options: dict[str, object] = {
         "grayPercent": job.gray_percent or None,
         "groupId": job.group.id if job.group else None,
@@ -83,7 +83,7 @@ def job_detail(job: Job) -> dict[str, object]:
 
 
 def firmware_row(store: Store, firmware: Firmware) -> dict[str, object]:
-    """A package."""
+    """Return a package."""
     product = store.products.get(firmware.product_key)
     shown: dict[str, object] = {
         "firmwareId": firmware.id,

@@ -1,4 +1,4 @@
-"""The gateway's door: takes an RPC request apart, checks who signed it and when, and writes answers.
+"""Parses RPC requests to the gateway, checks signature and time, and writes answers.
 
 1. A request is RPC: `Action` and flat parameters in the query, or in a form, GET or POST [V]; lists are `Name.N` [V].
 2. The signature is HMAC-SHA1 1.0 over all parameters but Signature (domain file, "Signature" [V, tail I]).
@@ -42,12 +42,12 @@ class Asked:
 
     @property
     def action(self) -> str:
-        """The operation asked for."""
+        """Return the operation asked for."""
         return self.flat.get("Action", "?")
 
     @property
     def parameters(self) -> dict[str, object]:
-        """What the operation is given: no common parameters, lists gathered."""
+        """Return what the operation is given: no common parameters, lists gathered."""
         found: dict[str, object] = {}
         lists: dict[str, dict[int, str]] = {}
         for name, value in self.flat.items():
@@ -60,13 +60,13 @@ class Asked:
 
     @property
     def told(self) -> dict[str, object]:
-        """What the log may show: everything but key, nonce and signature."""
+        """Return what the log may show: everything but key, nonce and signature."""
         common = {name: self.flat[name] for name in sorted(_COMMON - HIDDEN - {"Action"}) if name in self.flat}
         return {**self.parameters, **common}
 
 
 def asked(method: str, query: bytes, headers: Mapping[str, str], body: bytes) -> Asked | None:
-    """The request, if it is meant for this gateway: an Action and a trace of its signature, none of AWS's."""
+    """Return the request, if it is meant for this gateway: an Action and a trace of its signature, none of AWS's."""
     if "authorization" in headers or method not in ("GET", "POST"):
         return None
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8")
@@ -112,12 +112,12 @@ def signature(secret: str, text: str) -> str:
 
 
 def success(request_id: str, members: Mapping[str, object]) -> Response:
-    """An answer that tells what was asked for."""
+    """Return an answer that tells what was asked for."""
     return _json(200, {"code": "", **members, "requestId": request_id, "success": True})
 
 
 def failure(request_id: str, status: int, code: str, message: str, *, xml: bool = False) -> Response:
-    """An answer that tells what is wrong."""
+    """Return an answer that tells what is wrong."""
     if xml:
         text = f"<Error><RequestId>{request_id}</RequestId><Code>{escape(code)}</Code>"
         body = f"{text}<Message>{escape(message)}</Message></Error>"

@@ -1,1 +1,1 @@
-"""AWS rest-json on the wire, driven by botocore's own models: route, parse, validate, serialise."""
+"""Implements AWS rest-json on the wire with botocore's own models: route, parse, validate, serialise."""

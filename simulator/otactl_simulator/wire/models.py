@@ -1,4 +1,4 @@
-"""botocore's service models, and which operation a request line names.
+"""Loads botocore's service models, and finds the operation that a request line names.
 
 A request belongs to the service its signature is scoped to; within it, the route with the most literal text wins, so
 `/fuota-tasks/{Id}/multicast-group` is never taken for `/fuota-tasks/{Id}`. A service of the protocol AWS JSON has one
@@ -42,7 +42,7 @@ class Match:
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """A service's model as botocore ships it."""
+    """Return a service's model as botocore ships it."""
     return ServiceModel(botocore.loaders.Loader().load_service_model(service, "service-2"), service)
 
 
@@ -83,7 +83,7 @@ def _label(group: str) -> str:
 
 
 def by_target(service: str) -> bool:
-    """Whether a service speaks AWS JSON: operations by X-Amz-Target, the error's name as `__type` in the body."""
+    """Return whether a service uses AWS JSON: X-Amz-Target names the operation, `__type` in the body the error."""
     return str(service_model(service).metadata["protocol"]) == "json"
 
 
@@ -105,14 +105,14 @@ def match(service: str, method: str, raw_path: str, target: str = "") -> Match |
 
 
 def unrouted(service: str, method: str, raw_path: str, target: str) -> ModelledError:
-    """The refusal of a request that `match` finds no operation for."""
+    """Return the refusal of a request that `match` finds no operation for."""
     if by_target(service):
         return ModelledError("UnknownOperationException", f"no operation of {service} is {target or '(no target)'}")
     return ModelledError("ResourceNotFoundException", f"no operation of {service} is {method} {unquote(raw_path)}")
 
 
 def server_error(operation: OperationModel) -> str:
-    """The name of the service's own failure: what the operation declares with status 500, else the common one."""
+    """Return the service's own failure: what the operation declares with status 500, else the common one."""
     for shape in operation.error_shapes:
         if shape.metadata.get("error", {}).get("httpStatusCode") == 500 or shape.name == "InternalServiceError":
             return str(shape.name)
@@ -121,7 +121,7 @@ def server_error(operation: OperationModel) -> str:
 
 
 def throttled(operation: OperationModel) -> str:
-    """The name of the service's refusal of too many calls."""
+    """Return the name of the service's refusal of too many calls."""
     names = [shape.name for shape in operation.error_shapes]
     plain = "ThrottlingException" not in names and "TooManyRequestsException" in names
     return "TooManyRequestsException" if plain else "ThrottlingException"

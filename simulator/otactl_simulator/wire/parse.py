@@ -1,4 +1,4 @@
-"""From a request's path, query, headers and body to the parameters boto3 was given."""
+"""Parses a request's path, query, headers and body into the parameters that boto3 was given."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MalformedError(Exception):
 
 
 def parse(match: Match, query: Query, headers: Mapping[str, str], body: bytes) -> dict[str, object]:
-    """The operation's parameters; `headers` have lower-case names. Raises MalformedError."""
+    """Return the operation's parameters; `headers` have lower-case names. Raises MalformedError."""
     shape = match.operation.input_shape
     if shape is None:
         return {}
@@ -138,7 +138,7 @@ def _body(shape: StructureShape, document: object) -> dict[str, object]:
 
 
 def value_of(shape: Shape, value: object) -> object:
-    """A JSON value as the SDK gives it: bytes for blobs, aware datetimes, member names."""
+    """Return a JSON value as the SDK gives it: bytes for blobs, aware datetimes, member names."""
     kind = shape.type_name
     if isinstance(shape, StructureShape):
         return _body(shape, value)

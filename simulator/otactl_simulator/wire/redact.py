@@ -1,4 +1,4 @@
-"""What a log may show of a request: every member that its model calls sensitive is covered."""
+"""Hides in the request log every member that its model calls sensitive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ COVER = "***"
 
 
 def redacted(shape: Shape | None, value: object) -> object:
-    """A parsed value with `***` for each sensitive member."""
+    """Return a parsed value with `***` for each sensitive member."""
     if shape is not None and shape.metadata.get("sensitive"):
         return COVER
     if isinstance(shape, StructureShape) and isinstance(value, dict):

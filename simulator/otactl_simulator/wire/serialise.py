@@ -1,4 +1,4 @@
-"""From a handler's answer, or a modelled error, to status, headers and body."""
+"""Serialises a handler's answer, or a modelled error, to status, headers and body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Response = tuple[int, dict[str, str], bytes]
 
 
 def serialise(operation: OperationModel, answer: dict[str, object]) -> Response:
-    """A success as the model describes it."""
+    """Return a success as the model describes it."""
     shape = operation.output_shape
     status = int(operation.http.get("responseCode", 200))
     headers: dict[str, str] = {}
@@ -56,7 +56,7 @@ def _text(shape: Shape, value: object) -> str:
 
 
 def json_of(shape: Shape, value: object) -> object:
-    """A value as rest-json writes it: numbers for times, base64 for blobs, wire names."""
+    """Return a value as rest-json writes it: numbers for times, base64 for blobs, wire names."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         return {
             str(m.serialization.get("name", n)): json_of(m, value[n])
@@ -81,7 +81,7 @@ def _content_type(service: str) -> str:
 
 
 def refuse(service: str, operation: OperationModel | None, error: ModelledError) -> Response:
-    """An error as its shape describes it; one the operation does not declare still has its usual status.
+    """Return an error as its shape describes it; one the operation does not declare still has its usual status.
 
     AWS JSON has two: 400, and 500 for what the service itself did wrong.
     """
@@ -117,7 +117,7 @@ _STATUS = {
 
 
 def bad_request(operation: OperationModel | None) -> str:
-    """The name of the service's bad-request error for an operation."""
+    """Return the name of the service's bad-request error for an operation."""
     names = [s.name for s in operation.error_shapes] if operation is not None else []
     for name in ("ValidationException", "InvalidRequestException", "InvalidParameterException"):
         if name in names:

@@ -1,4 +1,4 @@
-"""What the service checks and the SDK does not: required, types, minima, maxima, enums, patterns."""
+"""Checks what the service checks and the SDK does not: required, types, minima, maxima, enums, patterns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _pattern(text: str) -> regex.Pattern[str]:
 
 
 def problems(shape: Shape | None, value: object, path: str = "") -> Iterator[str]:
-    """Every violated rule, in the model's order, each naming its member and its rule."""
+    """Yield every violated rule, in the model's order, each naming its member and its rule."""
     if shape is None:
         return
     if isinstance(shape, StructureShape):

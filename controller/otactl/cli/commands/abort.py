@@ -1,4 +1,4 @@
-"""`otactl abort`: write into a manifest that its rollout is over, and why."""
+"""`otactl abort`: writes `spec.abort` with its reason into a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`otactl airtime`: what a LoRaWAN session costs on air, whom it reaches, and which one to declare instead."""
+"""`otactl airtime`: computes what a LoRaWAN session costs and reaches, and recommends one."""
 
 from __future__ import annotations
 

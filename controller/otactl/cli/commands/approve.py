@@ -1,4 +1,4 @@
-"""`otactl approve`: write a consent to one wave into its manifest, named by what exactly is approved.
+"""`otactl approve`: writes an approval of one wave, with the digest of what is approved, into its manifest.
 
 1. The digest is over content, strategy, windows and the wave's devices (membership.py): time passing leaves an approval
    good, another image or another device does not.
@@ -100,7 +100,7 @@ def command(
 
 
 def _named(found: Found, rollout: Rollout, wave: Wave, given: str, *, look: bool) -> tuple[str | None, str]:
-    """What names the devices inside the wave's groups (rule 3), and why nothing does where something should."""
+    """Return what names the devices inside the wave's groups (rule 3), and why nothing does where something should."""
     groups = groups_of(rollout, wave)
     if given:
         if not groups:
@@ -151,7 +151,7 @@ def _wave(rollout: Rollout, name: str) -> Wave:
 
 
 def _role(found: Found, wave: Wave, given: str | None, by: str) -> str:
-    """The role to approve for, of which `by` must be a member."""
+    """Return the role to approve for, of which `by` must be a member."""
     environment = next(e for e in found.reading.environments if e.name == found.rollout.environment)
     wanted = wave.requires.approval if wave.requires is not None else ""
     role = given or wanted
@@ -186,7 +186,7 @@ def _moment(given: str | None) -> str:
 def _edits(
     approvals: tuple[Approval, ...], theirs: list[Approval], good: list[Approval], entry: JsonObject
 ) -> tuple[Edit, ...]:
-    """The entry in place of the first outdated one of the wave and role; further outdated ones are taken out."""
+    """Return the entry in place of the first outdated one of the wave and role; further outdated ones are taken out."""
     outdated = [n for n, a in enumerate(approvals) if a in theirs and a not in good]
     if not outdated:
         return (Append(("spec", "approvals"), entry),)

@@ -1,4 +1,4 @@
-"""`otactl demo`: the whole story in one command, on loopback, without an account.
+"""`otactl demo`: shows every part of otactl in one command, on loopback, without an account.
 
 1. It runs the real verbs, in this process, against the simulator on a free port. Nothing in them knows that.
 2. AWS credentials, profiles and endpoints of the environment are taken out first: nothing can reach a cloud.

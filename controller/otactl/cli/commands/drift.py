@@ -1,4 +1,4 @@
-"""`otactl drift`: the drift ledger, from the journal alone."""
+"""`otactl drift`: prints the drift ledger from the journal."""
 
 from __future__ import annotations
 

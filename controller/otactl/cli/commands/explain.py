@@ -1,4 +1,4 @@
-"""`otactl explain`: what a field of a manifest is for and what it may be, from the schema, offline."""
+"""`otactl explain`: prints the purpose and the values of a manifest field from the schema, offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`otactl history`: what happened to a rollout, from the journal alone."""
+"""`otactl history`: prints the events of a rollout from the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`otactl image push`: upload an image under a key that carries its sha256, never over another."""
+"""`otactl image push`: uploads an image under a key that contains its sha256, never over another."""
 
 from __future__ import annotations
 

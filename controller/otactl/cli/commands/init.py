@@ -1,4 +1,4 @@
-"""`otactl init`: a first manifest and its environment, to be filled in."""
+"""`otactl init`: writes a first manifest and its environment, to be completed by the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`otactl journal`: care of the journal itself."""
+"""`otactl journal`: creates, checks, backs up, exports and copies journals, and releases leases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`otactl reconcile`: drive rollouts to their declared state, then say when to come back. Made for cron."""
+"""`otactl reconcile`: drives rollouts to their declared state, then prints when to run again. Made for cron."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _reconcile(
 
 
 def holder() -> str:
-    """Who this run is, for leases and marks: the host and the process."""
+    """Return who this run is, for leases and marks: the host and the process."""
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
@@ -164,7 +164,7 @@ def _mark_unread(
 
 
 def _unread(found: tuple[Stopped, ...], broken: tuple[UnreadableDocument, ...]) -> report.ReconcileReport:
-    """What was left alone because of manifests with an error, beside what each environment's run tells."""
+    """Return what was left alone because of manifests with an error, beside what each environment's run tells."""
     return report.ReconcileReport(
         rollouts=tuple(
             RolloutReport(name=s.name, environment=s.environment, phase="Stalled", error=f"ManifestInvalid: {s.text}")

@@ -1,4 +1,4 @@
-"""`otactl rehearse`: the whole rollout against a simulated fleet, on a clock that waits for nobody."""
+"""`otactl rehearse`: runs whole rollouts against a simulated fleet on a fast clock."""
 
 from __future__ import annotations
 

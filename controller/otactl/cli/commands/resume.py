@@ -1,4 +1,4 @@
-"""`otactl resume`: take the hold out of a manifest."""
+"""`otactl resume`: removes `spec.suspend` from a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`otactl rollback`: write the manifest of a rollout that takes devices back to an older firmware.
+"""`otactl rollback`: writes the manifest of a rollout that returns devices to an earlier firmware.
 
 It changes no other file and sends nothing: the new manifest is for a pull request, and so is the abort of the old one.
 """
@@ -78,7 +78,7 @@ def command(path: str, older: str, target: str | None, journal: str | None, name
 
 
 def _older(found: Found, file: str) -> JsonObject:
-    """The rollout to go back to, as written; its targets are not looked at, nor its environment."""
+    """Return the rollout to go back to, as written; its targets are not looked at, nor its environment."""
     try:
         source = read_source(file, Path(file).read_bytes())
     except OSError as error:
@@ -120,7 +120,7 @@ def _nothing(found: Found, devices: UpdatedDevices, journal: str) -> str:
 
 
 def _origin(found: Found, before: JsonObject, older: str, devices: UpdatedDevices, revision: int) -> list[str]:
-    """The comment at the top: what the manifest was made from."""
+    """Return the comment at the top: what the manifest was made from."""
     new, old = found.rollout.firmware.version, _firmware(before)["version"]
     lines = [
         f"Written by `otactl rollback`: takes the devices of {found.rollout.name} back from {new} to {old}.",

@@ -1,4 +1,4 @@
-"""`otactl simulator`: the stand-in clouds on loopback, for trying things and for tests."""
+"""`otactl simulator`: serves the stand-in clouds on loopback, for trials and tests."""
 
 from __future__ import annotations
 

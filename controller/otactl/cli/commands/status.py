@@ -1,4 +1,4 @@
-"""`otactl status`: where rollouts stand, from the journal; of one device also what its service says of it now."""
+"""`otactl status`: shows rollouts from the journal; with --device also the device's state at its service."""
 
 from __future__ import annotations
 

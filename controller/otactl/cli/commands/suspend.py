@@ -1,4 +1,4 @@
-"""`otactl suspend`: write into a manifest that its rollout is held, why, and who to ask; tell what goes on."""
+"""`otactl suspend`: writes `spec.suspend` with reason and owner into a manifest; reports what continues."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def command(
 
 
 def _place(found: Found, path: str, journal: str | None) -> Place:
-    """Where the journal is that remembers the rollout; its environment may not be at hand."""
+    """Return where the journal is that remembers the rollout; its environment may not be at hand."""
     declared = next((e for e in found.reading.environments if e.name == found.rollout.environment), None)
     if declared is not None:
         return place_for(declared, [path], journal)
@@ -72,7 +72,7 @@ def _place(found: Found, path: str, journal: str | None) -> Place:
 
 
 def _remembered(rollout: Rollout, place: Place) -> Record | None:
-    """What the journal knows of it, if there is one. One that cannot be read is no reason not to suspend."""
+    """Return what the journal knows of it, if there is one. One that cannot be read is no reason not to suspend."""
     try:
         with open_journal(place.url, must_exist=True) as journal:
             return journal.load(rollout.environment, rollout.name).record

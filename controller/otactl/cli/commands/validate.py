@@ -1,4 +1,4 @@
-"""`otactl validate`: is what the manifests say right, as far as that can be told without the cloud?"""
+"""`otactl validate`: checks manifests without the cloud."""
 
 from __future__ import annotations
 
