@@ -10,12 +10,24 @@ Laws of a backend, checked by one contract suite on every sibling:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from otactl.model import Event, JsonObject, Listed, Observation, Record, Rollout, Survey, Value
+from otactl.model import (
+    BackendConfig,
+    Environment,
+    Event,
+    JsonObject,
+    Listed,
+    Observation,
+    Record,
+    Rollout,
+    Survey,
+    Value,
+)
 from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
+from otactl.model.violation import Violation
 
 
 class Capabilities(Value, frozen=True, kw_only=True):
@@ -26,7 +38,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
     look. `keeps_ended`: what has ended stays with the service, and holds nobody. `tells_of_spared`: its results tell of
     devices that had the version and for which it made nothing. `read_only_credentials`: it has credentials that can
-    only read, so a pull request may be planned with them.
+    only read, so a pull request may be planned with them. `sends_redundancy`: a retry can raise it.
+    `mixes_target_kinds`: waves of one rollout may have targets of different kinds.
     """
 
     name: str
@@ -48,6 +61,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     keeps_ended: bool = False
     tells_of_spared: bool = False
     read_only_credentials: bool = True
+    sends_redundancy: bool = False
+    mixes_target_kinds: bool = False
     end_command: str = ""
     delete_command: str = ""
     force_command: str = ""
@@ -80,6 +95,52 @@ class Backend(Protocol):
 
     def send(self, call: Call) -> Receipt:
         """Send one call: the only writes."""
+        ...
+
+
+class ManifestTemplate(Value, frozen=True, kw_only=True):
+    """What `init` writes for a backend: the example rollout's name, its block with a strategy, and the access block."""
+
+    name: str
+    rollout: str
+    environment: str = ""
+
+
+class BackendDefinition(Protocol):
+    """What otactl knows of a vendor without calling it: pure, and without an SDK.
+
+    1. `kind` is the name of its block in `spec` of a rollout, of its schema, and of its units in a record.
+    2. `target_kinds` are its lists of `targets`; `device_kind` is the one of single devices.
+    3. `version_proofs` are the fields of `strategy.confirm.version` that it can report a version by.
+    4. `depends` lists, for a field of a manifest (`BLOCK` or `BLOCK.field`), the others that its rules also read: after
+       an error there they are not checked.
+    5. `image_limit` and `target_limit` are the bytes of an image and the targets of one unit; None for no limit.
+    """
+
+    kind: str
+    config: type[BackendConfig]
+    capabilities: Capabilities
+    target_kinds: tuple[str, ...]
+    device_kind: str
+    failure_reasons: tuple[str, ...]
+    version_proofs: tuple[str, ...]
+    depends: Mapping[str, tuple[str, ...]]
+    image_limit: int | None
+    target_limit: int | None
+    template: ManifestTemplate
+
+    def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+        """Check what the schema of the block cannot state, against the environment where that is known."""
+        ...
+
+    def check_environment(self, environment: Environment) -> Iterator[Violation]:
+        """Check the access that an environment declares."""
+        ...
+
+    def rollback_block(
+        self, block: JsonObject, older_waves: Sequence[str], new: Rollout, waves: Sequence[str]
+    ) -> JsonObject:
+        """Change the block of an older rollout to take single devices back from a `new` one in `waves`."""
         ...
 
 

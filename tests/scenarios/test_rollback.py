@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.cli import cli
 from otactl.manifest import read_paths
 from otactl.manifest.serialize import block
 from otactl.model import (
     Attempt,
     DeviceResult,
-    FuotaSpec,
     Gate,
     Outcome,
     Record,
@@ -68,7 +68,7 @@ def written(rollout: Rollout) -> str:
     backend = told["backend"]
     strategy = {"waves": told["strategy"]["waves"], "gate": told["strategy"]["gate"]}
     strategy |= {"confirm": told["strategy"]["confirm"]}
-    sent = backend if isinstance(rollout.backend, FuotaSpec) else backend["document"]
+    sent = backend if isinstance(rollout.backend, FuotaConfig) else backend["document"]
     body = {k: v for k, v in sent.items() if k != "backend"}
     spec = {"environment": "prod-eu", "firmware": told["firmware"], rollout.backend_kind: body, "strategy": strategy}
     metadata = {"name": rollout.name}

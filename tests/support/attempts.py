@@ -6,15 +6,16 @@ from datetime import timedelta
 
 import msgspec
 
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.definition import OtaShape
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.definition import TuyaShape
 from otactl.model import (
     Attempt,
-    BackendSpec,
+    BackendConfig,
     Device,
     DeviceResult,
     Observation,
-    OtaUpdateSpec,
     Outcome,
     Reason,
     Record,
@@ -23,7 +24,6 @@ from otactl.model import (
     Strategy,
     TargetFacts,
     Targets,
-    TuyaSpec,
     Unit,
     Wave,
     WaveRecord,
@@ -36,9 +36,9 @@ from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, ro
 LATER, BEFORE = NOW + timedelta(minutes=20), NOW - timedelta(minutes=20)
 
 
-SHAPES: dict[str, tuple[Shape, BackendSpec]] = {
-    "otaUpdate": (OtaShape(ENVIRONMENT), OtaUpdateSpec(document={"role": "r", "files": []})),
-    "tuya": (TuyaShape(), TuyaSpec(document={"productKey": "p"})),
+SHAPES: dict[str, tuple[Shape, BackendConfig]] = {
+    "otaUpdate": (OtaShape(ENVIRONMENT), OtaUpdateConfig(document={"role": "r", "files": []})),
+    "tuya": (TuyaShape(), TuyaConfig(document={"productKey": "p"})),
 }
 
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.definition import FuotaShape
 from otactl.model import (
     Attempt,
     Environment,
     Firmware,
-    FuotaSpec,
     Gate,
     ImageFacts,
     Observation,
@@ -49,7 +49,7 @@ def rollout(**changes: object) -> Rollout:
         name="probe",
         environment="prod-eu",
         firmware=Firmware(version="2.4.1", image=f"s3://b/{SHA}/x.bin", sha256=SHA, size_bytes=6000),
-        backend=FuotaSpec(
+        backend=FuotaConfig(
             rf_region="EU868",
             role="arn:aws:iam::123456789012:role/fuota",
             data_rate=3,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from otactl.backends.registry import transport_for, tuya_for
+from otactl.backends.registry import transport_for
+from otactl.backends.tuya.connection import connect
 from otactl.cli import cli
 from otactl.manifest.schema import failures
 from tests.support.fuota_stage import BUCKET, DIGEST, IMAGE, KEY
@@ -119,7 +120,7 @@ class DeviceStatusCli:
         self.tuya_stage.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}], firmwares=[package])
         wanted = {"FirmwareId": f"x{version}", "ProductKey": PRODUCT, "TargetSelection": "SPECIFIC"}
         here = self.tuya_stage.environment()
-        with tuya_for(here, transport_for(here)) as transport:
+        with connect(here, transport_for(here)) as transport:
             made = transport.call(
                 "CreateOTAStaticUpgradeJob", {**wanted, "TargetDeviceName": [device], **more}, repeatable=False
             )

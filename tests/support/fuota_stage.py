@@ -13,9 +13,10 @@ import msgspec
 from botocore.config import Config
 
 from otactl.backends.aws.client import Answer, AwsClient
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.registry import backends_for
 from otactl.journal import SqlJournal
-from otactl.model import Device, Environment, Firmware, FuotaSpec, Gate, Record, Rollout, Strategy, Targets, Wave
+from otactl.model import Device, Environment, Firmware, Gate, Record, Rollout, Strategy, Targets, Wave
 from otactl.ports import Backend, Journal
 from otactl.reconcile.reconciler import Reconciler, RunReport
 from otactl_simulator.server import SimulatorServer
@@ -52,7 +53,7 @@ def declared(**changes: object) -> Rollout:
         name="probe",
         environment="prod-eu",
         firmware=Firmware(version="2.4.1", image=f"s3://{BUCKET}/{KEY}", sha256=DIGEST, size_bytes=len(IMAGE)),
-        backend=FuotaSpec(
+        backend=FuotaConfig(
             rf_region="EU868",
             role=f"arn:aws:iam::123456789012:role/{ROLE}",
             data_rate=3,

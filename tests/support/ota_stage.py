@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from botocore.config import Config
 
-from otactl.model import Device, Gate, OtaUpdateSpec, Rollout, Strategy, Targets, Wave
+from otactl.backends.iot_ota.config import OtaUpdateConfig
+from otactl.model import Device, Gate, Rollout, Strategy, Targets, Wave
 from otactl_simulator.server import SimulatorServer
 from tests.support.clients import KeptClients
 from tests.support.fuota_stage import BUCKET, INDEXED, REGION, FuotaStage, declared, trust
@@ -27,7 +28,7 @@ SIGNED = {"customCodeSigning": SIGNATURE}
 FILE = {"fileName": "/update", "fileType": 0, "codeSigning": SIGNED}
 
 
-def block(**changes: object) -> OtaUpdateSpec:
+def block(**changes: object) -> OtaUpdateConfig:
     """The backend block; None takes a field out."""
     document: dict[str, object] = {
         "role": OTA_ROLE_ARN,
@@ -40,7 +41,7 @@ def block(**changes: object) -> OtaUpdateSpec:
         "additionalParameters": {"ticket": "FW-231"},
     }
     document |= changes
-    return OtaUpdateSpec(document={k: v for k, v in document.items() if v is not None})
+    return OtaUpdateConfig(document={k: v for k, v in document.items() if v is not None})
 
 
 def gateway(**changes: object) -> Rollout:

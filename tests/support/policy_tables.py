@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from otactl import policies
+from otactl.backends.registry import BACKENDS
 from otactl.model import Environment, Rollout, Source
 from tests.support.manifest_texts import GOOD, Read, changed
 
@@ -42,7 +43,7 @@ def value_of(text: str) -> Rollout:
 
 def found(text: str, environment: Environment | None = None) -> list[str]:
     """What the rules have against a text: `code pointer`, warnings marked `?`."""
-    violations = policies.check(value_of(text), environment)
+    violations = policies.check(value_of(text), BACKENDS, environment)
     return sorted(f"{'?' if v.severity == 'warning' else ''}{v.code} {v.pointer}" for v in violations)
 
 

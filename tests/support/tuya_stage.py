@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from otactl.backends.aws.client import AwsClient
-from otactl.model import Device, Environment, Gate, Rollout, Strategy, Targets, TuyaAccess, TuyaSpec, Wave
+from otactl.backends.tuya.config import TuyaConfig
+from otactl.model import Device, Environment, Gate, Rollout, Strategy, Targets, TuyaAccess, Wave
 from otactl.reconcile.reconciler import RunReport
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import DIGEST, IMAGE, Around, FuotaStage, declared, environment
@@ -23,10 +24,10 @@ PRODUCT, PACKAGE = "a1b2c3d4e5", "1001"
 PLUGS = tuple(f"plug-{n}" for n in range(1, 7))
 
 
-def block(**changes: object) -> TuyaSpec:
+def block(**changes: object) -> TuyaConfig:
     """The backend block; None takes a field out."""
     document: dict[str, object] = {"productKey": PRODUCT, "timeoutInMinutes": 30} | changes
-    return TuyaSpec(document={k: v for k, v in document.items() if v is not None})
+    return TuyaConfig(document={k: v for k, v in document.items() if v is not None})
 
 
 def plugs(**changes: object) -> Rollout:

@@ -1,58 +1,64 @@
-"""The backends an environment needs, built once; the only place where transports are made."""
+"""The backends this version has: a new one is one line of BACKENDS."""
 
 from __future__ import annotations
 
-from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
-from otactl.backends.aws.client import AwsClient
-from otactl.backends.aws.secrets import secret_text
-from otactl.backends.fuota.backend import FuotaBackend
-from otactl.backends.fuota.definition import CAPABILITIES as FUOTA
-from otactl.backends.fuota.definition import FuotaShape
-from otactl.backends.iot_ota.backend import OtaBackend
-from otactl.backends.iot_ota.definition import CAPABILITIES as OTA_UPDATE
-from otactl.backends.iot_ota.definition import OtaShape
-from otactl.backends.tuya.backend import TuyaBackend
-from otactl.backends.tuya.client import TuyaClient
-from otactl.backends.tuya.definition import CAPABILITIES as TUYA
-from otactl.backends.tuya.definition import TuyaShape
-from otactl.model import Environment
+import msgspec
+
+from otactl.backends.fuota.definition import FuotaDefinition
+from otactl.backends.iot_ota.definition import OtaUpdateDefinition
+from otactl.backends.tuya.definition import TuyaDefinition
+from otactl.model import BackendConfig, Environment, JsonObject
 from otactl.planning.outlook import PureHalf
-from otactl.ports import Backend, Capabilities
+from otactl.ports import Backend, BackendDefinition, Capabilities
+
+if TYPE_CHECKING:
+    from otactl.backends.aws.client import AwsClient
+
+
+class Definition(BackendDefinition, Protocol):
+    """A definition with the ways to plan and to call: clients are imported when they are asked for."""
+
+    def shape(self, environment: Environment) -> PureHalf:
+        """The pure half of the backend: enough for `plan --offline`."""
+        ...
+
+    def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
+        """Create the backend, with the environment's one AWS client; None where the environment has no access."""
+        ...
+
+
+BACKENDS: dict[str, Definition] = {d.kind: d for d in (FuotaDefinition(), OtaUpdateDefinition(), TuyaDefinition())}
+"""The definitions by kind."""
+
+
+def read_config(written: JsonObject) -> BackendConfig:
+    """Read a block as a record keeps it. Raises: msgspec.ValidationError for one of an unknown kind or shape."""
+    definition = BACKENDS.get(str(written.get("backend")))
+    if definition is None:
+        raise msgspec.ValidationError(f"there is no backend {written.get('backend')}")
+    return msgspec.convert(written, definition.config)
 
 
 def shapes_for(environment: Environment) -> dict[str, PureHalf]:
-    """The pure half of every sibling this version drives: enough for `plan --offline`."""
-    return {"fuota": FuotaShape(), "otaUpdate": OtaShape(environment), "tuya": TuyaShape()}
+    """The pure half of every backend: enough for `plan --offline`."""
+    return {kind: definition.shape(environment) for kind, definition in BACKENDS.items()}
 
 
 def capabilities_of(kind: str) -> Capabilities:
     """What the service behind a backend block can do, known without an environment."""
-    return {"fuota": FUOTA, "otaUpdate": OTA_UPDATE, "tuya": TUYA}[kind]
+    return BACKENDS[kind].capabilities
 
 
 def transport_for(environment: Environment) -> AwsClient:
-    """One transport an environment: its Region, role, endpoints, rates and budget."""
+    """One client of AWS for an environment: its Region, role, endpoints, rates and budget."""
+    from otactl.backends.aws.client import AwsClient
+
     return AwsClient(environment)
 
 
-def tuya_for(environment: Environment, transport: AwsClient) -> TuyaClient:
-    """Tuya's gateway for an environment; calls and waits are counted with those to AWS."""
-    return TuyaClient(
-        environment,
-        stats=transport.stats,
-        sleep=transport.sleep,
-        around=transport.around,
-        read_secret=partial(secret_text, transport),
-    )
-
-
-def backends_for(environment: Environment, transport: AwsClient, tuya: TuyaClient | None = None) -> dict[str, Backend]:
-    """Every sibling this version drives; `tuya` is the gateway's transport where it is not to be the usual one."""
-    found: dict[str, Backend] = {
-        "fuota": FuotaBackend(environment, transport),
-        "otaUpdate": OtaBackend(environment, transport),
-    }
-    if environment.tuya is not None:
-        found["tuya"] = TuyaBackend(transport, tuya or tuya_for(environment, transport))
-    return found
+def backends_for(environment: Environment, client: AwsClient) -> dict[str, Backend]:
+    """Every backend that the environment has access to."""
+    found = ((kind, definition.connect(environment, client)) for kind, definition in BACKENDS.items())
+    return {kind: backend for kind, backend in found if backend is not None}

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import msgspec
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.lorawan.report import AirtimeReport
 from otactl.lorawan.request import AirtimeRequest, SuccessCriteria, WaveGate
-from otactl.model import FuotaSpec, Reason, Record, Rollout, Wave, duration
 from otactl.model import Gate as DeclaredGate
+from otactl.model import Reason, Record, Rollout, Wave, duration
 from otactl.planning.membership import resolved
 
 
 def question_of(rollout: Rollout) -> AirtimeRequest | None:
     """Ask what a rollout's session costs and reaches; None when it has no radio, or not enough of one to tell."""
     spec = rollout.backend
-    if not isinstance(spec, FuotaSpec):
+    if not isinstance(spec, FuotaConfig):
         return None
     singles = _single_devices(rollout)
     if spec.rf_region is None or spec.redundancy_percent is None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from otactl.backends.registry import transport_for, tuya_for
+from otactl.backends.registry import transport_for
+from otactl.backends.tuya.connection import connect
 from otactl.backends.tuya.device import DeviceReader, Filters, Home, homes
 from otactl.cli.load_manifests import read_all
 from otactl.cli.select_records import Memory, open_to_read, places_near, select
@@ -163,7 +164,7 @@ def _ask(home: Home, environment: Environment | None, filters: Filters, known: t
     tasks: tuple[TaskLine, ...] | None = None
     versions: dict[str, str] | None = None
     at, error = None, ""
-    with tuya_for(environment, transport_for(environment)) as transport:
+    with connect(environment, transport_for(environment)) as transport:
         reader = DeviceReader(transport)
         try:
             tasks = tuple(task_line(task, owners) for task in reader.unfinished(home, filters))

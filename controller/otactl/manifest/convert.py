@@ -1,7 +1,7 @@
 """A valid document into the value the rest of the product works with.
 
 1. Device names, objects and CSV rows all become devices; a DevEUI is written in lower case, without separators.
-2. The `otaUpdate` and `tuya` blocks go whole; the `fuota` block field by field.
+2. The backend block is parsed by the backend whose kind names it.
 3. What a schema cannot say of one value alone (a date that exists, a time zone that is known) is a fault here.
 """
 
@@ -14,6 +14,7 @@ from typing import cast
 
 import msgspec
 
+from otactl.backends.registry import BACKENDS
 from otactl.manifest.csv_hints import plain_dev_eui
 from otactl.manifest.faults import Fault
 from otactl.manifest.phrases import did_you_mean, quoted
@@ -21,7 +22,6 @@ from otactl.manifest.positions import Path, dotted
 from otactl.model import Environment, JsonObject, Rollout
 
 _LISTS = ("wirelessDevices", "things", "devices")
-_BLOCKS = ("fuota", "otaUpdate", "tuya")
 _NO_ZONES = "this machine has no zone data; install the package tzdata, which otactl depends on"
 _OF_ONE_MACHINE = ("localtime", "posixrules", "posix", "right", "Factory")
 """Files and folders of zone data that mean what a machine is set to, count leap seconds, or are not everywhere."""
@@ -76,7 +76,7 @@ def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices, 
     """Build a rollout from a valid document; device lists come from `load`, `place` is that of its file."""
     spec = dict(cast("JsonObject", document["spec"]))
     metadata = cast("JsonObject", document["metadata"])
-    kind = next(name for name in _BLOCKS if name in spec)
+    kind = next(name for name in BACKENDS if name in spec)
     block = cast("JsonObject", spec.pop(kind))
     strategy = dict(cast("JsonObject", spec["strategy"]))
     waves = []
@@ -93,7 +93,7 @@ def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices, 
         "labels": metadata.get("labels", {}),
         "renamedFrom": metadata.get("renamedFrom"),
         "resend": resend,
-        "backend": {"backend": kind, **block} if kind == "fuota" else {"backend": kind, "document": block},
+        "backend": BACKENDS[kind].config.parse(block),
         "strategy": strategy,
         "source": {"file": file, "digest": digest, "place": place},
     }

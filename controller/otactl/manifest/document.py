@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import cast
 
+from otactl.backends.registry import BACKENDS
 from otactl.errors import Problem
 from otactl.manifest import schema
 from otactl.manifest.convert import impossible_values
@@ -21,16 +23,12 @@ from otactl.manifest.source import Document, Source
 from otactl.model import Environment, JsonObject, Rollout
 
 _DEPENDS = {
-    "fuota.fragmentSizeBytes": ("firmware.sizeBytes", "fuota.rfRegion", "fuota.dataRate"),
-    "fuota.fragmentIntervalMs": ("firmware.sizeBytes", "fuota.rfRegion", "fuota.dataRate", "fuota.fragmentSizeBytes"),
-    "fuota.dataRate": ("fuota.rfRegion",),
     "firmware.image": ("firmware.sha256",),
-    "waves": ("targets", "tuya"),
-    "targets": ("waves", "tuya"),
+    "waves": ("targets",),
+    "targets": ("waves",),
     "approvals": ("waves", "environment"),
-    "retry": ("fuota.redundancyPercent",),
 }
-"""Rules about the block on the left also look at those on the right."""
+"""Rules about the part on the left also read those on the right; each backend adds its own."""
 
 
 class Manifest:
@@ -107,7 +105,8 @@ class Manifest:
         """Whether a rule about a path may speak of something mended rather than of what the user wrote."""
         name = _block(path)
         others = [_block(other) for other in self.blocked]
-        return any(other in (name, *_DEPENDS.get(name, ())) or other.startswith(f"{name}.") for other in others)
+        read = {name, *_DEPENDS.get(name, ()), *(n for b in BACKENDS.values() for n in b.depends.get(name, ()))}
+        return any(other in read or other.startswith(f"{name}.") for other in others)
 
     def problem(self, fault: Fault) -> Problem:
         """Put a fault at its place in the file."""
@@ -160,9 +159,16 @@ def _identity(value: object) -> list[Fault]:
     return found
 
 
+@cache
+def _by_field() -> frozenset[object]:
+    """The blocks whose rules are about single fields."""
+    named = (name for depends in (_DEPENDS, *(b.depends for b in BACKENDS.values())) for name in depends)
+    return frozenset(name.partition(".")[0] for name in named if "." in name)
+
+
 def _block(path: Path) -> str:
-    """The part of a manifest a path is in: `waves`, `windows`, `fuota.dataRate`, …"""
-    if len(path) > 2 and path[1] in ("fuota", "firmware"):
+    """The part of a manifest a path is in: `waves`, `windows`, `firmware.image`, …"""
+    if len(path) > 2 and path[1] in _by_field():
         return f"{path[1]}.{path[2]}"
     depth = 2 if path[:2] == ("spec", "strategy") else 1
     return str(path[depth]) if len(path) > depth else ""

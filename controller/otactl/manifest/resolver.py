@@ -14,6 +14,7 @@ from typing import cast
 import msgspec
 
 from otactl import policies
+from otactl.backends.registry import BACKENDS
 from otactl.errors import Problem
 from otactl.manifest import convert
 from otactl.manifest.csv_targets import DeviceList, read_devices
@@ -63,7 +64,7 @@ class Resolver:
             return
         found = convert.to_environment(document, manifest.source.file, manifest.source.digest)
         manifest.environment = self._with_journal(manifest, found)
-        self._judge(manifest, policies.check_environment(manifest.environment))
+        self._judge(manifest, policies.check_environment(manifest.environment, BACKENDS))
 
     def _with_journal(self, manifest: Manifest, found: Environment) -> Environment:
         if found.journal is None:
@@ -105,7 +106,7 @@ class Resolver:
             manifest.failed = True
             return
         sound = home.environment if home is not None and not home.failed else None
-        self._judge(manifest, policies.check(manifest.rollout, sound))
+        self._judge(manifest, policies.check(manifest.rollout, BACKENDS, sound))
 
     def _judge(self, manifest: Manifest, violations: Iterable[policies.Violation]) -> None:
         for violation in violations:

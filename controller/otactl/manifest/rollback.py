@@ -13,19 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from otactl.backends.registry import BACKENDS
 from otactl.model import Attempt, DeviceResult, JsonObject, Outcome, Reason, Record, Rollout, Value
 
 MOST_WAVES = 50
-MOST_THINGS = 100
-"""Targets a job takes (policies/ota_update.py)."""
 _UNSURE = {
     Reason.TIMEOUT: "silent until the timeout",
     Reason.VERSION: "reports another version, or none",
     Reason.REMOVED: "left the targets before it answered",
 }
-_KIND = {"fuota": "wirelessDevices", "otaUpdate": "things", "tuya": "devices"}
-_OF_GROUPS = ("fragmentSizeBytes", "fragmentIntervalMs", "dataRate")
-_OF_SELECTIONS = ("targetSelection", "grayPercent", "groupId", "confirmWaves")
 _JUDGING = ("gate", "retry", "onFailure", "confirm")
 
 
@@ -116,7 +112,9 @@ def back(name: str, new: Rollout, written: JsonObject, older: JsonObject, found:
     spec, before = (cast("JsonObject", each["spec"]) for each in (written, older))
     judging = cast("JsonObject", before["strategy"])
     listed = waves(found, kind)
-    block = _block(kind, cast("JsonObject", before[kind]), before, new, [str(w["name"]) for w in listed])
+    earlier = [str(w["name"]) for w in cast("list[JsonObject]", judging["waves"])]
+    names = [str(w["name"]) for w in listed]
+    block = BACKENDS[kind].rollback_block(cast("JsonObject", before[kind]), earlier, new, names)
     strategy: JsonObject = {"waves": listed, **{k: judging[k] for k in _JUDGING if k in judging}}
     made: JsonObject = {
         "environment": spec["environment"],
@@ -134,32 +132,17 @@ def back(name: str, new: Rollout, written: JsonObject, older: JsonObject, found:
     return {"apiVersion": written["apiVersion"], "kind": "Rollout", "metadata": metadata, "spec": made}
 
 
-def _block(kind: str, block: JsonObject, before: JsonObject, new: Rollout, names: list[str]) -> JsonObject:
-    """The older backend block, fit for single devices that run the version taken back."""
-    if kind == "fuota":
-        return {k: v for k, v in block.items() if k not in _OF_GROUPS}
-    if kind == "otaUpdate":
-        return {k: v for k, v in block.items() if k != "targetSelection"}
-    made = {k: v for k, v in block.items() if k not in _OF_SELECTIONS}
-    if "srcVersions" in made:
-        made["srcVersions"] = [new.firmware.version]  # the older one lists what came before it
-    strategy = cast("JsonObject", before["strategy"])
-    earlier = {str(w["name"]) for w in cast("list[JsonObject]", strategy["waves"])}
-    if earlier <= set(cast("list[str]", block.get("confirmWaves", []))):
-        made["confirmWaves"] = names
-    return made
-
-
 def waves(found: UpdatedDevices, kind: str) -> list[JsonObject]:
     """Divide the devices (rule 4), in parts that one unit takes."""
+    definition = BACKENDS[kind]
     first = (*found.took, *found.unsure)[0]
     took, unsure = found.took[1:], found.unsure if found.took else found.unsure[1:]
     named: list[tuple[str, tuple[UpdatedDevice, ...]]] = [("canary", (first,))]
     for name, group in (("rest", took), ("unsure", unsure)):
-        size = MOST_THINGS if kind == "otaUpdate" else max(len(group), 1)
+        size = definition.target_limit or max(len(group), 1)
         parts = [group[start : start + size] for start in range(0, len(group), size)]
         named += [(name if len(parts) == 1 else f"{name}-{n}", part) for n, part in enumerate(parts, 1)]
-    return [{"name": n, "targets": {_KIND[kind]: [t.target for t in part]}} for n, part in named]
+    return [{"name": n, "targets": {definition.device_kind: [t.target for t in part]}} for n, part in named]
 
 
 def name_for(name: str, taken: frozenset[str]) -> str:

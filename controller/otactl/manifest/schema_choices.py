@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from otactl.backends.registry import BACKENDS
 from otactl.manifest import schema
 from otactl.manifest.faults import Fault
 from otactl.manifest.phrases import did_you_mean, example, kind_of, listed, nearest, printable, quoted, type_names
@@ -21,9 +22,7 @@ Teller = Callable[[Failure, Place], Iterator[Fault]]
 _BLOCKS = (
     ("spec", "rollout", "#/$defs/spec"),
     ("spec.firmware", "rollout", "#/$defs/firmware"),
-    ("spec.fuota", "fuota", ""),
-    ("spec.otaUpdate", "otaUpdate", ""),
-    ("spec.tuya", "tuya", ""),
+    *((f"spec.{kind}", kind, "") for kind in BACKENDS),
     ("spec.strategy", "strategy", ""),
     ("spec.strategy.gate", "strategy", "#/$defs/gate"),
     ("spec.strategy.waves[]", "strategy", "#/$defs/wave"),

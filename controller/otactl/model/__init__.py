@@ -1,7 +1,7 @@
 """The values of the product: what is declared, what is seen, what is remembered."""
 
 from otactl.model.attempt import Attempt, Baseline, Stage
-from otactl.model.backend_config import BackendSpec, FuotaSpec, OtaUpdateSpec, TuyaSpec
+from otactl.model.backend_config import BackendConfig, Selection
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.drift import Cause, DriftEntry, DriftStatus
 from otactl.model.environment import ApprovalRole, Environment, Guards, TuyaAccess
@@ -60,7 +60,7 @@ __all__ = [
     "Approval",
     "ApprovalRole",
     "Attempt",
-    "BackendSpec",
+    "BackendConfig",
     "Baseline",
     "Cause",
     "Condition",
@@ -73,7 +73,6 @@ __all__ = [
     "Event",
     "Failure",
     "Firmware",
-    "FuotaSpec",
     "Gate",
     "Guards",
     "Home",
@@ -85,7 +84,6 @@ __all__ = [
     "LastRun",
     "Listed",
     "Observation",
-    "OtaUpdateSpec",
     "Outcome",
     "Phase",
     "Reason",
@@ -96,6 +94,7 @@ __all__ = [
     "Retry",
     "RoleFacts",
     "Rollout",
+    "Selection",
     "ServiceFinding",
     "Source",
     "Stage",
@@ -106,7 +105,6 @@ __all__ = [
     "TargetFacts",
     "Targets",
     "TuyaAccess",
-    "TuyaSpec",
     "Unit",
     "UnitPhase",
     "Value",

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from otactl.errors import StalledError
-from otactl.model import BackendSpec, Firmware, Json, JsonObject, RecordedCall, Value, canonical_digest
+from otactl.model import BackendConfig, Firmware, Json, JsonObject, RecordedCall, Value, canonical_digest
 
 
 class Placeholder(Value, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     owner: str
     generation: str
     firmware: Firmware
-    backend: BackendSpec
+    backend: BackendConfig
     members: tuple[str, ...]
     only: tuple[str, ...] = ()
     tries: int = 1
@@ -171,7 +171,7 @@ class CancelUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="canc
 
     unit_id: str
     vendor_id: str
-    backend: Literal["fuota", "otaUpdate", "tuya"]
+    backend: str
     why: Literal["superseded", "aborted", "suspended"]
     reason: str
 
@@ -184,7 +184,7 @@ class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="dele
 
     unit_id: str
     vendor_id: str
-    backend: Literal["fuota", "otaUpdate", "tuya"]
+    backend: str
     why: Literal["cleanup", "superseded", "replace", "aborted", "suspended"]
     reason: str
     not_after: datetime | None = None

@@ -7,12 +7,12 @@ same in snake_case, so a validated document converts without a table.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from otactl.model.backend_config import BackendSpec, FuotaSpec, OtaUpdateSpec
+from otactl.model.backend_config import BackendConfig
 from otactl.model.values import Value, canonical_digest
 
 TOP_UP = "top-up"  # begins the name of a wave that otactl adds for devices declared later
@@ -128,6 +128,11 @@ class VersionProof(Value, frozen=True, kw_only=True):
     attribute: str | None = None
     index_query: str | None = None
     module: str | None = None
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Names of the fields that are declared, as a manifest spells them; its schema takes exactly one."""
+        return tuple(name for name, value in msgspec.to_builtins(self).items() if value is not None)
 
 
 class VersionConfirm(Value, frozen=True, kw_only=True):
@@ -245,7 +250,7 @@ class Rollout(Value, frozen=True, kw_only=True):
     name: str
     environment: str
     firmware: Firmware
-    backend: BackendSpec
+    backend: BackendConfig
     strategy: Strategy
     source: Source
     labels: dict[str, str] = {}
@@ -278,11 +283,16 @@ class Rollout(Value, frozen=True, kw_only=True):
         return wave.gate or self.strategy.gate
 
     @property
-    def backend_kind(self) -> Literal["fuota", "otaUpdate", "tuya"]:
-        """Which of the three blocks the manifest has."""
-        if isinstance(self.backend, FuotaSpec):
-            return "fuota"
-        return "otaUpdate" if isinstance(self.backend, OtaUpdateSpec) else "tuya"
+    def backend_kind(self) -> str:
+        """The name of the backend block that the manifest has."""
+        return self.backend.kind
+
+    def session_length(self, try_number: int = 1) -> timedelta | None:
+        """From the start of a try to the end of its session; None where no one can compute it.
+
+        Raises: LorawanError for figures that cannot exist, which the policies refuse.
+        """
+        return self.backend.session_length(self.firmware.size_bytes, self.strategy, try_number)
 
     @property
     def generation(self) -> str:

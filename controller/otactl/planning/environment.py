@@ -55,13 +55,15 @@ def environment_record(
     covers: Callable[[Record], bool],
     marks: Callable[[str, Listed], Mapping[str, str] | None],
     now: datetime,
+    read: removed_rollout.ReadConfig,
     unread: UnreadableManifests = NOTHING_UNREAD,
 ) -> tuple[Commit, ...]:
     """What to commit about the environment as a whole; nothing when nothing changed.
 
     `surveys` are by backend; `declared` are the rollouts read in this run, each with its waves; `covers` tells whether
     the place of a record's manifest was read; `marks` reads the owner marks of a unit, by backend (None: they could not
-    be read, so nothing new is said of it); what `unread` may declare is neither gone nor an orphan.
+    be read, so nothing new is said of it); `read` reads the backend
+    block that a record keeps; what `unread` may declare is neither gone nor an orphan.
     """
     commits: list[Commit] = []
     stems = {f"{name}-{wave}" for name, waves in declared.items() for wave in waves}
@@ -71,7 +73,7 @@ def environment_record(
     for name, held in stored.items():
         asked = surveys.get(held.record.backend)
         left = name != NAME and name not in declared and not unread.may_declare(name)
-        looked = removed_rollout.declared(held.record) is not None  # at its units, one by one
+        looked = removed_rollout.declared(held.record, read) is not None  # at its units, one by one
         looked = looked or unit_home.moved(held.record, environment) is not None
         if asked is not None and left and not looked and covers(held.record):
             commits += _orphan(held, asked[0], asked[1], now)

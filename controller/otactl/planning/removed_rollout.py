@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -16,11 +17,13 @@ import msgspec
 from otactl.drift import ledger, ownership, unit_home
 from otactl.model import (
     Attempt,
+    BackendConfig,
     Cause,
     DriftEntry,
     DriftPolicy,
     Environment,
     Event,
+    JsonObject,
     Observation,
     Phase,
     Record,
@@ -42,10 +45,18 @@ from otactl.state import lifecycle
 LEFT = "manifest_left_git"
 
 
-def declared(record: Record) -> Rollout | None:
+ReadConfig = Callable[[JsonObject], BackendConfig]
+"""Reads a backend block as a record keeps it; raises msgspec.ValidationError for what it cannot read."""
+
+
+def declared(record: Record, read: ReadConfig) -> Rollout | None:
     """The rollout as it was last declared, marked as removed; None where the record keeps none that can be read."""
+
+    def config(_wanted: type, written: JsonObject) -> BackendConfig:
+        return read(written)
+
     try:
-        rollout = msgspec.json.decode(record.declaration, type=Rollout) if record.declaration else None
+        rollout = msgspec.json.decode(record.declaration, type=Rollout, dec_hook=config) if record.declaration else None
     except msgspec.DecodeError:
         return None
     return msgspec.structs.replace(rollout, name=record.name, removed=True) if rollout is not None else None

@@ -17,7 +17,6 @@ from otactl.model import Attempt, Unit, UnitPhase, duration, iso
 from otactl.model.actions import Hold
 from otactl.planning.context import PlanContext, Shape
 from otactl.planning.preflight import ReadyRule
-from otactl.schedule.session_length import session_length
 
 BEGINS_WITHIN = timedelta(hours=1)
 GRACE = timedelta(hours=6)
@@ -59,7 +58,7 @@ def session_hold(at: PlanContext, shape: Shape, attempt: Attempt, unit: Unit) ->
 
 def _overdue(at: PlanContext, attempt: Attempt, start: datetime) -> datetime:
     try:
-        length = session_length(at.rollout) if attempt.generation == at.rollout.generation else None
+        length = at.rollout.session_length() if attempt.generation == at.rollout.generation else None
     except LorawanError:
         length = None
     return start + (UNKNOWN_LENGTH if length is None else length + max(length, GRACE))

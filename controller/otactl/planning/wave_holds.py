@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-from otactl.model import Attempt, FuotaSpec, TuyaSpec, Wave, WaveRecord, firmware_version, iso
+from otactl.model import Attempt, Selection, Wave, WaveRecord, firmware_version, iso
 from otactl.model.actions import Hold, UnitDeclaration
 from otactl.planning import membership, preflight
 from otactl.planning.context import PlanContext
 from otactl.schedule import windows
-from otactl.schedule.session_length import session_length
 from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.gate import GateState
@@ -63,7 +62,7 @@ def _begun_with(at: PlanContext, wave: Wave) -> tuple[str, ...]:
 
 def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
     """A start that no window permits, or that a freeze forbids; `lead` is how long before it may be sent."""
-    length = session_length(at.rollout, _redundancy(unit))
+    length = at.rollout.session_length(unit.tries if unit.only else 1)
     found = windows.verdict(at.rollout.windows, at.environment.freezes, start, length)
     if found.permitted:
         return ()
@@ -76,9 +75,9 @@ def going_back(at: PlanContext) -> tuple[Hold, ...]:
     """Devices that report a newer version than they would get, and nobody said that this is meant."""
     if at.rollout.strategy.allow_downgrade:
         return ()
-    version, spec = at.rollout.firmware.version, at.rollout.backend
-    if isinstance(spec, TuyaSpec) and spec.selection != "SPECIFIC":
-        return _selected_back(spec, version)
+    version, selection = at.rollout.firmware.version, at.rollout.backend.selection
+    if selection is not None:
+        return _selected_back(selection, version)
     runs = {t.vendor_id: t.version for t in at.seen.targets if t.version}
     runs |= {device: told for t in at.seen.targets for device, told in t.member_versions.items()}
     newer = firmware_version.downgraded(runs, version)
@@ -92,18 +91,18 @@ def going_back(at: PlanContext) -> tuple[Hold, ...]:
     return (Hold(reason="downgrade_not_allowed", message=text, stalled=True),)
 
 
-def _selected_back(spec: TuyaSpec, version: str) -> tuple[Hold, ...]:
+def _selected_back(selection: Selection, version: str) -> tuple[Hold, ...]:
     """Devices that the service selects: what they run is bounded by what the manifest says, or not known."""
-    if not spec.sources:
+    if not selection.versions:
         text = "the service selects the devices, so what they run is not known, and one that runs a newer version than "
         text += (
-            f"{version} would be taken back; name versions in tuya.srcVersions, or say strategy.allowDowngrade: true"
+            f"{version} would be taken back; name versions in {selection.field}, or say strategy.allowDowngrade: true"
         )
         return (Hold(reason="versions_are_unknown", message=text, stalled=True),)
-    newer = firmware_version.downgraded({v: v for v in spec.sources}, version)
+    newer = firmware_version.downgraded({v: v for v in selection.versions}, version)
     if not newer:
         return ()
-    text = f"tuya.srcVersions names {', '.join(newer)}, newer than {version}; take it out, or say "
+    text = f"{selection.field} names {', '.join(newer)}, newer than {version}; take it out, or say "
     return (Hold(reason="downgrade_not_allowed", message=f"{text}strategy.allowDowngrade: true", stalled=True),)
 
 
@@ -112,10 +111,6 @@ def latest_start(at: PlanContext, start: datetime) -> datetime | None:
     if not at.rollout.windows and not at.environment.freezes:
         return None
     return windows.verdict(at.rollout.windows, at.environment.freezes, start, None).latest
-
-
-def _redundancy(unit: UnitDeclaration) -> int | None:
-    return unit.backend.redundancy_percent if isinstance(unit.backend, FuotaSpec) else None
 
 
 def gate_hold(at: PlanContext, wave: Wave, known: WaveRecord, attempt: Attempt) -> Hold:

@@ -6,9 +6,9 @@
 3. `not_driven` lists what the language has but this version does not act on; the planner holds it, never ignores it.
 """
 
+from otactl.model.violation import Severity, Violation
 from otactl.policies.across import Located, between
 from otactl.policies.check import check, check_environment
 from otactl.policies.unsupported import not_driven
-from otactl.policies.violation import Severity, Violation
 
 __all__ = ["Located", "Severity", "Violation", "between", "check", "check_environment", "not_driven"]

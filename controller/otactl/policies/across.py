@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from otactl.model import Environment, Rollout, Value
-from otactl.policies.violation import Violation
+from otactl.model.violation import Violation
 
 
 class Located(Value, frozen=True, kw_only=True):

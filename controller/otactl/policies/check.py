@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from otactl.model import Environment, FuotaSpec, OtaUpdateSpec, Rollout, TuyaSpec
+from collections.abc import Mapping
+
+from otactl.model import Environment, Rollout
+from otactl.model.violation import Violation
 from otactl.policies.firmware import firmware
 from otactl.policies.gates import gates
-from otactl.policies.ota_update import ota_update
-from otactl.policies.radio import radio
 from otactl.policies.schedules import schedule
-from otactl.policies.services import region, service, tuya, tuya_secret
+from otactl.policies.services import partitions, region
 from otactl.policies.targets import targets
-from otactl.policies.violation import Violation
 from otactl.policies.waves import waves
 from otactl.policies.windows import windows
+from otactl.ports import BackendDefinition
 
 
-def check(rollout: Rollout, environment: Environment | None = None) -> tuple[Violation, ...]:
-    """Judge one rollout, against its environment where that is known."""
-    found = [*firmware(rollout, environment), *service(rollout, environment)]
-    if isinstance(rollout.backend, FuotaSpec):
-        found.extend(radio(rollout, rollout.backend))
-    elif isinstance(rollout.backend, OtaUpdateSpec):
-        found.extend(ota_update(rollout, rollout.backend))
-    elif isinstance(rollout.backend, TuyaSpec):
-        found.extend(tuya(rollout, rollout.backend))
-    found.extend(targets(rollout))
-    found.extend(waves(rollout, environment))
-    found.extend(gates(rollout))
+def check(
+    rollout: Rollout, backends: Mapping[str, BackendDefinition], environment: Environment | None = None
+) -> tuple[Violation, ...]:
+    """Check one rollout, against its environment where that is known; `backends` are the definitions by kind."""
+    definition = backends[rollout.backend_kind]
+    found = [*firmware(rollout, definition, environment), *partitions(rollout, environment)]
+    found.extend(definition.check(rollout, environment))
+    found.extend(targets(rollout, backends))
+    found.extend(waves(rollout, definition, environment))
+    found.extend(gates(rollout, definition))
     for index, window in enumerate(rollout.windows):
         found.extend(schedule(window, f"/spec/windows/{index}"))
     found.extend(windows(rollout, environment))
     return tuple(found)
 
 
-def check_environment(environment: Environment) -> tuple[Violation, ...]:
-    """Judge one environment."""
+def check_environment(environment: Environment, backends: Mapping[str, BackendDefinition]) -> tuple[Violation, ...]:
+    """Check one environment."""
     found: list[Violation] = []
     seen: set[str] = set()
     for index, role in enumerate(environment.approval_roles):
@@ -54,5 +53,6 @@ def check_environment(environment: Environment) -> tuple[Violation, ...]:
             )
         found.extend(schedule(freeze, f"/spec/freezes/{index}"))
     found.extend(region(environment))
-    found.extend(tuya_secret(environment))
+    for definition in backends.values():
+        found.extend(definition.check_environment(environment))
     return tuple(found)

@@ -1,25 +1,21 @@
-"""Rules of the image: its size against the service's limit, its address against its content.
-
-Limits: FUOTA images up to 1 megabyte (AWS IoT Wireless developer guide, create a FUOTA task; the cautious 1,000,000
-bytes), OTA files up to 16 MB (AWS IoT service quota, the cautious 16,000,000).
-"""
+"""Rules of the image: its size against the service's limit, its address against its content."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from otactl.model import Environment, FuotaSpec, OtaUpdateSpec, Rollout
-from otactl.policies.violation import Violation
+from otactl.model import Environment, Rollout
+from otactl.model.violation import Violation
+from otactl.ports import BackendDefinition
 
 LONGEST_KEY = 1024  # Amazon S3 user guide, "Naming Amazon S3 objects": bytes of a key in UTF-8
-LARGEST_IMAGE = {"fuota": 1_000_000, "otaUpdate": 16_000_000}
 
 
-def firmware(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+def firmware(rollout: Rollout, definition: BackendDefinition, environment: Environment | None) -> Iterator[Violation]:
     """Judge `spec.firmware`, and the role that reads the image."""
     image = rollout.firmware
-    limit = LARGEST_IMAGE.get(rollout.backend_kind)
+    limit = definition.image_limit
     if limit is not None and image.size_bytes > limit:
         yield Violation(
             pointer="/spec/firmware/sizeBytes",
@@ -36,7 +32,7 @@ def firmware(rollout: Rollout, environment: Environment | None) -> Iterator[Viol
             severity="warning",
         )
     yield from _key(image.image)
-    role = _role(rollout)
+    role = rollout.backend.role
     if environment is not None and role.startswith("arn:") and role.split(":")[4] != environment.account:
         yield Violation(
             pointer=f"/spec/{rollout.backend_kind}/role",
@@ -61,9 +57,3 @@ def _key(image: str) -> Iterator[Violation]:
         message = "the key looks percent-encoded, and is taken as it is written"
         hint = "write the key as S3 lists it"
         yield Violation(pointer=pointer, code="image_key_looks_encoded", message=message, hint=hint, severity="warning")
-
-
-def _role(rollout: Rollout) -> str:
-    if isinstance(rollout.backend, FuotaSpec):
-        return rollout.backend.role
-    return str(rollout.backend.document["role"]) if isinstance(rollout.backend, OtaUpdateSpec) else ""

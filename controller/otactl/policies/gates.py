@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from otactl.model import FuotaSpec, Gate, OtaUpdateSpec, Reason, Retry, Rollout, VersionConfirm, duration, exact
-from otactl.policies.violation import Violation, wave_pointer
+from otactl.model import Gate, Reason, Rollout, VersionConfirm, duration, exact
+from otactl.model.violation import Violation, wave_pointer
+from otactl.ports import BackendDefinition
 from otactl.verdicts.retry import PERMANENT
 from otactl.verdicts.version_proof import DEFAULT_WITHIN
 
-_COMMON = ("timeout", "offline", "unknown")
-_FILES = ("rejected", "download", "verify", "flash")
-_GROUPS_ONLY = Reason.INDEX_UNSUPPORTED
-_FRAGMENTS = (
-    "missingFragments",
-    "integrity",
-    "sessionReplay",
-    "indexUnsupported",
-    "packageUnsupported",
-    "noMemory",
-    "descriptor",
-    "conflict",
-)
-REASONS = {
-    "fuota": (*_FRAGMENTS, *_COMMON),
-    "otaUpdate": (*_FILES, "noMemory", *_COMMON),
-    "tuya": ("conflict", *_FILES, *_COMMON),
-}
-"""The failures each service can tell of."""
 
-
-def gates(rollout: Rollout) -> Iterator[Violation]:
-    """Judge every gate, where it stands, with the number of devices it is of where that is known."""
-    shared = rollout.strategy.gate
-    if any(w.gate is None for w in rollout.strategy.waves):
-        sizes = [_size(rollout, i) for i, w in enumerate(rollout.strategy.waves) if w.gate is None]
-        yield from _gate(rollout, shared, "/spec/strategy/gate", max(sizes))
-    for index, wave in enumerate(rollout.strategy.waves):
-        if wave.gate is not None:
-            yield from _gate(rollout, wave.gate, wave_pointer(index, "gate"), _size(rollout, index))
-    yield from _retry(rollout)
+def gates(rollout: Rollout, definition: BackendDefinition) -> Iterator[Violation]:
+    """Check every gate where it is declared, and the retries."""
+    for gate, pointer, size in gates_of(rollout):
+        yield from _gate(rollout, gate, pointer, size)
+    yield from _retry(rollout, definition)
     grouped = any(rollout.targets_of(w).multicast_groups for w in rollout.strategy.waves)
     if rollout.strategy.start_when_ready is not None and not grouped:
         message = "only the devices of multicast groups have to get ready before a start"
         pointer = "/spec/strategy/startWhenReady"
         yield Violation(pointer=pointer, code="start_when_ready_not_supported", message=message, hint="remove it")
+
+
+def gates_of(rollout: Rollout) -> Iterator[tuple[Gate, str, int]]:
+    """Each gate with its pointer and the devices it is of: 0 where groups hide their number."""
+    if any(w.gate is None for w in rollout.strategy.waves):
+        sizes = [_size(rollout, i) for i, w in enumerate(rollout.strategy.waves) if w.gate is None]
+        yield rollout.strategy.gate, "/spec/strategy/gate", max(sizes)
+    for index, wave in enumerate(rollout.strategy.waves):
+        if wave.gate is not None:
+            yield wave.gate, wave_pointer(index, "gate"), _size(rollout, index)
 
 
 def _size(rollout: Rollout, index: int) -> int:
@@ -92,7 +77,6 @@ def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Vio
             message=message,
             hint="let it weigh more, or set minReported",
         )
-    yield from _pace(rollout, gate, pointer, size)
     confirm = rollout.strategy.confirm
     if gate.soak is not None and isinstance(confirm, VersionConfirm):
         within = confirm.within or DEFAULT_WITHIN
@@ -115,23 +99,7 @@ def _passes_unanswered(gate: Gate, size: int) -> bool:
     return few and 100 * (1 - weight) >= exact(gate.min_success_percent)
 
 
-def _pace(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Violation]:
-    """Devices that the pace has not reached when the time for answers is over count as failed."""
-    if gate.silence_after is None or not size or not isinstance(rollout.backend, OtaUpdateSpec):
-        return
-    rate = rollout.backend.rate
-    if rate and (minutes := math.ceil(size / rate)) * 60 > duration(gate.silence_after).total_seconds():
-        message = f"at {rate} devices a minute the last of {size} begins after {minutes} minutes, and by then "
-        yield Violation(
-            pointer=f"{pointer}/silenceAfter",
-            code="silence_shorter_than_pace",
-            severity="warning",
-            message=f"{message}who has not answered counts as failed ({gate.silence_after} from the start)",
-            hint="raise silenceAfter, or maximumPerMinute",
-        )
-
-
-def _retry(rollout: Rollout) -> Iterator[Violation]:
+def _retry(rollout: Rollout, definition: BackendDefinition) -> Iterator[Violation]:
     retry, kind = rollout.strategy.retry, rollout.backend_kind
     if retry is None:
         return
@@ -142,8 +110,8 @@ def _retry(rollout: Rollout) -> Iterator[Violation]:
         )
     for index, reason in enumerate(retry.on):
         pointer = f"/spec/strategy/retry/on/{index}"
-        if reason not in REASONS[kind]:
-            hint = f"it reports {', '.join(REASONS[kind])}"
+        if reason not in definition.failure_reasons:
+            hint = f"it reports {', '.join(definition.failure_reasons)}"
             message = f"{kind} never reports {reason}"
             yield Violation(
                 pointer=pointer, code="reason_never_happens", message=message, hint=hint, severity="warning"
@@ -151,28 +119,10 @@ def _retry(rollout: Rollout) -> Iterator[Violation]:
         if Reason(reason) in PERMANENT:
             message = f"{reason} is not cured by sending it again"
             yield Violation(pointer=pointer, code="reason_is_permanent", message=message, hint="take it out")
-        if Reason(reason) is _GROUPS_ONLY and kind == "fuota" and not _has_groups(rollout):
-            message = f"{reason} is not cured by sending it again to single devices: they use another index than groups"
-            yield Violation(pointer=pointer, code="reason_is_permanent", message=message, hint="take it out")
-    yield from _raised(rollout, retry)
-
-
-def _has_groups(rollout: Rollout) -> bool:
-    return any(w.targets is not None and w.targets.multicast_groups for w in rollout.strategy.waves)
-
-
-def _raised(rollout: Rollout, retry: Retry) -> Iterator[Violation]:
-    raised, pointer = retry.raise_redundancy_percent, "/spec/strategy/retry/raiseRedundancyPercent"
-    if raised is None:
-        return
-    if not isinstance(rollout.backend, FuotaSpec):
-        message = f"{rollout.backend_kind} sends no redundancy"
-        yield Violation(pointer=pointer, code="redundancy_not_supported", message=message, hint="remove it")
-    elif rollout.backend.redundancy_percent is None:
-        message = "there is no spec.fuota.redundancyPercent to raise: the service chooses one that nobody documents"
+    if retry.raise_redundancy_percent is not None and not definition.capabilities.sends_redundancy:
         yield Violation(
-            pointer=pointer, code="redundancy_not_declared", message=message, hint="add fuota.redundancyPercent"
+            pointer="/spec/strategy/retry/raiseRedundancyPercent",
+            code="redundancy_not_supported",
+            message=f"{kind} sends no redundancy",
+            hint="remove it",
         )
-    elif (most := rollout.backend.redundancy_percent + raised * (retry.attempts - 1)) > 100:
-        message = f"the last of {retry.attempts} attempts would ask for {most} percent, the service takes 100"
-        yield Violation(pointer=pointer, code="redundancy_exceeds_limit", message=message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from otactl.model import Window, duration
-from otactl.policies.violation import Violation
+from otactl.model.violation import Violation
 from otactl.schedule.cron import broken_fields, parse
 
 LONGEST_WINDOW = 7 * 86400

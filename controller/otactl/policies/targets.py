@@ -8,17 +8,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from otactl.model import Device, OtaUpdateSpec, Rollout, Targets, TuyaSpec
-from otactl.policies.violation import Violation, wave_pointer
+from otactl.model import Device, Rollout, Targets
+from otactl.model.violation import Violation, wave_pointer
+from otactl.ports import BackendDefinition
 
-KINDS = {
-    "fuota": ("multicastGroups", "wirelessDevices"),
-    "otaUpdate": ("things", "thingGroups"),
-    "tuya": ("devices",),
-}
 _EUI = re.compile(r"[0-9A-Fa-f]{16}")
 _ATTRIBUTES = {
     "multicastGroups": "multicast_groups",
@@ -34,15 +30,16 @@ def kinds_of(targets: Targets) -> tuple[str, ...]:
     return tuple(kind for kind, attribute in _ATTRIBUTES.items() if getattr(targets, attribute))
 
 
-def targets(rollout: Rollout) -> Iterator[Violation]:
+def targets(rollout: Rollout, backends: Mapping[str, BackendDefinition]) -> Iterator[Violation]:
     """Judge who gets the image."""
     groups = [("/spec/targets", rollout.targets)] if rollout.targets is not None else []
     groups += [(wave_pointer(i, "targets"), w.targets) for i, w in enumerate(rollout.strategy.waves) if w.targets]
     first: str | None = None
+    one_kind = not backends[rollout.backend_kind].capabilities.mixes_target_kinds
     for pointer, named in groups:
         kinds = kinds_of(named)
-        yield from _kinds(rollout, pointer, kinds)
-        if first is not None and kinds and kinds[0] != first and not isinstance(rollout.backend, OtaUpdateSpec):
+        yield from _kinds(rollout, backends, pointer, kinds)
+        if first is not None and kinds and kinds[0] != first and one_kind:
             yield _mixed(pointer, f"this wave has {kinds[0]}, an earlier one {first}; one rollout drives one kind")
         first = first or (kinds[0] if kinds else None)
     yield from _division(rollout)
@@ -51,11 +48,13 @@ def targets(rollout: Rollout) -> Iterator[Violation]:
         yield from _euis(f"{pointer}/wirelessDevices", named.wireless_devices)
 
 
-def _kinds(rollout: Rollout, pointer: str, kinds: tuple[str, ...]) -> Iterator[Violation]:
-    known = KINDS[rollout.backend_kind]
+def _kinds(
+    rollout: Rollout, backends: Mapping[str, BackendDefinition], pointer: str, kinds: tuple[str, ...]
+) -> Iterator[Violation]:
+    known = backends[rollout.backend_kind].target_kinds
     for kind in kinds:
         if kind not in known:
-            owner = next(name for name, own in KINDS.items() if kind in own)
+            owner = next(name for name, other in backends.items() if kind in other.target_kinds)
             yield Violation(
                 pointer=f"{pointer}/{kind}",
                 code="foreign_targets",
@@ -73,7 +72,7 @@ def _mixed(pointer: str, message: str) -> Violation:
 def _division(rollout: Rollout) -> Iterator[Violation]:
     waves = rollout.strategy.waves
     by_percent = [w.percent is not None for w in waves]
-    if isinstance(rollout.backend, TuyaSpec) and rollout.backend.selection != "SPECIFIC":
+    if rollout.backend.selection is not None:
         yield from _selected_by_service(rollout)
         return
     for index, wave in enumerate(waves):

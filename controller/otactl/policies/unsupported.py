@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from otactl.model import Rollout
 from otactl.model.actions import Hold
 
-DRIVEN = ("fuota", "otaUpdate", "tuya")
-
 
 def not_driven(rollout: Rollout) -> tuple[tuple[str, str], ...]:
     """List what a rollout declares in vain, as JSON pointer and the field's name; empty if everything is driven."""
@@ -17,8 +15,6 @@ def not_driven(rollout: Rollout) -> tuple[tuple[str, str], ...]:
 
 
 def _undriven(rollout: Rollout) -> Iterator[tuple[str, str]]:
-    if rollout.backend_kind not in DRIVEN:
-        yield f"/spec/{rollout.backend_kind}", rollout.backend_kind
     if rollout.drift.watch is not None:
         yield "/spec/drift/watch", "drift.watch"
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from otactl.model import Environment, Rollout, VersionConfirm, Wave
 from otactl.model.rollout import TOP_UP
-from otactl.policies.violation import Violation, wave_pointer
+from otactl.model.violation import Violation, wave_pointer
+from otactl.ports import BackendDefinition
 
 
-def waves(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+def waves(rollout: Rollout, definition: BackendDefinition, environment: Environment | None) -> Iterator[Violation]:
     """Judge the waves, and everything that refers to one."""
     names: set[str] = set()
     for index, wave in enumerate(rollout.strategy.waves):
@@ -38,7 +39,7 @@ def waves(rollout: Rollout, environment: Environment | None) -> Iterator[Violati
             )
         yield from _role(approval.role, f"{pointer}/role", environment)
         yield from _member(approval.role, approval.by, f"{pointer}/by", environment)
-    yield from _confirm(rollout)
+    yield from _confirm(rollout, definition)
 
 
 def _wave(wave: Wave, index: int) -> Iterator[Violation]:
@@ -74,24 +75,19 @@ def _member(name: str, by: str, pointer: str, environment: Environment | None) -
         )
 
 
-def _confirm(rollout: Rollout) -> Iterator[Violation]:
+def _confirm(rollout: Rollout, definition: BackendDefinition) -> Iterator[Violation]:
     confirm, kind = rollout.strategy.confirm, rollout.backend_kind
     if not isinstance(confirm, VersionConfirm):
         return
-    from_module = confirm.version.module is not None
-    if from_module != (kind == "tuya"):
-        told = (
-            "versions of modules are reported to Tuya only"
-            if from_module
-            else "Tuya tells the version of a module only"
-        )
-        hint = "use shadow, attribute or indexQuery" if from_module else "use module"
-        yield Violation(
-            pointer="/spec/strategy/confirm/version",
-            code="confirm_not_supported",
-            message=f"{told}; this rollout has {kind}",
-            hint=hint,
-        )
+    *some, last = definition.version_proofs
+    for name in confirm.version.declared:
+        if name not in definition.version_proofs:
+            yield Violation(
+                pointer="/spec/strategy/confirm/version",
+                code="confirm_not_supported",
+                message=f"{kind} reports no version by {name}",
+                hint=f"use {', '.join(some)} or {last}" if some else f"use {last}",
+            )
     query = confirm.version.index_query
     if query is not None and rollout.firmware.version not in query:
         yield Violation(

@@ -16,12 +16,10 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from otactl.lorawan.errors import LorawanError
-from otactl.model import Environment, FuotaSpec, Rollout, Window, duration
-from otactl.policies.violation import Violation
+from otactl.model import Environment, Rollout, Window, duration
+from otactl.model.violation import Violation
 from otactl.schedule.cron import broken_fields
-from otactl.schedule.session_length import session_length
 from otactl.schedule.windows import ever_permitted, told_length
-from otactl.verdicts.retry import redundancy_of
 
 _Fault = Literal["window_shorter_than_session", "windows_are_denied", "windows_are_frozen"]
 
@@ -74,12 +72,9 @@ def _fault(own: tuple[Window, ...], freezes: tuple[Window, ...], length: timedel
 
 
 def _longest_session(rollout: Rollout) -> timedelta | None:
-    spec, retry = rollout.backend, rollout.strategy.retry
-    if not isinstance(spec, FuotaSpec):
-        return None
-    last = redundancy_of(spec, rollout.strategy, retry.attempts if retry is not None else 1)
+    retry = rollout.strategy.retry
     try:
-        return session_length(rollout, last)
+        return rollout.session_length(retry.attempts if retry is not None else 1)
     except LorawanError:
         return None  # told as a fault of the radio fields
 

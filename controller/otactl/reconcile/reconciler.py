@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from otactl.backends.registry import read_config
 from otactl.errors import ConflictError, LeaseHeldError, OtactlError, reason_of
 from otactl.model import Environment, Listed, Phase, Record, Rollout, Survey
 from otactl.model.actions import Hold
@@ -223,7 +224,7 @@ class Reconciler:
         names = {r.name: tuple(w.name for w in r.strategy.waves) for r in self._rollouts}
         stored = self._journal.stored
         commits = environment_record(
-            self._environment, right, stored, names, self._covers, self._marks, self._now(), self._unread
+            self._environment, right, stored, names, self._covers, self._marks, self._now(), read_config, self._unread
         )
         if commits:
             self._journal.commit(commits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from otactl.backends.registry import read_config
 from otactl.model import Record, Rollout
 from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import UnreadableManifests
@@ -44,5 +45,5 @@ def removed_states(
     return [
         RolloutState(rollout, held, removed=True)
         for held in left
-        if (rollout := removed_rollout.declared(held.record)) is not None
+        if (rollout := removed_rollout.declared(held.record, read_config)) is not None
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.lorawan.session import plan_session
-from otactl.model import FuotaSpec, Rollout
+from otactl.model import Rollout
 from otactl.rehearsal.fleet_document import DEFAULT, FAILURES, PROVED, Assumed, can_fail, targets_of
 
 
@@ -38,7 +39,7 @@ def _behaving(assumed: Assumed, rollouts: Sequence[Rollout]) -> Iterator[str]:
 def _single(rollout: Rollout) -> Iterator[str]:
     """Yield how the radio serves single devices: the planner's assumptions, which the simulator shares."""
     spec = rollout.backend
-    if not isinstance(spec, FuotaSpec) or not any(t.wireless_devices for t in targets_of(rollout)):
+    if not isinstance(spec, FuotaConfig) or not any(t.wireless_devices for t in targets_of(rollout)):
         return
     if spec.rf_region is None or spec.redundancy_percent is None:
         return

@@ -16,8 +16,9 @@ import re
 import uuid
 from collections.abc import Iterable
 
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.errors import UsageError
-from otactl.model import Device, JsonObject, Rollout, Targets, TuyaSpec, Value, VersionConfirm, VersionProof
+from otactl.model import Device, JsonObject, Rollout, Targets, Value, VersionConfirm, VersionProof
 
 BEFORE = "0.0.0-rehearsal"
 ATTRIBUTE = "firmwareVersion"
@@ -228,7 +229,7 @@ def _reports_at(proof: VersionProof) -> str | None:
 
 def _plugs(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> None:
     spec = rollout.backend
-    if not isinstance(spec, TuyaSpec):
+    if not isinstance(spec, TuyaConfig):
         raise TypeError("a rollout of Tuya has Tuya's block")
     product, module = spec.product, spec.module
     modules = parts.products.setdefault(product, {"productKey": product, "modules": []})["modules"]

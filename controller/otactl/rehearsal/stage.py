@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, cast
 
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.aws.image_and_role import split_uri
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.registry import backends_for
 from otactl.backends.transport.usage import Stats
+from otactl.backends.tuya.backend import TuyaBackend
 from otactl.backends.tuya.client import TuyaClient
 from otactl.errors import UsageError
 from otactl.journal import SqlJournal
-from otactl.model import Environment, Event, JsonObject, OtaUpdateSpec, Record, Rollout
+from otactl.model import Environment, Event, JsonObject, Record, Rollout
 from otactl.policies.unsupported import unsupported_holds
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RolloutReport
@@ -162,7 +164,10 @@ class _Shard:
         reconciler = Reconciler(
             environment=self.environment,
             rollouts=self.rollouts,
-            backends=backends_for(self.environment, self._transport, self.tuya),
+            backends={
+                **backends_for(self.environment, self._transport),
+                "tuya": TuyaBackend(self._transport, self.tuya),
+            },
             journal=self._journal,
             now=self._world.now,
             holder="rehearsal",
@@ -194,7 +199,7 @@ class _Shard:
         if ("role", rollout.backend.role) not in made:
             made.add(("role", rollout.backend.role))
             self._role(rollout.backend.role)
-        if isinstance(rollout.backend, OtaUpdateSpec):
+        if isinstance(rollout.backend, OtaUpdateConfig):
             for order in _signing(rollout.backend):
                 self._signing(order, made)
 
@@ -234,7 +239,7 @@ class _Shard:
             )
 
 
-def _signing(spec: OtaUpdateSpec) -> Iterator[JsonObject]:
+def _signing(spec: OtaUpdateConfig) -> Iterator[JsonObject]:
     files = spec.document.get("files")
     for file in files if isinstance(files, list) else []:
         signing = file.get("codeSigning") if isinstance(file, dict) else None

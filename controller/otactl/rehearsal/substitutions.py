@@ -14,11 +14,11 @@ from datetime import datetime
 
 import msgspec
 
+from otactl.backends.fuota.config import FuotaConfig
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.model import (
     Approval,
     Environment,
-    FuotaSpec,
-    OtaUpdateSpec,
     Record,
     Rollout,
     Source,
@@ -67,12 +67,12 @@ class Cast:
         image = self._filled(firmware.image)
         found = msgspec.structs.replace(rollout, firmware=msgspec.structs.replace(firmware, image=image))
         spec = rollout.backend
-        if isinstance(spec, FuotaSpec):
+        if isinstance(spec, FuotaConfig):
             found = msgspec.structs.replace(found, backend=msgspec.structs.replace(spec, role=self._role(spec.role)))
-        elif isinstance(spec, OtaUpdateSpec):
+        elif isinstance(spec, OtaUpdateConfig):
             document = {name: self._walk(value) for name, value in spec.document.items()}
             document["role"] = self._role(spec.role)
-            found = msgspec.structs.replace(found, backend=OtaUpdateSpec(document=document))
+            found = msgspec.structs.replace(found, backend=OtaUpdateConfig(document=document))
         if rollout.suspend is not None:
             self._tell(f"{rollout.name} is suspended ({rollout.suspend.reason}): rehearsed as if it were not")
             found = msgspec.structs.replace(found, suspend=None)

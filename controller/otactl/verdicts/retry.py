@@ -19,15 +19,10 @@ from datetime import UTC, datetime
 import msgspec
 
 from otactl.model import (
-    BackendSpec,
     DeviceResult,
-    FuotaSpec,
-    OtaUpdateSpec,
     Outcome,
     Reason,
     Rollout,
-    Strategy,
-    TuyaSpec,
     Value,
     WaveRecord,
     duration,
@@ -150,24 +145,5 @@ def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:
     """A unit for the devices of a retry (rule 5); one of a whole wave as it is."""
     if not unit.only:
         return unit
-    return msgspec.structs.replace(unit, members=unit.only, backend=_single(unit.backend, rollout.strategy, unit.tries))
-
-
-def redundancy_of(spec: FuotaSpec, strategy: Strategy, tries: int) -> int | None:
-    """The redundancy of a try in percent, 1 for the first one (rule 5); None where the service chooses."""
-    if spec.redundancy_percent is None:
-        return None
-    raised = strategy.retry.raise_redundancy_percent if strategy.retry is not None else None
-    return min(100, spec.redundancy_percent + (raised or 0) * (tries - 1))
-
-
-def _single(spec: BackendSpec, strategy: Strategy, tries: int) -> BackendSpec:
-    if isinstance(spec, FuotaSpec):
-        redundancy = redundancy_of(spec, strategy, tries)
-        return msgspec.structs.replace(spec, redundancy_percent=redundancy, fragment_size_bytes=None, data_rate=None)
-    if isinstance(spec, TuyaSpec):
-        kept = {k: v for k, v in spec.document.items() if k not in ("targetSelection", "groupId", "grayPercent")}
-        return TuyaSpec(document=kept)
-    if isinstance(spec, OtaUpdateSpec) and spec.endless:
-        return spec.once
-    return spec
+    backend = unit.backend.for_retry(rollout.strategy, unit.tries)
+    return msgspec.structs.replace(unit, members=unit.only, backend=backend)

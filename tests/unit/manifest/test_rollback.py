@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otactl.backends.iot_ota.config import OtaUpdateConfig
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.manifest.rollback import UpdatedDevice, UpdatedDevices, back, name_for, takers, waves
 from otactl.model import (
     Attempt,
     DeviceResult,
     Intent,
-    OtaUpdateSpec,
     Outcome,
     Reason,
     Record,
     RecordedCall,
     Rollout,
     Stage,
-    TuyaSpec,
     WaveRecord,
 )
 from tests.support.builders import rollout
@@ -226,7 +226,7 @@ def made(new: Rollout, before: dict[str, object], number: int = 2) -> dict[str, 
     return back("plug-rb", new, WRITTEN, before, UpdatedDevices(took=some(number)))
 
 
-TUYA = rollout(backend=TuyaSpec(document={"productKey": "p"}))
+TUYA = rollout(backend=TuyaConfig(document={"productKey": "p"}))
 
 
 def test_only_what_is_sent_and_how_it_is_judged_comes_from_the_older_manifest() -> None:
@@ -266,7 +266,7 @@ def test_otactl_confirms_tasks_only_if_it_confirmed_all_before(
 
 
 def test_an_ota_update_goes_back_as_a_snapshot() -> None:
-    new = rollout(backend=OtaUpdateSpec(document={"role": "r", "files": []}))
+    new = rollout(backend=OtaUpdateConfig(document={"role": "r", "files": []}))
 
     assert made(new, older("otaUpdate", {"role": "r", "targetSelection": "CONTINUOUS"}))["spec"]["otaUpdate"] == {
         "role": "r"

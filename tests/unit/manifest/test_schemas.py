@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.lorawan.regions import REGION_NAMES
 from otactl.manifest import schema
-from otactl.model import Environment, FuotaSpec, JsonObject, Reason, Rollout
+from otactl.model import Environment, JsonObject, Reason, Rollout
 from tests.support.damaged_documents import DOCUMENT, damaged
 
 ENVIRONMENT: JsonObject = {
@@ -102,7 +103,7 @@ def test_the_reasons_are_those_of_the_model() -> None:
 
 @pytest.mark.parametrize(
     ("block", "name", "value"),
-    [("spec", "rollout", Rollout), ("spec", "environment", Environment), ("", "fuota", FuotaSpec)],
+    [("spec", "rollout", Rollout), ("spec", "environment", Environment), ("", "fuota", FuotaConfig)],
 )
 def test_the_model_has_every_field_of_the_schema(block: str, name: str, value: type) -> None:
     found = schema.resolve("#/$defs/spec", name)[0] if name == "rollout" else schema.schema(name)

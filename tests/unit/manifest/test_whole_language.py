@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from otactl.model import FuotaSpec, OtaUpdateSpec, TuyaSpec, VersionConfirm
+from otactl.backends.fuota.config import FuotaConfig
+from otactl.backends.iot_ota.config import OtaUpdateConfig
+from otactl.backends.tuya.config import TuyaConfig
+from otactl.model import VersionConfirm
 from tests.support.manifest_texts import GOOD, SHA, Read
 
 STRATEGY = f"""\
@@ -120,7 +123,7 @@ def test_the_whole_fuota_rollout_is_valid_and_becomes_its_value() -> None:
     read = Read(WHOLE)
     assert read.errors == []
     rollout = read.rollout
-    assert isinstance(rollout.backend, FuotaSpec)
+    assert isinstance(rollout.backend, FuotaConfig)
     assert (rollout.backend.start_lead, rollout.backend.fragment_interval_ms) == ("35m", 9000)
     assert isinstance(rollout.strategy.confirm, VersionConfirm)
     assert rollout.strategy.confirm.version.shadow == "reported.firmware.version"
@@ -133,7 +136,7 @@ def test_the_ota_block_goes_whole_into_its_value() -> None:
     read = Read(block_of(OTA, "things"))
     assert read.errors == []
     backend = read.rollout.backend
-    assert isinstance(backend, OtaUpdateSpec)
+    assert isinstance(backend, OtaUpdateConfig)
     assert backend.document == read.manifests[0].document["spec"]["otaUpdate"]
 
 
@@ -141,7 +144,7 @@ def test_the_tuya_block_goes_whole_into_its_value() -> None:
     read = Read(block_of(TUYA, "devices"))
     assert read.errors == []
     backend = read.rollout.backend
-    assert isinstance(backend, TuyaSpec)
+    assert isinstance(backend, TuyaConfig)
     assert backend.document["firmwareId"] == "1001"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import (
     Approval,
     Attempt,
@@ -21,7 +22,6 @@ from otactl.model import (
     Strategy,
     TargetFacts,
     Targets,
-    TuyaSpec,
     Wave,
     WaveRecord,
 )
@@ -82,7 +82,7 @@ def test_a_device_and_the_group_it_is_in_are_one() -> None:
 
 
 SELECTED = rollout(
-    backend=TuyaSpec(document={"productKey": "p", "targetSelection": "ALL"}),
+    backend=TuyaConfig(document={"productKey": "p", "targetSelection": "ALL"}),
     strategy=Strategy(waves=(Wave(name="all"),)),
 )
 
@@ -108,7 +108,7 @@ def test_a_waves_share_is_of_devices_and_not_of_groups(others: dict[str, int], h
 
 def test_devices_a_service_selects_are_taken_back_only_where_the_manifest_says_so() -> None:
     def held(**changes: object) -> list[str]:
-        spec = TuyaSpec(document={**SELECTED.backend.document, **changes})
+        spec = TuyaConfig(document={**SELECTED.backend.document, **changes})
         return [h.reason for h in going_back(at(msgspec.structs.replace(SELECTED, backend=spec)))]
 
     meant = msgspec.structs.replace(SELECTED.strategy, allow_downgrade=True)

@@ -7,11 +7,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.model import (
     Attempt,
     Gate,
     Observation,
-    OtaUpdateSpec,
     Record,
     Rollout,
     Stage,
@@ -34,7 +34,7 @@ PASSED = Verdict(passed=True, succeeded=2, failed=0, total=2, needed_percent=90,
 
 def declared(selection: str = "SNAPSHOT") -> Rollout:
     wave = Wave(name="all", targets=Targets(thing_groups=("gateways",)), gate=GATE)
-    spec = OtaUpdateSpec(document={"role": "r", "files": [], "targetSelection": selection})
+    spec = OtaUpdateConfig(document={"role": "r", "files": [], "targetSelection": selection})
     return rollout(backend=spec, strategy=Strategy(waves=(wave,)))
 
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.model import (
     DeviceResult,
     DriftPolicy,
     Firmware,
-    FuotaSpec,
     Ignore,
     ImageFacts,
     Intent,
@@ -366,7 +366,7 @@ def test_edits_after_the_start_are_recorded_and_not_corrected() -> None:
 
 def newer(**changes: object):
     spec = rollout().backend
-    assert isinstance(spec, FuotaSpec)
+    assert isinstance(spec, FuotaConfig)
     return rollout(backend=msgspec.structs.replace(spec, **changes))
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from otactl.backends.fuota.definition import FuotaShape
+from otactl.backends.registry import read_config
 from otactl.backends.tuya.definition import TuyaShape
 from otactl.drift import unit_home
 from otactl.drift.ledger import fold
@@ -54,7 +55,7 @@ def left(stage: Stage = Stage.RUNNING, **changes: object) -> Record:
 
 
 def looked(record: Record, *units: Unit, after: timedelta = timedelta()) -> Assessment:
-    declared = removed.declared(record)
+    declared = removed.declared(record, read_config)
     assert declared is not None
     return removed.look_at(ENVIRONMENT, declared, record, Observation(units=units), SHAPE, NOW + after)
 
@@ -77,14 +78,14 @@ def test_a_look_keeps_what_looking_on_without_a_manifest_takes_and_no_longer_tha
     begun = look(declared, empty(declared), seen(shown)).record
     idle = look(declared, empty(declared), seen(image=None, role=None, unreadable=("no",))).record
 
-    found = removed.declared(begun)
+    found = removed.declared(begun, read_config)
     assert found is not None
     assert (found.removed, msgspec.structs.replace(found, removed=False)) == (True, declared)
-    assert (idle.declaration, removed.declared(idle)) == ("", None)
+    assert (idle.declaration, removed.declared(idle, read_config)) == ("", None)
 
 
 def test_a_declaration_of_another_version_is_not_guessed_at() -> None:
-    assert removed.declared(msgspec.structs.replace(left(), declaration='{"newer": 1}')) is None
+    assert removed.declared(msgspec.structs.replace(left(), declaration='{"newer": 1}'), read_config) is None
 
 
 @pytest.mark.parametrize("phase", [UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.RUNNING])
@@ -169,7 +170,7 @@ def test_an_environment_that_moves_under_a_unit_holds_by_the_field_that_changed(
     assert f"{field} {value} (it was {getattr(ENVIRONMENT, field)})" in hold.message
     assert unit_home.moved(record, ENVIRONMENT) is None
     left_over = msgspec.structs.replace(record, declaration=msgspec.json.encode(declared).decode())
-    gone = removed.declared(left_over)
+    gone = removed.declared(left_over, read_config)
     assert gone is not None
     told = removed.look_at(other, gone, left_over, Observation(), SHAPE, NOW)
     assert ([h.reason for h in told.plan.holds], told.record.attempts) == (["environment_changed"], record.attempts)
@@ -199,7 +200,7 @@ def _stored(*attempts: Attempt, backend: str) -> dict[str, Stored]:
 def _round(stored: dict[str, Stored], kind: str, survey: Survey, after: timedelta = timedelta()) -> dict[str, Stored]:
     can = {"fuota": FuotaShape, "tuya": TuyaShape}[kind].capabilities
     commits = environment_record(
-        ENVIRONMENT, {kind: (survey, can)}, stored, {}, lambda _r: True, lambda _k, _i: {}, NOW + after
+        ENVIRONMENT, {kind: (survey, can)}, stored, {}, lambda _r: True, lambda _k, _i: {}, NOW + after, read_config
     )
     return stored | {c.record.name: Stored(record=c.record, revision=1) for c in commits}
 
@@ -266,7 +267,7 @@ def test_folding_keeps_since_when_a_list_missed_an_entry() -> None:
 
 def test_what_is_left_at_a_service_that_is_out_of_reach_is_told_as_unknown() -> None:
     record = left(**RUNNING)
-    declared = removed.declared(record)
+    declared = removed.declared(record, read_config)
     assert declared is not None
 
     told = removed.unasked(ENVIRONMENT, declared, record, NOW)

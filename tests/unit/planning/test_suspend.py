@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.model import (
     Abort,
     Attempt,
@@ -12,7 +13,6 @@ from otactl.model import (
     DeviceResult,
     Gate,
     Intent,
-    OtaUpdateSpec,
     Outcome,
     Phase,
     Reason,
@@ -269,7 +269,7 @@ def test_a_unit_that_serves_for_ever_follows_once_for_those_that_had_not_begun(
     ends: tuple[Reason | None, ...], selection: str, whole: bool
 ) -> None:
     declared, record = many("otaUpdate", judged(*ends))
-    spec = OtaUpdateSpec(document={"role": "r", "files": [], "targetSelection": "CONTINUOUS"})
+    spec = OtaUpdateConfig(document={"role": "r", "files": [], "targetSelection": "CONTINUOUS"})
     declared = msgspec.structs.replace(declared, backend=spec)
     told = msgspec.structs.replace(record.attempts[0], generation=declared.generation)
     record = record.with_wave(msgspec.structs.replace(record.waves[0], attempts=(told,)))
@@ -278,7 +278,7 @@ def test_a_unit_that_serves_for_ever_follows_once_for_those_that_had_not_begun(
 
     assert isinstance(action, CreateUnit)
     assert action.unit.only == (() if whole else ("device:b", "device:c"))
-    assert isinstance(action.unit.backend, OtaUpdateSpec)
+    assert isinstance(action.unit.backend, OtaUpdateConfig)
     assert action.unit.backend.document["targetSelection"] == selection
 
 

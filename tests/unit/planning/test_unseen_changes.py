@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.model import FuotaSpec, Observation, Phase, Record, Rollout, Survey, Unit
+from otactl.backends.fuota.config import FuotaConfig
+from otactl.model import Observation, Phase, Record, Rollout, Survey, Unit
 from tests.support.builders import NOW, rollout
 from tests.support.in_memory_cloud import Cloud, Memory, run
 
@@ -77,7 +78,7 @@ def test_another_value_declared_is_another_change() -> None:
     cloud, journal = Mute(fragmentIntervalMs=9999), Memory()
     drive(cloud, journal, rollout())
     base = rollout()
-    assert isinstance(base.backend, FuotaSpec)
+    assert isinstance(base.backend, FuotaConfig)
 
     drive(cloud, journal, rollout(backend=msgspec.structs.replace(base.backend, fragment_interval_ms=9999)))
 

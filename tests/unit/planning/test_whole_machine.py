@@ -11,6 +11,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.definition import TuyaShape
 from otactl.model import (
     Abort,
@@ -30,7 +31,6 @@ from otactl.model import (
     Suspend,
     TargetFacts,
     Targets,
-    TuyaSpec,
     Unit,
     UnitPhase,
     Wave,
@@ -223,7 +223,7 @@ def test_whatever_devices_answer_and_people_edit_nothing_is_sent_that_must_not_b
 ) -> None:
     waves = (Wave(name="canary", percent=30), Wave(name="half", percent=60), Wave(name="fleet", percent=100))
     strategy = Strategy(waves=waves, gate=gate, retry=retry, on_failure=on_failure)
-    declared = rollout(backend=TuyaSpec(document={"productKey": "a"}), strategy=strategy, targets=fleet(number))
+    declared = rollout(backend=TuyaConfig(document={"productKey": "a"}), strategy=strategy, targets=fleet(number))
     service = Service(declared)
     for _ in range(data.draw(st.integers(1, 10))):
         edit = data.draw(st.sampled_from(["", "", "", "suspend", "resume", "abort", "goOn", "grow", "lenient"]))
@@ -244,7 +244,9 @@ def test_whatever_devices_answer_and_people_edit_nothing_is_sent_that_must_not_b
 
 def test_a_fleet_that_answers_well_comes_to_its_end() -> None:
     waves = (Wave(name="canary", percent=30), Wave(name="fleet", percent=100))
-    declared = rollout(backend=TuyaSpec(document={"productKey": "a"}), strategy=Strategy(waves=waves), targets=fleet(7))
+    declared = rollout(
+        backend=TuyaConfig(document={"productKey": "a"}), strategy=Strategy(waves=waves), targets=fleet(7)
+    )
     service = Service(declared)
     for _ in range(6):
         service.run()

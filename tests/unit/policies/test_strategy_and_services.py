@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otactl import policies
+from otactl.backends.registry import BACKENDS
 from otactl.model import ApprovalRole, Environment, TuyaAccess, Window
 from tests.support.manifest_texts import SHA
 from tests.support.policy_tables import FUOTA, GOOD, HOME, OTA, TUYA, changed, found, home, with_backend, with_waves
@@ -349,13 +350,13 @@ def test_the_rules_find(text: str, environment: Environment | None, expected: li
 
 def test_a_freeze_must_deny() -> None:
     freeze = Window(kind="allow", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
-    (violation,) = policies.check_environment(home(freezes=(freeze,)))
+    (violation,) = policies.check_environment(home(freezes=(freeze,)), BACKENDS)
     assert (violation.code, violation.pointer) == ("freeze_must_deny", "/spec/freezes/0/kind")
 
 
 def test_an_approval_role_stands_once() -> None:
     roles = (ApprovalRole(name="owners"), ApprovalRole(name="owners"))
-    (violation,) = policies.check_environment(home(approval_roles=roles))
+    (violation,) = policies.check_environment(home(approval_roles=roles), BACKENDS)
     assert (violation.code, violation.pointer) == ("duplicate_approval_role", "/spec/approvalRoles/1/name")
 
 
@@ -365,14 +366,14 @@ def by_secret(region: str) -> TuyaAccess:
 
 
 def test_a_secret_of_another_region_than_the_environments_cannot_be_read() -> None:
-    (violation,) = policies.check_environment(home(tuya=by_secret("us-east-1")))
+    (violation,) = policies.check_environment(home(tuya=by_secret("us-east-1")), BACKENDS)
     assert (violation.code, violation.pointer) == ("secret_region_differs", "/spec/tuya/secretArn")
     assert violation.severity == "error"
 
 
 @pytest.mark.parametrize("access", [None, by_secret("eu-west-1"), TuyaAccess(endpoint="https://x/")])
 def test_a_secret_where_the_environment_is_or_none_is_right(access: TuyaAccess | None) -> None:
-    assert policies.check_environment(home(tuya=access)) == ()
+    assert policies.check_environment(home(tuya=access), BACKENDS) == ()
 
 
 @pytest.mark.parametrize(
@@ -391,7 +392,7 @@ def test_a_secret_where_the_environment_is_or_none_is_right(access: TuyaAccess |
 def test_a_region_is_one_of_aws_and_the_role_assumed_of_its_partition(
     changes: dict[str, str], expected: list[tuple[str, str, str]]
 ) -> None:
-    told = policies.check_environment(home(**changes))
+    told = policies.check_environment(home(**changes), BACKENDS)
     assert [(_code(v), v.pointer, v.hint) for v in told] == expected
 
 

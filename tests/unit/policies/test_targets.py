@@ -104,8 +104,9 @@ def test_the_rules_find(text: str, expected: list[str]) -> None:
 
 def test_the_message_names_both_waves_of_an_overlap() -> None:
     from otactl import policies
+    from otactl.backends.registry import BACKENDS
     from tests.support.policy_tables import value_of
 
-    (violation,) = policies.check(value_of(changed("- 77ab2e10", "- 3f0c1d52")))
+    (violation,) = policies.check(value_of(changed("- 77ab2e10", "- 3f0c1d52")), BACKENDS)
     assert "wave canary" in violation.message
     assert "wave fleet" in violation.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otactl import policies
+from otactl.backends.registry import BACKENDS
 from otactl.model import Environment, Window
 from tests.support.policy_tables import GOOD, HOME, OTA, changed, found, home, value_of, with_backend
 
@@ -104,10 +105,10 @@ def test_the_rules_find(text: str, environment: Environment | None, expected: li
 
 
 def test_people_are_told_how_long_the_session_is() -> None:
-    (violation,) = policies.check(value_of(good(allow(duration="12m"))))
+    (violation,) = policies.check(value_of(good(allow(duration="12m"))), BACKENDS)
     assert violation.message == "no window is long enough for a session of 12m 55s"
 
 
 def test_a_freeze_that_never_comes_is_told() -> None:
-    (violation,) = policies.check_environment(frozen("0 0 31 4 *", "1d"))
+    (violation,) = policies.check_environment(frozen("0 0 31 4 *", "1d"), BACKENDS)
     assert (violation.code, violation.pointer) == ("window_never_opens", "/spec/freezes/0/schedule")

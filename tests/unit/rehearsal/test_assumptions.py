@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from otactl.model import Device, Rollout, Strategy, Targets, TuyaSpec, VersionConfirm, VersionProof, Wave
+from otactl.backends.tuya.config import TuyaConfig
+from otactl.model import Device, Rollout, Strategy, Targets, VersionConfirm, VersionProof, Wave
 from otactl.rehearsal.assumptions import told
 from otactl.rehearsal.fleet_document import Assumed, can_fail
 from tests.support.builders import rollout
@@ -16,7 +17,7 @@ SINGLE = msgspec.structs.replace(
     targets=Targets(wireless_devices=(Device(dev_eui="70b3d57ed0000001"),)),
     strategy=Strategy(waves=(Wave(name="all", percent=100),)),
 )
-PLUGS = msgspec.structs.replace(rollout(), backend=TuyaSpec(document={"productKey": "a"}))
+PLUGS = msgspec.structs.replace(rollout(), backend=TuyaConfig(document={"productKey": "a"}))
 PROVED = msgspec.structs.replace(
     GROUPS,
     strategy=msgspec.structs.replace(GROUPS.strategy, confirm=VersionConfirm(version=VersionProof(attribute="fw"))),

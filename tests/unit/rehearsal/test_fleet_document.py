@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from otactl.backends.fuota.config import FuotaConfig
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.cli.rehearse_options import assumed_of, moment
 from otactl.errors import UsageError
 from otactl.model import (
     Device,
-    FuotaSpec,
     Observation,
     Record,
     Requires,
@@ -21,7 +22,6 @@ from otactl.model import (
     Suspend,
     TargetFacts,
     Targets,
-    TuyaSpec,
     VersionConfirm,
     VersionProof,
     Wave,
@@ -90,12 +90,12 @@ def test_the_same_seed_is_the_same_fleet_and_another_one_is_not() -> None:
 def test_a_reason_no_device_of_the_rollouts_can_have_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="flash"):
         check(assumed_of(10, (), 0.0, ("flash=5",)), [singles(1)])
-    plugs = msgspec.structs.replace(rollout(), backend=TuyaSpec(document={"productKey": "a"}))
+    plugs = msgspec.structs.replace(rollout(), backend=TuyaConfig(document={"productKey": "a"}))
     check(assumed_of(10, (), 0.0, ("flash=5", "3")), [singles(1), plugs])
 
 
 def test_a_tuya_package_stands_in_with_the_declared_digest() -> None:
-    spec = TuyaSpec(document={"productKey": "a1b2c3d4e5", "moduleName": "ble", "srcVersions": ["2.3.9"]})
+    spec = TuyaConfig(document={"productKey": "a1b2c3d4e5", "moduleName": "ble", "srcVersions": ["2.3.9"]})
     wave = Wave(name="all", targets=Targets(devices=(Device(id="plug-1"),)))
     declared = msgspec.structs.replace(rollout(), backend=spec, strategy=Strategy(waves=(wave,)))
 
@@ -137,7 +137,7 @@ def test_a_suspension_is_lifted_and_told() -> None:
 
 def test_stack_outputs_that_are_missing_get_names_of_the_rehearsal() -> None:
     base = rollout()
-    assert isinstance(base.backend, FuotaSpec)
+    assert isinstance(base.backend, FuotaConfig)
     spec = msgspec.structs.replace(base.backend, role="${stack:firmwareUpdateRoleArn}")
     firmware = msgspec.structs.replace(base.firmware, image="s3://${stack:imageBucket}/probe.bin")
     cast = Cast([ENVIRONMENT], [msgspec.structs.replace(base, backend=spec, firmware=firmware)], NOW)

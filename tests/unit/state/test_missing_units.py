@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.definition import OtaShape
 from otactl.model import (
     Attempt,
@@ -15,7 +16,6 @@ from otactl.model import (
     DriftStatus,
     Listed,
     Observation,
-    OtaUpdateSpec,
     Phase,
     Record,
     Rollout,
@@ -148,7 +148,7 @@ def test_a_unit_that_comes_back_on_air_holds_its_replacement() -> None:
 
 
 def test_a_running_update_that_comes_back_begins_no_more_devices() -> None:
-    declared = rollout(backend=OtaUpdateSpec(document={"role": "r", "files": []}))
+    declared = rollout(backend=OtaUpdateConfig(document={"role": "r", "files": []}))
     (wave,) = _replaced(rollout()).waves
     attempts = tuple(msgspec.structs.replace(a, generation=declared.generation) for a in wave.attempts)
     waves = (msgspec.structs.replace(wave, attempts=attempts),)

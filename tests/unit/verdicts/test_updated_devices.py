@@ -8,14 +8,15 @@ import msgspec
 import pytest
 
 from otactl.backends.aws.device_versions import VersionReader
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.definition import OtaShape
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.definition import TuyaShape
 from otactl.model import (
     Attempt,
     Device,
     DeviceResult,
     Gate,
-    OtaUpdateSpec,
     Outcome,
     Reason,
     Record,
@@ -25,7 +26,6 @@ from otactl.model import (
     Strategy,
     TargetFacts,
     Targets,
-    TuyaSpec,
     UnitPhase,
     VersionConfirm,
     VersionProof,
@@ -39,8 +39,8 @@ from otactl.verdicts.updated_devices import with_spared
 from otactl.verdicts.wave_verdict import judgement
 from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, record_of, rollout, seen, unit_of
 
-OTA = OtaUpdateSpec(document={"role": "arn:aws:iam::123456789012:role/ota", "files": [{"fileName": "/u"}]})
-TUYA = TuyaSpec(document={"productKey": "p"})
+OTA = OtaUpdateConfig(document={"role": "arn:aws:iam::123456789012:role/ota", "files": [{"fileName": "/u"}]})
+TUYA = TuyaConfig(document={"productKey": "p"})
 SHAPES: dict[str, Shape] = {"fuota": SHAPE, "otaUpdate": OtaShape(ENVIRONMENT), "tuya": TuyaShape()}
 CONFIRM = VersionConfirm(version=VersionProof(shadow="reported.v"))
 NAMES = ("d1", "d2", "d3")

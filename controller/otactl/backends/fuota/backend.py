@@ -15,6 +15,7 @@ from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
 from otactl.backends.aws.tags import unit_is_ours
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.definition import FuotaShape
 from otactl.backends.fuota.other_tasks import OtherTasks
 from otactl.backends.fuota.reads import TaskReader
@@ -26,7 +27,6 @@ from otactl.errors import ConflictError, StalledError, TransientError
 from otactl.model import (
     Attempt,
     Environment,
-    FuotaSpec,
     Listed,
     Observation,
     Record,
@@ -75,7 +75,7 @@ class FuotaBackend(FuotaShape):
         """The rollout's live tasks, and what they need to start."""
         units = self._units(rollout, known, survey)
         starting = next_targets(rollout, known, units, self.capabilities)
-        if not isinstance(rollout.backend, FuotaSpec) or starting is None:
+        if not isinstance(rollout.backend, FuotaConfig) or starting is None:
             return Observation(units=units)
         role, uri = rollout.backend.role, rollout.firmware.image
         idle = starting.waits or rollout.suspend is not None or rollout.abort is not None

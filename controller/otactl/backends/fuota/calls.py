@@ -14,8 +14,9 @@ from datetime import timedelta
 import msgspec
 
 from otactl.backends.aws.tags import marks_of, tag_list
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.statuses import FIELD_MEMBERS
-from otactl.model import FuotaSpec, JsonObject, Observation
+from otactl.model import JsonObject, Observation
 from otactl.model.actions import (
     Action,
     AddMembers,
@@ -50,7 +51,7 @@ def token(unit: UnitDeclaration) -> str:
 
 def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
     """Fields by manifest name and tags, as Get and ListTagsForResource are to show them."""
-    spec = _spec(unit)
+    spec = FuotaConfig.of(unit)
     fields: JsonObject = {
         "name": task_name(unit),
         "rfRegion": spec.rf_region,
@@ -98,12 +99,6 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
         case DeleteUnit(vendor_id=vendor_id):
             call = _call(f"deleteUnit/{action.unit_id}", "DeleteFuotaTask", {"Id": vendor_id})
             return (msgspec.structs.replace(call, not_after=action.not_after),)
-
-
-def _spec(unit: UnitDeclaration) -> FuotaSpec:
-    if not isinstance(unit.backend, FuotaSpec):
-        raise TypeError(f"{unit.unit_id} is no FUOTA unit")
-    return unit.backend
 
 
 def _call(key: str, operation: str, parameters: JsonObject) -> Call:

@@ -1,6 +1,21 @@
-"""What AWS IoT Wireless FUOTA can do, and the pure half of its sibling: imports no SDK."""
+"""All that is known of AWS IoT Wireless FUOTA without calling it: imports no SDK."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from otactl.backends.fuota import rules
+from otactl.backends.fuota.config import FuotaConfig
+from otactl.backends.fuota.template import TEMPLATE
+from otactl.model import BackendConfig, Environment, Rollout
+from otactl.model.violation import Violation
+
+if TYPE_CHECKING:
+    from otactl.backends.aws.client import AwsClient
+    from otactl.planning.outlook import PureHalf
+    from otactl.ports import Backend
 
 from otactl.backends.fuota import calls
 from otactl.model import JsonObject, Observation
@@ -18,6 +33,7 @@ CAPABILITIES = Capabilities(
     cancels_in_progress=False,
     paces_itself=False,
     schedules=True,
+    sends_redundancy=True,
     minimum_lead_seconds=1800,
     annotation_fields=("description", "image", "role"),
     end_command="aws iotwireless delete-fuota-task --id {id}",
@@ -36,3 +52,74 @@ class FuotaShape:
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
         """The exact calls that carry an action out."""
         return calls.lower(action, seen)
+
+
+class FuotaDefinition:
+    """The definition of `fuota` blocks.
+
+    Image limit: 1 megabyte (AWS IoT Wireless developer guide, create a FUOTA task), taken as the cautious 1,000,000
+    bytes. Failure reasons: the device statuses of the service (`statuses.py`), and silence.
+    """
+
+    kind = FuotaConfig.kind
+    config: type[BackendConfig] = FuotaConfig
+    capabilities = CAPABILITIES
+    target_kinds: tuple[str, ...] = ("multicastGroups", "wirelessDevices")
+    device_kind = "wirelessDevices"
+    failure_reasons: tuple[str, ...] = (
+        "missingFragments",
+        "integrity",
+        "sessionReplay",
+        "indexUnsupported",
+        "packageUnsupported",
+        "noMemory",
+        "descriptor",
+        "conflict",
+        "timeout",
+        "offline",
+        "unknown",
+    )
+    version_proofs: tuple[str, ...] = ("shadow", "attribute", "indexQuery")
+    depends: Mapping[str, tuple[str, ...]] = MappingProxyType(
+        {
+            "fuota.fragmentSizeBytes": ("firmware.sizeBytes", "fuota.rfRegion", "fuota.dataRate"),
+            "fuota.fragmentIntervalMs": (
+                "firmware.sizeBytes",
+                "fuota.rfRegion",
+                "fuota.dataRate",
+                "fuota.fragmentSizeBytes",
+            ),
+            "fuota.dataRate": ("fuota.rfRegion",),
+            "retry": ("fuota.redundancyPercent",),
+        }
+    )
+    image_limit: int | None = 1_000_000
+    target_limit: int | None = None
+    template = TEMPLATE
+
+    def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+        """Check the block (`rules.py`)."""
+        return rules.check(rollout, environment)
+
+    def check_environment(self, environment: Environment) -> Iterator[Violation]:
+        """Nothing: its access is that to AWS."""
+        del environment
+        yield from ()
+
+    def rollback_block(
+        self, block: JsonObject, older_waves: Sequence[str], new: Rollout, waves: Sequence[str]
+    ) -> JsonObject:
+        """Leave out what is meaningful for groups only."""
+        del older_waves, new, waves
+        return {k: v for k, v in block.items() if k not in ("fragmentSizeBytes", "fragmentIntervalMs", "dataRate")}
+
+    def shape(self, environment: Environment) -> PureHalf:
+        """The pure half of the backend."""
+        del environment
+        return FuotaShape()
+
+    def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
+        """Create the backend."""
+        from otactl.backends.fuota.backend import FuotaBackend
+
+        return FuotaBackend(environment, client)

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.statuses import FIELD_MEMBERS, device_outcome, task_phase
 from otactl.model import (
     Attempt,
     Cause,
     Device,
     DeviceResult,
-    FuotaSpec,
     JsonObject,
     Outcome,
     Reason,
@@ -188,7 +188,7 @@ def as_declared(fields: JsonObject, rollout: Rollout) -> JsonObject:
     An interval is rounded to the nearest second, and base64 may come without its padding.
     """
     spec = rollout.backend
-    if not isinstance(spec, FuotaSpec):
+    if not isinstance(spec, FuotaConfig):
         return fields
     changed = dict(fields)
     interval, shown = spec.fragment_interval_ms, fields.get("fragmentIntervalMs")

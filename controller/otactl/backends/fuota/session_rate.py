@@ -12,11 +12,11 @@ from __future__ import annotations
 import msgspec
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.reads import SERVICE
 from otactl.errors import StalledError
 from otactl.lorawan.errors import LorawanError
-from otactl.model import Attempt, Cause, FuotaSpec, Json, JsonObject, Rollout, ServiceFinding, Unit, UnitPhase
-from otactl.schedule.session_length import session_of
+from otactl.model import Attempt, Cause, Json, JsonObject, Rollout, ServiceFinding, Unit, UnitPhase
 
 FIELD = "session.dataRate"
 _GROUP = "group:"
@@ -31,7 +31,7 @@ class SessionReader:
     def told(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
         """The unit with the rates its groups run at, and what differs from the plan."""
         spec = rollout.backend
-        if not isinstance(spec, FuotaSpec) or spec.data_rate is None or unit.phase is not UnitPhase.RUNNING:
+        if not isinstance(spec, FuotaConfig) or spec.data_rate is None or unit.phase is not UnitPhase.RUNNING:
             return unit
         if attempt.generation != rollout.generation:
             return unit  # what was planned for it is not declared any more
@@ -76,7 +76,7 @@ def differing(
 def _figures(rollout: Rollout, redundancy: int | None, rate: int) -> JsonObject:
     """A rate with what it makes of the session; alone where the region has no such rate."""
     try:
-        plan = session_of(rollout, redundancy, rate)
+        plan = FuotaConfig.of(rollout).session(rollout.firmware.size_bytes, redundancy, rate)
     except LorawanError:
         plan = None
     if plan is None:

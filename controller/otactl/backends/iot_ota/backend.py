@@ -19,6 +19,7 @@ from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
 from otactl.backends.aws.tags import unit_is_ours
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.definition import OtaShape
 from otactl.backends.iot_ota.fields import observed
 from otactl.backends.iot_ota.other_updates import OtherUpdates
@@ -34,7 +35,6 @@ from otactl.model import (
     JsonObject,
     Listed,
     Observation,
-    OtaUpdateSpec,
     Record,
     Rollout,
     Stage,
@@ -96,7 +96,7 @@ class OtaBackend(OtaShape):
         named = {*(n for a in known.attempts for n in a.leftovers), *(n for u in units for n in u.leftovers)}
         left = tuple(sorted(n for n in named if self._concerns.is_there(n)))
         inside = {key: self._inside(key) for key in joined_devices.groups(rollout, known)}
-        if not isinstance(spec, OtaUpdateSpec) or starting is None:
+        if not isinstance(spec, OtaUpdateConfig) or starting is None:
             return Observation(units=units, leftovers=left, inside=inside)
         making = starting.unit is None and not starting.waits
         image = self._facts.image(rollout.firmware.image)

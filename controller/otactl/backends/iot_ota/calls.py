@@ -16,7 +16,8 @@ import msgspec
 
 from otactl.aws_sdk.regions import partition_of
 from otactl.backends.aws.tags import tag_list
-from otactl.backends.iot_ota.fields import declared_files, desired, noted, spec_of
+from otactl.backends.iot_ota.config import OtaUpdateConfig
+from otactl.backends.iot_ota.fields import declared_files, desired, noted
 from otactl.backends.iot_ota.statuses import CANCEL_CODE, JOB_FIELDS, JOB_PREFIX, SUSPEND_CODE
 from otactl.model import Environment, JsonObject, Observation
 from otactl.model.actions import (
@@ -91,13 +92,13 @@ def _comment(reason: str) -> str:
 
 
 def _create(unit: UnitDeclaration, seen: Observation, environment: Environment) -> Call:
-    document, (_, marks) = spec_of(unit).document, desired(unit)
+    document, (_, marks) = OtaUpdateConfig.of(unit).document, desired(unit)
     version = seen.image.version if seen.image is not None else ""
     parameters: JsonObject = {
         "otaUpdateId": unit.unit_id,
         "targets": [target_arn(key, environment) for key in unit.members],
         "files": [_file(file, unit, version) for file in declared_files(unit)],
-        "roleArn": spec_of(unit).role,
+        "roleArn": OtaUpdateConfig.of(unit).role,
         "additionalParameters": noted(unit),
         "tags": tag_list(marks),
         **{name: document[name] for name in _PASSED_ON if name in document},
@@ -128,7 +129,7 @@ def _update(unit: UnitDeclaration, fields: tuple[str, ...]) -> JsonObject:
         if name == "awsJobAbortConfig":
             config = {"criteriaList": config["abortCriteriaList"]}
         elif name == "awsJobPresignedUrlConfig":
-            config = {**config, "roleArn": spec_of(unit).role}
+            config = {**config, "roleArn": OtaUpdateConfig.of(unit).role}
         parameters[JOB_FIELDS[name]] = config
     return parameters
 

@@ -1,10 +1,25 @@
-"""What AWS IoT OTA updates can do, and the pure half of their sibling: imports no SDK."""
+"""All that is known of AWS IoT OTA updates without calling them: imports no SDK."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from otactl.backends.iot_ota import rules
+from otactl.backends.iot_ota.config import OtaUpdateConfig
+from otactl.backends.iot_ota.template import TEMPLATE
+from otactl.model import BackendConfig, Environment, Rollout
+from otactl.model.violation import Violation
+
+if TYPE_CHECKING:
+    from otactl.backends.aws.client import AwsClient
+    from otactl.planning.outlook import PureHalf
+    from otactl.ports import Backend
+
 from otactl.backends.iot_ota import calls, fields
 from otactl.backends.iot_ota.statuses import JOB_FIELDS
-from otactl.model import Environment, JsonObject, Observation
+from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
 from otactl.ports import Capabilities
 
@@ -20,6 +35,7 @@ CAPABILITIES = Capabilities(
     cancels_waiting=True,
     paces_itself=True,
     schedules=False,
+    mixes_target_kinds=True,
     deletes_at_once=False,
     minimum_lead_seconds=0,
     running_fields=tuple(JOB_FIELDS),
@@ -51,3 +67,58 @@ class OtaShape:
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
         """The exact calls that carry an action out."""
         return calls.lower(action, seen, self._environment)
+
+
+class OtaUpdateDefinition:
+    """The definition of `otaUpdate` blocks.
+
+    Image limit: 16 MB (AWS IoT service quota), taken as the cautious 16,000,000 bytes. Target limit: that of a job
+    (Device Management quotas).
+    """
+
+    kind = OtaUpdateConfig.kind
+    config: type[BackendConfig] = OtaUpdateConfig
+    capabilities = CAPABILITIES
+    target_kinds: tuple[str, ...] = ("things", "thingGroups")
+    device_kind = "things"
+    failure_reasons: tuple[str, ...] = (
+        "rejected",
+        "download",
+        "verify",
+        "flash",
+        "noMemory",
+        "timeout",
+        "offline",
+        "unknown",
+    )
+    version_proofs: tuple[str, ...] = ("shadow", "attribute", "indexQuery")
+    depends: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    image_limit: int | None = 16_000_000
+    target_limit: int | None = rules.MOST_TARGETS
+    template = TEMPLATE
+
+    def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+        """Check the block (`rules.py`)."""
+        return rules.check(rollout, environment)
+
+    def check_environment(self, environment: Environment) -> Iterator[Violation]:
+        """Nothing: its access is that to AWS."""
+        del environment
+        yield from ()
+
+    def rollback_block(
+        self, block: JsonObject, older_waves: Sequence[str], new: Rollout, waves: Sequence[str]
+    ) -> JsonObject:
+        """Devices that are taken back are served once."""
+        del older_waves, new, waves
+        return {k: v for k, v in block.items() if k != "targetSelection"}
+
+    def shape(self, environment: Environment) -> PureHalf:
+        """The pure half of the backend."""
+        return OtaShape(environment)
+
+    def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
+        """Create the backend."""
+        from otactl.backends.iot_ota.backend import OtaBackend
+
+        return OtaBackend(environment, client)

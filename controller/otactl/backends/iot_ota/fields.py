@@ -15,26 +15,19 @@ from collections.abc import Mapping
 from typing import cast
 
 from otactl.backends.aws.tags import marks_of
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.statuses import DEFAULT_URL_SECONDS, JOB_FIELDS
 from otactl.drift.ownership import MARK_JOURNAL
-from otactl.model import JsonObject, OtaUpdateSpec, as_json
+from otactl.model import JsonObject, as_json
 from otactl.model.actions import UnitDeclaration
 
 _FORMS = ("customCodeSigning", "startSigningJobParameter", "awsSignerJobId")
 _PARTS = ("fileName", "fileType", "fileVersion", "fileLocation", "codeSigning", "attributes")
 
 
-def spec_of(unit: UnitDeclaration) -> OtaUpdateSpec:
-    """The block of a unit; TypeError for one of another service."""
-    if not isinstance(unit.backend, OtaUpdateSpec):
-        raise TypeError(f"{unit.unit_id} is no OTA update")
-    return unit.backend
-
-
 def declared_files(unit: UnitDeclaration) -> list[JsonObject]:
     """The files with what is left out filled in: the version and the address of the firmware."""
-    files = cast("list[JsonObject]", spec_of(unit).document["files"])
-    return [_file(each, unit) for each in files]
+    return [_file(each, unit) for each in OtaUpdateConfig.of(unit).written_files]
 
 
 def _file(given: JsonObject, unit: UnitDeclaration) -> JsonObject:
@@ -49,8 +42,7 @@ def _file(given: JsonObject, unit: UnitDeclaration) -> JsonObject:
 
 def noted(unit: UnitDeclaration) -> dict[str, str]:
     """The additionalParameters: what is declared, and our marks, which tags alone could lose."""
-    given = spec_of(unit).document.get("additionalParameters")
-    return {**(given if isinstance(given, dict) else {}), **marks_of(unit)}
+    return {**OtaUpdateConfig.of(unit).fields.additional_parameters, **marks_of(unit)}
 
 
 def maker(record: JsonObject) -> str:
@@ -66,17 +58,17 @@ def _without_journal(given: Mapping[str, object]) -> JsonObject:
 
 def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
     """Fields and tags as they are to be seen."""
-    document = spec_of(unit).document
+    spec = OtaUpdateConfig.of(unit)
+    document = spec.document
     fields: JsonObject = {k: document[k] for k in ("description", "targetSelection") if k in document}
-    if isinstance(document.get("protocols"), list):
-        fields["protocols"] = sorted(cast("list[str]", document["protocols"]))
+    if "protocols" in document:
+        fields["protocols"] = sorted(spec.fields.protocols)
     fields |= {name: document.get(name) for name in JOB_FIELDS}
     fields["additionalParameters"] = _without_journal(noted(unit))
     for index, file in enumerate(declared_files(unit)):
         fields |= {f"files.{index}.{part}": file[part] for part in _PARTS if part in file}
     fields["files.undeclared"] = None  # rule 4
-    tags = document.get("tags")
-    return fields, {**(tags if isinstance(tags, dict) else {}), **marks_of(unit)}
+    return fields, {**spec.fields.tags, **marks_of(unit)}
 
 
 def observed(record: JsonObject, job: JsonObject | None, document: JsonObject) -> JsonObject:

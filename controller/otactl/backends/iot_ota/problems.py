@@ -16,10 +16,11 @@ from typing import cast
 from otactl.backends.aws.client import NotFoundError
 from otactl.backends.aws.image_and_role import DELETED, ImageAndRoleReader, split_uri
 from otactl.backends.iot_ota.calls import job_id
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.fields import pinned
 from otactl.backends.iot_ota.reads import JobReader, counts, moment, moving
 from otactl.backends.iot_ota.statuses import JOB_PREFIX, OUR_CODES, UNSUCCESSFUL
-from otactl.model import Cause, Firmware, JsonObject, OtaUpdateSpec, ServiceFinding
+from otactl.model import Cause, Firmware, JsonObject, ServiceFinding
 
 OVERDUE = timedelta(hours=24)
 LAG = timedelta(seconds=120)
@@ -70,23 +71,23 @@ class Concerns:
             return self._facts.image(leftover).exists
         return self.stream_is_there(leftover)
 
-    def unproved(self, spec: OtaUpdateSpec, image: str) -> str:
+    def unproved(self, spec: OtaUpdateConfig, image: str) -> str:
         """Why a file from a stream or of a signing job is not the declared image; empty when all are."""
-        for file in cast("list[JsonObject]", spec.document["files"]):
-            stream = cast("JsonObject", cast("JsonObject", file.get("fileLocation") or {}).get("stream") or {})
-            job = cast("JsonObject", file.get("codeSigning") or {}).get("awsSignerJobId")
-            if stream:
-                told = f"file {stream['fileId']} of stream {stream['streamId']}"
-                found = self._streamed(str(stream["streamId"]), stream["fileId"])
-            elif job:
-                told, found = f"signing job {job}", self._reader.signed(str(job), "source")
+        for file in spec.fields.files:
+            stream = file.file_location.stream if file.file_location is not None else None
+            job = file.code_signing.aws_signer_job_id
+            if stream is not None:
+                told = f"file {stream.file_id} of stream {stream.stream_id}"
+                found = self._streamed(stream.stream_id, stream.file_id)
+            elif job is not None:
+                told, found = f"signing job {job}", self._reader.signed(job, "source")
             else:
                 continue
             if found != image:
                 return f"{told} is {found or 'not there'}"
         return ""
 
-    def _streamed(self, stream: str, number: object) -> str:
+    def _streamed(self, stream: str, number: int) -> str:
         shown = self.stream(stream) or {}
         for file in cast("list[JsonObject]", shown.get("files") or []):
             if file.get("fileId") == number:

@@ -6,31 +6,29 @@ commonest failure people report.
 
 from __future__ import annotations
 
-from typing import cast
-
 from otactl.backends.iot_ota.calls import target_arn
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.statuses import JOB_PREFIX
-from otactl.model import Environment, ImageFacts, JsonObject, OtaUpdateSpec
+from otactl.model import Environment, ImageFacts
 
 
 def role_needs(
-    spec: OtaUpdateSpec, environment: Environment, image: str, facts: ImageFacts, keys: tuple[str, ...]
+    spec: OtaUpdateConfig, environment: Environment, image: str, facts: ImageFacts, keys: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
     """Pairs of IAM action and resource."""
     base = target_arn("device:x", environment).rpartition(":")[0]
     partition = base.split(":")[1]
     needs = [("iam:PassRole", spec.role), ("iam:GetRole", spec.role), ("iot:CreateJob", f"{base}:job/{JOB_PREFIX}x")]
     needs += [("iot:CreateJob", target_arn(key, environment)) for key in keys[:1]]
-    if "MQTT" in cast("list[str]", spec.document.get("protocols", ["MQTT"])):
+    if "MQTT" in spec.fields.protocols:
         needs.append(("iot:CreateStream", f"{base}:stream/{JOB_PREFIX}x"))
     if facts.version:
         needs.append(("s3:GetObjectVersion", f"arn:{partition}:s3:::{image.removeprefix('s3://')}"))
-    for file in cast("list[JsonObject]", spec.document["files"]):
-        signing = cast("JsonObject", file.get("codeSigning") or {})
-        order = cast("JsonObject", signing.get("startSigningJobParameter") or {})
-        if "signingProfileName" in order:
+    for file in spec.fields.files:
+        order = file.code_signing.start_signing_job_parameter
+        if order is not None and order.signing_profile_name is not None:
             signer = f"arn:{partition}:signer:{environment.region}:{environment.account}:"
-            profile = f"{signer}/signing-profiles/{order['signingProfileName']}"
+            profile = f"{signer}/signing-profiles/{order.signing_profile_name}"
             needs += [("signer:StartSigningJob", profile), ("signer:GetSigningProfile", profile)]
             needs.append(("signer:DescribeSigningJob", f"{signer}/signing-jobs/x"))
     return tuple(dict.fromkeys(needs))

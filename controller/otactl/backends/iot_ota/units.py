@@ -14,6 +14,7 @@ from typing import cast
 import msgspec
 
 from otactl.backends.aws.device_versions import VersionReader
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.executions import SETTLE, disagreement, newest, nobody_moves, sorted_out, tally_of
 from otactl.backends.iot_ota.fields import maker, observed
 from otactl.backends.iot_ota.problems import LAG, OVERDUE, Concerns
@@ -25,7 +26,6 @@ from otactl.model import (
     Cause,
     DeviceResult,
     JsonObject,
-    OtaUpdateSpec,
     Outcome,
     Reason,
     Rollout,
@@ -113,7 +113,7 @@ class UnitReader:
     def _running(
         self, shown: Unit, attempt: Attempt, rollout: Rollout, record: JsonObject | None, job: JsonObject
     ) -> Unit:
-        spec = cast("OtaUpdateSpec", rollout.backend)
+        spec = OtaUpdateConfig.of(rollout)
         spec = spec.once if attempt.retry_targets and spec.endless else spec
         phase = job_phase(job.get("status"))
         begun = sum(counts(job)[name] for name in MOVING)  # canceling takes a while, too
@@ -148,7 +148,7 @@ class UnitReader:
         unit = _replace(unit, findings=(*concerns, *ghosts))
         return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
 
-    def _ghosts(self, update_id: str, spec: OtaUpdateSpec, job: JsonObject) -> tuple[ServiceFinding, ...]:
+    def _ghosts(self, update_id: str, spec: OtaUpdateConfig, job: JsonObject) -> tuple[ServiceFinding, ...]:
         """Devices that a job counts as being at it, and does not list any more: nobody is left to wait for.
 
         Looked for once it was canceled some time ago, or was made a day ago; one that goes on for ever has no end.
@@ -169,7 +169,7 @@ class UnitReader:
         return ended is None or self._reader.now() - ended >= SETTLE
 
     def _tally(
-        self, update_id: str, attempt: Attempt, spec: OtaUpdateSpec, job: JsonObject
+        self, update_id: str, attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject
     ) -> tuple[dict[Outcome, int], dict[Reason, int]]:
         """Its devices by outcome, and those that failed by reason. Where it counts more executions than it has things,
         by the newest of each thing, which costs the list."""

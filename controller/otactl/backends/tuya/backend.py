@@ -18,6 +18,7 @@ from otactl.backends.aws.client import AwsClient
 from otactl.backends.tuya.batching import known_parts
 from otactl.backends.tuya.calls import CONFIRM, MAKE
 from otactl.backends.tuya.client import NotFoundError, RefusedError, TuyaClient
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.definition import TuyaShape
 from otactl.backends.tuya.lost_batches import LostBatches
 from otactl.backends.tuya.other_batches import product_facts
@@ -34,7 +35,6 @@ from otactl.model import (
     Stage,
     Survey,
     TargetFacts,
-    TuyaSpec,
     Unit,
     duration,
 )
@@ -63,7 +63,7 @@ class TuyaBackend(TuyaShape):
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:  # noqa: ARG002 - the port's
         """The rollout's batches, and what they need to start."""
         spec = rollout.backend
-        if not isinstance(spec, TuyaSpec):
+        if not isinstance(spec, TuyaConfig):
             return Observation()
         looked: list[TargetFacts] = []
         units, ambiguous = self._units(rollout, spec, known, looked)
@@ -109,7 +109,7 @@ class TuyaBackend(TuyaShape):
         return Receipt(key=call.key, vendor_id=made.job_id, arn=f"tuya:{made.job_id}")
 
     def _units(
-        self, rollout: Rollout, spec: TuyaSpec, known: Record, looked: list[TargetFacts]
+        self, rollout: Rollout, spec: TuyaConfig, known: Record, looked: list[TargetFacts]
     ) -> tuple[tuple[Unit, ...], str]:
         """The units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
         units: list[Unit] = []
@@ -135,7 +135,7 @@ class TuyaBackend(TuyaShape):
         """How far the gateway's time is ahead of the one decisions are made in, which is AWS's; told by its answers."""
         return self._transport.now() - self._aws.now()
 
-    def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaSpec, known: Record) -> list[TargetFacts]:
+    def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaConfig, known: Record) -> list[TargetFacts]:
         ours, version = known.vendor_ids, rollout.firmware.version
         return [self._reader.target(key, spec, version, ours) for key in keys]
 

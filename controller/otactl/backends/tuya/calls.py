@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from otactl.backends.tuya.batching import parts_of
-from otactl.model import JsonObject, Observation, TuyaSpec, Unit
+from otactl.backends.tuya.config import TuyaConfig
+from otactl.model import JsonObject, Observation, Unit
 from otactl.model.actions import (
     Action,
     AddMembers,
@@ -53,23 +54,16 @@ COMPARED = ("grayPercent", "groupId", "timeoutInMinutes", "needPush", "needConfi
 TO_CONFIRM = "toConfirm"  # the ids of tasks that wait for a confirmation
 
 
-def spec_of(unit: UnitDeclaration) -> TuyaSpec:
-    """The block of a unit; TypeError for one of another service."""
-    if not isinstance(unit.backend, TuyaSpec):
-        raise TypeError(f"{unit.unit_id} is no Tuya batch")
-    return unit.backend
-
-
 def desired(unit: UnitDeclaration) -> JsonObject:
     """Fields as QueryOTAJob is to show them."""
-    spec = spec_of(unit)
+    spec = TuyaConfig.of(unit)
     document = spec.document
     fields: JsonObject = {name: document[name] for name in COMPARED if name in document}
-    fields["targetSelection"] = spec.selection
+    fields["targetSelection"] = spec.fields.target_selection
     fields["version"] = unit.firmware.version
-    if "srcVersions" in document:
+    if spec.sources:
         fields["srcVersions"] = sorted(spec.sources)
-    if unit.wave in cast("list[str]", document.get("confirmWaves", [])):
+    if unit.wave in spec.fields.confirm_waves:
         fields[TO_CONFIRM] = []
     return fields
 
@@ -92,13 +86,13 @@ def _shown(seen: Observation, vendor_id: str) -> Unit | None:
 
 
 def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tuple[Call, ...]:
-    spec = spec_of(unit)
+    spec = TuyaConfig.of(unit)
     document = spec.document
-    firmware = document.get("firmwareId") or (seen.image.version if seen.image is not None else "")
+    firmware = spec.fields.firmware_id or (seen.image.version if seen.image is not None else "")
     parameters: JsonObject = {
         "FirmwareId": firmware or Placeholder(of=f"id of {unit.firmware.version}"),
         "ProductKey": spec.product,
-        "TargetSelection": spec.selection,
+        "TargetSelection": spec.fields.target_selection,
         **{theirs: document[ours] for ours, theirs in PARAMETERS.items() if ours in document},
     }
     shown = seen.unit(unit.unit_id)
@@ -108,7 +102,7 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tup
     calls = []
     for key, members in parts_of(unit.unit_id, unit.members).items():
         names = [m.partition(":")[2] for m in members if m in rest and m not in without]
-        named = {"TargetDeviceName": names} if spec.selection == "SPECIFIC" else {}
+        named = {"TargetDeviceName": names} if not spec.selects else {}
         if key not in made and (names or not named):
             call = Call(
                 key=key,

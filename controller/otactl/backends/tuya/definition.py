@@ -1,6 +1,23 @@
-"""What Tuya's OTA batches can do, and the pure half of their sibling: imports no client."""
+"""All that is known of Tuya's OTA batches without calling them: imports no client."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from otactl.backends.tuya import rules
+from otactl.backends.tuya.config import TuyaConfig
+from otactl.backends.tuya.template import TEMPLATE
+from otactl.model import BackendConfig, Environment, Rollout
+from otactl.model.violation import Violation
+
+if TYPE_CHECKING:
+    from otactl.backends.aws.client import AwsClient
+    from otactl.planning.outlook import PureHalf
+    from otactl.ports import Backend
 
 from otactl.backends.tuya import calls
 from otactl.model import JsonObject, Observation
@@ -43,3 +60,62 @@ class TuyaShape:
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
         """The exact calls that carry an action out."""
         return calls.lower(action, seen)
+
+
+_OF_SELECTIONS = ("targetSelection", "grayPercent", "groupId", "confirmWaves")
+
+
+class TuyaDefinition:
+    """The definition of `tuya` blocks, and of the access block `tuya` of an environment."""
+
+    kind = TuyaConfig.kind
+    config: type[BackendConfig] = TuyaConfig
+    capabilities = CAPABILITIES
+    target_kinds: tuple[str, ...] = ("devices",)
+    device_kind = "devices"
+    failure_reasons: tuple[str, ...] = (
+        "conflict",
+        "rejected",
+        "download",
+        "verify",
+        "flash",
+        "timeout",
+        "offline",
+        "unknown",
+    )
+    version_proofs: tuple[str, ...] = ("module",)
+    depends: Mapping[str, tuple[str, ...]] = MappingProxyType({"waves": ("tuya",), "targets": ("tuya",)})
+    image_limit: int | None = None
+    target_limit: int | None = None
+    template = TEMPLATE
+
+    def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+        """Check the block (`rules.py`)."""
+        return rules.check(rollout, environment)
+
+    def check_environment(self, environment: Environment) -> Iterator[Violation]:
+        """Check where the key is read from."""
+        return rules.check_environment(environment)
+
+    def rollback_block(
+        self, block: JsonObject, older_waves: Sequence[str], new: Rollout, waves: Sequence[str]
+    ) -> JsonObject:
+        """Name devices that run the version taken back, and confirm all waves where all were confirmed."""
+        changed = {k: v for k, v in block.items() if k not in _OF_SELECTIONS}
+        if "srcVersions" in changed:
+            changed["srcVersions"] = [new.firmware.version]  # the older one lists what came before it
+        if set(older_waves) <= set(msgspec.convert(block.get("confirmWaves", []), list[str])):
+            changed["confirmWaves"] = list(waves)
+        return changed
+
+    def shape(self, environment: Environment) -> PureHalf:
+        """The pure half of the backend."""
+        del environment
+        return TuyaShape()
+
+    def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
+        """Create the backend; None where the environment has no access."""
+        from otactl.backends.tuya.backend import TuyaBackend
+        from otactl.backends.tuya.connection import connect
+
+        return TuyaBackend(client, connect(environment, client)) if environment.tuya is not None else None

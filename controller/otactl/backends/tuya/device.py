@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from otactl.backends.tuya.client import NotFoundError, TuyaClient
+from otactl.backends.tuya.config import DEFAULT_MODULE, TuyaConfig
 from otactl.backends.tuya.reads import BatchReader
 from otactl.backends.tuya.schemas import UNFINISHED_TASKS, TaskInfo, moment
 from otactl.backends.tuya.statuses import COUNTS, UNFINISHED
 from otactl.errors import StalledError
-from otactl.model import JsonObject, Rollout, TuyaSpec
-from otactl.model.backend_config import DEFAULT_MODULE
+from otactl.model import JsonObject, Rollout
 from otactl.model.device_tasks import UnfinishedTask
 
 STATUSES = {COUNTS[word]: word for word in UNFINISHED}  # ours -> the gateway's, in the order of a task's life
@@ -62,7 +62,7 @@ def homes(rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[
     exact: set[Home] = set()
     folded: set[Home] = set()
     for rollout in rollouts:
-        if not isinstance(rollout.backend, TuyaSpec):
+        if not isinstance(rollout.backend, TuyaConfig):
             continue
         names = {name for name in _named(rollout) if name.lower() == device.lower()}
         if not names and (rollout.environment, rollout.name) in remembered:

@@ -21,11 +21,11 @@ from typing import cast
 
 from otactl.backends.errors import NotFoundError
 from otactl.backends.tuya.batching import Candidates
+from otactl.backends.tuya.config import DEFAULT_MODULE
 from otactl.backends.tuya.reads import LAG, BatchReader
 from otactl.backends.tuya.schemas import JobInfo, JobRow, moment
 from otactl.backends.tuya.statuses import CANCELED_BATCH, CANCELED_TASK, FAILED_TASK
 from otactl.model import Intent
-from otactl.model.backend_config import DEFAULT_MODULE
 
 CLOCKS = timedelta(minutes=15)  # how far the clocks of the gateway's parts may be apart: it takes requests so old
 _UNSAID: dict[str, object] = {"NeedPush": True, "NeedConfirm": False}  # what is not asked for is this

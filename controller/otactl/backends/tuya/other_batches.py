@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from otactl.backends.errors import NotFoundError
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.reads import BatchReader, product_key
 from otactl.backends.tuya.schemas import JobRow
 from otactl.backends.tuya.statuses import COUNTS, UNFINISHED, job_phase
-from otactl.model import TargetFacts, TuyaSpec, UnitPhase
+from otactl.model import TargetFacts, UnitPhase
 
 MOST_TOLD = 2
 _NEXT = "it is waited for until it has ended; cancel it in Tuya's console to wait no longer"
 
 
-def product_facts(reader: BatchReader, spec: TuyaSpec, firmware_id: str, ours: Collection[str]) -> TargetFacts:
+def product_facts(reader: BatchReader, spec: TuyaConfig, firmware_id: str, ours: Collection[str]) -> TargetFacts:
     """The product as a target: `busy` names batches of others, or of a rollout that is not remembered any more."""
     busy: list[str] = []
     for row in _rows(reader, spec.product, firmware_id):

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from otactl.backends.tuya.client import NotFoundError, TuyaClient
+from otactl.backends.tuya.config import DEFAULT_MODULE, TuyaConfig
 from otactl.backends.tuya.problems import is_sha256
 from otactl.backends.tuya.schemas import (
     FIRMWARE,
@@ -26,8 +27,7 @@ from otactl.backends.tuya.schemas import (
 )
 from otactl.backends.tuya.statuses import UNFINISHED, UNVERIFIED, VERIFIED
 from otactl.backends.tuya.task_list import TaskList, task_list
-from otactl.model import Cause, Firmware, ImageFacts, JsonObject, ServiceFinding, TargetFacts, TuyaSpec
-from otactl.model.backend_config import DEFAULT_MODULE
+from otactl.model import Cause, Firmware, ImageFacts, JsonObject, ServiceFinding, TargetFacts
 
 LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown yet, or not whole
 
@@ -42,7 +42,7 @@ class BatchReader:
         """The gateway's time."""
         return self._transport.now()
 
-    def package(self, spec: TuyaSpec, firmware: Firmware) -> ImageFacts:
+    def package(self, spec: TuyaConfig, firmware: Firmware) -> ImageFacts:
         """The firmware package: found by id, or by product, module and version; never by its address, which expires."""
         where = f"package {firmware.version} of {spec.product}, module {spec.module}"
         found = self._packages(spec, firmware)
@@ -66,8 +66,8 @@ class BatchReader:
             unproved="" if verified else f"the package {UNVERIFIED.get(one.status, f'has status {one.status}')}",
         )
 
-    def _packages(self, spec: TuyaSpec, firmware: Firmware) -> list[FirmwareInfo]:
-        named = spec.document.get("firmwareId")
+    def _packages(self, spec: TuyaConfig, firmware: Firmware) -> list[FirmwareInfo]:
+        named = spec.fields.firmware_id
         if named is not None:
             one = self.package_of(str(named))
             return [one] if one is not None else []
@@ -109,7 +109,7 @@ class BatchReader:
         except NotFoundError:
             return None
 
-    def target(self, key: str, spec: TuyaSpec, version: str, ours: Collection[str] = ()) -> TargetFacts:
+    def target(self, key: str, spec: TuyaConfig, version: str, ours: Collection[str] = ()) -> TargetFacts:
         """A device before a start: whether it is there, reports the module, and has nothing else to do.
 
         `ours` are batches of the same rollout: a task of one is waited for, and is no drift.
@@ -151,20 +151,20 @@ class BatchReader:
         )
 
 
-def product_key(spec: TuyaSpec) -> str:
+def product_key(spec: TuyaConfig) -> str:
     """The key of a product as a target."""
     return f"product:{spec.product}"
 
 
-def not_asked_for(spec: TuyaSpec, runs: str) -> str:
+def not_asked_for(spec: TuyaConfig, runs: str) -> str:
     """Why the service makes no task for a device that reports this version; empty when it makes one."""
     left_out = spec.sources and runs not in spec.sources
     return f"it reports {runs}, which srcVersions does not name" if left_out else ""
 
 
-def _strange(spec: TuyaSpec, firmware: Firmware, found: list[FirmwareInfo]) -> str:
+def _strange(spec: TuyaConfig, firmware: Firmware, found: list[FirmwareInfo]) -> str:
     """How a package named by its id is not the one the manifest is about; empty when it is."""
-    if spec.document.get("firmwareId") is None or not found:
+    if spec.fields.firmware_id is None or not found:
         return ""
     (one,) = found
     pairs = (

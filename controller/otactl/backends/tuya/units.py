@@ -14,6 +14,7 @@ import msgspec
 from otactl.backends.errors import NotFoundError
 from otactl.backends.tuya.batching import Parts
 from otactl.backends.tuya.calls import TO_CONFIRM
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.problems import late_in, late_of, of_batches, of_lists, of_package, of_tasks, overdue_of
 from otactl.backends.tuya.reads import LAG, BatchReader, not_asked_for
 from otactl.backends.tuya.schemas import JobInfo, TaskInfo, moment
@@ -27,7 +28,6 @@ from otactl.model import (
     Reason,
     Rollout,
     ServiceFinding,
-    TuyaSpec,
     Unit,
     UnitPhase,
     VersionConfirm,
@@ -45,7 +45,7 @@ class BatchUnits:
         self._reader = reader
 
     def unit(
-        self, attempt: Attempt, parts: Parts, lacks: tuple[str, ...], rollout: Rollout, spec: TuyaSpec
+        self, attempt: Attempt, parts: Parts, lacks: tuple[str, ...], rollout: Rollout, spec: TuyaConfig
     ) -> Unit | None:
         """The unit of an attempt; None when the gateway knows none of its batches.
 
@@ -114,7 +114,7 @@ class BatchUnits:
         unit: Unit,
         attempt: Attempt,
         rollout: Rollout,
-        spec: TuyaSpec,
+        spec: TuyaConfig,
         tasks: tuple[TaskInfo, ...],
         batches: dict[str, JobInfo],
     ) -> Unit:
@@ -136,7 +136,7 @@ class BatchUnits:
         before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == spec.module else {}
         return confirmed(unit, found, ReportedVersions(versions=reported, before=before), version, final=final)
 
-    def _without_task(self, device: str, spec: TuyaSpec, version: str) -> DeviceResult:
+    def _without_task(self, device: str, spec: TuyaConfig, version: str) -> DeviceResult:
         """Rule 3."""
         try:
             runs = self._reader.versions(spec.product, device).get(spec.module)
@@ -148,7 +148,7 @@ class BatchUnits:
             return _failed(device, Reason.VERSION, told)
         return _failed(device, Reason.OFFLINE, f"the service made no task for it; it reports {runs or 'no version'}")
 
-    def _version(self, device: str, spec: TuyaSpec, module: str) -> str | None:
+    def _version(self, device: str, spec: TuyaConfig, module: str) -> str | None:
         try:
             return self._reader.versions(spec.product, device).get(module)
         except NotFoundError:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from otactl.backends.registry import BACKENDS
 from otactl.cli.errors import Verb, guarded
-from otactl.cli.init_templates import NAMES, environment, rollout
+from otactl.cli.init_templates import environment, rollout
 from otactl.cli.journal_option import default_place, make, overridden
 from otactl.cli.manifest_edit import create
 from otactl.errors import OtactlError, UsageError
@@ -20,9 +21,9 @@ from otactl.report.sanitize import plain
 @click.argument("folder", default="rollouts", metavar="[FOLDER]")
 @click.option(
     "--backend",
-    type=click.Choice(list(NAMES)),
+    type=click.Choice(list(BACKENDS)),
     required=True,
-    help="The service behind it: AWS IoT Wireless, AWS IoT OTA updates, or Tuya.",
+    help=f"The service behind it: {', '.join(f'{kind} for {d.capabilities.service}' for kind, d in BACKENDS.items())}.",
 )
 @guarded
 def command(folder: str, backend: str) -> None:
@@ -31,9 +32,10 @@ def command(folder: str, backend: str) -> None:
     They are valid as they are; what is to be replaced by your own has a comment. The journal is made too, where there
     is none.
     """
+    template = BACKENDS[backend].template
     files = {
-        os.path.normpath(Path(folder) / "environments/prod.yaml"): environment(backend),
-        os.path.normpath(Path(folder) / f"{NAMES[backend]}.yaml"): rollout(backend),
+        os.path.normpath(Path(folder) / "environments/prod.yaml"): environment(template),
+        os.path.normpath(Path(folder) / f"{template.name}.yaml"): rollout(template),
     }
     for file in files:
         if os.path.lexists(file):

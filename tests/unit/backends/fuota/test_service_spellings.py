@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.reads import as_declared
-from otactl.model import FuotaSpec, JsonObject
+from otactl.model import JsonObject
 from tests.support.builders import rollout
 
 
@@ -38,5 +39,5 @@ def test_a_field_that_is_not_declared_stays_as_it_is_shown() -> None:
 
 def _shown(*, fields: JsonObject, **changes: object) -> JsonObject:
     spec = rollout().backend
-    assert isinstance(spec, FuotaSpec)
+    assert isinstance(spec, FuotaConfig)
     return as_declared(fields, rollout(backend=msgspec.structs.replace(spec, **changes)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.session_rate import differing
-from otactl.model import FuotaSpec, Rollout
+from otactl.model import Rollout
 from tests.support.builders import rollout
 
 
 def declared(**changes: object) -> Rollout:
-    spec = FuotaSpec(
+    spec = FuotaConfig(
         rf_region="EU868",
         role="r",
         data_rate=5,

@@ -9,6 +9,7 @@ import pytest
 
 from otactl.backends.iot_ota import calls
 from otactl.backends.iot_ota import fields as _ota_fields
+from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.model import ImageFacts, Observation
 from tests.support.fuota_stage import environment
 from tests.support.ota_stage import FILE, SIGNATURE
@@ -106,7 +107,7 @@ def test_what_is_sent_reads_back_as_what_is_declared(changes: dict[str, object])
     declared, parameters = unit(**changes), sent(**changes)
 
     fields, _ = _ota_fields.desired(declared)
-    shown = _ota_fields.observed(echo(parameters), job_of(parameters), _ota_fields.spec_of(declared).document)
+    shown = _ota_fields.observed(echo(parameters), job_of(parameters), OtaUpdateConfig.of(declared).document)
 
     assert {k: v for k, v in fields.items() if shown.get(k) != v} == {}
 
@@ -128,7 +129,7 @@ def test_a_file_that_is_another_shows_in_its_own_field_alone(change: dict[str, o
     record["otaUpdateFiles"][0] |= change
 
     fields, _ = _ota_fields.desired(declared)
-    shown = _ota_fields.observed(record, job_of(parameters), _ota_fields.spec_of(declared).document)
+    shown = _ota_fields.observed(record, job_of(parameters), OtaUpdateConfig.of(declared).document)
 
     assert [k for k, v in fields.items() if shown.get(k) != v] == [field]
 
@@ -141,7 +142,7 @@ def test_a_version_is_compared_only_where_one_is_declared() -> None:
     record["otaUpdateFiles"][0]["fileLocation"] = {"s3Location": {**place, "version": "v2"}}
 
     fields, _ = _ota_fields.desired(declared)
-    shown = _ota_fields.observed(record, None, _ota_fields.spec_of(declared).document)
+    shown = _ota_fields.observed(record, None, OtaUpdateConfig.of(declared).document)
 
     assert shown["files.0.fileLocation"] != fields["files.0.fileLocation"]
     assert _ota_fields.pinned(record) == (("b", "k", "v2"),)
@@ -165,7 +166,7 @@ def test_a_file_that_nobody_declared_differs_from_what_is_declared() -> None:
     )
 
     fields, _ = _ota_fields.desired(declared)
-    shown = _ota_fields.observed(record, job_of(parameters), _ota_fields.spec_of(declared).document)
+    shown = _ota_fields.observed(record, job_of(parameters), OtaUpdateConfig.of(declared).document)
 
     assert fields["files.undeclared"] is None
     assert shown["files.undeclared"] == ["/rootkit"]

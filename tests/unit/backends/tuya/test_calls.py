@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from otactl.backends.tuya.calls import FRESH, lower
-from otactl.model import Firmware, Observation, TargetFacts, TuyaSpec, Unit, UnitPhase
+from otactl.backends.tuya.config import TuyaConfig
+from otactl.model import Firmware, Observation, TargetFacts, Unit, UnitPhase
 from otactl.model.actions import Call, CreateUnit, UnitDeclaration
 from tests.support.builders import NOW
 
@@ -25,7 +26,7 @@ def creates(*targets: TargetFacts, start_at: datetime | None = NOW, **given: obj
         generation="g",
         firmware=Firmware(version="2", image="i", sha256="s", size_bytes=1),
         members=NAMES,
-        backend=TuyaSpec(document={"productKey": "p"}),
+        backend=TuyaConfig(document={"productKey": "p"}),
     )
     not_after, units = given.get("not_after"), given.get("units", ())
     action = CreateUnit(unit=unit, reason="", start_at=start_at, not_after=not_after)

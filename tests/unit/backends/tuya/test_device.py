@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.device import STATUSES, Filters, Home, answered, asked, homes, status_of
 from otactl.backends.tuya.schemas import UNFINISHED_TASKS, TaskInfo, rows_of
 from otactl.errors import StalledError
-from otactl.model import Device, Strategy, Targets, TuyaSpec, Wave
+from otactl.model import Device, Strategy, Targets, Wave
 from otactl.model.device_tasks import UnfinishedTask
 from tests.support.builders import rollout
 from tests.support.tuya_answers import PAGE, PUBLISHED_QUERY, keyed_client
@@ -34,7 +35,7 @@ def tuya(*waves: tuple[str, ...], product: str = "a1b2c3d4e5", whole: tuple[str,
     """A Tuya rollout with a wave of devices each, or with devices of its own and a percentage."""
     named = [Wave(name=f"w{n}", targets=_targets(*names)) for n, names in enumerate(waves)]
     strategy = Strategy(waves=tuple(named) or (Wave(name="some", percent=10),))
-    spec = TuyaSpec(document={"productKey": product})
+    spec = TuyaConfig(document={"productKey": product})
     return rollout(backend=spec, strategy=strategy, targets=_targets(*whole) if whole else None, **changes)
 
 

@@ -1,4 +1,4 @@
-"""Rules of LoRaWAN: what a session's frames may carry, how often they may be sent, when it may start.
+"""Rules of the `fuota` block: what a session's frames may carry, how often they may be sent, when it may start.
 
 1. Groups need fragment size, data rate and interval; for single devices the service chooses size and rate itself
    (AWS IoT Wireless developer guide: FragmentSizeBytes is meaningful for multicast only).
@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
 
+from otactl.backends.fuota.config import FuotaConfig
 from otactl.lorawan.errors import LorawanError
 from otactl.lorawan.fragmentation import UNLIMITED
 from otactl.lorawan.lints import lints
 from otactl.lorawan.regions import region
 from otactl.lorawan.session import plan_session
-from otactl.model import FuotaSpec, Rollout, duration
-from otactl.policies.violation import Severity, Violation, wave_pointer
+from otactl.model import Environment, Reason, Rollout, duration
+from otactl.model.violation import Severity, Violation, wave_pointer
+from otactl.policies.services import region_without_service
 
 SHORTEST_LEAD = timedelta(minutes=30)
 """A start must be at least so far ahead (AWS IoT Wireless developer guide, create a FUOTA task)."""
@@ -51,8 +53,11 @@ _GROUP_FIELDS = (
 )
 
 
-def radio(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
-    """Judge the `fuota` block against the targets and the region."""
+def check(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+    """Check the `fuota` block against the targets, the LoRaWAN region and the Region of the environment."""
+    spec = FuotaConfig.of(rollout)
+    yield from region_without_service(environment, "iotwireless", "AWS IoT Core for LoRaWAN")
+    yield from _retry(rollout, spec)
     chosen = [rollout.targets_of(wave) for wave in rollout.strategy.waves]
     if any(each.multicast_groups for each in chosen):
         yield from _groups(rollout, spec)
@@ -69,7 +74,30 @@ def radio(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
         )
 
 
-def _left_to_the_service(spec: FuotaSpec) -> Iterator[Violation]:
+def _retry(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
+    retry, pointer = rollout.strategy.retry, "/spec/strategy/retry"
+    if retry is None:
+        return
+    grouped = any(w.targets is not None and w.targets.multicast_groups for w in rollout.strategy.waves)
+    for index, reason in enumerate(retry.on):
+        if Reason(reason) is Reason.INDEX_UNSUPPORTED and not grouped:
+            message = f"{reason} is not cured by sending it again to single devices: they use another index than groups"
+            at = f"{pointer}/on/{index}"
+            yield Violation(pointer=at, code="reason_is_permanent", message=message, hint="take it out")
+    raised = retry.raise_redundancy_percent
+    if raised is None:
+        return
+    pointer = f"{pointer}/raiseRedundancyPercent"
+    if spec.redundancy_percent is None:
+        message = "there is no spec.fuota.redundancyPercent to raise: the service chooses one that nobody documents"
+        hint = "add fuota.redundancyPercent"
+        yield Violation(pointer=pointer, code="redundancy_not_declared", message=message, hint=hint)
+    elif (most := spec.redundancy_percent + raised * (retry.attempts - 1)) > 100:
+        message = f"the last of {retry.attempts} attempts would ask for {most} percent, the service takes 100"
+        yield Violation(pointer=pointer, code="redundancy_exceeds_limit", message=message)
+
+
+def _left_to_the_service(spec: FuotaConfig) -> Iterator[Violation]:
     """What is valid for the service and leaves something unchecked, or reaches devices otherwise than it looks."""
     if spec.rf_region is None:
         message = "no rfRegion is declared, so payload, duty cycle, session length and windows are not checked"
@@ -90,7 +118,7 @@ def _left_to_the_service(spec: FuotaSpec) -> Iterator[Violation]:
         yield _at("descriptor", "descriptor_is_not_4_bytes", message, "for example AAECAw==", "warning")
 
 
-def _groups(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
+def _groups(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
     missing = [name for name, attribute in _GROUP_FIELDS if getattr(spec, attribute) is None]
     for name in missing:
         message = f"multicast groups need spec.fuota.{name}: the service's default is not documented"
@@ -135,7 +163,7 @@ def _bears_on(where: str, text: str) -> bool:
     return any(low <= frequency <= high for low, high in bands)
 
 
-def _singles(rollout: Rollout, spec: FuotaSpec) -> Iterator[Violation]:
+def _singles(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
     for name, attribute in _GROUP_FIELDS[:2]:
         if getattr(spec, attribute) is not None:
             message = f"for single devices the service chooses {name} itself"

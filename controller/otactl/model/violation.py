@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from otactl.model import Value
+from otactl.model.values import Value
 
 Severity = Literal["error", "warning"]
 

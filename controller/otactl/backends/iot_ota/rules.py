@@ -7,28 +7,32 @@ Limits: AWS IoT API reference (CreateOTAUpdate, CreateJob) and Device Management
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator
-from typing import cast
 
-from otactl.model import JsonObject, OtaUpdateSpec, Rollout
-from otactl.policies.violation import Violation, wave_pointer
+from otactl.backends.iot_ota.config import AbortConfig, OtaFile, OtaUpdateConfig, RolloutConfig, S3Location
+from otactl.model import Environment, Rollout, duration
+from otactl.model.violation import Violation, wave_pointer
+from otactl.policies.gates import gates_of
+from otactl.policies.services import region_without_service
 
-MOST_TARGETS = 100
+MOST_TARGETS = 100  # targets of a job (Device Management quotas)
 BLOCK = "/spec/otaUpdate"
 
 
-def ota_update(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
-    """Judge the block."""
+def check(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
+    """Check the block, and that the service is in the environment's Region."""
+    spec = OtaUpdateConfig.of(rollout)
+    yield from region_without_service(environment, "iot", "AWS IoT Core")
     yield from _continuous(rollout, spec)
-    yield from _numbers(spec.document)
-    yield from _files(rollout, cast("list[JsonObject]", spec.document["files"]))
+    yield from _rate(spec.fields.aws_job_executions_rollout_config)
+    yield from _abort(spec.fields.aws_job_abort_config)
+    yield from _files(rollout, spec.fields.files)
     yield from _targets(rollout)
-    yield from _tags(cast("dict[str, str]", spec.document.get("tags", {})))
-    # Left out, the service takes MQTT.
-    if "awsJobPresignedUrlConfig" in spec.document and "HTTP" not in cast(
-        "list[str]", spec.document.get("protocols", ["MQTT"])
-    ):
+    yield from _tags(spec.fields.tags)
+    yield from _pace(rollout, spec)
+    if spec.fields.aws_job_presigned_url_config is not None and "HTTP" not in spec.fields.protocols:
         yield Violation(
             pointer=f"{BLOCK}/awsJobPresignedUrlConfig",
             code="signed_url_needs_http",
@@ -37,7 +41,7 @@ def ota_update(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
         )
 
 
-def _continuous(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
+def _continuous(rollout: Rollout, spec: OtaUpdateConfig) -> Iterator[Violation]:
     if spec.endless:
         several = len(rollout.strategy.waves) > 1
         message = "a CONTINUOUS update never completes" + (", so no later wave would start" if several else "")
@@ -50,51 +54,61 @@ def _continuous(rollout: Rollout, spec: OtaUpdateSpec) -> Iterator[Violation]:
         )
 
 
-def _numbers(document: JsonObject) -> Iterator[Violation]:
-    yield from _pace(cast("JsonObject", document.get("awsJobExecutionsRolloutConfig", {})))
-    rate = cast("JsonObject", document.get("awsJobExecutionsRolloutConfig", {})).get("exponentialRate")
-    if isinstance(rate, dict) and not _decimals(rate["incrementFactor"], 1):
-        pointer = f"{BLOCK}/awsJobExecutionsRolloutConfig/exponentialRate/incrementFactor"
-        yield _precise(pointer, rate["incrementFactor"], 1)
-    abort = cast("JsonObject", document.get("awsJobAbortConfig", {}))
-    types: dict[object, int] = {}
-    for index, criterion in enumerate(cast("list[JsonObject]", abort.get("abortCriteriaList", []))):
-        first = types.setdefault(criterion["failureType"], index)
-        if first != index:
-            pointer = f"{BLOCK}/awsJobAbortConfig/abortCriteriaList/{index}/failureType"
-            message = (
-                f"abortCriteriaList[{first}] is about {criterion['failureType']} too; a job takes one for each type"
-            )
-            yield Violation(pointer=pointer, code="duplicate_abort_criterion", message=message, hint="keep one of them")
-        if not _decimals(criterion["thresholdPercentage"], 2):
-            pointer = f"{BLOCK}/awsJobAbortConfig/abortCriteriaList/{index}/thresholdPercentage"
-            yield _precise(pointer, criterion["thresholdPercentage"], 2)
-
-
-def _pace(config: JsonObject) -> Iterator[Violation]:
-    """A growing rate has a limit to grow to, and begins below it."""
-    rate, most = config.get("exponentialRate"), config.get("maximumPerMinute")
-    if not isinstance(rate, dict):
+def _rate(config: RolloutConfig) -> Iterator[Violation]:
+    """A growing rate has a limit to grow to, and starts below it."""
+    rate, most = config.exponential_rate, config.maximum_per_minute
+    if rate is None:
         return
     pointer = f"{BLOCK}/awsJobExecutionsRolloutConfig/exponentialRate"
     if most is None:
         message = "a growing rate needs maximumPerMinute, the rate it grows to"
         yield Violation(pointer=pointer, code="rate_has_no_maximum", message=message, hint="add maximumPerMinute: 1000")
-    elif cast("int", rate["baseRatePerMinute"]) > cast("int", most):
-        message = f"it begins with {rate['baseRatePerMinute']} a minute, above maximumPerMinute {most}"
+    elif rate.base_rate_per_minute > most:
+        message = f"it begins with {rate.base_rate_per_minute} a minute, above maximumPerMinute {most}"
         hint = "lower baseRatePerMinute, or raise maximumPerMinute"
         yield Violation(pointer=f"{pointer}/baseRatePerMinute", code="rate_exceeds_maximum", message=message, hint=hint)
+    yield from _precise(f"{pointer}/incrementFactor", rate.increment_factor, 1)
 
 
-def _files(rollout: Rollout, files: list[JsonObject]) -> Iterator[Violation]:
-    names: dict[object, int] = {}
+def _abort(config: AbortConfig) -> Iterator[Violation]:
+    types: dict[str, int] = {}
+    for index, criterion in enumerate(config.abort_criteria_list):
+        pointer = f"{BLOCK}/awsJobAbortConfig/abortCriteriaList/{index}"
+        kind = criterion.failure_type
+        first = types.setdefault(kind, index)
+        if first != index:
+            message = f"abortCriteriaList[{first}] is about {kind} too; a job takes one for each type"
+            at = f"{pointer}/failureType"
+            yield Violation(pointer=at, code="duplicate_abort_criterion", message=message, hint="keep one of them")
+        yield from _precise(f"{pointer}/thresholdPercentage", criterion.threshold_percentage, 2)
+
+
+def _pace(rollout: Rollout, spec: OtaUpdateConfig) -> Iterator[Violation]:
+    """Devices that the pace has not reached when the time for answers is over count as failed."""
+    for gate, pointer, size in gates_of(rollout):
+        if gate.silence_after is None or not size or not spec.rate:
+            continue
+        minutes = math.ceil(size / spec.rate)
+        if minutes * 60 > duration(gate.silence_after).total_seconds():
+            message = f"at {spec.rate} devices a minute the last of {size} begins after {minutes} minutes, and by then "
+            yield Violation(
+                pointer=f"{pointer}/silenceAfter",
+                code="silence_shorter_than_pace",
+                severity="warning",
+                message=f"{message}who has not answered counts as failed ({gate.silence_after} from the start)",
+                hint="raise silenceAfter, or maximumPerMinute",
+            )
+
+
+def _files(rollout: Rollout, files: tuple[OtaFile, ...]) -> Iterator[Violation]:
+    names: dict[str, int] = {}
     sent = False
     for index, file in enumerate(files):
         pointer = f"{BLOCK}/files/{index}"
         place = _place(file)
-        other = place is not None and f"s3://{place['bucket']}/{place['key']}" != rollout.firmware.image
+        other = place is not None and f"s3://{place.bucket}/{place.key}" != rollout.firmware.image
         sent = sent or not other
-        if other and place is not None and "version" not in place:
+        if other and place is not None and place.version is None:
             yield Violation(
                 pointer=f"{pointer}/fileLocation",
                 code="file_is_not_pinned",
@@ -102,12 +116,12 @@ def _files(rollout: Rollout, files: list[JsonObject]) -> Iterator[Violation]:
                 hint="name its version in S3",
                 severity="warning",
             )
-        name = file.get("fileName")
+        name = file.file_name
         if name is not None and names.setdefault(name, index) != index:
             message = f"{name} is the name of files[{names[name]}] already; the device would keep one of them"
             yield Violation(pointer=f"{pointer}/fileName", code="duplicate_file", message=message)
-        signing = cast("JsonObject", file.get("codeSigning", {}))
-        if "startSigningJobParameter" in signing and "stream" in cast("JsonObject", file.get("fileLocation", {})):
+        ordered = file.code_signing.start_signing_job_parameter is not None
+        if ordered and file.file_location is not None and file.file_location.stream is not None:
             message = "AWS Signer signs objects in S3, not files of a stream"
             hint = "name the object, or sign it beforehand"
             yield Violation(
@@ -122,10 +136,10 @@ def _files(rollout: Rollout, files: list[JsonObject]) -> Iterator[Violation]:
         )
 
 
-def _place(file: JsonObject) -> JsonObject | None:
+def _place(file: OtaFile) -> S3Location | None:
     """Where a file names an object in S3; None for the firmware itself, a stream's file or a signing job's."""
-    place = cast("JsonObject", file.get("fileLocation", {})).get("s3Location")
-    return place if isinstance(place, dict) and "${stack:" not in f"{place['bucket']}{place['key']}" else None
+    place = file.file_location.s3_location if file.file_location is not None else None
+    return place if place is not None and "${stack:" not in f"{place.bucket}{place.key}" else None
 
 
 def _targets(rollout: Rollout) -> Iterator[Violation]:
@@ -152,16 +166,11 @@ def _tags(tags: dict[str, str]) -> Iterator[Violation]:
                 break
 
 
-def _decimals(value: object, digits: int) -> bool:
-    number = float(cast("float", value))
-    return abs(number - round(number, digits)) < 1e-9
-
-
-def _precise(pointer: str, value: object, digits: int) -> Violation:
-    message = f"{value} has more than {digits} decimal{'s' if digits > 1 else ''}, the service takes no more"
-    return Violation(
-        pointer=pointer,
-        code="too_many_decimals",
-        message=message,
-        hint=f"for example {round(float(cast('float', value)), digits)}",
-    )
+def _precise(pointer: str, value: float, digits: int) -> Iterator[Violation]:
+    if abs(value - round(value, digits)) >= 1e-9:
+        yield Violation(
+            pointer=pointer,
+            code="too_many_decimals",
+            message=f"{value} has more than {digits} decimal{'s' if digits > 1 else ''}, the service takes no more",
+            hint=f"for example {round(value, digits)}",
+        )

@@ -1,0 +1,105 @@
+"""The `tuya` block of a manifest, typed: one upgrade batch per wave and attempt.
+
+1. `document` is the block as written, which is what is sent and compared; `fields` are the same, typed.
+2. Limits and examples: schemas/v1/tuya.schema.json.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from otactl.model.backend_config import BackendConfig, Selection
+from otactl.model.values import JsonObject, Value
+
+if TYPE_CHECKING:
+    from otactl.model.rollout import Strategy
+
+DEFAULT_MODULE = "default"  # what Tuya calls the module of a device that names none
+_SELECTING = ("targetSelection", "groupId", "grayPercent")
+_OURS = ("settleTime", "confirmWaves")  # how long we wait and what we confirm: no part of a batch
+
+
+class TuyaFields(Value, frozen=True, kw_only=True):
+    """The block with its types."""
+
+    product_key: str
+    firmware_id: str | None = None
+    module_name: str = DEFAULT_MODULE
+    target_selection: str = "SPECIFIC"
+    gray_percent: int | None = None
+    group_id: str | None = None
+    src_versions: tuple[str, ...] = ()
+    retry_interval: int | None = None
+    retry_count: int | None = None
+    timeout_in_minutes: int | None = None
+    need_push: bool | None = None
+    need_confirm: bool = False
+    confirm_waves: tuple[str, ...] = ()
+    download_protocol: str | None = None
+    settle_time: str = "15m"
+
+
+class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag_field="backend", tag="tuya"):
+    """The block: as written in `document`, typed in `fields`."""
+
+    kind: ClassVar[str] = "tuya"
+
+    document: JsonObject
+
+    @classmethod
+    def parse(cls, block: JsonObject) -> TuyaConfig:
+        """Keep a block as written."""
+        return cls(document=block)
+
+    @cached_property
+    def fields(self) -> TuyaFields:
+        """The block with its types, parsed when it is first asked for."""
+        return msgspec.convert(self.document, TuyaFields)
+
+    @property
+    def product(self) -> str:
+        """The key of the product whose devices are updated."""
+        return self.fields.product_key
+
+    @property
+    def module(self) -> str:
+        """The module of a device that is updated."""
+        return self.fields.module_name
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The versions a device must report one of to get it; none: any."""
+        return self.fields.src_versions
+
+    @property
+    def selects(self) -> bool:
+        """Whether Tuya selects the devices; else the manifest names them."""
+        return self.fields.target_selection != "SPECIFIC"
+
+    @property
+    def selection(self) -> Selection | None:
+        """By the versions that devices report, where Tuya selects them."""
+        return Selection(versions=self.sources, field="tuya.srcVersions") if self.selects else None
+
+    @property
+    def settle_time(self) -> str:
+        """How long a batch whose answer was lost blocks another one."""
+        return self.fields.settle_time
+
+    @property
+    def sent(self) -> TuyaConfig:
+        """What devices receive and who gets it; how long we wait and what we confirm reaches none of it."""
+        return TuyaConfig(document={k: v for k, v in self.document.items() if k not in _OURS})
+
+    @property
+    def annotations(self) -> JsonObject:
+        """Nothing: a batch holds no notes."""
+        return {}
+
+    def for_retry(self, strategy: Strategy, try_number: int) -> TuyaConfig:
+        """Devices are named one by one, whoever selected them first."""
+        del strategy, try_number
+        return TuyaConfig(document={k: v for k, v in self.document.items() if k not in _SELECTING})

@@ -1,0 +1,21 @@
+"""Tuya's gateway for an environment: calls and waits are counted with those to AWS, where its key may be kept."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from otactl.backends.aws.client import AwsClient
+from otactl.backends.aws.secrets import secret_text
+from otactl.backends.tuya.client import TuyaClient
+from otactl.model import Environment
+
+
+def connect(environment: Environment, client: AwsClient) -> TuyaClient:
+    """Create the client of the gateway."""
+    return TuyaClient(
+        environment,
+        stats=client.stats,
+        sleep=client.sleep,
+        around=client.around,
+        read_secret=partial(secret_text, client),
+    )
