@@ -17,7 +17,7 @@ JOURNAL_DAYS = 90  # a replaced head of the journal is its backup for so long
 
 @dataclass(frozen=True, kw_only=True)
 class FirmwareStoreArgs:
-    """What a store is made of."""
+    """What a store contains."""
 
     names: Names
     channel: Channel
@@ -77,7 +77,7 @@ def _key(name: str, args: FirmwareStoreArgs, parent: pulumi.Resource, *, protect
                         "Resource": "*",
                     },
                     {
-                        # By condition, not by Principal: KMS refuses a policy that names a role not made yet.
+                        # By condition, not by Principal: KMS refuses a policy that names a missing role.
                         "Sid": "ReadersDecryptThroughS3",
                         "Effect": "Allow",
                         "Principal": {"AWS": "*"},

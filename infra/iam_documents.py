@@ -1,6 +1,6 @@
 """Builds the policy documents from names alone, so that a preview shows every ARN and tests can read them.
 
-1. No wildcard stands in an action; a resource's wildcard stands only for ids the service gives out.
+1. No action has a wildcard; a resource has one only for ids that the service assigns.
 2. Every list of actions is sorted by what it is for, and a test removes each one to see something fail.
 """
 
@@ -184,7 +184,7 @@ def apply_subject(github: Github) -> str:
 
 
 def plan_subjects(github: Github) -> tuple[str, ...]:
-    """Return the subjects of workflows that may look: pull requests, and whoever may change things."""
+    """Return the subjects of workflows that may read: pull requests, and whoever may change things."""
     return (f"repo:{github.repository}:pull_request", apply_subject(github))
 
 
@@ -194,7 +194,7 @@ def firmware_read(names: Names, channel: Channel) -> Document:
 
 
 def bucket_policy(names: Names, channel: Channel) -> Document:
-    """TLS only; an image stands under its digest and is never overwritten.
+    """TLS only; an image has its digest as key and is never overwritten.
 
     Source: Amazon S3 user guide, "Enforce conditional writes": PutObject must carry If-None-Match; the parts of a
     multipart upload cannot, so only operations that create an object are asked for it.

@@ -25,7 +25,7 @@ EDITS = (
 
 
 def fuota_logs(names: Names) -> None:
-    """The role under which AWS IoT Wireless writes its logs: it looks for it by this name, once in an account.
+    """The role under which AWS IoT Wireless writes its logs: it searches for it by this name, once in an account.
 
     Which level it writes is the API's alone (UpdateLogLevelsByResourceTypes); docs/operating.md has the command.
     """
@@ -48,7 +48,7 @@ def fuota_logs(names: Names) -> None:
 
 
 def watch_edits(names: Names) -> None:
-    """Return a topic when anybody but the controller changes a FUOTA task (needs a CloudTrail trail)."""
+    """Return a topic when anyone but the controller changes a FUOTA task (needs a CloudTrail trail)."""
     settings = names.settings
     controller = names.role_arn(names.controller_role)
     pattern = {
@@ -57,7 +57,7 @@ def watch_edits(names: Names) -> None:
         "detail": {
             "eventSource": [IOT_WIRELESS],
             "eventName": list(EDITS),
-            # A field that is not there matches no anything-but: a user's edit has no session to tell apart.
+            # A field that is not there matches no anything-but: a user's edit has no session.
             "$or": [
                 {"userIdentity": {"type": [{"anything-but": "AssumedRole"}]}},
                 {"userIdentity": {"sessionContext": {"sessionIssuer": {"arn": [{"anything-but": controller}]}}}},

@@ -34,7 +34,7 @@ def reads(names: Names) -> list[Statement]:
         # These take no resource.
         allow("ReadIotAccount", _iot(LISTS), ["*"]),
         allow("ReadJobs", _iot(JOB_READS), [_jobs(names)]),
-        # One a manifest names was made by somebody else, under any name.
+        # One a manifest names was created by another actor, under any name.
         allow("ReadStreams", ["iot:DescribeStream"], [names.iot("stream/*")]),
         allow("ReadThings", _iot(THING_READS), [names.iot("thing/*")]),
         allow("ReadThingGroups", _iot(GROUP_READS), [names.iot("thinggroup/*")]),
@@ -105,5 +105,5 @@ def _jobs(names: Names) -> str:
 
 
 def _signer(names: Names, kind: str) -> str:
-    """Return every signing job or profile: the resource part of their ARNs begins with a slash."""
+    """Return every signing job or profile: the resource part of their ARNs starts with a slash."""
     return names.arn("signer", f"/signing-{kind}/*")

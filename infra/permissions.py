@@ -56,7 +56,7 @@ def _reads(names: Names) -> list[Statement]:
     policies = [f"arn:{settings.partition}:iam::{owner}:policy/*" for owner in (settings.account, "aws")]
     return [
         *(_wireless_reads(names) if settings.options.fuota else []),
-        # ListBucket tells an image that is gone (404) from one that is forbidden (403).
+        # With ListBucket a missing image (404) differs from a forbidden one (403).
         allow("CheckBuckets", [f"s3:{a}" for a in BUCKET_READS], buckets),
         allow("CheckImages", ["s3:GetObject"], [names.images(c) for c in settings.channels]),
         *([allow("CheckRoles", [f"iam:{a}" for a in ROLE_READS], roles)] if settings.options.fuota else []),
@@ -121,7 +121,7 @@ def _journal(names: Names, *, writes: bool) -> list[Statement]:
     actions = ["s3:GetObject", "s3:PutObject"] if writes else ["s3:GetObject"]
     return [
         allow("KeepJournal" if writes else "ReadJournal", actions, [f"{names.bucket(bucket)}/*"]),
-        # Without it a missing object is answered 403, and a new journal could not be told from a forbidden one.
+        # Without it a missing object is answered 403, and a new journal would look like a forbidden one.
         allow("ListJournal", ["s3:ListBucket"], [names.bucket(bucket)]),
     ]
 

@@ -22,7 +22,7 @@ INLINE_LIMIT, TRUST_LIMIT, PROVIDER_LENGTH = 10_240, 2_048, 90
 
 
 def stack(settings: Settings) -> dict[str, pulumi.Output[str]]:
-    """Make everything a stack declares; gives its outputs by name."""
+    """Create everything a stack declares; return its outputs by name."""
     names = Names(settings)
     _fits(names)
     outputs: dict[str, pulumi.Output[str]] = {}

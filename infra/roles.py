@@ -148,7 +148,7 @@ class PlannerRole(_Role):
 
 
 def github_provider(names: Names) -> tuple[str, list[pulumi.Resource]]:
-    """Return the ARN of GitHub's OIDC provider, made here unless the settings name one; empty without GitHub."""
+    """Return the ARN of GitHub's OIDC provider, created here unless the settings name one; empty without GitHub."""
     github = names.settings.github
     if github is None:
         return "", []

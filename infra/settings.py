@@ -87,7 +87,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything the program is told."""
+    """Everything the program is configured with."""
 
     stack: str
     account: str
@@ -110,7 +110,7 @@ class Settings:
 
 
 def settings(given: Mapping[str, object], *, region: object, stack: str) -> Settings:
-    """Read the `otactl:` values of a stack; SettingsError tells the first that is wrong."""
+    """Read the `otactl:` values of a stack; SettingsError reports the first that is wrong."""
     file = f"Pulumi.{stack}.yaml"
     reader = Reader(file, "otactl", given)
     if not _CHANNEL.fullmatch(stack):

@@ -22,7 +22,7 @@ def read() -> Settings:
         if namespace == "otactl":
             given[name] = _value(name, value, stack)
     found = settings(given, region=raw.get("aws:region"), stack=stack)
-    # The provider refuses credentials of another account only when it is told to.
+    # The provider refuses credentials of another account only when it is asked to.
     if _list(raw.get("aws:allowedAccountIds")) != [found.account]:
         text = f'aws:allowedAccountIds must be ["{found.account}"], so that no other account is ever touched'
         raise SettingsError(f"Pulumi.{stack}.yaml: {text}")

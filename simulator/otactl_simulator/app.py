@@ -1,7 +1,7 @@
 """Serves the stand-in clouds as one ASGI app on one port.
 
 1. A request belongs to the service its signature is scoped to; S3, IAM and STS go to moto in this process.
-2. Signatures are not verified; the access key tells the account, as moto's STS and IAM know it.
+2. Signatures are not verified; the access key reports the account, as moto's STS and IAM know it.
 3. Every answer carries the simulator's time in its Date header, as a service's answers do.
 4. Faults hit before or after the handler; a dropped connection closes without an answer, so a client notices at once.
 """
@@ -212,13 +212,13 @@ class Application:
         date = format_datetime(self.world.clock.now(), usegmt=True)
         wire = {"x-amzn-requestid": f"sim-{len(self.world.requests)}", **headers, "date": date}
         if status != 204:
-            wire.setdefault("content-length", str(len(body)))  # a HEAD tells that of the body it leaves out
+            wire.setdefault("content-length", str(len(body)))  # a HEAD declares the length of the body it omits
         pairs = [(k.encode(), v.encode("latin-1")) for k, v in wire.items()]
         await send({"type": "http.response.start", "status": status, "headers": pairs})
         await send({"type": "http.response.body", "body": b"" if status == 204 else body})
 
     def reset(self) -> None:
-        """Forget everything; the clock is back to where it began."""
+        """Forget everything; the clock is back to where it started."""
         reset_moto()
         self._fresh(self.world)
 

@@ -1,7 +1,7 @@
 """Runs moto for S3, IAM and STS in this process: its apps, its accounts, its reset.
 
 1. A request is answered in one go, in the thread of the simulator's loop. S3's conditional writes hold for that reason:
-   moto 5.2.5 looks at `If-Match` and stores in two steps, and between them two of eight writers were both told that
+   moto 5.2.5 checks `If-Match` and stores in two steps, and between them two of eight writers were both told that
    they had created one key. It is quicker, too: 3 ms a call where handing it to a thread and back took 6.
 2. Each service has an app of its own. moto's dispatcher by host looks through its 180 modules for each request.
 """
@@ -46,7 +46,7 @@ def _unjudged(self: FakeBucket, action: str, resource: str) -> Any:  # noqa: ARG
     return PermissionResult.NEUTRAL
 
 
-# moto takes every condition but StringEquals for met, so a TLS-only bucket would answer 403 to everybody. Bucket
+# moto takes every condition but StringEquals for met, so a TLS-only bucket would answer 403 to everyone. Bucket
 # policies are judged by `guard`, with the real evaluator, when callers are judged at all.
 setattr(FakeBucket, "get_permission", _unjudged)  # noqa: B010 - a method of another's class
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 
 class Clock:
-    """Real time plus an offset; a frozen one moves only when moved. `at` is where it begins, not now."""
+    """Real time plus an offset; a frozen one moves only when moved. `at` is where it starts, not now."""
 
     def __init__(self, *, freeze: bool = False, at: datetime | None = None) -> None:
         self._lock = Lock()
@@ -39,7 +39,7 @@ class Clock:
             self._base, self._since = moment.astimezone(UTC), time.monotonic()
 
     def reset(self) -> None:
-        """Back to where it began: to `at`, or to real time."""
+        """Back to where it started: to `at`, or to real time."""
         with self._lock:
             self._base, self._since = self._at or datetime.now(UTC), time.monotonic()
 

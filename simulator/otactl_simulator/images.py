@@ -3,12 +3,12 @@
 1. The service assumes the role named in the task; the trust policy must let its principal do so.
 2. The role's session must be allowed s3:GetObject by inline, attached and bucket policies, within the boundary. The
    read is over TLS.
-3. The bucket must be in the task's Region, the URI carries no version: the latest one counts, a delete marker is gone.
+3. The bucket must be in the task's Region, the URI has no version: the latest counts; a delete marker means missing.
 4. An image has at most 1 megabyte; 1,000,000 bytes is the cautious reading.
 5. Whether the service sends aws:SourceAccount and aws:SourceArn when it assumes the role is not documented:
    `sends_source` is a switch.
 
-Source: AWS IoT Wireless developer guide, "Create FUOTA task" and "Add FUOTA permissions". Not looked at: KMS keys, S3
+Source: AWS IoT Wireless developer guide, "Create FUOTA task" and "Add FUOTA permissions". Not checked: KMS keys, S3
 block public access, organisation policies. A policy element the evaluator does not know raises UnsupportedPolicyError:
 a limit of the simulator, not an answer of the service.
 """

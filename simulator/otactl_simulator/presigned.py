@@ -2,7 +2,7 @@
 
 1. The service signs with a session of a role; such a URL reads one object with that role's rights, until it expires
    (Amazon S3 user guide, "Download and upload objects with presigned URLs").
-2. Signature, expiry and the role's rights are looked at for these URLs only: what others sign is moto's affair.
+2. Signature, expiry and the role's rights are checked for these URLs only: what others sign is moto's affair.
 3. The host is the one the device's call came to, path style: there is no other address here.
 """
 

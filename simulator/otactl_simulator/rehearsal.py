@@ -1,11 +1,11 @@
 """Runs a simulator for a rehearsal: in this process, on its own clock, beside other simulators.
 
 1. moto keeps one S3, IAM and STS a process. What it holds is set aside for the rehearsal, and put back after it.
-2. Time stands still until it is told to go on. Who waits goes to the moment waited for: no two waits add up.
+2. Time stands still until it is moved. Who waits goes to the moment waited for: no two waits add up.
 3. An image stands in for the declared one: bytes of its own and of its size under its recorded digest. Devices rebuild
    fragments, not firmware, so which bytes does not matter; that the recorded digest is checked does, and that devices
    report the version of the image they took.
-4. The account is the declared one: moto tells accounts by access keys, so one of the account is made.
+4. The account is the declared one: moto tells accounts by access keys, so one of the account is added.
 5. The radio is the planner's: sessions last as long as `otactl airtime` says, with as many parity fragments.
 """
 

@@ -12,7 +12,7 @@ Rules, from the Secrets Manager API reference and user guide unless said otherwi
    [inferred: the service is Regional].
 3. One marked for deletion cannot be read.
 4. A caller needs secretsmanager:GetSecretValue on the secret's ARN, and kms:Decrypt on its key if that is a customer's:
-   through Secrets Manager, with the secret's ARN as encryption context. Policies of secrets and keys are not looked at,
+   through Secrets Manager, with the secret's ARN as encryption context. Policies of secrets and keys are not checked,
    so another account's secret is refused once callers are judged.
 5. No state shows a value.
 """
@@ -130,7 +130,7 @@ class SecretsManager(Still):
         return found
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """Put secrets there; ValueError tells what is wrong with them and never a value, and then none was put."""
+        """Put secrets there; ValueError says what is wrong with them and never a value, and then none was put."""
         for secret, value in [_read(entry) for entry in objects(fleet, "secrets")]:
             known = self._secrets.get(secret.arn)
             secret.versions = known.versions if known is not None else []

@@ -51,7 +51,7 @@ def _config(app: Application, sock_port: int = 0) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Ends as soon as it is told: uvicorn's own looks every tenth of a second whether it is, and waits another.
+    """Stops as soon as it is asked to: uvicorn's own server checks every tenth of a second, and waits another.
 
     A thousand tests start one each.
     """

@@ -65,7 +65,7 @@ class Service(Protocol):
         ...
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """Add devices and groups; ValueError tells what is wrong with them."""
+        """Add devices and groups; ValueError says what is wrong with them."""
         ...
 
     @property

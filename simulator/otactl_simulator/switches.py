@@ -41,7 +41,7 @@ class Switchboard:
         return dict(self._values)
 
     def apply(self, wanted: Mapping[str, object]) -> None:
-        """Turn switches, all or none; ValueError tells which one cannot be so."""
+        """Turn switches, all or none; ValueError says which one cannot be so."""
         for name, value in wanted.items():
             switch = self._switches.get(name)
             if switch is None:

@@ -127,7 +127,7 @@ class World:
 def build_world(clock: Clock, seed: int) -> World:
     """Return a fresh simulator: empty, its S3, IAM and STS too."""
     control, of_iot = services(clock, seed)
-    # Before AWS IoT, which is told at which moment a device took an image.
+    # Before AWS IoT, which is notified when a device took an image.
     wireless: Service = IotWireless(clock, MotoImages(), control, seed)
     every = [wireless, *of_iot, Tuya(clock, seed), SecretsManager(clock, seed)]
     return World(clock=clock, seed=seed, services={service.name: service for service in every})

@@ -5,7 +5,7 @@
 2. Single devices get one transmission each, of a size and rate the service chooses: what is not declared is assumed,
    all of them behind one gateway.
 3. A session must fit the longest of the allowing windows.
-4. Each wave has its own gate and its own devices, as it begins with none in the journal. A device that cannot rebuild
+4. Each wave has its own gate and its own devices, as it starts with none in the journal. A device that cannot rebuild
    the image says that fragments are missing: it weighs what the gate says of that reason.
 """
 
@@ -22,7 +22,7 @@ from otactl.planning.membership import resolved
 
 
 def question_of(rollout: Rollout) -> AirtimeRequest | None:
-    """Ask what a rollout's session costs and reaches; None when it has no radio, or not enough of one to tell."""
+    """Build the request for a rollout's session; None without a radio block, or if it declares too little."""
     spec = rollout.backend
     if not isinstance(spec, FuotaConfig):
         return None

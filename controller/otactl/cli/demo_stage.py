@@ -136,7 +136,7 @@ class DemoStage:
         tell_simulator(self._url, "fleet", {"tuya": {"devices": [device]}})
 
     def at_tuya(self, action: str, **parameters: object) -> dict[str, object]:
-        """Return what somebody else does in Tuya's console."""
+        """Return what another actor does in Tuya's console."""
         access = TuyaAccess(endpoint=self._url, access_key_id_env="KEY", access_key_secret_env="SECRET")  # noqa: S106 - names
         source = Source(file="", digest="")
         here = Environment(name="console", owner="x", account="", region="", source=source, tuya=access)

@@ -1,7 +1,7 @@
 """Reads one device for `status --device`: chooses the gateways beside the journal, and asks them.
 
 1. Manifests say where a device belongs; the gateway is asked only if one does, or `--product`, or a filter wants it.
-   Everybody else needs no key and no manifests.
+   All other uses need no key and no manifests.
 2. A filter is answered or refused, never ignored.
 3. A service that gives no answer takes nothing from what the journal says.
 """
@@ -65,7 +65,7 @@ def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
     places = where(question, reading, frozenset((r.environment, r.name) for r in report.rollouts))
     if remembered is None:
         if not places:
-            _open(question)  # raises: without a journal there is nothing to tell
+            _open(question)  # raises: without a journal there is nothing to show
         named = sorted(
             {p.shown for p in places_near(question.journal, question.environment, question.manifests).values()}
         )

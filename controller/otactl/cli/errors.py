@@ -1,7 +1,7 @@
 """Prints the error of a verb as one line on stderr and exits 1; 2 is an answer, never an error.
 
 1. Every error a user can act on is an `OtactlError`; a verb's callback is `@guarded`, which prints and exits.
-2. Click's own usage errors exit 2; `Verb` and `VerbGroup` make them exit 1.
+2. Click's own usage errors exit 2; with `Verb` and `VerbGroup` they exit 1.
 3. What a service or a file put into a message cannot act on the terminal.
 """
 

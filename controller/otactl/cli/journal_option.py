@@ -1,11 +1,11 @@
 """Resolves the journal of a command: the same one from every working folder.
 
 1. `--journal`, else `OTACTL_JOURNAL`, else `spec.journal` of the environment, else the default place. An empty name is
-   an error: it would be a memory that nobody chose.
+   an error: it would be a memory that no one chose.
 2. The default place is `.otactl/journal.db` in the repository's root. Without a repository it is that of the nearest
    folder from the manifests upwards that has one (up to the first folder of another user); where none has, it is
    in the folder that the first PATH lies in.
-3. A journal is made by `make` alone, which `otactl journal init` and `otactl init` call: a pass over a fresh memory
+3. A journal is created by `make` alone, which `otactl journal init` and `otactl init` call: a pass over a fresh memory
    would send everything again.
 """
 
@@ -48,7 +48,7 @@ class Place(NamedTuple):
         return self.url if is_on_s3(self.url) else _short(path_of(self.url))
 
     def used(self, environment: str = "") -> UsedJournal:
-        """Return the place as reports tell it."""
+        """Return the place as reports show it."""
         whole = self.url if is_on_s3(self.url) else str(path_of(self.url).absolute())
         return UsedJournal(environment=environment, place=whole, shown=self.shown, origin=self.origin)
 
@@ -91,7 +91,7 @@ def default_place(paths: Sequence[str]) -> Place:
 
 
 def make(place: Place) -> tuple[AnyJournal, bool]:
-    """Open the journal at a place for writing, and make it where there is none; tells whether it was made."""
+    """Open the journal at a place for writing, create it if there is none; return whether it was created."""
     try:
         return open_journal(place.url, must_exist=True, write=True), False
     except JournalMissingError:

@@ -21,7 +21,7 @@ strict_option = click.option(
 def read_all(paths: tuple[str, ...], *, offline: bool = False, strict: bool = True) -> Reading:
     """Read every manifest. Warnings go to stderr.
 
-    Raises `ManifestError` with all problems when one is wrong and `strict`, or when nothing is left to go on with.
+    Raises `ManifestError` with all problems when one is wrong and `strict`, or when nothing is left to continue with.
     """
     if not paths:
         raise UsageError("name at least one manifest file or folder, such as `rollouts/`")
@@ -62,12 +62,12 @@ def by_environment(reading: Reading, only: str | None = None) -> Iterable[tuple[
 def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]:
     """Return whether the place of a manifest was read: only then a rollout that nothing declares any more has left Git.
 
-    The place is a file that was read (the rollout in it was renamed, or taken out), or one that is gone from a folder
-    that was read. It is looked for in the repositories of what was read, never by the path it was once given by: that
-    means another file in another working folder.
+    The place is a file that was read (its rollout was renamed or removed), or one that was deleted from a folder that
+    was read. It is searched in the repositories of what was read, never by the path that named it once: in
+    another working folder that means another file.
     """
     folders = [Path(p).resolve() for p in paths if Path(p).is_dir()]
-    broken = {Path(each.file).resolve() for each in reading.broken}  # what stands in those nobody knows
+    broken = {Path(each.file).resolve() for each in reading.broken}  # the content of these is unknown
     files = {Path(name).resolve() for name in reading.names} - broken
 
     roots = {root_of(f) or Path.cwd() for f in (*folders, *(f.parent for f in files))}

@@ -36,7 +36,7 @@ form_option = click.option(
 
 
 class Found(NamedTuple):
-    """A rollout and the text it stands in: the `document`-th one of `data`, which says `spec`."""
+    """A rollout and its text: the `document`-th one of `data`, with the block `spec`."""
 
     rollout: Rollout
     reading: Reading
@@ -90,7 +90,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def change(found: Found, *edits: Edit, style: str, told: str, **more: object) -> None:
-    """Make the edits to the file and tell them; `told` is the sentence for people, `more` goes into the JSON."""
+    """Apply the edits to the file and report them; `told` is the sentence for people, `more` goes into the JSON."""
     try:
         after = edited(found.file, found.data, found.document, *edits)
     except UnicodeEncodeError as error:
@@ -108,7 +108,7 @@ def change(found: Found, *edits: Edit, style: str, told: str, **more: object) ->
 
 
 def unchanged(found: Found, *, style: str, told: str, **more: object) -> None:
-    """Tell that there is nothing to change."""
+    """Report that there is nothing to change."""
     if style == "json":
         click.echo(as_json(_told(found, False, (), None) | more))
     else:
@@ -181,7 +181,7 @@ def replace(place: Path, data: bytes, *, expected: bytes) -> None:
 
 
 def create(file: str, data: bytes) -> None:
-    """Write a file that must not be there yet; its folder is made."""
+    """Write a file that must not be there yet; its folder is created."""
     place = Path(file)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

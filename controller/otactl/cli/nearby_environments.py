@@ -1,6 +1,6 @@
 """Finds the environments of the working folder, for verbs without PATH that need the journal.
 
-1. `--manifests` says where; else the repository is looked through, or, without one, the working folder and three
+1. `--manifests` says where; else the repository is searched, or, without one, the working folder and three
    folders down. Links to folders and hidden folders are left out, as everywhere.
 2. Only files that may hold an `Environment` are read, and what is wrong in them stops no verb: it is said.
 """

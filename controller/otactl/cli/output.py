@@ -2,7 +2,7 @@
 
 1. Text is put together from manifests, file names and services. Whatever a renderer has let through, no control
    character and no override of the reading direction leaves here raw; line ends and tabs do.
-2. A line of such text is made safe before it is joined to others (`plain`): what is a line end here was meant.
+2. A line of such text is made safe before it is joined to others (`plain`): a line end here is intended.
 3. Output that cannot be written (a full disk, a reader that left) is an error of the verb: one line, exit code 1. What
    was done is done; the journal has it.
 """

@@ -3,7 +3,7 @@
 1. Reading never creates a journal and never writes to one.
 2. A name or an environment the journal does not know is an error that lists what it knows.
 3. Environments that declare a journal of their own are read from it, all others from the default place: `Memory` is all
-   of them as one. One that is not there is told; an error it is where it leaves nothing to read.
+   of them as one. One that is not there is reported; an error it is where it leaves nothing to read.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Memory:
         return ", ".join(dict.fromkeys(str(each.path) for each in self._opened.values()))
 
     def used_for(self, environment: str) -> tuple[UsedJournal, ...]:
-        """Return the journal that an environment is read from, as reports tell it."""
+        """Return the journal of an environment, as reports show it."""
         mine = tuple(each for each in self.used if each.environment == environment)
         return mine or tuple(each for each in self.used if not each.environment)
 
@@ -125,13 +125,13 @@ class Memory:
 
 
 def open_to_read(option: str | None, environment: str | None = None, manifests: Sequence[str] = ()) -> Memory:
-    """Open the journals that are meant where one stands, of one environment or of all."""
+    """Open the journals for the working folder, of one environment or of all."""
     places = places_near(option, environment, manifests)
     return Memory({name: place for name, place in places.items() if name}, places.get(""))
 
 
 def places_near(option: str | None, environment: str | None, manifests: Sequence[str]) -> dict[str, Place]:
-    """Return the journals that are meant where one stands: of environments by name, and under "" that of all others."""
+    """Return the journals for the working folder: by environment, and under "" that of all others."""
     named = overridden(option)
     if named is not None:
         return {"": named}

@@ -53,12 +53,12 @@ def concerning(reading: Reading, environment: str | None) -> tuple[UnreadableDoc
 
 
 def _home(broken: UnreadableDocument) -> str:
-    """Return the environment a manifest is about; empty if it does not tell."""
+    """Return the environment a manifest is about; empty if it names none."""
     return broken.name if broken.kind == "Environment" else broken.environment
 
 
 def stopped(reading: Reading, only: str | None) -> tuple[Stopped, ...]:
-    """Return the rollouts whose environment cannot be driven: it has an error, or nobody knows it."""
+    """Return the rollouts whose environment cannot be driven: it has an error, or no one knows it."""
     sound = {e.name for e in reading.environments}
     wrong = {b.name: b.text for b in reading.broken if b.kind == "Environment"}
     found = [
@@ -89,7 +89,7 @@ def tell(broken: Sequence[UnreadableDocument]) -> None:
 
 
 def unread_environments(reading: Reading, only: str | None) -> dict[str, UnreadableManifests]:
-    """Return the environments that cannot be driven, each with the rollouts that stand still for it."""
+    """Return the environments that cannot be driven, each with the rollouts that it stops."""
     wrong = {b.name: b for b in reading.broken if b.kind == "Environment" and b.name}
     found: dict[str, list[UnreadableManifest]] = {
         name: [UnreadableManifest(file=b.file, name="", text=b.text)]

@@ -3,8 +3,8 @@
 1. Only declared fields are compared: the service echoes defaults for the rest.
 2. A member missing that was never inside is work left, not drift; one that was inside and left is drift.
 3. An open unit can be corrected; after its start every difference is only reported.
-4. Content declared anew (another generation) is a change of mind, not drift.
-5. What a service does not show any more is not compared; what only it can tell is told as it says.
+4. Content declared again (another generation) is a change of mind, not drift.
+5. What a service does not show any more is not compared; what only the service knows is reported as it shows it.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def unit_findings(
             correctable=False,
         )
         for name in dropped_fields(fields, attempt, unit)
-        if not editable and attempt.field_digests  # of a unit found without a journal nobody knows what was declared
+        if not editable and attempt.field_digests  # of a unit found without a journal no one knows what was declared
     ]
     found += [
         Finding(
@@ -145,7 +145,7 @@ def settable(name: str, value: object, unit: Unit, can: Capabilities) -> bool:
 
 
 def of_concern(subject: str, concern: ServiceFinding) -> Finding:
-    """Return what only the service can tell, as a finding: told, never set back."""
+    """Return what only the service knows, as a finding: reported, never corrected."""
     return Finding(
         subject=subject,
         field=concern.field,
@@ -157,7 +157,7 @@ def of_concern(subject: str, concern: ServiceFinding) -> Finding:
 
 
 def failed_deletion(attempt: Attempt, unit: Unit) -> tuple[Finding, ...]:
-    """That the service did not delete what it was told to."""
+    """Report that the service did not delete what it was asked to delete."""
     return (_failed(attempt, "deleted"),) if unit.phase is not UnitPhase.ABSENT else ()
 
 
@@ -191,7 +191,7 @@ def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, ed
 
 
 def target_findings(subject: str, frozen: tuple[str, ...], declared: tuple[str, ...]) -> tuple[Finding, ...]:
-    """Targets declared, or not any more, after their wave's start froze its membership: told, never acted on."""
+    """Targets declared, or not any more, after their wave's start froze its membership: reported, never acted on."""
     changed = sorted(set(frozen) ^ set(declared)) if frozen else []
     return tuple(
         Finding(

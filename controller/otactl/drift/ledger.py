@@ -3,7 +3,7 @@
 1. A drift is named by subject and field. Seen again it keeps its first date; seen otherwise it is a new value of the
    same drift.
 2. `lastSeen` moves only when something else does, or after `REFRESH`: a quiet pass writes nothing.
-3. A drift that is not seen any more closes: by our correction if one was sent, else by somebody, or with its unit.
+3. A drift that is not seen any more closes: by our correction if one was sent, else by another actor, or with its unit.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def fold(
     now: datetime,
     begun: frozenset[str] = frozenset(),
 ) -> tuple[tuple[DriftEntry, ...], tuple[Event, ...]]:
-    """Return the ledger after one look.
+    """Return the ledger after one observation.
 
-    `gone` are subjects that ended as we meant them to, `begun` those whose session began: their role is not looked at
+    `gone` are subjects that ended as we intended, `begun` those whose session started: their role is not checked
     any more.
     """
     seen = {(f.subject, f.field): f for f in findings}

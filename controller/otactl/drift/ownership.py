@@ -1,8 +1,8 @@
 """Decides which journal owns a unit: compares the journal id in its tag with this run's journal.
 
-1. A unit without the tag was made before there was one, or lost it; it says nothing.
-2. A unit that names another journal is somebody else's, although it carries our owner and environment: two memories of
-   one fleet send everything twice. One such unit holds every rollout of its environment: nothing is made and nothing
+1. A unit without the tag was created before there was one, or lost it; it says nothing.
+2. A unit that names another journal is another actor's, although it carries our owner and environment: two memories of
+   one fleet send everything twice. One such unit holds every rollout of its environment: nothing is created and nothing
    is adopted until a person has decided.
 3. A journal that takes over from a lost one (`replaces`) adopts what carries that one's id, and writes its own.
 """

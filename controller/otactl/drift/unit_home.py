@@ -1,8 +1,8 @@
 """Checks that account, Region and owner are still those under which a rollout's units were created.
 
 1. A record remembers them while the service holds something of it. Where the environment says otherwise then, nothing
-   is looked at and nothing made: what is not in the new place is not gone from the old one.
-2. With nothing under way the environment may be what it likes: the next unit is made there.
+   is checked and nothing made: what is not in the new place may still be in the old one.
+2. With nothing under way the environment may be what it likes: the next unit is created there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from otactl.model.actions import Hold
 
 
 def home_of(environment: Environment) -> Home:
-    """Return where units would be made now."""
+    """Return where units would be created now."""
     return Home(account=environment.account, region=environment.region, owner=environment.owner)
 
 
@@ -37,7 +37,7 @@ def moved(record: Record, environment: Environment) -> Hold | None:
 
 
 def settled(record: Record, environment: Environment) -> Record:
-    """Rule 2, and the first look of all."""
+    """Rule 2, and the first observation."""
     home = home_of(environment)
     if record.home == home or (record.home is not None and record.under_way):
         return record
@@ -45,7 +45,7 @@ def settled(record: Record, environment: Environment) -> Record:
 
 
 def beside(records: Iterable[Record], environment: Environment) -> tuple[Record, ...]:
-    """Return the records of other environments whose units were made in this one's account and Region."""
+    """Return the records of other environments whose units were created in this one's account and Region."""
     here = (environment.account, environment.region)
     return tuple(
         r for r in records if r.environment != environment.name and r.home and (r.home.account, r.home.region) == here

@@ -16,7 +16,7 @@ _LATER = ("postgresql://", "postgres://")
 
 
 def open_journal(url: str, *, must_exist: bool = False, write: bool = False) -> AnyJournal:
-    """Open the journal a URL names: make it where there is none, or (`must_exist`) never.
+    """Open the journal a URL names; create it if there is none, unless `must_exist`.
 
     One that must exist also refuses to write, unless it is opened to `write`. Close it, or use it as a context manager.
     Raises `UsageError` for a URL this version cannot serve, a foreign journal, a missing bucket, and

@@ -3,7 +3,7 @@
 1. The target must be empty; nothing is ever overwritten or mixed. It becomes the same journal: it takes on the id.
 2. In SQLite the copy is one transaction. On S3 the journal says first that it is being copied into, and no otactl
    opens it until the copy has ended: half a copy is never taken for a journal.
-3. The order of a rollout's events stays; their numbers count anew, by environment on S3, over all in SQLite.
+3. The order of a rollout's events stays; their numbers restart, by environment on S3, over all in SQLite.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Contents(NamedTuple):
     identity: Identity = Identity()
 
     def must_be_at_rest(self, now: datetime) -> None:
-        """Raise `LeaseHeldError` while somebody works: what that run writes next would be missing in the copy."""
+        """Raise `LeaseHeldError` while another actor works: what that run writes next would be missing in the copy."""
         for held in self.leases:
             lease = held.lease
             if stands(lease, now):
@@ -108,7 +108,7 @@ def _fill_s3(store: S3Store, contents: Contents) -> None:
 
 
 def _mark(store: S3Store, old: Marker, new: Marker) -> None:
-    """Replace what the journal says of itself; our own write whose answer was lost is told by the copy's name."""
+    """Replace what the journal says of itself; our own write whose answer was lost is recognised by the copy's name."""
     found = store.bucket.read(MARKER)
     if found is not None and unpack(found.data, Marker, MARKER) == old:
         try:

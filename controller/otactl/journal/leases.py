@@ -1,12 +1,12 @@
 """Decides who may write to an environment: the rules of the lease, the same for every store.
 
-1. The same process under the same name renews and keeps its fencing number, even after expiry, if nobody came between.
-2. Another holder's lease stands until it expires, unless that process is proved dead (process.py).
+1. The same process under the same name renews and keeps its fencing number, even after expiry, if no one came between.
+2. Another holder's lease is valid until it expires, unless that process is proved dead (process.py).
 3. A lease lives for `TERM`. One that expires further ahead than `TERM` and `TOLERANCE` was dated by a clock that is
-   wrong, this machine's or its holder's: it stands for nobody, and who takes it over tells so. No clock holds an
+   wrong, this machine's or its holder's: it blocks no one, and the run that takes it over reports so. No clock holds an
    environment for longer than those two together.
 4. Every new holder gets the next fencing number, so what the former one still commits is refused.
-5. A lease given back, or ended by hand, stays on record, released: it holds nobody whatever its times say, and the
+5. A lease given back, or ended by hand, stays on record, released: it holds no one whatever its times say, and the
    fencing number never goes back.
 """
 
@@ -26,7 +26,7 @@ BY_HAND = "nobody: ended by hand"
 
 
 class Held(Value, frozen=True, kw_only=True):
-    """A lease as a store keeps it: with the process behind it, to tell whether it lives."""
+    """A lease as a store keeps it: with its process, to check whether that is alive."""
 
     lease: Lease
     process: Process
@@ -70,7 +70,7 @@ def grant(held: Held | None, environment: str, holder: str, here: Process, now: 
 
 
 def given_back(held: Held, now: datetime) -> Held:
-    """Return the lease after its holder gave it back: it holds nobody, its fencing number stays on record."""
+    """Return the lease after its holder gave it back: it holds no one, its fencing number stays on record."""
     ended = msgspec.structs.replace(held.lease, expires_at=min(now, held.lease.expires_at), released=True)
     return msgspec.structs.replace(held, lease=ended)
 

@@ -1,6 +1,6 @@
 """Checks, backs up and exports a journal.
 
-1. Nothing here changes the journal. `check` goes on after a defect, so one broken record does not hide the next.
+1. Nothing here changes the journal. `check` continues after a defect, so one broken record does not hide the next.
 2. A backup is one moment of the journal, complete and on disk before it gets its name; it never replaces a file. It is
    an SQLite journal, restored by putting it in the journal's place, or by copying it to S3, while no otactl runs.
 3. The export is one moment too (of a journal on S3, one of each environment). Its lines, in this order:
@@ -42,7 +42,7 @@ T = TypeVar("T", Record, Event, Held)
 
 
 class Defect(Value, frozen=True, kw_only=True):
-    """One thing found in a journal. An error means it cannot be trusted; a warning is something to look at."""
+    """One thing found in a journal. An error means it cannot be trusted; a warning is something to check."""
 
     severity: Literal["error", "warning"]
     where: str
@@ -64,7 +64,7 @@ class _SqlRows:
         self.leftovers: dict[str, int] = {}
 
     def examine(self) -> Iterator[Unread]:
-        """Let SQLite look at its pages."""
+        """Let SQLite check its pages."""
         for (line,) in self._db.execute("PRAGMA integrity_check"):
             if line != "ok":
                 yield Unread(str(self._path), "database_is_damaged", f"SQLite says: {line}")
@@ -99,7 +99,7 @@ def _reading(journal: AnyJournal) -> Iterator[_Rows]:
 
 
 def check(journal: AnyJournal, now: datetime, older_than: timedelta) -> tuple[Defect, ...]:
-    """Look at everything in the journal; intents recorded longer than `older_than` ago are warnings."""
+    """Check everything in the journal; intents recorded longer than `older_than` ago are warnings."""
     defects: list[Defect] = []
     with _reading(journal) as rows:
         try:
@@ -155,7 +155,7 @@ def _check_leases(rows: _Rows, now: datetime, defects: list[Defect]) -> None:
 
 
 def _lease_doubts(where: str, held: Held, now: datetime) -> list[Defect]:
-    """A lease that a wrong clock dated, or that a dead process left: the next run takes over, if it is told of it."""
+    """A lease that a wrong clock dated, or that a dead process left: the next run takes it over."""
     lease, until = held.lease, iso(held.lease.expires_at)
     if lease.dated_ahead(now):
         code = "lease_is_dated_ahead"
@@ -198,7 +198,7 @@ def _error(where: str, code: str, message: str) -> Defect:
 
 
 def backup(journal: AnyJournal, path: Path) -> None:
-    """Copy the journal to a new file while others go on working (rule 2).
+    """Copy the journal to a new file while others continue working (rule 2).
 
     Raises `UsageError` when the path exists or cannot be written, `StalledError` when the disk fails.
     """

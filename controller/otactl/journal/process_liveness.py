@@ -59,7 +59,7 @@ def _stat(pid: int) -> list[str]:
     try:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return []  # no such file system (macOS), hidden from us, or gone this moment: not proved
+        return []  # no such file system (macOS), hidden from us, or ended just now: not proved
     fields = text.rpartition(")")[2].split()
     return fields if len(fields) > _START_TIME else []
 

@@ -1,11 +1,11 @@
 """Stores the journal on S3, for runners without a disk: one head object for each environment, compare-and-set.
 
-1. A commit writes immutable objects first, events and records, under names nobody else has; then it replaces the
+1. A commit writes immutable objects first, events and records, under names no one else has; then it replaces the
    head under `If-Match`. That one write is the commit: before it nothing has changed, after it everything has.
 2. Lease, fencing number and all revisions are in that head. Whatever another process wrote since we read it makes our
-   write fail; we look again and judge anew, so a former holder never gets through.
+   write fail; we read again and judge again, so a former holder never gets through.
 3. A head is read whole and what it names never changes: a reader sees one moment, without a lock.
-4. A write whose answer was lost is recognised: each has a name of its own, and a head tells the last few names.
+4. A write whose answer was lost is recognised: each has a name of its own, and a head reports the last few names.
 5. What a dead or outrun process left behind is referred to by nothing. Nothing is ever deleted here.
 """
 
@@ -84,7 +84,7 @@ class S3Journal:
         return self.store.marker.identity
 
     def take_over(self, lost: str) -> Identity:
-        """Let this journal stand for the journal `lost` too; gives what it is now."""
+        """Let this journal take over from the journal `lost`; return its identity."""
         return self.store.rename(lambda identity: replacing(identity, lost))
 
     def load(self, environment: str, name: str) -> Stored:
@@ -150,7 +150,7 @@ class S3Journal:
         )
 
     def lease(self, environment: str) -> Lease | None:
-        """Return who holds the environment, if anybody ever did; one released or in the past holds nobody."""
+        """Return who holds the environment, if anyone ever did; one released or in the past holds no one."""
         with self.store.lock:
             held = self.store.look(environment).held
         return None if held is None else held.lease

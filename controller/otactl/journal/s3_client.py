@@ -1,7 +1,7 @@
 """Sends the three S3 calls of a journal (GetObject, conditional PutObject, ListObjectsV2), and maps their errors.
 
-1. Every write carries its condition: `If-None-Match: *` makes a new object, `If-Match` replaces the very one we read.
-   S3 answers 412 when it does not hold, 404 when the object to replace is gone, 409 while another write of the same
+1. Every write carries its condition: `If-None-Match: *` creates a new object, `If-Match` replaces the very one we read.
+   S3 answers 412 when it does not hold, 404 when the object to replace is deleted, 409 while another write of the same
    key is under way: `RacedError`, and this attempt wrote nothing.
 2. The SDK retries nothing itself. We repeat what was throttled, got no answer or 409; a repeated write has the same
    condition, so it acts at most once, but 412 may then mean our own first try: the caller reads back (s3_store.py).
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Return the URL, as messages tell it."""
+        """Return the URL, as messages show it."""
         return f"s3://{self.bucket}/{self.prefix}"
 
 
@@ -117,7 +117,7 @@ class Bucket:
         return self._put(key, data, {"IfMatch": etag})
 
     def keep(self, key: str, data: bytes) -> None:
-        """Write an object under a name nobody else can have: if it is there, an attempt without an answer wrote it."""
+        """Write an object under a name no one else can have: if it is there, an attempt without an answer wrote it."""
         try:
             self.create(key, data)
         except RacedError as error:
@@ -264,7 +264,7 @@ def _client(place: Place) -> Client:
 
 
 def _local(place: Place, operation: str, error: Exception) -> OtactlError:
-    """Say what is wrong on this side; a wire error's own text may carry a signed URL, so only its kind is told."""
+    """Say what is wrong on this side; a wire error's own text may carry a signed URL, so only its kind is reported."""
     from otactl.aws_sdk import credential_errors
 
     if isinstance(error, OtactlError):

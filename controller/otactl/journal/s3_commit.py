@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """What a commit writes, in this order: events that move out, if any; records; and the head, which makes it so."""
+    """What a commit writes, in this order: events that move out, if any; records; and the head, which commits it."""
 
     name: str
     pack: Pack | None

@@ -3,7 +3,7 @@
 1. Each environment is one moment: its head is read once, what the head names never changes.
 2. One damaged object does not hide the next: it is noted, and the rest is read.
 3. The events of an environment are numbered from 1 without a gap, so a lost one is missed.
-4. Keys are listed before heads are read, so nothing that a head names can look forgotten. Leftovers are counted: of the
+4. Keys are listed before heads are read, so nothing that a head names seems forgotten. Leftovers are counted: of the
    segments with one serial one was committed, none if the serial is beyond the head's.
 """
 
@@ -77,7 +77,7 @@ class S3Rows:
         packs = {name for entry in entries.values() for name in entry.older}
         forgotten = sum(count if serial > head.serial else count - 1 for serial, count in serials.items())
         forgotten += len(set(names[EVENTS]) - packs)
-        if forgotten and len(entries) == len(head.index):  # else what is forgotten cannot be told from what is lost
+        if forgotten and len(entries) == len(head.index):  # else forgotten and lost ones cannot be distinguished
             self.leftovers[environment] = forgotten
         self._events(environment, head, entries, sorted(packs))
 

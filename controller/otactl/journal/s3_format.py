@@ -37,7 +37,7 @@ MAX_TAIL = 32  # events that are carried along with their record
 
 
 class Marker(Value, frozen=True, kw_only=True):
-    """What makes a prefix a journal, and which; `copying` names the copy that is being written into it."""
+    """Marks a prefix as a journal, with its id; `copying` names the copy that is being written into it."""
 
     schema: int = SCHEMA
     copying: str = ""
@@ -135,7 +135,7 @@ class Head(Value, frozen=True, kw_only=True):
         return head.named(commit)
 
     def named(self, commit: str) -> Head:
-        """Return the same with the name of the write that makes it."""
+        """Return the same with the name of the write that stores it."""
         return msgspec.structs.replace(self, commits=(commit, *self.commits)[:REMEMBERED_COMMITS])
 
 

@@ -1,9 +1,9 @@
 """Caches heads and segments for one process: read at most once, replaced by compare-and-set.
 
 1. `look` always asks S3; what an unchanged head names was read before and never changes, so it is not read again.
-2. `update` first tries on the head we know; what it then refuses is judged again on one read anew, so a refusal is
-   never old news. Whoever loses a race looks again and tries again.
-3. A write that got no answer is read back: it is ours if the head tells its name.
+2. `update` first tries on the head we know; a refusal is judged again on a head that was just read, so it is
+   never old news. Whoever loses a race reads again and tries again.
+3. A write that got no answer is read back: it is ours if the head reports its name.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from otactl.ports import Identity
 
 T = TypeVar("T", bound=Value)
 Change = Callable[[Head, str], Head | None]
-RACES = 12  # each one lost means that somebody else got on
+RACES = 12  # each one lost means that another actor got on
 _RACE_SECONDS = 0.05
 _WORKERS = 8
 
@@ -119,7 +119,7 @@ class S3Store:
         self._records.setdefault(environment, {})[name] = segment.records
 
     def update(self, environment: str, change: Change) -> Head:
-        """Replace an environment's head by what `change` makes of it and of the write's name; None leaves it.
+        """Replace an environment's head by the result of `change` on it and the write's name; None leaves it.
 
         What `change` writes before must be harmless when the head is not replaced. Gives the head as it is then.
         """
@@ -168,7 +168,7 @@ class S3Store:
         return True
 
     def _is_there(self, environment: str, commit: str) -> bool:
-        """Read back whether a write was made (rule 3)."""
+        """Read back whether a write was stored (rule 3)."""
         try:
             return commit in self.look(environment).commits
         except TransientError as error:
@@ -192,7 +192,7 @@ class S3Store:
         return seen
 
     def _open(self) -> None:
-        """Make sure this is a journal of a schema we know; begin one where there is none, if it may be."""
+        """Check that this is a journal of a known schema; create one if there is none and that is allowed."""
         found = self.bucket.read(MARKER)
         if found is None and not self._create:
             raise JournalMissingError(self.url, self.url)
@@ -213,7 +213,7 @@ class S3Store:
             )
 
     def rename(self, change: Callable[[Identity], Identity]) -> Identity:
-        """Write which journal this is, as `change` makes it of what it is; gives that."""
+        """Write the identity that `change` returns for the present one; return it."""
         for _ in range(RACES):
             found = self.bucket.read(MARKER)
             if found is None:
@@ -224,7 +224,7 @@ class S3Store:
                 try:
                     self.bucket.replace(MARKER, pack(now), found.etag)
                 except RacedError:
-                    continue  # somebody else wrote, or our own answer was lost: look again
+                    continue  # another actor wrote, or our own answer was lost: read again
             self.marker = now
             return now.identity
         text = f"journal {self.url}: other processes keep writing what it is; nothing was written, run again"

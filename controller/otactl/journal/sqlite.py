@@ -3,7 +3,7 @@
 1. A record and the events that explain it are one transaction; so are all records of one `commit`.
 2. A commit whose expected revision or fencing number is not the newest changes nothing.
 3. Records, events and leases are JSON in TEXT columns, so any SQLite tool can read them; `environment`, `name`,
-   `revision` and `fencing` are columns because the compare-and-set stands on them.
+   `revision` and `fencing` are columns because the compare-and-set uses them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class SqlJournal:
             return self._identity(db)
 
     def take_over(self, lost: str) -> Identity:
-        """Let this journal stand for the journal `lost` too; gives what it is now."""
+        """Let this journal take over from the journal `lost`; return its identity."""
         with self.database.write() as db:
             now = replacing(self._identity(db), lost)
             self.become(db, now)
@@ -142,7 +142,7 @@ class SqlJournal:
         )
 
     def lease(self, environment: str) -> Lease | None:
-        """Return who holds the environment, if anybody ever did; one released or in the past holds nobody."""
+        """Return who holds the environment, if anyone ever did; one released or in the past holds no one."""
         with self.database.read() as db:
             held = self._held(db, environment)
         return None if held is None else held.lease

@@ -78,7 +78,7 @@ class SqliteFile:
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection of its own that sees one moment, so a long read holds nobody up."""
+        """Lend a connection of its own that sees one moment, so a long read holds no one up."""
         with self._translated():
             connection = self._connect("rw")
             try:

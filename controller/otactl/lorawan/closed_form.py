@@ -7,8 +7,8 @@
    (1 - 2^-i); averaged over L and r this is `textbook`. TS004 version 1 rows hold 39 % of the fragments, not half, and
    repeat themselves when M is even: below M = 150 the textbook promises up to 25 points too much.
 4. Estimate: the textbook times exp(-(S_d - S_half)) for L up to 25, S_q being the expected number of combinations of w
-   lost fragments that rows of density q cannot tell from nothing. It mends a fifth to two thirds of the error where
-   some in a hundred fail; rarer failures it can tell worse than the textbook does.
+   lost fragments that rows of density q cannot distinguish from none. It fixes a fifth to two thirds of the error where
+   some in a hundred fail; for rarer failures it can be worse than the textbook.
 5. From 64 rows on a chance depends on r - L alone, to a part in 10^19: the average is then one over the number of all
    fragments lost, and not over a table of L and r, which for 16,000 fragments no memory holds.
 """

@@ -6,9 +6,9 @@
    successes is taken as it is, with Wilson's interval.
 3. Sampling stops when the half-width is at most the precision asked for, 0.002, and the target, if any, lies outside
    the interval, or is nearer than 0.002 and than an eighth of the failures it allows. A bound on work ends it before,
-   and `half_width` then tells how coarse it stayed.
-4. Who looks often sees the target outside by chance at some look: a 95 % interval taken then missed the truth in 25 %
-   of runs. So the k-th look takes an interval of 1 - 0.05 / (k (k + 1)): all looks together miss in 5 % at most.
+   and `half_width` then says how coarse it stayed.
+4. Repeated tests see the target outside by chance at some test: a 95 % interval missed the true value in 25 % of
+   runs. So the k-th test uses an interval of 1 - 0.05 / (k (k + 1)): all tests together miss in 5 % at most.
 5. The interval counts two failures more than were seen, so that no run without failures is certain.
 """
 
@@ -46,9 +46,9 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trials:
-    """Runs trials of one session and tells the chance for several amounts of parity at once.
+    """Runs trials of one session and reports the chance for several amounts of parity at once.
 
-    `parities` are those amounts; `silent` is (first index, count) of fragments nobody hears.
+    `parities` are those amounts; `silent` is (first index, count) of fragments no one hears.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ def nearness(target: float) -> float:
 
 
 def z_of_look(look: int) -> float:
-    """Standard errors to either side at a look, counted from 1 (rule 4)."""
+    """Standard errors to either side at a check, counted from 1 (rule 4)."""
     return NormalDist().inv_cdf(1 - 0.025 / (look * (look + 1)))
 
 

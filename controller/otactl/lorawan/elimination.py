@@ -1,6 +1,6 @@
 """Finds the parity fragment that completes the image, for thousands of devices at once: rank over GF(2), vectorised.
 
-1. A lost fragment is a vector over parity fragments: bit n - 1 tells that parity n covers it and was received. 64 bits
+1. A lost fragment is a vector over parity fragments: bit n - 1 says that parity n covers it and was received. 64 bits
    are one word, so a session with up to 64 parity fragments needs one word a lost fragment.
 2. A device rebuilds the image exactly when its lost fragments' vectors are independent: by rows or by columns, the rank
    is the same.
@@ -32,7 +32,7 @@ _SPARE_ROWS = 24
 
 
 def covering(m: int, parity: int, variant: Variant = V1) -> Words:
-    """Build the parity matrix by columns: shape (words, m); bit n - 1 over the words tells that parity n covers it."""
+    """Build the parity matrix by columns: shape (words, m); bit n - 1 over the words says that parity n covers it."""
     words = max(1, -(-parity // 64))
     bits = np.zeros((words * 64, m), np.uint8)
     for n in range(1, parity + 1):
@@ -42,7 +42,7 @@ def covering(m: int, parity: int, variant: Variant = V1) -> Words:
 
 
 def pairs_alike(m: int, parity: int, variant: Variant = V1) -> int:
-    """Count pairs of uncoded fragments that no row tells apart: who loses both is never complete."""
+    """Count pairs of uncoded fragments that no row distinguishes: a device that loses both is never complete."""
     _, times = np.unique(covering(m, parity, variant), axis=1, return_counts=True)
     return int((times * (times - 1) // 2).sum())
 
@@ -108,7 +108,7 @@ def _gather(columns: Words, lost: Bools, heard: Words, lost_count: Ints) -> Word
 
 
 def _highest_pivot(vectors: Words, lost_count: Ints, never: int) -> Ints:
-    """Eliminate in place; trials stand by falling `lost_count`, so those still at work are the first ones."""
+    """Eliminate in place; trials are sorted by falling `lost_count`, so those still at work are the first ones."""
     _, deepest, trials = vectors.shape
     at_work = np.searchsorted(-lost_count, -np.arange(deepest + 1), side="left")
     pivots = np.zeros((vectors.shape[0], trials), np.uint64)
@@ -123,7 +123,7 @@ def _highest_pivot(vectors: Words, lost_count: Ints, never: int) -> Ints:
 
 
 def _step_one_word(vectors: Words, depth: int, now: int, later: int, pivots: Words, scratch: Words) -> Bools:
-    """Clear the pivot of vector `depth` from those after it; tells for which of the first `now` trials it was zero."""
+    """Clear the pivot of vector `depth` from those after it; return for which of the first `now` trials it was zero."""
     own = vectors[0, depth, :now]
     pivot = own & -own
     pivots[0, :now] |= pivot

@@ -1,7 +1,7 @@
 """Computes the energy a session costs a device, and the time on air it costs a gateway.
 
 1. Class C listens all the time from the start on. Whether a device leaves class C once its image is complete is its
-   firmware's choice: until the session's end and until the timeout are both told.
+   firmware's choice: both values are reported, until the session's end and until the timeout.
 2. Class B wakes for a beacon every 128 s (2.12 s reserved; from the specification as remembered), for 30 ms in each
    ping slot, and for the fragments themselves.
 3. Power while receiving: 25 mW, the slope of a public STM32WL55 data set in class C. Decoding, reports and flash

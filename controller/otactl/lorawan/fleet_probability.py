@@ -44,7 +44,7 @@ def fleet_chance(
 ) -> FleetChance:
     """Foretell a session to all classes; raises LorawanError when there are none.
 
-    `gates` are of waves, each with its number of devices, all devices together; None is one gate that forgives nobody.
+    `gates` are of waves, each with its number of devices, all devices together; None is one gate that forgives no one.
     """
     if not classes:
         raise LorawanError("a fleet of no devices cannot be planned for; name how many there are")

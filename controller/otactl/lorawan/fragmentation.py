@@ -80,7 +80,7 @@ def split(image: bytes, fragment_size: int) -> list[bytes]:
 
 
 def encode(image: bytes, fragment_size: int, parity: int, variant: Variant = V1) -> list[bytes]:
-    """Make what goes on air: M uncoded then `parity` coded fragments; element i has counter i + 1.
+    """Build what goes on air: M uncoded then `parity` coded fragments; element i has counter i + 1.
 
     Raises LorawanError when the counter would pass 16383.
     """
@@ -143,7 +143,7 @@ class SessionRefusedError(LorawanError):
 
 
 class State(Enum):
-    """Where a device's session stands."""
+    """The state of a device's session."""
 
     RECEIVING = "receiving"
     DONE = "done"

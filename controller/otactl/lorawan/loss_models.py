@@ -3,7 +3,7 @@
 1. `Independent`: each fragment is lost with one probability, whatever became of the one before.
 2. `Bursts`: two states (Gilbert-Elliott). In the good one nothing is lost, in the bad one everything; the mean loss and
    the mean length of a bad stretch fix it.
-3. `Outage` is shared: a stretch of fragments nobody hears (a gateway restarts, a duty-cycle stop), so it hits every
+3. `Outage` is shared: a stretch of fragments no one hears (a gateway restarts, a duty-cycle stop), so it hits every
    device of a fleet at once and their fates are no longer independent.
 """
 
@@ -48,7 +48,7 @@ class Bursts(msgspec.Struct, frozen=True):
 
     @property
     def entering(self) -> float:
-        """Return the probability that a bad stretch begins after a good fragment."""
+        """Return the probability that a bad stretch starts after a good fragment."""
         return self.loss / (self.mean_length * (1 - self.loss))
 
 
@@ -62,7 +62,7 @@ def described(loss: Loss) -> str:
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """With `probability`, one stretch of `fragments`, anywhere in the session, is heard by nobody."""
+    """With `probability`, one stretch of `fragments`, anywhere in the session, is heard by no one."""
 
     fragments: int
     probability: float

@@ -16,7 +16,7 @@ _STEPS = 1 << 32
 
 
 def generator(seed: int) -> np.random.Generator:
-    """Make the source of randomness of a seed."""
+    """Create the random source of a seed."""
     return np.random.Generator(np.random.PCG64(seed))
 
 
@@ -27,7 +27,7 @@ def draw(loss: Loss, rng: np.random.Generator, trials: int, fragments: int) -> B
     entering, leaving = _threshold(loss.entering), _threshold(loss.leaving)
     random = rng.integers(0, _STEPS, size=(fragments, trials), dtype=np.uint32)
     lost = np.empty((fragments, trials), np.bool_)
-    bad = random[0] < _threshold(loss.loss)  # a session begins anywhere in the weather
+    bad = random[0] < _threshold(loss.loss)  # a session starts anywhere in the weather
     lost[0] = bad
     for index in range(1, fragments):
         bad = np.where(bad, random[index] >= leaving, random[index] < entering)
@@ -36,7 +36,7 @@ def draw(loss: Loss, rng: np.random.Generator, trials: int, fragments: int) -> B
 
 
 def silence(lost: Bools, first: int, fragments: int) -> None:
-    """Let nobody hear `fragments` from the index `first` on; past the end of the session there is nothing to hear."""
+    """Let no one hear `fragments` from the index `first` on; past the end of the session there is nothing to hear."""
     lost[:, max(first, 0) : max(first + fragments, 0)] = True
 
 

@@ -1,9 +1,9 @@
 """Finds the least redundancy whose chance of success is confirmed on the real rows, within a bound on work.
 
 1. More parity is never worse, because each parity fragment is one more row. So from what the closed form estimates it
-   is looked for in growing steps, and then by halves between the last that failed and the first that is confirmed.
+   is searched for in growing steps, and then by halves between the last that failed and the first that is confirmed.
 2. Confirmed is what reaches the target with the lower end of its interval.
-3. What the bound on work leaves undecided is taken for enough when the closed form says so, and told as not confirmed.
+3. What the bound on work leaves undecided counts as enough if the closed form says so, and is reported as unconfirmed.
    It is near the truth from 150 fragments on, but for two fragments that all rows have alike: who loses both is never
    complete, so what that costs is taken off (160 fragments, 24 parity, 1 %: 3 failures in 10,000, and not 1 in
    100,000). Below 150, trials are cheap, and more parity is tried instead.
@@ -81,7 +81,7 @@ class Confirming:
             return None
         found = known[high]
         if found.low >= self._target:
-            found = self._chance(code, high)  # told to people: as exactly as any figure
+            found = self._chance(code, high)  # shown to people: as exactly as any figure
         return Enough(high, found, found.low >= self._target)
 
     def _estimated(self, code: Code, least: int, most: int) -> int:

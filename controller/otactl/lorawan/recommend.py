@@ -8,7 +8,7 @@
 4. No code needs less parity than the ideal one, so a size whose session with ideal parity is longer than three that
    are confirmed needs no trials. Of sizes with as many fragments the cheapest is kept.
 5. All trials together have a bound on work (`enough`). Once it is spent no other size is tried; that, and a setting it
-   left undecided, the recommendation tells.
+   left undecided, is in the recommendation.
 """
 
 from __future__ import annotations

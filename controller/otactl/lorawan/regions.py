@@ -1,7 +1,7 @@
 """Loads the 13 radio regions of AWS IoT Wireless: payloads, duty cycles and dwell times of downlinks.
 
 1. Values come from data/lorawan_regions.json (RP002-1.0.4, cross-checked; the file names its sources).
-2. What sources disagree on stands in `Region.uncertain` in words. Of a duty cycle the least any source has is the
+2. Disagreements of sources are in `Region.uncertain`, in words. Of a duty cycle the least any source has is the
    limit. Of a payload the least is planned with when no fragment size is declared; a declared fragment may have the
    most RP002-1.0.4 gives, and a warning names who has less. The other doubts name no second value for a figure, except
    CN470's default rate: 1, since newer revisions have no rate 0.
@@ -154,14 +154,14 @@ def _regions() -> dict[str, Region]:
 
 
 def region(name: str) -> Region:
-    """Look a region up by the service's RfRegion name; raises LorawanError naming those that exist."""
+    """Find a region by the service's RfRegion name; raises LorawanError naming those that exist."""
     if name not in REGION_NAMES:
         raise LorawanError(f"no region {name!r}; choose one of {', '.join(REGION_NAMES)}")
     return _regions()[name]
 
 
 def data_rate(region_name: str, dr: int) -> DataRate:
-    """Look up one data rate of a region; raises LorawanError when either does not exist."""
+    """Return one data rate of a region; raises LorawanError when either does not exist."""
     return region(region_name).data_rate(dr)
 
 

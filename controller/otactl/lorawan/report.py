@@ -21,7 +21,7 @@ class Chance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def half_width(self) -> float:
-        """Return how far the truth may lie from the probability told."""
+        """Return how far the true value may be from the reported probability."""
         return max(self.high - self.probability, self.probability - self.low)
 
 

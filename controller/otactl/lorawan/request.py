@@ -43,7 +43,7 @@ class DeviceClass(msgspec.Struct, frozen=True, kw_only=True):
     loss: Loss
 
     def __post_init__(self) -> None:
-        """Refuse a class of nobody, and more devices than the figures are meant for."""
+        """Refuse a class of no one, and more devices than the figures are meant for."""
         check_devices(self.devices)
 
 
@@ -69,12 +69,12 @@ class SuccessCriteria(msgspec.Struct, frozen=True, kw_only=True):
     def _passes(self, devices: int, failed: int) -> bool:
         weighted, percent = failed * Decimal(str(self.weight)), Decimal(str(self.min_success_percent))
         few = self.max_failures is None or weighted <= self.max_failures
-        anybody = failed < devices or not percent  # weights alone pass no wave in which nobody succeeded
+        anybody = failed < devices or not percent  # weights alone pass no wave in which no one succeeded
         return few and anybody and 100 * (devices - weighted) >= percent * devices
 
 
 class WaveGate(msgspec.Struct, frozen=True, kw_only=True):
-    """A wave's gate and how many devices it is over; None where nobody declared it (groups)."""
+    """A wave's gate and how many devices it is over; None where no one declared it (groups)."""
 
     devices: int | None
     gate: SuccessCriteria
@@ -85,7 +85,7 @@ class AirtimeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Without `classes` there are `devices` of one, at an assumed loss. `devices_per_gateway` is given for single devices,
     which get one transmission each; None is a multicast group. `waves` have gates of their own; `gate` is for devices
-    of which nobody knows how they divide. `devices_unknown`: one device stands for all of a group. `advice` tells
+    of which no one knows how they divide. `devices_unknown`: one device stands for all of a group. `advice` tells
     whether a recommendation is sought for a session that reaches its target, too.
     """
 

@@ -5,7 +5,7 @@
 2. A session lasts (M + R - 1) * S + time on air.
 3. `violations` are what the law, the radio or the protocol forbids; `warnings` are what a careful person would want to
    know: over 80 % of the duty cycle (beacons, joins and unicast share it), values sources disagree on, assumptions.
-4. R counts redundancy rounded down, since AWS does not publish its rounding; the figures rounded up stand beside it.
+4. R counts redundancy rounded down, since AWS does not publish its rounding; the values rounded up are shown beside it.
 """
 
 from __future__ import annotations

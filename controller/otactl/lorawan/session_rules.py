@@ -108,7 +108,7 @@ def _less(where: Region, rate: DataRate, sent: Transmission) -> str:
 def warnings(
     plan: SessionPlan, where: Region, rate: DataRate, interval_ms: int | None, sent: Transmission
 ) -> list[AirtimeWarning]:
-    """List what is lawful but worth a look."""
+    """List what is lawful but unwise or uncertain."""
     found = []
     limit, used = plan.duty_cycle_limit_percent, plan.duty_cycle_percent
     if limit < 100 and HEADROOM * limit < used <= limit:

@@ -38,7 +38,7 @@ class Transmission(msgspec.Struct, frozen=True, kw_only=True):
     """How fragments are sent, beside region, rate and interval. The defaults are those of the service.
 
     `frequency_hz` None is the region's default downlink. Gateways named for a group send one after another,
-    `transmission_interval_ms` apart. `ping_slot_period` counts slots of 30 ms (class B). `dwell_limited` tells that
+    `transmission_interval_ms` apart. `ping_slot_period` counts slots of 30 ms (class B). `dwell_limited` says that
     the country limits downlinks to 400 ms. `payload_crc` counts a CRC no downlink has, as many calculators do.
     """
 

@@ -35,7 +35,7 @@ def plain_dev_eui(text: str) -> str:
 
 
 def name_hint(text: str) -> str:
-    """Say what a device's name holds that nobody sees on a screen, or takes for something else; else nothing."""
+    """Say what a device's name holds that no one sees on a screen, or takes for something else; else nothing."""
     strange = next((c for c in text if not ("!" <= c <= "~" or c == " ")), None)
     if strange is None:
         return ""

@@ -1,7 +1,7 @@
 """Reads device lists from CSV files into devices with labels; every error has its row and column.
 
 1. The first line names the columns, among them `id` or, for LoRaWAN devices, `devEui`; the others are labels.
-2. Empty lines are skipped; a row must have as many cells as the first line; a device stands once. Rows and quotes are
+2. Empty lines are skipped; a row must have as many cells as the first line; a device occurs once. Rows and quotes are
    those of RFC 4180: a quoted cell may hold line breaks, and only CR LF, LF or CR end a row.
 3. A row passes the same schema as a device written in the manifest: id or DevEUI, and labels of the same form.
 4. An error says where and what is wrong, never what a cell holds: whoever sees it may not be meant to see the file.

@@ -2,7 +2,7 @@
 
 1. A file is read whatever its name; a folder is walked for `*.yaml`, `*.yml` and `*.json` in either case, hidden
    folders, links to folders and `*.outputs.json` left out. 2. Every file is read once, however many paths lead to it.
-3. An environment not among them is looked for in `environments/` of each folder up to the repository's root (the one
+3. An environment not among them is searched for in `environments/` of each folder up to the repository's root (the one
    with `.git`).
 4. A file in a repository that leads out of it by a link is not read, and one found in a folder must be a regular file:
    a pull request may have put it there.

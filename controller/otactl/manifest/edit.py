@@ -2,7 +2,7 @@
 
 1. The text is read again by the reader all manifests come through, and must say what it said but for the field meant,
    the order of fields included. Else the edit is refused, and the text is what it was.
-2. Where a field cannot be reached by text alone (it stands behind an alias, its key is written `? key`), it is refused.
+2. Where a field cannot be reached by text alone (it is behind an alias, its key is written `? key`), it is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Put(NamedTuple):
 
 
 class Append(NamedTuple):
-    """Add an item to the list at a path; a list that is not there is made."""
+    """Add an item to the list at a path; a list that is not there is created."""
 
     path: Path
     value: object
@@ -42,7 +42,7 @@ class Remove(NamedTuple):
 
 
 class Clear(NamedTuple):
-    """Take a field away that may as well be null: null stays where a comment stands behind the field."""
+    """Remove a field that may also be null: null stays where a comment follows the field."""
 
     path: Path
 

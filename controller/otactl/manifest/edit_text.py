@@ -1,7 +1,7 @@
 """Sets, adds or removes one field in the text of a manifest, and keeps every other character.
 
-1. A field set anew goes behind the last one of its block, on a line of its own where the block has lines. What replaces
-   a value stands where that stood, and a comment behind it stays.
+1. A new field goes behind the last one of its block, on a line of its own where the block has lines. What replaces
+   a value is put in its place, and a comment behind it stays.
 2. Taking a field away takes its lines, with the comment on the last of them; comments on lines around it stay.
 3. Setting what was not there and taking it away again gives the text of before.
 """
@@ -15,7 +15,7 @@ from otactl.manifest.serialize import as_json, flow
 from otactl.manifest.source_ranges import BREAK, Node
 
 _COMMENTED = re.compile("([ \t]*),([ \t]*#[^\r\n\x85\u2028\u2029]*)((?:\r\n|[\r\n\x85\u2028\u2029])[ \t]*)")
-"""What may stand between two members on lines of their own: a comma, a comment, a line end."""
+"""What may be between two members on lines of their own: a comma, a comment, a line end."""
 _COMMENT = re.compile("[ \t]+#[^\r\n\x85\u2028\u2029]*")
 
 
@@ -24,12 +24,12 @@ class CannotRewriteError(Exception):
 
 
 class Text:
-    """The text of a file, and where the values of one of its documents stand in it."""
+    """The text of a file, and the places of the values of one of its documents."""
 
     def __init__(self, text: str, root: Node, *, is_json: bool) -> None:
         self.text = text
         self.root = root
-        # JSON may also stand in a file of another name; it is YAML then, and stays JSON.
+        # JSON may also be in a file of another name; it is YAML then, and stays JSON.
         self.json = is_json or (root.flow and bool(root.keys) and root.keys[0].quoted == '"')
         found = re.search("\r\n|[\r\n]", text)
         self.line_end = found.group() if found is not None else "\n"
@@ -41,7 +41,7 @@ class Text:
         return self._made(parent, last, value) if number is None else self._replaced(parent, number, value)
 
     def append(self, path: Path, value: object) -> str:
-        """Add an item to a list, and make the list where there is none."""
+        """Add an item to a list; create the list if there is none."""
         parent, last = self._parent(path), path[-1]
         number = parent.find(last)
         if number is None:
@@ -62,7 +62,7 @@ class Text:
         return self._out_of_brackets(parent, number) if parent.flow else self._out_of_lines(parent, number)
 
     def has_comment(self, path: Path) -> bool:
-        """Return whether a comment stands behind a field, on the last of its lines."""
+        """Return whether a comment follows a field, on the last of its lines."""
         node = self.root.at(path)
         return node is not None and _COMMENT.match(self.text, self._content_end(node)) is not None
 
@@ -157,7 +157,7 @@ class Text:
         raise CannotRewriteError("has a comment between it and what stands beside it")
 
     def _opened(self, node: Node) -> int:
-        """Behind the opening bracket; an anchor may stand before it."""
+        """Behind the opening bracket; an anchor may precede it."""
         return self.text.index("{" if node.kind == "mapping" else "[", node.start) + 1
 
     # On lines

@@ -1,7 +1,7 @@
 """Prints help on manifest fields from the schemas: purpose, values, children.
 
 A field is named by its path (`spec.fuota.redundancyPercent`); lists are entered without an index, and a path may start
-with its kind (`Environment.spec.region`). Without one, rollouts are looked at first.
+with its kind (`Environment.spec.region`). Without one, rollouts are checked first.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def find_field(path: str) -> Field | None:
 
 
 def example_of(kind: str, path: tuple[str | int, ...]) -> object:
-    """Return a field's first example, to stand in for a value that is wrong; None if it has none of its own."""
+    """Return a field's first example, to replace a wrong value; None if it has none of its own."""
     nodes = [_follow(schema.schema(kind.lower()), kind.lower())]
     for part in path:
         if isinstance(part, str):
@@ -103,7 +103,7 @@ def _paths(node: _Node, prefix: str) -> Iterator[str]:
 
 
 def _follow(node: JsonObject, home: str) -> _Node:
-    """Follow a `$ref`; what stands beside it (title, description) wins over what it leads to."""
+    """Follow a `$ref`; its neighbours (title, description) win over what it leads to."""
     reference = node.get("$ref")
     if not isinstance(reference, str):
         return _Node(node, home)

@@ -1,8 +1,8 @@
 """Loads everything that the given paths declare, with every problem of every file; no other code reads manifests.
 
 1. A document with an error yields no value; the others of its file do. Where the rest of it makes sense, the rules
-   across fields are told in the same run.
-2. `require_environments` makes errors of what a deployment would lack: an environment, its outputs, a reference.
+   across fields are reported in the same run.
+2. `require_environments` reports as errors what a deployment would lack: an environment, its outputs, a reference.
 3. Environments are taken from the given files first, then from `environments/` folders above them.
 4. What a file is about to hold can be read in its place (`instead`), so that an edit is judged before it is written.
 """
@@ -93,7 +93,7 @@ class _Reader:
         )
 
     def load(self, file: str, kind: str | None = None) -> list[Manifest]:
-        """Read one file's manifests; of `kind` only, if one is named (then others are nobody's business)."""
+        """Read one file's manifests; of `kind` only, if one is named (then others are no one's business)."""
         place = real(self.cwd / file)
         given = file in self.given
         data = self.instead[place] if place in self.instead else discovery.read_bytes(file, self.cwd, given)
@@ -112,7 +112,7 @@ class _Reader:
         return found
 
     def look_up(self, rollouts: list[Manifest], known: list[Manifest], files: list[str]) -> list[Manifest]:
-        """Rule 3: read the `environments/` folders for those that rollouts name and nobody gave."""
+        """Rule 3: read the `environments/` folders for those that rollouts name and no one gave."""
         missing = {each.wanted_environment for each in rollouts} - {each.name for each in known} - {""}
         if not missing:
             return []
@@ -144,7 +144,7 @@ class _Reader:
             told = problem(manifest.source.file, at, path, violation.code, message, violation.hint)
             if violation.severity == "error":
                 manifest.failed = True
-                sound[located.first].failed = True  # which of the two is meant nobody knows
+                sound[located.first].failed = True  # which of the two is meant no one knows
                 sound[located.first].elsewhere.append(told)
                 self.errors.append(told)
             else:

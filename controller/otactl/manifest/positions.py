@@ -16,7 +16,7 @@ MAX_DEPTH = 40
 MAX_NODES = 100_000
 """Values a document may have once its aliases are expanded: a few lines of nested anchors can mean billions."""
 MAX_DOCUMENTS = 1000
-"""Documents a file may have: each is checked and told by itself, and a megabyte holds a hundred thousand of them."""
+"""Most documents in a file: each is checked and reported separately, and a megabyte holds a hundred thousand."""
 
 
 class Place:

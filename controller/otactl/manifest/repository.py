@@ -2,7 +2,7 @@
 
 1. A repository is the folder with `.git` above a manifest. Without one it is the working folder if the manifest lies
    below it, else the manifest's own folder (of `environments/`: the folder that holds it).
-2. What lies outside is refused before anybody looks whether it is there; so is all of `.git`, which may hold tokens.
+2. What lies outside is refused before its existence is checked; so is all of `.git`, which may hold tokens.
 3. A file is opened without waiting (a FIFO has no end), must be a regular one, and is read up to its limit.
 """
 

@@ -52,7 +52,7 @@ class Resolver:
         return frozenset(self.referred)
 
     def environment(self, manifest: Manifest) -> None:
-        """Read an environment's outputs and make it a value."""
+        """Read an environment's outputs and convert it to a value."""
         first = self.environments.setdefault(manifest.name, manifest) is manifest
         if not manifest.usable:
             return
@@ -78,7 +78,7 @@ class Resolver:
         return msgspec.structs.replace(found, journal=url)
 
     def rollout(self, manifest: Manifest) -> None:
-        """Resolve a rollout in its environment and make it a value."""
+        """Resolve a rollout in its environment and convert it to a value."""
         if not manifest.usable:
             return
         name = manifest.wanted_environment
@@ -189,7 +189,7 @@ class Resolver:
         return None if faults else cast("JsonObject", resolved.document)
 
     def _unknown_outputs(self, manifest: Manifest, home: Manifest | None, path: Path) -> None:
-        """A reference without outputs: told here if the environment names no file, else it is told already."""
+        """A reference without outputs: reported here if the environment names no file, else reported before."""
         if home is None or self._names_outputs(home):
             wrong = self.outputs_problems.get(home.name) if home is not None else None
             manifest.failed = manifest.failed or self.strict or wrong is not None

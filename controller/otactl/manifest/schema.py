@@ -34,7 +34,7 @@ class _Fast(Protocol):
 class Failure(NamedTuple):
     """One keyword a value does not satisfy, as JSON Schema sees it.
 
-    `limit` is the keyword's own value; `in_names` tells that `instance` is a field's name, not a value; `whole` that a
+    `limit` is the keyword's own value; `in_names` says that `instance` is a field's name, not a value; `whole` that a
     branch of `anyOf` failed at its root, and `branch` which one; `context` are the failures of those branches.
     `examples` are those of the field itself, where it has its own beside a shared definition.
     """
@@ -71,7 +71,7 @@ def names() -> tuple[str, ...]:
 
 
 def resolve(reference: str, home: str) -> tuple[JsonObject, str]:
-    """Follow a `$ref` that stands in schema `home`; gives the target and the name of the schema it is in."""
+    """Follow a `$ref` of schema `home`; return the target and the name of its schema."""
     file, _, fragment = reference.partition("#")
     name = file.removesuffix(_SUFFIX) or home
     here: object = schema(name)
@@ -136,7 +136,7 @@ def _full(name: str) -> Validator:
     from referencing import Registry
     from referencing.jsonschema import DRAFT202012
 
-    # Without `$schema`: where it stands in a referenced file, jsonschema goes on with its own class and its own `$`.
+    # Without `$schema`: where it stands in a referenced file, jsonschema continues with its own class and its own `$`.
     plain = {other: {key: value for key, value in schema(other).items() if key != "$schema"} for other in names()}
     known = [(f"{_BASE}{other}{_SUFFIX}", DRAFT202012.create_resource(plain[other])) for other in names()]
     registry: Registry[Any] = Registry().with_resources(known)

@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def tell(failures: Sequence[Failure], root: Place) -> list[Fault]:
-    """Tell everything a schema has against a document, each thing once; of a text too long not its letters too."""
+    """Yield every error of a document, each once; for a text that is too long, not its letters as well."""
     found = dict.fromkeys(fault for failure in failures for fault in _tell(failure, root))
     long = {fault.path for fault in found if fault.code == "too_long"}
     return [fault for fault in found if not (fault.code == "bad_format" and fault.path in long)]

@@ -1,6 +1,6 @@
 """Writes values as text that reads back the same: flow YAML for an edit, block YAML for a new file, JSON.
 
-1. A word stands bare only if every reader of YAML takes it for text; all else is in double quotes, with JSON's escapes.
+1. A word is bare only if every reader of YAML takes it for text; all else is in double quotes, with JSON's escapes.
 2. What a terminal or a parser would act on is escaped.
 """
 

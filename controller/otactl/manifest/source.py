@@ -15,7 +15,7 @@ from otactl.manifest.text import BOM, Unreadable, decode
 
 
 class Document(NamedTuple):
-    """One document of a file: its value and where everything in it stands."""
+    """One document of a file: its value and the places of everything in it."""
 
     value: object
     place: Place

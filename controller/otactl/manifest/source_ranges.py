@@ -1,7 +1,7 @@
 """Finds where every value of a manifest starts and ends in its text, so that one value can be edited.
 
 Offsets count characters from 0, a byte order mark not counted. Text is expected to be readable: whoever edits has read
-it with `read_source` before, which tells what is wrong with it.
+it with `read_source` before, which says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DECODER = json.JSONDecoder()
 
 
 class Node:
-    """One value: text[start:end] is what stands for it, its anchor included.
+    """One value: text[start:end] is its text, with its anchor.
 
     `kind` is scalar, alias, mapping or list; `flow` tells brackets from indentation. A mapping has `keys` and as many
     `values`, a list has `values` only. `quoted` is how a scalar is written: '', "'", '"', '|' or '>'.
@@ -55,7 +55,7 @@ class Node:
         return part if self.kind == "list" and 0 <= part < len(self.values) else None
 
     def at(self, path: Path) -> Node | None:
-        """Return the value at a path; None where there is nothing, or where an alias stands in the way."""
+        """Return the value at a path; None where there is nothing, or where an alias is in the way."""
         here: Node | None = self
         for part in path:
             found = here.find(part) if here is not None else None
@@ -99,7 +99,7 @@ def _take(event: Event, stack: list[tuple[Node, list[Node]]]) -> Node | None:
             node.keys, node.values = inside[::2], inside[1::2]
         else:
             node.values = inside
-        # The end of a block is told where the next token begins; what it says ends with its last value.
+        # The end of a block is reported where the next token starts; what it says ends with its last value.
         node.end = end if node.flow else max(inside[-1].end if inside else node.end, node.end)
         return node
     return None

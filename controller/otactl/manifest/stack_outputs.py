@@ -2,7 +2,7 @@
 
 1. The file is what `pulumi stack output --json` wrote: a JSON object. otactl never runs Pulumi.
 2. Only text can be filled in; a secret output shows as `[secret]` and is refused; a value is not expanded again.
-3. What cannot be resolved stays as written and is told; whether that is an error is the reader's business.
+3. What cannot be resolved stays as written and is reported; whether that is an error is the reader's business.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Outputs(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """A document with its references filled in; `places` are the paths where one stood."""
+    """A document with its references filled in; `places` are the paths where one was."""
 
     document: object
     places: frozenset[Path]
@@ -41,7 +41,7 @@ class Resolved(NamedTuple):
 def read_outputs(file: str, path: FilePath, ground: FilePath) -> Outputs | Problem:
     """Read a stack-outputs file within the manifest's ground; the problem says why it cannot serve.
 
-    What the file holds is never told: outputs may have secrets among them.
+    What the file holds is never reported: outputs may have secrets among them.
     """
     data = read_inside(path, ground, MAX_BYTES)
     if isinstance(data, str):

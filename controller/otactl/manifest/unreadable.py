@@ -14,7 +14,7 @@ from otactl.manifest.positions import Path
 
 
 class UnreadableDocument(NamedTuple):
-    """A manifest with an error. `kind`, `name` and `environment` are empty where it does not tell them."""
+    """A manifest with an error. `kind`, `name` and `environment` are empty where it has none."""
 
     file: str
     kind: str
@@ -51,5 +51,5 @@ def broken_of(
 
 
 def _given(manifest: Manifest, path: Path, text: str) -> str:
-    """Return a text of the manifest, unless it stands where an error is: then it may be anything."""
+    """Return a text of the manifest, unless an error is at its place: then it may be anything."""
     return "" if any(path[: len(blocked)] == blocked for blocked in manifest.blocked) else text

@@ -1,7 +1,7 @@
 """Parses YAML text into values with places, from libyaml's events.
 
 1. Events, not composed nodes: PyYAML's C composer recurses on the C stack; 100,000 opening brackets end the process.
-2. Tags, duplicate keys and keys that are not text are problems; reading goes on after them.
+2. Tags, duplicate keys and keys that are not text are problems; reading continues after them.
 3. Aliases are allowed, counted as what they expand to, and may not contain themselves.
 """
 
@@ -28,7 +28,7 @@ from otactl.manifest.source import Document
 from otactl.manifest.yaml_scalars import NumberError, resolve
 
 _NO_KEY = "\0no key"
-"""Stands for a key that is not text; compared by identity, so that no file can write it."""
+"""The key that replaces one that is not text; compared by identity, so that no file can write it."""
 
 _HINTS = {
     "mapping values are not allowed": "a colon inside a bare value? put the value in quotes",

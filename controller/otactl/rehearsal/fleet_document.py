@@ -5,7 +5,7 @@
 2. How a device behaves is drawn from the seed and its name, so a seed is one fleet, and another seed another one.
 3. Loss is of the radio: it concerns FUOTA alone. The label that says otherwise about a device wins over the default.
    Where a version is the proof, each wireless device has a thing of its own that reports it.
-4. Devices run something older than what is declared, as far as a manifest tells what.
+4. Devices run something older than what is declared, as far as a manifest says what.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ATTRIBUTE = "firmwareVersion"
 _INDEXED = re.compile(r"shadow\.(reported\.[A-Za-z0-9_.-]+):")
 KEEPS = "keepsVersion"
 SILENT = {"fuota": "silent", "otaUpdate": "offline", "tuya": "offline"}
-# Reasons of ours that a simulated device can be made to fail with and the loop then sees; the first of each is what
-# --fail means by itself. Jobs tell them by the codes of FreeRTOS agents; Tuya tells another version as no reason.
+# Reasons that a simulated device can fail with and the loop then sees; the first of each is what
+# --fail means by itself. Jobs report them by the codes of FreeRTOS agents; Tuya reports another version as no reason.
 FAILURES: dict[str, dict[str, str]] = {
     "fuota": {
         "integrity": "micError",
@@ -113,7 +113,7 @@ def _check_labels(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
 
 
 def can_fail(rollout: Rollout, reason: str) -> bool:
-    """Return whether a rollout's devices can be made to fail so that the reason is seen."""
+    """Return whether a rollout's devices can fail so that the reason is visible."""
     proved = isinstance(rollout.strategy.confirm, VersionConfirm)
     grouped = any(targets.multicast_groups for targets in targets_of(rollout))
     told = (proved or reason != PROVED) and (grouped or reason != "indexUnsupported")
@@ -212,7 +212,7 @@ def _things(parts: _Parts, rollout: Rollout, assumed: Assumed, seed: int) -> Non
 
 
 def _thing(name: str, behaviour: str, rollout: Rollout) -> JsonObject:
-    """Return a thing that reports where the rollout's proof looks."""
+    """Return a thing that reports where the rollout's proof reads."""
     confirm = rollout.strategy.confirm
     shadow = _reports_at(confirm.version) if isinstance(confirm, VersionConfirm) else None
     path: JsonObject = {} if shadow is None else {"versionPath": shadow}
@@ -220,7 +220,7 @@ def _thing(name: str, behaviour: str, rollout: Rollout) -> JsonObject:
 
 
 def _reports_at(proof: VersionProof) -> str | None:
-    """Return the path in the shadow where a proof looks for a version; None where it looks elsewhere."""
+    """Return the path in the shadow where a proof searches for a version; None where it reads elsewhere."""
     if proof.shadow is not None:
         return proof.shadow
     found = _INDEXED.search(proof.index_query or "")

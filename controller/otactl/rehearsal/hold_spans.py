@@ -8,7 +8,7 @@ from otactl.model.actions import Hold
 from otactl.reconcile.run_report import RolloutReport
 from otactl.rehearsal.results import Wait
 
-# A look that comes too early for a read that lags is no wait a plan is made by.
+# An observation that comes too early for a lagging read is no wait that a plan declares.
 PASSING = ("checks_are_incomplete", "change_not_visible_yet")
 
 
@@ -20,7 +20,7 @@ class Waits:
         self._done: list[Wait] = []
 
     def see(self, report: RolloutReport, now: datetime) -> None:
-        """Take in one report: what is not told any more is over."""
+        """Take in one report: what is not reported any more is over."""
         told = {(report.wave, h.reason): h for h in report.holds if h.reason not in PASSING}
         for key in [k for k in self._open if k not in told]:
             self._close(key, now)

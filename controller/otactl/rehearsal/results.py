@@ -31,7 +31,7 @@ class Span(Value, frozen=True, kw_only=True):
 
 
 class Wait(Value, frozen=True, kw_only=True):
-    """What held a wave, from when it was first told to when it was not told any more."""
+    """What held a wave, from its first report to its last."""
 
     wave: str
     reason: str
@@ -68,7 +68,7 @@ class RolloutCourse(Value, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Return what tells it from others."""
+        """Return what distinguishes it from others."""
         return f"{self.environment}/{self.name}"
 
     @property

@@ -1,12 +1,12 @@
 """Simulates one seed: runs the loop, moves the clock to the next change, and repeats.
 
-1. After a run that sent or learned something, time goes to the earliest moment a rollout asked to be looked at again.
+1. After a run that sent or learned something, time goes to the earliest moment a rollout asked to be checked again.
 2. After a quiet run nothing happens before the world changes by itself, or a hold's time is up: time goes there, but
    never more than STRIDE at once, because some deadlines are known to the loop alone. After a quiet week it goes by
    days.
-3. A rollout is over when it succeeded, when it asks for no further look, or when it has been waiting for a person for a
+3. A rollout is over when it succeeded, when it asks for no further run, or when it has been waiting for a person for a
    day in which nothing else was to come.
-4. What is not over at the horizon is told as not ending.
+4. What is not over at the horizon is reported as not ending.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _run(world: World, every: list[_Open]) -> bool:
 
 
 def _lasting(record: Record) -> Record:
-    """Return a record without what changes at every look."""
+    """Return a record without what changes in every pass."""
     drift = tuple(msgspec.structs.replace(d, last_seen=d.first_seen) for d in record.drift)
     conditions = tuple(msgspec.structs.replace(c, message="") for c in record.conditions)
     return msgspec.structs.replace(record, requeue_at=None, drift=drift, conditions=conditions)

@@ -1,7 +1,7 @@
 """Sets up one seed: a simulator with the declared fleet, and the reconcile loop over it by HTTP.
 
 1. The loop, its backends and its transports are those of `reconcile`; only endpoints, keys and clocks are others.
-2. Buckets, roles, keys and packages are there and right: `plan` looks at the real ones, a rehearsal at what follows.
+2. Buckets, roles, keys and packages are there and right: `plan` checks the real ones, a rehearsal at what follows.
 3. The journal is in a folder that goes with the stage; nothing of the user's is opened.
 """
 
@@ -129,7 +129,7 @@ class RehearsalStage:
 
 
 class _Shard:
-    """One environment: its transports, kept for the whole rehearsal, and the loop, made anew for every run."""
+    """One environment: its transports, kept for the whole rehearsal, and the loop, created again for every run."""
 
     def __init__(
         self, world: Rehearsal, declared: Environment, rollouts: tuple[Rollout, ...], journal: SqlJournal
@@ -178,7 +178,7 @@ class _Shard:
         return reconciler.run().rollouts
 
     def provision(self, made: set[tuple[str, str]]) -> None:
-        """Buckets with the images in them, roles that may all they need, signing profiles; adds to what is made."""
+        """Buckets with the images in them, roles that may all they need, signing profiles; adds to what is there."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

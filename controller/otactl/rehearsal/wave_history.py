@@ -11,7 +11,7 @@ from otactl.verdicts.device_results import results_of
 
 
 def waves_of(record: Record, rollout: Rollout, now: datetime) -> tuple[WaveCourse, ...]:
-    """Return every declared wave, those that never began too, then those that were added on the way; `now` is the end.
+    """Return every declared wave, started or not, then those that were added later; `now` is the end.
 
     A start that is still to come then has not happened: it came to none.
     """

@@ -93,7 +93,7 @@ def line(airtime: AirtimeReport) -> str:
 
 
 def others(airtime: AirtimeReport) -> list[tuple[str, str]]:
-    """Return the rows that neither `line` nor `chance_line` tells."""
+    """Return the rows that neither `line` nor `chance_line` shows."""
     return [(title, text) for title, text in rows(airtime) if title not in _TOLD_IN_LINES]
 
 

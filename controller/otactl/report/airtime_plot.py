@@ -1,7 +1,7 @@
 """Draws a session for a pull request: success and duration over redundancy.
 
 1. Session time is linear in redundancy, so it is a second scale above the same axis, not a second curve.
-2. Everything told by colour is told by line style and words too.
+2. Everything that colour shows, line style and words show too.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class ConditionLine(Value, frozen=True, kw_only=True):
 
 
 class HoldLine(Value, frozen=True, kw_only=True):
-    """A hold of the last look; `overdue_since` when it had lasted longer than it should."""
+    """A hold of the last pass; `overdue_since` is when it had lasted longer than it should."""
 
     reason: str
     message: str
@@ -27,7 +27,7 @@ class HoldLine(Value, frozen=True, kw_only=True):
 
 
 class FailureLine(Value, frozen=True, kw_only=True):
-    """The error that stopped the last look, or calls that were sent."""
+    """The error that stopped the last pass, or calls that were sent."""
 
     reason: str
     message: str

@@ -1,7 +1,7 @@
 """Renders what a service reports of one device, and the rollout that owns each task.
 
 1. A batch is ours because our journal remembers its id. Where a create of ours has no answer yet, a batch it may have
-   made is told as perhaps ours: calling it somebody else's would be a guess.
+   made is reported as perhaps ours: calling it another actor's would be a guess.
 2. What was not read is None, never an empty list: nothing to do and not known are two answers.
 3. An upgrade that is not listed has ended, or was not asked for; that it succeeded nothing here says.
 """
@@ -53,7 +53,7 @@ class TaskLine(Value, frozen=True, kw_only=True):
 class LiveLine(Value, frozen=True, kw_only=True):
     """One service's answer about a device of one product; `module` and `statuses` are the filters it was asked with.
 
-    `at` is the service's time; it, `tasks` and `versions` (by module) are None when not told, and `error` says why.
+    `at` is the service's time; it, `tasks` and `versions` (by module) are None when not reported, and `error` says why.
     """
 
     service: str
@@ -69,7 +69,7 @@ class LiveLine(Value, frozen=True, kw_only=True):
 
 
 class Owners:
-    """Tells whose a batch is, from the records of one environment."""
+    """Finds the owner of a batch in the records of one environment."""
 
     def __init__(self, stored: Iterable[Stored], device: str) -> None:
         records = tuple(s.record for s in stored)

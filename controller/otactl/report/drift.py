@@ -1,7 +1,7 @@
 """Renders the drift ledger: the difference, its age, its manifest, and the action.
 
 1. Open is what has not closed, acknowledged drift included; closed drift is never dropped.
-2. Acknowledged drift needs nobody: it does not make `drift` exit 2.
+2. Acknowledged drift needs no action: `drift` does not exit 2 for it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Ledger(Value, frozen=True, kw_only=True):
 
     @property
     def pending(self) -> tuple[DriftLine, ...]:
-        """Open drift somebody or something still has to deal with (rule 2)."""
+        """Open drift another actor or something still has to deal with (rule 2)."""
         return tuple(line for line in self.open if line.status != DriftStatus.ACKNOWLEDGED.value)
 
 

@@ -39,7 +39,7 @@ def with_journals(report: Value, used: tuple[UsedJournal, ...]) -> JsonObject:
 
 
 def told(used: tuple[UsedJournal, ...], style: str) -> list[str]:
-    """Return what stands below a report: nothing where no journal was read."""
+    """Return the lines below a report: none where no journal was read."""
     if style == "markdown":
         return ["", *(f"*{cell(line)}*" for line in lines(used))] if used else []
     return [plain(line) for line in lines(used)] if used else []

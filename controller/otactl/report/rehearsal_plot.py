@@ -1,7 +1,7 @@
 """Draws a rehearsal for a pull request: sessions, waits and verdicts of each wave over time.
 
 1. One seed is drawn, the one in the middle; how the ends of all seeds lie is drawn below each rollout.
-2. Everything told by colour is told by shape and words too.
+2. Everything that colour shows, shape and words show too.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _DEVICE_HEAD = ("ROLLOUT", "ENVIRONMENT", "VERSION", "WAVE", "ATTEMPT", "STAGE",
 
 
 def render(report: StatusReport, style: Style, now: datetime, used: tuple[UsedJournal, ...] = ()) -> str:
-    """Write the report; `now` only words the next look ("in 12m"). Ends without a line end."""
+    """Write the report; `now` is only for the time of the next run ("in 12m"). Ends without a line end."""
     if style == "json":
         return as_json(with_journals(report, used))
     return "\n".join([_text(report, style, now), *told(used, style)])

@@ -28,7 +28,7 @@ from otactl.verdicts.device_results import fold, names_of
 
 
 class RolloutLine(Value, frozen=True, kw_only=True):
-    """Where one rollout stands; `open_drift` leaves acknowledged drift out, `intents` are calls without an outcome."""
+    """The state of one rollout; `open_drift` leaves acknowledged drift out, `intents` are calls without an outcome."""
 
     name: str
     environment: str

@@ -15,7 +15,7 @@ GRID, GOOD, STRONG = "#d9d9d9", "#38761d", "#0b5394"
 
 
 def opening(height: int, title: str) -> list[str]:
-    """Return how a picture begins; `title` is for those who do not see it."""
+    """Return how a picture starts; `title` is for those who do not see it."""
     extent = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" {extent} role="img" aria-label="{escape(title)}">',

@@ -62,7 +62,7 @@ class FailureLine(Value, frozen=True, kw_only=True):
 
 
 class WaveLine(Value, frozen=True, kw_only=True):
-    """Where one wave stands; `attempt` 0 and `stage` None before its first attempt.
+    """The state of one wave; `attempt` 0 and `stage` None before its first attempt.
 
     `service_id`, `arn` and `job_id` are the service's own names of the unit, `parts` those of its parts, where it
     has several. `progress` counts devices by what its service says while it runs.

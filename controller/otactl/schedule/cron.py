@@ -2,10 +2,10 @@
 
 1. Five fields: minute, hour, day of month, month, day of week. A field is a list of items joined by commas: `*`, a
    number, or a range upwards, each with a `/step` if wanted. `a/step` runs from `a` to the field's end.
-2. Months and days of the week may stand by their first three letters, in any case. 0 and 7 are both Sunday.
-3. If day of month and day of week are both restricted, a day that fits either is meant; a field that begins with `*`
+2. Months and days of the week may be written as their first three letters, in any case. 0 and 7 are both Sunday.
+3. If day of month and day of week are both restricted, a day that fits either is meant; a field that starts with `*`
    does not restrict, and then a day must fit both (crontab(5), Debian: so `*/2` with `mon` means both).
-4. A schedule whose minute or hour begins with `*` follows the running clock, any other names times of day; the two
+4. A schedule whose minute or hour starts with `*` follows the running clock, any other names times of day; the two
    differ when clocks are put forward or back (cron(8), Debian; `otactl.schedule.openings` has the consequence).
 """
 
@@ -23,7 +23,7 @@ _LEAP_YEAR = 2028
 
 
 class Field(Value, frozen=True, kw_only=True):
-    """One of the five: what it is called, its first and last number, and names that stand for numbers from `low` on."""
+    """One of the five: what it is called, its first and last number, and names for the numbers from `low` on."""
 
     name: str
     low: int

@@ -3,10 +3,10 @@
 1. A window opens whenever its schedule says so on the wall clock of its zone. Durations in s, m and h are elapsed
    time: 7h are seven hours on every night of the year, and 24h do not fill a day of 25 hours. Durations in d are days
    of the calendar: the window closes so many days later at the same local time, whatever clocks did between (RFC 5545,
-   3.3.6, tells P1D from PT24H in this way).
+   3.3.6, distinguishes P1D from PT24H in this way).
 2. Clocks put forward: an opening at a local time that does not exist happens at the jump, the first moment after it.
 3. Clocks put back: an opening at a local time that comes twice happens at the first of them only.
-4. A schedule whose minute or hour begins with `*` follows the running clock instead: what is skipped does not happen,
+4. A schedule whose minute or hour starts with `*` follows the running clock instead: what is skipped does not happen,
    what comes twice happens twice. 2 to 4 are what Debian's cron does with jobs (cron(8)).
    A closing time that does not exist is at the jump, one that comes twice is the first.
 5. A stretch contains its start and not its end. Stretches of one window that touch or overlap are one.
@@ -77,13 +77,13 @@ def covering(intervals: tuple[Interval, ...], moment: datetime) -> Interval | No
 
 
 def following(intervals: tuple[Interval, ...], moment: datetime) -> Interval | None:
-    """Return the first interval that begins after a moment, of intervals in order and apart."""
+    """Return the first interval that starts after a moment, of intervals in order and apart."""
     index = bisect_right(intervals, moment, key=_start)
     return intervals[index] if index < len(intervals) else None
 
 
 def openings_a_day(window: Window) -> int:
-    """Return how many separate stretches an ordinary day of a window has: what looking through years of it costs."""
+    """Return how many separate stretches an ordinary day of a window has: the cost of searching years of it."""
     return len(_template(window))
 
 

@@ -4,12 +4,12 @@
    or overlap count as one.
 2. `doNotStart` asks that the whole session, from its start to its end, lies inside; `finish` asks it of the start only.
 3. Deny wins over allow. A freeze is a deny of the environment, whatever its kind says. No start lies inside a deny;
-   with `doNotStart` no session runs into one either, with `finish` a session that began before may.
-4. A session may end at the moment its window closes, or a deny begins: stretches do not contain their end.
-5. A length of None is a session whose length nobody can tell (Tuya and OTA jobs end when devices do): only its start
+   with `doNotStart` no session runs into one either, with `finish` a session that started before may.
+4. A session may end at the moment its window closes, or a deny starts: stretches do not contain their end.
+5. A length of None is a session of unknown length (Tuya and OTA jobs end when devices do): only its start
    is held to the windows, and the sentence says so.
-6. The earliest start is looked for over 400 days, and where these have none over 41 years (29 February on a Sunday), if
-   the windows are not too many to look at. It is exact: the moment asked for, an opening, or a deny's end.
+6. The earliest start is searched over 400 days, and if these have none over 41 years (29 February on a Sunday), if
+   the windows are not too many to check. It is exact: the requested time, an opening, or the end of a deny.
 7. When windows open is decided in `otactl.schedule.openings`, what a schedule means in `otactl.schedule.cron`.
 """
 
@@ -24,7 +24,7 @@ from otactl.model import Value, Window, iso
 from otactl.schedule.openings import DAY, Interval, covering, following, merged, openings, openings_a_day
 
 HORIZON = 400 * DAY
-"""How far ahead a start is looked for: more than a year, so that a window of one day a year is found."""
+"""How far ahead a start is searched: more than a year, so that a window of one day a year is found."""
 
 Refusal = Literal[
     "freeze_is_on",
@@ -35,11 +35,11 @@ Refusal = Literal[
     "freeze_begins_too_soon",
     "deny_window_begins_too_soon",
 ]
-"""Why a start is not permitted; of several reasons the first of this list is told."""
+"""Why a start is not permitted; of several reasons the first of this list is reported."""
 
 _STAGES = (2 * DAY, 35 * DAY, HORIZON)
 _FAR = (9 * 366 * DAY, 41 * 366 * DAY)
-"""How far it is looked for where the horizon has none: 29 February comes in 8 years, on a given weekday in 40."""
+"""How far it is searched where the horizon has none: 29 February comes in 8 years, on a given weekday in 40."""
 _NOTHING = timedelta()
 _SECOND = timedelta(seconds=1)
 _CYCLE_BEGINS = datetime(2024, 1, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ def verdict(
 
 
 def ever_permitted(windows: tuple[Window, ...], freezes: tuple[Window, ...], length: timedelta | None) -> bool:
-    """Tell, without a clock, whether any day of any year has a start for a session so long."""
+    """Return, without a clock, whether any day of any year has a start for a session so long."""
     taken = _NOTHING if length is None else length
     # The denser a schedule, the sooner it has shown all it can; and the more its years cost.
     a_year = 366 * sum(openings_a_day(window) for window in (*windows, *freezes))
@@ -149,7 +149,7 @@ _OVERRUNS: tuple[Literal["finish", "doNotStart"], ...] = ("doNotStart", "finish"
 
 
 def _refusal(layout: _Layout, start: datetime, taken: timedelta) -> Refusal | None:
-    """Rules 1 to 4. The layout must reach from `taken` before the start, to tell a short window from a late start."""
+    """Rules 1 to 4. The layout must reach from `taken` before the start: a short window differs from a late start."""
     for denial in layout.denials:
         if covering(denial.intervals, start) is not None:
             return "freeze_is_on" if denial.freeze else "deny_window_is_on"
@@ -193,7 +193,7 @@ def _far(
 
 
 def _candidates(layout: _Layout, start: datetime, last: datetime) -> Iterator[datetime]:
-    """Rule 6: permitted times begin nowhere else."""
+    """Rule 6: permitted times start nowhere else."""
     moments = {each.start for each in (*layout.allowed, *layout.finishing)}
     moments.update(each.end for denial in layout.denials for each in denial.intervals)
     yield start

@@ -8,7 +8,7 @@ from otactl.model import Attempt, DeviceResult, Outcome, Reason, WaveRecord
 
 
 def results_of(wave: WaveRecord, generation: str) -> tuple[DeviceResult, ...]:
-    """Return the newest result of each device of the wave's attempts at a content, since it was begun last.
+    """Return the newest result of each device of the wave's attempts at a content, since it was started last.
 
     A device a retry tries again keeps its old result until the retry has its own.
     """

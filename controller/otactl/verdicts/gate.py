@@ -5,8 +5,8 @@
 2. Devices without an answer are waited for until the deadline; from then on each counts as a failure. Without a
    deadline they are waited for as long as their unit lasts.
 3. Fewer answers than `minReported` (no more than the wave has) decide nothing: inconclusive holds, and never passes.
-4. Then the gate passes if what did not fail is `minSuccessPercent` of all at least. A wave of nobody passes nothing.
-5. Overlooked failures are no successes: a wave nobody answered of is not decided, and one where nobody succeeded passes
+4. Then the gate passes if what did not fail is `minSuccessPercent` of all at least. A wave of no one passes nothing.
+5. Overlooked failures are no successes: a wave no one answered of is not decided, and one where no one succeeded passes
    only a gate that asks for no success at all.
 """
 
@@ -21,7 +21,7 @@ from otactl.model import DeviceResult, Gate, Outcome, Reason, Value, exact
 
 
 class GateState(StrEnum):
-    """Where a gate stands."""
+    """The state of a gate."""
 
     WAITING = "waiting"
     PASSED = "passed"
@@ -58,7 +58,7 @@ class Tally(Value, frozen=True, kw_only=True):
 
 
 class Judgement(Value, frozen=True, kw_only=True):
-    """A gate's state with the fact that made it, and until when it waits."""
+    """A gate's state with its reason, and until when it waits."""
 
     state: GateState
     reason: str = ""
@@ -66,7 +66,7 @@ class Judgement(Value, frozen=True, kw_only=True):
 
 
 def tally_of(results: Iterable[DeviceResult], gate: Gate) -> Tally:
-    """Count results; a device whose result nobody knows counts as waiting."""
+    """Count results; a device whose result no one knows counts as waiting."""
     succeeded = failed = silent = waiting = 0
     weighted = Decimal(0)
     for result in results:
@@ -95,9 +95,9 @@ def tally_of_counts(counts: Mapping[Outcome, int], failures: Mapping[Reason, int
 
 
 def reasons_matter(gate: Gate, counts: Mapping[Outcome, int], failures: Mapping[Reason, int], due: bool) -> bool:
-    """Whether the reasons of failures that are not known decide a gate: whatever they weigh, it could stand otherwise.
+    """Whether the reasons of failures that are not known decide a gate: with other weights the result could differ.
 
-    `due` tells that the time for answers is over, so that it is decided now.
+    `due` says that the time for answers is over, so that it is decided now.
     """
     unknown = failures.get(Reason.UNKNOWN, 0)
     if not gate.weights or not unknown:
@@ -130,7 +130,7 @@ def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) ->
 
 
 def hopeless(gate: Gate, tally: Tally) -> bool:
-    """Return whether a gate fails even if everybody who has still to answer succeeds."""
+    """Return whether a gate fails even if everyone who has still to answer succeeds."""
     return _too_low(tally, exact(tally.weighted), gate)
 
 

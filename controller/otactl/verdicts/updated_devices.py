@@ -1,9 +1,9 @@
 """Finds devices that already report the declared version; no unit is created for them.
 
-1. It counts what devices report in the pass that makes or starts a unit. A group is spared only when each of its
+1. It counts what devices report in the pass that creates or starts a unit. A group is spared only when each of its
    devices reports the version: it cannot be sent to in part.
-2. Where a service's own results tell of devices it made nothing for, it is left to it; else the attempt remembers whom
-   it spared, and they count as updated when it is judged.
+2. If a service's own results include devices that it created nothing for, these results count; otherwise the attempt
+   records the devices it skipped, and they count as updated in the verdict.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def had_it(device: str, name: str) -> DeviceResult:
 
 
 def sent_again(seen: Observation, version: str) -> str:
-    """Devices inside groups that report the version and get it again with the rest, told with the start (rule 1)."""
+    """Devices inside groups that report the version and get it again with the rest; the start names them (rule 1)."""
     told = []
     for target in seen.targets:
         if target.updated_members and not target.updated:

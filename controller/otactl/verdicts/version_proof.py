@@ -3,9 +3,9 @@
 1. The reported version wins both ways: a device that runs the declared version succeeded whatever its transfer said;
    one that runs another did not.
 2. Until the deadline a device that took the image may still report; after it, its silence is a failure. So may one
-   whose transfer failed in a way that is known to be told falsely (`doubted`).
-3. Only the very text declared is success. What is reported instead is told apart: the version it ran before or has gone
-   back to, an older one, a newer one, one that cannot be compared, none.
+   whose transfer failed with a reason that is known to be false at times (`doubted`).
+3. Only the exact declared text is success. Other reports are distinguished: the version it ran before or returned to,
+   an older one, a newer one, one that cannot be compared, none.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def confirmed(
 ) -> Unit:
     """Return an ended unit under proof by version: with its results, or running on while devices may still report.
 
-    `final` tells that the time to report is over.
+    `final` says that the time to report is over.
     """
     waiting = [r for r in results if undecided(r, reported, version, doubted)]
     told = tuple(proved(r, reported, version, final=final) for r in results)
@@ -170,7 +170,7 @@ def proved(result: DeviceResult, reported: ReportedVersions, version: str, *, fi
     told = reported.words(device, version)
     if result.outcome is not Outcome.SUCCEEDED:
         if device not in reported.versions:
-            return result  # nobody looked
+            return result  # no version was read
         return msgspec.structs.replace(result, detail="; ".join(t for t in (result.detail, told) if t))
     if not final:
         return msgspec.structs.replace(result, outcome=Outcome.WAITING, detail=f"so far {told}")

@@ -1,14 +1,14 @@
 """Judges a wave from its devices, never from the unit's status, and summarises a rollout.
 
-1. A gate is applied to what was recorded, so a gate declared anew turns an old verdict without sending anything.
-2. While other bytes than declared may have gone out, a wave does not pass.
+1. A gate is applied to what was recorded, so a gate declared again turns an old verdict without sending anything.
+2. While bytes that were not declared may have been sent, a wave does not pass.
 3. While a unit runs, only too many failures, or the end of the time for answers, decide; its success needs its results.
-   Failures weigh then what they weigh at the end, and its devices are those it was begun with: one that its service
+   Failures weigh then what they weigh at the end, and its devices are those it was started with: one that its service
    does not show yet is waiting, not absent.
 4. A wave is released when it passed, stayed so for its soak, and nothing of it is to be tried again. Until then its
    devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
-5. A wave that a suspension withdrew fails already when those that had begun cannot let it pass, so that the rest of it
-   does not follow: for too many failures, or where nothing is tried again, for too few that may still succeed.
+5. A wave that a suspension withdrew fails as soon as the started devices cannot let it pass, so that the rest does not
+   follow: too many failures or, without a retry, too few devices that may still succeed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
 
 
 def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime) -> tuple[Judgement, Tally] | None:
-    """Return where a wave's gate stands; None while there is nothing to judge."""
+    """Return the state of a wave's gate; None while there is nothing to judge."""
     attempt = _newest(wave, rollout)
     gate = rollout.gate_of(declared)
     if attempt is None:
@@ -105,7 +105,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
             and unfinished
             and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results))
         ):
-            # What is missing is made up for, not held against it.
+            # Missing batches are created later; they do not count as failures.
             return _begun_alone(wave, attempt, results, gate, rollout, now)
         tally = gates.tally_of(results, gate)
         ended = attempt.ended_at or now
@@ -125,7 +125,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
 def _begun_alone(
     wave: WaveRecord, attempt: Attempt, results: tuple[DeviceResult, ...], gate: Gate, rollout: Rollout, now: datetime
 ) -> tuple[Judgement, Tally] | None:
-    """Return where a gate stands by the devices that had begun when a suspension withdrew the others (rule 5)."""
+    """Return the state of a gate by the devices that had started when a suspension withdrew the others (rule 5)."""
     if not attempt.withdrawn:
         return None
     rest = {r.device for r in attempt.not_started}
@@ -189,7 +189,7 @@ def arithmetic(verdict: Verdict, gate: Gate) -> str:
 
 
 def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
-    """Return the ended attempt whose devices are still looked at (rule 4)."""
+    """Return the ended attempt whose devices are still checked (rule 4)."""
     declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
     attempt = wave.current
     if declared is None or attempt is None or attempt.stage is not Stage.ENDED or attempt.cut_short:
@@ -202,7 +202,7 @@ def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
 
 
 def awake(record: Record, rollout: Rollout) -> Record:
-    """Return the record as a backend is to see it: attempts that are watched look like running ones."""
+    """Return the record as a backend is to see it: attempts that are still observed appear as running ones."""
     waves = []
     for wave in record.waves:
         looked_at = watched(wave, rollout)
@@ -214,7 +214,7 @@ def awake(record: Record, rollout: Rollout) -> Record:
 
 
 def tainted(attempt: Attempt, record: Record, rollout: Rollout, now: datetime) -> bool:
-    """Return whether the image differed when the session began: its devices may hold bytes nobody declared.
+    """Return whether the image differed when the session started: its devices may hold bytes no one declared.
 
     An accepted drift (spec.drift.ignore) taints nothing.
     """

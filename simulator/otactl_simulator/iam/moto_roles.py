@@ -20,7 +20,7 @@ class MotoIamError(LookupError):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who an access key belongs to. `administrator` is a key that nobody made, such as a test's."""
+    """Who an access key belongs to. `administrator` is a key that no one made, such as a test's."""
 
     arn: str
     account: str
@@ -31,7 +31,7 @@ class Caller:
 
 
 def caller_of(access_key: str, account: str) -> Caller:
-    """Return the principal behind an access key; MotoIamError when its role is gone."""
+    """Return the principal behind an access key; MotoIamError when its role is deleted."""
     for backends in list(sts_backends.values()):
         for backend in list(backends.values()):
             for session in backend.assumed_roles:

@@ -1,6 +1,6 @@
 """Judges callers as IAM would when the switch `enforceCallers` is on; otherwise every key may do everything.
 
-1. A key that nobody made is an administrator's and may do all; sessions and users have what their policies give.
+1. A key that no one made is an administrator's and may do all; sessions and users have what their policies give.
 2. Every need of a request must be allowed; the refusal names the first that is not, as AWS words it.
 3. S3 answers 403, not 404, for an object that is missing, to who may not list its bucket.
 4. Requests reach a service over TLS; how they reach this simulator says nothing of that.
@@ -87,7 +87,7 @@ def may_not_assume(access_key: str, account: str, role_arn: str) -> str:
 def token_may_not_assume(token: str, role_arn: str) -> str:
     """Return why the bearer of a web identity token may not assume a role; empty when it may.
 
-    Its claims are taken as they are: whether the issuer signed it is the issuer's matter, and nobody's here.
+    Its claims are taken as they are: whether the issuer signed it is the issuer's matter, and no one's here.
     """
     try:
         payload = token.split(".")[1]

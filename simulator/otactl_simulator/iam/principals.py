@@ -3,7 +3,7 @@
 1. A principal is an ARN, an AWS service (`iotwireless.amazonaws.com`), a federated provider, or anyone (`*`).
 2. An account (`111122223333` or its root ARN) means everyone in it, by delegation: their own policies decide.
 3. A role's session is meant by its own ARN, by its role's and by its account's.
-4. A principal id such as `AROA...` stands for a deleted principal and means nobody.
+4. A principal id such as `AROA...` names a deleted principal and matches no one.
 
 Source: IAM user guide, "AWS JSON policy elements: Principal" and "NotPrincipal".
 """

@@ -4,7 +4,7 @@ Source: AWS service authorization reference, "Actions, resources, and condition 
 Signer. Rules where it leaves a choice:
 
 1. An operation on two resources is asked for on each; one without a resource type is asked for on `*`.
-2. A job is made for targets: CreateJob and AssociateTargetsWithJob are asked for on the job and on each target.
+2. A job is created for targets: CreateJob and AssociateTargetsWithJob are asked for on the job and on each target.
 3. A role that is handed over needs iam:PassRole with iam:PassedToService `iot.amazonaws.com`.
 4. A signing job reads a version of its source and writes into its destination with the caller's own rights.
 """

@@ -3,7 +3,7 @@
 1. The role's trust policy must let the service's principal assume it, under the condition keys it sends.
 2. The session may do what inline, attached and bucket policies allow, within the boundary; its calls are over TLS.
 
-Source: IAM user guide, "Policy evaluation logic" and "The confused deputy problem". Not looked at: KMS keys, S3 block
+Source: IAM user guide, "Policy evaluation logic" and "The confused deputy problem". Not checked: KMS keys, S3 block
 public access, organisation policies. A policy element the evaluator does not know raises UnsupportedPolicyError.
 """
 

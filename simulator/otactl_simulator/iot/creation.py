@@ -3,7 +3,7 @@
 1. The steps, each of which can end the creation CREATE_FAILED: assume the role; it may iam:GetRole and iam:PassRole
    itself (FreeRTOS user guide, "Create an OTA Update service role"); read every file; sign; make the stream (MQTT
    only); make the job. The order is inferred, as is that one failing file fails the update.
-2. What was made before the failing step stays: a signed object, a stream (FreeRTOS user guide, "Cleaning up").
+2. What was created before the failing step stays: a signed object, a stream (FreeRTOS user guide, "Cleaning up").
 3. Protocols left out mean MQTT [inferred from the oldest API, which had no member for them].
 4. Files that all lie in one stream of the caller's are served from it; else the service makes `AFR_OTA-<uuid>`.
    Such a file is read with the role of its own stream [inferred: the stream is what reads it for devices].

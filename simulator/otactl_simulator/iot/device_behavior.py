@@ -78,7 +78,7 @@ class Course:
     def report(
         self, store: Store, job: Job, execution: Execution, details: dict[str, str], step: int | None = None
     ) -> None:
-        """A device tells how far it is (rule 4). A step of -1 takes the step timer away."""
+        """A device says how far it is (rule 4). A step of -1 takes the step timer away."""
         self._tell_details(execution, details)
         execution.version += 1
         execution.updated_at = self._agenda.now()

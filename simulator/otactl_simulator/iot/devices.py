@@ -16,7 +16,7 @@
 6. Behaviours: see BEHAVIOURS. `rollsBack` runs and reports the new image before it returns; `keepsVersion` says that it
    succeeded and runs what it had all along. `manual` is left to a client of the job data plane: what it runs and
    reports is the client's to say.
-7. Only a thing that the fleet document told of has a device; one made by CreateThing has none until it does.
+7. Only a thing of the fleet document has a device; one created by CreateThing has none until it does.
 8. A device is connected all the time, one that is `offline` never.
 """
 
@@ -89,7 +89,7 @@ class Devices:
         course.when_ended.append(lambda store, _job, execution: self.look_again(store, execution.thing))
 
     def look_again(self, store: Store, thing: str) -> None:
-        """Let a device look for work, now."""
+        """Let a device look for work now."""
         self._agenda.at(self._agenda.now(), partial(self._look, store, thing))
 
     def _look(self, store: Store, name: str) -> None:

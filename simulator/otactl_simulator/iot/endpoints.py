@@ -2,8 +2,8 @@
 
 1. DescribeEndpoint names the host the call came to, for every type: there is one door here. The service's answer is
    a host of the account's own.
-2. Publish is taken and reaches nobody: there is no broker here.
-3. No job template can be made here, so ListJobTemplates shows none.
+2. Publish is taken and reaches no one: there is no broker here.
+3. No job template can be created here, so ListJobTemplates shows none.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Rules, from the FreeRTOS user guide ("Creating OTA updates with the AWS CLI") un
 1. startSigningJobParameter: the profile is used, or made from signingProfileParameter when it is not there. When it is
    there, parameters that are given must be its own.
 2. awsSignerJobId: the job has Succeeded; its signed object is the file.
-3. customCodeSigning: the bytes as given; nobody checks them before a device does.
+3. customCodeSigning: the bytes as given; no one checks them before a device does.
 4. The role needs signer:StartSigningJob, DescribeSigningJob, GetSigningProfile, and PutSigningProfile for a profile
-   that is made (managed policy AmazonFreeRTOSOTAUpdate).
+   that is created (managed policy AmazonFreeRTOSOTAUpdate).
 5. The codes of a wrong profile and of an unfinished job are inferred: InvalidRequestException.
 """
 
@@ -111,7 +111,7 @@ def _by_job(actor: Actor, identifier: str) -> tuple[Found, Signature]:
 
 
 def _custom(custom: Mapping[str, object]) -> Signature:
-    """Return a signature somebody else made (rule 3); algorithms left out are SHA256 and ECDSA [inferred]."""
+    """Return a signature another actor made (rule 3); algorithms left out are SHA256 and ECDSA [inferred]."""
     blob = members(custom, "signature").get("inlineDocument")
     hashed, signs = str(custom.get("hashAlgorithm", "SHA256")), str(custom.get("signatureAlgorithm", "ECDSA"))
     value = base64.b64encode(blob if isinstance(blob, bytes) else b"").decode()

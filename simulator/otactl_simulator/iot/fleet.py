@@ -50,7 +50,7 @@ class Fleet:
         self._devices = devices
 
     def load(self, fleet: Mapping[str, object]) -> None:
-        """Add a fleet; ValueError tells what is wrong, and then nothing was added."""
+        """Add a fleet; ValueError says what is wrong, and then nothing was added."""
         only_keys("fleet", fleet, KEYS)
         things, groups = objects(fleet, "things"), objects(fleet, "thingGroups")
         for thing in things:

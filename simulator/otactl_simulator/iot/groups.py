@@ -104,7 +104,7 @@ class ThingGroups:
         return {}
 
     def list_groups(self, request: Request) -> dict[str, object]:
-        """ListThingGroups, by the beginning of the name."""
+        """ListThingGroups, by the start of the name."""
         store, wanted = self._stores.of(request), request.parameters
         if wanted.get("parentGroup"):
             _group(store, wanted["parentGroup"])

@@ -72,7 +72,7 @@ def check_update(parameters: Mapping[str, object], settings: Settings) -> dict[s
 
 
 def check_retry_update(job: Job, retry: Mapping[str, object]) -> None:
-    """Refuse new retries for a job that runs: those it was made with can be ended, nothing else (rule 7)."""
+    """Refuse new retries for a job that runs: those it was created with can be ended, nothing else (rule 7)."""
     criteria = _criteria(retry)
     if any(criterion["numberOfRetries"] != 0 for criterion in criteria):
         raise invalid("The number of retries cannot be updated to any number other than 0.")

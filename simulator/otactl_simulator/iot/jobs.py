@@ -13,7 +13,7 @@ Rules, each from the API reference unless said otherwise:
 5. AssociateTargetsWithJob takes a CONTINUOUS job IN_PROGRESS.
 6. At most 100 jobs of each targetSelection are IN_PROGRESS at once, and a document has at most 32,768 bytes and 10
    presigned URLs (AWS General Reference, IoT Device Management quotas). Inferred: the error is LimitExceededException.
-7. A document by link is an object of S3, read once, when the job is made; a caller gives it or the document itself, not
+7. A document by link is an object of S3, read once, when the job is created; a caller passes it or the document, not
    both (wordings as captured live by the makers of ministack).
 8. Not simulated, and refused by name: templates, schedules, namespaces, package versions.
 """
@@ -108,7 +108,7 @@ class Jobs:
             raise ModelledError("LimitExceededException", f"only {MAX_ACTIVE} {selection} jobs may be active at once")
 
     def delete(self, store: Store, job: Job) -> None:
-        """Begin to delete a job, whatever its state (rule 4)."""
+        """Start to delete a job, whatever its state (rule 4)."""
         if sum(j.status == DELETING for j in store.jobs.values()) >= MAX_DELETING:
             raise ModelledError(
                 "LimitExceededException", f"only {MAX_DELETING} jobs may be {DELETING} at the same time"

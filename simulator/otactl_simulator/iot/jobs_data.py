@@ -9,7 +9,7 @@
    live by the makers of ministack, as was that a REJECTED execution never started gets no startedAt, another does.
 4. stepTimeoutInMinutes is 1 to 10,080; -1 takes the step timer away.
 5. Whoever asks is the thing it names: there are no certificates here.
-6. A document's presigned URLs are made for the asking: presigned.py.
+6. A document's presigned URLs are created for the asking: presigned.py.
 """
 
 from __future__ import annotations

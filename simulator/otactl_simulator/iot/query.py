@@ -1,11 +1,11 @@
 r"""Parses fleet indexing's query language into a test of one document.
 
 1. A term is `field:value`: a word with `*` and `?`, a phrase in double quotes, a range `[a TO b]` or `{a TO b}`, a
-   comparison `>a`, or such values in parentheses. A word without a field is looked for in every field; `*` is in all.
+   comparison `>a`, or such values in parentheses. A word without a field is searched for in every field; `*` is in all.
    `\` takes the meaning of the next character away.
 2. Terms are put together by AND, OR, NOT, `-` and parentheses; side by side means AND. NOT binds closest, then AND.
 3. Case does not count. A text is searched as a whole and by its words, which white space separates.
-4. At most 12 terms; one of them may begin with a wildcard, and then the query has at most 100 characters.
+4. At most 12 terms; one of them may start with a wildcard, and then the query has at most 100 characters.
 5. A field that is none of the index's is refused with InvalidQueryException, as is what the language does not know
    [inferred: the pages do not tell]. Locations, Device Defender and versions are not searched here.
 

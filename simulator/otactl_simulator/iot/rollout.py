@@ -4,7 +4,7 @@
    A CONTINUOUS job also takes who joins later, and never completes (API reference, Job.targetSelection).
 2. Things are notified at the job's rate: `maximumPerMinute`, or `baseRatePerMinute` multiplied by `incrementFactor`
    each time the criteria's number of things were notified or succeeded; 1,000 a minute without a rate and at most
-   (developer guide, "How job configurations work"). Inferred: a minute's things are notified at its beginning, minutes
+   (developer guide, "How job configurations work"). Inferred: a minute's things are notified at its start, minutes
    counted from creation, and a rate that was changed holds from the next minute on.
 3. Who joins later is notified at once, not paced (developer guide, as rule 2).
 4. Who is deleted before the end is REMOVED (JobProcessDetails.numberOfRemovedThings). Who leaves a CONTINUOUS job's
@@ -172,7 +172,7 @@ class Rollouts:
 
 
 def members(store: Store, arn: str) -> list[str]:
-    """Return the things behind a target's ARN, none when it is gone."""
+    """Return the things behind a target's ARN, none when it is deleted."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind == "thing":
         return [name] if name in store.things else []

@@ -85,7 +85,7 @@ class Iot:
         self._settings.apply(settings)
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """Add things and thing groups; ValueError tells what is wrong with them."""
+        """Add things and thing groups; ValueError says what is wrong with them."""
         self._fleet.load(fleet)
 
     def took_image(self, account: str, region: str, thing_arn: str, image_sha256: str, at: datetime) -> None:

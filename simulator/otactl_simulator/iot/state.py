@@ -1,6 +1,6 @@
 """Keeps the state of AWS IoT for one account and Region: things, groups, jobs, OTA updates, streams, profiles.
 
-One store for `iot`, `iot-jobs-data`, `iot-data` and `signer`: they look at the same things. Times are the simulated
+One store for `iot`, `iot-jobs-data`, `iot-data` and `signer`: they check the same things. Times are the simulated
 clock's, aware, UTC.
 """
 
@@ -24,7 +24,7 @@ PENDING = ("QUEUED", "IN_PROGRESS")
 class Thing:
     """One thing, and the device behind it.
 
-    `image_sha256` is what it runs, `behaviour` how it takes a job (empty: nobody connected a device), `installs` how
+    `image_sha256` is what it runs, `behaviour` how it takes a job (empty: no one connected a device), `installs` how
     many times it installed which image, `connected_at` since when a device is there; `deleted_shadows` are the versions
     that deleted shadows had come to.
     """
@@ -81,7 +81,7 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class JobOrder:
-    """A job as it is to be made; `configs` are its configurations by the field of a job they fill."""
+    """A job as it is to be created; `configs` are its configurations by the field of a job they fill."""
 
     id: str
     targets: Sequence[str]

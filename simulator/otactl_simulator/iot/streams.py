@@ -1,6 +1,6 @@
 """Serves streams: files in S3 that devices fetch over MQTT.
 
-Rules, from the API reference (CreateStream and its siblings) and the developer guide, "MQTT-based file delivery":
+Rules, from the API reference (CreateStream and related operations) and the developer guide, "MQTT-based file delivery":
 
 1. A stream has 1 to 50 files with distinct ids of 0 to 255, each in S3. Whether the objects are there is not checked
    before a device asks [inferred].

@@ -12,7 +12,7 @@ Rules, from the API reference (CreateOTAUpdate, GetOTAUpdate, ListOTAUpdates, De
    stream the service made. Whether the job goes too is the switch `deleteUpdateDeletesJob`; texts disagree.
 6. While an update is being created it cannot be deleted: InvalidRequestException [inferred]. While it is being deleted,
    a second deletion is VersionConflictException [inferred: the operation declares it].
-7. Deletion takes the switch `otaDeleteSeconds`; then the record is gone with its tags, and its id is free. One that
+7. Deletion takes the switch `otaDeleteSeconds`; then the record is deleted with its tags, and its id is free. One that
    fails (switch `otaDeleteFails`, or the job cannot go) is DELETE_FAILED with errorInfo and can be deleted again. The
    job of a record that never made one is not its to delete.
 """

@@ -31,7 +31,7 @@ _CAPS = frozenset(("maxLost", "maxFragments", "maxFragmentSize", "memoryBytes"))
 
 
 def load(stores: Stores, fleet: Mapping[str, object], now: datetime) -> None:
-    """Add a fleet; ValueError tells what is wrong, and then nothing was added."""
+    """Add a fleet; ValueError says what is wrong, and then nothing was added."""
     only_keys("fleet", fleet, KEYS)
     devices, groups = objects(fleet, "devices"), objects(fleet, "groups")
     for device in devices:

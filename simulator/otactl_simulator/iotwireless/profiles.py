@@ -1,6 +1,6 @@
 """Serves service profiles and destinations: names and parameters that a wireless device needs.
 
-A device is not refused for a profile or destination that is not there, because fleets are told without them [a limit of
+A device is not refused for a profile or destination that is not there, because fleet documents have none [a limit of
 the simulator]. Deleting what a device names is allowed, which the service refuses.
 """
 

@@ -64,7 +64,7 @@ class IotWireless:
         self._settings.apply(settings)
 
     def load_fleet(self, given: Mapping[str, object]) -> None:
-        """Add devices and groups; ValueError tells what is wrong with them."""
+        """Add devices and groups; ValueError says what is wrong with them."""
         fleet.load(self._stores, given, self._clock.now())
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:

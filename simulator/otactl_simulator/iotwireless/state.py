@@ -147,7 +147,7 @@ class Store:
         return found
 
     def listed(self, *, stale: bool) -> list[Task]:
-        """Return every task, oldest first; a stale list lacks what was made last."""
+        """Return every task, oldest first; a stale list lacks what was created last."""
         return [t for t in self.tasks.values() if not stale or self._before(t.id) is not None]
 
     def _before(self, key: str) -> Task | None:

@@ -105,7 +105,7 @@ class Labels:
 
 
 def forget(store: Store, arn: str) -> None:
-    """A resource is gone: its tags and log level are too."""
+    """Delete the tags and log level of a deleted resource."""
     store.tags.pop(arn, None)
     identifier = arn.rsplit("/", 1)[-1]
     for key in [k for k in store.resource_levels if k[0] == identifier]:

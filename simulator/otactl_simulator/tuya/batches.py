@@ -4,7 +4,7 @@
    bring it to 1 (one of them succeeded) or 3 [I].
 2. SPECIFIC names at most 200 devices, a verification at most 10 [V Alibaba, I Tuya].
 3. A device that never reported the module is no target, nor one whose version SrcVersion does not name; one at the
-   target version is skipped [D]. A SPECIFIC batch that finds nobody is refused [D].
+   target version is skipped [D]. A SPECIFIC batch that finds no one is refused [D].
 4. GRAY takes the percentage of those, rounded up [I], drawn by the seed.
 5. RetryInterval and RetryCount come together, need SrcVersion, and the interval is below the timeout [V Alibaba].
 6. There is no idempotency: the same request twice makes two batches [V: no client token among the parameters].
@@ -179,7 +179,7 @@ class Batches:
         return draw.sample(reached, math.ceil(len(reached) * percent / 100))
 
     def _open(self, job: Job, reached: list[Device]) -> dict[str, object]:
-        """Keep a batch and its tasks, and let them begin."""
+        """Keep a batch and its tasks, and let them start."""
         module, target = job.firmware.module, job.firmware.dest_version
         due = [device for device in reached if device.versions[module].now != target]
         if not reached or (not due and self._settings["tuyaNobodyLeft"] == "refused"):

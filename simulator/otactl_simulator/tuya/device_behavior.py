@@ -1,12 +1,12 @@
 """Runs a task: what the gateway does by the clock, and how a device behaves.
 
-1. CONFIRM waits for ConfirmOTATask; QUEUED for a device that is online and is told (NeedPush) or asks (no NeedPush);
+1. CONFIRM waits for ConfirmOTATask; QUEUED for a device that is online and is notified (NeedPush) or asks (otherwise);
    NOTIFIED for its first progress report; IN_PROGRESS for its version [V states, edges V Alibaba].
 2. SUCCEEDED only when the device reports the target version; 100 % alone is not enough [V Alibaba].
 3. FAILED with progress -1 general, -2 download, -3 verify, -4 flash; by another version than was asked for; by the
-   timeout, counted from the first progress report and not begun again by later ones [V Alibaba].
-4. The automatic retry hides in the same status; it never follows a timeout or a cancel [V Alibaba]. That it begins
-   RetryInterval minutes after the failure, and that the timeout goes on meanwhile, is inferred [I].
+   timeout, counted from the first progress report and not started again by later ones [V Alibaba].
+4. The automatic retry hides in the same status; it never follows a timeout or a cancel [V Alibaba]. That it starts
+   RetryInterval minutes after the failure, and that the timeout continues meanwhile, is inferred [I].
 5. A version that is neither the target nor the one before fails a task that is IN_PROGRESS; the one before says nothing
    [I]. The target version ends the task in whatever state it is in [I].
 6. A batch is COMPLETED when its last task has ended, whatever became of them [I].
@@ -77,11 +77,11 @@ class Course:
         self._end(task, CANCELED, "canceled by the user")
 
     def refuse(self, task: Task, why: str) -> None:
-        """The gateway fails a task that never began."""
+        """The gateway fails a task that never started."""
         self._end(task, FAILED, why)
 
     def look_again(self, device: Device) -> None:
-        """A device behaves otherwise from now on: its unfinished tasks go on as it now does."""
+        """A device behaves otherwise from now on: its unfinished tasks continue as it now does."""
         for task in device.unfinished():
             task.turn += 1
             if task.status == QUEUED:
@@ -92,14 +92,14 @@ class Course:
                 self._later(task, device.seconds / 10, partial(self._reboot, task))
 
     def report_progress(self, device: Device, module: str, progress: int) -> None:
-        """A device tells how far it is; a negative number is a failure."""
+        """A device says how far it is; a negative number is a failure."""
         for task in device.unfinished():
             if task.job.firmware.module == module and task.status != CONFIRM:
                 task.turn += 1
                 self._progress(task, progress)
 
     def report_version(self, device: Device, module: str, version: str) -> None:
-        """A device tells what it runs (rules 2 and 5)."""
+        """A device says what it runs (rules 2 and 5)."""
         known = device.versions.get(module)
         if known is None:
             device.versions[module] = Timeline(self._agenda.now(), version)

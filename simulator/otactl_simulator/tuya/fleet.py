@@ -51,7 +51,7 @@ class Fleet:
         self._store, self._agenda, self._course = store, agenda, course
 
     def load(self, document: Mapping[str, object]) -> None:
-        """Add a fleet; ValueError tells what is wrong, and then nothing was added."""
+        """Add a fleet; ValueError says what is wrong, and then nothing was added."""
         given = document.get("tuya", {})
         if not isinstance(given, Mapping):
             raise ValueError("tuya must be an object")  # noqa: TRY004 - answered with HTTP 400

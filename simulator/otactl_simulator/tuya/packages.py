@@ -2,7 +2,7 @@
 
 1. DestVersion has 1 to 64 of `A-Za-z0-9._-`, FirmwareName 1 to 40 and does not change, FirmwareDesc at most 100 [V].
    A delta package (Type 1) needs SrcVersion [V].
-2. A package that needs a check begins unverified (0), another with -1 [D Alibaba: NeedToVerify].
+2. A package that needs a check starts unverified (0), another with -1 [D Alibaba: NeedToVerify].
 3. firmwareUrl is signed and expires: another one at every read [V].
 4. At most 500 packages, 10 modules a product [V Alibaba, I Tuya]. The default module stays [I].
 """

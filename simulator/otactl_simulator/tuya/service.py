@@ -4,7 +4,7 @@
    one that Tuya does not have.
 2. A failure is `success: false` with code and errorMessage; its HTTP status is a switch [U].
 3. A fault hits after the door is found and before anything is checked: a throttled request uses no nonce up. A `late`
-   one is answered by nobody and comes in later, when it is checked like any other, by the clock of that moment.
+   one is answered by no one and comes in later, when it is checked like any other, by the clock of that moment.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Tuya:
         self._settings.apply(settings)
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """Add keys, products, devices, groups and packages; ValueError tells what is wrong with them."""
+        """Add keys, products, devices, groups and packages; ValueError says what is wrong with them."""
         self._fleet.load(fleet)
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's

@@ -77,7 +77,7 @@ def asked(method: str, query: bytes, headers: Mapping[str, str], body: bytes) ->
 
 
 def admit(store: Store, settings: Settings, request: Asked, now: datetime) -> None:
-    """Check who asks (rules 2 and 3); ModelledError tells what is wrong."""
+    """Check who asks (rules 2 and 3); ModelledError says what is wrong."""
     flat = request.flat
     needed = _NEEDED if settings["tuyaCommonParameters"] == "lenient" else (*_NEEDED, "Version", "SignatureVersion")
     for name in needed:
@@ -112,12 +112,12 @@ def signature(secret: str, text: str) -> str:
 
 
 def success(request_id: str, members: Mapping[str, object]) -> Response:
-    """Return an answer that tells what was asked for."""
+    """Return an answer that says what was asked for."""
     return _json(200, {"code": "", **members, "requestId": request_id, "success": True})
 
 
 def failure(request_id: str, status: int, code: str, message: str, *, xml: bool = False) -> Response:
-    """Return an answer that tells what is wrong."""
+    """Return an answer that says what is wrong."""
     if xml:
         text = f"<Error><RequestId>{request_id}</RequestId><Code>{escape(code)}</Code>"
         body = f"{text}<Message>{escape(message)}</Message></Error>"

@@ -2,9 +2,9 @@
 
 1. The digest is over content, strategy, windows and the wave's devices (membership.py): time passing leaves an approval
    good, another image or another device does not.
-2. Which devices a wave by percent has depends on the waves that began, so the journal is read if there is one.
+2. Which devices a wave by percent has depends on the waves that started, so the journal is read if there is one.
 3. Of a wave of groups an approval names the devices inside as well: as the run saw them that asked for it, which the
-   journal knows; as a plan shows them; or as the service shows them now. Without any it lets nothing begin.
+   journal knows; as a plan shows them; or as the service shows them now. Without any it lets nothing start.
 4. `by` is self-asserted. Who may merge the pull request is the guard: the repository's code owners.
 """
 

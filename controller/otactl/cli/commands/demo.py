@@ -3,7 +3,7 @@
 1. It runs the real verbs, in this process, against the simulator on a free port. Nothing in them knows that.
 2. AWS credentials, profiles and endpoints of the environment are taken out first: nothing can reach a cloud.
 3. Time is the simulator's: its clock starts at START and stands still until the story moves it, so neither the time of
-   day nor a busy machine changes what happens. The Date of its answers tells otactl the time.
+   day nor a busy machine changes what happens. The Date of its answers sets otactl's clock.
 4. A demo that fails says at which step, with which command, and why.
 """
 

@@ -24,7 +24,7 @@ OPEN = 2
 def command(
     name: str | None, journal: str | None, manifests: tuple[str, ...], environment: str | None, style: Style
 ) -> None:
-    """Tell what differs from the manifests, since when and what is done about it.
+    """Print what differs from the manifests, since when, and what is done about it.
 
     Exits 0 when no drift is open, 2 when some is; acknowledged drift is listed and does not count.
     """

@@ -20,7 +20,7 @@ from otactl.report.status import Style
 @style_option
 @guarded
 def command(name: str, journal: str | None, manifests: tuple[str, ...], environment: str | None, style: Style) -> None:
-    """Tell what happened to the rollout NAME, oldest first."""
+    """Print what happened to the rollout NAME, oldest first."""
     with open_to_read(journal, environment, manifests) as opened:
         record = select_one(opened, environment, name).record
         events = opened.history(record.environment, record.name)

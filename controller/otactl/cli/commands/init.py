@@ -29,7 +29,7 @@ from otactl.report.sanitize import plain
 def command(folder: str, backend: str) -> None:
     """Write an example rollout and its environment into FOLDER (rollouts, if left out); nothing is overwritten.
 
-    They are valid as they are; what is to be replaced by your own has a comment. The journal is made too, where there
+    Both are valid; each value that you must replace has a comment. The journal is created too, if there
     is none.
     """
     template = BACKENDS[backend].template

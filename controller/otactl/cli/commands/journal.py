@@ -27,7 +27,7 @@ _DURATION = re.compile(r"[0-9]{1,6}[smhd]")
 
 @click.group(name="journal", cls=VerbGroup)
 def command() -> None:
-    """Make, check, back up, read out or copy the journal, and end a lease in it."""
+    """Create, check, back up, export or copy the journal, and release its leases."""
 
 
 @command.command()
@@ -42,10 +42,10 @@ def command() -> None:
 @environment_option
 @guarded
 def init(url: str | None, lost: str | None, manifests: tuple[str, ...], environment: str | None) -> None:
-    """Make the journal at URL; by default those that the environments of this repository name, or the default one.
+    """Create the journal at URL; by default those that the environments of this repository name, or the default one.
 
-    One that is there already stays as it is. `otactl reconcile` needs one, and makes none: a journal that is new knows
-    of nothing that was sent before.
+    An existing one stays as it is. `otactl reconcile` needs a journal and never creates one: a new journal does not
+    know what was sent before.
     """
     places = list(dict.fromkeys(places_near(url, environment, manifests).values()))
     if lost is not None and len(places) > 1:
@@ -101,7 +101,7 @@ def check(
     older_than: str,
     style: Literal["text", "json"],
 ) -> None:
-    """Look whether everything in the journal is whole. Exits 1 when something is not; warnings exit 0."""
+    """Check the journal for damage. Exits 1 for damage; warnings exit 0."""
     with _one(journal, manifests, environment) as opened:
         found = maintenance.check(opened, datetime.now(UTC), duration(older_than))
         path, identity = str(opened.path), opened.identity()
@@ -147,7 +147,7 @@ def export(journal: str | None, manifests: tuple[str, ...], environment: str | N
 @manifests_option
 @guarded
 def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -> None:
-    """End the lease of ENVIRONMENT by hand, whoever holds it: the next run may begin at once.
+    """Release the lease of ENVIRONMENT by hand, whoever holds it, so that the next run can start at once.
 
     A run that still holds it can write no more from then on, and says so. What it has sent is found by the next run.
     """
@@ -176,7 +176,7 @@ def copy(source: str, target: str) -> None:
     """Copy the whole journal FROM to TO, which must be empty: records, events, leases; from SQLite to S3 or back.
 
     Both are URLs as for --journal. Stop cron first, and let it go on with --journal TO. The copy is the same
-    journal: it keeps the id, so that what FROM made is still its own.
+    journal: it keeps the id, so that it still owns what FROM created.
     """
     with open_journal(source, must_exist=True) as opened:
         contents = maintenance.contents(opened)

@@ -76,7 +76,7 @@ def command(paths: tuple[str, ...], output: str, environment: str | None, strict
 
 
 def _opened(places: Iterable[Place], stack: ExitStack) -> tuple[dict[str, AnyJournal], dict[str, OtactlError]]:
-    """Open every journal once, none of which is made here; those that could not be, with the reason."""
+    """Open every journal once, none of which is created here; those that could not be, with the reason."""
     opened: dict[str, AnyJournal] = {}
     unopened: dict[str, OtactlError] = {}
     for place in places:
@@ -97,7 +97,7 @@ def _reconcile(
     read: Callable[[Record], bool],
     unread: UnreadableManifests,
 ) -> report.ReconcileReport:
-    """Run the loop over one environment; `read` tells whether the place of a manifest was read."""
+    """Run the loop over one environment; `read` says whether the place of a manifest was read."""
     transport = transport_for(declared)
     reconciler = Reconciler(
         environment=declared,
@@ -157,14 +157,14 @@ def _mark_unread(
                     stack.callback(journal.close)
                 leave_marks(journal, name, unread, holder(), datetime.now(UTC))
             except JournalMissingError:
-                continue  # it is where the environment's manifest says, which nobody can read
+                continue  # its place is in the environment's manifest, which cannot be read
             except OtactlError as error:
                 faults.append(report.RunFault(environment=name, reason=reason_of(error), message=str(error)))
     return report.ReconcileReport(errors=tuple(faults))
 
 
 def _unread(found: tuple[Stopped, ...], broken: tuple[UnreadableDocument, ...]) -> report.ReconcileReport:
-    """Return what was left alone because of manifests with an error, beside what each environment's run tells."""
+    """Return what was left alone because of manifests with an error, beside the report of each environment's run."""
     return report.ReconcileReport(
         rollouts=tuple(
             RolloutReport(name=s.name, environment=s.environment, phase="Stalled", error=f"ManifestInvalid: {s.text}")

@@ -69,7 +69,7 @@ def command(
     horizon: str,
     picture: str | None,
 ) -> None:
-    """Rehearse the rollouts in PATHS from their beginning, with losses, windows, gates and retries as they would be.
+    """Rehearse the rollouts in PATHS from their start, with losses, windows, gates and retries.
 
     Nothing leaves this machine. Exits 0 when every rollout succeeds with every seed, 2 when one does not.
     """

@@ -78,7 +78,7 @@ def command(path: str, older: str, target: str | None, journal: str | None, name
 
 
 def _older(found: Found, file: str) -> JsonObject:
-    """Return the rollout to go back to, as written; its targets are not looked at, nor its environment."""
+    """Return the rollout to go back to, as written; its targets are not checked, nor its environment."""
     try:
         source = read_source(file, Path(file).read_bytes())
     except OSError as error:
@@ -120,7 +120,7 @@ def _nothing(found: Found, devices: UpdatedDevices, journal: str) -> str:
 
 
 def _origin(found: Found, before: JsonObject, older: str, devices: UpdatedDevices, revision: int) -> list[str]:
-    """Return the comment at the top: what the manifest was made from."""
+    """Return the comment at the top: what the manifest was derived from."""
     new, old = found.rollout.firmware.version, _firmware(before)["version"]
     lines = [
         f"Written by `otactl rollback`: takes the devices of {found.rollout.name} back from {new} to {old}.",

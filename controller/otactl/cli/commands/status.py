@@ -69,9 +69,9 @@ def command(
     environment: str | None,
     style: Style,
 ) -> None:
-    """Tell where rollouts stand: all of them, or the one called NAME.
+    """Show the state of all rollouts, or of the one called NAME.
 
-    With --device, tell what became of one device, attempt by attempt, from the journal. A device that a Tuya rollout
+    With --device, show the results of one device, attempt by attempt, from the journal. A device that a Tuya rollout
     names is also asked for at Tuya's gateway: its unfinished tasks, each with its status, its versions, since when, and
     the rollout it belongs to; and the versions the device reports. Only that needs the gateway's key. An upgrade that
     is not listed has ended: its result is in the batch, or in the reported version.
