@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from otactl.rehearsal.fleet_document import FAILURES
+from otactl.rehearsal.fleets import FLEETS
 from tests.support.cli_runner import Run, run_of
 from tests.support.examples import examples
 
@@ -198,7 +198,7 @@ FILES = {"fuota": "leak-sensor-1-3-0.json", "otaUpdate": "gateway-3-2-0.yaml", "
 
 
 OF_GROUPS = "indexUnsupported"
-REASONS = [(kind, reason) for kind in FAILURES for reason in ("", *FAILURES[kind]) if reason != OF_GROUPS]
+REASONS = [(kind, reason) for kind in FLEETS for reason in ("", *FLEETS[kind].failures) if reason != OF_GROUPS]
 
 
 @pytest.mark.parametrize(("kind", "reason"), REASONS)
@@ -211,7 +211,7 @@ def test_devices_fail_for_the_reason_that_was_asked_for(rehearse: Run, kind: str
     found = rehearse(f"{file} --seeds 1 --fail {percent} --loss 0 --devices-per-group 2 -o json")
 
     assert found.code == 2
-    assert set(found.json["forecasts"][0]["failures"]) == {reason or next(iter(FAILURES[kind]))}
+    assert set(found.json["forecasts"][0]["failures"]) == {reason or next(iter(FLEETS[kind].failures))}
 
 
 @pytest.mark.parametrize(("kind", "reason"), [("fuota", OF_GROUPS), ("otaUpdate", "noMemory"), ("tuya", "version")])
@@ -220,7 +220,7 @@ def test_a_reason_that_the_service_does_not_tell_is_refused(rehearse: Run, kind:
 
     assert found.code == 1
     assert f"can be made to fail with {reason} that their service would tell; there are:" in found.err
-    assert next(iter(FAILURES[kind])) in found.err
+    assert next(iter(FLEETS[kind].failures)) in found.err
 
 
 def test_nothing_is_needed_of_an_environment_and_its_outputs(rehearse: Run) -> None:

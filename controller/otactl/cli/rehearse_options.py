@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 
 from otactl.errors import UsageError
-from otactl.rehearsal.fleet_document import DEFAULT, Assumed
+from otactl.rehearsal.fleets.base import DEFAULT, Assumed
 
 
 def assumed_of(devices_per_group: int, loss: tuple[str, ...], silent: float, fail: tuple[str, ...]) -> Assumed:

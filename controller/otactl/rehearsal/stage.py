@@ -14,24 +14,23 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.aws.image_and_role import split_uri
-from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.registry import backends_for
 from otactl.backends.transport.usage import Stats
-from otactl.backends.tuya.backend import TuyaBackend
-from otactl.backends.tuya.client import TuyaClient
 from otactl.errors import UsageError
 from otactl.journal import SqlJournal
 from otactl.model import Environment, Event, JsonObject, Record, Rollout
 from otactl.policies.unsupported import unsupported_holds
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RolloutReport
-from otactl.rehearsal.fleet_document import Assumed, fleet_of
+from otactl.rehearsal.fleet_document import fleet_of
+from otactl.rehearsal.fleets import FLEETS
+from otactl.rehearsal.fleets.base import Assumed
 from otactl.rehearsal.loopback import kept_environment, only_loopback, tell_simulator
-from otactl.rehearsal.substitutions import KEY_ID, SECRET, Cast, at_home
+from otactl.rehearsal.substitutions import Cast, at_home
 
 if TYPE_CHECKING:
     import boto3
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
     from otactl_simulator.rehearsal import Rehearsal
 
 SERVICES = ("iotwireless", "iot", "iot-data", "signer", "s3", "iam", "sts", "secretsmanager")
-TUYA_KEY = {KEY_ID: "rehearsal", SECRET: "rehearsal"}
-PRINCIPALS = {"fuota": "iotwireless.amazonaws.com", "otaUpdate": "iot.amazonaws.com"}
+PRINCIPALS = ["iotwireless.amazonaws.com", "iot.amazonaws.com"]
 MAY = ["s3:*", "iam:PassRole", "iam:GetRole", "iot:*", "signer:*"]
 
 
@@ -79,7 +77,6 @@ class RehearsalStage:
             shard.provision(made)
             home = shard.environment
             fleet = fleet_of(shard.rollouts, assumed, seed, home.account, home.region)
-            cast("JsonObject", fleet["tuya"])["keys"] = [{"id": TUYA_KEY[KEY_ID], "secret": TUYA_KEY[SECRET]}]
             fleet["images"] = dict(shard.versions)
             self._load(fleet)
         self._world.forget_requests()
@@ -87,7 +84,7 @@ class RehearsalStage:
     def close(self) -> None:
         """Let connections go."""
         for shard in self._shards:
-            shard.tuya.close()
+            shard.close()
 
     def now(self) -> datetime:
         """Return the simulated time."""
@@ -148,15 +145,13 @@ class _Shard:
         self._transport = AwsClient(
             self.environment, sleep=world.sleep, monotonic=world.monotonic, now=world.now, session=self._session, seed=1
         )
-        self.tuya = TuyaClient(
-            self.environment,
-            sleep=world.sleep,
-            monotonic=world.monotonic,
-            now=world.now,
-            seed=1,
-            environ=TUYA_KEY,
-            stats=self._transport.stats,
-        )
+        own = {kind: model.backend(self.environment, self._transport, world) for kind, model in FLEETS.items()}
+        self._own = {kind: connected for kind, connected in own.items() if connected is not None}
+
+    def close(self) -> None:
+        """Close the connections of backends with a client of their own."""
+        for connected in self._own.values():
+            connected.close()
 
     def reconcile(self) -> tuple[RolloutReport, ...]:
         """One run; its budget of calls is a fresh one, as that of a fresh process."""
@@ -166,7 +161,7 @@ class _Shard:
             rollouts=self.rollouts,
             backends={
                 **backends_for(self.environment, self._transport),
-                "tuya": TuyaBackend(self._transport, self.tuya),
+                **{kind: connected.backend for kind, connected in self._own.items()},
             },
             journal=self._journal,
             now=self._world.now,
@@ -183,7 +178,7 @@ class _Shard:
 
         try:
             for rollout in self.rollouts:
-                if rollout.backend_kind != "tuya":
+                if rollout.backend.role:  # a service that reads an image of ours
                     self._provide(rollout, made)
         except (BotoCoreError, ClientError) as error:
             told = f"environment {self.environment.name} cannot be simulated: {error}"
@@ -199,9 +194,8 @@ class _Shard:
         if ("role", rollout.backend.role) not in made:
             made.add(("role", rollout.backend.role))
             self._role(rollout.backend.role)
-        if isinstance(rollout.backend, OtaUpdateConfig):
-            for order in _signing(rollout.backend):
-                self._signing(order, made)
+        for order in FLEETS[rollout.backend_kind].signing_orders(rollout):
+            self._signing(order, made)
 
     def _client(self, service: str) -> boto3.client:
         return self._session.client(service, endpoint_url=self._world.url)
@@ -218,7 +212,7 @@ class _Shard:
     def _role(self, arn: str) -> None:
         name, iam = arn.rpartition("/")[2], self._client("iam")
         path = "/" + arn.partition(":role/")[2].removesuffix(name)
-        trust = {"Principal": {"Service": [*PRINCIPALS.values()]}, "Action": "sts:AssumeRole"}
+        trust = {"Principal": {"Service": PRINCIPALS}, "Action": "sts:AssumeRole"}
         iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=_policy(trust))
         may = _policy({"Action": MAY, "Resource": "*"})
         iam.put_role_policy(RoleName=name, PolicyName="rehearsal", PolicyDocument=may)
@@ -237,15 +231,6 @@ class _Shard:
                 signingMaterial={"certificateArn": arn},
                 signingParameters={"certname": "rehearsal"},
             )
-
-
-def _signing(spec: OtaUpdateConfig) -> Iterator[JsonObject]:
-    files = spec.document.get("files")
-    for file in files if isinstance(files, list) else []:
-        signing = file.get("codeSigning") if isinstance(file, dict) else None
-        order = signing.get("startSigningJobParameter") if isinstance(signing, dict) else None
-        if isinstance(order, dict):
-            yield order
 
 
 def _policy(statement: Mapping[str, object]) -> str:

@@ -14,23 +14,21 @@ from datetime import datetime
 
 import msgspec
 
-from otactl.backends.fuota.config import FuotaConfig
-from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.model import (
     Approval,
     Environment,
     Record,
     Rollout,
     Source,
-    TuyaAccess,
     VersionConfirm,
     Wave,
 )
 from otactl.planning import membership
-from otactl.rehearsal.fleet_document import ATTRIBUTE
+from otactl.rehearsal.fleets import FLEETS
+from otactl.rehearsal.fleets.tuya import access
 
 ACCOUNT, REGION, OWNER = "123456789012", "eu-west-1", "rehearsal"
-KEY_ID, SECRET = "REHEARSAL_KEY_ID", "REHEARSAL_SECRET"
+ATTRIBUTE = "firmwareVersion"  # where the simulator's devices report
 _OUTPUT = re.compile(r"\$\{stack:([A-Za-z0-9_.-]+)\}")
 
 
@@ -66,13 +64,8 @@ class Cast:
         firmware = rollout.firmware
         image = self._filled(firmware.image)
         found = msgspec.structs.replace(rollout, firmware=msgspec.structs.replace(firmware, image=image))
-        spec = rollout.backend
-        if isinstance(spec, FuotaConfig):
-            found = msgspec.structs.replace(found, backend=msgspec.structs.replace(spec, role=self._role(spec.role)))
-        elif isinstance(spec, OtaUpdateConfig):
-            document = {name: self._walk(value) for name, value in spec.document.items()}
-            document["role"] = self._role(spec.role)
-            found = msgspec.structs.replace(found, backend=OtaUpdateConfig(document=document))
+        config = FLEETS[rollout.backend_kind].filled(rollout.backend, self._filled, self._role)
+        found = msgspec.structs.replace(found, backend=config)
         if rollout.suspend is not None:
             self._tell(f"{rollout.name} is suspended ({rollout.suspend.reason}): rehearsed as if it were not")
             found = msgspec.structs.replace(found, suspend=None)
@@ -89,13 +82,6 @@ class Cast:
     def _role(self, text: str) -> str:
         named = self._filled(text)
         return named if named.startswith("arn:") else f"arn:aws:iam::{ACCOUNT}:role/{named}"
-
-    def _walk(self, value: object) -> object:
-        if isinstance(value, dict):
-            return {key: self._walk(below) for key, below in value.items()}
-        if isinstance(value, list):
-            return [self._walk(below) for below in value]
-        return self._filled(value) if isinstance(value, str) else value
 
     def _proved(self, rollout: Rollout) -> Rollout:
         confirm = rollout.strategy.confirm
@@ -121,7 +107,6 @@ class Cast:
 
 def at_home(environment: Environment, url: str, services: Iterable[str]) -> Environment:
     """Return the environment with every endpoint the simulator's: no role to assume, no key of a cloud."""
-    access = TuyaAccess(endpoint=f"{url}/", access_key_id_env=KEY_ID, access_key_secret_env=SECRET)
     return msgspec.structs.replace(
-        environment, assumed_role=None, endpoints=dict.fromkeys(services, url), tuya=access, stack_outputs=None
+        environment, assumed_role=None, endpoints=dict.fromkeys(services, url), tuya=access(url), stack_outputs=None
     )

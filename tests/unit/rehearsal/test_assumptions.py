@@ -8,7 +8,8 @@ import pytest
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import Device, Rollout, Strategy, Targets, VersionConfirm, VersionProof, Wave
 from otactl.rehearsal.assumptions import told
-from otactl.rehearsal.fleet_document import Assumed, can_fail
+from otactl.rehearsal.fleets import FLEETS
+from otactl.rehearsal.fleets.base import Assumed
 from tests.support.builders import rollout
 
 GROUPS = rollout()
@@ -48,4 +49,4 @@ def test_what_the_service_chooses_for_single_devices_is_told_and_for_groups_is_n
 
 @pytest.mark.parametrize(("declared", "able"), [(PROVED, True), (GROUPS, False), (PLUGS, False)])
 def test_another_version_is_seen_only_where_a_version_is_the_proof(declared: Rollout, able: object) -> None:
-    assert can_fail(declared, "version") is able
+    assert FLEETS[declared.backend_kind].can_report(declared, "version") is able

@@ -28,7 +28,8 @@ from otactl.model import (
 )
 from otactl.planning import wave_holds
 from otactl.planning.context import PlanContext
-from otactl.rehearsal.fleet_document import Assumed, check, fleet_of
+from otactl.rehearsal.fleet_document import check, fleet_of
+from otactl.rehearsal.fleets.base import Assumed
 from otactl.rehearsal.substitutions import ACCOUNT, Cast, at_home
 from tests.support.builders import ENVIRONMENT, NOW, rollout
 

@@ -14,7 +14,8 @@ from otactl.cli.rehearse_options import assumed_of, moment
 from otactl.errors import UsageError
 from otactl.model import duration
 from otactl.rehearsal.assumptions import told
-from otactl.rehearsal.fleet_document import Assumed, check
+from otactl.rehearsal.fleet_document import check
+from otactl.rehearsal.fleets.base import Assumed
 from otactl.rehearsal.results import Rehearsal, RehearsalRun
 from otactl.rehearsal.simulate import play
 from otactl.rehearsal.substitutions import Cast
