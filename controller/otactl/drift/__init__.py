@@ -1,0 +1,1 @@
+"""Finds and records differences between the declared and the observed state. Pure."""

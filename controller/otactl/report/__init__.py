@@ -1,0 +1,1 @@
+"""Renders results as text, Markdown, JSON and SVG. Decides nothing."""

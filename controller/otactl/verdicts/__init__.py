@@ -1,0 +1,1 @@
+"""Judges waves: device results -> gate -> verdict, retry, and confirmation by version. Pure."""

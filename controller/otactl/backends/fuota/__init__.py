@@ -1,0 +1,1 @@
+"""Drives AWS IoT Wireless FUOTA tasks (LoRaWAN)."""

@@ -1,0 +1,1 @@
+"""Drives AWS IoT OTA updates and the jobs behind them."""

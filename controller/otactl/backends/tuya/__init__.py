@@ -1,0 +1,1 @@
+"""Drives Tuya OTA upgrade batches."""
