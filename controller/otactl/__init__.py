@@ -4,7 +4,7 @@ One pass, from input to output:
 
     rollouts/*.yaml --manifest, policies--> Rollout, Environment     (text, schema, rules; errors as file:line:column)
     Rollout, Record --backends.observe----> Observation              (reads only)
-    Record, Observation --planning.assess-> Record', Plan, events    (pure; uses state, drift, verdicts, schedule, lorawan)
+    Record, Observation --planning.assess-> Record', Plan, events    (pure; uses state, drift, verdicts, schedule)
     Plan --backends.lower-----------------> Call                     (exact parameters; `plan` stops here and prints)
     Call --reconcile, backends.send-------> Receipt                  (intents in the journal before, outcomes after)
 
