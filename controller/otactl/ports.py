@@ -1,11 +1,11 @@
-"""The ports of the product: what a backend sibling and a journal promise, and nothing of how.
+"""Defines what a backend and a journal must provide.
 
-Laws of a backend, checked by one contract suite on every sibling:
+Laws of a backend, checked by one contract suite on every backend:
 
 1. `survey` and `observe` never write; what is not there is `ABSENT`, not an error.
 2. `lower` is pure and deterministic; it needs no client.
 3. `send` of the same call twice is harmless, or raises `ConflictError`, or the call says `repeatable=False`.
-4. A vendor status a sibling does not know is `UNKNOWN`, never a guess.
+4. A vendor status that a backend does not know is `UNKNOWN`, never a guess.
 """
 
 from __future__ import annotations
@@ -31,41 +31,56 @@ from otactl.model.violation import Violation
 
 
 class Capabilities(Value, frozen=True, kw_only=True):
-    """What a service can do, so that one strategy is honest over three of them.
-
-    `running_fields` can be set while a unit runs; setting `starting_fields` lets devices begin. `annotation_fields`
-    (with `*`) are those that reach no device.
-    `cancels_waiting`: it can be told to begin no more devices. `deletes_at_once`: an accepted deletion needs no second
-    look. `keeps_ended`: what has ended stays with the service, and holds nobody. `tells_of_spared`: its results tell of
-    devices that had the version and for which it made nothing. `read_only_credentials`: it has credentials that can
-    only read, so a pull request may be planned with them. `sends_redundancy`: a retry can raise it.
-    `mixes_target_kinds`: waves of one rollout may have targets of different kinds.
-    """
+    """What a service can do: what one strategy may expect of it."""
 
     name: str
+    """The backend's kind."""
     service: str
+    """The service's name, for messages."""
     names_own_task: bool
+    """It keeps a name that we give to a unit."""
     create_is_idempotent: bool
+    """The same create sent twice creates one unit."""
     updates_in_place: bool
+    """A unit that has not started can be changed."""
     starts_explicitly: bool
+    """A unit waits for a start of its own; otherwise its creation is its start."""
     members_after_create: bool
+    """Members are added after the creation."""
     cancels_in_progress: bool
+    """It can stop devices that have started."""
     paces_itself: bool
+    """It limits the rate of devices by itself."""
     schedules: bool
+    """A start can be set to a time."""
     minimum_lead_seconds: int
+    """Seconds that a start must lie ahead."""
     running_fields: tuple[str, ...] = ()
+    """Fields that can be set while a unit runs."""
     starting_fields: tuple[str, ...] = ()
+    """Fields whose change lets devices start."""
     annotation_fields: tuple[str, ...] = ()
+    """Fields that reach no device (`*` for any item of a list)."""
     cancels_waiting: bool = False
+    """It can stop before devices that have not started."""
     deletes_at_once: bool = True
+    """An accepted deletion needs no second look."""
     keeps_ended: bool = False
+    """Ended units stay at the service and block no one."""
     tells_of_spared: bool = False
+    """Its results name devices that had the version already."""
     read_only_credentials: bool = True
+    """It has credentials that can only read, so a pull request may be planned with them."""
     sends_redundancy: bool = False
+    """A retry can raise the redundancy."""
     mixes_target_kinds: bool = False
+    """Waves of one rollout may have targets of different kinds."""
     end_command: str = ""
+    """Command that cancels a unit; `{id}` is its id."""
     delete_command: str = ""
+    """Command that deletes an ended unit."""
     force_command: str = ""
+    """Command that also stops devices that have started."""
 
 
 class Backend(Protocol):

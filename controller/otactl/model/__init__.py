@@ -3,25 +3,11 @@
 from otactl.model.attempt import Attempt, Baseline, Stage
 from otactl.model.backend_config import BackendConfig, Selection
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
+from otactl.model.device_result import DeviceResult, Outcome, Reason, tally
 from otactl.model.drift import Cause, DriftEntry, DriftStatus
 from otactl.model.environment import ApprovalRole, Environment, Guards, TuyaAccess
-from otactl.model.observation import (
-    DeviceResult,
-    ImageFacts,
-    Listed,
-    Observation,
-    Outcome,
-    Reason,
-    RoleFacts,
-    ServiceFinding,
-    Survey,
-    TargetFacts,
-    Unit,
-    UnitPhase,
-    VersionCheck,
-    as_json,
-    tally,
-)
+from otactl.model.observation import Listed, Observation, Survey, as_json
+from otactl.model.preflight_facts import ImageFacts, RoleFacts, TargetFacts
 from otactl.model.record import (
     Event,
     Home,
@@ -53,6 +39,7 @@ from otactl.model.rollout import (
     Wave,
     Window,
 )
+from otactl.model.unit import ServiceFinding, Unit, UnitPhase, VersionCheck
 from otactl.model.values import Json, JsonObject, Value, canonical_digest, duration, exact, iso, iso_or_none
 
 __all__ = [

@@ -10,7 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
-from otactl.model.observation import DeviceResult, Outcome, Reason, VersionCheck
+from otactl.model.device_result import DeviceResult, Outcome, Reason
+from otactl.model.unit import VersionCheck
 from otactl.model.values import Value
 
 

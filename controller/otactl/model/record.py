@@ -1,6 +1,7 @@
-"""What the journal remembers of a rollout between passes: enough to go on after a crash at any call.
+"""What the journal remembers of a rollout between passes: enough to continue after a crash at any call.
 
-1. An intent is committed before its call is sent; its outcome clears it. An intent still here means: unknown, look.
+1. An intent is committed before its call is sent; its outcome clears it. An intent that is still here means: unknown,
+   read the service.
 2. Membership is frozen when a wave starts; results are copied here before the unit is deleted.
 3. Drift entries (drift.py) are never dropped: they close.
 """
@@ -15,8 +16,8 @@ import msgspec
 
 from otactl.model.attempt import Attempt, Baseline
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
+from otactl.model.device_result import Outcome
 from otactl.model.drift import DriftEntry
-from otactl.model.observation import Outcome
 from otactl.model.values import JsonObject, Value
 
 
@@ -43,20 +44,20 @@ class RecordedCall(Value, frozen=True, kw_only=True):
 
 
 class Intent(Value, frozen=True, kw_only=True):
-    """What we were about to do: committed before the call, cleared by its outcome.
-
-    `reason` tells deletions apart; `not_found_since` is when a create that may be lost was first not to be seen any
-    more.
-    """
+    """What a run was about to do: committed before the call, cleared by its outcome."""
 
     action: str
     unit_id: str
     key: str
+    """Key of the call; calls of one action have different keys."""
     call: RecordedCall
     at: datetime
     start_at: datetime | None = None
+    """Start that the call asks for."""
     reason: str = ""
+    """Tells deletions apart: `cleanup`, `suspended`, …"""
     not_found_since: datetime | None = None
+    """When a create whose answer was lost was first not found."""
 
     @property
     def creates(self) -> bool:
@@ -65,21 +66,23 @@ class Intent(Value, frozen=True, kw_only=True):
 
 
 class Verdict(Value, frozen=True, kw_only=True):
-    """A wave judged from its devices, since `at`.
-
-    `reason` is the fact that keeps it from passing; `weighted` are the failures by the gate's weights, `unanswered` the
-    devices among the failed that gave no answer.
-    """
+    """The judgement of a wave from its devices."""
 
     passed: bool
+    """True if the gate is reached."""
     succeeded: int
     failed: int
     total: int
     needed_percent: float
+    """Successes that the gate requires, in percent."""
     at: datetime
+    """Since when this is the verdict."""
     reason: str = ""
+    """The fact that keeps it from passing."""
     weighted: float = 0.0
+    """Failures by the gate's weights."""
     unanswered: int = 0
+    """Number of devices among the failed that gave no answer."""
 
     @property
     def percent(self) -> float:
@@ -88,21 +91,23 @@ class Verdict(Value, frozen=True, kw_only=True):
 
 
 class WaveRecord(Value, frozen=True, kw_only=True):
-    """One wave's memory; `released` when it passed and stayed well for its soak.
-
-    `approval_devices` names the devices inside its groups as they were when a run last asked for an approval; `joined`
-    are devices by key that joined its groups after its content was begun, and that get a wave at the end.
-    """
+    """One wave's memory."""
 
     name: str
     members: tuple[str, ...] = ()
+    """Target keys, frozen when its first unit is created."""
     attempts: tuple[Attempt, ...] = ()
     baseline: Baseline = Baseline()
+    """Image and role when the wave was first observed."""
     verdict: Verdict | None = None
     verdict_generation: str = ""
+    """Generation that the verdict is of."""
     released: bool = False
+    """True once it passed and stayed well for its soak."""
     approval_devices: str = ""
+    """Devices inside its groups when a run last asked for an approval."""
     joined: tuple[str, ...] = ()
+    """Devices that joined its thing groups after it passed."""
 
     def started(self, generation: str) -> bool:
         """Whether a unit of this content was made since other content was.
@@ -131,7 +136,7 @@ class WaveRecord(Value, frozen=True, kw_only=True):
 
 
 class Home(Value, frozen=True, kw_only=True):
-    """Where units live: what an environment was when they were made."""
+    """Where units live: the environment as it was when they were created."""
 
     account: str
     region: str
@@ -139,38 +144,46 @@ class Home(Value, frozen=True, kw_only=True):
 
 
 class Record(Value, frozen=True, kw_only=True):
-    """A rollout's memory; `backend` is the service that drives it.
-
-    `source` is the manifest's path as it was given, `manifest_path` its one place (`Source`); `target_count` is how
-    many it declared when that was last let pass; `previous_names` are names of rollouts whose record it took over,
-    `renamed_to` is the one that took this over; `holds` are all of the last look, `failure` an error that stopped it or
-    what it sent. `last_run` is kept in the record of the environment itself. `home` is where its units live;
-    `declaration` the rollout as last declared, as JSON, while something of it is under way: what looking at it takes
-    without a manifest.
-    """
+    """A rollout's memory in the journal."""
 
     environment: str
     name: str
     backend: str = "fuota"
+    """Kind of the backend that drives it."""
     generation: str = ""
+    """Digest of what devices receive."""
     manifest: str = ""
+    """Digest of the manifest."""
     source: str = ""
+    """The manifest's path as it was given."""
     manifest_path: str = ""
+    """Path of the manifest in its repository."""
     version: str = ""
+    """Declared firmware version."""
     phase: Phase = Phase.PENDING
     waves: tuple[WaveRecord, ...] = ()
     intents: tuple[Intent, ...] = ()
+    """Calls whose outcome is not recorded yet."""
     drift: tuple[DriftEntry, ...] = ()
     conditions: tuple[Condition, ...] = ()
     requeue_at: datetime | None = None
+    """When the next look is due, where that is a fixed time."""
     target_count: int = 0
+    """Number of targets declared when that was last allowed."""
     previous_names: tuple[str, ...] = ()
+    """Names of rollouts whose record it took over."""
     renamed_to: str = ""
+    """Name of the rollout that took this record over."""
     holds: tuple[RecordedHold, ...] = ()
+    """All holds of the last pass."""
     failure: Failure | None = None
+    """The error that stopped its last pass, or its last call."""
     last_run: LastRun | None = None
+    """The last run, in the record of the environment itself."""
     home: Home | None = None
+    """Where its units live."""
     declaration: str = ""
+    """The rollout as last declared, as JSON, while a unit may exist: what assessing it without a manifest takes."""
 
     @property
     def under_way(self) -> bool:
