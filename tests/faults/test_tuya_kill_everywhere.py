@@ -10,7 +10,7 @@ from tests.support.crash_points import lives
 from tests.support.in_memory_cloud import Kill
 from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
 
-WRITE_POINTS, COMMIT_POINTS = 4, 16
+WRITE_POINTS, COMMIT_POINTS = 4, 14
 
 
 @pytest.mark.parametrize(("at_commits", "points"), [(False, WRITE_POINTS), (True, COMMIT_POINTS)])
