@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from otactl.drift.ownership import MARK_JOURNAL
 from otactl.journal import SqlJournal
 from otactl.model import Phase, Rollout, Strategy, Targets, Wave
+from otactl.model.tags import TAG_JOURNAL
 from tests.support.fuota_stage import GROUPS, FuotaStage, declared, lose_journal
 from tests.support.ota_stage import OtaStage, one_wave, running
 
@@ -40,7 +40,7 @@ def other() -> Rollout:
 
 def test_a_second_journal_of_an_environment_sends_nothing_for_any_of_its_rollouts(opened: FuotaStage) -> None:
     first = identity(opened.folder)
-    assert tags(opened)[MARK_JOURNAL] == first
+    assert tags(opened)[TAG_JOURNAL] == first
     opened.deafen(False)
     before = len(opened.server.world.requests)
 
@@ -61,7 +61,7 @@ def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_ane
     opened.run()
 
     assert identity(opened.folder) != lost
-    assert tags(opened)[MARK_JOURNAL] == identity(opened.folder)
+    assert tags(opened)[TAG_JOURNAL] == identity(opened.folder)
     assert len(opened.made()) == 1
     assert opened.record().attempts[0].stage.value == "open"
     assert opened.record().drift == ()
@@ -83,13 +83,13 @@ def test_the_lost_journal_that_turns_up_again_is_the_one_that_sends_nothing(open
 
 def test_the_tag_is_put_on_units_made_before_and_put_back_where_it_was_taken_off(opened: FuotaStage) -> None:
     arn = opened.task()["Arn"]
-    opened.wireless.untag_resource(ResourceArn=arn, TagKeys=[MARK_JOURNAL])
+    opened.wireless.untag_resource(ResourceArn=arn, TagKeys=[TAG_JOURNAL])
     opened.advance(130)
 
     opened.run()
 
-    assert tags(opened)[MARK_JOURNAL] == identity(opened.folder)
-    assert [e.field for e in opened.record().drift] == [f"tags.{MARK_JOURNAL}"]
+    assert tags(opened)[TAG_JOURNAL] == identity(opened.folder)
+    assert [e.field for e in opened.record().drift] == [f"tags.{TAG_JOURNAL}"]
     assert len(opened.made()) == 1
 
 
@@ -97,8 +97,8 @@ def test_an_ota_update_is_known_by_its_own_record_when_its_tags_are_gone(ota_sta
     update = running(ota_stage)
     shown = ota_stage.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]
     lost = identity(ota_stage.folder)
-    assert shown["additionalParameters"][MARK_JOURNAL] == lost
-    ota_stage.iot.untag_resource(resourceArn=shown["otaUpdateArn"], tagKeys=[MARK_JOURNAL])
+    assert shown["additionalParameters"][TAG_JOURNAL] == lost
+    ota_stage.iot.untag_resource(resourceArn=shown["otaUpdateArn"], tagKeys=[TAG_JOURNAL])
 
     with SqlJournal(ota_stage.folder / "second.db") as second:
         report = ota_stage.run(one_wave(), journal=second)

@@ -195,7 +195,7 @@ def test_waves_put_in_another_order_still_run_one_after_another(ota_stage: OtaSt
 
     report = ota_stage.run(edited(waves(fleet, canary)))
 
-    assert holds(report) == ["another_wave_is_under_way"]
+    assert holds(report) == ["another_wave_in_progress"]
     assert len(ota_stage.created()) == 1
 
 

@@ -35,7 +35,7 @@ def test_a_session_of_a_rollout_that_left_git_is_told_until_it_ended_and_its_res
     phase, words = told(fuota_stage.run(covers=True), "probe")
 
     assert phase == "Orphaned"
-    assert words.startswith("manifest_left_git: ")
+    assert words.startswith("manifest_removed: ")
     assert f"aws iotwireless delete-fuota-task --id {task}" in words
     fuota_stage.advance(7200)
     fuota_stage.run(covers=True)

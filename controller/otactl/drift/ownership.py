@@ -17,8 +17,8 @@ import msgspec
 
 from otactl.model import Attempt, Environment, Observation, Record, Unit
 from otactl.model.actions import Hold
+from otactl.model.tags import TAG_JOURNAL
 
-MARK_JOURNAL = "otactl:journal"
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -29,7 +29,7 @@ def is_journal_id(text: object) -> bool:
 
 def maker_of(unit: Unit) -> str:
     """Return the journal that created a unit: by its tag, else by the service's own record; "" if unknown."""
-    tagged = unit.tags.get(MARK_JOURNAL, "")
+    tagged = unit.tags.get(TAG_JOURNAL, "")
     if is_journal_id(tagged):
         return tagged
     return unit.journal_id if is_journal_id(unit.journal_id) else ""
@@ -71,6 +71,6 @@ def holds(environment: Environment, seen: Iterable[tuple[str, Observation]]) -> 
 
 def to_be_named(key: str, attempt: Attempt, unit: Unit) -> bool:
     """Return whether a differing tag is our journal's id, not written yet: on older or adopted units."""
-    if key != MARK_JOURNAL:
+    if key != TAG_JOURNAL:
         return False
     return is_journal_id(unit.tags.get(key)) or (key not in unit.tags and not attempt.journal_id)

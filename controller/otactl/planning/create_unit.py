@@ -50,7 +50,7 @@ def _under_way(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
             others = other.name != wave.name and not wave_verdict.passed(other, at.rollout)
             if others and at_it and attempt.generation == at.rollout.generation:
                 text = f"wave {other.name} has not ended ({attempt.unit_id}); waves run one after another"
-                return (Hold(reason="another_wave_is_under_way", message=text),)
+                return (Hold(reason="another_wave_in_progress", message=text),)
     return ()
 
 

@@ -22,7 +22,7 @@ from functools import partial
 import msgspec
 
 from otactl.drift import ledger, unit_home
-from otactl.drift.ownership import MARK_JOURNAL, is_journal_id
+from otactl.drift.ownership import is_journal_id
 from otactl.model import (
     Attempt,
     Cause,
@@ -38,10 +38,11 @@ from otactl.model import (
     WaveRecord,
 )
 from otactl.model.actions import Finding
+from otactl.model.tags import TAG_ENVIRONMENT, TAG_JOURNAL, TAG_OWNER
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
 from otactl.planning import removed_rollout, suspend
 from otactl.ports import Capabilities, Commit, Stored
-from otactl.state.lifecycle import MARK_ENVIRONMENT, MARK_OWNER, SETTLE
+from otactl.state.lifecycle import SETTLE
 from otactl.state.status_conditions import phase_event
 
 NAME = "@environment"
@@ -224,7 +225,7 @@ def _stranger(
         if shown is None:
             return _as_told(before) if before is not None else None
         if whose := _whose(shown, environment):
-            return _foreign(item, environment, whose, ours=shown.get(MARK_OWNER) == environment.owner)
+            return _foreign(item, environment, whose, ours=shown.get(TAG_OWNER) == environment.owner)
         return Finding(
             subject=item.name,
             field="unit",
@@ -239,11 +240,11 @@ def _stranger(
 
 def _whose(marks: Mapping[str, str], environment: Environment) -> str:
     """Whose a unit with our name is by its marks, where it is another's; empty for our own."""
-    owner, journal = marks.get(MARK_OWNER, ""), marks.get(MARK_JOURNAL, "")
-    if MARK_ENVIRONMENT not in marks:
+    owner, journal = marks.get(TAG_OWNER, ""), marks.get(TAG_JOURNAL, "")
+    if TAG_ENVIRONMENT not in marks:
         return "with our name and without our marks"
-    if (owner, marks[MARK_ENVIRONMENT]) != (environment.owner, environment.name):
-        return f"of environment {marks[MARK_ENVIRONMENT]}" + (f" of owner {owner}" if owner else "")
+    if (owner, marks[TAG_ENVIRONMENT]) != (environment.owner, environment.name):
+        return f"of environment {marks[TAG_ENVIRONMENT]}" + (f" of owner {owner}" if owner else "")
     if is_journal_id(journal) and journal not in (environment.journal_id, *environment.replaces):
         return f"made by journal {journal}, which this run does not read"
     return ""

@@ -42,7 +42,7 @@ from otactl.planning.start_unit import POLL, RECHECK, settling
 from otactl.ports import Capabilities
 from otactl.state import lifecycle
 
-LEFT = "manifest_left_git"
+LEFT = "manifest_removed"
 
 
 ReadConfig = Callable[[JsonObject], BackendConfig]

@@ -61,7 +61,7 @@ def returned_holds(at: PlanContext, shape: Shape, wave: Wave) -> tuple[Hold, ...
     force = shape.capabilities.force_command or shape.capabilities.end_command
     return tuple(
         Hold(
-            reason="another_wave_is_under_way",
+            reason="another_wave_in_progress",
             message=f"{attempt.unit_id} was taken for gone and is shown again ({unit.phase.value}); nothing starts "
             f"beside it; to end it: {force.format(id=attempt.vendor_id)}",
         )

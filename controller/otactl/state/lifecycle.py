@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from otactl.drift.ownership import MARK_JOURNAL, is_journal_id
+from otactl.drift.ownership import is_journal_id
 from otactl.model import (
     Attempt,
     Baseline,
@@ -34,12 +34,11 @@ from otactl.model import (
     iso,
     tally,
 )
+from otactl.model.tags import TAG_ATTEMPT, TAG_ENVIRONMENT, TAG_GENERATION, TAG_JOURNAL, TAG_ROLLOUT, TAG_WAVE
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.updated_devices import with_spared
 
 SETTLE = timedelta(seconds=120)
-MARK_ROLLOUT, MARK_WAVE, MARK_ATTEMPT = "otactl:rollout", "otactl:wave", "otactl:attempt"
-MARK_GENERATION, MARK_OWNER, MARK_ENVIRONMENT = "otactl:generation", "otactl:owner", "otactl:environment"
 
 _D, _O, _S, _R = Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING
 _J, _C, _X, _L, _F = Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED, Stage.LOST, Stage.FAILED
@@ -276,16 +275,16 @@ def _unrecorded(
             continue  # one live unit a wave: a second one with our marks is somebody's copy, and told as that
         if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
             continue
-        if marks.get(MARK_ROLLOUT) != rollout.name or marks.get(MARK_WAVE) != wave:
+        if marks.get(TAG_ROLLOUT) != rollout.name or marks.get(TAG_WAVE) != wave:
             continue
-        if marks.get(MARK_ENVIRONMENT) != rollout.environment:
+        if marks.get(TAG_ENVIRONMENT) != rollout.environment:
             continue
-        number = marks.get(MARK_ATTEMPT, "")
+        number = marks.get(TAG_ATTEMPT, "")
         if not number.isdigit():
             continue
         text = f"adopted {unit.unit_id} by its owner mark; the journal did not know it"
         events.append(Event(at=now, kind="adopted", subject=unit.unit_id, message=text))
-        found.append(Attempt(number=int(number), generation=marks.get(MARK_GENERATION, ""), unit_id=unit.unit_id))
+        found.append(Attempt(number=int(number), generation=marks.get(TAG_GENERATION, ""), unit_id=unit.unit_id))
     return sorted(found, key=lambda a: a.number)
 
 
@@ -319,7 +318,7 @@ def _adopt(
         changes["failure"] = unit.failure or attempt.failure
     if unit.success_cleared:
         changes["already_succeeded"] = tuple(d for d in attempt.already_succeeded if d not in unit.success_cleared)
-    named = unit.tags.get(MARK_JOURNAL)
+    named = unit.tags.get(TAG_JOURNAL)
     if is_journal_id(named) and named != attempt.journal_id:
         changes["journal_id"] = named
     renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)

@@ -22,26 +22,26 @@ LIMITS = {
     "target_is_not_ready": 7 * _DAY,
     "target_is_busy": 7 * _DAY,
     "previous_revision_running": 7 * _DAY,
-    "another_wave_is_under_way": 7 * _DAY,
+    "another_wave_in_progress": 7 * _DAY,
     "change_not_visible_yet": _DAY,
     "checks_are_incomplete": _DAY,
     "devices_are_overdue": timedelta(0),
     "withdrawn_devices_wait": 7 * _DAY,
-    "manifest_left_git": 7 * _DAY,
+    "manifest_removed": 7 * _DAY,
 }
 """How long a hold of that reason may last if it names no limit itself. What waits for a person has none."""
 GRACE = _DAY
 """How long after the time a hold gave itself (`until`) it may still be there."""
 _BY_ITSELF = {
     Phase.SUCCEEDED: ("AllWavesPassed", "every wave passed its gate"),
-    Phase.REMOVED: ("ManifestLeftGit", "its manifest left Git, and its units are gone"),
+    Phase.REMOVED: ("ManifestRemoved", "its manifest left Git, and its units are gone"),
 }
 _OTHERWISE = {
-    Phase.PENDING: ("NothingWasMade", "nothing was made yet"),
-    Phase.PROGRESSING: ("WaveIsUnderWay", "a wave is under way"),
+    Phase.PENDING: ("NothingCreated", "nothing was made yet"),
+    Phase.PROGRESSING: ("WaveInProgress", "a wave is under way"),
     Phase.FAILED: ("GateFailed", "a wave missed its gate"),
     Phase.ABORTED: ("AbortDeclared", "spec.abort ends it"),
-    Phase.ORPHANED: ("ManifestLeftGit", "its manifest left Git, and its units are there"),
+    Phase.ORPHANED: ("ManifestRemoved", "its manifest left Git, and its units are there"),
 }
 """Why a rollout is in a phase where no hold says more."""
 _VARYING = re.compile(r"\S*\d\S*")

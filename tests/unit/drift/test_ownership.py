@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from otactl.drift.ownership import MARK_JOURNAL, holds, is_anothers, to_be_named, without_anothers
+from otactl.drift.ownership import holds, is_anothers, to_be_named, without_anothers
 from otactl.model import Attempt, Environment, Observation, Record, Unit, UnitPhase, WaveRecord
+from otactl.model.tags import TAG_JOURNAL
 from tests.support.builders import SOURCE
 
 OURS, THEIRS, LOST = "a" * 16, "b" * 16, "c" * 16
@@ -16,7 +17,7 @@ HERE = Environment(
 
 
 def unit(tag: str | None, record: str = "", name: str = "probe-all-1-0") -> Unit:
-    marks = {} if tag is None else {MARK_JOURNAL: tag}
+    marks = {} if tag is None else {TAG_JOURNAL: tag}
     return Unit(unit_id=name, phase=UnitPhase.RUNNING, vendor_id=f"id-{name}", tags=marks, journal_id=record)
 
 
@@ -76,5 +77,5 @@ def test_an_id_that_was_never_there_is_written_and_one_that_was_taken_off_is_dri
 ) -> None:
     attempt = Attempt(number=1, generation="g", unit_id="probe-all-1-0", journal_id=once)
 
-    assert to_be_named(MARK_JOURNAL, attempt, unit(tag)) is named
+    assert to_be_named(TAG_JOURNAL, attempt, unit(tag)) is named
     assert not to_be_named("otactl:owner", attempt, unit(tag))

@@ -94,7 +94,7 @@ def test_a_unit_that_is_there_is_an_orphan_told_with_its_command_and_nothing_is_
 
     assert result.plan.actions == ()
     (hold,) = result.plan.holds
-    assert hold.reason == "manifest_left_git"
+    assert hold.reason == "manifest_removed"
     assert END in hold.message
     (entry,) = result.record.drift
     assert (entry.cause, entry.observed) == (Cause.ORPHAN, f"present; to end it: {END}")
@@ -272,7 +272,7 @@ def test_what_is_left_at_a_service_that_is_out_of_reach_is_told_as_unknown() -> 
 
     told = removed.unasked(ENVIRONMENT, declared, record, NOW)
 
-    assert [h.reason for h in told.plan.holds] == ["manifest_left_git"]
+    assert [h.reason for h in told.plan.holds] == ["manifest_removed"]
     assert "has no access to fuota any more" in told.plan.holds[0].message
     assert told.record.attempts == record.attempts
 
@@ -293,6 +293,6 @@ def test_what_a_broken_manifest_may_still_declare_has_not_left_git(name: str, fi
 
     found = removed_states((), {"probe": Stored(record=record, revision=1)}, lambda _r: True, wrong)
     held = [h.reason for r in report.rollouts for h in r.holds]
-    assert (found == [], "manifest_left_git" not in held) == (may, may)
+    assert (found == [], "manifest_removed" not in held) == (may, may)
     after = journal.load("prod-eu", "probe").record
     assert (after.phase is not Phase.ORPHANED, after.attempts == record.attempts) == (may, may)

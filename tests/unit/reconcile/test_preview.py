@@ -76,14 +76,14 @@ def test_what_is_left_of_a_removed_rollout_is_shown_with_its_command_and_nothing
     told = left_over(found)
 
     assert told is not None
-    assert [h.reason for h in told.holds] == ["manifest_left_git"]
+    assert [h.reason for h in told.holds] == ["manifest_removed"]
     assert END in told.holds[0].message
     assert (told.next, told.error) == ((), "")
 
 
 @pytest.mark.parametrize("failing", ["survey", "observe"])
 def test_without_an_answer_the_plan_says_what_is_remembered_of_a_removed_rollout(failing: str) -> None:
-    hold = Hold(reason="manifest_left_git", message=END)
+    hold = Hold(reason="manifest_removed", message=END)
     record = shown(Service(), left(**RUNNING))[0].state.look
     assert record is not None
 

@@ -143,7 +143,7 @@ def test_a_unit_that_comes_back_on_air_holds_its_replacement() -> None:
 
     assert told.plan.actions == ()
     (hold,) = told.plan.holds
-    assert hold.reason == "another_wave_is_under_way"
+    assert hold.reason == "another_wave_in_progress"
     assert hold.message.endswith("aws iotwireless delete-fuota-task --id t-1")
 
 

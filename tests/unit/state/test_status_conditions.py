@@ -120,13 +120,13 @@ def test_an_error_stalls_what_is_not_over(phase, failure, shown) -> None:
             FAILURE,
             ["Pending -> Stalled: PermissionDenied: iot:CreateOTAUpdate was refused"],
         ),
-        (Phase.PENDING, Phase.PROGRESSING, (), None, ["Pending -> Progressing: WaveIsUnderWay: a wave is under way"]),
+        (Phase.PENDING, Phase.PROGRESSING, (), None, ["Pending -> Progressing: WaveInProgress: a wave is under way"]),
         (
             Phase.PROGRESSING,
             Phase.ORPHANED,
             (),
             None,
-            ["Progressing -> Orphaned: ManifestLeftGit: its manifest left Git, and its units are there"],
+            ["Progressing -> Orphaned: ManifestRemoved: its manifest left Git, and its units are there"],
         ),
         (Phase.STALLED, Phase.ABORTED, (), None, ["Stalled -> Aborted: AbortDeclared: spec.abort ends it"]),
         (
@@ -146,9 +146,9 @@ def test_an_error_stalls_what_is_not_over(phase, failure, shown) -> None:
         (
             Phase.PROGRESSING,
             Phase.ORPHANED,
-            (Hold(reason="manifest_left_git", message="p-1 may have been made"),),
+            (Hold(reason="manifest_removed", message="p-1 may have been made"),),
             None,
-            ["Progressing -> Orphaned: ManifestLeftGit: p-1 may have been made"],
+            ["Progressing -> Orphaned: ManifestRemoved: p-1 may have been made"],
         ),
     ],
 )

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from otactl.drift.ownership import MARK_JOURNAL
 from otactl.model import Environment, Unit
 from otactl.model.actions import UnitDeclaration
-from otactl.state.lifecycle import MARK_ATTEMPT, MARK_ENVIRONMENT, MARK_GENERATION, MARK_OWNER, MARK_ROLLOUT, MARK_WAVE
+from otactl.model.tags import (
+    TAG_ATTEMPT,
+    TAG_ENVIRONMENT,
+    TAG_GENERATION,
+    TAG_JOURNAL,
+    TAG_OWNER,
+    TAG_ROLLOUT,
+    TAG_WAVE,
+)
 
 
 def marks_of(unit: UnitDeclaration) -> dict[str, str]:
     """What names a unit as ours, and which one it is."""
-    named = {MARK_JOURNAL: unit.journal} if unit.journal else {}
+    named = {TAG_JOURNAL: unit.journal} if unit.journal else {}
     return {
         **named,
-        MARK_OWNER: unit.owner,
-        MARK_ENVIRONMENT: unit.environment,
-        MARK_ROLLOUT: unit.rollout,
-        MARK_WAVE: unit.wave,
-        MARK_ATTEMPT: str(unit.attempt),
-        MARK_GENERATION: unit.generation,
+        TAG_OWNER: unit.owner,
+        TAG_ENVIRONMENT: unit.environment,
+        TAG_ROLLOUT: unit.rollout,
+        TAG_WAVE: unit.wave,
+        TAG_ATTEMPT: str(unit.attempt),
+        TAG_GENERATION: unit.generation,
         "otactl:version": unit.firmware.version,
     }
 
@@ -30,5 +37,5 @@ def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
 
 def unit_is_ours(unit: Unit, rollout: str, environment: Environment) -> bool:
     """A unit is ours by its marks, never by its name alone: two environments of an owner may share an account."""
-    shown = tuple(unit.tags.get(mark) for mark in (MARK_OWNER, MARK_ENVIRONMENT, MARK_ROLLOUT))
+    shown = tuple(unit.tags.get(mark) for mark in (TAG_OWNER, TAG_ENVIRONMENT, TAG_ROLLOUT))
     return shown == (environment.owner, environment.name, rollout)

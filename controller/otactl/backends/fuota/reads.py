@@ -28,7 +28,7 @@ from otactl.model import (
     Unit,
     UnitPhase,
 )
-from otactl.state.lifecycle import MARK_WAVE
+from otactl.model.tags import TAG_WAVE
 from otactl.verdicts.version_proof import some
 
 Item = dict[str, object]
@@ -165,7 +165,7 @@ def _targets(rollout: Rollout, marks: dict[str, str], attempt: Attempt) -> Targe
     the manifest) the first wave's kind is the best guess.
     """
     waves = rollout.strategy.waves
-    wave = next((w for w in waves if w.name == marks.get(MARK_WAVE)), waves[0])
+    wave = next((w for w in waves if w.name == marks.get(TAG_WAVE)), waves[0])
     declared = rollout.targets_of(wave)
     if attempt.retry_targets:
         return Targets(wireless_devices=tuple(_device(k) for k in attempt.retry_targets))

@@ -33,7 +33,7 @@ from otactl.model import (
     VersionConfirm,
     duration,
 )
-from otactl.state.lifecycle import MARK_GENERATION
+from otactl.model.tags import TAG_GENERATION
 from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed, some
 
 NO_THING = "no thing is associated with it, so it reports no version"
@@ -51,7 +51,7 @@ class TaskProof:
         Raises StalledError when the versions may not be read: neither success nor failure could be told then.
         """
         confirm = rollout.strategy.confirm
-        content = attempt.generation or unit.tags.get(MARK_GENERATION)  # other content is not what is waited for
+        content = attempt.generation or unit.tags.get(TAG_GENERATION)  # other content is not what is waited for
         if unit.results is None or not isinstance(confirm, VersionConfirm) or content != rollout.generation:
             return unit
         known = attempt.version_check or VersionCheck(since=self._transport.now())

@@ -44,9 +44,9 @@ from otactl.model import (
     UnitPhase,
 )
 from otactl.model.actions import Call, Receipt
+from otactl.model.tags import TAG_ENVIRONMENT, TAG_OWNER
 from otactl.planning import joined_devices
 from otactl.planning.next_targets import next_targets
-from otactl.state.lifecycle import MARK_ENVIRONMENT, MARK_OWNER
 
 LAG = 60.0
 ROLE_SERVICE = "iot.amazonaws.com"
@@ -176,8 +176,8 @@ class OtaBackend(OtaShape):
         update_id, arn = str(item["otaUpdateId"]), str(item.get("otaUpdateArn", ""))
         if OURS.fullmatch(update_id) and update_id not in self._owners:
             marks = self._concerns.tags(arn)
-            here = marks.get(MARK_ENVIRONMENT) == self._environment.name
-            self._owners[update_id] = marks.get(MARK_OWNER, "") if here else ""
+            here = marks.get(TAG_ENVIRONMENT) == self._environment.name
+            self._owners[update_id] = marks.get(TAG_OWNER, "") if here else ""
         owner = self._owners.get(update_id)
         return Listed(vendor_id=update_id, name=f"{owner}-{update_id}" if owner else "", arn=arn)
 

@@ -17,9 +17,9 @@ from typing import cast
 from otactl.backends.aws.tags import marks_of
 from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.statuses import DEFAULT_URL_SECONDS, JOB_FIELDS
-from otactl.drift.ownership import MARK_JOURNAL
 from otactl.model import JsonObject, as_json
 from otactl.model.actions import UnitDeclaration
+from otactl.model.tags import TAG_JOURNAL
 
 _FORMS = ("customCodeSigning", "startSigningJobParameter", "awsSignerJobId")
 _PARTS = ("fileName", "fileType", "fileVersion", "fileLocation", "codeSigning", "attributes")
@@ -48,12 +48,12 @@ def noted(unit: UnitDeclaration) -> dict[str, str]:
 def maker(record: JsonObject) -> str:
     """The journal that an update's own record names, whatever became of its tags."""
     given = record.get("additionalParameters")
-    return str(given.get(MARK_JOURNAL, "")) if isinstance(given, dict) else ""
+    return str(given.get(TAG_JOURNAL, "")) if isinstance(given, dict) else ""
 
 
 def _without_journal(given: Mapping[str, object]) -> JsonObject:
     """No update writes them again: an id that is missing, or that of a journal taken over from, is no drift."""
-    return {name: value for name, value in given.items() if name != MARK_JOURNAL}
+    return {name: value for name, value in given.items() if name != TAG_JOURNAL}
 
 
 def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:

@@ -37,7 +37,7 @@ from otactl.model import (
     duration,
     iso,
 )
-from otactl.state.lifecycle import MARK_WAVE
+from otactl.model.tags import TAG_WAVE
 from otactl.verdicts.gate import reasons_matter
 from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
 from otactl.verdicts.wave_verdict import answers_until
@@ -190,7 +190,7 @@ class UnitReader:
         failures: dict[Reason, int],
     ) -> dict[Reason, int]:
         """The failures of a job that runs by reason, in the devices' own words where those decide its gate."""
-        wave = next((w for w in rollout.strategy.waves if w.name == shown.tags.get(MARK_WAVE)), None)
+        wave = next((w for w in rollout.strategy.waves if w.name == shown.tags.get(TAG_WAVE)), None)
         gate = rollout.gate_of(wave) if wave is not None else rollout.strategy.gate
         until = answers_until(attempt, gate)
         due = until is not None and self._reader.now() >= until
