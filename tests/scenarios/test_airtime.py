@@ -149,7 +149,7 @@ REFUSED = {
     "no loss known": (SMALL.replace("0.05", "nan"), "a loss of nan cannot be planned with"),
     "an empty image": (SMALL.replace("8960", "0"), "an image of 0 bytes cannot be sent"),
     "an image over a megabyte": (SMALL.replace("8960", "1000001"), "the service takes 1 to 1000000"),
-    "too many fragments": (SMALL.replace("8960", "1000000").replace("88", "60"), "ends at 16383"),
+    "too many fragments": (SMALL.replace("8960", "1000000").replace("88", "60"), "allows 16383"),
     "a timeout the service does not take": (
         f"{SMALL} --interval-ms 1400000",
         "a timeout of 262144 s, the service takes",

@@ -101,7 +101,7 @@ def test_all_outdated_approvals_of_the_wave_make_way_for_one(asking: Path) -> No
 
 NOBODY: list[tuple[tuple[str, ...], str]] = [
     (("--wave", "all", "--by", "ada"), "has no wave all with devices; those that ask for an approval: fleet"),
-    (("--wave", "canary", "--by", "ada"), "wave canary of rollout soil-probe-2-4-1 begins without an approval"),
+    (("--wave", "canary", "--by", "ada"), "wave canary of rollout soil-probe-2-4-1 needs no approval"),
     (("--wave", "fleet", "--by", "eve"), "eve is not a member of the approval role firmware-owners; members in"),
     (("--wave", "fleet", "--by", "ada", "--role", "x"), "environment prod-eu has no approval role x"),
     (("--wave", "fleet", "--by", "ada", "--at", "yesterday"), "is no time with its zone"),
@@ -122,7 +122,7 @@ def test_an_approval_for_a_role_the_wave_does_not_ask_for_is_refused(asking: Pat
     edit(ENVIRONMENT, "members: [ada, grace]}", "members: [ada, grace]}\n    - {name: lab}")
 
     told = otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--role", "lab", code=1).output
-    assert "asks for the approval of firmware-owners; one of lab would not let it begin" in told
+    assert "asks for the approval of firmware-owners; one of lab would not be valid" in told
 
 
 def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(folder: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(fold
         otactl("approve", PLUG, "--wave", "fleet", "--by", "ada", "--journal", "j.db", "-o", "json").output
     )
 
-    assert "no journal at rollouts/.otactl/journal.db: devices are divided as if no wave had begun" in blind
+    assert "no journal at rollouts/.otactl/journal.db: devices are divided as if no wave had started" in blind
     assert told["digest"] == digest(PLUG, "fleet", record) != digest(PLUG, "fleet")
     assert [a.digest for a in rollout(PLUG).approvals] == [told["digest"]]
 
@@ -162,7 +162,7 @@ def test_an_approval_looks_into_the_groups_when_told_to_and_names_who_is_in_them
     devices = [
         d["Id"] for d in fuota_stage.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]
     ]
-    assert "no run has asked for it yet, so it names no devices" in blind
+    assert "no run has asked for this approval yet" in blind
     assert told["devices"] == named_devices(tuple(sorted(devices)))
     assert [(a.by, a.devices) for a in rollout(SOIL).approvals if a.devices] == [("ada", told["devices"])]
     asked = {str(r["operation"]) for r in fuota_stage.server.world.requests[before:]}

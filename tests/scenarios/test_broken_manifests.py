@@ -38,7 +38,7 @@ def test_one_broken_manifest_stops_only_what_it_may_be_about(tmp_path: Path, mon
         assert {r["name"] for r in planned["rollouts"] if "error" in r} == {"soil-probe-2-4-1"}
 
         code, done, told = run("reconcile", "rollouts")
-        assert (code, "the others went on" in told) == (1, True)
+        assert (code, "the others continued" in told) == (1, True)
         assert any(r["actions"] for r in done["rollouts"])
         (wrong,) = [r for r in done["rollouts"] if r["error"]]
         assert (wrong["name"], wrong["phase"]) == ("soil-probe-2-4-1", "Stalled")

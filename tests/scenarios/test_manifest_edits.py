@@ -33,7 +33,7 @@ def test_a_manifest_is_suspended_and_resumed_and_is_what_it_was(folder: Path, fi
     assert held is not None
     assert (held.reason, held.owner) == ("waiting for the lab", "ada")
     assert "commit it and open a pull request" in told
-    assert "goes on; it was suspended by ada: waiting for the lab" in otactl("resume", file).output
+    assert "is resumed; it was suspended by ada: waiting for the lab" in otactl("resume", file).output
     assert (folder / file).read_bytes() == before
     assert [p.name for p in (folder / "rollouts").iterdir() if p.name.startswith(".")] == []
 
@@ -60,7 +60,7 @@ def test_a_rollout_that_is_suspended_is_not_suspended_over_another_persons_words
 
     told = otactl("suspend", SOIL, "--reason", "mine", "--owner", "grace", code=1).output
 
-    assert "is suspended already, by ada: waiting for the lab; --replace puts your words there" in told
+    assert "is suspended already, by ada: waiting for the lab; add --replace to set your reason and owner" in told
     held = rollout(SOIL).suspend
     assert held is not None
     assert held.owner == "ada"

@@ -235,7 +235,7 @@ def test_without_a_journal_the_gateway_still_answers(status_cli: DeviceStatusCli
     ran = status_cli.status()
 
     assert "1 unfinished task" in ran.stdout
-    assert ran.stderr == "no journal at .otactl/journal.db: whose a task is cannot be told\n"
+    assert ran.stderr == "no journal at .otactl/journal.db; the owner of a task is unknown\n"
     assert not (status_cli.folder / ".otactl").exists()
 
 

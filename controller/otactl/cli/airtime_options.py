@@ -114,7 +114,7 @@ def _classes(flags: Flags, declared: AirtimeRequest) -> dict[str, Any]:
     if len(losses) > 1 and not devices and declared.devices > 1:
         raise UsageError(
             f"--loss is given {len(losses)} times for {declared.devices} devices; "
-            "give --devices as often, to say how many of them have which"
+            "give --devices as often, one count for each loss"
         )
     counts = devices or (declared.devices,) * len(losses)
     pairs = zip(counts, losses, strict=True)

@@ -63,7 +63,7 @@ class DemoStage:
         ota = outputs["otaServiceRoleArn"]
         self._ota_role(ota, bucket)
         click.echo(f"  bucket {bucket}, roles {role} and {ota}")
-        self._tell("make the journal, which remembers what was sent (`otactl init` does it with the first manifests)")
+        self._tell("create the journal, which records what was sent (`otactl init` does it with the first manifests)")
         self._otactl("journal", "init")
         self.fleet({"notReady": ["70b3d57ed0000003"]})
         self.plugs()

@@ -69,7 +69,7 @@ def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
         named = sorted(
             {p.shown for p in places_near(question.journal, question.environment, question.manifests).values()}
         )
-        click.echo(plain(f"no journal at {', '.join(named)}: whose a task is cannot be told"), err=True)
+        click.echo(plain(f"no journal at {', '.join(named)}; the owner of a task is unknown"), err=True)
     environments = {e.name: e for e in reading.environments}
     live = tuple(_ask(home, environments.get(home.environment), question.filters, known) for home in places)
     return report.with_live(live), used

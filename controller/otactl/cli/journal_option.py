@@ -57,7 +57,7 @@ def overridden(option: str | None) -> Place | None:
     """Return the journal that the command line names, or the process's environment; None where neither does."""
     if option is not None:
         if not option.strip():
-            raise UsageError("--journal is empty, so it names no journal; say which, or leave it out")
+            raise UsageError("--journal is empty; name a journal, or omit the option")
         return Place(option, "--journal")
     named = os.environ.get(VARIABLE)
     if named is None:

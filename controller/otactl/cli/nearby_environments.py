@@ -45,7 +45,7 @@ def environments_near(manifests: Sequence[str] = ()) -> tuple[Environment, ...]:
         return ()
     reading = read_paths(files)
     for file in dict.fromkeys(each.file for each in reading.errors if _names_a_journal(Path(each.file))):
-        text = f"{file} is not valid (`otactl validate` says why), so the journal it names is not looked into"
+        text = f"{file} is not valid (run `otactl validate`), so the journal it names is not read"
         click.echo(plain(text), err=True)
     return reading.environments
 
@@ -66,7 +66,7 @@ def _candidates() -> Iterator[str]:
             if name.endswith(_SUFFIXES) and not name.startswith(".") and _may_hold_one(place):
                 yield str(place.relative_to(here)) if place.is_relative_to(here) else str(place)
         if seen > ENOUGH:
-            text = f"{start} holds more than {ENOUGH} files, not all were looked at for environments; name --manifests"
+            text = f"{start} holds more than {ENOUGH} files, so not all were searched for environments; add --manifests"
             click.echo(plain(text), err=True)
             return
 

@@ -84,7 +84,7 @@ def tell(broken: Sequence[UnreadableDocument]) -> None:
     for p in problems:
         click.echo(plain(f"{p.file}:{p.line}:{p.column}: {p.code}: {p.message}"), err=True)
     if problems:
-        text = "what these may be about was left alone, the others went on; mend them (`otactl validate` has hints)"
+        text = "the rollouts these may concern stopped, the others continued; fix them (`otactl validate` has hints)"
         click.echo(f"otactl: {text}", err=True)
 
 

@@ -22,7 +22,7 @@ from otactl.model import Value, iso
 from otactl.ports import LEASE_TERM, LEASE_TOLERANCE, Lease
 
 TERM, TOLERANCE = LEASE_TERM, LEASE_TOLERANCE
-BY_HAND = "nobody: ended by hand"
+BY_HAND = "no one: released by hand"
 
 
 class Held(Value, frozen=True, kw_only=True):

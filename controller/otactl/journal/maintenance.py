@@ -111,7 +111,7 @@ def check(journal: AnyJournal, now: datetime, older_than: timedelta) -> tuple[De
         except sqlite3.DatabaseError as error:
             defects.append(_error(str(journal.path), "database_is_damaged", f"SQLite says: {error}"))
         for environment, count in rows.leftovers.items():
-            message = f"{count} objects are of commits that did not end, or do not end before this moment"
+            message = f"{count} objects belong to commits that did not finish, or that run now"
             defects.append(
                 Defect(severity="warning", where=environment, code="leftover_objects", message=message, hint=_SWEEP)
             )
@@ -162,11 +162,11 @@ def _lease_doubts(where: str, held: Held, now: datetime) -> list[Defect]:
         word = "gave it back, dated" if lease.released else "holds it until"
         message = f"{who_holds(lease)} {word} {until}, which a lease of {TERM.seconds} s cannot be: a clock is wrong"
     elif stands(lease, now) and is_dead(held.process, current()):
-        code, message = "lease_holder_is_dead", f"{who_holds(lease)} holds it until {until}, and has ended"
+        code, message = "lease_holder_is_dead", f"{who_holds(lease)} holds it until {until}, and its process is dead"
     else:
         return []
-    free = "it holds nobody" if lease.released else "the next run takes it over"
-    hint = f"{free}; to end it now: otactl journal release {lease.environment}"
+    free = "it blocks no one" if lease.released else "the next run takes it over"
+    hint = f"{free}; to release it now: otactl journal release {lease.environment}"
     return [Defect(severity="warning", where=where, code=code, message=message, hint=hint)]
 
 
@@ -179,8 +179,8 @@ def _record_defects(key: str, text: object, now: datetime, older_than: timedelta
         defects.append(_error(key, "record_is_misfiled", f"the record says it is {record.key}"))
     for intent in record.intents:
         if now - intent.at > older_than:
-            message = f"{describe_intent(intent)} was meant and has no outcome yet"
-            hint = "run `otactl reconcile`: the next pass looks what became of it"
+            message = f"{describe_intent(intent)} has no outcome yet"
+            hint = "run `otactl reconcile`: the next pass reads what became of it"
             defects.append(Defect(severity="warning", where=key, code="intent_is_old", message=message, hint=hint))
     return defects
 
@@ -205,7 +205,7 @@ def backup(journal: AnyJournal, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot make the folder of {path}: {error.strerror}; name another file") from error
+        raise UsageError(f"cannot create the folder of {path}: {error.strerror}; name another file") from error
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # takes the name, against another backup
     except FileExistsError as error:

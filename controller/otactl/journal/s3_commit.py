@@ -56,7 +56,7 @@ def _json(url: str, value: Value, commit: Commit) -> msgspec.Raw:
         return msgspec.Raw(msgspec.json.encode(value))
     except (TypeError, ValueError, OverflowError) as error:  # a lone surrogate from a service is a ValueError
         text = f"journal {url}: {commit.record.key} cannot be written as JSON ({error}); nothing was written"
-        raise StalledError("RecordIsNotStorable", f"{text}; look for a broken name in the service") from error
+        raise StalledError("RecordIsNotStorable", f"{text}; check for a broken name in the service") from error
 
 
 def judge(head: Head, prepared: tuple[Prepared, ...], fencing: int) -> None:
@@ -72,7 +72,7 @@ def judge(head: Head, prepared: tuple[Prepared, ...], fencing: int) -> None:
         found = revisions.get(each.name, head.revision(each.name))
         if found != each.expected:
             raise ConflictError(
-                f"{each.key}: expected revision {each.expected}, found {found}; nothing was written, look again"
+                f"{each.key}: expected revision {each.expected}, found {found}; nothing was written; read it again"
             )
         revisions[each.name] = found + 1
 

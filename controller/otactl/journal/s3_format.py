@@ -182,7 +182,7 @@ def text_of(name: str) -> bytes:
     try:
         return name.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"{name!r} is not valid text; mend the name") from error
+        raise UsageError(f"{name!r} is not valid text; fix the name") from error
 
 
 def pack(value: msgspec.Struct) -> bytes:

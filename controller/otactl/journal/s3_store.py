@@ -208,7 +208,7 @@ class S3Store:
         self.marker = self._marker(found.data)
         if self.marker.copying:
             raise UsageError(
-                f"journal {self.url} is the target of a copy that has not ended; wait for it, or delete what is there "
+                f"journal {self.url} is the target of an unfinished copy; wait for it, or delete what is there "
                 "and copy again"
             )
 

@@ -195,7 +195,7 @@ class SqlJournal:
             return msgspec.json.encode(value).decode()
         except (TypeError, ValueError, OverflowError) as error:  # a lone surrogate from a service is a ValueError
             text = f"journal {self.path}: {commit.record.key} cannot be written as JSON ({error}); nothing was written"
-            raise StalledError("RecordIsNotStorable", f"{text}; look for a broken name in the service") from error
+            raise StalledError("RecordIsNotStorable", f"{text}; check for a broken name in the service") from error
 
 
 def _check_fencing(db: Connection, environment: str, fencing: int) -> None:
@@ -225,7 +225,7 @@ def _swap(db: Connection, commit: Commit, record: str) -> int:
         ).fetchone()
         raise ConflictError(
             f"{commit.record.key}: expected revision {expected}, found {row[0] if row is not None else 0}; "
-            "nothing was written, look again"
+            "nothing was written; read it again"
         )
     return expected + 1
 

@@ -166,7 +166,7 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
         except UnicodeEncodeError as error:
-            raise UsageError(f"journal {self.path}: {error.object!r} is not valid text; mend the name") from error
+            raise UsageError(f"journal {self.path}: {error.object!r} is not valid text; fix the name") from error
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def gates_of(
     waves = question.waves
     whole = ((devices, question.gate or SuccessCriteria()),)
     if question.devices_unknown:
-        text = "the manifest does not tell how many devices its groups have: fleet and gate are told for one device"
+        text = "the manifest does not say how many devices its groups have; these figures are for one device"
         return whole, (AirtimeWarning("group_sizes_are_unknown", text),)
     if len(waves) == 1 and waves[0].devices in (None, devices):
         return ((devices, waves[0].gate),), ()

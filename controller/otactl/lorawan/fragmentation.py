@@ -88,7 +88,7 @@ def encode(image: bytes, fragment_size: int, parity: int, variant: Variant = V1)
     m = len(uncoded)
     if parity < 0 or m + parity > MAX_COUNTER:
         raise LorawanError(
-            f"{m} fragments and {parity} parity fragments do not fit the counter, which ends at {MAX_COUNTER}; "
+            f"{m} fragments and {parity} parity fragments do not fit the counter, which allows {MAX_COUNTER}; "
             "choose larger fragments or less redundancy"
         )
     numbers = [int.from_bytes(fragment, "big") for fragment in uncoded]

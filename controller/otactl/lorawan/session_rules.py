@@ -26,7 +26,7 @@ def violations(plan: SessionPlan, where: Region, rate: DataRate, sent: Transmiss
             AirtimeWarning(
                 "fragment_exceeds_payload",
                 f"a fragment of {plan.fragment_bytes} bytes does not fit {plan.region} data rate {rate.dr}, which "
-                f"carries {rate.max_fragment_size_bytes}; make fragments smaller or choose a faster data rate",
+                f"carries {rate.max_fragment_size_bytes}; use smaller fragments or a faster data rate",
             )
         )
     if total > MAX_COUNTER:
@@ -34,7 +34,7 @@ def violations(plan: SessionPlan, where: Region, rate: DataRate, sent: Transmiss
             AirtimeWarning(
                 "fragment_counter_overflows",
                 f"{plan.fragments} fragments and {plan.parity_fragments_rounded_up} parity fragments are {total}, the "
-                f"fragment counter ends at {MAX_COUNTER}; make fragments larger",
+                f"fragment counter allows {MAX_COUNTER}; use larger fragments",
             )
         )
     if plan.duty_cycle_percent > plan.duty_cycle_limit_percent:
@@ -161,7 +161,7 @@ def warnings(
             AirtimeWarning(
                 "class_c_timeout_exceeds_field",
                 f"a session of {plan.session_seconds:.0f} s needs a class C timeout of {plan.class_c_timeout_seconds} "
-                f"s, the protocol field ends at {CLASS_C_TIMEOUT_MAX_S}; shorten it or use class B",
+                f"s, the maximum of the protocol field is {CLASS_C_TIMEOUT_MAX_S}; shorten it or use class B",
             )
         )
     found.extend(AirtimeWarning("region_value_is_uncertain", f"{plan.region}: {text}") for text in where.uncertain)

@@ -54,7 +54,7 @@ def dev_eui_hint(text: str) -> str:
     if found := name_hint(text):
         return found
     if _DEV_EUI.fullmatch(text.removeprefix("0x").removeprefix("'")):
-        return "take away what stands before its 16 digits"
+        return "remove what is before its 16 digits"
     if _SCIENTIFIC.fullmatch(text):
         return f"a spreadsheet turned it into a number, and its digits are lost: {AS_TEXT}"
     if _SHORT_HEX.fullmatch(text):

@@ -117,7 +117,7 @@ class _Table:
         for index, name in enumerate(header):
             at, number = self.column(line, index), index + 1
             if not name or name in header[:index]:
-                why = f"the name of column {number} stands twice" if name else "a column has no name"
+                why = f"the name of column {number} occurs twice" if name else "a column has no name"
                 self.note(line, at, (), "csv_column_unusable", why, "give every column its own name")
             elif name not in self.names and not _is_label(name):
                 why = f"the name of column {number} cannot be the name of a label"
@@ -163,7 +163,7 @@ class _Table:
             return value
         first = self.seen.setdefault(f"{name}:{value.lower() if name == 'devEui' else value}", at[0])
         if first != at[0]:
-            text = f"this {name} stands twice, first in line {first}"
+            text = f"this {name} occurs twice, first in line {first}"
             self.note(*at, (row, name), "duplicate_target", text, "keep one of them")
         return value
 

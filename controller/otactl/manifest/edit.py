@@ -62,7 +62,7 @@ def edited(file: str, data: bytes, document: int, *edits: Edit) -> bytes:
 
 
 def _one(file: str, data: bytes, document: int, edit: Edit) -> bytes:
-    before = _read(file, data, "`otactl validate` tells more")
+    before = _read(file, data, "run `otactl validate` for more")
     field = dotted(edit.path)
     mark = _BOM if data.startswith(_BOM) else b""
     text = data.removeprefix(_BOM).decode()

@@ -69,7 +69,7 @@ class Text:
     def _parent(self, path: Path) -> Node:
         parent = self.root.at(path[:-1])
         if parent is None or parent.kind not in ("mapping", "list"):
-            raise CannotRewriteError("stands behind an alias, or in nothing")
+            raise CannotRewriteError("is behind an alias, or inside no value")
         return parent
 
     def _cut(self, start: int, end: int, instead: str = "") -> str:
@@ -154,7 +154,7 @@ class Text:
             lead, tail = self.text[opened:start], self.text[end:closed]
             alone = BREAK.search(lead) and not lead.strip() and not tail.strip(", \t\r\n")
             return self._cut(opened, closed) if alone else self._cut(start, end)
-        raise CannotRewriteError("has a comment between it and what stands beside it")
+        raise CannotRewriteError("has a comment between it and its neighbour")
 
     def _opened(self, node: Node) -> int:
         """Behind the opening bracket; an anchor may precede it."""

@@ -24,7 +24,7 @@ _HINTS = {
     "Illegal trailing comma": "remove the comma",
     "Expecting ',' delimiter": "is a comma or a closing bracket missing?",
     "Expecting ':' delimiter": "is a colon after the key missing?",
-    "Expecting value": "JSON takes no trailing comma, no comment and no bare words; text stands in double quotes",
+    "Expecting value": "JSON takes no trailing comma, no comment and no bare words; text needs double quotes",
     "Invalid control character": "write line breaks and tabs inside text as \\n and \\t",
     "Unterminated string": "is a closing quote missing?",
     "Extra data": "a JSON file holds one manifest",
@@ -142,7 +142,7 @@ class _Scanner:
             offset = self.space(self.space(offset) + 1)
             self.path.append(key)
             if key in place.keys:
-                told = f"the key {printable(key)} stands twice, first in line {place.keys[key][0]}"
+                told = f"the key {printable(key)} occurs twice, first in line {place.keys[key][0]}"
                 self.note(key_place, "duplicate_key", told, "keep one of them")
             else:
                 place.keys[key] = (key_place.line, key_place.column)

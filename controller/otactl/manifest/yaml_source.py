@@ -151,7 +151,7 @@ class _Composer:
             self.note(
                 at,
                 "key_not_text",
-                "a list or a mapping stands where a key must be",
+                "a list or a mapping is where a key must be",
                 "braces or brackets inside a bare value? put the value in quotes",
             )
         self.stack.append(frame)
@@ -174,9 +174,7 @@ class _Composer:
             )
         known = self.anchors[event.anchor or ""]
         if known is None:
-            self.stop(
-                at, "alias_contains_itself", f"*{name} stands inside its own anchor &{name}", "write the value out"
-            )
+            self.stop(at, "alias_contains_itself", f"*{name} is inside its own anchor &{name}", "write the value out")
         else:
             self.add(known[0], known[1], known[2], at)
 
@@ -209,7 +207,7 @@ class _Composer:
             return _NO_KEY
         first = frame.place.keys.get(value)
         if first is not None:
-            text = f"the key {printable(value)} stands twice, first in line {first[0]}"
+            text = f"the key {printable(value)} occurs twice, first in line {first[0]}"
             self.note((place.line, place.column), "duplicate_key", text, "keep one of them", value)
         else:
             frame.place.keys[value] = (place.line, place.column)
@@ -260,7 +258,7 @@ def _syntax(file: str, data: bytes, error: YAMLError) -> Problem:
     line = data.decode().split("\n")[mark.line : mark.line + 1]
     told = printable(error.problem or "cannot be read")
     if line and "\t" in line[0][: len(line[0]) - len(line[0].lstrip())]:
-        return problem(file, at, (), "tab_indentation", "a tab stands where YAML wants spaces", "indent with spaces")
+        return problem(file, at, (), "tab_indentation", "a tab is where YAML requires spaces", "indent with spaces")
     if error.context and error.context_mark is not None:
         told = f"{told} ({printable(error.context)} from line {error.context_mark.line + 1})"
     hint = next((text for part, text in _HINTS.items() if part in told), "")

@@ -187,7 +187,7 @@ JSONS: dict[str, tuple[str, Edit, str]] = {
     "that loses its only line": ('{"a": {\n  "x": 1\n}}', Remove(("a", "x")), '{"a": {}}'),
 }
 REFUSED: dict[str, tuple[str, Edit, str]] = {
-    "a field behind an alias": ("a: &x {b: 1}\nspec: *x\n", Put(("spec", "b"), 2), "spec.b stands behind an alias"),
+    "a field behind an alias": ("a: &x {b: 1}\nspec: *x\n", Put(("spec", "b"), 2), "spec.b is behind an alias"),
     "a field with an anchor that is used": ("spec:\n  a: &x 1\n  b: *x\n", Remove(("spec", "a")), "unknown_alias"),
     "a list behind an alias": ("a: &x [1]\nspec: {l: *x }\n", Append(("spec", "l"), 2), "is no list of its own"),
     "a field that is not there": ("spec:\n  a: 1\n", Remove(("spec", "b")), "spec.b is not there"),

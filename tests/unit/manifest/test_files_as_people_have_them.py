@@ -68,7 +68,7 @@ def test_a_dev_eui_with_separators_in_a_manifest_is_the_same_device(tmp_path: Pa
         ("devEui\n7E+10\n", "bad_format", "a spreadsheet turned it into a number"),
         ("devEui\n7,0123E+15\n", "csv_row_uneven", "a number with a decimal comma"),
         ("devEui\n\u200b70b3d57ed0000001\n", "bad_format", "it holds U+200B"),
-        ("devEui\n0x70b3d57ed0000001\n", "bad_format", "what stands before its 16 digits"),
+        ("devEui\n0x70b3d57ed0000001\n", "bad_format", "what is before its 16 digits"),
         ("devEui\n4A30B001E2F3C\n", "bad_format", "3 digits are missing"),
         ("devEui;site\n70B3D57ED0001A2B;a\n", "csv_column_missing", "separated by semicolons"),
         ("devEui\tsite\n70B3D57ED0001A2B\ta\n", "csv_column_missing", "separated by tabs"),

@@ -10,7 +10,7 @@ from otactl.errors import UsageError
 from otactl.manifest.edit import Put
 
 
-@click.command(cls=Verb, name="abort", short_help="end a rollout, in its manifest")
+@click.command(cls=Verb, name="abort", short_help="abort a rollout, in its manifest")
 @click.argument("path", metavar="PATH")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, for those who read it later.")
 @click.option("--replace", is_flag=True, help="Put this reason in place of another one.")
@@ -26,6 +26,6 @@ def command(path: str, reason: str, replace: bool, name: str | None, style: str)
     ended = found.rollout.abort
     if ended is not None and not replace:
         told = f"rollout {found.rollout.name} is aborted already: {ended.reason}"
-        raise UsageError(f"{told}; --replace puts your reason there")
+        raise UsageError(f"{told}; add --replace to set your reason")
     put = Put(("spec", "abort"), {"reason": reason})
     change(found, put, style=style, told=f"rollout {found.rollout.name} is aborted")

@@ -30,9 +30,9 @@ from otactl.report.sanitize import plain
 _DEVICES = re.compile(r"[0-9]{1,9}:[0-9a-f]{64}")
 
 
-@click.command(cls=Verb, name="approve", short_help="consent to a wave, in its manifest")
+@click.command(cls=Verb, name="approve", short_help="approve a wave, in its manifest")
 @click.argument("path", metavar="PATH")
-@click.option("--wave", "wave_name", required=True, metavar="WAVE", help="The wave that may begin.")
+@click.option("--wave", "wave_name", required=True, metavar="WAVE", help="The wave to approve.")
 @click.option("--role", metavar="ROLE", help="The role you approve for; by default the one the wave asks for.")
 @click.option("--by", required=True, metavar="WHO", help="Who approves, as the environment's approvalRoles spell it.")
 @click.option("--at", metavar="TIME", help="When, with its zone; now by default.")
@@ -91,7 +91,7 @@ def command(
         f"wave {wave.name} of rollout {rollout.name}, {number} target{'s' if number != 1 else ''}, is approved by {by}"
     )
     if record is None and any(w.percent is not None for w in found.rollout.strategy.waves):
-        told += f" (no journal at {place.shown}: devices are divided as if no wave had begun)"
+        told += f" (no journal at {place.shown}: devices are divided as if no wave had started)"
     told += f" with the {named.partition(':')[0]} devices in its groups" if named is not None else ""
     told += f" ({unread})" if unread else ""
     change(found, *_edits(found.rollout.approvals, theirs, good, entry), style=style, told=told, **more)
@@ -115,7 +115,7 @@ def _named(found: Found, rollout: Rollout, wave: Wave, given: str, *, look: bool
     if not look:
         return (
             None,
-            "no run has asked for it yet, so it names no devices of its groups and lets nothing begin: say --look",
+            "no run has asked for this approval yet, so the devices of its groups are unknown; add --look",
         )
     environment = next(e for e in found.reading.environments if e.name == rollout.environment)
     devices = inside(groups, look_into(environment, rollout, wave))
@@ -146,7 +146,7 @@ def _wave(rollout: Rollout, name: str) -> Wave:
     if name not in waves:
         raise UsageError(f"rollout {rollout.name} has no wave {name} with devices; {asks}")
     if waves[name].requires is None:
-        raise UsageError(f"wave {name} of rollout {rollout.name} begins without an approval; {asks}")
+        raise UsageError(f"wave {name} of rollout {rollout.name} needs no approval; {asks}")
     return waves[name]
 
 
@@ -160,7 +160,7 @@ def _role(found: Found, wave: Wave, given: str | None, by: str) -> str:
         there = f"its roles: {', '.join(known)}" if known else "it has none; add spec.approvalRoles"
         raise UsageError(f"environment {environment.name} has no approval role {role}; {there}")
     if role != wanted:
-        raise UsageError(f"wave {wave.name} asks for the approval of {wanted}; one of {role} would not let it begin")
+        raise UsageError(f"wave {wave.name} asks for the approval of {wanted}; one of {role} would not be valid")
     if known[role].members and by not in known[role].members:
         raise UsageError(f"{by} is not a member of the approval role {role}; {_members(environment, role)}")
     return role

@@ -32,7 +32,7 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NEVER_IN_A_DEMO = 24
 
 
-@click.command(cls=Verb, short_help="see the whole story in one command, on loopback")
+@click.command(cls=Verb, short_help="show every part of otactl in one command, on loopback")
 @guarded
 def command() -> None:
     """Provision, push, validate, plan and reconcile the example fleet to its end; meddle with it; show the ledger."""
@@ -69,12 +69,12 @@ class Demo(DemoStage):
         self._tell("check the manifests, and see what would be done")
         self._otactl("validate", "rollouts")
         self._otactl("plan", "rollouts", expect=(2,))
-        self._tell("how would the soil probes' rollout end? played against a fleet that is drawn, beside this one")
+        self._tell("how does the soil probes' rollout end? rehearsed against a simulated fleet")
         fleet = ("--seeds", "1", "--devices-per-group", "4", "--loss", "0.02")
         self._otactl("rehearse", "rollouts/soil-probe-2-4-1.yaml", *fleet)
         self._meddle_plugs()
         self._tell(
-            "cron, first run: tasks are made and filled; one canary device has not heard its multicast setup yet"
+            "cron, first run: tasks are created with their members; one canary device has no multicast setup yet"
         )
         self._otactl("reconcile", "rollouts", expect=(0,))
         self._meddle_open()
@@ -90,7 +90,7 @@ class Demo(DemoStage):
         self._otactl("drift", expect=(2,))
         self._tell("what is in that plug's way?")
         self._otactl("status", "--device", "plug-field-3")
-        self._tell("the canary passes; the fleet's task is made, and held: nothing starts over open drift")
+        self._tell("the canary passes; the fleet's task is created and held: nothing starts while drift is open")
         self.pass_time(HOUR)
         self._otactl("reconcile", "rollouts", expect=(1,))
         self._tell("its owner turns versioning on again; the other batch at Tuya is canceled: no plug was hit twice")
@@ -101,7 +101,7 @@ class Demo(DemoStage):
         self._ledger()
 
     def _meddle_plugs(self) -> None:
-        self._tell("somebody starts another batch in Tuya's console, for a plug of ours that is offline")
+        self._tell("another actor starts another batch in Tuya's console, for a plug of ours that is offline")
         self.plug("plug-field-3", "offline")
         self.plug("plug-lab-2", "failsDownload")
         names = ["plug-field-3"]
@@ -124,19 +124,19 @@ class Demo(DemoStage):
         self.plug("plug-lab-2", "")
 
     def _meddle_open(self) -> None:
-        self._tell("somebody edits the canary's task by hand: redundancy 20 -> 3 percent. It is open: correctable")
+        self._tell("another actor edits the canary's task by hand: redundancy 20 -> 3 percent. It is open: correctable")
         task = self._task("soil-probe-2-4-1-canary")
         self.clients["iotwireless"].update_fuota_task(Id=task, RedundancyPercent=3)
 
     def _meddle_gateways(self) -> None:
-        self._tell("somebody lets the gateways' job run at full speed: it runs, and its pace can still be set back")
+        self._tell("another actor sets the gateways' job to full speed: it runs, and otactl can still correct its pace")
         self.pass_time(130)
         jobs = self.clients["iot"].list_jobs(status="IN_PROGRESS")["jobs"]
         pace = {"maximumPerMinute": 1000}
         self.clients["iot"].update_job(jobId=jobs[0]["jobId"], jobExecutionsRolloutConfig=pace)
 
     def _meddle_started(self) -> None:
-        self._tell("somebody turns the bucket's versioning off after the start: recorded, not correctable by otactl")
+        self._tell("another actor turns the bucket's versioning off after the start: otactl only records it")
         self._versioning("Suspended")
 
     def _versioning(self, status: str) -> None:
@@ -156,7 +156,7 @@ class Demo(DemoStage):
             if code == 0 and set(phases.values()) == {"Succeeded"}:
                 self._run("reconcile", "rollouts")  # closes what was drift until the last units had ended
                 return
-        raise UsageError(f"the example fleet did not end within {NEVER_IN_A_DEMO} hours; the last run said: {text}")
+        raise UsageError(f"the example fleet did not finish within {NEVER_IN_A_DEMO} hours; the last run said: {text}")
 
     def _ledger(self) -> None:
         self._tell("what became of every device")

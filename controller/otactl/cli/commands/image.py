@@ -31,7 +31,7 @@ def command() -> None:
 @click.argument("file", type=click.Path())
 @click.option("--environment", required=True, help="The environment's manifest file: account, Region, endpoints.")
 @click.option("--product", required=True, help="First part of the key, such as soil-probe.")
-@click.option("--version", "firmware_version", required=True, help="The version the image makes devices report.")
+@click.option("--version", "firmware_version", required=True, help="The version that devices report with this image.")
 @click.option("--bucket", help="The bucket; otherwise `imageBucket` of the environment's stack outputs.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
@@ -43,10 +43,10 @@ def push(file: str, environment: str, product: str, firmware_version: str, bucke
     declared = _environment(environment)
     image = _read(Path(file))
     if _PREFIX.fullmatch(product) is None:
-        raise UsageError(f"--product {product!r} cannot stand in a key; use letters, digits, . _ - and /")
+        raise UsageError(f"--product {product!r} cannot be part of a key; use letters, digits, . _ - and /")
     if _NAME.fullmatch(Path(file).name) is None:
         raise UsageError(
-            f"{Path(file).name!r} cannot stand in a key; rename the file: letters, digits and ! _ . * ' ( ) -"
+            f"{Path(file).name!r} cannot be part of a key; rename the file with letters, digits and ! _ . * ' ( ) -"
         )
     digest = hashlib.sha256(image).hexdigest()
     target = bucket or _bucket(declared, environment)

@@ -90,7 +90,7 @@ def _age(_context: click.Context, _parameter: click.Parameter, value: str) -> st
     default="1h",
     show_default=True,
     callback=_age,
-    help="Warn of calls that were meant so long ago and have no outcome yet.",
+    help="Warn of intents older than this without an outcome.",
 )
 @click.option("-o", "--output", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
@@ -160,7 +160,7 @@ def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -
             raise UsageError(f"no run ever held environment {environment} in journal {chosen.shown}; it holds: {names}")
         ended = opened.end_lease(environment, datetime.now(UTC))
     if ended is None:
-        told = f"nobody holds environment {environment} in journal {chosen.shown}; nothing was changed"
+        told = f"no one holds environment {environment} in journal {chosen.shown}; nothing was changed"
     else:
         told = (
             f"the lease of environment {environment} is ended: {who_holds(ended)} held it until {iso(ended.expires_at)}"

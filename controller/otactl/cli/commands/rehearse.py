@@ -26,7 +26,7 @@ from otactl.report.rehearsal_plot import as_svg
 DAY = timedelta(days=1)
 
 
-@click.command(cls=Verb, short_help="play rollouts to their end against a simulated fleet, in seconds")
+@click.command(cls=Verb, short_help="run whole rollouts against a simulated fleet, in seconds")
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @click.option("--environment", help="Only this environment.")
@@ -52,7 +52,7 @@ DAY = timedelta(days=1)
     metavar="PERCENT",
     help="Percent of devices that fail; REASON=PERCENT for one of our reasons, such as noMemory=2.",
 )
-@click.option("--at", help="When it begins, ISO 8601 with a zone.  [default: now]")
+@click.option("--at", help="When it starts, ISO 8601 with a zone.  [default: now]")
 @click.option("--horizon", default="90d", show_default=True, help="Simulated time after which it is not ending.")
 @click.option("--picture", type=click.Path(dir_okay=False), help="Draw the timeline into this SVG file.")
 @guarded

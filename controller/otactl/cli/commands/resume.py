@@ -9,7 +9,7 @@ from otactl.cli.manifest_edit import change, find, form_option, rollout_option, 
 from otactl.manifest.edit import Clear
 
 
-@click.command(cls=Verb, name="resume", short_help="let a suspended rollout go on, in its manifest")
+@click.command(cls=Verb, name="resume", short_help="resume a suspended rollout, in its manifest")
 @click.argument("path", metavar="PATH")
 @rollout_option
 @form_option
@@ -21,5 +21,5 @@ def command(path: str, name: str | None, style: str) -> None:
     if held is None:
         unchanged(found, style=style, told=f"rollout {found.rollout.name} is not suspended")
         return
-    told = f"rollout {found.rollout.name} goes on; it was suspended by {held.owner}: {held.reason}"
+    told = f"rollout {found.rollout.name} is resumed; it was suspended by {held.owner}: {held.reason}"
     change(found, Clear(("spec", "suspend")), style=style, told=told)

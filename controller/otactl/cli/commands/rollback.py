@@ -29,7 +29,7 @@ from otactl.report.journals_used import lines as used_lines
 from otactl.report.sanitize import as_json, plain
 
 
-@click.command(cls=Verb, name="rollback", short_help="write the manifest that takes devices back")
+@click.command(cls=Verb, name="rollback", short_help="write the manifest that returns devices to an earlier firmware")
 @click.argument("path", metavar="PATH")
 @click.option("--to", "older", required=True, metavar="MANIFEST", help="The manifest of the firmware to go back to.")
 @click.option("--output", "target", metavar="FILE", help="Where to write; by default NAME.yaml beside PATH.")
@@ -41,7 +41,7 @@ from otactl.report.sanitize import as_json, plain
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Text for people, JSON for machines; what is told, not the manifest.",
+    help="Form of the report, not of the manifest: text for people, JSON for machines.",
 )
 @guarded
 def command(path: str, older: str, target: str | None, journal: str | None, name: str | None, style: str) -> None:
@@ -114,7 +114,7 @@ def _nothing(found: Found, devices: UpdatedDevices, journal: str) -> str:
     rollout = found.rollout
     if devices.unknown:
         groups = ", ".join(devices.unknown)
-        return f"rollout {rollout.name} was sent to {groups}, and no result is known yet; wait for `otactl reconcile`"
+        return f"rollout {rollout.name} was sent to {groups}, and no result is known yet; run `otactl reconcile` first"
     told = f"nothing to roll back: journal {journal} knows no device that took {rollout.firmware.version} as"
     return f"{told} {found.file} declares it"
 
@@ -182,5 +182,5 @@ def _tell(found: Found, file: str, document: JsonObject, devices: UpdatedDevices
     if devices.unknown:
         click.echo(plain(f"  not in it, devices not known yet: {', '.join(devices.unknown)}"))
     click.echo(plain(used_lines((place.used(),))[0]))
-    click.echo(f"the old rollout should end, or it goes on beside this one: {plain(abort)}")
+    click.echo(f"abort the old rollout, or it continues beside this one: {plain(abort)}")
     click.echo("commit both and open a pull request: they take effect where they are merged")

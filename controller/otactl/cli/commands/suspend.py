@@ -19,7 +19,7 @@ from otactl.report.journals_used import document
 from otactl.report.sanitize import plain
 
 
-@click.command(cls=Verb, name="suspend", short_help="hold a rollout, in its manifest")
+@click.command(cls=Verb, name="suspend", short_help="suspend a rollout, in its manifest")
 @click.argument("path", metavar="PATH")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, for those who read it later.")
 @click.option("--owner", required=True, metavar="WHO", help="Who to ask.")
@@ -28,7 +28,7 @@ from otactl.report.sanitize import plain
     type=click.Choice(["withdraw", "finish"]),
     default="withdraw",
     show_default=True,
-    help="Take back what devices have not begun, or let everything that was made go on.",
+    help="Withdraw what devices have not started, or let every unit finish.",
 )
 @click.option("--replace", is_flag=True, help="Put these words in place of another hold's.")
 @rollout_option
@@ -47,7 +47,7 @@ def command(
     held = found.rollout.suspend
     if held is not None and not replace:
         told = f"rollout {found.rollout.name} is suspended already, by {held.owner}: {held.reason}"
-        raise UsageError(f"{told}; --replace puts your words there")
+        raise UsageError(f"{told}; add --replace to set your reason and owner")
     value = {"reason": reason, "owner": owner} | ({"running": running} if running != "withdraw" else {})
     put = Put(("spec", "suspend"), value)
     place = _place(found, path, journal)
@@ -79,5 +79,5 @@ def _remembered(rollout: Rollout, place: Place) -> Record | None:
     except JournalMissingError:
         return None
     except OtactlError as error:
-        click.echo(plain(f"journal {place.shown} cannot be read, so what goes on is not told: {error}"), err=True)
+        click.echo(plain(f"journal {place.shown} cannot be read, so what continues is unknown: {error}"), err=True)
         return None
