@@ -31,8 +31,8 @@ class Phase(StrEnum):
     STALLED = "Stalled"
     SUSPENDED = "Suspended"
     ABORTED = "Aborted"
-    ORPHANED = "Orphaned"  # its manifest left Git, its units did not leave the service
-    REMOVED = "Removed"  # neither is there any more
+    ORPHANED = "Orphaned"  # its manifest was removed from Git while units exist
+    REMOVED = "Removed"  # and its units are deleted or ended
 
 
 class RecordedCall(Value, frozen=True, kw_only=True):

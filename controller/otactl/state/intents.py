@@ -1,7 +1,7 @@
-"""What the journal is told before a rung is sent, and after: intents first, outcomes then.
+"""Records write-ahead intents before a batch of calls, and their outcomes after it.
 
-1. `intend` is committed before the first call of a rung; `settle` after the last.
-2. A call whose outcome is unknown keeps its intent: what the service shows later is explained by it.
+1. `intend` is committed before the first call of a step; `settle` after the last.
+2. A call whose outcome is unknown keeps its intent: it explains what the service shows later.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from otactl.model.actions import (
 
 
 class CallResult(Value, frozen=True, kw_only=True):
-    """What became of one call: a receipt, or an error; `unknown` when the service may have acted."""
+    """The outcome of one call: a receipt or an error; `unknown` if the service may have carried it out."""
 
     key: str
     receipt: Receipt | None = None
@@ -58,7 +58,7 @@ class CallResult(Value, frozen=True, kw_only=True):
 
 
 def recorded(call: Call) -> RecordedCall:
-    """A call as the journal and JSON outputs show it: blobs as base64, times as ISO 8601."""
+    """Return a call as the journal and JSON outputs show it: blobs as base64, times as ISO 8601."""
     parameters = {name: _plain(value) for name, value in call.parameters.items()}
     return RecordedCall(service=call.service, operation=call.operation, parameters=parameters)
 
@@ -78,7 +78,7 @@ def _plain(value: object) -> object:
 
 
 def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observation, now: datetime) -> Record:
-    """Remember what is about to be done."""
+    """Return the record with the intents of an action, and what creating or starting a unit freezes."""
     moved = record
     if isinstance(action, CreateUnit):
         moved = _declare(moved, action.unit, seen)
@@ -123,18 +123,18 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
 
 
 def _with_canceled(attempt: Attempt) -> Attempt:
-    """The attempt with how many of its devices somebody had canceled before we stop it."""
+    """Return the attempt with the number of devices that another actor canceled before we stop it."""
     return msgspec.structs.replace(attempt, canceled_before=attempt.failures.get(Reason.CANCELED, 0))
 
 
 def _frozen(wave: WaveRecord, unit: UnitDeclaration) -> WaveRecord:
-    """The wave with the membership its content is begun with; a making that came to nothing freezes none."""
+    """Return the wave with the members its revision starts with; a failed creation freezes none."""
     members = wave.members if wave.started(unit.generation) and wave.members else unit.whole
     return msgspec.structs.replace(wave, members=members)
 
 
 def _inside(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
-    """The devices a unit is begun with: of those looked at, its own."""
+    """Return the devices that a unit starts with: its own among those observed."""
     names = {key.partition(":")[2] for key in unit.members if key.startswith("device:")}
     if len(names) == len(unit.members):
         return tuple(d for d in seen.devices if d in names)
@@ -142,7 +142,7 @@ def _inside(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
 
 
 def _without_spared(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
-    """The devices looked at, without those that are of spared targets only."""
+    """Return the observed devices without those of skipped targets only."""
     if not unit.spared:
         return seen.devices
     meant = {device for target in seen.targets if target.key in unit.members for device in target.devices}
@@ -150,7 +150,7 @@ def _without_spared(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]
 
 
 def _begun(attempt: Attempt, unit: UnitDeclaration, devices: tuple[str, ...], seen: Observation) -> Attempt:
-    """The attempt with the devices it is begun with, and those it spares."""
+    """Return the attempt with the devices it starts with, and those it skips."""
     had = {d: t.key for t in seen.targets if t.key in unit.spared for d in t.devices if d not in devices}
     names = _called((*devices, *had), seen)
     return msgspec.structs.replace(
@@ -159,7 +159,7 @@ def _begun(attempt: Attempt, unit: UnitDeclaration, devices: tuple[str, ...], se
 
 
 def _called(devices: tuple[str, ...], seen: Observation) -> dict[str, str]:
-    """What people call the devices a unit is begun with, by identity."""
+    """Return what people call the devices of a unit, by identity."""
     names = seen.names
     return {device: names[device] for device in devices if device in names}
 
@@ -173,9 +173,10 @@ def settle(
     *,
     gone: bool = True,
 ) -> tuple[Record, tuple[Event, ...]]:
-    """Remember what became of it. `desired` are the fields the unit was declared with.
+    """Return the record with the outcomes of an action's calls, and the events that report them.
 
-    `gone` tells that what a service agreed to delete is gone; else the next look has to see it.
+    `desired` are the fields that the unit was declared with. `gone` is true where an accepted deletion needs no second
+    look.
     """
     answers = tuple(results)
     done = {r.key: r.receipt for r in answers if r.receipt is not None}

@@ -1,4 +1,4 @@
-"""A rung on its way out: actions with their calls, and what became of them."""
+"""Holds the calls of one step, and their results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from otactl.state.intents import CallResult
 
 
 class PlannedCalls(Value, frozen=True, kw_only=True):
-    """One action of one rollout with the calls it lowered to."""
+    """One action of one rollout with its calls."""
 
     rollout: str
     action: Action
@@ -16,7 +16,7 @@ class PlannedCalls(Value, frozen=True, kw_only=True):
 
 
 class ActionResult(Value, frozen=True, kw_only=True):
-    """What became of a job; `stalled` and `retry_after` sum up why it did not come through."""
+    """The results of an action's calls; `stalled` and `retry_after` say why they did not all succeed."""
 
     job: PlannedCalls
     results: tuple[CallResult, ...]
@@ -26,5 +26,5 @@ class ActionResult(Value, frozen=True, kw_only=True):
 
     @property
     def error(self) -> str:
-        """The first error, if any."""
+        """Return the first error, if any."""
         return next((r.error for r in self.results if r.error), "")

@@ -1,12 +1,12 @@
-"""How a rollout's memory moves when it is shown what the service holds, and what was sent.
+"""Updates a rollout's record from an observation and its pending intents: the state machine of attempts.
 
-1. Every transition of an attempt is a row of `TRANSITIONS`; nothing else moves a stage on an observation.
-2. What is not visible yet is not gone: a unit missing, a start unseen or a change undone within `SETTLE` of our own
-   call is a lagging read, not drift.
-3. A pending intent explains what changed: a unit that vanished while we meant to delete it was deleted by us.
-4. One look that misses a unit proves nothing: it is believed gone when a second one, SETTLE later, agrees. One that is
-   shown again after that is taken up where it stands.
-5. Content that is declared again goes on where it stood, if what was declared meanwhile reached no device.
+1. Every transition of an attempt is a row of `TRANSITIONS`; nothing else changes a stage on an observation.
+2. Reads lag: a unit that is missing, a start or a change that is not visible within `SETTLE` of our own call is no
+   drift.
+3. A pending intent explains a change: a unit that is missing while we meant to delete it was deleted by us.
+4. One observation without a unit proves nothing: the unit is lost when a second one, SETTLE later, agrees. A lost unit
+   that is shown again continues at its stage.
+5. A revision that is declared again continues where it was, if no revision declared meanwhile reached a device.
 """
 
 from __future__ import annotations
@@ -71,13 +71,19 @@ TRANSITIONS: dict[tuple[Stage, UnitPhase], Stage] = {
 
 
 def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) -> tuple[Record, tuple[Event, ...]]:
-    """Fold what was seen into what is remembered; gives the new memory and the events that explain it."""
+    """Return the record updated by an observation, and the events that explain the change."""
     events: list[Event] = []
     waves: list[WaveRecord] = []
     if record.generation != rollout.generation:
         data: JsonObject = {"from": record.generation[:12], "to": rollout.generation[:12]}
         events.append(
-            Event(at=now, kind="generation", subject=rollout.name, message="manifest declares new content", data=data)
+            Event(
+                at=now,
+                kind="generation",
+                subject=rollout.name,
+                message="the manifest declares a new revision",
+                data=data,
+            )
         )
     for known in (_gone_back(w, rollout.generation) for w in _wave_records(record, rollout)):
         attempts = tuple(
@@ -111,7 +117,7 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
 
 
 def _gone_back(wave: WaveRecord, generation: str) -> WaveRecord:
-    """Rule 5: the wave with the attempt at the declared content as its newest again, and what it was begun with."""
+    """Return the wave with the attempt at the declared revision as its newest again, and with its members (rule 5)."""
     last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
     between = wave.attempts[last + 1 :]
     if last < 0 or not between or any(a.live or a.reached for a in between):
@@ -124,12 +130,11 @@ def _gone_back(wave: WaveRecord, generation: str) -> WaveRecord:
 
 
 def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datetime) -> Intent | None:
-    """What was meant, while it may still come to be seen; None once it has, or cannot any more.
+    """Return the intent while its effect may still become visible; None once it is, or cannot be any more.
 
-    A create whose unit is not there stays open: it must be sent again, identical. One that starts, or whose rollout
-    left Git, stays until a late copy of it would be refused (`settle_time`), and until two looks after that agree that
-    it is not there. A start or a
-    rename stays for SETTLE.
+    A create without its unit stays pending: it must be sent again, identical. A create that starts, or whose manifest
+    was removed, stays until the service would refuse a late copy of it (`settle_time`), and until two observations
+    after that agree that there is no unit. A start or a rename stays for SETTLE.
     """
     unit = seen.unit(intent.unit_id)
     if intent.creates:
@@ -150,7 +155,7 @@ def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datet
 
 
 def find_unit(attempt: Attempt, seen: Observation) -> Unit | None:
-    """The unit of an attempt: by the service's id once known (a rename keeps it), by our name before."""
+    """Find the unit of an attempt: by the service's id once known (a rename keeps it), by our name before."""
     if attempt.vendor_id is not None:
         return next((u for u in seen.units if u.vendor_id == attempt.vendor_id), None)
     return seen.unit(attempt.unit_id)
@@ -172,7 +177,7 @@ def _advance_attempt(
     if deleting is not None and phase in (UnitPhase.ABSENT, UnitPhase.DELETING):
         attempt = before.deleted(deleting.reason, deleting.at if deleting.reason == "suspended" else now)
         stage = attempt.stage
-    elif _lags(attempt, phase, now) or (missing(attempt, unit) and not _stays_gone(attempt, now)):
+    elif _lags(attempt, phase, now) or (missing(attempt, unit) and not _stays_missing(attempt, now)):
         stage = attempt.stage
     else:
         stage = TRANSITIONS[attempt.stage, phase]
@@ -184,21 +189,21 @@ def _advance_attempt(
         and (attempt.generation != rollout.generation or rollout.removed)
         and not any(i.creates and _still_meant(i, rollout, seen, now) for i in mine)
     ):
-        stage = Stage.SUPERSEDED  # it was never made, and what it was to send is not declared any more
+        stage = Stage.SUPERSEDED  # it was never created, and its revision is not declared any more
     stops = [i for i in mine if i.action == "cancelUnit"]
     canceled = attempt.canceled_by_us or bool(stops) or (unit is not None and unit.canceled_by_us)
     withdrawn = (
         attempt.withdrawn or any(i.reason == "suspended" for i in stops) or (unit is not None and unit.withdrawn)
     )
     doubted = phase is UnitPhase.BROKEN or missing(attempt, unit)
-    broken_at = (attempt.missing_since or now) if doubted else None
+    missing_since = (attempt.missing_since or now) if doubted else None
     moved = msgspec.structs.replace(
         attempt,
         stage=stage,
         leftovers=left,
         canceled_by_us=canceled,
         withdrawn=withdrawn,
-        missing_since=broken_at,
+        missing_since=missing_since,
         lost_at=None if stage is not Stage.LOST else attempt.lost_at if before.stage is Stage.LOST else now,
     )
     if (
@@ -208,7 +213,7 @@ def _advance_attempt(
         and seen.role is not None
     ):
         found = Baseline(image=seen.image.fingerprint, role=seen.role.fingerprint)
-        moved = msgspec.structs.replace(moved, created_with=found)  # found without a journal: changes count from here
+        moved = msgspec.structs.replace(moved, created_with=found)  # found without a journal: changes count from now
     if unit is not None:
         moved = _adopt(wave, moved, unit, intents, rollout, now)
     if stage is not before.stage:
@@ -222,7 +227,7 @@ def _advance_attempt(
     results = results if phase is UnitPhase.ENDED else None
     if results is None or any(r.outcome is Outcome.UNKNOWN for r in results):
         return moved
-    if stage is Stage.ENDED and results != moved.results:  # watched: late answers, versions lost again
+    if stage is Stage.ENDED and results != moved.results:  # still observed: late answers, versions lost again
         turned = [r.device for r in results if r not in moved.results]
         text = f"{len(turned)} devices answered late, or otherwise than before: {', '.join(turned[:3])}"
         events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text))
@@ -237,9 +242,9 @@ def _advance_attempt(
 
 
 def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
-    """Rule 2: our own call is younger than SETTLE and the read does not show it yet."""
+    """Return whether our own call is younger than SETTLE and the read does not show it yet (rule 2)."""
     if phase is UnitPhase.BROKEN and attempt.live:
-        return not _stays_gone(attempt, now)
+        return not _stays_missing(attempt, now)
     if phase is UnitPhase.ABSENT and attempt.stage is Stage.OPEN:
         return attempt.created_at is not None and now - attempt.created_at < SETTLE
     if phase in (UnitPhase.OPEN, UnitPhase.ABSENT) and attempt.stage is Stage.SCHEDULED:
@@ -248,50 +253,49 @@ def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
 
 
 def missing(attempt: Attempt, unit: Unit | None) -> bool:
-    """Whether a unit that the service gave us an id for, and that has not ended, is not shown in this look."""
+    """Return whether a live unit that the service gave an id is missing from this observation."""
     return unit is None and attempt.live and attempt.vendor_id is not None
 
 
-def _stays_gone(attempt: Attempt, now: datetime) -> bool:
-    """Rule 4: whether a look at least SETTLE ago missed it, too."""
+def _stays_missing(attempt: Attempt, now: datetime) -> bool:
+    """Return whether an observation at least SETTLE ago missed it too (rule 4)."""
     return attempt.missing_since is not None and now - attempt.missing_since >= SETTLE
 
 
 def settled(attempt: Attempt, now: datetime) -> bool:
-    """Whether our last change of a unit is old enough for every read to show it."""
+    """Return whether our last change of a unit is old enough for every read to show it."""
     return attempt.last_write_at is None or now - attempt.last_write_at >= SETTLE
 
 
 def _unrecorded(
     wave: str, record: Record, rollout: Rollout, seen: Observation, now: datetime, events: list[Event]
 ) -> list[Attempt]:
-    """Attempts rebuilt from the owner marks of units no journal remembers: after its loss, or a crash in between."""
+    """Rebuild attempts from the tags of units that the journal does not know: after its loss, or a crash."""
     known = {a.vendor_id for a in record.attempts} | {a.unit_id for a in record.attempts}
     found: list[Attempt] = []
     here = record.wave(wave)
     for unit in seen.units:
-        marks = unit.tags
         if found or (here is not None and any(a.live for a in here.attempts)):
-            continue  # one live unit a wave: a second one with our marks is somebody's copy, and told as that
+            continue  # one live unit a wave: a second one with our tags is a copy, and reported as such
         if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
             continue
-        if marks.get(TAG_ROLLOUT) != rollout.name or marks.get(TAG_WAVE) != wave:
+        if unit.tags.get(TAG_ROLLOUT) != rollout.name or unit.tags.get(TAG_WAVE) != wave:
             continue
-        if marks.get(TAG_ENVIRONMENT) != rollout.environment:
+        if unit.tags.get(TAG_ENVIRONMENT) != rollout.environment:
             continue
-        number = marks.get(TAG_ATTEMPT, "")
+        number = unit.tags.get(TAG_ATTEMPT, "")
         if not number.isdigit():
             continue
-        text = f"adopted {unit.unit_id} by its owner mark; the journal did not know it"
+        text = f"adopted {unit.unit_id} by its tags; the journal did not know it"
         events.append(Event(at=now, kind="adopted", subject=unit.unit_id, message=text))
-        found.append(Attempt(number=int(number), generation=marks.get(TAG_GENERATION, ""), unit_id=unit.unit_id))
+        found.append(Attempt(number=int(number), generation=unit.tags.get(TAG_GENERATION, ""), unit_id=unit.unit_id))
     return sorted(found, key=lambda a: a.number)
 
 
 def _adopt(
     wave: str, attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: Rollout, now: datetime
 ) -> Attempt:
-    """Take over what the unit shows: its ids, a finished rename, the members once seen, a start."""
+    """Record what the unit shows: its ids, a finished rename, members, a start."""
     changes: JsonObject = {"job_id": unit.job_id} if unit.job_id not in ("", attempt.job_id) else {}
     if attempt.vendor_id is None:
         changes |= {
@@ -340,5 +344,5 @@ def _adopt(
 
 
 def describe_intent(intent: Intent) -> str:
-    """Tell an intent in one line, for history and the journal's check."""
+    """Describe an intent in one line, for history and `journal check`."""
     return f"{intent.action} {intent.unit_id}: {intent.call.service}:{intent.call.operation} at {iso(intent.at)}"

@@ -1,4 +1,4 @@
-"""A rollout that was renamed: its record moves to the new name, so that nothing is made or sent again for the name.
+"""Moves the record of a renamed rollout to its new name, so that nothing is created or sent again.
 
 1. `metadata.renamedFrom` says which record moves. It moves once, whole, in one commit: attempts, intents, verdicts and
    drift go to the new name; the old record stays, empty and closed, and says where it went.
@@ -20,18 +20,18 @@ from otactl.ports import Commit, Stored
 
 
 class Renaming(Value, frozen=True, kw_only=True):
-    """What becomes of records whose rollouts were renamed: the commits that move them, and what keeps others back."""
+    """The commits that move records of renamed rollouts, and the holds of those that cannot move."""
 
     commits: tuple[Commit, ...] = ()
     holds: dict[str, Hold] = msgspec.field(default_factory=dict)
 
     @property
     def moved(self) -> dict[str, str]:
-        """The old name of each rollout whose record moves."""
+        """Return the old name of each rollout whose record moves."""
         return {c.record.renamed_to: c.record.name for c in self.commits if c.record.renamed_to}
 
     def over(self, stored: Mapping[str, Stored]) -> dict[str, Stored]:
-        """What is stored as it will be, with the revisions it has now."""
+        """Return the stored records as they will be, with their present revisions."""
         moved = {c.record.name: Stored(record=c.record, revision=c.expected_revision) for c in self.commits}
         return {**stored, **moved}
 
@@ -39,7 +39,7 @@ class Renaming(Value, frozen=True, kw_only=True):
 def renaming(
     stored: Mapping[str, Stored], rollouts: Iterable[Rollout], covers: Callable[[Record], bool], now: datetime
 ) -> Renaming:
-    """Which records move (rules 1 and 3). `covers` tells whether the place of a manifest was read."""
+    """Return which records move (rules 1 and 3). `covers` says whether the path of a manifest was read."""
     declared = {r.name for r in rollouts}
     commits: list[Commit] = []
     holds: dict[str, Hold] = {}
@@ -61,14 +61,14 @@ def renaming(
 
 
 def _has_moved(old: Record, rollout: Rollout) -> bool:
-    """Whether it is here already, or elsewhere; a rollout that took the old name since has a record of its own."""
+    """Return whether the record moved already; a rollout that took the old name since has a record of its own."""
     return rollout.name in (old.name, old.renamed_to) or bool(old.renamed_to and not old.attempts)
 
 
 def _hold(
     rollout: Rollout, old: Record, own: Record, declared: set[str], covers: Callable[[Record], bool]
 ) -> Hold | None:
-    """Rule 3."""
+    """Return the hold of a rename that cannot be done (rule 3)."""
     if old.name in declared:
         text = (
             f"metadata.renamedFrom names rollout {old.name}, which is declared; take its manifest away, or take "
@@ -125,7 +125,7 @@ def _move(rollout: Rollout, old: Stored, own: Stored, now: datetime) -> tuple[Co
 
 
 def _under(wave: WaveRecord, name: str) -> WaveRecord:
-    """Rule 2: its attempts remember the name they were made under."""
+    """Return the record with the old name in its attempts (rule 2)."""
 
     def named(attempt: Attempt) -> Attempt:
         return msgspec.structs.replace(attempt, rollout=attempt.rollout or name)

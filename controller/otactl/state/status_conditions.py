@@ -1,9 +1,9 @@
-"""What a rollout's record says of how it stands: its holds with their age, its error, its conditions, its phase.
+"""Computes the status of a rollout: its holds with their age, its error, its conditions, its phase.
 
-1. A hold keeps its age while its reason is seen in every look; another message is the same hold.
-2. A hold that only waits is overdue once it has lasted longer than its limit: its own, or that of `LIMITS`. That is an
-   event, a condition, and exit 1 of the run that records it; later runs only go on saying so.
-3. An error of sending stays until the calls were sent, or are not needed any more: the looks between say nothing of it.
+1. A hold keeps its age while each pass finds its reason; another message is the same hold.
+2. A hold that waits is overdue once it has lasted longer than its limit: its own, or that of `LIMITS`. That is an
+   event, a condition, and exit 1 of the run that records it; later runs only repeat it.
+3. An error of sending stays until the calls were sent, or are not needed any more.
 4. A condition keeps its `since` while status and reason stay.
 """
 
@@ -29,27 +29,27 @@ LIMITS = {
     "withdrawn_devices_wait": 7 * _DAY,
     "manifest_removed": 7 * _DAY,
 }
-"""How long a hold of that reason may last if it names no limit itself. What waits for a person has none."""
+"""How long a hold of this reason may last if it names no limit itself; one that waits for a person has none."""
 GRACE = _DAY
-"""How long after the time a hold gave itself (`until`) it may still be there."""
+"""How long a hold may last after its own time (`until`)."""
 _BY_ITSELF = {
     Phase.SUCCEEDED: ("AllWavesPassed", "every wave passed its gate"),
-    Phase.REMOVED: ("ManifestRemoved", "its manifest left Git, and its units are gone"),
+    Phase.REMOVED: ("ManifestRemoved", "its manifest was removed from Git, and its units are deleted or ended"),
 }
 _OTHERWISE = {
-    Phase.PENDING: ("NothingCreated", "nothing was made yet"),
-    Phase.PROGRESSING: ("WaveInProgress", "a wave is under way"),
+    Phase.PENDING: ("NothingCreated", "no unit was created yet"),
+    Phase.PROGRESSING: ("WaveInProgress", "a wave is in progress"),
     Phase.FAILED: ("GateFailed", "a wave missed its gate"),
-    Phase.ABORTED: ("AbortDeclared", "spec.abort ends it"),
-    Phase.ORPHANED: ("ManifestRemoved", "its manifest left Git, and its units are there"),
+    Phase.ABORTED: ("AbortDeclared", "spec.abort stopped it"),
+    Phase.ORPHANED: ("ManifestRemoved", "its manifest was removed from Git, and its units exist"),
 }
-"""Why a rollout is in a phase where no hold says more."""
+"""The reason of a phase for which no hold says more."""
 _VARYING = re.compile(r"\S*\d\S*")
 _KEPT = (Phase.FAILED, Phase.SUCCEEDED)
 
 
 def remember(before: Sequence[RecordedHold], holds: Sequence[Hold], now: datetime) -> tuple[RecordedHold, ...]:
-    """The holds of a look, each with its age and whether it has lasted too long."""
+    """Return the holds of a pass, each with its age and whether it is overdue."""
     known: dict[str, RecordedHold] = {}
     for hold in before:
         known.setdefault(hold.reason, hold)
@@ -70,7 +70,7 @@ def _remembered(before: RecordedHold | None, hold: Hold, now: datetime) -> Recor
 
 
 def _overdue(before: RecordedHold | None, hold: Hold, since: datetime, now: datetime) -> datetime | None:
-    """Since when it waits too long; the moment recorded first stays."""
+    """Return since when it is overdue; the time recorded first stays."""
     limit = hold.limit if hold.limit is not None else LIMITS.get(hold.reason)
     ends = [hold.overdue_since] if hold.overdue_since is not None else []
     if limit is not None and not ends:
@@ -84,14 +84,14 @@ def _overdue(before: RecordedHold | None, hold: Hold, since: datetime, now: date
 
 
 def newly_overdue(before: Sequence[RecordedHold], after: Sequence[RecordedHold]) -> tuple[RecordedHold, ...]:
-    """The holds that this look is the first to find overdue."""
+    """Return the holds that are overdue for the first time in this pass."""
     known = {hold.reason for hold in before if hold.overdue_since is not None}
     return tuple(hold for hold in after if hold.overdue_since is not None and hold.reason not in known)
 
 
 def overdue_event(hold: RecordedHold, rollout: str, now: datetime) -> Event:
-    """The line of history for a hold that has become overdue."""
-    text = f"{hold.reason} lasts longer than it should{_since(hold)}: {hold.message}"
+    """Return the event of a hold that became overdue."""
+    text = f"{hold.reason} lasts longer than its limit{_since(hold)}: {hold.message}"
     return Event(at=now, kind="overdue", subject=rollout, message=text, data={"reason": hold.reason})
 
 
@@ -100,7 +100,7 @@ def _since(hold: RecordedHold) -> str:
 
 
 def shown_phase(phase: Phase, failure: Failure | None) -> Phase:
-    """The phase with an error considered: it stalls whatever is not over."""
+    """Return the phase to show: an error stalls a rollout that is not over."""
     return Phase.STALLED if failure is not None and phase not in _KEPT else phase
 
 
@@ -113,9 +113,9 @@ def phase_event(
     now: datetime,
     waves: Sequence[WaveRecord] = (),
 ) -> tuple[Event, ...]:
-    """The line of history for a change of phase, with its reason; none without a change.
+    """Return the event of a change of phase, with its reason; none without a change.
 
-    A gate that failed is told with the figures of its wave, whatever the look had to do besides.
+    A failed gate is reported with the figures of its wave.
     """
     if before is after:
         return ()

@@ -69,7 +69,7 @@ def test_a_hold_becomes_overdue_once_and_says_so_in_the_history() -> None:
     assert newly_overdue(late, later) == ()
     assert later[0].overdue_since == NOW + 7 * DAY
     assert overdue_event(late[0], "probe", NOW).message == (
-        "target_is_busy lasts longer than it should (since 2026-03-01T12:00:00Z): group g1 is held"
+        "target_is_busy lasts longer than its limit (since 2026-03-01T12:00:00Z): group g1 is held"
     )
 
 
@@ -120,15 +120,15 @@ def test_an_error_stalls_what_is_not_over(phase, failure, shown) -> None:
             FAILURE,
             ["Pending -> Stalled: PermissionDenied: iot:CreateOTAUpdate was refused"],
         ),
-        (Phase.PENDING, Phase.PROGRESSING, (), None, ["Pending -> Progressing: WaveInProgress: a wave is under way"]),
+        (Phase.PENDING, Phase.PROGRESSING, (), None, ["Pending -> Progressing: WaveInProgress: a wave is in progress"]),
         (
             Phase.PROGRESSING,
             Phase.ORPHANED,
             (),
             None,
-            ["Progressing -> Orphaned: ManifestRemoved: its manifest left Git, and its units are there"],
+            ["Progressing -> Orphaned: ManifestRemoved: its manifest was removed from Git, and its units exist"],
         ),
-        (Phase.STALLED, Phase.ABORTED, (), None, ["Stalled -> Aborted: AbortDeclared: spec.abort ends it"]),
+        (Phase.STALLED, Phase.ABORTED, (), None, ["Stalled -> Aborted: AbortDeclared: spec.abort stopped it"]),
         (
             Phase.PROGRESSING,
             Phase.SUCCEEDED,
