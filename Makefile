@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static docs bench lock clean
+.PHONY: setup demo test check static coverage docs bench dist lock clean
 
 setup: $(STAMP)
 
@@ -39,8 +39,12 @@ docs: setup
 bench: setup
 	$(BIN)/python -m bench
 
+# Both are built from the working tree; tests/static shows what the wheel installs.
+dist: setup
+	$(BIN)/python -m hatchling build --target sdist --target wheel --directory dist
+
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .otactl
+	rm -rf $(VENV) .otactl dist

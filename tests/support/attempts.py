@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -64,19 +65,17 @@ def many(kind: str, *attempts: Attempt, **changes: object) -> tuple[Rollout, Rec
     return declared, record
 
 
-def made(number: int = 1, **changes: object) -> Attempt:
-    return Attempt(
-        **{
-            "number": number,
-            "generation": "",
-            "unit_id": "",
-            "stage": Stage.RUNNING,
-            "vendor_id": f"v-{number}",
-            "start_at": BEFORE,
-            "members": tuple(f"device:{n}" for n in NAMES),
-        }
-        | changes
-    )  # type: ignore[arg-type]
+def made(number: int = 1, **changes: Any) -> Attempt:
+    given: dict[str, Any] = {
+        "number": number,
+        "generation": "",
+        "unit_id": "",
+        "stage": Stage.RUNNING,
+        "vendor_id": f"v-{number}",
+        "start_at": BEFORE,
+        "members": tuple(f"device:{n}" for n in NAMES),
+    }
+    return Attempt(**(given | changes))
 
 
 def judged(*ends: Reason | None, number: int = 1, **changes: object) -> Attempt:

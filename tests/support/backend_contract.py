@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from otactl.backends.aws.client import Answer, AwsClient
 from otactl.backends.aws.operations import READS, WRITES
@@ -16,7 +17,7 @@ from otactl.model import JsonObject, Listed, Observation, Record, Rollout, Surve
 from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
 from otactl.planning.context import Shape
 from otactl.ports import Backend
-from otactl.reconcile.reconciler import RunReport
+from otactl.reconcile.run_report import RunReport
 from tests.support.fuota_stage import Around, FuotaStage, declared, environment
 from tests.support.ota_stage import OtaStage, gateway
 from tests.support.tuya_stage import TuyaStage, plugs
@@ -64,7 +65,8 @@ class Sibling:
 
     def units(self) -> int:
         """How many units the service ever made."""
-        acted = [r for r in self.stage.server.world.requests if r["operation"] == self.make and r["errorCode"] is None]
+        requests: list[dict[str, Any]] = self.stage.server.world.requests
+        acted = [r for r in requests if r["operation"] == self.make and r["errorCode"] is None]
         return len({str(r["parameters"][self.named_by] if self.named_by else r["n"]) for r in acted})
 
 
@@ -85,7 +87,7 @@ def fuota(fuota_stage: FuotaStage) -> Sibling:
 def ota_update(ota_stage: OtaStage) -> Sibling:
     """AWS IoT OTA updates."""
 
-    def odd(answer: Answer) -> Answer:
+    def odd(answer: dict[str, Any]) -> Answer:
         return {**answer, "otaUpdateInfo": {**answer["otaUpdateInfo"], "otaUpdateStatus": "Reticulating"}}
 
     return Sibling(
@@ -103,7 +105,7 @@ def ota_update(ota_stage: OtaStage) -> Sibling:
 def tuya(tuya_stage: TuyaStage) -> Sibling:
     """Tuya's upgrade batches."""
 
-    def odd(answer: Answer) -> Answer:
+    def odd(answer: dict[str, Any]) -> Answer:
         return {**answer, "data": {**answer["data"], "jobStatus": "Reticulating"}}
 
     return Sibling(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import datetime
 
 from otactl.backends.aws.client import Answer
@@ -17,7 +18,7 @@ from tests.support.in_memory_cloud import Kill, Killed
 
 
 def dying_transport(kill: Kill) -> Around:
-    def around(service: str, operation: str, send) -> Answer:
+    def around(service: str, operation: str, send: Callable[[], Answer]) -> Answer:
         if (service, operation) not in WRITES and not (service == "tuya" and operation in operations.WRITES):
             return send()
         kill()

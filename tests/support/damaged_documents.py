@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def damaged(draw: st.DrawFn, whole: object) -> object:
     document = copy.deepcopy(whole)
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(sorted(paths(document), key=str)))
-        here = document
+        here: Any = document
         for part in path[:-1]:
             here = here[part]
         how = draw(st.sampled_from(["replace", "remove", "add", "append"]))

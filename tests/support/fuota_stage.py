@@ -18,7 +18,8 @@ from otactl.backends.registry import backends_for
 from otactl.journal import SqlJournal
 from otactl.model import Device, Environment, Firmware, Gate, Record, Rollout, Strategy, Targets, Wave
 from otactl.ports import Backend, Journal
-from otactl.reconcile.reconciler import Reconciler, RunReport
+from otactl.reconcile.reconciler import Reconciler
+from otactl.reconcile.run_report import RunReport
 from otactl_simulator.server import SimulatorServer
 from tests.support.builders import SOURCE
 from tests.support.clients import KeptClients
@@ -78,10 +79,11 @@ def edited(rollout: Rollout, **changes: object) -> Rollout:
 
 def single_devices(fuota_stage: FuotaStage) -> Rollout:
     """One wave of two single devices, one by the service's id and one by DevEUI."""
-    stored = next(iter(fuota_stage.server.world.snapshot()["iotwireless"].values()))
+    stored = fuota_stage.stored("iotwireless")
     devices = (Device(id=stored["devices"][0]["id"]), Device(dev_eui=fuota_stage.euis[1]))
     base = declared()
-    spec = msgspec.structs.replace(base.backend, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
+    fuota: Any = base.backend
+    spec = msgspec.structs.replace(fuota, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
     wave = Wave(name="all", targets=Targets(wireless_devices=devices))
     return declared(backend=spec, strategy=Strategy(waves=(wave,)))
 
@@ -197,9 +199,18 @@ class FuotaStage:
         (listed,) = self.wireless.list_fuota_tasks()["FuotaTaskList"]
         return dict(self.wireless.get_fuota_task(Id=listed["Id"]))
 
+    def snapshot(self) -> dict[str, Any]:
+        """Returns what the simulator holds, by service."""
+        return self.server.world.snapshot()
+
+    def stored(self, service: str) -> dict[str, Any]:
+        """Returns what the simulator holds of an AWS service in the only account and region."""
+        held: dict[str, Any] = next(iter(self.snapshot()[service].values()))
+        return held
+
     def images(self) -> list[str]:
         """The sha256 of what each device holds that holds any."""
-        stored = next(iter(self.server.world.snapshot()["iotwireless"].values()))
+        stored = self.stored("iotwireless")
         return [d["image_sha256"] for d in stored["devices"] if d["image_sha256"]]
 
     def fault(self, **rule: object) -> None:
@@ -210,10 +221,11 @@ class FuotaStage:
         """Names of the tasks the service made, one for each id it gave."""
         return [str(r["parameters"]["Name"]) for r in self.writes("CreateFuotaTask")]
 
-    def writes(self, operation: str) -> list[dict[str, object]]:
+    def writes(self, operation: str) -> list[dict[str, Any]]:
         """Calls of an operation that came to the service and were carried out, one for each request token."""
-        seen: dict[str, dict[str, object]] = {}
-        for n, r in enumerate(self.server.world.requests):
+        seen: dict[str, dict[str, Any]] = {}
+        requests: list[dict[str, Any]] = self.server.world.requests
+        for n, r in enumerate(requests):
             carried_out = r["status"] in (201, 204) or (r["status"] == 0 and r["fault"] == "timeoutAfterCommit")
             if r["operation"] == operation and carried_out:
                 seen.setdefault(str(r["parameters"].get("ClientRequestToken", n)), r)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -31,7 +32,8 @@ from otactl.model import (
 )
 from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
 from otactl.ports import Commit, Identity, Lease, Stored
-from otactl.reconcile.reconciler import Reconciler, RunReport
+from otactl.reconcile.reconciler import Reconciler
+from otactl.reconcile.run_report import RunReport
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE
 
 
@@ -113,7 +115,7 @@ class Cloud:
         return receipt
 
     def _do(self, call: Call) -> Receipt:
-        wanted = call.parameters
+        wanted: dict[str, Any] = call.parameters
         if call.operation == "CreateFuotaTask":
             return self._create(call, wanted)
         key = str(wanted.get("Id") or str(wanted.get("ResourceArn")).removeprefix("arn:"))
@@ -152,7 +154,7 @@ class Cloud:
             raise AssertionError(call.operation)
         return Receipt(key=call.key)
 
-    def _create(self, call: Call, wanted: JsonObject) -> Receipt:
+    def _create(self, call: Call, wanted: dict[str, Any]) -> Receipt:
         token = str(wanted["ClientRequestToken"])
         if token not in self.tokens:
             key = f"t-{len(self.created) + 1}"
@@ -166,7 +168,7 @@ class Cloud:
         return Receipt(key=call.key, vendor_id=key, arn=f"arn:{key}")
 
 
-def _fields(wanted: JsonObject) -> JsonObject:
+def _fields(wanted: dict[str, Any]) -> JsonObject:
     fields = {ours: wanted[theirs] for ours, theirs in FIELD_MEMBERS.items() if theirs in wanted}
     if "LoRaWAN" in wanted:
         fields["rfRegion"] = wanted["LoRaWAN"]["RfRegion"]

@@ -54,7 +54,7 @@ def gateway(**changes: object) -> Rollout:
     return msgspec.structs.replace(base, **changes)
 
 
-def one_wave(**changes: object) -> Rollout:
+def one_wave(**changes: Any) -> Rollout:
     """All five gateways at once."""
     wave = Wave(name="all", targets=Targets(things=tuple(Device(id=t) for t in THINGS)))
     strategy = Strategy(waves=(wave,), gate=Gate(min_success_percent=90), **changes)
@@ -115,13 +115,14 @@ class OtaStage(FuotaStage):
 
     def installs(self) -> dict[str, int]:
         """How many images each thing installed."""
-        state = next(iter(self.server.world.snapshot()["iot"].values()))
+        state = self.stored("iot")
         return {t["name"]: sum(t["installs"].values()) for t in state["things"]}
 
     def most_installs_of_one_image(self) -> int:
         """How often the thing that installed an image most often did so."""
-        state = next(iter(self.server.world.snapshot()["iot"].values()))
-        return max(n for t in state["things"] for n in t["installs"].values())
+        state = self.stored("iot")
+        most: int = max(n for t in state["things"] for n in t["installs"].values())
+        return most
 
     def remembered(self, name: str = "gateway") -> Any:
         """What the journal remembers."""
@@ -148,7 +149,7 @@ def ota_policy(*without: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [s for s in kept if s["Action"]]})
 
 
-def running(ota_stage: OtaStage, rollout=None, **behaviours: str) -> str:
+def running(ota_stage: OtaStage, rollout: Rollout | None = None, **behaviours: str) -> str:
     """A unit whose devices are at it; gives its id."""
     ota_stage.behave(**(behaviours or {"gw_1": "offline"}))
     declared = rollout or one_wave()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qsl
 
 from otactl.backends.tuya.client import TuyaClient
@@ -113,7 +114,7 @@ def running() -> Iterator[Gateway]:
 
 def environment(endpoint: str, **changes: object) -> Environment:
     """An environment whose gateway is there."""
-    given: dict[str, object] = {"call_rates": {"tuya:*": 1e6}, **changes}
+    given: dict[str, Any] = {"call_rates": {"tuya:*": 1e6}, **changes}
     access = TuyaAccess(endpoint=endpoint, access_key_id_env="TUYA_ID", access_key_secret_env="TUYA_SECRET")
     return Environment(
         name="e", owner="acme", account="123456789012", region="eu-west-1", source=SOURCE, tuya=access, **given

@@ -13,7 +13,7 @@ import msgspec
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import Device, Environment, Gate, Rollout, Strategy, Targets, TuyaAccess, Wave
-from otactl.reconcile.reconciler import RunReport
+from otactl.reconcile.run_report import RunReport
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import DIGEST, IMAGE, Around, FuotaStage, declared, environment
 from tests.support.simulator.tuya_client import TuyaRequests as Hand
@@ -141,16 +141,16 @@ class TuyaStage(FuotaStage):
         """The gateway's time."""
         return self.server.world.clock.now()
 
-    def post(self, name: str, **document: Any) -> object:
+    def post(self, name: str, **document: Any) -> None:
         """Change the fleet."""
         assert name == "fleet"
-        return self.fleet(**document)
+        self.fleet(**document)
 
     def batches(self) -> list[dict[str, Any]]:
         """Every batch the gateway made."""
-        return list(self.server.world.snapshot()["tuya"]["jobs"])
+        return list(self.snapshot()["tuya"]["jobs"])
 
     def installs(self) -> dict[str, int]:
         """How many images each plug installed."""
-        devices = self.server.world.snapshot()["tuya"]["devices"]
+        devices = self.snapshot()["tuya"]["devices"]
         return {d["deviceName"]: sum(d["installs"].values()) for d in devices}

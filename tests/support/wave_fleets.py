@@ -10,7 +10,7 @@ import pytest
 
 from otactl.model import Approval, Device, Gate, Record, Rollout, Strategy, Targets, Wave
 from otactl.planning.membership import approval_digest, resolved
-from otactl.reconcile.reconciler import RunReport
+from otactl.reconcile.run_report import RunReport
 from tests.support.fuota_stage import FuotaStage, declared
 from tests.support.ota_stage import OtaStage
 from tests.support.ota_stage import block as ota_block
@@ -97,7 +97,7 @@ class FuotaWaveFleet(WaveFleet):
     @property
     def names(self) -> tuple[str, ...]:
         """Their ids."""
-        stored = next(iter(self.stage.server.world.snapshot()["iotwireless"].values()))
+        stored = self.stage.stored("iotwireless")
         return tuple(d["id"] for d in stored["devices"])
 
     def behave(self, fails: tuple[int, ...] = (), silent: tuple[int, ...] = ()) -> None:
@@ -118,7 +118,7 @@ class FuotaWaveFleet(WaveFleet):
 
     def block(self) -> Any:
         """Without what the service chooses for single devices."""
-        spec = declared().backend
+        spec: Any = declared().backend
         return msgspec.structs.replace(spec, data_rate=None, fragment_size_bytes=None, fragment_interval_ms=None)
 
 

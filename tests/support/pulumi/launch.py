@@ -19,4 +19,10 @@ pulumi.runtime.configure(
 )
 loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
-loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: runpy.run_path(program, run_name="__main__")))
+
+
+def run_program() -> None:
+    runpy.run_path(program, run_name="__main__")
+
+
+loop.run_until_complete(pulumi.runtime.run_in_stack(run_program))

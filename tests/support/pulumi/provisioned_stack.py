@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 import msgspec
 
-from otactl.cli.commands.demo import only_loopback
 from otactl.model import Firmware, Rollout
+from otactl.rehearsal.loopback import only_loopback
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import BUCKET, IMAGE, KEY, REGION, FuotaStage
 from tests.support.ota_stage import OtaStage
@@ -70,7 +70,8 @@ class ProvisionedFuotaStage(FuotaStage):
 
     def rollout(self, base: Rollout, **changes: Any) -> Rollout:
         """A rollout with the program's role."""
-        backend = msgspec.structs.replace(base.backend, role=self.role)
+        declared: Any = base.backend
+        backend = msgspec.structs.replace(declared, role=self.role)
         return msgspec.structs.replace(base, backend=backend, **changes)
 
 

@@ -24,7 +24,7 @@ def names(count: int, prefix: str = "t") -> list[str]:
 
 def abort(kind: str, share: float, least: int) -> dict[str, Any]:
     """An abort configuration of one criterion."""
-    criterion = {"failureType": kind, "action": "CANCEL"}
+    criterion: dict[str, Any] = {"failureType": kind, "action": "CANCEL"}
     criterion |= {"thresholdPercentage": share, "minNumberOfExecutedThings": least}
     return {"abortConfig": {"criteriaList": [criterion]}}
 

@@ -107,6 +107,10 @@ class SimulatorStage:
         """What IoT Wireless holds in a Region."""
         return dict(self.ask("GET", "state")[1]["iotwireless"].get(f"{ACCOUNT}/{region}", {}))
 
+    def snapshot(self) -> dict[str, Any]:
+        """Returns what the simulator holds, by service."""
+        return self.ask("GET", "state")[1]
+
     def fleet(self, *devices: dict[str, Any], groups: tuple[dict[str, Any], ...] = ()) -> None:
         """Put devices and groups in; devices are in EU868 unless they say otherwise."""
         self.post("fleet", devices=[{"rfRegion": "EU868", **d} for d in devices], groups=list(groups))

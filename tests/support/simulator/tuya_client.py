@@ -49,6 +49,10 @@ class Where(Protocol):
         """A control request."""
         ...
 
+    def snapshot(self) -> dict[str, Any]:
+        """What the simulator holds, by service."""
+        ...
+
 
 class TuyaRequests:
     """A client with a key; `common` overrides common parameters, None leaves one out."""
@@ -188,7 +192,7 @@ class TuyaRequests:
 
     def state(self) -> dict[str, Any]:
         """The gateway's state."""
-        return dict(self.stage.ask("GET", "state")[1]["tuya"])
+        return dict(self.stage.snapshot()["tuya"])
 
     def installs(self) -> dict[str, dict[str, int]]:
         """What each device flashed, by the sign of the package."""

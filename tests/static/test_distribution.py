@@ -1,0 +1,86 @@
+"""What a wheel installs: built, unpacked beside an environment of its own, and run from there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Builds the wheel, as `make dist` does, from the sources in the working tree."""
+    folder = tmp_path_factory.mktemp("dist")
+    words = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("otactl-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Installs the wheel without a network; dependencies are those of the environment that runs the tests.
+
+    The environment is new, so the project's own editable install is not in it: a plain path file names the folder
+    with the dependencies, and path files inside that folder are not read.
+    """
+    place = tmp_path_factory.mktemp("installed")
+    venv.create(place, with_pip=False)
+    (site,) = place.glob("lib/python*/site-packages")
+    here = Path(sys.executable).parent.parent
+    (dependencies,) = here.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(f"{dependencies}\n")
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
+    subprocess.run([*words, "--no-deps", "--prefix", str(place), "--ignore-installed", str(wheel)], check=True)
+    return place
+
+
+def run(installed: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs the installed command in a folder that holds no checkout."""
+    command = [str(installed / "bin/python"), "-c", "from otactl.cli import main; main()", *words]
+    return subprocess.run(command, cwd=installed, capture_output=True, text=True, check=False)
+
+
+def test_a_wheel_installs_only_names_that_begin_with_otactl(wheel: Path) -> None:
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+
+    assert {top for top in tops if not top.startswith("otactl")} == set()
+    assert {"otactl", "otactl_simulator"} <= tops
+
+
+def test_the_command_runs_from_the_installed_wheel_and_not_from_the_checkout(installed: Path) -> None:
+    words = [str(installed / "bin/python"), "-c", "import otactl, otactl_simulator; print(otactl.__file__)"]
+    where = subprocess.run(words, cwd=installed, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert Path(where).is_relative_to(installed)
+    assert run(installed, "--version").stdout.startswith("otactl")
+
+
+def test_an_example_in_the_wheel_is_valid_by_the_schemas_in_the_wheel(installed: Path) -> None:
+    (examples,) = installed.glob("lib/python*/site-packages/otactl/examples")
+
+    ran = run(installed, "validate", str(examples), "-o", "json")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert '"valid":true' in ran.stdout.replace(" ", "")
+
+
+@pytest.mark.parametrize("field", ["spec.fuota.rfRegion", "spec.strategy.gate"])
+def test_fields_are_explained_by_the_schemas_in_the_wheel(installed: Path, field: str) -> None:
+    ran = run(installed, "explain", field)
+
+    assert ran.returncode == 0, ran.stderr
+    assert field in ran.stdout
+
+
+def test_the_airtime_data_is_found_in_the_wheel(installed: Path) -> None:
+    ran = run(installed, "airtime", "--rf-region", "EU868", "--data-rate", "5", "--image-bytes", "4096", "-o", "json")
+
+    assert ran.returncode in (0, 2), ran.stderr
+    assert '"fragments"' in ran.stdout
