@@ -1,4 +1,4 @@
-"""What a plan is made of: our actions, the vendor's calls they lower to, the holds that stop them. Frozen values only.
+"""Defines what a plan consists of: actions, the calls of a service they lower to, and the holds that stop them.
 
 1. An action names a unit and what is to become of it, in our words; only its sibling knows the vendor's call.
 2. A call is exact: what `plan` prints is what `reconcile` sends.
@@ -18,12 +18,12 @@ from otactl.model import BackendConfig, Firmware, Json, JsonObject, RecordedCall
 
 
 class Placeholder(Value, frozen=True, kw_only=True):
-    """What only the service can tell, in a call that a plan shows before it can be sent; `of` says what it is."""
+    """A value that only the service knows, in a call that a plan shows before it can be sent; `of` names it."""
 
     of: str
 
     def __str__(self) -> str:
-        """As plans show it."""
+        """Return the text that plans show."""
         return f"<{self.of}>"
 
 
@@ -46,11 +46,11 @@ class Call(Value, frozen=True, kw_only=True):
 
     @property
     def placeholders(self) -> tuple[Placeholder, ...]:
-        """What is still to be known before it may be sent."""
+        """Return the value that must be known before the call can be sent."""
         return tuple(_placeholders(self.parameters))
 
     def complete(self) -> Call:
-        """The call itself, to be sent. Raises StalledError where a value of it is only a placeholder."""
+        """Return the call to send. Raises StalledError if one of its values is a placeholder."""
         for placeholder in self.placeholders:
             raise StalledError("RequestInvalid", f"{self.operation} was not sent: {placeholder} is not known")
         return self
@@ -65,7 +65,7 @@ def _placeholders(value: object) -> Iterator[Placeholder]:
 
 
 class UnitDeclaration(Value, frozen=True, kw_only=True):
-    """A unit as it is to be: everything a sibling needs to create or compare one.
+    """A unit as declared: everything a backend needs to create or compare one.
 
     `only` are the targets of a retry, `tries` which try of the wave it is; `spared` are targets it is not for, because
     they report the version already. `journal` names the memory it is in.
@@ -88,17 +88,17 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
 
     @property
     def whole(self) -> tuple[str, ...]:
-        """Its targets with those it spares."""
+        """Return its targets together with those it skips."""
         return tuple(sorted((*self.members, *self.spared)))
 
     @property
     def annotations(self) -> str:
-        """Names what only the service holds of it (role, image URI, description, tags) by content."""
+        """Return the digest of what reaches no device (role, image URI, description, tags)."""
         return canonical_digest([self.backend.annotations, self.firmware.image])
 
 
 class CreateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="createUnit"):
-    """Make the unit of a wave's attempt, marked as ours in the same call.
+    """Create the unit of a wave's attempt, tagged as ours in the same call.
 
     `start_at` is set where making it starts it: the moment it was decided, and `not_after` when a window closes then.
     """
@@ -110,7 +110,7 @@ class CreateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="crea
 
 
 class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="resendCreate"):
-    """Send a recorded create again, identical: its answer was lost and the service deduplicates it."""
+    """Send a recorded create again, identical: its response was lost, and the service deduplicates it."""
 
     unit: UnitDeclaration
     call: RecordedCall
@@ -119,7 +119,7 @@ class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="re
 
 
 class UpdateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="updateUnit"):
-    """Set fields of an open unit back, or on, to what is declared."""
+    """Set fields of an open unit to the declared values."""
 
     unit: UnitDeclaration
     vendor_id: str
@@ -128,7 +128,7 @@ class UpdateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="upda
 
 
 class MarkUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="markUnit"):
-    """Restore our owner mark and declared tags; `remove` names marks that must go."""
+    """Restore our owner tags and the declared tags; `remove` names tags to remove."""
 
     unit: UnitDeclaration
     arn: str
@@ -137,7 +137,7 @@ class MarkUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="markUn
 
 
 class AddMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="addMembers"):
-    """Put targets into an open unit."""
+    """Add targets to an open unit."""
 
     unit: UnitDeclaration
     vendor_id: str
@@ -146,7 +146,7 @@ class AddMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="addM
 
 
 class RemoveMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="removeMembers"):
-    """Take targets out of an open unit."""
+    """Remove targets from an open unit."""
 
     unit: UnitDeclaration
     vendor_id: str
@@ -155,7 +155,7 @@ class RemoveMembers(Value, frozen=True, kw_only=True, tag_field="action", tag="r
 
 
 class StartUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="startUnit"):
-    """Let the unit go on air at `start_at`. There is no way back."""
+    """Start the unit at `start_at`; a start cannot be undone."""
 
     unit: UnitDeclaration
     vendor_id: str
@@ -164,7 +164,7 @@ class StartUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="start
 
 
 class CancelUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="cancelUnit"):
-    """Let a running unit begin no more devices; those that began go on to their end.
+    """Cancel a running unit: no more devices start; those in progress finish.
 
     `suspended`: the others follow when the rollout goes on.
     """
@@ -177,7 +177,7 @@ class CancelUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="canc
 
 
 class DeleteUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="deleteUnit"):
-    """Remove a unit: its results are recorded, or it is superseded, or withdrawn before its start.
+    """Delete a unit whose results are recorded, that is superseded, or that is withdrawn before its start.
 
     `not_after` is that start: one that is on air is not deleted on an older look.
     """
@@ -196,7 +196,7 @@ Action = (
 
 
 class Receipt(Value, frozen=True, kw_only=True):
-    """What the service answered to a call: its id for what was made, where it gives one."""
+    """The response to a call: the id of what was created, where the service gives one."""
 
     key: str
     vendor_id: str | None = None
@@ -204,7 +204,7 @@ class Receipt(Value, frozen=True, kw_only=True):
 
 
 class Hold(Value, frozen=True, kw_only=True):
-    """Why nothing is sent although something is left to do. `stalled` means a human must act.
+    """Why nothing is sent although something is left to do. `stalled` means that a person must act.
 
     One that only waits may say when it has waited too long: `limit` counts from the look that first recorded this
     reason; `overdue_since` is the moment itself, where what is waited for tells it.
@@ -219,7 +219,7 @@ class Hold(Value, frozen=True, kw_only=True):
 
 
 class Finding(Value, frozen=True, kw_only=True):
-    """One difference between declared and observed, before the ledger gives it a life.
+    """One difference between the declared and the observed state, as detected in one pass.
 
     `origin` is the service an environment's own finding was seen in; `expected` is why nobody has to see to it.
     """
@@ -240,5 +240,5 @@ def name_of(action: Action) -> str:
 
 
 def unit_of(action: Action) -> str:
-    """The unit an action is about."""
+    """Return the unit an action is about."""
     return action.unit_id if isinstance(action, DeleteUnit | CancelUnit) else action.unit.unit_id

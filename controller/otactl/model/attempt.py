@@ -1,4 +1,4 @@
-"""One attempt at a wave: a unit at the service, its stage, and the results of its devices.
+"""Defines one attempt of a wave: its unit at the service, its stage, and the results of its devices.
 
 Membership is frozen when the unit starts; results are copied here before the unit is deleted.
 """
@@ -16,7 +16,7 @@ from otactl.model.values import Value
 
 
 class Stage(StrEnum):
-    """How far an attempt has come, in the order of its life (lifecycle.py holds the transitions)."""
+    """The stages of an attempt, in order; state/lifecycle.py has the transitions."""
 
     DECLARED = "declared"
     OPEN = "open"
@@ -30,7 +30,7 @@ class Stage(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Nothing of the unit is left to look at or to clean up."""
+        """Return whether nothing of the unit is left to observe or to delete."""
         return self in (Stage.DELETED, Stage.SUPERSEDED, Stage.LOST)
 
 
@@ -129,12 +129,12 @@ class Attempt(Value, frozen=True, kw_only=True):
     journal_id: str = ""
     """Id of the journal that its tag was last seen to name."""
     lost_at: datetime | None = None
-    """When it was believed lost."""
+    """When it was found lost."""
     canceled_before: int = 0
-    """How many of its devices someone had canceled when we stopped it."""
+    """How many of its devices another actor had canceled when we stopped it."""
 
     def deleted(self, why: str, at: datetime) -> Attempt:
-        """The attempt once we have deleted its unit. One deleted before its start was never sent to anybody."""
+        """Return the attempt once we have deleted its unit. One deleted before its start was never sent to anybody."""
         start_at = self.start_at if self.start_at is None or at >= self.start_at else None
         stage = Stage.DELETED if why == "cleanup" else Stage.SUPERSEDED
         return msgspec.structs.replace(
@@ -143,27 +143,27 @@ class Attempt(Value, frozen=True, kw_only=True):
 
     @property
     def not_started(self) -> tuple[DeviceResult, ...]:
-        """The devices that had not begun when we stopped it, and that nobody had canceled by hand."""
+        """Return the devices that had not started when we stopped it, and that no person had canceled."""
         return tuple(r for r in self.results if self.canceled_by_us and r.reason is Reason.CANCELED and not r.by_hand)
 
     @property
     def by_hand(self) -> tuple[str, ...]:
-        """The devices that a person canceled, by what people call them."""
+        """Return the devices that a person canceled, by what people call them."""
         return tuple(r.name or r.device for r in self.results if r.by_hand)
 
     @property
     def cut_short(self) -> bool:
-        """Whether we stopped it before each of its devices had its turn. A stop that came too late did not."""
+        """Return whether we stopped it before every device had started; a stop that came too late did not."""
         return self.canceled_by_us and (not self.results or bool(self.not_started))
 
     @property
     def was_sent(self) -> bool:
-        """Whether it reached devices, as far as anybody knows: one that could not be made did not."""
+        """Return whether it was started, as far as is known; a unit that could not be created was not."""
         return self.start_at is not None and (not self.failure or bool(self.results))
 
     @property
     def never_started(self) -> bool:
-        """Whether its unit was deleted before its start, or stopped before any device began: it froze nothing."""
+        """Return whether its unit was deleted before its start, or stopped before any device started."""
         deleted = self.stage is Stage.SUPERSEDED and self.start_at is None
         return (
             self.canceled_by_us and all(r.reason is Reason.CANCELED for r in self.results) if self.results else deleted
@@ -171,12 +171,12 @@ class Attempt(Value, frozen=True, kw_only=True):
 
     @property
     def reached(self) -> bool:
-        """Whether devices may have got its content, as far as anybody knows."""
+        """Return whether devices may have received its revision, as far as is known."""
         return self.was_sent and not self.never_started
 
     @property
     def size(self) -> int:
-        """How many devices it was begun with, as far as anybody recorded that; 0 where groups hide their number."""
+        """Return the number of devices it was started with, as far as recorded; 0 where groups hide it."""
         if self.retry_targets or self.devices:
             return len(set(self.retry_targets) - set(self.skipped_devices.values())) or len(self.devices)
         keys = self.targets or self.members
@@ -184,33 +184,33 @@ class Attempt(Value, frozen=True, kw_only=True):
 
     @property
     def counted(self) -> dict[Outcome, int]:
-        """Its devices by outcome while it runs; those it was begun with and nobody shows yet are waiting, too."""
+        """Return its devices by outcome while it runs; devices that are not shown yet count as waiting."""
         hidden = max(self.size - sum(self.tally.values()), 0)
         waiting = self.tally.get(Outcome.WAITING, 0) + hidden
         return {**self.tally, Outcome.WAITING: waiting} if self.tally and hidden else self.tally
 
     @property
     def retried_devices(self) -> frozenset[str]:
-        """The devices a retry tries again, by target key and by name; none for a whole wave."""
+        """Return the devices a retry tries again, by target key and by name; none for a whole wave."""
         return frozenset({*self.retry_targets, *(key.partition(":")[2] for key in self.retry_targets)})
 
     @property
     def keys(self) -> frozenset[str]:
-        """Every target key by which what it holds may be named: targets as declared, and their devices."""
+        """Return every target key by which what it holds may be named: targets as declared, and their devices."""
         called = (f"devEui:{self.names[d]}" for d in self.devices if d in self.names)
         return frozenset({*self.members, *(f"device:{d}" for d in self.devices), *called})
 
     @property
     def vendor_ids(self) -> tuple[str, ...]:
-        """Everything the service made for it, by the service's ids."""
+        """Return everything the service made for it, by the service's ids."""
         return tuple(dict.fromkeys(i for i in (self.vendor_id, *self.ids_by_call.values()) if i is not None))
 
     @property
     def ended(self) -> bool:
-        """Whether its results were recorded, whatever is still looked at."""
+        """Return whether its results were recorded, also while it is still observed."""
         return self.stage in (Stage.ENDED, Stage.DELETED) or self.ended_at is not None
 
     @property
     def live(self) -> bool:
-        """Whether the service may still hold this unit in flight."""
+        """Return whether the service may still hold this unit in flight."""
         return self.stage in (Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING)

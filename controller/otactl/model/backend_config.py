@@ -1,4 +1,4 @@
-"""What the core asks of the backend block of a `Rollout` manifest, whichever service it is of.
+"""Defines what the core asks of the backend block of a `Rollout` manifest, whichever service it is of.
 
 Each backend has its own class with the fields of its block; field meanings, limits and examples are in schemas/v1
 (`otactl explain FIELD`).
@@ -28,7 +28,7 @@ class Declared(Protocol):
 
     @property
     def backend(self) -> BackendConfig:
-        """Its backend block."""
+        """Return its backend block."""
         ...
 
 
@@ -44,7 +44,7 @@ class BackendConfig:
 
     @classmethod
     def of(cls, declared: Declared) -> Self:
-        """The block of a rollout or a unit. Raises: TypeError for one of another backend."""
+        """Return the block of a rollout or a unit. Raises: TypeError for one of another backend."""
         if not isinstance(declared.backend, cls):
             raise TypeError(f"{cls.kind} was asked for, and the block is {declared.backend.kind}")
         return declared.backend
@@ -57,45 +57,45 @@ class BackendConfig:
     @property
     @abstractmethod
     def sent(self) -> BackendConfig:
-        """The part that reaches devices; the rest may change without sending anything again."""
+        """Return the part that reaches devices; the rest may change without sending anything again."""
 
     @property
     @abstractmethod
     def annotations(self) -> JsonObject:
-        """The part that only the service holds."""
+        """Return the part that only the service holds."""
 
     @property
     @abstractmethod
     def settle_time(self) -> str:
-        """How long a create whose answer was lost may still be carried out."""
+        """Return how long a create whose answer was lost may still be carried out."""
 
     @property
     def role(self) -> str:
-        """The ARN of the role that reads the image; empty where the service reads none of ours."""
+        """Return the ARN of the role that reads the image; empty where the service reads none of ours."""
         return ""
 
     @property
     def radio_region(self) -> str | None:
-        """The LoRaWAN region every target must be of; None where none is declared."""
+        """Return the LoRaWAN region every target must be of; None where none is declared."""
         return None
 
     @property
     def start_lead(self) -> str:
-        """How far ahead of its start a unit is told to start."""
+        """Return how far ahead of its start a unit is scheduled."""
         return "0s"
 
     @property
     def endless(self) -> bool:
-        """Whether a unit keeps serving devices that join, and never ends."""
+        """Return whether a unit keeps serving devices that join, and never ends."""
         return False
 
     @property
     def selection(self) -> Selection | None:
-        """How the service selects the devices itself; None where the manifest names them."""
+        """Return how the service selects the devices itself; None where the manifest names them."""
         return None
 
     def session_length(self, size_bytes: int, strategy: Strategy, try_number: int = 1) -> timedelta | None:
-        """From the start of a try to the end of its session; None where no one can compute it.
+        """Return the time from the start of a try to the end of its session; None where no one can compute it.
 
         Raises: LorawanError for a region, data rate or size that cannot exist.
         """
@@ -103,6 +103,6 @@ class BackendConfig:
         return None
 
     def for_retry(self, strategy: Strategy, try_number: int) -> BackendConfig:
-        """The block for devices that a retry names one by one."""
+        """Return the block for devices that a retry names one by one."""
         del strategy, try_number
         return self

@@ -1,4 +1,4 @@
-"""What the journal remembers of how things stand: conditions, holds with their age, errors, the last run.
+"""Defines the recorded status: conditions, holds with their age, errors, the last run.
 
 `since` is when it became so and was recorded; None in records written before it was kept.
 """
@@ -24,7 +24,7 @@ class Condition(Value, frozen=True, kw_only=True):
 
 
 class RecordedHold(Value, frozen=True, kw_only=True):
-    """A hold as it was last seen; `overdue_since` is when it had lasted longer than its limit."""
+    """A hold as last found; `overdue_since` is when it exceeded its limit."""
 
     reason: str
     message: str
@@ -35,7 +35,7 @@ class RecordedHold(Value, frozen=True, kw_only=True):
 
 
 class Failure(Value, frozen=True, kw_only=True):
-    """An error that stopped a look at a rollout, or (`sending`) calls that were sent for it."""
+    """An error that stopped a pass over a rollout, or (`sending`) its calls."""
 
     reason: str
     message: str

@@ -1,4 +1,4 @@
-"""What a service itself says one device has yet to do: read when a person asks, never kept."""
+"""Defines the unfinished tasks of one device as its service lists them; read on request, never recorded."""
 
 from __future__ import annotations
 

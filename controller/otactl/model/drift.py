@@ -1,4 +1,4 @@
-"""A drift as the ledger keeps it: what differs, why, and what is being done about it."""
+"""Defines an entry of the drift ledger: what differs, why, and what is done about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from otactl.model.values import Json, Value
 
 
 class DriftStatus(StrEnum):
-    """What is being done about a drift."""
+    """What is done about a drift."""
 
     WAITING = "waiting"
     CORRECTED = "corrected"
@@ -34,7 +34,7 @@ class Cause(StrEnum):
 
 
 class DriftEntry(Value, frozen=True, kw_only=True):
-    """One drift's life, kept for ever: seen, acted on, closed. `unseen_at` is when a list first did not show it."""
+    """One drift from its first observation to its close. `unseen_at` is when a list first did not show it."""
 
     subject: str
     field: str
@@ -53,5 +53,5 @@ class DriftEntry(Value, frozen=True, kw_only=True):
 
     @property
     def open(self) -> bool:
-        """Whether the difference is still there, as far as we know."""
+        """Return whether the difference is still there, as far as we know."""
         return self.closed_at is None

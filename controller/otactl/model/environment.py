@@ -1,4 +1,4 @@
-"""Where rollouts go: the account, Region, endpoints and limits that an `Environment` manifest declares."""
+"""Defines what an `Environment` manifest declares: account, Region, endpoints and limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ApprovalRole(Value, frozen=True, kw_only=True):
 
 
 class Guards(Value, frozen=True, kw_only=True):
-    """Limits of an environment: devices one wave may begin with, targets an edit may lose."""
+    """Limits of an environment: devices that one wave may start, targets that an edit may remove."""
 
     max_affected_devices: int | None = None
     max_affected_percent: float | None = None

@@ -1,4 +1,4 @@
-"""Which of two firmware versions is the newer one, where that can be told.
+"""Compares firmware versions where they can be compared.
 
 1. A version is numbers with dots between (at most 18 digits each), before them perhaps a `v`, after them perhaps
    `-<pre-release>` and `+<build>`: `2.4`, `v2.4.1`, `2.4.1-rc.2`, `2.4.1.7+a1b2`.
@@ -32,7 +32,7 @@ class Order(StrEnum):
 
 
 def compare(one: str, other: str) -> Order | None:
-    """How `one` stands to `other`; None when one of them cannot be compared (rule 4), be they equal or not."""
+    """Return how `one` stands to `other`; None when one of them cannot be compared (rule 4), be they equal or not."""
     left, right = _key(one), _key(other)
     if left is None or right is None:
         return None
@@ -42,7 +42,7 @@ def compare(one: str, other: str) -> Order | None:
 
 
 def downgraded(reported: Mapping[str, str | None], version: str) -> tuple[str, ...]:
-    """The devices that `version` would take back to an older one, by name.
+    """Return the devices that `version` would take back to an older one, by name.
 
     What cannot be compared is not among them: whoever allows or refuses downgrades has to look at that by itself.
     """
@@ -62,5 +62,5 @@ def _key(text: str) -> _Key | None:
 
 
 def _part(text: str) -> tuple[bool, int, str]:
-    """A part of a pre-release; numbers sort before words."""
+    """Return a part of a pre-release; numbers sort before words."""
     return (False, int(text), "") if len(text) <= 18 and text.isdecimal() else (True, 0, text)

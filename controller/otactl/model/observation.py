@@ -60,7 +60,7 @@ class Observation(Value, frozen=True, kw_only=True):
 
     @property
     def names(self) -> dict[str, str]:
-        """What people call the devices of the targets, by identity."""
+        """Return what people call the devices of the targets, by identity."""
         return {device: name for target in self.targets for device, name in target.names.items()}
 
     def unit(self, unit_id: str) -> Unit | None:

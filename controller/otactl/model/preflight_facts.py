@@ -55,18 +55,18 @@ class TargetFacts(Value, frozen=True, kw_only=True):
 
     @property
     def is_group(self) -> bool:
-        """Whether it holds devices and is none itself."""
+        """Return whether it holds devices and is none itself."""
         return self.key.partition(":")[0] not in ("device", "devEui")
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The identities of the devices it is, or holds."""
+        """Return the identities of the devices it is, or holds."""
         single = (self.vendor_id,) if self.exists and self.vendor_id and not self.is_group else ()
         return (*single, *self.members)
 
     @property
     def keys(self) -> frozenset[str]:
-        """Every target key that this target, or a device it holds, may be named by in any manifest or record."""
+        """Return every target key that this target, or a device it holds, may be named by in any manifest or record."""
         called = (f"devEui:{self.names[d]}" for d in self.devices if d in self.names)
         return frozenset({self.key, *(f"device:{d}" for d in self.devices), *called})
 

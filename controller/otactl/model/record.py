@@ -61,7 +61,7 @@ class Intent(Value, frozen=True, kw_only=True):
 
     @property
     def creates(self) -> bool:
-        """Whether its call makes a unit, the first time or again."""
+        """Return whether its call makes a unit, the first time or again."""
         return self.action in ("createUnit", "resendCreate")
 
 
@@ -86,7 +86,7 @@ class Verdict(Value, frozen=True, kw_only=True):
 
     @property
     def percent(self) -> float:
-        """Devices that succeeded, in percent of all; 0 for an empty wave, which never passes."""
+        """Return devices that succeeded, in percent of all; 0 for an empty wave, which never passes."""
         return 100.0 * self.succeeded / self.total if self.total else 0.0
 
 
@@ -110,7 +110,7 @@ class WaveRecord(Value, frozen=True, kw_only=True):
     """Devices that joined its thing groups after it passed."""
 
     def started(self, generation: str) -> bool:
-        """Whether a unit of this content was made since other content was.
+        """Return whether a unit of this content was made since other content was.
 
         One that its service could not make, or that was deleted before its start, does not count.
         """
@@ -118,20 +118,20 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         return any(not a.failure or a.results for a in made)
 
     def updated_devices(self, generation: str) -> frozenset[str]:
-        """Devices that took this content in attempts that were stopped, or before a retry of the others."""
+        """Return devices that took this content in attempts that were stopped, or before a retry of the others."""
         attempts = self.attempts_since(generation)
         again = any(a.retry_targets for a in attempts)
         earlier = (a for a in attempts if a.canceled_by_us or again)
         return frozenset(r.device for a in earlier for r in a.results if r.outcome is Outcome.SUCCEEDED)
 
     def attempts_since(self, generation: str) -> tuple[Attempt, ...]:
-        """The attempts at this content since other content was last begun: what came before was put over."""
+        """Return the attempts at this content since other content was last begun: what came before was put over."""
         last = max((i for i, a in enumerate(self.attempts) if a.generation != generation and a.reached), default=-1)
         return tuple(a for a in self.attempts[last + 1 :] if a.generation == generation)
 
     @property
     def current(self) -> Attempt | None:
-        """The newest attempt, if any."""
+        """Return the newest attempt, if any."""
         return self.attempts[-1] if self.attempts else None
 
 
@@ -187,12 +187,12 @@ class Record(Value, frozen=True, kw_only=True):
 
     @property
     def under_way(self) -> bool:
-        """Whether the service holds a unit of it that has not ended, or may come to hold one."""
+        """Return whether the service holds a unit of it that has not ended, or may come to hold one."""
         return any(a.live and a.vendor_id is not None for a in self.attempts) or any(i.creates for i in self.intents)
 
     @property
     def key(self) -> str:
-        """The journal's key."""
+        """Return the journal's key."""
         return f"{self.environment}/{self.name}"
 
     def wave(self, name: str) -> WaveRecord | None:
@@ -200,17 +200,17 @@ class Record(Value, frozen=True, kw_only=True):
         return next((w for w in self.waves if w.name == name), None)
 
     def with_wave(self, wave: WaveRecord) -> Record:
-        """The same with this memory of a wave, in the place of the one before or behind the others."""
+        """Return the same with this memory of a wave, in the place of the one before or behind the others."""
         waves = self.waves if self.wave(wave.name) else (*self.waves, wave)
         return msgspec.structs.replace(self, waves=tuple(wave if w.name == wave.name else w for w in waves))
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Every attempt of every wave, oldest first within a wave."""
+        """Return every attempt of every wave, oldest first within a wave."""
         return tuple(a for w in self.waves for a in w.attempts)
 
     def with_attempts(self, change: Callable[[str, Attempt], Attempt]) -> Record:
-        """The same with each attempt changed, given the name of its wave."""
+        """Return the same with each attempt changed, given the name of its wave."""
         waves = ([change(w.name, a) for a in w.attempts] for w in self.waves)
         changed = zip(self.waves, waves, strict=True)
         return msgspec.structs.replace(
@@ -219,7 +219,7 @@ class Record(Value, frozen=True, kw_only=True):
 
     @property
     def vendor_ids(self) -> frozenset[str]:
-        """Everything a service made for it, ever."""
+        """Return everything a service made for it, ever."""
         return frozenset(i for a in self.attempts for i in a.vendor_ids)
 
     @property

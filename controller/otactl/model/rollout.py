@@ -1,4 +1,4 @@
-"""What a `Rollout` manifest declares, after reading, validating and resolving: one frozen value.
+"""Defines what a `Rollout` manifest declares, after it was read, validated and resolved.
 
 Field meanings, limits and examples stand in schemas/v1/rollout.schema.json (`otactl explain FIELD`); names here are the
 same in snake_case, so a validated document converts without a table.
@@ -36,12 +36,12 @@ class Device(Value, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The target key: `device:<id>` or `devEui:<eui>`, stable across runs."""
+        """Return the target key: `device:<id>` or `devEui:<eui>`, stable across runs."""
         return f"device:{self.id}" if self.id is not None else f"devEui:{self.dev_eui}"
 
 
 class Targets(Value, frozen=True, kw_only=True):
-    """Who gets the image. Exactly one kind is non-empty (policy `mixed_targets`)."""
+    """The targets of a rollout or a wave. Exactly one kind is non-empty (policy `mixed_targets`)."""
 
     multicast_groups: tuple[str, ...] = ()
     wireless_devices: tuple[Device, ...] = ()
@@ -51,7 +51,7 @@ class Targets(Value, frozen=True, kw_only=True):
 
     @property
     def by_kind(self) -> dict[str, tuple[str, ...]]:
-        """The targets' keys in the order of the manifest, by the name of their list in it."""
+        """Return the targets' keys in the order of the manifest, by the name of their list in it."""
         return {
             "multicastGroups": tuple(f"group:{g}" for g in self.multicast_groups),
             "wirelessDevices": tuple(d.key for d in self.wireless_devices),
@@ -68,7 +68,7 @@ class Targets(Value, frozen=True, kw_only=True):
         return tuple(sorted({*groups, *(d.key for d in singles)}))
 
     def only(self, keys: Collection[str]) -> Targets:
-        """Those of the targets whose keys are among some."""
+        """Return those of the targets whose keys are among some."""
         return Targets(
             multicast_groups=tuple(g for g in self.multicast_groups if f"group:{g}" in keys),
             wireless_devices=tuple(d for d in self.wireless_devices if d.key in keys),
@@ -79,7 +79,7 @@ class Targets(Value, frozen=True, kw_only=True):
 
 
 class Gate(Value, frozen=True, kw_only=True):
-    """When a wave counts as good enough to go on."""
+    """When a wave has passed."""
 
     min_success_percent: float = 100.0
     min_reported: int | None = None
@@ -90,7 +90,7 @@ class Gate(Value, frozen=True, kw_only=True):
 
 
 class Requires(Value, frozen=True, kw_only=True):
-    """What must be there before a wave starts."""
+    """What a wave requires before it starts."""
 
     approval: str
 
@@ -113,7 +113,7 @@ class Wave(Value, frozen=True, kw_only=True):
 
 
 class Retry(Value, frozen=True, kw_only=True):
-    """Which failures are tried again, how often, and with how much more redundancy."""
+    """Which failures are retried, how often, and with how much more redundancy."""
 
     attempts: int = 1
     on: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class Retry(Value, frozen=True, kw_only=True):
 
 
 class VersionProof(Value, frozen=True, kw_only=True):
-    """Where a device tells the version it runs."""
+    """Where the version that a device runs is read."""
 
     shadow: str | None = None
     attribute: str | None = None
@@ -131,7 +131,7 @@ class VersionProof(Value, frozen=True, kw_only=True):
 
     @property
     def declared(self) -> tuple[str, ...]:
-        """Names of the fields that are declared, as a manifest spells them; its schema takes exactly one."""
+        """Return the names of the fields that are declared, as a manifest spells them; its schema takes exactly one."""
         return tuple(name for name, value in msgspec.to_builtins(self).items() if value is not None)
 
 
@@ -143,7 +143,7 @@ class VersionConfirm(Value, frozen=True, kw_only=True):
 
 
 class StartWhenReady(Value, frozen=True, kw_only=True):
-    """Start a group with `percent` of its devices ready, once `after` has passed since its unit was made."""
+    """Starts a group with `percent` of its devices ready, once `after` has passed since its unit was created."""
 
     percent: float
     after: str
@@ -168,7 +168,7 @@ class Strategy(Value, frozen=True, kw_only=True):
 
 
 class Window(Value, frozen=True, kw_only=True):
-    """A time in which sessions may, or may not, be on air."""
+    """A time in which sessions may run (`allow`) or may not (`deny`)."""
 
     kind: Literal["allow", "deny"]
     schedule: str
@@ -178,7 +178,7 @@ class Window(Value, frozen=True, kw_only=True):
 
 
 class Ignore(Value, frozen=True, kw_only=True):
-    """A drift someone knows and accepts, with a reason and an end."""
+    """A drift that a person accepts, with a reason and an end."""
 
     field: str
     reason: str
@@ -186,19 +186,19 @@ class Ignore(Value, frozen=True, kw_only=True):
 
 
 class DriftPolicy(Value, frozen=True, kw_only=True):
-    """Whether drift is corrected while that is possible, or only reported."""
+    """Whether drift is corrected where that is possible, or only reported."""
 
     mode: Literal["correct", "report"] = "correct"
     ignore: tuple[Ignore, ...] = ()
     watch: str | None = None
 
     def accepted(self, now: datetime) -> dict[str, Ignore]:
-        """What is accepted at a moment, by field; of several for a field the first."""
+        """Return what is accepted at a moment, by field; of several for a field the first."""
         return {i.field: i for i in reversed(self.ignore) if i.until is None or now < i.until}
 
 
 class Approval(Value, frozen=True, kw_only=True):
-    """A person's consent to a wave, named by the approval digest. `by` is self-asserted.
+    """A person's approval of a wave, identified by the approval digest. `by` is self-asserted.
 
     `devices` names those inside the wave's groups when it was given: how many, and a digest of who.
     """
@@ -223,13 +223,13 @@ class Suspend(Value, frozen=True, kw_only=True):
 
 
 class Abort(Value, frozen=True, kw_only=True):
-    """Ends the rollout."""
+    """Aborts the rollout."""
 
     reason: str
 
 
 class Source(Value, frozen=True, kw_only=True):
-    """Where the manifest came from: path as given, the sha256 of the file's bytes, and its one place.
+    """Where the manifest was read: the path as given, the SHA-256 of the file, and its path in the repository.
 
     `place` is the same from whichever folder it is read: relative to the root of its repository, absolute without one.
     """
@@ -266,11 +266,11 @@ class Rollout(Value, frozen=True, kw_only=True):
     removed: bool = False
 
     def targets_of(self, wave: Wave) -> Targets:
-        """The targets a wave names itself, or the rollout's for a wave by percent."""
+        """Return the targets a wave names itself, or the rollout's for a wave by percent."""
         return wave.targets or self.targets or Targets()
 
     def place_of(self, key: str) -> str:
-        """Where a target stands in the manifest, and in which file; empty for one that it does not name."""
+        """Return where a target stands in the manifest, and in which file; empty for one that it does not name."""
         named = [(f"spec.strategy.waves[{n}].targets", w.targets) for n, w in enumerate(self.strategy.waves)]
         for where, targets in (("spec.targets", self.targets), *named):
             for kind, keys in targets.by_kind.items() if targets is not None else ():
@@ -279,16 +279,16 @@ class Rollout(Value, frozen=True, kw_only=True):
         return ""
 
     def gate_of(self, wave: Wave) -> Gate:
-        """The wave's own gate, or the rollout's."""
+        """Return the wave's own gate, or the rollout's."""
         return wave.gate or self.strategy.gate
 
     @property
     def backend_kind(self) -> str:
-        """The name of the backend block that the manifest has."""
+        """Return the name of the backend block that the manifest has."""
         return self.backend.kind
 
     def session_length(self, try_number: int = 1) -> timedelta | None:
-        """From the start of a try to the end of its session; None where no one can compute it.
+        """Return the time from the start of a try to the end of its session; None where no one can compute it.
 
         Raises: LorawanError for figures that cannot exist, which the policies refuse.
         """
@@ -296,6 +296,6 @@ class Rollout(Value, frozen=True, kw_only=True):
 
     @property
     def generation(self) -> str:
-        """The spec digest that names units: over what devices receive, never over how we watch (decision 0001)."""
+        """Return the digest that names units: of what devices receive, not of how they are observed (decision 1)."""
         firmware = msgspec.structs.replace(self.firmware, image="")
         return canonical_digest({"environment": self.environment, "firmware": firmware, "backend": self.backend.sent})

@@ -27,7 +27,7 @@ class UnitPhase(StrEnum):
 
     @property
     def is_there(self) -> bool:
-        """Whether the service still holds a unit in this phase."""
+        """Return whether the service still holds a unit in this phase."""
         return self not in (UnitPhase.ABSENT, UnitPhase.DELETING)
 
 

@@ -1,4 +1,4 @@
-"""Manifests that could not be read, as far as they may be about an environment: what they might declare is left alone.
+"""Collects manifests that could not be read; what they may declare is left alone.
 
 1. A manifest that gives its name is about that rollout alone. A file whose documents cannot be told apart, or do not
    give a name, may declare any rollout.
@@ -25,31 +25,31 @@ class UnreadableManifests(Value, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The rollouts that are surely meant, each once."""
+        """Return the rollouts that are surely meant, each once."""
         return tuple(dict.fromkeys(m.name for m in self.manifests if m.name))
 
     @property
     def text(self) -> str:
-        """What is wrong, in one line; empty when nothing is."""
+        """Return what is wrong, in one line; empty when nothing is."""
         told = tuple(dict.fromkeys(m.text for m in self.manifests))
         more = f" (and {len(told) - 1} more manifests)" if len(told) > 1 else ""
         return f"{told[0]}{more}" if told else ""
 
     def may_declare(self, name: str) -> bool:
-        """Whether one of them may declare a rollout of that name (rule 1)."""
+        """Return whether one of them may declare a rollout of that name (rule 1)."""
         return any(m.name in ("", name) for m in self.manifests)
 
     def may_keep(self, name: str, source: str) -> bool:
-        """Whether a rollout that was last read from that file may be declared still (rules 1 and 2)."""
+        """Return whether a rollout that was last read from that file may be declared still (rules 1 and 2)."""
         return self.may_declare(name) or any(m.file == source for m in self.manifests if source)
 
     def may_have_made(self, unit: str, prefix: str) -> bool:
-        """Whether a unit may be of a rollout that one of them declares."""
+        """Return whether a unit may be of a rollout that one of them declares."""
         mine = unit.startswith(prefix)
         return mine and any(not m.name or unit.startswith(f"{prefix}{m.name}-") for m in self.manifests)
 
     def about(self, name: str, source: str) -> str:
-        """What is wrong with the manifest of a rollout, by its name or by the file it was last read from."""
+        """Return what is wrong with the manifest of a rollout, by its name or by the file it was last read from."""
         return next((m.text for m in self.manifests if m.name == name or (source and m.file == source)), "")
 
 

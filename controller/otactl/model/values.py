@@ -1,4 +1,4 @@
-"""The base of every value in the product: frozen, compared by content, JSON in camelCase."""
+"""Defines the base of every value: frozen, compared by content, JSON in camelCase."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def canonical_digest(value: object) -> str:
 
 
 def exact(number: float | Decimal) -> Decimal:
-    """Take a number for what a manifest wrote: 64.4 is 64.4, and not the binary fraction next to it.
+    """Read a number as the manifest wrote it: 64.4 is 64.4, not the nearest binary fraction.
 
     A float is read by its shortest text. Sums and products of such numbers stay exact within 28 digits.
     """
@@ -39,10 +39,10 @@ def duration(text: str) -> timedelta:
 
 
 def iso(moment: datetime) -> str:
-    """Write a moment for people and machines alike: UTC, whole seconds, `Z`."""
+    """Format a time: UTC, whole seconds, `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def iso_or_none(moment: datetime | None) -> str | None:
-    """Write a moment that may not have come."""
+    """Format a time, or None."""
     return iso(moment) if moment is not None else None

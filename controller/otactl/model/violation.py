@@ -1,4 +1,4 @@
-"""A rule that a manifest breaks: which, where, and what to do about it."""
+"""Defines a broken rule of a manifest: which, where, and what to do."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ def settle(
 
 
 def _failures(failed: list[CallResult], sent: int) -> str:
-    """How many of the calls failed, and whether the service may have acted all the same."""
+    """Return how many of the calls failed, and whether the service may have acted all the same."""
     number = "its call" if sent == 1 else f"{len(failed)} of {sent} calls"
     return (
         f"{number} got no answer that tells whether it acted" if any(r.unknown for r in failed) else f"{number} failed"
@@ -239,7 +239,7 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
 
 
 def _renamed(attempt: Attempt, unit: UnitDeclaration, record: Record) -> bool:
-    """Whether an attempt is the one a unit is made for, by its name of before, and certainly was never made."""
+    """Return whether an attempt is the one a unit is made for, by its name of before, and certainly was never made."""
     same = (attempt.number, attempt.generation) == (unit.attempt, unit.generation)
     return same and attempt.stage is Stage.DECLARED and all(i.unit_id != attempt.unit_id for i in record.intents)
 
@@ -255,7 +255,7 @@ def _attempt(record: Record, wanted: Callable[[Attempt], bool], change: Callable
 def _fold(
     record: Record, action: Action, done: dict[str, Receipt], sent: int, desired: JsonObject, now: datetime
 ) -> Record:
-    """The memory with what came through of the `sent` calls of an action; of most, all have to."""
+    """Return the memory with what came through of the `sent` calls of an action; of most, all have to."""
 
     def mine(attempt: Attempt) -> bool:
         vendor_id = getattr(action, "vendor_id", None)
@@ -338,10 +338,10 @@ def noted(fields: JsonObject) -> dict[str, str]:
 
 
 def _former(attempt: Attempt, unit_id: str) -> tuple[str, ...]:
-    """The names an attempt had: their tokens are used, so no other attempt may take them."""
+    """Return the names an attempt had: their tokens are used, so no other attempt may take them."""
     return attempt.previous_unit_ids if unit_id == attempt.unit_id else (*attempt.previous_unit_ids, attempt.unit_id)
 
 
 def member_key(action: AddMembers | RemoveMembers, member: str) -> str:
-    """The key of the call that moves one member, by which its receipt is found."""
+    """Return the key of the call that moves one member, by which its receipt is found."""
     return f"{name_of(action)}/{action.unit.unit_id}/{member}"

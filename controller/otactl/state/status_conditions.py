@@ -182,7 +182,7 @@ def _working(over: bool, hold: RecordedHold | None, failure: Failure | None) -> 
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two messages are of the same error: ids, counts and times in them may differ."""
+    """Return whether two messages are of the same error: ids, counts and times in them may differ."""
     return _VARYING.sub("", one) == _VARYING.sub("", other)
 
 
@@ -197,5 +197,5 @@ def _aged(condition: Condition, before: Sequence[Condition], now: datetime) -> C
 
 
 def pascal(name: str) -> str:
-    """A hold's name as the reason of a condition."""
+    """Return a hold's name as the reason of a condition."""
     return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
