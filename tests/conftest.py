@@ -18,6 +18,7 @@ from otactl_simulator.clock import Clock
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import FuotaStage
 from tests.support.ota_stage import OtaStage
+from tests.support.toy_stage import ToyStage, forget_schemas, install
 from tests.support.tuya_stage import TuyaStage
 
 # Where a stage's time stands until a test moves it: starts are rounded to whole minutes, so a time of day that each
@@ -95,3 +96,13 @@ def only_loopback_is_reachable() -> Iterator[None]:
     socket.socket.connect = guarded
     yield
     socket.socket.connect = connect
+
+
+@pytest.fixture
+def toy_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyStage]:
+    """A stage of a backend that the product does not know, installed for one test."""
+    stage = ToyStage(tmp_path)
+    install(monkeypatch, tmp_path, stage.office)
+    yield stage
+    monkeypatch.undo()
+    forget_schemas()

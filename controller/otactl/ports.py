@@ -10,11 +10,12 @@ Laws of a backend, checked by one contract suite on every backend:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from otactl.model import (
+    BackendAccess,
     BackendConfig,
     Environment,
     Event,
@@ -27,6 +28,7 @@ from otactl.model import (
     Value,
 )
 from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
+from otactl.model.device_tasks import Filters, Home, UnfinishedTask
 from otactl.model.violation import Violation
 
 
@@ -113,6 +115,37 @@ class Backend(Protocol):
         ...
 
 
+class DeviceReader(Protocol):
+    """Reads one device of an environment."""
+
+    def now(self) -> datetime:
+        """The service's time."""
+        ...
+
+    def unfinished(self, home: Home, filters: Filters) -> tuple[UnfinishedTask, ...]:
+        """What the device has yet to do. Raises: StalledError where the service does not have it."""
+        ...
+
+    def versions(self, home: Home, filters: Filters) -> dict[str, str]:
+        """The version of each module, as the device last reported it."""
+        ...
+
+
+class DeviceService(Protocol):
+    """A service that shows what one device has yet to do, for `status --device`."""
+
+    statuses: Mapping[str, str]
+    """Our words for the statuses of an unfinished task, in the order of a task's life, with the service's."""
+
+    def status_of(self, word: str) -> str | None:
+        """Our word for a status, given in ours or in the service's; None for an unknown one."""
+        ...
+
+    def homes(self, rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]]) -> list[Home]:
+        """Where the manifests say a device belongs; `remembered` are rollouts, as (environment, name), that had it."""
+        ...
+
+
 class ManifestTemplate(Value, frozen=True, kw_only=True):
     """What `init` writes for a backend: the example rollout's name, its block with a strategy, and the access block."""
 
@@ -125,7 +158,9 @@ class BackendDefinition(Protocol):
     """What otactl knows of a vendor without calling it: pure, and without an SDK.
 
     1. `kind` is the name of its block in `spec` of a rollout, of its schema, and of its units in a record.
-    2. `target_kinds` are its lists of `targets`; `device_kind` is the one of single devices.
+       `access` is the type of the block of that name in `spec` of an environment, None where it needs none.
+    2. `target_kinds` are its lists of `targets`; `device_kind` is the one of single devices, and `device_schema` the
+       definition of their names in targets.schema.json.
     3. `version_proofs` are the fields of `strategy.confirm.version` that it can report a version by.
     4. `depends` lists, for a field of a manifest (`BLOCK` or `BLOCK.field`), the others that its rules also read: after
        an error there they are not checked.
@@ -134,15 +169,19 @@ class BackendDefinition(Protocol):
 
     kind: str
     config: type[BackendConfig]
+    access: type[BackendAccess] | None
     capabilities: Capabilities
     target_kinds: tuple[str, ...]
     device_kind: str
+    device_schema: str
     failure_reasons: tuple[str, ...]
     version_proofs: tuple[str, ...]
     depends: Mapping[str, tuple[str, ...]]
     image_limit: int | None
     target_limit: int | None
     template: ManifestTemplate
+    device_service: DeviceService | None
+    """What `status --device` asks beside the journal; None where the service shows no tasks of one device."""
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check what the schema of the block cannot state, against the environment where that is known."""

@@ -139,7 +139,7 @@ def test_markdown_is_a_table_for_a_pull_request(airtime: Run) -> None:
 
 
 REFUSED = {
-    "nothing": ("", "name the manifest of a FUOTA rollout, or give --rf-region and --image-bytes"),
+    "nothing": ("", "name the manifest of a radio session, or give --rf-region and --image-bytes"),
     "an unknown region": (SMALL.replace("EU868", "EU686"), "no region 'EU686'; choose one of EU868"),
     "an unknown rate": (SMALL.replace("rate 3", "rate 9"), "EU868 has no downlink data rate 9; choose one of 0"),
     "a fragment over the payload": (SMALL.replace("88", "113"), "a fragment of 113 bytes does not fit"),

@@ -123,7 +123,7 @@ def test_a_batch_of_a_rollout_that_left_git_is_told_and_goes_on_when_its_manifes
     (batch,) = tuya_stage.batches()
 
     for _ in range(2):
-        phase, words = told(FuotaStage.run(tuya_stage, covers=True, tuya=tuya_stage.access), "plug")
+        phase, words = told(FuotaStage.run(tuya_stage, covers=True, access={"tuya": tuya_stage.access}), "plug")
         assert phase == "Orphaned"
         assert f"cancel batch {batch['jobId']} in Tuya's console" in words
         tuya_stage.advance(600)

@@ -253,7 +253,9 @@ def test_many_single_transmissions_are_warned_of(fuota_stage: FuotaStage, otactl
     declare(declared(), old_probe(fuota_stage))
     results = tuple(DeviceResult(device=f"d{n}", outcome=Outcome.SUCCEEDED) for n in range(60))
     done = Attempt(number=1, generation=declared().generation, unit_id="u", stage=Stage.DELETED, results=results)
-    record = Record(environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(done,)),))
+    record = Record(
+        backend="fuota", environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(done,)),)
+    )
     with fuota_stage.journal() as journal:
         lease = journal.acquire("prod-eu", "cron", fuota_stage.transport().now())
         journal.commit((Commit(record=record, expected_revision=0),), lease.fencing)

@@ -133,11 +133,11 @@ def test_offline_asks_nobody(status_cli: DeviceStatusCli) -> None:
 
 GIVE = "so its product is not known; give --product KEY, or --manifests PATH that names it"
 REFUSED: list[tuple[tuple[str, ...], str, str]] = [
-    (("--module", "ble"), "plug-6", f"no Tuya rollout in rollouts names device plug-6, {GIVE}"),
+    (("--module", "ble"), "plug-6", f"no rollout of tuya in rollouts names device plug-6, {GIVE}"),
     (
         ("--task-status", "queued", "--manifests", "bare"),
         "plug-1",
-        f"no Tuya rollout in bare names device plug-1, {GIVE}",
+        f"no rollout of tuya in bare names device plug-1, {GIVE}",
     ),
     (("--task-status", "done"), "plug-1", "'done' is no status of an unfinished task; there are toConfirm (CONFIRM)"),
     (("--offline", "--module", "ble"), "plug-1", "--module is about what the gateway says, and --offline asks no"),
@@ -246,7 +246,7 @@ def test_a_filter_on_a_lorawan_device_is_refused_and_not_ignored(probes: Field) 
     ran = probes.status("--module", "ble")
 
     assert ran.exit_code == 1
-    assert f"no Tuya rollout in rollouts names device {probes.stage.euis[0]}" in ran.stderr
+    assert f"no rollout of tuya in rollouts names device {probes.stage.euis[0]}" in ran.stderr
 
 
 def test_manifests_that_are_broken_take_nothing_from_the_journals_part(probes: Field) -> None:

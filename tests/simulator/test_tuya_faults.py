@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.config import TuyaAccess
 from otactl.backends.tuya.schemas import (
     FIRMWARES,
     JOBS_BY_FIRMWARE,
@@ -19,7 +20,6 @@ from otactl.backends.tuya.schemas import (
 )
 from otactl.errors import StalledError, TransientError
 from otactl.model import Environment
-from otactl.model.environment import TuyaAccess
 from tests.support.builders import SOURCE
 from tests.support.simulator.stage import SimulatorStage
 from tests.support.simulator.tuya_client import FIRMWARE, KEY, PRODUCT, SECRET, TuyaRequests
@@ -51,7 +51,7 @@ def transport(tuya_requests: TuyaRequests, **changes: object) -> TuyaClient:
         account="123456789012",
         region="eu-west-1",
         source=SOURCE,
-        tuya=access,
+        access={"tuya": access},
         call_rates={"tuya:*": 1e6},
     )
     given: dict[str, object] = {"now": tuya_requests.stage.now, "environ": {"ID": KEY, "SECRET": SECRET}, **changes}

@@ -18,12 +18,14 @@ from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
 from otactl.planning.context import Shape
 from otactl.ports import Backend
 from otactl.reconcile.run_report import RunReport
+from tests.support import toy_backend
 from tests.support.fuota_stage import Around, FuotaStage, declared, environment
 from tests.support.ota_stage import OtaStage, gateway
+from tests.support.toy_stage import ToyStage, parcels
 from tests.support.tuya_stage import TuyaStage, plugs
 
-ALL_READS = set(READS) | {("tuya", name) for name in operations.READS}
-ALL_WRITES = set(WRITES) | {("tuya", name) for name in operations.WRITES}
+ALL_READS = set(READS) | {("tuya", name) for name in operations.READS} | {("parcel", n) for n in toy_backend.READS}
+ALL_WRITES = set(WRITES) | {("tuya", name) for name in operations.WRITES} | {("parcel", n) for n in toy_backend.WRITES}
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Sibling:
     many units a rollout makes, and `make` the call that makes one, named by its parameter `named_by` if it has a name.
     """
 
-    stage: FuotaStage
+    stage: FuotaStage | ToyStage
     rollout: Rollout
     shape: Shape
     status_call: str
@@ -65,6 +67,7 @@ class Sibling:
 
     def units(self) -> int:
         """How many units the service ever made."""
+        assert isinstance(self.stage, FuotaStage)
         requests: list[dict[str, Any]] = self.stage.server.world.requests
         acted = [r for r in requests if r["operation"] == self.make and r["errorCode"] is None]
         return len({str(r["parameters"][self.named_by] if self.named_by else r["n"]) for r in acted})
@@ -116,6 +119,29 @@ def tuya(tuya_stage: TuyaStage) -> Sibling:
         odd=odd,
         make="CreateOTAStaticUpgradeJob",
         named_by="",
+        waves=2,
+    )
+
+
+class ParcelSibling(Sibling):
+    """The backend in memory, whose post office counts for itself."""
+
+    def units(self) -> int:
+        """How many parcels were ever sent."""
+        assert isinstance(self.stage, ToyStage)
+        return len(self.stage.office.created)
+
+
+def parcel(toy_stage: ToyStage) -> Sibling:
+    """The backend in memory."""
+    return ParcelSibling(
+        stage=toy_stage,
+        rollout=parcels(),
+        shape=toy_backend.ParcelShape(),
+        status_call="DescribeParcel",
+        odd=lambda answer: {**answer, "Status": "Reticulating"},
+        make="SendParcel",
+        named_by="Name",
         waves=2,
     )
 

@@ -111,6 +111,7 @@ def record_of(declared: Rollout, unit: Unit, stage: Stage, wave: str = "canary",
     )
     attempt = msgspec.structs.replace(attempt, **changes)
     return Record(
+        backend="fuota",
         environment=declared.environment,
         name=declared.name,
         generation=declared.generation,
@@ -120,7 +121,7 @@ def record_of(declared: Rollout, unit: Unit, stage: Stage, wave: str = "canary",
 
 def empty(declared: Rollout) -> Record:
     """A rollout nobody has seen yet."""
-    return Record(environment=declared.environment, name=declared.name)
+    return Record(backend="fuota", environment=declared.environment, name=declared.name)
 
 
 def look(

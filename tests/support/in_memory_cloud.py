@@ -197,7 +197,7 @@ class Memory:
     def load(self, environment: str, name: str) -> Stored:
         raw = self.records.get(name)
         if raw is None:
-            return Stored(record=Record(environment=environment, name=name), revision=0)
+            return Stored(record=Record(backend="fuota", environment=environment, name=name), revision=0)
         return Stored(record=msgspec.json.decode(raw, type=Record), revision=self.revisions[name])
 
     def load_all(self, environment: str) -> dict[str, Stored]:

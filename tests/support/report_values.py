@@ -84,6 +84,7 @@ def conditions(reason: str = "TargetIsNotReady", message: str = "waiting for the
 
 def record(*waves: WaveRecord, name: str = "soil", environment: str = "prod-eu", **changes: object) -> Record:
     plain = Record(
+        backend="fuota",
         environment=environment,
         name=name,
         generation=GENERATION,

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.config import TuyaAccess
 from otactl.model import Environment
-from otactl.model.environment import TuyaAccess
 from tests.support.builders import SOURCE
 
 KEY, SECRET = "AKqX7Hidden", "s3cretNobodySees"
@@ -117,7 +117,13 @@ def environment(endpoint: str, **changes: object) -> Environment:
     given: dict[str, Any] = {"call_rates": {"tuya:*": 1e6}, **changes}
     access = TuyaAccess(endpoint=endpoint, access_key_id_env="TUYA_ID", access_key_secret_env="TUYA_SECRET")
     return Environment(
-        name="e", owner="acme", account="123456789012", region="eu-west-1", source=SOURCE, tuya=access, **given
+        name="e",
+        owner="acme",
+        account="123456789012",
+        region="eu-west-1",
+        source=SOURCE,
+        access={"tuya": access},
+        **given,
     )
 
 

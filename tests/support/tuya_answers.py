@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.config import TuyaAccess
 from otactl.model import Environment
-from otactl.model.environment import TuyaAccess
 from tests.support.builders import SOURCE
 
 # The curl of the page ListOTAUnfinishedTaskByDevice, as it stands there.
@@ -22,7 +22,7 @@ def keyed_client(common: dict[str, str | None] | None = None) -> TuyaClient:
     """One whose clock, nonce and key are those of the page."""
     access = TuyaAccess(endpoint="https://si-0.tuyacloud.com:8686/", access_key_id_env="A", access_key_secret_env="B")
     environment = Environment(
-        name="e", owner="acme", account="123456789012", region="eu-west-1", source=SOURCE, tuya=access
+        name="e", owner="acme", account="123456789012", region="eu-west-1", source=SOURCE, access={"tuya": access}
     )
     return TuyaClient(
         environment,

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from otactl.backends.aws.client import AwsClient
-from otactl.backends.tuya.config import TuyaConfig
-from otactl.model import Device, Environment, Gate, Rollout, Strategy, Targets, TuyaAccess, Wave
+from otactl.backends.tuya.config import TuyaAccess, TuyaConfig
+from otactl.model import Device, Environment, Gate, Rollout, Strategy, Targets, Wave
 from otactl.reconcile.run_report import RunReport
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import DIGEST, IMAGE, Around, FuotaStage, declared, environment
@@ -101,15 +101,15 @@ class TuyaStage(FuotaStage):
 
     def environment(self) -> Environment:
         """The environment, with Tuya."""
-        return environment(tuya=self.access)
+        return environment(access={"tuya": self.access})
 
     def transport(self, around: Around | None = None, **changes: object) -> AwsClient:
         """A fresh transport of an environment with Tuya."""
-        return super().transport(around, tuya=self.access, **changes)
+        return super().transport(around, access={"tuya": self.access}, **changes)
 
     def run(self, *rollouts: Rollout, **given: Any) -> RunReport:
         """One `reconcile`."""
-        return super().run(*(rollouts or (plugs(),)), tuya=self.access, **given)
+        return super().run(*(rollouts or (plugs(),)), access={"tuya": self.access}, **given)
 
     def cron(self, *rollouts: Rollout, rounds: int = 8, minutes: float = 10) -> RunReport:
         """Cron: run, some minutes later run again."""

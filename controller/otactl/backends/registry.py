@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -9,12 +10,13 @@ import msgspec
 from otactl.backends.fuota.definition import FuotaDefinition
 from otactl.backends.iot_ota.definition import OtaUpdateDefinition
 from otactl.backends.tuya.definition import TuyaDefinition
-from otactl.model import BackendConfig, Environment, JsonObject
+from otactl.model import BackendConfig, Environment, JsonObject, Rollout
 from otactl.planning.outlook import PureHalf
-from otactl.ports import Backend, BackendDefinition, Capabilities
+from otactl.ports import Backend, BackendDefinition, Capabilities, DeviceReader, DeviceService
 
 if TYPE_CHECKING:
     from otactl.backends.aws.client import AwsClient
+    from otactl.lorawan.request import AirtimeRequest
 
 
 class Definition(BackendDefinition, Protocol):
@@ -22,6 +24,14 @@ class Definition(BackendDefinition, Protocol):
 
     def shape(self, environment: Environment) -> PureHalf:
         """The pure half of the backend: enough for `plan --offline`."""
+        ...
+
+    def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
+        """Open the service of an environment to read one device. Raises: TypeError without a `device_service`."""
+        ...
+
+    def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
+        """What the radio planner is asked about a rollout; None without a radio, or where too little is declared."""
         ...
 
     def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
@@ -39,6 +49,12 @@ def read_config(written: JsonObject) -> BackendConfig:
     if definition is None:
         raise msgspec.ValidationError(f"there is no backend {written.get('backend')}")
     return msgspec.convert(written, definition.config)
+
+
+def device_services() -> dict[str, DeviceService]:
+    """The services that show what one device has yet to do, by kind."""
+    found = ((kind, definition.device_service) for kind, definition in BACKENDS.items())
+    return {kind: service for kind, service in found if service is not None}
 
 
 def shapes_for(environment: Environment) -> dict[str, PureHalf]:

@@ -77,7 +77,7 @@ def asked(flags: Flags, declared: AirtimeRequest | None) -> AirtimeRequest:
     """Put the flags over what a manifest declares; raises UsageError for what cannot be put together."""
     if declared is None:
         if flags.rf_region is None or flags.image_bytes is None:
-            raise UsageError("name the manifest of a FUOTA rollout, or give --rf-region and --image-bytes")
+            raise UsageError("name the manifest of a radio session, or give --rf-region and --image-bytes")
         declared = AirtimeRequest(region=flags.rf_region, image_bytes=flags.image_bytes)
     changes = _given(flags, _SAME)
     if flags.rf_region is not None:

@@ -1,53 +1,18 @@
-"""Builds the request to the radio planner from a manifest.
-
-1. To groups a session is what the manifest declares. How many devices a group has is not in it: figures are per device,
-   and say so.
-2. Single devices get one transmission each, of a size and rate the service chooses: what is not declared is assumed,
-   all of them behind one gateway.
-3. A session must fit the longest of the allowing windows.
-4. Each wave has its own gate and its own devices, as it starts with none in the journal. A device that cannot rebuild
-   the image says that fragments are missing: it weighs what the gate says of that reason.
-"""
+"""Asks the radio planner about a rollout, where its backend has a radio."""
 
 from __future__ import annotations
 
 import msgspec
 
-from otactl.backends.fuota.config import FuotaConfig
+from otactl.backends.registry import BACKENDS
 from otactl.lorawan.report import AirtimeReport
-from otactl.lorawan.request import AirtimeRequest, SuccessCriteria, WaveGate
-from otactl.model import Gate as DeclaredGate
-from otactl.model import Reason, Record, Rollout, Wave, duration
-from otactl.planning.membership import resolved
+from otactl.lorawan.request import AirtimeRequest
+from otactl.model import Rollout
 
 
 def question_of(rollout: Rollout) -> AirtimeRequest | None:
-    """Build the request for a rollout's session; None without a radio block, or if it declares too little."""
-    spec = rollout.backend
-    if not isinstance(spec, FuotaConfig):
-        return None
-    singles = _single_devices(rollout)
-    if spec.rf_region is None or spec.redundancy_percent is None:
-        return None
-    if not singles and None in (spec.data_rate, spec.fragment_size_bytes, spec.fragment_interval_ms):
-        return None
-    waves = resolved(rollout, Record(environment=rollout.environment, name=rollout.name)).strategy.waves
-    allowed = [duration(window.duration).total_seconds() for window in rollout.windows if window.kind == "allow"]
-    return AirtimeRequest(
-        region=spec.rf_region,
-        image_bytes=rollout.firmware.size_bytes,
-        data_rate=spec.data_rate,
-        fragment_bytes=spec.fragment_size_bytes,
-        redundancy_percent=spec.redundancy_percent,
-        interval_ms=spec.fragment_interval_ms,
-        devices=singles or 1,
-        gate=_gate(rollout.strategy.gate),
-        waves=tuple(_wave(rollout, wave) for wave in waves),
-        devices_unknown=not singles,
-        window_seconds=max(allowed, default=None),
-        lead_seconds=duration(spec.start_lead).total_seconds(),
-        devices_per_gateway=singles or None,
-    )
+    """Ask what a rollout's session costs and reaches; None when it has no radio, or too little is declared."""
+    return BACKENDS[rollout.backend_kind].airtime(rollout)
 
 
 def airtime_of(rollout: Rollout) -> AirtimeReport | None:
@@ -58,22 +23,3 @@ def airtime_of(rollout: Rollout) -> AirtimeReport | None:
     from otactl.lorawan.planner import forecast
 
     return forecast(msgspec.structs.replace(question, advice="whenMissed"))
-
-
-def _wave(rollout: Rollout, wave: Wave) -> WaveGate:
-    targets = rollout.targets_of(wave)
-    devices = None if targets.multicast_groups else len(targets.wireless_devices)
-    return WaveGate(devices=devices, gate=_gate(rollout.gate_of(wave)))
-
-
-def _gate(gate: DeclaredGate) -> SuccessCriteria:
-    return SuccessCriteria(
-        min_success_percent=gate.min_success_percent,
-        max_failures=gate.max_failures,
-        weight=gate.weights.get(Reason.MISSING_FRAGMENTS.value, 1.0),
-    )
-
-
-def _single_devices(rollout: Rollout) -> int:
-    chosen = [rollout.targets_of(wave) for wave in rollout.strategy.waves]
-    return len({device.key for targets in chosen for device in targets.wireless_devices})

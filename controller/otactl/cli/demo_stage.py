@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.config import TuyaAccess
 from otactl.errors import OtactlError, UsageError
-from otactl.model import Environment, Source, TuyaAccess
+from otactl.model import Environment, Source
 from otactl.package_data import examples
 from otactl.rehearsal.loopback import tell_simulator
 
@@ -139,7 +140,7 @@ class DemoStage:
         """Return what another actor does in Tuya's console."""
         access = TuyaAccess(endpoint=self._url, access_key_id_env="KEY", access_key_secret_env="SECRET")  # noqa: S106 - names
         source = Source(file="", digest="")
-        here = Environment(name="console", owner="x", account="", region="", source=source, tuya=access)
+        here = Environment(name="console", owner="x", account="", region="", source=source, access={"tuya": access})
         with TuyaClient(here, environ={"KEY": TUYA_KEY, "SECRET": TUYA_SECRET}) as transport:
             return transport.call(action, {"ProductKey": _PRODUCT, **parameters}, repeatable=True)
 

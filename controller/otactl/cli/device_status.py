@@ -14,21 +14,19 @@ from pathlib import Path
 import click
 import msgspec
 
-from otactl.backends.registry import transport_for
-from otactl.backends.tuya.connection import connect
-from otactl.backends.tuya.device import DeviceReader, Filters, Home, homes
+from otactl.backends.registry import BACKENDS, device_services, transport_for
 from otactl.cli.load_manifests import read_all
 from otactl.cli.select_records import Memory, open_to_read, places_near, select
 from otactl.errors import JournalMissingError, OtactlError, StalledError, UsageError
 from otactl.manifest import Reading, read_paths
 from otactl.model import Environment, Rollout, iso
+from otactl.model.device_tasks import Filters, Home
 from otactl.ports import Stored
 from otactl.report.device_status import LiveLine, Owners, TaskLine, task_line
 from otactl.report.journals_used import UsedJournal
 from otactl.report.sanitize import plain
 from otactl.report.status_summary import StatusReport, summarise
 
-SERVICE = "tuya"
 DEFAULT_FOLDER = "rollouts"
 KEYLESS = "; --offline reads the journal only"
 
@@ -71,20 +69,23 @@ def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
         )
         click.echo(plain(f"no journal at {', '.join(named)}; the owner of a task is unknown"), err=True)
     environments = {e.name: e for e in reading.environments}
-    live = tuple(_ask(home, environments.get(home.environment), question.filters, known) for home in places)
+    live = tuple(_ask(kind, home, environments.get(home.environment), question.filters, known) for kind, home in places)
     return report.with_live(live), used
 
 
-def where(question: Question, reading: Reading, remembered: frozenset[tuple[str, str]]) -> list[Home]:
+def where(question: Question, reading: Reading, remembered: frozenset[tuple[str, str]]) -> list[tuple[str, Home]]:
     """Return the gateways to ask, by rule 1; UsageError when a filter or a product leaves that open (rule 2)."""
-    named = homes(_rollouts(question, reading), question.name, remembered)
-    found = [home for home in named if question.product in (None, home.product)]
+    rollouts = _rollouts(question, reading)
+    named = [(k, h) for k, s in device_services().items() for h in s.homes(rollouts, question.name, remembered)]
+    found = [(kind, home) for kind, home in named if question.product in (None, home.product)]
     if found:
         return found
     if question.product is not None:
-        return [Home(_only(question, reading.environments).name, question.product, question.name)]
+        kind, environment = _only(question, reading.environments)
+        return [(kind, Home(environment.name, question.product, question.name))]
     if question.filtered:
-        read = f"no Tuya rollout in {', '.join(question.manifests) or DEFAULT_FOLDER} names device {question.name}"
+        kinds, place = " or ".join(device_services()), ", ".join(question.manifests) or DEFAULT_FOLDER
+        read = f"no rollout of {kinds} in {place} names device {question.name}"
         raise UsageError(f"{read}, so its product is not known; give --product KEY, or --manifests PATH that names it")
     return []
 
@@ -97,19 +98,21 @@ def _rollouts(question: Question, reading: Reading) -> list[Rollout]:
     ]
 
 
-def _only(question: Question, environments: tuple[Environment, ...]) -> Environment:
-    """Return the one environment that has a gateway."""
-    able = sorted((e for e in environments if e.tuya is not None), key=lambda e: e.name)
-    chosen = [e for e in able if question.environment in (None, e.name)]
+def _only(question: Question, environments: tuple[Environment, ...]) -> tuple[str, Environment]:
+    """Return the one environment that has access to such a service, and the service's kind."""
+    services = device_services()
+    blocks = " or ".join(f"spec.{kind}" for kind in services)
+    able = sorted(((k, e) for k in services for e in environments if k in e.access), key=lambda each: each[1].name)
+    chosen = [(kind, e) for kind, e in able if question.environment in (None, e.name)]
     if len(chosen) == 1:
         return chosen[0]
-    names = ", ".join(e.name for e in able)
+    names = ", ".join(e.name for _, e in able)
     if chosen:
         raise UsageError(f"product {question.product} may be in environment {names}; choose one with --environment")
     place = ", ".join(question.manifests) or DEFAULT_FOLDER
     if question.environment is not None and names:
-        raise UsageError(f"environment {question.environment} in {place} has no spec.tuya; these have: {names}")
-    text = f"no environment in {place} has spec.tuya, so there is no gateway to ask about product {question.product}"
+        raise UsageError(f"environment {question.environment} in {place} has no {blocks}; these have: {names}")
+    text = f"no environment in {place} has {blocks}, so there is no gateway to ask about product {question.product}"
     raise UsageError(f"{text}; name the environment's file with --manifests PATH")
 
 
@@ -147,10 +150,12 @@ def _remembered(
         return shown, known, journal.used
 
 
-def _ask(home: Home, environment: Environment | None, filters: Filters, known: tuple[Stored, ...]) -> LiveLine:
+def _ask(
+    kind: str, home: Home, environment: Environment | None, filters: Filters, known: tuple[Stored, ...]
+) -> LiveLine:
     """One gateway's answer, as far as it came."""
     told = LiveLine(
-        service=SERVICE,
+        service=kind,
         environment=home.environment,
         product=home.product,
         device=home.device,
@@ -164,8 +169,7 @@ def _ask(home: Home, environment: Environment | None, filters: Filters, known: t
     tasks: tuple[TaskLine, ...] | None = None
     versions: dict[str, str] | None = None
     at, error = None, ""
-    with connect(environment, transport_for(environment)) as transport:
-        reader = DeviceReader(transport)
+    with BACKENDS[kind].device_reader(environment, transport_for(environment)) as reader:
         try:
             tasks = tuple(task_line(task, owners) for task in reader.unfinished(home, filters))
             at = iso(reader.now())

@@ -104,7 +104,12 @@ def to_environment(document: JsonObject, file: str, digest: str) -> Environment:
     """Build an environment from a valid document."""
     metadata = cast("JsonObject", document["metadata"])
     spec = cast("JsonObject", document["spec"])
-    return msgspec.convert({**spec, "name": metadata["name"], "source": {"file": file, "digest": digest}}, Environment)
+    flat: JsonObject = {**spec, "name": metadata["name"], "source": {"file": file, "digest": digest}}
+    access: JsonObject = {}
+    for kind, definition in BACKENDS.items():
+        if definition.access is not None and kind in flat:
+            access[kind] = msgspec.convert(flat.pop(kind), definition.access)
+    return msgspec.convert({**flat, "access": access}, Environment)
 
 
 def _targets(value: object, path: Path, load: LoadDevices) -> JsonObject:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
+from otactl.backends.registry import BACKENDS
 from otactl.errors import Problem
 from otactl.manifest import schema
 from otactl.manifest.csv_hints import COMMAS, dev_eui_hint, header_hint, name_hint, plain_cell, plain_dev_eui, row_hint
@@ -27,7 +28,6 @@ from otactl.manifest.text import Unreadable, decode, lines_of
 MAX_CSV_BYTES = 16 * 1024 * 1024
 MAX_DEVICES = 100_000
 _MOST_LABELS, _LONGEST_LABEL = 64, 255  # schemas/v1/common.schema.json: labels
-_NAMES = {"wirelessDevices": "wirelessDeviceId", "things": "thingName", "devices": "tuyaDeviceName"}
 
 
 class DeviceList(NamedTuple):
@@ -55,6 +55,11 @@ def read_devices(file: str, path: FilePath, kind: str, ground: FilePath) -> Devi
     if isinstance(text, Unreadable):
         return _failed(file, (text.line, text.column), text.code, text.message, text.hint)
     return _Table(file, text, kind).read()
+
+
+def _name_of(kind: str) -> str:
+    """Name the definition in the schema of targets of the names that devices of a kind have."""
+    return next(definition.device_schema for definition in BACKENDS.values() if definition.device_kind == kind)
 
 
 def _failed(file: str, at: tuple[int, int], code: str, message: str, hint: str) -> DeviceList:
@@ -185,7 +190,7 @@ class _Table:
 @cache
 def _rule(kind: str, name: str) -> tuple[str, str]:
     """Return the schema's own pattern for a device name, and its words for it."""
-    found, _ = schema.resolve(f"#/$defs/{'devEui' if name == 'devEui' else _NAMES[kind]}", "targets")
+    found, _ = schema.resolve(f"#/$defs/{'devEui' if name == 'devEui' else _name_of(kind)}", "targets")
     return str(found["pattern"]).replace("$", r"\Z"), str(found["patternErrorMessage"])
 
 

@@ -1,6 +1,6 @@
 """Prints help on manifest fields from the schemas: purpose, values, children.
 
-A field is named by its path (`spec.fuota.redundancyPercent`); lists are entered without an index, and a path may start
+A field is named by its path (`spec.strategy.gate`); lists are entered without an index, and a path may start
 with its kind (`Environment.spec.region`). Without one, rollouts are checked first.
 """
 

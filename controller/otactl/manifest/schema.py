@@ -58,7 +58,7 @@ def _folder() -> Path:
 
 @cache
 def schema(name: str) -> JsonObject:
-    """Read one schema of v1 by its short name (`rollout`, `fuota`, `plan`, …)."""
+    """Read one schema of v1 by its short name (`rollout`, `strategy`, `plan`, …)."""
     text = (_folder() / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
     return cast("JsonObject", json.loads(text))
 

@@ -22,7 +22,6 @@ Teller = Callable[[Failure, Place], Iterator[Fault]]
 _BLOCKS = (
     ("spec", "rollout", "#/$defs/spec"),
     ("spec.firmware", "rollout", "#/$defs/firmware"),
-    *((f"spec.{kind}", kind, "") for kind in BACKENDS),
     ("spec.strategy", "strategy", ""),
     ("spec.strategy.gate", "strategy", "#/$defs/gate"),
     ("spec.strategy.waves[]", "strategy", "#/$defs/wave"),
@@ -51,7 +50,8 @@ def unknown_field(failure: Failure, _root: Place) -> Iterator[Fault]:
 def _homes() -> dict[str, str]:
     """Where each field of a rollout belongs, by its name alone; the first of several."""
     found: dict[str, str] = {}
-    for home, name, reference in _BLOCKS:
+    backends = ((f"spec.{kind}", kind, "") for kind in BACKENDS)
+    for home, name, reference in (*_BLOCKS[:2], *backends, *_BLOCKS[2:]):
         block, _ = schema.resolve(reference, name)
         properties = block.get("properties")
         if isinstance(properties, dict):

@@ -5,7 +5,7 @@ from otactl.model.backend_config import BackendConfig, Selection
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.device_result import DeviceResult, Outcome, Reason, tally
 from otactl.model.drift import Cause, DriftEntry, DriftStatus
-from otactl.model.environment import ApprovalRole, Environment, Guards, TuyaAccess
+from otactl.model.environment import ApprovalRole, BackendAccess, Environment, Guards
 from otactl.model.observation import Listed, Observation, Survey, as_json
 from otactl.model.preflight_facts import ImageFacts, RoleFacts, TargetFacts
 from otactl.model.record import (
@@ -47,6 +47,7 @@ __all__ = [
     "Approval",
     "ApprovalRole",
     "Attempt",
+    "BackendAccess",
     "BackendConfig",
     "Baseline",
     "Cause",
@@ -91,7 +92,6 @@ __all__ = [
     "Suspend",
     "TargetFacts",
     "Targets",
-    "TuyaAccess",
     "Unit",
     "UnitPhase",
     "Value",

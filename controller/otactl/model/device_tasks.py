@@ -7,6 +7,21 @@ from datetime import datetime
 from otactl.model.values import Value
 
 
+class Home(Value, frozen=True, kw_only=False, order=True):
+    """Where a device belongs: an environment, a product of the service there, and its name in that product."""
+
+    environment: str
+    product: str
+    device: str
+
+
+class Filters(Value, frozen=True, kw_only=False):
+    """What is asked for: a module (None: all) and statuses in our words (none: all)."""
+
+    module: str | None = None
+    statuses: tuple[str, ...] = ()
+
+
 class UnfinishedTask(Value, frozen=True, kw_only=True):
     """One upgrade of one device that has not ended.
 

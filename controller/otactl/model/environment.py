@@ -8,13 +8,13 @@ from otactl.model.rollout import Source, Window
 from otactl.model.values import Value
 
 
-class TuyaAccess(Value, frozen=True, kw_only=True):
-    """Tuya's gateway and where its secret comes from, never the secret."""
+class BackendAccess:
+    """How one backend is reached where AWS's own credentials do not do: never a secret, only where it comes from.
 
-    endpoint: str
-    access_key_id_env: str | None = None
-    access_key_secret_env: str | None = None
-    secret_arn: str | None = None
+    Each backend that needs it has its own class, which is a `Value`.
+    """
+
+    __slots__ = ()
 
 
 class ApprovalRole(Value, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class Guards(Value, frozen=True, kw_only=True):
 class Environment(Value, frozen=True, kw_only=True):
     """One owner's account and Region; one shard of work, one lease.
 
-    `call_rates` are calls a second per operation (key `iotwireless:GetFuotaTask`, or `iotwireless:*`);
+    `call_rates` are calls a second per operation (key `iot:DescribeJob`, or `iot:*`);
     `call_budget` bounds the vendor calls of one reconcile run. `journal` is where its memory lies, as a URL;
     `journal_id` names the journal of this run, `replaces` lost ones whose units it takes over.
     """
@@ -51,7 +51,7 @@ class Environment(Value, frozen=True, kw_only=True):
     approval_roles: tuple[ApprovalRole, ...] = ()
     freezes: tuple[Window, ...] = ()
     guards: Guards = Guards()
-    tuya: TuyaAccess | None = None
+    access: dict[str, BackendAccess] = {}
     call_rates: dict[str, float] = {}
     call_budget: int = 20000
     foreign_tasks: Literal["report", "ignore"] = "report"

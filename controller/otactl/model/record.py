@@ -148,8 +148,8 @@ class Record(Value, frozen=True, kw_only=True):
 
     environment: str
     name: str
-    backend: str = "fuota"
-    """Kind of the backend that drives it."""
+    backend: str = ""
+    """Kind of the backend that drives it; empty before its first pass."""
     generation: str = ""
     """Digest of what devices receive."""
     manifest: str = ""

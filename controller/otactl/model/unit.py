@@ -1,4 +1,4 @@
-"""A unit as its service shows it: what carries one attempt of a wave (FUOTA task, OTA update, Tuya batch).
+"""A unit as its service shows it: what carries one attempt of a wave (a task, a job, a batch).
 
 No status word of a vendor leaves its backend.
 """

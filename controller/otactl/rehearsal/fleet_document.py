@@ -51,14 +51,5 @@ def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: 
         "account": account,
         "region": region,
         "indexing": {"thingIndexingConfiguration": indexed},  # a version check may search it
-        "devices": list(parts.devices.values()),
-        "groups": list(parts.groups.values()),
-        "things": list(parts.things.values()),
-        "thingGroups": list(parts.thing_groups.values()),
-        "tuya": {
-            "keys": list(parts.keys.values()),
-            "products": list(parts.products.values()),
-            "devices": list(parts.product_devices.values()),
-            "firmwares": list(parts.packages.values()),
-        },
+        **parts.document(),
     }

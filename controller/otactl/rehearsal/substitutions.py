@@ -25,7 +25,6 @@ from otactl.model import (
 )
 from otactl.planning import membership
 from otactl.rehearsal.fleets import FLEETS
-from otactl.rehearsal.fleets.tuya import access
 
 ACCOUNT, REGION, OWNER = "123456789012", "eu-west-1", "rehearsal"
 ATTRIBUTE = "firmwareVersion"  # where the simulator's devices report
@@ -107,6 +106,8 @@ class Cast:
 
 def at_home(environment: Environment, url: str, services: Iterable[str]) -> Environment:
     """Return the environment with every endpoint the simulator's: no role to assume, no key of a cloud."""
+    access = {kind: found for kind, fleet in FLEETS.items() if (found := fleet.access(url)) is not None}
+    endpoints = dict.fromkeys(services, url)
     return msgspec.structs.replace(
-        environment, assumed_role=None, endpoints=dict.fromkeys(services, url), tuya=access(url), stack_outputs=None
+        environment, assumed_role=None, endpoints=endpoints, access=access, stack_outputs=None
     )

@@ -6,7 +6,7 @@
 3. Deny wins over allow. A freeze is a deny of the environment, whatever its kind says. No start lies inside a deny;
    with `doNotStart` no session runs into one either, with `finish` a session that started before may.
 4. A session may end at the moment its window closes, or a deny starts: stretches do not contain their end.
-5. A length of None is a session of unknown length (Tuya and OTA jobs end when devices do): only its start
+5. A length of None is a session of unknown length (a unit may end when its devices do): only its start
    is held to the windows, and the sentence says so.
 6. The earliest start is searched over 400 days, and if these have none over 41 years (29 February on a Sunday), if
    the windows are not too many to check. It is exact: the requested time, an opening, or the end of a deny.

@@ -43,7 +43,11 @@ def attempt(*results: DeviceResult, number: int = 1, generation: str = NEW, **mo
 
 def record(*attempts: Attempt, intents: tuple[Intent, ...] = ()) -> Record:
     return Record(
-        environment="prod-eu", name="probe", intents=intents, waves=(WaveRecord(name="canary", attempts=attempts),)
+        backend="fuota",
+        environment="prod-eu",
+        name="probe",
+        intents=intents,
+        waves=(WaveRecord(name="canary", attempts=attempts),),
     )
 
 

@@ -155,8 +155,8 @@ def test_the_whole_environment_is_valid_and_becomes_its_value() -> None:
     assert environment is not None
     assert (environment.account, environment.call_budget, environment.foreign_tasks) == ("012345678901", 500, "ignore")
     assert environment.freezes[0].kind == "deny"
-    assert environment.tuya is not None
-    assert environment.tuya.access_key_secret_env == "TUYA_SECRET"
+    assert environment.access["tuya"] is not None
+    assert environment.access["tuya"].access_key_secret_env == "TUYA_SECRET"
     assert environment.call_rates == {"iotwireless:*": 10, "iotwireless:GetFuotaTask": 2.5, "secretsmanager:*": 1}
 
 
@@ -170,8 +170,8 @@ def test_an_environment_may_name_a_secret_instead_of_variables(name: str) -> Non
     assert read.errors == []
     environment = read.manifests[0].environment
     assert environment is not None
-    assert environment.tuya is not None
-    assert environment.tuya.secret_arn == f"{SECRET}{name}"
+    assert environment.access["tuya"] is not None
+    assert environment.access["tuya"].secret_arn == f"{SECRET}{name}"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from otactl.model import DriftPolicy as Drift
 from otactl.planning.membership import approval_digest, resolved
 from tests.support.builders import NOW, rollout
 
-EMPTY = Record(environment="prod-eu", name="probe")
+EMPTY = Record(backend="fuota", environment="prod-eu", name="probe")
 
 
 def fleet(number: int, **labels: dict[str, str]) -> tuple[Device, ...]:

@@ -59,7 +59,9 @@ def sent(name: str, *results: DeviceResult, hours: int = 2, content: str = SHA, 
         start_sent_at=NOW - timedelta(hours=hours),
     )
     attempt = msgspec.structs.replace(attempt, **changes)
-    return Record(environment="prod-eu", name=name, waves=(WaveRecord(name="all", attempts=(attempt,)),))
+    return Record(
+        backend="fuota", environment="prod-eu", name=name, waves=(WaveRecord(name="all", attempts=(attempt,)),)
+    )
 
 
 def found(at: Rollout) -> tuple[TargetFacts, ...]:

@@ -99,7 +99,7 @@ def record(members: tuple[str, ...], **changes: object) -> dict[str, Record]:
     attempt = Attempt(number=1, generation="g", unit_id="other-1", stage=Stage.RUNNING, members=members)
     attempt = msgspec.structs.replace(attempt, **changes)
     wave = WaveRecord(name="all", attempts=(attempt,))
-    return {"other": Record(environment="prod-eu", name="other", waves=(wave,))}
+    return {"other": Record(backend="fuota", environment="prod-eu", name="other", waves=(wave,))}
 
 
 HELD_BY = {
@@ -130,7 +130,9 @@ def starting(facts: TargetFacts, name: str) -> Assessment:
     unit = unit_for(facts, name=name)
     start = StartUnit(unit=unit, vendor_id="t", start_at=NOW, reason="r")
     plan = Plan(rollout=name, environment="prod-eu", actions=(start,))
-    return Assessment(record=Record(environment="prod-eu", name=name), plan=plan, seen=seen(targets=(facts,)))
+    return Assessment(
+        record=Record(backend="fuota", environment="prod-eu", name=name), plan=plan, seen=seen(targets=(facts,))
+    )
 
 
 PRODUCT = TargetFacts(key="product:p", exists=True)
@@ -210,7 +212,9 @@ def test_a_device_another_wave_was_for_is_known_by_its_identity(
         devices=("d1",),
         results=(DeviceResult(device="d1", outcome=outcome),) if outcome else (),
     )
-    known = Record(environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(attempt,)),))
+    known = Record(
+        backend="fuota", environment="prod-eu", name="probe", waves=(WaveRecord(name="canary", attempts=(attempt,)),)
+    )
     at = PlanContext(rollout=declared, environment=ENVIRONMENT, record=known, seen=seen(targets=(facts,)), now=NOW)
 
     assert reasons(sent_in_groups(at, waves[1])) == (["targets_were_sent_already"] if held else [])
@@ -235,6 +239,7 @@ def test_a_wave_starts_on_devices_another_wave_sent_to_when_they_report_it_or_ar
         results=(took,),
     )
     record = Record(
+        backend="fuota",
         environment="prod-eu",
         name="probe",
         generation=declared.generation,

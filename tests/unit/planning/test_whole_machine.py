@@ -77,7 +77,7 @@ class Service:
         self.canceled: dict[str, str] = {}
         self.stopped: set[tuple[str, str]] = set()
         self.created: list[tuple[str, tuple[str, ...]]] = []
-        self.record = Record(environment="prod-eu", name=declared.name)
+        self.record = Record(backend="fuota", environment="prod-eu", name=declared.name)
         self.stages: dict[str, int] = {}
         self.waves: dict[str, tuple[str, ...]] = {}
 

@@ -6,7 +6,8 @@ import pytest
 
 from otactl import policies
 from otactl.backends.registry import BACKENDS
-from otactl.model import ApprovalRole, Environment, TuyaAccess, Window
+from otactl.backends.tuya.config import TuyaAccess
+from otactl.model import ApprovalRole, Environment, Window
 from tests.support.manifest_texts import SHA
 from tests.support.policy_tables import FUOTA, GOOD, HOME, OTA, TUYA, changed, found, home, with_backend, with_waves
 
@@ -145,7 +146,7 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         ["confirm_module_differs /spec/strategy/confirm/version/module"],
     ),
     "Tuya without access": (with_backend(TUYA, "devices"), HOME, ["environment_without_tuya /spec/environment"]),
-    "Tuya with access": (with_backend(TUYA, "devices"), home(tuya=TuyaAccess(endpoint="https://x")), []),
+    "Tuya with access": (with_backend(TUYA, "devices"), home(access={"tuya": TuyaAccess(endpoint="https://x")}), []),
     "GRAY without percent": (
         with_backend("  tuya: {productKey: a, targetSelection: GRAY}\n", "devices").split("    waves:")[0]
         + "    waves: [{name: a}]\n",
@@ -254,12 +255,12 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
     ),
     "a settle time shorter than the gateway's window": (
         with_backend("  tuya: {productKey: a, settleTime: 14m}\n", "devices"),
-        home(tuya=TuyaAccess(endpoint="https://x")),
+        home(access={"tuya": TuyaAccess(endpoint="https://x")}),
         ["settle_time_too_short /spec/tuya/settleTime"],
     ),
     "a settle time as long as the gateway's window": (
         with_backend("  tuya: {productKey: a, settleTime: 15m}\n", "devices"),
-        home(tuya=TuyaAccess(endpoint="https://x")),
+        home(access={"tuya": TuyaAccess(endpoint="https://x")}),
         [],
     ),
     "an update that never ends, then a wave": (
@@ -366,14 +367,14 @@ def by_secret(region: str) -> TuyaAccess:
 
 
 def test_a_secret_of_another_region_than_the_environments_cannot_be_read() -> None:
-    (violation,) = policies.check_environment(home(tuya=by_secret("us-east-1")), BACKENDS)
+    (violation,) = policies.check_environment(home(access={"tuya": by_secret("us-east-1")}), BACKENDS)
     assert (violation.code, violation.pointer) == ("secret_region_differs", "/spec/tuya/secretArn")
     assert violation.severity == "error"
 
 
 @pytest.mark.parametrize("access", [None, by_secret("eu-west-1"), TuyaAccess(endpoint="https://x/")])
 def test_a_secret_where_the_environment_is_or_none_is_right(access: TuyaAccess | None) -> None:
-    assert policies.check_environment(home(tuya=access), BACKENDS) == ()
+    assert policies.check_environment(home(access={"tuya": access}), BACKENDS) == ()
 
 
 @pytest.mark.parametrize(

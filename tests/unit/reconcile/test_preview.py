@@ -131,7 +131,8 @@ def test_the_service_of_a_record_is_asked_even_if_no_rollout_declares_it() -> No
 
 def test_a_look_that_is_too_large_for_the_budget_comes_after_the_others() -> None:
     large = msgspec.structs.replace(
-        Record(environment="prod-eu", name="a"), failure=Failure(reason=TOO_LARGE, message="raise it", since=NOW)
+        Record(backend="fuota", environment="prod-eu", name="a"),
+        failure=Failure(reason=TOO_LARGE, message="raise it", since=NOW),
     )
     service = Service()
 

@@ -173,8 +173,7 @@ def test_an_environment_at_home_keeps_its_account_and_nothing_that_leads_out() -
     assert found.account == declared.account
     assert found.assumed_role is None
     assert set(found.endpoints.values()) == {"http://127.0.0.1:1"}
-    assert found.tuya is not None
-    assert found.tuya.endpoint == "http://127.0.0.1:1/"
+    assert found.access["tuya"].endpoint == "http://127.0.0.1:1/"
 
 
 @pytest.mark.parametrize(

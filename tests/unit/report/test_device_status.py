@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from otactl.backends.tuya.device import Filters, Home, answered
+from otactl.backends.tuya.device import answered
 from otactl.backends.tuya.schemas import UNFINISHED_TASKS, rows_of
 from otactl.model import Attempt, Intent, Record, RecordedCall, WaveRecord
-from otactl.model.device_tasks import UnfinishedTask
+from otactl.model.device_tasks import Filters, Home, UnfinishedTask
 from otactl.report.device_status import ENDED, LiveLine, Owners, TaskLine, lines, task_line
 from otactl.report.status import render
 from otactl.report.status_summary import DeviceStatus, StatusReport

@@ -123,7 +123,7 @@ def due(at: Rollout) -> Record:
         attempt(at, failed(0), took), unit_id=unit.unit_id, members=unit.members, vendor_id="t-1", start_at=NOW
     )
     wave = WaveRecord(name="all", members=unit.members, attempts=(begun,))
-    return Record(environment=at.environment, name=at.name, generation=at.generation, waves=(wave,))
+    return Record(backend="fuota", environment=at.environment, name=at.name, generation=at.generation, waves=(wave,))
 
 
 FACTS = seen(targets=tuple(TargetFacts(key=f"device:id-{n}", exists=True, vendor_id=f"id-{n}") for n in (0, 1)))

@@ -171,7 +171,7 @@ def test_a_retry_is_not_made_for_devices_that_report_the_version_meanwhile() -> 
         results=(silent, *good),
     )
     waves = (WaveRecord(name="canary", members=unit.members, attempts=(attempt,)),)
-    record = Record(environment="prod-eu", name="probe", generation=at.generation, waves=waves)
+    record = Record(backend="fuota", environment="prod-eu", name="probe", generation=at.generation, waves=waves)
 
     found = look(at, record, seen(targets=facts("d1")[:1]))
 

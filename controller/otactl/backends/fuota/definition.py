@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 from otactl.backends.fuota import rules
 from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.template import TEMPLATE
-from otactl.model import BackendConfig, Environment, Rollout
+from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
 from otactl.model.violation import Violation
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from otactl.backends.aws.client import AwsClient
+    from otactl.lorawan.request import AirtimeRequest
     from otactl.planning.outlook import PureHalf
-    from otactl.ports import Backend
+    from otactl.ports import Backend, DeviceReader
 
 from otactl.backends.fuota import calls
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
-from otactl.ports import Capabilities
+from otactl.ports import Capabilities, DeviceService
 
 CAPABILITIES = Capabilities(
     name="fuota",
@@ -63,9 +66,11 @@ class FuotaDefinition:
 
     kind = FuotaConfig.kind
     config: type[BackendConfig] = FuotaConfig
+    access: type[BackendAccess] | None = None
     capabilities = CAPABILITIES
     target_kinds: tuple[str, ...] = ("multicastGroups", "wirelessDevices")
     device_kind = "wirelessDevices"
+    device_schema = "wirelessDeviceId"
     failure_reasons: tuple[str, ...] = (
         "missingFragments",
         "integrity",
@@ -96,6 +101,7 @@ class FuotaDefinition:
     image_limit: int | None = 1_000_000
     target_limit: int | None = None
     template = TEMPLATE
+    device_service: DeviceService | None = None
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
@@ -117,6 +123,17 @@ class FuotaDefinition:
         """The pure half of the backend."""
         del environment
         return FuotaShape()
+
+    def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
+        """There is none."""
+        del environment, client
+        raise TypeError(f"{self.capabilities.service} shows no tasks of one device")
+
+    def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
+        """The declared session, or what is assumed for single devices (`airtime.py`)."""
+        from otactl.backends.fuota.airtime import request_of
+
+        return request_of(rollout)
 
     def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
         """Create the backend."""

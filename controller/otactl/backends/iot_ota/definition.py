@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 from otactl.backends.iot_ota import rules
 from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.template import TEMPLATE
-from otactl.model import BackendConfig, Environment, Rollout
+from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
 from otactl.model.violation import Violation
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from otactl.backends.aws.client import AwsClient
+    from otactl.lorawan.request import AirtimeRequest
     from otactl.planning.outlook import PureHalf
-    from otactl.ports import Backend
+    from otactl.ports import Backend, DeviceReader
 
 from otactl.backends.iot_ota import calls, fields
 from otactl.backends.iot_ota.statuses import JOB_FIELDS
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
-from otactl.ports import Capabilities
+from otactl.ports import Capabilities, DeviceService
 
 CAPABILITIES = Capabilities(
     name="otaUpdate",
@@ -78,9 +81,11 @@ class OtaUpdateDefinition:
 
     kind = OtaUpdateConfig.kind
     config: type[BackendConfig] = OtaUpdateConfig
+    access: type[BackendAccess] | None = None
     capabilities = CAPABILITIES
     target_kinds: tuple[str, ...] = ("things", "thingGroups")
     device_kind = "things"
+    device_schema = "thingName"
     failure_reasons: tuple[str, ...] = (
         "rejected",
         "download",
@@ -96,6 +101,7 @@ class OtaUpdateDefinition:
     image_limit: int | None = 16_000_000
     target_limit: int | None = rules.MOST_TARGETS
     template = TEMPLATE
+    device_service: DeviceService | None = None
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
@@ -116,6 +122,16 @@ class OtaUpdateDefinition:
     def shape(self, environment: Environment) -> PureHalf:
         """The pure half of the backend."""
         return OtaShape(environment)
+
+    def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
+        """There is none."""
+        del environment, client
+        raise TypeError(f"{self.capabilities.service} shows no tasks of one device")
+
+    def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
+        """None: no radio."""
+        del rollout
+        return None
 
     def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
         """Create the backend."""

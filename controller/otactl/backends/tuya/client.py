@@ -30,6 +30,7 @@ from otactl.backends.errors import NotFoundError
 from otactl.backends.transport.rate_limit import Pacers
 from otactl.backends.transport.service_clock import told_time
 from otactl.backends.transport.usage import Stats
+from otactl.backends.tuya.config import access_of
 from otactl.backends.tuya.credentials import Key, ReadSecret, read_key
 from otactl.backends.tuya.errors import FailedError, RefusedError
 from otactl.backends.tuya.http import LostError, Reply, Wire
@@ -247,7 +248,7 @@ class TuyaClient:
     def _credentials(self) -> Key:
         with self._lock:
             if self._key is None:
-                access = self._environment.tuya
+                access = access_of(self._environment)
                 if access is None:
                     text = f"environment {self._environment.name} declares no tuya.endpoint and no key for it"
                     raise StalledError("NoEndpoint", text)
@@ -263,7 +264,7 @@ class TuyaClient:
     def _open(self) -> Wire:
         with self._lock:
             if self._wire is None:
-                access = self._environment.tuya
+                access = access_of(self._environment)
                 self._wire = Wire(access.endpoint if access is not None else "", self._environ)
             return self._wire
 

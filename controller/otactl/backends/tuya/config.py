@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from otactl.model.backend_config import BackendConfig, Selection
+from otactl.model.environment import BackendAccess, Environment
 from otactl.model.values import JsonObject, Value
 
 if TYPE_CHECKING:
@@ -40,6 +41,21 @@ class TuyaFields(Value, frozen=True, kw_only=True):
     confirm_waves: tuple[str, ...] = ()
     download_protocol: str | None = None
     settle_time: str = "15m"
+
+
+class TuyaAccess(Value, BackendAccess, frozen=True, kw_only=True):
+    """The `tuya` block of an environment: Tuya's gateway and where its secret comes from, never the secret."""
+
+    endpoint: str
+    access_key_id_env: str | None = None
+    access_key_secret_env: str | None = None
+    secret_arn: str | None = None
+
+
+def access_of(environment: Environment) -> TuyaAccess | None:
+    """The access that an environment declares; None without one."""
+    found = environment.access.get(TuyaConfig.kind)
+    return found if isinstance(found, TuyaAccess) else None
 
 
 class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag_field="backend", tag="tuya"):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from otactl.backends.tuya.config import TuyaAccess
 from otactl.errors import StalledError
-from otactl.model.environment import TuyaAccess
 
 ReadSecret = Callable[[str], str]
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,512}")

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from otactl.backends.tuya import rules
-from otactl.backends.tuya.config import TuyaConfig
+from otactl.backends.tuya.config import TuyaAccess, TuyaConfig, access_of
+from otactl.backends.tuya.device_homes import TuyaDevices
 from otactl.backends.tuya.template import TEMPLATE
-from otactl.model import BackendConfig, Environment, Rollout
+from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
 from otactl.model.violation import Violation
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from otactl.backends.aws.client import AwsClient
+    from otactl.lorawan.request import AirtimeRequest
     from otactl.planning.outlook import PureHalf
-    from otactl.ports import Backend
+    from otactl.ports import Backend, DeviceReader
 
 from otactl.backends.tuya import calls
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
-from otactl.ports import Capabilities
+from otactl.ports import Capabilities, DeviceService
 
 CAPABILITIES = Capabilities(
     name="tuya",
@@ -70,9 +74,11 @@ class TuyaDefinition:
 
     kind = TuyaConfig.kind
     config: type[BackendConfig] = TuyaConfig
+    access: type[BackendAccess] | None = TuyaAccess
     capabilities = CAPABILITIES
     target_kinds: tuple[str, ...] = ("devices",)
     device_kind = "devices"
+    device_schema = "tuyaDeviceName"
     failure_reasons: tuple[str, ...] = (
         "conflict",
         "rejected",
@@ -88,6 +94,7 @@ class TuyaDefinition:
     image_limit: int | None = None
     target_limit: int | None = None
     template = TEMPLATE
+    device_service: DeviceService | None = TuyaDevices()
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
@@ -113,9 +120,20 @@ class TuyaDefinition:
         del environment
         return TuyaShape()
 
+    def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
+        """Open the gateway."""
+        from otactl.backends.tuya.device import open_reader
+
+        return open_reader(environment, client)
+
+    def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
+        """None: no radio."""
+        del rollout
+        return None
+
     def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
         """Create the backend; None where the environment has no access."""
         from otactl.backends.tuya.backend import TuyaBackend
         from otactl.backends.tuya.connection import connect
 
-        return TuyaBackend(client, connect(environment, client)) if environment.tuya is not None else None
+        return TuyaBackend(client, connect(environment, client)) if access_of(environment) is not None else None

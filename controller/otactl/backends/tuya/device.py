@@ -11,66 +11,23 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
+from otactl.backends.aws.client import AwsClient
 from otactl.backends.tuya.client import NotFoundError, TuyaClient
-from otactl.backends.tuya.config import DEFAULT_MODULE, TuyaConfig
+from otactl.backends.tuya.config import DEFAULT_MODULE
+from otactl.backends.tuya.connection import connect
+from otactl.backends.tuya.device_homes import STATUSES
 from otactl.backends.tuya.reads import BatchReader
 from otactl.backends.tuya.schemas import UNFINISHED_TASKS, TaskInfo, moment
-from otactl.backends.tuya.statuses import COUNTS, UNFINISHED
+from otactl.backends.tuya.statuses import COUNTS
 from otactl.errors import StalledError
-from otactl.model import JsonObject, Rollout
-from otactl.model.device_tasks import UnfinishedTask
+from otactl.model import Environment, JsonObject
+from otactl.model.device_tasks import Filters, Home, UnfinishedTask
 
-STATUSES = {COUNTS[word]: word for word in UNFINISHED}  # ours -> the gateway's, in the order of a task's life
 UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, order=True)
-class Home:
-    """Where a device belongs: an environment's gateway, a product there, and its name in that product."""
-
-    environment: str
-    product: str
-    device: str
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What is asked for: a module (None: all) and statuses in our words (none: all)."""
-
-    module: str | None = None
-    statuses: tuple[str, ...] = ()
-
-
-def status_of(word: str) -> str | None:
-    """Our word for a status of an unfinished task, given in ours or in the gateway's, whatever its case."""
-    plain = re.sub(r"[\s_-]", "", word.lower())
-    both = {spelled.replace("_", "").lower(): ours for ours, theirs in STATUSES.items() for spelled in (ours, theirs)}
-    return both.get(plain)
-
-
-def homes(rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]] = frozenset()) -> list[Home]:
-    """Where the manifests say a device belongs: the product of each Tuya rollout that names it, or that is remembered,
-    as (environment, rollout), to hold it: a batch to a whole product names nobody.
-
-    A name in another case counts only where nobody has it as it is written: the gateway tells the two apart.
-    """
-    exact: set[Home] = set()
-    folded: set[Home] = set()
-    for rollout in rollouts:
-        if not isinstance(rollout.backend, TuyaConfig):
-            continue
-        names = {name for name in _named(rollout) if name.lower() == device.lower()}
-        if not names and (rollout.environment, rollout.name) in remembered:
-            names = {device}
-        found = {Home(rollout.environment, rollout.backend.product, name) for name in names}
-        folded |= found
-        exact |= {home for home in found if home.device == device}
-    return sorted(exact or folded)
 
 
 def asked(home: Home, filters: Filters) -> JsonObject:
@@ -92,6 +49,13 @@ def answered(rows: Sequence[TaskInfo], home: Home, filters: Filters) -> tuple[Un
     wanted = filters.statuses or (*STATUSES, UNKNOWN)
     shown = (t for t in found if _is_module(t.module, filters.module) and t.status in wanted)
     return tuple(sorted(shown, key=lambda t: (t.created_at.timestamp() if t.created_at else math.inf, t.task_id)))
+
+
+@contextmanager
+def open_reader(environment: Environment, client: AwsClient) -> Iterator[DeviceReader]:
+    """Open the gateway of an environment."""
+    with connect(environment, client) as transport:
+        yield DeviceReader(transport)
 
 
 class DeviceReader:
@@ -119,12 +83,6 @@ class DeviceReader:
         except NotFoundError as error:
             raise _missing(home, error) from error
         return {module: found[module] for module in sorted(found) if _is_module(module, filters.module)}
-
-
-def _named(rollout: Rollout) -> set[str]:
-    """Every device a rollout names, in a wave or for all of them."""
-    named = [rollout.targets, *(wave.targets for wave in rollout.strategy.waves)]
-    return {device.id for targets in named if targets is not None for device in targets.devices if device.id}
 
 
 def _task(row: TaskInfo) -> UnfinishedTask:

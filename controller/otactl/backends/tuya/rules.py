@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from otactl.backends.tuya.config import TuyaConfig
+from otactl.backends.tuya.config import TuyaConfig, access_of
 from otactl.model import Environment, Rollout, VersionConfirm, duration
 from otactl.model.violation import Violation
 
@@ -17,7 +17,8 @@ SHORTEST_SETTLE = timedelta(minutes=15)  # the window of the gateway's twin for 
 
 def check_environment(environment: Environment) -> Iterator[Violation]:
     """Check where the Tuya key is read from: a secret can be read in its own Region only."""
-    arn = environment.tuya.secret_arn if environment.tuya is not None else None
+    access = access_of(environment)
+    arn = access.secret_arn if access is not None else None
     region = arn.split(":")[3] if arn is not None else environment.region
     if region != environment.region:
         yield Violation(
@@ -31,7 +32,7 @@ def check_environment(environment: Environment) -> Iterator[Violation]:
 def check(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
     """Check the block, and that the environment has access to Tuya."""
     spec = TuyaConfig.of(rollout)
-    if environment is not None and environment.tuya is None:
+    if environment is not None and access_of(environment) is None:
         yield Violation(
             pointer="/spec/environment",
             code="environment_without_tuya",

@@ -86,7 +86,7 @@ def _declared(path: str) -> AirtimeRequest:
     rollouts = [(rollout, question_of(rollout)) for rollout in read_all((path,), offline=True).rollouts]
     found = [(rollout.name, question) for rollout, question in rollouts if question is not None]
     if not found:
-        raise UsageError(f"no rollout in {path} has a radio session; name the file of a FUOTA rollout, or use flags")
+        raise UsageError(f"no rollout in {path} has a radio session; name the file of one that has, or use flags")
     if len(found) > 1:
         names = ", ".join(sorted(name for name, _ in found))
         raise UsageError(f"{path} has {len(found)} radio sessions ({names}); name the file of one")

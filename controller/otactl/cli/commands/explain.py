@@ -10,7 +10,7 @@ from otactl.errors import UsageError
 @click.command("explain", short_help="Help on a field of a manifest.")
 @click.argument("field")
 def command(field: str) -> None:
-    """Explain a FIELD of a manifest by its path, such as spec.fuota.redundancyPercent.
+    """Explain a FIELD of a manifest by its path, such as spec.strategy.gate.
 
     A path may start with its kind (Environment.spec.region). Exits 1 if there is no such field.
     """

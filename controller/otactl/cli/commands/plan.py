@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from otactl.backends.registry import backends_for, shapes_for, transport_for
+from otactl.backends.registry import BACKENDS, backends_for, shapes_for, transport_for
 from otactl.cli.airtime_request import airtime_of
 from otactl.cli.journal_option import Place, journal_option, place_for
 from otactl.cli.load_manifests import by_environment, covers, read_all, strict_option
@@ -139,8 +139,9 @@ def _remembered(
     except JournalMissingError:
         told = f"no journal at {place.shown}: waves and attempts are rebuilt from tags and names"
         make = f"otactl journal init {shlex.quote(place.shown)}"
-        more = f"Tuya's batches have none. reconcile sends nothing before there is one: name it, or {make}"
-        return environment, {}, f"{told}; {more}", ()
+        nameless = [d.capabilities.service for d in BACKENDS.values() if not d.capabilities.names_own_task]
+        then = f"units of {' and '.join(nameless)} have none. reconcile sends nothing before there is one"
+        return environment, {}, f"{told}; {then}: name it, or {make}", ()
 
 
 def _planned(found: RolloutPreview, note: str = "") -> report.PlannedRollout | None:

@@ -21,30 +21,43 @@ def _statuses(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]
     """Our words for the statuses given, each once, in the order of a task's life."""
     if not words:
         return ()
-    from otactl.backends.tuya.device import STATUSES, status_of
+    from otactl.backends.registry import device_services
+
+    services = device_services().values()
+
+    def status_of(word: str) -> str | None:
+        return next((ours for service in services if (ours := service.status_of(word)) is not None), None)
+
+    known_words = {ours: theirs for service in services for ours, theirs in service.statuses.items()}
 
     strange = next((word for word in words if status_of(word) is None), None)
     if strange is not None:
-        known = ", ".join(f"{ours} ({theirs})" for ours, theirs in STATUSES.items())
+        known = ", ".join(f"{ours} ({theirs})" for ours, theirs in known_words.items())
         raise click.BadParameter(f"{strange!r} is no status of an unfinished task; there are {known}", ctx, param)
     given = {status_of(word) for word in words}
-    return tuple(status for status in STATUSES if status in given)
+    return tuple(status for status in known_words if status in given)
 
 
 @click.command(name="status", cls=Verb)
 @click.argument("name", required=False)
-@click.option("--device", metavar="ID", help="Show this device across rollouts: an id, a DevEUI, a name at Tuya.")
-@click.option("--module", metavar="NAME", help="Of a device at Tuya: tasks and version of this module only.")
+@click.option(
+    "--device", metavar="ID", help="Show this device across rollouts: an id, a DevEUI, or its name at the service."
+)
+@click.option(
+    "--module", metavar="NAME", help="Tasks and version of this module only, of a device whose service lists its tasks."
+)
 @click.option(
     "--task-status",
     "statuses",
     metavar="WORD",
     multiple=True,
     callback=_statuses,
-    help="Of a device at Tuya: tasks in this status only: toConfirm, queued, notified or inProgress, or Tuya's own word"
-    " for it. Repeatable.",
+    help="Tasks in this status only, where its service lists them: toConfirm, queued, notified or inProgress, or"
+    " the service's own word for it. Repeatable.",
 )
-@click.option("--product", metavar="KEY", help="The device's product at Tuya, where no manifest names the device.")
+@click.option(
+    "--product", metavar="KEY", help="The device's product at its service, where no manifest names the device."
+)
 @click.option(
     "--manifests",
     metavar="PATH",
@@ -71,10 +84,10 @@ def command(
 ) -> None:
     """Show the state of all rollouts, or of the one called NAME.
 
-    With --device, show the results of one device, attempt by attempt, from the journal. A device that a Tuya rollout
-    names is also asked for at Tuya's gateway: its unfinished tasks, each with its status, its versions, since when, and
-    the rollout it belongs to; and the versions the device reports. Only that needs the gateway's key. An upgrade that
-    is not listed has ended: its result is in the batch, or in the reported version.
+    With --device, show the results of one device, attempt by attempt, from the journal. A service that lists the tasks
+    of one device is asked too: unfinished tasks, each with its status, its versions, since when, and the rollout it
+    belongs to; and the versions the device reports. Only that needs the service's key. An upgrade that is not listed
+    has ended: its result is in the batch, or in the reported version.
 
     Exits 1 if a gateway gave no answer; the journal's part is shown all the same.
     """
@@ -92,8 +105,8 @@ def command(
             homes = sorted({s.record.environment for s in chosen}) if name is not None else []
             report = summarise((*chosen, *(opened.load(home, NAME) for home in homes)), device)
     else:
-        from otactl.backends.tuya.device import Filters
         from otactl.cli.device_status import Question, look
+        from otactl.model.device_tasks import Filters
 
         filters = Filters(module=module, statuses=statuses)
         report, used = look(

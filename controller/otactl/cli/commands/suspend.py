@@ -54,7 +54,8 @@ def command(
     record = _remembered(found.rollout, place)
     under_way: tuple[str, ...] = ()
     if record is not None:
-        under_way = goes_on(record, running == "finish", datetime.now(UTC), capabilities_of(record.backend))
+        can = capabilities_of(record.backend or found.rollout.backend_kind)
+        under_way = goes_on(record, running == "finish", datetime.now(UTC), can)
     used = document((place.used(found.rollout.environment),)) if record is not None else {"journal": None}
     told = f"rollout {found.rollout.name} is suspended by {owner}"
     change(found, put, style=style, told=told, goesOn=list(under_way), **used)

@@ -19,6 +19,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from otactl.backends.aws.client import AwsClient
 from otactl.model import (
+    BackendAccess,
     BackendConfig,
     Device,
     Environment,
@@ -78,6 +79,10 @@ class FleetModel(ABC):
     @abstractmethod
     def add(self, parts: FleetParts, rollout: Rollout, assumed: Assumed, seed: int) -> None:
         """Add a rollout's devices, groups and packages to the fleet document."""
+
+    def access(self, url: str) -> BackendAccess | None:  # noqa: ARG002 - for those with an access of their own
+        """Return the access to the simulator at `url`; None where AWS's own credentials do."""
+        return None
 
     def backend(self, environment: Environment, aws: AwsClient, time: SimulatedTime) -> ClosingBackend | None:  # noqa: ARG002 - for those with a client of their own
         """Connect the backend, if it needs more than the AWS client; None for one that does not."""
@@ -143,6 +148,21 @@ class FleetParts:
         self.product_devices: dict[str, JsonObject] = {}
         self.packages: dict[str, JsonObject] = {}
         self.keys: dict[str, JsonObject] = {}
+
+    def document(self) -> JsonObject:
+        """Build the lists of the fleet document."""
+        return {
+            "devices": list(self.devices.values()),
+            "groups": list(self.groups.values()),
+            "things": list(self.things.values()),
+            "thingGroups": list(self.thing_groups.values()),
+            "tuya": {
+                "keys": list(self.keys.values()),
+                "products": list(self.products.values()),
+                "devices": list(self.product_devices.values()),
+                "firmwares": list(self.packages.values()),
+            },
+        }
 
 
 def targets_of(rollout: Rollout) -> list[Targets]:

@@ -7,8 +7,8 @@ from typing import ClassVar
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.tuya.backend import TuyaBackend
 from otactl.backends.tuya.client import TuyaClient
-from otactl.backends.tuya.config import TuyaConfig
-from otactl.model import Environment, JsonObject, Rollout, TuyaAccess
+from otactl.backends.tuya.config import TuyaAccess, TuyaConfig
+from otactl.model import Environment, JsonObject, Rollout
 from otactl.rehearsal.fleets.base import (
     BEFORE,
     Assumed,
@@ -23,11 +23,6 @@ KEY_ID, SECRET = "REHEARSAL_KEY_ID", "REHEARSAL_SECRET"
 KEYS = {KEY_ID: "rehearsal", SECRET: "rehearsal"}
 
 
-def access(url: str) -> TuyaAccess:
-    """Return the access to the simulated gateway."""
-    return TuyaAccess(endpoint=f"{url}/", access_key_id_env=KEY_ID, access_key_secret_env=SECRET)
-
-
 class TuyaFleet(FleetModel):
     """Devices of Tuya products; Tuya reports another version as no reason of a failed task."""
 
@@ -38,6 +33,10 @@ class TuyaFleet(FleetModel):
         "verify": "failsVerify",
         "unknown": "failsGeneral",
     }
+
+    def access(self, url: str) -> TuyaAccess:
+        """Return the access to the simulated gateway."""
+        return TuyaAccess(endpoint=f"{url}/", access_key_id_env=KEY_ID, access_key_secret_env=SECRET)
 
     def backend(self, environment: Environment, aws: AwsClient, time: SimulatedTime) -> ClosingBackend:
         """Connect the backend to the simulated gateway, with the rehearsal's key."""

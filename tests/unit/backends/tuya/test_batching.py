@@ -44,7 +44,9 @@ def attempt(devices: int, **changes: object) -> Attempt:
 def remembered(of: Attempt, *keys: str) -> Record:
     call = RecordedCall(service="tuya", operation="CreateOTAStaticUpgradeJob", parameters={})
     intents = tuple(Intent(action="createUnit", unit_id="u-1", key=k, call=call, at=NOW) for k in keys)
-    return Record(environment="e", name="r", waves=(WaveRecord(name="w", attempts=(of,)),), intents=intents)
+    return Record(
+        backend="fuota", environment="e", name="r", waves=(WaveRecord(name="w", attempts=(of,)),), intents=intents
+    )
 
 
 def finding(**jobs: tuple[str, ...]):

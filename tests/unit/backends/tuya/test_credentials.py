@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.config import TuyaAccess
 from otactl.errors import OtactlError, StalledError, TransientError
 from otactl.model import Environment
-from otactl.model.environment import TuyaAccess
 from tests.support.builders import SOURCE
 from tests.support.scripted_tuya import (
     DROPPED,
@@ -153,7 +153,9 @@ def test_a_line_break_after_a_secret_is_not_part_of_it(gateway: Gateway) -> None
 def by_arn() -> Environment:
     """An environment whose key is in Secrets Manager."""
     access = TuyaAccess(endpoint="https://x/", secret_arn=ARN)
-    return Environment(name="e", owner="a", account="123456789012", region="eu-west-1", source=SOURCE, tuya=access)
+    return Environment(
+        name="e", owner="a", account="123456789012", region="eu-west-1", source=SOURCE, access={"tuya": access}
+    )
 
 
 def test_a_key_is_read_from_secrets_manager_once() -> None:

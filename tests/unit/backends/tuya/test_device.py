@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otactl.backends.tuya.config import TuyaConfig
-from otactl.backends.tuya.device import STATUSES, Filters, Home, answered, asked, homes, status_of
+from otactl.backends.tuya.device import answered, asked
+from otactl.backends.tuya.device_homes import STATUSES, homes, status_of
 from otactl.backends.tuya.schemas import UNFINISHED_TASKS, TaskInfo, rows_of
 from otactl.errors import StalledError
 from otactl.model import Device, Strategy, Targets, Wave
-from otactl.model.device_tasks import UnfinishedTask
+from otactl.model.device_tasks import Filters, Home, UnfinishedTask
 from tests.support.builders import rollout
 from tests.support.tuya_answers import PAGE, PUBLISHED_QUERY, keyed_client
 
