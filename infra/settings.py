@@ -134,7 +134,7 @@ def settings(given: Mapping[str, object], *, region: object, stack: str) -> Sett
     if github is not None:
         github = replace(github, provider=_in_partition(github.provider, region))
     if github is None and not principals:
-        reader.refuse("access", "names nobody; give github.repository or principals")
+        reader.refuse("access", "names no one; set github.repository or principals")
     names = [c.bucket for c in channels] + ([options.journal_bucket] if options.journal_bucket else [])
     if len(set(names)) < len(names):
         reader.refuse("channels", "share a bucket with each other or with the journal; each needs its own")
@@ -201,7 +201,7 @@ def _channels(reader: Reader, file: str) -> tuple[Channel, ...]:
             )
         )
         if found[-1].access_logs == found[-1].bucket:
-            one.refuse("accessLogs", "is the bucket itself; logs of a bucket in itself make logs without end")
+            one.refuse("accessLogs", "is the bucket itself; logs of a bucket in itself never stop")
         one.end()
     if len({c.name for c in found}) < len(found):
         reader.refuse("channels", "have a name twice; each needs its own")
@@ -248,7 +248,7 @@ def _options(reader: Reader, *, wireless: bool) -> Options:
     if found.schedule is not None and not found.journal_bucket:
         reader.refuse("options.schedule", "needs options.journalBucket: a container has no disk to keep a journal on")
     if found.signing_profiles and not found.iot_ota:
-        reader.refuse("options.signingProfiles", "needs options.iotOta: it is the OTA service role that makes them")
+        reader.refuse("options.signingProfiles", "needs options.iotOta: the OTA service role creates them")
     return found
 
 

@@ -41,7 +41,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("otactl:channels", channel(colour="red"), "otactl:channels[0].colour is not a setting"),
     ("otactl:channels", channel() + channel(bucket="another"), "otactl:channels have a name twice"),
     ("otactl:channels", channel() + channel(name="beta"), "otactl:channels share a bucket"),
-    ("otactl:access", None, "otactl:access names nobody"),
+    ("otactl:access", None, "otactl:access names no one"),
     ("otactl:access", {"principals": ["everyone"]}, "otactl.access.principals must be a list"),
     ("otactl:access", {"github": {"repository": "firmware"}}, "otactl.access.github.repository is 'firmware'"),
     ("otactl:options", {"journalbucket": "x"}, "otactl.options.journalbucket is not a setting"),

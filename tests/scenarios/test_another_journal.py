@@ -49,7 +49,7 @@ def test_a_second_journal_of_an_environment_sends_nothing_for_any_of_its_rollout
         known = second.load("prod-eu", "probe").record
 
     assert [[h.reason for h in r.holds] for r in report.rollouts] == [["another_journal_is_in_use"]] * 2
-    assert f"was made by journal {first}" in report.rollouts[1].holds[0].message
+    assert f"was created by journal {first}" in report.rollouts[1].holds[0].message
     assert known.attempts == ()
     sent = {str(r["operation"]) for r in opened.server.world.requests[before:]}
     assert not {name for name in sent if not name.startswith(("Get", "List", "Head", "Simulate"))}

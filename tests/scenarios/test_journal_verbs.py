@@ -266,7 +266,7 @@ def test_a_lease_is_ended_by_hand_once_and_an_unknown_environment_is_told(path: 
 
     assert (warned.exit_code, ended.exit_code, again.exit_code, unknown.exit_code) == (0, 0, 0, 1)
     assert "warning: lease of prod-eu: lease_is_dated_ahead: runner7/811" in warned.stdout
-    assert "the lease of environment prod-eu is ended: runner7/811" in ended.stdout
+    assert "the lease of prod-eu is released: runner7/811" in ended.stdout
     assert "no one holds environment prod-eu" in again.stdout
     assert "no run ever held environment prod-us" in unknown.stderr
 

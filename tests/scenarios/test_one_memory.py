@@ -150,6 +150,6 @@ def test_a_first_manifest_comes_with_its_journal(tmp_path: Path, monkeypatch: py
     told = run("init", "--backend", "tuya").stdout
     again = run("journal", "init").stdout
 
-    assert f"made the journal {DEFAULT}" in told
+    assert f"created the journal {DEFAULT}" in told
     with SqlJournal(tmp_path / DEFAULT, create=False) as journal:
-        assert again == f"journal {DEFAULT} is there already, and stays as it is; its id is {journal.identity().id}\n"
+        assert again == f"journal {DEFAULT} is there already, and unchanged; its id is {journal.identity().id}\n"

@@ -135,7 +135,7 @@ def _why(entry: DriftEntry, gone: frozenset[str], begun: frozenset[str]) -> str:
     if entry.subject in gone:
         return "the unit ended"
     if entry.subject in begun and entry.cause is Cause.ROLE:
-        return "the session began; the role is not looked at any more"
+        return "the session started; the role is no longer checked"
     return "set back out of band, or declared so"
 
 

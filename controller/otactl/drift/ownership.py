@@ -62,9 +62,9 @@ def holds(environment: Environment, seen: Iterable[tuple[str, Observation]]) -> 
     ours = f"this run's is {environment.journal_id}" if environment.journal_id else "this run has none"
     where = f" {shlex.quote(environment.journal)}" if environment.journal is not None else ""
     text = (
-        f"{unit_id} of rollout {rollout}{more} was made by journal {other}, {ours}; two memories of one environment "
-        f"send everything twice: nothing is sent. Use journal {other} (--journal, OTACTL_JOURNAL or spec.journal), or, "
-        f"if it is lost for good, take over from it: otactl journal init{where} --replaces {other}"
+        f"{unit_id} of rollout {rollout}{more} was created by journal {other}, {ours}; two journals of one environment "
+        f"would send everything twice, so nothing is sent. Use journal {other} (--journal, OTACTL_JOURNAL or "
+        f"spec.journal), or, if it is lost for good, take over from it: otactl journal init{where} --replaces {other}"
     )
     return (Hold(reason="another_journal_is_in_use", message=text, stalled=True),)
 

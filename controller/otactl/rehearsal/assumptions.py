@@ -14,7 +14,7 @@ def told(assumed: Assumed, rollouts: Sequence[Rollout]) -> tuple[str, ...]:
     labels = "".join(f", {100 * loss:g} % where {label} is {value}" for label, value, loss in assumed.loss_by_label)
     return (
         f"{assumed.devices_per_group} devices in each group; {100 * assumed.loss:g} % of fragments lost{labels}",
-        "buckets, roles and packages are there and right; it begins anew, whatever has been sent already",
+        "buckets, roles and packages are correct; it starts at the first wave, whatever was sent before",
         *_behaving(assumed, rollouts),
         *(sentence for rollout in rollouts for sentence in FLEETS[rollout.backend_kind].assumptions(rollout)),
     )

@@ -25,11 +25,8 @@ def check(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
     }
     strange = sorted({reason for reason, _ in assumed.fail if reason != DEFAULT and reason not in possible})
     if strange:
-        text = f"no device of these rollouts can be made to fail with {', '.join(strange)}"
-        raise UsageError(
-            f"{text} that their service would tell; there are: {', '.join(sorted(possible))}; "
-            "for lost fragments raise --loss"
-        )
+        text = f"--fail {', '.join(strange)}: no service of these rollouts reports it"
+        raise UsageError(f"{text}; choose one of: {', '.join(sorted(possible))}; for lost fragments raise --loss")
 
 
 def _check_labels(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:

@@ -55,7 +55,7 @@ class Cast:
         self._told[sentence] = None
 
     def _environment(self, name: str) -> Environment:
-        self._tell(f"environment {name} was not found: account {ACCOUNT} in {REGION} stands in, without freezes")
+        self._tell(f"environment {name} was not found: account {ACCOUNT} in {REGION} is used, without freezes")
         source = Source(file="", digest="")
         return Environment(name=name, owner=OWNER, account=ACCOUNT, region=REGION, source=source)
 
@@ -73,7 +73,7 @@ class Cast:
 
     def _filled(self, text: str) -> str:
         def put(output: re.Match[str]) -> str:
-            self._tell(f"the stack output {output.group(1)} is not at hand: a name of the rehearsal stands in")
+            self._tell(f"the stack output {output.group(1)} is missing: a name of the rehearsal is used")
             return "rehearsal-" + re.sub(r"[^a-z0-9]+", "-", output.group(1).lower()).strip("-")
 
         return _OUTPUT.sub(put, text)

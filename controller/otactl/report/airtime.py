@@ -178,7 +178,7 @@ def _lead(airtime: AirtimeReport) -> str:
     return (
         ""
         if airtime.lead_seconds is None
-        else f", begins {_time(airtime.lead_seconds)} or more after its start is asked for"
+        else f", begins {_time(airtime.lead_seconds)} or more after the start request"
     )
 
 

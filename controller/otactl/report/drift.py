@@ -26,7 +26,7 @@ _HEAD = (
     "STATUS",
 )
 _WIDEST = 48
-COMMAND = "to end it: "
+COMMAND = "to delete it: "
 
 
 class DriftLine(Value, frozen=True, kw_only=True):

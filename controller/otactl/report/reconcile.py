@@ -93,7 +93,7 @@ def as_text(report: ReconcileReport) -> str:
     for r in report.rollouts:
         back = f", back in {r.requeue_after_seconds} s" if r.requeue_after_seconds is not None else ""
         wave = f" wave {r.wave}" if r.wave else ""
-        known = ", told before and ended as onFailure says" if r.acknowledged else ""
+        known = ", reported before and aborted as onFailure says" if r.acknowledged else ""
         lines.append(f"{r.environment}/{r.name}: {r.phase}{wave}{known}{back}")
         if r.actions:
             lines.append(f"  sent: {', '.join(r.actions)}")
@@ -101,7 +101,7 @@ def as_text(report: ReconcileReport) -> str:
         if r.error:
             lines.append(f"  error: {r.error}")
         if r.overdue:
-            lines.append(f"  overdue: {', '.join(r.overdue)}: told by exit code 1 this once, and by `otactl status` on")
+            lines.append(f"  overdue: {', '.join(r.overdue)}: exit code 1 reports it once, `otactl status` always")
     told = "\n".join(lines)
     lines += [f"{e.environment or 'error'}: {e.reason}: {e.message}" for e in report.errors if e.message not in told]
     lines += [f"note: {note}" for note in report.notes]

@@ -102,7 +102,7 @@ def _verdict(forecast: RolloutForecast, seeds: int) -> str:
 
 
 def _figures(forecast: RolloutForecast) -> list[str]:
-    lines = [f"devices updated: {_numbers(forecast.succeeded)} of {_numbers(forecast.devices)} in waves that began"]
+    lines = [f"devices updated: {_numbers(forecast.succeeded)} of {_numbers(forecast.devices)} in waves that started"]
     if forecast.failures:
         lines.append(f"failures: {_failures(forecast)}")
     return lines

@@ -41,7 +41,7 @@ def as_svg(found: Rehearsal) -> str:
         *opening(height, title),
         _hatch(),
         text(20, 28, title, size=17, weight="bold"),
-        text(20, 48, f"seed {course.seed} of {len(found.courses)}; time since its begin", size=13, colour="#444444"),
+        text(20, 48, f"seed {course.seed} of {len(found.courses)}; time since its start", size=13, colour="#444444"),
         *_axis(whole, bottom),
     ]
     down = _TOP

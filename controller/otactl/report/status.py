@@ -25,7 +25,7 @@ _HEAD = (
     "FAILED",
     "WAITING",
     "DRIFT",
-    "NEXT LOOK",
+    "NEXT RUN",
 )
 SHOWN_FAILURES = 20
 _NUMBERS = frozenset({5, 6, 7, 8, 9})
@@ -89,7 +89,7 @@ def _details(rollout: RolloutLine, now: datetime) -> list[str]:
     if rollout.acknowledged_drift:
         lines.append(f"{rollout.acknowledged_drift} drift entries are acknowledged by the manifest")
     if rollout.intents:
-        lines.append(f"{rollout.intents} calls have no outcome yet; the next pass looks what became of them")
+        lines.append(f"{rollout.intents} calls have no outcome yet; the next pass reads what became of them")
     return lines
 
 

@@ -254,7 +254,7 @@ def _why(
         case "freeze_begins_too_soon" | "deny_window_begins_too_soon":
             strict = tuple(w for w in denies if w.overrun == "doNotStart")
             window, opening = _next_open(strict, start, start + taken) or (strict[0], start)
-            return f"the {_sort(reason)} {_named(window)} begins at {iso(opening)}, {ending}"
+            return f"the {_sort(reason)} {_named(window)} starts at {iso(opening)}, {ending}"
 
 
 def _sort(reason: Refusal) -> str:

@@ -53,7 +53,7 @@ def test_one_unit_of_another_journal_holds_the_environment_and_says_what_to_type
     (hold,) = holds(here, looks)
 
     assert (hold.reason, hold.stalled) == ("another_journal_is_in_use", True)
-    assert f"probe-all-1-0 of rollout theirs (and 1 more units) was made by journal {THEIRS}" in hold.message
+    assert f"probe-all-1-0 of rollout theirs (and 1 more units) was created by journal {THEIRS}" in hold.message
     assert hold.message.endswith(f"otactl journal init '/srv/my firmware/.otactl/journal.db' --replaces {THEIRS}")
     assert holds(here, looks[:1]) == ()
 

@@ -53,7 +53,7 @@ def _render(*records: Record, style: Style = "text", device: str | None = None) 
 def test_text_is_an_aligned_row_per_rollout_with_its_details_below() -> None:
     next_look = "2026-03-01T12:12:00Z (in 12m)"
     expected = dedent(f"""\
-        ROLLOUT  ENVIRONMENT  VERSION  PHASE        WAVE   ATTEMPT  OK  FAILED  WAITING  DRIFT  NEXT LOOK
+        ROLLOUT  ENVIRONMENT  VERSION  PHASE        WAVE   ATTEMPT  OK  FAILED  WAITING  DRIFT  NEXT RUN
         soil     prod-eu      2.4.1    Progressing  fleet        2   1       0        2      1  {next_look}
           wave canary passed: 100.0 % of 1 devices, 95 % needed
           wave fleet attempt 2 is scheduled, starts 2026-03-01T12:35:00Z

@@ -360,7 +360,7 @@ SENTENCES: dict[str, tuple[tuple[Window, ...], tuple[Window, ...], str, str | No
         "05-01T23:30",
         "1h",
         (
-            'the deny window "0 0 * * *" for 1h (UTC) begins at 2026-05-02T00:00:00Z, a session of 1h from '
+            'the deny window "0 0 * * *" for 1h (UTC) starts at 2026-05-02T00:00:00Z, a session of 1h from '
             "2026-05-01T23:30:00Z would end at 2026-05-02T00:30:00Z; the earliest start is 2026-05-02T01:00:00Z"
         ),
     ),

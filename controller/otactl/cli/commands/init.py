@@ -47,14 +47,10 @@ def command(folder: str, backend: str) -> None:
     try:
         opened, made = make(place)
         opened.close()
-        click.echo(
-            plain(
-                f"{'made' if made else 'there is already'} the journal {place.shown}: what is sent is remembered there"
-            )
-        )
+        click.echo(plain(f"{'created' if made else 'kept'} the journal {place.shown}: it records what is sent"))
     except OtactlError as error:
-        click.echo(plain(f"otactl: the journal was not made: {error}"), err=True)
+        click.echo(plain(f"otactl: the journal was not created: {error}"), err=True)
         click.echo(
-            plain(f"otactl: reconcile needs it; make it: otactl journal init {shlex.quote(place.shown)}"), err=True
+            plain(f"otactl: reconcile needs it; create it: otactl journal init {shlex.quote(place.shown)}"), err=True
         )
     click.echo(plain(f"put your own values in, then: otactl validate {folder}"))

@@ -54,9 +54,9 @@ def init(url: str | None, lost: str | None, manifests: tuple[str, ...], environm
         opened, made = make(place)
         with opened:
             identity = opened.take_over(lost) if lost is not None else opened.identity()
-        word = "made" if made else "there already, and stays as it is"
+        word = "created" if made else "there already, and unchanged"
         told = f"journal {place.shown} is {word}; its id is {identity.id}"
-        click.echo(plain(told + (f"; it takes over what journal {lost} made" if lost is not None else "")))
+        click.echo(plain(told + (f"; it takes over what journal {lost} created" if lost is not None else "")))
 
 
 def _choose(places: Iterable[Place], how: str) -> str:
@@ -162,9 +162,7 @@ def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -
     if ended is None:
         told = f"no one holds environment {environment} in journal {chosen.shown}; nothing was changed"
     else:
-        told = (
-            f"the lease of environment {environment} is ended: {who_holds(ended)} held it until {iso(ended.expires_at)}"
-        )
+        told = f"the lease of {environment} is released: {who_holds(ended)} held it until {iso(ended.expires_at)}"
     click.echo(plain(told))
 
 

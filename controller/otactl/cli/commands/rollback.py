@@ -130,7 +130,7 @@ def _origin(found: Found, before: JsonObject, older: str, devices: UpdatedDevice
     if devices.unsure:
         number = len(devices.unsure)
         word = "was" if number == 1 else "were"
-        told = f"{number} of them {word} sent {new} and may or may not run it (told behind each)."
+        told = f"{number} of them {word} sent {new} and may or may not run it (see each)."
         lines.append(f"{told} They come last.")
     if devices.unknown:
         lines.append(f"Not here: {', '.join(devices.unknown)}, which were sent {new}; their devices are not known yet.")

@@ -94,11 +94,11 @@ def command(
     live = {"--module": module, "--task-status": statuses, "--product": product}
     given = [option for option, value in live.items() if value not in (None, ())]
     if "" in live.values():
-        raise UsageError(f"{next(o for o in given if live[o] == '')} is empty; leave it out, or say which")
+        raise UsageError(f"{next(o for o in given if live[o] == '')} is empty; omit it, or give a value")
     if given and device is None:
         raise UsageError(f"{given[0]} is about one device; name it with --device ID")
     if given and offline:
-        raise UsageError(f"{given[0]} is about what the gateway says, and --offline asks no gateway; leave one out")
+        raise UsageError(f"{given[0]} filters the gateway's answer, and --offline calls no gateway; omit one of them")
     if device is None or offline:
         with open_to_read(journal, environment, manifests) as opened:
             chosen, used = select(opened, environment, name), opened.used
