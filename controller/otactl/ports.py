@@ -2,7 +2,7 @@
 
 Laws of a backend, checked by one contract suite on every backend:
 
-1. `survey` and `observe` never write; what is not there is `ABSENT`, not an error.
+1. `survey`, `observe` and `preflight` never write; what is not there is `ABSENT`, not an error.
 2. `lower` is pure and deterministic; it needs no client.
 3. `send` of the same call twice is harmless, or raises `ConflictError`, or the call says `repeatable=False`.
 4. A vendor status that a backend does not know is `UNKNOWN`, never a guess.
@@ -22,6 +22,7 @@ from otactl.model import (
     JsonObject,
     Listed,
     Observation,
+    PreflightRequest,
     Record,
     Rollout,
     Survey,
@@ -85,10 +86,26 @@ class Capabilities(Value, frozen=True, kw_only=True):
     """Command that also stops devices that have started."""
 
 
-class Backend(Protocol):
-    """One vendor service behind the port of DESIGN section 4."""
+class Shape(Protocol):
+    """What planning may know of a service."""
 
     capabilities: Capabilities
+
+    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
+        """Return the fields and tags a unit must show, normalised as `observe` normalises them."""
+        ...
+
+
+class PureHalf(Shape, Protocol):
+    """What planning and `plan --offline` need of a backend: its shape, and the calls of actions."""
+
+    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
+        """Turn an action into the exact calls that carry it out."""
+        ...
+
+
+class Backend(PureHalf, Protocol):
+    """One vendor service behind the port of DESIGN section 4."""
 
     def survey(self) -> Survey:
         """Read, once per environment and pass, what all its rollouts share."""
@@ -99,15 +116,11 @@ class Backend(Protocol):
         ...
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
-        """Read everything a decision about this rollout may see."""
+        """Read the units of this rollout, and what of them is unclear."""
         ...
 
-    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
-        """Turn an action into the exact calls that carry it out."""
-        ...
-
-    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
-        """The fields and marks a unit must show, normalised as `observe` normalises them."""
+    def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:
+        """Add to the units seen the facts of the image, the role and the targets that are requested."""
         ...
 
     def send(self, call: Call) -> Receipt:

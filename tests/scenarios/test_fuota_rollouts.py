@@ -11,6 +11,7 @@ import pytest
 from otactl.backends.fuota.backend import FuotaBackend
 from otactl.model import Gate, Phase, Rollout, Strategy, Suspend
 from otactl.planning.assess import assess
+from otactl.reconcile.observe import observe_rollout
 from otactl.state.intents import recorded
 from tests.support.fuota_stage import FuotaStage, declared, environment
 
@@ -154,7 +155,7 @@ def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(fuota_stage: FuotaSt
         here = environment(journal_id=fuota_stage.journal().identity().id)
         backend = FuotaBackend(here, wire)
         stored = fuota_stage.journal().load("prod-eu", "probe").record
-        seen = backend.observe(declared(), stored, backend.survey())
+        seen = observe_rollout(backend, declared(), stored, backend.survey())
         look = assess(here, declared(), stored, seen, backend, (), wire.now())
         calls = [c for a in look.plan.actions for c in backend.lower(a, seen)]
         before = len(writes(fuota_stage))

@@ -212,11 +212,12 @@ def test_a_plan_shows_the_rest_of_a_wave_once(tuya_stage: TuyaStage) -> None:
     from otactl.backends.tuya.definition import TuyaShape
     from otactl.planning.assess import as_seen, assess
     from otactl.planning.outlook import outlook
+    from otactl.reconcile.observe import observe_rollout
 
     transport = tuya_stage.transport()
     backend = backends_for(tuya_stage.environment(), transport)["tuya"]
     record, now = tuya_stage.record("plug"), transport.now()
-    seen = backend.observe(*as_seen(plugs(), record), backend.survey())
+    seen = observe_rollout(backend, *as_seen(plugs(), record), backend.survey())
     look = assess(ENVIRONMENT, plugs(), record, seen, TuyaShape(), (), now)
 
     assert len(look.plan.actions) == 1

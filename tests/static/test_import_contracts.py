@@ -20,6 +20,12 @@ PLANTED = {
         "backends do not know each other",
         "otactl.backends.fuota.planted -> otactl.backends.tuya.signing",
     ),
+    "a backend that plans": (
+        "controller/otactl/backends/iot_ota/planted.py",
+        "import otactl.planning.next_targets\n",
+        "backends decide nothing",
+        "otactl.backends.iot_ota.planted -> otactl.planning.next_targets",
+    ),
     "a package that no layer lists": (
         "controller/otactl/planted/__init__.py",
         "",

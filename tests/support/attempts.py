@@ -30,8 +30,8 @@ from otactl.model import (
     WaveRecord,
 )
 from otactl.planning.assess import Assessment, assess
-from otactl.planning.context import Shape
 from otactl.planning.units import unit_id
+from otactl.ports import Shape
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, rollout
 
 LATER, BEFORE = NOW + timedelta(minutes=20), NOW - timedelta(minutes=20)

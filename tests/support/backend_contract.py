@@ -13,10 +13,9 @@ from otactl.backends.iot_ota.definition import OtaShape
 from otactl.backends.registry import backends_for
 from otactl.backends.tuya import operations
 from otactl.backends.tuya.definition import TuyaShape
-from otactl.model import JsonObject, Listed, Observation, Record, Rollout, Survey
+from otactl.model import JsonObject, Listed, Observation, PreflightRequest, Record, Rollout, Survey
 from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
-from otactl.planning.context import Shape
-from otactl.ports import Backend
+from otactl.ports import Backend, Shape
 from otactl.reconcile.run_report import RunReport
 from tests.support import toy_backend
 from tests.support.fuota_stage import Around, FuotaStage, declared, environment
@@ -161,6 +160,9 @@ class Passing:
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         return self.inner.observe(rollout, known, survey)
+
+    def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:
+        return self.inner.preflight(rollout, request, seen, survey)
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
         return self.inner.lower(action, seen)

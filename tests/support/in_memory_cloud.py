@@ -23,6 +23,7 @@ from otactl.model import (
     Listed,
     Observation,
     Outcome,
+    PreflightRequest,
     Record,
     Rollout,
     Survey,
@@ -102,9 +103,12 @@ class Cloud:
             if task.phase is UnitPhase.ENDED:
                 results = tuple(DeviceResult(device=f"{m}-dev", outcome=self.outcome(m)) for m in task.members)
             units.append(msgspec.structs.replace(task, unit_id=name, results=results))
+        return Observation(units=tuple(units))
+
+    def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:
         groups = sorted({k for wave in rollout.strategy.waves for k in rollout.targets_of(wave).keys})
         targets = tuple(TargetFacts(key=k, exists=True, region="EU868", requested=1, ready=1) for k in groups)
-        return Observation(units=tuple(units), targets=targets, image=FACTS_IMAGE, role=FACTS_ROLE)
+        return msgspec.structs.replace(seen, targets=targets, image=FACTS_IMAGE, role=FACTS_ROLE)
 
     def send(self, call: Call) -> Receipt:
         self.kill()

@@ -17,6 +17,7 @@ from otactl.model import (
     Listed,
     Observation,
     Outcome,
+    PreflightRequest,
     Reason,
     Record,
     Rollout,
@@ -41,8 +42,7 @@ from otactl.model.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from otactl.planning.next_targets import next_targets
-from otactl.planning.outlook import PureHalf
+from otactl.ports import PureHalf
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE
 from tests.support.in_memory_cloud import Kill, Killed
 
@@ -101,15 +101,17 @@ class Service:
             for key, unit in self.units.items()
             if key not in self.hidden and (self.owners[key] == rollout.name or key in ids)
         )
-        starting = next_targets(rollout, known, units, self.capabilities)
-        if starting is None:
-            return Observation(units=units)
+        return Observation(units=units)
+
+    def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:
+        if request.starting is None:
+            return seen
         targets = tuple(
             TargetFacts(key=k, exists=True, vendor_id=k.partition(":")[2], region="EU868", requested=1, ready=1)
-            for k in sorted(starting.keys)
+            for k in sorted(request.starting.keys)
         )
         image = replace(IMAGE, sha256=rollout.firmware.sha256)
-        return Observation(units=units, targets=targets, image=image, role=FACTS_ROLE)
+        return replace(seen, targets=targets, image=image, role=FACTS_ROLE)
 
     def _shown(self, unit: Unit) -> Unit:
         outcomes = self.outcomes[unit.vendor_id]

@@ -26,6 +26,7 @@ from otactl.model import (
     Listed,
     Observation,
     Outcome,
+    PreflightRequest,
     Record,
     RoleFacts,
     Rollout,
@@ -200,14 +201,19 @@ class ParcelBackend(ParcelShape):
         del known
         found = [self._unit(item.vendor_id) for item in survey.listed]
         units = tuple(u for u in found if unit_is_ours(u, rollout.name, self._environment))
-        keys = sorted({key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys})
-        targets = tuple(self._thing(key) for key in keys)
+        return Observation(units=units)
+
+    def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:
+        del survey
+        if request.starting is None:
+            return seen
+        targets = tuple(self._thing(key) for key in sorted(request.starting.keys))
         firmware = rollout.firmware
         image = ImageFacts(
             exists=True, size_bytes=firmware.size_bytes, sha256=firmware.sha256, fingerprint="f", where="the parcel"
         )
-        return Observation(
-            units=units,
+        return msgspec.structs.replace(
+            seen,
             targets=targets,
             image=image,
             role=RoleFacts(exists=True, trusts="yes", reads="yes"),

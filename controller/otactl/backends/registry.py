@@ -11,8 +11,7 @@ from otactl.backends.fuota.definition import FuotaDefinition
 from otactl.backends.iot_ota.definition import OtaUpdateDefinition
 from otactl.backends.tuya.definition import TuyaDefinition
 from otactl.model import BackendConfig, Environment, JsonObject, Rollout
-from otactl.planning.outlook import PureHalf
-from otactl.ports import Backend, BackendDefinition, Capabilities, DeviceReader, DeviceService
+from otactl.ports import Backend, BackendDefinition, Capabilities, DeviceReader, DeviceService, PureHalf
 
 if TYPE_CHECKING:
     from otactl.backends.aws.client import AwsClient

@@ -7,6 +7,7 @@ import msgspec
 from otactl.backends.registry import backends_for, transport_for
 from otactl.errors import StalledError
 from otactl.model import Environment, Observation, Record, Rollout, Survey, Wave
+from otactl.reconcile.observe import observe_rollout
 
 
 def look_into(environment: Environment, rollout: Rollout, wave: Wave) -> Observation:
@@ -20,4 +21,4 @@ def look_into(environment: Environment, rollout: Rollout, wave: Wave) -> Observa
     alone = msgspec.structs.replace(rollout, strategy=strategy)
     nothing = Record(environment=rollout.environment, name=rollout.name)
     backend = backends_for(environment, transport)[rollout.backend_kind]
-    return backend.observe(alone, nothing, Survey(account=account))
+    return observe_rollout(backend, alone, nothing, Survey(account=account))

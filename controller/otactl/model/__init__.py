@@ -7,7 +7,7 @@ from otactl.model.device_result import DeviceResult, Outcome, Reason, tally
 from otactl.model.drift import Cause, DriftEntry, DriftStatus
 from otactl.model.environment import ApprovalRole, BackendAccess, Environment, Guards
 from otactl.model.observation import Listed, Observation, Survey, as_json
-from otactl.model.preflight_facts import ImageFacts, RoleFacts, TargetFacts
+from otactl.model.preflight_facts import ImageFacts, NextTargets, PreflightRequest, RoleFacts, TargetFacts
 from otactl.model.record import (
     Event,
     Home,
@@ -71,9 +71,11 @@ __all__ = [
     "JsonObject",
     "LastRun",
     "Listed",
+    "NextTargets",
     "Observation",
     "Outcome",
     "Phase",
+    "PreflightRequest",
     "Reason",
     "Record",
     "RecordedCall",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otactl.model.unit import ServiceFinding
+from otactl.model.unit import ServiceFinding, Unit
 from otactl.model.values import Value
 
 
@@ -105,3 +105,25 @@ class RoleFacts(Value, frozen=True, kw_only=True):
     """What IAM's own simulation says otherwise; it knows less of resource policies."""
     missing_actions: tuple[str, ...] = ()
     """Actions it also needs and surely has not."""
+
+
+class NextTargets(Value, frozen=True, kw_only=True):
+    """The targets of the wave that does not run yet, and its unit if there is one.
+
+    `waits` is true while another revision has to end first, so that nothing is created in this pass.
+    """
+
+    keys: tuple[str, ...]
+    unit: Unit | None
+    waits: bool = False
+
+
+class PreflightRequest(Value, frozen=True, kw_only=True):
+    """What a decision needs to know beside the units, so that a backend reads no more than that."""
+
+    starting: NextTargets | None
+    """What may start next; None when nothing may."""
+    joined_groups: tuple[str, ...] = ()
+    """Keys of groups whose devices are to be listed, for those that joined later."""
+    our_ids: frozenset[str] = frozenset()
+    """The service's ids of the rollout's own units: no others' work on a target."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from otactl.model import Attempt, Unit, UnitPhase
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
-from otactl.planning.context import PlanContext, Shape
+from otactl.planning.context import PlanContext
+from otactl.ports import Shape
 from otactl.state import lifecycle
 
 

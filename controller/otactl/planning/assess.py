@@ -40,8 +40,9 @@ from otactl.model.actions import (
     UpdateUnit,
 )
 from otactl.planning import guardrails, joined_devices, membership, skip_updated, unseen_changes
-from otactl.planning.planner import Plan, PlanContext, Shape, plan
+from otactl.planning.planner import Plan, PlanContext, plan
 from otactl.planning.sent_content import SentContents, own_words
+from otactl.ports import Shape
 from otactl.state import intents, lifecycle
 from otactl.state import status_conditions as conditions
 from otactl.state.jobs import ActionResult

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
 
-from otactl.model import Attempt, Environment, JsonObject, Observation, Record, Rollout, Stage, Value
-from otactl.model.actions import Action, CreateUnit, Finding, Hold, StartUnit, UnitDeclaration
+from otactl.model import Attempt, Environment, Observation, Record, Rollout, Stage, Value
+from otactl.model.actions import Action, CreateUnit, Finding, Hold, StartUnit
 from otactl.planning.sent_content import SentContents
-from otactl.ports import Capabilities
-
-
-class Shape(Protocol):
-    """The pure half of a backend: what planning may know of a service."""
-
-    capabilities: Capabilities
-
-    def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
-        """The fields and marks a unit must show."""
-        ...
 
 
 class Plan(Value, frozen=True, kw_only=True):

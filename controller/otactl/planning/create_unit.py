@@ -16,9 +16,10 @@ from otactl.model import Attempt, Baseline, Stage, Wave
 from otactl.model.actions import CreateUnit, Finding, Hold
 from otactl.planning import detect_drift as findings
 from otactl.planning import guardrails, preflight, supersede, units, wave_holds
-from otactl.planning.context import Plan, PlanContext, Shape
+from otactl.planning.context import Plan, PlanContext
 from otactl.planning.sent_content import sent_already, without_sent
 from otactl.planning.start_unit import POLL, RECHECK, doubts, open_drift
+from otactl.ports import Shape
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.retry import RetryPlan
 from otactl.verdicts.updated_devices import sent_again, spared

@@ -16,7 +16,8 @@ from otactl.drift import diff
 from otactl.model import Attempt, Cause, DriftStatus, Observation, Stage, Unit, UnitPhase
 from otactl.model.actions import Finding, UnitDeclaration
 from otactl.planning import joined_devices, supersede, units
-from otactl.planning.context import PlanContext, Shape
+from otactl.planning.context import PlanContext
+from otactl.ports import Shape
 from otactl.state import lifecycle
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.updated_devices import spared

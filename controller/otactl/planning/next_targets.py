@@ -1,23 +1,22 @@
-"""Which targets a rollout is about to start on: what a sibling must look at before, and nothing else."""
+"""Which targets a rollout may start on next, so that a backend reads facts of these and of nothing else."""
 
 from __future__ import annotations
 
-from otactl.model import Record, Rollout, Stage, Unit, UnitPhase, Value
+from otactl.model import NextTargets, PreflightRequest, Record, Rollout, Stage, Unit, UnitPhase
+from otactl.planning import joined_devices
 from otactl.planning.wave_members import members_of
 from otactl.ports import Capabilities
 from otactl.verdicts.retry import goes_on, remainder, retry_plan
 from otactl.verdicts.wave_verdict import gives_up, judged, undone
 
 
-class NextTargets(Value, frozen=True, kw_only=True):
-    """The targets of the wave that does not run yet, and its unit if there is one.
-
-    `waits` tells that other content has to end first, so that nothing is made in this pass.
-    """
-
-    keys: tuple[str, ...]
-    unit: Unit | None
-    waits: bool = False
+def preflight_request(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities) -> PreflightRequest:
+    """Return what a backend has to read for the decision about these units."""
+    return PreflightRequest(
+        starting=next_targets(rollout, known, units, can),
+        joined_groups=joined_devices.groups(rollout, known),
+        our_ids=frozenset(known.vendor_ids),
+    )
 
 
 def next_targets(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities) -> NextTargets | None:

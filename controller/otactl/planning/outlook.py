@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
@@ -34,8 +33,8 @@ from otactl.model.actions import (
     unit_of,
 )
 from otactl.planning.assess import Assessment, assess, intended, settled
-from otactl.planning.context import Shape
 from otactl.planning.sent_content import SentContents
+from otactl.ports import Shape
 from otactl.state.intents import CallResult
 from otactl.state.jobs import ActionResult, PlannedCalls
 from otactl.state.lifecycle import SETTLE
@@ -59,14 +58,6 @@ class Rung(Value, frozen=True, kw_only=True):
 
 
 Lower = Callable[[Action, Observation], tuple[Call, ...]]
-
-
-class PureHalf(Shape, Protocol):
-    """What an outlook needs of a sibling: its shape, and what actions lower to."""
-
-    def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
-        """The exact calls that carry an action out."""
-        ...
 
 
 def rungs(look: Assessment, lower: Lower) -> tuple[Rung, ...]:

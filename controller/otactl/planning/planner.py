@@ -28,9 +28,10 @@ from otactl.planning import (
     wave_holds,
 )
 from otactl.planning import detect_drift as findings
-from otactl.planning.context import Plan, PlanContext, Shape
+from otactl.planning.context import Plan, PlanContext
 from otactl.planning.create_unit import create
 from otactl.planning.start_unit import POLL, RECHECK, doubtful, marks, open_plan, paced, settling
+from otactl.ports import Shape
 from otactl.state import lifecycle
 from otactl.verdicts import gate as gates
 from otactl.verdicts import retry, wave_verdict

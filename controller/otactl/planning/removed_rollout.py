@@ -37,9 +37,9 @@ from otactl.model import (
 from otactl.model.actions import Finding, Hold
 from otactl.planning import suspend
 from otactl.planning.assess import Assessment, proving, stated
-from otactl.planning.context import Plan, Shape
+from otactl.planning.context import Plan
 from otactl.planning.start_unit import POLL, RECHECK, settling
-from otactl.ports import Capabilities
+from otactl.ports import Capabilities, Shape
 from otactl.state import lifecycle
 
 LEFT = "manifest_removed"

@@ -14,7 +14,8 @@ import msgspec
 from otactl.model import Attempt, Wave, WaveRecord, iso
 from otactl.model.actions import Action, ResendCreate
 from otactl.planning import preflight, units, wave_holds
-from otactl.planning.context import PlanContext, Shape
+from otactl.planning.context import PlanContext
+from otactl.ports import Shape
 
 
 def resend(at: PlanContext, shape: Shape) -> tuple[Action, ...]:

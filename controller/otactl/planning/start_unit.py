@@ -25,8 +25,9 @@ from otactl.model.actions import (
     UpdateUnit,
 )
 from otactl.planning import guardrails, preflight, start_waits, supersede, units, unseen_changes, wave_holds
-from otactl.planning.context import Plan, PlanContext, Shape
+from otactl.planning.context import Plan, PlanContext
 from otactl.planning.sent_content import sent_already
+from otactl.ports import Shape
 from otactl.state import lifecycle
 from otactl.verdicts.updated_devices import sent_again, spared
 

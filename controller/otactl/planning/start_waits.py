@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from otactl.lorawan.errors import LorawanError
 from otactl.model import Attempt, Unit, UnitPhase, duration, iso
 from otactl.model.actions import Hold
-from otactl.planning.context import PlanContext, Shape
+from otactl.planning.context import PlanContext
 from otactl.planning.preflight import ReadyRule
+from otactl.ports import Shape
 
 BEGINS_WITHIN = timedelta(hours=1)
 GRACE = timedelta(hours=6)

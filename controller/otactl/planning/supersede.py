@@ -17,7 +17,8 @@ from otactl.drift import diff
 from otactl.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
 from otactl.planning import preflight, units
-from otactl.planning.context import PlanContext, Shape
+from otactl.planning.context import PlanContext
+from otactl.ports import Shape
 from otactl.state import lifecycle
 from otactl.verdicts import device_results, wave_verdict
 

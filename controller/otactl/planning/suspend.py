@@ -14,8 +14,8 @@ from datetime import datetime
 
 from otactl.model import Attempt, Record, Stage, Suspend, Unit, UnitPhase, iso
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
-from otactl.planning.context import PlanContext, Shape
-from otactl.ports import Capabilities
+from otactl.planning.context import PlanContext
+from otactl.ports import Capabilities, Shape
 from otactl.state import lifecycle
 
 

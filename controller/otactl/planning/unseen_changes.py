@@ -14,7 +14,8 @@ from otactl.drift import diff
 from otactl.model import Attempt, JsonObject, Record, Unit
 from otactl.model.actions import Action, AddMembers, Hold, MarkUnit, RemoveMembers, UnitDeclaration, UpdateUnit, unit_of
 from otactl.planning import units
-from otactl.planning.context import PlanContext, Shape
+from otactl.planning.context import PlanContext
+from otactl.ports import Shape
 from otactl.state import lifecycle
 from otactl.state.intents import CallResult, member_key
 

@@ -24,10 +24,10 @@ from otactl.model import Environment, Observation, Record, Rollout, Survey
 from otactl.model.actions import Hold
 from otactl.planning import removed_rollout
 from otactl.planning.assess import Assessment, as_seen, assess, finished, unlooked
-from otactl.planning.context import Shape
+from otactl.planning.next_targets import preflight_request
 from otactl.planning.sent_content import SentContents
 from otactl.planning.target_conflicts import busy, in_turn, knowing
-from otactl.ports import Backend, Stored
+from otactl.ports import Backend, Shape, Stored
 from otactl.reconcile.budget_turns import in_order, judged
 from otactl.reconcile.run_report import RolloutState
 
@@ -176,7 +176,7 @@ class EnvironmentObserver:
     def _seen(self, backend: Backend, survey: Survey, state: RolloutState) -> Observation:
         with metered() as meter:
             try:
-                return backend.observe(*as_seen(state.rollout, state.known), survey)
+                return observe_rollout(backend, *as_seen(state.rollout, state.known), survey)
             except BudgetSpentError as error:
                 raise judged(error, state, meter.calls, self._surveyed, self._environment) from error
             except StalledError as error:
@@ -240,6 +240,13 @@ class EnvironmentObserver:
         state.look = state.seen = None
         if self.is_open(state):
             state.look = unlooked(state.rollout, state.known, reason_of(error), str(error), self._now())
+
+
+def observe_rollout(backend: Backend, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+    """Read the units of a rollout with its targets by name, then the facts that a decision about them needs."""
+    seen = backend.observe(rollout, known, survey)
+    request = preflight_request(rollout, known, seen.units, backend.capabilities)
+    return backend.preflight(rollout, request, seen, survey)
 
 
 def _after(earlier: Assessment | None, look: Assessment) -> Assessment:

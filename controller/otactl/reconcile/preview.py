@@ -15,8 +15,8 @@ from otactl.errors import OtactlError, defect
 from otactl.model import Environment, Record, Rollout
 from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
-from otactl.planning.outlook import Outlook, PureHalf, Rung, outlook, rungs
-from otactl.ports import Backend, Stored
+from otactl.planning.outlook import Outlook, Rung, outlook, rungs
+from otactl.ports import Backend, PureHalf, Stored
 from otactl.reconcile.observe import EnvironmentObserver
 from otactl.reconcile.rollout_states import declared_states, removed_states
 from otactl.reconcile.run_report import RolloutState

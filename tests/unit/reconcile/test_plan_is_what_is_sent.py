@@ -31,7 +31,8 @@ from otactl.model import (
     Wave,
 )
 from otactl.model.actions import Call
-from otactl.planning.outlook import Outlook, PureHalf
+from otactl.planning.outlook import Outlook
+from otactl.ports import PureHalf
 from otactl.reconcile import preview as previews
 from otactl.reconcile.reconciler import Reconciler
 from tests.support.builders import ENVIRONMENT, NOW, rollout

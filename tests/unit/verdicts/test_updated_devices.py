@@ -34,7 +34,7 @@ from otactl.model import (
 )
 from otactl.model.actions import AddMembers, CreateUnit, DeleteUnit, RemoveMembers, StartUnit, name_of
 from otactl.planning.assess import assess, intended
-from otactl.planning.context import Shape
+from otactl.ports import Shape
 from otactl.verdicts.updated_devices import with_spared
 from otactl.verdicts.wave_verdict import judgement
 from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, record_of, rollout, seen, unit_of

@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
@@ -29,6 +31,7 @@ from otactl.model import (
     Environment,
     Listed,
     Observation,
+    PreflightRequest,
     Record,
     Rollout,
     Stage,
@@ -37,7 +40,6 @@ from otactl.model import (
     UnitPhase,
 )
 from otactl.model.actions import Call, Receipt
-from otactl.planning.next_targets import next_targets
 
 LAG = 60.0
 ROLE_SERVICE = "iotwireless.amazonaws.com"
@@ -72,18 +74,23 @@ class FuotaBackend(FuotaShape):
         return self._reader.tags(item.arn)
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
-        """The rollout's live tasks, and what they need to start."""
-        units = self._units(rollout, known, survey)
-        starting = next_targets(rollout, known, units, self.capabilities)
+        """Read the rollout's live tasks."""
+        return Observation(units=self._units(rollout, known, survey))
+
+    def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:
+        """Add what the next tasks need to start."""
+        starting = request.starting
         if not isinstance(rollout.backend, FuotaConfig) or starting is None:
-            return Observation(units=units)
+            return seen
         role, uri = rollout.backend.role, rollout.firmware.image
         idle = starting.waits or rollout.suspend is not None or rollout.abort is not None
         targets = () if idle else self._targets.of(starting.keys, starting.unit, self._facts)
-        targets = self._others.beside(targets, survey, {*known.vendor_ids, *(u.vendor_id for u in units)}, self._facts)
+        targets = self._others.beside(
+            targets, survey, {*request.our_ids, *(u.vendor_id for u in seen.units)}, self._facts
+        )
         targets = self._versions.before_start(targets, rollout, self._things.of)
-        return Observation(
-            units=units,
+        return msgspec.structs.replace(
+            seen,
             devices=tuple(sorted({device for target in targets for device in target.devices})),
             group_sizes=self._sizes(rollout, starting.keys),
             succeeded_before=self._before(starting.keys, starting.unit),

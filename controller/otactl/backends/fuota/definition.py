@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
     from otactl.backends.aws.client import AwsClient
     from otactl.lorawan.request import AirtimeRequest
-    from otactl.planning.outlook import PureHalf
     from otactl.ports import Backend, DeviceReader
 
 from otactl.backends.fuota import calls
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
-from otactl.ports import Capabilities, DeviceService
+from otactl.ports import Capabilities, DeviceService, PureHalf
 
 CAPABILITIES = Capabilities(
     name="fuota",

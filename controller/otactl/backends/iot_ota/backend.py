@@ -35,6 +35,7 @@ from otactl.model import (
     JsonObject,
     Listed,
     Observation,
+    PreflightRequest,
     Record,
     Rollout,
     Stage,
@@ -45,8 +46,6 @@ from otactl.model import (
 )
 from otactl.model.actions import Call, Receipt
 from otactl.model.tags import TAG_ENVIRONMENT, TAG_OWNER
-from otactl.planning import joined_devices
-from otactl.planning.next_targets import next_targets
 
 LAG = 60.0
 ROLE_SERVICE = "iot.amazonaws.com"
@@ -89,24 +88,32 @@ class OtaBackend(OtaShape):
         return self._concerns.tags(item.arn)
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
-        """The rollout's live updates, and what they need to start."""
+        """Read the rollout's live updates, and what they left behind."""
         units = self._units(rollout, known, survey)
-        starting = next_targets(rollout, known, units, self.capabilities)
-        spec = rollout.backend
         named = {*(n for a in known.attempts for n in a.leftovers), *(n for u in units for n in u.leftovers)}
         left = tuple(sorted(n for n in named if self._concerns.is_there(n)))
-        inside = {key: self._inside(key) for key in joined_devices.groups(rollout, known)}
+        return Observation(units=units, leftovers=left)
+
+    def preflight(
+        self,
+        rollout: Rollout,
+        request: PreflightRequest,
+        seen: Observation,
+        survey: Survey,  # noqa: ARG002 - the port's
+    ) -> Observation:
+        """Add what the next updates need to start, and who is in the groups that are asked for."""
+        spec, starting = rollout.backend, request.starting
+        inside = {key: self._inside(key) for key in request.joined_groups}
         if not isinstance(spec, OtaUpdateConfig) or starting is None:
-            return Observation(units=units, leftovers=left, inside=inside)
+            return msgspec.structs.replace(seen, inside=inside)
         making = starting.unit is None and not starting.waits
         image = self._facts.image(rollout.firmware.image)
         image = msgspec.structs.replace(image, unproved=self._concerns.unproved(spec, rollout.firmware.image))
         needs = role_needs(spec, self._environment, rollout.firmware.image, image, starting.keys)
         versions = VersionReader(self._transport)
         targets = versions.before_start(self._targets(starting.keys), rollout, str) if making else ()
-        return Observation(
-            units=units,
-            leftovers=left,
+        return msgspec.structs.replace(
+            seen,
             image=image,
             role=self._facts.role(spec.role, ROLE_SERVICE, rollout.firmware.image, needs),
             targets=targets,

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -29,6 +30,7 @@ from otactl.errors import ConflictError, StalledError
 from otactl.model import (
     Listed,
     Observation,
+    PreflightRequest,
     Record,
     RoleFacts,
     Rollout,
@@ -39,7 +41,6 @@ from otactl.model import (
     duration,
 )
 from otactl.model.actions import Call, Receipt
-from otactl.planning.next_targets import next_targets
 
 NO_ROLE = RoleFacts(exists=True, trusts="yes", reads="yes")
 
@@ -61,26 +62,35 @@ class TuyaBackend(TuyaShape):
         return {}
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:  # noqa: ARG002 - the port's
-        """The rollout's batches, and what they need to start."""
+        """Read the rollout's batches, and the targets of parts that are still to be created."""
         spec = rollout.backend
         if not isinstance(spec, TuyaConfig):
             return Observation()
         looked: list[TargetFacts] = []
         units, ambiguous = self._units(rollout, spec, known, looked)
-        starting = next_targets(rollout, known, units, self.capabilities)
+        return Observation(units=units, ambiguous=ambiguous, targets=tuple(looked))
+
+    def preflight(
+        self,
+        rollout: Rollout,
+        request: PreflightRequest,
+        seen: Observation,
+        survey: Survey,  # noqa: ARG002 - the port's
+    ) -> Observation:
+        """Add what the next batches need to start."""
+        spec, starting, looked = rollout.backend, request.starting, list(seen.targets)
         making = starting if starting is not None and starting.unit is None and not starting.waits else None
-        if starting is None and not looked:
-            return Observation(units=units, ambiguous=ambiguous)
+        if not isinstance(spec, TuyaConfig) or (starting is None and not looked):
+            return seen
         if making is not None:
-            looked += _reachable(self._targets(making.keys, rollout, spec, known))
+            looked += _reachable(self._targets(making.keys, rollout, spec, request.our_ids))
         image = self._reader.package(spec, rollout.firmware)
         if making is not None and not making.keys:
-            looked.append(product_facts(self._reader, spec, image.version, known.vendor_ids))
+            looked.append(product_facts(self._reader, spec, image.version, request.our_ids))
         if image.unreadable:  # of another product or module, or one of several: who has its version tells nothing
             looked = [replace(t, updated=False) for t in looked]
-        return Observation(
-            units=units,
-            ambiguous=ambiguous,
+        return replace(
+            seen,
             image=image,
             role=NO_ROLE,
             targets=tuple(looked),
@@ -123,7 +133,7 @@ class TuyaBackend(TuyaShape):
             if not parts.jobs:
                 continue
             wanted = attempt.generation == rollout.generation and not (attempt.canceled_by_us or rollout.removed)
-            facts = self._targets(parts.missing, rollout, spec, known) if wanted else []
+            facts = self._targets(parts.missing, rollout, spec, known.vendor_ids) if wanted else []
             looked += facts
             lacks = tuple(t.key for t in facts if t.exists and not t.updated and not t.excluded_because)
             unit = self._units_of.unit(attempt, parts, lacks, rollout, spec)
@@ -135,8 +145,10 @@ class TuyaBackend(TuyaShape):
         """How far the gateway's time is ahead of the one decisions are made in, which is AWS's; told by its answers."""
         return self._transport.now() - self._aws.now()
 
-    def _targets(self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaConfig, known: Record) -> list[TargetFacts]:
-        ours, version = known.vendor_ids, rollout.firmware.version
+    def _targets(
+        self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaConfig, ours: Collection[str]
+    ) -> list[TargetFacts]:
+        version = rollout.firmware.version
         return [self._reader.target(key, spec, version, ours) for key in keys]
 
 
