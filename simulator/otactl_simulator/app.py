@@ -156,7 +156,7 @@ class Application:
         """Refuse by fault or by quota, in the service's own error."""
         effect = rule.effect if rule is not None else ""
         if effect == "error500":
-            raise ModelledError(server_error(found.operation), "an error the simulator was told to answer")
+            raise ModelledError(server_error(found.operation), "an error that the simulator was asked to return")
         limited = held(found.service, found.operation.name) and not self.world.quotas.admits(
             account, region, found.service, found.operation.name
         )

@@ -1,7 +1,7 @@
 """Runs moto for S3, IAM and STS in this process: its apps, its accounts, its reset.
 
 1. A request is answered in one go, in the thread of the simulator's loop. S3's conditional writes hold for that reason:
-   moto 5.2.5 checks `If-Match` and stores in two steps, and between them two of eight writers were both told that
+   moto 5.2.5 checks `If-Match` and stores in two steps, and between them two of eight writers both read that
    they had created one key. It is quicker, too: 3 ms a call where handing it to a thread and back took 6.
 2. Each service has an app of its own. moto's dispatcher by host looks through its 180 modules for each request.
 """

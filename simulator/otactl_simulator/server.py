@@ -62,7 +62,7 @@ class _Server(uvicorn.Server):
         self._told = asyncio.Event()
 
     async def main_loop(self) -> None:
-        """Serve until told to end."""
+        """Serve until asked to stop."""
         self._loop = asyncio.get_running_loop()
         if not self.should_exit:
             await self._told.wait()

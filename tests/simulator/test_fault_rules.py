@@ -15,7 +15,7 @@ from tests.support.simulator.stage import BUCKET, KEY, KEYS, REGION, ROLE, URI, 
 
 ServerAndStage = tuple[SimulatorServer, SimulatorStage]
 THROTTLED = (429, "ThrottlingException", "Rate exceeded")
-FAILED = (500, "InternalServerException", "an error the simulator was told to answer")
+FAILED = (500, "InternalServerException", "an error that the simulator was asked to return")
 
 
 def faults(stage: SimulatorStage, *rules: dict[str, Any]) -> None:

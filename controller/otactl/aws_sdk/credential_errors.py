@@ -1,7 +1,7 @@
 """Who may not act, and when: what errors of the AWS SDK and of AWS say of the caller, and what to do for each.
 
-1. Three kinds are told apart: who (credentials that are missing, expired or unknown), when (a clock that is off) and
-   may (a permission that is missing). Only the last is mended by granting something.
+1. Three kinds are distinguished: who (credentials that are missing, expired or unknown), when (a clock that is off) and
+   may (a permission that is missing). Only the last is fixed by a grant.
 2. A message has no text of a credential process, of a file or of a URL in it: those may hold secrets.
 """
 
@@ -22,21 +22,21 @@ _CREDENTIALS: tuple[tuple[type[Exception], str, str], ...] = (
     (sdk.NoAuthTokenError, "no usable AWS credentials", _ALL),
     (sdk.ProfileNotFound, "the profile {profile} is not there", "set AWS_PROFILE to one that is there, or unset it"),
     (sdk.UnauthorizedSSOTokenError, "the sign-in of this profile has expired or is not valid", _LOGIN),
-    (sdk.SSOTokenLoadError, "this profile signs in by SSO, and nobody has", _LOGIN),
+    (sdk.SSOTokenLoadError, "this profile signs in by SSO, and no one has signed in", _LOGIN),
     (sdk.SSOError, "the sign-in of this profile failed", _LOGIN),
     (sdk.TokenRetrievalError, "the sign-in of this profile cannot be renewed", _LOGIN),
     (sdk.LoginError, "the sign-in of this profile has expired or is not valid", "sign in again: `aws login`"),
     (
         sdk.UnknownTokenProviderError,
         "the profile names a token provider that the SDK does not have",
-        "mend the profile",
+        "fix the profile",
     ),
     (sdk.RefreshWithMFAUnsupportedError, "the profile's role wants a code for each renewal (MFA)", "use session keys"),
-    (sdk.InfiniteLoopConfigError, "the profile's roles lead back to themselves", "mend source_profile"),
+    (sdk.InfiniteLoopConfigError, "the profile's roles lead back to themselves", "fix source_profile"),
     (
         sdk.UnknownCredentialError,
         "the profile names a credential source that the SDK does not have",
-        "mend the profile",
+        "fix the profile",
     ),
     (sdk.MetadataRetrievalError, "the machine's own credentials (IMDS, container) cannot be read", "give it a role"),
     (
@@ -44,8 +44,8 @@ _CREDENTIALS: tuple[tuple[type[Exception], str, str], ...] = (
         "the credentials' source ({provider}) failed",
         "run its command or look at its role by hand; credentials of a process come from credential_process",
     ),
-    (sdk.ConfigNotFound, "the AWS config file is not there", "mend AWS_CONFIG_FILE"),
-    (sdk.ConfigParseError, "the AWS config or credentials file cannot be read", "mend the file's syntax"),
+    (sdk.ConfigNotFound, "the AWS config file is not there", "fix AWS_CONFIG_FILE"),
+    (sdk.ConfigParseError, "the AWS config or credentials file cannot be read", "fix the file's syntax"),
 )
 """First match counts: subclasses come before their base."""
 
@@ -99,7 +99,7 @@ def is_skewed(code: str, words: str) -> bool:
 
 
 def clock(off: timedelta | None) -> str:
-    """How this machine's clock stands to the service's, and what to do; `off` is what it is behind, if it was told."""
+    """Return how far this machine's clock is from the service's, and what to do; `off` is how far behind, if known."""
     if off is None:
         return "the service refuses the time of the request; set this machine's clock (NTP)"
     seconds = round(off.total_seconds())

@@ -1,7 +1,7 @@
 """Partitions and Regions of AWS, from the SDK's own data.
 
 1. A Region that the data does not list belongs to the partition whose pattern it has: the SDK may be older than it.
-2. Where a service is, is known only as far as the data says; nobody is kept from a Region for it.
+2. Where a service is, is known only as far as the data says; no Region is refused for it.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def _wave(wave: WaveLine, now: datetime) -> str:
         judged = f"{v.percent:.1f} % of {v.total} devices, {v.needed_percent:g} % needed{silent}{old}"
         return f"{where} {word}{soaks}: {judged}"
     if wave.stage is None:
-        return f"{where} has not begun"
+        return f"{where} has not started"
     start = ""
     if wave.start_at is not None and wave.stage == "scheduled":
         start = f", {'starts' if datetime.fromisoformat(wave.start_at) > now else 'started'} {wave.start_at}"

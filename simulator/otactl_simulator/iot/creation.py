@@ -81,7 +81,7 @@ class Creation:
             stream = self._stream(actor, update, files, at) if "MQTT" in protocols_of(update.parameters) else ""
             self._job(actor, update, files, stream)
         except UnsupportedPolicyError as error:
-            # A limit of the simulator: told where the person who wrote the policy looks, never guessed over.
+            # A limit of the simulator: reported where the author of the policy sees it, never guessed.
             text = f"the simulator cannot judge this policy: {error}"
             raise CreationError("UnsupportedPolicy", text) from error
 

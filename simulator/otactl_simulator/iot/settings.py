@@ -12,9 +12,7 @@ SWITCHES: dict[str, Switch] = {
     "jobDeleteSeconds": Switch(5, NUMBER, "how long a job is DELETION_IN_PROGRESS"),
     "deleteUpdateDeletesJob": Switch(True, (True, False), "whether DeleteOTAUpdate deletes the job behind it"),
     "unsetRolloutReadsBack": Switch("empty", ("empty", "zero"), "an unset rollout config: {} or maximumPerMinute 0"),
-    "abortReason": Switch(
-        "both", ("both", "code", "comment", "neither"), "how an abort by criteria is told in DescribeJob"
-    ),
+    "abortReason": Switch("both", ("both", "code", "comment", "neither"), "how DescribeJob shows an abort by criteria"),
     "abortCounts": Switch(
         "ended", ("ended", "executed"), "the executions abort criteria count: all that ended, or those that were run"
     ),

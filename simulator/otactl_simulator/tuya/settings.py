@@ -31,7 +31,7 @@ SWITCHES: dict[str, Switch] = {
     ),
     "tuyaDeleteInUse": Switch("cancels", ("cancels", "refused"), "deleting a package with unfinished tasks [U]"),
     "tuyaDefaultTimeoutMinutes": Switch(0, NUMBER, "the timeout of a batch that gives none, 0 for never [U]"),
-    "tuyaPushSeconds": Switch(1, NUMBER, "how long after a task is QUEUED an online device is told [U]"),
+    "tuyaPushSeconds": Switch(1, NUMBER, "how long after a task is QUEUED an online device is notified [U]"),
 }
 
 

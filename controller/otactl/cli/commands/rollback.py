@@ -45,11 +45,11 @@ from otactl.report.sanitize import as_json, plain
 )
 @guarded
 def command(path: str, older: str, target: str | None, journal: str | None, name: str | None, style: str) -> None:
-    """Write a rollout that gives the firmware of MANIFEST to the devices that took that of PATH.
+    """Write a rollout that returns the devices that took the firmware of PATH to the firmware of MANIFEST.
 
-    MANIFEST is what PATH said before, or another rollout through the same service: `git show HEAD~1:PATH > MANIFEST`.
-    Which devices took the firmware is read from the journal. One goes first, then the others; those that were sent it
-    and gave no answer are told apart, in a wave of their own.
+    MANIFEST is the earlier text of PATH (`git show HEAD~1:PATH > MANIFEST`), or another rollout of the same service.
+    The devices that took the firmware are read from the journal. One goes first, then the others; devices that were
+    sent it and gave no answer come last, in a wave of their own.
     """
     found = find(path, name, strict=True)
     before = _older(found, older)

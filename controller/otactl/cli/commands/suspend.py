@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Write spec.suspend into the manifest PATH: nothing is sent for its rollout until that is removed.
 
-    The next `reconcile` withdraws what devices have not begun. What they have begun, they end: the journal, if there is
-    one, knows what that is. `otactl resume` takes the field out again.
+    The next `reconcile` withdraws what devices have not started. Devices in progress finish; the journal, if there is
+    one, knows which. `otactl resume` removes the field.
     """
     found = find(path, name)
     held = found.rollout.suspend

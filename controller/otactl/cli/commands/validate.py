@@ -19,7 +19,7 @@ import click
 def command(context: click.Context, paths: tuple[str, ...], output: str) -> None:
     """Check the manifests in files and folders, without the cloud.
 
-    Every problem of every file is told in one run, with its line, its column and a hint. Exits 0 if there is no error
+    Reports every problem of every file in one run, with its line, its column and a hint. Exits 0 if there is no error
     (warnings do not count), 1 otherwise.
     """
     from otactl.manifest import read_paths

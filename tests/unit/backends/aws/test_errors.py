@@ -22,6 +22,7 @@ CLASSES = [
 ]
 STEPS = (
     "set ",
+    "fix ",
     "mend ",
     "sign in",
     "give ",
