@@ -35,6 +35,7 @@ static: setup
 docs: setup
 	$(BIN)/python -m tests.support.permissions.fuota_matrix > docs/permissions.md
 	$(BIN)/python -m tests.support.lifecycle_page > docs/lifecycle.md
+	$(BIN)/python -m tests.support.output_schemas
 
 bench: setup
 	$(BIN)/python -m bench

@@ -2,55 +2,125 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from otactl.model import Condition, Failure, LastRun, Record, RecordedHold, Value, iso, iso_or_none
 
 
 class ConditionLine(Value, frozen=True, kw_only=True):
     """A condition; `since` is when status and reason became these, where that was recorded."""
 
-    type: str
-    status: bool
-    reason: str
-    message: str
-    since: str | None = None
+    type: Annotated[
+        str,
+        Meta(
+            description="Which condition.",
+            examples=["Reconciling"],
+            extra_json_schema={"enum": ["Ready", "Reconciling", "Stalled", "Overdue"]},
+        ),
+    ]
+    status: Annotated[bool, Meta(description="Whether it holds.", examples=[True])]
+    reason: Annotated[
+        str, Meta(description="PascalCase word listed in the documentation.", examples=["TargetIsNotReady"])
+    ]
+    message: Annotated[str, Meta(description="A sentence, or empty.", examples=["1 of 2 devices are ready"])]
+    since: Annotated[
+        str | None,
+        Meta(
+            description="When status and reason became these; null if that was not recorded.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ] = None
 
 
 class HoldLine(Value, frozen=True, kw_only=True):
     """A hold of the last pass; `overdue_since` is when it had lasted longer than it should."""
 
-    reason: str
-    message: str
-    stalled: bool
-    since: str | None
-    until: str | None
-    overdue_since: str | None
+    reason: Annotated[str, Meta(description="Name of the hold.", examples=["target_is_not_ready"])]
+    message: Annotated[
+        str, Meta(description="What is waited for, and what to do.", examples=["1 of 2 devices are ready"])
+    ]
+    stalled: Annotated[bool, Meta(description="Whether a person must act.", examples=[False])]
+    since: Annotated[
+        str | None,
+        Meta(
+            description="When it was first seen; null if that was not recorded.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
+    until: Annotated[
+        str | None,
+        Meta(
+            description="When it ends by itself; null if it names no time.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
+    overdue_since: Annotated[
+        str | None,
+        Meta(
+            description="When it had lasted longer than its limit; null while it has not.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
 
 
 class FailureLine(Value, frozen=True, kw_only=True):
     """The error that stopped the last pass, or calls that were sent."""
 
-    reason: str
-    message: str
-    since: str
+    reason: Annotated[str, Meta(description="PascalCase reason.", examples=["PermissionDenied"])]
+    message: Annotated[
+        str, Meta(description="What happened, and what to do.", examples=["iot:CreateOTAUpdate was refused"])
+    ]
+    since: Annotated[
+        str,
+        Meta(
+            description="When it was first seen.", pattern="^[0-9-]{10}T[0-9:]{8}Z$", examples=["2026-11-20T09:00:00Z"]
+        ),
+    ]
 
 
 class RunLine(Value, frozen=True, kw_only=True):
     """The last recorded run; `reason` and `error` are empty for one without an error."""
 
-    at: str
-    by: str
-    since: str
-    reason: str
-    error: str
-    last_good: str | None
+    at: Annotated[
+        str, Meta(description="When it ended.", pattern="^[0-9-]{10}T[0-9:]{8}Z$", examples=["2026-11-20T09:00:00Z"])
+    ]
+    by: Annotated[str, Meta(description="Host and process that ran it.", examples=["ci-7/4711"])]
+    since: Annotated[
+        str,
+        Meta(
+            description="Since when runs end in the same way.",
+            pattern="^[0-9-]{10}T[0-9:]{8}Z$",
+            examples=["2026-11-20T09:00:00Z"],
+        ),
+    ]
+    reason: Annotated[
+        str, Meta(description="PascalCase reason of its error; empty without one.", examples=["PermissionDenied"])
+    ]
+    error: Annotated[
+        str, Meta(description="Its error; empty without one.", examples=["sts:GetCallerIdentity was refused"])
+    ]
+    last_good: Annotated[
+        str | None,
+        Meta(
+            description="When the last recorded run without an error ended; null if none is recorded.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
 
 
 class EnvironmentLine(Value, frozen=True, kw_only=True):
     """An environment: its last run, and the open drift that belongs to no rollout."""
 
-    name: str
-    run: RunLine | None
-    open_drift: int
+    name: Annotated[str, Meta(description="Name of the environment.", examples=["prod-eu"])]
+    run: Annotated[RunLine | None, Meta(description="Its last recorded run; null before one.")]
+    open_drift: Annotated[int, Meta(description="Open entries that belong to no rollout.", ge=0, examples=[0])]
 
 
 def conditions_of(conditions: tuple[Condition, ...]) -> tuple[ConditionLine, ...]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from otactl.model import Attempt, Record, Value, WaveRecord, iso_or_none
 from otactl.model.device_tasks import UnfinishedTask
@@ -26,28 +28,79 @@ ENDED = "an upgrade that is not listed has ended: its result is in the batch, or
 class OwnerLine(Value, frozen=True, kw_only=True):
     """Whose a task is: the attempt whose batch it belongs to; `certain` is False for one without an answer (rule 1)."""
 
-    rollout: str
-    environment: str
-    wave: str
-    attempt: int
-    certain: bool
+    rollout: Annotated[str, Meta(description="Name of the rollout.", examples=["plug"])]
+    environment: Annotated[str, Meta(description="Environment of the rollout.", examples=["prod-eu"])]
+    wave: Annotated[str, Meta(description="Name of the wave.", examples=["canary"])]
+    attempt: Annotated[int, Meta(description="Number of the attempt, from 1.", ge=1, examples=[1])]
+    certain: Annotated[
+        bool,
+        Meta(
+            description="False when a create of the attempt has no answer yet and may have made this batch.",
+            examples=[True],
+        ),
+    ]
 
 
 class TaskLine(Value, frozen=True, kw_only=True):
     """One unfinished task; `owner` None when no rollout of the journal knows its batch."""
 
-    status: str
-    module: str
-    from_version: str | None
-    to_version: str | None
-    batch_id: str
-    task_id: str
-    firmware_id: str
-    device_id: str | None
-    product_name: str | None
-    created_at: str | None
-    moved_at: str | None
-    owner: OwnerLine | None
+    status: Annotated[
+        str,
+        Meta(
+            description=(
+                "toConfirm: waits for a confirmation. queued: waits for the device to come online, or for its"
+                " turn. notified: told to the device. inProgress: the device reports progress. unknown: a "
+                "status this version does not know."
+            ),
+            examples=["queued"],
+            extra_json_schema={"enum": ["toConfirm", "queued", "notified", "inProgress", "unknown"]},
+        ),
+    ]
+    module: Annotated[str, Meta(description="Module of the device that is upgraded.", examples=["default"])]
+    from_version: Annotated[
+        str | None, Meta(description="Version before; null when the service does not tell.", examples=["2.4.0"])
+    ]
+    to_version: Annotated[
+        str | None,
+        Meta(description="Version it is to become; null when the service does not tell.", examples=["2.4.1"]),
+    ]
+    batch_id: Annotated[
+        str, Meta(description="The service's id of the batch the task belongs to.", examples=["183634077921266001"])
+    ]
+    task_id: Annotated[str, Meta(description="The service's id of the task.", examples=["183634077921266002"])]
+    firmware_id: Annotated[str, Meta(description="The service's id of the firmware package.", examples=["1001"])]
+    device_id: Annotated[
+        str | None,
+        Meta(
+            description="The service's id of the device; null where the task does not show it.",
+            examples=["Q7uOhVRdZRRlDnTLv00100"],
+        ),
+    ]
+    product_name: Annotated[
+        str | None,
+        Meta(
+            description="What the service calls the product; null where the task does not show it.",
+            examples=["smart plug"],
+        ),
+    ]
+    created_at: Annotated[
+        str | None,
+        Meta(
+            description="When the task was made, in UTC; null when the service does not tell.",
+            examples=["2026-11-20T09:00:00Z"],
+        ),
+    ]
+    moved_at: Annotated[
+        str | None,
+        Meta(
+            description="When it last changed, in UTC; null when the service does not tell.",
+            examples=["2026-11-20T09:00:00Z"],
+        ),
+    ]
+    owner: Annotated[
+        OwnerLine | None,
+        Meta(description="The rollout whose batch it is; null when no rollout of this journal knows the batch."),
+    ]
 
 
 class LiveLine(Value, frozen=True, kw_only=True):
@@ -56,16 +109,41 @@ class LiveLine(Value, frozen=True, kw_only=True):
     `at` is the service's time; it, `tasks` and `versions` (by module) are None when not reported, and `error` says why.
     """
 
-    service: str
-    environment: str
-    product: str
-    device: str
-    module: str | None
-    statuses: tuple[str, ...]
-    at: str | None = None
-    tasks: tuple[TaskLine, ...] | None = None
-    versions: dict[str, str] | None = None
-    error: str = ""
+    service: Annotated[str, Meta(description="Which service it is.", examples=["tuya"])]
+    environment: Annotated[str, Meta(description="The environment whose gateway was asked.", examples=["prod-eu"])]
+    product: Annotated[str, Meta(description="Key of the product the device belongs to.", examples=["a1b2c3d4e5"])]
+    device: Annotated[str, Meta(description="The device's name in that product.", examples=["plug-1"])]
+    module: Annotated[str | None, Meta(description="The module that was asked for; null for all.", examples=[None])]
+    statuses: Annotated[
+        tuple[Annotated[str, Meta(extra_json_schema={"enum": ["toConfirm", "queued", "notified", "inProgress"]})], ...],
+        Meta(description="The statuses that were asked for; none for all.", examples=[["queued"]]),
+    ]
+    at: Annotated[
+        str | None,
+        Meta(description="The service's time at its answer; null without one.", examples=["2026-11-20T11:00:00Z"]),
+    ] = None
+    tasks: Annotated[
+        tuple[TaskLine, ...] | None,
+        Meta(
+            description=(
+                "The unfinished upgrade tasks asked for, the oldest first. Null when they are not known, for "
+                "error. A task that is not listed has ended, or was not asked for."
+            )
+        ),
+    ] = None
+    versions: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description=(
+                "The version of each module (or the one asked for), as the device last reported it. Null when"
+                " not known, for error."
+            ),
+            examples=[{"default": "2.4.0"}],
+        ),
+    ] = None
+    error: Annotated[
+        str, Meta(description="Why the service told less than was asked; empty when it told all.", examples=[""])
+    ] = ""
 
 
 class Owners:

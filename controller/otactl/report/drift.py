@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
+
+from msgspec import Meta
 
 from otactl.model import DriftEntry, DriftStatus, Json, Record, Value, iso, iso_or_none
 from otactl.report.journals_used import UsedJournal, told, with_journals
@@ -35,28 +38,99 @@ class DriftLine(Value, frozen=True, kw_only=True):
     `service_id` is what its service calls the unit it is of.
     """
 
-    rollout: str
-    environment: str
-    subject: str
-    service_id: str | None
-    field: str
-    desired: Json
-    observed: Json
-    cause: str
-    first_seen: str
-    last_seen: str
-    status: str
-    action: str
-    manifest: str
-    closed_at: str | None
-    closed_by: str
+    rollout: Annotated[str, Meta(description="Name of the rollout.", examples=["soil-probe"])]
+    environment: Annotated[str, Meta(description="Name of the environment.", examples=["prod-eu"])]
+    subject: Annotated[
+        str,
+        Meta(
+            description="What differs: a unit by our id, an image, a role.", examples=["soil-probe-canary-1-0a1b2c3d"]
+        ),
+    ]
+    service_id: Annotated[
+        str | None, Meta(description="What the service calls the unit that the drift is of.", examples=["b2e1f0aa"])
+    ]
+    field: Annotated[
+        str, Meta(description="Which field of it, as the manifest names it.", examples=["redundancyPercent"])
+    ]
+    desired: Annotated[Json, Meta(description="Value declared, any JSON; null where nothing is.", examples=[12])]
+    observed: Annotated[Json, Meta(description="Value seen last, any JSON; null where nothing is.", examples=[30])]
+    cause: Annotated[
+        str,
+        Meta(
+            description="How it came about.",
+            examples=["out-of-band edit"],
+            extra_json_schema={
+                "enum": [
+                    "out-of-band edit",
+                    "deleted",
+                    "foreign",
+                    "orphan",
+                    "image bytes",
+                    "role",
+                    "version",
+                    "membership",
+                    "declared late",
+                    "vendor",
+                ]
+            },
+        ),
+    ]
+    first_seen: Annotated[
+        str,
+        Meta(
+            description="When it was seen first.", pattern="^[0-9-]{10}T[0-9:]{8}Z$", examples=["2026-11-20T09:00:00Z"]
+        ),
+    ]
+    last_seen: Annotated[
+        str,
+        Meta(
+            description="When it was seen last; refreshed at most once an hour while nothing changes.",
+            pattern="^[0-9-]{10}T[0-9:]{8}Z$",
+            examples=["2026-11-20T09:00:00Z"],
+        ),
+    ]
+    status: Annotated[
+        str,
+        Meta(
+            description=(
+                "What is being done: waiting, impossible to set back, or acknowledged; then corrected by "
+                "otactl, or closed otherwise."
+            ),
+            examples=["waiting"],
+            extra_json_schema={"enum": ["waiting", "corrected", "impossible", "acknowledged", "closed"]},
+        ),
+    ]
+    action: Annotated[str, Meta(description="What was done or will be, in words.", examples=["to be corrected"])]
+    manifest: Annotated[
+        str,
+        Meta(
+            description="sha256 of the manifest it was seen against.",
+            examples=["9f2c4e5a7b1d8c3f6e0a9b2d4c7f1e8a5b3d6c9f0e2a4b7d1c8f5e3a6b9d0c2e"],
+        ),
+    ]
+    closed_at: Annotated[
+        str | None,
+        Meta(
+            description="When it was seen to be gone; null while it is open.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
+    closed_by: Annotated[str, Meta(description="Who or what ended it; empty while it is open.", examples=["otactl"])]
 
 
 class Ledger(Value, frozen=True, kw_only=True):
     """All that `drift` shows, by environment, rollout and first sight."""
 
-    open: tuple[DriftLine, ...]
-    closed: tuple[DriftLine, ...]
+    open: Annotated[
+        tuple[DriftLine, ...],
+        Meta(
+            description=(
+                "Differences that are still there, acknowledged ones included; by environment, rollout and first sight."
+            )
+        ),
+    ]
+    closed: Annotated[tuple[DriftLine, ...], Meta(description="Differences that are gone; none is ever dropped.")]
 
     @property
     def pending(self) -> tuple[DriftLine, ...]:

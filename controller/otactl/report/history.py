@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from otactl.model import Event, JsonObject, Value, iso
 from otactl.report.journals_used import UsedJournal, told, with_journals
 from otactl.report.sanitize import as_json, markdown_table, plain, table
@@ -13,19 +17,29 @@ _HEAD = ("AT", "KIND", "SUBJECT", "MESSAGE")
 class EventLine(Value, frozen=True, kw_only=True):
     """One event; `data` is for machines."""
 
-    at: str
-    kind: str
-    subject: str
-    message: str
-    data: JsonObject
+    at: Annotated[
+        str,
+        Meta(
+            description="When it was seen or done.",
+            pattern="^[0-9-]{10}T[0-9:]{8}Z$",
+            examples=["2026-11-20T09:00:00Z"],
+        ),
+    ]
+    kind: Annotated[str, Meta(description="What sort of event, one word.", examples=["stage"])]
+    subject: Annotated[
+        str,
+        Meta(description="What it is about: a unit, a wave, the rollout.", examples=["soil-probe-canary-1-0a1b2c3d"]),
+    ]
+    message: Annotated[str, Meta(description="What happened, in words.", examples=["attempt 1 is open"])]
+    data: Annotated[JsonObject, Meta(description="Further facts, by kind.", examples=[{"from": "declared"}])]
 
 
 class History(Value, frozen=True, kw_only=True):
     """All that `history` shows."""
 
-    rollout: str
-    environment: str
-    events: tuple[EventLine, ...]
+    rollout: Annotated[str, Meta(description="Name of the rollout.", examples=["soil-probe"])]
+    environment: Annotated[str, Meta(description="Name of the environment.", examples=["prod-eu"])]
+    events: Annotated[tuple[EventLine, ...], Meta(description="One entry per event, in the order they were recorded.")]
 
 
 def collect(environment: str, rollout: str, events: tuple[Event, ...]) -> History:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from otactl.model import JsonObject, Value
 from otactl.report.sanitize import cell, plain
@@ -20,6 +22,25 @@ class UsedJournal(Value, frozen=True, kw_only=True):
     place: str
     shown: str
     origin: str = ""
+
+
+class Journals(Value, frozen=True, kw_only=True):
+    """The journals a report is from; a report has these fields only where a journal was read."""
+
+    journal: Annotated[
+        str | None,
+        Meta(
+            description="The journal that was used, as a whole path or URL; null where there was none, or several.",
+            examples=["/srv/firmware/.otactl/journal.db", "s3://acme-otactl-journal/prod-eu"],
+        ),
+    ]
+    journals: Annotated[
+        dict[str, str],
+        Meta(
+            description="The journal of each environment of which it is known that it has one.",
+            examples=[{"prod-eu": "/srv/firmware/.otactl/journal.db"}],
+        ),
+    ]
 
 
 def document(used: Iterable[UsedJournal]) -> JsonObject:

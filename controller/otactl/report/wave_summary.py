@@ -8,7 +8,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from otactl.model import Attempt, DeviceResult, Outcome, Reason, Value, WaveRecord, iso, iso_or_none, tally
 from otactl.verdicts.device_results import fold, names_of, newest_of
@@ -17,10 +20,17 @@ from otactl.verdicts.device_results import fold, names_of, newest_of
 class Devices(Value, frozen=True, kw_only=True):
     """Devices by what became of them."""
 
-    succeeded: int = 0
-    failed: int = 0
-    waiting: int = 0
-    unknown: int = 0
+    succeeded: Annotated[int, Meta(description="Devices that were updated.", ge=0, examples=[0])] = 0
+    failed: Annotated[int, Meta(description="Devices that were not.", ge=0, examples=[0])] = 0
+    waiting: Annotated[
+        int,
+        Meta(
+            description="Devices without a final result, and targets (a device or a group) without any.",
+            ge=0,
+            examples=[1],
+        ),
+    ] = 0
+    unknown: Annotated[int, Meta(description="Devices with results not understood.", ge=0, examples=[0])] = 0
 
     def plus(self, other: Devices) -> Devices:
         """Add two counts."""
@@ -39,26 +49,46 @@ class VerdictLine(Value, frozen=True, kw_only=True):
     it stayed well for its soak.
     """
 
-    passed: bool
-    succeeded: int
-    failed: int
-    total: int
-    percent: float
-    needed_percent: float
-    at: str
-    current: bool
-    reason: str
-    unanswered: int
-    released: bool
+    passed: Annotated[bool, Meta(description="If the gate let it pass.", examples=[True])]
+    succeeded: Annotated[int, Meta(description="Devices updated.", ge=0, examples=[97])]
+    failed: Annotated[int, Meta(description="All other devices of the wave.", ge=0, examples=[3])]
+    total: Annotated[int, Meta(description="Devices judged.", ge=0, examples=[100])]
+    percent: Annotated[float, Meta(description="Devices updated, in percent of all.", ge=0, le=100, examples=[97.0])]
+    needed_percent: Annotated[float, Meta(description="What the gate asks for.", ge=0, le=100, examples=[95.0])]
+    at: Annotated[
+        str,
+        Meta(description="When it was judged.", pattern="^[0-9-]{10}T[0-9:]{8}Z$", examples=["2026-11-20T09:00:00Z"]),
+    ]
+    current: Annotated[bool, Meta(description="False if it judged content declared earlier.", examples=[True])]
+    reason: Annotated[
+        str,
+        Meta(
+            description="The fact that keeps it from passing; empty when it passed.",
+            examples=["success_rate_is_too_low"],
+        ),
+    ]
+    unanswered: Annotated[int, Meta(description="Devices among the failed that gave no answer.", ge=0, examples=[0])]
+    released: Annotated[bool, Meta(description="If it passed and stayed well for its soak.", examples=[True])]
 
 
 class FailureLine(Value, frozen=True, kw_only=True):
     """A device that failed in a wave's newest attempt, by the name people know it by, and why."""
 
-    device: str
-    name: str | None
-    reason: str
-    detail: str
+    device: Annotated[
+        str, Meta(description="The service's id of the device.", examples=["d1a5f0c0-0000-4000-8000-000000000003"])
+    ]
+    name: Annotated[
+        str | None,
+        Meta(description="What people call it, its DevEUI; null when it has none.", examples=["a81758fffe000003"]),
+    ]
+    reason: Annotated[str, Meta(description="Why it failed, in otactl's words.", examples=["noMemory"])]
+    detail: Annotated[
+        str,
+        Meta(
+            description="What the device or its service says of it; empty when nothing.",
+            examples=["0x23000000: 0x00000000"],
+        ),
+    ]
 
 
 class WaveLine(Value, frozen=True, kw_only=True):
@@ -68,20 +98,71 @@ class WaveLine(Value, frozen=True, kw_only=True):
     has several. `progress` counts devices by what its service says while it runs.
     """
 
-    name: str
-    attempt: int
-    stage: str | None
-    unit_id: str | None
-    service_id: str | None
-    arn: str | None
-    job_id: str | None
-    parts: tuple[str, ...]
-    start_at: str | None
-    ended_at: str | None
+    name: Annotated[str, Meta(description="Name of the wave.", examples=["canary"])]
+    attempt: Annotated[int, Meta(description="Newest attempt; 0 before the first.", ge=0, examples=[1])]
+    stage: Annotated[
+        str | None,
+        Meta(
+            description="How far that attempt has come; null before the first.",
+            examples=["scheduled"],
+            extra_json_schema={
+                "enum": [
+                    "declared",
+                    "open",
+                    "scheduled",
+                    "running",
+                    "ended",
+                    "deleted",
+                    "superseded",
+                    "lost",
+                    "failed",
+                    None,
+                ]
+            },
+        ),
+    ]
+    unit_id: Annotated[
+        str | None, Meta(description="Our id of that attempt's unit.", examples=["soil-probe-canary-1-0a1b2c3d"])
+    ]
+    service_id: Annotated[
+        str | None, Meta(description="What the service calls that attempt's unit.", examples=["b2e1f0aa"])
+    ]
+    arn: Annotated[
+        str | None, Meta(description="ARN of that attempt's unit, where its service has one.", examples=[None])
+    ]
+    job_id: Annotated[
+        str | None, Meta(description="The job that carries the unit out, where its service has one.", examples=[None])
+    ]
+    parts: Annotated[
+        tuple[str, ...],
+        Meta(description="The service's ids of the unit's parts, where making it took several calls.", examples=[[]]),
+    ]
+    start_at: Annotated[
+        str | None,
+        Meta(
+            description="When it goes, or went, on air.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
+    ended_at: Annotated[
+        str | None,
+        Meta(
+            description="When its results were recorded.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
     devices: Devices
-    progress: dict[str, int]
-    failures: tuple[FailureLine, ...]
-    verdict: VerdictLine | None
+    progress: Annotated[
+        dict[str, Annotated[int, Meta(ge=0)]],
+        Meta(
+            description="Devices by what their service says while the attempt runs; empty otherwise.",
+            examples=[{"queued": 12, "inProgress": 3}],
+        ),
+    ]
+    failures: Annotated[tuple[FailureLine, ...], Meta(description="Devices that failed, each with its reason.")]
+    verdict: Annotated[VerdictLine | None, Meta(description="The wave's newest verdict; null before one.")]
 
 
 def wave_line(wave: WaveRecord, generation: str) -> WaveLine:
