@@ -18,7 +18,7 @@ from otactl_simulator.clock import Clock
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import FuotaStage
 from tests.support.ota_stage import OtaStage
-from tests.support.toy_stage import ToyStage, forget_schemas, install
+from tests.support.toy_stage import ToyStage, forget_backends, install
 from tests.support.tuya_stage import TuyaStage
 
 # Where a stage's time stands until a test moves it: starts are rounded to whole minutes, so a time of day that each
@@ -105,4 +105,4 @@ def toy_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToySt
     install(monkeypatch, tmp_path, stage.office)
     yield stage
     monkeypatch.undo()
-    forget_schemas()
+    forget_backends()

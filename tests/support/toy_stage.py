@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,11 +42,12 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, office: PostOffice) -
     spec["properties"]["parcel"] = {"$ref": "parcel.schema.json"}
     rollout_file.write_text(json.dumps(rollout))
     monkeypatch.setattr(schema, "schemas", lambda: folder / "schemas")
-    forget_schemas()
+    forget_backends()
 
 
-def forget_schemas() -> None:
-    """Forget the schemas of a process that had another set of backends."""
+def forget_backends() -> None:
+    """Forget what this process loaded for another set of backends: schemas, and the choices of `init`."""
+    sys.modules.pop("otactl.cli.commands.init", None)
     for kept in (schema.schema, schema.names, schema._fast, schema._full, schema_choices._homes):
         kept.cache_clear()
 

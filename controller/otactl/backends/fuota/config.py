@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from otactl.backends.fuota.session_length import session_plan
 from otactl.model.backend_config import BackendConfig
 from otactl.model.values import JsonObject, Value
 
@@ -71,6 +70,8 @@ class FuotaConfig(Value, BackendConfig, frozen=True, kw_only=True, tag_field="ba
 
         None where a field is left to the service. Raises: LorawanError for figures that cannot exist.
         """
+        from otactl.backends.fuota.session_length import session_plan
+
         return session_plan(
             self.rf_region,
             self.data_rate if data_rate is None or self.data_rate is None else data_rate,

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from otactl.backends.fuota import rules
 from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.template import TEMPLATE
 from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from otactl.lorawan.request import AirtimeRequest
     from otactl.ports import Backend, DeviceReader
 
-from otactl.backends.fuota import calls
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
 from otactl.ports import Capabilities, DeviceService, PureHalf
@@ -49,10 +47,14 @@ class FuotaShape:
 
     def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
         """The fields and tags a task must show."""
+        from otactl.backends.fuota import calls
+
         return calls.desired(unit)
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
         """The exact calls that carry an action out."""
+        from otactl.backends.fuota import calls
+
         return calls.lower(action, seen)
 
 
@@ -104,6 +106,8 @@ class FuotaDefinition:
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
+        from otactl.backends.fuota import rules
+
         return rules.check(rollout, environment)
 
     def check_environment(self, environment: Environment) -> Iterator[Violation]:

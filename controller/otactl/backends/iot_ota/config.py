@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from otactl.model.rollout import Strategy
 
 
+MOST_TARGETS = 100  # targets of a job (Device Management quotas)
+
+
 class StreamFile(Value, frozen=True, kw_only=True):
     """A file of a stream that exists already."""
 

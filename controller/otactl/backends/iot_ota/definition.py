@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from otactl.backends.iot_ota import rules
-from otactl.backends.iot_ota.config import OtaUpdateConfig
+from otactl.backends.iot_ota.config import MOST_TARGETS, OtaUpdateConfig
 from otactl.backends.iot_ota.template import TEMPLATE
 from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
 from otactl.model.violation import Violation
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from otactl.lorawan.request import AirtimeRequest
     from otactl.ports import Backend, DeviceReader
 
-from otactl.backends.iot_ota import calls, fields
 from otactl.backends.iot_ota.statuses import JOB_FIELDS
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
@@ -64,10 +62,14 @@ class OtaShape:
 
     def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
         """The fields and tags an OTA update and its job must show."""
+        from otactl.backends.iot_ota import fields
+
         return fields.desired(unit)
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
         """The exact calls that carry an action out."""
+        from otactl.backends.iot_ota import calls
+
         return calls.lower(action, seen, self._environment)
 
 
@@ -98,12 +100,14 @@ class OtaUpdateDefinition:
     version_proofs: tuple[str, ...] = ("shadow", "attribute", "indexQuery")
     depends: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     image_limit: int | None = 16_000_000
-    target_limit: int | None = rules.MOST_TARGETS
+    target_limit: int | None = MOST_TARGETS
     template = TEMPLATE
     device_service: DeviceService | None = None
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
+        from otactl.backends.iot_ota import rules
+
         return rules.check(rollout, environment)
 
     def check_environment(self, environment: Environment) -> Iterator[Violation]:

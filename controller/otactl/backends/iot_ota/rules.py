@@ -11,13 +11,19 @@ import math
 import unicodedata
 from collections.abc import Iterator
 
-from otactl.backends.iot_ota.config import AbortConfig, OtaFile, OtaUpdateConfig, RolloutConfig, S3Location
+from otactl.backends.iot_ota.config import (
+    MOST_TARGETS,
+    AbortConfig,
+    OtaFile,
+    OtaUpdateConfig,
+    RolloutConfig,
+    S3Location,
+)
 from otactl.model import Environment, Rollout, duration
 from otactl.model.violation import Violation, wave_pointer
 from otactl.policies.gates import gates_of
 from otactl.policies.services import region_without_service
 
-MOST_TARGETS = 100  # targets of a job (Device Management quotas)
 BLOCK = "/spec/otaUpdate"
 
 

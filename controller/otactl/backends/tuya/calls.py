@@ -17,6 +17,7 @@ from typing import cast
 
 from otactl.backends.tuya.batching import parts_of
 from otactl.backends.tuya.config import TuyaConfig
+from otactl.backends.tuya.statuses import TO_CONFIRM
 from otactl.model import JsonObject, Observation, Unit
 from otactl.model.actions import (
     Action,
@@ -51,7 +52,6 @@ PARAMETERS: dict[str, str] = {
     "downloadProtocol": "DownloadProtocol",
 }
 COMPARED = ("grayPercent", "groupId", "timeoutInMinutes", "needPush", "needConfirm", "retryInterval", "retryCount")
-TO_CONFIRM = "toConfirm"  # the ids of tasks that wait for a confirmation
 
 
 def desired(unit: UnitDeclaration) -> JsonObject:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from otactl.backends.tuya import rules
 from otactl.backends.tuya.config import TuyaAccess, TuyaConfig, access_of
 from otactl.backends.tuya.device_homes import TuyaDevices
+from otactl.backends.tuya.statuses import TO_CONFIRM
 from otactl.backends.tuya.template import TEMPLATE
 from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
 from otactl.model.violation import Violation
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from otactl.lorawan.request import AirtimeRequest
     from otactl.ports import Backend, DeviceReader
 
-from otactl.backends.tuya import calls
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
 from otactl.ports import Capabilities, DeviceService, PureHalf
@@ -43,9 +42,9 @@ CAPABILITIES = Capabilities(
     paces_itself=False,
     schedules=False,
     minimum_lead_seconds=0,
-    running_fields=(calls.TO_CONFIRM,),
-    starting_fields=(calls.TO_CONFIRM,),
-    annotation_fields=(calls.TO_CONFIRM,),
+    running_fields=(TO_CONFIRM,),
+    starting_fields=(TO_CONFIRM,),
+    annotation_fields=(TO_CONFIRM,),
     end_command="cancel batch {id} in Tuya's console (tasks in progress go on)",
     delete_command="cancel batch {id} in Tuya's console",
 )
@@ -58,10 +57,14 @@ class TuyaShape:
 
     def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
         """The fields a batch must show; it has no marks."""
+        from otactl.backends.tuya import calls
+
         return calls.desired(unit), {}
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
         """The exact calls that carry an action out."""
+        from otactl.backends.tuya import calls
+
         return calls.lower(action, seen)
 
 
@@ -97,10 +100,14 @@ class TuyaDefinition:
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
+        from otactl.backends.tuya import rules
+
         return rules.check(rollout, environment)
 
     def check_environment(self, environment: Environment) -> Iterator[Violation]:
         """Check where the key is read from."""
+        from otactl.backends.tuya import rules
+
         return rules.check_environment(environment)
 
     def rollback_block(

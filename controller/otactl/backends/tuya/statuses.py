@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from otactl.model import Outcome, Reason, UnitPhase
 
+TO_CONFIRM = "toConfirm"  # the ids of tasks that wait for a confirmation
 JOB_PHASES: dict[str, UnitPhase] = {
     "PLANNED": UnitPhase.SCHEDULED,
     "IN_PROGRESS": UnitPhase.RUNNING,

@@ -13,12 +13,20 @@ import msgspec
 
 from otactl.backends.errors import NotFoundError
 from otactl.backends.tuya.batching import Parts
-from otactl.backends.tuya.calls import TO_CONFIRM
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.problems import late_in, late_of, of_batches, of_lists, of_package, of_tasks, overdue_of
 from otactl.backends.tuya.reads import LAG, BatchReader, not_asked_for
 from otactl.backends.tuya.schemas import JobInfo, TaskInfo, moment
-from otactl.backends.tuya.statuses import BEGUN, CANCELED_BATCH, COUNTS, UNFINISHED, WAITS, job_phase, task_outcome
+from otactl.backends.tuya.statuses import (
+    BEGUN,
+    CANCELED_BATCH,
+    COUNTS,
+    TO_CONFIRM,
+    UNFINISHED,
+    WAITS,
+    job_phase,
+    task_outcome,
+)
 from otactl.backends.tuya.task_list import TaskList
 from otactl.model import (
     Attempt,
