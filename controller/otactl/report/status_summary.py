@@ -203,7 +203,7 @@ class DeviceStatus(Value, frozen=True, kw_only=True):
         Meta(
             description=(
                 "What each service that was asked says of the device now; empty when none was asked "
-                "(--offline, or a device of no Tuya rollout)."
+                "(--offline, or a device that no such service has)."
             )
         ),
     ] = ()

@@ -16,6 +16,8 @@ from otactl.manifest import schema
 
 ROOT = Path(otactl.__file__).parent
 VENDOR = re.compile("fuota|ota_?update|iot_?ota|tuya", re.IGNORECASE)
+EXAMPLES = re.compile(r"examples=\[.*?\]", re.DOTALL)
+"""Examples of an output's schema show values of the backends that ship."""
 HOMES = ("backends/", "rehearsal/fleets/", "lorawan/")
 """Where vendors are named: their own folders, their simulated devices, and the radio planner of LoRaWAN."""
 REASONED = {
@@ -30,7 +32,8 @@ def naming() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
-        lines = [line.strip() for line in path.read_text().splitlines() if VENDOR.search(line)]
+        text = EXAMPLES.sub("", path.read_text())
+        lines = [line.strip() for line in text.splitlines() if VENDOR.search(line)]
         if lines and not name.startswith(HOMES):
             found[name] = lines
     return found
