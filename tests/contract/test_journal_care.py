@@ -156,7 +156,7 @@ def test_a_backup_replaces_nothing(path: Path, tmp_path: Path) -> None:
 
 def test_a_backup_that_cannot_be_written_leaves_nothing_behind(path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with SqlJournal(path) as journal, pytest.raises(UsageError, match="cannot make the folder"):
+    with SqlJournal(path) as journal, pytest.raises(UsageError, match="cannot create the folder"):
         backup(journal, tmp_path / "file" / "copy.db")
     child = process(str(path), SHORT_DISK, str(tmp_path / "copies" / "copy.db"))
     told = line(child)

@@ -83,7 +83,7 @@ def test_a_copy_killed_at_any_call_is_never_taken_for_a_journal(filled_place: st
         with pytest.raises(Killed):
             copied_by(Wire(before=kill), source, filled_place)
         if number > MARKED:
-            with pytest.raises(UsageError, match="target of a copy that has not ended"):
+            with pytest.raises(UsageError, match="target of an unfinished copy"):
                 open_journal(f"{filled_place}-copy")
             return
         with open_journal(f"{filled_place}-copy") as empty:

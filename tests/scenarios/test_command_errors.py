@@ -66,7 +66,7 @@ CASES: list[tuple[list[str], str]] = [
     (["status", "nobody"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
     (["history", "nobody"], "make it: otactl journal init .otactl/journal.db"),
     (["drift", "nobody"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
-    (["drift", "--journal", ""], "--journal is empty, so it names no journal"),
+    (["drift", "--journal", ""], "--journal is empty; name a journal"),
     (["explain", "spec.nothing"], "there is no field 'spec.nothing'"),
     (["simulator", "--port", "99999"], "99999 is not in the range"),
     (
