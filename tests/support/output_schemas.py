@@ -17,11 +17,20 @@ import msgspec
 from otactl.report.drift import Ledger
 from otactl.report.history import History
 from otactl.report.journals_used import Journals
+from otactl.report.reconcile import RunResult
 from otactl.report.status_summary import StatusReport
+from otactl.report.validation import Validation
 from tests.support.paths import ROOT
 
 Node = dict[str, Any]
-REPORTS: dict[str, type[msgspec.Struct]] = {"drift": Ledger, "history": History, "status": StatusReport}
+REPORTS: dict[str, type[msgspec.Struct]] = {
+    "drift": Ledger,
+    "history": History,
+    "reconcile": RunResult,
+    "status": StatusReport,
+    "validate": Validation,
+}
+WITHOUT_JOURNAL = {"validate"}
 FOLDER = ROOT / "schemas/v1"
 _ANY: Node = {"$comment": "any JSON"}
 
@@ -34,7 +43,8 @@ def generated(name: str) -> Node:
     definitions = {key: _node(key, node) for key, node in named.items()}
     whole = definitions.pop(root["$ref"].rpartition("/")[2])
     added = definitions.pop(journals["$ref"].rpartition("/")[2])
-    whole["properties"] = {**added["properties"], **whole["properties"]}
+    if name not in WITHOUT_JOURNAL:
+        whole["properties"] = {**added["properties"], **whole["properties"]}
     built = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://otactl.dev/schemas/v1/{name}.schema.json",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from otactl.model import Phase, Value
 from otactl.reconcile.run_report import RolloutReport
@@ -16,9 +19,91 @@ from otactl.report.sanitize import plain, safe_json
 class RunFault(Value, frozen=True, kw_only=True):
     """An error that is about an environment as a whole, or about none that is known."""
 
-    environment: str | None
-    reason: str
-    message: str
+    environment: Annotated[
+        str | None,
+        Meta(description="Name of the environment; null where it is not known.", examples=["prod-eu"]),
+    ]
+    reason: Annotated[str, Meta(description="PascalCase reason.", examples=["NoCredentials"])]
+    message: Annotated[str, Meta(description="What happened, and what to do.", examples=["no credentials were found"])]
+
+
+class HoldResult(Value, frozen=True, kw_only=True):
+    """A hold of a rollout's last pass."""
+
+    reason: Annotated[str, Meta(description="Name of the hold.", examples=["target_is_not_ready"])]
+    message: Annotated[
+        str, Meta(description="What is waited for, and what to do.", examples=["1 of 2 devices are ready"])
+    ]
+    until: Annotated[
+        datetime | None,
+        Meta(description="When it ends by itself; null if it names no time.", examples=["2026-11-20T09:00:00Z"]),
+    ]
+    stalled: Annotated[bool, Meta(description="Whether a person must act.", examples=[False])]
+    limit: Annotated[
+        timedelta | None,
+        Meta(description="How long it may last before it is overdue; null without a limit.", examples=["P1D"]),
+    ]
+    overdue_since: Annotated[
+        datetime | None,
+        Meta(description="When it had lasted longer than its limit; null while it has not.", examples=[None]),
+    ]
+
+
+class RolloutResult(Value, frozen=True, kw_only=True):
+    """How far one rollout has come."""
+
+    name: Annotated[str, Meta(description="Name of the rollout.", examples=["soil-probe-2-4-1"])]
+    environment: Annotated[str, Meta(description="Name of the environment.", examples=["prod-eu"])]
+    phase: Annotated[
+        str,
+        Meta(
+            description="Phase of the rollout.",
+            examples=["Progressing"],
+            extra_json_schema={"enum": [phase.value for phase in Phase]},
+        ),
+    ]
+    wave: Annotated[str | None, Meta(description="Wave being worked on.", examples=["canary"])]
+    actions: Annotated[tuple[str, ...], Meta(description="Actions that were sent.", examples=[["createUnit"]])]
+    requeue_after_seconds: Annotated[int | None, Meta(description="When to run again, in seconds.", examples=[60])]
+    error: Annotated[str | None, Meta(description="What went wrong.", examples=[None])]
+    overdue: Annotated[
+        tuple[str, ...],
+        Meta(description="Holds that this run was the first to find lasting longer than they should.", examples=[[]]),
+    ]
+    acknowledged: Annotated[
+        bool,
+        Meta(
+            description="Whether it failed in an earlier run, and its manifest said what to do then.",
+            examples=[False],
+        ),
+    ]
+    holds: Annotated[tuple[HoldResult, ...], Meta(description="Why the rollout does not go on.", examples=[[]])]
+
+
+class RunResult(Value, frozen=True, kw_only=True):
+    """What a run did, on one line."""
+
+    passes: Annotated[int, Meta(description="Passes made.", ge=0, examples=[1])]
+    calls: Annotated[int, Meta(description="Vendor calls made, reads included.", ge=0, examples=[12])]
+    writes: Annotated[int, Meta(description="Vendor calls that write.", ge=0, examples=[0])]
+    lease_held_by: Annotated[
+        str | None, Meta(description="Who holds the lease, when another process does.", examples=["host:4711"])
+    ]
+    errors: Annotated[
+        tuple[RunFault, ...],
+        Meta(
+            description="Errors of environments as a whole, and of manifests; each makes the run exit 1.",
+            examples=[[]],
+        ),
+    ]
+    rollouts: Annotated[tuple[RolloutResult, ...], Meta(description="One entry per rollout.", examples=[[]])]
+    notes: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What needs a person though it stopped nothing: a lease taken over from a wrong clock.",
+            examples=[[]],
+        ),
+    ]
 
 
 class ReconcileReport(Value, frozen=True, kw_only=True):
@@ -59,32 +144,33 @@ class ReconcileReport(Value, frozen=True, kw_only=True):
 
 
 def as_json(report: ReconcileReport) -> str:
-    """One line; keys as DESIGN section 6 fixes them, `holds` besides."""
-    document = {
-        "passes": report.passes,
-        "calls": report.calls,
-        "writes": report.writes,
-        "leaseHeldBy": report.lease_held_by or None,
-        "errors": [msgspec.to_builtins(e) for e in report.errors],
-        "rollouts": [
-            {
-                "name": r.name,
-                "environment": r.environment,
-                "phase": r.phase,
-                "wave": r.wave or None,
-                "actions": list(r.actions),
-                "requeueAfterSeconds": r.requeue_after_seconds,
-                "error": r.error or None,
-                "overdue": list(r.overdue),
-                "acknowledged": r.acknowledged,
-                "holds": [msgspec.to_builtins(h) for h in r.holds],
-            }
-            for r in report.rollouts
-        ],
-        **journals_used.document(report.journals),
-        "notes": list(report.notes),
-    }
+    """Return one line of JSON, as schemas/v1/reconcile.schema.json says."""
+    result = RunResult(
+        passes=report.passes,
+        calls=report.calls,
+        writes=report.writes,
+        lease_held_by=report.lease_held_by or None,
+        errors=report.errors,
+        rollouts=tuple(_result(r) for r in report.rollouts),
+        notes=report.notes,
+    )
+    document = {**msgspec.to_builtins(result), **journals_used.document(report.journals)}
     return safe_json(json.dumps(document, ensure_ascii=False))
+
+
+def _result(rollout: RolloutReport) -> RolloutResult:
+    return RolloutResult(
+        name=rollout.name,
+        environment=rollout.environment,
+        phase=rollout.phase,
+        wave=rollout.wave or None,
+        actions=rollout.actions,
+        requeue_after_seconds=rollout.requeue_after_seconds,
+        error=rollout.error or None,
+        overdue=rollout.overdue,
+        acknowledged=rollout.acknowledged,
+        holds=tuple(HoldResult(**msgspec.structs.asdict(hold)) for hold in rollout.holds),
+    )
 
 
 def as_text(report: ReconcileReport) -> str:

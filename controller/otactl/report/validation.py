@@ -8,16 +8,49 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 
 from otactl import __version__
 from otactl.errors import Problem
+from otactl.model import Value
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class ProblemLine(Value, frozen=True, kw_only=True):
+    """One thing wrong, with its place."""
+
+    file: Annotated[str, Meta(description="Path as given on the command line.", examples=["rollouts/a.yaml"])]
+    line: Annotated[int, Meta(description="Line, from 1.", ge=1, examples=[9])]
+    column: Annotated[int, Meta(description="Column, from 1.", ge=1, examples=[5])]
+    pointer: Annotated[str, Meta(description="RFC 6901 JSON pointer into the document.", examples=["/spec/fuota/role"])]
+    code: Annotated[
+        str, Meta(description="Stable word for machines.", pattern="^[a-z][a-z0-9_]*$", examples=["bad_format"])
+    ]
+    message: Annotated[
+        str, Meta(description="What is wrong.", examples=["spec.fuota.role must be the ARN of an IAM role"])
+    ]
+    hint: Annotated[
+        str,
+        Meta(
+            description="What to write instead; may be empty.",
+            examples=['for example "${stack:firmwareUpdateRoleArn}"'],
+        ),
+    ]
+
+
+class Validation(Value, frozen=True, kw_only=True):
+    """What validate found in all files."""
+
+    valid: Annotated[bool, Meta(description="No errors; warnings do not count.", examples=[True])]
+    files: Annotated[int, Meta(description="Files read.", ge=0, examples=[3])]
+    errors: Annotated[tuple[ProblemLine, ...], Meta(description="What must be fixed.", examples=[[]])]
+    warnings: Annotated[tuple[ProblemLine, ...], Meta(description="What deserves attention.", examples=[[]])]
 
 
 class Findings(NamedTuple):
@@ -50,14 +83,18 @@ def as_text(findings: Findings) -> str:
 
 
 def as_json(findings: Findings) -> str:
-    """For machines: the shape of schemas/v1/validate.schema.json."""
-    document = {
-        "valid": findings.valid,
-        "files": len(findings.names),
-        "errors": msgspec.to_builtins(findings.errors),
-        "warnings": msgspec.to_builtins(findings.warnings),
-    }
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    """Return one JSON object, as schemas/v1/validate.schema.json says."""
+    document = Validation(
+        valid=findings.valid,
+        files=len(findings.names),
+        errors=_lines(findings.errors),
+        warnings=_lines(findings.warnings),
+    )
+    return json.dumps(msgspec.to_builtins(document), ensure_ascii=False, indent=2)
+
+
+def _lines(problems: Iterable[Problem]) -> tuple[ProblemLine, ...]:
+    return tuple(ProblemLine(**msgspec.structs.asdict(problem)) for problem in problems)
 
 
 def as_sarif(findings: Findings) -> str:
