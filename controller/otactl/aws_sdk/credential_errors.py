@@ -1,4 +1,4 @@
-"""Who may not act, and when: what errors of the AWS SDK and of AWS say of the caller, and what to do for each.
+"""Classifies errors of the AWS SDK and of AWS about the caller, and says what to do for each.
 
 1. Three kinds are distinguished: who (credentials that are missing, expired or unknown), when (a clock that is off) and
    may (a permission that is missing). Only the last is fixed by a grant.
@@ -87,13 +87,13 @@ def of_sdk(error: Exception) -> str:
 
 
 def of_code(code: str) -> str:
-    """What to tell of an error code that refuses the credentials themselves; empty if it is none."""
+    """Return what to tell of an error code that refuses the credentials themselves; empty if it is none."""
     what, advice = _CODES.get(code, ("", ""))
     return f"{what} ({code}); {advice}" if what else ""
 
 
 def is_skewed(code: str, words: str) -> bool:
-    """Whether AWS refuses the time of a request: by its code, or by what it says about a signature."""
+    """Return whether AWS refuses the time of a request: by its code, or by what it says about a signature."""
     low = words.lower()
     return code in _SKEWED or (code in _CODES and any(said in low for said in _TIMES))
 

@@ -1,4 +1,4 @@
-"""Partitions and Regions of AWS, from the SDK's own data.
+"""Reads AWS partitions and Regions from the SDK's own data.
 
 1. A Region that the data does not list belongs to the partition whose pattern it has: the SDK may be older than it.
 2. Where a service is, is known only as far as the data says; no Region is refused for it.
@@ -15,7 +15,7 @@ _ENDPOINTS = {"iotwireless": "api.iotwireless"}  # under its other name the data
 
 @cache
 def partition_of(region: str) -> str:
-    """The partition of a Region (`aws`, `aws-cn`, …); empty for a name that no partition has."""
+    """Return the partition of a Region (`aws`, `aws-cn`, …); empty for a name that no partition has."""
     for partition in _partitions():
         if region in partition["regions"] or re.fullmatch(_pattern(partition), region):
             return str(partition["id"])
@@ -24,14 +24,14 @@ def partition_of(region: str) -> str:
 
 @cache
 def suffixes() -> tuple[str, ...]:
-    """The DNS suffixes under which AWS has its own endpoints, in every partition."""
+    """Return the DNS suffixes under which AWS has its own endpoints, in every partition."""
     found = (p["outputs"][name] for p in _partitions() for name in ("dnsSuffix", "dualStackDnsSuffix"))
     return tuple(dict.fromkeys(str(each) for each in found))
 
 
 @cache
 def regions_of(service: str) -> tuple[str, ...]:
-    """The Regions of a service in every partition, as far as the SDK knows."""
+    """Return the Regions of a service in every partition, as far as the SDK knows."""
     name = _ENDPOINTS.get(service, service)
     found: set[str] = set()
     for partition in _load("endpoints")["partitions"]:
@@ -42,7 +42,7 @@ def regions_of(service: str) -> tuple[str, ...]:
 
 @cache
 def known_regions() -> frozenset[str]:
-    """Every Region the SDK knows."""
+    """Return every Region the SDK knows."""
     return frozenset(region for partition in _partitions() for region in partition["regions"])
 
 
