@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
 import msgspec
@@ -29,8 +30,11 @@ from otactl.model import (
     WaveRecord,
 )
 from otactl.model.actions import Hold
+from otactl.planning import wave_context
 from otactl.planning.assess import Assessment, assess
+from otactl.planning.context import PlanContext
 from otactl.planning.units import declare
+from otactl.planning.wave_context import WaveContext
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SHA = "ab" * 32
@@ -129,3 +133,10 @@ def look(
 ) -> Assessment:
     """One look."""
     return assess(ENVIRONMENT, declared, record, observed, SHAPE, refused, now)
+
+
+def of_wave(at: PlanContext, wave: int | Wave = 0) -> WaveContext:
+    """Gather what the rules of a wave look at."""
+    chosen = at.rollout.strategy.waves[wave] if isinstance(wave, int) else wave
+    gathered = wave_context.of_rollout(at, SHAPE, (), ())
+    return wave_context.of_wave(dataclasses.replace(gathered, next_wave=chosen), chosen)

@@ -9,52 +9,60 @@ from __future__ import annotations
 
 from otactl.model import Attempt, Unit, UnitPhase
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
-from otactl.planning.context import PlanContext
-from otactl.ports import Shape
+from otactl.planning.context import POLL, Plan
+from otactl.planning.wave_context import RolloutContext
 from otactl.state import lifecycle
 
 
-def end(at: PlanContext, shape: Shape, reason: str) -> tuple[Action, ...]:
+def plan(ctx: RolloutContext, why: str, *, stalled: bool = False) -> Plan:
+    """Stop what can be stopped, then say what goes on."""
+    if actions := end(ctx, why):
+        return ctx.act(*actions)
+    going = any(a.live for a in ctx.at.record.attempts)
+    return ctx.wait_until(ctx.at.now + POLL if going else None, hold(ctx, why, stalled=stalled))
+
+
+def end(ctx: RolloutContext, reason: str) -> tuple[Action, ...]:
     """What ends every unit that can be ended (rule 1)."""
-    return tuple(a for attempt in at.record.attempts for a in _end(at, shape, attempt, reason))
+    return tuple(a for attempt in ctx.at.record.attempts for a in _end(ctx, attempt, reason))
 
 
-def goes_on(at: PlanContext, shape: Shape) -> tuple[str, ...]:
+def goes_on(ctx: RolloutContext) -> tuple[str, ...]:
     """What cannot be stopped any more, each with the way to force it, if there is one."""
-    told = []
+    told, at = [], ctx.at
     for attempt in at.record.attempts:
         unit = lifecycle.find_unit(attempt, at.seen)
         if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
-            force = shape.capabilities.force_command or shape.capabilities.end_command
+            force = ctx.can.force_command or ctx.can.end_command
             told.append(f"{attempt.unit_id} goes on to its end; to stop it at its risk: {_force(force, attempt)}")
         elif attempt.live and any(i.creates and i.unit_id == attempt.unit_id for i in at.record.intents):
             told.append(f"{attempt.unit_id} may have been made: its answer was lost, and it is looked for")
     return tuple(told)
 
 
-def hold(at: PlanContext, shape: Shape, why: str, *, stalled: bool) -> Hold:
+def hold(ctx: RolloutContext, why: str, *, stalled: bool) -> Hold:
     """Why nothing more is sent, and what goes on."""
-    return Hold(reason="aborted", message="; ".join((why, *goes_on(at, shape))), stalled=stalled)
+    return Hold(reason="aborted", message="; ".join((why, *goes_on(ctx))), stalled=stalled)
 
 
-def _end(at: PlanContext, shape: Shape, attempt: Attempt, reason: str) -> list[Action]:
-    unit = lifecycle.find_unit(attempt, at.seen)
+def _end(ctx: RolloutContext, attempt: Attempt, reason: str) -> list[Action]:
+    unit = lifecycle.find_unit(attempt, ctx.at.seen)
     if unit is None or not attempt.live or not unit.phase.is_there or attempt.vendor_id is None:
         return []
-    kind = at.rollout.backend_kind
-    if unit.phase is UnitPhase.OPEN or (unit.phase is UnitPhase.SCHEDULED and shape.capabilities.starts_explicitly):
+    kind = ctx.at.rollout.backend_kind
+    if unit.phase is UnitPhase.OPEN or (unit.phase is UnitPhase.SCHEDULED and ctx.can.starts_explicitly):
         return [
             DeleteUnit(unit_id=attempt.unit_id, vendor_id=attempt.vendor_id, backend=kind, why="aborted", reason=reason)
         ]
-    if not _stoppable(unit, shape):
+    if not _stoppable(unit, ctx):
         return []
     return [
         CancelUnit(unit_id=attempt.unit_id, vendor_id=attempt.vendor_id, backend=kind, why="aborted", reason=reason)
     ]
 
 
-def _stoppable(unit: Unit, shape: Shape) -> bool:
-    return unit.phase is UnitPhase.RUNNING and shape.capabilities.cancels_waiting and not unit.stopping
+def _stoppable(unit: Unit, ctx: RolloutContext) -> bool:
+    return unit.phase is UnitPhase.RUNNING and ctx.can.cancels_waiting and not unit.stopping
 
 
 def _force(command: str, attempt: Attempt) -> str:

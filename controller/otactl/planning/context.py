@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from otactl.model import Attempt, Environment, Observation, Record, Rollout, Stage, Value
 from otactl.model.actions import Action, CreateUnit, Finding, Hold, StartUnit
 from otactl.planning.sent_content import SentContents
+
+POLL = timedelta(seconds=60)
+"""When to check again what is on its way."""
+RECHECK = timedelta(minutes=5)
+"""When to check again what waits for something else."""
 
 
 class Plan(Value, frozen=True, kw_only=True):

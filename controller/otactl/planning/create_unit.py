@@ -7,27 +7,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
 from otactl.drift import diff
-from otactl.model import Attempt, Baseline, Stage, Wave
-from otactl.model.actions import CreateUnit, Finding, Hold
-from otactl.planning import detect_drift as findings
-from otactl.planning import guardrails, preflight, supersede, units, wave_holds
-from otactl.planning.context import Plan, PlanContext
+from otactl.model import Attempt, Baseline, Stage
+from otactl.model.actions import CreateUnit, Hold, UnitDeclaration
+from otactl.planning import detect_drift, guardrails, preflight, supersede, units, wave_holds
+from otactl.planning.context import RECHECK, Plan
 from otactl.planning.sent_content import sent_already, without_sent
-from otactl.planning.start_unit import POLL, RECHECK, doubts, open_drift
-from otactl.ports import Shape
+from otactl.planning.start_unit import doubts, open_drift
+from otactl.planning.wave_context import WaveContext
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.retry import RetryPlan
 from otactl.verdicts.updated_devices import sent_again, spared
 
 
-def _before_known(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
+def _before_known(ctx: WaveContext) -> tuple[Hold, ...]:
     """A wave the journal does not know, before one of the same content that was found by its marks alone."""
-    known = at.record.wave(wave.name)
+    at, wave, known = ctx.at, ctx.wave, ctx.known
     if known is not None and known.attempts:
         return ()
     names = [w.name for w in at.rollout.strategy.waves]
@@ -43,8 +44,9 @@ def _before_known(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
     return ()
 
 
-def _under_way(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
+def _under_way(ctx: WaveContext) -> tuple[Hold, ...]:
     """Waves run one after another, in whatever order the manifest has them now."""
+    at, wave = ctx.at, ctx.wave
     for other in at.record.waves:
         for attempt in other.attempts:
             at_it = attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
@@ -55,59 +57,84 @@ def _under_way(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
     return ()
 
 
-def create(
-    at: PlanContext,
-    shape: Shape,
-    wave: Wave,
-    which: int | Attempt,
-    found: tuple[Finding, ...],
-    reason: str,
-    rest: tuple[str, ...] = (),
-    retry: RetryPlan | None = None,
-) -> Plan:
-    """Make the unit of an attempt: of a wave, of a retry, or what is still to be made, for the targets in `rest`.
+class Creation(NamedTuple):
+    """What is to be created: the unit of an attempt, or of a new one by its number.
 
-    `which` is the attempt where it is recorded, or the number of a new one.
+    `rest` are the targets that are in no part of a recorded attempt's unit yet; `retry` is for a new attempt for some
+    of the wave's devices.
     """
-    known = at.record.wave(wave.name)
+
+    which: int | Attempt
+    reason: str
+    rest: tuple[str, ...] = ()
+    retry: RetryPlan | None = None
+
+
+def create(ctx: WaveContext, wanted: Creation) -> Plan:
+    """Create the unit of an attempt, or hold it with what keeps it."""
+    at, shape = ctx.at, ctx.shape
+    retry, reason = wanted.retry, wanted.reason
     if retry is not None and retry.only:
         left, others = without_sent(at.rollout, retry.only, at.seen, at.sendings)
         retry, reason = msgspec.structs.replace(retry, only=left), f"{reason}{others}"
-    unit = units.declare(at.rollout, at.environment, wave, which, known, retry, spared(at.seen, shape.capabilities))
-    starts = not shape.capabilities.starts_explicitly
-    begun = msgspec.structs.replace(unit, members=rest or unit.members)
-    if holds := _before_known(at, wave) or _under_way(at, wave) or wave_holds.unapproved(at, wave):
-        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + POLL)
+    had = spared(at.seen, shape.capabilities)
+    unit = units.declare(at.rollout, at.environment, ctx.wave, wanted.which, ctx.known, retry, had)
+    part = msgspec.structs.replace(unit, members=wanted.rest or unit.members)
+    if holds := _before_known(ctx) or _under_way(ctx) or wave_holds.unapproved(ctx):
+        return ctx.wait(*holds, soon=True)
     if unit.spared and not unit.members:
         text = f"every target of {unit.unit_id} reports {at.rollout.firmware.version} already; looking again"
-        hold = Hold(reason="checks_are_incomplete", message=text)
-        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + POLL)
-    if starts:
-        baseline = known.baseline if known is not None and known.started(unit.generation) else Baseline()
-        sources = diff.source_findings(unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen)
-        busy = at.busy_beside(which if isinstance(which, Attempt) else None)
-        holds = preflight.may_start(
-            begun, begun.members, at.seen, at.environment.region, busy, every=True, rollout=at.rollout
-        )
-        holds = (
-            *holds,
-            *guardrails.too_many(begun, at),
-            *wave_holds.going_back(at),
-            *wave_holds.closed(at, begun, at.now, timedelta()),
-        )
-        unmet = sources if rest else (*found, *sources)  # devices of a part that failed hold no other part
-        holds = (*holds, *supersede.sent_in_groups(at, wave), *open_drift(at, unit.unit_id, unmet))
-        found = (*found, *sources, *findings.of_targets(unit.unit_id, at.seen))
-    else:
-        holds = preflight.may_make(unit, at.seen, at.environment.region, at.rollout)
-        holds = (*holds, *supersede.sent_in_groups(at, wave))
-    holds = (*holds, *sent_already(at.rollout, begun, at.seen, at.sendings))
+        return ctx.wait(Hold(reason="checks_are_incomplete", message=text), soon=True)
+    if ctx.can.starts_explicitly:
+        return _create_open(ctx, unit, part, reason)
+    return _create_and_start(ctx, wanted, unit, part, reason)
+
+
+def _create_open(ctx: WaveContext, unit: UnitDeclaration, part: UnitDeclaration, reason: str) -> Plan:
+    """Create a unit that is started by a call of its own."""
+    at = ctx.at
+    holds = (
+        *preflight.may_make(unit, at.seen, at.environment.region, at.rollout),
+        *supersede.sent_in_groups(ctx),
+        *sent_already(at.rollout, part, at.seen, at.sendings),
+    )
     if holds:
-        opens = [h.until for h in holds if h.until is not None]
-        back = opens[0] if opens and len(holds) == 1 else at.now + RECHECK
-        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=back)
+        return _held(ctx, holds)
+    return ctx.act(CreateUnit(unit=unit, reason=f"{reason}{_told(ctx, unit)}"))
+
+
+def _create_and_start(
+    ctx: WaveContext, wanted: Creation, unit: UnitDeclaration, part: UnitDeclaration, reason: str
+) -> Plan:
+    """Create a unit that starts with its creation (rule 3)."""
+    at, known = ctx.at, ctx.known
+    baseline = known.baseline if known is not None and known.started(unit.generation) else Baseline()
+    sources = diff.source_findings(unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen)
+    busy = at.busy_beside(wanted.which if isinstance(wanted.which, Attempt) else None)
+    unmet = sources if wanted.rest else (*ctx.findings, *sources)  # devices of a part that failed hold no other part
+    holds = (
+        *preflight.may_start(part, part.members, at.seen, at.environment.region, busy, every=True, rollout=at.rollout),
+        *guardrails.too_many(part, at),
+        *wave_holds.going_back(ctx),
+        *wave_holds.closed(at, part, at.now, timedelta()),
+        *supersede.sent_in_groups(ctx),
+        *open_drift(at, unit.unit_id, unmet),
+        *sent_already(at.rollout, part, at.seen, at.sendings),
+    )
+    ctx = replace(ctx, findings=(*ctx.findings, *sources, *detect_drift.of_targets(unit.unit_id, at.seen)))
+    if holds:
+        return _held(ctx, holds)
+    why = f"{reason}{_told(ctx, unit)}{doubts(at)}"
+    until = wave_holds.latest_start(at, at.now)
+    return ctx.act(CreateUnit(unit=unit, reason=why, start_at=at.now, not_after=until))
+
+
+def _held(ctx: WaveContext, holds: tuple[Hold, ...]) -> Plan:
+    opens = [h.until for h in holds if h.until is not None]
+    return ctx.wait_until(opens[0] if opens and len(holds) == 1 else ctx.at.now + RECHECK, *holds)
+
+
+def _told(ctx: WaveContext, unit: UnitDeclaration) -> str:
+    """What is to be known of a creation beside its reason."""
     had = f"; {len(unit.spared)} of the wave report the version already" if unit.spared else ""
-    why = f"{reason}{had}{sent_again(at.seen, unit.firmware.version)}{doubts(at) if starts else ''}"
-    start_at, until = (at.now, wave_holds.latest_start(at, at.now)) if starts else (None, None)
-    action = CreateUnit(unit=unit, reason=why, start_at=start_at, not_after=until)
-    return at.plan(action, findings=found, wave=wave.name)
+    return f"{had}{sent_again(ctx.at.seen, unit.firmware.version)}"

@@ -37,8 +37,8 @@ from otactl.model import (
 from otactl.model.actions import Finding, Hold
 from otactl.planning import suspend
 from otactl.planning.assess import Assessment, proving, stated
-from otactl.planning.context import Plan
-from otactl.planning.start_unit import POLL, RECHECK, settling
+from otactl.planning.context import POLL, RECHECK, Plan
+from otactl.planning.start_unit import settling
 from otactl.ports import Capabilities, Shape
 from otactl.state import lifecycle
 

@@ -11,24 +11,26 @@ from datetime import timedelta
 
 import msgspec
 
-from otactl.model import Attempt, Wave, WaveRecord, iso
+from otactl.model import Attempt, iso
 from otactl.model.actions import Action, ResendCreate
 from otactl.planning import preflight, units, wave_holds
-from otactl.planning.context import PlanContext
-from otactl.ports import Shape
+from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
 
 
-def resend(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+def resend(ctx: RolloutContext) -> tuple[Action, ...]:
     """Rule 1, under rule 2: a create whose unit is not to be seen."""
+    at = ctx.at
     pending = [i for i in at.record.intents if i.creates]
-    if not pending or not shape.capabilities.create_is_idempotent:
+    if not pending or not ctx.can.create_is_idempotent:
         return ()
     actions: list[Action] = []
     for intent in pending:
         for wave in at.rollout.strategy.waves:
             known = at.record.wave(wave.name)
             for attempt in known.attempts if known is not None else ():
-                if attempt.unit_id == intent.unit_id and (intent.start_at is None or _still_right(at, wave, attempt)):
+                if known is None or attempt.unit_id != intent.unit_id:
+                    continue
+                if intent.start_at is None or _still_right(of_attempt(ctx, wave, known, attempt)):
                     unit = units.declare(at.rollout, at.environment, wave, attempt, known)
                     why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
                     named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
@@ -37,22 +39,21 @@ def resend(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def _still_right(at: PlanContext, wave: Wave, attempt: Attempt) -> bool:
+def _still_right(ctx: AttemptContext) -> bool:
     """Whether a create that starts is still what is declared, and may start now."""
-    if attempt.generation != at.rollout.generation:
+    if ctx.of_another_revision:
         return False
-    known = at.record.wave(wave.name)
-    unit = units.declare(at.rollout, at.environment, wave, attempt, known)
-    whole = known is not None and known.members == unit.whole == at.rollout.targets_of(wave).keys
+    at, wave, unit = ctx.at, ctx.wave, ctx.declared
+    whole = ctx.known.members == unit.whole == at.rollout.targets_of(wave).keys
     same = bool(unit.only) or whole
-    if wave_holds.closed(at, unit, at.now, timedelta()) or wave_holds.unapproved(at, wave):
+    if wave_holds.closed(at, unit, at.now, timedelta()) or wave_holds.unapproved(ctx):
         return False
-    busy = at.busy_beside(attempt)
+    busy = at.busy_beside(ctx.attempt)
     return same and not preflight.may_start(unit, unit.members, at.seen, at.environment.region, busy, every=True)
 
 
-def lost_create(at: PlanContext, known: WaveRecord | None) -> Attempt | None:
+def lost_create(ctx: WaveContext) -> Attempt | None:
     """An attempt whose create, or a part of it, may still have been carried out, and is not to be seen."""
-    pending = {i.unit_id for i in at.record.intents if i.creates}
-    attempts = known.attempts if known is not None else ()
+    pending = {i.unit_id for i in ctx.at.record.intents if i.creates}
+    attempts = ctx.known.attempts if ctx.known is not None else ()
     return next((a for a in attempts if a.live and a.unit_id in pending), None)

@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from otactl.drift import diff, ledger
-from otactl.model import Attempt, Cause, Unit, Wave, WaveRecord, duration, iso
+from otactl.model import Attempt, Cause, Unit, duration, iso
 from otactl.model.actions import (
     Action,
     AddMembers,
@@ -24,15 +25,13 @@ from otactl.model.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from otactl.planning import guardrails, preflight, start_waits, supersede, units, unseen_changes, wave_holds
-from otactl.planning.context import Plan, PlanContext
+from otactl.planning import guardrails, preflight, start_waits, supersede, unseen_changes, wave_holds
+from otactl.planning.context import RECHECK, Plan, PlanContext
 from otactl.planning.sent_content import sent_already
-from otactl.ports import Shape
+from otactl.planning.wave_context import AttemptContext, UnitContext, first
 from otactl.state import lifecycle
-from otactl.verdicts.updated_devices import sent_again, spared
+from otactl.verdicts.updated_devices import sent_again
 
-POLL = timedelta(seconds=60)
-RECHECK = timedelta(minutes=5)
 START_MARGIN = timedelta(minutes=1)
 REACH = timedelta(minutes=12)
 """How much earlier than it must a start may be sent: more than runs by cron are apart (10 minutes in our workflow)."""
@@ -49,40 +48,26 @@ def settling(attempt: Attempt) -> tuple[Hold, ...]:
     return (Hold(reason="change_not_visible_yet", message=text, until=until),)
 
 
-def marks(
-    declared: UnitDeclaration, shape: Shape, unit: Unit, ignored: frozenset[str] = frozenset()
-) -> tuple[Action, ...]:
-    """What restores our owner mark and the declared tags, if anything must."""
-    _, desired = shape.desired(declared)
-    wrong = [k for k in diff.changed_marks(desired, unit) if f"tags.{k}" not in ignored]
-    strange = tuple(k for k in diff.foreign_marks(desired, unit) if f"tags.{k}" not in ignored)
+def marks(ctx: UnitContext, ignored: frozenset[str] = frozenset()) -> tuple[Action, ...]:
+    """What restores our owner tags and the declared ones, if anything must."""
+    wrong = [k for k in diff.changed_marks(ctx.tags, ctx.unit) if f"tags.{k}" not in ignored]
+    strange = tuple(k for k in diff.foreign_marks(ctx.tags, ctx.unit) if f"tags.{k}" not in ignored)
     if not wrong and not strange:
         return ()
     why = "tags differ: " + ", ".join((*wrong, *strange))
-    return (MarkUnit(unit=declared, arn=unit.arn, remove=strange, reason=why),)
+    return (MarkUnit(unit=ctx.declared, arn=ctx.unit.arn, remove=strange, reason=why),)
 
 
-def paced(
-    at: PlanContext,
-    shape: Shape,
-    declared: UnitDeclaration,
-    attempt: Attempt,
-    unit: Unit,
-    ignored: frozenset[str],
-) -> tuple[Action, ...]:
+def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
     """What sets the fields of a running unit that may still be set, back or on to what is declared."""
+    at, attempt, unit, declared, fields = ctx.at, ctx.attempt, ctx.unit, ctx.declared, ctx.fields
     if not unit.readable:
         return ()
-    fields, _ = shape.desired(declared)
     if doubtful(unit, at) or wave_holds.closed(at, declared, at.now, timedelta()):  # letting devices begin is a start
-        ignored = ignored | frozenset(shape.capabilities.starting_fields)
-        fields = {n: v for n, v in fields.items() if n not in shape.capabilities.starting_fields}
+        ignored = ignored | frozenset(ctx.can.starting_fields)
+        fields = {n: v for n, v in fields.items() if n not in ctx.can.starting_fields}
     told = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
-    differ = [
-        name
-        for name in diff.changed_fields(fields, unit)
-        if diff.settable(name, fields[name], unit, shape.capabilities)
-    ]
+    differ = [name for name in diff.changed_fields(fields, unit) if diff.settable(name, fields[name], unit, ctx.can)]
     anew = tuple(name for name in differ if diff.declared_anew(name, fields[name], attempt))
     drifted = tuple(
         name
@@ -108,76 +93,112 @@ def doubtful(unit: Unit, at: PlanContext) -> tuple[str, ...]:
     return tuple(c.field for c in unit.findings if c.cause in DOUBTS and c.field not in accepted)
 
 
-def open_plan(
-    at: PlanContext, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt, found: tuple[Finding, ...]
-) -> Plan:
-    """An open unit: set right what differs, fill it, then start it."""
-    carried = attempt.generation != at.rollout.generation
-    unit = lifecycle.find_unit(attempt, at.seen)
-    if unit is None:
-        return at.plan(holds=settling(attempt), findings=found, wave=wave.name, requeue_at=at.now + POLL)
-    which = units.next_number(at.rollout, at.environment, wave, known) if carried else attempt
-    had = spared(at.seen, shape.capabilities)
-    declared = units.declare(at.rollout, at.environment, wave, which, known, spared=had)
-    if declared.spared and not declared.members:
-        why = f"every device of the wave reports {at.rollout.firmware.version} already"
-        return at.plan(supersede.delete(attempt, at.rollout, "superseded", why), findings=found, wave=wave.name)
-    fields, _ = shape.desired(declared)
-    drifted = [f for f in found if f.subject == attempt.unit_id and f.correctable]
-    kept = [f for f in drifted if not ledger.acknowledged(f, at.rollout.drift, at.now)]
-    ignored = frozenset({f.field for f in drifted} - {f.field for f in kept})
-    if kept and at.rollout.drift.mode == "report":
-        names = ", ".join(f.field for f in kept)
-        hold = Hold(
-            reason="drift_needs_decision",
-            message=f"{attempt.unit_id}: {names} differ; set them back, ignore them, or declare drift.mode correct",
-            stalled=True,
-        )
-        return at.plan(holds=(hold,), findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    if attempt.targets and _kinds(attempt.targets) != _kinds(declared.members):
-        why = "targets of another kind are declared, and a unit holds one kind"
-        return at.plan(supersede.delete(attempt, at.rollout, "superseded", why), findings=found, wave=wave.name)
-    if not carried and (dropped := diff.dropped_fields(fields, attempt, unit)):
-        why = f"no update can clear {', '.join(dropped)}"
-        return at.plan(supersede.delete(attempt, at.rollout, "superseded", why), findings=found, wave=wave.name)
+def to_the_start(ctx: AttemptContext) -> Plan:
+    """Bring an open unit to its start: set right what differs, fill it, check everything, start it."""
+    return first(OPEN_RULES, ctx) if isinstance(ctx, UnitContext) else ctx.wait(*settling(ctx.attempt), soon=True)
+
+
+def _replaced(ctx: UnitContext, why: str) -> Plan:
+    return ctx.act(supersede.delete(ctx.attempt, ctx.at.rollout, "superseded", why))
+
+
+def nobody_needs_it(ctx: UnitContext) -> Plan | None:
+    """Every device of the wave reports the version already."""
+    if not ctx.declared.spared or ctx.declared.members:
+        return None
+    return _replaced(ctx, f"every device of the wave reports {ctx.at.rollout.firmware.version} already")
+
+
+def _drifted(ctx: UnitContext) -> tuple[tuple[Finding, ...], frozenset[str]]:
+    """The correctable differences that are not accepted, and the names of those that are."""
+    found = [f for f in ctx.findings if f.subject == ctx.attempt.unit_id and f.correctable]
+    kept = tuple(f for f in found if not ledger.acknowledged(f, ctx.at.rollout.drift, ctx.at.now))
+    return kept, frozenset({f.field for f in found} - {f.field for f in kept})
+
+
+def drift_is_undecided(ctx: UnitContext) -> Plan | None:
+    """The manifest asks to report drift only, and some is not accepted."""
+    kept, _ = _drifted(ctx)
+    if not kept or ctx.at.rollout.drift.mode != "report":
+        return None
+    names = ", ".join(f.field for f in kept)
+    text = f"{ctx.attempt.unit_id}: {names} differ; set them back, ignore them, or declare drift.mode correct"
+    return ctx.stall(reason="drift_needs_decision", text=text)
+
+
+def holds_other_kinds(ctx: UnitContext) -> Plan | None:
+    """Targets of another kind are declared than the unit holds."""
+    targets = ctx.attempt.targets
+    if not targets or _kinds(targets) == _kinds(ctx.declared.members):
+        return None
+    return _replaced(ctx, "targets of another kind are declared, and a unit holds one kind")
+
+
+def cannot_be_cleared(ctx: UnitContext) -> Plan | None:
+    """A field was taken out of the manifest that no update can clear."""
+    dropped = diff.dropped_fields(ctx.fields, ctx.attempt, ctx.unit) if not ctx.of_another_revision else ()
+    return _replaced(ctx, f"no update can clear {', '.join(dropped)}") if dropped else None
+
+
+def differs(ctx: UnitContext) -> Plan | None:
+    """Fields, tags or members differ from what is declared (rule 1)."""
+    _, ignored = _drifted(ctx)
     actions: list[Action] = []
-    changed = tuple(n for n in diff.changed_fields(fields, unit) if n not in ignored)
-    if changed:
-        anew = carried or attempt.annotation_digest not in ("", declared.annotations)
+    if changed := tuple(n for n in ctx.changed_fields if n not in ignored):
+        anew = ctx.of_another_revision or ctx.attempt.annotation_digest not in ("", ctx.declared.annotations)
         why = ("the manifest changed: " if anew else "drift: ") + ", ".join(changed)
-        actions.append(UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=changed, reason=why))
-    actions += marks(declared, shape, unit, ignored)
-    moves = _members(declared, unit, ignored, attempt)
-    unfit = preflight.reached(declared, at.seen, at.rollout) if any(isinstance(m, AddMembers) for m in moves) else ()
+        actions.append(UpdateUnit(unit=ctx.declared, vendor_id=ctx.unit.vendor_id, fields=changed, reason=why))
+    actions += marks(ctx, ignored)
+    moves = _members(ctx.declared, ctx.unit, ignored, ctx.attempt)
+    adds = any(isinstance(m, AddMembers) for m in moves)
+    unfit = preflight.reached(ctx.declared, ctx.at.seen, ctx.at.rollout) if adds else ()
     actions += [m for m in moves if not (unfit and isinstance(m, AddMembers))]
-    rung, vain = unseen_changes.divided(actions, attempt, unit, fields)
-    if rung:
-        return at.plan(*rung, findings=found, wave=wave.name)
-    if vain:
-        return at.plan(holds=vain, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    if unfit:
-        return at.plan(holds=unfit, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    holds = (
-        *wave_holds.unapproved(at, wave),
-        *guardrails.too_many(declared, at),
-        *wave_holds.going_back(at),
-        *preflight.may_start(
-            declared,
-            unit.members,
-            at.seen,
-            at.environment.region,
-            at.busy_beside(attempt),
-            every=True,
-            rollout=at.rollout,
-            rule=start_waits.ready_rule(at, attempt),
-        ),
-        *supersede.sent_in_groups(at, wave),
-        *sent_already(at.rollout, declared, at.seen, at.sendings),
-        *open_drift(at, attempt.unit_id, found),
+    step, vain = unseen_changes.divided(actions, ctx.attempt, ctx.unit, ctx.fields)
+    if step:
+        return ctx.act(*step)
+    return ctx.wait(*(vain or unfit)) if vain or unfit else None
+
+
+def may_not_start(ctx: UnitContext) -> Plan | None:
+    """A check of the start fails."""
+    holds = tuple(hold for check in START_CHECKS for hold in check(ctx))
+    return ctx.wait(*holds) if holds else None
+
+
+def _too_many(ctx: UnitContext) -> tuple[Hold, ...]:
+    return guardrails.too_many(ctx.declared, ctx.at)
+
+
+def _preflight(ctx: UnitContext) -> tuple[Hold, ...]:
+    return preflight.may_start(
+        ctx.declared,
+        ctx.unit.members,
+        ctx.at.seen,
+        ctx.at.environment.region,
+        ctx.at.busy_beside(ctx.attempt),
+        every=True,
+        rollout=ctx.at.rollout,
+        rule=start_waits.ready_rule(ctx),
     )
-    if holds:
-        return at.plan(holds=holds, findings=found, wave=wave.name, requeue_at=at.now + RECHECK)
-    return _start(at, shape, declared, unit, found)
+
+
+def _sent_already(ctx: UnitContext) -> tuple[Hold, ...]:
+    return sent_already(ctx.at.rollout, ctx.declared, ctx.at.seen, ctx.at.sendings)
+
+
+def _open_drift(ctx: UnitContext) -> tuple[Hold, ...]:
+    return open_drift(ctx.at, ctx.attempt.unit_id, ctx.findings)
+
+
+START_CHECKS: tuple[Callable[[UnitContext], tuple[Hold, ...]], ...] = (
+    wave_holds.unapproved,
+    _too_many,
+    wave_holds.going_back,
+    _preflight,
+    supersede.sent_in_groups,
+    _sent_already,
+    _open_drift,
+)
 
 
 def _kinds(keys: tuple[str, ...]) -> set[bool]:
@@ -232,8 +253,10 @@ def _whole_minute(moment: datetime) -> datetime:
     return whole if whole == moment else whole + timedelta(minutes=1)
 
 
-def _start(at: PlanContext, shape: Shape, declared: UnitDeclaration, unit: Unit, found: tuple[Finding, ...]) -> Plan:
-    lead = timedelta(seconds=shape.capabilities.minimum_lead_seconds) + START_MARGIN
+def starts(ctx: UnitContext) -> Plan | None:
+    """Every check passed: start it where a window permits it (rules 3 and 4)."""
+    at, declared = ctx.at, ctx.declared
+    lead = timedelta(seconds=ctx.can.minimum_lead_seconds) + START_MARGIN
     lead = max(lead, duration(declared.backend.start_lead))
     start_at = _whole_minute(at.now + lead)
     holds = wave_holds.closed(at, declared, start_at, lead + REACH)
@@ -242,9 +265,17 @@ def _start(at: PlanContext, shape: Shape, declared: UnitDeclaration, unit: Unit,
         holds = wave_holds.closed(at, declared, start_at, lead + REACH)
     if holds:
         back = holds[0].until or at.now + RECHECK
-        return at.plan(
-            holds=holds, findings=found, wave=declared.wave, requeue_at=max(back, at.now + timedelta(seconds=1))
-        )
+        return ctx.wait_until(max(back, at.now + timedelta(seconds=1)), *holds)
     why = f"every member is in, every check passed{sent_again(at.seen, declared.firmware.version)}{doubts(at)}"
-    action = StartUnit(unit=declared, vendor_id=unit.vendor_id, start_at=start_at, reason=why)
-    return at.plan(action, findings=found, wave=declared.wave)
+    return ctx.act(StartUnit(unit=declared, vendor_id=ctx.unit.vendor_id, start_at=start_at, reason=why))
+
+
+OPEN_RULES: tuple[Callable[[UnitContext], Plan | None], ...] = (
+    nobody_needs_it,
+    drift_is_undecided,
+    holds_other_kinds,
+    cannot_be_cleared,
+    differs,
+    may_not_start,
+    starts,
+)

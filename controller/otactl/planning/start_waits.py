@@ -13,11 +13,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from otactl.lorawan.errors import LorawanError
-from otactl.model import Attempt, Unit, UnitPhase, duration, iso
+from otactl.model import UnitPhase, duration, iso
 from otactl.model.actions import Hold
-from otactl.planning.context import PlanContext
 from otactl.planning.preflight import ReadyRule
-from otactl.ports import Shape
+from otactl.planning.wave_context import AttemptContext, UnitContext
 
 BEGINS_WITHIN = timedelta(hours=1)
 GRACE = timedelta(hours=6)
@@ -25,8 +24,9 @@ UNKNOWN_LENGTH = timedelta(days=7)
 READY_LIMIT = timedelta(days=2)
 
 
-def ready_rule(at: PlanContext, attempt: Attempt) -> ReadyRule:
+def ready_rule(ctx: AttemptContext) -> ReadyRule:
     """How much of a group is enough to start now (rule 1), and how long the wait for more may last."""
+    at, attempt = ctx.at, ctx.attempt
     declared = at.rollout.strategy.start_when_ready
     if declared is None:
         return ReadyRule(limit=READY_LIMIT)
@@ -35,16 +35,17 @@ def ready_rule(at: PlanContext, attempt: Attempt) -> ReadyRule:
     return ReadyRule(percent=declared.percent if waited else 100.0, limit=max(after, READY_LIMIT))
 
 
-def session_hold(at: PlanContext, shape: Shape, attempt: Attempt, unit: Unit) -> tuple[Hold, ...]:
+def session_hold(ctx: UnitContext) -> tuple[Hold, ...]:
     """A session that should have begun, or ended, long ago (rules 2 and 3)."""
-    if not shape.capabilities.starts_explicitly or attempt.start_at is None:
+    at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
+    if not ctx.can.starts_explicitly or attempt.start_at is None:
         return ()
-    end = shape.capabilities.end_command.format(id=attempt.vendor_id)
+    end = ctx.can.end_command.format(id=attempt.vendor_id)
     if unit.phase is UnitPhase.SCHEDULED:
         late = attempt.start_at + BEGINS_WITHIN
         what = f"was to begin at {iso(attempt.start_at)} and is still waiting"
     elif unit.phase is UnitPhase.RUNNING:
-        late = _overdue(at, attempt, attempt.start_at)
+        late = _overdue(ctx, attempt.start_at)
         what = f"began at {iso(attempt.start_at)} and is still on air"
     else:
         return ()
@@ -57,9 +58,9 @@ def session_hold(at: PlanContext, shape: Shape, attempt: Attempt, unit: Unit) ->
     return (Hold(reason="session_is_overdue", message=text, overdue_since=late),)
 
 
-def _overdue(at: PlanContext, attempt: Attempt, start: datetime) -> datetime:
+def _overdue(ctx: AttemptContext, start: datetime) -> datetime:
     try:
-        length = at.rollout.session_length() if attempt.generation == at.rollout.generation else None
+        length = None if ctx.of_another_revision else ctx.at.rollout.session_length()
     except LorawanError:
         length = None
     return start + (UNKNOWN_LENGTH if length is None else length + max(length, GRACE))

@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import Literal
 
 from otactl.drift import diff
-from otactl.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhase, Wave, WaveRecord
+from otactl.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhase, WaveRecord
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
-from otactl.planning import preflight, units
+from otactl.planning import preflight
 from otactl.planning.context import PlanContext
-from otactl.ports import Shape
+from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
 from otactl.state import lifecycle
 from otactl.verdicts import device_results, wave_verdict
 
@@ -26,23 +26,24 @@ NAMED = 20
 AGAIN = "to send it to them again, say strategy.resend: true"
 
 
-def supersede(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+def supersede(ctx: RolloutContext) -> tuple[Action, ...]:
     """Deletions of units of other content (rules 1 and 2)."""
+    at = ctx.at
     doomed: list[Action] = []
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
         for attempt in known.attempts if known is not None else ():
             if attempt.generation != at.rollout.generation and attempt.vendor_id is not None and known is not None:
-                doomed += _end(at, shape, wave, known, attempt)
+                doomed += _end(of_attempt(ctx, wave, known, attempt))
     declared = {w.name for w in at.rollout.strategy.waves}
     for left in (w for w in at.record.waves if w.name not in declared):
         doomed += [d for attempt in left.attempts for d in _remains(at, attempt, "its wave left the manifest")]
     return tuple(doomed)
 
 
-def returned(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+def returned(ctx: RolloutContext) -> tuple[Action, ...]:
     """Rule 5: what ends units that came back after another attempt had taken their place."""
-    can = shape.capabilities
+    at, can = ctx.at, ctx.can
     actions: list[Action] = []
     for attempt, unit in _came_back(at):
         why = "it was taken for gone, and another attempt has its place"
@@ -53,13 +54,14 @@ def returned(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def returned_holds(at: PlanContext, shape: Shape, wave: Wave) -> tuple[Hold, ...]:
+def returned_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
     """Rule 5, for a wave whose next attempt has not started yet."""
-    known = at.record.wave(wave.name)
+    at = ctx.at
+    known = at.record.wave(ctx.wave_name)
     current = known.current if known is not None else None
     if current is None or current.stage not in (Stage.DECLARED, Stage.OPEN, Stage.SUPERSEDED):
         return ()
-    force = shape.capabilities.force_command or shape.capabilities.end_command
+    force = ctx.can.force_command or ctx.can.end_command
     return tuple(
         Hold(
             reason="another_wave_in_progress",
@@ -91,9 +93,9 @@ def _remains(at: PlanContext, attempt: Attempt, why: str) -> list[Action]:
     return [delete(attempt, at.rollout, "replace", why)]
 
 
-def _end(at: PlanContext, shape: Shape, wave: Wave, known: WaveRecord, attempt: Attempt) -> list[Action]:
+def _end(ctx: AttemptContext) -> list[Action]:
     """What ends one unit of other content, if anything may."""
-    unit = lifecycle.find_unit(attempt, at.seen)
+    at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
     if unit is None or not unit.phase.is_there:
         return []
     why = "the manifest declares other content now"
@@ -101,16 +103,15 @@ def _end(at: PlanContext, shape: Shape, wave: Wave, known: WaveRecord, attempt: 
         return remains
     if not attempt.live or unit.phase is UnitPhase.ENDED:
         return []
-    successor = units.declare(at.rollout, at.environment, wave, 1, None)  # its number plays no part here
-    held = preflight.may_create(successor, at.seen, at.environment.region)
+    held = preflight.may_create(ctx.successor, at.seen, at.environment.region)
     if attempt.stage is Stage.RUNNING or unit.phase is UnitPhase.RUNNING:
-        stoppable = shape.capabilities.cancels_waiting and unit.phase is UnitPhase.RUNNING and not unit.stopping
+        stoppable = ctx.can.cancels_waiting and unit.phase is UnitPhase.RUNNING and not unit.stopping
         return [_cancel(attempt, at.rollout, why)] if stoppable and not held else []
-    wanted = not wave_verdict.passed(known, at.rollout)
-    if wanted and attempt is known.current and carries_over(at, shape, known, attempt):
+    wanted = not wave_verdict.passed(ctx.known, at.rollout)
+    if wanted and attempt is ctx.known.current and carries_over(ctx):
         return []
     # What is being made cannot be unmade; it runs in a moment, and is stopped then.
-    making = unit.phase is UnitPhase.SCHEDULED and not shape.capabilities.starts_explicitly
+    making = unit.phase is UnitPhase.SCHEDULED and not ctx.can.starts_explicitly
     if making or (unit.phase is not UnitPhase.OPEN and held):
         return []
     return [delete(attempt, at.rollout, "superseded", why)]
@@ -126,21 +127,14 @@ def _cancel(attempt: Attempt, rollout: Rollout, reason: str) -> CancelUnit:
     )
 
 
-def carries_over(at: PlanContext, shape: Shape, known: WaveRecord, attempt: Attempt) -> bool:
+def carries_over(ctx: AttemptContext) -> bool:
     """Whether an update in place can make the unit what is declared now."""
-    unit = lifecycle.find_unit(attempt, at.seen)
-    wave = next(w for w in at.rollout.strategy.waves if w.name == known.name)
-    if (
-        unit is None
-        or unit.phase is not UnitPhase.OPEN
-        or not shape.capabilities.updates_in_place
-        or attempt.retry_targets
-    ):
+    attempt, unit, known = ctx.attempt, ctx.unit, ctx.known
+    if unit is None or unit.phase is not UnitPhase.OPEN or not ctx.can.updates_in_place or attempt.retry_targets:
         return False  # a retry is for some of its devices: other content is for all of them
-    if known.verdict is not None and device_results.results_of(known, at.rollout.generation):
+    if known.verdict is not None and device_results.results_of(known, ctx.at.rollout.generation):
         return False  # this content was judged in the wave: what is open goes, and the gate has its say
-    fields, _ = shape.desired(units.declare(at.rollout, at.environment, wave, 1, known))
-    return not diff.dropped_fields(fields, attempt, unit)
+    return not diff.dropped_fields(ctx.fields, attempt, unit)
 
 
 def delete(
@@ -152,9 +146,10 @@ def delete(
     )
 
 
-def clean_up(at: PlanContext, shape: Shape) -> tuple[Action, ...]:
+def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
     """Ended units go once their results are recorded, so that they do not hold their devices."""
-    if at.rollout.cleanup == "never" or shape.capabilities.keeps_ended:
+    at = ctx.at
+    if at.rollout.cleanup == "never" or ctx.can.keeps_ended:
         return ()
     reason = "its results are recorded; a done unit may still hold its devices"
     looked_at = [wave_verdict.watched(w, at.rollout) for w in at.record.waves]
@@ -190,8 +185,9 @@ def undeclared_findings(at: PlanContext, end_command: str) -> tuple[Finding, ...
     )
 
 
-def wave_holds(at: PlanContext, end_command: str) -> tuple[Hold, ...]:
+def wave_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
     """Rule 4, and its other half."""
+    at, end_command = ctx.at, ctx.can.end_command
     holds = [
         Hold(
             reason="wave_left_the_manifest",
@@ -233,13 +229,14 @@ def _sent_elsewhere(at: PlanContext) -> list[Hold]:
     return holds
 
 
-def sent_in_groups(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
+def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
     """Devices of a wave, single ones or in groups, that were sent this content in another one, by whichever name.
 
     Of a group those count that took it, or whose results nobody saw, as of a unit that was deleted while it ran; a
     device that a wave named and that did not take it is no other wave's to try again.
     Who reports it is spared, and `strategy.resend` sends to them knowingly.
     """
+    at, wave = ctx.at, ctx.wave
     if at.rollout.resend:
         return ()
     others = [
@@ -283,8 +280,9 @@ def _is_of_singles(attempt: Attempt) -> bool:
     return bool(attempt.members) and all(key.partition(":")[0] in ("device", "devEui") for key in attempt.members)
 
 
-def on_air_hold(attempt: Attempt, unit: Unit | None, force_command: str) -> tuple[Hold, ...]:
+def on_air_hold(ctx: AttemptContext) -> tuple[Hold, ...]:
     """Rule 3."""
+    attempt, unit, force_command = ctx.attempt, ctx.unit, ctx.can.force_command
     text = f"{attempt.unit_id} of the content before is on air; what is declared now follows when it has ended"
     if unit is not None and unit.stopping:
         text = f"{attempt.unit_id} of the content before begins no more devices; those that began it go on to their end"

@@ -15,22 +15,23 @@ from datetime import datetime
 from otactl.model import Attempt, Record, Stage, Suspend, Unit, UnitPhase, iso
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
 from otactl.planning.context import PlanContext
-from otactl.ports import Capabilities, Shape
+from otactl.planning.wave_context import RolloutContext
+from otactl.ports import Capabilities
 from otactl.state import lifecycle
 
 
-def withdraw(at: PlanContext, shape: Shape, by: Suspend) -> tuple[Action, ...]:
+def withdraw(ctx: RolloutContext, by: Suspend) -> tuple[Action, ...]:
     """What takes back everything that devices have not begun (rules 1 and 2)."""
     if by.running == "finish":
         return ()
-    found = (_withdrawn(at, shape, attempt, by) for attempt in at.record.attempts if attempt.live)
+    found = (_withdrawn(ctx, attempt, by) for attempt in ctx.at.record.attempts if attempt.live)
     return tuple(action for action in found if action is not None)
 
 
-def hold(at: PlanContext, shape: Shape, by: Suspend) -> Hold:
+def hold(ctx: RolloutContext, by: Suspend) -> Hold:
     """Why nothing is sent, and what goes on all the same, each with the command that would stop it."""
     parts = [f"{by.reason} (held by {by.owner}); remove spec.suspend to go on"]
-    return Hold(reason="suspended", message="; ".join((*parts, *_goes_on(at, shape), *_follows(at))))
+    return Hold(reason="suspended", message="; ".join((*parts, *_goes_on(ctx), *_follows(ctx.at))))
 
 
 def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool = False) -> str:
@@ -53,13 +54,14 @@ def end_of(attempt: Attempt, can: Capabilities, command: str = "") -> str:
     return (command or can.end_command).format(id=ids)
 
 
-def _withdrawn(at: PlanContext, shape: Shape, attempt: Attempt, by: Suspend) -> Action | None:
+def _withdrawn(ctx: RolloutContext, attempt: Attempt, by: Suspend) -> Action | None:
+    at = ctx.at
     unit = lifecycle.find_unit(attempt, at.seen)
     if unit is None or attempt.vendor_id is None:
         return None
     why = f"suspended by {by.owner}: {by.reason}"
     kind = at.rollout.backend_kind
-    if shape.capabilities.starts_explicitly:
+    if ctx.can.starts_explicitly:
         begins = unit.start_at or attempt.start_at
         ahead = begins is None or at.now < begins
         if not (ahead and _is_meant_to_start(at, attempt, unit)):
@@ -72,7 +74,7 @@ def _withdrawn(at: PlanContext, shape: Shape, attempt: Attempt, by: Suspend) -> 
             reason=why,
             not_after=begins,
         )
-    if not _runs_on(unit, shape):
+    if not _runs_on(unit, ctx):
         return None
     return CancelUnit(unit_id=attempt.unit_id, vendor_id=attempt.vendor_id, backend=kind, why="suspended", reason=why)
 
@@ -87,16 +89,16 @@ def _is_meant_to_start(at: PlanContext, attempt: Attempt, unit: Unit) -> bool:
     return unit.phase is UnitPhase.OPEN and sent
 
 
-def _runs_on(unit: Unit, shape: Shape) -> bool:
-    return unit.phase is UnitPhase.RUNNING and shape.capabilities.cancels_waiting and not unit.stopping
+def _runs_on(unit: Unit, ctx: RolloutContext) -> bool:
+    return unit.phase is UnitPhase.RUNNING and ctx.can.cancels_waiting and not unit.stopping
 
 
-def _goes_on(at: PlanContext, shape: Shape) -> list[str]:
-    told = []
+def _goes_on(ctx: RolloutContext) -> list[str]:
+    told, at = [], ctx.at
     for attempt in at.record.attempts:
         unit = lifecycle.find_unit(attempt, at.seen)
         if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
-            told.append(going(attempt, at.now, shape.capabilities, stopping=unit.stopping))
+            told.append(going(attempt, at.now, ctx.can, stopping=unit.stopping))
         elif attempt.live and any(i.creates and i.unit_id == attempt.unit_id for i in at.record.intents):
             told.append(f"{attempt.unit_id} may have been made: its answer was lost, and it is looked for")
     return told

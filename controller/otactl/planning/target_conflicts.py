@@ -17,8 +17,8 @@ import msgspec
 from otactl.model import Attempt, Cause, Phase, Record, Rollout, Stage, Survey
 from otactl.model.actions import CreateUnit, StartUnit
 from otactl.planning.assess import Assessment
+from otactl.planning.context import POLL
 from otactl.planning.preflight import busy_holds, keys_of, parts_of
-from otactl.planning.start_unit import POLL
 
 
 def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:

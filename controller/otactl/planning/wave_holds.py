@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-from otactl.model import Attempt, Selection, Wave, WaveRecord, firmware_version, iso
+from otactl.model import Selection, WaveRecord, firmware_version, iso
 from otactl.model.actions import Hold, UnitDeclaration
 from otactl.planning import membership, preflight
 from otactl.planning.context import PlanContext
+from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext
 from otactl.schedule import windows
 from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.gate import GateState
 
 
-def unapproved(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
+def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
     """An approval that is missing, or was of something else."""
+    at, wave = ctx.at, ctx.wave
     if wave.requires is None:
         return ()
     rollout, role = at.rollout, wave.requires.approval
@@ -24,7 +26,7 @@ def unapproved(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
     good = [a for a in given if a.digest == membership.approval_digest(rollout, wave)]
     groups = membership.groups_of(rollout, wave)
     known = at.seen.offline or at.seen.expected  # nobody looked, or nobody can
-    devices = _begun_with(at, wave) or (membership.inside(groups, at.seen) if groups and not known else ())
+    devices = _begun_with(ctx) or (membership.inside(groups, at.seen) if groups and not known else ())
     if devices is None:
         text = (
             f"the devices in {', '.join(groups)} of wave {wave.name} were not looked at in this pass; the next one does"
@@ -51,9 +53,9 @@ def unapproved(at: PlanContext, wave: Wave) -> tuple[Hold, ...]:
     return (Hold(reason="approval_is_missing", message=text),)
 
 
-def _begun_with(at: PlanContext, wave: Wave) -> tuple[str, ...]:
+def _begun_with(ctx: WaveContext) -> tuple[str, ...]:
     """The devices that the wave was begun with, or may have been: those are what was approved, for a retry too."""
-    known = at.record.wave(wave.name)
+    known, at = ctx.known, ctx.at
     making = {i.unit_id for i in at.record.intents if i.creates}
     since = known.attempts_since(at.rollout.generation) if known is not None else ()
     begun = [a for a in since if not a.retry_targets and (a.was_sent or a.unit_id in making)]
@@ -71,8 +73,9 @@ def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timede
     return (Hold(reason=found.reason or "window_is_closed", message=text, until=until, stalled=until is None),)
 
 
-def going_back(at: PlanContext) -> tuple[Hold, ...]:
+def going_back(ctx: RolloutContext) -> tuple[Hold, ...]:
     """Devices that report a newer version than they would get, and nobody said that this is meant."""
+    at = ctx.at
     if at.rollout.strategy.allow_downgrade:
         return ()
     version, selection = at.rollout.firmware.version, at.rollout.backend.selection
@@ -113,8 +116,9 @@ def latest_start(at: PlanContext, start: datetime) -> datetime | None:
     return windows.verdict(at.rollout.windows, at.environment.freezes, start, None).latest
 
 
-def gate_hold(at: PlanContext, wave: Wave, known: WaveRecord, attempt: Attempt) -> Hold:
+def gate_hold(ctx: AttemptContext) -> Hold:
     """Why a wave that has run is not done."""
+    at, wave, known, attempt = ctx.at, ctx.wave, ctx.known, ctx.attempt
     verdict, gate = known.verdict, at.rollout.gate_of(wave)
     if wave_verdict.tainted(attempt, at.record, at.rollout, at.now):
         text = (

@@ -30,7 +30,7 @@ from otactl.planning.guardrails import counted, too_many
 from otactl.planning.membership import approval_digest, inside, named_devices
 from otactl.planning.units import declare
 from otactl.planning.wave_holds import going_back, unapproved
-from tests.support.builders import ENVIRONMENT, NOW, empty, rollout
+from tests.support.builders import ENVIRONMENT, NOW, empty, of_wave, rollout
 
 
 def group(name: str, *members: str, requested: int | None = None, counted: bool = True) -> TargetFacts:
@@ -109,21 +109,21 @@ def test_a_waves_share_is_of_devices_and_not_of_groups(others: dict[str, int], h
 def test_devices_a_service_selects_are_taken_back_only_where_the_manifest_says_so() -> None:
     def held(**changes: object) -> list[str]:
         spec = TuyaConfig(document={**SELECTED.backend.document, **changes})
-        return [h.reason for h in going_back(at(msgspec.structs.replace(SELECTED, backend=spec)))]
+        return [h.reason for h in going_back(of_wave(at(msgspec.structs.replace(SELECTED, backend=spec))))]
 
     meant = msgspec.structs.replace(SELECTED.strategy, allow_downgrade=True)
 
     assert held() == ["versions_are_unknown"]
     assert held(srcVersions=["2.4.0"]) == []
     assert held(srcVersions=["2.4.0", "3.0.0"]) == ["downgrade_not_allowed"]
-    assert going_back(at(msgspec.structs.replace(SELECTED, strategy=meant))) == ()
+    assert going_back(of_wave(at(msgspec.structs.replace(SELECTED, strategy=meant)))) == ()
 
 
 def test_a_device_inside_a_group_is_not_taken_back_unsaid() -> None:
     inside_group = msgspec.structs.replace(group("g1", "d-1", "d-2"), member_versions={"d-1": "2.4.0", "d-2": "3.0.0"})
     named = msgspec.structs.replace(inside_group, names={"d-2": "70b3d57ed0000002"})
 
-    (hold,) = going_back(at(rollout(), targets=(named,)))
+    (hold,) = going_back(of_wave(at(rollout(), targets=(named,))))
 
     assert hold.reason == "downgrade_not_allowed"
     assert "70b3d57ed0000002: 3.0.0" in hold.message
@@ -144,7 +144,7 @@ def approved(declared: Rollout, devices: str | None, of: Rollout | None = None) 
 
 
 def asks(situation: PlanContext) -> list[str]:
-    return [h.reason for h in unapproved(situation, situation.rollout.strategy.waves[0])]
+    return [h.reason for h in unapproved(of_wave(situation))]
 
 
 TWO = named_devices(("d-0", "d-1"))
@@ -175,7 +175,7 @@ def test_an_approval_copied_from_another_rollout_or_environment_is_none(field: s
 
 
 def test_what_to_approve_is_told_whole() -> None:
-    (hold,) = unapproved(at(ASKING, targets=(group("g1", "d-0", "d-1"),)), ASKING.strategy.waves[0])
+    (hold,) = unapproved(of_wave(at(ASKING, targets=(group("g1", "d-0", "d-1"),))))
 
     assert f"otactl approve rollouts/a.yaml --wave canary --role owners --by WHO --devices {TWO}" in hold.message
 

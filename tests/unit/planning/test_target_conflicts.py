@@ -26,7 +26,7 @@ from otactl.planning.preflight import may_make, may_start
 from otactl.planning.supersede import sent_in_groups, wave_holds
 from otactl.planning.target_conflicts import busy, in_turn, knowing
 from otactl.planning.units import declare
-from tests.support.builders import ENVIRONMENT, NOW, rollout, seen
+from tests.support.builders import ENVIRONMENT, NOW, of_wave, rollout, seen
 
 EUI = "70b3d57ed0000001"
 BY_ID = TargetFacts(key="device:d1", exists=True, vendor_id="d1", names={"d1": EUI})
@@ -217,7 +217,7 @@ def test_a_device_another_wave_was_for_is_known_by_its_identity(
     )
     at = PlanContext(rollout=declared, environment=ENVIRONMENT, record=known, seen=seen(targets=(facts,)), now=NOW)
 
-    assert reasons(sent_in_groups(at, waves[1])) == (["targets_were_sent_already"] if held else [])
+    assert reasons(sent_in_groups(of_wave(at, waves[1]))) == (["targets_were_sent_already"] if held else [])
 
 
 @pytest.mark.parametrize(("resend", "updated"), [(True, False), (False, True)])
@@ -253,9 +253,9 @@ def test_a_wave_starts_on_devices_another_wave_sent_to_when_they_report_it_or_ar
         seen=seen(targets=(msgspec.structs.replace(facts, updated=False),)),
     )
 
-    assert (wave_holds(at, ""), sent_in_groups(at, second)) == ((), ())
-    for hold in (*wave_holds(held, ""), *sent_in_groups(held, second)):
+    assert (wave_holds(of_wave(at, second)), sent_in_groups(of_wave(at, second))) == ((), ())
+    for hold in (*wave_holds(of_wave(held, second)), *sent_in_groups(of_wave(held, second))):
         assert hold.reason == "targets_were_sent_already"
         assert "d-1" in hold.message
         assert "strategy.resend: true" in hold.message
-    assert len(wave_holds(held, "")) == 1
+    assert len(wave_holds(of_wave(held, second))) == 1

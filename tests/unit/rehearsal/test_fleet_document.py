@@ -31,7 +31,7 @@ from otactl.planning.context import PlanContext
 from otactl.rehearsal.fleet_document import check, fleet_of
 from otactl.rehearsal.fleets.base import Assumed
 from otactl.rehearsal.substitutions import ACCOUNT, Cast, at_home
-from tests.support.builders import ENVIRONMENT, NOW, rollout
+from tests.support.builders import ENVIRONMENT, NOW, of_wave, rollout
 
 
 def built(declared: Rollout, assumed: Assumed, seed: int = 1) -> dict[str, Any]:
@@ -123,8 +123,8 @@ def test_an_approval_that_is_required_is_given_and_told() -> None:
     cast = Cast([ENVIRONMENT], [declared], NOW)
     rehearsed = cast.rollouts[0]
 
-    assert wave_holds.unapproved(looked_at(declared), wave)
-    assert wave_holds.unapproved(looked_at(rehearsed), rehearsed.strategy.waves[0]) == ()
+    assert wave_holds.unapproved(of_wave(looked_at(declared)))
+    assert wave_holds.unapproved(of_wave(looked_at(rehearsed))) == ()
     assert any("the approval of wave all by owners" in told for told in cast.assumed)
 
 

@@ -1,0 +1,107 @@
+"""What follows an attempt whose unit is not with the service any more, or has nothing left to do there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from otactl.drift import diff, ledger
+from otactl.model import Stage
+from otactl.planning import abort, supersede, wave_holds
+from otactl.planning.context import POLL, Plan
+from otactl.planning.create_unit import Creation, create
+from otactl.planning.start_unit import settling
+from otactl.planning.wave_context import AttemptContext
+from otactl.verdicts import retry, wave_verdict
+
+
+def lost(ctx: AttemptContext) -> Plan | None:
+    """It was deleted out of band: create it again if it had not started, or if a person accepts the loss."""
+    attempt = ctx.attempt
+    if attempt.stage is not Stage.LOST:
+        return None
+    if not (loss_accepted(ctx) or (attempt.start_at is None and ctx.at.rollout.drift.mode == "correct")):
+        text = (
+            f"{attempt.unit_id} was deleted out of band; to send it again accept the loss (spec.drift.ignore with "
+            "field unit and a reason), or declare new content"
+        )
+        return ctx.stall(reason="unit_was_deleted", text=text)
+    when = "before its start" if attempt.start_at is None else "after its start, which spec.drift.ignore accepts"
+    why = f"{attempt.unit_id} was deleted out of band {when}"
+    if ctx.unit is not None and ctx.unit.phase.is_there:
+        return ctx.act(supersede.delete(attempt, ctx.at.rollout, "replace", why))
+    return create(ctx, Creation(ctx.next_number, why, retry=retry.remainder(ctx.known, ctx.at.rollout)))
+
+
+def failed(ctx: AttemptContext) -> Plan | None:
+    """The service could not create it: delete its record, and its name, once what it was created with has changed."""
+    attempt, unit, at = ctx.attempt, ctx.unit, ctx.at
+    if attempt.stage is not Stage.FAILED:
+        return None
+    if unit is None or not unit.phase.is_there:
+        return ctx.wait(*settling(attempt), soon=True)
+    now = diff.baseline_of(at.seen)
+    pairs = ((now.image, attempt.created_with.image), (now.role, attempt.created_with.role))
+    changed = any(new and old and new != old for new, old in pairs)
+    changed = changed or attempt.annotation_digest not in ("", ctx.declared.annotations)
+    changed = changed or (bool(unit.members) and set(unit.members) != set(ctx.declared.members))
+    if changed or loss_accepted(ctx):
+        why = "what it could not be made with has changed" if changed else "spec.drift.ignore accepts that it failed"
+        return ctx.act(supersede.delete(attempt, at.rollout, "replace", why))
+    text = (
+        f"{attempt.unit_id} could not be made: {attempt.failure}; mend what it names: it is made again when the role, "
+        f"the image or the manifest changed, or when it is ended: "
+        f"{ctx.can.delete_command.format(id=attempt.vendor_id)}"
+    )
+    return ctx.stall(reason="unit_creation_failed", text=text)
+
+
+def replaced(ctx: AttemptContext) -> Plan | None:
+    """It was deleted before its start: create its successor."""
+    if ctx.attempt.stage is not Stage.SUPERSEDED:
+        return None
+    why = "the attempt before was withdrawn before its start" if ctx.attempt.withdrawn else "it was replaced"
+    return create(ctx, Creation(ctx.next_number, why, retry=retry.remainder(ctx.known, ctx.at.rollout)))
+
+
+def stopped(ctx: AttemptContext) -> Plan | None:
+    """We stopped it: devices that had not started follow."""
+    attempt, known, rollout = ctx.attempt, ctx.known, ctx.at.rollout
+    if not retry.goes_on(known, rollout) or wave_verdict.gives_up(known, rollout):
+        return None
+    why = "the attempt before was stopped for other content"
+    if attempt.withdrawn:
+        why = f"{len(retry.unbegun(known, rollout))} devices had not begun when the attempt before was withdrawn"
+    if attempt.by_hand:
+        why += f"; not {', '.join(attempt.by_hand)}, canceled by hand: only new content is sent to them"
+    return create(ctx, Creation(ctx.next_number, why, retry=retry.remainder(known, rollout)))
+
+
+def retried(ctx: AttemptContext) -> Plan | None:
+    """Devices that failed are tried again now."""
+    again = retry.retry_plan(ctx.at.rollout, ctx.known)
+    if again is None or again.ready_at > ctx.at.now:
+        return None
+    why = f"try {again.tries} for {len(again.only)} devices that failed"
+    return create(ctx, Creation(ctx.next_number, why, retry=again))
+
+
+def judged(ctx: AttemptContext) -> Plan | None:
+    """Its gate has not let the wave go: say what holds it, and abort if the manifest asks for that."""
+    hold = wave_holds.gate_hold(ctx)
+    if wave_verdict.failed(ctx.known, ctx.at.rollout) and ctx.at.rollout.strategy.on_failure == "abort":
+        return abort.plan(ctx, f"its gate failed ({hold.reason}): {hold.message}", stalled=True)
+    watching = wave_verdict.watched(ctx.known, ctx.at.rollout) is not None or ctx.attempt.live
+    back = ctx.at.now + POLL if watching else None
+    return ctx.wait_until(hold.until or back, hold)
+
+
+ENDED_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (lost, failed, replaced, stopped, retried, judged)
+
+
+def loss_accepted(ctx: AttemptContext) -> bool:
+    """Whether the manifest was edited to accept a loss since it was seen: an old entry accepts no new loss."""
+    at, mine = ctx.at, ctx.attempt.unit_id
+    found = [f for f in ctx.findings if f.subject == mine and f.field == "unit"]
+    seen = [e for e in at.record.drift if e.open and e.subject == mine and e.field == "unit"]
+    since = any(e.manifest != at.rollout.source.digest for e in seen)
+    return since and any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in found)

@@ -1,0 +1,158 @@
+"""What is next while the unit of a wave's attempt is with the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from otactl.drift import ledger
+from otactl.model import Outcome, Stage, UnitPhase
+from otactl.model.actions import Hold
+from otactl.planning import detect_drift, start_waits, supersede, suspend, unseen_changes
+from otactl.planning.context import POLL, Plan
+from otactl.planning.create_unit import Creation, create
+from otactl.planning.ended_unit import judged
+from otactl.planning.start_unit import doubtful, marks, paced, settling, to_the_start
+from otactl.planning.wave_context import AttemptContext, UnitContext, first
+from otactl.verdicts import gate as gates
+from otactl.verdicts import wave_verdict
+
+
+def status_is_unknown(ctx: AttemptContext) -> Plan | None:
+    """The service shows a status this version does not know."""
+    if ctx.unit is None or ctx.unit.phase is not UnitPhase.UNKNOWN:
+        return None
+    text = f"{ctx.attempt.unit_id} shows a status this version does not know; look at it by hand, or update otactl"
+    return ctx.stall(reason="unit_status_is_unknown", text=text)
+
+
+def not_visible_yet(ctx: AttemptContext) -> Plan | None:
+    """It is not shown, not shown whole, or its start was sent and is not shown."""
+    unit, mine = ctx.unit, ctx.attempt.unit_id
+    broken = unit is None or unit.phase is UnitPhase.BROKEN or detect_drift.lagging(ctx.attempt, unit)
+    sent = any(i.action == "startUnit" and i.unit_id == mine for i in ctx.at.record.intents)
+    return ctx.wait(*settling(ctx.attempt), soon=True) if broken or sent else None
+
+
+def gate_has_failed(ctx: AttemptContext) -> Plan | None:
+    """Its gate cannot be met any more, while devices are at it."""
+    failed = wave_verdict.failed(ctx.known, ctx.at.rollout)
+    return judged(ctx) if failed and not ctx.attempt.canceled_by_us else None
+
+
+def shown(ctx: AttemptContext) -> Plan | None:
+    """The service shows it."""
+    return first(SHOWN_RULES, ctx) if isinstance(ctx, UnitContext) else None
+
+
+LIVE_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (
+    status_is_unknown,
+    not_visible_yet,
+    gate_has_failed,
+    shown,
+)
+
+
+def parts_are_missing(ctx: UnitContext) -> Plan | None:
+    """Targets are in no part of it yet: create the rest, unless it is in doubt or its gate cannot be met."""
+    unit, attempt, rollout = ctx.unit, ctx.attempt, ctx.at.rollout
+    if not unit.missing_targets:
+        return None
+    if fields := doubtful(unit, ctx.at):
+        text = f"{attempt.unit_id}: {', '.join(fields)}; the rest of it is not made unless spec.drift.ignore accepts it"
+        return ctx.stall(reason="drift_is_open", text=text)
+    gate = rollout.gate_of(ctx.wave)
+    counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
+    if rollout.strategy.retry is None and gates.hopeless(gate, counts):
+        text = f"{attempt.unit_id}: {counts.failed} of {counts.total} devices failed, so its gate cannot be met; "
+        text += "the rest of it is not made; change spec.firmware, or the gate, by pull request"
+        return ctx.stall(reason="success_rate_is_too_low", text=text)
+    why = f"{len(unit.missing_targets)} of its targets are in no part of it yet"
+    return create(ctx, Creation(attempt, why, rest=unit.missing_targets))
+
+
+def is_open(ctx: UnitContext) -> Plan | None:
+    """It has not started: bring it to its start, once what we changed is visible."""
+    if ctx.attempt.stage is not Stage.OPEN:
+        return None
+    drift = detect_drift.unit_drift(ctx.declared, ctx.shape, ctx.attempt, ctx.unit)
+    if any(detect_drift.behind(ctx.attempt, f, ctx.at) for f in drift):
+        return ctx.wait(*settling(ctx.attempt), soon=True)
+    return to_the_start(ctx)
+
+
+def result_is_unknown(ctx: UnitContext) -> Plan | None:
+    """It has ended with results this version does not know."""
+    if ctx.unit.phase is not UnitPhase.ENDED or ctx.unit.results is None:
+        return None
+    names = ", ".join(r.device for r in ctx.unit.results if r.outcome is Outcome.UNKNOWN)
+    text = f"devices with a result this version does not know: {names}; update otactl"
+    return ctx.stall(reason="device_result_is_unknown", text=text)
+
+
+def stops(ctx: UnitContext) -> Plan | None:
+    """We told it to start no more devices; the others go on."""
+    attempt = ctx.attempt
+    holds: tuple[Hold, ...] = ()
+    if attempt.withdrawn and ctx.unit.stopping:
+        told = suspend.going(attempt, ctx.at.now, ctx.can, stopping=True)
+        text = f"{told}; the others follow when these have ended"
+        holds = (Hold(reason="withdrawn_devices_wait", message=text),)
+    elif attempt.canceled_by_us and not attempt.withdrawn:
+        holds = supersede.on_air_hold(ctx)
+    return ctx.wait(*holds, soon=True) if holds else None
+
+
+def differs(ctx: UnitContext) -> Plan | None:
+    """Something of it may still be set as declared."""
+    rollout = ctx.at.rollout
+    accepted = frozenset(f.field for f in ctx.findings if ledger.acknowledged(f, rollout.drift, ctx.at.now))
+    restored = marks(ctx, accepted) if ctx.unit.readable and rollout.drift.mode == "correct" else ()
+    actions = (*paced(ctx, accepted), *restored)
+    actions, vain = unseen_changes.divided(actions, ctx.attempt, ctx.unit, ctx.fields)
+    if actions:
+        return ctx.act(*actions)
+    return ctx.wait(*vain, soon=True) if vain else None
+
+
+def session_is_overdue(ctx: UnitContext) -> Plan | None:
+    """Its session should have started, or ended, long ago."""
+    holds = start_waits.session_hold(ctx)
+    return ctx.wait(*holds) if holds else None
+
+
+def devices_are_overdue(ctx: UnitContext) -> Plan | None:
+    """The service waits for devices too long."""
+    if not ctx.unit.overdue:
+        return None
+    end = ctx.can.end_command.format(id=", ".join(ctx.unit.overdue_in) or ctx.attempt.vendor_id)
+    text = f"{ctx.attempt.unit_id}: {ctx.unit.overdue}; it is waited for; to wait no longer: {end}"
+    return ctx.wait(Hold(reason="devices_are_overdue", message=text))
+
+
+def passed_already(ctx: UnitContext) -> Plan | None:
+    """Its gate has passed with some devices still at it."""
+    known = ctx.known
+    decided = known.verdict is not None and known.verdict_generation == ctx.at.rollout.generation
+    return judged(ctx) if decided else None
+
+
+def runs(ctx: UnitContext) -> Plan | None:
+    """It runs, or waits for its start, as declared."""
+    now = ctx.at.now
+    starts = ctx.attempt.start_at if ctx.attempt.stage is Stage.SCHEDULED else None
+    back = starts if starts is not None and starts > now else now + POLL
+    return ctx.wait_until(max(back, now + timedelta(seconds=1)))
+
+
+SHOWN_RULES: tuple[Callable[[UnitContext], Plan | None], ...] = (
+    parts_are_missing,
+    is_open,
+    result_is_unknown,
+    stops,
+    differs,
+    session_is_overdue,
+    devices_are_overdue,
+    passed_already,
+    runs,
+)

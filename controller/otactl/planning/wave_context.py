@@ -1,0 +1,175 @@
+"""What the rules of a plan look at, gathered once: a rollout, its next wave, the wave's attempt, the attempt's unit.
+
+1. A rule takes one of these contexts and returns a plan, or None when it does not apply.
+2. A check takes one and returns the holds of what it checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TypedDict, TypeVar
+
+from otactl.drift import diff
+from otactl.model import Attempt, JsonObject, Stage, Unit, Wave, WaveRecord
+from otactl.model.actions import Action, Finding, Hold, UnitDeclaration
+from otactl.planning import units
+from otactl.planning.context import POLL, RECHECK, Plan, PlanContext
+from otactl.ports import Capabilities, Shape
+from otactl.state import lifecycle
+from otactl.verdicts import wave_verdict
+from otactl.verdicts.updated_devices import spared
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutContext:
+    """A rollout with its drift; `refused` are holds known from the manifest alone."""
+
+    at: PlanContext
+    shape: Shape
+    refused: tuple[Hold, ...]
+    findings: tuple[Finding, ...]
+    next_wave: Wave | None
+
+    @property
+    def can(self) -> Capabilities:
+        """What its service can do."""
+        return self.shape.capabilities
+
+    @property
+    def wave_name(self) -> str:
+        """The name of the next wave; empty when every wave has passed."""
+        return self.next_wave.name if self.next_wave is not None else ""
+
+    def act(self, *actions: Action) -> Plan:
+        """Plan actions."""
+        return self.at.plan(*actions, findings=self.findings, wave=self.wave_name)
+
+    def wait(self, *holds: Hold, soon: bool = False) -> Plan:
+        """Plan to wait, and to check again in a minute (`soon`) or in five."""
+        return self.wait_until(self.at.now + (POLL if soon else RECHECK), *holds)
+
+    def wait_until(self, moment: datetime | None, *holds: Hold) -> Plan:
+        """Plan to wait, and to check again at a moment; None for no check before something changes."""
+        return self.at.plan(holds=holds, findings=self.findings, wave=self.wave_name, requeue_at=moment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveContext(RolloutContext):
+    """The next wave of a rollout; `known` is its record."""
+
+    wave: Wave
+    known: WaveRecord | None
+
+    @cached_property
+    def next_number(self) -> int:
+        """The number of the wave's next attempt."""
+        return units.next_number(self.at.rollout, self.at.environment, self.wave, self.known)
+
+    @cached_property
+    def successor(self) -> UnitDeclaration:
+        """What is declared now, to be checked while a unit of another revision is in its place."""
+        return units.declare(self.at.rollout, self.at.environment, self.wave, 1, None)
+
+    def stall(self, *, reason: str, text: str) -> Plan:
+        """Plan to wait for a person."""
+        return self.wait(Hold(reason=reason, message=text, stalled=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptContext(WaveContext):
+    """An attempt at a wave; `unit` is what the service shows of it."""
+
+    known: WaveRecord
+    attempt: Attempt
+    unit: Unit | None
+
+    @property
+    def of_another_revision(self) -> bool:
+        """Whether its unit was created for another revision than the manifest declares."""
+        return self.attempt.generation != self.at.rollout.generation
+
+    @cached_property
+    def declared(self) -> UnitDeclaration:
+        """What its unit is to be; while it is open, without devices that report the version already."""
+        which = self.next_number if self.of_another_revision else self.attempt
+        had = spared(self.at.seen, self.can) if self.attempt.stage is Stage.OPEN else None
+        return units.declare(self.at.rollout, self.at.environment, self.wave, which, self.known, spared=had)
+
+    @cached_property
+    def _desired(self) -> tuple[JsonObject, dict[str, str]]:
+        return self.shape.desired(self.declared)
+
+    @property
+    def fields(self) -> JsonObject:
+        """The fields its unit must show."""
+        return self._desired[0]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags its unit must show."""
+        return self._desired[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitContext(AttemptContext):
+    """An attempt whose unit the service shows."""
+
+    unit: Unit
+
+    @cached_property
+    def changed_fields(self) -> tuple[str, ...]:
+        """The fields that differ from what is declared."""
+        return tuple(diff.changed_fields(self.fields, self.unit))
+
+
+_C = TypeVar("_C", bound=RolloutContext)
+
+
+def first(rules: Iterable[Callable[[_C], Plan | None]], ctx: _C) -> Plan:
+    """Return the plan of the first rule that applies; the last of the rules always does."""
+    return next(found for rule in rules if (found := rule(ctx)) is not None)
+
+
+class _Shared(TypedDict):
+    at: PlanContext
+    shape: Shape
+    refused: tuple[Hold, ...]
+    findings: tuple[Finding, ...]
+    next_wave: Wave | None
+
+
+def of_rollout(
+    at: PlanContext, shape: Shape, refused: tuple[Hold, ...], findings: tuple[Finding, ...]
+) -> RolloutContext:
+    """Gather a rollout."""
+    wave = wave_verdict.undone(at.record, at.rollout)
+    return RolloutContext(at=at, shape=shape, refused=refused, findings=findings, next_wave=wave)
+
+
+def of_wave(ctx: RolloutContext, wave: Wave) -> WaveContext:
+    """Gather a wave; with an attempt an `AttemptContext`, with its unit a `UnitContext`."""
+    known = ctx.at.record.wave(wave.name)
+    if known is not None and known.current is not None:
+        return of_attempt(ctx, wave, known, known.current)
+    return WaveContext(**_shared(ctx), wave=wave, known=known)
+
+
+def of_attempt(ctx: RolloutContext, wave: Wave, known: WaveRecord, attempt: Attempt) -> AttemptContext:
+    """Gather an attempt; with its unit a `UnitContext`."""
+    unit = lifecycle.find_unit(attempt, ctx.at.seen)
+    if unit is not None:
+        return UnitContext(**_shared(ctx), wave=wave, known=known, attempt=attempt, unit=unit)
+    return AttemptContext(**_shared(ctx), wave=wave, known=known, attempt=attempt, unit=None)
+
+
+def _shared(ctx: RolloutContext) -> _Shared:
+    return {
+        "at": ctx.at,
+        "shape": ctx.shape,
+        "refused": ctx.refused,
+        "findings": ctx.findings,
+        "next_wave": ctx.next_wave,
+    }
