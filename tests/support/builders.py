@@ -29,12 +29,13 @@ from otactl.model import (
     Wave,
     WaveRecord,
 )
-from otactl.model.actions import Hold
+from otactl.model.actions import Finding, Hold
 from otactl.planning import wave_context
 from otactl.planning.assess import Assessment, assess
 from otactl.planning.context import PlanContext
 from otactl.planning.units import declare
 from otactl.planning.wave_context import WaveContext
+from otactl.ports import Shape
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SHA = "ab" * 32
@@ -135,8 +136,10 @@ def look(
     return assess(ENVIRONMENT, declared, record, observed, SHAPE, refused, now)
 
 
-def of_wave(at: PlanContext, wave: int | Wave = 0) -> WaveContext:
+def of_wave(
+    at: PlanContext, wave: int | Wave = 0, shape: Shape = SHAPE, findings: tuple[Finding, ...] = ()
+) -> WaveContext:
     """Gather what the rules of a wave look at."""
     chosen = at.rollout.strategy.waves[wave] if isinstance(wave, int) else wave
-    gathered = wave_context.of_rollout(at, SHAPE, (), ())
+    gathered = wave_context.of_rollout(at, shape, (), findings)
     return wave_context.of_wave(dataclasses.replace(gathered, next_wave=chosen), chosen)

@@ -29,7 +29,7 @@ _HEAD = (
     "STATUS",
 )
 _WIDEST = 48
-COMMAND = "to delete it: "
+COMMAND = "to end it: "
 
 
 class DriftLine(Value, frozen=True, kw_only=True):

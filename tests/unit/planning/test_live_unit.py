@@ -1,0 +1,169 @@
+"""What is next while a unit is with its service: one row for each rule of `LIVE_RULES`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from otactl.model import (
+    Cause,
+    DeviceResult,
+    Gate,
+    Intent,
+    Observation,
+    Outcome,
+    Reason,
+    RecordedCall,
+    ServiceFinding,
+    Stage,
+    TargetFacts,
+    Unit,
+    UnitPhase,
+    Verdict,
+)
+from otactl.model.actions import name_of
+from otactl.planning.context import POLL, Plan, PlanContext
+from otactl.planning.live_unit import LIVE_RULES
+from otactl.planning.wave_context import AttemptContext, first
+from tests.support.attempts import BEFORE, LATER, NAMES, SHAPES, made, many
+from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, of_wave
+
+KEYS = tuple(f"device:{n}" for n in NAMES)
+FACTS = tuple(TargetFacts(key=k, exists=True, vendor_id=k[7:]) for k in KEYS)
+
+
+def context(
+    unit: dict[str, Any] | None = None,
+    attempt: dict[str, Any] | None = None,
+    kind: str = "otaUpdate",
+    record: dict[str, Any] | None = None,
+    **declared: object,
+) -> AttemptContext:
+    """An attempt at the only wave, and its unit as it is declared but for `unit`; without it nothing is shown."""
+    of, known = many(kind, made(**({"stage": Stage.RUNNING} | (attempt or {}))))
+    of = replace(of, **declared)
+    known = replace(known, **(record or {}))
+    at = PlanContext(rollout=of, environment=ENVIRONMENT, record=known, seen=Observation(), now=NOW)
+    bare = of_wave(at, shape=SHAPES[kind][0])
+    assert isinstance(bare, AttemptContext)
+    if unit is None:
+        return bare
+    shown = Unit(
+        **{
+            "unit_id": bare.attempt.unit_id,
+            "vendor_id": "v-1",
+            "phase": UnitPhase.RUNNING,
+            "members": KEYS,
+            "fields": bare.fields,
+            "tags": bare.tags,
+        }
+        | unit
+    )
+    seen = Observation(units=(shown,), targets=FACTS, image=FACTS_IMAGE, role=FACTS_ROLE)
+    found = of_wave(replace(at, seen=seen), shape=SHAPES[kind][0])
+    assert isinstance(found, AttemptContext)
+    return found
+
+
+def told(plan: Plan) -> list[str]:
+    return [*(name_of(a) for a in plan.actions), *(h.reason for h in plan.holds)]
+
+
+SILENT = DeviceResult(device="a", outcome=Outcome.UNKNOWN)
+DOUBT = ServiceFinding(field="job", desired="there", observed="deleted", cause=Cause.DELETED)
+STRICT = {"min_success_percent": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("unit", "attempt", "expected"),
+    [
+        ({"phase": UnitPhase.UNKNOWN}, {}, ["unit_status_is_unknown"]),
+        (None, {}, ["change_not_visible_yet"]),
+        ({"phase": UnitPhase.BROKEN}, {}, ["change_not_visible_yet"]),
+        ({"phase": UnitPhase.OPEN}, {"stage": Stage.SCHEDULED}, ["change_not_visible_yet"]),
+        ({"missing_targets": ("device:c",)}, {}, ["createUnit"]),
+        ({"missing_targets": ("device:c",), "findings": (DOUBT,)}, {}, ["drift_is_open"]),
+        ({"phase": UnitPhase.ENDED, "results": (SILENT,)}, {}, ["device_result_is_unknown"]),
+        ({"stopping": True}, {"withdrawn": True, "canceled_by_us": True}, ["withdrawn_devices_wait"]),
+        ({"stopping": False}, {"withdrawn": True, "canceled_by_us": True}, []),
+        ({"stopping": True}, {"canceled_by_us": True}, ["previous_revision_running"]),
+        ({"overdue": "a waits since yesterday"}, {}, ["devices_are_overdue"]),
+        ({"tags": {}}, {}, ["markUnit"]),
+        ({"tags": {}}, {"invisible_changes": {"tags": 3}}, ["change_is_not_shown"]),
+        ({"tags": {}, "readable": False}, {}, []),
+        ({}, {}, []),
+    ],
+)
+def test_the_first_rule_that_applies_says_what_is_next(
+    unit: dict[str, Any] | None, attempt: dict[str, Any], expected: list[str]
+) -> None:
+    assert told(first(LIVE_RULES, context(unit, attempt))) == expected
+
+
+def test_a_start_that_was_sent_and_is_not_shown_is_waited_for() -> None:
+    of = context({}).attempt.unit_id
+    call = RecordedCall(service="s", operation="o", parameters={})
+    sent = Intent(action="startUnit", unit_id=of, key="k", call=call, at=NOW)
+
+    assert told(first(LIVE_RULES, context({}, record={"intents": (sent,)}))) == ["change_not_visible_yet"]
+
+
+def test_the_rest_of_a_unit_is_not_created_when_its_gate_cannot_be_met() -> None:
+    attempt = {"tally": {Outcome.FAILED: 2, Outcome.SUCCEEDED: 0}, "failures": {Reason.DOWNLOAD: 2}}
+    strategy = replace(many("tuya", made())[0].strategy, gate=Gate(**STRICT))
+
+    found = first(LIVE_RULES, context({"missing_targets": ("device:c",)}, attempt, "tuya", strategy=strategy))
+
+    assert told(found) == ["success_rate_is_too_low"]
+
+
+def with_verdict(passed: bool) -> AttemptContext:
+    """A live unit whose wave has a verdict."""
+    plain = context({})
+    verdict = Verdict(
+        passed=passed,
+        needed_percent=90,
+        at=NOW,
+        succeeded=2,
+        failed=1,
+        total=3,
+        reason="" if passed else "too_few_succeeded",
+    )
+    known = replace(plain.known, verdict=verdict, verdict_generation=plain.at.rollout.generation)
+    return context({}, record={"waves": (known,)})
+
+
+def test_a_wave_that_passed_with_devices_still_at_it_soaks() -> None:
+    found = first(LIVE_RULES, with_verdict(passed=True))
+
+    assert told(found) == ["soak_is_running"]
+
+
+def test_a_wave_that_failed_with_devices_still_at_it_stalls() -> None:
+    found = first(LIVE_RULES, with_verdict(passed=False))
+
+    assert [h.stalled for h in found.holds] == [True]
+    assert found.requeue_at == NOW + POLL
+
+
+@pytest.mark.parametrize(
+    ("stage", "start", "back"), [(Stage.SCHEDULED, LATER, LATER), (Stage.RUNNING, BEFORE, NOW + POLL)]
+)
+def test_a_unit_that_runs_as_declared_is_checked_again_at_its_start_or_in_a_minute(
+    stage: Stage, start: object, back: object
+) -> None:
+    phase = UnitPhase.SCHEDULED if stage is Stage.SCHEDULED else UnitPhase.RUNNING
+
+    found = first(LIVE_RULES, context({"phase": phase}, {"stage": stage, "start_at": start}))
+
+    assert (told(found), found.requeue_at) == ([], back)
+
+
+def test_a_check_is_never_asked_for_in_the_past() -> None:
+    found = first(LIVE_RULES, context({}, {"stage": Stage.SCHEDULED, "start_at": NOW}))
+
+    assert found.requeue_at is not None
+    assert found.requeue_at >= NOW + timedelta(seconds=1)
