@@ -22,8 +22,12 @@ test: setup
 
 # What continuous integration runs: static checks, then every test with nothing skipped. CI makes Hypothesis draw the
 # same examples in each run, so that what is red is what was changed; `make test` draws others each time.
-check: static
-	CI=1 OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+check: static coverage
+	CI=1 OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/unit
+
+# The unit tests, with the branch coverage of the pure packages by them alone; pyproject.toml holds the floor.
+coverage: setup
+	CI=1 OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit --cov --cov-report=term-missing:skip-covered
 
 static: setup
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -13,17 +13,12 @@ from otactl.model import (
     DriftPolicy,
     Firmware,
     Ignore,
-    ImageFacts,
-    Intent,
     Observation,
     Outcome,
     Phase,
     Reason,
-    RecordedCall,
-    RoleFacts,
     Stage,
     Suspend,
-    TargetFacts,
     UnitPhase,
 )
 from otactl.model.actions import (
@@ -33,24 +28,15 @@ from otactl.model.actions import (
     Hold,
     MarkUnit,
     RemoveMembers,
-    ResendCreate,
     StartUnit,
     UpdateUnit,
-    name_of,
 )
 from otactl.state.lifecycle import SETTLE
 from tests.support.builders import FACTS_IMAGE, FACTS_ROLE, NOW, SHA, empty, look, record_of, rollout, seen, unit_of
+from tests.support.plans import actions, holds
 
 GOOD = (DeviceResult(device="a", outcome=Outcome.SUCCEEDED), DeviceResult(device="b", outcome=Outcome.SUCCEEDED))
 BAD = (GOOD[0], DeviceResult(device="b", outcome=Outcome.FAILED, reason=Reason.MISSING_FRAGMENTS))
-
-
-def actions(given) -> list[str]:
-    return [name_of(a) for a in given.plan.actions]
-
-
-def holds(given) -> list[str]:
-    return [h.reason for h in given.plan.holds]
 
 
 def test_a_new_rollout_begins_with_the_unit_of_its_first_wave_alone() -> None:
@@ -130,62 +116,6 @@ def test_an_ignored_drift_is_neither_corrected_nor_in_the_way_until_it_expires()
     assert actions(look(declared, record, seen(edited), NOW + timedelta(hours=2))) == ["updateUnit"]
 
 
-@pytest.mark.parametrize(
-    ("image", "reason"),
-    [
-        (ImageFacts(exists=False), "image_is_missing"),
-        (msgspec.structs.replace(FACTS_IMAGE, size_bytes=5), "image_size_differs"),
-        (msgspec.structs.replace(FACTS_IMAGE, sha256="cd" * 32), "image_digest_differs"),
-        (msgspec.structs.replace(FACTS_IMAGE, sha256=None), "image_digest_is_unproved"),
-        (msgspec.structs.replace(FACTS_IMAGE, region="us-east-1"), "image_region_differs"),
-        (ImageFacts(exists=True, unreadable="s3:GetObject is missing"), "image_is_unreadable"),
-    ],
-)
-def test_an_image_that_is_not_right_holds_the_start_by_name(image: ImageFacts, reason: str) -> None:
-    declared = rollout()
-    unit = unit_of(declared)
-
-    result = look(declared, record_of(declared, unit, Stage.OPEN), seen(unit, image=image))
-
-    assert actions(result) == []
-    assert reason in holds(result)
-
-
-@pytest.mark.parametrize(
-    ("role", "reason"),
-    [
-        (RoleFacts(exists=False), "role_is_missing"),
-        (msgspec.structs.replace(FACTS_ROLE, trusts="no", why="no trust"), "role_does_not_trust_service"),
-        (msgspec.structs.replace(FACTS_ROLE, reads="no", why="no read"), "role_may_not_read_image"),
-        (RoleFacts(exists=True, unreadable="iam:GetRole is missing"), "role_is_unreadable"),
-    ],
-)
-def test_a_role_that_is_not_right_holds_even_the_create_by_name(role: RoleFacts, reason: str) -> None:
-    result = look(rollout(), empty(rollout()), seen(role=role))
-
-    assert actions(result) == []
-    assert holds(result) == [reason]
-
-
-@pytest.mark.parametrize(
-    ("target", "reason"),
-    [
-        (TargetFacts(key="group:g1", exists=False), "target_is_missing"),
-        (TargetFacts(key="group:g1", exists=True, region="US915", requested=2, ready=2), "target_region_differs"),
-        (TargetFacts(key="group:g1", exists=True, region="EU868", requested=0, ready=0), "target_is_empty"),
-        (TargetFacts(key="group:g1", exists=True, region="EU868", requested=2, ready=1), "target_is_not_ready"),
-    ],
-)
-def test_a_group_that_is_not_right_holds_the_start_by_name(target: TargetFacts, reason: str) -> None:
-    declared = rollout()
-    unit = unit_of(declared)
-
-    result = look(declared, record_of(declared, unit, Stage.OPEN), seen(unit, targets=(target,)))
-
-    assert actions(result) == []
-    assert holds(result) == [reason]
-
-
 def test_a_scheduled_unit_is_waited_for_until_its_start() -> None:
     declared = rollout()
     start = NOW + timedelta(minutes=20)
@@ -250,39 +180,6 @@ def test_a_unit_status_nobody_knows_holds() -> None:
     unit = unit_of(declared, phase=UnitPhase.UNKNOWN)
 
     assert holds(look(declared, record_of(declared, unit, Stage.OPEN), seen(unit))) == ["unit_status_is_unknown"]
-
-
-def pending(unit_id: str, at: datetime = NOW) -> Intent:
-    call = RecordedCall(service="iotwireless", operation="CreateFuotaTask", parameters={"Name": "n"})
-    return Intent(action="createUnit", unit_id=unit_id, key=f"createUnit/{unit_id}", call=call, at=at)
-
-
-def test_a_create_whose_answer_was_lost_is_sent_again_identical_before_any_new_plan() -> None:
-    declared = rollout()
-    unit = unit_of(declared)
-    record = msgspec.structs.replace(
-        record_of(declared, unit, Stage.DECLARED, vendor_id=None, arn=None), intents=(pending(unit.unit_id),)
-    )
-
-    result = look(declared, record, seen())
-
-    (action,) = result.plan.actions
-    assert isinstance(action, ResendCreate)
-    assert action.call == pending(unit.unit_id).call
-
-
-def test_a_create_that_came_through_unheard_is_adopted_not_repeated() -> None:
-    declared = rollout()
-    unit = unit_of(declared)
-    record = msgspec.structs.replace(
-        record_of(declared, unit, Stage.DECLARED, vendor_id=None, arn=None), intents=(pending(unit.unit_id),)
-    )
-
-    result = look(declared, record, seen(unit))
-
-    assert actions(result) == ["startUnit"]
-    assert result.record.attempts[0].vendor_id == unit.vendor_id
-    assert result.record.intents == ()
 
 
 def test_a_unit_without_a_journal_is_rebuilt_from_its_owner_mark() -> None:
