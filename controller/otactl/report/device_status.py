@@ -49,7 +49,7 @@ class TaskLine(Value, frozen=True, kw_only=True):
         Meta(
             description=(
                 "toConfirm: waits for a confirmation. queued: waits for the device to come online, or for its"
-                " turn. notified: told to the device. inProgress: the device reports progress. unknown: a "
+                " turn. notified: sent to the device. inProgress: the device reports progress. unknown: a "
                 "status this version does not know."
             ),
             examples=["queued"],
@@ -142,7 +142,10 @@ class LiveLine(Value, frozen=True, kw_only=True):
         ),
     ] = None
     error: Annotated[
-        str, Meta(description="Why the service told less than was asked; empty when it told all.", examples=[""])
+        str,
+        Meta(
+            description="Why the service reported less than was asked for; empty when it reported all.", examples=[""]
+        ),
     ] = ""
 
 
