@@ -132,15 +132,15 @@ class DeviceReader(Protocol):
     """Reads one device of an environment."""
 
     def now(self) -> datetime:
-        """The service's time."""
+        """Return the service's time."""
         ...
 
     def unfinished(self, home: Home, filters: Filters) -> tuple[UnfinishedTask, ...]:
-        """What the device has yet to do. Raises: StalledError where the service does not have it."""
+        """Return what the device has yet to do. Raises: StalledError where the service does not have it."""
         ...
 
     def versions(self, home: Home, filters: Filters) -> dict[str, str]:
-        """The version of each module, as the device last reported it."""
+        """Return the version of each module, as the device last reported it."""
         ...
 
 

@@ -22,7 +22,7 @@ class Definition(BackendDefinition, Protocol):
     """A definition with the ways to plan and to call: clients are imported when they are asked for."""
 
     def shape(self, environment: Environment) -> PureHalf:
-        """The pure half of the backend: enough for `plan --offline`."""
+        """Return the pure half of the backend: enough for `plan --offline`."""
         ...
 
     def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
@@ -51,29 +51,29 @@ def read_config(written: JsonObject) -> BackendConfig:
 
 
 def device_services() -> dict[str, DeviceService]:
-    """The services that show what one device has yet to do, by kind."""
+    """Return the services that show what one device has yet to do, by kind."""
     found = ((kind, definition.device_service) for kind, definition in BACKENDS.items())
     return {kind: service for kind, service in found if service is not None}
 
 
 def shapes_for(environment: Environment) -> dict[str, PureHalf]:
-    """The pure half of every backend: enough for `plan --offline`."""
+    """Return the pure half of every backend: enough for `plan --offline`."""
     return {kind: definition.shape(environment) for kind, definition in BACKENDS.items()}
 
 
 def capabilities_of(kind: str) -> Capabilities:
-    """What the service behind a backend block can do, known without an environment."""
+    """Return what the service behind a backend block can do, known without an environment."""
     return BACKENDS[kind].capabilities
 
 
 def transport_for(environment: Environment) -> AwsClient:
-    """One client of AWS for an environment: its Region, role, endpoints, rates and budget."""
+    """Return one client of AWS for an environment: its Region, role, endpoints, rates and budget."""
     from otactl.backends.aws.client import AwsClient
 
     return AwsClient(environment)
 
 
 def backends_for(environment: Environment, client: AwsClient) -> dict[str, Backend]:
-    """Every backend that the environment has access to."""
+    """Return every backend that the environment has access to."""
     found = ((kind, definition.connect(environment, client)) for kind, definition in BACKENDS.items())
     return {kind: backend for kind, backend in found if backend is not None}

@@ -23,12 +23,12 @@ def plan(ctx: RolloutContext, why: str, *, stalled: bool = False) -> Plan:
 
 
 def end(ctx: RolloutContext, reason: str) -> tuple[Action, ...]:
-    """What ends every unit that can be ended (rule 1)."""
+    """Return what ends every unit that can be ended (rule 1)."""
     return tuple(a for attempt in ctx.at.record.attempts for a in _end(ctx, attempt, reason))
 
 
 def goes_on(ctx: RolloutContext) -> tuple[str, ...]:
-    """What cannot be stopped any more, each with the way to force it, if there is one."""
+    """Return what cannot be stopped any more, each with the way to force it, if there is one."""
     told, at = [], ctx.at
     for attempt in at.record.attempts:
         unit = lifecycle.find_unit(attempt, at.seen)
@@ -41,7 +41,7 @@ def goes_on(ctx: RolloutContext) -> tuple[str, ...]:
 
 
 def hold(ctx: RolloutContext, why: str, *, stalled: bool) -> Hold:
-    """Why nothing more is sent, and what goes on."""
+    """Return why nothing more is sent, and what goes on."""
     return Hold(reason="aborted", message="; ".join((why, *goes_on(ctx))), stalled=stalled)
 
 

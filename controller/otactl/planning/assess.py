@@ -140,7 +140,7 @@ def stated(
     failure: Failure | None,
     now: datetime,
 ) -> Assessment:
-    """The look with how things stand now, as `status` and `history` tell it."""
+    """Return the look with how things stand now, as `status` and `history` tell it."""
     holds = conditions.remember(before.holds, decided.holds, now)
     overdue = conditions.newly_overdue(before.holds, holds)
     shown = conditions.shown_phase(phase, failure)
@@ -171,13 +171,13 @@ def _service_changed(rollout: Rollout, record: Record, seen: Observation, now: d
 
 
 def _held(rollout: Rollout, record: Record, seen: Observation, hold: Hold, now: datetime) -> Assessment:
-    """A look that compares nothing, since what is there cannot be told from here."""
+    """Return a look that compares nothing, since what is there cannot be told from here."""
     plan_ = Plan(rollout=rollout.name, environment=rollout.environment, holds=(hold,))
     return stated(record, record, plan_, seen, (), Phase.STALLED, None, now)
 
 
 def _declaration(rollout: Rollout, record: Record, decided: Plan, shape: Shape | None) -> str:
-    """The rollout as its record keeps it while the service holds, or is about to hold, something of it."""
+    """Return the rollout as its record keeps it while the service holds, or is about to hold, something of it."""
     ended = shape is not None and not shape.capabilities.keeps_ended and rollout.cleanup != "never"
     there = any(a.stage is Stage.LOST or (ended and a.stage is Stage.ENDED) for a in record.attempts)
     kept = record.under_way or there or decided.actions
@@ -185,7 +185,7 @@ def _declaration(rollout: Rollout, record: Record, decided: Plan, shape: Shape |
 
 
 def proving(record: Record, seen: Observation) -> Record:
-    """The memory with what reading versions has to remember, until the unit is gone."""
+    """Return the memory with what reading versions has to remember, until the unit is gone."""
 
     def kept(_wave: str, attempt: Attempt) -> Attempt:
         unit = lifecycle.find_unit(attempt, seen)
@@ -210,13 +210,13 @@ def _asked(record: Record, rollout: Rollout, decided: Plan, seen: Observation) -
 
 
 def _begun(attempt: Attempt, shape: Shape | None) -> bool:
-    """Whether its role plays no part any more: it runs, or making it was starting it."""
+    """Return whether its role plays no part any more: it runs, or making it was starting it."""
     starts_with = shape is not None and not shape.capabilities.starts_explicitly
     return attempt.stage is Stage.RUNNING or (attempt.stage is Stage.SCHEDULED and starts_with)
 
 
 def unlooked(rollout: Rollout, record: Record, reason: str, message: str, now: datetime) -> Assessment:
-    """What to remember of a look that an error stopped: the error and since when, and nothing else.
+    """Return what to remember of a look that an error stopped: the error and since when, and nothing else.
 
     A rollout that was never looked at is remembered by its manifest alone.
     """
@@ -238,7 +238,7 @@ def unlooked(rollout: Rollout, record: Record, reason: str, message: str, now: d
 def failed(
     record: Record, reason: str, message: str, now: datetime, *, sending: bool = False
 ) -> tuple[Record, tuple[Event, ...]]:
-    """The memory with an error, and the event where that changes the phase; the error keeps its age."""
+    """Return the memory with an error, and the event where that changes the phase; the error keeps its age."""
     old = record.failure
     same = old is not None and old.reason == reason and conditions.alike(old.message, message)
     since = old.since if same and old is not None else now
@@ -253,7 +253,7 @@ _OVER = (Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED)
 
 
 def intended(look: Assessment, lowered: Iterable[tuple[Action, tuple[Call, ...]]], now: datetime) -> Record:
-    """The memory with the intents of a rung, and the drift it sets out to correct noted as such."""
+    """Return the memory with the intents of a rung, and the drift it sets out to correct noted as such."""
     record = look.record
     rung = tuple(lowered)
     for action, calls in rung:
@@ -264,7 +264,7 @@ def intended(look: Assessment, lowered: Iterable[tuple[Action, tuple[Call, ...]]
 def settled(
     record: Record, done: Iterable[ActionResult], shape: Shape, now: datetime
 ) -> tuple[Record, tuple[Event, ...]]:
-    """The memory after a rung was sent."""
+    """Return the memory after a rung was sent."""
     events: list[Event] = []
     for job in done:
         action = job.job.action
@@ -297,7 +297,7 @@ def _corrected(drift: tuple[DriftEntry, ...], action: Action, record: Record) ->
 
 
 def declared_fields(action: Action, shape: Shape) -> JsonObject:
-    """The fields an action's unit is declared with; none for one that only ends it."""
+    """Return the fields an action's unit is declared with; none for one that only ends it."""
     if isinstance(action, DeleteUnit | CancelUnit):
         return {}
     return shape.desired(action.unit)[0]

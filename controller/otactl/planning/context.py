@@ -27,7 +27,7 @@ class Plan(Value, frozen=True, kw_only=True):
 
     @property
     def begins(self) -> bool:
-        """Whether it is about to make or start a unit."""
+        """Return whether it is about to make or start a unit."""
         return any(isinstance(action, CreateUnit | StartUnit) for action in self.actions)
 
 
@@ -46,7 +46,7 @@ class PlanContext(Value, frozen=True, kw_only=True):
     sendings: SentContents = SentContents({})
 
     def busy_beside(self, attempt: Attempt | None) -> dict[str, str]:
-        """Targets that any unit beside an attempt's holds: those of other rollouts, and other units of this one.
+        """Return targets that any unit beside an attempt's holds: those of other rollouts, and other units of this one.
 
         A unit of the content before in another wave, or one that came back after another took its place, is with its
         devices as a stranger's is.
@@ -68,7 +68,7 @@ class PlanContext(Value, frozen=True, kw_only=True):
         wave: str = "",
         requeue_at: datetime | None = None,
     ) -> Plan:
-        """A plan for this rollout."""
+        """Return a plan for this rollout."""
         return Plan(
             rollout=self.rollout.name,
             environment=self.rollout.environment,

@@ -27,7 +27,7 @@ from otactl.verdicts.updated_devices import sent_again, spared
 
 
 def _before_known(ctx: WaveContext) -> tuple[Hold, ...]:
-    """A wave the journal does not know, before one of the same content that was found by its marks alone."""
+    """Return a wave the journal does not know, before one of the same content that was found by its marks alone."""
     at, wave, known = ctx.at, ctx.wave, ctx.known
     if known is not None and known.attempts:
         return ()
@@ -135,6 +135,6 @@ def _held(ctx: WaveContext, holds: tuple[Hold, ...]) -> Plan:
 
 
 def _told(ctx: WaveContext, unit: UnitDeclaration) -> str:
-    """What is to be known of a creation beside its reason."""
+    """Return what is to be known of a creation beside its reason."""
     had = f"; {len(unit.spared)} of the wave report the version already" if unit.spared else ""
     return f"{had}{sent_again(ctx.at.seen, unit.firmware.version)}"

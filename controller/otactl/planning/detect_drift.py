@@ -24,7 +24,7 @@ from otactl.verdicts.updated_devices import spared
 
 
 def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
-    """All of them."""
+    """Return all of them."""
     found: list[Finding] = []
     watched = False
     for wave in at.rollout.strategy.waves:
@@ -73,7 +73,7 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
 
 
 def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:
-    """A unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
+    """Return a unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
     found = diff.unit_findings(declared, shape.desired(declared), attempt, unit, shape.capabilities)
     anew = attempt.annotation_digest not in ("", declared.annotations)
     kept = []
@@ -92,17 +92,17 @@ def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: 
 
 
 def of_targets(subject: str, seen: Observation) -> tuple[Finding, ...]:
-    """What is wrong with targets before a start, in the words of their service."""
+    """Return what is wrong with targets before a start, in the words of their service."""
     return tuple(diff.of_concern(subject, c) for t in seen.targets for c in t.findings)
 
 
 def lagging(attempt: Attempt, unit: Unit | None) -> bool:
-    """The unit's reads are behind our own calls: what they show is not drift."""
+    """Return the unit's reads are behind our own calls: what they show is not drift."""
     return unit is not None and attempt.stage is Stage.SCHEDULED and unit.phase is UnitPhase.OPEN
 
 
 def behind(attempt: Attempt, finding: Finding, at: PlanContext) -> bool:
-    """A difference first seen in what we wrote a moment ago may be a read that does not show it yet."""
+    """Return a difference first seen in what we wrote a moment ago may be a read that does not show it yet."""
     if not attempt.live or not finding.correctable or lifecycle.settled(attempt, at.now):
         return False
     return not any(e.open and (e.subject, e.field) == (finding.subject, finding.field) for e in at.record.drift)
@@ -140,7 +140,7 @@ def _left_behind(attempt: Attempt, name: str) -> Finding:
 
 
 def _as_before(at: PlanContext, attempt: Attempt) -> list[Finding]:
-    """What was told of a unit that this look missed: nothing was compared, so nothing is set back."""
+    """Return what was told of a unit that this look missed: nothing was compared, so nothing is set back."""
     return [
         Finding(
             subject=e.subject,
@@ -156,7 +156,7 @@ def _as_before(at: PlanContext, attempt: Attempt) -> list[Finding]:
 
 
 def _still_told(at: PlanContext, attempt: Attempt) -> list[Finding]:
-    """Rule 3: the image's differences as last seen before the session began."""
+    """Return the image's differences as last seen before the session began (rule 3)."""
     return [
         Finding(
             subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False

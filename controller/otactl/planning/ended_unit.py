@@ -77,7 +77,7 @@ def stopped(ctx: AttemptContext) -> Plan | None:
 
 
 def retried(ctx: AttemptContext) -> Plan | None:
-    """Devices that failed are tried again now."""
+    """Return devices that failed are tried again now."""
     again = retry.retry_plan(ctx.at.rollout, ctx.known)
     if again is None or again.ready_at > ctx.at.now:
         return None
@@ -86,7 +86,7 @@ def retried(ctx: AttemptContext) -> Plan | None:
 
 
 def judged(ctx: AttemptContext) -> Plan | None:
-    """Its gate has not let the wave go: say what holds it, and abort if the manifest asks for that."""
+    """Return its gate has not let the wave go: say what holds it, and abort if the manifest asks for that."""
     hold = wave_holds.gate_hold(ctx)
     if wave_verdict.failed(ctx.known, ctx.at.rollout) and ctx.at.rollout.strategy.on_failure == "abort":
         return abort.plan(ctx, f"its gate failed ({hold.reason}): {hold.message}", stalled=True)
@@ -99,7 +99,7 @@ ENDED_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (lost, failed
 
 
 def loss_accepted(ctx: AttemptContext) -> bool:
-    """Whether the manifest was edited to accept a loss since it was seen: an old entry accepts no new loss."""
+    """Return whether the manifest was edited to accept a loss since it was seen: an old entry accepts no new loss."""
     at, mine = ctx.at, ctx.attempt.unit_id
     found = [f for f in ctx.findings if f.subject == mine and f.field == "unit"]
     seen = [e for e in at.record.drift if e.open and e.subject == mine and e.field == "unit"]

@@ -59,7 +59,7 @@ def environment_record(
     read: removed_rollout.ReadConfig,
     unread: UnreadableManifests = NOTHING_UNREAD,
 ) -> tuple[Commit, ...]:
-    """What to commit about the environment as a whole; nothing when nothing changed.
+    """Return what to commit about the environment as a whole; nothing when nothing changed.
 
     `surveys` are by backend; `declared` are the rollouts read in this run, each with its waves; `covers` tells whether
     the place of a record's manifest was read; `marks` reads the owner marks of a unit, by backend (None: they could not
@@ -108,7 +108,7 @@ def _doubted(
     told: set[str],
     now: datetime,
 ) -> tuple[DriftEntry, ...]:
-    """The entries, those that are not listed at all any more with since when (rule 6)."""
+    """Return the entries, those that are not listed at all any more with since when (rule 6)."""
 
     def seen(entry: DriftEntry) -> DriftEntry:
         asked = surveys.get(entry.origin)
@@ -133,7 +133,7 @@ def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities
 
 
 def _kept(entries: tuple[DriftEntry, ...], told: set[str]) -> list[Finding]:
-    """What is open and was not looked at again, as it was seen last."""
+    """Return what is open and was not looked at again, as it was seen last."""
     return [_as_told(e) for e in entries if e.open and e.subject not in told]
 
 

@@ -62,7 +62,7 @@ def _uncounted(unit: UnitDeclaration, where: str) -> Hold:
 
 
 def _fleet(unit: UnitDeclaration, number: int, at: PlanContext) -> int:
-    """How many devices all waves of a rollout have: those of a wave that began as it began."""
+    """Return how many devices all waves of a rollout have: those of a wave that began as it began."""
     total = 0
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
@@ -81,7 +81,7 @@ def _fleet(unit: UnitDeclaration, number: int, at: PlanContext) -> int:
 
 
 def declared_targets(rollout: Rollout) -> int:
-    """How many targets a rollout declares."""
+    """Return how many targets a rollout declares."""
     return len({key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys})
 
 

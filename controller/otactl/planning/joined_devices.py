@@ -23,7 +23,7 @@ GROUP = "thingGroup:"
 
 
 def groups(rollout: Rollout, record: Record) -> tuple[str, ...]:
-    """The groups to look into in this pass, by key (rules 1 and 2)."""
+    """Return the groups to look into in this pass, by key (rules 1 and 2)."""
     declared = [w for w in rollout.strategy.waves if not w.top_up]
     if rollout.removed or rollout.abort is not None:
         return ()
@@ -36,7 +36,7 @@ def groups(rollout: Rollout, record: Record) -> tuple[str, ...]:
 def noted(
     rollout: Rollout, record: Record, seen: Observation, sendings: SentContents, now: datetime
 ) -> tuple[Record, tuple[Event, ...]]:
-    """The memory with who joined each wave, and the events that tell it. `rollout` is as declared."""
+    """Return the memory with who joined each wave, and the events that tell it. `rollout` is as declared."""
     if not seen.inside:
         return record, ()
     events: list[Event] = []
@@ -61,7 +61,7 @@ def noted(
 
 
 def findings(rollout: Rollout, record: Record) -> tuple[Finding, ...]:
-    """Who joined and no unit is for yet, for the ledger."""
+    """Return who joined and no unit is for yet, for the ledger."""
     had = sent_to(record, rollout.generation)
     found = []
     for wave in record.waves:
@@ -83,7 +83,7 @@ def findings(rollout: Rollout, record: Record) -> tuple[Finding, ...]:
 
 
 def sent_to(record: Record, generation: str) -> frozenset[str]:
-    """The devices that units of this content were for, by key: begun with, spared, or with a result."""
+    """Return the devices that units of this content were for, by key: begun with, spared, or with a result."""
     mine = [a for a in record.attempts if a.generation == generation]
     names = {d for a in mine for d in (*a.devices, *a.skipped_devices, *(r.device for r in a.results))}
     singles = {k for a in mine for k in (*a.members, *a.retry_targets) if k.startswith("device:")}

@@ -19,7 +19,7 @@ from otactl.verdicts import wave_verdict
 
 
 def status_is_unknown(ctx: AttemptContext) -> Plan | None:
-    """The service shows a status this version does not know."""
+    """Return the service shows a status this version does not know."""
     if ctx.unit is None or ctx.unit.phase is not UnitPhase.UNKNOWN:
         return None
     text = f"{ctx.attempt.unit_id} shows a status this version does not know; look at it by hand, or update otactl"
@@ -35,13 +35,13 @@ def not_visible_yet(ctx: AttemptContext) -> Plan | None:
 
 
 def gate_has_failed(ctx: AttemptContext) -> Plan | None:
-    """Its gate cannot be met any more, while devices are at it."""
+    """Return its gate cannot be met any more, while devices are at it."""
     failed = wave_verdict.failed(ctx.known, ctx.at.rollout)
     return judged(ctx) if failed and not ctx.attempt.canceled_by_us else None
 
 
 def shown(ctx: AttemptContext) -> Plan | None:
-    """The service shows it."""
+    """Return the service shows it."""
     return first(SHOWN_RULES, ctx) if isinstance(ctx, UnitContext) else None
 
 
@@ -54,7 +54,7 @@ LIVE_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (
 
 
 def parts_are_missing(ctx: UnitContext) -> Plan | None:
-    """Targets are in no part of it yet: create the rest, unless it is in doubt or its gate cannot be met."""
+    """Return targets are in no part of it yet: create the rest, unless it is in doubt or its gate cannot be met."""
     unit, attempt, rollout = ctx.unit, ctx.attempt, ctx.at.rollout
     if not unit.missing_targets:
         return None
@@ -116,13 +116,13 @@ def differs(ctx: UnitContext) -> Plan | None:
 
 
 def session_is_overdue(ctx: UnitContext) -> Plan | None:
-    """Its session should have started, or ended, long ago."""
+    """Return its session should have started, or ended, long ago."""
     holds = start_waits.session_hold(ctx)
     return ctx.wait(*holds) if holds else None
 
 
 def devices_are_overdue(ctx: UnitContext) -> Plan | None:
-    """The service waits for devices too long."""
+    """Return the service waits for devices too long."""
     if not ctx.unit.overdue:
         return None
     end = ctx.can.end_command.format(id=", ".join(ctx.unit.overdue_in) or ctx.attempt.vendor_id)
@@ -131,7 +131,7 @@ def devices_are_overdue(ctx: UnitContext) -> Plan | None:
 
 
 def passed_already(ctx: UnitContext) -> Plan | None:
-    """Its gate has passed with some devices still at it."""
+    """Return its gate has passed with some devices still at it."""
     known = ctx.known
     decided = known.verdict is not None and known.verdict_generation == ctx.at.rollout.generation
     return judged(ctx) if decided else None

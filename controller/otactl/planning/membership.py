@@ -75,12 +75,12 @@ def approval_digest(rollout: Rollout, wave: Wave) -> str:
 
 
 def groups_of(rollout: Rollout, wave: Wave) -> tuple[str, ...]:
-    """The targets of a wave that hold devices and are none themselves."""
+    """Return the targets of a wave that hold devices and are none themselves."""
     return tuple(key for key in rollout.targets_of(wave).keys if key.startswith(_GROUPS))
 
 
 def inside(groups: tuple[str, ...], seen: Observation) -> tuple[str, ...] | None:
-    """The devices inside groups; None where one of them was not looked into whole."""
+    """Return the devices inside groups; None where one of them was not looked into whole."""
     facts = {target.key: target for target in seen.targets}
     if any(key not in facts or not facts[key].members_complete for key in groups):
         return None
@@ -93,7 +93,7 @@ def named_devices(devices: Collection[str]) -> str:
 
 
 def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
-    """The members a wave of this content began with; a making that may still come to be seen counts.
+    """Return the members a wave of this content began with; a making that may still come to be seen counts.
 
     Other content that came to nothing in between leaves them as they were: what passed gains nobody.
     """
@@ -112,7 +112,7 @@ def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
 
 
 def _topped_up(rollout: Rollout, record: Record) -> Rollout:
-    """Rule 5: the waves as they began, and at the end those for what was added since."""
+    """Return the waves as they began, and at the end those for what was added since (rule 5)."""
     waves = rollout.strategy.waves
     known = {w.name: record.wave(w.name) for w in waves}
     adopted = {name for name, wave in known.items() if _adopted(wave, rollout.generation)}
@@ -156,7 +156,7 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
 
 
 def _adopted(known: WaveRecord | None, generation: str) -> bool:
-    """Whether a unit of a wave was found without a journal: who it was begun with only the manifest can tell."""
+    """Return whether a unit of a wave was found without a journal: who it was begun with only the manifest can tell."""
     return known is not None and any(a.generation == generation and not a.annotation_digest for a in known.attempts)
 
 
@@ -167,7 +167,7 @@ def _for_joined(wave: Wave, home: Wave, keys: Collection[str]) -> Wave:
 
 
 def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mapping[str, tuple[str, ...]]) -> Wave:
-    """A wave at the end that began, with the gate and the approval of the wave its targets were added to."""
+    """Return a wave at the end that began, with the gate and the approval of the wave its targets were added to."""
     for home in rollout.strategy.waves:
         if keys & set(joined.get(home.name, ())):
             return _for_joined(wave, home, keys)
@@ -177,7 +177,7 @@ def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mappin
 
 
 def _called(record: Record, generation: str) -> set[str]:
-    """Every name of a device that a unit of this content was begun with."""
+    """Return every name of a device that a unit of this content was begun with."""
     attempts = [a for a in record.attempts if a.generation == generation and (a.was_sent or a.live)]
     ids = {f"device:{device}" for a in attempts for device in a.devices}
     return ids | {f"devEui:{name}" for a in attempts for name in a.names.values()}
@@ -230,26 +230,26 @@ def _with(rollout: Rollout, wave: Wave, keys: tuple[str, ...], declared: Mapping
 
 
 def _device(key: str) -> Device:
-    """A device that is in a wave that began, and is not declared any more."""
+    """Return a device that is in a wave that began, and is not declared any more."""
     kind, _, rest = key.partition(":")
     return Device(dev_eui=rest) if kind == "devEui" else Device(id=rest)
 
 
 def _top_ups(rollout: Rollout, record: Record) -> tuple[Wave, ...]:
-    """The waves at the end that began already."""
+    """Return the waves at the end that began already."""
     names = {w.name for w in rollout.strategy.waves}
     found = [w.name for w in record.waves if w.name.startswith(TOP_UP) and w.name not in names]
     return tuple(_top_up(rollout, name) for name in found if _frozen(record.wave(name), rollout.generation))
 
 
 def _top_up(rollout: Rollout, name: str) -> Wave:
-    """A wave at the end, judged and approved as the last one declared."""
+    """Return a wave at the end, judged and approved as the last one declared."""
     last = rollout.strategy.waves[-1]
     return Wave(name=name, gate=last.gate, requires=last.requires, top_up=True)
 
 
 def _last(rollout: Rollout, used: Container[str], left: tuple[str, ...], declared: Mapping[str, Device]) -> list[Wave]:
-    """A wave for the devices that are left, by a name that none has; no wave for nobody."""
+    """Return a wave for the devices that are left, by a name that none has; no wave for nobody."""
     if not left:
         return []
     return [_with(rollout, _top_up(rollout, next(n for n in _names() if n not in used)), left, declared)]

@@ -20,7 +20,7 @@ def preflight_request(rollout: Rollout, known: Record, units: tuple[Unit, ...], 
 
 
 def next_targets(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities) -> NextTargets | None:
-    """What is about to start; None when nothing is."""
+    """Return what is about to start; None when nothing is."""
     if rollout.removed:
         return None
     as_now = judged(known, rollout)  # a gate declared anew may turn an old verdict

@@ -61,7 +61,7 @@ Lower = Callable[[Action, Observation], tuple[Call, ...]]
 
 
 def rungs(look: Assessment, lower: Lower) -> tuple[Rung, ...]:
-    """The actions of a look with their calls."""
+    """Return the actions of a look with their calls."""
     return tuple(Rung(action=a, calls=lower(a, look.seen)) for a in look.plan.actions)
 
 
@@ -75,7 +75,7 @@ def outlook(
     now: datetime,
     sendings: SentContents | None = None,
 ) -> Outlook:
-    """The rungs after the first look's, to the end of the rollout or to where a human is needed."""
+    """Return the rungs after the first look's, to the end of the rollout or to where a human is needed."""
     later: list[Rung] = []
     holds: tuple[Hold, ...] = ()
     before: tuple[Hold, ...] = ()
@@ -116,7 +116,7 @@ def _masked(call: Call) -> Call:
 
 
 def _placeholder(value: object) -> object:
-    """A stand-in as the type that is never sent; any other value as it is."""
+    """Return a stand-in as the type that is never sent; any other value as it is."""
     mark = next((m for m in (ID, ARN) if isinstance(value, str) and value.startswith(m)), "")
     return Placeholder(of=mark.strip("<>")) if mark else value
 
@@ -133,7 +133,7 @@ def _expected(rollout: Rollout, rung: Rung) -> ActionResult:
 
 
 def _after(seen: Observation, action: Action, shape: Shape) -> Observation:
-    """The observation an action is expected to lead to."""
+    """Return the observation an action is expected to lead to."""
     replace = msgspec.structs.replace
     if isinstance(action, CreateUnit | ResendCreate):
         fields, marks = shape.desired(action.unit)

@@ -22,7 +22,7 @@ _NEXT_IMAGE = "push it with `otactl image push`"
 
 
 def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
-    """Everything wrong with image and role."""
+    """Return everything wrong with image and role."""
     holds: list[Hold] = []
     if (seen.image is None or seen.role is None) and not (seen.offline or seen.expected):
         return (_unlooked("image and role"),)
@@ -64,7 +64,7 @@ def _busy(target: TargetFacts) -> Hold:
 
 
 def _twice(targets: Collection[TargetFacts]) -> list[Hold]:
-    """Devices that a unit would reach twice: named twice, or in two of its multicast groups (rule 4).
+    """Return devices that a unit would reach twice: named twice, or in two of its multicast groups (rule 4).
 
     A service whose groups are of things makes one execution a thing.
     """
@@ -94,7 +94,7 @@ class ReadyRule(Value, frozen=True, kw_only=True):
     limit: timedelta | None = None
 
     def suffices(self, ready: int, requested: int) -> bool:
-        """Whether so many of a group's devices are enough; no device never is."""
+        """Return whether so many of a group's devices are enough; no device never is."""
         return ready > 0 and 100 * ready >= exact(self.percent) * requested
 
 
@@ -112,7 +112,7 @@ def may_start(
     rollout: Rollout | None = None,
     rule: ReadyRule = ALL_READY,
 ) -> tuple[Hold, ...]:
-    """Everything that forbids a start: image, role, and each target inside; `busy` are targets others hold.
+    """Return everything that forbids a start: image, role, and each target inside; `busy` are targets others hold.
 
     `every` asks for facts of every target, single devices too; `rollout` says where a target stands; `rule` how many
     devices of a group must be ready.
@@ -143,7 +143,7 @@ def parts_of(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
 
 
 def _own(unit: UnitDeclaration, seen: Observation) -> list[TargetFacts]:
-    """The facts of a unit's targets; of all where it names none, since the service selects them."""
+    """Return the facts of a unit's targets; of all where it names none, since the service selects them."""
     return [t for t in seen.targets if not unit.members or t.key in unit.members]
 
 
@@ -165,7 +165,7 @@ def busy_holds(unit: UnitDeclaration, seen: Observation, busy: Mapping[str, str]
 
 
 def _some(names: Collection[str]) -> str:
-    """The first few of some names, and how many more."""
+    """Return the first few of some names, and how many more."""
     told = ", ".join(list(names)[:NAMES])
     return f"{told} and {len(names) - NAMES} more" if len(names) > NAMES else told
 
@@ -251,7 +251,7 @@ def _target_holds(target: TargetFacts, rf_region: str | None, rule: ReadyRule = 
 
 
 def _not_ready(target: TargetFacts, ready: int, requested: int, rule: ReadyRule) -> Hold:
-    """A group that is waited for, with who is missing and the ways to wait no longer."""
+    """Return a group that is waited for, with who is missing and the ways to wait no longer."""
     text = f"{_name(target.key)}: {ready} of {requested} devices are ready for multicast; waiting"
     if target.waiting:
         text += f" for {_some([target.names.get(device, device) for device in target.waiting])}"

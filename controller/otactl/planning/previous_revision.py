@@ -21,7 +21,7 @@ from otactl.state import lifecycle
 
 
 def lost_revision_may_return(ctx: WaveContext) -> Plan | None:
-    """Its unit was deleted after its start (rule 3)."""
+    """Return its unit was deleted after its start (rule 3)."""
     if not isinstance(ctx, AttemptContext) or not ctx.of_another_revision:
         return None
     attempt, unit, now = ctx.attempt, ctx.unit, ctx.at.now
@@ -69,7 +69,7 @@ def running(ctx: AttemptContext) -> Plan | None:
 
 
 def otherwise(ctx: AttemptContext) -> Plan | None:
-    """What we changed is not visible yet."""
+    """Return what we changed is not visible yet."""
     return ctx.wait(*settling(ctx.attempt), soon=True)
 
 

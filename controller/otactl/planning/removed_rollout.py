@@ -63,7 +63,7 @@ def declared(record: Record, read: ReadConfig) -> Rollout | None:
 
 
 def unsettled(record: Record, survey: Survey | None, can: Capabilities) -> bool:
-    """Whether something of it may still be with the service, or was a moment ago (rule 3)."""
+    """Return whether something of it may still be with the service, or was a moment ago (rule 3)."""
     listed = {item.vendor_id for item in survey.listed if not item.leftover_of} if survey is not None else set()
     there = any(
         a.vendor_id in listed and (a.stage is Stage.LOST or (a.stage is Stage.ENDED and not can.keeps_ended))
@@ -109,7 +109,7 @@ def unasked(environment: Environment, rollout: Rollout, record: Record, now: dat
 
 
 def _is_over(attempt: Attempt, can: Capabilities) -> bool:
-    """Whether nothing of it is left with the service, as far as anybody knows."""
+    """Return whether nothing of it is left with the service, as far as anybody knows."""
     return attempt.stage.is_over or attempt.stage is Stage.FAILED or (attempt.stage is Stage.ENDED and can.keeps_ended)
 
 
@@ -138,7 +138,7 @@ def _again(entry: DriftEntry) -> Finding:
 
 
 def _words(attempt: Attempt, unit: Unit | None, record: Record, now: datetime, can: Capabilities) -> str:
-    """What is left of one attempt, and what to do about it."""
+    """Return what is left of one attempt, and what to do about it."""
     if unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
         return suspend.going(attempt, now, can, stopping=unit.stopping)
     if unit is not None:

@@ -40,7 +40,7 @@ def resend(ctx: RolloutContext) -> tuple[Action, ...]:
 
 
 def _still_right(ctx: AttemptContext) -> bool:
-    """Whether a create that starts is still what is declared, and may start now."""
+    """Return whether a create that starts is still what is declared, and may start now."""
     if ctx.of_another_revision:
         return False
     at, wave, unit = ctx.at, ctx.wave, ctx.declared
@@ -53,7 +53,7 @@ def _still_right(ctx: AttemptContext) -> bool:
 
 
 def lost_create(ctx: WaveContext) -> Attempt | None:
-    """An attempt whose create, or a part of it, may still have been carried out, and is not to be seen."""
+    """Return an attempt whose create, or a part of it, may still have been carried out, and is not to be seen."""
     pending = {i.unit_id for i in ctx.at.record.intents if i.creates}
     attempts = ctx.known.attempts if ctx.known is not None else ()
     return next((a for a in attempts if a.live and a.unit_id in pending), None)

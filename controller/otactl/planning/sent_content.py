@@ -54,7 +54,7 @@ class SentContent(Value, frozen=True, kw_only=True):
     beside: str = ""
 
     def carried(self, rollout: Rollout) -> bool:
-        """Whether it is what a rollout declares (rule 2)."""
+        """Return whether it is what a rollout declares (rule 2)."""
         return self.content == rollout.firmware.sha256 if self.content else self.generation == rollout.generation
 
 
@@ -71,7 +71,7 @@ class SentContents:
         self._beside = SentContents(others, elsewhere=True) if others else None
 
     def last(self, backend: str, key: str) -> SentContent | None:
-        """The newest sending to a target of a service, by its key."""
+        """Return the newest sending to a target of a service, by its key."""
         named = self._aliases.get((backend, key), key)
         return self._newest.get((backend, named))
 
@@ -87,7 +87,7 @@ class SentContents:
 
     @cached_property
     def _aliases(self) -> dict[tuple[str, str], str]:
-        """The key of a device by its id, for what people call it."""
+        """Return the key of a device by its id, for what people call it."""
         found: dict[tuple[str, str], str] = {}
         for record in self._records.values():
             for attempt in record.attempts:
@@ -122,7 +122,7 @@ class SentContents:
         return found
 
     def _reached(self, record: Record, attempt: Attempt) -> Iterator[tuple[str, bool]]:
-        """The targets an attempt reached, and whether each took it (rules 1 and 4)."""
+        """Yield the targets an attempt reached, and whether each took it (rules 1 and 4)."""
         deleted = attempt.stage is Stage.SUPERSEDED and not attempt.results
         if deleted or attempt.never_started or not (attempt.was_sent or _may_be_sent(record, attempt)):
             return
@@ -139,7 +139,7 @@ class SentContents:
 
 
 def key_of(device: str) -> str:
-    """The target key of a device as results name it."""
+    """Return the target key of a device as results name it."""
     return device if ":" in device else f"device:{device}"
 
 
@@ -169,7 +169,7 @@ def sent_already(
 def _sent_by_another(
     rollout: Rollout, key: str, sendings: SentContents, *, only_blind: bool = False
 ) -> SentContent | None:
-    """What another rollout sent a target last, if it was this very content and is not to be sent again."""
+    """Return what another rollout sent a target last, if it was this very content and is not to be sent again."""
     last = sendings.foreign(rollout, key) if not rollout.resend else None
     return last if last is not None and (last.blind or not only_blind) else None
 
@@ -177,7 +177,7 @@ def _sent_by_another(
 def without_sent(
     rollout: Rollout, only: tuple[str, ...], seen: Observation, sendings: SentContents
 ) -> tuple[tuple[str, ...], str]:
-    """The devices of a retry that no other rollout sent this content since, and a word on those that one did.
+    """Return the devices of a retry that no other rollout sent this content since, and a word on those that one did.
 
     All of them where that is everybody: then there is nobody to try again, and the hold says why.
     """

@@ -17,7 +17,7 @@ from otactl.verdicts.updated_devices import had_it
 
 
 def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
-    """The record with the next wave judged, if all its targets have the version; else as it is."""
+    """Return the record with the next wave judged, if all its targets have the version; else as it is."""
     wave = wave_verdict.undone(at.record, at.rollout)
     if wave is None or at.rollout.suspend is not None or at.rollout.abort is not None:
         return at.record, ()
@@ -54,7 +54,7 @@ def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
 
 
 def _next(at: PlanContext, wave: Wave, known: WaveRecord) -> tuple[int | Attempt | None, RetryPlan | None]:
-    """The attempt that would be made next; None when one is under way, judged, lost, or may still be made."""
+    """Return the attempt that would be made next; None when one is under way, judged, lost, or may still be made."""
     attempt = known.current
     pending = {i.unit_id for i in at.record.intents}
     if _under_way(at, known) or any(a.unit_id in pending for a in at.record.attempts):
@@ -74,6 +74,6 @@ def _next(at: PlanContext, wave: Wave, known: WaveRecord) -> tuple[int | Attempt
 
 
 def _under_way(at: PlanContext, known: WaveRecord) -> bool:
-    """Whether the wave, or another one that has not passed, is with its devices."""
+    """Return whether the wave, or another one that has not passed, is with its devices."""
     waves = (w for w in at.record.waves if w.name == known.name or not wave_verdict.passed(w, at.rollout))
     return any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for w in waves for a in w.attempts)

@@ -49,7 +49,7 @@ def settling(attempt: Attempt) -> tuple[Hold, ...]:
 
 
 def marks(ctx: UnitContext, ignored: frozenset[str] = frozenset()) -> tuple[Action, ...]:
-    """What restores our owner tags and the declared ones, if anything must."""
+    """Return what restores our owner tags and the declared ones, if anything must."""
     wrong = [k for k in diff.changed_marks(ctx.tags, ctx.unit) if f"tags.{k}" not in ignored]
     strange = tuple(k for k in diff.foreign_marks(ctx.tags, ctx.unit) if f"tags.{k}" not in ignored)
     if not wrong and not strange:
@@ -59,7 +59,7 @@ def marks(ctx: UnitContext, ignored: frozenset[str] = frozenset()) -> tuple[Acti
 
 
 def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
-    """What sets the fields of a running unit that may still be set, back or on to what is declared."""
+    """Return what sets the fields of a running unit that may still be set, back or on to what is declared."""
     at, attempt, unit, declared, fields = ctx.at, ctx.attempt, ctx.unit, ctx.declared, ctx.fields
     if not unit.readable:
         return ()
@@ -88,7 +88,7 @@ DOUBTS = (Cause.IMAGE_BYTES, Cause.DELETED, Cause.OUT_OF_BAND_EDIT)
 
 
 def doubtful(unit: Unit, at: PlanContext) -> tuple[str, ...]:
-    """What a running unit's service says that forbids more devices to begin: other bytes, an end by somebody."""
+    """Return what a running unit's service says that forbids more devices to begin: other bytes, an end by somebody."""
     accepted = at.rollout.drift.accepted(at.now)
     return tuple(c.field for c in unit.findings if c.cause in DOUBTS and c.field not in accepted)
 
@@ -103,21 +103,21 @@ def _replaced(ctx: UnitContext, why: str) -> Plan:
 
 
 def nobody_needs_it(ctx: UnitContext) -> Plan | None:
-    """Every device of the wave reports the version already."""
+    """Return every device of the wave reports the version already."""
     if not ctx.declared.spared or ctx.declared.members:
         return None
     return _replaced(ctx, f"every device of the wave reports {ctx.at.rollout.firmware.version} already")
 
 
 def _drifted(ctx: UnitContext) -> tuple[tuple[Finding, ...], frozenset[str]]:
-    """The correctable differences that are not accepted, and the names of those that are."""
+    """Return the correctable differences that are not accepted, and the names of those that are."""
     found = [f for f in ctx.findings if f.subject == ctx.attempt.unit_id and f.correctable]
     kept = tuple(f for f in found if not ledger.acknowledged(f, ctx.at.rollout.drift, ctx.at.now))
     return kept, frozenset({f.field for f in found} - {f.field for f in kept})
 
 
 def drift_is_undecided(ctx: UnitContext) -> Plan | None:
-    """The manifest asks to report drift only, and some is not accepted."""
+    """Return the manifest asks to report drift only, and some is not accepted."""
     kept, _ = _drifted(ctx)
     if not kept or ctx.at.rollout.drift.mode != "report":
         return None
@@ -127,7 +127,7 @@ def drift_is_undecided(ctx: UnitContext) -> Plan | None:
 
 
 def holds_other_kinds(ctx: UnitContext) -> Plan | None:
-    """Targets of another kind are declared than the unit holds."""
+    """Return targets of another kind are declared than the unit holds."""
     targets = ctx.attempt.targets
     if not targets or _kinds(targets) == _kinds(ctx.declared.members):
         return None
@@ -135,7 +135,7 @@ def holds_other_kinds(ctx: UnitContext) -> Plan | None:
 
 
 def cannot_be_cleared(ctx: UnitContext) -> Plan | None:
-    """A field was taken out of the manifest that no update can clear."""
+    """Return a field was taken out of the manifest that no update can clear."""
     dropped = diff.dropped_fields(ctx.fields, ctx.attempt, ctx.unit) if not ctx.of_another_revision else ()
     return _replaced(ctx, f"no update can clear {', '.join(dropped)}") if dropped else None
 
@@ -160,7 +160,7 @@ def differs(ctx: UnitContext) -> Plan | None:
 
 
 def may_not_start(ctx: UnitContext) -> Plan | None:
-    """A check of the start fails."""
+    """Return a check of the start fails."""
     holds = tuple(hold for check in START_CHECKS for hold in check(ctx))
     return ctx.wait(*holds) if holds else None
 
@@ -236,7 +236,7 @@ def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], att
 
 
 def doubts(at: PlanContext) -> str:
-    """What could not be decided, or may come between: told with the start."""
+    """Return what could not be decided, or may come between: told with the start."""
     role = at.seen.role
     beside = "".join(
         f"; warning: {t.not_started_with}, with devices of {t.key}" for t in at.seen.targets if t.not_started_with
@@ -248,13 +248,13 @@ def doubts(at: PlanContext) -> str:
 
 
 def _whole_minute(moment: datetime) -> datetime:
-    """The first whole minute from a moment on."""
+    """Return the first whole minute from a moment on."""
     whole = moment.replace(second=0, microsecond=0)
     return whole if whole == moment else whole + timedelta(minutes=1)
 
 
 def starts(ctx: UnitContext) -> Plan | None:
-    """Every check passed: start it where a window permits it (rules 3 and 4)."""
+    """Return every check passed: start it where a window permits it (rules 3 and 4)."""
     at, declared = ctx.at, ctx.declared
     lead = timedelta(seconds=ctx.can.minimum_lead_seconds) + START_MARGIN
     lead = max(lead, duration(declared.backend.start_lead))

@@ -25,7 +25,7 @@ READY_LIMIT = timedelta(days=2)
 
 
 def ready_rule(ctx: AttemptContext) -> ReadyRule:
-    """How much of a group is enough to start now (rule 1), and how long the wait for more may last."""
+    """Return how much of a group is enough to start now (rule 1), and how long the wait for more may last."""
     at, attempt = ctx.at, ctx.attempt
     declared = at.rollout.strategy.start_when_ready
     if declared is None:
@@ -36,7 +36,7 @@ def ready_rule(ctx: AttemptContext) -> ReadyRule:
 
 
 def session_hold(ctx: UnitContext) -> tuple[Hold, ...]:
-    """A session that should have begun, or ended, long ago (rules 2 and 3)."""
+    """Return a session that should have begun, or ended, long ago (rules 2 and 3)."""
     at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
     if not ctx.can.starts_explicitly or attempt.start_at is None:
         return ()

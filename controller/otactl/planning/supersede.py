@@ -42,7 +42,7 @@ def supersede(ctx: RolloutContext) -> tuple[Action, ...]:
 
 
 def returned(ctx: RolloutContext) -> tuple[Action, ...]:
-    """Rule 5: what ends units that came back after another attempt had taken their place."""
+    """Return what ends units that came back after another attempt had taken their place (rule 5)."""
     at, can = ctx.at, ctx.can
     actions: list[Action] = []
     for attempt, unit in _came_back(at):
@@ -85,7 +85,7 @@ def _came_back(at: PlanContext) -> list[tuple[Attempt, Unit]]:
 
 
 def _remains(at: PlanContext, attempt: Attempt, why: str) -> list[Action]:
-    """The deletion of a record that serves nobody: it could not be made, or what carried it is gone."""
+    """Return the deletion of a record that serves nobody: it could not be made, or what carried it is gone."""
     unit = lifecycle.find_unit(attempt, at.seen)
     dead = attempt.stage in (Stage.FAILED, Stage.LOST)
     if not dead or unit is None or unit.phase not in (UnitPhase.FAILED, UnitPhase.BROKEN):
@@ -94,7 +94,7 @@ def _remains(at: PlanContext, attempt: Attempt, why: str) -> list[Action]:
 
 
 def _end(ctx: AttemptContext) -> list[Action]:
-    """What ends one unit of other content, if anything may."""
+    """Return what ends one unit of other content, if anything may."""
     at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
     if unit is None or not unit.phase.is_there:
         return []
@@ -128,7 +128,7 @@ def _cancel(attempt: Attempt, rollout: Rollout, reason: str) -> CancelUnit:
 
 
 def carries_over(ctx: AttemptContext) -> bool:
-    """Whether an update in place can make the unit what is declared now."""
+    """Return whether an update in place can make the unit what is declared now."""
     attempt, unit, known = ctx.attempt, ctx.unit, ctx.known
     if unit is None or unit.phase is not UnitPhase.OPEN or not ctx.can.updates_in_place or attempt.retry_targets:
         return False  # a retry is for some of its devices: other content is for all of them
@@ -164,7 +164,7 @@ def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
 
 
 def undeclared(at: PlanContext) -> list[tuple[WaveRecord, Attempt]]:
-    """The live attempts of waves that left the manifest."""
+    """Return the live attempts of waves that left the manifest."""
     names = {w.name for w in at.rollout.strategy.waves}
     return [(w, a) for w in at.record.waves if w.name not in names for a in w.attempts if a.live and a.vendor_id]
 
@@ -202,7 +202,7 @@ def wave_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
 
 
 def _sent_elsewhere(at: PlanContext) -> list[Hold]:
-    """The other half of rule 4: devices that took this content in one wave are not sent it again in another.
+    """Return the other half of rule 4: devices that took this content in one wave are not sent it again in another.
 
     Unless the manifest says so, or they report it: these are spared.
     """
@@ -271,12 +271,12 @@ def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
 
 
 def _some(names: list[str]) -> str:
-    """The devices of a hold, by name: as many as a person can act on one by one."""
+    """Return the devices of a hold, by name: as many as a person can act on one by one."""
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _is_of_singles(attempt: Attempt) -> bool:
-    """Whether an attempt was for devices that are named one by one."""
+    """Return whether an attempt was for devices that are named one by one."""
     return bool(attempt.members) and all(key.partition(":")[0] in ("device", "devEui") for key in attempt.members)
 
 

@@ -21,7 +21,7 @@ from otactl.state import lifecycle
 
 
 def withdraw(ctx: RolloutContext, by: Suspend) -> tuple[Action, ...]:
-    """What takes back everything that devices have not begun (rules 1 and 2)."""
+    """Return what takes back everything that devices have not begun (rules 1 and 2)."""
     if by.running == "finish":
         return ()
     found = (_withdrawn(ctx, attempt, by) for attempt in ctx.at.record.attempts if attempt.live)
@@ -29,13 +29,13 @@ def withdraw(ctx: RolloutContext, by: Suspend) -> tuple[Action, ...]:
 
 
 def hold(ctx: RolloutContext, by: Suspend) -> Hold:
-    """Why nothing is sent, and what goes on all the same, each with the command that would stop it."""
+    """Return why nothing is sent, and what goes on all the same, each with the command that would stop it."""
     parts = [f"{by.reason} (held by {by.owner}); remove spec.suspend to go on"]
     return Hold(reason="suspended", message="; ".join((*parts, *_goes_on(ctx), *_follows(ctx.at))))
 
 
 def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool = False) -> str:
-    """One unit that goes on although its rollout is suspended: since when, and how it would be stopped."""
+    """Return one unit that goes on although its rollout is suspended: since when, and how it would be stopped."""
     start = attempt.start_at
     begins = "has been on air" if can.starts_explicitly else "has been running"
     when = f"{begins} since {iso(start)}" if start is not None else "runs"
@@ -47,7 +47,7 @@ def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool =
 
 
 def end_of(attempt: Attempt, can: Capabilities, command: str = "") -> str:
-    """The command, whole, that ends what the service holds of an attempt; of one that has ended, deletes it."""
+    """Return the command, whole, that ends what the service holds of an attempt; of one that has ended, deletes it."""
     ids = ", ".join(attempt.vendor_ids) if attempt.ids_by_call else attempt.vendor_id
     if not command and attempt.stage in (Stage.ENDED, Stage.FAILED):
         command = can.delete_command
@@ -105,7 +105,7 @@ def _goes_on(ctx: RolloutContext) -> list[str]:
 
 
 def _follows(at: PlanContext) -> list[str]:
-    """What comes back when the rollout goes on."""
+    """Return what comes back when the rollout goes on."""
     told = []
     for wave in at.record.waves:
         attempt = wave.current

@@ -22,7 +22,7 @@ from otactl.planning.preflight import busy_holds, keys_of, parts_of
 
 
 def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
-    """Targets that units of other rollouts of the same service hold: target key to unit id."""
+    """Return targets that units of other rollouts of the same service hold: target key to unit id."""
     return {
         key: _told(attempt, record)
         for other, record in records.items()
@@ -34,7 +34,7 @@ def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
 
 
 def _told(attempt: Attempt, record: Record) -> str:
-    """A unit that holds a target; of a rollout that left Git with the command that ends it."""
+    """Return a unit that holds a target; of a rollout that left Git with the command that ends it."""
     if record.phase is not Phase.ORPHANED:
         return attempt.unit_id
     open_ = (e for e in record.drift if e.open and e.subject == attempt.unit_id and e.cause is Cause.ORPHAN)
@@ -43,12 +43,12 @@ def _told(attempt: Attempt, record: Record) -> str:
 
 
 def _may_run(attempt: Attempt, record: Record) -> bool:
-    """Whether a making that starts has no outcome yet: a late copy of it may come to its devices."""
+    """Return whether a making that starts has no outcome yet: a late copy of it may come to its devices."""
     return any(i.creates and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
 
 
 def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dict[str, Survey]:
-    """The surveys with what the journal knows of their units: those are compared by records, others by reads.
+    """Return the surveys with what the journal knows of their units: those are compared by records, others by reads.
 
     One that began while the journal was not told with which devices (it was found by its marks, or is of an older
     version) is none of those.
@@ -64,7 +64,7 @@ def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dic
 
 
 def in_turn(look: Assessment, taken: MutableMapping[tuple[str, str], str]) -> Assessment:
-    """The look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
+    """Return the look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
     starts = [a for a in look.plan.actions if isinstance(a, StartUnit | CreateUnit) and a.start_at is not None]
     for start in starts:
         kind = look.record.backend

@@ -29,7 +29,7 @@ def unit_id(owner: str, environment: str, rollout: str, generation: str, wave: s
 
 
 def next_number(rollout: Rollout, environment: Environment, wave: Wave, known: WaveRecord | None) -> int:
-    """The first attempt whose name was never used: going back in Git to old content makes a unit of its own.
+    """Return the first attempt whose name was never used: going back in Git to old content makes a unit of its own.
 
     Nor is a number given twice for one content, whoever owned the environment when it was given.
     """

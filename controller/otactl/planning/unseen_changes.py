@@ -24,7 +24,7 @@ _NAMES = 3
 
 
 def changes_of(action: Action, desired: JsonObject) -> tuple[str, ...]:
-    """The changes an action makes; `desired` are the fields of its unit."""
+    """Return the changes an action makes; `desired` are the fields of its unit."""
     match action:
         case UpdateUnit(fields=fields):
             return tuple(_field(name, desired.get(name)) for name in fields)
@@ -39,7 +39,7 @@ def changes_of(action: Action, desired: JsonObject) -> tuple[str, ...]:
 
 
 def counted(record: Record, action: Action, results: Iterable[CallResult], desired: JsonObject) -> Record:
-    """The memory with what an action changed sent once more, as far as its calls went through."""
+    """Return the memory with what an action changed sent once more, as far as its calls went through."""
     answers = tuple(results)
     done = {r.key for r in answers if r.receipt is not None}
     if isinstance(action, AddMembers | RemoveMembers):
@@ -59,7 +59,7 @@ def counted(record: Record, action: Action, results: Iterable[CallResult], desir
 
 
 def forgotten(at: PlanContext, shape: Shape) -> Record:
-    """The memory without changes that are seen by now, or not wanted any more (rule 2)."""
+    """Return the memory without changes that are seen by now, or not wanted any more (rule 2)."""
 
     def kept(wave_name: str, attempt: Attempt) -> Attempt:
         unit = lifecycle.find_unit(attempt, at.seen)
@@ -92,7 +92,7 @@ def _wanted(declared: UnitDeclaration, shape: Shape, unit: Unit) -> set[str]:
 def divided(
     actions: Iterable[Action], attempt: Attempt, unit: Unit, desired: JsonObject
 ) -> tuple[tuple[Action, ...], tuple[Hold, ...]]:
-    """The actions that may still show an effect, and the hold for the changes that did not in so many times."""
+    """Return the actions that may still show an effect, and the hold for the changes that did not in so many times."""
     left: list[Action] = []
     vain: list[str] = []
     for action in actions:
@@ -112,7 +112,7 @@ def divided(
 
 
 def _without(action: Action, given_up: set[str], desired: JsonObject) -> Action | None:
-    """What of an action is still worth sending."""
+    """Return what of an action is still worth sending."""
     replace = msgspec.structs.replace
     match action:
         case UpdateUnit(fields=fields):
@@ -135,6 +135,6 @@ def _field(name: str, value: object) -> str:
 
 
 def _words(change: str, unit: Unit) -> str:
-    """A change for people: a field with what is shown instead of it."""
+    """Return a change for people: a field with what is shown instead of it."""
     name, is_field, _ = change.partition("=")
     return f"{name} (shown: {unit.fields.get(name)})" if is_field and not name.startswith("with") else change

@@ -35,12 +35,12 @@ class RolloutContext:
 
     @property
     def can(self) -> Capabilities:
-        """What its service can do."""
+        """Return what its service can do."""
         return self.shape.capabilities
 
     @property
     def wave_name(self) -> str:
-        """The name of the next wave; empty when every wave has passed."""
+        """Return the name of the next wave; empty when every wave has passed."""
         return self.next_wave.name if self.next_wave is not None else ""
 
     def act(self, *actions: Action) -> Plan:
@@ -65,12 +65,12 @@ class WaveContext(RolloutContext):
 
     @cached_property
     def next_number(self) -> int:
-        """The number of the wave's next attempt."""
+        """Return the number of the wave's next attempt."""
         return units.next_number(self.at.rollout, self.at.environment, self.wave, self.known)
 
     @cached_property
     def successor(self) -> UnitDeclaration:
-        """What is declared now, to be checked while a unit of another revision is in its place."""
+        """Return what is declared now, to be checked while a unit of another revision is in its place."""
         return units.declare(self.at.rollout, self.at.environment, self.wave, 1, None)
 
     def stall(self, *, reason: str, text: str) -> Plan:
@@ -88,12 +88,12 @@ class AttemptContext(WaveContext):
 
     @property
     def of_another_revision(self) -> bool:
-        """Whether its unit was created for another revision than the manifest declares."""
+        """Return whether its unit was created for another revision than the manifest declares."""
         return self.attempt.generation != self.at.rollout.generation
 
     @cached_property
     def declared(self) -> UnitDeclaration:
-        """What its unit is to be; while it is open, without devices that report the version already."""
+        """Return what its unit is to be; while it is open, without devices that report the version already."""
         which = self.next_number if self.of_another_revision else self.attempt
         had = spared(self.at.seen, self.can) if self.attempt.stage is Stage.OPEN else None
         return units.declare(self.at.rollout, self.at.environment, self.wave, which, self.known, spared=had)
@@ -104,12 +104,12 @@ class AttemptContext(WaveContext):
 
     @property
     def fields(self) -> JsonObject:
-        """The fields its unit must show."""
+        """Return the fields its unit must show."""
         return self._desired[0]
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags its unit must show."""
+        """Return the tags its unit must show."""
         return self._desired[1]
 
 
@@ -121,7 +121,7 @@ class UnitContext(AttemptContext):
 
     @cached_property
     def changed_fields(self) -> tuple[str, ...]:
-        """The fields that differ from what is declared."""
+        """Return the fields that differ from what is declared."""
         return tuple(diff.changed_fields(self.fields, self.unit))
 
 

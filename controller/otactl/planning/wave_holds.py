@@ -17,7 +17,7 @@ from otactl.verdicts.gate import GateState
 
 
 def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
-    """An approval that is missing, or was of something else."""
+    """Return an approval that is missing, or was of something else."""
     at, wave = ctx.at, ctx.wave
     if wave.requires is None:
         return ()
@@ -63,7 +63,7 @@ def _begun_with(ctx: WaveContext) -> tuple[str, ...]:
 
 
 def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
-    """A start that no window permits, or that a freeze forbids; `lead` is how long before it may be sent."""
+    """Return a start that no window permits, or that a freeze forbids; `lead` is how long before it may be sent."""
     length = at.rollout.session_length(unit.tries if unit.only else 1)
     found = windows.verdict(at.rollout.windows, at.environment.freezes, start, length)
     if found.permitted:
@@ -74,7 +74,7 @@ def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timede
 
 
 def going_back(ctx: RolloutContext) -> tuple[Hold, ...]:
-    """Devices that report a newer version than they would get, and nobody said that this is meant."""
+    """Return devices that report a newer version than they would get, and nobody said that this is meant."""
     at = ctx.at
     if at.rollout.strategy.allow_downgrade:
         return ()
@@ -95,7 +95,7 @@ def going_back(ctx: RolloutContext) -> tuple[Hold, ...]:
 
 
 def _selected_back(selection: Selection, version: str) -> tuple[Hold, ...]:
-    """Devices that the service selects: what they run is bounded by what the manifest says, or not known."""
+    """Return devices that the service selects: what they run is bounded by what the manifest says, or not known."""
     if not selection.versions:
         text = "the service selects the devices, so what they run is not known, and one that runs a newer version than "
         text += (
@@ -117,7 +117,7 @@ def latest_start(at: PlanContext, start: datetime) -> datetime | None:
 
 
 def gate_hold(ctx: AttemptContext) -> Hold:
-    """Why a wave that has run is not done."""
+    """Return why a wave that has run is not done."""
     at, wave, known, attempt = ctx.at, ctx.wave, ctx.known, ctx.attempt
     verdict, gate = known.verdict, at.rollout.gate_of(wave)
     if wave_verdict.tainted(attempt, at.record, at.rollout, at.now):
@@ -154,6 +154,6 @@ def gate_hold(ctx: AttemptContext) -> Hold:
 
 
 def _why_silent(known: WaveRecord, generation: str) -> str:
-    """Why devices count as silent, in the words of their service, where it has any."""
+    """Return why devices count as silent, in the words of their service, where it has any."""
     details = Counter(r.detail for r in results_of(known, generation) if r.silent and r.detail)
     return "".join(f"; {number} count as silent: {detail}" for detail, number in details.most_common(1))

@@ -24,7 +24,7 @@ def gates(rollout: Rollout, definition: BackendDefinition) -> Iterator[Violation
 
 
 def gates_of(rollout: Rollout) -> Iterator[tuple[Gate, str, int]]:
-    """Each gate with its pointer and the devices it is of: 0 where groups hide their number."""
+    """Yield each gate with its pointer and the devices it is of: 0 where groups hide their number."""
     if any(w.gate is None for w in rollout.strategy.waves):
         sizes = [_size(rollout, i) for i, w in enumerate(rollout.strategy.waves) if w.gate is None]
         yield rollout.strategy.gate, "/spec/strategy/gate", max(sizes)
@@ -34,7 +34,7 @@ def gates_of(rollout: Rollout) -> Iterator[tuple[Gate, str, int]]:
 
 
 def _size(rollout: Rollout, index: int) -> int:
-    """Devices of a wave, 0 where groups hide their number or a percent divides them later."""
+    """Return devices of a wave, 0 where groups hide their number or a percent divides them later."""
     wave = rollout.strategy.waves[index]
     targets = wave.targets
     if targets is None or targets.multicast_groups or targets.thing_groups:
@@ -91,7 +91,7 @@ def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Vio
 
 
 def _passes_unanswered(gate: Gate, size: int) -> bool:
-    """Whether the weight of a device without an answer lets a wave of so many pass when none answers."""
+    """Return whether the weight of a device without an answer lets a wave of so many pass when none answers."""
     weight = exact(gate.weights.get(Reason.TIMEOUT.value, 1))
     if weight >= 1 or gate.min_reported is not None:
         return False

@@ -80,7 +80,7 @@ def _longest_session(rollout: Rollout) -> timedelta | None:
 
 
 def _is_readable(window: Window) -> bool:
-    """Whether its schedule and zone can be worked with; what is wrong with them is told at their own lines."""
+    """Return whether its schedule and zone can be worked with; what is wrong with them is told at their own lines."""
     if broken_fields(window.schedule):
         return False
     try:

@@ -19,7 +19,7 @@ _EVER = datetime.max.replace(tzinfo=UTC)
 
 
 def in_order(states: list[RolloutState]) -> tuple[list[RolloutState], list[RolloutState]]:
-    """The rollouts in the order they are looked at, and those that come after all others are done (rule 3)."""
+    """Return the rollouts in the order they are looked at, and those that come after all others are done (rule 3)."""
     ordered = sorted(states, key=lambda s: (s.rollout.abort is None, _waiting_since(s)))
     return [s for s in ordered if not _too_large(s)], [s for s in ordered if _too_large(s)]
 
@@ -37,7 +37,7 @@ def _too_large(state: RolloutState) -> bool:
 def judged(
     error: BudgetSpentError, state: RolloutState, own: int, surveyed: int, environment: Environment
 ) -> OtactlError:
-    """What a spent budget means for the rollout that met it after `own` calls: not its turn, or never enough."""
+    """Return what a spent budget means for the rollout that met it after `own` calls: not its turn, or never enough."""
     failure = state.stored.record.failure
     if failure is not None and failure.reason == TOO_LARGE:
         return StalledError(TOO_LARGE, failure.message)

@@ -59,7 +59,7 @@ class LeasedJournal:
 
     @property
     def records(self) -> dict[str, Record]:
-        """Every record of the environment as this run knows it, by name."""
+        """Return every record of the environment as this run knows it, by name."""
         return {name: stored.record for name, stored in self.stored.items()}
 
     def beside(self, environment: Environment) -> tuple[Record, ...]:

@@ -164,7 +164,7 @@ class Reconciler:
         return frozenset(r.name for r in self._rollouts)
 
     def _left_alone(self) -> list[RolloutReport]:
-        """The rollouts that a manifest with an error is about."""
+        """Return the rollouts that a manifest with an error is about."""
         return [
             RolloutReport(
                 name=name,
@@ -230,7 +230,7 @@ class Reconciler:
             self._journal.commit(commits)
 
     def _marks(self, kind: str, item: Listed) -> Mapping[str, str] | None:
-        """The owner marks of a listed unit; None where they could not be read, which stops no rollout."""
+        """Return the owner marks of a listed unit; None where they could not be read, which stops no rollout."""
         try:
             return self._backends[kind].marks(item)
         except OtactlError:

@@ -25,7 +25,7 @@ EVERY = timedelta(hours=1)
 
 
 def error_of(errors: Sequence[RunError], states: Sequence[RolloutState]) -> RunError | None:
-    """The one error that sums a run up: the environment's own, else that of its rollouts."""
+    """Return the one error that sums a run up: the environment's own, else that of its rollouts."""
     if errors:
         return errors[0]
     wrong = [s for s in states if s.error]
@@ -39,7 +39,7 @@ def error_of(errors: Sequence[RunError], states: Sequence[RolloutState]) -> RunE
 
 
 def mark(environment: str, held: Stored | None, by: str, error: RunError | None, now: datetime) -> Commit | None:
-    """What to commit for a run that ends now; None when there is nothing new to tell (rule 2)."""
+    """Return what to commit for a run that ends now; None when there is nothing new to tell (rule 2)."""
     stored = held or Stored(record=Record(environment=environment, name=NAME), revision=0)
     before = stored.record.last_run
     reason = error.reason if error is not None else ""
@@ -76,7 +76,7 @@ def left_alone(unread: UnreadableManifests, declared: Set[str], stored: Mapping[
 def unread_marks(
     unread: UnreadableManifests, declared: Set[str], stored: Mapping[str, Stored], now: datetime
 ) -> tuple[Commit, ...]:
-    """What to commit about the rollouts that were left alone; of what is over nothing was to be done."""
+    """Return what to commit about the rollouts that were left alone; of what is over nothing was to be done."""
     commits = []
     for name, text in left_alone(unread, declared, stored).items():
         held = stored.get(name)

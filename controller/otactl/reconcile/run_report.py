@@ -83,7 +83,7 @@ class RolloutState:
 
     @property
     def known(self) -> Record:
-        """The record that its next assessment starts from."""
+        """Return the record that its next assessment starts from."""
         return self.earlier.record if self.earlier is not None else self.stored.record
 
     @property
@@ -94,7 +94,7 @@ class RolloutState:
 
     @property
     def incomplete(self) -> bool:
-        """Whether its look changed what is next, so that it lacks the facts of that."""
+        """Return whether its look changed what is next, so that it lacks the facts of that."""
         return self.look is not None and any(h.reason == INCOMPLETE for h in self.look.plan.holds)
 
     def fail(self, error: OtactlError) -> None:

@@ -77,11 +77,11 @@ class AwsClient:
         self.skew = timedelta(0)
 
     def now(self) -> datetime:
-        """The service's time, as far as its answers told it."""
+        """Return the service's time, as far as its answers told it."""
         return self._own_now() + self.skew
 
     def identity(self) -> str:
-        """The account these credentials are of; asked once, because one transport has one set of credentials."""
+        """Return the account these credentials are of; asked once, because one transport has one set of credentials."""
         if self._account is None:
             self._account = str(self.call("sts", "GetCallerIdentity", {}, repeatable=True).get("Account", ""))
         return self._account
@@ -133,7 +133,7 @@ class AwsClient:
         return answer
 
     def _off(self, answer: object) -> timedelta | None:
-        """How far this clock is behind the service's, by an answer or a refusal; None if it does not tell."""
+        """Return how far this clock is behind the service's, by an answer or a refusal; None if it does not tell."""
         metadata = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
         headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
         told = told_time(headers.get("date")) if isinstance(headers, dict) else None
@@ -185,7 +185,7 @@ class AwsClient:
         return client
 
     def _open(self) -> boto3.Session:
-        """A session whose credentials were looked for: what fails in that is no failure of a call."""
+        """Return a session whose credentials were looked for: what fails in that is no failure of a call."""
         import boto3
 
         try:
@@ -200,7 +200,7 @@ class AwsClient:
 
 
 def _assumed(session: boto3.Session, role: str, environment: Environment) -> boto3.Session:
-    """A session of the assumed role whose credentials renew themselves before they expire."""
+    """Return a session of the assumed role whose credentials renew themselves before they expire."""
     import boto3
     from botocore.credentials import RefreshableCredentials
     from botocore.session import get_session

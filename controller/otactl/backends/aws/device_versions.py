@@ -30,7 +30,7 @@ class VersionReader:
         self._transport = transport
 
     def reported(self, things: tuple[str, ...], proof: VersionProof, version: str) -> dict[str, str | None]:
-        """What each thing reports. The fleet index says only which ones are updated: those report `version`."""
+        """Return what each thing reports. The fleet index says only which ones are updated: those report `version`."""
         if proof.index_query is not None:
             found = set(self._indexed(proof.index_query))
             return {thing: version if thing in found else None for thing in things}
@@ -43,7 +43,7 @@ class VersionReader:
     def before_start(
         self, targets: tuple[TargetFacts, ...], rollout: Rollout, thing_of: Callable[[str], str | None]
     ) -> tuple[TargetFacts, ...]:
-        """The targets of a start with what they report, where the manifest says how that is told.
+        """Return the targets of a start with what they report, where the manifest says how that is told.
 
         `thing_of` gives the thing of a device, or None for one that can report nothing.
         """
@@ -111,7 +111,7 @@ class VersionReader:
 def _told(
     target: TargetFacts, version: str, reports: Callable[[str], str | None], *, endless: bool, every: bool
 ) -> TargetFacts:
-    """A target with what it reports (rules 1 and 2). A group that is served for ever is never done with."""
+    """Return a target with what it reports (rules 1 and 2). A group that is served for ever is never done with."""
     replace = msgspec.structs.replace
     if not target.is_group:
         runs = reports(target.vendor_id) if target.exists else None
@@ -134,7 +134,7 @@ def _told(
 
 
 def _body(payload: object) -> bytes:
-    """The bytes of a streamed answer."""
+    """Return the bytes of a streamed answer."""
     read = getattr(payload, "read", None)
     if read is None:
         return b"{}"

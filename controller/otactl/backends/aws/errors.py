@@ -59,14 +59,14 @@ _CONFLICTS = frozenset(("ConflictException", "PreconditionFailed", "ConditionalR
 
 
 def is_throttle(error: Exception) -> bool:
-    """Whether the service refused to act for now."""
+    """Return whether the service refused to act for now."""
     if not isinstance(error, ClientError):
         return False
     return _code(error) in _THROTTLES or _status(error) == 429
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether the service may or may not have acted."""
+    """Return whether the service may or may not have acted."""
     if isinstance(error, ClientError):
         return _status(error) >= 500
     return isinstance(error, WireError | HTTPClientError | sdk.IncompleteReadError) and not _distrusted(error)
@@ -137,7 +137,7 @@ def _answered(error: ClientError, call: str, permission: str, off: timedelta | N
 
 
 def _unreadable(error: Exception, call: str, writes: bool) -> OtactlError:
-    """An answer that cannot be understood (rule 4); of an error that is not ours only its kind is told."""
+    """Return an answer that cannot be understood (rule 4); of an error that is not ours only its kind is told."""
     why = str(error) if isinstance(error, UnreadableError) else type(error).__name__
     text = f"{call}: the answer cannot be read: {why}; look at the endpoint and at what is between here and AWS"
     return TransientError(text, committed=None) if writes else StalledError("AnswerInvalid", text)
@@ -230,7 +230,7 @@ _TOLD = (sdk.ParamValidationError, sdk.InvalidRegionError, sdk.UnknownServiceErr
 
 
 def _said(error: Exception) -> str:
-    """The SDK's own words, where they hold nothing but names and what was declared."""
+    """Return the SDK's own words, where they hold nothing but names and what was declared."""
     return f": {_cut(str(error))}" if isinstance(error, _TOLD) else ""
 
 
@@ -252,7 +252,7 @@ def _status(error: ClientError) -> int:
 
 
 def _words(error: Exception) -> str:
-    """The kind of a wire error and the host; its whole text may carry a signed URL, so it stays out."""
+    """Return the kind of a wire error and the host; its whole text may carry a signed URL, so it stays out."""
     if isinstance(error, ClientError):
         return f"HTTP {_status(error)} {_code(error)}"
     told = getattr(error, "kwargs", {})

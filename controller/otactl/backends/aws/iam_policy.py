@@ -66,7 +66,7 @@ class _Request:
 
 
 def trusts(trust_document: object, service_principal: str) -> Answer:
-    """Tell whether a role's trust policy (parsed JSON) lets a service principal assume the role."""
+    """Return whether a role's trust policy (parsed JSON) lets a service principal assume the role."""
     asked = _Request("sts:AssumeRole", None, service_principal, {})
     denied, allowed = _sides("the trust policy", trust_document, "trust", asked)
     return _conclude(
@@ -88,7 +88,7 @@ def may_read(
     bucket_account: str | None = None,
     action: str = "s3:GetObject",
 ) -> Answer:
-    """Tell whether a role may read one object over TLS, its latest version or (s3:GetObjectVersion) any.
+    """Return whether a role may read one object over TLS, its latest version or (s3:GetObjectVersion) any.
 
     Policies are parsed JSON; `bucket_arn` is `arn:<partition>:s3:::<bucket>`; `boundary` is the permissions boundary's
     document, if the role has one; `bucket_account` is the bucket's owner, None for the role's own account.
@@ -119,7 +119,7 @@ def may_read(
 def may_do(
     identity_policies: Sequence[object], action: str, resource: str, role_arn: str, *, boundary: object | None = None
 ) -> Answer:
-    """Tell whether a role may do something to a resource that has no policy of its own."""
+    """Return whether a role may do something to a resource that has no policy of its own."""
     parts = _ARN.fullmatch(role_arn)
     if parts is None or not parts[2].startswith("role/"):
         return Answer(Decision.UNDECIDED, f"{role_arn!r} is not the ARN of a role, so its account is not known")
@@ -239,7 +239,7 @@ def _principal(where: str, statement: Mapping[str, object], kind: str, principal
 
 
 def _named(where: str, group: str, text: str, kind: str, principal: str, *, denies: bool) -> Answer:
-    """Tell whether one entry of a Principal element means the one who asks."""
+    """Return whether one entry of a Principal element means the one who asks."""
     if group == "Service":
         if "*" in text or "?" in text:
             return _undecided(f"{where} names services by a wildcard")

@@ -32,7 +32,7 @@ class PassCache:
         self._facts: dict[tuple[str, ...], object] = {}
 
     def get(self, key: tuple[str, ...], fetch: Callable[[], T]) -> T:
-        """The fact of a key, fetched the first time."""
+        """Return the fact of a key, fetched the first time."""
         with self._lock:
             lock = self._locks.setdefault(key, Lock())
         with lock:
@@ -53,11 +53,11 @@ class ImageAndRoleReader:
         return self._cache.get(key, fetch)
 
     def image(self, uri: str) -> ImageFacts:
-        """The image at an `s3://bucket/key` URI."""
+        """Return the image at an `s3://bucket/key` URI."""
         return self._cache.get(("image", uri), lambda: self._image(uri))
 
     def role(self, arn: str, service: str, image_uri: str, needs: tuple[tuple[str, str], ...] = ()) -> RoleFacts:
-        """The role, whether it trusts the service and may read the image, and which of `needs` it surely lacks.
+        """Return the role, whether it trusts the service and may read the image, and which of `needs` it surely lacks.
 
         `needs` are pairs of IAM action and resource; one of s3:GetObjectVersion is asked of the bucket's policy too.
         """
@@ -92,7 +92,7 @@ class ImageAndRoleReader:
         )
 
     def _simulated(self, arn: str, bucket_arn: str, key: str) -> str:
-        """What IAM's simulation says against the role reading the image; empty when nothing."""
+        """Return what IAM's simulation says against the role reading the image; empty when nothing."""
         resource = f"{bucket_arn}/{key}"
         asked: JsonObject = {"PolicySourceArn": arn, "ActionNames": ["s3:GetObject"], "ResourceArns": [resource]}
         try:
@@ -127,7 +127,7 @@ class ImageAndRoleReader:
         )
 
     def version_missing(self, bucket: str, key: str, version: str) -> str:
-        """What is wrong with a version of an object: empty, that it is deleted, or why it cannot be read."""
+        """Return what is wrong with a version of an object: empty, that it is deleted, or why it cannot be read."""
         return self._cache.get(("version", bucket, key, version), lambda: self._version(bucket, key, version))
 
     def _version(self, bucket: str, key: str, version: str) -> str:
@@ -161,7 +161,7 @@ def _answer(
 
 
 def _bucket(transport: AwsClient, bucket: str) -> tuple[bool, str]:
-    """Whether versioning is on, and the bucket's Region."""
+    """Return whether versioning is on, and the bucket's Region."""
     status = transport.call("s3", "GetBucketVersioning", {"Bucket": bucket}, repeatable=True).get("Status")
     where = transport.call("s3", "GetBucketLocation", {"Bucket": bucket}, repeatable=True)
     return status == "Enabled", _region(where.get("LocationConstraint"))

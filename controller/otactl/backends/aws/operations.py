@@ -88,6 +88,6 @@ PASSED: dict[tuple[str, str], str] = {
 
 
 def permission_for(service: str, operation: str) -> str:
-    """The IAM action of a call; KeyError for one otactl does not make."""
+    """Return the IAM action of a call; KeyError for one otactl does not make."""
     key = (service, operation)
     return READS[key] if key in READS else WRITES[key]

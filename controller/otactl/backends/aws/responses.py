@@ -156,7 +156,7 @@ def _wire(name: str, member: Any) -> str:
 
 
 def _in_body(shape: Any) -> bool:
-    """Whether an operation answers with a body: some members travel in headers."""
+    """Return whether an operation answers with a body: some members travel in headers."""
     return any("location" not in member.serialization for member in shape.members.values())
 
 

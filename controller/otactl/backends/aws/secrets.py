@@ -29,7 +29,7 @@ _without_secrets = _WithoutSecrets()
 
 
 def secret_text(aws: AwsClient, arn: str) -> str:
-    """The text of a secret's current version.
+    """Return the text of a secret's current version.
 
     Raises TransientError, or StalledError: PermissionDenied names what to grant on which secret, NoCredentials what is
     wrong with it (not there, marked for deletion, not decrypted, binary).
@@ -55,5 +55,5 @@ def secret_text(aws: AwsClient, arn: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    """The service's words, without the full stop that would stand inside our sentence."""
+    """Return the service's words, without the full stop that would stand inside our sentence."""
     return str(error).rstrip(".")

@@ -16,7 +16,7 @@ from otactl.model.tags import (
 
 
 def marks_of(unit: UnitDeclaration) -> dict[str, str]:
-    """What names a unit as ours, and which one it is."""
+    """Return what names a unit as ours, and which one it is."""
     named = {TAG_JOURNAL: unit.journal} if unit.journal else {}
     return {
         **named,

@@ -70,7 +70,7 @@ class FuotaBackend(FuotaShape):
         return Survey(account=account, listed=listed)
 
     def marks(self, item: Listed) -> dict[str, str]:
-        """The tags of one task."""
+        """Return the tags of one task."""
         return self._reader.tags(item.arn)
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
@@ -100,7 +100,7 @@ class FuotaBackend(FuotaShape):
         )
 
     def _sizes(self, rollout: Rollout, keys: tuple[str, ...]) -> dict[str, int]:
-        """How many devices the groups of the other waves hold, where the environment limits a wave's share."""
+        """Return how many devices the groups of the other waves hold, where the environment limits a wave's share."""
         if self._environment.guards.max_affected_percent is None:
             return {}
         every = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
@@ -171,7 +171,7 @@ class FuotaBackend(FuotaShape):
         return self._proof.of(unit, attempt, rollout) if unit is not None else None
 
     def _before(self, keys: tuple[str, ...], unit: Unit | None) -> tuple[str, ...]:
-        """Devices that show success before a full task of groups is started."""
+        """Return devices that show success before a full task of groups is started."""
         groups = tuple(k.removeprefix("group:") for k in keys if k.startswith("group:"))
         if not groups or unit is None or unit.phase is not UnitPhase.OPEN or not set(keys) & set(unit.members):
             return ()

@@ -40,12 +40,12 @@ START_LEAD = timedelta(minutes=30)  # developer guide, "Create FUOTA task": star
 
 
 def task_name(unit: UnitDeclaration) -> str:
-    """The task's Name: `<owner>-` and the unit id."""
+    """Return the task's Name: `<owner>-` and the unit id."""
     return f"{unit.owner}-{unit.unit_id}"
 
 
 def token(unit: UnitDeclaration) -> str:
-    """The ClientRequestToken: 64 hexadecimal characters, the longest the API takes."""
+    """Return the ClientRequestToken: 64 hexadecimal characters, the longest the API takes."""
     return hashlib.sha256(f"otactl/v1/{unit.owner}/{unit.environment}/{unit.unit_id}".encode()).hexdigest()
 
 
@@ -67,7 +67,7 @@ def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
 
 
 def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
-    """The calls that carry an action out."""
+    """Return the calls that carry an action out."""
     match action:
         case CreateUnit(unit=unit):
             return (_create(unit),)

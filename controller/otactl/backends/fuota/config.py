@@ -38,7 +38,7 @@ class FuotaConfig(Value, BackendConfig, frozen=True, kw_only=True, tag_field="ba
 
     @property
     def sent(self) -> FuotaConfig:
-        """The part that reaches devices: not the assumed data rate, and nothing that only the service holds."""
+        """Return the part that reaches devices: not the assumed data rate, and nothing that only the service holds."""
         return msgspec.structs.replace(self, role="", description=None, tags={}, start_lead="", data_rate=None)
 
     @property
@@ -53,7 +53,7 @@ class FuotaConfig(Value, BackendConfig, frozen=True, kw_only=True, tag_field="ba
 
     @property
     def radio_region(self) -> str | None:
-        """The declared region."""
+        """Return the declared region."""
         return self.rf_region
 
     def redundancy_of(self, strategy: Strategy, try_number: int) -> int | None:

@@ -46,13 +46,13 @@ class FuotaShape:
     capabilities = CAPABILITIES
 
     def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
-        """The fields and tags a task must show."""
+        """Return the fields and tags a task must show."""
         from otactl.backends.fuota import calls
 
         return calls.desired(unit)
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
-        """The exact calls that carry an action out."""
+        """Return the exact calls that carry an action out."""
         from otactl.backends.fuota import calls
 
         return calls.lower(action, seen)
@@ -123,7 +123,7 @@ class FuotaDefinition:
         return {k: v for k, v in block.items() if k not in ("fragmentSizeBytes", "fragmentIntervalMs", "dataRate")}
 
     def shape(self, environment: Environment) -> PureHalf:
-        """The pure half of the backend."""
+        """Return the pure half of the backend."""
         del environment
         return FuotaShape()
 
@@ -133,7 +133,7 @@ class FuotaDefinition:
         raise TypeError(f"{self.capabilities.service} shows no tasks of one device")
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
-        """The declared session, or what is assumed for single devices (`airtime.py`)."""
+        """Return the declared session, or what is assumed for single devices (`airtime.py`)."""
         from otactl.backends.fuota.airtime import request_of
 
         return request_of(rollout)

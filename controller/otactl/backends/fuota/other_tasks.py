@@ -35,7 +35,7 @@ class OtherTask(Value, frozen=True, kw_only=True):
     told: str
 
     def reaches(self, target: TargetFacts) -> bool:
-        """Whether it holds a target, or a device that the target is or has inside."""
+        """Return whether it holds a target, or a device that the target is or has inside."""
         return target.vendor_id in self.groups or not self.devices.isdisjoint(target.devices)
 
 
@@ -49,7 +49,7 @@ class OtherTasks:
     def beside(
         self, targets: tuple[TargetFacts, ...], survey: Survey, own: Collection[str], facts: ImageAndRoleReader
     ) -> tuple[TargetFacts, ...]:
-        """The targets with what others have to do with them; `own` are the tasks of the rollout that asks."""
+        """Return the targets with what others have to do with them; `own` are the tasks of the rollout that asks."""
         if not any(t.exists for t in targets):
             return targets
         others = [
@@ -80,7 +80,7 @@ class OtherTasks:
         return OtherTask(began=phase is not UnitPhase.OPEN, groups=groups, devices=frozenset(devices), told=told)
 
     def _inside(self, group: str, facts: ImageAndRoleReader) -> set[str]:
-        """The devices of a group; none of one that was deleted, which its task may still name."""
+        """Return the devices of a group; none of one that was deleted, which its task may still name."""
         try:
             return {str(device["Id"]) for device in self._targets.devices_of(group, facts)}
         except NotFoundError:

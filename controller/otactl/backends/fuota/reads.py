@@ -44,11 +44,11 @@ class TaskReader:
         self._transport = transport
 
     def get(self, operation: str, parameters: JsonObject) -> Item:
-        """One read of AWS IoT Wireless."""
+        """Return one read of AWS IoT Wireless."""
         return self._transport.call(SERVICE, operation, parameters, repeatable=True)
 
     def pages(self, operation: str, member: str, parameters: JsonObject) -> Iterator[Item]:
-        """Every item of a list, page after page."""
+        """Yield every item of a list, page after page."""
         token: object = None
         while True:
             asked: JsonObject = {**parameters, "MaxResults": PAGE}
@@ -64,7 +64,7 @@ class TaskReader:
                 return
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a task; none when it is gone."""
+        """Return the tags of a task; none when it is gone."""
         try:
             return _tags(self.get("ListTagsForResource", {"ResourceArn": arn}).get("Tags"))
         except NotFoundError:
@@ -154,12 +154,12 @@ class TaskReader:
         return tuple(merged[key] for key in sorted(merged)), tuple(sorted(shared))
 
     def group_devices(self, group: str) -> Iterator[Item]:
-        """The devices of a multicast group, with the FUOTA status each shows, whichever task it is of."""
+        """Yield the devices of a multicast group, with the FUOTA status each shows, whichever task it is of."""
         return self.pages("ListWirelessDevices", "WirelessDeviceList", {"MulticastGroupId": group})
 
 
 def _targets(rollout: Rollout, marks: dict[str, str], attempt: Attempt) -> Targets:
-    """What the task holds: groups or devices, never both, and each has its own list call.
+    """Return what the task holds: groups or devices, never both, and each has its own list call.
 
     What we put in tells first, the wave's declaration next; without a wave mark (stripped by hand, or a wave that left
     the manifest) the first wave's kind is the best guess.
@@ -183,7 +183,7 @@ def _device(key: str) -> Device:
 
 
 def as_declared(fields: JsonObject, rollout: Rollout) -> JsonObject:
-    """The fields with what the service may write otherwise as the manifest writes it.
+    """Return the fields with what the service may write otherwise as the manifest writes it.
 
     An interval is rounded to the nearest second, and base64 may come without its padding.
     """
@@ -217,7 +217,7 @@ def _by_letters(targets: Targets) -> dict[str, str]:
 
 
 def _ids(items: list[Item], targets: Targets) -> dict[str, str]:
-    """The ids of single devices inside, by every key, and by the one the manifest has."""
+    """Return the ids of single devices inside, by every key, and by the one the manifest has."""
     if targets.multicast_groups:
         return {}
     ids = {key: str(item["Id"]) for item in items for key in device_keys(item)}
@@ -226,7 +226,7 @@ def _ids(items: list[Item], targets: Targets) -> dict[str, str]:
 
 
 def device_keys(item: Item) -> tuple[str, ...]:
-    """Every key a manifest may name this device by."""
+    """Return every key a manifest may name this device by."""
     eui = eui_of(item)
     return (f"device:{item['Id']}", *((f"devEui:{eui}",) if eui else ()))
 
@@ -251,7 +251,7 @@ def _result(item: Item, via: str | None) -> DeviceResult:
 
 
 def silent(result: DeviceResult) -> DeviceResult:
-    """A device that has not answered: a failure for now."""
+    """Return a device that has not answered: a failure for now."""
     return msgspec.structs.replace(result, outcome=Outcome.FAILED, reason=Reason.TIMEOUT, silent=True)
 
 
@@ -264,14 +264,14 @@ SHOWN_BEFORE = (
 
 
 def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
-    """A group's word for a device: a success it showed before the start already is silence."""
+    """Return a group's word for a device: a success it showed before the start already is silence."""
     if result.outcome is _SUCCESS and result.device in before:
         return msgspec.structs.replace(silent(result), detail=SHOWN_BEFORE)
     return result
 
 
 def _joined(results: tuple[DeviceResult, ...], attempt: Attempt) -> list[DeviceResult]:
-    """Devices that joined a group after the start, where it is known who was in by then."""
+    """Return devices that joined a group after the start, where it is known who was in by then."""
     return [r for r in results if r.via is not None and r.device not in attempt.devices] if attempt.devices else []
 
 

@@ -29,7 +29,7 @@ class SessionReader:
         self._transport = transport
 
     def told(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
-        """The unit with the rates its groups run at, and what differs from the plan."""
+        """Return the unit with the rates its groups run at, and what differs from the plan."""
         spec = rollout.backend
         if not isinstance(spec, FuotaConfig) or spec.data_rate is None or unit.phase is not UnitPhase.RUNNING:
             return unit
@@ -50,7 +50,7 @@ class SessionReader:
         return msgspec.structs.replace(unit, data_rates=rates, findings=(*unit.findings, *found))
 
     def _rate(self, group: str) -> int | None:
-        """A group's data rate; None while it shows no session."""
+        """Return a group's data rate; None while it shows no session."""
         try:
             answer = self._transport.call(SERVICE, "GetMulticastGroupSession", {"Id": group}, repeatable=True)
         except NotFoundError:
@@ -74,7 +74,7 @@ def differing(
 
 
 def _figures(rollout: Rollout, redundancy: int | None, rate: int) -> JsonObject:
-    """A rate with what it makes of the session; alone where the region has no such rate."""
+    """Return a rate with what it makes of the session; alone where the region has no such rate."""
     try:
         plan = FuotaConfig.of(rollout).session(rollout.firmware.size_bytes, redundancy, rate)
     except LorawanError:
@@ -90,7 +90,7 @@ def _seconds(figures: JsonObject) -> float:
 
 
 def _redundancy(unit: Unit) -> int | None:
-    """What the task was made with: a retry may have more than is declared."""
+    """Return what the task was made with: a retry may have more than is declared."""
     value = unit.fields.get("redundancyPercent")
     return value if isinstance(value, int) else None
 

@@ -37,7 +37,7 @@ class TargetReader:
         self._lock = Lock()
 
     def of(self, keys: tuple[str, ...], unit: Unit | None, facts: ImageAndRoleReader) -> tuple[TargetFacts, ...]:
-        """The facts of targets to be put into a unit, or in it; none once its start is accepted."""
+        """Return the facts of targets to be put into a unit, or in it; none once its start is accepted."""
         if unit is not None and unit.phase is not UnitPhase.OPEN:
             return ()
         ids = unit.ids if unit is not None else {}
@@ -56,11 +56,11 @@ class TargetReader:
         return tuple(found)
 
     def devices_of(self, group: str, facts: ImageAndRoleReader) -> tuple[Item, ...]:
-        """The devices of a multicast group as its list shows them, read once a pass."""
+        """Return the devices of a multicast group as its list shows them, read once a pass."""
         return facts.once(("devices", group), lambda: tuple(self._reader.group_devices(group)))
 
     def succeeded_before(self, vendor_id: str, groups: tuple[str, ...], facts: ImageAndRoleReader) -> tuple[str, ...]:
-        """Devices of the groups of a full task whose success later would prove nothing.
+        """Return devices of the groups of a full task whose success later would prove nothing.
 
         Where the list by task has the groups' members, its statuses are of this task. Where it has not, only the list
         by group tells, and what it shows may be of a task before.
@@ -73,7 +73,7 @@ class TargetReader:
         return tuple(sorted(device for device, outcome in shown.items() if outcome is Outcome.SUCCEEDED))
 
     def _group(self, key: str, group: str, facts: ImageAndRoleReader) -> TargetFacts:
-        """A multicast group: its region, devices wanted and ready, and who they are."""
+        """Return a multicast group: its region, devices wanted and ready, and who they are."""
         try:
             answer = self._reader.get("GetMulticastGroup", {"Id": group})
             items = self.devices_of(group, facts)
@@ -100,7 +100,7 @@ class TargetReader:
         )
 
     def _single(self, key: str, facts: ImageAndRoleReader) -> TargetFacts:
-        """A single device by the key a manifest has for it (rule 2)."""
+        """Return a single device by the key a manifest has for it (rule 2)."""
         with self._lock:
             known = self._found.get(key)
         return known or facts.once(("device", key), lambda: self._look_up(key))
@@ -123,7 +123,7 @@ class TargetReader:
 
 
 def _is_ready(item: Item) -> bool:
-    """Whether a device of a group has its multicast session, by a status that AWS publishes as free text.
+    """Return whether a device of a group has its multicast session, by a status that AWS publishes as free text.
 
     One without a status is not named as waiting: nothing says that it is.
     """

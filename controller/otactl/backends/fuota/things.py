@@ -12,7 +12,7 @@ from otactl.model import JsonObject
 
 
 def thing_in(answer: JsonObject) -> str | None:
-    """The thing that an answer of GetWirelessDevice names."""
+    """Return the thing that an answer of GetWirelessDevice names."""
     name = answer.get("ThingName") or str(answer.get("ThingArn") or "").rpartition(":thing/")[2]
     return str(name) if name else None
 
@@ -26,7 +26,7 @@ class ThingReader:
         self._lock = Lock()
 
     def of(self, device: str) -> str | None:
-        """The thing of a device; None where none is associated, or the device is gone."""
+        """Return the thing of a device; None where none is associated, or the device is gone."""
         with self._lock:
             if device in self._found:
                 return self._found[device]

@@ -46,7 +46,7 @@ class TaskProof:
         self._transport, self._versions = transport, versions
 
     def of(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
-        """The unit as its devices' versions show it; as it is, where none is to be proved or it has not ended.
+        """Return the unit as its devices' versions show it; as it is, where none is to be proved or it has not ended.
 
         Raises StalledError when the versions may not be read: neither success nor failure could be told then.
         """

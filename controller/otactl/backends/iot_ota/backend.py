@@ -84,7 +84,7 @@ class OtaBackend(OtaShape):
         return Survey(account=account, listed=tuple(listed), partial=partial)
 
     def marks(self, item: Listed) -> dict[str, str]:
-        """The tags of one update."""
+        """Return the tags of one update."""
         return self._concerns.tags(item.arn)
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
@@ -123,7 +123,7 @@ class OtaBackend(OtaShape):
         )
 
     def _sizes(self, rollout: Rollout, keys: tuple[str, ...]) -> dict[str, int]:
-        """How many things the groups of the other waves hold, where the environment limits a wave's share."""
+        """Return how many things the groups of the other waves hold, where the environment limits a wave's share."""
         if self._environment.guards.max_affected_percent is None:
             return {}
         every = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
@@ -132,7 +132,7 @@ class OtaBackend(OtaShape):
         return {t.key: len(t.members) for t in groups if t.exists}
 
     def _inside(self, key: str) -> tuple[str, ...]:
-        """The things in a group now, read once a pass for all rollouts."""
+        """Return the things in a group now, read once a pass for all rollouts."""
         return self._facts.once(("inside", key), partial(self._reader.things_in, key.partition(":")[2]))
 
     def send(self, call: Call) -> Receipt:
@@ -261,7 +261,7 @@ def _busy(facts: TargetFacts, others: dict[str, tuple[str, ...]]) -> str:
 
 
 def _devices(targets: tuple[TargetFacts, ...]) -> tuple[str, ...]:
-    """The things an update would begin with."""
+    """Return the things an update would begin with."""
     singles = {t.vendor_id for t in targets if t.key.startswith("device:") and t.exists}
     return tuple(sorted({*singles, *(name for t in targets for name in t.members)}))
 

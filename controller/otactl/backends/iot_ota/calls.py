@@ -40,12 +40,12 @@ _PASSED_ON = ("protocols", "targetSelection", "description", *JOB_FIELDS)
 
 
 def job_id(unit_id: str) -> str:
-    """The id of the job behind an OTA update (AWS IoT guide: `AFR_OTA-` and the update's id)."""
+    """Return the id of the job behind an OTA update (AWS IoT guide: `AFR_OTA-` and the update's id)."""
     return f"{JOB_PREFIX}{unit_id}"
 
 
 def target_arn(key: str, environment: Environment) -> str:
-    """The ARN of a target key such as `device:…` (a thing) or `thingGroup:…`."""
+    """Return the ARN of a target key such as `device:…` (a thing) or `thingGroup:…`."""
     kind, _, name = key.partition(":")
     partition = partition_of(environment.region) or "aws"
     noun = "thinggroup" if kind == "thingGroup" else "thing"
@@ -53,13 +53,13 @@ def target_arn(key: str, environment: Environment) -> str:
 
 
 def target_key(arn: str) -> str:
-    """The target key of an ARN."""
+    """Return the target key of an ARN."""
     noun, _, name = arn.split(":", 5)[-1].partition("/")  # a thing's name may hold colons itself
     return f"thingGroup:{name}" if noun == "thinggroup" else f"device:{name}"
 
 
 def lower(action: Action, seen: Observation, environment: Environment) -> tuple[Call, ...]:
-    """The calls that carry an action out."""
+    """Return the calls that carry an action out."""
     match action:
         case CreateUnit(unit=unit):
             return (msgspec.structs.replace(_create(unit, seen, environment), not_after=action.not_after),)
@@ -87,7 +87,7 @@ def _call(key: str, operation: str, parameters: JsonObject) -> Call:
 
 
 def _comment(reason: str) -> str:
-    """A reason as the service takes it: printable, on one line."""
+    """Return a reason as the service takes it: printable, on one line."""
     return "".join(c for c in " ".join(reason.split()) if c.isprintable())
 
 
@@ -155,7 +155,7 @@ def _delete(action: DeleteUnit, seen: Observation) -> Call:
 
 
 def _sdk(value: object) -> object:
-    """A recorded parameter as the SDK takes it: `{"base64": …}` is bytes again."""
+    """Return a recorded parameter as the SDK takes it: `{"base64": …}` is bytes again."""
     if isinstance(value, dict):
         if set(value) == {"base64"}:
             return base64.b64decode(str(value["base64"]))

@@ -127,38 +127,38 @@ class OtaUpdateConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True
 
     @cached_property
     def fields(self) -> OtaUpdateFields:
-        """The block with its types, parsed when it is first asked for."""
+        """Return the block with its types, parsed when it is first asked for."""
         return msgspec.convert(self.document, OtaUpdateFields)
 
     @property
     def written_files(self) -> list[JsonObject]:
-        """The files as written."""
+        """Return the files as written."""
         return msgspec.convert(self.document["files"], list[dict[str, object]])
 
     @property
     def role(self) -> str:
-        """The OTA service role."""
+        """Return the OTA service role."""
         return self.fields.role
 
     @property
     def settle_time(self) -> str:
-        """How long a create whose answer was lost is waited for: three times the window of a signed request."""
+        """Return how long a create whose answer was lost is waited for: three times the window of a signed request."""
         return "15m"
 
     @property
     def rate(self) -> int | None:
-        """How many devices a minute start at most; None for no limit, or one that grows."""
+        """Return how many devices a minute start at most; None for no limit, or one that grows."""
         config = self.fields.aws_job_executions_rollout_config
         return config.maximum_per_minute if config.exponential_rate is None else None
 
     @property
     def endless(self) -> bool:
-        """Whether the update goes on serving things that join its groups."""
+        """Return whether the update goes on serving things that join its groups."""
         return self.document.get("targetSelection") == "CONTINUOUS"
 
     @property
     def once(self) -> OtaUpdateConfig:
-        """The same for the devices it is created for, and none that joins later."""
+        """Return the same for the devices it is created for, and none that joins later."""
         return OtaUpdateConfig(document={**self.document, "targetSelection": "SNAPSHOT"})
 
     @property
@@ -170,11 +170,11 @@ class OtaUpdateConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True
 
     @property
     def annotations(self) -> JsonObject:
-        """Everything else, with the attributes of each file."""
+        """Return everything else, with the attributes of each file."""
         noted: JsonObject = {k: v for k, v in self.document.items() if k not in self.sent.document}
         return {**noted, "attributes": [file.get("attributes") for file in self.written_files]}
 
     def for_retry(self, strategy: Strategy, try_number: int) -> OtaUpdateConfig:
-        """Devices named one by one are served once."""
+        """Return devices named one by one are served once."""
         del strategy, try_number
         return self.once if self.endless else self

@@ -61,13 +61,13 @@ class OtaShape:
         self._environment = environment
 
     def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
-        """The fields and tags an OTA update and its job must show."""
+        """Return the fields and tags an OTA update and its job must show."""
         from otactl.backends.iot_ota import fields
 
         return fields.desired(unit)
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
-        """The exact calls that carry an action out."""
+        """Return the exact calls that carry an action out."""
         from otactl.backends.iot_ota import calls
 
         return calls.lower(action, seen, self._environment)
@@ -118,12 +118,12 @@ class OtaUpdateDefinition:
     def rollback_block(
         self, block: JsonObject, older_waves: Sequence[str], new: Rollout, waves: Sequence[str]
     ) -> JsonObject:
-        """Devices that are taken back are served once."""
+        """Return devices that are taken back are served once."""
         del older_waves, new, waves
         return {k: v for k, v in block.items() if k != "targetSelection"}
 
     def shape(self, environment: Environment) -> PureHalf:
-        """The pure half of the backend."""
+        """Return the pure half of the backend."""
         return OtaShape(environment)
 
     def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:

@@ -33,12 +33,12 @@ class Judged(Value, frozen=True, kw_only=True):
 
 
 def thing_of(item: JsonObject) -> str:
-    """The thing of a listed execution."""
+    """Return the thing of a listed execution."""
     return str(item.get("thingArn", "")).rpartition("/")[2]
 
 
 def newest(listed: Iterable[JsonObject]) -> dict[str, JsonObject]:
-    """The listed execution of each thing that has the highest number, in whatever order they are listed."""
+    """Return the listed execution of each thing that has the highest number, in whatever order they are listed."""
     found: dict[str, JsonObject] = {}
     for item in listed:
         name = thing_of(item)
@@ -48,7 +48,7 @@ def newest(listed: Iterable[JsonObject]) -> dict[str, JsonObject]:
 
 
 def result(item: JsonObject) -> DeviceResult:
-    """What became of one execution."""
+    """Return what became of one execution."""
     outcome, reason = execution_outcome(_status(item))
     name = thing_of(item)
     return DeviceResult(device=name, outcome=outcome, reason=reason, name=name)

@@ -26,7 +26,7 @@ _PARTS = ("fileName", "fileType", "fileVersion", "fileLocation", "codeSigning", 
 
 
 def declared_files(unit: UnitDeclaration) -> list[JsonObject]:
-    """The files with what is left out filled in: the version and the address of the firmware."""
+    """Return the files with what is left out filled in: the version and the address of the firmware."""
     return [_file(each, unit) for each in OtaUpdateConfig.of(unit).written_files]
 
 
@@ -41,12 +41,12 @@ def _file(given: JsonObject, unit: UnitDeclaration) -> JsonObject:
 
 
 def noted(unit: UnitDeclaration) -> dict[str, str]:
-    """The additionalParameters: what is declared, and our marks, which tags alone could lose."""
+    """Return the additionalParameters: what is declared, and our marks, which tags alone could lose."""
     return {**OtaUpdateConfig.of(unit).fields.additional_parameters, **marks_of(unit)}
 
 
 def maker(record: JsonObject) -> str:
-    """The journal that an update's own record names, whatever became of its tags."""
+    """Return the journal that an update's own record names, whatever became of its tags."""
     given = record.get("additionalParameters")
     return str(given.get(TAG_JOURNAL, "")) if isinstance(given, dict) else ""
 
@@ -96,7 +96,7 @@ def observed(record: JsonObject, job: JsonObject | None, document: JsonObject) -
 
 
 def _named(file: JsonObject) -> str:
-    """What a file of an update is called: its name on the device, else where it lies."""
+    """Return what a file of an update is called: its name on the device, else where it lies."""
     place = _location(cast("dict[str, object]", file.get("fileLocation") or {}), None)
     return str(file.get("fileName") or place or "a file without a name")
 

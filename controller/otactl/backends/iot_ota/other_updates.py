@@ -27,7 +27,7 @@ class OtherUpdates:
         self._reader, self._facts = reader, facts
 
     def on(self, things: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """The jobs of OTA updates that wait for each thing or run on it; no entry for a thing without any."""
+        """Return the jobs of OTA updates that wait for each thing or run on it; no entry for a thing without any."""
         names = sorted(set(things))
         found = self._by_job(names) if self._jobs_are_fewer(names) else self._by_thing(names)
         return {thing: jobs for thing, jobs in found.items() if jobs}
@@ -51,7 +51,7 @@ class OtherUpdates:
         return {thing: tuple(jobs) for thing, jobs in found.items()}
 
     def _jobs(self) -> tuple[tuple[str, str], ...]:
-        """Every job of an OTA update that may have things to update, with its status."""
+        """Return every job of an OTA update that may have things to update, with its status."""
         return self._facts.once(("jobs at work",), self._list)
 
     def _list(self) -> tuple[tuple[str, str], ...]:
@@ -65,7 +65,7 @@ class OtherUpdates:
         )
 
     def _at_work(self, job: str, status: str) -> frozenset[str]:
-        """The things that wait for a job or are at it."""
+        """Return the things that wait for a job or are at it."""
         found: set[str] = set()
         for execution in _AT_WORK[status]:
             asked: dict[str, object] = {"jobId": job, "status": execution}

@@ -37,7 +37,7 @@ class Concerns:
     def of(
         self, update_id: str, record: JsonObject | None, job: JsonObject, firmware: Firmware
     ) -> tuple[ServiceFinding, ...]:
-        """Everything wrong with an update whose job is there."""
+        """Return everything wrong with an update whose job is there."""
         found = [*_canceled(job), *_devices(job)]
         if record is None:
             found.append(_concern("record", "present", "deleted; only its job is left", Cause.DELETED))
@@ -48,12 +48,12 @@ class Concerns:
         return tuple(found)
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a resource, read once a pass."""
+        """Return the tags of a resource, read once a pass."""
         return self._facts.once(("tags", arn), lambda: self._reader.tags(arn))
 
     @staticmethod
     def overdue(concerns: tuple[ServiceFinding, ...]) -> str:
-        """Which devices are waited for too long, in one sentence; empty when none are."""
+        """Return which devices are waited for too long, in one sentence; empty when none are."""
         told = {c.field: c.observed for c in concerns if c.field in ("devices.queued", "devices.inProgress")}
         numbers = {field: shown.get("devices") for field, shown in told.items() if isinstance(shown, dict)}
         words = {"devices.queued": "not begun", "devices.inProgress": "not ended"}
@@ -66,13 +66,13 @@ class Concerns:
         return tuple(sorted({*signed, *self._streams(places, moment(record.get("creationDate")))}))
 
     def is_there(self, leftover: str) -> bool:
-        """Whether a leftover still exists."""
+        """Return whether a leftover still exists."""
         if leftover.startswith("s3://"):
             return self._facts.image(leftover).exists
         return self.stream_is_there(leftover)
 
     def unproved(self, spec: OtaUpdateConfig, image: str) -> str:
-        """Why a file from a stream or of a signing job is not the declared image; empty when all are."""
+        """Return why a file from a stream or of a signing job is not the declared image; empty when all are."""
         for file in spec.fields.files:
             stream = file.file_location.stream if file.file_location is not None else None
             job = file.code_signing.aws_signer_job_id
@@ -109,7 +109,7 @@ class Concerns:
         return str(told.get("streamname") or "") if isinstance(told, dict) else ""
 
     def _bytes(self, record: JsonObject, firmware: Firmware) -> list[ServiceFinding]:
-        """Where no version pins the image, devices get what stands there when they fetch it."""
+        """Return where no version pins the image, devices get what stands there when they fetch it."""
         places = {split_uri(firmware.image)}
         pins = {(bucket, key) for bucket, key, _ in pinned(record)}
         if not _places(record) & places or places & pins:
@@ -136,16 +136,16 @@ class Concerns:
         return found
 
     def is_old(self, stream: str) -> bool:
-        """Whether a stream was not made just now: an update's stream is there before its job."""
+        """Return whether a stream was not made just now: an update's stream is there before its job."""
         made = moment((self.stream(stream) or {}).get("createdAt"))
         return made is not None and self._reader.now() - made >= OLD
 
     def stream_is_there(self, stream: str) -> bool:
-        """Whether a stream exists."""
+        """Return whether a stream exists."""
         return self.stream(stream) is not None
 
     def stream(self, stream: str) -> JsonObject | None:
-        """A stream as DescribeStream shows it, or None."""
+        """Return a stream as DescribeStream shows it, or None."""
         try:
             return cast("JsonObject", self._reader.get("DescribeStream", {"streamId": stream}).get("streamInfo") or {})
         except NotFoundError:

@@ -33,15 +33,15 @@ class JobReader:
         self._transport = transport
 
     def now(self) -> datetime:
-        """The service's time."""
+        """Return the service's time."""
         return self._transport.now()
 
     def get(self, operation: str, parameters: JsonObject) -> JsonObject:
-        """One read of AWS IoT."""
+        """Return one read of AWS IoT."""
         return self._transport.call("iot", operation, parameters, repeatable=True)
 
     def pages(self, operation: str, member: str, parameters: JsonObject) -> Iterator[JsonObject]:
-        """Every item of a list, page after page."""
+        """Yield every item of a list, page after page."""
         token: object = None
         while True:
             asked: JsonObject = {**parameters, "maxResults": PAGE}
@@ -54,21 +54,21 @@ class JobReader:
                 return
 
     def record(self, update_id: str) -> JsonObject | None:
-        """The OTA update, or None."""
+        """Return the OTA update, or None."""
         try:
             return cast("JsonObject", self.get("GetOTAUpdate", {"otaUpdateId": update_id})["otaUpdateInfo"])
         except NotFoundError:
             return None
 
     def job(self, update_id: str) -> JsonObject | None:
-        """The job behind an OTA update, or None."""
+        """Return the job behind an OTA update, or None."""
         try:
             return cast("JsonObject", self.get("DescribeJob", {"jobId": job_id(update_id)})["job"])
         except NotFoundError:
             return None
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a resource; none when it is gone."""
+        """Return the tags of a resource; none when it is gone."""
         try:
             tags = list(self._tag_pages(arn))
         except NotFoundError:
@@ -124,11 +124,11 @@ class JobReader:
         return Judged(results=tuple(found[name] for name in sorted(found)), concerns=concerns)
 
     def executions(self, update_id: str) -> list[JsonObject]:
-        """Every execution of a job, as it is listed."""
+        """Return every execution of a job, as it is listed."""
         return list(self.pages("ListJobExecutionsForJob", "executionSummaries", {"jobId": job_id(update_id)}))
 
     def reasons(self, update_id: str) -> dict[Reason, int]:
-        """Why the devices that failed by now did, in their own words: a call for each of them."""
+        """Return why the devices that failed by now did, in their own words: a call for each of them."""
         asked: JsonObject = {"jobId": job_id(update_id), "status": "FAILED"}
         listed = self.pages("ListJobExecutionsForJob", "executionSummaries", asked)
         told = (self._with_words(update_id, result(item)).reason for item in newest(listed).values())
@@ -145,7 +145,7 @@ class JobReader:
         )
 
     def signed(self, job: str, which: str = "signedObject") -> str:
-        """Where a signing job wrote its object, or read its `source`, as an S3 URI; empty when there is none."""
+        """Return where a signing job wrote its object, or read its `source`, as an S3 URI; empty when there is none."""
         if not job:
             return ""
         try:
@@ -156,7 +156,7 @@ class JobReader:
         return f"s3://{place['bucketName']}/{place.get('key', '')}" if place.get("bucketName") else ""
 
     def words(self, update_id: str, thing: str) -> str:
-        """What a device wrote into its execution: its reason, or where its self test stands."""
+        """Return what a device wrote into its execution: its reason, or where its self test stands."""
         return _words(self._details(update_id, thing))
 
     def updated_by(self, update_id: str, thing: str) -> str:
@@ -201,7 +201,7 @@ class JobReader:
         return tuple(sorted(j for j in found if j.startswith(JOB_PREFIX) and j != own))
 
     def thing(self, key: str, name: str) -> TargetFacts:
-        """A thing before a start: whether it is there."""
+        """Return a thing before a start: whether it is there."""
         try:
             self.get("DescribeThing", {"thingName": name})
         except NotFoundError:
@@ -209,7 +209,7 @@ class JobReader:
         return TargetFacts(key=key, exists=True, vendor_id=name)
 
     def group(self, key: str, name: str) -> TargetFacts:
-        """A thing group before a start: whether it is there, and every thing in it or in a group below it."""
+        """Return a thing group before a start: whether it is there, and every thing in it or in a group below it."""
         try:
             self.get("DescribeThingGroup", {"thingGroupName": name})
             asked: JsonObject = {"thingGroupName": name, "recursive": True}
@@ -221,7 +221,7 @@ class JobReader:
         )
 
     def things_in(self, name: str) -> tuple[str, ...]:
-        """Every thing in a group or in a group below it; none where the group is gone."""
+        """Return every thing in a group or in a group below it; none where the group is gone."""
         try:
             return tuple(self._names("ListThingsInThingGroup", {"thingGroupName": name, "recursive": True}))
         except NotFoundError:
@@ -251,7 +251,7 @@ def counts(job: JsonObject) -> dict[str, int]:
 
 
 def moving(job: JsonObject) -> bool:
-    """Whether devices are still to be told, or at it."""
+    """Return whether devices are still to be told, or at it."""
     return any(counts(job)[name] for name in MOVING) or bool(job.get("isConcurrent"))
 
 
@@ -261,5 +261,5 @@ def keys_of(targets: object) -> tuple[str, ...]:
 
 
 def moment(value: object) -> datetime | None:
-    """An aware time in UTC."""
+    """Return an aware time in UTC."""
     return value.astimezone(UTC) if isinstance(value, datetime) else None

@@ -61,7 +61,7 @@ def _continuous(rollout: Rollout, spec: OtaUpdateConfig) -> Iterator[Violation]:
 
 
 def _rate(config: RolloutConfig) -> Iterator[Violation]:
-    """A growing rate has a limit to grow to, and starts below it."""
+    """Yield a growing rate has a limit to grow to, and starts below it."""
     rate, most = config.exponential_rate, config.maximum_per_minute
     if rate is None:
         return
@@ -90,7 +90,7 @@ def _abort(config: AbortConfig) -> Iterator[Violation]:
 
 
 def _pace(rollout: Rollout, spec: OtaUpdateConfig) -> Iterator[Violation]:
-    """Devices that the pace has not reached when the time for answers is over count as failed."""
+    """Yield devices that the pace has not reached when the time for answers is over count as failed."""
     for gate, pointer, size in gates_of(rollout):
         if gate.silence_after is None or not size or not spec.rate:
             continue
@@ -143,7 +143,7 @@ def _files(rollout: Rollout, files: tuple[OtaFile, ...]) -> Iterator[Violation]:
 
 
 def _place(file: OtaFile) -> S3Location | None:
-    """Where a file names an object in S3; None for the firmware itself, a stream's file or a signing job's."""
+    """Return where a file names an object in S3; None for the firmware itself, a stream's file or a signing job's."""
     place = file.file_location.s3_location if file.file_location is not None else None
     return place if place is not None and "${stack:" not in f"{place.bucket}{place.key}" else None
 

@@ -91,7 +91,7 @@ def execution_outcome(status: object) -> tuple[Outcome, Reason | None]:
 
 
 def app_version(told: str) -> str:
-    """The version in an execution's `updatedBy`.
+    """Return the version in an execution's `updatedBy`.
 
     The FreeRTOS agent writes its AppVersion32_t as one hexadecimal number: eight bits major, eight minor, sixteen
     build. An agent that writes a text is believed.

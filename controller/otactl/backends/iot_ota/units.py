@@ -52,7 +52,7 @@ class UnitReader:
         self._reader, self._concerns, self._versions = reader, concerns, versions
 
     def unit(self, attempt: Attempt, rollout: Rollout) -> Unit | None:
-        """The unit of an attempt; None when neither its record nor its job is there."""
+        """Return the unit of an attempt; None when neither its record nor its job is there."""
         update_id = attempt.vendor_id or attempt.unit_id
         record, job = self._reader.record(update_id), self._reader.job(update_id)
         if job is not None and job_phase(job.get("status")) is UnitPhase.BROKEN:
@@ -100,7 +100,7 @@ class UnitReader:
         return self._running(shown, attempt, rollout, record, job)
 
     def _making(self, shown: Unit) -> Unit:
-        """A creation or deletion under way; one that takes too long is told."""
+        """Return a creation or deletion under way; one that takes too long is told."""
         since = shown.created_at
         if shown.phase is not UnitPhase.SCHEDULED or since is None or self._reader.now() - since < STUCK:
             return shown
@@ -149,7 +149,7 @@ class UnitReader:
         return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
 
     def _ghosts(self, update_id: str, spec: OtaUpdateConfig, job: JsonObject) -> tuple[ServiceFinding, ...]:
-        """Devices that a job counts as being at it, and does not list any more: nobody is left to wait for.
+        """Return devices that a job counts as being at it, and does not list any more: nobody is left to wait for.
 
         Looked for once it was canceled some time ago, or was made a day ago; one that goes on for ever has no end.
         """
@@ -164,7 +164,7 @@ class UnitReader:
         return disagreement(listed, counts(job), ()) if nobody_moves(listed, job) else ()
 
     def _is_over(self, job: JsonObject) -> bool:
-        """Whether its end is long enough ago for every read to show it."""
+        """Return whether its end is long enough ago for every read to show it."""
         ended = _ended(job)
         return ended is None or self._reader.now() - ended >= SETTLE
 
@@ -189,7 +189,7 @@ class UnitReader:
         outcomes: dict[Outcome, int],
         failures: dict[Reason, int],
     ) -> dict[Reason, int]:
-        """The failures of a job that runs by reason, in the devices' own words where those decide its gate."""
+        """Return the failures of a job that runs by reason, in the devices' own words where those decide its gate."""
         wave = next((w for w in rollout.strategy.waves if w.name == shown.tags.get(TAG_WAVE)), None)
         gate = rollout.gate_of(wave) if wave is not None else rollout.strategy.gate
         until = answers_until(attempt, gate)
@@ -241,7 +241,7 @@ class UnitReader:
     def _before(
         self, update_id: str, results: tuple[DeviceResult, ...], reported: dict[str, str | None], version: str
     ) -> dict[str, str]:
-        """What devices ran before, of those that report another version: one call each, once their time is over.
+        """Return what devices ran before, of those that report another version: one call each, once their time is over.
 
         Of many only the first are asked, as for the words of those that failed.
         """
@@ -253,18 +253,18 @@ class UnitReader:
 
 
 def _ended(job: JsonObject) -> datetime | None:
-    """When a job ended, as far as it tells."""
+    """Return when a job ended, as far as it tells."""
     return next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
 
 
 def _things(attempt: Attempt, members: tuple[str, ...]) -> tuple[str, ...]:
-    """The things an attempt was begun with, or has in."""
+    """Return the things an attempt was begun with, or has in."""
     named = (k.partition(":")[2] for k in attempt.members or members if k.startswith("device:"))
     return tuple(sorted({*named, *attempt.devices}))
 
 
 def _code(job: JsonObject) -> str:
-    """Why a job was canceled, as whoever did it wrote."""
+    """Return why a job was canceled, as whoever did it wrote."""
     return str(job.get("reasonCode") or "")
 
 

@@ -37,7 +37,7 @@ _BEFORE = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Return whether a host is this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -68,7 +68,7 @@ def must_be_aws(service: str, endpoint: str | None, environ: Mapping[str, str]) 
 
 
 def is_aws(service: str, host: str) -> bool:
-    """Whether a host's name is one of AWS's own for a service (rule 3)."""
+    """Return whether a host's name is one of AWS's own for a service (rule 3)."""
     name = _NAMES.get(service, re.escape(service))
     ends = "|".join(re.escape(suffix) for suffix in suffixes())
     joined = r"[.-]" if service == "s3" else r"\."

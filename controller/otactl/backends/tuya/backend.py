@@ -121,7 +121,7 @@ class TuyaBackend(TuyaShape):
     def _units(
         self, rollout: Rollout, spec: TuyaConfig, known: Record, looked: list[TargetFacts]
     ) -> tuple[tuple[Unit, ...], str]:
-        """The units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
+        """Return the units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
         units: list[Unit] = []
         ambiguous = ""
         lost = LostBatches(self._reader, self._ahead, duration(spec.settle_time))

@@ -69,7 +69,7 @@ def desired(unit: UnitDeclaration) -> JsonObject:
 
 
 def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
-    """The calls that carry an action out."""
+    """Return the calls that carry an action out."""
     match action:
         case CreateUnit(unit=unit):
             return _create(action, unit, seen)
@@ -119,7 +119,7 @@ def _create(action: CreateUnit, unit: UnitDeclaration, seen: Observation) -> tup
 
 
 def _until(action: CreateUnit) -> datetime | None:
-    """The last moment a create may be sent (rule 1), or may start."""
+    """Return the last moment a create may be sent (rule 1), or may start."""
     moments = [action.not_after, action.start_at + FRESH if action.start_at is not None else None]
     return min((m for m in moments if m is not None), default=None)
 

@@ -111,7 +111,7 @@ class TuyaClient:
         self.skew = timedelta(0)
 
     def now(self) -> datetime:
-        """The service's time, as far as its answers told it."""
+        """Return the service's time, as far as its answers told it."""
         return self._own_now() + self.skew
 
     def __enter__(self) -> Self:
@@ -167,7 +167,7 @@ class TuyaClient:
     def pages(
         self, action: str, parameters: Mapping[str, object], page_size: int, most_rows: int = MOST_ROWS
     ) -> Iterator[JsonObject]:
-        """Every page of a list, one answer each."""
+        """Yield every page of a list, one answer each."""
         number = 1
         while True:
             if number * page_size > most_rows:
@@ -182,7 +182,7 @@ class TuyaClient:
             number += 1
 
     def rows(self, listing: Rows[T], parameters: Mapping[str, object]) -> tuple[T, ...]:
-        """A whole list, page by page."""
+        """Return a whole list, page by page."""
         if listing.page_size is None:
             return rows_of(listing, self.call(listing.action, parameters, repeatable=True))
         pages = self.pages(listing.action, parameters, listing.page_size)

@@ -53,7 +53,7 @@ class TuyaAccess(Value, BackendAccess, frozen=True, kw_only=True):
 
 
 def access_of(environment: Environment) -> TuyaAccess | None:
-    """The access that an environment declares; None without one."""
+    """Return the access that an environment declares; None without one."""
     found = environment.access.get(TuyaConfig.kind)
     return found if isinstance(found, TuyaAccess) else None
 
@@ -72,27 +72,27 @@ class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag
 
     @cached_property
     def fields(self) -> TuyaFields:
-        """The block with its types, parsed when it is first asked for."""
+        """Return the block with its types, parsed when it is first asked for."""
         return msgspec.convert(self.document, TuyaFields)
 
     @property
     def product(self) -> str:
-        """The key of the product whose devices are updated."""
+        """Return the key of the product whose devices are updated."""
         return self.fields.product_key
 
     @property
     def module(self) -> str:
-        """The module of a device that is updated."""
+        """Return the module of a device that is updated."""
         return self.fields.module_name
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The versions a device must report one of to get it; none: any."""
+        """Return the versions a device must report one of to get it; none: any."""
         return self.fields.src_versions
 
     @property
     def selects(self) -> bool:
-        """Whether Tuya selects the devices; else the manifest names them."""
+        """Return whether Tuya selects the devices; else the manifest names them."""
         return self.fields.target_selection != "SPECIFIC"
 
     @property
@@ -102,12 +102,12 @@ class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag
 
     @property
     def settle_time(self) -> str:
-        """How long a batch whose answer was lost blocks another one."""
+        """Return how long a batch whose answer was lost blocks another one."""
         return self.fields.settle_time
 
     @property
     def sent(self) -> TuyaConfig:
-        """What devices receive and who gets it; how long we wait and what we confirm reaches none of it."""
+        """Return what devices receive and who gets it; how long we wait and what we confirm reaches none of it."""
         return TuyaConfig(document={k: v for k, v in self.document.items() if k not in _OURS})
 
     @property
@@ -116,6 +116,6 @@ class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag
         return {}
 
     def for_retry(self, strategy: Strategy, try_number: int) -> TuyaConfig:
-        """Devices are named one by one, whoever selected them first."""
+        """Return devices are named one by one, whoever selected them first."""
         del strategy, try_number
         return TuyaConfig(document={k: v for k, v in self.document.items() if k not in _SELECTING})

@@ -23,7 +23,7 @@ class Key:
 
 
 def read_key(access: TuyaAccess, environ: Mapping[str, str], read_secret: ReadSecret | None) -> Key:
-    """The key of an environment; StalledError names what is missing, never a value."""
+    """Return the key of an environment; StalledError names what is missing, never a value."""
     if access.secret_arn is not None:
         return _from_secret(access.secret_arn, read_secret)
     return Key(_variable(access.access_key_id_env, environ), _variable(access.access_key_secret_env, environ))

@@ -56,13 +56,13 @@ class TuyaShape:
     capabilities = CAPABILITIES
 
     def desired(self, unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
-        """The fields a batch must show; it has no marks."""
+        """Return the fields a batch must show; it has no marks."""
         from otactl.backends.tuya import calls
 
         return calls.desired(unit), {}
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
-        """The exact calls that carry an action out."""
+        """Return the exact calls that carry an action out."""
         from otactl.backends.tuya import calls
 
         return calls.lower(action, seen)
@@ -122,7 +122,7 @@ class TuyaDefinition:
         return changed
 
     def shape(self, environment: Environment) -> PureHalf:
-        """The pure half of the backend."""
+        """Return the pure half of the backend."""
         del environment
         return TuyaShape()
 

@@ -31,7 +31,7 @@ UNKNOWN = "unknown"
 
 
 def asked(home: Home, filters: Filters) -> JsonObject:
-    """The parameters of ListOTAUnfinishedTaskByDevice (rule 2)."""
+    """Return the parameters of ListOTAUnfinishedTaskByDevice (rule 2)."""
     words = [theirs for ours, theirs in STATUSES.items() if ours in (filters.statuses or STATUSES)]
     parameters: JsonObject = {"ProductKey": home.product, "DeviceName": home.device}
     if filters.module is not None:
@@ -40,7 +40,7 @@ def asked(home: Home, filters: Filters) -> JsonObject:
 
 
 def answered(rows: Sequence[TaskInfo], home: Home, filters: Filters) -> tuple[UnfinishedTask, ...]:
-    """The tasks asked for among those answered, oldest first (rules 1, 3 and 4)."""
+    """Return the tasks asked for among those answered, oldest first (rules 1, 3 and 4)."""
     for row in rows:
         if row.device_name.lower() not in ("", home.device.lower()):
             text = f"tuya:{UNFINISHED_TASKS.action} was asked about device {home.device} and answered about"
@@ -65,11 +65,11 @@ class DeviceReader:
         self._transport = transport
 
     def now(self) -> datetime:
-        """The gateway's time."""
+        """Return the gateway's time."""
         return self._transport.now()
 
     def unfinished(self, home: Home, filters: Filters) -> tuple[UnfinishedTask, ...]:
-        """What the device has yet to do; StalledError `TargetMissing` when the gateway does not have it."""
+        """Return what the device has yet to do; StalledError `TargetMissing` when the gateway does not have it."""
         try:
             rows = self._transport.rows(UNFINISHED_TASKS, asked(home, filters))
         except NotFoundError as error:
@@ -77,7 +77,7 @@ class DeviceReader:
         return answered(rows, home, filters)
 
     def versions(self, home: Home, filters: Filters) -> dict[str, str]:
-        """The version of each module, or of the one asked for, as the device last reported it."""
+        """Return the version of each module, or of the one asked for, as the device last reported it."""
         try:
             found = BatchReader(self._transport).versions(home.product, home.device)
         except NotFoundError as error:

@@ -24,7 +24,7 @@ class TuyaDevices:
         return status_of(word)
 
     def homes(self, rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]]) -> list[Home]:
-        """Where the manifests say a device belongs."""
+        """Return where the manifests say a device belongs."""
         return homes(rollouts, device, remembered)
 
 
@@ -56,6 +56,6 @@ def homes(rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[
 
 
 def _named(rollout: Rollout) -> set[str]:
-    """Every device a rollout names, in a wave or for all of them."""
+    """Return every device a rollout names, in a wave or for all of them."""
     named = [rollout.targets, *(wave.targets for wave in rollout.strategy.waves)]
     return {device.id for targets in named if targets is not None for device in targets.devices if device.id}

@@ -61,17 +61,17 @@ class Failure:
 
     @property
     def throttled(self) -> bool:
-        """Whether the gateway refused to act for now (rule 2)."""
+        """Return whether the gateway refused to act for now (rule 2)."""
         return self.status == 429 or _holds(self.code, _THROTTLES)
 
     @property
     def lost(self) -> bool:
-        """Whether the gateway may or may not have acted (rule 3)."""
+        """Return whether the gateway may or may not have acted (rule 3)."""
         return not self.throttled and (_holds(self.code, ("systemexception",)) or self.status >= 500)
 
     @property
     def expired(self) -> bool:
-        """Whether the gateway took the request for too old or too new; it was not carried out."""
+        """Return whether the gateway took the request for too old or too new; it was not carried out."""
         return _holds(self.code, ("invalidtimestampexpired", "illegaltimestamp"))
 
     def error(self, attempts: int) -> OtactlError:
@@ -139,13 +139,13 @@ class FailedError(Exception):
 
 
 def unreadable(action: str, why: str, *, writes: bool) -> OtactlError:
-    """An answer that cannot be understood (rule 7)."""
+    """Return an answer that cannot be understood (rule 7)."""
     text = f"tuya:{action}: {why}"
     return TransientError(text, committed=None) if writes else StalledError("AnswerInvalid", text)
 
 
 def told(words: object, hidden: Iterable[str]) -> str:
-    """The gateway's words, fit to be shown (rule 5)."""
+    """Return the gateway's words, fit to be shown (rule 5)."""
     text = plain(words, hidden)
     if any(word in text.lower() for word in _SIGNED):
         return "the gateway's words hold what was signed and are not shown"
@@ -153,7 +153,7 @@ def told(words: object, hidden: Iterable[str]) -> str:
 
 
 def plain(words: object, hidden: Iterable[str]) -> str:
-    """A text of the gateway on one short line, without what must not be shown."""
+    """Return a text of the gateway on one short line, without what must not be shown."""
     text = " ".join(words.split()) if isinstance(words, str) else ""
     for secret in hidden:
         if secret:

@@ -73,7 +73,7 @@ class Wire:
         self.where = parts.netloc
 
     def send(self, method: str, query: str, *, again: bool) -> Reply:
-        """One request, the query in the URL or (POST) in the body; LostError when there is no whole answer."""
+        """Return one request, the query in the URL or (POST) in the body; LostError when there is no whole answer."""
         connection = self._kept() if again else None
         sent = connection is not None
         try:
@@ -113,7 +113,7 @@ class Wire:
         return fresh
 
     def _words(self, error: Exception, *, sent: bool) -> str:
-        """What failed, and what to look at; what a proxy says of itself stays out."""
+        """Return what failed, and what to look at; what a proxy says of itself stays out."""
         kind = type(error).__name__
         if self._proxy is not None and not sent:
             way = f"{self._proxy.host}:{self._proxy.port}, the proxy on the way to {self.where}"
@@ -153,7 +153,7 @@ def _exchange(connection: http.client.HTTPConnection, method: str, path: str, qu
 
 
 def _parts(endpoint: str) -> SplitResult:
-    """An endpoint taken apart; its port is asked for here, because one out of range is told only then."""
+    """Return an endpoint taken apart; its port is asked for here, because one out of range is told only then."""
     try:
         parts = urlsplit(endpoint)
         whole = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
@@ -179,7 +179,7 @@ class _Proxy:
 
 
 def _proxy(parts: SplitResult) -> _Proxy | None:
-    """The proxy that the process's environment names for an endpoint (rule 4)."""
+    """Return the proxy that the process's environment names for an endpoint (rule 4)."""
     named = getproxies().get(parts.scheme, "")
     if not named or is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
         return None

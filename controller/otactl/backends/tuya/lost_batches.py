@@ -79,7 +79,7 @@ class LostBatches:
         return made is not None and self._reader.now() - made < LAG
 
     def _fits(self, job_id: str, batch: JobInfo | None, wanted: Mapping[str, object]) -> tuple[bool | None, bool]:
-        """Whether a batch holds the devices asked for (rule 3), None when that is unsure; and if it reaches
+        """Return whether a batch holds the devices asked for (rule 3), None when that is unsure; and if it reaches
         anybody (rule 5)."""
         if batch is None:
             return None, True
@@ -98,7 +98,7 @@ class LostBatches:
         return self._excused(sorted(names - held), batch, wanted), reaches
 
     def _excused(self, names: list[str], batch: JobInfo, wanted: Mapping[str, object]) -> bool:
-        """Whether each of these would get no task."""
+        """Return whether each of these would get no task."""
         if not names:
             return True
         package = self._reader.package_of(str(wanted["FirmwareId"]))

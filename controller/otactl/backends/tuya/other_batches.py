@@ -41,7 +41,7 @@ def _rows(reader: BatchReader, product: str, firmware_id: str) -> Iterator[JobRo
 
 
 def _works(reader: BatchReader, row: JobRow) -> str:
-    """What a batch still does (rule 2); empty when it has ended."""
+    """Return what a batch still does (rule 2); empty when it has ended."""
     if job_phase(row.job_status) is UnitPhase.ENDED:
         return ""
     listed = reader.tasks(row.job_id)

@@ -47,7 +47,7 @@ def of_batches(batches: dict[str, JobInfo | None], attempt: Attempt) -> list[Ser
 
 
 def late_of(tasks: Iterable[TaskInfo], now: datetime) -> dict[str, list[str]]:
-    """The devices that are waited for too long, by what their tasks wait for (rule 2)."""
+    """Return the devices that are waited for too long, by what their tasks wait for (rule 2)."""
     found: dict[str, list[str]] = {}
     for task in tasks:
         if _late(task, now):
@@ -89,7 +89,7 @@ def of_lists(batches: dict[str, JobInfo], lists: dict[str, TaskList]) -> list[Se
 
 
 def of_package(package: FirmwareInfo | None, firmware: Firmware) -> list[ServiceFinding]:
-    """The package of a running batch (rule 4)."""
+    """Return the package of a running batch (rule 4)."""
     if package is None:
         return [ServiceFinding(field="package", desired="present", observed="deleted", cause=Cause.DELETED)]
     found = []
@@ -116,17 +116,17 @@ def of_package(package: FirmwareInfo | None, firmware: Firmware) -> list[Service
 
 
 def is_sha256(package: FirmwareInfo) -> bool:
-    """Whether its signature is a digest that proves the bytes."""
+    """Return whether its signature is a digest that proves the bytes."""
     return package.sign_method.upper() in ("SHA256", "SHA-256")
 
 
 def late_in(lists: dict[str, TaskList], now: datetime) -> tuple[str, ...]:
-    """The batches that have tasks which are waited for too long."""
+    """Return the batches that have tasks which are waited for too long."""
     return tuple(sorted(job_id for job_id, listed in lists.items() if any(_late(t, now) for t in listed.tasks)))
 
 
 def overdue_of(late: Mapping[str, list[str]]) -> str:
-    """What is waited for too long, in a sentence; empty when nothing is."""
+    """Return what is waited for too long, in a sentence; empty when nothing is."""
     return ", ".join(f"{len(names)} devices are {kind} for a day" for kind, names in late.items())
 
 

@@ -39,7 +39,7 @@ class BatchReader:
         self._transport = transport
 
     def now(self) -> datetime:
-        """The gateway's time."""
+        """Return the gateway's time."""
         return self._transport.now()
 
     def package(self, spec: TuyaConfig, firmware: Firmware) -> ImageFacts:
@@ -77,31 +77,31 @@ class BatchReader:
         return [f for f in listed if (f.dest_version, f.module_name or DEFAULT_MODULE) == wanted]
 
     def batch(self, job_id: str) -> JobInfo | None:
-        """A batch by its id, or None."""
+        """Return a batch by its id, or None."""
         try:
             return single_of(JOB, self._transport.call("QueryOTAJob", {"JobId": job_id}, repeatable=True))
         except NotFoundError:
             return None
 
     def tasks(self, job_id: str) -> TaskList:
-        """The tasks of a batch."""
+        """Return the tasks of a batch."""
         return task_list(self._transport, job_id)
 
     def packages_of(self, product: str) -> tuple[FirmwareInfo, ...]:
-        """The packages of a product."""
+        """Return the packages of a product."""
         return self._transport.rows(FIRMWARES, {"ProductKey": product})
 
     def batches_of(self, firmware_id: str) -> tuple[JobRow, ...]:
-        """The batches of a package. NotFoundError for a package that is not there."""
+        """Return the batches of a package. NotFoundError for a package that is not there."""
         return self._transport.rows(JOBS_BY_FIRMWARE, {"FirmwareId": firmware_id})
 
     def versions(self, product: str, device: str) -> dict[str, str]:
-        """What a device reports, by module. NotFoundError for a device that is not there."""
+        """Return what a device reports, by module. NotFoundError for a device that is not there."""
         asked: JsonObject = {"ProductKey": product, "DeviceName": device}
         return {v.module_name: v.module_version for v in self._transport.rows(MODULE_VERSIONS, asked)}
 
     def package_of(self, firmware_id: str) -> FirmwareInfo | None:
-        """A package by its id, or None."""
+        """Return a package by its id, or None."""
         try:
             return single_of(
                 FIRMWARE, self._transport.call("QueryOTAFirmware", {"FirmwareId": firmware_id}, repeatable=True)
@@ -110,7 +110,7 @@ class BatchReader:
             return None
 
     def target(self, key: str, spec: TuyaConfig, version: str, ours: Collection[str] = ()) -> TargetFacts:
-        """A device before a start: whether it is there, reports the module, and has nothing else to do.
+        """Return a device before a start: whether it is there, reports the module, and has nothing else to do.
 
         `ours` are batches of the same rollout: a task of one is waited for, and is no drift.
         """
@@ -152,18 +152,18 @@ class BatchReader:
 
 
 def product_key(spec: TuyaConfig) -> str:
-    """The key of a product as a target."""
+    """Return the key of a product as a target."""
     return f"product:{spec.product}"
 
 
 def not_asked_for(spec: TuyaConfig, runs: str) -> str:
-    """Why the service makes no task for a device that reports this version; empty when it makes one."""
+    """Return why the service makes no task for a device that reports this version; empty when it makes one."""
     left_out = spec.sources and runs not in spec.sources
     return f"it reports {runs}, which srcVersions does not name" if left_out else ""
 
 
 def _strange(spec: TuyaConfig, firmware: Firmware, found: list[FirmwareInfo]) -> str:
-    """How a package named by its id is not the one the manifest is about; empty when it is."""
+    """Return how a package named by its id is not the one the manifest is about; empty when it is."""
     if spec.fields.firmware_id is None or not found:
         return ""
     (one,) = found

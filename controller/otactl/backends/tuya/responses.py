@@ -28,7 +28,7 @@ def judged(
     age: timedelta | None,
     writes: bool,
 ) -> JsonObject:
-    """The answer, if it is a success; else FailedError, or one of our errors for what cannot be understood."""
+    """Return the answer, if it is a success; else FailedError, or one of our errors for what cannot be understood."""
     answer = _parsed(reply.body)
     success = _truth(member(answer, "success"))
     if success is True and reply.status < 400:
@@ -41,12 +41,12 @@ def judged(
 
 
 def member(answer: Mapping[str, object] | None, name: str) -> object:
-    """A member by name (rule 2); None when it is missing."""
+    """Return a member by name (rule 2); None when it is missing."""
     return next((value for key, value in (answer or {}).items() if key.lower() == name.lower()), None)
 
 
 def page_count(action: str, answer: JsonObject) -> int:
-    """How many pages a list has (rule 3); it stands beside the rows or inside `data`."""
+    """Return how many pages a list has (rule 3); it stands beside the rows or inside `data`."""
     data = member(answer, "data")
     for place in (answer, data if isinstance(data, dict) else {}):
         given = member(place, "pageCount")

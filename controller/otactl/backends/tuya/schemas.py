@@ -165,7 +165,7 @@ MADE_JOB = Single("CreateOTAStaticUpgradeJob", "data", CreatedJob)
 
 
 def total_of(answer: JsonObject) -> int | None:
-    """How many rows a whole list has, beside the rows or inside `data`; None when it is not told."""
+    """Return how many rows a whole list has, beside the rows or inside `data`; None when it is not told."""
     for place in _objects((answer, member(answer, "data"))):
         total = member(place, "total")
         if isinstance(total, int | str) and str(total).isdigit():
@@ -174,7 +174,7 @@ def total_of(answer: JsonObject) -> int | None:
 
 
 def rows_of(listing: Rows[T], answer: JsonObject) -> tuple[T, ...]:
-    """The rows of one page (rule 4)."""
+    """Return the rows of one page (rule 4)."""
     inside = member(answer, listing.container)
     rows = member(inside, listing.key) if isinstance(inside, dict) else inside
     if rows in (None, "", {}):
@@ -189,7 +189,7 @@ def rows_of(listing: Rows[T], answer: JsonObject) -> tuple[T, ...]:
 
 
 def single_of(single: Single[T], answer: JsonObject) -> T:
-    """The one thing an answer is."""
+    """Return the one thing an answer is."""
     inside = member(answer, single.container)
     if not isinstance(inside, dict):
         raise _invalid(single.action, f"it has no {single.container}")
@@ -197,7 +197,7 @@ def single_of(single: Single[T], answer: JsonObject) -> T:
 
 
 def moment(text: str) -> datetime | None:
-    """A time of the gateway, `2024-09-11T03:40:02.734Z`; None when it is none."""
+    """Return a time of the gateway, `2024-09-11T03:40:02.734Z`; None when it is none."""
     try:
         found = datetime.fromisoformat(text.replace(" ", ""))
     except ValueError:

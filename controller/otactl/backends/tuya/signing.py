@@ -16,23 +16,23 @@ from urllib.parse import quote
 
 
 def encode(text: str) -> str:
-    """A name or value as it stands in a query (rule 2)."""
+    """Return a name or value as it stands in a query (rule 2)."""
     return quote(text, safe="")
 
 
 def canonical(parameters: Mapping[str, str]) -> str:
-    """The query that is signed: sorted by name, encoded, joined."""
+    """Return the query that is signed: sorted by name, encoded, joined."""
     return "&".join(f"{encode(name)}={encode(parameters[name])}" for name in sorted(parameters))
 
 
 def string_to_sign(method: str, parameters: Mapping[str, str]) -> str:
-    """What the signature is over (rule 3); a Signature among the parameters does not count."""
+    """Return what the signature is over (rule 3); a Signature among the parameters does not count."""
     plain = {name: value for name, value in parameters.items() if name != "Signature"}
     return f"{method}&{encode('/')}&{encode(canonical(plain))}"
 
 
 def signature(method: str, parameters: Mapping[str, str], secret: str) -> str:
-    """The value of the parameter Signature, not yet encoded."""
+    """Return the value of the parameter Signature, not yet encoded."""
     digest = hmac.new(f"{secret}&".encode(), string_to_sign(method, parameters).encode(), hashlib.sha1)
     return base64.b64encode(digest.digest()).decode()
 

@@ -24,7 +24,7 @@ class TaskList:
 
 
 def task_list(transport: TuyaClient, job_id: str) -> TaskList:
-    """The tasks of a batch (rule 2)."""
+    """Return the tasks of a batch (rule 2)."""
     found = _read(transport, job_id)
     for _ in range(LOOKS - 1):
         found = _read(transport, job_id) if found.lacks else found
@@ -32,7 +32,7 @@ def task_list(transport: TuyaClient, job_id: str) -> TaskList:
 
 
 def _read(transport: TuyaClient, job_id: str) -> TaskList:
-    """One look (rule 1)."""
+    """Return one look (rule 1)."""
     pages = tuple(transport.pages(TASKS_BY_JOB.action, {"JobId": job_id}, TASKS_BY_JOB.page_size or 1))
     rows = [row for page in pages for row in rows_of(TASKS_BY_JOB, page)]
     totals = {total for page in pages if (total := total_of(page)) is not None}

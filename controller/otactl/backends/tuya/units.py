@@ -55,7 +55,7 @@ class BatchUnits:
     def unit(
         self, attempt: Attempt, parts: Parts, lacks: tuple[str, ...], rollout: Rollout, spec: TuyaConfig
     ) -> Unit | None:
-        """The unit of an attempt; None when the gateway knows none of its batches.
+        """Return the unit of an attempt; None when the gateway knows none of its batches.
 
         `lacks` are targets of parts that are still to be made.
         """
@@ -106,14 +106,14 @@ class BatchUnits:
         return self._judged(unit, attempt, rollout, spec, every, there)
 
     def _packages(self, attempt: Attempt, batches: dict[str, JobInfo], rollout: Rollout) -> list[ServiceFinding]:
-        """What is wrong with the packages of batches whose content is still declared."""
+        """Return what is wrong with the packages of batches whose content is still declared."""
         if attempt.generation != rollout.generation:
             return []
         ids = sorted({b.firmware_id for b in batches.values() if b.firmware_id})
         return [c for i in ids for c in of_package(self._reader.package_of(i), rollout.firmware)]
 
     def _hidden(self, attempt: Attempt, batches: dict[str, JobInfo | None]) -> bool:
-        """Whether a batch made a moment ago is not shown yet."""
+        """Return whether a batch made a moment ago is not shown yet."""
         young = attempt.start_sent_at is not None and self._reader.now() - attempt.start_sent_at < LAG
         return young and None in batches.values()
 
@@ -178,13 +178,13 @@ def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
 
 
 def _cancelable(task: TaskInfo) -> bool:
-    """Whether a device has not begun it, so that it can still be canceled."""
+    """Return whether a device has not begun it, so that it can still be canceled."""
     status = task.task_status.upper()
     return status in UNFINISHED and status != BEGUN
 
 
 def _not_asked(device: str, attempt: Attempt) -> DeviceResult:
-    """A device without a task whose batch was canceled, or is of other content: nobody asks what it reports."""
+    """Return a device without a task whose batch was canceled, or is of other content: nobody asks what it reports."""
     reason = Reason.CANCELED if attempt.canceled_by_us else Reason.OFFLINE
     return _failed(device, reason, "the service made no task for it")
 
