@@ -91,15 +91,6 @@ def defect(error: BaseException) -> StalledError:
     return StalledError("Defect", text)
 
 
-class UnsafePlanError(OtactlError):
-    """A plan would touch more than allowed; carries the number, the limit and the way to allow it."""
-
-    def __init__(self, what: str, number: int, limit: int, allow: str) -> None:
-        super().__init__(f"{what}: {number}, the limit is {limit}; to allow it, {allow}")
-        self.number = number
-        self.limit = limit
-
-
 class UsageError(OtactlError):
     """The command cannot do what was asked as it was asked (missing path, unknown name, unreadable journal)."""
 

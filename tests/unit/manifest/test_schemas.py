@@ -78,6 +78,11 @@ def test_the_file_is_a_valid_schema(name: str) -> None:
     Draft202012Validator.check_schema(schema.schema(name))
 
 
+@pytest.mark.parametrize("name", schema.names())
+def test_the_file_has_its_stable_id(name: str) -> None:
+    assert schema.schema(name)["$id"] == f"https://otactl.dev/schemas/v1/{name}.schema.json"
+
+
 @pytest.mark.parametrize("name", [name for name in schema.names() if name != "common"])
 def test_every_mapping_names_its_fields_and_takes_no_other(name: str) -> None:
     def closed(node: object) -> None:
