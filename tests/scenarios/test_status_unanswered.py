@@ -71,7 +71,7 @@ def test_a_key_that_is_wrong_or_missing_takes_nothing_from_the_journals_part(
 def test_a_gateway_that_nobody_serves_takes_nothing_from_the_journals_part(
     status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otactl.backends.tuya.client.BACKOFF_SECONDS", 0)
+    monkeypatch.setattr("otactl.backends.transport.call_policy.BACKOFF_SECONDS", 0)
     status_cli.reconcile()
     place = status_cli.environment("prod-eu").replace(status_cli.tuya_stage.server.url, "http://127.0.0.1:1")
     status_cli.write("rollouts/environments/prod-eu.yaml", place)
@@ -85,7 +85,7 @@ def test_a_gateway_that_nobody_serves_takes_nothing_from_the_journals_part(
 def test_versions_that_are_refused_take_nothing_from_the_tasks(
     status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otactl.backends.tuya.client.BACKOFF_SECONDS", 0)
+    monkeypatch.setattr("otactl.backends.transport.call_policy.BACKOFF_SECONDS", 0)
     status_cli.tuya_stage.behave(plug_1="offline")
     status_cli.reconcile()
     status_cli.tuya_stage.fault(service="tuya", operation=READS[1], effect="error500")

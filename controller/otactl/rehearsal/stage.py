@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.aws.image_and_role import split_uri
 from otactl.backends.registry import backends_for
-from otactl.backends.transport.usage import Stats
 from otactl.errors import UsageError
 from otactl.journal import SqlJournal
 from otactl.model import Environment, Event, JsonObject, Record, Rollout
@@ -155,7 +154,7 @@ class _Shard:
 
     def reconcile(self) -> tuple[RolloutReport, ...]:
         """One run; its budget of calls is a fresh one, as that of a fresh process."""
-        vars(self._transport.stats).update(vars(Stats()))
+        self._transport.stats.reset()
         reconciler = Reconciler(
             environment=self.environment,
             rollouts=self.rollouts,

@@ -1,20 +1,18 @@
-"""The one way to AWS: paced, counted, budgeted, retried where that is harmless, in our families of errors.
+"""Sends calls to AWS under the call policy, repeats them where that is harmless, and raises errors of our families.
 
 1. One session and one client a service, shared by threads; the SDK retries nothing itself, so every attempt is counted.
-2. Endpoints are the environment's, as far as `_hosts` allows them, or boto3's own (`AWS_ENDPOINT_URL…`); nothing here
-   knows a simulator.
-3. A call that is not in `_calls.py` is not sent.
-4. The service's clock counts: its Date header tells how far this machine's is off, so a start 30 minutes ahead is so
-   for the service too.
+2. Endpoints are the environment's, as far as `allowed_hosts` allows them, or boto3's own (`AWS_ENDPOINT_URL…`);
+   nothing here knows a simulator.
+3. A call that is not in `operations.py` is not sent.
+4. The service's clock counts, learned from its Date header: a start 30 minutes ahead is so for the service too.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,8 +21,7 @@ from otactl.backends.aws.errors import NotFoundError, is_lost, is_throttle, no_c
 from otactl.backends.aws.operations import PASSED, READS, WRITES, permission_for
 from otactl.backends.aws.responses import UnreadableError, check_members, watch
 from otactl.backends.transport.allowed_hosts import must_be_aws
-from otactl.backends.transport.rate_limit import Pacers
-from otactl.backends.transport.service_clock import told_time
+from otactl.backends.transport.call_policy import CallPolicy, utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.errors import StalledError
 from otactl.model import Environment
@@ -36,14 +33,10 @@ __all__ = ["AwsClient", "NotFoundError", "Stats"]
 
 Answer = dict[str, object]
 Around = Callable[[str, str, Callable[[], Answer]], Answer]
-ATTEMPTS = 4
-BACKOFF_SECONDS = 0.5
 # AWS General Reference: 10 calls a second per IoT Wireless operation, account and Region; those of OTA updates and jobs
 # are quotas with names whose numbers differ by Region, so the same is assumed.
 DEFAULT_RATES = {"iotwireless": 10.0, "iot": 10.0}
-OTHER_RATE = 20.0
 CLOCKS = ("iotwireless", "iot", "sts")  # the services whose time counts
-CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
 
 
 class AwsClient:
@@ -55,7 +48,7 @@ class AwsClient:
         *,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
         session: boto3.Session | None = None,
         seed: int | None = None,
         around: Around | None = None,
@@ -64,21 +57,21 @@ class AwsClient:
         """`now` is this machine's clock; `session` has other credentials than this process finds by itself."""
         self._environ = environ
         self._environment = environment
-        self._own_now = now
-        self.sleep = sleep
         self.around = around
-        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
-        self._pacers = Pacers(self._rate, monotonic, sleep)
+        self.policy = CallPolicy(environment, DEFAULT_RATES, sleep=sleep, monotonic=monotonic, now=now, seed=seed)
         self._lock = Lock()
         self._clients: dict[str, object] = {}
         self._session = session
         self._account: str | None = None
-        self.stats = Stats()
-        self.skew = timedelta(0)
+
+    @property
+    def stats(self) -> Stats:
+        """Return what the calls cost so far."""
+        return self.policy.usage
 
     def now(self) -> datetime:
-        """Return the service's time, as far as its answers told it."""
-        return self._own_now() + self.skew
+        """Return the service's time, as far as its answers report it."""
+        return self.policy.now()
 
     def identity(self) -> str:
         """Return the account these credentials are of; asked once, because one transport has one set of credentials."""
@@ -96,24 +89,21 @@ class AwsClient:
         needed = permission or permission_for(service, operation)
         if (service, operation) in PASSED:
             needed = f"{needed} and {PASSED[service, operation]}"
+        _must_be_listed(service, operation)
         attempt = 0
         while True:
             attempt += 1
-            self._count(service, operation)
-            self._pacers.wait(f"{service}:{operation}")
+            self.policy.spend(f"{service}:{operation}", writes=(service, operation) in WRITES)
             try:
                 return self._send(service, operation, parameters)
             except Exception as error:
                 again = is_throttle(error) or (is_lost(error) and repeatable)
                 if is_throttle(error):
-                    with self._lock:
-                        self.stats.throttled += 1
-                if not again or attempt >= ATTEMPTS:
-                    off = self._off(getattr(error, "response", None))
+                    self.policy.usage.count_throttled()
+                if not again or self.policy.is_last(attempt):
+                    off = self.policy.offset(_date(getattr(error, "response", None)))
                     raise translate(error, service, operation, needed, attempt, off) from error
-                with self._lock:
-                    jitter = self._random.uniform(0.5, 1.5)
-                self.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
+                self.policy.backoff(attempt)
 
     def _send(self, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
         client = self._client(service)
@@ -125,31 +115,10 @@ class AwsClient:
 
         answer = send() if self.around is None else self.around(service, operation, send)
         if service in CLOCKS:
-            off = self._off(answer)
-            if off is not None:
-                self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
+            self.policy.learn_time(_date(answer))
         check_members(service, operation, answer)
         _must_lead_on(parameters, answer)
         return answer
-
-    def _off(self, answer: object) -> timedelta | None:
-        """Return how far this clock is behind the service's, by an answer or a refusal; None if it does not tell."""
-        metadata = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
-        headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
-        told = told_time(headers.get("date")) if isinstance(headers, dict) else None
-        return None if told is None else told - self._own_now()
-
-    def _rate(self, key: str) -> float:
-        service = key.partition(":")[0]
-        rates = self._environment.call_rates
-        return rates.get(key) or rates.get(f"{service}:*") or DEFAULT_RATES.get(service, OTHER_RATE)
-
-    def _count(self, service: str, operation: str) -> None:
-        if (service, operation) not in READS and (service, operation) not in WRITES:
-            raise StalledError("CallNotListed", f"{service}:{operation} is not among the calls otactl makes")
-        writes = (service, operation) in WRITES
-        with self._lock:
-            self.stats.count(f"{service}:{operation}", writes=writes, budget=self._environment.call_budget)
 
     def _client(self, service: str) -> object:
         with self._lock:
@@ -220,6 +189,18 @@ def _assumed(session: boto3.Session, role: str, environment: Environment) -> bot
     # botocore has no public way to hand a session renewable credentials; its own assume-role provider does this too.
     vars(inner)["_credentials"] = RefreshableCredentials.create_from_metadata(refresh(), refresh, "sts-assume-role")
     return boto3.Session(botocore_session=inner, region_name=environment.region)
+
+
+def _must_be_listed(service: str, operation: str) -> None:
+    if (service, operation) not in READS and (service, operation) not in WRITES:
+        raise StalledError("CallNotListed", f"{service}:{operation} is not among the calls otactl makes")
+
+
+def _date(answer: object) -> object:
+    """Return the Date header of an answer or a refusal; None if it has none."""
+    metadata = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
+    headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
+    return headers.get("date") if isinstance(headers, dict) else None
 
 
 def _must_lead_on(parameters: Mapping[str, object], answer: Answer) -> None:

@@ -1,39 +1,37 @@
-"""The one way to Tuya's gateway: signed, paced, counted, budgeted, retried where that is harmless, in our errors.
+"""Signs and sends calls to Tuya's gateway under the call policy, repeats them where that is harmless.
 
-1. Every request is signed anew with a nonce of its own and the service's time; all common parameters are sent, though
-   the gateway's samples leave some out ("Common Parameters" page against its curl samples [V]); `common` overrides one,
-   or leaves it out with None.
+1. Every request, a repetition too, is signed with its own nonce and the service's time; all common parameters are
+   sent, though the gateway's samples leave some out ("Common Parameters" page against its curl samples [V]);
+   `common` overrides one, or leaves it out with None.
 2. `prepare` signs now and `send` sends later: a create is signed before its intent is written, so that a late copy of
    it has left the gateway's window when the settle time ends. What was prepared for a write is sent once, as signed.
 3. A throttled request was not carried out, so `call` signs and sends it again; a lost one only where it is repeatable.
-4. The gateway's clock counts: its Date header tells how far this machine's is off, and requests are signed with its
-   time. A repeatable request refused for its time is signed again by that clock, once; a second refusal stalls.
+4. The gateway's clock counts, learned from its Date header: requests are signed with its time. A repeatable request
+   refused for its time is signed again by that clock, once; a second refusal stalls.
 5. The query goes in the URL (GET), as the gateway's samples do; one that is longer than servers take in a URL goes as a
    form (POST), which RPC signs alike [V Alibaba, I Tuya].
-6. A call that is not in `_tuya_calls_list.py` is not sent.
+6. A call that is not in `operations.py` is not sent.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from otactl.backends.errors import NotFoundError
-from otactl.backends.transport.rate_limit import Pacers
-from otactl.backends.transport.service_clock import told_time
+from otactl.backends.transport.call_policy import CallPolicy, utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.backends.tuya.config import access_of
 from otactl.backends.tuya.credentials import Key, ReadSecret, read_key
 from otactl.backends.tuya.errors import FailedError, RefusedError
-from otactl.backends.tuya.http import LostError, Reply, Wire
+from otactl.backends.tuya.http import LostError, Wire
 from otactl.backends.tuya.operations import READS, SERVICE, WRITES
 from otactl.backends.tuya.responses import judged, page_count
 from otactl.backends.tuya.schemas import Rows, T, rows_of
@@ -45,10 +43,8 @@ from otactl.model.values import JsonObject, iso
 __all__ = ["NotFoundError", "Prepared", "RefusedError", "Stats", "TuyaClient"]
 
 Around = Callable[[str, str, Callable[[], JsonObject]], JsonObject]
-ATTEMPTS = 4
-BACKOFF_SECONDS = 0.5
-DEFAULT_RATE = 5.0  # the gateway's own limit is unknown [U]; its twin's lowest is 5 a second (CancelOTATaskByJob)
-CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
+# The gateway's own limit is unknown [U]; its twin's lowest is 5 a second (CancelOTATaskByJob).
+DEFAULT_RATES = {SERVICE: 5.0}
 LONGEST_URL = 4096  # common servers take 8 KiB for the whole request line
 MOST_ROWS = 100_000  # CurrentPage times PageSize (Alibaba [V], same assumed here [I])
 
@@ -88,7 +84,7 @@ class TuyaClient:
         *,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
         seed: int | None = None,
         nonce: Callable[[], str] = lambda: str(uuid.uuid4()),
         common: Mapping[str, str | None] | None = None,
@@ -98,21 +94,25 @@ class TuyaClient:
         stats: Stats | None = None,
     ) -> None:
         self._environment = environment
-        self._sleep, self._own_now, self._nonce, self._around = sleep, now, nonce, around
+        self.policy = CallPolicy(
+            environment, DEFAULT_RATES, sleep=sleep, monotonic=monotonic, now=now, seed=seed, usage=stats
+        )
+        self._nonce, self._around = nonce, around
         self._common = dict(common or {})
         self._environ, self._read_secret = environ, read_secret
-        self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
-        self._pacers = Pacers(self._rate, monotonic, sleep)
         self._lock = Lock()
         self._key: Key | None = None
         self._no_key: tuple[str, str] | None = None
         self._wire: Wire | None = None
-        self.stats = stats or Stats()
-        self.skew = timedelta(0)
+
+    @property
+    def stats(self) -> Stats:
+        """Return what the calls cost so far."""
+        return self.policy.usage
 
     def now(self) -> datetime:
-        """Return the service's time, as far as its answers told it."""
-        return self._own_now() + self.skew
+        """Return the service's time, as far as its answers report it."""
+        return self.policy.now()
 
     def __enter__(self) -> Self:
         return self
@@ -192,23 +192,19 @@ class TuyaClient:
         attempt, corrected = 0, False
         while True:
             attempt += 1
-            self._count(prepared.action)
-            self._pacers.wait(f"{SERVICE}:{prepared.action}")
+            self.policy.spend(f"{SERVICE}:{prepared.action}", writes=prepared.action in WRITES)
             came = self._once(prepared, attempt, repeatable)
             if came.answer is not None:
                 return came.answer
             if came.throttled:
-                with self._lock:
-                    self.stats.throttled += 1
+                self.policy.usage.count_throttled()
             corrects = came.expired and repeatable and not corrected
             again = (came.throttled and throttles) or (came.lost and repeatable) or corrects
-            if came.error is not None and (not again or attempt >= ATTEMPTS):
+            if came.error is not None and (not again or self.policy.is_last(attempt)):
                 raise came.error
             corrected = corrected or corrects
             if not corrects:
-                with self._lock:
-                    jitter = self._random.uniform(0.5, 1.5)
-                self._sleep(BACKOFF_SECONDS * 2 ** (attempt - 1) * jitter)
+                self.policy.backoff(attempt)
             prepared = self.prepare(prepared.action, prepared.parameters)
 
     def _once(self, prepared: Prepared, attempt: int, repeatable: bool) -> _Attempt:
@@ -231,19 +227,10 @@ class TuyaClient:
 
     def _exchange(self, wire: Wire, prepared: Prepared, repeatable: bool) -> JsonObject:
         reply = wire.send(prepared.method, prepared.query, again=repeatable)
-        off = self._learn_time(reply)
-        age = None if off is None else self._own_now() + off - prepared.signed_at
+        off = self.policy.learn_time(reply.date)
+        age = None if off is None else self.policy.own_now() + off - prepared.signed_at
         writes = prepared.action in WRITES and not repeatable
         return judged(reply, prepared.action, prepared.hidden, wire.where, off=off, age=age, writes=writes)
-
-    def _learn_time(self, reply: Reply) -> timedelta | None:
-        """How far this clock is behind the gateway's, if it told; kept when it is more than the header's grain."""
-        told = told_time(reply.date)
-        if told is None:
-            return None
-        off = told - self._own_now()
-        self.skew = off if abs(off) > CLOCK_TOLERANCE else timedelta(0)
-        return off
 
     def _credentials(self) -> Key:
         with self._lock:
@@ -267,14 +254,6 @@ class TuyaClient:
                 access = access_of(self._environment)
                 self._wire = Wire(access.endpoint if access is not None else "", self._environ)
             return self._wire
-
-    def _rate(self, key: str) -> float:
-        rates = self._environment.call_rates
-        return rates.get(key) or rates.get(f"{SERVICE}:*") or DEFAULT_RATE
-
-    def _count(self, action: str) -> None:
-        with self._lock:
-            self.stats.count(f"{SERVICE}:{action}", writes=action in WRITES, budget=self._environment.call_budget)
 
 
 def _listed(action: str) -> None:

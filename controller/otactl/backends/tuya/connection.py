@@ -15,7 +15,7 @@ def connect(environment: Environment, client: AwsClient) -> TuyaClient:
     return TuyaClient(
         environment,
         stats=client.stats,
-        sleep=client.sleep,
+        sleep=client.policy.sleep,
         around=client.around,
         read_secret=partial(secret_text, client),
     )

@@ -193,7 +193,7 @@ def test_an_odd_date_header_teaches_nothing_and_fails_no_call(
 ) -> None:
     host.answer({}, Date=date)
     transport.call(*LIST, {}, repeatable=True)
-    assert transport.skew == timedelta(minutes=minutes)
+    assert transport.policy.clock_offset == timedelta(minutes=minutes)
 
 
 def test_a_doubled_date_header_fails_no_call(host: Answers, transport: AwsClient) -> None:
