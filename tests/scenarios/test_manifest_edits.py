@@ -175,7 +175,7 @@ def test_a_link_stays_a_link_and_the_file_keeps_its_mode(folder: Path) -> None:
             timedelta(hours=1),
             "a reconcile before that deletes it; to do it now: aws iotwireless delete-fuota-task --id t1",
         ),
-        (-timedelta(hours=1), "goes on to its end; to stop it at its risk: aws iotwireless delete-fuota-task --id t1"),
+        (-timedelta(hours=1), "will finish; to stop it at its risk: aws iotwireless delete-fuota-task --id t1"),
     ],
 )
 def test_suspending_tells_what_the_journal_knows_to_be_under_way(folder: Path, start: timedelta, words: str) -> None:

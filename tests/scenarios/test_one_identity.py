@@ -75,7 +75,7 @@ def test_two_names_of_one_device_in_a_wave_hold_before_anything_is_made(fuota_st
 @pytest.mark.parametrize(
     ("device", "told"),
     [
-        (Device(dev_eui="70b3d57ed00000ff"), "mend the manifest"),
+        (Device(dev_eui="70b3d57ed00000ff"), "fix the manifest"),
         (Device(id="70B3D57ED0000001"), "write {devEui: 70B3D57ED0000001}"),
     ],
 )

@@ -86,7 +86,7 @@ def test_a_create_that_never_came_is_let_go_and_holds_nobody(ota_stage: OtaStage
     ota_stage.server.world.faults.replace([])
     follower = replace(one_wave(), name="second")
 
-    assert "may have been made" in told(ota_stage.run(follower, covers=True), "gateway")[1]
+    assert "may have been created" in told(ota_stage.run(follower, covers=True), "gateway")[1]
     for _ in range(4):
         ota_stage.advance(1200)
         report = ota_stage.run(follower, covers=True)

@@ -82,7 +82,7 @@ def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its
 
     words = told(fuota_stage.run(canary(suspend=HELD)))
 
-    start = f"has been on air since {task['LoRaWAN']['StartTime']:%Y-%m-%dT%H:%M:%SZ} and goes on to its end"
+    start = f"has been on air since {task['LoRaWAN']['StartTime']:%Y-%m-%dT%H:%M:%SZ} and will finish"
     assert start in words
     assert words.endswith(f"to stop it at its risk: aws iotwireless delete-fuota-task --id {task['Id']}")
     assert len(fuota_stage.writes("DeleteFuotaTask")) == 0
@@ -100,7 +100,7 @@ def test_running_finish_withdraws_nothing(fuota_stage: FuotaStage) -> None:
 
     words = told(fuota_stage.run(canary(suspend=replace(HELD, running="finish"))))
 
-    assert "is to begin at" in words
+    assert "is to start at" in words
     assert fuota_stage.task()["Status"] == "FuotaSession_Waiting"
 
 
@@ -144,7 +144,7 @@ def test_executions_that_are_queued_are_canceled_and_their_things_follow(ota_sta
         words = told(ota_stage.run(paced(suspend=HELD)))
     begun = sum(ota_stage.installs().values())
     assert 0 < begun < len(THINGS)
-    assert f"{len(THINGS) - begun} devices of {update} had not begun, and follow in another attempt" in words
+    assert f"{len(THINGS) - begun} devices of {update} had not started, and follow in another attempt" in words
     ota_stage.cron(paced(), rounds=4)
     record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED

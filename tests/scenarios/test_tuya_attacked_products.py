@@ -27,7 +27,7 @@ def test_a_batch_to_a_whole_product_is_not_made_again_when_the_journal_is_lost(
     (hold,) = report.rollouts[0].holds
     (batch,) = tuya_stage.batches()
     assert hold.reason == "target_is_busy"
-    assert f"product {PRODUCT} still has other work, which is waited for: batch {batch['jobId']} of" in hold.message
+    assert f"product {PRODUCT} still has other work; waiting for it: batch {batch['jobId']} of" in hold.message
 
 
 def test_a_batch_to_a_whole_product_waits_for_the_work_of_others_and_then_goes(tuya_stage: TuyaStage) -> None:

@@ -221,7 +221,7 @@ def test_a_plan_shows_the_rest_of_a_wave_once(tuya_stage: TuyaStage) -> None:
     look = assess(ENVIRONMENT, plugs(), record, seen, TuyaShape(), (), now)
 
     assert len(look.plan.actions) == 1
-    assert outlook(ENVIRONMENT, plugs(), look, TuyaShape(), TuyaShape().lower, (), now).rungs == ()
+    assert outlook(ENVIRONMENT, plugs(), look, TuyaShape(), TuyaShape().lower, (), now).steps == ()
 
 
 @pytest.mark.parametrize("third", ["plug-2", "plug-3"])

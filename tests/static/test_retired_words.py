@@ -30,7 +30,7 @@ MOST = {
     "controller/otactl/lorawan": 5,
     "controller/otactl/manifest": 44,
     "controller/otactl/model": 18,
-    "controller/otactl/planning": 214,
+    "controller/otactl/planning": 1,
     "controller/otactl/policies": 10,
     "controller/otactl/reconcile": 27,
     "controller/otactl/rehearsal": 8,

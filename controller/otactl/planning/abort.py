@@ -1,8 +1,8 @@
-"""Ends a rollout: what its services can stop is stopped, and what they cannot is told.
+"""Cancels a rollout: stops what its services can stop and reports what continues.
 
-1. What nothing was sent of yet is deleted; what runs is told to begin no more devices, where its service can be told.
-   Devices that have begun go on to their end.
-2. A making whose answer was lost is waited for, and ended when it is seen: nothing is sent again.
+1. A unit that has not started is deleted; a running one starts no further devices, where its service supports that.
+   Devices that have started finish.
+2. A create whose answer was lost is waited for and canceled once it is visible; it is not sent again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from otactl.state import lifecycle
 
 
 def plan(ctx: RolloutContext, why: str, *, stalled: bool = False) -> Plan:
-    """Stop what can be stopped, then say what goes on."""
+    """Stop what can be stopped, then report what continues."""
     if actions := end(ctx, why):
         return ctx.act(*actions)
     going = any(a.live for a in ctx.at.record.attempts)
@@ -23,25 +23,25 @@ def plan(ctx: RolloutContext, why: str, *, stalled: bool = False) -> Plan:
 
 
 def end(ctx: RolloutContext, reason: str) -> tuple[Action, ...]:
-    """Return what ends every unit that can be ended (rule 1)."""
+    """Return the actions that cancel or delete every unit that allows it (rule 1)."""
     return tuple(a for attempt in ctx.at.record.attempts for a in _end(ctx, attempt, reason))
 
 
 def goes_on(ctx: RolloutContext) -> tuple[str, ...]:
-    """Return what cannot be stopped any more, each with the way to force it, if there is one."""
-    told, at = [], ctx.at
+    """Return what can no longer be stopped, each with the command that forces it, if there is one."""
+    parts, at = [], ctx.at
     for attempt in at.record.attempts:
         unit = lifecycle.find_unit(attempt, at.seen)
         if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
             force = ctx.can.force_command or ctx.can.end_command
-            told.append(f"{attempt.unit_id} goes on to its end; to stop it at its risk: {_force(force, attempt)}")
+            parts.append(f"{attempt.unit_id} will finish; to stop it at its risk: {_force(force, attempt)}")
         elif attempt.live and any(i.creates and i.unit_id == attempt.unit_id for i in at.record.intents):
-            told.append(f"{attempt.unit_id} may have been made: its answer was lost, and it is looked for")
-    return tuple(told)
+            parts.append(f"{attempt.unit_id} may have been created: the answer was lost; the next passes search for it")
+    return tuple(parts)
 
 
 def hold(ctx: RolloutContext, why: str, *, stalled: bool) -> Hold:
-    """Return why nothing more is sent, and what goes on."""
+    """Return why nothing more is sent, and what continues."""
     return Hold(reason="aborted", message="; ".join((why, *goes_on(ctx))), stalled=stalled)
 
 

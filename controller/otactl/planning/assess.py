@@ -1,6 +1,6 @@
-"""One look at one rollout, pure: fold what was seen into memory, judge the drift, decide the next rung.
+"""Assesses one rollout without I/O: updates the record, evaluates drift, plans the next step.
 
-A look is also what the outlook repeats over expected states, so plan and reconcile cannot differ.
+The outlook repeats the same assessment over expected states, so plan and reconcile cannot differ.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ from otactl.verdicts import wave_verdict
 
 
 class Assessment(Value, frozen=True, kw_only=True):
-    """What one look gave: the memory as it is to be, the plan, and the events that explain the difference.
+    """The result of one assessment: the new record, the plan, and the events that explain the difference.
 
-    `overdue` are the holds that have lasted too long since this look.
+    `overdue` are the holds that became overdue in this assessment.
     """
 
     record: Record
@@ -73,11 +73,11 @@ def assess(
     busy: Mapping[str, str] | None = None,
     sendings: SentContents | None = None,
 ) -> Assessment:
-    """Look at a rollout. Without a shape (a backend not driven yet) only the refusals speak."""
+    """Assess a rollout. Without a shape (a backend not driven yet) only the refusals apply."""
     if (elsewhere := unit_home.moved(record, environment)) is not None:
         return _held(rollout, record, seen, elsewhere, now)
     before = record
-    record, told = joined_devices.noted(rollout, record, seen, sendings or SentContents({}), now)
+    record, joined = joined_devices.noted(rollout, record, seen, sendings or SentContents({}), now)
     declared, rollout = rollout, membership.resolved(rollout, record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen, now)
@@ -127,7 +127,7 @@ def assess(
     )
     sending = record.failure if record.failure is not None and record.failure.sending and decided.actions else None
     phase = wave_verdict.phase_of(moved, rollout, any(h.stalled for h in decided.holds))
-    return stated(before, moved, decided, seen, (*told, *events, *drift_events), phase, sending, now)
+    return stated(before, moved, decided, seen, (*joined, *events, *drift_events), phase, sending, now)
 
 
 def stated(
@@ -140,7 +140,7 @@ def stated(
     failure: Failure | None,
     now: datetime,
 ) -> Assessment:
-    """Return the look with how things stand now, as `status` and `history` tell it."""
+    """Return the assessment with phase, holds and conditions, as `status` and `history` show them."""
     holds = conditions.remember(before.holds, decided.holds, now)
     overdue = conditions.newly_overdue(before.holds, holds)
     shown = conditions.shown_phase(phase, failure)
@@ -150,18 +150,18 @@ def stated(
         *(conditions.overdue_event(h, name, now) for h in overdue),
         *conditions.phase_event(before.phase, shown, holds, failure, name, now, moved.waves),
     )
-    told = msgspec.structs.replace(
+    shown_record = msgspec.structs.replace(
         moved,
         phase=shown,
         holds=holds,
         failure=failure,
         conditions=conditions.conditions(shown, holds, failure, before.conditions, now),
     )
-    return Assessment(record=told, plan=decided, seen=seen, events=events, overdue=overdue)
+    return Assessment(record=shown_record, plan=decided, seen=seen, events=events, overdue=overdue)
 
 
 def _service_changed(rollout: Rollout, record: Record, seen: Observation, now: datetime) -> Assessment:
-    """Another service cannot tell what becomes of the units of this one: they are waited for where they are."""
+    """Stall until the units of the previous service have ended: another service does not show them."""
     live = ", ".join(a.unit_id for a in record.attempts if a.live)
     text = (
         f"the manifest has {rollout.backend_kind} now, and {live} of {record.backend} has not ended; "
@@ -171,7 +171,7 @@ def _service_changed(rollout: Rollout, record: Record, seen: Observation, now: d
 
 
 def _held(rollout: Rollout, record: Record, seen: Observation, hold: Hold, now: datetime) -> Assessment:
-    """Return a look that compares nothing, since what is there cannot be told from here."""
+    """Return an assessment that compares nothing, since the service's state cannot be read from here."""
     plan_ = Plan(rollout=rollout.name, environment=rollout.environment, holds=(hold,))
     return stated(record, record, plan_, seen, (), Phase.STALLED, None, now)
 
@@ -185,7 +185,7 @@ def _declaration(rollout: Rollout, record: Record, decided: Plan, shape: Shape |
 
 
 def proving(record: Record, seen: Observation) -> Record:
-    """Return the memory with what reading versions has to remember, until the unit is gone."""
+    """Return the record with the progress of version checks, until the unit is deleted."""
 
     def kept(_wave: str, attempt: Attempt) -> Attempt:
         unit = lifecycle.find_unit(attempt, seen)
@@ -197,7 +197,7 @@ def proving(record: Record, seen: Observation) -> Record:
 
 
 def _asked(record: Record, rollout: Rollout, decided: Plan, seen: Observation) -> Record:
-    """The memory with the devices inside the groups of a wave that waits for an approval: it may be given for these."""
+    """Return the record with the devices in the groups of a wave that waits for an approval of them."""
     wave = next((w for w in rollout.strategy.waves if w.name == decided.wave), None)
     known = record.wave(decided.wave)
     if wave is None or known is None or not any(h.reason.startswith("approval_is_") for h in decided.holds):
@@ -210,15 +210,15 @@ def _asked(record: Record, rollout: Rollout, decided: Plan, seen: Observation) -
 
 
 def _begun(attempt: Attempt, shape: Shape | None) -> bool:
-    """Return whether its role plays no part any more: it runs, or making it was starting it."""
+    """Return whether its role is no longer used: it runs, or creating it started it."""
     starts_with = shape is not None and not shape.capabilities.starts_explicitly
     return attempt.stage is Stage.RUNNING or (attempt.stage is Stage.SCHEDULED and starts_with)
 
 
 def unlooked(rollout: Rollout, record: Record, reason: str, message: str, now: datetime) -> Assessment:
-    """Return what to remember of a look that an error stopped: the error and since when, and nothing else.
+    """Return the record of an assessment that an error stopped: the error and since when, and nothing else.
 
-    A rollout that was never looked at is remembered by its manifest alone.
+    A rollout that was never assessed is recorded by its manifest alone.
     """
     known = record
     if not record.generation:
@@ -229,16 +229,16 @@ def unlooked(rollout: Rollout, record: Record, reason: str, message: str, now: d
             source=rollout.source.file,
             version=rollout.firmware.version,
         )
-    told, events = failed(known, reason, message, now)
+    marked, events = failed(known, reason, message, now)
     hold = Hold(reason=reason, message=message, stalled=True)
     plan_ = Plan(rollout=record.name, environment=record.environment, holds=(hold,))
-    return Assessment(record=told, plan=plan_, seen=Observation(), events=events)
+    return Assessment(record=marked, plan=plan_, seen=Observation(), events=events)
 
 
 def failed(
     record: Record, reason: str, message: str, now: datetime, *, sending: bool = False
 ) -> tuple[Record, tuple[Event, ...]]:
-    """Return the memory with an error, and the event where that changes the phase; the error keeps its age."""
+    """Return the record with an error, and the event where that changes the phase; the error keeps its age."""
     old = record.failure
     same = old is not None and old.reason == reason and conditions.alike(old.message, message)
     since = old.since if same and old is not None else now
@@ -253,10 +253,9 @@ _OVER = (Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED)
 
 
 def intended(look: Assessment, lowered: Iterable[tuple[Action, tuple[Call, ...]]], now: datetime) -> Record:
-    """Return the memory with the intents of a rung, and the drift it sets out to correct noted as such."""
+    """Return the record with the intents of a step, and with the drift it corrects marked so."""
     record = look.record
-    rung = tuple(lowered)
-    for action, calls in rung:
+    for action, calls in tuple(lowered):
         record = intents.intend(record, action, calls, look.seen, now)
     return record
 
@@ -264,7 +263,7 @@ def intended(look: Assessment, lowered: Iterable[tuple[Action, tuple[Call, ...]]
 def settled(
     record: Record, done: Iterable[ActionResult], shape: Shape, now: datetime
 ) -> tuple[Record, tuple[Event, ...]]:
-    """Return the memory after a rung was sent."""
+    """Return the record after a step was sent."""
     events: list[Event] = []
     for job in done:
         action = job.job.action
@@ -278,7 +277,7 @@ def settled(
 
 
 def _corrected(drift: tuple[DriftEntry, ...], action: Action, record: Record) -> tuple[DriftEntry, ...]:
-    """Note on the entries that an action was to set back that it went through."""
+    """Mark the entries that an action corrects as sent."""
     match action:
         case UpdateUnit(unit=unit, fields=fields):
             return ledger.correction_sent(drift, unit.unit_id, frozenset(fields))
@@ -310,13 +309,13 @@ def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
 
 
 def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> bool:
-    """Whether nothing is left to look at: every wave passed for this content, what it left is cleaned up, and no unit
-    that was taken for gone is listed again."""
+    """Return whether nothing is left to assess: every wave passed for this revision, is cleaned up, and no lost unit
+    is listed again."""
     listed = {item.vendor_id for item in survey.listed if not item.leftover_of} if survey is not None else set()
     if any(a.stage is Stage.LOST and a.vendor_id in listed for a in record.attempts):
         return False
     if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
-        return False  # an open drift closes by a look that does not show it any more
+        return False  # an open drift closes when a read no longer shows it
     rollout = membership.resolved(rollout, record)
     if joined_devices.groups(rollout, record):
         return False  # devices may have joined them, to whom the service sends nothing
@@ -324,7 +323,7 @@ def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> 
     for wave in rollout.strategy.waves:
         known = record.wave(wave.name)
         if known is not None and known.members and set(known.members) != set(rollout.targets_of(wave).keys):
-            return False  # targets declared after the wave's start: to be told
+            return False  # targets declared after the wave's start: to be reported
     clean = rollout.cleanup == "never" or all(a.stage.is_over for a in record.attempts)
-    now_judged = wave_verdict.judged(record, rollout)  # a gate declared anew may turn an old verdict
+    now_judged = wave_verdict.judged(record, rollout)  # a changed gate may change an old verdict
     return clean and names == {w.name for w in now_judged.waves if wave_verdict.passed(w, rollout)}

@@ -1,4 +1,4 @@
-"""What a decision stands on and what it answers: the situation, the pure half of a backend, the plan."""
+"""Holds what a decision reads and returns: the context of a rollout and its plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RECHECK = timedelta(minutes=5)
 
 
 class Plan(Value, frozen=True, kw_only=True):
-    """What is next for one rollout: actions of one rung, or holds, or a time to come back."""
+    """What is next for one rollout: actions of one step, or holds, or a time to come back."""
 
     rollout: str
     environment: str
@@ -27,12 +27,12 @@ class Plan(Value, frozen=True, kw_only=True):
 
     @property
     def begins(self) -> bool:
-        """Return whether it is about to make or start a unit."""
+        """Return whether it is about to create or start a unit."""
         return any(isinstance(action, CreateUnit | StartUnit) for action in self.actions)
 
 
 class PlanContext(Value, frozen=True, kw_only=True):
-    """Everything a decision may look at, together.
+    """Everything a decision may read.
 
     `busy` are targets that other rollouts' units hold, `sendings` what any rollout sent to devices.
     """
@@ -48,8 +48,8 @@ class PlanContext(Value, frozen=True, kw_only=True):
     def busy_beside(self, attempt: Attempt | None) -> dict[str, str]:
         """Return targets that any unit beside an attempt's holds: those of other rollouts, and other units of this one.
 
-        A unit of the content before in another wave, or one that came back after another took its place, is with its
-        devices as a stranger's is.
+        A unit of the previous revision in another wave, or one that was replaced and is visible again, counts like
+        another rollout's.
         """
         mine = attempt.unit_id if attempt is not None else ""
         own = {

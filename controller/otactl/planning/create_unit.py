@@ -1,8 +1,8 @@
-"""Making the unit of an attempt: every check that has to pass before, and what is told while one does not.
+"""Plans the creation of a wave's unit: the preflight checks, and the hold reported while one fails.
 
-1. A wave the journal does not know is not made before one that came after it.
-2. Waves run one after another; one whose gate let the next go may still have devices at it.
-3. Where making a unit starts it, all checks of a start hold for the making, and it carries the moment it was decided.
+1. A wave that the journal does not know is not created while a later wave of the same revision is recorded.
+2. Waves run one after another; a wave that has passed may still have devices in progress.
+3. Where creating a unit starts it, all checks of a start apply to the creation, which carries the time of the decision.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def _before_known(ctx: WaveContext) -> tuple[Hold, ...]:
         found = [a for a in record.attempts if not a.field_digests and a.was_sent] if record is not None else []
         if any(a.generation == at.rollout.generation for a in found):
             text = (
-                f"the journal does not know wave {wave.name}, and wave {later} of the same content was begun after it; "
-                "restore the journal, or take the wave out of the manifest if its devices have the content"
+                f"the journal does not know wave {wave.name}, and wave {later} of its revision was started after it; "
+                "restore the journal, or remove the wave from the manifest if its devices have the image"
             )
             return (Hold(reason="earlier_wave_is_unknown", message=text, stalled=True),)
     return ()
@@ -83,7 +83,7 @@ def create(ctx: WaveContext, wanted: Creation) -> Plan:
     if holds := _before_known(ctx) or _under_way(ctx) or wave_holds.unapproved(ctx):
         return ctx.wait(*holds, soon=True)
     if unit.spared and not unit.members:
-        text = f"every target of {unit.unit_id} reports {at.rollout.firmware.version} already; looking again"
+        text = f"every target of {unit.unit_id} reports {at.rollout.firmware.version} already; checking again"
         return ctx.wait(Hold(reason="checks_are_incomplete", message=text), soon=True)
     if ctx.can.starts_explicitly:
         return _create_open(ctx, unit, part, reason)
@@ -135,6 +135,6 @@ def _held(ctx: WaveContext, holds: tuple[Hold, ...]) -> Plan:
 
 
 def _told(ctx: WaveContext, unit: UnitDeclaration) -> str:
-    """Return what is to be known of a creation beside its reason."""
+    """Return what to report with a creation beside its reason."""
     had = f"; {len(unit.spared)} of the wave report the version already" if unit.spared else ""
     return f"{had}{sent_again(ctx.at.seen, unit.firmware.version)}"

@@ -1,9 +1,9 @@
-"""Every drift of a rollout in one look: its units, and what they point at while that still matters.
+"""Detects all drift of one rollout: its units, and the image and role they use until the session starts.
 
-1. What we wrote a moment ago may not be shown yet; that is no drift (`behind`).
-2. What the manifest declares anew is no drift either: an open unit gets it, a started one cannot and says so.
-3. Image and role are watched until a session begins. Bytes that differed then stay told until the wave is judged over
-   them, or a person accepts them.
+1. A change of ours that is not visible yet is not drift (`behind`).
+2. A change in the manifest is not drift: an open unit is updated, a started one reports that it cannot be.
+3. Image and role are compared until the session starts. Image bytes that differed then stay reported until the wave's
+   gate has passed or a person accepts them.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
 def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:
     """Return a unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
     found = diff.unit_findings(declared, shape.desired(declared), attempt, unit, shape.capabilities)
-    anew = attempt.annotation_digest not in ("", declared.annotations)
+    changed = attempt.annotation_digest not in ("", declared.annotations)
     kept = []
     for finding in found:
         if any(fnmatchcase(finding.field, name) for name in shape.capabilities.annotation_fields):
@@ -85,7 +85,7 @@ def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: 
             elif not finding.correctable:
                 kept.append(msgspec.structs.replace(finding, cause=Cause.DECLARED_LATE, correctable=False))
         elif finding.field.startswith("tags.") and not finding.field.startswith(f"tags.{diff.MARK_PREFIX}"):
-            kept += [] if anew else [finding]
+            kept += [] if changed else [finding]
         else:
             kept.append(finding)
     return kept
@@ -118,7 +118,7 @@ def _copies(at: PlanContext) -> list[Finding]:
         Finding(
             subject=unit.vendor_id,
             field="unit",
-            desired="absent: it has our marks, and we did not make it",
+            desired="absent: it has our marks, and we did not create it",
             observed=f"present as {unit.unit_id}",
             cause=Cause.FOREIGN,
             correctable=False,
@@ -133,14 +133,14 @@ def _left_behind(attempt: Attempt, name: str) -> Finding:
         subject=attempt.unit_id,
         field=f"leftover.{name}",
         desired="absent",
-        observed="left behind by a failed making",
+        observed="left behind by a failed creation",
         cause=Cause.ORPHAN,
         correctable=False,
     )
 
 
 def _as_before(at: PlanContext, attempt: Attempt) -> list[Finding]:
-    """Return what was told of a unit that this look missed: nothing was compared, so nothing is set back."""
+    """Return the recorded drift of a unit that this pass did not see: nothing was compared, so nothing is corrected."""
     return [
         Finding(
             subject=e.subject,
@@ -156,7 +156,7 @@ def _as_before(at: PlanContext, attempt: Attempt) -> list[Finding]:
 
 
 def _still_told(at: PlanContext, attempt: Attempt) -> list[Finding]:
-    """Return the image's differences as last seen before the session began (rule 3)."""
+    """Return the image's differences as last seen before the session started (rule 3)."""
     return [
         Finding(
             subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False

@@ -1,4 +1,4 @@
-"""What follows an attempt whose unit is not with the service any more, or has nothing left to do there."""
+"""Plans what follows an attempt whose unit has ended, was deleted, or could not be created."""
 
 from __future__ import annotations
 
@@ -45,11 +45,15 @@ def failed(ctx: AttemptContext) -> Plan | None:
     changed = changed or attempt.annotation_digest not in ("", ctx.declared.annotations)
     changed = changed or (bool(unit.members) and set(unit.members) != set(ctx.declared.members))
     if changed or loss_accepted(ctx):
-        why = "what it could not be made with has changed" if changed else "spec.drift.ignore accepts that it failed"
+        why = (
+            "the role, image or manifest that it failed with has changed"
+            if changed
+            else "spec.drift.ignore accepts that it failed"
+        )
         return ctx.act(supersede.delete(attempt, at.rollout, "replace", why))
     text = (
-        f"{attempt.unit_id} could not be made: {attempt.failure}; mend what it names: it is made again when the role, "
-        f"the image or the manifest changed, or when it is ended: "
+        f"{attempt.unit_id} could not be created: {attempt.failure}; fix the cause; it is recreated when role, "
+        f"image or manifest changes, or after: "
         f"{ctx.can.delete_command.format(id=attempt.vendor_id)}"
     )
     return ctx.stall(reason="unit_creation_failed", text=text)
@@ -59,7 +63,7 @@ def replaced(ctx: AttemptContext) -> Plan | None:
     """It was deleted before its start: create its successor."""
     if ctx.attempt.stage is not Stage.SUPERSEDED:
         return None
-    why = "the attempt before was withdrawn before its start" if ctx.attempt.withdrawn else "it was replaced"
+    why = "the previous attempt was withdrawn before its start" if ctx.attempt.withdrawn else "it was replaced"
     return create(ctx, Creation(ctx.next_number, why, retry=retry.remainder(ctx.known, ctx.at.rollout)))
 
 
@@ -68,9 +72,9 @@ def stopped(ctx: AttemptContext) -> Plan | None:
     attempt, known, rollout = ctx.attempt, ctx.known, ctx.at.rollout
     if not retry.goes_on(known, rollout) or wave_verdict.gives_up(known, rollout):
         return None
-    why = "the attempt before was stopped for other content"
+    why = "the previous attempt was stopped for another revision"
     if attempt.withdrawn:
-        why = f"{len(retry.unbegun(known, rollout))} devices had not begun when the attempt before was withdrawn"
+        why = f"{len(retry.unbegun(known, rollout))} devices had not started when the previous attempt was withdrawn"
     if attempt.by_hand:
         why += f"; not {', '.join(attempt.by_hand)}, canceled by hand: only new content is sent to them"
     return create(ctx, Creation(ctx.next_number, why, retry=retry.remainder(known, rollout)))

@@ -1,16 +1,15 @@
-"""Drift that belongs to no declared rollout: tasks nobody declares, and tasks of rollouts taken out of Git.
+"""Detects drift outside declared rollouts: tasks that no manifest declares, and tasks of rollouts removed from Git.
 
-1. A rollout is taken out of Git when the folder its manifest stood in was read and the manifest was not there; a run
-   over other files says nothing about it.
-2. Nothing is sent for either: an orphan is told with the command that would end it.
+1. A rollout counts as removed from Git when the folder of its manifest was read and the manifest was not there; a run
+   over other files does not decide it.
+2. Nothing is sent for either: an orphan is reported with the command that cancels it.
 3. Foreign tasks are known from the list alone, so they cost no call. One that has our name costs a read of its marks:
    only with our owner, our environment and no other journal in them it is an orphan. What another environment of ours
-   made, or another journal, is foreign and told without the command that would end it; so is a unit without marks.
-   One that our owner's other environment made is listed and needs nobody: two environments may share an account.
-4. A manifest that could not be read may still declare what it did: nothing that it may be about is told as new.
-5. What a service was not asked for in this run says nothing: its entries stay as they are.
-6. One list that does not show what was there proves nothing: it is believed gone when a second one, SETTLE later,
-   agrees.
+   created, or another journal, is foreign and reported without the command that cancels it; so is a unit without marks.
+   A unit of our owner's other environment is listed and needs no action: two environments may share an account.
+4. A manifest that could not be read may still declare what it did: nothing that it may declare is reported as new.
+5. Entries of a service that was not read in this run stay as they are.
+6. A unit that one list does not show counts as missing only when a second list, SETTLE later, does not show it either.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def environment_record(
     `surveys` are by backend; `declared` are the rollouts read in this run, each with its waves; `covers` tells whether
     the place of a record's manifest was read; `marks` reads the owner marks of a unit, by backend (None: they could not
     be read, so nothing new is said of it); `read` reads the backend
-    block that a record keeps; what `unread` may declare is neither gone nor an orphan.
+    block that a record keeps; what `unread` may declare is neither missing nor an orphan.
     """
     commits: list[Commit] = []
     stems = {f"{name}-{wave}" for name, waves in declared.items() for wave in waves}
@@ -91,10 +90,10 @@ def environment_record(
             finding = _stranger(item, environment, capabilities, stems, partial(marks, kind, item), before)
             if finding is not None:
                 findings.append(msgspec.structs.replace(finding, origin=kind))
-    told = {f.subject for f in findings}
-    entries = _doubted(held.record.drift, surveys, told, now)
+    reported = {f.subject for f in findings}
+    entries = _doubted(held.record.drift, surveys, reported, now)
     unasked = tuple(e for e in entries if _unasked(e, surveys) or _in_doubt(e, now))
-    findings += _kept(unasked, told)
+    findings += _kept(unasked, reported)
     drift, events = ledger.fold(entries, findings, DriftPolicy(), environment.source.digest, frozenset(), now)
     if drift != held.record.drift:
         record = msgspec.structs.replace(held.record, drift=drift)
@@ -105,7 +104,7 @@ def environment_record(
 def _doubted(
     entries: tuple[DriftEntry, ...],
     surveys: Mapping[str, tuple[Survey, Capabilities]],
-    told: set[str],
+    reported: set[str],
     now: datetime,
 ) -> tuple[DriftEntry, ...]:
     """Return the entries, those that are not listed at all any more with since when (rule 6)."""
@@ -114,7 +113,7 @@ def _doubted(
         asked = surveys.get(entry.origin)
         if not entry.open or asked is None:
             return entry
-        listed = entry.subject in told or any(entry.subject in (i.name, i.vendor_id) for i in asked[0].listed)
+        listed = entry.subject in reported or any(entry.subject in (i.name, i.vendor_id) for i in asked[0].listed)
         since = None if listed else entry.unseen_at or now
         return entry if since == entry.unseen_at else msgspec.structs.replace(entry, unseen_at=since)
 
@@ -132,9 +131,9 @@ def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities
     return surveys[entry.origin][0].partial and entry.desired == "absent"
 
 
-def _kept(entries: tuple[DriftEntry, ...], told: set[str]) -> list[Finding]:
-    """Return what is open and was not looked at again, as it was seen last."""
-    return [_as_told(e) for e in entries if e.open and e.subject not in told]
+def _kept(entries: tuple[DriftEntry, ...], reported: set[str]) -> list[Finding]:
+    """Return the open entries that were not checked again, as last seen."""
+    return [_as_told(e) for e in entries if e.open and e.subject not in reported]
 
 
 def _as_told(entry: DriftEntry) -> Finding:
@@ -185,7 +184,7 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
 
 
 def _let_go(waves: tuple[WaveRecord, ...], listed: set[str], now: datetime) -> tuple[WaveRecord, ...]:
-    """Units that are gone (rule 6) hold their targets no more; what became of their devices nobody saw."""
+    """Release the targets of missing units (rule 6); the results of their devices stay unknown."""
 
     def moved(attempt: Attempt) -> Attempt:
         unlisted = attempt.live and attempt.vendor_id is not None and attempt.vendor_id not in listed

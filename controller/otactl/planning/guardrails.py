@@ -1,4 +1,4 @@
-"""Limits that no rollout may pass by mistake: each refusal has the number, the limit and the way to allow it."""
+"""Enforces the environment's limits on rollouts; each hold names the number, the limit and how to allow it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW = 10  # below so many devices a percentage says nothing
 
 
 def too_many(unit: UnitDeclaration, at: PlanContext) -> tuple[Hold, ...]:
-    """A wave, or a retry, that would begin with more devices than the environment allows, or with an unknown number.
+    """Hold a wave, or a retry, of more devices than the environment allows, or of an unknown number.
 
     Devices are counted by their identity, once each, those inside groups too.
     """
@@ -24,20 +24,20 @@ def too_many(unit: UnitDeclaration, at: PlanContext) -> tuple[Hold, ...]:
     if number is None:
         return () if at.rollout.strategy.allow_uncounted else (_uncounted(unit, where),)
     if guards.max_affected_devices is not None and number > guards.max_affected_devices:
-        text = f"{unit.unit_id} would begin with {number} devices, guards.maxAffectedDevices of {where} allows "
+        text = f"{unit.unit_id} would start with {number} devices, guards.maxAffectedDevices of {where} allows "
         text += f"{guards.max_affected_devices}; use smaller waves, or raise it there"
         return (Hold(reason="too_many_affected", message=text, stalled=True),)
     total = _fleet(unit, number, at)
     limit = guards.max_affected_percent
     if limit is not None and total >= FEW and 100 * number > exact(limit) * total:
-        text = f"{unit.unit_id} would begin with {100 * number / total:.0f} % of the rollout's {total} devices, "
+        text = f"{unit.unit_id} would start with {100 * number / total:.0f} % of the rollout's {total} devices, "
         text += f"guards.maxAffectedPercent of {where} allows {limit:g}; "
         return (Hold(reason="too_many_affected", message=f"{text}use smaller waves, or raise it there", stalled=True),)
     return ()
 
 
 def counted(keys: Iterable[str], seen: Observation) -> int | None:
-    """How many devices targets are, or hold; None where nobody can tell, as of those that a service selects itself."""
+    """Count the devices of targets; None where the number is unknown, as for devices that a service selects itself."""
     facts = {t.key: t for t in seen.targets}
     devices: set[str] = set()
     hidden = 0
@@ -55,18 +55,18 @@ def counted(keys: Iterable[str], seen: Observation) -> int | None:
 
 def _uncounted(unit: UnitDeclaration, where: str) -> Hold:
     text = (
-        f"how many devices {unit.unit_id} would begin with cannot be counted before, and {where} has guards for their "
+        f"how many devices {unit.unit_id} would start with cannot be counted before, and {where} has guards for their "
         "number; name the devices, or say strategy.allowUncounted: true"
     )
     return Hold(reason="affected_is_unknown", message=text, stalled=True)
 
 
 def _fleet(unit: UnitDeclaration, number: int, at: PlanContext) -> int:
-    """Return how many devices all waves of a rollout have: those of a wave that began as it began."""
+    """Return how many devices all waves of a rollout have: of a started wave those it started with."""
     total = 0
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
-        begun = (
+        started = (
             max(
                 (a.size + len(a.skipped_devices) for a in known.attempts_since(at.rollout.generation) if a.was_sent),
                 default=0,
@@ -76,7 +76,7 @@ def _fleet(unit: UnitDeclaration, number: int, at: PlanContext) -> int:
         )
         keys = at.rollout.targets_of(wave).keys
         here = sum(at.seen.group_sizes.get(key, 1) for key in keys)
-        total += max(begun, number if wave.name == unit.wave and not unit.only else 0) or here
+        total += max(started, number if wave.name == unit.wave and not unit.only else 0) or here
     return total
 
 
@@ -86,7 +86,7 @@ def declared_targets(rollout: Rollout) -> int:
 
 
 def shrunk(rollout: Rollout, environment: Environment, record: Record) -> tuple[Hold, ...]:
-    """Far fewer targets than before, as a list that was cut off by mistake has them."""
+    """Hold a rollout that declares far fewer targets than before, as a truncated list does."""
     limit, number = environment.guards.max_shrink_percent, declared_targets(rollout)
     over = all(passed(record.wave(w.name), rollout) for w in rollout.strategy.waves)
     if (
@@ -97,5 +97,5 @@ def shrunk(rollout: Rollout, environment: Environment, record: Record) -> tuple[
     ):
         return ()
     text = f"{number} targets are declared, {record.target_count} were before: guards.maxShrinkPercent of environment "
-    text += f"{environment.name} allows {limit:g} % less; if that is meant, say strategy.allowShrunk: true"
+    text += f"{environment.name} allows {limit:g} % less; if this is intended, set strategy.allowShrunk: true"
     return (Hold(reason="targets_shrunk", message=text, stalled=True),)

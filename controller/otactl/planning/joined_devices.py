@@ -1,11 +1,11 @@
-"""Devices that joined a group of a wave after its unit was made, where the service sends them nothing by itself.
+"""Detects devices that joined a group of a wave after its unit was created, where the service sends them nothing.
 
-1. They are looked for once every declared wave has passed: one list for each group and pass. While a unit that serves
-   later devices itself is live, nobody is missing.
-2. A device has joined when it is inside now and no unit of this content was for it. Where nobody recorded whom a wave
-   was begun with, nobody can be told apart.
-3. A group or a device that another rollout was sent to since is that rollout's: an older one never sends again.
-4. Each gets a wave of its own at the end (`membership`). Who leaves before that begins is forgotten.
+1. Groups are listed once per pass after every declared wave has passed. While a unit that serves later devices itself
+   is live, no device is missing.
+2. A device has joined when it is in the group now and no unit of this revision was for it. Where the devices that a
+   wave was started with are not recorded, no device counts as joined.
+3. A group or device that another rollout sent to since belongs to that rollout: an older one never sends again.
+4. Joined devices get a wave of their own at the end (`membership`). A device that leaves before it starts is dropped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def groups(rollout: Rollout, record: Record) -> tuple[str, ...]:
 def noted(
     rollout: Rollout, record: Record, seen: Observation, sendings: SentContents, now: datetime
 ) -> tuple[Record, tuple[Event, ...]]:
-    """Return the memory with who joined each wave, and the events that tell it. `rollout` is as declared."""
+    """Return the record with the devices that joined each wave, and their events. `rollout` is as declared."""
     if not seen.inside:
         return record, ()
     events: list[Event] = []
@@ -61,20 +61,20 @@ def noted(
 
 
 def findings(rollout: Rollout, record: Record) -> tuple[Finding, ...]:
-    """Return who joined and no unit is for yet, for the ledger."""
+    """Return the findings of joined devices that no unit is for yet."""
     had = sent_to(record, rollout.generation)
     found = []
     for wave in record.waves:
         waiting = [key.partition(":")[2] for key in wave.joined if key not in had]
         attempts = wave.attempts_since(rollout.generation)
         if waiting and attempts:
-            told = {"devices": len(waiting), "some": list(waiting[:NAMED])}
+            reported = {"devices": len(waiting), "some": list(waiting[:NAMED])}
             found.append(
                 Finding(
                     subject=attempts[-1].unit_id,
                     field="devices.joined",
                     desired="none after the start",
-                    observed=told,
+                    observed=reported,
                     cause=Cause.MEMBERSHIP,
                     correctable=False,
                 )
@@ -83,7 +83,7 @@ def findings(rollout: Rollout, record: Record) -> tuple[Finding, ...]:
 
 
 def sent_to(record: Record, generation: str) -> frozenset[str]:
-    """Return the devices that units of this content were for, by key: begun with, spared, or with a result."""
+    """Return the devices that units of this content were for, by key: started with, spared, or with a result."""
     mine = [a for a in record.attempts if a.generation == generation]
     names = {d for a in mine for d in (*a.devices, *a.skipped_devices, *(r.device for r in a.results))}
     singles = {k for a in mine for k in (*a.members, *a.retry_targets) if k.startswith("device:")}
@@ -120,6 +120,6 @@ def _told(wave: Wave, keys: list[str], devices: list[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     groups_ = ", ".join(key.partition(":")[2] for key in keys)
     return (
-        f"{', '.join(names[:NAMED])}{more} joined {groups_} after wave {wave.name} began; its update does not reach "
+        f"{', '.join(names[:NAMED])}{more} joined {groups_} after wave {wave.name} started; its update does not reach "
         "them, so they get a wave of their own at the end"
     )

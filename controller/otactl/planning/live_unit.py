@@ -1,4 +1,4 @@
-"""What is next while the unit of a wave's attempt is with the service."""
+"""Plans the next step while the unit of a wave's attempt is with the service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def status_is_unknown(ctx: AttemptContext) -> Plan | None:
     """Return the service shows a status this version does not know."""
     if ctx.unit is None or ctx.unit.phase is not UnitPhase.UNKNOWN:
         return None
-    text = f"{ctx.attempt.unit_id} shows a status this version does not know; look at it by hand, or update otactl"
+    text = f"{ctx.attempt.unit_id} shows a status this version does not know; check it at the service, or update otactl"
     return ctx.stall(reason="unit_status_is_unknown", text=text)
 
 
@@ -59,13 +59,15 @@ def parts_are_missing(ctx: UnitContext) -> Plan | None:
     if not unit.missing_targets:
         return None
     if fields := doubtful(unit, ctx.at):
-        text = f"{attempt.unit_id}: {', '.join(fields)}; the rest of it is not made unless spec.drift.ignore accepts it"
+        text = (
+            f"{attempt.unit_id}: {', '.join(fields)}; the rest of it is not created unless spec.drift.ignore accepts it"
+        )
         return ctx.stall(reason="drift_is_open", text=text)
     gate = rollout.gate_of(ctx.wave)
     counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
     if rollout.strategy.retry is None and gates.hopeless(gate, counts):
         text = f"{attempt.unit_id}: {counts.failed} of {counts.total} devices failed, so its gate cannot be met; "
-        text += "the rest of it is not made; change spec.firmware, or the gate, by pull request"
+        text += "the rest of it is not created; change spec.firmware, or the gate, by pull request"
         return ctx.stall(reason="success_rate_is_too_low", text=text)
     why = f"{len(unit.missing_targets)} of its targets are in no part of it yet"
     return create(ctx, Creation(attempt, why, rest=unit.missing_targets))
@@ -91,12 +93,12 @@ def result_is_unknown(ctx: UnitContext) -> Plan | None:
 
 
 def stops(ctx: UnitContext) -> Plan | None:
-    """We told it to start no more devices; the others go on."""
+    """It was asked to start no further devices; those in progress continue."""
     attempt = ctx.attempt
     holds: tuple[Hold, ...] = ()
     if attempt.withdrawn and ctx.unit.stopping:
-        told = suspend.going(attempt, ctx.at.now, ctx.can, stopping=True)
-        text = f"{told}; the others follow when these have ended"
+        reported = suspend.going(attempt, ctx.at.now, ctx.can, stopping=True)
+        text = f"{reported}; the others follow when these have ended"
         holds = (Hold(reason="withdrawn_devices_wait", message=text),)
     elif attempt.canceled_by_us and not attempt.withdrawn:
         holds = supersede.on_air_hold(ctx)
@@ -126,7 +128,7 @@ def devices_are_overdue(ctx: UnitContext) -> Plan | None:
     if not ctx.unit.overdue:
         return None
     end = ctx.can.end_command.format(id=", ".join(ctx.unit.overdue_in) or ctx.attempt.vendor_id)
-    text = f"{ctx.attempt.unit_id}: {ctx.unit.overdue}; it is waited for; to wait no longer: {end}"
+    text = f"{ctx.attempt.unit_id}: {ctx.unit.overdue}; waiting for it; to stop waiting: {end}"
     return ctx.wait(Hold(reason="devices_are_overdue", message=text))
 
 

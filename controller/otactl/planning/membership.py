@@ -1,14 +1,14 @@
-"""Which devices are in which wave where a rollout divides one list by percent, and what an approval of a wave is of.
+"""Assigns devices to waves where a rollout divides one list by percent, and names what an approval of a wave covers.
 
 1. The order is a stable hash of the rollout's first name and the device: the same on every machine, and not the same
    canaries for every rollout.
 2. Percent is cumulative over the devices declared now, rounded up; a wave has one device at least while any is left.
 3. Devices whose labels a wave includes are in that wave, whatever its percent; those it excludes come in a later one.
-4. A wave that began keeps its members. What is declared later joins the next wave that has not begun, or, when all
-   have, a wave of its own at the end (`top-up`). A device never moves between waves that began. A wave without devices
-   is none.
-5. A target added to a wave that names its targets, after that wave began, gets a wave at the end too, judged and
-   approved as the wave it was added to; one that began already, in whichever wave and by whichever name, gets none.
+4. A started wave keeps its members. What is declared later joins the next wave that has not started, or, when all
+   have, a wave of its own at the end (`top-up`). A device never moves between started waves. A wave without devices
+   is dropped.
+5. A target added to a wave that names its targets, after that wave started, gets a wave at the end too, judged and
+   approved as the wave it was added to; one that was started already, in any wave and under any name, gets none.
    A device that joined a group of such a wave, where the service sends it nothing, gets one likewise (`joining`).
 6. An approval is of one rollout in one environment: its content, strategy, windows and targets; never of time,
    attempts, other approvals, holds, labels or drift. Of targets that are groups it names the devices inside as well, as
@@ -34,13 +34,13 @@ _SINGLES = ("wireless_devices", "things", "devices")
 
 
 def resolved(rollout: Rollout, record: Record) -> Rollout:
-    """The rollout with every wave's targets named (rules 1 to 5); as it is where no wave goes by percent or began."""
+    """Return the rollout with every wave's targets named (rules 1 to 5); unchanged without percent or started waves."""
     waves = rollout.strategy.waves
     if rollout.targets is None or not any(w.percent is not None for w in waves):
         return _topped_up(rollout, record)
     declared = {d.key: d for kind in _SINGLES for d in getattr(rollout.targets, kind)}
-    begun = _top_ups(rollout, record)
-    frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in (*waves, *begun)}
+    started = _top_ups(rollout, record)
+    frozen = {w.name: _frozen(record.wave(w.name), rollout.generation) for w in (*waves, *started)}
     taken = {key for keys in frozen.values() for key in keys}
     left = sorted(
         (k for k in declared if k not in taken), key=lambda key: _rank((*record.previous_names, rollout.name)[0], key)
@@ -49,7 +49,7 @@ def resolved(rollout: Rollout, record: Record) -> Rollout:
     members = {w.name: frozen[w.name] or shares.get(w.name, ()) for w in waves}
     named = [_with(rollout, w, members[w.name], declared) for w in waves if members[w.name]]
     if all(frozen[w.name] for w in waves):
-        named += [_with(rollout, w, frozen[w.name], declared) for w in begun]
+        named += [_with(rollout, w, frozen[w.name], declared) for w in started]
         named += _last(rollout, frozen, tuple(left), declared)
     strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(named))
     return msgspec.structs.replace(rollout, strategy=strategy)
@@ -80,7 +80,7 @@ def groups_of(rollout: Rollout, wave: Wave) -> tuple[str, ...]:
 
 
 def inside(groups: tuple[str, ...], seen: Observation) -> tuple[str, ...] | None:
-    """Return the devices inside groups; None where one of them was not looked into whole."""
+    """Return the devices inside groups; None where one of them was not read whole."""
     facts = {target.key: target for target in seen.targets}
     if any(key not in facts or not facts[key].members_complete for key in groups):
         return None
@@ -93,9 +93,9 @@ def named_devices(devices: Collection[str]) -> str:
 
 
 def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
-    """Return the members a wave of this content began with; a making that may still come to be seen counts.
+    """Return the members a wave of this revision started with; a create that may still become visible counts.
 
-    Other content that came to nothing in between leaves them as they were: what passed gains nobody.
+    Another revision that was never sent in between leaves them as they were: a passed wave gains no members.
     """
     if known is None:
         return ()
@@ -105,23 +105,23 @@ def _frozen(known: WaveRecord | None, generation: str) -> tuple[str, ...]:
     whole = (a for a in mine if a.was_sent and not (a.retry_targets or a.never_started))
     sent = {key for a in whole for key in (*a.members, *a.skipped_devices.values())}
     if not mine:
-        return ()  # other content was begun since: who had this one before is to get it again
+        return ()  # another revision was started since: devices that had this one get it again
     if known.started(generation) or known.verdict_generation == generation:
         return tuple(sorted(sent)) or known.members
     return ()
 
 
 def _topped_up(rollout: Rollout, record: Record) -> Rollout:
-    """Return the waves as they began, and at the end those for what was added since (rule 5)."""
+    """Return the waves as they started, and at the end those for what was added since (rule 5)."""
     waves = rollout.strategy.waves
     known = {w.name: record.wave(w.name) for w in waves}
     adopted = {name for name, wave in known.items() if _adopted(wave, rollout.generation)}
     frozen = {n: () if n in adopted else _frozen(wave, rollout.generation) for n, wave in known.items()}
     if not any(frozen.values()):
         return rollout
-    begun = _top_ups(rollout, record)
-    used = {**frozen, **{w.name: _frozen(record.wave(w.name), rollout.generation) for w in begun}}
-    elsewhere = {key for w in begun for key in used[w.name]}
+    started = _top_ups(rollout, record)
+    used = {**frozen, **{w.name: _frozen(record.wave(w.name), rollout.generation) for w in started}}
+    elsewhere = {key for w in started for key in used[w.name]}
     taken = {key for keys in used.values() for key in keys} | _called(record, rollout.generation)
     named, last = [], []
     for wave in waves:
@@ -148,7 +148,7 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
             name = next(n for n in _names() if n not in used)
             used[name] = added
             last.append(_for_joined(Wave(name=name, top_up=True), wave, added))
-    before = [_as_begun(rollout, w, frozenset(used[w.name]), late) for w in begun]
+    before = [_as_begun(rollout, w, frozenset(used[w.name]), late) for w in started]
     if not before and not last:
         return rollout
     strategy = msgspec.structs.replace(rollout.strategy, waves=(*named, *before, *last))
@@ -156,7 +156,7 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
 
 
 def _adopted(known: WaveRecord | None, generation: str) -> bool:
-    """Return whether a unit of a wave was found without a journal: who it was begun with only the manifest can tell."""
+    """Return whether a unit of a wave was found without a journal: only the manifest shows its devices."""
     return known is not None and any(a.generation == generation and not a.annotation_digest for a in known.attempts)
 
 
@@ -167,7 +167,7 @@ def _for_joined(wave: Wave, home: Wave, keys: Collection[str]) -> Wave:
 
 
 def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mapping[str, tuple[str, ...]]) -> Wave:
-    """Return a wave at the end that began, with the gate and the approval of the wave its targets were added to."""
+    """Return a started wave at the end, with the gate and the approval of the wave its targets were added to."""
     for home in rollout.strategy.waves:
         if keys & set(joined.get(home.name, ())):
             return _for_joined(wave, home, keys)
@@ -177,7 +177,7 @@ def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mappin
 
 
 def _called(record: Record, generation: str) -> set[str]:
-    """Return every name of a device that a unit of this content was begun with."""
+    """Return every name of a device that a unit of this content was started with."""
     attempts = [a for a in record.attempts if a.generation == generation and (a.was_sent or a.live)]
     ids = {f"device:{device}" for a in attempts for device in a.devices}
     return ids | {f"devEui:{name}" for a in attempts for name in a.names.values()}
@@ -198,7 +198,7 @@ def _divided(
     declared: Mapping[str, Device],
     number: int,
 ) -> dict[str, tuple[str, ...]]:
-    """Rules 2 and 3, for the waves that have not begun."""
+    """Rules 2 and 3, for the waves that have not started."""
     open_waves = [w for w in waves if not frozen[w.name]]
     pins = {k: next((w.name for w in open_waves if _matches(declared[k], w.include)), "") for k in left}
     free = [k for k in left if not pins[k]]
@@ -230,13 +230,13 @@ def _with(rollout: Rollout, wave: Wave, keys: tuple[str, ...], declared: Mapping
 
 
 def _device(key: str) -> Device:
-    """Return a device that is in a wave that began, and is not declared any more."""
+    """Return a device that is in a started wave and was removed from the manifest."""
     kind, _, rest = key.partition(":")
     return Device(dev_eui=rest) if kind == "devEui" else Device(id=rest)
 
 
 def _top_ups(rollout: Rollout, record: Record) -> tuple[Wave, ...]:
-    """Return the waves at the end that began already."""
+    """Return the waves at the end that have started."""
     names = {w.name for w in rollout.strategy.waves}
     found = [w.name for w in record.waves if w.name.startswith(TOP_UP) and w.name not in names]
     return tuple(_top_up(rollout, name) for name in found if _frozen(record.wave(name), rollout.generation))
@@ -249,7 +249,7 @@ def _top_up(rollout: Rollout, name: str) -> Wave:
 
 
 def _last(rollout: Rollout, used: Container[str], left: tuple[str, ...], declared: Mapping[str, Device]) -> list[Wave]:
-    """Return a wave for the devices that are left, by a name that none has; no wave for nobody."""
+    """Return a wave for the devices that are left, by a name that none has; none where no device is left."""
     if not left:
         return []
     return [_with(rollout, _top_up(rollout, next(n for n in _names() if n not in used)), left, declared)]

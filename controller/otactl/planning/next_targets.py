@@ -1,4 +1,4 @@
-"""Which targets a rollout may start on next, so that a backend reads facts of these and of nothing else."""
+"""Returns the targets that may start next; backends read preflight facts for these only."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def next_targets(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: 
     """Return what is about to start; None when nothing is."""
     if rollout.removed:
         return None
-    as_now = judged(known, rollout)  # a gate declared anew may turn an old verdict
+    as_now = judged(known, rollout)  # a changed gate may change an old verdict
     wave = undone(as_now, rollout)
     if wave is None:
         return None
     record = as_now.wave(wave.name)
     attempt = record.current if record is not None else None
     here = attempt is not None and attempt.generation == rollout.generation
-    over = attempt is not None and attempt.ended  # one that is watched looks like a running one
+    over = attempt is not None and attempt.ended  # one that is watched counts as running
     done = record is not None and (not goes_on(record, rollout) or gives_up(record, rollout))
     if here and over and done:
         again = retry_plan(rollout, record)  # else judged and not passed: nothing starts here
@@ -47,6 +47,6 @@ def next_targets(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: 
     before = (UnitPhase.OPEN, UnitPhase.FAILED, *((UnitPhase.SCHEDULED,) if can.starts_explicitly else ()))
     if unit is None or unit.phase in before:
         return NextTargets(keys=keys, unit=unit)
-    # Other content makes room: when it has ended, or when it can be told to begin no more devices.
+    # Another revision makes room when it has ended, or where it can be asked to start no further devices.
     ending = unit.phase is UnitPhase.ENDED or can.cancels_waiting
     return NextTargets(keys=keys, unit=None, waits=unit.phase is not UnitPhase.ENDED) if ending and not here else None

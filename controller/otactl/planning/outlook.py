@@ -1,10 +1,10 @@
-"""What will be done after the next rung, by the same look over the state each rung is expected to leave.
+"""Predicts the steps after the next one by assessing the state that each step is expected to leave.
 
-1. Expectations are plain: calls succeed, members get in, groups get ready, every device answers with success. What the
-   outlook shows is the road, not the weather.
-2. Ids the service gives are placeholders, shown as `<id>` and `<arn>`; no call with one is ever sent.
-3. A hold that needs a human ends the outlook; so does one that no time and no rung changes, an approval for example.
-   One that only waits is expected to pass.
+1. Every call, member, group and device is expected to succeed: the outlook shows the planned steps and predicts no
+   failures.
+2. Ids that the service assigns are placeholders, shown as `<id>` and `<arn>`; no call with one is ever sent.
+3. A hold that needs a person ends the outlook; so does one that neither time nor a step changes, such as an approval.
+   A hold that only waits is expected to pass.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from otactl.state.intents import CallResult
 from otactl.state.jobs import ActionResult, PlannedCalls
 from otactl.state.lifecycle import SETTLE
 
-RUNGS = 400
+STEPS = 400
 ID, ARN = "<id>", "<arn>"
 
 
 class Outlook(Value, frozen=True, kw_only=True):
-    """What is expected to follow: the rungs, and the holds at which they end because a person has to act."""
+    """The expected steps, and the holds at which they end because a person has to act."""
 
-    rungs: tuple[Rung, ...] = ()
+    steps: tuple[Step, ...] = ()
     holds: tuple[Hold, ...] = ()
 
 
-class Rung(Value, frozen=True, kw_only=True):
+class Step(Value, frozen=True, kw_only=True):
     """One action with its exact calls, as `plan` prints it."""
 
     action: Action
@@ -60,9 +60,9 @@ class Rung(Value, frozen=True, kw_only=True):
 Lower = Callable[[Action, Observation], tuple[Call, ...]]
 
 
-def rungs(look: Assessment, lower: Lower) -> tuple[Rung, ...]:
-    """Return the actions of a look with their calls."""
-    return tuple(Rung(action=a, calls=lower(a, look.seen)) for a in look.plan.actions)
+def steps(look: Assessment, lower: Lower) -> tuple[Step, ...]:
+    """Return the actions of an assessment with their calls."""
+    return tuple(Step(action=a, calls=lower(a, look.seen)) for a in look.plan.actions)
 
 
 def outlook(
@@ -75,13 +75,13 @@ def outlook(
     now: datetime,
     sendings: SentContents | None = None,
 ) -> Outlook:
-    """Return the rungs after the first look's, to the end of the rollout or to where a human is needed."""
-    later: list[Rung] = []
+    """Return the steps after the first assessment's, to the end of the rollout or to where a person is needed."""
+    later: list[Step] = []
     holds: tuple[Hold, ...] = ()
     before: tuple[Hold, ...] = ()
     look, moment = first, now
-    for number in range(RUNGS):
-        ready = rungs(look, lower)
+    for number in range(STEPS):
+        ready = steps(look, lower)
         if number:
             later += [msgspec.structs.replace(r, calls=tuple(_masked(c) for c in r.calls)) for r in ready]
         if not ready and (any(h.stalled or h.reason == "suspended" for h in look.plan.holds) or not _more(look)):
@@ -95,18 +95,18 @@ def outlook(
         done = [_expected(rollout, r) for r in ready]
         record, _ = settled(record, done, shape, moment)
         seen = msgspec.structs.replace(look.seen, expected=True)
-        for rung in ready:
-            seen = _after(seen, rung.action, shape)
+        for step in ready:
+            seen = _after(seen, step.action, shape)
         moment += SETTLE + timedelta(seconds=1)
         if not ready:
             seen = _time_passes(seen, rollout.backend.endless)
             moment = max(moment, look.plan.requeue_at or moment)
         look = assess(environment, rollout, record, seen, shape, refused, moment, sendings=sendings)
-    return Outlook(rungs=tuple(later), holds=holds)
+    return Outlook(steps=tuple(later), holds=holds)
 
 
 def _ids(unit_id: str) -> tuple[str, str]:
-    """Stand-ins for the id and ARN the service will give a unit, told apart inside, shown alike."""
+    """Return placeholders for the id and ARN of a unit, distinct inside and shown alike."""
     return f"{ID}{unit_id}", f"{ARN}{unit_id}"
 
 
@@ -125,10 +125,10 @@ def _more(look: Assessment) -> bool:
     return look.plan.requeue_at is not None
 
 
-def _expected(rollout: Rollout, rung: Rung) -> ActionResult:
-    vendor_id, arn = _ids(unit_of(rung.action))
-    receipts = [CallResult(key=c.key, receipt=Receipt(key=c.key, vendor_id=vendor_id, arn=arn)) for c in rung.calls]
-    job = PlannedCalls(rollout=rollout.name, action=rung.action, calls=rung.calls)
+def _expected(rollout: Rollout, step: Step) -> ActionResult:
+    vendor_id, arn = _ids(unit_of(step.action))
+    receipts = [CallResult(key=c.key, receipt=Receipt(key=c.key, vendor_id=vendor_id, arn=arn)) for c in step.calls]
+    job = PlannedCalls(rollout=rollout.name, action=step.action, calls=step.calls)
     return ActionResult(job=job, results=tuple(receipts))
 
 
@@ -140,7 +140,7 @@ def _after(seen: Observation, action: Action, shape: Shape) -> Observation:
         members = () if shape.capabilities.members_after_create else action.unit.members
         phase = UnitPhase.OPEN if shape.capabilities.starts_explicitly else UnitPhase.RUNNING
         vendor_id, arn = _ids(action.unit.unit_id)
-        if seen.unit(action.unit.unit_id) is not None:  # the rest of it was made
+        if seen.unit(action.unit.unit_id) is not None:  # the rest of it was created
             whole = tuple(replace(u, missing_targets=()) if u.unit_id == action.unit.unit_id else u for u in seen.units)
             return replace(seen, units=whole)
         unit = Unit(

@@ -1,9 +1,9 @@
-"""The last full check before a start that has no way back; every check is named as the fact it forbids.
+"""Checks everything before a start that cannot be undone; every check is named after what it forbids.
 
-1. A check looks at facts and answers a hold or nothing; it never reads and never sends.
-2. `may_make` runs before a unit is made, so a missing image or target costs no task; `may_start` runs all of them.
-3. What cannot be read is not assumed to be right: it holds, and names the permission that is missing. What was not
-   looked at holds too: a start rests on facts of this very pass.
+1. A check takes facts and returns a hold or nothing; it never reads and never sends.
+2. `may_make` runs before a unit is created, so a missing image or target costs no task; `may_start` runs every check.
+3. What cannot be read holds, and the hold names the missing permission. What was not checked holds too: a start needs
+   facts of the same pass.
 4. Devices are compared by their one identity, whatever name each manifest has for them and whichever group holds them.
 """
 
@@ -34,32 +34,32 @@ def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[H
 
 
 def may_make(unit: UnitDeclaration, seen: Observation, region: str, rollout: Rollout | None = None) -> tuple[Hold, ...]:
-    """Everything that forbids even making a unit: image, role, and who it is for; `rollout` says where that stands."""
+    """Return what forbids creating a unit: image, role and targets; `rollout` gives the place of a target."""
     return (*may_create(unit, seen, region), *reached(unit, seen, rollout))
 
 
 def reached(unit: UnitDeclaration, seen: Observation, rollout: Rollout | None = None) -> tuple[Hold, ...]:
-    """What is wrong with who a unit is for: targets that are not there, were not looked at, or are one device twice."""
+    """Return what is wrong with the targets of a unit: missing, not checked, busy, or one device twice."""
     facts = {t.key: t for t in seen.targets}
     unread = [_name(key) for key in unit.members if key not in facts]
     targets = [facts[key] for key in unit.members if key in facts]
     holds = [_missing(target, rollout) for target in targets if not target.exists]
     holds += [_busy(target) for target in targets if target.busy_with]
     if unread and not (seen.offline or seen.expected):
-        holds.append(_unlooked(_some(unread)))
+        holds.append(_unlooked(f"the facts of {_some(unread)}"))
     return (*holds, *_twice(targets))
 
 
 def _missing(target: TargetFacts, rollout: Rollout | None) -> Hold:
     place = rollout.place_of(target.key) if rollout is not None else ""
     text = f"{_name(target.key)}{f' ({place})' if place else ''} does not exist in this account and Region"
-    return _stall("target_is_missing", f"{text}; {target.hint or 'mend the manifest'}")
+    return _stall("target_is_missing", f"{text}; {target.hint or 'fix the manifest'}")
 
 
 def _busy(target: TargetFacts) -> Hold:
     return Hold(
         reason="target_is_busy",
-        message=f"{_name(target.key)} still has other work, which is waited for: {target.busy_with}",
+        message=f"{_name(target.key)} still has other work; waiting for it: {target.busy_with}",
     )
 
 
@@ -88,7 +88,7 @@ def _twice(targets: Collection[TargetFacts]) -> list[Hold]:
 
 
 class ReadyRule(Value, frozen=True, kw_only=True):
-    """How many percent of a group's devices must be ready, and how long a group may hold a start before it is told."""
+    """How many percent of a group's devices must be ready, and how long a group may hold a start."""
 
     percent: float = 100.0
     limit: timedelta | None = None
@@ -120,12 +120,12 @@ def may_start(
     holds = list(may_create(unit, seen, region))
     facts = {t.key: t for t in seen.targets}
     rf_region = unit.backend.radio_region
-    for key in unit.members or facts:  # where the service selects devices, none is named: what was looked at counts
+    for key in unit.members or facts:  # where the service selects devices, none is named: what was read counts
         target = facts.get(key)
         if target is not None:
             holds += [_missing(target, rollout)] if not target.exists else _target_holds(target, rf_region, rule)
         elif (every or key.startswith("group:")) and key in inside and not (seen.offline or seen.expected):
-            holds.append(_unlooked(_name(key)))
+            holds.append(_unlooked(f"the facts of {_name(key)}"))
     holds += _twice([t for t in seen.targets if t.key in unit.members])
     return (*holds, *busy_holds(unit, seen, busy))
 
@@ -166,12 +166,12 @@ def busy_holds(unit: UnitDeclaration, seen: Observation, busy: Mapping[str, str]
 
 def _some(names: Collection[str]) -> str:
     """Return the first few of some names, and how many more."""
-    told = ", ".join(list(names)[:NAMES])
-    return f"{told} and {len(names) - NAMES} more" if len(names) > NAMES else told
+    shown = ", ".join(list(names)[:NAMES])
+    return f"{shown} and {len(names) - NAMES} more" if len(names) > NAMES else shown
 
 
 def _unlooked(what: str) -> Hold:
-    return Hold(reason=INCOMPLETE, message=f"{what} not looked at in this pass; the next one does")
+    return Hold(reason=INCOMPLETE, message=f"{what} were not checked in this pass; the next pass checks them")
 
 
 def _stall(reason: str, message: str) -> Hold:
@@ -184,8 +184,8 @@ def _image_holds(unit: UnitDeclaration, image: ImageFacts, region: str) -> list[
     if image.unreadable:
         return [_stall("image_is_unreadable", f"{where}: {image.unreadable}")]
     if not image.exists:
-        mend = _NEXT_IMAGE if not image.where else "upload it to the service"
-        return [_stall("image_is_missing", f"{where} does not exist; {mend}")]
+        remedy = _NEXT_IMAGE if not image.where else "upload it to the service"
+        return [_stall("image_is_missing", f"{where} does not exist; {remedy}")]
     holds = []
     if image.size_bytes != firmware.size_bytes:
         text = f"{where} has {image.size_bytes} bytes, the manifest says {firmware.size_bytes}; {_NEXT_IMAGE}"
@@ -197,7 +197,7 @@ def _image_holds(unit: UnitDeclaration, image: ImageFacts, region: str) -> list[
         text = f"{where} has sha256 {image.sha256}, the manifest says {firmware.sha256}; {_NEXT_IMAGE}"
         holds.append(_stall("image_digest_differs", text))
     if image.unproved:
-        text = f"{image.unproved}: so it is not proved that {where} is what devices get; name it, or mend the manifest"
+        text = f"{image.unproved}: so it is not proved that {where} is what devices get; name it, or fix the manifest"
         holds.append(_stall("image_digest_is_unproved", text))
     if image.region is not None and image.region != region:
         text = f"the bucket of {where} is in {image.region}, the service reads it in {region}; use a bucket there"
@@ -213,12 +213,12 @@ def _role_holds(unit: UnitDeclaration, role: RoleFacts) -> list[Hold]:
         return [_stall("role_is_missing", f"{name} does not exist; provision it with `pulumi up`")]
     holds = []
     if role.trusts == "no":
-        text = f"{name}: {role.why}; mend its trust policy with `pulumi up`"
+        text = f"{name}: {role.why}; fix its trust policy with `pulumi up`"
         holds.append(_stall("role_does_not_trust_service", text))
     if role.reads == "no":
-        holds.append(_stall("role_may_not_read_image", f"{name}: {role.why}; mend its policy with `pulumi up`"))
+        holds.append(_stall("role_may_not_read_image", f"{name}: {role.why}; fix its policy with `pulumi up`"))
     if role.missing_actions:
-        text = f"{name} lacks {', '.join(role.missing_actions)}; mend its policy with `pulumi up`"
+        text = f"{name} lacks {', '.join(role.missing_actions)}; fix its policy with `pulumi up`"
         holds.append(_stall("role_lacks_permission", text))
     return holds
 
@@ -236,15 +236,15 @@ def _target_holds(target: TargetFacts, rf_region: str | None, rule: ReadyRule = 
     if target.busy_with:
         return [_busy(target)]
     if rf_region and target.region is not None and target.region != rf_region:
-        text = f"{_name(target.key)} is in {target.region}, the rollout says {rf_region}; mend the manifest"
+        text = f"{_name(target.key)} is in {target.region}, the rollout says {rf_region}; fix the manifest"
         return [_stall("target_region_differs", text)]
     if target.requested is None or target.ready is None:
         unknown = target.key.partition(":")[0] in ("group", "thingGroup")
         return [_unlooked(f"the device counts of {_name(target.key)}")] if unknown else []
     if not target.members_complete:
-        return [_unlooked(f"the list of devices in {_name(target.key)} is behind its count, so who is in it was")]
+        return [_unlooked(f"the devices in {_name(target.key)}, whose list is behind its count,")]
     if target.requested == 0:
-        return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some or take it out of the wave")]
+        return [_stall("target_is_empty", f"{_name(target.key)} has no devices; add some, or remove it from the wave")]
     if target.ready < target.requested and not rule.suffices(target.ready, target.requested):
         return [_not_ready(target, target.ready, target.requested, rule)]
     return []
@@ -255,7 +255,7 @@ def _not_ready(target: TargetFacts, ready: int, requested: int, rule: ReadyRule)
     text = f"{_name(target.key)}: {ready} of {requested} devices are ready for multicast; waiting"
     if target.waiting:
         text += f" for {_some([target.names.get(device, device) for device in target.waiting])}"
-    text += "; to start with those that are ready declare strategy.startWhenReady: {percent: …, after: …}"
+    text += "; to start with those that are ready set strategy.startWhenReady: {percent: …, after: …}"
     if target.removal_command:
         text += f", or take a device out: {target.removal_command}"
     return Hold(reason="target_is_not_ready", message=text, limit=rule.limit)

@@ -1,4 +1,4 @@
-"""What is next while a wave's attempt is of another revision than the manifest declares.
+"""Plans the next step while a wave's attempt is of another revision than the manifest declares.
 
 1. An open unit is carried over by an update where that is possible (`supersede`).
 2. One that is with its devices is waited for; the next revision follows when it has ended.
@@ -31,10 +31,10 @@ def lost_revision_may_return(ctx: WaveContext) -> Plan | None:
     until = attempt.lost_at + lifecycle.SETTLE if attempt.lost_at is not None else None
     if not shown and (until is None or now >= until):
         return None
-    when = "is still shown" if shown or until is None else f"may come to be seen again until {iso(until)}"
+    when = "is still shown" if shown or until is None else f"may become visible again until {iso(until)}"
     text = (
-        f"{attempt.unit_id} of the content before was deleted out of band after its start, and {when}; what is "
-        "declared now follows when it is gone for certain; to start now accept the loss in spec.drift.ignore "
+        f"{attempt.unit_id} of the previous revision was deleted out of band after its start, and {when}; the "
+        "declared revision follows once it is confirmed missing; to start now, accept the loss in spec.drift.ignore "
         "(field unit)"
     )
     hold = Hold(reason="previous_revision_running", message=text, until=None if shown else until)

@@ -1,10 +1,10 @@
-"""A rollout whose manifest left Git while the service still holds, or may hold, something of it.
+"""Assesses a rollout whose manifest was removed from Git while the service still holds, or may hold, units of it.
 
-1. Nothing is sent: taking a file out of Git is no order to stop. What is there is told, with the command that ends it,
-   in every run until it has ended.
-2. Its units are looked at as before, by what the record keeps of the manifest: results are recorded, what came of a
-   create without an answer is adopted, and one that came to nothing is let go after `settle_time`.
-3. So it holds its targets no longer than its devices are at it. When nothing of it is left it costs no call.
+1. Nothing is sent: removing a file from Git does not stop a rollout. What is there is reported in every run, with the
+   command that cancels it, until it has ended.
+2. Its units are observed as before, by the manifest that the record keeps: results are recorded, the unit of a create
+   without an answer is adopted, and a create that had no effect is dropped after `settle_time`.
+3. It holds its targets only while its devices are in progress. When nothing of it is left it costs no call.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def unsettled(record: Record, survey: Survey | None, can: Capabilities) -> bool:
 def look_at(
     environment: Environment, rollout: Rollout, record: Record, seen: Observation, shape: Shape, now: datetime
 ) -> Assessment:
-    """Look at one, and send nothing."""
+    """Assess one, and send nothing."""
     if (elsewhere := unit_home.moved(record, environment)) is not None:
         return _told(record, record, rollout, seen, (elsewhere,), now)
     seen = ownership.without_anothers(seen, record, environment)
@@ -94,22 +94,22 @@ def look_at(
     drift, drift_events = ledger.fold(moved.drift, findings, DriftPolicy(), moved.manifest, gone, now)
     kept = left or any(a.stage is Stage.LOST for a in moved.attempts)  # which may come back
     moved = msgspec.structs.replace(moved, drift=drift, declaration=record.declaration if kept else "")
-    told = [_words(a, unit, moved, now, shape.capabilities) for a, unit in left]
-    text = f"its manifest left Git and nothing is sent; put it back to drive it again: {'; '.join(told)}"
-    holds = (Hold(reason=LEFT, message=text),) if told else ()
+    left_over = [_words(a, unit, moved, now, shape.capabilities) for a, unit in left]
+    text = f"its manifest was removed from Git, so nothing is sent; restore it to continue: {'; '.join(left_over)}"
+    holds = (Hold(reason=LEFT, message=text),) if left_over else ()
     return _told(record, moved, rollout, seen, holds, now, (*events, *drift_events))
 
 
 def unasked(environment: Environment, rollout: Rollout, record: Record, now: datetime) -> Assessment:
-    """The look at one whose service this environment does not reach any more: nothing is known, and that is told."""
+    """Assess a rollout whose service this environment can no longer reach: its state is reported as unknown."""
     live = ", ".join(a.unit_id for a in record.attempts if a.live)
-    text = f"its manifest left Git, and environment {environment.name} has no access to {record.backend} any more, so "
-    text += f"nothing is known of {live}; put the access back until it has ended"
+    text = f"its manifest was removed from Git, and environment {environment.name} no longer has access to "
+    text += f"{record.backend}; the state of {live} is unknown; restore the access until it has ended"
     return _told(record, record, rollout, Observation(), (Hold(reason=LEFT, message=text),), now)
 
 
 def _is_over(attempt: Attempt, can: Capabilities) -> bool:
-    """Return whether nothing of it is left with the service, as far as anybody knows."""
+    """Return whether nothing of it is left with the service, as far as is known."""
     return attempt.stage.is_over or attempt.stage is Stage.FAILED or (attempt.stage is Stage.ENDED and can.keeps_ended)
 
 
@@ -146,7 +146,8 @@ def _words(attempt: Attempt, unit: Unit | None, record: Record, now: datetime, c
         return f"{attempt.unit_id} {done}, and is still there; to end it: {suspend.end_of(attempt, can)}"
     made = next((i for i in record.intents if i.creates and i.unit_id == attempt.unit_id), None)
     if made is not None:
-        return f"{attempt.unit_id} may have been made: the answer at {iso(made.at)} was lost, and it is looked for"
+        text = f"{attempt.unit_id} may have been created: the answer at {iso(made.at)} was lost; "
+        return f"{text}the next passes search for it"
     return settling(attempt)[0].message
 
 

@@ -1,8 +1,8 @@
-"""Creates whose answer was lost: sent again, waited for, or let go.
+"""Handles creates whose answer was lost: sends them again, waits for them, or drops them.
 
 1. Where the service deduplicates it, a recorded create without an outcome is sent again identical, before all else.
-2. Where making starts, it is sent again only while it is still what is declared and may start; else it is waited for
-   until a late copy of it would be refused (`settle_time`).
+2. Where creating a unit starts it, the create is sent again only while it is still declared and may start; otherwise
+   it is waited for until a late copy of it would be refused (`settle_time`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveCon
 
 
 def resend(ctx: RolloutContext) -> tuple[Action, ...]:
-    """Rule 1, under rule 2: a create whose unit is not to be seen."""
+    """Return the creates to send again: their unit is not visible (rules 1 and 2)."""
     at = ctx.at
     pending = [i for i in at.record.intents if i.creates]
     if not pending or not ctx.can.create_is_idempotent:
@@ -53,7 +53,7 @@ def _still_right(ctx: AttemptContext) -> bool:
 
 
 def lost_create(ctx: WaveContext) -> Attempt | None:
-    """Return an attempt whose create, or a part of it, may still have been carried out, and is not to be seen."""
+    """Return an attempt whose create, or a part of it, may still have been carried out, and is not visible."""
     pending = {i.unit_id for i in ctx.at.record.intents if i.creates}
     attempts = ctx.known.attempts if ctx.known is not None else ()
     return next((a for a in attempts if a.live and a.unit_id in pending), None)

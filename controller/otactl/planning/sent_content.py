@@ -1,9 +1,9 @@
-"""What each device was sent last, whichever rollout of the journal sent it: a rollout's name is no device's memory.
+"""Finds what each device was sent last, by any rollout of the journal.
 
-1. A device was sent what the newest attempt that reached it carried. One whose execution was canceled before it began
-   was sent nothing, and a unit that was deleted before its start reached nobody.
+1. A device was sent the content of the newest attempt that reached it. A device whose execution was canceled before it
+   started was sent nothing, and a unit that was deleted before its start reached no device.
 2. Content is the image, by its sha256; of an attempt recorded without it, the generation.
-3. Rollouts that left Git count like the others: their devices still run what they were sent.
+3. Rollouts removed from Git count like the others: their devices still run what they were sent.
 4. A device is known by its service's id; a DevEUI is found by the results that named both. A group counts by the
    devices it had when it was sent to and those it has now; by itself while either is not known.
 5. Another environment in the same account and Region may send to the same devices: if the journal holds its records,
@@ -40,8 +40,8 @@ _SINGLE = ("device:", "devEui:")
 
 
 class SentContent(Value, frozen=True, kw_only=True):
-    """One sending to one device, or to a group; `took` tells that the device has it, `blind` that nobody wrote down
-    which devices the group had; `beside` is the environment that sent it, where that is another one.
+    """One sending to one device, or to a group; `took`: the device has it; `blind`: the devices of the group were not
+    recorded; `beside` is the environment that sent it, where that is another one.
     """
 
     rollout: str
@@ -144,7 +144,7 @@ def key_of(device: str) -> str:
 
 
 def selection(generation: str) -> str:
-    """What stands for the devices that a service selects itself: what is declared of them, which the content names."""
+    """Return the key of the devices that a service selects itself, which the revision names."""
     return f"selection:{generation}"
 
 
@@ -179,7 +179,7 @@ def without_sent(
 ) -> tuple[tuple[str, ...], str]:
     """Return the devices of a retry that no other rollout sent this content since, and a word on those that one did.
 
-    All of them where that is everybody: then there is nobody to try again, and the hold says why.
+    All of them where another rollout sent to every one: then none is left to retry, and the hold says why.
     """
     ids = {t.key: f"device:{t.vendor_id}" for t in seen.targets if t.vendor_id and not t.is_group}
     sent = {k: s for k in only if (s := _sent_by_another(rollout, ids.get(k, k), sendings)) is not None}
@@ -187,7 +187,7 @@ def without_sent(
         return only, ""
     others = ", ".join(sorted({f"{s.rollout} ({s.unit_id})" for s in sent.values()}))
     names = ", ".join(_name(k) for k in sorted(sent))
-    text = f"; not {names}, which rollout {others} sent this content last: to send it again, say strategy.resend: true"
+    text = f"; not {names}, which rollout {others} sent this content last: to send it again, set strategy.resend: true"
     return tuple(k for k in only if k not in sent), text
 
 
@@ -260,8 +260,8 @@ def _hold(rollout: Rollout, unit: UnitDeclaration, name: str, sent: Mapping[str,
         f"{f'{len(have)} have it already ({_some(have)})' if have else 'none is known to have it'}. "
     )
     if not newest.beside:
-        text += f"If {name} was renamed to {rollout.name}, say metadata.renamedFrom: {name}; "
-    text += "to send it again, say strategy.resend: true"
+        text += f"If {name} was renamed to {rollout.name}, set metadata.renamedFrom: {name}; "
+    text += "to send it again, set strategy.resend: true"
     return Hold(reason="content_was_sent_already", message=text, stalled=True)
 
 

@@ -1,7 +1,7 @@
-"""Waves, and retries, that have nothing left to do: every target reports the version, so there is no unit to make.
+"""Skips waves and retries whose targets all report the declared version already.
 
-1. What would reach nobody is not made: a service refuses it, or it would never come to an end.
-2. It counts what the targets report in this very pass; one of them unknown, and the unit is made as ever.
+1. A unit that would reach no device is not created: a service refuses it, or it would never end.
+2. Only reports of the same pass count; if the version of one target is unknown, the unit is created.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
 
 
 def _next(at: PlanContext, wave: Wave, known: WaveRecord) -> tuple[int | Attempt | None, RetryPlan | None]:
-    """Return the attempt that would be made next; None when one is under way, judged, lost, or may still be made."""
+    """Return the attempt that would be created next; None while one is in progress, judged, lost or pending."""
     attempt = known.current
     pending = {i.unit_id for i in at.record.intents}
     if _under_way(at, known) or any(a.unit_id in pending for a in at.record.attempts):

@@ -1,10 +1,10 @@
-"""An open unit's way to its start: set right what differs, fill it, check everything, let it go.
+"""Plans an open unit up to its start: corrects drift, adds members, runs the preflight checks, starts it.
 
-1. Differences come first, members next, the start last; each is a rung of its own kind and never mixed with a start.
+1. Differences come first, members next, the start last; each is a step of its own and never mixed with a start.
 2. An ignored drift is left alone and does not hold the start; a drift that is only reported does.
 3. The start lies far enough ahead for the service and for a late process: the call says until when it may be sent.
-4. Where no start is permitted yet but one is within REACH of the soonest, that is where it lies: to the second, when
-   the window opens. A session that only just fits its window must begin with it, and no run comes at a second.
+4. Where no start is permitted yet but a window opens within REACH of the soonest start, the start is the second at
+   which it opens: a session that only just fits its window must start with it, and no run comes at that second.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ REACH = timedelta(minutes=12)
 
 
 def settling(attempt: Attempt) -> tuple[Hold, ...]:
-    """Our own call is not to be seen yet, or the unit is not shown any more."""
-    text = f"{attempt.unit_id}: what we sent is not to be seen yet; looking again"
+    """Hold while our own change is not visible yet, or the unit is not shown any more."""
+    text = f"{attempt.unit_id}: our last change is not visible at the service yet; checking again"
     until = None
     if attempt.missing_since is not None:
         until = attempt.missing_since + lifecycle.SETTLE
         text = f"{attempt.unit_id} is not shown, or not whole, since {iso(attempt.missing_since)}; "
-        text += f"one look proves nothing: it is believed gone when another one, at {iso(until)} or later, agrees"
+        text += f"it counts as deleted when a read at {iso(until)} or later does not show it either"
     return (Hold(reason="change_not_visible_yet", message=text, until=until),)
 
 
@@ -63,38 +63,40 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
     at, attempt, unit, declared, fields = ctx.at, ctx.attempt, ctx.unit, ctx.declared, ctx.fields
     if not unit.readable:
         return ()
-    if doubtful(unit, at) or wave_holds.closed(at, declared, at.now, timedelta()):  # letting devices begin is a start
+    if doubtful(unit, at) or wave_holds.closed(at, declared, at.now, timedelta()):  # letting devices start is a start
         ignored = ignored | frozenset(ctx.can.starting_fields)
         fields = {n: v for n, v in fields.items() if n not in ctx.can.starting_fields}
-    told = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
+    known = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
     differ = [name for name in diff.changed_fields(fields, unit) if diff.settable(name, fields[name], unit, ctx.can)]
-    anew = tuple(name for name in differ if diff.declared_anew(name, fields[name], attempt))
+    changed = tuple(name for name in differ if diff.declared_anew(name, fields[name], attempt))
     drifted = tuple(
         name
         for name in differ
-        if name not in (*anew, *ignored) and (name in told or lifecycle.settled(attempt, at.now))
+        if name not in (*changed, *ignored) and (name in known or lifecycle.settled(attempt, at.now))
     )
     if at.rollout.drift.mode != "correct":
         drifted = ()
     why = [
-        f"{word}: {', '.join(names)}" for word, names in (("the manifest changed", anew), ("drift", drifted)) if names
+        f"{word}: {', '.join(names)}"
+        for word, names in (("the manifest changed", changed), ("drift", drifted))
+        if names
     ]
     if not why:
         return ()
-    return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=(*anew, *drifted), reason="; ".join(why)),)
+    return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=(*changed, *drifted), reason="; ".join(why)),)
 
 
 DOUBTS = (Cause.IMAGE_BYTES, Cause.DELETED, Cause.OUT_OF_BAND_EDIT)
 
 
 def doubtful(unit: Unit, at: PlanContext) -> tuple[str, ...]:
-    """Return what a running unit's service says that forbids more devices to begin: other bytes, an end by somebody."""
+    """Return the findings of a running unit that forbid starting devices: other bytes, a cancel by another actor."""
     accepted = at.rollout.drift.accepted(at.now)
     return tuple(c.field for c in unit.findings if c.cause in DOUBTS and c.field not in accepted)
 
 
 def to_the_start(ctx: AttemptContext) -> Plan:
-    """Bring an open unit to its start: set right what differs, fill it, check everything, start it."""
+    """Bring an open unit to its start: correct drift, add members, check everything, start it."""
     return first(OPEN_RULES, ctx) if isinstance(ctx, UnitContext) else ctx.wait(*settling(ctx.attempt), soon=True)
 
 
@@ -145,8 +147,8 @@ def differs(ctx: UnitContext) -> Plan | None:
     _, ignored = _drifted(ctx)
     actions: list[Action] = []
     if changed := tuple(n for n in ctx.changed_fields if n not in ignored):
-        anew = ctx.of_another_revision or ctx.attempt.annotation_digest not in ("", ctx.declared.annotations)
-        why = ("the manifest changed: " if anew else "drift: ") + ", ".join(changed)
+        declared = ctx.of_another_revision or ctx.attempt.annotation_digest not in ("", ctx.declared.annotations)
+        why = ("the manifest changed: " if declared else "drift: ") + ", ".join(changed)
         actions.append(UpdateUnit(unit=ctx.declared, vendor_id=ctx.unit.vendor_id, fields=changed, reason=why))
     actions += marks(ctx, ignored)
     moves = _members(ctx.declared, ctx.unit, ignored, ctx.attempt)
@@ -206,7 +208,7 @@ def _kinds(keys: tuple[str, ...]) -> set[bool]:
 
 
 def open_drift(at: PlanContext, unit_id: str, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
-    """Drift nobody accepted and nothing can set back: a start over it would be a start on hope."""
+    """Hold a start while there is drift that is not accepted and cannot be corrected."""
     fields = [
         f.field
         for f in found
@@ -236,7 +238,7 @@ def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], att
 
 
 def doubts(at: PlanContext) -> str:
-    """Return what could not be decided, or may come between: told with the start."""
+    """Return what could not be decided, or may interfere: reported with the start."""
     role = at.seen.role
     beside = "".join(
         f"; warning: {t.not_started_with}, with devices of {t.key}" for t in at.seen.targets if t.not_started_with

@@ -1,10 +1,10 @@
-"""What ends a wait before and after a start: a share of a group that suffices, and a session that should be over.
+"""Limits waiting before and after a start: the share of ready devices that is enough, and overdue sessions.
 
 1. A group starts when every device is ready. With `strategy.startWhenReady` it starts with `percent` of them, once
-   `after` has passed since its unit was made; those that were not ready stay members of the wave, and the gate judges.
+   `after` has passed since its unit was created; those that were not ready stay in the wave and count in the gate.
 2. A session that the service shows as waiting BEGINS_WITHIN after its start, or as running long after its end, waits
-   for a person: what the service does with it is not known, and there is a command that ends it.
-3. A session is long past its end after its own length once more, GRACE at least; one whose length nobody can tell,
+   for a person: the hold names the command that deletes it.
+3. A session is long past its end after its own length once more, GRACE at least; one of unknown length,
    UNKNOWN_LENGTH after its start. Radio sessions are the only ones with a start of their own.
 """
 
@@ -36,23 +36,23 @@ def ready_rule(ctx: AttemptContext) -> ReadyRule:
 
 
 def session_hold(ctx: UnitContext) -> tuple[Hold, ...]:
-    """Return a session that should have begun, or ended, long ago (rules 2 and 3)."""
+    """Return the hold of a session that should have started, or ended, long ago (rules 2 and 3)."""
     at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
     if not ctx.can.starts_explicitly or attempt.start_at is None:
         return ()
     end = ctx.can.end_command.format(id=attempt.vendor_id)
     if unit.phase is UnitPhase.SCHEDULED:
         late = attempt.start_at + BEGINS_WITHIN
-        what = f"was to begin at {iso(attempt.start_at)} and is still waiting"
+        what = f"was to start at {iso(attempt.start_at)} and is still waiting"
     elif unit.phase is UnitPhase.RUNNING:
         late = _overdue(ctx, attempt.start_at)
-        what = f"began at {iso(attempt.start_at)} and is still on air"
+        what = f"started at {iso(attempt.start_at)} and is still on air"
     else:
         return ()
     if at.now < late:
         return ()
     text = (
-        f"{attempt.unit_id} {what}, as its service shows it; look at it there. It is waited for; to wait no longer: "
+        f"{attempt.unit_id} {what}, as its service shows it; check it there. Waiting for it; to stop waiting: "
         f"{end}, then accept the loss in spec.drift.ignore (field unit) to send it again"
     )
     return (Hold(reason="session_is_overdue", message=text, overdue_since=late),)

@@ -1,12 +1,13 @@
-"""What becomes of units whose content, or whose wave, the manifest does not declare any more.
+"""Handles units of an outdated revision or of a wave removed from the manifest.
 
 1. An open unit is carried over by an update where that is possible, else replaced.
-2. A scheduled one is ended only when its successor could be made now: a wrong digest in a pull request ends nothing.
-3. One that runs is let end: what stops in the middle nobody documents. Where its service can be told to begin no more
-   devices, it is told so, under rule 2.
-4. A wave that left the manifest is not ended; it is told with the command that would, and nothing starts beside it.
-5. A unit that was taken for gone, is shown again, and has been replaced meanwhile, goes: while it has not begun it is
-   deleted, while it runs it is told to begin no more devices, and its replacement does not start beside it.
+2. A scheduled one is deleted only when its successor could be created now: a wrong digest in a pull request deletes
+   nothing.
+3. A running one is left to finish: stopping it midway is undocumented. Where its service can stop before devices that
+   have not started, it does, under rule 2.
+4. A wave removed from the manifest is not canceled; it is reported with the command, and nothing starts beside it.
+5. A unit that was counted as deleted, is shown again and has been replaced is deleted before its start; while it runs
+   it starts no further devices, and its replacement does not start beside it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from otactl.state import lifecycle
 from otactl.verdicts import device_results, wave_verdict
 
 NAMED = 20
-AGAIN = "to send it to them again, say strategy.resend: true"
+AGAIN = "to send it to them again, set strategy.resend: true"
 
 
 def supersede(ctx: RolloutContext) -> tuple[Action, ...]:
-    """Deletions of units of other content (rules 1 and 2)."""
+    """Return what deletes or cancels units of another revision (rules 1 to 3)."""
     at = ctx.at
     doomed: list[Action] = []
     for wave in at.rollout.strategy.waves:
@@ -37,7 +38,9 @@ def supersede(ctx: RolloutContext) -> tuple[Action, ...]:
                 doomed += _end(of_attempt(ctx, wave, known, attempt))
     declared = {w.name for w in at.rollout.strategy.waves}
     for left in (w for w in at.record.waves if w.name not in declared):
-        doomed += [d for attempt in left.attempts for d in _remains(at, attempt, "its wave left the manifest")]
+        doomed += [
+            d for attempt in left.attempts for d in _remains(at, attempt, "its wave was removed from the manifest")
+        ]
     return tuple(doomed)
 
 
@@ -46,7 +49,7 @@ def returned(ctx: RolloutContext) -> tuple[Action, ...]:
     at, can = ctx.at, ctx.can
     actions: list[Action] = []
     for attempt, unit in _came_back(at):
-        why = "it was taken for gone, and another attempt has its place"
+        why = "it was counted as deleted, and another attempt replaced it"
         if unit.phase is UnitPhase.OPEN or (unit.phase is UnitPhase.SCHEDULED and can.starts_explicitly):
             actions.append(delete(attempt, at.rollout, "superseded", why))
         elif unit.phase is UnitPhase.RUNNING and can.cancels_waiting and not unit.stopping:
@@ -65,7 +68,7 @@ def returned_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
     return tuple(
         Hold(
             reason="another_wave_in_progress",
-            message=f"{attempt.unit_id} was taken for gone and is shown again ({unit.phase.value}); nothing starts "
+            message=f"{attempt.unit_id} was counted as deleted and is shown again ({unit.phase.value}); nothing starts "
             f"beside it; to end it: {force.format(id=attempt.vendor_id)}",
         )
         for attempt, unit in _came_back(at)
@@ -85,7 +88,7 @@ def _came_back(at: PlanContext) -> list[tuple[Attempt, Unit]]:
 
 
 def _remains(at: PlanContext, attempt: Attempt, why: str) -> list[Action]:
-    """Return the deletion of a record that serves nobody: it could not be made, or what carried it is gone."""
+    """Return the deletion of a record without use: it could not be created, or its job is missing."""
     unit = lifecycle.find_unit(attempt, at.seen)
     dead = attempt.stage in (Stage.FAILED, Stage.LOST)
     if not dead or unit is None or unit.phase not in (UnitPhase.FAILED, UnitPhase.BROKEN):
@@ -94,11 +97,11 @@ def _remains(at: PlanContext, attempt: Attempt, why: str) -> list[Action]:
 
 
 def _end(ctx: AttemptContext) -> list[Action]:
-    """Return what ends one unit of other content, if anything may."""
+    """Return what deletes or cancels one unit of another revision, if that is allowed."""
     at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
     if unit is None or not unit.phase.is_there:
         return []
-    why = "the manifest declares other content now"
+    why = "the manifest declares another revision now"
     if remains := _remains(at, attempt, why):
         return remains
     if not attempt.live or unit.phase is UnitPhase.ENDED:
@@ -110,7 +113,7 @@ def _end(ctx: AttemptContext) -> list[Action]:
     wanted = not wave_verdict.passed(ctx.known, at.rollout)
     if wanted and attempt is ctx.known.current and carries_over(ctx):
         return []
-    # What is being made cannot be unmade; it runs in a moment, and is stopped then.
+    # A creation in progress cannot be undone; the unit runs soon, and is stopped then.
     making = unit.phase is UnitPhase.SCHEDULED and not ctx.can.starts_explicitly
     if making or (unit.phase is not UnitPhase.OPEN and held):
         return []
@@ -164,7 +167,7 @@ def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
 
 
 def undeclared(at: PlanContext) -> list[tuple[WaveRecord, Attempt]]:
-    """Return the live attempts of waves that left the manifest."""
+    """Return the live attempts of waves removed from the manifest."""
     names = {w.name for w in at.rollout.strategy.waves}
     return [(w, a) for w in at.record.waves if w.name not in names for a in w.attempts if a.live and a.vendor_id]
 
@@ -175,7 +178,7 @@ def undeclared_findings(at: PlanContext, end_command: str) -> tuple[Finding, ...
         Finding(
             subject=attempt.unit_id,
             field="unit",
-            desired=f"absent: wave {wave.name} left the manifest",
+            desired=f"absent: wave {wave.name} was removed from the manifest",
             observed=f"present; to end it: {end_command.format(id=attempt.vendor_id)}",
             cause=Cause.ORPHAN,
             correctable=False,
@@ -191,8 +194,8 @@ def wave_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
     holds = [
         Hold(
             reason="wave_left_the_manifest",
-            message=f"wave {wave.name} left the manifest while {attempt.unit_id} is {attempt.stage.value}; "
-            f"put it back, or end it: {end_command.format(id=attempt.vendor_id)}",
+            message=f"wave {wave.name} was removed from the manifest while {attempt.unit_id} is {attempt.stage.value}; "
+            f"put it back, or cancel it: {end_command.format(id=attempt.vendor_id)}",
             stalled=True,
         )
         for wave, attempt in undeclared(at)
@@ -220,10 +223,10 @@ def _sent_elsewhere(at: PlanContext) -> list[Hold]:
             sent = [a for a in old.attempts_since(at.rollout.generation) if a.reached]
             taken = set(old.members or sent[-1].members) if sent and old.name != wave.name else set()
             if shared := sorted(targets & taken):
-                mend = "leave it there" if old.name in names else f"call the wave {old.name} again"
+                remedy = "leave it there" if old.name in names else f"call the wave {old.name} again"
                 text = (
                     f"wave {wave.name} has targets that wave {old.name} was sent this content to "
-                    f"({_some(shared)}); {mend}; {AGAIN}"
+                    f"({_some(shared)}); {remedy}; {AGAIN}"
                 )
                 holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return holds
@@ -232,7 +235,7 @@ def _sent_elsewhere(at: PlanContext) -> list[Hold]:
 def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
     """Devices of a wave, single ones or in groups, that were sent this content in another one, by whichever name.
 
-    Of a group those count that took it, or whose results nobody saw, as of a unit that was deleted while it ran; a
+    Of a group those count that took it, or whose results are unknown, as of a unit that was deleted while it ran; a
     device that a wave named and that did not take it is no other wave's to try again.
     Who reports it is spared, and `strategy.resend` sends to them knowingly.
     """
@@ -256,15 +259,15 @@ def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
         if not shared:
             continue
         kind, _, name = facts.key.partition(":")
-        told = f"{kind} {name} of wave {wave.name}"
+        target = f"{kind} {name} of wave {wave.name}"
         if facts.is_group:
             did = "took" if set(shared) & set(took) else "were sent"
             text = (
-                f"{told} holds devices that {did} this content in wave {sent[shared[0]]}: {_some(shared)}; take them "
+                f"{target} holds devices that {did} this content in wave {sent[shared[0]]}: {_some(shared)}; take them "
                 f"out of the group, or name the devices of the wave one by one; {AGAIN}"
             )
         else:
-            text = f"{told} was sent this content in wave {sent[shared[0]]} (id {shared[0]}); keep it in one of the "
+            text = f"{target} was sent this content in wave {sent[shared[0]]} (id {shared[0]}); keep it in one of the "
             text += f"two; {AGAIN}"
         holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return tuple(holds)
@@ -283,9 +286,10 @@ def _is_of_singles(attempt: Attempt) -> bool:
 def on_air_hold(ctx: AttemptContext) -> tuple[Hold, ...]:
     """Rule 3."""
     attempt, unit, force_command = ctx.attempt, ctx.unit, ctx.can.force_command
-    text = f"{attempt.unit_id} of the content before is on air; what is declared now follows when it has ended"
+    text = f"{attempt.unit_id} of the previous revision is on air; the declared revision follows when it has ended"
     if unit is not None and unit.stopping:
-        text = f"{attempt.unit_id} of the content before begins no more devices; those that began it go on to their end"
+        text = f"{attempt.unit_id} of the previous revision starts no further devices; "
+        text += "devices already in progress will finish"
         if force_command:
             text += f"; to stop them in the middle, at their risk: {force_command.format(id=attempt.vendor_id)}"
     return (Hold(reason="previous_revision_running", message=text),)

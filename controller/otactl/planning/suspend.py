@@ -1,10 +1,10 @@
-"""What a suspension does: what devices have not begun is withdrawn, and what goes on is told.
+"""Suspends a rollout: withdraws what devices have not started and reports what continues.
 
 1. A unit that is scheduled is deleted while its start lies ahead; it comes back as another attempt when the rollout
    goes on. A start whose answer was lost counts as scheduled: the service may have it.
-2. A unit that runs is told to begin no more devices, where its service can be told. Devices it had not begun follow in
+2. A running unit starts no further devices, where its service supports that. Devices that had not started follow in
    another attempt; the results of those that had count.
-3. A unit that nothing was sent of yet, and no start meant for, stays as it is.
+3. A unit that is open, and for which no start was sent, stays as it is.
 4. `running: finish` withdraws nothing.
 """
 
@@ -21,7 +21,7 @@ from otactl.state import lifecycle
 
 
 def withdraw(ctx: RolloutContext, by: Suspend) -> tuple[Action, ...]:
-    """Return what takes back everything that devices have not begun (rules 1 and 2)."""
+    """Return what withdraws everything that devices have not started (rules 1 and 2)."""
     if by.running == "finish":
         return ()
     found = (_withdrawn(ctx, attempt, by) for attempt in ctx.at.record.attempts if attempt.live)
@@ -29,19 +29,19 @@ def withdraw(ctx: RolloutContext, by: Suspend) -> tuple[Action, ...]:
 
 
 def hold(ctx: RolloutContext, by: Suspend) -> Hold:
-    """Return why nothing is sent, and what goes on all the same, each with the command that would stop it."""
-    parts = [f"{by.reason} (held by {by.owner}); remove spec.suspend to go on"]
+    """Return why nothing is sent, and what continues nevertheless, each with the command that would stop it."""
+    parts = [f"{by.reason} (held by {by.owner}); remove spec.suspend to continue"]
     return Hold(reason="suspended", message="; ".join((*parts, *_goes_on(ctx), *_follows(ctx.at))))
 
 
 def going(attempt: Attempt, at: datetime, can: Capabilities, *, stopping: bool = False) -> str:
-    """Return one unit that goes on although its rollout is suspended: since when, and how it would be stopped."""
+    """Return one unit that continues although its rollout is suspended: since when, and how it would be stopped."""
     start = attempt.start_at
     begins = "has been on air" if can.starts_explicitly else "has been running"
     when = f"{begins} since {iso(start)}" if start is not None else "runs"
     if start is not None and start > at:
-        when = f"is to begin at {iso(start)}"
-    goes = "begins no more devices; those that began go on to their end" if stopping else "goes on to its end"
+        when = f"is to start at {iso(start)}"
+    goes = "starts no further devices; devices already in progress will finish" if stopping else "will finish"
     end = end_of(attempt, can, can.force_command)
     return f"{attempt.unit_id} {when} and {goes}; to stop it at its risk: {end}"
 
@@ -94,44 +94,45 @@ def _runs_on(unit: Unit, ctx: RolloutContext) -> bool:
 
 
 def _goes_on(ctx: RolloutContext) -> list[str]:
-    told, at = [], ctx.at
+    parts, at = [], ctx.at
     for attempt in at.record.attempts:
         unit = lifecycle.find_unit(attempt, at.seen)
         if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
-            told.append(going(attempt, at.now, ctx.can, stopping=unit.stopping))
+            parts.append(going(attempt, at.now, ctx.can, stopping=unit.stopping))
         elif attempt.live and any(i.creates and i.unit_id == attempt.unit_id for i in at.record.intents):
-            told.append(f"{attempt.unit_id} may have been made: its answer was lost, and it is looked for")
-    return told
+            parts.append(f"{attempt.unit_id} may have been created: the answer was lost; the next passes search for it")
+    return parts
 
 
 def _follows(at: PlanContext) -> list[str]:
     """Return what comes back when the rollout goes on."""
-    told = []
+    parts = []
     for wave in at.record.waves:
         attempt = wave.current
         if attempt is None or attempt.generation != at.rollout.generation or not attempt.withdrawn:
             continue
         if attempt.stage is Stage.SUPERSEDED:
-            told.append(f"{attempt.unit_id} was withdrawn before its start, and comes back as another attempt")
+            parts.append(f"{attempt.unit_id} was withdrawn before its start, and comes back as another attempt")
         elif attempt.not_started:
-            told.append(
-                f"{len(attempt.not_started)} devices of {attempt.unit_id} had not begun, and follow in another attempt"
+            parts.append(
+                f"{len(attempt.not_started)} devices of {attempt.unit_id} had not started, "
+                "and follow in another attempt"
             )
         if attempt.by_hand:
-            told.append(f"{', '.join(attempt.by_hand)} of {attempt.unit_id} were canceled by hand, and do not follow")
-    return told
+            parts.append(f"{', '.join(attempt.by_hand)} of {attempt.unit_id} were canceled by hand, and do not follow")
+    return parts
 
 
 def goes_on(record: Record, finish: bool, now: datetime, can: Capabilities) -> tuple[str, ...]:
     """What the journal knows to be under way, as of the last look: what a suspension withdraws, and what it cannot."""
-    told = []
+    parts = []
     for attempt in record.attempts:
         if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING):
             continue
         start = attempt.start_at
         if can.starts_explicitly and start is not None and now < start and not finish:
-            text = f"{attempt.unit_id} is to begin at {iso(start)}; a reconcile before that deletes it; to do it now"
-            told.append(f"{text}: {can.end_command.format(id=attempt.vendor_id)}")
+            text = f"{attempt.unit_id} is to start at {iso(start)}; a reconcile before that deletes it; to do it now"
+            parts.append(f"{text}: {can.end_command.format(id=attempt.vendor_id)}")
         else:
-            told.append(going(attempt, now, can, stopping=can.cancels_waiting and not finish))
-    return tuple(told)
+            parts.append(going(attempt, now, can, stopping=can.cancels_waiting and not finish))
+    return tuple(parts)

@@ -1,4 +1,4 @@
-"""Two rollouts, one target: the second waits, because a device hears one session at a time and reports a conflict.
+"""Lets the second of two rollouts wait for a shared target: a device hears one session at a time.
 
 1. A target is busy while a unit that holds it is scheduled, on air, or may still come to be by a late request,
    whichever rollout, declared or not, it is of.
@@ -34,24 +34,23 @@ def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
 
 
 def _told(attempt: Attempt, record: Record) -> str:
-    """Return a unit that holds a target; of a rollout that left Git with the command that ends it."""
+    """Return a unit that holds a target; of a rollout removed from Git with the command that ends it."""
     if record.phase is not Phase.ORPHANED:
         return attempt.unit_id
     open_ = (e for e in record.drift if e.open and e.subject == attempt.unit_id and e.cause is Cause.ORPHAN)
     end = next((str(e.observed) for e in open_), "its create has no answer yet")
-    return f"{attempt.unit_id} of {record.name}, whose manifest left Git ({end}),"
+    return f"{attempt.unit_id} of {record.name}, whose manifest was removed from Git ({end}),"
 
 
 def _may_run(attempt: Attempt, record: Record) -> bool:
-    """Return whether a making that starts has no outcome yet: a late copy of it may come to its devices."""
+    """Return whether a create that starts has no outcome yet: a late copy of it may reach its devices."""
     return any(i.creates and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
 
 
 def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dict[str, Survey]:
     """Return the surveys with what the journal knows of their units: those are compared by records, others by reads.
 
-    One that began while the journal was not told with which devices (it was found by its marks, or is of an older
-    version) is none of those.
+    A unit whose devices the journal does not know (found by its marks, or of an older version) is not one of those.
     """
     known = frozenset(
         vendor_id

@@ -1,10 +1,10 @@
-"""Which unit a wave needs: membership, names, declarations. Pure arithmetic over what is declared.
+"""Declares the unit of a wave's attempt: its name, members and settings. Pure.
 
 1. Unit id = `<rollout>-<wave>-<attempt>-<digest8>`, at most 56 characters; digest8 is over owner, environment, rollout,
    generation, wave and attempt, so two environments or two contents never share a name.
 2. Waves run one after another; a wave's membership follows the manifest until the wave starts, then it is frozen.
-3. An attempt keeps what it was made for: a retry stays one, whatever becomes of the results it was made on, and
-   whatever it would be called today. So an attempt is found by its unit: a number counts for one owner only.
+3. A recorded attempt keeps its purpose, name and number: a retry stays a retry, whatever its results become. An attempt
+   is found by its unit id; a number is unique for one owner only.
 """
 
 from __future__ import annotations

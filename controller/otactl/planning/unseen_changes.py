@@ -1,7 +1,7 @@
-"""Changes that a service accepts and never shows: sent a few times, then held, because sending them again helps nobody.
+"""Holds changes that a service accepts and never shows, after a few attempts to send them.
 
-1. What counts is a field with its value, a member, or the tags: another value declared is another change.
-2. A change that is seen, or is not wanted any more, is forgotten, and so is how often it was sent.
+1. A change is a field with its value, a member, or the tags: another declared value is another change.
+2. A change that is visible, or no longer declared, is dropped with its count.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def divided(
     names = ", ".join(_words(change, unit) for change in sorted(vain)[:_NAMES])
     more = f" and {len(vain) - _NAMES} more" if len(vain) > _NAMES else ""
     text = (
-        f"{attempt.unit_id}: sent {LIMIT} times, accepted, and not shown since: {names}{more}; look at it in the "
+        f"{attempt.unit_id}: sent {LIMIT} times, accepted, and not shown since: {names}{more}; check it in the "
         "service, then declare what it shows, or accept it in spec.drift.ignore"
     )
     return tuple(left), (Hold(reason="change_is_not_shown", message=text, stalled=True),)

@@ -1,4 +1,4 @@
-"""What the rules of a plan look at, gathered once: a rollout, its next wave, the wave's attempt, the attempt's unit.
+"""Gathers what the rules of a plan read: a rollout, its next wave, the wave's attempt, the attempt's unit.
 
 1. A rule takes one of these contexts and returns a plan, or None when it does not apply.
 2. A check takes one and returns the holds of what it checks.

@@ -1,4 +1,4 @@
-"""Why a wave does not begin, or the next one does not yet: approvals, windows, gates, soaks and retries as holds."""
+"""Holds a wave's start or its successor: approvals, windows, downgrades, gates, soaks and retries."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
     given = [a for a in rollout.approvals if (a.wave, a.role) == (wave.name, role)]
     good = [a for a in given if a.digest == membership.approval_digest(rollout, wave)]
     groups = membership.groups_of(rollout, wave)
-    known = at.seen.offline or at.seen.expected  # nobody looked, or nobody can
+    known = at.seen.offline or at.seen.expected  # groups were not read, or cannot be
     devices = _begun_with(ctx) or (membership.inside(groups, at.seen) if groups and not known else ())
     if devices is None:
-        text = (
-            f"the devices in {', '.join(groups)} of wave {wave.name} were not looked at in this pass; the next one does"
-        )
+        text = f"the devices in {', '.join(groups)} of wave {wave.name} were not checked in this pass; "
+        text += "the next pass checks them"
         return (Hold(reason=preflight.INCOMPLETE, message=text),)
     named = membership.named_devices(devices)
     if good and (not groups or known or any(a.devices in (named, membership.ANY_DEVICES) for a in good)):
@@ -39,11 +38,11 @@ def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
     how += f" --devices {named}" if groups and not known else ""
     if good:
         then = good[-1].devices
-        told = f"was of {then.partition(':')[0]} devices in its groups" if then else "names no devices of its groups"
+        covers = f"was of {then.partition(':')[0]} devices in its groups" if then else "names no devices of its groups"
         now = (
             f"which hold other devices now, {named.partition(':')[0]} of them" if then else "and they have to be named"
         )
-        text = f"wave {wave.name}: the approval by {good[-1].by} {told}, {now}; {how}"
+        text = f"wave {wave.name}: the approval by {good[-1].by} {covers}, {now}; {how}"
         return (Hold(reason="approval_is_outdated", message=text),)
     if given:
         text = f"wave {wave.name}: the approval by {given[-1].by} was of something else than is declared now; {how}"
@@ -54,12 +53,12 @@ def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
 
 
 def _begun_with(ctx: WaveContext) -> tuple[str, ...]:
-    """The devices that the wave was begun with, or may have been: those are what was approved, for a retry too."""
+    """Return the devices that the wave was, or may have been, started with: an approval covers these, retries too."""
     known, at = ctx.known, ctx.at
     making = {i.unit_id for i in at.record.intents if i.creates}
     since = known.attempts_since(at.rollout.generation) if known is not None else ()
-    begun = [a for a in since if not a.retry_targets and (a.was_sent or a.unit_id in making)]
-    return tuple(sorted({device for a in begun for device in (*a.devices, *a.skipped_devices)}))
+    started = [a for a in since if not a.retry_targets and (a.was_sent or a.unit_id in making)]
+    return tuple(sorted({device for a in started for device in (*a.devices, *a.skipped_devices)}))
 
 
 def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
@@ -74,7 +73,7 @@ def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timede
 
 
 def going_back(ctx: RolloutContext) -> tuple[Hold, ...]:
-    """Return devices that report a newer version than they would get, and nobody said that this is meant."""
+    """Return the hold of devices that report a newer version than declared, unless a downgrade is allowed."""
     at = ctx.at
     if at.rollout.strategy.allow_downgrade:
         return ()
@@ -82,14 +81,14 @@ def going_back(ctx: RolloutContext) -> tuple[Hold, ...]:
     if selection is not None:
         return _selected_back(selection, version)
     runs = {t.vendor_id: t.version for t in at.seen.targets if t.version}
-    runs |= {device: told for t in at.seen.targets for device, told in t.member_versions.items()}
+    runs |= {device: version_ for t in at.seen.targets for device, version_ in t.member_versions.items()}
     newer = firmware_version.downgraded(runs, version)
     if not newer:
         return ()
     first = at.seen.names.get(newer[0], newer[0])
     text = (
         f"{len(newer)} devices report a newer version than {version} ({first}: {runs[newer[0]]}"
-        f"{', …' if len(newer) > 1 else ''}); to take them back say strategy.allowDowngrade: true"
+        f"{', …' if len(newer) > 1 else ''}); set strategy.allowDowngrade: true to allow the downgrade"
     )
     return (Hold(reason="downgrade_not_allowed", message=text, stalled=True),)
 
@@ -99,13 +98,13 @@ def _selected_back(selection: Selection, version: str) -> tuple[Hold, ...]:
     if not selection.versions:
         text = "the service selects the devices, so what they run is not known, and one that runs a newer version than "
         text += (
-            f"{version} would be taken back; name versions in {selection.field}, or say strategy.allowDowngrade: true"
+            f"{version} would be downgraded; name versions in {selection.field}, or set strategy.allowDowngrade: true"
         )
         return (Hold(reason="versions_are_unknown", message=text, stalled=True),)
     newer = firmware_version.downgraded({v: v for v in selection.versions}, version)
     if not newer:
         return ()
-    text = f"{selection.field} names {', '.join(newer)}, newer than {version}; take it out, or say "
+    text = f"{selection.field} names {', '.join(newer)}, newer than {version}; remove it, or set "
     return (Hold(reason="downgrade_not_allowed", message=f"{text}strategy.allowDowngrade: true", stalled=True),)
 
 
@@ -123,7 +122,7 @@ def gate_hold(ctx: AttemptContext) -> Hold:
     if wave_verdict.tainted(attempt, at.record, at.rollout, at.now):
         text = (
             f"wave {wave.name}: the image differed when the session began, so its devices may hold other bytes; "
-            "look at them, then accept it in spec.drift.ignore, or declare new content"
+            "check them, then accept it in spec.drift.ignore, or declare a new revision"
         )
         return Hold(reason=wave_verdict.DIFFERED, message=text, stalled=True)
     again = retry.retry_plan(at.rollout, known)
@@ -137,19 +136,19 @@ def gate_hold(ctx: AttemptContext) -> Hold:
         text = f"wave {wave.name}: {number} devices have not answered"
         text += f"; they count as failed at {iso(until)}" if until is not None else ""
         return Hold(reason="waiting_for_devices", message=text, until=until)
-    told = wave_verdict.arithmetic(verdict, gate)
+    words = wave_verdict.arithmetic(verdict, gate)
     if verdict.passed:
         until = verdict.at + wave_verdict.soak_of(gate)
-        text = f"wave {wave.name} passed ({told}) and has to stay so until {iso(until)}"
+        text = f"wave {wave.name} passed ({words}) and soaks until {iso(until)}"
         return Hold(reason="soak_is_running", message=text, until=until)
     if verdict.reason == "too_few_reported":
-        text = f"wave {wave.name} is not decided: {told}; late answers count; look at the devices, or change the gate"
+        text = f"wave {wave.name} is not decided: {words}; late answers count; check the devices, or change the gate"
         return Hold(reason=verdict.reason, message=text, stalled=True)
     reason = verdict.reason or "success_rate_is_too_low"
     if retry.goes_on(known, at.rollout) and (left := len(retry.unbegun(known, at.rollout))):
-        told += f"; {left} devices had not begun, and do not follow"
-    told += _why_silent(known, at.rollout.generation)
-    text = f"wave {wave.name}: {told}; change spec.firmware, or the gate, by pull request"
+        words += f"; {left} devices had not started, and do not follow"
+    words += _why_silent(known, at.rollout.generation)
+    text = f"wave {wave.name}: {words}; change spec.firmware, or the gate, by pull request"
     return Hold(reason=reason, message=text, stalled=True)
 
 

@@ -15,7 +15,7 @@ from otactl.errors import OtactlError, defect
 from otactl.model import Environment, Record, Rollout
 from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
-from otactl.planning.outlook import Outlook, Rung, outlook, rungs
+from otactl.planning.outlook import Outlook, Step, outlook, steps
 from otactl.ports import Backend, PureHalf, Stored
 from otactl.reconcile.observe import EnvironmentObserver
 from otactl.reconcile.rollout_states import declared_states, removed_states
@@ -31,7 +31,7 @@ class RolloutPreview:
     """
 
     state: RolloutState
-    next: tuple[Rung, ...] = ()
+    next: tuple[Step, ...] = ()
     outlook: Outlook = field(default_factory=Outlook)
     moved_from: str = ""
 
@@ -93,7 +93,7 @@ def _ahead(
             now,
             observer.sendings,
         )
-        return RolloutPreview(state, rungs(state.look, shape.lower), following, moved_from)
+        return RolloutPreview(state, steps(state.look, shape.lower), following, moved_from)
     except Exception as error:  # noqa: BLE001 - the last guard: the others go on
         state.fail(error if isinstance(error, OtactlError) else defect(error))
         return found

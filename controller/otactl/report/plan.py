@@ -10,7 +10,7 @@ import msgspec
 from otactl.lorawan.report import AirtimeReport
 from otactl.model import JsonObject, RecordedCall, Value, canonical_digest, iso, iso_or_none
 from otactl.model.actions import Action, Finding, Hold, StartUnit, name_of
-from otactl.planning.outlook import Rung
+from otactl.planning.outlook import Step
 from otactl.reconcile.preview import RolloutPreview
 from otactl.report import airtime as radio
 from otactl.report import journals_used
@@ -25,8 +25,8 @@ class PlannedRollout(Value, frozen=True, kw_only=True):
     name: str
     environment: str
     digest: str
-    next: tuple[Rung, ...] = ()
-    outlook: tuple[Rung, ...] = ()
+    next: tuple[Step, ...] = ()
+    outlook: tuple[Step, ...] = ()
     outlook_holds: tuple[Hold, ...] = ()
     drift: tuple[Finding, ...] = ()
     holds: tuple[Hold, ...] = ()
@@ -66,7 +66,7 @@ def planned(found: RolloutPreview, airtime: AirtimeReport | None, notes: tuple[s
         notes=(*notes, *(e.message for e in (shown.events if shown is not None else ()) if e.kind == "spared")),
         error=state.error,
         next=found.next,
-        outlook=found.outlook.rungs,
+        outlook=found.outlook.steps,
         outlook_holds=found.outlook.holds,
         drift=shown.plan.findings if shown is not None else (),
         holds=shown.plan.holds if shown is not None else (),
@@ -118,12 +118,12 @@ def _hold(hold: Hold) -> JsonObject:
     return {"reason": hold.reason, "message": hold.message, "until": iso_or_none(hold.until)}
 
 
-def _rung(rung: Rung) -> JsonObject:
-    return {"action": name_of(rung.action), "reason": rung.action.reason, "calls": [_call(c) for c in _calls(rung)]}
+def _rung(step: Step) -> JsonObject:
+    return {"action": name_of(step.action), "reason": step.action.reason, "calls": [_call(c) for c in _calls(step)]}
 
 
-def _calls(rung: Rung) -> tuple[RecordedCall, ...]:
-    return tuple(recorded(c) for c in rung.calls)
+def _calls(step: Step) -> tuple[RecordedCall, ...]:
+    return tuple(recorded(c) for c in step.calls)
 
 
 def _call(call: RecordedCall) -> JsonObject:
@@ -146,10 +146,10 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
         lines += [f"  hold: {h.reason}: {h.message}" for h in rollout.holds]
         lines += [f"  drift: {_drift(f)}" for f in rollout.drift]
         for title, group in (("next", rollout.next), ("then", rollout.outlook)):
-            for rung in group:
-                lines.append(f"  {title}: {name_of(rung.action)} {_subject(rung.action)}: {_why(rung.action)}")
+            for step in group:
+                lines.append(f"  {title}: {name_of(step.action)} {_subject(step.action)}: {_why(step.action)}")
                 if title == "next":
-                    lines += [f"    {line}" for line in _shown(rung, all_calls)]
+                    lines += [f"    {line}" for line in _shown(step, all_calls)]
         lines += [f"  then: hold {h.reason}: {h.message}" for h in rollout.outlook_holds]
         if not rollout.next and not rollout.holds and not rollout.error:
             lines.append("  nothing to send")
@@ -162,8 +162,8 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
     return "\n".join(plain(line) for line in lines)
 
 
-def _shown(rung: Rung, all_calls: bool) -> list[str]:
-    calls = _calls(rung)
+def _shown(step: Step, all_calls: bool) -> list[str]:
+    calls = _calls(step)
     limit = len(calls) if all_calls else 5
     shown = [f"{c.service}:{c.operation} {json.dumps(c.parameters, ensure_ascii=False)}" for c in calls[:limit]]
     if len(calls) > limit:
@@ -210,12 +210,12 @@ def as_markdown(report: PlanReport) -> str:
         lines += [f"- **drift** {cell(_drift(f))}" for f in rollout.drift]
         lines += _table(rollout.next, rollout.outlook)
         lines += [f"- then **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.outlook_holds]
-        lines += [block for rung in rollout.next for block in _details(rung)]
+        lines += [block for step in rollout.next for block in _details(step)]
         lines.append("")
     return "\n".join([*lines, *journals_used.told(report.journals, "markdown")])
 
 
-def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:
+def _table(following: Sequence[Step], later: Sequence[Step]) -> list[str]:
     if not following and not later:
         return ["", "Nothing to send."]
     rows = ["", "| when | action | unit | calls | why |", "|---|---|---|---|---|"]
@@ -227,9 +227,9 @@ def _table(following: Sequence[Rung], later: Sequence[Rung]) -> list[str]:
     return rows
 
 
-def _details(rung: Rung) -> list[str]:
-    body = safe_json(json.dumps([_call(c) for c in _calls(rung)], indent=2, ensure_ascii=False))
-    return ["", *_folded(f"{name_of(rung.action)}: exact calls", ["```json", body, "```"])]
+def _details(step: Step) -> list[str]:
+    body = safe_json(json.dumps([_call(c) for c in _calls(step)], indent=2, ensure_ascii=False))
+    return ["", *_folded(f"{name_of(step.action)}: exact calls", ["```json", body, "```"])]
 
 
 def _folded(title: str, lines: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ WAVE = ["createUnit", "addMembers", "startUnit", "deleteUnit"]
 
 def road(declared, record, observed, refused: tuple[Hold, ...] = ()) -> list[str]:
     first = look(declared, record, observed, refused=refused)
-    later = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, refused, NOW).rungs
+    later = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, refused, NOW).steps
     return [name_of(r.action) for r in later]
 
 
@@ -29,7 +29,7 @@ def test_the_outlook_writes_ids_the_service_gives_as_placeholders() -> None:
     declared = rollout()
     first = look(declared, empty(declared), seen())
 
-    add = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, (), NOW).rungs[0]
+    add = outlook(ENVIRONMENT, declared, first, SHAPE, SHAPE.lower, (), NOW).steps[0]
 
     assert add.calls[0].parameters == {"Id": Placeholder(of="id"), "MulticastGroupId": "g1"}
     assert recorded(add.calls[0]).parameters == {"Id": "<id>", "MulticastGroupId": "g1"}

@@ -111,7 +111,7 @@ def test_a_create_without_an_answer_is_let_go_after_its_settle_time_and_two_look
     gone = looked(between.record, after=timedelta(minutes=16) + SETTLE)
 
     for told in (first, between):
-        assert "may have been made" in told.plan.holds[0].message
+        assert "may have been created" in told.plan.holds[0].message
         assert told.record.intents != ()
     assert gone.record.intents == ()
     assert [a.stage for a in gone.record.attempts] == [Stage.SUPERSEDED]
@@ -145,7 +145,7 @@ def test_a_rollout_that_waits_for_a_removed_one_is_told_the_command() -> None:
 
     held = busy({"probe": orphan}, rollout(name="other"))
 
-    assert f"of probe, whose manifest left Git (present; to end it: {END})" in held["group:g1"]
+    assert f"of probe, whose manifest was removed from Git (present; to end it: {END})" in held["group:g1"]
 
 
 def test_a_command_in_the_ledgers_text_is_whole() -> None:
@@ -273,7 +273,7 @@ def test_what_is_left_at_a_service_that_is_out_of_reach_is_told_as_unknown() -> 
     told = removed.unasked(ENVIRONMENT, declared, record, NOW)
 
     assert [h.reason for h in told.plan.holds] == ["manifest_removed"]
-    assert "has no access to fuota any more" in told.plan.holds[0].message
+    assert "no longer has access to fuota" in told.plan.holds[0].message
     assert told.record.attempts == record.attempts
 
 

@@ -107,7 +107,7 @@ def test_what_waits_is_canceled_once_and_what_began_is_told(kind: str) -> None:
 
     assert [(type(a), a.why) for a in first.plan.actions if isinstance(a, CancelUnit)] == [(CancelUnit, "suspended")]
     assert then.plan.actions == ()
-    assert "begins no more devices" in then.plan.holds[0].message
+    assert "starts no further devices" in then.plan.holds[0].message
     assert "v-1" in then.plan.holds[0].message
 
 
@@ -135,7 +135,7 @@ def test_the_rest_does_not_follow_a_gate_that_failed_by_those_that_had_begun(
 
     assert held.plan.actions == ()
     assert [h.reason for h in held.plan.holds] == [reason]
-    assert "1 devices had not begun, and do not follow" in held.plan.holds[0].message
+    assert "1 devices had not started, and do not follow" in held.plan.holds[0].message
     assert only(eased.plan.actions) == ("device:c",)
 
 

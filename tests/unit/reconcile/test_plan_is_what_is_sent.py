@@ -95,7 +95,7 @@ class World:
                 lambda _r: True,
             )
         assert [p.state.error for p in found] == [""] * len(found)
-        return in_one_order(call for p in found for rung in p.next for call in rung.calls)
+        return in_one_order(call for p in found for step in p.next for call in step.calls)
 
     def sent(self, kill_at: int | None = None) -> tuple[list[Call], bool]:
         """The calls that a run sends, and whether it died."""

@@ -174,7 +174,7 @@ def test_offline_the_first_calls_are_planned_without_a_backend() -> None:
     (found,) = shown(None, rollouts=(rollout(),))
 
     assert [c.operation for r in found.next for c in r.calls] == ["CreateFuotaTask"]
-    assert found.outlook.rungs != ()
+    assert found.outlook.steps != ()
 
 
 def test_an_action_that_cannot_be_lowered_is_an_error_of_its_rollout_alone() -> None:

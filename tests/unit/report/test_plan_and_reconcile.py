@@ -9,7 +9,7 @@ import pytest
 from otactl.backends.fuota.definition import FuotaShape
 from otactl.model import Cause, Observation
 from otactl.model.actions import CreateUnit, Finding, Hold
-from otactl.planning.outlook import Rung
+from otactl.planning.outlook import Step
 from otactl.planning.units import declare
 from otactl.reconcile.run_report import RolloutReport
 from otactl.report import plan, reconcile
@@ -19,10 +19,10 @@ from tests.support.report_values import HOSTILE
 UNSAFE = {"\x1b", "\x9b", "\u202e", "\r"}
 
 
-def rung() -> Rung:
+def step() -> Step:
     unit = declare(rollout(), ENVIRONMENT, rollout().strategy.waves[0], 1, None)
     action = CreateUnit(unit=unit, reason=HOSTILE)
-    return Rung(action=action, calls=FuotaShape().lower(action, Observation()))
+    return Step(action=action, calls=FuotaShape().lower(action, Observation()))
 
 
 def planned() -> plan.PlanReport:
@@ -38,7 +38,7 @@ def planned() -> plan.PlanReport:
         name="probe",
         environment="prod-eu",
         digest="d" * 64,
-        next=(rung(),),
+        next=(step(),),
         drift=(finding,),
         holds=(Hold(reason="suspended", message=HOSTILE),),
         notes=(HOSTILE,),
