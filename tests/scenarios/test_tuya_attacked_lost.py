@@ -9,8 +9,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 import pytest
 
 from otactl.backends.tuya.backend import TuyaBackend
-from otactl.backends.tuya.client import TuyaClient
-from otactl.backends.tuya.http import Reply
+from otactl.backends.tuya.http import Reply, Wire
 from otactl.model import Observation, Phase, Record, Rollout, Survey
 from otactl.ports import Backend
 from otactl_simulator.tuya import views, wire
@@ -195,14 +194,14 @@ def test_a_lost_batch_is_found_by_a_machine_whose_clock_is_an_hour_behind(tuya_s
 def test_a_gateway_whose_clock_is_twenty_minutes_off_is_worked_with(
     tuya_stage: TuyaStage, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
-    off, in_time, learn = timedelta(minutes=minutes), wire._in_time, TuyaClient._learn_time
+    off, in_time, send = timedelta(minutes=minutes), wire._in_time, Wire.send
     monkeypatch.setattr(wire, "_in_time", lambda text, now, window: in_time(text, now + off, window))
 
-    def told(self: TuyaClient, reply: Reply) -> timedelta | None:
-        date = format_datetime(parsedate_to_datetime(reply.date) + off, usegmt=True)
-        return learn(self, replace(reply, date=date))
+    def dated(self: Wire, method: str, query: str, *, again: bool) -> Reply:
+        reply = send(self, method, query, again=again)
+        return replace(reply, date=format_datetime(parsedate_to_datetime(reply.date) + off, usegmt=True))
 
-    monkeypatch.setattr(TuyaClient, "_learn_time", told)
+    monkeypatch.setattr(Wire, "send", dated)
 
     report = tuya_stage.cron(rounds=3)
 
