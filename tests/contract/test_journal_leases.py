@@ -114,7 +114,7 @@ def test_what_came_of_calls_is_written_if_nobody_changed_the_record(journal: Any
     assert ours.stored["soil"].revision == 2
     with pytest.raises(ConflictError):
         other.commit((change(1),))  # it looks again before it sends anything
-    assert "took the lease of environment prod-eu over from wrong-clock" in other.told[0]
+    assert "took the lease of environment prod-eu over from wrong-clock" in other.notes[0]
 
 
 def test_a_lease_given_back_by_a_wrong_clock_is_told_and_costs_no_write(journal: AnyJournal) -> None:
@@ -124,5 +124,5 @@ def test_a_lease_given_back_by_a_wrong_clock_is_told_and_costs_no_write(journal:
 
     ours.check_free()
 
-    assert "was given back by wrong-clock" in ours.told[0]
+    assert "was given back by wrong-clock" in ours.notes[0]
     assert journal.lease(ENVIRONMENT) == before

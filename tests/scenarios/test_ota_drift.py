@@ -152,7 +152,7 @@ def test_4_a_cancel_by_hand_is_told_with_its_reason_and_the_wave_does_not_pass(o
     report = ota_stage.run(one_wave())
 
     events = [e.message for e in ota_stage.journal().history("prod-eu", "gateway") if e.kind == "drift"]
-    assert any("canceled by somebody (SUPPORT too hot today)" in e and "out-of-band edit" in e for e in events)
+    assert any("canceled by another actor (SUPPORT too hot today)" in e and "out-of-band edit" in e for e in events)
     assert report.rollouts[0].phase == "Failed"
     results = {r.device: r.reason for r in ota_stage.remembered().attempts[0].results}
     assert results["gw-1"] == "canceled"

@@ -186,7 +186,7 @@ def test_our_own_cancel_that_came_through_in_part_is_not_told_as_somebodys(tuya_
     tuya_stage.cron()
 
     assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
-    assert not any("canceled by somebody" in str(e.observed) for e in tuya_stage.record("plug").drift)
+    assert not any("canceled by another actor" in str(e.observed) for e in tuya_stage.record("plug").drift)
 
 
 @pytest.mark.parametrize("shown", ["CANCELED", "COMPLETED"])

@@ -87,8 +87,8 @@ def test_a_key_that_was_changed_is_taken_by_the_next_run(tuya_stage: TuyaStage) 
 
 
 WRONG = {
-    "marked for deletion": ({"deleted": True}, "because it was marked for deletion; mend it, or name another"),
-    "binary": ({"binary": "czNjcmV0"}, "is binary, and a key is kept as text; mend it"),
+    "marked for deletion": ({"deleted": True}, "because it was marked for deletion; fix it, or name another"),
+    "binary": ({"binary": "czNjcmV0"}, "is binary, and a key is kept as text; fix it"),
     "no json": ({"text": "s3cret"}, "is not the JSON"),
     "half a key": ({"text": '{"accessKeyId": "AK1"}'}, "is not the JSON"),
 }

@@ -23,7 +23,7 @@ FOLDERS = ("bench", "controller", "docs", "infra", "rollouts", "schemas", "simul
 NAMING = (Path(__file__), ROOT / "tests/support/retired_words.py")
 MOST = {
     "controller/otactl/aws_sdk": 2,
-    "controller/otactl/backends": 249,
+    "controller/otactl/backends": 13,
     "controller/otactl/cli": 62,
     "controller/otactl/drift": 5,
     "controller/otactl/journal": 8,
@@ -31,13 +31,11 @@ MOST = {
     "controller/otactl/manifest": 44,
     "controller/otactl/model": 18,
     "controller/otactl/planning": 1,
-    "controller/otactl/policies": 10,
-    "controller/otactl/reconcile": 27,
     "controller/otactl/rehearsal": 8,
     "controller/otactl/report": 99,
     "controller/otactl/schedule": 2,
     "controller/otactl/state": 10,
-    "controller/otactl/verdicts": 23,
+    "controller/otactl/verdicts": 18,
     "infra": 4,
     "simulator": 40,
 }

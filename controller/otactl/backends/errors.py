@@ -1,4 +1,4 @@
-"""The one error that a sibling turns into ABSENT, told alike by every transport."""
+"""Defines the error that a backend turns into ABSENT, raised alike by every transport."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from otactl.errors import OtactlError
 
 
 class NotFoundError(OtactlError):
-    """The service does not have what was asked for; a sibling turns it into ABSENT."""
+    """The service does not have what was asked for; a backend turns it into ABSENT."""

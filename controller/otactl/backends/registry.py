@@ -1,4 +1,4 @@
-"""The backends this version has: a new one is one line of BACKENDS."""
+"""Lists the backends of this version: a new one is one line of BACKENDS."""
 
 from __future__ import annotations
 

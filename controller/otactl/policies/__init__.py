@@ -1,4 +1,4 @@
-"""What a schema cannot say of a manifest: rules across fields, manifests and services. Pure.
+"""Checks manifests beyond their schema: rules across fields, manifests and services. Pure.
 
 1. `check` judges one rollout, `check_environment` one environment, `between` all of a run against one another.
 2. An error is what the service or the law would refuse, or what cannot work; a warning is what a careful person would

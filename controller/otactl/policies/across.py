@@ -1,4 +1,4 @@
-"""Rules between manifests: names that are taken, targets that two rollouts claim."""
+"""Checks manifests against each other: names that are taken, targets that two rollouts claim."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _renamed(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
         key = (rollout.environment, rollout.renamed_from)
         first = names.get(key)
         message = f"rollout {rollout.renamed_from} is declared, so it was not renamed"
-        hint = "take renamedFrom out, or the manifest of the old name; to swap two names give one a name nobody had"
+        hint = "remove renamedFrom, or the manifest of the old name; to swap two names, give one a name not used before"
         if first is None:
             first = takers.setdefault(key, index)
             message = f"rollout {rollout.renamed_from} was renamed to {manifests[first].name} already"

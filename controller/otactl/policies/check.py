@@ -1,4 +1,4 @@
-"""All rules over one manifest, in the order a reader of the manifest meets the fields."""
+"""Runs all rules over one manifest, in the order of its fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of the image: its size against the service's limit, its address against its content."""
+"""Checks the image: its size against the service's limit, its address against its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of gates and retries: limits that contradict each other, and those that can never do anything."""
+"""Checks gates and retries: limits that contradict each other, and those that can never do anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of one window or freeze: a schedule that can be read, and that comes to pass."""
+"""Checks one window or freeze: its schedule can be read, and it occurs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of Regions, partitions and roles of AWS, which an environment declares and a backend may need."""
+"""Checks Regions, partitions and roles of AWS, which an environment declares and a backend may need."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Rules of the targets: one kind, of the right service, each once, and waves that divide them.
+"""Checks the targets: one kind, of the right service, each once, and waves that divide them.
 
 1. A rollout names its targets per wave, or once in `spec.targets` with a percent per wave; never both.
 2. Percent needs devices that can be counted: a group cannot be divided.
-3. What is compared here are names; which of them are one device only its service tells, before a start.
+3. What is compared here are names; its service shows before a start which of them are one device.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _percents(rollout: Rollout) -> Iterator[Violation]:
     numbered = [(i, w.percent) for i, w in enumerate(waves) if w.percent is not None]
     for (_, before), (index, after) in pairwise(numbered):
         if after <= before:
-            message = f"percent is cumulative: {after:g} after {before:g} reaches nobody new"
+            message = f"percent is cumulative: {after:g} after {before:g} reaches no new device"
             yield Violation(pointer=wave_pointer(index, "percent"), code="percent_not_ascending", message=message)
     index, last = numbered[-1]
     if last != 100:

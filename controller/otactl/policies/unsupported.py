@@ -1,4 +1,4 @@
-"""What the language has but this version does not act on. The planner refuses each with a named hold."""
+"""Lists what the language has but this version does not act on; the planner holds each by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of the waves, their approvals, and what each service can confirm."""
+"""Checks the waves, their approvals, and what each service can confirm."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _wave(wave: Wave, index: int) -> Iterator[Violation]:
                 pointer=wave_pointer(index, name), code="labels_need_percent", message=message, hint="add percent"
             )
     if wave.name.startswith(TOP_UP) and wave.percent is not None:
-        message = f"{TOP_UP} is the name of the wave for devices declared when all others have begun"
+        message = f"{TOP_UP} is the name of the wave for devices declared when all others have started"
         yield Violation(
             pointer=wave_pointer(index, "name"), code="wave_name_is_reserved", message=message, hint="another name"
         )

@@ -1,4 +1,4 @@
-"""Rules of a rollout's windows together: some time is left, and it is long enough for a session.
+"""Checks a rollout's windows together: some time is left, and it is long enough for a session.
 
 1. Nothing here knows the time: a rule is broken only if no day of any year would do. That nothing fits within the next
    400 days, because a freeze stands before the only window, is for the plan to say (`otactl.schedule.windows.verdict`).
@@ -31,28 +31,28 @@ def windows(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
     if not rollout.windows or not all(_is_readable(window) for window in (*rollout.windows, *freezes)):
         return
     length = _longest_session(rollout)
-    told = "" if length is None else f" long enough for a session of {told_length(length)}"
+    enough = "" if length is None else f" long enough for a session of {told_length(length)}"
     match _fault(rollout.windows, freezes, length):
         case "window_shorter_than_session":
             widest = max(allow, key=lambda window: duration(window.duration))
             yield Violation(
                 pointer=f"/spec/windows/{rollout.windows.index(widest)}/duration",
                 code="window_shorter_than_session",
-                message=f"no window is{told}",
+                message=f"no window is{enough}",
                 hint="a longer window, a shorter session (otactl airtime tells what makes it so), or overrun: finish",
             )
         case "windows_are_denied":
             yield Violation(
                 pointer="/spec/windows",
                 code="windows_are_denied",
-                message=f"the windows of kind deny leave no time{told}",
+                message=f"the windows of kind deny leave no time{enough}",
                 hint="deny wins over allow: move one of them, or shorten the deny",
             )
         case "windows_are_frozen":
             yield Violation(
                 pointer="/spec/windows",
                 code="windows_are_frozen",
-                message=f"the freezes of environment {rollout.environment} leave no time{told}",
+                message=f"the freezes of environment {rollout.environment} leave no time{enough}",
                 hint="nothing starts until the environment's freezes change",
                 severity="warning",
             )
@@ -65,7 +65,7 @@ def _fault(own: tuple[Window, ...], freezes: tuple[Window, ...], length: timedel
     if ever_permitted(own, freezes, length):
         return None
     if not ever_permitted(allow, (), None):
-        return None  # none of them ever opens, which is told of each
+        return None  # none of them ever opens, which is reported for each
     if not ever_permitted(allow, (), length):
         return "window_shorter_than_session"
     return "windows_are_frozen" if freezes and ever_permitted(own, (), length) else "windows_are_denied"
@@ -76,11 +76,11 @@ def _longest_session(rollout: Rollout) -> timedelta | None:
     try:
         return rollout.session_length(retry.attempts if retry is not None else 1)
     except LorawanError:
-        return None  # told as a fault of the radio fields
+        return None  # reported as a fault of the radio fields
 
 
 def _is_readable(window: Window) -> bool:
-    """Return whether its schedule and zone can be worked with; what is wrong with them is told at their own lines."""
+    """Return whether its schedule and zone are usable; what is wrong with them is reported at their own lines."""
     if broken_fields(window.schedule):
         return False
     try:

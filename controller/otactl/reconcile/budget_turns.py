@@ -1,9 +1,9 @@
-"""Whose turn it is where the budget of calls is smaller than what all looks of a run need.
+"""Orders rollouts where the call budget is smaller than what all assessments of a run need.
 
 1. What is to be aborted goes first.
 2. A rollout that an earlier run had no calls left for goes before the others, the longest waiting one first.
-3. A rollout whose look alone takes more than a run may read goes last, after the others are done with all their passes,
-   and stands stalled with the figures: only a larger budget helps it.
+3. A rollout whose assessment alone takes more than a run may read goes last, after all passes of the others, and stalls
+   with the figures: only a larger budget helps it.
 """
 
 from __future__ import annotations

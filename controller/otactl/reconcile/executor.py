@@ -1,8 +1,8 @@
-"""Sends the calls of a rung side by side and tells what became of each; decides nothing.
+"""Sends the calls of a step in parallel and returns the result of each; decides nothing.
 
-1. A call past its `not_after` is dropped: the loop looks again and plans a fresh one.
-2. After one refusal that needs a human, the rest of that rollout's calls are not sent; other rollouts go on. So it is
-   when the lease is lost: what was sent before is told.
+1. A call past its `not_after` is dropped: the next pass plans a new one.
+2. After one refusal that needs a human, the rest of that rollout's calls are not sent; other rollouts go on. The same
+   holds when the lease is lost: what was sent before is reported.
 3. An error is a result, not an exception: what was answered before it is never lost.
 """
 

@@ -1,10 +1,10 @@
-"""The journal of one environment as a run writes it: under the environment's lease, taken at the first write.
+"""Writes the journal of one environment under its lease, which is taken at the first write.
 
 1. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.
 2. `wall` is this machine's clock, by which a lease runs out. Clocks differ, so what counts is the fencing number: when
-   it shows that another process held the environment since we loaded its records, our look at them is old, and the
-   commit that stands on it is refused (`ConflictError`).
-3. What came of calls that were sent is written all the same if nobody changed the record: it is true, whoever held the
+   it shows that another process held the environment since we loaded its records, our assessment is outdated, and the
+   commit based on it is refused (`ConflictError`).
+3. What came of calls that were sent is written all the same if the record is unchanged: it is true, whoever held the
    lease meanwhile.
 """
 
@@ -37,7 +37,7 @@ class LeasedJournal:
         self._known = 0
         self._renewing = Lock()
         self._beside: tuple[Record, ...] | None = None
-        self.told: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self.stored: dict[str, Stored] = {}
 
     def check_free(self) -> None:
@@ -46,13 +46,13 @@ class LeasedJournal:
         self._known = held.fencing if held is not None else 0
         if held is not None and held.released and held.dated_ahead(self._wall()):
             text = f"the lease of environment {self._environment} was given back by {held.holder} on {held.host}, dated"
-            self.told = (f"{text} {iso(held.expires_at)}: its clock or this machine's is wrong, set it right",)
+            self.notes = (f"{text} {iso(held.expires_at)}: its clock or this machine's is wrong, set it right",)
         foreign = held is not None and held.holder != self._holder and not held.released
         if held is not None and foreign and held.expires_at > self._wall():
             self._acquire()  # the journal knows whether that holder still lives
 
     def load(self) -> None:
-        """Load every record into `stored`; what is decided on them stands while nobody else comes."""
+        """Load every record into `stored`; decisions on them hold while no other process writes."""
         if self._lease is not None:
             self._known = self._lease.fencing
         self.stored = dict(self._journal.load_all(self._environment))
@@ -96,8 +96,8 @@ class LeasedJournal:
 
     def _acquire(self) -> Lease:
         lease = self._lease = self._journal.acquire(self._environment, self._holder, self._wall())
-        if lease.took_over and lease.took_over not in self.told:
-            self.told = (*self.told, lease.took_over)
+        if lease.took_over and lease.took_over not in self.notes:
+            self.notes = (*self.notes, lease.took_over)
         return lease
 
     def _must_be_ours_since(self, lease: Lease) -> None:

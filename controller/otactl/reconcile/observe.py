@@ -1,10 +1,10 @@
-"""The look at an environment in one pass, shared by `plan` and `reconcile`: reads only.
+"""Observes an environment in one pass, shared by `plan` and `reconcile`: reads only.
 
 1. Services are surveyed first, and only a survey of the environment's own account counts.
 2. Rollouts are observed in turns of the call budget (`budget_turns`), then assessed with what all of them showed.
 3. An assessment that changes what is next, and so lacks its facts, is repeated once with them, in the same pass.
 4. Of two rollouts that would start on one target in a pass, the first starts (`target_conflicts`).
-5. An error stops only what it is about, and the record tells why.
+5. An error stops only what it is about, and the record says why.
 """
 
 from __future__ import annotations

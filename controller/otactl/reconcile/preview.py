@@ -1,6 +1,6 @@
-"""What the next pass of `reconcile` would do, without a write: the pass of `plan`.
+"""Predicts the next pass of `reconcile` without a write: the pass of `plan`.
 
-1. It takes the same states, looks and turns as a run's first pass, so the calls it shows are the first that are sent.
+1. It takes the same states, assessments and turns as a run's first pass, so it shows the first calls that are sent.
 2. A renamed rollout is assessed with the record that `reconcile` would move to it first.
 3. Without backends nothing is compared (`plan --offline`).
 """

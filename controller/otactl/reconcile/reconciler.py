@@ -1,11 +1,11 @@
-"""The pass: observe, plan, send, record, until no rung is ready; then say when to come back.
+"""Runs passes (observe, plan, send, record) until no step is ready; then reports when to run again.
 
 Two clocks come in: `now` is the service's, by which it judges a start, `wall` this machine's, for the lease.
 
-1. Nothing is sent for a look that is older than the pass; after sending, only rollouts that sent are looked at again.
+1. Nothing is sent for an assessment older than the pass; after sending, only rollouts that sent are assessed again.
 2. A quiet run writes nothing at all (`leased_journal`).
 3. A rollout that fails stays out of the rest of the run; the others go on.
-4. Every run leaves its mark (`run_marks`), and tells what was sent even when the commit after it failed.
+4. Every run leaves its mark (`run_marks`), and reports what was sent even when the commit after it failed.
 """
 
 from __future__ import annotations
@@ -88,21 +88,21 @@ class Reconciler:
         if unreleased is not None:
             self._errors.append(_told(unreleased))
         if lost and not any(s.actions for s in states):
-            return RunReport(passes=0, lease_held_by=lost, notes=self._journal.told)
-        told = (s for s in states if not s.removed or s.look is not None or s.error)
-        rollouts = (*(self._report(s) for s in told), *self._left_alone())
+            return RunReport(passes=0, lease_held_by=lost, notes=self._journal.notes)
+        shown = (s for s in states if not s.removed or s.look is not None or s.error)
+        rollouts = (*(self._report(s) for s in shown), *self._left_alone())
         return RunReport(
             passes=self._passed,
             lease_held_by=lost,
             rollouts=rollouts,
             errors=tuple(self._errors),
-            notes=self._journal.told,
+            notes=self._journal.notes,
         )
 
     def _guarded_passes(self, states: list[RolloutState]) -> str:
         """Run passes; gives the holder that the lease was lost to, if it was.
 
-        An error of the journal ends the run: what was sent until then is told, and its intents are committed.
+        An error of the journal ends the run: what was sent until then is reported, and its intents are committed.
         """
         try:
             self._rename(states)
@@ -154,9 +154,9 @@ class Reconciler:
                     self._journal.load()
                     continue
             except OtactlError as unwritable:
-                told = _told(unwritable)
-                if told not in self._errors:
-                    self._errors.append(told)
+                text = _told(unwritable)
+                if text not in self._errors:
+                    self._errors.append(text)
             return
 
     @property

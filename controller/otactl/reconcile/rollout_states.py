@@ -1,4 +1,4 @@
-"""The rollouts that a run is about: those declared, and those removed from Git of which the journal knows."""
+"""Lists the rollouts of a run: those declared, and those removed from Git of which the journal knows."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The mark a run leaves in the record of its environment: when it ended, by whom, its error and since when.
+"""Records each run in its environment's record: when it ended, by whom, its error and since when.
 
 1. A run with an error always leaves one, and so does the first without an error after it.
 2. A run without an error that follows another is recorded once an hour: a quiet run within it writes nothing at all.
-3. History tells when the error of runs began, changed, and was over.
+3. History shows when the error of runs began, changed, and was over.
 """
 
 from __future__ import annotations

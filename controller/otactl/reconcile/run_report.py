@@ -1,4 +1,4 @@
-"""How a run came out, rollout by rollout."""
+"""Reports the outcome of a run, rollout by rollout."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class RolloutState:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether it failed before this run and a person had declared that it is ended then: that was told once."""
+        """Return whether it failed before this run and a person had declared its abort: that was reported once."""
         phase = self.stored.record.phase
         return phase is Phase.FAILED and self.was is phase and self.rollout.strategy.on_failure == "abort"
 

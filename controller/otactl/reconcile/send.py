@@ -1,8 +1,8 @@
-"""A rung of all rollouts of a run: its intents committed, its calls sent, its outcomes committed.
+"""Sends one step of all rollouts of a run: commits intents, sends calls, commits outcomes.
 
-1. Intents are committed before the first call of a rung, outcomes after the last, each in one commit for all rollouts.
-2. What was sent is told, whether its outcome could be committed or not.
-3. An error that stops a look or a call stands in the rollout's record, in the same commit.
+1. Intents are committed before the first call of a step, outcomes after the last, each in one commit for all rollouts.
+2. What was sent is reported, whether its outcome could be committed or not.
+3. An error that stops an assessment or a call is written to the rollout's record, in the same commit.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Sender:
         return tuple(done)
 
     def _send_one(self, backend: Backend, call: Call) -> Receipt:
-        """Send under a lease that is renewed while a long rung lasts."""
+        """Send under a lease that is renewed while a long step lasts."""
         self._journal.renew()
         return backend.send(call)
 

@@ -1,10 +1,10 @@
-"""Which devices of a wave are tried again, when, and with what.
+"""Decides which devices of a wave are retried, when, and with what.
 
-1. A retry is an attempt of its own for the devices that failed for a reason `retry.on` names, and for nobody else. What
-   cannot be cured by sending it again is not sent again, whatever the manifest says.
-2. It begins `backoff` after the attempt before has ended, and `attempts` counts the first one in.
+1. A retry is an attempt of its own for the devices that failed for a reason `retry.on` names, and for no others. What
+   sending again cannot cure is not retried, whatever the manifest says.
+2. It starts `backoff` after the previous attempt has ended, and `attempts` counts the first one in.
 3. Failures beyond `maxFailures` end it: so many are no accident of transport.
-4. What did not have its turn (deleted, withdrawn, lost) is no failure: it is made again for the same devices. One that
+4. What did not have its turn (deleted, withdrawn, lost) is no failure: it is retried for the same devices. One that
    the manifest does not declare any more has no turn to come.
 5. Devices of a group are tried again one by one; the service then chooses fragments itself. Redundancy grows by
    `raiseRedundancyPercent` with each retry, up to 100. Named one by one they are served once, and not for ever.
@@ -89,7 +89,7 @@ def remainder(known: WaveRecord, rollout: Rollout) -> RetryPlan | None:
     """What the next attempt is for when the newest one did not have its turn; None where that is the whole wave.
 
     An attempt that was for some devices is made again for these; one that a suspension withdrew, for the devices that
-    had not begun. Where nobody had, and nobody was canceled by hand, it is the whole wave again, groups as groups.
+    had not started. Where none had, and none was canceled by hand, it is the whole wave again, groups as groups.
     """
     attempt = known.current
     if attempt is None or attempt.generation != rollout.generation:
@@ -110,7 +110,7 @@ def remainder(known: WaveRecord, rollout: Rollout) -> RetryPlan | None:
 
 
 def unbegun(known: WaveRecord, rollout: Rollout) -> tuple[DeviceResult, ...]:
-    """The devices whose turn is still to come: declared, and not begun when their unit was stopped."""
+    """The devices whose turn is still to come: declared, and not started when their unit was stopped."""
     attempt = known.current
     return tuple(_stay(list(attempt.not_started), rollout, known)) if attempt is not None else ()
 

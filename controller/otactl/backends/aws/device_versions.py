@@ -1,8 +1,8 @@
 """Reads the version each device reports: from its shadow, an attribute of its thing, or the fleet index.
 
-1. Before a start a target is told to be updated when it, or each device of a group, reports the version declared.
-2. A group is looked at whole, since one device that runs a newer version holds the start. Where the manifest allows
-   that, until one device of it does not report the version; a few more only so that people are told who has it.
+1. Before a start a target counts as updated when it, or each device of a group, reports the version declared.
+2. A group is read whole, since one device that runs a newer version holds the start. Where the manifest allows a
+   downgrade, reading stops after `LISTED` devices once one device does not report the version.
 3. The fleet index says only who has the version that its query asks for: one that does not name the version declared
    says nothing before a start.
 """
@@ -20,7 +20,7 @@ from otactl.errors import StalledError, TransientError
 from otactl.model import JsonObject, Rollout, TargetFacts, VersionConfirm, VersionProof
 
 PAGE = 100
-TOLD = 20  # devices of a group that are looked at, once one was found that does not report the version
+LISTED = 20  # devices of a group that are read, once one was found that does not report the version
 
 
 class VersionReader:
@@ -43,7 +43,7 @@ class VersionReader:
     def before_start(
         self, targets: tuple[TargetFacts, ...], rollout: Rollout, thing_of: Callable[[str], str | None]
     ) -> tuple[TargetFacts, ...]:
-        """Return the targets of a start with what they report, where the manifest says how that is told.
+        """Return the targets of a start with what they report, where the manifest says how that is reported.
 
         `thing_of` gives the thing of a device, or None for one that can report nothing.
         """
@@ -120,7 +120,7 @@ def _told(
     runs_now: dict[str, str] = {}
     lacks = 0
     for number, device in enumerate(target.members):
-        if lacks and number >= TOLD and not every:
+        if lacks and number >= LISTED and not every:
             break
         found = reports(device)
         if found is not None:

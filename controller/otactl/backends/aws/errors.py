@@ -1,4 +1,4 @@
-"""What AWS and the wire say when they fail, in our families of errors.
+"""Translates failures of AWS and of the network into otactl's families of errors.
 
 1. Throttles are never executed, so they may always be sent again; other 5xx and lost answers only where repeating is
    harmless. AWS IoT throttles with HTTP 400 and answers limits with 410.
@@ -80,7 +80,7 @@ def translate(
     attempts: int,
     off: timedelta | None = None,
 ) -> OtactlError:
-    """Our error for theirs; `off` is how far this clock is behind the service's, if it told."""
+    """Our error for theirs; `off` is how far this clock is behind the service's, if it is known."""
     call = f"{service}:{operation}"
     if isinstance(error, OtactlError):
         return error
@@ -137,13 +137,13 @@ def _answered(error: ClientError, call: str, permission: str, off: timedelta | N
 
 
 def _unreadable(error: Exception, call: str, writes: bool) -> OtactlError:
-    """Return an answer that cannot be understood (rule 4); of an error that is not ours only its kind is told."""
+    """Return an answer that cannot be understood (rule 4); of an error that is not ours only its kind is reported."""
     why = str(error) if isinstance(error, UnreadableError) else type(error).__name__
     text = f"{call}: the answer cannot be read: {why}; look at the endpoint and at what is between here and AWS"
     return TransientError(text, committed=None) if writes else StalledError("AnswerInvalid", text)
 
 
-_SETTINGS = "the AWS settings of this machine cannot be used ({kind}){said}; mend the profile, the file or the variable"
+_SETTINGS = "the AWS settings of this machine cannot be used ({kind}){said}; fix the profile, the file or the variable"
 _FAMILIES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
         (sdk.SSLError,),
@@ -165,7 +165,7 @@ _FAMILIES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
             sdk.InvalidEndpointConfigurationError,
         ),
         "EndpointInvalid",
-        "the service has no endpoint there ({kind}){said}; mend the environment's region or endpoints",
+        "the service has no endpoint there ({kind}){said}; fix the environment's region or endpoints",
     ),
     (
         (sdk.ChecksumError, sdk.FlexibleChecksumError),
@@ -204,7 +204,7 @@ _FAMILIES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
             sdk.UndefinedModelAttributeError,
         ),
         "SdkUnusable",
-        "the AWS SDK that is installed cannot do this ({kind}); install otactl anew, with its own versions of it",
+        "the AWS SDK that is installed cannot do this ({kind}); reinstall otactl with its own versions of it",
     ),
     (
         (
@@ -255,13 +255,13 @@ def _words(error: Exception) -> str:
     """Return the kind of a wire error and the host; its whole text may carry a signed URL, so it stays out."""
     if isinstance(error, ClientError):
         return f"HTTP {_status(error)} {_code(error)}"
-    told = getattr(error, "kwargs", {})
-    kind, url = type(error).__name__, told.get("endpoint_url")
+    details = getattr(error, "kwargs", {})
+    kind, url = type(error).__name__, details.get("endpoint_url")
     if isinstance(error, sdk.ProxyConnectionError):
-        return f"{kind} at {_host(told.get('proxy_url'))}; check HTTPS_PROXY and NO_PROXY"
+        return f"{kind} at {_host(details.get('proxy_url'))}; check HTTPS_PROXY and NO_PROXY"
     if not isinstance(url, str):
         return kind
-    unresolved = any(said in str(told.get("error", "")) for said in ("resolve", "Name or service", "nodename"))
+    unresolved = any(said in str(details.get("error", "")) for said in ("resolve", "Name or service", "nodename"))
     hint = "; the name does not resolve here: check the Region, the endpoint, or set HTTPS_PROXY" if unresolved else ""
     return f"{kind} at {_host(url)}{hint}"
 

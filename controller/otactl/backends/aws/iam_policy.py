@@ -1,12 +1,12 @@
-"""Foresees whether a service may assume a role and read an image with it; says so when it cannot tell.
+"""Evaluates IAM policies offline: may the service assume the role and read the image (yes, no, undecided)?
 
-The update service fails late on a wrong role: only when the session starts, after the point of no return. So this is
-looked at before. It is cautious, not complete:
+The update service fails late on a wrong role: only when the session starts, which cannot be undone. So the policies
+are checked before. The evaluation is cautious, not complete:
 
 1. The answer is YES, NO or UNDECIDED, with a sentence why. YES and NO are only said when they follow from what is
    written; a condition operator, a key or an element outside this module makes its statement undecided.
 2. An explicit Deny wins; then an Allow in the role's policies, or in the bucket's, within the permissions boundary
-   (IAM user guide, "Policy evaluation logic"). Role and bucket are taken to be of one account unless told otherwise.
+   (IAM user guide, "Policy evaluation logic"). Role and bucket are taken to be of one account unless stated otherwise.
 3. A bucket policy that names only the account grants nothing by itself: the role's own policies decide.
 4. Known of the request are TLS, the role's ARN and its account, nothing else: whether the service sends
    aws:SourceAccount or aws:SourceArn is not documented.

@@ -1,4 +1,4 @@
-"""What image and role look like right now: read once a pass for each distinct one, judged elsewhere.
+"""Reads the facts of image and role once a pass for each distinct one; preflight judges them.
 
 1. A read that is refused is a fact too (`unreadable`, naming the permission), not an exception.
 2. Only a whole-object SHA-256 that S3 itself computed proves bytes; a composite one of a multi-part upload does not.

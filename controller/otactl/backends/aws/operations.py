@@ -1,4 +1,4 @@
-"""Every vendor call otactl makes through AWS, with the IAM action it needs: the list least privilege is derived from.
+"""Lists every call otactl makes to AWS, with the IAM action it needs; least privilege is derived from it.
 
 The transport refuses what is not here, so the list cannot lag behind the code.
 """

@@ -1,11 +1,11 @@
-"""Whether an answer of AWS is what the service's own model says it is: looked at once, before anybody reads it.
+"""Checks that an answer of AWS fits the service's own model, once, before it is used.
 
 1. The SDK takes a body that is not JSON for an empty answer, and an item without its id for an item. Here both are
    errors: an answer that does not fit raises `UnreadableError`, and no list is ever shorter for it.
 2. Members may be missing or null, except those in `ALWAYS`; what is there has the model's type. Members that the model
    does not know are ignored, an answer that has no others is of something else.
 3. An answer whose status says error is read by the SDK; one that has no error of the service in it (a page of a proxy)
-   is of nobody we asked.
+   did not come from the service.
 """
 
 from __future__ import annotations

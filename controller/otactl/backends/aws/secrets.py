@@ -1,7 +1,7 @@
-"""The text of a secret in AWS Secrets Manager, read with the environment's own AWS credentials and shown to nobody.
+"""Reads the text of a secret in AWS Secrets Manager with the environment's own AWS credentials; never shows it.
 
 1. The environment's Region, endpoints and assumed role hold as for every call; the current version is read.
-2. What is wrong with a secret stalls with its ARN and what to do: only a person can mend it.
+2. A secret that cannot be used stalls, with its ARN and what to do: only a person can fix it.
 3. The SDK's debug log writes answers whole; those that hold a secret are kept out of it.
 """
 
@@ -46,11 +46,11 @@ def secret_text(aws: AwsClient, arn: str) -> str:
         if error.reason != "RequestRefused":
             raise
         raise StalledError(
-            "NoCredentials", f"the secret {arn} cannot be read: {_said(error)}; mend it, {_OTHER}"
+            "NoCredentials", f"the secret {arn} cannot be read: {_said(error)}; fix it, {_OTHER}"
         ) from error
     text = answer.get("SecretString")
     if not isinstance(text, str):
-        raise StalledError("NoCredentials", f"the secret {arn} is binary, and a key is kept as text; mend it, {_OTHER}")
+        raise StalledError("NoCredentials", f"the secret {arn} is binary, and a key is kept as text; fix it, {_OTHER}")
     return text
 
 

@@ -1,4 +1,4 @@
-"""The owner marks every unit carries, the same for every service that can hold tags."""
+"""Defines the owner tags every unit carries, the same for every service that supports tags."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""AWS IoT Wireless FUOTA behind the port: what it can do, what it shows, what we send.
+"""Implements the backend port for AWS IoT Wireless FUOTA.
 
-1. Reads cost what they must: one page a 250 tasks for all rollouts, then task, tags and members of a live task only.
-2. Results are read once, when a task is done, by task and by group, and merged: nobody documents whether the filter by
-   task lists the members of its groups.
+1. Reads are minimal: one page a 250 tasks for all rollouts, then task, tags and members of a live task only.
+2. Results are read once, when a task is done, by task and by group, and merged: whether the filter by
+   task lists the members of its groups is not documented.
 3. A task is ours by its tags, never by its name alone.
-4. With a version to be proved a task that is done goes on until its devices report it (_fuota_proof).
+4. With `confirm: version` a task that is done counts as running until its devices report it (`version_proof`).
 5. The data rate the service chose for a session is read back once a group, while it runs.
-6. Image and role are looked at until the session starts; the service reads them there, and shows nothing of it.
+6. Image and role are checked until the session starts; the service reads them then and shows no result.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ROLE_SERVICE = "iotwireless.amazonaws.com"
 
 
 class FuotaBackend(FuotaShape):
-    """The sibling over a transport."""
+    """The backend over a transport."""
 
     def __init__(self, environment: Environment, transport: AwsClient) -> None:
         self._environment = environment
@@ -119,7 +119,7 @@ class FuotaBackend(FuotaShape):
             if call.operation in ("DeleteFuotaTask", "DisassociateMulticastGroupFromFuotaTask"):
                 return Receipt(key=call.key)
             if call.operation.startswith("Associate"):
-                raise StalledError("TargetMissing", f"{call.operation}: {error}; mend the targets") from error
+                raise StalledError("TargetMissing", f"{call.operation}: {error}; fix the targets") from error
             raise ConflictError(f"{call.operation}: {error}; looking again") from error
         vendor_id, arn = answer.get("Id"), answer.get("Arn")
         return Receipt(
@@ -151,7 +151,7 @@ class FuotaBackend(FuotaShape):
                     attempt.vendor_id is not None
                     or unit_is_ours(unit, attempt.rollout or rollout.name, self._environment)
                 ):
-                    units.append(self._sessions.told(unit, attempt, rollout))
+                    units.append(self._sessions.reported(unit, attempt, rollout))
             elif attempt.stage is Stage.LOST and item is not None:
                 unit = self._unit(vendor_id, attempt, rollout)
                 units += [unit] if unit is not None else []

@@ -1,8 +1,8 @@
-"""From our actions to the exact calls of AWS IoT Wireless: pure, deterministic, without a client.
+"""Translates actions to the exact calls of AWS IoT Wireless: pure, deterministic, without a client.
 
 1. Name, token and tags go out in the one Create call, so a task is never there without its owner mark.
-2. The token is a sha256 of what names the unit: the same after a crash, another for another attempt, because nobody
-   documents what a used token does after its task was deleted.
+2. The token is a sha256 of what names the unit: the same after a crash, another for another attempt, because the
+   effect of a used token after its task was deleted is not documented.
 3. Start is the one call that must not be repeated blindly: a second start is undocumented.
 """
 
@@ -95,7 +95,7 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
                 ),
             )
         case CancelUnit():
-            raise TypeError("a FUOTA task cannot be told to begin no more devices; its capabilities say so")
+            raise TypeError("a FUOTA task cannot stop before devices that have not started; its capabilities say so")
         case DeleteUnit(vendor_id=vendor_id):
             call = _call(f"deleteUnit/{action.unit_id}", "DeleteFuotaTask", {"Id": vendor_id})
             return (msgspec.structs.replace(call, not_after=action.not_after),)
@@ -148,7 +148,7 @@ def _member(action: AddMembers | RemoveMembers, member: str, seen: Observation) 
 def member_id(task: str, member: str, seen: Observation) -> tuple[str, str | Placeholder]:
     """Kind (`group` or `device`) and service id of a target key such as `group:…`, `device:…` or `devEui:…`.
 
-    Of a DevEUI nobody looked up yet, as in an outlook, only a placeholder can be shown.
+    A DevEUI that was not looked up yet, as in an outlook, is shown as a placeholder.
     """
     kind, _, rest = member.partition(":")
     facts = next((t for t in seen.targets if t.key == member), None)

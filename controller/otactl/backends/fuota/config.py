@@ -1,4 +1,4 @@
-"""The `fuota` block of a manifest, typed: one AWS IoT Wireless FUOTA task per wave and attempt."""
+"""Types the `fuota` block of a manifest: one AWS IoT Wireless FUOTA task per wave and attempt."""
 
 from __future__ import annotations
 

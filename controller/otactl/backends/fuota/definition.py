@@ -1,4 +1,4 @@
-"""All that is known of AWS IoT Wireless FUOTA without calling it: imports no SDK."""
+"""Defines what is known of AWS IoT Wireless FUOTA without calling it: imports no SDK."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CAPABILITIES = Capabilities(
 
 
 class FuotaShape:
-    """The pure half of the sibling: what planning and lowering need, without a client."""
+    """The pure half of the backend: what planning and lowering need, without a client."""
 
     capabilities = CAPABILITIES
 

@@ -1,9 +1,9 @@
-"""FUOTA tasks of others on the same groups or devices: a device hears one session at a time and reports a conflict.
+"""Finds FUOTA tasks of others on the same groups or devices: a device hears one session at a time.
 
 1. Every listed task that this environment's journal does not know is another's: made by hand, by another owner, by
    another environment. Only tasks known to the journal are left to it, which compares them without a call.
-2. A task that is scheduled, on air, or in a status nobody knows is work of its targets; one that is still open has
-   begun nothing, and is told. One that is done, or being deleted, is none.
+2. A task that is scheduled, on air, or in an unknown status is work of its targets; one that is still open has
+   started nothing and is reported. One that is done, or being deleted, is none.
 3. The list is thin, so a task costs one read for its status and one a kind of member, a pass and before a start only.
    What was done once stays done, and is not read again by the same process.
 """
@@ -23,16 +23,16 @@ from otactl.backends.fuota.targets import TargetReader
 from otactl.model import Listed, Survey, TargetFacts, UnitPhase, Value
 
 _OVER = (UnitPhase.ENDED, UnitPhase.DELETING)
-TOLD = 2
+NAMED = 2
 
 
 class OtherTask(Value, frozen=True, kw_only=True):
-    """One task of somebody else that is not over: whom it reaches, and how it is told."""
+    """One unfinished task of another owner: whom it reaches, and how it is reported."""
 
     began: bool
     groups: frozenset[str]
     devices: frozenset[str]
-    told: str
+    words: str
 
     def reaches(self, target: TargetFacts) -> bool:
         """Return whether it holds a target, or a device that the target is or has inside."""
@@ -76,8 +76,8 @@ class OtherTasks:
         except NotFoundError:  # deleted since it was listed
             return None
         devices |= {device for group in groups for device in self._inside(group, facts)}
-        told = f"FUOTA task {item.vendor_id} ({item.name or 'without a name'}) is {status}"
-        return OtherTask(began=phase is not UnitPhase.OPEN, groups=groups, devices=frozenset(devices), told=told)
+        words = f"FUOTA task {item.vendor_id} ({item.name or 'without a name'}) is {status}"
+        return OtherTask(began=phase is not UnitPhase.OPEN, groups=groups, devices=frozenset(devices), words=words)
 
     def _inside(self, group: str, facts: ImageAndRoleReader) -> set[str]:
         """Return the devices of a group; none of one that was deleted, which its task may still name."""
@@ -90,11 +90,11 @@ class OtherTasks:
 def _with(target: TargetFacts, others: list[OtherTask]) -> TargetFacts:
     return replace(
         target,
-        busy_with=_some([o.told for o in others if o.began]),
-        not_started_with=_some([o.told for o in others if not o.began]),
+        busy_with=_some([o.words for o in others if o.began]),
+        not_started_with=_some([o.words for o in others if not o.began]),
     )
 
 
-def _some(told: list[str]) -> str:
-    more = f" and {len(told) - TOLD} more tasks" if len(told) > TOLD else ""
-    return ", ".join(told[:TOLD]) + more
+def _some(words: list[str]) -> str:
+    more = f" and {len(words) - NAMED} more tasks" if len(words) > NAMED else ""
+    return ", ".join(words[:NAMED]) + more

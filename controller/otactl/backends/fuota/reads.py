@@ -1,4 +1,4 @@
-"""Reading tasks, groups and devices of AWS IoT Wireless into our words.
+"""Reads tasks, groups and devices of AWS IoT Wireless into the model.
 
 1. The SDK ships no paginator for these lists, so the token is followed here, 250 a page.
 2. What is not there is None, not an error.
@@ -38,7 +38,7 @@ _SUCCESS = Outcome.SUCCEEDED
 
 
 class TaskReader:
-    """All reads of the FUOTA sibling."""
+    """All reads of the FUOTA backend."""
 
     def __init__(self, transport: AwsClient) -> None:
         self._transport = transport
@@ -142,7 +142,7 @@ class TaskReader:
         for device in attempt.devices:
             gone = DeviceResult(device=device, outcome=Outcome.FAILED, name=attempt.names.get(device))
             merged.setdefault(device, silent(gone))
-        if not targets.multicast_groups and not attempt.devices:  # nobody recorded which devices it was started with
+        if not targets.multicast_groups and not attempt.devices:  # the devices it was started with are not recorded
             present = {key for item in by_task for key in device_keys(item)}
             # An adopted task shows who is in now; who was in at its start only the manifest can tell.
             adopted = not attempt.annotation_digest
@@ -278,9 +278,9 @@ def _joined(results: tuple[DeviceResult, ...], attempt: Attempt) -> list[DeviceR
 def _told(names: list[str]) -> tuple[ServiceFinding, ...]:
     if not names:
         return ()
-    told = some(names)
+    shown = some(names)
     return (
-        ServiceFinding(field="devices.joined", desired="none after the start", observed=told, cause=Cause.MEMBERSHIP),
+        ServiceFinding(field="devices.joined", desired="none after the start", observed=shown, cause=Cause.MEMBERSHIP),
     )
 
 

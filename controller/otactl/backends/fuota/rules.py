@@ -1,9 +1,9 @@
-"""Rules of the `fuota` block: what a session's frames may carry, how often they may be sent, when it may start.
+"""Checks the `fuota` block: what a session's frames may carry, how often they may be sent, when it may start.
 
 1. Groups need fragment size, data rate and interval; for single devices the service chooses size and rate itself
    (AWS IoT Wireless developer guide: FragmentSizeBytes is meaningful for multicast only).
 2. The figures come from one place, `otactl.lorawan.session`; a rule here only gives them a line to point at.
-3. A region's open question is told when it bears on the frequency used: the default downlink.
+3. A region's open question is reported when it bears on the frequency used: the default downlink.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _retry(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
         return
     pointer = f"{pointer}/raiseRedundancyPercent"
     if spec.redundancy_percent is None:
-        message = "there is no spec.fuota.redundancyPercent to raise: the service chooses one that nobody documents"
+        message = "there is no spec.fuota.redundancyPercent to raise: the service chooses an undocumented one"
         hint = "add fuota.redundancyPercent"
         yield Violation(pointer=pointer, code="redundancy_not_declared", message=message, hint=hint)
     elif (most := spec.redundancy_percent + raised * (retry.attempts - 1)) > 100:
@@ -144,7 +144,7 @@ def _session(
 ) -> tuple[Violation, ...]:
     """Rollouts of a fleet share their figures: a thousand manifests cost few sessions."""
     plan = plan_session(where, rate, size, fragment, redundancy, interval)
-    unwise = () if plan.violations else lints(plan, UNLIMITED)  # what cannot be sent is mended first
+    unwise = () if plan.violations else lints(plan, UNLIMITED)  # what cannot be sent is fixed first
     found = [_at(_WHERE.get(each.code, "rfRegion"), each.code, each.message, "") for each in plan.violations]
     found.extend(
         _at(_WHERE[each.code], each.code, each.message, "", "warning")

@@ -1,4 +1,4 @@
-"""How long a session is on air.
+"""Calculates how long a session is on air.
 
 1. Only multicast sessions have a length, and only with region and redundancy declared: for single devices the service
    chooses fragments and data rate.

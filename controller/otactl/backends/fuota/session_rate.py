@@ -1,10 +1,10 @@
-"""The data rate a FUOTA session runs at: the service chooses it, publishes no rule, and shows it while it runs.
+"""Reads back the data rate of a FUOTA session: the service chooses it by no published rule.
 
 1. It is read while the unit runs, once a group: a session keeps its rate, so what was read is remembered. Before the
    start a group may show another session, or none; with the session's end the entry closes.
-2. Another rate than the plan assumed is no fault of the task and cannot be set back: it is told with the time the
+2. Another rate than the plan assumed is no fault of the task and cannot be set back: it is reported with the time the
    session takes at that rate, at the pace the duty cycle allows.
-3. A session that may not be read stalls nothing that is on air; it is told, with the permission.
+3. A session that may not be read stalls nothing that is on air; it is reported, with the permission.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SessionReader:
     def __init__(self, transport: AwsClient) -> None:
         self._transport = transport
 
-    def told(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
+    def reported(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
         """Return the unit with the rates its groups run at, and what differs from the plan."""
         spec = rollout.backend
         if not isinstance(spec, FuotaConfig) or spec.data_rate is None or unit.phase is not UnitPhase.RUNNING:

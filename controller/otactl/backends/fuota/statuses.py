@@ -1,9 +1,9 @@
-"""The words of AWS IoT Wireless FUOTA, each with ours: the only place where its status strings stand.
+"""Maps AWS IoT Wireless statuses to our phases and outcomes; no other module has its status strings.
 
 1. Both tables are total over the SDK's own enums (a test compares them): a new status turns the build red, and at run
    time it is `UNKNOWN`, never a guess.
 2. `FuotaDone` is not success (developer guide, "FUOTA task status"): it is also reached when the role cannot read the
-   image, or nobody answered. Success stands with each device.
+   image, or no device answered. Success is read per device.
 3. `Initial` on a device of a task that is done means it never answered: a timeout.
 """
 

@@ -1,11 +1,11 @@
-"""Targets of a FUOTA task before its start: groups with the devices in them, and single devices by their one identity.
+"""Reads the targets of a FUOTA task before its start: groups with their devices, and single devices.
 
 1. A device has one identity, the service's id; a manifest may name it by that or by its DevEUI. Both are looked up
    before anything is made, so that a device that is not there costs no task.
 2. A lookup by name costs a call a device, once a process: a device keeps its id. What is inside a task already is
    known from the task's own list.
 3. A group's devices are read whole, page after page. A list that shows fewer devices than the group counts is not
-   whole, and is told as that.
+   whole, and is reported so.
 """
 
 from __future__ import annotations

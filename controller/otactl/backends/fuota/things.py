@@ -1,4 +1,4 @@
-"""The thing of a wireless device: through it a LoRaWAN device reports its version.
+"""Finds the thing of a wireless device, through which a LoRaWAN device reports its version.
 
 A device's thing is read once a process: who associates another one in between is seen by the next run.
 """

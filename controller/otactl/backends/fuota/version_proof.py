@@ -1,14 +1,14 @@
-"""Success of a FUOTA task by the version that the thing of each wireless device reports.
+"""Decides the success of a FUOTA task by the version that each device's thing reports.
 
-1. A session's end is nowhere told, so `within` counts from the first look that found the task done, which the journal
+1. A session's end is not shown, so `within` counts from the first pass that found the task done, which the journal
    keeps.
 2. A device reports through the thing associated with it (GetWirelessDevice: ThingName, ThingArn). One without a thing
-   is told by name and waited for like the others: whoever associates it in time has its report counted.
+   is reported by name and waited for like the others: whoever associates it in time has its report counted.
 3. MissingFrag is said falsely at times (Lora-net/SWL2001 #101), and a success shown before the start already proves
    nothing: such devices may have the image, so their report is waited for, too.
 4. Reads are spent on what is undecided: in a pass the version of who has not reported yet, and a thing's name once in a
-   task's life. When nobody is left to wait for, or the time is over, all are read once more: who went back meanwhile is
-   seen, who has no time left is asked for its thing anew.
+   task's life. When no device is left to wait for, or the time is over, all are read once more: a device that went
+   back is seen, and the thing of a device without a report is looked up again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TaskProof:
     def of(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
         """Return the unit as its devices' versions show it; as it is, where none is to be proved or it has not ended.
 
-        Raises StalledError when the versions may not be read: neither success nor failure could be told then.
+        Raises StalledError when the versions may not be read: neither success nor failure could be decided then.
         """
         confirm = rollout.strategy.confirm
         content = attempt.generation or unit.tags.get(TAG_GENERATION)  # other content is not what is waited for
@@ -80,18 +80,18 @@ class _Look:
         waited = [d for d in may_have_it if d not in reports]
         self._look_at(waited)
         if final:
-            self._look_at([d for d in waited if not self._runs_it(d)], anew=True)
+            self._look_at([d for d in waited if not self._runs_it(d)], again=True)
         if final or all(self._runs_it(d) for d in waited):
             self._look_at([d for d in names if d not in self._read])
         ran = {*self._known.confirmed, *(d for d in self._read if self._runs_it(d))}
         back = {d for d in ran if (not self._runs_it(d) if d in self._read else d in self._known.reverted)}
         silent = {d: NO_THING for d in self._read if d not in self._things}
         assumed: dict[str, str | None] = dict.fromkeys(reports, self._version)
-        told = ReportedVersions(versions={**assumed, **self._read}, ran=frozenset(ran), silent=silent)
+        shown = ReportedVersions(versions={**assumed, **self._read}, ran=frozenset(ran), silent=silent)
         kept = VersionCheck(
             since=self._known.since, things=self._things, confirmed=tuple(sorted(ran)), reverted=tuple(sorted(back))
         )
-        judged = confirmed(unit, results, told, self._version, final=final, doubted=doubted)
+        judged = confirmed(unit, results, shown, self._version, final=final, doubted=doubted)
         judged = msgspec.structs.replace(judged, version_check=kept)
         if judged.phase is UnitPhase.ENDED:
             return judged
@@ -101,13 +101,13 @@ class _Look:
     def _runs_it(self, device: str) -> bool:
         return self._read.get(device) == self._version
 
-    def _look_at(self, devices: list[str], *, anew: bool = False) -> None:
-        """Read the versions of devices; with `anew` only of those whose thing is another one by now."""
+    def _look_at(self, devices: list[str], *, again: bool = False) -> None:
+        """Read the versions of devices; with `again` only of those whose thing is another one by now."""
         before = dict(self._things)
         for device in devices:
-            if anew or device not in self._things:
+            if again or device not in self._things:
                 self._find_thing(device)
-        if anew:
+        if again:
             devices = [d for d in devices if self._things.get(d) != before.get(d)]
         if not devices:
             return

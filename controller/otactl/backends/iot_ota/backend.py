@@ -1,8 +1,8 @@
-"""AWS IoT OTA updates behind the port: what they can do, what they show, what we send.
+"""Implements the backend port for AWS IoT OTA updates.
 
 1. The list is thin: a page a 250 updates for all rollouts; a record, its job and its tags are read for live ones only.
-2. An update is ours by its tags. Names of the form we give are looked at once a run, so that what nobody declares is
-   told with its owner.
+2. An update is ours by its tags. Names of the form we give are listed once a run, so that an undeclared update is
+   reported with its owner.
 3. AlreadyExists is our own lost answer until the service shows otherwise: what is there is read, compared, and adopted
    or refused.
 4. What an end left behind (jobs without a record, streams of no update) is looked for once a run.
@@ -50,13 +50,13 @@ from otactl.model.tags import TAG_ENVIRONMENT, TAG_OWNER
 LAG = 60.0
 ROLE_SERVICE = "iot.amazonaws.com"
 OURS = re.compile(r"[a-z][-a-z0-9]*-\d{1,2}-[0-9a-f]{8}")
-TOLD = 3  # things whose other work is named; the rest is counted
+NAMED = 3  # things whose other work is named; the rest is counted
 DOCUMENTS = 50  # updates whose documents are read to tell streams of none
 _IN_THE_END = ("CancelJob", "UpdateJob")
 
 
 class OtaBackend(OtaShape):
-    """The sibling over a transport."""
+    """The backend over a transport."""
 
     def __init__(self, environment: Environment, transport: AwsClient) -> None:
         super().__init__(environment)
@@ -254,10 +254,10 @@ class OtaBackend(OtaShape):
 def _busy(facts: TargetFacts, others: dict[str, tuple[str, ...]]) -> str:
     """Other work of a thing, or of the things in a group, in a few words."""
     if not facts.is_group:
-        return ", ".join(others.get(facts.vendor_id, ())[:TOLD])
+        return ", ".join(others.get(facts.vendor_id, ())[:NAMED])
     busy = [thing for thing in facts.members if thing in others]
-    more = f" and {len(busy) - TOLD} more things" if len(busy) > TOLD else ""
-    return ", ".join(f"{others[thing][0]} on {thing}" for thing in busy[:TOLD]) + more
+    more = f" and {len(busy) - NAMED} more things" if len(busy) > NAMED else ""
+    return ", ".join(f"{others[thing][0]} on {thing}" for thing in busy[:NAMED]) + more
 
 
 def _devices(targets: tuple[TargetFacts, ...]) -> tuple[str, ...]:

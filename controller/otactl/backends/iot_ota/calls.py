@@ -1,4 +1,4 @@
-"""From our actions to the exact calls of AWS IoT: pure, deterministic, without a client.
+"""Translates actions to the exact calls of AWS IoT: pure, deterministic, without a client.
 
 1. The otaUpdateId is the unit id, the job's `AFR_OTA-` and it; marks go out in the one create call, as tags and as
    additionalParameters, so an update is never there without its owner.

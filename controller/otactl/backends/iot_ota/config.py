@@ -1,4 +1,4 @@
-"""The `otaUpdate` block of a manifest, typed: one AWS IoT OTA update, and the Job behind it, per wave and attempt.
+"""Types the `otaUpdate` block of a manifest: one AWS IoT OTA update, and the Job behind it, per wave and attempt.
 
 1. `document` is the block as written, which is what is sent and compared; `fields` are the same, typed.
 2. Field names are those of CreateOTAUpdate; limits and examples: schemas/v1/otaUpdate.schema.json, otaFile.schema.json.

@@ -1,4 +1,4 @@
-"""All that is known of AWS IoT OTA updates without calling them: imports no SDK."""
+"""Defines what is known of AWS IoT OTA updates without calling them: imports no SDK."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CAPABILITIES = Capabilities(
 
 
 class OtaShape:
-    """The pure half of the sibling: what planning and lowering need, without a client."""
+    """The pure half of the backend: what planning and lowering need, without a client."""
 
     capabilities = CAPABILITIES
 

@@ -1,14 +1,14 @@
-"""The executions of a job, held against what the job counts and against the things it was begun with.
+"""Compares the executions of a job with what the job counts and the things it was started with.
 
 1. A job counts executions, not things (boto/boto3 #4656): a thing that left its group and came back after its end has
    several. What became of a thing is its execution with the highest number.
 2. List and counts agree when they say the same of every execution, or of the newest of each thing. Whether the list
    shows those of a deleted thing is not documented: removals that are counted and not listed agree, too, where as many
    things of the start are not listed.
-3. What does not agree is behind, for SETTLE after the job's end. Then the list counts, and what it lacks is told.
-4. Things that joined after the start are told, and do not count.
-5. A job that we canceled begins no more things, and lets those at it go on: who had begun and is canceled, and as many
-   as were canceled before we did, the first ones, were canceled by somebody else.
+3. What does not agree is behind, for SETTLE after the job's end. Then the list counts, and what it lacks is reported.
+4. Things that joined after the start are reported, and do not count.
+5. A job that we canceled starts no further things and lets those in progress finish: a thing that had started and is
+   canceled, and the first ones, as many as were canceled before us, were canceled by another actor.
 """
 
 from __future__ import annotations
@@ -86,18 +86,18 @@ def joined(listed: Iterable[JsonObject], things: Collection[str]) -> tuple[Servi
     strange = sorted({thing_of(item) for item in listed} - set(things)) if things else []
     if not strange:
         return ()
-    told = some(strange)
+    names = some(strange)
     return (
-        ServiceFinding(field="devices.joined", desired="none after the start", observed=told, cause=Cause.MEMBERSHIP),
+        ServiceFinding(field="devices.joined", desired="none after the start", observed=names, cause=Cause.MEMBERSHIP),
     )
 
 
 def by_hand(listed: Iterable[JsonObject], before: int) -> frozenset[str]:
-    """The things whose execution somebody canceled, of a job that we canceled when `before` of them were (rule 5)."""
+    """Return the things that another actor canceled in a job that we canceled when `before` of them were (rule 5)."""
     canceled = [item for item in newest(listed).values() if STATUS_COUNTS.get(_status(item)) == "canceled"]
-    begun = {thing_of(item) for item in canceled if _summary(item).get("startedAt")}
+    started = {thing_of(item) for item in canceled if _summary(item).get("startedAt")}
     first = sorted(canceled, key=lambda item: str(_summary(item).get("lastUpdatedAt") or "~"))[:before]
-    return frozenset(begun | {thing_of(item) for item in first})
+    return frozenset(started | {thing_of(item) for item in first})
 
 
 def tally_of(items: Iterable[JsonObject]) -> tuple[dict[Outcome, int], dict[Reason, int]]:

@@ -1,4 +1,4 @@
-"""What a device's own words in a job execution say of its failure, as our reasons.
+"""Maps a device's status details in a job execution to our failure reasons.
 
 1. FreeRTOS agents write `reason` as `0xMAIN: 0xSUB`, `rejected: 0xCODE` or `aborted: 0xCODE` (ota_mqtt.c of
    aws/ota-for-aws-iot-embedded-sdk, prvBuildStatusMessageFinish).
@@ -98,10 +98,10 @@ _STATES = {"receiving": _LOST, "ready": _BROKEN, "active": _BROKEN}
 
 def failure_reason(details: Mapping[str, object]) -> Reason | None:
     """Our reason for a failure by the statusDetails of its execution; None when they do not tell (rule 5)."""
-    told = details.get("reason")
-    if told is None:
+    words = details.get("reason")
+    if words is None:
         return _LOST if "receive" in details else _STATES.get(str(details.get("self_test")))
-    found = _WORDS.fullmatch(str(told).strip().lower())
+    found = _WORDS.fullmatch(str(words).strip().lower())
     if found is None:
         return None
     code = int(found["code"], 16)

@@ -1,4 +1,4 @@
-"""What an OTA update is declared with, and what the service shows of it, in one form that can be compared: pure.
+"""Brings declared and observed fields of an OTA update into one comparable form: pure.
 
 1. Names are the manifest's; one field for each part of each file (`files.0.codeSigning`).
 2. What the service adds by itself is taken out: `{}` and `maximumPerMinute: 0` for an unset rate, 1800 seconds for an

@@ -1,6 +1,6 @@
-"""Other OTA updates of things before a start: AWS IoT orders nothing between two updates of one thing.
+"""Finds other OTA updates of things before a start: AWS IoT does not order two updates of one thing.
 
-1. Every thing is looked at, however many there are: thing by thing, or update by update where that takes fewer calls.
+1. Every thing is read, however many there are: thing by thing, or update by update where that takes fewer calls.
    Both ways show the same, and follow every page. What is read is read once a pass.
 2. A job that was canceled may still have things at it; one that has completed has none.
 """

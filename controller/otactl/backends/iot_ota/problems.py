@@ -1,10 +1,10 @@
-"""What is wrong with an OTA update that only AWS IoT can tell: its stream, its image's version, its devices, its end.
+"""Finds problems of an OTA update that only AWS IoT shows: stream, image version, devices, cancellation.
 
-1. Each is told in one entry a unit, with counts and a few names: a thousand offline gateways are one drift.
-2. An abort by the criteria we declared is the service's doing, any other cancel somebody's. AWS fills reason code and
-   comment of an abort itself, and does not document with what: a code or comment that says abort is one, and so is a
+1. Each is reported in one entry a unit, with counts and a few names: a thousand offline gateways are one drift.
+2. An abort by the criteria we declared is the service's doing, any other cancel another actor's. AWS fills reason
+   code and comment of an abort itself, with undocumented values: a code or comment that says abort is one, and so is a
    cancel without either when the counts meet a criterion.
-3. Devices count as overdue after a day without a move: offline while queued, stuck (in a self test, say) when begun.
+3. Devices count as overdue after a day without a move: offline while queued, stuck (in a self test, say) when started.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Concerns:
     @staticmethod
     def overdue(concerns: tuple[ServiceFinding, ...]) -> str:
         """Return which devices are waited for too long, in one sentence; empty when none are."""
-        told = {c.field: c.observed for c in concerns if c.field in ("devices.queued", "devices.inProgress")}
-        numbers = {field: shown.get("devices") for field, shown in told.items() if isinstance(shown, dict)}
-        words = {"devices.queued": "not begun", "devices.inProgress": "not ended"}
+        value = {c.field: c.observed for c in concerns if c.field in ("devices.queued", "devices.inProgress")}
+        numbers = {field: shown.get("devices") for field, shown in value.items() if isinstance(shown, dict)}
+        words = {"devices.queued": "not started", "devices.inProgress": "not ended"}
         return " and ".join(f"{n} devices have {words[field]} for a day" for field, n in numbers.items())
 
     def leftovers(self, record: JsonObject) -> tuple[str, ...]:
@@ -77,14 +77,14 @@ class Concerns:
             stream = file.file_location.stream if file.file_location is not None else None
             job = file.code_signing.aws_signer_job_id
             if stream is not None:
-                told = f"file {stream.file_id} of stream {stream.stream_id}"
+                value = f"file {stream.file_id} of stream {stream.stream_id}"
                 found = self._streamed(stream.stream_id, stream.file_id)
             elif job is not None:
-                told, found = f"signing job {job}", self._reader.signed(job, "source")
+                value, found = f"signing job {job}", self._reader.signed(job, "source")
             else:
                 continue
             if found != image:
-                return f"{told} is {found or 'not there'}"
+                return f"{value} is {found or 'not there'}"
         return ""
 
     def _streamed(self, stream: str, number: int) -> str:
@@ -104,9 +104,9 @@ class Concerns:
         except NotFoundError:
             return ""
         except ValueError:
-            return ""  # somebody's own document, which names no stream we know
-        told = document.get("afr_ota") if isinstance(document, dict) else None
-        return str(told.get("streamname") or "") if isinstance(told, dict) else ""
+            return ""  # a document of another owner, which names no stream we know
+        value = document.get("afr_ota") if isinstance(document, dict) else None
+        return str(value.get("streamname") or "") if isinstance(value, dict) else ""
 
     def _bytes(self, record: JsonObject, firmware: Firmware) -> list[ServiceFinding]:
         """Return where no version pins the image, devices get what stands there when they fetch it."""
@@ -117,8 +117,8 @@ class Concerns:
         image = self._facts.image(firmware.image)
         if image.unreadable or image.sha256 == firmware.sha256:
             return []
-        told = image.sha256 or ("bytes nobody can prove" if image.exists else "deleted")
-        return [_concern("image.sha256", firmware.sha256, told, Cause.IMAGE_BYTES)]
+        value = image.sha256 or ("bytes that cannot be proved" if image.exists else "deleted")
+        return [_concern("image.sha256", firmware.sha256, value, Cause.IMAGE_BYTES)]
 
     def _sources(self, update_id: str, record: JsonObject | None, job: JsonObject) -> list[ServiceFinding]:
         found: list[ServiceFinding] = []
@@ -127,9 +127,9 @@ class Concerns:
             return found  # what was made with it may not be shown yet
         for bucket, key, version in pinned(record or {}):
             if wrong := self._facts.version_missing(bucket, key, version):
-                told = f"version {version} of s3://{bucket}/{key} {wrong}"
+                value = f"version {version} of s3://{bucket}/{key} {wrong}"
                 cause = Cause.DELETED if wrong == DELETED else Cause.VENDOR
-                found.append(_concern("files.version", "present", told, cause))
+                found.append(_concern("files.version", "present", value, cause))
         stream = self.stream_of(update_id)
         if stream and not self.stream_is_there(stream):
             found.append(_concern("stream", "present", f"{stream} is deleted", Cause.DELETED))
@@ -162,11 +162,11 @@ class Concerns:
             others = {t: list(o) for t in queued[:NAMES] if (o := self._reader.other_updates(t, job_id(update_id)))}
             if others:
                 found.append(_concern("devices.otherUpdates", "none", dict(others), Cause.FOREIGN))
-        begun = self._reader.overdue(update_id, "IN_PROGRESS", OVERDUE)
-        if begun:
-            said = {thing: self._reader.words(update_id, thing) for thing in begun[:NAMES]}
-            told = {"devices": len(begun), "said": said}
-            found.append(_concern("devices.inProgress", "to end within a day", told, Cause.VENDOR))
+        started = self._reader.overdue(update_id, "IN_PROGRESS", OVERDUE)
+        if started:
+            said = {thing: self._reader.words(update_id, thing) for thing in started[:NAMES]}
+            value = {"devices": len(started), "said": said}
+            found.append(_concern("devices.inProgress", "to end within a day", value, Cause.VENDOR))
         return found
 
     def _signed(self, record: JsonObject) -> list[str]:
@@ -209,9 +209,11 @@ def _canceled(job: JsonObject) -> list[ServiceFinding]:
         return []
     words = " ".join(part for part in (code, comment) if part)
     if "abort" in words.lower() or (not words and _meets_criteria(job)):
-        told = f"stopped by its abort criteria{f' ({words})' if words else ''}"
-        return [_concern("job", "running", told, Cause.VENDOR)]
-    return [_concern("job", "running", f"canceled by somebody ({words or 'no reason given'})", Cause.OUT_OF_BAND_EDIT)]
+        value = f"stopped by its abort criteria{f' ({words})' if words else ''}"
+        return [_concern("job", "running", value, Cause.VENDOR)]
+    return [
+        _concern("job", "running", f"canceled by another actor ({words or 'no reason given'})", Cause.OUT_OF_BAND_EDIT)
+    ]
 
 
 def _meets_criteria(job: JsonObject) -> bool:

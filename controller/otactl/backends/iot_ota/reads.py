@@ -1,4 +1,4 @@
-"""Reading OTA updates, their jobs and executions into our words.
+"""Reads OTA updates, their jobs and executions into the model.
 
 1. What is not there is None, not an error. A record without its job is broken, a job without its record is still read:
    it carries on.
@@ -27,7 +27,7 @@ DETAILS = 20  # failed devices whose own words are read
 
 
 class JobReader:
-    """All plain reads of the sibling."""
+    """All plain reads of the backend."""
 
     def __init__(self, transport: AwsClient) -> None:
         self._transport = transport
@@ -95,7 +95,7 @@ class JobReader:
         every: bool = False,
         stopped: int | None = None,
     ) -> Judged:
-        """What became of each thing of a job that has ended; of `things`, those it was begun with, one without an
+        """What became of each thing of a job that has ended; of `things`, those it was started with, one without an
         execution was taken out. `final` takes what is listed although the job counts otherwise, `every` reads
         the own words of all that failed, and not of a few. `stopped` says that we canceled it, and how many executions
         were canceled before.
@@ -105,14 +105,14 @@ class JobReader:
         if odd and not final:
             return Judged(results=None, concerns=odd)
         found: dict[str, DeviceResult] = {}
-        told = 0
+        counted = 0
         canceled = by_hand(listed, stopped) if stopped is not None else frozenset()
         for name, item in newest(listed).items():
             if things and name not in things:
                 continue
             shown = result(item)
-            if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and (every or told < DETAILS):
-                told += 1
+            if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and (every or counted < DETAILS):
+                counted += 1
                 shown = self._with_words(update_id, shown)
             if name in canceled:
                 shown = msgspec.structs.replace(shown, by_hand=True, detail="canceled by hand")
@@ -131,8 +131,8 @@ class JobReader:
         """Return why the devices that failed by now did, in their own words: a call for each of them."""
         asked: JsonObject = {"jobId": job_id(update_id), "status": "FAILED"}
         listed = self.pages("ListJobExecutionsForJob", "executionSummaries", asked)
-        told = (self._with_words(update_id, result(item)).reason for item in newest(listed).values())
-        return dict(Counter(reason or Reason.UNKNOWN for reason in told))
+        counted = (self._with_words(update_id, result(item)).reason for item in newest(listed).values())
+        return dict(Counter(reason or Reason.UNKNOWN for reason in counted))
 
     def _with_words(self, update_id: str, result: DeviceResult) -> DeviceResult:
         said = self._details(update_id, result.device)
@@ -251,7 +251,7 @@ def counts(job: JsonObject) -> dict[str, int]:
 
 
 def moving(job: JsonObject) -> bool:
-    """Return whether devices are still to be told, or at it."""
+    """Return whether devices are still waiting or in progress."""
     return any(counts(job)[name] for name in MOVING) or bool(job.get("isConcurrent"))
 
 

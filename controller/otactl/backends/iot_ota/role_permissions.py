@@ -1,4 +1,4 @@
-"""What the service role of OTA updates needs besides reading the image; without it a creation fails minutes later.
+"""Lists what the service role of OTA updates needs besides reading the image.
 
 Source: AWS IoT and FreeRTOS guides, "Create an OTA update service role"; the missing iam:PassRole on itself is the
 commonest failure people report.

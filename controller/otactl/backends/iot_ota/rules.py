@@ -1,4 +1,4 @@
-"""Rules of the `otaUpdate` block that its schema cannot say: what is sent is what is declared, and can be carried out.
+"""Checks the `otaUpdate` block beyond its schema.
 
 1. One file must be the declared firmware: the checks before a start prove that image and no other.
 2. What the service would refuse only when it is sent is refused here.
@@ -137,7 +137,7 @@ def _files(rollout: Rollout, files: tuple[OtaFile, ...]) -> Iterator[Violation]:
         yield Violation(
             pointer=f"{BLOCK}/files",
             code="firmware_is_not_sent",
-            message="no file is the declared firmware, so its version and sha256 would be told of other bytes",
+            message="no file is the declared firmware, so its version and sha256 would be reported of other bytes",
             hint="leave fileLocation out: it is spec.firmware.image then",
         )
 

@@ -1,4 +1,4 @@
-"""The words of AWS IoT OTA updates and Jobs, each with ours: the only place where their status strings stand.
+"""Maps statuses of AWS IoT OTA updates and Jobs to our phases and outcomes; no other module has their strings.
 
 1. The tables are total over the SDK's own enums (a test compares them): a new status turns the build red, and at run
    time it is `UNKNOWN`, never a guess.
@@ -90,13 +90,13 @@ def execution_outcome(status: object) -> tuple[Outcome, Reason | None]:
     return EXECUTION_OUTCOMES.get(str(status), (Outcome.UNKNOWN, Reason.UNKNOWN))
 
 
-def app_version(told: str) -> str:
+def app_version(shown: str) -> str:
     """Return the version in an execution's `updatedBy`.
 
     The FreeRTOS agent writes its AppVersion32_t as one hexadecimal number: eight bits major, eight minor, sixteen
     build. An agent that writes a text is believed.
     """
-    if _HEXADECIMAL.fullmatch(told) is None:
-        return told
-    number = int(told, 16)
+    if _HEXADECIMAL.fullmatch(shown) is None:
+        return shown
+    number = int(shown, 16)
     return f"{number >> 24}.{number >> 16 & 0xFF}.{number & 0xFFFF}"

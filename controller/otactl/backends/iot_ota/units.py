@@ -1,8 +1,8 @@
-"""One OTA update as a unit: its record, its job, what is wrong with it, and its devices' results once it has ended.
+"""Reads one OTA update as a unit: record, job, problems, and its devices' results once it has ended.
 
 1. Creation takes a while and can fail; until it is complete nothing but its status is compared.
-2. Ended is what the job has ended: COMPLETED, or CANCELED with nobody at it any more. With a version to be proved it
-   goes on until every device that took the image reports it, or the time for it is over.
+2. A unit has ended when its job is COMPLETED, or CANCELED with no device in progress. With `confirm: version` it
+   continues until every device that took the image reports it, or the time for it is over.
 3. A job that is not to be seen right after its record is complete is a read that lags.
 """
 
@@ -56,7 +56,7 @@ class UnitReader:
         update_id = attempt.vendor_id or attempt.unit_id
         record, job = self._reader.record(update_id), self._reader.job(update_id)
         if job is not None and job_phase(job.get("status")) is UnitPhase.BROKEN:
-            job = None  # being deleted: it serves nobody any more
+            job = None  # being deleted: it serves no device any more
         if record is None:
             return None if job is None else self._without_record(update_id, attempt, rollout, job)
         return self._with_record(update_id, attempt, rollout, record, job)
@@ -100,14 +100,14 @@ class UnitReader:
         return self._running(shown, attempt, rollout, record, job)
 
     def _making(self, shown: Unit) -> Unit:
-        """Return a creation or deletion under way; one that takes too long is told."""
+        """Return a creation or deletion under way; one that takes too long is reported."""
         since = shown.created_at
         if shown.phase is not UnitPhase.SCHEDULED or since is None or self._reader.now() - since < STUCK:
             return shown
-        told = f"being made since {iso(since)}"
-        late = ServiceFinding(field="creation", desired="complete", observed=told, cause=Cause.VENDOR)
+        text = f"being created since {iso(since)}"
+        late = ServiceFinding(field="creation", desired="complete", observed=text, cause=Cause.VENDOR)
         return _replace(
-            shown, findings=(*shown.findings, late), overdue=f"the service is {told.replace('made', 'at it')}"
+            shown, findings=(*shown.findings, late), overdue=f"the service is {text.replace('created', 'at it')}"
         )
 
     def _running(
@@ -116,12 +116,12 @@ class UnitReader:
         spec = OtaUpdateConfig.of(rollout)
         spec = spec.once if attempt.retry_targets and spec.endless else spec
         phase = job_phase(job.get("status"))
-        begun = sum(counts(job)[name] for name in MOVING)  # canceling takes a while, too
+        started = sum(counts(job)[name] for name in MOVING)  # canceling takes a while, too
         canceled = job.get("status") == "CANCELED"
-        ghosts = self._ghosts(shown.unit_id, spec, job) if begun and attempt.live else ()
+        ghosts = self._ghosts(shown.unit_id, spec, job) if started and attempt.live else ()
         if ghosts:
             phase = UnitPhase.ENDED
-        elif phase is UnitPhase.ENDED and canceled and begun:
+        elif phase is UnitPhase.ENDED and canceled and started:
             phase = UnitPhase.RUNNING  # those that began go on
         outcomes, failures = self._tally(shown.unit_id, attempt, spec, job)
         if attempt.live and failures:
@@ -134,7 +134,7 @@ class UnitReader:
             members=keys_of(job.get("targets")),
             canceled_by_us=canceled and _code(job) in OUR_CODES,
             withdrawn=canceled and _code(job) == SUSPEND_CODE,
-            stopping=canceled or phase is UnitPhase.ENDED,  # what waits for versions only begins nobody either
+            stopping=canceled or phase is UnitPhase.ENDED,  # what waits for versions only starts no device either
             fields=observed(record, job, spec.document) if record is not None else {},
             readable=record is not None,
             findings=concerns,
@@ -149,7 +149,7 @@ class UnitReader:
         return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
 
     def _ghosts(self, update_id: str, spec: OtaUpdateConfig, job: JsonObject) -> tuple[ServiceFinding, ...]:
-        """Return devices that a job counts as being at it, and does not list any more: nobody is left to wait for.
+        """Return devices that a job counts as being at it, and does not list any more: no device is left to wait for.
 
         Looked for once it was canceled some time ago, or was made a day ago; one that goes on for ever has no end.
         """
@@ -258,7 +258,7 @@ def _ended(job: JsonObject) -> datetime | None:
 
 
 def _things(attempt: Attempt, members: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the things an attempt was begun with, or has in."""
+    """Return the things an attempt was started with, or has in."""
     named = (k.partition(":")[2] for k in attempt.members or members if k.startswith("device:"))
     return tuple(sorted({*named, *attempt.devices}))
 

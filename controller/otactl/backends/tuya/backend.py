@@ -1,9 +1,9 @@
-"""Tuya OTA behind the port: what it can do, what it shows, what we send.
+"""Implements the backend port for Tuya OTA.
 
 1. The gateway lists nothing by name or owner: a batch is ours because our journal remembers its id, and only so.
-2. A create whose answer was lost is looked for (`_tuya_lost`). One candidate is adopted; of several none, they are
+2. A create whose answer was lost is looked for (`lost_batches`). One candidate is adopted; of several none, they are
    named and everything waits for a person.
-3. The package is looked at until a batch is made of it; its address expires and is never compared. So are the devices,
+3. The package is checked until a batch is made of it; its address expires and is never compared. So are the devices,
    or the product where the service selects them: work of others holds the start.
 4. Before any write, the account of the environment's AWS credentials is checked, as for every service.
 """
@@ -46,7 +46,7 @@ NO_ROLE = RoleFacts(exists=True, trusts="yes", reads="yes")
 
 
 class TuyaBackend(TuyaShape):
-    """The sibling over a transport."""
+    """The backend over a transport."""
 
     def __init__(self, aws: AwsClient, transport: TuyaClient) -> None:
         self._aws, self._transport = aws, transport
@@ -98,7 +98,7 @@ class TuyaBackend(TuyaShape):
         )
 
     def send(self, call: Call) -> Receipt:
-        """Send one call. A create is sent once, under the moment it was decided, told by the gateway's clock."""
+        """Send one call. A create is sent once, under the moment it was decided, by the gateway's clock."""
         call = call.complete()
         try:
             if call.operation != MAKE:
@@ -109,7 +109,7 @@ class TuyaBackend(TuyaShape):
             made = single_of(MADE_JOB, self._transport.send(prepared))
         except NotFoundError as error:
             if call.operation == MAKE:  # a group or a package that is not there: no other look changes that
-                raise StalledError("RequestRefused", f"{error}; mend what it names") from error
+                raise StalledError("RequestRefused", f"{error}; fix what it names") from error
             raise ConflictError(f"{call.operation}: {error}; looking again") from error
         except RefusedError as error:
             if call.operation == CONFIRM and error.reason == "RequestRefused":
@@ -142,7 +142,7 @@ class TuyaBackend(TuyaShape):
         return tuple(units), ambiguous
 
     def _ahead(self) -> timedelta:
-        """How far the gateway's time is ahead of the one decisions are made in, which is AWS's; told by its answers."""
+        """Return how far the gateway's time is ahead of AWS's, in which decisions are made; read from its answers."""
         return self._transport.now() - self._aws.now()
 
     def _targets(
@@ -153,6 +153,6 @@ class TuyaBackend(TuyaShape):
 
 
 def _reachable(facts: list[TargetFacts]) -> list[TargetFacts]:
-    """The facts; where the service would make a task for nobody of a wave, those it leaves out are what holds it."""
-    nobody = all(t.updated or t.excluded_because for t in facts)
-    return [replace(t, not_ready_because=t.excluded_because) for t in facts] if nobody else facts
+    """Return the facts; where the service would create a task for no device of a wave, the omitted ones hold it."""
+    no_task = all(t.updated or t.excluded_because for t in facts)
+    return [replace(t, not_ready_because=t.excluded_because) for t in facts] if no_task else facts

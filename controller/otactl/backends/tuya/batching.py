@@ -1,4 +1,4 @@
-"""How a wave's devices are divided into batches, and which batches an attempt is known to have.
+"""Divides a wave's devices into batches, and finds the batches an attempt is known to have.
 
 1. A batch names at most 200 devices (Alibaba [V], same assumed here [I]). A wave of more takes several, in the order of
    the devices' names; which device is in which part never changes, so each part is made at most once.
@@ -21,7 +21,7 @@ MOST_NAMES = 200
 class Parts:
     """The batches of an attempt by part; `several` tells that there are more than one, made or not.
 
-    `pending` are parts whose making has no outcome yet, `missing` the targets of parts that nobody is making.
+    `pending` are parts whose creation has no outcome yet, `missing` the targets of parts that are not being created.
     """
 
     jobs: Mapping[str, str]

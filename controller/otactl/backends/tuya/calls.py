@@ -1,11 +1,11 @@
-"""From our actions to the exact calls of Tuya's gateway: pure, deterministic, without a client.
+"""Translates actions to the exact calls of Tuya's gateway: pure, deterministic, without a client.
 
 1. A batch takes no name, no token and no tag: nothing in it says whose it is. It is never sent twice on a guess, and
    the request carries the moment it was decided, so that a late copy of it is refused by the gateway's own clock. It
-   is dropped unsent well before that: the look it rests on is then made again.
+   is dropped unsent well before that: the rollout is then assessed again.
 2. A batch cannot be changed: other content cancels it and makes another.
-3. Cancelling names all three kinds of task that can be canceled; what a device has begun goes on to its end.
-4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`_tuya_parts`). A
+3. Cancelling names all three kinds of task that can be canceled; a device that has started finishes.
+4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`batching`). A
    device that has the version, or that the service would make no task for, is not named: it refuses a batch of such.
 5. Tasks that wait for a confirmation are confirmed for the waves the manifest names, ten in a call.
 """

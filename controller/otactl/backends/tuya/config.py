@@ -1,4 +1,4 @@
-"""The `tuya` block of a manifest, typed: one upgrade batch per wave and attempt.
+"""Types the `tuya` block of a manifest: one upgrade batch per wave and attempt.
 
 1. `document` is the block as written, which is what is sent and compared; `fields` are the same, typed.
 2. Limits and examples: schemas/v1/tuya.schema.json.

@@ -1,4 +1,4 @@
-"""Tuya's gateway for an environment: calls and waits are counted with those to AWS, where its key may be kept."""
+"""Connects to Tuya's gateway for an environment; its calls and waits count with those to AWS."""
 
 from __future__ import annotations
 

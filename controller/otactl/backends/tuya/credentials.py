@@ -1,4 +1,4 @@
-"""The access key of Tuya's gateway, read from where the environment says and from nowhere else; never shown."""
+"""Reads the access key of Tuya's gateway from where the environment says, and only there; never shows it."""
 
 from __future__ import annotations
 

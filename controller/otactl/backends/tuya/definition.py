@@ -1,4 +1,4 @@
-"""All that is known of Tuya's OTA batches without calling them: imports no client."""
+"""Defines what is known of Tuya's OTA batches without calling them: imports no client."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CAPABILITIES = Capabilities(
 
 
 class TuyaShape:
-    """The pure half of the sibling: what planning and lowering need, without a client."""
+    """The pure half of the backend: what planning and lowering need, without a client."""
 
     capabilities = CAPABILITIES
 

@@ -1,9 +1,9 @@
-"""One device at Tuya's gateway: where it belongs, what it has yet to do, what it reports.
+"""Reads one device at Tuya's gateway: product, unfinished tasks, reported versions.
 
 1. Filters go to the gateway, and its answer is filtered again: an answer that holds more is not believed to hold less.
 2. One status goes as TaskStatus, as the page's sample has it; several, and all four when none is asked for, go as
    TaskStatusList. No pages: the operation has none [V].
-3. A task that has ended is not shown. One in a status nobody knows is shown as unknown, unless statuses are asked for.
+3. A task that has ended is not shown. One in an unknown status is shown as unknown, unless statuses are asked for.
 4. An answer that names another device is an AnswerInvalid, not an answer.
 5. Reads only, with Tuya's own key: whose AWS credentials these are does not matter, and is not asked.
 """

@@ -1,4 +1,4 @@
-"""Where manifests say a device belongs, and the words for its tasks: what `status --device` asks without a client."""
+"""Finds where manifests say a device belongs; `status --device` asks this without a client."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def status_of(word: str) -> str | None:
 
 def homes(rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]] = frozenset()) -> list[Home]:
     """Where the manifests say a device belongs: the product of each Tuya rollout that names it, or that is remembered,
-    as (environment, rollout), to hold it: a batch to a whole product names nobody.
+    as (environment, rollout), to hold it: a batch to a whole product names no device.
 
-    A name in another case counts only where nobody has it as it is written: the gateway tells the two apart.
+    A name in another case counts only where no device has it as written: the gateway distinguishes the two.
     """
     exact: set[Home] = set()
     folded: set[Home] = set()

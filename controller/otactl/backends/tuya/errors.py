@@ -1,4 +1,4 @@
-"""What Tuya's gateway says when it fails, in our families of errors.
+"""Translates failures of Tuya's gateway into otactl's families of errors.
 
 1. A failure is `success: false` with `code` and `errorMessage`, under whatever HTTP status [V fields, U status]. Codes
    are compared without case: `Iot.system.BillIsOverDue` has a capital [V].
@@ -6,13 +6,13 @@
 3. Lost: iot.system.SystemException and every 5xx; a bare 503 too, because whatever stands before the gateway answers it
    for a request that may have gone through.
 4. The codes of signature, key, time and nonce are Alibaba's RPC codes, whose twin this gateway is [I]; the families
-   iot.system, iot.common and iot.check are Tuya's [V]. OTA codes are unknown [U]: they are told as they came.
+   iot.system, iot.common and iot.check are Tuya's [V]. OTA codes are unknown [U]: they are reported as they came.
 5. The gateway's words on a signature hold the string it signed, perhaps that of an earlier request, so words that speak
    of one are never passed on; from all others the key, the secret, the nonce and the signature are taken out.
-6. A write refused for a time that was off is decided anew, with the clock its refusal told. One that carried the
+6. A write refused for a time that was off is decided again, with the clock of its refusal. One that carried the
    gateway's own time and is refused for it stalls.
 7. A write whose answer cannot be read may have been carried out: that is a TransientError with `committed` None and
-   never a StalledError, which would be taken for "not done". So is a used nonce on a write: nonces are drawn anew for
+   never a StalledError, which would be taken for "not done". So is a used nonce on a write: nonces are new for
    each request, so the one who used it was a copy of this very request.
 """
 
@@ -49,7 +49,7 @@ class RefusedError(StalledError):
 @dataclass(frozen=True)
 class Failure:
     """An answer that is not a success; `off` is how far this clock is behind the service's, and `age` how far
-    the time in the request was, if it told."""
+    the time in the request was, if it is known."""
 
     action: str
     status: int
@@ -82,14 +82,14 @@ class Failure:
             text = f"{call} is throttled or over a limit after {attempts} attempts ({said})"
             return TransientError(text, retry_after=60.0, committed=False)
         if self.lost:
-            told = f"HTTP {self.status} {self.code}".rstrip()
-            return TransientError(f"{call} got no answer after {attempts} attempts: {told}", committed=None)
+            said = f"HTTP {self.status} {self.code}".rstrip()
+            return TransientError(f"{call} got no answer after {attempts} attempts: {said}", committed=None)
         return self._of_the_request(call) or self._of_the_state(call)
 
     def _of_the_request(self, call: str) -> OtactlError | None:
         if self.expired and self.writes and self.age is not None and abs(self.age) >= NO_SKEW:
             late = f"its time was {abs(round(self.age.total_seconds()))} s from the gateway's"
-            text = f"{call} was not carried out: {late}, which is known now; it is decided anew"
+            text = f"{call} was not carried out: {late}, which is known now; it is decided again"
             return TransientError(text, committed=False)
         if self.expired:
             return self._refused("ClockSkewed", f"{call}: {_clock(self.off)}")
@@ -107,24 +107,22 @@ class Failure:
         return None
 
     def _of_the_state(self, call: str) -> OtactlError:
-        told = f"({self.code or f'HTTP {self.status}'})" + (f": {self.words}" if self.words else "")
+        said = f"({self.code or f'HTTP {self.status}'})" + (f": {self.words}" if self.words else "")
         if _holds(self.code, _ACCOUNT):
-            return self._refused("AccountRefused", f"{call}: the account is refused {told}; see to it at Tuya")
+            return self._refused("AccountRefused", f"{call}: the account is refused {said}; see to it at Tuya")
         if _holds(self.code, _PRODUCT):
-            text = f"{call}: no such product or instance {told}; check productKey and the endpoint"
+            text = f"{call}: no such product or instance {said}; check productKey and the endpoint"
             return self._refused("ProductUnknown", text)
         if _holds(self.code, _GONE):
-            return NotFoundError(f"{call}: not found {told}")
+            return NotFoundError(f"{call}: not found {said}")
         if _holds(self.code, _CONFLICT):
-            return ConflictError(f"{call} {told}")
+            return ConflictError(f"{call} {said}")
         if _holds(self.code, _NOBODY):
-            text = (
-                f"{call}: nobody is left to upgrade {told}; devices have the version already or never reported one, or"
-            )
+            text = f"{call}: no device is left to upgrade {said}; devices have the version or never reported one, or"
             return self._refused(
                 "NobodyLeft", f"{text} srcVersions names none they have; if they have it, take the wave out"
             )
-        return self._refused("RequestRefused", f"{call} was refused {told}")
+        return self._refused("RequestRefused", f"{call} was refused {said}")
 
     def _refused(self, reason: str, text: str) -> RefusedError:
         return RefusedError(reason, text, self.code)
@@ -144,7 +142,7 @@ def unreadable(action: str, why: str, *, writes: bool) -> OtactlError:
     return TransientError(text, committed=None) if writes else StalledError("AnswerInvalid", text)
 
 
-def told(words: object, hidden: Iterable[str]) -> str:
+def said(words: object, hidden: Iterable[str]) -> str:
     """Return the gateway's words, fit to be shown (rule 5)."""
     text = plain(words, hidden)
     if any(word in text.lower() for word in _SIGNED):
@@ -174,5 +172,5 @@ def _clock(off: timedelta | None) -> str:
         return "the gateway refuses the time of the request, though it is that of its own clock; ask Tuya"
     seconds = round(off.total_seconds())
     way = "behind" if seconds > 0 else "ahead of"
-    told = f"this clock is {abs(seconds)} s {way} the gateway's; set it (NTP)"
-    return f"the gateway refuses the time of the request; {told}"
+    said = f"this clock is {abs(seconds)} s {way} the gateway's; set it (NTP)"
+    return f"the gateway refuses the time of the request; {said}"

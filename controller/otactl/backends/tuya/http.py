@@ -1,8 +1,8 @@
-"""One HTTP request to Tuya's gateway and its answer, without a word of what was sent in anything that can be printed.
+"""Sends one HTTP request to Tuya's gateway; nothing printable holds what was sent.
 
 1. https with the system's certificates; plain http only to this machine, where no one listens in.
 2. Nothing is followed: a redirect is an answer, and a signed URL goes to no other host.
-3. What fails here is told without its cause: an exception of the library may carry the signed URL, and a chain would
+3. A failure is reported without its cause: an exception of the library may carry the signed URL, and a chain would
    print it. The library's own debug log is never turned on.
 4. The way out is a proxy's where HTTPS_PROXY names one and NO_PROXY does not except the host, as for AWS; never to this
    machine. The request goes through a tunnel, so the proxy reads nothing of it.
@@ -153,7 +153,7 @@ def _exchange(connection: http.client.HTTPConnection, method: str, path: str, qu
 
 
 def _parts(endpoint: str) -> SplitResult:
-    """Return an endpoint taken apart; its port is asked for here, because one out of range is told only then."""
+    """Return an endpoint taken apart; its port is asked for here, because one out of range is reported only then."""
     try:
         parts = urlsplit(endpoint)
         whole = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
@@ -190,7 +190,7 @@ def _proxy(parts: SplitResult) -> _Proxy | None:
         host, port = "", 0
     if not host or way.scheme != "http":
         text = "HTTPS_PROXY must be http://host:port, or http://user:password@host:port, for Tuya's gateway"
-        raise StalledError("EndpointInvalid", f"{text}; mend it, or except {parts.hostname} in NO_PROXY")
+        raise StalledError("EndpointInvalid", f"{text}; fix it, or except {parts.hostname} in NO_PROXY")
     if way.username is None:
         return _Proxy(host, port, {})
     key = f"{unquote(way.username)}:{unquote(way.password or '')}".encode()

@@ -1,14 +1,14 @@
-"""Looks for the batch that a create without an answer may have made. A wrong one adopted is worse than none.
+"""Searches for the batch that a create without an answer may have created; in doubt it adopts none.
 
 1. The gateway knows no names: it is looked for among the batches of its package, by the time it was made, by every
    field that was asked for and is shown, and by its devices.
 2. Times are the gateway's. A time that is missing or cannot be read excludes nothing.
 3. A batch of named devices holds exactly those. One of them may be missing if it would get no task: it is gone, never
    reported the module, has the version, or has one that was not asked for.
-4. A batch that does not show its devices yet is unsure: neither taken nor taken for somebody else's. One made a moment
-   ago is waited for; an older one is told.
+4. A batch that does not show its devices yet is unsure: neither adopted nor excluded. One created a moment
+   ago is waited for; an older one is reported.
 5. A batch that was canceled stands back behind one that was not: so a person clears up which is ours. So does one
-   whose every task has failed a while after it was made, for it cannot be canceled, and reaches nobody any more: of
+   whose every task has failed a while after it was made, for it cannot be canceled, and reaches no device any more: of
    two batches to the same devices the service fails the later one at once.
 6. A package that is gone has no batches to find.
 """

@@ -1,7 +1,7 @@
-"""Every call otactl makes through Tuya's gateway: what the key of the environment has to be allowed.
+"""Lists every call otactl makes to Tuya's gateway, which the environment's key must be allowed.
 
 The transport refuses what is not here, so the list cannot lag behind the code. The gateway has 21 OTA operations
-(domain file, menu page [V]); Modify and Delete of packages and modules are nobody's business here.
+(domain file, menu page [V]); Modify and Delete of packages and modules are not used.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Other work at a product whose devices the service selects itself: no device is named, so none can be looked at.
+"""Finds other work at a product whose devices the service selects itself.
 
-1. A batch of any package of the product may hold devices of ours; which, the gateway does not tell before. So every
+1. A batch of any package of the product may hold devices of ours; the gateway does not show which before. So every
    batch that has not ended, and is none of this rollout's, is other work; whichever way its devices were selected.
 2. A batch that says it runs though each of its tasks has ended is none; one that does not show its tasks is.
-3. The rollout's own package comes first, and no more batches are looked at than are told.
+3. The rollout's own package comes first, and only as many batches are read as are reported.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def product_facts(reader: BatchReader, spec: TuyaConfig, firmware_id: str, ours:
     """The product as a target: `busy` names batches of others, or of a rollout that is not remembered any more."""
     busy: list[str] = []
     for row in _rows(reader, spec.product, firmware_id):
-        if len(busy) < MOST_TOLD and row.job_id not in ours and (told := _works(reader, row)):
-            busy.append(f"batch {row.job_id} of package {row.firmware_id} {told}")
+        if len(busy) < MOST_TOLD and row.job_id not in ours and (work := _works(reader, row)):
+            busy.append(f"batch {row.job_id} of package {row.firmware_id} {work}")
     text = f"{', '.join(busy)}; {_NEXT}" if busy else ""
     return TargetFacts(key=product_key(spec), exists=True, busy_with=text)
 

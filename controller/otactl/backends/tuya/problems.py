@@ -1,10 +1,10 @@
-"""What is wrong with a running batch, its tasks and its package: told in the ledger, never set back.
+"""Finds problems of a running batch, its tasks and its package: reported as drift, never corrected.
 
-1. Who canceled a batch nothing at the gateway tells: our journal does.
-2. Tasks that wait for a confirmation, or were told and show no progress, for a day are overdue. One in a status nobody
-   knows is told with it.
-3. A list of tasks that does not become whole though its batch has ended keeps the batch from ending, so it is told.
-4. The package is looked at while its batch runs: devices that are offline fetch it later.
+1. The gateway does not show who canceled a batch; our journal does.
+2. Tasks that wait for a confirmation, or were notified and show no progress, for a day are overdue. A task in an
+   unknown status is reported with it.
+3. A list of tasks that does not become whole though its batch has ended keeps the batch from ending, so it is reported.
+4. The package is checked while its batch runs: devices that are offline fetch it later.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OVERDUE = timedelta(hours=24)
 
 
 def of_batches(batches: dict[str, JobInfo | None], attempt: Attempt) -> list[ServiceFinding]:
-    """Batches canceled by somebody, or gone (rule 1)."""
+    """Batches canceled by another actor, or missing (rule 1)."""
     found = []
     for job_id, batch in batches.items():
         field = "batch" if len(batches) == 1 else f"batch.{job_id}"
@@ -40,7 +40,7 @@ def of_batches(batches: dict[str, JobInfo | None], attempt: Attempt) -> list[Ser
         elif batch.job_status.upper() == CANCELED_BATCH and not attempt.canceled_by_us:
             found.append(
                 ServiceFinding(
-                    field=field, desired="running", observed="canceled by somebody", cause=Cause.OUT_OF_BAND_EDIT
+                    field=field, desired="running", observed="canceled by another actor", cause=Cause.OUT_OF_BAND_EDIT
                 )
             )
     return found
@@ -56,7 +56,7 @@ def late_of(tasks: Iterable[TaskInfo], now: datetime) -> dict[str, list[str]]:
 
 
 def of_tasks(tasks: Iterable[TaskInfo], late: Mapping[str, list[str]], attempt: Attempt) -> list[ServiceFinding]:
-    """Tasks that do not go on, that failed, that somebody canceled, or that nobody understands."""
+    """Tasks that do not go on, that failed, that another actor canceled, or whose status is unknown."""
     found = [
         ServiceFinding(
             field=f"devices.{kind}", desired="to go on within a day", observed=some(names), cause=Cause.VENDOR
@@ -94,9 +94,9 @@ def of_package(package: FirmwareInfo | None, firmware: Firmware) -> list[Service
         return [ServiceFinding(field="package", desired="present", observed="deleted", cause=Cause.DELETED)]
     found = []
     if package.status not in VERIFIED:
-        told = UNVERIFIED.get(package.status, f"has status {package.status}")
+        observed = UNVERIFIED.get(package.status, f"has status {package.status}")
         found.append(
-            ServiceFinding(field="package.status", desired="verified", observed=told, cause=Cause.OUT_OF_BAND_EDIT)
+            ServiceFinding(field="package.status", desired="verified", observed=observed, cause=Cause.OUT_OF_BAND_EDIT)
         )
     sign = package.firmware_sign.lower()
     if is_sha256(package) and sign != firmware.sha256:

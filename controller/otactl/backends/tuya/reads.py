@@ -1,8 +1,8 @@
-"""Reading packages, batches and tasks of Tuya's gateway into our words.
+"""Reads packages, batches and tasks of Tuya's gateway into the model.
 
 1. Batches are read by the ids we remember: the gateway knows no names.
 2. Per-device reads are made before a start and for the proof of a version, never while a batch runs.
-3. A device of a batch without a task had the version already, or is no target: its reported version tells which.
+3. A device of a batch without a task had the version already, or is no target: its reported version shows which.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LAG = timedelta(seconds=120)  # how long a batch that was made may not be shown 
 
 
 class BatchReader:
-    """All reads of the sibling."""
+    """All reads of the backend."""
 
     def __init__(self, transport: TuyaClient) -> None:
         self._transport = transport
@@ -172,5 +172,5 @@ def _strange(spec: TuyaConfig, firmware: Firmware, found: list[FirmwareInfo]) ->
         ("module", one.module_name or DEFAULT_MODULE, spec.module),
         ("version", one.dest_version, firmware.version),
     )
-    told = [f"{name} {is_} and not {wanted}" for name, is_, wanted in pairs if is_ != wanted]
-    return f"package {one.firmware_id} is of {', '.join(told)}; mend firmwareId, or leave it out" if told else ""
+    wrong = [f"{name} {is_} and not {wanted}" for name, is_, wanted in pairs if is_ != wanted]
+    return f"package {one.firmware_id} is of {', '.join(wrong)}; fix firmwareId, or remove it" if wrong else ""

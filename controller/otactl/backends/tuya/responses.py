@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import msgspec
 
-from otactl.backends.tuya.errors import FailedError, Failure, plain, told, unreadable
+from otactl.backends.tuya.errors import FailedError, Failure, plain, said, unreadable
 from otactl.backends.tuya.http import Reply
 from otactl.errors import StalledError
 from otactl.model.values import JsonObject
@@ -33,7 +33,7 @@ def judged(
     success = _truth(member(answer, "success"))
     if success is True and reply.status < 400:
         return answer or {}
-    code, words = plain(member(answer, "code"), hidden), told(member(answer, "errorMessage"), hidden)
+    code, words = plain(member(answer, "code"), hidden), said(member(answer, "errorMessage"), hidden)
     failure = Failure(action, reply.status, code, words, off, writes, age)
     if success is False or code or failure.throttled or failure.lost:
         raise FailedError(failure)

@@ -1,4 +1,4 @@
-"""Rules of the `tuya` block that its schema cannot state.
+"""Checks the `tuya` block beyond its schema.
 
 Source: CreateOTAStaticUpgradeJob, and what its twin at Alibaba documents.
 """

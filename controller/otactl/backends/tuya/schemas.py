@@ -1,4 +1,4 @@
-"""What Tuya's gateway answers, as values: one for each noun, made from whatever spelling the answer has.
+"""Parses answers of Tuya's gateway into typed values, whatever spelling the answer has.
 
 1. Names are the gateway's in camelCase: of a task [V, page sample], of the rest Alibaba's names in camelCase [I].
 2. Unknown members are ignored and keys compared without case; a missing one that is needed is an AnswerInvalid that
@@ -165,7 +165,7 @@ MADE_JOB = Single("CreateOTAStaticUpgradeJob", "data", CreatedJob)
 
 
 def total_of(answer: JsonObject) -> int | None:
-    """Return how many rows a whole list has, beside the rows or inside `data`; None when it is not told."""
+    """Return how many rows a whole list has, beside the rows or inside `data`; None when it is not shown."""
     for place in _objects((answer, member(answer, "data"))):
         total = member(place, "total")
         if isinstance(total, int | str) and str(total).isdigit():

@@ -1,4 +1,4 @@
-"""The signature of an RPC request, version 1.0: HMAC-SHA1 over the sorted parameters.
+"""Signs RPC requests, version 1.0: HMAC-SHA1 over the sorted parameters.
 
 1. Sources: Tuya's "Compute Signature" (sorting and encoding [V]); its tail is cut off in the stored copy and taken from
    Alibaba's identical page [V there, I for Tuya]. The golden vector is Alibaba's DescribeRegions sample [V].

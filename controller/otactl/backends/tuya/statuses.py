@@ -1,6 +1,6 @@
-"""The words of Tuya's gateway, each with ours: the only place where its status strings stand.
+"""Maps statuses of Tuya's gateway to our phases and outcomes; no other module has its status strings.
 
-1. A status nobody knows is UNKNOWN, never a guess. Words are compared without case, and a list's COMPLETE is the other
+1. An unknown status is UNKNOWN, never a guess. Words are compared without case, and a list's COMPLETE is the other
    pages' COMPLETED (the twin documents both).
 2. Batch COMPLETED is not success: it is reached when every task has ended, failed ones too. Success stands with each
    task, and a task succeeds only when the device reports the target version.
@@ -38,7 +38,7 @@ COUNTS = {
     "CANCELED": "canceled",
 }
 CANCELED_BATCH, CANCELED_TASK, FAILED_TASK, WAITS = "CANCELED", "CANCELED", "FAILED", "CONFIRM"
-BEGUN = "IN_PROGRESS"
+STARTED = "IN_PROGRESS"
 UNFINISHED = tuple(word for word, outcome in TASK_OUTCOMES.items() if outcome is Outcome.WAITING)
 FAILURES: dict[int, Reason] = {-1: Reason.UNKNOWN, -2: Reason.DOWNLOAD, -3: Reason.VERIFY, -4: Reason.FLASH}
 VERIFIED = (-1, 1)  # no check needed, or passed; a batch cannot be made of any other package

@@ -1,4 +1,4 @@
-"""The list of a batch's tasks, and whether it is whole.
+"""Reads the list of a batch's tasks, and decides whether it is whole.
 
 1. Pages shift while devices go on: a task may stand on two of them and another on none. A list is whole when no task
    stands in it twice and it has as many as every page says.
@@ -43,7 +43,7 @@ def _read(transport: TuyaClient, job_id: str) -> TaskList:
         if before is None or task.utc_create >= before.utc_create:
             newest[task.device_name] = task
     whole = distinct == len(rows) and totals <= {distinct}
-    told = max(totals, default=len(rows))
+    expected = max(totals, default=len(rows))
     return TaskList(
-        tasks=tuple(newest[name] for name in sorted(newest)), lacks="" if whole else f"{distinct} of {told} tasks"
+        tasks=tuple(newest[name] for name in sorted(newest)), lacks="" if whole else f"{distinct} of {expected} tasks"
     )

@@ -1,10 +1,10 @@
-"""An attempt's batches as one unit: status, its tasks' progress, and its devices' results once all have ended.
+"""Reads an attempt's batches as one unit: status, task progress, and device results once all have ended.
 
 1. A batch has ended when each of its tasks has; its own COMPLETED may be early or late. A list of tasks that is not
-   whole ends nothing, and a task in a status nobody knows makes its running batch unknown: it may never end.
+   whole ends nothing, and a task in an unknown status makes its running batch unknown: it may never end.
 2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
 3. A device without a task had the version already, or was no target: what it reports tells which. Who is gone, or has
-   a version that was not asked for, never gets one: that fails, and keeps nobody else from ending.
+   a version that was not asked for, never gets one: it counts as failed and does not delay the others.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from otactl.backends.tuya.problems import late_in, late_of, of_batches, of_lists
 from otactl.backends.tuya.reads import LAG, BatchReader, not_asked_for
 from otactl.backends.tuya.schemas import JobInfo, TaskInfo, moment
 from otactl.backends.tuya.statuses import (
-    BEGUN,
     CANCELED_BATCH,
     COUNTS,
+    STARTED,
     TO_CONFIRM,
     UNFINISHED,
     WAITS,
@@ -69,8 +69,8 @@ class BatchUnits:
         if phase is UnitPhase.ENDED and (lacks or parts.pending or self._hidden(attempt, batches)):
             phase = UnitPhase.RUNNING  # rule 2
         canceled = [job_id for job_id, b in there.items() if b.job_status.upper() == CANCELED_BATCH]
-        begun = {j for j, found in lists.items() if found.tasks and not any(_cancelable(t) for t in found.tasks)}
-        done = [j for j, p in phases.items() if p is UnitPhase.ENDED or j in canceled or j in begun]
+        started = {j for j, found in lists.items() if found.tasks and not any(_cancelable(t) for t in found.tasks)}
+        done = [j for j, p in phases.items() if p is UnitPhase.ENDED or j in canceled or j in started]
         every = tuple(task for found in lists.values() for task in found.tasks)
         first = next(iter(there.values()))
         now = self._reader.now()
@@ -152,8 +152,8 @@ class BatchUnits:
             return _failed(device, Reason.REMOVED, "it is not there any more")
         if runs == version:
             return DeviceResult(device=device, name=device, outcome=Outcome.SUCCEEDED, detail="had it already")
-        if runs is not None and (told := not_asked_for(spec, runs)):
-            return _failed(device, Reason.VERSION, told)
+        if runs is not None and (detail := not_asked_for(spec, runs)):
+            return _failed(device, Reason.VERSION, detail)
         return _failed(device, Reason.OFFLINE, f"the service made no task for it; it reports {runs or 'no version'}")
 
     def _version(self, device: str, spec: TuyaConfig, module: str) -> str | None:
@@ -178,19 +178,19 @@ def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
 
 
 def _cancelable(task: TaskInfo) -> bool:
-    """Return whether a device has not begun it, so that it can still be canceled."""
+    """Return whether a device has not started it, so that it can still be canceled."""
     status = task.task_status.upper()
-    return status in UNFINISHED and status != BEGUN
+    return status in UNFINISHED and status != STARTED
 
 
 def _not_asked(device: str, attempt: Attempt) -> DeviceResult:
-    """Return a device without a task whose batch was canceled, or is of other content: nobody asks what it reports."""
+    """Return a device without a task whose batch was canceled, or is of another revision: its report is not read."""
     reason = Reason.CANCELED if attempt.canceled_by_us else Reason.OFFLINE
     return _failed(device, reason, "the service made no task for it")
 
 
-def _failed(device: str, reason: Reason, told: str) -> DeviceResult:
-    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=reason, detail=told)
+def _failed(device: str, reason: Reason, detail: str) -> DeviceResult:
+    return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=reason, detail=detail)
 
 
 def _fields(batch: JobInfo) -> JsonObject:

@@ -23,7 +23,7 @@ CLASSES = [
 STEPS = (
     "set ",
     "fix ",
-    "mend ",
+    "fix ",
     "sign in",
     "give ",
     "declare ",
