@@ -93,7 +93,7 @@ def test_a_device_rolls_back_unseen_where_no_version_is_the_proof(rehearse: Run)
     found = rehearse(f"{PROBES} --seeds 1 --fail version=10")
 
     assert found.code == 1
-    assert "no device of these rollouts can fail with version" in found.err
+    assert "--fail version: no service of these rollouts reports it" in found.err
 
 
 def test_a_window_a_soak_a_retry_and_an_approval_are_in_the_timeline(rehearse: Run) -> None:

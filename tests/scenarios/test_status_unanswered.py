@@ -140,8 +140,12 @@ REFUSED: list[tuple[tuple[str, ...], str, str]] = [
         f"no rollout of tuya in bare names device plug-1, {GIVE}",
     ),
     (("--task-status", "done"), "plug-1", "'done' is no status of an unfinished task; there are toConfirm (CONFIRM)"),
-    (("--offline", "--module", "ble"), "plug-1", "--module is about what the gateway says, and --offline asks no"),
-    (("--offline", "--product", "x"), "plug-1", "--product is about what the gateway says"),
+    (
+        ("--offline", "--module", "ble"),
+        "plug-1",
+        "--module filters the gateway's answer, and --offline calls no gateway",
+    ),
+    (("--offline", "--product", "x"), "plug-1", "--product filters the gateway's answer"),
     (("--module", ""), "plug-1", "--module is empty"),
     (
         ("--product", "x", "--environment", "prod-us"),
