@@ -6,21 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from otactl.backends.aws.definition import AwsDefinition
 from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.template import TEMPLATE
-from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
+from otactl.model import BackendConfig, Environment, Rollout
 from otactl.model.violation import Violation
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from otactl.backends.aws.client import AwsClient
     from otactl.lorawan.request import AirtimeRequest
-    from otactl.ports import Backend, DeviceReader
+    from otactl.ports import Backend
 
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
-from otactl.ports import Capabilities, DeviceService, PureHalf
+from otactl.ports import Capabilities, PureHalf
 
 CAPABILITIES = Capabilities(
     name="fuota",
@@ -58,7 +57,7 @@ class FuotaShape:
         return calls.lower(action, seen)
 
 
-class FuotaDefinition:
+class FuotaDefinition(AwsDefinition):
     """The definition of `fuota` blocks.
 
     Image limit: 1 megabyte (AWS IoT Wireless developer guide, create a FUOTA task), taken as the cautious 1,000,000
@@ -67,7 +66,6 @@ class FuotaDefinition:
 
     kind = FuotaConfig.kind
     config: type[BackendConfig] = FuotaConfig
-    access: type[BackendAccess] | None = None
     capabilities = CAPABILITIES
     target_kinds: tuple[str, ...] = ("multicastGroups", "wirelessDevices")
     device_kind = "wirelessDevices"
@@ -102,18 +100,12 @@ class FuotaDefinition:
     image_limit: int | None = 1_000_000
     target_limit: int | None = None
     template = TEMPLATE
-    device_service: DeviceService | None = None
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
         from otactl.backends.fuota import rules
 
         return rules.check(rollout, environment)
-
-    def check_environment(self, environment: Environment) -> Iterator[Violation]:
-        """Nothing: its access is that to AWS."""
-        del environment
-        yield from ()
 
     def rollback_block(
         self, block: JsonObject, older_waves: Sequence[str], new: Rollout, waves: Sequence[str]
@@ -126,11 +118,6 @@ class FuotaDefinition:
         """Return the pure half of the backend."""
         del environment
         return FuotaShape()
-
-    def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
-        """There is none."""
-        del environment, client
-        raise TypeError(f"{self.capabilities.service} shows no tasks of one device")
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
         """Return the declared session, or what is assumed for single devices (`airtime.py`)."""

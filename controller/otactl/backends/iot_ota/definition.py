@@ -6,22 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from otactl.backends.aws.definition import AwsDefinition
 from otactl.backends.iot_ota.config import MOST_TARGETS, OtaUpdateConfig
 from otactl.backends.iot_ota.template import TEMPLATE
-from otactl.model import BackendAccess, BackendConfig, Environment, Rollout
+from otactl.model import BackendConfig, Environment, Rollout
 from otactl.model.violation import Violation
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from otactl.backends.aws.client import AwsClient
     from otactl.lorawan.request import AirtimeRequest
-    from otactl.ports import Backend, DeviceReader
+    from otactl.ports import Backend
 
 from otactl.backends.iot_ota.statuses import JOB_FIELDS
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
-from otactl.ports import Capabilities, DeviceService, PureHalf
+from otactl.ports import Capabilities, PureHalf
 
 CAPABILITIES = Capabilities(
     name="otaUpdate",
@@ -73,7 +72,7 @@ class OtaShape:
         return calls.lower(action, seen, self._environment)
 
 
-class OtaUpdateDefinition:
+class OtaUpdateDefinition(AwsDefinition):
     """The definition of `otaUpdate` blocks.
 
     Image limit: 16 MB (AWS IoT service quota), taken as the cautious 16,000,000 bytes. Target limit: that of a job
@@ -82,7 +81,6 @@ class OtaUpdateDefinition:
 
     kind = OtaUpdateConfig.kind
     config: type[BackendConfig] = OtaUpdateConfig
-    access: type[BackendAccess] | None = None
     capabilities = CAPABILITIES
     target_kinds: tuple[str, ...] = ("things", "thingGroups")
     device_kind = "things"
@@ -102,7 +100,6 @@ class OtaUpdateDefinition:
     image_limit: int | None = 16_000_000
     target_limit: int | None = MOST_TARGETS
     template = TEMPLATE
-    device_service: DeviceService | None = None
 
     def check(self, rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
         """Check the block (`rules.py`)."""
@@ -110,26 +107,16 @@ class OtaUpdateDefinition:
 
         return rules.check(rollout, environment)
 
-    def check_environment(self, environment: Environment) -> Iterator[Violation]:
-        """Nothing: its access is that to AWS."""
-        del environment
-        yield from ()
-
     def rollback_block(
         self, block: JsonObject, older_waves: Sequence[str], new: Rollout, waves: Sequence[str]
     ) -> JsonObject:
-        """Return devices that are taken back are served once."""
+        """Leave out the selection: devices that are taken back are served once."""
         del older_waves, new, waves
         return {k: v for k, v in block.items() if k != "targetSelection"}
 
     def shape(self, environment: Environment) -> PureHalf:
         """Return the pure half of the backend."""
         return OtaShape(environment)
-
-    def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
-        """There is none."""
-        del environment, client
-        raise TypeError(f"{self.capabilities.service} shows no tasks of one device")
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
         """None: no radio."""
