@@ -97,12 +97,12 @@ def of_targets(subject: str, seen: Observation) -> tuple[Finding, ...]:
 
 
 def lagging(attempt: Attempt, unit: Unit | None) -> bool:
-    """Return the unit's reads are behind our own calls: what they show is not drift."""
+    """Return whether the reads of a unit lag behind our own calls: what they show is no drift."""
     return unit is not None and attempt.stage is Stage.SCHEDULED and unit.phase is UnitPhase.OPEN
 
 
 def behind(attempt: Attempt, finding: Finding, at: PlanContext) -> bool:
-    """Return a difference first seen in what we wrote a moment ago may be a read that does not show it yet."""
+    """Return whether a difference may be a read that does not show our last write yet."""
     if not attempt.live or not finding.correctable or lifecycle.settled(attempt, at.now):
         return False
     return not any(e.open and (e.subject, e.field) == (finding.subject, finding.field) for e in at.record.drift)

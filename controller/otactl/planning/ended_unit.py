@@ -81,7 +81,7 @@ def stopped(ctx: AttemptContext) -> Plan | None:
 
 
 def retried(ctx: AttemptContext) -> Plan | None:
-    """Return devices that failed are tried again now."""
+    """Return the retry of devices that failed, if it is due."""
     again = retry.retry_plan(ctx.at.rollout, ctx.known)
     if again is None or again.ready_at > ctx.at.now:
         return None
@@ -90,7 +90,7 @@ def retried(ctx: AttemptContext) -> Plan | None:
 
 
 def judged(ctx: AttemptContext) -> Plan | None:
-    """Return its gate has not let the wave go: say what holds it, and abort if the manifest asks for that."""
+    """Return what holds a wave that its gate does not pass; abort it if the manifest asks for that."""
     hold = wave_holds.gate_hold(ctx)
     if wave_verdict.failed(ctx.known, ctx.at.rollout) and ctx.at.rollout.strategy.on_failure == "abort":
         return abort.plan(ctx, f"its gate failed ({hold.reason}): {hold.message}", stalled=True)

@@ -19,7 +19,7 @@ from otactl.verdicts import wave_verdict
 
 
 def status_is_unknown(ctx: AttemptContext) -> Plan | None:
-    """Return the service shows a status this version does not know."""
+    """Return the hold if the service shows a status that this version does not know."""
     if ctx.unit is None or ctx.unit.phase is not UnitPhase.UNKNOWN:
         return None
     text = f"{ctx.attempt.unit_id} shows a status this version does not know; check it at the service, or update otactl"
@@ -35,13 +35,13 @@ def not_visible_yet(ctx: AttemptContext) -> Plan | None:
 
 
 def gate_has_failed(ctx: AttemptContext) -> Plan | None:
-    """Return its gate cannot be met any more, while devices are at it."""
+    """Return the plan if its gate cannot be met any more while devices are in progress."""
     failed = wave_verdict.failed(ctx.known, ctx.at.rollout)
     return judged(ctx) if failed and not ctx.attempt.canceled_by_us else None
 
 
 def shown(ctx: AttemptContext) -> Plan | None:
-    """Return the service shows it."""
+    """Return the plan if the service shows the unit."""
     return first(SHOWN_RULES, ctx) if isinstance(ctx, UnitContext) else None
 
 
@@ -54,7 +54,7 @@ LIVE_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (
 
 
 def parts_are_missing(ctx: UnitContext) -> Plan | None:
-    """Return targets are in no part of it yet: create the rest, unless it is in doubt or its gate cannot be met."""
+    """Return the creation of missing parts, unless one is in doubt or the gate cannot be met."""
     unit, attempt, rollout = ctx.unit, ctx.attempt, ctx.at.rollout
     if not unit.missing_targets:
         return None
@@ -118,7 +118,7 @@ def differs(ctx: UnitContext) -> Plan | None:
 
 
 def session_is_overdue(ctx: UnitContext) -> Plan | None:
-    """Return its session should have started, or ended, long ago."""
+    """Return the plan if its session should have started, or ended, long ago."""
     holds = start_waits.session_hold(ctx)
     return ctx.wait(*holds) if holds else None
 
@@ -133,7 +133,7 @@ def devices_are_overdue(ctx: UnitContext) -> Plan | None:
 
 
 def passed_already(ctx: UnitContext) -> Plan | None:
-    """Return its gate has passed with some devices still at it."""
+    """Return the plan if its gate has passed while some devices are still in progress."""
     known = ctx.known
     decided = known.verdict is not None and known.verdict_generation == ctx.at.rollout.generation
     return judged(ctx) if decided else None

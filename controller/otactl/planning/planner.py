@@ -61,25 +61,25 @@ def held(ctx: RolloutContext) -> Plan | None:
 
 
 def resent_or_removed(ctx: RolloutContext) -> Plan | None:
-    """Return a create lost its answer, or a unit has no place any more."""
+    """Return the plan if the response to a create was lost, or a unit has no wave any more."""
     actions = resend.resend(ctx)
     actions = actions or supersede.supersede(ctx) or supersede.returned(ctx) or supersede.clean_up(ctx)
     return ctx.act(*actions) if actions else None
 
 
 def held_by_other_waves(ctx: RolloutContext) -> Plan | None:
-    """Return a unit of another wave, or one that came back, keeps the next wave from its devices."""
+    """Return the plan if a unit of another wave, or one that came back, keeps the next wave from its devices."""
     holds = (*supersede.wave_holds(ctx), *supersede.returned_holds(ctx))
     return ctx.wait(*holds) if holds else None
 
 
 def next_wave(ctx: RolloutContext) -> Plan | None:
-    """Return a wave has not passed."""
+    """Return the plan of the first wave that has not passed."""
     return first(WAVE_RULES, of_wave(ctx, ctx.next_wave)) if ctx.next_wave is not None else None
 
 
 def passed(ctx: RolloutContext) -> Plan | None:
-    """Return every wave has passed."""
+    """Return the plan once every wave has passed."""
     return ctx.at.plan(findings=ctx.findings)
 
 
@@ -95,7 +95,7 @@ ROLLOUT_RULES: tuple[Callable[[RolloutContext], Plan | None], ...] = (
 
 
 def create_is_lost(ctx: WaveContext) -> Plan | None:
-    """Return a create of the wave may still have been carried out."""
+    """Return the plan if a create of the wave may still have been carried out."""
     lost = resend.lost_create(ctx)
     return ctx.wait(*settling(lost), soon=True) if lost is not None else None
 
@@ -108,25 +108,25 @@ def not_created(ctx: WaveContext) -> Plan | None:
 
 
 def previous_revision(ctx: WaveContext) -> Plan | None:
-    """Return a unit of another revision is live."""
+    """Return the plan if a unit of another revision is live."""
     mine = isinstance(ctx, AttemptContext) and ctx.of_another_revision
     return first(PREVIOUS_RULES, ctx) if isinstance(ctx, AttemptContext) and mine else None
 
 
 def recorded(ctx: WaveContext) -> Plan | None:
-    """Return the attempt is recorded and its unit was never created."""
+    """Return the plan if the attempt is recorded and its unit was never created."""
     if not isinstance(ctx, AttemptContext) or ctx.attempt.stage is not Stage.DECLARED:
         return None
     return create(ctx, Creation(ctx.attempt, f"wave {ctx.wave.name} is next"))
 
 
 def live(ctx: WaveContext) -> Plan | None:
-    """Return its unit is with the service."""
+    """Return the plan if the service has its unit."""
     return first(LIVE_RULES, ctx) if isinstance(ctx, AttemptContext) and ctx.attempt.live else None
 
 
 def ended(ctx: WaveContext) -> Plan | None:
-    """Return its unit is not with the service any more, or has nothing left to do there."""
+    """Return the plan if the service has its unit no longer, or the unit has nothing left to do."""
     return first(ENDED_RULES, ctx) if isinstance(ctx, AttemptContext) else None
 
 

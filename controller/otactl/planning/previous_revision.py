@@ -21,7 +21,7 @@ from otactl.state import lifecycle
 
 
 def lost_revision_may_return(ctx: WaveContext) -> Plan | None:
-    """Return its unit was deleted after its start (rule 3)."""
+    """Return the plan if its unit was deleted after its start (rule 3)."""
     if not isinstance(ctx, AttemptContext) or not ctx.of_another_revision:
         return None
     attempt, unit, now = ctx.attempt, ctx.unit, ctx.at.now

@@ -105,7 +105,7 @@ def _replaced(ctx: UnitContext, why: str) -> Plan:
 
 
 def nobody_needs_it(ctx: UnitContext) -> Plan | None:
-    """Return every device of the wave reports the version already."""
+    """Return the plan if every device of the wave reports the version already."""
     if not ctx.declared.spared or ctx.declared.members:
         return None
     return _replaced(ctx, f"every device of the wave reports {ctx.at.rollout.firmware.version} already")
@@ -119,7 +119,7 @@ def _drifted(ctx: UnitContext) -> tuple[tuple[Finding, ...], frozenset[str]]:
 
 
 def drift_is_undecided(ctx: UnitContext) -> Plan | None:
-    """Return the manifest asks to report drift only, and some is not accepted."""
+    """Return the hold if the manifest asks to report drift only, and some is not accepted."""
     kept, _ = _drifted(ctx)
     if not kept or ctx.at.rollout.drift.mode != "report":
         return None
@@ -129,7 +129,7 @@ def drift_is_undecided(ctx: UnitContext) -> Plan | None:
 
 
 def holds_other_kinds(ctx: UnitContext) -> Plan | None:
-    """Return targets of another kind are declared than the unit holds."""
+    """Return the plan if the declared targets are of another kind than the unit holds."""
     targets = ctx.attempt.targets
     if not targets or _kinds(targets) == _kinds(ctx.declared.members):
         return None
@@ -137,7 +137,7 @@ def holds_other_kinds(ctx: UnitContext) -> Plan | None:
 
 
 def cannot_be_cleared(ctx: UnitContext) -> Plan | None:
-    """Return a field was taken out of the manifest that no update can clear."""
+    """Return the plan if the manifest no longer has a field that no update can clear."""
     dropped = diff.dropped_fields(ctx.fields, ctx.attempt, ctx.unit) if not ctx.of_another_revision else ()
     return _replaced(ctx, f"no update can clear {', '.join(dropped)}") if dropped else None
 
@@ -162,7 +162,7 @@ def differs(ctx: UnitContext) -> Plan | None:
 
 
 def may_not_start(ctx: UnitContext) -> Plan | None:
-    """Return a check of the start fails."""
+    """Return the plan if a check of the start fails."""
     holds = tuple(hold for check in START_CHECKS for hold in check(ctx))
     return ctx.wait(*holds) if holds else None
 
@@ -256,7 +256,7 @@ def _whole_minute(moment: datetime) -> datetime:
 
 
 def starts(ctx: UnitContext) -> Plan | None:
-    """Return every check passed: start it where a window permits it (rules 3 and 4)."""
+    """Return the start, where a window permits it (rules 3 and 4)."""
     at, declared = ctx.at, ctx.declared
     lead = timedelta(seconds=ctx.can.minimum_lead_seconds) + START_MARGIN
     lead = max(lead, duration(declared.backend.start_lead))

@@ -38,7 +38,7 @@ def _names(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
 
 
 def _renamed(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
-    """Yield a record moves to one rollout, and not while the one it is of is declared."""
+    """Check that a record moves to one rollout, and not while its own is declared."""
     rollouts = [(i, m) for i, m in enumerate(manifests) if isinstance(m, Rollout)]
     names = {(m.environment, m.name): i for i, m in reversed(rollouts)}
     takers: dict[tuple[str, str], int] = {}
@@ -61,7 +61,7 @@ def _renamed(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
 
 
 def _overlaps(manifests: Sequence[Rollout | Environment]) -> Iterator[Located]:
-    """Yield a device can be in one task at a time: the second rollout's devices would report a conflict."""
+    """Check that no device is in two tasks at a time: the second rollout's devices would report a conflict."""
     owners: dict[tuple[str, str, str], int] = {}
     for index, manifest in enumerate(manifests):
         if not isinstance(manifest, Rollout) or manifest.abort is not None:

@@ -264,7 +264,7 @@ SHOWN_BEFORE = (
 
 
 def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
-    """Return a group's word for a device: a success it showed before the start already is silence."""
+    """Return a group's result for a device; a success that it showed before the start is silence."""
     if result.outcome is _SUCCESS and result.device in before:
         return msgspec.structs.replace(silent(result), detail=SHOWN_BEFORE)
     return result

@@ -175,6 +175,6 @@ class OtaUpdateConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True
         return {**noted, "attributes": [file.get("attributes") for file in self.written_files]}
 
     def for_retry(self, strategy: Strategy, try_number: int) -> OtaUpdateConfig:
-        """Return devices named one by one are served once."""
+        """Return the block for devices named one by one, which are served once."""
         del strategy, try_number
         return self.once if self.endless else self

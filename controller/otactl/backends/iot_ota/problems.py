@@ -109,7 +109,7 @@ class Concerns:
         return str(value.get("streamname") or "") if isinstance(value, dict) else ""
 
     def _bytes(self, record: JsonObject, firmware: Firmware) -> list[ServiceFinding]:
-        """Return where no version pins the image, devices get what stands there when they fetch it."""
+        """Report an image that no version pins: devices get what is there when they fetch it."""
         places = {split_uri(firmware.image)}
         pins = {(bucket, key) for bucket, key, _ in pinned(record)}
         if not _places(record) & places or places & pins:

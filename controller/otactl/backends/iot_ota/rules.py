@@ -61,7 +61,7 @@ def _continuous(rollout: Rollout, spec: OtaUpdateConfig) -> Iterator[Violation]:
 
 
 def _rate(config: RolloutConfig) -> Iterator[Violation]:
-    """Yield a growing rate has a limit to grow to, and starts below it."""
+    """Check that a growing rate has a limit and starts below it."""
     rate, most = config.exponential_rate, config.maximum_per_minute
     if rate is None:
         return
@@ -90,7 +90,7 @@ def _abort(config: AbortConfig) -> Iterator[Violation]:
 
 
 def _pace(rollout: Rollout, spec: OtaUpdateConfig) -> Iterator[Violation]:
-    """Yield devices that the pace has not reached when the time for answers is over count as failed."""
+    """Check the pace: devices that it has not reached when the time for answers is over count as failed."""
     for gate, pointer, size in gates_of(rollout):
         if gate.silence_after is None or not size or not spec.rate:
             continue

@@ -116,6 +116,6 @@ class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag
         return {}
 
     def for_retry(self, strategy: Strategy, try_number: int) -> TuyaConfig:
-        """Return devices are named one by one, whoever selected them first."""
+        """Return the block for devices named one by one, whoever selected them first."""
         del strategy, try_number
         return TuyaConfig(document={k: v for k, v in self.document.items() if k not in _SELECTING})
