@@ -1,4 +1,4 @@
-"""`make check` runs with nothing skipped: a skip is a failure there, told with its reason."""
+"""Fails `make check` for each skipped test and shows its reason."""
 
 from __future__ import annotations
 

@@ -40,9 +40,11 @@ def figures(tiny: bool = False) -> list[Figure]:
         name = f"chance of success to {half:.4f} for M={m}, R={parity}, p={loss}, as a process"
         found.append(_starts(name, ours, bare, 100, half <= 0.002))
     ours, bare, outputs = _beside([OTACTL, *ADVICE.format(image=image, redundancy=redundancy).split()], runs)
-    told = json.loads(outputs[0])["recommendation"]
-    name = f"`otactl airtime` with the recommendation ({told['fragmentBytes']} bytes, {told['redundancyPercent']} %)"
-    found.append(_starts(f"{name}, all sizes of EU868 DR3", ours, bare, 200, told["successProbability"] >= 0.99))
+    answer = json.loads(outputs[0])["recommendation"]
+    name = (
+        f"`otactl airtime` with the recommendation ({answer['fragmentBytes']} bytes, {answer['redundancyPercent']} %)"
+    )
+    found.append(_starts(f"{name}, all sizes of EU868 DR3", ours, bare, 200, answer["successProbability"] >= 0.99))
     found += [_rates(*session, runs) for session in sessions]
     return found
 

@@ -1,4 +1,4 @@
-"""What is looked at before a start: every device of a group, and every live task that somebody else made."""
+"""Measures the checks before a start: every device of a group, and every live task that another actor created."""
 
 from __future__ import annotations
 

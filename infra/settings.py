@@ -158,15 +158,15 @@ def _in_partition(arn: str, region: str) -> str:
 def _serves(file: str, region: str, options: Options) -> None:
     """Refuse a Region that what is asked for is not in: FUOTA needs AWS IoT Wireless, OTA updates AWS IoT Core."""
     wireless, core = regions_of(IOT_WIRELESS_API), regions_of(IOT_CORE)
-    told = f"{file}: aws:region is {region!r}, where AWS IoT"
+    message = f"{file}: aws:region is {region!r}, where AWS IoT"
     if options.fuota and region not in wireless:
-        raise SettingsError(f"{told} Wireless does not exist; it is in {', '.join(sorted(wireless))}")
+        raise SettingsError(f"{message} Wireless does not exist; it is in {', '.join(sorted(wireless))}")
     if options.iot_ota and region not in core:
-        raise SettingsError(f"{told} Core does not exist; it is in {', '.join(sorted(core))}")
+        raise SettingsError(f"{message} Core does not exist; it is in {', '.join(sorted(core))}")
     if not options.fuota and not options.iot_ota and options.tuya_secret is None:
         text = "does not exist" if region not in wireless else "is switched off by options.fuota"
         hint = f"it is in {', '.join(sorted(wireless))}; a stack elsewhere has options.iotOta or options.tuyaSecret"
-        raise SettingsError(f"{told} Wireless {text}; {hint}")
+        raise SettingsError(f"{message} Wireless {text}; {hint}")
     if options.wireless_logs and not options.fuota:
         raise SettingsError(f"{file}: otactl:options.wirelessLogs needs FUOTA, which this stack is without")
 

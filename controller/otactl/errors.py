@@ -13,7 +13,7 @@ import msgspec
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing wrong in a user's file, with the place to mend it.
+    """One thing wrong in a user's file, with the place to fix it.
 
     `line` and `column` count from 1; `pointer` is an RFC 6901 JSON pointer; `code` is stable for machines; `hint`
     says what to write instead and may be empty.
@@ -79,7 +79,7 @@ class StalledError(OtactlError):
 
 
 def defect(error: BaseException) -> StalledError:
-    """The error for what nobody expected: where it came from, and to report it; its own words may hold a secret."""
+    """Return the error for an unexpected exception: its type and place, not its text, which may hold a secret."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -213,13 +213,13 @@ class BackendDefinition(Protocol):
 
 LEASE_TERM = timedelta(seconds=120)
 LEASE_TOLERANCE = timedelta(seconds=120)
-"""How long a lease lives, and how much clocks may differ besides before one dated further ahead is a wrong clock's."""
+"""How long a lease lives; one dated further ahead than this plus the tolerance was written by a wrong clock."""
 
 
 class Lease(Value, frozen=True, kw_only=True):
     """Who may write to an environment, until when. `fencing` grows with every holder.
 
-    A `released` one holds nobody; `took_over` tells that it was taken from a holder that a wrong clock let stand.
+    A `released` lease blocks no one; `took_over` says from whom it was taken because a wrong clock had dated it.
     """
 
     environment: str

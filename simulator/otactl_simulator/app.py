@@ -114,11 +114,11 @@ class Application:
             response, error_code = serialise(found.operation, answer), None
         except ModelledError as error:
             response, error_code = refuse(service, found.operation, error), error.code
-        told = redacted(found.operation.input_shape, parameters)
+        shown = redacted(found.operation.input_shape, parameters)
         if rule is not None and rule.effect == "timeoutAfterCommit":
-            world.log(service, name, told, 0, error_code, rule.effect)
+            world.log(service, name, shown, 0, error_code, rule.effect)
             raise Dropped
-        world.log(service, name, told, response[0], error_code, rule.effect if rule else None)
+        world.log(service, name, shown, response[0], error_code, rule.effect if rule else None)
         return response
 
     async def _tuya(self, called: Asked) -> Response:
@@ -129,7 +129,7 @@ class Application:
         effect = rule.effect if rule is not None else ""
         await self._before(rule, "tuya", called.action)
         if rule is not None and effect == "late":
-            world.log("tuya", called.action, called.told, 0, None, effect)
+            world.log("tuya", called.action, called.parameters_to_show, 0, None, effect)
             world.tuya.later(rule.seconds, partial(self._tuya_answer, called, "lateArrival"))
             raise Dropped
         response = self._tuya_answer(called, effect)
@@ -140,7 +140,7 @@ class Application:
     def _tuya_answer(self, called: Asked, effect: str) -> Response:
         response, code = self.world.tuya.answer(called, effect)
         status = 0 if effect in ("timeoutAfterCommit", "lateArrival") else response[0]
-        self.world.log("tuya", called.action, called.told, status, code, effect or None)
+        self.world.log("tuya", called.action, called.parameters_to_show, status, code, effect or None)
         return response
 
     async def _before(self, rule: Rule | None, service: str, name: str) -> None:

@@ -72,8 +72,8 @@ def _app(service: str) -> Any:
 def moto_answer(service: str, scope: Scope, body: bytes) -> Response:
     """Return moto's answer to a request: status, headers, body; 501 for a service it does not provide here."""
     if service not in _ALLOWED or scope["path"].startswith("/moto-api"):
-        told = b"the simulator serves s3, iam and sts by moto, and no other service"
-        return 501, {"content-type": "text/plain"}, told
+        text = b"the simulator serves s3, iam and sts by moto, and no other service"
+        return 501, {"content-type": "text/plain"}, text
     _reading.version = scope["method"] == "HEAD" and b"versionId=" in scope["query_string"]
     environ = {**build_environ(scope, io.BytesIO(body)), "CONTENT_LENGTH": str(len(body))}
     parts, status, headers = run_wsgi_app(_app(service), environ, buffered=True)

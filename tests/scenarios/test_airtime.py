@@ -116,7 +116,7 @@ def test_a_plan_of_single_devices_is_made_though_the_assumed_rate_cannot_carry_t
     assert airtime("rollouts/leak-sensor-1-3-0.json").code == 1
     found = run_of("plan", monkeypatch, capsys)("--offline rollouts/leak-sensor-1-3-0.json")
     assert found.code == 2
-    assert "the radio is not told, since what is assumed of it cannot be sent" in found.out
+    assert "the airtime is not shown, because the assumed session cannot be sent" in found.out
 
 
 def test_a_window_of_the_manifest_counts(airtime: Run, tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ def clock(off: timedelta | None) -> str:
         return "the service refuses the time of the request; set this machine's clock (NTP)"
     seconds = round(off.total_seconds())
     way = "behind" if seconds > 0 else "ahead of"
-    told = f"this machine's clock is {abs(seconds)} s {way} the service's; set it (NTP)"
-    return f"the service refuses the time of the request; {told}"
+    text = f"this machine's clock is {abs(seconds)} s {way} the service's; set it (NTP)"
+    return f"the service refuses the time of the request; {text}"
 
 
 def fetch_of(error: Exception) -> str:

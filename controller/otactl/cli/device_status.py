@@ -125,8 +125,8 @@ def _read(question: Question) -> Reading:
     reading = read_paths((DEFAULT_FOLDER,))
     if reading.errors:
         many = f"{len(reading.errors)} problem{'s' if len(reading.errors) > 1 else ''}"
-        told = f"{DEFAULT_FOLDER}: {many}; where this device belongs is read from what is sound in it"
-        click.echo(f"{told} (`otactl validate {DEFAULT_FOLDER}` shows them)", err=True)
+        text = f"{DEFAULT_FOLDER}: {many}; where this device belongs is read from what is sound in it"
+        click.echo(f"{text} (`otactl validate {DEFAULT_FOLDER}` shows them)", err=True)
     return reading
 
 
@@ -154,7 +154,7 @@ def _ask(
     kind: str, home: Home, environment: Environment | None, filters: Filters, known: tuple[Stored, ...]
 ) -> LiveLine:
     """One gateway's answer, as far as it came."""
-    told = LiveLine(
+    row = LiveLine(
         service=kind,
         environment=home.environment,
         product=home.product,
@@ -164,7 +164,7 @@ def _ask(
     )
     if environment is None:
         missing = f"environment {home.environment} was not found; name its file with --manifests"
-        return msgspec.structs.replace(told, error=missing)
+        return msgspec.structs.replace(row, error=missing)
     owners = Owners((s for s in known if s.record.environment == home.environment), home.device)
     tasks: tuple[TaskLine, ...] | None = None
     versions: dict[str, str] | None = None
@@ -178,4 +178,4 @@ def _ask(
             error = f"{failure.reason}: {failure}{KEYLESS if failure.reason == 'NoCredentials' else ''}"
         except OtactlError as failure:
             error = str(failure)
-    return msgspec.structs.replace(told, at=at, tasks=tasks, versions=versions, error=error)
+    return msgspec.structs.replace(row, at=at, tasks=tasks, versions=versions, error=error)

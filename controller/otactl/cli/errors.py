@@ -41,8 +41,8 @@ def guarded(callback: Callable[P, R]) -> Callable[P, R]:
 def lines_of(error: OtactlError) -> list[str]:
     """Word an error for a terminal: one line; for manifests one a problem, as editors and CI read places."""
     if isinstance(error, ManifestError):
-        told = [plain(f"{p.file}:{p.line}:{p.column}: {p.code}: {p.message}") for p in error.problems]
-        return [*told, "otactl: nothing was done; fix the manifests first (`otactl validate` has hints)"]
+        lines = [plain(f"{p.file}:{p.line}:{p.column}: {p.code}: {p.message}") for p in error.problems]
+        return [*lines, "otactl: nothing was done; fix the manifests first (`otactl validate` has hints)"]
     return [f"otactl: {plain(str(error))}"]
 
 

@@ -29,8 +29,8 @@ def read_all(paths: tuple[str, ...], *, offline: bool = False, strict: bool = Tr
     if reading.errors and (strict or not (reading.rollouts or reading.environments)):
         raise ManifestError(reading.errors)
     for problem in reading.warnings:
-        told = f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}"
-        click.echo(plain(told), err=True)
+        text = f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}"
+        click.echo(plain(text), err=True)
     return reading
 
 

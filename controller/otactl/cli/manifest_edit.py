@@ -89,8 +89,8 @@ def _bytes(path: Path) -> bytes:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def change(found: Found, *edits: Edit, style: str, told: str, **more: object) -> None:
-    """Apply the edits to the file and report them; `told` is the sentence for people, `more` goes into the JSON."""
+def change(found: Found, *edits: Edit, style: str, text: str, **more: object) -> None:
+    """Apply the edits to the file and report them; `text` is the sentence for people, `more` goes into the JSON."""
     try:
         after = edited(found.file, found.data, found.document, *edits)
     except UnicodeEncodeError as error:
@@ -101,18 +101,18 @@ def change(found: Found, *edits: Edit, style: str, told: str, **more: object) ->
         now = read_source(found.file, after).documents[found.document].value
         click.echo(as_json(_told(found, True, edits, now) | more))
         return
-    click.echo(plain(f"{found.file}: {told}"))
+    click.echo(plain(f"{found.file}: {text}"))
     for line in _lines(found.data, after):
         click.echo(plain(line))
     click.echo("commit it and open a pull request: it takes effect where it is merged")
 
 
-def unchanged(found: Found, *, style: str, told: str, **more: object) -> None:
+def unchanged(found: Found, *, style: str, text: str, **more: object) -> None:
     """Report that there is nothing to change."""
     if style == "json":
         click.echo(as_json(_told(found, False, (), None) | more))
     else:
-        click.echo(plain(f"{found.file}: {told}; nothing was changed"))
+        click.echo(plain(f"{found.file}: {text}; nothing was changed"))
 
 
 def _told(found: Found, changed: bool, edits: tuple[Edit, ...], now: object) -> JsonObject:

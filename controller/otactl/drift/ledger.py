@@ -29,11 +29,11 @@ def fold(
     manifest: str,
     gone: frozenset[str],
     now: datetime,
-    begun: frozenset[str] = frozenset(),
+    started: frozenset[str] = frozenset(),
 ) -> tuple[tuple[DriftEntry, ...], tuple[Event, ...]]:
     """Return the ledger after one observation.
 
-    `gone` are subjects that ended as we intended, `begun` those whose session started: their role is not checked
+    `gone` are subjects that ended as we intended, `started` those whose session started: their role is not checked
     any more.
     """
     seen = {(f.subject, f.field): f for f in findings}
@@ -46,7 +46,7 @@ def fold(
         elif key in seen:
             kept.append(_again(entry, seen.pop(key), policy, events, now))
         else:
-            kept.append(_close(entry, _why(entry, gone, begun), events, now))
+            kept.append(_close(entry, _why(entry, gone, started), events, now))
     for finding in seen.values():
         status, action = _status(finding, policy, now)
         entry = DriftEntry(
@@ -131,10 +131,10 @@ def _again(entry: DriftEntry, finding: Finding, policy: DriftPolicy, events: lis
     )
 
 
-def _why(entry: DriftEntry, gone: frozenset[str], begun: frozenset[str]) -> str:
+def _why(entry: DriftEntry, gone: frozenset[str], started: frozenset[str]) -> str:
     if entry.subject in gone:
         return "the unit ended"
-    if entry.subject in begun and entry.cause is Cause.ROLE:
+    if entry.subject in started and entry.cause is Cause.ROLE:
         return "the session started; the role is no longer checked"
     return "set back out of band, or declared so"
 

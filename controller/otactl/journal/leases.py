@@ -44,14 +44,14 @@ def who_holds(lease: Lease) -> str:
 
 def grant(held: Held | None, environment: str, holder: str, here: Process, now: datetime) -> Held:
     """Grant the environment to `holder` in the process `here`, or raise `LeaseHeldError`."""
-    fencing, told = 1, ""
+    fencing, text = 1, ""
     if held is not None:
         former = held.lease
         ours = former.holder == holder and held.process == here
         if not ours and stands(former, now) and not is_dead(held.process, here):
             raise LeaseHeldError(environment, who_holds(former), iso(former.expires_at))
         if not ours and former.dated_ahead(now) and not former.released:
-            told = (
+            text = (
                 f"took the lease of environment {environment} over from {who_holds(former)}: it was dated until "
                 f"{iso(former.expires_at)}, and by this machine's clock it is {iso(now)}; a lease lives "
                 f"{TERM.seconds} s, so one of the two clocks is wrong: set it right"
@@ -64,7 +64,7 @@ def grant(held: Held | None, environment: str, holder: str, here: Process, now: 
         pid=here.pid,
         expires_at=now + TERM,
         fencing=fencing,
-        took_over=told,
+        took_over=text,
     )
     return Held(lease=lease, process=here)
 

@@ -233,9 +233,9 @@ def _answer(error: Exception) -> _Answer | None:
 
     if not isinstance(error, ClientError):
         return None
-    told = error.response.get("Error", {})
+    body = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return _Answer(int(status), str(told.get("Code", "")), " ".join(str(told.get("Message", "")).split()), error)
+    return _Answer(int(status), str(body.get("Code", "")), " ".join(str(body.get("Message", "")).split()), error)
 
 
 def _is_lost(error: Exception) -> bool:

@@ -94,8 +94,8 @@ class S3Rows:
             for name in here:
                 entry = entries.get(name)
                 if entry is None or entry.revision != head.revision(name):
-                    told = "none" if entry is None else f"revision {entry.revision}"
-                    why = f"the head says revision {head.revision(name)}, its segment holds {told}"
+                    wanted = "none" if entry is None else f"revision {entry.revision}"
+                    why = f"the head says revision {head.revision(name)}, its segment holds {wanted}"
                     self._note(f"{environment}/{name}", "record_differs_from_head", why)
                     continue
                 found[name] = entry

@@ -67,13 +67,13 @@ def fleet_chance(
             for most, wave in zip(failures, waves, strict=True)
         )
 
-    nobody = [0] * len(waves)
+    no_failures = [0] * len(waves)
 
     return FleetChance(
         devices=sum(sizes),
         expected_updated=sum(w * float(np.dot(sizes, row)) for w, row in zip(weights, middle, strict=True)),
-        all_updated=averaged(nobody, middle),
-        all_updated_low=averaged(nobody, low),
+        all_updated=averaged(no_failures, middle),
+        all_updated_low=averaged(no_failures, low),
         gate_passes=averaged(allowed, middle),
         gate_passes_low=averaged(allowed, low),
         worst_class=min(

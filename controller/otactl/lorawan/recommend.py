@@ -129,8 +129,8 @@ class _Search:
         """Return why the first one is recommended."""
         wish, best = self._wish, self.confirmed[0]
         counted, least = best.success_probability, math.floor(1e4 * best.success_interval[0]) / 1e4
-        told = f"at least {least:.4f}" if counted >= 0.99995 else f"{counted:.4f}, at least {least:.4f}"
-        reaches = f"reaches {wish.target} at {described(wish.loss)}: {told}"
+        text = f"at least {least:.4f}" if counted >= 0.99995 else f"{counted:.4f}, at least {least:.4f}"
+        reaches = f"reaches {wish.target} at {described(wish.loss)}: {text}"
         if best.parity_fragments and best.parity_fragments == parity_to_cover_all(best.fragments, wish.variant):
             reaches += "; with less parity some fragment could never be rebuilt"
         found = self._enough[best.fragments]

@@ -31,7 +31,7 @@ LoadDevices = Callable[[str, Path, str], list[dict[str, object]]]
 
 
 def impossible_values(document: JsonObject) -> Iterator[Fault]:
-    """Tell the times that do not exist and the time zones nobody knows."""
+    """Yield a fault for each time that does not exist and each unknown time zone."""
     spec = cast("JsonObject", document["spec"])
     for name in ("windows", "freezes"):
         for index, window in enumerate(_objects(spec.get(name))):

@@ -1,6 +1,6 @@
-"""One document on its way to a value: what kind it says it is, whether its schema takes it.
+"""Reads the kind of one document and checks it against the schema of that kind.
 
-`failed` is set by the first error; `blocked` are the paths its errors stand at, about which no further rule is told;
+`failed` is set by the first error; `blocked` are the paths of its errors, about which no further rule reports;
 `elsewhere` are problems of files that it refers to.
 """
 
@@ -71,24 +71,24 @@ class Manifest:
         """Check the document against its schema; what is left of an invalid one may still be judged (`usable`)."""
         if self.kind and not self.faults:
             faults = find_faults(self.kind, self.document, self)
-            self.faults = [fault for fault in faults if not self.is_told(fault)]
+            self.faults = [fault for fault in faults if not self.is_reported(fault)]
             self.usable = not faults or bool(self.faults)
         for fault in self.faults:
             self.failed = True
             errors.append(self.problem(fault))
         if self.faults and self.usable:
-            self.usable = self.mend()
+            self.usable = self.without_faults()
 
-    def is_told(self, fault: Fault) -> bool:
-        """Whether reading the text already found the value there unusable."""
+    def is_reported(self, fault: Fault) -> bool:
+        """Return whether reading the text already found the value there unusable."""
         at, where = self.place.position(fault.path, key=fault.key), pointer(fault.path)
         return any(
             (each.line, each.column) == at or (each.pointer == where and each.code != "duplicate_key")
             for each in self.source.problems
         )
 
-    def mend(self) -> bool:
-        """Take faulty fields out, put examples where one must be; tells whether that is valid and may be judged."""
+    def without_faults(self) -> bool:
+        """Remove faulty fields and put examples in place of required ones; return whether the result is valid."""
         self.document = copy.deepcopy(self.document)
         self.blocked = [(*fault.path, fault.missing) if fault.missing else fault.path for fault in self.faults]
         for path in self.blocked:
@@ -102,7 +102,7 @@ class Manifest:
         return schema.is_valid(self.kind.lower(), self.document)
 
     def is_blocked(self, path: Path) -> bool:
-        """Whether a rule about a path may speak of something mended rather than of what the user wrote."""
+        """Return whether a rule about this path may read a replaced value instead of what the user wrote."""
         name = _block(path)
         others = [_block(other) for other in self.blocked]
         read = {name, *_DEPENDS.get(name, ()), *(n for b in BACKENDS.values() for n in b.depends.get(name, ()))}

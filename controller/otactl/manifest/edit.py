@@ -79,8 +79,8 @@ def _one(file: str, data: bytes, document: int, edit: Edit) -> bytes:
     wanted = [each.value for each in before.documents]
     wanted[document] = _meant(wanted[document], edit)
     if json.dumps([each.value for each in after.documents]) != json.dumps(wanted):
-        told = f"{printable(file)}: {field} cannot be changed without changing more than that"
-        raise EditRefusedError(f"{told}; nothing was changed, edit it by hand")
+        message = f"{printable(file)}: {field} cannot be changed without changing more than that"
+        raise EditRefusedError(f"{message}; nothing was changed, edit it by hand")
     return changed
 
 

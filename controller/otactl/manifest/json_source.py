@@ -142,8 +142,8 @@ class _Scanner:
             offset = self.space(self.space(offset) + 1)
             self.path.append(key)
             if key in place.keys:
-                told = f"the key {printable(key)} occurs twice, first in line {place.keys[key][0]}"
-                self.note(key_place, "duplicate_key", told, "keep one of them")
+                text = f"the key {printable(key)} occurs twice, first in line {place.keys[key][0]}"
+                self.note(key_place, "duplicate_key", text, "keep one of them")
             else:
                 place.keys[key] = (key_place.line, key_place.column)
             value, below, offset = self.value(offset)

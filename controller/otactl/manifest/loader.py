@@ -141,14 +141,14 @@ class _Reader:
             violation, manifest = located.violation, sound[located.index]
             at, path = manifest.position(violation.pointer)
             message = at_field(path, violation.message)
-            told = problem(manifest.source.file, at, path, violation.code, message, violation.hint)
+            fault = problem(manifest.source.file, at, path, violation.code, message, violation.hint)
             if violation.severity == "error":
                 manifest.failed = True
                 sound[located.first].failed = True  # which of the two is meant no one knows
-                sound[located.first].elsewhere.append(told)
-                self.errors.append(told)
+                sound[located.first].elsewhere.append(fault)
+                self.errors.append(fault)
             else:
-                self.warnings.append(told)
+                self.warnings.append(fault)
 
 
 def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -219,9 +219,9 @@ class Resolver:
                 f"the CSV file {printable(shown)} {outside}" if outside else f"there is no CSV file {printable(shown)}",
                 "paths are read from the manifest's folder, and stay inside the repository",
             )
-            told = manifest.problem(fault)
-            self.errors.append(told)
-            found = DeviceList([], [told])
+            missing = manifest.problem(fault)
+            self.errors.append(missing)
+            found = DeviceList([], [missing])
         self.lists[where, kind] = found
         return found
 

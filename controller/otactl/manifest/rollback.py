@@ -1,7 +1,7 @@
-"""What it takes to go back: which devices took a content, and the manifest of a rollout that gives them another one.
+"""Finds the devices that took a revision, and writes the manifest of a rollout that gives them an older one.
 
-1. A device took the content if an attempt at it ever said so. It is unsure if none did and one leaves it open: no
-   answer yet, silence until a timeout, a version nobody expected.
+1. A device took the revision if any attempt reported its success. It is unsure if none did and one leaves it open: no
+   answer yet, silence until a timeout, an unexpected version.
 2. The new rollout has firmware, backend block and the way of judging from the older manifest; environment, labels,
    windows and drift mode from the one it takes back. Nothing else is carried over, holds and approvals least of all.
 3. Its targets are single devices, whatever the older manifest names: groups also hold devices that took nothing.
@@ -43,7 +43,7 @@ class UpdatedDevice(Value, frozen=True, kw_only=True):
 
 
 class UpdatedDevices(Value, frozen=True, kw_only=True):
-    """Who took a content, who may have, and the groups that were sent it and whose devices nobody wrote down."""
+    """Devices that took a revision, those that may have, and groups that were sent it with unrecorded devices."""
 
     took: tuple[UpdatedDevice, ...] = ()
     unsure: tuple[UpdatedDevice, ...] = ()
@@ -78,18 +78,18 @@ def _called(result: DeviceResult) -> str:
 
 
 def _doubt(result: DeviceResult) -> str | None:
-    """Why a device that did not succeed may have the content all the same; None if it has not."""
+    """Return why a device that did not succeed may have the revision all the same; None if it has not."""
     if result.outcome is Outcome.WAITING:
         return "no answer yet"
     if result.outcome is Outcome.UNKNOWN:
-        return "an answer nobody knows"
+        return "an answer that otactl does not know"
     return _UNSURE.get(result.reason) if result.reason is not None else None
 
 
 def _silent(attempt: Attempt, record: Record, ids: dict[str, str]) -> Iterator[str]:
-    """Targets of an attempt that was, or may have been, sent to devices, of which there is no result."""
-    begun = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in record.intents)
-    if not (attempt.was_sent or begun):
+    """Yield the targets of an attempt that was, or may have been, sent to devices, and that have no result."""
+    starting = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in record.intents)
+    if not (attempt.was_sent or starting):
         return
     answered, devices = {r.device for r in attempt.results}, set(ids.values())
     through = {r.via for r in attempt.results}

@@ -61,16 +61,16 @@ def _homes() -> dict[str, str]:
 
 
 def one_of(failure: Failure, _root: Place) -> Iterator[Fault]:
-    """Tell which of several fields are there, where exactly one must be."""
+    """Yield a fault where not exactly one of several fields is given."""
     if not isinstance(failure.instance, dict):
-        return  # its type is told already
+        return  # its type is reported already
     path, where = failure.path, dotted(failure.path)
     choices: list[list[str]] = [list(branch["required"]) for branch in failure.limit]
     there = [choice for choice in choices if all(name in failure.instance for name in choice)]
     if not there:
-        told = [" with ".join(choice) for choice in choices]
+        phrases = [" with ".join(choice) for choice in choices]
         yield Fault(
-            path, "missing_field", f"{where} has none of {', '.join(told)}", f"add {listed(told, 'or')}", key=True
+            path, "missing_field", f"{where} has none of {', '.join(phrases)}", f"add {listed(phrases, 'or')}", key=True
         )
         return
     names = [choice[0] for choice in there]
@@ -96,15 +96,15 @@ def any_of(failure: Failure, root: Place, tell: Teller) -> Iterator[Fault]:
         text = f"{where} {printable(place.text)} is read as {quoted(failure.instance)}, not as text"
         yield Fault(failure.path, "text_is_not_quoted", text, f'put it in quotes: "{printable(place.text)}"')
         return
-    told = f"{where} is {kind_of(failure.instance)}; it must be {type_names(types)}"
-    yield Fault(failure.path, "wrong_type", told, example(failure.examples))
+    message = f"{where} is {kind_of(failure.instance)}; it must be {type_names(types)}"
+    yield Fault(failure.path, "wrong_type", message, example(failure.examples))
 
 
 def unknown_value(failure: Failure, _root: Place) -> Iterator[Fault]:
-    """Tell what a value may be."""
+    """Yield a fault that lists the allowed values."""
     allowed = failure.limit if isinstance(failure.limit, list) else [failure.limit]
     choices = [str(value) for value in allowed]
     near = nearest(failure.instance, choices) if isinstance(failure.instance, str) else None
-    told = f"one of {', '.join(choices)}" if len(choices) > 1 else "".join(choices)
-    message = f"{dotted(failure.path)} is {kind_of(failure.instance)}; it must be {told}"
+    expected = f"one of {', '.join(choices)}" if len(choices) > 1 else "".join(choices)
+    message = f"{dotted(failure.path)} is {kind_of(failure.instance)}; it must be {expected}"
     yield Fault(failure.path, "unknown_value", message, f"did you mean {near}?" if near else "")

@@ -55,16 +55,16 @@ def _type(failure: Failure, root: Place) -> Iterator[Fault]:
         message = f"{name} {printable(bare)} is read as {read}, not as text"
         yield Fault(path, "text_is_not_quoted", message, f'put it in quotes: {field}"{printable(bare)}"')
         return
-    told, hint = type_names(wanted), example(failure.examples)
+    expected, hint = type_names(wanted), example(failure.examples)
     if value is None:
         hint = hint or "give a value, or remove the field"
-        yield Fault(path, "wrong_type", f"{name} is empty; it must be {told}", hint)
+        yield Fault(path, "wrong_type", f"{name} is empty; it must be {expected}", hint)
         return
     if isinstance(value, str) and "boolean" in wanted:
         hint = "write true or false"
     elif isinstance(value, str) and {"integer", "number"} & set(wanted) and _NUMBER.fullmatch(value):
         hint = "remove the quotes"
-    yield Fault(path, "wrong_type", f"{name} is {kind_of(value)}; it must be {told}", hint)
+    yield Fault(path, "wrong_type", f"{name} is {kind_of(value)}; it must be {expected}", hint)
 
 
 def _required(failure: Failure, _root: Place) -> Iterator[Fault]:

@@ -122,8 +122,8 @@ def _json_value(text: str, start: int) -> Node:
         return Node("scalar", start, end, text=str(value), quoted='"')
     if first not in "{[":
         word = _WORD.match(text, start)
-        told = word.group() if word else ""
-        return Node("scalar", start, start + len(told), text=told)
+        literal = word.group() if word else ""
+        return Node("scalar", start, start + len(literal), text=literal)
     node = Node("mapping" if first == "{" else "list", start, start)
     offset = _skip(text, start + 1)
     while text[offset] not in "}]":

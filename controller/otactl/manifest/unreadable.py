@@ -43,9 +43,9 @@ def broken_of(
         name = _given(each, ("metadata", "name"), each.name)
         home = _given(each, ("spec", "environment"), each.wanted_environment)
         found.append(UnreadableDocument(each.source.file, each.kind, name, home, tuple(own)))
-    told = {m.source.file for m in manifests if m.failed and not m.source.problems}
+    failing = {m.source.file for m in manifests if m.failed and not m.source.problems}
     for file, problems in by_file.items():
-        if file not in told and file not in used:
+        if file not in failing and file not in used:
             found.append(UnreadableDocument(file, "", "", "", tuple(problems)))
     return tuple(each for each in found if each.problems)
 

@@ -249,17 +249,17 @@ def _syntax(file: str, data: bytes, error: YAMLError) -> Problem:
     if isinstance(error, ReaderError):
         text = data[: error.position].decode(errors="replace")
         at = (text.count("\n") + 1, len(text) - text.rfind("\n"))
-        told = f"the file holds the control character U+{error.character:04X}"
-        return problem(file, at, (), "control_character", told, "remove it")
+        message = f"the file holds the control character U+{error.character:04X}"
+        return problem(file, at, (), "control_character", message, "remove it")
     if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
         return problem(file, (1, 1), (), "yaml_syntax", printable(str(error)), "")
     mark = error.problem_mark
     at = (mark.line + 1, mark.column + 1)
     line = data.decode().split("\n")[mark.line : mark.line + 1]
-    told = printable(error.problem or "cannot be read")
+    message = printable(error.problem or "cannot be read")
     if line and "\t" in line[0][: len(line[0]) - len(line[0].lstrip())]:
         return problem(file, at, (), "tab_indentation", "a tab is where YAML requires spaces", "indent with spaces")
     if error.context and error.context_mark is not None:
-        told = f"{told} ({printable(error.context)} from line {error.context_mark.line + 1})"
-    hint = next((text for part, text in _HINTS.items() if part in told), "")
-    return problem(file, at, (), "yaml_syntax", told, hint)
+        message = f"{message} ({printable(error.context)} from line {error.context_mark.line + 1})"
+    hint = next((text for part, text in _HINTS.items() if part in message), "")
+    return problem(file, at, (), "yaml_syntax", message, hint)

@@ -1,8 +1,8 @@
 """Defines what a plan consists of: actions, the calls of a service they lower to, and the holds that stop them.
 
-1. An action names a unit and what is to become of it, in our words; only its sibling knows the vendor's call.
+1. An action names a unit and its intended change in otactl's terms; only its backend knows the vendor's call.
 2. A call is exact: what `plan` prints is what `reconcile` sends.
-3. A call that goes stale carries `not_after`; the executor drops it late and the loop looks again.
+3. A call that goes stale carries `not_after`; the executor drops it when it is late, and the loop observes again.
 4. A call that a plan shows before all of it is known has placeholders, which are of a type of their own: no backend
    sends such a call.
 """
@@ -30,9 +30,9 @@ class Placeholder(Value, frozen=True, kw_only=True):
 class Call(Value, frozen=True, kw_only=True):
     """One vendor API call. `parameters` holds JSON values, `bytes` and aware `datetime`s, as the SDK takes them.
 
-    `repeatable` tells that sending it twice is harmless, so a lost response may be answered by sending it again.
-    `signed_at` is the moment its signature is to carry, where a late copy is told from a fresh one by it alone.
-    `key` names the call within its rung. `permission` is the IAM action it needs, for messages.
+    `repeatable`: sending it twice is harmless, so it is sent again after a lost response.
+    `signed_at` is the time in its signature, where only this time distinguishes a late copy from a new call.
+    `key` names the call within its step. `permission` is the IAM action it needs, for messages.
     """
 
     key: str
@@ -221,7 +221,7 @@ class Hold(Value, frozen=True, kw_only=True):
 class Finding(Value, frozen=True, kw_only=True):
     """One difference between the declared and the observed state, as detected in one pass.
 
-    `origin` is the service an environment's own finding was seen in; `expected` is why nobody has to see to it.
+    `origin` is the service that showed an environment's own finding; `expected` is why no one has to act on it.
     """
 
     subject: str

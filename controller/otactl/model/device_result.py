@@ -35,8 +35,8 @@ class Reason(StrEnum):
     VERIFY = "verify"
     FLASH = "flash"
     VERSION = "version"  # it took the image and reports another version, or none in time
-    CANCELED = "canceled"  # its service was told to stop before it began
-    REMOVED = "removed"  # it left the targets before it was done
+    CANCELED = "canceled"  # canceled at its service before it started
+    REMOVED = "removed"  # removed from the targets before it was done
     UNKNOWN = "unknown"
 
 

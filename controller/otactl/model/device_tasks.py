@@ -25,8 +25,8 @@ class Filters(Value, frozen=True, kw_only=False):
 class UnfinishedTask(Value, frozen=True, kw_only=True):
     """One upgrade of one device that has not ended.
 
-    `status` is toConfirm, queued, notified, inProgress, or unknown for a word nobody here knows. Versions are empty and
-    times None where the service leaves them out; ids are the service's, `device_id` among them.
+    `status` is toConfirm, queued, notified, inProgress, or unknown for a status that otactl does not know. Versions are
+    empty and times None where the service omits them; ids are the service's, `device_id` among them.
     """
 
     status: str

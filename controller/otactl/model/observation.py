@@ -52,7 +52,7 @@ class Observation(Value, frozen=True, kw_only=True):
     leftovers: tuple[str, ...] = ()
     """What known attempts left behind and still exists."""
     ambiguous: str = ""
-    """What may be ours and cannot be told apart."""
+    """Units that may be ours and that nothing distinguishes."""
     group_sizes: dict[str, int] = {}
     """Number of devices in the groups of other waves, where a guard asks for it."""
     inside: dict[str, tuple[str, ...]] = {}

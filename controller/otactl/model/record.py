@@ -118,14 +118,14 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         return any(not a.failure or a.results for a in made)
 
     def updated_devices(self, generation: str) -> frozenset[str]:
-        """Return devices that took this content in attempts that were stopped, or before a retry of the others."""
+        """Return devices that took this revision in attempts that were stopped, or before a retry of the others."""
         attempts = self.attempts_since(generation)
         again = any(a.retry_targets for a in attempts)
         earlier = (a for a in attempts if a.canceled_by_us or again)
         return frozenset(r.device for a in earlier for r in a.results if r.outcome is Outcome.SUCCEEDED)
 
     def attempts_since(self, generation: str) -> tuple[Attempt, ...]:
-        """Return the attempts at this content since other content was last begun: what came before was put over."""
+        """Return the attempts at this revision since another revision last reached devices."""
         last = max((i for i, a in enumerate(self.attempts) if a.generation != generation and a.reached), default=-1)
         return tuple(a for a in self.attempts[last + 1 :] if a.generation == generation)
 

@@ -99,7 +99,7 @@ class Wave(Value, frozen=True, kw_only=True):
     """One step of a rollout: its targets, or a cumulative percent of `spec.targets`.
 
     `include` and `exclude` are labels of devices that are in it whatever its percent, or come later. `top_up` marks one
-    that no manifest declares: for devices declared when every wave had begun (membership.py).
+    that no manifest declares: for devices declared after every wave had started (membership.py).
     """
 
     name: str
@@ -150,10 +150,10 @@ class StartWhenReady(Value, frozen=True, kw_only=True):
 
 
 class Strategy(Value, frozen=True, kw_only=True):
-    """Waves in order and how each is judged. `allow_downgrade`: devices may get an older version than they run.
+    """Waves in order, and their success criteria. `allow_downgrade`: devices may get an older version than they run.
 
-    `allow_shrunk`: far fewer targets than before are meant. `allow_uncounted`: a unit may begin with devices that
-    nobody can count before.
+    `allow_shrunk`: far fewer targets than before are intended. `allow_uncounted`: a unit may start with devices that
+    cannot be counted before.
     """
 
     waves: tuple[Wave, ...]
@@ -214,7 +214,7 @@ class Approval(Value, frozen=True, kw_only=True):
 class Suspend(Value, frozen=True, kw_only=True):
     """Holds the rollout until the field is removed.
 
-    `running` says what becomes of what is under way: what devices have not begun is withdrawn, or all of it goes on.
+    `running`: withdraw what devices have not started, or let everything under way finish.
     """
 
     reason: str

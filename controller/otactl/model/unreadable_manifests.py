@@ -1,8 +1,8 @@
 """Collects manifests that could not be read; what they may declare is left alone.
 
-1. A manifest that gives its name is about that rollout alone. A file whose documents cannot be told apart, or do not
+1. A manifest that gives its name affects that rollout alone. A file whose documents cannot be separated, or do not
    give a name, may declare any rollout.
-2. What was last read from the file is in it still, as far as anybody knows, whatever name it gives now.
+2. A rollout that was last read from the file counts as still declared in it, whatever name the file gives now.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from otactl.model import Value
 
 
 class UnreadableManifest(Value, frozen=True, kw_only=True):
-    """One manifest with an error: its file, the name it gives (empty if none can be told), and what is wrong."""
+    """One manifest with an error: its file, the name it gives (empty if it cannot be read), and what is wrong."""
 
     file: str
     name: str
@@ -31,9 +31,9 @@ class UnreadableManifests(Value, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """Return what is wrong, in one line; empty when nothing is."""
-        told = tuple(dict.fromkeys(m.text for m in self.manifests))
-        more = f" (and {len(told) - 1} more manifests)" if len(told) > 1 else ""
-        return f"{told[0]}{more}" if told else ""
+        lines = tuple(dict.fromkeys(m.text for m in self.manifests))
+        more = f" (and {len(lines) - 1} more manifests)" if len(lines) > 1 else ""
+        return f"{lines[0]}{more}" if lines else ""
 
     def may_declare(self, name: str) -> bool:
         """Return whether one of them may declare a rollout of that name (rule 1)."""

@@ -111,7 +111,7 @@ def assess(
             rollout.source.digest,
             gone,
             now,
-            begun=frozenset(a.unit_id for a in moved.attempts if _begun(a, shape)),
+            started=frozenset(a.unit_id for a in moved.attempts if _begun(a, shape)),
         )
     # Only a fixed time is remembered (a start, a deadline): "in a minute" would be another record in every pass.
     times = {*(a.start_at for a in moved.attempts), *(h.until for h in decided.holds)}

@@ -9,7 +9,7 @@ from otactl.rehearsal.fleets import FLEETS
 from otactl.rehearsal.fleets.base import DEFAULT, VERSION, Assumed
 
 
-def told(assumed: Assumed, rollouts: Sequence[Rollout]) -> tuple[str, ...]:
+def sentences(assumed: Assumed, rollouts: Sequence[Rollout]) -> tuple[str, ...]:
     """Return what is assumed of the fleet, of the services and of the radio."""
     labels = "".join(f", {100 * loss:g} % where {label} is {value}" for label, value, loss in assumed.loss_by_label)
     return (

@@ -21,10 +21,10 @@ class Waits:
 
     def see(self, report: RolloutReport, now: datetime) -> None:
         """Take in one report: what is not reported any more is over."""
-        told = {(report.wave, h.reason): h for h in report.holds if h.reason not in PASSING}
-        for key in [k for k in self._open if k not in told]:
+        current = {(report.wave, h.reason): h for h in report.holds if h.reason not in PASSING}
+        for key in [k for k in self._open if k not in current]:
             self._close(key, now)
-        for key, hold in told.items():
+        for key, hold in current.items():
             self._open[key] = (hold, self._open[key][1] if key in self._open else now)
 
     def ended(self, now: datetime) -> tuple[Wait, ...]:

@@ -120,8 +120,8 @@ class RehearsalStage:
             tell_simulator(self._world.url, "fleet", fleet)
         except urllib.error.HTTPError as error:
             with error:
-                told = json.loads(error.read()).get("error", "")
-            raise UsageError(f"this fleet cannot be simulated: {told}") from error
+                text = json.loads(error.read()).get("error", "")
+            raise UsageError(f"this fleet cannot be simulated: {text}") from error
 
 
 class _Shard:
@@ -180,8 +180,8 @@ class _Shard:
                 if rollout.backend.role:  # a service that reads an image of ours
                     self._provide(rollout, made)
         except (BotoCoreError, ClientError) as error:
-            told = f"environment {self.environment.name} cannot be simulated: {error}"
-            raise UsageError(told) from error
+            text = f"environment {self.environment.name} cannot be simulated: {error}"
+            raise UsageError(text) from error
 
     def _provide(self, rollout: Rollout, made: set[tuple[str, str]]) -> None:
         from otactl_simulator.rehearsal import stand_in

@@ -62,8 +62,8 @@ def _subtitle(airtime: AirtimeReport) -> str:
 def _declared(airtime: AirtimeReport) -> str:
     chance, parity = airtime.chance, airtime.session.parity_fragments
     many = "1 parity fragment" if parity == 1 else f"{parity} parity fragments"
-    told = share(chance.probability, known=not chance.trials)
-    return f"declared: {many}, {told} ({share(chance.low)} to {share(chance.high)})"
+    chances = share(chance.probability, known=not chance.trials)
+    return f"declared: {many}, {chances} ({share(chance.low)} to {share(chance.high)})"
 
 
 def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
@@ -71,14 +71,14 @@ def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
         height = y(tenth / 10)
         yield _line([(_LEFT, height), (_RIGHT, height)], GRID)
         yield text(_LEFT - 8, height + 4, f"{tenth / 10:.1f}", anchor="end")
-    told = ""
+    shown = ""
     for point in _ticks(points):
         across = x(point.percent)
         yield _line([(across, _BOTTOM), (across, _BOTTOM + 5)], "#000000")
         yield text(across, _BOTTOM + 20, f"{point.percent} %", anchor="middle")
         yield _line([(across, _TOP - 5), (across, _TOP)], "#000000")
-        if told != (told := _time(point.session_seconds)):  # little redundancy of few fragments takes no longer
-            yield text(across, _TOP - 10, told, anchor="middle")
+        if shown != (shown := _time(point.session_seconds)):  # little redundancy of few fragments takes no longer
+            yield text(across, _TOP - 10, shown, anchor="middle")
     yield _line([(_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)], "#000000")
     yield _line([(_LEFT, _TOP), (_RIGHT, _TOP)], "#000000")
     yield text((_LEFT + _RIGHT) / 2, _BOTTOM + 40, "redundancy", anchor="middle")

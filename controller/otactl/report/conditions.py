@@ -192,18 +192,18 @@ def stands_text(
 ) -> list[str]:
     """Return the conditions in one line, then each error and hold once, with its age."""
     lines = [", ".join(_condition(c) for c in conditions)] if conditions else []
-    told: dict[str, str] = {}
+    messages: dict[str, str] = {}
     if failure is not None:
-        told[failure.message] = f"{failure.reason}: {failure.message} (since {failure.since})"
+        messages[failure.message] = f"{failure.reason}: {failure.message} (since {failure.since})"
     for hold in holds:
         late = f", too long since {hold.overdue_since}" if hold.overdue_since else ""
         age = f" (since {hold.since}{late})" if hold.since else ""
-        told.setdefault(hold.message, f"{hold.reason}: {hold.message}{age}")
+        messages.setdefault(hold.message, f"{hold.reason}: {hold.message}{age}")
     for condition in conditions:
         if condition.message:
             age = f" (since {condition.since})" if condition.since else ""
-            told.setdefault(condition.message, f"{condition.reason}: {condition.message}{age}")
-    return [*lines, *told.values()]
+            messages.setdefault(condition.message, f"{condition.reason}: {condition.message}{age}")
+    return [*lines, *messages.values()]
 
 
 def _condition(condition: ConditionLine) -> str:

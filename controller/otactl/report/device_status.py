@@ -202,16 +202,16 @@ def lines(live: LiveLine, style: Literal["text", "markdown"]) -> list[str]:
     markdown = style == "markdown"
     safe = cell if markdown else plain
     heading = f"{live.service}, product {live.product}, environment {live.environment}"
-    told = [safe(f"{heading}: {_sum(live)}")]
+    block = [safe(f"{heading}: {_sum(live)}")]
     if live.tasks:
-        told += _table(live.tasks, live.at) if markdown else _rows(live.tasks, live.at)
+        block += _table(live.tasks, live.at) if markdown else _rows(live.tasks, live.at)
     elif live.tasks is not None and live.module is None and not live.statuses:
-        told += ["", safe(ENDED)] if markdown else [f"  {ENDED}"]
+        block += ["", safe(ENDED)] if markdown else [f"  {ENDED}"]
     if called := _called(live):
-        told += [*([""] if markdown else []), safe(f"at its service: {called}")]
+        block += [*([""] if markdown else []), safe(f"at its service: {called}")]
     if live.versions is not None:
-        told += [*([""] if markdown else []), safe(f"reported versions{_of_module(live)}: {_versions(live.versions)}")]
-    return told
+        block += [*([""] if markdown else []), safe(f"reported versions{_of_module(live)}: {_versions(live.versions)}")]
+    return block
 
 
 def _sum(live: LiveLine) -> str:
@@ -262,8 +262,8 @@ def _moment(moment: str | None, at: str | None) -> str:
 def _whose(owner: OwnerLine | None) -> str:
     if owner is None:
         return "not ours"
-    told = f"{owner.rollout}, wave {owner.wave}, attempt {owner.attempt}"
-    return told if owner.certain else f"perhaps {told} (its create has no answer yet)"
+    text = f"{owner.rollout}, wave {owner.wave}, attempt {owner.attempt}"
+    return text if owner.certain else f"perhaps {text} (its create has no answer yet)"
 
 
 def _attempts(records: Iterable[Record]) -> list[tuple[Record, WaveRecord, Attempt]]:

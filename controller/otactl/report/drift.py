@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from otactl.model import DriftEntry, DriftStatus, Json, Record, Value, iso, iso_or_none
-from otactl.report.journals_used import UsedJournal, told, with_journals
+from otactl.report.journals_used import UsedJournal, footer, with_journals
 from otactl.report.sanitize import as_json, markdown_table, short_json, table
 from otactl.report.status import Style
 
@@ -175,7 +175,7 @@ def render(ledger: Ledger, style: Style, used: tuple[UsedJournal, ...] = ()) -> 
     if style == "json":
         return as_json(with_journals(ledger, used))
     if not ledger.open and not ledger.closed:
-        return "\n".join(["no drift is recorded", *told(used, style)])
+        return "\n".join(["no drift is recorded", *footer(used, style)])
     blocks = [
         _block("open", ledger.open, (*_HEAD, "ACTION"), [[*_row(e), e.action or "-"] for e in ledger.open], style),
         _block(
@@ -186,7 +186,7 @@ def render(ledger: Ledger, style: Style, used: tuple[UsedJournal, ...] = ()) -> 
             style,
         ),
     ]
-    return "\n".join(["\n\n".join(blocks), *told(used, style)])
+    return "\n".join(["\n\n".join(blocks), *footer(used, style)])
 
 
 def _block(name: str, lines: tuple[DriftLine, ...], head: tuple[str, ...], rows: list[list[str]], style: Style) -> str:

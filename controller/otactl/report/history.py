@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from otactl.model import Event, JsonObject, Value, iso
-from otactl.report.journals_used import UsedJournal, told, with_journals
+from otactl.report.journals_used import UsedJournal, footer, with_journals
 from otactl.report.sanitize import as_json, markdown_table, plain, table
 from otactl.report.status import Style
 
@@ -55,8 +55,10 @@ def render(history: History, style: Style, used: tuple[UsedJournal, ...] = ()) -
     if style == "json":
         return as_json(with_journals(history, used))
     if not history.events:
-        return "\n".join([plain(f"nothing is recorded of {history.environment}/{history.rollout}"), *told(used, style)])
+        return "\n".join(
+            [plain(f"nothing is recorded of {history.environment}/{history.rollout}"), *footer(used, style)]
+        )
     rows = [[e.at, e.kind, e.subject, e.message] for e in history.events]
     if style == "markdown":
-        return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *told(used, style)])
-    return "\n".join([*table(_HEAD, rows), *told(used, style)])
+        return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *footer(used, style)])
+    return "\n".join([*table(_HEAD, rows), *footer(used, style)])

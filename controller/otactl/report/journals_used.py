@@ -59,7 +59,7 @@ def with_journals(report: Value, used: tuple[UsedJournal, ...]) -> JsonObject:
     return {**built, **document(used)} if used else built
 
 
-def told(used: tuple[UsedJournal, ...], style: str) -> list[str]:
+def footer(used: tuple[UsedJournal, ...], style: str) -> list[str]:
     """Return the lines below a report: none where no journal was read."""
     if style == "markdown":
         return ["", *(f"*{cell(line)}*" for line in lines(used))] if used else []

@@ -155,7 +155,7 @@ def as_text(report: PlanReport, *, all_calls: bool = False) -> str:
             lines.append("  nothing to send")
         lines.append("")
     sending = sum(len(r.calls) for rollout in report.rollouts for r in rollout.next)
-    lines += journals_used.told(report.journals, "text")
+    lines += journals_used.footer(report.journals, "text")
     lines.append(f"{len(report.rollouts)} rollouts, {sending} calls next; plan {report.digest[:12]}")
     if report.offline:
         lines.append("offline: nothing was read from the cloud, so nothing was compared with it")
@@ -212,7 +212,7 @@ def as_markdown(report: PlanReport) -> str:
         lines += [f"- then **hold** `{h.reason}`: {cell(h.message)}" for h in rollout.outlook_holds]
         lines += [block for step in rollout.next for block in _details(step)]
         lines.append("")
-    return "\n".join([*lines, *journals_used.told(report.journals, "markdown")])
+    return "\n".join([*lines, *journals_used.footer(report.journals, "markdown")])
 
 
 def _table(following: Sequence[Step], later: Sequence[Step]) -> list[str]:

@@ -188,8 +188,8 @@ def as_text(report: ReconcileReport) -> str:
             lines.append(f"  error: {r.error}")
         if r.overdue:
             lines.append(f"  overdue: {', '.join(r.overdue)}: exit code 1 reports it once, `otactl status` always")
-    told = "\n".join(lines)
-    lines += [f"{e.environment or 'error'}: {e.reason}: {e.message}" for e in report.errors if e.message not in told]
+    text = "\n".join(lines)
+    lines += [f"{e.environment or 'error'}: {e.reason}: {e.message}" for e in report.errors if e.message not in text]
     lines += [f"note: {note}" for note in report.notes]
     if report.lease_held_by:
         lines.append(f"another process works here: {report.lease_held_by}; nothing was sent")

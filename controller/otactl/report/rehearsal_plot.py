@@ -84,9 +84,9 @@ def _wave(rollout: RolloutCourse, wave: WaveCourse, down: int, x: Scale) -> Iter
             yield _bar(wait.since, wait.until, down + 8, 10, "url(#wait)", _told(wait), x)
     for span in wave.attempts:
         if span.start_at is not None:
-            told = f"{span.unit}: {span.succeeded} updated, {span.failed} failed"
+            title = f"{span.unit}: {span.succeeded} updated, {span.failed} failed"
             end = span.ended_at or rollout.ended_at
-            yield _bar(span.start_at, max(end, span.start_at), down + 5, 16, STRONG, told, x)
+            yield _bar(span.start_at, max(end, span.start_at), down + 5, 16, STRONG, title, x)
     if wave.verdict_at is not None:
         across, middle = x(wave.verdict_at), down + 13
         if wave.passed:
@@ -103,10 +103,10 @@ def _told(wait: Wait) -> str:
     return f"{wait.reason}: {wait.message}"
 
 
-def _bar(since: datetime, until: datetime, y: float, tall: float, fill: str, told: str, x: Scale) -> str:
+def _bar(since: datetime, until: datetime, y: float, tall: float, fill: str, title: str, x: Scale) -> str:
     wide = round(max(2.0, x(until) - x(since)), 1)
     place = f'x="{x(since)}" y="{y}" width="{wide}" height="{tall}"'
-    return f'<rect {place} fill="{fill}"><title>{escape(told)}</title></rect>'
+    return f'<rect {place} fill="{fill}"><title>{escape(title)}</title></rect>'
 
 
 def _hatch() -> str:

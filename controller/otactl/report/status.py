@@ -8,7 +8,7 @@ from typing import Literal
 from otactl.report import device_status
 from otactl.report.conditions import environment_text, stands_text
 from otactl.report.durations import span
-from otactl.report.journals_used import UsedJournal, told, with_journals
+from otactl.report.journals_used import UsedJournal, footer, with_journals
 from otactl.report.sanitize import as_json, cell, markdown_table, plain, table
 from otactl.report.status_summary import DeviceStatus, RolloutLine, StatusReport
 from otactl.report.wave_summary import WaveLine
@@ -36,7 +36,7 @@ def render(report: StatusReport, style: Style, now: datetime, used: tuple[UsedJo
     """Write the report; `now` is only for the time of the next run ("in 12m"). Ends without a line end."""
     if style == "json":
         return as_json(with_journals(report, used))
-    return "\n".join([_text(report, style, now), *told(used, style)])
+    return "\n".join([_text(report, style, now), *footer(used, style)])
 
 
 def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetime) -> str:
@@ -47,8 +47,8 @@ def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetim
         return "\n".join(lines)
     environments = [environment_text(e) for e in report.environments]
     if not report.rollouts:
-        told = _bullets(environments) if style == "markdown" else [plain(line) for line in environments]
-        return "\n".join(["no rollout is recorded", *told])
+        below = _bullets(environments) if style == "markdown" else [plain(line) for line in environments]
+        return "\n".join(["no rollout is recorded", *below])
     rows = [_row(r, now) for r in report.rollouts]
     if style == "markdown":
         details = [
@@ -122,12 +122,12 @@ def _named(wave: WaveLine) -> list[str]:
 
 def _failed(wave: WaveLine) -> list[str]:
     """Return each failed device with its reason, up to `SHOWN_FAILURES`."""
-    told = [
+    shown = [
         f"  {f.name or f.device}: {f.reason}{f' ({f.detail})' if f.detail else ''}"
         for f in wave.failures[:SHOWN_FAILURES]
     ]
     left = len(wave.failures) - SHOWN_FAILURES
-    return [*told, f"  and {left} more (-o json shows all)"] if left > 0 else told
+    return [*shown, f"  and {left} more (-o json shows all)"] if left > 0 else shown
 
 
 def _next_look(requeue_at: str | None, now: datetime) -> str:

@@ -137,9 +137,9 @@ def as_junit(findings: Findings) -> str:
         for problem in (p for p in findings.errors if p.file == name):
             opening = f'<failure type="{_xml(problem.code)}" message="{_xml(problem.message)}">'
             lines.append(f"      {opening}{_xml(_line(problem))}</failure>")
-        told = [_line(problem) for problem in findings.warnings if problem.file == name]
-        if told:
-            lines.append(f"      <system-out>{_xml(chr(10).join(told))}</system-out>")
+        warnings = [_line(problem) for problem in findings.warnings if problem.file == name]
+        if warnings:
+            lines.append(f"      <system-out>{_xml(chr(10).join(warnings))}</system-out>")
         lines.append("    </testcase>")
     return "\n".join([*lines, "  </testsuite>", "</testsuites>"])
 
@@ -149,9 +149,9 @@ def as_github(findings: Findings) -> str:
     lines = []
     for problem, mark in _marked(findings):
         values = {"file": problem.file, "line": problem.line, "col": problem.column, "title": problem.code}
-        told = ",".join(f"{name}={_property(str(value))}" for name, value in values.items())
+        attributes = ",".join(f"{name}={_property(str(value))}" for name, value in values.items())
         message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
-        lines.append(f"::{mark} {told}::{_data(message)}")
+        lines.append(f"::{mark} {attributes}::{_data(message)}")
     return "\n".join([*lines, _sum(findings)])
 
 

@@ -191,8 +191,8 @@ def settle(
         made = [r.vendor_id for r in done.values() if r.vendor_id and r.vendor_id != unit_of(action)]
         named = f"; its service calls it {', '.join(made)}" if made else ""
         text = f"{name_of(action)}: {action.reason}{named}"
-        told: JsonObject = {"calls": len(done), **({"serviceIds": made} if made else {})}
-        events.append(Event(at=now, kind="sent", subject=unit_of(action), message=text, data=told))
+        payload: JsonObject = {"calls": len(done), **({"serviceIds": made} if made else {})}
+        events.append(Event(at=now, kind="sent", subject=unit_of(action), message=text, data=payload))
     if failed:
         text = f"{name_of(action)}: {action.reason}; {_failures(failed, len(answers))}: {failed[0].error}"
         data: JsonObject = {"calls": len(failed), "unknown": any(r.unknown for r in failed)}
@@ -223,9 +223,10 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
     def add(wave: WaveRecord) -> WaveRecord:
         if any(a.unit_id == unit.unit_id for a in wave.attempts):
             return wave
-        anew = not wave.started(unit.generation)
-        baseline = diff.baseline_of(seen) if anew or wave.baseline == Baseline() else wave.baseline
-        members, joined = ((), ()) if anew else (wave.members, wave.joined)
+
+        first = not wave.started(unit.generation)
+        baseline = diff.baseline_of(seen) if first or wave.baseline == Baseline() else wave.baseline
+        members, joined = ((), ()) if first else (wave.members, wave.joined)
         kept = tuple(a for a in wave.attempts if not _renamed(a, unit, record))
         wave = msgspec.structs.replace(
             wave, attempts=(*kept, attempt), baseline=baseline, members=members, joined=joined
@@ -333,7 +334,7 @@ def _fold(
 
 
 def noted(fields: JsonObject) -> dict[str, str]:
-    """Fields by digest: what we wrote, so that an edit of the manifest is told from one at the service."""
+    """Return the digest of each field that we wrote, to distinguish an edit of the manifest from one at the service."""
     return {name: diff.digest_of(value) for name, value in fields.items()}
 
 

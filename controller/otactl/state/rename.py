@@ -71,14 +71,14 @@ def _hold(
     """Return the hold of a rename that cannot be done (rule 3)."""
     if old.name in declared:
         text = (
-            f"metadata.renamedFrom names rollout {old.name}, which is declared; take its manifest away, or take "
-            "renamedFrom out. Where two rollouts are to swap names, give one of them a name nobody had"
+            f"metadata.renamedFrom names rollout {old.name}, which is declared; remove that manifest or remove "
+            "renamedFrom. To swap the names of two rollouts, give one of them an unused name first"
         )
         return Hold(reason="renamed_rollout_is_declared", message=text, stalled=True)
     if own.attempts or own.intents:
         text = (
-            f"rollout {rollout.name} has made units under this name already, so it cannot take the record of "
-            f"{old.name} over; take metadata.renamedFrom out, or give the rollout a name nobody had"
+            f"rollout {rollout.name} has created units under this name already, so it cannot take over the record of "
+            f"{old.name}; remove metadata.renamedFrom, or give the rollout an unused name"
         )
         return Hold(reason="renamed_rollout_has_another_record", message=text, stalled=True)
     if not covers(old):
@@ -114,12 +114,12 @@ def _move(rollout: Rollout, old: Stored, own: Stored, now: datetime) -> tuple[Co
         conditions=(Condition(type="Ready", status=False, reason=Phase.REMOVED.value, message=went),),
         renamed_to=rollout.name,
     )
-    told = (
+    events = (
         Event(at=now, kind="renamed", subject=rollout.name, message=f"took over the record of rollout {before.name}"),
     )
     left = (Event(at=now, kind="renamed", subject=before.name, message=went),)
     return (
-        Commit(record=moved, expected_revision=own.revision, events=told),
+        Commit(record=moved, expected_revision=own.revision, events=events),
         Commit(record=closed, expected_revision=old.revision, events=left),
     )
 

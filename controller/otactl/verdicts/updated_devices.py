@@ -24,9 +24,9 @@ def spared(seen: Observation, can: Capabilities) -> dict[str, str]:
 
 def with_spared(results: tuple[DeviceResult, ...], attempt: Attempt) -> tuple[DeviceResult, ...]:
     """Return the results of an attempt with those of the devices it spared."""
-    told = {r.device for r in results}
+    known = {r.device for r in results}
     names = attempt.names
-    had = (had_it(d, names.get(d, d)) for d in sorted(attempt.skipped_devices) if d not in told)
+    had = (had_it(d, names.get(d, d)) for d in sorted(attempt.skipped_devices) if d not in known)
     return tuple(sorted((*results, *had), key=lambda r: r.device)) if attempt.skipped_devices else results
 
 
@@ -37,14 +37,14 @@ def had_it(device: str, name: str) -> DeviceResult:
 
 def sent_again(seen: Observation, version: str) -> str:
     """Devices inside groups that report the version and get it again with the rest; the start names them (rule 1)."""
-    told = []
+    sentences = []
     for target in seen.targets:
         if target.updated_members and not target.updated:
             names = [target.names.get(d, d) for d in target.updated_members[:NAMED]]
             more = ", …" if len(target.updated_members) > NAMED else ""
             kind, _, rest = target.key.partition(":")
-            told.append(
+            sentences.append(
                 f"; of {kind} {rest} {len(target.updated_members)} report {version} already ({', '.join(names)}{more}) "
                 "and get it again: a group is sent to whole"
             )
-    return "".join(told)
+    return "".join(sentences)

@@ -94,24 +94,24 @@ def confirmed(
     `final` says that the time to report is over.
     """
     waiting = [r for r in results if undecided(r, reported, version, doubted)]
-    told = tuple(proved(r, reported, version, final=final) for r in results)
+    checked = tuple(proved(r, reported, version, final=final) for r in results)
     contrary = [
         _name(r)
-        for r, new in zip(results, told, strict=True)
+        for r, new in zip(results, checked, strict=True)
         if new.outcome is Outcome.SUCCEEDED and r.outcome is not Outcome.SUCCEEDED
     ]
     concerns = (*unit.findings, *_concerns(waiting, contrary, reported, version))
     if not waiting or final:
-        return msgspec.structs.replace(unit, results=told, findings=concerns)
-    succeeded = sum(r.outcome is Outcome.SUCCEEDED for r in told)
+        return msgspec.structs.replace(unit, results=checked, findings=concerns)
+    succeeded = sum(r.outcome is Outcome.SUCCEEDED for r in checked)
     at_it = {r.device for r in waiting}
-    lost = [r for r in told if r.outcome is Outcome.FAILED and not r.silent and r.device not in at_it]
+    lost = [r for r in checked if r.outcome is Outcome.FAILED and not r.silent and r.device not in at_it]
     failed = len(lost)
     counts = {**unit.progress, "succeeded": succeeded, "waitingForVersion": len(waiting)}
     if not unit.progress:
         counts["failed"] = failed
     progress = {name: n for name, n in counts.items() if n}
-    tally = {Outcome.SUCCEEDED: succeeded, Outcome.FAILED: failed, Outcome.WAITING: len(told) - succeeded - failed}
+    tally = {Outcome.SUCCEEDED: succeeded, Outcome.FAILED: failed, Outcome.WAITING: len(checked) - succeeded - failed}
     reasons = Counter(r.reason or Reason.UNKNOWN for r in lost)
     return msgspec.structs.replace(
         unit,
@@ -167,15 +167,15 @@ def proved(result: DeviceResult, reported: ReportedVersions, version: str, *, fi
         return msgspec.structs.replace(
             result, outcome=Outcome.SUCCEEDED, reason=None, detail=f"reports {version}, although {said}"
         )
-    told = reported.words(device, version)
+    text = reported.words(device, version)
     if result.outcome is not Outcome.SUCCEEDED:
         if device not in reported.versions:
             return result  # no version was read
-        return msgspec.structs.replace(result, detail="; ".join(t for t in (result.detail, told) if t))
+        return msgspec.structs.replace(result, detail="; ".join(t for t in (result.detail, text) if t))
     if not final:
-        return msgspec.structs.replace(result, outcome=Outcome.WAITING, detail=f"so far {told}")
+        return msgspec.structs.replace(result, outcome=Outcome.WAITING, detail=f"so far {text}")
     return msgspec.structs.replace(
-        result, outcome=Outcome.FAILED, reason=Reason.VERSION, detail=f"{told}; declared is {version}"
+        result, outcome=Outcome.FAILED, reason=Reason.VERSION, detail=f"{text}; declared is {version}"
     )
 
 

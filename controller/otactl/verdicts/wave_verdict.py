@@ -140,10 +140,10 @@ def _begun_alone(
 
 
 def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
-    """Until when devices of a unit that runs are waited for: from its start, or from its end where only versions are
-    waited for; None where the gate sets no limit."""
-    begun = attempt.version_check.since if attempt.version_check is not None else attempt.start_at
-    return begun + duration(gate.silence_after) if gate.silence_after is not None and begun is not None else None
+    """Return until when a running unit waits for its devices: counted from its start, or from its end where only
+    versions are missing; None where the gate sets no limit."""
+    since = attempt.version_check.since if attempt.version_check is not None else attempt.start_at
+    return since + duration(gate.silence_after) if gate.silence_after is not None and since is not None else None
 
 
 def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, gate: Gate) -> Tally:

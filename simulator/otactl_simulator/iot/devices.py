@@ -158,10 +158,10 @@ class Devices:
         kind, before = behaviour_of(thing), (thing.image_sha256, thing.firmware_version)
         if kind.runs:
             self._run(thing, job.image_sha256, job.image_version, report=kind.reports)
-        told = {"reason": kind.reason or f"accepted v{job.image_version}"}
+        details = {"reason": kind.reason or f"accepted v{job.image_version}"}
         if not kind.reason:
-            told["self_test"] = "active"
-        self._course.end(store, job, execution, kind.ends, {**execution.details, **told})
+            details["self_test"] = "active"
+        self._course.end(store, job, execution, kind.ends, {**execution.details, **details})
         if kind.returns:
             due = self._agenda.now() + timedelta(seconds=thing.seconds)
             self._agenda.at(due, partial(self._return, store, thing, (job.image_sha256, job.image_version), before))

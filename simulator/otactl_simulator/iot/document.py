@@ -42,15 +42,15 @@ class File:
 
 def job_document(protocols: Sequence[str], stream: str, files: Sequence[File], region: str) -> str:
     """Return the document as text; `stream` is empty without MQTT."""
-    told: dict[str, object] = {"protocols": list(protocols)}
+    document: dict[str, object] = {"protocols": list(protocols)}
     if stream:
-        told["streamname"] = stream
-    told["files"] = [_file(file, region, http="HTTP" in protocols) for file in files]
-    return json.dumps({"afr_ota": told}, separators=(",", ":"))
+        document["streamname"] = stream
+    document["files"] = [_file(file, region, http="HTTP" in protocols) for file in files]
+    return json.dumps({"afr_ota": document}, separators=(",", ":"))
 
 
 def _file(file: File, region: str, *, http: bool) -> dict[str, object]:
-    told: dict[str, object] = {
+    document: dict[str, object] = {
         "filepath": file.path,
         "filesize": len(file.found.content),
         "fileid": file.id,
@@ -58,9 +58,9 @@ def _file(file: File, region: str, *, http: bool) -> dict[str, object]:
         "fileType": file.type,
     }
     if http:
-        told["update_data_url"] = _url(file.found.place, region)
-        told["auth_scheme"] = "aws.s3.presigned"
-    return {**told, file.signature.name: file.signature.value}
+        document["update_data_url"] = _url(file.found.place, region)
+        document["auth_scheme"] = "aws.s3.presigned"
+    return {**document, file.signature.name: file.signature.value}
 
 
 def _url(place: Place, region: str) -> str:

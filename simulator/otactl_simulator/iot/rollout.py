@@ -99,9 +99,9 @@ class Rollouts:
         criteria = listed if isinstance(listed, list) else []
         met = next((said for criterion in criteria if (said := _met(job, mapping(criterion), counted))), "")
         if met:
-            told = self._settings["abortReason"]
-            code = ABORT_CODE if told in ("both", "code") else ""
-            self.cancel(store, job, code=code, comment=met if told in ("both", "comment") else "")
+            shown = self._settings["abortReason"]
+            code = ABORT_CODE if shown in ("both", "code") else ""
+            self.cancel(store, job, code=code, comment=met if shown in ("both", "comment") else "")
         elif job.selection == "SNAPSHOT" and not job.waiting and not any(job.tally.get(s) for s in PENDING):
             job.status = "COMPLETED"
             job.completed_at = job.updated_at = self._agenda.now()

@@ -146,9 +146,9 @@ class Actor:
 
 def failed(store: Store, service: str, status: int, code: str, text: str) -> CreationError:
     """Return the error of a service that was called, in AWS's words (rule 1)."""
-    told = f"{text} (Service: {service}; Status Code: {status}; Error Code: {code}; Request ID: {store.new()})"
+    message = f"{text} (Service: {service}; Status Code: {status}; Error Code: {code}; Request ID: {store.new()})"
     modelled = service == SIGNER or (service == IOT and code != "AccessDeniedException")
-    return CreationError(code if modelled else _EXCEPTIONS[service], told)
+    return CreationError(code if modelled else _EXCEPTIONS[service], message)
 
 
 def assume(store: Store, role_arn: str, source: str) -> Actor:

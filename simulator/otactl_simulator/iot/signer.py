@@ -143,8 +143,8 @@ class SignerService(Still):
     def list_platforms(self, request: Request) -> dict[str, object]:
         """ListSigningPlatforms: those an OTA update can use, and Lambda's."""
         wanted = request.parameters
-        told = [_platform(platform) for platform in PLATFORMS.values()]
-        found = [p for p in told if all(wanted.get(n) in (None, p[n]) for n in ("category", "partner", "target"))]
+        known = [_platform(platform) for platform in PLATFORMS.values()]
+        found = [p for p in known if all(wanted.get(n) in (None, p[n]) for n in ("category", "partner", "target"))]
         listed, token = _page(found, wanted)
         return {"platforms": listed, "nextToken": token}
 

@@ -108,8 +108,8 @@ class Groups:
         if group.session is None:
             return "Pending"
         start = group.session.get("SessionStartTime")
-        begun = isinstance(start, datetime) and start <= self._clock.now()
-        return "In_Session" if begun else "Session_Attempting"
+        started = isinstance(start, datetime) and start <= self._clock.now()
+        return "In_Session" if started else "Session_Attempting"
 
     def update(self, request: Request) -> dict[str, object]:
         """UpdateMulticastGroup: not while a session is scheduled (rule 1)."""

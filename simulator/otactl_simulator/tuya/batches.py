@@ -119,8 +119,8 @@ class Batches:
 
     def _listed(self, request: Request, jobs: list[Job], page: tuple[int, int]) -> dict[str, object]:
         moment = self._agenda.now() - self._settings.lag(stale=request.stale)
-        rows, told = paged([row for job in reversed(jobs) if (row := job_row(job, moment)) is not None], page)
-        return {"data": {"simpleOTAJobInfo": rows}, **told}
+        rows, page_of = paged([row for job in reversed(jobs) if (row := job_row(job, moment)) is not None], page)
+        return {"data": {"simpleOTAJobInfo": rows}, **page_of}
 
     def _firmware(self, given: Given) -> Firmware:
         identifier, key = given.needed("FirmwareId"), given.needed("ProductKey")

@@ -101,8 +101,8 @@ def paged(rows: Sequence[T], page: tuple[int, int]) -> tuple[list[T], dict[str, 
     """Return the rows of a page, and the members that tell of it."""
     number, size = page
     pages = (len(rows) + size - 1) // size
-    told: dict[str, object] = {"currentPage": number, "pageSize": size, "pageCount": pages, "total": len(rows)}
-    return list(rows[(number - 1) * size : number * size]), told
+    paging: dict[str, object] = {"currentPage": number, "pageSize": size, "pageCount": pages, "total": len(rows)}
+    return list(rows[(number - 1) * size : number * size]), paging
 
 
 def utc(moment: datetime) -> str:

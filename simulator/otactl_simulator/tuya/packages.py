@@ -135,8 +135,8 @@ class Packages:
             for firmware in reversed(self._store.firmwares.values())
             if product in ("", firmware.product_key) and version in ("", firmware.dest_version)
         ]
-        rows, told = paged(found, page)
-        return {"firmwareInfo": {"simpleFirmwareInfo": [firmware_row(self._store, row) for row in rows]}, **told}
+        rows, page_of = paged(found, page)
+        return {"firmwareInfo": {"simpleFirmwareInfo": [firmware_row(self._store, row) for row in rows]}, **page_of}
 
     def create_module(self, request: Request) -> dict[str, object]:
         """Return a new module (rule 4)."""

@@ -88,8 +88,8 @@ class Tasks:
             if row is None or status not in ("", row["taskStatus"]) or (names and task.device.name not in names):
                 continue
             rows.append({**row, **task_detail(task, moment)})
-        shown, told = paged(rows, page)
-        return {"data": {"simpleOTATaskInfo": shown}, **told}
+        shown, page_of = paged(rows, page)
+        return {"data": {"simpleOTATaskInfo": shown}, **page_of}
 
     def list_versions(self, request: Request) -> dict[str, object]:
         """Return what a device reported, by module."""
@@ -106,8 +106,8 @@ class Tasks:
             for name, reported in device.versions.items()
             if (found := reported.at(moment)) is not None
         ]
-        shown, told = paged(rows, page)
-        return {"data": {"simpleOTAModuleInfo": shown}, **told}
+        shown, paging = paged(rows, page)
+        return {"data": {"simpleOTAModuleInfo": shown}, **paging}
 
     def cancel_by_job(self, request: Request) -> dict[str, object]:
         """End the tasks of a batch that are in the states asked for (rule 2)."""

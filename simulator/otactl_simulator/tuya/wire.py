@@ -59,7 +59,7 @@ class Asked:
         return found | {name: [items[n] for n in sorted(items)] for name, items in lists.items()}
 
     @property
-    def told(self) -> dict[str, object]:
+    def parameters_to_show(self) -> dict[str, object]:
         """Return what the log may show: everything but key, nonce and signature."""
         common = {name: self.flat[name] for name in sorted(_COMMON - HIDDEN - {"Action"}) if name in self.flat}
         return {**self.parameters, **common}
@@ -94,8 +94,8 @@ def admit(store: Store, settings: Settings, request: Asked, now: datetime) -> No
     text = string_to_sign(request.method, flat)
     if not hmac.compare_digest(signature(secret, text), flat["Signature"]):
         # Alibaba's gateways do show the string they signed, key and all; a client must not print it.
-        told = f"Specified signature is not matched with our calculation. server string to sign is:{text}"
-        raise ModelledError("SignatureDoesNotMatch", told)
+        message = f"Specified signature is not matched with our calculation. server string to sign is:{text}"
+        raise ModelledError("SignatureDoesNotMatch", message)
     _once(store, flat["SignatureNonce"], now, settings.number("tuyaNonceSeconds"))
 
 

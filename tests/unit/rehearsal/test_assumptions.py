@@ -7,7 +7,7 @@ import pytest
 
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import Device, Rollout, Strategy, Targets, VersionConfirm, VersionProof, Wave
-from otactl.rehearsal.assumptions import told
+from otactl.rehearsal.assumptions import sentences
 from otactl.rehearsal.fleets import FLEETS
 from otactl.rehearsal.fleets.base import Assumed
 from tests.support.builders import rollout
@@ -37,14 +37,14 @@ PROVED = msgspec.structs.replace(
 def test_it_is_told_whose_devices_fail_and_as_what(
     fail: tuple[str, float], rollouts: list[Rollout], sentence: str
 ) -> None:
-    assert sentence in told(Assumed(fail=(fail,)), rollouts)
+    assert sentence in sentences(Assumed(fail=(fail,)), rollouts)
 
 
 def test_what_the_service_chooses_for_single_devices_is_told_and_for_groups_is_not() -> None:
-    sentences = told(Assumed(), [SINGLE])
+    shown = sentences(Assumed(), [SINGLE])
 
-    assert [s for s in sentences if "48 bytes at data rate 0 every 28 s, one device after another" in s]
-    assert not [s for s in told(Assumed(), [GROUPS]) if "single devices" in s]
+    assert [s for s in shown if "48 bytes at data rate 0 every 28 s, one device after another" in s]
+    assert not [s for s in sentences(Assumed(), [GROUPS]) if "single devices" in s]
 
 
 @pytest.mark.parametrize(("declared", "able"), [(PROVED, True), (GROUPS, False), (PLUGS, False)])

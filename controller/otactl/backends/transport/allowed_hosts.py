@@ -86,4 +86,4 @@ def _is_allowed(parts: SplitResult, environ: Mapping[str, str]) -> bool:
 
 def _refused(field: str, parts: SplitResult, whose: str) -> StalledError:
     text = f"{field}: {parts.hostname} is not {whose}, and a manifest may not choose where signed requests go"
-    return StalledError("HostNotAllowed", f"{text}; mend it, or set {ALLOWED}={parts.hostname} where otactl runs")
+    return StalledError("HostNotAllowed", f"{text}; correct it, or set {ALLOWED}={parts.hostname} where otactl runs")

@@ -16,8 +16,8 @@ def told_time(date: object) -> datetime | None:
     if not isinstance(date, str):
         return None
     try:
-        told = parsedate_to_datetime(date)
-        told = told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+        stamp = parsedate_to_datetime(date)
+        stamp = stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return told if told.year in _YEARS else None
+    return stamp if stamp.year in _YEARS else None

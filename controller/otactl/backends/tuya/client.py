@@ -220,8 +220,8 @@ class TuyaClient:
             text = f"tuya:{prepared.action} got no answer after {attempt} attempts: {lost}"
             return _Attempt(error=TransientError(text, committed=None if lost.sent else False), lost=True)
         except FailedError as failed:
-            told = failed.failure
-            return _Attempt(None, told.error(attempt), told.throttled, told.lost, told.expired)
+            failure = failed.failure
+            return _Attempt(None, failure.error(attempt), failure.throttled, failure.lost, failure.expired)
         except OtactlError as error:
             return _Attempt(error=error)
 

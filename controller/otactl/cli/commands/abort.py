@@ -25,7 +25,7 @@ def command(path: str, reason: str, replace: bool, name: str | None, style: str)
     found = find(path, name)
     ended = found.rollout.abort
     if ended is not None and not replace:
-        told = f"rollout {found.rollout.name} is aborted already: {ended.reason}"
-        raise UsageError(f"{told}; add --replace to set your reason")
+        text = f"rollout {found.rollout.name} is aborted already: {ended.reason}"
+        raise UsageError(f"{text}; add --replace to set your reason")
     put = Put(("spec", "abort"), {"reason": reason})
-    change(found, put, style=style, told=f"rollout {found.rollout.name} is aborted")
+    change(found, put, style=style, text=f"rollout {found.rollout.name} is aborted")

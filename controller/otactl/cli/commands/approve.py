@@ -81,20 +81,20 @@ def command(
     good = [a for a in theirs if a.digest == digest and named in (None, a.devices)]
     current = next((a for a in good if a.by == by), None)
     if current is not None:
-        told = f"wave {wave.name} is approved by {by} as it is, since {iso(current.at)}"
-        unchanged(found, style=style, told=told, **more)
+        text = f"wave {wave.name} is approved by {by} as it is, since {iso(current.at)}"
+        unchanged(found, style=style, text=text, **more)
         return
     entry: JsonObject = {"wave": wave.name, "role": wanted, "by": by, "digest": digest, "at": _moment(at)}
     if named is not None:
         entry["devices"] = named
-    told = (
+    text = (
         f"wave {wave.name} of rollout {rollout.name}, {number} target{'s' if number != 1 else ''}, is approved by {by}"
     )
     if record is None and any(w.percent is not None for w in found.rollout.strategy.waves):
-        told += f" (no journal at {place.shown}: devices are divided as if no wave had started)"
-    told += f" with the {named.partition(':')[0]} devices in its groups" if named is not None else ""
-    told += f" ({unread})" if unread else ""
-    change(found, *_edits(found.rollout.approvals, theirs, good, entry), style=style, told=told, **more)
+        text += f" (no journal at {place.shown}: devices are divided as if no wave had started)"
+    text += f" with the {named.partition(':')[0]} devices in its groups" if named is not None else ""
+    text += f" ({unread})" if unread else ""
+    change(found, *_edits(found.rollout.approvals, theirs, good, entry), style=style, text=text, **more)
     if record is not None and style == "text":
         click.echo(plain(lines((place.used(),))[0]))
 

@@ -55,8 +55,8 @@ def init(url: str | None, lost: str | None, manifests: tuple[str, ...], environm
         with opened:
             identity = opened.take_over(lost) if lost is not None else opened.identity()
         word = "created" if made else "there already, and unchanged"
-        told = f"journal {place.shown} is {word}; its id is {identity.id}"
-        click.echo(plain(told + (f"; it takes over what journal {lost} created" if lost is not None else "")))
+        text = f"journal {place.shown} is {word}; its id is {identity.id}"
+        click.echo(plain(text + (f"; it takes over what journal {lost} created" if lost is not None else "")))
 
 
 def _choose(places: Iterable[Place], how: str) -> str:
@@ -160,10 +160,10 @@ def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -
             raise UsageError(f"no run ever held environment {environment} in journal {chosen.shown}; it holds: {names}")
         ended = opened.end_lease(environment, datetime.now(UTC))
     if ended is None:
-        told = f"no one holds environment {environment} in journal {chosen.shown}; nothing was changed"
+        text = f"no one holds environment {environment} in journal {chosen.shown}; nothing was changed"
     else:
-        told = f"the lease of {environment} is released: {who_holds(ended)} held it until {iso(ended.expires_at)}"
-    click.echo(plain(told))
+        text = f"the lease of {environment} is released: {who_holds(ended)} held it until {iso(ended.expires_at)}"
+    click.echo(plain(text))
 
 
 @command.command()
@@ -181,5 +181,5 @@ def copy(source: str, target: str) -> None:
         contents.must_be_at_rest(datetime.now(UTC))
         with open_journal(target) as made:
             fill(made, contents)
-            told = f"journal {opened.path} is copied to {made.path}"
-    click.echo(plain(f"{told}: {len(contents.records)} records, {len(contents.events)} events"))
+            text = f"journal {opened.path} is copied to {made.path}"
+    click.echo(plain(f"{text}: {len(contents.records)} records, {len(contents.events)} events"))

@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Show what `reconcile` would send next for the manifests in PATHS, and what follows.
 
-    A manifest with an error is told with it, and the plan exits 1; the others are planned.
+    The plan shows the error of each manifest that has one, plans the others, and exits 1.
     """
     reading = read_all(paths, offline=offline, strict=strict)
     now = datetime.now(UTC)
@@ -104,7 +104,7 @@ def _environment(
     if place is None:
         shapes = shapes_for(environment)
         found = preview(environment, rollouts, {}, {}, shapes, lambda: now, unsupported_holds, covers, unread=unread)
-        return [told for p in found if (told := _planned(p)) is not None]
+        return [planned for p in found if (planned := _planned(p)) is not None]
     environment, stored, note, beside = _remembered(environment, place)
     transport = transport_for(environment)
     found = preview(
@@ -119,7 +119,7 @@ def _environment(
         beside=beside,
         unread=unread,
     )
-    return [told for p in found if (told := _planned(p, note)) is not None]
+    return [planned for p in found if (planned := _planned(p, note)) is not None]
 
 
 def _remembered(
@@ -137,11 +137,11 @@ def _remembered(
             beside = [held.record for name in others for held in opened.load_all(name).values()]
             return known, opened.load_all(environment.name), "", unit_home.beside(beside, environment)
     except JournalMissingError:
-        told = f"no journal at {place.shown}: waves and attempts are rebuilt from tags and names"
+        text = f"no journal at {place.shown}: waves and attempts are rebuilt from tags and names"
         make = f"otactl journal init {shlex.quote(place.shown)}"
         nameless = [d.capabilities.service for d in BACKENDS.values() if not d.capabilities.names_own_task]
         then = f"units of {' and '.join(nameless)} have none. reconcile sends nothing before there is one"
-        return environment, {}, f"{told}; {then}: name it, or {make}", ()
+        return environment, {}, f"{text}; {then}: name it, or {make}", ()
 
 
 def _planned(found: RolloutPreview, note: str = "") -> report.PlannedRollout | None:
@@ -156,7 +156,7 @@ def _airtime(rollout: Rollout) -> tuple[AirtimeReport | None, tuple[str, ...]]:
     try:
         return airtime_of(rollout), ()
     except LorawanError as impossible:
-        return None, (f"the radio is not told, since what is assumed of it cannot be sent: {impossible}",)
+        return None, (f"the airtime is not shown, because the assumed session cannot be sent: {impossible}",)
 
 
 def _without_environment(rollout: Rollout) -> report.PlannedRollout:

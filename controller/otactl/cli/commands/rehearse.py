@@ -13,7 +13,7 @@ from otactl.cli.load_manifests import read_all
 from otactl.cli.rehearse_options import assumed_of, moment
 from otactl.errors import UsageError
 from otactl.model import duration
-from otactl.rehearsal.assumptions import told
+from otactl.rehearsal.assumptions import sentences
 from otactl.rehearsal.fleet_document import check
 from otactl.rehearsal.fleets.base import Assumed
 from otactl.rehearsal.results import Rehearsal, RehearsalRun
@@ -89,7 +89,7 @@ def command(
     found = Rehearsal(
         at=began,
         horizon_days=limit / DAY,
-        assumed=(*told(assumed, cast.rollouts), *cast.assumed),
+        assumed=(*sentences(assumed, cast.rollouts), *cast.assumed),
         courses=courses,
         forecasts=forecasts(courses, began),
     )

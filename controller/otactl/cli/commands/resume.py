@@ -19,7 +19,7 @@ def command(path: str, name: str | None, style: str) -> None:
     found = find(path, name)
     held = found.rollout.suspend
     if held is None:
-        unchanged(found, style=style, told=f"rollout {found.rollout.name} is not suspended")
+        unchanged(found, style=style, text=f"rollout {found.rollout.name} is not suspended")
         return
-    told = f"rollout {found.rollout.name} is resumed; it was suspended by {held.owner}: {held.reason}"
-    change(found, Clear(("spec", "suspend")), style=style, told=told)
+    text = f"rollout {found.rollout.name} is resumed; it was suspended by {held.owner}: {held.reason}"
+    change(found, Clear(("spec", "suspend")), style=style, text=text)

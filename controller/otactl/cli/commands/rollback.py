@@ -99,8 +99,8 @@ def _older(found: Found, file: str) -> JsonObject:
     if kind not in spec:
         raise UsageError(f"{file} has no {kind} block, {found.file} has: devices go back by the service they came by")
     if spec["environment"] != rollout.environment:
-        told = f"{file} is for environment {spec['environment']}, {found.file} for {rollout.environment}"
-        raise UsageError(f"{told}; go back to a manifest of the same environment")
+        text = f"{file} is for environment {spec['environment']}, {found.file} for {rollout.environment}"
+        raise UsageError(f"{text}; go back to a manifest of the same environment")
     if _firmware(document)["sha256"] == rollout.firmware.sha256:
         raise UsageError(f"{file} declares the same image as {found.file}: there is nothing to go back to")
     return document
@@ -115,8 +115,8 @@ def _nothing(found: Found, devices: UpdatedDevices, journal: str) -> str:
     if devices.unknown:
         groups = ", ".join(devices.unknown)
         return f"rollout {rollout.name} was sent to {groups}, and no result is known yet; run `otactl reconcile` first"
-    told = f"nothing to roll back: journal {journal} knows no device that took {rollout.firmware.version} as"
-    return f"{told} {found.file} declares it"
+    text = f"nothing to roll back: journal {journal} knows no device that took {rollout.firmware.version} as"
+    return f"{text} {found.file} declares it"
 
 
 def _origin(found: Found, before: JsonObject, older: str, devices: UpdatedDevices, revision: int) -> list[str]:
@@ -130,8 +130,8 @@ def _origin(found: Found, before: JsonObject, older: str, devices: UpdatedDevice
     if devices.unsure:
         number = len(devices.unsure)
         word = "was" if number == 1 else "were"
-        told = f"{number} of them {word} sent {new} and may or may not run it (see each)."
-        lines.append(f"{told} They come last.")
+        text = f"{number} of them {word} sent {new} and may or may not run it (see each)."
+        lines.append(f"{text} They come last.")
     if devices.unknown:
         lines.append(f"Not here: {', '.join(devices.unknown)}, which were sent {new}; their devices are not known yet.")
     return lines
@@ -148,8 +148,8 @@ def _must_fit(document: JsonObject) -> None:
     strategy = cast("JsonObject", cast("JsonObject", document["spec"])["strategy"])
     number = len(cast("list[object]", strategy["waves"]))
     if number > MOST_WAVES:
-        told = f"so many devices need {number} waves, a rollout has {MOST_WAVES} at most"
-        raise UsageError(f"{told}; put them into a thing group and write that rollout by hand")
+        text = f"so many devices need {number} waves, a rollout has {MOST_WAVES} at most"
+        raise UsageError(f"{text}; put them into a thing group and write that rollout by hand")
 
 
 def _must_not_be_there(file: str) -> None:
@@ -161,7 +161,7 @@ def _tell(found: Found, file: str, document: JsonObject, devices: UpdatedDevices
     abort = f"otactl abort {shlex.quote(found.file)} --reason 'rolled back'"
     name = str(cast("JsonObject", document["metadata"])["name"])
     if style == "json":
-        told: JsonObject = {
+        answer: JsonObject = {
             "file": file,
             "rollout": name,
             "environment": found.rollout.environment,
@@ -173,7 +173,7 @@ def _tell(found: Found, file: str, document: JsonObject, devices: UpdatedDevices
             "next": abort,
             **used_document((place.used(found.rollout.environment),)),
         }
-        click.echo(as_json(told))
+        click.echo(as_json(answer))
         return
     new, old = found.rollout.firmware.version, _firmware(document)["version"]
     counted = f"{len(devices.took)} device{'s' if len(devices.took) != 1 else ''} that took {new}"

@@ -46,8 +46,8 @@ def command(
     found = find(path, name)
     held = found.rollout.suspend
     if held is not None and not replace:
-        told = f"rollout {found.rollout.name} is suspended already, by {held.owner}: {held.reason}"
-        raise UsageError(f"{told}; add --replace to set your reason and owner")
+        text = f"rollout {found.rollout.name} is suspended already, by {held.owner}: {held.reason}"
+        raise UsageError(f"{text}; add --replace to set your reason and owner")
     value = {"reason": reason, "owner": owner} | ({"running": running} if running != "withdraw" else {})
     put = Put(("spec", "suspend"), value)
     place = _place(found, path, journal)
@@ -57,8 +57,8 @@ def command(
         can = capabilities_of(record.backend or found.rollout.backend_kind)
         under_way = goes_on(record, running == "finish", datetime.now(UTC), can)
     used = document((place.used(found.rollout.environment),)) if record is not None else {"journal": None}
-    told = f"rollout {found.rollout.name} is suspended by {owner}"
-    change(found, put, style=style, told=told, goesOn=list(under_way), **used)
+    text = f"rollout {found.rollout.name} is suspended by {owner}"
+    change(found, put, style=style, text=text, goesOn=list(under_way), **used)
     if style == "text":
         for line in under_way:
             click.echo(plain(f"under way, by journal {place.shown}: {line}"))
