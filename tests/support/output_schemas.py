@@ -14,23 +14,27 @@ from typing import Any
 
 import msgspec
 
+from otactl.report.airtime_values import AirtimeResult
 from otactl.report.drift import Ledger
 from otactl.report.history import History
 from otactl.report.journals_used import Journals
 from otactl.report.reconcile import RunResult
+from otactl.report.rehearsal_values import RehearsalResult
 from otactl.report.status_summary import StatusReport
 from otactl.report.validation import Validation
 from tests.support.paths import ROOT
 
 Node = dict[str, Any]
 REPORTS: dict[str, type[msgspec.Struct]] = {
+    "airtime": AirtimeResult,
     "drift": Ledger,
     "history": History,
     "reconcile": RunResult,
+    "rehearse": RehearsalResult,
     "status": StatusReport,
     "validate": Validation,
 }
-WITHOUT_JOURNAL = {"validate"}
+WITHOUT_JOURNAL = {"airtime", "rehearse", "validate"}
 FOLDER = ROOT / "schemas/v1"
 _ANY: Node = {"$comment": "any JSON"}
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import msgspec
 
 from otactl.lorawan.loss_models import Bursts, Loss, described
 from otactl.lorawan.report import AirtimeReport, Setting
-from otactl.model import JsonObject
-from otactl.report.sanitize import cell, plain, safe_json
+from otactl.report import sanitize
+from otactl.report.airtime_values import AirtimeResult, AssumedLoss, GatewayTime, RadioWarning, RecommendationResult
+from otactl.report.sanitize import cell, plain
 
 _NOTICEABLE = 0.0005
 _SURELY = 0.99995
@@ -18,42 +18,46 @@ _SURELY = 0.99995
 _TOLD_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
 
 
-def document(airtime: AirtimeReport) -> JsonObject:
-    """Return the figures in camelCase: the session's own, whom it reaches, what it costs, what to do instead."""
-    session = msgspec.to_builtins(msgspec.structs.replace(airtime.session, violations=(), warnings=()))
-    fleet = msgspec.to_builtins(airtime.fleet)
+def result(airtime: AirtimeReport) -> AirtimeResult:
+    """Return the figures as JSON has them: the session's own, whom it reaches, what it costs, what to do instead."""
+    session = msgspec.structs.asdict(airtime.session)
+    fleet = msgspec.structs.asdict(airtime.fleet)
     chance = airtime.chance
-    del session["violations"], fleet["worstClass"]
-    return {
+    del session["violations"], session["warnings"], fleet["worst_class"]
+    gateway, advice = airtime.gateway, airtime.recommendation
+    return AirtimeResult(
         **session,
-        "ts004": airtime.variant.value,
-        "losses": [{"devices": each.devices, **_loss(each.loss)} for each in airtime.classes],
-        "successProbability": chance.probability,
-        "successInterval": [chance.low, chance.high],
-        "trials": chance.trials,
-        "seed": airtime.seed,
-        "successClosedForm": airtime.closed_form,
-        "target": airtime.target,
-        "reachesTarget": airtime.reaches_target,
-        "windowSeconds": airtime.window_seconds,
-        "fitsWindow": airtime.fits_window,
+        ts004=airtime.variant,
+        losses=tuple(_loss(each.devices, each.loss) for each in airtime.classes),
+        success_probability=chance.probability,
+        success_interval=(chance.low, chance.high),
+        trials=chance.trials,
+        seed=airtime.seed,
+        success_closed_form=airtime.closed_form,
+        target=airtime.target,
+        reaches_target=airtime.reaches_target,
+        window_seconds=airtime.window_seconds,
+        fits_window=airtime.fits_window,
         **fleet,
-        "rxEnergyJoules": airtime.energy.until_end,
-        "rxEnergyJoulesUntilTimeout": airtime.energy.until_timeout,
-        "startLeadSeconds": airtime.lead_seconds,
-        "gatewayTotal": msgspec.to_builtins(airtime.gateway),
-        "warnings": [msgspec.to_builtins(each) for each in airtime.warnings],
-        "recommendation": msgspec.to_builtins(airtime.recommendation),
-    }
+        rx_energy_joules=airtime.energy.until_end,
+        rx_energy_joules_until_timeout=airtime.energy.until_timeout,
+        start_lead_seconds=airtime.lead_seconds,
+        gateway_total=GatewayTime(**msgspec.structs.asdict(gateway)) if gateway is not None else None,
+        warnings=tuple(RadioWarning(code=each.code, message=each.message) for each in airtime.warnings),
+        recommendation=msgspec.convert(msgspec.to_builtins(advice), RecommendationResult)
+        if advice is not None
+        else None,
+    )
 
 
-def _loss(loss: Loss) -> JsonObject:
-    return {"loss": loss.loss, "burstFragments": loss.mean_length if isinstance(loss, Bursts) else None}
+def _loss(devices: int, loss: Loss) -> AssumedLoss:
+    burst = loss.mean_length if isinstance(loss, Bursts) else None
+    return AssumedLoss(devices=devices, loss=loss.loss, burst_fragments=burst)
 
 
 def as_json(airtime: AirtimeReport) -> str:
-    """One JSON object, keys as DESIGN section 6 fixes them, and more."""
-    return safe_json(json.dumps(document(airtime), indent=2, ensure_ascii=False))
+    """Return one JSON object, as schemas/v1/airtime.schema.json says."""
+    return sanitize.as_json(result(airtime))
 
 
 def as_text(airtime: AirtimeReport) -> str:

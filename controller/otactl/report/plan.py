@@ -106,7 +106,7 @@ def _rollout(rollout: PlannedRollout) -> JsonObject:
         "drift": [msgspec.to_builtins(f) for f in rollout.drift],
         "holds": [_hold(h) for h in rollout.holds],
         "outlookHolds": [_hold(h) for h in rollout.outlook_holds],
-        "airtime": {} if rollout.airtime is None else radio.document(rollout.airtime),
+        "airtime": {} if rollout.airtime is None else msgspec.to_builtins(radio.result(rollout.airtime)),
         "notes": list(rollout.notes),
     }
     if rollout.error:

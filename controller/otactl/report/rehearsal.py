@@ -2,64 +2,129 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-import msgspec
-
-from otactl.model import Event, JsonObject, iso, iso_or_none
-from otactl.rehearsal.results import Rehearsal, RehearsalRun, RolloutForecast, Spread, Wait, WaveCourse
-from otactl.report.sanitize import cell, markdown_table, plain, safe_json, table
+from otactl.model import Event, iso
+from otactl.rehearsal.results import (
+    Rehearsal,
+    RehearsalRun,
+    RolloutCourse,
+    RolloutForecast,
+    Span,
+    Spread,
+    Wait,
+    WaveCourse,
+)
+from otactl.report import sanitize
+from otactl.report.rehearsal_values import (
+    AttemptResult,
+    EventResult,
+    ForecastResult,
+    RehearsalResult,
+    RolloutCourseResult,
+    SeedResult,
+    SpreadResult,
+    WaitResult,
+    WaveCourseResult,
+)
+from otactl.report.sanitize import cell, markdown_table, plain, table
 
 TOLD = ("verdict", "released", "results", "spared", "failed", "adopted", "drift", "driftClosed")
 """Kinds of events that make a timeline; what was sent, call by call, is for `history`."""
 
 
 def as_json(found: Rehearsal) -> str:
-    """Return the whole rehearsal, every seed with its timeline."""
-    document: JsonObject = {
-        "succeeds": found.succeeds,
-        "at": iso(found.at),
-        "horizonDays": found.horizon_days,
-        "assumed": list(found.assumed),
-        "forecasts": [msgspec.to_builtins(f) for f in found.forecasts],
-        "seeds": [_course(c, found.at) for c in found.courses],
-    }
-    return safe_json(json.dumps(document, indent=2, ensure_ascii=False))
+    """Return the whole rehearsal, every seed with its timeline, as schemas/v1/rehearse.schema.json says."""
+    return sanitize.as_json(
+        RehearsalResult(
+            succeeds=found.succeeds,
+            at=_whole(found.at),
+            horizon_days=found.horizon_days,
+            assumed=found.assumed,
+            forecasts=tuple(_forecast(f) for f in found.forecasts),
+            seeds=tuple(_seed(c, found.at) for c in found.courses),
+        )
+    )
 
 
-def _course(course: RehearsalRun, began: datetime) -> JsonObject:
-    rollouts: list[object] = []
-    for rollout in course.rollouts:
-        told = msgspec.to_builtins(rollout)
-        told["endedAt"] = iso(rollout.ended_at)
-        told["seconds"] = (rollout.ended_at - began).total_seconds()
-        told["waves"] = [_wave(w) for w in rollout.waves]
-        told["waits"] = [
-            {**msgspec.to_builtins(w), "since": iso(w.since), "until": iso(w.until)} for w in rollout.waits
-        ]
-        told["events"] = [
-            {"at": iso(e.at), "kind": e.kind, "subject": e.subject, "message": e.message} for e in rollout.events
-        ]
-        rollouts.append(told)
-    return {
-        "seed": course.seed,
-        "succeeded": course.succeeded,
-        "endedAt": iso(course.ended_at),
-        "runs": course.runs,
-        "calls": course.calls,
-        "rollouts": rollouts,
-    }
+def _forecast(forecast: RolloutForecast) -> ForecastResult:
+    return ForecastResult(
+        name=forecast.name,
+        environment=forecast.environment,
+        succeeded_seeds=forecast.succeeded_seeds,
+        seconds=_spread(forecast.seconds) if forecast.seconds is not None else None,
+        devices=_spread(forecast.devices),
+        succeeded=_spread(forecast.succeeded),
+        failures={reason: _spread(number) for reason, number in forecast.failures.items()},
+        why=forecast.why,
+    )
 
 
-def _wave(wave: WaveCourse) -> JsonObject:
-    told: JsonObject = msgspec.to_builtins(wave)
-    told["verdictAt"] = iso_or_none(wave.verdict_at)
-    told["attempts"] = [
-        {**msgspec.to_builtins(a), "startAt": iso_or_none(a.start_at), "endedAt": iso_or_none(a.ended_at)}
-        for a in wave.attempts
-    ]
-    return told
+def _spread(spread: Spread) -> SpreadResult:
+    return SpreadResult(least=spread.least, median=spread.median, most=spread.most)
+
+
+def _seed(course: RehearsalRun, began: datetime) -> SeedResult:
+    return SeedResult(
+        seed=course.seed,
+        succeeded=course.succeeded,
+        ended_at=_whole(course.ended_at),
+        runs=course.runs,
+        calls=course.calls,
+        rollouts=tuple(_course(r, began) for r in course.rollouts),
+    )
+
+
+def _course(rollout: RolloutCourse, began: datetime) -> RolloutCourseResult:
+    return RolloutCourseResult(
+        name=rollout.name,
+        environment=rollout.environment,
+        outcome=rollout.outcome,
+        ended_at=_whole(rollout.ended_at),
+        seconds=(rollout.ended_at - began).total_seconds(),
+        why=rollout.why,
+        waves=tuple(_wave(w) for w in rollout.waves),
+        waits=tuple(
+            WaitResult(wave=w.wave, reason=w.reason, message=w.message, since=_whole(w.since), until=_whole(w.until))
+            for w in rollout.waits
+        ),
+        events=tuple(
+            EventResult(at=_whole(e.at), kind=e.kind, subject=e.subject, message=e.message) for e in rollout.events
+        ),
+    )
+
+
+def _wave(wave: WaveCourse) -> WaveCourseResult:
+    return WaveCourseResult(
+        name=wave.name,
+        attempts=tuple(_attempt(a) for a in wave.attempts),
+        passed=wave.passed,
+        verdict=wave.verdict,
+        verdict_at=_whole_or_none(wave.verdict_at),
+        released=wave.released,
+        devices=wave.devices,
+        succeeded=wave.succeeded,
+        failures=wave.failures,
+    )
+
+
+def _attempt(span: Span) -> AttemptResult:
+    return AttemptResult(
+        unit=span.unit,
+        tries=span.tries,
+        start_at=_whole_or_none(span.start_at),
+        ended_at=_whole_or_none(span.ended_at),
+        succeeded=span.succeeded,
+        failed=span.failed,
+    )
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def _whole_or_none(moment: datetime | None) -> datetime | None:
+    return _whole(moment) if moment is not None else None
 
 
 def as_text(found: Rehearsal) -> str:

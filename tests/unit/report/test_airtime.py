@@ -14,7 +14,7 @@ from otactl.lorawan.planner import forecast
 from otactl.lorawan.redundancy_curve import curve
 from otactl.lorawan.report import AirtimeReport
 from otactl.lorawan.request import AirtimeRequest, DeviceClass
-from otactl.report.airtime import as_json, as_markdown, as_text, chance_line, document, others
+from otactl.report.airtime import as_json, as_markdown, as_text, chance_line, others, result
 from otactl.report.airtime_plot import as_svg
 from otactl.report.plan import PlannedRollout, PlanReport
 from otactl.report.plan import as_json as plan_json
@@ -69,7 +69,7 @@ def test_the_json_is_as_its_schema_says(question: AirtimeRequest) -> None:
 
 def test_the_json_tells_the_figures_of_the_answer() -> None:
     found = forecast(MISSES)
-    told = document(found)
+    told = msgspec.to_builtins(result(found))
     assert (told["fragments"], told["parityFragments"]) == (102, 10)
     assert told["successProbability"] == found.chance.probability
     assert told["successClosedForm"] == found.closed_form
