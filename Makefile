@@ -48,8 +48,12 @@ bench: setup
 dist: setup
 	$(BIN)/python -m hatchling build --target sdist --target wheel --directory dist
 
+# The second is what a place that only runs otactl installs: the container file and the GitHub action.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+
 lock:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
+	$(COMPILE) --all-extras -o requirements.lock
+	$(COMPILE) --group build -o requirements-core.lock
 
 clean:
 	rm -rf $(VENV) .otactl dist

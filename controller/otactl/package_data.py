@@ -1,4 +1,4 @@
-"""Finds the files that ship with otactl: JSON Schemas and the example manifests.
+"""Finds the files that ship with otactl: JSON Schemas, the example manifests, the Pulumi program.
 
 A wheel holds them inside the package; a checkout holds them at its top level, where people read and edit them.
 """
@@ -19,6 +19,11 @@ def schemas() -> Path:
 def examples() -> Path:
     """Return the folder with the example rollouts, their environment and their images."""
     return _shipped("examples", "rollouts")
+
+
+def pulumi_program() -> Path:
+    """Return the folder with `Pulumi.yaml` and the folder `infra`."""
+    return _shipped("pulumi", ".")
 
 
 def _shipped(installed: str, in_checkout: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import venv
@@ -41,10 +42,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(installed: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(installed: Path, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Runs the installed command in a folder that holds no checkout."""
     command = [str(installed / "bin/python"), "-c", "from otactl.cli import main; main()", *words]
-    return subprocess.run(command, cwd=installed, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder or installed, capture_output=True, text=True, check=False)
 
 
 def test_a_wheel_installs_only_names_that_begin_with_otactl(wheel: Path) -> None:
@@ -77,6 +78,35 @@ def test_fields_are_explained_by_the_schemas_in_the_wheel(installed: Path, field
 
     assert ran.returncode == 0, ran.stderr
     assert field in ran.stdout
+
+
+def test_a_first_repository_is_written_and_planned_by_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    written = run(installed, "init", "--backend", "fuota", folder=tmp_path)
+    checked = run(installed, "validate", "rollouts", folder=tmp_path)
+    planned = run(installed, "plan", "rollouts", "--offline", folder=tmp_path)
+
+    assert (written.returncode, written.stderr) == (0, "")
+    assert checked.returncode == 0, checked.stdout
+    assert planned.returncode == 2, planned.stderr
+    assert "iotwireless:CreateFuotaTask" in planned.stdout
+
+
+def test_the_pulumi_program_in_the_wheel_is_the_one_of_the_checkout(installed: Path) -> None:
+    (folder,) = installed.glob("lib/python*/site-packages/otactl/pulumi")
+
+    assert (folder / "Pulumi.yaml").read_bytes() == (ROOT / "Pulumi.yaml").read_bytes()
+    names = {each.name for each in (folder / "infra").glob("*.py")}
+    assert names == {each.name for each in (ROOT / "infra").glob("*.py")}
+
+
+def test_the_simulator_and_the_pulumi_program_are_extras_of_a_light_command(installed: Path) -> None:
+    (metadata,) = installed.glob("lib/python*/site-packages/otactl-*.dist-info/METADATA")
+    needs = re.findall(r"^Requires-Dist: ([\w.-]+).*?(?:; extra == '(\w+)')?$", metadata.read_text(), re.MULTILINE)
+    core = {name for name, extra in needs if not extra}
+
+    assert {"flask", "moto"} <= {name for name, extra in needs if extra == "simulator"} - core
+    assert {"pulumi", "pulumi-aws"} <= {name for name, extra in needs if extra == "infra"} - core
+    assert len(core) <= 9
 
 
 def test_the_airtime_data_is_found_in_the_wheel(installed: Path) -> None:
