@@ -128,6 +128,11 @@ def unit_findings(
     return (*found, *concerns)
 
 
+def unseen_session(declared: UnitDeclaration, attempt: Attempt, unit: Unit) -> tuple[Finding, ...]:
+    """Return the differences of a unit that was started and had ended between two observations."""
+    return (*_member_findings(declared, attempt, unit, False), *_start_findings(attempt, unit))
+
+
 def digest_of(value: object) -> str:
     """Names a field's value by content."""
     return canonical_digest(as_json(value))[:16]

@@ -39,6 +39,8 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
             found += _as_before(at, attempt)
         if not (at.seen.offline or lagging(attempt, unit)):
             found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]
+        if unit is not None and shape.capabilities.starts_explicitly and _ended_unseen(attempt, at):
+            found += diff.unseen_session(declared, attempt, unit)
         if attempt.generation == at.rollout.generation:
             keys = at.rollout.targets_of(wave).keys
             frozen = known.members if known.started(at.rollout.generation) else ()
@@ -89,6 +91,12 @@ def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: 
         else:
             kept.append(finding)
     return kept
+
+
+def _ended_unseen(attempt: Attempt, at: PlanContext) -> bool:
+    """Return whether a unit that another actor started was not observed before this pass found it ended."""
+    known = attempt.annotation_digest  # of a unit found without a journal no one knows who started it
+    return bool(known) and not attempt.started_by_us and attempt.ended_at == at.now
 
 
 def of_targets(subject: str, seen: Observation) -> tuple[Finding, ...]:

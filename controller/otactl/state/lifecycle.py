@@ -92,7 +92,8 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         )
         moved = msgspec.structs.replace(known, attempts=attempts)
         waves.append(wave_verdict.judge(moved, record, rollout, now, events))
-    meant = (_still_meant(i, rollout, seen, now) for i in record.intents)
+    left = {a.unit_id for w in record.waves if _is_undeclared(w.name, rollout) for a in w.attempts}
+    meant = (_still_meant(i, rollout, seen, now, undeclared=i.unit_id in left) for i in record.intents)
     intents = tuple(i for i in meant if i is not None)
     advanced = msgspec.structs.replace(
         record,
@@ -129,12 +130,19 @@ def _gone_back(wave: WaveRecord, generation: str) -> WaveRecord:
     return msgspec.structs.replace(moved, members=members, baseline=newest.created_with, joined=())
 
 
-def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datetime) -> Intent | None:
+def _is_undeclared(wave: str, rollout: Rollout) -> bool:
+    """Return whether a wave, or its whole rollout, was removed from the manifest."""
+    return rollout.removed or all(w.name != wave for w in rollout.strategy.waves)
+
+
+def _still_meant(
+    intent: Intent, rollout: Rollout, seen: Observation, now: datetime, *, undeclared: bool
+) -> Intent | None:
     """Return the intent while its effect may still become visible; None once it is, or cannot be any more.
 
-    A create without its unit stays pending: it must be sent again, identical. A create that starts, or whose manifest
-    was removed, stays until the service would refuse a late copy of it (`settle_time`), and until two observations
-    after that agree that there is no unit. A start or a rename stays for SETTLE.
+    A create without its unit stays pending: it must be sent again, identical. One that starts, or that is `undeclared`
+    (its wave or manifest was removed), stays until the service would refuse a late copy of it (`settle_time`), and
+    until two observations after that agree that there is no unit. A start or a rename stays for SETTLE.
     """
     unit = seen.unit(intent.unit_id)
     if intent.creates:
@@ -143,7 +151,7 @@ def _still_meant(intent: Intent, rollout: Rollout, seen: Observation, now: datet
         if seen.ambiguous:
             return intent  # one of what is there may be it: a person has to tell
         started = intent.start_at is not None
-        if not (started or rollout.removed) or now - intent.at < duration(rollout.backend.settle_time):
+        if not (started or undeclared) or now - intent.at < duration(rollout.backend.settle_time):
             return intent
         if intent.not_found_since is None:
             return msgspec.structs.replace(intent, not_found_since=now)
@@ -170,7 +178,7 @@ def _advance_attempt(
     now: datetime,
     events: list[Event],
 ) -> Attempt:
-    before, unit = attempt, find_unit(attempt, seen)
+    before, unit, undeclared = attempt, find_unit(attempt, seen), _is_undeclared(wave, rollout)
     phase = UnitPhase.ABSENT if unit is None else unit.phase
     mine = [i for i in intents if i.unit_id == attempt.unit_id]
     deleting = next((i for i in mine if i.action == "deleteUnit"), None)
@@ -186,8 +194,8 @@ def _advance_attempt(
         left = tuple(n for n in left if n in seen.leftovers)
     if (
         stage is Stage.DECLARED
-        and (attempt.generation != rollout.generation or rollout.removed)
-        and not any(i.creates and _still_meant(i, rollout, seen, now) for i in mine)
+        and (attempt.generation != rollout.generation or undeclared)
+        and not any(i.creates and _still_meant(i, rollout, seen, now, undeclared=undeclared) for i in mine)
     ):
         stage = Stage.SUPERSEDED  # it was never created, and its revision is not declared any more
     stops = [i for i in mine if i.action == "cancelUnit"]

@@ -142,6 +142,10 @@ class TaskReader:
         for device in attempt.devices:
             gone = DeviceResult(device=device, outcome=Outcome.FAILED, name=attempt.names.get(device))
             merged.setdefault(device, silent(gone))
+        if targets.multicast_groups and not attempt.devices:
+            inside = {f"group:{group['Id']}" for group in items}
+            for key in sorted({*attempt.members} - inside):
+                merged = {**{r.device: r for r in self._left_out(key)}, **merged}
         if not targets.multicast_groups and not attempt.devices:  # the devices it was started with are not recorded
             present = {key for item in by_task for key in device_keys(item)}
             # An adopted task shows who is in now; who was in at its start only the manifest can tell.
@@ -152,6 +156,17 @@ class TaskReader:
         own_word = {str(item["Id"]) for item in by_task}
         shared = [d for d, r in merged.items() if r.via is not None and d not in own_word]
         return tuple(merged[key] for key in sorted(merged)), tuple(sorted(shared))
+
+    def _left_out(self, key: str) -> list[DeviceResult]:
+        """Return the devices of a group that was taken out before another actor started the task: none of them answers.
+
+        A group that does not exist any more counts as one device.
+        """
+        try:
+            found = [_result(item, via=key) for item in self.group_devices(key.removeprefix("group:"))]
+        except NotFoundError:
+            found = [DeviceResult(device=key, outcome=Outcome.FAILED)]
+        return [silent(result) for result in found]
 
     def group_devices(self, group: str) -> Iterator[Item]:
         """Yield the devices of a multicast group, with the FUOTA status each shows, whichever task it is of."""

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from otactl.backends.errors import NotFoundError
@@ -19,6 +21,7 @@ from otactl.backends.tuya.reads import LAG, BatchReader, not_asked_for
 from otactl.backends.tuya.schemas import JobInfo, TaskInfo, moment
 from otactl.backends.tuya.statuses import (
     CANCELED_BATCH,
+    CANCELED_TASK,
     COUNTS,
     STARTED,
     TO_CONFIRM,
@@ -81,6 +84,7 @@ class BatchUnits:
         inside = {*attempt.devices, *(t.device_name for t in every)} if specific else set()
         made = min((m for b in there.values() if (m := moment(b.utc_create)) is not None), default=None)
         vendor_id = attempt.vendor_id or next(iter(parts.jobs.values()))
+        tally, failures = _tally(every, lacks)
         unit = Unit(
             unit_id=attempt.unit_id,
             phase=phase,
@@ -94,7 +98,8 @@ class BatchUnits:
             canceled_by_us=len(canceled) == len(there) and attempt.canceled_by_us,
             findings=concerns,
             progress=_counts(every),
-            tally=_tally(every, lacks),
+            tally=tally,
+            failures=failures,
             overdue=overdue_of(late),
             overdue_in=late_in(lists, now),
             ids_by_call=dict(parts.jobs) if parts.several else {},
@@ -128,6 +133,8 @@ class BatchUnits:
     ) -> Unit:
         version, current = rollout.firmware.version, attempt.generation == rollout.generation
         results = {t.device_name: _result(t) for t in tasks}
+        for name in _by_hand(tasks, attempt.canceled_before) if attempt.canceled_by_us else ():
+            results[name] = msgspec.structs.replace(results[name], by_hand=True, detail="canceled by hand")
         named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)
         for name in sorted(named - set(results)):
             asked = current and not attempt.canceled_by_us
@@ -217,12 +224,21 @@ def _counts(tasks: tuple[TaskInfo, ...]) -> dict[str, int]:
     return found
 
 
-def _tally(tasks: tuple[TaskInfo, ...], lacks: tuple[str, ...]) -> dict[Outcome, int]:
+def _tally(tasks: tuple[TaskInfo, ...], lacks: tuple[str, ...]) -> tuple[dict[Outcome, int], dict[Reason, int]]:
+    """Return the devices by outcome, and those that failed by reason."""
     found = {Outcome.WAITING: len(lacks)} if lacks else {}
-    for task in tasks:
-        outcome = task_outcome(task.task_status, task.progress, "")[0]
-        found[outcome] = found.get(outcome, 0) + 1
-    return found
+    failures: dict[Reason, int] = {}
+    for result in map(_result, tasks):
+        found[result.outcome] = found.get(result.outcome, 0) + 1
+        if result.outcome is Outcome.FAILED and result.reason is not None:
+            failures[result.reason] = failures.get(result.reason, 0) + 1
+    return found, failures
+
+
+def _by_hand(tasks: Iterable[TaskInfo], before: int) -> frozenset[str]:
+    """Return the devices whose tasks another actor canceled, of those canceled when we canceled: the first `before`."""
+    canceled = [t for t in tasks if t.task_status.upper() == CANCELED_TASK]
+    return frozenset(t.device_name for t in sorted(canceled, key=lambda t: t.utc_modified or "~")[:before])
 
 
 def _result(task: TaskInfo) -> DeviceResult:

@@ -1,0 +1,105 @@
+"""A person works at the console on what a rollout has created: what it sends, judges and reports all the same."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from otactl.model import Gate, Phase, Rollout, Stage, Strategy, Suspend, Targets, Wave
+from tests.support.fuota_stage import GROUPS, FuotaStage, declared, edited
+from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
+
+HELD = Suspend(reason="bad firmware", owner="ada")
+SETTLED = 130
+
+
+def both_groups(**changes: object) -> Rollout:
+    """One wave of two multicast groups."""
+    wave = Wave(name="all", targets=Targets(multicast_groups=GROUPS))
+    return declared(strategy=Strategy(waves=(wave,), gate=Gate(min_success_percent=90)), **changes)
+
+
+def six_plugs(**changes: object) -> Rollout:
+    """Six plugs in one wave."""
+    first, second = plugs().strategy.waves
+    targets = replace(first.targets, devices=(*first.targets.devices, *second.targets.devices))
+    return plugs(strategy=Strategy(waves=(replace(first, targets=targets),), gate=changes.pop("gate")), **changes)
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_devices_of_a_group_taken_out_before_a_start_by_hand_count_as_silent(
+    fuota_stage: FuotaStage, unseen: bool
+) -> None:
+    fuota_stage.deafen()
+    fuota_stage.run(both_groups())
+    fuota_stage.advance(SETTLED)
+    fuota_stage.deafen(False)
+    task = fuota_stage.task()["Id"]
+    fuota_stage.wireless.disassociate_multicast_group_from_fuota_task(Id=task, MulticastGroupId=GROUPS[1])
+    moment = fuota_stage.server.world.clock.now() + timedelta(minutes=31)
+    fuota_stage.wireless.start_fuota_task(Id=task, LoRaWAN={"StartTime": moment})
+    fuota_stage.advance(86400 if unseen else 60)
+
+    fuota_stage.drive(both_groups(), rounds=4)
+
+    record = fuota_stage.record()
+    verdict = record.waves[0].verdict
+    assert verdict is not None
+    assert (verdict.passed, verdict.succeeded, verdict.unanswered, verdict.total) == (False, 3, 3, 6)
+    assert record.phase is Phase.FAILED
+    assert len(fuota_stage.images()) == 3
+    assert {e.field for e in record.drift} == {"startTime", f"members.group:{GROUPS[1]}"}
+
+
+def test_a_lost_create_of_a_wave_that_was_removed_is_dropped(fuota_stage: FuotaStage) -> None:
+    fuota_stage.fault(service="iotwireless", operation="CreateFuotaTask", effect="timeoutBeforeCommit")
+    fuota_stage.run(declared())
+    fuota_stage.server.world.faults.replace([])
+    canary, fleet = declared().strategy.waves
+    renamed = Strategy(waves=(replace(canary, name="first"), fleet), gate=declared().strategy.gate)
+
+    fuota_stage.drive(edited(declared(), strategy=renamed))
+
+    record = fuota_stage.record()
+    assert (record.phase, record.intents) == (Phase.SUCCEEDED, ())
+    assert record.wave("canary").attempts[0].stage is Stage.SUPERSEDED
+    assert len(fuota_stage.made()) == 2
+
+
+def test_a_plug_whose_task_was_canceled_by_hand_does_not_follow_a_suspension(tuya_stage: TuyaStage) -> None:
+    rollout = six_plugs(gate=Gate(min_success_percent=80))
+    tuya_stage.behave(plug_2="offline", plug_3="offline")
+    tuya_stage.run(rollout)
+    tuya_stage.advance(300)
+    (batch,) = tuya_stage.batches()
+    package = batch["firmwareId"]
+    tuya_stage.by_hand("CancelOTATaskByDevice", FirmwareId=package, DeviceName=["plug-3"], JobId=batch["jobId"])
+    tuya_stage.advance(60)
+    tuya_stage.run(replace(rollout, suspend=HELD))
+    tuya_stage.advance(600)
+    tuya_stage.run(replace(rollout, suspend=HELD))
+    tuya_stage.behaviours()
+
+    tuya_stage.cron(rollout, rounds=4)
+
+    record = tuya_stage.record("plug")
+    assert [a.retry_targets for a in record.attempts] == [(), ("device:plug-2",)]
+    assert record.phase is Phase.SUCCEEDED
+    assert tuya_stage.installs() == {**dict.fromkeys(PLUGS, 1), "plug-3": 0}
+
+
+def test_failures_of_a_batch_that_runs_weigh_what_the_gate_says(tuya_stage: TuyaStage) -> None:
+    gate = Gate(min_success_percent=50, max_failures=1, weights={"download": 0.5})
+    tuya_stage.behave(plug_1="failsDownload", plug_2="failsDownload", plug_3="slow")
+    rollout = six_plugs(gate=gate)
+    rollout = replace(rollout, strategy=replace(rollout.strategy, on_failure="abort"))
+    tuya_stage.run(rollout)
+    tuya_stage.advance(120)
+
+    during = tuya_stage.run(rollout)
+    tuya_stage.cron(rollout, rounds=3)
+
+    assert during.rollouts[0].holds == ()
+    assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
