@@ -14,15 +14,19 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# A checker of workflows that is written in Go; without Go its test is skipped, and `make check` says so.
+$(BIN)/actionlint: $(STAMP) tests/static/tools/go.mod tests/static/tools/go.sum
+	cd tests/static/tools && go build -o "$(CURDIR)/$@" github.com/rhysd/actionlint/cmd/actionlint || echo "actionlint was not built: it needs Go and its modules"
+
 demo: setup
 	$(BIN)/otactl demo
 
-test: setup
+test: setup $(BIN)/actionlint
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 # What continuous integration runs: static checks, then every test with nothing skipped. CI makes Hypothesis draw the
 # same examples in each run, so that what is red is what was changed; `make test` draws others each time.
-check: static coverage
+check: static coverage $(BIN)/actionlint
 	CI=1 OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/unit
 
 # The unit tests, with the branch coverage of the pure packages by them alone; pyproject.toml holds the floor.
@@ -48,12 +52,14 @@ bench: setup
 dist: setup
 	$(BIN)/python -m hatchling build --target sdist --target wheel --directory dist
 
-# The second is what a place that only runs otactl installs: the container file and the GitHub action.
+# The second is what a place installs that only runs otactl: the container file and the GitHub action. The third is that
+# with what `rehearse` needs.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
 lock:
 	$(COMPILE) --all-extras -o requirements.lock
 	$(COMPILE) --group build -o requirements-core.lock
+	$(COMPILE) --group build --extra simulator -o requirements-simulator.lock
 
 clean:
 	rm -rf $(VENV) .otactl dist

@@ -6,9 +6,12 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from jsonschema import Draft202012Validator
+from junitparser import JUnitXml
 
 from otactl.errors import Problem
 from otactl.report.validation import FORMS, Findings, render
+from tests.support.paths import ROOT
 from tests.support.report_values import validated
 
 ERROR = Problem(
@@ -74,6 +77,22 @@ def test_sarif_names_each_rule_once_and_places_each_result() -> None:
     assert run["tool"]["driver"]["rules"][first["ruleIndex"]]["id"] == first["ruleId"]
     place = first["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "rollouts/a%20b.yaml"}, "region": {"startLine": 9, "startColumn": 14}}
+
+
+@pytest.mark.parametrize("found", [FOUND, Findings((), (), ()), Findings((), (NASTY,), (WARNING,))])
+def test_sarif_is_valid_by_the_schema_of_its_standard(found: Findings) -> None:
+    schema = json.loads((ROOT / "tests/vectors/sarif-2.1.0.schema.json").read_text())
+
+    assert list(Draft202012Validator(schema).iter_errors(json.loads(render("sarif", found)))) == []
+
+
+def test_junit_is_read_by_a_library_as_it_was_meant() -> None:
+    (suite,) = JUnitXml.fromstring(render("junit", FOUND).encode())
+
+    assert (suite.tests, suite.failures, [case.name for case in suite]) == (3, 1, list(NAMES))
+    ((failure,), *others) = [case.result for case in suite]
+    assert (failure.type, failure.message) == (ERROR.code, ERROR.message)
+    assert others == [[], []]
 
 
 def test_junit_has_a_case_per_file_and_fails_those_with_errors() -> None:
