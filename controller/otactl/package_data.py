@@ -1,4 +1,4 @@
-"""Finds the files that ship with otactl: JSON Schemas, the example manifests, the Pulumi program.
+"""Finds the files that ship with otactl: JSON Schemas, example manifests, what `init` copies.
 
 A wheel holds them inside the package; a checkout holds them at its top level, where people read and edit them.
 """
@@ -19,6 +19,16 @@ def schemas() -> Path:
 def examples() -> Path:
     """Return the folder with the example rollouts, their environment and their images."""
     return _shipped("examples", "rollouts")
+
+
+def repository_files() -> Path:
+    """Return the folder with the files of a repository, in which words stand for values."""
+    return _PACKAGE / "repository"
+
+
+def action() -> Path:
+    """Return the folder with `action.yml` and the locks of what it installs."""
+    return _shipped("action", ".")
 
 
 def pulumi_program() -> Path:

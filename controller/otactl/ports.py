@@ -160,10 +160,16 @@ class DeviceService(Protocol):
 
 
 class ManifestTemplate(Value, frozen=True, kw_only=True):
-    """What `init` writes for a backend: the example rollout's name, its block with a strategy, and the access block."""
+    """What `init` writes for a backend: the example rollout's name, its block with a strategy, and the access block.
+
+    ROLE in `rollout` stands for the role of the service; `role_output` is the stack's output with it, and
+    `stack_option` the line of a stack's `options` that the service needs.
+    """
 
     name: str
     rollout: str
+    role_output: str = ""
+    stack_option: str = ""
     environment: str = ""
 
 

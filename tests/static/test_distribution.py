@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.first_repository import fill_in
 from tests.support.paths import ROOT
 
 
@@ -82,6 +83,7 @@ def test_fields_are_explained_by_the_schemas_in_the_wheel(installed: Path, field
 
 def test_a_first_repository_is_written_and_planned_by_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
     written = run(installed, "init", "--backend", "fuota", folder=tmp_path)
+    fill_in(tmp_path / "rollouts")
     checked = run(installed, "validate", "rollouts", folder=tmp_path)
     planned = run(installed, "plan", "rollouts", "--offline", folder=tmp_path)
 

@@ -64,6 +64,7 @@ class Resolver:
             return
         found = convert.to_environment(document, manifest.source.file, manifest.source.digest)
         manifest.environment = self._with_journal(manifest, found)
+        self._judge(manifest, policies.placeholders(document))
         self._judge(manifest, policies.check_environment(manifest.environment, BACKENDS))
 
     def _with_journal(self, manifest: Manifest, found: Environment) -> Environment:
@@ -100,6 +101,7 @@ class Resolver:
                 manifest.elsewhere += found.problems
             return found.devices
 
+        self._judge(manifest, policies.placeholders(document))
         place = self._place(manifest)
         manifest.rollout = convert.to_rollout(document, manifest.source.file, manifest.source.digest, load, place)
         if faulty:

@@ -1,4 +1,4 @@
-"""What `otactl init` writes for this backend: valid as it is, with a comment at every value that is to be replaced."""
+"""Defines what `otactl init` writes for this backend; `validate` names every value that is to be replaced."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from otactl.ports import ManifestTemplate
 
 _ROLLOUT = """\
   otaUpdate:
-    role: arn:aws:iam::123456789012:role/ota-service # makes the stream and the job, and reads the image
+    role: ROLE # creates the stream and the job, and reads the image
     protocols: [MQTT]
     files:
       - fileName: /update # where the device puts it; without fileLocation it is the firmware above
         codeSigning:
           customCodeSigning:
-            signature: {inlineDocument: MEUCIQDx} # base64, over the image
+            signature: {inlineDocument: eW91ci1zaWduYXR1cmU=} # base64, over the image
             certificateChain: {certificateName: /certs/firmware.pem}
             hashAlgorithm: SHA256
             signatureAlgorithm: ECDSA
     awsJobExecutionsRolloutConfig: {maximumPerMinute: 10}
     awsJobTimeoutConfig: {inProgressTimeoutInMinutes: 60}
   strategy:
-    waves: # one after the other; the next one begins when the gate is passed
+    waves: # one after the other; the next one starts when the gate is passed
       - name: canary
         targets:
           things: [your-lab-gateway]
@@ -30,4 +30,6 @@ _ROLLOUT = """\
     confirm: {version: {shadow: reported.firmware.version}, within: 24h} # success is what devices report
 """
 
-TEMPLATE = ManifestTemplate(name="gateway-1-0-0", rollout=_ROLLOUT)
+TEMPLATE = ManifestTemplate(
+    name="gateway-1-0-0", role_output="otaServiceRoleArn", stack_option="iotOta: true", rollout=_ROLLOUT
+)

@@ -1,4 +1,4 @@
-"""What `otactl init` writes for this backend: valid as it is, with a comment at every value that is to be replaced."""
+"""Defines what `otactl init` writes for this backend; `validate` names every value that is to be replaced."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from otactl.ports import ManifestTemplate
 
 _ROLLOUT = """\
   tuya:
-    productKey: a1b2c3d4e5 # the package for this version must be uploaded and verified at Tuya
+    productKey: REPLACEME # the package for this version must be uploaded and verified at Tuya
     moduleName: default
     timeoutInMinutes: 60
   strategy:
-    waves: # one after the other; the next one begins when the gate is passed
+    waves: # one after the other; the next one starts when the gate is passed
       - name: canary
         targets:
           devices: [your-lab-plug]
@@ -22,7 +22,7 @@ _ROLLOUT = """\
 """
 _ENVIRONMENT = """\
   tuya:
-    endpoint: https://si-0123456789abcdef0123.tuyacloud.com:8686/ # your instance
+    endpoint: https://your-instance.tuyacloud.com:8686/ # from the platform, Cloud instance
     accessKeyIdEnv: TUYA_ACCESS_KEY_ID # variables of the process, never the key itself; or secretArn
     accessKeySecretEnv: TUYA_ACCESS_KEY_SECRET
 """
