@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -40,7 +41,7 @@ class Device(Value, frozen=True, kw_only=True):
         return f"device:{self.id}" if self.id is not None else f"devEui:{self.dev_eui}"
 
 
-class Targets(Value, frozen=True, kw_only=True):
+class Targets(Value, frozen=True, kw_only=True, dict=True):
     """The targets of a rollout or a wave. Exactly one kind is non-empty (policy `mixed_targets`)."""
 
     multicast_groups: tuple[str, ...] = ()
@@ -60,7 +61,7 @@ class Targets(Value, frozen=True, kw_only=True):
             "devices": tuple(d.key for d in self.devices),
         }
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """Every target by its key (`group:…`, `thingGroup:…`, `device:…`, `devEui:…`), sorted: declared membership."""
         singles = (*self.wireless_devices, *self.things, *self.devices)
@@ -239,7 +240,7 @@ class Source(Value, frozen=True, kw_only=True):
     place: str = ""
 
 
-class Rollout(Value, frozen=True, kw_only=True):
+class Rollout(Value, frozen=True, kw_only=True, dict=True):
     """One rollout as declared, every reference (`${stack:…}`, CSV file) resolved.
 
     `renamed_from` is the rollout whose record it takes over; `resend` (strategy.resend) tells that devices are to be
@@ -294,7 +295,7 @@ class Rollout(Value, frozen=True, kw_only=True):
         """
         return self.backend.session_length(self.firmware.size_bytes, self.strategy, try_number)
 
-    @property
+    @cached_property
     def generation(self) -> str:
         """Return the digest that names units: of what devices receive, not of how they are observed (decision 1)."""
         firmware = msgspec.structs.replace(self.firmware, image="")

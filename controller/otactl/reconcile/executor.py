@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import Lock
 
 from otactl.errors import ConflictError, LeaseHeldError, StalledError, TransientError, defect
 from otactl.model.actions import Call, Receipt
+from otactl.reconcile.abreast import abreast
 from otactl.state.intents import CallResult
 from otactl.state.jobs import ActionResult, PlannedCalls
 
@@ -31,11 +31,9 @@ class Executor:
     def run(self, jobs: Sequence[PlannedCalls]) -> tuple[ActionResult, ...]:
         """Send every call of every job; independent ones side by side."""
         stopped: dict[str, str] = {}
-        with ThreadPoolExecutor(max_workers=self._workers) as pool:
-            started = [
-                (job, [pool.submit(self._one, job.rollout, call, stopped) for call in job.calls]) for job in jobs
-            ]
-            return tuple(self._sum_up(job, [future.result() for future in futures]) for job, futures in started)
+        todo = [(job.rollout, call) for job in jobs for call in job.calls]
+        done = iter(abreast(self._workers, lambda one: self._one(*one, stopped), todo))
+        return tuple(self._sum_up(job, [next(done) for _ in job.calls]) for job in jobs)
 
     def _one(self, rollout: str, call: Call, stopped: dict[str, str]) -> tuple[CallResult, Exception | None]:
         with self._lock:

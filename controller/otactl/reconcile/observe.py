@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -28,6 +27,7 @@ from otactl.planning.next_targets import preflight_request
 from otactl.planning.sent_content import SentContents
 from otactl.planning.target_conflicts import busy, in_turn, knowing
 from otactl.ports import Backend, Shape, Stored
+from otactl.reconcile.abreast import abreast
 from otactl.reconcile.budget_turns import in_order, judged
 from otactl.reconcile.run_report import RolloutState
 
@@ -153,8 +153,7 @@ class EnvironmentObserver:
             return
         # Side by side they would share a small budget so that none gets its look done.
         workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            list(pool.map(partial(self._observe, surveys), todo))
+        abreast(workers, partial(self._observe, surveys), todo)
         records = {**records, **{s.rollout.name: s.earlier.record for s in todo if s.earlier is not None}}
         self._assess(todo, records, SentContents(records))
         about_to = any(s.look is not None and s.look.plan.begins for s in todo)
