@@ -1,6 +1,6 @@
 """Writes the journal of one environment under its lease, which is taken at the first write.
 
-1. The lease is taken when there is something to write and not before: a quiet run writes nothing at all.
+1. The lease is taken when there is something to write or to send, and not before: a quiet run writes nothing at all.
 2. `wall` is this machine's clock, by which a lease runs out. Clocks differ, so what counts is the fencing number: when
    it shows that another process held the environment since we loaded its records, our assessment is outdated, and the
    commit based on it is refused (`ConflictError`).
@@ -77,6 +77,10 @@ class LeasedJournal:
             self._must_be_ours_since(lease)
         revisions = self._journal.commit(commits, lease.fencing)
         self.stored |= {c.record.name: Stored(record=c.record, revision=revisions[c.record.name]) for c in commits}
+
+    def hold(self) -> None:
+        """Take the lease where nothing is to be written: calls are sent under it alone (rule 2)."""
+        self._must_be_ours_since(self._acquire())
 
     def renew(self) -> None:
         """Renew a lease that is about to run out: a thousand associations take 100 s."""

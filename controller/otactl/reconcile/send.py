@@ -72,6 +72,8 @@ class Sender:
                 commits.append(Commit(record=record, expected_revision=state.stored.revision, events=events))
             jobs += [PlannedCalls(rollout=state.rollout.name, action=a, calls=calls) for a, calls in lowered]
         self._commit(commits, todo)
+        if jobs and not commits:
+            self._journal.hold()  # the intents are recorded since a run that died
         for state in todo:
             state.overdue += [h.reason for h in state.look.overdue] if state.look is not None else []
         return jobs
