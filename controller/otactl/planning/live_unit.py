@@ -109,7 +109,10 @@ def differs(ctx: UnitContext) -> Plan | None:
     """Something of it may still be set as declared."""
     rollout = ctx.at.rollout
     accepted = frozenset(f.field for f in ctx.findings if ledger.acknowledged(f, rollout.drift, ctx.at.now))
-    restored = marks(ctx, accepted) if ctx.unit.readable and rollout.drift.mode == "correct" else ()
+    drift = detect_drift.unit_drift(ctx.declared, ctx.shape, ctx.attempt, ctx.unit)
+    late = any(f.field.startswith("tags.") and detect_drift.behind(ctx.attempt, f, ctx.at) for f in drift)
+    corrects = ctx.unit.readable and rollout.drift.mode == "correct" and not late  # first into the ledger
+    restored = marks(ctx, accepted) if corrects else ()
     actions = (*paced(ctx, accepted), *restored)
     actions, vain = unseen_changes.divided(actions, ctx.attempt, ctx.unit, ctx.fields)
     if actions:

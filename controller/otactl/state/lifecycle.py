@@ -19,6 +19,7 @@ from otactl.drift.ownership import is_journal_id
 from otactl.model import (
     Attempt,
     Baseline,
+    Cause,
     Event,
     Intent,
     JsonObject,
@@ -282,9 +283,11 @@ def _unrecorded(
     known = {a.vendor_id for a in record.attempts} | {a.unit_id for a in record.attempts}
     found: list[Attempt] = []
     here = record.wave(wave)
+    needed = here is None or not (any(a.live for a in here.attempts) or wave_verdict.passed(here, rollout))
+    told = {e.subject for e in record.drift if e.open and e.cause is Cause.FOREIGN}
     for unit in seen.units:
-        if found or (here is not None and any(a.live for a in here.attempts)):
-            continue  # one live unit a wave: a second one with our tags is a copy, and reported as such
+        if found or not needed or unit.vendor_id in told:
+            continue  # one unit a wave, until it has passed: another one with our tags is a copy, and reported as such
         if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
             continue
         if unit.tags.get(TAG_ROLLOUT) != rollout.name or unit.tags.get(TAG_WAVE) != wave:

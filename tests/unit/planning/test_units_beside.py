@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from otactl.model import (
     Attempt,
+    Cause,
     DeviceResult,
     Gate,
     Outcome,
@@ -20,11 +22,12 @@ from otactl.model import (
     Targets,
     Unit,
     UnitPhase,
+    Verdict,
     Wave,
 )
 from otactl.reconcile.reconciler import RunReport
 from tests.support.attempts import BEFORE, decided, made, many
-from tests.support.builders import FACTS_IMAGE, NOW, rollout
+from tests.support.builders import FACTS_IMAGE, NOW, look, record_of, rollout, seen, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory, run
 
 OTHER = "cd" * 32
@@ -116,3 +119,28 @@ def _without(attempt: Attempt, record):
     wave = record.waves[0]
     lost = msgspec.structs.replace(attempt, stage=Stage.LOST)
     return msgspec.structs.replace(record, waves=(msgspec.structs.replace(wave, attempts=(lost, *wave.attempts[1:])),))
+
+
+def test_a_unit_with_our_marks_beside_a_wave_that_has_passed_is_a_copy_and_not_adopted() -> None:
+    declared = rollout()
+    passed = Verdict(passed=True, succeeded=1, failed=0, total=1, needed_percent=90, at=NOW)
+    record = record_of(declared, unit_of(declared), Stage.DELETED)
+    wave = replace(record.waves[0], verdict=passed, verdict_generation=declared.generation, released=True)
+
+    result = look(declared, replace(record, waves=(wave,)), seen(unit_of(declared, number=9, vendor_id="x-2")))
+
+    assert [(e.subject, e.cause) for e in result.record.drift] == [("x-2", Cause.FOREIGN)]
+    assert [a.vendor_id for a in result.record.attempts] == ["t-1"]
+
+
+def test_a_copy_that_was_reported_is_not_adopted_once_the_unit_beside_it_is_over() -> None:
+    declared = rollout()
+    copy = unit_of(declared, number=9, vendor_id="x-2")
+    known = look(declared, record_of(declared, unit_of(declared), Stage.OPEN), seen(unit_of(declared), copy)).record
+    over = replace(known.attempts[0], stage=Stage.SUPERSEDED)
+    record = replace(known, waves=(replace(known.waves[0], attempts=(over,)),))
+
+    result = look(declared, record, seen(copy))
+
+    assert [(e.subject, e.open) for e in result.record.drift] == [("x-2", True)]
+    assert "x-2" not in {a.vendor_id for a in result.record.attempts}

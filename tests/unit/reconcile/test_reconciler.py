@@ -123,6 +123,24 @@ def test_drift_of_an_open_task_is_corrected_and_the_ledger_keeps_it() -> None:
     assert cloud.tasks[key].fields["redundancyPercent"] == 12
 
 
+def test_tags_changed_right_after_our_own_write_are_put_back_once_the_ledger_has_them() -> None:
+    """A read that may be behind our last write is no drift: what it shows is neither noted nor corrected yet."""
+    cloud, journal = Cloud(NOW), Memory()
+    run(cloud, journal, rollout())
+    key, task = next(iter(cloud.tasks.items()))
+    cloud.tasks[key] = msgspec.structs.replace(task, tags={**task.tags, "otactl:wave": "other"})
+
+    run(cloud, journal, rollout())
+    at_once = cloud.tasks[key].tags["otactl:wave"], journal.load("prod-eu", "probe").record.drift
+    cloud.advance(timedelta(minutes=3))
+    run(cloud, journal, rollout())
+
+    assert at_once == ("other", ())
+    assert cloud.tasks[key].tags["otactl:wave"] == "canary"
+    (entry,) = journal.load("prod-eu", "probe").record.drift
+    assert (entry.field, entry.closed_by or entry.action) == ("tags.otactl:wave", "otactl")
+
+
 def test_a_wave_that_misses_its_gate_keeps_the_next_one_from_starting() -> None:
     cloud, journal = Cloud(NOW), Memory()
     cloud.outcome = lambda _device: Outcome.FAILED
