@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static coverage docs bench dist lock clean
+.PHONY: setup demo test check static coverage docs bench explore dist lock clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,10 @@ docs: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+# Every interleaving of small worlds on the product's own code; goes on where it was stopped (docs/reliability.md).
+explore: setup
+	$(BIN)/python -m tests.support.explore walk
 
 # Both are built from the working tree; tests/static shows what the wheel installs.
 dist: setup

@@ -70,6 +70,11 @@ class SentContents:
         others = {record.key: record for record in beside}
         self._beside = SentContents(others, elsewhere=True) if others else None
 
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """Return the records it is worked out from, by rollout."""
+        return self._records
+
     def last(self, backend: str, key: str) -> SentContent | None:
         """Return the newest sending to a target of a service, by its key."""
         named = self._aliases.get((backend, key), key)

@@ -17,7 +17,7 @@ from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
 from otactl.planning.outlook import Outlook, Step, outlook, steps
 from otactl.ports import Backend, PureHalf, Stored
-from otactl.reconcile.observe import EnvironmentObserver
+from otactl.reconcile.observe import WORKERS, EnvironmentObserver
 from otactl.reconcile.rollout_states import declared_states, removed_states
 from otactl.reconcile.run_report import RolloutState
 from otactl.state.rename import renaming
@@ -48,8 +48,9 @@ def preview(
     *,
     beside: Iterable[Record] = (),
     unread: UnreadableManifests = NOTHING_UNREAD,
+    abreast: int = WORKERS,
 ) -> tuple[RolloutPreview, ...]:
-    """Look at one environment as the first pass of a run does.
+    """Look at one environment as the first pass of a run does, `abreast` rollouts at most side by side.
 
     `beside` are records of other environments in the same account and Region.
     """
@@ -58,7 +59,9 @@ def preview(
     states = declared_states(rollouts, stored, renamed.holds) + removed_states(rollouts, stored, covers, unread)
     if not states:
         return ()
-    observer = EnvironmentObserver(environment, backends, refused, now, shapes=shapes, unreadable_is_offline=True)
+    observer = EnvironmentObserver(
+        environment, backends, refused, now, shapes=shapes, abreast=abreast, unreadable_is_offline=True
+    )
     records = {name: held.record for name, held in stored.items()}
     surveys = observer.survey(states, stored, whole=True)
     others, taken = tuple(beside), dict[tuple[str, str], str]()
