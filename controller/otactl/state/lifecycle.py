@@ -284,9 +284,9 @@ def _unrecorded(
     found: list[Attempt] = []
     here = record.wave(wave)
     needed = here is None or not (any(a.live for a in here.attempts) or wave_verdict.passed(here, rollout))
-    told = {e.subject for e in record.drift if e.open and e.cause is Cause.FOREIGN}
+    reported = {e.subject for e in record.drift if e.open and e.cause is Cause.FOREIGN}
     for unit in seen.units:
-        if found or not needed or unit.vendor_id in told:
+        if found or not needed or unit.vendor_id in reported:
             continue  # one unit a wave, until it has passed: another one with our tags is a copy, and reported as such
         if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
             continue
