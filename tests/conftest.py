@@ -21,8 +21,8 @@ from tests.support.ota_stage import OtaStage
 from tests.support.toy_stage import ToyStage, forget_backends, install
 from tests.support.tuya_stage import TuyaStage
 
-# Where a stage's time stands until a test moves it: starts are rounded to whole minutes, so a time of day that each
-# run brought anew let a session end a second before or after the test looked.
+# Where a stage's time stands until a test moves it: starts are rounded to whole minutes, and with a time of day
+# that differs in each run a session would end a second before or after the test reads it.
 NOON = datetime(2025, 3, 3, 12, 0, 20, tzinfo=UTC)
 
 

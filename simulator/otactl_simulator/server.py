@@ -59,19 +59,19 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     async def main_loop(self) -> None:
         """Serve until asked to stop."""
         self._loop = asyncio.get_running_loop()
         if not self.should_exit:
-            await self._told.wait()
+            await self._stopping.wait()
 
     def end(self) -> None:
         """Tell it, from another thread."""
         self.should_exit = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._told.set)
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what listens, let what is answered be answered, for as long as uvicorn would."""

@@ -43,7 +43,7 @@ def place(s3: SimulatorServer, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def begun(place: str) -> S3Journal:
+def written(place: str) -> S3Journal:
     """Two records at revision 1, `a` with as many events as a segment carries along, `b` with one."""
     opened = S3Journal(place)
     opened.commit((change(0, *LONG[1:], name="a"), change(0, "first", name="b")), 0)

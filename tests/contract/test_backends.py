@@ -1,4 +1,4 @@
-"""The laws of a backend, on every sibling, over real HTTP."""
+"""The laws of a backend, on every backend, over real HTTP."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from otactl.reconcile.observe import observe_rollout
 from tests.support.backend_contract import (
     ALL_READS,
     ALL_WRITES,
+    BackendCase,
     Passing,
-    Sibling,
     fuota,
     listening,
     ota_update,
@@ -32,7 +32,7 @@ from tests.support.backend_contract import (
     wrote,
 )
 
-SIBLINGS: dict[str, tuple[Callable[[Any], Sibling], str]] = {
+CASES: dict[str, tuple[Callable[[Any], BackendCase], str]] = {
     "fuota": (fuota, "fuota_stage"),
     "otaUpdate": (ota_update, "ota_stage"),
     "tuya": (tuya, "tuya_stage"),
@@ -40,9 +40,9 @@ SIBLINGS: dict[str, tuple[Callable[[Any], Sibling], str]] = {
 }
 
 
-@pytest.fixture(params=sorted(SIBLINGS))
-def sibling(request: pytest.FixtureRequest) -> Sibling:
-    make, stage = SIBLINGS[request.param]
+@pytest.fixture(params=sorted(CASES))
+def case(request: pytest.FixtureRequest) -> BackendCase:
+    make, stage = CASES[request.param]
     return make(request.getfixturevalue(stage))
 
 
@@ -61,19 +61,19 @@ class Twice(Passing):
         return receipt
 
 
-def test_every_call_sent_twice_is_harmless_or_a_conflict(sibling: Sibling) -> None:
-    sibling.drive(Twice)
+def test_every_call_sent_twice_is_harmless_or_a_conflict(case: BackendCase) -> None:
+    case.drive(Twice)
 
-    record = sibling.record()
+    record = case.record()
     assert record.phase is Phase.SUCCEEDED
-    assert sibling.units() == sibling.waves
+    assert case.units() == case.waves
     assert record.drift == ()
 
 
 class Pure(Passing):
     """Lowers twice, and once more by the pure half alone."""
 
-    shape: Sibling
+    shape: BackendCase
     lowered: list[Call]
 
     def lower(self, action: Action, seen: Observation) -> tuple[Call, ...]:
@@ -85,27 +85,27 @@ class Pure(Passing):
         return calls
 
 
-def lowered(sibling: Sibling) -> list[Call]:
+def lowered(case: BackendCase) -> list[Call]:
     found: list[Call] = []
 
     def wrap(inner) -> Pure:
         pure = Pure(inner)
-        pure.shape, pure.lowered = sibling, found
+        pure.shape, pure.lowered = case, found
         return pure
 
-    sibling.drive(wrap)
+    case.drive(wrap)
     return found
 
 
-def test_lowering_is_deterministic_and_needs_no_client(sibling: Sibling) -> None:
-    calls = lowered(sibling)
+def test_lowering_is_deterministic_and_needs_no_client(case: BackendCase) -> None:
+    calls = lowered(case)
 
-    assert sibling.record().phase is Phase.SUCCEEDED
+    assert case.record().phase is Phase.SUCCEEDED
     assert len({c.key for c in calls}) == len(calls)
 
 
-def test_every_call_is_listed_as_a_write_with_its_permission_and_valid_for_the_sdk(sibling: Sibling) -> None:
-    for call in lowered(sibling):
+def test_every_call_is_listed_as_a_write_with_its_permission_and_valid_for_the_sdk(case: BackendCase) -> None:
+    for call in lowered(case):
         assert (call.service, call.operation) in ALL_WRITES
         assert re.fullmatch(rf"{call.service}:\w+", call.permission)
         if call.service in ("tuya", "parcel"):
@@ -115,53 +115,53 @@ def test_every_call_is_listed_as_a_write_with_its_permission_and_valid_for_the_s
         assert not ParamValidator().validate(call.parameters, shape).has_errors()
 
 
-def test_survey_and_observe_never_write(sibling: Sibling) -> None:
+def test_survey_and_observe_never_write(case: BackendCase) -> None:
     asked: list[tuple[str, str]] = []
-    record = sibling.empty()
+    record = case.empty()
     for _ in range(6):
-        backend, _wire = sibling.backend(listening(asked))
-        observe_rollout(backend, sibling.rollout, record, backend.survey())
-        sibling.stage.run(sibling.rollout)
-        sibling.stage.advance(3600)
-        record = sibling.record()
+        backend, _wire = case.backend(listening(asked))
+        observe_rollout(backend, case.rollout, record, backend.survey())
+        case.stage.run(case.rollout)
+        case.stage.advance(3600)
+        record = case.record()
     assert len(asked) >= 10
     assert wrote(asked) == []
     assert set(asked) <= ALL_READS
 
 
-def test_what_is_not_there_is_absent_and_not_an_error(sibling: Sibling) -> None:
-    backend, _ = sibling.backend()
-    gone = Attempt(number=1, generation=sibling.rollout.generation, unit_id="probe-canary-1-00000000", stage=Stage.OPEN)
+def test_what_is_not_there_is_absent_and_not_an_error(case: BackendCase) -> None:
+    backend, _ = case.backend()
+    gone = Attempt(number=1, generation=case.rollout.generation, unit_id="probe-canary-1-00000000", stage=Stage.OPEN)
     gone = msgspec.structs.replace(gone, vendor_id="11111111-2222-4333-8444-555555555555")
-    wave = WaveRecord(name=sibling.rollout.strategy.waves[0].name, attempts=(gone,))
+    wave = WaveRecord(name=case.rollout.strategy.waves[0].name, attempts=(gone,))
 
     seen = observe_rollout(
-        backend, sibling.rollout, msgspec.structs.replace(sibling.empty(), waves=(wave,)), backend.survey()
+        backend, case.rollout, msgspec.structs.replace(case.empty(), waves=(wave,)), backend.survey()
     )
 
     assert seen.units == ()
     assert seen.unit(gone.unit_id) is None
 
 
-def test_a_status_the_sibling_does_not_know_is_unknown_and_holds(sibling: Sibling) -> None:
-    sibling.stage.run(sibling.rollout)
-    sibling.stage.advance(300)
+def test_a_status_the_backend_does_not_know_is_unknown_and_holds(case: BackendCase) -> None:
+    case.stage.run(case.rollout)
+    case.stage.advance(300)
 
     def odd(_service: str, operation: str, send: Callable[[], Answer]) -> Answer:
         answer = send()
-        return sibling.odd(answer) if operation == sibling.status_call else answer
+        return case.odd(answer) if operation == case.status_call else answer
 
-    backend, wire = sibling.backend(odd)
-    seen = observe_rollout(backend, sibling.rollout, sibling.record(), backend.survey())
-    report = sibling.stage.run(sibling.rollout, transport=wire)
+    backend, wire = case.backend(odd)
+    seen = observe_rollout(backend, case.rollout, case.record(), backend.survey())
+    report = case.stage.run(case.rollout, transport=wire)
 
     assert [u.phase for u in seen.units] == [UnitPhase.UNKNOWN]
     assert [h.reason for h in report.rollouts[0].holds] == ["unit_status_is_unknown"]
     assert wire.stats.writes == 0
 
 
-def test_a_call_that_is_not_wholly_known_is_never_sent(sibling: Sibling) -> None:
-    backend, wire = sibling.backend()
+def test_a_call_that_is_not_wholly_known_is_never_sent(case: BackendCase) -> None:
+    backend, wire = case.backend()
     unknown = {"WirelessDeviceId": ["d-1", Placeholder(of="id of a device")]}
 
     for service, operation in sorted(ALL_WRITES):
@@ -172,16 +172,16 @@ def test_a_call_that_is_not_wholly_known_is_never_sent(sibling: Sibling) -> None
 
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit"])
-def test_only_the_families_of_errors_leave_a_sibling(sibling: Sibling, effect: str) -> None:
-    sibling.stage.fault(service="*", operation="*", effect=effect)
-    backend, _ = sibling.backend()
+def test_only_the_families_of_errors_leave_a_backend(case: BackendCase, effect: str) -> None:
+    case.stage.fault(service="*", operation="*", effect=effect)
+    backend, _ = case.backend()
 
     with pytest.raises((TransientError, ConflictError, StalledError)):
         backend.survey()
 
 
-def test_the_pure_half_loads_no_sdk(sibling: Sibling) -> None:
-    module = type(sibling.shape).__module__
+def test_the_pure_half_loads_no_sdk(case: BackendCase) -> None:
+    module = type(case.shape).__module__
     probe = f"import sys, {module}; print(sorted({{'boto3', 'botocore', 'urllib3'}} & set(sys.modules)))"
 
     ran = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

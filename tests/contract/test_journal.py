@@ -146,7 +146,7 @@ def test_a_journal_that_was_open_all_along_does_not_refuse_on_old_news(url: str)
         assert one.acquire(ENVIRONMENT, "cron-a", NOW).fencing == 3
 
 
-def test_nobody_holds_an_environment_at_first(journal: AnyJournal) -> None:
+def test_no_one_holds_an_environment_at_first(journal: AnyJournal) -> None:
     assert journal.lease(ENVIRONMENT) is None
 
 
@@ -163,7 +163,7 @@ def test_the_same_holder_renews_and_keeps_its_fencing_number(journal: AnyJournal
 
 
 @pytest.mark.parametrize("seconds", [0, 119])
-def test_another_live_holder_is_refused_and_told_who_and_until_when(journal: AnyJournal, seconds: int) -> None:
+def test_another_live_holder_is_refused_with_who_and_until_when(journal: AnyJournal, seconds: int) -> None:
     lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
     with pytest.raises(LeaseHeldError, match=r"cron-a \(pid \d+ on .*\) until 2026-03-01T12:02:00Z"):
         journal.acquire(ENVIRONMENT, "cron-b", NOW + timedelta(seconds=seconds))

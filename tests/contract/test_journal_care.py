@@ -159,9 +159,9 @@ def test_a_backup_that_cannot_be_written_leaves_nothing_behind(path: Path, tmp_p
     with SqlJournal(path) as journal, pytest.raises(UsageError, match="cannot create the folder"):
         backup(journal, tmp_path / "file" / "copy.db")
     child = process(str(path), SHORT_DISK, str(tmp_path / "copies" / "copy.db"))
-    told = line(child)
+    reported = line(child)
     end(child)
-    assert told == "JournalIsUnwritable"
+    assert reported == "JournalIsUnwritable"
     assert list((tmp_path / "copies").iterdir()) == []
 
 

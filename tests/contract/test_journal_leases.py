@@ -24,7 +24,9 @@ def journal(url: str) -> Iterator[AnyJournal]:
 
 
 @pytest.mark.parametrize("skew", [TOLERANCE + timedelta(seconds=1), timedelta(days=1), timedelta(days=400)])
-def test_a_lease_dated_further_ahead_than_it_lives_is_taken_over_and_told(journal: AnyJournal, skew: timedelta) -> None:
+def test_a_lease_dated_further_ahead_than_it_lives_is_taken_over_and_reported(
+    journal: AnyJournal, skew: timedelta
+) -> None:
     old = journal.acquire(ENVIRONMENT, "wrong-clock", NOW + skew)
 
     new = journal.acquire(ENVIRONMENT, "cron", NOW)
@@ -47,7 +49,7 @@ def test_a_clock_that_is_a_little_ahead_keeps_its_lease(journal: AnyJournal, ske
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(seconds=100), timedelta(days=1)])
-def test_a_released_lease_holds_nobody_whatever_its_times(journal: AnyJournal, skew: timedelta) -> None:
+def test_a_released_lease_holds_no_one_whatever_its_times(journal: AnyJournal, skew: timedelta) -> None:
     lease = journal.acquire(ENVIRONMENT, "cron-a", NOW + skew)
     journal.release(lease, NOW + skew + timedelta(seconds=1))
 
@@ -100,7 +102,7 @@ def test_what_was_decided_on_records_that_another_run_came_between_is_not_writte
     assert slow.stored["soil"].revision == 1
 
 
-def test_what_came_of_calls_is_written_if_nobody_changed_the_record(journal: AnyJournal) -> None:
+def test_what_came_of_calls_is_written_if_no_one_changed_the_record(journal: AnyJournal) -> None:
     clock = [NOW + timedelta(days=1)]
     ours = LeasedJournal(ENVIRONMENT, journal, "wrong-clock", lambda: clock[0])
     ours.check_free()
@@ -117,7 +119,7 @@ def test_what_came_of_calls_is_written_if_nobody_changed_the_record(journal: Any
     assert "took the lease of environment prod-eu over from wrong-clock" in other.notes[0]
 
 
-def test_a_lease_given_back_by_a_wrong_clock_is_told_and_costs_no_write(journal: AnyJournal) -> None:
+def test_a_lease_given_back_by_a_wrong_clock_is_reported_and_costs_no_write(journal: AnyJournal) -> None:
     journal.release(journal.acquire(ENVIRONMENT, "wrong-clock", NOW + timedelta(days=1)), NOW + timedelta(days=1))
     before = journal.lease(ENVIRONMENT)
     ours = LeasedJournal(ENVIRONMENT, journal, "cron", lambda: NOW)

@@ -78,7 +78,7 @@ def test_a_lease_of_a_live_process_is_refused_and_of_a_killed_one_taken_over_at_
         assert journal.acquire(ENVIRONMENT, "cron", NOW).fencing == 2
 
 
-def test_a_killed_process_that_nobody_waited_for_yet_is_dead_too(url: str) -> None:
+def test_a_killed_process_that_no_one_waited_for_yet_is_dead_too(url: str) -> None:
     with running(url, HOLD) as child, open_journal(url) as journal:
         assert line(child) == "1"
         child.kill()
@@ -118,22 +118,22 @@ def test_processes_that_make_a_new_journal_at_the_same_moment_all_get_it(url: st
 
 
 @pytest.mark.parametrize("after", [1, 2, 5, 9, 14])
-def test_a_process_killed_while_committing_leaves_all_or_nothing_and_loses_nothing_it_was_told_is_kept(
+def test_a_process_killed_while_committing_leaves_all_or_nothing_and_loses_nothing_that_it_confirmed(
     url: str, after: int
 ) -> None:
     with running(url, COMMIT) as child:
-        told = 0
-        while told < after:
-            told = int(line(child))
+        reported = 0
+        while reported < after:
+            reported = int(line(child))
         child.kill()
         child.wait()
         assert child.stdout is not None
-        told = max([told, *(int(text) for text in child.stdout.read().splitlines() if text)])
+        reported = max([reported, *(int(text) for text in child.stdout.read().splitlines() if text)])
     with open_journal(url) as journal:
         found, messages = _one_moment(journal)
         revisions = {stored.revision for stored in found.values()}
         assert len(found) == 3
-        assert revisions in ({told}, {told + 1})
+        assert revisions in ({reported}, {reported + 1})
         revision = revisions.pop()
         assert {stored.record.version for stored in found.values()} == {str(revision)}
         assert messages == {name: [str(n + 1) for n in range(revision)] for name in found}

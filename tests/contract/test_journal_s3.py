@@ -66,7 +66,7 @@ def test_a_slash_at_the_end_names_the_same_journal(place: str) -> None:
 
 
 @pytest.mark.parametrize("must_exist", [False, True])
-def test_a_bucket_that_is_not_there_is_told(s3: SimulatorServer, must_exist: bool) -> None:
+def test_a_bucket_that_is_not_there_is_reported(s3: SimulatorServer, must_exist: bool) -> None:
     with pytest.raises(UsageError, match=r"there is no bucket nowhere-eu; create it, .*--journal") as caught:
         open_journal("s3://nowhere-eu/journal", must_exist=must_exist)
     assert one_line(caught.value, "s3://nowhere-eu/journal")
@@ -116,7 +116,7 @@ def judged(s3: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
 
 
 @pytest.mark.parametrize(
-    ("allowed", "told"),
+    ("allowed", "reported"),
     [
         (("s3:PutObject", "s3:ListBucket"), r"s3:GetObject of .* was refused; grant s3:GetObject on .*/\* and s3:List"),
         (("s3:GetObject", "s3:ListBucket"), r"s3:PutObject of .* was refused; grant s3:PutObject on .*/\* to the"),
@@ -127,10 +127,10 @@ def judged(s3: SimulatorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
     ],
 )
 def test_a_missing_permission_is_named_as_iam_names_it(
-    place: str, judged: Any, allowed: tuple[str, ...], told: str
+    place: str, judged: Any, allowed: tuple[str, ...], reported: str
 ) -> None:
     judged(*allowed)
-    with pytest.raises(StalledError, match=told) as caught:
+    with pytest.raises(StalledError, match=reported) as caught:
         open_journal(place).commit((change(0),), 0)
     assert caught.value.reason == "PermissionDenied"
     assert one_line(caught.value, place)
@@ -158,7 +158,7 @@ def test_the_three_permissions_that_are_named_are_enough_for_everything(place: s
     ("variables", "reason"),
     [
         ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "NoCredentials"),
-        ({"AWS_PROFILE": "nobody"}, "NoCredentials"),
+        ({"AWS_PROFILE": "unknown"}, "NoCredentials"),
         ({"AWS_ENDPOINT_URL": "loopback"}, "RequestFailed"),
     ],
 )
@@ -194,8 +194,8 @@ def test_a_throttled_journal_is_worth_another_try_and_nothing_is_written(place: 
 def test_a_newer_schema_is_refused_and_left_alone(place: str) -> None:
     raw(place, "journal.json.gz", pack(msgspec.structs.replace(Marker(), schema=SCHEMA + 1)))
     for must_exist in (True, False):
-        told = f"schema {SCHEMA + 1}, this version knows {SCHEMA}; run a newer otactl"
-        with pytest.raises(StalledError, match=told) as caught:
+        reported = f"schema {SCHEMA + 1}, this version knows {SCHEMA}; run a newer otactl"
+        with pytest.raises(StalledError, match=reported) as caught:
             open_journal(place, must_exist=must_exist)
         assert caught.value.reason == "JournalIsNewer"
     assert keys(place) == ["journal.json.gz"]
@@ -248,7 +248,7 @@ def test_an_environment_may_have_any_name(place: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("ask", ["load", "history"])
-def test_a_name_that_is_no_text_is_told(place: str, ask: str) -> None:
+def test_a_name_that_is_no_text_is_reported(place: str, ask: str) -> None:
     for names in ((ENVIRONMENT, "\udcff"), ("\udcff", "soil")):
         with pytest.raises(UsageError, match="not valid text"):
             getattr(open_journal(place), ask)(*names)

@@ -94,16 +94,16 @@ def test_whatever_is_done_to_it_a_journal_on_s3_tells_the_same_as_one_in_a_file(
                 commits.append(change(known.get(name, 0) + draw.choice((0,) * 9 + (1,)), *messages, name=name))
                 known[name] = known.get(name, 0) + 1
             fencing, holder = draw.choice((1, 5, 99)), draw.choice(("cron-a", "cron-b"))
-            told = []
+            reported = []
             for journal in (one, two):
                 try:
                     lease = journal.acquire(ENVIRONMENT, holder, now) if step % 3 == 0 else None
                     if lease is not None and step % 2 == 0:
                         journal.release(lease, now)
-                    told.append((lease, journal.commit(tuple(commits), fencing)))
+                    reported.append((lease, journal.commit(tuple(commits), fencing)))
                 except (ConflictError, LeaseHeldError) as error:
-                    told.append((str(error), {}))
-            assert told[0] == told[1]
+                    reported.append((str(error), {}))
+            assert reported[0] == reported[1]
             assert one.lease(ENVIRONMENT) == two.lease(ENVIRONMENT)
         fresh = quick(place)
         assert one.load_all(ENVIRONMENT) == two.load_all(ENVIRONMENT) == fresh.load_all(ENVIRONMENT)

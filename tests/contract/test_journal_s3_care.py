@@ -25,7 +25,7 @@ from tests.support.journal_contract import BUCKET, NOW, STORES, change, record
 from tests.support.s3_faults import Wire, everything, filled
 
 HOUR = timedelta(hours=1)
-Mend = Callable[[Head], Head] | Callable[[Segment], Segment] | Callable[[Pack], Pack]
+Fix = Callable[[Head], Head] | Callable[[Segment], Segment] | Callable[[Pack], Pack]
 
 
 def keys(place: str, kind: str) -> list[str]:
@@ -33,15 +33,15 @@ def keys(place: str, kind: str) -> list[str]:
     return [each["Key"] for each in boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]]
 
 
-def spoil(place: str, kind: str, number: int, mend: Mend | None) -> None:
+def spoil(place: str, kind: str, number: int, fix: Fix | None) -> None:
     """Change an object behind the journal's back, or take it away."""
     client, key = boto3.client("s3"), keys(place, kind)[number]
-    if mend is None:
+    if fix is None:
         client.delete_object(Bucket=BUCKET, Key=key)
         return
     type_of = {"heads": Head, "segments": Segment, "events": Pack}[kind]
     held = unpack(client.get_object(Bucket=BUCKET, Key=key)["Body"].read(), type_of, key)
-    client.put_object(Bucket=BUCKET, Key=key, Body=pack(mend(held)))
+    client.put_object(Bucket=BUCKET, Key=key, Body=pack(fix(held)))
 
 
 def with_entry(name: str, change_entry: Callable[[Entry], Entry]) -> Callable[[Segment], Segment]:
@@ -79,7 +79,7 @@ def fewer(pack: Pack) -> Pack:
 
 
 @pytest.mark.parametrize(
-    ("kind", "number", "mend", "found"),
+    ("kind", "number", "fix", "found"),
     [
         ("segments", 2, with_entry("d", with_text("[]")), [("prod-eu/d", "record_is_unreadable")]),
         (
@@ -122,11 +122,11 @@ def fewer(pack: Pack) -> Pack:
     ],
 )
 def test_what_is_wrong_is_named(
-    filled_place: str, kind: str, number: int, mend: Mend | None, found: list[tuple[str, str]]
+    filled_place: str, kind: str, number: int, fix: Fix | None, found: list[tuple[str, str]]
 ) -> None:
-    spoil(filled_place, kind, number, mend)
-    told = [(re.sub("/[0-9]{10}-.*", "/", where), code) for where, code in codes(filled_place)]
-    assert told == found
+    spoil(filled_place, kind, number, fix)
+    reported = [(re.sub("/[0-9]{10}-.*", "/", where), code) for where, code in codes(filled_place)]
+    assert reported == found
 
 
 def test_a_journal_of_many_objects_is_listed_page_by_page(filled_place: str) -> None:
@@ -159,14 +159,14 @@ def test_an_old_intent_is_a_warning_that_says_which_call(filled_place: str) -> N
 
 def test_an_export_has_the_lines_a_file_has(filled_place: str, tmp_path: Path) -> None:
     url = filled(STORES["sqlite"](tmp_path))
-    told = []
+    reported = []
     for each in (filled_place, url):
         with open_journal(each, must_exist=True) as journal:
-            told.append([json.loads(line) for line in export(journal)])
-    for line in (*told[0], *told[1]):
+            reported.append([json.loads(line) for line in export(journal)])
+    for line in (*reported[0], *reported[1]):
         line.pop("sequence", None)  # counted by environment here, over all there
-    assert told[0][0].pop("id") != told[1][0].pop("id")  # they were made apart
-    assert told[0] == told[1]
+    assert reported[0][0].pop("id") != reported[1][0].pop("id")  # they were made apart
+    assert reported[0] == reported[1]
 
 
 def test_an_export_stops_at_what_it_cannot_read_and_names_it(filled_place: str) -> None:
@@ -179,12 +179,12 @@ def test_a_backup_is_a_file_that_tells_the_same_and_can_be_worked_with(filled_pl
     copy = tmp_path / "copies" / "monday.db"
     with open_journal(filled_place, must_exist=True) as journal:
         backup(journal, copy)
-        told = everything(journal)
+        reported = everything(journal)
     assert [p.name for p in copy.parent.iterdir()] == ["monday.db"]
     with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro&immutable=1", uri=True)) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     with SqlJournal(copy) as restored:
-        assert everything(restored) == told
+        assert everything(restored) == reported
         assert check(restored, NOW, HOUR) == ()
         assert restored.commit((change(2, name="b"),), 1) == {"b": 3}
 

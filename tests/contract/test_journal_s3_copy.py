@@ -91,7 +91,7 @@ def test_a_copy_killed_at_any_call_is_never_taken_for_a_journal(filled_place: st
             assert everything(empty) == everything(source)
 
 
-def test_a_journal_somebody_works_on_is_not_copied(filled_place: str) -> None:
+def test_a_journal_someone_works_on_is_not_copied(filled_place: str) -> None:
     with open_journal(filled_place) as source:
         held = contents(source)
         with pytest.raises(LeaseHeldError, match=r"is held by cron .* until 2026-03-01T12:02:00Z"):

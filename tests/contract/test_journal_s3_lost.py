@@ -21,11 +21,11 @@ PUTS = [number for number, operation in enumerate(CALLS, start=1) if operation.s
 @pytest.mark.parametrize("number", PUTS)
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_commit_whose_answer_is_lost_once_is_made_once_and_is_no_conflict(
-    place: str, begun: S3Journal, number: int, side: str
+    place: str, written: S3Journal, number: int, side: str
 ) -> None:
     lossy = opened(place, Wire(**{side: at(number, lose)}))
     assert lossy.commit(both("2"), 0) == {"a": 2, "b": 2}
-    assert moment(begun) == ({(2, "2")}, {1})
+    assert moment(written) == ({(2, "2")}, {1})
     assert lossy.commit(both("3", 2), 0) == {"a": 3, "b": 3}
     assert check(S3Journal(place), NOW, HOUR) == ()
 
@@ -33,30 +33,30 @@ def test_a_commit_whose_answer_is_lost_once_is_made_once_and_is_no_conflict(
 @pytest.mark.parametrize("effect", ["timeoutBeforeCommit", "timeoutAfterCommit", "throttle", "error500"])
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_a_commit_under_a_fault_of_the_service_is_made_once(
-    place: str, begun: S3Journal, s3: SimulatorServer, effect: str, nth: int
+    place: str, written: S3Journal, s3: SimulatorServer, effect: str, nth: int
 ) -> None:
     fresh = opened(place, Wire())
     s3.world.faults.replace([{"service": "s3", "operation": "PutObject", "effect": effect, "nth": nth}])
     assert fresh.commit(both("2"), 0) == {"a": 2, "b": 2}
     s3.world.faults.replace([])
-    assert moment(begun) == ({(2, "2")}, {1})
+    assert moment(written) == ({(2, "2")}, {1})
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_write_that_stands_in_the_way_of_another_is_tried_again(place: str, begun: S3Journal, times: int) -> None:
+def test_a_write_that_stands_in_the_way_of_another_is_tried_again(place: str, written: S3Journal, times: int) -> None:
     assert opened(place, Wire(before=busy(times))).commit(both("2"), 0) == {"a": 2, "b": 2}
-    assert moment(begun) == ({(2, "2")}, {1})
+    assert moment(written) == ({(2, "2")}, {1})
 
 
-def test_records_that_could_not_be_written_are_never_referred_to(place: str, begun: S3Journal) -> None:
+def test_records_that_could_not_be_written_are_never_referred_to(place: str, written: S3Journal) -> None:
     with pytest.raises(TransientError, match="could not be written; nothing was changed") as caught:
         opened(place, Wire(before=busy(3))).commit(both("2"), 0)
     assert caught.value.committed is False
-    assert moment(begun) == ({(1, "")}, {0})
+    assert moment(written) == ({(1, "")}, {0})
 
 
-def test_a_try_that_arrives_late_while_the_next_is_made_is_recognised(place: str, begun: S3Journal) -> None:
-    """The head's first write hangs: its answer is lost, then S3 is busy with it; it acts when we have tried anew."""
+def test_a_try_that_arrives_late_while_the_next_is_made_is_recognised(place: str, written: S3Journal) -> None:
+    """The head's first write hangs: its answer is lost, then S3 is busy with it; it acts when we have tried again."""
     wire = Wire()
     late: list[dict[str, object]] = []
     plain = wire.client.put_object
@@ -76,28 +76,28 @@ def test_a_try_that_arrives_late_while_the_next_is_made_is_recognised(place: str
     wire.client.put_object = put
     assert writer.commit(both("2"), 0) == {"a": 2, "b": 2}
     assert len(late) == 4
-    assert moment(begun) == ({(2, "2")}, {1})
+    assert moment(written) == ({(2, "2")}, {1})
 
 
-def test_a_lost_commit_on_which_others_have_built_already_is_recognised(place: str, begun: S3Journal) -> None:
+def test_a_lost_commit_on_which_others_have_built_already_is_recognised(place: str, written: S3Journal) -> None:
     def go_on_and_lose() -> None:
         for revision in range(1, REMEMBERED_COMMITS):
-            begun.commit((change(revision, name="b"),), 0)
+            written.commit((change(revision, name="b"),), 0)
         lose()
 
     assert opened(place, Wire(after=at_head(go_on_and_lose))).commit((change(1, name="a"),), 0) == {"a": 2}
-    assert begun.load(ENVIRONMENT, "a").revision == 2
+    assert written.load(ENVIRONMENT, "a").revision == 2
 
 
-def test_a_lost_lease_is_recognised_and_keeps_its_number(place: str, begun: S3Journal) -> None:
+def test_a_lost_lease_is_recognised_and_keeps_its_number(place: str, written: S3Journal) -> None:
     lease = opened(place, Wire(after=at_head(lose))).acquire(ENVIRONMENT, "cron", NOW)
     assert lease.fencing == 1
-    assert begun.lease(ENVIRONMENT) == lease
+    assert written.lease(ENVIRONMENT) == lease
 
 
 @pytest.mark.parametrize("lost", ["put heads", "get"])
 def test_without_any_answer_it_is_said_that_the_commit_may_have_been_made(
-    place: str, begun: S3Journal, lost: str
+    place: str, written: S3Journal, lost: str
 ) -> None:
     """Every answer is lost from the head's write on; or that one, and then those of reading back."""
 
@@ -108,4 +108,4 @@ def test_without_any_answer_it_is_said_that_the_commit_may_have_been_made(
     with pytest.raises(TransientError, match=r"no answer after 3 attempts.* may be (there or not|written)") as caught:
         opened(place, Wire(after=cut)).commit(both("2"), 0)
     assert caught.value.committed is None
-    assert moment(begun) == ({(2, "2")}, {1})
+    assert moment(written) == ({(2, "2")}, {1})

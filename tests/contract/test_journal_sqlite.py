@@ -61,7 +61,7 @@ def test_a_url_and_a_plain_path_name_the_same_file(path: Path, prefix: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "reported"),
     [
         ("postgresql://db/otactl", "not supported yet by this version; use sqlite:///"),
         ("postgres://db/otactl", "not supported yet by this version"),
@@ -72,8 +72,8 @@ def test_a_url_and_a_plain_path_name_the_same_file(path: Path, prefix: str) -> N
         ("", "names no file"),
     ],
 )
-def test_a_url_that_cannot_be_served_says_what_can(url: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told) as caught:
+def test_a_url_that_cannot_be_served_says_what_can(url: str, reported: str) -> None:
+    with pytest.raises(UsageError, match=reported) as caught:
         open_journal(url)
     assert "sqlite:///" in str(caught.value)
 
@@ -172,7 +172,7 @@ def test_a_folder_is_no_journal(tmp_path: Path) -> None:
         SqlJournal(tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"cannot reach journal .*(Not a directory|File exists)"):
         SqlJournal(tmp_path / "file" / "journal.db")
@@ -190,14 +190,14 @@ except UsageError as error:
 """
 
 
-def test_a_folder_without_write_permission_is_told(path: Path, tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_reported(path: Path, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir()
     child = process(str(path), WITHOUT_PERMISSION, str(closed))
-    told = line(child)
+    reported = line(child)
     end(child)
-    assert str(closed) in told
-    assert "cannot be opened or written" in told or "cannot reach journal" in told
+    assert str(closed) in reported
+    assert "cannot be opened or written" in reported or "cannot reach journal" in reported
 
 
 def test_damaged_pages_stall_with_what_next(path: Path) -> None:
@@ -244,12 +244,12 @@ except StalledError as error:
 
 def test_a_write_the_system_refuses_is_one_line_and_rolled_back(path: Path) -> None:
     child = process(str(_filled(path)), FAILING_DISK)
-    told = line(child)
+    reported = line(child)
     end(child)
-    assert told == "JournalIsUnwritable 0 1"
+    assert reported == "JournalIsUnwritable 0 1"
 
 
-def test_a_name_that_is_no_text_is_told(path: Path) -> None:
+def test_a_name_that_is_no_text_is_reported(path: Path) -> None:
     with SqlJournal(_filled(path)) as journal, pytest.raises(UsageError, match="not valid text"):
         journal.load(ENVIRONMENT, "\udcff")
 

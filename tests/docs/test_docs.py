@@ -25,7 +25,6 @@ from otactl.model import Phase
 from otactl.schedule.windows import Refusal
 from tests.support.documented_commands import COMMANDS_IN_ORDER, DOCS
 from tests.support.paths import ROOT
-from tests.support.retired_words import RETIRED
 
 REFERENCE = ROOT / "docs/reference.md"
 COMMANDS = sorted(set(COMMANDS_IN_ORDER))
@@ -155,10 +154,3 @@ def test_files_that_the_documents_name_exist() -> None:
 
     assert len(named) > 10
     assert {(name, word) for name, word in named if not (ROOT / word).exists()} == set()
-
-
-def test_the_documents_use_no_retired_word() -> None:
-    rules = ROOT / "CONTRIBUTING.md"  # its table of retired words names them all
-    text = {p.name: p.read_text().split("| Retired |")[0] if p == rules else p.read_text() for p in DOCS}
-
-    assert {(name, found[0]) for name, page in text.items() for found in RETIRED.finditer(page)} == set()

@@ -185,7 +185,7 @@ def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
     assert ota_stage.iot.list_jobs()["jobs"] == [] or name == "jobDeleteSeconds"
 
 
-def test_a_deletion_that_fails_is_told_and_tried_again(ota_stage: OtaStage) -> None:
+def test_a_deletion_that_fails_is_reported_and_tried_again(ota_stage: OtaStage) -> None:
     ota_stage.server.world.apply_settings({"otaDeleteFails": True})
     ota_stage.cron(one_wave(), rounds=3)
 

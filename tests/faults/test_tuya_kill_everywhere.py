@@ -101,7 +101,7 @@ def test_a_create_that_arrives_late_makes_the_only_batch(tuya_stage: TuyaStage, 
     check(tuya_stage)
 
 
-def test_a_create_that_arrives_after_the_window_is_refused_and_made_anew_once(tuya_stage: TuyaStage) -> None:
+def test_a_create_that_arrives_after_the_window_is_refused_and_made_again_once(tuya_stage: TuyaStage) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "nth": 1, "effect": "late", "seconds": 1000}
     tuya_stage.server.world.faults.replace([rule])
 

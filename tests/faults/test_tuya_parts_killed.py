@@ -67,7 +67,7 @@ def test_a_batch_of_several_that_arrives_late_is_the_only_one_or_refused(
     check(tuya_stage)
 
 
-def test_two_lost_batches_are_told_apart_by_their_devices(tuya_stage: TuyaStage) -> None:
+def test_two_lost_batches_are_distinguished_by_their_devices(tuya_stage: TuyaStage) -> None:
     rule = {"service": "tuya", "operation": "CreateOTAStaticUpgradeJob", "effect": "timeoutAfterCommit"}
     tuya_stage.server.world.faults.replace([{**rule, "probability": 1.0, "seed": 1}])
 

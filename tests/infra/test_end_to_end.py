@@ -24,7 +24,7 @@ from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import BUCKET, GROUPS, IMAGE, KEY, REGION, declared, single_devices
 from tests.support.pulumi.apply import Applier
 from tests.support.pulumi.engine import ROOT, run
-from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, told, until
+from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, run_and_report, until
 from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import SMALL
 
@@ -39,12 +39,12 @@ MANAGED = json.dumps(
 
 
 def everything(at: ProvisionedFuotaStage) -> Iterator[list[str]]:
-    """Drive so that every call the controller knows is made; gives what each run told."""
+    """Drive so that every call the controller knows is made; yields what each run reports."""
     at.iam.create_policy(PolicyName="extra", PolicyDocument=MANAGED)
     at.iam.attach_role_policy(RoleName=at.role.rsplit("/", 1)[-1], PolicyArn="arn:aws:iam::123456789012:policy/extra")
     groups = at.rollout(declared())
     at.deafen()
-    yield told(at, groups)
+    yield run_and_report(at, groups)
     at.advance(300)
     if listed := at.wireless.list_fuota_tasks()["FuotaTaskList"]:
         task = at.wireless.get_fuota_task(Id=listed[0]["Id"])
@@ -52,12 +52,12 @@ def everything(at: ProvisionedFuotaStage) -> Iterator[list[str]]:
         tags = [{"Key": "team", "Value": "theirs"}, {"Key": "otactl:x", "Value": "1"}]
         at.wireless.tag_resource(ResourceArn=task["Arn"], Tags=tags)
         at.wireless.associate_multicast_group_with_fuota_task(Id=task["Id"], MulticastGroupId=GROUPS[1])
-    yield told(at, groups)
+    yield run_and_report(at, groups)
     at.deafen(False)
-    yield told(at, groups)
+    yield run_and_report(at, groups)
     at.advance(2170)  # the canary's session is on air
     for _ in range(5):
-        yield told(at, groups)
+        yield run_and_report(at, groups)
         at.advance(3600)
     devices = at.rollout(single_devices(at), name="single", source=SINGLE, resend=True)
     at.fault(service="iotwireless", operation="StartFuotaTask", effect="error500")
@@ -71,12 +71,12 @@ def everything(at: ProvisionedFuotaStage) -> Iterator[list[str]]:
         )
         at.wireless.associate_wireless_device_with_fuota_task(Id=single[0]["Id"], WirelessDeviceId=stranger)
     for _ in range(4):
-        yield told(at, groups, devices)
+        yield run_and_report(at, groups, devices)
         at.advance(3600)
     gone = msgspec.structs.replace(declared().firmware, image=f"s3://{BUCKET}/gone/{'0' * 64}.bin")
     missing = Strategy(waves=(Wave(name="all", targets=declared().strategy.waves[0].targets),))
     source = Source(file="g.yaml", digest="g" * 64)
-    yield told(at, at.rollout(declared(), name="gone", firmware=gone, strategy=missing, source=source))
+    yield run_and_report(at, at.rollout(declared(), name="gone", firmware=gone, strategy=missing, source=source))
 
 
 def test_with_its_role_the_controller_does_everything(provisioned_fuota: ProvisionedFuotaStage) -> None:
@@ -197,8 +197,8 @@ def test_iams_simulation_that_denies_is_a_warning_and_holds_nothing(provisioned_
         provisioned_fuota.advance(3600)
 
     assert provisioned_fuota.record().phase is Phase.SUCCEEDED
-    told = [e.message for e in provisioned_fuota.journal().history("prod-eu", "probe")]
-    assert any("IAM's simulation says implicitDeny for s3:GetObject" in t for t in told)
+    reported = [e.message for e in provisioned_fuota.journal().history("prod-eu", "probe")]
+    assert any("IAM's simulation says implicitDeny for s3:GetObject" in t for t in reported)
 
 
 def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_judged(
@@ -251,7 +251,7 @@ def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_
 
 
 def token(subject: str) -> str:
-    """What GitHub would give a workflow of the example's repository; the signature is nobody's matter here."""
+    """What GitHub would give a workflow of the example's repository; the signature is not checked here."""
     claims = {
         "iss": f"https://{GITHUB_ISSUER}",
         "aud": "sts.amazonaws.com",

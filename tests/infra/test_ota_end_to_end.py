@@ -29,10 +29,10 @@ from tests.support.pulumi.provisioned_stack import (
 def test_with_its_role_the_controller_does_everything(provisioned_ota: ProvisionedOtaStage, act: str) -> None:
     provisioned_ota.act_as("controllerRoleArn")
 
-    told = [line for step in ACTS[act](provisioned_ota) for line in step]
+    reported = [line for step in ACTS[act](provisioned_ota) for line in step]
 
     assert refused(provisioned_ota) == []
-    assert not [line for line in told if "grant " in line]
+    assert not [line for line in reported if "grant " in line]
     assert provisioned_ota.remembered().phase is Phase.SUCCEEDED
     assert provisioned_ota.updates() == []
 
@@ -46,7 +46,7 @@ SHOWN_BY = {
     "iot:CancelJob": content_that_changes,
     "iot:DeleteJob": content_that_changes,
 }
-# Refused and told nowhere: a warning of IAM's simulation goes with an explicit start, which OTA updates have not.
+# Refused and reported nowhere: a warning of IAM's simulation goes with an explicit start, which OTA updates have not.
 UNTOLD = ("iam:SimulatePrincipalPolicy",)
 CALLS = {"iam:PassRole": "CreateOTAUpdate", "s3:GetObjectVersion": "HeadObject"}
 
@@ -58,9 +58,9 @@ def test_without_any_one_action_something_fails_and_names_it(
     provisioned_ota.rewrite("controllerRoleArn", "reconcile", less(permissions.controller(NAMES), action, sid))
     provisioned_ota.act_as("controllerRoleArn")
 
-    told = until(SHOWN_BY.get(action, waves)(provisioned_ota), action)
+    reported = until(SHOWN_BY.get(action, waves)(provisioned_ota), action)
 
-    assert named(told, action) or action in UNTOLD, told[-3:]
+    assert named(reported, action) or action in UNTOLD, reported[-3:]
     assert set(refused(provisioned_ota)) == {CALLS.get(action, action.partition(":")[2])}
 
 
@@ -76,7 +76,7 @@ def running(at: ProvisionedOtaStage, **changes: object) -> str:
     return update
 
 
-def test_setting_the_urls_life_anew_hands_the_role_on_and_needs_the_right_to(
+def test_setting_the_urls_life_again_hands_the_role_on_and_needs_the_right_to(
     provisioned_ota: ProvisionedOtaStage,
 ) -> None:
     http = {"protocols": ["HTTP"]}
@@ -85,18 +85,18 @@ def test_setting_the_urls_life_anew_hands_the_role_on_and_needs_the_right_to(
     provisioned_ota.rewrite("controllerRoleArn", "reconcile", without)
     longer = block(role=provisioned_ota.role, **http, awsJobPresignedUrlConfig={"expiresInSec": 900})
 
-    told = provisioned_ota.told(replace(one_wave(), backend=longer))
+    reported = provisioned_ota.run_and_report(replace(one_wave(), backend=longer))
 
-    assert any("not authorized to perform: iam:PassRole" in line for line in told)
+    assert any("not authorized to perform: iam:PassRole" in line for line in reported)
     assert refused(provisioned_ota) == ["UpdateJob"]
 
 
 def test_the_planner_may_look_at_everything_and_make_nothing(provisioned_ota: ProvisionedOtaStage) -> None:
     provisioned_ota.act_as("plannerRoleArn")
 
-    told = provisioned_ota.told(gateway(backend=block(role=provisioned_ota.role)))
+    reported = provisioned_ota.run_and_report(gateway(backend=block(role=provisioned_ota.role)))
 
-    assert any("grant iot:CreateOTAUpdate and iam:PassRole" in line for line in told)
+    assert any("grant iot:CreateOTAUpdate and iam:PassRole" in line for line in reported)
     assert refused(provisioned_ota) == ["CreateOTAUpdate"]
     assert provisioned_ota.created() == []
 
@@ -108,9 +108,9 @@ def test_the_planner_sees_the_drift_of_a_running_update_and_sets_nothing_back(
     provisioned_ota.iot.update_job(jobId=job, jobExecutionsRolloutConfig={"maximumPerMinute": 1})
     provisioned_ota.act_as("plannerRoleArn")
 
-    told = provisioned_ota.told(replace(one_wave(), backend=block(role=provisioned_ota.role)))
+    reported = provisioned_ota.run_and_report(replace(one_wave(), backend=block(role=provisioned_ota.role)))
 
-    assert named(told, "iot:UpdateJob")
+    assert named(reported, "iot:UpdateJob")
     assert refused(provisioned_ota) == ["UpdateJob"]
     assert provisioned_ota.iot.describe_job(jobId=job)["job"]["jobExecutionsRolloutConfig"] == {"maximumPerMinute": 1}
 
@@ -164,7 +164,7 @@ def test_without_the_option_the_controller_has_nothing_of_aws_iot(tmp_path: Path
     with loopback() as server:
         at = ProvisionedOtaStage(server, tmp_path, (made, {**outputs, "otaServiceRoleArn": declared().backend.role}))
         at.act_as("controllerRoleArn")
-        told = at.told(gateway(backend=block(role=at.role)))
+        reported = at.run_and_report(gateway(backend=block(role=at.role)))
         iot = boto3.Session().client("iot", endpoint_url=server.url, region_name=REGION)
         with pytest.raises(iot.exceptions.ClientError, match="AccessDeniedException"):
             iot.create_ota_update(
@@ -175,4 +175,4 @@ def test_without_the_option_the_controller_has_nothing_of_aws_iot(tmp_path: Path
                 tags=[{"Key": "otactl:owner", "Value": "acme"}],
             )
 
-    assert named(told, "iot:ListOTAUpdates")
+    assert named(reported, "iot:ListOTAUpdates")

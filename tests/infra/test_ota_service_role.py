@@ -62,8 +62,8 @@ def made(at: ProvisionedOtaStage, **location: str) -> tuple[str, str]:
         otaUpdateId="one", targets=targets, files=[{**SIGNED_BY_AWS[0], "fileLocation": place}], roleArn=at.role
     )
     at.advance(60)
-    told = at.iot.get_ota_update(otaUpdateId="one")["otaUpdateInfo"]
-    return told["otaUpdateStatus"], told.get("errorInfo", {}).get("message", "")
+    reported = at.iot.get_ota_update(otaUpdateId="one")["otaUpdateInfo"]
+    return reported["otaUpdateStatus"], reported.get("errorInfo", {}).get("message", "")
 
 
 def version(at: ProvisionedOtaStage) -> str:
@@ -107,7 +107,7 @@ def test_a_job_is_not_made_where_the_role_may_not_on_one_of_its_resources(
     assert f"iot:CreateJob on resource: arn:aws:iot:eu-west-1:123456789012:{kind}/" in error
 
 
-def test_without_listing_a_missing_image_is_told_as_a_forbidden_one(provisioned_ota: ProvisionedOtaStage) -> None:
+def test_without_listing_a_missing_image_is_reported_as_a_forbidden_one(provisioned_ota: ProvisionedOtaStage) -> None:
     provisioned_ota.rewrite("otaServiceRoleArn", "ota-updates", less(WHOLE, "s3:ListBucket"))
     forbidden = made(provisioned_ota, key="gone.bin")[1]
     provisioned_ota.iot.delete_ota_update(otaUpdateId="one")
@@ -126,9 +126,9 @@ def test_what_can_be_seen_before_holds_the_rollout_and_makes_nothing(
     provisioned_ota.act_as("controllerRoleArn")
     wanted = replace(one_wave(), backend=block(role=provisioned_ota.role, files=SIGNED_BY_AWS))
 
-    told = provisioned_ota.told(wanted)
+    reported = provisioned_ota.run_and_report(wanted)
 
-    assert any(line.startswith(f"{SEEN_BEFORE[action]}: ") and action in line for line in told), told
+    assert any(line.startswith(f"{SEEN_BEFORE[action]}: ") and action in line for line in reported), reported
     assert provisioned_ota.created() == []
 
 

@@ -240,9 +240,9 @@ def test_pulumi_yaml_documents_every_setting_the_program_reads() -> None:
     assert {e["type"] for e in project["config"].values()} <= {"string", "array", "object", "boolean", "integer"}
     assert all("items" in e for e in project["config"].values() if e["type"] == "array")
     assert all(entry["description"] for entry in project["config"].values())
-    told = json.dumps(project["config"])
+    reported = json.dumps(project["config"])
     for name in WHOLE["otactl:options"]:
-        assert name in told
+        assert name in reported
 
 
 @pytest.mark.parametrize("name", ["dev", "prod-eu"])

@@ -11,7 +11,7 @@ from infra import permissions
 from infra.iam_documents import Names
 from otactl.model import Gate, Phase, Rollout, Strategy, VersionConfirm, VersionProof
 from tests.support.fuota_stage import DIGEST, INDEXED, declared
-from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, told
+from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, run_and_report
 from tests.support.pulumi.read_settings import read
 from tests.support.pulumi.stacks import PROVING
 
@@ -36,10 +36,10 @@ def proved(at: ProvisionedFuotaStage, action: str) -> Rollout:
 
 
 def lines(at: ProvisionedFuotaStage, rollout: Rollout) -> list[str]:
-    """What four runs of cron told."""
+    """What four runs of cron report."""
     found = []
     for _ in range(4):
-        found += told(at, rollout)
+        found += run_and_report(at, rollout)
         at.advance(3600)
     return found
 

@@ -77,8 +77,8 @@ CASES: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "told"), CASES, ids=[c[2][:60] for c in CASES])
-def test_a_wrong_key_is_told_in_one_line_with_its_file(key: str, value: Any, told: str) -> None:
+@pytest.mark.parametrize(("key", "value", "reported"), CASES, ids=[c[2][:60] for c in CASES])
+def test_a_wrong_key_is_reported_in_one_line_with_its_file(key: str, value: Any, reported: str) -> None:
     config = {**SMALL, key: value}
     if value is None:
         del config[key]
@@ -87,7 +87,7 @@ def test_a_wrong_key_is_told_in_one_line_with_its_file(key: str, value: Any, tol
         read(config)
 
     assert str(caught.value).startswith("Pulumi.prod-eu.yaml: ")
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -157,7 +157,7 @@ def test_fuota_is_there_wherever_aws_iot_wireless_is_unless_it_is_switched_off()
 
 
 @pytest.mark.parametrize(
-    ("region", "options", "told"),
+    ("region", "options", "reported"),
     [
         ("eu-west-2", {}, "where AWS IoT Wireless does not exist"),
         (
@@ -171,8 +171,8 @@ def test_fuota_is_there_wherever_aws_iot_wireless_is_unless_it_is_switched_off()
         ("moon-1", {"iotOta": True}, "is in no partition of AWS"),
     ],
 )
-def test_a_region_that_does_not_have_what_is_asked_for_is_told(region: str, options: Any, told: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(told)):
+def test_a_region_that_does_not_have_what_is_asked_for_is_reported(region: str, options: Any, reported: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(reported)):
         elsewhere(region, **options)
 
 

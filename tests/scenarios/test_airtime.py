@@ -31,12 +31,12 @@ def airtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_the_example_prints_every_key_and_a_recommendation(airtime: Run) -> None:
     found = airtime(f"{EXAMPLE} -o json")
     assert found.code == 0
-    told = found.json
-    assert (told["fragments"], told["parityFragments"], told["timeOnAirMs"]) == (878, 105, 676.864)
-    low, high = told["successInterval"]
-    assert low <= told["successProbability"] <= high
-    assert max(high - told["successProbability"], told["successProbability"] - low) <= 0.002
-    assert told["recommendation"]["successProbability"] >= 0.99
+    reported = found.json
+    assert (reported["fragments"], reported["parityFragments"], reported["timeOnAirMs"]) == (878, 105, 676.864)
+    low, high = reported["successInterval"]
+    assert low <= reported["successProbability"] <= high
+    assert max(high - reported["successProbability"], reported["successProbability"] - low) <= 0.002
+    assert reported["recommendation"]["successProbability"] >= 0.99
 
 
 def test_the_real_rows_and_not_the_textbook_decide(airtime: Run) -> None:
@@ -62,28 +62,28 @@ def test_the_same_seed_prints_the_same_text(airtime: Run) -> None:
 
 
 def test_classes_of_devices_are_given_in_pairs(airtime: Run) -> None:
-    told = airtime(f"{GOOD} --devices 90 --loss 0.1 --devices 10 -o json").json
-    assert told["devices"] == 100
-    assert [each["devices"] for each in told["losses"]] == [90, 10]
+    reported = airtime(f"{GOOD} --devices 90 --loss 0.1 --devices 10 -o json").json
+    assert reported["devices"] == 100
+    assert [each["devices"] for each in reported["losses"]] == [90, 10]
 
 
 def test_a_manifest_is_planned_as_declared(airtime: Run) -> None:
-    told = airtime("rollouts/soil-probe-2-4-1.yaml -o json").json
-    assert (told["fragments"], told["parityFragments"], told["spacingMs"]) == (80, 16, 9000)
-    assert told["startLeadSeconds"] == 2100
-    assert "loss_is_assumed" in {each["code"] for each in told["warnings"]}
+    reported = airtime("rollouts/soil-probe-2-4-1.yaml -o json").json
+    assert (reported["fragments"], reported["parityFragments"], reported["spacingMs"]) == (80, 16, 9000)
+    assert reported["startLeadSeconds"] == 2100
+    assert "loss_is_assumed" in {each["code"] for each in reported["warnings"]}
 
 
 def test_flags_win_over_the_manifest(airtime: Run) -> None:
-    told = airtime("rollouts/soil-probe-2-4-1.yaml --redundancy-percent 40 --loss 0.01 -o json").json
-    assert told["parityFragments"] == 32
-    assert told["losses"] == [{"devices": 1, "loss": 0.01, "burstFragments": None}]
+    reported = airtime("rollouts/soil-probe-2-4-1.yaml --redundancy-percent 40 --loss 0.01 -o json").json
+    assert reported["parityFragments"] == 32
+    assert reported["losses"] == [{"devices": 1, "loss": 0.01, "burstFragments": None}]
 
 
-def test_single_devices_of_a_manifest_are_told_as_the_gateways_total(airtime: Run) -> None:
-    told = airtime("rollouts/leak-sensor-1-3-0.json -o json").json
-    assert told["devices"] == 3
-    assert told["gatewayTotal"]["devices"] == 3
+def test_single_devices_of_a_manifest_are_reported_as_the_gateways_total(airtime: Run) -> None:
+    reported = airtime("rollouts/leak-sensor-1-3-0.json -o json").json
+    assert reported["devices"] == 3
+    assert reported["gatewayTotal"]["devices"] == 3
 
 
 def test_the_gates_of_all_waves_have_to_pass(airtime: Run, tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_the_gates_of_all_waves_have_to_pass(airtime: Run, tmp_path: Path) -> No
         "gate": {"minSuccessPercent": 95},
     }
     (tmp_path / "rollouts/leak-sensor-1-3-0.json").write_text(json.dumps(manifest))
-    told = airtime("rollouts/leak-sensor-1-3-0.json --loss 0.05 --devices 100 -o json").json
-    alike = told["successProbability"]
-    assert told["gatePasses"] == pytest.approx(at_most(0, [10], [alike]) * at_most(4, [90], [alike]))
+    reported = airtime("rollouts/leak-sensor-1-3-0.json --loss 0.05 --devices 100 -o json").json
+    alike = reported["successProbability"]
+    assert reported["gatePasses"] == pytest.approx(at_most(0, [10], [alike]) * at_most(4, [90], [alike]))
 
 
-def test_groups_of_a_manifest_are_told_for_one_device_until_they_are_counted(airtime: Run) -> None:
+def test_groups_of_a_manifest_are_reported_for_one_device_until_they_are_counted(airtime: Run) -> None:
     assert "group_sizes_are_unknown" in airtime("rollouts/soil-probe-2-4-1.yaml").out
     counted = airtime("rollouts/soil-probe-2-4-1.yaml --devices 40").out
     assert "group_sizes_are_unknown" not in counted
@@ -124,9 +124,9 @@ def test_a_window_of_the_manifest_counts(airtime: Run, tmp_path: Path) -> None:
     allow = '{kind: allow, schedule: "0 22 * * *", duration: 10m, timeZone: Europe/Paris, overrun: finish}'
     windows = f"  windows: [{allow}]\n"
     file.write_text(file.read_text() + windows)
-    told = airtime("rollouts/soil-probe-2-4-1.yaml -o json").json
-    assert told["windowSeconds"] == 600
-    assert told["fitsWindow"] is False
+    reported = airtime("rollouts/soil-probe-2-4-1.yaml -o json").json
+    assert reported["windowSeconds"] == 600
+    assert reported["fitsWindow"] is False
 
 
 def test_a_picture_is_drawn_into_the_file_named(airtime: Run, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ REFUSED = {
     "no devices": (f"{SMALL} --devices 0", "0 devices cannot be planned for"),
     "a picture of another kind": (f"{SMALL} --plot radio.png", "name a file ending in .svg, not radio.png"),
     "a picture nowhere": (f"{GOOD} --plot nowhere/radio.svg", "could not be written to nowhere/radio.svg"),
-    "a version nobody sends": (SMALL + " --ts004 v3", "'v3' is not one of 'v1', 'v2r'"),
+    "a version no one sends": (SMALL + " --ts004 v3", "'v3' is not one of 'v1', 'v2r'"),
     "a number that is none": (SMALL.replace("8960", "many"), "'many' is not a valid integer"),
     "no such file": ("nope.yaml", "path_not_found"),
     "a rollout without a radio": (

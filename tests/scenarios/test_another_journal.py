@@ -55,7 +55,7 @@ def test_a_second_journal_of_an_environment_sends_nothing_for_any_of_its_rollout
     assert not {name for name in sent if not name.startswith(("Get", "List", "Head", "Simulate"))}
 
 
-def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_anew(opened: FuotaStage) -> None:
+def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_again(opened: FuotaStage) -> None:
     lost = lose_journal(opened.folder)
 
     opened.run()

@@ -75,10 +75,10 @@ def test_an_outdated_approval_is_replaced_and_others_are_kept(asking: Path) -> N
     otactl("approve", SOIL, "--wave", "fleet", "--by", "ada")
     edit(SOIL, "- 91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d03", "- 91cd3f21-6c8d-4b66-9d4f-2e3a4b5c6d04")
 
-    told = json.loads(otactl("approve", SOIL, "--wave", "fleet", "--by", "grace", "-o", "json").output)
+    reported = json.loads(otactl("approve", SOIL, "--wave", "fleet", "--by", "grace", "-o", "json").output)
 
-    assert [e["pointer"] for e in told["edits"]] == ["/spec/approvals/1"]
-    assert told["digest"] == digest(SOIL, "fleet")
+    assert [e["pointer"] for e in reported["edits"]] == ["/spec/approvals/1"]
+    assert reported["digest"] == digest(SOIL, "fleet")
     assert [(a.wave, a.by) for a in rollout(SOIL).approvals] == [("canary", "anybody"), ("fleet", "grace")]
 
 
@@ -99,7 +99,7 @@ def test_all_outdated_approvals_of_the_wave_make_way_for_one(asking: Path) -> No
     assert [(a.by, a.digest) for a in rollout(SOIL).approvals] == [("ada", digest(SOIL, "fleet"))]
 
 
-NOBODY: list[tuple[tuple[str, ...], str]] = [
+NO_ONE: list[tuple[tuple[str, ...], str]] = [
     (("--wave", "all", "--by", "ada"), "has no wave all with devices; those that ask for an approval: fleet"),
     (("--wave", "canary", "--by", "ada"), "wave canary of rollout soil-probe-2-4-1 needs no approval"),
     (("--wave", "fleet", "--by", "eve"), "eve is not a member of the approval role firmware-owners; members in"),
@@ -110,19 +110,21 @@ NOBODY: list[tuple[tuple[str, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), NOBODY, ids=[" ".join(w) for w, _ in NOBODY])
-def test_an_approval_that_would_let_nothing_begin_is_refused(asking: Path, words: tuple[str, ...], told: str) -> None:
+@pytest.mark.parametrize(("words", "reported"), NO_ONE, ids=[" ".join(w) for w, _ in NO_ONE])
+def test_an_approval_that_would_let_nothing_begin_is_refused(
+    asking: Path, words: tuple[str, ...], reported: str
+) -> None:
     before = (asking / SOIL).read_bytes()
 
-    assert told in otactl("approve", SOIL, *words, code=1).output
+    assert reported in otactl("approve", SOIL, *words, code=1).output
     assert (asking / SOIL).read_bytes() == before
 
 
 def test_an_approval_for_a_role_the_wave_does_not_ask_for_is_refused(asking: Path) -> None:
     edit(ENVIRONMENT, "members: [ada, grace]}", "members: [ada, grace]}\n    - {name: lab}")
 
-    told = otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--role", "lab", code=1).output
-    assert "asks for the approval of firmware-owners; one of lab would not be valid" in told
+    reported = otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--role", "lab", code=1).output
+    assert "asks for the approval of firmware-owners; one of lab would not be valid" in reported
 
 
 def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(folder: Path) -> None:
@@ -131,8 +133,8 @@ def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(fold
     waves = f"    waves:\n      - {{name: canary, percent: 20}}\n      - {{name: fleet, percent: 100, {asked}}}\n"
     (folder / PLUG).write_text(f"{head}{waves}  targets:\n    devices: {{file: smart-plugs.csv}}\n")
     declared = rollout(PLUG)
-    begun = Attempt(number=1, generation=declared.generation, unit_id="u", vendor_id="1")
-    canary = WaveRecord(name="canary", members=("device:plug-field-8",), attempts=(begun,))
+    started = Attempt(number=1, generation=declared.generation, unit_id="u", vendor_id="1")
+    canary = WaveRecord(name="canary", members=("device:plug-field-8",), attempts=(started,))
     record = Record(environment="prod-eu", name=declared.name, waves=(canary,))
     now = datetime.now(UTC)
     with SqlJournal(folder / "j.db") as journal:
@@ -141,29 +143,29 @@ def test_a_wave_by_percent_is_approved_with_the_devices_the_journal_left_it(fold
         journal.release(lease, now)
 
     blind = otactl("approve", PLUG, "--wave", "fleet", "--by", "ada").output
-    told = json.loads(
+    reported = json.loads(
         otactl("approve", PLUG, "--wave", "fleet", "--by", "ada", "--journal", "j.db", "-o", "json").output
     )
 
     assert "no journal at rollouts/.otactl/journal.db: devices are divided as if no wave had started" in blind
-    assert told["digest"] == digest(PLUG, "fleet", record) != digest(PLUG, "fleet")
-    assert [a.digest for a in rollout(PLUG).approvals] == [told["digest"]]
+    assert reported["digest"] == digest(PLUG, "fleet", record) != digest(PLUG, "fleet")
+    assert [a.digest for a in rollout(PLUG).approvals] == [reported["digest"]]
 
 
-def test_an_approval_looks_into_the_groups_when_told_to_and_names_who_is_in_them(
+def test_an_approval_looks_into_the_groups_when_asked_to_and_names_who_is_in_them(
     asking: Path, fuota_stage: FuotaStage
 ) -> None:
     edit(SOIL, GROUPS_OF_FLEET, f"            - {GROUPS[1]}\n")
     blind = otactl("approve", SOIL, "--wave", "fleet", "--by", "grace").output
     before = len(fuota_stage.server.world.requests)
 
-    told = json.loads(otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--look", "-o", "json").output)
+    reported = json.loads(otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--look", "-o", "json").output)
 
     devices = [
         d["Id"] for d in fuota_stage.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]
     ]
     assert "no run has asked for this approval yet" in blind
-    assert told["devices"] == named_devices(tuple(sorted(devices)))
-    assert [(a.by, a.devices) for a in rollout(SOIL).approvals if a.devices] == [("ada", told["devices"])]
+    assert reported["devices"] == named_devices(tuple(sorted(devices)))
+    assert [(a.by, a.devices) for a in rollout(SOIL).approvals if a.devices] == [("ada", reported["devices"])]
     asked = {str(r["operation"]) for r in fuota_stage.server.world.requests[before:]}
     assert not any(name.startswith(("Create", "Associate", "Start", "Update", "Delete", "Tag")) for name in asked)

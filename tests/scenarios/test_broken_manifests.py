@@ -33,12 +33,12 @@ def test_one_broken_manifest_stops_only_what_it_may_be_about(tmp_path: Path, mon
         sound = place.read_text()
         place.write_text(sound.replace("sizeBytes:", "sizeBites:"))
 
-        code, planned, told = run("plan", "rollouts")
-        assert (code, "sizeBites" in told) == (1, True)
+        code, planned, reported = run("plan", "rollouts")
+        assert (code, "sizeBites" in reported) == (1, True)
         assert {r["name"] for r in planned["rollouts"] if "error" in r} == {"soil-probe-2-4-1"}
 
-        code, done, told = run("reconcile", "rollouts")
-        assert (code, "the others continued" in told) == (1, True)
+        code, done, reported = run("reconcile", "rollouts")
+        assert (code, "the others continued" in reported) == (1, True)
         assert any(r["actions"] for r in done["rollouts"])
         (wrong,) = [r for r in done["rollouts"] if r["error"]]
         assert (wrong["name"], wrong["phase"]) == ("soil-probe-2-4-1", "Stalled")
@@ -46,7 +46,7 @@ def test_one_broken_manifest_stops_only_what_it_may_be_about(tmp_path: Path, mon
         assert phases()["soil-probe-2-4-1"] == "Stalled"
 
         place.write_text("kind: [Rollout\n")
-        assert run("reconcile", "rollouts", "--strict") == (1, {}, "")  # its error is raised, and told by `main`
+        assert run("reconcile", "rollouts", "--strict") == (1, {}, "")  # its error is raised, and reported by `main`
         assert run("reconcile", "rollouts")[0] == 1
         assert "Orphaned" not in phases().values()
 

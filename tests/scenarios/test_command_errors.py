@@ -63,9 +63,9 @@ CASES: list[tuple[list[str], str]] = [
     (["status", "--journal", "rollouts"], "journal rollouts is a folder; name a file in it"),
     (["status", "--journal", "mysql://user:secret@db/x"], "is not a journal URL this version knows"),
     (["reconcile", "rollouts"], "JournalMissing: no journal at .otactl/journal.db; name the right one with --journal"),
-    (["status", "nobody"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
-    (["history", "nobody"], "make it: otactl journal init .otactl/journal.db"),
-    (["drift", "nobody"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
+    (["status", "unknown"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
+    (["history", "unknown"], "make it: otactl journal init .otactl/journal.db"),
+    (["drift", "unknown"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
     (["drift", "--journal", ""], "--journal is empty; name a journal"),
     (["explain", "spec.nothing"], "there is no field 'spec.nothing'"),
     (["simulator", "--port", "99999"], "99999 is not in the range"),
@@ -76,17 +76,17 @@ CASES: list[tuple[list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), CASES, ids=[" ".join(w) or "nothing" for w, _ in CASES])
-def test_a_mistake_is_told_in_words_and_exits_1(folder: Path, words: list[str], told: str) -> None:
+@pytest.mark.parametrize(("words", "reported"), CASES, ids=[" ".join(w) or "nothing" for w, _ in CASES])
+def test_a_mistake_is_reported_in_words_and_exits_1(folder: Path, words: list[str], reported: str) -> None:
     ran = otactl(folder, *words)
 
     assert ran.returncode == 1
-    assert told in ran.stdout + ran.stderr
+    assert reported in ran.stdout + ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
     assert "secret" not in ran.stdout + ran.stderr
 
 
-def test_a_port_in_use_is_told(folder: Path) -> None:
+def test_a_port_in_use_is_reported(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -99,7 +99,7 @@ def test_a_port_in_use_is_told(folder: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def test_an_endpoint_that_nobody_serves_is_named_without_a_traceback(folder: Path) -> None:
+def test_an_endpoint_that_no_one_serves_is_named_without_a_traceback(folder: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
 
     ran = otactl(folder, "reconcile", "rollouts", "--journal", "made.db", AWS_ENDPOINT_URL="http://127.0.0.1:1", **keys)
@@ -131,7 +131,7 @@ def test_credentials_of_another_account_write_nothing(folder: Path, fuota_stage:
     assert "of account 123456789012, environment prod-eu is 210987654321; use the right role" in ran.stdout
 
 
-def test_the_version_is_told_without_loading_the_sdk_or_the_validator(folder: Path) -> None:
+def test_the_version_is_reported_without_loading_the_sdk_or_the_validator(folder: Path) -> None:
     probe = "import sys; from otactl.cli import main; sys.argv = ['otactl', '--version']\ntry:\n    main()\n"
     probe += "finally:\n    print(sorted({'boto3', 'botocore', 'jsonschema', 'moto', 'yaml'} & set(sys.modules)))"
 

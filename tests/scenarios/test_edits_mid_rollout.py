@@ -116,7 +116,7 @@ def test_an_edit_that_devices_never_see_neither_ends_a_session_nor_sends_again(
     assert (len(fuota_stage.made()), starts(fuota_stage)) == (1, 1)
 
 
-def test_a_description_declared_after_the_start_is_told_as_that(fuota_stage: FuotaStage) -> None:
+def test_a_description_declared_after_the_start_is_reported_as_that(fuota_stage: FuotaStage) -> None:
     rollout = declared(strategy=ONE)
     fuota_stage.run(rollout)
     fuota_stage.advance(300)
@@ -153,7 +153,7 @@ def test_new_content_waits_for_a_session_on_air_to_end(fuota_stage: FuotaStage) 
     assert set(fuota_stage.images()) == {new.firmware.sha256}
 
 
-def test_a_digest_nobody_pushed_does_not_end_a_start_that_waits(fuota_stage: FuotaStage) -> None:
+def test_a_digest_no_one_pushed_does_not_end_a_start_that_waits(fuota_stage: FuotaStage) -> None:
     fuota_stage.run(declared(strategy=ONE))
     fuota_stage.advance(300)
     wrong = msgspec.structs.replace(declared().firmware, sha256="0" * 64, image=f"s3://{BUCKET}/gone/{'0' * 64}.bin")
@@ -175,7 +175,7 @@ def test_a_renamed_wave_is_not_sent_the_same_content_again(fuota_stage: FuotaSta
     assert (len(fuota_stage.made()), starts(fuota_stage)) == (1, 1)
 
 
-def test_a_wave_taken_out_while_it_runs_is_told_with_the_command_that_ends_it(fuota_stage: FuotaStage) -> None:
+def test_a_wave_taken_out_while_it_runs_is_reported_with_the_command_that_ends_it(fuota_stage: FuotaStage) -> None:
     fuota_stage.run(declared())
     task = fuota_stage.task()["Id"]
     fuota_stage.advance(300)

@@ -19,17 +19,17 @@ def explain(field: str) -> str:
     return result.stdout
 
 
-def test_a_field_is_told_with_its_limits_and_an_example() -> None:
-    told = explain("spec.fuota.redundancyPercent")
+def test_a_field_is_reported_with_its_limits_and_an_example() -> None:
+    reported = explain("spec.fuota.redundancyPercent")
     for part in ("a whole number", "Redundancy.", "at least 0", "at most 100", "for example 12"):
-        assert part in told
+        assert part in reported
 
 
 @pytest.mark.parametrize("field", EVERY)
 def test_every_field_is_explained(field: str) -> None:
-    told = explain(field)
-    assert told.startswith(f"{field.split('.')[0]} {field.partition('.')[2]}: ")
-    assert "for example" in told
+    reported = explain(field)
+    assert reported.startswith(f"{field.split('.')[0]} {field.partition('.')[2]}: ")
+    assert "for example" in reported
 
 
 def test_a_list_is_entered_with_or_without_an_index() -> None:
@@ -37,8 +37,8 @@ def test_a_list_is_entered_with_or_without_an_index() -> None:
 
 
 def test_a_mapping_lists_its_fields_and_marks_those_required() -> None:
-    told = explain("spec.firmware")
-    assert "version    Version (required)" in told
+    reported = explain("spec.firmware")
+    assert "version    Version (required)" in reported
 
 
 def test_a_field_of_an_environment_is_found_without_naming_the_kind() -> None:

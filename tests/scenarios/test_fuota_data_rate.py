@@ -1,4 +1,4 @@
-"""The data rate the service chose for a session: read back once, compared with the plan, told with what it costs."""
+"""The data rate the service chose for a session: read back once, compared with the plan, reported with its cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_fragments(size: int, interval_ms: int = 9000) -> Rollout:
 
 
 def on_air(fuota_stage: FuotaStage, rollout: Rollout) -> FuotaStage:
-    """The first wave's session begun a moment ago: starts are on whole minutes, so no fixed wait ends at one."""
+    """The first wave's session started a moment ago: starts are on whole minutes, so no fixed wait ends at one."""
     fuota_stage.run(rollout)
     fuota_stage.advance(SETTLED)
     fuota_stage.run(rollout)
@@ -113,7 +113,7 @@ def test_a_session_that_is_not_shown_yet_is_asked_for_again(fuota_stage: FuotaSt
     assert rate_drift(fuota_stage) == []
 
 
-def test_a_session_that_may_not_be_read_is_told_and_stalls_nothing(fuota_stage: FuotaStage) -> None:
+def test_a_session_that_may_not_be_read_is_reported_and_stalls_nothing(fuota_stage: FuotaStage) -> None:
     plan = with_fragments(112)
     on_air(fuota_stage, plan)
 

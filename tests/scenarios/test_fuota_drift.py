@@ -1,4 +1,4 @@
-"""Somebody changes a task, its members, its image or its role: the ledger says what, and what became of it."""
+"""Someone changes a task, its members, its image or its role: the ledger says what, and what became of it."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_a_started_task_deleted_by_hand_is_not_made_again(started: FuotaStage) -
     assert (only(started).field, only(started).open) == ("unit", True)
 
 
-def test_a_task_started_by_hand_is_told_and_its_devices_still_give_the_verdict(opened: FuotaStage) -> None:
+def test_a_task_started_by_hand_is_reported_and_its_devices_still_give_the_verdict(opened: FuotaStage) -> None:
     opened.deafen(False)
     moment = opened.server.world.clock.now() + timedelta(minutes=45)
     opened.wireless.start_fuota_task(Id=opened.task()["Id"], LoRaWAN={"StartTime": moment})
@@ -195,7 +195,7 @@ def test_a_task_started_by_hand_is_told_and_its_devices_still_give_the_verdict(o
     assert len(opened.made()) == 2
 
 
-def test_a_task_nobody_declares_is_told_once_and_let_be(fuota_stage: FuotaStage) -> None:
+def test_a_task_no_one_declares_is_reported_once_and_let_be(fuota_stage: FuotaStage) -> None:
     fuota_stage.wireless.create_fuota_task(
         Name="by-hand",
         FirmwareUpdateImage="s3://b/k",
@@ -210,7 +210,7 @@ def test_a_task_nobody_declares_is_told_once_and_let_be(fuota_stage: FuotaStage)
     assert [t["Name"] for t in fuota_stage.wireless.list_fuota_tasks()["FuotaTaskList"]] == ["by-hand"]
 
 
-def test_foreign_tasks_are_not_told_where_the_environment_ignores_them(fuota_stage: FuotaStage) -> None:
+def test_foreign_tasks_are_not_reported_where_the_environment_ignores_them(fuota_stage: FuotaStage) -> None:
     fuota_stage.wireless.create_fuota_task(
         Name="by-hand",
         FirmwareUpdateImage="s3://b/k",
@@ -223,7 +223,7 @@ def test_foreign_tasks_are_not_told_where_the_environment_ignores_them(fuota_sta
     assert fuota_stage.record("@environment").drift == ()
 
 
-def test_a_rollout_taken_out_of_git_leaves_an_orphan_told_with_the_command_that_ends_it(opened: FuotaStage) -> None:
+def test_a_rollout_taken_out_of_git_leaves_an_orphan_reported_with_the_command_that_ends_it(opened: FuotaStage) -> None:
     task = opened.task()["Id"]
 
     opened.run(covers=True)

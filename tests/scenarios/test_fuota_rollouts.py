@@ -40,7 +40,7 @@ def writes(fuota_stage: FuotaStage) -> list[tuple[str, object]]:
     return [(str(r["operation"]), r["parameters"]) for r in carried_out]
 
 
-def test_content_declared_anew_before_the_start_is_an_update_of_the_same_task(opened: FuotaStage) -> None:
+def test_content_declared_again_before_the_start_is_an_update_of_the_same_task(opened: FuotaStage) -> None:
     task = opened.task()["Id"]
 
     opened.run(changed(redundancy_percent=40))
@@ -75,7 +75,9 @@ def test_a_field_that_is_not_declared_any_more_needs_another_task(opened: FuotaS
     assert opened.record().phase is Phase.SUCCEEDED
 
 
-def test_content_declared_anew_after_the_start_ends_the_session_and_makes_another_task(fuota_stage: FuotaStage) -> None:
+def test_content_declared_again_after_the_start_ends_the_session_and_makes_another_task(
+    fuota_stage: FuotaStage,
+) -> None:
     fuota_stage.run()
     assert fuota_stage.task()["Status"] == "FuotaSession_Waiting"
 
@@ -147,7 +149,7 @@ def test_a_finished_rollout_is_not_read_again(fuota_stage: FuotaStage) -> None:
 
 
 def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(fuota_stage: FuotaStage) -> None:
-    """Rung by rung, to the end: plan, note its calls, reconcile one rung, compare with what the service saw."""
+    """Step by step, to the end: plan, note its calls, reconcile one step, compare with what the service saw."""
     fuota_stage.deafen()
     shown: list[tuple[str, object]] = []
     for _ in range(40):
@@ -159,7 +161,7 @@ def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(fuota_stage: FuotaSt
         look = assess(here, declared(), stored, seen, backend, (), wire.now())
         calls = [c for a in look.plan.actions for c in backend.lower(a, seen)]
         before = len(writes(fuota_stage))
-        one_rung(fuota_stage)
+        one_step(fuota_stage)
         sent = writes(fuota_stage)[before:]
         expected = [(c.operation, recorded(c).parameters) for c in calls]
         assert [o for o, _ in sent] == [o for o, _ in expected]
@@ -172,7 +174,7 @@ def test_the_calls_a_plan_shows_are_the_calls_that_are_sent(fuota_stage: FuotaSt
     assert len(shown) == 8
 
 
-def one_rung(fuota_stage: FuotaStage) -> None:
+def one_step(fuota_stage: FuotaStage) -> None:
     """One pass only: the second one's first read ends the run."""
     identities = 0
 
@@ -187,7 +189,7 @@ def one_rung(fuota_stage: FuotaStage) -> None:
 
 
 class StopHereError(Exception):
-    """The rung is over."""
+    """The step is over."""
 
 
 def plain(parameters: object) -> object:

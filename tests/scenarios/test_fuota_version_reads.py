@@ -1,4 +1,4 @@
-"""The things behind wireless devices: whose version is asked for, how often, and what is told of who has none."""
+"""The things behind wireless devices: whose version is asked for, how often, and what is reported of who has none."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def probes(fuota_stage: FuotaStage) -> Probes:
     return Probes(fuota_stage)
 
 
-def test_a_device_without_a_thing_is_told_by_name_and_fails_once_its_time_is_over(probes: Probes) -> None:
+def test_a_device_without_a_thing_is_reported_by_name_and_fails_once_its_time_is_over(probes: Probes) -> None:
     probes.stage.wireless.disassociate_wireless_device_from_thing(Id=probes.device(0))
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
 
     probes.stage.run(rollout)
-    told = probes.drift()
+    reported = probes.drift()
     before = probes.stage.record().phase
     probes.stage.advance(6 * 3600 + 60)
     probes.stage.run(rollout)
 
-    assert told == {"devices.withoutThing": {"devices": 1, "some": [probes.stage.euis[0]]}}
+    assert reported == {"devices.withoutThing": {"devices": 1, "some": [probes.stage.euis[0]]}}
     assert (before, probes.stage.record().phase) == (Phase.PROGRESSING, Phase.FAILED)
     said = "no thing is associated with it, so it reports no version; declared is 2.4.1"
     assert probes.results()["probe-0"] == ("failed", "version", said)
@@ -48,7 +48,7 @@ def test_a_thing_that_is_associated_in_time_has_its_report_counted(probes: Probe
     assert all(e.closed_at is not None for e in probes.stage.record().drift)
 
 
-def test_before_a_device_is_given_up_its_thing_is_looked_for_anew(probes: Probes) -> None:
+def test_before_a_device_is_given_up_its_thing_is_looked_for_again(probes: Probes) -> None:
     probes.behave(probe_0="neverReports")
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)

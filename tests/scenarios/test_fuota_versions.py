@@ -81,7 +81,7 @@ def test_the_time_to_report_counts_from_the_first_look_that_finds_the_session_en
     assert probes.stage.record().attempts[0].progress == {"succeeded": 2, "waitingForVersion": 1}
 
 
-def test_a_device_seen_to_go_back_to_the_version_before_is_told_as_rolled_back(probes: Probes) -> None:
+def test_a_device_seen_to_go_back_to_the_version_before_is_reported_as_rolled_back(probes: Probes) -> None:
     probes.behave(probe_2="neverReports")
     rollout = probes.canary(within="6h")
     probes.to_the_end_of_the_session(rollout)
@@ -90,11 +90,11 @@ def test_a_device_seen_to_go_back_to_the_version_before_is_told_as_rolled_back(p
 
     probes.report(2, "2.4.1")  # the last one to be waited for: now all are asked once more
     probes.stage.run(rollout)
-    told = probes.drift()
+    reported = probes.drift()
     probes.stage.advance(7 * 3600)
     probes.stage.run(rollout)
 
-    assert told == {"devices.version": {"rolledBack": {"devices": 1, "reported": {probes.stage.euis[0]: "2.4.0"}}}}
+    assert reported == {"devices.version": {"rolledBack": {"devices": 1, "reported": {probes.stage.euis[0]: "2.4.0"}}}}
     assert probes.results()["probe-0"] == ("failed", "version", "went back to 2.4.0; declared is 2.4.1")
     assert probes.results()["probe-2"] == OK
 
@@ -114,7 +114,7 @@ def test_a_device_that_went_back_and_came_up_again_succeeds(probes: Probes) -> N
     assert probes.stage.record().phase is Phase.SUCCEEDED
 
 
-def test_older_newer_and_strange_versions_are_told_apart(probes: Probes) -> None:
+def test_older_newer_and_strange_versions_are_distinguished(probes: Probes) -> None:
     for number in (0, 2, 4):
         probes.behave(**{f"probe_{number}": "neverReports"})
     rollout = probes.canary(within="1h")
@@ -123,11 +123,11 @@ def test_older_newer_and_strange_versions_are_told_apart(probes: Probes) -> None
         probes.report(number, version)
 
     probes.stage.run(rollout)
-    told = probes.drift()["devices.version"]
+    reported = probes.drift()["devices.version"]
     probes.stage.advance(3600 + 60)
     probes.stage.run(rollout)
 
-    assert {kind: list(seen["reported"].values()) for kind, seen in told.items()} == {
+    assert {kind: list(seen["reported"].values()) for kind, seen in reported.items()} == {
         "older": ["2.4.1-rc.2"],
         "newer": ["3.0"],
         "unknown": ["build 7"],
@@ -217,8 +217,8 @@ def test_where_groups_alone_list_their_members_the_version_settles_what_an_old_s
     probes.stage.drive(probes.canary(firmware=firmware, cleanup="never"), rounds=4)
 
     assert probes.stage.record().phase is Phase.SUCCEEDED
-    told = {r.detail for r in probes.stage.record().attempts[-1].results}
-    assert told == {"reports 2.5.0, although its transfer said timeout"}
+    reported = {r.detail for r in probes.stage.record().attempts[-1].results}
+    assert reported == {"reports 2.5.0, although its transfer said timeout"}
 
 
 def test_new_content_does_not_wait_for_versions_of_the_old(probes: Probes) -> None:
@@ -251,7 +251,7 @@ def test_a_lost_journal_does_not_turn_a_wait_into_a_verdict(probes: Probes) -> N
     assert probes.stage.record().phase is Phase.FAILED
 
 
-def test_an_image_whose_version_nobody_told_calls_itself_by_its_digest(probes: Probes) -> None:
+def test_an_image_whose_version_no_one_reported_calls_itself_by_its_digest(probes: Probes) -> None:
     firmware = pushed(probes.stage, "2.5.0", bytes(range(255, -1, -1)) * 12)
     rollout = probes.canary(within="1h", firmware=firmware)
     probes.to_the_end_of_the_session(rollout)

@@ -54,8 +54,8 @@ def test_a_version_that_comes_back_has_to_stay_for_the_whole_soak_again(things: 
     soaked = things.rollout(gate=SOAK, confirm=SHADOW)
     things.cron(soaked, rounds=4)
     for version in ("2.4.0", "2.4.1"):
-        told = {"state": {"reported": {"firmware": {"version": version}}}}
-        things.stage.shadow.update_thing_shadow(thingName=things.names[0], payload=json.dumps(told))
+        reported = {"state": {"reported": {"firmware": {"version": version}}}}
+        things.stage.shadow.update_thing_shadow(thingName=things.names[0], payload=json.dumps(reported))
         things.run(soaked)
         things.stage.advance(6 * 3600)
 
@@ -133,7 +133,7 @@ def test_a_scheduled_session_is_deleted_by_an_abort_and_one_on_air_goes_on(fuota
     assert scheduled is Stage.SCHEDULED
     assert holds(ended) == ["aborted"]
     assert fuota_stage.images() == []
-    assert fleet.makes() == 2  # what was taken back is made anew once nothing ends it
+    assert fleet.makes() == 2  # what was taken back is made again once nothing ends it
 
 
 def test_a_session_on_air_cannot_be_stopped_and_says_so(fuota_stage: FuotaStage) -> None:
@@ -165,8 +165,8 @@ def test_devices_that_run_a_newer_version_are_not_taken_back_unless_that_is_said
         newer = {"productKey": PRODUCT, "deviceName": fleet.names[0], "versions": {"default": "2.10.0"}}
         fleet.stage.cloud(devices=[newer])
     else:
-        told = {"state": {"reported": {"firmware": {"version": "2.10.0"}}}}
-        fleet.stage.shadow.update_thing_shadow(thingName=fleet.names[0], payload=json.dumps(told))
+        reported = {"state": {"reported": {"firmware": {"version": "2.10.0"}}}}
+        fleet.stage.shadow.update_thing_shadow(thingName=fleet.names[0], payload=json.dumps(reported))
     proof = MODULE if kind == "plugs" else SHADOW
 
     held = fleet.run(fleet.rollout(confirm=proof))

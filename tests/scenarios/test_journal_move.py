@@ -101,8 +101,8 @@ def test_every_verb_that_reads_a_journal_reads_one_on_s3(fuota_stage: FuotaStage
         ran = run(command, *arguments, "-o", "json", "--journal", PLACE)
         assert (ran.exit_code, ran.stderr) == (0, "")
         assert json.loads(ran.stdout)
-    *named, told = run(status, "--journal", PLACE).stdout.splitlines()
-    assert told == f"journal {PLACE} (--journal)"
+    *named, reported = run(status, "--journal", PLACE).stdout.splitlines()
+    assert reported == f"journal {PLACE} (--journal)"
     assert run(status, OTACTL_JOURNAL=PLACE).stdout.splitlines() == [*named, f"journal {PLACE} (OTACTL_JOURNAL)"]
     kinds = [json.loads(line)["kind"] for line in run(journal, "export", "--journal", PLACE).stdout.splitlines()]
     assert (kinds[0], kinds[-1], set(kinds)) == ("journal", "lease", {"journal", "record", "event", "lease"})
@@ -143,7 +143,7 @@ def test_a_copy_into_a_journal_that_is_not_empty_is_refused_and_changes_nothing(
         assert (list(one.load_all("prod-eu")), list(two.load_all("prod-eu"))) == (["a"], ["b"])
 
 
-def test_a_journal_is_not_copied_while_somebody_works_on_it(fuota_stage: FuotaStage) -> None:
+def test_a_journal_is_not_copied_while_someone_works_on_it(fuota_stage: FuotaStage) -> None:
     with open_journal(PLACE) as opened:
         put(opened)
         lease = opened.acquire("prod-eu", "cron", datetime.now(UTC))

@@ -153,7 +153,7 @@ def test_status_of_a_device_tells_its_results_across_rollouts(path: Path) -> Non
 
 @pytest.mark.parametrize("command", [status, history, drift])
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["nope"], "no rollout nope in journal"),
         (["soil", "--environment", "nope"], "holds no environment nope; it holds prod-eu"),
@@ -162,12 +162,12 @@ def test_status_of_a_device_tells_its_results_across_rollouts(path: Path) -> Non
     ],
 )
 def test_an_unknown_name_exits_1_and_lists_what_is_known(
-    path: Path, command: click.Command, arguments: list[str], told: str
+    path: Path, command: click.Command, arguments: list[str], reported: str
 ) -> None:
     _write(path, _record())
     ran = _run(command, path, *arguments)
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert told in ran.stderr
+    assert reported in ran.stderr
 
 
 def test_history_of_a_name_in_two_environments_asks_which(path: Path) -> None:
@@ -190,7 +190,7 @@ def test_history_of_a_name_in_two_environments_asks_which(path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("style", ["text", "json", "markdown"])
-def test_drift_exits_2_only_for_open_drift_nobody_acknowledged(
+def test_drift_exits_2_only_for_open_drift_no_one_acknowledged(
     path: Path, states: list[DriftStatus], code: int, counts: tuple[int, int], style: str
 ) -> None:
     _write(path, _record("prod-eu", "soil", *(_entry(f"f{i}", s) for i, s in enumerate(states))))
@@ -255,7 +255,7 @@ def test_a_usage_error_exits_1_and_never_2(command: click.Command, arguments: li
     assert ran.stderr
 
 
-def test_a_lease_is_ended_by_hand_once_and_an_unknown_environment_is_told(path: Path) -> None:
+def test_a_lease_is_ended_by_hand_once_and_an_unknown_environment_is_reported(path: Path) -> None:
     _write(path, _record())
     with SqlJournal(path) as opened:
         opened.acquire("prod-eu", "runner7/811", datetime.now(UTC) + timedelta(days=400))

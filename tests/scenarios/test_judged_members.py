@@ -1,4 +1,4 @@
-"""A wave is judged over the devices it was begun with: running or ended, whatever a list shows, weights included."""
+"""A wave is judged over the devices it was started with: running or ended, whatever a list shows, weights included."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_failures_of_a_running_job_weigh_what_the_gate_says(ota_stage: OtaStage)
 
 
 @pytest.mark.parametrize("by_task", [True, False])
-def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(
+def test_devices_that_join_a_group_after_the_start_are_reported_and_do_not_count(
     fuota_stage: FuotaStage, by_task: bool
 ) -> None:
     fuota_stage.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
@@ -67,9 +67,9 @@ def test_devices_that_join_a_group_after_the_start_are_told_and_do_not_count(
     verdict = fuota_stage.record().waves[0].verdict
     assert verdict is not None
     assert (verdict.passed, verdict.total) == (True, 3)
-    (told,) = [e for e in fuota_stage.record().drift if e.field == "devices.joined"]
-    assert isinstance(told.observed, dict)
-    assert told.observed["devices"] == len(strangers)
+    (reported,) = [e for e in fuota_stage.record().drift if e.field == "devices.joined"]
+    assert isinstance(reported.observed, dict)
+    assert reported.observed["devices"] == len(strangers)
 
 
 @pytest.mark.parametrize("by_task", [True, False])
@@ -123,7 +123,7 @@ def still_counted(operation: str, answer: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("meddle", "hours"), [(never_listed, 3), (still_counted, 27)])
-def test_a_job_whose_counts_never_agree_with_its_list_ends_and_is_told(
+def test_a_job_whose_counts_never_agree_with_its_list_ends_and_is_reported(
     ota_stage: OtaStage, meddle: Meddle, hours: int
 ) -> None:
     ota_stage.run(one_wave())

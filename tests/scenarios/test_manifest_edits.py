@@ -27,12 +27,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_manifest_is_suspended_and_resumed_and_is_what_it_was(folder: Path, file: str) -> None:
     before = (folder / file).read_bytes()
 
-    told = otactl("suspend", file, *HOLD).output
+    reported = otactl("suspend", file, *HOLD).output
 
     held = rollout(file).suspend
     assert held is not None
     assert (held.reason, held.owner) == ("waiting for the lab", "ada")
-    assert "commit it and open a pull request" in told
+    assert "commit it and open a pull request" in reported
     assert "is resumed; it was suspended by ada: waiting for the lab" in otactl("resume", file).output
     assert (folder / file).read_bytes() == before
     assert [p.name for p in (folder / "rollouts").iterdir() if p.name.startswith(".")] == []
@@ -58,9 +58,9 @@ def test_only_the_line_that_changed_is_another_one(folder: Path) -> None:
 def test_a_rollout_that_is_suspended_is_not_suspended_over_another_persons_words(folder: Path) -> None:
     otactl("suspend", SOIL, *HOLD)
 
-    told = otactl("suspend", SOIL, "--reason", "mine", "--owner", "grace", code=1).output
+    reported = otactl("suspend", SOIL, "--reason", "mine", "--owner", "grace", code=1).output
 
-    assert "is suspended already, by ada: waiting for the lab; add --replace to set your reason and owner" in told
+    assert "is suspended already, by ada: waiting for the lab; add --replace to set your reason and owner" in reported
     held = rollout(SOIL).suspend
     assert held is not None
     assert held.owner == "ada"
@@ -79,9 +79,9 @@ def test_a_rollout_that_is_not_suspended_has_nothing_to_resume(folder: Path) -> 
 
 
 def test_json_says_what_was_changed(folder: Path) -> None:
-    told = json.loads(otactl("abort", LEAK, "--reason", "wrong image", "-o", "json").output)
+    reported = json.loads(otactl("abort", LEAK, "--reason", "wrong image", "-o", "json").output)
 
-    assert told == {
+    assert reported == {
         "file": LEAK,
         "rollout": "leak-sensor-1-3-0",
         "environment": "prod-eu",
@@ -110,8 +110,8 @@ def test_one_of_several_rollouts_is_chosen_by_name(folder: Path) -> None:
         in otactl("suspend", "rollouts/both.yaml", *HOLD, code=1).output
     )
     assert (
-        "holds no rollout nobody; it holds soil-probe-2-4-1, smart-plug-2-4-1"
-        in otactl("suspend", "rollouts/both.yaml", "--rollout", "nobody", *HOLD, code=1).output
+        "holds no rollout unknown; it holds soil-probe-2-4-1, smart-plug-2-4-1"
+        in otactl("suspend", "rollouts/both.yaml", "--rollout", "unknown", *HOLD, code=1).output
     )
     otactl("suspend", "rollouts/both.yaml", "--rollout", "smart-plug-2-4-1", *HOLD)
     after = (folder / "rollouts/both.yaml").read_text()
@@ -130,15 +130,15 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), REFUSED, ids=[" ".join(w)[:60] for w, _ in REFUSED])
-def test_a_mistake_is_told_and_changes_nothing(folder: Path, words: tuple[str, ...], told: str) -> None:
+@pytest.mark.parametrize(("words", "reported"), REFUSED, ids=[" ".join(w)[:60] for w, _ in REFUSED])
+def test_a_mistake_is_reported_and_changes_nothing(folder: Path, words: tuple[str, ...], reported: str) -> None:
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
-    assert told in otactl(*words, code=1).output
+    assert reported in otactl(*words, code=1).output
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
-def test_a_manifest_that_is_wrong_is_not_edited_but_told(folder: Path) -> None:
+def test_a_manifest_that_is_wrong_is_not_edited_but_reported(folder: Path) -> None:
     edit(SOIL, "rfRegion: EU868", "rfRegion: EU-868")
 
     assert f"{SOIL}:15:15: unknown_value" in otactl("suspend", SOIL, *HOLD, code=1).output
@@ -150,8 +150,8 @@ def test_a_file_that_may_not_be_replaced_is_named(folder: Path, monkeypatch: pyt
 
     monkeypatch.setattr("tempfile.mkstemp", full)
 
-    told = otactl("suspend", SOIL, *HOLD, code=1).output
-    assert "No space left on device; nothing was changed" in told
+    reported = otactl("suspend", SOIL, *HOLD, code=1).output
+    assert "No space left on device; nothing was changed" in reported
     assert rollout(SOIL).suspend is None
 
 
@@ -189,10 +189,10 @@ def test_suspending_tells_what_the_journal_knows_to_be_under_way(folder: Path, s
         lease = journal.acquire(declared.environment, "test", now)
         journal.commit((Commit(record=record, expected_revision=0),), lease.fencing)
 
-    told = otactl("suspend", SOIL, *HOLD, "--journal", str(folder / "memory.db")).output
+    reported = otactl("suspend", SOIL, *HOLD, "--journal", str(folder / "memory.db")).output
 
-    assert "under way, by journal memory.db: unit-1" in told
-    assert words in told
+    assert "under way, by journal memory.db: unit-1" in reported
+    assert words in reported
     finish = otactl("suspend", SOIL, *HOLD, "--replace", "--running", "finish", "-o", "json").output
     assert json.loads(finish)["goesOn"] == []
     held = rollout(SOIL).suspend

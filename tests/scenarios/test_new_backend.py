@@ -108,9 +108,9 @@ def test_what_is_wrong_with_its_manifest_is_found(otactl: Otactl, spec: dict[str
 def test_its_own_rules_are_checked(otactl: Otactl) -> None:
     Path("rollouts/box.yaml").write_text(block(manifest("2.0.0", NEW, parcel={"stamp": "economy"})))
 
-    told = json.loads(otactl("validate", "rollouts", "-o", "json").output)
+    reported = json.loads(otactl("validate", "rollouts", "-o", "json").output)
 
-    assert [w["code"] for w in told["warnings"]] == ["parcel_is_slow"]
+    assert [w["code"] for w in reported["warnings"]] == ["parcel_is_slow"]
 
 
 def test_its_fields_are_explained_and_its_first_manifest_is_valid(otactl: Otactl) -> None:

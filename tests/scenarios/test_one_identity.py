@@ -73,19 +73,19 @@ def test_two_names_of_one_device_in_a_wave_hold_before_anything_is_made(fuota_st
 
 
 @pytest.mark.parametrize(
-    ("device", "told"),
+    ("device", "reported"),
     [
         (Device(dev_eui="70b3d57ed00000ff"), "fix the manifest"),
         (Device(id="70B3D57ED0000001"), "write {devEui: 70B3D57ED0000001}"),
     ],
 )
 def test_a_device_that_is_not_there_holds_before_anything_is_made(
-    fuota_stage: FuotaStage, device: Device, told: str
+    fuota_stage: FuotaStage, device: Device, reported: str
 ) -> None:
     report = fuota_stage.run(singles("probe", device))
 
     assert holds(report) == {"probe": ["target_is_missing"]}
-    assert report.rollouts[0].holds[0].message.endswith(told)
+    assert report.rollouts[0].holds[0].message.endswith(reported)
     assert fuota_stage.made() == []
 
 
@@ -99,7 +99,7 @@ def test_a_canary_inside_the_fleets_group_is_not_sent_the_content_twice(fuota_st
 
 
 def by_hand(fuota_stage: FuotaStage, status: str, *, device: str | None = None) -> str:
-    """A task nobody declared, on the first group or on a device: pending, scheduled or on air."""
+    """A task no one declared, on the first group or on a device: pending, scheduled or on air."""
     lorawan = {"RfRegion": "EU868"}
     made = fuota_stage.wireless.create_fuota_task(
         Name="by-hand",
@@ -144,7 +144,7 @@ def test_a_task_made_by_hand_holds_the_start_until_it_has_ended(
     assert fuota_stage.record().phase is Phase.SUCCEEDED
 
 
-def test_a_task_made_by_hand_that_has_not_begun_is_told_with_the_start(fuota_stage: FuotaStage) -> None:
+def test_a_task_made_by_hand_that_has_not_started_is_reported_with_the_start(fuota_stage: FuotaStage) -> None:
     task = by_hand(fuota_stage, "Pending")
 
     fuota_stage.run(groups("probe", GROUPS[0]))
@@ -155,7 +155,7 @@ def test_a_task_made_by_hand_that_has_not_begun_is_told_with_the_start(fuota_sta
     assert f"warning: FUOTA task {task} (by-hand) is Pending, with devices of group:{GROUPS[0]}" in sent
 
 
-def test_a_task_made_by_hand_that_is_done_or_reaches_others_holds_nobody(fuota_stage: FuotaStage) -> None:
+def test_a_task_made_by_hand_that_is_done_or_reaches_others_holds_no_one(fuota_stage: FuotaStage) -> None:
     by_hand(fuota_stage, "FuotaDone")
     by_hand(fuota_stage, "FuotaSession_Waiting", device=ids(fuota_stage)[1])
 
@@ -178,7 +178,7 @@ def test_a_pass_with_nothing_to_start_reads_no_target_and_no_task_of_others(fuot
     assert {"GetMulticastGroup", "GetWirelessDevice", "ListWirelessDevices"}.isdisjoint(asked)
 
 
-def test_live_tasks_of_another_environment_are_foreign_and_told_without_the_command_that_deletes_them(
+def test_live_tasks_of_another_environment_are_foreign_and_reported_without_the_command_that_deletes_them(
     fuota_stage: FuotaStage,
 ) -> None:
     here, there = groups("probe", GROUPS[0]), groups("probe-test", GROUPS[1])

@@ -107,11 +107,11 @@ def test_environments_with_journals_of_their_own_are_read_from_them_as_one(
 
     lonely = run("status")
     run("journal", "init")
-    told = json.loads(run("status", "-o", "json").stdout)
+    reported = json.loads(run("status", "-o", "json").stdout)
 
     assert "JournalMissing: no journal at us.db" in lonely.stderr
-    assert told["journal"] is None
-    assert told["journals"] == {"prod-eu": str(repository / "eu.db"), "prod-us": str(repository / "us.db")}
+    assert reported["journal"] is None
+    assert reported["journals"] == {"prod-eu": str(repository / "eu.db"), "prod-us": str(repository / "us.db")}
     refused = run("journal", "export", code=1)
     assert "the environments here have several (eu.db, us.db); name one: --journal URL" in refused.stderr
     assert run("journal", "check", "--environment", "prod-us").stdout == "journal us.db is sound\n"
@@ -147,9 +147,9 @@ def test_a_first_manifest_comes_with_its_journal(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OTACTL_JOURNAL", raising=False)
 
-    told = run("init", "--backend", "tuya").stdout
+    reported = run("init", "--backend", "tuya").stdout
     again = run("journal", "init").stdout
 
-    assert f"created the journal {DEFAULT}" in told
+    assert f"created the journal {DEFAULT}" in reported
     with SqlJournal(tmp_path / DEFAULT, create=False) as journal:
         assert again == f"journal {DEFAULT} is there already, and unchanged; its id is {journal.identity().id}\n"

@@ -28,7 +28,7 @@ from tests.support.ota_stage import OTA_ROLE, OtaStage, block, gateway, one_wave
 from tests.support.ota_waves import holds, newer, targets_of_creates, things, waves
 
 
-def test_targets_mended_after_a_creation_that_failed_are_what_it_is_made_again_with(ota_stage: OtaStage) -> None:
+def test_targets_fixed_after_a_creation_that_failed_are_what_it_is_made_again_with(ota_stage: OtaStage) -> None:
     ota_stage.run(waves(("w", things("gw-1", "gw-2"))))
     ota_stage.iam.put_role_policy(RoleName=OTA_ROLE, PolicyName="ota", PolicyDocument=ota_policy("iam:PassRole"))
     ota_stage.advance(60)
@@ -274,10 +274,10 @@ def test_a_device_still_at_it_is_found_by_its_name(ota_stage: OtaStage) -> None:
     ota_stage.cron(declared, rounds=2)
 
     stored = ota_stage.journal().load_all("prod-eu").values()
-    told = {name: summarise(stored, name).device.results for name in ("gw-1", "gw-3")}
+    reported = {name: summarise(stored, name).device.results for name in ("gw-1", "gw-3")}
 
-    assert [(line.wave, line.outcome) for line in told["gw-1"]] == [("canary", "succeeded")]
-    assert [(line.wave, line.outcome) for line in told["gw-3"]] == [("fleet", "waiting")]
+    assert [(line.wave, line.outcome) for line in reported["gw-1"]] == [("canary", "succeeded")]
+    assert [(line.wave, line.outcome) for line in reported["gw-3"]] == [("fleet", "waiting")]
 
 
 def test_devices_overdue_are_a_hold_with_the_way_out(ota_stage: OtaStage) -> None:

@@ -1,4 +1,4 @@
-"""Every way an OTA update can differ from what is declared, over real HTTP: told, set back where that is possible."""
+"""Every way an OTA update can differ from what is declared, over real HTTP: reported, corrected where possible."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.ota_stage import OTA_ROLE, OtaStage, block, gateway, one_wave
 DAY = 86400
 
 
-def test_1_a_record_deleted_by_hand_is_told_and_its_job_watched_to_the_end(ota_stage: OtaStage) -> None:
+def test_1_a_record_deleted_by_hand_is_reported_and_its_job_watched_to_the_end(ota_stage: OtaStage) -> None:
     update = running(ota_stage, gw_1="late")
     ota_stage.server.world.apply_settings({"deleteUpdateDeletesJob": False})
     ota_stage.iot.delete_ota_update(otaUpdateId=update, forceDeleteAWSJob=True)
@@ -48,7 +48,7 @@ def test_1_a_record_and_job_deleted_by_hand_hold_until_a_person_accepts_the_loss
     assert len(ota_stage.created()) == 2
 
 
-def test_2_an_update_of_our_name_that_somebody_else_made_is_refused_not_adopted(ota_stage: OtaStage) -> None:
+def test_2_an_update_of_our_name_that_another_actor_made_is_refused_not_adopted(ota_stage: OtaStage) -> None:
     ota_stage.fault(service="iot", operation="CreateOTAUpdate", effect="error500")
     ota_stage.run(one_wave())
     (intent,) = ota_stage.remembered().intents
@@ -100,7 +100,7 @@ def test_a_role_that_lacks_what_creation_needs_is_held_before_anything_is_made(
     assert ota_stage.created() == []
 
 
-def test_3_a_creation_that_failed_shows_its_error_and_is_made_again_when_the_role_is_mended(
+def test_3_a_creation_that_failed_shows_its_error_and_is_made_again_when_the_role_is_fixed(
     ota_stage: OtaStage,
 ) -> None:
     only_iam_can_judge(ota_stage, "iam:PassRole")
@@ -145,7 +145,7 @@ def test_3_leftovers_of_a_failed_creation_are_found_and_named(ota_stage: OtaStag
     assert [field for field in ota_stage.open_drift() if field.startswith("leftover.")] == []
 
 
-def test_4_a_cancel_by_hand_is_told_with_its_reason_and_the_wave_does_not_pass(ota_stage: OtaStage) -> None:
+def test_4_a_cancel_by_hand_is_reported_with_its_reason_and_the_wave_does_not_pass(ota_stage: OtaStage) -> None:
     update = running(ota_stage)
     ota_stage.iot.cancel_job(jobId=f"AFR_OTA-{update}", reasonCode="SUPPORT", comment="too hot today")
 
@@ -158,9 +158,9 @@ def test_4_a_cancel_by_hand_is_told_with_its_reason_and_the_wave_does_not_pass(o
     assert results["gw-1"] == "canceled"
 
 
-@pytest.mark.parametrize("told", ["code", "comment", "neither"])
-def test_4_an_abort_by_its_criteria_is_told_from_a_cancel_by_hand(ota_stage: OtaStage, told: str) -> None:
-    ota_stage.server.world.apply_settings({"abortReason": told})
+@pytest.mark.parametrize("reported", ["code", "comment", "neither"])
+def test_4_an_abort_by_its_criteria_is_reported_from_a_cancel_by_hand(ota_stage: OtaStage, reported: str) -> None:
+    ota_stage.server.world.apply_settings({"abortReason": reported})
     criterion = {
         "failureType": "FAILED",
         "action": "CANCEL",
@@ -222,7 +222,7 @@ def test_5_a_pace_changed_by_hand_is_set_back_in_place(ota_stage: OtaStage) -> N
     assert ota_stage.created() == [update]
 
 
-def test_5_abort_criteria_added_by_hand_cannot_be_cleared_and_are_told(ota_stage: OtaStage) -> None:
+def test_5_abort_criteria_added_by_hand_cannot_be_cleared_and_are_reported(ota_stage: OtaStage) -> None:
     update = running(ota_stage)
     criterion = {
         "failureType": "ALL",

@@ -1,4 +1,4 @@
-"""What goes wrong around an OTA update: its sources, its targets, its devices, what nobody declares."""
+"""What goes wrong around an OTA update: its sources, its targets, its devices, what no one declares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.ota_stage import OTA_ROLE_ARN, OtaStage, block, gateway, one_
 DAY = 86400
 
 
-def test_6_a_deleted_image_version_and_a_deleted_stream_are_told_while_devices_wait(ota_stage: OtaStage) -> None:
+def test_6_a_deleted_image_version_and_a_deleted_stream_are_reported_while_devices_wait(ota_stage: OtaStage) -> None:
     running(ota_stage)
     (version,) = ota_stage.s3.list_object_versions(Bucket=BUCKET, Prefix=KEY)["Versions"]
     ota_stage.s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=version["VersionId"])
@@ -25,7 +25,7 @@ def test_6_a_deleted_image_version_and_a_deleted_stream_are_told_while_devices_w
     assert stream["streamId"] in str(drift["stream"].observed)
 
 
-def test_7_targets_added_by_hand_and_members_that_left_are_told(ota_stage: OtaStage) -> None:
+def test_7_targets_added_by_hand_and_members_that_left_are_reported(ota_stage: OtaStage) -> None:
     strategy = replace(gateway().strategy, waves=gateway().strategy.waves[1:])
     declared = gateway(backend=block(targetSelection="CONTINUOUS"), strategy=strategy)
     update = running(ota_stage, declared, gw_3="offline", gw_4="offline", gw_5="offline")
@@ -40,7 +40,7 @@ def test_7_targets_added_by_hand_and_members_that_left_are_told(ota_stage: OtaSt
     assert (drift["devices.removed"].cause, drift["devices.removed"].observed) == (Cause.MEMBERSHIP, 1)
 
 
-def test_8_devices_that_failed_are_told_while_others_go_on(ota_stage: OtaStage) -> None:
+def test_8_devices_that_failed_are_reported_while_others_go_on(ota_stage: OtaStage) -> None:
     running(ota_stage, gw_1="offline", gw_2="failsDownload", gw_3="rejects")
 
     drift = ota_stage.open_drift()
@@ -48,7 +48,7 @@ def test_8_devices_that_failed_are_told_while_others_go_on(ota_stage: OtaStage) 
     assert drift["devices.failed"].observed == {"failed": 1, "rejected": 1}
 
 
-def test_8_devices_queued_or_stuck_for_a_day_are_told_once_with_what_they_say(ota_stage: OtaStage) -> None:
+def test_8_devices_queued_or_stuck_for_a_day_are_reported_once_with_what_they_say(ota_stage: OtaStage) -> None:
     spec = block(awsJobTimeoutConfig=None)
     declared = gateway(backend=spec, strategy=one_wave().strategy)
     running(ota_stage, declared, gw_1="offline", gw_2="stuck")
@@ -62,7 +62,7 @@ def test_8_devices_queued_or_stuck_for_a_day_are_told_once_with_what_they_say(ot
     assert ota_stage.remembered().phase is Phase.PROGRESSING
 
 
-def test_10_a_job_without_its_update_and_a_stream_of_none_are_told_with_the_commands(ota_stage: OtaStage) -> None:
+def test_10_a_job_without_its_update_and_a_stream_of_none_are_reported_with_the_commands(ota_stage: OtaStage) -> None:
     arn = ota_stage.iot.describe_thing(thingName="gw-1")["thingArn"]
     ota_stage.behave(gw_1="offline")
     ota_stage.iot.create_job(jobId="AFR_OTA-gone-1", targets=[arn], document="{}")

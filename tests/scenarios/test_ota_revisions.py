@@ -60,7 +60,7 @@ def test_content_gone_back_to_while_its_stopped_update_ends_is_made_up_for_not_f
     ota_stage.advance(200)
     job = ota_stage.device.start_next_pending_job_execution(thingName="gw-2")["execution"]["jobId"]
     ota_stage.run(first)
-    ota_stage.run(newer(ota_stage, first))  # stops the first; gw-2 has begun it
+    ota_stage.run(newer(ota_stage, first))  # stops the first; gw-2 has started it
     back = replace(first, source=replace(first.source, digest="f" * 64))
 
     waiting = ota_stage.run(back)

@@ -107,7 +107,7 @@ def test_a_device_that_does_not_make_it_has_its_reason(ota_stage: OtaStage, beha
 
 def test_new_content_stops_the_old_update_lets_devices_end_and_follows(ota_stage: OtaStage) -> None:
     old = running(ota_stage, gw_1="offline", gw_2="late")
-    ota_stage.advance(86400 - 60)  # gw-2 has begun
+    ota_stage.advance(86400 - 60)  # gw-2 has started
     ota_stage.run(one_wave())
     newer = replace(one_wave(), firmware=pushed(ota_stage, "2.5.0", b"newer" * 500))
     ota_stage.behave()
@@ -135,7 +135,7 @@ def test_content_with_a_wrong_digest_stops_nothing(ota_stage: OtaStage) -> None:
     assert ota_stage.carried_out("CancelJob") == []
 
 
-def test_pace_abort_and_timeout_declared_anew_go_through_update_job_in_place(ota_stage: OtaStage) -> None:
+def test_pace_abort_and_timeout_declared_again_go_through_update_job_in_place(ota_stage: OtaStage) -> None:
     update = running(ota_stage)
     criterion = {
         "failureType": "FAILED",
@@ -199,7 +199,7 @@ def test_a_suspended_rollout_that_lets_what_runs_finish_sends_nothing(ota_stage:
     assert transport.stats.writes == 0
 
 
-def test_the_image_version_of_the_moment_is_pinned_and_later_bytes_reach_nobody(ota_stage: OtaStage) -> None:
+def test_the_image_version_of_the_moment_is_pinned_and_later_bytes_reach_no_one(ota_stage: OtaStage) -> None:
     ota_stage.run(one_wave())
     asked = ota_stage.carried_out("CreateOTAUpdate")[0]["parameters"]["files"][0]["fileLocation"]["s3Location"]
 
@@ -275,7 +275,7 @@ def things(*names: str) -> Targets:
     ("targets", "reason"),
     [
         (things("gw-9"), "target_is_missing"),
-        (Targets(thing_groups=("nobody",)), "target_is_missing"),
+        (Targets(thing_groups=("unknown",)), "target_is_missing"),
         (Targets(thing_groups=("empty",)), "target_is_empty"),
     ],
 )

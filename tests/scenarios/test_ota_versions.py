@@ -46,8 +46,8 @@ def test_success_is_the_version_a_device_reports(ota_stage: OtaStage, proof: Ver
         "gw-4": ("succeeded", None),
         "gw-5": ("succeeded", None),
     }
-    told = [e.message for e in ota_stage.journal().history("prod-eu", "gateway") if e.kind == "drift"]
-    assert any("failedButUpdated" in m for m in told)
+    reported = [e.message for e in ota_stage.journal().history("prod-eu", "gateway") if e.kind == "drift"]
+    assert any("failedButUpdated" in m for m in reported)
     if proof.index_query is None:  # the index tells who is found, not what the others run
         details = {r.device: r.detail for r in ota_stage.remembered().attempts[0].results}
         assert details["gw-2"] == "reports 2.4.0, the version before; declared is 2.4.1"
@@ -78,7 +78,7 @@ def test_new_content_does_not_wait_for_versions_of_the_old(ota_stage: OtaStage) 
     assert ota_stage.remembered().version == "2.5.0"
 
 
-def test_9_a_device_that_went_back_is_told_with_the_version_it_runs(ota_stage: OtaStage) -> None:
+def test_9_a_device_that_went_back_is_reported_with_the_version_it_runs(ota_stage: OtaStage) -> None:
     ota_stage.behave(gw_2="rollsBack")
     declared = one_wave(confirm=by(PROOFS[0]))
 

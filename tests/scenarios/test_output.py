@@ -56,10 +56,10 @@ def run(words: list[str], out: int, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_output_to_a_full_disk_ends_in_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    told = run(words, os.open("/dev/full", os.O_WRONLY), monkeypatch, capsys)
-    last = told.splitlines()[-1]
+    reported = run(words, os.open("/dev/full", os.O_WRONLY), monkeypatch, capsys)
+    last = reported.splitlines()[-1]
     assert last.startswith("otactl: cannot write the output: No space left on device; ")
-    assert "Traceback" not in told
+    assert "Traceback" not in reported
 
 
 def test_output_to_a_reader_that_left_ends_in_one_line(
@@ -67,8 +67,8 @@ def test_output_to_a_reader_that_left_ends_in_one_line(
 ) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    told = run(["plan", "--offline", "rollouts"], writer, monkeypatch, capsys)
-    assert told.splitlines()[-1].startswith("otactl: cannot write the output: Broken pipe; ")
+    reported = run(["plan", "--offline", "rollouts"], writer, monkeypatch, capsys)
+    assert reported.splitlines()[-1].startswith("otactl: cannot write the output: Broken pipe; ")
 
 
 def test_an_encoding_that_lacks_a_character_shows_its_escape(

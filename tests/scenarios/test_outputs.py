@@ -56,10 +56,10 @@ def test_every_call_of_a_plan_is_one_the_sdks_own_validator_accepts(demo: Demo) 
     planned = output("plan", "rollouts")
     loader = botocore.loaders.Loader()
     models = {s: ServiceModel(loader.load_service_model(s, "service-2")) for s in ("iotwireless", "iot")}
-    rungs = [r for rollout in planned["rollouts"] for r in (*rollout["next"], *rollout["outlook"])]
+    steps = [r for rollout in planned["rollouts"] for r in (*rollout["next"], *rollout["outlook"])]
 
-    assert len(rungs) > 10
-    for call in [c for r in rungs for c in r["calls"] if c["service"] != "tuya"]:  # Tuya has no SDK
+    assert len(steps) > 10
+    for call in [c for r in steps for c in r["calls"] if c["service"] != "tuya"]:  # Tuya has no SDK
         shape = models[call["service"]].operation_model(call["operation"]).input_shape
         assert ParamValidator().validate(_blobs(call["parameters"]), shape).generate_report() == "", call
 

@@ -58,9 +58,9 @@ def test_the_example_fleet_comes_to_its_end_with_every_service(rehearse: Run) ->
     found = rehearse("rollouts --seeds 1 --devices-per-group 3 --loss 0 -o json")
 
     assert found.code == 0
-    told = found.json
-    assert told["succeeds"] is True
-    assert [r["outcome"] for r in told["seeds"][0]["rollouts"]] == ["succeeded"] * 4
+    reported = found.json
+    assert reported["succeeds"] is True
+    assert [r["outcome"] for r in reported["seeds"][0]["rollouts"]] == ["succeeded"] * 4
 
 
 def test_the_same_seed_foretells_the_same(rehearse: Run) -> None:
@@ -109,7 +109,7 @@ def test_a_window_a_soak_a_retry_and_an_approval_are_in_the_timeline(rehearse: R
     for start in starts:  # Paris is an hour ahead: the window is 21:00 to 04:00 UTC
         assert start[11:13] in ("21", "22", "23", "00", "01", "02", "03")
     assert [len(w["attempts"]) for w in rollout["waves"]] == [2, 2]
-    assert any("the approval of wave fleet by firmware-owners" in told for told in found.json["assumed"])
+    assert any("the approval of wave fleet by firmware-owners" in reported for reported in found.json["assumed"])
 
 
 def test_single_devices_are_on_air_as_long_as_airtime_says_of_their_gateway(
@@ -123,7 +123,9 @@ def test_single_devices_are_on_air_as_long_as_airtime_says_of_their_gateway(
 
     assert planned > 3 * 3600
     assert planned <= (end - start).total_seconds() <= planned + 300  # setting up, and when the loop next looks
-    assert any("48 bytes at data rate 0 every 28 s, one device after another" in told for told in found["assumed"])
+    assert any(
+        "48 bytes at data rate 0 every 28 s, one device after another" in reported for reported in found["assumed"]
+    )
 
 
 def test_where_no_duty_cycle_holds_single_devices_wait_for_each_other_all_the_same(rehearse: Run) -> None:
@@ -161,8 +163,8 @@ def test_a_session_at_a_slower_rate_than_declared_takes_as_long_as_its_drift_say
     (rollout,) = found["seeds"][0]["rollouts"]
     attempt = rollout["waves"][0]["attempts"][0]
     start, end = (datetime.fromisoformat(attempt[name]) for name in ("startAt", "endedAt"))
-    told = next(e["message"] for e in rollout["events"] if e["kind"] == "drift")
-    seconds = int(told.partition("'sessionSeconds': ")[2].partition(",")[0])
+    reported = next(e["message"] for e in rollout["events"] if e["kind"] == "drift")
+    seconds = int(reported.partition("'sessionSeconds': ")[2].partition(",")[0])
 
     assert seconds == 666
     assert seconds - 10 <= (end - start).total_seconds() <= seconds + 300
@@ -176,7 +178,7 @@ def test_a_fleet_that_misses_the_gate_ends_2_with_the_reason(rehearse: Run) -> N
     assert "missingFragments 10" in found.out
 
 
-def test_what_never_ends_is_told_as_not_ending(rehearse: Run) -> None:
+def test_what_never_ends_is_reported_as_not_ending(rehearse: Run) -> None:
     found = rehearse("rollouts/gateway-3-2-0.yaml --seeds 1 --silent 100 --horizon 3d -o json")
 
     assert found.code == 2
@@ -185,7 +187,7 @@ def test_what_never_ends_is_told_as_not_ending(rehearse: Run) -> None:
     assert rollout["why"].startswith("devices_are_overdue")
 
 
-def test_a_start_beyond_the_horizon_is_not_told_as_having_happened(rehearse: Run) -> None:
+def test_a_start_beyond_the_horizon_is_not_reported_as_having_happened(rehearse: Run) -> None:
     words = f"{PROBES} --seeds 1 --devices-per-group 1 --loss 0 --horizon 20m"
     (rollout,) = rehearse(f"{words} -o json").json["seeds"][0]["rollouts"]
 
@@ -272,7 +274,7 @@ def test_the_picture_is_written_where_it_was_asked_for(rehearse: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("", "name at least one manifest"),
         ("rollouts/environments", "there is no rollout"),
@@ -290,9 +292,9 @@ def test_the_picture_is_written_where_it_was_asked_for(rehearse: Run) -> None:
         (f"{PROBES} --picture nowhere/course.svg --seeds 1 --devices-per-group 1", "could not be written"),
     ],
 )
-def test_what_a_user_gets_wrong_is_one_sentence_and_exit_1(rehearse: Run, words: str, told: str) -> None:
+def test_what_a_user_gets_wrong_is_one_sentence_and_exit_1(rehearse: Run, words: str, reported: str) -> None:
     found = rehearse(words)
 
     assert found.code == 1
-    assert told in found.err
+    assert reported in found.err
     assert "Traceback" not in found.err

@@ -12,7 +12,7 @@ from tests.support.ota_stage import THINGS, OtaStage, block, one_wave
 from tests.support.tuya_stage import PLUGS, TuyaStage
 
 
-def told(report: RunReport, name: str) -> tuple[str, str]:
+def reported(report: RunReport, name: str) -> tuple[str, str]:
     """The phase of a rollout in a report, and its hold's words; nothing when it is not in it."""
     found = [r for r in report.rollouts if r.name == name]
     if not found:
@@ -26,13 +26,13 @@ def stages(record: Record) -> list[Stage]:
     return [a.stage for a in record.attempts]
 
 
-def test_a_session_of_a_rollout_that_left_git_is_told_until_it_ended_and_its_results_are_recorded(
+def test_a_session_of_a_rollout_that_left_git_is_reported_until_it_ended_and_its_results_are_recorded(
     fuota_stage: FuotaStage,
 ) -> None:
     fuota_stage.run(declared())
     task = fuota_stage.task()["Id"]
 
-    phase, words = told(fuota_stage.run(covers=True), "probe")
+    phase, words = reported(fuota_stage.run(covers=True), "probe")
 
     assert phase == "Orphaned"
     assert words.startswith("manifest_removed: ")
@@ -46,7 +46,7 @@ def test_a_session_of_a_rollout_that_left_git_is_told_until_it_ended_and_its_res
     fuota_stage.advance(3600)
     fuota_stage.run(covers=True)
     assert fuota_stage.record().phase is Phase.REMOVED
-    assert told(fuota_stage.run(covers=True), "probe") == ("", "")
+    assert reported(fuota_stage.run(covers=True), "probe") == ("", "")
 
 
 def test_one_empty_list_does_not_end_what_left_git(fuota_stage: FuotaStage) -> None:
@@ -66,38 +66,38 @@ def test_one_empty_list_does_not_end_what_left_git(fuota_stage: FuotaStage) -> N
     assert [e.field for e in record.drift if e.open] == ["unit"]
 
 
-def test_a_task_whose_create_was_not_answered_is_found_and_told_when_its_rollout_left_git(
+def test_a_task_whose_create_was_not_answered_is_found_and_reported_when_its_rollout_left_git(
     fuota_stage: FuotaStage,
 ) -> None:
     fuota_stage.fault(service="iotwireless", operation="CreateFuotaTask", effect="timeoutAfterCommit")
     fuota_stage.run(declared())
     fuota_stage.server.world.faults.replace([])
 
-    phase, words = told(fuota_stage.run(covers=True), "probe")
+    phase, words = reported(fuota_stage.run(covers=True), "probe")
 
     assert phase == "Orphaned"
     assert words.count(f"aws iotwireless delete-fuota-task --id {fuota_stage.task()['Id']}") == 1
     assert fuota_stage.record().intents == ()
 
 
-def test_a_create_that_never_came_is_let_go_and_holds_nobody(ota_stage: OtaStage) -> None:
+def test_a_create_that_never_came_is_let_go_and_holds_no_one(ota_stage: OtaStage) -> None:
     ota_stage.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutBeforeCommit")
     ota_stage.run(one_wave())
     ota_stage.server.world.faults.replace([])
     follower = replace(one_wave(), name="second")
 
-    assert "may have been created" in told(ota_stage.run(follower, covers=True), "gateway")[1]
+    assert "may have been created" in reported(ota_stage.run(follower, covers=True), "gateway")[1]
     for _ in range(4):
         ota_stage.advance(1200)
         report = ota_stage.run(follower, covers=True)
 
-    assert told(report, "gateway") == ("", "")
+    assert reported(report, "gateway") == ("", "")
     assert ota_stage.record("gateway").phase is Phase.REMOVED
     assert ota_stage.record("gateway").intents == ()
     assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
 
 
-def test_an_update_whose_create_was_not_answered_ends_and_then_holds_nobody(ota_stage: OtaStage) -> None:
+def test_an_update_whose_create_was_not_answered_ends_and_then_holds_no_one(ota_stage: OtaStage) -> None:
     ota_stage.fault(service="iot", operation="CreateOTAUpdate", effect="timeoutAfterCommit")
     ota_stage.run(one_wave())
     ota_stage.server.world.faults.replace([])
@@ -106,7 +106,7 @@ def test_an_update_whose_create_was_not_answered_ends_and_then_holds_nobody(ota_
     report = ota_stage.run(follower, covers=True)
 
     (update,) = ota_stage.updates()
-    assert f"AFR_OTA-{update}" in told(report, "gateway")[1]
+    assert f"AFR_OTA-{update}" in reported(report, "gateway")[1]
     for _ in range(3):
         ota_stage.advance(1200)
         ota_stage.run(follower, covers=True)
@@ -115,7 +115,7 @@ def test_an_update_whose_create_was_not_answered_ends_and_then_holds_nobody(ota_
     assert len(ota_stage.created()) == 2
 
 
-def test_a_batch_of_a_rollout_that_left_git_is_told_and_goes_on_when_its_manifest_is_back(
+def test_a_batch_of_a_rollout_that_left_git_is_reported_and_goes_on_when_its_manifest_is_back(
     tuya_stage: TuyaStage,
 ) -> None:
     tuya_stage.behave(**{name.replace("-", "_"): "offline" for name in PLUGS})
@@ -123,7 +123,7 @@ def test_a_batch_of_a_rollout_that_left_git_is_told_and_goes_on_when_its_manifes
     (batch,) = tuya_stage.batches()
 
     for _ in range(2):
-        phase, words = told(FuotaStage.run(tuya_stage, covers=True, access={"tuya": tuya_stage.access}), "plug")
+        phase, words = reported(FuotaStage.run(tuya_stage, covers=True, access={"tuya": tuya_stage.access}), "plug")
         assert phase == "Orphaned"
         assert f"cancel batch {batch['jobId']} in Tuya's console" in words
         tuya_stage.advance(600)

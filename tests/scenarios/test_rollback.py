@@ -64,13 +64,18 @@ def otactl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Otactl:
 
 def written(rollout: Rollout) -> str:
     """A rollout as a manifest."""
-    told = msgspec.to_builtins(rollout)
-    backend = told["backend"]
-    strategy = {"waves": told["strategy"]["waves"], "gate": told["strategy"]["gate"]}
-    strategy |= {"confirm": told["strategy"]["confirm"]}
+    reported = msgspec.to_builtins(rollout)
+    backend = reported["backend"]
+    strategy = {"waves": reported["strategy"]["waves"], "gate": reported["strategy"]["gate"]}
+    strategy |= {"confirm": reported["strategy"]["confirm"]}
     sent = backend if isinstance(rollout.backend, FuotaConfig) else backend["document"]
     body = {k: v for k, v in sent.items() if k != "backend"}
-    spec = {"environment": "prod-eu", "firmware": told["firmware"], rollout.backend_kind: body, "strategy": strategy}
+    spec = {
+        "environment": "prod-eu",
+        "firmware": reported["firmware"],
+        rollout.backend_kind: body,
+        "strategy": strategy,
+    }
     metadata = {"name": rollout.name}
     return block(_pruned({"apiVersion": "otactl.dev/v1", "kind": "Rollout", "metadata": metadata, "spec": spec}))
 
@@ -111,9 +116,7 @@ def by_eui(fuota_stage: FuotaStage) -> dict[str, dict[str, Any]]:
     return {d["parameters"]["LoRaWAN"]["DevEui"]: d for d in stored["devices"]}
 
 
-def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(
-    fuota_stage: FuotaStage, otactl: Otactl
-) -> None:
+def test_probes_that_took_the_new_image_get_the_old_one_and_no_other(fuota_stage: FuotaStage, otactl: Otactl) -> None:
     silent, full, fine = fuota_stage.euis[::2]
     for eui, behaviour in ((silent, "silent"), (full, "notEnoughMemory")):
         fuota_stage.fleet(devices=[{"devEui": eui, "rfRegion": "EU868", "behaviour": behaviour}])
@@ -122,11 +125,11 @@ def test_probes_that_took_the_new_image_get_the_old_one_and_nobody_else(
     fuota_stage.drive(rounds=4)
     ids = {eui: device["id"] for eui, device in by_eui(fuota_stage).items()}
 
-    told = otactl("rollback", PATH, "--to", OLDER).output
+    reported = otactl("rollback", PATH, "--to", OLDER).output
 
     file = "rollouts/probe-rb.yaml"
-    assert f"{file}: rollout probe-rb takes back to 2.4.0: 1 device that took 2.4.1, 1 that may have" in told
-    assert "otactl abort rollouts/new.yaml --reason 'rolled back'" in told
+    assert f"{file}: rollout probe-rb takes back to 2.4.0: 1 device that took 2.4.1, 1 that may have" in reported
+    assert "otactl abort rollouts/new.yaml --reason 'rolled back'" in reported
     text = Path(file).read_text()
     assert f"- {ids[fine]} # {fine}" in text
     assert f"- {ids[silent]} # {silent}, silent until the timeout" in text
@@ -161,12 +164,12 @@ def test_gateways_of_a_group_go_back_one_by_one_first(ota_stage: OtaStage, otact
     declare(gateway(), old)
     ota_stage.cron(rounds=4)
 
-    told = json.loads(otactl("rollback", PATH, "--to", OLDER, "-o", "json").stdout)
+    reported = json.loads(otactl("rollback", PATH, "--to", OLDER, "-o", "json").stdout)
 
-    assert told["devices"] == ["device:gw-1", "device:gw-2"]
-    assert told["unsure"] == ["device:gw-3", "device:gw-4", "device:gw-5"]
-    assert told["file"] == "rollouts/gateway-rb.yaml"
-    back = read_back(otactl, told["file"])
+    assert reported["devices"] == ["device:gw-1", "device:gw-2"]
+    assert reported["unsure"] == ["device:gw-3", "device:gw-4", "device:gw-5"]
+    assert reported["file"] == "rollouts/gateway-rb.yaml"
+    back = read_back(otactl, reported["file"])
     assert targets(back) == {
         "canary": ("device:gw-1",),
         "rest": ("device:gw-2",),
@@ -197,15 +200,16 @@ def test_plugs_go_back_from_the_version_they_run(tuya_stage: TuyaStage, otactl: 
     assert tuya_stage.server.world.snapshot()["tuya"]["devices"][0]["versions"] == {"default": "2.3.9"}
 
 
-def test_a_rollout_that_reached_nobody_has_nothing_to_go_back_from(fuota_stage: FuotaStage, otactl: Otactl) -> None:
+def test_a_rollout_that_reached_no_one_has_nothing_to_go_back_from(fuota_stage: FuotaStage, otactl: Otactl) -> None:
     declare(declared(), old_probe(fuota_stage))
     fuota_stage.deafen()
     fuota_stage.run()
 
-    told = otactl("rollback", PATH, "--to", OLDER, code=1).output
+    reported = otactl("rollback", PATH, "--to", OLDER, code=1).output
 
     assert (
-        "nothing to roll back: journal journal.db knows no device that took 2.4.1 as rollouts/new.yaml declares" in told
+        "nothing to roll back: journal journal.db knows no device that took 2.4.1 as rollouts/new.yaml declares"
+        in reported
     )
     assert list(Path("rollouts").glob("*-rb*")) == []
 
@@ -260,10 +264,10 @@ def test_many_single_transmissions_are_warned_of(fuota_stage: FuotaStage, otactl
         lease = journal.acquire("prod-eu", "cron", fuota_stage.transport().now())
         journal.commit((Commit(record=record, expected_revision=0),), lease.fencing)
 
-    told = otactl("rollback", PATH, "--to", OLDER).output
+    reported = otactl("rollback", PATH, "--to", OLDER).output
 
     field = "spec.strategy.waves[1].targets.wirelessDevices"
-    assert f"many_single_devices: {field}: 59 single devices are 59 transmissions of the whole image" in told
+    assert f"many_single_devices: {field}: 59 single devices are 59 transmissions of the whole image" in reported
     assert [len(keys) for keys in targets(read_back(otactl, "rollouts/probe-rb.yaml")).values()] == [1, 59]
 
 
@@ -277,7 +281,7 @@ def test_references_of_the_older_manifest_stay_references(taken: FuotaStage, ota
     assert 'role: "${stack:firmwareUpdateRoleArn}"' in Path("rollouts/probe-rb.yaml").read_text()
 
 
-def test_a_mistake_is_told_and_writes_nothing(taken: FuotaStage, otactl: Otactl) -> None:
+def test_a_mistake_is_reported_and_writes_nothing(taken: FuotaStage, otactl: Otactl) -> None:
     old = Path(OLDER).read_text()
     cases = {
         "declares the same image as rollouts/new.yaml: there is nothing to go back to": Path(PATH).read_text(),
@@ -288,16 +292,16 @@ def test_a_mistake_is_told_and_writes_nothing(taken: FuotaStage, otactl: Otactl)
         "holds no single rollout to go back to": ENVIRONMENT,
     }
     before = sorted(p for p in Path().rglob("*") if "journal" not in p.name)
-    for told, text in cases.items():
+    for reported, text in cases.items():
         Path(OLDER).write_text(text)
-        assert told in otactl("rollback", PATH, "--to", OLDER, code=1).output
+        assert reported in otactl("rollback", PATH, "--to", OLDER, code=1).output
     Path(OLDER).write_text(old)
     assert "cannot read nope.yaml: No such file" in otactl("rollback", PATH, "--to", "nope.yaml", code=1).output
     assert f"{PATH} is there already" in otactl("rollback", PATH, "--to", OLDER, "--output", PATH, code=1).output
     assert sorted(p for p in Path().rglob("*") if "journal" not in p.name) == before
 
 
-def test_without_a_journal_nobody_knows_who_took_it(fuota_stage: FuotaStage, otactl: Otactl) -> None:
+def test_without_a_journal_no_one_knows_who_took_it(fuota_stage: FuotaStage, otactl: Otactl) -> None:
     declare(declared(), old_probe(fuota_stage))
 
     assert "no journal at journal.db" in otactl("rollback", PATH, "--to", OLDER, code=1).output

@@ -146,7 +146,7 @@ def asked(tuya_stage: TuyaStage) -> list[dict[str, object]]:
     return [r["parameters"] for r in tuya_stage.server.world.requests if r["operation"] == "CreateOTAStaticUpgradeJob"]
 
 
-def test_a_thing_that_joins_a_group_after_its_wave_passed_is_told_and_sent_the_content_alone(
+def test_a_thing_that_joins_a_group_after_its_wave_passed_is_reported_and_sent_the_content_alone(
     ota_stage: OtaStage,
 ) -> None:
     ota_stage.cron(rounds=4)
@@ -159,13 +159,13 @@ def test_a_thing_that_joins_a_group_after_its_wave_passed_is_told_and_sent_the_c
     )
 
     first = ota_stage.run(gateway())
-    told = ota_stage.open_drift()
+    reported = ota_stage.open_drift()
     ota_stage.cron(rounds=3)
 
     assert quiet.stats.by_operation["iot:ListThingsInThingGroup"] == 1
     assert quiet.stats.writes == 0
     assert len(first.rollouts[0].actions) == 1
-    assert told == {}
+    assert reported == {}
     assert [e.subject for e in ota_stage.journal().history("prod-eu", "gateway") if e.kind == "joined"] == ["fleet"]
     assert ota_stage.remembered().phase is Phase.SUCCEEDED
     assert ota_stage.remembered().wave("top-up").members == ("device:gw-6",)

@@ -67,7 +67,7 @@ def test_a_device_that_is_done_has_no_unfinished_task_and_that_is_no_success_by_
     assert shown.endswith("reported versions: default 2.4.1\njournal .otactl/journal.db\n")
 
 
-def test_a_batch_of_somebody_else_is_not_ours(status_cli: DeviceStatusCli) -> None:
+def test_a_batch_of_another_actor_is_not_ours(status_cli: DeviceStatusCli) -> None:
     status_cli.reconcile()
     status_cli.tuya_stage.advance(300)
     status_cli.tuya_stage.server.world.advance()
@@ -94,8 +94,8 @@ def test_a_batch_whose_answer_was_lost_is_perhaps_ours(
 
     (task,) = live["tasks"]
     assert (task["owner"]["rollout"], task["owner"]["certain"]) == ("plug", False)
-    told = "perhaps plug, wave canary, attempt 1 (its create has no answer yet)"
-    assert told in status_cli.status("--journal", journal).stdout
+    reported = "perhaps plug, wave canary, attempt 1 (its create has no answer yet)"
+    assert reported in status_cli.status("--journal", journal).stdout
 
 
 def _read() -> list[Any]:
@@ -168,7 +168,7 @@ def test_a_filter_that_finds_nothing_does_not_say_that_nothing_is_unfinished(sta
     assert "has ended" not in shown
 
 
-def test_a_task_that_waits_for_a_confirmation_is_told_as_that(status_cli: DeviceStatusCli) -> None:
+def test_a_task_that_waits_for_a_confirmation_is_reported_as_that(status_cli: DeviceStatusCli) -> None:
     status_cli.declare(", needConfirm: true")
     status_cli.reconcile()
 

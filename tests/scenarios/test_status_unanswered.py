@@ -1,4 +1,4 @@
-"""`status --device` when no gateway answers, or none is to be asked: the journal's part stands, and why is told."""
+"""`status --device` when no gateway answers, or none is to be asked: the journal's part stands, and why is reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def status_cli(tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.Monkey
     return open_status_cli(tuya_stage, tmp_path, monkeypatch)
 
 
-def test_a_device_the_gateway_does_not_have_is_told_after_the_journals_part(status_cli: DeviceStatusCli) -> None:
+def test_a_device_the_gateway_does_not_have_is_reported_after_the_journals_part(status_cli: DeviceStatusCli) -> None:
     ran = status_cli.status("--product", PRODUCT, device="plug-9", code=1)
 
     assert ran.stdout.startswith("no rollout in this journal holds device plug-9")
@@ -40,8 +40,8 @@ def test_a_product_the_gateway_does_not_have_is_one_message(status_cli: DeviceSt
 
     assert ran.stdout.startswith("ROLLOUT")
     assert "could not be read, so what is unfinished there is not known" in ran.stdout
-    (told,) = ran.stderr.splitlines()
-    assert "product nosuch, environment prod-eu: ProductUnknown: " in told
+    (reported,) = ran.stderr.splitlines()
+    assert "product nosuch, environment prod-eu: ProductUnknown: " in reported
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_a_key_that_is_wrong_or_missing_takes_nothing_from_the_journals_part(
     ran = status_cli.status(code=1)
 
     assert ran.stdout.startswith(journal)
-    (told,) = ran.stderr.splitlines()
-    assert told.startswith(f"otactl: tuya, product {PRODUCT}, environment prod-eu: {reason}")
-    assert told.endswith("; --offline reads the journal only") is reason.startswith("NoCredentials")
+    (reported,) = ran.stderr.splitlines()
+    assert reported.startswith(f"otactl: tuya, product {PRODUCT}, environment prod-eu: {reason}")
+    assert reported.endswith("; --offline reads the journal only") is reason.startswith("NoCredentials")
 
 
-def test_a_gateway_that_nobody_serves_takes_nothing_from_the_journals_part(
+def test_a_gateway_that_no_one_serves_takes_nothing_from_the_journals_part(
     status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("otactl.backends.transport.call_policy.BACKOFF_SECONDS", 0)
@@ -105,7 +105,7 @@ def test_a_clock_that_is_hours_off_is_set_right_by_the_gateways(status_cli: Devi
     assert "queued" in status_cli.status().stdout
 
 
-def test_a_clock_the_gateway_never_agrees_with_is_told(
+def test_a_clock_the_gateway_never_agrees_with_is_reported(
     status_cli: DeviceStatusCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status_cli.reconcile()
@@ -121,7 +121,7 @@ def test_a_clock_the_gateway_never_agrees_with_is_told(
     assert "it is that of its own clock; ask Tuya" in ran.stderr
 
 
-def test_offline_asks_nobody(status_cli: DeviceStatusCli) -> None:
+def test_offline_asks_no_one(status_cli: DeviceStatusCli) -> None:
     status_cli.reconcile()
     before = len(status_cli.asked())
 
@@ -162,9 +162,9 @@ REFUSED: list[tuple[tuple[str, ...], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "device", "told"), REFUSED, ids=[" ".join(r[0]) for r in REFUSED])
+@pytest.mark.parametrize(("words", "device", "reported"), REFUSED, ids=[" ".join(r[0]) for r in REFUSED])
 def test_what_cannot_be_asked_is_one_clear_message(
-    status_cli: DeviceStatusCli, words: tuple[str, ...], device: str, told: str
+    status_cli: DeviceStatusCli, words: tuple[str, ...], device: str, reported: str
 ) -> None:
     status_cli.reconcile()
     status_cli.write("rollouts/environments/prod-ap.yaml", status_cli.environment("prod-ap"))
@@ -175,7 +175,7 @@ def test_what_cannot_be_asked_is_one_clear_message(
 
     ran = status_cli.status(*words, device=device, code=1)
 
-    assert told in ran.stderr
+    assert reported in ran.stderr
     assert ran.stdout == ""
     assert len(status_cli.asked()) == before
 
@@ -188,7 +188,7 @@ def test_what_is_about_one_device_is_refused_without_one(status_cli: DeviceStatu
     assert ran.stderr == f"otactl: {option} is about one device; name it with --device ID\n"
 
 
-def test_an_environment_that_is_declared_and_not_begun_can_be_asked(status_cli: DeviceStatusCli) -> None:
+def test_an_environment_that_is_declared_and_not_started_can_be_asked(status_cli: DeviceStatusCli) -> None:
     status_cli.reconcile()
     status_cli.write("rollouts/environments/prod-ap.yaml", status_cli.environment("prod-ap"))
 
@@ -203,10 +203,10 @@ def test_a_rollout_named_narrows_what_is_shown_and_still_tells_whose_a_task_is(s
     status_cli.declare(name="later")
 
     (live,) = status_cli.live("plug")
-    refused = status_cli.status("nobody", code=1)
+    refused = status_cli.status("unknown", code=1)
 
     assert live["tasks"][0]["owner"]["rollout"] == "plug"
-    assert "no rollout nobody in journal" in refused.stderr
+    assert "no rollout unknown in journal" in refused.stderr
 
 
 class Field:
@@ -238,7 +238,7 @@ def probes(fuota_stage: FuotaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("style", ["text", "markdown", "json"])
-def test_a_lorawan_device_is_told_from_the_journal_alone(probes: Field, style: str) -> None:
+def test_a_lorawan_device_is_reported_from_the_journal_alone(probes: Field, style: str) -> None:
     ran = probes.status("-o", style)
 
     assert (ran.exit_code, ran.stderr) == (0, "")

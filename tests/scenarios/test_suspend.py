@@ -1,4 +1,4 @@
-"""`spec.suspend` takes back what devices have not begun, and gives it out again when the rollout goes on."""
+"""`spec.suspend` takes back what devices have not started, and gives it out again when the rollout goes on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def six(**changes: object) -> Rollout:
     return plugs(strategy=strategy, **changes)
 
 
-def told(report) -> str:
+def reported(report) -> str:
     (rollout,) = report.rollouts
     (hold,) = rollout.holds
     assert (rollout.phase, hold.reason) == ("Suspended", "suspended")
@@ -53,13 +53,13 @@ def scheduled(fuota_stage: FuotaStage) -> Rollout:
 def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(fuota_stage: FuotaStage) -> None:
     scheduled(fuota_stage)
 
-    words = told(fuota_stage.run(canary(suspend=HELD)))
+    words = reported(fuota_stage.run(canary(suspend=HELD)))
 
     (first,) = fuota_stage.record().attempts
     assert (first.stage, first.withdrawn, first.was_sent) == (Stage.SUPERSEDED, True, False)
     assert "was withdrawn before its start, and comes back as another attempt" in words
     fuota_stage.advance(7200)
-    told(fuota_stage.run(canary(suspend=HELD)))
+    reported(fuota_stage.run(canary(suspend=HELD)))
     assert fuota_stage.images() == []
     fuota_stage.drive(canary(), rounds=4)
     record = fuota_stage.record()
@@ -73,14 +73,14 @@ def test_a_scheduled_session_is_withdrawn_and_comes_back_as_another_attempt(fuot
     assert len(fuota_stage.images()) == 3
 
 
-def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its_results_count(
+def test_a_session_on_air_goes_on_is_reported_with_its_start_and_its_command_and_its_results_count(
     fuota_stage: FuotaStage,
 ) -> None:
     scheduled(fuota_stage)
     task = fuota_stage.task()
     fuota_stage.advance(2400)
 
-    words = told(fuota_stage.run(canary(suspend=HELD)))
+    words = reported(fuota_stage.run(canary(suspend=HELD)))
 
     start = f"has been on air since {task['LoRaWAN']['StartTime']:%Y-%m-%dT%H:%M:%SZ} and will finish"
     assert start in words
@@ -98,7 +98,7 @@ def test_a_session_on_air_goes_on_is_told_with_its_start_and_its_command_and_its
 def test_running_finish_withdraws_nothing(fuota_stage: FuotaStage) -> None:
     scheduled(fuota_stage)
 
-    words = told(fuota_stage.run(canary(suspend=replace(HELD, running="finish"))))
+    words = reported(fuota_stage.run(canary(suspend=replace(HELD, running="finish"))))
 
     assert "is to start at" in words
     assert fuota_stage.task()["Status"] == "FuotaSession_Waiting"
@@ -135,20 +135,20 @@ def test_executions_that_are_queued_are_canceled_and_their_things_follow(ota_sta
     ota_stage.advance(70)
     ota_stage.run(paced())
 
-    words = told(ota_stage.run(paced(suspend=HELD)))
+    words = reported(ota_stage.run(paced(suspend=HELD)))
 
     (update,) = ota_stage.updates()
     assert words.endswith(f"aws iot cancel-job --job-id AFR_OTA-{update} --force")
     for _ in range(3):
         ota_stage.advance(3600)
-        words = told(ota_stage.run(paced(suspend=HELD)))
-    begun = sum(ota_stage.installs().values())
-    assert 0 < begun < len(THINGS)
-    assert f"{len(THINGS) - begun} devices of {update} had not started, and follow in another attempt" in words
+        words = reported(ota_stage.run(paced(suspend=HELD)))
+    started = sum(ota_stage.installs().values())
+    assert 0 < started < len(THINGS)
+    assert f"{len(THINGS) - started} devices of {update} had not started, and follow in another attempt" in words
     ota_stage.cron(paced(), rounds=4)
     record = ota_stage.remembered()
     assert record.phase is Phase.SUCCEEDED
-    assert [(a.number, len(a.retry_targets)) for a in record.attempts] == [(1, 0), (2, len(THINGS) - begun)]
+    assert [(a.number, len(a.retry_targets)) for a in record.attempts] == [(1, 0), (2, len(THINGS) - started)]
     assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
     assert record.waves[0].verdict.succeeded == len(THINGS)
 
@@ -194,7 +194,7 @@ def test_tasks_that_wait_are_canceled_and_their_plugs_follow(tuya_stage: TuyaSta
 
     tuya_stage.run(six(suspend=HELD))
     tuya_stage.advance(600)
-    words = told(tuya_stage.run(six(suspend=HELD)))
+    words = reported(tuya_stage.run(six(suspend=HELD)))
 
     (batch,) = tuya_stage.batches()
     assert "2 devices of" in words
@@ -263,7 +263,7 @@ def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_u
     ota_stage.run(replace(lenient, suspend=HELD))
     for _ in range(3):
         ota_stage.advance(3600)
-        words = told(ota_stage.run(replace(lenient, suspend=HELD)))
+        words = reported(ota_stage.run(replace(lenient, suspend=HELD)))
     ota_stage.behave()
 
     ota_stage.cron(lenient, rounds=4)
@@ -277,7 +277,7 @@ def test_an_execution_that_a_person_canceled_before_the_suspension_is_not_made_u
     }
 
 
-def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_begun(ota_stage: OtaStage) -> None:
+def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_started(ota_stage: OtaStage) -> None:
     serving = block(**PACED, targetSelection="CONTINUOUS")
     wave = Wave(name="all", targets=Targets(thing_groups=("gateways",)))
     endless = gateway(backend=serving, strategy=Strategy(waves=(wave,), gate=Gate(silence_after="1h")))
@@ -288,12 +288,12 @@ def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_beg
     for _ in range(3):
         ota_stage.advance(3600)
         ota_stage.run(replace(endless, suspend=HELD))
-    begun = {name for name, number in ota_stage.installs().items() if number}
+    started = {name for name, number in ota_stage.installs().items() if number}
 
     ota_stage.cron(endless, rounds=5)
 
     _, second, *_ = ota_stage.remembered().attempts
-    assert begun
-    assert {k.removeprefix("device:") for k in second.retry_targets} == set(THINGS[2:]) - begun
+    assert started
+    assert {k.removeprefix("device:") for k in second.retry_targets} == set(THINGS[2:]) - started
     assert ota_stage.installs() == {name: int(name in THINGS[2:]) for name in THINGS}
     assert ota_stage.remembered().phase is Phase.SUCCEEDED

@@ -1,4 +1,4 @@
-"""What an attack on the Tuya sibling found of devices, packages and parts, each as a sentence that holds now."""
+"""What an attack on the Tuya backend found of devices, packages and parts, each as a sentence that holds now."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_list_of_tasks_that_shifted_once_is_read_again_and_judged(
     assert {r.outcome for r in results} == {Outcome.SUCCEEDED}
 
 
-def test_a_group_that_is_not_there_is_told_as_that_and_nothing_is_waited_for(tuya_stage: TuyaStage) -> None:
+def test_a_group_that_is_not_there_is_reported_as_that_and_nothing_is_waited_for(tuya_stage: TuyaStage) -> None:
     declared = selected(targetSelection="GROUP", groupId="nope")
 
     errors = [tuya_stage.run(declared).rollouts[0].error for _ in range(2)]
@@ -109,7 +109,7 @@ OTHERS = {
 def test_a_package_named_by_its_id_that_is_another_holds_though_devices_have_the_version(
     tuya_stage: TuyaStage, other: str, runs: str
 ) -> None:
-    changes, told = OTHERS[other]
+    changes, reported = OTHERS[other]
     tuya_stage.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}, {"productKey": "zzz"}])
     tuya_stage.cloud(firmwares=[package(firmwareId="1003", **changes)])
     devices = [{"productKey": PRODUCT, "deviceName": p, "versions": {"default": runs}} for p in PLUGS]
@@ -119,7 +119,7 @@ def test_a_package_named_by_its_id_that_is_another_holds_though_devices_have_the
 
     (hold,) = report.rollouts[0].holds
     assert (hold.reason, hold.stalled) == ("image_is_unreadable", True)
-    assert told in hold.message
+    assert reported in hold.message
     assert tuya_stage.batches() == []
 
 
@@ -133,8 +133,8 @@ def test_a_part_of_devices_with_a_version_not_asked_for_does_not_keep_its_wave_f
 
     fleet = tuya_stage.record("plug").wave("fleet")
     failed = {r.device: (r.reason, r.detail) for r in fleet.attempts[0].results if r.outcome is Outcome.FAILED}
-    told = (Reason.VERSION, "it reports 2.3.0, which srcVersions does not name")
-    assert failed == dict.fromkeys(PLUGS[4:], told)
+    reported = (Reason.VERSION, "it reports 2.3.0, which srcVersions does not name")
+    assert failed == dict.fromkeys(PLUGS[4:], reported)
     assert fleet.verdict is not None
     assert len(tuya_stage.batches()) == 2
 
@@ -202,7 +202,7 @@ def test_nothing_is_said_of_the_version_of_a_device_that_was_not_asked(tuya_stag
     assert results["plug-1"].detail == "the service made no task for it"
 
 
-def test_a_task_in_a_status_nobody_knows_holds_its_wave_and_is_told(tuya_stage: TuyaStage) -> None:
+def test_a_task_in_a_status_no_one_knows_holds_its_wave_and_is_reported(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(plug_1="offline")
     tuya_stage.run()
     task = next(t for t in store(tuya_stage).tasks.values() if t.device.name == "plug-1")
@@ -212,13 +212,13 @@ def test_a_task_in_a_status_nobody_knows_holds_its_wave_and_is_told(tuya_stage: 
     report = tuya_stage.run()
 
     (hold,) = report.rollouts[0].holds
-    told = {e.field: e.observed for e in tuya_stage.record("plug").drift if e.open}
+    reported = {e.field: e.observed for e in tuya_stage.record("plug").drift if e.open}
     assert (hold.reason, hold.stalled) == ("unit_status_is_unknown", True)
-    assert told["devices.unknown"] == {"devices": 1, "some": ["plug-1 (PAUSED)"]}
+    assert reported["devices.unknown"] == {"devices": 1, "some": ["plug-1 (PAUSED)"]}
 
 
 @pytest.mark.usefixtures("twos")
-def test_devices_that_are_overdue_are_told_with_the_batch_they_are_in(tuya_stage: TuyaStage) -> None:
+def test_devices_that_are_overdue_are_reported_with_the_batch_they_are_in(tuya_stage: TuyaStage) -> None:
     tuya_stage.run()
     tuya_stage.advance(600)
     tuya_stage.behave(plug_5="offline")

@@ -99,7 +99,7 @@ def test_a_lost_batch_is_found_though_the_service_made_no_task_for_one_of_its_de
     assert tuya_stage.record("plug").attempts[0].vendor_id == tuya_stage.batches()[0]["jobId"]
 
 
-def told_as(monkeypatch: pytest.MonkeyPatch, change) -> None:
+def reported_as(monkeypatch: pytest.MonkeyPatch, change) -> None:
     """Let lists of batches tell another utcCreate."""
     real = views.job_row
 
@@ -120,12 +120,12 @@ TIMES = {
 }
 
 
-@pytest.mark.parametrize("told", TIMES)
+@pytest.mark.parametrize("reported", TIMES)
 @pytest.mark.parametrize("selection", ["ALL", "SPECIFIC"])
 def test_a_lost_batch_is_found_whatever_time_the_gateway_says_it_was_made(
-    tuya_stage: TuyaStage, monkeypatch: pytest.MonkeyPatch, told: str, selection: str
+    tuya_stage: TuyaStage, monkeypatch: pytest.MonkeyPatch, reported: str, selection: str
 ) -> None:
-    told_as(monkeypatch, TIMES[told])
+    reported_as(monkeypatch, TIMES[reported])
     tuya_stage.behave(plug_1="failsFlash")
     declared = selected(targetSelection="ALL") if selection == "ALL" else one("plug", *PLUGS[:2])
 

@@ -1,4 +1,4 @@
-"""Batches whose devices the service selects: begun beside nobody else's work, and never taken for done by nobody."""
+"""Batches whose devices the service selects: started beside no one else's work, and never taken for done by no one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_batch_to_a_whole_product_waits_for_another_rollout_at_one_of_its_devi
     assert len(tuya_stage.batches()) == 1
 
 
-def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(tuya_stage: TuyaStage) -> None:
+def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_no_one(tuya_stage: TuyaStage) -> None:
     tuya_stage.foreign_batch("plug-1")
     tuya_stage.advance(300)
     tuya_stage.server.world.advance()
@@ -69,17 +69,17 @@ def test_a_batch_that_says_it_runs_though_its_tasks_have_ended_holds_nobody(tuya
     assert len(tuya_stage.batches()) == 2
 
 
-def test_where_nobody_is_left_to_upgrade_the_refusal_says_what_to_look_at(tuya_stage: TuyaStage) -> None:
+def test_where_no_one_is_left_to_upgrade_the_refusal_says_what_to_look_at(tuya_stage: TuyaStage) -> None:
     reports(tuya_stage, "2.4.1", *PLUGS)
 
     errors = [tuya_stage.run(selected(targetSelection="ALL")).rollouts[0].error for _ in range(2)]
 
-    assert all(e.startswith("NobodyLeft:") and "if they have it, take the wave out" in e for e in errors)
+    assert all(e.startswith("NoDeviceLeft:") and "if they have it, take the wave out" in e for e in errors)
     assert tuya_stage.record("plug").intents == ()
 
 
-def test_a_batch_that_reaches_nobody_passes_no_wave(tuya_stage: TuyaStage) -> None:
-    tuya_stage.server.world.apply_settings({"tuyaNobodyLeft": "emptyBatch"})
+def test_a_batch_that_reaches_no_one_passes_no_wave(tuya_stage: TuyaStage) -> None:
+    tuya_stage.server.world.apply_settings({"tuyaNoDeviceLeft": "emptyBatch"})
     reports(tuya_stage, "2.4.1", *PLUGS)
 
     report = tuya_stage.cron(selected(targetSelection="ALL"), rounds=3)

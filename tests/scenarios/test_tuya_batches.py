@@ -174,7 +174,7 @@ def test_more_than_ten_tasks_are_confirmed_in_calls_of_ten(tuya_stage: TuyaStage
     assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_task_somebody_confirmed_meanwhile_does_not_keep_the_others_waiting(tuya_stage: TuyaStage) -> None:
+def test_a_task_someone_confirmed_meanwhile_does_not_keep_the_others_waiting(tuya_stage: TuyaStage) -> None:
     waits = plugs(backend=block(needConfirm=True))
     tuya_stage.run(waits)
     tuya_stage.advance(60)
@@ -242,7 +242,7 @@ def test_a_lost_answer_about_a_whole_product_is_found_by_its_kind_and_time(tuya_
     assert len(tuya_stage.batches()) == 1
 
 
-def test_only_reported_drift_confirms_what_the_manifest_asks_for_anew(tuya_stage: TuyaStage) -> None:
+def test_only_reported_drift_confirms_what_the_manifest_asks_for_again(tuya_stage: TuyaStage) -> None:
     waits = plugs(backend=block(needConfirm=True), drift=DriftPolicy(mode="report"))
     tuya_stage.run(waits)
     tuya_stage.advance(60)

@@ -1,4 +1,4 @@
-"""Drift of Tuya batches, each kind once: seen, told, and acted on or not, over real HTTP."""
+"""Drift of Tuya batches, each kind once: seen, reported, and acted on or not, over real HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.tuya_stage import PACKAGE, PLUGS, PRODUCT, TuyaStage, block, 
 DAY = 86400
 
 
-def told(tuya_stage: TuyaStage) -> dict[str, DriftEntry]:
+def reported(tuya_stage: TuyaStage) -> dict[str, DriftEntry]:
     return {e.field: e for e in tuya_stage.record("plug").drift if e.open}
 
 
@@ -29,12 +29,12 @@ def waiting(tuya_stage: TuyaStage, **behaviours: str) -> None:
     tuya_stage.run()
 
 
-def test_a_foreign_unfinished_task_is_told_until_it_has_ended_and_then_the_wave_goes(tuya_stage: TuyaStage) -> None:
+def test_a_foreign_unfinished_task_is_reported_until_it_has_ended_and_then_the_wave_goes(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(plug_1="offline")
     job = tuya_stage.foreign_batch("plug-1")
 
     report = tuya_stage.run()
-    seen = told(tuya_stage)["task.plug-1"]
+    seen = reported(tuya_stage)["task.plug-1"]
     tuya_stage.by_hand("CancelOTATaskByJob", JobId=job, CancelQueuedTask=True)
     tuya_stage.behave()
     tuya_stage.cron()
@@ -42,16 +42,16 @@ def test_a_foreign_unfinished_task_is_told_until_it_has_ended_and_then_the_wave_
     assert holds(report) == ["target_is_busy"]
     assert (seen.cause, seen.observed) == (Cause.FOREIGN, f"batch {job}")
     assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
-    assert told(tuya_stage) == {}
+    assert reported(tuya_stage) == {}
 
 
-def test_a_module_that_was_never_reported_is_told_until_it_is(tuya_stage: TuyaStage) -> None:
+def test_a_module_that_was_never_reported_is_listed_until_it_is(tuya_stage: TuyaStage) -> None:
     tuya_stage.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}], firmwares=[package(module="ble")])
 
     report = tuya_stage.run(plugs(backend=block(moduleName="ble")))
 
     assert set(holds(report)) == {"target_is_not_ready"}
-    assert (told(tuya_stage)["version.plug-1"].cause, told(tuya_stage)["version.plug-1"].observed) == (
+    assert (reported(tuya_stage)["version.plug-1"].cause, reported(tuya_stage)["version.plug-1"].observed) == (
         Cause.VERSION,
         None,
     )
@@ -60,29 +60,29 @@ def test_a_module_that_was_never_reported_is_told_until_it_is(tuya_stage: TuyaSt
     assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
 
 
-def test_a_package_deleted_while_its_batch_runs_is_told(tuya_stage: TuyaStage) -> None:
+def test_a_package_deleted_while_its_batch_runs_is_reported(tuya_stage: TuyaStage) -> None:
     waiting(tuya_stage)
     tuya_stage.by_hand("DeleteOTAFirmware", FirmwareId=PACKAGE)
 
     tuya_stage.run()
 
-    assert told(tuya_stage)["package"].cause is Cause.DELETED
+    assert reported(tuya_stage)["package"].cause is Cause.DELETED
 
 
-def test_a_package_that_lost_its_verification_is_told_while_its_batch_runs(tuya_stage: TuyaStage) -> None:
+def test_a_package_that_lost_its_verification_is_reported_while_its_batch_runs(tuya_stage: TuyaStage) -> None:
     waiting(tuya_stage)
     tuya_stage.cloud(firmwares=[package(status=3)])
 
     tuya_stage.run()
 
-    assert told(tuya_stage)["package.status"].observed == "failed its verification"
+    assert reported(tuya_stage)["package.status"].observed == "failed its verification"
 
 
-def test_a_package_with_other_bytes_is_told_and_no_wave_passes_over_it(tuya_stage: TuyaStage) -> None:
+def test_a_package_with_other_bytes_is_reported_and_no_wave_passes_over_it(tuya_stage: TuyaStage) -> None:
     waiting(tuya_stage)
     tuya_stage.cloud(firmwares=[package(sign="ab" * 32)])
     tuya_stage.run()
-    seen = told(tuya_stage)["image.sha256"]
+    seen = reported(tuya_stage)["image.sha256"]
     tuya_stage.behave()
     tuya_stage.run()
 
@@ -111,23 +111,23 @@ def test_a_second_package_of_the_version_holds_the_next_wave_until_one_is_named(
     assert tuya_stage.installs() == dict.fromkeys(PLUGS, 1)
 
 
-def test_tasks_canceled_by_somebody_are_told_by_device(tuya_stage: TuyaStage) -> None:
+def test_tasks_canceled_by_someone_are_reported_by_device(tuya_stage: TuyaStage) -> None:
     waiting(tuya_stage, plug_2="slow")
     tuya_stage.by_hand("CancelOTATaskByDevice", FirmwareId=PACKAGE, DeviceName=["plug-1"])
 
     tuya_stage.run()
 
-    assert told(tuya_stage)["devices.canceled"].observed == {"devices": 1, "some": ["plug-1"]}
+    assert reported(tuya_stage)["devices.canceled"].observed == {"devices": 1, "some": ["plug-1"]}
 
 
-def test_a_failed_task_is_told_by_device(tuya_stage: TuyaStage) -> None:
+def test_a_failed_task_is_reported_by_device(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(plug_1="failsDownload", plug_2="offline")
     tuya_stage.run()
     tuya_stage.advance(600)
 
     tuya_stage.run()
 
-    assert told(tuya_stage)["devices.failed"].observed == {"devices": 1, "some": ["plug-1"]}
+    assert reported(tuya_stage)["devices.failed"].observed == {"devices": 1, "some": ["plug-1"]}
 
 
 def test_a_batch_the_gateway_does_not_know_any_more_is_lost_and_is_not_made_again(tuya_stage: TuyaStage) -> None:
@@ -143,11 +143,11 @@ def test_a_batch_the_gateway_does_not_know_any_more_is_lost_and_is_not_made_agai
 
     assert holds(report) == ["unit_was_deleted"]
     assert tuya_stage.record("plug").attempts[0].stage is Stage.LOST
-    assert told(tuya_stage)["unit"].cause is Cause.DELETED
+    assert reported(tuya_stage)["unit"].cause is Cause.DELETED
     assert tuya_stage.batches() == []
 
 
-def test_a_device_that_reports_another_version_at_the_end_is_told_with_what_it_reports(tuya_stage: TuyaStage) -> None:
+def test_a_device_that_reports_another_version_at_the_end_is_listed_with_what_it_reports(tuya_stage: TuyaStage) -> None:
     from otactl.model import VersionConfirm, VersionProof
 
     confirm = VersionConfirm(version=VersionProof(module="default"), within="1h")
@@ -159,14 +159,16 @@ def test_a_device_that_reports_another_version_at_the_end_is_told_with_what_it_r
 
     tuya_stage.run(proved)
 
-    entry = told(tuya_stage)["devices.version"]
+    entry = reported(tuya_stage)["devices.version"]
     assert (entry.cause, entry.desired) == (Cause.VERSION, "2.4.1")
     assert entry.observed == {"older": {"devices": 1, "reported": {"plug-1": "2.3.0"}}}
 
 
-@pytest.mark.parametrize("nobody", ["refused", "emptyBatch"])
-def test_a_wave_whose_every_device_has_the_version_passes_without_a_batch(tuya_stage: TuyaStage, nobody: str) -> None:
-    tuya_stage.server.world.apply_settings({"tuyaNobodyLeft": nobody})
+@pytest.mark.parametrize("no_device", ["refused", "emptyBatch"])
+def test_a_wave_whose_every_device_has_the_version_passes_without_a_batch(
+    tuya_stage: TuyaStage, no_device: str
+) -> None:
+    tuya_stage.server.world.apply_settings({"tuyaNoDeviceLeft": no_device})
     versions = {"default": "2.4.1"}
     tuya_stage.cloud(devices=[{"productKey": PRODUCT, "deviceName": p, "versions": versions} for p in PLUGS[:2]])
 
@@ -190,7 +192,7 @@ def test_devices_that_have_the_version_are_left_out_of_the_batch(tuya_stage: Tuy
     assert results == dict.fromkeys(PLUGS[2:], Outcome.SUCCEEDED)
 
 
-def test_what_the_last_wave_told_closes_when_its_unit_has_ended(tuya_stage: TuyaStage) -> None:
+def test_what_the_last_wave_reported_closes_when_its_unit_has_ended(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(plug_6="failsFlash")
     lenient = plugs(strategy=replace(plugs().strategy, gate=Gate(min_success_percent=50)))
     tuya_stage.cron(lenient, rounds=3)

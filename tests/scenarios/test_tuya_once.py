@@ -1,4 +1,4 @@
-"""What would have sent an image twice, over replaced bytes, or against somebody's will: each a way that did once."""
+"""What would have sent an image twice, over replaced bytes, or against someone's will: each a way that did once."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_tasks_are_not_confirmed_over_a_package_that_was_replaced(tuya_stage: Tu
 
 
 @pytest.mark.usefixtures("twos")
-def test_the_rest_of_a_wave_is_not_made_after_somebody_canceled_a_part_of_it(tuya_stage: TuyaStage) -> None:
+def test_the_rest_of_a_wave_is_not_made_after_someone_canceled_a_part_of_it(tuya_stage: TuyaStage) -> None:
     throttled_fleet(tuya_stage, **offline(*PLUGS[2:]))
     tuya_stage.by_hand("CancelOTATaskByJob", JobId=tuya_stage.batches()[-1]["jobId"], CancelQueuedTask=True)
     tuya_stage.advance(120)
@@ -173,7 +173,7 @@ def test_a_batch_that_was_lost_counts_again_when_it_is_seen(tuya_stage: TuyaStag
 
 
 @pytest.mark.usefixtures("twos")
-def test_our_own_cancel_that_came_through_in_part_is_not_told_as_somebodys(tuya_stage: TuyaStage) -> None:
+def test_our_own_cancel_that_came_through_in_part_is_not_reported_as_another_actors(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(**offline(*PLUGS[2:]))
     tuya_stage.cron(rounds=2)
     other = newer(plugs(), tuya_stage)
@@ -190,7 +190,7 @@ def test_our_own_cancel_that_came_through_in_part_is_not_told_as_somebodys(tuya_
 
 
 @pytest.mark.parametrize("shown", ["CANCELED", "COMPLETED"])
-def test_what_a_device_has_begun_is_not_canceled_again_and_again(tuya_stage: TuyaStage, shown: str) -> None:
+def test_what_a_device_has_started_is_not_canceled_again_and_again(tuya_stage: TuyaStage, shown: str) -> None:
     tuya_stage.server.world.apply_settings({"tuyaCanceledBatch": shown})
     tuya_stage.behave(plug_1="offline", plug_2="neverReports")
     patient = plugs(backend=block(timeoutInMinutes=None))

@@ -141,7 +141,7 @@ def test_devices_that_are_not_there_or_never_reported_hold_by_name(tuya_stage: T
     assert "plug-8: it never reported a version of module default" in report.rollouts[0].holds[0].message
 
 
-def test_a_device_with_an_unfinished_task_of_somebody_else_is_held_and_not_hit_twice(tuya_stage: TuyaStage) -> None:
+def test_a_device_with_an_unfinished_task_of_another_actor_is_held_and_not_hit_twice(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(plug_1="offline")
     tuya_stage.foreign_batch("plug-1")
 
@@ -151,7 +151,7 @@ def test_a_device_with_an_unfinished_task_of_somebody_else_is_held_and_not_hit_t
     assert len(tuya_stage.batches()) == 1
 
 
-def test_a_batch_canceled_by_somebody_is_told_and_the_wave_does_not_pass(tuya_stage: TuyaStage) -> None:
+def test_a_batch_canceled_by_someone_is_reported_and_the_wave_does_not_pass(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(plug_1="offline", plug_2="offline")
     tuya_stage.run()
     (batch,) = tuya_stage.batches()
@@ -159,8 +159,8 @@ def test_a_batch_canceled_by_somebody_is_told_and_the_wave_does_not_pass(tuya_st
 
     tuya_stage.run()
 
-    told = [e.message for e in tuya_stage.journal().history("prod-eu", "plug") if e.kind == "drift"]
-    assert any("canceled by another actor" in m for m in told)
+    reported = [e.message for e in tuya_stage.journal().history("prod-eu", "plug") if e.kind == "drift"]
+    assert any("canceled by another actor" in m for m in reported)
     assert tuya_stage.record("plug").phase is Phase.FAILED
 
 
@@ -180,7 +180,7 @@ def test_new_content_cancels_what_waits_lets_go_on_what_began_and_follows(tuya_s
     assert not any(e.open for e in record.drift)
 
 
-def test_tasks_that_do_not_go_on_for_a_day_are_told_and_hold_with_the_way_out(tuya_stage: TuyaStage) -> None:
+def test_tasks_that_do_not_go_on_for_a_day_are_reported_and_hold_with_the_way_out(tuya_stage: TuyaStage) -> None:
     tuya_stage.behave(plug_1="stuckNotified", plug_2="offline")
     tuya_stage.run()
     tuya_stage.advance(DAY + 60)
@@ -188,9 +188,9 @@ def test_tasks_that_do_not_go_on_for_a_day_are_told_and_hold_with_the_way_out(tu
     report = tuya_stage.run()
 
     assert holds(report) == ["devices_are_overdue"]
-    told = {field: e.observed for field, e in drift(tuya_stage).items()}
-    assert told["devices.queued"] == {"devices": 1, "some": ["plug-2"]}
-    assert told["devices.notified"] == {"devices": 1, "some": ["plug-1"]}
+    reported = {field: e.observed for field, e in drift(tuya_stage).items()}
+    assert reported["devices.queued"] == {"devices": 1, "some": ["plug-2"]}
+    assert reported["devices.notified"] == {"devices": 1, "some": ["plug-1"]}
 
 
 def test_tasks_that_wait_for_a_confirmation_are_counted_as_that(tuya_stage: TuyaStage) -> None:
@@ -221,8 +221,8 @@ def test_a_version_that_was_lost_again_is_no_success_where_it_is_to_be_proved(tu
     results = {r.device: (r.outcome, r.reason) for r in tuya_stage.record("plug").attempts[0].results}
     assert results["plug-1"] == (Outcome.FAILED, Reason.VERSION)
     assert results["plug-2"] == (Outcome.SUCCEEDED, None)
-    told = next(r.detail for r in tuya_stage.record("plug").attempts[0].results if r.device == "plug-1")
-    assert told == "reports 2.4.0, the version before; declared is 2.4.1"
+    reported = next(r.detail for r in tuya_stage.record("plug").attempts[0].results if r.device == "plug-1")
+    assert reported == "reports 2.4.0, the version before; declared is 2.4.1"
 
 
 def test_a_suspended_rollout_sends_nothing(tuya_stage: TuyaStage) -> None:

@@ -102,10 +102,10 @@ def test_a_secret_that_holds_no_key_is_one_message_and_nothing_is_sent(
 
     error = tuya_stage.run().rollouts[0].error
 
-    is_told(tuya_stage, error, "NoCredentials", why)
+    is_reported(tuya_stage, error, "NoCredentials", why)
 
 
-def is_told(tuya_stage: TuyaStage, error: str, reason: str, why: str) -> None:
+def is_reported(tuya_stage: TuyaStage, error: str, reason: str, why: str) -> None:
     """One line with its reason, the secret's ARN and what is wrong, no value; Tuya was sent nothing."""
     assert error.startswith(f"{reason}: ")
     assert why in error
@@ -121,29 +121,29 @@ def test_a_secret_that_is_not_there_is_one_message_and_nothing_is_sent(tuya_stag
 
     error = tuya_stage.run().rollouts[0].error
 
-    is_told(
+    is_reported(
         tuya_stage, error.replace("other", "tuya"), "NoCredentials", "is not there: secretsmanager:GetSecretValue: "
     )
 
 
-def test_who_may_not_read_the_secret_is_told_what_to_grant_on_which_and_nothing_is_sent(tuya_stage: TuyaStage) -> None:
+def test_who_may_not_read_the_secret_learns_what_to_grant_on_which_and_nothing_is_sent(tuya_stage: TuyaStage) -> None:
     tuya_stage.key_from_secret()
     role(tuya_stage)
 
     error = run_as(tuya_stage, assumed_role=READER)
 
-    is_told(
+    is_reported(
         tuya_stage, error, "PermissionDenied", f"grant secretsmanager:GetSecretValue on {SECRET_ARN} (and kms:Decrypt"
     )
 
 
-def test_who_may_not_use_the_secrets_key_is_told_of_it_and_nothing_is_sent(tuya_stage: TuyaStage) -> None:
+def test_who_may_not_use_the_secrets_key_gets_an_error_that_names_it_and_nothing_is_sent(tuya_stage: TuyaStage) -> None:
     tuya_stage.key_from_secret(kmsKey=KEY_ARN)
     role(tuya_stage, ALLOWED)
 
     error = run_as(tuya_stage, assumed_role=READER)
 
-    is_told(tuya_stage, error, "PermissionDenied", "Access to KMS is not allowed; grant ")
+    is_reported(tuya_stage, error, "PermissionDenied", "Access to KMS is not allowed; grant ")
     assert "kms:Decrypt on its key" in error
 
 

@@ -69,12 +69,12 @@ def test_the_key_is_in_no_output_no_log_no_journal_and_no_log_of_requests(
     monkeypatch.chdir(tmp_path)
     tuya_stage.key_from_secret()
     written(tmp_path, tuya_stage.server.url)
-    told, phases = [], []
+    reported, phases = [], []
 
     def otactl(*words: str) -> str:
         ran = CliRunner().invoke(cli, [*words])
         assert ran.exit_code in (0, 2), ran.output
-        told.append(ran.output)
+        reported.append(ran.output)
         return str(ran.stdout)
 
     for _ in range(4):
@@ -89,7 +89,7 @@ def test_the_key_is_in_no_output_no_log_no_journal_and_no_log_of_requests(
     assert reads(tuya_stage) >= 2
     assert b"plug-1" in journal
     assert "GetSecretValue" in caplog.text  # the SDK's debug log was on
-    shown = "\n".join([*told, caplog.text, journal.decode("latin-1"), control(tuya_stage.server, "requests")])
+    shown = "\n".join([*reported, caplog.text, journal.decode("latin-1"), control(tuya_stage.server, "requests")])
     assert [name for name in NAMES if name in shown] == []
     assert [name for name in ("s3cret", "accessKeySecret") if name in control(tuya_stage.server, "state")] == []
 
@@ -112,7 +112,7 @@ def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    ("arn", "told"),
+    ("arn", "reported"),
     [
         (SECRET_ARN.removesuffix("-AbCdEf"), "must be the whole ARN of a Secrets Manager secret"),
         (
@@ -121,8 +121,8 @@ def test_a_refused_read_is_one_line_of_the_command_and_exit_code_1(
         ),
     ],
 )
-def test_an_arn_that_cannot_be_right_is_told_at_its_line_before_anything_is_asked(
-    tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, told: str
+def test_an_arn_that_cannot_be_right_is_reported_at_its_line_before_anything_is_asked(
+    tuya_stage: TuyaStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, reported: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path, tuya_stage.server.url, arn)
@@ -132,7 +132,7 @@ def test_an_arn_that_cannot_be_right_is_told_at_its_line_before_anything_is_aske
 
     assert ran.exit_code == 1
     assert "environments/prod-eu.yaml:8:57: " in ran.output
-    assert told in ran.output
+    assert reported in ran.output
     assert len(tuya_stage.server.world.requests) == before
 
 

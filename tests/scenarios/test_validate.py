@@ -53,7 +53,7 @@ class Fleet:
     def read(self, *paths: str, strict: bool = False) -> Reading:
         return read_paths(paths or (".",), cwd=self.root, require_environments=strict)
 
-    def told(self, *paths: str, strict: bool = False) -> list[str]:
+    def reported(self, *paths: str, strict: bool = False) -> list[str]:
         reading = self.read(*paths, strict=strict)
         marked = [*((each, "") for each in reading.errors), *((each, "?") for each in reading.warnings)]
         return [f"{mark}{each.file}:{each.line}:{each.column} {each.code} {each.pointer}" for each, mark in marked]
@@ -86,22 +86,22 @@ def test_the_environment_is_found_above_the_rollout(fleet: Fleet) -> None:
 def test_nothing_above_the_repository_is_looked_at(fleet: Fleet) -> None:
     fleet.write("inner/.git/HEAD", "")
     fleet.write("inner/b.yaml", GOOD)
-    assert fleet.told("inner/b.yaml") == ["?inner/b.yaml:7:16 environment_not_found /spec/environment"]
+    assert fleet.reported("inner/b.yaml") == ["?inner/b.yaml:7:16 environment_not_found /spec/environment"]
 
 
 def test_a_missing_environment_is_a_warning_to_validate_and_an_error_to_deploy(fleet: Fleet) -> None:
     fleet.write("rollouts/a.yaml", changed("environment: prod-eu", "environment: prod-us"))
     expected = "rollouts/a.yaml:7:16 environment_not_found /spec/environment"
-    assert fleet.told() == [f"?{expected}"]
-    assert fleet.told(strict=True) == [expected]
+    assert fleet.reported() == [f"?{expected}"]
+    assert fleet.reported(strict=True) == [expected]
     assert fleet.read(strict=True).rollouts == ()
 
 
-def test_a_missing_outputs_file_is_told_once_at_the_environment(fleet: Fleet) -> None:
+def test_a_missing_outputs_file_is_reported_once_at_the_environment(fleet: Fleet) -> None:
     (fleet.root / "environments/prod-eu.outputs.json").unlink()
     expected = "environments/prod-eu.yaml:8:17 stack_outputs_missing /spec/stackOutputs"
-    assert fleet.told() == [f"?{expected}"]
-    assert fleet.told(strict=True) == [expected]
+    assert fleet.reported() == [f"?{expected}"]
+    assert fleet.reported(strict=True) == [expected]
     assert fleet.read().rollouts[0].backend.role == "${stack:roleArn}"
     assert fleet.read(strict=True).rollouts == ()
 
@@ -117,20 +117,22 @@ def test_a_missing_outputs_file_is_told_once_at_the_environment(fleet: Fleet) ->
         ({**OUTPUTS, "bucket": "UPPER"}, "rollouts/a.yaml:10:12 bad_format /spec/firmware/image"),
     ],
 )
-def test_an_output_that_does_not_serve_is_told_where_it_is_used(fleet: Fleet, outputs: object, expected: str) -> None:
+def test_an_output_that_does_not_serve_is_reported_where_it_is_used(
+    fleet: Fleet, outputs: object, expected: str
+) -> None:
     fleet.write("environments/prod-eu.outputs.json", json.dumps(outputs))
-    assert fleet.told() == [expected]
+    assert fleet.reported() == [expected]
 
 
-def test_an_outputs_file_that_is_no_json_is_told_at_itself(fleet: Fleet) -> None:
+def test_an_outputs_file_that_is_no_json_is_reported_at_itself(fleet: Fleet) -> None:
     fleet.write("environments/prod-eu.outputs.json", "not json")
-    assert fleet.told() == ["environments/prod-eu.outputs.json:1:1 stack_outputs_unusable "]
+    assert fleet.reported() == ["environments/prod-eu.outputs.json:1:1 stack_outputs_unusable "]
 
 
 def test_an_outputs_file_is_no_manifest_whatever_its_name(fleet: Fleet) -> None:
     fleet.write("environments/prod-eu.yaml", ENVIRONMENT.replace("prod-eu.outputs.json", "stack.json"))
     fleet.write("environments/stack.json", json.dumps(OUTPUTS))
-    assert fleet.told(strict=True) == []
+    assert fleet.reported(strict=True) == []
 
 
 def test_problems_of_all_files_come_out_of_one_run(fleet: Fleet) -> None:
@@ -140,7 +142,7 @@ def test_problems_of_all_files_come_out_of_one_run(fleet: Fleet) -> None:
     fleet.write("rollouts/note.yaml", "hello: there\n")
     fleet.write(".hidden/d.yaml", "not: looked at\n")
     fleet.write("rollouts/readme.md", "not looked at\n")
-    assert fleet.told("rollouts") == [
+    assert fleet.reported("rollouts") == [
         "rollouts/a.yaml:14:15 unknown_value /spec/fuota/rfRegion",
         "rollouts/b.json:1:9 json_syntax ",
         "rollouts/c.yml:19:24 out_of_range /spec/fuota/redundancyPercent",
@@ -155,13 +157,13 @@ def test_a_sound_rollout_is_read_beside_a_broken_one(fleet: Fleet) -> None:
     assert [each.code for each in reading.errors] == ["yaml_syntax"]
 
 
-def test_a_name_taken_by_another_file_is_told_at_the_second(fleet: Fleet) -> None:
+def test_a_name_taken_by_another_file_is_reported_at_the_second(fleet: Fleet) -> None:
     groups = {"3f0c1d52": "x", "77ab2e10": "y", "91cd3f21": "z"}
     text = REFERRING
     for old, new in groups.items():
         text = text.replace(old, new)
     fleet.write("rollouts/b.yaml", text)
-    assert fleet.told() == ["rollouts/b.yaml:4:9 duplicate_rollout /metadata/name"]
+    assert fleet.reported() == ["rollouts/b.yaml:4:9 duplicate_rollout /metadata/name"]
 
 
 def test_a_file_named_twice_is_read_once(fleet: Fleet) -> None:
@@ -171,7 +173,7 @@ def test_a_file_named_twice_is_read_once(fleet: Fleet) -> None:
 
 def test_a_path_that_is_not_there_and_an_empty_folder_are_errors(fleet: Fleet) -> None:
     (fleet.root / "empty").mkdir()
-    assert fleet.told("nowhere", "empty") == ["nowhere:1:1 path_not_found ", "empty:1:1 nothing_to_read "]
+    assert fleet.reported("nowhere", "empty") == ["nowhere:1:1 path_not_found ", "empty:1:1 nothing_to_read "]
 
 
 def test_devices_of_a_csv_file_come_with_their_labels(fleet: Fleet) -> None:
@@ -210,14 +212,14 @@ def test_devices_of_a_csv_file_come_with_their_labels(fleet: Fleet) -> None:
 def test_a_csv_error_has_its_row_and_column(fleet: Fleet, table: str | bytes, expected: str) -> None:
     fleet.write("rollouts/a.yaml", LISTED)
     fleet.write("rollouts/devices.csv", table)
-    assert fleet.told() == [f"rollouts/{expected}"]
+    assert fleet.reported() == [f"rollouts/{expected}"]
     assert fleet.read().rollouts == ()
 
 
-def test_a_missing_csv_file_is_told_at_the_manifest(fleet: Fleet) -> None:
+def test_a_missing_csv_file_is_reported_at_the_manifest(fleet: Fleet) -> None:
     fleet.write("rollouts/a.yaml", LISTED)
     place = "/spec/strategy/waves/0/targets/wirelessDevices/file"
-    assert fleet.told() == [f"rollouts/a.yaml:17:43 csv_unreadable {place}"]
+    assert fleet.reported() == [f"rollouts/a.yaml:17:43 csv_unreadable {place}"]
 
 
 def run(*arguments: str) -> Result:
@@ -257,16 +259,16 @@ def test_a_device_list_whose_name_is_too_long_for_the_disk_is_not_there(fleet: F
     assert [each.code for each in fleet.read().errors] == ["csv_unreadable"]
 
 
-def test_a_link_to_itself_is_told_not_followed(fleet: Fleet) -> None:
+def test_a_link_to_itself_is_reported_not_followed(fleet: Fleet) -> None:
     (fleet.root / "rollouts/loop.yaml").symlink_to("loop.yaml")
     (fleet.root / "rollouts/up").symlink_to("..")
-    assert fleet.told("rollouts") == ["rollouts/loop.yaml:1:1 unreadable "]
+    assert fleet.reported("rollouts") == ["rollouts/loop.yaml:1:1 unreadable "]
 
 
-def test_a_file_whose_name_is_not_text_is_told(fleet: Fleet) -> None:
+def test_a_file_whose_name_is_not_text_is_reported(fleet: Fleet) -> None:
     (fleet.root / "rollouts" / "b\udcff.yaml").write_text(GOOD)
-    assert fleet.told("rollouts") == ["rollouts/b\\udcff.yaml:1:1 name_not_utf8 "]
+    assert fleet.reported("rollouts") == ["rollouts/b\\udcff.yaml:1:1 name_not_utf8 "]
 
 
 def test_a_file_without_end_is_refused(fleet: Fleet) -> None:
-    assert fleet.told("/dev/zero") == ["/dev/zero:1:1 file_too_large "]
+    assert fleet.reported("/dev/zero") == ["/dev/zero:1:1 file_too_large "]

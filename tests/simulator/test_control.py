@@ -166,7 +166,7 @@ def test_the_state_tells_time_seed_and_every_task_group_and_device(stage: Simula
 def test_every_request_is_remembered_with_what_was_asked_and_answered(stage: SimulatorStage) -> None:
     at = stage.now().isoformat()
     task = stage.task(Name="probe", ClientRequestToken="t")
-    refusal(stage.wireless.get_fuota_task, Id="nobody")
+    refusal(stage.wireless.get_fuota_task, Id="unknown")
     stage.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     made, missed, bucket = stage.requests()
     assert made == {
@@ -185,7 +185,7 @@ def test_every_request_is_remembered_with_what_was_asked_and_answered(stage: Sim
         "errorCode": None,
         "fault": None,
     }
-    assert (missed["n"], missed["parameters"], missed["status"]) == (2, {"Id": "nobody"}, 404)
+    assert (missed["n"], missed["parameters"], missed["status"]) == (2, {"Id": "unknown"}, 404)
     assert missed["errorCode"] == "ResourceNotFoundException"
     assert (bucket["service"], bucket["operation"], bucket["status"]) == ("s3", "CreateBucket", 200)
     assert task == stage.state()["tasks"][0]["id"]

@@ -9,7 +9,7 @@ import pytest
 
 from otactl_simulator.iotwireless.reception import BEHAVIOURS
 from otactl_simulator.wire.models import service_model
-from tests.support.simulator.device_sessions import DEVICE, DIGEST, FRAGMENTS, SECONDS, SIZE, begun, single
+from tests.support.simulator.device_sessions import DEVICE, DIGEST, FRAGMENTS, SECONDS, SIZE, single, started
 from tests.support.simulator.stage import IMAGE, SimulatorStage
 
 STATUSES = set(service_model("iotwireless").shape_for("FuotaDeviceStatus").enum)
@@ -38,7 +38,7 @@ def grouped(stage: SimulatorStage, image: bytes = IMAGE, *devices: dict[str, Any
     stage.fleet(*chosen, groups=(group,))
     made = stage.task(**task)
     stage.add_groups(made, "g1")
-    return begun(stage, made)
+    return started(stage, made)
 
 
 def log(stage: SimulatorStage, task: str) -> str:
@@ -124,7 +124,7 @@ def test_a_new_task_gets_a_failed_device_through(stage: SimulatorStage) -> None:
     stage.fleet(DEVICE)
     second = stage.task()
     stage.add(second, "d1")
-    begun(stage, second)
+    started(stage, second)
     stage.advance(SECONDS)
     assert stage.device_statuses(second) == {"d1": "Successful"}
     assert stage.device_statuses(first) == {"d1": "SessionCnt_replay"}

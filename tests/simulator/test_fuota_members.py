@@ -62,8 +62,8 @@ def test_the_groups_of_a_task_are_listed_page_by_page(stage: SimulatorStage) -> 
 @pytest.mark.parametrize(
     ("operation", "member", "resource"),
     [
-        ("associate_wireless_device_with_fuota_task", {"WirelessDeviceId": "nobody"}, "WirelessDevice"),
-        ("associate_multicast_group_with_fuota_task", {"MulticastGroupId": "nobody"}, "MulticastGroup"),
+        ("associate_wireless_device_with_fuota_task", {"WirelessDeviceId": "unknown"}, "WirelessDevice"),
+        ("associate_multicast_group_with_fuota_task", {"MulticastGroupId": "unknown"}, "MulticastGroup"),
         ("disassociate_wireless_device_from_fuota_task", {"WirelessDeviceId": "d1"}, "WirelessDevice"),
         ("disassociate_multicast_group_from_fuota_task", {"MulticastGroupId": "g1"}, "MulticastGroup"),
     ],

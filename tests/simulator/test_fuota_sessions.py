@@ -203,7 +203,7 @@ def test_a_wrong_role_or_image_shows_only_as_done_with_failed_devices(
         ({"FirmwareUpdateImage": "http://elsewhere/probe.bin"}, "is not s3://bucket/key"),
         ({"FirmwareUpdateImage": f"s3://{BUCKET}/other.bin"}, "holds no object"),
         ({"FirmwareUpdateRole": "updater"}, "is not the ARN of a role"),
-        ({"FirmwareUpdateRole": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "does not exist"),
+        ({"FirmwareUpdateRole": f"arn:aws:iam::{ACCOUNT}:role/unknown"}, "does not exist"),
     ],
 )
 def test_a_task_is_made_and_started_whatever_its_image_and_role(

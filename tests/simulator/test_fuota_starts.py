@@ -216,7 +216,7 @@ def test_a_token_still_means_its_task_while_that_is_being_deleted(stage: Simulat
 
 
 @KINDS
-def test_a_token_makes_anew_once_its_resource_is_gone(stage: SimulatorStage, kind: str) -> None:
+def test_a_token_makes_again_once_its_resource_is_gone(stage: SimulatorStage, kind: str) -> None:
     make = makers(stage)[kind]
     first = make(Name="probe", ClientRequestToken="t")
     forget(stage, kind, first)

@@ -106,10 +106,10 @@ def test_an_update_cannot_unset_anything(stage: SimulatorStage, nothing: dict[st
 )
 def test_a_task_that_is_not_there_is_not_found(stage: SimulatorStage, operation: str, more: dict[str, str]) -> None:
     stage.fleet(DEVICE, groups=(GROUP,))
-    assert refusal(getattr(stage.wireless, operation), Id="nobody", **more) == (
+    assert refusal(getattr(stage.wireless, operation), Id="unknown", **more) == (
         404,
         "ResourceNotFoundException",
-        "FuotaTask nobody not found",
+        "FuotaTask unknown not found",
     )
 
 

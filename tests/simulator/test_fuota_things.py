@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.simulator.device_sessions import DEVICE, DIGEST, SECONDS, begun, single
+from tests.support.simulator.device_sessions import DEVICE, DIGEST, SECONDS, single, started
 from tests.support.simulator.iot_fleet import Floor
 from tests.support.simulator.stage import SimulatorStage, refusal
 
@@ -105,7 +105,7 @@ def test_only_who_rebuilt_the_image_has_one_to_boot(floor: Floor, radio: str, ve
     assert reported(floor) == (version, version)
 
 
-def test_an_image_whose_version_nobody_told_calls_itself_by_its_digest(floor: Floor) -> None:
+def test_an_image_whose_version_no_one_reported_calls_itself_by_its_digest(floor: Floor) -> None:
     probe(floor, images={})
 
     floor.stage.advance(SECONDS + 60)
@@ -124,7 +124,7 @@ def test_a_device_without_a_thing_reports_nowhere(floor: Floor) -> None:
 
 
 def test_a_thing_that_is_not_in_the_registry_takes_no_image(floor: Floor) -> None:
-    task = single(floor.stage, device={"thing": "nobody"})
+    task = single(floor.stage, device={"thing": "unknown"})
 
     floor.stage.advance(SECONDS + 60)
 
@@ -167,7 +167,7 @@ def test_a_second_session_of_the_same_image_is_a_second_install(floor: Floor) ->
     floor.stage.advance(600)
     again = floor.stage.task()
     floor.stage.add(again, "d1")
-    begun(floor.stage, again)
+    started(floor.stage, again)
 
     floor.stage.advance(SECONDS + 60)
 

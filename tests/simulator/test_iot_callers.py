@@ -66,10 +66,10 @@ def test_an_administrator_may_do_everything(judged: Judged) -> None:
 
 
 def test_a_refusal_names_caller_action_and_resource(judged: Judged) -> None:
-    told = refusal(judged.act("iot").get_ota_update, otaUpdateId="u1")
+    reported = refusal(judged.act("iot").get_ota_update, otaUpdateId="u1")
 
-    assert told[:2] == (403, "AccessDeniedException")
-    assert told.message == f"User: {SESSION} is not authorized to perform: iot:GetOTAUpdate on resource: {UPDATE}"
+    assert reported[:2] == (403, "AccessDeniedException")
+    assert reported.message == f"User: {SESSION} is not authorized to perform: iot:GetOTAUpdate on resource: {UPDATE}"
 
 
 def test_an_update_needs_its_own_permission_and_that_of_its_role(judged: Judged) -> None:
@@ -261,7 +261,7 @@ def test_the_role_of_an_update_is_judged_even_when_callers_are_not(judged: Judge
     assert judged.failure(name="u2", files=[file()])[0] == "AWSIotException"
 
 
-def test_an_operation_nobody_knows_is_asked_for_on_everything() -> None:
+def test_an_operation_no_one_knows_is_asked_for_on_everything() -> None:
     (need,) = needs("iot", "ListTopicRules", {}, ACCOUNT, REGION, lambda resource: {})
 
     assert (need.action, need.resource, dict(need.context)) == ("iot:ListTopicRules", "*", {})

@@ -45,7 +45,7 @@ def put(floor: Floor, behaviour: str, name: str = "t", **given: Any) -> None:
     floor.things(name, **{"behaviour": behaviour, "firmwareVersion": "1.0.0", "imageSha256": OLD, **given})
 
 
-def told(floor: Floor, name: str = "t") -> tuple[str, str]:
+def found(floor: Floor, name: str = "t") -> tuple[str, str]:
     """The version a thing reports in its shadow and in its attribute."""
     shadow = floor.shadow(name)["state"]["reported"]["firmware"]["version"]
     return shadow, floor.iot.describe_thing(thingName=name)["attributes"]["firmwareVersion"]
@@ -70,7 +70,7 @@ def test_a_normal_device_installs_tests_itself_and_reports(floor: Floor, send: S
     floor.stage.advance(50)
     assert floor.statuses() == {"t": "SUCCEEDED"}
     assert floor.details("t") == {"self_test": "active", "reason": "accepted v2.0.0", "updatedBy": "1.0.0"}
-    assert (runs(floor), told(floor)) == (("2.0.0", NEW), ("2.0.0", "2.0.0"))
+    assert (runs(floor), found(floor)) == (("2.0.0", NEW), ("2.0.0", "2.0.0"))
 
 
 @pytest.mark.parametrize(
@@ -91,26 +91,26 @@ def test_a_normal_device_installs_tests_itself_and_reports(floor: Floor, send: S
         ("quietSuccess", "FAILED", "2.0.0", "2.0.0", 1),
     ],
 )
-def test_a_device_behaves_as_it_is_told(
+def test_a_device_behaves_as_it_is_configured(
     floor: Floor, send: Send, behaviour: str, status: str, run: str, reported: str, installed: int
 ) -> None:
     put(floor, behaviour)
     send("thing/t")
     floor.stage.advance(60)
     assert floor.statuses() == {"t": status}
-    assert (runs(floor)[0], told(floor)) == (run, (reported, reported))
+    assert (runs(floor)[0], found(floor)) == (run, (reported, reported))
     assert floor.thing("t")["installs"].get(NEW, 0) == installed
 
 
-TOLD = re.compile(r"(rejected|aborted|0x[0-9a-f]{8}): 0x[0-9a-f]{8}")
+REPORTED = re.compile(r"(rejected|aborted|0x[0-9a-f]{8}): 0x[0-9a-f]{8}")
 
 
 @pytest.mark.parametrize("behaviour", ["rejects", "failsDownload", "failsSignature", "failsSelfTest", "quietSuccess"])
-def test_a_failure_is_told_as_freertos_agents_do(floor: Floor, send: Send, behaviour: str) -> None:
+def test_a_failure_is_reported_as_freertos_agents_do(floor: Floor, send: Send, behaviour: str) -> None:
     put(floor, behaviour)
     send("thing/t")
     floor.stage.advance(60)
-    assert TOLD.fullmatch(floor.details("t")["reason"]) is not None
+    assert REPORTED.fullmatch(floor.details("t")["reason"]) is not None
 
 
 def test_a_late_device_takes_a_job_a_day_after_it_was_notified(floor: Floor, send: Send) -> None:
@@ -135,9 +135,9 @@ def test_a_device_that_rolls_back_runs_and_reports_the_old_image_again(floor: Fl
     put(floor, "rollsBack")
     send("thing/t")
     floor.stage.advance(119)
-    assert (runs(floor), told(floor)) == (("2.0.0", NEW), ("2.0.0", "2.0.0"))
+    assert (runs(floor), found(floor)) == (("2.0.0", NEW), ("2.0.0", "2.0.0"))
     floor.stage.advance(1)
-    assert (runs(floor), told(floor)) == (("1.0.0", OLD), ("1.0.0", "1.0.0"))
+    assert (runs(floor), found(floor)) == (("1.0.0", OLD), ("1.0.0", "1.0.0"))
     assert floor.thing("t")["installs"] == {NEW: 1}
     assert floor.statuses() == {"t": "SUCCEEDED"}
 

@@ -127,7 +127,7 @@ def test_what_details_do_to_the_former_is_a_switch(floor: Floor, switch: str, ke
     assert floor.details("t") == kept
 
 
-def test_a_device_is_told_of_at_most_10_jobs_those_in_progress_first(floor: Floor) -> None:
+def test_a_device_is_notified_of_at_most_10_jobs_those_in_progress_first(floor: Floor) -> None:
     for number in range(12):
         floor.job(f"j{number:02}")
     floor.report("t", "IN_PROGRESS", "j11")

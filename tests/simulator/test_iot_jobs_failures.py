@@ -15,7 +15,7 @@ def floor(stage: SimulatorStage) -> Floor:
     return Floor(stage)
 
 
-def test_an_abort_cancels_who_has_not_begun_and_lets_the_others_end(floor: Floor) -> None:
+def test_an_abort_cancels_who_has_not_started_and_lets_the_others_end(floor: Floor) -> None:
     floor.things("t0", group="g", behaviour="manual")
     floor.things("t1", "t2", group="g", behaviour="manual")
     floor.things("t3", "t4", "t5", group="g", behaviour="offline")
@@ -51,17 +51,17 @@ def test_an_abort_needs_its_share_of_its_failure_among_enough_things(
     assert (floor.shown()["status"] == "CANCELED") is aborted
 
 
-@pytest.mark.parametrize("told", ["both", "code", "comment", "neither"])
-def test_how_an_abort_is_told_is_a_switch(floor: Floor, told: str) -> None:
-    floor.stage.settings(abortReason=told)
+@pytest.mark.parametrize("reported", ["both", "code", "comment", "neither"])
+def test_how_an_abort_is_reported_is_a_switch(floor: Floor, reported: str) -> None:
+    floor.stage.settings(abortReason=reported)
     floor.things("t", "u", group="g", behaviour="manual")
     floor.job(**abort("ALL", 10, 1))
     floor.report("t", "REJECTED")
     shown = floor.shown()
     comment = "Abort criteria for failure type ALL with threshold 10.00% met. "
     comment += "Total completed executions: 1, total ALL executions: 1"
-    assert shown.get("reasonCode") == ("ABORT_CANCEL" if told in ("both", "code") else None)
-    assert shown.get("comment") == (comment if told in ("both", "comment") else None)
+    assert shown.get("reasonCode") == ("ABORT_CANCEL" if reported in ("both", "code") else None)
+    assert shown.get("comment") == (comment if reported in ("both", "comment") else None)
     assert "forceCanceled" not in shown
 
 

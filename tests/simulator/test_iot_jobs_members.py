@@ -68,12 +68,12 @@ def test_who_comes_back_after_the_end_gets_a_new_execution_and_all_are_counted(f
     assert floor.counts() == {"Queued": 2, "InProgress": 1, "Succeeded": 1, "Removed": 1}
     floor.report("done", "FAILED")
     listed = floor.iot.list_job_executions_for_thing(thingName="done")["executionSummaries"]
-    told = [(e["jobExecutionSummary"]["executionNumber"], e["jobExecutionSummary"]["status"]) for e in listed]
-    assert told == [(2, "FAILED"), (1, "SUCCEEDED")]
+    reported = [(e["jobExecutionSummary"]["executionNumber"], e["jobExecutionSummary"]["status"]) for e in listed]
+    assert reported == [(2, "FAILED"), (1, "SUCCEEDED")]
     assert floor.counts()["Succeeded"] == 1
 
 
-def test_who_is_done_and_joins_another_group_of_the_job_gets_it_anew(floor: Floor) -> None:
+def test_who_is_done_and_joins_another_group_of_the_job_gets_it_again(floor: Floor) -> None:
     live(floor)
     floor.things("t", group="g", behaviour="manual")
     floor.things(group="h")

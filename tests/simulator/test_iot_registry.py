@@ -269,7 +269,7 @@ def test_connectivity_is_indexed_when_it_is_asked_for(floor: Floor) -> None:
     assert [thing["thingName"] for thing in others] == ["off", "bare"]
 
 
-def test_a_device_is_told_where_it_finds_the_service_and_may_publish_there(floor: Floor) -> None:
+def test_a_device_learns_where_it_finds_the_service_and_may_publish_there(floor: Floor) -> None:
     address = floor.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
     assert f"http://{address}" == floor.stage.url
     floor.data.publish(topic="site/north", qos=1, payload=b"hello")
@@ -284,7 +284,7 @@ def test_thing_groups_have_an_index_of_their_own(floor: Floor) -> None:
     assert ([group["thingGroupName"] for group in found["thingGroups"]], found["things"]) == (["gates"], [])
 
 
-def test_a_thing_that_nobody_connected_does_nothing_with_a_job(floor: Floor) -> None:
+def test_a_thing_that_no_one_connected_does_nothing_with_a_job(floor: Floor) -> None:
     floor.iot.create_thing(thingName="bare")
     floor.job("j", "thing/bare")
     floor.stage.advance(3600)

@@ -59,10 +59,10 @@ def test_a_stream_id_is_taken_once(ota: Ota) -> None:
     ],
 )
 def test_what_a_stream_cannot_be_is_refused(ota: Ota, wrong: dict[str, Any], why: str) -> None:
-    told = refusal(make, ota=ota, **wrong)
+    reported = refusal(make, ota=ota, **wrong)
 
-    assert told[:2] == (400, "InvalidRequestException")
-    assert why in told.message
+    assert reported[:2] == (400, "InvalidRequestException")
+    assert why in reported.message
     assert ota.streams() == []
 
 

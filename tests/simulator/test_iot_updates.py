@@ -1,4 +1,4 @@
-"""OTA updates as they are made, read, listed and tagged, and what devices are told of them."""
+"""OTA updates as they are made, read, listed and tagged, and what devices are sent of them."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def test_the_job_carries_what_get_does_not_show(ota: Ota) -> None:
     assert (job["targets"], job["targetSelection"]) == ([arn("thinggroup/canary")], "SNAPSHOT")
 
 
-@pytest.mark.parametrize(("switch", "told"), [("copied", "two"), ("empty", None)])
-def test_whether_the_job_has_the_description_is_a_switch(ota: Ota, switch: str, told: str | None) -> None:
+@pytest.mark.parametrize(("switch", "reported"), [("copied", "two"), ("empty", None)])
+def test_whether_the_job_has_the_description_is_a_switch(ota: Ota, switch: str, reported: str | None) -> None:
     ota.stage.settings(jobDescription=switch)
     ota.made(description="two")
 
-    assert ota.iot.describe_job(jobId="AFR_OTA-u1")["job"].get("description") == told
+    assert ota.iot.describe_job(jobId="AFR_OTA-u1")["job"].get("description") == reported
 
 
 @pytest.mark.parametrize(("switch", "shown"), [("empty", {}), ("zero", {"maximumPerMinute": 0})])
@@ -124,7 +124,7 @@ def test_an_unset_rollout_reads_back_as_its_switch_says(ota: Ota, switch: str, s
     assert ota.made()["awsJobExecutionsRolloutConfig"] == shown
 
 
-def test_half_an_hour_is_the_life_of_a_url_that_nobody_gave_one(ota: Ota) -> None:
+def test_half_an_hour_is_the_life_of_a_url_that_no_one_gave_one(ota: Ota) -> None:
     assert ota.made("u1", **HTTP)["awsJobPresignedUrlConfig"] == {"expiresInSec": 1800}
     assert ota.made("u2")["awsJobPresignedUrlConfig"] == {}
 
@@ -259,13 +259,13 @@ def test_devices_over_mqtt_get_a_stream_and_one_base64_of_the_signature(ota: Ota
 def test_devices_over_http_get_a_url_without_credentials_and_no_stream(ota: Ota) -> None:
     location = {"s3Location": {**S3, "version": ota.version}}
     ota.made(protocols=["HTTP"], files=[file(fileLocation=location)])
-    told = ota.document()
+    reported = ota.document()
 
-    assert (told["protocols"], "streamname" in told, ota.streams()) == (["HTTP"], False, [])
-    assert told["files"][0]["auth_scheme"] == "aws.s3.presigned"
-    assert told["files"][0]["update_data_url"].startswith("${aws:iot:s3-presigned-url:https://acme-firmware.s3.")
-    assert told["files"][0]["update_data_url"].endswith(f"?versionId={ota.version}}}")
-    assert "X-Amz" not in told["files"][0]["update_data_url"]
+    assert (reported["protocols"], "streamname" in reported, ota.streams()) == (["HTTP"], False, [])
+    assert reported["files"][0]["auth_scheme"] == "aws.s3.presigned"
+    assert reported["files"][0]["update_data_url"].startswith("${aws:iot:s3-presigned-url:https://acme-firmware.s3.")
+    assert reported["files"][0]["update_data_url"].endswith(f"?versionId={ota.version}}}")
+    assert "X-Amz" not in reported["files"][0]["update_data_url"]
 
 
 def test_every_file_has_its_number_and_its_algorithms(ota: Ota) -> None:
@@ -279,7 +279,7 @@ def test_every_file_has_its_number_and_its_algorithms(ota: Ota) -> None:
     assert "sig-sha1-rsa" in second
 
 
-def test_a_device_installs_what_the_job_told_it(ota: Ota) -> None:
+def test_a_device_installs_what_the_job_names(ota: Ota) -> None:
     ota.stage.post("fleet", things=[{"name": "probe-1", "firmwareVersion": "2.4.0", "seconds": 60}])
     ota.made()
     ota.stage.advance(600)

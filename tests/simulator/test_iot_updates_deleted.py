@@ -44,9 +44,9 @@ def test_an_update_being_created_cannot_be_deleted(ota: Ota, seconds: float) -> 
 
 def test_a_job_that_has_not_ended_keeps_its_update_unless_forced(ota: Ota) -> None:
     ota.made()
-    told = refusal(delete, ota=ota)
-    assert told[:2] == (400, "InvalidRequestException")
-    assert "job AFR_OTA-u1 is IN_PROGRESS" in told.message
+    reported = refusal(delete, ota=ota)
+    assert reported[:2] == (400, "InvalidRequestException")
+    assert "job AFR_OTA-u1 is IN_PROGRESS" in reported.message
     assert ota.status() == "CREATE_COMPLETE"
     delete(ota, forceDeleteAWSJob=True)
 

@@ -122,9 +122,9 @@ def test_the_version_that_was_named_is_the_one_devices_get(ota: Ota) -> None:
     ],
 )
 def test_an_object_that_is_not_there_fails(ota: Ota, place: dict[str, str], code: str) -> None:
-    told, message = ota.failure(files=[file(fileLocation={"s3Location": place})])
+    reported, message = ota.failure(files=[file(fileLocation={"s3Location": place})])
 
-    assert told == "AmazonS3Exception"
+    assert reported == "AmazonS3Exception"
     assert message.endswith(f"(Service: Amazon S3; Status Code: 404; Error Code: {code}")
 
 
@@ -205,7 +205,7 @@ def test_a_failed_creation_keeps_its_id_until_it_is_deleted(ota: Ota) -> None:
     assert ota.made()["otaUpdateStatus"] == "CREATE_COMPLETE"
 
 
-def test_a_policy_the_simulator_cannot_judge_is_told_so(ota: Ota) -> None:
+def test_a_policy_the_simulator_cannot_judge_is_reported_as_such(ota: Ota) -> None:
     given = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"BinaryEquals": {"aws:x": "YQ=="}}}
     ota.stage.iam.put_role_policy(RoleName=ROLE_NAME, PolicyName="odd", PolicyDocument=policy(given))
     code, message = ota.failure()

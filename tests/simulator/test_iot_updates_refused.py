@@ -64,16 +64,16 @@ def rollout(**config: Any) -> dict[str, Any]:
             {"files": [file(codeSigning={"startSigningJobParameter": {"signingProfileName": "p"}})]},
             "needs destination.s3Destination.bucket",
         ),
-        ({"roleArn": f"arn:aws:iam::{ACCOUNT}:user/somebody"}, "is not the ARN of a role"),
+        ({"roleArn": f"arn:aws:iam::{ACCOUNT}:user/someone"}, "is not the ARN of a role"),
         ({"roleArn": "arn:aws:iam::999999999999:role/ota"}, "Cross-account pass role is not allowed."),
         ({"name": "u" * 57}, "longer than 64 characters"),
     ],
 )
 def test_what_needs_no_role_is_refused_at_once(ota: Ota, wrong: dict[str, Any], why: str) -> None:
-    told = refusal(ota.create, **wrong)
+    reported = refusal(ota.create, **wrong)
 
-    assert told == Refusal(400, "InvalidRequestException", told.message)
-    assert why in told.message
+    assert reported == Refusal(400, "InvalidRequestException", reported.message)
+    assert why in reported.message
     assert ota.names() == []
 
 

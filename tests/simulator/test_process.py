@@ -165,28 +165,28 @@ def test_it_prints_its_address_and_how_to_point_boto3_at_it(running: Running) ->
     assert int(port) > 0
 
 
-def test_it_listens_on_the_port_it_is_told() -> None:
+def test_it_listens_on_the_port_it_is_given() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    told = Running("--port", str(port))
+    reported = Running("--port", str(port))
     try:
-        assert told.url == f"http://127.0.0.1:{port}"
-        assert SimulatorStage(told.url).now()
+        assert reported.url == f"http://127.0.0.1:{port}"
+        assert SimulatorStage(reported.url).now()
     finally:
-        told.process.kill()
-        told.process.communicate()
+        reported.process.kill()
+        reported.process.communicate()
 
 
 def test_a_port_that_is_taken_is_refused_in_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = Running("--port", str(port))
-        _, err = told.process.communicate(timeout=60)
-    assert (told.process.returncode, told.line) == (1, "")
+        reported = Running("--port", str(port))
+        _, err = reported.process.communicate(timeout=60)
+    assert (reported.process.returncode, reported.line) == (1, "")
     assert err == f"otactl: cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port\n"
 
 
-# An interrupt that comes while it ends already leaves nothing to be told: 0 on a machine under load.
+# An interrupt that comes while it ends already leaves nothing to be reported: 0 on a machine under load.
 SIGNALS = [(signal.SIGTERM, {-signal.SIGTERM}), (signal.SIGINT, {0, 1})]
 
 

@@ -26,7 +26,7 @@ def bucket(url: str, name: str) -> boto3.client:
     return s3
 
 
-def test_time_stands_where_it_was_put_until_it_is_told_to_go_on() -> None:
+def test_time_stands_where_it_was_put_until_it_is_resumed() -> None:
     with rehearsal(1, AT) as world:
         assert world.now() == AT
         world.go_to(AT + timedelta(days=3))

@@ -16,7 +16,7 @@ from tests.support.simulator.stage import ACCOUNT, REGION, SimulatorStage, polic
 
 ARN = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:tuya/key-AbCdEf"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11112222-3333-4444-5555-666677778888"
-VALUE = '{"accessKeyId": "AK1", "accessKeySecret": "nobody-sees-this"}'
+VALUE = '{"accessKeyId": "AK1", "accessKeySecret": "kept-secret-this"}'
 GONE = "Secrets Manager can't find the specified secret."
 CLIENTS: dict[str, BaseClient] = {}
 
@@ -77,10 +77,10 @@ def test_a_secret_of_another_region_is_not_there(stage: SimulatorStage, secrets:
 
 
 def test_a_label_no_version_has_is_named(secrets: BaseClient) -> None:
-    told = refusal(secrets.get_secret_value, SecretId=ARN, VersionStage="AWSPENDING")
+    reported = refusal(secrets.get_secret_value, SecretId=ARN, VersionStage="AWSPENDING")
 
-    assert told.code == "ResourceNotFoundException"
-    assert told.message.endswith("staging label: AWSPENDING")
+    assert reported.code == "ResourceNotFoundException"
+    assert reported.message.endswith("staging label: AWSPENDING")
 
 
 def test_a_secret_marked_for_deletion_is_refused_in_the_services_words(
@@ -110,7 +110,7 @@ WRONG: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("secrets_given", "why"), WRONG, ids=[why for _, why in WRONG])
-def test_a_secret_that_is_wrong_is_told_without_its_value_and_none_is_put(
+def test_a_secret_that_is_wrong_is_reported_without_its_value_and_none_is_put(
     stage: SimulatorStage, secrets_given: Any, why: str
 ) -> None:
     good = {"arn": ARN, "text": VALUE}
@@ -119,13 +119,13 @@ def test_a_secret_that_is_wrong_is_told_without_its_value_and_none_is_put(
     status, answer = stage.ask("POST", "fleet", json.dumps({"secrets": given}).encode())
 
     assert (status, why in answer["error"]) == (400, True), answer
-    assert "nobody-sees" not in answer["error"]
+    assert "kept-secret" not in answer["error"]
     assert stage.ask("GET", "state")[1]["secretsmanager"] == {}
 
 
 def test_neither_the_state_nor_the_log_of_requests_shows_a_value(stage: SimulatorStage, secrets: BaseClient) -> None:
     secrets.get_secret_value(SecretId=ARN)
-    refusal(secrets.create_secret, Name="mine", SecretString=VALUE, SecretBinary=b"nobody-sees-this")
+    refusal(secrets.create_secret, Name="mine", SecretString=VALUE, SecretBinary=b"kept-secret-this")
 
     read, made = stage.requests()
 
@@ -136,8 +136,8 @@ def test_neither_the_state_nor_the_log_of_requests_shows_a_value(stage: Simulato
         "SecretBinary": "***",
     }
     shown = json.dumps([stage.ask("GET", name)[1] for name in ("state", "requests")])
-    assert "nobody-sees" not in shown
-    assert base64.b64encode(b"nobody-sees-this").decode() not in shown
+    assert "kept-secret" not in shown
+    assert base64.b64encode(b"kept-secret-this").decode() not in shown
     assert set(stage.ask("GET", "state")[1]["secretsmanager"]) == {ARN}
 
 

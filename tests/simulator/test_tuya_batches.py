@@ -77,8 +77,8 @@ def test_the_same_request_twice_makes_two_batches(tuya_requests: TuyaRequests) -
 
 def test_a_device_that_never_reported_the_module_is_no_target(tuya_requests: TuyaRequests) -> None:
     tuya_requests.populate({}, {"versions": {}}, {"versions": {"ble": "1.0"}})
-    assert reached(tuya_requests, tuya_requests.batch("d0", "d1", "d2", "nobody")) == ["d0"]
-    assert tuya_requests.refused(CREATE, tuya_requests.specific("d1", "nobody")) == "iot.ota.NoTargetDevice"
+    assert reached(tuya_requests, tuya_requests.batch("d0", "d1", "d2", "unknown")) == ["d0"]
+    assert tuya_requests.refused(CREATE, tuya_requests.specific("d1", "unknown")) == "iot.ota.NoTargetDevice"
 
 
 def test_a_device_at_the_version_is_skipped(tuya_requests: TuyaRequests) -> None:
@@ -89,7 +89,7 @@ def test_a_device_at_the_version_is_skipped(tuya_requests: TuyaRequests) -> None
 def test_a_batch_of_devices_at_the_version_is_refused_or_empty(tuya_requests: TuyaRequests) -> None:
     tuya_requests.populate({"versions": {"default": "2.0"}})
     assert tuya_requests.refused(CREATE, tuya_requests.specific("d0")) == "iot.ota.NoTargetDevice"
-    tuya_requests.stage.settings(tuyaNobodyLeft="emptyBatch")
+    tuya_requests.stage.settings(tuyaNoDeviceLeft="emptyBatch")
     job = tuya_requests.batch("d0")
     assert (tuya_requests.tasks(job), tuya_requests.job_status(job)) == ([], "COMPLETED")
 

@@ -103,7 +103,7 @@ def test_a_cancel_without_a_flag_is_refused(tuya_requests: TuyaRequests, flags: 
     assert tuya_requests.refused(CANCEL, {"JobId": "9", "CancelQueuedTask": True}) == "iot.ota.JobNotExist"
 
 
-def test_a_cancel_by_device_ends_what_has_not_begun(tuya_requests: TuyaRequests) -> None:
+def test_a_cancel_by_device_ends_what_has_not_started(tuya_requests: TuyaRequests) -> None:
     jobs = in_every_state(tuya_requests)
     names = [f"d{n}" for n in range(5)]
     asked = {"ProductKey": PRODUCT, "FirmwareId": FIRMWARE, "DeviceName": names}

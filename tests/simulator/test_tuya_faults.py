@@ -216,7 +216,7 @@ def test_a_wrong_key_stalls_and_is_not_shown(
     assert environ["SECRET"] not in str(caught.value)
 
 
-def test_a_gateway_that_answers_xml_is_told_in_one_line(tuya_requests: TuyaRequests) -> None:
+def test_a_gateway_that_answers_xml_is_reported_in_one_line(tuya_requests: TuyaRequests) -> None:
     with transport(tuya_requests, common={"Format": "XML"}) as sender, pytest.raises(StalledError) as caught:
         sender.call(READ, {"FirmwareId": FIRMWARE}, repeatable=True)
     assert caught.value.reason == "AnswerInvalid"

@@ -161,7 +161,7 @@ def device(**changes: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "reported"),
     [
         ({"things": []}, "unknown key things of tuya"),
         ({"devices": {}}, "must be a list of objects"),
@@ -184,14 +184,14 @@ def device(**changes: object) -> dict[str, object]:
         ({"keys": [{"id": "AK2"}]}, "secret of tuya.keys must be a text"),
     ],
 )
-def test_a_fleet_that_is_wrong_is_told_and_adds_nothing(
-    tuya_requests: TuyaRequests, parts: dict[str, Any], told: str
+def test_a_fleet_that_is_wrong_is_reported_and_adds_nothing(
+    tuya_requests: TuyaRequests, parts: dict[str, Any], reported: str
 ) -> None:
     before = tuya_requests.state()
     given = {**parts, "products": [{"productKey": "fresh"}]}
     status, answer = tuya_requests.stage.ask("POST", "fleet", json.dumps({"tuya": given}).encode())
     assert status == 400
-    assert told in answer["error"]
+    assert reported in answer["error"]
     assert tuya_requests.state() == before
 
 

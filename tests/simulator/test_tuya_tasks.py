@@ -104,7 +104,7 @@ def test_unfinished_tasks_are_found_by_device_id_status_and_module(tuya_requests
         ({"ProductKey": PRODUCT, "DeviceName": "d0", "TaskStatusList": ["FAILED"]}, "iot.check.InvalidParameter"),
     ],
 )
-def test_unfinished_tasks_of_nobody_are_refused(tuya_requests: TuyaRequests, asked: dict[str, Any], code: str) -> None:
+def test_unfinished_tasks_of_no_one_are_refused(tuya_requests: TuyaRequests, asked: dict[str, Any], code: str) -> None:
     tuya_requests.populate()
     assert tuya_requests.refused("ListOTAUnfinishedTaskByDevice", asked) == code
 
@@ -123,7 +123,7 @@ def test_tasks_of_a_batch_are_found_by_status_and_names(tuya_requests: TuyaReque
     ("behaviour", "progress"),
     [("failsGeneral", "-1"), ("failsDownload", "-2"), ("failsVerify", "-3"), ("failsFlash", "-4")],
 )
-def test_a_failure_is_told_by_its_progress_and_words(
+def test_a_failure_is_reported_by_its_progress_and_words(
     tuya_requests: TuyaRequests, behaviour: str, progress: str
 ) -> None:
     job = began(tuya_requests, behaviour)
@@ -144,7 +144,9 @@ def test_a_failure_is_told_by_its_progress_and_words(
         ("slow", ("IN_PROGRESS", "20")),
     ],
 )
-def test_a_device_behaves_as_it_was_told(tuya_requests: TuyaRequests, behaviour: str, seen: tuple[str, str]) -> None:
+def test_a_device_behaves_as_it_was_configured(
+    tuya_requests: TuyaRequests, behaviour: str, seen: tuple[str, str]
+) -> None:
     job = began(tuya_requests, behaviour)
     tuya_requests.stage.advance(300)
     assert shown(tuya_requests, job) == seen
@@ -176,7 +178,7 @@ def test_all_that_was_written_without_a_version_fails_at_the_timeout(tuya_reques
     assert "timed out" in tuya_requests.tasks(job)[0]["taskDesc"]
 
 
-def test_the_timeout_runs_from_the_first_report_and_is_not_begun_again(tuya_requests: TuyaRequests) -> None:
+def test_the_timeout_runs_from_the_first_report_and_is_not_started_again(tuya_requests: TuyaRequests) -> None:
     job = began(tuya_requests, "manual", TimeoutInMinutes=1)
     tuya_requests.stage.advance(7200)
     tuya_requests.report(progress=10)

@@ -23,7 +23,7 @@ OPERATIONS = [(service, name) for service in SERVICES for name in service_model(
 
 
 class _Empty:
-    """The body of an answer nobody reads."""
+    """The body of an answer no one reads."""
 
     def stream(self, *_args: object, **_kwargs: object) -> list[bytes]:
         return [b"{}"]

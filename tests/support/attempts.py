@@ -50,7 +50,7 @@ def many(kind: str, *attempts: Attempt, **changes: object) -> tuple[Rollout, Rec
     wave = Wave(name="all", targets=Targets(things=tuple(Device(id=n) for n in NAMES)))
     declared = rollout(backend=SHAPES[kind][1], strategy=Strategy(waves=(wave,)), **changes)
     names = ("acme", "prod-eu", "probe", declared.generation, "all")
-    told = tuple(
+    reported = tuple(
         msgspec.structs.replace(a, generation=declared.generation, unit_id=unit_id(*names, n))
         for n, a in enumerate(attempts, start=1)
     )
@@ -60,7 +60,7 @@ def many(kind: str, *attempts: Attempt, **changes: object) -> tuple[Rollout, Rec
         name="probe",
         backend=kind,
         generation=declared.generation,
-        waves=(WaveRecord(name="all", attempts=told, members=members),),
+        waves=(WaveRecord(name="all", attempts=reported, members=members),),
     )
     return declared, record
 

@@ -1,4 +1,4 @@
-"""What the contract suite needs of a sibling: a stage to drive a rollout on, and a service that says odd things."""
+"""What the contract suite needs of a backend: a stage to drive a rollout on, and a service that says odd things."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ ALL_WRITES = set(WRITES) | {("tuya", name) for name in operations.WRITES} | {("p
 
 
 @dataclass
-class Sibling:
+class BackendCase:
     """One backend on its stage.
 
-    `status_call` is the read that shows a unit's status, `odd` gives its answer a status nobody knows; `waves` is how
+    `status_call` is the read that shows a unit's status, `odd` gives its answer a status no one knows; `waves` is how
     many units a rollout makes, and `make` the call that makes one, named by its parameter `named_by` if it has a name.
     """
 
@@ -72,9 +72,9 @@ class Sibling:
         return len({str(r["parameters"][self.named_by] if self.named_by else r["n"]) for r in acted})
 
 
-def fuota(fuota_stage: FuotaStage) -> Sibling:
+def fuota(fuota_stage: FuotaStage) -> BackendCase:
     """AWS IoT Wireless FUOTA."""
-    return Sibling(
+    return BackendCase(
         stage=fuota_stage,
         rollout=declared(),
         shape=FuotaShape(),
@@ -86,13 +86,13 @@ def fuota(fuota_stage: FuotaStage) -> Sibling:
     )
 
 
-def ota_update(ota_stage: OtaStage) -> Sibling:
+def ota_update(ota_stage: OtaStage) -> BackendCase:
     """AWS IoT OTA updates."""
 
     def odd(answer: dict[str, Any]) -> Answer:
         return {**answer, "otaUpdateInfo": {**answer["otaUpdateInfo"], "otaUpdateStatus": "Reticulating"}}
 
-    return Sibling(
+    return BackendCase(
         stage=ota_stage,
         rollout=gateway(),
         shape=OtaShape(environment()),
@@ -104,13 +104,13 @@ def ota_update(ota_stage: OtaStage) -> Sibling:
     )
 
 
-def tuya(tuya_stage: TuyaStage) -> Sibling:
+def tuya(tuya_stage: TuyaStage) -> BackendCase:
     """Tuya's upgrade batches."""
 
     def odd(answer: dict[str, Any]) -> Answer:
         return {**answer, "data": {**answer["data"], "jobStatus": "Reticulating"}}
 
-    return Sibling(
+    return BackendCase(
         stage=tuya_stage,
         rollout=plugs(),
         shape=TuyaShape(),
@@ -122,7 +122,7 @@ def tuya(tuya_stage: TuyaStage) -> Sibling:
     )
 
 
-class ParcelSibling(Sibling):
+class ParcelCase(BackendCase):
     """The backend in memory, whose post office counts for itself."""
 
     def units(self) -> int:
@@ -131,9 +131,9 @@ class ParcelSibling(Sibling):
         return len(self.stage.office.created)
 
 
-def parcel(toy_stage: ToyStage) -> Sibling:
+def parcel(toy_stage: ToyStage) -> BackendCase:
     """The backend in memory."""
-    return ParcelSibling(
+    return ParcelCase(
         stage=toy_stage,
         rollout=parcels(),
         shape=toy_backend.ParcelShape(),

@@ -125,7 +125,7 @@ def record_of(declared: Rollout, unit: Unit, stage: Stage, wave: str = "canary",
 
 
 def empty(declared: Rollout) -> Record:
-    """A rollout nobody has seen yet."""
+    """A rollout no one has seen yet."""
     return Record(backend="fuota", environment=declared.environment, name=declared.name)
 
 

@@ -36,7 +36,7 @@ def run_of(verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         monkeypatch.setattr("sys.argv", ["otactl", verb, *words.split()])
         with pytest.raises(SystemExit) as left:
             main()
-        told = capsys.readouterr()
-        return CliResult(verb, left.value.code if isinstance(left.value.code, int) else 0, told.out, told.err)
+        reported = capsys.readouterr()
+        return CliResult(verb, left.value.code if isinstance(left.value.code, int) else 0, reported.out, reported.err)
 
     return run

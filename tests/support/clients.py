@@ -29,8 +29,8 @@ class KeptClients:
     ) -> Any:
         """As boto3.Session.client; keys and address are what the environment variables say now."""
         region = region_name or self._region
-        told = repr(sorted(vars(config).get("_user_provided_options", {}).items())) if config is not None else ""
-        key = (service, region, endpoint_url, told, *(os.environ.get(name) for name in VARIABLES))
+        reported = repr(sorted(vars(config).get("_user_provided_options", {}).items())) if config is not None else ""
+        key = (service, region, endpoint_url, reported, *(os.environ.get(name) for name in VARIABLES))
         if key not in self._kept:
             session = boto3.Session(region_name=region)
             self._kept[key] = session.client(service, endpoint_url=endpoint_url, config=config)

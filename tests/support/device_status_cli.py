@@ -115,7 +115,7 @@ class DeviceStatusCli:
         return list(self.tuya_stage.server.world.requests)
 
     def foreign(self, device: str, version: str = "1.9", module: str = "default", **more: object) -> str:
-        """A batch that somebody else makes by hand; its id."""
+        """A batch that another actor makes by hand; its id."""
         package = {"firmwareId": f"x{version}", "productKey": PRODUCT, "destVersion": version, "module": module}
         self.tuya_stage.cloud(products=[{"productKey": PRODUCT, "modules": ["ble"]}], firmwares=[package])
         wanted = {"FirmwareId": f"x{version}", "ProductKey": PRODUCT, "TargetSelection": "SPECIFIC"}

@@ -104,7 +104,7 @@ class FuotaStage:
     """One stage; `clients` are boto3's own, for meddling."""
 
     def __init__(self, server: SimulatorServer, folder: Path, *, cloud: bool = True) -> None:
-        """With its own bucket, image and role, or with those of somebody else (`cloud` False)."""
+        """With its own bucket, image and role, or with those of another actor (`cloud` False)."""
         self.server, self.folder = server, folder
         server.world.apply_settings({"callsPerSecond": 0})
         session = KeptClients(REGION)
@@ -151,7 +151,7 @@ class FuotaStage:
         return environment()
 
     def journal(self) -> SqlJournal:
-        """The journal's file, opened anew."""
+        """The journal's file, opened again."""
         return SqlJournal(self.folder / "journal.db")
 
     def run(

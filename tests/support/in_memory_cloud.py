@@ -1,7 +1,7 @@
 """A service and a journal in memory, behind the ports: enough to run whole rollouts and to be killed at any call.
 
-The cloud obeys the calls' own words (operations and parameters), so what the sibling lowers is what is exercised.
-`Killed` is raised where a process would die: before a call arrives, after it was done, before the journal is told.
+The cloud obeys the calls' own words (operations and parameters), so what the backend lowers is what is exercised.
+`Killed` is raised where a process would die: before a call arrives, after it was done, before the journal is written.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Kill:
 
 
 class Cloud:
-    """Tasks in memory under a clock; a Backend by way of the sibling's pure half."""
+    """Tasks in memory under a clock; a Backend by way of the backend's definition."""
 
     capabilities = FuotaShape.capabilities
 
@@ -185,7 +185,7 @@ def _member(wanted: JsonObject) -> str:
 
 
 class Memory:
-    """A journal in memory; dies around a commit when told to."""
+    """A journal in memory; dies around a commit when asked to."""
 
     def __init__(self) -> None:
         self.records: dict[str, bytes] = {}

@@ -69,7 +69,7 @@ class Read:
         return manifest.rollout
 
 
-def told(problems: list[Problem]) -> list[str]:
+def problem_lines(problems: list[Problem]) -> list[str]:
     """Problems as `line:column code pointer`, in the order of the file."""
     ordered = sorted(problems, key=lambda each: (each.line, each.column))
     return [f"{each.line}:{each.column} {each.code} {each.pointer}" for each in ordered]

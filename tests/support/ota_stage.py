@@ -84,8 +84,8 @@ class OtaStage(FuotaStage):
 
     def behave(self, **behaviours: str) -> None:
         """Set how gateways behave; `gw_1="offline"`. The others are normal."""
-        told = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
-        things = [{"name": t, "behaviour": told.get(t, ""), "firmwareVersion": "2.4.0"} for t in THINGS]
+        reported = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
+        things = [{"name": t, "behaviour": reported.get(t, ""), "firmwareVersion": "2.4.0"} for t in THINGS]
         self.fleet(things=things, thingGroups=[{"name": "gateways", "things": list(THINGS[2:])}], indexing=INDEXED)
 
     def cron(self, *rollouts: Rollout, rounds: int = 8, minutes: float = 10) -> Any:

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 import re
 
-RETIRED = re.compile(r"\b(mend(s|ed|ing)?|anew|nobody|somebody|rungs?|begun|told|siblings?)\b", re.IGNORECASE)
-"""Only words that have no other use in prose: `look`, `make` and `end` are for a reviewer."""
+RETIRED = re.compile(
+    r"(?<![A-Za-z])(mend(?:s|ed|ing)?|anew|nobody|somebody|rungs?|begun|told|siblings?)(?![A-Za-z])", re.IGNORECASE
+)
+"""Only words that have no other use in prose: `look`, `make` and `end` are for a reviewer. A part of a name counts."""

@@ -28,7 +28,7 @@ class Killed(BaseException):
 
 
 class Wire:
-    """boto3's own client; `before` and `after` are told the number of each call, counted from 1, and what it is."""
+    """boto3's own client; `before` and `after` get the number of each call, counted from 1, and what it is."""
 
     def __init__(
         self,
@@ -95,34 +95,34 @@ def moment(journal: Journal) -> tuple[set[tuple[int, str]], set[int]]:
 def at(number: int, act: Callable[[], object]) -> Callable[[int, str], None]:
     """Do something once, at the call of this number."""
 
-    def told(count: int, _operation: str) -> None:
+    def reported(count: int, _operation: str) -> None:
         if count == number:
             act()
 
-    return told
+    return reported
 
 
 def at_head(act: Callable[[], object]) -> Callable[[int, str], None]:
     """Do something once, at the first write of a head."""
     done: list[str] = []
 
-    def told(_count: int, operation: str) -> None:
+    def reported(_count: int, operation: str) -> None:
         if operation == "put heads" and not done:
             done.append(operation)
             act()
 
-    return told
+    return reported
 
 
 def busy(times: int) -> Callable[[int, str], None]:
     """S3's answer while another write of the same key is under way."""
     left = list(range(times))
-    told = {"Error": {"Code": "ConditionalRequestConflict"}, "ResponseMetadata": {"HTTPStatusCode": 409}}
+    reported = {"Error": {"Code": "ConditionalRequestConflict"}, "ResponseMetadata": {"HTTPStatusCode": 409}}
 
     def answer(_count: int, operation: str) -> None:
         if operation.startswith("put") and left:
             left.pop()
-            raise ClientError(told, "PutObject")
+            raise ClientError(reported, "PutObject")
 
     return answer
 

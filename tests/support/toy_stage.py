@@ -87,7 +87,7 @@ class ToyStage:
         return AwsClient(self.environment(), sleep=lambda _s: None, seed=1, around=around, session=session)
 
     def journal(self) -> SqlJournal:
-        """The journal's file, opened anew."""
+        """The journal's file, opened again."""
         return SqlJournal(self.folder / "journal.db")
 
     def run(

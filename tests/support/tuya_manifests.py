@@ -1,4 +1,4 @@
-"""What the scenarios of the attack on the Tuya sibling share."""
+"""What the scenarios of the attack on the Tuya backend share."""
 
 from __future__ import annotations
 

@@ -85,18 +85,18 @@ class TuyaStage(FuotaStage):
 
     def behave(self, **behaviours: str) -> None:
         """Set how plugs behave; `plug_1="offline"`. The others are normal."""
-        told = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
+        reported = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
         devices = [
-            {"productKey": PRODUCT, "deviceName": d, "behaviour": told.get(d, ""), "versions": {"default": "2.4.0"}}
+            {"productKey": PRODUCT, "deviceName": d, "behaviour": reported.get(d, ""), "versions": {"default": "2.4.0"}}
             for d in PLUGS
         ]
         self.cloud(devices=devices)
 
     def behaviours(self, **behaviours: str) -> None:
         """Set how plugs behave from now on, whatever they run."""
-        told = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
+        reported = {name.replace("_", "-"): behaviour for name, behaviour in behaviours.items()}
         self.cloud(
-            devices=[{"productKey": PRODUCT, "deviceName": d, "behaviour": told.get(d, "")} for d in PLUGS],
+            devices=[{"productKey": PRODUCT, "deviceName": d, "behaviour": reported.get(d, "")} for d in PLUGS],
         )
 
     def environment(self) -> Environment:
@@ -119,13 +119,13 @@ class TuyaStage(FuotaStage):
         return report
 
     def by_hand(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """What somebody else does at the gateway with the same key; gives the answer."""
+        """What another actor does at the gateway with the same key; gives the answer."""
         answer = self._hand.ask(action, {"ProductKey": PRODUCT, **parameters})
         assert answer.body["success"] is True, answer.body
         return answer.body
 
     def foreign_batch(self, *names: str, version: str = "2.3.9") -> str:
-        """A batch of somebody else's package; its id."""
+        """A batch of another actor's package; its id."""
         self.cloud(firmwares=[package(firmwareId="1002", destVersion=version, name="other")])
         made = self.by_hand(
             "CreateOTAStaticUpgradeJob", FirmwareId="1002", TargetSelection="SPECIFIC", TargetDeviceName=list(names)

@@ -39,7 +39,7 @@ class WaveFleet(ABC):
 
     @abstractmethod
     def makes(self) -> int:
-        """How many units the service was told to make."""
+        """How many units the service was asked to create."""
 
     @abstractmethod
     def block(self) -> Any:
@@ -155,9 +155,9 @@ class TuyaWaveFleet(WaveFleet):
 
     def behave(self, fails: tuple[int, ...] = (), silent: tuple[int, ...] = ()) -> None:
         """By plug."""
-        told = {PLUGS[i].replace("-", "_"): "failsDownload" for i in fails}
-        told |= {PLUGS[i].replace("-", "_"): "offline" for i in silent}
-        self.stage.behaviours(**told)
+        reported = {PLUGS[i].replace("-", "_"): "failsDownload" for i in fails}
+        reported |= {PLUGS[i].replace("-", "_"): "offline" for i in silent}
+        self.stage.behaviours(**reported)
 
     def makes(self) -> int:
         """Batches."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from otactl.model import Gate, Strategy, Targets, Wave
 from tests.support.fuota_stage import GROUPS
 
-SESSION = 2200  # seconds after which a session begun at once is on air
+SESSION = 2200  # seconds after which a session started at once is on air
 
 
 def waves(*pairs: tuple[str, tuple[str, ...]], gate: float = 90) -> Strategy:

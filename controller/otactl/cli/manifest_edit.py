@@ -99,7 +99,7 @@ def change(found: Found, *edits: Edit, style: str, text: str, **more: object) ->
     replace(Path(os.path.realpath(found.file)), after, expected=found.data)
     if style == "json":
         now = read_source(found.file, after).documents[found.document].value
-        click.echo(as_json(_told(found, True, edits, now) | more))
+        click.echo(as_json(_as_document(found, True, edits, now) | more))
         return
     click.echo(plain(f"{found.file}: {text}"))
     for line in _lines(found.data, after):
@@ -110,12 +110,12 @@ def change(found: Found, *edits: Edit, style: str, text: str, **more: object) ->
 def unchanged(found: Found, *, style: str, text: str, **more: object) -> None:
     """Report that there is nothing to change."""
     if style == "json":
-        click.echo(as_json(_told(found, False, (), None) | more))
+        click.echo(as_json(_as_document(found, False, (), None) | more))
     else:
         click.echo(plain(f"{found.file}: {text}; nothing was changed"))
 
 
-def _told(found: Found, changed: bool, edits: tuple[Edit, ...], now: object) -> JsonObject:
+def _as_document(found: Found, changed: bool, edits: tuple[Edit, ...], now: object) -> JsonObject:
     fields = dict.fromkeys(each.path for each in edits)
     return {
         "file": found.file,

@@ -36,7 +36,7 @@ class SafeStream:
         if not text:
             return 0  # unbuffered, that would be a write, and fail where the library expects no failure
         safe = without_controls(text)
-        with self._told():
+        with self._reporting_errors():
             try:
                 self._stream.write(safe)
             except UnicodeEncodeError as error:  # a terminal of another encoding: what it lacks is shown as an escape
@@ -45,11 +45,11 @@ class SafeStream:
 
     def flush(self) -> None:
         """Write what is buffered; raises OutputError when it is not taken."""
-        with self._told():
+        with self._reporting_errors():
             self._stream.flush()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _reporting_errors(self) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError) as error:

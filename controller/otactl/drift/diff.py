@@ -138,7 +138,7 @@ def digest_of(value: object) -> str:
     return canonical_digest(as_json(value))[:16]
 
 
-def declared_anew(name: str, value: object, attempt: Attempt) -> bool:
+def declared_again(name: str, value: object, attempt: Attempt) -> bool:
     """Return whether the manifest says otherwise of a field than when we last wrote it."""
     return bool(attempt.field_digests) and attempt.field_digests.get(name, digest_of(None)) != digest_of(value)
 

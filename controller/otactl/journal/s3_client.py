@@ -106,7 +106,7 @@ class Bucket:
                 return Found(b"", known)
             if answer.status == 404 and answer.code != "NoSuchBucket":
                 return None
-            raise self._told("GetObject", key, answer) from answer.cause
+            raise self._error("GetObject", key, answer) from answer.cause
 
     def create(self, key: str, data: bytes) -> str:
         """Write an object that must not exist; gives its ETag. Raises `RacedError` when it does."""
@@ -139,7 +139,7 @@ class Bucket:
             try:
                 answer = self._call("ListObjectsV2", below, send)
             except _Answer as refusal:
-                raise self._told("ListObjectsV2", below, refusal) from refusal.cause
+                raise self._error("ListObjectsV2", below, refusal) from refusal.cause
             found += [str(each["Key"])[len(start) :] for each in answer.get("Contents", ())]
             if limit or not answer.get("IsTruncated"):
                 return tuple(found)
@@ -158,7 +158,7 @@ class Bucket:
             gone = answer.status == 404 and answer.code != "NoSuchBucket"
             if gone or answer.status in (409, 412):
                 raise RacedError(key) from answer.cause
-            raise self._told("PutObject", key, answer) from answer.cause
+            raise self._error("PutObject", key, answer) from answer.cause
 
     def _call(self, operation: str, key: str, send: Callable[[], T]) -> T:
         """Send, again if that may help. Raises `_Answer` for what S3 said, an `OtactlError` for all else."""
@@ -192,7 +192,7 @@ class Bucket:
         text = f"{where} got no answer after {ATTEMPTS} attempts ({type(error).__name__}); it may be written, run again"
         return TransientError(text)
 
-    def _told(self, operation: str, key: str, answer: _Answer) -> OtactlError:
+    def _error(self, operation: str, key: str, answer: _Answer) -> OtactlError:
         """Say in one line what S3 refused and what to do next (rule 3)."""
         from otactl.aws_sdk import credential_errors
 

@@ -111,7 +111,7 @@ def assess(
             rollout.source.digest,
             gone,
             now,
-            started=frozenset(a.unit_id for a in moved.attempts if _begun(a, shape)),
+            started=frozenset(a.unit_id for a in moved.attempts if _has_started(a, shape)),
         )
     # Only a fixed time is remembered (a start, a deadline): "in a minute" would be another record in every pass.
     times = {*(a.start_at for a in moved.attempts), *(h.until for h in decided.holds)}
@@ -209,7 +209,7 @@ def _asked(record: Record, rollout: Rollout, decided: Plan, seen: Observation) -
     return record.with_wave(msgspec.structs.replace(known, approval_devices=membership.named_devices(devices)))
 
 
-def _begun(attempt: Attempt, shape: Shape | None) -> bool:
+def _has_started(attempt: Attempt, shape: Shape | None) -> bool:
     """Return whether its role is no longer used: it runs, or creating it started it."""
     starts_with = shape is not None and not shape.capabilities.starts_explicitly
     return attempt.stage is Stage.RUNNING or (attempt.stage is Stage.SCHEDULED and starts_with)

@@ -100,7 +100,7 @@ def _create_open(ctx: WaveContext, unit: UnitDeclaration, part: UnitDeclaration,
     )
     if holds:
         return _held(ctx, holds)
-    return ctx.act(CreateUnit(unit=unit, reason=f"{reason}{_told(ctx, unit)}"))
+    return ctx.act(CreateUnit(unit=unit, reason=f"{reason}{_remarks(ctx, unit)}"))
 
 
 def _create_and_start(
@@ -124,7 +124,7 @@ def _create_and_start(
     ctx = replace(ctx, findings=(*ctx.findings, *sources, *detect_drift.of_targets(unit.unit_id, at.seen)))
     if holds:
         return _held(ctx, holds)
-    why = f"{reason}{_told(ctx, unit)}{doubts(at)}"
+    why = f"{reason}{_remarks(ctx, unit)}{doubts(at)}"
     until = wave_holds.latest_start(at, at.now)
     return ctx.act(CreateUnit(unit=unit, reason=why, start_at=at.now, not_after=until))
 
@@ -134,7 +134,7 @@ def _held(ctx: WaveContext, holds: tuple[Hold, ...]) -> Plan:
     return ctx.wait_until(opens[0] if opens and len(holds) == 1 else ctx.at.now + RECHECK, *holds)
 
 
-def _told(ctx: WaveContext, unit: UnitDeclaration) -> str:
+def _remarks(ctx: WaveContext, unit: UnitDeclaration) -> str:
     """Return what to report with a creation beside its reason."""
     had = f"; {len(unit.spared)} of the wave report the version already" if unit.spared else ""
     return f"{had}{sent_again(ctx.at.seen, unit.firmware.version)}"

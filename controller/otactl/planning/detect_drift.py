@@ -55,7 +55,7 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
                 attempt.unit_id, firmware.sha256, firmware.size_bytes, known.baseline, at.seen
             )
         elif not wave_verdict.passed(known, at.rollout):
-            found += _still_told(at, attempt)
+            found += _last_seen(at, attempt)
     found += [
         finding
         for wave in at.record.waves
@@ -81,7 +81,7 @@ def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: 
     kept = []
     for finding in found:
         if any(fnmatchcase(finding.field, name) for name in shape.capabilities.annotation_fields):
-            late = diff.declared_anew(finding.field, finding.desired, attempt)
+            late = diff.declared_again(finding.field, finding.desired, attempt)
             if not late:
                 kept.append(finding)
             elif not finding.correctable:
@@ -163,7 +163,7 @@ def _as_before(at: PlanContext, attempt: Attempt) -> list[Finding]:
     ]
 
 
-def _still_told(at: PlanContext, attempt: Attempt) -> list[Finding]:
+def _last_seen(at: PlanContext, attempt: Attempt) -> list[Finding]:
     """Return the image's differences as last seen before the session started (rule 3)."""
     return [
         Finding(

@@ -78,13 +78,13 @@ def environment_record(
         if asked is not None and left and not looked and covers(held.record):
             commits += _orphan(held, asked[0], asked[1], now)
     held = stored.get(NAME) or Stored(record=Record(environment=environment.name, name=NAME), revision=0)
-    told_before = {e.subject: e for e in held.record.drift if e.open}
+    reported_before = {e.subject: e for e in held.record.drift if e.open}
     findings = []
     for kind, (survey, capabilities) in surveys.items():
         for item in survey.listed:
             if item.vendor_id in known or item.name in pending:
                 continue
-            before = told_before.get(item.name)
+            before = reported_before.get(item.name)
             if before is None and unread.may_have_made(item.name, f"{environment.owner}-"):
                 continue
             finding = _stranger(item, environment, capabilities, stems, partial(marks, kind, item), before)
@@ -133,10 +133,10 @@ def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities
 
 def _kept(entries: tuple[DriftEntry, ...], reported: set[str]) -> list[Finding]:
     """Return the open entries that were not checked again, as last seen."""
-    return [_as_told(e) for e in entries if e.open and e.subject not in reported]
+    return [_as_reported(e) for e in entries if e.open and e.subject not in reported]
 
 
-def _as_told(entry: DriftEntry) -> Finding:
+def _as_reported(entry: DriftEntry) -> Finding:
     return Finding(
         subject=entry.subject,
         field=entry.field,
@@ -219,10 +219,10 @@ def _stranger(
         if any(item.name.startswith(f"{prefix}{stem}-") for stem in declared):
             return None  # the rollout's own look reads its tags and adopts it, or leaves it alone
         if before is not None and before.cause is Cause.FOREIGN and environment.foreign_tasks != "ignore":
-            return _as_told(before)  # its marks were read then
+            return _as_reported(before)  # its marks were read then
         shown = marks()
         if shown is None:
-            return _as_told(before) if before is not None else None
+            return _as_reported(before) if before is not None else None
         if whose := _whose(shown, environment):
             return _foreign(item, environment, whose, ours=shown.get(TAG_OWNER) == environment.owner)
         return Finding(

@@ -54,7 +54,7 @@ def noted(
         taken |= new
         joined = tuple(sorted(new | (set(known.joined) & had)))
         if more := sorted(new - set(known.joined)):
-            events.append(Event(at=now, kind="joined", subject=wave.name, message=_told(wave, mine, more)))
+            events.append(Event(at=now, kind="joined", subject=wave.name, message=_message(wave, mine, more)))
         if joined != known.joined:
             record = record.with_wave(msgspec.structs.replace(known, joined=joined))
     return record, tuple(events)
@@ -115,7 +115,7 @@ def _has_it(rollout: Rollout, device: str, since: datetime, sendings: SentConten
     return put_over or sendings.foreign(rollout, device) is not None
 
 
-def _told(wave: Wave, keys: list[str], devices: list[str]) -> str:
+def _message(wave: Wave, keys: list[str], devices: list[str]) -> str:
     names = [key.partition(":")[2] for key in devices]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     groups_ = ", ".join(key.partition(":")[2] for key in keys)

@@ -148,7 +148,7 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
             name = next(n for n in _names() if n not in used)
             used[name] = added
             last.append(_for_joined(Wave(name=name, top_up=True), wave, added))
-    before = [_as_begun(rollout, w, frozenset(used[w.name]), late) for w in started]
+    before = [_as_started(rollout, w, frozenset(used[w.name]), late) for w in started]
     if not before and not last:
         return rollout
     strategy = msgspec.structs.replace(rollout.strategy, waves=(*named, *before, *last))
@@ -166,7 +166,7 @@ def _for_joined(wave: Wave, home: Wave, keys: Collection[str]) -> Wave:
     return msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)
 
 
-def _as_begun(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mapping[str, tuple[str, ...]]) -> Wave:
+def _as_started(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mapping[str, tuple[str, ...]]) -> Wave:
     """Return a started wave at the end, with the gate and the approval of the wave its targets were added to."""
     for home in rollout.strategy.waves:
         if keys & set(joined.get(home.name, ())):

@@ -77,7 +77,7 @@ def look_at(
 ) -> Assessment:
     """Assess one, and send nothing."""
     if (elsewhere := unit_home.moved(record, environment)) is not None:
-        return _told(record, record, rollout, seen, (elsewhere,), now)
+        return _assessment(record, record, rollout, seen, (elsewhere,), now)
     seen = ownership.without_anothers(seen, record, environment)
     moved, events = lifecycle.advance(record, rollout, seen, now)
     moved = proving(moved, seen)
@@ -97,7 +97,7 @@ def look_at(
     left_over = [_words(a, unit, moved, now, shape.capabilities) for a, unit in left]
     text = f"its manifest was removed from Git, so nothing is sent; restore it to continue: {'; '.join(left_over)}"
     holds = (Hold(reason=LEFT, message=text),) if left_over else ()
-    return _told(record, moved, rollout, seen, holds, now, (*events, *drift_events))
+    return _assessment(record, moved, rollout, seen, holds, now, (*events, *drift_events))
 
 
 def unasked(environment: Environment, rollout: Rollout, record: Record, now: datetime) -> Assessment:
@@ -105,7 +105,7 @@ def unasked(environment: Environment, rollout: Rollout, record: Record, now: dat
     live = ", ".join(a.unit_id for a in record.attempts if a.live)
     text = f"its manifest was removed from Git, and environment {environment.name} no longer has access to "
     text += f"{record.backend}; the state of {live} is unknown; restore the access until it has ended"
-    return _told(record, record, rollout, Observation(), (Hold(reason=LEFT, message=text),), now)
+    return _assessment(record, record, rollout, Observation(), (Hold(reason=LEFT, message=text),), now)
 
 
 def _is_over(attempt: Attempt, can: Capabilities) -> bool:
@@ -151,7 +151,7 @@ def _words(attempt: Attempt, unit: Unit | None, record: Record, now: datetime, c
     return settling(attempt)[0].message
 
 
-def _told(
+def _assessment(
     before: Record,
     record: Record,
     rollout: Rollout,

@@ -68,7 +68,7 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
         fields = {n: v for n, v in fields.items() if n not in ctx.can.starting_fields}
     known = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
     differ = [name for name in diff.changed_fields(fields, unit) if diff.settable(name, fields[name], unit, ctx.can)]
-    changed = tuple(name for name in differ if diff.declared_anew(name, fields[name], attempt))
+    changed = tuple(name for name in differ if diff.declared_again(name, fields[name], attempt))
     drifted = tuple(
         name
         for name in differ
@@ -104,7 +104,7 @@ def _replaced(ctx: UnitContext, why: str) -> Plan:
     return ctx.act(supersede.delete(ctx.attempt, ctx.at.rollout, "superseded", why))
 
 
-def nobody_needs_it(ctx: UnitContext) -> Plan | None:
+def no_device_needs_it(ctx: UnitContext) -> Plan | None:
     """Return the plan if every device of the wave reports the version already."""
     if not ctx.declared.spared or ctx.declared.members:
         return None
@@ -273,7 +273,7 @@ def starts(ctx: UnitContext) -> Plan | None:
 
 
 OPEN_RULES: tuple[Callable[[UnitContext], Plan | None], ...] = (
-    nobody_needs_it,
+    no_device_needs_it,
     drift_is_undecided,
     holds_other_kinds,
     cannot_be_cleared,

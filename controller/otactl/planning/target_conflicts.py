@@ -24,7 +24,7 @@ from otactl.planning.preflight import busy_holds, keys_of, parts_of
 def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
     """Return targets that units of other rollouts of the same service hold: target key to unit id."""
     return {
-        key: _told(attempt, record)
+        key: _holder(attempt, record)
         for other, record in records.items()
         if other != rollout.name and record.backend == rollout.backend_kind
         for attempt in record.attempts
@@ -33,7 +33,7 @@ def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
     }
 
 
-def _told(attempt: Attempt, record: Record) -> str:
+def _holder(attempt: Attempt, record: Record) -> str:
     """Return a unit that holds a target; of a rollout removed from Git with the command that ends it."""
     if record.phase is not Phase.ORPHANED:
         return attempt.unit_id

@@ -26,7 +26,7 @@ def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
     good = [a for a in given if a.digest == membership.approval_digest(rollout, wave)]
     groups = membership.groups_of(rollout, wave)
     known = at.seen.offline or at.seen.expected  # groups were not read, or cannot be
-    devices = _begun_with(ctx) or (membership.inside(groups, at.seen) if groups and not known else ())
+    devices = _started_with(ctx) or (membership.inside(groups, at.seen) if groups and not known else ())
     if devices is None:
         text = f"the devices in {', '.join(groups)} of wave {wave.name} were not checked in this pass; "
         text += "the next pass checks them"
@@ -52,7 +52,7 @@ def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
     return (Hold(reason="approval_is_missing", message=text),)
 
 
-def _begun_with(ctx: WaveContext) -> tuple[str, ...]:
+def _started_with(ctx: WaveContext) -> tuple[str, ...]:
     """Return the devices that the wave was, or may have been, started with: an approval covers these, retries too."""
     known, at = ctx.known, ctx.at
     making = {i.unit_id for i in at.record.intents if i.creates}

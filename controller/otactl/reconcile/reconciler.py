@@ -86,7 +86,7 @@ class Reconciler:
         finally:
             unreleased = self._journal.release()
         if unreleased is not None:
-            self._errors.append(_told(unreleased))
+            self._errors.append(_run_error(unreleased))
         if lost and not any(s.actions for s in states):
             return RunReport(passes=0, lease_held_by=lost, notes=self._journal.notes)
         shown = (s for s in states if not s.removed or s.look is not None or s.error)
@@ -114,11 +114,11 @@ class Reconciler:
                 self._errors.append(RunError(reason="LeaseLost", message=text))
             return error.holder
         except OtactlError as error:
-            self._errors.append(_told(error))
+            self._errors.append(_run_error(error))
             for state in states:
                 if not state.error and self._observer.is_open(state):
                     state.fail(error)
-        self._errors += [_told(error) for error in self._observer.failures.values()]
+        self._errors += [_run_error(error) for error in self._observer.failures.values()]
         return ""
 
     def _rename(self, states: list[RolloutState]) -> None:
@@ -154,7 +154,7 @@ class Reconciler:
                     self._journal.load()
                     continue
             except OtactlError as unwritable:
-                text = _told(unwritable)
+                text = _run_error(unwritable)
                 if text not in self._errors:
                     self._errors.append(text)
             return
@@ -258,5 +258,5 @@ class Reconciler:
         )
 
 
-def _told(error: OtactlError) -> RunError:
+def _run_error(error: OtactlError) -> RunError:
     return RunError(reason=reason_of(error), message=str(error))

@@ -100,7 +100,7 @@ def play(world: World, rollouts: Sequence[Rollout], seed: int, horizon: timedelt
         ended_at=max(e.over[1] for e in every if e.over is not None) if every else began,
         runs=runs,
         calls=world.calls(),
-        rollouts=tuple(_told(world, e) for e in every),
+        rollouts=tuple(_course(world, e) for e in every),
     )
 
 
@@ -174,7 +174,7 @@ def _requeue(each: _Open) -> int:
     return report.requeue_after_seconds if report is not None and report.requeue_after_seconds is not None else 3600
 
 
-def _told(world: World, each: _Open) -> RolloutCourse:
+def _course(world: World, each: _Open) -> RolloutCourse:
     outcome, ended_at, why = each.over or (RehearsalOutcome.NOT_ENDING, world.now(), _why(each))
     return RolloutCourse(
         name=each.rollout.name,

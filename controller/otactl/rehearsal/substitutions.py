@@ -35,7 +35,7 @@ class Cast:
     """Environments and rollouts as they are rehearsed, and the sentences on what was put in for what."""
 
     def __init__(self, environments: Iterable[Environment], rollouts: Iterable[Rollout], at: datetime) -> None:
-        self._told: dict[str, None] = {}
+        self._sentences: dict[str, None] = {}
         known = {e.name: e for e in environments}
         declared = list(rollouts)
         for rollout in declared:
@@ -49,10 +49,10 @@ class Cast:
     @property
     def assumed(self) -> tuple[str, ...]:
         """Return what was put in for what, a sentence each."""
-        return tuple(self._told)
+        return tuple(self._sentences)
 
     def _tell(self, sentence: str) -> None:
-        self._told[sentence] = None
+        self._sentences[sentence] = None
 
     def _environment(self, name: str) -> Environment:
         self._tell(f"environment {name} was not found: account {ACCOUNT} in {REGION} is used, without freezes")

@@ -81,7 +81,7 @@ def _ends(found: Rehearsal, rollout: RolloutCourse, down: int, x: Scale) -> Iter
 def _wave(rollout: RolloutCourse, wave: WaveCourse, down: int, x: Scale) -> Iterator[str]:
     for wait in rollout.waits:
         if wait.wave == wave.name and (wait.until - wait.since).total_seconds() >= SHORTEST_WAIT:
-            yield _bar(wait.since, wait.until, down + 8, 10, "url(#wait)", _told(wait), x)
+            yield _bar(wait.since, wait.until, down + 8, 10, "url(#wait)", _wait_title(wait), x)
     for span in wave.attempts:
         if span.start_at is not None:
             title = f"{span.unit}: {span.succeeded} updated, {span.failed} failed"
@@ -99,7 +99,7 @@ def _wave(rollout: RolloutCourse, wave: WaveCourse, down: int, x: Scale) -> Iter
             yield f"{mark}<title>{escape(f'failed: {wave.verdict}')}</title></path>"
 
 
-def _told(wait: Wait) -> str:
+def _wait_title(wait: Wait) -> str:
     return f"{wait.reason}: {wait.message}"
 
 

@@ -238,14 +238,14 @@ def _why(
 ) -> str:
     allow = tuple(w for w in windows if w.kind == "allow")
     denies = freezes if reason.startswith("freeze") else tuple(w for w in windows if w.kind == "deny")
-    ending = f"a session of {told_length(taken)} from {iso(start)} would end at {iso(start + taken)}"
+    ending = f"a session of {length_text(taken)} from {iso(start)} would end at {iso(start + taken)}"
     match reason:
         case "window_is_closed":
             return _closed(allow, start)
         case "window_ends_too_soon" | "window_is_too_short":
             window, closing = _last_open(allow, start)
             if reason == "window_is_too_short":
-                return f"the window {_named(window)} is shorter than a session of {told_length(taken)}"
+                return f"the window {_named(window)} is shorter than a session of {length_text(taken)}"
             return f"the window {_named(window)} closes at {iso(closing)}, {ending}"
         case "freeze_is_on" | "deny_window_is_on":
             window, closing = _last_open(denies, start)
@@ -303,7 +303,7 @@ def _named(window: Window) -> str:
     return f'"{window.schedule}" for {window.duration} ({window.time_zone})'
 
 
-def told_length(length: timedelta) -> str:
+def length_text(length: timedelta) -> str:
     """Write a length for people, exact to the second: `3h 10m`, `2d`, `45s`."""
     left, parts = int(length.total_seconds()), []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
@@ -313,4 +313,4 @@ def told_length(length: timedelta) -> str:
     return " ".join(parts) or "0s"
 
 
-__all__ = ["HORIZON", "Refusal", "StartPermission", "ever_permitted", "told_length", "verdict"]
+__all__ = ["HORIZON", "Refusal", "StartPermission", "ever_permitted", "length_text", "verdict"]

@@ -88,7 +88,7 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
             moved = _attempt(
                 moved,
                 lambda a: a.unit_id == action.unit.unit_id,
-                lambda a: a if a.ids_by_call else _begun(a, action.unit, devices, seen),
+                lambda a: a if a.ids_by_call else _as_started(a, action.unit, devices, seen),
             )
     elif isinstance(action, StartUnit):
         if not action.unit.only:  # a retry is of some of them
@@ -97,7 +97,7 @@ def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observat
             moved,
             lambda a: a.unit_id == action.unit.unit_id,
             lambda a: msgspec.structs.replace(
-                _begun(a, action.unit, _without_spared(action.unit, seen), seen),
+                _as_started(a, action.unit, _without_spared(action.unit, seen), seen),
                 already_succeeded=seen.succeeded_before,
             ),
         )
@@ -149,7 +149,7 @@ def _without_spared(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]
     return tuple(device for device in seen.devices if device in meant)
 
 
-def _begun(attempt: Attempt, unit: UnitDeclaration, devices: tuple[str, ...], seen: Observation) -> Attempt:
+def _as_started(attempt: Attempt, unit: UnitDeclaration, devices: tuple[str, ...], seen: Observation) -> Attempt:
     """Return the attempt with the devices it starts with, and those it skips."""
     had = {d: t.key for t in seen.targets if t.key in unit.spared for d in t.devices if d not in devices}
     names = _called((*devices, *had), seen)

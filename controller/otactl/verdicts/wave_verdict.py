@@ -106,7 +106,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
             and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results))
         ):
             # Missing batches are created later; they do not count as failures.
-            return _begun_alone(wave, attempt, results, gate, rollout, now)
+            return _started_alone(wave, attempt, results, gate, rollout, now)
         tally = gates.tally_of(results, gate)
         ended = attempt.ended_at or now
         return gates.judge(gate, tally, ended + (silence or timedelta()), now), tally
@@ -122,7 +122,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     return found, tally
 
 
-def _begun_alone(
+def _started_alone(
     wave: WaveRecord, attempt: Attempt, results: tuple[DeviceResult, ...], gate: Gate, rollout: Rollout, now: datetime
 ) -> tuple[Judgement, Tally] | None:
     """Return the state of a gate by the devices that had started when a suspension withdrew the others (rule 5)."""

@@ -59,7 +59,7 @@ class Streams:
         made = Stream(identifier, arn, str(wanted.get("description", "")), files, role, self._clock.now())
         store.streams[identifier] = made
         store.tags[arn] = tags
-        return _told(made)
+        return _document(made)
 
     def describe(self, request: Request) -> dict[str, object]:
         """DescribeStream."""
@@ -67,7 +67,7 @@ class Streams:
         stream = store.as_read(KIND, identifier, store.streams.get(identifier), stale=request.stale)
         if not isinstance(stream, Stream):
             raise not_found(f"Stream {identifier}")
-        shown = {**_told(stream), "files": stream.files, "roleArn": stream.role_arn}
+        shown = {**_document(stream), "files": stream.files, "roleArn": stream.role_arn}
         return {
             "streamInfo": {
                 **shown,
@@ -81,7 +81,7 @@ class Streams:
         store, newest_first = self._stores.of(request), request.parameters.get("ascendingOrder") is not True
         found = sorted(store.streams.values(), key=lambda s: (s.created_at, s.id), reverse=newest_first)
         listed, token = page(found, request.parameters)
-        return {"streams": [_told(stream) for stream in listed], "nextToken": token}
+        return {"streams": [_document(stream) for stream in listed], "nextToken": token}
 
     def update(self, request: Request) -> dict[str, object]:
         """UpdateStream (rule 2)."""
@@ -94,7 +94,7 @@ class Streams:
         stream.description = str(wanted.get("description", stream.description))
         stream.version += 1
         stream.updated_at = self._clock.now()
-        return _told(stream)
+        return _document(stream)
 
     def delete(self, request: Request) -> dict[str, object]:
         """DeleteStream (rule 3)."""
@@ -116,7 +116,7 @@ def _stream(store: Store, wanted: Mapping[str, object]) -> Stream:
     return stream
 
 
-def _told(stream: Stream) -> dict[str, object]:
+def _document(stream: Stream) -> dict[str, object]:
     return {
         "streamId": stream.id,
         "streamArn": stream.arn,

@@ -182,7 +182,7 @@ class Batches:
         """Keep a batch and its tasks, and let them start."""
         module, target = job.firmware.module, job.firmware.dest_version
         due = [device for device in reached if device.versions[module].now != target]
-        if not reached or (not due and self._settings["tuyaNobodyLeft"] == "refused"):
+        if not reached or (not due and self._settings["tuyaNoDeviceLeft"] == "refused"):
             raise ModelledError("iot.ota.NoTargetDevice", "no device is to be upgraded")
         busy = {device.iot_id for device in due if device.unfinished()}
         if busy and self._settings["tuyaSecondBatch"] == "refused":

@@ -20,7 +20,7 @@ SWITCHES: dict[str, Switch] = {
     "tuyaSecondBatch": Switch(
         "failsLater", ("failsLater", "refused"), "a batch for a device with an unfinished task [D Alibaba: task fails]"
     ),
-    "tuyaNobodyLeft": Switch(
+    "tuyaNoDeviceLeft": Switch(
         "refused", ("refused", "emptyBatch"), "a batch whose every device is at the version already [U]"
     ),
     "tuyaCanceledBatch": Switch(

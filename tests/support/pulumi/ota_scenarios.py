@@ -1,6 +1,6 @@
-"""Three acts with OTA updates that between them make every call the controller knows, told step by step.
+"""Three acts with OTA updates that between them make every call the controller knows, reported step by step.
 
-An act is a generator: after each run it gives what that run told, so that who looks for a refusal stops where it is.
+An act is a generator: after each run it yields what that run reported, so that a search for a refusal stops there.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def waves_of_things_then_a_group(at: ProvisionedOtaStage) -> Iterator[list[str]]
     strategy = Strategy(waves=gateway().strategy.waves, gate=Gate(min_success_percent=50), confirm=proof)
     declared = gateway(backend=block(role=at.role), strategy=strategy)
     at.behave(gw_1="offline", gw_5="failsSelfTest")
-    yield at.told(declared)
+    yield at.run_and_report(declared)
     at.advance(130)
-    yield at.told(declared)
+    yield at.run_and_report(declared)
     (update,) = at.updates()
     arn = at.iot.get_ota_update(otaUpdateId=update)["otaUpdateInfo"]["otaUpdateArn"]
     at.iot.update_job(jobId=f"AFR_OTA-{update}", jobExecutionsRolloutConfig={"maximumPerMinute": 1})
@@ -48,12 +48,12 @@ def waves_of_things_then_a_group(at: ProvisionedOtaStage) -> Iterator[list[str]]
         resourceArn=arn, tags=[{"Key": "team", "Value": "theirs"}, {"Key": "otactl:strange", "Value": "x"}]
     )
     at.advance(200)
-    yield at.told(declared)
+    yield at.run_and_report(declared)
     job = at.iot.describe_job(jobId=f"AFR_OTA-{update}")["job"]
     assert job["jobExecutionsRolloutConfig"] == {"maximumPerMinute": 100}
     at.iot.untag_resource(resourceArn=arn, tagKeys=["otactl:owner"])
     at.advance(200)
-    yield at.told(declared)
+    yield at.run_and_report(declared)
     tags = {t["Key"]: t["Value"] for t in at.iot.list_tags_for_resource(resourceArn=arn)["tags"]}
     assert (tags["otactl:owner"], tags["team"], "otactl:strange" in tags) == ("acme", "gw", False)
     _wake(at, "gw-1")
@@ -76,20 +76,20 @@ def signing_that_fails_at_first(at: ProvisionedOtaStage) -> Iterator[list[str]]:
 
 
 def content_that_changes(at: ProvisionedOtaStage) -> Iterator[list[str]]:
-    """HTTP; the URLs' life and then the image are declared anew; somebody deletes a record under its job; orphans."""
+    """HTTP; the URLs' life and then the image are declared again; someone deletes a record under its job; orphans."""
     spec = block(role=at.role, protocols=["HTTP"], awsJobPresignedUrlConfig={"expiresInSec": 600})
     declared = replace(one_wave(), backend=spec)
     _orphans(at)
     at.advance(4000)  # a stream made just now may be of an update that is being made
     at.behave(gw_1="offline")
-    yield at.told(declared)
+    yield at.run_and_report(declared)
     at.advance(130)
-    yield at.told(declared)
+    yield at.run_and_report(declared)
     longer = block(role=at.role, protocols=["HTTP"], awsJobPresignedUrlConfig={"expiresInSec": 900})
-    yield at.told(replace(declared, backend=longer))
+    yield at.run_and_report(replace(declared, backend=longer))
     assert {e.subject for e in at.record("@environment").drift if e.open} == {"gone-1", "AFR_OTA-0a1b"}
     newer = replace(declared, backend=longer, firmware=pushed(at, "2.5.0", b"newer" * 500))
-    yield at.told(newer)
+    yield at.run_and_report(newer)
     assert at.carried_out("UpdateJob")[0]["parameters"]["presignedUrlConfig"]["roleArn"] == at.role
     at.advance(130)
     yield from _cron(at, newer, rounds=2)
@@ -115,7 +115,7 @@ def only_iam_can_judge(action: str) -> dict[str, object]:
 
 def _cron(at: ProvisionedOtaStage, declared: Rollout, rounds: int) -> Iterator[list[str]]:
     for _ in range(rounds):
-        yield at.told(declared)
+        yield at.run_and_report(declared)
         at.advance(600)
 
 

@@ -95,13 +95,13 @@ class ProvisionedOtaStage(OtaStage):
         name = self.outputs[role].rsplit("/", 1)[-1]
         self.iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
 
-    def told(self, *rollouts: Rollout) -> list[str]:
-        """One run, and what it told."""
-        return told(self, *rollouts)
+    def run_and_report(self, *rollouts: Rollout) -> list[str]:
+        """One run, and what it reported."""
+        return run_and_report(self, *rollouts)
 
 
 class ProvisionedTuyaStage(TuyaStage):
-    """The same for Tuya batches, with the key in the secret that the program was told of."""
+    """The same for Tuya batches, with the key in the secret that the program was given."""
 
     def __init__(self, server: SimulatorServer, folder: Path, program: Registered) -> None:
         self._program = program
@@ -151,7 +151,7 @@ def pushed(fuota_stage: FuotaStage, version: str, image: bytes) -> Firmware:
     return Firmware(version=version, image=f"s3://{BUCKET}/{key}", sha256=digest, size_bytes=len(image))
 
 
-def told(fuota_stage: FuotaStage, *rollouts: Rollout) -> list[str]:
+def run_and_report(fuota_stage: FuotaStage, *rollouts: Rollout) -> list[str]:
     """One run; gives what went wrong, what is held, and what the history says of refusals."""
     found = []
     for r in fuota_stage.run(*rollouts).rollouts:
@@ -172,7 +172,7 @@ def named(lines: Iterable[str], action: str) -> list[str]:
 
 
 def until(steps: Iterable[list[str]], action: str) -> list[str]:
-    """Go on until a step tells that an action is to be granted; gives what all steps told till then."""
+    """Go on until a step tells that an action is to be granted; gives what all steps reported up to it."""
     lines: list[str] = []
     for step in steps:
         lines += step

@@ -23,10 +23,10 @@ def single(stage: SimulatorStage, image: bytes = IMAGE, *, device: dict[str, Any
     stage.fleet({**DEVICE, **(device or {})})
     made = stage.task(**task)
     stage.add(made, "d1")
-    return begun(stage, made)
+    return started(stage, made)
 
 
-def begun(stage: SimulatorStage, task: str) -> str:
+def started(stage: SimulatorStage, task: str) -> str:
     """Start a task and go to its start."""
     stage.start(task)
     stage.advance(LEAD.total_seconds())

@@ -23,7 +23,7 @@ def policy(*statements: dict[str, Any], version: str = "2012-10-17") -> Document
 
 
 def allow(**elements: Any) -> dict[str, Any]:
-    """An Allow for s3:GetObject on everything, unless told otherwise."""
+    """An Allow for s3:GetObject on everything, unless stated otherwise."""
     named = {"Action", "NotAction"} & set(elements), {"Resource", "NotResource"} & set(elements)
     return {
         "Effect": "Allow",

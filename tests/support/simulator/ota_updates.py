@@ -54,7 +54,7 @@ def signing(name: str = PROFILE, bucket: str = SIGNED, prefix: str = "signed/", 
 
 
 def file(**changes: Any) -> dict[str, Any]:
-    """A file, signed by its maker unless told otherwise."""
+    """A file, signed by its maker unless stated otherwise."""
     location = {"s3Location": {"bucket": BUCKET, "key": KEY}}
     return {"fileName": "probe.bin", "fileVersion": "2.4.1", "fileLocation": location, "codeSigning": CUSTOM, **changes}
 
@@ -118,7 +118,7 @@ class Ota:
         return [update["otaUpdateId"] for update in self.iot.list_ota_updates(**wanted)["otaUpdates"]]
 
     def document(self, name: str = "u1") -> dict[str, Any]:
-        """What devices are told, without its outer member."""
+        """What devices are sent, without its outer member."""
         text = self.iot.get_job_document(jobId=f"AFR_OTA-{name}")["document"]
         return dict(json.loads(text)["afr_ota"])
 

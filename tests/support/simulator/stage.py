@@ -59,7 +59,7 @@ class SimulatorStage:
     def client(
         self, service: str, region: str = REGION, keys: Mapping[str, str] | None = None, **config: Any
     ) -> BaseClient:
-        """A boto3 client that is told the simulator's address and nothing else; it does not retry unless asked to."""
+        """A boto3 client that gets the simulator's address and nothing else; it does not retry unless asked to."""
         given = KEYS
         if keys is not None:
             given = {f"aws_{xform_name(k)}": keys[k] for k in ("AccessKeyId", "SecretAccessKey", "SessionToken")}

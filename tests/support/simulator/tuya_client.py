@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Where(Protocol):
-    """What a client has to know: the address, the gateway's time, how its fleet is told."""
+    """What a client has to know: the address, the gateway's time, how its fleet is described."""
 
     @property
     def url(self) -> str:

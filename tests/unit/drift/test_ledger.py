@@ -65,7 +65,7 @@ def test_a_drift_seen_again_late_keeps_its_first_date_and_moves_its_last() -> No
     assert events == ()
 
 
-def test_a_drift_with_another_value_is_the_same_drift_told_anew() -> None:
+def test_a_drift_with_another_value_is_the_same_drift_reported_again() -> None:
     other = msgspec.structs.replace(DRIFT, observed=5)
 
     entries, events = fold(once(), (other,), POLICY, "m1", frozenset(), NOW + timedelta(minutes=1))

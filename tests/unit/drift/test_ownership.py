@@ -30,7 +30,7 @@ def unit(tag: str | None, record: str = "", name: str = "probe-all-1-0") -> Unit
         (LOST, "", False),  # taken over from
         ("edited by hand", "", False),  # drift, and set back
         (None, THEIRS, True),  # the tag was taken off
-        (OURS, THEIRS, False),  # taken over and tagged anew
+        (OURS, THEIRS, False),  # taken over and tagged again
         (THEIRS, OURS, True),  # taken over from us
     ],
 )

@@ -181,7 +181,7 @@ NEAR, FAR = DeviceClass(devices=90, loss=Independent(0.02)), DeviceClass(devices
 CODE = Code(fragments=150)
 
 
-def test_a_fleet_is_told_by_its_classes() -> None:
+def test_a_fleet_is_reported_by_its_classes() -> None:
     near, far = (device_chance(CODE, 15, each.loss, 100) for each in (NEAR, FAR))
     found = fleet_chance(CODE, 15, (NEAR, FAR), gates=((100, SuccessCriteria(min_success_percent=92)),))
     assert found.devices == 100

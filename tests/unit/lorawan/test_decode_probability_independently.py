@@ -1,4 +1,4 @@
-"""The chance of success against code that shares nothing with ours: rows, rank and randomness are written anew here.
+"""The chance of success against code that shares nothing with ours: rows, rank and randomness are written again here.
 
 1. Rows are written from the standard's text (TS004-1.0.0, fragmentation matrix; TS004-2.0.0 for distinct columns).
 2. Rank is Gauss and Jordan, column by column, on Python integers.

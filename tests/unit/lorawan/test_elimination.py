@@ -74,9 +74,9 @@ def test_the_columns_are_the_rows_turned(m: int, parity: int) -> None:
 @pytest.mark.parametrize(("m", "parity", "pairs"), [(160, 24, 3), (161, 24, 0), (102, 10, 19), (4, 0, 6)])
 def test_fragments_that_no_row_tells_apart_are_counted(m: int, parity: int, pairs: int) -> None:
     rows = [parity_row(n, m) for n in range(1, parity + 1)]
-    told = [tuple(row >> i & 1 for row in rows) for i in range(m)]
+    reported = [tuple(row >> i & 1 for row in rows) for i in range(m)]
 
-    assert sum(told[i] == told[j] for i in range(m) for j in range(i)) == pairs
+    assert sum(reported[i] == reported[j] for i in range(m) for j in range(i)) == pairs
     assert pairs_alike(m, parity) == pairs
 
 

@@ -66,7 +66,7 @@ def test_an_outage_strikes_each_waves_session_by_itself() -> None:
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.data())
-def test_classes_are_spread_evenly_and_nobody_is_lost(sizes: list[int], data: st.DataObject) -> None:
+def test_classes_are_spread_evenly_and_no_one_is_lost(sizes: list[int], data: st.DataObject) -> None:
     total = sum(sizes)
     first = data.draw(st.integers(0, total))
     shares = np.array(spread(sizes, [first, total - first]))
@@ -89,7 +89,7 @@ TEN, NINETY, ANY = (WaveGate(devices=n, gate=SuccessCriteria(min_success_percent
         ((ANY, ANY), True, [100], "group_sizes_are_unknown"),
     ],
 )
-def test_devices_that_nobody_can_divide_have_one_gate_and_it_is_said(
+def test_devices_that_no_one_can_divide_have_one_gate_and_it_is_said(
     waves: tuple[WaveGate, ...], unknown: bool, counts: list[int], code: str | None
 ) -> None:
     question = AirtimeRequest(

@@ -50,7 +50,7 @@ def codes(question: AirtimeRequest) -> set[str]:
     return {each.code for each in forecast(question).warnings}
 
 
-def test_the_example_of_the_domain_is_told_as_it_is_and_not_as_the_textbook_has_it() -> None:
+def test_the_example_of_the_domain_is_reported_as_it_is_and_not_as_the_textbook_has_it() -> None:
     found = forecast(SMALL)
     assert (found.session.fragments, found.session.parity_fragments) == (102, 10)
     assert found.chance.probability == pytest.approx(0.707, abs=0.002)
@@ -140,7 +140,7 @@ def test_a_target_for_hundreds_of_devices_is_confirmed() -> None:
     assert "closed form" not in advice.why
 
 
-def test_what_trials_cannot_confirm_in_time_is_told_to_be_by_the_closed_form() -> None:
+def test_what_trials_cannot_confirm_in_time_is_reported_to_be_by_the_closed_form() -> None:
     advice = recommend(msgspec.structs.replace(WISH, image_bytes=60_000, target=0.999_999, work=3e8))
     assert advice is not None
     assert "by the closed form, because trials enough to confirm it take too long" in advice.why
@@ -287,7 +287,7 @@ def test_what_is_not_given_is_assumed_and_said() -> None:
     assert "loss_is_assumed" not in codes(SMALL)
 
 
-def test_without_a_redundancy_the_recommended_session_is_told() -> None:
+def test_without_a_redundancy_the_recommended_session_is_reported() -> None:
     found = forecast(asked(redundancy_percent=None, fragment_bytes=None, interval_ms=None))
     advice = found.recommendation
     assert advice is not None
@@ -351,7 +351,7 @@ def test_an_outage_is_counted_and_the_recommendation_said_not_to_count_it() -> N
     assert "advice_leaves_outages_out" in {each.code for each in found.warnings}
 
 
-def test_single_devices_are_told_with_the_gateways_total_and_one_size_only() -> None:
+def test_single_devices_are_reported_with_the_gateways_total_and_one_size_only() -> None:
     question = AirtimeRequest(
         region="EU868", image_bytes=6144, redundancy_percent=20, classes=FIVE, devices_per_gateway=3
     )

@@ -96,7 +96,7 @@ def test_the_least_duty_cycle_any_source_has_is_the_limit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REGION_NAMES)
-def test_the_least_payload_any_source_has_is_planned_with_and_more_is_told(name: str) -> None:
+def test_the_least_payload_any_source_has_is_planned_with_and_more_is_reported(name: str) -> None:
     for stated in DATA["regions"][name]["data_rates"]:
         most = stated["max_frm_payload_bytes"]
         others = [payload for _, payload in stated.get("max_frm_payload_elsewhere", [])]
@@ -140,5 +140,5 @@ def test_every_doubt_of_the_data_is_known_here_and_those_of_a_figure_have_their_
     assert all(not isinstance(hz, int) or 0 < region(name).duty_cycle_at(hz) <= 1 for hz in beacons)
 
 
-def test_values_sources_disagree_on_are_told() -> None:
+def test_values_sources_disagree_on_are_reported() -> None:
     assert any("CN470 plan" in text for text in region("CN470").uncertain)

@@ -51,7 +51,7 @@ def test_a_ping_slot_carries_one_fragment_at_most() -> None:
     assert planned(device_class="C", ping_slot_period=4096).spacing_ms == planned().spacing_ms
 
 
-def test_an_interval_below_the_slots_is_told_to_change() -> None:
+def test_an_interval_below_the_slots_is_reported_to_change() -> None:
     plan = planned(interval=9000, device_class="B", ping_slot_period=1024)
     assert "interval_is_changed" in {each.code for each in plan.warnings}
     assert plan.violations == ()
@@ -195,7 +195,7 @@ def test_a_sound_session_has_no_lints() -> None:
     assert linted(planned()) == {}
 
 
-def test_an_even_number_of_few_fragments_is_told_with_a_size_that_makes_it_odd() -> None:
+def test_an_even_number_of_few_fragments_is_reported_with_a_size_that_makes_it_odd() -> None:
     plan = plan_session("EU868", 3, 8960, 88, 20, None)
     assert plan.fragments == 102
     assert "87 bytes make 103" in linted(plan)["even_fragment_count"]
@@ -204,31 +204,31 @@ def test_an_even_number_of_few_fragments_is_told_with_a_size_that_makes_it_odd()
     assert "even_fragment_count" not in linted(plan_session("EU868", 3, 16_800, 112, 20, None))  # 150
 
 
-def test_no_redundancy_is_told() -> None:
+def test_no_redundancy_is_reported() -> None:
     assert "redundancy_is_zero" in linted(planned(percent=0))
 
 
-def test_parity_that_leaves_a_fragment_out_of_every_row_is_told_with_enough() -> None:
+def test_parity_that_leaves_a_fragment_out_of_every_row_is_reported_with_enough() -> None:
     plan = plan_session("EU868", 3, 5000, 100, 20, None)
     assert (plan.fragments, plan.parity_fragments) == (50, 10)
     assert "use 16" in linted(plan)["parity_never_repairs_some_fragment"]
     assert "parity_never_repairs_some_fragment" not in linted(plan_session("EU868", 3, 5000, 100, 32, None))
 
 
-def test_an_image_of_one_fragment_is_told_to_have_no_parity() -> None:
+def test_an_image_of_one_fragment_is_reported_to_have_no_parity() -> None:
     assert "parity_repairs_nothing" in linted(plan_session("EU868", 3, 100, 100, 100, None))
 
 
-def test_a_size_for_which_the_service_picks_another_rate_is_told() -> None:
+def test_a_size_for_which_the_service_picks_another_rate_is_reported() -> None:
     assert "data rate 0, not 3" in linted(planned(size=48))["fragment_size_changes_data_rate"]
     assert "fragment_size_changes_data_rate" not in linted(planned(size=49))
 
 
-def test_a_size_the_flash_has_to_split_is_told_with_one_it_has_not() -> None:
+def test_a_size_the_flash_has_to_split_is_reported_with_one_it_has_not() -> None:
     caps = DeviceCaps(size_multiple=8)
     assert "unit of 8; 104 are" in linted(planned(size=110), caps)["fragment_size_is_no_flash_multiple"]
     assert "fragment_size_is_no_flash_multiple" not in linted(planned(size=104), caps)
 
 
-def test_a_session_the_device_refuses_is_told() -> None:
+def test_a_session_the_device_refuses_is_reported() -> None:
     assert "device holds 100" in linted(planned(), DeviceCaps(max_fragments=100))["device_refuses_session"]

@@ -92,7 +92,7 @@ def test_any_slip_of_the_hand_is_read_or_refused(at: int, cut: int, typed: str) 
 
 @settings(deadline=None)
 @given(damaged(DOCUMENT))
-def test_any_damaged_manifest_is_read_or_told_why_not(document: object) -> None:
+def test_any_damaged_manifest_is_read_or_refused_with_the_reason(document: object) -> None:
     read = Read(json.dumps(document), "m.json")
     must_hold(read, 3)
     if not read.errors:

@@ -23,7 +23,7 @@ def change(text: str, *edits: Edit, file: str = "m.yaml", document: int = 0) -> 
 
 
 TABLE: dict[str, tuple[str, Edit, str]] = {
-    "a field set anew stands on the last line of its block": (
+    "a field set again stands on the last line of its block": (
         "spec:\n  a: 1\nz: 2\n",
         SUSPEND,
         "spec:\n  a: 1\n  suspend: {reason: waiting for the lab, owner: ada}\nz: 2\n",
@@ -214,9 +214,9 @@ def test_json_changes_so(before: str, edit: Edit, after: str) -> None:
     assert change(before, edit, file="m.json") == after
 
 
-@pytest.mark.parametrize(("before", "edit", "told"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_text_alone_cannot_change_is_refused_in_words(before: str, edit: Edit, told: str) -> None:
-    with pytest.raises(EditRefusedError, match=r"m\.yaml.*" + told.replace(".", r"\.")):
+@pytest.mark.parametrize(("before", "edit", "reported"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_text_alone_cannot_change_is_refused_in_words(before: str, edit: Edit, reported: str) -> None:
+    with pytest.raises(EditRefusedError, match=r"m\.yaml.*" + reported.replace(".", r"\.")):
         change(before, edit)
 
 

@@ -90,7 +90,7 @@ def test_a_list_that_cannot_be_read_says_what_happened_to_it(tmp_path: Path, tex
     assert "70B3D57ED0001A2B" not in f"{found.problems[0].message} {found.problems[0].hint}"
 
 
-def test_a_workbook_under_the_name_of_a_list_is_told_as_one(tmp_path: Path) -> None:
+def test_a_workbook_under_the_name_of_a_list_is_reported_as_one(tmp_path: Path) -> None:
     (found,) = devices(tmp_path, "PK\x03\x04\x14\x00", "things").problems
 
     assert (found.code, "a workbook" in found.message, "as CSV" in found.hint) == ("not_utf8", True, True)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.support.manifest_texts import GOOD, Read, told
+from tests.support.manifest_texts import GOOD, Read, problem_lines
 
 DOCUMENT = Read(GOOD).manifests[0].document
 REFUSED = {
@@ -29,7 +29,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "expected"), REFUSED.values(), ids=REFUSED.keys())
 def test_the_text_is_refused_at_its_place(text: str, expected: str) -> None:
     read = Read(text, "m.json")
-    assert told(read.errors) == [expected]
+    assert problem_lines(read.errors) == [expected]
     assert "yaml" not in (read.errors[0].message + read.errors[0].hint).lower()
 
 
@@ -40,22 +40,22 @@ def test_a_manifest_reads_the_same_as_json_and_as_yaml() -> None:
 
 def test_tabs_may_indent_json() -> None:
     text = json.dumps(DOCUMENT, indent="\t").replace('"EU868"', '"EU-868"')
-    assert told(Read(text, "m.json").errors) == ["19:16 unknown_value /spec/fuota/rfRegion"]
+    assert problem_lines(Read(text, "m.json").errors) == ["19:16 unknown_value /spec/fuota/rfRegion"]
 
 
-def test_a_key_that_stands_twice_is_told_at_the_second() -> None:
+def test_a_key_that_stands_twice_is_reported_at_the_second() -> None:
     text = json.dumps(DOCUMENT).replace('"kind": "Rollout"', '"kind": "Rollout",\n "kind": "Rollout"')
-    assert told(Read(text, "m.json").errors) == ["2:2 duplicate_key /kind"]
+    assert problem_lines(Read(text, "m.json").errors) == ["2:2 duplicate_key /kind"]
 
 
 def test_nan_is_no_number_a_manifest_can_have() -> None:
     text = json.dumps(DOCUMENT).replace('"sizeBytes": 8000', '\n"sizeBytes": NaN')
-    assert told(Read(text, "m.json").errors) == ["2:14 number_not_usable /spec/firmware/sizeBytes"]
+    assert problem_lines(Read(text, "m.json").errors) == ["2:14 number_not_usable /spec/firmware/sizeBytes"]
 
 
 def test_half_a_surrogate_pair_is_no_text() -> None:
     text = json.dumps(DOCUMENT).replace('{"product": "soil"}', '\n{"product": "\\ud800"}')
-    assert told(Read(text, "m.json").errors) == ["2:13 not_unicode /metadata/labels/product"]
+    assert problem_lines(Read(text, "m.json").errors) == ["2:13 not_unicode /metadata/labels/product"]
 
 
 def test_a_whole_surrogate_pair_is_one_character() -> None:
@@ -63,7 +63,7 @@ def test_a_whole_surrogate_pair_is_one_character() -> None:
     assert Read(text, "m.json").rollout.labels == {"product": "😀"}
 
 
-def test_an_unquoted_version_is_told_in_json_too() -> None:
+def test_an_unquoted_version_is_reported_in_json_too() -> None:
     text = json.dumps(DOCUMENT).replace('"2.4.1"', "\n2.10")
     (error,) = Read(text, "m.json").errors
     assert (error.line, error.column, error.code) == (2, 1, "text_is_not_quoted")

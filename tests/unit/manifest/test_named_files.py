@@ -1,4 +1,4 @@
-"""Files that a manifest names: which may be read, and what is told of those that may not."""
+"""Files that a manifest names: which may be read, and what is reported of those that may not."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ OUTSIDE = (
 
 @pytest.mark.parametrize("file", OUTSIDE)
 def test_a_device_list_outside_the_repository_is_not_read(place: Path, file: str) -> None:
-    told = texts(listing(place, file))
-    assert "csv_unreadable" in told
-    assert f"leads out of the repository {place}" in told
-    assert SECRET not in told
+    reported = texts(listing(place, file))
+    assert "csv_unreadable" in reported
+    assert f"leads out of the repository {place}" in reported
+    assert SECRET not in reported
 
 
 @pytest.mark.parametrize(("file", "why"), [("fifo", "is no regular file"), ("../.git/config", "lies in .git")])
@@ -85,7 +85,7 @@ def test_a_device_list_is_read_up_to_its_limit_only(place: Path, monkeypatch: py
 @pytest.mark.parametrize(
     "text", [f"{SECRET}\n1\n", f"id\n{SECRET} x\n", f"id\n{SECRET}\n{SECRET}\n", f"id,{SECRET},{SECRET}\na\n"]
 )
-def test_what_a_device_list_holds_is_not_told_by_its_errors(place: Path, text: str) -> None:
+def test_what_a_device_list_holds_is_not_reported_by_its_errors(place: Path, text: str) -> None:
     (place / "rollouts/list.csv").write_text(text)
     reading = listing(place, "list.csv")
     assert reading.errors
@@ -104,7 +104,7 @@ def test_stack_outputs_outside_the_repository_are_not_read(place: Path, file: st
 
 
 @pytest.mark.parametrize("text", [f'{{"roleArn": {SECRET}}}', json.dumps({"roleArn": SECRET}), f'"{SECRET}"'])
-def test_what_stack_outputs_hold_is_not_told_by_their_errors(place: Path, text: str) -> None:
+def test_what_stack_outputs_hold_is_not_reported_by_their_errors(place: Path, text: str) -> None:
     (place / "environments").mkdir()
     (place / "environments/out.json").write_text(text)
     (place / "environments/prod-eu.yaml").write_text(ENVIRONMENT % "out.json")

@@ -80,14 +80,14 @@ WHO: dict[str, tuple[Record, list[str], list[str], list[str]]] = {
         ["device:a"],
         [],
     ),
-    "one that reports a version nobody expected may have": (
+    "one that reports a version no one expected may have": (
         record(attempt(result("a", FAILED, Reason.VERSION))),
         [],
         ["device:a"],
         [],
     ),
     "one that waits may have": (record(attempt(result("a", WAITING))), [], ["device:a"], []),
-    "one with a result nobody knows may have": (record(attempt(result("a", UNKNOWN))), [], ["device:a"], []),
+    "one with a result no one knows may have": (record(attempt(result("a", UNKNOWN))), [], ["device:a"], []),
     "devices that were sent it and have no result may have": (
         record(attempt(devices=("a", "b"), members=("group:g",), **RUNNING)),
         [],
@@ -100,7 +100,7 @@ WHO: dict[str, tuple[Record, list[str], list[str], list[str]]] = {
         ["device:a", "devEui:0a"],
         [],
     ),
-    "a group whose devices nobody wrote down is told": (
+    "a group whose devices no one wrote down is reported": (
         record(attempt(members=("group:g",), **RUNNING)),
         [],
         [],
@@ -118,13 +118,13 @@ WHO: dict[str, tuple[Record, list[str], list[str], list[str]]] = {
         [],
         [],
     ),
-    "what was only made reached nobody": (
+    "what was only made reached no one": (
         record(attempt(members=("device:a",), stage=Stage.OPEN, start_at=None)),
         [],
         [],
         [],
     ),
-    "what could not be made reached nobody": (
+    "what could not be made reached no one": (
         record(attempt(members=("device:a",), stage=Stage.FAILED, failure="no")),
         [],
         [],
@@ -196,7 +196,7 @@ def test_every_device_is_in_one_wave_that_its_service_takes(took: int, unsure: i
 
 
 @given(st.from_regex(r"\A[a-z]([-a-z0-9]{0,28}[a-z0-9])?\Z"), st.integers(0, 12))
-def test_a_name_is_lawful_and_nobody_elses(name: str, taken: int) -> None:
+def test_a_name_is_lawful_and_no_one_elses(name: str, taken: int) -> None:
     names: set[str] = set()
     for _ in range(taken + 1):
         made = name_for(name, frozenset(names))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.manifest_texts import GOOD, SHA, Read, changed, told
+from tests.support.manifest_texts import GOOD, SHA, Read, changed, problem_lines
 
 NO_BACKEND = GOOD[: GOOD.index("  fuota:")] + GOOD[GOOD.index("  strategy:") :]
 WAVE = "/spec/strategy/waves/0"
@@ -119,7 +119,7 @@ TABLE = {
         GOOD + "  drift: {ignore: [{field: a, reason: x, until: 2027-02-30T00:00:00Z}]}\n",
         "31:49 time_does_not_exist /spec/drift/ignore/0/until",
     ),
-    "a zone nobody knows": (
+    "a zone no one knows": (
         GOOD + '  windows: [{kind: allow, schedule: "0 2 * * *", duration: 7h, timeZone: Europe/Pariss}]\n',
         "31:74 unknown_time_zone /spec/windows/0/timeZone",
     ),
@@ -135,8 +135,8 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("text", "expected"), TABLE.values(), ids=TABLE.keys())
-def test_the_error_is_told_once_and_in_its_place(text: str, expected: str) -> None:
-    assert told(Read(text).errors) == [expected]
+def test_the_error_is_reported_once_and_in_its_place(text: str, expected: str) -> None:
+    assert problem_lines(Read(text).errors) == [expected]
 
 
 WORDS = {
@@ -152,7 +152,7 @@ HINTS = {
     "a misplaced field": "redundancyPercent belongs in spec.fuota",
     "no such region": "did you mean EU868?",
     "a naive time": "write an explicit zone: 2027-01-01T00:00:00Z or 2027-01-01T00:00:00+01:00",
-    "a zone nobody knows": "did you mean Europe/Paris?",
+    "a zone no one knows": "did you mean Europe/Paris?",
     "another kind": "did you mean Rollout?",
     "a missing field": "add sizeBytes, for example sizeBytes: 98304",
     "an empty value": 'for example "prod-eu"',
@@ -176,11 +176,11 @@ def test_three_services_are_named_all() -> None:
     assert "spec has fuota, otaUpdate and tuya; keep one" in messages
 
 
-def test_rules_across_fields_are_told_beside_schema_errors() -> None:
+def test_rules_across_fields_are_reported_beside_schema_errors() -> None:
     text = (
         changed(": 20", ": 120").replace("112", "113").replace("name: fleet", "name: canary").replace('"2.4.1"', "2.4")
     )
-    assert told(Read(text).errors) == [
+    assert problem_lines(Read(text).errors) == [
         "9:14 text_is_not_quoted /spec/firmware/version",
         "17:24 fragment_exceeds_payload /spec/fuota/fragmentSizeBytes",
         "19:24 out_of_range /spec/fuota/redundancyPercent",
@@ -190,7 +190,7 @@ def test_rules_across_fields_are_told_beside_schema_errors() -> None:
 
 def test_no_rule_speaks_of_a_value_the_user_did_not_write() -> None:
     text = changed("EU868", "EU-868").replace("112", "239").replace("dataRate: 3", "dataRate: 99")
-    assert told(Read(text).errors) == [
+    assert problem_lines(Read(text).errors) == [
         "14:15 unknown_value /spec/fuota/rfRegion",
         "16:15 out_of_range /spec/fuota/dataRate",
     ]
@@ -206,7 +206,7 @@ LACKS = ("maximumPerMinute", "awsJobAbortConfig", "scheduleTime", "overwriteMode
 
 
 @pytest.mark.parametrize("name", LACKS)
-def test_what_tuya_cannot_do_is_told_at_its_line_with_what_to_do_instead(name: str) -> None:
+def test_what_tuya_cannot_do_is_reported_at_its_line_with_what_to_do_instead(name: str) -> None:
     block = GOOD[GOOD.index("  fuota:") : GOOD.index("  strategy:")]
     text = GOOD.replace(block, f"  tuya:\n    productKey: abc\n    {name}: 5\n").replace("multicastGroups", "devices")
 

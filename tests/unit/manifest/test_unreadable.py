@@ -1,4 +1,4 @@
-"""What a manifest with an error may be about: a rollout, an environment, or nobody can tell."""
+"""What a manifest with an error may be about: a rollout, an environment, or no one can tell."""
 
 from __future__ import annotations
 

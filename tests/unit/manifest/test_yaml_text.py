@@ -1,10 +1,10 @@
-"""YAML text: what is refused, where, and what it is told."""
+"""YAML text: what is refused, where, and with which message."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.manifest_texts import GOOD, Read, changed, told
+from tests.support.manifest_texts import GOOD, Read, changed, problem_lines
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(8)
@@ -53,12 +53,12 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "expected"), REFUSED.values(), ids=REFUSED.keys())
 def test_the_text_is_refused_at_its_place_and_only_there(text: str, expected: str) -> None:
     read = Read(text)
-    assert told(read.errors) == [expected]
+    assert problem_lines(read.errors) == [expected]
     assert read.errors[0].hint
 
 
 def test_a_file_that_is_not_utf8_is_refused_at_the_first_byte_that_is_not() -> None:
-    assert told(Read(changed("prod-eu", "pröd-eu").encode("latin-1")).errors) == ["7:18 not_utf8 "]
+    assert problem_lines(Read(changed("prod-eu", "pröd-eu").encode("latin-1")).errors) == ["7:18 not_utf8 "]
 
 
 def test_utf16_is_named_as_such() -> None:
@@ -72,7 +72,7 @@ def test_utf16_is_named_as_such() -> None:
 
 def test_a_byte_order_mark_is_skipped_and_moves_no_column() -> None:
     read = Read(b"\xef\xbb\xbf" + changed("apiVersion: otactl.dev/v1", "apiVersion: otactl.dev/v2").encode())
-    assert told(read.errors) == ["1:13 unknown_api_version /apiVersion"]
+    assert problem_lines(read.errors) == ["1:13 unknown_api_version /apiVersion"]
 
 
 def test_a_file_over_one_mebibyte_is_refused_unread() -> None:
@@ -81,7 +81,7 @@ def test_a_file_over_one_mebibyte_is_refused_unread() -> None:
 
 
 def test_columns_count_characters_not_bytes() -> None:
-    assert told(Read(changed("{product: soil}", "{ä€𝄞: &b *b}")).errors) == ["5:20 yaml_syntax "]
+    assert problem_lines(Read(changed("{product: soil}", "{ä€𝄞: &b *b}")).errors) == ["5:20 yaml_syntax "]
 
 
 def test_every_document_of_a_file_is_read() -> None:
@@ -92,7 +92,7 @@ def test_every_document_of_a_file_is_read() -> None:
 
 def test_an_error_in_the_second_document_has_the_line_of_the_file() -> None:
     read = Read(GOOD + "---\n" + changed("EU868", "EU-868"))
-    assert told(read.errors) == ["45:15 unknown_value /spec/fuota/rfRegion"]
+    assert problem_lines(read.errors) == ["45:15 unknown_value /spec/fuota/rfRegion"]
 
 
 def test_aliases_within_bounds_are_expanded() -> None:
@@ -106,7 +106,7 @@ def test_aliases_within_bounds_are_expanded() -> None:
 
 def test_reading_goes_on_after_a_problem_and_tells_all_of_them() -> None:
     text = changed("EU868", "EU-868").replace("8000", "!!int 8000").replace("20\n", "20\n    dataRate: 4\n", 1)
-    assert told(Read(text).errors) == [
+    assert problem_lines(Read(text).errors) == [
         "12:16 tag_refused /spec/firmware/sizeBytes",
         "14:15 unknown_value /spec/fuota/rfRegion",
         "20:5 duplicate_key /spec/fuota/dataRate",

@@ -65,7 +65,7 @@ def test_what_is_no_such_version_is_not_comparable_not_even_to_itself(text: str)
     assert (compare(text, "2.4.1"), compare("2.4.1", text), compare(text, text)) == (None, None, None)
 
 
-def test_a_downgrade_is_told_of_devices_that_report_a_newer_version_and_of_no_other() -> None:
+def test_a_downgrade_names_the_devices_that_report_a_newer_version_and_of_no_other() -> None:
     reported = {"b": "2.5.0", "a": "3", "old": "2.4.0", "same": "2.4.1", "strange": "build 7", "mute": None}
 
     assert downgraded(reported, "2.4.1") == ("a", "b")

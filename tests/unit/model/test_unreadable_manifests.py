@@ -92,15 +92,15 @@ def test_a_file_without_a_name_stops_what_was_last_read_from_it() -> None:
     assert [(r.name, r.phase) for r in report.rollouts] == [("probe", "Stalled")]
 
 
-@pytest.mark.parametrize(("name", "told"), [("probe", []), ("", []), ("another", ["acme-probe-canary-1-0a1b2c3d"])])
-def test_a_unit_that_it_may_have_made_is_no_orphan(name: str, told: list[str]) -> None:
+@pytest.mark.parametrize(("name", "reported"), [("probe", []), ("", []), ("another", ["acme-probe-canary-1-0a1b2c3d"])])
+def test_a_unit_that_it_may_have_made_is_no_orphan(name: str, reported: list[str]) -> None:
     cloud, journal = Cloud(NOW), Memory()
     fields: dict[str, object] = {"name": "acme-probe-canary-1-0a1b2c3d"}
     cloud.tasks["x"] = Unit(unit_id="", phase=UnitPhase.OPEN, fields=fields, vendor_id="x", arn="arn:x")
 
     run(cloud, journal, wrong=unread(name))
 
-    assert [e.subject for e in journal.load("prod-eu", "@environment").record.drift] == told
+    assert [e.subject for e in journal.load("prod-eu", "@environment").record.drift] == reported
 
 
 PROBLEM = Problem(file="f.yaml", line=1, column=1, pointer="", code="odd", message="it is odd")
@@ -129,7 +129,7 @@ def test_an_environment_is_concerned_by_what_may_be_of_it(kind, name, home, conc
     assert tuple(m.name for m in unread_of(reading, "prod-eu").manifests) == names
 
 
-def test_the_rollouts_of_a_broken_environment_are_left_alone_and_told() -> None:
+def test_the_rollouts_of_a_broken_environment_are_left_alone_and_reported() -> None:
     there = msgspec.structs.replace(rollout(name="there"), environment="prod-us")
     reading = Reading(
         (rollout(), there),

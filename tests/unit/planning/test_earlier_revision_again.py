@@ -35,7 +35,7 @@ from otactl.state.lifecycle import SETTLE
 from tests.support.attempts import BEFORE, NAMES, SHAPES, decided, judged, made, many
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW
 
-NOBODY = (Reason.CANCELED,) * 3
+NO_ONE = (Reason.CANCELED,) * 3
 ALL = tuple(f"device:{n}" for n in NAMES)
 
 
@@ -46,8 +46,10 @@ def of_other_content(attempt: Attempt, number: int = 1) -> Attempt:
 def history(kind: str, *attempts: Attempt, **changes: object) -> tuple[Rollout, Record]:
     """A wave's attempts, those of other content where that is said, with the members the newest left behind."""
     declared, record = many(kind, *attempts)
-    told = tuple(old if old.generation == "other" else new for old, new in zip(attempts, record.attempts, strict=True))
-    wave = msgspec.structs.replace(record.waves[0], attempts=told, **changes)
+    reported = tuple(
+        old if old.generation == "other" else new for old, new in zip(attempts, record.attempts, strict=True)
+    )
+    wave = msgspec.structs.replace(record.waves[0], attempts=reported, **changes)
     return declared, record.with_wave(wave)
 
 
@@ -62,13 +64,13 @@ def made_now(look: Assessment) -> tuple[tuple[str, ...], tuple[str, ...]]:
 @pytest.mark.parametrize(
     ("first", "then", "members", "only"),
     [
-        (judged(*NOBODY), of_other_content(judged(*NOBODY)), ALL, ()),
-        (judged(*NOBODY), of_other_content(judged(None, None, None)), ALL, ()),
+        (judged(*NO_ONE), of_other_content(judged(*NO_ONE)), ALL, ()),
+        (judged(*NO_ONE), of_other_content(judged(None, None, None)), ALL, ()),
         (judged(None, None, None), of_other_content(judged(None, None, None)), ALL, ()),
-        (judged(None, Reason.CANCELED, None), of_other_content(judged(*NOBODY)), ("device:b",), ("device:b",)),
+        (judged(None, Reason.CANCELED, None), of_other_content(judged(*NO_ONE)), ("device:b",), ("device:b",)),
         (judged(None, Reason.CANCELED, None), of_other_content(judged(None, Reason.CANCELED, None)), ALL, ()),
     ],
-    ids=["neither began", "the other was sent", "put over", "begun, the other was not", "begun, and put over"],
+    ids=["neither began", "the other was sent", "put over", "started, the other was not", "started, and put over"],
 )
 def test_content_declared_again_reaches_those_who_did_not_get_it_or_lost_it_since(
     kind: str, first: Attempt, then: Attempt, members: tuple[str, ...], only: tuple[str, ...]
@@ -79,11 +81,11 @@ def test_content_declared_again_reaches_those_who_did_not_get_it_or_lost_it_sinc
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_a_wave_that_passed_stays_passed_when_other_content_reached_nobody(kind: str) -> None:
+def test_a_wave_that_passed_stays_passed_when_other_content_reached_no_one(kind: str) -> None:
     verdict = Verdict(passed=True, succeeded=3, failed=0, total=3, needed_percent=90, at=BEFORE)
     first = msgspec.structs.replace(judged(None, None, None), canceled_by_us=False, withdrawn=False)
     declared, record = history(
-        kind, first, of_other_content(judged(*NOBODY)), verdict=verdict, released=True, verdict_generation="?"
+        kind, first, of_other_content(judged(*NO_ONE)), verdict=verdict, released=True, verdict_generation="?"
     )
     wave = msgspec.structs.replace(record.waves[0], verdict_generation=declared.generation)
 

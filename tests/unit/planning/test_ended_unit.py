@@ -61,7 +61,7 @@ def context(
     return found
 
 
-def told(plan: Plan) -> list[str]:
+def reported(plan: Plan) -> list[str]:
     return [*(name_of(a) for a in plan.actions), *(h.reason for h in plan.holds)]
 
 
@@ -87,7 +87,7 @@ NEVER_STARTED = LOST | {"start_at": None}
 def test_the_first_rule_that_applies_says_what_follows(
     attempt: dict[str, Any], phase: UnitPhase | None, changes: dict[str, Any], expected: list[str]
 ) -> None:
-    assert told(first(ENDED_RULES, context(attempt, phase, **changes))) == expected
+    assert reported(first(ENDED_RULES, context(attempt, phase, **changes))) == expected
 
 
 ENDED = {"stage": Stage.ENDED, "ended_at": BEFORE}
@@ -127,7 +127,7 @@ def test_a_failed_gate_says_why_its_service_heard_nothing() -> None:
 def test_a_failed_gate_pauses_or_aborts_as_declared(on_failure: str, expected: str) -> None:
     found = first(ENDED_RULES, context(ENDED | {"results": BAD}, None, {}, on_failure=on_failure))
 
-    assert told(found) == [expected]
+    assert reported(found) == [expected]
     assert [h.stalled for h in found.holds] == [True]
 
 

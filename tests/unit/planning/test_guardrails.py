@@ -88,7 +88,7 @@ SELECTED = rollout(
 
 
 @pytest.mark.parametrize("guards", [{"max_affected_devices": 10}, {"max_affected_percent": 20.0}])
-def test_what_nobody_can_count_is_held_until_the_manifest_allows_it(guards: dict[str, float]) -> None:
+def test_what_no_one_can_count_is_held_until_the_manifest_allows_it(guards: dict[str, float]) -> None:
     allowed = msgspec.structs.replace(SELECTED.strategy, allow_uncounted=True)
 
     assert reasons(at(SELECTED, guarded(**guards))) == ["affected_is_unknown"]
@@ -174,7 +174,7 @@ def test_an_approval_copied_from_another_rollout_or_environment_is_none(field: s
     assert asks(at(here, targets=(group("g1", "d-0", "d-1"),))) == ["approval_is_outdated"]
 
 
-def test_what_to_approve_is_told_whole() -> None:
+def test_what_to_approve_is_reported_whole() -> None:
     (hold,) = unapproved(of_wave(at(ASKING, targets=(group("g1", "d-0", "d-1"),))))
 
     assert f"otactl approve rollouts/a.yaml --wave canary --role owners --by WHO --devices {TWO}" in hold.message

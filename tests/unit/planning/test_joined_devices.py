@@ -123,7 +123,7 @@ def test_who_joined_later_still_gets_a_second_one_and_the_first_keeps_its_gate()
         other("cd" * 32, LATER, "x", members=(KEY,)),  # its group is another rollout's by now
     ],
 )
-def test_nobody_is_sent_again_what_another_rollout_sent_or_what_was_put_over_since(beside: Record) -> None:
+def test_no_one_is_sent_again_what_another_rollout_sent_or_what_was_put_over_since(beside: Record) -> None:
     of = declared()
 
     assert joined(of, passed(of), "a", "new", beside=beside) == passed(of)
@@ -140,12 +140,12 @@ def test_who_leaves_before_its_wave_began_is_forgotten() -> None:
     ("selection", "changes", "looked"),
     [
         ("SNAPSHOT", {}, (KEY,)),
-        ("SNAPSHOT", {"devices": ()}, ()),  # nobody wrote down who was in
+        ("SNAPSHOT", {"devices": ()}, ()),  # no one wrote down who was in
         ("CONTINUOUS", {"stage": Stage.RUNNING}, ()),  # the service serves them
         ("CONTINUOUS", {}, (KEY,)),
     ],
 )
-def test_groups_are_looked_into_where_joining_devices_get_nothing_and_can_be_told_apart(
+def test_groups_are_looked_into_where_joining_devices_get_nothing_and_can_be_distinguished(
     selection: str, changes: dict[str, object], looked: tuple[str, ...]
 ) -> None:
     of = declared(selection)

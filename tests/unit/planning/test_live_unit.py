@@ -68,7 +68,7 @@ def context(
     return found
 
 
-def told(plan: Plan) -> list[str]:
+def reported(plan: Plan) -> list[str]:
     return [*(name_of(a) for a in plan.actions), *(h.reason for h in plan.holds)]
 
 
@@ -100,7 +100,7 @@ STRICT = {"min_success_percent": 100.0}
 def test_the_first_rule_that_applies_says_what_is_next(
     unit: dict[str, Any] | None, attempt: dict[str, Any], expected: list[str]
 ) -> None:
-    assert told(first(LIVE_RULES, context(unit, attempt))) == expected
+    assert reported(first(LIVE_RULES, context(unit, attempt))) == expected
 
 
 def test_a_start_that_was_sent_and_is_not_shown_is_waited_for() -> None:
@@ -108,7 +108,7 @@ def test_a_start_that_was_sent_and_is_not_shown_is_waited_for() -> None:
     call = RecordedCall(service="s", operation="o", parameters={})
     sent = Intent(action="startUnit", unit_id=of, key="k", call=call, at=NOW)
 
-    assert told(first(LIVE_RULES, context({}, record={"intents": (sent,)}))) == ["change_not_visible_yet"]
+    assert reported(first(LIVE_RULES, context({}, record={"intents": (sent,)}))) == ["change_not_visible_yet"]
 
 
 def test_the_rest_of_a_unit_is_not_created_when_its_gate_cannot_be_met() -> None:
@@ -117,7 +117,7 @@ def test_the_rest_of_a_unit_is_not_created_when_its_gate_cannot_be_met() -> None
 
     found = first(LIVE_RULES, context({"missing_targets": ("device:c",)}, attempt, "tuya", strategy=strategy))
 
-    assert told(found) == ["success_rate_is_too_low"]
+    assert reported(found) == ["success_rate_is_too_low"]
 
 
 def with_verdict(passed: bool) -> AttemptContext:
@@ -139,7 +139,7 @@ def with_verdict(passed: bool) -> AttemptContext:
 def test_a_wave_that_passed_with_devices_still_at_it_soaks() -> None:
     found = first(LIVE_RULES, with_verdict(passed=True))
 
-    assert told(found) == ["soak_is_running"]
+    assert reported(found) == ["soak_is_running"]
 
 
 def test_a_wave_that_failed_with_devices_still_at_it_stalls() -> None:
@@ -159,7 +159,7 @@ def test_a_unit_that_runs_as_declared_is_checked_again_at_its_start_or_in_a_minu
 
     found = first(LIVE_RULES, context({"phase": phase}, {"stage": stage, "start_at": start}))
 
-    assert (told(found), found.requeue_at) == ([], back)
+    assert (reported(found), found.requeue_at) == ([], back)
 
 
 def test_a_check_is_never_asked_for_in_the_past() -> None:

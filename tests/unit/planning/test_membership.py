@@ -44,7 +44,7 @@ def members(of: Rollout, record: Record = EMPTY) -> dict[str, tuple[str, ...]]:
     return {w.name: found.targets_of(w).keys for w in found.strategy.waves}
 
 
-def begun(of: Rollout, *names: str, record: Record = EMPTY) -> Record:
+def started(of: Rollout, *names: str, record: Record = EMPTY) -> Record:
     """The record after waves began with the members they have now."""
     now = members(of, record)
     attempt = Attempt(
@@ -125,7 +125,7 @@ def named(canary: tuple[str, ...], fleet: tuple[str, ...]) -> Rollout:
 
 
 def test_a_device_added_to_a_named_wave_that_began_gets_a_wave_at_the_end() -> None:
-    record = begun(named(("a",), ("b",)), "canary", "fleet")
+    record = started(named(("a",), ("b",)), "canary", "fleet")
 
     assert members(named(("a", "new"), ("b",)), record) == {
         "canary": ("device:a",),
@@ -136,8 +136,8 @@ def test_a_device_added_to_a_named_wave_that_began_gets_a_wave_at_the_end() -> N
     assert top_up.gate == Gate(max_failures=0)
 
 
-def test_a_device_added_to_a_named_wave_that_has_not_begun_is_in_it() -> None:
-    record = begun(named(("a",), ("b",)), "canary")
+def test_a_device_added_to_a_named_wave_that_has_not_started_is_in_it() -> None:
+    record = started(named(("a",), ("b",)), "canary")
 
     assert members(named(("a",), ("b", "new")), record) == {
         "canary": ("device:a",),
@@ -146,8 +146,8 @@ def test_a_device_added_to_a_named_wave_that_has_not_begun_is_in_it() -> None:
 
 
 def test_devices_added_to_two_waves_and_at_two_times_get_waves_of_their_own() -> None:
-    first = begun(named(("a",), ("b",)), "canary", "fleet")
-    second = begun(named(("a", "x"), ("b", "y")), "top-up", record=first)
+    first = started(named(("a",), ("b",)), "canary", "fleet")
+    second = started(named(("a", "x"), ("b", "y")), "top-up", record=first)
 
     assert members(named(("a", "x", "z"), ("b", "y")), second) == {
         "canary": ("device:a",),
@@ -159,7 +159,7 @@ def test_devices_added_to_two_waves_and_at_two_times_get_waves_of_their_own() ->
 
 
 def test_a_device_moved_between_named_waves_that_began_is_not_sent_again() -> None:
-    record = begun(named(("a", "m"), ("b",)), "canary", "fleet")
+    record = started(named(("a", "m"), ("b",)), "canary", "fleet")
 
     assert "top-up" not in members(named(("a",), ("b", "m")), record)
 
@@ -168,7 +168,7 @@ def test_a_device_named_otherwise_than_when_it_was_sent_is_not_sent_again() -> N
     def wave(device: Device) -> Rollout:
         return rollout(strategy=Strategy(waves=(Wave(name="all", targets=Targets(wireless_devices=(device,))),)))
 
-    record = begun(wave(Device(id="id-1")), "all")
+    record = started(wave(Device(id="id-1")), "all")
     (known,) = record.waves
     attempt = msgspec.structs.replace(known.attempts[0], devices=("id-1",), names={"id-1": "70b3d57ed0000001"})
     record = msgspec.structs.replace(record, waves=(msgspec.structs.replace(known, attempts=(attempt,)),))
@@ -180,13 +180,13 @@ def test_a_group_added_to_a_wave_that_began_gets_a_wave_at_the_end() -> None:
     def wave(*groups: str) -> Rollout:
         return rollout(strategy=Strategy(waves=(Wave(name="all", targets=Targets(multicast_groups=groups)),)))
 
-    record = begun(wave("g1"), "all")
+    record = started(wave("g1"), "all")
 
     assert members(wave("g1", "g2"), record) == {"all": ("group:g1",), "top-up": ("group:g2",)}
 
 
 def test_new_content_goes_to_the_waves_as_they_are_declared() -> None:
-    record = begun(named(("a",), ("b",)), "canary", "fleet")
+    record = started(named(("a",), ("b",)), "canary", "fleet")
     grown = named(("a", "new"), ("b",))
     firmware = msgspec.structs.replace(grown.firmware, version="9.9.9")
 
@@ -220,7 +220,7 @@ def test_devices_a_wave_excludes_come_later_and_in_the_last_wave_all_the_same() 
 
 def test_a_device_declared_after_the_canary_began_joins_the_next_wave() -> None:
     before = divided(10, 20, 100)
-    record = begun(before, "w0")
+    record = started(before, "w0")
 
     found = members(divided(30, 20, 100), record)
 
@@ -249,11 +249,11 @@ def test_a_device_that_a_wave_spared_is_of_that_wave_and_of_no_other() -> None:
 
 def test_a_device_declared_when_every_wave_began_gets_a_wave_at_the_end() -> None:
     before = divided(10, 20, 100)
-    record = begun(before, "w0", "w1")
+    record = started(before, "w0", "w1")
     later = divided(11, 20, 100)
 
     found = members(later, record)
-    after = begun(later, "top-up", record=record)
+    after = started(later, "top-up", record=record)
 
     assert found["top-up"] == ("device:d010",)
     assert members(divided(12, 20, 100), after)["top-up-2"] == ("device:d011",)
@@ -261,7 +261,7 @@ def test_a_device_declared_when_every_wave_began_gets_a_wave_at_the_end() -> Non
 
 
 def test_a_device_taken_out_stays_in_the_wave_that_began_with_it() -> None:
-    record = begun(divided(10, 20, 100), "w0")
+    record = started(divided(10, 20, 100), "w0")
     left = msgspec.structs.replace(divided(10, 20, 100), targets=Targets(things=fleet(10)[5:]))
 
     found = members(left, record)
@@ -279,7 +279,7 @@ def test_every_device_is_in_one_wave_and_none_moves_between_waves_that_began(
     first = members(declared)
     record = EMPTY
     for count in range(data.draw(st.integers(0, len(percent)))):
-        record = begun(declared, *({f"w{count}"} & members(declared, record).keys()), record=record)
+        record = started(declared, *({f"w{count}"} & members(declared, record).keys()), record=record)
     grown = divided(number + data.draw(st.integers(0, 20)), *percent)
     found = members(grown, record)
 

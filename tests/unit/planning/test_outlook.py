@@ -19,7 +19,7 @@ def road(declared, record, observed, refused: tuple[Hold, ...] = ()) -> list[str
     return [name_of(r.action) for r in later]
 
 
-def test_the_outlook_of_a_new_rollout_is_every_later_rung_of_every_wave() -> None:
+def test_the_outlook_of_a_new_rollout_is_every_later_step_of_every_wave() -> None:
     declared = rollout()
 
     assert road(declared, empty(declared), seen()) == [*WAVE[1:], *WAVE]

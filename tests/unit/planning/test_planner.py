@@ -1,4 +1,4 @@
-"""The planner decides one rung at a time, or says by name why not."""
+"""The planner decides one step at a time, or says by name why not."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_full_and_checked_unit_is_started_far_enough_ahead_on_a_whole_minute()
     assert action.start_at.second == 0
 
 
-def test_several_differences_of_an_open_unit_are_one_rung() -> None:
+def test_several_differences_of_an_open_unit_are_one_step() -> None:
     declared = rollout()
     unit = unit_of(declared)
     strange = msgspec.structs.replace(
@@ -154,7 +154,7 @@ def test_a_wave_below_its_gate_stops_the_rollout() -> None:
     assert after.record.phase is Phase.FAILED
 
 
-def test_a_done_unit_in_which_nobody_answered_does_not_pass() -> None:
+def test_a_done_unit_in_which_no_one_answered_does_not_pass() -> None:
     declared = rollout()
     unit = unit_of(declared, phase=UnitPhase.ENDED, results=())
 
@@ -164,7 +164,7 @@ def test_a_done_unit_in_which_nobody_answered_does_not_pass() -> None:
     assert not judged.record.waves[0].verdict.passed
 
 
-def test_a_device_result_nobody_knows_holds_instead_of_being_guessed() -> None:
+def test_a_device_result_no_one_knows_holds_instead_of_being_guessed() -> None:
     declared = rollout()
     odd = DeviceResult(device="x", outcome=Outcome.UNKNOWN, reason=Reason.UNKNOWN)
     unit = unit_of(declared, phase=UnitPhase.ENDED, results=(*GOOD, odd))
@@ -175,7 +175,7 @@ def test_a_device_result_nobody_knows_holds_instead_of_being_guessed() -> None:
     assert result.record.waves[0].verdict is None
 
 
-def test_a_unit_status_nobody_knows_holds() -> None:
+def test_a_unit_status_no_one_knows_holds() -> None:
     declared = rollout()
     unit = unit_of(declared, phase=UnitPhase.UNKNOWN)
 
@@ -237,7 +237,7 @@ def test_a_start_sent_a_moment_ago_is_not_sent_again_on_a_stale_read() -> None:
     assert holds(look(declared, record, seen(unit))) == ["change_not_visible_yet"]
 
 
-def test_a_start_by_somebody_else_is_reported_and_followed_to_its_end() -> None:
+def test_a_start_by_another_actor_is_reported_and_followed_to_its_end() -> None:
     declared = rollout()
     unit = unit_of(declared, phase=UnitPhase.SCHEDULED, start_at=NOW + timedelta(hours=1))
 
@@ -281,7 +281,7 @@ def test_changed_content_updates_an_open_unit_in_place_under_its_new_name() -> N
     assert result.plan.findings == ()  # a change of mind is not drift
 
 
-def test_a_field_taken_out_of_the_manifest_cannot_be_cleared_so_the_unit_is_made_anew() -> None:
+def test_a_field_taken_out_of_the_manifest_cannot_be_cleared_so_the_unit_is_made_again() -> None:
     old, new = newer(description="first"), rollout()
     unit = unit_of(old)
     record = record_of(old, unit, Stage.OPEN)

@@ -1,4 +1,4 @@
-"""What is left of a rollout whose manifest left Git, and of one whose environment moved, is told and not guessed."""
+"""What is left of a rollout without manifest, and of one whose environment moved, is reported and not guessed."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def test_a_look_keeps_what_looking_on_without_a_manifest_takes_and_no_longer_tha
     declared = rollout()
     shown = unit_of(declared, phase=UnitPhase.RUNNING)
 
-    begun = look(declared, empty(declared), seen(shown)).record
+    started = look(declared, empty(declared), seen(shown)).record
     idle = look(declared, empty(declared), seen(image=None, role=None, unreadable=("no",))).record
 
-    found = removed.declared(begun, read_config)
+    found = removed.declared(started, read_config)
     assert found is not None
     assert (found.removed, msgspec.structs.replace(found, removed=False)) == (True, declared)
     assert (idle.declaration, removed.declared(idle, read_config)) == ("", None)
@@ -89,7 +89,7 @@ def test_a_declaration_of_another_version_is_not_guessed_at() -> None:
 
 
 @pytest.mark.parametrize("phase", [UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.RUNNING])
-def test_a_unit_that_is_there_is_an_orphan_told_with_its_command_and_nothing_is_sent(phase: UnitPhase) -> None:
+def test_a_unit_that_is_there_is_an_orphan_reported_with_its_command_and_nothing_is_sent(phase: UnitPhase) -> None:
     result = looked(left(**RUNNING), unit_of(rollout(), phase=phase))
 
     assert result.plan.actions == ()
@@ -110,9 +110,9 @@ def test_a_create_without_an_answer_is_let_go_after_its_settle_time_and_two_look
     between = looked(first.record, after=SETTLE - timedelta(seconds=1))
     gone = looked(between.record, after=timedelta(minutes=16) + SETTLE)
 
-    for told in (first, between):
-        assert "may have been created" in told.plan.holds[0].message
-        assert told.record.intents != ()
+    for reported in (first, between):
+        assert "may have been created" in reported.plan.holds[0].message
+        assert reported.record.intents != ()
     assert gone.record.intents == ()
     assert [a.stage for a in gone.record.attempts] == [Stage.SUPERSEDED]
     assert (gone.plan.holds, gone.record.phase, gone.record.declaration) == ((), Phase.REMOVED, "")
@@ -140,7 +140,7 @@ def test_a_unit_that_one_look_misses_is_not_gone_and_one_that_is_lost_is_looked_
     assert [a.stage for a in back.record.attempts] == [Stage.RUNNING]
 
 
-def test_a_rollout_that_waits_for_a_removed_one_is_told_the_command() -> None:
+def test_a_rollout_that_waits_for_a_removed_one_shows_the_command() -> None:
     orphan = looked(left(**RUNNING), unit_of(rollout(), phase=UnitPhase.RUNNING)).record
 
     held = busy({"probe": orphan}, rollout(name="other"))
@@ -155,7 +155,7 @@ def test_a_command_in_the_ledgers_text_is_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("account", "999999999999"), ("region", "us-east-1"), ("owner", "somebody")]
+    ("field", "value"), [("account", "999999999999"), ("region", "us-east-1"), ("owner", "someone")]
 )
 def test_an_environment_that_moves_under_a_unit_holds_by_the_field_that_changed(field: str, value: str) -> None:
     declared = rollout()
@@ -172,8 +172,11 @@ def test_an_environment_that_moves_under_a_unit_holds_by_the_field_that_changed(
     left_over = msgspec.structs.replace(record, declaration=msgspec.json.encode(declared).decode())
     gone = removed.declared(left_over, read_config)
     assert gone is not None
-    told = removed.look_at(other, gone, left_over, Observation(), SHAPE, NOW)
-    assert ([h.reason for h in told.plan.holds], told.record.attempts) == (["environment_changed"], record.attempts)
+    reported = removed.look_at(other, gone, left_over, Observation(), SHAPE, NOW)
+    assert ([h.reason for h in reported.plan.holds], reported.record.attempts) == (
+        ["environment_changed"],
+        record.attempts,
+    )
 
 
 def test_with_nothing_under_way_an_environment_may_move() -> None:
@@ -238,7 +241,7 @@ def test_a_batch_that_has_ended_is_no_orphan_where_the_service_keeps_what_ended(
     assert stored["old"].record.phase is not Phase.ORPHANED
 
 
-def test_a_stranger_that_one_list_misses_stays_told() -> None:
+def test_a_stranger_that_one_list_misses_stays_reported() -> None:
     there = Survey(account="1", listed=(Listed(vendor_id="x", name="by-hand"),))
 
     stored = _round({}, "fuota", there)
@@ -265,16 +268,16 @@ def test_folding_keeps_since_when_a_list_missed_an_entry() -> None:
     assert kept == doubted
 
 
-def test_what_is_left_at_a_service_that_is_out_of_reach_is_told_as_unknown() -> None:
+def test_what_is_left_at_a_service_that_is_out_of_reach_is_reported_as_unknown() -> None:
     record = left(**RUNNING)
     declared = removed.declared(record, read_config)
     assert declared is not None
 
-    told = removed.unasked(ENVIRONMENT, declared, record, NOW)
+    reported = removed.unasked(ENVIRONMENT, declared, record, NOW)
 
-    assert [h.reason for h in told.plan.holds] == ["manifest_removed"]
-    assert "no longer has access to fuota" in told.plan.holds[0].message
-    assert told.record.attempts == record.attempts
+    assert [h.reason for h in reported.plan.holds] == ["manifest_removed"]
+    assert "no longer has access to fuota" in reported.plan.holds[0].message
+    assert reported.record.attempts == record.attempts
 
 
 @pytest.mark.parametrize(

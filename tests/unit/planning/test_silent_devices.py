@@ -1,4 +1,4 @@
-"""Why devices count as silent is told where it is known: by their service, and in the hold of the gate that failed."""
+"""Why devices count as silent is reported where it is known: by their service, and in the hold of the failed gate."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ WELL = DeviceResult(device="a", outcome=Outcome.SUCCEEDED)
 
 
 def test_a_success_that_a_group_showed_before_the_start_is_silence_with_its_reason() -> None:
-    told = _proved(WELL, before=("a",))
+    reported = _proved(WELL, before=("a",))
 
-    assert (told.silent, told.reason, told.detail) == (True, Reason.TIMEOUT, SHOWN_BEFORE)
+    assert (reported.silent, reported.reason, reported.detail) == (True, Reason.TIMEOUT, SHOWN_BEFORE)
     assert _proved(WELL, before=("b",)) == WELL
 
 

@@ -74,7 +74,7 @@ def test_a_group_that_is_not_ready_names_its_devices_the_ways_out_and_its_limit(
         (UnitPhase.RUNNING, timedelta(hours=5), False),
     ],
 )
-def test_a_session_that_should_have_begun_or_ended_long_ago_is_held_with_its_command(
+def test_a_session_that_should_have_started_or_ended_long_ago_is_held_with_its_command(
     phase: UnitPhase, since: timedelta, held: bool
 ) -> None:
     declared = rollout()
@@ -89,7 +89,7 @@ def test_a_session_that_should_have_begun_or_ended_long_ago_is_held_with_its_com
     assert all("delete-fuota-task --id t-1" in h.message and h.overdue_since is not None for h in holds)
 
 
-def test_a_session_whose_length_nobody_can_tell_may_take_a_week() -> None:
+def test_a_session_whose_length_no_one_can_tell_may_take_a_week() -> None:
     spec = msgspec.structs.replace(rollout().backend, rf_region=None)
     declared = rollout(backend=spec)
 

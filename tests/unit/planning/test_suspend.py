@@ -66,7 +66,7 @@ def test_a_start_that_is_not_shown_yet_is_withdrawn_too() -> None:
     lagging = session(UnitPhase.OPEN)
     unheard = session(UnitPhase.OPEN, stage=Stage.OPEN, start=None, intents=(sent,))
 
-    assert [type(a) for told in (lagging, unheard) for a in told.plan.actions] == [DeleteUnit, DeleteUnit]
+    assert [type(a) for reported in (lagging, unheard) for a in reported.plan.actions] == [DeleteUnit, DeleteUnit]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def only(actions: tuple[Action, ...]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_what_waits_is_canceled_once_and_what_began_is_told(kind: str) -> None:
+def test_what_waits_is_canceled_once_and_what_began_is_reported(kind: str) -> None:
     declared, record = many(kind, made(), suspend=HELD)
 
     first = decided(kind, declared, record, running(record))
@@ -112,7 +112,7 @@ def test_what_waits_is_canceled_once_and_what_began_is_told(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_devices_that_had_not_begun_follow_alone_and_failures_are_not_sent_again(kind: str) -> None:
+def test_devices_that_had_not_started_follow_alone_and_failures_are_not_sent_again(kind: str) -> None:
     declared, record = many(kind, judged(None, Reason.CANCELED, Reason.FLASH))
 
     assert only(decided(kind, gated(declared, min_success_percent=60), record).plan.actions) == ("device:b",)
@@ -125,7 +125,7 @@ def test_devices_that_had_not_begun_follow_alone_and_failures_are_not_sent_again
         ({"min_success_percent": 90}, "success_rate_is_too_low"),
     ],
 )
-def test_the_rest_does_not_follow_a_gate_that_failed_by_those_that_had_begun(
+def test_the_rest_does_not_follow_a_gate_that_failed_by_those_that_had_started(
     gate: dict[str, object], reason: str
 ) -> None:
     declared, record = many("otaUpdate", judged(None, Reason.FLASH, Reason.CANCELED))
@@ -146,7 +146,7 @@ def test_a_device_taken_out_of_the_manifest_while_suspended_does_not_follow() ->
     assert only(decided("otaUpdate", declared_now, record).plan.actions) == ("device:b",)
 
 
-def test_a_wave_nobody_had_begun_goes_on_with_the_devices_declared_then() -> None:
+def test_a_wave_no_one_had_started_goes_on_with_the_devices_declared_then() -> None:
     declared, record = many("otaUpdate", judged(*[Reason.CANCELED] * 3))
 
     (action,) = decided("otaUpdate", naming(declared, "b"), record).plan.actions
@@ -155,7 +155,7 @@ def test_a_wave_nobody_had_begun_goes_on_with_the_devices_declared_then() -> Non
     assert (action.unit.only, action.unit.members) == ((), ("device:b",))
 
 
-def test_a_wave_whose_rest_was_taken_out_of_the_manifest_is_judged_by_those_that_had_begun() -> None:
+def test_a_wave_whose_rest_was_taken_out_of_the_manifest_is_judged_by_those_that_had_started() -> None:
     declared, record = many("otaUpdate", judged(None, None, Reason.CANCELED))
 
     result = decided("otaUpdate", naming(declared, "a", "b"), record)
@@ -188,7 +188,7 @@ def test_a_device_dropped_before_it_began_is_not_held_against_the_wave_that_went
     assert (verdict.passed, verdict.total) == (True, 2)
 
 
-def test_devices_of_a_wave_nobody_had_begun_may_be_in_another_one() -> None:
+def test_devices_of_a_wave_no_one_had_started_may_be_in_another_one() -> None:
     stopped = judged(Reason.CANCELED, Reason.CANCELED, Reason.CANCELED)
     declared, record = many("otaUpdate", stopped)
     waves = tuple(
@@ -214,7 +214,7 @@ def naming(declared: Rollout, *names: str) -> Rollout:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_where_nobody_had_begun_the_whole_wave_follows(kind: str) -> None:
+def test_where_no_one_had_started_the_whole_wave_follows(kind: str) -> None:
     declared, record = many(kind, judged(*[Reason.CANCELED] * 3))
 
     assert only(decided(kind, declared, record).plan.actions) == ()
@@ -265,14 +265,14 @@ def test_the_devices_canceled_before_we_stop_a_unit_are_counted_once() -> None:
     ("ends", "selection", "whole"),
     [((None, Reason.CANCELED, Reason.CANCELED), "SNAPSHOT", False), ((Reason.CANCELED,) * 3, "CONTINUOUS", True)],
 )
-def test_a_unit_that_serves_for_ever_follows_once_for_those_that_had_not_begun(
+def test_a_unit_that_serves_for_ever_follows_once_for_those_that_had_not_started(
     ends: tuple[Reason | None, ...], selection: str, whole: bool
 ) -> None:
     declared, record = many("otaUpdate", judged(*ends))
     spec = OtaUpdateConfig(document={"role": "r", "files": [], "targetSelection": "CONTINUOUS"})
     declared = msgspec.structs.replace(declared, backend=spec)
-    told = msgspec.structs.replace(record.attempts[0], generation=declared.generation)
-    record = record.with_wave(msgspec.structs.replace(record.waves[0], attempts=(told,)))
+    reported = msgspec.structs.replace(record.attempts[0], generation=declared.generation)
+    record = record.with_wave(msgspec.structs.replace(record.waves[0], attempts=(reported,)))
 
     (action,) = decided("otaUpdate", declared, record).plan.actions
 
@@ -308,7 +308,7 @@ def test_a_withdrawal_that_found_everybody_at_it_is_judged() -> None:
     assert verdict.passed
 
 
-def test_devices_that_had_begun_end_before_the_others_follow() -> None:
+def test_devices_that_had_started_end_before_the_others_follow() -> None:
     declared, record = many("otaUpdate", made(canceled_by_us=True, withdrawn=True))
 
     result = decided("otaUpdate", declared, record, running(record, stopping=True, canceled_by_us=True, withdrawn=True))
@@ -337,7 +337,7 @@ def test_a_retry_that_was_withdrawn_or_lost_is_made_again_for_its_devices_alone(
     ("stage", "command"),
     [(Stage.RUNNING, "aws iot cancel-job --job-id AFR_OTA-v-1 "), (Stage.ENDED, "aws iot delete-ota-update --ota-up")],
 )
-def test_an_update_that_has_ended_is_told_with_the_command_that_deletes_it(stage: Stage, command: str) -> None:
+def test_an_update_that_has_ended_is_reported_with_the_command_that_deletes_it(stage: Stage, command: str) -> None:
     assert suspend.end_of(made(stage=stage), SHAPES["otaUpdate"][0].capabilities).startswith(command)
 
 

@@ -170,7 +170,7 @@ def test_two_that_share_no_device_start_in_one_pass(first: TargetFacts, second: 
     assert all(in_turn(starting(f, f.key[-4:]), taken).plan.actions for f in (first, second))
 
 
-def test_a_unit_that_began_with_devices_nobody_recorded_is_looked_at_live() -> None:
+def test_a_unit_that_began_with_devices_no_one_recorded_is_looked_at_live() -> None:
     attempts = {
         "open": record((), stage=Stage.OPEN, vendor_id="open"),
         "recorded": record(("group:g1",), devices=("d1",), vendor_id="recorded"),

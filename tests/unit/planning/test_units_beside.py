@@ -39,7 +39,7 @@ def waves(**targets: str) -> Strategy:
 
 
 def on_air(declared: Rollout) -> tuple[Cloud, Memory, str]:
-    """A rollout whose only session has begun."""
+    """A rollout whose only session has started."""
     cloud, journal = Cloud(NOW), Memory()
     run(cloud, journal, declared)
     cloud.now += timedelta(minutes=50)

@@ -42,14 +42,14 @@ def drive(cloud: Cloud, journal: Memory, declared: Rollout, rounds: int = 6) -> 
 
 
 @pytest.mark.parametrize(
-    ("shown", "operation", "told"),
+    ("shown", "operation", "reported"),
     [
         ({"fragmentIntervalMs": 9999}, "UpdateFuotaTask", "fragmentIntervalMs (shown: 9999)"),
         ({"members": ()}, "AssociateMulticastGroupWithFuotaTask", "with group:g1"),
         ({"marks": ()}, "TagResource", "tags"),
     ],
 )
-def test_it_is_sent_three_times_and_then_held_by_name(shown: dict[str, object], operation: str, told: str) -> None:
+def test_it_is_sent_three_times_and_then_held_by_name(shown: dict[str, object], operation: str, reported: str) -> None:
     cloud, journal = Mute(**shown), Memory()
 
     assert drive(cloud, journal, rollout()) == ["change_is_not_shown"]
@@ -57,7 +57,7 @@ def test_it_is_sent_three_times_and_then_held_by_name(shown: dict[str, object], 
     assert cloud.sent.count(operation) == 3
     assert "StartFuotaTask" not in cloud.sent
     (condition,) = [c for c in journal.load("prod-eu", "probe").record.conditions if c.type == "Stalled"]
-    assert told in condition.message
+    assert reported in condition.message
 
 
 def test_it_goes_on_as_soon_as_the_change_is_shown() -> None:

@@ -138,10 +138,10 @@ class Service:
             actions = look.plan.actions
             if self.declared.suspend is not None and self.declared.abort is None:
                 assert {getattr(a, "why", "") for a in actions} <= {"suspended"}, "a suspended rollout goes on"
-            rung = [(a, Call(key=unit_of(a), service="s", operation="o", parameters={})) for a in actions]
-            self.record = intended(look, [(a, (call,)) for a, call in rung], self.now)
+            step = [(a, Call(key=unit_of(a), service="s", operation="o", parameters={})) for a in actions]
+            self.record = intended(look, [(a, (call,)) for a, call in step], self.now)
             done = []
-            for action, call in rung:
+            for action, call in step:
                 self.act(action)
                 receipt = Receipt(key=call.key, vendor_id=getattr(action, "vendor_id", None) or self.newest)
                 result = CallResult(key=call.key, receipt=receipt)
@@ -184,7 +184,7 @@ class Service:
         self.created.append((action.unit.unit_id, devices))
 
     def check(self) -> None:
-        """What holds after every rung."""
+        """What holds after every step."""
         for wave in self.record.waves:
             if wave.members:
                 assert self.waves.setdefault(wave.name, wave.members) == wave.members, "members of a wave moved"

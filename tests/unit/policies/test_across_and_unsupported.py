@@ -46,7 +46,7 @@ RENAMED = msgspec.structs.replace(OTHER, renamed_from="before")
 
 
 @pytest.mark.parametrize(
-    ("manifests", "told"),
+    ("manifests", "reported"),
     [
         ((BASE, RENAMED), []),
         ((BASE, msgspec.structs.replace(OTHER, renamed_from=BASE.name)), [(1, 0, "renamed_from_is_declared", "error")]),
@@ -57,12 +57,12 @@ RENAMED = msgspec.structs.replace(OTHER, renamed_from="before")
         ),
         ((RENAMED, msgspec.structs.replace(BASE, renamed_from="before", environment="test")), []),
     ],
-    ids=["a name nobody has", "a declared one", "its own", "two of one", "in another environment"],
+    ids=["a name no one has", "a declared one", "its own", "two of one", "in another environment"],
 )
 def test_a_rollout_takes_the_record_of_a_name_that_is_not_declared_alone(
-    manifests: tuple[object, ...], told: list[tuple[int, int, str, str]]
+    manifests: tuple[object, ...], reported: list[tuple[int, int, str, str]]
 ) -> None:
-    assert codes(*manifests) == told
+    assert codes(*manifests) == reported
 
 
 def test_two_rollouts_for_one_group_are_a_warning() -> None:

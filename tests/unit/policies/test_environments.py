@@ -55,8 +55,8 @@ def test_a_secret_where_the_environment_is_or_none_is_right(access: TuyaAccess |
 def test_a_region_is_one_of_aws_and_the_role_assumed_of_its_partition(
     changes: dict[str, str], expected: list[tuple[str, str, str]]
 ) -> None:
-    told = policies.check_environment(home(**changes), BACKENDS)
-    assert [(_code(v), v.pointer, v.hint) for v in told] == expected
+    reported = policies.check_environment(home(**changes), BACKENDS)
+    assert [(_code(v), v.pointer, v.hint) for v in reported] == expected
 
 
 def _code(violation: policies.Violation) -> str:

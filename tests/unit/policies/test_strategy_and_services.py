@@ -173,7 +173,7 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["?gate_limits_contradict /spec/strategy/gate/maxFailures"],
     ),
-    "a wave that passes when nobody answers": (
+    "a wave that passes when no one answers": (
         changed("{minSuccessPercent: 90}", "{minSuccessPercent: 95, maxFailures: 0, weights: {timeout: 0}}"),
         None,
         ["gate_passes_unanswered /spec/strategy/gate/weights/timeout"],

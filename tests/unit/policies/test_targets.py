@@ -41,7 +41,7 @@ TABLE = {
         with_waves(percents(50) + "      - {name: z, targets: {wirelessDevices: [x]}}\n", DEVICES, UNRADIO),
         [f"percent_not_complete {WAVES}/0/percent", f"waves_divide_differently {WAVES}"],
     ),
-    "targets nobody uses": (
+    "targets no one uses": (
         with_waves("      - {name: a, targets: {wirelessDevices: [x]}}\n", DEVICES, UNRADIO),
         ["targets_are_unused /spec/targets"],
     ),

@@ -90,8 +90,8 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         frozen("0 0 * * *", "12h"),
         [FROZEN],
     ),
-    "a freeze that cannot be read is told at its environment": (good(allow()), frozen("0 25 * * *", "1h"), []),
-    "a zone nobody knows is told where it stands": (
+    "a freeze that cannot be read is reported at its environment": (good(allow()), frozen("0 25 * * *", "1h"), []),
+    "a zone no one knows is reported where it stands": (
         good(allow()),
         home(freezes=(Window(kind="deny", schedule="* * * * *", duration="1m", time_zone="Nowhere/Land"),)),
         [],
@@ -104,11 +104,11 @@ def test_the_rules_find(text: str, environment: Environment | None, expected: li
     assert found(text, environment) == expected
 
 
-def test_people_are_told_how_long_the_session_is() -> None:
+def test_people_see_how_long_the_session_is() -> None:
     (violation,) = policies.check(value_of(good(allow(duration="12m"))), BACKENDS)
     assert violation.message == "no window is long enough for a session of 12m 55s"
 
 
-def test_a_freeze_that_never_comes_is_told() -> None:
+def test_a_freeze_that_never_comes_is_reported() -> None:
     (violation,) = policies.check_environment(frozen("0 0 31 4 *", "1d"), BACKENDS)
     assert (violation.code, violation.pointer) == ("window_never_opens", "/spec/freezes/0/schedule")

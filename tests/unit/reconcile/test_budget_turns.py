@@ -71,7 +71,7 @@ def errors(report: RunReport) -> dict[str, str]:
     return {r.name: r.error.partition(":")[0] for r in report.rollouts if r.error}
 
 
-def test_a_rollout_larger_than_the_budget_is_told_with_the_figures_and_the_others_go_on() -> None:
+def test_a_rollout_larger_than_the_budget_is_reported_with_the_figures_and_the_others_go_on() -> None:
     cloud, journal = Costly({"big": 60, "small": 4}), Memory()
 
     first = run(cloud, journal)
@@ -86,9 +86,9 @@ def test_a_rollout_larger_than_the_budget_is_told_with_the_figures_and_the_other
 
     assert journal.load("prod-eu", "small").record.phase is Phase.SUCCEEDED
     assert cloud.looks[-1] == "big"
-    told = journal.load("prod-eu", "big").record
-    assert told.failure is not None
-    assert (told.phase, told.failure.since) == (Phase.STALLED, NOW)
+    reported = journal.load("prod-eu", "big").record
+    assert reported.failure is not None
+    assert (reported.phase, reported.failure.since) == (Phase.STALLED, NOW)
 
 
 def test_a_rollout_that_had_no_turn_goes_first_in_the_next_run() -> None:

@@ -73,12 +73,12 @@ def shown(
 def test_what_is_left_of_a_removed_rollout_is_shown_with_its_command_and_nothing_is_planned() -> None:
     (found,) = shown(Service(), left(**RUNNING))
 
-    told = left_over(found)
+    reported = left_over(found)
 
-    assert told is not None
-    assert [h.reason for h in told.holds] == ["manifest_removed"]
-    assert END in told.holds[0].message
-    assert (told.next, told.error) == ((), "")
+    assert reported is not None
+    assert [h.reason for h in reported.holds] == ["manifest_removed"]
+    assert END in reported.holds[0].message
+    assert (reported.next, reported.error) == ((), "")
 
 
 @pytest.mark.parametrize("failing", ["survey", "observe"])
@@ -89,11 +89,11 @@ def test_without_an_answer_the_plan_says_what_is_remembered_of_a_removed_rollout
 
     (found,) = shown(Service(**{failing: TransientError("no answer")}), record.record)  # type: ignore[arg-type]
 
-    told = left_over(found)
-    assert told is not None
-    assert "was not read: no answer" in told.notes[0]
-    assert hold.message in told.notes[1]
-    assert told.error == ""
+    reported = left_over(found)
+    assert reported is not None
+    assert "was not read: no answer" in reported.notes[0]
+    assert hold.message in reported.notes[1]
+    assert reported.error == ""
 
 
 def test_a_removed_rollout_of_which_nothing_is_left_is_not_shown() -> None:
@@ -114,11 +114,11 @@ def test_a_rollout_is_removed_only_if_it_is_not_declared_and_its_place_was_read(
 def test_credentials_of_another_account_are_refused_in_the_words_of_reconcile() -> None:
     (found,) = shown(Service(account="999999999999"), rollouts=(rollout(),))
 
-    told = planned(found, None)
+    reported = planned(found, None)
 
     text = "AccountDiffers: these credentials are of account 999999999999, environment prod-eu is 123456789012"
-    assert told.error == f"{text}; use the right role"
-    assert told.next == ()
+    assert reported.error == f"{text}; use the right role"
+    assert reported.next == ()
 
 
 def test_the_service_of_a_record_is_asked_even_if_no_rollout_declares_it() -> None:
@@ -162,12 +162,12 @@ def test_only_a_service_without_read_only_credentials_is_planned_without_a_compa
 
     (found,) = shown(service, rollouts=(rollout(),))
 
-    told = planned(found, None)
+    reported = planned(found, None)
     if compared is None:
-        assert (told.error, told.next) == (f"{error.reason}: no key", ())
+        assert (reported.error, reported.next) == (f"{error.reason}: no key", ())
     else:
-        assert told.notes == ("nothing of AWS IoT Wireless was compared: no key",)
-        assert [type(r.action).__name__ for r in told.next] == ["CreateUnit"]
+        assert reported.notes == ("nothing of AWS IoT Wireless was compared: no key",)
+        assert [type(r.action).__name__ for r in reported.next] == ["CreateUnit"]
 
 
 def test_offline_the_first_calls_are_planned_without_a_backend() -> None:

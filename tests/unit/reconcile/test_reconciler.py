@@ -151,7 +151,7 @@ def test_a_wave_that_misses_its_gate_keeps_the_next_one_from_starting() -> None:
     assert len(cloud.created) == 1
 
 
-def test_a_rollout_taken_out_of_git_is_left_alone_and_told_as_an_orphan() -> None:
+def test_a_rollout_taken_out_of_git_is_left_alone_and_reported_as_an_orphan() -> None:
     cloud, journal = Cloud(NOW), Memory()
     run(cloud, journal, rollout())
     sent = list(cloud.sent)
@@ -177,7 +177,7 @@ def test_without_its_journal_a_rollout_is_rebuilt_from_the_tasks_and_makes_no_se
     assert journal.load("prod-eu", "probe").record.phase is Phase.SUCCEEDED
 
 
-def test_a_task_of_somebody_else_is_told_once_and_never_touched() -> None:
+def test_a_task_of_another_actor_is_reported_once_and_never_touched() -> None:
     cloud, journal = Cloud(NOW), Memory()
     stranger = Unit(unit_id="", phase=UnitPhase.OPEN, fields={"name": "handmade"}, vendor_id="x-1", arn="arn:x-1")
     cloud.tasks["x-1"] = stranger
@@ -191,7 +191,7 @@ def test_a_task_of_somebody_else_is_told_once_and_never_touched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "cause", "told"),
+    ("marks", "cause", "reported"),
     [
         ({}, Cause.FOREIGN, "present, with our name and without our marks (x-1)"),
         (
@@ -217,7 +217,7 @@ def test_a_task_of_somebody_else_is_told_once_and_never_touched() -> None:
     ],
 )
 def test_a_task_with_our_name_is_an_orphan_only_with_our_owner_and_environment_in_its_marks(
-    marks: dict[str, str], cause: Cause, told: str
+    marks: dict[str, str], cause: Cause, reported: str
 ) -> None:
     cloud, journal = Cloud(NOW), Memory()
     fields = {"name": "acme-sensor-all-1-0a1b2c3d"}
@@ -229,8 +229,8 @@ def test_a_task_with_our_name_is_an_orphan_only_with_our_owner_and_environment_i
     run(cloud, journal, rollout())
 
     (entry,) = journal.load("prod-eu", "@environment").record.drift
-    assert (entry.cause, entry.observed, entry.open) == (cause, told, True)
-    assert (entry.status is DriftStatus.ACKNOWLEDGED) == ("staging of owner acme" in told)
+    assert (entry.cause, entry.observed, entry.open) == (cause, reported, True)
+    assert (entry.status is DriftStatus.ACKNOWLEDGED) == ("staging of owner acme" in reported)
 
 
 def test_marks_that_cannot_be_read_stop_no_rollout_and_say_nothing() -> None:
@@ -335,7 +335,7 @@ def watched(cloud: Cloud, name: str) -> None:
     cloud.observe = found  # type: ignore[method-assign]
 
 
-def test_what_nobody_expected_of_one_rollout_is_its_named_error_and_the_others_go_on() -> None:
+def test_what_no_one_expected_of_one_rollout_is_its_named_error_and_the_others_go_on() -> None:
     cloud, journal = Cloud(NOW), Memory()
     watched(cloud, "odd")
 
@@ -349,7 +349,7 @@ def test_what_nobody_expected_of_one_rollout_is_its_named_error_and_the_others_g
 
 
 @pytest.mark.parametrize("name", ["survey", "lower"])
-def test_what_nobody_expected_elsewhere_sends_nothing_and_ends_in_a_named_error(name: str) -> None:
+def test_what_no_one_expected_elsewhere_sends_nothing_and_ends_in_a_named_error(name: str) -> None:
     cloud, journal = Cloud(NOW), Memory()
     setattr(cloud, name, surprised)
 
@@ -357,7 +357,7 @@ def test_what_nobody_expected_elsewhere_sends_nothing_and_ends_in_a_named_error(
     assert cloud.sent == []
 
 
-def test_after_a_send_that_nobody_expected_to_fail_so_the_create_may_have_gone_out() -> None:
+def test_after_a_send_that_no_one_expected_to_fail_so_the_create_may_have_gone_out() -> None:
     cloud, journal = Cloud(NOW), Memory()
     setattr(cloud, "send", surprised)  # noqa: B010 - another signature on purpose
 

@@ -101,7 +101,7 @@ class Full(Memory):
         return super().commit(commits, fencing)
 
 
-def test_what_was_sent_is_told_when_the_commit_after_it_fails() -> None:
+def test_what_was_sent_is_reported_when_the_commit_after_it_fails() -> None:
     cloud, journal = Cloud(NOW), Full()
 
     report = run(cloud, journal, rollout())
@@ -165,12 +165,12 @@ def failing(journal: Memory, cloud: Cloud, *, on_failure: str) -> list[tuple[str
     declared = msgspec.structs.replace(
         declared, strategy=msgspec.structs.replace(declared.strategy, on_failure=on_failure)
     )
-    told = []
+    reported = []
     for _ in range(6):
         report = run(cloud, journal, declared)
-        told.append((report.rollouts[0].phase, ReconcileReport(rollouts=report.rollouts).failed))
+        reported.append((report.rollouts[0].phase, ReconcileReport(rollouts=report.rollouts).failed))
         cloud.advance(timedelta(hours=1))
-    return told
+    return reported
 
 
 def test_a_failed_rollout_fails_every_run_until_a_person_acknowledges_it() -> None:
@@ -178,10 +178,10 @@ def test_a_failed_rollout_fails_every_run_until_a_person_acknowledges_it() -> No
 
 
 def test_one_that_is_ended_as_declared_fails_one_run() -> None:
-    told = failing(Memory(), Cloud(NOW), on_failure="abort")
+    reported = failing(Memory(), Cloud(NOW), on_failure="abort")
 
-    first = told.index(("Failed", True))
-    assert set(told[first + 1 :]) == {("Failed", False)}
+    first = reported.index(("Failed", True))
+    assert set(reported[first + 1 :]) == {("Failed", False)}
 
 
 def test_one_that_is_suspended_or_aborted_fails_no_run() -> None:
@@ -198,7 +198,7 @@ def test_one_that_is_suspended_or_aborted_fails_no_run() -> None:
 def test_a_hold_that_waits_too_long_fails_one_run_and_stays_a_condition() -> None:
     cloud, journal = Cloud(NOW), Memory()
     waits = Hold(reason="a_door_is_closed", message="the door is closed", limit=timedelta(days=2))
-    told = []
+    reported = []
     for span in (0, 1, 3, 4):
         cloud.now = NOW + timedelta(days=span)
         report = Reconciler(
@@ -211,9 +211,9 @@ def test_a_hold_that_waits_too_long_fails_one_run_and_stays_a_condition() -> Non
             lambda _r: (waits,),
             lambda _s: False,
         ).run()
-        told.append((report.rollouts[0].overdue, ReconcileReport(rollouts=report.rollouts).failed))
+        reported.append((report.rollouts[0].overdue, ReconcileReport(rollouts=report.rollouts).failed))
 
-    assert told == [((), False), ((), False), (("a_door_is_closed",), True), ((), False)]
+    assert reported == [((), False), ((), False), (("a_door_is_closed",), True), ((), False)]
     assert [(c.reason, c.since) for c in probe(journal).conditions if c.type == "Overdue"] == [
         ("ADoorIsClosed", NOW + timedelta(days=3))
     ]

@@ -38,7 +38,7 @@ def test_every_run_with_an_error_is_recorded_with_since_when_it_is_so() -> None:
     assert (second.reason, second.error, second.last_good) == (DENIED.reason, DENIED.message, NOW)
 
 
-def test_another_error_begins_anew() -> None:
+def test_another_error_begins_again() -> None:
     first = run_of(None, DENIED, NOW)
     other = RunError(reason="PermissionDenied", message="iot:ListJobs was refused")
 
@@ -57,12 +57,12 @@ def test_a_run_without_an_error_is_recorded_once_an_hour_and_at_once_after_one_w
 def test_history_tells_when_the_errors_began_and_when_they_were_over() -> None:
     good = run_of(None, None, NOW)
     bad = run_of(good, DENIED, NOW + timedelta(minutes=5))
-    told = [
+    reported = [
         [e.message for e in commit.events] if (commit := marked(run, error, NOW + timedelta(hours=2))) else None
         for run, error in ((None, None), (good, None), (good, DENIED), (bad, DENIED), (bad, None))
     ]
 
-    assert told == [
+    assert reported == [
         [],
         [],
         ["the run by ci/7 failed: PermissionDenied: sts:GetCallerIdentity was refused"],

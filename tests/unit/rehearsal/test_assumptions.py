@@ -34,13 +34,13 @@ PROVED = msgspec.structs.replace(
         (("version", 3.0), [PROVED], "3 % of devices fail with version, where a version is the proof"),
     ],
 )
-def test_it_is_told_whose_devices_fail_and_as_what(
+def test_it_is_reported_whose_devices_fail_and_as_what(
     fail: tuple[str, float], rollouts: list[Rollout], sentence: str
 ) -> None:
     assert sentence in sentences(Assumed(fail=(fail,)), rollouts)
 
 
-def test_what_the_service_chooses_for_single_devices_is_told_and_for_groups_is_not() -> None:
+def test_what_the_service_chooses_for_single_devices_is_reported_and_for_groups_is_not() -> None:
     shown = sentences(Assumed(), [SINGLE])
 
     assert [s for s in shown if "48 bytes at data rate 0 every 28 s, one device after another" in s]

@@ -66,10 +66,10 @@ def test_a_label_says_otherwise_about_the_loss_of_its_devices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "told"), [({"site": "yard"}, "site=yrad; there are: site=yard"), ({}, "site=yrad; none of them has")]
+    ("labels", "reported"), [({"site": "yard"}, "site=yrad; there are: site=yard"), ({}, "site=yrad; none of them has")]
 )
-def test_a_loss_for_a_label_that_no_device_has_is_refused_by_name(labels: dict[str, str], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_a_loss_for_a_label_that_no_device_has_is_refused_by_name(labels: dict[str, str], reported: str) -> None:
+    with pytest.raises(UsageError, match=reported):
         check(assumed_of(10, ("site=yrad:0.3",), 0.0, ()), [singles(2, **labels)])
 
 
@@ -117,7 +117,7 @@ def looked_at(declared: Rollout) -> PlanContext:
     )
 
 
-def test_an_approval_that_is_required_is_given_and_told() -> None:
+def test_an_approval_that_is_required_is_given_and_reported() -> None:
     wave = Wave(name="all", targets=Targets(multicast_groups=("g",)), requires=Requires(approval="owners"))
     declared = msgspec.structs.replace(rollout(), strategy=Strategy(waves=(wave,)))
     cast = Cast([ENVIRONMENT], [declared], NOW)
@@ -125,15 +125,15 @@ def test_an_approval_that_is_required_is_given_and_told() -> None:
 
     assert wave_holds.unapproved(of_wave(looked_at(declared)))
     assert wave_holds.unapproved(of_wave(looked_at(rehearsed))) == ()
-    assert any("the approval of wave all by owners" in told for told in cast.assumed)
+    assert any("the approval of wave all by owners" in reported for reported in cast.assumed)
 
 
-def test_a_suspension_is_lifted_and_told() -> None:
+def test_a_suspension_is_lifted_and_reported() -> None:
     declared = msgspec.structs.replace(rollout(), suspend=Suspend(reason="holidays", owner="ada"))
     cast = Cast([ENVIRONMENT], [declared], NOW)
 
     assert cast.rollouts[0].suspend is None
-    assert any("holidays" in told for told in cast.assumed)
+    assert any("holidays" in reported for reported in cast.assumed)
 
 
 def test_stack_outputs_that_are_missing_get_names_of_the_rehearsal() -> None:
@@ -163,7 +163,7 @@ def test_a_proof_by_another_attribute_is_read_where_simulated_devices_report() -
     cast = Cast([ENVIRONMENT], [declared], NOW)
 
     assert cast.rollouts[0].strategy.confirm.version.attribute == "firmwareVersion"
-    assert any("fw" in told for told in cast.assumed)
+    assert any("fw" in reported for reported in cast.assumed)
 
 
 def test_an_environment_at_home_keeps_its_account_and_nothing_that_leads_out() -> None:
@@ -177,7 +177,7 @@ def test_an_environment_at_home_keeps_its_account_and_nothing_that_leads_out() -
 
 
 @pytest.mark.parametrize(
-    ("loss", "fail", "silent", "told"),
+    ("loss", "fail", "silent", "reported"),
     [
         (("1",), (), 0.0, "below 1"),
         (("-0.1",), (), 0.0, "at least 0"),
@@ -193,15 +193,15 @@ def test_an_environment_at_home_keeps_its_account_and_nothing_that_leads_out() -
         ((), ("inf",), 0.0, "percentage"),
     ],
 )
-def test_a_flag_that_cannot_be_is_told_in_one_sentence(
-    loss: tuple[str, ...], fail: tuple[str, ...], silent: float, told: str
+def test_a_flag_that_cannot_be_is_reported_in_one_sentence(
+    loss: tuple[str, ...], fail: tuple[str, ...], silent: float, reported: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=reported):
         assumed_of(10, loss, silent, fail)
 
 
 @pytest.mark.parametrize("text", ["soon", "2026-11-21T22:00:00", "1999-01-01T00:00:00Z", "9999-12-31T23:59:59-05:00"])
-def test_a_begin_that_cannot_be_is_told(text: str) -> None:
+def test_a_begin_that_cannot_be_is_reported(text: str) -> None:
     with pytest.raises(UsageError, match="--at"):
         moment(text)
 

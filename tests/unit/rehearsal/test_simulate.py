@@ -111,7 +111,7 @@ def test_a_window_of_next_month_is_waited_for_in_days() -> None:
     assert [(w.reason, w.since, w.until) for w in found.rollouts[0].waits] == [("window_is_closed", NOW, opens)]
 
 
-def test_a_deadline_that_nobody_tells_is_met_within_an_hour() -> None:
+def test_a_deadline_that_no_one_tells_is_met_within_an_hour() -> None:
     deadline = NOW + 20 * HOUR + timedelta(minutes=7)
 
     def look(now: datetime) -> Look:
@@ -150,7 +150,7 @@ def test_a_rollout_that_asks_for_no_further_look_has_failed_for_good() -> None:
     assert (found.rollouts[0].outcome, found.runs) == (RehearsalOutcome.FAILED, 1)
 
 
-def test_what_never_ends_is_told_at_the_horizon() -> None:
+def test_what_never_ends_is_reported_at_the_horizon() -> None:
     overdue = Hold(reason="devices_are_overdue", message="2 devices")
     world = Scripted(lambda _now: (Phase.PROGRESSING, report(300, overdue)), never)
     found = play(world, [declared()], 1, 90 * DAY)

@@ -69,34 +69,34 @@ def test_the_json_is_as_its_schema_says(question: AirtimeRequest) -> None:
 
 def test_the_json_tells_the_figures_of_the_answer() -> None:
     found = forecast(MISSES)
-    told = msgspec.to_builtins(result(found))
-    assert (told["fragments"], told["parityFragments"]) == (102, 10)
-    assert told["successProbability"] == found.chance.probability
-    assert told["successClosedForm"] == found.closed_form
-    assert told["expectedUpdated"] == pytest.approx(50 * found.chance.probability)
-    assert isinstance(told["recommendation"], dict)
+    reported = msgspec.to_builtins(result(found))
+    assert (reported["fragments"], reported["parityFragments"]) == (102, 10)
+    assert reported["successProbability"] == found.chance.probability
+    assert reported["successClosedForm"] == found.closed_form
+    assert reported["expectedUpdated"] == pytest.approx(50 * found.chance.probability)
+    assert isinstance(reported["recommendation"], dict)
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
-def test_people_are_told_every_warning_in_text_and_in_markdown(question: AirtimeRequest) -> None:
+def test_people_see_every_warning_in_text_and_in_markdown(question: AirtimeRequest) -> None:
     found = forecast(question)
-    for told in (as_text(found), as_markdown(found)):
-        assert all(each.code in told for each in found.warnings)
+    for reported in (as_text(found), as_markdown(found)):
+        assert all(each.code in reported for each in found.warnings)
 
 
 def test_a_session_that_misses_says_what_would_not() -> None:
     found = forecast(MISSES)
     assert found.recommendation is not None
-    for told in (as_text(found), as_markdown(found), chance_line(found)):
-        assert "misses the target of 0.99" in told
-        assert f"{found.recommendation.fragment_bytes} bytes, {found.recommendation.redundancy_percent} %" in told
+    for reported in (as_text(found), as_markdown(found), chance_line(found)):
+        assert "misses the target of 0.99" in reported
+        assert f"{found.recommendation.fragment_bytes} bytes, {found.recommendation.redundancy_percent} %" in reported
 
 
 def test_no_setting_is_promised_to_reach_a_target_through_an_outage_it_does_not_count() -> None:
     found = forecast(msgspec.structs.replace(MISSES, outage=Outage(999_999, 1)))
     assert found.recommendation is not None
-    for told in (as_text(found), as_markdown(found), chance_line(found)):
-        assert told.count("would reach it") == told.count("would reach it if there were no outage") == 1
+    for reported in (as_text(found), as_markdown(found), chance_line(found)):
+        assert reported.count("would reach it") == reported.count("would reach it if there were no outage") == 1
     assert "the shared outage is not counted" in as_text(found)
     assert "no outage" not in as_text(forecast(MISSES))
 
@@ -106,13 +106,13 @@ def test_a_session_that_reaches_its_target_says_so() -> None:
     assert "misses" not in chance_line(forecast(REACHES))
 
 
-def test_a_window_that_is_too_short_is_told() -> None:
-    told = as_text(forecast(QUESTIONS["a window"]))
-    assert "does not fit the window of 1 min 00 s" in told
-    assert "begins 35 min 00 s or more after" in told
+def test_a_window_that_is_too_short_is_reported() -> None:
+    reported = as_text(forecast(QUESTIONS["a window"]))
+    assert "does not fit the window of 1 min 00 s" in reported
+    assert "begins 35 min 00 s or more after" in reported
 
 
-def test_single_devices_are_told_what_they_cost_their_gateway() -> None:
+def test_single_devices_show_what_they_cost_their_gateway() -> None:
     assert "on air for 3 devices one by one" in as_text(forecast(QUESTIONS["single devices"]))
 
 
@@ -124,7 +124,7 @@ def test_a_chance_that_is_not_certain_never_reads_as_certain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "value", "trials", "told"),
+    ("low", "value", "trials", "reported"),
     [
         (0.5012, 0.99997, 2048, "0.501 to 0.999"),
         (0.9996, 0.99998, 2048, "0.9996 to 0.9999"),
@@ -138,7 +138,7 @@ def test_a_chance_that_is_not_certain_never_reads_as_certain() -> None:
     ],
 )
 def test_a_fleets_chance_is_a_range_where_it_is_not_known_better(
-    low: float, value: float, trials: int, told: str
+    low: float, value: float, trials: int, reported: str
 ) -> None:
     found = forecast(MISSES)
     worst = msgspec.structs.replace(found.fleet.worst_class, trials=trials)
@@ -147,7 +147,7 @@ def test_a_fleets_chance_is_a_range_where_it_is_not_known_better(
     )
     found = msgspec.structs.replace(found, fleet=fleet)
     for text in (as_text(found), as_markdown(found)):
-        assert f"the chance that all are is {told}, that every gate passes {told}" in text
+        assert f"the chance that all are is {reported}, that every gate passes {reported}" in text
 
 
 def test_five_hundred_devices_never_read_surer_than_they_are() -> None:
@@ -168,9 +168,9 @@ def planned(airtime: AirtimeReport | None) -> PlanReport:
 def test_a_plan_tells_the_same_figures() -> None:
     found = forecast(MISSES)
     report = planned(found)
-    told = validated(plan_json(report), "plan")
-    assert isinstance(told, dict)
-    assert told["rollouts"][0]["airtime"] == json.loads(as_json(found))
+    reported = validated(plan_json(report), "plan")
+    assert isinstance(reported, dict)
+    assert reported["rollouts"][0]["airtime"] == json.loads(as_json(found))
     for text in (plan_text(report), plan_markdown(report)):
         assert "102 + 10 fragments" in text
         assert "rebuilds the image with 0.70" in text
@@ -181,14 +181,14 @@ def test_a_plan_tells_the_same_figures() -> None:
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
 def test_a_plan_tells_people_all_figures_in_text_and_in_markdown(question: AirtimeRequest) -> None:
     found = forecast(question)
-    for told in (plan_text(planned(found)), plan_markdown(planned(found))):
+    for reported in (plan_text(planned(found)), plan_markdown(planned(found))):
         for title, text in others(found):
-            assert title in told
-            assert text in told.replace("\\", ""), told
-        assert "devices expected" in told
-        assert "J receiving per device" in told
-        assert "expected timeout" in told
-        assert ("one by one" in told) is (found.gateway is not None)
+            assert title in reported
+            assert text in reported.replace("\\", ""), reported
+        assert "devices expected" in reported
+        assert "J receiving per device" in reported
+        assert "expected timeout" in reported
+        assert ("one by one" in reported) is (found.gateway is not None)
 
 
 def test_a_plan_of_single_devices_tells_how_long_their_gateway_is_busy() -> None:
@@ -197,8 +197,8 @@ def test_a_plan_of_single_devices_tells_how_long_their_gateway_is_busy() -> None
     assert found.gateway is not None
     hours = found.gateway.shortest_seconds / 3600
     assert hours > 95 * found.session.session_seconds / 3600
-    for told in (plan_text(planned(found)), plan_markdown(planned(found))):
-        assert f"{hours:.2f} h at least for the 100 devices of a gateway" in told
+    for reported in (plan_text(planned(found)), plan_markdown(planned(found))):
+        assert f"{hours:.2f} h at least for the 100 devices of a gateway" in reported
 
 
 def test_a_plan_without_a_radio_tells_none() -> None:
@@ -247,15 +247,15 @@ def words_of(question: AirtimeRequest) -> list[str]:
 
 
 def test_the_picture_is_no_surer_than_the_text() -> None:
-    told = words_of(msgspec.structs.replace(REACHES, redundancy_percent=60))
-    assert any("above 0.9999 (" in each for each in told), told
-    assert not any(each.endswith("fragments, 1.0000") for each in told)
+    reported = words_of(msgspec.structs.replace(REACHES, redundancy_percent=60))
+    assert any("above 0.9999 (" in each for each in reported), reported
+    assert not any(each.endswith("fragments, 1.0000") for each in reported)
 
 
-def test_a_session_time_is_told_once_however_many_redundancies_have_it() -> None:
-    told = words_of(msgspec.structs.replace(MISSES, image_bytes=80))
-    assert any("as 1 fragment of 88" in each for each in told)
-    times = [each for each in told if each.endswith((" s", " min", " h")) and "EU868" not in each]
+def test_a_session_time_is_reported_once_however_many_redundancies_have_it() -> None:
+    reported = words_of(msgspec.structs.replace(MISSES, image_bytes=80))
+    assert any("as 1 fragment of 88" in each for each in reported)
+    times = [each for each in reported if each.endswith((" s", " min", " h")) and "EU868" not in each]
     assert times == ["0.6 s", "9.6 s"]  # without parity, and with the only parity fragment there can be
 
 

@@ -1,4 +1,4 @@
-"""What a service says of one device: whose each task is, and how it is told."""
+"""What a service says of one device: whose each task is, and how it is reported."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def unanswered(attempt: Attempt) -> tuple[Intent, ...]:
     return (Intent(action="createUnit", unit_id=attempt.unit_id, key="k", call=call, at=NOW),)
 
 
-def told(*tasks: TaskLine, **changes: object) -> list[str]:
+def reported(*tasks: TaskLine, **changes: object) -> list[str]:
     given = {"tasks": tasks, "versions": {"default": "2.4.0"}, **changes}
     return lines(msgspec.structs.replace(LINE, **given), "text")
 
@@ -79,7 +79,7 @@ def test_a_task_of_any_batch_of_an_attempt_is_of_that_attempt() -> None:
     assert whose.of(TASK) is not None
 
 
-def test_a_batch_that_nobody_remembers_is_not_ours() -> None:
+def test_a_batch_that_no_one_remembers_is_not_ours() -> None:
     assert owners(attempt(vendor_id="6")).of(TASK) is None
     assert owners().of(TASK) is None
 
@@ -92,7 +92,7 @@ def test_a_batch_that_nobody_remembers_is_not_ours() -> None:
         (("device:plug-2",), "2.4.1", False),
         (("device:plug-1",), "2.5.0", False),
     ],
-    ids=["it holds the device", "it names nobody", "it holds others", "it is another version"],
+    ids=["it holds the device", "it names no one", "it holds others", "it is another version"],
 )
 def test_a_batch_that_a_create_without_an_answer_may_have_made_is_perhaps_ours(
     members: tuple[str, ...], version: str, perhaps: bool
@@ -104,7 +104,7 @@ def test_a_batch_that_a_create_without_an_answer_may_have_made_is_perhaps_ours(
 
     assert (owner is not None) is perhaps
     assert owner is None or not owner.certain
-    assert owner is None or "perhaps soil, wave canary, attempt 1" in told(task_line(TASK, known))[2]
+    assert owner is None or "perhaps soil, wave canary, attempt 1" in reported(task_line(TASK, known))[2]
 
 
 def test_tasks_are_a_row_each_under_a_heading_with_the_versions_below() -> None:
@@ -112,7 +112,7 @@ def test_tasks_are_a_row_each_under_a_heading_with_the_versions_below() -> None:
     other = msgspec.structs.replace(TASK, status="notified", batch_id="8", task_id="10", moved_at=None)
 
     since, moved = "2026-03-01T10:00:00Z (2h ago)", "2026-03-01T11:55:00Z (5m ago)"
-    assert told(task_line(TASK, known), task_line(other, known)) == [
+    assert reported(task_line(TASK, known), task_line(other, known)) == [
         "tuya, product a1b2, environment prod-eu: 2 unfinished tasks",
         f"STATUS    MODULE   FROM   TO     {'SINCE':<29}  {'MOVED':<29}  WHOSE",
         f"queued    default  2.4.0  2.4.1  {since}  {moved}  soil, wave canary, attempt 1",
@@ -135,14 +135,14 @@ def test_tasks_are_a_row_each_under_a_heading_with_the_versions_below() -> None:
 def test_no_task_is_said_plainly_and_no_more_than_was_asked(
     module: str | None, statuses: tuple[str, ...], said: str
 ) -> None:
-    shown = told(module=module, statuses=statuses)
+    shown = reported(module=module, statuses=statuses)
 
     assert shown[0] == f"tuya, product a1b2, environment prod-eu: {said}"
     assert (shown[1] == f"  {ENDED}") is (said == "no unfinished task")
 
 
-def test_what_was_not_answered_is_not_told_as_nothing() -> None:
-    assert told(tasks=None, versions=None, at=None, error="lost") == [
+def test_what_was_not_answered_is_not_reported_as_nothing() -> None:
+    assert reported(tasks=None, versions=None, at=None, error="lost") == [
         "tuya, product a1b2, environment prod-eu: could not be read, so what is unfinished there is not known"
     ]
 
@@ -155,14 +155,14 @@ def test_what_was_not_answered_is_not_told_as_nothing() -> None:
         ({}, None, "reported versions: none yet"),
     ],
 )
-def test_reported_versions_are_told_by_module(versions: dict[str, str], module: str | None, last: str) -> None:
-    assert told(versions=versions, module=module)[-1] == last
+def test_reported_versions_are_listed_by_module(versions: dict[str, str], module: str | None, last: str) -> None:
+    assert reported(versions=versions, module=module)[-1] == last
 
 
 def test_a_task_whose_time_lies_ahead_of_the_services_answer_is_of_now() -> None:
     ahead = msgspec.structs.replace(TASK, created_at=NOW + timedelta(seconds=3))
 
-    assert "2026-03-01T12:00:03Z (0s ago)" in told(task_line(ahead, owners()))[2]
+    assert "2026-03-01T12:00:03Z (0s ago)" in reported(task_line(ahead, owners()))[2]
 
 
 def test_the_sample_of_the_page_is_shown_as_the_task_it_is() -> None:

@@ -1,4 +1,4 @@
-"""How the ledger and the history are told, from the same values in text, Markdown and JSON."""
+"""How the ledger and the history are reported, from the same values in text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_long_values_are_cut_in_text_and_whole_in_json() -> None:
         (DriftStatus.CLOSED, True, 0),
     ],
 )
-def test_only_open_drift_nobody_acknowledged_is_pending(status: DriftStatus, closed: bool, pending: int) -> None:
+def test_only_open_drift_no_one_acknowledged_is_pending(status: DriftStatus, closed: bool, pending: int) -> None:
     ledger = drift.collect([record(drift=(entry("tags", status, closed),))])
     assert len(ledger.pending) == pending
     assert len(ledger.open) + len(ledger.closed) == 1
@@ -88,8 +88,8 @@ def test_a_rollout_without_events_is_said_so() -> None:
 
 @pytest.mark.parametrize("style", get_args(Style))
 def test_nothing_a_service_named_acts_on_the_terminal(style: Style) -> None:
-    told = Event(at=NOW, kind=HOSTILE, subject=HOSTILE, message=HOSTILE, data={HOSTILE: HOSTILE})
+    reported = Event(at=NOW, kind=HOSTILE, subject=HOSTILE, message=HOSTILE, data={HOSTILE: HOSTILE})
     seen = msgspec.structs.replace(entry(HOSTILE), observed=HOSTILE, subject=HOSTILE, action=HOSTILE)
-    shown = history.render(history.collect("prod-eu", "soil", (told,)), style)
+    shown = history.render(history.collect("prod-eu", "soil", (reported,)), style)
     shown += drift.render(drift.collect([record(drift=(seen,))]), style)
     assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(shown)

@@ -1,4 +1,4 @@
-"""A plan and a run told to people and machines: nothing a service said acts on the terminal or on the pull request."""
+"""A plan and a run for people and machines: no text of a service acts on the terminal or on the pull request."""
 
 from __future__ import annotations
 

@@ -69,15 +69,15 @@ def test_the_json_is_as_its_schema_says(found: Rehearsal) -> None:
     validated(as_json(found), "rehearse")
 
 
-def test_figures_are_told_over_the_seeds() -> None:
-    told = json.loads(as_json(GOOD))["forecasts"][0]
+def test_figures_are_reported_over_the_seeds() -> None:
+    reported = json.loads(as_json(GOOD))["forecasts"][0]
 
-    assert told["seconds"] == {"least": 3 * 3600, "median": 5 * 3600, "most": 9 * 3600}
-    assert told["failures"] == {"missingFragments": {"least": 0, "median": 1, "most": 2}}
+    assert reported["seconds"] == {"least": 3 * 3600, "median": 5 * 3600, "most": 9 * 3600}
+    assert reported["failures"] == {"missingFragments": {"least": 0, "median": 1, "most": 2}}
     assert "ends after 5:00 (3:00 to 9:00)" in as_text(GOOD)
 
 
-def test_a_seed_that_fails_is_told_beside_those_that_do_not() -> None:
+def test_a_seed_that_fails_is_reported_beside_those_that_do_not() -> None:
     text = as_text(BAD)
 
     assert not BAD.succeeds
@@ -127,7 +127,7 @@ def test_the_median_of_an_even_number_is_one_that_was_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0, "0:00"), (2700, "0:45"), (86399, "1 d 00:00"), (3 * 86400 + 60, "3 d 00:01")]
+    ("seconds", "reported"), [(0, "0:00"), (2700, "0:45"), (86399, "1 d 00:00"), (3 * 86400 + 60, "3 d 00:01")]
 )
-def test_stretches_of_time_are_told_in_days_hours_and_minutes(seconds: float, told: str) -> None:
-    assert length(seconds) == told
+def test_stretches_of_time_are_reported_in_days_hours_and_minutes(seconds: float, reported: str) -> None:
+    assert length(seconds) == reported

@@ -1,4 +1,4 @@
-"""How status is told: rows aligned, details below, every word safe, JSON as its schema says."""
+"""How status is reported: rows aligned, details below, every word safe, JSON as its schema says."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def test_text_is_an_aligned_row_per_rollout_with_its_details_below() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "reported"),
     [(-1, "due"), (0, "due"), (59, "in 59s"), (3599, "in 59m"), (86399, "in 23h"), (172800, "in 2d")],
 )
-def test_the_next_look_is_told_relative_to_now(seconds: int, told: str) -> None:
-    assert f"({told})" in _render(record(requeue_at=NOW + timedelta(seconds=seconds)))
+def test_the_next_look_is_reported_relative_to_now(seconds: int, reported: str) -> None:
+    assert f"({reported})" in _render(record(requeue_at=NOW + timedelta(seconds=seconds)))
 
 
 def test_nothing_recorded_is_said_so() -> None:
@@ -93,7 +93,7 @@ def test_a_device_is_a_row_per_attempt() -> None:
     assert row.split() == ["soil", "prod-eu", "2.4.1", "canary", "1", "ended", "succeeded", "-", "-", "-"]
 
 
-@pytest.mark.parametrize("device", [None, "1", "nobody", HOSTILE])
+@pytest.mark.parametrize("device", [None, "1", "unknown", HOSTILE])
 def test_json_is_what_its_schema_says(device: str | None) -> None:
     validated(_render(SOIL, record(name="new"), HOSTILE_RECORD, style="json", device=device), "status")
 

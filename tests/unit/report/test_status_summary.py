@@ -125,7 +125,7 @@ def test_a_result_for_other_content_names_no_version() -> None:
     assert [(line.attempt, line.version) for line in report.device.results] == [(1, None), (2, "2.4.1")]
 
 
-def test_times_are_told_in_utc_whole_seconds() -> None:
+def test_times_are_reported_in_utc_whole_seconds() -> None:
     planned = attempt(1, Stage.SCHEDULED, start_at=NOW + timedelta(minutes=35, milliseconds=7))
     (line,) = summarise(stored(record(WaveRecord(name="canary", attempts=(planned,)), requeue_at=NOW))).rollouts
     assert (line.requeue_at, line.waves[0].start_at) == ("2026-03-01T12:00:00Z", "2026-03-01T12:35:00Z")

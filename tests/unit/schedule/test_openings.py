@@ -95,7 +95,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def told(intervals: tuple[Interval, ...]) -> list[str]:
+def reported(intervals: tuple[Interval, ...]) -> list[str]:
     return [f"{i.start:%dT%H:%M} {i.end:%dT%H:%M}" for i in intervals]
 
 
@@ -105,29 +105,29 @@ def test_a_window_is_open(schedule: str, duration: str, zone: str, day: str, exp
     fields = schedule.split()
     dated = window(" ".join([*fields[:2], number, month, "*"]), duration, zone)
     noon = at(day) + timedelta(hours=12)
-    assert told(openings(dated, noon - timedelta(days=10), noon + timedelta(days=10))) == expected
+    assert reported(openings(dated, noon - timedelta(days=10), noon + timedelta(days=10))) == expected
 
 
 def test_a_stretch_that_only_touches_the_time_asked_for_is_left_out() -> None:
     hour = window("0 * * * *", "30m")
     found = openings(hour, at("2026-01-01T00:30"), at("2026-01-01T02:00"))
-    assert told(found) == ["01T01:00 01T01:30"]
+    assert reported(found) == ["01T01:00 01T01:30"]
 
 
 def test_a_stretch_is_not_cut_at_the_time_asked_for() -> None:
     night = window("0 22 * * *", "7h")
     found = openings(night, at("2026-01-02T01:00"), at("2026-01-02T02:00"))
-    assert told(found) == ["01T22:00 02T05:00"]
+    assert reported(found) == ["01T22:00 02T05:00"]
 
 
 def test_openings_that_touch_are_one() -> None:
     found = openings(window("0 22,23 * * *", "1h"), at("2026-01-01"), at("2026-01-02"))
-    assert told(found) == ["01T22:00 02T00:00"]
+    assert reported(found) == ["01T22:00 02T00:00"]
 
 
 def test_openings_of_neighbouring_days_that_overlap_are_one() -> None:
     found = openings(window("0 0 1-3 1 *", "30h"), at("2026-01-01"), at("2026-02-01"))
-    assert told(found) == ["01T00:00 04T06:00"]
+    assert reported(found) == ["01T00:00 04T06:00"]
 
 
 def test_24_hours_do_not_fill_a_day_of_25() -> None:
@@ -152,7 +152,7 @@ def test_days_of_a_duration_are_days_of_the_calendar(
 ) -> None:
     found = openings(window(schedule, duration, zone), at(f"{day}T12:00"), at(f"{day}T13:00"))
 
-    assert told(found) == [expected]
+    assert reported(found) == [expected]
 
 
 def test_a_window_of_one_day_every_day_never_closes() -> None:

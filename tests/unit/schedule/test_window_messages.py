@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from otactl.model import Window
-from otactl.schedule.windows import told_length, verdict
+from otactl.schedule.windows import length_text, verdict
 from tests.support.windows import (
     ALWAYS,
     CHRISTMAS,
@@ -29,7 +29,7 @@ SENTENCES: dict[str, tuple[tuple[Window, ...], tuple[Window, ...], str, str | No
         "3h",
         "a start is permitted for 400 days and more",
     ),
-    "permitted, for how long nobody knows": (
+    "permitted, for how long no one knows": (
         (NIGHT,),
         (),
         "05-01T22:00",
@@ -117,14 +117,14 @@ SENTENCES: dict[str, tuple[tuple[Window, ...], tuple[Window, ...], str, str | No
 
 
 @pytest.mark.parametrize(("windows", "freezes", "start", "takes", "sentence"), SENTENCES.values(), ids=SENTENCES.keys())
-def test_people_are_told(
+def test_people_see(
     windows: tuple[Window, ...], freezes: tuple[Window, ...], start: str, takes: str | None, sentence: str
 ) -> None:
     assert verdict(windows, freezes, at(start), length(takes)).sentence == sentence
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0, "0s"), (45, "45s"), (60, "1m"), (11_400, "3h 10m"), (172_801, "2d 1s")]
+    ("seconds", "reported"), [(0, "0s"), (45, "45s"), (60, "1m"), (11_400, "3h 10m"), (172_801, "2d 1s")]
 )
-def test_a_length_is_told_exactly(seconds: int, told: str) -> None:
-    assert told_length(timedelta(seconds=seconds)) == told
+def test_a_length_is_reported_exactly(seconds: int, reported: str) -> None:
+    assert length_text(timedelta(seconds=seconds)) == reported

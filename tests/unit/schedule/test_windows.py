@@ -119,7 +119,7 @@ TABLE: dict[str, Row] = {
         "deny_window_begins_too_soon",
         None,
     ),
-    "a freeze is told before a deny of the rollout": (
+    "a freeze is reported before a deny of the rollout": (
         (CHRISTMAS,),
         (CHRISTMAS,),
         "12-25T00:00",

@@ -44,10 +44,10 @@ def test_one_look_that_misses_a_unit_changes_nothing_and_says_until_when_it_wait
     first = look(declared, record, seen())
     between = look(declared, first.record, seen(), NOW + SETTLE - timedelta(seconds=1))
 
-    for told in (first, between):
-        assert [a.stage for a in told.record.attempts] == [stage]
-        assert (told.plan.actions, told.plan.findings) == ((), ())
-        assert [(h.reason, h.until) for h in told.plan.holds] == [("change_not_visible_yet", NOW + SETTLE)]
+    for reported in (first, between):
+        assert [a.stage for a in reported.record.attempts] == [stage]
+        assert (reported.plan.actions, reported.plan.findings) == ((), ())
+        assert [(h.reason, h.until) for h in reported.plan.holds] == [("change_not_visible_yet", NOW + SETTLE)]
     assert between.record.attempts == first.record.attempts
 
 
@@ -86,9 +86,9 @@ def test_drift_of_a_unit_that_one_look_missed_stays_open() -> None:
         action="reported: nothing can set it back",
     )
 
-    told = look(declared, msgspec.structs.replace(record, drift=(entry,)), seen())
+    reported = look(declared, msgspec.structs.replace(record, drift=(entry,)), seen())
 
-    assert told.record.drift == (entry,)
+    assert reported.record.drift == (entry,)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_drift_of_a_unit_that_one_look_missed_stays_open() -> None:
 def test_a_lost_unit_that_is_shown_again_goes_on_where_it_stands(phase: UnitPhase, stage: Stage) -> None:
     declared, record = _of(Stage.LOST, missing_since=NOW - timedelta(days=1), **STARTED)
 
-    told = look(declared, record, seen(unit_of(declared, phase=phase)))
+    reported = look(declared, record, seen(unit_of(declared, phase=phase)))
 
-    assert [(a.stage, a.missing_since) for a in told.record.attempts] == [(stage, None)]
+    assert [(a.stage, a.missing_since) for a in reported.record.attempts] == [(stage, None)]
 
 
 def _replaced(declared: Rollout) -> Record:
@@ -129,9 +129,9 @@ def _both(declared: Rollout, phase: UnitPhase) -> tuple[Unit, Unit]:
 def test_a_unit_that_comes_back_after_it_was_replaced_is_deleted_before_it_begins(phase: UnitPhase) -> None:
     declared = rollout()
 
-    told = look(declared, _replaced(declared), seen(*_both(declared, phase)))
+    reported = look(declared, _replaced(declared), seen(*_both(declared, phase)))
 
-    (action,) = told.plan.actions
+    (action,) = reported.plan.actions
     assert isinstance(action, DeleteUnit)
     assert action.vendor_id == "t-1"
 
@@ -139,10 +139,10 @@ def test_a_unit_that_comes_back_after_it_was_replaced_is_deleted_before_it_begin
 def test_a_unit_that_comes_back_on_air_holds_its_replacement() -> None:
     declared = rollout()
 
-    told = look(declared, _replaced(declared), seen(*_both(declared, UnitPhase.RUNNING)))
+    reported = look(declared, _replaced(declared), seen(*_both(declared, UnitPhase.RUNNING)))
 
-    assert told.plan.actions == ()
-    (hold,) = told.plan.holds
+    assert reported.plan.actions == ()
+    (hold,) = reported.plan.holds
     assert hold.reason == "another_wave_in_progress"
     assert hold.message.endswith("aws iotwireless delete-fuota-task --id t-1")
 
@@ -159,9 +159,9 @@ def test_a_running_update_that_comes_back_begins_no_more_devices() -> None:
         Unit(unit_id=a.unit_id, phase=UnitPhase.RUNNING, vendor_id=a.vendor_id or "") for a in record.attempts
     )
 
-    told = assess(ENVIRONMENT, declared, record, Observation(units=units), OtaShape(ENVIRONMENT), (), NOW)
+    reported = assess(ENVIRONMENT, declared, record, Observation(units=units), OtaShape(ENVIRONMENT), (), NOW)
 
-    assert [(type(a), a.vendor_id) for a in told.plan.actions if isinstance(a, CancelUnit)] == [(CancelUnit, "t-1")]
+    assert [(type(a), a.vendor_id) for a in reported.plan.actions if isinstance(a, CancelUnit)] == [(CancelUnit, "t-1")]
 
 
 def test_a_finished_rollout_is_looked_at_again_when_a_lost_unit_is_listed() -> None:

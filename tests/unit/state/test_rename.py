@@ -88,7 +88,7 @@ def test_content_that_is_to_be_sent_again_is_sent_again() -> None:
         ((rollout(),), (renamed(),), False, "renamed_rollout_is_unread"),
         ((rollout(), rollout(name="soil", resend=True)), (renamed(),), True, "renamed_rollout_has_another_record"),
     ],
-    ids=["it is declared", "nobody looked", "two histories"],
+    ids=["it is declared", "no one looked", "two histories"],
 )
 def test_a_record_does_not_move(
     first: tuple[Rollout, ...], second: tuple[Rollout, ...], read: bool, reason: str

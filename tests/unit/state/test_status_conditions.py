@@ -35,7 +35,7 @@ def test_a_hold_keeps_its_age_while_its_reason_stays_whatever_its_message_says()
     assert (seen.since, seen.message) == (NOW, "group g2 is held")
 
 
-def test_a_hold_of_another_reason_begins_anew() -> None:
+def test_a_hold_of_another_reason_begins_again() -> None:
     assert [h.since for h in after(DAY, BUSY, Hold(reason="suspended", message="lab"))] == [NOW, NOW + DAY]
 
 
@@ -76,9 +76,9 @@ def test_a_hold_becomes_overdue_once_and_says_so_in_the_history() -> None:
 def test_an_overdue_hold_is_a_condition_of_its_own_and_does_not_stall() -> None:
     holds = remember(remember((), (BUSY,), NOW), (BUSY,), NOW + 8 * DAY)
 
-    told = {c.type: (c.status, c.reason) for c in conditions(Phase.PROGRESSING, holds, None, (), NOW)}
+    reported = {c.type: (c.status, c.reason) for c in conditions(Phase.PROGRESSING, holds, None, (), NOW)}
 
-    assert told == {
+    assert reported == {
         "Ready": (False, "Progressing"),
         "Reconciling": (True, "TargetIsBusy"),
         "Stalled": (False, "No"),
@@ -110,7 +110,7 @@ def test_an_error_stalls_what_is_not_over(phase, failure, shown) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "holds", "failure", "told"),
+    ("before", "now", "holds", "failure", "reported"),
     [
         (Phase.PENDING, Phase.PENDING, (), None, []),
         (
@@ -152,10 +152,10 @@ def test_an_error_stalls_what_is_not_over(phase, failure, shown) -> None:
         ),
     ],
 )
-def test_history_gives_the_reason_of_a_phase(before, now, holds, failure, told) -> None:
+def test_history_gives_the_reason_of_a_phase(before, now, holds, failure, reported) -> None:
     events = phase_event(before, now, remember((), holds, NOW), failure, "probe", NOW)
 
-    assert [e.message for e in events] == told
+    assert [e.message for e in events] == reported
 
 
 def test_history_gives_the_figures_of_a_gate_that_failed_in_a_look_without_holds() -> None:

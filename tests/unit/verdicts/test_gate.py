@@ -47,23 +47,23 @@ def test_weights_add_up_to_what_they_say(hundredths: int, number: int, over: boo
 
 
 HALF = Gate(min_success_percent=50, max_failures=1, weights={"rejected": 0.5})
-NOBODY = Gate(min_success_percent=95, max_failures=0, weights={"timeout": 0.0, "rejected": 0.0})
+NO_ONE = Gate(min_success_percent=95, max_failures=0, weights={"timeout": 0.0, "rejected": 0.0})
 
 
 @pytest.mark.parametrize(
     ("results", "gate", "state"),
     [
-        (failed(5, Reason.TIMEOUT, silent=True), NOBODY, "inconclusive"),
-        (failed(5, Reason.TIMEOUT), NOBODY, "failed"),
-        (failed(5, Reason.REJECTED), NOBODY, "failed"),
-        ([*well(1), *failed(4, Reason.REJECTED)], NOBODY, "passed"),
+        (failed(5, Reason.TIMEOUT, silent=True), NO_ONE, "inconclusive"),
+        (failed(5, Reason.TIMEOUT), NO_ONE, "failed"),
+        (failed(5, Reason.REJECTED), NO_ONE, "failed"),
+        ([*well(1), *failed(4, Reason.REJECTED)], NO_ONE, "passed"),
         (failed(5, Reason.TIMEOUT, silent=True), Gate(min_success_percent=0), "inconclusive"),
         (failed(5, Reason.REJECTED), Gate(min_success_percent=0), "passed"),
         (failed(5, Reason.TIMEOUT, silent=True), Gate(), "failed"),
-        ([], NOBODY, "failed"),
+        ([], NO_ONE, "failed"),
     ],
 )
-def test_a_wave_passes_only_where_somebody_answered_and_succeeded(
+def test_a_wave_passes_only_where_someone_answered_and_succeeded(
     results: list[DeviceResult], gate: Gate, state: str
 ) -> None:
     assert judge(gate, tally_of(results, gate), NOW, NOW).state == state

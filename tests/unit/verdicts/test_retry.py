@@ -83,7 +83,7 @@ def test_a_device_is_tried_again_while_the_manifest_declares_it_under_any_of_its
     assert due.only == again
 
 
-def test_nobody_is_tried_again_when_all_that_failed_have_left() -> None:
+def test_no_one_is_tried_again_when_all_that_failed_have_left() -> None:
     at = declared(Device(dev_eui=EUIS[1]))
 
     assert retry_plan(at, began_with(at, failed(0))) is None
@@ -116,13 +116,13 @@ RENAMED = msgspec.structs.replace(ENVIRONMENT, owner="acme-eu")
 
 
 def due(at: Rollout) -> Record:
-    """A record with a retry due for one of two devices, begun while the environment's owner was another."""
+    """A record with a retry due for one of two devices, started while the environment's owner was another."""
     unit = declare(at, ENVIRONMENT, at.strategy.waves[0], 1, None)
     took = DeviceResult(device="id-1", name=EUIS[1], outcome=Outcome.SUCCEEDED)
-    begun = msgspec.structs.replace(
+    started = msgspec.structs.replace(
         attempt(at, failed(0), took), unit_id=unit.unit_id, members=unit.members, vendor_id="t-1", start_at=NOW
     )
-    wave = WaveRecord(name="all", members=unit.members, attempts=(begun,))
+    wave = WaveRecord(name="all", members=unit.members, attempts=(started,))
     return Record(backend="fuota", environment=at.environment, name=at.name, generation=at.generation, waves=(wave,))
 
 

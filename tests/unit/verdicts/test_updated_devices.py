@@ -85,7 +85,7 @@ def test_a_unit_is_made_without_the_devices_that_report_the_version(kind: str, m
 
     (action,) = found.plan.actions
     assert isinstance(action, CreateUnit)
-    assert action.unit.members == tuple(f"device:{d}" for d in members)  # Tuya's sibling leaves it out of the request
+    assert action.unit.members == tuple(f"device:{d}" for d in members)  # Tuya's backend leaves it out of the request
     assert action.unit.whole == tuple(f"device:{d}" for d in NAMES)
     record = intended(found, [(action, ())], NOW)
     assert record.waves[0].members == (action.unit.whole if kind != "fuota" else ())  # frozen by the start
@@ -107,12 +107,12 @@ def test_a_device_that_reports_the_version_leaves_an_open_unit_before_its_start(
     assert taken.plan.findings == ()
     (start,) = started.plan.actions
     assert isinstance(start, StartUnit)
-    begun = intended(started, [(start, ())], NOW)
-    assert (begun.attempts[0].devices, begun.attempts[0].skipped_devices) == (("d2", "d3"), {"d1": "device:d1"})
-    assert begun.waves[0].members == start.unit.whole
+    started = intended(started, [(start, ())], NOW)
+    assert (started.attempts[0].devices, started.attempts[0].skipped_devices) == (("d2", "d3"), {"d1": "device:d1"})
+    assert started.waves[0].members == start.unit.whole
 
 
-def test_an_open_unit_that_nobody_is_left_for_goes_and_its_wave_passes() -> None:
+def test_an_open_unit_that_no_one_is_left_for_goes_and_its_wave_passes() -> None:
     at = declared()
     unit = msgspec.structs.replace(unit_of(at), members=())
     record = record_of(at, unit, Stage.OPEN)
@@ -121,16 +121,16 @@ def test_an_open_unit_that_nobody_is_left_for_goes_and_its_wave_passes() -> None
     (action,) = going.plan.actions
     assert isinstance(action, DeleteUnit)
 
-    for stage in (Stage.SUPERSEDED, Stage.LOST):  # by us, or by somebody before its start
+    for stage in (Stage.SUPERSEDED, Stage.LOST):  # by us, or by someone before its start
         gone = look(at, record_of(at, unit, stage), seen(targets=facts(*NAMES)))
         assert gone.record.waves[0].released
 
 
 def test_devices_that_an_attempt_spared_count_as_updated_when_it_ends_and_while_it_runs() -> None:
     took = DeviceResult(device="d2", outcome=Outcome.SUCCEEDED)
-    begun = Attempt(number=1, generation="g", unit_id="u", devices=("d2",), skipped_devices={"d1": "device:d1"})
+    started = Attempt(number=1, generation="g", unit_id="u", devices=("d2",), skipped_devices={"d1": "device:d1"})
 
-    assert [(r.device, r.outcome.value, r.detail) for r in with_spared((took,), begun)] == [
+    assert [(r.device, r.outcome.value, r.detail) for r in with_spared((took,), started)] == [
         ("d1", "succeeded", "had it already"),
         ("d2", "succeeded", ""),
     ]
@@ -143,7 +143,7 @@ def test_devices_that_an_attempt_spared_count_as_updated_when_it_ends_and_while_
     assert not [f for f in ended.plan.findings if f.field.startswith("members.")]
 
     waved = declared(gate=Gate(min_success_percent=60, silence_after="1h"))
-    lost = msgspec.structs.replace(begun, generation=waved.generation, stage=Stage.RUNNING, start_at=NOW)
+    lost = msgspec.structs.replace(started, generation=waved.generation, stage=Stage.RUNNING, start_at=NOW)
     lost = msgspec.structs.replace(
         lost, tally={Outcome.FAILED: 1}, skipped_devices={"d1": "device:d1", "d3": "device:d3"}
     )
@@ -215,9 +215,9 @@ def test_a_group_is_updated_when_each_of_its_devices_reports_the_very_version(
         at, strategy=msgspec.structs.replace(at.strategy, confirm=VersionConfirm(version=proof))
     )
 
-    (told,) = Reports(**versions).before_start((GROUP,), at, lambda d: d)
+    (shown,) = Reports(**versions).before_start((GROUP,), at, lambda d: d)
 
-    assert (told.updated, told.updated_members) == (updated, had)
+    assert (shown.updated, shown.updated_members) == (updated, had)
 
 
 @pytest.mark.parametrize(("allowed", "asked"), [(True, 20), (False, 500)])

@@ -34,9 +34,9 @@ TABLE = [
 def test_a_device_is_judged_by_what_it_runs(
     result: DeviceResult, reported: str | None, over: bool, outcome: Outcome, reason: Reason | None
 ) -> None:
-    told = proved(result, reports(reported), DECLARED, final=over)
+    shown = proved(result, reports(reported), DECLARED, final=over)
 
-    assert (told.outcome, told.reason) == (outcome, reason)
+    assert (shown.outcome, shown.reason) == (outcome, reason)
 
 
 STANDINGS = [
@@ -57,7 +57,7 @@ STANDINGS = [
 
 
 @pytest.mark.parametrize(("runs", "before", "ran", "standing", "words"), STANDINGS)
-def test_what_a_device_reports_instead_is_told_apart(
+def test_what_a_device_reports_instead_is_distinguished(
     runs: str | None, before: str, ran: bool, standing: Standing, words: str
 ) -> None:
     reported = ReportedVersions(
@@ -74,7 +74,7 @@ def test_every_standing_is_in_the_table() -> None:
     assert {row[3] for row in STANDINGS} == set(Standing)
 
 
-def test_what_it_reports_and_what_its_transfer_said_are_both_told() -> None:
+def test_what_it_reports_and_what_its_transfer_said_are_both_reported() -> None:
     assert proved(BAD, reports("2.4.1"), DECLARED, final=False).detail == (
         "reports 2.4.1, although its transfer said timeout"
     )
@@ -86,14 +86,14 @@ def test_what_it_reports_and_what_its_transfer_said_are_both_told() -> None:
     assert proved(BAD, reports("2.4.0"), DECLARED, final=True).detail == "reports 2.4.0, an older version"
 
 
-def test_of_a_failed_device_that_nobody_asked_nothing_is_told() -> None:
+def test_of_a_failed_device_that_no_one_asked_nothing_is_reported() -> None:
     assert proved(BAD, ReportedVersions(versions={}), DECLARED, final=True) == BAD
 
 
-def test_why_a_device_can_report_nothing_is_told_where_it_is_known() -> None:
-    told = ReportedVersions(versions={"gw-1": None}, silent={"gw-1": "no thing is associated with it"})
+def test_why_a_device_can_report_nothing_is_reported_where_it_is_known() -> None:
+    shown = ReportedVersions(versions={"gw-1": None}, silent={"gw-1": "no thing is associated with it"})
 
-    assert proved(OK, told, DECLARED, final=True).detail == "no thing is associated with it; declared is 2.4.1"
+    assert proved(OK, shown, DECLARED, final=True).detail == "no thing is associated with it; declared is 2.4.1"
 
 
 def test_only_a_device_that_may_have_the_image_is_waited_for() -> None:
@@ -109,15 +109,15 @@ UNIT = Unit(unit_id="u", phase=UnitPhase.ENDED, vendor_id="1")
 
 def test_a_unit_runs_on_while_a_device_may_still_report() -> None:
     results = (OK, DeviceResult(device="gw-2", outcome=Outcome.SUCCEEDED), _failed("gw-3"))
-    told = ReportedVersions(versions={"gw-1": "2.4.1", "gw-2": None})
+    shown = ReportedVersions(versions={"gw-1": "2.4.1", "gw-2": None})
 
-    unit = confirmed(UNIT, results, told, DECLARED, final=False)
+    unit = confirmed(UNIT, results, shown, DECLARED, final=False)
 
     assert (unit.phase, unit.results) == (UnitPhase.RUNNING, None)
     assert unit.progress == {"succeeded": 1, "waitingForVersion": 1, "failed": 1}
 
 
-def test_a_unit_has_ended_when_nobody_is_waited_for_and_when_the_time_is_over() -> None:
+def test_a_unit_has_ended_when_no_one_is_waited_for_and_when_the_time_is_over() -> None:
     early = confirmed(UNIT, (OK,), reports("2.4.1"), DECLARED, final=False)
     late = confirmed(UNIT, (OK,), reports(None), DECLARED, final=True)
 

@@ -67,7 +67,7 @@ class VersionReader:
 
         endless = rollout.backend.endless
         whole = not rollout.strategy.allow_downgrade and proof.index_query is None
-        return tuple(_told(t, version, reports, endless=endless, every=whole) for t in targets)
+        return tuple(_target_facts(t, version, reports, endless=endless, every=whole) for t in targets)
 
     def _each(self, things: tuple[str, ...], read: Callable[[str], object]) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
@@ -108,7 +108,7 @@ class VersionReader:
                 return
 
 
-def _told(
+def _target_facts(
     target: TargetFacts, version: str, reports: Callable[[str], str | None], *, endless: bool, every: bool
 ) -> TargetFacts:
     """Return a target with what it reports (rules 1 and 2). A group that is served for ever is never done with."""

@@ -226,12 +226,12 @@ _FAMILIES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ),
 )
 """First match counts."""
-_TOLD = (sdk.ParamValidationError, sdk.InvalidRegionError, sdk.UnknownServiceError, sdk.ServiceNotInRegionError)
+_HARMLESS = (sdk.ParamValidationError, sdk.InvalidRegionError, sdk.UnknownServiceError, sdk.ServiceNotInRegionError)
 
 
 def _said(error: Exception) -> str:
     """Return the SDK's own words, where they hold nothing but names and what was declared."""
-    return f": {_cut(str(error))}" if isinstance(error, _TOLD) else ""
+    return f": {_cut(str(error))}" if isinstance(error, _HARMLESS) else ""
 
 
 def _distrusted(error: Exception) -> bool:

@@ -109,7 +109,7 @@ class TaskReader:
             created_at=_moment(task.get("CreatedAt")),
             results=None if results is None else tuple(r for r in results if r.device not in strange),
             shared=shared,
-            findings=_told([r.name or r.device for r in joined]),
+            findings=_joined_findings([r.name or r.device for r in joined]),
         )
 
     def _reset(self, targets: Targets, attempt: Attempt) -> tuple[str, ...]:
@@ -290,7 +290,7 @@ def _joined(results: tuple[DeviceResult, ...], attempt: Attempt) -> list[DeviceR
     return [r for r in results if r.via is not None and r.device not in attempt.devices] if attempt.devices else []
 
 
-def _told(names: list[str]) -> tuple[ServiceFinding, ...]:
+def _joined_findings(names: list[str]) -> tuple[ServiceFinding, ...]:
     if not names:
         return ()
     shown = some(names)

@@ -76,7 +76,7 @@ def disagreement(
     )
 
 
-def nobody_moves(listed: Collection[JsonObject], job: JsonObject) -> bool:
+def no_one_moves(listed: Collection[JsonObject], job: JsonObject) -> bool:
     """Whether a job counts devices that are still at it, and lists none of them (left, came back, was deleted)."""
     return not job.get("isConcurrent") and not any(STATUS_COUNTS.get(_status(item)) in MOVING for item in listed)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.iot_ota.config import OtaUpdateConfig
-from otactl.backends.iot_ota.executions import SETTLE, disagreement, newest, nobody_moves, sorted_out, tally_of
+from otactl.backends.iot_ota.executions import SETTLE, disagreement, newest, no_one_moves, sorted_out, tally_of
 from otactl.backends.iot_ota.fields import maker, observed
 from otactl.backends.iot_ota.problems import LAG, OVERDUE, Concerns
 from otactl.backends.iot_ota.reads import DETAILS, JobReader, counts, keys_of, moment
@@ -161,7 +161,7 @@ class UnitReader:
         if not due:
             return ()
         listed = self._reader.executions(update_id)
-        return disagreement(listed, counts(job), ()) if nobody_moves(listed, job) else ()
+        return disagreement(listed, counts(job), ()) if no_one_moves(listed, job) else ()
 
     def _is_over(self, job: JsonObject) -> bool:
         """Return whether its end is long enough ago for every read to show it."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from otactl.backends.transport.rate_limit import Pacers
-from otactl.backends.transport.service_clock import told_time
+from otactl.backends.transport.service_clock import date_of
 from otactl.backends.transport.usage import Stats
 from otactl.model import Environment
 
@@ -82,7 +82,7 @@ class CallPolicy:
 
     def offset(self, date: object) -> timedelta | None:
         """Return how far this machine's clock is behind a Date header; None if that is no date."""
-        reported = told_time(date)
+        reported = date_of(date)
         return None if reported is None else reported - self.own_now()
 
     def learn_time(self, date: object) -> timedelta | None:

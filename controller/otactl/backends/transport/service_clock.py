@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 _YEARS = range(2000, 2200)
 
 
-def told_time(date: object) -> datetime | None:
+def date_of(date: object) -> datetime | None:
     """Return the time of a Date header, in UTC; None for one that is missing, doubled or no date.
 
     `-0000` is a time without a zone to the library; the header's times are always UTC (RFC 9110, 5.6.7).

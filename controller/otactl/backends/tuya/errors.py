@@ -35,7 +35,7 @@ _PRODUCT = ("instancenotfound", "productnotfound", "productnotexist", "notexiste
 _SIGNED = ("signature", "accesskey", "string to sign")
 _GONE = ("notfound", "notexist", "noexist")
 _CONFLICT = ("conflict",)
-_NOBODY = ("notargetdevice", "nodevicetoupgrade", "nodeviceupgrade")  # the gateway's own word is unknown [U]
+_NO_DEVICE = ("notargetdevice", "nodevicetoupgrade", "nodeviceupgrade")  # the gateway's own word is unknown [U]
 
 
 class RefusedError(StalledError):
@@ -117,10 +117,10 @@ class Failure:
             return NotFoundError(f"{call}: not found {said}")
         if _holds(self.code, _CONFLICT):
             return ConflictError(f"{call} {said}")
-        if _holds(self.code, _NOBODY):
+        if _holds(self.code, _NO_DEVICE):
             text = f"{call}: no device is left to upgrade {said}; devices have the version or never reported one, or"
             return self._refused(
-                "NobodyLeft", f"{text} srcVersions names none they have; if they have it, take the wave out"
+                "NoDeviceLeft", f"{text} srcVersions names none they have; if they have it, take the wave out"
             )
         return self._refused("RequestRefused", f"{call} was refused {said}")
 

@@ -17,7 +17,7 @@ from otactl.backends.tuya.schemas import JobRow
 from otactl.backends.tuya.statuses import COUNTS, UNFINISHED, job_phase
 from otactl.model import TargetFacts, UnitPhase
 
-MOST_TOLD = 2
+MOST_LISTED = 2
 _NEXT = "it is waited for until it has ended; cancel it in Tuya's console to wait no longer"
 
 
@@ -25,7 +25,7 @@ def product_facts(reader: BatchReader, spec: TuyaConfig, firmware_id: str, ours:
     """The product as a target: `busy` names batches of others, or of a rollout that is not remembered any more."""
     busy: list[str] = []
     for row in _rows(reader, spec.product, firmware_id):
-        if len(busy) < MOST_TOLD and row.job_id not in ours and (work := _works(reader, row)):
+        if len(busy) < MOST_LISTED and row.job_id not in ours and (work := _works(reader, row)):
             busy.append(f"batch {row.job_id} of package {row.firmware_id} {work}")
     text = f"{', '.join(busy)}; {_NEXT}" if busy else ""
     return TargetFacts(key=product_key(spec), exists=True, busy_with=text)

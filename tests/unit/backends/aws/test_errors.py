@@ -78,13 +78,13 @@ def refused(code: str, words: str, status: int = 400, operation: str = "ListFuot
     return ClientError(answer, operation)
 
 
-def told(error: Exception, off: timedelta | None = None) -> OtactlError:
+def reported(error: Exception, off: timedelta | None = None) -> OtactlError:
     return translate(error, "iotwireless", "ListFuotaTasks", "iotwireless:ListFuotaTasks", 4, off)
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_class_of_the_sdk_has_its_family_and_a_next_step(kind: type[Exception]) -> None:
-    found = told(made(kind))
+    found = reported(made(kind))
     if issubclass(kind, ClientError):
         assert str(found).startswith("iotwireless:ListFuotaTasks was refused (Odd): odd")
         return
@@ -96,19 +96,19 @@ def test_every_class_of_the_sdk_has_its_family_and_a_next_step(kind: type[Except
 
 
 @pytest.mark.parametrize("kind", [sdk.CredentialRetrievalError, sdk.SSOTokenLoadError, sdk.ConnectTimeoutError])
-def test_what_a_credential_process_or_a_url_says_is_not_told(kind: type[Exception]) -> None:
+def test_what_a_credential_process_or_a_url_says_is_not_reported(kind: type[Exception]) -> None:
     error = kind(provider="custom-process", error_msg=SECRET, endpoint_url=f"https://x/?X-Amz-Signature={SECRET}")
-    assert SECRET not in str(told(error))
+    assert SECRET not in str(reported(error))
 
 
 def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
-    found = told(sdk.ProxyConnectionError(proxy_url=f"http://ada:{SECRET}@proxy:3128", error=SECRET))
+    found = reported(sdk.ProxyConnectionError(proxy_url=f"http://ada:{SECRET}@proxy:3128", error=SECRET))
     assert "ProxyConnectionError at proxy:3128; check HTTPS_PROXY and NO_PROXY" in str(found)
     assert SECRET not in str(found)
 
 
 def test_a_certificate_that_is_not_trusted_is_not_waited_for() -> None:
-    found = told(sdk.SSLError(endpoint_url="https://x", error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"))
+    found = reported(sdk.SSLError(endpoint_url="https://x", error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"))
     assert isinstance(found, StalledError)
     assert (found.reason, "AWS_CA_BUNDLE" in str(found)) == ("EndpointInvalid", True)
 
@@ -143,7 +143,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("code", "words", "reason", "step"), REFUSALS)
 def test_who_when_and_may_are_three_kinds(code: str, words: str, reason: str, step: str) -> None:
-    found = told(refused(code, words, 403), timedelta(seconds=-900))
+    found = reported(refused(code, words, 403), timedelta(seconds=-900))
     assert isinstance(found, StalledError)
     assert (found.reason, step in str(found)) == (reason, True), str(found)
     assert ("grant" in str(found)) is (reason == "PermissionDenied")
@@ -151,13 +151,13 @@ def test_who_when_and_may_are_three_kinds(code: str, words: str, reason: str, st
 
 
 def test_a_role_that_may_not_be_assumed_names_that_permission_and_not_the_calls() -> None:
-    found = told(refused("AccessDenied", "not authorized to perform: sts:AssumeRole", 403, "AssumeRole"))
+    found = reported(refused("AccessDenied", "not authorized to perform: sts:AssumeRole", 403, "AssumeRole"))
     assert "grant sts:AssumeRole to the caller" in str(found)
     assert "grant iotwireless" not in str(found)
 
 
-def test_a_page_in_an_error_is_told_in_one_short_line() -> None:
-    found = str(told(refused("Odd", "<html>\n" + "x" * 5000)))
+def test_a_page_in_an_error_is_reported_in_one_short_line() -> None:
+    found = str(reported(refused("Odd", "<html>\n" + "x" * 5000)))
     assert "\n" not in found
     assert len(found) < 500
 

@@ -25,12 +25,12 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 def trust(**elements: Any) -> dict[str, Any]:
-    """A trust policy that lets the service in, unless told otherwise."""
+    """A trust policy that lets the service in, unless stated otherwise."""
     return policy({"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole", **elements})
 
 
 def read(effect: str = "Allow", **elements: Any) -> dict[str, Any]:
-    """A statement on reading the image, unless told otherwise."""
+    """A statement on reading the image, unless stated otherwise."""
     return {"Effect": effect, "Action": "s3:GetObject", "Resource": f"{BUCKET}/*", **elements}
 
 

@@ -15,7 +15,7 @@ import pytest
 from otactl.backends.aws import operations, responses
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.aws.responses import ALWAYS, UnreadableError, check_members
-from otactl.backends.transport.service_clock import told_time
+from otactl.backends.transport.service_clock import date_of
 from otactl.errors import StalledError, TransientError
 from tests.support.fuota_stage import environment
 
@@ -200,11 +200,11 @@ def test_a_doubled_date_header_fails_no_call(host: Answers, transport: AwsClient
     host.answer({})
     host.headers = [("Date", "Mon, 30 Nov 2026 08:10:00 GMT"), ("Date", "yesterday")]
     transport.call(*LIST, {}, repeatable=True)
-    assert told_time("yesterday, Mon, 30 Nov 2026 08:10:00 GMT") is None
-    assert told_time(None) is None
+    assert date_of("yesterday, Mon, 30 Nov 2026 08:10:00 GMT") is None
+    assert date_of(None) is None
 
 
-def test_a_clock_that_is_refused_is_told_by_how_much(host: Answers, transport: AwsClient) -> None:
+def test_a_clock_that_is_refused_is_reported_by_how_much(host: Answers, transport: AwsClient) -> None:
     host.answer({"message": "Signature expired: a is now earlier than b"}, 403, Date="Mon, 30 Nov 2026 08:15:00 GMT")
     host.headers.append(("x-amzn-errortype", "InvalidSignatureException"))
     with pytest.raises(StalledError, match="900 s behind the service's") as caught:

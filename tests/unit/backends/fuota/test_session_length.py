@@ -1,4 +1,4 @@
-"""How long a session is on air, where that can be told."""
+"""How long a session is on air, where that is known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_more_redundancy_is_a_longer_session() -> None:
     assert raised > usual
 
 
-def test_the_service_chooses_for_single_devices_so_nobody_can_tell() -> None:
+def test_the_service_chooses_for_single_devices_so_no_one_can_tell() -> None:
     single = msgspec.structs.replace(FuotaConfig.of(rollout()), data_rate=None, fragment_size_bytes=None)
     assert rollout(backend=single).session_length() is None
 

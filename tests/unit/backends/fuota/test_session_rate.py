@@ -1,4 +1,4 @@
-"""What is told of the data rates that groups run at: nothing while they are as planned, else the longest session."""
+"""What is reported of the data rates of groups: nothing while they are as planned, else the longest session."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_rates_as_planned_are_nothing_to_tell() -> None:
     assert differing(declared(), 5, 10, {"group:a": 5, "group:b": 5}) == ()
 
 
-def test_of_several_other_rates_the_longest_session_is_told_once() -> None:
+def test_of_several_other_rates_the_longest_session_is_reported_once() -> None:
     (concern,) = differing(declared(), 5, 10, {"group:a": 5, "group:b": 0, "group:c": 2})
 
     assert concern.field == "session.dataRate"
@@ -47,7 +47,7 @@ def test_the_redundancy_the_task_was_made_with_counts() -> None:
     assert more.observed["sessionSeconds"] == pytest.approx(less.observed["sessionSeconds"] + 20 * 28, abs=1)
 
 
-def test_a_rate_the_region_does_not_have_is_told_without_a_time() -> None:
+def test_a_rate_the_region_does_not_have_is_reported_without_a_time() -> None:
     (concern,) = differing(declared(), 5, 10, {"group:a": 15})
 
     assert concern.observed == {"dataRate": 15, "groups": {"a": 15}}

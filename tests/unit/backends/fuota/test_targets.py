@@ -63,12 +63,12 @@ def test_a_device_has_one_identity_by_whichever_name_it_is_asked_for() -> None:
     ("key", "hint"),
     [
         ("devEui:70b3d57ed00000ff", ""),
-        ("device:nobody", ""),
+        ("device:unknown", ""),
         ("device:70B3D57ED0000001", "it looks like a DevEUI: write {devEui: 70B3D57ED0000001}"),
         ("group:g2", ""),
     ],
 )
-def test_a_target_that_is_not_there_is_told_as_that(key: str, hint: str) -> None:
+def test_a_target_that_is_not_there_is_reported_as_that(key: str, hint: str) -> None:
     (facts,) = read(Wire(), key)
 
     assert (facts.exists, facts.vendor_id, facts.hint) == (False, "", hint)
@@ -109,6 +109,6 @@ def test_a_device_that_was_found_is_not_asked_for_again_by_the_same_process() ->
     reader = TargetReader(TaskReader(transport), ThingReader(transport))
 
     for _ in range(3):
-        reader.of(("device:id-1", "device:nobody"), None, ImageAndRoleReader(transport))
+        reader.of(("device:id-1", "device:unknown"), None, ImageAndRoleReader(transport))
 
     assert wire.asked.count("GetWirelessDevice") == 1 + 3

@@ -85,7 +85,7 @@ def test_pace_abort_timeout_and_url_life_go_through_update_job_under_its_own_nam
     }
 
 
-def test_a_cancel_spares_what_has_begun_and_says_who_it_is() -> None:
+def test_a_cancel_spares_what_has_started_and_says_who_it_is() -> None:
     call = one(CancelUnit(unit_id="u", vendor_id="u", backend="otaUpdate", why="superseded", reason="newer content"))
 
     assert call.operation == "CancelJob"

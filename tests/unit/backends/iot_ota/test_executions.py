@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from otactl.backends.iot_ota.executions import by_hand, disagreement, joined, newest, nobody_moves, result, sorted_out
+from otactl.backends.iot_ota.executions import by_hand, disagreement, joined, newest, no_one_moves, result, sorted_out
 from otactl.model import Outcome, Reason
 
 THINGS = ("gw-1", "gw-2", "gw-3")
@@ -45,7 +45,7 @@ def test_list_and_counts_agree_by_execution_or_by_thing(
     assert (not disagreement(items, counted, THINGS)) is agrees
 
 
-def test_removals_of_things_nobody_wrote_down_are_not_explained() -> None:
+def test_removals_of_things_no_one_wrote_down_are_not_explained() -> None:
     assert disagreement(WELL, {"succeeded": 2, "removed": 1}, ())
 
 
@@ -56,16 +56,16 @@ def test_of_a_thing_that_came_back_the_newest_execution_counts_in_whatever_order
     assert {name: result(item).outcome for name, item in found.items()} == dict.fromkeys(THINGS, Outcome.SUCCEEDED)
 
 
-def test_things_that_joined_after_the_start_are_told_by_name() -> None:
-    (told,) = joined(AGAIN, ("gw-1", "gw-2"))
+def test_things_that_joined_after_the_start_are_reported_by_name() -> None:
+    (reported,) = joined(AGAIN, ("gw-1", "gw-2"))
 
-    assert (told.field, told.observed) == ("devices.joined", {"devices": 1, "some": ["gw-3"]})
+    assert (reported.field, reported.observed) == ("devices.joined", {"devices": 1, "some": ["gw-3"]})
     assert joined(AGAIN, THINGS) == ()
-    assert joined(AGAIN, ()) == ()  # nobody wrote down who was in
+    assert joined(AGAIN, ()) == ()  # no one wrote down who was in
 
 
 @pytest.mark.parametrize(
-    ("items", "job", "nobody"),
+    ("items", "job", "expected"),
     [
         (WELL, {}, True),
         ([*WELL, *listed(("gw-3", 1, "QUEUED"))], {}, False),
@@ -73,8 +73,8 @@ def test_things_that_joined_after_the_start_are_told_by_name() -> None:
         (WELL, {"isConcurrent": True}, False),
     ],
 )
-def test_a_job_lists_nobody_who_moves(items: list[dict[str, object]], job: dict[str, object], nobody: bool) -> None:
-    assert nobody_moves(items, job) is nobody
+def test_a_job_lists_no_one_who_moves(items: list[dict[str, object]], job: dict[str, object], expected: bool) -> None:
+    assert no_one_moves(items, job) is expected
 
 
 def test_counts_are_sorted_out_by_outcome_and_reason() -> None:
@@ -88,7 +88,9 @@ def test_counts_are_sorted_out_by_outcome_and_reason() -> None:
     ("before", "began", "found"),
     [(0, "", set()), (1, "", {"gw-2"}), (0, "gw-3", {"gw-3"}), (1, "gw-3", {"gw-2", "gw-3"}), (9, "", {*THINGS})],
 )
-def test_who_was_canceled_first_or_had_begun_was_canceled_by_a_person(before: int, began: str, found: set[str]) -> None:
+def test_who_was_canceled_first_or_had_started_was_canceled_by_a_person(
+    before: int, began: str, found: set[str]
+) -> None:
     items = listed(*((name, 1, "CANCELED") for name in THINGS), ("gw-4", 1, "SUCCEEDED"))
     for item, minute in zip(items, (5, 1, 5, 0), strict=True):
         summary = item["jobExecutionSummary"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from otactl.backends.iot_ota.failure_codes import failure_reason
 from otactl.model import Reason
 
-TOLD = [
+REPORTED = [
     ({"reason": "0x01000000: 0x00000000"}, Reason.VERIFY),
     ({"reason": "0x02000000: 0x00000001"}, Reason.VERIFY),
     ({"reason": "0x03000000: 0x00000000"}, Reason.NO_MEMORY),
@@ -49,7 +49,7 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("details", "reason"), TOLD)
+@pytest.mark.parametrize(("details", "reason"), REPORTED)
 def test_a_failure_has_the_reason_that_its_device_wrote(details: dict[str, str], reason: Reason | None) -> None:
     assert failure_reason(details) is reason
 

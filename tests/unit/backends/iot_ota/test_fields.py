@@ -158,7 +158,7 @@ def test_our_marks_stand_in_tags_and_in_additional_parameters() -> None:
     assert (tags["team"], parameters["additionalParameters"]["ticket"]) == ("gw", "FW-231")
 
 
-def test_a_file_that_nobody_declared_differs_from_what_is_declared() -> None:
+def test_a_file_that_no_one_declared_differs_from_what_is_declared() -> None:
     declared, parameters = unit(), sent()
     record = echo(parameters)
     record["otaUpdateFiles"].append(

@@ -49,7 +49,7 @@ def test_a_completed_job_and_a_complete_creation_are_not_success() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "version"),
+    ("reported", "version"),
     [
         ("0x90001", "0.9.1"),
         ("0x01020003", "1.2.3"),
@@ -60,5 +60,5 @@ def test_a_completed_job_and_a_complete_creation_are_not_success() -> None:
         ("", ""),
     ],
 )
-def test_the_version_that_did_an_update_is_read_from_number_and_from_text(told: str, version: str) -> None:
-    assert app_version(told) == version
+def test_the_version_that_did_an_update_is_read_from_number_and_from_text(reported: str, version: str) -> None:
+    assert app_version(reported) == version

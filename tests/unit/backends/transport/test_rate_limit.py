@@ -35,7 +35,7 @@ def test_no_second_ever_holds_more_calls_than_the_rate_and_one(rate: float, gaps
         assert sum(first <= at < first + 1.0 for at in sent) <= int(rate) + 1
 
 
-def test_a_long_rung_uses_the_whole_rate() -> None:
+def test_a_long_step_uses_the_whole_rate() -> None:
     clock = Clock()
     pacer = Pacer(10.0, clock.monotonic, clock.sleep)
     for _ in range(1000):

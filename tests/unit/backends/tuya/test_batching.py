@@ -73,7 +73,7 @@ def test_an_attempt_of_one_batch_has_the_one_it_remembers() -> None:
     )
 
 
-def test_a_part_nobody_is_making_is_missing_with_its_devices() -> None:
+def test_a_part_no_one_is_making_is_missing_with_its_devices() -> None:
     two = attempt(201, vendor_id="J1", ids_by_call={"createUnit/u-1/1": "J1"})
 
     parts, _ = known_parts(two, remembered(two), finding())
@@ -106,16 +106,16 @@ def test_what_two_could_be_is_adopted_by_neither_and_named(jobs: dict[str, tuple
 
 
 @pytest.mark.parametrize(
-    ("candidates", "told"),
+    ("candidates", "reported"),
     [(Candidates(unsure=("J9",)), "J9"), (Candidates(ids=("J2",), unsure=("J9",)), "J9"), (Candidates(waits=True), "")],
 )
 def test_nothing_is_adopted_while_a_batch_that_may_be_it_does_not_show_its_devices(
-    candidates: Candidates, told: str
+    candidates: Candidates, reported: str
 ) -> None:
     one = attempt(3)
 
     parts, unclear = known_parts(one, remembered(one, "createUnit/u-1"), lambda *_: candidates)
 
     assert (dict(parts.jobs), parts.pending) == ({}, ("createUnit/u-1",))
-    assert told in unclear
-    assert bool(unclear) == bool(told)
+    assert reported in unclear
+    assert bool(unclear) == bool(reported)

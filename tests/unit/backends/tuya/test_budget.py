@@ -90,9 +90,9 @@ def test_pages_are_read_to_the_last(gateway: Gateway) -> None:
     assert [(a["CurrentPage"], a["PageSize"]) for a in gateway.asked] == [("1", "100"), ("2", "100"), ("3", "100")]
 
 
-@pytest.mark.parametrize("told", [{"pageCount": "1"}, {"data": {"pageCount": 1}}, {"pageCount": 0}])
-def test_the_page_count_is_read_wherever_it_stands(gateway: Gateway, told: dict[str, object]) -> None:
-    gateway.will(good(**told))
+@pytest.mark.parametrize("reported", [{"pageCount": "1"}, {"data": {"pageCount": 1}}, {"pageCount": 0}])
+def test_the_page_count_is_read_wherever_it_stands(gateway: Gateway, reported: dict[str, object]) -> None:
+    gateway.will(good(**reported))
     assert len(list(transport(gateway).pages("ListOTATaskByJob", {}, 10))) == 1
 
 

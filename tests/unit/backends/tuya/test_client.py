@@ -39,7 +39,7 @@ REFUSALS = [
     ("iot.system.UidNotFound", "AccountRefused"),
     ("iot.common.InvalidTenant", "AccountRefused"),
     ("iot.common.InvalidPageParams", "RequestRefused"),
-    ("iot.ota.NoTargetDevice", "NobodyLeft"),
+    ("iot.ota.NoTargetDevice", "NoDeviceLeft"),
     ("whatever", "RequestRefused"),
 ]
 
@@ -75,7 +75,7 @@ def lost(sender: TuyaClient, action: str = WRITE, *, repeatable: bool = False) -
     return found
 
 
-def test_an_answer_is_given_whole_with_members_nobody_knows(gateway: Gateway) -> None:
+def test_an_answer_is_given_whole_with_members_no_one_knows(gateway: Gateway) -> None:
     gateway.will(good(data={"jobId": "1", "brandNew": [1]}, alsoNew=True))
     answer = transport(gateway).call(READ, {"JobId": "1"}, repeatable=True)
     assert answer == {
@@ -97,7 +97,7 @@ def test_a_throttled_call_is_signed_and_sent_again_and_was_never_carried_out(gat
     assert (sender.stats.calls, sender.stats.throttled) == (4, 4)
 
 
-def test_a_throttle_that_ends_is_not_told(gateway: Gateway) -> None:
+def test_a_throttle_that_ends_is_not_reported(gateway: Gateway) -> None:
     gateway.will(bad("Throttling"), bad("Throttling"), good(data={"jobId": "7"}))
     assert transport(gateway).call(WRITE, {}, repeatable=False)["data"] == {"jobId": "7"}
 
@@ -135,7 +135,7 @@ def test_a_gateway_that_is_not_there_carried_nothing_out() -> None:
 
 
 @pytest.mark.parametrize("answer", UNREADABLE)
-def test_an_answer_nobody_understands_stalls_a_read(gateway: Gateway, answer: Answer) -> None:
+def test_an_answer_no_one_understands_stalls_a_read(gateway: Gateway, answer: Answer) -> None:
     gateway.will(answer)
     found = error(transport(gateway))
     assert isinstance(found, StalledError)
@@ -144,7 +144,7 @@ def test_an_answer_nobody_understands_stalls_a_read(gateway: Gateway, answer: An
 
 
 @pytest.mark.parametrize("answer", UNREADABLE)
-def test_an_answer_nobody_understands_leaves_a_write_in_doubt(gateway: Gateway, answer: Answer) -> None:
+def test_an_answer_no_one_understands_leaves_a_write_in_doubt(gateway: Gateway, answer: Answer) -> None:
     gateway.will(answer)
     assert lost(transport(gateway)).committed is None
 
@@ -188,16 +188,16 @@ def test_a_read_refused_for_its_time_is_signed_by_the_gateways_clock_once(gatewa
 
 
 @pytest.mark.parametrize(
-    ("behind", "told"), [(timedelta(hours=1), "3600 s behind the"), (-timedelta(minutes=20), "1200 s ahead of the")]
+    ("behind", "reported"), [(timedelta(hours=1), "3600 s behind the"), (-timedelta(minutes=20), "1200 s ahead of the")]
 )
-def test_a_clock_the_gateway_will_not_have_is_told_with_how_far_it_is_off(
-    gateway: Gateway, behind: timedelta, told: str
+def test_a_clock_the_gateway_will_not_have_is_reported_with_how_far_it_is_off(
+    gateway: Gateway, behind: timedelta, reported: str
 ) -> None:
     gateway.will(bad("InvalidTimeStamp.Expired"))
     found = error(transport(gateway, behind=behind))
     assert isinstance(found, RefusedError)
     assert found.reason == "ClockSkewed"
-    assert told in str(found)
+    assert reported in str(found)
     assert len(gateway.asked) == 2
 
 
@@ -210,7 +210,7 @@ def test_a_write_refused_for_its_time_is_not_sent_again(gateway: Gateway) -> Non
 
 
 @pytest.mark.parametrize("behind", [1200, -1200])
-def test_a_write_refused_for_its_time_is_decided_anew_with_the_clock_the_refusal_told(
+def test_a_write_refused_for_its_time_is_decided_again_with_the_clock_the_refusal_reported(
     gateway: Gateway, behind: int
 ) -> None:
     gateway.will(bad("InvalidTimeStamp.Expired"))

@@ -37,7 +37,7 @@ from tests.support.scripted_tuya import (
     transport,
 )
 
-NONCE = "nonce-nobody-sees"
+NONCE = "nonce-kept-secret"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tuya-AbCdEf"
 SIGNED = [
     "SignatureDoesNotMatch",
@@ -121,7 +121,7 @@ def test_a_key_in_the_words_of_the_gateway_is_taken_out(gateway: Gateway) -> Non
     assert str(caught.value) == "tuya:QueryOTAJob was refused (odd.***): *** may not, ***"
 
 
-def test_words_of_the_gateway_are_told_on_one_short_line(gateway: Gateway) -> None:
+def test_words_of_the_gateway_are_reported_on_one_short_line(gateway: Gateway) -> None:
     gateway.will(bad("whatever", "first\nsecond " + "x" * 1000))
     with pytest.raises(StalledError) as caught:
         transport(gateway).call("QueryOTAJob", {}, repeatable=True)
@@ -171,7 +171,7 @@ def test_a_key_is_read_from_secrets_manager_once() -> None:
     assert asked == [ARN]
 
 
-def test_a_key_that_cannot_be_had_is_asked_for_once_and_told_every_time() -> None:
+def test_a_key_that_cannot_be_had_is_asked_for_once_and_reported_every_time() -> None:
     asked: list[str] = []
 
     def refuse(arn: str) -> str:
@@ -179,12 +179,12 @@ def test_a_key_that_cannot_be_had_is_asked_for_once_and_told_every_time() -> Non
         raise StalledError("PermissionDenied", "grant it")
 
     kept = TuyaClient(by_arn(), read_secret=refuse)
-    told = []
+    reported = []
     for _ in range(2):
         with pytest.raises(StalledError, match="grant it") as caught:
             kept.prepare("QueryOTAJob", {})
-        told.append(caught.value.reason)
-    assert (asked, told) == ([ARN], ["PermissionDenied"] * 2)
+        reported.append(caught.value.reason)
+    assert (asked, reported) == ([ARN], ["PermissionDenied"] * 2)
 
 
 def test_a_key_that_cannot_be_had_for_now_is_asked_for_again() -> None:
@@ -212,7 +212,7 @@ def test_a_stored_secret_that_is_no_key_is_named_and_not_shown(stored: str) -> N
     none_of_it(printed(caught.value), SECRET)
 
 
-def test_without_a_way_to_secrets_manager_the_arn_is_told() -> None:
+def test_without_a_way_to_secrets_manager_the_arn_is_reported() -> None:
     with pytest.raises(StalledError, match="tuya-AbCdEf"):
         TuyaClient(by_arn()).prepare("QueryOTAJob", {})
 
@@ -252,7 +252,7 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
         kept.call("QueryOTAJob", {}, repeatable=True)
 
 
-def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+def test_a_certificate_no_one_vouches_for_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -176,7 +176,7 @@ HOMES = [
     ),
     ("another case, as the manifest writes it", [tuya(("Plug-1",))], [Home("prod-eu", "a1b2c3d4e5", "Plug-1")]),
     ("its own case comes first", [tuya(("Plug-1",), product="b"), tuya(("plug-1",))], [PLUG]),
-    ("nobody names it", [tuya(("plug-2",))], []),
+    ("no one names it", [tuya(("plug-2",))], []),
     (
         "another service names it",
         [rollout(strategy=Strategy(waves=(Wave(name="w", targets=Targets(wireless_devices=(Device(id="plug-1"),))),)))],

@@ -1,4 +1,4 @@
-"""The way to Tuya's gateway through a proxy: as the process's environment says, its password told to nobody else."""
+"""The way to Tuya's gateway through a proxy: as the process's environment says, its password sent to no one else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAID: list[str] = []
 
 
 class _Refusing(StreamRequestHandler):
-    """A proxy that notes what it is asked for and lets nobody through."""
+    """A proxy that notes what it is asked for and lets no one through."""
 
     def handle(self) -> None:
         lines = iter(lambda: self.rfile.readline().decode().strip(), "")
@@ -55,7 +55,7 @@ def test_the_gateway_is_asked_through_the_proxy_that_is_named(
     assert "hunter2" not in str(failed)
 
 
-def test_a_proxy_gets_its_password_and_nobody_else_does(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_gets_its_password_and_no_other_does(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://ada:hunter%322@{proxy}")
     failed = send()
     assert "Proxy-Authorization: Basic YWRhOmh1bnRlcjIy" in SAID
@@ -75,7 +75,7 @@ def test_this_machine_is_never_asked_through_a_proxy(proxy: str, monkeypatch: py
     assert vars(Wire("http://127.0.0.1:1/", {}))["_proxy"] is None
 
 
-def test_a_proxy_that_cannot_be_used_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_used_is_reported_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     for named in ("socks5://ada:hunter2@proxy:1", "https://ada:hunter2@proxy:1", "http://ada:hunter2@proxy:99999"):
         monkeypatch.setenv("HTTPS_PROXY", named)
         with pytest.raises(StalledError, match="HTTPS_PROXY must be http://host:port") as caught:

@@ -1,4 +1,4 @@
-"""A verdict, a ledger entry, a correction: told only when it was seen."""
+"""A verdict, a ledger entry, a correction: reported only when it was seen."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_two_rollouts_that_share_a_group_go_one_after_the_other(fuota_stage: Fuo
     assert set(fuota_stage.images()) == {second.firmware.sha256}
 
 
-def test_a_copy_with_our_marks_is_told_and_not_adopted_beside_the_live_one(fuota_stage: FuotaStage) -> None:
+def test_a_copy_with_our_marks_is_reported_and_not_adopted_beside_the_live_one(fuota_stage: FuotaStage) -> None:
     fuota_stage.run(declared(strategy=ONE))
     task = fuota_stage.task()
     tags = fuota_stage.wireless.list_tags_for_resource(ResourceArn=task["Arn"])["Tags"]
@@ -161,7 +161,7 @@ def test_an_orphans_other_drift_stays_open_until_its_unit_is_gone(fuota_stage: F
     assert {e.closed_by for e in fuota_stage.record().drift} == {"the unit ended"}
 
 
-def test_a_correction_that_was_refused_is_not_told_as_ours(fuota_stage: FuotaStage) -> None:
+def test_a_correction_that_was_refused_is_not_reported_as_ours(fuota_stage: FuotaStage) -> None:
     fuota_stage.deafen()
     fuota_stage.run(declared(strategy=ONE))
     task = fuota_stage.task()["Id"]
