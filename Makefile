@@ -44,6 +44,7 @@ docs: setup
 	$(BIN)/python -m tests.support.permissions.fuota_matrix > docs/permissions.md
 	$(BIN)/python -m tests.support.lifecycle_page > docs/lifecycle.md
 	$(BIN)/python -m tests.support.output_schemas
+	$(BIN)/python -m tests.support.reference_pages
 
 bench: setup
 	$(BIN)/python -m bench

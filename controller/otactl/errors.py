@@ -71,7 +71,7 @@ class ConflictError(OtactlError):
 
 
 class StalledError(OtactlError):
-    """A human is needed; `reason` is a PascalCase word listed in docs/reference.md."""
+    """A human is needed; `reason` is a PascalCase word that `otactl explain` knows."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -122,7 +122,7 @@ class LeaseHeldError(OtactlError):
 
 
 def reason_of(error: OtactlError) -> str:
-    """The PascalCase word that names an error in conditions and in `status`; all are listed in docs/reference.md."""
+    """Return the PascalCase word that names an error in conditions and in `status`; `otactl explain` knows them all."""
     if isinstance(error, StalledError):
         return error.reason
     if isinstance(error, ManifestError):

@@ -183,7 +183,7 @@ def test_a_wave_taken_out_while_it_runs_is_reported_with_the_command_that_ends_i
     report = fuota_stage.run(declared(strategy=waves(("fleet", GROUPS[1:]))))
 
     (hold,) = report.rollouts[0].holds
-    assert hold.reason == "wave_left_the_manifest"
+    assert hold.reason == "wave_was_removed"
     assert f"aws iotwireless delete-fuota-task --id {task}" in hold.message
     assert [e.cause for e in fuota_stage.record().drift] == [Cause.ORPHAN]
     assert len(fuota_stage.made()) == 1

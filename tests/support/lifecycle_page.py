@@ -53,7 +53,12 @@ def page() -> str:
         lines.append(f"| {stage.value} | {' | '.join('·' if s is stage else s.value for s in row)} |")
     lines += ["", "## A wave's gate", "", "| State | Result |", "|---|---|"]
     lines += [f"| {state.value} | {GATE[state]} |" for state in GateState]
-    lines += ["", "## A rollout", "", f"Its phases are {', '.join(p.value for p in Phase)}: see reference.md."]
+    lines += [
+        "",
+        "## A rollout",
+        "",
+        f"Its phases are {', '.join(p.value for p in Phase)}: see reference/conditions.md.",
+    ]
     return "\n".join(lines) + "\n"
 
 

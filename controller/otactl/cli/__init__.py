@@ -36,7 +36,7 @@ VERBS: dict[str, str] = {
     "rollback": "write the manifest that returns devices to an earlier firmware",
     "image": "upload content-addressed images",
     "journal": "create, check, back up, copy or export the journal",
-    "explain": "show help on a manifest field, offline",
+    "explain": "show help on a manifest field or on a code, offline",
     "simulator": "run the stand-in clouds on loopback",
     "demo": "show every part of otactl in one command, on loopback",
 }

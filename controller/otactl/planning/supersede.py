@@ -193,7 +193,7 @@ def wave_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
     at, end_command = ctx.at, ctx.can.end_command
     holds = [
         Hold(
-            reason="wave_left_the_manifest",
+            reason="wave_was_removed",
             message=f"wave {wave.name} was removed from the manifest while {attempt.unit_id} is {attempt.stage.value}; "
             f"put it back, or cancel it: {end_command.format(id=attempt.vendor_id)}",
             stalled=True,

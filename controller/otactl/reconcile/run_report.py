@@ -31,7 +31,7 @@ class RolloutReport(Value, frozen=True, kw_only=True):
 
 
 class RunError(Value, frozen=True, kw_only=True):
-    """An error of a run as a whole, by a reason that docs/reference.md lists."""
+    """An error of a run as a whole, by a reason that `otactl explain` knows."""
 
     reason: str
     message: str
