@@ -81,7 +81,7 @@ def test_inputs_choose_the_lock_and_a_cache_of_their_own(runner: Runner) -> None
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reported"),
     [
         ({"JOURNAL": ""}, "the input journal is empty; set the variable that it is taken from (OTACTL_JOURNAL)"),
         ({"COMMAND": "apply"}, "the input command is 'apply'; write validate, plan or reconcile"),
@@ -89,11 +89,11 @@ def test_inputs_choose_the_lock_and_a_cache_of_their_own(runner: Runner) -> None
         ({"KEY": "-->"}, "the input comment-key is '-->'; use lower-case letters, digits and -"),
     ],
 )
-def test_a_wrong_input_ends_the_run_with_what_to_write(runner: Runner, wrong: dict[str, str], told: str) -> None:
+def test_a_wrong_input_ends_the_run_with_what_to_write(runner: Runner, wrong: dict[str, str], reported: str) -> None:
     ran = run(runner, "Check the inputs", INPUTS | wrong)
 
     assert ran.code == 1
-    assert f"::error title=otactl::{told}" in ran.printed
+    assert f"::error title=otactl::{reported}" in ran.printed
 
 
 @pytest.mark.parametrize("without", [{"COMMAND": "validate"}, {"OFFLINE": "true"}])

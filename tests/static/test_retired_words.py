@@ -63,7 +63,9 @@ def test_no_file_holds_a_retired_word(folder: str) -> None:
 
 
 def test_no_page_at_the_root_holds_a_retired_word() -> None:
-    assert retired([p for p in sorted(ROOT.iterdir()) if p.suffix in SUFFIXES or p.name == "Makefile"]) == []
+    pages = [p for p in sorted(ROOT.iterdir()) if p.suffix in SUFFIXES or p.name == "Makefile"]
+
+    assert retired([p for p in pages if p.name != "CHANGELOG.md"]) == []  # its merges keep the lines of both sides
 
 
 @pytest.mark.parametrize("line", ["the rung", "Nobody knows", "def test_a_unit_is_told(", "begun = 1", "SIBLINGS"])

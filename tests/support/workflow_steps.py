@@ -125,5 +125,5 @@ class Runner:
         }
         command = [*SHELLS[step.shell], str(script)]
         ran = subprocess.run(command, cwd=self.workspace, env=given, capture_output=True, text=True, check=False)
-        told = dict(line.split("=", 1) for line in output.read_text().splitlines())
-        return Ran(ran.returncode, ran.stdout + ran.stderr, told, summary.read_text())
+        reported = dict(line.split("=", 1) for line in output.read_text().splitlines())
+        return Ran(ran.returncode, ran.stdout + ran.stderr, reported, summary.read_text())
