@@ -117,7 +117,7 @@ def test_a_file_that_is_there_stays_and_is_named(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--name", "Bad"), "metadata.name must be lower-case letters"),
         (("--environment", "../x"), "metadata.name must be lower-case letters"),
@@ -127,12 +127,12 @@ def test_a_file_that_is_there_stays_and_is_named(repository: Path) -> None:
     ],
 )
 def test_a_value_that_would_not_be_valid_is_refused_before_anything_is_written(
-    repository: Path, options: tuple[str, ...], told: str
+    repository: Path, options: tuple[str, ...], reported: str
 ) -> None:
     ran = otactl("init", "--backend", "fuota", *options)
 
     assert ran.exit_code == 1
-    assert told in ran.output
+    assert reported in ran.output
     assert files(repository) == {}
 
 

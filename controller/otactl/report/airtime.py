@@ -15,7 +15,7 @@ from otactl.report.sanitize import cell, plain
 _NOTICEABLE = 0.0005
 _SURELY = 0.99995
 """From here on four digits read 1.0000."""
-_TOLD_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
+_SHOWN_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
 
 
 def result(airtime: AirtimeReport) -> AirtimeResult:
@@ -98,7 +98,7 @@ def line(airtime: AirtimeReport) -> str:
 
 def others(airtime: AirtimeReport) -> list[tuple[str, str]]:
     """Return the rows that neither `line` nor `chance_line` shows."""
-    return [(title, text) for title, text in rows(airtime) if title not in _TOLD_IN_LINES]
+    return [(title, text) for title, text in rows(airtime) if title not in _SHOWN_IN_LINES]
 
 
 def chance_line(airtime: AirtimeReport) -> str:
@@ -106,10 +106,10 @@ def chance_line(airtime: AirtimeReport) -> str:
     chance = airtime.chance
     real = share(chance.probability, known=not chance.trials)
     textbook = share(airtime.closed_form)
-    told = f"a device rebuilds the image with {real} (textbook {textbook}) at {losses(airtime)}"
+    text = f"a device rebuilds the image with {real} (textbook {textbook}) at {losses(airtime)}"
     if airtime.meets:
-        return told
-    return f"{told}; {_missed(airtime)}"
+        return text
+    return f"{text}; {_missed(airtime)}"
 
 
 def rows(airtime: AirtimeReport) -> list[tuple[str, str]]:
@@ -121,7 +121,7 @@ def rows(airtime: AirtimeReport) -> list[tuple[str, str]]:
     chances = f"{share(chance.probability, known=not counted)} ({share(chance.low)} to {share(chance.high)})"
     if chance.low < _SURELY <= chance.probability:
         chances = f"at least {math.floor(1e4 * chance.low) / 1e4:.4f}"
-    told = {
+    figures = {
         "fragments": f"{plan.fragments} + {plan.parity_fragments} parity ({plan.parity_fragments_rounded_up} if the "
         f"service rounds up), {plan.padding_bytes} bytes padding",
         "on air": f"{plan.time_on_air_ms:.1f} ms each, one every {plan.spacing_ms / 1000:g} s: "
@@ -137,13 +137,13 @@ def rows(airtime: AirtimeReport) -> list[tuple[str, str]]:
     }
     if airtime.gateway is not None:
         total = airtime.gateway
-        told["gateway"] = (
+        figures["gateway"] = (
             f"{_time(total.on_air_seconds)} on air for {total.devices} devices one by one, "
             f"at least {_time(total.shortest_seconds)} within the duty cycle"
         )
-    told["verdict"] = f"reaches the target of {airtime.target}" if airtime.meets else _missed(airtime)
+    figures["verdict"] = f"reaches the target of {airtime.target}" if airtime.meets else _missed(airtime)
     advice = airtime.recommendation
-    listed = list(told.items())
+    listed = list(figures.items())
     if advice is not None:
         uncounted = "" if airtime.outage is None else "; the shared outage is not counted"
         listed.append(("recommended", f"{_setting(advice)}: {advice.why}{uncounted}"))

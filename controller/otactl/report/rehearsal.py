@@ -29,7 +29,7 @@ from otactl.report.rehearsal_values import (
 )
 from otactl.report.sanitize import cell, markdown_table, plain, table
 
-TOLD = ("verdict", "released", "results", "spared", "failed", "adopted", "drift", "driftClosed")
+SHOWN = ("verdict", "released", "results", "spared", "failed", "adopted", "drift", "driftClosed")
 """Kinds of events that make a timeline; what was sent, call by call, is for `history`."""
 
 
@@ -213,7 +213,7 @@ def _timeline(found: Rehearsal) -> list[tuple[datetime, str, str]]:
     """Return what happened to all rollouts of the seed in the middle, by time."""
     rows: list[tuple[datetime, str, str]] = []
     for rollout in found.typical.rollouts:
-        rows += [(e.at, rollout.name, _event(e)) for e in rollout.events if e.kind in TOLD]
+        rows += [(e.at, rollout.name, _event(e)) for e in rollout.events if e.kind in SHOWN]
         rows += [(w.since, rollout.name, _wait(w)) for w in rollout.waits if not rollout.why.startswith(f"{w.reason}:")]
         for wave in rollout.waves:
             for span in wave.attempts:
