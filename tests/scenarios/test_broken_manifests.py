@@ -35,7 +35,7 @@ def test_one_broken_manifest_stops_only_what_it_may_be_about(tmp_path: Path, mon
 
         code, planned, reported = run("plan", "rollouts")
         assert (code, "sizeBites" in reported) == (1, True)
-        assert {r["name"] for r in planned["rollouts"] if "error" in r} == {"soil-probe-2-4-1"}
+        assert {r["name"] for r in planned["rollouts"] if r["error"]} == {"soil-probe-2-4-1"}
 
         code, done, reported = run("reconcile", "rollouts")
         assert (code, "the others continued" in reported) == (1, True)

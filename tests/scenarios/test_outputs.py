@@ -105,7 +105,7 @@ def test_markdown_for_a_pull_request_has_the_exact_calls_folded(demo: Demo) -> N
     result = CliRunner().invoke(cli, ["plan", "rollouts", "-o", "markdown"])
 
     assert result.exit_code == 2
-    assert "<details><summary>createUnit: exact calls</summary>" in result.output
+    assert "<details><summary>exact calls of the next run: " in result.output
     assert '"operation": "CreateFuotaTask"' in result.output
 
 

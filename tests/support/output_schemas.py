@@ -18,6 +18,7 @@ from otactl.report.airtime_values import AirtimeResult
 from otactl.report.drift import Ledger
 from otactl.report.history import History
 from otactl.report.journals_used import Journals
+from otactl.report.plan_values import PlanResult
 from otactl.report.reconcile import RunResult
 from otactl.report.rehearsal_values import RehearsalResult
 from otactl.report.status_summary import StatusReport
@@ -29,6 +30,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "airtime": AirtimeResult,
     "drift": Ledger,
     "history": History,
+    "plan": PlanResult,
     "reconcile": RunResult,
     "rehearse": RehearsalResult,
     "status": StatusReport,

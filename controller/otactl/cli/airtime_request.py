@@ -15,11 +15,19 @@ def question_of(rollout: Rollout) -> AirtimeRequest | None:
     return BACKENDS[rollout.backend_kind].airtime(rollout)
 
 
-def airtime_of(rollout: Rollout) -> AirtimeReport | None:
-    """Compute a rollout's radio session for its plan; a recommendation only if its target is missed."""
+def airtime_of(rollout: Rollout, counted: tuple[int | None, ...] = ()) -> AirtimeReport | None:
+    """Compute a rollout's radio session for its plan; a recommendation only if its target is missed.
+
+    `counted` are the devices of its waves, as far as the service shows them.
+    """
     question = question_of(rollout)
     if question is None:
         return None
     from otactl.lorawan.planner import forecast
 
+    numbers = [number for number in counted if number]
+    if question.devices_unknown and len(numbers) == len(question.waves):
+        each = zip(question.waves, numbers, strict=True)
+        waves = tuple(msgspec.structs.replace(wave, devices=number) for wave, number in each)
+        question = msgspec.structs.replace(question, devices=sum(numbers), waves=waves, devices_unknown=False)
     return forecast(msgspec.structs.replace(question, advice="whenMissed"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from otactl import policies
@@ -29,7 +30,7 @@ class Reading(NamedTuple):
     """What the paths declare. With errors, `rollouts` and `environments` are those that have none.
 
     `names` are the files the paths lead to, as messages show them; `files` counts them; `broken` are the manifests that
-    the errors are about.
+    the errors are about. `referred` are the files that each manifest's file refers to.
     """
 
     rollouts: tuple[Rollout, ...]
@@ -39,6 +40,7 @@ class Reading(NamedTuple):
     files: int
     names: tuple[str, ...] = ()
     broken: tuple[UnreadableDocument, ...] = ()
+    referred: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 def read_paths(
@@ -90,6 +92,7 @@ class _Reader:
             files=len(files),
             names=tuple(files),
             broken=broken_of((*rollouts, *environments, *unknown), self.errors, self.resolver.used_files),
+            referred={file: frozenset(used) for file, used in self.resolver.referred.items()},
         )
 
     def load(self, file: str, kind: str | None = None) -> list[Manifest]:

@@ -40,7 +40,7 @@ class Resolver:
         self.environments: dict[str, Manifest] = {}
         self.outputs: dict[str, Outputs | None] = {}
         self.outputs_files: set[FilePath] = set()
-        self.referred: set[str] = set()
+        self.referred: dict[str, set[str]] = {}
         self.outputs_problems: dict[str, Problem] = {}
         self.lists: dict[tuple[FilePath, str], DeviceList] = {}
         self.grounds: dict[FilePath, FilePath] = {}
@@ -49,7 +49,7 @@ class Resolver:
     @property
     def used_files(self) -> frozenset[str]:
         """Return the files that manifests refer to, as messages show them."""
-        return frozenset(self.referred)
+        return frozenset(file for files in self.referred.values() for file in files)
 
     def environment(self, manifest: Manifest) -> None:
         """Read an environment's outputs and convert it to a value."""
@@ -134,7 +134,7 @@ class Resolver:
     def _beside(self, manifest: Manifest, file: str) -> tuple[str, FilePath, FilePath]:
         """Return a file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
-        self.referred.add(shown)
+        self.referred.setdefault(manifest.source.file, set()).add(shown)
         return shown, real(self.cwd / shown), self._ground(manifest)
 
     def _place(self, manifest: Manifest) -> str:

@@ -125,5 +125,7 @@ class PreflightRequest(Value, frozen=True, kw_only=True):
     """What may start next; None when nothing may."""
     joined_groups: tuple[str, ...] = ()
     """Keys of groups whose devices are to be listed, for those that joined later."""
+    count_groups: bool = False
+    """True if the groups of the other waves are to be counted, too."""
     our_ids: frozenset[str] = frozenset()
     """The service's ids of the rollout's own units: no others' work on a target."""

@@ -10,11 +10,17 @@ from otactl.verdicts.retry import goes_on, remainder, retry_plan
 from otactl.verdicts.wave_verdict import gives_up, judged, undone
 
 
-def preflight_request(rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities) -> PreflightRequest:
-    """Return what a backend has to read for the decision about these units."""
+def preflight_request(
+    rollout: Rollout, known: Record, units: tuple[Unit, ...], can: Capabilities, *, count_groups: bool = False
+) -> PreflightRequest:
+    """Return what a backend has to read for the decision about these units.
+
+    With `count_groups` also how many devices every wave of a revision has that no run has seen yet.
+    """
     return PreflightRequest(
         starting=next_targets(rollout, known, units, can),
         joined_groups=joined_devices.groups(rollout, known),
+        count_groups=count_groups and known.generation != rollout.generation,
         our_ids=frozenset(known.vendor_ids),
     )
 

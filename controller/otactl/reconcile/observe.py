@@ -53,11 +53,13 @@ class EnvironmentObserver:
         shapes: Mapping[str, Shape] | None = None,
         abreast: int = WORKERS,
         unreadable_is_offline: bool = False,
+        count_groups: bool = False,
     ) -> None:
         """Observe at most `abreast` rollouts side by side.
 
         With `shapes` a rollout without a backend is assessed without a comparison. With `unreadable_is_offline` so is
-        one whose service has no credentials that only read, where this process has none of it.
+        one whose service has no credentials that only read, where this process has none of it. With `count_groups` the
+        devices of new revisions are counted, wave by wave.
         """
         self._environment = environment
         self._backends = backends
@@ -66,6 +68,7 @@ class EnvironmentObserver:
         self._now = now
         self._abreast = abreast
         self._unreadable_is_offline = unreadable_is_offline
+        self._count_groups = count_groups
         self._strangers: tuple[Hold, ...] = ()
         self._surveyed = 0
         self.failures: dict[str, OtactlError] = {}
@@ -151,10 +154,42 @@ class EnvironmentObserver:
     ) -> None:
         if not todo:
             return
+        self._abreast_of(todo, partial(self._observe, surveys))
+        records = {**records, **{s.rollout.name: s.earlier.record for s in todo if s.earlier is not None}}
+        self.assess(todo, records, beside)
+
+    def _abreast_of(self, todo: Sequence[RolloutState], read: Callable[[RolloutState], None]) -> None:
         # Side by side they would share a small budget so that none gets its look done.
         workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
-        abreast(workers, partial(self._observe, surveys), todo)
-        records = {**records, **{s.rollout.name: s.earlier.record for s in todo if s.earlier is not None}}
+        abreast(workers, read, todo)
+
+    def read_ahead(self, todo: Sequence[RolloutState], surveys: Mapping[str, Survey]) -> None:
+        """Read what expected states need to start next and do not have; what cannot be read is named in the state."""
+        if todo:
+            self._abreast_of(todo, partial(self._read_ahead, surveys))
+
+    def _read_ahead(self, surveys: Mapping[str, Survey], state: RolloutState) -> None:
+        kind, seen = state.rollout.backend_kind, state.seen
+        backend = self._backends.get(kind)
+        if backend is None or kind not in surveys or seen is None or seen.offline:
+            return
+        rollout, known = as_seen(state.rollout, state.known)
+        can = backend.capabilities
+        request = preflight_request(rollout, known, seen.units, can, count_groups=self._count_groups)
+        starting = request.starting
+        there = seen.image is not None and {t.key for t in seen.targets}.issuperset(starting.keys if starting else ())
+        if starting is None or starting.unit is not None or there:
+            return
+        bare = msgspec.structs.replace(seen, targets=(), devices=(), group_sizes={}, succeeded_before=())
+        try:
+            state.seen = backend.preflight(rollout, request, bare, surveys[kind])
+        except OtactlError as error:
+            state.not_compared = f"the targets of the wave after this one were not read: {error}"
+
+    def assess(
+        self, todo: Sequence[RolloutState], records: Mapping[str, Record], beside: Callable[[], tuple[Record, ...]]
+    ) -> None:
+        """Assess rollouts that were observed; what is next for each is in its `look`."""
         self._assess(todo, records, SentContents(records))
         about_to = any(s.look is not None and s.look.plan.begins for s in todo)
         if about_to and (others := beside()):  # read only before something starts
@@ -175,7 +210,8 @@ class EnvironmentObserver:
     def _seen(self, backend: Backend, survey: Survey, state: RolloutState) -> Observation:
         with metered() as meter:
             try:
-                return observe_rollout(backend, *as_seen(state.rollout, state.known), survey)
+                rollout, known = as_seen(state.rollout, state.known)
+                return observe_rollout(backend, rollout, known, survey, count_groups=self._count_groups)
             except BudgetSpentError as error:
                 raise judged(error, state, meter.calls, self._surveyed, self._environment) from error
             except StalledError as error:
@@ -185,7 +221,7 @@ class EnvironmentObserver:
                 state.not_compared = f"nothing of {backend.capabilities.service} was compared: {error}"
                 return Observation(offline=True)
 
-    def _assess(self, states: list[RolloutState], records: Mapping[str, Record], sendings: SentContents) -> None:
+    def _assess(self, states: Sequence[RolloutState], records: Mapping[str, Record], sendings: SentContents) -> None:
         """Decide what is next for rollouts that were observed.
 
         A unit of another journal in one of them holds them all, for the rest of the run.
@@ -241,10 +277,12 @@ class EnvironmentObserver:
             state.look = unlooked(state.rollout, state.known, reason_of(error), str(error), self._now())
 
 
-def observe_rollout(backend: Backend, rollout: Rollout, known: Record, survey: Survey) -> Observation:
+def observe_rollout(
+    backend: Backend, rollout: Rollout, known: Record, survey: Survey, *, count_groups: bool = False
+) -> Observation:
     """Read the units of a rollout with its targets by name, then the facts that a decision about them needs."""
     seen = backend.observe(rollout, known, survey)
-    request = preflight_request(rollout, known, seen.units, backend.capabilities)
+    request = preflight_request(rollout, known, seen.units, backend.capabilities, count_groups=count_groups)
     return backend.preflight(rollout, request, seen, survey)
 
 

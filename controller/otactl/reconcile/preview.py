@@ -1,6 +1,7 @@
-"""Predicts the next pass of `reconcile` without a write: the pass of `plan`.
+"""Predicts the next run of `reconcile` without a write: what `plan` shows.
 
-1. It takes the same states, assessments and turns as a run's first pass, so it shows the first calls that are sent.
+1. It takes the same states, assessments and turns as a run's first pass, so it shows the first calls that are sent;
+   then the run's later passes, over the state that each is expected to leave (`expected_run`).
 2. A renamed rollout is assessed with the record that `reconcile` would move to it first.
 3. Without backends nothing is compared (`plan --offline`).
 """
@@ -8,15 +9,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from otactl.errors import OtactlError, defect
 from otactl.model import Environment, Record, Rollout
 from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
-from otactl.planning.outlook import Outlook, Step, outlook, steps
+from otactl.planning.assess import Assessment
+from otactl.planning.changed_fields import changed_fields
+from otactl.planning.expected_state import Step
+from otactl.planning.outlook import Outlook, outlook
 from otactl.ports import Backend, PureHalf, Stored
+from otactl.reconcile.expected_run import ExpectedRun, expected_runs
 from otactl.reconcile.observe import WORKERS, EnvironmentObserver
 from otactl.reconcile.rollout_states import declared_states, removed_states
 from otactl.reconcile.run_report import RolloutState
@@ -25,15 +30,19 @@ from otactl.state.rename import renaming
 
 @dataclass(frozen=True)
 class RolloutPreview:
-    """What is next for one rollout, and what is expected to follow.
+    """What the next run sends for one rollout, and what later runs are expected to send.
 
-    `moved_from` is the old name of a rollout whose record moves to this one first.
+    `next` are the steps of the run's first pass, `run` those of its later passes; `end` is the assessment that the run
+    ends with. `moved_from` is the old name of a rollout whose record moves to this one first.
     """
 
     state: RolloutState
     next: tuple[Step, ...] = ()
+    run: tuple[Step, ...] = ()
+    end: Assessment | None = None
     outlook: Outlook = field(default_factory=Outlook)
     moved_from: str = ""
+    changed_fields: tuple[str, ...] | None = None
 
 
 def preview(
@@ -60,16 +69,24 @@ def preview(
     if not states:
         return ()
     observer = EnvironmentObserver(
-        environment, backends, refused, now, shapes=shapes, abreast=abreast, unreadable_is_offline=True
+        environment,
+        backends,
+        refused,
+        now,
+        shapes=shapes,
+        abreast=abreast,
+        unreadable_is_offline=True,
+        count_groups=True,
     )
     records = {name: held.record for name, held in stored.items()}
     surveys = observer.survey(states, stored, whole=True)
-    others, taken = tuple(beside), dict[tuple[str, str], str]()
+    others = tuple(beside)
+    runs: dict[str, ExpectedRun] = {}
     for turn in observer.turns(states, surveys):
-        observer.look(turn, surveys, records, lambda: others, taken)
-    moved = renamed.moved
+        observer.look(turn, surveys, records, lambda: others, {})
+        runs |= expected_runs(observer, turn, shapes, surveys, records, lambda: others, now)
     return tuple(
-        _ahead(environment, observer, state, shapes, moved.get(state.rollout.name, ""), now()) for state in states
+        _ahead(environment, observer, state, runs.get(state.rollout.name), renamed.moved, now()) for state in states
     )
 
 
@@ -77,26 +94,33 @@ def _ahead(
     environment: Environment,
     observer: EnvironmentObserver,
     state: RolloutState,
-    shapes: Mapping[str, PureHalf],
-    moved_from: str,
+    run: ExpectedRun | None,
+    moved: Mapping[str, str],
     now: datetime,
 ) -> RolloutPreview:
-    shape = shapes.get(state.rollout.backend_kind)
-    found = RolloutPreview(state, moved_from=moved_from)
-    if state.error or state.look is None or state.removed or shape is None:
+    found = RolloutPreview(state, moved_from=moved.get(state.rollout.name, ""))
+    if state.error or run is None:
         return found
+    sent = (*run.sent, ())
     try:
         following = outlook(
             environment,
             state.rollout,
-            state.look,
-            shape,
-            shape.lower,
+            run.end,
+            run.shape,
+            run.shape.lower,
             observer.holds_before(state),
             now,
             observer.sendings,
         )
-        return RolloutPreview(state, steps(state.look, shape.lower), following, moved_from)
     except Exception as error:  # noqa: BLE001 - the last guard: the others go on
         state.fail(error if isinstance(error, OtactlError) else defect(error))
         return found
+    return replace(
+        found,
+        next=sent[0],
+        run=tuple(step for later in sent[1:] for step in later),
+        end=run.end,
+        outlook=following,
+        changed_fields=changed_fields(state.stored.record, state.rollout, sent[0], run.shape),
+    )

@@ -15,7 +15,6 @@ from otactl.report.sanitize import cell, plain
 _NOTICEABLE = 0.0005
 _SURELY = 0.99995
 """From here on four digits read 1.0000."""
-_SHOWN_IN_LINES = frozenset({"fragments", "on air", "success", "verdict"})
 
 
 def result(airtime: AirtimeReport) -> AirtimeResult:
@@ -94,11 +93,6 @@ def line(airtime: AirtimeReport) -> str:
         f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
         f"{plan.spacing_ms / 1000:g} s: {length}, duty cycle {plan.duty_cycle_percent:.2f} %"
     )
-
-
-def others(airtime: AirtimeReport) -> list[tuple[str, str]]:
-    """Return the rows that neither `line` nor `chance_line` shows."""
-    return [(title, text) for title, text in rows(airtime) if title not in _SHOWN_IN_LINES]
 
 
 def chance_line(airtime: AirtimeReport) -> str:

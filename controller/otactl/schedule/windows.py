@@ -91,6 +91,17 @@ def verdict(
     return _verdict(windows, freezes, start.astimezone(UTC), length)
 
 
+def window_around(windows: tuple[Window, ...], start: datetime) -> tuple[Window, Interval] | None:
+    """Return the allowing window that a start lies in, and when it is open; of several the one that closes last."""
+    found = [
+        (window, inside)
+        for window in windows
+        if window.kind == "allow"
+        and (inside := covering(openings(window, start, start + _SECOND), start.astimezone(UTC))) is not None
+    ]
+    return max(found, key=lambda pair: pair[1].end, default=None)
+
+
 def ever_permitted(windows: tuple[Window, ...], freezes: tuple[Window, ...], length: timedelta | None) -> bool:
     """Return, without a clock, whether any day of any year has a start for a session so long."""
     taken = _NOTHING if length is None else length
@@ -313,4 +324,4 @@ def length_text(length: timedelta) -> str:
     return " ".join(parts) or "0s"
 
 
-__all__ = ["HORIZON", "Refusal", "StartPermission", "ever_permitted", "length_text", "verdict"]
+__all__ = ["HORIZON", "Refusal", "StartPermission", "ever_permitted", "length_text", "verdict", "window_around"]

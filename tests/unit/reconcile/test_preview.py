@@ -78,7 +78,7 @@ def test_what_is_left_of_a_removed_rollout_is_shown_with_its_command_and_nothing
     assert reported is not None
     assert [h.reason for h in reported.holds] == ["manifest_removed"]
     assert END in reported.holds[0].message
-    assert (reported.next, reported.error) == ((), "")
+    assert (reported.next, reported.error) == ((), None)
 
 
 @pytest.mark.parametrize("failing", ["survey", "observe"])
@@ -93,7 +93,7 @@ def test_without_an_answer_the_plan_says_what_is_remembered_of_a_removed_rollout
     assert reported is not None
     assert "was not read: no answer" in reported.notes[0]
     assert hold.message in reported.notes[1]
-    assert reported.error == ""
+    assert reported.error is None
 
 
 def test_a_removed_rollout_of_which_nothing_is_left_is_not_shown() -> None:
@@ -114,7 +114,7 @@ def test_a_rollout_is_removed_only_if_it_is_not_declared_and_its_place_was_read(
 def test_credentials_of_another_account_are_refused_in_the_words_of_reconcile() -> None:
     (found,) = shown(Service(account="999999999999"), rollouts=(rollout(),))
 
-    reported = planned(found, None)
+    reported = planned(found)
 
     text = "AccountDiffers: these credentials are of account 999999999999, environment prod-eu is 123456789012"
     assert reported.error == f"{text}; use the right role"
@@ -162,12 +162,12 @@ def test_only_a_service_without_read_only_credentials_is_planned_without_a_compa
 
     (found,) = shown(service, rollouts=(rollout(),))
 
-    reported = planned(found, None)
+    reported = planned(found)
     if compared is None:
         assert (reported.error, reported.next) == (f"{error.reason}: no key", ())
     else:
         assert reported.notes == ("nothing of AWS IoT Wireless was compared: no key",)
-        assert [type(r.action).__name__ for r in reported.next] == ["CreateUnit"]
+        assert [step.action for step in reported.next] == ["createUnit"]
 
 
 def test_offline_the_first_calls_are_planned_without_a_backend() -> None:
@@ -187,4 +187,4 @@ def test_an_action_that_cannot_be_lowered_is_an_error_of_its_rollout_alone() -> 
 
     (found,) = shown(Service(), rollouts=(rollout(),), shape=Broken())
 
-    assert planned(found, None).error.startswith("Defect: ValueError")
+    assert str(planned(found).error).startswith("Defect: ValueError")

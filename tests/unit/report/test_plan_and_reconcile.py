@@ -9,10 +9,14 @@ import pytest
 from otactl.backends.fuota.definition import FuotaShape
 from otactl.model import Cause, Observation
 from otactl.model.actions import CreateUnit, Finding, Hold
-from otactl.planning.outlook import Step
+from otactl.planning.expected_state import Step
 from otactl.planning.units import declare
 from otactl.reconcile.run_report import RolloutReport
-from otactl.report import plan, reconcile
+from otactl.report import reconcile
+from otactl.report.plan import as_json, finding_of, hold_of, step_of
+from otactl.report.plan_markdown import as_markdown
+from otactl.report.plan_text import as_text
+from otactl.report.plan_values import PlannedRollout, PlanReport
 from tests.support.builders import ENVIRONMENT, rollout
 from tests.support.report_values import HOSTILE
 
@@ -25,7 +29,7 @@ def step() -> Step:
     return Step(action=action, calls=FuotaShape().lower(action, Observation()))
 
 
-def planned() -> plan.PlanReport:
+def planned() -> PlanReport:
     finding = Finding(
         subject=HOSTILE,
         field="description",
@@ -34,20 +38,20 @@ def planned() -> plan.PlanReport:
         cause=Cause.OUT_OF_BAND_EDIT,
         correctable=True,
     )
-    one = plan.PlannedRollout(
+    one = PlannedRollout(
         name="probe",
         environment="prod-eu",
         digest="d" * 64,
-        next=(step(),),
-        drift=(finding,),
-        holds=(Hold(reason="suspended", message=HOSTILE),),
+        next=(step_of(step()),),
+        drift=(finding_of(finding),),
+        holds=(hold_of(Hold(reason="suspended", message=HOSTILE)),),
         notes=(HOSTILE,),
         error=HOSTILE,
     )
-    return plan.PlanReport(offline=False, rollouts=(one,))
+    return PlanReport(offline=False, rollouts=(one,), errors=(HOSTILE,))
 
 
-@pytest.mark.parametrize("render", [plan.as_text, plan.as_markdown, plan.as_json])
+@pytest.mark.parametrize("render", [as_text, as_markdown, as_json])
 def test_no_rendering_of_a_plan_acts_on_a_terminal(render) -> None:
     shown = render(planned())
 
@@ -56,14 +60,14 @@ def test_no_rendering_of_a_plan_acts_on_a_terminal(render) -> None:
 
 
 def test_a_plans_markdown_neither_mentions_a_team_nor_opens_a_tag() -> None:
-    outside = plan.as_markdown(planned()).split("```json")[0]
+    outside = as_markdown(planned()).split("```json")[0]
 
     assert "@acme" not in outside
     assert "<b>" not in outside
 
 
 def test_a_plans_json_keeps_what_the_service_said() -> None:
-    document = json.loads(plan.as_json(planned()))
+    document = json.loads(as_json(planned()))
 
     assert document["rollouts"][0]["holds"][0]["message"] == HOSTILE
     assert document["rollouts"][0]["next"][0]["calls"][0]["operation"] == "CreateFuotaTask"

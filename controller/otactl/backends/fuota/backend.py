@@ -16,6 +16,7 @@ import msgspec
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
+from otactl.backends.aws.other_groups import other_groups
 from otactl.backends.aws.tags import unit_is_ours
 from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.definition import FuotaShape
@@ -92,19 +93,16 @@ class FuotaBackend(FuotaShape):
         return msgspec.structs.replace(
             seen,
             devices=tuple(sorted({device for target in targets for device in target.devices})),
-            group_sizes=self._sizes(rollout, starting.keys),
+            group_sizes=self._sizes(rollout, request),
             succeeded_before=self._before(starting.keys, starting.unit),
             targets=targets,
             image=self._facts.image(uri),
             role=self._facts.role(role, ROLE_SERVICE, uri),
         )
 
-    def _sizes(self, rollout: Rollout, keys: tuple[str, ...]) -> dict[str, int]:
-        """Return how many devices the groups of the other waves hold, where the environment limits a wave's share."""
-        if self._environment.guards.max_affected_percent is None:
-            return {}
-        every = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
-        others = tuple(sorted(key for key in every - set(keys) if key.startswith("group:")))
+    def _sizes(self, rollout: Rollout, request: PreflightRequest) -> dict[str, int]:
+        """Return how many devices the groups of the other waves hold, where that is asked for."""
+        others = other_groups(rollout, request, self._environment, "group:")
         groups = self._targets.of(others, None, self._facts)
         return {t.key: max(t.requested or 0, len(t.members)) for t in groups if t.exists}
 

@@ -18,6 +18,7 @@ import msgspec
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
+from otactl.backends.aws.other_groups import other_groups
 from otactl.backends.aws.tags import unit_is_ours
 from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.definition import OtaShape
@@ -117,17 +118,14 @@ class OtaBackend(OtaShape):
             image=image,
             role=self._facts.role(spec.role, ROLE_SERVICE, rollout.firmware.image, needs),
             targets=targets,
-            group_sizes=self._sizes(rollout, starting.keys) if making else {},
+            group_sizes=self._sizes(rollout, request) if making else {},
             devices=() if spec.endless and any(t.is_group for t in targets) else _devices(targets),
             inside=inside,
         )
 
-    def _sizes(self, rollout: Rollout, keys: tuple[str, ...]) -> dict[str, int]:
-        """Return how many things the groups of the other waves hold, where the environment limits a wave's share."""
-        if self._environment.guards.max_affected_percent is None:
-            return {}
-        every = {key for wave in rollout.strategy.waves for key in rollout.targets_of(wave).keys}
-        others = sorted(key for key in every - set(keys) if key.startswith("thingGroup:"))
+    def _sizes(self, rollout: Rollout, request: PreflightRequest) -> dict[str, int]:
+        """Return how many things the groups of the other waves hold, where that is asked for."""
+        others = other_groups(rollout, request, self._environment, "thingGroup:")
         groups = (self._reader.group(key, key.partition(":")[2]) for key in others)
         return {t.key: len(t.members) for t in groups if t.exists}
 

@@ -6,17 +6,21 @@ import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import msgspec
 
 from otactl.backends.registry import BACKENDS, backends_for, shapes_for, transport_for
 from otactl.cli.airtime_request import airtime_of
+from otactl.cli.changed_files import changed_since as changed_since_revision
+from otactl.cli.changed_files import is_touched
+from otactl.cli.errors import lines_of
 from otactl.cli.journal_option import Place, journal_option, place_for
 from otactl.cli.load_manifests import by_environment, covers, read_all, strict_option
 from otactl.cli.unreadable_manifests import Stopped, concerning, stopped, tell, unread_of
 from otactl.drift import unit_home
-from otactl.errors import JournalMissingError
+from otactl.errors import JournalMissingError, OtactlError, UsageError
 from otactl.journal import open_journal
 from otactl.lorawan.errors import LorawanError
 from otactl.lorawan.report import AirtimeReport
@@ -27,8 +31,12 @@ from otactl.model.unreadable_manifests import UnreadableManifests
 from otactl.policies.unsupported import unsupported_holds
 from otactl.ports import Stored
 from otactl.reconcile.preview import RolloutPreview, preview
-from otactl.report import plan as report
 from otactl.report.journals_used import UsedJournal
+from otactl.report.plan import as_json, left_over
+from otactl.report.plan import planned as planned_rollout
+from otactl.report.plan_markdown import as_markdown
+from otactl.report.plan_text import as_text
+from otactl.report.plan_values import PlannedRollout, PlanReport, PlanVerdict
 
 
 @click.command(short_help="show the exact calls that are next, and what follows")
@@ -39,6 +47,14 @@ from otactl.report.journals_used import UsedJournal
 @click.option(
     "--exit-code", type=click.IntRange(0, 255), default=2, show_default=True, help="Exit code when calls are next."
 )
+@click.option(
+    "--changed-since",
+    metavar="REVISION",
+    help="Put rollouts first whose files differ from this Git revision; in Markdown only these have details.",
+)
+@click.option(
+    "--whole", type=click.Path(dir_okay=False), metavar="FILE", help="Write the whole plan as Markdown to FILE, too."
+)
 @strict_option
 @journal_option
 def command(
@@ -47,16 +63,62 @@ def command(
     offline: bool,
     environment: str | None,
     exit_code: int,
+    changed_since: str | None,
+    whole: str | None,
     strict: bool,
     journal: str | None,
 ) -> None:
-    """Show what `reconcile` would send next for the manifests in PATHS, and what follows.
+    """Show what the next run of `reconcile` sends for the manifests in PATHS, and what later runs are expected to.
 
-    The plan shows the error of each manifest that has one, plans the others, and exits 1.
+    A manifest with an error is reported with it, and the plan exits 1; the others are planned. It also exits 1 for an
+    image or a role that is missing or wrong. Markdown fits a comment on a pull request; an error is in it, too.
+
+    Examples:
+
+    \b
+      otactl plan rollouts/
+      otactl plan rollouts/ -o markdown --changed-since origin/main --whole plan.md --exit-code 0
     """
+    try:
+        result, broken = _report(paths, offline, environment, changed_since, strict=strict, journal=journal)
+    except OtactlError as error:
+        if output == "markdown":
+            _print(PlanReport(offline=offline, errors=tuple(lines_of(error))), output, whole)
+        raise
+    _print(result, output, whole)
+    tell(broken)
+    if broken or any(p.is_red for p in result.rollouts):
+        sys.exit(1)
+    sys.exit(exit_code if any(p.next for p in result.rollouts) else 0)
+
+
+def _print(report: PlanReport, output: str, whole: str | None) -> None:
+    """Print a plan, after the whole of it was written where that is asked for."""
+    if whole is not None:
+        try:
+            Path(whole).write_text(as_markdown(report, limit=None) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {whole}: {error.strerror}; name a file that can be written") from error
+    if output == "markdown":
+        click.echo(as_markdown(report, whole=whole or ""))
+    else:
+        click.echo(as_json(report) if output == "json" else as_text(report))
+
+
+def _report(
+    paths: tuple[str, ...],
+    offline: bool,
+    environment: str | None,
+    revision: str | None,
+    *,
+    strict: bool,
+    journal: str | None,
+) -> tuple[PlanReport, tuple[UnreadableDocument, ...]]:
+    """Plan everything; return the report and the manifests with an error."""
     reading = read_all(paths, offline=offline, strict=strict)
+    changed = changed_since_revision(revision, reading.names) if revision is not None else None
     now = datetime.now(UTC)
-    planned: list[report.PlannedRollout] = []
+    planned: list[PlannedRollout] = []
     journals: list[UsedJournal] = []
     for declared, rollouts in by_environment(reading, environment):
         place = None if offline else place_for(declared, paths, journal)
@@ -68,13 +130,18 @@ def command(
         planned += [_without_environment(r) for r in reading.rollouts if r.environment not in known]
     broken = concerning(reading, environment)
     planned += [_unread(s) for s in _left_alone(reading, environment, broken, offline)]
-    result = report.PlanReport(offline=offline, rollouts=tuple(planned), journals=tuple(journals))
-    render = {"json": report.as_json, "markdown": report.as_markdown, "text": report.as_text}[output]
-    click.echo(render(result))
-    tell(broken)
-    if broken or any(p.error for p in planned):
-        sys.exit(1)
-    sys.exit(exit_code if any(p.next for p in planned) else 0)
+    if changed is not None:
+        planned = [msgspec.structs.replace(p, changed=_is_changed(p, reading, changed)) for p in planned]
+    named = {p.name for p in planned if p.error}
+    errors = tuple(b.text for b in broken if b.kind != "Rollout" or b.name not in named)
+    report = PlanReport(offline=offline, rollouts=tuple(planned), journals=tuple(journals), errors=errors)
+    return report, broken
+
+
+def _is_changed(planned: PlannedRollout, reading: Reading, changed: frozenset[Path]) -> bool:
+    """Return whether a file of a planned rollout was touched; one that is no longer declared, or broken, always was."""
+    declared = [r for r in reading.rollouts if (r.environment, r.name) == (planned.environment, planned.name)]
+    return is_touched(declared[0], reading, changed) if declared else True
 
 
 def _left_alone(
@@ -87,9 +154,11 @@ def _left_alone(
     return tuple(Stopped(name=name, environment=home, text=text) for (home, name), text in named.items())
 
 
-def _unread(found: Stopped) -> report.PlannedRollout:
+def _unread(found: Stopped) -> PlannedRollout:
     text = f"ManifestInvalid: {found.text}"
-    return report.PlannedRollout(name=found.name, environment=found.environment, digest="", error=text)
+    return PlannedRollout(
+        name=found.name, environment=found.environment, verdict=PlanVerdict.CANNOT_BE_PLANNED, error=text
+    )
 
 
 def _environment(
@@ -99,7 +168,7 @@ def _environment(
     now: datetime,
     covers: Callable[[Record], bool],
     unread: UnreadableManifests,
-) -> list[report.PlannedRollout]:
+) -> list[PlannedRollout]:
     """Plan the rollouts of one environment; without a `place` of its journal nothing is read."""
     if place is None:
         shapes = shapes_for(environment)
@@ -144,28 +213,31 @@ def _remembered(
         return environment, {}, f"{text}; {then}: name it, or {make}", ()
 
 
-def _planned(found: RolloutPreview, note: str = "") -> report.PlannedRollout | None:
+def _planned(found: RolloutPreview, note: str = "") -> PlannedRollout | None:
     if found.state.removed:
-        return report.left_over(found)
-    airtime, doubts = _airtime(found.state.rollout)
-    return report.planned(found, airtime, (*((note,) if note else ()), *doubts))
+        return left_over(found)
+    planned = planned_rollout(found, (note,) if note else ())
+    airtime, doubts = _airtime(found.state.rollout, tuple(wave.devices for wave in planned.waves))
+    return msgspec.structs.replace(planned, airtime=airtime, notes=(*planned.notes, *doubts))
 
 
-def _airtime(rollout: Rollout) -> tuple[AirtimeReport | None, tuple[str, ...]]:
+def _airtime(rollout: Rollout, counted: tuple[int | None, ...] = ()) -> tuple[AirtimeReport | None, tuple[str, ...]]:
     """The radio's figures; for single devices size and rate are assumed, and what they cannot carry stops no plan."""
     try:
-        return airtime_of(rollout), ()
+        return airtime_of(rollout, counted), ()
     except LorawanError as impossible:
         return None, (f"the airtime is not shown, because the assumed session cannot be sent: {impossible}",)
 
 
-def _without_environment(rollout: Rollout) -> report.PlannedRollout:
+def _without_environment(rollout: Rollout) -> PlannedRollout:
     text = f"environment {rollout.environment} was not found; name its file, or put it in environments/"
     airtime, doubts = _airtime(rollout)
-    return report.PlannedRollout(
+    return PlannedRollout(
         name=rollout.name,
         environment=rollout.environment,
         digest=rollout.generation,
+        file=rollout.source.file,
+        verdict=PlanVerdict.CANNOT_BE_PLANNED,
         airtime=airtime,
         notes=doubts,
         error=text,

@@ -1,0 +1,141 @@
+"""Words the parts of a plan, for its text and its Markdown alike."""
+
+from __future__ import annotations
+
+from otactl.model import iso
+from otactl.report.plan_values import (
+    PlanFinding,
+    PlanHold,
+    PlannedRollout,
+    PlanReport,
+    PlanStart,
+    PlanStep,
+    PlanVerdict,
+    PlanWave,
+)
+
+WORDS = {
+    PlanVerdict.CANNOT_BE_PLANNED: "cannot be planned",
+    PlanVerdict.WILL_START: "will start (irrevocable)",
+    PlanVerdict.WILL_CREATE: "will create",
+    PlanVerdict.WILL_CHANGE: "will change",
+    PlanVerdict.HELD: "held",
+    PlanVerdict.REMOVED: "removed from Git, and not over",
+    PlanVerdict.IN_PROGRESS: "in progress, nothing to send",
+    PlanVerdict.NOTHING_TO_DO: "nothing to do",
+}
+"""The verdicts in words, what needs most attention first."""
+_RANK = {verdict: rank for rank, verdict in enumerate(WORDS)}
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: `1 call`, `2 calls`, `1 session to air`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def in_order(report: PlanReport) -> list[PlannedRollout]:
+    """Return the rollouts: changed ones first, then by verdict, then as they were planned."""
+    return sorted(report.rollouts, key=lambda r: (not r.changed, _RANK[r.verdict]))
+
+
+def verdict(rollout: PlannedRollout) -> str:
+    """Return what the next run does with a rollout, in one line."""
+    word = WORDS[rollout.verdict]
+    if rollout.verdict is PlanVerdict.CANNOT_BE_PLANNED:
+        return f"{word}: {rollout.error}"
+    if rollout.verdict is PlanVerdict.HELD:
+        return f"{word}: {', '.join(dict.fromkeys(h.reason for h in rollout.holds))}"
+    steps = rollout.run
+    if not steps:
+        return word
+    chosen = [s for s in steps if s.irrevocable] or [s for s in steps if s.action == "createUnit"] or list(steps)
+    parts = [f"{word} {', '.join(dict.fromkeys(s.unit for s in chosen))}"]
+    parts += [counted(wave.devices, "device") for wave in rollout.waves if wave.state == "next" and wave.devices]
+    parts += [
+        f"from {_moment(wave.start)}" for wave in rollout.waves if wave.state == "next" and wave.start is not None
+    ]
+    if rollout.run_holds:
+        parts.append(f"then held: {', '.join(dict.fromkeys(h.reason for h in rollout.run_holds))}")
+    return ", ".join(parts)
+
+
+def version(rollout: PlannedRollout) -> str:
+    """Return the versions of a rollout in one line; empty where none is known."""
+    known = rollout.version
+    if known is None:
+        return ""
+    if not known.replaces:
+        return f"{known.to} (what the devices run is not known)" if rollout.run else known.to
+    said = "as the devices report" if known.known_by == "devices" else "as the journal has it"
+    return f"{', '.join(known.replaces)} → {known.to} ({said})"
+
+
+def wave(each: PlanWave) -> str:
+    """Return a wave in one line."""
+    size = counted(each.targets, "target") if each.devices is None else counted(each.devices, "device")
+    if each.devices is None:
+        size += ", devices not counted"
+    parts = [f"{each.state}; {size}; gate: {each.gate}"]
+    if each.approval is not None:
+        had = f"given by {each.approval.given_by}" if each.approval.given_by else "missing"
+        had = "outdated" if each.approval.outdated else had
+        parts.append(f"approval of {each.approval.role}: {had}")
+    if each.start is not None:
+        parts.append(f"earliest start {start(each.start)}")
+    if each.duration_seconds is not None:
+        parts.append(f"lasts {length(each.duration_seconds)}")
+    return "; ".join(parts)
+
+
+def start(found: PlanStart) -> str:
+    """Return a start with its window, in local time and in UTC."""
+    text = _moment(found)
+    if found.window is None:
+        return text
+    closes = f", open until {found.closes_local}" if found.closes_local is not None else ""
+    return f"{text} in window {found.window}{closes}"
+
+
+def _moment(found: PlanStart) -> str:
+    return found.local if found.local.endswith(" UTC") else f"{found.local} ({iso(found.at)})"
+
+
+def length(seconds: float) -> str:
+    """Write a length in the two largest units: `14 min 25 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"
+
+
+def step(each: PlanStep) -> str:
+    """Return a step in one line, marked where it cannot be undone."""
+    mark = " (irrevocable)" if each.irrevocable else ""
+    air = f"; on air from {iso(each.start_at)}" if each.start_at is not None and each.action == "startUnit" else ""
+    return f"{each.action} {each.unit}{mark}: {each.reason}{air}"
+
+
+def hold(each: PlanHold) -> str:
+    """Return a hold with its way out: its message, and when it ends by itself or that a person must act."""
+    out = "a person must act" if each.stalled else "it ends by itself"
+    if each.until is not None and not each.stalled:
+        out = f"until {iso(each.until)}"
+    return f"{each.message} ({out})"
+
+
+def drift(found: PlanFinding) -> str:
+    """Return a difference in one line."""
+    return f"{found.subject} {found.field}: declared {_value(found.desired)}, observed {_value(found.observed)}"
+
+
+def _value(value: object) -> str:
+    return "nothing" if value is None else repr(value)
+
+
+def totals(report: PlanReport) -> str:
+    """Return how many rollouts there are of each verdict, and how many calls the next run sends."""
+    numbers = {word: sum(r.verdict is verdict for r in report.rollouts) for verdict, word in WORDS.items()}
+    parts = [f"{number} {word}" for word, number in numbers.items() if number]
+    calls = sum(len(s.calls) for r in report.rollouts for s in r.run)
+    return f"{counted(len(report.rollouts), 'rollout')}: {', '.join(parts) or 'none'}; {counted(calls, 'call')} next"
