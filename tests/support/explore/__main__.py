@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.support.explore import once, rest
 from tests.support.explore.declared import EVERY, setting
-from tests.support.explore.story import replay, told
+from tests.support.explore.story import in_words, replay
 from tests.support.explore.walk import Violation, Walk, load
 from tests.support.explore.wander import wander
 
@@ -99,7 +99,7 @@ def _continue(walk: Walk, path: Path, states: int) -> None:
         walk.save(path)
         print(_line(walk), flush=True)
         for violation in walk.violations[shown:]:
-            print(told(violation), flush=True)
+            print(in_words(violation), flush=True)
         shown = len(walk.violations)
 
 
@@ -119,7 +119,7 @@ def _wander(given: argparse.Namespace) -> int:
             found = wander(setting(name), random.Random(seed), given.moves)  # noqa: S311 - a seeded walk
             if found is not None:
                 wrong += 1
-                print(f"seed {seed}\n{told(found)}", flush=True)
+                print(f"seed {seed}\n{in_words(found)}", flush=True)
     print(f"{len(_names(given.only)) * given.seeds} walks of {given.moves} moves, {wrong} with a violation")
     return 1 if wrong else 0
 
@@ -129,7 +129,7 @@ def _replay(name: str, moves: tuple[str, ...]) -> int:
     if not faults:
         faults = tuple(rest.faults_at_rest(setting(name), world, set())[0])
     for fault in faults:
-        print(told(Violation(name, fault, moves)))
+        print(in_words(Violation(name, fault, moves)))
     print(f"{len(moves)} moves, {len(faults)} invariants do not hold")
     return 1 if faults else 0
 

@@ -160,10 +160,10 @@ def ended(task: Task) -> Task:
 
 def answered(answers: dict[str, str], task: Task) -> dict[str, str]:
     """Return what became of the devices of a task."""
-    told = {
+    marked = {
         answer_key(d, task.content): how for d, how in task.work.items() if how in ("good", "bad", "mute", "canceled")
     }
-    return {**answers, **told}
+    return {**answers, **marked}
 
 
 def moments(world: World) -> list[datetime]:

@@ -74,8 +74,8 @@ def _changed(settings: Settings, world: World, task: Task, deed: str) -> Task:
         tags: JsonObject = {"tags": {**unit.tags, TAG_WAVE: "other"}}
         return replace(task, unit=replace(unit, **(fields if _edits_field(settings, task) else tags)), deeds=deeds)
     if deed == "start":
-        begun = replace(unit, phase=UnitPhase.SCHEDULED, start_at=world.now + timedelta(minutes=35))
-        return replace(task, unit=begun, deeds=deeds)
+        started = replace(unit, phase=UnitPhase.SCHEDULED, start_at=world.now + timedelta(minutes=35))
+        return replace(task, unit=started, deeds=deeds)
     return stop(replace(task, deeds=deeds), middle=False)
 
 

@@ -44,7 +44,7 @@ def passed_truly(good: int, total: int, needed: float, unjudged: int) -> bool:
 
 def in_ledger(change: Change, records: Iterable[Record]) -> bool:
     """Every out-of-band change seen is in the ledger."""
-    return any(told_of(e.subject, e.field, change) for record in records for e in record.drift)
+    return any(names_change(e.subject, e.field, change) for record in records for e in record.drift)
 
 
 def accounted_for(key: str, task: Task, records: Sequence[Record]) -> bool:
@@ -70,7 +70,7 @@ WAYS_OUT = (
 """What a hold that needs a person says in the imperative."""
 
 
-def told_of(subject: str, field: str, change: Change) -> bool:
+def names_change(subject: str, field: str, change: Change) -> bool:
     """Return whether an entry of a ledger is about a change."""
     mine = subject in (change.unit_id, change.subject, f"acme-{change.unit_id}")
     return mine and (field == change.field or field == "unit" or field.startswith(change.field))

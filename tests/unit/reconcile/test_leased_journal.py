@@ -18,7 +18,7 @@ class Noting(Cloud):
         self.journal, self.holders = journal, list[str]()
 
     def send(self, call: Call) -> Receipt:
-        self.holders.append(self.journal.held.holder if self.journal.held is not None else "nobody")
+        self.holders.append(self.journal.held.holder if self.journal.held is not None else "no one")
         return super().send(call)
 
 
