@@ -27,11 +27,11 @@ test: setup $(BIN)/actionlint
 # What continuous integration runs: static checks, then every test with nothing skipped. CI makes Hypothesis draw the
 # same examples in each run, so that what is red is what was changed; `make test` draws others each time.
 check: static coverage $(BIN)/actionlint
-	CI=1 OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/unit
+	CI=1 OTACTL_TEST_NO_SKIP=1 OTACTL_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/unit
 
 # The unit tests, with the branch coverage of the pure packages by them alone; pyproject.toml holds the floor.
 coverage: setup
-	CI=1 OTACTL_TEST_NO_SKIP=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit --cov --cov-report=term-missing:skip-covered
+	CI=1 OTACTL_TEST_NO_SKIP=1 OTACTL_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit --cov --cov-report=term-missing:skip-covered
 
 static: setup
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from otactl_simulator.world import World, build_world
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 3
+KEEP_ALIVE_SECONDS = 300  # longer than a client pauses between two calls, which would else meet a closing connection
 PAUSE_SECONDS = 0.002
 
 
@@ -46,6 +47,7 @@ def _config(app: Application, sock_port: int = 0) -> uvicorn.Config:
         date_header=False,  # the Date of an answer is the simulated one
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ws="none",
     )
 

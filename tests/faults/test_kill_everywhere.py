@@ -28,6 +28,7 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(fuota_stage
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
+@pytest.mark.sampled(5)
 def test_killed_before_or_after_any_write_it_makes_one_task_a_wave_and_ends_the_same(
     fuota_stage: FuotaStage, at: int
 ) -> None:
@@ -36,6 +37,7 @@ def test_killed_before_or_after_any_write_it_makes_one_task_a_wave_and_ends_the_
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
+@pytest.mark.sampled(5)
 def test_killed_before_or_after_any_commit_it_ends_the_same(fuota_stage: FuotaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(fuota_stage, kill, declared(), at_commits=True)

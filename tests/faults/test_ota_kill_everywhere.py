@@ -29,6 +29,7 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
+@pytest.mark.sampled(5)
 def test_killed_before_or_after_any_write_it_makes_one_update_a_wave_and_ends_the_same(
     ota_stage: OtaStage, at: int
 ) -> None:
@@ -37,6 +38,7 @@ def test_killed_before_or_after_any_write_it_makes_one_update_a_wave_and_ends_th
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
+@pytest.mark.sampled(5)
 def test_killed_before_or_after_any_commit_it_ends_the_same(ota_stage: OtaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(ota_stage, kill, gateway(), at_commits=True, pause=600)
@@ -73,6 +75,7 @@ def paced(ota_stage: OtaStage) -> Rollout:
 
 @pytest.mark.parametrize("at", range(1, 13))
 @pytest.mark.parametrize("change", [newer, paced])
+@pytest.mark.sampled(5)
 def test_killed_anywhere_in_a_change_it_ends_the_same(
     ota_stage: OtaStage, change: Callable[[OtaStage], Rollout], at: int
 ) -> None:

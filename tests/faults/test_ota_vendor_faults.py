@@ -35,6 +35,7 @@ def check(ota_stage: OtaStage) -> None:
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
 @pytest.mark.parametrize("operation", ["CreateOTAUpdate", "DeleteOTAUpdate"])
+@pytest.mark.sampled(4)
 def test_one_fault_of_a_write_is_got_over_with_one_update_a_wave(
     ota_stage: OtaStage, operation: str, effect: str
 ) -> None:
@@ -50,6 +51,7 @@ READ_FAULTS += [("GetOTAUpdate", "throttle"), ("DescribeJob", "timeoutBeforeComm
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
+@pytest.mark.sampled(4)
 def test_a_fault_of_every_second_read_is_got_over(ota_stage: OtaStage, operation: str, effect: str) -> None:
     ota_stage.fault(service="iot", operation=operation, probability=0.5, seed=4, effect=effect)
 
@@ -138,6 +140,7 @@ def test_another_400_is_never_tried_again(ota_stage: OtaStage) -> None:
 
 @pytest.mark.parametrize("operation", ["UpdateJob", "CancelJob"])
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
+@pytest.mark.sampled(4)
 def test_one_fault_of_a_change_in_place_is_got_over(ota_stage: OtaStage, operation: str, effect: str) -> None:
     running(ota_stage, gw_1="late")
     ota_stage.fault(service="iot", operation=operation, nth=1, effect=effect)
@@ -173,6 +176,7 @@ SWITCHES = [
 
 
 @pytest.mark.parametrize(("name", "answer"), SWITCHES)
+@pytest.mark.sampled(4)
 def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
     ota_stage: OtaStage, name: str, answer: object
 ) -> None:

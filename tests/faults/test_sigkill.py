@@ -81,6 +81,7 @@ def phases(report: dict[str, object]) -> set[str]:
 
 
 @pytest.mark.parametrize("operation", WRITES)
+@pytest.mark.sampled(3)
 def test_killed_while_a_call_is_on_the_wire_the_next_run_ends_the_rollouts_with_one_task_a_wave(
     stage: tuple[SimulatorServer, Demo], operation: str
 ) -> None:

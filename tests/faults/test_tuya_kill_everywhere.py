@@ -24,12 +24,14 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
+@pytest.mark.sampled(4)
 def test_killed_before_or_after_any_write_it_makes_one_batch_a_wave(tuya_stage: TuyaStage, at: int) -> None:
     assert lives(tuya_stage, Kill(at), plugs(), at_commits=False, pause=600) == 1
     check(tuya_stage)
 
 
 @pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
+@pytest.mark.sampled(4)
 def test_killed_before_or_after_any_commit_it_makes_one_batch_a_wave(tuya_stage: TuyaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(tuya_stage, kill, plugs(), at_commits=True, pause=600)
@@ -72,6 +74,7 @@ READ_FAULTS += [("QueryOTAJob", "throttle"), ("ListOTATaskByJob", "timeoutBefore
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
+@pytest.mark.sampled(4)
 def test_a_fault_of_every_second_read_is_got_over(tuya_stage: TuyaStage, operation: str, effect: str) -> None:
     tuya_stage.advance(300)  # so that a read that is behind shows the versions its devices reported
     tuya_stage.fault(service="tuya", operation=operation, probability=0.5, seed=4, effect=effect)

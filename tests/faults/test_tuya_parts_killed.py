@@ -37,12 +37,14 @@ def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(tuya_stage:
 
 
 @pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
+@pytest.mark.sampled(4)
 def test_killed_before_or_after_any_write_each_batch_is_made_once(tuya_stage: TuyaStage, at: int) -> None:
     assert lives(tuya_stage, Kill(at), plugs(), at_commits=False, pause=600) == 1
     check(tuya_stage)
 
 
 @pytest.mark.parametrize("at", range(5, 13))
+@pytest.mark.sampled(4)
 def test_killed_around_the_commits_of_the_second_wave_each_batch_is_made_once(tuya_stage: TuyaStage, at: int) -> None:
     kill = Kill(at)
     died = lives(tuya_stage, kill, plugs(), at_commits=True, pause=600)
@@ -53,6 +55,7 @@ def test_killed_around_the_commits_of_the_second_wave_each_batch_is_made_once(tu
 
 @pytest.mark.parametrize("seconds", [300, 880, 1000])
 @pytest.mark.parametrize("nth", [2, 3])
+@pytest.mark.sampled(4)
 def test_a_batch_of_several_that_arrives_late_is_the_only_one_or_refused(
     tuya_stage: TuyaStage, nth: int, seconds: int
 ) -> None:

@@ -28,6 +28,7 @@ def check(fuota_stage: FuotaStage) -> None:
 
 @pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
 @pytest.mark.parametrize("operation", WRITES)
+@pytest.mark.sampled(4)
 def test_one_fault_of_a_write_is_got_over_with_one_task_a_wave(
     fuota_stage: FuotaStage, operation: str, effect: str
 ) -> None:
@@ -46,6 +47,7 @@ READ_FAULTS += [
 
 
 @pytest.mark.parametrize(("operation", "effect"), READ_FAULTS)
+@pytest.mark.sampled(4)
 def test_a_fault_of_every_second_read_is_got_over(fuota_stage: FuotaStage, operation: str, effect: str) -> None:
     fuota_stage.fault(service="iotwireless", operation=operation, probability=0.5, seed=4, effect=effect)
 
@@ -151,6 +153,7 @@ SWITCHES = [
 
 
 @pytest.mark.parametrize(("name", "answer"), SWITCHES)
+@pytest.mark.sampled(4)
 def test_a_rollout_succeeds_with_either_answer_to_what_aws_does_not_document(
     fuota_stage: FuotaStage, name: str, answer: object
 ) -> None:

@@ -48,7 +48,7 @@ def test_the_real_rows_and_not_the_textbook_decide(airtime: Run) -> None:
 
 def test_the_target_asked_for_decides_the_exit_code(airtime: Run) -> None:
     assert airtime(f"{SMALL} --target 0.6").code == 0
-    assert airtime(f"{SMALL} --target 0.75").code == 2
+    assert airtime(f"{SMALL} --target 0.9").code == 2
 
 
 def test_the_window_asked_for_decides_the_exit_code(airtime: Run) -> None:

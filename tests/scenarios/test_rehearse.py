@@ -69,6 +69,7 @@ def test_the_same_seed_foretells_the_same(rehearse: Run) -> None:
     assert rehearse(words).out == rehearse(words).out
 
 
+@pytest.mark.thorough
 def test_rollouts_rehearsed_together_foretell_the_same_each_time(rehearse: Run) -> None:
     words = "rollouts --seeds 1 --devices-per-group 2 --fail 20 --at 2026-11-21T14:00:00Z -o json"
 
@@ -78,6 +79,7 @@ def test_rollouts_rehearsed_together_foretell_the_same_each_time(rehearse: Run) 
 @pytest.mark.parametrize(
     "proof", ["shadow: reported.app.version", "attribute: fw", 'indexQuery: "shadow.reported.fw:2.4.1"']
 )
+@pytest.mark.sampled(4)
 def test_wireless_devices_report_the_version_that_is_the_proof(rehearse: Run, proof: str) -> None:
     confirm = f"confirm: {{version: {{{proof}}}, within: 2d}}"
     Path("rollouts/proved.yaml").write_text(WINDOWED.replace("strategy:", f"strategy:\n    {confirm}"))
@@ -178,6 +180,7 @@ def test_a_fleet_that_misses_the_gate_ends_2_with_the_reason(rehearse: Run) -> N
     assert "missingFragments 10" in found.out
 
 
+@pytest.mark.thorough
 def test_what_never_ends_is_reported_as_not_ending(rehearse: Run) -> None:
     found = rehearse("rollouts/gateway-3-2-0.yaml --seeds 1 --silent 100 --horizon 3d -o json")
 
@@ -204,6 +207,7 @@ REASONS = [(kind, reason) for kind in FLEETS for reason in ("", *FLEETS[kind].fa
 
 
 @pytest.mark.parametrize(("kind", "reason"), REASONS)
+@pytest.mark.sampled(4)
 def test_devices_fail_for_the_reason_that_was_asked_for(rehearse: Run, kind: str, reason: str) -> None:
     file = Path("rollouts", FILES[kind])
     if kind == "fuota" and reason == "version":

@@ -135,6 +135,7 @@ def test_a_target_near_the_truth_is_decided_by_more_trials() -> None:
 
 
 @pytest.mark.parametrize("loss", [Independent(0.05), Bursts(0.05, 3)], ids=["alone", "in bursts"])
+@pytest.mark.sampled(2)
 def test_the_interval_holds_the_truth_however_near_the_target_it_stopped_at(loss: Loss) -> None:
     code = Code(fragments=40)
     truth = counted(code, 14, loss, 600_000, 999)

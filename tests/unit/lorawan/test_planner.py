@@ -82,6 +82,7 @@ def test_a_recommended_session_reaches_its_target_when_asked_for() -> None:
     assert advice.success_interval[0] >= 0.99
 
 
+@pytest.mark.thorough
 def test_no_other_size_and_redundancy_is_shorter_and_reaches_the_target() -> None:
     advice = best()
     shorter = 0
@@ -106,6 +107,7 @@ def test_for_a_low_target_too_no_other_size_is_shorter() -> None:
     assert advice.session_seconds < 386
 
 
+@pytest.mark.thorough
 def test_under_bursts_too_no_other_size_and_redundancy_is_shorter() -> None:
     loss = Bursts(0.1, 100)
     wish = msgspec.structs.replace(WISH, image_bytes=3000, loss=loss, target=0.93)

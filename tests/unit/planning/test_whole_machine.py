@@ -43,6 +43,7 @@ from otactl.state.intents import CallResult
 from otactl.state.jobs import ActionResult, PlannedCalls
 from otactl.verdicts import wave_verdict
 from tests.support.builders import ENVIRONMENT, NOW, rollout
+from tests.support.sampling import examples
 
 SHAPE = TuyaShape()
 ORDER = {
@@ -216,7 +217,7 @@ def fleet(number: int) -> Targets:
     return Targets(devices=tuple(Device(id=f"d{n}") for n in range(number)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(DEVICES, GATES, RETRIES, st.sampled_from(["pause", "abort"]), st.data())
 def test_whatever_devices_answer_and_people_edit_nothing_is_sent_that_must_not_be(
     number: int, gate: Gate, retry: Retry | None, on_failure: str, data: st.DataObject

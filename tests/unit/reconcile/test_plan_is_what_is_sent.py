@@ -38,6 +38,7 @@ from otactl.reconcile.reconciler import Reconciler
 from tests.support.builders import ENVIRONMENT, NOW, rollout
 from tests.support.in_memory_cloud import Kill, Killed, Memory
 from tests.support.in_memory_service import DeadFrom, Service
+from tests.support.sampling import examples
 
 replace = msgspec.structs.replace
 DEFINITIONS: dict[str, tuple[PureHalf, BackendConfig]] = {
@@ -204,7 +205,7 @@ def ran(world: World, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", DEFINITIONS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(data=st.data())
 def test_for_any_record_and_observation_the_calls_of_plan_are_those_of_the_run(kind: str, data: st.DataObject) -> None:
     world = World(kind)

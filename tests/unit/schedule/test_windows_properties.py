@@ -13,6 +13,7 @@ from otactl.model import Window
 from otactl.schedule import openings
 from otactl.schedule import windows as windows_module
 from otactl.schedule.windows import ever_permitted, verdict
+from tests.support.sampling import examples
 
 MINUTE = timedelta(minutes=1)
 NIGHTS = (
@@ -152,7 +153,7 @@ NIGHT_OF_25_HOURS = Question(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @example(NIGHT_OF_25_HOURS)
 @given(questions())
 def test_the_earliest_start_is_the_first_minute_that_a_slow_clock_permits(question: Question) -> None:
@@ -165,7 +166,7 @@ def test_the_earliest_start_is_the_first_minute_that_a_slow_clock_permits(questi
     assert found.permitted is (slow == 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(questions())
 def test_the_earliest_start_is_permitted(question: Question) -> None:
     found = verdict(*question.asked, question.start, question.length)
@@ -174,7 +175,7 @@ def test_the_earliest_start_is_permitted(question: Question) -> None:
     assert (then.permitted, then.reason, then.earliest) == (True, None, found.earliest)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(questions(), st.floats(0, 1, exclude_max=True))
 def test_nothing_between_the_question_and_the_earliest_start_is_permitted(question: Question, share: float) -> None:
     found = verdict(*question.asked, question.start, question.length)
@@ -184,7 +185,7 @@ def test_nothing_between_the_question_and_the_earliest_start_is_permitted(questi
     assert not verdict(*question.asked, moment, question.length).permitted
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(questions(), st.floats(0, 1))
 def test_every_start_up_to_the_latest_is_permitted(question: Question, share: float) -> None:
     first = verdict(*question.asked, question.start, question.length).earliest
@@ -193,7 +194,7 @@ def test_every_start_up_to_the_latest_is_permitted(question: Question, share: fl
     assert verdict(*question.asked, first + share * (latest - first), question.length).permitted
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(questions(), st.data())
 def test_one_more_deny_never_makes_an_earlier_start(question: Question, data: st.DataObject) -> None:
     zone = data.draw(st.sampled_from(NIGHTS))[0]
@@ -207,7 +208,7 @@ def test_one_more_deny_never_makes_an_earlier_start(question: Question, data: st
         assert with_it.earliest is None or (without is not None and with_it.earliest >= without)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(questions(), st.integers(1, 600))
 def test_deny_wins_over_any_allow(question: Question, minutes: int) -> None:
     now = f"{question.start.minute} {question.start.hour} * * *"
@@ -219,7 +220,7 @@ def test_deny_wins_over_any_allow(question: Question, minutes: int) -> None:
     assert frozen.reason == "freeze_is_on"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(questions(), st.randoms(use_true_random=False))
 def test_the_order_of_windows_does_not_matter(question: Question, random: object) -> None:
     own, freezes = question.asked
@@ -230,7 +231,7 @@ def test_the_order_of_windows_does_not_matter(question: Question, random: object
     assert (one.reason, one.earliest, one.latest) == (other.reason, other.earliest, other.latest)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(questions())
 def test_the_answer_does_not_depend_on_what_was_asked_before(question: Question) -> None:
     remembered = verdict(*question.asked, question.start, question.length)
@@ -239,7 +240,7 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(question: Question)
     assert verdict(*question.asked, question.start, question.length) == remembered
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(questions())
 def test_where_the_plan_finds_a_start_the_rules_find_none_missing(question: Question) -> None:
     assume(verdict(*question.asked, question.start, question.length).earliest is not None)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from otactl.backends.aws.iam_policy import Answer, Decision, may_read, trusts
 from otactl_simulator.iam.policy import Decision as SimulatorDecision
 from otactl_simulator.iam.policy import Request, evaluate, may_assume
+from tests.support.sampling import examples
 
 YES, NO, UNDECIDED = Decision.YES, Decision.NO, Decision.UNDECIDED
 SERVICE = "iotwireless.amazonaws.com"
@@ -237,7 +238,7 @@ def agree(answer: Answer, decision: SimulatorDecision) -> bool:
 
 
 @given(documents("trust"), st.sampled_from(CONTEXTS))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_a_certain_answer_about_trust_is_what_iam_decides(document: dict[str, Any], context: dict[str, str]) -> None:
     assert agree(trusts(document, SERVICE), may_assume(document, SERVICE, context))
 
@@ -249,7 +250,7 @@ def test_a_certain_answer_about_trust_is_what_iam_decides(document: dict[str, An
     st.sampled_from([None, ACCOUNT, OTHER]),
     st.sampled_from(CONTEXTS),
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_a_certain_answer_about_reading_is_what_iam_decides(
     identity: list[dict[str, Any]],
     bucket: dict[str, Any] | None,
