@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static coverage docs bench explore dist lock clean
+.PHONY: setup demo test check static coverage docs site bench explore dist lock clean
 
 setup: $(STAMP)
 
@@ -26,7 +26,7 @@ test: setup $(BIN)/actionlint
 
 # What continuous integration runs: static checks, then every test with nothing skipped. CI makes Hypothesis draw the
 # same examples in each run, so that what is red is what was changed; `make test` draws others each time.
-check: static coverage $(BIN)/actionlint
+check: static site coverage $(BIN)/actionlint
 	CI=1 OTACTL_TEST_NO_SKIP=1 OTACTL_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/unit
 
 # The unit tests, with the branch coverage of the pure packages by them alone; pyproject.toml holds the floor.
@@ -45,6 +45,10 @@ docs: setup
 	$(BIN)/python -m tests.support.lifecycle_page > docs/lifecycle.md
 	$(BIN)/python -m tests.support.output_schemas
 	$(BIN)/python -m tests.support.reference_pages
+
+# The pages of docs/ as a site in build/site; a broken link fails.
+site: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: setup
 	$(BIN)/python -m bench
@@ -67,4 +71,4 @@ lock:
 	$(COMPILE) --group build --extra simulator -o requirements-simulator.lock
 
 clean:
-	rm -rf $(VENV) .otactl dist
+	rm -rf $(VENV) .otactl build dist

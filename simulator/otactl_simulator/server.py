@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -135,11 +136,34 @@ def _listen(port: int) -> socket.socket:
     return sock
 
 
-def serve(port: int, seed: int = 0) -> None:
-    """Serve in the foreground until SIGTERM or SIGINT."""
-    app = application(seed)
-    server = uvicorn.Server(_config(app, port))
+class _Foreground(uvicorn.Server):
+    """Prepares the simulator once it answers, then says where it is."""
+
+    def __init__(self, config: uvicorn.Config, url: str, prepare: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._url, self._prepare = url, prepare
+        self.failed: Exception | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, prepare in a thread, since that calls this server, and print the address."""
+        await super().startup(sockets)
+        try:
+            await asyncio.to_thread(self._prepare, self._url)
+        except Exception as error:  # noqa: BLE001 - raised again by `serve`, once the server has ended
+            self.failed = error
+            self.should_exit = True
+            return
+        print(f"simulator at {self._url}; point boto3 at it with AWS_ENDPOINT_URL={self._url}", flush=True)
+
+
+def serve(port: int, seed: int = 0, prepare: Callable[[str], None] = lambda _: None) -> None:
+    """Serve in the foreground until SIGTERM or SIGINT, after `prepare` was called with the address.
+
+    Raises: what `prepare` raises.
+    """
     sock = _listen(port)
     url = f"http://{HOST}:{sock.getsockname()[1]}"
-    print(f"simulator at {url}; point boto3 at it with AWS_ENDPOINT_URL={url}", flush=True)
+    server = _Foreground(_config(application(seed), port), url, prepare)
     server.run(sockets=[sock])
+    if server.failed is not None:
+        raise server.failed

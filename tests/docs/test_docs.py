@@ -7,9 +7,10 @@ import re
 import shlex
 
 import pytest
+from click import Group
 
 from otactl.cli import VERBS, cli
-from tests.support.documented_commands import COMMANDS_IN_ORDER, DOCS
+from tests.support.documented_commands import COMMANDS_IN_ORDER, COMMANDS_OF_READERS, DOCS
 from tests.support.paths import ROOT
 
 REFERENCE = ROOT / "docs/reference.md"
@@ -29,13 +30,25 @@ def test_a_command_in_a_document_exists(document: str, command: str) -> None:
     if words[:2] == ["pulumi", "up"]:  # the engine is not installed here; the stack it names runs in tests/infra
         assert (ROOT / f"Pulumi.{words[words.index('--stack') + 1]}.yaml").exists(), document
         return
+    must_be_known(document, words)
+
+
+@pytest.mark.parametrize(("document", "command"), COMMANDS_OF_READERS)
+def test_a_command_for_a_repository_of_the_reader_exists(document: str, command: str) -> None:
+    must_be_known(document, shlex.split(command))
+
+
+def must_be_known(document: str, words: list[str]) -> None:
     assert words[0] == "otactl", document
-    group = cli
     context = cli.make_context("otactl", ["--help"], resilient_parsing=True)
-    found = group.get_command(context, words[1])
+    found = cli.get_command(context, words[1])
     assert found is not None, document
+    rest = words[2:]
+    while isinstance(found, Group):
+        found = found.get_command(context, rest.pop(0))
+        assert found is not None, document
     known = {o for p in found.params for o in p.opts} | {"--help"}
-    assert all(w.split("=")[0] in known for w in words[2:] if w.startswith("-")), command
+    assert all(w.split("=")[0] in known for w in rest if w.startswith("-")), words
 
 
 def test_every_json_output_is_in_the_reference() -> None:

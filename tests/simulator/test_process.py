@@ -11,6 +11,7 @@ import sys
 import urllib.error
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,3 +213,35 @@ def test_it_ends_within_five_seconds_although_a_call_is_still_being_answered(run
     with pytest.raises(ReadTimeoutError):
         hasty.list_fuota_tasks()
     assert running.end(signal.SIGTERM)[0] == -signal.SIGTERM
+
+
+def test_it_starts_with_the_fleet_of_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "fleet.json"
+    place.write_text(json.dumps({"things": [{"name": "gateway-1", "firmwareVersion": "1.0.0"}]}))
+    started = Running("--fleet", str(place))
+    try:
+        stage = SimulatorStage(started.url)
+        assert [thing["thingName"] for thing in stage.client("iot").list_things()["things"]] == ["gateway-1"]
+    finally:
+        started.process.kill()
+        started.process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot read fleet.json: No such file or directory"),
+        ("{", "fleet.json is not JSON"),
+        ("[]", "fleet.json holds no JSON object"),
+        ('{"things": 1}', "fleet.json: "),
+    ],
+)
+def test_a_fleet_that_cannot_be_used_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / "fleet.json").write_text(text)
+    command = [sys.executable, "-m", "otactl.cli", "simulator", "--fleet", "fleet.json"]
+
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"otactl: {message}")

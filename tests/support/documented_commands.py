@@ -1,4 +1,7 @@
-"""The commands that the docs show, in the order of a reader."""
+"""The commands that the docs show, in the order of a reader.
+
+A block of `console` is run with the example manifests; one of `sh` belongs to a machine or a repository of the reader.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,12 @@ import re
 
 from tests.support.paths import ROOT
 
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs/how-to").glob("*.md")),
+]
 
 
 COMMANDS_IN_ORDER = [
@@ -16,3 +24,19 @@ COMMANDS_IN_ORDER = [
     for line in block.splitlines()
     if line.startswith("$ ")
 ]
+
+
+def shell_blocks(text: str) -> list[str]:
+    """The blocks of `sh` in a page."""
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+COMMANDS_OF_READERS = sorted(
+    {
+        (path.name, line.split(" > ")[0].split("  #")[0].split(" # ")[0].strip())
+        for path in DOCS
+        for block in shell_blocks(path.read_text())
+        for line in block.splitlines()
+        if line.strip().startswith("otactl ")
+    }
+)

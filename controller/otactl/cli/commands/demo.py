@@ -40,7 +40,7 @@ def command() -> None:
         from otactl_simulator.clock import Clock
         from otactl_simulator.server import SimulatorServer
     except ModuleNotFoundError as missing:
-        raise UsageError(f"{missing.name} is missing; install otactl with its extra `simulator`") from missing
+        raise UsageError(f"{missing.name} is missing; install it: pip install 'otactl[simulator]'") from missing
     before = Path.cwd()
     folder = Path(tempfile.mkdtemp(prefix="otactl-demo-"))
     try:

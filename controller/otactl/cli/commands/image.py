@@ -12,11 +12,15 @@ from pathlib import Path
 import click
 
 from otactl.cli.errors import Verb, VerbGroup, guarded
+from otactl.cli.manifest_edit import replace
 from otactl.errors import ConflictError, Problem, UsageError
 from otactl.manifest import read_paths
+from otactl.manifest.edit import Put, edited
 from otactl.manifest.repository import ground_of
+from otactl.manifest.source import read_source
 from otactl.manifest.stack_outputs import read_outputs
 from otactl.model import Environment
+from otactl.report.sanitize import plain
 
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _NAME = re.compile(r"[A-Za-z0-9!_.*'()-]+")
@@ -33,13 +37,24 @@ def command() -> None:
 @click.option("--product", required=True, help="First part of the key, such as soil-probe.")
 @click.option("--version", "firmware_version", required=True, help="The version that devices report with this image.")
 @click.option("--bucket", help="The bucket; otherwise `imageBucket` of the environment's stack outputs.")
+@click.option("--into", metavar="MANIFEST", help="Write the block into this rollout's file; comments stay.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
-def push(file: str, environment: str, product: str, firmware_version: str, bucket: str | None, output: str) -> None:
+def push(
+    file: str,
+    environment: str,
+    product: str,
+    firmware_version: str,
+    bucket: str | None,
+    into: str | None,
+    output: str,
+) -> None:
     """Upload FILE with its SHA-256 stored by S3, and print the `firmware` block for a manifest.
 
     An object that is already there with the same bytes is left as it is; one with other bytes is refused.
     """
+    if into is not None:
+        with_firmware(into, {})  # what cannot be written is refused before the upload
     declared = _environment(environment)
     image = _read(Path(file))
     if _PREFIX.fullmatch(product) is None:
@@ -58,13 +73,32 @@ def push(file: str, environment: str, product: str, firmware_version: str, bucke
         "sha256": digest,
         "sizeBytes": len(image),
     }
+    if into is not None:
+        before, after = with_firmware(into, block)
+        replace(Path(os.path.realpath(into)), after, expected=before)
     if output == "json":
         click.echo(json.dumps({"uploaded": fresh, "firmware": block}))
         return
     click.echo("uploaded" if fresh else "already there, same bytes", err=True)
+    if into is not None:
+        click.echo(plain(f"wrote spec.firmware of {into}"), err=True)
     click.echo("firmware:")
     for name, value in block.items():
         click.echo(f"  {name}: {json.dumps(value)}")
+
+
+def with_firmware(file: str, block: dict[str, object]) -> tuple[bytes, bytes]:
+    """Return the bytes of a manifest, and those with the fields of its block `firmware` set; placeholders may be left.
+
+    Raises: UsageError where the file does not hold one rollout.
+    """
+    data = _read(Path(file))
+    documents = [each.value for each in read_source(file, data).documents]
+    rollouts = [n for n, each in enumerate(documents) if isinstance(each, dict) and each.get("kind") == "Rollout"]
+    if len(rollouts) != 1:
+        raise UsageError(f"{file} holds {len(rollouts)} rollouts; name a file with one")
+    edits = [Put(("spec", "firmware", name), value) for name, value in block.items()]
+    return data, edited(file, data, rollouts[0], *edits)
 
 
 def _environment(file: str) -> Environment:

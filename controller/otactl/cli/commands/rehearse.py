@@ -117,7 +117,7 @@ def _course(cast: Cast, assumed: Assumed, seed: int, began: datetime, limit: tim
         with stage(cast, assumed, seed, began) as world:
             return play(world, cast.rollouts, seed, limit)
     except ModuleNotFoundError as missing:
-        raise UsageError(f"{missing.name} is missing; install otactl with its extra `simulator`") from missing
+        raise UsageError(f"{missing.name} is missing; install it: pip install 'otactl[simulator]'") from missing
 
 
 def _draw(found: Rehearsal, file: Path) -> None:
