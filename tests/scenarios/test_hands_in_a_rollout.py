@@ -53,6 +53,26 @@ def test_devices_of_a_group_taken_out_before_a_start_by_hand_count_as_silent(
     assert {e.field for e in record.drift} == {"startTime", f"members.group:{GROUPS[1]}"}
 
 
+@pytest.mark.parametrize("by_task", [True, False])
+def test_a_device_that_joined_and_took_the_image_is_not_sent_it_by_its_own_wave(
+    fuota_stage: FuotaStage, by_task: bool
+) -> None:
+    fuota_stage.server.world.apply_settings({"listByTaskIncludesGroupMembers": by_task})
+    fuota_stage.run(declared())
+    joins = fuota_stage.stored("iotwireless")["devices"][1]
+    fuota_stage.wireless.associate_wireless_device_with_multicast_group(Id=GROUPS[0], WirelessDeviceId=joins["id"])
+
+    report = fuota_stage.drive(declared())
+
+    (hold,) = report.rollouts[0].holds
+    assert hold.reason == "targets_were_sent_already"
+    assert joins["id"] in hold.message
+    assert len(fuota_stage.made()) == 1
+    fuota_stage.wireless.disassociate_wireless_device_from_multicast_group(Id=GROUPS[1], WirelessDeviceId=joins["id"])
+    fuota_stage.drive(declared())
+    assert fuota_stage.record().phase is Phase.SUCCEEDED
+
+
 def test_a_lost_create_of_a_wave_that_was_removed_is_dropped(fuota_stage: FuotaStage) -> None:
     fuota_stage.fault(service="iotwireless", operation="CreateFuotaTask", effect="timeoutBeforeCommit")
     fuota_stage.run(declared())

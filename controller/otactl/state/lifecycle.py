@@ -333,25 +333,31 @@ def _adopt(
         changes["failure"] = unit.failure or attempt.failure
     if unit.success_cleared:
         changes["already_succeeded"] = tuple(d for d in attempt.already_succeeded if d not in unit.success_cleared)
+    if unit.joined_updated:
+        changes["joined_updated"] = tuple(sorted({*attempt.joined_updated, *unit.joined_updated}))
     named = unit.tags.get(TAG_JOURNAL)
     if is_journal_id(named) and named != attempt.journal_id:
         changes["journal_id"] = named
-    renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
-    if renamed and unit.unit_id != attempt.unit_id:
-        number = unit.unit_id.rsplit("-", 2)[-2]
-        former = (*attempt.previous_unit_ids, attempt.unit_id)
-        changes |= {
-            "unit_id": unit.unit_id,
-            "generation": rollout.generation,
-            "number": int(number),
-            "previous_unit_ids": former,
-            "image_sha256": rollout.firmware.sha256,
-            "rollout": "",
-        }
+    changes |= _rename(attempt, unit, intents, rollout)
     if unit.start_at is not None and attempt.start_at is None and attempt.stage is not Stage.SUPERSEDED:
         ours = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in intents)
         changes |= {"start_at": unit.start_at, "started_by_us": ours, "start_sent_at": now}
     return msgspec.structs.replace(attempt, **changes) if changes else attempt
+
+
+def _rename(attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: Rollout) -> JsonObject:
+    """Return what changes once an update of ours that renamed the unit is visible."""
+    renamed = any(i.action == "updateUnit" and i.unit_id == unit.unit_id for i in intents)
+    if not renamed or unit.unit_id == attempt.unit_id:
+        return {}
+    return {
+        "unit_id": unit.unit_id,
+        "generation": rollout.generation,
+        "number": int(unit.unit_id.rsplit("-", 2)[-2]),
+        "previous_unit_ids": (*attempt.previous_unit_ids, attempt.unit_id),
+        "image_sha256": rollout.firmware.sha256,
+        "rollout": "",
+    }
 
 
 def describe_intent(intent: Intent) -> str:
