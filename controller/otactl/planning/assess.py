@@ -39,7 +39,7 @@ from otactl.model.actions import (
     RemoveMembers,
     UpdateUnit,
 )
-from otactl.planning import guardrails, joined_devices, membership, skip_updated, unseen_changes
+from otactl.planning import guardrails, joined_devices, membership, skip_updated, still_updated, unseen_changes
 from otactl.planning.planner import Plan, PlanContext, plan
 from otactl.planning.sent_content import SentContents, own_words
 from otactl.ports import Shape
@@ -85,6 +85,8 @@ def assess(
     seen = own_words(seen, record, rollout, sendings or SentContents({}))
     moved, events = lifecycle.advance(record, rollout, seen, now)
     moved = unit_home.settled(proving(moved, seen), environment)
+    if shape is not None:
+        seen = still_updated.noted(seen, moved, rollout, sendings or SentContents({}), shape.capabilities)
     at = PlanContext(
         rollout=rollout,
         environment=environment,

@@ -44,7 +44,7 @@ def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
         results=tuple(had_it(device, name) for device, name in names.items()),
     )
     what = f"try {unit.tries} of wave {wave.name}" if unit.only else f"wave {wave.name}"
-    text = f"{what} has nothing to do: its {len(names)} devices report {at.rollout.firmware.version} already"
+    text = f"{what} has nothing to do: its {len(names)} devices have {at.rollout.firmware.version} already"
     events = [Event(at=at.now, kind="spared", subject=unit.unit_id, message=text)]
     others = tuple(a for a in known.attempts if a.unit_id != unit.unit_id)
     members = known.members if unit.only else unit.whole

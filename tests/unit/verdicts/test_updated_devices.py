@@ -74,7 +74,7 @@ def test_a_wave_of_devices_that_all_report_the_version_passes_without_a_unit(kin
     assert found.plan.actions == ()
     assert found.record.waves[0].released
     assert {r.detail for a in found.record.attempts for r in a.results} == {"had it already"}
-    assert "wave canary has nothing to do: its 3 devices report 2.4.1 already" in [e.message for e in found.events]
+    assert "wave canary has nothing to do: its 3 devices have 2.4.1 already" in [e.message for e in found.events]
 
 
 @pytest.mark.parametrize(("kind", "members"), [("fuota", ("d2", "d3")), ("otaUpdate", ("d2", "d3")), ("tuya", NAMES)])

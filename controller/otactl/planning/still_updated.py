@@ -1,0 +1,45 @@
+"""Finds devices that still have the declared revision when a rollout goes back to it.
+
+1. Another revision that was started in between need not have reached every device. One that it did not reach has what
+   it took before, and is not sent that again.
+2. A version that a device reports, and what another rollout sent it since, count more than our record of it.
+3. Groups are sent to whole.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from otactl.model import Observation, Record, Rollout, TargetFacts, WaveRecord
+from otactl.planning.sent_content import SentContents
+from otactl.ports import Capabilities
+
+
+def noted(
+    seen: Observation, record: Record, rollout: Rollout, sendings: SentContents, can: Capabilities
+) -> Observation:
+    """Return the observation with these devices as updated."""
+    generation = rollout.generation
+    if rollout.resend or can.tells_of_spared or not any(_went_back(wave, generation) for wave in record.waves):
+        return seen
+    own = SentContents({record.name: record})
+
+    def has_it(target: TargetFacts) -> bool:
+        if target.is_group or not (target.exists and target.vendor_id):
+            return False
+        if target.version not in ("", rollout.firmware.version):
+            return False
+        key = f"device:{target.vendor_id}"
+        mine, newest = own.last(rollout.backend_kind, key), sendings.last(rollout.backend_kind, key)
+        if mine is None or not mine.took or mine.generation != generation:
+            return False
+        return newest is None or newest.rollout == record.name or newest.at <= mine.at
+
+    targets = (msgspec.structs.replace(t, updated=t.updated or has_it(t)) for t in seen.targets)
+    return msgspec.structs.replace(seen, targets=tuple(targets))
+
+
+def _went_back(wave: WaveRecord, generation: str) -> bool:
+    """Return whether another revision was started after the declared one was sent."""
+    first = next((i for i, a in enumerate(wave.attempts) if a.generation == generation and a.results), None)
+    return first is not None and any(a.generation != generation and a.reached for a in wave.attempts[first + 1 :])
