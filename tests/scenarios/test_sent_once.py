@@ -9,7 +9,7 @@ from otactl.model import Device, Phase, Rollout, Strategy, Targets, VersionConfi
 from otactl.reconcile.reconciler import RunReport
 from tests.support.fuota_probes import SHADOW, Probes
 from tests.support.fuota_stage import DIGEST, FuotaStage, pushed, single_devices
-from tests.support.ota_stage import THINGS, OtaStage, gateway
+from tests.support.ota_stage import THINGS, OtaStage, block, gateway
 from tests.support.tuya_stage import TuyaStage, plugs
 
 CONFIRM = VersionConfirm(version=SHADOW, within="2h")
@@ -183,3 +183,19 @@ def test_devices_that_another_environment_of_the_account_sent_the_content_to_are
     assert holds(report) == ["content_was_sent_already"]
     assert "of environment prod-eu sent this content last" in report.rollouts[0].holds[0].message
     assert len(fuota_stage.made()) == 1
+
+
+def test_a_thing_that_an_update_without_an_end_has_updated_is_not_sent_it_by_another_rollout(
+    ota_stage: OtaStage,
+) -> None:
+    group = Strategy(waves=(Wave(name="all", targets=Targets(thing_groups=("gateways",))),))
+    endless = gateway(name="endless", backend=block(targetSelection="CONTINUOUS"), strategy=group)
+    ota_stage.cron(endless, rounds=3)
+
+    report = ota_stage.cron(endless, gateway(name="again", strategy=wave("gw-2", "gw-3")), rounds=3)
+
+    assert holds(report) == ["content_was_sent_already"]
+    (shown,) = (h.message for r in report.rollouts for h in r.holds)
+    assert "gw-3" in shown
+    assert "gw-2" not in shown
+    assert ota_stage.installs() == {"gw-1": 0, "gw-2": 0, "gw-3": 1, "gw-4": 1, "gw-5": 1}

@@ -126,8 +126,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Name of the rollout when the unit was created, if the rollout was renamed since."""
     skipped_devices: dict[str, str] = {}
     """Devices that reported the version before the start and were left out, each with its target."""
-    joined_updated: tuple[str, ...] = ()
-    """Devices that joined a group of it after the start and took the image all the same."""
+    updated_uncounted: tuple[str, ...] = ()
+    """Devices that took the image and do not count: they joined a group after the start, or the unit has no end."""
     journal_id: str = ""
     """Id of the journal that its tag was last seen to name."""
     lost_at: datetime | None = None

@@ -76,8 +76,8 @@ class Unit(Value, frozen=True, kw_only=True):
     created_at: datetime | None = None
     results: tuple[DeviceResult, ...] | None = None
     """Results of its devices; None until it has ended, and once they are recorded."""
-    joined_updated: tuple[str, ...] = ()
-    """Devices that joined a group after the start and took the image all the same; they do not count."""
+    updated_uncounted: tuple[str, ...] = ()
+    """Devices that took the image and do not count: they joined a group after the start, or the unit has no end."""
     shared: tuple[str, ...] = ()
     """Devices whose result may be of another unit that was started on them since."""
     success_cleared: tuple[str, ...] = ()

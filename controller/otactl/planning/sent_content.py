@@ -138,7 +138,7 @@ class SentContents:
         singles = (self._aliases.get((record.backend, k), k) for k in members if k.startswith(_SINGLE))
         for key in {*devices, *singles} - spared:
             yield key, key in results and results[key].outcome is Outcome.SUCCEEDED
-        yield from ((key_of(device), True) for device in attempt.joined_updated)
+        yield from ((key_of(device), True) for device in attempt.updated_uncounted)
         yield from ((key, False) for key in members if not key.startswith(_SINGLE))
         if not members and not attempt.devices:
             yield selection(attempt.generation), False

@@ -249,7 +249,7 @@ def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
         for attempt in old.attempts_since(at.rollout.generation)
     ]
     took = {r.device: name for name, a in others for r in a.results if r.outcome is Outcome.SUCCEEDED}
-    took |= {device: name for name, a in others for device in a.joined_updated}
+    took |= {device: name for name, a in others for device in a.updated_uncounted}
     unseen = {d: name for name, a in others if a.reached and not (a.results or a.live) for d in a.devices}
     named = {d: name for name, a in others if a.reached and _is_of_singles(a) for d in a.devices}
     wanted = at.rollout.targets_of(wave).keys

@@ -333,8 +333,8 @@ def _adopt(
         changes["failure"] = unit.failure or attempt.failure
     if unit.success_cleared:
         changes["already_succeeded"] = tuple(d for d in attempt.already_succeeded if d not in unit.success_cleared)
-    if unit.joined_updated:
-        changes["joined_updated"] = tuple(sorted({*attempt.joined_updated, *unit.joined_updated}))
+    if unit.updated_uncounted:
+        changes["updated_uncounted"] = tuple(sorted({*attempt.updated_uncounted, *unit.updated_uncounted}))
     named = unit.tags.get(TAG_JOURNAL)
     if is_journal_id(named) and named != attempt.journal_id:
         changes["journal_id"] = named

@@ -108,7 +108,7 @@ class TaskReader:
             start_at=_moment(lorawan.get("StartTime")),
             created_at=_moment(task.get("CreatedAt")),
             results=None if results is None else tuple(r for r in results if r.device not in strange),
-            joined_updated=tuple(r.device for r in joined if r.outcome is _SUCCESS),
+            updated_uncounted=tuple(r.device for r in joined if r.outcome is _SUCCESS),
             shared=shared,
             findings=_joined_findings([r.name or r.device for r in joined]),
         )

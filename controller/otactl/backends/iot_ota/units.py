@@ -15,7 +15,15 @@ import msgspec
 
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.iot_ota.config import OtaUpdateConfig
-from otactl.backends.iot_ota.executions import SETTLE, disagreement, newest, no_one_moves, sorted_out, tally_of
+from otactl.backends.iot_ota.executions import (
+    SETTLE,
+    disagreement,
+    newest,
+    no_one_moves,
+    result,
+    sorted_out,
+    tally_of,
+)
 from otactl.backends.iot_ota.fields import maker, observed
 from otactl.backends.iot_ota.problems import LAG, OVERDUE, Concerns
 from otactl.backends.iot_ota.reads import DETAILS, JobReader, counts, keys_of, moment
@@ -141,12 +149,18 @@ class UnitReader:
             progress={name: n for name, n in counts(job).items() if n},
             tally=outcomes,
             failures=failures,
+            updated_uncounted=self._updated(shown.unit_id) if _grew(attempt, spec, job) else (),
         )
         if phase is not UnitPhase.ENDED or not attempt.live:
             return unit
         own = _code(job) in OUR_CODES
         unit = _replace(unit, findings=(*concerns, *ghosts))
         return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
+
+    def _updated(self, update_id: str) -> tuple[str, ...]:
+        """Return the things that took the image of a job without an end: no attempt records whom it is for."""
+        things = newest(self._reader.executions(update_id)).items()
+        return tuple(sorted(name for name, item in things if result(item).outcome is Outcome.SUCCEEDED))
 
     def _ghosts(self, update_id: str, spec: OtaUpdateConfig, job: JsonObject) -> tuple[ServiceFinding, ...]:
         """Return devices that a job counts as being at it, and does not list any more: no device is left to wait for.
@@ -250,6 +264,11 @@ class UnitReader:
         ]
         found = ((d, self._reader.updated_by(update_id, d)) for d in other[:DETAILS])
         return {device: before for device, before in found if before}
+
+
+def _grew(attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject) -> bool:
+    """Return whether more things took the image of a job without an end than the last observation showed."""
+    return spec.endless and attempt.live and counts(job).get("succeeded", 0) > attempt.progress.get("succeeded", 0)
 
 
 def _ended(job: JsonObject) -> datetime | None:
