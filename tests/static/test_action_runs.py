@@ -43,7 +43,7 @@ COMMENT = {
     "REPORT": ".",
 }
 RECONCILE = {"OTACTL": "otactl", "PATHS": "rollouts", "ONLY": "", "JOURNAL": "manifest"}
-MARKER = "<!-- otactl plan -->"
+MARKER = "<!-- otactl-plan -->"
 RAN: set[tuple[str, str]] = set()
 
 
@@ -143,7 +143,8 @@ def test_a_plan_goes_into_the_summary_and_calls_that_are_next_are_no_error(runne
 
     assert (ran.code, ran.outputs) == (0, {"exit-code": "0"})
     assert "CreateFuotaTask" in ran.summary
-    assert (runner.workspace / "report/plan.md").read_text() == ran.summary
+    assert (runner.workspace / "report/whole-plan.md").read_text() == ran.summary
+    assert (runner.workspace / "report/plan.md").read_text().startswith(MARKER)
 
 
 def test_a_plan_with_an_error_is_shown_with_it(runner: Runner, manifests: Path) -> None:
@@ -153,19 +154,30 @@ def test_a_plan_with_an_error_is_shown_with_it(runner: Runner, manifests: Path) 
     ran = run(runner, "Plan", PLAN)
 
     assert (ran.code, ran.outputs) == (0, {"exit-code": "1"})
-    assert "**The plan ended with errors** (exit code 1):" in ran.summary
-    assert "    rollouts/soil-probe-2-4-1.yaml:" in ran.summary
-    assert "gateway-3-2-0" in ran.summary
+    for text in (ran.summary, (runner.workspace / "report/plan.md").read_text()):
+        assert "rollouts/soil-probe-2-4-1.yaml:" in text
+        assert "gateway-3-2-0" in text
+
+
+def test_a_plan_that_could_not_be_printed_is_a_comment_too(runner: Runner) -> None:
+    runner.program("otactl", '#!/bin/sh\necho "otactl: No such option" >&2\nexit 1\n')
+
+    ran = run(runner, "Plan", PLAN)
+
+    assert (ran.code, ran.outputs) == (0, {"exit-code": "1"})
+    assert ran.summary.endswith("**Nothing could be planned** (exit code 1):\n\n    otactl: No such option\n")
+    assert (runner.workspace / "report/plan.md").read_text() == ran.summary
 
 
 def test_a_plan_reads_the_journal_that_is_named_and_only_the_environment_named(runner: Runner) -> None:
     runner.program("otactl", '#!/bin/sh\necho "$OTACTL_JOURNAL $*"\n')
-    env = {**PLAN, "OFFLINE": "false", "JOURNAL": "s3://b/j", "ONLY": "prod", "PATHS": "a b", "REHEARSE": "true"}
+    named = {"JOURNAL": "s3://b/j", "ONLY": "prod", "PATHS": "a b", "CHANGED": "origin/main"}
 
-    ran = run(runner, "Plan", env)
+    ran = run(runner, "Plan", {**PLAN, "OFFLINE": "false", "REHEARSE": "true", **named})
 
+    options = "--exit-code 0 --whole report/whole-plan.md --environment prod --changed-since origin/main"
     assert ran.summary.splitlines() == [
-        "s3://b/j plan a b --output markdown --exit-code 0 --environment prod",
+        f"s3://b/j plan a b --output markdown {options}",
         "s3://b/j rehearse a b --output markdown",
     ]
 
@@ -175,6 +187,12 @@ def comment(runner: Runner, text: str = "the plan\n") -> list[dict[str, object]]
     ran = run(runner, "Comment the plan", COMMENT)
     assert ran.code == 0, ran.printed
     return runner.calls()
+
+
+def test_the_marker_of_a_plan_is_there_once(runner: Runner) -> None:
+    _, written = comment(runner, f"{MARKER}\nthe plan\n")
+
+    assert json.loads(str(written["input"])) == {"body": f"{MARKER}\nthe plan\n"}
 
 
 def test_the_first_plan_is_a_new_comment(runner: Runner) -> None:
@@ -191,7 +209,7 @@ def test_a_later_plan_replaces_the_comment_with_the_marker_wherever_it_is(runner
     others = [
         {"id": 1, "user": {"type": "Bot"}, "body": f"a bot that quotes {MARKER}"},
         {"id": 2, "user": {"type": "User"}, "body": f"{MARKER} by a person"},
-        {"id": 3, "user": {"type": "Bot"}, "body": "<!-- otactl plan-dev -->\nof another environment"},
+        {"id": 3, "user": {"type": "Bot"}, "body": "<!-- otactl-plan-dev -->\nof another environment"},
     ]
     runner.comments(others, [{"id": 4, "user": {"type": "Bot"}, "body": f"{MARKER}\nold"}])
 

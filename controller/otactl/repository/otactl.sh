@@ -2,8 +2,9 @@
 # For CI systems other than GitHub: `ci/otactl.sh check` in a merge request, `ci/otactl.sh reconcile` on a schedule.
 # OTACTL_JOURNAL names the journal, for example s3://BUCKET/PREFIX. Credentials are those of the job: read-only for check.
 # Keep the folder OTACTL_VENV (.venv) between jobs, and the second job downloads nothing.
-# check writes otactl-report/: plan.md for a comment, validate.xml (JUnit), validate.sarif. Without OTACTL_JOURNAL, as in
-# a fork without credentials, the plan is offline.
+# check writes otactl-report/: plan.md for a comment, whole-plan.md, validate.xml (JUnit), validate.sarif. Without
+# OTACTL_JOURNAL, as in a fork without credentials, the plan is offline. OTACTL_BASE is the branch to merge into, such as
+# origin/main: rollouts that differ from it come first.
 set -eu
 cd "$(dirname "$0")/.."
 venv="${OTACTL_VENV:-.venv}"
@@ -26,8 +27,13 @@ check)
     unset OTACTL_JOURNAL
     set -- ROLLOUTS --offline
   fi
-  "$otactl" plan "$@" --output markdown --exit-code 0 >otactl-report/plan.md
+  if [ -n "${OTACTL_BASE:-}" ]; then
+    set -- "$@" --changed-since "$OTACTL_BASE"
+  fi
+  code=0
+  "$otactl" plan "$@" --output markdown --exit-code 0 --whole otactl-report/whole-plan.md >otactl-report/plan.md || code=$?
   cat otactl-report/plan.md
+  exit "$code"
   ;;
 reconcile)
   if [ -z "${OTACTL_JOURNAL:-}" ]; then
