@@ -69,15 +69,17 @@ def run(runner: Runner, name: str, env: Mapping[str, str], file: str = "action.y
 
 
 def test_inputs_choose_the_lock_and_a_cache_of_their_own(runner: Runner) -> None:
-    plain = run(runner, "Check the inputs", INPUTS)
+    plain = run(runner, "Check the inputs", {**INPUTS, "COMMAND": "reconcile"})
+    planning = run(runner, "Check the inputs", INPUTS)
     rehearsing = run(runner, "Check the inputs", {**INPUTS, "REHEARSE": "true"})
 
-    assert (plain.code, rehearsing.code) == (0, 0)
+    assert (plain.code, planning.code, rehearsing.code) == (0, 0, 0)
+    assert planning.outputs["lock"] == str(ROOT / "requirements-plan.lock")
     assert plain.outputs["lock"] == str(ROOT / "requirements-core.lock")
     assert rehearsing.outputs["lock"] == str(ROOT / "requirements-simulator.lock")
     assert plain.outputs["digest"] != rehearsing.outputs["digest"]
     assert plain.outputs["venv"] == f"{runner.folder}/home/.cache/otactl/{plain.outputs['digest']}"
-    assert run(runner, "Check the inputs", INPUTS).outputs == plain.outputs
+    assert run(runner, "Check the inputs", INPUTS).outputs == planning.outputs
 
 
 @pytest.mark.parametrize(

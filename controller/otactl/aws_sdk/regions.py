@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib import resources
 from typing import Any
+
+import msgspec
 
 _ENDPOINTS = {"iotwireless": "api.iotwireless"}  # under its other name the data has fewer Regions
 
@@ -57,6 +60,5 @@ def _partitions() -> list[dict[str, Any]]:
 
 @cache
 def _load(name: str) -> Any:
-    from botocore.loaders import Loader
-
-    return Loader().load_data(name)
+    """Read a data file of the SDK; its own loader would import the HTTP client with it."""
+    return msgspec.json.decode((resources.files("botocore") / "data" / f"{name}.json").read_bytes())

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import msgspec
 
 from otactl.backends.registry import BACKENDS
+from otactl.errors import UsageError
 from otactl.lorawan.report import AirtimeReport
 from otactl.lorawan.request import AirtimeRequest
 from otactl.model import Rollout
+
+RADIO = "pip install 'otactl[radio]'"
+"""What installs the one dependency of the chance of success that the command itself does without."""
+
+
+def radio_is_installed() -> bool:
+    """Return whether the chance of success can be computed: it needs numpy, the extra `radio`."""
+    return find_spec("numpy") is not None
+
+
+def require_radio() -> None:
+    """Raises: UsageError if the chance of success cannot be computed here."""
+    if not radio_is_installed():
+        raise UsageError(f"the airtime is computed with numpy, which is not installed; install it: {RADIO}")
 
 
 def question_of(rollout: Rollout) -> AirtimeRequest | None:

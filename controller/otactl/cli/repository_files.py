@@ -64,7 +64,7 @@ def _filled(text: str, words: dict[str, str]) -> str:
 
 def _action() -> dict[str, str]:
     folder = package_data.action()
-    names = ("action.yml", "requirements-core.lock", "requirements-simulator.lock")
+    names = ("action.yml", "requirements-core.lock", "requirements-plan.lock", "requirements-simulator.lock")
     found = {f"{_ACTION}/{name}": (folder / name).read_text("utf-8") for name in names}
     return found | {f"{_ACTION}/version.txt": f"otactl=={__version__}\n"}
 

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from otactl.cli.airtime_options import Flags, asked
-from otactl.cli.airtime_request import question_of
+from otactl.cli.airtime_request import question_of, require_radio
 from otactl.cli.load_manifests import read_all
 from otactl.errors import UsageError
 from otactl.lorawan.report import AirtimeReport
@@ -54,6 +54,7 @@ def command(path: str | None, output: str, plot: str | None, **flags: object) ->
     """
     if plot is not None and not plot.lower().endswith(".svg"):
         raise UsageError(f"--plot writes SVG, which pull requests show; name a file ending in .svg, not {plot}")
+    require_radio()
     given = msgspec.convert(flags, Flags)
     question = asked(given, None if path is None else _declared(path))
     from otactl.lorawan.planner import ImpossibleSessionError, forecast

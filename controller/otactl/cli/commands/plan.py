@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from otactl.backends.registry import BACKENDS, backends_for, shapes_for, transport_for
-from otactl.cli.airtime_request import airtime_of
+from otactl.cli.airtime_request import RADIO, airtime_of, question_of, radio_is_installed
 from otactl.cli.changed_files import changed_since as changed_since_revision
 from otactl.cli.changed_files import is_touched
 from otactl.cli.errors import lines_of
@@ -223,6 +223,9 @@ def _planned(found: RolloutPreview, note: str = "") -> PlannedRollout | None:
 
 def _airtime(rollout: Rollout, counted: tuple[int | None, ...] = ()) -> tuple[AirtimeReport | None, tuple[str, ...]]:
     """The radio's figures; for single devices size and rate are assumed, and what they cannot carry stops no plan."""
+    if not radio_is_installed():
+        missing = f"time on air and chance of success are not shown: numpy is not installed; install it: {RADIO}"
+        return None, (missing,) if question_of(rollout) is not None else ()
     try:
         return airtime_of(rollout, counted), ()
     except LorawanError as impossible:
