@@ -33,6 +33,30 @@ check: static site coverage $(BIN)/actionlint
 coverage: setup
 	CI=1 OTACTL_TEST_NO_SKIP=1 OTACTL_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit --cov --cov-report=term-missing:skip-covered
 
+ENGINE_MODULE := tests/infra/engine
+ENGINE_VERSION := $(shell sed -n 's|^[[:space:]]*github.com/pulumi/pulumi/pkg/v3 \(v[0-9.]*\).*|\1|p' $(ENGINE_MODULE)/go.mod)
+ENGINE := .engine/$(ENGINE_VERSION)/pulumi
+
+.PHONY: engine engine-binary
+check: engine-binary
+
+# The program in infra/ on the real Pulumi engine, with a stand-in for its AWS provider; CONTRIBUTING.md has the numbers.
+engine: setup engine-binary
+	CI=1 OTACTL_TEST_NO_SKIP=1 OTACTL_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/infra/engine
+
+# `pulumi` of the pinned minor version from PATH, else built here from its Go modules, once. Without either the tests
+# of the engine skip and say so, which `make check` refuses.
+engine-binary:
+	@if pulumi version 2>/dev/null | grep -q '^$(basename $(ENGINE_VERSION))\.'; then echo "pulumi on PATH is used"; \
+	elif test -x $(ENGINE); then echo "$(ENGINE) is used"; \
+	elif ! command -v go >/dev/null; then echo "no pulumi $(basename $(ENGINE_VERSION)) on PATH and no Go to build it"; \
+	else \
+		echo "building pulumi $(ENGINE_VERSION): 7 minutes on 2 cores, 2 GB of memory, once"; \
+		mkdir -p $(dir $(ENGINE)) && go -C $(ENGINE_MODULE) build -p 2 -trimpath -mod=readonly \
+			-ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(ENGINE_VERSION)" \
+			-o $(abspath $(ENGINE)) github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; \
+	fi
+
 static: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,4 +96,4 @@ lock:
 	$(COMPILE) --group build --extra radio --extra simulator -o requirements-simulator.lock
 
 clean:
-	rm -rf $(VENV) .otactl build dist
+	rm -rf $(VENV) .otactl .engine build dist

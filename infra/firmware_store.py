@@ -105,14 +105,18 @@ def guarded_bucket(
     noncurrent_days: int,
     key_arn: pulumi.Output[str] | None = None,
 ) -> aws.s3.Bucket:
-    """Return a private, versioned, encrypted bucket under a policy; a destroy of the stack stops at it."""
+    """Return a private, versioned, encrypted bucket under a policy; a destroy of the stack stops at it.
+
+    What guards a protected bucket is protected too: `pulumi destroy --skip-preview` deletes everything that is not,
+    before it stops at the bucket, and would leave it without its policy, its versions and its block of public access.
+    """
     bucket = aws.s3.Bucket(
         f"{name}-bucket",
         bucket=bucket_name,
         force_destroy=False,
         opts=pulumi.ResourceOptions(parent=parent, protect=protect),
     )
-    child = pulumi.ResourceOptions(parent=parent)
+    child = pulumi.ResourceOptions(parent=parent, protect=protect)
     aws.s3.BucketVersioning(
         f"{name}-versioning",
         bucket=bucket.id,
@@ -169,7 +173,7 @@ def guarded_bucket(
         f"{name}-policy",
         bucket=bucket.id,
         policy=json.dumps(policy),
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[block]),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[block], protect=protect),
     )
     return bucket
 

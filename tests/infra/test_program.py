@@ -95,8 +95,9 @@ def test_replaced_versions_and_broken_uploads_go_as_the_channel_says(applied: tu
 def test_what_must_not_be_lost_is_protected_and_everything_has_its_parent(applied: tuple[Applier, Result]) -> None:
     _, result = applied
 
-    protected = {r.name for r in result.resources if r.protect}
-    assert protected == {"stable-store-bucket", "beta-store-bucket", "journal-bucket", "beta-store-key", "github"}
+    guards = ("bucket", "versioning", "encryption", "lifecycle", "ownership", "private", "policy")
+    stores = {f"{store}-{guard}" for store in ("stable-store", "beta-store", "journal") for guard in guards}
+    assert {r.name for r in result.resources if r.protect} == {*stores, "beta-store-key", "github"}
     inside = [
         r for r in result.resources if r.custom and r.name.startswith(("stable-", "beta-", "controller-", "planner-"))
     ]

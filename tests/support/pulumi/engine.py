@@ -136,10 +136,12 @@ def run(
     try:
         plain = {k: v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
         env = {**os.environ, "PULUMI_CONFIG": json.dumps(plain), "PULUMI_PYTHON_CMD": sys.executable}
-        words = [f"127.0.0.1:{port}", "otactl", stack, "true" if apply is None else "false", str(program)]
+        here = f"127.0.0.1:{port}"
+        words = [here, here, "otactl", stack, "true" if apply is None else "false", str(program)]
         command = [sys.executable, "-W", "ignore::DeprecationWarning", str(Path(__file__).parent / "launch.py"), *words]
         ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     finally:
         server.stop(None)
     resources = [r for r in monitor.found.values() if r.type != "pulumi:pulumi:Stack"]
-    return Result(ran.returncode, ran.stdout + ran.stderr, resources, monitor.outputs, engine.logs)
+    output = "\n".join([ran.stdout + ran.stderr, *engine.logs])
+    return Result(ran.returncode, output, resources, monitor.outputs, engine.logs)

@@ -1,0 +1,105 @@
+"""Keeps the types that moto behind the simulator lacks as they were given; nothing of their services is proved."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import NAMESPACE_URL, uuid5
+
+from tests.support.pulumi.provider.cloud import Cloud, Properties
+from tests.support.pulumi.provider.kind import Kind
+
+
+class Recorded(Kind):
+    """A resource that is only kept; its id is its name."""
+
+    tagged = True
+    computed: ClassVar[tuple[str, ...]] = ("arn",)
+    replaces: ClassVar[frozenset[str]] = frozenset({"name", "namePrefix"})
+    named: ClassVar[str] = "name"
+
+    def identify(self, cloud: Cloud, given: Properties) -> str:
+        """Return the id it gets."""
+        return str(given[self.named])
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        """Return the ARN it gets."""
+        raise NotImplementedError
+
+    def create(self, cloud: Cloud, given: Properties) -> str:
+        identifier = self.identify(cloud, given)
+        self._keep(cloud, identifier, given)
+        return identifier
+
+    def read(self, cloud: Cloud, identifier: str) -> Properties | None:
+        return cloud.recorded(type(self).__name__, identifier)
+
+    def update(self, cloud: Cloud, identifier: str, olds: Properties, news: Properties) -> None:
+        self._keep(cloud, identifier, news)
+
+    def delete(self, cloud: Cloud, identifier: str, state: Properties) -> None:
+        cloud.forget(type(self).__name__, identifier)
+
+    def _keep(self, cloud: Cloud, identifier: str, given: Properties) -> None:
+        tags = {"tagsAll": self.all_tags(cloud, given)} if self.tagged else {}
+        cloud.record(type(self).__name__, identifier, {**given, "arn": self.arn(cloud, identifier), **tags})
+
+
+class Key(Recorded):
+    documents, named, replaces = ("policy",), "", frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"})
+
+    def identify(self, cloud: Cloud, given: Properties) -> str:
+        return str(uuid5(NAMESPACE_URL, cloud.arn("kms", str(given.get("description")))))
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("kms", f"key/{identifier}")
+
+
+class EventRule(Recorded):
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("events", f"rule/{identifier}")
+
+
+class EventTarget(Recorded):
+    """What a rule sends to; `arn` is its input."""
+
+    tagged, named, computed, replaces = False, "", (), frozenset({"rule", "targetId", "eventBusName"})
+
+    def identify(self, cloud: Cloud, given: Properties) -> str:
+        return f"{given['rule']}-{given.get('targetId', 'target')}"
+
+    def _keep(self, cloud: Cloud, identifier: str, given: Properties) -> None:
+        cloud.record("EventTarget", identifier, given)
+
+
+class LogGroup(Recorded):
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("logs", f"log-group:{identifier}")
+
+
+class TaskDefinition(Recorded):
+    """A revision is never changed: every change replaces it."""
+
+    named = "family"
+    replaces = frozenset(
+        {"containerDefinitions", "cpu", "executionRoleArn", "family", "memory", "networkMode", "taskRoleArn"}
+    )
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("ecs", f"task-definition/{identifier}:1")
+
+
+class Schedule(Recorded):
+    tagged, replaces = False, frozenset({"groupName", "name", "namePrefix"})
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("scheduler", f"schedule/default/{identifier}")
+
+
+KINDS: dict[str, Kind] = {
+    "aws:kms/key:Key": Key(),
+    "aws:cloudwatch/eventRule:EventRule": EventRule(),
+    "aws:cloudwatch/eventTarget:EventTarget": EventTarget(),
+    "aws:cloudwatch/logGroup:LogGroup": LogGroup(),
+    "aws:ecs/taskDefinition:TaskDefinition": TaskDefinition(),
+    "aws:scheduler/schedule:Schedule": Schedule(),
+}
