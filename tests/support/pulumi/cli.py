@@ -10,10 +10,12 @@ import functools
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +29,7 @@ from tests.support.pulumi.provider.schema import write
 
 MODULE = ROOT / "tests/infra/engine/go.mod"
 PASSPHRASE = "correct-horse-battery"
-ACCESS_KEY = "demo-access-key-of-nobody"
+ACCESS_KEY = "demo-access-key-4711"
 PLUGIN = """#!/bin/sh
 PYTHONPATH='{root}' exec '{python}' -W ignore -m {module} "$@"
 """
@@ -68,6 +70,20 @@ class Ran:
         return int(found[1]) if found else 0
 
 
+@dataclass(frozen=True)
+class Held:
+    """A command that waits inside a create."""
+
+    process: subprocess.Popen[bytes]
+    pipe: Path
+
+    def go_on(self) -> int:
+        """Let it run to its end; return its exit code."""
+        with self.pipe.open("w"):
+            pass
+        return self.process.wait(timeout=300)
+
+
 def home(folder: Path) -> Path:
     """Create what PULUMI_HOME is copied from: the plugins, and the provider's schemas."""
     here = version("pulumi_aws")
@@ -104,7 +120,7 @@ class Project:
             "HOME": str(self.folder / "home"),
             "PATH": os.environ["PATH"],
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": "demo-secret-of-nobody",
+            "AWS_SECRET_ACCESS_KEY": "demo-secret-4711",
             "AWS_ENDPOINT_URL": self.url,
             "AWS_EC2_METADATA_DISABLED": "true",
             "PULUMI_BACKEND_URL": self.backend,
@@ -136,6 +152,31 @@ class Project:
         self.ran.append(Ran(words, done.returncode, done.stdout))
         return self.ran[-1]
 
+    @contextmanager
+    def held(self, where: str, *words: str) -> Iterator[Held]:
+        """Run a command until the provider waits at a create: `aws:iam/role:Role after`; it is killed at the end."""
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        heard = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        with (self.folder / "held.log").open("w") as log:
+            process = subprocess.Popen(
+                self.command(*words),
+                cwd=self.folder,
+                env={**self.environment, "OTACTL_STANDIN_HOLD": where, "OTACTL_STANDIN_PIPE": str(pipe)},
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        try:
+            ready, _, _ = select.select([heard], [], [], 300)
+            assert ready, f"no create waits at {where}: {(self.folder / 'held.log').read_text()}"
+            yield Held(process, pipe)
+        finally:
+            os.close(heard)
+            process.kill()
+            process.wait()
+            pipe.unlink()
+
     def stack(self, name: str, config: Mapping[str, Any]) -> None:
         """Create a stack, and its file with a configuration."""
         created = self.pulumi("stack", "init", name)
@@ -156,7 +197,7 @@ class Project:
         """Return the outputs as `pulumi stack output --json` prints them."""
         shown = self.pulumi("stack", "output", "--json", "--stack", stack)
         assert shown.exit_code == 0, shown.output
-        return dict(json.loads(shown.output))
+        return dict(json.loads(shown.output[shown.output.index("{") : shown.output.rindex("}") + 1]))
 
     def state(self, stack: str) -> dict[str, Any]:
         """Return the stack's state as its file holds it."""

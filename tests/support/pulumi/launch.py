@@ -48,6 +48,6 @@ def failure() -> str:
     return ""
 
 
-if told := failure():
-    pulumi.log.error(told)
+if reason := failure():
+    pulumi.log.error(reason)
     raise SystemExit(32)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 
 # A policy and a schema are larger than gRPC's 4 MB; the CLI allows the same.
+GRACE_SECONDS = 20  # a create that was sent is answered
 LARGEST_MESSAGE = 400 * 1024 * 1024
 
 
@@ -22,7 +23,7 @@ def serve(add: Callable[[grpc.Server], None], at_end: Callable[[], None] = lambd
     add(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    signal.signal(signal.SIGINT, lambda _signal, _frame: server.stop(None))  # how the CLI ends its plugins
+    signal.signal(signal.SIGINT, lambda _signal, _frame: server.stop(GRACE_SECONDS))  # how the CLI ends its plugins
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
 

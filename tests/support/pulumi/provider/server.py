@@ -58,8 +58,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found = failures(self._schemas[PROVIDER], given)
         if urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname != "127.0.0.1":
             found.append(("region", "this stand-in works on loopback only; set AWS_ENDPOINT_URL to the simulator"))
-        told = [provider_pb2.CheckFailure(property=p, reason=r) for p, r in found]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=told)
+        refusals = [provider_pb2.CheckFailure(property=p, reason=r) for p, r in found]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=refusals)
 
     def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Every change of the configuration is one of the provider alone; its Region replaces what it made."""
@@ -99,8 +99,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                     normalised(given[name])
                 except ValueError as error:
                     found.append((name, f"contains an invalid JSON policy: {error}"))
-        told = [provider_pb2.CheckFailure(property=p, reason=r) for p, r in found]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=told)
+        refusals = [provider_pb2.CheckFailure(property=p, reason=r) for p, r in found]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=refusals)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Say what differs, and what of it replaces the resource."""
