@@ -10,6 +10,7 @@ import yaml
 from tests.support.pulumi.cli import ACCESS_KEY, PASSPHRASE, Project
 from tests.support.pulumi.stacks import SMALL
 
+pytestmark = pytest.mark.thorough
 STACK, HIDDEN = "prod-eu", "hidden-from-everyone-4711"
 
 

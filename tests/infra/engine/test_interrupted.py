@@ -7,6 +7,7 @@ import pytest
 from tests.support.pulumi.cli import Project
 from tests.support.pulumi.stacks import SMALL
 
+pytestmark = pytest.mark.thorough
 STACK = "prod-eu"
 UP = ("up", "--stack", STACK, "--yes", "--skip-preview", "--suppress-progress")
 
@@ -48,20 +49,21 @@ def test_killed_before_the_service_was_asked_up_goes_on_by_itself(small: Project
     assert "1 pending operations from previous deployment" in ran.output
 
 
-def test_killed_after_the_service_answered_the_role_is_taken_into_the_state(small: Project) -> None:
+def test_killed_after_the_service_answered_import_takes_the_role_into_the_state(small: Project) -> None:
+    """`pulumi refresh --import-pending-creates` of 3.274 ends well, and takes nothing in."""
     (urn,) = killed(small, "aws:iam/role:Role after")
     small.pulumi("cancel", STACK, "--yes")
-    name = {"stable-firmware-update-role": "acme_prod-eu_stable_fuota", "planner-role": "acme_prod-eu_planner"}.get(
-        urn.rsplit("::", 1)[-1], "acme_prod-eu_controller"
-    )
+    name, component = urn.rsplit("::", 1)[-1], urn.rsplit("::", 1)[-1].removesuffix("-role")
+    role = {"controller": "controller", "planner": "planner"}.get(component, "stable_fuota")
+    parent = f"{urn.rsplit('$', 1)[0]}::{component}"
 
     twice = small.pulumi(*UP, "--parallel", "1")
-    pairs = ("--import-pending-creates", urn, "--import-pending-creates", name)
-    taken = small.pulumi("refresh", "--stack", STACK, "--yes", "--skip-preview", "--suppress-progress", *pairs)
+    words = ("aws:iam/role:Role", name, f"acme_prod-eu_{role}", "--parent", f"parent={parent}")
+    taken = small.pulumi("import", *words, "--stack", STACK, "--yes", "--generate-code=false", "--protect=false")
     ran = small.pulumi(*UP)
     again = small.pulumi(*UP)
 
-    assert f"Role with name {name} already exists" in twice.output
+    assert f"Role with name acme_prod-eu_{role} already exists" in twice.output
     assert taken.exit_code == 0, taken.output
     assert ran.exit_code == 0, ran.output
     assert (again.exit_code, again.count("unchanged")) == (0, 18), again.output

@@ -11,6 +11,7 @@ from otactl_simulator.server import SimulatorServer
 from tests.support.pulumi.cli import Project
 from tests.support.pulumi.stacks import SMALL
 
+pytestmark = pytest.mark.thorough
 DEV = {**SMALL, "otactl:channels": [{"name": "dev", "bucket": "acme-firmware-dev"}]}
 UP = ("--yes", "--skip-preview", "--suppress-progress")
 
