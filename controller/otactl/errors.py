@@ -11,6 +11,8 @@ import shlex
 
 import msgspec
 
+from otactl.wording import count
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing wrong in a user's file, with the place to fix it.
@@ -57,7 +59,7 @@ class BudgetSpentError(TransientError):
 
     def __init__(self, *, budget: int, limit: int, calls: int) -> None:
         super().__init__(
-            f"the run's budget of {budget} calls is spent; the next run goes on, with what had no turn first",
+            f"the run's budget of {count(budget, 'call')} is spent; the next run goes on, with what had no turn first",
             retry_after=60.0,
             committed=False,
         )

@@ -17,6 +17,7 @@ from otactl.lorawan.loss_models import Bursts, Independent, Loss, Outage
 from otactl.lorawan.parity import Variant
 from otactl.lorawan.request import ASSUMED_LOSS, AirtimeRequest, DeviceClass
 from otactl.model import duration
+from otactl.wording import count
 
 _SAME = (
     "data_rate",
@@ -113,7 +114,7 @@ def _classes(flags: Flags, declared: AirtimeRequest) -> dict[str, Any]:
         return {"devices": devices[0]} if devices else {}
     if len(losses) > 1 and not devices and declared.devices > 1:
         raise UsageError(
-            f"--loss is given {len(losses)} times for {declared.devices} devices; "
+            f"--loss is given {count(len(losses), 'time')} for {count(declared.devices, 'device')}; "
             "give --devices as often, one count for each loss"
         )
     counts = devices or (declared.devices,) * len(losses)

@@ -26,6 +26,7 @@ from otactl.report.device_status import LiveLine, Owners, TaskLine, task_line
 from otactl.report.journals_used import UsedJournal
 from otactl.report.sanitize import plain
 from otactl.report.status_summary import StatusReport, summarise
+from otactl.wording import count
 
 DEFAULT_FOLDER = "rollouts"
 KEYLESS = "; --offline reads the journal only"
@@ -124,7 +125,7 @@ def _read(question: Question) -> Reading:
         return Reading((), (), (), (), 0)
     reading = read_paths((DEFAULT_FOLDER,))
     if reading.errors:
-        many = f"{len(reading.errors)} problem{'s' if len(reading.errors) > 1 else ''}"
+        many = count(len(reading.errors), "problem")
         text = f"{DEFAULT_FOLDER}: {many}; where this device belongs is read from what is sound in it"
         click.echo(f"{text} (`otactl validate {DEFAULT_FOLDER}` shows them)", err=True)
     return reading

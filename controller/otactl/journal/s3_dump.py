@@ -29,6 +29,7 @@ from otactl.journal.s3_format import (
     object_key,
     serial_of,
 )
+from otactl.wording import count
 
 
 class Unread(NamedTuple):
@@ -88,7 +89,7 @@ class S3Rows:
             try:
                 entries = self._store.segments(environment, (segment,))[segment]
             except DamagedError as error:
-                lost = f"{error.why}; it holds {len(here)} of {len(head.index)} records"
+                lost = f"{error.why}; it holds {len(here)} of {count(len(head.index), 'record')}"
                 self._note(object_key(SEGMENTS, environment, segment), "segment_is_unreadable", lost)
                 continue
             for name in here:
@@ -119,7 +120,7 @@ class S3Rows:
             rows += [_row(environment, name, kept) for kept in (*older, *entry.tail)]
         rows.sort(key=lambda row: row[2])
         if whole and [row[2] for row in rows] != list(range(1, head.sequence + 1)):
-            why = f"the head counts {head.sequence} events, {len(rows)} are there"
+            why = f"the head counts {count(head.sequence, 'event')}, {len(rows)} are there"
             self._note(f"events of {environment}", "events_are_missing", why)
         self.events += rows
 

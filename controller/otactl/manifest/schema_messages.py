@@ -10,6 +10,7 @@ from otactl.manifest.phrases import did_you_mean, example, kind_of, printable, q
 from otactl.manifest.positions import Place, dotted
 from otactl.manifest.schema import Failure
 from otactl.manifest.schema_choices import Teller, any_of, one_of, unknown_field, unknown_value
+from otactl.wording import count
 
 _NAIVE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -125,7 +126,7 @@ def _count(failure: Failure, _root: Place) -> Iterator[Fault]:
         hint = example(failure.examples) or "give a value, or remove the field"
         yield Fault(failure.path, "is_empty", f"{name} is empty", hint)
     else:
-        message = f"{name} has {len(failure.instance)} entries, the limit is {failure.limit}"
+        message = f"{name} has {count(len(failure.instance), 'entry', 'entries')}, the limit is {failure.limit}"
         yield Fault(failure.path, "too_many", message)
 
 

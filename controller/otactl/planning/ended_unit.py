@@ -12,6 +12,7 @@ from otactl.planning.create_unit import Creation, create
 from otactl.planning.start_unit import settling
 from otactl.planning.wave_context import AttemptContext
 from otactl.verdicts import retry, wave_verdict
+from otactl.wording import count
 
 
 def lost(ctx: AttemptContext) -> Plan | None:
@@ -74,7 +75,8 @@ def stopped(ctx: AttemptContext) -> Plan | None:
         return None
     why = "the previous attempt was stopped for another revision"
     if attempt.withdrawn:
-        why = f"{len(retry.unbegun(known, rollout))} devices had not started when the previous attempt was withdrawn"
+        waiting = count(len(retry.unbegun(known, rollout)), "device")
+        why = f"{waiting} had not started when the previous attempt was withdrawn"
     if attempt.by_hand:
         why += f"; not {', '.join(attempt.by_hand)}, canceled by hand: only new content is sent to them"
     return create(ctx, Creation(ctx.next_number, why, retry=retry.remainder(known, rollout)))
@@ -85,7 +87,7 @@ def retried(ctx: AttemptContext) -> Plan | None:
     again = retry.retry_plan(ctx.at.rollout, ctx.known)
     if again is None or again.ready_at > ctx.at.now:
         return None
-    why = f"try {again.tries} for {len(again.only)} devices that failed"
+    why = f"try {again.tries} for {count(len(again.only), 'device')} that failed"
     return create(ctx, Creation(ctx.next_number, why, retry=again))
 
 

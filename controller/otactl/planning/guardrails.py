@@ -8,6 +8,7 @@ from otactl.model import Environment, Observation, Record, Rollout, exact
 from otactl.model.actions import Hold, UnitDeclaration
 from otactl.planning.context import PlanContext
 from otactl.verdicts.wave_verdict import passed
+from otactl.wording import count
 
 FEW = 10  # below so many devices a percentage says nothing
 
@@ -24,13 +25,15 @@ def too_many(unit: UnitDeclaration, at: PlanContext) -> tuple[Hold, ...]:
     if number is None:
         return () if at.rollout.strategy.allow_uncounted else (_uncounted(unit, where),)
     if guards.max_affected_devices is not None and number > guards.max_affected_devices:
-        text = f"{unit.unit_id} would start with {number} devices, guards.maxAffectedDevices of {where} allows "
+        devices = count(number, "device")
+        text = f"{unit.unit_id} would start with {devices}, guards.maxAffectedDevices of {where} allows "
         text += f"{guards.max_affected_devices}; use smaller waves, or raise it there"
         return (Hold(reason="too_many_affected", message=text, stalled=True),)
     total = _fleet(unit, number, at)
     limit = guards.max_affected_percent
     if limit is not None and total >= FEW and 100 * number > exact(limit) * total:
-        text = f"{unit.unit_id} would start with {100 * number / total:.0f} % of the rollout's {total} devices, "
+        devices = count(total, "device")
+        text = f"{unit.unit_id} would start with {100 * number / total:.0f} % of the rollout's {devices}, "
         text += f"guards.maxAffectedPercent of {where} allows {limit:g}; "
         return (Hold(reason="too_many_affected", message=f"{text}use smaller waves, or raise it there", stalled=True),)
     return ()

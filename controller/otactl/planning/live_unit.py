@@ -16,6 +16,7 @@ from otactl.planning.start_unit import doubtful, marks, paced, settling, to_the_
 from otactl.planning.wave_context import AttemptContext, UnitContext, first
 from otactl.verdicts import gate as gates
 from otactl.verdicts import wave_verdict
+from otactl.wording import count
 
 
 def status_is_unknown(ctx: AttemptContext) -> Plan | None:
@@ -66,7 +67,8 @@ def parts_are_missing(ctx: UnitContext) -> Plan | None:
     gate = rollout.gate_of(ctx.wave)
     counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
     if rollout.strategy.retry is None and gates.hopeless(gate, counts):
-        text = f"{attempt.unit_id}: {counts.failed} of {counts.total} devices failed, so its gate cannot be met; "
+        devices = count(counts.total, "device")
+        text = f"{attempt.unit_id}: {counts.failed} of {devices} failed, so its gate cannot be met; "
         text += "the rest of it is not created; change spec.firmware, or the gate, by pull request"
         return ctx.stall(reason="success_rate_is_too_low", text=text)
     why = f"{len(unit.missing_targets)} of its targets are in no part of it yet"

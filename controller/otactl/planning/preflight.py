@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from otactl.model import ImageFacts, Observation, RoleFacts, Rollout, TargetFacts, Value, exact
 from otactl.model.actions import Hold, UnitDeclaration
+from otactl.wording import count
 
 INCOMPLETE = "checks_are_incomplete"
 NAMES = 3
@@ -252,7 +253,9 @@ def _target_holds(target: TargetFacts, rf_region: str | None, rule: ReadyRule = 
 
 def _not_ready(target: TargetFacts, ready: int, requested: int, rule: ReadyRule) -> Hold:
     """Return a group that is waited for, with who is missing and the ways to wait no longer."""
-    text = f"{_name(target.key)}: {ready} of {requested} devices are ready for multicast; waiting"
+    text = (
+        f"{_name(target.key)}: {ready} of {count(requested, 'device is', 'devices are')} ready for multicast; waiting"
+    )
     if target.waiting:
         text += f" for {_some([target.names.get(device, device) for device in target.waiting])}"
     text += "; to start with those that are ready set strategy.startWhenReady: {percent: …, after: …}"

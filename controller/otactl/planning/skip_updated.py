@@ -14,6 +14,7 @@ from otactl.planning.context import PlanContext
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.retry import RetryPlan, goes_on, remainder, retry_plan
 from otactl.verdicts.updated_devices import had_it
+from otactl.wording import count
 
 
 def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
@@ -44,7 +45,8 @@ def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
         results=tuple(had_it(device, name) for device, name in names.items()),
     )
     what = f"try {unit.tries} of wave {wave.name}" if unit.only else f"wave {wave.name}"
-    text = f"{what} has nothing to do: its {len(names)} devices have {at.rollout.firmware.version} already"
+    devices = count(len(names), "device has", "devices have")
+    text = f"{what} has nothing to do: its {devices} {at.rollout.firmware.version} already"
     events = [Event(at=at.now, kind="spared", subject=unit.unit_id, message=text)]
     others = tuple(a for a in known.attempts if a.unit_id != unit.unit_id)
     members = known.members if unit.only else unit.whole

@@ -18,6 +18,7 @@ from otactl.planning.context import PlanContext
 from otactl.planning.wave_context import RolloutContext
 from otactl.ports import Capabilities
 from otactl.state import lifecycle
+from otactl.wording import count
 
 
 def withdraw(ctx: RolloutContext, by: Suspend) -> tuple[Action, ...]:
@@ -115,7 +116,7 @@ def _follows(at: PlanContext) -> list[str]:
             parts.append(f"{attempt.unit_id} was withdrawn before its start, and comes back as another attempt")
         elif attempt.not_started:
             parts.append(
-                f"{len(attempt.not_started)} devices of {attempt.unit_id} had not started, "
+                f"{count(len(attempt.not_started), 'device')} of {attempt.unit_id} had not started, "
                 "and follow in another attempt"
             )
         if attempt.by_hand:

@@ -14,6 +14,7 @@ from otactl.schedule import windows
 from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.gate import GateState
+from otactl.wording import count
 
 
 def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
@@ -86,8 +87,9 @@ def going_back(ctx: RolloutContext) -> tuple[Hold, ...]:
     if not newer:
         return ()
     first = at.seen.names.get(newer[0], newer[0])
+    devices = count(len(newer), "device reports", "devices report")
     text = (
-        f"{len(newer)} devices report a newer version than {version} ({first}: {runs[newer[0]]}"
+        f"{devices} a newer version than {version} ({first}: {runs[newer[0]]}"
         f"{', …' if len(newer) > 1 else ''}); set strategy.allowDowngrade: true to allow the downgrade"
     )
     return (Hold(reason="downgrade_not_allowed", message=text, stalled=True),)
@@ -127,13 +129,14 @@ def gate_hold(ctx: AttemptContext) -> Hold:
         return Hold(reason=wave_verdict.DIFFERED, message=text, stalled=True)
     again = retry.retry_plan(at.rollout, known)
     if again is not None and again.ready_at > at.now:
-        text = f"wave {wave.name}: {len(again.only)} devices are tried again at {iso(again.ready_at)}"
+        devices = count(len(again.only), "device is", "devices are")
+        text = f"wave {wave.name}: {devices} tried again at {iso(again.ready_at)}"
         return Hold(reason="waiting_for_retry", message=text, until=again.ready_at)
     if verdict is None:
         state = wave_verdict.judgement(known, wave, at.rollout, at.now)
         until = state[0].until if state is not None and state[0].state is GateState.WAITING else None
         number = state[1].unanswered if state is not None else 0
-        text = f"wave {wave.name}: {number} devices have not answered"
+        text = f"wave {wave.name}: {count(number, 'device has', 'devices have')} not answered"
         text += f"; they count as failed at {iso(until)}" if until is not None else ""
         return Hold(reason="waiting_for_devices", message=text, until=until)
     words = wave_verdict.arithmetic(verdict, gate)
@@ -146,7 +149,7 @@ def gate_hold(ctx: AttemptContext) -> Hold:
         return Hold(reason=verdict.reason, message=text, stalled=True)
     reason = verdict.reason or "success_rate_is_too_low"
     if retry.goes_on(known, at.rollout) and (left := len(retry.unbegun(known, at.rollout))):
-        words += f"; {left} devices had not started, and do not follow"
+        words += f"; {count(left, 'device')} had not started and will not follow"
     words += _why_silent(known, at.rollout.generation)
     text = f"wave {wave.name}: {words}; change spec.firmware, or the gate, by pull request"
     return Hold(reason=reason, message=text, stalled=True)

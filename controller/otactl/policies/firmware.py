@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from otactl.model import Environment, Rollout
 from otactl.model.violation import Violation
 from otactl.ports import BackendDefinition
+from otactl.wording import count
 
 LONGEST_KEY = 1024  # Amazon S3 user guide, "Naming Amazon S3 objects": bytes of a key in UTF-8
 
@@ -20,7 +21,7 @@ def firmware(rollout: Rollout, definition: BackendDefinition, environment: Envir
         yield Violation(
             pointer="/spec/firmware/sizeBytes",
             code="image_exceeds_limit",
-            message=f"the image has {image.size_bytes} bytes, {rollout.backend_kind} takes {limit}",
+            message=f"the image has {count(image.size_bytes, 'byte')}, {rollout.backend_kind} takes {limit}",
             hint="send a smaller image or a delta",
         )
     if "${stack:" not in image.image and image.sha256 not in image.image:
@@ -47,7 +48,7 @@ def _key(image: str) -> Iterator[Violation]:
     key = image.removeprefix("s3://").partition("/")[2]
     pointer = "/spec/firmware/image"
     if len(key.encode()) > LONGEST_KEY:
-        message = f"the key has {len(key.encode())} bytes in UTF-8, S3 takes {LONGEST_KEY}"
+        message = f"the key has {count(len(key.encode()), 'byte')} in UTF-8, S3 takes {LONGEST_KEY}"
         yield Violation(pointer=pointer, code="image_key_too_long", message=message, hint="use a shorter key")
     if "?versionid=" in key.lower():
         message = "a version is no part of a key: the object of this very name is not there"

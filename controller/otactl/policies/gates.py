@@ -9,6 +9,7 @@ from otactl.model.violation import Violation, wave_pointer
 from otactl.ports import BackendDefinition
 from otactl.verdicts.retry import PERMANENT
 from otactl.verdicts.version_proof import DEFAULT_WITHIN
+from otactl.wording import count
 
 
 def gates(rollout: Rollout, definition: BackendDefinition) -> Iterator[Violation]:
@@ -55,11 +56,12 @@ def _gate(rollout: Rollout, gate: Gate, pointer: str, size: int) -> Iterator[Vio
     if gate.max_failures is not None and size and not gate.weights:
         allowed = int(size * (100 - exact(gate.min_success_percent)) / 100)
         if gate.max_failures > allowed:
-            message = f"maxFailures {gate.max_failures} never counts: {gate.min_success_percent:g} % of {size} devices "
+            devices = count(size, "device")
+            message = f"maxFailures {gate.max_failures} never counts: {gate.min_success_percent:g} % of {devices} "
             yield Violation(
                 pointer=f"{pointer}/maxFailures",
                 code="gate_limits_contradict",
-                message=f"{message}allows {allowed} failures",
+                message=f"{message}allows {count(allowed, 'failure')}",
                 hint="lower one of them",
                 severity="warning",
             )

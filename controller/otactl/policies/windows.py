@@ -15,11 +15,12 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from otactl import wording
 from otactl.lorawan.errors import LorawanError
 from otactl.model import Environment, Rollout, Window, duration
 from otactl.model.violation import Violation
 from otactl.schedule.cron import broken_fields
-from otactl.schedule.windows import ever_permitted, length_text
+from otactl.schedule.windows import ever_permitted
 
 _Fault = Literal["window_shorter_than_session", "windows_are_denied", "windows_are_frozen"]
 
@@ -31,7 +32,7 @@ def windows(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
     if not rollout.windows or not all(_is_readable(window) for window in (*rollout.windows, *freezes)):
         return
     length = _longest_session(rollout)
-    enough = "" if length is None else f" long enough for a session of {length_text(length)}"
+    enough = "" if length is None else f" long enough for a session of {wording.length(length)}"
     match _fault(rollout.windows, freezes, length):
         case "window_shorter_than_session":
             widest = max(allow, key=lambda window: duration(window.duration))

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from otactl.model import Rollout
 from otactl.rehearsal.fleets import FLEETS
 from otactl.rehearsal.fleets.base import DEFAULT, VERSION, Assumed
+from otactl.wording import count
 
 
 def sentences(assumed: Assumed, rollouts: Sequence[Rollout]) -> tuple[str, ...]:
     """Return what is assumed of the fleet, of the services and of the radio."""
     labels = "".join(f", {100 * loss:g} % where {label} is {value}" for label, value, loss in assumed.loss_by_label)
+    devices = count(assumed.devices_per_group, "device")
     return (
-        f"{assumed.devices_per_group} devices in each group; {100 * assumed.loss:g} % of fragments lost{labels}",
+        f"{devices} in each group; {100 * assumed.loss:g} % of fragments lost{labels}",
         "buckets, roles and packages are correct; it starts at the first wave, whatever was sent before",
         *_behaving(assumed, rollouts),
         *(sentence for rollout in rollouts for sentence in FLEETS[rollout.backend_kind].assumptions(rollout)),

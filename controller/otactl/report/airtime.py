@@ -11,6 +11,7 @@ from otactl.lorawan.report import AirtimeReport, Setting
 from otactl.report import sanitize
 from otactl.report.airtime_values import AirtimeResult, AssumedLoss, GatewayTime, RadioWarning, RecommendationResult
 from otactl.report.sanitize import cell, plain
+from otactl.wording import about, count
 
 _NOTICEABLE = 0.0005
 _SURELY = 0.99995
@@ -86,12 +87,12 @@ def table(airtime: AirtimeReport) -> list[str]:
 def line(airtime: AirtimeReport) -> str:
     """Return the session in one line; single devices are sent one each, so theirs ends with what the gateway needs."""
     plan, total = airtime.session, airtime.gateway
-    length = f"{plan.session_seconds / 3600:.2f} h"
+    lasts = about(plan.session_seconds)
     if total is not None and total.devices > 1:
-        length += f" each, {total.shortest_seconds / 3600:.2f} h at least for the {total.devices} devices of a gateway"
+        lasts += f" each, {about(total.shortest_seconds)} at least for the {total.devices} devices of a gateway"
     return (
         f"{plan.fragments} + {plan.parity_fragments} fragments, {plan.time_on_air_ms:.1f} ms each every "
-        f"{plan.spacing_ms / 1000:g} s: {length}, duty cycle {plan.duty_cycle_percent:.2f} %"
+        f"{plan.spacing_ms / 1000:g} s: {lasts}, duty cycle {plan.duty_cycle_percent:.2f} %"
     )
 
 
@@ -120,20 +121,20 @@ def rows(airtime: AirtimeReport) -> list[tuple[str, str]]:
         f"service rounds up), {plan.padding_bytes} bytes padding",
         "on air": f"{plan.time_on_air_ms:.1f} ms each, one every {plan.spacing_ms / 1000:g} s: "
         f"{plan.duty_cycle_percent:.2f} % of the time, the limit is {plan.duty_cycle_limit_percent:g} %",
-        "session": f"{_time(plan.session_seconds)}, expected timeout {_time(plan.class_c_timeout_seconds)}"
+        "session": f"{about(plan.session_seconds)}, expected timeout {about(plan.class_c_timeout_seconds)}"
         + _lead(airtime),
         "success": f"{chances} per device at {losses(airtime)}, on {airtime.variant.value} rows; "
         f"textbook {share(airtime.closed_form)}",
-        "fleet": f"{fleet.expected_updated:.1f} of {fleet.devices} devices expected; the chance that all are is "
-        f"{all_of_them}, that every gate passes {gate}",
+        "fleet": f"{fleet.expected_updated:.1f} of {count(fleet.devices, 'device')} expected; "
+        f"the chance that all are is {all_of_them}, that every gate passes {gate}",
         "energy": f"{airtime.energy.until_end:.1f} J receiving per device, "
         f"{airtime.energy.until_timeout:.1f} J if it listens until the timeout",
     }
     if airtime.gateway is not None:
         total = airtime.gateway
         figures["gateway"] = (
-            f"{_time(total.on_air_seconds)} on air for {total.devices} devices one by one, "
-            f"at least {_time(total.shortest_seconds)} within the duty cycle"
+            f"{about(total.on_air_seconds)} on air for {count(total.devices, 'device')} one by one, "
+            f"at least {about(total.shortest_seconds)} within the duty cycle"
         )
     figures["verdict"] = f"reaches the target of {airtime.target}" if airtime.meets else _missed(airtime)
     advice = airtime.recommendation
@@ -150,7 +151,7 @@ def _missed(airtime: AirtimeReport) -> str:
     if not airtime.reaches_target:
         parts.append(f"misses the target of {airtime.target}")
     if not airtime.fits_window and airtime.window_seconds is not None:
-        parts.append(f"does not fit the window of {_time(airtime.window_seconds)}")
+        parts.append(f"does not fit the window of {about(airtime.window_seconds)}")
     advice = airtime.recommendation
     if advice is None or airtime.reaches_target:
         return " and ".join(parts)
@@ -162,7 +163,7 @@ def _missed(airtime: AirtimeReport) -> str:
 def _setting(setting: Setting) -> str:
     return (
         f"{setting.fragment_bytes} bytes, {setting.redundancy_percent} %, every {setting.interval_ms / 1000:g} s "
-        f"({setting.fragments} + {setting.parity_fragments}, {_time(setting.session_seconds)})"
+        f"({setting.fragments} + {setting.parity_fragments}, {about(setting.session_seconds)})"
     )
 
 
@@ -176,7 +177,7 @@ def _lead(airtime: AirtimeReport) -> str:
     return (
         ""
         if airtime.lead_seconds is None
-        else f", begins {_time(airtime.lead_seconds)} or more after the start request"
+        else f", begins {about(airtime.lead_seconds)} or more after the start request"
     )
 
 
@@ -198,11 +199,3 @@ def _range(low: float, value: float, *, known: bool) -> str:
     digits = 3 if value - low >= 10 * _NOTICEABLE else 4
     unit = 10**digits
     return f"{math.floor(low * unit) / unit:.{digits}f} to {min(round(value, digits), 1 - 1 / unit):.{digits}f}"
-
-
-def _time(seconds: float) -> str:
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from otactl.lorawan.report import AirtimeReport, Point
 from otactl.report.airtime import losses, share
 from otactl.report.svg import GOOD, GRID, STRONG, opening, text
+from otactl.wording import about, count
 
 HEIGHT = 516
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 830, 130, 440
@@ -45,7 +46,7 @@ def as_svg(airtime: AirtimeReport, points: Sequence[Point]) -> str:
 
 def _title(airtime: AirtimeReport) -> str:
     plan = airtime.session
-    many = "1 fragment" if plan.fragments == 1 else f"{plan.fragments} fragments"
+    many = count(plan.fragments, "fragment")
     return (
         f"{plan.region} data rate {plan.data_rate}: {plan.image_bytes} bytes as {many} of "
         f"{plan.fragment_bytes}, one every {plan.spacing_ms / 1000:g} s"
@@ -61,7 +62,7 @@ def _subtitle(airtime: AirtimeReport) -> str:
 
 def _declared(airtime: AirtimeReport) -> str:
     chance, parity = airtime.chance, airtime.session.parity_fragments
-    many = "1 parity fragment" if parity == 1 else f"{parity} parity fragments"
+    many = count(parity, "parity fragment")
     chances = share(chance.probability, known=not chance.trials)
     return f"declared: {many}, {chances} ({share(chance.low)} to {share(chance.high)})"
 
@@ -77,7 +78,7 @@ def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
         yield _line([(across, _BOTTOM), (across, _BOTTOM + 5)], "#000000")
         yield text(across, _BOTTOM + 20, f"{point.percent} %", anchor="middle")
         yield _line([(across, _TOP - 5), (across, _TOP)], "#000000")
-        if shown != (shown := _time(point.session_seconds)):  # little redundancy of few fragments takes no longer
+        if shown != (shown := about(point.session_seconds)):  # little redundancy of few fragments takes no longer
             yield text(across, _TOP - 10, shown, anchor="middle")
     yield _line([(_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)], "#000000")
     yield _line([(_LEFT, _TOP), (_RIGHT, _TOP)], "#000000")
@@ -128,9 +129,3 @@ def _line(places: Sequence[tuple[float, float]], colour: str, *, width: float = 
 
 def _joined(places: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{across},{down}" for across, down in places)
-
-
-def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

@@ -17,8 +17,8 @@ from msgspec import Meta
 from otactl.model import Attempt, Record, Value, WaveRecord, iso_or_none
 from otactl.model.device_tasks import UnfinishedTask
 from otactl.ports import Stored
-from otactl.report.durations import span
 from otactl.report.sanitize import cell, markdown_table, plain, table
+from otactl.wording import count, span
 
 _HEAD = ("STATUS", "MODULE", "FROM", "TO", "SINCE", "MOVED", "WHOSE")
 _IDS = ("batch", "task", "firmware")
@@ -219,7 +219,7 @@ def _sum(live: LiveLine) -> str:
         return "could not be read, so what is unfinished there is not known"
     asked = f"{_of_module(live)}{' in status ' + ' or '.join(live.statuses) if live.statuses else ''}"
     if live.tasks:
-        return f"{len(live.tasks)} unfinished task{'s' if len(live.tasks) > 1 else ''}{asked}"
+        return f"{count(len(live.tasks), 'unfinished task')}{asked}"
     return f"no unfinished task{asked}" + ("; others were not asked for" if asked else "")
 
 

@@ -13,6 +13,7 @@ from otactl.report.plan_values import (
     PlanVerdict,
     PlanWave,
 )
+from otactl.wording import about
 
 WORDS = {
     PlanVerdict.CANNOT_BE_PLANNED: "cannot be planned",
@@ -83,7 +84,7 @@ def wave(each: PlanWave) -> str:
     if each.start is not None:
         parts.append(f"earliest start {start(each.start)}")
     if each.duration_seconds is not None:
-        parts.append(f"lasts {length(each.duration_seconds)}")
+        parts.append(f"lasts {about(each.duration_seconds)}")
     return "; ".join(parts)
 
 
@@ -98,15 +99,6 @@ def start(found: PlanStart) -> str:
 
 def _moment(found: PlanStart) -> str:
     return found.local if found.local.endswith(" UTC") else f"{found.local} ({iso(found.at)})"
-
-
-def length(seconds: float) -> str:
-    """Write a length in the two largest units: `14 min 25 s`, `2 h 05 min`."""
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"
 
 
 def step(each: PlanStep) -> str:

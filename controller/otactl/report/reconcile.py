@@ -14,6 +14,7 @@ from otactl.reconcile.run_report import RolloutReport
 from otactl.report import journals_used
 from otactl.report.journals_used import UsedJournal
 from otactl.report.sanitize import plain, safe_json
+from otactl.wording import count
 
 
 class RunFault(Value, frozen=True, kw_only=True):
@@ -194,5 +195,6 @@ def as_text(report: ReconcileReport) -> str:
     if report.lease_held_by:
         lines.append(f"another process works here: {report.lease_held_by}; nothing was sent")
     lines += journals_used.lines(report.journals) if report.journals else []
-    lines.append(f"{report.passes} passes, {report.calls} calls, {report.writes} writes")
+    passes, calls = count(report.passes, "pass", "passes"), count(report.calls, "call")
+    lines.append(f"{passes}, {calls}, {count(report.writes, 'write')}")
     return "\n".join(plain(line) for line in lines)

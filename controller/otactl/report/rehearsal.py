@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from otactl import wording
 from otactl.model import Event, iso
 from otactl.rehearsal.results import (
     Rehearsal,
@@ -28,6 +29,7 @@ from otactl.report.rehearsal_values import (
     WaveCourseResult,
 )
 from otactl.report.sanitize import cell, markdown_table, plain, table
+from otactl.wording import count
 
 SHOWN = ("verdict", "released", "results", "spared", "failed", "adopted", "drift", "driftClosed")
 """Kinds of events that make a timeline; what was sent, call by call, is for `history`."""
@@ -133,7 +135,8 @@ def as_text(found: Rehearsal) -> str:
     for forecast in found.forecasts:
         lines += [_verdict(forecast, len(found.courses)), *(f"  {line}" for line in _figures(forecast))]
     course = found.typical
-    lines.append(f"timeline of seed {course.seed} ({course.runs} runs of reconcile, {course.calls} calls):")
+    runs = f"{count(course.runs, 'run')} of reconcile, {count(course.calls, 'call')}"
+    lines.append(f"timeline of seed {course.seed} ({runs}):")
     rows = [[_clock(at, found.at), name, text] for at, name, text in _timeline(found)]
     lines += [f"  {line}" for line in table(("AFTER", "ROLLOUT", "WHAT"), rows)]
     return "\n".join(plain(line) for line in lines)
@@ -154,15 +157,17 @@ def as_markdown(found: Rehearsal) -> str:
 
 def _title(found: Rehearsal) -> str:
     good, many = sum(c.succeeded for c in found.courses), len(found.courses)
-    what = "rollout" if len(found.forecasts) == 1 else "rollouts"
-    return f"{len(found.forecasts)} {what} rehearsed from {iso(found.at)}: all succeed in {good} of {many} seeds"
+    what = count(len(found.forecasts), "rollout")
+
+    return f"{what} rehearsed from {iso(found.at)}: all succeed in {good} of {count(many, 'seed')}"
 
 
 def _verdict(forecast: RolloutForecast, seeds: int) -> str:
     name = f"{forecast.environment}/{forecast.name}"
     if forecast.seconds is None:
         return f"{name}: does not succeed: {forecast.why}"
-    ends = f"{name}: succeeds in {forecast.succeeded_seeds} of {seeds} seeds, ends after {_spans(forecast.seconds)}"
+    good = f"{forecast.succeeded_seeds} of {count(seeds, 'seed')}"
+    ends = f"{name}: succeeds in {good}, ends after {_spans(forecast.seconds)}"
     return f"{ends}; else: {forecast.why}" if forecast.why else ends
 
 
@@ -199,10 +204,8 @@ def _spans(figure: Spread) -> str:
 
 
 def length(seconds: float) -> str:
-    """Return a stretch of time in days, hours and minutes: `2 d 03:30`, `0:45`."""
-    minutes = round(seconds / 60)
-    days, hours = minutes // 1440, minutes % 1440 // 60
-    return f"{days} d {hours:02}:{minutes % 60:02}" if days else f"{hours}:{minutes % 60:02}"
+    """Return a duration to the minute: `2d 3h 30m`, `45m`."""
+    return wording.length(60 * round(seconds / 60)) if round(seconds / 60) else "0m"
 
 
 def _clock(at: datetime, began: datetime) -> str:

@@ -13,6 +13,7 @@ from otactl.model import iso
 from otactl.rehearsal.results import Rehearsal, RolloutCourse, Wait, WaveCourse
 from otactl.report.rehearsal import length
 from otactl.report.svg import GOOD, GRID, STRONG, escape, opening, text
+from otactl.wording import count
 
 _LEFT, _RIGHT, _TOP, _ROW = 210, 830, 84, 26
 _WAIT, _BAD = "#999999", "#990000"
@@ -36,7 +37,7 @@ def as_svg(found: Rehearsal) -> str:
     bottom = _TOP + rows * _ROW
     height = bottom + 62
     good = sum(c.succeeded for c in found.courses)
-    title = f"Rehearsal from {iso(found.at)}: all succeed in {good} of {len(found.courses)} seeds"
+    title = f"Rehearsal from {iso(found.at)}: all succeed in {good} of {count(len(found.courses), 'seed')}"
     parts = [
         *opening(height, title),
         _hatch(),

@@ -7,11 +7,11 @@ from typing import Literal
 
 from otactl.report import device_status
 from otactl.report.conditions import environment_text, stands_text
-from otactl.report.durations import span
 from otactl.report.journals_used import UsedJournal, footer, with_journals
 from otactl.report.sanitize import as_json, cell, markdown_table, plain, table
 from otactl.report.status_summary import DeviceStatus, RolloutLine, StatusReport
 from otactl.report.wave_summary import WaveLine
+from otactl.wording import count, span
 
 Style = Literal["text", "json", "markdown"]
 _HEAD = (
@@ -89,7 +89,8 @@ def _details(rollout: RolloutLine, now: datetime) -> list[str]:
     if rollout.acknowledged_drift:
         lines.append(f"{rollout.acknowledged_drift} drift entries are acknowledged by the manifest")
     if rollout.intents:
-        lines.append(f"{rollout.intents} calls have no outcome yet; the next pass reads what became of them")
+        calls = count(rollout.intents, "call has", "calls have")
+        lines.append(f"{calls} no outcome yet; the next pass reads the result")
     return lines
 
 
@@ -101,7 +102,7 @@ def _wave(wave: WaveLine, now: datetime) -> str:
         soaks = " and has to stay so for its soak" if v.passed and v.current and not v.released else ""
         old = "" if v.current else ", for content declared earlier"
         silent = f", {v.unanswered} without an answer" if v.unanswered else ""
-        judged = f"{v.percent:.1f} % of {v.total} devices, {v.needed_percent:g} % needed{silent}{old}"
+        judged = f"{v.percent:.1f} % of {count(v.total, 'device')}, {v.needed_percent:g} % needed{silent}{old}"
         return f"{where} {word}{soaks}: {judged}"
     if wave.stage is None:
         return f"{where} has not started"

@@ -18,6 +18,7 @@ from msgspec import Meta
 from otactl import __version__
 from otactl.errors import Problem
 from otactl.model import Value
+from otactl.wording import count
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -176,7 +177,7 @@ def _sum(findings: Findings) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return count(number, noun)
 
 
 def _line(problem: Problem) -> str:

@@ -22,6 +22,7 @@ from typing import Literal
 
 from otactl.model import Value, Window, iso
 from otactl.schedule.openings import DAY, Interval, covering, following, merged, openings, openings_a_day
+from otactl.wording import length
 
 HORIZON = 400 * DAY
 """How far ahead a start is searched: more than a year, so that a window of one day a year is found."""
@@ -249,14 +250,14 @@ def _why(
 ) -> str:
     allow = tuple(w for w in windows if w.kind == "allow")
     denies = freezes if reason.startswith("freeze") else tuple(w for w in windows if w.kind == "deny")
-    ending = f"a session of {length_text(taken)} from {iso(start)} would end at {iso(start + taken)}"
+    ending = f"a session of {length(taken)} from {iso(start)} would end at {iso(start + taken)}"
     match reason:
         case "window_is_closed":
             return _closed(allow, start)
         case "window_ends_too_soon" | "window_is_too_short":
             window, closing = _last_open(allow, start)
             if reason == "window_is_too_short":
-                return f"the window {_named(window)} is shorter than a session of {length_text(taken)}"
+                return f"the window {_named(window)} is shorter than a session of {length(taken)}"
             return f"the window {_named(window)} closes at {iso(closing)}, {ending}"
         case "freeze_is_on" | "deny_window_is_on":
             window, closing = _last_open(denies, start)
@@ -314,14 +315,4 @@ def _named(window: Window) -> str:
     return f'"{window.schedule}" for {window.duration} ({window.time_zone})'
 
 
-def length_text(length: timedelta) -> str:
-    """Write a length for people, exact to the second: `3h 10m`, `2d`, `45s`."""
-    left, parts = int(length.total_seconds()), []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        if left >= size:
-            parts.append(f"{left // size}{unit}")
-            left %= size
-    return " ".join(parts) or "0s"
-
-
-__all__ = ["HORIZON", "Refusal", "StartPermission", "ever_permitted", "length_text", "verdict", "window_around"]
+__all__ = ["HORIZON", "Refusal", "StartPermission", "ever_permitted", "verdict", "window_around"]

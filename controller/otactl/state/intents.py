@@ -46,6 +46,7 @@ from otactl.model.actions import (
     name_of,
     unit_of,
 )
+from otactl.wording import count
 
 
 class CallResult(Value, frozen=True, kw_only=True):
@@ -202,7 +203,7 @@ def settle(
 
 def _failures(failed: list[CallResult], sent: int) -> str:
     """Return how many of the calls failed, and whether the service may have acted all the same."""
-    number = "its call" if sent == 1 else f"{len(failed)} of {sent} calls"
+    number = "its call" if sent == 1 else f"{len(failed)} of {count(sent, 'call')}"
     return (
         f"{number} got no answer that tells whether it acted" if any(r.unknown for r in failed) else f"{number} failed"
     )

@@ -38,6 +38,7 @@ from otactl.model import (
 from otactl.model.tags import TAG_ATTEMPT, TAG_ENVIRONMENT, TAG_GENERATION, TAG_JOURNAL, TAG_ROLLOUT, TAG_WAVE
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.updated_devices import with_spared
+from otactl.wording import count
 
 SETTLE = timedelta(seconds=120)
 
@@ -238,13 +239,13 @@ def _advance_attempt(
         return moved
     if stage is Stage.ENDED and results != moved.results:  # still observed: late answers, versions lost again
         turned = [r.device for r in results if r not in moved.results]
-        text = f"{len(turned)} devices answered late, or otherwise than before: {', '.join(turned[:3])}"
+        text = f"{count(len(turned), 'device')} answered late, or otherwise than before: {', '.join(turned[:3])}"
         events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text))
         return msgspec.structs.replace(moved, results=results)
     if stage is not Stage.RUNNING:
         return moved
     counts = tally(results)
-    text = f"{counts[Outcome.SUCCEEDED]} of {len(results)} devices succeeded"
+    text = f"{counts[Outcome.SUCCEEDED]} of {count(len(results), 'device')} succeeded"
     data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
     events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
     return msgspec.structs.replace(moved, stage=Stage.ENDED, results=results, ended_at=now)

@@ -16,6 +16,7 @@ from typing import TypeGuard
 
 from otactl.model import Condition, Event, Failure, Phase, RecordedHold, Verdict, WaveRecord, iso
 from otactl.model.actions import Hold
+from otactl.wording import count
 
 _DAY = timedelta(days=1)
 LIMITS = {
@@ -132,7 +133,8 @@ def _missed(verdict: Verdict | None) -> TypeGuard[Verdict]:
 
 
 def _figures(wave: str, verdict: Verdict) -> tuple[str, str]:
-    text = f"wave {wave}: {verdict.percent:.1f} % of {verdict.total} devices, {verdict.needed_percent:g} % needed"
+    devices = count(verdict.total, "device")
+    text = f"wave {wave}: {verdict.percent:.1f} % of {devices}, {verdict.needed_percent:g} % needed"
     return pascal(verdict.reason or "success_rate_is_too_low"), f"{text}, {verdict.failed} failed"
 
 

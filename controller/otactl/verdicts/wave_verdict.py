@@ -38,6 +38,7 @@ from otactl.verdicts import gate as gates
 from otactl.verdicts import retry
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.gate import GateState, Judgement, Tally
+from otactl.wording import count
 
 TAINTS = ("image.object", "image.sha256", "image.sizeBytes", "image.fingerprint")
 DIFFERED = "image_differed_at_session"
@@ -175,7 +176,7 @@ def soak_of(gate: Gate) -> timedelta:
 
 def arithmetic(verdict: Verdict, gate: Gate) -> str:
     """Return how a verdict came about, in numbers."""
-    parts = [f"{verdict.percent:.1f} % of {verdict.total} devices, {verdict.needed_percent:g} % needed"]
+    parts = [f"{verdict.percent:.1f} % of {count(verdict.total, 'device')}, {verdict.needed_percent:g} % needed"]
     if verdict.failed:
         parts.append(f"{verdict.failed} failed" + (f" of {gate.max_failures} allowed" if gate.max_failures else ""))
     if gate.weights and verdict.failed:

@@ -135,7 +135,7 @@ def test_the_rest_does_not_follow_a_gate_that_failed_by_those_that_had_started(
 
     assert held.plan.actions == ()
     assert [h.reason for h in held.plan.holds] == [reason]
-    assert "1 devices had not started, and do not follow" in held.plan.holds[0].message
+    assert "1 device had not started and will not follow" in held.plan.holds[0].message
     assert only(eased.plan.actions) == ("device:c",)
 
 

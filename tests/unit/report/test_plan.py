@@ -26,7 +26,7 @@ from otactl.ports import Stored
 from otactl.reconcile.preview import preview
 from otactl.reconcile.reconciler import Reconciler
 from otactl.report.plan import as_json, digest_of, planned
-from otactl.report.plan_lines import WORDS, length, verdict
+from otactl.report.plan_lines import WORDS, verdict
 from otactl.report.plan_text import as_text
 from otactl.report.plan_values import PlannedRollout, PlanReport, PlanVerdict
 from otactl.report.plan_waves import gate_words
@@ -254,7 +254,3 @@ def test_every_verdict_has_words() -> None:
 def test_a_gate_in_words(gate: Gate, words: str) -> None:
     assert gate_words(gate) == words
 
-
-@pytest.mark.parametrize(("seconds", "words"), [(865.0, "14 min 25 s"), (7500.0, "2 h 05 min"), (9.0, "9 s")])
-def test_a_length_in_its_two_largest_units(seconds: float, words: str) -> None:
-    assert length(seconds) == words

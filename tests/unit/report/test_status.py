@@ -55,7 +55,7 @@ def test_text_is_an_aligned_row_per_rollout_with_its_details_below() -> None:
     expected = dedent(f"""\
         ROLLOUT  ENVIRONMENT  VERSION  PHASE        WAVE   ATTEMPT  OK  FAILED  WAITING  DRIFT  NEXT RUN
         soil     prod-eu      2.4.1    Progressing  fleet        2   1       0        2      1  {next_look}
-          wave canary passed: 100.0 % of 1 devices, 95 % needed
+          wave canary passed: 100.0 % of 1 device, 95 % needed
           wave fleet attempt 2 is scheduled, starts 2026-03-01T12:35:00Z
           Ready no (Progressing), Reconciling yes (TargetIsNotReady), Stalled no
           TargetIsNotReady: waiting for the group
@@ -116,7 +116,7 @@ def test_markdown_is_a_table_whose_cells_are_neither_markup_nor_mentions() -> No
 
 def test_markdown_tells_the_details_too() -> None:
     shown = _render(SOIL, style="markdown")
-    assert "- wave canary passed: 100.0 % of 1 devices, 95 % needed" in shown.splitlines()
+    assert "- wave canary passed: 100.0 % of 1 device, 95 % needed" in shown.splitlines()
 
 
 def test_devices_a_suspension_took_back_wait_and_have_not_failed() -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from otactl.model import Window
-from otactl.schedule.windows import length_text, verdict
+from otactl.schedule.windows import verdict
 from tests.support.windows import (
     ALWAYS,
     CHRISTMAS,
@@ -121,10 +119,3 @@ def test_people_see(
     windows: tuple[Window, ...], freezes: tuple[Window, ...], start: str, takes: str | None, sentence: str
 ) -> None:
     assert verdict(windows, freezes, at(start), length(takes)).sentence == sentence
-
-
-@pytest.mark.parametrize(
-    ("seconds", "reported"), [(0, "0s"), (45, "45s"), (60, "1m"), (11_400, "3h 10m"), (172_801, "2d 1s")]
-)
-def test_a_length_is_reported_exactly(seconds: int, reported: str) -> None:
-    assert length_text(timedelta(seconds=seconds)) == reported

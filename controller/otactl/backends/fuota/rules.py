@@ -23,6 +23,7 @@ from otactl.lorawan.session import plan_session
 from otactl.model import Environment, Reason, Rollout, duration
 from otactl.model.violation import Severity, Violation, wave_pointer
 from otactl.policies.services import region_without_service
+from otactl.wording import count
 
 SHORTEST_LEAD = timedelta(minutes=30)
 """A start must be at least so far ahead (AWS IoT Wireless developer guide, create a FUOTA task)."""
@@ -93,7 +94,7 @@ def _retry(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
         hint = "add fuota.redundancyPercent"
         yield Violation(pointer=pointer, code="redundancy_not_declared", message=message, hint=hint)
     elif (most := spec.redundancy_percent + raised * (retry.attempts - 1)) > 100:
-        message = f"the last of {retry.attempts} attempts would ask for {most} percent, the service takes 100"
+        message = f"the last of {count(retry.attempts, 'attempt')} would ask for {most} percent, the service takes 100"
         yield Violation(pointer=pointer, code="redundancy_exceeds_limit", message=message)
 
 
@@ -113,7 +114,8 @@ def _left_to_the_service(spec: FuotaConfig) -> Iterator[Violation]:
         yield _at("fragmentIntervalMs", "interval_is_rounded", message + more, "declare whole seconds", "warning")
     if spec.descriptor is not None and (length := len(base64.b64decode(spec.descriptor))) != DESCRIPTOR_BYTES:
         message = (
-            f"the descriptor has {length} bytes; in TS004 it has {DESCRIPTOR_BYTES}, and devices may refuse another"
+            f"the descriptor has {count(length, 'byte')}; in TS004 it has {DESCRIPTOR_BYTES}, "
+            "and devices may refuse another"
         )
         yield _at("descriptor", "descriptor_is_not_4_bytes", message, "for example AAECAw==", "warning")
 

@@ -21,6 +21,7 @@ from otactl.backends.iot_ota.fields import pinned
 from otactl.backends.iot_ota.reads import JobReader, counts, moment, moving
 from otactl.backends.iot_ota.statuses import JOB_PREFIX, OUR_CODES, UNSUCCESSFUL
 from otactl.model import Cause, Firmware, JsonObject, ServiceFinding
+from otactl.wording import count
 
 OVERDUE = timedelta(hours=24)
 LAG = timedelta(seconds=120)
@@ -57,7 +58,8 @@ class Concerns:
         value = {c.field: c.observed for c in concerns if c.field in ("devices.queued", "devices.inProgress")}
         numbers = {field: shown.get("devices") for field, shown in value.items() if isinstance(shown, dict)}
         words = {"devices.queued": "not started", "devices.inProgress": "not ended"}
-        return " and ".join(f"{n} devices have {words[field]} for a day" for field, n in numbers.items())
+        parts = [(n, words[field]) for field, n in numbers.items() if isinstance(n, int)]
+        return " and ".join(f"{count(n, 'device has', 'devices have')} {word} for a day" for n, word in parts)
 
     def leftovers(self, record: JsonObject) -> tuple[str, ...]:
         """What a failed creation left behind: signed objects (S3 URIs), and streams that hold the same file (ids)."""

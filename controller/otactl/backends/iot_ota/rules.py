@@ -23,6 +23,7 @@ from otactl.model import Environment, Rollout, duration
 from otactl.model.violation import Violation, wave_pointer
 from otactl.policies.gates import gates_of
 from otactl.policies.services import region_without_service
+from otactl.wording import count
 
 BLOCK = "/spec/otaUpdate"
 
@@ -96,7 +97,10 @@ def _pace(rollout: Rollout, spec: OtaUpdateConfig) -> Iterator[Violation]:
             continue
         minutes = math.ceil(size / spec.rate)
         if minutes * 60 > duration(gate.silence_after).total_seconds():
-            message = f"at {spec.rate} devices a minute the last of {size} begins after {minutes} minutes, and by then "
+            message = (
+                f"at {count(spec.rate, 'device')} a minute the last of {size} starts after {count(minutes, 'minute')}, "
+                "and by then "
+            )
             yield Violation(
                 pointer=f"{pointer}/silenceAfter",
                 code="silence_shorter_than_pace",
@@ -155,7 +159,7 @@ def _targets(rollout: Rollout) -> Iterator[Violation]:
             yield Violation(
                 pointer=wave_pointer(index, "targets"),
                 code="too_many_targets",
-                message=f"wave {wave.name} has {number} targets, a job takes {MOST_TARGETS}",
+                message=f"wave {wave.name} has {count(number, 'target')}, a job takes {MOST_TARGETS}",
                 hint="use a thing group, or more waves",
             )
 
@@ -177,6 +181,6 @@ def _precise(pointer: str, value: float, digits: int) -> Iterator[Violation]:
         yield Violation(
             pointer=pointer,
             code="too_many_decimals",
-            message=f"{value} has more than {digits} decimal{'s' if digits > 1 else ''}, the service takes no more",
+            message=f"{value} has more than {count(digits, 'decimal')}, the service takes no more",
             hint=f"for example {round(value, digits)}",
         )

@@ -26,6 +26,7 @@ from otactl.backends.tuya.statuses import (
 from otactl.backends.tuya.task_list import TaskList
 from otactl.model import Attempt, Cause, Firmware, ServiceFinding, UnitPhase
 from otactl.verdicts.version_proof import some
+from otactl.wording import count
 
 OVERDUE = timedelta(hours=24)
 
@@ -127,7 +128,9 @@ def late_in(lists: dict[str, TaskList], now: datetime) -> tuple[str, ...]:
 
 def overdue_of(late: Mapping[str, list[str]]) -> str:
     """Return what is waited for too long, in a sentence; empty when nothing is."""
-    return ", ".join(f"{len(names)} devices are {kind} for a day" for kind, names in late.items())
+    return ", ".join(
+        f"{count(len(names), 'device is', 'devices are')} {kind} for a day" for kind, names in late.items()
+    )
 
 
 def _late(task: TaskInfo, now: datetime) -> bool:

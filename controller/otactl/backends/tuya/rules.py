@@ -11,6 +11,7 @@ from datetime import timedelta
 from otactl.backends.tuya.config import TuyaConfig, access_of
 from otactl.model import Environment, Rollout, VersionConfirm, duration
 from otactl.model.violation import Violation
+from otactl.wording import count
 
 SHORTEST_SETTLE = timedelta(minutes=15)  # the window of the gateway's twin for a request's time [V Alibaba]
 
@@ -70,7 +71,7 @@ def check(rollout: Rollout, environment: Environment | None) -> Iterator[Violati
             )
     interval, timeout = spec.fields.retry_interval, spec.fields.timeout_in_minutes
     if interval is not None and timeout is not None and interval >= timeout:
-        message = f"a retry after {interval} minutes comes too late for a timeout of {timeout}"
+        message = f"a retry after {count(interval, 'minute')} comes too late for a timeout of {timeout}"
         yield Violation(
             pointer="/spec/tuya/retryInterval",
             code="retry_exceeds_timeout",

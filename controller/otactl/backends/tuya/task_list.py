@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from otactl.backends.tuya.client import TuyaClient
 from otactl.backends.tuya.schemas import TASKS_BY_JOB, TaskInfo, rows_of, total_of
+from otactl.wording import count
 
 LOOKS = 2
 
@@ -45,5 +46,6 @@ def _read(transport: TuyaClient, job_id: str) -> TaskList:
     whole = distinct == len(rows) and totals <= {distinct}
     expected = max(totals, default=len(rows))
     return TaskList(
-        tasks=tuple(newest[name] for name in sorted(newest)), lacks="" if whole else f"{distinct} of {expected} tasks"
+        tasks=tuple(newest[name] for name in sorted(newest)),
+        lacks="" if whole else f"{distinct} of {count(expected, 'task')}",
     )

@@ -26,6 +26,7 @@ from otactl.model import Approval, Environment, JsonObject, Record, Rollout, Wav
 from otactl.planning.membership import approval_digest, groups_of, inside, named_devices, resolved
 from otactl.report.journals_used import document, lines
 from otactl.report.sanitize import plain
+from otactl.wording import count
 
 _DEVICES = re.compile(r"[0-9]{1,9}:[0-9a-f]{64}")
 
@@ -87,9 +88,7 @@ def command(
     entry: JsonObject = {"wave": wave.name, "role": wanted, "by": by, "digest": digest, "at": _moment(at)}
     if named is not None:
         entry["devices"] = named
-    text = (
-        f"wave {wave.name} of rollout {rollout.name}, {number} target{'s' if number != 1 else ''}, is approved by {by}"
-    )
+    text = f"wave {wave.name} of rollout {rollout.name}, {count(number, 'target')}, is approved by {by}"
     if record is None and any(w.percent is not None for w in found.rollout.strategy.waves):
         text += f" (no journal at {place.shown}: devices are divided as if no wave had started)"
     text += f" with the {named.partition(':')[0]} devices in its groups" if named is not None else ""

@@ -21,6 +21,7 @@ from otactl.journal.copy import fill
 from otactl.journal.leases import who_holds
 from otactl.model import duration, iso
 from otactl.report.sanitize import as_json, plain, safe_json
+from otactl.wording import count
 
 _DURATION = re.compile(r"[0-9]{1,6}[smhd]")
 
@@ -182,4 +183,4 @@ def copy(source: str, target: str) -> None:
         with open_journal(target) as made:
             fill(made, contents)
             text = f"journal {opened.path} is copied to {made.path}"
-    click.echo(plain(f"{text}: {len(contents.records)} records, {len(contents.events)} events"))
+    click.echo(plain(f"{text}: {count(len(contents.records), 'record')}, {count(len(contents.events), 'event')}"))

@@ -27,6 +27,7 @@ from otactl.model import JsonObject
 from otactl.report.journals_used import document as used_document
 from otactl.report.journals_used import lines as used_lines
 from otactl.report.sanitize import as_json, plain
+from otactl.wording import count
 
 
 @click.command(cls=Verb, name="rollback", short_help="write the manifest that returns devices to an earlier firmware")
@@ -148,7 +149,7 @@ def _must_fit(document: JsonObject) -> None:
     strategy = cast("JsonObject", cast("JsonObject", document["spec"])["strategy"])
     number = len(cast("list[object]", strategy["waves"]))
     if number > MOST_WAVES:
-        text = f"so many devices need {number} waves, a rollout has {MOST_WAVES} at most"
+        text = f"so many devices need {count(number, 'wave')}, a rollout has {MOST_WAVES} at most"
         raise UsageError(f"{text}; put them into a thing group and write that rollout by hand")
 
 
@@ -176,7 +177,7 @@ def _tell(found: Found, file: str, document: JsonObject, devices: UpdatedDevices
         click.echo(as_json(answer))
         return
     new, old = found.rollout.firmware.version, _firmware(document)["version"]
-    counted = f"{len(devices.took)} device{'s' if len(devices.took) != 1 else ''} that took {new}"
+    counted = f"{count(len(devices.took), 'device')} that took {new}"
     more = f", {len(devices.unsure)} that may have" if devices.unsure else ""
     click.echo(plain(f"{file}: rollout {name} takes back to {old}: {counted}{more}"))
     if devices.unknown:
