@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-_HOUR = 3600
+_HOUR, _MINUTE = 3600, 60
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -28,8 +28,10 @@ def length(duration: timedelta | float) -> str:
 
 
 def about(duration: timedelta | float) -> str:
-    """Return a duration as `length` does, from an hour on to the nearest minute; a number is in seconds."""
+    """Return a duration rounded for its size: to a tenth of a second below a minute, to the minute from an hour on."""
     seconds = _seconds(duration)
+    if seconds < _MINUTE and seconds != int(seconds):
+        return f"{seconds:.1f}s"
     return length(60 * round(seconds / 60) if seconds >= _HOUR else seconds)
 
 

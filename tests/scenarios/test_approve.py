@@ -159,7 +159,9 @@ def test_an_approval_looks_into_the_groups_when_asked_to_and_names_who_is_in_the
     blind = otactl("approve", SOIL, "--wave", "fleet", "--by", "grace").output
     before = len(fuota_stage.server.world.requests)
 
-    reported = json.loads(otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--look", "-o", "json").output)
+    reported = json.loads(
+        otactl("approve", SOIL, "--wave", "fleet", "--by", "ada", "--read-groups", "-o", "json").output
+    )
 
     devices = [
         d["Id"] for d in fuota_stage.wireless.list_wireless_devices(MulticastGroupId=GROUPS[1])["WirelessDeviceList"]

@@ -67,10 +67,10 @@ CASES: list[tuple[list[str], str]] = [
     (["history", "unknown"], "make it: otactl journal init .otactl/journal.db"),
     (["drift", "unknown"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
     (["drift", "--journal", ""], "--journal is empty; name a journal"),
-    (["explain", "spec.nothing"], "there is no field 'spec.nothing'"),
+    (["explain", "spec.nothing"], "there is no field and no code 'spec.nothing'"),
     (["simulator", "--port", "99999"], "99999 is not in the range"),
     (
-        ["image", "push", "nope.bin", "--environment", PLACE, "--product", "p", "--version", "1"],
+        ["image", "push", "nope.bin", "--environment", "prod-eu", "--product", "p", "--version", "1"],
         "cannot read nope.bin: No such file",
     ),
 ]

@@ -270,7 +270,7 @@ def test_no_variable_no_file_and_no_journal_of_the_user_is_touched(
 
 
 def test_the_picture_is_written_where_it_was_asked_for(rehearse: Run) -> None:
-    found = rehearse(f"{PROBES} --seeds 1 --devices-per-group 2 --loss 0 --picture course.svg -o markdown")
+    found = rehearse(f"{PROBES} --seeds 1 --devices-per-group 2 --loss 0 --plot course.svg -o markdown")
 
     assert found.code == 0
     assert ElementTree.fromstring(Path("course.svg").read_text()).get("role") == "img"  # noqa: S314 - our own
@@ -291,9 +291,9 @@ def test_the_picture_is_written_where_it_was_asked_for(rehearse: Run) -> None:
         ("rollouts --silent nan --fail 100", "--silent nan is no number"),
         ("rollouts --at soon", "--at"),
         ("rollouts --fail explodes=5", "explodes"),
-        ("rollouts --picture course.png", ".svg"),
+        ("rollouts --plot course.png", ".svg"),
         ("rollouts/nothing.yaml", "there is no rollouts/nothing.yaml"),
-        (f"{PROBES} --picture nowhere/course.svg --seeds 1 --devices-per-group 1", "could not be written"),
+        (f"{PROBES} --plot nowhere/course.svg --seeds 1 --devices-per-group 1", "could not be written"),
     ],
 )
 def test_what_a_user_gets_wrong_is_one_sentence_and_exit_1(rehearse: Run, words: str, reported: str) -> None:

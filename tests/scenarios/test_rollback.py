@@ -235,7 +235,7 @@ def taken(fuota_stage: FuotaStage, otactl: Otactl) -> FuotaStage:
 def test_a_second_rollback_has_a_name_and_a_file_of_its_own(taken: FuotaStage, otactl: Otactl) -> None:
     otactl("rollback", PATH, "--to", OLDER)
     otactl("rollback", PATH, "--to", OLDER)
-    otactl("rollback", PATH, "--to", OLDER, "--output", "rollouts/third.json")
+    otactl("rollback", PATH, "--to", OLDER, "--file", "rollouts/third.json")
 
     names = {r.name for r in read_paths(["rollouts"]).rollouts}
     assert names == {"probe", "probe-rb", "probe-rb2", "probe-rb3"}
@@ -297,7 +297,7 @@ def test_a_mistake_is_reported_and_writes_nothing(taken: FuotaStage, otactl: Ota
         assert reported in otactl("rollback", PATH, "--to", OLDER, code=1).output
     Path(OLDER).write_text(old)
     assert "cannot read nope.yaml: No such file" in otactl("rollback", PATH, "--to", "nope.yaml", code=1).output
-    assert f"{PATH} is there already" in otactl("rollback", PATH, "--to", OLDER, "--output", PATH, code=1).output
+    assert f"{PATH} is there already" in otactl("rollback", PATH, "--to", OLDER, "--file", PATH, code=1).output
     assert sorted(p for p in Path().rglob("*") if "journal" not in p.name) == before
 
 

@@ -33,9 +33,10 @@ def test_a_length_is_exact_to_the_second(seconds: float, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(59, "59s"), (864, "14m 24s"), (3599, "59m 59s"), (3629, "1h"), (3631, "1h 1m")]
+    ("seconds", "expected"),
+    [(0.6, "0.6s"), (59, "59s"), (864, "14m 24s"), (3599, "59m 59s"), (3629, "1h"), (3631, "1h 1m")],
 )
-def test_a_length_from_an_hour_on_is_shown_to_the_minute(seconds: float, expected: str) -> None:
+def test_a_rounded_length_is_as_exact_as_it_is_long(seconds: float, expected: str) -> None:
     assert about(seconds) == expected
 
 

@@ -15,7 +15,7 @@ import traceback
 import click
 
 from otactl import __version__
-from otactl.cli.output import safe_output
+from otactl.cli.output import SafeStream, safe_output
 from otactl.errors import OtactlError, OutputError, defect
 from otactl.report.sanitize import plain
 
@@ -53,8 +53,23 @@ class Verbs(click.Group):
         """Load one verb; None when there is no such verb."""
         if cmd_name not in VERBS:
             return None
+        from otactl.cli.examples import add_examples
+        from otactl.cli.verbosity import add_verbosity
+
         command = importlib.import_module(f"otactl.cli.commands.{cmd_name}").command
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        return add_verbosity(add_examples(command, cmd_name), cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; an unknown one is an error that names the one that was meant."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from otactl.cli.suggestions import unknown_verb
+
+            ctx.fail(unknown_verb(args[0], VERBS))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """List the verbs without importing them."""
@@ -82,6 +97,8 @@ def main() -> None:
     with safe_output():
         try:
             code = _run()
+            if isinstance(sys.stdout, SafeStream):
+                sys.stdout.release(show=code != 0)
         except OutputError:  # stderr does not take it either
             code = 1
     sys.exit(code)

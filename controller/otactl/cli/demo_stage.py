@@ -147,10 +147,9 @@ class DemoStage:
     def push(self) -> None:
         """The example images, where the manifests say."""
         self._tell("push the images, content-addressed")
-        place = "rollouts/environments/prod-eu.yaml"
         for product, version in IMAGES.items():
             file = f"rollouts/images/{product}-{version}.bin"
-            words = ("--environment", place, "--product", product, "--version", version)
+            words = ("--environment", "prod-eu", "--product", product, "--version", version)
             self._otactl("image", "push", file, *words)
 
     def requests(self) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from otactl.manifest.repository import root_of
 from otactl.model import Environment, Record, Rollout
 from otactl.report.sanitize import plain
 
+environment_option = click.option("--environment", metavar="NAME", help="Only this environment; all by default.")
 strict_option = click.option(
     "--strict", is_flag=True, help="Do nothing at all when one manifest has an error.  [default: the others go on]"
 )

@@ -24,6 +24,18 @@ class SafeStream:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self._held: list[str] | None = None
+
+    def hold(self) -> None:
+        """Keep back what is written from now on."""
+        self._held = []
+
+    def release(self, *, show: bool) -> None:
+        """Write what was kept back, or drop it; raises OutputError when it is not taken."""
+        held, self._held = self._held, None
+        if held and show:
+            self.write("".join(held))
+            self.flush()
 
     def __getattr__(self, name: str) -> object:
         """Whatever else a stream has."""
@@ -35,6 +47,9 @@ class SafeStream:
             raise TypeError("text only")  # the command's library asks by an empty write what a stream takes
         if not text:
             return 0  # unbuffered, that would be a write, and fail where the library expects no failure
+        if self._held is not None:
+            self._held.append(text)
+            return len(text)
         safe = without_controls(text)
         with self._reporting_errors():
             try:

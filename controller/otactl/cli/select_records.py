@@ -26,7 +26,7 @@ from otactl.report.sanitize import plain
 
 _SHOWN = 10
 
-environment_option = click.option("--environment", metavar="NAME", help="Only this environment; all by default.")
+
 style_option = click.option(
     "-o",
     "--output",

@@ -74,7 +74,7 @@ def test_figures_are_reported_over_the_seeds() -> None:
 
     assert reported["seconds"] == {"least": 3 * 3600, "median": 5 * 3600, "most": 9 * 3600}
     assert reported["failures"] == {"missingFragments": {"least": 0, "median": 1, "most": 2}}
-    assert "ends after 5:00 (3:00 to 9:00)" in as_text(GOOD)
+    assert "ends after 5h (3h to 9h)" in as_text(GOOD)
 
 
 def test_a_seed_that_fails_is_reported_beside_those_that_do_not() -> None:
@@ -93,7 +93,7 @@ def test_the_seed_in_the_middle_is_shown() -> None:
 def test_markdown_has_the_figures_and_folds_the_timeline_away() -> None:
     text = as_markdown(GOOD)
 
-    assert "| prod-eu/soil | 3 of 3 | 5:00 (3:00 to 9:00) |" in text
+    assert "| prod-eu/soil | 3 of 3 | 5h (3h to 9h) |" in text
     assert text.endswith("</details>")
 
 

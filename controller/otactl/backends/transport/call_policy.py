@@ -6,10 +6,12 @@
    service, else the default of the service.
 4. A call is sent at most `ATTEMPTS` times; the wait before a repetition doubles each time, with a jitter of half of it.
 5. An offset of the clocks within `CLOCK_TOLERANCE` is ignored.
+6. Each call is logged before it is sent, by its name only.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +27,8 @@ ATTEMPTS = 4
 BACKOFF_SECONDS = 0.5
 CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
 OTHER_RATE = 20.0  # calls a second to a service without a default rate of its own
+_CALLS = logging.getLogger("otactl.calls")
+"""What `-v` shows: the name of each call, never its parameters."""
 
 
 def utc_now() -> datetime:
@@ -65,6 +69,7 @@ class CallPolicy:
         """
         self.usage.count(key, writes=writes, budget=self._environment.call_budget)
         self._pacers.wait(key)
+        _CALLS.info("%s %s", "write" if writes else "read", key)
 
     def is_last(self, attempt: int) -> bool:
         """Return whether a call is not repeated after this attempt, the first being 1."""

@@ -11,6 +11,7 @@ import msgspec
 from otactl.cli.airtime_options import Flags, asked
 from otactl.cli.airtime_request import question_of, require_radio
 from otactl.cli.load_manifests import read_all
+from otactl.cli.plot_file import plot_option, write_plot
 from otactl.errors import UsageError
 from otactl.lorawan.report import AirtimeReport
 from otactl.lorawan.request import AirtimeRequest
@@ -46,14 +47,12 @@ from otactl.lorawan.request import AirtimeRequest
 @click.option("--max-fragment-bytes", "max_fragment_size", type=int, help="Largest fragment a device takes.")
 @click.option("--size-multiple", type=int, help="Flash unit of the device, in bytes.")
 @click.option("--rx-power-mw", "power_mw", type=float, help="Power of a receiving device.  [default: 25]")
-@click.option("--plot", type=click.Path(dir_okay=False), help="Draw success over redundancy into this SVG file.")
+@plot_option("success over redundancy")
 def command(path: str | None, output: str, plot: str | None, **flags: object) -> None:
     """Plan a LoRaWAN session from the rollout in PATH, from flags, or from both (flags win).
 
     Exits 0 when target and window are met, 2 when they are missed, 1 when the session is impossible.
     """
-    if plot is not None and not plot.lower().endswith(".svg"):
-        raise UsageError(f"--plot writes SVG, which pull requests show; name a file ending in .svg, not {plot}")
     require_radio()
     given = msgspec.convert(flags, Flags)
     question = asked(given, None if path is None else _declared(path))
@@ -77,10 +76,7 @@ def _draw(question: AirtimeRequest, found: AirtimeReport, file: Path) -> None:
     from otactl.lorawan.redundancy_curve import curve
     from otactl.report.airtime_plot import as_svg
 
-    try:
-        file.write_text(as_svg(found, curve(question, found)), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"the picture could not be written to {file}: {error.strerror}") from error
+    write_plot(file, as_svg(found, curve(question, found)))
 
 
 def _declared(path: str) -> AirtimeRequest:

@@ -38,7 +38,7 @@ _DEVICES = re.compile(r"[0-9]{1,9}:[0-9a-f]{64}")
 @click.option("--by", required=True, metavar="WHO", help="Who approves, as the environment's approvalRoles spell it.")
 @click.option("--at", metavar="TIME", help="When, with its zone; now by default.")
 @click.option("--devices", metavar="DEVICES", help="The devices of its groups, as a plan shows them.")
-@click.option("--look", is_flag=True, help="Read the devices of its groups from the service.")
+@click.option("--read-groups", "look", is_flag=True, help="Read the devices of its groups from the service.")
 @journal_option
 @rollout_option
 @form_option
@@ -114,7 +114,7 @@ def _named(found: Found, rollout: Rollout, wave: Wave, given: str, *, look: bool
     if not look:
         return (
             None,
-            "no run has asked for this approval yet, so the devices of its groups are unknown; add --look",
+            "no run has asked for this approval yet, so the devices of its groups are unknown; add --read-groups",
         )
     environment = next(e for e in found.reading.environments if e.name == rollout.environment)
     devices = inside(groups, look_into(environment, rollout, wave))

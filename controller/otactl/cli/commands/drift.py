@@ -6,8 +6,9 @@ import click
 
 from otactl.cli.errors import Verb, guarded
 from otactl.cli.journal_option import journal_option
+from otactl.cli.load_manifests import environment_option
 from otactl.cli.nearby_environments import manifests_option
-from otactl.cli.select_records import environment_option, open_to_read, select, style_option
+from otactl.cli.select_records import open_to_read, select, style_option
 from otactl.report import drift
 from otactl.report.status import Style
 

@@ -13,9 +13,11 @@ import click
 
 from otactl.cli.errors import Verb, VerbGroup, guarded
 from otactl.cli.manifest_edit import replace
+from otactl.cli.nearby_environments import environments_near, manifests_option
 from otactl.errors import ConflictError, Problem, UsageError
 from otactl.manifest import read_paths
 from otactl.manifest.edit import Put, edited
+from otactl.manifest.phrases import did_you_mean
 from otactl.manifest.repository import ground_of
 from otactl.manifest.source import read_source
 from otactl.manifest.stack_outputs import read_outputs
@@ -33,11 +35,12 @@ def command() -> None:
 
 @command.command(cls=Verb, name="push", short_help="upload an image and print its firmware block")
 @click.argument("file", type=click.Path())
-@click.option("--environment", required=True, help="The environment's manifest file: account, Region, endpoints.")
+@click.option("--environment", metavar="NAME", required=True, help="The environment by its name, or its manifest file.")
 @click.option("--product", required=True, help="First part of the key, such as soil-probe.")
 @click.option("--version", "firmware_version", required=True, help="The version that devices report with this image.")
 @click.option("--bucket", help="The bucket; otherwise `imageBucket` of the environment's stack outputs.")
 @click.option("--into", metavar="MANIFEST", help="Write the block into this rollout's file; comments stay.")
+@manifests_option
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
 def push(
@@ -47,6 +50,7 @@ def push(
     firmware_version: str,
     bucket: str | None,
     into: str | None,
+    manifests: tuple[str, ...],
     output: str,
 ) -> None:
     """Upload FILE with its SHA-256 stored by S3, and print the `firmware` block for a manifest.
@@ -55,7 +59,7 @@ def push(
     """
     if into is not None:
         with_firmware(into, {})  # what cannot be written is refused before the upload
-    declared = _environment(environment)
+    declared = _environment(environment, manifests)
     image = _read(Path(file))
     if _PREFIX.fullmatch(product) is None:
         raise UsageError(f"--product {product!r} cannot be part of a key; use letters, digits, . _ - and /")
@@ -64,7 +68,7 @@ def push(
             f"{Path(file).name!r} cannot be part of a key; rename the file with letters, digits and ! _ . * ' ( ) -"
         )
     digest = hashlib.sha256(image).hexdigest()
-    target = bucket or _bucket(declared, environment)
+    target = bucket or _bucket(declared)
     key = f"{product.strip('/')}/sha256/{digest}/{Path(file).name}"
     fresh = _upload(declared, target, key, image, digest)
     block = {
@@ -101,7 +105,17 @@ def with_firmware(file: str, block: dict[str, object]) -> tuple[bytes, bytes]:
     return data, edited(file, data, rollouts[0], *edits)
 
 
-def _environment(file: str) -> Environment:
+def _environment(name: str, manifests: tuple[str, ...]) -> Environment:
+    if Path(name).is_file():
+        return _of_file(name)
+    declared = {each.name: each for each in environments_near(manifests)}
+    if name in declared:
+        return declared[name]
+    hint = did_you_mean(name, declared) or "name the folder of its manifest with --manifests"
+    raise UsageError(f"no manifest here declares an environment {name!a}; {hint}")
+
+
+def _of_file(file: str) -> Environment:
     reading = read_paths([file])
     if reading.errors:
         first = reading.errors[0]
@@ -121,11 +135,11 @@ def _read(path: Path) -> bytes:
     return image
 
 
-def _bucket(environment: Environment, file: str) -> str:
+def _bucket(environment: Environment) -> str:
     outputs = environment.stack_outputs
     if outputs is None:
         raise UsageError("the environment names no stack outputs; name the bucket with --bucket")
-    place = Path(os.path.normpath(Path.cwd() / file))
+    place = Path(os.path.normpath(Path.cwd() / environment.source.file))
     read = read_outputs(outputs, place.parent / outputs, ground_of(place, Path.cwd()))
     if isinstance(read, Problem):
         raise UsageError(f"{read.file}: {read.message}; name the bucket with --bucket")

@@ -13,8 +13,9 @@ import click
 
 from otactl.cli.errors import FAILED, VerbGroup, guarded
 from otactl.cli.journal_option import Place, journal_option, make
+from otactl.cli.load_manifests import environment_option
 from otactl.cli.nearby_environments import manifests_option
-from otactl.cli.select_records import environment_option, places_near
+from otactl.cli.select_records import places_near
 from otactl.errors import UsageError
 from otactl.journal import AnyJournal, maintenance, open_journal
 from otactl.journal.copy import fill

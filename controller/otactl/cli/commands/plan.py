@@ -17,7 +17,7 @@ from otactl.cli.changed_files import changed_since as changed_since_revision
 from otactl.cli.changed_files import is_touched
 from otactl.cli.errors import lines_of
 from otactl.cli.journal_option import Place, journal_option, place_for
-from otactl.cli.load_manifests import by_environment, covers, read_all, strict_option
+from otactl.cli.load_manifests import by_environment, covers, environment_option, read_all, strict_option
 from otactl.cli.unreadable_manifests import Stopped, concerning, stopped, tell, unread_of
 from otactl.drift import unit_home
 from otactl.errors import JournalMissingError, OtactlError, UsageError
@@ -43,7 +43,7 @@ from otactl.report.plan_values import PlannedRollout, PlanReport, PlanVerdict
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 @click.option("--offline", is_flag=True, help="Read nothing from the cloud or the journal; say what was not compared.")
-@click.option("--environment", help="Only this environment.")
+@environment_option
 @click.option(
     "--exit-code", type=click.IntRange(0, 255), default=2, show_default=True, help="Exit code when calls are next."
 )

@@ -14,7 +14,7 @@ import msgspec
 
 from otactl.backends.registry import backends_for, transport_for
 from otactl.cli.journal_option import Place, default_place, journal_option, overridden, place_for
-from otactl.cli.load_manifests import by_environment, covers, read_all, strict_option
+from otactl.cli.load_manifests import by_environment, covers, environment_option, read_all, strict_option
 from otactl.cli.unreadable_manifests import (
     Stopped,
     concerning,
@@ -41,7 +41,7 @@ from otactl.report.sanitize import plain
 @click.command(short_help="drive rollouts to their declared state")
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--environment", help="Only this environment.")
+@environment_option
 @strict_option
 @journal_option
 def command(paths: tuple[str, ...], output: str, environment: str | None, strict: bool, journal: str | None) -> None:

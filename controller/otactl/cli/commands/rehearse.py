@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from otactl.cli.errors import Verb, guarded
-from otactl.cli.load_manifests import read_all
+from otactl.cli.load_manifests import environment_option, read_all
+from otactl.cli.plot_file import plot_option, write_plot
 from otactl.cli.rehearse_options import assumed_of, moment
 from otactl.errors import UsageError
 from otactl.model import duration
@@ -29,7 +30,7 @@ DAY = timedelta(days=1)
 @click.command(cls=Verb, short_help="run whole rollouts against a simulated fleet, in seconds")
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-@click.option("--environment", help="Only this environment.")
+@environment_option
 @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Fleets to draw, one a run.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
 @click.option(
@@ -54,7 +55,7 @@ DAY = timedelta(days=1)
 )
 @click.option("--at", help="When it starts, ISO 8601 with a zone.  [default: now]")
 @click.option("--horizon", default="90d", show_default=True, help="Simulated time after which it is not ending.")
-@click.option("--picture", type=click.Path(dir_okay=False), help="Draw the timeline into this SVG file.")
+@plot_option("the timeline")
 @guarded
 def command(
     paths: tuple[str, ...],
@@ -68,14 +69,12 @@ def command(
     fail: tuple[str, ...],
     at: str | None,
     horizon: str,
-    picture: str | None,
+    plot: str | None,
 ) -> None:
     """Rehearse the rollouts in PATHS from their start, with losses, windows, gates and retries.
 
     Nothing leaves this machine. Exits 0 when every rollout succeeds with every seed, 2 when one does not.
     """
-    if picture is not None and not picture.lower().endswith(".svg"):
-        raise UsageError(f"--picture writes SVG, which pull requests show; name a file ending in .svg, not {picture}")
     assumed = assumed_of(devices_per_group, loss, silent, fail)
     began, limit = moment(at) if at is not None else datetime.now(UTC), _limit(horizon)
     began = began.replace(microsecond=0)
@@ -95,8 +94,8 @@ def command(
     )
     render = {"json": report.as_json, "markdown": report.as_markdown, "text": report.as_text}[output]
     click.echo(render(found))
-    if picture is not None:
-        _draw(found, Path(picture))
+    if plot is not None:
+        write_plot(Path(plot), as_svg(found))
     sys.exit(0 if found.succeeds else 2)
 
 
@@ -118,10 +117,3 @@ def _course(cast: Cast, assumed: Assumed, seed: int, began: datetime, limit: tim
             return play(world, cast.rollouts, seed, limit)
     except ModuleNotFoundError as missing:
         raise UsageError(f"{missing.name} is missing; install it: pip install 'otactl[simulator]'") from missing
-
-
-def _draw(found: Rehearsal, file: Path) -> None:
-    try:
-        file.write_text(as_svg(found), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"the picture could not be written to {file}: {error.strerror}") from error

@@ -33,11 +33,12 @@ from otactl.wording import count
 @click.command(cls=Verb, name="rollback", short_help="write the manifest that returns devices to an earlier firmware")
 @click.argument("path", metavar="PATH")
 @click.option("--to", "older", required=True, metavar="MANIFEST", help="The manifest of the firmware to go back to.")
-@click.option("--output", "target", metavar="FILE", help="Where to write; by default NAME.yaml beside PATH.")
+@click.option("--file", "target", metavar="FILE", help="Where to write; by default NAME.yaml beside PATH.")
 @journal_option
 @rollout_option
 @click.option(
     "-o",
+    "--output",
     "style",
     type=click.Choice(["text", "json"]),
     default="text",

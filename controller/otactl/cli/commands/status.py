@@ -8,7 +8,8 @@ import click
 
 from otactl.cli.errors import FAILED, Verb, guarded
 from otactl.cli.journal_option import journal_option
-from otactl.cli.select_records import environment_option, open_to_read, select, style_option
+from otactl.cli.load_manifests import environment_option
+from otactl.cli.select_records import open_to_read, select, style_option
 from otactl.errors import UsageError
 from otactl.planning.environment import NAME
 from otactl.report import status

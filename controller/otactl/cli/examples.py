@@ -1,0 +1,54 @@
+"""Lists the examples that each `--help` ends with; a test parses every one of them.
+
+1. An example stands on one line, so that it can be copied.
+2. A verb of several commands has an entry for each: `journal init`.
+"""
+
+from __future__ import annotations
+
+import click
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "init": ("otactl init --backend fuota", "otactl init --backend tuya --environment prod-eu --runner cron"),
+    "validate": ("otactl validate rollouts/", "otactl validate rollouts/ -o sarif"),
+    "plan": ("otactl plan rollouts/", "otactl plan rollouts/ -o markdown", "otactl plan rollouts/ --offline"),
+    "reconcile": ("otactl reconcile rollouts/", "otactl reconcile rollouts/ --environment prod-eu -q"),
+    "airtime": (
+        "otactl airtime rollouts/soil-probe-2-4-1.yaml --loss 0.02",
+        "otactl airtime --rf-region EU868 --image-bytes 8960 --loss 0.05 --devices 100 --plot radio.svg",
+    ),
+    "rehearse": ("otactl rehearse rollouts/", "otactl rehearse rollouts/ --seeds 10 --fail 2 --plot rehearsal.svg"),
+    "status": ("otactl status", "otactl status soil-probe-2-4-1 -o json", "otactl status --device 70b3d57ed0000001"),
+    "history": ("otactl history soil-probe-2-4-1",),
+    "drift": ("otactl drift", "otactl drift --environment prod-eu -o markdown"),
+    "suspend": ('otactl suspend rollouts/soil-probe-2-4-1.yaml --owner ada --reason "crash reports from canary"',),
+    "resume": ("otactl resume rollouts/soil-probe-2-4-1.yaml",),
+    "approve": (
+        "otactl approve rollouts/soil-probe-2-4-1.yaml --wave fleet --by ada",
+        "otactl approve rollouts/soil-probe-2-4-1.yaml --wave fleet --by ada --read-groups",
+    ),
+    "abort": ('otactl abort rollouts/soil-probe-2-4-1.yaml --reason "wrong build"',),
+    "rollback": ("otactl rollback rollouts/soil-probe-2-4-1.yaml --to rollouts/soil-probe-2-3-0.yaml",),
+    "image push": (
+        "otactl image push soil-probe-2.4.1.bin --environment prod-eu --product soil-probe --version 2.4.1",
+    ),
+    "journal init": ("otactl journal init", "otactl journal init s3://acme-otactl-journal/prod-eu"),
+    "journal check": ("otactl journal check",),
+    "journal backup": ("otactl journal backup /backup/journal.db",),
+    "journal copy": ("otactl journal copy .otactl/journal.db s3://acme-otactl-journal/prod-eu",),
+    "journal export": ("otactl journal export",),
+    "journal release": ("otactl journal release prod-eu",),
+    "explain": ("otactl explain spec.strategy.gate", "otactl explain window_is_closed"),
+    "simulator": ("otactl simulator --port 4566",),
+    "demo": ("otactl demo",),
+}
+
+
+def add_examples(command: click.Command, name: str) -> click.Command:
+    """End the help of a command, and of the commands in it, with their examples."""
+    if isinstance(command, click.Group):
+        for each, inner in command.commands.items():
+            add_examples(inner, f"{name} {each}")
+    elif name in EXAMPLES:
+        command.epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in EXAMPLES[name])])
+    return command
