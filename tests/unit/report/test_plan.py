@@ -253,4 +253,3 @@ def test_every_verdict_has_words() -> None:
 )
 def test_a_gate_in_words(gate: Gate, words: str) -> None:
     assert gate_words(gate) == words
-
