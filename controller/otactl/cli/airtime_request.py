@@ -10,7 +10,8 @@ from otactl.backends.registry import BACKENDS
 from otactl.errors import UsageError
 from otactl.lorawan.report import AirtimeReport
 from otactl.lorawan.request import AirtimeRequest
-from otactl.model import Rollout
+from otactl.model import Record, Rollout
+from otactl.planning.membership import resolved
 
 RADIO = "pip install 'otactl[radio]'"
 """What installs the one dependency of the chance of success that the command itself does without."""
@@ -29,7 +30,8 @@ def require_radio() -> None:
 
 def question_of(rollout: Rollout) -> AirtimeRequest | None:
     """Ask what a rollout's session costs and reaches; None when it has no radio, or too little is declared."""
-    return BACKENDS[rollout.backend_kind].airtime(rollout)
+    whole = resolved(rollout, Record(environment=rollout.environment, name=rollout.name))
+    return BACKENDS[rollout.backend_kind].airtime(whole)
 
 
 def airtime_of(rollout: Rollout, counted: tuple[int | None, ...] = ()) -> AirtimeReport | None:

@@ -45,9 +45,14 @@ class BackendConfig:
     @classmethod
     def of(cls, declared: Declared) -> Self:
         """Return the block of a rollout or a unit. Raises: TypeError for one of another backend."""
-        if not isinstance(declared.backend, cls):
-            raise TypeError(f"{cls.kind} was asked for, and the block is {declared.backend.kind}")
-        return declared.backend
+        return cls.narrow(declared.backend)
+
+    @classmethod
+    def narrow(cls, block: BackendConfig) -> Self:
+        """Return a block as one of this backend. Raises: TypeError for one of another backend."""
+        if not isinstance(block, cls):
+            raise TypeError(f"{cls.kind} was asked for, and the block is {block.kind}")
+        return block
 
     @classmethod
     @abstractmethod

@@ -21,10 +21,11 @@ from otactl.backends.aws.errors import NotFoundError, is_lost, is_throttle, no_c
 from otactl.backends.aws.operations import PASSED, READS, WRITES, permission_for
 from otactl.backends.aws.responses import UnreadableError, check_members, watch
 from otactl.backends.transport.allowed_hosts import must_be_aws
-from otactl.backends.transport.call_policy import CallPolicy, utc_now
+from otactl.backends.transport.call_policy import CallPolicy, PacedClient, utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.errors import StalledError
 from otactl.model import Environment
+from otactl.model.actions import Call
 
 if TYPE_CHECKING:
     import boto3
@@ -39,7 +40,7 @@ DEFAULT_RATES = {"iotwireless": 10.0, "iot": 10.0}
 CLOCKS = ("iotwireless", "iot", "sts")  # the services whose time counts
 
 
-class AwsClient:
+class AwsClient(PacedClient):
     """AWS for one environment."""
 
     def __init__(
@@ -64,14 +65,12 @@ class AwsClient:
         self._session = session
         self._account: str | None = None
 
-    @property
-    def stats(self) -> Stats:
-        """Return what the calls cost so far."""
-        return self.policy.usage
-
-    def now(self) -> datetime:
-        """Return the service's time, as far as its answers report it."""
-        return self.policy.now()
+    def send(self, call: Call) -> Answer:
+        """Send a planned call and return its answer. Raises: StalledError if it has a placeholder."""
+        known = call.complete()
+        return self.call(
+            known.service, known.operation, known.parameters, repeatable=known.repeatable, permission=known.permission
+        )
 
     def identity(self) -> str:
         """Return the account these credentials are of; asked once, because one transport has one set of credentials."""

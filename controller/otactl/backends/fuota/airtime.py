@@ -14,21 +14,20 @@ from __future__ import annotations
 from otactl.backends.fuota.config import FuotaConfig
 from otactl.lorawan.request import AirtimeRequest, SuccessCriteria, WaveGate
 from otactl.model import Gate as DeclaredGate
-from otactl.model import Reason, Record, Rollout, Wave, duration
-from otactl.planning.membership import resolved
+from otactl.model import Reason, Rollout, Wave, duration
 
 
 def request_of(rollout: Rollout) -> AirtimeRequest | None:
-    """Ask what a rollout's session costs and reaches; None when it has no radio, or not enough of one to tell."""
-    spec = rollout.backend
-    if not isinstance(spec, FuotaConfig):
-        return None
+    """Ask what a rollout's session costs and reaches; None when too little of it is declared.
+
+    `rollout` has the devices of each of its waves.
+    """
+    spec = FuotaConfig.of(rollout)
     singles = _single_devices(rollout)
     if spec.rf_region is None or spec.redundancy_percent is None:
         return None
     if not singles and None in (spec.data_rate, spec.fragment_size_bytes, spec.fragment_interval_ms):
         return None
-    waves = resolved(rollout, Record(environment=rollout.environment, name=rollout.name)).strategy.waves
     allowed = [duration(window.duration).total_seconds() for window in rollout.windows if window.kind == "allow"]
     return AirtimeRequest(
         region=spec.rf_region,
@@ -39,7 +38,7 @@ def request_of(rollout: Rollout) -> AirtimeRequest | None:
         interval_ms=spec.fragment_interval_ms,
         devices=singles or 1,
         gate=_gate(rollout.strategy.gate),
-        waves=tuple(_wave(rollout, wave) for wave in waves),
+        waves=tuple(_wave(rollout, wave) for wave in rollout.strategy.waves),
         devices_unknown=not singles,
         window_seconds=max(allowed, default=None),
         lead_seconds=duration(spec.start_lead).total_seconds(),

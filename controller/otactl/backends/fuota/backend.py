@@ -18,7 +18,6 @@ from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
 from otactl.backends.aws.other_groups import other_groups
 from otactl.backends.aws.tags import unit_is_ours
-from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.definition import FuotaShape
 from otactl.backends.fuota.other_tasks import OtherTasks
 from otactl.backends.fuota.reads import TaskReader
@@ -81,7 +80,7 @@ class FuotaBackend(FuotaShape):
     def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:
         """Add what the next tasks need to start."""
         starting = request.starting
-        if not isinstance(rollout.backend, FuotaConfig) or starting is None:
+        if starting is None:
             return seen
         role, uri = rollout.backend.role, rollout.firmware.image
         idle = starting.waits or rollout.suspend is not None or rollout.abort is not None
@@ -108,11 +107,8 @@ class FuotaBackend(FuotaShape):
 
     def send(self, call: Call) -> Receipt:
         """Send one call. What is already gone when it is to be deleted is done."""
-        call = call.complete()
         try:
-            answer = self._transport.call(
-                call.service, call.operation, call.parameters, repeatable=call.repeatable, permission=call.permission
-            )
+            answer = self._transport.send(call)
         except NotFoundError as error:
             if call.operation in ("DeleteFuotaTask", "DisassociateMulticastGroupFromFuotaTask"):
                 return Receipt(key=call.key)

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import msgspec
 
+from otactl.backends.aws.calls import calls_of, mark_calls
 from otactl.backends.aws.tags import marks_of, tag_list
 from otactl.backends.fuota.config import FuotaConfig
 from otactl.backends.fuota.statuses import FIELD_MEMBERS
@@ -78,7 +79,7 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
                 _call(f"updateUnit/{unit.unit_id}", "UpdateFuotaTask", {"Id": vendor_id, **_members(unit, fields)}),
             )
         case MarkUnit():
-            return _mark(action)
+            return mark_calls(action, desired(action.unit)[1], _call, capital=True)
         case AddMembers() | RemoveMembers():
             return tuple(_member(action, member, seen) for member in action.members)
         case StartUnit(unit=unit, vendor_id=vendor_id, start_at=start_at):
@@ -101,10 +102,7 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
             return (msgspec.structs.replace(call, not_after=action.not_after),)
 
 
-def _call(key: str, operation: str, parameters: JsonObject) -> Call:
-    return Call(
-        key=key, service=SERVICE, operation=operation, parameters=parameters, permission=f"{SERVICE}:{operation}"
-    )
+_call = calls_of(SERVICE)
 
 
 def _members(unit: UnitDeclaration, names: tuple[str, ...]) -> JsonObject:
@@ -123,16 +121,6 @@ def _create(unit: UnitDeclaration) -> Call:
         "Tags": tag_list(marks),
     }
     return _call(f"createUnit/{unit.unit_id}", "CreateFuotaTask", parameters)
-
-
-def _mark(action: MarkUnit) -> tuple[Call, ...]:
-    _, marks = desired(action.unit)
-    key = f"markUnit/{action.unit.unit_id}"
-    calls = [_call(key, "TagResource", {"ResourceArn": action.arn, "Tags": tag_list(marks)})]
-    if action.remove:
-        gone: JsonObject = {"ResourceArn": action.arn, "TagKeys": list(action.remove)}
-        calls.append(_call(f"{key}/remove", "UntagResource", gone))
-    return tuple(calls)
 
 
 def _member(action: AddMembers | RemoveMembers, member: str, seen: Observation) -> Call:

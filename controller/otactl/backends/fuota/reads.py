@@ -203,9 +203,7 @@ def as_declared(fields: JsonObject, rollout: Rollout) -> JsonObject:
 
     An interval is rounded to the nearest second, and base64 may come without its padding.
     """
-    spec = rollout.backend
-    if not isinstance(spec, FuotaConfig):
-        return fields
+    spec = FuotaConfig.of(rollout)
     changed = dict(fields)
     interval, shown = spec.fragment_interval_ms, fields.get("fragmentIntervalMs")
     if interval is not None and shown == (interval + 500) // 1000 * 1000:

@@ -30,8 +30,8 @@ class SessionReader:
 
     def reported(self, unit: Unit, attempt: Attempt, rollout: Rollout) -> Unit:
         """Return the unit with the rates its groups run at, and what differs from the plan."""
-        spec = rollout.backend
-        if not isinstance(spec, FuotaConfig) or spec.data_rate is None or unit.phase is not UnitPhase.RUNNING:
+        spec = FuotaConfig.of(rollout)
+        if spec.data_rate is None or unit.phase is not UnitPhase.RUNNING:
             return unit
         if attempt.generation != rollout.generation:
             return unit  # what was planned for it is not declared any more

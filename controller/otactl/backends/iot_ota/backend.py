@@ -103,9 +103,9 @@ class OtaBackend(OtaShape):
         survey: Survey,  # noqa: ARG002 - the port's
     ) -> Observation:
         """Add what the next updates need to start, and who is in the groups that are asked for."""
-        spec, starting = rollout.backend, request.starting
+        spec, starting = OtaUpdateConfig.of(rollout), request.starting
         inside = {key: self._inside(key) for key in request.joined_groups}
-        if not isinstance(spec, OtaUpdateConfig) or starting is None:
+        if starting is None:
             return msgspec.structs.replace(seen, inside=inside)
         making = starting.unit is None and not starting.waits
         image = self._facts.image(rollout.firmware.image)
@@ -135,11 +135,8 @@ class OtaBackend(OtaShape):
 
     def send(self, call: Call) -> Receipt:
         """Send one call. What is already gone when it is to be deleted is done."""
-        call = call.complete()
         try:
-            answer = self._transport.call(
-                call.service, call.operation, call.parameters, repeatable=call.repeatable, permission=call.permission
-            )
+            answer = self._transport.send(call)
         except NotFoundError as error:
             if call.operation.startswith("Delete"):
                 return Receipt(key=call.key)
@@ -149,7 +146,11 @@ class OtaBackend(OtaShape):
                 raise
             return self._adopt(call)
         except StalledError as error:
-            if call.operation in _IN_THE_END and self._has_ended(str(call.parameters["jobId"])):
+            if (
+                call.operation in _IN_THE_END
+                and not call.placeholders
+                and self._has_ended(str(call.parameters["jobId"]))
+            ):
                 raise ConflictError(f"{call.operation}: its job has ended meanwhile; looking again") from error
             raise
         if call.operation != "CreateOTAUpdate":

@@ -15,6 +15,7 @@ from typing import cast
 import msgspec
 
 from otactl.aws_sdk.regions import partition_of
+from otactl.backends.aws.calls import calls_of, mark_calls
 from otactl.backends.aws.tags import tag_list
 from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.fields import declared_files, desired, noted
@@ -69,7 +70,7 @@ def lower(action: Action, seen: Observation, environment: Environment) -> tuple[
         case UpdateUnit(unit=unit, fields=fields):
             return (_call(f"updateUnit/{unit.unit_id}", "UpdateJob", _update(unit, fields)),)
         case MarkUnit():
-            return _mark(action)
+            return mark_calls(action, desired(action.unit)[1], _call, capital=False)
         case CancelUnit(vendor_id=vendor_id):
             code = SUSPEND_CODE if action.why == "suspended" else CANCEL_CODE
             asked: JsonObject = {"jobId": job_id(vendor_id), "reasonCode": code, "comment": _comment(action.reason)}
@@ -80,10 +81,7 @@ def lower(action: Action, seen: Observation, environment: Environment) -> tuple[
             raise TypeError(f"an OTA update takes no {type(action).__name__}; its capabilities say so")
 
 
-def _call(key: str, operation: str, parameters: JsonObject) -> Call:
-    return Call(
-        key=key, service=SERVICE, operation=operation, parameters=parameters, permission=f"{SERVICE}:{operation}"
-    )
+_call = calls_of(SERVICE)
 
 
 def _comment(reason: str) -> str:
@@ -132,16 +130,6 @@ def _update(unit: UnitDeclaration, fields: tuple[str, ...]) -> JsonObject:
             config = {**config, "roleArn": OtaUpdateConfig.of(unit).role}
         parameters[JOB_FIELDS[name]] = config
     return parameters
-
-
-def _mark(action: MarkUnit) -> tuple[Call, ...]:
-    _, marks = desired(action.unit)
-    key = f"markUnit/{action.unit.unit_id}"
-    calls = [_call(key, "TagResource", {"resourceArn": action.arn, "tags": tag_list(marks)})]
-    if action.remove:
-        gone: JsonObject = {"resourceArn": action.arn, "tagKeys": list(action.remove)}
-        calls.append(_call(f"{key}/remove", "UntagResource", gone))
-    return tuple(calls)
 
 
 def _delete(action: DeleteUnit, seen: Observation) -> Call:

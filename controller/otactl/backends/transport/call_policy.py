@@ -101,3 +101,18 @@ class CallPolicy:
         service = key.partition(":")[0]
         rates = self._environment.call_rates
         return rates.get(key) or rates.get(f"{service}:*") or self._default_rates.get(service, OTHER_RATE)
+
+
+class PacedClient:
+    """A client whose calls keep to a policy."""
+
+    policy: CallPolicy
+
+    @property
+    def stats(self) -> Stats:
+        """Return what the calls cost so far."""
+        return self.policy.usage
+
+    def now(self) -> datetime:
+        """Return the service's time, as far as its answers report it."""
+        return self.policy.now()

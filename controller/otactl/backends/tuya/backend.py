@@ -63,9 +63,7 @@ class TuyaBackend(TuyaShape):
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:  # noqa: ARG002 - the port's
         """Read the rollout's batches, and the targets of parts that are still to be created."""
-        spec = rollout.backend
-        if not isinstance(spec, TuyaConfig):
-            return Observation()
+        spec = TuyaConfig.of(rollout)
         looked: list[TargetFacts] = []
         units, ambiguous = self._units(rollout, spec, known, looked)
         return Observation(units=units, ambiguous=ambiguous, targets=tuple(looked))
@@ -78,9 +76,9 @@ class TuyaBackend(TuyaShape):
         survey: Survey,  # noqa: ARG002 - the port's
     ) -> Observation:
         """Add what the next batches need to start."""
-        spec, starting, looked = rollout.backend, request.starting, list(seen.targets)
+        spec, starting, looked = TuyaConfig.of(rollout), request.starting, list(seen.targets)
         making = starting if starting is not None and starting.unit is None and not starting.waits else None
-        if not isinstance(spec, TuyaConfig) or (starting is None and not looked):
+        if starting is None and not looked:
             return seen
         if making is not None:
             looked += _reachable(self._targets(making.keys, rollout, spec, request.our_ids))

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from otactl.backends.errors import NotFoundError
-from otactl.backends.transport.call_policy import CallPolicy, utc_now
+from otactl.backends.transport.call_policy import CallPolicy, PacedClient, utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.backends.tuya.config import access_of
 from otactl.backends.tuya.credentials import Key, ReadSecret, read_key
@@ -75,7 +75,7 @@ class _Attempt:
     expired: bool = False
 
 
-class TuyaClient:
+class TuyaClient(PacedClient):
     """Tuya's gateway for one environment."""
 
     def __init__(
@@ -104,15 +104,6 @@ class TuyaClient:
         self._key: Key | None = None
         self._no_key: tuple[str, str] | None = None
         self._wire: Wire | None = None
-
-    @property
-    def stats(self) -> Stats:
-        """Return what the calls cost so far."""
-        return self.policy.usage
-
-    def now(self) -> datetime:
-        """Return the service's time, as far as its answers report it."""
-        return self.policy.now()
 
     def __enter__(self) -> Self:
         return self

@@ -76,12 +76,12 @@ class FuotaFleet(FleetModel):
 
     def filled(self, config: BackendConfig, fill: Callable[[str], str], role: Callable[[str], str]) -> BackendConfig:  # noqa: ARG002 - it has no other reference
         """Return the block with its role filled in."""
-        return msgspec.structs.replace(config, role=role(config.role)) if isinstance(config, FuotaConfig) else config
+        return msgspec.structs.replace(FuotaConfig.narrow(config), role=role(config.role))
 
     def assumptions(self, rollout: Rollout) -> tuple[str, ...]:
         """Return how the radio serves single devices: the planner's assumptions, which the simulator shares."""
-        spec = rollout.backend
-        if not isinstance(spec, FuotaConfig) or not any(t.wireless_devices for t in targets_of(rollout)):
+        spec = FuotaConfig.of(rollout)
+        if not any(t.wireless_devices for t in targets_of(rollout)):
             return ()
         if spec.rf_region is None or spec.redundancy_percent is None:
             return ()

@@ -35,16 +35,14 @@ class OtaFleet(FleetModel):
 
     def filled(self, config: BackendConfig, fill: Callable[[str], str], role: Callable[[str], str]) -> BackendConfig:
         """Return the block with every text filled in, and its role."""
-        if not isinstance(config, OtaUpdateConfig):
-            return config
-        document = {name: _filled(value, fill) for name, value in config.document.items()}
+        block = OtaUpdateConfig.narrow(config).document
+        document = {name: _filled(value, fill) for name, value in block.items()}
         document["role"] = role(config.role)
         return OtaUpdateConfig.parse(document)
 
     def signing_orders(self, rollout: Rollout) -> tuple[JsonObject, ...]:
         """Return `startSigningJobParameter` of each file that AWS Signer signs."""
-        spec = rollout.backend
-        files = spec.document.get("files") if isinstance(spec, OtaUpdateConfig) else None
+        files = OtaUpdateConfig.of(rollout).document.get("files")
         signings = [f.get("codeSigning") for f in (files if isinstance(files, list) else []) if isinstance(f, dict)]
         orders = [s.get("startSigningJobParameter") for s in signings if isinstance(s, dict)]
         return tuple(order for order in orders if isinstance(order, dict))
