@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Demo]:
 
 
 def in_a_pull_request(folder: Path) -> None:
-    """A rollout that is not merged yet, whose fleet asks for an approval; a manifest as it was in Git before."""
+    """A rollout that is not merged yet, whose fleet asks for an approval; a manifest as it was in Git before.
+
+    What is merged is the branch `origin/main`.
+    """
+    git = ["git", "-C", str(folder), "-c", "user.name=ada", "-c", "user.email=ada@localhost"]
+    merge = (["init", "--quiet"], ["add", "rollouts"], ["commit", "--quiet", "--message", "Merge"])
+    for words in (*merge, ["update-ref", "refs/remotes/origin/main", "HEAD"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
     text = (folder / "rollouts/soil-probe-2-4-1.yaml").read_text().replace("soil-probe-2-4-1", "soil-probe-2-5-0", 1)
     asking = "      - name: fleet\n        requires: {approval: firmware-owners}\n"
     (folder / "next").mkdir()
@@ -66,7 +74,7 @@ def test_the_manifest_in_the_readme_is_valid(stage: Demo, tmp_path: Path) -> Non
 def test_a_failing_demo_says_at_which_step_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(Demo):
         def _play(self) -> None:
-            self._tell("push the images")
+            self.script.step("push the images")
             raise IndexError("list index out of range")
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "demo")

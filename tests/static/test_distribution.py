@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -91,6 +92,33 @@ def test_a_first_repository_is_written_and_planned_by_the_installed_wheel(instal
     assert checked.returncode == 0, checked.stdout
     assert planned.returncode == 2, planned.stderr
     assert "iotwireless:CreateFuotaTask" in planned.stdout
+
+
+@pytest.mark.thorough
+def test_the_demo_of_the_installed_wheel_tells_its_story_on_one_page(installed: Path, tmp_path: Path) -> None:
+    ran = run(installed, "demo", "--keep", "kept", folder=tmp_path)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert len(lines) <= 100
+    assert max(map(len, lines)) <= 100
+    acts = [line[0] for line in lines if re.match(r"\d\. ", line)]
+    assert acts == ["1", "2", "3", "4", "5"]
+    (sent, stopped, changed) = (line for line in lines[lines.index("In short") :] if line.startswith("- "))
+    assert re.match(r"- sent once: \d+ calls that change something, no two the same; 39 devices", sent)
+    assert stopped.startswith("- stopped in time: target_is_not_ready, ")
+    assert changed.startswith("- changed by others and recorded: ")
+    assert lines[-1] == "Try next: cd kept && otactl history soil-probe-2-4-1"
+    later = run(installed, "history", "soil-probe-2-4-1", folder=tmp_path / "kept")
+    assert "AllWavesPassed" in later.stdout
+    assert json.loads((tmp_path / "kept/simulator-requests.json").read_text())["requests"]
+
+
+def test_the_demo_keeps_its_files_in_no_folder_that_has_some(installed: Path) -> None:
+    ran = run(installed, "demo", "--keep", "bin")
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "otactl: bin is not empty; name a folder that is new or empty\n"
 
 
 def test_the_pulumi_program_in_the_wheel_is_the_one_of_the_checkout(installed: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sets up the demo in the simulator (bucket, roles, manifests, images, fleet), and prints its steps."""
+"""Sets up the demo in the simulator: bucket, roles, manifests, images, fleet."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
-
 from otactl.backends.tuya.client import TuyaClient
 from otactl.backends.tuya.config import TuyaAccess
+from otactl.cli.demo_script import DemoScript
 from otactl.errors import OtactlError, UsageError
 from otactl.model import Environment, Source
 from otactl.package_data import examples
@@ -35,19 +34,20 @@ _PLUGS = [f"plug-lab-{n}" for n in (1, 2)] + [f"plug-field-{n}" for n in range(1
 class DemoStage:
     """What the story is played on; `clients` are boto3's own."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, *, verbose: bool = False) -> None:
         import boto3
 
         self._url = url
         self._folder = folder
-        self._step, self._title = 0, "start"
+        self.script = DemoScript(verbose=verbose)
+        self._others: set[int] = set()
         session = boto3.Session(region_name="eu-west-1")
         self.clients = {name: session.client(name) for name in ("s3", "iam", "iotwireless", "iot")}
 
     def provision(self) -> None:
         """Bucket, role, example manifests, fleet."""
-        self._tell(
-            "provision an image bucket, a FirmwareUpdateRole and an OTA service role (in real life: `pulumi up`)"
+        self.script.step(
+            "a bucket and the roles are created (in real life: pulumi up), and the journal of what is sent"
         )
         shutil.copytree(examples(), self._folder / "rollouts")
         self.point_to_gateway()
@@ -63,8 +63,7 @@ class DemoStage:
         iam.put_role_policy(RoleName=name, PolicyName="read-images", PolicyDocument=_policy(read))
         ota = outputs["otaServiceRoleArn"]
         self._ota_role(ota, bucket)
-        click.echo(f"  bucket {bucket}, roles {role} and {ota}")
-        self._tell("create the journal, which records what was sent (`otactl init` does it with the first manifests)")
+        self.script.detail(f"bucket {bucket}, roles {role} and {ota}")
         self._otactl("journal", "init")
         self.fleet({"notReady": ["70b3d57ed0000003"]})
         self.plugs()
@@ -146,11 +145,11 @@ class DemoStage:
 
     def push(self) -> None:
         """The example images, where the manifests say."""
-        self._tell("push the images, content-addressed")
-        for product, version in IMAGES.items():
+        self.script.step(f"{len(IMAGES)} images are uploaded, each under its digest")
+        for number, (product, version) in enumerate(IMAGES.items()):
             file = f"rollouts/images/{product}-{version}.bin"
             words = ("--environment", "prod-eu", "--product", product, "--version", version)
-            self._otactl("image", "push", file, *words)
+            self._otactl("image", "push", file, *words, only=None if number else (r"image: .*",))
 
     def requests(self) -> list[dict[str, object]]:
         """Return every call the simulator saw."""
@@ -160,20 +159,16 @@ class DemoStage:
         """Let the simulator's clock run ahead."""
         tell_simulator(self._url, "clock", {"advanceSeconds": seconds})
 
-    def _tell(self, text: str) -> None:
-        self._step += 1
-        self._title = text
-        click.echo(f"\n# {text}")
-
     def failure(self, error: Exception) -> str:
         """Say at which step the story failed, and why."""
         cause = str(error) if isinstance(error, OtactlError) else f"{type(error).__name__}: {error}"
-        return f"the demo failed at step {self._step} ({self._title}): {cause}; this is a defect of otactl, report it"
+        return f"the demo failed at {self.script.place}: {cause}; this is a defect of otactl, report it"
 
-    def _otactl(self, *words: str, expect: tuple[int, ...] = (0,)) -> None:
+    def _otactl(
+        self, *words: str, expect: tuple[int, ...] = (0,), only: tuple[str, ...] | None = (), join: str = ""
+    ) -> None:
         code, text = self._run(*words)
-        click.echo(f"$ otactl {' '.join(words)}")
-        click.echo("\n".join(f"  {line}" for line in text.rstrip().splitlines()))
+        self.script.command(words, text, only, join)
         if code not in expect:
             wanted = " or ".join(map(str, expect))
             raise UsageError(f"`otactl {' '.join(words)}` ended with exit code {code} instead of {wanted}")
@@ -189,9 +184,13 @@ class DemoStage:
         return result.exit_code, result.output
 
     def _get(self, name: str) -> dict[str, list[dict[str, object]]]:
-        with urllib.request.urlopen(f"{self._url}/_simulator/{name}") as answer:  # noqa: S310 - loopback
-            found: dict[str, list[dict[str, object]]] = json.load(answer)
+        found: dict[str, list[dict[str, object]]] = json.loads(self.simulated(name))
         return found
+
+    def simulated(self, name: str) -> bytes:
+        """Read a part of the simulator's control API."""
+        with urllib.request.urlopen(f"{self._url}/_simulator/{name}") as answer:  # noqa: S310 - loopback
+            return bytes(answer.read())
 
 
 def _policy(statement: Mapping[str, object]) -> str:

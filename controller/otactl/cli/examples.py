@@ -39,8 +39,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "journal export": ("otactl journal export",),
     "journal release": ("otactl journal release prod-eu",),
     "explain": ("otactl explain spec.strategy.gate", "otactl explain window_is_closed"),
-    "simulator": ("otactl simulator --port 4566",),
-    "demo": ("otactl demo",),
+    "simulator": ("otactl simulator --port 4566", "otactl simulator --example --port 8765"),
+    "demo": ("otactl demo", "otactl demo --keep demo"),
 }
 
 

@@ -11,7 +11,7 @@ venv="${OTACTL_VENV:-.venv}"
 otactl="$venv/bin/otactl"
 if [ "$("$otactl" --version 2>/dev/null || true)" != "otactl VERSION" ]; then
   "${PYTHON:-python3}" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "otactl==VERSION"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "otactl[radio]==VERSION"
 fi
 
 case "${1:-}" in

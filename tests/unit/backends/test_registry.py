@@ -23,6 +23,7 @@ HOMES = ("backends/", "rehearsal/fleets/", "lorawan/")
 REASONED = {
     "cli/commands/demo.py": "the demo drives one rollout of each backend that ships",
     "cli/demo_stage.py": "the same: it sets their devices up",
+    "cli/examples.py": "an example of `init` has a --backend that can be typed",
     "rehearsal/loopback.py": "no key of a person's environment may reach the simulator, whosever it is",
 }
 

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -30,31 +34,64 @@ from otactl.rehearsal.loopback import kept_environment, only_loopback
 HOUR = 3600
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NEVER_IN_A_DEMO = 24
+OTHERS = ("foreign", "image bytes", "out-of-band edit")
+"""The causes of drift that are another actor."""
+PHASES = (r"(?<=prod-eu/)[\w-]+: [A-Z]\w+( wave \w+)?",)
+PROBE = r"soil-probe[\w-]+: [A-Z]\w+"
+BELOW = r"hold: \w+|sent: .*"
+"""What of the output of `reconcile` is shown, and what of it behind the line of its rollout."""
 
 
 @click.command(cls=Verb, short_help="show every part of otactl in one command, on loopback")
+@click.option("-v", "--verbose", is_flag=True, help="Show every command with all its output.")
+@click.option(
+    "--keep",
+    metavar="FOLDER",
+    help="Leave manifests, journal and the simulator's state in a folder that is new or empty.",
+)
 @guarded
-def command() -> None:
-    """Provision, push, validate, plan and reconcile the example fleet to its end; meddle with it; show the ledger."""
+def command(verbose: bool, keep: str | None) -> None:
+    """Drive the example fleet to its end on stand-in clouds, while others change things behind otactl's back.
+
+    It takes half a minute, needs no account and reaches no cloud.
+    """
     try:
         from otactl_simulator.clock import Clock
         from otactl_simulator.server import SimulatorServer
     except ModuleNotFoundError as missing:
         raise UsageError(f"{missing.name} is missing; install it: pip install 'otactl[simulator]'") from missing
     before = Path.cwd()
-    folder = Path(tempfile.mkdtemp(prefix="otactl-demo-"))
+    folder = _new(Path(keep)) if keep is not None else Path(tempfile.mkdtemp(prefix="otactl-demo-"))
     try:
         with kept_environment(), SimulatorServer(seed=7, clock=Clock(freeze=True, at=START)) as server:
             only_loopback(server.url)
             os.chdir(folder)
-            Demo(server.url, folder).run()
+            demo = Demo(server.url, folder, verbose=verbose)
+            demo.run()
+            if keep is not None:
+                demo.leave()
     finally:
         os.chdir(before)
-        shutil.rmtree(folder, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    own = "otactl demo --keep demo; a fleet of your own: docs/quickstart.md"
+    click.echo(f"\nTry next: {f'cd {shlex.quote(keep)} && otactl history soil-probe-2-4-1' if keep else own}")
+
+
+def _new(folder: Path) -> Path:
+    """Create a folder for what is kept. Raises: UsageError where there is something in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        filled = next(folder.iterdir(), None)
+    except OSError as error:
+        raise UsageError(f"cannot use {folder}: {error.strerror}; name a folder that is new or empty") from error
+    if filled is not None:
+        raise UsageError(f"{folder} is not empty; name a folder that is new or empty")
+    return folder.resolve()
 
 
 class Demo(DemoStage):
-    """The story, step by step."""
+    """The story, in five acts."""
 
     def run(self) -> None:
         """Play every step; raises UsageError that names the failed step and its cause."""
@@ -63,80 +100,111 @@ class Demo(DemoStage):
         except Exception as error:
             raise UsageError(self.failure(error)) from error
 
+    def leave(self) -> None:
+        """Write what the simulator holds beside the manifests and the journal."""
+        for name in ("state", "requests"):
+            (self._folder / f"simulator-{name}.json").write_bytes(self.simulated(name))
+
     def _play(self) -> None:
+        self.script.act("1. Provide: what a rollout needs")
         self.provision()
         self.push()
-        self._tell("check the manifests, and see what would be done")
-        self._otactl("validate", "rollouts")
-        self._otactl("plan", "rollouts", expect=(2,))
-        self._tell("how does the soil probes' rollout end? rehearsed against a simulated fleet")
+        self.script.act("2. Review: what a merge would send")
+        self._review()
+        self.script.act("3. Roll out: cron runs reconcile, again and again")
+        self._roll_out()
+        self.script.act("4. Trouble: others change things, and devices fail")
+        self._trouble()
+        self.script.act("5. The end: every device has a verdict, every difference its record")
+        self._to_the_end()
+        self._ledger()
+        self._summary()
+
+    def _review(self) -> None:
+        self.script.step("the manifests are checked, offline")
+        self._otactl("validate", "rollouts", only=(r"\d+ files: .*",))
+        self.script.step("plan shows the exact calls of the next run, and the steps that follow")
+        verdicts = (r"(?<=prod-eu/)[\w-]+: will .*", r"^\d+ rollouts: .*")
+        self._otactl("plan", "rollouts", expect=(2,), only=verdicts)
+        self.script.step("the soil probes' rollout is rehearsed against a simulated fleet")
         fleet = ("--seeds", "1", "--devices-per-group", "4", "--loss", "0.02")
-        self._otactl("rehearse", "rollouts/soil-probe-2-4-1.yaml", *fleet)
+        only, join = ("succeeds in .*",), "devices updated: .*"
+        self._otactl("rehearse", "rollouts/soil-probe-2-4-1.yaml", *fleet, only=only, join=join)
+
+    def _roll_out(self) -> None:
         self._meddle_plugs()
-        self._tell(
-            "cron, first run: tasks are created with their members; one canary device has no multicast setup yet"
-        )
-        self._otactl("reconcile", "rollouts", expect=(0,))
+        self.script.step("first run: tasks are created with their members; one probe is not ready for multicast")
+        self._reconcile()
         self._meddle_open()
-        self._otactl("reconcile", "rollouts", expect=(0,))
-        self._tell("the last canary device joins the multicast group; the task is checked and started")
+        self._otactl("reconcile", "rollouts", only=(PROBE,), join="hold: change_.*")
+        self.script.step("the probe is ready now: the edit is corrected, then the task is started")
         self.fleet({})
         self.pass_time(360)
-        self._otactl("reconcile", "rollouts", expect=(1,))
+        self._reconcile(1)
+
+    def _trouble(self) -> None:
         self._canary_failed()
         self._meddle_gateways()
         self._meddle_started()
-        self._otactl("reconcile", "rollouts", expect=(0,))
-        self._otactl("drift", expect=(2,))
-        self._tell("what is in that plug's way?")
-        self._otactl("status", "--device", "plug-field-3")
-        self._tell("the canary passes; the fleet's task is created and held: nothing starts while drift is open")
+        self._reconcile()
+        self._otactl("drift", expect=(2,), only=(r"^\d+ open",), join=r"^\d+ closed")
+        self.script.step("what keeps that plug busy?")
+        self._otactl("status", "--device", "plug-field-3", only=(r"queued .*",))
+        self.script.step("an hour later the canary has passed; the fleet's task is held while drift is open")
         self.pass_time(HOUR)
-        self._otactl("reconcile", "rollouts", expect=(1,))
-        self._tell("its owner turns versioning on again; the other batch at Tuya is canceled: no plug was hit twice")
-        self._versioning("Enabled")
-        self.at_tuya("CancelOTATaskByJob", JobId=self._batch, CancelQueuedTask=True)
+        self._reconcile(1)
+        self.script.step("the owner turns versioning on again; the other batch is canceled: no plug was hit twice")
+        with self._another_actor():
+            self._versioning("Enabled")
+            self.at_tuya("CancelOTATaskByJob", JobId=self._batch, CancelQueuedTask=True)
         self.plug("plug-field-3", "")
-        self._to_the_end()
-        self._ledger()
+
+    def _reconcile(self, code: int = 0) -> None:
+        self._otactl("reconcile", "rollouts", expect=(code,), only=PHASES, join=BELOW)
+
+    @contextmanager
+    def _another_actor(self) -> Iterator[None]:
+        """Remember which calls are not otactl's."""
+        before = len(self.requests())
+        yield
+        self._others |= {int(str(each["n"])) for each in self.requests()[before:]}
 
     def _meddle_plugs(self) -> None:
-        self._tell("another actor starts another batch in Tuya's console, for a plug of ours that is offline")
+        self.script.step("another actor starts another batch at Tuya, for a plug of ours that is offline")
         self.plug("plug-field-3", "offline")
         self.plug("plug-lab-2", "failsDownload")
         names = ["plug-field-3"]
-        made = self.at_tuya(MAKE, FirmwareId="1000", TargetSelection="SPECIFIC", TargetDeviceName=names)
+        with self._another_actor():
+            made = self.at_tuya(MAKE, FirmwareId="1000", TargetSelection="SPECIFIC", TargetDeviceName=names)
         self._batch = str(dict(cast("dict[str, object]", made["data"]))["jobId"])
 
     def _canary_failed(self) -> None:
-        self._tell(
-            "a plug of the canary could not download: the gate holds the rollout, and nothing more of it is sent"
-        )
-        self._otactl("status", "smart-plug-2-4-1")
-        self._tell(
-            "by pull request: downloads are tried twice. The retry is for the plug that failed, and for no other"
-        )
+        self.script.step("a plug of the canary could not download: the gate holds the rollout")
+        self._otactl("status", "smart-plug-2-4-1", only=(r"wave canary failed: .*", r"plug-lab-2: .*"))
+        self.script.step("a pull request lets downloads be tried twice: the retry is for that plug alone")
         place = self._folder / "rollouts/smart-plug-2-4-1.yaml"
         retry = "    retry: {attempts: 2, on: [download]}"
         gate = "    gate: {minSuccessPercent: 75}"
         place.write_text(place.read_text().replace(gate, f"{gate}\n{retry}"))
-        click.echo(f"  {gate}\n+ {retry}")
+        self.script.line(f"    +{retry}")
         self.plug("plug-lab-2", "")
 
     def _meddle_open(self) -> None:
-        self._tell("another actor edits the canary's task by hand: redundancy 20 -> 3 percent. It is open: correctable")
+        self.script.step("another actor edits the canary's task by hand: redundancy 20 to 3 percent")
         task = self._task("soil-probe-2-4-1-canary")
-        self.clients["iotwireless"].update_fuota_task(Id=task, RedundancyPercent=3)
+        with self._another_actor():
+            self.clients["iotwireless"].update_fuota_task(Id=task, RedundancyPercent=3)
 
     def _meddle_gateways(self) -> None:
-        self._tell("another actor sets the gateways' job to full speed: it runs, and otactl can still correct its pace")
+        self.script.step("another actor sets the gateways' job to full speed: otactl can still correct its pace")
         self.pass_time(130)
         jobs = self.clients["iot"].list_jobs(status="IN_PROGRESS")["jobs"]
         pace = {"maximumPerMinute": 1000}
-        self.clients["iot"].update_job(jobId=jobs[0]["jobId"], jobExecutionsRolloutConfig=pace)
+        with self._another_actor():
+            self.clients["iot"].update_job(jobId=jobs[0]["jobId"], jobExecutionsRolloutConfig=pace)
 
     def _meddle_started(self) -> None:
-        self._tell("another actor turns the bucket's versioning off after the start: otactl only records it")
+        self.script.step("and turns the bucket's versioning off after the start: otactl can only record it")
         self._versioning("Suspended")
 
     def _versioning(self, status: str) -> None:
@@ -146,39 +214,55 @@ class Demo(DemoStage):
         )
 
     def _to_the_end(self) -> None:
-        self._tell("hours pass, cron runs on, until every rollout has its verdict")
+        self.script.step("hours pass, cron runs on, until every rollout has its verdict")
         text = ""
-        for _ in range(NEVER_IN_A_DEMO):
+        for hours in range(1, NEVER_IN_A_DEMO + 1):
             self.pass_time(HOUR)
             code, text = self._run("reconcile", "rollouts", "-o", "json")
             phases = {r["name"]: r["phase"] for r in json.loads(text)["rollouts"]}
-            click.echo(f"  {', '.join(f'{name}: {phase}' for name, phase in phases.items())}")
+            counted = ", ".join(f"{count} {phase}" for phase, count in sorted(Counter(phases.values()).items()))
+            self.script.line(f"    after {hours} h: {counted}")
             if code == 0 and set(phases.values()) == {"Succeeded"}:
                 self._run("reconcile", "rollouts")  # closes what was drift until the last units had ended
                 return
         raise UsageError(f"the example fleet did not finish within {NEVER_IN_A_DEMO} hours; the last run said: {text}")
 
     def _ledger(self) -> None:
-        self._tell("what became of every device")
-        self._otactl("status", "soil-probe-2-4-1")
-        self._otactl("status", "--device", "70b3d57ed0000010")
-        self._otactl("status", "leak-sensor-1-3-0")
-        self._otactl("status", "gateway-3-2-0")
-        self._otactl("status", "smart-plug-2-4-1")
-        self._tell("the drift ledger: corrections, what only its owner could undo, a gateway that went back")
-        self._otactl("drift", expect=(0, 2))
-        self._tell("the exact calls that changed something, as the service saw them")
-        for line in self._writes():
-            click.echo(f"  {line}")
-        self._tell("once more: nothing is left to do")
-        self._otactl("reconcile", "rollouts", "-o", "json")
+        self.script.step("what became of the devices: those that failed, each with its reason")
+        for name in ("soil-probe-2-4-1", "leak-sensor-1-3-0", "gateway-3-2-0", "smart-plug-2-4-1"):
+            self._otactl("status", name, only=(r"^ {4}[\w-]+: .*",))
+        self.script.step("the drift ledger closes every entry, and says what happened")
+        self._otactl("drift", expect=(0, 2), only=(r"^\d+ open",), join=r"^\d+ closed")
+        for call in self._writes():
+            self.script.detail(f"{str(call['at'])[:19]}Z {call['operation']} {_short(call['parameters'])}")
+        self.script.step("once more: nothing is left to do")
+        self._otactl("reconcile", "rollouts", only=(r"\d+ pass.*",))
 
-    def _writes(self) -> list[str]:
-        logged = self.requests()
-        driven = [r for r in logged if r["service"] in ("iotwireless", "iot", "tuya") and r["errorCode"] is None]
+    def _summary(self) -> None:
+        calls = [f"{each['operation']} {json.dumps(each['parameters'], sort_keys=True)}" for each in self._writes()]
+        if len(set(calls)) != len(calls):
+            raise UsageError("a call was sent twice")
+        shown = json.loads(self._run("status", "-o", "json")[1])["rollouts"]
+        done, failed = (sum(each["devices"][kind] for each in shown) for kind in ("succeeded", "failed"))
+        closed = json.loads(self._run("drift", "-o", "json")[1])["closed"]
+        fields = ", ".join(dict.fromkeys(each["field"] for each in closed if each["cause"] in OTHERS))
+        self.script.act("In short")
+        sent = (
+            f"- sent once: {len(calls)} calls that change something, no two the same; {done} devices have the firmware"
+        )
+        self.script.line(f"{sent}, {failed} do not, each with its reason", "  ")
+        self.script.line(f"- stopped in time: {', '.join(self.script.holds)}", "  ")
+        self.script.line(
+            f"- changed by others and recorded: {fields}; {len(closed)} entries of drift, all closed", "  "
+        )
+
+    def _writes(self) -> list[dict[str, object]]:
+        """Return the calls of otactl that changed something at a service."""
+        driven = [
+            r for r in self.requests() if r["service"] in ("iotwireless", "iot", "tuya") and r["errorCode"] is None
+        ]
         known = {*WRITES, *(("tuya", name) for name in operations.WRITES)}
-        writes = [r for r in driven if (r["service"], r["operation"]) in known]
-        return [f"{str(r['at'])[:19]}Z {r['operation']} {_short(r['parameters'])}" for r in writes]
+        return [r for r in driven if (r["service"], r["operation"]) in known and r["n"] not in self._others]
 
     def _task(self, prefix: str) -> str:
         listed = self.clients["iotwireless"].list_fuota_tasks()["FuotaTaskList"]

@@ -67,8 +67,6 @@ def command(
 
     A file that is there already is left alone and named, so a second run adds a service or what was deleted. `validate`
     names each value that you must replace. The journal is created too, if there is none.
-
-    Example: otactl init --backend KIND --owner acme --account 123456789012 --runner systemd
     """
     if name and len(backends) > 1:
         raise UsageError("--name names one rollout; give one --backend with it, and run the command again for the next")

@@ -25,8 +25,6 @@ def command(port: int, seed: int, example: bool, fleet: str | None) -> None:
 
     It starts empty, and forgets everything at its end. Its control API, with the clock, faults and fleets, is below
     /_simulator/.
-
-    Example: otactl simulator --example --port 8765
     """
     try:
         from otactl_simulator import example as examples
