@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.explore import once
 from tests.support.explore.declared import EVERY, Settings
-from tests.support.explore.story import in_words
+from tests.support.explore.story import story_of
 from tests.support.explore.walk import Walk
 
 STATES = 16_700 if os.environ.get("OTACTL_TEST_NO_SKIP") else 300
@@ -23,4 +23,4 @@ def test_in_every_world_that_is_reached_each_invariant_holds(settings: Settings)
         walk.go(lambda w: w.states >= STATES)
 
     assert walk.states >= STATES
-    assert [in_words(v) for v in walk.violations[:1]] == []
+    assert [story_of(v) for v in walk.violations[:1]] == []

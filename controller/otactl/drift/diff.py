@@ -65,7 +65,7 @@ def unit_findings(
     """Return every drift of one unit, nothing that is only unfinished work."""
     concerns = tuple(of_concern(attempt.unit_id, c) for c in unit.findings) if unit is not None else ()
     if attempt.stage is Stage.LOST:
-        return (_lost(attempt), *concerns)
+        return (lost(attempt), *concerns)
     if attempt.stage is Stage.FAILED:
         return (_failed(attempt, "made"), *concerns)
     if attempt.stage is Stage.ENDED and attempt.failure and unit is not None:
@@ -232,7 +232,8 @@ def _start_findings(attempt: Attempt, unit: Unit) -> list[Finding]:
     ]
 
 
-def _lost(attempt: Attempt) -> Finding:
+def lost(attempt: Attempt) -> Finding:
+    """Report a unit that another actor deleted."""
     return Finding(
         subject=attempt.unit_id,
         field="unit",

@@ -117,6 +117,10 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         made = (a for a in self.attempts_since(generation) if a.vendor_id is not None and not a.never_started)
         return any(not a.failure or a.results for a in made)
 
+    def verdict_of(self, generation: str) -> Verdict | None:
+        """Return the verdict if it is of a revision: one of another says nothing of the attempts since."""
+        return self.verdict if self.verdict_generation == generation else None
+
     def updated_devices(self, generation: str) -> frozenset[str]:
         """Return devices that took this revision in attempts that were stopped, or before a retry of the others."""
         attempts = self.attempts_since(generation)

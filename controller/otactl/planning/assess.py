@@ -311,10 +311,12 @@ def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
 
 
 def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> bool:
-    """Return whether nothing is left to assess: every wave passed for this revision, is cleaned up, and no lost unit
-    is listed again."""
+    """Return whether nothing is left to assess: every wave passed for this revision, is cleaned up, no lost unit is
+    listed again, and no unit with the name of this rollout that no record knows."""
     listed = {item.vendor_id for item in survey.listed if not item.leftover_of} if survey is not None else set()
     if any(a.stage is Stage.LOST and a.vendor_id in listed for a in record.attempts):
+        return False
+    if survey is not None and _strangers(rollout, record, survey):
         return False
     if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
         return False  # an open drift closes when a read no longer shows it
@@ -329,3 +331,12 @@ def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> 
     clean = rollout.cleanup == "never" or all(a.stage.is_over for a in record.attempts)
     now_judged = wave_verdict.judged(record, rollout)  # a changed gate may change an old verdict
     return clean and names == {w.name for w in now_judged.waves if wave_verdict.passed(w, rollout)}
+
+
+def _strangers(rollout: Rollout, record: Record, survey: Survey) -> bool:
+    """Return whether a unit is listed that is named as those of a rollout are, and that no record knows."""
+    return any(
+        f"-{rollout.name}-" in item.name and item.vendor_id not in survey.known
+        for item in survey.listed
+        if item.vendor_id not in record.vendor_ids
+    )

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -64,6 +65,9 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
         if (unit := lifecycle.find_unit(attempt, at.seen)) is not None
         for finding in diff.failed_deletion(attempt, unit)
     ]
+    declared_waves = {w.name for w in at.rollout.strategy.waves}
+    left = (w for w in at.record.waves if w.name not in declared_waves)
+    found += [diff.lost(a) for w in left for a in w.attempts if just_lost(a, at.now)]
     found += [_left_behind(attempt, name) for attempt in at.record.attempts for name in attempt.leftovers]
     if not at.seen.offline:
         found += _copies(at)
@@ -72,6 +76,11 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
         *joined_devices.findings(at.rollout, at.record),
         *supersede.undeclared_findings(at, shape.capabilities.end_command),
     )
+
+
+def just_lost(attempt: Attempt, now: datetime) -> bool:
+    """Return whether a unit was found lost in this pass: of one that nothing follows, the ledger keeps just that."""
+    return attempt.stage is Stage.LOST and attempt.lost_at == now
 
 
 def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:

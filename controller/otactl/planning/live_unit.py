@@ -139,9 +139,7 @@ def devices_are_overdue(ctx: UnitContext) -> Plan | None:
 
 def passed_already(ctx: UnitContext) -> Plan | None:
     """Return the plan if its gate has passed while some devices are still in progress."""
-    known = ctx.known
-    decided = known.verdict is not None and known.verdict_generation == ctx.at.rollout.generation
-    return judged(ctx) if decided else None
+    return judged(ctx) if ctx.known.verdict_of(ctx.at.rollout.generation) is not None else None
 
 
 def runs(ctx: UnitContext) -> Plan | None:

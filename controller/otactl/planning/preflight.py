@@ -60,7 +60,8 @@ def _missing(target: TargetFacts, rollout: Rollout | None) -> Hold:
 def _busy(target: TargetFacts) -> Hold:
     return Hold(
         reason="target_is_busy",
-        message=f"{_name(target.key)} still has other work; waiting for it: {target.busy_with}",
+        message=f"{_name(target.key)} still has other work; waiting for it: {target.busy_with}; to stop waiting, end "
+        "that at its service",
     )
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import msgspec
 
-from otactl.drift import ledger, ownership, unit_home
+from otactl.drift import diff, ledger, ownership, unit_home
 from otactl.model import (
     Attempt,
     BackendConfig,
@@ -35,7 +35,7 @@ from otactl.model import (
     iso,
 )
 from otactl.model.actions import Finding, Hold
-from otactl.planning import suspend
+from otactl.planning import detect_drift, suspend
 from otactl.planning.assess import Assessment, proving, stated
 from otactl.planning.context import POLL, RECHECK, Plan
 from otactl.planning.start_unit import settling
@@ -91,13 +91,17 @@ def look_at(
     names = {a.unit_id for a, _ in left}
     findings += [_again(e) for e in moved.drift if e.open and e.subject in names and e.cause is not Cause.ORPHAN]
     gone = frozenset(a.unit_id for a in moved.attempts if _is_over(a, shape.capabilities))
-    drift, drift_events = ledger.fold(moved.drift, findings, DriftPolicy(), moved.manifest, gone, now)
+    lost = [diff.lost(a) for a in moved.attempts if detect_drift.just_lost(a, now)]
+    drift, noted = ledger.fold(moved.drift, [*findings, *lost], DriftPolicy(), moved.manifest, gone, now)
+    if lost:  # nothing follows, and no later pass would close it
+        drift, closed = ledger.fold(drift, findings, DriftPolicy(), moved.manifest, gone, now)
+        noted = (*noted, *closed)
     kept = left or any(a.stage is Stage.LOST for a in moved.attempts)  # which may come back
     moved = msgspec.structs.replace(moved, drift=drift, declaration=record.declaration if kept else "")
     left_over = [_words(a, unit, moved, now, shape.capabilities) for a, unit in left]
     text = f"its manifest was removed from Git, so nothing is sent; restore it to continue: {'; '.join(left_over)}"
     holds = (Hold(reason=LEFT, message=text),) if left_over else ()
-    return _assessment(record, moved, rollout, seen, holds, now, (*events, *drift_events))
+    return _assessment(record, moved, rollout, seen, holds, now, (*events, *noted))
 
 
 def unasked(environment: Environment, rollout: Rollout, record: Record, now: datetime) -> Assessment:

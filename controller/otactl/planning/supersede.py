@@ -135,7 +135,9 @@ def carries_over(ctx: AttemptContext) -> bool:
     attempt, unit, known = ctx.attempt, ctx.unit, ctx.known
     if unit is None or unit.phase is not UnitPhase.OPEN or not ctx.can.updates_in_place or attempt.retry_targets:
         return False  # a retry is for some of its devices: other content is for all of them
-    if known.verdict is not None and device_results.results_of(known, ctx.at.rollout.generation):
+    if known.verdict_of(ctx.at.rollout.generation) is not None and device_results.results_of(
+        known, ctx.at.rollout.generation
+    ):
         return False  # this content was judged in the wave: what is open goes, and the gate has its say
     return not diff.dropped_fields(ctx.fields, attempt, unit)
 

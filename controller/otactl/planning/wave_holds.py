@@ -120,7 +120,7 @@ def latest_start(at: PlanContext, start: datetime) -> datetime | None:
 def gate_hold(ctx: AttemptContext) -> Hold:
     """Return why a wave that has run is not done."""
     at, wave, known, attempt = ctx.at, ctx.wave, ctx.known, ctx.attempt
-    verdict, gate = known.verdict, at.rollout.gate_of(wave)
+    verdict, gate = known.verdict_of(at.rollout.generation), at.rollout.gate_of(wave)
     if wave_verdict.tainted(attempt, at.record, at.rollout, at.now):
         text = (
             f"wave {wave.name}: the image differed when the session began, so its devices may hold other bytes; "

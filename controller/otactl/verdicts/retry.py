@@ -61,7 +61,7 @@ def retry_plan(rollout: Rollout, known: WaveRecord | None) -> RetryPlan | None:
     over = attempt.ended and not goes_on(known, rollout)
     if not over or attempt.generation != rollout.generation or attempt.try_number >= retry.attempts:
         return None
-    verdict = known.verdict
+    verdict = known.verdict_of(rollout.generation)
     if verdict is not None and verdict.reason == "failures_exceed_limit":
         return None
     worth = {Reason(name) for name in retry.on} - PERMANENT

@@ -53,7 +53,7 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
         return wave
     found, tally = known
     gate = rollout.gate_of(declared)
-    old = wave.verdict if wave.verdict_generation == rollout.generation else None
+    old = wave.verdict_of(rollout.generation)
     if found.state is GateState.WAITING:
         return msgspec.structs.replace(wave, verdict=None, verdict_generation="", released=False) if old else wave
     attempt = _newest(wave, rollout)
@@ -235,7 +235,8 @@ def judged(record: Record, rollout: Rollout) -> Record:
 
     Judged as of the moment of the verdict that is there: what it waited for is not waited for again.
     """
-    waves = tuple(judge(w, record, rollout, w.verdict.at if w.verdict else _NEVER, []) for w in record.waves)
+    known = ((w, w.verdict_of(rollout.generation)) for w in record.waves)
+    waves = tuple(judge(w, record, rollout, v.at if v is not None else _NEVER, []) for w, v in known)
     return msgspec.structs.replace(record, waves=waves)
 
 

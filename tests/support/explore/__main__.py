@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tests.support.explore import once, rest
 from tests.support.explore.declared import EVERY, setting
-from tests.support.explore.story import in_words, replay
+from tests.support.explore.shrink import shortened
+from tests.support.explore.story import replay, story_of
 from tests.support.explore.walk import Violation, Walk, load
 from tests.support.explore.wander import wander
 
@@ -80,9 +81,9 @@ def walk_one(name: str, folder: Path, states: int, disturbances: int) -> dict[st
         "states": walk.states,
         "transitions": walk.transitions,
         "expanded": walk.expanded,
-        "layer": walk.layer,
-        "layersComplete": walk.layer + (1 if walk.done else 0),
-        "deepest": walk.deepest,
+        "disturbances": walk.most_disturbances,
+        "depth": walk.depth,
+        "complete": walk.done,
         "cpuSeconds": round(walk.seconds),
         "memoryMiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "violations": len(walk.violations),
@@ -99,15 +100,15 @@ def _continue(walk: Walk, path: Path, states: int) -> None:
         walk.save(path)
         print(_line(walk), flush=True)
         for violation in walk.violations[shown:]:
-            print(in_words(violation), flush=True)
+            print(story_of(violation), flush=True)
         shown = len(walk.violations)
 
 
 def _line(walk: Walk) -> str:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return (
-        f"{walk.settings.name}: {walk.states:,} worlds, {walk.expanded:,} expanded, layer {walk.layer}, deepest "
-        f"{walk.deepest} moves, {walk.seconds:.0f} s CPU, {memory} MiB, {len(walk.now):,}+{len(walk.later):,} to do, "
+        f"{walk.settings.name}: {walk.states:,} worlds, {walk.expanded:,} expanded, every trace of {walk.depth} moves, "
+        f"{walk.seconds:.0f} s CPU, {memory} MiB, {len(walk.line):,} to do, "
         f"{len(walk.violations)} violations"
     )
 
@@ -119,7 +120,7 @@ def _wander(given: argparse.Namespace) -> int:
             found = wander(setting(name), random.Random(seed), given.moves)  # noqa: S311 - a seeded walk
             if found is not None:
                 wrong += 1
-                print(f"seed {seed}\n{in_words(found)}", flush=True)
+                print(f"seed {seed}\n{story_of(shortened(found))}", flush=True)
     print(f"{len(_names(given.only)) * given.seeds} walks of {given.moves} moves, {wrong} with a violation")
     return 1 if wrong else 0
 
@@ -129,7 +130,7 @@ def _replay(name: str, moves: tuple[str, ...]) -> int:
     if not faults:
         faults = tuple(rest.faults_at_rest(setting(name), world, set())[0])
     for fault in faults:
-        print(in_words(Violation(name, fault, moves)))
+        print(story_of(Violation(name, fault, moves)))
     print(f"{len(moves)} moves, {len(faults)} invariants do not hold")
     return 1 if faults else 0
 

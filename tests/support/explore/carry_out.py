@@ -159,11 +159,13 @@ def ended(task: Task) -> Task:
 
 
 def answered(answers: dict[str, str], task: Task) -> dict[str, str]:
-    """Return what became of the devices of a task."""
-    marked = {
-        answer_key(d, task.content): how for d, how in task.work.items() if how in ("good", "bad", "mute", "canceled")
-    }
-    return {**answers, **marked}
+    """Return what became of the devices of a task; of one made by hand only what they took counts.
+
+    A device that took the content has it, whatever another unit with the same content says of it later.
+    """
+    known = ("good", "bad", "mute", "canceled") if task.rollout else ("good",)
+    reached = {answer_key(d, task.content): how for d, how in task.work.items() if how in known}
+    return {**answers, **{key: how for key, how in reached.items() if answers.get(key) != "good"}}
 
 
 def moments(world: World) -> list[datetime]:

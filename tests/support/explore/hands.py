@@ -10,7 +10,7 @@ from otactl.model import JsonObject, Unit, UnitPhase
 from otactl.model.tags import TAG_ATTEMPT, TAG_WAVE
 from tests.support.explore.carry_out import answered, stop
 from tests.support.explore.declared import Settings
-from tests.support.explore.world import Change, Task, World
+from tests.support.explore.world import Change, Sent, Task, World
 
 replace = msgspec.structs.replace
 FOREIGN, COPY = "x-1", "x-2"
@@ -51,8 +51,10 @@ def apply(settings: Settings, world: World, key: str, deed: str) -> World:
         rest = {k: t for k, t in world.tasks.items() if k != key}
         return replace(world, tasks=rest, changes=tuple(c for c in changes if c.subject != key or c is change))
     after = _changed(settings, world, task, deed)
-    answers = answered(world.answers, after)
-    return replace(world, tasks={**world.tasks, key: after}, changes=changes, answers=answers)
+    answers, sent = answered(world.answers, after), dict(world.sent)
+    for device in (d for d, how in task.work.items() if deed == "cancel" and how == "waiting"):
+        sent[device] = replace(sent.get(device, Sent()), excused=True)  # whether it had started no one can tell
+    return replace(world, tasks={**world.tasks, key: after}, changes=changes, answers=answers, sent=sent)
 
 
 def _field(settings: Settings, task: Task, deed: str) -> str:

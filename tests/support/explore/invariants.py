@@ -44,7 +44,7 @@ def passed_truly(good: int, total: int, needed: float, unjudged: int) -> bool:
 
 def in_ledger(change: Change, records: Iterable[Record]) -> bool:
     """Every out-of-band change seen is in the ledger."""
-    return any(names_change(e.subject, e.field, change) for record in records for e in record.drift)
+    return any(is_about(e.subject, e.field, change) for record in records for e in record.drift)
 
 
 def accounted_for(key: str, task: Task, records: Sequence[Record]) -> bool:
@@ -62,6 +62,11 @@ def as_planned(planned: Sequence[Call], sent: Sequence[Call]) -> bool:
     return in_order(sent[: len(planned)]) == in_order(planned) and (bool(planned) or not sent)
 
 
+def is_defect(error: str) -> bool:
+    """No run ends in a defect of the product."""
+    return "defect of otactl" in error
+
+
 WAYS_OUT = (
     *("set ", "fix ", "change ", "accept ", "restore ", "remove ", "put it back", "declare ", "cancel it", "check "),
     *("to end it", "to stop", "take ", "use ", "leave it", "call the wave", "raise ", "look whose", "clear", "opens "),
@@ -70,7 +75,7 @@ WAYS_OUT = (
 """What a hold that needs a person says in the imperative."""
 
 
-def names_change(subject: str, field: str, change: Change) -> bool:
+def is_about(subject: str, field: str, change: Change) -> bool:
     """Return whether an entry of a ledger is about a change."""
     mine = subject in (change.unit_id, change.subject, f"acme-{change.unit_id}")
     return mine and (field == change.field or field == "unit" or field.startswith(change.field))

@@ -96,6 +96,16 @@ def disturbances(settings: Settings, world: World) -> list[Move]:
     return found
 
 
+def may_happen(settings: Settings, world: World, move: Move) -> bool:
+    """Return whether a move is one of those from a world."""
+    if move.kind == "run":
+        what, _, where = move.what.partition("@")
+        points = len(run(settings, world).points) if what in ("crash", "stale", "other", "late") else 0
+        return not points or int(where) <= points
+    edited = [Move(kind, what) for kind, what, _ in edits.possible(settings, world)]
+    return move in (*calm(settings, world), *disturbances(settings, world), *edited)
+
+
 def steps(settings: Settings, world: World, base: Run) -> list[Step]:
     """Return every step from a world; `base` is an undisturbed run from it."""
     found = [Step(Move("run"), 0, base.world, base.faults)]
@@ -189,4 +199,4 @@ def next_moment(settings: Settings, world: World) -> datetime | None:
     return min((m for m in found if m > world.now), default=None)
 
 
-__all__ = ["Move", "Step", "apply", "fingerprint", "read_move", "steps"]
+__all__ = ["Move", "Step", "apply", "fingerprint", "may_happen", "read_move", "steps"]

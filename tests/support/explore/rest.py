@@ -61,7 +61,7 @@ def _restless(world: World) -> list[Fault]:
     for manifest in world.manifests:
         held = world.records.get(name_of(manifest))
         record = held.record if held is not None else Record(environment="", name="")
-        over = (record.phase in _OVER and not record.under_way) or (manifest.removed and held is None)
+        over = (record.phase in _OVER and not record.under_way) or (manifest.removed and not record.under_way)
         if not invariants.comes_to_rest(over, [h.message for h in record.holds]):
             held_by = [f"{h.reason}: {h.message}" for h in record.holds]
             faults.append(Fault(INVARIANT, f"{record.name} rests as {record.phase.value}, held by {held_by}"))

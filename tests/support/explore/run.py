@@ -89,7 +89,13 @@ def _run(scene: Scene, *, what: str = "", where: str = "", stale: dict[str, Task
     report: RunReport | None = None
     with suppress(Killed):
         report = _reconciler(scene, service, "A").run()
-    return Run(scene.snapshot(), tuple(scene.points), tuple(scene.faults), len(service.sent), report)
+    faults = (*scene.faults, *_defects(report))
+    return Run(scene.snapshot(), tuple(scene.points), faults, len(service.sent), report)
+
+
+def _defects(report: RunReport | None) -> list[Fault]:
+    errors = [*(e.message for e in report.errors), *(r.error for r in report.rollouts)] if report is not None else []
+    return [Fault("no run ends in a defect of the product", text) for text in errors if invariants.is_defect(text)]
 
 
 def whole_run(settings: Settings, world: World, *, compare: bool = True) -> Run:
@@ -98,7 +104,7 @@ def whole_run(settings: Settings, world: World, *, compare: bool = True) -> Run:
     scene = Scene(settings, world)
     service = SceneService(scene, "A")
     report = _reconciler(scene, service, "A").run()
-    faults = list(scene.faults)
+    faults = [*scene.faults, *_defects(report)]
     if planned is not None and not invariants.as_planned(planned, service.sent):
         words = [[f"{c.operation} {c.key}" for c in calls] for calls in (planned, service.sent)]
         faults.append(Fault("`plan` = first calls of `reconcile`", f"planned {words[0]}, sent {words[1]}"))

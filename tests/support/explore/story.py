@@ -45,7 +45,7 @@ _EDITS = {
 }
 
 
-def in_words(violation: Violation) -> str:
+def story_of(violation: Violation) -> str:
     """Return a violation as a story, each move with what it changed, and the command that plays it again."""
     settings = setting(violation.settings)
     lines = [f"{violation.fault.invariant}", f"  does not hold: {violation.fault.text}", f"  service: {settings.name}"]

@@ -8,6 +8,7 @@ from tests.support.explore import edits, rest
 from tests.support.explore.declared import Settings
 from tests.support.explore.moves import Move, apply, calm, disturbances
 from tests.support.explore.run import whole_run
+from tests.support.explore.scene import AFTER_SEND, BEFORE_SEND
 from tests.support.explore.walk import Violation
 from tests.support.explore.world import World
 
@@ -43,8 +44,10 @@ def _drawn(settings: Settings, world: World, random: Random) -> Move:
 
 def _troubled(settings: Settings, world: World, random: Random) -> Move:
     base = whole_run(settings, world, compare=False)
-    points = len(base.points)
-    found = [f"{what}@{random.randint(1, points)}" for what in ("crash", "stale", "other", "late") if points]
+    points = range(1, len(base.points) + 1)
+    found = [f"{what}@{random.choice(points)}" for what in ("crash", "stale", "other") if points]
+    before_renewal = [n for n in points if base.points[n - 1][0] not in (BEFORE_SEND, AFTER_SEND)]
+    found += [f"late@{random.choice(before_renewal)}"] if before_renewal else []
     found += [f"{what}@{random.randint(1, base.calls)}" for what in ("lose", "refuse") if base.calls]
     found += [f"short@{key}" for key in world.tasks]
     trouble = random.choice(found) if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ from otactl.planning.context import POLL, Plan, PlanContext
 from otactl.planning.ended_unit import ENDED_RULES
 from otactl.planning.wave_context import AttemptContext, first
 from otactl.planning.wave_holds import gate_hold
+from otactl.verdicts.retry import retry_plan
 from tests.support.attempts import BEFORE, NAMES, SHAPES, made, many
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, of_wave
 
@@ -136,3 +138,15 @@ def test_a_soak_is_checked_again_when_it_is_over() -> None:
 
     assert found.requeue_at == NOW + timedelta(hours=2)
     assert found.requeue_at > NOW + POLL
+
+
+def test_the_verdict_of_an_earlier_revision_holds_no_wave_and_lets_no_retry_go_before_the_answers() -> None:
+    silent = (GOOD[0], BAD[1], SILENT[2])
+    given = {"stage": Stage.ENDED, "results": silent, "ended_at": BEFORE}
+    retry = Retry(attempts=2, on=("download",))
+    of = context(given, verdict={"passed": True}, gate=Gate(silence_after="24h"), retry=retry)
+    known = replace(of.known, verdict_generation="another")
+    ctx = dataclasses.replace(of, known=known)
+
+    assert gate_hold(ctx).reason == "waiting_for_devices"
+    assert retry_plan(ctx.at.rollout, known) is None

@@ -134,6 +134,7 @@ def test_a_unit_that_one_look_misses_is_not_gone_and_one_that_is_lost_is_looked_
     assert (first.record.phase, [a.stage for a in first.record.attempts]) == (Phase.ORPHANED, [Stage.RUNNING])
     assert [e.open for e in first.record.drift] == [True]
     assert (second.record.phase, [a.stage for a in second.record.attempts]) == (Phase.REMOVED, [Stage.LOST])
+    assert [(e.cause, e.observed, e.open) for e in second.record.drift] == [(Cause.DELETED, "deleted", False)]
     there = Survey(account="1", listed=(Listed(vendor_id="t-1", name="acme-x"),))
     assert removed.unsettled(second.record, there, SHAPE.capabilities)
     back = looked(second.record, unit_of(rollout(), phase=UnitPhase.RUNNING), after=timedelta(hours=1))

@@ -28,6 +28,7 @@ from otactl.model.actions import CancelUnit, DeleteUnit
 from otactl.planning.assess import assess, finished
 from otactl.state.lifecycle import SETTLE
 from tests.support.builders import ENVIRONMENT, NOW, look, record_of, rollout, seen, unit_of
+from tests.support.in_memory_cloud import Cloud, Memory, run
 
 STARTED = {"start_at": NOW - timedelta(hours=1), "started_by_us": True}
 
@@ -170,3 +171,30 @@ def test_a_finished_rollout_is_looked_at_again_when_a_lost_unit_is_listed() -> N
     there = Survey(account="1", listed=(Listed(vendor_id="t-1", name="acme-probe"),))
 
     assert not finished(declared, record, there)
+
+
+@pytest.mark.parametrize(("known", "over"), [(frozenset(), False), (frozenset({"x-2"}), True)])
+def test_a_finished_rollout_is_assessed_again_when_a_unit_with_its_name_is_listed_that_no_record_knows(
+    known: frozenset[str], over: bool
+) -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    for _ in range(8):
+        run(cloud, journal, rollout())
+        cloud.advance(timedelta(hours=1))
+    record = journal.load("prod-eu", "probe").record
+    there = Survey(account="1", listed=(Listed(vendor_id="x-2", name="acme-probe-canary-9-00000000"),), known=known)
+
+    assert finished(rollout(), record, Survey(account="1"))
+    assert finished(rollout(), record, there) == over
+
+
+def test_the_ledger_keeps_that_a_unit_was_deleted_by_hand_whose_wave_no_manifest_declares() -> None:
+    declared = rollout()
+    record = record_of(declared, unit_of(declared), Stage.RUNNING, wave="before", start_at=NOW)
+
+    first = look(declared, record, seen()).record
+    second = look(declared, first, seen(), NOW + SETTLE)
+    third = look(declared, second.record, seen(), NOW + 2 * SETTLE)
+
+    entries = [[(e.cause, e.observed, e.open) for e in found.drift] for found in (first, second.record, third.record)]
+    assert entries == [[], [(Cause.DELETED, "deleted", True)], [(Cause.DELETED, "deleted", False)]]
