@@ -113,7 +113,7 @@ FAULTS = (
         "a plan shows no call",
         "fuota-1",
         "`plan` = first calls of `reconcile`",
-        _renamed(preview, "steps", lambda *_given: ()),
+        _renamed(preview, "expected_runs", lambda *_given: {}),
     ),
     Planted(
         "a rule stumbles",
