@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -69,6 +70,26 @@ def test_the_manifest_in_the_readme_is_valid(stage: Demo, tmp_path: Path) -> Non
     result = CliRunner().invoke(cli, ["validate", "rollouts/readme.yaml"])
 
     assert result.exit_code == 0, result.output
+
+
+def test_the_plan_in_the_readme_is_the_plan_of_its_manifest(stage: Demo, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample/readme.yaml").write_text(readme.split("```yaml\n")[1].split("```")[0])
+    (tmp_path / "sample/environments").symlink_to(tmp_path / "rollouts/environments")
+    shown = readme.split("$ otactl plan rollouts/\n")[1].split("\n```")[0]
+
+    printed = iter(_timeless(CliRunner().invoke(cli, ["plan", "sample"]).output).splitlines())
+
+    for line in _timeless(shown).splitlines():
+        if line.strip() != "…":  # lines are left out here
+            start = line.removesuffix("…")
+            assert any(each == line or (start != line and each.startswith(start)) for each in printed), line
+
+
+def _timeless(text: str) -> str:
+    """A plan without the times and the digest that differ from run to run."""
+    return re.sub(r"plan [0-9a-f]{12}", "plan", re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\dZ| UTC)", "T", text))
 
 
 def test_a_failing_demo_says_at_which_step_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
