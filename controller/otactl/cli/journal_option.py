@@ -54,7 +54,10 @@ class Place(NamedTuple):
 
 
 def overridden(option: str | None) -> Place | None:
-    """Return the journal that the command line names, or the process's environment; None where neither does."""
+    """Return the journal that the command line names, or the process's environment; None where neither does.
+
+    Raises: UsageError when one of them is empty.
+    """
     if option is not None:
         if not option.strip():
             raise UsageError("--journal is empty; name a journal, or omit the option")

@@ -90,7 +90,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def change(found: Found, *edits: Edit, style: str, text: str, **more: object) -> None:
-    """Apply the edits to the file and report them; `text` is the sentence for people, `more` goes into the JSON."""
+    """Apply the edits to the file and report them; `text` is the sentence for people, `more` goes into the JSON.
+
+    Raises: UsageError when the file cannot be edited so; then it is unchanged.
+    """
     try:
         after = edited(found.file, found.data, found.document, *edits)
     except UnicodeEncodeError as error:
@@ -161,7 +164,10 @@ def must_be_valid(file: str, data: bytes, *beside: str) -> list[Problem]:
 
 
 def replace(place: Path, data: bytes, *, expected: bytes) -> None:
-    """Put other bytes into a file that holds what was `expected`: all of them, or none."""
+    """Put other bytes into a file that holds what was `expected`: all of them, or none.
+
+    Raises: UsageError when the file changed meanwhile or cannot be written.
+    """
     try:
         handle, name = tempfile.mkstemp(dir=place.parent, prefix=".otactl-")
         temporary = Path(name)
@@ -181,7 +187,10 @@ def replace(place: Path, data: bytes, *, expected: bytes) -> None:
 
 
 def create(file: str, data: bytes) -> None:
-    """Write a file that must not be there yet; its folder is created."""
+    """Write a file that must not be there yet; its folder is created.
+
+    Raises: UsageError when it exists or cannot be written.
+    """
     place = Path(file)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,10 @@ def assumed_of(devices_per_group: int, loss: tuple[str, ...], silent: float, fai
 
 
 def moment(text: str) -> datetime:
-    """Return a moment with a zone, as UTC."""
+    """Return a moment with a zone, as UTC.
+
+    Raises: UsageError when the text is no such moment.
+    """
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

@@ -162,7 +162,10 @@ def select(journal: Memory, environment: str | None, name: str | None) -> tuple[
 
 
 def select_one(journal: Memory, environment: str | None, name: str) -> Stored:
-    """Load the one rollout of that name; when several environments have one, `--environment` must choose."""
+    """Load the one rollout of that name; when several environments have one, `--environment` must choose.
+
+    Raises: UsageError when several environments have one.
+    """
     named = select(journal, environment, name)
     if len(named) > 1:
         places = _some(tuple(s.record.environment for s in named))

@@ -92,7 +92,10 @@ class Bucket:
         self._sleep = sleep
 
     def read(self, key: str, known: str = "") -> Found | None:
-        """Read an object, None when there is none; nothing is carried over when its ETag is still `known`."""
+        """Read an object, None when there is none; nothing is carried over when its ETag is still `known`.
+
+        Raises: StalledError or TransientError when S3 refuses or does not answer.
+        """
         given = {"IfNoneMatch": known} if known else {}
 
         def send() -> Found:
@@ -117,7 +120,10 @@ class Bucket:
         return self._put(key, data, {"IfMatch": etag})
 
     def keep(self, key: str, data: bytes) -> None:
-        """Write an object under a name no one else can have: if it is there, an attempt without an answer wrote it."""
+        """Write an object under a name no one else can have: if it is there, an attempt without an answer wrote it.
+
+        Raises: TransientError when it could not be written.
+        """
         try:
             self.create(key, data)
         except RacedError as error:
@@ -127,7 +133,10 @@ class Bucket:
                 raise TransientError(text, committed=False) from error
 
     def keys(self, below: str, limit: int = 0) -> tuple[str, ...]:
-        """List the keys that start with `below`, in order, all or the first `limit`; relative to the prefix."""
+        """List the keys that start with `below`, in order, all or the first `limit`; relative to the prefix.
+
+        Raises: StalledError or TransientError when S3 refuses or does not answer.
+        """
         found: list[str] = []
         given: dict[str, object] = {"MaxKeys": limit} if limit else {}
         start = f"{self.place.prefix}/"

@@ -122,6 +122,8 @@ class S3Store:
         """Replace an environment's head by the result of `change` on it and the write's name; None leaves it.
 
         What `change` writes before must be harmless when the head is not replaced. Gives the head as it is then.
+
+        Raises: UsageError when the journal was opened to read, TransientError when other writers always come first.
         """
         if not self._write:
             raise UsageError(f"journal {self.url} cannot be opened or written: this verb only reads it")
@@ -213,7 +215,10 @@ class S3Store:
             )
 
     def rename(self, change: Callable[[Identity], Identity]) -> Identity:
-        """Write the identity that `change` returns for the present one; return it."""
+        """Write the identity that `change` returns for the present one; return it.
+
+        Raises: JournalMissingError when there is no journal, TransientError when other writers always come first.
+        """
         for _ in range(RACES):
             found = self.bucket.read(MARKER)
             if found is None:

@@ -41,7 +41,10 @@ class Text:
         return self._made(parent, last, value) if number is None else self._replaced(parent, number, value)
 
     def append(self, path: Path, value: object) -> str:
-        """Add an item to a list; create the list if there is none."""
+        """Add an item to a list; create the list if there is none.
+
+        Raises: CannotRewriteError when the field is not a list that can be extended.
+        """
         parent, last = self._parent(path), path[-1]
         number = parent.find(last)
         if number is None:
@@ -54,7 +57,10 @@ class Text:
         return self._new_lines(listed, f"- {flow(value)}")
 
     def remove(self, path: Path) -> str:
-        """Take a field or an item away."""
+        """Take a field or an item away.
+
+        Raises: CannotRewriteError when it is not there.
+        """
         parent = self._parent(path)
         number = parent.find(path[-1])
         if number is None:

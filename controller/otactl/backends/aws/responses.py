@@ -102,7 +102,10 @@ def _before_parse(operation_model: Any, response_dict: dict[str, Any], **_: obje
 
 
 def check(answer: object, shape: Any) -> None:
-    """Hold a parsed JSON body against the shape of its operation (rule 2)."""
+    """Hold a parsed JSON body against the shape of its operation (rule 2).
+
+    Raises: UnreadableError when it does not match.
+    """
     if not isinstance(answer, dict):
         raise UnreadableError("the answer is no JSON object")
     names = {_wire(name, member) for name, member in shape.members.items()}

@@ -106,7 +106,10 @@ class FuotaBackend(FuotaShape):
         return {t.key: max(t.requested or 0, len(t.members)) for t in groups if t.exists}
 
     def send(self, call: Call) -> Receipt:
-        """Send one call. What is already gone when it is to be deleted is done."""
+        """Send one call. What is already gone when it is to be deleted is done.
+
+        Raises: StalledError `TargetMissing`, or ConflictError when something else is missing.
+        """
         try:
             answer = self._transport.send(call)
         except NotFoundError as error:

@@ -134,7 +134,10 @@ class OtaBackend(OtaShape):
         return self._facts.once(("inside", key), partial(self._reader.things_in, key.partition(":")[2]))
 
     def send(self, call: Call) -> Receipt:
-        """Send one call. What is already gone when it is to be deleted is done."""
+        """Send one call. What is already gone when it is to be deleted is done.
+
+        Raises: ConflictError when what it needs is missing or exists already.
+        """
         try:
             answer = self._transport.send(call)
         except NotFoundError as error:

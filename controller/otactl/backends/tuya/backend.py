@@ -96,7 +96,10 @@ class TuyaBackend(TuyaShape):
         )
 
     def send(self, call: Call) -> Receipt:
-        """Send one call. A create is sent once, under the moment it was decided, by the gateway's clock."""
+        """Send one call. A create is sent once, under the moment it was decided, by the gateway's clock.
+
+        Raises: StalledError `TargetMissing`, or ConflictError when something else is missing.
+        """
         call = call.complete()
         try:
             if call.operation != MAKE:

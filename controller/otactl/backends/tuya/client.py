@@ -126,7 +126,10 @@ class TuyaClient(PacedClient):
         return self._insist(self.prepare(action, parameters), repeatable=repeatable, throttles=True)
 
     def prepare(self, action: str, parameters: Mapping[str, object], at: datetime | None = None) -> Prepared:
-        """Sign a request with the service's time of this moment, or with the moment `at`; sends nothing."""
+        """Sign a request with the service's time of this moment, or with the moment `at`; sends nothing.
+
+        Raises: StalledError `RequestInvalid` for parameters that no request can carry.
+        """
         _listed(action)
         key, moment, nonce = self._credentials(), at or self.now(), self._nonce()
         named: dict[str, str | None] = {
@@ -158,7 +161,10 @@ class TuyaClient(PacedClient):
     def pages(
         self, action: str, parameters: Mapping[str, object], page_size: int, most_rows: int = MOST_ROWS
     ) -> Iterator[JsonObject]:
-        """Yield every page of a list, one answer each."""
+        """Yield every page of a list, one answer each.
+
+        Raises: StalledError `ListTooLong`.
+        """
         number = 1
         while True:
             if number * page_size > most_rows:

@@ -40,7 +40,10 @@ def asked(home: Home, filters: Filters) -> JsonObject:
 
 
 def answered(rows: Sequence[TaskInfo], home: Home, filters: Filters) -> tuple[UnfinishedTask, ...]:
-    """Return the tasks asked for among those answered, oldest first (rules 1, 3 and 4)."""
+    """Return the tasks asked for among those answered, oldest first (rules 1, 3 and 4).
+
+    Raises: StalledError `AnswerInvalid` when a task is of another device.
+    """
     for row in rows:
         if row.device_name.lower() not in ("", home.device.lower()):
             text = f"tuya:{UNFINISHED_TASKS.action} was asked about device {home.device} and answered about"
@@ -77,7 +80,10 @@ class DeviceReader:
         return answered(rows, home, filters)
 
     def versions(self, home: Home, filters: Filters) -> dict[str, str]:
-        """Return the version of each module, or of the one asked for, as the device last reported it."""
+        """Return the version of each module, or of the one asked for, as the device last reported it.
+
+        Raises: StalledError `TargetMissing` when the gateway does not have the device.
+        """
         try:
             found = BatchReader(self._transport).versions(home.product, home.device)
         except NotFoundError as error:

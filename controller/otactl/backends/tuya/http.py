@@ -57,7 +57,10 @@ class Wire:
     """Connections to one endpoint, shared by threads."""
 
     def __init__(self, endpoint: str, environ: Mapping[str, str] = os.environ) -> None:
-        """`environ` says which hosts are allowed besides Tuya's own."""
+        """`environ` says which hosts are allowed besides Tuya's own.
+
+        Raises: StalledError `EndpointInvalid` or `HostNotAllowed`.
+        """
         parts = _parts(endpoint)
         host = parts.hostname or ""
         if parts.scheme == "http" and not is_loopback(host):

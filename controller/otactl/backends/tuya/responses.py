@@ -46,7 +46,10 @@ def member(answer: Mapping[str, object] | None, name: str) -> object:
 
 
 def page_count(action: str, answer: JsonObject) -> int:
-    """Return how many pages a list has (rule 3); it stands beside the rows or inside `data`."""
+    """Return how many pages a list has (rule 3); it stands beside the rows or inside `data`.
+
+    Raises: StalledError `AnswerInvalid` when the answer does not say it.
+    """
     data = member(answer, "data")
     for place in (answer, data if isinstance(data, dict) else {}):
         given = member(place, "pageCount")

@@ -174,7 +174,10 @@ def total_of(answer: JsonObject) -> int | None:
 
 
 def rows_of(listing: Rows[T], answer: JsonObject) -> tuple[T, ...]:
-    """Return the rows of one page (rule 4)."""
+    """Return the rows of one page (rule 4).
+
+    Raises: StalledError `AnswerInvalid` when a row does not fit.
+    """
     inside = member(answer, listing.container)
     rows = member(inside, listing.key) if isinstance(inside, dict) else inside
     if rows in (None, "", {}):
@@ -189,7 +192,10 @@ def rows_of(listing: Rows[T], answer: JsonObject) -> tuple[T, ...]:
 
 
 def single_of(single: Single[T], answer: JsonObject) -> T:
-    """Return the one thing an answer is."""
+    """Return the one thing an answer is.
+
+    Raises: StalledError `AnswerInvalid` when it does not fit.
+    """
     inside = member(answer, single.container)
     if not isinstance(inside, dict):
         raise _invalid(single.action, f"it has no {single.container}")
