@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Gate, Phase, Rollout, Stage, Strategy, Suspend, Targets, Wave
+from otactl.model import DriftPolicy, Gate, Ignore, Phase, Rollout, Stage, Strategy, Suspend, Targets, Wave
 from tests.support.fuota_stage import GROUPS, FuotaStage, declared, edited
-from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
+from tests.support.tuya_stage import PLUGS, TuyaStage, block, plugs
 
 HELD = Suspend(reason="bad firmware", owner="ada")
 SETTLED = 130
@@ -122,4 +122,41 @@ def test_failures_of_a_batch_that_runs_weigh_what_the_gate_says(tuya_stage: Tuya
     tuya_stage.cron(rollout, rounds=3)
 
     assert during.rollouts[0].holds == ()
+    assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
+
+
+def waiting_for_confirmation(tuya_stage: TuyaStage, **changes: object) -> Rollout:
+    """Six plugs whose tasks otactl confirms."""
+    block_ = block(needConfirm=True, confirmWaves=["canary"])
+    return six_plugs(gate=Gate(min_success_percent=50, silence_after="24h"), backend=block_, **changes)
+
+
+def test_a_cancel_by_hand_that_keeps_tasks_from_their_confirmation_is_named(tuya_stage: TuyaStage) -> None:
+    rollout = waiting_for_confirmation(tuya_stage)
+    tuya_stage.run(rollout)
+    (batch,) = tuya_stage.batches()
+    package = batch["firmwareId"]
+    tuya_stage.by_hand("CancelOTATaskByDevice", FirmwareId=package, DeviceName=["plug-3"], JobId=batch["jobId"])
+    tuya_stage.advance(300)
+
+    (hold,) = tuya_stage.run(rollout).rollouts[0].holds
+
+    assert hold.reason == "drift_is_open"
+    assert "devices.canceled" in hold.message
+    assert batch["jobId"] in hold.message
+    tuya_stage.advance(86400)
+    (failed,) = tuya_stage.run(rollout).rollouts[0].holds
+    assert failed.reason == "success_rate_is_too_low"
+    assert batch["jobId"] in failed.message
+    accepted = DriftPolicy(ignore=(Ignore(field="devices.canceled", reason="lent to the lab"),))
+    lenient = replace(rollout.strategy, gate=Gate(min_success_percent=50))
+    tuya_stage.cron(replace(rollout, drift=accepted, strategy=lenient), rounds=4)
+    assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
+
+
+def test_tasks_are_confirmed_where_drift_is_only_reported(tuya_stage: TuyaStage) -> None:
+    rollout = waiting_for_confirmation(tuya_stage, drift=DriftPolicy(mode="report"))
+
+    tuya_stage.cron(rollout, rounds=4)
+
     assert tuya_stage.record("plug").phase is Phase.SUCCEEDED

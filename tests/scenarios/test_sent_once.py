@@ -199,3 +199,18 @@ def test_a_thing_that_an_update_without_an_end_has_updated_is_not_sent_it_by_ano
     assert "gw-3" in shown
     assert "gw-2" not in shown
     assert ota_stage.installs() == {"gw-1": 0, "gw-2": 0, "gw-3": 1, "gw-4": 1, "gw-5": 1}
+
+
+def test_a_wave_that_was_split_off_and_reports_the_version_passes_and_holds_nothing(ota_stage: OtaStage) -> None:
+    ota_stage.fleet(images={DIGEST: "2.4.1"})
+    whole = confirmed("gateway", "gw-1", "gw-2", "gw-3")
+    ota_stage.cron(whole, rounds=3)
+    first, last = wave("gw-1", "gw-2").waves[0], wave("gw-3").waves[0]
+    waves = (first, msgspec.structs.replace(last, name="last"))
+    divided = msgspec.structs.replace(whole, strategy=msgspec.structs.replace(whole.strategy, waves=waves))
+
+    report = ota_stage.cron(divided, rounds=3)
+
+    assert holds(report) == []
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    assert len(ota_stage.created()) == 1

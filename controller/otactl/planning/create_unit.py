@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import msgspec
 
 from otactl.drift import diff
 from otactl.model import Attempt, Baseline, Stage
-from otactl.model.actions import CreateUnit, Hold, UnitDeclaration
+from otactl.model.actions import CreateUnit, Finding, Hold, UnitDeclaration
 from otactl.planning import detect_drift, guardrails, preflight, supersede, units, wave_holds
 from otactl.planning.context import RECHECK, Plan
 from otactl.planning.sent_content import sent_already, without_sent
@@ -112,21 +113,29 @@ def _create_and_start(
     sources = diff.source_findings(unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen)
     busy = at.busy_beside(wanted.which if isinstance(wanted.which, Attempt) else None)
     unmet = sources if wanted.rest else (*ctx.findings, *sources)  # devices of a part that failed hold no other part
-    holds = (
-        *preflight.may_start(part, part.members, at.seen, at.environment.region, busy, every=True, rollout=at.rollout),
-        *guardrails.too_many(part, at),
-        *wave_holds.going_back(ctx),
-        *wave_holds.closed(at, part, at.now, timedelta()),
-        *supersede.sent_in_groups(ctx),
-        *open_drift(at, unit.unit_id, unmet),
-        *sent_already(at.rollout, part, at.seen, at.sendings),
-    )
+    holds = start_holds(ctx, part, busy, unmet)
     ctx = replace(ctx, findings=(*ctx.findings, *sources, *detect_drift.of_targets(unit.unit_id, at.seen)))
     if holds:
         return _held(ctx, holds)
     why = f"{reason}{_remarks(ctx, unit)}{doubts(at)}"
     until = wave_holds.latest_start(at, at.now)
     return ctx.act(CreateUnit(unit=unit, reason=why, start_at=at.now, not_after=until))
+
+
+def start_holds(
+    ctx: WaveContext, unit: UnitDeclaration, busy: Mapping[str, str], unmet: tuple[Finding, ...]
+) -> tuple[Hold, ...]:
+    """Return what forbids a creation that starts; `unmet` is the drift that counts (rule 3)."""
+    at = ctx.at
+    return (
+        *preflight.may_start(unit, unit.members, at.seen, at.environment.region, busy, every=True, rollout=at.rollout),
+        *guardrails.too_many(unit, at),
+        *wave_holds.going_back(ctx),
+        *wave_holds.closed(at, unit, at.now, timedelta()),
+        *supersede.sent_in_groups(ctx),
+        *open_drift(at, unit.unit_id, unmet),
+        *sent_already(at.rollout, unit, at.seen, at.sendings),
+    )
 
 
 def _held(ctx: WaveContext, holds: tuple[Hold, ...]) -> Plan:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from otactl.drift import diff, ledger
 from otactl.model import Stage
+from otactl.model.actions import Hold
 from otactl.planning import abort, supersede, wave_holds
 from otactl.planning.context import POLL, Plan
 from otactl.planning.create_unit import Creation, create
@@ -93,12 +96,21 @@ def retried(ctx: AttemptContext) -> Plan | None:
 
 def judged(ctx: AttemptContext) -> Plan | None:
     """Return what holds a wave that its gate does not pass; abort it if the manifest asks for that."""
-    hold = wave_holds.gate_hold(ctx)
+    hold = _with_end(ctx, wave_holds.gate_hold(ctx))
     if wave_verdict.failed(ctx.known, ctx.at.rollout) and ctx.at.rollout.strategy.on_failure == "abort":
         return abort.plan(ctx, f"its gate failed ({hold.reason}): {hold.message}", stalled=True)
     watching = wave_verdict.watched(ctx.known, ctx.at.rollout) is not None or ctx.attempt.live
     back = ctx.at.now + POLL if watching else None
     return ctx.wait_until(hold.until or back, hold)
+
+
+def _with_end(ctx: AttemptContext, hold: Hold) -> Hold:
+    """Return the hold of a failed gate with the command that ends the unit, while devices of it have not finished."""
+    if not (ctx.attempt.live and hold.stalled):
+        return hold
+    end = ctx.can.end_command.format(id=ctx.attempt.vendor_id)
+    text = f"{hold.message}; {ctx.attempt.unit_id} still has devices that have not finished; to cancel it: {end}"
+    return msgspec.structs.replace(hold, message=text)
 
 
 ENDED_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (lost, failed, replaced, stopped, retried, judged)

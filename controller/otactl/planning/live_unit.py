@@ -12,7 +12,7 @@ from otactl.planning import detect_drift, start_waits, supersede, suspend, unsee
 from otactl.planning.context import POLL, Plan
 from otactl.planning.create_unit import Creation, create
 from otactl.planning.ended_unit import judged
-from otactl.planning.start_unit import doubtful, marks, paced, settling, to_the_start
+from otactl.planning.start_unit import doubtful, marks, not_started, paced, settling, to_the_start
 from otactl.planning.wave_context import AttemptContext, UnitContext, first
 from otactl.verdicts import gate as gates
 from otactl.verdicts import wave_verdict
@@ -122,6 +122,12 @@ def differs(ctx: UnitContext) -> Plan | None:
     return ctx.wait(*vain, soon=True) if vain else None
 
 
+def starts_are_held(ctx: UnitContext) -> Plan | None:
+    """Return the hold if devices wait for a start of ours that may not be sent now."""
+    holds = not_started(ctx)
+    return ctx.wait(*holds, soon=True) if holds else None
+
+
 def session_is_overdue(ctx: UnitContext) -> Plan | None:
     """Return the plan if its session should have started, or ended, long ago."""
     holds = start_waits.session_hold(ctx)
@@ -156,6 +162,7 @@ SHOWN_RULES: tuple[Callable[[UnitContext], Plan | None], ...] = (
     result_is_unknown,
     stops,
     differs,
+    starts_are_held,
     session_is_overdue,
     devices_are_overdue,
     passed_already,

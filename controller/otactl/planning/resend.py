@@ -7,14 +7,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 
-from otactl.model import Attempt, iso
+from otactl.drift import diff
+from otactl.model import Attempt, Baseline, iso
 from otactl.model.actions import Action, ResendCreate
-from otactl.planning import preflight, units, wave_holds
+from otactl.planning import create_unit, units, wave_holds
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
+from otactl.verdicts import retry
 
 
 def resend(ctx: RolloutContext) -> tuple[Action, ...]:
@@ -40,16 +40,18 @@ def resend(ctx: RolloutContext) -> tuple[Action, ...]:
 
 
 def _still_right(ctx: AttemptContext) -> bool:
-    """Return whether a create that starts is still what is declared, and may start now."""
+    """Return whether a create that starts is still what is declared, and passes every check of a start now."""
     if ctx.of_another_revision:
         return False
-    at, wave, unit = ctx.at, ctx.wave, ctx.declared
-    whole = ctx.known.members == unit.whole == at.rollout.targets_of(wave).keys
-    same = bool(unit.only) or whole
-    if wave_holds.closed(at, unit, at.now, timedelta()) or wave_holds.unapproved(ctx):
+    at, unit, known = ctx.at, ctx.declared, ctx.known
+    whole = known.members == unit.whole == at.rollout.targets_of(ctx.wave).keys
+    same = retry.still_declared(unit.only, at.rollout, known) == unit.only if unit.only else whole
+    if not same or wave_holds.unapproved(ctx):
         return False
+    baseline = known.baseline if known.started(unit.generation) else Baseline()
+    sources = diff.source_findings(unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen)
     busy = at.busy_beside(ctx.attempt)
-    return same and not preflight.may_start(unit, unit.members, at.seen, at.environment.region, busy, every=True)
+    return not create_unit.start_holds(ctx, unit, busy, (*ctx.findings, *sources))
 
 
 def lost_create(ctx: WaveContext) -> Attempt | None:

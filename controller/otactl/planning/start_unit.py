@@ -75,7 +75,7 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
         if name not in (*changed, *ignored) and (name in known or lifecycle.settled(attempt, at.now))
     )
     if at.rollout.drift.mode != "correct":
-        drifted = ()
+        drifted = tuple(name for name in drifted if name in ctx.can.starting_fields)  # work, not drift
     why = [
         f"{word}: {', '.join(names)}"
         for word, names in (("the manifest changed", changed), ("drift", drifted))
@@ -84,6 +84,21 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
     if not why:
         return ()
     return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=(*changed, *drifted), reason="; ".join(why)),)
+
+
+def not_started(ctx: UnitContext) -> tuple[Hold, ...]:
+    """Return why devices that wait for a start of ours do not get it: a doubt about the unit, or a closed window."""
+    at, unit, fields = ctx.at, ctx.unit, ctx.fields
+    waits = [name for name in diff.changed_fields(fields, unit) if name in ctx.can.starting_fields]
+    if not unit.readable or not any(diff.settable(name, fields[name], unit, ctx.can) for name in waits):
+        return ()
+    closed = wave_holds.closed(at, ctx.declared, at.now, timedelta())
+    doubts_ = ", ".join(doubtful(unit, at))
+    if not doubts_:
+        return closed
+    text = f"{ctx.attempt.unit_id}: {doubts_}; devices that wait for a confirmation get none unless spec.drift.ignore "
+    text += f"accepts it; to cancel them: {ctx.can.end_command.format(id=ctx.attempt.vendor_id)}"
+    return (Hold(reason="drift_is_open", message=text, stalled=True), *closed)
 
 
 DOUBTS = (Cause.IMAGE_BYTES, Cause.DELETED, Cause.OUT_OF_BAND_EDIT)

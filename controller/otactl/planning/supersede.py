@@ -218,7 +218,7 @@ def _sent_elsewhere(at: PlanContext) -> list[Hold]:
     names = {w.name for w in at.rollout.strategy.waves}
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
-        if known is not None and known.started(at.rollout.generation):
+        if known is not None and (known.started(at.rollout.generation) or wave_verdict.passed(known, at.rollout)):
             continue
         targets = set(at.rollout.targets_of(wave).keys) - had
         for old in at.record.waves:

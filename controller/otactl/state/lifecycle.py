@@ -7,6 +7,7 @@
 4. One observation without a unit proves nothing: the unit is lost when a second one, SETTLE later, agrees. A lost unit
    that is shown again continues at its stage.
 5. A revision that is declared again continues where it was, if no revision declared meanwhile reached a device.
+6. A retry that was not created before its devices were removed from the manifest has ended; it is not sent.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from otactl.model import (
     tally,
 )
 from otactl.model.tags import TAG_ATTEMPT, TAG_ENVIRONMENT, TAG_GENERATION, TAG_JOURNAL, TAG_ROLLOUT, TAG_WAVE
-from otactl.verdicts import wave_verdict
+from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.updated_devices import with_spared
 from otactl.wording import count
 
@@ -92,7 +93,7 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
             _advance_attempt(known.name, a, record.intents, rollout, seen, now, events)
             for a in (*known.attempts, *_unrecorded(known.name, record, rollout, seen, now, events))
         )
-        moved = msgspec.structs.replace(known, attempts=attempts)
+        moved = _without_retry(msgspec.structs.replace(known, attempts=attempts), record, rollout, now, events)
         waves.append(wave_verdict.judge(moved, record, rollout, now, events))
     left = {a.unit_id for w in record.waves if _is_undeclared(w.name, rollout) for a in w.attempts}
     meant = (_still_meant(i, rollout, seen, now, undeclared=i.unit_id in left) for i in record.intents)
@@ -130,6 +131,23 @@ def _gone_back(wave: WaveRecord, generation: str) -> WaveRecord:
     whole = (a for a in moved.attempts_since(generation) if not a.retry_targets)
     members = tuple(sorted({key for a in whole for key in (*a.members, *a.skipped_devices.values())}))
     return msgspec.structs.replace(moved, members=members, baseline=newest.created_with, joined=())
+
+
+def _without_retry(
+    wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, events: list[Event]
+) -> WaveRecord:
+    """Return the wave with its newest retry ended if it was not created, and none of its devices is declared."""
+    attempt = wave.current
+    if attempt is None or not attempt.retry_targets or attempt.generation != rollout.generation:
+        return wave
+    pending = any(i.creates and i.unit_id == attempt.unit_id for i in record.intents)
+    never = attempt.stage in (Stage.DECLARED, Stage.SUPERSEDED) and attempt.start_at is None and not pending
+    if not never or rollout.removed or retry.still_declared(attempt.retry_targets, rollout, wave):
+        return wave
+    text = f"attempt {attempt.number} was for devices that the manifest does not declare any more"
+    events.append(Event(at=now, kind="stage", subject=attempt.unit_id, message=text))
+    ended = msgspec.structs.replace(attempt, stage=Stage.ENDED, ended_at=now)
+    return msgspec.structs.replace(wave, attempts=(*wave.attempts[:-1], ended))
 
 
 def _is_undeclared(wave: str, rollout: Rollout) -> bool:

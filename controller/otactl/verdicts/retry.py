@@ -96,11 +96,8 @@ def remainder(known: WaveRecord, rollout: Rollout) -> RetryPlan | None:
         return None
     at = attempt.ended_at or datetime(1970, 1, 1, tzinfo=UTC)
     if not attempt.not_started:
-        return (
-            RetryPlan(only=attempt.retry_targets, tries=attempt.try_number, ready_at=at)
-            if attempt.retry_targets
-            else None
-        )
+        only = still_declared(attempt.retry_targets, rollout, known) or attempt.retry_targets
+        return RetryPlan(only=only, tries=attempt.try_number, ready_at=at) if only else None
     rest = unbegun(known, rollout)
     whole = attempt.never_started and not attempt.by_hand and (known.members or rollout.backend.endless)
     if whole and not attempt.retry_targets:
@@ -113,6 +110,15 @@ def unbegun(known: WaveRecord, rollout: Rollout) -> tuple[DeviceResult, ...]:
     """The devices whose turn is still to come: declared, and not started when their unit was stopped."""
     attempt = known.current
     return tuple(_stay(list(attempt.not_started), rollout, known)) if attempt is not None else ()
+
+
+def still_declared(only: tuple[str, ...], rollout: Rollout, known: WaveRecord) -> tuple[str, ...]:
+    """Return the devices of a retry that the manifest still declares."""
+    names = {r.device: r.name for a in known.attempts for r in a.results}
+    tried = {key: key.partition(":")[2] for key in only}
+    failed = {key: DeviceResult(device=d, outcome=Outcome.FAILED, name=names.get(d)) for key, d in tried.items()}
+    left = {r.device for r in _stay(list(failed.values()), rollout, known)}
+    return tuple(key for key in only if tried[key] in left)
 
 
 def let_off(known: WaveRecord, rollout: Rollout) -> frozenset[str]:
