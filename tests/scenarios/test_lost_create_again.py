@@ -58,9 +58,12 @@ def test_a_retry_that_was_withdrawn_does_not_return_for_a_device_that_was_remove
     fleet.behave(fails=(0,))
     tried = {"retry": Retry(attempts=2, on=("integrity",)), "gate": Gate(min_success_percent=50)}
     both = fleet.rollout(Wave(name="all", targets=fleet.devices(0, 1)), **tried)
-    fleet.cron(both, rounds=3)
-    assert [len(a.retry_targets) for a in fleet.record.attempts] == [0, 1]
+    fleet.run(both)
+    fuota_stage.advance(3600)
+    fleet.run(both)
+    fuota_stage.advance(130)
     fleet.run(replace(both, suspend=Suspend(reason="waits", owner="ada")))
+    assert [(len(a.retry_targets), a.withdrawn) for a in fleet.record.attempts] == [(0, False), (1, True)]
     fleet.behave()
     started = len(fuota_stage.writes("StartFuotaTask"))
 
