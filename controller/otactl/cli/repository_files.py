@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from otactl import __version__, package_data
@@ -57,8 +58,9 @@ def _words(chosen: Choices, templates: Sequence[ManifestTemplate]) -> dict[str, 
 
 
 def _filled(text: str, words: dict[str, str]) -> str:
+    """Put values for whole words: AWS_REGION stays."""
     for word, value in words.items():
-        text = text.replace(word, value)
+        text = value.join(re.split(rf"(?<![A-Z_]){word}(?![A-Z_])", text))
     return text
 
 
