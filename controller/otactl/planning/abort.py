@@ -11,7 +11,6 @@ from otactl.model import Attempt, Unit, UnitPhase
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
 from otactl.planning.context import POLL, Plan
 from otactl.planning.wave_context import RolloutContext
-from otactl.state import lifecycle
 
 
 def plan(ctx: RolloutContext, why: str, *, stalled: bool = False) -> Plan:
@@ -31,7 +30,7 @@ def goes_on(ctx: RolloutContext) -> tuple[str, ...]:
     """Return what can no longer be stopped, each with the command that forces it, if there is one."""
     parts, at = [], ctx.at
     for attempt in at.record.attempts:
-        unit = lifecycle.find_unit(attempt, at.seen)
+        unit = at.unit_of(attempt)
         if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
             force = ctx.can.force_command or ctx.can.end_command
             parts.append(f"{attempt.unit_id} will finish; to stop it at its risk: {_force(force, attempt)}")
@@ -46,7 +45,7 @@ def hold(ctx: RolloutContext, why: str, *, stalled: bool) -> Hold:
 
 
 def _end(ctx: RolloutContext, attempt: Attempt, reason: str) -> list[Action]:
-    unit = lifecycle.find_unit(attempt, ctx.at.seen)
+    unit = ctx.at.unit_of(attempt)
     if unit is None or not attempt.live or not unit.phase.is_there or attempt.vendor_id is None:
         return []
     kind = ctx.at.rollout.backend_kind

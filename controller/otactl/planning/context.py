@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from otactl.model import Attempt, Environment, Observation, Record, Rollout, Stage, Value
-from otactl.model.actions import Action, CreateUnit, Finding, Hold, StartUnit
+from otactl.model import Attempt, Environment, Observation, Record, Rollout, Stage, Unit, Value, Wave, WaveRecord
+from otactl.model.actions import Action, CreateUnit, Finding, Hold, StartUnit, UnitDeclaration
+from otactl.planning import units
 from otactl.planning.sent_content import SentContents
+from otactl.state import lifecycle
+from otactl.verdicts.retry import RetryPlan
 
 POLL = timedelta(seconds=60)
 """When to check again what is on its way."""
@@ -44,6 +48,21 @@ class PlanContext(Value, frozen=True, kw_only=True):
     now: datetime
     busy: dict[str, str] = {}
     sendings: SentContents = SentContents({})
+
+    def unit_of(self, attempt: Attempt) -> Unit | None:
+        """Return what the service shows of an attempt."""
+        return lifecycle.find_unit(attempt, self.seen)
+
+    def declare(
+        self,
+        wave: Wave,
+        which: int | Attempt,
+        known: WaveRecord | None,
+        retry: RetryPlan | None = None,
+        spared: Mapping[str, str] | None = None,
+    ) -> UnitDeclaration:
+        """Return what the unit of a wave's attempt is to be (`units`)."""
+        return units.declare(self.rollout, self.environment, wave, which, known, retry, spared)
 
     def busy_beside(self, attempt: Attempt | None) -> dict[str, str]:
         """Return targets that any unit beside an attempt's holds: those of other rollouts, and other units of this one.

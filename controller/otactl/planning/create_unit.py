@@ -17,7 +17,7 @@ import msgspec
 from otactl.drift import diff
 from otactl.model import Attempt, Baseline, Stage
 from otactl.model.actions import CreateUnit, Finding, Hold, UnitDeclaration
-from otactl.planning import detect_drift, guardrails, preflight, supersede, units, wave_holds
+from otactl.planning import detect_drift, guardrails, preflight, supersede, wave_holds
 from otactl.planning.context import RECHECK, Plan
 from otactl.planning.sent_content import sent_already, without_sent
 from otactl.planning.start_unit import doubts, open_drift
@@ -79,7 +79,7 @@ def create(ctx: WaveContext, wanted: Creation) -> Plan:
         left, others = without_sent(at.rollout, retry.only, at.seen, at.sendings)
         retry, reason = msgspec.structs.replace(retry, only=left), f"{reason}{others}"
     had = spared(at.seen, shape.capabilities)
-    unit = units.declare(at.rollout, at.environment, ctx.wave, wanted.which, ctx.known, retry, had)
+    unit = at.declare(ctx.wave, wanted.which, ctx.known, retry, had)
     part = msgspec.structs.replace(unit, members=wanted.rest or unit.members)
     if holds := _before_known(ctx) or _under_way(ctx) or wave_holds.unapproved(ctx):
         return ctx.wait(*holds, soon=True)

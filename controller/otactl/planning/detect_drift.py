@@ -16,7 +16,7 @@ import msgspec
 from otactl.drift import diff
 from otactl.model import Attempt, Cause, DriftStatus, Observation, Stage, Unit, UnitPhase
 from otactl.model.actions import Finding, UnitDeclaration
-from otactl.planning import joined_devices, supersede, units
+from otactl.planning import joined_devices, supersede
 from otactl.planning.context import PlanContext
 from otactl.ports import Shape
 from otactl.state import lifecycle
@@ -34,8 +34,8 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
         if known is None or attempt is None:
             continue
         had = spared(at.seen, shape.capabilities) if attempt.stage is Stage.OPEN else None
-        declared = units.declare(at.rollout, at.environment, wave, attempt, known, spared=had)
-        unit = lifecycle.find_unit(attempt, at.seen)
+        declared = at.declare(wave, attempt, known, spared=had)
+        unit = at.unit_of(attempt)
         if lifecycle.missing(attempt, unit):
             found += _as_before(at, attempt)
         if not (at.seen.offline or lagging(attempt, unit)):
@@ -62,7 +62,7 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
         for wave in at.record.waves
         for attempt in wave.attempts[:-1]
         if attempt.stage is Stage.ENDED and attempt.failure
-        if (unit := lifecycle.find_unit(attempt, at.seen)) is not None
+        if (unit := at.unit_of(attempt)) is not None
         for finding in diff.failed_deletion(attempt, unit)
     ]
     declared_waves = {w.name for w in at.rollout.strategy.waves}

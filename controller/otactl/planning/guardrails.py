@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from otactl.model import Environment, Observation, Record, Rollout, exact
+from otactl.model import Observation, Rollout, exact
 from otactl.model.actions import Hold, UnitDeclaration
 from otactl.planning.context import PlanContext
 from otactl.verdicts.wave_verdict import passed
@@ -88,8 +88,9 @@ def declared_targets(rollout: Rollout) -> int:
     return len({key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys})
 
 
-def shrunk(rollout: Rollout, environment: Environment, record: Record) -> tuple[Hold, ...]:
+def shrunk(at: PlanContext) -> tuple[Hold, ...]:
     """Hold a rollout that declares far fewer targets than before, as a truncated list does."""
+    rollout, environment, record = at.rollout, at.environment, at.record
     limit, number = environment.guards.max_shrink_percent, declared_targets(rollout)
     over = all(passed(record.wave(w.name), rollout) for w in rollout.strategy.waves)
     if (

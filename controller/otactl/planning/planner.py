@@ -56,7 +56,7 @@ def suspended(ctx: RolloutContext) -> Plan | None:
 def held(ctx: RolloutContext) -> Plan | None:
     """Something keeps the whole rollout back."""
     at = ctx.at
-    holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(at.rollout, at.environment, at.record))
+    holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(at))
     return ctx.wait(*holds) if holds else None
 
 

@@ -12,7 +12,7 @@ import msgspec
 from otactl.drift import diff
 from otactl.model import Attempt, Baseline, iso
 from otactl.model.actions import Action, ResendCreate
-from otactl.planning import create_unit, units, wave_holds
+from otactl.planning import create_unit, wave_holds
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
 from otactl.verdicts import retry
 
@@ -31,7 +31,7 @@ def resend(ctx: RolloutContext) -> tuple[Action, ...]:
                 if known is None or attempt.unit_id != intent.unit_id:
                     continue
                 if intent.start_at is None or _still_right(of_attempt(ctx, wave, known, attempt)):
-                    unit = units.declare(at.rollout, at.environment, wave, attempt, known)
+                    unit = at.declare(wave, attempt, known)
                     why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
                     named = msgspec.structs.replace(unit, unit_id=intent.unit_id)
                     resend = ResendCreate(unit=named, call=intent.call, reason=why, start_at=intent.start_at)

@@ -26,7 +26,7 @@ def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
     which, retry = _next(at, wave, known)
     if which is None:
         return at.record, ()
-    unit = units.declare(at.rollout, at.environment, wave, which, known, retry)
+    unit = at.declare(wave, which, known, retry)
     facts = {t.key: t for t in at.seen.targets}
     if not unit.whole or not all(key in facts and facts[key].updated for key in unit.whole):
         return at.record, ()

@@ -20,7 +20,6 @@ from otactl.model.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
 from otactl.planning import preflight
 from otactl.planning.context import PlanContext
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
-from otactl.state import lifecycle
 from otactl.verdicts import device_results, wave_verdict
 
 NAMED = 20
@@ -83,13 +82,13 @@ def _came_back(at: PlanContext) -> list[tuple[Attempt, Unit]]:
         for wave in at.record.waves
         for attempt in wave.attempts[:-1]
         if attempt.live and attempt.generation == at.rollout.generation == wave.attempts[-1].generation
-        if (unit := lifecycle.find_unit(attempt, at.seen)) is not None and unit.phase.is_there
+        if (unit := at.unit_of(attempt)) is not None and unit.phase.is_there
     ]
 
 
 def _remains(at: PlanContext, attempt: Attempt, why: str) -> list[Action]:
     """Return the deletion of a record without use: it could not be created, or its job is missing."""
-    unit = lifecycle.find_unit(attempt, at.seen)
+    unit = at.unit_of(attempt)
     dead = attempt.stage in (Stage.FAILED, Stage.LOST)
     if not dead or unit is None or unit.phase not in (UnitPhase.FAILED, UnitPhase.BROKEN):
         return []
@@ -163,7 +162,7 @@ def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
         for attempt in at.record.attempts
         if attempt.stage is Stage.ENDED
         and attempt not in looked_at
-        and (unit := lifecycle.find_unit(attempt, at.seen)) is not None
+        and (unit := at.unit_of(attempt)) is not None
         and unit.phase.is_there
     )
 
@@ -186,7 +185,7 @@ def undeclared_findings(at: PlanContext, end_command: str) -> tuple[Finding, ...
             correctable=False,
         )
         for wave, attempt in undeclared(at)
-        if lifecycle.find_unit(attempt, at.seen) is not None
+        if at.unit_of(attempt) is not None
     )
 
 
@@ -201,7 +200,7 @@ def wave_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
             stalled=True,
         )
         for wave, attempt in undeclared(at)
-        if lifecycle.find_unit(attempt, at.seen) is not None
+        if at.unit_of(attempt) is not None
     ]
     return (*holds, *_sent_elsewhere(at))
 

@@ -17,7 +17,6 @@ from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
 from otactl.planning.context import PlanContext
 from otactl.planning.wave_context import RolloutContext
 from otactl.ports import Capabilities
-from otactl.state import lifecycle
 from otactl.wording import count
 
 
@@ -57,7 +56,7 @@ def end_of(attempt: Attempt, can: Capabilities, command: str = "") -> str:
 
 def _withdrawn(ctx: RolloutContext, attempt: Attempt, by: Suspend) -> Action | None:
     at = ctx.at
-    unit = lifecycle.find_unit(attempt, at.seen)
+    unit = at.unit_of(attempt)
     if unit is None or attempt.vendor_id is None:
         return None
     why = f"suspended by {by.owner}: {by.reason}"
@@ -97,7 +96,7 @@ def _runs_on(unit: Unit, ctx: RolloutContext) -> bool:
 def _goes_on(ctx: RolloutContext) -> list[str]:
     parts, at = [], ctx.at
     for attempt in at.record.attempts:
-        unit = lifecycle.find_unit(attempt, at.seen)
+        unit = at.unit_of(attempt)
         if attempt.live and unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
             parts.append(going(attempt, at.now, ctx.can, stopping=unit.stopping))
         elif attempt.live and any(i.creates and i.unit_id == attempt.unit_id for i in at.record.intents):

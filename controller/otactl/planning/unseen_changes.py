@@ -13,10 +13,8 @@ import msgspec
 from otactl.drift import diff
 from otactl.model import Attempt, JsonObject, Record, Unit
 from otactl.model.actions import Action, AddMembers, Hold, MarkUnit, RemoveMembers, UnitDeclaration, UpdateUnit, unit_of
-from otactl.planning import units
 from otactl.planning.context import PlanContext
 from otactl.ports import Shape
-from otactl.state import lifecycle
 from otactl.state.intents import CallResult, member_key
 
 LIMIT = 3  # a read may be behind once or twice; never three times, a pass apart each
@@ -62,14 +60,14 @@ def forgotten(at: PlanContext, shape: Shape) -> Record:
     """Return the memory without changes that are seen by now, or not wanted any more (rule 2)."""
 
     def kept(wave_name: str, attempt: Attempt) -> Attempt:
-        unit = lifecycle.find_unit(attempt, at.seen)
+        unit = at.unit_of(attempt)
         wave = next((w for w in at.rollout.strategy.waves if w.name == wave_name), None)
         if not attempt.invisible_changes or wave is None or (unit is None and attempt.live):
             return attempt
         left: dict[str, int] = {}
         if unit is not None and attempt.live and unit.readable:
             known = at.record.wave(wave_name)
-            declared = units.declare(at.rollout, at.environment, wave, attempt.number, known)
+            declared = at.declare(wave, attempt.number, known)
             wanted = _wanted(declared, shape, unit)
             left = {change: n for change, n in attempt.invisible_changes.items() if change in wanted}
         return (

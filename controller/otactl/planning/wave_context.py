@@ -2,6 +2,10 @@
 
 1. A rule takes one of these contexts and returns a plan, or None when it does not apply.
 2. A check takes one and returns the holds of what it checks.
+3. Three things come before a context is gathered, and take the `PlanContext` that it is gathered from: what changes the
+   record (`skip_updated`, `unseen_changes.forgotten`) and the drift that is a part of it (`detect_drift`).
+4. A check that is asked about a whole unit and about a part of one takes that unit: `preflight`, whose facts need no
+   context at all, `guardrails.too_many` and `wave_holds.closed`.
 """
 
 from __future__ import annotations
@@ -18,7 +22,6 @@ from otactl.model.actions import Action, Finding, Hold, UnitDeclaration
 from otactl.planning import units
 from otactl.planning.context import POLL, RECHECK, Plan, PlanContext
 from otactl.ports import Capabilities, Shape
-from otactl.state import lifecycle
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.updated_devices import spared
 
@@ -71,7 +74,7 @@ class WaveContext(RolloutContext):
     @cached_property
     def successor(self) -> UnitDeclaration:
         """Return what is declared now, to be checked while a unit of another revision is in its place."""
-        return units.declare(self.at.rollout, self.at.environment, self.wave, 1, None)
+        return self.at.declare(self.wave, 1, None)
 
     def stall(self, *, reason: str, text: str) -> Plan:
         """Plan to wait for a person."""
@@ -96,7 +99,7 @@ class AttemptContext(WaveContext):
         """Return what its unit is to be; while it is open, without devices that report the version already."""
         which = self.next_number if self.of_another_revision else self.attempt
         had = spared(self.at.seen, self.can) if self.attempt.stage is Stage.OPEN else None
-        return units.declare(self.at.rollout, self.at.environment, self.wave, which, self.known, spared=had)
+        return self.at.declare(self.wave, which, self.known, spared=had)
 
     @cached_property
     def _desired(self) -> tuple[JsonObject, dict[str, str]]:
@@ -159,7 +162,7 @@ def of_wave(ctx: RolloutContext, wave: Wave) -> WaveContext:
 
 def of_attempt(ctx: RolloutContext, wave: Wave, known: WaveRecord, attempt: Attempt) -> AttemptContext:
     """Gather an attempt; with its unit a `UnitContext`."""
-    unit = lifecycle.find_unit(attempt, ctx.at.seen)
+    unit = ctx.at.unit_of(attempt)
     if unit is not None:
         return UnitContext(**_shared(ctx), wave=wave, known=known, attempt=attempt, unit=unit)
     return AttemptContext(**_shared(ctx), wave=wave, known=known, attempt=attempt, unit=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 import pytest
 
@@ -31,6 +33,7 @@ from otactl.model import (
 from otactl.model.actions import Action, CancelUnit, CreateUnit, DeleteUnit
 from otactl.planning import suspend
 from otactl.planning.assess import Assessment
+from otactl.ports import Capabilities
 from otactl.state.intents import intend
 from tests.support.attempts import BEFORE, LATER, SHAPES, decided, judged, made, many
 from tests.support.builders import NOW, look, record_of, rollout, seen, unit_of
@@ -362,3 +365,34 @@ def test_a_wave_deleted_before_its_start_goes_on_with_the_targets_declared_then(
     run(cloud, journal, declared("g1"))
 
     assert [task.members for task in cloud.tasks.values()] == [("group:g1",)]
+
+
+OTA, FUOTA = SHAPES["otaUpdate"][0].capabilities, Cloud.capabilities
+
+
+@pytest.mark.parametrize(
+    ("can", "stage", "start", "finish", "said"),
+    [
+        (FUOTA, Stage.SCHEDULED, LATER, False, "a reconcile before that deletes it"),
+        (FUOTA, Stage.SCHEDULED, LATER, True, "is to start at 2026-03-01T12:20:00Z and will finish"),
+        (FUOTA, Stage.RUNNING, BEFORE, False, "has been on air since 2026-03-01T11:40:00Z and will finish"),
+        (OTA, Stage.RUNNING, BEFORE, False, "starts no further devices"),
+        (OTA, Stage.RUNNING, BEFORE, True, "has been running since 2026-03-01T11:40:00Z and will finish"),
+        (OTA, Stage.RUNNING, None, True, "runs and will finish"),
+    ],
+)
+def test_the_journal_says_what_a_suspension_withdraws_and_what_goes_on(
+    can: Capabilities, stage: Stage, start: datetime | None, finish: bool, said: str
+) -> None:
+    _, record = many("otaUpdate", made(stage=stage, start_at=start))
+
+    (line,) = suspend.goes_on(record, finish, NOW, can)
+
+    assert said in line
+
+
+@pytest.mark.parametrize("stage", [Stage.DECLARED, Stage.OPEN, Stage.ENDED, Stage.DELETED])
+def test_what_is_not_with_its_devices_does_not_go_on(stage: Stage) -> None:
+    _, record = many("otaUpdate", made(stage=stage))
+
+    assert suspend.goes_on(record, False, NOW, OTA) == ()

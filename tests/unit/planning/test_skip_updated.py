@@ -1,0 +1,99 @@
+"""A wave, or a retry, whose devices all report the version is judged without a unit: a table of when."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from otactl.model import Abort, Intent, Observation, Outcome, Reason, RecordedCall, Stage, Suspend, TargetFacts
+from otactl.planning.context import PlanContext
+from otactl.planning.skip_updated import concluded
+from tests.support.attempts import NAMES, judged, made, many
+from tests.support.builders import ENVIRONMENT, NOW
+
+UPDATED = tuple(
+    TargetFacts(key=f"device:{n}", exists=True, vendor_id=n, updated=True, names={n: f"eui-{n}"}) for n in NAMES
+)
+CREATE = RecordedCall(service="iot", operation="CreateOTAUpdate", parameters={})
+RAN = replace(judged(None, None, None), canceled_by_us=False, withdrawn=False)
+ELSE = replace(made(), generation="f" * 64)
+
+
+def context(*attempts: object, targets: tuple[TargetFacts, ...] = UPDATED, **declared: object) -> PlanContext:
+    rollout, record = many("otaUpdate", *attempts)  # type: ignore[arg-type]
+    seen = Observation(targets=targets)
+    return PlanContext(rollout=replace(rollout, **declared), environment=ENVIRONMENT, record=record, seen=seen, now=NOW)
+
+
+def test_a_wave_whose_devices_all_have_the_version_passes_without_a_unit() -> None:
+    record, events = concluded(context())
+
+    (attempt,) = record.waves[0].attempts
+    assert (attempt.stage, attempt.vendor_id, attempt.devices) == (Stage.ENDED, None, NAMES)
+    assert [(r.device, r.name, r.outcome) for r in attempt.results] == [
+        (n, f"eui-{n}", Outcome.SUCCEEDED) for n in NAMES
+    ]
+    assert record.waves[0].verdict is not None
+    assert record.waves[0].verdict.passed
+    assert [e.kind for e in events] == ["spared", "verdict"]
+    assert "3 devices have 2.4.1 already" in events[0].message
+
+
+NOT_ALL = (*UPDATED[:2], replace(UPDATED[2], updated=False))
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        context(targets=NOT_ALL),
+        context(targets=UPDATED[:2]),
+        context(suspend=Suspend(reason="r", owner="o")),
+        context(abort=Abort(reason="r")),
+        context(made(stage=Stage.RUNNING)),
+        context(made(stage=Stage.SCHEDULED)),
+        context(RAN),
+    ],
+    ids=["one has not", "one is unknown", "suspended", "aborted", "running", "scheduled", "judged"],
+)
+def test_a_wave_is_not_skipped(at: PlanContext) -> None:
+    record, events = concluded(at)
+
+    assert (record, events) == (at.record, ())
+
+
+def test_a_create_that_may_have_been_carried_out_keeps_its_wave() -> None:
+    at = context(made(stage=Stage.DECLARED, vendor_id=None, start_at=None))
+    unit = at.record.waves[0].attempts[0].unit_id
+    pending = Intent(action="createUnit", unit_id=unit, key="k", call=CREATE, at=NOW)
+
+    assert concluded(replace(at, record=replace(at.record, intents=(pending,))))[1] == ()
+    assert [e.kind for e in concluded(at)[1]] == ["spared", "verdict"]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "skipped"),
+    [
+        (made(stage=Stage.DECLARED, vendor_id=None, start_at=None), True),
+        (made(stage=Stage.SUPERSEDED, start_at=None), True),
+        (made(stage=Stage.LOST, start_at=None), True),
+        (made(stage=Stage.LOST), False),
+        (made(stage=Stage.FAILED, start_at=None), False),
+    ],
+    ids=["declared", "deleted before its start", "lost before its start", "lost after it", "failed"],
+)
+def test_what_an_attempt_before_allows(attempt: object, skipped: bool) -> None:
+    assert bool(concluded(context(attempt))[1]) is skipped
+
+
+def test_a_live_unit_of_another_revision_is_not_passed_over() -> None:
+    at = context()
+    for stage, skipped in ((Stage.OPEN, False), (Stage.DELETED, True)):
+        other = replace(ELSE, stage=stage)
+        wave = replace(at.record.waves[0], attempts=(other,))
+        assert bool(concluded(replace(at, record=at.record.with_wave(wave)))[1]) is skipped
+
+
+def test_a_reason_of_a_failure_stays_where_a_retry_is_not_declared() -> None:
+    at = context(replace(judged(Reason.OFFLINE, None, None), canceled_by_us=False, withdrawn=False))
+
+    assert concluded(at)[0] == at.record
