@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from otactl_simulator.control import ROUTES, Route
 from otactl_simulator.iotwireless.settings import SWITCHES
 from otactl_simulator.server import SimulatorServer
 from otactl_simulator.wire.models import SERVICES
@@ -109,7 +111,9 @@ def test_what_the_control_api_does_not_have_is_answered_404_with_what_it_has(
 ) -> None:
     status, answer = stage.ask(method, name, b"{}" if method != "GET" else None)
     assert status == 404
-    assert answer["error"].startswith(f"no {method} /_simulator/{name}; there are GET /_simulator/requests, ")
+    assert answer["error"].startswith(
+        f"no {method} /_simulator/{name}; there are GET /_simulator/, GET /_simulator/requests, "
+    )
 
 
 def test_the_control_api_answers_loopback_alone(simulator_server: ServerAndStage, stage: SimulatorStage) -> None:
@@ -276,3 +280,25 @@ def test_the_account_of_a_call_is_that_of_its_key(stage: SimulatorStage) -> None
 def test_another_service_is_refused_in_words(stage: SimulatorStage) -> None:
     assert refusal(stage.client("dynamodb").list_tables).status == 501
     assert [(r["service"], r["status"]) for r in stage.requests()] == [("dynamodb", 501)]
+
+
+def test_the_control_api_lists_every_request_it_answers(stage: SimulatorStage) -> None:
+    guide = stage.ask("GET", "")[1]
+    listed = {(each["method"], each["path"].removeprefix("/_simulator/")) for each in guide["requests"]}
+
+    refused = stage.ask("GET", "nothing")[1]["error"].partition("; there are ")[2]
+    answered = {(m, p.removeprefix("/_simulator/")) for m, p in (each.split() for each in refused.split(", "))}
+
+    assert listed == answered
+
+
+def test_the_control_api_lists_every_setting_with_its_value(stage: SimulatorStage) -> None:
+    listed = stage.ask("GET", "")[1]["settings"]
+
+    assert {name: each["value"] for name, each in listed.items()} == stage.ask("GET", "settings")[1]
+    assert [name for name in SWITCHES if not listed[name]["about"]] == []
+
+
+@pytest.mark.parametrize("route", [each for each in ROUTES if each.body], ids=lambda each: each.name)
+def test_each_example_body_is_accepted(stage: SimulatorStage, route: Route) -> None:
+    assert "now" in stage.post(route.name, **json.loads(route.body))
