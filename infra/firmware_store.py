@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.iam_documents import Document, Names, allow, bucket_policy, document, journal_policy
-from infra.settings import Channel
+from .iam_documents import Document, Names, allow, bucket_policy, document, journal_policy
+from .settings import Channel
 
 JOURNAL_DAYS = 90  # a replaced head of the journal is its backup for so long
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.settings import Channel, Github, Settings
+from .settings import Channel, Github, Settings
 
 Statement = Mapping[str, object]
 Document = Mapping[str, object]
@@ -41,9 +41,14 @@ OWNER_TAG = "otactl:owner"
 
 @dataclass(frozen=True)
 class Names:
-    """Every name and ARN of a stack, from its settings."""
+    """Every name and ARN of a stack, from its settings; `prefix` tells a program's components apart."""
 
     settings: Settings
+    prefix: str = ""
+
+    def logical(self, name: str) -> str:
+        """Return the name that Pulumi knows a resource by."""
+        return f"{self.prefix}{name}"
 
     @property
     def stem(self) -> str:

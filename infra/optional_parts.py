@@ -7,8 +7,8 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from infra.iam_documents import IOT_WIRELESS, Names, allow, document, service_trust
-from infra.settings import Schedule
+from .iam_documents import IOT_WIRELESS, Names, allow, document, service_trust
+from .settings import Schedule
 
 LOGS_ROLE = "IoTWirelessLogsRole"
 EDITS = (
@@ -24,15 +24,16 @@ EDITS = (
 )
 
 
-def fuota_logs(names: Names) -> None:
+def fuota_logs(names: Names, parent: pulumi.Resource | None) -> None:
     """The role under which AWS IoT Wireless writes its logs: it searches for it by this name, once in an account.
 
     Which level it writes is the API's alone (UpdateLogLevelsByResourceTypes); docs/operating.md has the command.
     """
-    settings = names.settings
+    settings, inside = names.settings, pulumi.ResourceOptions(parent=parent)
     role = aws.iam.Role(
-        "fuota-logs",
+        names.logical("fuota-logs"),
         name=LOGS_ROLE,
+        opts=inside,
         assume_role_policy=json.dumps(service_trust(settings, IOT_WIRELESS, conditions=False)),
     )
     where = names.arn("logs", "log-group:/aws/iotwireless*")
@@ -44,12 +45,14 @@ def fuota_logs(names: Names) -> None:
         "logs:PutLogEvents",
     ]
     policy = document([allow("WriteLogs", actions, [where])])
-    aws.iam.RolePolicy("fuota-logs-write", name="write-logs", role=role.id, policy=json.dumps(policy))
+    aws.iam.RolePolicy(
+        names.logical("fuota-logs-write"), name="write-logs", role=role.id, policy=json.dumps(policy), opts=inside
+    )
 
 
-def watch_edits(names: Names) -> None:
+def watch_edits(names: Names, parent: pulumi.Resource | None) -> None:
     """Return a topic when anyone but the controller changes a FUOTA task (needs a CloudTrail trail)."""
-    settings = names.settings
+    settings, inside = names.settings, pulumi.ResourceOptions(parent=parent)
     controller = names.role_arn(names.controller_role)
     pattern = {
         "source": ["aws.iotwireless"],
@@ -65,20 +68,30 @@ def watch_edits(names: Names) -> None:
         },
     }
     rule = aws.cloudwatch.EventRule(
-        "edits-by-hand", name=f"{names.stem}_edits-by-hand", event_pattern=json.dumps(pattern)
+        names.logical("edits-by-hand"),
+        name=f"{names.stem}_edits-by-hand",
+        event_pattern=json.dumps(pattern),
+        opts=inside,
     )
-    aws.cloudwatch.EventTarget("edits-by-hand-topic", rule=rule.name, arn=settings.options.watch_topic)
+    aws.cloudwatch.EventTarget(
+        names.logical("edits-by-hand-topic"), rule=rule.name, arn=settings.options.watch_topic, opts=inside
+    )
 
 
-def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[str]) -> None:
+def scheduled(
+    names: Names, schedule: Schedule, controller_arn: pulumi.Output[str], parent: pulumi.Resource | None
+) -> None:
     """`otactl reconcile` as a container task, run by EventBridge Scheduler; the journal is the S3 one."""
-    settings = names.settings
+    settings, inside = names.settings, pulumi.ResourceOptions(parent=parent)
     boot = aws.iam.Role(
-        "task-boot",
+        names.logical("task-boot"),
+        opts=inside,
         name=f"{names.stem}_task-boot",
         assume_role_policy=json.dumps(_trust(names, "ecs-tasks.amazonaws.com")),
     )
-    group = aws.cloudwatch.LogGroup("task-logs", name=f"/otactl/{names.stem}", retention_in_days=90)
+    group = aws.cloudwatch.LogGroup(
+        names.logical("task-logs"), name=f"/otactl/{names.stem}", retention_in_days=90, opts=inside
+    )
     pulls = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     boots = document(
         [
@@ -91,7 +104,9 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
             ),
         ]
     )
-    aws.iam.RolePolicy("task-boot-policy", name="boot", role=boot.id, policy=json.dumps(boots))
+    aws.iam.RolePolicy(
+        names.logical("task-boot-policy"), name="boot", role=boot.id, policy=json.dumps(boots), opts=inside
+    )
     journal = f"s3://{settings.options.journal_bucket}/journal"
     container = {
         "name": "otactl",
@@ -104,7 +119,8 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
         ],
     }
     task = aws.ecs.TaskDefinition(
-        "reconcile",
+        names.logical("reconcile"),
+        opts=inside,
         family=f"{names.stem}_reconcile",
         requires_compatibilities=["FARGATE"],
         network_mode="awsvpc",
@@ -117,7 +133,8 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
         ),
     )
     starter = aws.iam.Role(
-        "scheduler",
+        names.logical("scheduler"),
+        opts=inside,
         name=f"{names.stem}_scheduler",
         assume_role_policy=json.dumps(_trust(names, "scheduler.amazonaws.com")),
     )
@@ -130,9 +147,12 @@ def scheduled(names: Names, schedule: Schedule, controller_arn: pulumi.Output[st
             allow("PassTaskRoles", ["iam:PassRole"], passed, StringEquals=to_ecs),
         ]
     )
-    aws.iam.RolePolicy("scheduler-runs", name="run-task", role=starter.id, policy=json.dumps(runs))
+    aws.iam.RolePolicy(
+        names.logical("scheduler-runs"), name="run-task", role=starter.id, policy=json.dumps(runs), opts=inside
+    )
     aws.scheduler.Schedule(
-        "reconcile",
+        names.logical("reconcile"),
+        opts=inside,
         name=f"{names.stem}_reconcile",
         schedule_expression=schedule.every,
         flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infra.iam_documents import IOT, OWNER_TAG, ROLE_READS, Document, Names, Statement, allow, document
+from .iam_documents import IOT, OWNER_TAG, ROLE_READS, Document, Names, Statement, allow, document
 
 # What the controller's call list needs (tests hold the two equal).
 UPDATE_READS = ("GetOTAUpdate", "ListTagsForResource")

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infra import ota_permissions
-from infra.iam_documents import (
+from . import ota_permissions
+from .iam_documents import (
     ACCOUNT_READS,
     BUCKET_READS,
     GROUP_READS,

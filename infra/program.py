@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import optional_parts, permissions
-from infra.firmware_store import FirmwareStore, FirmwareStoreArgs, JournalStore, JournalStoreArgs
-from infra.iam_documents import Names, people_trust, plan_subjects, size
-from infra.roles import (
+from . import optional_parts, permissions
+from .firmware_store import FirmwareStore, FirmwareStoreArgs, JournalStore, JournalStoreArgs
+from .iam_documents import Names, people_trust, plan_subjects, size
+from .roles import (
     ControllerRole,
     FirmwareUpdateRole,
     OperatorArgs,
@@ -15,46 +15,50 @@ from infra.roles import (
     PlannerRole,
     github_provider,
 )
-from infra.settings import Settings, SettingsError
+from .settings import Settings, SettingsError
 
 # IAM quotas: the inline policies of a role together, and the length of a trust policy.
 INLINE_LIMIT, TRUST_LIMIT, PROVIDER_LENGTH = 10_240, 2_048, 90
 
 
-def stack(settings: Settings) -> dict[str, pulumi.Output[str]]:
-    """Create everything a stack declares; return its outputs by name."""
-    names = Names(settings)
+def stack(
+    settings: Settings, *, parent: pulumi.Resource | None = None, prefix: str = ""
+) -> dict[str, pulumi.Output[str]]:
+    """Create everything a stack declares, inside a component if one is given; return its outputs by name."""
+    names, inside = Names(settings, prefix), pulumi.ResourceOptions(parent=parent)
     _fits(names)
     outputs: dict[str, pulumi.Output[str]] = {}
     keys: list[tuple[str, pulumi.Output[str]]] = []
     for channel in settings.channels:
-        store = FirmwareStore(f"{channel.name}-store", FirmwareStoreArgs(names=names, channel=channel))
+        store = FirmwareStore(
+            names.logical(f"{channel.name}-store"), FirmwareStoreArgs(names=names, channel=channel), inside
+        )
         if store.key_arn is not None:
             keys.append((f"decrypt-{channel.name}", store.key_arn))
         found = {"imageBucket": store.bucket}
         if settings.options.fuota:
-            found["firmwareUpdateRoleArn"] = FirmwareUpdateRole(names, channel, store.key_arn).arn
+            found["firmwareUpdateRoleArn"] = FirmwareUpdateRole(names, channel, store.key_arn, inside).arn
         outputs |= {f"{channel.name}.{key}": value for key, value in found.items()}
         if channel is settings.channels[0]:
             outputs |= found
-    provider, made = github_provider(names)
+    provider, made = github_provider(names, parent)
     operator = OperatorArgs(names=names, provider=provider, keys=keys)
-    after = pulumi.ResourceOptions(depends_on=made)
+    after = pulumi.ResourceOptions(parent=parent, depends_on=made)
     controller = ControllerRole(operator, after)
     outputs |= {"controllerRoleArn": controller.arn, "plannerRoleArn": PlannerRole(operator, after).arn}
     options = settings.options
     if options.iot_ota:
-        outputs["otaServiceRoleArn"] = OtaServiceRole(names, keys).arn
+        outputs["otaServiceRoleArn"] = OtaServiceRole(names, keys, inside).arn
     if options.journal_bucket:
         args = JournalStoreArgs(names=names, bucket=options.journal_bucket, protect=options.protect)
-        journal = JournalStore("journal", args)
+        journal = JournalStore(names.logical("journal"), args, inside)
         outputs["journal"] = journal.bucket.apply(lambda bucket: f"s3://{bucket}/journal")
     if options.wireless_logs:
-        optional_parts.fuota_logs(names)
+        optional_parts.fuota_logs(names, parent)
     if options.watch_topic:
-        optional_parts.watch_edits(names)
+        optional_parts.watch_edits(names, parent)
     if options.schedule is not None:
-        optional_parts.scheduled(names, options.schedule, controller.arn)
+        optional_parts.scheduled(names, options.schedule, controller.arn, parent)
     return outputs
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra import ota_permissions, permissions
-from infra.firmware_store import use_key
-from infra.iam_documents import (
+from . import ota_permissions, permissions
+from .firmware_store import use_key
+from .iam_documents import (
     GITHUB_ISSUER,
     IOT,
     IOT_WIRELESS,
@@ -23,7 +23,7 @@ from infra.iam_documents import (
     plan_subjects,
     service_trust,
 )
-from infra.settings import Channel
+from .settings import Channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class FirmwareUpdateRole(_Role):
             keys=[("decrypt-images", key)] if key is not None else [],
             through=names.via("s3"),
         )
-        super().__init__("FirmwareUpdateRole", f"{channel.name}-firmware-update", args, opts)
+        super().__init__("FirmwareUpdateRole", names.logical(f"{channel.name}-firmware-update"), args, opts)
 
 
 class OtaServiceRole(_Role):
@@ -100,7 +100,7 @@ class OtaServiceRole(_Role):
             key_actions=("kms:Decrypt", "kms:GenerateDataKey"),  # it reads images and writes signed ones
             through=names.via("s3"),
         )
-        super().__init__("OtaServiceRole", "ota-service", args, opts)
+        super().__init__("OtaServiceRole", names.logical("ota-service"), args, opts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class ControllerRole(_Role):
             keys=args.keys,
             through=names.via("s3"),
         )
-        super().__init__("ControllerRole", "controller", role, opts)
+        super().__init__("ControllerRole", names.logical("controller"), role, opts)
 
 
 class PlannerRole(_Role):
@@ -144,10 +144,10 @@ class PlannerRole(_Role):
             keys=args.keys,
             through=names.via("s3"),
         )
-        super().__init__("PlannerRole", "planner", role, opts)
+        super().__init__("PlannerRole", names.logical("planner"), role, opts)
 
 
-def github_provider(names: Names) -> tuple[str, list[pulumi.Resource]]:
+def github_provider(names: Names, parent: pulumi.Resource | None) -> tuple[str, list[pulumi.Resource]]:
     """Return the ARN of GitHub's OIDC provider, created here unless the settings name one; empty without GitHub."""
     github = names.settings.github
     if github is None:
@@ -155,10 +155,11 @@ def github_provider(names: Names) -> tuple[str, list[pulumi.Resource]]:
     if github.provider:
         return github.provider, []
     made = aws.iam.OpenIdConnectProvider(
-        "github",
+        names.logical("github"),
         url=f"https://{GITHUB_ISSUER}",
         client_id_lists=[f"sts.{names.settings.domain}"],
-        opts=pulumi.ResourceOptions(protect=names.settings.options.protect),  # other stacks of the account may use it
+        # Other stacks of the account may use it.
+        opts=pulumi.ResourceOptions(parent=parent, protect=names.settings.options.protect),
     )
     account = f"arn:{names.settings.partition}:iam::{names.settings.account}"
     return f"{account}:oidc-provider/{GITHUB_ISSUER}", [made]

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from infra.config_reader import Reader, SettingsError
-from infra.regions import IOT_CORE, IOT_WIRELESS_API, domain_of, partition_of, regions_of
+from .config_reader import Reader, SettingsError
+from .regions import IOT_CORE, IOT_WIRELESS_API, domain_of, partition_of, regions_of
 
 _ACCOUNT = re.compile(r"\d{12}")
 _OWNER = re.compile(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?")
@@ -109,9 +109,9 @@ class Settings:
         return domain_of(self.region)
 
 
-def settings(given: Mapping[str, object], *, region: object, stack: str) -> Settings:
-    """Read the `otactl:` values of a stack; SettingsError reports the first that is wrong."""
-    file = f"Pulumi.{stack}.yaml"
+def settings(given: Mapping[str, object], *, region: object, stack: str, source: str = "") -> Settings:
+    """Read the `otactl:` values of a stack; SettingsError names the first that is wrong, and its source."""
+    file = source or f"Pulumi.{stack}.yaml"
     reader = Reader(file, "otactl", given)
     if not _CHANNEL.fullmatch(stack):
         raise SettingsError(f"{file}: a stack is an environment: at most 20 characters, a-z, 0-9 and -, not {stack!r}")

@@ -7,7 +7,7 @@ import json
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from infra.settings import Settings, SettingsError, settings
+from .settings import Settings, SettingsError, settings
 
 OBJECTS = ("channels", "access", "options")
 

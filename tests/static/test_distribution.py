@@ -144,3 +144,12 @@ def test_the_airtime_data_is_found_in_the_wheel(installed: Path) -> None:
 
     assert ran.returncode in (0, 2), ran.stderr
     assert '"fragments"' in ran.stdout
+
+
+def test_the_component_is_imported_from_the_installed_wheel(installed: Path) -> None:
+    words = [str(installed / "bin/python"), "-W", "ignore", "-c"]
+    code = "from otactl.pulumi.infra import FirmwareRollouts; print(FirmwareRollouts.__module__)"
+
+    ran = subprocess.run([*words, code], cwd=installed, capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "otactl.pulumi.infra.component"
