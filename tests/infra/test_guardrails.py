@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,17 @@ for name, bucket in (("prod", "acme-prod"), ("dev", "acme-dev")):
     assert result.outputs == {"prod": "acme-prod", "dev": "acme-dev"}
     outside = [r.name for r in result.resources if not r.parent.endswith(("::prod", "::dev")) and r.custom is False]
     assert {name for name in outside if not name.startswith(("prod", "dev"))} == set()
+
+
+def test_the_component_in_the_page_runs_as_shown(tmp_path: Path) -> None:
+    page = (ROOT / "docs/infra.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "__main__.py").write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}")
+
+    result = run({}, program=tmp_path)
+
+    assert result.exit_code == 0, result.output
+    assert result.outputs["imageBucket"] == "acme-firmware-eu"
 
 
 def test_a_wrong_argument_of_a_component_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from typing import Any
 
 import boto3
@@ -68,6 +70,25 @@ class Sequence:
 def sequence(tmp_path_factory: pytest.TempPathFactory, plugins: Any, cloud: SimulatorServer) -> Sequence:
     """The sequence, run once."""
     return Sequence(Project(tmp_path_factory.mktemp("sequence") / "project", plugins, cloud.url), cloud)
+
+
+def blocks() -> list[tuple[list[str], list[str]]]:
+    """Return the commands of docs/infra.md, each with the lines that the page shows."""
+    found = re.findall(r"```text\n\$ pulumi (.*?)\n(.*?)```", (ROOT / "docs/infra.md").read_text(), re.DOTALL)
+    return [(shlex.split(command), text.splitlines()) for command, text in found]
+
+
+def timeless(line: str) -> str:
+    """Return a printed line without how long it took."""
+    return re.sub(r"\b\d+(\.\d+)?s\b", "0s", line.rstrip())
+
+
+def test_the_page_shows_each_step_as_it_was_printed(sequence: Sequence) -> None:
+    assert [words for words, _ in blocks()] == [list(ran.words) for ran in sequence.ran.values()]
+    for (words, lines), ran in zip(blocks(), sequence.ran.values(), strict=True):
+        printed = {timeless(line) for line in ran.output.splitlines()}
+        missing = [line for line in lines if line != "…" and timeless(line) not in printed]
+        assert (words, missing) == (words, [])
 
 
 def test_a_preview_shows_every_resource_and_creates_none(sequence: Sequence) -> None:
