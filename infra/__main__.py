@@ -9,9 +9,9 @@ import pulumi
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # Pulumi runs this folder: `infra` is its parent's
 
+from infra.config_reader import SettingsError
 from infra.guardrails import Guardrails
 from infra.program import stack
-from infra.settings import SettingsError
 from infra.stack_config import read
 
 guardrails = Guardrails()

@@ -153,7 +153,7 @@ def _camel(name: str) -> str:
 
 
 def _raw_name(props: Any, name: str) -> str:
-    return next(raw for raw in dict(props) if _camel(raw) == name)
+    return str(next(raw for raw in dict(props) if _camel(raw) == name))
 
 
 def _get(value: Any, name: str) -> Any:

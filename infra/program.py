@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from . import optional_parts, permissions
+from .config_reader import SettingsError
 from .firmware_store import FirmwareStore, FirmwareStoreArgs, JournalStore, JournalStoreArgs
 from .iam_documents import Names, people_trust, plan_subjects, size
 from .roles import (
@@ -15,7 +16,7 @@ from .roles import (
     PlannerRole,
     github_provider,
 )
-from .settings import Settings, SettingsError
+from .settings import Settings
 
 # IAM quotas: the inline policies of a role together, and the length of a trust policy.
 INLINE_LIMIT, TRUST_LIMIT, PROVIDER_LENGTH = 10_240, 2_048, 90

@@ -58,8 +58,8 @@ class _Role(pulumi.ComponentResource):
         for title, policy in args.policies.items():
             aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=json.dumps(policy), opts=child)
         for title, key in args.keys:
-            policy = use_key(key, args.through, args.key_actions)
-            aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=policy, opts=child)
+            uses = use_key(key, args.through, args.key_actions)
+            aws.iam.RolePolicy(f"{name}-{title}", name=title, role=role.id, policy=uses, opts=child)
         self.arn = role.arn
         self.register_outputs({"arn": self.arn})
 

@@ -7,7 +7,8 @@ import json
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from .settings import Settings, SettingsError, settings
+from .config_reader import SettingsError
+from .settings import Settings, settings
 
 OBJECTS = ("channels", "access", "options")
 
