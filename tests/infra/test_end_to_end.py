@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +10,14 @@ import boto3
 import msgspec
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from infra import permissions
-from infra.iam_documents import GITHUB_ISSUER, Names
-from otactl.cli import cli
-from otactl.cli.commands.demo import Demo, only_loopback
+from infra.iam_documents import Names
 from otactl.model import Phase, Source, Strategy, Wave
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import BUCKET, GROUPS, IMAGE, KEY, REGION, declared, single_devices
 from tests.support.pulumi.apply import Applier
+from tests.support.pulumi.demo_fleet import run_to_its_end
 from tests.support.pulumi.engine import ROOT, run
 from tests.support.pulumi.provisioned_stack import ProvisionedFuotaStage, less, named, refused, run_and_report, until
 from tests.support.pulumi.read_settings import read
@@ -205,57 +200,15 @@ def test_the_demos_fleet_runs_to_its_end_on_the_example_stack_with_every_caller_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = yaml.safe_load((ROOT / "Pulumi.prod-eu.yaml").read_text())["config"]
-    kept = dict(os.environ)
+    monkeypatch.chdir(tmp_path)
     with SimulatorServer(seed=7) as server:
-        only_loopback(server.url)
-        os.environ["AWS_REGION"] = REGION
-        monkeypatch.chdir(tmp_path)
-        shutil.copytree(ROOT / "rollouts", tmp_path / "rollouts", ignore=shutil.ignore_patterns("__pycache__"))
-        demo = Demo(server.url, tmp_path)
-        demo.point_to_gateway()
-        made = run(config, apply=Applier(server.url))
-        assert made.exit_code == 0, made.output
-        demo.push()
-        demo.fleet({})
-        demo.plugs()
-        server.world.apply_settings({"enforceCallers": True, "callsPerSecond": 0})
-        sts = boto3.Session().client("sts", endpoint_url=server.url, region_name=REGION)
-        given = sts.assume_role_with_web_identity(
-            RoleArn=made.outputs["controllerRoleArn"],
-            RoleSessionName="cron",
-            WebIdentityToken=token("environment:prod"),
-        )["Credentials"]
-        with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
-            sts.assume_role_with_web_identity(
-                RoleArn=made.outputs["controllerRoleArn"], RoleSessionName="pr", WebIdentityToken=token("pull_request")
-            )
-        os.environ |= {
-            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": given["SessionToken"],
-            "OTACTL_JOURNAL": made.outputs["journal"],
-        }
-        assert CliRunner().invoke(cli, ["journal", "init"]).exit_code == 0
-        for _ in range(12):
-            ran = CliRunner().invoke(cli, ["reconcile", "rollouts", "-o", "json"])
-            report = json.loads(ran.stdout)
-            if {r["phase"] for r in report["rollouts"]} == {"Succeeded"}:
-                break
-            demo.pass_time(3600)
-        refused = [r for r in server.world.requests if r["status"] == 403]
-    os.environ.clear()
-    os.environ.update(kept)
 
-    assert {r["phase"] for r in report["rollouts"]} == {"Succeeded"}, report
-    assert [r["operation"] for r in refused] == ["AssumeRoleWithWebIdentity"]
+        def provision() -> dict[str, object]:
+            made = run(config, apply=Applier(server.url))
+            assert made.exit_code == 0, made.output
+            return made.outputs
 
+        ended = run_to_its_end(server, tmp_path, provision)
 
-def token(subject: str) -> str:
-    """What GitHub would give a workflow of the example's repository; the signature is not checked here."""
-    claims = {
-        "iss": f"https://{GITHUB_ISSUER}",
-        "aud": "sts.amazonaws.com",
-        "sub": f"repo:acme/firmware:{subject}",
-    }
-    parts = ({"alg": "none"}, claims, {})
-    return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts)
+    assert ended.phases == {"Succeeded"}
+    assert (ended.pull_request, ended.refused) == ("AccessDenied", ["AssumeRoleWithWebIdentity"])
