@@ -46,3 +46,22 @@ def test_it_is_sent_to_all_where_the_manifest_says_so(ota_stage: OtaStage) -> No
     ota_stage.cron(first, rounds=4)
 
     assert ota_stage.installs() == {**dict.fromkeys(THINGS, 2), "gw-1": 3}
+
+
+def test_a_thing_that_may_have_started_the_other_revision_is_sent_it_again(ota_stage: OtaStage) -> None:
+    first = one_wave(allow_downgrade=True)
+    second = replace(first, firmware=pushed(ota_stage, "2.5.0", b"newer" * 500))
+    ota_stage.cron(first, rounds=4)
+    ota_stage.fleet(things=[{"name": n, "behaviour": "stuck" if n == "gw-1" else "offline"} for n in THINGS])
+    ota_stage.cron(second, rounds=2, minutes=2)
+    (update,) = ota_stage.updates()
+    ota_stage.iot.cancel_job(jobId=f"AFR_OTA-{update}", force=True)
+    ota_stage.advance(300)
+    ota_stage.run(second)
+
+    at_rest(ota_stage)
+    ota_stage.cron(first, rounds=6)
+
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    images = {t["name"]: t["installs"].get(first.firmware.sha256) for t in ota_stage.stored("iot")["things"]}
+    assert images["gw-1"] == 2

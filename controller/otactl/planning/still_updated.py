@@ -3,14 +3,15 @@
 1. Another revision that was started in between need not have reached every device. One that it did not reach has what
    it took before, and is not sent that again.
 2. A version that a device reports, and what another rollout sent it since, count more than our record of it.
-3. Groups are sent to whole.
+3. A device whose execution another actor canceled may have started it, so it is sent the revision again.
+4. Groups are sent to whole.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from otactl.model import Observation, Record, Rollout, TargetFacts, WaveRecord
+from otactl.model import Observation, Reason, Record, Rollout, TargetFacts, WaveRecord
 from otactl.planning.sent_content import SentContents
 from otactl.ports import Capabilities
 
@@ -23,11 +24,17 @@ def noted(
     if rollout.resend or can.tells_of_spared or not any(_went_back(wave, generation) for wave in record.waves):
         return seen
     own = SentContents({record.name: record})
+    in_doubt = {
+        r.device
+        for a in record.attempts
+        for r in a.results
+        if a.generation != generation and r.reason is Reason.CANCELED and (r.by_hand or not a.canceled_by_us)
+    }
 
     def has_it(target: TargetFacts) -> bool:
         if target.is_group or not (target.exists and target.vendor_id):
             return False
-        if target.version not in ("", rollout.firmware.version):
+        if target.vendor_id in in_doubt or target.version not in ("", rollout.firmware.version):
             return False
         key = f"device:{target.vendor_id}"
         mine, newest = own.last(rollout.backend_kind, key), sendings.last(rollout.backend_kind, key)

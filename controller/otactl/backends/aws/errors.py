@@ -259,6 +259,8 @@ def _words(error: Exception) -> str:
     kind, url = type(error).__name__, details.get("endpoint_url")
     if isinstance(error, sdk.ProxyConnectionError):
         return f"{kind} at {_host(details.get('proxy_url'))}; check HTTPS_PROXY and NO_PROXY"
+    if type(error) is sdk.HTTPClientError:
+        return f"{kind}: the request could not be sent; check that HTTPS_PROXY and HTTP_PROXY are addresses"
     if not isinstance(url, str):
         return kind
     unresolved = any(said in str(details.get("error", "")) for said in ("resolve", "Name or service", "nodename"))

@@ -107,6 +107,12 @@ def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
     assert SECRET not in str(found)
 
 
+def test_a_proxy_whose_address_cannot_be_read_is_looked_for_in_its_variables() -> None:
+    found = reported(sdk.HTTPClientError(error=SECRET))
+    assert "check that HTTPS_PROXY and HTTP_PROXY are addresses" in str(found)
+    assert SECRET not in str(found)
+
+
 def test_a_certificate_that_is_not_trusted_is_not_waited_for() -> None:
     found = reported(sdk.SSLError(endpoint_url="https://x", error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"))
     assert isinstance(found, StalledError)
