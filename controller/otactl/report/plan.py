@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from otactl import explanations
 from otactl.model import Observation, Record, Rollout, canonical_digest
 from otactl.model.actions import Action, CreateUnit, Finding, Hold, ResendCreate, StartUnit, name_of
 from otactl.planning.expected_state import Step
@@ -109,7 +110,14 @@ def step_of(step: Step, *, in_next_run: bool = True) -> PlanStep:
 
 def hold_of(hold: Hold) -> PlanHold:
     """Return a hold as it is printed."""
-    return PlanHold(reason=hold.reason, message=hold.message, until=hold.until, stalled=hold.stalled)
+    known = explanations.page("holds").codes.get(hold.reason)
+    return PlanHold(
+        reason=hold.reason,
+        message=hold.message,
+        until=hold.until,
+        stalled=hold.stalled,
+        fix=known.fix if known is not None else "",
+    )
 
 
 def finding_of(finding: Finding) -> PlanFinding:

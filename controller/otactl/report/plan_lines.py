@@ -13,7 +13,7 @@ from otactl.report.plan_values import (
     PlanVerdict,
     PlanWave,
 )
-from otactl.wording import about
+from otactl.wording import about, count
 
 WORDS = {
     PlanVerdict.CANNOT_BE_PLANNED: "cannot be planned",
@@ -27,11 +27,6 @@ WORDS = {
 }
 """The verdicts in words, what needs most attention first."""
 _RANK = {verdict: rank for rank, verdict in enumerate(WORDS)}
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things: `1 call`, `2 calls`, `1 session to air`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def in_order(report: PlanReport) -> list[PlannedRollout]:
@@ -51,7 +46,7 @@ def verdict(rollout: PlannedRollout) -> str:
         return word
     chosen = [s for s in steps if s.irrevocable] or [s for s in steps if s.action == "createUnit"] or list(steps)
     parts = [f"{word} {', '.join(dict.fromkeys(s.unit for s in chosen))}"]
-    parts += [counted(wave.devices, "device") for wave in rollout.waves if wave.state == "next" and wave.devices]
+    parts += [count(wave.devices, "device") for wave in rollout.waves if wave.state == "next" and wave.devices]
     parts += [
         f"from {_moment(wave.start)}" for wave in rollout.waves if wave.state == "next" and wave.start is not None
     ]
@@ -73,7 +68,7 @@ def version(rollout: PlannedRollout) -> str:
 
 def wave(each: PlanWave) -> str:
     """Return a wave in one line."""
-    size = counted(each.targets, "target") if each.devices is None else counted(each.devices, "device")
+    size = count(each.targets, "target") if each.devices is None else count(each.devices, "device")
     if each.devices is None:
         size += ", devices not counted"
     parts = [f"{each.state}; {size}; gate: {each.gate}"]
@@ -109,11 +104,13 @@ def step(each: PlanStep) -> str:
 
 
 def hold(each: PlanHold) -> str:
-    """Return a hold with its way out: its message, and when it ends by itself or that a person must act."""
-    out = "a person must act" if each.stalled else "it ends by itself"
-    if each.until is not None and not each.stalled:
-        out = f"until {iso(each.until)}"
-    return f"{each.message} ({out})"
+    """Return a hold in one line: its message, when it ends if that is known, and the way out."""
+    parts = [each.message]
+    if each.until is not None:
+        parts.append(f"until {iso(each.until)}")
+    if each.fix:
+        parts.append(f"way out: {each.fix}")
+    return "; ".join(parts)
 
 
 def drift(found: PlanFinding) -> str:
@@ -130,4 +127,4 @@ def totals(report: PlanReport) -> str:
     numbers = {word: sum(r.verdict is verdict for r in report.rollouts) for verdict, word in WORDS.items()}
     parts = [f"{number} {word}" for word, number in numbers.items() if number]
     calls = sum(len(s.calls) for r in report.rollouts for s in r.run)
-    return f"{counted(len(report.rollouts), 'rollout')}: {', '.join(parts) or 'none'}; {counted(calls, 'call')} next"
+    return f"{count(len(report.rollouts), 'rollout')}: {', '.join(parts) or 'none'}; {count(calls, 'call')} next"

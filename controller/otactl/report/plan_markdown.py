@@ -17,6 +17,7 @@ from otactl.report import journals_used, plan_lines
 from otactl.report.plan import digest_of
 from otactl.report.plan_values import PlannedRollout, PlanReport, PlanStep
 from otactl.report.sanitize import cell, plain, safe_json
+from otactl.wording import count
 
 MARKER = "<!-- otactl-plan -->"
 LIMIT = 60_000
@@ -33,16 +34,16 @@ def as_markdown(report: PlanReport, *, limit: int | None = LIMIT, whole: str = "
     head = _head(report, cut=limit is not None)
     ordered = plan_lines.in_order(report)
     room = limit - _FOOT - _size(head) if limit is not None else None
-    detailed, listed, counted = _divided(ordered, room)
+    detailed, listed, left_out = _divided(ordered, room)
     lines = list(head)
     for block in detailed:
         lines += block
     if listed:
         lines += ["", "| Rollout | Next run |", "|---|---|", *listed]
-    if counted:
-        lines += ["", f"… and {plan_lines.counted(counted, 'more rollout')}, which this comment has no room for."]
-    if counted or listed or limit is not None:
-        lines += _rest(whole, bool(counted or listed))
+    if left_out:
+        lines += ["", f"… and {count(left_out, 'more rollout')}, which this comment has no room for."]
+    if left_out or listed or limit is not None:
+        lines += _rest(whole, bool(left_out or listed))
     foot = [*lines, *journals_used.footer(report.journals, "markdown")]
     text = "\n".join(foot)
     return text if limit is None or len(text) <= limit else "\n".join(lines)
@@ -88,7 +89,7 @@ def _head(report: PlanReport, *, cut: bool) -> list[str]:
     shown = report.errors[:ERRORS] if cut else report.errors
     lines += [f"- **Error:** {cell(_short(error) if cut else error)}" for error in shown]
     if len(report.errors) > len(shown):
-        lines.append(f"- … and {plan_lines.counted(len(report.errors) - len(shown), 'more error')}")
+        lines.append(f"- … and {count(len(report.errors) - len(shown), 'more error')}")
     return lines
 
 
@@ -125,7 +126,7 @@ def _details(rollout: PlannedRollout, most: int | None) -> list[str]:
     lines += [f"- later **held** {_code(h.reason)}: {cell(plan_lines.hold(h))}" for h in rollout.outlook_holds]
     if rollout.later:
         later = [f"- {cell(plan_lines.step(s))}" for s in rollout.later]
-        lines += ["", *_folded(f"later runs: {plan_lines.counted(len(later), 'step')}", later)]
+        lines += ["", *_folded(f"later runs: {count(len(later), 'step')}", later)]
     if rollout.airtime is not None:
         warnings = [f"- {_code(w.code)}: {cell(w.message)}" for w in rollout.airtime.warnings]
         lines += ["", *_folded("radio: all figures", [*radio.table(rollout.airtime), "", *warnings])]
@@ -151,7 +152,7 @@ def _calls(steps: Sequence[PlanStep], most: int | None) -> list[str]:
         left = left - len(text) if left is not None else None
     more = len(calls) - len(shown)
     body = ["```json", ",\n".join(shown), "```"] if shown else []
-    body += [f"… and {plan_lines.counted(more, 'more call')}: `otactl plan -o json` shows all"] if more else []
+    body += [f"… and {count(more, 'more call')}: `otactl plan -o json` shows all"] if more else []
     return ["", *_folded(f"exact calls of the next run: {len(calls)}", body)]
 
 

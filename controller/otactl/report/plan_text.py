@@ -9,6 +9,7 @@ from otactl.report import journals_used, plan_lines
 from otactl.report.plan import digest_of
 from otactl.report.plan_values import PlannedRollout, PlanReport, PlanStep
 from otactl.report.sanitize import plain
+from otactl.wording import count
 
 CALLS = 5
 """How many calls of a step are shown unless all are asked for."""
@@ -54,5 +55,5 @@ def _calls(step: PlanStep, all_calls: bool) -> list[str]:
     limit = len(step.calls) if all_calls else CALLS
     shown = [f"{c.service}:{c.operation} {json.dumps(c.parameters, ensure_ascii=False)}" for c in step.calls[:limit]]
     if len(step.calls) > limit:
-        shown.append(f"… and {plan_lines.counted(len(step.calls) - limit, 'more call')} (-o json shows all)")
+        shown.append(f"… and {count(len(step.calls) - limit, 'more call')} (-o json shows all)")
     return shown

@@ -78,6 +78,13 @@ class PlanHold(Value, frozen=True, kw_only=True):
         Meta(description="When it ends by itself; null if it names no time.", examples=["2026-11-20T09:00:00Z"]),
     ]
     stalled: Annotated[bool, Meta(description="Whether a person must act.", examples=[False])]
+    fix: Annotated[
+        str,
+        Meta(
+            description="How to get out of it, as `otactl explain` has it; empty where that is in the message alone.",
+            examples=["Wait for the window, or change spec.windows."],
+        ),
+    ] = ""
 
 
 class PlanFinding(Value, frozen=True, kw_only=True):

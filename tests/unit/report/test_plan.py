@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from otactl import explanations
 from otactl.model import (
     Approval,
     Gate,
@@ -130,7 +131,15 @@ def test_a_missing_image_holds_and_is_red() -> None:
 
     assert (found.verdict, found.is_red) == (PlanVerdict.HELD, True)
     assert verdict(found) == "held: image_is_missing"
-    assert "push it with `otactl image push` (a person must act)" in shown(found)
+    assert "push it with `otactl image push`; way out: " in shown(found)
+
+
+def test_every_hold_names_its_way_out() -> None:
+    found = plan_of(rollout(windows=(NIGHT,)))
+
+    (hold,) = found.run_holds
+    assert hold.fix == explanations.page("holds").codes["window_is_closed"].fix
+    assert f"; until 2026-03-01T20:13:00Z; way out: {hold.fix}" in shown(found)
 
 
 def test_calls_that_are_next_are_not_red() -> None:
