@@ -92,6 +92,13 @@ def test_a_change_replaces_only_where_the_service_cannot_change_it(
     assert found.changed == tuple(change)
 
 
+def test_an_imported_default_that_the_program_leaves_out_is_no_change() -> None:
+    imported = {"name": "r", "path": "/", "maxSessionDuration": 3600, "assumeRolePolicy": policy(Effect="Allow")}
+    asked = {"name": "r", "assumeRolePolicy": policy(Effect="Allow")}
+
+    assert changes(KINDS[ROLE], imported, imported, asked, {}).changed == ()
+
+
 def test_a_default_tag_that_changes_is_a_change_of_what_carries_tags() -> None:
     olds = {"bucket": "b", "tagsAll": {"team": "one"}}
 

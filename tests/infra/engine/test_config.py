@@ -56,7 +56,7 @@ def test_no_secret_is_in_clear_in_state_output_or_log(small: Project) -> None:
     file = small.folder / f"Pulumi.{STACK}.yaml"
     assert "secure" in yaml.safe_load(file.read_text())["config"]["aws:secretKey"]
 
-    ran = small.pulumi("up", "--stack", STACK, "--yes", "--logflow", "--logtostderr", "-v=5", "--diff")
+    ran = small.up(STACK, "--logflow", "--logtostderr", "-v=5", "--diff")
 
     assert ran.exit_code == 0, ran.output[-2000:]
     written = {p.name: p.read_bytes() for p in small.folder.rglob("*") if p.is_file() and "home" not in p.parts}

@@ -35,6 +35,7 @@ def changes(kind: Kind, olds: State, asked_before: State, news: State, tags: Map
 def _same(kind: Kind, name: str, old: Any, new: Any) -> bool:
     if name in kind.documents and isinstance(old, str) and isinstance(new, str):
         return same(old, new)
+    new = kind.defaults.get(name) if new is None else new
     if old is None or new is None:
         return (old or None) == (new or None)  # a default that the service shows is no difference
     return bool(_plain(old) == _plain(new))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,7 @@ class Role(Kind):
 
     replaces, named, tagged = frozenset({"name", "namePrefix", "path"}), "name", True
     computed, documents = ("arn", "uniqueId", "createDate"), ("assumeRolePolicy",)
+    defaults: ClassVar[dict[str, object]] = {"maxSessionDuration": 3600, "path": "/"}
 
     def create(self, cloud: Cloud, given: Properties) -> str:
         optional: dict[str, Any] = {"Description": given["description"]} if "description" in given else {}

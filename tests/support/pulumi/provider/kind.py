@@ -14,6 +14,7 @@ class Kind:
 
     `replaces`: the properties whose change creates another resource (the provider's reference: "Forces new resource").
     `computed`: the outputs that only the service knows. `documents`: the inputs that are policies.
+    `defaults`: what the service takes for an input that is left out, so that leaving it out is no change.
     `named`: the property that is the resource's name, which two resources cannot share.
     """
 
@@ -21,6 +22,7 @@ class Kind:
     computed: ClassVar[tuple[str, ...]] = ()
     documents: ClassVar[tuple[str, ...]] = ()
     named: ClassVar[str] = ""
+    defaults: ClassVar[dict[str, object]] = {}
     tagged: ClassVar[bool] = False
 
     def create(self, cloud: Cloud, given: Properties) -> str:
