@@ -111,7 +111,7 @@ class JournalMissingError(UsageError):
         """`where` as a person reads it, `make` as `otactl journal init` takes it."""
         super().__init__(
             f"JournalMissing: {why} {where}; name the right one with --journal, OTACTL_JOURNAL or spec.journal of the "
-            f"environment, or, if there never was one, make it: otactl journal init {shlex.quote(make)}"
+            f"environment, or, if there never was one, create it: otactl journal init {shlex.quote(make)}"
         )
 
 

@@ -64,7 +64,7 @@ CASES: list[tuple[list[str], str]] = [
     (["status", "--journal", "mysql://user:secret@db/x"], "is not a journal URL this version knows"),
     (["reconcile", "rollouts"], "JournalMissing: no journal at .otactl/journal.db; name the right one with --journal"),
     (["status", "unknown"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
-    (["history", "unknown"], "make it: otactl journal init .otactl/journal.db"),
+    (["history", "unknown"], "create it: otactl journal init .otactl/journal.db"),
     (["drift", "unknown"], "no journal at .otactl/journal.db; name the right one with --journal, OTACTL_JOURNAL"),
     (["drift", "--journal", ""], "--journal is empty; name a journal"),
     (["explain", "spec.nothing"], "there is no field and no code 'spec.nothing'"),

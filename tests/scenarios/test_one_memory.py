@@ -66,7 +66,7 @@ def test_a_run_over_a_journal_that_is_not_there_is_refused_and_makes_none(
     ran = run(*words, "rollouts", code=1)
 
     assert ran.stderr.startswith(f"otactl: JournalMissing: no journal at {DEFAULT}; name the right one with --journal")
-    assert ran.stderr.endswith(f"make it: otactl journal init {DEFAULT}\n")
+    assert ran.stderr.endswith(f"create it: otactl journal init {DEFAULT}\n")
     assert not (repository / ".otactl").exists()
 
 

@@ -42,7 +42,7 @@ _CREDENTIALS: tuple[tuple[type[Exception], str, str], ...] = (
     (
         sdk.CredentialRetrievalError,
         "the credentials' source ({provider}) failed",
-        "run its command or look at its role by hand; credentials of a process come from credential_process",
+        "run its command or check its role by hand; credentials of a process come from credential_process",
     ),
     (sdk.ConfigNotFound, "the AWS config file is not there", "fix AWS_CONFIG_FILE"),
     (sdk.ConfigParseError, "the AWS config or credentials file cannot be read", "fix the file's syntax"),
@@ -70,7 +70,7 @@ _CODES: dict[str, tuple[str, str]] = {
         ("MissingAuthenticationToken", "MissingAuthenticationTokenException", "InvalidIdentityToken"),
         ("the request carries no credentials that AWS can read", _ALL),
     ),
-    "IDPCommunicationError": ("the identity provider did not answer AWS", "look whether it is up"),
+    "IDPCommunicationError": ("the identity provider did not answer AWS", "check whether it is up"),
     "OptInRequired": ("the account is not signed up for the service or Region", "enable it in the account"),
 }
 _SKEWED = ("RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "InvalidTimestamp")

@@ -23,7 +23,7 @@ def changed_since(revision: str, names: Iterable[str]) -> frozenset[Path]:
         raise UsageError(f"--changed-since {revision} names no revision; name a branch, a tag or a commit")
     roots = {root_of(Path(name).absolute().parent) for name in names}
     if not roots or None in roots:
-        raise UsageError("--changed-since needs manifests in a Git repository; leave it out, or plan a working tree")
+        raise UsageError("--changed-since needs manifests in a Git repository; omit it, or plan a working tree")
     found: set[Path] = set()
     for root in roots:
         if root is not None:
@@ -38,7 +38,7 @@ def _git(root: Path, *words: str) -> list[str]:
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS)  # noqa: S603 - no shell, and the revision is no option
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"git cannot be run: {error}; install it, or leave --changed-since out") from error
+        raise UsageError(f"git cannot be run: {error}; install it, or omit --changed-since") from error
     if ran.returncode != 0:
         why = ran.stderr.strip().splitlines()[-1:] or ["no reason given"]
         text = f"git cannot compare with the revision of --changed-since: {why[0]}; fetch the revision and its history"

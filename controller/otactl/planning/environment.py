@@ -161,7 +161,7 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
             subject=attempt.unit_id,
             field="unit",
             desired="absent: its manifest is not in Git any more",
-            observed=f"present; to end it: {suspend.end_of(attempt, capabilities)}",
+            observed=f"present; to remove it: {suspend.end_of(attempt, capabilities)}",
             cause=Cause.ORPHAN,
             correctable=False,
         )
@@ -211,7 +211,7 @@ def _stranger(
             subject=item.vendor_id,
             field="unit",
             desired="absent",
-            observed=f"{item.leftover_of}; to end it: {item.end_command}",
+            observed=f"{item.leftover_of}; to remove it: {item.end_command}",
             cause=Cause.ORPHAN,
             correctable=False,
         )
@@ -229,7 +229,7 @@ def _stranger(
             subject=item.name,
             field="unit",
             desired="declared",
-            observed=f"carries our name, no manifest declares it; to end it: "
+            observed=f"carries our name, no manifest declares it; to remove it: "
             f"{capabilities.end_command.format(id=item.vendor_id)}",
             cause=Cause.ORPHAN,
             correctable=False,

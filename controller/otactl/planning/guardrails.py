@@ -59,7 +59,7 @@ def counted(keys: Iterable[str], seen: Observation) -> int | None:
 def _uncounted(unit: UnitDeclaration, where: str) -> Hold:
     text = (
         f"how many devices {unit.unit_id} would start with cannot be counted before, and {where} has guards for their "
-        "number; name the devices, or say strategy.allowUncounted: true"
+        "number; name the devices, or set strategy.allowUncounted: true"
     )
     return Hold(reason="affected_is_unknown", message=text, stalled=True)
 

@@ -123,7 +123,7 @@ def _finding(attempt: Attempt, can: Capabilities) -> Finding:
         subject=attempt.unit_id,
         field="unit",
         desired="absent: its manifest is not in Git any more",
-        observed=f"present; to end it: {end}",
+        observed=f"present; to remove it: {end}",
         cause=Cause.ORPHAN,
         correctable=False,
     )
@@ -147,7 +147,7 @@ def _words(attempt: Attempt, unit: Unit | None, record: Record, now: datetime, c
         return suspend.going(attempt, now, can, stopping=unit.stopping)
     if unit is not None:
         done = "has ended, its results are recorded" if attempt.stage is Stage.ENDED else f"is {unit.phase.value}"
-        return f"{attempt.unit_id} {done}, and is still there; to end it: {suspend.end_of(attempt, can)}"
+        return f"{attempt.unit_id} {done}, and is still there; to remove it: {suspend.end_of(attempt, can)}"
     made = next((i for i in record.intents if i.creates and i.unit_id == attempt.unit_id), None)
     if made is not None:
         text = f"{attempt.unit_id} may have been created: the answer at {iso(made.at)} was lost; "

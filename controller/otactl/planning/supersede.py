@@ -68,7 +68,7 @@ def returned_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
         Hold(
             reason="another_wave_in_progress",
             message=f"{attempt.unit_id} was counted as deleted and is shown again ({unit.phase.value}); nothing starts "
-            f"beside it; to end it: {force.format(id=attempt.vendor_id)}",
+            f"beside it; to stop it: {force.format(id=attempt.vendor_id)}",
         )
         for attempt, unit in _came_back(at)
         if known is not None and attempt in known.attempts
@@ -180,7 +180,7 @@ def undeclared_findings(at: PlanContext, end_command: str) -> tuple[Finding, ...
             subject=attempt.unit_id,
             field="unit",
             desired=f"absent: wave {wave.name} was removed from the manifest",
-            observed=f"present; to end it: {end_command.format(id=attempt.vendor_id)}",
+            observed=f"present; to remove it: {end_command.format(id=attempt.vendor_id)}",
             cause=Cause.ORPHAN,
             correctable=False,
         )

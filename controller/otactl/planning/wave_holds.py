@@ -123,7 +123,7 @@ def gate_hold(ctx: AttemptContext) -> Hold:
     verdict, gate = known.verdict_of(at.rollout.generation), at.rollout.gate_of(wave)
     if wave_verdict.tainted(attempt, at.record, at.rollout, at.now):
         text = (
-            f"wave {wave.name}: the image differed when the session began, so its devices may hold other bytes; "
+            f"wave {wave.name}: the image differed when the session started, so its devices may hold other bytes; "
             "check them, then accept it in spec.drift.ignore, or declare a new revision"
         )
         return Hold(reason=wave_verdict.DIFFERED, message=text, stalled=True)

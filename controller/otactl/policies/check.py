@@ -39,7 +39,7 @@ def check_environment(environment: Environment, backends: Mapping[str, BackendDe
     for index, role in enumerate(environment.approval_roles):
         if role.name in seen:
             pointer = f"/spec/approvalRoles/{index}/name"
-            message = f"the approval role {role.name} stands twice"
+            message = f"the approval role {role.name} occurs twice"
             found.append(
                 Violation(pointer=pointer, code="duplicate_approval_role", message=message, hint="keep one of them")
             )

@@ -120,7 +120,7 @@ def _retry(rollout: Rollout, definition: BackendDefinition) -> Iterator[Violatio
             )
         if Reason(reason) in PERMANENT:
             message = f"{reason} is not cured by sending it again"
-            yield Violation(pointer=pointer, code="reason_is_permanent", message=message, hint="take it out")
+            yield Violation(pointer=pointer, code="reason_is_permanent", message=message, hint="remove it")
     if retry.raise_redundancy_percent is not None and not definition.capabilities.sends_redundancy:
         yield Violation(
             pointer="/spec/strategy/retry/raiseRedundancyPercent",

@@ -66,7 +66,7 @@ def _kinds(
 
 
 def _mixed(pointer: str, message: str) -> Violation:
-    return Violation(pointer=pointer, code="mixed_targets", message=message, hint="make two waves, or two rollouts")
+    return Violation(pointer=pointer, code="mixed_targets", message=message, hint="write two waves or two rollouts")
 
 
 def _division(rollout: Rollout) -> Iterator[Violation]:
@@ -169,7 +169,7 @@ def _overlaps(rollout: Rollout, groups: list[tuple[str, Targets]]) -> Iterator[V
                     yield Violation(
                         pointer=place,
                         code="duplicate_target",
-                        message=f"{key} stands twice in {where}",
+                        message=f"{key} occurs twice in {where}",
                         hint="keep one of them",
                     )
                 elif (first := owners.setdefault(key, where)) != where:

@@ -24,7 +24,7 @@ def unsupported_holds(rollout: Rollout) -> tuple[Hold, ...]:
     return tuple(
         Hold(
             reason=f"{re.sub(r'[^A-Za-z]+', '_', name).strip('_')}_is_not_driven",
-            message=f"{pointer} is declared, but this version does not drive it; nothing is sent until it is gone",
+            message=f"{pointer} is declared, but this version does not drive it; nothing is sent until it is removed",
             stalled=True,
         )
         for pointer, name in not_driven(rollout)

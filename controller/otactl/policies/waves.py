@@ -15,7 +15,7 @@ def waves(rollout: Rollout, definition: BackendDefinition, environment: Environm
     names: set[str] = set()
     for index, wave in enumerate(rollout.strategy.waves):
         if wave.name in names:
-            message = f"the wave name {wave.name} stands twice"
+            message = f"the wave name {wave.name} occurs twice"
             yield Violation(
                 pointer=wave_pointer(index, "name"),
                 code="duplicate_wave",

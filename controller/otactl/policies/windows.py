@@ -40,7 +40,7 @@ def windows(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
                 pointer=f"/spec/windows/{rollout.windows.index(widest)}/duration",
                 code="window_shorter_than_session",
                 message=f"no window is{enough}",
-                hint="a longer window, a shorter session (otactl airtime tells what makes it so), or overrun: finish",
+                hint="a longer window, a shorter session (otactl airtime shows the reasons), or overrun: finish",
             )
         case "windows_are_denied":
             yield Violation(

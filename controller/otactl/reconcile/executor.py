@@ -40,7 +40,9 @@ class Executor:
             if rollout in stopped:
                 return CallResult(key=call.key, error=f"not sent: {stopped[rollout]}"), None
         if call.not_after is not None and self._now() > call.not_after:
-            late = ConflictError(f"{call.operation} was dropped: it was too late to send it; looking again")
+            late = ConflictError(
+                f"{call.operation} was dropped: it was too late to send it; the next pass checks again"
+            )
             return CallResult(key=call.key, error=str(late)), late
         try:
             return CallResult(key=call.key, receipt=self._send(call)), None

@@ -110,7 +110,8 @@ class Reconciler:
             self._passes(states)
         except LeaseHeldError as error:
             if any(s.actions for s in states):
-                text = f"the lease was lost to {error.holder} while calls were sent; the next run looks for them"
+                lost = f"the lease was lost to {error.holder} while calls were sent"
+                text = f"{lost}; the next run reads what became of them"
                 self._errors.append(RunError(reason="LeaseLost", message=text))
             return error.holder
         except OtactlError as error:

@@ -58,11 +58,11 @@ class TaskLine(Value, frozen=True, kw_only=True):
     ]
     module: Annotated[str, Meta(description="Module of the device that is upgraded.", examples=["default"])]
     from_version: Annotated[
-        str | None, Meta(description="Version before; null when the service does not tell.", examples=["2.4.0"])
+        str | None, Meta(description="Version before; null when the service does not report it.", examples=["2.4.0"])
     ]
     to_version: Annotated[
         str | None,
-        Meta(description="Version it is to become; null when the service does not tell.", examples=["2.4.1"]),
+        Meta(description="Version it is to become; null when the service does not report it.", examples=["2.4.1"]),
     ]
     batch_id: Annotated[
         str, Meta(description="The service's id of the batch the task belongs to.", examples=["183634077921266001"])
@@ -86,14 +86,14 @@ class TaskLine(Value, frozen=True, kw_only=True):
     created_at: Annotated[
         str | None,
         Meta(
-            description="When the task was made, in UTC; null when the service does not tell.",
+            description="When the task was made, in UTC; null when the service does not report it.",
             examples=["2026-11-20T09:00:00Z"],
         ),
     ]
     moved_at: Annotated[
         str | None,
         Meta(
-            description="When it last changed, in UTC; null when the service does not tell.",
+            description="When it last changed, in UTC; null when the service does not report it.",
             examples=["2026-11-20T09:00:00Z"],
         ),
     ]

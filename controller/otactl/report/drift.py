@@ -29,7 +29,7 @@ _HEAD = (
     "STATUS",
 )
 _WIDEST = 48
-COMMAND = "to end it: "
+COMMAND = "to remove it: "
 
 
 class DriftLine(Value, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class DriftLine(Value, frozen=True, kw_only=True):
     closed_at: Annotated[
         str | None,
         Meta(
-            description="When it was seen to be gone; null while it is open.",
+            description="When it was seen to be closed; null while it is open.",
             examples=["2026-11-20T09:00:00Z"],
             extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
         ),
@@ -130,7 +130,7 @@ class Ledger(Value, frozen=True, kw_only=True):
             )
         ),
     ]
-    closed: Annotated[tuple[DriftLine, ...], Meta(description="Differences that are gone; none is ever dropped.")]
+    closed: Annotated[tuple[DriftLine, ...], Meta(description="Differences that are closed; none is ever dropped.")]
 
     @property
     def pending(self) -> tuple[DriftLine, ...]:

@@ -38,7 +38,7 @@ class RolloutLine(Value, frozen=True, kw_only=True):
     phase: Annotated[
         str,
         Meta(
-            description="Where the rollout stands as a whole.",
+            description="The state of the rollout as a whole.",
             examples=["Progressing"],
             extra_json_schema={
                 "enum": [
@@ -88,21 +88,21 @@ class RolloutLine(Value, frozen=True, kw_only=True):
         tuple[ConditionLine, ...],
         Meta(
             description=(
-                "Ready, Reconciling, Stalled, and Overdue where something waits too long; empty before the first look."
+                "Ready, Reconciling, Stalled, and Overdue where something waits too long; empty before the first pass."
             )
         ),
     ]
     holds: Annotated[
-        tuple[HoldLine, ...], Meta(description="Every hold of the last look that was not stopped by an error.")
+        tuple[HoldLine, ...], Meta(description="Every hold of the last pass that was not stopped by an error.")
     ]
     failure: Annotated[
         FailureLine | None,
-        Meta(description="The error that stopped the last look, or calls that were sent; null when there was none."),
+        Meta(description="The error that stopped the last pass, or calls that were sent; null when there was none."),
     ]
     requeue_at: Annotated[
         str | None,
         Meta(
-            description="When to look again; null if nothing is due.",
+            description="When the next pass is due; null if nothing is due.",
             examples=["2026-11-20T09:00:00Z"],
             extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
         ),

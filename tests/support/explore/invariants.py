@@ -69,7 +69,7 @@ def is_defect(error: str) -> bool:
 
 WAYS_OUT = (
     *("set ", "fix ", "change ", "accept ", "restore ", "remove ", "put it back", "declare ", "cancel it", "check "),
-    *("to end it", "to stop", "take ", "use ", "leave it", "call the wave", "raise ", "look whose", "clear", "opens "),
+    *("to stop", "take ", "use ", "leave it", "call the wave", "raise ", "check whose", "clear", "opens "),
     *("is held by", "cancel those", "push it", "add some", "name the", "update otactl"),
 )
 """What a hold that needs a person says in the imperative."""

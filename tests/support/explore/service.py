@@ -114,7 +114,9 @@ class SceneService:
             read.add(key)
             task = self._tasks().get(key)
             if task is None and attempt.live and item is not None:
-                raise TransientError(f"the list shows {key}, a read does not; looking again", retry_after=60)
+                raise TransientError(
+                    f"the list shows {key}, a read does not; the next pass checks again", retry_after=60
+                )
             if task is None:
                 continue
             if attempt.live or (attempt.stage is Stage.LOST and item is not None):

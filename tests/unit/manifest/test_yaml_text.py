@@ -10,7 +10,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]\n" for i in range(8)
 )
 REFUSED = {
-    "a key that stands twice": (
+    "a key that occurs twice": (
         changed("    sizeBytes: 8000\n", "    sizeBytes: 8000\n    sizeBytes: 9000\n"),
         "13:5 duplicate_key /spec/firmware/sizeBytes",
     ),

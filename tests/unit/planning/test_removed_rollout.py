@@ -97,7 +97,7 @@ def test_a_unit_that_is_there_is_an_orphan_reported_with_its_command_and_nothing
     assert hold.reason == "manifest_removed"
     assert END in hold.message
     (entry,) = result.record.drift
-    assert (entry.cause, entry.observed) == (Cause.ORPHAN, f"present; to end it: {END}")
+    assert (entry.cause, entry.observed) == (Cause.ORPHAN, f"present; to remove it: {END}")
     assert result.record.phase is Phase.ORPHANED
     assert any(END in c.message for c in result.record.conditions)
 
@@ -146,7 +146,7 @@ def test_a_rollout_that_waits_for_a_removed_one_shows_the_command() -> None:
 
     held = busy({"probe": orphan}, rollout(name="other"))
 
-    assert f"of probe, whose manifest was removed from Git (present; to end it: {END})" in held["group:g1"]
+    assert f"of probe, whose manifest was removed from Git (present; to remove it: {END})" in held["group:g1"]
 
 
 def test_a_command_in_the_ledgers_text_is_whole() -> None:

@@ -212,7 +212,7 @@ def test_a_task_of_another_actor_is_reported_once_and_never_touched() -> None:
         (
             {"otactl:owner": "acme", "otactl:environment": "prod-eu"},
             Cause.ORPHAN,
-            "carries our name, no manifest declares it; to end it: aws iotwireless delete-fuota-task --id x-1",
+            "carries our name, no manifest declares it; to remove it: aws iotwireless delete-fuota-task --id x-1",
         ),
     ],
 )

@@ -139,7 +139,7 @@ def _answered(error: ClientError, call: str, permission: str, off: timedelta | N
 def _unreadable(error: Exception, call: str, writes: bool) -> OtactlError:
     """Return an answer that cannot be understood (rule 4); of an error that is not ours only its kind is reported."""
     why = str(error) if isinstance(error, UnreadableError) else type(error).__name__
-    text = f"{call}: the answer cannot be read: {why}; look at the endpoint and at what is between here and AWS"
+    text = f"{call}: the answer cannot be read: {why}; check the endpoint and at what is between here and AWS"
     return TransientError(text, committed=None) if writes else StalledError("AnswerInvalid", text)
 
 
@@ -170,7 +170,7 @@ _FAMILIES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
         (sdk.ChecksumError, sdk.FlexibleChecksumError),
         "AnswerInvalid",
-        "the answer does not have the checksum it names; something on the way changed it, look at the proxy",
+        "the answer does not have the checksum it names; something on the way changed it, check the proxy",
     ),
     (
         (

@@ -117,7 +117,7 @@ class FuotaBackend(FuotaShape):
                 return Receipt(key=call.key)
             if call.operation.startswith("Associate"):
                 raise StalledError("TargetMissing", f"{call.operation}: {error}; fix the targets") from error
-            raise ConflictError(f"{call.operation}: {error}; looking again") from error
+            raise ConflictError(f"{call.operation}: {error}; the next pass checks again") from error
         vendor_id, arn = answer.get("Id"), answer.get("Arn")
         return Receipt(
             key=call.key,
@@ -141,7 +141,7 @@ class FuotaBackend(FuotaShape):
                 unit = self._unit(vendor_id, attempt, rollout)
                 if unit is None and vendor_id in listed:
                     # One of two reads is behind. Taking it for gone would make a second task beside the first.
-                    text = f"ListFuotaTasks shows {vendor_id}, GetFuotaTask does not; looking again"
+                    text = f"ListFuotaTasks shows {vendor_id}, GetFuotaTask does not; the next pass checks again"
                     raise TransientError(text, retry_after=LAG)
                 # An id that our journal holds is ours, whatever anybody wrote into its tags: that is drift.
                 if unit is not None and (

@@ -71,7 +71,7 @@ def check(rollout: Rollout, environment: Environment | None) -> Iterator[Violati
     if spec.redundancy_percent == 0:
         message = "without redundancy a device that loses one fragment cannot rebuild the image"
         yield _at(
-            "redundancyPercent", "redundancy_is_zero", message, "otactl airtime tells what a loss rate needs", "warning"
+            "redundancyPercent", "redundancy_is_zero", message, "otactl airtime shows what a loss rate needs", "warning"
         )
 
 
@@ -84,7 +84,7 @@ def _retry(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
         if Reason(reason) is Reason.INDEX_UNSUPPORTED and not grouped:
             message = f"{reason} is not cured by sending it again to single devices: they use another index than groups"
             at = f"{pointer}/on/{index}"
-            yield Violation(pointer=at, code="reason_is_permanent", message=message, hint="take it out")
+            yield Violation(pointer=at, code="reason_is_permanent", message=message, hint="remove it")
     raised = retry.raise_redundancy_percent
     if raised is None:
         return
@@ -105,7 +105,7 @@ def _left_to_the_service(spec: FuotaConfig) -> Iterator[Violation]:
         yield _block("region_is_not_declared", message, "add the region of the devices, for example rfRegion: EU868")
     if spec.redundancy_percent is None:
         message = "no redundancyPercent is declared, and the service's default is not documented: no session is planned"
-        yield _block("redundancy_is_not_declared", message, "add it; otactl airtime tells what a loss rate needs")
+        yield _block("redundancy_is_not_declared", message, "add it; otactl airtime shows what a loss rate needs")
     interval = spec.fragment_interval_ms
     if interval is not None and interval % 1000:
         rounded = (interval + 500) // 1000

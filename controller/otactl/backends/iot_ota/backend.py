@@ -143,7 +143,7 @@ class OtaBackend(OtaShape):
         except NotFoundError as error:
             if call.operation.startswith("Delete"):
                 return Receipt(key=call.key)
-            raise ConflictError(f"{call.operation}: {error}; looking again") from error
+            raise ConflictError(f"{call.operation}: {error}; the next pass checks again") from error
         except ConflictError:
             if call.operation != "CreateOTAUpdate":
                 raise
@@ -154,7 +154,9 @@ class OtaBackend(OtaShape):
                 and not call.placeholders
                 and self._has_ended(str(call.parameters["jobId"]))
             ):
-                raise ConflictError(f"{call.operation}: its job has ended meanwhile; looking again") from error
+                raise ConflictError(
+                    f"{call.operation}: its job has ended meanwhile; the next pass checks again"
+                ) from error
             raise
         if call.operation != "CreateOTAUpdate":
             return Receipt(key=call.key)
@@ -165,7 +167,7 @@ class OtaBackend(OtaShape):
         update_id = str(call.parameters["otaUpdateId"])
         record = self._reader.record(update_id)
         if record is None:
-            raise ConflictError(f"CreateOTAUpdate: {update_id} exists and is not shown yet; looking again")
+            raise ConflictError(f"CreateOTAUpdate: {update_id} exists and is not shown yet; the next pass checks again")
         document: JsonObject = {"files": call.parameters["files"]}
         asked = observed({**call.parameters, "otaUpdateFiles": call.parameters["files"]}, None, document)
         shown = observed(record, None, document)
@@ -173,7 +175,7 @@ class OtaBackend(OtaShape):
         if keys_of(record.get("targets")) != keys_of(call.parameters["targets"]):
             wrong.append("targets")
         if wrong:
-            text = f"an OTA update {update_id} exists already, and its {', '.join(wrong)} differ; look whose it is"
+            text = f"an OTA update {update_id} exists already, and its {', '.join(wrong)} differ; check whose it is"
             raise StalledError("NameTaken", text)
         return Receipt(key=call.key, vendor_id=update_id, arn=str(record.get("otaUpdateArn", "")))
 
@@ -236,7 +238,7 @@ class OtaBackend(OtaShape):
         unit = self._units_of.unit(attempt, rollout)
         if unit is None and is_listed:
             # One of two reads is behind. Taking it for gone would send the image again.
-            text = f"ListOTAUpdates shows {attempt.unit_id}, GetOTAUpdate does not; looking again"
+            text = f"ListOTAUpdates shows {attempt.unit_id}, GetOTAUpdate does not; the next pass checks again"
             raise TransientError(text, retry_after=LAG)
         if attempt.vendor_id is None and unit is not None and unit.arn:
             # Its name alone does not make it ours. An id that our journal holds is, whatever its tags say now.

@@ -45,7 +45,7 @@ CAPABILITIES = Capabilities(
         "files.*.fileLocation",
         *JOB_FIELDS,
     ),
-    end_command="aws iot cancel-job --job-id AFR_OTA-{id} (devices that began go on; delete it when they have ended)",
+    end_command="aws iot cancel-job --job-id AFR_OTA-{id} (started devices continue; delete it when they have ended)",
     force_command="aws iot cancel-job --job-id AFR_OTA-{id} --force",
     delete_command="aws iot delete-ota-update --ota-update-id {id} --delete-stream --force-delete-aws-job",
 )

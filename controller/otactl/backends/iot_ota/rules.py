@@ -142,7 +142,7 @@ def _files(rollout: Rollout, files: tuple[OtaFile, ...]) -> Iterator[Violation]:
             pointer=f"{BLOCK}/files",
             code="firmware_is_not_sent",
             message="no file is the declared firmware, so its version and sha256 would be reported of other bytes",
-            hint="leave fileLocation out: it is spec.firmware.image then",
+            hint="omit fileLocation: it is spec.firmware.image then",
         )
 
 

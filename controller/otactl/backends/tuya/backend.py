@@ -111,11 +111,11 @@ class TuyaBackend(TuyaShape):
         except NotFoundError as error:
             if call.operation == MAKE:  # a group or a package that is not there: no other look changes that
                 raise StalledError("RequestRefused", f"{error}; fix what it names") from error
-            raise ConflictError(f"{call.operation}: {error}; looking again") from error
+            raise ConflictError(f"{call.operation}: {error}; the next pass checks again") from error
         except RefusedError as error:
             if call.operation == CONFIRM and error.reason == "RequestRefused":
                 # One of ten that was confirmed in an app meanwhile, and none is confirmed.
-                raise ConflictError(f"{call.operation}: {error}; looking again") from error
+                raise ConflictError(f"{call.operation}: {error}; the next pass checks again") from error
             raise
         return Receipt(key=call.key, vendor_id=made.job_id, arn=f"tuya:{made.job_id}")
 

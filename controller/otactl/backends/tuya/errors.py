@@ -95,7 +95,9 @@ class Failure:
             return self._refused("ClockSkewed", f"{call}: {_clock(self.off)}")
         if _holds(self.code, ("signaturenonceused",)):
             if self.writes:
-                return TransientError(f"{call}: a copy of this request came before it; looking again", committed=None)
+                return TransientError(
+                    f"{call}: a copy of this request came before it; the next pass checks again", committed=None
+                )
             text = f"{call}: the gateway saw this request's nonce before; something on the way sends requests twice"
             return self._refused("NonceUsed", text)
         if _holds(self.code, _SIGNATURE):

@@ -103,7 +103,7 @@ def _named(found: Found, rollout: Rollout, wave: Wave, given: str, *, look: bool
     groups = groups_of(rollout, wave)
     if given:
         if not groups:
-            raise UsageError(f"wave {wave.name} has no groups, so its targets are its devices; leave --devices out")
+            raise UsageError(f"wave {wave.name} has no groups, so its targets are its devices; omit --devices")
         if _DEVICES.fullmatch(given) is None:
             raise UsageError(
                 f"--devices {given!r} is not what a plan shows: a number, a colon and 64 hexadecimal digits"

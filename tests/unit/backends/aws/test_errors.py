@@ -21,6 +21,7 @@ CLASSES = [
     if issubclass(kind, Exception) and not issubclass(kind, Warning) and kind.__module__ == sdk.__name__
 ]
 STEPS = (
+    "check the proxy",
     "set ",
     "fix ",
     "fix ",
