@@ -28,7 +28,7 @@ def test_a_plan_shows_all_but_the_radio_and_names_what_to_install() -> None:
 
     assert ran.returncode == 2, ran.stderr
     assert ran.stdout.count(EXTRA) == 2  # the two rollouts with a radio
-    assert "lasts 14 min 16 s" in ran.stdout
+    assert "lasts 14m 16s" in ran.stdout
     assert "success:" not in ran.stdout
 
 
@@ -36,7 +36,7 @@ def test_a_plan_shows_all_but_the_radio_and_names_what_to_install() -> None:
 def test_a_whole_rollout_is_reconciled_to_its_end() -> None:
     ran = otactl("rehearse", SOIL, "--seeds", "1", "--devices-per-group", "1", "--loss", "0")
 
-    assert (ran.returncode, "succeeds in 1 of 1 seeds" in ran.stdout) == (0, True), ran.stderr
+    assert (ran.returncode, "succeeds in 1 of 1 seed" in ran.stdout) == (0, True), ran.stderr
 
 
 def test_the_airtime_is_one_clear_error() -> None:
