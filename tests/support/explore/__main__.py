@@ -1,13 +1,12 @@
 """Explores the small worlds of every service: `walk` in layers, `wander` at random, `replay` a trace.
 
-`walk` goes on where it was stopped, and writes what it found to a table that docs/reliability.md shows.
+`walk` goes on where it was stopped; `record` writes what the walks have reached into docs/reliability.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
 import multiprocessing
 import random
 import resource
@@ -15,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.support.explore import once, rest
+from tests.support.explore import once, recorded, rest
 from tests.support.explore.declared import EVERY, setting
 from tests.support.explore.shrink import shortened
 from tests.support.explore.story import replay, story_of
@@ -32,6 +31,7 @@ def main(words: list[str]) -> int:
     walking = commands.add_parser("walk", help="every world, breadth first")
     walking.add_argument("--folder", type=Path, default=Path(".otactl/explore"))
     walking.add_argument("--states", type=int, default=500_000, help="distinct worlds of each service and answer")
+    walking.add_argument("--minutes", type=float, default=600.0, help="stop after so long")
     walking.add_argument("--disturbances", type=int, default=1, help="worlds with so many before them are expanded")
     walking.add_argument("--workers", type=int, default=2)
     walking.add_argument("--only", action="append", default=[], help="fuota-1, tuya-2, …")
@@ -40,12 +40,17 @@ def main(words: list[str]) -> int:
     wandering.add_argument("--first", type=int, default=0)
     wandering.add_argument("--moves", type=int, default=60)
     wandering.add_argument("--only", action="append", default=[])
+    recording = commands.add_parser("record", help="the table of docs/reliability.md, from walks that were saved")
+    recording.add_argument("--folder", type=Path, default=Path(".otactl/explore"))
     playing = commands.add_parser("replay", help="one trace")
     playing.add_argument("settings")
     playing.add_argument("moves", nargs="*")
     given = parser.parse_args(words)
     if given.command == "walk":
         return _walk(given)
+    if given.command == "record":
+        recorded.write(recorded.rows(given.folder))
+        return 0
     with once.installed():
         if given.command == "wander":
             return _wander(given)
@@ -58,59 +63,38 @@ def _names(only: list[str]) -> list[str]:
 
 def _walk(given: argparse.Namespace) -> int:
     given.folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(name, given.folder, given.states, given.disturbances) for name in _names(given.only)]
+    until = time.time() + 60 * given.minutes
+    jobs = [(name, given.folder, given.states, given.disturbances, until) for name in _names(given.only)]
     with multiprocessing.Pool(given.workers) as pool:
-        rows = pool.starmap(walk_one, jobs, chunksize=1)
-    (given.folder / "table.json").write_text(json.dumps(rows, indent=1))
-    total = sum(int(str(row["states"])) for row in rows)
-    wrong = sum(int(str(row["violations"])) for row in rows)
-    print(f"{total:,} distinct worlds, {wrong} violations")
-    return 1 if wrong else 0
+        violations = pool.starmap(walk_one, jobs, chunksize=1)
+    print(recorded.summary(recorded.rows(given.folder)))
+    return 1 if sum(violations) else 0
 
 
-def walk_one(name: str, folder: Path, states: int, disturbances: int) -> dict[str, object]:
-    """Walk the worlds of one service and answer, on from where an earlier walk was stopped."""
+def walk_one(name: str, folder: Path, states: int, disturbances: int, until: float) -> int:
+    """Walk the worlds of one service and answer, on from where an earlier walk was stopped; returns its violations."""
     gc.disable()  # nothing the walk keeps has cycles; exceptions have, so now and then:
     path = folder / f"{name}.walk"
     walk = load(path) if path.exists() else Walk(setting(name))
     walk.most_disturbances = disturbances
     with once.installed():
-        _continue(walk, path, states)
-    return {
-        "name": name,
-        "states": walk.states,
-        "transitions": walk.transitions,
-        "expanded": walk.expanded,
-        "disturbances": walk.most_disturbances,
-        "depth": walk.depth,
-        "complete": walk.done,
-        "cpuSeconds": round(walk.seconds),
-        "memoryMiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "violations": len(walk.violations),
-    }
+        _continue(walk, path, states, until)
+    return len(walk.violations)
 
 
-def _continue(walk: Walk, path: Path, states: int) -> None:
+def _continue(walk: Walk, path: Path, states: int, until: float) -> None:
     """Go on with a walk; saves it, and prints where it is, now and then."""
     shown = len(walk.violations)
-    while not walk.done and walk.states < states:
-        until = time.monotonic() + SAVE_EVERY
-        walk.go(lambda w: time.monotonic() > until or w.states >= states)  # noqa: B023 - called at once
+    while not walk.done and walk.states < states and time.time() < until:
+        pause = min(time.time() + SAVE_EVERY, until)
+        walk.go(lambda w: time.time() > pause or w.states >= states)  # noqa: B023 - called at once
         gc.collect()
+        walk.memory = max(walk.memory, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         walk.save(path)
-        print(_line(walk), flush=True)
+        print(recorded.line(walk), flush=True)
         for violation in walk.violations[shown:]:
             print(story_of(violation), flush=True)
         shown = len(walk.violations)
-
-
-def _line(walk: Walk) -> str:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return (
-        f"{walk.settings.name}: {walk.states:,} worlds, {walk.expanded:,} expanded, every trace of {walk.depth} moves, "
-        f"{walk.seconds:.0f} s CPU, {memory} MiB, {len(walk.line):,} to do, "
-        f"{len(walk.violations)} violations"
-    )
 
 
 def _wander(given: argparse.Namespace) -> int:

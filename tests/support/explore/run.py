@@ -14,6 +14,7 @@ from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RunReport
 from otactl.state.lifecycle import SETTLE
 from tests.support.explore import invariants
+from tests.support.explore.carry_out import pass_time
 from tests.support.explore.declared import ENVIRONMENT, Settings, declared
 from tests.support.explore.invariants import Fault
 from tests.support.explore.journal import FIRST, SceneJournal
@@ -63,6 +64,9 @@ def _other(scene: Scene) -> None:
 
 def _late(scene: Scene) -> None:
     scene.now += PAUSED
+    later, faults = pass_time(scene.snapshot(), scene.now)
+    scene.tasks, scene.sent, scene.answers = later.tasks, later.sent, later.answers
+    scene.faults += faults
     _other(scene)
 
 

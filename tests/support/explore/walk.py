@@ -25,6 +25,8 @@ from tests.support.explore.moves import Step, apply, read_move, steps
 from tests.support.explore.run import whole_run
 from tests.support.explore.world import World, fingerprint, pack, unpack
 
+COMPARED = 4
+"""Every so many worlds `plan` is compared with the run: it takes longer than the run itself."""
 Trace = tuple["Trace", str] | tuple[()]
 
 
@@ -57,6 +59,8 @@ class Walk:
     expanded: int = 0
     transitions: int = 0
     seconds: float = 0.0
+    memory: int = 0
+    """The most memory that a process of this walk took, in MiB."""
     found: set[int] = field(default_factory=set)
     resting: set[int] = field(default_factory=set)
     line: deque[Waiting] = field(default_factory=deque)
@@ -110,7 +114,7 @@ class Walk:
         if self.least.get(fingerprint(world), 0) < waiting.spent:
             return  # it was reached with fewer disturbances since, and is expanded so
         self.expanded += 1
-        base = whole_run(self.settings, world)
+        base = whole_run(self.settings, world, compare=self.expanded % COMPARED == 1)
         for step in steps(self.settings, world, base):
             self.transitions += 1
             for fault in step.faults:
@@ -139,6 +143,7 @@ class Walk:
             "settings": self.settings.name,
             "numbers": (self.most_disturbances, self.judge_rest, self.expanded, self.transitions),
             "seconds": self.seconds,
+            "memory": self.memory,
             "found": array("Q", self.found).tobytes(),
             "resting": array("Q", self.resting).tobytes(),
             "line": [(w.world, unrolled(w.trace), w.spent) for w in self.line],
@@ -162,6 +167,7 @@ def load(path: Path) -> Walk:
         expanded=expanded,
         transitions=transitions,
         seconds=state["seconds"],
+        memory=state["memory"],
         found=set(_numbers(state["found"])),
         resting=set(_numbers(state["resting"])),
         line=deque(Waiting(world, rolled(moves), len(moves), spent) for world, moves, spent in state["line"]),

@@ -1,0 +1,43 @@
+"""The figures of docs/reliability.md are those that were recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.explore import recorded
+from tests.support.explore.declared import EVERY
+from tests.support.explore.planted import FAULTS
+from tests.support.explore.walk import Walk
+
+
+def test_the_page_shows_the_figures_of_the_recorded_walk_of_every_service_and_answer() -> None:
+    found = recorded.read()
+
+    assert recorded.table(found) in recorded.PAGE.read_text()
+    assert [r.name for r in found] == sorted(s.name for s in EVERY)
+    assert [r.violations for r in found] == [0] * len(found)
+
+
+def test_the_page_lists_each_invariant_that_a_planted_fault_breaks() -> None:
+    page = recorded.PAGE.read_text().lower()
+
+    missing = {f.invariant for f in FAULTS if f.invariant.lower() not in page}
+
+    assert missing == set()
+
+
+def test_recording_replaces_the_table_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = recorded.PAGE.read_text()
+    page, figures = tmp_path / "page.md", tmp_path / "recorded.json"
+    page.write_text(before)
+    monkeypatch.setattr(recorded, "PAGE", page)
+    monkeypatch.setattr(recorded, "FIGURES", figures)
+    walk = Walk(EVERY[0])
+
+    recorded.write([recorded.row(walk)])
+
+    assert recorded.read() == [recorded.row(walk)]
+    assert page.read_text().partition(recorded.BEGIN)[0] == before.partition(recorded.BEGIN)[0]
+    assert page.read_text().partition(recorded.END)[2] == before.partition(recorded.END)[2]
