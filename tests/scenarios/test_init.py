@@ -222,6 +222,8 @@ def test_the_script_for_other_systems_checks_plans_and_reconciles(repository: Pa
     assert "CreateFuotaTask" in (repository / "otactl-report/plan.md").read_text()
     assert json.loads((repository / "otactl-report/validate.sarif").read_text())["version"] == "2.1.0"
     assert "<testsuites>" in (repository / "otactl-report/validate.xml").read_text()
+    assert json.loads((repository / "otactl-report/plan.sarif").read_text())["version"] == "2.1.0"
+    assert "otactl plan" in (repository / "otactl-report/plan.xml").read_text()
     assert refused.returncode == 1
     assert "OTACTL_JOURNAL is empty; set it to the journal" in refused.stderr
 

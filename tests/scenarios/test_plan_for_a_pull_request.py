@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from otactl.cli import cli
 from otactl.report.plan_markdown import MARKER
 from tests.support.paths import ROOT
+from tests.support.report_formats import junit_suite, sarif_run
 
 SOIL = "prod-eu/soil-probe-2-4-1"
 
@@ -137,3 +138,32 @@ def test_a_manifest_with_an_error_is_in_the_comment_and_fails_the_check(reposito
     assert f"#### `{SOIL}`: cannot be planned: ManifestInvalid" in ran.stdout
     assert "- **Error:** rollouts/broken.yaml" in ran.stdout
     assert "`prod-eu/gateway-3-2-0`: will start" in ran.stdout
+
+
+def test_errors_are_in_the_reports_for_machines_with_their_lines(repository: Path) -> None:
+    edit("rollouts/soil-probe-2-4-1.yaml", "redundancyPercent", "redundancyPercentage")
+    Path("rollouts/broken.yaml").write_text("kind: [Rollout\n")
+    Path("rollouts/environments/prod-eu.yaml").rename("elsewhere.yaml")
+
+    ran = plan("--sarif", "plan.sarif", "--junit", "plan.xml", "--exit-code", "0")
+
+    assert ran.exit_code == 1
+    results = sarif_run(Path("plan.sarif").read_text())["results"]
+    places = [r["locations"][0]["physicalLocation"] for r in results]
+    found = {p["artifactLocation"]["uri"]: p["region"]["startLine"] for p in places}
+    assert found["rollouts/broken.yaml"] == 2
+    gateway = Path("rollouts/gateway-3-2-0.yaml")
+    assert "name: gateway-3-2-0" in gateway.read_text().splitlines()[found[str(gateway)] - 1]
+    failed = {case.name for case in junit_suite(Path("plan.xml").read_text()) if case.result}
+    assert {SOIL, "prod-eu/gateway-3-2-0", "rollouts/broken.yaml"} <= failed
+
+
+@pytest.mark.parametrize("form", ["sarif", "junit"])
+def test_a_plan_that_failed_is_printed_in_the_forms_for_machines_too(repository: Path, form: str) -> None:
+    ran = plan("-o", form, "--changed-since", "nowhere", f"--{form}", "beside")
+
+    assert ran.exit_code == 1
+    assert "nowhere" in ran.stdout
+    assert Path("beside").read_text() == ran.stdout
+    check = {"sarif": sarif_run, "junit": junit_suite}[form]
+    assert check(ran.stdout)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.report_formats import junit_suite, sarif_run
 from tests.support.workflow_steps import Ran, Runner, Step, every_script_step
 
 STEPS = {(step.file, step.name): step for step in every_script_step()}
@@ -147,6 +148,8 @@ def test_a_plan_goes_into_the_summary_and_calls_that_are_next_are_no_error(runne
     assert "CreateFuotaTask" in ran.summary
     assert (runner.workspace / "report/whole-plan.md").read_text() == ran.summary
     assert (runner.workspace / "report/plan.md").read_text().startswith(MARKER)
+    assert sarif_run((runner.workspace / "report/plan.sarif").read_text())["results"] == []
+    assert junit_suite((runner.workspace / "report/plan.xml").read_text()).failures == 0
 
 
 def test_a_plan_with_an_error_is_shown_with_it(runner: Runner, manifests: Path) -> None:
@@ -159,6 +162,9 @@ def test_a_plan_with_an_error_is_shown_with_it(runner: Runner, manifests: Path) 
     for text in (ran.summary, (runner.workspace / "report/plan.md").read_text()):
         assert "rollouts/soil-probe-2-4-1.yaml:" in text
         assert "gateway-3-2-0" in text
+    assert sarif_run((runner.workspace / "report/plan.sarif").read_text())["results"]
+    suite = junit_suite((runner.workspace / "report/plan.xml").read_text())
+    assert [case.name for case in suite if case.result] == ["prod-eu/soil-probe-2-4-1"]
 
 
 def test_a_plan_that_could_not_be_printed_is_a_comment_too(runner: Runner) -> None:
@@ -177,7 +183,8 @@ def test_a_plan_reads_the_journal_that_is_named_and_only_the_environment_named(r
 
     ran = run(runner, "Plan", {**PLAN, "OFFLINE": "false", "REHEARSE": "true", **named})
 
-    options = "--exit-code 0 --whole report/whole-plan.md --environment prod --changed-since origin/main"
+    files = "--whole report/whole-plan.md --sarif report/plan.sarif --junit report/plan.xml"
+    options = f"--exit-code 0 {files} --environment prod --changed-since origin/main"
     assert ran.summary.splitlines() == [
         f"s3://b/j plan a b --output markdown {options}",
         "s3://b/j rehearse a b --output markdown",

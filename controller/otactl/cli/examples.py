@@ -11,7 +11,12 @@ import click
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": ("otactl init --backend fuota", "otactl init --backend tuya --environment prod-eu --runner cron"),
     "validate": ("otactl validate rollouts/", "otactl validate rollouts/ -o sarif"),
-    "plan": ("otactl plan rollouts/", "otactl plan rollouts/ -o markdown", "otactl plan rollouts/ --offline"),
+    "plan": (
+        "otactl plan rollouts/",
+        "otactl plan rollouts/ -o markdown",
+        "otactl plan rollouts/ --offline",
+        "otactl plan rollouts/ --junit plan.xml",
+    ),
     "reconcile": ("otactl reconcile rollouts/", "otactl reconcile rollouts/ --environment prod-eu -q"),
     "airtime": (
         "otactl airtime rollouts/soil-probe-2-4-1.yaml --loss 0.02",

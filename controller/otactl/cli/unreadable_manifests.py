@@ -29,6 +29,8 @@ class Stopped(Value, frozen=True, kw_only=True):
     name: str
     environment: str
     text: str
+    file: str = ""
+    line: int | None = None
 
 
 def unread_of(reading: Reading, environment: str) -> UnreadableManifests:
@@ -62,12 +64,18 @@ def stopped(reading: Reading, only: str | None) -> tuple[Stopped, ...]:
     sound = {e.name for e in reading.environments}
     wrong = {b.name: b.text for b in reading.broken if b.kind == "Environment"}
     found = [
-        Stopped(name=r.name, environment=r.environment, text=wrong.get(r.environment, _missing(r)))
+        Stopped(
+            name=r.name,
+            environment=r.environment,
+            text=wrong.get(r.environment, _missing(r)),
+            file=r.source.file,
+            line=r.source.line,
+        )
         for r in reading.rollouts
         if r.environment not in sound
     ]
     found += [
-        Stopped(name=b.name, environment=b.environment, text=b.text)
+        Stopped(name=b.name, environment=b.environment, text=b.text, file=b.file)
         for b in reading.broken
         if b.kind == "Rollout" and b.name and b.environment not in sound
     ]

@@ -20,6 +20,7 @@ from otactl.manifest.faults import Fault
 from otactl.manifest.phrases import did_you_mean, quoted
 from otactl.manifest.positions import Path, dotted
 from otactl.model import Environment, JsonObject, Rollout
+from otactl.model.rollout import Source
 
 _LISTS = ("wirelessDevices", "things", "devices")
 _NO_ZONES = "this machine has no zone data; install the package tzdata, which otactl depends on"
@@ -72,8 +73,8 @@ def _zone(name: str, path: Path) -> Iterator[Fault]:
         )
 
 
-def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices, place: str = "") -> Rollout:
-    """Build a rollout from a valid document; device lists come from `load`, `place` is that of its file."""
+def to_rollout(document: JsonObject, source: Source, load: LoadDevices) -> Rollout:
+    """Build a rollout from a valid document of `source`; device lists come from `load`."""
     spec = dict(cast("JsonObject", document["spec"]))
     metadata = cast("JsonObject", document["metadata"])
     kind = next(name for name in BACKENDS if name in spec)
@@ -95,7 +96,7 @@ def to_rollout(document: JsonObject, file: str, digest: str, load: LoadDevices, 
         "resend": resend,
         "backend": BACKENDS[kind].config.parse(block),
         "strategy": strategy,
-        "source": {"file": file, "digest": digest, "place": place},
+        "source": source,
     }
     return msgspec.convert(flat, Rollout)
 

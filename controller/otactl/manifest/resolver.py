@@ -27,6 +27,7 @@ from otactl.manifest.positions import Path, at_field, dotted
 from otactl.manifest.repository import ground_of, place_of, real, refusal, root_of
 from otactl.manifest.stack_outputs import Outputs, fill_in, has_references, read_outputs
 from otactl.model import Environment, JsonObject
+from otactl.model.rollout import Source
 
 
 class Resolver:
@@ -102,8 +103,10 @@ class Resolver:
             return found.devices
 
         self._judge(manifest, policies.placeholders(document))
-        place = self._place(manifest)
-        manifest.rollout = convert.to_rollout(document, manifest.source.file, manifest.source.digest, load, place)
+        line, _ = manifest.place.position(("metadata", "name"))
+        file, digest = manifest.source.file, manifest.source.digest
+        source = Source(file=file, digest=digest, place=self._place(manifest), line=line)
+        manifest.rollout = convert.to_rollout(document, source, load)
         if faulty:
             manifest.failed = True
             return

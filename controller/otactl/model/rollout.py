@@ -230,14 +230,16 @@ class Abort(Value, frozen=True, kw_only=True):
 
 
 class Source(Value, frozen=True, kw_only=True):
-    """Where the manifest was read: the path as given, the SHA-256 of the file, and its path in the repository.
+    """Where the manifest was read: the path as given, the SHA-256 of the file, its path in the repository, its line.
 
     `place` is the same from whichever folder it is read: relative to the root of its repository, absolute without one.
+    `line` is that of its name, from 1; None where no file was read.
     """
 
     file: str
     digest: str
     place: str = ""
+    line: int | None = None
 
 
 class Rollout(Value, frozen=True, kw_only=True, dict=True):

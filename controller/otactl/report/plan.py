@@ -45,6 +45,7 @@ def planned(found: RolloutPreview, notes: tuple[str, ...] = ()) -> PlannedRollou
         environment=rollout.environment,
         digest=rollout.generation,
         file=rollout.source.file,
+        line=rollout.source.line,
         notes=notes,
     )
     if state.error:
@@ -82,6 +83,7 @@ def left_over(found: RolloutPreview) -> PlannedRollout | None:
         environment=rollout.environment,
         digest=rollout.generation,
         file=rollout.source.file,
+        line=rollout.source.line,
         verdict=PlanVerdict.REMOVED,
     )
     if state.error:

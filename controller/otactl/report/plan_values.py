@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from otactl.errors import Problem
 from otactl.lorawan.report import AirtimeReport
 from otactl.model import Json, JsonObject, Value
 from otactl.report.airtime_values import AirtimeResult
@@ -85,6 +86,11 @@ class PlanHold(Value, frozen=True, kw_only=True):
             examples=["Wait for the window, or change spec.windows."],
         ),
     ] = ""
+
+    @property
+    def is_red(self) -> bool:
+        """Return whether it fails a check: an image or a role is missing or wrong."""
+        return self.stalled and self.reason.startswith(("image_", "role_"))
 
 
 class PlanFinding(Value, frozen=True, kw_only=True):
@@ -198,6 +204,9 @@ class _Rollout(Value, frozen=True, kw_only=True):
         ),
     ] = None
     file: Annotated[str, Meta(description="Its manifest; empty if unknown.", examples=["rollouts/soil.yaml"])] = ""
+    line: Annotated[
+        int | None, Meta(description="Line of its name in the manifest, from 1; null if unknown.", examples=[4])
+    ] = None
     version: Annotated[PlanVersion | None, Meta(description="Its version; null if unknown.")] = None
     why: Annotated[
         str,
@@ -263,17 +272,20 @@ class PlannedRollout(_Rollout, frozen=True, kw_only=True):
     @property
     def is_red(self) -> bool:
         """Return whether it fails a check: it cannot be planned, or its image or role is missing or wrong."""
-        holds = (*self.holds, *self.run_holds)
-        return bool(self.error) or any(h.stalled and h.reason.startswith(("image_", "role_")) for h in holds)
+        return bool(self.error) or any(h.is_red for h in (*self.holds, *self.run_holds))
 
 
 class PlanReport(Value, frozen=True, kw_only=True):
-    """What `plan` says of everything it was given; `errors` are those of no rollout alone."""
+    """What `plan` says of everything it was given.
+
+    `errors` are those of no rollout alone, in words; `problems` are all that are no plan's, with their places.
+    """
 
     offline: bool
     rollouts: tuple[PlannedRollout, ...] = ()
     journals: tuple[UsedJournal, ...] = ()
     errors: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class PlanResult(Value, frozen=True, kw_only=True):

@@ -6,21 +6,20 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable, Iterable
-from typing import Annotated, Literal, NamedTuple
-from urllib.parse import quote
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from otactl import __version__
 from otactl.errors import Problem
+from otactl.manifest.phrases import printable
 from otactl.model import Value
+from otactl.report import junit, sarif
+from otactl.report.junit import Case, Failure
+from otactl.report.sarif import Marked
 from otactl.wording import count
-
-_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 class ProblemLine(Value, frozen=True, kw_only=True):
@@ -76,10 +75,12 @@ def as_text(findings: Findings) -> str:
     """For people: one line per problem, its hint below, a sum at the end."""
     lines: list[str] = []
     for problem, mark in _marked(findings):
-        place = f"{_plain(problem.file)}:{problem.line}:{problem.column}"
-        lines.append(f"{place}: {problem.code}: {_plain(problem.message)}{' (warning)' if mark == 'warning' else ''}")
+        place = f"{printable(problem.file)}:{problem.line}:{problem.column}"
+        lines.append(
+            f"{place}: {problem.code}: {printable(problem.message)}{' (warning)' if mark == 'warning' else ''}"
+        )
         if problem.hint:
-            lines.append(f"    {_plain(problem.hint)}")
+            lines.append(f"    {printable(problem.hint)}")
     return "\n".join([*lines, _sum(findings)])
 
 
@@ -99,50 +100,23 @@ def _lines(problems: Iterable[Problem]) -> tuple[ProblemLine, ...]:
 
 
 def as_sarif(findings: Findings) -> str:
-    """For code scanning: SARIF 2.1.0, one rule per code."""
-    codes = sorted({problem.code for problem, _ in _marked(findings)})
-    rules = [{"id": code, "shortDescription": {"text": code.replace("_", " ")}} for code in codes]
-    results = [
-        {
-            "ruleId": problem.code,
-            "ruleIndex": codes.index(problem.code),
-            "level": mark,
-            "message": {"text": f"{problem.message}. {problem.hint}" if problem.hint else problem.message},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": quote(problem.file)},
-                        "region": {"startLine": problem.line, "startColumn": problem.column},
-                    },
-                    "logicalLocations": [{"fullyQualifiedName": problem.pointer or "/"}],
-                }
-            ],
-        }
-        for problem, mark in _marked(findings)
-    ]
-    driver = {"name": "otactl", "version": __version__, "rules": rules}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2)
+    """For code scanning: one result per problem."""
+    return sarif.as_sarif(_marked(findings))
 
 
 def as_junit(findings: Findings) -> str:
     """For test reports: one case per file, failed by its errors; warnings go to its output."""
-    names = list(
-        dict.fromkeys([*findings.names, *(p.file for p in findings.errors), *(p.file for p in findings.warnings)])
-    )
-    failed = {problem.file for problem in findings.errors}
-    head = f'<testsuite name="otactl validate" tests="{len(names)}" failures="{len(failed)}" errors="0" skipped="0">'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>", f"  {head}"]
-    for name in names:
-        lines.append(f'    <testcase classname="otactl.validate" name="{_xml(name)}" file="{_xml(name)}">')
-        for problem in (p for p in findings.errors if p.file == name):
-            opening = f'<failure type="{_xml(problem.code)}" message="{_xml(problem.message)}">'
-            lines.append(f"      {opening}{_xml(_line(problem))}</failure>")
-        warnings = [_line(problem) for problem in findings.warnings if problem.file == name]
-        if warnings:
-            lines.append(f"      <system-out>{_xml(chr(10).join(warnings))}</system-out>")
-        lines.append("    </testcase>")
-    return "\n".join([*lines, "  </testsuite>", "</testsuites>"])
+    files = (*findings.names, *(p.file for p in findings.errors), *(p.file for p in findings.warnings))
+    cases = [
+        Case(
+            file,
+            file,
+            tuple(Failure(p.code, p.message, _line(p)) for p in findings.errors if p.file == file),
+            tuple(_line(p) for p in findings.warnings if p.file == file),
+        )
+        for file in dict.fromkeys(files)
+    ]
+    return junit.as_junit("validate", cases)
 
 
 def as_github(findings: Findings) -> str:
@@ -165,7 +139,7 @@ FORMS: dict[str, Callable[[Findings], str]] = {
 }
 
 
-def _marked(findings: Findings) -> list[tuple[Problem, Literal["error", "warning"]]]:
+def _marked(findings: Findings) -> list[Marked]:
     return [*((p, "error") for p in findings.errors), *((p, "warning") for p in findings.warnings)]
 
 
@@ -183,14 +157,6 @@ def _count(number: int, noun: str) -> str:
 def _line(problem: Problem) -> str:
     hint = f" ({problem.hint})" if problem.hint else ""
     return f"{problem.file}:{problem.line}:{problem.column}: {problem.code}: {problem.message}{hint}"
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-
-
-def _xml(text: str) -> str:
-    return html.escape("\n".join(_plain(line) for line in text.split("\n")), quote=True)
 
 
 def _data(text: str) -> str:

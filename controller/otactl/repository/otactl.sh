@@ -2,9 +2,9 @@
 # For CI systems other than GitHub: `ci/otactl.sh check` in a merge request, `ci/otactl.sh reconcile` on a schedule.
 # OTACTL_JOURNAL names the journal, for example s3://BUCKET/PREFIX. Credentials are those of the job: read-only for check.
 # Keep the folder OTACTL_VENV (.venv) between jobs, and the second job downloads nothing.
-# check writes otactl-report/: plan.md for a comment, whole-plan.md, validate.xml (JUnit), validate.sarif. Without
-# OTACTL_JOURNAL, as in a fork without credentials, the plan is offline. OTACTL_BASE is the branch to merge into, such as
-# origin/main: rollouts that differ from it come first.
+# check writes otactl-report/: plan.md for a comment, whole-plan.md, validate.xml and plan.xml (JUnit), validate.sarif and
+# plan.sarif. Without OTACTL_JOURNAL, as in a fork without credentials, the plan is offline. OTACTL_BASE is the branch to
+# merge into, such as origin/main: rollouts that differ from it come first.
 set -eu
 cd "$(dirname "$0")/.."
 venv="${OTACTL_VENV:-.venv}"
@@ -31,7 +31,8 @@ check)
     set -- "$@" --changed-since "$OTACTL_BASE"
   fi
   code=0
-  "$otactl" plan "$@" --output markdown --exit-code 0 --whole otactl-report/whole-plan.md >otactl-report/plan.md || code=$?
+  "$otactl" plan "$@" --output markdown --exit-code 0 --whole otactl-report/whole-plan.md --sarif otactl-report/plan.sarif \
+    --junit otactl-report/plan.xml >otactl-report/plan.md || code=$?
   cat otactl-report/plan.md
   exit "$code"
   ;;

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -35,13 +36,29 @@ from otactl.report.journals_used import UsedJournal
 from otactl.report.plan import as_json, left_over
 from otactl.report.plan import planned as planned_rollout
 from otactl.report.plan_markdown import as_markdown
+from otactl.report.plan_problems import as_junit, as_sarif, of_error
 from otactl.report.plan_text import as_text
 from otactl.report.plan_values import PlannedRollout, PlanReport, PlanVerdict
+
+_FORMS: dict[str, Callable[[PlanReport], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "markdown": as_markdown,
+    "sarif": as_sarif,
+    "junit": as_junit,
+    "whole": partial(as_markdown, limit=None),
+}
 
 
 @click.command(short_help="show the exact calls that are next, and what follows")
 @click.argument("paths", nargs=-1, type=click.Path())
-@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "markdown", "sarif", "junit"]),
+    default="text",
+    show_default=True,
+)
 @click.option("--offline", is_flag=True, help="Read nothing from the cloud or the journal; say what was not compared.")
 @environment_option
 @click.option(
@@ -55,6 +72,12 @@ from otactl.report.plan_values import PlannedRollout, PlanReport, PlanVerdict
 @click.option(
     "--whole", type=click.Path(dir_okay=False), metavar="FILE", help="Write the whole plan as Markdown to FILE, too."
 )
+@click.option(
+    "--sarif", type=click.Path(dir_okay=False), metavar="FILE", help="Write the errors as SARIF to FILE, too."
+)
+@click.option(
+    "--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write the rollouts as JUnit XML to FILE, too."
+)
 @strict_option
 @journal_option
 def command(
@@ -65,13 +88,16 @@ def command(
     exit_code: int,
     changed_since: str | None,
     whole: str | None,
+    sarif: str | None,
+    junit: str | None,
     strict: bool,
     journal: str | None,
 ) -> None:
     """Show what the next run of `reconcile` sends for the manifests in PATHS, and what later runs are expected to.
 
     A manifest with an error is reported with it, and the plan exits 1; the others are planned. It also exits 1 for an
-    image or a role that is missing or wrong. Markdown fits a comment on a pull request; an error is in it, too.
+    image or a role that is missing or wrong. Markdown fits a comment on a pull request; an error is in it, too. SARIF
+    and JUnit have the same errors; drift that holds a rollout is a warning there.
 
     Examples:
 
@@ -79,30 +105,36 @@ def command(
       otactl plan rollouts/
       otactl plan rollouts/ -o markdown --changed-since origin/main --whole plan.md --exit-code 0
     """
+    files = {"whole": whole, "sarif": sarif, "junit": junit}
     try:
         result, broken = _report(paths, offline, environment, changed_since, strict=strict, journal=journal)
     except OtactlError as error:
-        if output == "markdown":
-            _print(PlanReport(offline=offline, errors=tuple(lines_of(error))), output, whole)
+        failed = PlanReport(offline=offline, errors=tuple(lines_of(error)), problems=of_error(error))
+        _write(failed, files)
+        if output in ("markdown", "sarif", "junit"):
+            click.echo(_rendered(failed, output, whole))
         raise
-    _print(result, output, whole)
+    _write(result, files)
+    click.echo(_rendered(result, output, whole))
     tell(broken)
     if broken or any(p.is_red for p in result.rollouts):
         sys.exit(1)
     sys.exit(exit_code if any(p.next for p in result.rollouts) else 0)
 
 
-def _print(report: PlanReport, output: str, whole: str | None) -> None:
-    """Print a plan, after the whole of it was written where that is asked for."""
-    if whole is not None:
+def _rendered(report: PlanReport, output: str, whole: str | None) -> str:
+    return as_markdown(report, whole=whole or "") if output == "markdown" else _FORMS[output](report)
+
+
+def _write(report: PlanReport, files: Mapping[str, str | None]) -> None:
+    """Write a plan into each file that was asked for, in the form of its key."""
+    for form, file in files.items():
+        if file is None:
+            continue
         try:
-            Path(whole).write_text(as_markdown(report, limit=None) + "\n", encoding="utf-8")
+            Path(file).write_text(_FORMS[form](report) + "\n", encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"cannot write {whole}: {error.strerror}; name a file that can be written") from error
-    if output == "markdown":
-        click.echo(as_markdown(report, whole=whole or ""))
-    else:
-        click.echo(as_json(report) if output == "json" else as_text(report))
+            raise UsageError(f"cannot write {file}: {error.strerror}; name a file that can be written") from error
 
 
 def _report(
@@ -134,7 +166,10 @@ def _report(
         planned = [msgspec.structs.replace(p, changed=_is_changed(p, reading, changed)) for p in planned]
     named = {p.name for p in planned if p.error}
     errors = tuple(b.text for b in broken if b.kind != "Rollout" or b.name not in named)
-    report = PlanReport(offline=offline, rollouts=tuple(planned), journals=tuple(journals), errors=errors)
+    problems = tuple(dict.fromkeys(p for b in broken for p in b.problems))
+    report = PlanReport(
+        offline=offline, rollouts=tuple(planned), journals=tuple(journals), errors=errors, problems=problems
+    )
     return report, broken
 
 
@@ -148,16 +183,24 @@ def _left_alone(
     reading: Reading, environment: str | None, broken: tuple[UnreadableDocument, ...], offline: bool
 ) -> tuple[Stopped, ...]:
     """Every rollout known by name that is left alone; offline, one without its environment is planned."""
-    named = {(b.environment, b.name): b.text for b in broken if b.kind == "Rollout" and b.name}
+    named = [
+        Stopped(name=b.name, environment=b.environment, text=b.text, file=b.file)
+        for b in broken
+        if b.kind == "Rollout" and b.name
+    ]
     found = () if offline else stopped(reading, environment)
-    named |= {(s.environment, s.name): s.text for s in found}
-    return tuple(Stopped(name=name, environment=home, text=text) for (home, name), text in named.items())
+    return tuple({(each.environment, each.name): each for each in (*named, *found)}.values())
 
 
 def _unread(found: Stopped) -> PlannedRollout:
     text = f"ManifestInvalid: {found.text}"
     return PlannedRollout(
-        name=found.name, environment=found.environment, verdict=PlanVerdict.CANNOT_BE_PLANNED, error=text
+        name=found.name,
+        environment=found.environment,
+        file=found.file,
+        line=found.line,
+        verdict=PlanVerdict.CANNOT_BE_PLANNED,
+        error=text,
     )
 
 
@@ -240,6 +283,7 @@ def _without_environment(rollout: Rollout) -> PlannedRollout:
         environment=rollout.environment,
         digest=rollout.generation,
         file=rollout.source.file,
+        line=rollout.source.line,
         verdict=PlanVerdict.CANNOT_BE_PLANNED,
         airtime=airtime,
         notes=doubts,
