@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -101,6 +102,22 @@ def test_reading_changes_no_byte_of_the_journal(path: Path, command: click.Comma
     assert _run(command, path, *arguments).exit_code == 0
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("verb", "command", "arguments"), [("history", history, ["soil"]), ("drift", drift, [])])
+def test_a_terminal_gets_a_table_of_its_width_and_a_file_one_line_for_each_row(
+    monkeypatch: pytest.MonkeyPatch, path: Path, verb: str, command: click.Command, arguments: list[str]
+) -> None:
+    sentence = "the wave waits for devices"
+    found = msgspec.structs.replace(_entry("unit", DriftStatus.ACKNOWLEDGED), observed=sentence)
+    with SqlJournal(path) as opened:
+        said = Event(at=NOW, kind="stage", subject="soil-canary-1", message=sentence)
+        opened.commit((Commit(record=_record("prod-eu", "soil", found), expected_revision=0, events=(said,)),), 0)
+    assert sentence in _run(command, path, *arguments).stdout
+
+    monkeypatch.setattr(f"otactl.cli.commands.{verb}.terminal_width", lambda: 60)
+
+    assert sentence not in _run(command, path, *arguments).stdout
 
 
 @pytest.mark.parametrize(("command", "arguments"), VERBS)

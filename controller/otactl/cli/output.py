@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import IO
@@ -80,6 +81,13 @@ class SafeStream:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())
             os.close(null)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is, which COLUMNS may set; None where it is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size(fallback=(0, 0)).columns or None
 
 
 @contextlib.contextmanager

@@ -17,7 +17,8 @@ from msgspec import Meta
 from otactl.model import Attempt, Record, Value, WaveRecord, iso_or_none
 from otactl.model.device_tasks import UnfinishedTask
 from otactl.ports import Stored
-from otactl.report.sanitize import cell, markdown_table, plain, table
+from otactl.report.sanitize import cell, markdown_table, plain
+from otactl.report.tables import row_lines
 from otactl.wording import count, span
 
 _HEAD = ("STATUS", "MODULE", "FROM", "TO", "SINCE", "MOVED", "WHOSE")
@@ -197,14 +198,14 @@ def _called(live: LiveLine) -> str:
     return ", ".join([*(f"product {n}" for n in sorted(names)), *(f"device id {i}" for i in sorted(ids))])
 
 
-def lines(live: LiveLine, style: Literal["text", "markdown"]) -> list[str]:
-    """One answer: a heading, the tasks, the versions."""
+def lines(live: LiveLine, style: Literal["text", "markdown"], width: int | None = None) -> list[str]:
+    """One answer: a heading, the tasks, the versions; as text to fit a terminal's width."""
     markdown = style == "markdown"
     safe = cell if markdown else plain
     heading = f"{live.service}, product {live.product}, environment {live.environment}"
     block = [safe(f"{heading}: {_sum(live)}")]
     if live.tasks:
-        block += _table(live.tasks, live.at) if markdown else _rows(live.tasks, live.at)
+        block += _table(live.tasks, live.at) if markdown else _rows(live.tasks, live.at, width)
     elif live.tasks is not None and live.module is None and not live.statuses:
         block += ["", safe(ENDED)] if markdown else [f"  {ENDED}"]
     if called := _called(live):
@@ -231,11 +232,12 @@ def _versions(versions: dict[str, str]) -> str:
     return ", ".join(f"{module} {version}" for module, version in versions.items()) or "none yet"
 
 
-def _rows(tasks: Sequence[TaskLine], at: str | None) -> list[str]:
+def _rows(tasks: Sequence[TaskLine], at: str | None, width: int | None) -> list[str]:
     """Return a row each, and its ids below: three of up to 19 digits leave no terminal room for more beside them."""
-    head, *rows = table(_HEAD, [_cells(task, at) for task in tasks])
+    cells = [_cells(task, at) for task in tasks]
+    head, *rows = row_lines(_HEAD, cells, sentences=frozenset({6}), width=width)
     below = [plain("  " + ", ".join(f"{n} {i}" for n, i in zip(_IDS, _ids(t), strict=True))) for t in tasks]
-    return [head, *(line for pair in zip(rows, below, strict=True) for line in pair)]
+    return [*head, *(line for row, ids in zip(rows, below, strict=True) for line in (*row, ids))]
 
 
 def _table(tasks: Sequence[TaskLine], at: str | None) -> list[str]:

@@ -13,8 +13,9 @@ from msgspec import Meta
 
 from otactl.model import DriftEntry, DriftStatus, Json, Record, Value, iso, iso_or_none
 from otactl.report.journals_used import UsedJournal, footer, with_journals
-from otactl.report.sanitize import as_json, markdown_table, short_json, table
+from otactl.report.sanitize import as_json, markdown_table, short_json
 from otactl.report.status import Style
+from otactl.report.tables import TO_REMOVE, table
 
 _HEAD = (
     "ROLLOUT",
@@ -29,7 +30,8 @@ _HEAD = (
     "STATUS",
 )
 _WIDEST = 48
-COMMAND = "to remove it: "
+_SENTENCES = frozenset({4, 5, 10, 11})
+"""Values may hold sentences; so do what is done and who closed it."""
 
 
 class DriftLine(Value, frozen=True, kw_only=True):
@@ -170,31 +172,44 @@ def _line(record: Record, entry: DriftEntry) -> DriftLine:
     )
 
 
-def render(ledger: Ledger, style: Style, used: tuple[UsedJournal, ...] = ()) -> str:
-    """Write the ledger. Ends without a line end; only JSON gives long values whole, and text those with a command."""
+def render(ledger: Ledger, style: Style, used: tuple[UsedJournal, ...] = (), width: int | None = None) -> str:
+    """Write the ledger, as text to fit a terminal's width. Ends without a line end.
+
+    Only JSON gives long values whole, and text those with a command.
+    """
     if style == "json":
         return as_json(with_journals(ledger, used))
     if not ledger.open and not ledger.closed:
         return "\n".join(["no drift is recorded", *footer(used, style)])
     blocks = [
-        _block("open", ledger.open, (*_HEAD, "ACTION"), [[*_row(e), e.action or "-"] for e in ledger.open], style),
+        _block(
+            "open", ledger.open, (*_HEAD, "ACTION"), [[*_row(e), e.action or "-"] for e in ledger.open], style, width
+        ),
         _block(
             "closed",
             ledger.closed,
             (*_HEAD, "CLOSED", "BY"),
             [[*_row(e), e.closed_at or "-", e.closed_by or "-"] for e in ledger.closed],
             style,
+            width,
         ),
     ]
     return "\n".join(["\n\n".join(blocks), *footer(used, style)])
 
 
-def _block(name: str, lines: tuple[DriftLine, ...], head: tuple[str, ...], rows: list[list[str]], style: Style) -> str:
+def _block(
+    name: str,
+    lines: tuple[DriftLine, ...],
+    head: tuple[str, ...],
+    rows: list[list[str]],
+    style: Style,
+    width: int | None,
+) -> str:
     title = f"{len(lines)} {name}"
     if style == "markdown":
         body = ["", *markdown_table([h.capitalize() for h in head], rows)] if rows else []
         return "\n".join([f"### {title}", *body])
-    return "\n".join([title, *table(head, rows)]) if rows else title
+    return "\n".join([title, *table(head, rows, sentences=_SENTENCES, width=width)]) if rows else title
 
 
 def _row(line: DriftLine) -> list[str]:
@@ -215,4 +230,4 @@ def _row(line: DriftLine) -> list[str]:
 def _short(value: Json) -> str:
     """Return a value as wide as a column takes; one with a command that a person is to copy stays whole."""
     text = short_json(value)
-    return text if len(text) <= _WIDEST or COMMAND in text else f"{text[: _WIDEST - 1]}…"
+    return text if len(text) <= _WIDEST or TO_REMOVE in text else f"{text[: _WIDEST - 1]}…"

@@ -8,8 +8,9 @@ from msgspec import Meta
 
 from otactl.model import Event, JsonObject, Value, iso
 from otactl.report.journals_used import UsedJournal, footer, with_journals
-from otactl.report.sanitize import as_json, markdown_table, plain, table
+from otactl.report.sanitize import as_json, markdown_table, plain
 from otactl.report.status import Style
+from otactl.report.tables import table
 
 _HEAD = ("AT", "KIND", "SUBJECT", "MESSAGE")
 
@@ -50,8 +51,8 @@ def collect(environment: str, rollout: str, events: tuple[Event, ...]) -> Histor
     return History(rollout=rollout, environment=environment, events=lines)
 
 
-def render(history: History, style: Style, used: tuple[UsedJournal, ...] = ()) -> str:
-    """Write the history. Ends without a line end; only JSON gives the data."""
+def render(history: History, style: Style, used: tuple[UsedJournal, ...] = (), width: int | None = None) -> str:
+    """Write the history, as text to fit a terminal's width. Ends without a line end; only JSON gives the data."""
     if style == "json":
         return as_json(with_journals(history, used))
     if not history.events:
@@ -61,4 +62,4 @@ def render(history: History, style: Style, used: tuple[UsedJournal, ...] = ()) -
     rows = [[e.at, e.kind, e.subject, e.message] for e in history.events]
     if style == "markdown":
         return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *footer(used, style)])
-    return "\n".join([*table(_HEAD, rows), *footer(used, style)])
+    return "\n".join([*table(_HEAD, rows, sentences=frozenset({3}), width=width), *footer(used, style)])

@@ -28,7 +28,8 @@ from otactl.report.rehearsal_values import (
     WaitResult,
     WaveCourseResult,
 )
-from otactl.report.sanitize import cell, markdown_table, plain, table
+from otactl.report.sanitize import cell, markdown_table, plain
+from otactl.report.tables import table
 from otactl.wording import count
 
 SHOWN = ("verdict", "released", "results", "spared", "failed", "adopted", "drift", "driftClosed")
@@ -129,8 +130,8 @@ def _whole_or_none(moment: datetime | None) -> datetime | None:
     return _whole(moment) if moment is not None else None
 
 
-def as_text(found: Rehearsal) -> str:
-    """For a terminal: the forecast, then the timeline of the seed in the middle."""
+def as_text(found: Rehearsal, width: int | None = None) -> str:
+    """For a terminal of a width: the forecast, then the timeline of the seed in the middle."""
     lines = [_title(found), *(f"  assumed: {sentence}" for sentence in found.assumed)]
     for forecast in found.forecasts:
         lines += [_verdict(forecast, len(found.courses)), *(f"  {line}" for line in _figures(forecast))]
@@ -138,7 +139,9 @@ def as_text(found: Rehearsal) -> str:
     runs = f"{count(course.runs, 'run')} of reconcile, {count(course.calls, 'call')}"
     lines.append(f"timeline of seed {course.seed} ({runs}):")
     rows = [[_clock(at, found.at), name, text] for at, name, text in _timeline(found)]
-    lines += [f"  {line}" for line in table(("AFTER", "ROLLOUT", "WHAT"), rows)]
+    room = width - 2 if width is not None else None
+    timeline = table(("AFTER", "ROLLOUT", "WHAT"), rows, sentences=frozenset({2}), width=room)
+    lines += [f"  {line}" for line in timeline]
     return "\n".join(plain(line) for line in lines)
 
 

@@ -67,13 +67,6 @@ def short_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int] = frozenset()) -> list[str]:
-    """Align columns with two spaces between; `numbers` are columns to set right. Cells are made safe here."""
-    lines = [tuple(plain(c) for c in row) for row in (head, *rows)]
-    widths = [max(_width(row[i]) for row in lines) for i in range(len(head))]
-    return ["  ".join(_pad(c, widths[i], i in numbers) for i, c in enumerate(row)).rstrip() for row in lines]
-
-
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Write a GitHub table; cells are made safe here."""
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
@@ -87,17 +80,3 @@ def _escape(character: str) -> str:
 
 def _json_escape(character: str) -> str:
     return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: wide East Asian characters take two, combining marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
-    )
-
-
-def _pad(text: str, width: int, right: bool) -> str:
-    space = " " * (width - _width(text))
-    return space + text if right else text + space

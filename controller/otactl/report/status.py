@@ -8,8 +8,9 @@ from typing import Literal
 from otactl.report import device_status
 from otactl.report.conditions import environment_text, stands_text
 from otactl.report.journals_used import UsedJournal, footer, with_journals
-from otactl.report.sanitize import as_json, cell, markdown_table, plain, table
+from otactl.report.sanitize import as_json, cell, markdown_table, plain
 from otactl.report.status_summary import DeviceStatus, RolloutLine, StatusReport
+from otactl.report.tables import table
 from otactl.report.wave_summary import WaveLine
 from otactl.wording import count, span
 
@@ -32,18 +33,23 @@ _NUMBERS = frozenset({5, 6, 7, 8, 9})
 _DEVICE_HEAD = ("ROLLOUT", "ENVIRONMENT", "VERSION", "WAVE", "ATTEMPT", "STAGE", "OUTCOME", "REASON", "VIA", "ENDED")
 
 
-def render(report: StatusReport, style: Style, now: datetime, used: tuple[UsedJournal, ...] = ()) -> str:
-    """Write the report; `now` is only for the time of the next run ("in 12m"). Ends without a line end."""
+def render(
+    report: StatusReport, style: Style, now: datetime, used: tuple[UsedJournal, ...] = (), width: int | None = None
+) -> str:
+    """Write the report, as text to fit a terminal's width; `now` is only for the time of the next run ("in 12m").
+
+    Ends without a line end.
+    """
     if style == "json":
         return as_json(with_journals(report, used))
-    return "\n".join([_text(report, style, now), *footer(used, style)])
+    return "\n".join([_text(report, style, now, width), *footer(used, style)])
 
 
-def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetime) -> str:
+def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetime, width: int | None) -> str:
     if report.device is not None:
         lines = [_device(report.device, style)]
         for answer in report.device.live:
-            lines += ["", *device_status.lines(answer, style)]
+            lines += ["", *device_status.lines(answer, style, width)]
         return "\n".join(lines)
     environments = [environment_text(e) for e in report.environments]
     if not report.rollouts:
@@ -57,7 +63,7 @@ def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetim
         return "\n".join(
             [*markdown_table([h.capitalize() for h in _HEAD], rows), *details, "", *_bullets(environments)]
         )
-    head, *lines = table(_HEAD, rows, _NUMBERS)
+    head, *lines = table(_HEAD, rows, numbers=_NUMBERS)
     shown = [head]
     for line, rollout in zip(lines, report.rollouts, strict=True):
         shown += [line, *(f"  {plain(detail)}" for detail in _details(rollout, now))]
@@ -159,7 +165,7 @@ def _device(device: DeviceStatus, style: Style) -> str:
     ]
     if style == "markdown":
         return "\n".join(markdown_table([h.capitalize() for h in _DEVICE_HEAD], rows))
-    return "\n".join(table(_DEVICE_HEAD, rows, frozenset({4})))
+    return "\n".join(table(_DEVICE_HEAD, rows, numbers=frozenset({4})))
 
 
 def _name(rollout: RolloutLine) -> str:

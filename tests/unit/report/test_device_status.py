@@ -123,6 +123,17 @@ def test_tasks_are_a_row_each_under_a_heading_with_the_versions_below() -> None:
     ]
 
 
+def test_whose_a_task_is_fits_a_terminal_with_its_ids_below() -> None:
+    known = owners(attempt(vendor_id="7"))
+    live = msgspec.structs.replace(LINE, tasks=(task_line(TASK, known),))
+
+    _, _, first, second, below, *_ = lines(live, "text", 110)
+
+    assert first.endswith("soil, wave canary,")
+    assert second.strip() == "attempt 1"
+    assert below == "  batch 7, task 9, firmware 1001"
+
+
 @pytest.mark.parametrize(
     ("module", "statuses", "said"),
     [

@@ -76,6 +76,29 @@ def test_history_text_is_aligned_and_in_order() -> None:
     assert history.render(history.collect("prod-eu", "soil", EVENTS), "text") == expected
 
 
+def test_history_fits_a_terminal_by_wrapping_its_messages_alone() -> None:
+    message = "the wave waits for devices that have not reported for a day"
+    event = Event(at=NOW, kind="stage", subject="soil-canary-1", message=message)
+    expected = dedent("""\
+        AT                    KIND   SUBJECT        MESSAGE
+        2026-03-01T12:00:00Z  stage  soil-canary-1  the wave waits for devices that
+                                                    have not reported for a day""")
+    assert history.render(history.collect("prod-eu", "soil", (event,)), "text", width=76) == expected
+
+
+def test_drift_wraps_values_that_are_sentences_and_keeps_the_command_in_one() -> None:
+    command = "cloud delete-task --id 17"
+    observed = f"carries our name, no manifest declares it; to remove it: {command}"
+    found = msgspec.structs.replace(entry("unit"), observed=observed)
+    ledger = drift.collect([record(drift=(found,))])
+
+    lines = drift.render(ledger, "text", width=100).splitlines()
+
+    assert any(command in line for line in lines)
+    assert not any(observed in line for line in lines)
+    assert observed in drift.render(ledger, "text")
+
+
 def test_history_json_is_what_its_schema_says() -> None:
     document = validated(history.render(history.collect("prod-eu", "soil", EVENTS), "json"), "history")
     assert isinstance(document, dict)

@@ -85,6 +85,13 @@ def test_a_seed_that_fails_is_reported_beside_those_that_do_not() -> None:
     assert "gate: too low" in text
 
 
+def test_the_timeline_fits_a_terminal() -> None:
+    wide = max(len(line) for line in as_text(BAD).partition("timeline of seed")[2].splitlines()[1:])
+    timeline = as_text(BAD, wide - 1).partition("timeline of seed")[2].splitlines()[1:]
+
+    assert max(len(line) for line in timeline) < wide
+
+
 def test_the_seed_in_the_middle_is_shown() -> None:
     assert GOOD.typical.seed == 1
     assert BAD.typical.seed == 1

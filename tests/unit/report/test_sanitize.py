@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otactl.report.sanitize import as_json, cell, plain, safe_json, short_json, table, without_controls
+from otactl.report.sanitize import as_json, cell, plain, safe_json, short_json, without_controls
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, categories=None))
 UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -69,11 +69,6 @@ def test_a_markdown_cell_is_no_markup(text: str, shown: str) -> None:
 @pytest.mark.parametrize(("value", "shown"), [(None, "-"), ("", '""'), ("x", "x"), (True, "true"), ([1], "[1]")])
 def test_a_value_fits_a_cell(value: object, shown: str) -> None:
     assert short_json(value) == shown
-
-
-def test_columns_align_by_what_a_terminal_shows() -> None:
-    lines = table(("A", "N"), [("土", "1"), ("e\u0301", "10"), ("abc", "2")], frozenset({1}))
-    assert lines == ["A     N", "土    1", "e\u0301    10", "abc   2"]
 
 
 @given(st.text())

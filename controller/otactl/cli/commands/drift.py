@@ -8,6 +8,7 @@ from otactl.cli.errors import Verb, guarded
 from otactl.cli.journal_option import journal_option
 from otactl.cli.load_manifests import environment_option
 from otactl.cli.nearby_environments import manifests_option
+from otactl.cli.output import terminal_width
 from otactl.cli.select_records import open_to_read, select, style_option
 from otactl.report import drift
 from otactl.report.status import Style
@@ -31,6 +32,6 @@ def command(
     """
     with open_to_read(journal, environment, manifests) as opened:
         ledger = drift.collect(stored.record for stored in select(opened, environment, name))
-    click.echo(drift.render(ledger, style, opened.used))
+    click.echo(drift.render(ledger, style, opened.used, terminal_width()))
     if ledger.pending:
         raise click.exceptions.Exit(OPEN)

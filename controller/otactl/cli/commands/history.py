@@ -8,6 +8,7 @@ from otactl.cli.errors import Verb, guarded
 from otactl.cli.journal_option import journal_option
 from otactl.cli.load_manifests import environment_option
 from otactl.cli.nearby_environments import manifests_option
+from otactl.cli.output import terminal_width
 from otactl.cli.select_records import open_to_read, select_one, style_option
 from otactl.report import history
 from otactl.report.status import Style
@@ -26,4 +27,5 @@ def command(name: str, journal: str | None, manifests: tuple[str, ...], environm
         record = select_one(opened, environment, name).record
         events = opened.history(record.environment, record.name)
         used = opened.used_for(record.environment)
-    click.echo(history.render(history.collect(record.environment, record.name, events), style, used))
+    found = history.collect(record.environment, record.name, events)
+    click.echo(history.render(found, style, used, terminal_width()))

@@ -10,6 +10,7 @@ import click
 
 from otactl.cli.errors import Verb, guarded
 from otactl.cli.load_manifests import environment_option, read_all
+from otactl.cli.output import terminal_width
 from otactl.cli.plot_file import plot_option, write_plot
 from otactl.cli.rehearse_options import assumed_of, moment
 from otactl.errors import UsageError
@@ -92,8 +93,10 @@ def command(
         courses=courses,
         forecasts=forecasts(courses, began),
     )
-    render = {"json": report.as_json, "markdown": report.as_markdown, "text": report.as_text}[output]
-    click.echo(render(found))
+    if output == "text":
+        click.echo(report.as_text(found, terminal_width()))
+    else:
+        click.echo(report.as_json(found) if output == "json" else report.as_markdown(found))
     if plot is not None:
         write_plot(Path(plot), as_svg(found))
     sys.exit(0 if found.succeeds else 2)

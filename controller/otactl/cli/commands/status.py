@@ -9,6 +9,7 @@ import click
 from otactl.cli.errors import FAILED, Verb, guarded
 from otactl.cli.journal_option import journal_option
 from otactl.cli.load_manifests import environment_option
+from otactl.cli.output import terminal_width
 from otactl.cli.select_records import open_to_read, select, style_option
 from otactl.errors import UsageError
 from otactl.planning.environment import NAME
@@ -121,7 +122,7 @@ def command(
                 filters=filters,
             )
         )
-    click.echo(status.render(report, style, datetime.now(UTC), used))
+    click.echo(status.render(report, style, datetime.now(UTC), used, terminal_width()))
     silent = [line for line in (report.device.live if report.device is not None else ()) if line.error]
     for line in silent:
         where = f"{line.service}, product {line.product}, environment {line.environment}"
