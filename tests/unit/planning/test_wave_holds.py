@@ -1,0 +1,273 @@
+"""Windows, freezes, approvals and downgrades hold a wave's start; an image that differed holds its successor."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from otactl.backends.fuota.config import FuotaConfig
+from otactl.model import (
+    Approval,
+    Cause,
+    Device,
+    DriftEntry,
+    DriftPolicy,
+    DriftStatus,
+    Gate,
+    Ignore,
+    Observation,
+    Requires,
+    Retry,
+    Rollout,
+    Stage,
+    Strategy,
+    TargetFacts,
+    Targets,
+    UnitPhase,
+    Wave,
+    Window,
+)
+from otactl.planning.context import PlanContext
+from otactl.planning.membership import ANY_DEVICES, approval_digest
+from otactl.planning.units import declare
+from otactl.planning.wave_context import AttemptContext
+from otactl.planning.wave_holds import closed, gate_hold, going_back, latest_start, unapproved
+from tests.support.builders import ENVIRONMENT, NOW, empty, of_wave, record_of, rollout, seen, unit_of
+from tests.support.windows import ALWAYS, NIGHT, allow, at, deny
+
+LEAD = timedelta(minutes=31)
+NOON_FREEZE = deny("0 12 * * *", "3h")
+BRIEF = allow("0 12 * * *", "5m")  # shorter than a session, which takes 9 min 1 s
+SHORT = allow("0 12 * * *", "1h")
+RETRY = Retry(attempts=3, on=("missingFragments",), raise_redundancy_percent=20)
+NO_LENGTH = FuotaConfig(rf_region=None, role="arn:aws:iam::123456789012:role/fuota")
+
+
+def situation(
+    declared: Rollout, *, freezes: tuple[Window, ...] = (), observed: Observation | None = None
+) -> PlanContext:
+    return PlanContext(
+        rollout=declared,
+        environment=replace(ENVIRONMENT, freezes=freezes),
+        record=empty(declared),
+        seen=observed or Observation(),
+        now=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("windows", "freezes", "start", "reason", "until"),
+    [
+        ((), (), "03-01T12:00", None, None),
+        ((NIGHT,), (), "03-01T23:00", None, None),
+        ((NIGHT,), (), "03-01T12:00", "window_is_closed", "03-01T21:29"),
+        ((NIGHT,), (), "03-01T04:55", "window_ends_too_soon", "03-01T21:29"),
+        ((allow("0 22 * * *", "7h", "finish"),), (), "03-01T04:55", None, None),
+        ((BRIEF,), (), "03-01T12:00", "window_is_too_short", None),
+        ((), (NOON_FREEZE,), "03-01T12:00", "freeze_is_on", "03-01T14:29"),
+        ((), (NOON_FREEZE,), "03-01T11:55", "freeze_begins_too_soon", "03-01T14:29"),
+        ((NOON_FREEZE,), (), "03-01T12:00", "deny_window_is_on", "03-01T14:29"),
+        ((allow("0 10 * * *", "9h"),), (NOON_FREEZE,), "03-01T12:00", "freeze_is_on", "03-01T14:29"),
+        ((), (ALWAYS,), "03-01T12:00", "freeze_is_on", None),
+    ],
+)
+def test_a_start_outside_the_windows_or_in_a_freeze_waits_until_its_lead_before_the_next_permitted_one(
+    windows: tuple[Window, ...], freezes: tuple[Window, ...], start: str, reason: str | None, until: str | None
+) -> None:
+    context = situation(rollout(windows=windows), freezes=freezes)
+    unit = declare(context.rollout, ENVIRONMENT, context.rollout.strategy.waves[0], 1, None)
+
+    holds = closed(context, unit, at(start), LEAD)
+
+    expected = [] if reason is None else [(reason, at(until) if until else None, until is None)]
+    assert [(h.reason, h.until, h.stalled) for h in holds] == expected
+    assert all(h.message.startswith(f"{unit.unit_id}: ") for h in holds)
+
+
+@pytest.mark.parametrize(
+    ("only", "tries", "held"),
+    [
+        ((), 3, []),  # a whole wave has its first length, whatever its number of tries
+        (("device:a",), 1, []),
+        (("device:a",), 3, ["window_is_too_short"]),  # the third try sends more redundancy
+    ],
+)
+def test_the_session_of_a_retry_is_as_long_as_its_redundancy_makes_it(
+    only: tuple[str, ...], tries: int, held: list[str]
+) -> None:
+    base = rollout(windows=(allow("0 12 * * *", "10m"),))
+    context = situation(replace(base, strategy=replace(base.strategy, retry=RETRY)))
+    unit = declare(context.rollout, ENVIRONMENT, context.rollout.strategy.waves[0], 1, None)
+
+    assert [h.reason for h in closed(context, replace(unit, only=only, tries=tries), NOW, LEAD)] == held
+
+
+def test_only_the_start_of_a_session_of_unknown_length_is_held_to_the_windows() -> None:
+    context = situation(rollout(backend=NO_LENGTH, windows=(BRIEF,)))
+    unit = declare(context.rollout, ENVIRONMENT, context.rollout.strategy.waves[0], 1, None)
+
+    assert closed(context, unit, NOW + timedelta(minutes=4), LEAD) == ()
+    assert [h.reason for h in closed(context, unit, NOW + timedelta(minutes=5), LEAD)] == ["window_is_closed"]
+
+
+@pytest.mark.parametrize(
+    ("windows", "freezes", "start", "latest"),
+    [
+        ((), (), "03-01T12:00", None),
+        ((NIGHT,), (), "03-01T23:00", "03-02T04:59:59"),
+        ((NIGHT,), (), "03-01T12:00", None),
+        ((), (deny("0 15 * * *", "1h"),), "03-01T12:00", "03-01T14:59:59"),
+        ((SHORT,), (deny("30 12 * * *", "1h"),), "03-01T12:00", "03-01T12:29:59"),
+        ((SHORT,), (deny("0 15 * * *", "1h"),), "03-01T12:00", "03-01T12:59:59"),
+    ],
+)
+def test_a_start_may_be_sent_until_its_window_closes_or_a_freeze_begins(
+    windows: tuple[Window, ...], freezes: tuple[Window, ...], start: str, latest: str | None
+) -> None:
+    found = latest_start(situation(rollout(windows=windows), freezes=freezes), at(start))
+
+    assert found == (at(latest) if latest else None)
+
+
+SINGLE = rollout(
+    strategy=Strategy(
+        waves=(
+            Wave(
+                name="canary",
+                targets=Targets(wireless_devices=(Device(id="d-1"), Device(id="d-2"))),
+                requires=Requires(approval="owners"),
+            ),
+        ),
+        gate=Gate(min_success_percent=90),
+    )
+)
+GROUPED = replace(
+    SINGLE,
+    strategy=replace(
+        SINGLE.strategy, waves=(replace(SINGLE.strategy.waves[0], targets=Targets(multicast_groups=("g1",))),)
+    ),
+)
+
+
+def approval(declared: Rollout, **changes: object) -> Approval:
+    digest = approval_digest(declared, declared.strategy.waves[0])
+    return replace(Approval(wave="canary", role="owners", by="ada", digest=digest, at=NOW), **changes)
+
+
+@pytest.mark.parametrize(
+    ("approvals", "reason", "names"),
+    [
+        ([], "approval_is_missing", "needs the approval of owners"),
+        ([{}], None, ""),
+        ([{"role": "security"}], "approval_is_missing", "needs the approval of owners"),
+        ([{"wave": "fleet"}], "approval_is_missing", "needs the approval of owners"),
+        ([{"digest": "0" * 64}], "approval_is_outdated", "the approval by ada was of something else"),
+        ([{"digest": "0" * 64}, {"digest": "1" * 64, "by": "bob"}], "approval_is_outdated", "the approval by bob"),
+        ([{"digest": "0" * 64}, {}], None, ""),
+    ],
+)
+def test_a_wave_waits_for_an_approval_of_its_role_and_of_what_is_declared_now(
+    approvals: list[dict[str, object]], reason: str | None, names: str
+) -> None:
+    declared = replace(SINGLE, approvals=tuple(approval(SINGLE, **each) for each in approvals))
+
+    holds = unapproved(of_wave(situation(declared)))
+
+    assert [h.reason for h in holds] == ([reason] if reason else [])
+    assert all(names in h.message and "otactl approve rollouts/a.yaml --wave canary" in h.message for h in holds)
+
+
+@pytest.mark.parametrize(
+    ("devices", "observed", "held"),
+    [
+        ("2:old", Observation(offline=True), []),  # groups were not read
+        ("2:old", Observation(expected=True), []),
+        (ANY_DEVICES, Observation(targets=(TargetFacts(key="group:g1", exists=True, members=("d-9",)),)), []),
+        ("2:old", Observation(), ["checks_are_incomplete"]),
+    ],
+)
+def test_an_approval_of_groups_is_compared_with_their_devices_only_where_these_can_be_read(
+    devices: str, observed: Observation, held: list[str]
+) -> None:
+    declared = replace(GROUPED, approvals=(approval(GROUPED, devices=devices),))
+
+    assert [h.reason for h in unapproved(of_wave(situation(declared, observed=observed)))] == held
+
+
+def test_a_wave_that_requires_no_approval_needs_none() -> None:
+    assert unapproved(of_wave(situation(rollout()))) == ()
+
+
+def single(name: str, version: str) -> TargetFacts:
+    return TargetFacts(key=f"device:{name}", exists=True, vendor_id=name, version=version)
+
+
+@pytest.mark.parametrize(
+    ("versions", "says"),
+    [
+        ((), None),
+        (("",), None),  # what was not read is not newer
+        (("2.4.0", "2.4.1"), None),
+        (("2.4.0", "2.10.0"), "1 device reports a newer version than 2.4.1 (d-1: 2.10.0); set"),
+        (("3.0.0", "2.5.0"), "2 devices report a newer version than 2.4.1 (d-0: 3.0.0, …); set"),
+    ],
+)
+def test_devices_that_report_a_newer_version_hold_the_wave_and_the_first_is_named(
+    versions: tuple[str, ...], says: str | None
+) -> None:
+    targets = tuple(single(f"d-{n}", version) for n, version in enumerate(versions))
+    context = situation(SINGLE, observed=Observation(targets=targets))
+    allowed = replace(SINGLE, strategy=replace(SINGLE.strategy, allow_downgrade=True))
+
+    holds = going_back(of_wave(context))
+
+    assert [(h.reason, h.stalled) for h in holds] == ([("downgrade_not_allowed", True)] if says else [])
+    assert all(h.message.startswith(says or "") for h in holds)
+    assert going_back(of_wave(replace(context, rollout=allowed))) == ()
+
+
+def entry(unit_id: str, **changes: object) -> DriftEntry:
+    found = DriftEntry(
+        subject=unit_id,
+        field="image.sha256",
+        desired="ab",
+        observed="cd",
+        cause=Cause.IMAGE_BYTES,
+        first_seen=NOW,
+        last_seen=NOW,
+        status=DriftStatus.WAITING,
+    )
+    return replace(found, **changes)
+
+
+ACCEPTED = DriftPolicy(ignore=(Ignore(field="image.sha256", reason="signed again"),))
+EXPIRED = DriftPolicy(ignore=(Ignore(field="image.sha256", reason="signed again", until=NOW),))
+
+
+@pytest.mark.parametrize(
+    ("drift", "changes", "reason"),
+    [
+        (DriftPolicy(), {}, "image_differed_at_session"),
+        (ACCEPTED, {}, "waiting_for_devices"),
+        (EXPIRED, {}, "image_differed_at_session"),
+        (DriftPolicy(), {"closed_at": NOW}, "waiting_for_devices"),
+        (DriftPolicy(), {"subject": "another"}, "waiting_for_devices"),
+        (DriftPolicy(), {"cause": Cause.ROLE}, "waiting_for_devices"),
+    ],
+)
+def test_a_wave_whose_image_differed_at_its_session_waits_for_a_person_until_that_is_accepted(
+    drift: DriftPolicy, changes: dict[str, object], reason: str
+) -> None:
+    declared = rollout(drift=drift)
+    unit = unit_of(declared, phase=UnitPhase.ENDED)
+    record = record_of(declared, unit, Stage.ENDED, start_at=NOW, ended_at=NOW)
+    record = replace(record, drift=(entry(unit.unit_id, **changes),))
+    context = of_wave(PlanContext(rollout=declared, environment=ENVIRONMENT, record=record, seen=seen(unit), now=NOW))
+    assert isinstance(context, AttemptContext)
+
+    hold = gate_hold(context)
+
+    assert hold.reason == reason
+    assert hold.stalled is (reason == "image_differed_at_session")
