@@ -12,6 +12,7 @@ from otactl.model import (
     Stage,
 )
 from otactl.model.actions import (
+    CreateUnit,
     ResendCreate,
 )
 from tests.support.builders import NOW, look, record_of, rollout, seen, unit_of
@@ -49,3 +50,13 @@ def test_a_create_that_came_through_unheard_is_adopted_not_repeated() -> None:
     assert actions(result) == ["startUnit"]
     assert result.record.attempts[0].vendor_id == unit.vendor_id
     assert result.record.intents == ()
+
+
+def test_an_attempt_that_was_recorded_and_never_sent_is_created_under_its_number() -> None:
+    declared = rollout()
+    unit = unit_of(declared)
+
+    (action,) = look(declared, record_of(declared, unit, Stage.DECLARED, vendor_id=None), seen()).plan.actions
+
+    assert isinstance(action, CreateUnit)
+    assert (action.unit.attempt, action.unit.unit_id) == (1, unit.unit_id)
