@@ -22,11 +22,12 @@ from otactl.model import (
     Strategy,
     TargetFacts,
     Targets,
+    Verdict,
     Wave,
     WaveRecord,
 )
 from otactl.planning.context import PlanContext
-from otactl.planning.guardrails import counted, too_many
+from otactl.planning.guardrails import counted, shrunk, too_many
 from otactl.planning.membership import approval_digest, inside, named_devices
 from otactl.planning.units import declare
 from otactl.planning.wave_holds import going_back, unapproved
@@ -127,6 +128,92 @@ def test_a_device_inside_a_group_is_not_taken_back_unsaid() -> None:
 
     assert hold.reason == "downgrade_not_allowed"
     assert "70b3d57ed0000002: 3.0.0" in hold.message
+
+
+@pytest.mark.parametrize(
+    ("guards", "devices", "held"),
+    [
+        ({}, 10, None),
+        ({"max_affected_devices": 10}, 10, None),
+        (
+            {"max_affected_devices": 9},
+            10,
+            "would start with 10 devices, guards.maxAffectedDevices of environment prod-eu",
+        ),
+        ({"max_affected_devices": 20, "max_affected_percent": 50.0}, 10, None),
+        ({"max_affected_percent": 49.9}, 10, "would start with 50 % of the rollout's 20 devices"),
+        ({"max_affected_devices": 9, "max_affected_percent": 50.0}, 10, "maxAffectedDevices"),
+        ({"max_affected_percent": 1.0}, 4, None),  # of so few devices a percentage says nothing
+        ({"max_affected_percent": 1.0}, 5, "would start with 50 % of the rollout's 10 devices"),
+    ],
+)
+def test_a_unit_of_more_devices_or_a_larger_share_than_the_environment_allows_is_held(
+    guards: dict[str, float], devices: int, held: str | None
+) -> None:
+    others = {"group:g2": devices - 1, "group:g3": 1}
+    here = at(rollout(), guarded(**guards), targets=(group("g1", *TEN[:devices]),), group_sizes=others)
+    unit = declare(here.rollout, here.environment, here.rollout.strategy.waves[0], 1, None)
+
+    holds = too_many(unit, here)
+
+    assert [(h.reason, h.stalled) for h in holds] == ([("too_many_affected", True)] if held else [])
+    assert all((held or "") in h.message for h in holds)
+
+
+@pytest.mark.parametrize(
+    ("before", "limit", "changes", "held"),
+    [
+        (6, 50.0, {}, False),  # three are declared: exactly the share that may go
+        (7, 50.0, {}, True),
+        (7, None, {}, False),
+        (7, 57.2, {}, False),
+        (7, 57.1, {}, True),  # 3 of 7 are 57.14 % less
+        (7, 50.0, {"allow_shrunk": True}, False),
+        (0, 50.0, {}, False),  # the first manifest
+    ],
+)
+def test_a_manifest_with_far_fewer_targets_than_before_is_held_until_it_says_so(
+    before: int, limit: float | None, changes: dict[str, bool], held: bool
+) -> None:
+    declared = rollout(strategy=msgspec.structs.replace(rollout().strategy, **changes))
+    record = msgspec.structs.replace(empty(declared), target_count=before)
+
+    holds = shrunk(at(declared, guarded(max_shrink_percent=limit), record))
+
+    assert [(h.reason, h.stalled) for h in holds] == ([("targets_shrunk", True)] if held else [])
+    assert all(f"3 targets are declared, {before} were before" in h.message for h in holds)
+
+
+@pytest.mark.parametrize(("passed", "held"), [(("canary", "fleet"), False), (("canary",), True), ((), True)])
+def test_a_rollout_whose_waves_have_all_passed_may_shrink(passed: tuple[str, ...], held: bool) -> None:
+    declared = rollout()
+    verdict = Verdict(passed=True, succeeded=2, failed=0, total=2, needed_percent=90, at=NOW)
+    waves = tuple(
+        WaveRecord(name=w, verdict=verdict, verdict_generation=declared.generation, released=True) for w in passed
+    )
+    record = msgspec.structs.replace(empty(declared), waves=waves, target_count=100)
+
+    assert bool(shrunk(at(declared, guarded(max_shrink_percent=10.0), record))) is held
+
+
+@pytest.mark.parametrize(
+    ("attempts", "held"),
+    [
+        ([], True),
+        ([{"devices": TEN, "start_at": NOW}], False),  # it was started with ten: half of the whole
+        ([{"devices": TEN, "start_at": None}], True),  # it was never started
+        ([{"devices": TEN[:5], "skipped_devices": dict.fromkeys(TEN[5:], "group:g2"), "start_at": NOW}], False),
+    ],
+)
+def test_a_share_is_of_the_devices_that_started_waves_had(attempts: list[dict[str, object]], held: bool) -> None:
+    declared = rollout()
+    made = tuple(
+        Attempt(number=1, generation=declared.generation, unit_id="u", stage=Stage.ENDED, **each) for each in attempts
+    )
+    record = msgspec.structs.replace(empty(declared), waves=(WaveRecord(name="fleet", attempts=made),))
+    seen = at(declared, guarded(max_affected_percent=50.0), record, targets=(group("g1", *TEN),))
+
+    assert (reasons(seen) == ["too_many_affected"]) is held
 
 
 ASKING = rollout(
