@@ -1,0 +1,113 @@
+"""Which pending calls one observation answers, and which may still become visible."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from otactl.model import Intent, Observation, Record, RecordedCall, Stage, UnitPhase
+from otactl.state.lifecycle import SETTLE, advance, describe_intent
+from tests.support.attempts import made, many
+from tests.support.builders import NOW, record_of, rollout, seen, unit_of
+
+JUST_NOW = NOW - timedelta(seconds=1)
+CALL = RecordedCall(service="iotwireless", operation="CreateFuotaTask", parameters={})
+UNIT = unit_of(rollout())
+NEVER = {"stage": Stage.DECLARED, "vendor_id": None, "start_at": None}
+
+
+def intent(action: str, unit_id: str = UNIT.unit_id, **changes: Any) -> Intent:
+    return replace(Intent(action=action, unit_id=unit_id, key=f"{action}/k", call=CALL, at=NOW), **changes)
+
+
+@pytest.mark.parametrize(
+    ("action", "age", "phase", "kept"),
+    [
+        ("startUnit", timedelta(seconds=1), UnitPhase.OPEN, True),  # the read lags
+        ("startUnit", timedelta(seconds=1), UnitPhase.SCHEDULED, False),
+        ("startUnit", timedelta(seconds=1), None, False),
+        ("startUnit", SETTLE, UnitPhase.OPEN, False),
+        ("updateUnit", timedelta(seconds=1), None, True),  # the new name is not shown yet
+        ("updateUnit", timedelta(seconds=1), UnitPhase.OPEN, False),
+        ("updateUnit", SETTLE, None, False),
+        ("addMembers", timedelta(seconds=1), UnitPhase.OPEN, False),
+        ("deleteUnit", timedelta(seconds=1), UnitPhase.RUNNING, False),
+        ("createUnit", timedelta(days=9), None, True),  # it is sent again, identical
+        ("createUnit", timedelta(seconds=1), UnitPhase.OPEN, False),
+        ("resendCreate", timedelta(seconds=1), UnitPhase.OPEN, False),
+    ],
+)
+def test_a_pending_call_is_kept_while_its_effect_may_still_become_visible(
+    action: str, age: timedelta, phase: UnitPhase | None, kept: bool
+) -> None:
+    units = (replace(UNIT, phase=phase),) if phase is not None else ()
+    record = replace(record_of(rollout(), UNIT, Stage.OPEN), intents=(intent(action, at=NOW - age),))
+
+    after, _ = advance(record, rollout(), seen(*units), NOW)
+
+    assert [i.action for i in after.intents] == ([action] if kept else [])
+
+
+@pytest.mark.parametrize(
+    ("ids", "key", "kept"),
+    [
+        ({}, "createUnit/k", False),
+        ({"createUnit/k": "p-1"}, "createUnit/k", False),
+        ({"createUnit/k": "p-1"}, "createUnit/k/2", True),  # another part of the unit
+    ],
+)
+def test_a_create_in_parts_is_pending_until_its_own_part_is_shown(ids: dict[str, str], key: str, kept: bool) -> None:
+    pending = intent("createUnit", key=key)
+    record: Record = replace(record_of(rollout(), UNIT, Stage.OPEN), intents=(pending,))
+
+    after, _ = advance(record, rollout(), seen(replace(UNIT, ids_by_call=ids)), NOW)
+
+    assert after.intents == ((pending,) if kept else ())
+
+
+@pytest.mark.parametrize(
+    ("age", "ambiguous", "since", "expected"),
+    [
+        (timedelta(seconds=1), "", None, "pending"),
+        (timedelta(days=2), "", None, "not found"),
+        (timedelta(days=2), "", JUST_NOW, "pending"),
+        (timedelta(days=2), "", NOW - SETTLE, "dropped"),
+        (timedelta(days=2), "two batches may be it", NOW - SETTLE, "pending"),  # a person has to decide
+    ],
+)
+def test_a_create_that_starts_is_given_up_once_two_looks_after_its_settle_time_miss_it(
+    age: timedelta, ambiguous: str, since: datetime | None, expected: str
+) -> None:
+    declared, record = many("tuya", made(**NEVER))
+    name = record.attempts[0].unit_id
+    pending = intent("createUnit", name, at=NOW - age, start_at=NOW - age, not_found_since=since)
+
+    after, _ = advance(replace(record, intents=(pending,)), declared, Observation(ambiguous=ambiguous), NOW)
+
+    left = {"pending": (pending,), "not found": (replace(pending, not_found_since=NOW),), "dropped": ()}
+    assert after.intents == left[expected]
+
+
+@pytest.mark.parametrize(
+    ("removed", "age", "kept"),
+    [(False, timedelta(days=30), True), (True, timedelta(days=30), False), (True, timedelta(seconds=1), True)],
+)
+def test_a_create_that_does_not_start_is_given_up_only_where_nothing_declares_it_any_more(
+    removed: bool, age: timedelta, kept: bool
+) -> None:
+    declared, record = many("tuya", made(**NEVER), removed=removed)
+    pending = intent("createUnit", record.attempts[0].unit_id, at=NOW - age, not_found_since=NOW - SETTLE)
+
+    after, _ = advance(replace(record, intents=(pending,)), declared, Observation(), NOW)
+
+    assert after.intents == ((pending,) if kept else ())
+
+
+def test_an_intent_is_described_by_its_call_and_time() -> None:
+    assert (
+        describe_intent(intent("createUnit", "u-1"))
+        == "createUnit u-1: iotwireless:CreateFuotaTask at 2026-03-01T12:00:00Z"
+    )
