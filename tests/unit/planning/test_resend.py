@@ -116,7 +116,7 @@ CHANGED = replace(FACTS_IMAGE, sha256=None, fingerprint="version=2")
 @pytest.mark.parametrize(
     ("rollout_changes", "wave_changes", "situation_changes"),
     [
-        ({"firmware": replace(rollout().firmware, sha256="cd" * 32)}, {}, {}),
+        ({"firmware": replace(rollout().firmware, version="2.4.2")}, {}, {}),
         ({}, {"targets": FEWER}, {}),
         ({}, {"requires": Requires(approval="owners")}, {}),
         ({"windows": (NIGHT_ONLY,)}, {}, {}),
