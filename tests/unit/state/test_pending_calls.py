@@ -34,6 +34,7 @@ def intent(action: str, unit_id: str = UNIT.unit_id, **changes: Any) -> Intent:
         ("updateUnit", timedelta(seconds=1), UnitPhase.OPEN, False),
         ("updateUnit", SETTLE, None, False),
         ("addMembers", timedelta(seconds=1), UnitPhase.OPEN, False),
+        ("addMembers", timedelta(seconds=1), None, False),
         ("deleteUnit", timedelta(seconds=1), UnitPhase.RUNNING, False),
         ("createUnit", timedelta(days=9), None, True),  # it is sent again, identical
         ("createUnit", timedelta(seconds=1), UnitPhase.OPEN, False),
