@@ -132,6 +132,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Id of the journal that its tag was last seen to name."""
     lost_at: datetime | None = None
     """When it was found lost."""
+    found_by_tags: bool = False
+    """True if the journal did not know it: its tags name its wave and number, not the targets it was made for."""
     canceled_before: int = 0
     """How many of its devices another actor had canceled when we stopped it."""
 
@@ -152,6 +154,11 @@ class Attempt(Value, frozen=True, kw_only=True):
     def by_hand(self) -> tuple[str, ...]:
         """Return the devices that a person canceled, by what people call them."""
         return tuple(r.name or r.device for r in self.results if r.by_hand)
+
+    @property
+    def may_be_retry(self) -> bool:
+        """Return whether it may be a retry that nothing tells the targets of; number 1 is for the whole wave."""
+        return self.found_by_tags and self.number > 1
 
     @property
     def cut_short(self) -> bool:

@@ -35,10 +35,10 @@ def _before_known(ctx: WaveContext) -> tuple[Hold, ...]:
     names = [w.name for w in at.rollout.strategy.waves]
     for later in names[names.index(wave.name) + 1 :]:
         record = at.record.wave(later)
-        found = [a for a in record.attempts if not a.field_digests and a.was_sent] if record is not None else []
+        found = [a for a in record.attempts if a.found_by_tags] if record is not None else []
         if any(a.generation == at.rollout.generation for a in found):
             text = (
-                f"the journal does not know wave {wave.name}, and wave {later} of its revision was started after it; "
+                f"the journal does not know wave {wave.name}, and wave {later} of its revision was created after it; "
                 "restore the journal, or remove the wave from the manifest if its devices have the image"
             )
             return (Hold(reason="earlier_wave_is_unknown", message=text, stalled=True),)

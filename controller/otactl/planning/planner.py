@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from otactl.model import Observation, Stage
 from otactl.model.actions import Hold
-from otactl.planning import abort, detect_drift, guardrails, resend, supersede, suspend
+from otactl.planning import abort, detect_drift, found_units, guardrails, resend, supersede, suspend
 from otactl.planning.context import Plan, PlanContext
 from otactl.planning.create_unit import Creation, create
 from otactl.planning.ended_unit import ENDED_RULES
@@ -56,7 +56,7 @@ def suspended(ctx: RolloutContext) -> Plan | None:
 def held(ctx: RolloutContext) -> Plan | None:
     """Something keeps the whole rollout back."""
     at = ctx.at
-    holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(at))
+    holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(at), *found_units.unclear(ctx))
     return ctx.wait(*holds) if holds else None
 
 

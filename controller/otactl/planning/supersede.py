@@ -132,7 +132,9 @@ def _cancel(attempt: Attempt, rollout: Rollout, reason: str) -> CancelUnit:
 def carries_over(ctx: AttemptContext) -> bool:
     """Return whether an update in place can make the unit what is declared now."""
     attempt, unit, known = ctx.attempt, ctx.unit, ctx.known
-    if unit is None or unit.phase is not UnitPhase.OPEN or not ctx.can.updates_in_place or attempt.retry_targets:
+    if unit is None or unit.phase is not UnitPhase.OPEN or not ctx.can.updates_in_place:
+        return False
+    if attempt.retry_targets or attempt.may_be_retry:
         return False  # a retry is for some of its devices: other content is for all of them
     if known.verdict_of(ctx.at.rollout.generation) is not None and device_results.results_of(
         known, ctx.at.rollout.generation

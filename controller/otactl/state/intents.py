@@ -299,6 +299,7 @@ def _fold(
                     last_write_at=now,
                     annotation_digest=unit.annotations,
                     image_sha256=unit.firmware.sha256,
+                    found_by_tags=attempt.found_by_tags and attempt.generation == unit.generation,
                     rollout=unit.rollout if unit.rollout != record.name else "",
                     field_digests={
                         **attempt.field_digests,

@@ -318,7 +318,8 @@ def _unrecorded(
             continue
         text = f"adopted {unit.unit_id} by its tags; the journal did not know it"
         events.append(Event(at=now, kind="adopted", subject=unit.unit_id, message=text))
-        found.append(Attempt(number=int(number), generation=unit.tags.get(TAG_GENERATION, ""), unit_id=unit.unit_id))
+        generation = unit.tags.get(TAG_GENERATION, "")
+        found.append(Attempt(number=int(number), generation=generation, unit_id=unit.unit_id, found_by_tags=True))
     return sorted(found, key=lambda a: a.number)
 
 
@@ -376,6 +377,7 @@ def _rename(attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: 
         "previous_unit_ids": (*attempt.previous_unit_ids, attempt.unit_id),
         "image_sha256": rollout.firmware.sha256,
         "rollout": "",
+        "found_by_tags": False,
     }
 
 

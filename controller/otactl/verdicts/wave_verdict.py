@@ -37,6 +37,7 @@ from otactl.model import (
 from otactl.verdicts import gate as gates
 from otactl.verdicts import retry
 from otactl.verdicts.device_results import results_of
+from otactl.verdicts.found_units import may_be_retry
 from otactl.verdicts.gate import GateState, Judgement, Tally
 from otactl.wording import count
 
@@ -93,7 +94,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     """Return the state of a wave's gate; None while there is nothing to judge."""
     attempt = _newest(wave, rollout)
     gate = rollout.gate_of(declared)
-    if attempt is None:
+    if attempt is None or may_be_retry(attempt, declared, rollout):
         return None
     silence = duration(gate.silence_after) if gate.silence_after is not None else None
     results = results_of(wave, rollout.generation)

@@ -1,0 +1,19 @@
+"""Tells whether a unit that was found by its tags may be a retry.
+
+1. The tags of a unit name its wave and its number. The targets that a retry was made for are in the journal alone.
+2. Number 1 is for the whole wave. A later one is for the whole wave if it holds every target of it.
+3. One that another actor deleted before its start sent nothing; its deletion is the decision to create the wave's unit
+   again.
+"""
+
+from __future__ import annotations
+
+from otactl.model import Attempt, Rollout, Stage, Wave
+
+
+def may_be_retry(attempt: Attempt, wave: Wave, rollout: Rollout) -> bool:
+    """Return whether nothing tells for which targets of the declared revision it was made."""
+    if not attempt.may_be_retry or attempt.generation != rollout.generation:
+        return False
+    sent_nothing = attempt.stage is Stage.LOST and attempt.start_at is None
+    return not sent_nothing and not set(rollout.targets_of(wave).keys) <= set(attempt.members)
