@@ -2,7 +2,8 @@
 
 1. A record remembers them while the service holds something of it. Where the environment says otherwise then, nothing
    is checked and nothing made: what is not in the new place may still be in the old one.
-2. With nothing under way the environment may be what it likes: the next unit is created there.
+2. With nothing under way the next revision may begin elsewhere. One that reached devices goes on in its account and
+   Region, since a later wave stands on the result of an earlier one; its record keeps them.
 """
 
 from __future__ import annotations
@@ -36,10 +37,34 @@ def moved(record: Record, environment: Environment) -> Hold | None:
     return Hold(reason="environment_changed", message=text, stalled=True)
 
 
+def parted(record: Record, environment: Environment, generation: str) -> Hold | None:
+    """Rule 2: the hold of a revision that reached devices in another account or Region, and has waves left."""
+    home, sent = record.home, _sent_elsewhere(record, environment, generation)
+    if home is None or not sent:
+        return None
+    fields = [f for f in ("account", "region") if getattr(home, f) != getattr(environment, f)]
+    changed = ", ".join(f"{f} {getattr(environment, f)} (it was {getattr(home, f)})" for f in fields)
+    text = (
+        f"environment {environment.name} has {changed} now, and {', '.join(sent)} of this revision ran there; put it "
+        "back, or declare the rollout under another name to begin with its first wave in the new place"
+    )
+    return Hold(reason="environment_changed", message=text, stalled=True)
+
+
+def _sent_elsewhere(record: Record, environment: Environment, generation: str) -> tuple[str, ...]:
+    """Return the units of a revision that reached devices in another account or Region."""
+    home = record.home
+    if home is None or (home.account, home.region) == (environment.account, environment.region):
+        return ()
+    return tuple(a.unit_id for a in record.attempts if a.generation == generation and a.reached)
+
+
 def settled(record: Record, environment: Environment) -> Record:
     """Rule 2, and the first observation."""
     home = home_of(environment)
     if record.home == home or (record.home is not None and record.under_way):
+        return record
+    if _sent_elsewhere(record, environment, record.generation):
         return record
     return msgspec.structs.replace(record, home=home)
 

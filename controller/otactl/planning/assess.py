@@ -39,7 +39,15 @@ from otactl.model.actions import (
     RemoveMembers,
     UpdateUnit,
 )
-from otactl.planning import guardrails, joined_devices, membership, skip_updated, still_updated, unseen_changes
+from otactl.planning import (
+    changed_home,
+    guardrails,
+    joined_devices,
+    membership,
+    skip_updated,
+    still_updated,
+    unseen_changes,
+)
 from otactl.planning.planner import Plan, PlanContext, plan
 from otactl.planning.sent_content import SentContents, own_words
 from otactl.ports import Shape
@@ -74,7 +82,7 @@ def assess(
     sendings: SentContents | None = None,
 ) -> Assessment:
     """Assess a rollout. Without a shape (a backend not driven yet) only the refusals apply."""
-    if (elsewhere := unit_home.moved(record, environment)) is not None:
+    if (elsewhere := changed_home.moved(rollout, record, environment)) is not None:
         return _held(rollout, record, seen, elsewhere, now)
     before = record
     record, joined = joined_devices.noted(rollout, record, seen, sendings or SentContents({}), now)

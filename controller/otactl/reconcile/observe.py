@@ -17,11 +17,11 @@ from functools import partial
 import msgspec
 
 from otactl.backends.transport.metering import Meter, metered
-from otactl.drift import ownership, unit_home
+from otactl.drift import ownership
 from otactl.errors import BudgetSpentError, OtactlError, StalledError, defect, reason_of
 from otactl.model import Environment, Observation, Record, Rollout, Survey
 from otactl.model.actions import Hold
-from otactl.planning import removed_rollout
+from otactl.planning import changed_home, removed_rollout
 from otactl.planning.assess import Assessment, as_seen, assess, finished, unlooked
 from otactl.planning.next_targets import preflight_request
 from otactl.planning.sent_content import SentContents
@@ -201,7 +201,7 @@ class EnvironmentObserver:
         state.look = state.seen = None  # an older one must not be committed again when this fails
         backend = self._backends.get(kind)
         with self._guarded(state):
-            elsewhere = unit_home.moved(state.known, self._environment) is not None
+            elsewhere = changed_home.moved(state.rollout, state.known, self._environment) is not None
             if backend is None or kind not in surveys or elsewhere:
                 state.seen = Observation(offline=backend is None and kind in self._shapes)
             else:

@@ -1,0 +1,18 @@
+"""Holds a rollout whose environment was changed while a unit is live, or between two of its waves."""
+
+from __future__ import annotations
+
+from otactl.drift import unit_home
+from otactl.model import Environment, Record, Rollout
+from otactl.model.actions import Hold
+from otactl.planning import membership
+from otactl.verdicts import wave_verdict
+
+
+def moved(rollout: Rollout, record: Record, environment: Environment) -> Hold | None:
+    """Return the hold of a rollout of which nothing can be read or created where its environment is now."""
+    hold = unit_home.moved(record, environment)
+    if hold is not None or rollout.removed:
+        return hold
+    left = wave_verdict.undone(record, membership.resolved(rollout, record)) is not None
+    return unit_home.parted(record, environment, rollout.generation) if left else None
