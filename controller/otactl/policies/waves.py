@@ -26,10 +26,10 @@ def waves(rollout: Rollout, definition: BackendDefinition, environment: Environm
         if wave.requires is not None:
             yield from _role(wave.requires.approval, wave_pointer(index, "requires", "approval"), environment)
         yield from _wave(wave, index)
+    added = any(w.percent is not None or w.requires is not None for w in rollout.strategy.waves)
     for index, approval in enumerate(rollout.approvals):
         pointer = f"/spec/approvals/{index}"
-        later = approval.wave.startswith(TOP_UP) and any(w.percent is not None for w in rollout.strategy.waves)
-        if approval.wave not in names and not later:
+        if approval.wave not in names and not (added and approval.wave.startswith(TOP_UP)):
             message = f"the approval is for wave {approval.wave}, which is not in this rollout"
             yield Violation(
                 pointer=f"{pointer}/wave",

@@ -51,6 +51,16 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         OWNERS,
         ["unknown_wave /spec/approvals/0/wave"],
     ),
+    "approval of a wave that otactl adds for targets declared later": (
+        NEEDS + APPROVAL % ("top-up", "owners", "ada"),
+        OWNERS,
+        [],
+    ),
+    "approval of a wave that otactl adds, and no wave requires one": (
+        GOOD + APPROVAL % ("top-up-2", "owners", "ada"),
+        OWNERS,
+        ["unknown_wave /spec/approvals/0/wave"],
+    ),
     "approval by a stranger": (
         GOOD + APPROVAL % ("fleet", "owners", "eve"),
         OWNERS,
