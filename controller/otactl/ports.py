@@ -61,7 +61,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     running_fields: tuple[str, ...] = ()
     """Fields that can be set while a unit runs."""
     starting_fields: tuple[str, ...] = ()
-    """Fields whose change lets devices start."""
+    """Fields that show ids of what waits for a start of ours, and whose change lets these start."""
     annotation_fields: tuple[str, ...] = ()
     """Fields that reach no device (`*` for any item of a list)."""
     cancels_waiting: bool = False

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from otactl.drift import ownership
 from otactl.model import (
@@ -147,6 +147,12 @@ def settable(name: str, value: object, unit: Unit, can: Capabilities) -> bool:
     """Return whether a field of a unit can still be set to a value: before its start any, while it runs a few."""
     running = unit.phase is UnitPhase.RUNNING and not unit.stopping
     return unit.phase is UnitPhase.OPEN or (running and name in can.running_fields and value is not None)
+
+
+def waiting(names: Iterable[str], unit: Unit, can: Capabilities) -> dict[str, tuple[str, ...]]:
+    """Return the ids that a unit shows in each of these fields whose change lets devices start."""
+    shown = {name: unit.fields.get(name) for name in names if name in can.starting_fields}
+    return {name: tuple(str(each) for each in ids) for name, ids in shown.items() if isinstance(ids, list | tuple)}
 
 
 def of_concern(subject: str, concern: ServiceFinding) -> Finding:

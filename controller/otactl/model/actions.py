@@ -119,12 +119,16 @@ class ResendCreate(Value, frozen=True, kw_only=True, tag_field="action", tag="re
 
 
 class UpdateUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="updateUnit"):
-    """Set fields of an open unit to the declared values."""
+    """Set fields of a unit to the declared values.
+
+    `waiting` are, for a field whose change lets devices start, the ids that the service shows in it and this releases.
+    """
 
     unit: UnitDeclaration
     vendor_id: str
     fields: tuple[str, ...]
     reason: str
+    waiting: dict[str, tuple[str, ...]] = {}
 
 
 class MarkUnit(Value, frozen=True, kw_only=True, tag_field="action", tag="markUnit"):

@@ -83,7 +83,10 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
     ]
     if not why:
         return ()
-    return (UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=(*changed, *drifted), reason="; ".join(why)),)
+    names = (*changed, *drifted)
+    waiting = diff.waiting(names, unit, ctx.can)
+    update = UpdateUnit(unit=declared, vendor_id=unit.vendor_id, fields=names, reason="; ".join(why), waiting=waiting)
+    return (update,)
 
 
 def not_started(ctx: UnitContext) -> tuple[Hold, ...]:

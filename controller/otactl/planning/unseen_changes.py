@@ -1,6 +1,7 @@
 """Holds changes that a service accepts and never shows, after a few attempts to send them.
 
-1. A change is a field with its value, a member, or the tags: another declared value is another change.
+1. A change is a field with its value, a member, or the tags: another declared value is another change. Of a field that
+   lets devices start it is each id that was released: its declared value is always the same.
 2. A change that is visible, or no longer declared, is dropped with its count.
 """
 
@@ -24,8 +25,9 @@ _NAMES = 3
 def changes_of(action: Action, desired: JsonObject) -> tuple[str, ...]:
     """Return the changes an action makes; `desired` are the fields of its unit."""
     match action:
-        case UpdateUnit(fields=fields):
-            return tuple(_field(name, desired.get(name)) for name in fields)
+        case UpdateUnit(fields=fields, waiting=waiting):
+            plain = tuple(_field(name, desired.get(name)) for name in fields if name not in waiting)
+            return (*plain, *(_released(name, each) for name in fields for each in waiting.get(name, ())))
         case AddMembers(members=members):
             return tuple(f"with {m}" for m in members)
         case RemoveMembers(members=members):
@@ -79,7 +81,10 @@ def forgotten(at: PlanContext, shape: Shape) -> Record:
 
 def _wanted(declared: UnitDeclaration, shape: Shape, unit: Unit) -> set[str]:
     fields, marks = shape.desired(declared)
-    wanted = {_field(name, fields[name]) for name in diff.changed_fields(fields, unit)}
+    changed = diff.changed_fields(fields, unit)
+    waiting = diff.waiting(changed, unit, shape.capabilities)
+    wanted = {_field(name, fields[name]) for name in changed if name not in waiting}
+    wanted |= {_released(name, each) for name, ids in waiting.items() for each in ids}
     wanted |= {f"with {m}" for m in set(declared.members) - set(unit.members)}
     wanted |= {f"without {m}" for m in set(unit.members) - set(declared.members)}
     if diff.changed_marks(marks, unit) or diff.foreign_marks(marks, unit):
@@ -113,9 +118,10 @@ def _without(action: Action, given_up: set[str], desired: JsonObject) -> Action 
     """Return what of an action is still worth sending."""
     replace = msgspec.structs.replace
     match action:
-        case UpdateUnit(fields=fields):
-            kept = tuple(f for f in fields if _field(f, desired.get(f)) not in given_up)
-            return replace(action, fields=kept) if kept else None
+        case UpdateUnit(fields=fields, waiting=waiting):
+            left = {n: tuple(i for i in ids if _released(n, i) not in given_up) for n, ids in waiting.items()}
+            kept = tuple(f for f in fields if (left[f] if f in left else _field(f, desired.get(f)) not in given_up))
+            return replace(action, fields=kept, waiting={n: ids for n, ids in left.items() if ids}) if kept else None
         case AddMembers(members=members):
             kept = tuple(m for m in members if f"with {m}" not in given_up)
             return replace(action, members=kept) if kept else None
@@ -130,6 +136,10 @@ def _without(action: Action, given_up: set[str], desired: JsonObject) -> Action 
 
 def _field(name: str, value: object) -> str:
     return f"{name}={diff.digest_of(value)}"
+
+
+def _released(name: str, each: str) -> str:
+    return f"{name} of {each}"
 
 
 def _words(change: str, unit: Unit) -> str:

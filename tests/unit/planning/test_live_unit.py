@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from otactl.backends.tuya.calls import lower
+from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import (
     Cause,
     DeviceResult,
@@ -167,3 +169,28 @@ def test_a_check_is_never_asked_for_in_the_past() -> None:
 
     assert found.requeue_at is not None
     assert found.requeue_at >= NOW + timedelta(seconds=1)
+
+
+CONFIRMS = TuyaConfig(document={"productKey": "p", "needConfirm": True, "confirmWaves": ["all"]})
+
+
+def after_confirming(ids: list[str], times: dict[str, int]) -> Plan:
+    """What is next when tasks wait for a confirmation, some of which were confirmed before."""
+    sent = {f"toConfirm of {each}": number for each, number in times.items()}
+    shown = {"fields": {**context(kind="tuya", backend=CONFIRMS).fields, "toConfirm": ids}}
+    return first(LIVE_RULES, context(shown, {"invisible_changes": sent}, "tuya", backend=CONFIRMS))
+
+
+def test_a_task_that_waits_still_after_three_confirmations_is_held_by_its_id() -> None:
+    (hold,) = after_confirming(["t-1"], {"t-1": 3}).holds
+
+    assert hold.reason == "change_is_not_shown"
+    assert "toConfirm of t-1" in hold.message
+
+
+def test_tasks_that_begin_to_wait_later_are_confirmed_without_those_given_up() -> None:
+    plan = after_confirming(["t-1", "t-2"], {"t-1": 3})
+
+    (action,) = plan.actions
+    (call,) = lower(action, Observation())
+    assert (plan.holds, call.parameters) == ((), {"TaskId": ["t-2"]})

@@ -8,8 +8,14 @@ import msgspec
 import pytest
 
 from otactl.backends.fuota.config import FuotaConfig
-from otactl.model import Observation, Phase, Record, Rollout, Survey, Unit
-from tests.support.builders import NOW, rollout
+from otactl.backends.tuya.calls import lower
+from otactl.backends.tuya.config import TuyaConfig
+from otactl.model import Observation, Phase, Record, Rollout, Survey, Unit, UnitPhase
+from otactl.planning.assess import assess
+from otactl.planning.expected_state import carried_out, steps
+from otactl.planning.units import declare
+from tests.support.attempts import SHAPES, made, many
+from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, rollout
 from tests.support.in_memory_cloud import Cloud, Memory, run
 
 
@@ -83,3 +89,32 @@ def test_another_value_declared_is_another_change() -> None:
     drive(cloud, journal, rollout(backend=msgspec.structs.replace(base.backend, fragment_interval_ms=9999)))
 
     assert "StartFuotaTask" in cloud.sent
+
+
+def test_each_task_released_is_a_change_that_is_dropped_when_it_waits_no_more() -> None:
+    """Every pass another device begins to wait; all that waited before went on."""
+    backend = TuyaConfig(document={"productKey": "p", "needConfirm": True, "confirmWaves": ["all"]})
+    first, record = many("tuya", made(start_sent_at=NOW - timedelta(hours=1), started_by_us=True))
+    declared = msgspec.structs.replace(first, backend=backend)
+    unit = declare(declared, ENVIRONMENT, declared.strategy.waves[0], 1, None)
+    named = {"generation": unit.generation, "unit_id": unit.unit_id}
+    record = record.with_attempts(lambda _wave, attempt: msgspec.structs.replace(attempt, **named))
+    shape = SHAPES["tuya"][0]
+    now, sent = NOW, []
+    for number in range(5):
+        now += timedelta(minutes=10)
+        shown = Unit(
+            unit_id=unit.unit_id,
+            phase=UnitPhase.RUNNING,
+            vendor_id="v-1",
+            fields={**shape.desired(unit)[0], "toConfirm": [f"t-{number}"]},
+            members=unit.members,
+            start_at=NOW - timedelta(minutes=20),
+        )
+        look = assess(ENVIRONMENT, declared, record, Observation(units=(shown,), image=FACTS_IMAGE), shape, (), now)
+        ready = steps(look, shape, lower)
+        sent += [call.parameters["TaskId"] for step in ready for call in step.calls]
+        record, _ = carried_out(look, ready, shape, now)
+        assert [list(a.invisible_changes) for a in record.attempts] == [[f"toConfirm of t-{number}"]]
+
+    assert sent == [[f"t-{number}"] for number in range(5)]

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
 
 from otactl.backends.tuya.batching import parts_of
 from otactl.backends.tuya.config import TuyaConfig
@@ -75,8 +74,8 @@ def lower(action: Action, seen: Observation) -> tuple[Call, ...]:
             return _create(action, unit, seen)
         case CancelUnit(vendor_id=vendor_id):
             return _cancel(action.unit_id, _shown(seen, vendor_id), vendor_id)
-        case UpdateUnit(unit=unit, vendor_id=vendor_id, fields=fields) if fields == (TO_CONFIRM,):
-            return _confirm(unit.unit_id, _shown(seen, vendor_id))
+        case UpdateUnit(unit=unit, fields=fields, waiting=waiting) if fields == (TO_CONFIRM,):
+            return _confirm(unit.unit_id, waiting.get(TO_CONFIRM, ()))
         case ResendCreate() | UpdateUnit() | MarkUnit() | AddMembers() | RemoveMembers() | StartUnit() | DeleteUnit():
             raise TypeError(f"a Tuya batch takes no {type(action).__name__}; its capabilities say so")
 
@@ -141,15 +140,14 @@ def _cancel(unit_id: str, shown: Unit | None, vendor_id: str) -> tuple[Call, ...
     )
 
 
-def _confirm(unit_id: str, shown: Unit | None) -> tuple[Call, ...]:
-    waiting = cast("list[str]", shown.fields.get(TO_CONFIRM, [])) if shown is not None else []
+def _confirm(unit_id: str, waiting: tuple[str, ...]) -> tuple[Call, ...]:
     pieces = range(0, len(waiting), MOST_CONFIRMED)
     return tuple(
         Call(
             key=f"updateUnit/{unit_id}/{n}",
             service=SERVICE,
             operation=CONFIRM,
-            parameters={"TaskId": waiting[at : at + MOST_CONFIRMED]},
+            parameters={"TaskId": list(waiting[at : at + MOST_CONFIRMED])},
             permission=f"tuya:{CONFIRM}",
         )
         for n, at in enumerate(pieces, start=1)
