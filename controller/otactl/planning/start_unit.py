@@ -63,7 +63,7 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
     at, attempt, unit, declared, fields = ctx.at, ctx.attempt, ctx.unit, ctx.declared, ctx.fields
     if not unit.readable:
         return ()
-    if doubtful(unit, at) or wave_holds.closed(at, declared, at.now, timedelta()):  # letting devices start is a start
+    if ctx.can.starting_fields and (doubtful(unit, at) or _not_released(ctx)):
         ignored = ignored | frozenset(ctx.can.starting_fields)
         fields = {n: v for n, v in fields.items() if n not in ctx.can.starting_fields}
     known = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
@@ -89,19 +89,25 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
     return (update,)
 
 
+def _not_released(ctx: UnitContext) -> tuple[Hold, ...]:
+    """Return what forbids to let devices of a running unit start: letting them start is a start."""
+    closed = wave_holds.closed(ctx.at, ctx.declared, ctx.at.now, timedelta())
+    return (*closed, *wave_holds.unapproved(ctx), *wave_holds.going_back(ctx))
+
+
 def not_started(ctx: UnitContext) -> tuple[Hold, ...]:
-    """Return why devices that wait for a start of ours do not get it: a doubt about the unit, or a closed window."""
+    """Return why devices that wait for a start of ours do not get it: a doubt about the unit, or a hold of starts."""
     at, unit, fields = ctx.at, ctx.unit, ctx.fields
     waits = [name for name in diff.changed_fields(fields, unit) if name in ctx.can.starting_fields]
     if not unit.readable or not any(diff.settable(name, fields[name], unit, ctx.can) for name in waits):
         return ()
-    closed = wave_holds.closed(at, ctx.declared, at.now, timedelta())
+    held = _not_released(ctx)
     doubts_ = ", ".join(doubtful(unit, at))
     if not doubts_:
-        return closed
+        return held
     text = f"{ctx.attempt.unit_id}: {doubts_}; devices that wait for a confirmation get none unless spec.drift.ignore "
     text += f"accepts it; to cancel them: {ctx.can.end_command.format(id=ctx.attempt.vendor_id)}"
-    return (Hold(reason="drift_is_open", message=text, stalled=True), *closed)
+    return (Hold(reason="drift_is_open", message=text, stalled=True), *held)
 
 
 DOUBTS = (Cause.IMAGE_BYTES, Cause.DELETED, Cause.OUT_OF_BAND_EDIT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from msgspec.structs import replace
 from otactl.backends.tuya.calls import lower
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import (
+    Approval,
+    BackendConfig,
     Cause,
     DeviceResult,
     Gate,
@@ -19,6 +22,7 @@ from otactl.model import (
     Outcome,
     Reason,
     RecordedCall,
+    Requires,
     ServiceFinding,
     Stage,
     TargetFacts,
@@ -29,7 +33,8 @@ from otactl.model import (
 from otactl.model.actions import name_of
 from otactl.planning.context import POLL, Plan, PlanContext
 from otactl.planning.live_unit import LIVE_RULES
-from otactl.planning.wave_context import AttemptContext, first
+from otactl.planning.membership import approval_digest
+from otactl.planning.wave_context import AttemptContext, UnitContext, first
 from tests.support.attempts import BEFORE, LATER, NAMES, SHAPES, made, many
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, of_wave
 
@@ -194,3 +199,28 @@ def test_tasks_that_begin_to_wait_later_are_confirmed_without_those_given_up() -
     (action,) = plan.actions
     (call,) = lower(action, Observation())
     assert (plan.holds, call.parameters) == ((), {"TaskId": ["t-2"]})
+
+
+@pytest.mark.parametrize(
+    ("approved", "expected"), [(CONFIRMS, ["updateUnit"]), (SHAPES["tuya"][1], ["approval_is_outdated"])]
+)
+def test_no_task_is_confirmed_under_an_approval_of_other_content(approved: BackendConfig, expected: list[str]) -> None:
+    declared = many("tuya", made())[0]
+    wave = replace(declared.strategy.waves[0], requires=Requires(approval="owners"))
+    strategy = replace(declared.strategy, waves=(wave,))
+    digest = approval_digest(replace(declared, backend=approved, strategy=strategy), wave)
+    approval = Approval(wave="all", role="owners", by="ada", digest=digest, at=NOW)
+    given = {"backend": CONFIRMS, "strategy": strategy, "approvals": (approval,)}
+    shown = {"fields": {**context(kind="tuya", **given).fields, "toConfirm": ["t-1"]}}
+
+    assert reported(first(LIVE_RULES, context(shown, {}, "tuya", **given))) == expected
+
+
+def test_no_task_is_confirmed_while_a_device_reports_a_newer_version() -> None:
+    shown = {"fields": {**context(kind="tuya", backend=CONFIRMS).fields, "toConfirm": ["t-1"]}}
+    found = context(shown, {}, "tuya", backend=CONFIRMS)
+    assert isinstance(found, UnitContext)
+    newer = TargetFacts(key="device:a", exists=True, vendor_id="a", version="9.0.0")
+    at = replace(found.at, seen=replace(found.at.seen, targets=(newer, *FACTS[1:])))
+
+    assert reported(first(LIVE_RULES, dataclasses.replace(found, at=at))) == ["downgrade_not_allowed"]
