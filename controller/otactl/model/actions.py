@@ -68,7 +68,8 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     """A unit as declared: everything a backend needs to create or compare one.
 
     `only` are the targets of a retry, `tries` which try of the wave it is; `spared` are targets it is not for, because
-    they report the version already. `journal` names the memory it is in.
+    they report the version already. `journal` names the memory it is in. `home` is, of a wave that otactl added at the
+    end, the declared wave whose rules it has.
     """
 
     unit_id: str
@@ -85,6 +86,7 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     tries: int = 1
     spared: tuple[str, ...] = ()
     journal: str = ""
+    home: str = ""
 
     @property
     def whole(self) -> tuple[str, ...]:

@@ -247,7 +247,8 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
 
     `renamed_from` is the rollout whose record it takes over; `resend` (strategy.resend) tells that devices are to be
     sent what another rollout sent them last. It is no part of `Strategy`, so that approvals given before stay good.
-    `removed` tells that no manifest declares it any more: what is left of it is looked at, and nothing starts.
+    `removed` tells that no manifest declares it any more: what is left of it is looked at, and nothing starts. `homes`
+    names, for a wave that otactl added at the end, the declared wave whose rules it has; no approval is of it.
     """
 
     name: str
@@ -267,6 +268,7 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
     renamed_from: str | None = None
     resend: bool = False
     removed: bool = False
+    homes: dict[str, str] = {}
 
     def targets_of(self, wave: Wave) -> Targets:
         """Return the targets a wave names itself, or the rollout's for a wave by percent."""

@@ -52,7 +52,8 @@ def resolved(rollout: Rollout, record: Record) -> Rollout:
         named += [_with(rollout, w, frozen[w.name], declared) for w in started]
         named += _last(rollout, frozen, tuple(left), declared)
     strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(named))
-    return msgspec.structs.replace(rollout, strategy=strategy)
+    homes = {w.name: waves[-1].name for w in named if w.top_up}
+    return msgspec.structs.replace(rollout, strategy=strategy, homes=homes)
 
 
 def approval_digest(rollout: Rollout, wave: Wave) -> str:
@@ -124,6 +125,7 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
     elsewhere = {key for w in started for key in used[w.name]}
     taken = {key for keys in used.values() for key in keys} | _called(record, rollout.generation)
     named, last = [], []
+    homes: dict[str, str] = {}
     for wave in waves:
         declared = rollout.targets_of(wave)
         if not frozen[wave.name]:
@@ -135,6 +137,7 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
         if added:
             name = next(n for n in _names() if n not in used)
             used[name] = added
+            homes[name] = wave.name
             taken |= set(added)
             more = Wave(
                 name=name, gate=wave.gate, requires=wave.requires, top_up=True, targets=declared.only(set(added))
@@ -147,12 +150,17 @@ def _topped_up(rollout: Rollout, record: Record) -> Rollout:
         if added and groups_of(rollout, wave):
             name = next(n for n in _names() if n not in used)
             used[name] = added
+            homes[name] = wave.name
             last.append(_for_joined(Wave(name=name, top_up=True), wave, added))
-    before = [_as_started(rollout, w, frozenset(used[w.name]), late) for w in started]
+    before = []
+    for wave in started:
+        home, as_started = _as_started(rollout, wave, frozenset(used[wave.name]), late)
+        homes[wave.name] = home.name
+        before.append(as_started)
     if not before and not last:
         return rollout
     strategy = msgspec.structs.replace(rollout.strategy, waves=(*named, *before, *last))
-    return msgspec.structs.replace(rollout, strategy=strategy)
+    return msgspec.structs.replace(rollout, strategy=strategy, homes=homes)
 
 
 def _adopted(known: WaveRecord | None, generation: str) -> bool:
@@ -166,14 +174,16 @@ def _for_joined(wave: Wave, home: Wave, keys: Collection[str]) -> Wave:
     return msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)
 
 
-def _as_started(rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mapping[str, tuple[str, ...]]) -> Wave:
-    """Return a started wave at the end, with the gate and the approval of the wave its targets were added to."""
+def _as_started(
+    rollout: Rollout, wave: Wave, keys: frozenset[str], joined: Mapping[str, tuple[str, ...]]
+) -> tuple[Wave, Wave]:
+    """Return the wave that the targets of a started wave at the end were added to; and it, with that wave's rules."""
     for home in rollout.strategy.waves:
         if keys & set(joined.get(home.name, ())):
-            return _for_joined(wave, home, keys)
+            return home, _for_joined(wave, home, keys)
     found = [(w, rollout.targets_of(w).only(keys)) for w in rollout.strategy.waves]
     home, targets = next(((w, t) for w, t in found if t.keys), (wave, Targets()))
-    return msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)
+    return home, msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)
 
 
 def _called(record: Record, generation: str) -> set[str]:

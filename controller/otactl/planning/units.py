@@ -75,6 +75,7 @@ def declare(
         only=only,
         tries=tries,
         journal=environment.journal_id,
+        home=rollout.homes.get(wave.name, ""),
     )
     unit = adapted(unit, rollout)
     had = {*(spared or {}).values(), *(recorded.skipped_devices.values() if recorded is not None else ())} & set(

@@ -24,7 +24,8 @@ from otactl.model import (
 )
 from otactl.model import DriftPolicy as Drift
 from otactl.planning.membership import approval_digest, resolved
-from tests.support.builders import NOW, rollout
+from otactl.planning.units import declare
+from tests.support.builders import ENVIRONMENT, NOW, rollout
 
 EMPTY = Record(backend="fuota", environment="prod-eu", name="probe")
 
@@ -134,6 +135,24 @@ def test_a_device_added_to_a_named_wave_that_began_gets_a_wave_at_the_end() -> N
     }
     (top_up,) = (w for w in resolved(named(("a", "new"), ("b",)), record).strategy.waves if w.top_up)
     assert top_up.gate == Gate(max_failures=0)
+
+
+def test_a_wave_at_the_end_knows_the_wave_its_devices_were_added_to_before_and_after_it_starts() -> None:
+    first = started(named(("a",), ("b",)), "canary", "fleet")
+    later = named(("a", "x"), ("b", "y"))
+    second = started(later, "top-up", record=first)
+
+    homes = [resolved(later, record).homes for record in (first, second)]
+
+    assert homes == [{"top-up": "canary", "top-up-2": "fleet"}] * 2
+    unit = declare(resolved(later, second), ENVIRONMENT, Wave(name="top-up-2"), 1, None)
+    assert unit.home == "fleet"
+
+
+def test_a_wave_at_the_end_of_waves_by_percent_has_the_rules_of_the_last_one() -> None:
+    record = started(divided(10, 20, 100), "w0", "w1")
+
+    assert resolved(divided(11, 20, 100), record).homes == {"top-up": "w1"}
 
 
 def test_a_device_added_to_a_named_wave_that_has_not_started_is_in_it() -> None:

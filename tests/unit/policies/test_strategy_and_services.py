@@ -256,6 +256,11 @@ TABLE: dict[str, tuple[str, Environment | None, list[str]]] = {
         None,
         ["unknown_wave /spec/tuya/confirmWaves/1"],
     ),
+    "a wave to confirm that otactl adds later": (
+        with_backend("  tuya: {productKey: a, needConfirm: true, confirmWaves: [top-up]}\n", "devices"),
+        None,
+        [],
+    ),
     "a retry after the timeout": (
         with_backend(LATE, "devices"),
         None,

@@ -7,7 +7,8 @@
 3. Cancelling names all three kinds of task that can be canceled; a device that has started finishes.
 4. A wave of more devices than a batch takes is made in parts; only those not there yet are made (`batching`). A
    device that has the version, or that the service would make no task for, is not named: it refuses a batch of such.
-5. Tasks that wait for a confirmation are confirmed for the waves the manifest names, ten in a call.
+5. Tasks that wait for a confirmation are confirmed for the waves the manifest names, and those that otactl adds for
+   devices declared later in one of them, ten in a call.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def desired(unit: UnitDeclaration) -> JsonObject:
     fields["version"] = unit.firmware.version
     if spec.sources:
         fields["srcVersions"] = sorted(spec.sources)
-    if unit.wave in spec.fields.confirm_waves:
+    if {unit.wave, unit.home} & set(spec.fields.confirm_waves):
         fields[TO_CONFIRM] = []
     return fields
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from otactl.backends.tuya.config import TuyaConfig, access_of
 from otactl.model import Environment, Rollout, VersionConfirm, duration
+from otactl.model.rollout import TOP_UP
 from otactl.model.violation import Violation
 from otactl.wording import count
 
@@ -98,7 +99,7 @@ def _confirmed_waves(rollout: Rollout, spec: TuyaConfig) -> Iterator[Violation]:
         yield Violation(pointer="/spec/tuya/confirmWaves", code="confirm_without_need", message=message, hint=hint)
     known = [w.name for w in rollout.strategy.waves]
     for index, name in enumerate(names):
-        if name not in known:
+        if name not in known and not name.startswith(TOP_UP):
             message = f"there is no wave {name}"
             hint = f"waves are {', '.join(known)}"
             yield Violation(pointer=f"/spec/tuya/confirmWaves/{index}", code="unknown_wave", message=message, hint=hint)

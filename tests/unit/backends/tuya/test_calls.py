@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from otactl.backends.tuya.calls import FRESH, lower
+from otactl.backends.tuya.calls import FRESH, desired, lower
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import Firmware, Observation, TargetFacts, Unit, UnitPhase
 from otactl.model.actions import Call, CreateUnit, UnitDeclaration
@@ -73,3 +73,26 @@ def test_what_is_made_later_names_only_those_that_are_still_lacking() -> None:
     (call,) = creates(units=(shown,))
 
     assert call.parameters["TargetDeviceName"] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("wave", "home", "confirmed"),
+    [("canary", "", True), ("top-up", "canary", True), ("top-up", "fleet", False), ("top-up-2", "fleet", True)],
+)
+def test_a_wave_that_otactl_adds_is_confirmed_as_the_wave_of_its_devices(wave: str, home: str, confirmed: bool) -> None:
+    block = {"productKey": "p", "needConfirm": True, "confirmWaves": ["canary", "top-up-2"]}
+    unit = UnitDeclaration(
+        unit_id="u-1",
+        wave=wave,
+        home=home,
+        attempt=1,
+        rollout="r",
+        environment="e",
+        owner="o",
+        generation="g",
+        firmware=Firmware(version="2", image="i", sha256="s", size_bytes=1),
+        members=NAMES,
+        backend=TuyaConfig(document=block),
+    )
+
+    assert ("toConfirm" in desired(unit)) is confirmed
