@@ -2,7 +2,8 @@
 
 1. A call past its `not_after` is dropped: the next pass plans a new one.
 2. After one refusal that needs a human, the rest of that rollout's calls are not sent; other rollouts go on. The same
-   holds when the lease is lost: what was sent before is reported.
+   holds when the lease is lost: what was sent before is reported. Once `send` has found that another process held the
+   environment it raises for every further call, whatever rollout it is of; the intents stay.
 3. An error is a result, not an exception: what was answered before it is never lost.
 """
 

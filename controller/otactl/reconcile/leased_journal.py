@@ -3,7 +3,7 @@
 1. The lease is taken when there is something to write or to send, and not before: a quiet run writes nothing at all.
 2. `wall` is this machine's clock, by which a lease runs out. Clocks differ, so what counts is the fencing number: when
    it shows that another process held the environment since we loaded its records, our assessment is outdated, and the
-   commit based on it is refused (`ConflictError`).
+   commit based on it is refused (`ConflictError`), and so is every call, until the records are loaded again.
 3. What came of calls that were sent is written all the same if the record is unchanged: it is true, whoever held the
    lease meanwhile.
 """
@@ -83,10 +83,24 @@ class LeasedJournal:
         self._must_be_ours_since(self._acquire())
 
     def renew(self) -> None:
-        """Renew a lease that is about to run out: a thousand associations take 100 s."""
+        """Renew a lease that is about to run out, since a thousand associations take 100 s; every call needs it.
+
+        Raises: ConflictError for every call once the lease was lost, also when it is ours again (rule 2).
+        """
         with self._renewing:
             if self._lease is not None and self._lease.expires_at - self._wall() < RENEW_BEFORE:
-                self._must_be_ours_since(self._acquire())
+                self._acquire()
+            if self.outdated:
+                text = f"environment {self._environment}: another process held it while calls were sent; "
+                text += "the rest of them were not sent, and the next pass assesses anew"
+                if text not in self.notes:
+                    self.notes = (*self.notes, text)
+                raise ConflictError(text)
+
+    @property
+    def outdated(self) -> bool:
+        """Return whether another process held the environment since its records were loaded (rule 2)."""
+        return self._lease is not None and self._lease.fencing > self._known + 1
 
     def release(self) -> OtactlError | None:
         """Give the lease back, if this run took one; gives the error that kept it from that: it then runs out."""

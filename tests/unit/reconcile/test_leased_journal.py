@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
-from otactl.model.actions import Call, Receipt
-from tests.support.builders import NOW, rollout
+from otactl.journal.sqlite import SqlJournal
+from otactl.model import Record
+from otactl.model.actions import Call, CancelUnit, Receipt
+from otactl.ports import Commit
+from otactl.reconcile.executor import Executor
+from otactl.reconcile.leased_journal import LeasedJournal
+from otactl.reconcile.reconciler import Reconciler
+from otactl.state.jobs import ActionResult, PlannedCalls
+from tests.support.builders import ENVIRONMENT, NOW, rollout
 from tests.support.in_memory_cloud import Cloud, Kill, Killed, Memory, run
+
+SLEEP = timedelta(seconds=130)
+"""Longer than a lease lives."""
 
 
 class Noting(Cloud):
@@ -52,3 +63,96 @@ def test_a_call_that_a_dead_run_had_recorded_and_not_sent_is_sent_under_a_lease(
 
     assert "DeleteFuotaTask" in cloud.sent
     assert set(cloud.holders) == {"next"}
+
+
+class Sleeper:
+    """A run that has written under its lease, then slept while another one held the environment, wrote and left."""
+
+    def __init__(self, store: Path) -> None:
+        self.now = NOW
+        self.sent = list[str]()
+        self.journal = LeasedJournal("prod-eu", SqlJournal(str(store)), "slow", lambda: self.now)
+        self.journal.check_free()
+        self.journal.load()
+        self.journal.commit((Commit(record=Record(environment="prod-eu", name="probe"), expected_revision=0),))
+        self.now += SLEEP
+        other = LeasedJournal("prod-eu", SqlJournal(str(store)), "between", lambda: self.now)
+        other.check_free()
+        other.load()
+        other.commit((Commit(record=Record(environment="prod-eu", name="soil"), expected_revision=0),))
+        assert other.release() is None
+
+    def send(self, *rollouts: str) -> tuple[ActionResult, ...]:
+        return Executor(self._send, lambda: self.now, 1).run([_two_calls(name) for name in rollouts])
+
+    def _send(self, call: Call) -> Receipt:
+        self.journal.renew()
+        self.sent.append(call.key)
+        return Receipt(key=call.key)
+
+
+def _two_calls(name: str) -> PlannedCalls:
+    cancel = CancelUnit(unit_id="u", vendor_id="v", backend="tuya", why="aborted", reason="r")
+    keys = (f"{name}-1", f"{name}-2")
+    calls = tuple(Call(key=k, service="tuya", operation="X", parameters={}, repeatable=False) for k in keys)
+    return PlannedCalls(rollout=name, action=cancel, calls=calls)
+
+
+def test_no_call_of_a_step_goes_out_after_another_run_held_the_environment(tmp_path: Path) -> None:
+    """The lease is taken back at the first call, and what was decided before it was lost stays outdated."""
+    slow = Sleeper(tmp_path / "j.db")
+
+    done = slow.send("probe", "other")
+
+    assert slow.sent == []
+    assert [d.conflict for d in done] == [True, True]
+    assert all("the next pass assesses anew" in r.error and r.unknown for d in done for r in d.results)
+    assert [n for n in slow.journal.notes if "another process held it while calls were sent" in n]
+
+
+def test_calls_go_out_again_once_the_records_are_loaded_anew(tmp_path: Path) -> None:
+    slow = Sleeper(tmp_path / "j.db")
+    slow.send("probe")
+
+    slow.journal.load()
+    slow.send("probe")
+
+    assert slow.sent == ["probe-1", "probe-2"]
+
+
+class Sleeping(Cloud):
+    """Sleeps after its first create, while another run holds the environment, writes and leaves."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__(NOW)
+        self.store = store
+
+    def send(self, call: Call) -> Receipt:
+        receipt = super().send(call)
+        if self.sent == ["CreateFuotaTask"]:
+            self.now += SLEEP
+            other = LeasedJournal("prod-eu", SqlJournal(str(self.store)), "between", lambda: self.now)
+            other.check_free()
+            other.load()
+            other.commit((Commit(record=Record(environment="prod-eu", name="soil"), expected_revision=0),))
+            other.release()
+        return receipt
+
+
+def test_a_run_that_slept_in_a_step_assesses_anew_before_it_sends_the_rest_and_says_so(tmp_path: Path) -> None:
+    """The create of the other rollout, in the same step, is sent again by its new assessment."""
+    store = tmp_path / "j.db"
+    cloud, rollouts = Sleeping(store), (rollout(), rollout(name="other", resend=True))
+    backends, journal = {"fuota": cloud}, SqlJournal(str(store))
+
+    report = Reconciler(
+        ENVIRONMENT, rollouts, backends, journal, lambda: cloud.now, "me", lambda _r: (), lambda _s: False
+    ).run()
+
+    probe, other = report.rollouts
+    assert (probe.actions[0], other.actions[0]) == ("createUnit", "resendCreate")
+    assert cloud.sent.count("CreateFuotaTask") == 2
+    assert (probe.error, other.error, report.errors) == ("", "", ())
+    assert ["were not sent, and the next pass assesses anew" in note for note in report.notes] == [True]
+    told = [event.message for event in journal.history("prod-eu", "other") if event.kind == "failed"]
+    assert ["another process held it while calls were sent" in message for message in told] == [True]
