@@ -139,3 +139,21 @@ def test_a_plan_for_a_suspended_or_soaking_rollout_starts_nothing_in_an_open_win
     fleet.cron(soaked, rounds=2)
 
     assert fleet.makes() == 1
+
+
+def test_a_freeze_declared_after_a_session_was_scheduled_moves_it_behind_the_freeze(fuota_stage: FuotaStage) -> None:
+    fuota_stage.server.world.clock.set(datetime.fromisoformat("2027-12-23T23:00:00Z"))
+    patient = declared()
+    patient = replace(patient, backend=replace(patient.backend, start_lead="6h"))
+    freeze = Window(kind="deny", schedule="0 0 24 12 *", duration="3d", time_zone="UTC")
+    fuota_stage.run(patient)
+
+    frozen = fuota_stage.run(patient, freezes=(freeze,))
+    still = fuota_stage.run(patient, freezes=(freeze,))
+    fuota_stage.server.world.clock.set(datetime.fromisoformat("2027-12-27T00:00:00Z"))
+    fuota_stage.run(patient, freezes=(freeze,))
+
+    starts = [r["parameters"]["LoRaWAN"]["StartTime"] for r in fuota_stage.writes("StartFuotaTask")]
+    assert frozen.rollouts[0].actions[:2] == ("deleteUnit", "createUnit")
+    assert (holds(frozen), holds(still)) == (["freeze_is_on"], ["freeze_is_on"])
+    assert [str(start)[:10] for start in starts] == ["2027-12-24", "2027-12-27"]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from otactl.drift import ledger
 from otactl.model import Outcome, Stage, UnitPhase
 from otactl.model.actions import Hold
-from otactl.planning import detect_drift, start_waits, supersede, suspend, unseen_changes
+from otactl.planning import detect_drift, forbidden_starts, start_waits, supersede, suspend, unseen_changes
 from otactl.planning.context import POLL, Plan
 from otactl.planning.create_unit import Creation, create
 from otactl.planning.ended_unit import judged
@@ -128,6 +128,12 @@ def starts_are_held(ctx: UnitContext) -> Plan | None:
     return ctx.wait(*holds, soon=True) if holds else None
 
 
+def start_is_forbidden(ctx: UnitContext) -> Plan | None:
+    """Return the hold if another actor scheduled it for a time at which nothing may start."""
+    holds = forbidden_starts.holds(ctx)
+    return ctx.wait(*holds) if holds else None
+
+
 def session_is_overdue(ctx: UnitContext) -> Plan | None:
     """Return the plan if its session should have started, or ended, long ago."""
     holds = start_waits.session_hold(ctx)
@@ -163,6 +169,7 @@ SHOWN_RULES: tuple[Callable[[UnitContext], Plan | None], ...] = (
     stops,
     differs,
     starts_are_held,
+    start_is_forbidden,
     session_is_overdue,
     devices_are_overdue,
     passed_already,

@@ -15,7 +15,16 @@ from collections.abc import Callable
 
 from otactl.model import Observation, Stage
 from otactl.model.actions import Hold
-from otactl.planning import abort, detect_drift, found_units, guardrails, resend, supersede, suspend
+from otactl.planning import (
+    abort,
+    detect_drift,
+    forbidden_starts,
+    found_units,
+    guardrails,
+    resend,
+    supersede,
+    suspend,
+)
 from otactl.planning.context import Plan, PlanContext
 from otactl.planning.create_unit import Creation, create
 from otactl.planning.ended_unit import ENDED_RULES
@@ -40,6 +49,12 @@ def aborted(ctx: RolloutContext) -> Plan | None:
     if declared is None or not running or ctx.refused or _unreadable(ctx.at.seen):
         return None
     return abort.plan(ctx, declared.reason)
+
+
+def start_is_forbidden(ctx: RolloutContext) -> Plan | None:
+    """Return the plan if a freeze or a window forbids the start of a session that is scheduled: withdraw it."""
+    actions = forbidden_starts.withdraw(ctx)
+    return ctx.act(*actions) if actions else None
 
 
 def suspended(ctx: RolloutContext) -> Plan | None:
@@ -85,6 +100,7 @@ def passed(ctx: RolloutContext) -> Plan | None:
 
 ROLLOUT_RULES: tuple[Callable[[RolloutContext], Plan | None], ...] = (
     aborted,
+    start_is_forbidden,  # of a suspended rollout, too, whose sessions are to finish
     suspended,
     held,
     resent_or_removed,

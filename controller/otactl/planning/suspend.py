@@ -5,7 +5,7 @@
 2. A running unit starts no further devices, where its service supports that. Devices that had not started follow in
    another attempt; the results of those that had count.
 3. A unit that is open, and for which no start was sent, stays as it is.
-4. `running: finish` withdraws nothing.
+4. `running: finish` withdraws nothing; a freeze over a scheduled start does all the same (`forbidden_starts`).
 """
 
 from __future__ import annotations
@@ -54,28 +54,34 @@ def end_of(attempt: Attempt, can: Capabilities, command: str = "") -> str:
     return (command or can.end_command).format(id=ids)
 
 
-def _withdrawn(ctx: RolloutContext, attempt: Attempt, by: Suspend) -> Action | None:
+def before_its_start(ctx: RolloutContext, attempt: Attempt, reason: str) -> DeleteUnit | None:
+    """Return what deletes a unit that is scheduled while its start lies ahead; None for any other (rule 1)."""
     at = ctx.at
     unit = at.unit_of(attempt)
-    if unit is None or attempt.vendor_id is None:
+    if unit is None or attempt.vendor_id is None or not ctx.can.starts_explicitly:
         return None
+    begins = unit.start_at or attempt.start_at
+    ahead = begins is None or at.now < begins
+    if not (ahead and _is_meant_to_start(at, attempt, unit)):
+        return None
+    return DeleteUnit(
+        unit_id=attempt.unit_id,
+        vendor_id=attempt.vendor_id,
+        backend=at.rollout.backend_kind,
+        why="suspended",
+        reason=reason,
+        not_after=begins,
+    )
+
+
+def _withdrawn(ctx: RolloutContext, attempt: Attempt, by: Suspend) -> Action | None:
+    unit = ctx.at.unit_of(attempt)
     why = f"suspended by {by.owner}: {by.reason}"
-    kind = at.rollout.backend_kind
     if ctx.can.starts_explicitly:
-        begins = unit.start_at or attempt.start_at
-        ahead = begins is None or at.now < begins
-        if not (ahead and _is_meant_to_start(at, attempt, unit)):
-            return None
-        return DeleteUnit(
-            unit_id=attempt.unit_id,
-            vendor_id=attempt.vendor_id,
-            backend=kind,
-            why="suspended",
-            reason=why,
-            not_after=begins,
-        )
-    if not _runs_on(unit, ctx):
+        return before_its_start(ctx, attempt, why)
+    if unit is None or attempt.vendor_id is None or not _runs_on(unit, ctx):
         return None
+    kind = ctx.at.rollout.backend_kind
     return CancelUnit(unit_id=attempt.unit_id, vendor_id=attempt.vendor_id, backend=kind, why="suspended", reason=why)
 
 
