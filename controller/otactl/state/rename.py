@@ -46,11 +46,11 @@ def renaming(
     gone: set[str] = set()
     for rollout in sorted(rollouts, key=lambda r: r.name):
         old = stored.get(rollout.renamed_from or "")
-        if old is None or old.record.name in gone or _has_moved(old.record, rollout):
-            continue  # nothing is known by that name, or it has moved
         own = stored.get(rollout.name) or Stored(
             record=Record(environment=rollout.environment, name=rollout.name), revision=0
         )
+        if old is None or old.record.name in gone or _has_moved(old.record, own.record):
+            continue  # nothing is known by that name, or it has moved
         hold = _hold(rollout, old.record, own.record, declared, covers)
         if hold is not None:
             holds[rollout.name] = hold
@@ -60,9 +60,13 @@ def renaming(
     return Renaming(commits=tuple(commits), holds=holds)
 
 
-def _has_moved(old: Record, rollout: Rollout) -> bool:
-    """Return whether the record moved already; a rollout that took the old name since has a record of its own."""
-    return rollout.name in (old.name, old.renamed_to) or bool(old.renamed_to and not old.attempts)
+def _has_moved(old: Record, own: Record) -> bool:
+    """Return whether the record moved already; a rollout that took the old name since has a record of its own.
+
+    Only the record that moved remembers this for good: the old name may be used, and moved, again.
+    """
+    here = own.name in (old.name, old.renamed_to) or old.name in own.previous_names
+    return here or bool(old.renamed_to and not old.attempts)
 
 
 def _hold(
@@ -99,6 +103,7 @@ def _move(rollout: Rollout, old: Stored, own: Stored, now: datetime) -> tuple[Co
         source=rollout.source.file,
         manifest_path=rollout.source.place,
         previous_names=(*before.previous_names, before.name),
+        renamed_to="",
         waves=tuple(_under(w, before.name) for w in before.waves),
     )
     went = f"its record moved to rollout {rollout.name}"

@@ -7,9 +7,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.model import Phase, Rollout
+from otactl.model import Phase, Rollout, Stage
+from otactl.ports import Stored
 from otactl.reconcile.reconciler import Reconciler, RunReport
-from tests.support.builders import ENVIRONMENT, NOW, rollout
+from otactl.state.rename import renaming
+from tests.support.builders import ENVIRONMENT, NOW, record_of, rollout, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory
 
 
@@ -118,3 +120,43 @@ def test_a_quiet_run_after_a_record_moved_writes_nothing() -> None:
     run(cloud, journal, renamed())
 
     assert journal.commits == before
+
+
+def test_a_record_that_moved_goes_on_when_its_old_name_was_used_and_moved_and_used_again() -> None:
+    again, soil = rollout(resend=True), renamed()
+    unit = unit_of(again)
+    moved = msgspec.structs.replace(record_of(soil, unit_of(soil), Stage.RUNNING), previous_names=("probe",))
+    used = msgspec.structs.replace(record_of(again, unit, Stage.RUNNING), renamed_to="clay")
+    stored = {"probe": Stored(record=used, revision=9), "soil": Stored(record=moved, revision=4)}
+
+    found = renaming(stored, (again, soil), lambda _record: True, NOW)
+
+    assert (found.commits, found.holds) == ((), {})
+
+
+def test_a_record_that_moves_does_not_say_that_it_went_elsewhere() -> None:
+    """Its name may have been given up before, by a record that moved, and used again."""
+    used = msgspec.structs.replace(record_of(rollout(), unit_of(rollout()), Stage.RUNNING), renamed_to="clay")
+
+    found = renaming({"probe": Stored(record=used, revision=9)}, (renamed(),), lambda _record: True, NOW)
+
+    assert {c.record.name: c.record.renamed_to for c in found.commits} == {"soil": "", "probe": "soil"}
+
+
+def test_two_rollouts_that_swapped_their_names_by_a_third_go_on() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    one, two = rollout(name="one", resend=True), rollout(name="two", resend=True)
+    for _ in range(6):
+        run(cloud, journal, one, two)
+        cloud.advance(timedelta(hours=1))
+    swapped_one = msgspec.structs.replace(two, name="one", renamed_from="two")
+    swapped_two = msgspec.structs.replace(one, name="two", renamed_from="third")
+    run(cloud, journal, msgspec.structs.replace(one, name="third", renamed_from="one"), two)
+    run(cloud, journal, msgspec.structs.replace(one, name="third", renamed_from="one"), swapped_one)
+    run(cloud, journal, swapped_one, swapped_two)
+
+    report = run(cloud, journal, swapped_one, swapped_two)
+
+    assert [reason for reason in holds(report) if reason.startswith("renamed_rollout")] == []
+    names = {name: journal.load("prod-eu", name).record.previous_names for name in ("one", "two")}
+    assert names == {"one": ("two",), "two": ("one", "third")}
