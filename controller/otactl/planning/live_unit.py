@@ -141,7 +141,7 @@ def session_is_overdue(ctx: UnitContext) -> Plan | None:
 
 
 def devices_are_overdue(ctx: UnitContext) -> Plan | None:
-    """Return the service waits for devices too long."""
+    """Return the hold if the service waits for devices too long."""
     if not ctx.unit.overdue:
         return None
     end = ctx.can.end_command.format(id=", ".join(ctx.unit.overdue_in) or ctx.attempt.vendor_id)

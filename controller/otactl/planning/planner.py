@@ -43,7 +43,7 @@ def plan(at: PlanContext, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
 
 
 def aborted(ctx: RolloutContext) -> Plan | None:
-    """Return the manifest declares an abort."""
+    """Return the plan if the manifest declares an abort."""
     declared = ctx.at.rollout.abort
     running = ctx.next_wave is not None or any(a.live for a in ctx.at.record.attempts)
     if declared is None or not running or ctx.refused or _unreadable(ctx.at.seen):
@@ -58,7 +58,7 @@ def start_is_forbidden(ctx: RolloutContext) -> Plan | None:
 
 
 def suspended(ctx: RolloutContext) -> Plan | None:
-    """Return the manifest declares a suspension: withdraw what devices have not started, then say what goes on."""
+    """Return the plan of a suspension: withdraw what devices have not started, then say what goes on."""
     by = ctx.at.rollout.suspend
     if by is None:
         return None
@@ -69,7 +69,7 @@ def suspended(ctx: RolloutContext) -> Plan | None:
 
 
 def held(ctx: RolloutContext) -> Plan | None:
-    """Something keeps the whole rollout back."""
+    """Return the plan if something holds the whole rollout."""
     at = ctx.at
     holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(at), *found_units.unclear(ctx))
     return ctx.wait(*holds) if holds else None

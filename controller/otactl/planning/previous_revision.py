@@ -69,7 +69,7 @@ def running(ctx: AttemptContext) -> Plan | None:
 
 
 def otherwise(ctx: AttemptContext) -> Plan | None:
-    """Return what we changed is not visible yet."""
+    """Return the plan while our change is not visible yet."""
     return ctx.wait(*settling(ctx.attempt), soon=True)
 
 
