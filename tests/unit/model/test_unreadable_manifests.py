@@ -142,8 +142,8 @@ def test_the_rollouts_of_a_broken_environment_are_left_alone_and_reported() -> N
 
     text = "f.yaml:1:1: odd: it is odd"
     assert stopped(reading, None) == (
-        Stopped(name="there", environment="prod-us", text=text),
-        Stopped(name="odd", environment="prod-us", text=text),
+        Stopped(name="there", environment="prod-us", text=text, file="rollouts/a.yaml"),
+        Stopped(name="odd", environment="prod-us", text=text, file="f.yaml"),
     )
     assert stopped(reading, "prod-eu") == ()
 
