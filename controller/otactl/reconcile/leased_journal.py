@@ -92,7 +92,7 @@ class LeasedJournal:
                 self._acquire()
             if self.outdated:
                 text = f"environment {self._environment}: another process held it while calls were sent; "
-                text += "the rest of them were not sent, and the next pass assesses anew"
+                text += "the rest of them were not sent, and the next pass assesses again"
                 if text not in self.notes:
                     self.notes = (*self.notes, text)
                 raise ConflictError(text)

@@ -205,7 +205,7 @@ class Reconciler:
             names = {done.job.rollout for done in sent}
             todo = [s for s in todo if s.rollout.name in names and not s.error]
             if self._journal.outdated:
-                self._reload(todo)  # the lease was lost while calls were sent: assess anew by what the other one left
+                self._reload(todo)  # the lease was lost while calls were sent: assess again by what the other one left
 
     def _beside(self) -> tuple[Record, ...]:
         return self._journal.beside(self._environment)

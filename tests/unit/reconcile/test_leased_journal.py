@@ -106,11 +106,11 @@ def test_no_call_of_a_step_goes_out_after_another_run_held_the_environment(tmp_p
 
     assert slow.sent == []
     assert [d.conflict for d in done] == [True, True]
-    assert all("the next pass assesses anew" in r.error and r.unknown for d in done for r in d.results)
+    assert all("the next pass assesses again" in r.error and r.unknown for d in done for r in d.results)
     assert [n for n in slow.journal.notes if "another process held it while calls were sent" in n]
 
 
-def test_calls_go_out_again_once_the_records_are_loaded_anew(tmp_path: Path) -> None:
+def test_calls_go_out_again_once_the_records_are_loaded_again(tmp_path: Path) -> None:
     slow = Sleeper(tmp_path / "j.db")
     slow.send("probe")
 
@@ -139,7 +139,7 @@ class Sleeping(Cloud):
         return receipt
 
 
-def test_a_run_that_slept_in_a_step_assesses_anew_before_it_sends_the_rest_and_says_so(tmp_path: Path) -> None:
+def test_a_run_that_slept_in_a_step_assesses_again_before_it_sends_the_rest_and_says_so(tmp_path: Path) -> None:
     """The create of the other rollout, in the same step, is sent again by its new assessment."""
     store = tmp_path / "j.db"
     cloud, rollouts = Sleeping(store), (rollout(), rollout(name="other", resend=True))
@@ -153,6 +153,6 @@ def test_a_run_that_slept_in_a_step_assesses_anew_before_it_sends_the_rest_and_s
     assert (probe.actions[0], other.actions[0]) == ("createUnit", "resendCreate")
     assert cloud.sent.count("CreateFuotaTask") == 2
     assert (probe.error, other.error, report.errors) == ("", "", ())
-    assert ["were not sent, and the next pass assesses anew" in note for note in report.notes] == [True]
-    told = [event.message for event in journal.history("prod-eu", "other") if event.kind == "failed"]
-    assert ["another process held it while calls were sent" in message for message in told] == [True]
+    assert ["were not sent, and the next pass assesses again" in note for note in report.notes] == [True]
+    reported = [event.message for event in journal.history("prod-eu", "other") if event.kind == "failed"]
+    assert ["another process held it while calls were sent" in message for message in reported] == [True]
