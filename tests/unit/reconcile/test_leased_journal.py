@@ -146,8 +146,8 @@ def test_a_run_that_slept_in_a_step_assesses_again_before_it_sends_the_rest_and_
     backends, journal = {"fuota": cloud}, SqlJournal(str(store))
 
     report = Reconciler(
-        ENVIRONMENT, rollouts, backends, journal, lambda: cloud.now, "me", lambda _r: (), lambda _s: False
-    ).run()
+        ENVIRONMENT, rollouts, backends, journal, lambda: cloud.now, "me", lambda _r: (), lambda _s: False, abreast=1
+    ).run()  # one call at a time: side by side, either create may be the first
 
     probe, other = report.rollouts
     assert (probe.actions[0], other.actions[0]) == ("createUnit", "resendCreate")
