@@ -23,15 +23,14 @@ def home_of(environment: Environment) -> Home:
 
 def moved(record: Record, environment: Environment) -> Hold | None:
     """Rule 1: the hold of a rollout whose environment was changed under units of it."""
-    home, now = record.home, home_of(environment)
-    if home is None or home == now or not record.under_way:
+    home = record.home
+    if home is None or home == home_of(environment) or not record.under_way:
         return None
-    fields = [f for f in ("account", "region", "owner") if getattr(home, f) != getattr(now, f)]
-    changed = ", ".join(f"{f} {getattr(now, f)} (it was {getattr(home, f)})" for f in fields)
     units = (*(a.unit_id for a in record.attempts if a.live), *(i.unit_id for i in record.intents if i.creates))
     live = ", ".join(dict.fromkeys(units))
+    changed = _changed(home, environment, "account", "region", "owner")
     text = (
-        f"environment {environment.name} has {changed} now, and {live} has not ended there; put it back until it has, "
+        f"{changed}, and {live} has not ended there; put it back until it has, "
         "and give the new place an environment of its own name"
     )
     return Hold(reason="environment_changed", message=text, stalled=True)
@@ -42,13 +41,18 @@ def parted(record: Record, environment: Environment, generation: str) -> Hold | 
     home, sent = record.home, _sent_elsewhere(record, environment, generation)
     if home is None or not sent:
         return None
-    fields = [f for f in ("account", "region") if getattr(home, f) != getattr(environment, f)]
-    changed = ", ".join(f"{f} {getattr(environment, f)} (it was {getattr(home, f)})" for f in fields)
     text = (
-        f"environment {environment.name} has {changed} now, and {', '.join(sent)} of this revision ran there; put it "
+        f"{_changed(home, environment, 'account', 'region')}, and {', '.join(sent)} of this revision ran there; put it "
         "back, or declare the rollout under another name to begin with its first wave in the new place"
     )
     return Hold(reason="environment_changed", message=text, stalled=True)
+
+
+def _changed(home: Home, environment: Environment, *fields: str) -> str:
+    """Return which of the fields the environment has changed since its units were created, with both values."""
+    pairs = [(f, getattr(home, f), getattr(environment, f)) for f in fields]
+    changed = ", ".join(f"{field} {now} (it was {was})" for field, was, now in pairs if was != now)
+    return f"environment {environment.name} has {changed} now"
 
 
 def _sent_elsewhere(record: Record, environment: Environment, generation: str) -> tuple[str, ...]:

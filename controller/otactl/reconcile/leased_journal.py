@@ -119,7 +119,7 @@ class LeasedJournal:
         return lease
 
     def _must_be_ours_since(self, lease: Lease) -> None:
-        if lease.fencing > self._known + 1:
+        if self.outdated:
             text = f"environment {self._environment}: another process held it since its records were read"
             raise ConflictError(f"{text} (fencing number {self._known} then, {lease.fencing} now); nothing was written")
         self._known = lease.fencing
