@@ -48,8 +48,10 @@ from otactl.planning import (
     still_updated,
     unseen_changes,
 )
-from otactl.planning.planner import Plan, PlanContext, plan
+from otactl.planning.context import Plan, PlanContext
+from otactl.planning.planner import plan
 from otactl.planning.sent_content import SentContents, own_words
+from otactl.planning.wave_context import of_rollout
 from otactl.ports import Shape
 from otactl.state import intents, lifecycle
 from otactl.state import status_conditions as conditions
@@ -105,11 +107,13 @@ def assess(
         sendings=sendings or SentContents({}),
     )
     if shape is not None:
-        at = msgspec.structs.replace(at, record=unseen_changes.forgotten(at, shape))
-        moved = at.record
-        concluded, more = skip_updated.concluded(at)
-        at, moved, events = msgspec.structs.replace(at, record=concluded), concluded, (*events, *more)
-    decided = at.plan(holds=refused) if shape is None else plan(at, shape, refused)
+        ctx = of_rollout(at, shape, refused)
+        ctx = ctx.with_record(unseen_changes.forgotten(ctx))
+        moved, more = skip_updated.concluded(ctx)
+        events = (*events, *more)
+        decided = plan(ctx.with_record(moved))
+    else:
+        decided = at.plan(holds=refused)
     moved = _asked(moved, rollout, decided, seen)
     drift, drift_events = moved.drift, tuple[Event, ...]()
     if not seen.offline:

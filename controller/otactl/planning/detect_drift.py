@@ -14,49 +14,33 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from otactl.drift import diff
-from otactl.model import Attempt, Cause, DriftStatus, Observation, Stage, Unit, UnitPhase
-from otactl.model.actions import Finding, UnitDeclaration
+from otactl.model import Attempt, Cause, DriftStatus, Observation, Stage, UnitPhase
+from otactl.model.actions import Finding
 from otactl.planning import joined_devices, supersede
 from otactl.planning.context import PlanContext
-from otactl.ports import Shape
+from otactl.planning.wave_context import AttemptContext, RolloutContext, of_wave
 from otactl.state import lifecycle
 from otactl.verdicts import wave_verdict
-from otactl.verdicts.updated_devices import spared
 
 
-def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
+def findings(ctx: RolloutContext) -> tuple[Finding, ...]:
     """Return all of them."""
+    at = ctx.at
     found: list[Finding] = []
     watched = False
     for wave in at.rollout.strategy.waves:
-        known = at.record.wave(wave.name)
-        attempt = known.current if known is not None else None
-        if known is None or attempt is None:
+        gathered = of_wave(ctx, wave)
+        if not isinstance(gathered, AttemptContext):
             continue
-        had = spared(at.seen, shape.capabilities) if attempt.stage is Stage.OPEN else None
-        declared = at.declare(wave, attempt, known, spared=had)
-        unit = at.unit_of(attempt)
-        if lifecycle.missing(attempt, unit):
-            found += _as_before(at, attempt)
-        if not (at.seen.offline or lagging(attempt, unit)):
-            found += [f for f in unit_drift(declared, shape, attempt, unit) if not behind(attempt, f, at)]
-        if unit is not None and shape.capabilities.starts_explicitly and _ended_unseen(attempt, at):
-            found += diff.unseen_session(declared, attempt, unit)
-        if attempt.generation == at.rollout.generation:
-            keys = at.rollout.targets_of(wave).keys
-            frozen = known.members if known.started(at.rollout.generation) else ()
-            found += diff.target_findings(attempt.unit_id, frozen, keys)
-        waits = attempt.stage is Stage.OPEN or (
-            attempt.stage is Stage.SCHEDULED and shape.capabilities.starts_explicitly
-        )
-        if waits and not watched:
+        found += _of_attempt(gathered)
+        if not watched and _waits(gathered):
             watched = True
-            firmware = at.rollout.firmware
+            firmware, known = at.rollout.firmware, gathered.known
             found += diff.source_findings(
-                attempt.unit_id, firmware.sha256, firmware.size_bytes, known.baseline, at.seen
+                gathered.attempt.unit_id, firmware.sha256, firmware.size_bytes, known.baseline, at.seen
             )
-        elif not wave_verdict.passed(known, at.rollout):
-            found += _last_seen(at, attempt)
+        elif not wave_verdict.passed(gathered.known, at.rollout):
+            found += _last_seen(gathered)
     found += [
         finding
         for wave in at.record.waves
@@ -71,11 +55,30 @@ def findings(at: PlanContext, shape: Shape) -> tuple[Finding, ...]:
     found += [_left_behind(attempt, name) for attempt in at.record.attempts for name in attempt.leftovers]
     if not at.seen.offline:
         found += _copies(at)
-    return (
-        *found,
-        *joined_devices.findings(at.rollout, at.record),
-        *supersede.undeclared_findings(at, shape.capabilities.end_command),
-    )
+    return (*found, *joined_devices.findings(at.rollout, at.record), *supersede.undeclared_findings(ctx))
+
+
+def _of_attempt(ctx: AttemptContext) -> list[Finding]:
+    """Return the drift of the newest attempt at one wave."""
+    at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
+    found: list[Finding] = []
+    if lifecycle.missing(attempt, unit):
+        found += _as_before(ctx)
+    if not (at.seen.offline or lagging(ctx)):
+        found += [f for f in unit_drift(ctx) if not behind(ctx, f)]
+    if unit is not None and ctx.can.starts_explicitly and _ended_unseen(ctx):
+        found += diff.unseen_session(ctx.declared, attempt, unit)
+    if not ctx.of_another_revision:
+        keys = at.rollout.targets_of(ctx.wave).keys
+        frozen = ctx.known.members if ctx.known.started(at.rollout.generation) else ()
+        found += diff.target_findings(attempt.unit_id, frozen, keys)
+    return found
+
+
+def _waits(ctx: AttemptContext) -> bool:
+    """Return whether its unit still waits for a start that reads image and role (rule 3)."""
+    stage = ctx.attempt.stage
+    return stage is Stage.OPEN or (stage is Stage.SCHEDULED and ctx.can.starts_explicitly)
 
 
 def just_lost(attempt: Attempt, now: datetime) -> bool:
@@ -83,13 +86,14 @@ def just_lost(attempt: Attempt, now: datetime) -> bool:
     return attempt.stage is Stage.LOST and attempt.lost_at == now
 
 
-def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: Unit | None) -> list[Finding]:
+def unit_drift(ctx: AttemptContext) -> list[Finding]:
     """Return a unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
-    found = diff.unit_findings(declared, shape.desired(declared), attempt, unit, shape.capabilities)
+    declared, attempt = ctx.declared, ctx.attempt
+    found = diff.unit_findings(declared, (ctx.fields, ctx.tags), attempt, ctx.unit, ctx.can)
     changed = attempt.annotation_digest not in ("", declared.annotations)
     kept = []
     for finding in found:
-        if any(fnmatchcase(finding.field, name) for name in shape.capabilities.annotation_fields):
+        if any(fnmatchcase(finding.field, name) for name in ctx.can.annotation_fields):
             late = diff.declared_again(finding.field, finding.desired, attempt)
             if not late:
                 kept.append(finding)
@@ -102,10 +106,11 @@ def unit_drift(declared: UnitDeclaration, shape: Shape, attempt: Attempt, unit: 
     return kept
 
 
-def _ended_unseen(attempt: Attempt, at: PlanContext) -> bool:
+def _ended_unseen(ctx: AttemptContext) -> bool:
     """Return whether a unit that another actor started was not observed before this pass found it ended."""
+    attempt = ctx.attempt
     known = attempt.annotation_digest  # of a unit found without a journal no one knows who started it
-    return bool(known) and not attempt.started_by_us and attempt.ended_at == at.now
+    return bool(known) and not attempt.started_by_us and attempt.ended_at == ctx.at.now
 
 
 def of_targets(subject: str, seen: Observation) -> tuple[Finding, ...]:
@@ -113,13 +118,14 @@ def of_targets(subject: str, seen: Observation) -> tuple[Finding, ...]:
     return tuple(diff.of_concern(subject, c) for t in seen.targets for c in t.findings)
 
 
-def lagging(attempt: Attempt, unit: Unit | None) -> bool:
+def lagging(ctx: AttemptContext) -> bool:
     """Return whether the reads of a unit lag behind our own calls: what they show is no drift."""
-    return unit is not None and attempt.stage is Stage.SCHEDULED and unit.phase is UnitPhase.OPEN
+    return ctx.unit is not None and ctx.attempt.stage is Stage.SCHEDULED and ctx.unit.phase is UnitPhase.OPEN
 
 
-def behind(attempt: Attempt, finding: Finding, at: PlanContext) -> bool:
+def behind(ctx: AttemptContext, finding: Finding) -> bool:
     """Return whether a difference may be a read that does not show our last write yet."""
+    attempt, at = ctx.attempt, ctx.at
     if not attempt.live or not finding.correctable or lifecycle.settled(attempt, at.now):
         return False
     return not any(e.open and (e.subject, e.field) == (finding.subject, finding.field) for e in at.record.drift)
@@ -156,7 +162,7 @@ def _left_behind(attempt: Attempt, name: str) -> Finding:
     )
 
 
-def _as_before(at: PlanContext, attempt: Attempt) -> list[Finding]:
+def _as_before(ctx: AttemptContext) -> list[Finding]:
     """Return the recorded drift of a unit that this pass did not see: nothing was compared, so nothing is corrected."""
     return [
         Finding(
@@ -167,17 +173,17 @@ def _as_before(at: PlanContext, attempt: Attempt) -> list[Finding]:
             cause=e.cause,
             correctable=e.status is DriftStatus.WAITING,
         )
-        for e in at.record.drift
-        if e.open and e.subject == attempt.unit_id
+        for e in ctx.at.record.drift
+        if e.open and e.subject == ctx.attempt.unit_id
     ]
 
 
-def _last_seen(at: PlanContext, attempt: Attempt) -> list[Finding]:
+def _last_seen(ctx: AttemptContext) -> list[Finding]:
     """Return the image's differences as last seen before the session started (rule 3)."""
     return [
         Finding(
             subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False
         )
-        for e in at.record.drift
-        if e.open and e.subject == attempt.unit_id and e.cause is Cause.IMAGE_BYTES
+        for e in ctx.at.record.drift
+        if e.open and e.subject == ctx.attempt.unit_id and e.cause is Cause.IMAGE_BYTES
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from otactl.model import Observation, Rollout, exact
 from otactl.model.actions import Hold, UnitDeclaration
 from otactl.planning.context import PlanContext
+from otactl.planning.wave_context import RolloutContext
 from otactl.verdicts.wave_verdict import passed
 from otactl.wording import count
 
@@ -88,9 +89,9 @@ def declared_targets(rollout: Rollout) -> int:
     return len({key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys})
 
 
-def shrunk(at: PlanContext) -> tuple[Hold, ...]:
+def shrunk(ctx: RolloutContext) -> tuple[Hold, ...]:
     """Hold a rollout that declares far fewer targets than before, as a truncated list does."""
-    rollout, environment, record = at.rollout, at.environment, at.record
+    rollout, environment, record = ctx.at.rollout, ctx.at.environment, ctx.at.record
     limit, number = environment.guards.max_shrink_percent, declared_targets(rollout)
     over = all(passed(record.wave(w.name), rollout) for w in rollout.strategy.waves)
     if (

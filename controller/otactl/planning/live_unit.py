@@ -30,7 +30,7 @@ def status_is_unknown(ctx: AttemptContext) -> Plan | None:
 def not_visible_yet(ctx: AttemptContext) -> Plan | None:
     """It is not shown, not shown whole, or its start was sent and is not shown."""
     unit, mine = ctx.unit, ctx.attempt.unit_id
-    broken = unit is None or unit.phase is UnitPhase.BROKEN or detect_drift.lagging(ctx.attempt, unit)
+    broken = unit is None or unit.phase is UnitPhase.BROKEN or detect_drift.lagging(ctx)
     sent = any(i.action == "startUnit" and i.unit_id == mine for i in ctx.at.record.intents)
     return ctx.wait(*settling(ctx.attempt), soon=True) if broken or sent else None
 
@@ -79,8 +79,8 @@ def is_open(ctx: UnitContext) -> Plan | None:
     """It has not started: bring it to its start, once what we changed is visible."""
     if ctx.attempt.stage is not Stage.OPEN:
         return None
-    drift = detect_drift.unit_drift(ctx.declared, ctx.shape, ctx.attempt, ctx.unit)
-    if any(detect_drift.behind(ctx.attempt, f, ctx.at) for f in drift):
+    drift = detect_drift.unit_drift(ctx)
+    if any(detect_drift.behind(ctx, f) for f in drift):
         return ctx.wait(*settling(ctx.attempt), soon=True)
     return to_the_start(ctx)
 
@@ -111,8 +111,8 @@ def differs(ctx: UnitContext) -> Plan | None:
     """Something of it may still be set as declared."""
     rollout = ctx.at.rollout
     accepted = frozenset(f.field for f in ctx.findings if ledger.acknowledged(f, rollout.drift, ctx.at.now))
-    drift = detect_drift.unit_drift(ctx.declared, ctx.shape, ctx.attempt, ctx.unit)
-    late = any(f.field.startswith("tags.") and detect_drift.behind(ctx.attempt, f, ctx.at) for f in drift)
+    drift = detect_drift.unit_drift(ctx)
+    late = any(f.field.startswith("tags.") and detect_drift.behind(ctx, f) for f in drift)
     corrects = ctx.unit.readable and rollout.drift.mode == "correct" and not late  # first into the ledger
     restored = marks(ctx, accepted) if corrects else ()
     actions = (*paced(ctx, accepted), *restored)

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from otactl.model import Observation, Stage
 from otactl.model.actions import Hold
@@ -25,21 +26,18 @@ from otactl.planning import (
     supersede,
     suspend,
 )
-from otactl.planning.context import Plan, PlanContext
+from otactl.planning.context import Plan
 from otactl.planning.create_unit import Creation, create
 from otactl.planning.ended_unit import ENDED_RULES
 from otactl.planning.live_unit import LIVE_RULES
 from otactl.planning.previous_revision import PREVIOUS_RULES, lost_revision_may_return
 from otactl.planning.start_unit import settling
-from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, first, of_rollout, of_wave
-from otactl.ports import Shape
-
-__all__ = ["Plan", "PlanContext", "Shape", "plan"]
+from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, first, of_wave
 
 
-def plan(at: PlanContext, shape: Shape, refused: tuple[Hold, ...]) -> Plan:
-    """Decide the next step of one rollout. `refused` are holds known from the manifest alone."""
-    return first(ROLLOUT_RULES, of_rollout(at, shape, refused, detect_drift.findings(at, shape)))
+def plan(ctx: RolloutContext) -> Plan:
+    """Decide the next step of one rollout from its context, to which its drift is added here."""
+    return first(ROLLOUT_RULES, replace(ctx, findings=detect_drift.findings(ctx)))
 
 
 def aborted(ctx: RolloutContext) -> Plan | None:
@@ -71,7 +69,7 @@ def suspended(ctx: RolloutContext) -> Plan | None:
 def held(ctx: RolloutContext) -> Plan | None:
     """Return the plan if something holds the whole rollout."""
     at = ctx.at
-    holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(at), *found_units.unclear(ctx))
+    holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(ctx), *found_units.unclear(ctx))
     return ctx.wait(*holds) if holds else None
 
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import msgspec
 
-from otactl.model import Attempt, Event, Record, Stage, Wave, WaveRecord
-from otactl.planning import units
-from otactl.planning.context import PlanContext
+from otactl.model import Attempt, Event, Record, Stage, WaveRecord
+from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_wave
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.retry import RetryPlan, goes_on, remainder, retry_plan
 from otactl.verdicts.updated_devices import had_it
 from otactl.wording import count
 
 
-def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
+def concluded(ctx: RolloutContext) -> tuple[Record, tuple[Event, ...]]:
     """Return the record with the next wave judged, if all its targets have the version; else as it is."""
-    wave = wave_verdict.undone(at.record, at.rollout)
+    at, wave = ctx.at, ctx.next_wave
     if wave is None or at.rollout.suspend is not None or at.rollout.abort is not None:
         return at.record, ()
-    known = at.record.wave(wave.name) or WaveRecord(name=wave.name)
-    which, retry = _next(at, wave, known)
+    gathered = of_wave(ctx, wave)
+    known = gathered.known or WaveRecord(name=wave.name)
+    which, retry = _next(gathered)
     if which is None:
         return at.record, ()
     unit = at.declare(wave, which, known, retry)
@@ -55,17 +55,18 @@ def concluded(at: PlanContext) -> tuple[Record, tuple[Event, ...]]:
     return at.record.with_wave(moved), tuple(events)
 
 
-def _next(at: PlanContext, wave: Wave, known: WaveRecord) -> tuple[int | Attempt | None, RetryPlan | None]:
+def _next(ctx: WaveContext) -> tuple[int | Attempt | None, RetryPlan | None]:
     """Return the attempt that would be created next; None while one is in progress, judged, lost or pending."""
-    attempt = known.current
+    at = ctx.at
     pending = {i.unit_id for i in at.record.intents}
-    if _under_way(at, known) or any(a.unit_id in pending for a in at.record.attempts):
+    if _under_way(ctx) or any(a.unit_id in pending for a in at.record.attempts):
         return None, None
-    number = units.next_number(at.rollout, at.environment, wave, known)
-    if attempt is None or (attempt.generation != at.rollout.generation and not attempt.live):
+    number = ctx.next_number
+    if not isinstance(ctx, AttemptContext):
         return number, None
-    if attempt.generation != at.rollout.generation:
-        return None, None
+    attempt, known = ctx.attempt, ctx.known
+    if ctx.of_another_revision:
+        return (None if attempt.live else number), None
     if attempt.stage is Stage.DECLARED:
         return attempt, None
     never_began = attempt.stage is Stage.SUPERSEDED or (attempt.stage is Stage.LOST and attempt.start_at is None)
@@ -75,7 +76,8 @@ def _next(at: PlanContext, wave: Wave, known: WaveRecord) -> tuple[int | Attempt
     return (number, again) if again is not None and again.ready_at <= at.now else (None, None)
 
 
-def _under_way(at: PlanContext, known: WaveRecord) -> bool:
+def _under_way(ctx: WaveContext) -> bool:
     """Return whether the wave, or another one that has not passed, is with its devices."""
-    waves = (w for w in at.record.waves if w.name == known.name or not wave_verdict.passed(w, at.rollout))
+    at, name = ctx.at, ctx.wave.name
+    waves = (w for w in at.record.waves if w.name == name or not wave_verdict.passed(w, at.rollout))
     return any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for w in waves for a in w.attempts)

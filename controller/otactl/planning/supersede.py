@@ -175,8 +175,9 @@ def undeclared(at: PlanContext) -> list[tuple[WaveRecord, Attempt]]:
     return [(w, a) for w in at.record.waves if w.name not in names for a in w.attempts if a.live and a.vendor_id]
 
 
-def undeclared_findings(at: PlanContext, end_command: str) -> tuple[Finding, ...]:
+def undeclared_findings(ctx: RolloutContext) -> tuple[Finding, ...]:
     """Rule 4, for the ledger."""
+    at, end_command = ctx.at, ctx.can.end_command
     return tuple(
         Finding(
             subject=attempt.unit_id,

@@ -14,7 +14,7 @@ import msgspec
 from otactl.drift import diff
 from otactl.model import Attempt, JsonObject, Record, Unit
 from otactl.model.actions import Action, AddMembers, Hold, MarkUnit, RemoveMembers, UnitDeclaration, UpdateUnit, unit_of
-from otactl.planning.context import PlanContext
+from otactl.planning.wave_context import RolloutContext
 from otactl.ports import Shape
 from otactl.state.intents import CallResult, member_key
 
@@ -39,7 +39,7 @@ def changes_of(action: Action, desired: JsonObject) -> tuple[str, ...]:
 
 
 def counted(record: Record, action: Action, results: Iterable[CallResult], desired: JsonObject) -> Record:
-    """Return the memory with what an action changed sent once more, as far as its calls went through."""
+    """Return the record with what an action changed counted once more, as far as its calls went through."""
     answers = tuple(results)
     done = {r.key for r in answers if r.receipt is not None}
     if isinstance(action, AddMembers | RemoveMembers):
@@ -58,8 +58,9 @@ def counted(record: Record, action: Action, results: Iterable[CallResult], desir
     return record.with_attempts(lambda _wave, attempt: sent(attempt)) if changes else record
 
 
-def forgotten(at: PlanContext, shape: Shape) -> Record:
-    """Return the memory without changes that are seen by now, or not wanted any more (rule 2)."""
+def forgotten(ctx: RolloutContext) -> Record:
+    """Return the record without changes that are visible now, or not declared any more (rule 2)."""
+    at, shape = ctx.at, ctx.shape
 
     def kept(wave_name: str, attempt: Attempt) -> Attempt:
         unit = at.unit_of(attempt)

@@ -2,8 +2,8 @@
 
 1. A rule takes one of these contexts and returns a plan, or None when it does not apply.
 2. A check takes one and returns the holds of what it checks.
-3. Three things come before a context is gathered, and take the `PlanContext` that it is gathered from: what changes the
-   record (`skip_updated`, `unseen_changes.forgotten`) and the drift that is a part of it (`detect_drift`).
+3. What comes before the first rule takes one, too: `unseen_changes.forgotten` and `skip_updated` return another record,
+   `detect_drift` the findings that the context then has.
 4. A check that is asked about a whole unit and about a part of one takes that unit: `preflight`, whose facts need no
    context at all, `guardrails.too_many` and `wave_holds.closed`.
 """
@@ -16,8 +16,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypedDict, TypeVar
 
+import msgspec
+
 from otactl.drift import diff
-from otactl.model import Attempt, JsonObject, Stage, Unit, Wave, WaveRecord
+from otactl.model import Attempt, JsonObject, Record, Stage, Unit, Wave, WaveRecord
 from otactl.model.actions import Action, Finding, Hold, UnitDeclaration
 from otactl.planning import units
 from otactl.planning.context import POLL, RECHECK, Plan, PlanContext
@@ -45,6 +47,11 @@ class RolloutContext:
     def wave_name(self) -> str:
         """Return the name of the next wave; empty when every wave has passed."""
         return self.next_wave.name if self.next_wave is not None else ""
+
+    def with_record(self, record: Record) -> RolloutContext:
+        """Return the context of another record of the rollout, as a rule has changed it."""
+        at = msgspec.structs.replace(self.at, record=record)
+        return of_rollout(at, self.shape, self.refused, self.findings)
 
     def act(self, *actions: Action) -> Plan:
         """Plan actions."""
@@ -145,9 +152,9 @@ class _Shared(TypedDict):
 
 
 def of_rollout(
-    at: PlanContext, shape: Shape, refused: tuple[Hold, ...], findings: tuple[Finding, ...]
+    at: PlanContext, shape: Shape, refused: tuple[Hold, ...] = (), findings: tuple[Finding, ...] = ()
 ) -> RolloutContext:
-    """Gather a rollout."""
+    """Gather a rollout; its drift is detected from the context (`detect_drift`)."""
     wave = wave_verdict.undone(at.record, at.rollout)
     return RolloutContext(at=at, shape=shape, refused=refused, findings=findings, next_wave=wave)
 

@@ -27,8 +27,9 @@ from otactl.model.actions import Finding
 from otactl.planning.context import PlanContext
 from otactl.planning.detect_drift import findings, just_lost, unit_drift
 from otactl.planning.units import declare
+from otactl.planning.wave_context import AttemptContext, of_rollout
 from otactl.state.lifecycle import SETTLE
-from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, SHAPE, record_of, rollout, seen, unit_of
+from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, SHAPE, of_wave, record_of, rollout, seen, unit_of
 
 LONG_AGO, JUST_NOW = NOW - timedelta(hours=1), NOW - timedelta(seconds=1)
 STARTED = {"start_at": LONG_AGO, "started_by_us": True}
@@ -36,7 +37,7 @@ STARTED = {"start_at": LONG_AGO, "started_by_us": True}
 
 def detected(declared: Rollout, record: Record, observed: Observation) -> list[Finding]:
     at = PlanContext(rollout=declared, environment=ENVIRONMENT, record=record, seen=observed, now=NOW)
-    return list(findings(at, SHAPE))
+    return list(findings(of_rollout(at, SHAPE)))
 
 
 def fields(found: list[Finding]) -> list[str]:
@@ -120,14 +121,16 @@ def test_a_description_that_the_manifest_changed_is_reported_where_it_cannot_be_
     declared = rollout(backend=replace(rollout().backend, description="new"))
     before = rollout(backend=replace(rollout().backend, description="old"))
     unit = unit_of(before, phase=phase)
-    wave = declared.strategy.waves[0]
     digests = {
         name: digest_of(value) for name, value in unit_of(declared if written == "now" else before).fields.items()
     }
-    attempt = record_of(declared, unit, Stage.RUNNING, **STARTED, field_digests=digests).attempts[0]
-    target = declare(declared, ENVIRONMENT, wave, attempt, None)
+    record = record_of(declared, unit, Stage.RUNNING, **STARTED, field_digests=digests)
+    observed = seen(replace(unit, start_at=LONG_AGO))
+    at = PlanContext(rollout=declared, environment=ENVIRONMENT, record=record, seen=observed, now=NOW)
+    ctx = of_wave(at)
+    assert isinstance(ctx, AttemptContext)
 
-    result = unit_drift(target, SHAPE, attempt, replace(unit, start_at=LONG_AGO))
+    result = unit_drift(ctx)
 
     assert [(f.field, f.cause) for f in result] == found
     assert all(not f.correctable for f in result)

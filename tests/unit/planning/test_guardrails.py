@@ -30,8 +30,9 @@ from otactl.planning.context import PlanContext
 from otactl.planning.guardrails import counted, shrunk, too_many
 from otactl.planning.membership import approval_digest, inside, named_devices
 from otactl.planning.units import declare
+from otactl.planning.wave_context import of_rollout
 from otactl.planning.wave_holds import going_back, unapproved
-from tests.support.builders import ENVIRONMENT, NOW, empty, of_wave, rollout
+from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, of_wave, rollout
 
 
 def group(name: str, *members: str, requested: int | None = None, counted: bool = True) -> TargetFacts:
@@ -178,7 +179,7 @@ def test_a_manifest_with_far_fewer_targets_than_before_is_held_until_it_says_so(
     declared = rollout(strategy=msgspec.structs.replace(rollout().strategy, **changes))
     record = msgspec.structs.replace(empty(declared), target_count=before)
 
-    holds = shrunk(at(declared, guarded(max_shrink_percent=limit), record))
+    holds = shrunk(of_rollout(at(declared, guarded(max_shrink_percent=limit), record), SHAPE))
 
     assert [(h.reason, h.stalled) for h in holds] == ([("targets_shrunk", True)] if held else [])
     assert all(f"3 targets are declared, {before} were before" in h.message for h in holds)
@@ -193,7 +194,7 @@ def test_a_rollout_whose_waves_have_all_passed_may_shrink(passed: tuple[str, ...
     )
     record = msgspec.structs.replace(empty(declared), waves=waves, target_count=100)
 
-    assert bool(shrunk(at(declared, guarded(max_shrink_percent=10.0), record))) is held
+    assert bool(shrunk(of_rollout(at(declared, guarded(max_shrink_percent=10.0), record), SHAPE))) is held
 
 
 @pytest.mark.parametrize(

@@ -141,4 +141,6 @@ def with_open_loss(found: AttemptContext) -> AttemptContext:
         manifest="d" * 64,
     )
     at = replace(found.at, record=replace(found.at.record, drift=(entry,)))
-    return dataclasses.replace(found, at=at, findings=detect_drift.findings(at, found.shape))
+    return dataclasses.replace(
+        found, at=at, findings=detect_drift.findings(dataclasses.replace(found, at=at, findings=()))
+    )

@@ -57,7 +57,7 @@ def situation(declared: Rollout, record: Record, **changes: Any) -> PlanContext:
 
 
 def sent_again(kind: str, at: PlanContext) -> list[ResendCreate]:
-    found = resend(of_rollout(at, SHAPES[kind][0], (), ()))
+    found = resend(of_rollout(at, SHAPES[kind][0]))
     return [action for action in found if isinstance(action, ResendCreate)]
 
 
@@ -237,4 +237,4 @@ def test_no_create_is_waited_for_before_a_wave_has_an_attempt() -> None:
     at = PlanContext(rollout=declared, environment=ENVIRONMENT, record=record, seen=seen(), now=NOW)
 
     assert lost_create(of_wave(at)) is None
-    assert plan(at, SHAPE, ()).holds == ()
+    assert plan(of_rollout(at, SHAPE)).holds == ()

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from otactl.model import Abort, Intent, Observation, Outcome, Reason, RecordedCall, Stage, Suspend, TargetFacts
 from otactl.planning.context import PlanContext
 from otactl.planning.skip_updated import concluded
-from tests.support.attempts import NAMES, judged, made, many
+from otactl.planning.wave_context import RolloutContext, of_rollout
+from tests.support.attempts import NAMES, SHAPES, judged, made, many
 from tests.support.builders import ENVIRONMENT, NOW
 
 UPDATED = tuple(
@@ -19,10 +20,11 @@ RAN = replace(judged(None, None, None), canceled_by_us=False, withdrawn=False)
 ELSE = replace(made(), generation="f" * 64)
 
 
-def context(*attempts: object, targets: tuple[TargetFacts, ...] = UPDATED, **declared: object) -> PlanContext:
+def context(*attempts: object, targets: tuple[TargetFacts, ...] = UPDATED, **declared: object) -> RolloutContext:
     rollout, record = many("otaUpdate", *attempts)  # type: ignore[arg-type]
     seen = Observation(targets=targets)
-    return PlanContext(rollout=replace(rollout, **declared), environment=ENVIRONMENT, record=record, seen=seen, now=NOW)
+    at = PlanContext(rollout=replace(rollout, **declared), environment=ENVIRONMENT, record=record, seen=seen, now=NOW)
+    return of_rollout(at, SHAPES["otaUpdate"][0])
 
 
 def test_a_wave_whose_devices_all_have_the_version_passes_without_a_unit() -> None:
@@ -43,7 +45,7 @@ NOT_ALL = (*UPDATED[:2], replace(UPDATED[2], updated=False))
 
 
 @pytest.mark.parametrize(
-    "at",
+    "ctx",
     [
         context(targets=NOT_ALL),
         context(targets=UPDATED[:2]),
@@ -55,19 +57,19 @@ NOT_ALL = (*UPDATED[:2], replace(UPDATED[2], updated=False))
     ],
     ids=["one has not", "one is unknown", "suspended", "aborted", "running", "scheduled", "judged"],
 )
-def test_a_wave_is_not_skipped(at: PlanContext) -> None:
-    record, events = concluded(at)
+def test_a_wave_is_not_skipped(ctx: RolloutContext) -> None:
+    record, events = concluded(ctx)
 
-    assert (record, events) == (at.record, ())
+    assert (record, events) == (ctx.at.record, ())
 
 
 def test_a_create_that_may_have_been_carried_out_keeps_its_wave() -> None:
-    at = context(made(stage=Stage.DECLARED, vendor_id=None, start_at=None))
-    unit = at.record.waves[0].attempts[0].unit_id
+    ctx = context(made(stage=Stage.DECLARED, vendor_id=None, start_at=None))
+    unit = ctx.at.record.waves[0].attempts[0].unit_id
     pending = Intent(action="createUnit", unit_id=unit, key="k", call=CREATE, at=NOW)
 
-    assert concluded(replace(at, record=replace(at.record, intents=(pending,))))[1] == ()
-    assert [e.kind for e in concluded(at)[1]] == ["spared", "verdict"]
+    assert concluded(ctx.with_record(replace(ctx.at.record, intents=(pending,))))[1] == ()
+    assert [e.kind for e in concluded(ctx)[1]] == ["spared", "verdict"]
 
 
 @pytest.mark.parametrize(
@@ -86,14 +88,14 @@ def test_what_an_attempt_before_allows(attempt: object, skipped: bool) -> None:
 
 
 def test_a_live_unit_of_another_revision_is_not_passed_over() -> None:
-    at = context()
+    ctx = context()
     for stage, skipped in ((Stage.OPEN, False), (Stage.DELETED, True)):
         other = replace(ELSE, stage=stage)
-        wave = replace(at.record.waves[0], attempts=(other,))
-        assert bool(concluded(replace(at, record=at.record.with_wave(wave)))[1]) is skipped
+        wave = replace(ctx.at.record.waves[0], attempts=(other,))
+        assert bool(concluded(ctx.with_record(ctx.at.record.with_wave(wave)))[1]) is skipped
 
 
 def test_a_reason_of_a_failure_stays_where_a_retry_is_not_declared() -> None:
-    at = context(replace(judged(Reason.OFFLINE, None, None), canceled_by_us=False, withdrawn=False))
+    ctx = context(replace(judged(Reason.OFFLINE, None, None), canceled_by_us=False, withdrawn=False))
 
-    assert concluded(at)[0] == at.record
+    assert concluded(ctx)[0] == ctx.at.record
