@@ -1,6 +1,6 @@
 """The values of the product: what is declared, what is seen, what is remembered."""
 
-from otactl.model.attempt import Attempt, Baseline, Stage
+from otactl.model.attempt import Attempt, Baseline, Home, Stage
 from otactl.model.backend_config import BackendConfig, Selection
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.device_result import DeviceResult, Outcome, Reason, tally
@@ -10,7 +10,6 @@ from otactl.model.observation import Listed, Observation, Survey, as_json
 from otactl.model.preflight_facts import ImageFacts, NextTargets, PreflightRequest, RoleFacts, TargetFacts
 from otactl.model.record import (
     Event,
-    Home,
     Intent,
     Phase,
     Record,

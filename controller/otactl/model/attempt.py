@@ -41,6 +41,16 @@ class Baseline(Value, frozen=True, kw_only=True):
     role: str = ""
 
 
+class Home(Value, frozen=True, kw_only=True):
+    """Where units live: the environment as it was when they were created."""
+
+    account: str
+    region: str
+    owner: str
+    endpoint: str = ""
+    """The service's own address, where it names a place; empty where account and Region do, or not known."""
+
+
 class Attempt(Value, frozen=True, kw_only=True):
     """One unit of one wave: what it is called at the service, how far it has come, and what its devices reported."""
 
@@ -134,6 +144,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """When it was found lost."""
     found_by_tags: bool = False
     """True if the journal did not know it: its tags name its wave and number, not the targets it was made for."""
+    home: Home | None = None
+    """Where its unit lives, if its record moved elsewhere since."""
     canceled_before: int = 0
     """How many of its devices another actor had canceled when we stopped it."""
 

@@ -16,6 +16,11 @@ class BackendAccess:
 
     __slots__ = ()
 
+    @property
+    def place(self) -> str:
+        """Return the address that names where the backend's units live; empty where account and Region do."""
+        return ""
+
 
 class ApprovalRole(Value, frozen=True, kw_only=True):
     """Who may approve for a role; self-asserted, guarded by the repository's code owners."""

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from otactl.model.attempt import Attempt, Baseline
+from otactl.model.attempt import Attempt, Baseline, Home
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.device_result import Outcome
 from otactl.model.drift import DriftEntry
@@ -139,14 +139,6 @@ class WaveRecord(Value, frozen=True, kw_only=True):
         return self.attempts[-1] if self.attempts else None
 
 
-class Home(Value, frozen=True, kw_only=True):
-    """Where units live: the environment as it was when they were created."""
-
-    account: str
-    region: str
-    owner: str
-
-
 class Record(Value, frozen=True, kw_only=True):
     """A rollout's memory in the journal."""
 
@@ -185,7 +177,7 @@ class Record(Value, frozen=True, kw_only=True):
     last_run: LastRun | None = None
     """The last run, in the record of the environment itself."""
     home: Home | None = None
-    """Where its units live."""
+    """Where its units live; an attempt that was made elsewhere says so itself."""
     declaration: str = ""
     """The rollout as last declared, as JSON, while a unit may exist: what assessing it without a manifest takes."""
 

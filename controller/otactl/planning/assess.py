@@ -91,10 +91,11 @@ def assess(
     declared, rollout = rollout, membership.resolved(rollout, record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen, now)
+    record = unit_home.settled(record, environment, rollout.backend_kind, rollout.generation)
     seen = ownership.without_anothers(seen, record, environment)
     seen = own_words(seen, record, rollout, sendings or SentContents({}))
     moved, events = lifecycle.advance(record, rollout, seen, now)
-    moved = unit_home.settled(proving(moved, seen), environment)
+    moved = proving(moved, seen)
     if shape is not None:
         seen = still_updated.noted(seen, moved, rollout, sendings or SentContents({}), shape.capabilities)
     at = PlanContext(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from otactl.drift import unit_home
 from otactl.model import Environment, Record, Rollout
 from otactl.model.actions import Hold
-from otactl.planning import membership
+from otactl.planning import joined_devices, membership
 from otactl.verdicts import wave_verdict
 
 
@@ -15,4 +15,5 @@ def moved(rollout: Rollout, record: Record, environment: Environment) -> Hold | 
     if hold is not None or rollout.removed:
         return hold
     left = wave_verdict.undone(record, membership.resolved(rollout, record)) is not None
-    return unit_home.parted(record, environment, rollout.generation) if left else None
+    left = left or bool(joined_devices.groups(rollout, record))  # those of the new place joined nothing
+    return unit_home.parted(record, environment, rollout.backend_kind, rollout.generation) if left else None

@@ -7,9 +7,29 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.model import DeviceResult, Environment, Home, Outcome, Record, Rollout, Stage, Verdict
+from otactl.backends.tuya.config import TuyaAccess, TuyaConfig
+from otactl.backends.tuya.definition import TuyaShape
+from otactl.drift.unit_home import beside
+from otactl.model import (
+    Attempt,
+    DeviceResult,
+    Environment,
+    Home,
+    Intent,
+    Outcome,
+    Record,
+    RecordedCall,
+    Rollout,
+    Stage,
+    Targets,
+    UnitPhase,
+    Verdict,
+    Wave,
+    WaveRecord,
+)
+from otactl.planning import changed_home
 from otactl.planning.assess import Assessment, assess
-from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, SHAPE, record_of, rollout, seen, unit_of
+from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, SHAPE, empty, record_of, rollout, seen, unit_of
 from tests.support.plans import actions, holds
 
 DECLARED = rollout()
@@ -71,3 +91,145 @@ def test_a_rollout_with_no_wave_left_holds_nothing_and_keeps_where_it_ran() -> N
     result = looked(msgspec.structs.replace(ENVIRONMENT, region="us-east-1"), done)
 
     assert (actions(result), holds(result), result.record.home) == ([], [], HOME)
+
+
+def over(endpoint: str, **changes: object) -> Environment:
+    """The environment, with a gateway."""
+    access = {"tuya": TuyaAccess(endpoint=endpoint)} if endpoint else {}
+    return msgspec.structs.replace(ENVIRONMENT, access=access, **changes)
+
+
+EAST, WEST = over("https://si-1.tuyaeu.com/"), over("https://si-1.tuyaus.com/")
+BATCHES = TuyaConfig(document={"productKey": "k"})
+HERE = msgspec.structs.replace(HOME, endpoint="si-1.tuyaeu.com:443")
+
+
+def of_tuya(stage: Stage = Stage.RUNNING, home: Home | None = HERE) -> Record:
+    """The record of a rollout of batches, with one attempt."""
+    attempt = Attempt(number=1, generation="1", unit_id="u-1", stage=stage, vendor_id="j-1", start_at=BEGAN)
+    waves = (WaveRecord(name="canary", attempts=(attempt,)),)
+    return Record(environment="prod-eu", name="probe", backend="tuya", generation="1", waves=waves, home=home)
+
+
+def batches() -> Rollout:
+    return rollout(backend=BATCHES)
+
+
+def test_another_gateway_under_a_live_unit_holds_and_the_unit_is_not_missing() -> None:
+    record = of_tuya()
+
+    result = assess(WEST, batches(), record, seen(), TuyaShape(), (), NOW)
+
+    assert holds(result) == ["environment_changed"]
+    assert "endpoint si-1.tuyaus.com:443 (it was si-1.tuyaeu.com:443)" in result.plan.holds[0].message
+    assert result.record.attempts == record.attempts
+
+
+def test_another_gateway_under_a_create_without_an_answer_holds() -> None:
+    call = RecordedCall(service="tuya", operation="CreateOTAStaticUpgradeJob", parameters={})
+    intent = Intent(action="createUnit", unit_id="u-1", key="k", call=call, at=NOW)
+    record = Record(environment="prod-eu", name="probe", backend="tuya", intents=(intent,), home=HERE)
+
+    assert holds(assess(WEST, batches(), record, seen(), TuyaShape(), (), NOW)) == ["environment_changed"]
+
+
+@pytest.mark.parametrize(
+    ("written", "elsewhere"),
+    [
+        ("https://SI-1.tuyaeu.com", False),
+        ("https://si-1.tuyaeu.com:443/", False),
+        ("https://si-1.tuyaeu.com:8686/", True),
+        ("https://si-1.tuyaeu.com/us", True),
+        ("https://si-2.tuyaeu.com/", True),
+    ],
+)
+def test_a_gateway_is_its_host_port_and_path_however_written(written: str, elsewhere: bool) -> None:
+    assert (changed_home.moved(batches(), of_tuya(), over(written)) is not None) == elsewhere
+
+
+def test_a_record_from_before_gateways_were_kept_goes_on_and_keeps_the_one_it_has_now() -> None:
+    record = of_tuya(home=HOME)
+
+    first = assess(EAST, batches(), record, seen(), TuyaShape(), (), NOW)
+
+    assert ("environment_changed" in holds(first), first.record.home) == (False, HERE)
+    assert holds(assess(WEST, batches(), first.record, seen(), TuyaShape(), (), NOW)) == ["environment_changed"]
+
+
+def test_an_environment_without_a_gateway_forgets_none() -> None:
+    result = assess(over(""), batches(), of_tuya(), seen(), TuyaShape(), (), NOW)
+
+    assert ("environment_changed" in holds(result), result.record.home) == (False, HERE)
+
+
+def test_the_gateway_of_a_unit_of_another_service_is_none() -> None:
+    record = record_of(DECLARED, unit_of(DECLARED, phase=UnitPhase.RUNNING), Stage.RUNNING)
+    record = msgspec.structs.replace(record, home=HOME)
+
+    assert [changed_home.moved(DECLARED, record, e) for e in (EAST, WEST)] == [None, None]
+
+
+def test_environments_share_devices_by_their_gateway_whatever_their_region() -> None:
+    theirs = msgspec.structs.replace(of_tuya(), environment="staging")
+    abroad = over("https://si-1.tuyaeu.com/", region="us-east-1")
+
+    assert [beside([theirs], e) for e in (EAST, abroad, WEST)] == [(theirs,), (theirs,), ()]
+
+
+def test_a_unit_that_is_found_in_the_new_place_is_at_home_there() -> None:
+    """A record with nothing under way moves first: else the unit would count as missing where it never was."""
+    other = rollout(firmware=msgspec.structs.replace(DECLARED.firmware, version="2.5.0"))
+    region = msgspec.structs.replace(ENVIRONMENT, region="us-east-1")
+    image = msgspec.structs.replace(FACTS_IMAGE, region="us-east-1")
+
+    result = assess(
+        region, other, after_the_canary(), seen(unit_of(other, vendor_id="t-9"), image=image), SHAPE, (), NOW
+    )
+
+    assert [e.kind for e in result.events if e.kind == "adopted"] == ["adopted"]
+    assert result.record.home == msgspec.structs.replace(HOME, region="us-east-1")
+    assert changed_home.moved(other, result.record, region) is None
+    back = changed_home.moved(other, result.record, ENVIRONMENT)
+    assert back is not None
+    assert back.reason == "environment_changed"
+
+
+def test_a_revision_that_is_declared_again_goes_on_only_where_it_began() -> None:
+    """Its first wave passed in one place; the record moved on with another revision, of which nothing was sent."""
+    abroad = msgspec.structs.replace(ENVIRONMENT, region="us-east-1")
+    other = rollout(firmware=msgspec.structs.replace(DECLARED.firmware, version="2.5.0"))
+    moved = looked(abroad, other).record
+
+    again = looked(abroad, DECLARED, moved)
+
+    assert (actions(again), holds(again)) == ([], ["environment_changed"])
+    assert actions(looked(ENVIRONMENT, DECLARED, moved)) == ["createUnit"]
+
+
+def test_devices_of_a_thing_group_of_another_place_joined_nothing() -> None:
+    waves = (Wave(name="canary", targets=Targets(thing_groups=("fleet",))),)
+    declared = rollout(strategy=msgspec.structs.replace(DECLARED.strategy, waves=waves))
+    record = after_the_canary()
+    canary = msgspec.structs.replace(
+        record.waves[0],
+        members=("thingGroup:fleet",),
+        verdict_generation=declared.generation,
+        attempts=tuple(
+            msgspec.structs.replace(
+                a, generation=declared.generation, devices=("a", "b"), members=("thingGroup:fleet",)
+            )
+            for a in record.waves[0].attempts
+        ),
+    )
+    record = record.with_wave(canary)
+
+    assert changed_home.moved(declared, record, ENVIRONMENT) is None
+    abroad = changed_home.moved(declared, record, msgspec.structs.replace(ENVIRONMENT, region="us-east-1"))
+    assert abroad is not None
+    assert abroad.reason == "environment_changed"
+
+
+def test_an_empty_record_takes_the_place_it_is_first_observed_in() -> None:
+    result = assess(EAST, DECLARED, empty(DECLARED), seen(), SHAPE, (), NOW)
+
+    assert result.record.home == HOME

@@ -186,7 +186,8 @@ def test_with_nothing_under_way_an_environment_may_move() -> None:
     other = msgspec.structs.replace(ENVIRONMENT, region="us-east-1")
 
     assert unit_home.moved(record, other) is None
-    assert unit_home.settled(record, other).home == unit_home.home_of(other)
+    moved = unit_home.settled(record, other, record.backend, declared.generation)
+    assert moved.home == unit_home.home_of(other, record.backend)
 
 
 def _stored(*attempts: Attempt, backend: str) -> dict[str, Stored]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,6 +51,17 @@ class TuyaAccess(Value, BackendAccess, frozen=True, kw_only=True):
     access_key_id_env: str | None = None
     access_key_secret_env: str | None = None
     secret_arn: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Return the gateway's host, port and path: each is a data centre, or an instance in one, of its own."""
+        parts = urlsplit(self.endpoint)
+        default = 80 if parts.scheme == "http" else 443
+        try:
+            port = parts.port or default
+        except ValueError:
+            return ""  # the client says what is wrong with it
+        return f"{(parts.hostname or '').rstrip('.')}:{port}{parts.path.rstrip('/')}"
 
 
 def access_of(environment: Environment) -> TuyaAccess | None:
