@@ -15,10 +15,16 @@ from otactl.manifest.phrases import listed
 
 _PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?:[-: ][0-9A-Fa-f]{2}){7}")
 _AS_TEXT = re.compile(r'="([^"]*)"')
-_SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+")
+_SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+|[0-9](?:[.,][0-9]+)?[eE][0-9]{1,2}")
+_NUMBER = re.compile(r"[0-9]{1,3}(?:[,.' ][0-9]{3}){2,}(?:[.,][0-9]+)?|[0-9]{9,}[.,][0-9]+")
+_DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}")
+_FAULT = re.compile(r"#[A-Z/0]+[!?]?")
 _SHORT_HEX = re.compile(r"[0-9A-Fa-f]{1,15}")
 _DEV_EUI = re.compile(r"[0-9A-Fa-f]{16}")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_SPELLINGS = {"deviceeui": "deveui", "eui": "deveui", "deviceid": "id", "wirelessdeviceid": "id"}
+_NAMES = dict.fromkeys(("name", "thing", "thingname", "thingid", "device", "devicename", "iotid"), "id")
+"""Of things and Tuya devices the name is the id."""
 AS_TEXT = "format the column as text in the spreadsheet, fill it in again from the source, and export it as CSV"
 COMMAS = "export it with commas (in spreadsheets: CSV UTF-8, comma delimited)"
 
@@ -35,11 +41,15 @@ def plain_dev_eui(text: str) -> str:
 
 
 def name_hint(text: str) -> str:
-    """Say what a device's name holds that no one sees on a screen, or takes for something else; else nothing."""
+    """Say what a spreadsheet did to a device's name, or what it holds that no one sees on a screen; else nothing."""
     strange = next((c for c in text if not ("!" <= c <= "~" or c == " ")), None)
-    if strange is None:
-        return ""
-    return f"it holds U+{ord(strange):04X}, which is not shown or only looks like another character: type it again"
+    if strange is not None:
+        return f"it holds U+{ord(strange):04X}, which is not shown or only looks like another character: type it again"
+    if _SCIENTIFIC.fullmatch(text) or _NUMBER.fullmatch(text):
+        return f"a spreadsheet turned it into a number, and its digits are lost: {AS_TEXT}"
+    if _DATE.fullmatch(text):
+        return f"a spreadsheet turned it into a date: {AS_TEXT}"
+    return f"it is an error of a spreadsheet's formula: {AS_TEXT}" if _FAULT.fullmatch(text) else ""
 
 
 def row_hint(cells: Sequence[str]) -> str:
@@ -53,10 +63,10 @@ def dev_eui_hint(text: str) -> str:
     """Say what happened to a text that should be a DevEUI."""
     if found := name_hint(text):
         return found
-    if _DEV_EUI.fullmatch(text.removeprefix("0x").removeprefix("'")):
+    if _DEV_EUI.fullmatch(text.lower().removeprefix("0x").removeprefix("'")):
         return "remove what is before its 16 digits"
-    if _SCIENTIFIC.fullmatch(text):
-        return f"a spreadsheet turned it into a number, and its digits are lost: {AS_TEXT}"
+    if _DEV_EUI.fullmatch(re.sub(r"[^0-9A-Za-z]", "", text)):
+        return "write its 16 digits alone, or with the same one of - : or a space between all pairs"
     if _SHORT_HEX.fullmatch(text):
         missing = 16 - len(text)
         lost = "zeros at its start" if missing < 16 else "digits"
@@ -72,19 +82,29 @@ def header_hint(first: str, cells: Sequence[str], names: Sequence[str]) -> str:
     if first.startswith("#"):
         return f"the first line is a comment, which CSV does not have: remove it, so that the first line names {wanted}"
     for separator, word in _SEPARATORS.items():
-        if separator in first and any(_same(part, names) for part in first.split(separator)):
+        parts = first.split(separator)
+        if len(parts) > 1 and any(_same(part, names) or _is_dev_eui(part) for part in parts):
             return f"its columns are separated by {word}: {COMMAS}"
     for number, cell in enumerate(cells, 1):
         meant = _same(cell, names)
+        if meant and (strange := name_hint(cell)):
+            return f"column {number} is not {meant}: {strange}"
         if meant:
             return f"did you mean {meant}? rename column {number} to {meant}"
-    if any(_DEV_EUI.fullmatch(plain_dev_eui(plain_cell(cell))) for cell in cells):
-        return "the first line is a device, not the names of the columns: put the line devEui above it"
+    if any(_is_dev_eui(cell) for cell in cells):
+        line = "devEui" if "devEui" in names else wanted
+        return f"the first line is a device, not the names of the columns: put the line {line} above it"
     return f"name the columns in the first line, one of them {wanted}"
 
 
+def _is_dev_eui(cell: str) -> bool:
+    return _DEV_EUI.fullmatch(plain_dev_eui(plain_cell(cell))) is not None
+
+
 def _same(cell: str, names: Sequence[str]) -> str:
-    """Return the column name that a cell spells otherwise: `DevEUI`, `dev_eui`, `Device EUI`."""
+    """Return the column name that a cell spells otherwise: `DevEUI`, `dev_eui`, `Device EUI`, `thing name`."""
     letters = "".join(c for c in plain_cell(cell).lower() if c.isalnum())
-    letters = {"deviceeui": "deveui", "eui": "deveui", "deviceid": "id"}.get(letters, letters)
+    letters = _SPELLINGS.get(letters, letters)
+    if len(names) == 1:
+        letters = _NAMES.get(letters, letters)
     return next((name for name in names if name.lower() == letters), "")

@@ -2,7 +2,8 @@
 
 1. The first line names the columns, among them `id` or, for LoRaWAN devices, `devEui`; the others are labels.
 2. Empty lines are skipped; a row must have as many cells as the first line; a device occurs once. Rows and quotes are
-   those of RFC 4180: a quoted cell may hold line breaks, and only CR LF, LF or CR end a row.
+   those of RFC 4180: a quoted cell may hold line breaks, and only CR LF, LF or CR end a row. Empty columns at the end,
+   as spreadsheets write them, are ignored.
 3. A row passes the same schema as a device written in the manifest: id or DevEUI, and labels of the same form.
 4. An error says where and what is wrong, never what a cell holds: whoever sees it may not be meant to see the file.
 """
@@ -74,6 +75,7 @@ class _Table:
         self.kind = kind
         self.names = ("id", "devEui") if kind == "wirelessDevices" else ("id",)
         self.seen: dict[str, int] = {}
+        self.width = 0
         self.problems: list[Problem] = []
 
     def read(self) -> DeviceList:
@@ -88,6 +90,9 @@ class _Table:
                     continue
                 if header is None:
                     header = [plain_cell(cell) for cell in cells]
+                    while header and not header[-1]:
+                        header.pop()
+                    self.width = len(cells)
                     if not self.usable(header, at):
                         break
                 elif (device := self.device(header, cells, at, len(devices))) is not None:
@@ -133,12 +138,13 @@ class _Table:
         return not self.problems
 
     def device(self, header: list[str], cells: list[str], line: int, row: int) -> dict[str, object] | None:
-        if len(cells) != len(header):
+        if len(cells) != self.width or any(cell.strip() for cell in cells[len(header) :]):
             text = f"the row has {len(cells)} cells, the first line has {len(header)}"
+            text += f" and {self.width - len(header)} without a name" if self.width != len(header) else ""
             self.note(line, 1, (row,), "csv_row_uneven", text, row_hint(cells))
             return None
         before = len(self.problems)
-        found = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        found = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
         device: dict[str, object] = {}
         for name in self.names:
             value = plain_cell(found.get(name, ""))

@@ -15,7 +15,8 @@ from otactl.model import Device, Rollout, Targets
 from otactl.model.violation import Violation, wave_pointer
 from otactl.ports import BackendDefinition
 
-_EUI = re.compile(r"[0-9A-Fa-f]{16}")
+_EUI = re.compile(r"[0-9A-Fa-f]{16}|[0-9A-Fa-f]{2}(?:[-_][0-9A-Fa-f]{2}){7}")
+"""A DevEUI, or one as the schema of ids lets it through."""
 _ATTRIBUTES = {
     "multicastGroups": "multicast_groups",
     "wirelessDevices": "wireless_devices",

@@ -80,6 +80,15 @@ def test_a_dev_eui_with_separators_in_a_manifest_is_the_same_device(tmp_path: Pa
         ("devEui,id\n70B3D57ED0001A2B,d1a5f0c0\n", "device_named_twice", "fill in one of the two"),
         ("devEui,serial number\n70B3D57ED0001A2B,1\n", "csv_column_unusable", "letters, digits"),
         (f"devEui,note\n70B3D57ED0001A2B,{'x' * 256}\n", "too_long", "shorten it"),
+        ("devEui\n0X70B3D57ED0001A2B\n", "bad_format", "what is before its 16 digits"),
+        ("devEui\n70B3-D57E-D000-1A2B\n", "bad_format", "write its 16 digits alone"),
+        ("devEui\n70.B3.D5.7E.D0.00.1A.2B\n", "bad_format", "write its 16 digits alone"),
+        ("devEui\n7012345678901230.0\n", "bad_format", "turned it into a number"),
+        ("devEui\n01/02/2026\n", "bad_format", "turned it into a date"),
+        ("devEui\n#NAME?\n", "bad_format", "an error of a spreadsheet's formula"),
+        ("70B3D57ED0001A2B;a\n70B3D57ED0001A2C;b\n", "csv_column_missing", "separated by semicolons"),
+        ("\ufeff\ufeffdevEui\n70B3D57ED0001A2B\n", "csv_column_missing", "column 1 is not devEui: it holds U+FEFF"),
+        ("devEui,,\n70B3D57ED0001A2B,,x\n", "csv_row_uneven", "put a value with a comma in double quotes"),
     ],
 )
 def test_a_list_that_cannot_be_read_says_what_happened_to_it(tmp_path: Path, text: str, code: str, hint: str) -> None:
@@ -88,6 +97,41 @@ def test_a_list_that_cannot_be_read_says_what_happened_to_it(tmp_path: Path, tex
     assert [p.code for p in found.problems] == [code]
     assert hint in found.problems[0].hint
     assert "70B3D57ED0001A2B" not in f"{found.problems[0].message} {found.problems[0].hint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "hint"),
+    [
+        ("thingName\ngw-1\n", "csv_column_missing", "did you mean id? rename column 1 to id"),
+        ("site,Device Name\na,gw-1\n", "csv_column_missing", "did you mean id? rename column 2 to id"),
+        ("70B3D57ED0001A2B\n70B3D57ED0001A2C\n", "csv_column_missing", "put the line id above it"),
+        ("id\n1.23E+11\n", "bad_format", "a spreadsheet turned it into a number"),
+    ],
+)
+def test_a_list_of_things_that_cannot_be_read_says_what_happened_to_it(
+    tmp_path: Path, text: str, code: str, hint: str
+) -> None:
+    (found,) = devices(tmp_path, text, "things").problems
+
+    assert found.code == code
+    assert hint in found.hint
+
+
+def test_empty_columns_at_the_end_are_ignored(tmp_path: Path) -> None:
+    found = devices(tmp_path, "id,site,,\na,north,,\n", "things")
+
+    assert (found.problems, found.devices) == ([], [{"id": "a", "labels": {"site": "north"}}])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("name", ["r.yaml", "r.json", "d.csv"])
+def test_wide_encodings_are_named_without_a_mark_too(tmp_path: Path, encoding: str, name: str) -> None:
+    data = "id\ngw-1\n".encode(encoding)
+
+    (found,) = devices(tmp_path, data, "things").problems if name == "d.csv" else read(tmp_path, data, name).errors
+
+    assert found.code == "not_utf8"
+    assert f"the file is {encoding[:6].upper()}" in found.message
 
 
 def test_a_workbook_under_the_name_of_a_list_is_reported_as_one(tmp_path: Path) -> None:
@@ -156,8 +200,9 @@ def test_conflict_markers_are_named_with_their_lines(tmp_path: Path, name: str) 
     assert "lines 2, 4 and 6" in problems[0].message
 
 
-def test_one_marker_that_was_left_behind_is_enough(tmp_path: Path) -> None:
-    (error,) = read(tmp_path, GOOD + ">>>>>>> feature\n").errors
+@pytest.mark.parametrize("left", [">>>>>>> feature", "=======", "||||||| 2e5b9bc", "<<<<<<<"])
+def test_one_marker_that_was_left_behind_is_enough(tmp_path: Path, left: str) -> None:
+    (error,) = read(tmp_path, f"{GOOD}{left}\n").errors
 
     assert (error.code, error.line) == ("merge_conflict", GOOD.count("\n") + 1)
 

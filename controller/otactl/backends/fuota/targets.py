@@ -21,7 +21,7 @@ from otactl.backends.fuota.statuses import device_outcome
 from otactl.backends.fuota.things import ThingReader, thing_in
 from otactl.model import Outcome, TargetFacts, Unit, UnitPhase
 
-_EUI = re.compile(r"[0-9A-Fa-f]{16}")
+_EUI = re.compile(r"[0-9A-Fa-f]{16}|[0-9A-Fa-f]{2}(?:[-_][0-9A-Fa-f]{2}){7}")
 _TAKE_OUT = (
     "aws iotwireless disassociate-wireless-device-from-multicast-group --id {group} --wireless-device-id {device}"
 )
