@@ -16,6 +16,7 @@ def floor(stage: SimulatorStage) -> Floor:
 
 
 def test_a_thing_is_read_back_as_it_was_made(floor: Floor) -> None:
+    floor.iot.create_thing_type(thingTypeName="probe")
     made = floor.iot.create_thing(
         thingName="t", thingTypeName="probe", attributePayload={"attributes": {"site": "a", "none": ""}}
     )

@@ -21,6 +21,7 @@ SERVICES = ("iot", "iot-data", "iot-jobs-data", "signer")
 
 _PREFIX = {"iot-jobs-data": "iotjobsdata", "signer": "signer"}
 _JOB, _THING, _GROUP = {"job": "jobId"}, {"thing": "thingName"}, {"thinggroup": "thingGroupName"}
+_TYPE = {"thingtype": "thingTypeName"}
 _EXECUTION, _MEMBER = {**_JOB, **_THING}, {**_THING, **_GROUP}
 _UPDATE, _STREAM, _PROFILE = {"otaupdate": "otaUpdateId"}, {"stream": "streamId"}, {"/signing-profiles": "profileName"}
 _RESOURCES: dict[str, dict[str, Mapping[str, str]]] = {
@@ -57,6 +58,11 @@ _RESOURCES: dict[str, dict[str, Mapping[str, str]]] = {
         "AddThingToThingGroup": _MEMBER,
         "RemoveThingFromThingGroup": _MEMBER,
         "UpdateThingGroupsForThing": _THING,
+        "CreateThingType": _TYPE,
+        "DescribeThingType": _TYPE,
+        "UpdateThingType": _TYPE,
+        "DeprecateThingType": _TYPE,
+        "DeleteThingType": _TYPE,
         "SearchIndex": {"index": "indexName"},
         "DescribeIndex": {"index": "indexName"},
     },

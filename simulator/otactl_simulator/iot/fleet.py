@@ -29,6 +29,7 @@ from otactl_simulator.iot.index import switch
 from otactl_simulator.iot.registry import new_thing
 from otactl_simulator.iot.rollout import Rollouts
 from otactl_simulator.iot.state import Store, Stores
+from otactl_simulator.iot.thing_types import new_type
 from otactl_simulator.service import ModelledError
 
 _THING = frozenset(
@@ -83,6 +84,8 @@ class Fleet:
             thing.version += 1
         thing.attributes |= texts(given.get("attributes"))
         thing.thing_type = str(given.get("thingType", thing.thing_type))
+        if thing.thing_type and thing.thing_type not in store.types:
+            new_type(store, thing.thing_type, self._clock)
         thing.behaviour = str(given.get("behaviour", thing.behaviour)) or "normal"
         thing.connected_at = thing.connected_at or self._clock.now()
         thing.version_path = str(given.get("versionPath", thing.version_path))

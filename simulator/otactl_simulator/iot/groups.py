@@ -3,7 +3,9 @@
 1. CreateThingGroup again with the same configuration succeeds, with another it is a ResourceAlreadyExistsException.
 2. Adding who is in already, and removing who is not, succeeds (inferred). Joining and leaving moves jobs: rollout.py.
 3. DeleteThingGroup of a group that is not there succeeds: the model has no ResourceNotFoundException for it.
-4. Left out: groups have no parents, and are never dynamic.
+4. A group with children cannot be deleted (API reference). ListThingGroups without `recursive` lists every group below
+   `parentGroup`, or all of them (measured by the makers of moto); ListThingsInThingGroup only what is right in it.
+5. Left out: groups are never dynamic.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Mapping
 
 from otactl_simulator.clock import Clock
 from otactl_simulator.iot.common import mapping, page, tags_of, texts
+from otactl_simulator.iot.group_tree import ancestors, children, descendants, things_of
 from otactl_simulator.iot.registry import check_version
 from otactl_simulator.iot.rollout import Rollouts
 from otactl_simulator.iot.state import Store, Stores, Thing, ThingGroup, invalid, not_found
@@ -43,26 +46,27 @@ class ThingGroups:
         }
 
     def create(self, request: Request) -> dict[str, object]:
-        """CreateThingGroup (rules 1 and 4)."""
+        """CreateThingGroup (rule 1)."""
         store, wanted = self._stores.of(request), request.parameters
-        if wanted.get("parentGroupName"):
-            raise invalid("the simulator's thing groups have no parents")
+        parent = _group(store, wanted["parentGroupName"]).name if wanted.get("parentGroupName") else ""
         name, properties = str(wanted["thingGroupName"]), mapping(wanted.get("thingGroupProperties"))
         description = str(properties.get("thingGroupDescription", ""))
         attributes = texts(mapping(properties.get("attributePayload")).get("attributes"))
         group = store.groups.get(name)
         if group is None:
             group = new_group(store, name, self._clock)
-            group.description, group.attributes = description, attributes
+            group.description, group.attributes, group.parent = description, attributes, parent
             store.tags[group.arn] = tags_of(wanted)
-        elif (group.description, group.attributes) != (description, attributes):
+        elif (group.description, group.attributes, group.parent) != (description, attributes, parent):
             text = f"Thing Group {name} already exists in current account with different properties"
             raise ModelledError("ResourceAlreadyExistsException", text, resourceId=name, resourceArn=group.arn)
         return {"thingGroupName": name, "thingGroupArn": group.arn, "thingGroupId": group.id}
 
     def describe(self, request: Request) -> dict[str, object]:
         """DescribeThingGroup."""
-        group = _group(self._stores.of(request), request.parameters["thingGroupName"])
+        store = self._stores.of(request)
+        group = _group(store, request.parameters["thingGroupName"])
+        above = _named(ancestors(store, group))
         return {
             "thingGroupName": group.name,
             "thingGroupId": group.id,
@@ -72,7 +76,11 @@ class ThingGroups:
                 "thingGroupDescription": group.description or None,
                 "attributePayload": {"attributes": group.attributes} if group.attributes else None,
             },
-            "thingGroupMetadata": {"creationDate": group.created_at},
+            "thingGroupMetadata": {
+                "parentGroupName": group.parent or None,
+                "rootToParentThingGroups": above or None,
+                "creationDate": group.created_at,
+            },
         }
 
     def update(self, request: Request) -> dict[str, object]:
@@ -91,12 +99,14 @@ class ThingGroups:
         return {"version": group.version}
 
     def delete(self, request: Request) -> dict[str, object]:
-        """DeleteThingGroup (rule 3): its members leave it."""
+        """DeleteThingGroup (rules 3 and 4): its members leave it."""
         store, name = self._stores.of(request), str(request.parameters["thingGroupName"])
         group = store.groups.get(name)
         if group is None:
             return {}
         check_version(request.parameters, group.version)
+        if children(store, name):
+            raise invalid(f"Cannot delete thing group {name} when there are still child groups attached to it")
         del store.groups[name]
         store.tags.pop(group.arn, None)
         for thing in group.things:
@@ -104,13 +114,15 @@ class ThingGroups:
         return {}
 
     def list_groups(self, request: Request) -> dict[str, object]:
-        """ListThingGroups, by the start of the name."""
+        """ListThingGroups, by parent and by the start of the name (rule 4)."""
         store, wanted = self._stores.of(request), request.parameters
-        if wanted.get("parentGroup"):
-            _group(store, wanted["parentGroup"])
-            return {"thingGroups": []}
+        parent = _group(store, wanted["parentGroup"]).name if wanted.get("parentGroup") else ""
+        if wanted.get("recursive") is False:
+            chosen = children(store, parent)
+        else:
+            chosen = descendants(store, parent) if parent else list(store.groups.values())
         prefix = str(wanted.get("namePrefixFilter", ""))
-        items, token = page([g for g in store.groups.values() if g.name.startswith(prefix)], wanted)
+        items, token = page([g for g in chosen if g.name.startswith(prefix)], wanted)
         return {"thingGroups": _named(items), "nextToken": token}
 
     def add(self, request: Request) -> dict[str, object]:
@@ -126,9 +138,11 @@ class ThingGroups:
         return {}
 
     def list_things(self, request: Request) -> dict[str, object]:
-        """ListThingsInThingGroup."""
-        group = _group(self._stores.of(request), request.parameters["thingGroupName"])
-        items, token = page(group.things, request.parameters)
+        """ListThingsInThingGroup (rule 4)."""
+        store = self._stores.of(request)
+        group = _group(store, request.parameters["thingGroupName"])
+        things = things_of(store, group) if request.parameters.get("recursive") else group.things
+        items, token = page(things, request.parameters)
         return {"things": items, "nextToken": token}
 
     def list_for_thing(self, request: Request) -> dict[str, object]:

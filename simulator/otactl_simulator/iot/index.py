@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from otactl_simulator.iot.common import mapping, page
 from otactl_simulator.iot.devices import connected
+from otactl_simulator.iot.group_tree import ancestors
 from otactl_simulator.iot.query import test_of
 from otactl_simulator.iot.shadows import delta
 from otactl_simulator.iot.state import Store, Stores, Thing, ThingGroup, invalid, not_found
@@ -81,7 +82,7 @@ class Index:
         mode = _mode(store, name)
         test = test_of(str(wanted["queryString"]), name)
         if name == GROUPS:
-            groups, token = _found([_group(group) for group in store.groups.values()], test, wanted)
+            groups, token = _found([_group(store, group) for group in store.groups.values()], test, wanted)
             return {"things": [], "thingGroups": groups, "nextToken": token}
         of = _groups(store)
         things, token = _found([_thing(thing, of, mode) for thing in store.things.values()], test, wanted)
@@ -127,13 +128,13 @@ def _groups(store: Store) -> dict[str, list[str]]:
     return found
 
 
-def _group(group: ThingGroup) -> dict[str, object]:
+def _group(store: Store, group: ThingGroup) -> dict[str, object]:
     return {
         "thingGroupName": group.name,
         "thingGroupId": group.id,
         "thingGroupDescription": group.description or None,
         "attributes": group.attributes,
-        "parentGroupNames": [],
+        "parentGroupNames": [above.name for above in ancestors(store, group)],
     }
 
 

@@ -4,7 +4,8 @@
 2. UpdateThing replaces the attributes, or merges them with `merge`; an empty value takes an attribute away.
    `expectedVersion` must be the thing's version: VersionConflictException.
 3. DeleteThing of a thing that is not there succeeds (API reference, all three).
-4. Left out: thing types are names only, and the limits on the number of attributes are not held.
+4. A thing's type exists and is not deprecated when a call gives it (thing_types.py).
+5. Left out: the limits on the number of attributes are not held.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from otactl_simulator.iot.common import mapping, page, texts
 from otactl_simulator.iot.rollout import Rollouts
 from otactl_simulator.iot.state import Store, Stores, Thing
+from otactl_simulator.iot.thing_types import usable_type
 from otactl_simulator.service import Handler, ModelledError, Request
 
 
@@ -40,7 +42,7 @@ class Things:
         store, wanted = self._stores.of(request), request.parameters
         name = str(wanted["thingName"])
         attributes = {k: v for k, v in _attributes(wanted).items() if v}
-        kind = str(wanted.get("thingTypeName", ""))
+        kind = usable_type(store, wanted)
         found = store.things.get(name)
         if found is None:
             found = store.things[name] = new_thing(store, name)
@@ -57,15 +59,15 @@ class Things:
 
     def update(self, request: Request) -> dict[str, object]:
         """UpdateThing (rule 2)."""
-        wanted = request.parameters
-        thing = self._stores.of(request).thing(wanted["thingName"])
+        store, wanted = self._stores.of(request), request.parameters
+        thing = store.thing(wanted["thingName"])
         check_version(wanted, thing.version)
+        kind = usable_type(store, wanted)
         if "attributePayload" in wanted:
             merge = mapping(wanted["attributePayload"]).get("merge")
             both = {**(thing.attributes if merge else {}), **_attributes(wanted)}
             thing.attributes = {k: v for k, v in both.items() if v}
-        if wanted.get("thingTypeName"):
-            thing.thing_type = str(wanted["thingTypeName"])
+        thing.thing_type = kind or thing.thing_type
         if wanted.get("removeThingType"):
             thing.thing_type = ""
         thing.version += 1

@@ -27,6 +27,7 @@ from functools import partial
 
 from otactl_simulator.iot.common import mapping, whole
 from otactl_simulator.iot.device_behavior import Course
+from otactl_simulator.iot.group_tree import ancestors, things_of
 from otactl_simulator.iot.settings import Settings
 from otactl_simulator.iot.state import PENDING, Execution, Job, Store, ThingGroup
 from otactl_simulator.iot.timeline import Agenda
@@ -126,15 +127,17 @@ class Rollouts:
                 self._late(store, job, name)
 
     def joined(self, store: Store, group: ThingGroup, thing: str) -> None:
-        """A thing joined a group (rules 1 and 3)."""
+        """A thing joined a group (rules 1 and 3), and with it each group above."""
+        arns = _arns(store, group)
         for job in list(store.jobs.values()):
-            if job.selection == "CONTINUOUS" and job.status == "IN_PROGRESS" and group.arn in job.targets:
+            if job.selection == "CONTINUOUS" and job.status == "IN_PROGRESS" and not arns.isdisjoint(job.targets):
                 self._late(store, job, thing)
 
     def left(self, store: Store, group: ThingGroup, thing: str) -> None:
         """A thing left a group; it stays in jobs that have another target for it (rule 4)."""
+        arns = _arns(store, group)
         for job in list(store.jobs.values()):
-            if group.arn not in job.targets or any(thing in members(store, arn) for arn in job.targets):
+            if arns.isdisjoint(job.targets) or any(thing in members(store, arn) for arn in job.targets):
                 continue
             if self._settings["leavingRemoves"] == "pending":
                 self._remove(store, job, thing)
@@ -172,12 +175,16 @@ class Rollouts:
 
 
 def members(store: Store, arn: str) -> list[str]:
-    """Return the things behind a target's ARN, none when it is deleted."""
+    """Return the things behind a target's ARN, those of child groups too, none when it is deleted."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind == "thing":
         return [name] if name in store.things else []
     group = store.groups.get(name)
-    return group.things if group is not None else []
+    return things_of(store, group) if group is not None else []
+
+
+def _arns(store: Store, group: ThingGroup) -> set[str]:
+    return {group.arn, *(above.arn for above in ancestors(store, group))}
 
 
 def _met(job: Job, criterion: dict[str, object], counted: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ from otactl_simulator.iot.snapshot import snapshot
 from otactl_simulator.iot.state import Stores
 from otactl_simulator.iot.streams import Streams
 from otactl_simulator.iot.tags import Labels
+from otactl_simulator.iot.thing_types import ThingTypes
 from otactl_simulator.iot.timeline import Agenda
 from otactl_simulator.iot.updates import Updates
 from otactl_simulator.service import Handler, Service, Still
@@ -47,6 +48,7 @@ class Iot:
             Streams(stores, agenda, settings),
             Labels(stores),
             Things(stores, rollouts),
+            ThingTypes(stores, agenda),
             ThingGroups(stores, agenda, rollouts),
             Index(stores),
         )

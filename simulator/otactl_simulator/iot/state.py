@@ -54,10 +54,23 @@ class ThingGroup:
     arn: str
     id: str
     created_at: datetime
+    parent: str = ""
     things: list[str] = field(default_factory=list)
     version: int = 1
     description: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class ThingType:
+    """One thing type."""
+
+    name: str
+    arn: str
+    id: str
+    created_at: datetime
+    properties: dict[str, object] = field(default_factory=dict)
+    deprecated_at: datetime | None = None
 
 
 @dataclass
@@ -210,6 +223,7 @@ class Store:
     now: Callable[[], datetime]
     things: dict[str, Thing] = field(default_factory=dict)
     groups: dict[str, ThingGroup] = field(default_factory=dict)
+    types: dict[str, ThingType] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     updates: dict[str, OtaUpdate] = field(default_factory=dict)
     streams: dict[str, Stream] = field(default_factory=dict)

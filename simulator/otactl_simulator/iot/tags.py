@@ -65,6 +65,7 @@ def _exists(store: Store, arn: str) -> bool:
         "otaupdate": store.updates,
         "stream": store.streams,
         "thinggroup": store.groups,
+        "thingtype": store.types,
     }
     if kind not in kinds:
         raise invalid(f"{arn} is not the ARN of a resource of this account and Region that carries tags")
