@@ -30,9 +30,10 @@ from otactl.model import (
     WaveRecord,
 )
 from otactl.model.actions import Finding, Hold
-from otactl.planning import wave_context
+from otactl.planning import start_context, wave_context
 from otactl.planning.assess import Assessment, assess
 from otactl.planning.context import PlanContext
+from otactl.planning.start_context import StartContext
 from otactl.planning.units import declare
 from otactl.planning.wave_context import WaveContext
 from otactl.ports import Shape
@@ -134,6 +135,13 @@ def look(
 ) -> Assessment:
     """One look."""
     return assess(ENVIRONMENT, declared, record, observed, SHAPE, refused, now)
+
+
+def of_start(at: PlanContext, wave: int | Wave = 0, **changes: object) -> StartContext:
+    """Gather what the checks of a creation read; `changes` are of the unit as it is declared."""
+    ctx = of_wave(at, wave)
+    unit = declare(at.rollout, at.environment, ctx.wave, 1, None)
+    return start_context.of_creation(ctx, msgspec.structs.replace(unit, **changes))
 
 
 def of_wave(

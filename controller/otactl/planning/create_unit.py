@@ -7,19 +7,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
 
-from otactl.drift import diff
-from otactl.model import Attempt, Baseline, Stage
-from otactl.model.actions import CreateUnit, Finding, Hold, UnitDeclaration
+from otactl.model import Attempt, Stage
+from otactl.model.actions import CreateUnit, Hold, UnitDeclaration
 from otactl.planning import detect_drift, guardrails, preflight, supersede, wave_holds
 from otactl.planning.context import RECHECK, Plan
-from otactl.planning.sent_content import sent_already, without_sent
+from otactl.planning.sent_elsewhere import sent_already, without_sent
+from otactl.planning.start_context import StartContext, checked, of_creation, source_drift
 from otactl.planning.start_unit import doubts, open_drift
 from otactl.planning.wave_context import WaveContext
 from otactl.verdicts import wave_verdict
@@ -76,7 +75,7 @@ def create(ctx: WaveContext, wanted: Creation) -> Plan:
     at, shape = ctx.at, ctx.shape
     retry, reason = wanted.retry, wanted.reason
     if retry is not None and retry.only:
-        left, others = without_sent(at.rollout, retry.only, at.seen, at.sendings)
+        left, others = without_sent(at, retry.only)
         retry, reason = msgspec.structs.replace(retry, only=left), f"{reason}{others}"
     had = spared(at.seen, shape.capabilities)
     unit = at.declare(ctx.wave, wanted.which, ctx.known, retry, had)
@@ -93,13 +92,7 @@ def create(ctx: WaveContext, wanted: Creation) -> Plan:
 
 def _create_open(ctx: WaveContext, unit: UnitDeclaration, part: UnitDeclaration, reason: str) -> Plan:
     """Create a unit that is started by a call of its own."""
-    at = ctx.at
-    holds = (
-        *preflight.may_make(unit, at.seen, at.environment.region, at.rollout),
-        *supersede.sent_in_groups(ctx),
-        *sent_already(at.rollout, part, at.seen, at.sendings),
-    )
-    if holds:
+    if holds := checked(CREATE_CHECKS, of_creation(ctx, part)):
         return _held(ctx, holds)
     return ctx.act(CreateUnit(unit=unit, reason=f"{reason}{_remarks(ctx, unit)}"))
 
@@ -108,34 +101,35 @@ def _create_and_start(
     ctx: WaveContext, wanted: Creation, unit: UnitDeclaration, part: UnitDeclaration, reason: str
 ) -> Plan:
     """Create a unit that starts with its creation (rule 3)."""
-    at, known = ctx.at, ctx.known
-    baseline = known.baseline if known is not None and known.started(unit.generation) else Baseline()
-    sources = diff.source_findings(unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen)
-    busy = at.busy_beside(wanted.which if isinstance(wanted.which, Attempt) else None)
+    at = ctx.at
+    sources = source_drift(ctx, unit)
+    attempt = wanted.which if isinstance(wanted.which, Attempt) else None
     unmet = sources if wanted.rest else (*ctx.findings, *sources)  # devices of a part that failed hold no other part
-    holds = start_holds(ctx, part, busy, unmet)
+    start = of_creation(ctx, part, attempt, unmet)
+    holds = checked(START_CHECKS, start)
     ctx = replace(ctx, findings=(*ctx.findings, *sources, *detect_drift.of_targets(unit.unit_id, at.seen)))
     if holds:
         return _held(ctx, holds)
-    why = f"{reason}{_remarks(ctx, unit)}{doubts(at)}"
-    until = wave_holds.latest_start(at, at.now)
+    why = f"{reason}{_remarks(ctx, unit)}{doubts(ctx)}"
+    until = wave_holds.latest_start(start)
     return ctx.act(CreateUnit(unit=unit, reason=why, start_at=at.now, not_after=until))
 
 
-def start_holds(
-    ctx: WaveContext, unit: UnitDeclaration, busy: Mapping[str, str], unmet: tuple[Finding, ...]
-) -> tuple[Hold, ...]:
-    """Return what forbids a creation that starts; `unmet` is the drift that counts (rule 3)."""
-    at = ctx.at
-    return (
-        *preflight.may_start(unit, unit.members, at.seen, at.environment.region, busy, every=True, rollout=at.rollout),
-        *guardrails.too_many(unit, at),
-        *wave_holds.going_back(ctx),
-        *wave_holds.closed(at, unit, at.now, timedelta()),
-        *supersede.sent_in_groups(ctx),
-        *open_drift(at, unit.unit_id, unmet),
-        *sent_already(at.rollout, unit, at.seen, at.sendings),
-    )
+CREATE_CHECKS: tuple[Callable[[StartContext], tuple[Hold, ...]], ...] = (
+    preflight.may_create,
+    preflight.may_fill,
+    supersede.sent_in_groups,
+    sent_already,
+)
+START_CHECKS: tuple[Callable[[StartContext], tuple[Hold, ...]], ...] = (
+    preflight.may_start,
+    guardrails.too_many,
+    wave_holds.going_back,
+    wave_holds.closed,
+    supersede.sent_in_groups,
+    open_drift,
+    sent_already,
+)
 
 
 def _held(ctx: WaveContext, holds: tuple[Hold, ...]) -> Plan:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from otactl.model import Observation, Rollout, exact
 from otactl.model.actions import Hold, UnitDeclaration
-from otactl.planning.context import PlanContext
+from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import RolloutContext
 from otactl.verdicts.wave_verdict import passed
 from otactl.wording import count
@@ -14,11 +14,12 @@ from otactl.wording import count
 FEW = 10  # below so many devices a percentage says nothing
 
 
-def too_many(unit: UnitDeclaration, at: PlanContext) -> tuple[Hold, ...]:
+def too_many(ctx: StartContext) -> tuple[Hold, ...]:
     """Hold a wave, or a retry, of more devices than the environment allows, or of an unknown number.
 
     Devices are counted by their identity, once each, those inside groups too.
     """
+    at, unit = ctx.at, ctx.declared
     guards, where = at.environment.guards, f"environment {at.environment.name}"
     if guards.max_affected_devices is None and guards.max_affected_percent is None:
         return ()
@@ -30,7 +31,7 @@ def too_many(unit: UnitDeclaration, at: PlanContext) -> tuple[Hold, ...]:
         text = f"{unit.unit_id} would start with {devices}, guards.maxAffectedDevices of {where} allows "
         text += f"{guards.max_affected_devices}; use smaller waves, or raise it there"
         return (Hold(reason="too_many_affected", message=text, stalled=True),)
-    total = _fleet(unit, number, at)
+    total = _fleet(ctx, number)
     limit = guards.max_affected_percent
     if limit is not None and total >= FEW and 100 * number > exact(limit) * total:
         devices = count(total, "device")
@@ -65,9 +66,9 @@ def _uncounted(unit: UnitDeclaration, where: str) -> Hold:
     return Hold(reason="affected_is_unknown", message=text, stalled=True)
 
 
-def _fleet(unit: UnitDeclaration, number: int, at: PlanContext) -> int:
+def _fleet(ctx: StartContext, number: int) -> int:
     """Return how many devices all waves of a rollout have: of a started wave those it started with."""
-    total = 0
+    at, unit, total = ctx.at, ctx.declared, 0
     for wave in at.rollout.strategy.waves:
         known = at.record.wave(wave.name)
         started = (

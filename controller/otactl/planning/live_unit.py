@@ -59,7 +59,7 @@ def parts_are_missing(ctx: UnitContext) -> Plan | None:
     unit, attempt, rollout = ctx.unit, ctx.attempt, ctx.at.rollout
     if not unit.missing_targets:
         return None
-    if fields := doubtful(unit, ctx.at):
+    if fields := doubtful(ctx):
         text = (
             f"{attempt.unit_id}: {', '.join(fields)}; the rest of it is not created unless spec.drift.ignore accepts it"
         )

@@ -1,7 +1,8 @@
 """Checks everything before a start that cannot be undone; every check is named after what it forbids.
 
-1. A check takes facts and returns a hold or nothing; it never reads and never sends.
-2. `may_make` runs before a unit is created, so a missing image or target costs no task; `may_start` runs every check.
+1. A check returns a hold or nothing; it never reads and never sends.
+2. `may_create` and `may_fill` run before a unit is created, so a missing image or target costs no task; `may_start`
+   runs every check.
 3. What cannot be read holds, and the hold names the missing permission. What was not checked holds too: a start needs
    facts of the same pass.
 4. Devices are compared by their one identity, whatever name each manifest has for them and whichever group holds them.
@@ -10,10 +11,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
 
-from otactl.model import ImageFacts, Observation, RoleFacts, Rollout, TargetFacts, Value, exact
+from otactl.model import ImageFacts, Observation, RoleFacts, Rollout, TargetFacts
 from otactl.model.actions import Hold, UnitDeclaration
+from otactl.planning.start_context import StartContext
+from otactl.planning.start_waits import ReadyRule
 from otactl.wording import count
 
 INCOMPLETE = "checks_are_incomplete"
@@ -22,25 +24,22 @@ _PART = "part of "
 _NEXT_IMAGE = "push it with `otactl image push`"
 
 
-def may_create(unit: UnitDeclaration, seen: Observation, region: str) -> tuple[Hold, ...]:
+def may_create(ctx: StartContext) -> tuple[Hold, ...]:
     """Return everything wrong with image and role."""
+    unit, seen = ctx.declared, ctx.at.seen
     holds: list[Hold] = []
     if (seen.image is None or seen.role is None) and not (seen.offline or seen.expected):
         return (_unlooked("image and role"),)
     if seen.image is not None:
-        holds += _image_holds(unit, seen.image, region)
+        holds += _image_holds(unit, seen.image, ctx.at.environment.region)
     if seen.role is not None:
         holds += _role_holds(unit, seen.role)
     return tuple(holds)
 
 
-def may_make(unit: UnitDeclaration, seen: Observation, region: str, rollout: Rollout | None = None) -> tuple[Hold, ...]:
-    """Return what forbids creating a unit: image, role and targets; `rollout` gives the place of a target."""
-    return (*may_create(unit, seen, region), *reached(unit, seen, rollout))
-
-
-def reached(unit: UnitDeclaration, seen: Observation, rollout: Rollout | None = None) -> tuple[Hold, ...]:
+def may_fill(ctx: StartContext) -> tuple[Hold, ...]:
     """Return what is wrong with the targets of a unit: missing, not checked, busy, or one device twice."""
+    unit, seen, rollout = ctx.declared, ctx.at.seen, ctx.at.rollout
     facts = {t.key: t for t in seen.targets}
     unread = [_name(key) for key in unit.members if key not in facts]
     targets = [facts[key] for key in unit.members if key in facts]
@@ -51,8 +50,8 @@ def reached(unit: UnitDeclaration, seen: Observation, rollout: Rollout | None = 
     return (*holds, *_twice(targets))
 
 
-def _missing(target: TargetFacts, rollout: Rollout | None) -> Hold:
-    place = rollout.place_of(target.key) if rollout is not None else ""
+def _missing(target: TargetFacts, rollout: Rollout) -> Hold:
+    place = rollout.place_of(target.key)
     text = f"{_name(target.key)}{f' ({place})' if place else ''} does not exist in this account and Region"
     return _stall("target_is_missing", f"{text}; {target.hint or 'fix the manifest'}")
 
@@ -89,47 +88,21 @@ def _twice(targets: Collection[TargetFacts]) -> list[Hold]:
     return holds
 
 
-class ReadyRule(Value, frozen=True, kw_only=True):
-    """How many percent of a group's devices must be ready, and how long a group may hold a start."""
-
-    percent: float = 100.0
-    limit: timedelta | None = None
-
-    def suffices(self, ready: int, requested: int) -> bool:
-        """Return whether so many of a group's devices are enough; no device never is."""
-        return ready > 0 and 100 * ready >= exact(self.percent) * requested
-
-
-ALL_READY = ReadyRule()
-
-
-def may_start(
-    unit: UnitDeclaration,
-    inside: Collection[str],
-    seen: Observation,
-    region: str,
-    busy: Mapping[str, str],
-    *,
-    every: bool = False,
-    rollout: Rollout | None = None,
-    rule: ReadyRule = ALL_READY,
-) -> tuple[Hold, ...]:
-    """Return everything that forbids a start: image, role, and each target inside; `busy` are targets others hold.
-
-    `every` asks for facts of every target, single devices too; `rollout` says where a target stands; `rule` how many
-    devices of a group must be ready.
-    """
-    holds = list(may_create(unit, seen, region))
+def may_start(ctx: StartContext) -> tuple[Hold, ...]:
+    """Return everything that forbids a start: image, role, and each target inside."""
+    unit, seen, rollout = ctx.declared, ctx.at.seen, ctx.at.rollout
+    holds = list(may_create(ctx))
     facts = {t.key: t for t in seen.targets}
     rf_region = unit.backend.radio_region
     for key in unit.members or facts:  # where the service selects devices, none is named: what was read counts
         target = facts.get(key)
         if target is not None:
-            holds += [_missing(target, rollout)] if not target.exists else _target_holds(target, rf_region, rule)
-        elif (every or key.startswith("group:")) and key in inside and not (seen.offline or seen.expected):
+            missing = not target.exists
+            holds += [_missing(target, rollout)] if missing else _target_holds(target, rf_region, ctx.ready_rule)
+        elif key in ctx.inside and not (seen.offline or seen.expected):
             holds.append(_unlooked(f"the facts of {_name(key)}"))
     holds += _twice([t for t in seen.targets if t.key in unit.members])
-    return (*holds, *busy_holds(unit, seen, busy))
+    return (*holds, *busy_holds(unit, seen, ctx.busy))
 
 
 def keys_of(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
@@ -231,7 +204,7 @@ def _name(key: str) -> str:
     return f"{kind} {rest}"
 
 
-def _target_holds(target: TargetFacts, rf_region: str | None, rule: ReadyRule = ALL_READY) -> list[Hold]:
+def _target_holds(target: TargetFacts, rf_region: str | None, rule: ReadyRule) -> list[Hold]:
     if target.not_ready_because:
         text = f"{_name(target.key)}: {target.not_ready_because}"
         return [Hold(reason="target_is_not_ready", message=text)]

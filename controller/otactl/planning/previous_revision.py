@@ -15,6 +15,7 @@ from otactl.model.actions import Hold
 from otactl.planning import preflight, start_waits, supersede
 from otactl.planning.context import Plan
 from otactl.planning.ended_unit import loss_accepted
+from otactl.planning.start_context import of_successor
 from otactl.planning.start_unit import settling, to_the_start
 from otactl.planning.wave_context import AttemptContext, UnitContext, WaveContext
 from otactl.state import lifecycle
@@ -52,7 +53,7 @@ def scheduled(ctx: AttemptContext) -> Plan | None:
     """It is scheduled, and ends when its successor could be created (rule 2)."""
     if ctx.attempt.stage is not Stage.SCHEDULED:
         return None
-    holds = preflight.may_create(ctx.successor, ctx.at.seen, ctx.at.environment.region) or settling(ctx.attempt)
+    holds = preflight.may_create(of_successor(ctx)) or settling(ctx.attempt)
     return ctx.wait(*holds, soon=True)
 
 
@@ -62,7 +63,7 @@ def running(ctx: AttemptContext) -> Plan | None:
         return None
     holds = supersede.on_air_hold(ctx)
     if ctx.can.cancels_waiting:
-        holds = (*holds, *preflight.may_create(ctx.successor, ctx.at.seen, ctx.at.environment.region))
+        holds = (*holds, *preflight.may_create(of_successor(ctx)))
     if isinstance(ctx, UnitContext):
         holds = (*holds, *start_waits.session_hold(ctx))
     return ctx.wait(*holds, soon=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import msgspec
 
-from otactl.drift import diff
-from otactl.model import Attempt, Baseline, iso
+from otactl.model import Attempt, iso
 from otactl.model.actions import Action, ResendCreate
 from otactl.planning import create_unit, wave_holds
+from otactl.planning.start_context import checked, of_creation, source_drift
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
 from otactl.verdicts import retry
 
@@ -48,10 +48,8 @@ def _still_right(ctx: AttemptContext) -> bool:
     same = retry.still_declared(unit.only, at.rollout, known) == unit.only if unit.only else whole
     if not same or wave_holds.unapproved(ctx):
         return False
-    baseline = known.baseline if known.started(unit.generation) else Baseline()
-    sources = diff.source_findings(unit.unit_id, unit.firmware.sha256, unit.firmware.size_bytes, baseline, at.seen)
-    busy = at.busy_beside(ctx.attempt)
-    return not create_unit.start_holds(ctx, unit, busy, (*ctx.findings, *sources))
+    unmet = (*ctx.findings, *source_drift(ctx, unit))
+    return not checked(create_unit.START_CHECKS, of_creation(ctx, unit, ctx.attempt, unmet))
 
 
 def lost_create(ctx: WaveContext) -> Attempt | None:

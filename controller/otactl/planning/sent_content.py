@@ -30,9 +30,7 @@ from otactl.model import (
     Unit,
     Value,
     VersionConfirm,
-    iso,
 )
-from otactl.model.actions import Hold, UnitDeclaration
 
 NAMED = 3
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -158,45 +156,6 @@ def _may_be_sent(record: Record, attempt: Attempt) -> bool:
     return any(i.creates and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
 
 
-def sent_already(
-    rollout: Rollout, unit: UnitDeclaration, seen: Observation, sendings: SentContents
-) -> tuple[Hold, ...]:
-    """Devices of a unit that another rollout sent this very content last, unless the manifest wants it sent again."""
-    found: dict[tuple[str, str], dict[str, SentContent]] = {}
-    reached = _reached(unit, seen)
-    for key, only_blind in reached.items():
-        last = _sent_by_another(rollout, key, sendings, only_blind=only_blind)
-        if last is not None:
-            found.setdefault((last.beside, last.rollout), {})[key] = last
-    number = sum(not only_blind for only_blind in reached.values())
-    return tuple(_hold(rollout, unit, name, sent, number) for (_, name), sent in sorted(found.items()))
-
-
-def _sent_by_another(
-    rollout: Rollout, key: str, sendings: SentContents, *, only_blind: bool = False
-) -> SentContent | None:
-    """Return what another rollout sent a target last, if it was this very content and is not to be sent again."""
-    last = sendings.foreign(rollout, key) if not rollout.resend else None
-    return last if last is not None and (last.blind or not only_blind) else None
-
-
-def without_sent(
-    rollout: Rollout, only: tuple[str, ...], seen: Observation, sendings: SentContents
-) -> tuple[tuple[str, ...], str]:
-    """Return the devices of a retry that no other rollout sent this content since, and a word on those that one did.
-
-    All of them where another rollout sent to every one: then none is left to retry, and the hold says why.
-    """
-    ids = {t.key: f"device:{t.vendor_id}" for t in seen.targets if t.vendor_id and not t.is_group}
-    sent = {k: s for k in only if (s := _sent_by_another(rollout, ids.get(k, k), sendings)) is not None}
-    if not sent or len(sent) == len(only):
-        return only, ""
-    others = ", ".join(sorted({f"{s.rollout} ({s.unit_id})" for s in sent.values()}))
-    names = ", ".join(_name(k) for k in sorted(sent))
-    text = f"; not {names}, which rollout {others} sent this content last: to send it again, set strategy.resend: true"
-    return tuple(k for k in only if k not in sent), text
-
-
 def own_words(seen: Observation, record: Record, rollout: Rollout, sendings: SentContents) -> Observation:
     """What is seen, without answers that devices may have given to a unit of another rollout, sent to them since.
 
@@ -232,51 +191,3 @@ def _own_words(unit: Unit, record: Record, rollout: Rollout, sendings: SentConte
         return before.get(result.device, silent)
 
     return msgspec.structs.replace(unit, results=tuple(own(r) for r in unit.results))
-
-
-def _reached(unit: UnitDeclaration, seen: Observation) -> dict[str, bool]:
-    """Keys of what a unit would reach; True for a group whose devices are known and stand beside it (rule 4)."""
-    if not unit.members:
-        return {selection(unit.generation): False}
-    facts = {t.key: t for t in seen.targets}
-    looked_into = any(facts[m].members for m in unit.members if m in facts)
-    found: dict[str, bool] = {}
-    for member in unit.members:
-        known = facts.get(member)
-        if known is not None and (known.updated or known.excluded_because):
-            continue  # nothing is sent to it
-        if member.startswith(_SINGLE):
-            found[f"device:{known.vendor_id}" if known is not None and known.vendor_id else member] = False
-            continue
-        inside = known.members if known is not None and known.members else () if looked_into else seen.devices
-        found |= dict.fromkeys((key_of(d) for d in inside), False)
-        found[member] = bool(inside)
-    return found
-
-
-def _hold(rollout: Rollout, unit: UnitDeclaration, name: str, sent: Mapping[str, SentContent], number: int) -> Hold:
-    newest = max(sent.values(), key=lambda s: s.at)
-    others = len({s.unit_id for s in sent.values()}) - 1
-    have = sorted(_name(key) for key, s in sent.items() if s.took)
-    where = f" of environment {newest.beside}" if newest.beside else ""
-    text = (
-        f"rollout {name}{where} sent this content last to {len(sent)} of the {number} targets of wave {unit.wave} "
-        f"({_some(sorted(_name(k) for k in sent))}): {newest.unit_id} at {iso(newest.at)}"
-        f"{f' and {others} more units' if others else ''}; "
-        f"{f'{len(have)} have it already ({_some(have)})' if have else 'none is known to have it'}. "
-    )
-    if not newest.beside:
-        text += f"If {name} was renamed to {rollout.name}, set metadata.renamedFrom: {name}; "
-    text += "to send it again, set strategy.resend: true"
-    return Hold(reason="content_was_sent_already", message=text, stalled=True)
-
-
-def _name(key: str) -> str:
-    kind, _, rest = key.partition(":")
-    if kind == "selection":
-        return "the devices its service selects"
-    return rest if kind in ("device", "devEui") else f"{kind} {rest}"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")

@@ -25,10 +25,11 @@ from otactl.model.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from otactl.planning import guardrails, preflight, start_waits, supersede, unseen_changes, wave_holds
-from otactl.planning.context import RECHECK, Plan, PlanContext
-from otactl.planning.sent_content import sent_already
-from otactl.planning.wave_context import AttemptContext, UnitContext, first
+from otactl.planning import guardrails, preflight, supersede, unseen_changes, wave_holds
+from otactl.planning.context import RECHECK, Plan
+from otactl.planning.sent_elsewhere import sent_already
+from otactl.planning.start_context import StartContext, checked, of_unit
+from otactl.planning.wave_context import AttemptContext, RolloutContext, UnitContext, first
 from otactl.state import lifecycle
 from otactl.verdicts.updated_devices import sent_again
 
@@ -63,7 +64,7 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
     at, attempt, unit, declared, fields = ctx.at, ctx.attempt, ctx.unit, ctx.declared, ctx.fields
     if not unit.readable:
         return ()
-    if ctx.can.starting_fields and (doubtful(unit, at) or _not_released(ctx)):
+    if ctx.can.starting_fields and (doubtful(ctx) or _not_released(ctx)):
         ignored = ignored | frozenset(ctx.can.starting_fields)
         fields = {n: v for n, v in fields.items() if n not in ctx.can.starting_fields}
     known = {e.field for e in at.record.drift if e.open and e.subject == attempt.unit_id}
@@ -91,18 +92,24 @@ def paced(ctx: UnitContext, ignored: frozenset[str]) -> tuple[Action, ...]:
 
 def _not_released(ctx: UnitContext) -> tuple[Hold, ...]:
     """Return what forbids to let devices of a running unit start: letting them start is a start."""
-    closed = wave_holds.closed(ctx.at, ctx.declared, ctx.at.now, timedelta())
-    return (*closed, *wave_holds.unapproved(ctx), *wave_holds.going_back(ctx))
+    return checked(RELEASE_CHECKS, of_unit(ctx))
+
+
+RELEASE_CHECKS: tuple[Callable[[StartContext], tuple[Hold, ...]], ...] = (
+    wave_holds.closed,
+    wave_holds.unapproved,
+    wave_holds.going_back,
+)
 
 
 def not_started(ctx: UnitContext) -> tuple[Hold, ...]:
     """Return why devices that wait for a start of ours do not get it: a doubt about the unit, or a hold of starts."""
-    at, unit, fields = ctx.at, ctx.unit, ctx.fields
+    unit, fields = ctx.unit, ctx.fields
     waits = [name for name in diff.changed_fields(fields, unit) if name in ctx.can.starting_fields]
     if not unit.readable or not any(diff.settable(name, fields[name], unit, ctx.can) for name in waits):
         return ()
     held = _not_released(ctx)
-    doubts_ = ", ".join(doubtful(unit, at))
+    doubts_ = ", ".join(doubtful(ctx))
     if not doubts_:
         return held
     text = f"{ctx.attempt.unit_id}: {doubts_}; devices that wait for a confirmation get none unless spec.drift.ignore "
@@ -113,10 +120,10 @@ def not_started(ctx: UnitContext) -> tuple[Hold, ...]:
 DOUBTS = (Cause.IMAGE_BYTES, Cause.DELETED, Cause.OUT_OF_BAND_EDIT)
 
 
-def doubtful(unit: Unit, at: PlanContext) -> tuple[str, ...]:
+def doubtful(ctx: UnitContext) -> tuple[str, ...]:
     """Return the findings of a running unit that forbid starting devices: other bytes, a cancel by another actor."""
-    accepted = at.rollout.drift.accepted(at.now)
-    return tuple(c.field for c in unit.findings if c.cause in DOUBTS and c.field not in accepted)
+    accepted = ctx.at.rollout.drift.accepted(ctx.at.now)
+    return tuple(c.field for c in ctx.unit.findings if c.cause in DOUBTS and c.field not in accepted)
 
 
 def to_the_start(ctx: AttemptContext) -> Plan:
@@ -177,7 +184,7 @@ def differs(ctx: UnitContext) -> Plan | None:
     actions += marks(ctx, ignored)
     moves = _members(ctx.declared, ctx.unit, ignored, ctx.attempt)
     adds = any(isinstance(m, AddMembers) for m in moves)
-    unfit = preflight.reached(ctx.declared, ctx.at.seen, ctx.at.rollout) if adds else ()
+    unfit = preflight.may_fill(of_unit(ctx)) if adds else ()
     actions += [m for m in moves if not (unfit and isinstance(m, AddMembers))]
     step, vain = unseen_changes.divided(actions, ctx.attempt, ctx.unit, ctx.fields)
     if step:
@@ -187,61 +194,37 @@ def differs(ctx: UnitContext) -> Plan | None:
 
 def may_not_start(ctx: UnitContext) -> Plan | None:
     """Return the plan if a check of the start fails."""
-    holds = tuple(hold for check in START_CHECKS for hold in check(ctx))
+    holds = checked(START_CHECKS, of_unit(ctx))
     return ctx.wait(*holds) if holds else None
 
 
-def _too_many(ctx: UnitContext) -> tuple[Hold, ...]:
-    return guardrails.too_many(ctx.declared, ctx.at)
-
-
-def _preflight(ctx: UnitContext) -> tuple[Hold, ...]:
-    return preflight.may_start(
-        ctx.declared,
-        ctx.unit.members,
-        ctx.at.seen,
-        ctx.at.environment.region,
-        ctx.at.busy_beside(ctx.attempt),
-        every=True,
-        rollout=ctx.at.rollout,
-        rule=start_waits.ready_rule(ctx),
-    )
-
-
-def _sent_already(ctx: UnitContext) -> tuple[Hold, ...]:
-    return sent_already(ctx.at.rollout, ctx.declared, ctx.at.seen, ctx.at.sendings)
-
-
-def _open_drift(ctx: UnitContext) -> tuple[Hold, ...]:
-    return open_drift(ctx.at, ctx.attempt.unit_id, ctx.findings)
-
-
-START_CHECKS: tuple[Callable[[UnitContext], tuple[Hold, ...]], ...] = (
-    wave_holds.unapproved,
-    _too_many,
-    wave_holds.going_back,
-    _preflight,
-    supersede.sent_in_groups,
-    _sent_already,
-    _open_drift,
-)
-
-
-def _kinds(keys: tuple[str, ...]) -> set[bool]:
-    return {key.startswith("group:") for key in keys}
-
-
-def open_drift(at: PlanContext, unit_id: str, found: tuple[Finding, ...]) -> tuple[Hold, ...]:
+def open_drift(ctx: StartContext) -> tuple[Hold, ...]:
     """Hold a start while there is drift that is not accepted and cannot be corrected."""
+    unit_id, policy = ctx.declared.unit_id, ctx.at.rollout.drift
     fields = [
         f.field
-        for f in found
-        if f.subject == unit_id and not f.correctable and not ledger.acknowledged(f, at.rollout.drift, at.now)
+        for f in ctx.unmet
+        if f.subject == unit_id and not f.correctable and not ledger.acknowledged(f, policy, ctx.at.now)
     ]
     if not fields:
         return ()
     text = f"{unit_id}: {', '.join(fields)} differ; set them back, or accept each in spec.drift.ignore with a reason"
     return (Hold(reason="drift_is_open", message=text, stalled=True),)
+
+
+START_CHECKS: tuple[Callable[[StartContext], tuple[Hold, ...]], ...] = (
+    wave_holds.unapproved,
+    guardrails.too_many,
+    wave_holds.going_back,
+    preflight.may_start,
+    supersede.sent_in_groups,
+    sent_already,
+    open_drift,
+)
+
+
+def _kinds(keys: tuple[str, ...]) -> set[bool]:
+    return {key.startswith("group:") for key in keys}
 
 
 def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], attempt: Attempt) -> list[Action]:
@@ -261,8 +244,9 @@ def _members(declared: UnitDeclaration, unit: Unit, ignored: frozenset[str], att
     return actions
 
 
-def doubts(at: PlanContext) -> str:
+def doubts(ctx: RolloutContext) -> str:
     """Return what could not be decided, or may interfere: reported with the start."""
+    at = ctx.at
     role = at.seen.role
     beside = "".join(
         f"; warning: {t.not_started_with}, with devices of {t.key}" for t in at.seen.targets if t.not_started_with
@@ -285,14 +269,14 @@ def starts(ctx: UnitContext) -> Plan | None:
     lead = timedelta(seconds=ctx.can.minimum_lead_seconds) + START_MARGIN
     lead = max(lead, duration(declared.backend.start_lead))
     start_at = _whole_minute(at.now + lead)
-    holds = wave_holds.closed(at, declared, start_at, lead + REACH)
+    holds = wave_holds.closed(of_unit(ctx, start_at, lead + REACH))
     if holds and holds[0].until is not None and holds[0].until <= at.now:
         start_at = holds[0].until + lead + REACH  # rule 4
-        holds = wave_holds.closed(at, declared, start_at, lead + REACH)
+        holds = wave_holds.closed(of_unit(ctx, start_at, lead + REACH))
     if holds:
         back = holds[0].until or at.now + RECHECK
         return ctx.wait_until(max(back, at.now + timedelta(seconds=1)), *holds)
-    why = f"every member is in, every check passed{sent_again(at.seen, declared.firmware.version)}{doubts(at)}"
+    why = f"every member is in, every check passed{sent_again(at.seen, declared.firmware.version)}{doubts(ctx)}"
     return ctx.act(StartUnit(unit=declared, vendor_id=ctx.unit.vendor_id, start_at=start_at, reason=why))
 
 

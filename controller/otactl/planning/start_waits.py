@@ -13,15 +13,28 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from otactl.lorawan.errors import LorawanError
-from otactl.model import UnitPhase, duration, iso
+from otactl.model import UnitPhase, Value, duration, exact, iso
 from otactl.model.actions import Hold
-from otactl.planning.preflight import ReadyRule
 from otactl.planning.wave_context import AttemptContext, UnitContext
 
 BEGINS_WITHIN = timedelta(hours=1)
 GRACE = timedelta(hours=6)
 UNKNOWN_LENGTH = timedelta(days=7)
 READY_LIMIT = timedelta(days=2)
+
+
+class ReadyRule(Value, frozen=True, kw_only=True):
+    """How many percent of a group's devices must be ready, and how long a group may hold a start."""
+
+    percent: float = 100.0
+    limit: timedelta | None = None
+
+    def suffices(self, ready: int, requested: int) -> bool:
+        """Return whether so many of a group's devices are enough; no device never is."""
+        return ready > 0 and 100 * ready >= exact(self.percent) * requested
+
+
+ALL_READY = ReadyRule()
 
 
 def ready_rule(ctx: AttemptContext) -> ReadyRule:

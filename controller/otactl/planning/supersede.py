@@ -19,6 +19,7 @@ from otactl.model import Attempt, Cause, Outcome, Rollout, Stage, Unit, UnitPhas
 from otactl.model.actions import Action, CancelUnit, DeleteUnit, Finding, Hold
 from otactl.planning import preflight
 from otactl.planning.context import PlanContext
+from otactl.planning.start_context import of_successor
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
 from otactl.verdicts import device_results, wave_verdict
 
@@ -105,7 +106,7 @@ def _end(ctx: AttemptContext) -> list[Action]:
         return remains
     if not attempt.live or unit.phase is UnitPhase.ENDED:
         return []
-    held = preflight.may_create(ctx.successor, at.seen, at.environment.region)
+    held = preflight.may_create(of_successor(ctx))
     if attempt.stage is Stage.RUNNING or unit.phase is UnitPhase.RUNNING:
         stoppable = ctx.can.cancels_waiting and unit.phase is UnitPhase.RUNNING and not unit.stopping
         return [_cancel(attempt, at.rollout, why)] if stoppable and not held else []

@@ -4,8 +4,7 @@
 2. A check takes one and returns the holds of what it checks.
 3. What comes before the first rule takes one, too: `unseen_changes.forgotten` and `skip_updated` return another record,
    `detect_drift` the findings that the context then has.
-4. A check that is asked about a whole unit and about a part of one takes that unit: `preflight`, whose facts need no
-   context at all, `guardrails.too_many` and `wave_holds.closed`.
+4. A check of a creation or a start takes the unit with it, whole or a part of it: a `StartContext` (`start_context`).
 """
 
 from __future__ import annotations
@@ -78,11 +77,6 @@ class WaveContext(RolloutContext):
         """Return the number of the wave's next attempt."""
         return units.next_number(self.at.rollout, self.at.environment, self.wave, self.known)
 
-    @cached_property
-    def successor(self) -> UnitDeclaration:
-        """Return what is declared now, to be checked while a unit of another revision is in its place."""
-        return self.at.declare(self.wave, 1, None)
-
     def stall(self, *, reason: str, text: str) -> Plan:
         """Plan to wait for a person."""
         return self.wait(Hold(reason=reason, message=text, stalled=True))
@@ -143,7 +137,9 @@ def first(rules: Iterable[Callable[[_C], Plan | None]], ctx: _C) -> Plan:
     return next(found for rule in rules if (found := rule(ctx)) is not None)
 
 
-class _Shared(TypedDict):
+class SharedFields(TypedDict):
+    """The fields of a `RolloutContext`."""
+
     at: PlanContext
     shape: Shape
     refused: tuple[Hold, ...]
@@ -164,18 +160,19 @@ def of_wave(ctx: RolloutContext, wave: Wave) -> WaveContext:
     known = ctx.at.record.wave(wave.name)
     if known is not None and known.current is not None:
         return of_attempt(ctx, wave, known, known.current)
-    return WaveContext(**_shared(ctx), wave=wave, known=known)
+    return WaveContext(**shared_fields(ctx), wave=wave, known=known)
 
 
 def of_attempt(ctx: RolloutContext, wave: Wave, known: WaveRecord, attempt: Attempt) -> AttemptContext:
     """Gather an attempt; with its unit a `UnitContext`."""
     unit = ctx.at.unit_of(attempt)
     if unit is not None:
-        return UnitContext(**_shared(ctx), wave=wave, known=known, attempt=attempt, unit=unit)
-    return AttemptContext(**_shared(ctx), wave=wave, known=known, attempt=attempt, unit=None)
+        return UnitContext(**shared_fields(ctx), wave=wave, known=known, attempt=attempt, unit=unit)
+    return AttemptContext(**shared_fields(ctx), wave=wave, known=known, attempt=attempt, unit=None)
 
 
-def _shared(ctx: RolloutContext) -> _Shared:
+def shared_fields(ctx: RolloutContext) -> SharedFields:
+    """Return the fields of a rollout's context, for one that adds to them."""
     return {
         "at": ctx.at,
         "shape": ctx.shape,

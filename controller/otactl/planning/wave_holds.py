@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from otactl.model import Selection, WaveRecord, firmware_version, iso
-from otactl.model.actions import Hold, UnitDeclaration
+from otactl.model.actions import Hold
 from otactl.planning import membership, preflight
-from otactl.planning.context import PlanContext
+from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext
 from otactl.schedule import windows
 from otactl.verdicts import retry, wave_verdict
@@ -62,13 +62,14 @@ def _started_with(ctx: WaveContext) -> tuple[str, ...]:
     return tuple(sorted({device for a in started for device in (*a.devices, *a.skipped_devices)}))
 
 
-def closed(at: PlanContext, unit: UnitDeclaration, start: datetime, lead: timedelta) -> tuple[Hold, ...]:
-    """Return a start that no window permits, or that a freeze forbids; `lead` is how long before it may be sent."""
+def closed(ctx: StartContext) -> tuple[Hold, ...]:
+    """Return a start that no window permits, or that a freeze forbids, until the next one may be sent."""
+    at, unit = ctx.at, ctx.declared
     length = at.rollout.session_length(unit.tries if unit.only else 1)
-    found = windows.verdict(at.rollout.windows, at.environment.freezes, start, length)
+    found = windows.verdict(at.rollout.windows, at.environment.freezes, ctx.start_at, length)
     if found.permitted:
         return ()
-    until = found.earliest - lead if found.earliest is not None else None
+    until = found.earliest - ctx.lead if found.earliest is not None else None
     text = f"{unit.unit_id}: {found.sentence}"
     return (Hold(reason=found.reason or "window_is_closed", message=text, until=until, stalled=until is None),)
 
@@ -110,11 +111,12 @@ def _selected_back(selection: Selection, version: str) -> tuple[Hold, ...]:
     return (Hold(reason="downgrade_not_allowed", message=f"{text}strategy.allowDowngrade: true", stalled=True),)
 
 
-def latest_start(at: PlanContext, start: datetime) -> datetime | None:
-    """Until when what starts now may be sent; None when no window says."""
+def latest_start(ctx: StartContext) -> datetime | None:
+    """Return until when a start may be sent; None if no window and no freeze limits it."""
+    at = ctx.at
     if not at.rollout.windows and not at.environment.freezes:
         return None
-    return windows.verdict(at.rollout.windows, at.environment.freezes, start, None).latest
+    return windows.verdict(at.rollout.windows, at.environment.freezes, ctx.start_at, None).latest
 
 
 def gate_hold(ctx: AttemptContext) -> Hold:

@@ -13,7 +13,7 @@ import msgspec
 from otactl.drift import diff, ledger
 from otactl.model import Record, Rollout, WaveRecord
 from otactl.model.actions import Hold
-from otactl.planning import environment, membership, preflight, suspend
+from otactl.planning import create_unit, environment, membership, preflight, suspend
 from otactl.reconcile import preview
 from otactl.reconcile.leased_journal import LeasedJournal
 from otactl.state import lifecycle
@@ -39,6 +39,7 @@ def _renamed(target: object, name: str, value: object) -> Callable[[], object]:
 
 
 _RESOLVED = membership.resolved
+_UNCHECKED = tuple(check for check in create_unit.START_CHECKS if check is not preflight.may_start)
 
 
 def _going_on(rollout: Rollout, record: Record) -> Rollout:
@@ -63,7 +64,9 @@ FAULTS = (
         "a start is not checked",
         "otaUpdate-1",
         "no start without the full check of that pass",
-        _renamed(preflight, "may_start", lambda *_given, **_named: ()),
+        _renamed(
+            create_unit, "START_CHECKS", tuple(c for c in create_unit.START_CHECKS if c is not preflight.may_start)
+        ),
     ),
     Planted(
         "a suspension holds nothing",

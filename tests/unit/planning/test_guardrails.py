@@ -29,10 +29,9 @@ from otactl.model import (
 from otactl.planning.context import PlanContext
 from otactl.planning.guardrails import counted, shrunk, too_many
 from otactl.planning.membership import approval_digest, inside, named_devices
-from otactl.planning.units import declare
 from otactl.planning.wave_context import of_rollout
 from otactl.planning.wave_holds import going_back, unapproved
-from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, of_wave, rollout
+from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, of_start, of_wave, rollout
 
 
 def group(name: str, *members: str, requested: int | None = None, counted: bool = True) -> TargetFacts:
@@ -53,9 +52,7 @@ def at(declared: Rollout, environment: Environment = ENVIRONMENT, record: Record
 
 
 def reasons(situation: PlanContext, wave: int = 0) -> list[str]:
-    chosen = situation.rollout.strategy.waves[wave]
-    unit = declare(situation.rollout, situation.environment, chosen, 1, None)
-    return [h.reason for h in too_many(unit, situation)]
+    return [h.reason for h in too_many(of_start(situation, wave))]
 
 
 TEN = tuple(f"d-{n}" for n in range(10))
@@ -153,9 +150,8 @@ def test_a_unit_of_more_devices_or_a_larger_share_than_the_environment_allows_is
 ) -> None:
     others = {"group:g2": devices - 1, "group:g3": 1}
     here = at(rollout(), guarded(**guards), targets=(group("g1", *TEN[:devices]),), group_sizes=others)
-    unit = declare(here.rollout, here.environment, here.rollout.strategy.waves[0], 1, None)
 
-    holds = too_many(unit, here)
+    holds = too_many(of_start(here))
 
     assert [(h.reason, h.stalled) for h in holds] == ([("too_many_affected", True)] if held else [])
     assert all((held or "") in h.message for h in holds)

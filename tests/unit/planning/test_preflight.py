@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -12,15 +14,18 @@ from otactl.model import (
     Stage,
     TargetFacts,
 )
-from otactl.model.actions import Hold, UnitDeclaration
+from otactl.model.actions import Hold
 from otactl.planning import preflight
-from otactl.planning.units import declare
+from otactl.planning.context import PlanContext
+from otactl.planning.start_context import StartContext
 from tests.support.builders import (
     ENVIRONMENT,
     FACTS_IMAGE,
     FACTS_ROLE,
+    NOW,
     empty,
     look,
+    of_start,
     record_of,
     rollout,
     seen,
@@ -28,15 +33,15 @@ from tests.support.builders import (
 )
 from tests.support.plans import actions, holds
 
-REGION = "eu-west-1"
 BARE = Observation(image=FACTS_IMAGE, role=FACTS_ROLE)
 
 
-def unit(*members: str) -> UnitDeclaration:
-    """The first wave's unit, with other members."""
-    return msgspec.structs.replace(
-        declare(rollout(), ENVIRONMENT, rollout().strategy.waves[0], 1, None), members=members or ("group:g1",)
+def start(observed: Observation, *members: str, busy: dict[str, str] | None = None, **changes: object) -> StartContext:
+    """The creation of the first wave's unit, with other members; `changes` are of its context."""
+    at = PlanContext(
+        rollout=rollout(), environment=ENVIRONMENT, record=empty(rollout()), seen=observed, now=NOW, busy=busy or {}
     )
+    return dataclasses.replace(of_start(at, members=members or ("group:g1",)), **changes)
 
 
 def reasons(found: tuple[Hold, ...]) -> list[str]:
@@ -133,7 +138,7 @@ def test_image_and_role_that_were_not_read_hold_unless_nothing_is_read_at_all(
 ) -> None:
     observed = Observation(image=image, role=role, **changes)
 
-    assert reasons(preflight.may_create(unit(), observed, REGION)) == held
+    assert reasons(preflight.may_create(start(observed))) == held
 
 
 @pytest.mark.parametrize(
@@ -144,7 +149,7 @@ def test_image_and_role_that_were_not_read_hold_unless_nothing_is_read_at_all(
     ],
 )
 def test_a_missing_image_is_named_with_the_way_to_store_it_where_it_is_read(image: ImageFacts, remedy: str) -> None:
-    (hold,) = preflight.may_create(unit(), Observation(image=image, role=FACTS_ROLE), REGION)
+    (hold,) = preflight.may_create(start(Observation(image=image, role=FACTS_ROLE)))
 
     assert hold.message.endswith(remedy)
 
@@ -152,7 +157,7 @@ def test_a_missing_image_is_named_with_the_way_to_store_it_where_it_is_read(imag
 def test_every_fault_of_an_image_is_reported_at_once() -> None:
     image = msgspec.structs.replace(FACTS_IMAGE, size_bytes=5, sha256="cd" * 32, unproved="no version", region="x")
 
-    assert reasons(preflight.may_create(unit(), Observation(image=image, role=FACTS_ROLE), REGION)) == [
+    assert reasons(preflight.may_create(start(Observation(image=image, role=FACTS_ROLE)))) == [
         "image_size_differs",
         "image_digest_differs",
         "image_digest_is_unproved",
@@ -176,30 +181,32 @@ def test_every_fault_of_an_image_is_reported_at_once() -> None:
 def test_a_unit_is_created_for_targets_that_exist_and_are_free(
     targets: tuple[TargetFacts, ...], changes: dict[str, bool], held: list[str]
 ) -> None:
-    assert reasons(preflight.may_make(unit(), facts(*targets, **changes), REGION)) == held
+    found = start(facts(*targets, **changes))
+
+    assert reasons((*preflight.may_create(found), *preflight.may_fill(found))) == held
 
 
 @pytest.mark.parametrize(
     ("hint", "place", "text"),
     [
-        ("", False, "group g1 does not exist in this account and Region; fix the manifest"),
-        ("did you mean g2?", False, "group g1 does not exist in this account and Region; did you mean g2?"),
+        ("", False, "group g9 does not exist in this account and Region; fix the manifest"),
+        ("did you mean g2?", False, "group g9 does not exist in this account and Region; did you mean g2?"),
         ("", True, "group g1 (spec.strategy.waves[0].targets.multicastGroups[0] of rollouts/a.yaml) does not exist"),
     ],
 )
 def test_a_missing_target_is_reported_with_its_place_in_the_manifest_and_what_may_be_meant(
     hint: str, place: bool, text: str
 ) -> None:
-    seen_ = facts(group(exists=False, hint=hint))
+    missing = group("g1" if place else "g9", exists=False, hint=hint)
 
-    (hold,) = preflight.reached(unit(), seen_, rollout() if place else None)
+    (hold,) = preflight.may_fill(start(facts(missing), missing.key))
 
     assert text in hold.message
     assert hold.stalled
 
 
 def test_targets_that_were_not_read_are_named_up_to_three() -> None:
-    (hold,) = preflight.reached(unit(*(f"device:{n}" for n in "abcde")), BARE)
+    (hold,) = preflight.may_fill(start(BARE, *(f"device:{n}" for n in "abcde")))
 
     assert hold.message.startswith("the facts of device a, device b, device c and 2 more were not checked")
 
@@ -235,12 +242,12 @@ def test_targets_that_were_not_read_are_named_up_to_three() -> None:
 def test_one_device_is_named_once_by_a_unit_and_is_in_one_of_its_groups(
     targets: tuple[TargetFacts, ...], text: str | None
 ) -> None:
-    wanted = unit(*(t.key for t in targets))
+    wanted = start(facts(*targets), *(t.key for t in targets))
 
-    found = [h for h in preflight.reached(wanted, facts(*targets)) if h.reason == "duplicate_target"]
+    found = [h for h in preflight.may_fill(wanted) if h.reason == "duplicate_target"]
 
     assert [h.message for h in found] == ([text] if text else [])
-    assert reasons(preflight.may_start(wanted, (), facts(*targets), REGION, {})).count("duplicate_target") == len(found)
+    assert reasons(preflight.may_start(wanted)).count("duplicate_target") == len(found)
 
 
 @pytest.mark.parametrize(
@@ -265,50 +272,46 @@ def test_one_device_is_named_once_by_a_unit_and_is_in_one_of_its_groups(
     ],
 )
 def test_the_first_thing_wrong_with_a_target_holds_the_start(target: TargetFacts, held: list[str]) -> None:
-    wanted = unit(target.key)
-
-    assert reasons(preflight.may_start(wanted, wanted.members, facts(target), REGION, {})) == held
+    assert reasons(preflight.may_start(start(facts(target), target.key))) == held
 
 
 @pytest.mark.parametrize(
-    ("key", "inside", "every", "changes", "held"),
+    ("key", "inside", "changes", "held"),
     [
-        ("group:g1", True, False, {}, ["checks_are_incomplete"]),
-        ("group:g1", False, False, {}, []),  # it is added first, and then read
-        ("device:a", True, False, {}, []),
-        ("device:a", True, True, {}, ["checks_are_incomplete"]),
-        ("device:a", False, True, {}, []),
-        ("group:g1", True, True, {"offline": True}, []),
-        ("group:g1", True, True, {"expected": True}, []),
+        ("group:g1", True, {}, ["checks_are_incomplete"]),
+        ("group:g1", False, {}, []),  # it is added first, and then read
+        ("device:a", True, {}, ["checks_are_incomplete"]),
+        ("device:a", False, {}, []),
+        ("group:g1", True, {"offline": True}, []),
+        ("group:g1", True, {"expected": True}, []),
     ],
 )
-def test_a_target_inside_a_unit_without_facts_holds_the_start_where_facts_are_asked_for(
-    key: str, inside: bool, every: bool, changes: dict[str, bool], held: list[str]
+def test_a_target_inside_a_unit_without_facts_holds_the_start_unless_nothing_is_read_at_all(
+    key: str, inside: bool, changes: dict[str, bool], held: list[str]
 ) -> None:
-    observed = facts(**changes)
+    found = start(facts(**changes), key, inside=(key,) if inside else ())
 
-    found = preflight.may_start(unit(key), (key,) if inside else (), observed, REGION, {}, every=every)
-
-    assert reasons(found) == held
+    assert reasons(preflight.may_start(found)) == held
 
 
 def test_where_the_service_selects_the_devices_every_target_that_was_read_is_checked() -> None:
-    selected = msgspec.structs.replace(unit(), members=())
-    observed = facts(group("g1", ready=1), group("g2"))
+    found = start(facts(group("g1", ready=1), group("g2")))
+    selected = dataclasses.replace(found, declared=msgspec.structs.replace(found.declared, members=()), inside=())
 
-    assert reasons(preflight.may_start(selected, (), observed, REGION, {})) == ["target_is_not_ready"]
+    assert reasons(preflight.may_start(selected)) == ["target_is_not_ready"]
 
 
 def test_a_start_waits_once_for_each_unit_that_holds_one_of_its_targets_or_a_part_of_one() -> None:
-    wanted = unit("device:a", "device:b", "group:g1")
     within = TargetFacts(key="device:b", exists=True, vendor_id="b", within="product:p")
     busy = {"device:a": "u-1", "device:b": "u-1", "product:p": "u-2", "part of group:g1": "u-3", "device:z": "u-4"}
 
-    holds_ = preflight.busy_holds(wanted, facts(within, group()), busy)
+    observed = facts(TargetFacts(key="device:a", exists=True), within, group())
+
+    holds_ = preflight.may_start(start(observed, "device:a", "device:b", "group:g1", busy=busy))
 
     assert [h.message for h in holds_] == [
         "device a is held by u-1 until its session has ended",
         "product p is held by u-2 until its session has ended",
         "group g1 is held by u-3 until its session has ended",
     ]
-    assert preflight.busy_holds(wanted, facts(within, group()), {"device:z": "u-4"}) == ()
+    assert preflight.may_start(start(observed, "device:a", "device:b", "group:g1", busy={"device:z": "u-4"})) == ()

@@ -11,6 +11,7 @@ from otactl.model import (
     DeviceResult,
     Outcome,
     Record,
+    Rollout,
     Stage,
     Strategy,
     Survey,
@@ -22,11 +23,12 @@ from otactl.model import (
 from otactl.model.actions import Hold, StartUnit
 from otactl.planning.assess import Assessment
 from otactl.planning.context import Plan, PlanContext
-from otactl.planning.preflight import may_make, may_start
+from otactl.planning.preflight import may_fill, may_start
+from otactl.planning.start_context import StartContext
 from otactl.planning.supersede import sent_in_groups, wave_holds
 from otactl.planning.target_conflicts import busy, in_turn, knowing
 from otactl.planning.units import declare
-from tests.support.builders import ENVIRONMENT, NOW, of_wave, rollout, seen
+from tests.support.builders import ENVIRONMENT, NOW, empty, of_start, of_wave, rollout, seen
 
 EUI = "70b3d57ed0000001"
 BY_ID = TargetFacts(key="device:d1", exists=True, vendor_id="d1", names={"d1": EUI})
@@ -43,6 +45,19 @@ def unit_for(*facts: TargetFacts, name: str = "probe"):
     declared = rollout(name=name, strategy=Strategy(waves=(Wave(name="all", targets=Targets()),)))
     unit = declare(declared, ENVIRONMENT, declared.strategy.waves[0], 1, None)
     return msgspec.structs.replace(unit, members=tuple(f.key for f in facts if not f.key.startswith("product:")))
+
+
+def start_for(
+    *facts: TargetFacts,
+    declared: Rollout | None = None,
+    read: tuple[TargetFacts, ...] | None = None,
+    taken: dict[str, str] | None = None,
+) -> StartContext:
+    """The creation of a unit for some targets, of which the pass read `read`."""
+    of = declared or rollout(strategy=Strategy(waves=(Wave(name="all", targets=Targets()),)))
+    observed = seen(targets=facts if read is None else read)
+    at = PlanContext(rollout=of, environment=ENVIRONMENT, record=empty(of), seen=observed, now=NOW, busy=taken or {})
+    return of_start(at, members=tuple(f.key for f in facts))
 
 
 def reasons(holds: tuple[Hold, ...]) -> list[str]:
@@ -62,12 +77,12 @@ def reasons(holds: tuple[Hold, ...]) -> list[str]:
 def test_one_device_twice_in_a_unit_holds_its_making_and_its_start(
     facts: tuple[TargetFacts, ...], found: list[str]
 ) -> None:
-    unit, observed = unit_for(*facts), seen(targets=facts)
+    start = start_for(*facts)
 
-    holds = may_make(unit, observed, "eu-west-1")
+    holds = may_fill(start)
 
     assert reasons(holds) == found
-    assert reasons(may_start(unit, unit.members, observed, "eu-west-1", {}, every=True)) == found
+    assert reasons(may_start(start)) == found
     assert all(f.key.partition(":")[2] in h.message for h in holds for f in facts)
 
 
@@ -77,7 +92,7 @@ def test_a_target_that_is_not_there_holds_the_making_with_its_hint() -> None:
     wave = Wave(name="all", targets=Targets(wireless_devices=(Device(id="d1"), Device(id="70B3D57ED0000001"))))
     declared = rollout(strategy=Strategy(waves=(wave,)))
 
-    (hold,) = may_make(unit_for(gone), seen(targets=(gone,)), "eu-west-1", declared)
+    (hold,) = may_fill(start_for(gone, declared=declared))
 
     assert hold.reason == "target_is_missing"
     assert "(spec.strategy.waves[0].targets.wirelessDevices[1] of rollouts/a.yaml)" in hold.message
@@ -85,14 +100,13 @@ def test_a_target_that_is_not_there_holds_the_making_with_its_hint() -> None:
 
 
 def test_a_target_that_was_not_looked_at_holds_the_making() -> None:
-    assert reasons(may_make(unit_for(BY_ID), seen(targets=()), "eu-west-1")) == ["checks_are_incomplete"]
+    assert reasons(may_fill(start_for(BY_ID, read=()))) == ["checks_are_incomplete"]
 
 
 def test_a_group_whose_devices_were_not_all_listed_holds_the_start() -> None:
     short = msgspec.structs.replace(GROUP, members_complete=False)
-    unit = unit_for(short)
 
-    assert reasons(may_start(unit, unit.members, seen(targets=(short,)), "eu-west-1", {})) == ["checks_are_incomplete"]
+    assert reasons(may_start(start_for(short))) == ["checks_are_incomplete"]
 
 
 def record(members: tuple[str, ...], **changes: object) -> dict[str, Record]:
@@ -114,10 +128,7 @@ HELD_BY = {
 @pytest.mark.parametrize("held", HELD_BY.values(), ids=HELD_BY)
 @pytest.mark.parametrize("facts", [BY_ID, BY_EUI, GROUP], ids=lambda f: f.key)
 def test_a_device_another_rollout_holds_is_busy_by_every_name(held: dict[str, Record], facts: TargetFacts) -> None:
-    unit = unit_for(facts)
-    taken = busy(held, rollout())
-
-    assert reasons(may_start(unit, unit.members, seen(targets=(facts,)), "eu-west-1", taken)) == ["target_is_busy"]
+    assert reasons(may_start(start_for(facts, taken=busy(held, rollout())))) == ["target_is_busy"]
 
 
 def test_a_name_of_another_service_is_another_device() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import dataclasses
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -31,10 +32,10 @@ from otactl.model import (
 )
 from otactl.planning.context import PlanContext
 from otactl.planning.membership import ANY_DEVICES, approval_digest
-from otactl.planning.units import declare
+from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import AttemptContext
 from otactl.planning.wave_holds import closed, gate_hold, going_back, latest_start, unapproved
-from tests.support.builders import ENVIRONMENT, NOW, empty, of_wave, record_of, rollout, seen, unit_of
+from tests.support.builders import ENVIRONMENT, NOW, empty, of_start, of_wave, record_of, rollout, seen, unit_of
 from tests.support.windows import ALWAYS, NIGHT, allow, at, deny
 
 LEAD = timedelta(minutes=31)
@@ -57,6 +58,11 @@ def situation(
     )
 
 
+def starting(context: PlanContext, start: datetime, **changes: object) -> StartContext:
+    """The first wave's unit, to be started at a moment."""
+    return dataclasses.replace(of_start(context, **changes), start_at=start, lead=LEAD)
+
+
 @pytest.mark.parametrize(
     ("windows", "freezes", "start", "reason", "until"),
     [
@@ -77,13 +83,13 @@ def test_a_start_outside_the_windows_or_in_a_freeze_waits_until_its_lead_before_
     windows: tuple[Window, ...], freezes: tuple[Window, ...], start: str, reason: str | None, until: str | None
 ) -> None:
     context = situation(rollout(windows=windows), freezes=freezes)
-    unit = declare(context.rollout, ENVIRONMENT, context.rollout.strategy.waves[0], 1, None)
+    ctx = starting(context, at(start))
 
-    holds = closed(context, unit, at(start), LEAD)
+    holds = closed(ctx)
 
     expected = [] if reason is None else [(reason, at(until) if until else None, until is None)]
     assert [(h.reason, h.until, h.stalled) for h in holds] == expected
-    assert all(h.message.startswith(f"{unit.unit_id}: ") for h in holds)
+    assert all(h.message.startswith(f"{ctx.declared.unit_id}: ") for h in holds)
 
 
 @pytest.mark.parametrize(
@@ -99,17 +105,15 @@ def test_the_session_of_a_retry_is_as_long_as_its_redundancy_makes_it(
 ) -> None:
     base = rollout(windows=(allow("0 12 * * *", "10m"),))
     context = situation(replace(base, strategy=replace(base.strategy, retry=RETRY)))
-    unit = declare(context.rollout, ENVIRONMENT, context.rollout.strategy.waves[0], 1, None)
 
-    assert [h.reason for h in closed(context, replace(unit, only=only, tries=tries), NOW, LEAD)] == held
+    assert [h.reason for h in closed(starting(context, NOW, only=only, tries=tries))] == held
 
 
 def test_only_the_start_of_a_session_of_unknown_length_is_held_to_the_windows() -> None:
     context = situation(rollout(backend=NO_LENGTH, windows=(BRIEF,)))
-    unit = declare(context.rollout, ENVIRONMENT, context.rollout.strategy.waves[0], 1, None)
 
-    assert closed(context, unit, NOW + timedelta(minutes=4), LEAD) == ()
-    assert [h.reason for h in closed(context, unit, NOW + timedelta(minutes=5), LEAD)] == ["window_is_closed"]
+    assert closed(starting(context, NOW + timedelta(minutes=4))) == ()
+    assert [h.reason for h in closed(starting(context, NOW + timedelta(minutes=5)))] == ["window_is_closed"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_only_the_start_of_a_session_of_unknown_length_is_held_to_the_windows() 
 def test_a_start_may_be_sent_until_its_window_closes_or_a_freeze_begins(
     windows: tuple[Window, ...], freezes: tuple[Window, ...], start: str, latest: str | None
 ) -> None:
-    found = latest_start(situation(rollout(windows=windows), freezes=freezes), at(start))
+    found = latest_start(starting(situation(rollout(windows=windows), freezes=freezes), at(start)))
 
     assert found == (at(latest) if latest else None)
 
