@@ -69,6 +69,7 @@ docs: setup
 	$(BIN)/python -m tests.support.lifecycle_page > docs/lifecycle.md
 	$(BIN)/python -m tests.support.output_schemas
 	$(BIN)/python -m tests.support.reference_pages
+	$(BIN)/python -m tests.support.metrics_page
 	$(BIN)/python -m tests.support.simulator_page > docs/simulator.md
 
 # The pages of docs/ as a site in build/site; a broken link fails.

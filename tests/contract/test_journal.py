@@ -34,6 +34,14 @@ def test_a_commit_gives_the_next_revision_and_is_what_load_gives_back(journal: A
     assert (stored.revision, stored.record.version) == (2, "2")
 
 
+def test_the_size_of_a_journal_grows_with_what_is_written(journal: AnyJournal) -> None:
+    before = journal.size_bytes()
+    names = [f"r{n:03}" for n in range(200)]
+    journal.commit(tuple(change(0, *(f"{name} {n}" for n in range(5)), name=name) for name in names), 0)
+
+    assert journal.size_bytes() > before > 0
+
+
 @pytest.mark.parametrize(("committed", "expected"), [(0, 1), (1, 0), (2, 1), (1, 2)])
 def test_a_revision_that_moved_is_a_conflict_naming_key_expected_and_found(
     journal: AnyJournal, committed: int, expected: int

@@ -102,6 +102,17 @@ def test_another_environment_and_name_are_written_beside_the_first() -> None:
     assert (rollout["metadata"]["name"], rollout["spec"]["environment"]) == ("probe-dev", "dev")
 
 
+def test_rules_and_dashboard_are_written_on_request_as_they_are(repository: Path) -> None:
+    assert otactl("init", "--backend", "fuota").exit_code == 0
+    assert not (repository / "monitoring").exists()
+
+    assert otactl("init", "--backend", "fuota", "--monitoring").exit_code == 0
+
+    shipped = ROOT / "controller/otactl/repository/monitoring"
+    assert files(repository / "monitoring") == files(shipped)
+    assert set(files(shipped)) == {"otactl.rules.yml", "otactl-dashboard.json"}
+
+
 def test_a_file_that_is_there_stays_and_is_named(repository: Path) -> None:
     (repository / "mine").mkdir()
     (repository / "mine/plug-1-0-0.yaml").write_text("mine")

@@ -20,7 +20,9 @@ _MANIFEST_KINDS = ("rollout", "environment")
 _ACTION = ".github/actions/otactl"
 
 
-def repository_files(chosen: Choices, templates: Sequence[ManifestTemplate], runners: Sequence[str]) -> dict[str, str]:
+def repository_files(
+    chosen: Choices, templates: Sequence[ManifestTemplate], runners: Sequence[str], *, monitoring: bool = False
+) -> dict[str, str]:
     """Return every file but the manifests, by its path below the repository's root."""
     named = {
         ".gitignore": "gitignore",
@@ -42,7 +44,13 @@ def repository_files(chosen: Choices, templates: Sequence[ManifestTemplate], run
     folder = package_data.repository_files()
     words = _words(chosen, templates)
     files = {path: _filled((folder / name).read_text("utf-8"), words) for path, name in named.items()}
-    return files | _action() | _schemas() | (_pulumi() if chosen.infra else {})
+    return files | _action() | _schemas() | (_pulumi() if chosen.infra else {}) | (_monitoring() if monitoring else {})
+
+
+def _monitoring() -> dict[str, str]:
+    """Return alert rules and dashboard as they are: their words in capitals are not placeholders."""
+    folder = package_data.repository_files() / "monitoring"
+    return {f"monitoring/{path.name}": path.read_text("utf-8") for path in sorted(folder.iterdir())}
 
 
 def _words(chosen: Choices, templates: Sequence[ManifestTemplate]) -> dict[str, str]:

@@ -137,7 +137,15 @@ class Bucket:
 
         Raises: StalledError or TransientError when S3 refuses or does not answer.
         """
-        found: list[str] = []
+        start = f"{self.place.prefix}/"
+        return tuple(str(each["Key"])[len(start) :] for each in self._listed(below, limit))
+
+    def size(self) -> int:
+        """Return the bytes of all objects. Raises: StalledError or TransientError as `keys` does."""
+        return sum(int(each["Size"]) for each in self._listed("", 0))
+
+    def _listed(self, below: str, limit: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         given: dict[str, object] = {"MaxKeys": limit} if limit else {}
         start = f"{self.place.prefix}/"
         while True:
@@ -149,9 +157,9 @@ class Bucket:
                 answer = self._call("ListObjectsV2", below, send)
             except _Answer as refusal:
                 raise self._error("ListObjectsV2", below, refusal) from refusal.cause
-            found += [str(each["Key"])[len(start) :] for each in answer.get("Contents", ())]
+            found += answer.get("Contents", ())
             if limit or not answer.get("IsTruncated"):
-                return tuple(found)
+                return found
             given = {"ContinuationToken": answer["NextContinuationToken"]}
 
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> str:

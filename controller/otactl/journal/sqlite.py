@@ -58,6 +58,11 @@ class SqlJournal:
         """Close the file."""
         self.database.close()
 
+    def size_bytes(self) -> int:
+        """Return the bytes of the file, and of the log beside it."""
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(each.stat().st_size for each in files if each.exists())
+
     def identity(self) -> Identity:
         """Return which journal this is, wherever it lies."""
         with self.database.read() as db:

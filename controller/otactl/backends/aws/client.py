@@ -98,7 +98,7 @@ class AwsClient(PacedClient):
             except Exception as error:
                 again = is_throttle(error) or (is_lost(error) and repeatable)
                 if is_throttle(error):
-                    self.policy.usage.count_throttled()
+                    self.policy.usage.count_throttled(f"{service}:{operation}")
                 if not again or self.policy.is_last(attempt):
                     off = self.policy.offset(_date(getattr(error, "response", None)))
                     raise translate(error, service, operation, needed, attempt, off) from error

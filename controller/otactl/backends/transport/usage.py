@@ -17,6 +17,7 @@ class Stats:
     writes: int = 0
     throttled: int = 0
     by_operation: dict[str, int] = field(default_factory=dict)
+    throttled_by_operation: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def count(self, key: str, *, writes: bool, budget: int) -> None:
@@ -31,13 +32,14 @@ class Stats:
             self.by_operation[key] = self.by_operation.get(key, 0) + 1
         metering.count()
 
-    def count_throttled(self) -> None:
-        """Count an attempt that the service throttled."""
+    def count_throttled(self, key: str) -> None:
+        """Count an attempt of `service:operation` that the service throttled."""
         with self._lock:
             self.throttled += 1
+            self.throttled_by_operation[key] = self.throttled_by_operation.get(key, 0) + 1
 
     def reset(self) -> None:
         """Start again from zero, as a new run does; clients that share this count keep sharing it."""
         with self._lock:
             self.calls = self.writes = self.throttled = 0
-            self.by_operation = {}
+            self.by_operation, self.throttled_by_operation = {}, {}

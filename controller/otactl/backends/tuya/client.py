@@ -194,7 +194,7 @@ class TuyaClient(PacedClient):
             if came.answer is not None:
                 return came.answer
             if came.throttled:
-                self.policy.usage.count_throttled()
+                self.policy.usage.count_throttled(f"{SERVICE}:{prepared.action}")
             corrects = came.expired and repeatable and not corrected
             again = (came.throttled and throttles) or (came.lost and repeatable) or corrects
             if came.error is not None and (not again or self.policy.is_last(attempt)):

@@ -51,6 +51,9 @@ _EXECUTABLE = ("ci/otactl.sh",)
     help="What runs reconcile: writes a workflow, or a sample into deploy/. Repeatable.",
 )
 @click.option("--infra", is_flag=True, help="Write the Pulumi program too; manifests refer to its outputs.")
+@click.option(
+    "--monitoring", is_flag=True, help="Write alert rules for Prometheus and a dashboard for Grafana into monitoring/."
+)
 @guarded
 def command(
     folder: str,
@@ -62,6 +65,7 @@ def command(
     name: str,
     runners: tuple[str, ...],
     infra: bool,
+    monitoring: bool,
 ) -> None:
     """Write a repository: manifests into FOLDER (rollouts, if left out), and checks, editor settings and runners.
 
@@ -82,7 +86,7 @@ def command(
     templates = [BACKENDS[kind].template for kind in dict.fromkeys(backends)]
     manifests = _manifests(folder, chosen, templates, name)
     _must_be_sound(manifests)
-    files = repository_files(chosen, templates, runners)
+    files = repository_files(chosen, templates, runners, monitoring=monitoring)
     beside = {os.path.normpath(os.path.relpath(root / path)): text for path, text in files.items()}
     left = _write(manifests, beside, {os.path.relpath(root / path) for path in _EXECUTABLE})
     _say_what_an_environment_lacks(next(iter(manifests)), backends, left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import msgspec
 from otactl.backends.registry import backends_for, transport_for
 from otactl.cli.journal_option import Place, default_place, journal_option, overridden, place_for
 from otactl.cli.load_manifests import by_environment, covers, environment_option, read_all, strict_option
+from otactl.cli.run_metrics import RunMetrics, metrics_options
 from otactl.cli.unreadable_manifests import (
     Stopped,
     concerning,
@@ -31,7 +33,6 @@ from otactl.manifest.unreadable import UnreadableDocument
 from otactl.model import Environment, Record, Rollout
 from otactl.model.unreadable_manifests import UnreadableManifests
 from otactl.policies.unsupported import unsupported_holds
-from otactl.ports import Journal
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RolloutReport
 from otactl.report import reconcile as report
@@ -44,11 +45,27 @@ from otactl.report.sanitize import plain
 @environment_option
 @strict_option
 @journal_option
-def command(paths: tuple[str, ...], output: str, environment: str | None, strict: bool, journal: str | None) -> None:
+@metrics_options
+def command(
+    paths: tuple[str, ...],
+    output: str,
+    environment: str | None,
+    strict: bool,
+    journal: str | None,
+    metrics: str | None,
+    gateway: str | None,
+) -> None:
     """Send what is next for the manifests in PATHS until nothing is ready; record everything; exit.
 
     A manifest with an error stops what it may be about, and the run exits 1; the others go on.
     """
+    with RunMetrics(metrics, gateway, holder()) as monitor:
+        _run(paths, output, environment, strict, journal, monitor)
+
+
+def _run(
+    paths: tuple[str, ...], output: str, environment: str | None, strict: bool, journal: str | None, monitor: RunMetrics
+) -> None:
     reading = read_all(paths, strict=strict)
     shards = tuple(by_environment(reading, environment))
     places = {declared.name: place_for(declared, paths, journal) for declared, _ in shards}
@@ -60,13 +77,15 @@ def command(paths: tuple[str, ...], output: str, environment: str | None, strict
             if place.url in opened:
                 here = msgspec.structs.replace(declared, journal=place.used().place)
                 unread = unread_of(reading, declared.name)
-                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading), unread)
+                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading), unread, monitor)
             else:
-                ran = _failed(declared, rollouts, unopened[place.url])
+                started, ran = time.monotonic(), _failed(declared, rollouts, unopened[place.url])
+                monitor.add(declared, ran, started, None, None)
             total = total.plus(msgspec.structs.replace(ran, journals=(place.used(declared.name),)))
         marked = _mark_unread(reading, environment, overridden(journal) or default_place(paths), opened)
     broken = concerning(reading, environment)
     total = total.plus(marked).plus(_unread(stopped(reading, environment), broken))
+    monitor.add_errors(total)
     for error in unopened.values():
         click.echo(plain(f"otactl: {error}"), err=True)
     if opened or output == "json" or not shards:
@@ -93,12 +112,13 @@ def _opened(places: Iterable[Place], stack: ExitStack) -> tuple[dict[str, AnyJou
 def _reconcile(
     declared: Environment,
     rollouts: tuple[Rollout, ...],
-    journal: Journal,
+    journal: AnyJournal,
     read: Callable[[Record], bool],
     unread: UnreadableManifests,
+    monitor: RunMetrics,
 ) -> report.ReconcileReport:
     """Run the loop over one environment; `read` says whether the place of a manifest was read."""
-    transport = transport_for(declared)
+    transport, started = transport_for(declared), time.monotonic()
     reconciler = Reconciler(
         environment=declared,
         rollouts=rollouts,
@@ -114,8 +134,10 @@ def _reconcile(
     try:
         run = reconciler.run()
     except OtactlError as error:  # its journal gave no answer at all
-        return _failed(declared, rollouts, error)
-    return report.ReconcileReport(
+        ran = _failed(declared, rollouts, error)
+        monitor.add(declared, ran, started, transport.stats, None)
+        return ran
+    ran = report.ReconcileReport(
         passes=run.passes,
         calls=transport.stats.calls,
         writes=transport.stats.writes,
@@ -126,6 +148,8 @@ def _reconcile(
             report.RunFault(environment=declared.name, reason=e.reason, message=e.message) for e in run.errors
         ),
     )
+    monitor.add(declared, ran, started, transport.stats, journal)
+    return ran
 
 
 def holder() -> str:

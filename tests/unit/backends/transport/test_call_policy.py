@@ -184,7 +184,8 @@ def test_a_reset_gives_every_policy_that_shares_the_usage_a_fresh_budget() -> No
     usage = Stats()
     first, second = policy(Clock(), budget=5, usage=usage), policy(Clock(), budget=5, usage=usage)
     spend_all(first, WRITE, writes=True)
-    usage.count_throttled()
+    usage.count_throttled(WRITE)
+    assert usage.throttled_by_operation == {WRITE: 1}
     usage.reset()
     assert usage == Stats()
     second.spend(READ, writes=False)
