@@ -102,7 +102,13 @@ def test_an_unbuffered_output_to_a_full_disk_ends_in_one_line_too(folder: Path) 
     assert (ran.returncode, ran.stderr.splitlines()[-1][:31]) == (1, "otactl: cannot write the output")
 
 
-NAMES = ["a\x1b]0;owned\x07\x1b[31mx.yaml", "a\n::error file=x::injected\n.yaml", "a\u202e\u2028x.yaml"]
+NAMES = [
+    "a\x1b]0;owned\x07\x1b[31mx.yaml",
+    "a\n::error file=x::injected\n.yaml",
+    "a\u202e\u2028x.yaml",
+    "rollouts\u00a0::error file=x::injected.yaml",
+    "::error file=x::injected ##[add-mask]x.yaml",
+]
 
 
 @pytest.mark.parametrize("words", [["plan", "--offline"], ["validate"], ["validate", "-o", "github"]], ids=" ".join)
@@ -114,13 +120,15 @@ def test_a_file_name_acts_on_no_terminal_and_gives_no_command_to_a_workflow(
     warned = re.sub(r"redundancyPercent: \d+", "redundancyPercent: 0", soil.read_text())
     (folder / "rollouts" / name).write_text(warned)
     soil.unlink()
-    monkeypatch.setattr(sys, "argv", ["otactl", *words, "rollouts"])
+    monkeypatch.chdir(folder / "rollouts")
+    monkeypatch.setattr(sys, "argv", ["otactl", *words, "."])
     with pytest.raises(SystemExit):
         main()
     shown = "".join(capsys.readouterr())
     assert "redundancy_is_zero" in shown
     assert [c for c in shown if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")] == []
-    assert [line for line in shown.splitlines() if line.startswith("::error file=x::")] == []
+    assert [line for line in shown.splitlines() if line.strip().startswith("::error file=x::")] == []
+    assert [line for line in shown.splitlines() if "##[" in line and not line.startswith("::warning file=")] == []
 
 
 def test_text_leaves_the_command_by_its_streams_only() -> None:

@@ -2,8 +2,9 @@
 
 1. Text is put together from manifests, file names and services. Whatever a renderer has let through, no control
    character and no override of the reading direction leaves here raw; line ends and tabs do.
-2. A line of such text is made safe before it is joined to others (`plain`): a line end here is intended.
-3. Output that cannot be written (a full disk, a reader that left) is an error of the verb: one line, exit code 1. What
+2. No line gives a command to the log of a CI run, except in the form that is for one (`commands`).
+3. A line of such text is made safe before it is joined to others (`plain`): a line end here is intended.
+4. Output that cannot be written (a full disk, a reader that left) is an error of the verb: one line, exit code 1. What
    was done is done; the journal has it.
 """
 
@@ -17,14 +18,16 @@ from collections.abc import Iterator
 from typing import IO
 
 from otactl.errors import OutputError
-from otactl.report.sanitize import without_controls
+from otactl.report.sanitize import without_commands, without_controls
 
 
 class SafeStream:
     """A stream of text in front of another; what is not asked of it here is asked of that one."""
 
     def __init__(self, stream: IO[str]) -> None:
+        self.commands = False
         self._stream = stream
+        self._line_start = True
         self._held: list[str] | None = None
 
     def hold(self) -> None:
@@ -43,7 +46,7 @@ class SafeStream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write text, escaped (rule 1); raises OutputError when it is not taken."""
+        """Write text, escaped (rules 1 and 2); raises OutputError when it is not taken."""
         if not isinstance(text, str):
             raise TypeError("text only")  # the command's library asks by an empty write what a stream takes
         if not text:
@@ -52,6 +55,9 @@ class SafeStream:
             self._held.append(text)
             return len(text)
         safe = without_controls(text)
+        if not self.commands:
+            safe = without_commands(safe, at_line_start=self._line_start)
+        self._line_start = safe.endswith("\n")
         with self._reporting_errors():
             try:
                 self._stream.write(safe)

@@ -3,6 +3,7 @@
 1. Terminal: every control, format, surrogate and separator character becomes a visible escape.
 2. Markdown: the same, and nothing in a cell is markup, a link or a mention.
 3. JSON: the same characters become `\\u` escapes, so the document keeps its meaning.
+4. Logs of CI: no line of a value is a command. GitHub's runner obeys `::` after blanks, and `##[` anywhere in a line.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#\[|#vso\[)", re.MULTILINE)
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&]|:(?=//)|(?<=www)\.)")
 
 
@@ -38,6 +40,19 @@ def without_controls(text: str) -> str:
     if text.isascii() and not _CONTROLS.search(text):
         return text
     return _CONTROLS.sub(lambda found: _escape(found.group()), text)
+
+
+def without_commands(text: str, *, at_line_start: bool = True) -> str:
+    """Escape what the log of a CI run would obey (rule 4); `\\u` escapes, which a JSON document may hold."""
+    if "::" not in text and "##" not in text:
+        return text
+    first, rest = ("", text) if at_line_start else _first_line(text)
+    return first + _COMMAND.sub(lambda found: f"{found[1] or ''}\\u{ord(found[0][-1]):04x}", rest)
+
+
+def _first_line(text: str) -> tuple[str, str]:
+    head, end, rest = text.partition("\n")
+    return head + end, rest
 
 
 def cell(text: str) -> str:

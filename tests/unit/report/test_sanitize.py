@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otactl.report.sanitize import as_json, cell, plain, safe_json, short_json, without_controls
+from otactl.report.sanitize import as_json, cell, plain, safe_json, short_json, without_commands, without_controls
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, categories=None))
 UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -78,6 +78,25 @@ def test_text_of_many_lines_keeps_its_lines_and_nothing_that_acts(text: str) -> 
     assert without_controls(shown) == shown
     assert all(c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") for c in shown)
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::x", "\\u003a:error::x"),
+        ("a\n \u00a0::debug::x\n", "a\n \u00a0\\u003a:debug::x\n"),
+        ("a ::error::x", "a ::error::x"),
+        ('{"file": "##[add-mask]x"}', '{"file": "\\u0023#[add-mask]x"}'),
+        ("see ##vso[task.setvariable]", "see \\u0023#vso[task.setvariable]"),
+        ("### plan", "### plan"),
+    ],
+)
+def test_no_line_is_a_command_of_a_ci_run(text: str, shown: str) -> None:
+    assert without_commands(text) == shown
+
+
+def test_the_rest_of_a_line_is_no_command() -> None:
+    assert without_commands("::x\n::y", at_line_start=False) == "::x\n\\u003a:y"
 
 
 def test_what_keeps_a_mention_from_being_one_stays() -> None:
