@@ -75,10 +75,11 @@ def read_regular(path: Path, limit: int) -> bytes | str:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         return f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)  # of a folder no file object can be made
+        return "is no regular file"
     with os.fdopen(opened, "rb") as file:
         try:
-            if not stat.S_ISREG(os.fstat(opened).st_mode):
-                return "is no regular file"
             return file.read(limit + 1)
         except OSError as error:
             return f"cannot be read: {error.strerror or type(error).__name__}"

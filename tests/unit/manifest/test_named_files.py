@@ -71,7 +71,9 @@ def test_a_device_list_outside_the_repository_is_not_read(place: Path, file: str
     assert SECRET not in reported
 
 
-@pytest.mark.parametrize(("file", "why"), [("fifo", "is no regular file"), ("../.git/config", "lies in .git")])
+@pytest.mark.parametrize(
+    ("file", "why"), [("fifo", "is no regular file"), (".", "is no regular file"), ("../.git/config", "lies in .git")]
+)
 def test_a_device_list_that_is_no_file_of_the_repository_is_refused(place: Path, file: str, why: str) -> None:
     assert why in texts(listing(place, file))
 

@@ -56,7 +56,7 @@ def must_be_aws(service: str, endpoint: str | None, environ: Mapping[str, str]) 
     """Raise StalledError unless an endpoint of a manifest is the service's own, this machine, or allowed."""
     if endpoint is None:
         return
-    parts = urlsplit(endpoint)
+    parts = _address(endpoint, f"spec.endpoints.{service}")
     host = (parts.hostname or "").rstrip(".")
     if is_loopback(host) or _is_allowed(parts, environ):
         return
@@ -75,6 +75,19 @@ def is_aws(service: str, host: str) -> bool:
     own = rf"{_BEFORE.get(service, '')}{name}(-fips)?(\.dualstack)?({joined}{_REGION})?\.({ends})"
     private = rf"([a-z0-9-]+\.)+{name}(-fips)?\.{_REGION}\.vpce\.({ends})"
     return re.fullmatch(rf"({own})|({private})", host) is not None
+
+
+def _address(endpoint: str, field: str) -> SplitResult:
+    """Return an address taken apart; its port is asked for here, because one out of range is reported only then."""
+    try:
+        parts = urlsplit(endpoint)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        text = f"{field}: {endpoint} is no address; write https://HOST, or https://HOST:PORT with a port up to 65535"
+        raise StalledError("EndpointInvalid", text)
+    return parts
 
 
 def _is_allowed(parts: SplitResult, environ: Mapping[str, str]) -> bool:

@@ -73,6 +73,15 @@ def test_a_host_that_is_allowed_allows_no_other_port_or_name() -> None:
             must_be_tuyas(urlsplit(endpoint), environ)
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["https://iot.eu-west-1.amazonaws.com:99999", "https://[::1", "http://127.0.0.1:0"]
+)
+def test_what_is_no_address_is_an_error_that_names_its_field(endpoint: str) -> None:
+    with pytest.raises(StalledError, match=r"spec\.endpoints\.iot: .* is no address; write https://HOST") as caught:
+        must_be_aws("iot", endpoint, {})
+    assert caught.value.reason == "EndpointInvalid"
+
+
 def test_nothing_is_sent_to_a_foreign_endpoint_of_aws_nor_its_role_assumed_there() -> None:
     for endpoints in ({"sts": "https://evil.example"}, {"sts": "http://sts.eu-west-1.amazonaws.com"}):
         role = "arn:aws:iam::123456789012:role/r"
