@@ -80,7 +80,7 @@ def create(ctx: WaveContext, wanted: Creation) -> Plan:
     had = spared(at.seen, shape.capabilities)
     unit = at.declare(ctx.wave, wanted.which, ctx.known, retry, had)
     part = msgspec.structs.replace(unit, members=wanted.rest or unit.members)
-    if holds := _before_known(ctx) or _under_way(ctx) or wave_holds.unapproved(ctx):
+    if holds := _before_known(ctx) or _under_way(ctx) or wave_holds.unapproved(ctx, again=bool(unit.only)):
         return ctx.wait(*holds, soon=True)
     if unit.spared and not unit.members:
         text = f"every target of {unit.unit_id} reports {at.rollout.firmware.version} already; checking again"

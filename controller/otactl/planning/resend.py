@@ -46,7 +46,7 @@ def _still_right(ctx: AttemptContext) -> bool:
     at, unit, known = ctx.at, ctx.declared, ctx.known
     whole = known.members == unit.whole == at.rollout.targets_of(ctx.wave).keys
     same = retry.still_declared(unit.only, at.rollout, known) == unit.only if unit.only else whole
-    if not same or wave_holds.unapproved(ctx):
+    if not same or wave_holds.unapproved(ctx, again=bool(unit.only)):
         return False
     unmet = (*ctx.findings, *source_drift(ctx, unit))
     return not checked(create_unit.START_CHECKS, of_creation(ctx, unit, ctx.attempt, unmet))

@@ -95,9 +95,13 @@ def _not_released(ctx: UnitContext) -> tuple[Hold, ...]:
     return checked(RELEASE_CHECKS, of_unit(ctx))
 
 
+def _release_unapproved(ctx: StartContext) -> tuple[Hold, ...]:
+    return wave_holds.unapproved(ctx, again=True)
+
+
 RELEASE_CHECKS: tuple[Callable[[StartContext], tuple[Hold, ...]], ...] = (
     wave_holds.closed,
-    wave_holds.unapproved,
+    _release_unapproved,
     wave_holds.going_back,
 )
 
@@ -212,8 +216,12 @@ def open_drift(ctx: StartContext) -> tuple[Hold, ...]:
     return (Hold(reason="drift_is_open", message=text, stalled=True),)
 
 
+def _start_unapproved(ctx: StartContext) -> tuple[Hold, ...]:
+    return wave_holds.unapproved(ctx, again=bool(ctx.declared.only))
+
+
 START_CHECKS: tuple[Callable[[StartContext], tuple[Hold, ...]], ...] = (
-    wave_holds.unapproved,
+    _start_unapproved,
     guardrails.too_many,
     wave_holds.going_back,
     preflight.may_start,

@@ -17,8 +17,12 @@ from otactl.verdicts.gate import GateState
 from otactl.wording import count
 
 
-def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
-    """Return an approval that is missing, or was of something else."""
+def unapproved(ctx: WaveContext, *, again: bool = False) -> tuple[Hold, ...]:
+    """Return an approval that is missing, or was of something else.
+
+    `again`: what is sent is for devices that the wave was started with, and that its approval covers for good. A group
+    that is sent to whole, also for the second time, has to hold the devices that were approved.
+    """
     at, wave = ctx.at, ctx.wave
     if wave.requires is None:
         return ()
@@ -27,7 +31,8 @@ def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
     good = [a for a in given if a.digest == membership.approval_digest(rollout, wave)]
     groups = membership.groups_of(rollout, wave)
     known = at.seen.offline or at.seen.expected  # groups were not read, or cannot be
-    devices = _started_with(ctx) or (membership.inside(groups, at.seen) if groups and not known else ())
+    begun = _started_with(ctx) if again else ()
+    devices = begun or (membership.inside(groups, at.seen) if groups and not known else ())
     if devices is None:
         text = f"the devices in {', '.join(groups)} of wave {wave.name} were not checked in this pass; "
         text += "the next pass checks them"
@@ -54,11 +59,10 @@ def unapproved(ctx: WaveContext) -> tuple[Hold, ...]:
 
 
 def _started_with(ctx: WaveContext) -> tuple[str, ...]:
-    """Return the devices that the wave was, or may have been, started with: an approval covers these, retries too."""
+    """Return the devices that the wave was started with."""
     known, at = ctx.known, ctx.at
-    making = {i.unit_id for i in at.record.intents if i.creates}
     since = known.attempts_since(at.rollout.generation) if known is not None else ()
-    started = [a for a in since if not a.retry_targets and (a.was_sent or a.unit_id in making)]
+    started = [a for a in since if not a.retry_targets and a.was_sent]
     return tuple(sorted({device for a in started for device in (*a.devices, *a.skipped_devices)}))
 
 

@@ -227,8 +227,8 @@ def approved(declared: Rollout, devices: str | None, of: Rollout | None = None) 
     return msgspec.structs.replace(declared, approvals=(given,))
 
 
-def asks(situation: PlanContext) -> list[str]:
-    return [h.reason for h in unapproved(of_wave(situation))]
+def asks(situation: PlanContext, *, again: bool = False) -> list[str]:
+    return [h.reason for h in unapproved(of_wave(situation), again=again)]
 
 
 TWO = named_devices(("d-0", "d-1"))
@@ -264,27 +264,31 @@ def test_what_to_approve_is_reported_whole() -> None:
     assert f"otactl approve rollouts/a.yaml --wave canary --role owners --by WHO --devices {TWO}" in hold.message
 
 
-def test_a_wave_that_began_was_approved_for_the_devices_it_began_with() -> None:
+@pytest.mark.parametrize(("again", "held"), [(True, []), (False, ["approval_is_outdated"])])
+def test_an_approval_covers_what_a_wave_began_with_and_no_group_that_grew_and_is_sent_to_whole_again(
+    again: bool, held: list[str]
+) -> None:
     attempt = Attempt(
         number=1, generation=ASKING.generation, unit_id="u", stage=Stage.ENDED, start_at=NOW, devices=("d-0", "d-1")
     )
     record = msgspec.structs.replace(empty(ASKING), waves=(WaveRecord(name="canary", attempts=(attempt,)),))
+    situation = at(approved(ASKING, TWO), record=record, targets=(group("g1", *TEN),))
 
-    assert asks(at(approved(ASKING, TWO), record=record, targets=(group("g1", *TEN),))) == []
+    assert asks(situation, again=again) == held
 
 
-@pytest.mark.parametrize("pending", [True, False])
-def test_a_making_that_came_to_nothing_keeps_no_approval(pending: bool) -> None:
+@pytest.mark.parametrize(("now", "held"), [(("d-0", "d-1"), []), (TEN, ["approval_is_outdated"])])
+def test_a_create_without_an_answer_is_approved_for_the_devices_of_its_group_alone(
+    now: tuple[str, ...], held: list[str]
+) -> None:
     attempt = Attempt(number=1, generation=ASKING.generation, unit_id="u", devices=("d-0", "d-1"))
     call = RecordedCall(service="iot", operation="CreateOTAUpdate", parameters={})
     intent = Intent(action="createUnit", unit_id="u", key="k", call=call, at=NOW, start_at=NOW)
     record = msgspec.structs.replace(
-        empty(ASKING), waves=(WaveRecord(name="canary", attempts=(attempt,)),), intents=(intent,) if pending else ()
+        empty(ASKING), waves=(WaveRecord(name="canary", attempts=(attempt,)),), intents=(intent,)
     )
 
-    held = asks(at(approved(ASKING, TWO), record=record, targets=(group("g1", *TEN),)))
-
-    assert held == ([] if pending else ["approval_is_outdated"])
+    assert asks(at(approved(ASKING, TWO), record=record, targets=(group("g1", *now),))) == held
 
 
 def test_devices_are_known_only_where_every_group_was_looked_into() -> None:

@@ -19,6 +19,7 @@ from otactl.model import (
     Gate,
     Ignore,
     Observation,
+    Reason,
     Requires,
     Retry,
     Rollout,
@@ -30,12 +31,27 @@ from otactl.model import (
     Wave,
     Window,
 )
+from otactl.model.actions import CreateUnit
+from otactl.planning.assess import assess
 from otactl.planning.context import PlanContext
-from otactl.planning.membership import ANY_DEVICES, approval_digest
+from otactl.planning.membership import ANY_DEVICES, approval_digest, named_devices
 from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import AttemptContext
 from otactl.planning.wave_holds import closed, gate_hold, going_back, latest_start, unapproved
-from tests.support.builders import ENVIRONMENT, NOW, empty, of_start, of_wave, record_of, rollout, seen, unit_of
+from tests.support.attempts import BEFORE, NAMES, SHAPES, judged, many
+from tests.support.builders import (
+    ENVIRONMENT,
+    FACTS_IMAGE,
+    FACTS_ROLE,
+    NOW,
+    empty,
+    of_start,
+    of_wave,
+    record_of,
+    rollout,
+    seen,
+    unit_of,
+)
 from tests.support.windows import ALWAYS, NIGHT, allow, at, deny
 
 LEAD = timedelta(minutes=31)
@@ -275,3 +291,31 @@ def test_a_wave_whose_image_differed_at_its_session_waits_for_a_person_until_tha
 
     assert hold.reason == reason
     assert hold.stalled is (reason == "image_differed_at_session")
+
+
+@pytest.mark.parametrize(("joined", "held"), [((), []), (("d",), ["approval_is_outdated"])])
+def test_a_group_that_grew_while_its_wave_was_suspended_is_not_sent_to_under_the_approval_of_before(
+    joined: tuple[str, ...], held: list[str]
+) -> None:
+    wave = Wave(name="all", targets=Targets(thing_groups=("g",)), requires=Requires(approval="lead"))
+    stopped = judged(*[Reason.CANCELED] * 3, members=("thingGroup:g",), devices=NAMES)
+    declared, record = many("otaUpdate", stopped)
+    declared = replace(declared, strategy=Strategy(waves=(wave,)))
+    given = Approval(
+        wave="all",
+        role="lead",
+        by="ada",
+        digest=approval_digest(declared, wave),
+        at=BEFORE,
+        devices=named_devices(NAMES),
+    )
+    record = record.with_wave(replace(record.waves[0], members=("thingGroup:g",)))
+    inside = (*NAMES, *joined)
+    group = TargetFacts(key="thingGroup:g", exists=True, requested=len(inside), ready=len(inside), members=inside)
+    shown = Observation(targets=(group,), devices=inside, image=FACTS_IMAGE, role=FACTS_ROLE)
+
+    approved = replace(declared, approvals=(given,))
+    plan = assess(ENVIRONMENT, approved, record, shown, SHAPES["otaUpdate"][0], (), NOW).plan
+
+    assert [h.reason for h in plan.holds] == held
+    assert [a.unit.members for a in plan.actions if isinstance(a, CreateUnit)] == ([] if held else [("thingGroup:g",)])
