@@ -26,7 +26,6 @@ from otactl.model import (
     Reason,
     Record,
     Rollout,
-    Stage,
     Unit,
     Value,
     VersionConfirm,
@@ -126,8 +125,7 @@ class SentContents:
 
     def _reached(self, record: Record, attempt: Attempt) -> Iterator[tuple[str, bool]]:
         """Yield the targets an attempt reached, and whether each took it (rules 1 and 4)."""
-        deleted = attempt.stage is Stage.SUPERSEDED and not attempt.results
-        if deleted or attempt.never_started or not (attempt.was_sent or _may_be_sent(record, attempt)):
+        if attempt.never_started or not (attempt.was_sent or _may_be_sent(record, attempt)):
             return
         results = {key_of(r.device): r for r in attempt.results}
         spared = {key for key, r in results.items() if r.reason is Reason.CANCELED}

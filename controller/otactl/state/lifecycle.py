@@ -5,7 +5,7 @@
    drift.
 3. A pending intent explains a change: a unit that is missing while we meant to delete it was deleted by us.
 4. One observation without a unit proves nothing: the unit is lost when a second one, SETTLE later, agrees. A lost unit
-   that is shown again continues at its stage.
+   that is shown again continues at its stage. The same holds for an ended unit whose devices are still watched.
 5. A revision that is declared again continues where it was, if no revision declared meanwhile reached a device.
 6. A retry that was not created before its devices were removed from the manifest has ended; it is not sent.
 """
@@ -89,8 +89,9 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
             )
         )
     for known in (_gone_back(w, rollout.generation) for w in _wave_records(record, rollout)):
+        watched = wave_verdict.watched(known, rollout)
         attempts = tuple(
-            _advance_attempt(known.name, a, record.intents, rollout, seen, now, events)
+            _advance_attempt(known.name, a, a is watched, record.intents, rollout, seen, now, events)
             for a in (*known.attempts, *_unrecorded(known.name, record, rollout, seen, now, events))
         )
         moved = _without_retry(msgspec.structs.replace(known, attempts=attempts), record, rollout, now, events)
@@ -151,8 +152,8 @@ def _without_retry(
 
 
 def _is_undeclared(wave: str, rollout: Rollout) -> bool:
-    """Return whether a wave, or its whole rollout, was removed from the manifest."""
-    return rollout.removed or all(w.name != wave for w in rollout.strategy.waves)
+    """Return whether nothing more is sent for a wave: it, or its rollout, was removed from the manifest or aborted."""
+    return rollout.removed or rollout.abort is not None or all(w.name != wave for w in rollout.strategy.waves)
 
 
 def _still_meant(
@@ -192,6 +193,7 @@ def find_unit(attempt: Attempt, seen: Observation) -> Unit | None:
 def _advance_attempt(
     wave: str,
     attempt: Attempt,
+    watched: bool,
     intents: tuple[Intent, ...],
     rollout: Rollout,
     seen: Observation,
@@ -199,13 +201,14 @@ def _advance_attempt(
     events: list[Event],
 ) -> Attempt:
     before, unit, undeclared = attempt, find_unit(attempt, seen), _is_undeclared(wave, rollout)
+    absent = missing(attempt, unit, watched=watched)
     phase = UnitPhase.ABSENT if unit is None else unit.phase
     mine = [i for i in intents if i.unit_id == attempt.unit_id]
     deleting = next((i for i in mine if i.action == "deleteUnit"), None)
     if deleting is not None and phase in (UnitPhase.ABSENT, UnitPhase.DELETING):
         attempt = before.deleted(deleting.reason, deleting.at if deleting.reason == "suspended" else now)
         stage = attempt.stage
-    elif _lags(attempt, phase, now) or (missing(attempt, unit) and not _stays_missing(attempt, now)):
+    elif _lags(attempt, phase, now) or (absent and not _stays_missing(attempt, now)):
         stage = attempt.stage
     else:
         stage = TRANSITIONS[attempt.stage, phase]
@@ -223,7 +226,7 @@ def _advance_attempt(
     withdrawn = (
         attempt.withdrawn or any(i.reason == "suspended" for i in stops) or (unit is not None and unit.withdrawn)
     )
-    doubted = phase is UnitPhase.BROKEN or missing(attempt, unit)
+    doubted = (phase is UnitPhase.BROKEN or absent) and stage is not Stage.DELETED
     missing_since = (attempt.missing_since or now) if doubted else None
     moved = msgspec.structs.replace(
         attempt,
@@ -280,9 +283,9 @@ def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:
     return False
 
 
-def missing(attempt: Attempt, unit: Unit | None) -> bool:
-    """Return whether a live unit that the service gave an id is missing from this observation."""
-    return unit is None and attempt.live and attempt.vendor_id is not None
+def missing(attempt: Attempt, unit: Unit | None, *, watched: bool = False) -> bool:
+    """Return whether a unit that the service gave an id is missing from this observation: a live or `watched` one."""
+    return unit is None and (attempt.live or watched) and attempt.vendor_id is not None
 
 
 def _stays_missing(attempt: Attempt, now: datetime) -> bool:

@@ -7,8 +7,8 @@
    does not show yet is waiting, not absent.
 4. A wave is released when it passed, stayed so for its soak, and nothing of it is to be tried again. Until then its
    devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
-5. A wave that a suspension withdrew fails as soon as the started devices cannot let it pass, so that the rest does not
-   follow: too many failures or, without a retry, too few devices that may still succeed.
+5. A wave that we stopped fails as soon as the started devices cannot let it pass, so that the rest does not follow: too
+   many failures or, without a retry, too few devices that may still succeed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
         unanswered=tally.unanswered,
     )
     moved = msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
-    released = passed_now and (
+    unseen = attempt is not None and attempt.stage is Stage.ENDED and attempt.missing_since is not None
+    released = (passed_now and not unseen) and (
         (wave.released and same) or (now >= verdict.at + soak_of(gate) and retry.retry_plan(rollout, moved) is None)
     )
     moved = msgspec.structs.replace(moved, released=released)
@@ -97,10 +98,10 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     if attempt is None or may_be_retry(attempt, declared, rollout):
         return None
     silence = duration(gate.silence_after) if gate.silence_after is not None else None
+    off = retry.let_off(wave, rollout)
     results = results_of(wave, rollout.generation)
+    results = tuple(r for r in results if r.device not in off or r.reason is not Reason.CANCELED)
     if attempt.stage in (Stage.ENDED, Stage.DELETED):
-        off = retry.let_off(wave, rollout)
-        results = tuple(r for r in results if r.device not in off or r.reason is not Reason.CANCELED)
         unfinished = attempt is not wave.current or retry.goes_on(wave, rollout)
         if (
             attempt.cut_short
@@ -127,8 +128,8 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
 def _started_alone(
     wave: WaveRecord, attempt: Attempt, results: tuple[DeviceResult, ...], gate: Gate, rollout: Rollout, now: datetime
 ) -> tuple[Judgement, Tally] | None:
-    """Return the state of a gate by the devices that had started when a suspension withdrew the others (rule 5)."""
-    if not attempt.withdrawn:
+    """Return the state of a gate by the devices that had started when we stopped the others (rule 5)."""
+    if not results:
         return None
     rest = {r.device for r in attempt.not_started}
     tally = gates.tally_of((r for r in results if r.device not in rest), gate)

@@ -12,10 +12,13 @@ from otactl.backends.iot_ota.definition import OtaShape
 from otactl.model import (
     Attempt,
     Cause,
+    DeviceResult,
     DriftEntry,
     DriftStatus,
+    Gate,
     Listed,
     Observation,
+    Outcome,
     Phase,
     Record,
     Rollout,
@@ -30,6 +33,7 @@ from otactl.state.lifecycle import SETTLE
 from tests.support.builders import ENVIRONMENT, NOW, look, record_of, rollout, seen, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory, run
 
+SOAKS = Gate(soak="1h")
 STARTED = {"start_at": NOW - timedelta(hours=1), "started_by_us": True}
 
 
@@ -198,3 +202,20 @@ def test_the_ledger_keeps_that_a_unit_was_deleted_by_hand_whose_wave_no_manifest
 
     entries = [[(e.cause, e.observed, e.open) for e in found.drift] for found in (first, second.record, third.record)]
     assert entries == [[], [(Cause.DELETED, "deleted", True)], [(Cause.DELETED, "deleted", False)]]
+
+
+def test_a_soak_is_not_over_while_one_look_alone_misses_the_unit_that_is_watched() -> None:
+    declared = rollout()
+    declared = msgspec.structs.replace(declared, strategy=msgspec.structs.replace(declared.strategy, gate=SOAKS))
+    took = DeviceResult(device="d-1", outcome=Outcome.SUCCEEDED)
+    record = record_of(declared, unit_of(declared), Stage.ENDED, results=(took,), ended_at=NOW, **STARTED)
+    passed = look(declared, record, seen(unit_of(declared, phase=UnitPhase.ENDED)), NOW).record
+    over = NOW + timedelta(hours=1)
+
+    first = look(declared, passed, seen(), over)
+    back = look(declared, first.record, seen(unit_of(declared, phase=UnitPhase.ENDED)), over + SETTLE)
+    second = look(declared, first.record, seen(), over + SETTLE)
+
+    assert [(w.attempts[0].stage, w.released) for w in first.record.waves[:1]] == [(Stage.ENDED, False)]
+    assert [(w.attempts[0].missing_since, w.released) for w in back.record.waves[:1]] == [(None, True)]
+    assert [(w.attempts[0].stage, w.released) for w in second.record.waves[:1]] == [(Stage.DELETED, True)]

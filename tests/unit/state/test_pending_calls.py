@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Intent, Observation, Record, RecordedCall, Stage, UnitPhase
+from otactl.model import Abort, Intent, Observation, Record, RecordedCall, Stage, UnitPhase
 from otactl.state.lifecycle import SETTLE, advance, describe_intent
 from tests.support.attempts import made, many
 from tests.support.builders import NOW, record_of, rollout, seen, unit_of
@@ -112,3 +112,15 @@ def test_an_intent_is_described_by_its_call_and_time() -> None:
         describe_intent(intent("createUnit", "u-1"))
         == "createUnit u-1: iotwireless:CreateFuotaTask at 2026-03-01T12:00:00Z"
     )
+
+
+def test_a_create_that_an_abort_forbids_to_send_again_is_dropped_once_no_late_copy_of_it_can_act() -> None:
+    declared = rollout(abort=Abort(reason="bad batch"))
+    pending = intent("createUnit", at=NOW - timedelta(days=2))
+    record = replace(record_of(declared, UNIT, Stage.DECLARED, vendor_id=None, members=()), intents=(pending,))
+
+    first, _ = advance(record, declared, seen(), NOW)
+    second, _ = advance(first, declared, seen(), NOW + SETTLE)
+
+    assert (len(first.intents), first.attempts[0].stage) == (1, Stage.DECLARED)
+    assert (second.intents, second.attempts[0].stage, second.under_way) == ((), Stage.SUPERSEDED, False)
