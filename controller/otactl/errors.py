@@ -72,6 +72,13 @@ class ConflictError(OtactlError):
     """The state is not what the plan saw: look again before deciding anything."""
 
 
+class TooLateError(ConflictError):
+    """A call was not sent, since the time it may be sent had passed."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"{operation} was dropped: it was too late to send it; the next pass checks again")
+
+
 class StalledError(OtactlError):
     """A human is needed; `reason` is a PascalCase word that `otactl explain` knows."""
 

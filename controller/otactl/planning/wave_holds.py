@@ -31,8 +31,8 @@ def unapproved(ctx: WaveContext, *, again: bool = False) -> tuple[Hold, ...]:
     good = [a for a in given if a.digest == membership.approval_digest(rollout, wave)]
     groups = membership.groups_of(rollout, wave)
     known = at.seen.offline or at.seen.expected  # groups were not read, or cannot be
-    begun = _started_with(ctx) if again else ()
-    devices = begun or (membership.inside(groups, at.seen) if groups and not known else ())
+    started = _started_with(ctx) if again else ()
+    devices = started or (membership.inside(groups, at.seen) if groups and not known else ())
     if devices is None:
         text = f"the devices in {', '.join(groups)} of wave {wave.name} were not checked in this pass; "
         text += "the next pass checks them"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import Lock
 
-from otactl.errors import ConflictError, LeaseHeldError, StalledError, TransientError, defect
+from otactl.errors import ConflictError, LeaseHeldError, StalledError, TooLateError, TransientError, defect
 from otactl.model.actions import Call, Receipt
 from otactl.reconcile.abreast import abreast
 from otactl.state.intents import CallResult
@@ -41,9 +41,7 @@ class Executor:
             if rollout in stopped:
                 return CallResult(key=call.key, error=f"not sent: {stopped[rollout]}"), None
         if call.not_after is not None and self._now() > call.not_after:
-            late = ConflictError(
-                f"{call.operation} was dropped: it was too late to send it; the next pass checks again"
-            )
+            late = TooLateError(call.operation)
             return CallResult(key=call.key, error=str(late)), late
         try:
             return CallResult(key=call.key, receipt=self._send(call)), None
@@ -54,7 +52,7 @@ class Executor:
         except TransientError as error:
             return CallResult(key=call.key, error=str(error), unknown=error.committed is None), error
         except ConflictError as error:
-            return CallResult(key=call.key, error=str(error), unknown=True), error
+            return CallResult(key=call.key, error=str(error), unknown=not isinstance(error, TooLateError)), error
         except Exception as error:  # noqa: BLE001 - the last guard: the others go on
             failure = defect(error)  # whether the call went out is not known, so its intent stays
             with self._lock:

@@ -20,6 +20,7 @@ from otactl import __version__
 from otactl.backends.aws.errors import NotFoundError, is_lost, is_throttle, no_credentials, translate
 from otactl.backends.aws.operations import PASSED, READS, WRITES, permission_for
 from otactl.backends.aws.responses import UnreadableError, check_members, watch
+from otactl.backends.errors import after_silence
 from otactl.backends.transport.allowed_hosts import must_be_aws
 from otactl.backends.transport.call_policy import CallPolicy, PacedClient, utc_now
 from otactl.backends.transport.usage import Stats
@@ -69,7 +70,12 @@ class AwsClient(PacedClient):
         """Send a planned call and return its answer. Raises: StalledError if it has a placeholder."""
         known = call.complete()
         return self.call(
-            known.service, known.operation, known.parameters, repeatable=known.repeatable, permission=known.permission
+            known.service,
+            known.operation,
+            known.parameters,
+            repeatable=known.repeatable,
+            permission=known.permission,
+            not_after=known.not_after,
         )
 
     def identity(self) -> str:
@@ -79,21 +85,30 @@ class AwsClient(PacedClient):
         return self._account
 
     def call(
-        self, service: str, operation: str, parameters: Mapping[str, object], *, repeatable: bool, permission: str = ""
+        self,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, object],
+        *,
+        repeatable: bool,
+        permission: str = "",
+        not_after: datetime | None = None,
     ) -> Answer:
-        """Send one call and give its answer.
+        """Send one call and give its answer; no attempt is made after `not_after`.
 
-        Raises TransientError (throttled, no answer, budget spent), ConflictError, StalledError or NotFoundError.
+        Raises TransientError (throttled, no answer, budget spent), ConflictError, StalledError or NotFoundError. What a
+        write whose answer was lost meets when it is repeated does not say that the first attempt failed.
         """
         needed = permission or permission_for(service, operation)
         if (service, operation) in PASSED:
             needed = f"{needed} and {PASSED[service, operation]}"
         _must_be_listed(service, operation)
-        attempt = 0
+        attempt, unheard, writes = 0, False, (service, operation) in WRITES
         while True:
             attempt += 1
-            self.policy.spend(f"{service}:{operation}", writes=(service, operation) in WRITES)
             try:
+                self.policy.spend(f"{service}:{operation}", writes=writes)
+                self.must_be_in_time(operation, not_after)
                 return self._send(service, operation, parameters)
             except Exception as error:
                 again = is_throttle(error) or (is_lost(error) and repeatable)
@@ -101,7 +116,9 @@ class AwsClient(PacedClient):
                     self.policy.usage.count_throttled(f"{service}:{operation}")
                 if not again or self.policy.is_last(attempt):
                     off = self.policy.offset(_date(getattr(error, "response", None)))
-                    raise translate(error, service, operation, needed, attempt, off) from error
+                    found = translate(error, service, operation, needed, attempt, off)
+                    raise (after_silence(found) if unheard else found) from error
+                unheard = unheard or (writes and is_lost(error))
                 self.policy.backoff(attempt)
 
     def _send(self, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:

@@ -21,6 +21,7 @@ from threading import Lock
 from otactl.backends.transport.rate_limit import Pacers
 from otactl.backends.transport.service_clock import date_of
 from otactl.backends.transport.usage import Stats
+from otactl.errors import TooLateError
 from otactl.model import Environment
 
 ATTEMPTS = 4
@@ -116,3 +117,8 @@ class PacedClient:
     def now(self) -> datetime:
         """Return the service's time, as far as its answers report it."""
         return self.policy.now()
+
+    def must_be_in_time(self, operation: str, not_after: datetime | None) -> None:
+        """Raise `TooLateError` for a call whose turn came after the time it may be sent."""
+        if not_after is not None and self.now() > not_after:
+            raise TooLateError(operation)

@@ -107,7 +107,8 @@ class TuyaBackend(TuyaShape):
                 return Receipt(key=call.key)
             at = call.signed_at + self._ahead() if call.signed_at is not None else None
             prepared = self._transport.prepare(call.operation, call.parameters, at)
-            made = single_of(MADE_JOB, self._transport.send(prepared))
+            until = call.not_after + self._ahead() if call.not_after is not None else None
+            made = single_of(MADE_JOB, self._transport.send(prepared, not_after=until))
         except NotFoundError as error:
             if call.operation == MAKE:  # a group or a package that is not there: no other look changes that
                 raise StalledError("RequestRefused", f"{error}; fix what it names") from error

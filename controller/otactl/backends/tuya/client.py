@@ -25,7 +25,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from otactl.backends.errors import NotFoundError
+from otactl.backends.errors import NotFoundError, after_silence
 from otactl.backends.transport.call_policy import CallPolicy, PacedClient, utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.backends.tuya.config import access_of
@@ -154,9 +154,12 @@ class TuyaClient(PacedClient):
         query = canonical({**given, "Signature": signed})
         return Prepared(action, dict(parameters), moment, method, query, hidden)
 
-    def send(self, prepared: Prepared, *, repeatable: bool = False) -> JsonObject:
-        """Send what was prepared: once and as signed, unless it is repeatable; then as `call` does."""
-        return self._insist(prepared, repeatable=repeatable, throttles=repeatable)
+    def send(self, prepared: Prepared, *, repeatable: bool = False, not_after: datetime | None = None) -> JsonObject:
+        """Send what was prepared: once and as signed, unless it is repeatable; then as `call` does.
+
+        Nothing is sent after `not_after`, by the gateway's time.
+        """
+        return self._insist(prepared, repeatable=repeatable, throttles=repeatable, not_after=not_after)
 
     def pages(
         self, action: str, parameters: Mapping[str, object], page_size: int, most_rows: int = MOST_ROWS
@@ -185,11 +188,17 @@ class TuyaClient(PacedClient):
         pages = self.pages(listing.action, parameters, listing.page_size)
         return tuple(row for page in pages for row in rows_of(listing, page))
 
-    def _insist(self, prepared: Prepared, *, repeatable: bool, throttles: bool) -> JsonObject:
-        attempt, corrected = 0, False
+    def _insist(
+        self, prepared: Prepared, *, repeatable: bool, throttles: bool, not_after: datetime | None = None
+    ) -> JsonObject:
+        attempt, corrected, unheard, writes = 0, False, False, prepared.action in WRITES
         while True:
             attempt += 1
-            self.policy.spend(f"{SERVICE}:{prepared.action}", writes=prepared.action in WRITES)
+            try:
+                self.policy.spend(f"{SERVICE}:{prepared.action}", writes=writes)
+                self.must_be_in_time(prepared.action, not_after)
+            except OtactlError as error:
+                raise (after_silence(error) if unheard else error) from None
             came = self._once(prepared, attempt, repeatable)
             if came.answer is not None:
                 return came.answer
@@ -198,7 +207,8 @@ class TuyaClient(PacedClient):
             corrects = came.expired and repeatable and not corrected
             again = (came.throttled and throttles) or (came.lost and repeatable) or corrects
             if came.error is not None and (not again or self.policy.is_last(attempt)):
-                raise came.error
+                raise after_silence(came.error) if unheard else came.error
+            unheard = unheard or (writes and came.lost)
             corrected = corrected or corrects
             if not corrects:
                 self.policy.backoff(attempt)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from otactl.backends.tuya.client import NotFoundError, RefusedError, TuyaClient
-from otactl.errors import ConflictError, OtactlError, StalledError, TransientError
+from otactl.errors import ConflictError, OtactlError, StalledError, TooLateError, TransientError
 from tests.support.scripted_tuya import DROPPED, NOW, Answer, Gateway, bad, good, running, transport
 
 READ, WRITE = "QueryOTAJob", "CreateOTAStaticUpgradeJob"
@@ -256,3 +256,24 @@ def test_a_write_has_a_connection_of_its_own(gateway: Gateway) -> None:
         sender.call(WRITE, {}, repeatable=False)
     assert len(gateway.connections) == 3
     sender.close()
+
+
+def test_a_repeatable_write_that_got_no_answer_may_have_been_carried_out_although_its_repetition_was_refused(
+    gateway: Gateway,
+) -> None:
+    gateway.will(DROPPED, bad("iot.common.InvalidPageParams"))
+
+    found = lost(transport(gateway), repeatable=True)
+
+    assert found.committed is None
+    assert "may have been carried out" in str(found)
+
+
+def test_what_was_signed_is_not_sent_once_its_time_has_passed(gateway: Gateway) -> None:
+    sender = transport(gateway)
+    prepared = sender.prepare(WRITE, {"JobId": "1"})
+
+    with pytest.raises(TooLateError):
+        sender.send(prepared, not_after=NOW - timedelta(seconds=1))
+
+    assert gateway.asked == []
