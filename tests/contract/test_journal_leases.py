@@ -72,6 +72,25 @@ def test_a_lease_ended_by_hand_is_free_and_its_holder_can_commit_no_more(journal
     assert journal.acquire(ENVIRONMENT, "cron-b", NOW).fencing > lease.fencing + 1
 
 
+@pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(hours=-1), timedelta(seconds=TERM.seconds + 1)])
+def test_a_lease_is_ended_by_hand_whatever_the_clock_of_the_person_says(journal: AnyJournal, skew: timedelta) -> None:
+    """By a clock that is ahead the lease of a living run has expired: it holds all the same."""
+    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
+
+    assert journal.end_lease(ENVIRONMENT, NOW + skew) == lease
+    with pytest.raises(ConflictError):
+        journal.commit((change(0),), lease.fencing)
+    assert journal.acquire(ENVIRONMENT, "cron-b", NOW).fencing > lease.fencing + 1
+
+
+@pytest.mark.parametrize("skew", [timedelta(), timedelta(hours=1)])
+def test_a_lease_that_was_given_back_is_not_ended_again(journal: AnyJournal, skew: timedelta) -> None:
+    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
+    journal.release(lease, NOW)
+
+    assert journal.end_lease(ENVIRONMENT, NOW + skew) is None
+
+
 def test_the_check_tells_of_a_lease_that_a_wrong_clock_dated_and_of_no_other(journal: AnyJournal) -> None:
     lease = journal.acquire(ENVIRONMENT, "wrong-clock", NOW + timedelta(days=1))
     (found,) = check(journal, NOW, timedelta(hours=1))

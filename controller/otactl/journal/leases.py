@@ -75,8 +75,13 @@ def given_back(held: Held, now: datetime) -> Held:
     return msgspec.structs.replace(held, lease=ended)
 
 
-def ended_by_hand(held: Held, now: datetime) -> Held:
-    """Return the lease after a person ended it: its holder, should it live, can commit no more (rule 4)."""
+def ended_by_hand(held: Held | None, now: datetime) -> Held | None:
+    """Return the lease after a person ended it: its holder, should it live, can commit no more (rule 4).
+
+    None where there is nothing to end: only a lease that was given back, since by whose clock should it have expired?
+    """
+    if held is None or (held.lease.released and not held.lease.dated_ahead(now)):
+        return None
     back = given_back(held, now)
     ended = msgspec.structs.replace(back.lease, holder=BY_HAND, fencing=held.lease.fencing + 1)
     return msgspec.structs.replace(back, lease=ended)

@@ -188,11 +188,11 @@ class S3Journal:
 
         def change(head: Head, commit: str) -> Head | None:
             former.clear()
-            held = head.held
-            if held is None or held.lease.expires_at <= now:
+            ended = ended_by_hand(head.held, now)
+            if head.held is None or ended is None:
                 return None
-            former.append(held.lease)
-            return msgspec.structs.replace(head, held=ended_by_hand(held, now)).named(commit)
+            former.append(head.held.lease)
+            return msgspec.structs.replace(head, held=ended).named(commit)
 
         self.store.update(environment, change)
         return former[0] if former else None

@@ -170,9 +170,10 @@ class SqlJournal:
         """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
         with self.database.write() as db:
             held = self._held(db, environment)
-            if held is None or held.lease.expires_at <= now:
+            ended = ended_by_hand(held, now)
+            if held is None or ended is None:
                 return None
-            _store(db, ended_by_hand(held, now))
+            _store(db, ended)
         return held.lease
 
     def _held(self, db: Connection, environment: str) -> Held | None:

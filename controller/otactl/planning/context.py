@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from otactl.model import Attempt, Environment, Observation, Record, Rollout, Stage, Unit, Value, Wave, WaveRecord
-from otactl.model.actions import Action, CreateUnit, Finding, Hold, StartUnit, UnitDeclaration
+from otactl.model.actions import (
+    Action,
+    CreateUnit,
+    Finding,
+    Hold,
+    ResendCreate,
+    StartUnit,
+    UnitDeclaration,
+    UpdateUnit,
+)
 from otactl.planning import units
 from otactl.planning.sent_content import SentContents
 from otactl.state import lifecycle
@@ -31,8 +40,12 @@ class Plan(Value, frozen=True, kw_only=True):
 
     @property
     def begins(self) -> bool:
-        """Return whether it is about to create or start a unit."""
-        return any(isinstance(action, CreateUnit | StartUnit) for action in self.actions)
+        """Return whether it is about to create or start a unit, or to let devices of one start."""
+        return any(
+            isinstance(action, CreateUnit | ResendCreate | StartUnit)
+            or (isinstance(action, UpdateUnit) and bool(action.waiting))
+            for action in self.actions
+        )
 
 
 class PlanContext(Value, frozen=True, kw_only=True):

@@ -25,6 +25,10 @@ def _text(ctx: RolloutContext, wave: Wave, attempt: Attempt) -> str:
         f"{wave.name} and does not hold all of its targets, so it may be a retry; restore a backup of the journal that "
         "knows it, or declare another revision"
     )
+    if attempt.stage is Stage.SUPERSEDED and attempt.start_at is None:
+        return (
+            f"{text}; it was deleted before its start: to send to every device of the wave, set strategy.resend: true"
+        )
     if attempt.stage is not Stage.OPEN:
         return text
     end = ctx.can.end_command.format(id=attempt.vendor_id)

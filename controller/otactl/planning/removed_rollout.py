@@ -1,7 +1,8 @@
 """Assesses a rollout whose manifest was removed from Git while the service still holds, or may hold, units of it.
 
 1. Nothing is sent: removing a file from Git does not stop a rollout. What is there is reported in every run, with the
-   command that cancels it, until it has ended.
+   command that cancels it, until it has ended. Only a session that is scheduled for a time which a freeze or a window
+   has come to forbid is withdrawn, as one of a declared rollout is (`forbidden_starts`).
 2. Its units are observed as before, by the manifest that the record keeps: results are recorded, the unit of a create
    without an answer is adopted, and a create that had no effect is dropped after `settle_time`.
 3. It holds its targets only while its devices are in progress. When nothing of it is left it costs no call.
@@ -34,11 +35,12 @@ from otactl.model import (
     UnitPhase,
     iso,
 )
-from otactl.model.actions import Finding, Hold
-from otactl.planning import detect_drift, suspend
+from otactl.model.actions import Action, Finding, Hold, unit_of
+from otactl.planning import detect_drift, forbidden_starts, suspend
 from otactl.planning.assess import Assessment, proving, stated
-from otactl.planning.context import POLL, RECHECK, Plan
+from otactl.planning.context import POLL, RECHECK, Plan, PlanContext
 from otactl.planning.start_unit import settling
+from otactl.planning.wave_context import of_rollout
 from otactl.ports import Capabilities, Shape
 from otactl.state import lifecycle
 
@@ -75,7 +77,7 @@ def unsettled(record: Record, survey: Survey | None, can: Capabilities) -> bool:
 def look_at(
     environment: Environment, rollout: Rollout, record: Record, seen: Observation, shape: Shape, now: datetime
 ) -> Assessment:
-    """Assess one, and send nothing."""
+    """Assess one, and send nothing but what withdraws a forbidden start."""
     if (elsewhere := unit_home.moved(record, environment)) is not None:
         return _assessment(record, record, rollout, seen, (elsewhere,), now)
     seen = ownership.without_anothers(seen, record, environment)
@@ -99,9 +101,12 @@ def look_at(
     kept = left or any(a.stage is Stage.LOST for a in moved.attempts)  # which may come back
     moved = msgspec.structs.replace(moved, drift=drift, declaration=record.declaration if kept else "")
     left_over = [_words(a, unit, moved, now, shape.capabilities) for a, unit in left]
-    text = f"its manifest was removed from Git, so nothing is sent; restore it to continue: {'; '.join(left_over)}"
+    at = PlanContext(rollout=rollout, environment=environment, record=moved, seen=seen, now=now)
+    withdrawn = forbidden_starts.withdraw(of_rollout(at, shape))
+    sent = f"only {', '.join(unit_of(a) for a in withdrawn)} is withdrawn" if withdrawn else "nothing is sent"
+    text = f"its manifest was removed from Git, so {sent}; restore it to continue: {'; '.join(left_over)}"
     holds = (Hold(reason=LEFT, message=text),) if left_over else ()
-    return _assessment(record, moved, rollout, seen, holds, now, (*events, *noted))
+    return _assessment(record, moved, rollout, seen, holds, now, (*events, *noted), withdrawn)
 
 
 def unasked(environment: Environment, rollout: Rollout, record: Record, now: datetime) -> Assessment:
@@ -163,9 +168,10 @@ def _assessment(
     holds: tuple[Hold, ...],
     now: datetime,
     events: tuple[Event, ...] = (),
+    actions: tuple[Action, ...] = (),
 ) -> Assessment:
     phase = Phase.ORPHANED if holds else Phase.REMOVED
     at_it = any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for a in record.attempts) or record.intents
     back = now + (POLL if at_it else RECHECK) if holds else None
-    plan = Plan(rollout=rollout.name, environment=rollout.environment, holds=holds, requeue_at=back)
+    plan = Plan(rollout=rollout.name, environment=rollout.environment, actions=actions, holds=holds, requeue_at=back)
     return stated(before, msgspec.structs.replace(record, requeue_at=None), plan, seen, events, phase, None, now)

@@ -103,6 +103,7 @@ RELEASE_CHECKS: tuple[Callable[[StartContext], tuple[Hold, ...]], ...] = (
     wave_holds.closed,
     _release_unapproved,
     wave_holds.going_back,
+    sent_already,
 )
 
 

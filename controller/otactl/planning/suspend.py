@@ -17,6 +17,7 @@ from otactl.model.actions import Action, CancelUnit, DeleteUnit, Hold
 from otactl.planning.context import PlanContext
 from otactl.planning.wave_context import RolloutContext
 from otactl.ports import Capabilities
+from otactl.verdicts.found_units import may_be_retry
 from otactl.wording import count
 
 
@@ -117,7 +118,11 @@ def _follows(at: PlanContext) -> list[str]:
         attempt = wave.current
         if attempt is None or attempt.generation != at.rollout.generation or not attempt.withdrawn:
             continue
-        if attempt.stage is Stage.SUPERSEDED:
+        declared = next((w for w in at.rollout.strategy.waves if w.name == wave.name), None)
+        if declared is not None and may_be_retry(attempt, declared, at.rollout):
+            ended = "was withdrawn before its start" if attempt.stage is Stage.SUPERSEDED else "was stopped"
+            parts.append(f"{attempt.unit_id} {ended}; it may be a retry, so unit_may_be_a_retry holds what follows")
+        elif attempt.stage is Stage.SUPERSEDED:
             parts.append(f"{attempt.unit_id} was withdrawn before its start, and comes back as another attempt")
         elif attempt.not_started:
             parts.append(

@@ -55,7 +55,9 @@ class ExpectedRun:
             return False
         self.sent.append(ready)
         stored = msgspec.structs.replace(self.state.stored, record=record)
-        self.after = RolloutState(self.state.rollout, stored, seen=seen, refused=self.state.refused)
+        self.after = RolloutState(
+            self.state.rollout, stored, seen=seen, refused=self.state.refused, removed=self.state.removed
+        )
         return True
 
     def settle(self, taken: MutableMapping[tuple[str, str], str]) -> None:
@@ -80,7 +82,7 @@ def expected_runs(
     runs = {
         s.rollout.name: ExpectedRun(s, shapes[s.rollout.backend_kind], s.look)
         for s in turn
-        if s.look is not None and not s.error and not s.removed and s.rollout.backend_kind in shapes
+        if s.look is not None and not s.error and s.rollout.backend_kind in shapes
     }
     records |= {s.rollout.name: s.look.record for s in turn if s.look is not None}
     todo = list(runs.values())

@@ -63,7 +63,7 @@ def preview(
 
     `beside` are records of other environments in the same account and Region.
     """
-    renamed = renaming(stored, rollouts, covers, now())
+    renamed = renaming(stored, rollouts, covers, now(), unread)
     stored = renamed.over(stored)
     states = declared_states(rollouts, stored, renamed.holds) + removed_states(rollouts, stored, covers, unread)
     if not states:
@@ -102,6 +102,8 @@ def _ahead(
     if state.error or run is None:
         return found
     sent = (*run.sent, ())
+    if state.removed:  # nothing of it follows
+        return replace(found, next=sent[0], run=tuple(step for later in sent[1:] for step in later), end=run.end)
     try:
         following = outlook(
             environment,

@@ -124,7 +124,7 @@ class Reconciler:
 
     def _rename(self, states: list[RolloutState]) -> None:
         """Bring the records of renamed rollouts under their new names; note what keeps one back."""
-        found = renaming(self._journal.stored, self._rollouts, self._covers, self._now())
+        found = renaming(self._journal.stored, self._rollouts, self._covers, self._now(), self._unread)
         if found.commits:
             with suppress(ConflictError):  # another process wrote since we loaded: what it left is what counts
                 self._journal.commit(found.commits)
@@ -179,7 +179,7 @@ class Reconciler:
     def _passes(self, states: list[RolloutState]) -> None:
         todo: list[RolloutState] = []
         late: list[RolloutState] = []
-        kinds = {r.name: r.backend_kind for r in self._rollouts}
+        kinds = {s.rollout.name: s.rollout.backend_kind for s in states}
         surveys: dict[str, Survey] = {}
         while self._passed < MAX_PASSES:
             first, belated = not self._passed, False

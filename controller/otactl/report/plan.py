@@ -91,7 +91,10 @@ def left_over(found: RolloutPreview) -> PlannedRollout | None:
         known = next((h.message for h in state.stored.record.holds), "")
         return msgspec.structs.replace(shown, notes=(text, *((known,) if known else ())))
     holds = state.look.plan.holds if state.look is not None else ()
-    return msgspec.structs.replace(shown, holds=tuple(hold_of(h) for h in holds)) if holds else None
+    steps = (*(step_of(s) for s in found.next), *(step_of(s) for s in found.run))
+    split = len(found.next)
+    left = msgspec.structs.replace(shown, next=steps[:split], outlook=steps[split:])
+    return msgspec.structs.replace(left, holds=tuple(hold_of(h) for h in holds)) if holds else None
 
 
 def step_of(step: Step, *, in_next_run: bool = True) -> PlanStep:

@@ -3,8 +3,9 @@
 1. `metadata.renamedFrom` says which record moves. It moves once, whole, in one commit: attempts, intents, verdicts and
    drift go to the new name; the old record stays, empty and closed, and says where it went.
 2. What a service holds keeps the name it was made under, so a running unit neither drifts nor is lost.
-3. Nothing moves while the old name is declared, while it is not known whether it is, or over a record that has made
-   something itself: two histories are not made one.
+3. Nothing moves while the old name is declared, while it is not known whether it is (its folder was not read, or a
+   manifest that cannot be read may declare it), or over a record that has made something itself: two histories are not
+   made one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 
 from otactl.model import Attempt, Condition, Event, Phase, Record, Rollout, Value, WaveRecord
 from otactl.model.actions import Hold
+from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
 from otactl.ports import Commit, Stored
 
 
@@ -37,9 +39,16 @@ class Renaming(Value, frozen=True, kw_only=True):
 
 
 def renaming(
-    stored: Mapping[str, Stored], rollouts: Iterable[Rollout], covers: Callable[[Record], bool], now: datetime
+    stored: Mapping[str, Stored],
+    rollouts: Iterable[Rollout],
+    covers: Callable[[Record], bool],
+    now: datetime,
+    unread: UnreadableManifests = NOTHING_UNREAD,
 ) -> Renaming:
-    """Return which records move (rules 1 and 3). `covers` says whether the path of a manifest was read."""
+    """Return which records move (rules 1 and 3).
+
+    `covers` says whether the path of a manifest was read, `unread` which manifests could not be.
+    """
     declared = {r.name for r in rollouts}
     commits: list[Commit] = []
     holds: dict[str, Hold] = {}
@@ -51,7 +60,7 @@ def renaming(
         )
         if old is None or old.record.name in gone or _has_moved(old.record, own.record):
             continue  # nothing is known by that name, or it has moved
-        hold = _hold(rollout, old.record, own.record, declared, covers)
+        hold = _hold(rollout, old.record, own.record, declared, covers, unread)
         if hold is not None:
             holds[rollout.name] = hold
             continue
@@ -70,7 +79,12 @@ def _has_moved(old: Record, own: Record) -> bool:
 
 
 def _hold(
-    rollout: Rollout, old: Record, own: Record, declared: set[str], covers: Callable[[Record], bool]
+    rollout: Rollout,
+    old: Record,
+    own: Record,
+    declared: set[str],
+    covers: Callable[[Record], bool],
+    unread: UnreadableManifests,
 ) -> Hold | None:
     """Return the hold of a rename that cannot be done (rule 3)."""
     if old.name in declared:
@@ -89,6 +103,12 @@ def _hold(
         text = (
             f"metadata.renamedFrom names rollout {old.name}, whose manifest was {old.source or 'not recorded'}: this "
             "run did not look whether it is still there; name its folder, too"
+        )
+        return Hold(reason="renamed_rollout_is_unread", message=text, stalled=True)
+    if unread.may_keep(old.name, old.source):
+        text = (
+            f"metadata.renamedFrom names rollout {old.name}, which a manifest with an error may still declare; fix it "
+            f"first: {unread.about(old.name, old.source) or unread.text}"
         )
         return Hold(reason="renamed_rollout_is_unread", message=text, stalled=True)
     return None

@@ -7,11 +7,25 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.model import DeviceResult, Outcome, Record, Stage, Strategy, Unit, UnitPhase
-from otactl.model.actions import UpdateUnit
+from otactl.model import (
+    Abort,
+    DeviceResult,
+    Outcome,
+    Reason,
+    Record,
+    Rollout,
+    Stage,
+    Strategy,
+    Suspend,
+    Unit,
+    UnitPhase,
+)
+from otactl.model.actions import CreateUnit, UpdateUnit
 from otactl.planning.assess import Assessment, finished
+from otactl.planning.expected_state import carried_out, steps
 from otactl.state.lifecycle import SETTLE
-from tests.support.builders import NOW, empty, look, record_of, rollout, seen, unit_of
+from tests.support.attempts import decided, made, many
+from tests.support.builders import NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 from tests.support.plans import actions, holds
 
 DECLARED = rollout()
@@ -23,6 +37,11 @@ HELD = ["unit_may_be_a_retry"]
 def retry(**changes: object) -> Unit:
     """The second unit of the canary, which does not hold the wave's group."""
     return unit_of(DECLARED, number=2, **({"members": (), "vendor_id": "t-2"} | changes))
+
+
+def sent(result: Assessment) -> Record:
+    """The record after the step of an assessment."""
+    return carried_out(result, steps(result, SHAPE, SHAPE.lower), SHAPE, NOW)[0]
 
 
 def adopted(unit: Unit) -> Assessment:
@@ -129,3 +148,91 @@ def test_a_unit_of_a_later_wave_that_the_journal_created_tells_nothing_of_a_new_
     known: Record = record_of(DECLARED, fleet, Stage.OPEN, "fleet")
 
     assert "earlier_wave_is_unknown" not in holds(look(DECLARED, known, seen(fleet)))
+
+
+HELD_BY = Suspend(reason="bad batch", owner="ada")
+SOON = {"start_at": NOW + timedelta(hours=1)}
+SUSPENDED, ABORTED = rollout(suspend=HELD_BY), rollout(abort=Abort(reason="no"))
+
+
+@pytest.mark.parametrize("declared", [SUSPENDED, ABORTED], ids=["suspended", "aborted"])
+def test_a_scheduled_unit_that_may_be_a_retry_is_withdrawn_and_does_not_come_back_by_itself(declared: Rollout) -> None:
+    unit = retry(phase=UnitPhase.SCHEDULED, members=("device:b",), **SOON)
+    stopped = look(declared, adopted(unit).record, seen(unit))
+    record = sent(stopped)
+    quiet = look(declared, record, seen())
+
+    resumed = look(DECLARED, quiet.record, seen())
+
+    assert actions(stopped) == ["deleteUnit"]
+    assert (actions(quiet), holds(quiet)) == ([], ["suspended" if declared is SUSPENDED else "aborted"])
+    assert "comes back" not in quiet.plan.holds[0].message
+    assert (actions(resumed), holds(resumed)) == ([], HELD)
+    assert "set strategy.resend: true" in resumed.plan.holds[0].message
+
+
+def test_a_suspension_says_that_what_follows_a_withdrawn_unit_is_held() -> None:
+    unit = retry(phase=UnitPhase.SCHEDULED, members=("device:b",), **SOON)
+    record = sent(look(SUSPENDED, adopted(unit).record, seen(unit)))
+
+    (hold,) = look(SUSPENDED, record, seen()).plan.holds
+
+    assert f"{unit.unit_id} was withdrawn before its start; it may be a retry" in hold.message
+
+
+def test_a_withdrawn_unit_that_may_be_a_retry_is_replaced_by_one_for_the_wave_when_a_person_says_so() -> None:
+    unit = retry(phase=UnitPhase.SCHEDULED, members=("device:b",), **SOON)
+    record = sent(look(SUSPENDED, adopted(unit).record, seen(unit)))
+
+    again = look(rollout(resend=True), record, seen())
+
+    (action,) = again.plan.actions
+    assert isinstance(action, CreateUnit)
+    assert (action.unit.only, action.unit.members) == ((), ("group:g1",))
+
+
+def test_an_open_unit_that_may_be_a_retry_stays_under_a_suspension_and_goes_by_an_abort() -> None:
+    record = adopted(retry()).record
+
+    assert (actions(look(SUSPENDED, record, seen(retry()))), actions(look(ABORTED, record, seen(retry())))) == (
+        [],
+        ["deleteUnit"],
+    )
+
+
+def test_a_running_unit_that_may_be_a_retry_finishes_and_then_holds_what_follows() -> None:
+    running = retry(phase=UnitPhase.RUNNING, **STARTED)
+    held = look(SUSPENDED, adopted(running).record, seen(running))
+    ended = look(SUSPENDED, held.record, seen(retry(phase=UnitPhase.ENDED, results=ONE, **STARTED)))
+
+    resumed = look(DECLARED, ended.record, seen())
+
+    assert [(actions(r), holds(r)) for r in (held, ended)] == [([], ["suspended"])] * 2
+    assert f"{running.unit_id} has been on air since" in held.plan.holds[0].message
+    assert (actions(resumed), holds(resumed)) == ([], HELD)
+
+
+def test_things_that_a_suspension_took_out_of_what_may_be_a_retry_do_not_follow_by_themselves() -> None:
+    declared, known = many("otaUpdate", made(), suspend=HELD_BY)
+    canceled = DeviceResult(device="b", outcome=Outcome.FAILED, reason=Reason.CANCELED)
+    attempt = msgspec.structs.replace(
+        known.attempts[0],
+        number=2,
+        stage=Stage.ENDED,
+        ended_at=NOW,
+        found_by_tags=True,
+        canceled_by_us=True,
+        withdrawn=True,
+        members=("device:b",),
+        results=(canceled,),
+        **STARTED,
+    )
+    record = known.with_wave(msgspec.structs.replace(known.waves[0], attempts=(attempt,), members=()))
+    resumed = msgspec.structs.replace(declared, suspend=None)
+
+    (hold,) = decided("otaUpdate", declared, record).plan.holds
+
+    assert (
+        f"{attempt.unit_id} was stopped; it may be a retry, so unit_may_be_a_retry holds what follows" in hold.message
+    )
+    assert holds(decided("otaUpdate", resumed, record)) == HELD

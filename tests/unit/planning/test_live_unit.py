@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from otactl.backends.tuya.calls import lower
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.model import (
     Approval,
+    Attempt,
     BackendConfig,
     Cause,
     DeviceResult,
@@ -21,6 +22,7 @@ from otactl.model import (
     Observation,
     Outcome,
     Reason,
+    Record,
     RecordedCall,
     Requires,
     ServiceFinding,
@@ -29,11 +31,13 @@ from otactl.model import (
     Unit,
     UnitPhase,
     Verdict,
+    WaveRecord,
 )
 from otactl.model.actions import name_of
 from otactl.planning.context import POLL, Plan, PlanContext
 from otactl.planning.live_unit import LIVE_RULES
 from otactl.planning.membership import approval_digest
+from otactl.planning.sent_content import SentContents
 from otactl.planning.wave_context import AttemptContext, UnitContext, first
 from tests.support.attempts import BEFORE, LATER, NAMES, SHAPES, made, many
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, of_wave
@@ -224,3 +228,52 @@ def test_no_task_is_confirmed_while_a_device_reports_a_newer_version() -> None:
     at = replace(found.at, seen=replace(found.at.seen, targets=(newer, *FACTS[1:])))
 
     assert reported(first(LIVE_RULES, dataclasses.replace(found, at=at))) == ["downgrade_not_allowed"]
+
+
+def of_another(sent: datetime, sha256: str) -> Record:
+    """Another rollout, which sent an image to a device of the wave."""
+    attempt = Attempt(
+        number=1,
+        generation="other",
+        unit_id="other-all-1-0",
+        stage=Stage.ENDED,
+        vendor_id="j-9",
+        start_at=sent,
+        start_sent_at=sent,
+        members=("device:a",),
+        devices=("a",),
+        image_sha256=sha256,
+    )
+    waves = (WaveRecord(name="all", attempts=(attempt,)),)
+    return Record(environment="prod-eu", name="other", backend="tuya", waves=waves)
+
+
+@pytest.mark.parametrize(
+    ("since", "same", "resend", "expected"),
+    [
+        (True, True, False, ["content_was_sent_already"]),
+        (True, True, True, ["updateUnit"]),
+        (True, False, False, ["updateUnit"]),
+        (False, True, False, ["updateUnit"]),
+    ],
+)
+def test_no_task_is_confirmed_once_another_rollout_sent_its_content(
+    since: bool, same: bool, resend: bool, expected: list[str]
+) -> None:
+    """A batch may wait for its confirmation for days; what is confirmed then is sent then."""
+    given: dict[str, object] = {"backend": CONFIRMS, "resend": resend}
+    shown = {"fields": {**context(kind="tuya", **given).fields, "toConfirm": ["t-1"]}}
+    times = {"start_at": BEFORE, "start_sent_at": BEFORE, "members": ("device:a",), "devices": ("a",)}
+    found = context(shown, times, "tuya", **given)
+    sent = BEFORE + (timedelta(minutes=1) if since else -timedelta(minutes=1))
+    sha256 = found.at.rollout.firmware.sha256 if same else "e" * 64
+    records = {"other": of_another(sent, sha256), found.at.rollout.name: found.at.record}
+    at = replace(found.at, sendings=SentContents(records))
+
+    assert reported(first(LIVE_RULES, dataclasses.replace(found, at=at))) == expected
+
+
+def test_the_records_of_other_environments_are_read_before_a_confirmation() -> None:
+    plan = after_confirming(["t-1"], {})
+
+    assert ([name_of(a) for a in plan.actions], plan.begins) == (["updateUnit"], True)

@@ -29,19 +29,22 @@ from otactl.model import (
     UnitPhase,
     WaveRecord,
 )
-from otactl.model.actions import Finding
+from otactl.model.actions import DeleteUnit, Finding
 from otactl.model.unreadable_manifests import UnreadableManifest, UnreadableManifests
 from otactl.planning import removed_rollout as removed
 from otactl.planning.assess import Assessment
 from otactl.planning.environment import environment_record
 from otactl.planning.target_conflicts import busy
 from otactl.ports import Stored
+from otactl.reconcile.preview import preview
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.rollout_states import removed_states
 from otactl.report import drift as ledger_report
+from otactl.report.plan import left_over
 from otactl.state.lifecycle import SETTLE
 from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
-from tests.support.in_memory_cloud import Cloud, Memory
+from tests.support.in_memory_cloud import Cloud, Memory, run
+from tests.support.windows import deny
 
 END = "aws iotwireless delete-fuota-task --id t-1"
 RUNNING = {"start_at": NOW - timedelta(hours=1), "started_by_us": True}
@@ -301,3 +304,70 @@ def test_what_a_broken_manifest_may_still_declare_has_not_left_git(name: str, fi
     assert (found == [], "manifest_removed" not in held) == (may, may)
     after = journal.load("prod-eu", "probe").record
     assert (after.phase is not Phase.ORPHANED, after.attempts == record.attempts) == (may, may)
+
+
+FREEZE = deny("0 0 * * *", "1d")
+SCHEDULED = {"start_at": NOW + timedelta(hours=6), "started_by_us": True}
+
+
+def frozen(record: Record, *units: Unit, **changes: object) -> Assessment:
+    """A look at it under a freeze."""
+    declared = removed.declared(record, read_config)
+    assert declared is not None
+    environment = msgspec.structs.replace(ENVIRONMENT, freezes=(FREEZE,), **changes)
+    return removed.look_at(environment, declared, record, Observation(units=units), SHAPE, NOW)
+
+
+def test_a_session_that_a_freeze_has_come_to_forbid_is_withdrawn_without_a_manifest_too() -> None:
+    unit = unit_of(rollout(), phase=UnitPhase.SCHEDULED, start_at=SCHEDULED["start_at"])
+
+    result = frozen(left(Stage.SCHEDULED, **SCHEDULED), unit)
+
+    (action,) = result.plan.actions
+    assert isinstance(action, DeleteUnit)
+    assert (action.vendor_id, action.not_after) == ("t-1", SCHEDULED["start_at"])
+    assert "freeze" in action.reason
+    assert f"only {unit.unit_id} is withdrawn" in result.plan.holds[0].message
+    assert looked(left(Stage.SCHEDULED, **SCHEDULED), unit).plan.actions == ()
+
+
+@pytest.mark.parametrize(
+    ("stage", "phase", "given"),
+    [
+        (Stage.SCHEDULED, UnitPhase.SCHEDULED, SCHEDULED | {"started_by_us": False}),
+        (Stage.RUNNING, UnitPhase.RUNNING, RUNNING),
+        (Stage.OPEN, UnitPhase.OPEN, {}),
+    ],
+    ids=["another actor scheduled it", "it is on air", "it is open"],
+)
+def test_nothing_else_of_a_removed_rollout_is_withdrawn(
+    stage: Stage, phase: UnitPhase, given: dict[str, object]
+) -> None:
+    unit = unit_of(rollout(), phase=phase, start_at=given.get("start_at"))
+
+    result = frozen(left(stage, **given), unit)
+
+    assert result.plan.actions == ()
+    assert END in result.plan.holds[0].message
+
+
+def test_the_plan_prints_the_withdrawal_as_it_is_sent_and_nothing_is_left_then() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    run(cloud, journal, rollout())
+    scheduled = [u.phase for u in cloud.tasks.values()]
+    before = len(cloud.sent)
+    environment = msgspec.structs.replace(ENVIRONMENT, freezes=(FREEZE,))
+    backends, now = {"fuota": cloud}, lambda: cloud.now
+    stored = journal.load_all("prod-eu")
+    (found,) = preview(environment, (), stored, backends, backends, now, lambda _r: (), lambda _r: True)
+    planned = left_over(found)
+
+    report = Reconciler(environment, (), backends, journal, now, "me", lambda _r: (), lambda _r: True).run()
+
+    assert scheduled == [UnitPhase.SCHEDULED]
+    assert planned is not None
+    assert [c.operation for s in planned.next for c in s.calls] == ["DeleteFuotaTask"]
+    assert planned.outlook == ()
+    assert cloud.sent[before:] == ["DeleteFuotaTask"]
+    assert [(r.phase, r.actions, r.error) for r in report.rollouts] == [("Removed", ("deleteUnit",), "")]
+    assert cloud.tasks == {}

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from otactl.model import Phase, Rollout, Stage
+from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifest, UnreadableManifests
 from otactl.ports import Stored
 from otactl.reconcile.reconciler import Reconciler, RunReport
 from otactl.state.rename import renaming
@@ -15,10 +16,21 @@ from tests.support.builders import ENVIRONMENT, NOW, record_of, rollout, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory
 
 
-def run(cloud: Cloud, journal: Memory, *rollouts: Rollout, read: bool = True) -> RunReport:
-    return Reconciler(
-        ENVIRONMENT, rollouts, {"fuota": cloud}, journal, lambda: cloud.now, "me", lambda _r: (), lambda _s: read
-    ).run()
+def run(
+    cloud: Cloud, journal: Memory, *rollouts: Rollout, read: bool = True, unread: UnreadableManifests = NOTHING_UNREAD
+) -> RunReport:
+    reconciler = Reconciler(
+        ENVIRONMENT,
+        rollouts,
+        {"fuota": cloud},
+        journal,
+        lambda: cloud.now,
+        "me",
+        lambda _r: (),
+        lambda _s: read,
+        unread=unread,
+    )
+    return reconciler.run()
 
 
 def drive(cloud: Cloud, journal: Memory, declared: Rollout, rounds: int) -> None:
@@ -160,3 +172,30 @@ def test_two_rollouts_that_swapped_their_names_by_a_third_go_on() -> None:
     assert [reason for reason in holds(report) if reason.startswith("renamed_rollout")] == []
     names = {name: journal.load("prod-eu", name).record.previous_names for name in ("one", "two")}
     assert names == {"one": ("two",), "two": ("one", "third")}
+
+
+@pytest.mark.parametrize(
+    ("broken", "is_held"),
+    [
+        (UnreadableManifest(file="other.yaml", name="probe", text="other.yaml:3:1: no"), True),
+        (UnreadableManifest(file="other.yaml", name="", text="other.yaml:3:1: no"), True),
+        (UnreadableManifest(file=rollout().source.file, name="clay", text="r.yaml:3:1: no"), True),
+        (UnreadableManifest(file="other.yaml", name="clay", text="other.yaml:3:1: no"), False),
+    ],
+    ids=["it names the rollout", "it names none", "the rollout was last read from it", "it is another's"],
+)
+def test_no_record_moves_from_a_rollout_that_a_broken_manifest_may_declare(
+    broken: UnreadableManifest, is_held: bool
+) -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    drive(cloud, journal, rollout(), 2)
+
+    report = run(cloud, journal, renamed(), unread=UnreadableManifests(manifests=(broken,)))
+
+    assert ("renamed_rollout_is_unread" in holds(report)) == is_held
+    assert journal.load("prod-eu", "probe").record.renamed_to == ("" if is_held else "soil")
+    if is_held:
+        (message,) = (h.message for r in report.rollouts for h in r.holds if h.reason == "renamed_rollout_is_unread")
+        assert broken.text in message
+        run(cloud, journal, renamed())  # it is fixed
+        assert journal.load("prod-eu", "probe").record.renamed_to == "soil"
