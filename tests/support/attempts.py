@@ -29,8 +29,8 @@ from otactl.model import (
     Wave,
     WaveRecord,
 )
+from otactl.model.unit_id import unit_id
 from otactl.planning.assess import Assessment, assess
-from otactl.planning.units import unit_id
 from otactl.ports import Shape
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW, rollout
 

@@ -27,17 +27,22 @@ from otactl.verdicts.updated_devices import sent_again, spared
 
 
 def _before_known(ctx: WaveContext) -> tuple[Hold, ...]:
-    """Return a wave the journal does not know, before one of the same content that was found by its marks alone."""
+    """Return a wave the journal does not know, before one of the same content that was found by its marks alone.
+
+    Of one that it knows and that was not sent, an old journal knows too little just as well.
+    """
     at, wave, known = ctx.at, ctx.wave, ctx.known
-    if known is not None and known.attempts:
+    generation = at.rollout.generation
+    if known is not None and any(a.reached for a in known.attempts if a.generation == generation):
         return ()
     names = [w.name for w in at.rollout.strategy.waves]
     for later in names[names.index(wave.name) + 1 :]:
         record = at.record.wave(later)
         found = [a for a in record.attempts if a.found_by_tags] if record is not None else []
-        if any(a.generation == at.rollout.generation for a in found):
+        if any(a.generation == generation for a in found):
+            what = "does not know that it sent" if known is not None and known.attempts else "does not know"
             text = (
-                f"the journal does not know wave {wave.name}, and wave {later} of its revision was created after it; "
+                f"the journal {what} wave {wave.name}, and wave {later} of its revision was created after it; "
                 "restore the journal, or remove the wave from the manifest if its devices have the image"
             )
             return (Hold(reason="earlier_wave_is_unknown", message=text, stalled=True),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from otactl.model import Attempt, iso
+from otactl.model import Attempt, WaveRecord, iso
 from otactl.model.actions import Action, ResendCreate
 from otactl.planning import create_unit, wave_holds
 from otactl.planning.start_context import checked, of_creation, source_drift
@@ -30,6 +30,8 @@ def resend(ctx: RolloutContext) -> tuple[Action, ...]:
             for attempt in known.attempts if known is not None else ():
                 if known is None or attempt.unit_id != intent.unit_id:
                     continue
+                if intent.start_at is not None and _has_followers(known, attempt):
+                    continue  # of an older journal: it was carried out, or the later one would not be there
                 if intent.start_at is None or _still_right(of_attempt(ctx, wave, known, attempt)):
                     unit = at.declare(wave, attempt, known)
                     why = f"the answer to its create at {iso(intent.at)} was lost; same name, same parameters"
@@ -37,6 +39,12 @@ def resend(ctx: RolloutContext) -> tuple[Action, ...]:
                     resend = ResendCreate(unit=named, call=intent.call, reason=why, start_at=intent.start_at)
                     actions.append(resend)
     return tuple(actions)
+
+
+def _has_followers(known: WaveRecord, attempt: Attempt) -> bool:
+    """Return whether the service has shown a later attempt at the wave, found by its tags."""
+    later = known.attempts[known.attempts.index(attempt) + 1 :]
+    return any(a.found_by_tags and a.generation == attempt.generation for a in later)
 
 
 def _still_right(ctx: AttemptContext) -> bool:

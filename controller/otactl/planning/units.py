@@ -1,7 +1,6 @@
 """Declares the unit of a wave's attempt: its name, members and settings. Pure.
 
-1. Unit id = `<rollout>-<wave>-<attempt>-<digest8>`, at most 56 characters; digest8 is over owner, environment, rollout,
-   generation, wave and attempt, so two environments or two contents never share a name.
+1. Its name says whose it is (`unit_id`).
 2. Waves run one after another; a wave's membership follows the manifest until the wave starts, then it is frozen.
 3. A recorded attempt keeps its purpose, name and number: a retry stays a retry, whatever its results become. An attempt
    is found by its unit id; a number is unique for one owner only.
@@ -14,18 +13,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from otactl.model import Attempt, Environment, Rollout, Wave, WaveRecord, canonical_digest
+from otactl.model import Attempt, Environment, Rollout, Wave, WaveRecord
 from otactl.model.actions import UnitDeclaration
+from otactl.model.unit_id import unit_id
 from otactl.planning.wave_members import members_of
 from otactl.verdicts.retry import RetryPlan, adapted
-
-UNIT_ID_MAX = 56
-
-
-def unit_id(owner: str, environment: str, rollout: str, generation: str, wave: str, attempt: int) -> str:
-    """Name a wave's attempt, the same on every machine and every run."""
-    digest = canonical_digest([owner, environment, rollout, generation, wave, attempt])
-    return f"{rollout}-{wave}-{attempt}-{digest[:8]}"
 
 
 def next_number(rollout: Rollout, environment: Environment, wave: Wave, known: WaveRecord | None) -> int:

@@ -37,6 +37,7 @@ from otactl.model import (
     tally,
 )
 from otactl.model.tags import TAG_ATTEMPT, TAG_ENVIRONMENT, TAG_GENERATION, TAG_JOURNAL, TAG_ROLLOUT, TAG_WAVE
+from otactl.model.unit_id import named_by
 from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.updated_devices import with_spared
 from otactl.wording import count
@@ -301,29 +302,33 @@ def settled(attempt: Attempt, now: datetime) -> bool:
 def _unrecorded(
     wave: str, record: Record, rollout: Rollout, seen: Observation, now: datetime, events: list[Event]
 ) -> list[Attempt]:
-    """Rebuild attempts from the tags of units that the journal does not know: after its loss, or a crash."""
+    """Rebuild attempts from the tags of units that the journal does not know: after its loss, or from an old backup.
+
+    A unit that is named as its tags say is ours, beside whatever else its wave has; with another name it may be a copy.
+    """
     known = {a.vendor_id for a in record.attempts} | {a.unit_id for a in record.attempts}
-    found: list[Attempt] = []
     here = record.wave(wave)
-    needed = here is None or not (any(a.live for a in here.attempts) or wave_verdict.passed(here, rollout))
+    if here is not None and wave_verdict.passed(here, rollout):
+        return []
+    live = here is not None and any(a.live for a in here.attempts)
     reported = {e.subject for e in record.drift if e.open and e.cause is Cause.FOREIGN}
-    for unit in seen.units:
-        if found or not needed or unit.vendor_id in reported:
-            continue  # one unit a wave, until it has passed: another one with our tags is a copy, and reported as such
-        if unit.vendor_id in known or unit.unit_id in known or not unit.phase.is_there:
-            continue
-        if unit.tags.get(TAG_ROLLOUT) != rollout.name or unit.tags.get(TAG_WAVE) != wave:
-            continue
-        if unit.tags.get(TAG_ENVIRONMENT) != rollout.environment:
-            continue
-        number = unit.tags.get(TAG_ATTEMPT, "")
-        if not number.isdigit():
-            continue
-        text = f"adopted {unit.unit_id} by its tags; the journal did not know it"
-        events.append(Event(at=now, kind="adopted", subject=unit.unit_id, message=text))
-        generation = unit.tags.get(TAG_GENERATION, "")
-        found.append(Attempt(number=int(number), generation=generation, unit_id=unit.unit_id, found_by_tags=True))
-    return sorted(found, key=lambda a: a.number)
+    tags = {TAG_ROLLOUT: rollout.name, TAG_WAVE: wave, TAG_ENVIRONMENT: rollout.environment}
+    fresh = [
+        unit
+        for unit in seen.units
+        if unit.vendor_id not in known and unit.unit_id not in known and unit.phase.is_there
+        if all(unit.tags.get(tag) == value for tag, value in tags.items()) and unit.tags.get(TAG_ATTEMPT, "").isdigit()
+    ]
+    chosen = {unit.unit_id: unit for unit in reversed(fresh) if unit.unit_id == named_by(unit.tags)}
+    if not (chosen or live):  # one unit a wave: another one with our tags is a copy, and reported as such
+        chosen = {unit.unit_id: unit for unit in fresh[:1] if unit.vendor_id not in reported}
+    found: list[Attempt] = []
+    for name, unit in chosen.items():
+        text = f"adopted {name} by its tags; the journal did not know it"
+        events.append(Event(at=now, kind="adopted", subject=name, message=text))
+        number, generation = int(unit.tags[TAG_ATTEMPT]), unit.tags.get(TAG_GENERATION, "")
+        found.append(Attempt(number=number, generation=generation, unit_id=name, found_by_tags=True))
+    return sorted(found, key=lambda a: (a.generation == rollout.generation, a.number))
 
 
 def _adopt(

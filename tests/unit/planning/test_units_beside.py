@@ -135,7 +135,7 @@ def test_a_unit_with_our_marks_beside_a_wave_that_has_passed_is_a_copy_and_not_a
 
 def test_a_copy_that_was_reported_is_not_adopted_once_the_unit_beside_it_is_over() -> None:
     declared = rollout()
-    copy = unit_of(declared, number=9, vendor_id="x-2")
+    copy = unit_of(declared, unit_id="probe-canary-copy", vendor_id="x-2")
     known = look(declared, record_of(declared, unit_of(declared), Stage.OPEN), seen(unit_of(declared), copy)).record
     over = replace(known.attempts[0], stage=Stage.SUPERSEDED)
     record = replace(known, waves=(replace(known.waves[0], attempts=(over,)),))

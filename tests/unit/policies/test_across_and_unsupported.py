@@ -7,7 +7,7 @@ import pytest
 
 from otactl import policies
 from otactl.model import Abort, Source
-from otactl.planning.units import UNIT_ID_MAX, unit_id
+from otactl.model.unit_id import UNIT_ID_MAX, unit_id
 from tests.support.policy_tables import GOOD, HOME, OTA, TUYA, home, value_of, with_backend
 
 BASE = value_of(GOOD)
