@@ -6,6 +6,8 @@
 2. The SDK retries nothing itself. We repeat what was throttled, got no answer or 409; a repeated write has the same
    condition, so it acts at most once, but 412 may then mean our own first try: the caller reads back (s3_store.py).
 3. Every failure is one line of ours: what, where, what next; a refusal names the IAM action that is missing.
+4. An answer without what S3 always gives (an ETag, whether a list goes on) is of something between here and S3, such
+   as a portal: never an empty list, and a write that was answered like that may have been carried out.
 """
 
 from __future__ import annotations
@@ -100,7 +102,8 @@ class Bucket:
 
         def send() -> Found:
             answer = self.client.get_object(Bucket=self.place.bucket, Key=self._full(key), **given)
-            return Found(answer["Body"].read(), str(answer["ETag"]))
+            etag = _always(answer, "ETag")
+            return Found(answer["Body"].read(), str(etag))
 
         try:
             return self._call("GetObject", key, send)
@@ -151,7 +154,10 @@ class Bucket:
         while True:
 
             def send(given: dict[str, object] = given) -> dict[str, Any]:
-                return self.client.list_objects_v2(Bucket=self.place.bucket, Prefix=start + below, **given)
+                answer = self.client.list_objects_v2(Bucket=self.place.bucket, Prefix=start + below, **given)
+                if _always(answer, "IsTruncated"):
+                    _always(answer, "NextContinuationToken")
+                return answer
 
             try:
                 answer = self._call("ListObjectsV2", below, send)
@@ -167,7 +173,7 @@ class Bucket:
             answer = self.client.put_object(
                 Bucket=self.place.bucket, Key=self._full(key), Body=data, ContentType="application/gzip", **condition
             )
-            return str(answer["ETag"])
+            return str(_always(answer, "ETag"))
 
         try:
             return self._call("PutObject", key, send)
@@ -237,6 +243,17 @@ class Bucket:
         return f"grant {_ACTIONS[operation]} on {where} to the caller"
 
 
+class _UnreadableError(Exception):
+    """An answer of something else than S3; its words quote nothing of it."""
+
+
+def _always(answer: dict[str, Any], member: str) -> object:
+    """Return a member that every answer of S3 has (rule 4); raises `_UnreadableError`."""
+    if answer.get(member) is None:
+        raise _UnreadableError(f"it has no {member}")
+    return answer[member]
+
+
 class _Answer(Exception):  # noqa: N818 - an answer that is not yet an error of ours
     """What S3 answered instead of doing it."""
 
@@ -259,7 +276,13 @@ def _is_lost(error: Exception) -> bool:
     from botocore.exceptions import ConnectionError as WireError
     from botocore.exceptions import HTTPClientError, IncompleteReadError
 
-    return isinstance(error, WireError | HTTPClientError | IncompleteReadError)
+    return isinstance(error, WireError | HTTPClientError | IncompleteReadError) and not _is_distrusted(error)
+
+
+def _is_distrusted(error: Exception) -> bool:
+    from botocore.exceptions import SSLError
+
+    return isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _client(place: Place) -> Client:
@@ -282,11 +305,22 @@ def _client(place: Place) -> Client:
 
 def _local(place: Place, operation: str, error: Exception) -> OtactlError:
     """Say what is wrong on this side; a wire error's own text may carry a signed URL, so only its kind is reported."""
+    from botocore.parsers import ResponseParserError
+
     from otactl.aws_sdk import credential_errors
 
     if isinstance(error, OtactlError):
         return error
     where = f"journal {place.url}"
+    if isinstance(error, _UnreadableError | ResponseParserError):
+        why = str(error) if isinstance(error, _UnreadableError) else "it is no XML of S3"
+        text = f"{where}: the answer to {operation} cannot be read: {why}; check what is between here and S3 (a proxy)"
+        if operation == "PutObject":
+            return TransientError(f"{text}; it may be written, run again")
+        return StalledError("AnswerInvalid", text)
+    if _is_distrusted(error):
+        text = f"{where}: the certificate is not trusted here; give the authority's certificate in AWS_CA_BUNDLE"
+        return StalledError("EndpointInvalid", text)
     who = credential_errors.of_sdk(error)
     if who:
         return StalledError(credential_errors.WHO, f"{where}: {who}")
