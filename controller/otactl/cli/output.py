@@ -41,6 +41,12 @@ class SafeStream:
             self.write("".join(held))
             self.flush()
 
+    def clear_screen(self) -> None:
+        """Clear the terminal, if it is one: the only control characters that are sent on."""
+        if self._held is None and self._stream.isatty():
+            with self._reporting_errors():
+                self._stream.write("\x1b[H\x1b[2J\x1b[3J")
+
     def __getattr__(self, name: str) -> object:
         """Whatever else a stream has."""
         return getattr(self._stream, name)
@@ -94,6 +100,13 @@ def terminal_width() -> int | None:
     if not sys.stdout.isatty():
         return None
     return shutil.get_terminal_size(fallback=(0, 0)).columns or None
+
+
+def terminal_height() -> int | None:
+    """Return the lines of the terminal that stdout is, which LINES may set; None where it is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size(fallback=(0, 0)).lines or None
 
 
 @contextlib.contextmanager
