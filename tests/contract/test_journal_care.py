@@ -70,8 +70,14 @@ def test_a_sound_journal_has_no_defect(path: Path) -> None:
             "UPDATE records SET revision = 0 WHERE name = 'b'",
             [("prod-eu/b", "revision_is_not_positive"), ("prod-eu/b event 3", "event_is_ahead_of_record")],
         ),
-        ("UPDATE events SET revision = 3 WHERE sequence = 4", [("prod-eu/a event 4", "event_is_ahead_of_record")]),
-        ("UPDATE events SET event = '{}' WHERE sequence = 2", [("prod-eu/a event 2", "event_is_unreadable")]),
+        (
+            "UPDATE events SET revision = 3 WHERE sequence = 4",
+            [("prod-eu/a event 4", "event_is_ahead_of_record"), ("prod-eu/a event 4", "chain_is_broken")],
+        ),
+        (
+            "UPDATE events SET event = '{}' WHERE sequence = 2",
+            [("prod-eu/a event 2", "event_is_unreadable"), ("prod-eu/a event 2", "chain_is_broken")],
+        ),
         ("DELETE FROM records WHERE name = 'b'", [("prod-eu/b event 3", "event_without_record")]),
         ("UPDATE leases SET held = '[]'", [("lease of prod-eu", "lease_is_unreadable")]),
         ("UPDATE leases SET fencing = 9", [("lease of prod-eu", "fencing_differs")]),
@@ -84,7 +90,7 @@ def test_what_is_wrong_is_named(path: Path, statement: str, found: list[tuple[st
 
 def test_one_defect_does_not_hide_the_next(path: Path) -> None:
     _break(path, "UPDATE records SET record = 'x'", "UPDATE events SET event = 'x'", "UPDATE leases SET held = 'x'")
-    assert len(_codes(path)) == 2 + 4 + 1
+    assert len(_codes(path)) == 2 + 4 + 2 + 1
 
 
 def test_damaged_pages_are_a_defect_and_not_a_traceback(path: Path) -> None:
@@ -169,7 +175,7 @@ def test_an_export_holds_records_events_and_leases_as_their_types_say(path: Path
     with SqlJournal(path) as journal:
         lines = [json.loads(line) for line in export(journal)]
         lease, identity = journal.lease(ENVIRONMENT), journal.identity()
-    assert lines[0] == {"kind": "journal", "schema": 2, "id": identity.id}
+    assert lines[0] == {"kind": "journal", "schema": 3, "id": identity.id}
     assert [line["kind"] for line in lines[1:]] == ["record"] * 2 + ["event"] * 4 + ["lease"]
     records = [msgspec.convert(line["record"], Record) for line in lines if line["kind"] == "record"]
     assert records == [record("a", "2.4.1"), record("b")]

@@ -205,9 +205,9 @@ def test_a_newer_schema_is_refused_and_left_alone(place: str) -> None:
     ("journal_id", "init"), [("0123456789abcdef", "init --replaces 0123456789abcdef`"), ("", "init`")]
 )
 def test_an_older_schema_is_refused_with_the_way_out_and_left_alone(place: str, journal_id: str, init: str) -> None:
-    raw(place, "journal.json.gz", pack(msgspec.structs.replace(Marker(), schema=SCHEMA - 1, id=journal_id)))
+    raw(place, "journal.json.gz", pack(msgspec.structs.replace(Marker(), schema=SCHEMA - 2, id=journal_id)))
     for must_exist in (True, False):
-        with pytest.raises(StalledError, match=f"has schema {SCHEMA - 1}.*journal {init}") as caught:
+        with pytest.raises(StalledError, match=f"has schema {SCHEMA - 2}.*journal {init}") as caught:
             open_journal(place, must_exist=must_exist)
         assert caught.value.reason == "JournalIsOlder"
     assert keys(place) == ["journal.json.gz"]

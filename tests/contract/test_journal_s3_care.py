@@ -100,16 +100,30 @@ def fewer(pack: Pack) -> Pack:
             lambda s: msgspec.structs.replace(s, records={}),
             [(f"prod-eu/{n}", "record_differs_from_head") for n in "abcdef"],
         ),
-        ("segments", 2, with_entry("b", without_tail), [("events of prod-eu", "events_are_missing")]),
+        (
+            "segments",
+            2,
+            with_entry("b", without_tail),
+            [("events of prod-eu", "events_are_missing"), ("prod-eu/b", "chain_is_broken")],
+        ),
         (
             "segments",
             2,
             with_entry("b", ahead),
-            [("prod-eu/b event 34", "event_is_ahead_of_record"), ("prod-eu/b event 35", "event_is_ahead_of_record")],
+            [
+                ("prod-eu/b event 34", "event_is_ahead_of_record"),
+                ("prod-eu/b event 35", "event_is_ahead_of_record"),
+                ("prod-eu/b event 34", "chain_is_broken"),
+            ],
         ),
-        ("segments", 2, with_entry("b", broken_event), [("prod-eu/b event 34", "event_is_unreadable")]),
-        ("events", 0, fewer, [("events of prod-eu", "events_are_missing")]),
-        ("events", 0, None, [("events/prod-eu/", "events_are_unreadable")]),
+        (
+            "segments",
+            2,
+            with_entry("b", broken_event),
+            [("prod-eu/b event 34", "event_is_unreadable"), ("prod-eu/b event 34", "chain_is_broken")],
+        ),
+        ("events", 0, fewer, [("events of prod-eu", "events_are_missing"), ("prod-eu/a event 2", "chain_is_broken")]),
+        ("events", 0, None, [("events/prod-eu/", "events_are_unreadable"), ("prod-eu/a", "chain_is_broken")]),
         ("segments", 2, None, [("segments/prod-eu/", "segment_is_unreadable")]),
         ("segments", 0, None, []),
         ("heads", 0, None, [("head of prod-eu", "head_is_unreadable")]),
@@ -144,7 +158,11 @@ def test_a_journal_of_many_objects_is_listed_page_by_page(filled_place: str) -> 
 def test_one_defect_does_not_hide_the_next(filled_place: str) -> None:
     spoil(filled_place, "events", 0, None)
     spoil(filled_place, "segments", 2, with_entry("d", with_text("[]")))
-    assert {code for _, code in codes(filled_place)} == {"events_are_unreadable", "record_is_unreadable"}
+    assert {code for _, code in codes(filled_place)} == {
+        "events_are_unreadable",
+        "chain_is_broken",
+        "record_is_unreadable",
+    }
 
 
 def test_an_old_intent_is_a_warning_that_says_which_call(filled_place: str) -> None:

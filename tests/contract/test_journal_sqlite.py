@@ -119,10 +119,10 @@ def test_a_locked_journal_is_worth_another_try(path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
-    _run(_filled(path), "PRAGMA journal_mode = DELETE", "UPDATE schema_version SET version = 3")
+    _run(_filled(path), "PRAGMA journal_mode = DELETE", "UPDATE schema_version SET version = 4")
     before = path.read_bytes()
     for create in (True, False):
-        with pytest.raises(StalledError, match="schema 3, this version knows 2; run a newer otactl") as caught:
+        with pytest.raises(StalledError, match="schema 4, this version knows 3; run a newer otactl") as caught:
             SqlJournal(path, create=create)
         assert caught.value.reason == "JournalIsNewer"
     assert path.read_bytes() == before

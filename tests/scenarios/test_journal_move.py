@@ -54,7 +54,7 @@ def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(fuota_st
     assert drive(fuota_stage, PLACE, 6).phase is Phase.SUCCEEDED
     assert len(fuota_stage.made()) == 2
     assert not (fuota_stage.folder / "journal.db").exists()
-    assert run(journal, "check", "--journal", PLACE).stdout == f"journal {PLACE} is sound\n"
+    assert run(journal, "check", "--journal", PLACE).stdout.startswith(f"journal {PLACE} is sound: ")
 
 
 @pytest.mark.parametrize("number", range(2, 90, 11))

@@ -3,11 +3,13 @@
 1. The target must be empty; nothing is ever overwritten or mixed. It becomes the same journal: it takes on the id.
 2. In SQLite the copy is one transaction. On S3 the journal says first that it is being copied into, and no otactl
    opens it until the copy has ended: half a copy is never taken for a journal.
-3. The order of a rollout's events stays; their numbers restart, by environment on S3, over all in SQLite.
+3. The order of a rollout's events, their text and their chain stay; their numbers in the journal restart, by
+   environment on S3, over all in SQLite.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
@@ -35,25 +37,29 @@ from otactl.journal.s3_format import (
 )
 from otactl.journal.s3_store import S3Store
 from otactl.journal.sqlite import SqlJournal
-from otactl.model import Event, iso
+from otactl.journal.sqlite_events import text_of
+from otactl.model import iso
 from otactl.ports import Identity, Stored
+from otactl.state.event_chain import Link
 
 
 class CopiedEvent(NamedTuple):
-    """An event with the rollout and the revision it belongs to."""
+    """An event with its rollout and revision: its JSON as it was written, and its link in the chain."""
 
     environment: str
     name: str
     revision: int
-    event: Event
+    text: str
+    link: Link | None
 
 
 class Contents(NamedTuple):
-    """Everything in a journal, events oldest first."""
+    """Everything in a journal, events oldest first; `chains` are the heads of their chains, by environment and name."""
 
     records: tuple[Stored, ...]
     events: tuple[CopiedEvent, ...]
     leases: tuple[Held, ...]
+    chains: Mapping[tuple[str, str], Link | None]
     identity: Identity = Identity()
 
     def must_be_at_rest(self, now: datetime) -> None:
@@ -80,12 +86,16 @@ def _fill_sqlite(target: SqlJournal, contents: Contents) -> None:
             if db.execute(query).fetchone() != (0,):
                 raise _not_empty(str(target.path))
         db.executemany(
-            "INSERT INTO records (environment, name, revision, record) VALUES (?, ?, ?, ?)",
-            [(s.record.environment, s.record.name, s.revision, _json(s.record).decode()) for s in contents.records],
+            "INSERT INTO records (environment, name, revision, record, chain) VALUES (?, ?, ?, ?, ?)",
+            [
+                (*key, s.revision, _json(s.record).decode(), text_of(contents.chains.get(key)))
+                for s in contents.records
+                for key in [(s.record.environment, s.record.name)]
+            ],
         )
         db.executemany(
-            "INSERT INTO events (environment, name, revision, event) VALUES (?, ?, ?, ?)",
-            [(e.environment, e.name, e.revision, _json(e.event).decode()) for e in contents.events],
+            "INSERT INTO events (environment, name, revision, event, link) VALUES (?, ?, ?, ?, ?)",
+            [(e.environment, e.name, e.revision, e.text, text_of(e.link)) for e in contents.events],
         )
         db.executemany(
             "INSERT INTO leases (environment, fencing, held) VALUES (?, ?, ?)",
@@ -127,7 +137,8 @@ def _environment(store: S3Store, environment: str, contents: Contents, held: Hel
     for each in contents.events:
         if each.environment == environment:
             sequence += 1
-            kept = Kept(sequence=sequence, revision=each.revision, event=msgspec.Raw(_json(each.event)))
+            text = msgspec.Raw(each.text.encode())
+            kept = Kept(sequence=sequence, revision=each.revision, event=text, link=each.link)
             events.setdefault(each.name, []).append(kept)
 
     def change(head: Head, commit: str) -> Head:
@@ -146,6 +157,7 @@ def _environment(store: S3Store, environment: str, contents: Contents, held: Hel
                 record=msgspec.Raw(_json(s.record)),
                 older=(name,) if s.record.name in packed else (),
                 tail=() if s.record.name in packed else tuple(events.get(s.record.name, ())),
+                chain=contents.chains.get((environment, s.record.name)),
             )
             for s in stored
         }

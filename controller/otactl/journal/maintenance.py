@@ -4,10 +4,11 @@
 2. A backup is one moment of the journal, complete and on disk before it gets its name; it never replaces a file. It is
    an SQLite journal, restored by putting it in the journal's place, or by copying it to S3, while no otactl runs.
 3. The export is one moment too (of a journal on S3, one of each environment). Its lines, in this order:
-   `{"kind": "journal", "schema": 2, "id"}`;
-   `{"kind": "record", "environment", "name", "revision", "record": {…}}` by environment and name;
-   `{"kind": "event", "environment", "name", "sequence", "revision", "event": {…}}`, oldest first (on S3: of each
-   environment), `revision` being the commit it came with;
+   `{"kind": "journal", "schema": 3, "id"}`;
+   `{"kind": "record", "environment", "name", "revision", "chain", "record": {…}}` by environment and name;
+   `{"kind": "event", "environment", "name", "sequence", "revision", "link", "event": {…}}`, oldest first (on S3: of
+   each environment), `revision` being the commit it came with. `link` is the event's place in the chain
+   (`otactl.state.event_chain` defines it), `chain` the newest one; null for events from before the chain;
    `{"kind": "lease", "environment", "fencing", "lease": {…}}`.
    Inner objects are `Record`, `Event` and `Lease` in camelCase, times ISO 8601.
 """
@@ -26,7 +27,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 from otactl.errors import StalledError, UsageError
-from otactl.journal import AnyJournal
+from otactl.journal import AnyJournal, sqlite_events
+from otactl.journal.chains import Chains
 from otactl.journal.copy import Contents, CopiedEvent, fill
 from otactl.journal.leases import TERM, Held, stands, who_holds
 from otactl.journal.process_liveness import current, is_dead
@@ -36,6 +38,7 @@ from otactl.journal.sqlite import SqlJournal
 from otactl.journal.sqlite_file import VERSION, translate
 from otactl.model import Event, Record, Value, iso
 from otactl.ports import Stored
+from otactl.state.event_chain import Link
 from otactl.state.lifecycle import describe_intent
 
 T = TypeVar("T", Record, Event, Held)
@@ -76,9 +79,14 @@ class _SqlRows:
         return self._db.execute(query)
 
     @property
-    def events(self) -> sqlite3.Cursor:
-        """Environment, name, sequence, revision and JSON."""
-        return self._db.execute("SELECT environment, name, sequence, revision, event FROM events ORDER BY sequence")
+    def events(self) -> Iterator[sqlite_events.Row]:
+        """Environment, name, sequence, revision, JSON and link in the chain."""
+        return sqlite_events.rows(self._db)
+
+    @property
+    def chains(self) -> dict[tuple[str, str], Link | None]:
+        """The heads of the chains, by environment and name."""
+        return sqlite_events.heads(self._db)
 
     @property
     def leases(self) -> sqlite3.Cursor:
@@ -98,15 +106,31 @@ def _reading(journal: AnyJournal) -> Iterator[_Rows]:
         yield _SqlRows(journal.path, db)
 
 
+class Checked(Value, frozen=True, kw_only=True):
+    """What was found in a journal; `chained` and `unchained` are events in a chain and from before it."""
+
+    defects: tuple[Defect, ...] = ()
+    chained: int = 0
+    unchained: int = 0
+
+
 def check(journal: AnyJournal, now: datetime, older_than: timedelta) -> tuple[Defect, ...]:
+    """Return what `examine` finds wrong."""
+    return examine(journal, now, older_than).defects
+
+
+def examine(journal: AnyJournal, now: datetime, older_than: timedelta) -> Checked:
     """Check everything in the journal; intents recorded longer than `older_than` ago are warnings."""
     defects: list[Defect] = []
+    chains = Chains()
     with _reading(journal) as rows:
         try:
             found = rows.examine() if isinstance(rows, _SqlRows) else rows.unread
             defects += [_error(*each) for each in found]
             known = _check_records(rows, now, older_than, defects)
-            _check_events(rows, known, defects)
+            _check_events(rows, known, chains, defects)
+            broken = chains.broken(rows.chains, known)
+            defects += [_error(where, "chain_is_broken", message) for where, message in broken]
             _check_leases(rows, now, defects)
         except sqlite3.DatabaseError as error:
             defects.append(_error(str(journal.path), "database_is_damaged", f"SQLite says: {error}"))
@@ -115,7 +139,7 @@ def check(journal: AnyJournal, now: datetime, older_than: timedelta) -> tuple[De
             defects.append(
                 Defect(severity="warning", where=environment, code="leftover_objects", message=message, hint=_SWEEP)
             )
-    return tuple(defects)
+    return Checked(defects=tuple(defects), chained=chains.chained, unchained=chains.unchained)
 
 
 def _check_records(
@@ -131,9 +155,10 @@ def _check_records(
     return known
 
 
-def _check_events(rows: _Rows, known: dict[tuple[str, str], int], defects: list[Defect]) -> None:
-    for environment, name, sequence, revision, text in rows.events:
+def _check_events(rows: _Rows, known: dict[tuple[str, str], int], chains: Chains, defects: list[Defect]) -> None:
+    for environment, name, sequence, revision, text, link in rows.events:
         where = f"{environment}/{name} event {sequence}"
+        chains.add(environment, name, where, revision, text, link)
         newest = known.get((environment, name))
         if newest is None:
             defects.append(_error(where, "event_without_record", "it refers to a record that is not there"))
@@ -262,14 +287,15 @@ def export(journal: AnyJournal) -> Iterator[str]:
     with _reading(journal) as rows:
         yield _line({"kind": "journal", "schema": VERSION, "id": journal.identity().id})
         _must_be_whole(journal, rows)
+        chains = rows.chains
         for environment, name, revision, text in rows.records:
             record = _strict(journal, text, Record, f"record {environment}/{name}")
             head = {"kind": "record", "environment": environment, "name": name, "revision": revision}
-            yield _line(head | {"record": record})
-        for environment, name, sequence, revision, text in rows.events:
-            event = _strict(journal, text, Event, f"event {sequence} of {environment}/{name}")
+            yield _line(head | {"chain": chains.get((environment, name)), "record": record})
+        for environment, name, sequence, revision, text, link in rows.events:
+            _strict(journal, text, Event, f"event {sequence} of {environment}/{name}")
             head = {"kind": "event", "environment": environment, "name": name, "sequence": sequence}
-            yield _line(head | {"revision": revision, "event": event})
+            yield _line(head | {"revision": revision, "link": link, "event": msgspec.Raw(text.encode())})
         for environment, fencing, text in rows.leases:
             held = _strict(journal, text, Held, f"lease of {environment}")
             yield _line({"kind": "lease", "environment": environment, "fencing": fencing, "lease": held.lease})
@@ -285,12 +311,12 @@ def contents(journal: AnyJournal) -> Contents:
                 for environment, name, revision, text in rows.records
             ),
             tuple(
-                CopiedEvent(
-                    environment, name, revision, _strict(journal, text, Event, f"event {n} of {environment}/{name}")
-                )
-                for environment, name, n, revision, text in rows.events
+                CopiedEvent(environment, name, revision, text, link)
+                for environment, name, n, revision, text, link in rows.events
+                if _strict(journal, text, Event, f"event {n} of {environment}/{name}")
             ),
             tuple(_strict(journal, text, Held, f"lease of {environment}") for environment, _, text in rows.leases),
+            rows.chains,
             journal.identity(),
         )
 

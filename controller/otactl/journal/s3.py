@@ -131,13 +131,21 @@ class S3Journal:
             judge(head, prepared, fencing)
             merging = head.to_merge(names)
             homes = {home for home in map(head.segment_of, names) if home is not None}
-            drafted = draft(head, commit, prepared, store.segments(environment, merging | homes), merging)
+            segments = store.segments(environment, merging | homes)
+            unchained = {
+                name: self._kept(environment, name, entry)
+                for name in names
+                if (home := head.segment_of(name)) is not None
+                and (entry := self._pick(head, name, segments[home])).chain is None
+            }
+            drafted = draft(head, commit, prepared, segments, merging, unchained)
             if drafted.pack is not None:
                 store.bucket.keep(object_key(EVENTS, environment, drafted.name), pack(drafted.pack))
             store.keep(environment, drafted.name, drafted.segment)
             revisions.update(drafted.revisions)
             return drafted.head
 
+        store.begin_chains()
         store.update(environment, change)
         return revisions
 
@@ -146,11 +154,9 @@ class S3Journal:
         entry = self._entry(environment, name)
         if entry is None:
             return ()
-        packs = self.store.fetch([object_key(EVENTS, environment, each) for each in entry.older], Pack)
-        kept: list[Kept] = [event for each in packs for event in each.events.get(name, ())]
         return tuple(
             self._decode(each.event, Event, f"an event of {environment}/{name} at revision {each.revision}")
-            for each in (*kept, *entry.tail)
+            for each in self._kept(environment, name, entry)
         )
 
     def lease(self, environment: str) -> Lease | None:
@@ -196,6 +202,10 @@ class S3Journal:
 
         self.store.update(environment, change)
         return former[0] if former else None
+
+    def _kept(self, environment: str, name: str, entry: Entry) -> tuple[Kept, ...]:
+        packs = self.store.fetch([object_key(EVENTS, environment, each) for each in entry.older], Pack)
+        return (*(event for each in packs for event in each.events.get(name, ())), *entry.tail)
 
     def _entry(self, environment: str, name: str) -> Entry | None:
         text_of(name)

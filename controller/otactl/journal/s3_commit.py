@@ -2,7 +2,8 @@
 
 1. The fencing number and every expected revision are judged against the head the commit is to replace.
 2. A record's events go with it while they are few; when they grow many they all move into an object of their own.
-3. Records of the segments to be merged go along unchanged, as far as the head still points to them there.
+3. Each event is linked to the one before it; the head of the chain goes with the record.
+4. Records of the segments to be merged go along unchanged, as far as the head still points to them there.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import msgspec
 
 from otactl.errors import ConflictError, StalledError
 from otactl.journal.s3_format import MAX_TAIL, Entry, Head, Kept, Pack, Segment, segment_name
-from otactl.model import Value
+from otactl.model import Event, Value
 from otactl.ports import Commit
+from otactl.state.event_chain import ChainCheck, linked
 
 
 class Prepared(NamedTuple):
@@ -83,8 +85,12 @@ def draft(
     prepared: tuple[Prepared, ...],
     segments: Mapping[str, Mapping[str, Entry]],
     merging: frozenset[str],
+    unchained: Mapping[str, tuple[Kept, ...]],
 ) -> Draft:
-    """Compute a commit; `segments` holds those of the records it writes and those it merges."""
+    """Compute a commit; `segments` holds those of the records it writes and those it merges.
+
+    `unchained` are the events of records that have no chain yet, by rollout name.
+    """
     ours = segment_name(head.serial + 1, commit)
     written: dict[str, Entry] = {}
     packed: dict[str, tuple[Kept, ...]] = {}
@@ -92,8 +98,13 @@ def draft(
     for each in prepared:
         entry = written.get(each.name) or _there(head, each.name, segments)
         revision = each.expected + 1
+        texts, head_of = each.events, entry.chain if entry is not None else None
+        if texts and head_of is None and unchained.get(each.name):
+            texts = (_beginning(head.environment, each, unchained[each.name]), *texts)
+        links = linked(head.environment, each.name, revision, [bytes(text) for text in texts], head_of)
         new = tuple(
-            Kept(sequence=sequence + n, revision=revision, event=event) for n, event in enumerate(each.events, start=1)
+            Kept(sequence=sequence + n, revision=revision, event=text, link=link)
+            for n, (text, link) in enumerate(zip(texts, links, strict=True), start=1)
         )
         sequence += len(new)
         older, tail = (entry.older, (*entry.tail, *new)) if entry is not None else ((), new)
@@ -101,7 +112,9 @@ def draft(
             packed[each.name], tail = (*packed[each.name], *tail), ()
         elif len(tail) > MAX_TAIL:
             packed[each.name], older, tail = tail, (*older, ours), ()
-        written[each.name] = Entry(revision=revision, record=each.record, older=older, tail=tail)
+        written[each.name] = Entry(
+            revision=revision, record=each.record, older=older, tail=tail, chain=links[-1] if links else head_of
+        )
     revisions = {name: entry.revision for name, entry in written.items()}
     for name in head.index:
         home = head.segment_of(name)
@@ -110,6 +123,13 @@ def draft(
     events = Pack(environment=head.environment, events=packed) if packed else None
     segment = Segment(environment=head.environment, records=written)
     return Draft(ours, events, segment, head.written(commit, written, sequence), revisions)
+
+
+def _beginning(environment: str, each: Prepared, old: tuple[Kept, ...]) -> msgspec.Raw:
+    check = ChainCheck(environment, each.name)
+    for kept in old:
+        check.add(str(kept.sequence), kept.revision, bytes(kept.event), None)
+    return msgspec.Raw(msgspec.json.encode(check.beginning(msgspec.json.decode(each.events[0], type=Event).at)))
 
 
 def _there(head: Head, name: str, segments: Mapping[str, Mapping[str, Entry]]) -> Entry | None:

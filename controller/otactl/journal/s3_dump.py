@@ -29,6 +29,8 @@ from otactl.journal.s3_format import (
     object_key,
     serial_of,
 )
+from otactl.journal.sqlite_events import Row
+from otactl.state.event_chain import Link
 from otactl.wording import count
 
 
@@ -47,7 +49,8 @@ class S3Rows:
         self.unread: list[Unread] = []
         self.leftovers: dict[str, int] = {}
         self.records: list[tuple[str, str, int, str]] = []
-        self.events: list[tuple[str, str, int, int, str]] = []
+        self.events: list[Row] = []
+        self.chains: dict[tuple[str, str], Link | None] = {}
         self.leases: list[tuple[str, int, str]] = []
         self._store = journal.store
         with self._store.lock:
@@ -100,6 +103,7 @@ class S3Rows:
                     self._note(f"{environment}/{name}", "record_differs_from_head", why)
                     continue
                 found[name] = entry
+                self.chains[environment, name] = entry.chain
                 self.records.append((environment, name, entry.revision, _text(entry.record)))
         self.records.sort(key=lambda row: row[:2])
         return found
@@ -114,7 +118,7 @@ class S3Rows:
                 self._note(key, "events_are_unreadable", each.why)
             else:
                 read[name] = each
-        rows: list[tuple[str, str, int, int, str]] = []
+        rows: list[Row] = []
         for name, entry in entries.items():
             older = [kept for each in entry.older if each in read for kept in read[each].events.get(name, ())]
             rows += [_row(environment, name, kept) for kept in (*older, *entry.tail)]
@@ -128,8 +132,8 @@ class S3Rows:
         self.unread.append(Unread(where, code, message))
 
 
-def _row(environment: str, name: str, kept: Kept) -> tuple[str, str, int, int, str]:
-    return environment, name, kept.sequence, kept.revision, _text(kept.event)
+def _row(environment: str, name: str, kept: Kept) -> Row:
+    return environment, name, kept.sequence, kept.revision, _text(kept.event), kept.link
 
 
 def _text(raw: msgspec.Raw) -> str:

@@ -24,9 +24,11 @@ from otactl.errors import StalledError, UsageError
 from otactl.journal.leases import Held
 from otactl.model import Value
 from otactl.ports import Identity
+from otactl.state.event_chain import Link
 
 T = TypeVar("T", bound=msgspec.Struct)
-SCHEMA = 3  # 1 had no id, 2 named the fields of its records otherwise
+SCHEMA = 4  # 1 had no id, 2 named the fields of its records otherwise, 3 had no chain of events
+UNCHAINED = 3
 MARKER = "journal.json.gz"
 HEADS, SEGMENTS, EVENTS = "heads", "segments", "events"
 _SUFFIX = ".json.gz"
@@ -55,20 +57,25 @@ class Marker(Value, frozen=True, kw_only=True):
 
 
 class Kept(Value, frozen=True, kw_only=True):
-    """An event as it is stored: its number in the environment, the revision it came with."""
+    """An event as it is stored: its number in the environment, the revision it came with, its link in the chain."""
 
     sequence: int
     revision: int
     event: msgspec.Raw
+    link: Link | None = None
 
 
 class Entry(Value, frozen=True, kw_only=True):
-    """A record as it is stored, with its newest events; `older` names the objects that hold the others, in order."""
+    """A record as it is stored, with its newest events; `older` names the objects that hold the others, in order.
+
+    `chain` is the head of the chain of its events.
+    """
 
     revision: int
     record: msgspec.Raw
     older: tuple[str, ...] = ()
     tail: tuple[Kept, ...] = ()
+    chain: Link | None = None
 
 
 class Segment(Value, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from otactl.journal.s3_format import (
     MARKER,
     SCHEMA,
     SEGMENTS,
+    UNCHAINED,
     DamagedError,
     Entry,
     Head,
@@ -214,6 +215,11 @@ class S3Store:
                 "and copy again"
             )
 
+    def begin_chains(self) -> None:
+        """Mark a journal from before the chain of events as one of the present schema, which older versions refuse."""
+        if self._write and self.marker.schema == UNCHAINED:
+            self.rename(lambda identity: identity)
+
     def rename(self, change: Callable[[Identity], Identity]) -> Identity:
         """Write the identity that `change` returns for the present one; return it.
 
@@ -225,7 +231,7 @@ class S3Store:
                 raise JournalMissingError(self.url, self.url)
             known = self._marker(found.data)
             now = known.named(change(known.identity))
-            if now.identity != known.identity:
+            if now != known:
                 try:
                     self.bucket.replace(MARKER, pack(now), found.etag)
                 except RacedError:
@@ -239,7 +245,7 @@ class S3Store:
         """Read what the journal says of itself; raises `StalledError` for a newer schema, else `UsageError`."""
         try:
             version = unpack(data, _Version, MARKER)
-            if version.schema == SCHEMA:
+            if version.schema in (SCHEMA, UNCHAINED):
                 return unpack(data, Marker, MARKER)
         except StalledError as error:
             raise UsageError(f"{self.url} is not a journal; name another with --journal") from error

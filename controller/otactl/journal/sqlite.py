@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
@@ -21,6 +22,7 @@ from otactl.errors import ConflictError, StalledError
 from otactl.journal.identity import replacing
 from otactl.journal.leases import Held, ended_by_hand, given_back, grant
 from otactl.journal.process_liveness import current
+from otactl.journal.sqlite_events import append
 from otactl.journal.sqlite_file import SqliteFile
 from otactl.model import Event, Record, Value
 from otactl.ports import Commit, Identity, Lease, Stored
@@ -118,19 +120,16 @@ class SqlJournal:
         environments = {c.record.environment for c in commits}
         if len(environments) > 1:
             raise ValueError(f"one commit is of one environment, this one is of {sorted(environments)}")
-        encoded = [(c, self._encode(c.record, c), [self._encode(e, c) for e in c.events]) for c in commits]
+        encoded = [(c, self._encode(c.record, c)) for c in commits]
         revisions: dict[str, int] = {}
         if not encoded:
             return revisions
         with self.database.write() as db:
             _check_fencing(db, commits[0].record.environment, fencing)
-            for commit, record, events in encoded:
+            for commit, record in encoded:
                 revision = _swap(db, commit, record)
                 environment, name = commit.record.environment, commit.record.name
-                db.executemany(
-                    "INSERT INTO events (environment, name, revision, event) VALUES (?, ?, ?, ?)",
-                    [(environment, name, revision, event) for event in events],
-                )
+                append(db, environment, name, revision, commit.events, partial(self._encode, commit=commit))
                 revisions[name] = revision
         return revisions
 

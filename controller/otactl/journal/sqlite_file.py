@@ -6,6 +6,7 @@
 4. Every failure of the file is one line of ours: what, where, what next. Result codes: sqlite.org/rescode.html.
 5. A reading connection never creates the file and refuses to write. It is opened for writing all the same, so that
    closing it leaves no `-wal` and `-shm` behind, which another user could not write.
+6. A journal without a chain of events gets its columns when it is opened for writing; until then it is read without.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pathlib import Path
 from otactl.errors import JournalMissingError, OtactlError, StalledError, TransientError, UsageError
 from otactl.journal.identity import drawn, older
 
-VERSION = 2  # 1 named the fields of its records otherwise
+VERSION = 3  # 1 named the fields of its records otherwise, 2 had no chain of events
+UNCHAINED = 2
 _SCHEMA = (
     "CREATE TABLE schema_version (version INTEGER NOT NULL)",
     """CREATE TABLE records (
@@ -28,6 +30,7 @@ _SCHEMA = (
         name TEXT NOT NULL,
         revision INTEGER NOT NULL CHECK (revision > 0),
         record TEXT NOT NULL,
+        chain TEXT,
         PRIMARY KEY (environment, name))""",
     """CREATE TABLE events (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,6 +38,7 @@ _SCHEMA = (
         name TEXT NOT NULL,
         revision INTEGER NOT NULL,
         event TEXT NOT NULL,
+        link TEXT,
         FOREIGN KEY (environment, name) REFERENCES records (environment, name))""",
     "CREATE INDEX events_of_a_rollout ON events (environment, name, sequence)",
     """CREATE TABLE leases (
@@ -43,6 +47,7 @@ _SCHEMA = (
         held TEXT NOT NULL)""",
     "CREATE TABLE identity (id TEXT NOT NULL, replaces TEXT NOT NULL)",
 )
+_CHAIN = ("ALTER TABLE records ADD COLUMN chain TEXT", "ALTER TABLE events ADD COLUMN link TEXT")
 _RETRY_AFTER = 5.0
 
 
@@ -130,6 +135,12 @@ class SqliteFile:
                         connection.execute(statement)
                     connection.execute("INSERT INTO schema_version VALUES (?)", (VERSION,))
                     connection.execute("INSERT INTO identity VALUES (?, '[]')", (drawn().id,))
+        elif found == UNCHAINED:
+            with _transaction(connection):
+                if self._version(connection) == UNCHAINED:  # another process may have come first
+                    for statement in _CHAIN:
+                        connection.execute(statement)
+                    connection.execute("UPDATE schema_version SET version = ?", (VERSION,))
 
     def _version(self, connection: sqlite3.Connection) -> int | None:
         """Read the schema's version; None for a file without any table (rule 3)."""
@@ -142,7 +153,7 @@ class SqliteFile:
         if row[0] > VERSION:
             text = f"journal {self.path} has schema {row[0]}, this version knows {VERSION}; run a newer otactl"
             raise StalledError("JournalIsNewer", text)
-        if row[0] < VERSION:
+        if row[0] < UNCHAINED:
             raise older(f"journal {self.path}", row[0], VERSION, _id_in(connection) if "identity" in tables else "")
         return row[0]
 
@@ -178,6 +189,12 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if connection.in_transaction:  # SQLite itself rolls back on some errors
             connection.execute("ROLLBACK")
+
+
+def optional_column(connection: sqlite3.Connection, table: str, column: str) -> str:
+    """Return a column that an older journal does not have, or NULL in its place (rule 6)."""
+    names = {str(row[1]) for row in connection.execute(f"PRAGMA table_info({table})")}
+    return column if column in names else "NULL"
 
 
 def _id_in(connection: sqlite3.Connection) -> str:

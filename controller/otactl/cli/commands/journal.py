@@ -105,15 +105,19 @@ def check(
 ) -> None:
     """Check the journal for damage. Exits 1 for damage; warnings exit 0."""
     with _one(journal, manifests, environment) as opened:
-        found = maintenance.check(opened, datetime.now(UTC), duration(older_than))
+        checked = maintenance.examine(opened, datetime.now(UTC), duration(older_than))
         path, identity = str(opened.path), opened.identity()
+    found = checked.defects
     sound = not any(d.severity == "error" for d in found)
     if style == "json":
-        click.echo(as_json({"journal": path, "id": identity.id, "sound": sound, "findings": found}))
+        counted = {"chained": checked.chained, "unchained": checked.unchained}
+        click.echo(as_json({"journal": path, "id": identity.id, "sound": sound, "findings": found} | counted))
     else:
         for d in found:
             click.echo(plain(f"{d.severity}: {d.where}: {d.code}: {d.message}; {d.hint}"))
-        click.echo(plain(f"journal {path} is {'sound' if sound else 'not sound'}"))
+        old = f", {count(checked.unchained, 'event')} from before the chain" if checked.unchained else ""
+        chained = f"{count(checked.chained, 'event')} in hash chains{old}"
+        click.echo(plain(f"journal {path} is {'sound' if sound else 'not sound'}: {chained}"))
     if not sound:
         raise click.exceptions.Exit(FAILED)
 
