@@ -11,7 +11,7 @@ import click
 from otactl.errors import LeaseHeldError
 from otactl.manifest import Reading
 from otactl.manifest.unreadable import UnreadableDocument
-from otactl.model import Rollout, Value
+from otactl.model import Author, Rollout, Value
 from otactl.model.unreadable_manifests import UnreadableManifest, UnreadableManifests
 from otactl.planning.environment import NAME
 from otactl.ports import Journal
@@ -110,11 +110,18 @@ def unread_environments(reading: Reading, only: str | None) -> dict[str, Unreada
     return {name: UnreadableManifests(manifests=tuple(manifests)) for name, manifests in found.items()}
 
 
-def leave_marks(journal: Journal, environment: str, unread: UnreadableManifests, holder: str, now: datetime) -> None:
+def leave_marks(
+    journal: Journal,
+    environment: str,
+    unread: UnreadableManifests,
+    holder: str,
+    now: datetime,
+    author: Author = Author(),  # noqa: B008 - a frozen value
+) -> None:
     """Remember that an environment could not be driven, in a journal that knows it."""
     if environment not in journal.environments():
         return
-    leased = LeasedJournal(environment, journal, holder, lambda: now)
+    leased = LeasedJournal(environment, journal, holder, lambda: now, author)
     try:
         leased.check_free()
         leased.load()

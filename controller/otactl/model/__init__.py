@@ -1,6 +1,7 @@
 """The values of the product: what is declared, what is seen, what is remembered."""
 
 from otactl.model.attempt import Attempt, Baseline, Home, Stage
+from otactl.model.author import Author
 from otactl.model.backend_config import BackendConfig, Selection
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.device_result import DeviceResult, Outcome, Reason, tally
@@ -46,6 +47,7 @@ __all__ = [
     "Approval",
     "ApprovalRole",
     "Attempt",
+    "Author",
     "BackendAccess",
     "BackendConfig",
     "Baseline",

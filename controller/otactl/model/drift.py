@@ -46,6 +46,8 @@ class DriftEntry(Value, frozen=True, kw_only=True):
     status: DriftStatus
     action: str = ""
     manifest: str = ""
+    commit: str = ""
+    """The commit of the manifests when it was first seen."""
     closed_at: datetime | None = None
     closed_by: str = ""
     origin: str = ""

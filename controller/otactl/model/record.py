@@ -150,6 +150,8 @@ class Record(Value, frozen=True, kw_only=True):
     """Digest of what devices receive."""
     manifest: str = ""
     """Digest of the manifest."""
+    commit: str = ""
+    """The commit that first had this manifest, as the run reported it."""
     source: str = ""
     """The manifest's path as it was given."""
     manifest_path: str = ""
@@ -232,3 +234,7 @@ class Event(Value, frozen=True, kw_only=True):
     subject: str
     message: str
     data: JsonObject = {}
+    actor: str = ""
+    """Who ran what recorded it."""
+    commit: str = ""
+    """The commit of the manifests then."""

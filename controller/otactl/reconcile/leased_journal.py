@@ -16,8 +16,9 @@ from threading import Lock
 
 from otactl.drift import unit_home
 from otactl.errors import ConflictError, OtactlError
-from otactl.model import Environment, Record, iso
+from otactl.model import Author, Environment, Record, iso
 from otactl.ports import Commit, Journal, Lease, Stored
+from otactl.state.authorship import attributed
 
 RENEW_BEFORE = timedelta(seconds=60)
 
@@ -28,10 +29,18 @@ class LeasedJournal:
     `stored` are the records as they were loaded, or written by this run since.
     """
 
-    def __init__(self, environment: str, journal: Journal, holder: str, wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        environment: str,
+        journal: Journal,
+        holder: str,
+        wall: Callable[[], datetime],
+        author: Author = Author(),  # noqa: B008 - a frozen value
+    ) -> None:
         self._environment = environment
         self._journal = journal
         self._holder = holder
+        self._author = author
         self._wall = wall
         self._lease: Lease | None = None
         self._known = 0
@@ -75,6 +84,8 @@ class LeasedJournal:
         lease = self._acquire()
         if not outcomes:
             self._must_be_ours_since(lease)
+        before = {name: stored.record for name, stored in self.stored.items()}
+        commits = tuple(attributed(each, self._author, before.get(each.record.name)) for each in commits)
         revisions = self._journal.commit(commits, lease.fencing)
         self.stored |= {c.record.name: Stored(record=c.record, revision=revisions[c.record.name]) for c in commits}
 

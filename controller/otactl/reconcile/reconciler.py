@@ -18,7 +18,7 @@ import msgspec
 
 from otactl.backends.registry import read_config
 from otactl.errors import ConflictError, LeaseHeldError, OtactlError, reason_of
-from otactl.model import Environment, Listed, Phase, Record, Rollout, Survey
+from otactl.model import Author, Environment, Listed, Phase, Record, Rollout, Survey
 from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
 from otactl.planning.environment import NAME, environment_record
@@ -51,16 +51,17 @@ class Reconciler:
         wall: Callable[[], datetime] | None = None,
         abreast: int = WORKERS,
         unread: UnreadableManifests = NOTHING_UNREAD,
+        author: Author = Author(),  # noqa: B008 - a frozen value
     ) -> None:
         """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one.
 
-        `unread` are manifests with an error that may be about this environment.
+        `unread` are manifests with an error that may be about this environment; `author` is named in every event.
         """
         memory = journal.identity()
         environment = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
         self._environment = environment
         self._backends = backends
-        self._journal = LeasedJournal(environment.name, journal, holder, wall or now)
+        self._journal = LeasedJournal(environment.name, journal, holder, wall or now, author)
         self._observer = EnvironmentObserver(environment, backends, refused, now, abreast=abreast)
         self._sender = Sender(backends, self._journal, now, abreast)
         self._now = now

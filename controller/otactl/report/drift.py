@@ -28,9 +28,10 @@ _HEAD = (
     "FIRST SEEN",
     "LAST SEEN",
     "STATUS",
+    "COMMIT",
 )
 _WIDEST = 48
-_SENTENCES = frozenset({4, 5, 10, 11})
+_SENTENCES = frozenset({4, 5, 11, 12})
 """Values may hold sentences; so do what is done and who closed it."""
 
 
@@ -110,6 +111,13 @@ class DriftLine(Value, frozen=True, kw_only=True):
             examples=["9f2c4e5a7b1d8c3f6e0a9b2d4c7f1e8a5b3d6c9f0e2a4b7d1c8f5e3a6b9d0c2e"],
         ),
     ]
+    commit: Annotated[
+        str,
+        Meta(
+            description="The commit of the manifests when it was first seen; empty if not known.",
+            examples=["5d41402abc4b2a76b9719d911017c592a1b2c3d4"],
+        ),
+    ]
     closed_at: Annotated[
         str | None,
         Meta(
@@ -167,6 +175,7 @@ def _line(record: Record, entry: DriftEntry) -> DriftLine:
         status=entry.status.value,
         action=entry.action,
         manifest=entry.manifest,
+        commit=entry.commit,
         closed_at=iso_or_none(entry.closed_at),
         closed_by=entry.closed_by,
     )
@@ -224,6 +233,7 @@ def _row(line: DriftLine) -> list[str]:
         line.first_seen,
         line.last_seen,
         line.status,
+        line.commit[:8] or "-",
     ]
 
 

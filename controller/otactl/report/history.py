@@ -33,6 +33,22 @@ class EventLine(Value, frozen=True, kw_only=True):
     ]
     message: Annotated[str, Meta(description="What happened, in words.", examples=["attempt 1 is open"])]
     data: Annotated[JsonObject, Meta(description="Further facts, by kind.", examples=[{"from": "declared"}])]
+    actor: Annotated[
+        str, Meta(description="Who ran what recorded it, as that run said; empty if not known.", examples=["ada"])
+    ] = ""
+    commit: Annotated[
+        str,
+        Meta(
+            description="The commit of the manifests then; empty if not known.",
+            examples=["5d41402abc4b2a76b9719d911017c592a1b2c3d4"],
+        ),
+    ] = ""
+
+    @property
+    def by(self) -> str:
+        """Return the author, short."""
+        commit, dirty, _ = self.commit.partition("-dirty")
+        return " ".join(each for each in (self.actor, commit[:8] + dirty) if each)
 
 
 class History(Value, frozen=True, kw_only=True):
@@ -46,7 +62,10 @@ class History(Value, frozen=True, kw_only=True):
 def collect(environment: str, rollout: str, events: tuple[Event, ...]) -> History:
     """Gather a rollout's events in the order they were committed."""
     lines = tuple(
-        EventLine(at=iso(e.at), kind=e.kind, subject=e.subject, message=e.message, data=e.data) for e in events
+        EventLine(
+            at=iso(e.at), kind=e.kind, subject=e.subject, message=e.message, data=e.data, actor=e.actor, commit=e.commit
+        )
+        for e in events
     )
     return History(rollout=rollout, environment=environment, events=lines)
 
@@ -59,7 +78,9 @@ def render(history: History, style: Style, used: tuple[UsedJournal, ...] = (), w
         return "\n".join(
             [plain(f"nothing is recorded of {history.environment}/{history.rollout}"), *footer(used, style)]
         )
-    rows = [[e.at, e.kind, e.subject, e.message] for e in history.events]
+    named = any(e.by for e in history.events)
+    head = (*_HEAD, "BY") if named else _HEAD
+    rows = [[e.at, e.kind, e.subject, e.message, *([e.by or "-"] if named else [])] for e in history.events]
     if style == "markdown":
-        return "\n".join([*markdown_table([h.capitalize() for h in _HEAD], rows), *footer(used, style)])
-    return "\n".join([*table(_HEAD, rows, sentences=frozenset({3}), width=width), *footer(used, style)])
+        return "\n".join([*markdown_table([h.capitalize() for h in head], rows), *footer(used, style)])
+    return "\n".join([*table(head, rows, sentences=frozenset({3}), width=width), *footer(used, style)])

@@ -27,7 +27,8 @@ def test_drift_text_lists_open_before_closed() -> None:
     assert lines[1].split("  ")[0] == "ROLLOUT"
     assert "redundancyPercent" in lines[2]
     assert lines[4] == "1 closed"
-    assert lines[6].endswith("corrected  2026-03-01T12:00:00Z  otactl")
+    assert lines[6].endswith("2026-03-01T12:00:00Z  otactl")
+    assert lines[6].split("corrected")[1].split()[0] == "-"
 
 
 def test_an_empty_ledger_is_said_so() -> None:
@@ -116,3 +117,14 @@ def test_nothing_a_service_named_acts_on_the_terminal(style: Style) -> None:
     shown = history.render(history.collect("prod-eu", "soil", (reported,)), style)
     shown += drift.render(drift.collect([record(drift=(seen,))]), style)
     assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(shown)
+
+
+def test_a_history_names_who_recorded_an_event_by_which_commit_where_that_is_known() -> None:
+    known = Event(at=NOW, kind="sent", subject="u", message="sent", actor="ada\x1b", commit=f"{'ab' * 20}-dirty")
+    older = Event(at=NOW, kind="sent", subject="u", message="sent")
+    lines = history.render(history.collect("prod-eu", "soil", (known, older)), "text").splitlines()
+    assert lines[0].split()[-1] == "BY"
+    assert lines[1].endswith("abababab-dirty")
+    assert "\x1b" not in lines[1]
+    assert lines[2].split()[-1] == "-"
+    assert history.render(history.collect("prod-eu", "soil", (older,)), "text").splitlines()[0].split()[-1] == "MESSAGE"

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from otactl.cli.author import actor_option, author_of
 from otactl.cli.errors import FAILED, VerbGroup, guarded
 from otactl.cli.journal_option import Place, journal_option, make
 from otactl.cli.load_manifests import environment_option
 from otactl.cli.nearby_environments import manifests_option
 from otactl.cli.select_records import places_near
-from otactl.errors import UsageError
+from otactl.errors import ConflictError, UsageError
 from otactl.journal import AnyJournal, maintenance, open_journal
 from otactl.journal.copy import fill
 from otactl.journal.leases import who_holds
-from otactl.model import duration, iso
+from otactl.model import Event, duration, iso
+from otactl.planning.environment import NAME
+from otactl.ports import Commit, Lease
 from otactl.report.sanitize import as_json, plain, safe_json
 from otactl.wording import count
 
@@ -151,8 +154,9 @@ def export(journal: str | None, manifests: tuple[str, ...], environment: str | N
 @click.argument("environment", metavar="ENVIRONMENT")
 @journal_option
 @manifests_option
+@actor_option
 @guarded
-def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -> None:
+def release(environment: str, journal: str | None, manifests: tuple[str, ...], actor: str | None) -> None:
     """Release the lease of ENVIRONMENT by hand, whoever holds it, so that the next run can start at once.
 
     A run that still holds it can write no more from then on, and says so. What it has sent is found by the next run.
@@ -164,12 +168,25 @@ def release(environment: str, journal: str | None, manifests: tuple[str, ...]) -
         if known is None:
             names = ", ".join(opened.environments()) or "none yet"
             raise UsageError(f"no run ever held environment {environment} in journal {chosen.shown}; it holds: {names}")
-        ended = opened.end_lease(environment, datetime.now(UTC))
+        now = datetime.now(UTC)
+        ended = opened.end_lease(environment, now)
+        if ended is not None:
+            _remember(opened, ended, author_of(actor, None).actor, now)
     if ended is None:
         text = f"no one holds environment {environment} in journal {chosen.shown}; nothing was changed"
     else:
         text = f"the lease of {environment} is released: {who_holds(ended)} held it until {iso(ended.expires_at)}"
     click.echo(plain(text))
+
+
+def _remember(journal: AnyJournal, ended: Lease, actor: str, now: datetime) -> None:
+    """Write into the environment's history that its lease was released by hand."""
+    stored = journal.load(ended.environment, NAME)
+    text = f"the lease of {who_holds(ended)} was released by hand"
+    event = Event(at=now, kind="leaseReleased", subject=NAME, message=text, actor=actor)
+    commit = Commit(record=stored.record, expected_revision=stored.revision, events=(event,))
+    with suppress(ConflictError):  # a run took the environment already, which is what was wanted
+        journal.commit((commit,), ended.fencing + 1)
 
 
 @command.command()

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from otactl.backends.registry import backends_for, transport_for
+from otactl.cli.author import author_of, author_options
 from otactl.cli.journal_option import Place, default_place, journal_option, overridden, place_for
 from otactl.cli.load_manifests import by_environment, covers, environment_option, read_all, strict_option
 from otactl.cli.run_metrics import RunMetrics, metrics_options
@@ -30,7 +31,7 @@ from otactl.errors import JournalMissingError, OtactlError, reason_of
 from otactl.journal import AnyJournal, open_journal
 from otactl.manifest import Reading
 from otactl.manifest.unreadable import UnreadableDocument
-from otactl.model import Environment, Record, Rollout
+from otactl.model import Author, Environment, Record, Rollout
 from otactl.model.unreadable_manifests import UnreadableManifests
 from otactl.policies.unsupported import unsupported_holds
 from otactl.reconcile.reconciler import Reconciler
@@ -45,6 +46,7 @@ from otactl.report.sanitize import plain
 @environment_option
 @strict_option
 @journal_option
+@author_options
 @metrics_options
 def command(
     paths: tuple[str, ...],
@@ -52,6 +54,8 @@ def command(
     environment: str | None,
     strict: bool,
     journal: str | None,
+    actor: str | None,
+    commit: str | None,
     metrics: str | None,
     gateway: str | None,
 ) -> None:
@@ -60,11 +64,17 @@ def command(
     A manifest with an error stops what it may be about, and the run exits 1; the others go on.
     """
     with RunMetrics(metrics, gateway, holder()) as monitor:
-        _run(paths, output, environment, strict, journal, monitor)
+        _run(paths, output, environment, strict, journal, author_of(actor, commit, paths), monitor)
 
 
 def _run(
-    paths: tuple[str, ...], output: str, environment: str | None, strict: bool, journal: str | None, monitor: RunMetrics
+    paths: tuple[str, ...],
+    output: str,
+    environment: str | None,
+    strict: bool,
+    journal: str | None,
+    author: Author,
+    monitor: RunMetrics,
 ) -> None:
     reading = read_all(paths, strict=strict)
     shards = tuple(by_environment(reading, environment))
@@ -77,12 +87,12 @@ def _run(
             if place.url in opened:
                 here = msgspec.structs.replace(declared, journal=place.used().place)
                 unread = unread_of(reading, declared.name)
-                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading), unread, monitor)
+                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading), unread, author, monitor)
             else:
                 started, ran = time.monotonic(), _failed(declared, rollouts, unopened[place.url])
                 monitor.add(declared, ran, started, None, None)
             total = total.plus(msgspec.structs.replace(ran, journals=(place.used(declared.name),)))
-        marked = _mark_unread(reading, environment, overridden(journal) or default_place(paths), opened)
+        marked = _mark_unread(reading, environment, overridden(journal) or default_place(paths), opened, author)
     broken = concerning(reading, environment)
     total = total.plus(marked).plus(_unread(stopped(reading, environment), broken))
     monitor.add_errors(total)
@@ -115,6 +125,7 @@ def _reconcile(
     journal: AnyJournal,
     read: Callable[[Record], bool],
     unread: UnreadableManifests,
+    author: Author,
     monitor: RunMetrics,
 ) -> report.ReconcileReport:
     """Run the loop over one environment; `read` says whether the place of a manifest was read."""
@@ -130,6 +141,7 @@ def _reconcile(
         refused=unsupported_holds,
         covers=read,
         unread=unread,
+        author=author,
     )
     try:
         run = reconciler.run()
@@ -168,7 +180,7 @@ def _failed(declared: Environment, rollouts: tuple[Rollout, ...], error: OtactlE
 
 
 def _mark_unread(
-    reading: Reading, only: str | None, place: Place, opened: Mapping[str, AnyJournal]
+    reading: Reading, only: str | None, place: Place, opened: Mapping[str, AnyJournal], author: Author
 ) -> report.ReconcileReport:
     """Leave marks of environments that cannot be read, where the journal is known without them."""
     faults: list[report.RunFault] = []
@@ -179,7 +191,7 @@ def _mark_unread(
                 if journal is None:
                     journal = open_journal(place.url, must_exist=True, write=True)
                     stack.callback(journal.close)
-                leave_marks(journal, name, unread, holder(), datetime.now(UTC))
+                leave_marks(journal, name, unread, holder(), datetime.now(UTC), author)
             except JournalMissingError:
                 continue  # its place is in the environment's manifest, which cannot be read
             except OtactlError as error:
