@@ -12,24 +12,29 @@ from otactl.backends.tuya.definition import TuyaShape
 from otactl.drift.unit_home import beside
 from otactl.model import (
     Attempt,
+    BackendAccess,
     DeviceResult,
     Environment,
     Home,
     Intent,
     Outcome,
+    Phase,
     Record,
     RecordedCall,
     Rollout,
     Stage,
     Targets,
     UnitPhase,
+    Value,
     Verdict,
     Wave,
     WaveRecord,
 )
 from otactl.planning import changed_home
 from otactl.planning.assess import Assessment, assess
+from otactl.reconcile.reconciler import Reconciler
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, SHAPE, empty, record_of, rollout, seen, unit_of
+from tests.support.in_memory_cloud import Cloud, Memory
 from tests.support.plans import actions, holds
 
 DECLARED = rollout()
@@ -233,3 +238,59 @@ def test_an_empty_record_takes_the_place_it_is_first_observed_in() -> None:
     result = assess(EAST, DECLARED, empty(DECLARED), seen(), SHAPE, (), NOW)
 
     assert result.record.home == HOME
+
+
+class Gateway(Value, BackendAccess, frozen=True):
+    """The access of a service whose address names where its units live."""
+
+    address: str
+
+    @property
+    def place(self) -> str:
+        """Return the address."""
+        return self.address
+
+
+def at_gateway(address: str) -> Environment:
+    return msgspec.structs.replace(ENVIRONMENT, access={"fuota": Gateway(address)})
+
+
+@pytest.mark.parametrize("before", range(7), ids=lambda n: f"after {n} runs")
+def test_an_environment_that_is_changed_and_changed_back_sends_nothing_twice(before: int) -> None:
+    here, abroad, journal = Cloud(NOW), Cloud(NOW), Memory()
+    declared = rollout()
+
+    def go(cloud: Cloud, address: str, runs: int) -> list[str]:
+        found: list[str] = []
+        for _ in range(runs):
+            environment = at_gateway(address)
+            reconciler = Reconciler(
+                environment,
+                (declared,),
+                {"fuota": cloud},
+                journal,
+                lambda: cloud.now,
+                "me",
+                lambda _r: (),
+                lambda _r: True,
+            )
+            found += [h.reason for r in reconciler.run().rollouts for h in r.holds]
+            for each in (here, abroad):
+                each.advance(timedelta(minutes=40))
+        return found
+
+    go(here, "east", before)
+    held = go(abroad, "west", 3)
+    back = go(here, "east", 9)
+
+    first, other = (here, abroad) if before else (abroad, here)
+    if not before:  # it began abroad, and is to go on there
+        assert "environment_changed" in back
+        go(abroad, "west", 9)
+    elif before < 6:
+        assert set(held) == {"environment_changed"}
+    assert (other.created, other.sent) == ([], [])
+    assert (len(first.created), first.sent.count("StartFuotaTask")) == (2, 2)
+    record = journal.load("prod-eu", "probe").record
+    assert record.phase is Phase.SUCCEEDED
+    assert Stage.LOST not in [a.stage for a in record.attempts]
