@@ -132,6 +132,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """How often each change was sent whose effect is not visible yet."""
     image_sha256: str = ""
     """SHA-256 of the image it carries."""
+    version: str = ""
+    """Version of that image."""
     rollout: str = ""
     """Name of the rollout when the unit was created, if the rollout was renamed since."""
     skipped_devices: dict[str, str] = {}

@@ -15,7 +15,7 @@ import msgspec
 
 from otactl.model import Attempt, Stage
 from otactl.model.actions import CreateUnit, Hold, UnitDeclaration
-from otactl.planning import detect_drift, guardrails, preflight, supersede, wave_holds
+from otactl.planning import detect_drift, guardrails, preflight, reused_version, supersede, wave_holds
 from otactl.planning.context import RECHECK, Plan
 from otactl.planning.sent_elsewhere import sent_already, without_sent
 from otactl.planning.start_context import StartContext, checked, of_creation, source_drift
@@ -85,7 +85,8 @@ def create(ctx: WaveContext, wanted: Creation) -> Plan:
     had = spared(at.seen, shape.capabilities)
     unit = at.declare(ctx.wave, wanted.which, ctx.known, retry, had)
     part = msgspec.structs.replace(unit, members=wanted.rest or unit.members)
-    if holds := _before_known(ctx) or _under_way(ctx) or wave_holds.unapproved(ctx, again=bool(unit.only)):
+    unapproved = wave_holds.unapproved(ctx, again=bool(unit.only))
+    if holds := _before_known(ctx) or _under_way(ctx) or unapproved or reused_version.holds(ctx):
         return ctx.wait(*holds, soon=True)
     if unit.spared and not unit.members:
         text = f"every target of {unit.unit_id} reports {at.rollout.firmware.version} already; checking again"

@@ -46,6 +46,7 @@ class SentContent(Value, frozen=True, kw_only=True):
     at: datetime
     content: str
     generation: str
+    version: str = ""
     took: bool = False
     blind: bool = False
     beside: str = ""
@@ -114,6 +115,7 @@ class SentContents:
                         at=at,
                         content=content,
                         generation=generation,
+                        version=attempt.version,
                         took=took,
                         blind=blind,
                         beside=record.environment if self._elsewhere else "",

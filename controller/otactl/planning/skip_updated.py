@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from otactl.model import Attempt, Event, Record, Stage, WaveRecord
+from otactl.planning import reused_version
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_wave
 from otactl.verdicts import wave_verdict
 from otactl.verdicts.retry import RetryPlan, goes_on, remainder, retry_plan
@@ -29,6 +30,8 @@ def concluded(ctx: RolloutContext) -> tuple[Record, tuple[Event, ...]]:
     unit = at.declare(wave, which, known, retry)
     facts = {t.key: t for t in at.seen.targets}
     if not unit.whole or not all(key in facts and facts[key].updated for key in unit.whole):
+        return at.record, ()
+    if reused_version.holds(gathered):
         return at.record, ()
     names = {d: facts[key].names.get(d, d) for key in unit.whole for d in facts[key].devices}
     attempt = Attempt(

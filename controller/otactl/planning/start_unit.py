@@ -25,7 +25,7 @@ from otactl.model.actions import (
     UnitDeclaration,
     UpdateUnit,
 )
-from otactl.planning import guardrails, preflight, supersede, unseen_changes, wave_holds
+from otactl.planning import guardrails, preflight, reused_version, supersede, unseen_changes, wave_holds
 from otactl.planning.context import RECHECK, Plan
 from otactl.planning.sent_elsewhere import sent_already
 from otactl.planning.start_context import StartContext, checked, of_unit
@@ -138,6 +138,12 @@ def to_the_start(ctx: AttemptContext) -> Plan:
 
 def _replaced(ctx: UnitContext, why: str) -> Plan:
     return ctx.act(supersede.delete(ctx.attempt, ctx.at.rollout, "superseded", why))
+
+
+def version_is_reused(ctx: UnitContext) -> Plan | None:
+    """Return the hold if devices report the version and took other bytes under it: they would be left out."""
+    holds = reused_version.holds(ctx)
+    return ctx.wait(*holds) if holds else None
 
 
 def no_device_needs_it(ctx: UnitContext) -> Plan | None:
@@ -290,6 +296,7 @@ def starts(ctx: UnitContext) -> Plan | None:
 
 
 OPEN_RULES: tuple[Callable[[UnitContext], Plan | None], ...] = (
+    version_is_reused,
     no_device_needs_it,
     drift_is_undecided,
     holds_other_kinds,

@@ -218,6 +218,7 @@ def _declare(record: Record, unit: UnitDeclaration, seen: Observation) -> Record
         retry_targets=unit.only,
         try_number=unit.tries,
         image_sha256=unit.firmware.sha256,
+        version=unit.firmware.version,
         rollout=unit.rollout if unit.rollout != record.name else "",
     )
 
@@ -299,6 +300,7 @@ def _fold(
                     last_write_at=now,
                     annotation_digest=unit.annotations,
                     image_sha256=unit.firmware.sha256,
+                    version=unit.firmware.version,
                     found_by_tags=attempt.found_by_tags and attempt.generation == unit.generation,
                     rollout=unit.rollout if unit.rollout != record.name else "",
                     field_digests={

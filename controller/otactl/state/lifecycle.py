@@ -384,6 +384,7 @@ def _rename(attempt: Attempt, unit: Unit, intents: tuple[Intent, ...], rollout: 
         "number": int(unit.unit_id.rsplit("-", 2)[-2]),
         "previous_unit_ids": (*attempt.previous_unit_ids, attempt.unit_id),
         "image_sha256": rollout.firmware.sha256,
+        "version": rollout.firmware.version,
         "rollout": "",
         "found_by_tags": False,
     }
