@@ -124,7 +124,7 @@ def test_a_shell_completes_verbs() -> None:
         check=True,
     )
 
-    assert {line.split(",")[1] for line in completed.stdout.split()} == {"reconcile", "rehearse", "resume"}
+    assert {line.split(",")[1] for line in completed.stdout.split()} == {"reconcile", "rehearse", "report", "resume"}
 
 
 def test_a_quiet_command_prints_nothing_when_all_is_well(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "status": "show the state of rollouts, and the open tasks of one device",
     "history": "show the events of a rollout, from the journal",
     "drift": "show the drift ledger, from the journal",
+    "report": "show the fleet as one HTML page, from the journal",
     "suspend": "suspend a rollout, in its manifest",
     "resume": "resume a suspended rollout, in its manifest",
     "approve": "approve a wave, in its manifest",

@@ -32,6 +32,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "history": ("otactl history soil-probe-2-4-1",),
     "drift": ("otactl drift", "otactl drift --environment prod-eu -o markdown"),
+    "report": (
+        "otactl report --html fleet.html",
+        "otactl report --html fleet.html --manifests rollouts --airtime",
+        "otactl report --serve --port 8080",
+    ),
     "suspend": ('otactl suspend rollouts/soil-probe-2-4-1.yaml --owner ada --reason "crash reports from canary"',),
     "resume": ("otactl resume rollouts/soil-probe-2-4-1.yaml",),
     "approve": (

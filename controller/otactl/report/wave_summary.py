@@ -207,12 +207,12 @@ def _failures(attempts: list[Attempt]) -> tuple[FailureLine, ...]:
         FailureLine(
             device=r.device, name=r.name, reason=r.reason.value if r.reason is not None else "unknown", detail=r.detail
         )
-        for r in _newest(attempts).values()
+        for r in newest_results(attempts).values()
         if r.outcome is Outcome.FAILED
     )
 
 
-def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
+def newest_results(attempts: list[Attempt]) -> dict[str, DeviceResult]:
     """Return the newest result of each device, by rule 2."""
     withdrawn = any(a.withdrawn for a in attempts)
     return {
@@ -224,7 +224,7 @@ def _newest(attempts: list[Attempt]) -> dict[str, DeviceResult]:
 
 
 def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
-    newest = _newest(attempts)
+    newest = newest_results(attempts)
     if attempts and attempts[-1].live and attempts[-1].tally:
         return _running(attempts[-1], newest)
     counts, silent = tally(tuple(newest.values())), 0
