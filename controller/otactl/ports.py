@@ -10,15 +10,17 @@ Laws of a backend, checked by one contract suite on every backend:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from otactl.model import (
+    AdoptionRequest,
     BackendAccess,
     BackendConfig,
     Environment,
     Event,
+    ExistingUnits,
     JsonObject,
     Listed,
     Observation,
@@ -125,6 +127,17 @@ class Backend(PureHalf, Protocol):
 
     def send(self, call: Call) -> Receipt:
         """Send one call: the only writes."""
+        ...
+
+
+class UnitFinder(Protocol):
+    """Finds the units that a service holds, whoever created them, for `otactl adopt`: reads only."""
+
+    def existing(self, request: AdoptionRequest, known: Collection[str]) -> ExistingUnits:
+        """Read each unit as a manifest would declare it; `known` are ids to leave out.
+
+        Only the status is read of a unit that carries marks of otactl, or is in a state that no rollout has.
+        """
         ...
 
 

@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[Callable[[], set[str]], tuple[str, ...], int]] = {
     "problems": (codes.problems, ("manifest", "airtime", "journal"), 180),
     "conditions": (codes.conditions, ("conditions",), 12),
     "failures": (codes.failures, ("failures",), 18),
+    "adoption": (codes.adoption, ("adoption",), 17),
 }
 
 

@@ -133,6 +133,12 @@ def problems() -> set[str]:
     return {t for t in found if SNAKE.fullmatch(t) or t in whole} | {"duplicate_rollout", "duplicate_environment"}
 
 
+def adoption() -> set[str]:
+    """Every code of a doubt about a unit that is not adopted."""
+    doubts = frozenset({"Doubt"})
+    return {t for _, tree in trees() for t in _arguments(tree, doubts, "code", first=False) if SNAKE.fullmatch(t)}
+
+
 def conditions() -> set[str]:
     """Every phase, and every type of a condition."""
     types = {t for _, tree in trees() for t in _arguments(tree, frozenset({"Condition"}), "type", first=False)}

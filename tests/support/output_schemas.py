@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from otactl.report.adoption import AdoptionReport
 from otactl.report.airtime_values import AirtimeResult
 from otactl.report.drift import Ledger
 from otactl.report.history import History
@@ -27,6 +28,7 @@ from tests.support.paths import ROOT
 
 Node = dict[str, Any]
 REPORTS: dict[str, type[msgspec.Struct]] = {
+    "adopt": AdoptionReport,
     "airtime": AirtimeResult,
     "drift": Ledger,
     "history": History,

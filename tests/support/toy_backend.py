@@ -38,7 +38,7 @@ from otactl.model import (
 )
 from otactl.model.actions import Action, Call, CreateUnit, DeleteUnit, MarkUnit, Receipt, ResendCreate, UnitDeclaration
 from otactl.model.violation import Violation
-from otactl.ports import Backend, Capabilities, DeviceReader, DeviceService, ManifestTemplate
+from otactl.ports import Backend, Capabilities, DeviceReader, DeviceService, ManifestTemplate, UnitFinder
 
 if TYPE_CHECKING:
     from otactl.backends.aws.client import AwsClient
@@ -294,6 +294,9 @@ class ParcelDefinition:
     def shape(self, environment: Environment) -> ParcelShape:
         del environment
         return ParcelShape()
+
+    def unit_finder(self, environment: Environment, client: AwsClient) -> AbstractContextManager[UnitFinder] | None:
+        return None
 
     def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
         raise TypeError("the post office shows no tasks of one device")

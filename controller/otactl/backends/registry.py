@@ -11,7 +11,7 @@ from otactl.backends.fuota.definition import FuotaDefinition
 from otactl.backends.iot_ota.definition import OtaUpdateDefinition
 from otactl.backends.tuya.definition import TuyaDefinition
 from otactl.model import BackendConfig, Environment, JsonObject, Rollout
-from otactl.ports import Backend, BackendDefinition, Capabilities, DeviceReader, DeviceService, PureHalf
+from otactl.ports import Backend, BackendDefinition, Capabilities, DeviceReader, DeviceService, PureHalf, UnitFinder
 
 if TYPE_CHECKING:
     from otactl.backends.aws.client import AwsClient
@@ -27,6 +27,10 @@ class Definition(BackendDefinition, Protocol):
 
     def device_reader(self, environment: Environment, client: AwsClient) -> AbstractContextManager[DeviceReader]:
         """Open the service of an environment to read one device. Raises: TypeError without a `device_service`."""
+        ...
+
+    def unit_finder(self, environment: Environment, client: AwsClient) -> AbstractContextManager[UnitFinder] | None:
+        """Open the service of an environment to find units that exist; None where the environment has no access."""
         ...
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:

@@ -36,6 +36,7 @@ VERBS: dict[str, str] = {
     "abort": "abort a rollout, in its manifest",
     "rollback": "write the manifest that returns devices to an earlier firmware",
     "image": "upload content-addressed images",
+    "adopt": "write manifests from what runs without otactl",
     "journal": "create, check, back up, copy or export the journal",
     "explain": "show help on a manifest field or on a code, offline",
     "simulator": "run the stand-in clouds on loopback",

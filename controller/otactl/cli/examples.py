@@ -45,6 +45,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "abort": ('otactl abort rollouts/soil-probe-2-4-1.yaml --reason "wrong build"',),
     "rollback": ("otactl rollback rollouts/soil-probe-2-4-1.yaml --to rollouts/soil-probe-2-3-0.yaml",),
+    "adopt": (
+        "otactl adopt prod-eu --dry-run",
+        "otactl adopt prod-eu --unit 1b9c3c1e-0a0f-4d0e-9d57-0d2f1f1f7c11",
+        "otactl adopt prod-eu --service tuya --within a1b2c3d4e5 -o json",
+    ),
     "image push": (
         "otactl image push soil-probe-2.4.1.bin --environment prod-eu --product soil-probe --version 2.4.1",
     ),

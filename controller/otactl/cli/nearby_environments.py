@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 
-from otactl.errors import ManifestError
+from otactl.errors import ManifestError, UsageError
 from otactl.manifest import read_paths
+from otactl.manifest.phrases import did_you_mean
 from otactl.manifest.positions import MAX_BYTES
 from otactl.manifest.repository import real, root_of
 from otactl.model import Environment
@@ -48,6 +49,27 @@ def environments_near(manifests: Sequence[str] = ()) -> tuple[Environment, ...]:
         text = f"{file} is not valid (run `otactl validate`), so the journal it names is not read"
         click.echo(plain(text), err=True)
     return reading.environments
+
+
+def environment_named(name: str, manifests: Sequence[str]) -> Environment:
+    """Return an environment by its name or its manifest file. Raises: UsageError where there is none, or several."""
+    if Path(name).is_file():
+        return _of_file(name)
+    declared = {each.name: each for each in environments_near(manifests)}
+    if name in declared:
+        return declared[name]
+    hint = did_you_mean(name, declared) or "name the folder of its manifest with --manifests"
+    raise UsageError(f"no manifest here declares an environment {name!a}; {hint}")
+
+
+def _of_file(file: str) -> Environment:
+    reading = read_paths([file])
+    if reading.errors:
+        first = reading.errors[0]
+        raise UsageError(f"{first.file}:{first.line}:{first.column}: {first.code}: {first.message}")
+    if len(reading.environments) != 1:
+        raise UsageError(f"{file} holds {len(reading.environments)} environments; name a file with one")
+    return reading.environments[0]
 
 
 def _candidates() -> Iterator[str]:

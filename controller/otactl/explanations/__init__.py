@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 _FOLDER = Path(__file__).parent
-PAGES = ("holds", "errors", "manifest", "airtime", "journal", "conditions", "failures")
+PAGES = ("holds", "errors", "manifest", "airtime", "journal", "conditions", "failures", "adoption")
 """The files, in the order in which a person reads them."""
 
 

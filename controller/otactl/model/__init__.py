@@ -1,5 +1,6 @@
 """The values of the product: what is declared, what is seen, what is remembered."""
 
+from otactl.model.adoption import AdoptionRequest, Doubt, ExistingUnit, ExistingUnits
 from otactl.model.attempt import Attempt, Baseline, Home, Stage
 from otactl.model.author import Author
 from otactl.model.backend_config import BackendConfig, Selection
@@ -44,6 +45,7 @@ from otactl.model.values import Json, JsonObject, Value, canonical_digest, durat
 
 __all__ = [
     "Abort",
+    "AdoptionRequest",
     "Approval",
     "ApprovalRole",
     "Attempt",
@@ -55,11 +57,14 @@ __all__ = [
     "Condition",
     "Device",
     "DeviceResult",
+    "Doubt",
     "DriftEntry",
     "DriftPolicy",
     "DriftStatus",
     "Environment",
     "Event",
+    "ExistingUnit",
+    "ExistingUnits",
     "Failure",
     "Firmware",
     "Gate",

@@ -69,7 +69,7 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
 
     `only` are the targets of a retry, `tries` which try of the wave it is; `spared` are targets it is not for, because
     they report the version already. `journal` names the memory it is in. `home` is, of a wave that otactl added at the
-    end, the declared wave whose rules it has.
+    end, the declared wave whose rules it has. `adopted`: another actor created it, so it has no name and marks of ours.
     """
 
     unit_id: str
@@ -87,6 +87,7 @@ class UnitDeclaration(Value, frozen=True, kw_only=True):
     spared: tuple[str, ...] = ()
     journal: str = ""
     home: str = ""
+    adopted: bool = False
 
     @property
     def whole(self) -> tuple[str, ...]:

@@ -150,6 +150,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Where its unit lives, if its record moved elsewhere since."""
     canceled_before: int = 0
     """How many of its devices another actor had canceled when we stopped it."""
+    adopted: bool = False
+    """True if another actor created it and `otactl adopt` took it over: it carries neither our name nor our marks."""
 
     def deleted(self, why: str, at: datetime) -> Attempt:
         """Return the attempt once we have deleted its unit. One deleted before its start was never sent to anybody."""

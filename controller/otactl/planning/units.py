@@ -68,6 +68,7 @@ def declare(
         tries=tries,
         journal=environment.journal_id,
         home=rollout.homes.get(wave.name, ""),
+        adopted=recorded is not None and recorded.adopted,
     )
     unit = adapted(unit, rollout)
     had = {*(spared or {}).values(), *(recorded.skipped_devices.values() if recorded is not None else ())} & set(

@@ -88,7 +88,7 @@ class EnvironmentObserver:
             try:
                 with metered() as meter:
                     surveys[kind] = self._asked(self._backends[kind], meter)
-                self._check_account(surveys[kind].account)
+                check_account(self._environment, surveys[kind].account)
             except Exception as error:  # noqa: BLE001 - the last guard: the others go on
                 surveys.pop(kind, None)
                 failure = error if isinstance(error, OtactlError) else defect(error)
@@ -103,11 +103,6 @@ class EnvironmentObserver:
             return backend.survey()
         finally:
             self._surveyed += meter.calls
-
-    def _check_account(self, account: str) -> None:
-        if account != self._environment.account:
-            text = f"these credentials are of account {account}, environment {self._environment.name} is "
-            raise StalledError("AccountDiffers", f"{text}{self._environment.account}; use the right role")
 
     def turns(
         self, states: list[RolloutState], surveys: Mapping[str, Survey]
@@ -275,6 +270,13 @@ class EnvironmentObserver:
         state.look = state.seen = None
         if self.is_open(state):
             state.look = unlooked(state.rollout, state.known, reason_of(error), str(error), self._now())
+
+
+def check_account(environment: Environment, account: str) -> None:
+    """Raise StalledError `AccountDiffers` where the account of the credentials is not the environment's."""
+    if account != environment.account:
+        text = f"these credentials are of account {account}, environment {environment.name} is {environment.account}"
+        raise StalledError("AccountDiffers", f"{text}; use the right role")
 
 
 def observe_rollout(

@@ -119,7 +119,7 @@ class ImageAndRoleReader:
         return ImageFacts(
             exists=True,
             size_bytes=size if isinstance(size, int) else None,
-            sha256=_whole_sha256(checksum),
+            sha256=whole_sha256(checksum),
             region=region,
             versioning=versioning,
             fingerprint=f"version={head.get('VersionId')};etag={head.get('ETag')};sha256={checksum}",
@@ -183,7 +183,8 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _whole_sha256(checksum: object) -> str | None:
+def whole_sha256(checksum: object) -> str | None:
+    """Return the SHA-256 of a whole object from what S3 shows; None without one (rule 2)."""
     if not isinstance(checksum, str) or "-" in checksum:
         return None
     return base64.b64decode(checksum).hex()

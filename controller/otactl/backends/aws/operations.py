@@ -32,6 +32,7 @@ READS: dict[tuple[str, str], str] = {
     ("iot-data", "GetThingShadow"): "iot:GetThingShadow",
     ("signer", "DescribeSigningJob"): "signer:DescribeSigningJob",
     ("s3", "HeadObject"): "s3:GetObject",
+    ("s3", "GetObject"): "s3:GetObject",
     ("s3", "GetBucketVersioning"): "s3:GetBucketVersioning",
     ("s3", "GetBucketLocation"): "s3:GetBucketLocation",
     ("s3", "GetBucketPolicy"): "s3:GetBucketPolicy",

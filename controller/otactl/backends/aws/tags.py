@@ -16,7 +16,9 @@ from otactl.model.tags import (
 
 
 def marks_of(unit: UnitDeclaration) -> dict[str, str]:
-    """Return what names a unit as ours, and which one it is."""
+    """Return what names a unit as ours, and which one it is; nothing for one that was adopted."""
+    if unit.adopted:
+        return {}
     named = {TAG_JOURNAL: unit.journal} if unit.journal else {}
     return {
         **named,
@@ -33,6 +35,16 @@ def marks_of(unit: UnitDeclaration) -> dict[str, str]:
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
     """Tags as AWS takes them, in one order."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def carries_marks(tags: dict[str, str]) -> bool:
+    """Return whether otactl created what has these tags, for whichever owner and environment."""
+    return TAG_OWNER in tags or TAG_ENVIRONMENT in tags
+
+
+def tags_of_others(tags: dict[str, str]) -> dict[str, str]:
+    """Return the tags that a manifest may declare: without marks of otactl, and without those that AWS keeps."""
+    return {key: value for key, value in sorted(tags.items()) if not key.startswith(("otactl:", "aws:"))}
 
 
 def unit_is_ours(unit: Unit, rollout: str, environment: Environment) -> bool:

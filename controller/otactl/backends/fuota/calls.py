@@ -51,10 +51,10 @@ def token(unit: UnitDeclaration) -> str:
 
 
 def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
-    """Fields by manifest name and tags, as Get and ListTagsForResource are to show them."""
+    """Fields by manifest name and tags, as reads are to show them; one that was adopted has any name."""
     spec = FuotaConfig.of(unit)
     fields: JsonObject = {
-        "name": task_name(unit),
+        "name": None if unit.adopted else task_name(unit),
         "rfRegion": spec.rf_region,
         "image": unit.firmware.image,
         "role": spec.role,

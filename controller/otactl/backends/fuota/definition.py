@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from otactl.model.violation import Violation
 if TYPE_CHECKING:
     from otactl.backends.aws.client import AwsClient
     from otactl.lorawan.request import AirtimeRequest
-    from otactl.ports import Backend
+    from otactl.ports import Backend, UnitFinder
 
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
@@ -124,6 +125,13 @@ class FuotaDefinition(AwsDefinition):
         from otactl.backends.fuota.airtime import request_of
 
         return request_of(rollout)
+
+    def unit_finder(self, environment: Environment, client: AwsClient) -> AbstractContextManager[UnitFinder] | None:
+        """Open the service to find its tasks."""
+        from otactl.backends.fuota.existing_tasks import TaskFinder
+
+        del environment
+        return nullcontext(TaskFinder(client))
 
     def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
         """Create the backend."""

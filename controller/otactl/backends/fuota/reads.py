@@ -105,8 +105,8 @@ class TaskReader:
             tags=marks,
             members=tuple(sorted(_keys(items, targets))),
             ids=_ids(items, targets),
-            start_at=_moment(lorawan.get("StartTime")),
-            created_at=_moment(task.get("CreatedAt")),
+            start_at=moment(lorawan.get("StartTime")),
+            created_at=moment(task.get("CreatedAt")),
             results=None if results is None else tuple(r for r in results if r.device not in strange),
             updated_uncounted=tuple(r.device for r in joined if r.outcome is _SUCCESS),
             shared=shared,
@@ -303,7 +303,8 @@ def _tags(tags: object) -> dict[str, str]:
     return {str(t["Key"]): str(t["Value"]) for t in listed if isinstance(t, dict)}
 
 
-def _moment(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """Return an aware time in UTC."""
     if not isinstance(value, datetime):
         return None
     return value.astimezone(UTC)

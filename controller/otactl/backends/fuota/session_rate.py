@@ -38,7 +38,7 @@ class SessionReader:
         rates, refused = dict(attempt.data_rates), ""
         for key in (m for m in unit.members if m.startswith(_GROUP) and m not in rates):
             try:
-                rate = self._rate(key.removeprefix(_GROUP))
+                rate = session_rate(self._transport, key.removeprefix(_GROUP))
             except StalledError as error:
                 refused = str(error)
                 break
@@ -49,15 +49,16 @@ class SessionReader:
             found = (_concern({"dataRate": spec.data_rate}, f"not readable: {refused}"),)
         return msgspec.structs.replace(unit, data_rates=rates, findings=(*unit.findings, *found))
 
-    def _rate(self, group: str) -> int | None:
-        """Return a group's data rate; None while it shows no session."""
-        try:
-            answer = self._transport.call(SERVICE, "GetMulticastGroupSession", {"Id": group}, repeatable=True)
-        except NotFoundError:
-            return None
-        session = answer.get("LoRaWAN")
-        rate = session.get("DlDr") if isinstance(session, dict) else None
-        return rate if isinstance(rate, int) else None
+
+def session_rate(client: AwsClient, group: str) -> int | None:
+    """Return a group's data rate; None while it shows no session."""
+    try:
+        answer = client.call(SERVICE, "GetMulticastGroupSession", {"Id": group}, repeatable=True)
+    except NotFoundError:
+        return None
+    session = answer.get("LoRaWAN")
+    rate = session.get("DlDr") if isinstance(session, dict) else None
+    return rate if isinstance(rate, int) else None
 
 
 def differing(

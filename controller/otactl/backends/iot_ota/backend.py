@@ -217,7 +217,7 @@ class OtaBackend(OtaShape):
         listed = {item.vendor_id: item for item in survey.listed if not item.leftover_of}
         units: list[Unit] = []
         for attempt in known.attempts:
-            unit = self._unit(attempt, rollout, attempt.unit_id in listed)
+            unit = self._unit(attempt, rollout, (attempt.vendor_id or attempt.unit_id) in listed)
             if unit is not None:
                 units.append(unit)
         read = {a.unit_id for a in known.attempts}
@@ -231,14 +231,16 @@ class OtaBackend(OtaShape):
 
     def _unit(self, attempt: Attempt, rollout: Rollout, is_listed: bool) -> Unit | None:
         if attempt.stage is Stage.ENDED and (rollout.cleanup == "never" or rollout.removed):
-            ended = Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=attempt.unit_id)
+            known = attempt.vendor_id or attempt.unit_id
+            ended = Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=known)
             return ended if is_listed else None
         if attempt.stage.is_over and not (attempt.stage is Stage.LOST and is_listed):
             return None
         unit = self._units_of.unit(attempt, rollout)
         if unit is None and is_listed:
             # One of two reads is behind. Taking it for gone would send the image again.
-            text = f"ListOTAUpdates shows {attempt.unit_id}, GetOTAUpdate does not; the next pass checks again"
+            shown = attempt.vendor_id or attempt.unit_id
+            text = f"ListOTAUpdates shows {shown}, GetOTAUpdate does not; the next pass checks again"
             raise TransientError(text, retry_after=LAG)
         if attempt.vendor_id is None and unit is not None and unit.arn:
             # Its name alone does not make it ours. An id that our journal holds is, whatever its tags say now.

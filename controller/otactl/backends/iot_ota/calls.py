@@ -67,8 +67,8 @@ def lower(action: Action, seen: Observation, environment: Environment) -> tuple[
         case ResendCreate(call=recorded, unit=unit):
             parameters = cast("JsonObject", _sdk(recorded.parameters))
             return (_call(f"createUnit/{unit.unit_id}", recorded.operation, parameters),)
-        case UpdateUnit(unit=unit, fields=fields):
-            return (_call(f"updateUnit/{unit.unit_id}", "UpdateJob", _update(unit, fields)),)
+        case UpdateUnit(unit=unit, vendor_id=vendor_id, fields=fields):
+            return (_call(f"updateUnit/{unit.unit_id}", "UpdateJob", _update(unit, vendor_id, fields)),)
         case MarkUnit():
             return mark_calls(action, desired(action.unit)[1], _call, capital=False)
         case CancelUnit(vendor_id=vendor_id):
@@ -119,9 +119,9 @@ def _file(given: JsonObject, unit: UnitDeclaration, version: str) -> JsonObject:
     return file
 
 
-def _update(unit: UnitDeclaration, fields: tuple[str, ...]) -> JsonObject:
+def _update(unit: UnitDeclaration, vendor_id: str, fields: tuple[str, ...]) -> JsonObject:
     wanted, _ = desired(unit)
-    parameters: JsonObject = {"jobId": job_id(unit.unit_id)}
+    parameters: JsonObject = {"jobId": job_id(vendor_id)}
     for name in fields:
         config = cast("JsonObject", wanted[name])
         if name == "awsJobAbortConfig":

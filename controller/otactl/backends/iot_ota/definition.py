@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from otactl.model.violation import Violation
 if TYPE_CHECKING:
     from otactl.backends.aws.client import AwsClient
     from otactl.lorawan.request import AirtimeRequest
-    from otactl.ports import Backend
+    from otactl.ports import Backend, UnitFinder
 
 from otactl.backends.iot_ota.statuses import JOB_FIELDS
 from otactl.model import JsonObject, Observation
@@ -122,6 +123,13 @@ class OtaUpdateDefinition(AwsDefinition):
         """None: no radio."""
         del rollout
         return None
+
+    def unit_finder(self, environment: Environment, client: AwsClient) -> AbstractContextManager[UnitFinder] | None:
+        """Open the service to find its OTA updates."""
+        from otactl.backends.iot_ota.existing_updates import UpdateFinder
+
+        del environment
+        return nullcontext(UpdateFinder(client))
 
     def connect(self, environment: Environment, client: AwsClient) -> Backend | None:
         """Create the backend."""

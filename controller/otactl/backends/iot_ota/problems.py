@@ -80,7 +80,7 @@ class Concerns:
             job = file.code_signing.aws_signer_job_id
             if stream is not None:
                 value = f"file {stream.file_id} of stream {stream.stream_id}"
-                found = self._streamed(stream.stream_id, stream.file_id)
+                found = self.streamed(stream.stream_id, stream.file_id)
             elif job is not None:
                 value, found = f"signing job {job}", self._reader.signed(job, "source")
             else:
@@ -89,7 +89,8 @@ class Concerns:
                 return f"{value} is {found or 'not there'}"
         return ""
 
-    def _streamed(self, stream: str, number: int) -> str:
+    def streamed(self, stream: str, number: int) -> str:
+        """Return where a file of a stream lies in S3; empty when it is not there."""
         shown = self.stream(stream) or {}
         for file in cast("list[JsonObject]", shown.get("files") or []):
             if file.get("fileId") == number:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from otactl.backends.aws.client import AwsClient
     from otactl.lorawan.request import AirtimeRequest
-    from otactl.ports import Backend, DeviceReader
+    from otactl.ports import Backend, DeviceReader, UnitFinder
 
 from otactl.model import JsonObject, Observation
 from otactl.model.actions import Action, Call, UnitDeclaration
@@ -131,6 +131,12 @@ class TuyaDefinition:
         from otactl.backends.tuya.device import open_reader
 
         return open_reader(environment, client)
+
+    def unit_finder(self, environment: Environment, client: AwsClient) -> AbstractContextManager[UnitFinder] | None:
+        """Open the gateway to find its batches; None where the environment has no access."""
+        from otactl.backends.tuya.existing_batches import open_finder
+
+        return open_finder(environment, client) if access_of(environment) is not None else None
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
         """None: no radio."""

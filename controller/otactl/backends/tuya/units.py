@@ -67,7 +67,7 @@ class BatchUnits:
         if not there:
             return None
         lists = {job_id: self._reader.tasks(job_id) for job_id in there}
-        phases = {job_id: _phase(batch, lists[job_id]) for job_id, batch in there.items()}
+        phases = {job_id: batch_phase(batch, lists[job_id]) for job_id, batch in there.items()}
         phase = next((p for p in _FIRST if p in phases.values()), UnitPhase.ENDED)
         if phase is UnitPhase.ENDED and (lacks or parts.pending or self._hidden(attempt, batches)):
             phase = UnitPhase.RUNNING  # rule 2
@@ -90,7 +90,7 @@ class BatchUnits:
             phase=phase,
             vendor_id=vendor_id,
             arn=f"tuya:{vendor_id}",
-            fields={**_fields(first), TO_CONFIRM: sorted(t.task_id for t in every if t.task_status.upper() == WAITS)},
+            fields={**fields_of(first), TO_CONFIRM: sorted(t.task_id for t in every if t.task_status.upper() == WAITS)},
             members=tuple(sorted(f"device:{name}" for name in inside)),
             start_at=made,
             created_at=made,
@@ -170,8 +170,8 @@ class BatchUnits:
             return None
 
 
-def _phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
-    """Rule 1."""
+def batch_phase(batch: JobInfo, listed: TaskList) -> UnitPhase:
+    """Return how far a batch is (rule 1)."""
     phase, tasks = job_phase(batch.job_status), listed.tasks
     outcomes = [task_outcome(t.task_status, t.progress, "")[0] for t in tasks]
     waiting = any(t.task_status.upper() in UNFINISHED for t in tasks)
@@ -200,7 +200,8 @@ def _failed(device: str, reason: Reason, detail: str) -> DeviceResult:
     return DeviceResult(device=device, name=device, outcome=Outcome.FAILED, reason=reason, detail=detail)
 
 
-def _fields(batch: JobInfo) -> JsonObject:
+def fields_of(batch: JobInfo) -> JsonObject:
+    """Return what a batch shows of its settings, by their names in a manifest."""
     shown: JsonObject = {
         "targetSelection": batch.target_selection,
         "version": batch.dest_version,

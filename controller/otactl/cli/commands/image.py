@@ -13,11 +13,9 @@ import click
 
 from otactl.cli.errors import Verb, VerbGroup, guarded
 from otactl.cli.manifest_edit import replace
-from otactl.cli.nearby_environments import environments_near, manifests_option
+from otactl.cli.nearby_environments import environment_named, manifests_option
 from otactl.errors import ConflictError, Problem, UsageError
-from otactl.manifest import read_paths
 from otactl.manifest.edit import Put, edited
-from otactl.manifest.phrases import did_you_mean
 from otactl.manifest.repository import ground_of
 from otactl.manifest.source import read_source
 from otactl.manifest.stack_outputs import read_outputs
@@ -59,7 +57,7 @@ def push(
     """
     if into is not None:
         with_firmware(into, {})  # what cannot be written is refused before the upload
-    declared = _environment(environment, manifests)
+    declared = environment_named(environment, manifests)
     image = _read(Path(file))
     if _PREFIX.fullmatch(product) is None:
         raise UsageError(f"--product {product!r} cannot be part of a key; use letters, digits, . _ - and /")
@@ -103,26 +101,6 @@ def with_firmware(file: str, block: dict[str, object]) -> tuple[bytes, bytes]:
         raise UsageError(f"{file} holds {len(rollouts)} rollouts; name a file with one")
     edits = [Put(("spec", "firmware", name), value) for name, value in block.items()]
     return data, edited(file, data, rollouts[0], *edits)
-
-
-def _environment(name: str, manifests: tuple[str, ...]) -> Environment:
-    if Path(name).is_file():
-        return _of_file(name)
-    declared = {each.name: each for each in environments_near(manifests)}
-    if name in declared:
-        return declared[name]
-    hint = did_you_mean(name, declared) or "name the folder of its manifest with --manifests"
-    raise UsageError(f"no manifest here declares an environment {name!a}; {hint}")
-
-
-def _of_file(file: str) -> Environment:
-    reading = read_paths([file])
-    if reading.errors:
-        first = reading.errors[0]
-        raise UsageError(f"{first.file}:{first.line}:{first.column}: {first.code}: {first.message}")
-    if len(reading.environments) != 1:
-        raise UsageError(f"{file} holds {len(reading.environments)} environments; name a file with one")
-    return reading.environments[0]
 
 
 def _read(path: Path) -> bytes:
