@@ -24,7 +24,7 @@ _DEV_EUI = re.compile(r"[0-9A-Fa-f]{16}")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SPELLINGS = {"deviceeui": "deveui", "eui": "deveui", "deviceid": "id", "wirelessdeviceid": "id"}
 _NAMES = dict.fromkeys(("name", "thing", "thingname", "thingid", "device", "devicename", "iotid"), "id")
-"""Of things and Tuya devices the name is the id."""
+"""Of devices that their service knows by name, the name is the id."""
 AS_TEXT = "format the column as text in the spreadsheet, fill it in again from the source, and export it as CSV"
 COMMAS = "export it with commas (in spreadsheets: CSV UTF-8, comma delimited)"
 
