@@ -48,7 +48,7 @@ class Adopter:
         author: Author,
         refused: Callable[[Rollout], tuple[Hold, ...]],
     ) -> None:
-        """Load the records of the environment; `author` is who adopts. Raises: LeaseHeldError where another holds it."""
+        """Load the records of the environment; `author` adopts. Raises: LeaseHeldError where another holds it."""
         memory = journal.identity()
         self.environment = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
         self._backends = backends
