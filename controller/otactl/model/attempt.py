@@ -146,6 +146,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """When it was found lost."""
     found_by_tags: bool = False
     """True if the journal did not know it: its tags name its wave and number, not the targets it was made for."""
+    never_shown: bool = False
+    """True while no read has shown its unit whole since the service answered its creation."""
     home: Home | None = None
     """Where its unit lives, if its record moved elsewhere since."""
     canceled_before: int = 0

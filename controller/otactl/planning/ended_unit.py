@@ -17,16 +17,19 @@ from otactl.planning.wave_context import AttemptContext
 from otactl.verdicts import retry, wave_verdict
 from otactl.wording import count
 
+_NEVER_SHOWN = " (no read has shown it: the service may have answered with a unit that an earlier journal created)"
+
 
 def lost(ctx: AttemptContext) -> Plan | None:
     """It was deleted out of band: create it again if it had not started, or if a person accepts the loss."""
     attempt = ctx.attempt
     if attempt.stage is not Stage.LOST:
         return None
-    if not (loss_accepted(ctx) or (attempt.start_at is None and ctx.at.rollout.drift.mode == "correct")):
+    surely_unsent = attempt.start_at is None and not attempt.never_shown
+    if not (loss_accepted(ctx) or (surely_unsent and ctx.at.rollout.drift.mode == "correct")):
         text = (
-            f"{attempt.unit_id} was deleted out of band; to send it again accept the loss (spec.drift.ignore with "
-            "field unit and a reason), or declare new content"
+            f"{attempt.unit_id} was deleted out of band{_NEVER_SHOWN if attempt.never_shown else ''}; to send it again "
+            "accept the loss (spec.drift.ignore with field unit and a reason), or declare new content"
         )
         return ctx.stall(reason="unit_was_deleted", text=text)
     when = "before its start" if attempt.start_at is None else "after its start, which spec.drift.ignore accepts"

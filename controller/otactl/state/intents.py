@@ -282,6 +282,7 @@ def _fold(
                     arn=receipt.arn if first else attempt.arn,
                     ids_by_call={**attempt.ids_by_call, **made},
                     created_at=now if first else attempt.created_at,
+                    never_shown=first or attempt.never_shown,
                     declared=tuple(sorted(desired)),
                     annotation_digest=action.unit.annotations,
                     field_digests=noted(desired),

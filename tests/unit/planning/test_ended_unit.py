@@ -76,6 +76,7 @@ NEVER_STARTED = LOST | {"start_at": None}
     [
         (LOST, None, {}, ["unit_was_deleted"]),
         (NEVER_STARTED, None, {}, ["createUnit"]),
+        (NEVER_STARTED | {"never_shown": True}, None, {}, ["unit_was_deleted"]),
         (NEVER_STARTED, UnitPhase.FAILED, {}, ["deleteUnit"]),
         (NEVER_STARTED, None, {"drift": DriftPolicy(mode="report")}, ["unit_was_deleted"]),
         (FAILED, None, {}, ["change_not_visible_yet"]),

@@ -56,6 +56,20 @@ def test_one_look_that_misses_a_unit_changes_nothing_and_says_until_when_it_wait
     assert between.record.attempts == first.record.attempts
 
 
+@pytest.mark.parametrize(
+    ("shown", "never_shown"),
+    [(UnitPhase.OPEN, False), (UnitPhase.SCHEDULED, False), (UnitPhase.DELETING, True), (UnitPhase.BROKEN, True)],
+)
+def test_only_a_read_that_shows_a_new_unit_whole_proves_that_it_was_created(
+    shown: UnitPhase, never_shown: bool
+) -> None:
+    declared, record = _of(Stage.OPEN, never_shown=True)
+
+    reported = look(declared, record, seen(unit_of(declared, phase=shown)))
+
+    assert [a.never_shown for a in reported.record.attempts] == [never_shown]
+
+
 @pytest.mark.parametrize("stage", [Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING])
 def test_a_second_look_that_misses_it_believes_it_gone(stage: Stage) -> None:
     declared, record = _of(stage, **STARTED)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Abort, Intent, Observation, Record, RecordedCall, Stage, UnitPhase
+from otactl.model import Abort, Intent, Observation, Record, RecordedCall, Stage, Unit, UnitPhase
 from otactl.state.lifecycle import SETTLE, advance, describe_intent
 from tests.support.attempts import made, many
 from tests.support.builders import NOW, record_of, rollout, seen, unit_of
@@ -124,3 +124,25 @@ def test_a_create_that_an_abort_forbids_to_send_again_is_dropped_once_no_late_co
 
     assert (len(first.intents), first.attempts[0].stage) == (1, Stage.DECLARED)
     assert (second.intents, second.attempts[0].stage, second.under_way) == ((), Stage.SUPERSEDED, False)
+
+
+@pytest.mark.parametrize(
+    ("age", "stopping", "canceled", "kept"),
+    [
+        (timedelta(seconds=1), False, False, True),  # the read lags, or the run died before the call
+        (SETTLE, False, False, False),  # it was never carried out
+        (timedelta(seconds=1), True, True, False),
+    ],
+)
+def test_a_pending_cancel_counts_only_where_the_unit_shows_that_it_stops(
+    age: timedelta, stopping: bool, canceled: bool, kept: bool
+) -> None:
+    declared, record = many("otaUpdate", made())
+    (attempt,) = record.attempts
+    record = replace(record, intents=(intent("cancelUnit", attempt.unit_id, reason="suspended", at=NOW - age),))
+    unit = Unit(unit_id=attempt.unit_id, phase=UnitPhase.RUNNING, vendor_id="v-1", stopping=stopping)
+
+    after, _ = advance(record, declared, Observation(units=(unit,)), NOW)
+
+    assert (after.attempts[0].canceled_by_us, after.attempts[0].withdrawn) == (canceled, canceled)
+    assert bool(after.intents) is kept
