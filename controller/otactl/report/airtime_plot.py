@@ -1,21 +1,31 @@
 """Draws a session for a pull request: success and duration over redundancy.
 
 1. Session time is linear in redundancy, so it is a second scale above the same axis, not a second curve.
-2. Everything that colour shows, line style and words show too.
+2. The scale of the chance is that of log-odds, so 0.97, 0.99 and 0.999 are apart: they mean 30, 10 and 1 failed devices
+   of 1,000. It ends at the chances that are named on it; what lies beyond is drawn there.
+3. Everything that colour shows, line style, shape and words show too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from otactl.lorawan.report import AirtimeReport, Point
+from otactl.lorawan.report import AirtimeReport, Point, Recommendation
 from otactl.report.airtime import losses, share
 from otactl.report.svg import GOOD, GRID, STRONG, opening, text
 from otactl.wording import about, count
 
-HEIGHT = 516
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 830, 130, 440
+HEIGHT = 590
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 830, 182, 492
 _TEXTBOOK = "#b45f06"
+_MUTED = "#444444"
+CHANCES = (0.01, 0.1, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9999)
+"""The chances that the scale names, from its bottom to its top."""
+_ADVISED = "#674ea7"
+_LABEL = 100
+
+REDUNDANCY = "redundancy: parity fragments in percent of the image's own"
 
 Scale = Callable[[float], float]
 
@@ -27,21 +37,29 @@ def as_svg(airtime: AirtimeReport, points: Sequence[Point]) -> str:
     def x(percent: float) -> float:
         return round(_LEFT + (_RIGHT - _LEFT) * percent / most, 1)
 
-    def y(chance: float) -> float:
-        return round(_BOTTOM - (_BOTTOM - _TOP) * chance, 1)
-
+    below = [_subtitle(airtime), _declared(airtime), *_recommended(airtime), _fleet(airtime), *_lead(airtime)]
     parts = [
-        *opening(HEIGHT, _title(airtime)),
-        text(_LEFT, 28, _title(airtime), size=17, weight="bold"),
-        text(_LEFT, 48, _subtitle(airtime), size=13, colour="#444444"),
-        text(_LEFT, 66, _declared(airtime), size=13, colour="#444444"),
-        *_axes(points, x, y),
-        *_curves(points, x, y),
-        *_marks(airtime, points, x, y),
+        *opening(HEIGHT, f"{_title(airtime)}: {'; '.join(below)}"),
+        text(20, 28, _title(airtime), size=17, weight="bold"),
+        *(text(20, 48 + 18 * n, line, size=13, colour=_MUTED) for n, line in enumerate(below)),
+        *_axes(points, x),
+        *_curves(points, x),
+        *_marks(airtime, points, x),
         *_legend(),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def y(chance: float) -> float:
+    """Return how far down a chance lies (rule 2)."""
+    low, high = _log_odds(CHANCES[0]), _log_odds(CHANCES[-1])
+    share = (_log_odds(min(max(chance, CHANCES[0]), CHANCES[-1])) - low) / (high - low)
+    return round(_BOTTOM - (_BOTTOM - _TOP) * share, 1)
+
+
+def _log_odds(chance: float) -> float:
+    return math.log(chance / (1 - chance))
 
 
 def _title(airtime: AirtimeReport) -> str:
@@ -67,11 +85,34 @@ def _declared(airtime: AirtimeReport) -> str:
     return f"declared: {many}, {chances} ({share(chance.low)} to {share(chance.high)})"
 
 
-def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
-    for tenth in range(0, 11, 2):
-        height = y(tenth / 10)
+def _recommended(airtime: AirtimeReport) -> list[str]:
+    advice = airtime.recommendation
+    if advice is None:
+        return []
+    low, _ = advice.success_interval
+    chances = f"{share(advice.success_probability)} (at least {share(low)}), {about(advice.session_seconds)}"
+    return [f"recommended: {_setting(advice)}: {chances}"]
+
+
+def _setting(advice: Recommendation) -> str:
+    return f"{advice.fragment_bytes} bytes, {advice.redundancy_percent} %, every {advice.interval_ms / 1000:g} s"
+
+
+def _fleet(airtime: AirtimeReport) -> str:
+    fleet = airtime.fleet
+    return f"{fleet.expected_updated:,.1f} of {count(fleet.devices, 'device')} expected to rebuild the image"
+
+
+def _lead(airtime: AirtimeReport) -> list[str]:
+    seconds = airtime.lead_seconds
+    return [f"lead time: the session starts {about(seconds)} or more after the start request"] if seconds else []
+
+
+def _axes(points: Sequence[Point], x: Scale) -> Iterator[str]:
+    for chance in CHANCES:
+        height = y(chance)
         yield _line([(_LEFT, height), (_RIGHT, height)], GRID)
-        yield text(_LEFT - 8, height + 4, f"{tenth / 10:.1f}", anchor="end")
+        yield text(_LEFT - 8, height + 4, f"{chance:g}", anchor="end")
     shown = ""
     for point in _ticks(points):
         across = x(point.percent)
@@ -82,8 +123,9 @@ def _axes(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
             yield text(across, _TOP - 10, shown, anchor="middle")
     yield _line([(_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)], "#000000")
     yield _line([(_LEFT, _TOP), (_RIGHT, _TOP)], "#000000")
-    yield text((_LEFT + _RIGHT) / 2, _BOTTOM + 40, "redundancy", anchor="middle")
+    yield text((_LEFT + _RIGHT) / 2, _BOTTOM + 40, REDUNDANCY, anchor="middle")
     yield text((_LEFT + _RIGHT) / 2, _TOP - 30, "session time", anchor="middle")
+    yield text(20, _TOP - 30, "chance (log-odds)")
 
 
 def _ticks(points: Sequence[Point]) -> Iterable[Point]:
@@ -91,15 +133,15 @@ def _ticks(points: Sequence[Point]) -> Iterable[Point]:
     return points[::step]
 
 
-def _curves(points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
+def _curves(points: Sequence[Point], x: Scale) -> Iterator[str]:
     upper = [(x(p.percent), y(p.chance.high)) for p in points]
     lower = [(x(p.percent), y(p.chance.low)) for p in reversed(points)]
-    yield f'<polygon points="{_joined([*upper, *lower])}" fill="{STRONG}" fill-opacity="0.2"/>'
+    yield f'<polygon points="{_joined([*upper, *lower])}" fill="{STRONG}" fill-opacity="0.25"/>'
     yield _line([(x(p.percent), y(p.textbook)) for p in points], _TEXTBOOK, width=2, dashes="7 5")
     yield _line([(x(p.percent), y(p.chance.probability)) for p in points], STRONG, width=2.5)
 
 
-def _marks(airtime: AirtimeReport, points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
+def _marks(airtime: AirtimeReport, points: Sequence[Point], x: Scale) -> Iterator[str]:
     target = y(airtime.target)
     yield _line([(_LEFT, target), (_RIGHT, target)], GOOD, width=1.5, dashes="2 4")
     yield text(_LEFT + 6, target + 15, f"target {airtime.target}", colour=GOOD)
@@ -112,14 +154,33 @@ def _marks(airtime: AirtimeReport, points: Sequence[Point], x: Scale, y: Scale) 
     yield f'<circle cx="{across}" cy="{up}" r="5" fill="{STRONG}" stroke="#ffffff"/>'
     near_right = across > (_LEFT + _RIGHT) / 2
     yield text(across + (-8 if near_right else 8), _BOTTOM - 8, "declared", anchor="end" if near_right else "start")
+    advice = airtime.recommendation
+    if advice is None:
+        return
+    # Of other fragments than the declared ones: it need not lie on the curve.
+    across, up = x(min(advice.redundancy_percent, points[-1].percent)), y(advice.success_probability)
+    diamond = [(across, up - 7), (across + 7, up), (across, up + 7), (across - 7, up)]
+    yield f'<polygon points="{_joined(diamond)}" fill="{_ADVISED}" stroke="#ffffff"/>'
+    place, anchor = (across - 11, "end") if across - _LEFT > _LABEL else (across + 11, "start")
+    yield text(place, up - 2, "recommended", anchor=anchor, colour=_ADVISED)
 
 
 def _legend() -> Iterator[str]:
-    height = HEIGHT - 8
+    height = HEIGHT - 30
     yield _line([(_LEFT, height - 4), (_LEFT + 34, height - 4)], STRONG, width=2.5)
-    yield text(_LEFT + 42, height, "rows the standard uses, with their 95 % interval")
-    yield _line([(_LEFT + 400, height - 4), (_LEFT + 434, height - 4)], _TEXTBOOK, width=2, dashes="7 5")
-    yield text(_LEFT + 442, height, "textbook (uniform rows)")
+    yield text(_LEFT + 42, height, "rows the standard uses")
+    band = f'x="{_LEFT + 230}" y="{height - 11}" width="34" height="14"'
+    yield f'<rect {band} fill="{STRONG}" fill-opacity="0.25"/>'
+    yield text(_LEFT + 272, height, "their 95 % interval")
+    yield _line([(_LEFT + 430, height - 4), (_LEFT + 464, height - 4)], _TEXTBOOK, width=2, dashes="7 5")
+    yield text(_LEFT + 472, height, "textbook (uniform rows)")
+    height += 20
+    yield f'<circle cx="{_LEFT + 17}" cy="{height - 4}" r="5" fill="{STRONG}" stroke="#ffffff"/>'
+    yield text(_LEFT + 42, height, "declared")
+    across = _LEFT + 247
+    diamond = [(across, height - 11), (across + 7, height - 4), (across, height + 3), (across - 7, height - 4)]
+    yield f'<polygon points="{_joined(diamond)}" fill="{_ADVISED}" stroke="#ffffff"/>'
+    yield text(_LEFT + 272, height, "recommended, of the fragments it names")
 
 
 def _line(places: Sequence[tuple[float, float]], colour: str, *, width: float = 1, dashes: str = "") -> str:

@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from otactl.model import iso
-from otactl.rehearsal.results import Rehearsal, RolloutCourse, Wait, WaveCourse
+from otactl.rehearsal.results import Rehearsal, RolloutCourse, Span, Wait, WaveCourse
 from otactl.report.rehearsal import length
 from otactl.report.svg import GOOD, GRID, STRONG, escape, opening, text
 from otactl.wording import count
 
-_LEFT, _RIGHT, _TOP, _ROW = 210, 830, 84, 26
+_LEFT, _RIGHT, _TOP, _ROW = 270, 830, 102, 26
 _WAIT, _BAD = "#999999", "#990000"
 _STEPS = (60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000)
 SHORTEST_WAIT = 60.0
@@ -35,14 +34,16 @@ def as_svg(found: Rehearsal) -> str:
 
     rows = sum(len(r.waves) + 1 for r in course.rollouts)
     bottom = _TOP + rows * _ROW
-    height = bottom + 62
+    height = bottom + 82
     good = sum(c.succeeded for c in found.courses)
-    title = f"Rehearsal from {iso(found.at)}: all succeed in {good} of {count(len(found.courses), 'seed')}"
+    began = f"{found.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    title = f"Rehearsal from {began}: all succeed in {good} of {count(len(found.courses), 'seed')}"
     parts = [
         *opening(height, title),
         _hatch(),
         text(20, 28, title, size=17, weight="bold"),
-        text(20, 48, f"seed {course.seed} of {len(found.courses)}; time since its start", size=13, colour="#444444"),
+        text(20, 48, f"drawn is seed {course.seed}, the one in the middle", size=13, colour="#444444"),
+        text((_LEFT + _RIGHT) / 2, _TOP - 34, "time since the start", anchor="middle"),
         *_axis(whole, bottom),
     ]
     down = _TOP
@@ -50,9 +51,15 @@ def as_svg(found: Rehearsal) -> str:
         parts += [text(20, down + 17, _short(rollout.name, 26), weight="bold"), *_ends(found, rollout, down, x)]
         down += _ROW
         for wave in rollout.waves:
-            parts += [text(34, down + 17, f"wave {wave.name}"), *_wave(rollout, wave, down, x)]
+            parts += [text(34, down + 17, _label(wave)), *_wave(rollout, wave, down, x)]
             down += _ROW
     return "\n".join([*parts, *_legend(bottom + 48), "</svg>"]) + "\n"
+
+
+def _label(wave: WaveCourse) -> str:
+    """Name a wave, and count its devices."""
+    reached = f"{wave.succeeded} of {count(wave.devices, 'device')}" if wave.devices else "not started"
+    return f"wave {_short(wave.name, 14)}: {reached}"
 
 
 def _axis(whole: float, bottom: int) -> Iterator[str]:
@@ -86,6 +93,11 @@ def _wave(rollout: RolloutCourse, wave: WaveCourse, down: int, x: Scale) -> Iter
     for span in wave.attempts:
         if span.start_at is not None:
             title = f"{span.unit}: {span.succeeded} updated, {span.failed} failed"
+            sent = _sent(rollout, span)
+            if sent is not None and span.start_at - sent >= timedelta(seconds=SHORTEST_WAIT):
+                lasts = length((span.start_at - sent).total_seconds())
+                lead = f"{span.unit}: sent {lasts} before its start"
+                yield _bar(sent, span.start_at, down + 11, 4, STRONG, lead, x)
             end = span.ended_at or rollout.ended_at
             yield _bar(span.start_at, max(end, span.start_at), down + 5, 16, STRONG, title, x)
     if wave.verdict_at is not None:
@@ -98,6 +110,16 @@ def _wave(rollout: RolloutCourse, wave: WaveCourse, down: int, x: Scale) -> Iter
             strokes = f"M{across - 6},{middle - 6}l12,12m0,-12l-12,12"
             mark = f'<path d="{strokes}" stroke="{_BAD}" stroke-width="4" fill="none">'
             yield f"{mark}<title>{escape(f'failed: {wave.verdict}')}</title></path>"
+
+
+def _sent(rollout: RolloutCourse, span: Span) -> datetime | None:
+    """Return when the start of an attempt was sent: with its own call, or with the creation where that is the start."""
+    sent = [e for e in rollout.events if e.kind == "sent" and e.subject == span.unit]
+    for action in ("startUnit", "createUnit"):
+        found = [e.at for e in sent if e.message.startswith(f"{action}:")]
+        if found:
+            return found[-1]
+    return None
 
 
 def _wait_title(wait: Wait) -> str:
@@ -118,14 +140,17 @@ def _hatch() -> str:
 def _legend(down: int) -> Iterator[str]:
     yield f'<rect x="20" y="{down - 11}" width="30" height="14" fill="{STRONG}"/>'
     yield text(58, down, "on air, or a job that runs")
-    yield f'<rect x="220" y="{down - 9}" width="30" height="10" fill="url(#wait)"/>'
-    yield text(258, down, "held: window, soak, answers, retry")
-    yield f'<polygon points="490,{down - 11} 497,{down - 4} 490,{down + 3} 483,{down - 4}" fill="{GOOD}"/>'
-    yield text(504, down, "gate passed")
-    yield f'<path d="M590,{down - 10}l12,12m0,-12l-12,12" stroke="{_BAD}" stroke-width="4" fill="none"/>'
-    yield text(610, down, "gate failed")
-    yield _line(700, down - 4, 730, down - 4, "#000000", width=3)
-    yield text(738, down, "ends of all seeds")
+    yield f'<rect x="250" y="{down - 6}" width="30" height="4" fill="{STRONG}"/>'
+    yield text(288, down, "start sent: lead time")
+    yield f'<rect x="460" y="{down - 9}" width="30" height="10" fill="url(#wait)"/>'
+    yield text(498, down, "held: window, soak, answers, retry")
+    down += 22
+    yield f'<polygon points="35,{down - 11} 42,{down - 4} 35,{down + 3} 28,{down - 4}" fill="{GOOD}"/>'
+    yield text(58, down, "gate passed")
+    yield f'<path d="M259,{down - 10}l12,12m0,-12l-12,12" stroke="{_BAD}" stroke-width="4" fill="none"/>'
+    yield text(288, down, "gate failed")
+    yield _line(460, down - 4, 490, down - 4, "#000000", width=3)
+    yield text(498, down, "ends of all seeds")
 
 
 def _short(text: str, most: int) -> str:

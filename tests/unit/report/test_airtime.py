@@ -16,7 +16,7 @@ from otactl.lorawan.redundancy_curve import curve
 from otactl.lorawan.report import AirtimeReport
 from otactl.lorawan.request import AirtimeRequest, DeviceClass
 from otactl.report.airtime import as_json, as_markdown, as_text, chance_line, result, rows
-from otactl.report.airtime_plot import as_svg
+from otactl.report.airtime_plot import CHANCES, REDUNDANCY, as_svg, y
 from otactl.report.plan import as_json as plan_json
 from otactl.report.plan_markdown import as_markdown as plan_markdown
 from otactl.report.plan_text import as_text as plan_text
@@ -216,7 +216,7 @@ def drawn(question: AirtimeRequest) -> ElementTree.Element:
 @pytest.mark.parametrize("question", [MISSES, QUESTIONS["bursts and an outage"]], ids=["misses", "bursts"])
 def test_the_picture_names_what_it_shows(question: AirtimeRequest) -> None:
     words = [text.text or "" for text in drawn(question).iter(f"{SVG}text")]
-    for expected in ("redundancy", "session time", "declared", "target 0.99", "0 %", "textbook (uniform rows)"):
+    for expected in (REDUNDANCY, "session time", "declared", "target 0.99", "0 %", "textbook (uniform rows)"):
         assert expected in words, words
     assert any("EU868 data rate 3" in each for each in words)
     assert any("without the shared outage" in each for each in words) is (question.outage is not None)
@@ -230,7 +230,45 @@ def test_the_picture_draws_chances_upwards_within_its_frame() -> None:
     assert len(places) == len(points)
     assert [x for x, _ in places] == sorted(x for x, _ in places)
     assert places[0][1] > places[-1][1]
-    assert all(70 <= x <= 830 and 130 <= y <= 440 for x, y in places)
+    assert all(78 <= x <= 830 and 182 <= y <= 492 for x, y in places)
+
+
+def test_the_scale_tells_097_from_1_apart() -> None:
+    assert [f"{chance:g}" for chance in CHANCES] == [
+        each for each in words_of(MISSES) if re.fullmatch(r"0\.[0-9]+", each)
+    ]
+    assert y(0.97) - y(0.9999) > 120
+    assert y(0.0) == y(0.01)
+    assert y(1.0) == y(0.9999)
+
+
+def test_the_interval_that_the_legend_names_is_drawn_around_the_curve() -> None:
+    found = forecast(MISSES)
+    points = curve(MISSES, found)
+    band = next(p for p in drawn(MISSES).iter(f"{SVG}polygon") if p.get("fill-opacity"))
+    heights = [float(pair.split(",")[1]) for pair in (band.get("points") or "").split()]
+
+    assert heights[: len(points)] == [y(p.chance.high) for p in points]
+    assert heights[len(points) :] == [y(p.chance.low) for p in reversed(points)]
+    assert "their 95 % interval" in words_of(MISSES)
+
+
+def test_the_picture_marks_what_is_recommended_with_its_figures() -> None:
+    advice = forecast(MISSES).recommendation
+    assert advice is not None
+    diamonds = [p for p in drawn(MISSES).iter(f"{SVG}polygon") if p.get("fill") == "#674ea7"]
+    reported = next(each for each in words_of(MISSES) if each.startswith("recommended: "))
+
+    assert len(diamonds) == 2  # in the picture, and in the legend
+    assert f",{y(advice.success_probability)}" in (diamonds[0].get("points") or "")
+    assert f"{advice.fragment_bytes} bytes, {advice.redundancy_percent} %" in reported
+
+
+def test_the_picture_counts_devices_and_names_the_lead_time() -> None:
+    reported = words_of(msgspec.structs.replace(MISSES, lead_seconds=2100))
+
+    assert any(each.endswith("of 50 devices expected to rebuild the image") for each in reported)
+    assert "lead time: the session starts 35m or more after the start request" in reported
 
 
 def test_every_word_of_the_picture_lies_inside_it() -> None:

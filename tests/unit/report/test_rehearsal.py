@@ -123,8 +123,25 @@ def test_the_picture_is_svg_with_a_row_for_each_wave() -> None:
     drawn = ElementTree.fromstring(as_svg(BAD))  # noqa: S314 - what was just written
     words = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
 
-    assert {"soil", "wave canary", "wave fleet"} <= set(words)
+    assert {"soil", "wave canary: 10 of 10 devices", "wave fleet: not started"} <= set(words)
     assert any(word is not None and word.startswith("succeeded after") for word in words)
+
+
+def test_the_picture_shows_the_lead_time_before_a_start() -> None:
+    unit = "soil-canary-1-0a1b2c3d"
+    events = (
+        Event(at=NOW, kind="sent", subject=unit, message="createUnit: wave canary is next"),
+        Event(at=NOW + HOUR / 4, kind="sent", subject=unit, message="startUnit: every check passed"),
+    )
+    started = msgspec.structs.replace(course(1, 2).rollouts[0], events=events)
+    titles = [
+        element.text
+        for element in ElementTree.fromstring(  # noqa: S314 - what was just written
+            as_svg(rehearsal(msgspec.structs.replace(course(1, 2), rollouts=(started,))))
+        ).iter("{http://www.w3.org/2000/svg}title")
+    ]
+
+    assert f"{unit}: sent 45m before its start" in titles
 
 
 def test_the_median_of_an_even_number_is_one_that_was_seen() -> None:
