@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import airtime, checking, pacing, quiet, rehearsing, starting, validating
+from bench import airtime, checking, pacing, paging, quiet, rehearsing, starting, validating
 from bench.measure import Figure
 
 BENCHES = {
@@ -17,6 +17,7 @@ BENCHES = {
     "quiet": quiet,
     "checking": checking,
     "pacing": pacing,
+    "paging": paging,
     "airtime": airtime,
     "rehearsing": rehearsing,
 }

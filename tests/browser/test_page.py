@@ -102,7 +102,7 @@ def test_search_and_filters_narrow_the_devices_and_say_how_many(browser: Browser
     count = browser.element("#dcount")
 
     assert count.text == "300 devices"
-    assert len(browser.elements("#device-rows tr")) == 100
+    assert len(browser.elements("#device-rows tr")) == 50
     browser.element("#q").send_keys("70b3d57e00000003")
     assert count.text == "1 of 300 devices match"
     browser.element("#freset").click()
@@ -131,8 +131,8 @@ def test_more_devices_are_shown_on_request(browser: Browser, address: str) -> No
     browser.open(f"{address}#devices")
     browser.element("#dmore").click()
 
-    assert len(browser.elements("#device-rows tr")) == 200
-    assert browser.element("#dmore").text == "Show 100 more of 100"
+    assert len(browser.elements("#device-rows tr")) == 100
+    assert browser.element("#dmore").text == "Show 50 more of 200"
 
 
 def test_a_device_shows_every_version_it_was_sent(browser: Browser, address: str) -> None:

@@ -108,7 +108,15 @@ def test_the_demo_of_the_installed_wheel_tells_its_story_on_one_page(installed: 
     assert re.match(r"- sent once: \d+ calls that change something, no two the same; 39 devices", sent)
     assert stopped.startswith("- stopped in time: target_is_not_ready, ")
     assert changed.startswith("- changed by others and recorded: ")
-    assert lines[-1] == "Try next: cd kept && otactl history soil-probe-2-4-1"
+    assert lines[-3:] == [
+        "The page of this fleet: kept/fleet.html",
+        "",
+        "Try next: cd kept && otactl history soil-probe-2-4-1",
+    ]
+    page = (tmp_path / "kept/fleet.html").read_text()
+    assert "Built <time" in page
+    assert "chance that a device rebuilds the image" in page
+    assert {name for name in ("gateway-3-2-0", "leak-sensor-1-3-0", "smart-plug-2-4-1") if name not in page} == set()
     later = run(installed, "history", "soil-probe-2-4-1", folder=tmp_path / "kept")
     assert "AllWavesPassed" in later.stdout
     assert json.loads((tmp_path / "kept/simulator-requests.json").read_text())["requests"]

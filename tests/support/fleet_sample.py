@@ -125,10 +125,21 @@ def _rollout(plan: Plan, first: int, number: int, drawn: random.Random, now: dat
         requeue_at=now + 4 * MINUTE if plan.phase in (Phase.PROGRESSING, Phase.STALLED) else None,
     )
     return RolloutFacts(
-        stored=Stored(record=record, revision=9),
+        stored=Stored(record=_of_revision(record, manifest.generation), revision=9),
         events=tuple(sorted(events, key=lambda e: e.at)),
         declared=manifest,
     )
+
+
+def _of_revision(record: Record, generation: str) -> Record:
+    """Name the revision as the manifest does, so that what it plans is known."""
+
+    def renamed(_wave: str, attempt: Attempt) -> Attempt:
+        same = attempt.generation == GENERATION
+        return _replaced(attempt, generation=generation) if same else attempt
+
+    waves = tuple(_replaced(w, verdict_generation=generation if w.verdict else "") for w in record.waves)
+    return _replaced(record, waves=waves, generation=generation).with_attempts(renamed)
 
 
 def _passed(

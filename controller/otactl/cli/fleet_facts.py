@@ -28,8 +28,8 @@ class PageRequest:
     """What the page is asked to show; `pictures` are SVG files, `airtime` asks for a picture of each radio session."""
 
     title: str
-    journal: str | None
-    environment: str | None
+    journal: str | None = None
+    environment: str | None = None
     manifests: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
     airtime: bool = False

@@ -26,14 +26,19 @@ import click
 from otactl.backends.aws.operations import WRITES
 from otactl.backends.tuya import operations
 from otactl.backends.tuya.calls import MAKE
+from otactl.cli.airtime_request import radio_is_installed
 from otactl.cli.demo_stage import DemoStage
 from otactl.cli.errors import Verb, guarded
+from otactl.cli.fleet_facts import PageRequest, gather
 from otactl.errors import UsageError
 from otactl.rehearsal.loopback import kept_environment, only_loopback
+from otactl.report.page.render import page
+from otactl.report.sanitize import plain
 
 HOUR = 3600
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NEVER_IN_A_DEMO = 24
+PAGE = "fleet.html"
 OTHERS = ("foreign", "image bytes", "out-of-band edit")
 """The causes of drift that are another actor."""
 PHASES = (r"(?<=prod-eu/)[\w-]+: [A-Z]\w+( wave \w+)?",)
@@ -47,7 +52,7 @@ BELOW = r"hold: \w+|sent: .*"
 @click.option(
     "--keep",
     metavar="FOLDER",
-    help="Leave manifests, journal and the simulator's state in a folder that is new or empty.",
+    help="Leave manifests, journal, the page of the fleet and the simulator's state in a folder that is new or empty.",
 )
 @guarded
 def command(verbose: bool, keep: str | None) -> None:
@@ -69,11 +74,13 @@ def command(verbose: bool, keep: str | None) -> None:
             demo = Demo(server.url, folder, verbose=verbose)
             demo.run()
             if keep is not None:
-                demo.leave()
+                demo.leave(server.world.clock.now())
     finally:
         os.chdir(before)
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
+    if keep is not None:
+        click.echo(f"\nThe page of this fleet: {plain(keep)}/{PAGE}")
     own = "otactl demo --keep demo; a fleet of your own: docs/quickstart.md"
     click.echo(f"\nTry next: {f'cd {shlex.quote(keep)} && otactl history soil-probe-2-4-1' if keep else own}")
 
@@ -100,10 +107,12 @@ class Demo(DemoStage):
         except Exception as error:
             raise UsageError(self.failure(error)) from error
 
-    def leave(self) -> None:
-        """Write what the simulator holds beside the manifests and the journal."""
+    def leave(self, now: datetime) -> None:
+        """Write the page of the fleet, and what the simulator holds, beside the manifests and the journal."""
         for name in ("state", "requests"):
             (self._folder / f"simulator-{name}.json").write_bytes(self.simulated(name))
+        asked = PageRequest(title="The demo's fleet", manifests=("rollouts",), airtime=radio_is_installed())
+        (self._folder / PAGE).write_text(page(gather(asked, now)).html, encoding="utf-8")
 
     def _play(self) -> None:
         self.script.act("1. Provide: what a rollout needs")

@@ -1,7 +1,7 @@
 // The page's own script: shows one view at a time, lists devices and filters them, adds local times.
 "use strict";
 (() => {
-  const STEP = 100;
+  const STEP = 50;
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
   const words = { succeeded: "updated", failed: "failed", waiting: "waiting", unknown: "unknown", notSent: "not sent yet" };
@@ -39,7 +39,7 @@
     if (inUtc) return;
     for (const time of within.querySelectorAll("time:not([data-local])")) {
       time.dataset.local = "";
-      time.append(" ", make("span", { class: "local" }, localTime.format(new Date(time.dateTime))));
+      time.after(" ", make("span", { class: "local" }, localTime.format(new Date(time.dateTime))));
     }
   }
   const utc = (at) => make("time", { datetime: at }, `${at.slice(0, 10)}\u00a0${at.slice(11, 16)}\u00a0UTC`);
@@ -248,6 +248,7 @@
     }
     document.title = view.id === "overview" ? base : `${title} · ${base}`;
     addLocal(view);
+    if (first && !query) setTimeout(() => scrollTo(0, 0)); // the browser went to the section, below the navigation
     if (!first) {
       view.querySelector("h1").focus({ preventScroll: view.id === "overview" && Boolean(query) });
       if (!query || view.id !== "overview") scrollTo(0, 0);
