@@ -186,6 +186,23 @@ def test_a_device_of_no_manifest_is_asked_for_in_the_product_given(status_cli: D
     assert [t["owner"] for t in live["tasks"]] == [None]
 
 
+def test_a_device_is_asked_for_by_the_id_that_its_service_gave_it(status_cli: DeviceStatusCli) -> None:
+    status_cli.tuya_stage.behave(plug_1="offline")
+    status_cli.reconcile()
+    status_cli.tuya_stage.advance(3600)
+    world: Any = status_cli.tuya_stage.server.world.snapshot()
+    (own,) = (d["iotId"] for d in world["tuya"]["devices"] if d["deviceName"] == "plug-1")
+
+    (live,) = status_cli.live("--by-id", device=own)
+    strange = status_cli.status("--by-id", device="6c0000000000", code=1)
+    both = status_cli.status("--by-id", "--product", PRODUCT, device=own, code=1)
+
+    assert [task["deviceId"] for task in live["tasks"]] == [own]
+    assert live["versions"] == {"default": "2.4.0"}
+    assert "tuya, environment prod-eu: TargetMissing: no device has the id 6c0000000000" in strange.stderr
+    assert "omit --product" in both.stderr
+
+
 def test_a_device_with_a_result_in_a_rollout_to_the_whole_product_is_asked_for_there(
     status_cli: DeviceStatusCli,
 ) -> None:

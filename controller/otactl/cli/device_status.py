@@ -42,6 +42,7 @@ class Question:
     rollout: str | None = None
     manifests: tuple[str, ...] = ()
     product: str | None = None
+    by_id: bool = False
     filters: Filters = field(default_factory=Filters)
 
     @property
@@ -76,6 +77,9 @@ def look(question: Question) -> tuple[StatusReport, tuple[UsedJournal, ...]]:
 
 def where(question: Question, reading: Reading, remembered: frozenset[tuple[str, str]]) -> list[tuple[str, Home]]:
     """Return the gateways to ask, by rule 1; UsageError when a filter or a product leaves that open (rule 2)."""
+    if question.by_id:
+        kind, environment = _only(question, reading.environments)
+        return [(kind, Home(environment.name, "", question.name, by_id=True))]
     rollouts = _rollouts(question, reading)
     named = [(k, h) for k, s in device_services().items() for h in s.homes(rollouts, question.name, remembered)]
     found = [(kind, home) for kind, home in named if question.product in (None, home.product)]
@@ -108,12 +112,13 @@ def _only(question: Question, environments: tuple[Environment, ...]) -> tuple[st
     if len(chosen) == 1:
         return chosen[0]
     names = ", ".join(e.name for _, e in able)
+    what = f"product {question.product}" if question.product else f"device {question.name}"
     if chosen:
-        raise UsageError(f"product {question.product} may be in environment {names}; choose one with --environment")
+        raise UsageError(f"{what} may be in environment {names}; choose one with --environment")
     place = ", ".join(question.manifests) or DEFAULT_FOLDER
     if question.environment is not None and names:
         raise UsageError(f"environment {question.environment} in {place} has no {blocks}; these have: {names}")
-    text = f"no environment in {place} has {blocks}, so there is no gateway to ask about product {question.product}"
+    text = f"no environment in {place} has {blocks}, so there is no gateway to ask about {what}"
     raise UsageError(f"{text}; name the environment's file with --manifests PATH")
 
 

@@ -8,11 +8,15 @@ from otactl.model.values import Value
 
 
 class Home(Value, frozen=True, kw_only=False, order=True):
-    """Where a device belongs: an environment, a product of the service there, and its name in that product."""
+    """Where a device belongs: an environment, a product of the service there, and its name in that product.
+
+    With `by_id`, `device` is the id that the service gave it, which needs no product.
+    """
 
     environment: str
     product: str
     device: str
+    by_id: bool = False
 
 
 class Filters(Value, frozen=True, kw_only=False):

@@ -112,8 +112,16 @@ class LiveLine(Value, frozen=True, kw_only=True):
 
     service: Annotated[str, Meta(description="Which service it is.", examples=["tuya"])]
     environment: Annotated[str, Meta(description="The environment whose gateway was asked.", examples=["prod-eu"])]
-    product: Annotated[str, Meta(description="Key of the product the device belongs to.", examples=["a1b2c3d4e5"])]
-    device: Annotated[str, Meta(description="The device's name in that product.", examples=["plug-1"])]
+    product: Annotated[
+        str,
+        Meta(
+            description="Key of the product the device belongs to; empty if it was asked for by its id.",
+            examples=["a1b2c3d4e5"],
+        ),
+    ]
+    device: Annotated[
+        str, Meta(description="The device's name in that product, or its id at the service.", examples=["plug-1"])
+    ]
     module: Annotated[str | None, Meta(description="The module that was asked for; null for all.", examples=[None])]
     statuses: Annotated[
         tuple[Annotated[str, Meta(extra_json_schema={"enum": ["toConfirm", "queued", "notified", "inProgress"]})], ...],
@@ -202,7 +210,8 @@ def lines(live: LiveLine, style: Literal["text", "markdown"], width: int | None 
     """One answer: a heading, the tasks, the versions; as text to fit a terminal's width."""
     markdown = style == "markdown"
     safe = cell if markdown else plain
-    heading = f"{live.service}, product {live.product}, environment {live.environment}"
+    product = f", product {live.product}" if live.product else ""
+    heading = f"{live.service}{product}, environment {live.environment}"
     block = [safe(f"{heading}: {_sum(live)}")]
     if live.tasks:
         block += _table(live.tasks, live.at) if markdown else _rows(live.tasks, live.at, width)

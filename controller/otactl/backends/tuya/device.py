@@ -33,7 +33,7 @@ UNKNOWN = "unknown"
 def asked(home: Home, filters: Filters) -> JsonObject:
     """Return the parameters of ListOTAUnfinishedTaskByDevice (rule 2)."""
     words = [theirs for ours, theirs in STATUSES.items() if ours in (filters.statuses or STATUSES)]
-    parameters: JsonObject = {"ProductKey": home.product, "DeviceName": home.device}
+    parameters = _named(home)
     if filters.module is not None:
         parameters["ModuleName"] = filters.module
     return parameters | ({"TaskStatus": words[0]} if len(words) == 1 else {"TaskStatusList": words})
@@ -45,9 +45,10 @@ def answered(rows: Sequence[TaskInfo], home: Home, filters: Filters) -> tuple[Un
     Raises: StalledError `AnswerInvalid` when a task is of another device.
     """
     for row in rows:
-        if row.device_name.lower() not in ("", home.device.lower()):
+        name = row.iot_id if home.by_id else row.device_name
+        if name.lower() not in ("", home.device.lower()):
             text = f"tuya:{UNFINISHED_TASKS.action} was asked about device {home.device} and answered about"
-            raise StalledError("AnswerInvalid", f"{text} {row.device_name}")
+            raise StalledError("AnswerInvalid", f"{text} {name}")
     found = [_task(row) for row in rows]
     wanted = filters.statuses or (*STATUSES, UNKNOWN)
     shown = (t for t in found if _is_module(t.module, filters.module) and t.status in wanted)
@@ -85,10 +86,15 @@ class DeviceReader:
         Raises: StalledError `TargetMissing` when the gateway does not have the device.
         """
         try:
-            found = BatchReader(self._transport).versions(home.product, home.device)
+            found = BatchReader(self._transport).versions_of(_named(home))
         except NotFoundError as error:
             raise _missing(home, error) from error
         return {module: found[module] for module in sorted(found) if _is_module(module, filters.module)}
+
+
+def _named(home: Home) -> JsonObject:
+    """Name a device to the gateway: by its product and its name there, or by the gateway's own id."""
+    return {"IotId": home.device} if home.by_id else {"ProductKey": home.product, "DeviceName": home.device}
 
 
 def _task(row: TaskInfo) -> UnfinishedTask:
@@ -114,4 +120,6 @@ def _is_module(module: str, wanted: str | None) -> bool:
 
 def _missing(home: Home, error: NotFoundError) -> StalledError:
     text = f"device {home.device} is not there in product {home.product}; check its name and the product"
+    if home.by_id:
+        text = f"no device has the id {home.device} at the gateway of {home.environment}; check the id"
     return StalledError("TargetMissing", f"{text} ({error})")

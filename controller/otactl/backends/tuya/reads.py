@@ -97,8 +97,14 @@ class BatchReader:
 
     def versions(self, product: str, device: str) -> dict[str, str]:
         """Return what a device reports, by module. NotFoundError for a device that is not there."""
-        asked: JsonObject = {"ProductKey": product, "DeviceName": device}
-        return {v.module_name: v.module_version for v in self._transport.rows(MODULE_VERSIONS, asked)}
+        return self.versions_of({"ProductKey": product, "DeviceName": device})
+
+    def versions_of(self, named: JsonObject) -> dict[str, str]:
+        """Return what a device reports, by module; `named` are the parameters that name it to the gateway.
+
+        Raises: NotFoundError for a device that is not there.
+        """
+        return {v.module_name: v.module_version for v in self._transport.rows(MODULE_VERSIONS, named)}
 
     def package_of(self, firmware_id: str) -> FirmwareInfo | None:
         """Return a package by its id, or None."""

@@ -66,6 +66,7 @@ def _statuses(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]
 @click.option(
     "--product", metavar="KEY", help="The device's product at its service, where no manifest names the device."
 )
+@click.option("--by-id", is_flag=True, help="--device is the id that its service gave the device, not its name.")
 @click.option(
     "--manifests",
     metavar="PATH",
@@ -105,6 +106,7 @@ def command(
     module: str | None,
     statuses: tuple[str, ...],
     product: str | None,
+    by_id: bool,
     manifests: tuple[str, ...],
     offline: bool,
     details: bool,
@@ -127,7 +129,15 @@ def command(
 
     Exits 1 if a gateway gave no answer; the journal's part is shown all the same.
     """
-    _must_be_about_a_device({"--module": module, "--task-status": statuses, "--product": product}, device, offline)
+    asked: dict[str, object] = {
+        "--module": module,
+        "--task-status": statuses,
+        "--product": product,
+        "--by-id": by_id or None,
+    }
+    _must_be_about_a_device(asked, device, offline)
+    if by_id and product is not None:
+        raise UsageError("--by-id names the device without its product; omit --product")
     _must_repeat({"--timeout": timeout, "--interval": interval}, watch=watch, wanted=wanted, name=name)
     if (watch or wanted is not None) and (device is not None or style != "text"):
         other = "--device" if device is not None else f"-o {style}"
@@ -167,13 +177,15 @@ def command(
             rollout=name,
             manifests=manifests,
             product=product,
+            by_id=by_id,
             filters=filters,
         )
     )
     click.echo(status.render(report, style, repeated_status.CLOCK.now(), used, terminal_width()))
     silent = [line for line in (report.device.live if report.device is not None else ()) if line.error]
     for line in silent:
-        where = f"{line.service}, product {line.product}, environment {line.environment}"
+        product_named = f", product {line.product}" if line.product else ""
+        where = f"{line.service}{product_named}, environment {line.environment}"
         click.echo(plain(f"otactl: {where}: {line.error}"), err=True)
     if silent:
         raise click.exceptions.Exit(FAILED)

@@ -69,6 +69,17 @@ def test_filters_go_to_the_gateway(filters: Filters, own: dict[str, object]) -> 
     assert asked(PLUG, filters) == {"ProductKey": "a1b2c3d4e5", "DeviceName": "plug-1", **own}
 
 
+def test_a_device_is_named_by_the_gateways_own_id_without_a_product() -> None:
+    home = Home("prod-eu", "", "6c828cba", by_id=True)
+
+    assert asked(home, Filters(statuses=("queued",))) == {"IotId": "6c828cba", "TaskStatus": "QUEUED"}
+    assert [t.device_id for t in answered([row(iot_id="6c828CBA", device_name="plug-2")], home, Filters())] == [
+        "6c828CBA"
+    ]
+    with pytest.raises(StalledError, match="asked about device 6c828cba and answered about other"):
+        answered([row(iot_id="other", device_name="plug-2")], home, Filters())
+
+
 def test_the_question_of_the_page_is_asked_as_it_stands_there_with_three_common_parameters_more() -> None:
     page = dict(parse_qsl(urlsplit(PUBLISHED_QUERY).query))
     home = Home("prod-eu", page["ProductKey"], page["DeviceName"])
