@@ -23,7 +23,7 @@ from otactl.schedule.windows import Refusal
 from tests.support.paths import ROOT
 
 HOLDS = frozenset({"Hold", "_stall", "stall", "Judgement"})
-ERRORS = frozenset({"StalledError", "RunError", "RunFault", "_refused"})
+ERRORS = frozenset({"StalledError", "NotUsableError", "RunError", "RunFault", "_refused"})
 REPORTED = frozenset(
     {
         *("Violation", "Fault", "problem", "note", "_note", "_error", "_at", "_failed", "Unreadable", "stop"),

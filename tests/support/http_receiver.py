@@ -28,6 +28,7 @@ class Receiver:
         self.answer = answer
         self.requests: list[Received] = []
         self.stopped = threading.Event()
+        self.came = threading.Event()
         self.url = ""
 
 
@@ -42,6 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         came = Received(self.command, self.path, dict(self.headers.items()), body)
         self.receiver.requests.append(came)
+        self.receiver.came.set()
         behaviour = self.receiver.answer(came)
         self.close_connection = True
         if behaviour == "hang":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from otactl.model.notices import Receiver
 from otactl.model.rollout import Source, Window
 from otactl.model.values import Value
 
@@ -60,6 +61,7 @@ class Environment(Value, frozen=True, kw_only=True):
     call_rates: dict[str, float] = {}
     call_budget: int = 20000
     foreign_tasks: Literal["report", "ignore"] = "report"
+    notices: tuple[Receiver, ...] = ()
     journal: str | None = None
     journal_id: str = ""
     replaces: tuple[str, ...] = ()

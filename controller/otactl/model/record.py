@@ -18,6 +18,7 @@ from otactl.model.attempt import Attempt, Baseline, Home
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.device_result import Outcome
 from otactl.model.drift import DriftEntry
+from otactl.model.notices import Notice, ReceiverFailure
 from otactl.model.values import JsonObject, Value
 
 
@@ -178,6 +179,10 @@ class Record(Value, frozen=True, kw_only=True):
     """The error that stopped its last pass, or its last call."""
     last_run: LastRun | None = None
     """The last run, in the record of the environment itself."""
+    notices: tuple[Notice, ...] = ()
+    """What happened to it that receivers have not accepted yet."""
+    receiver_failures: dict[str, ReceiverFailure] = {}
+    """Receivers of notices that accept nothing, in the record of the environment itself."""
     home: Home | None = None
     """Where its units live; an attempt that was made elsewhere says so itself."""
     declaration: str = ""

@@ -52,6 +52,13 @@ def check_environment(environment: Environment, backends: Mapping[str, BackendDe
                 Violation(pointer=f"/spec/freezes/{index}/kind", code="freeze_must_deny", message=message, hint=hint)
             )
         found.extend(schedule(freeze, f"/spec/freezes/{index}"))
+    names = [receiver.name for receiver in environment.notices]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            pointer = f"/spec/notices/{index}/name"
+            message = f"the receiver {name} occurs twice"
+            hint = "give it another name, or keep one of them"
+            found.append(Violation(pointer=pointer, code="duplicate_receiver", message=message, hint=hint))
     found.extend(region(environment))
     for definition in backends.values():
         found.extend(definition.check_environment(environment))

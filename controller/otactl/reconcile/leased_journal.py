@@ -6,6 +6,7 @@
    commit based on it is refused (`ConflictError`), and so is every call, until the records are loaded again.
 3. What came of calls that were sent is written all the same if the record is unchanged: it is true, whoever held the
    lease meanwhile.
+4. What receivers want to hear of goes into the record, in the commit that caused it (`state/notices.py`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
+import msgspec
+
 from otactl.drift import unit_home
 from otactl.errors import ConflictError, OtactlError
 from otactl.model import Author, Environment, Record, iso
+from otactl.model.notices import Receiver
 from otactl.ports import Commit, Journal, Lease, Stored
 from otactl.state.authorship import attributed
+from otactl.state.notices import notices_of
 
 RENEW_BEFORE = timedelta(seconds=60)
 
@@ -36,12 +41,15 @@ class LeasedJournal:
         holder: str,
         wall: Callable[[], datetime],
         author: Author = Author(),  # noqa: B008 - a frozen value
+        receivers: tuple[Receiver, ...] = (),
     ) -> None:
+        """`receivers` are those of notices; without one nothing of that is written."""
         self._environment = environment
         self._journal = journal
         self._holder = holder
         self._author = author
         self._wall = wall
+        self._receivers = receivers
         self._lease: Lease | None = None
         self._known = 0
         self._renewing = Lock()
@@ -86,8 +94,24 @@ class LeasedJournal:
             self._must_be_ours_since(lease)
         before = {name: stored.record for name, stored in self.stored.items()}
         commits = tuple(attributed(each, self._author, before.get(each.record.name)) for each in commits)
+        commits = tuple(self._with_notices(commit) for commit in commits)
         revisions = self._journal.commit(commits, lease.fencing)
         self.stored |= {c.record.name: Stored(record=c.record, revision=revisions[c.record.name]) for c in commits}
+
+    def _with_notices(self, commit: Commit) -> Commit:
+        """Add what receivers want to hear of (rule 4); a record that took another one over starts with none."""
+        record, held = commit.record, self.stored.get(commit.record.name)
+        if held is None:
+            earlier = (self.stored.get(name) for name in reversed(record.previous_names))
+            held = next((each for each in earlier if each is not None), None)
+            record = msgspec.structs.replace(record, notices=())
+        before = held.record if held is not None else Record(environment=record.environment, name=record.name)
+        revision, journal_id = commit.expected_revision + 1, self._journal.identity().id
+        found = notices_of(before, record, revision, self._receivers, journal_id, self._wall())
+        if not found and record is commit.record:
+            return commit
+        record = msgspec.structs.replace(record, notices=(*record.notices, *found))
+        return msgspec.structs.replace(commit, record=record)
 
     def hold(self) -> None:
         """Take the lease where nothing is to be written: calls are sent under it alone (rule 2)."""

@@ -10,6 +10,7 @@ Two clocks come in: `now` is the service's, by which it judges a start, `wall` t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from otactl.model.actions import Hold
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
 from otactl.planning.environment import NAME, environment_record
 from otactl.ports import Backend, Journal
+from otactl.reconcile.deliver import Delivery, Send
 from otactl.reconcile.leased_journal import LeasedJournal
 from otactl.reconcile.observe import WORKERS, EnvironmentObserver
 from otactl.reconcile.rollout_states import declared_states, removed_states
@@ -52,19 +54,25 @@ class Reconciler:
         abreast: int = WORKERS,
         unread: UnreadableManifests = NOTHING_UNREAD,
         author: Author = Author(),  # noqa: B008 - a frozen value
+        send: Send | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one.
 
         `unread` are manifests with an error that may be about this environment; `author` is named in every event.
+        `send` sends notices; without it none are kept. `monotonic` limits how long they may take.
         """
         memory = journal.identity()
         environment = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
         self._environment = environment
         self._backends = backends
-        self._journal = LeasedJournal(environment.name, journal, holder, wall or now, author)
+        receivers = environment.notices if send is not None else ()
+        self._journal = LeasedJournal(environment.name, journal, holder, wall or now, author, receivers)
         self._observer = EnvironmentObserver(environment, backends, refused, now, abreast=abreast)
         self._sender = Sender(backends, self._journal, now, abreast)
         self._now = now
+        self._wall = wall or now
+        self._send, self._monotonic = send, monotonic
         self._holder = holder
         self._unread = unread
         self._covers = covers
@@ -80,10 +88,12 @@ class Reconciler:
             return RunReport(passes=0, lease_held_by=error.holder)
         self._journal.load()
         states = declared_states(self._rollouts, self._journal.stored)
+        notes: tuple[str, ...] = ()
         try:
             lost = self._guarded_passes(states)
             if not lost:
                 self._leave_marks(states)
+                notes = self._deliver()
         finally:
             unreleased = self._journal.release()
         if unreleased is not None:
@@ -97,8 +107,16 @@ class Reconciler:
             lease_held_by=lost,
             rollouts=rollouts,
             errors=tuple(self._errors),
-            notes=self._journal.notes,
+            notes=(*self._journal.notes, *notes),
         )
+
+    def _deliver(self) -> tuple[str, ...]:
+        """Send notices; return what a person is to know of it."""
+        if self._send is None:
+            return ()
+        return Delivery(
+            self._journal, self._environment.name, self._environment.notices, self._send, self._wall, self._monotonic
+        ).run()
 
     def _guarded_passes(self, states: list[RolloutState]) -> str:
         """Run passes; gives the holder that the lease was lost to, if it was.

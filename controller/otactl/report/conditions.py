@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta
 
 from otactl.model import Condition, Failure, LastRun, Record, RecordedHold, Value, iso, iso_or_none
+from otactl.wording import count
 
 
 class ConditionLine(Value, frozen=True, kw_only=True):
@@ -115,12 +118,34 @@ class RunLine(Value, frozen=True, kw_only=True):
     ]
 
 
+class ReceiverLine(Value, frozen=True, kw_only=True):
+    """A receiver of notices for which some wait, or that accepts none."""
+
+    name: Annotated[str, Meta(description="Name of the receiver.", examples=["ops"])]
+    waiting: Annotated[int, Meta(description="Notices that it has not accepted yet.", ge=0, examples=[2])]
+    error: Annotated[
+        str | None, Meta(description="Why it accepts nothing; null if it does.", examples=["it answered 500"])
+    ]
+    since: Annotated[
+        str | None,
+        Meta(
+            description="Since when it accepts nothing; null if it does.",
+            examples=["2026-11-20T09:00:00Z"],
+            extra_json_schema={"pattern": "^[0-9-]{10}T[0-9:]{8}Z$"},
+        ),
+    ]
+
+
 class EnvironmentLine(Value, frozen=True, kw_only=True):
     """An environment: its last run, and the open drift that belongs to no rollout."""
 
     name: Annotated[str, Meta(description="Name of the environment.", examples=["prod-eu"])]
     run: Annotated[RunLine | None, Meta(description="Its last recorded run; null before one.")]
     open_drift: Annotated[int, Meta(description="Open entries that belong to no rollout.", ge=0, examples=[0])]
+    receivers: Annotated[
+        tuple[ReceiverLine, ...],
+        Meta(description="Receivers for which notices wait, or that accept none; empty when all is sent."),
+    ] = ()
 
 
 def conditions_of(conditions: tuple[Condition, ...]) -> tuple[ConditionLine, ...]:
@@ -151,12 +176,35 @@ def failure_of(failure: Failure | None) -> FailureLine | None:
     return FailureLine(reason=failure.reason, message=failure.message, since=iso(failure.since)) if failure else None
 
 
-def environment_of(name: str, record: Record | None) -> EnvironmentLine:
-    """Return an environment from its own record; from none where nothing was recorded yet."""
+def environment_of(name: str, record: Record | None, records: Iterable[Record] = ()) -> EnvironmentLine:
+    """Return an environment from its own record, and from all of them what waits for receivers of notices."""
+    receivers = _receivers(record, records)
     if record is None:
-        return EnvironmentLine(name=name, run=None, open_drift=0)
+        return EnvironmentLine(name=name, run=None, open_drift=0, receivers=receivers)
     run = _run(record.last_run) if record.last_run is not None else None
-    return EnvironmentLine(name=name, run=run, open_drift=sum(e.open for e in record.drift))
+    return EnvironmentLine(name=name, run=run, open_drift=sum(e.open for e in record.drift), receivers=receivers)
+
+
+def _receivers(record: Record | None, records: Iterable[Record]) -> tuple[ReceiverLine, ...]:
+    waiting = Counter(name for each in records for notice in each.notices for name in notice.to)
+    failures = record.receiver_failures if record is not None else {}
+    return tuple(
+        ReceiverLine(
+            name=name,
+            waiting=waiting[name],
+            error=failures[name].error if name in failures else None,
+            since=iso(failures[name].since) if name in failures else None,
+        )
+        for name in sorted({*waiting, *failures})
+    )
+
+
+def receiver_text(line: ReceiverLine) -> str:
+    """One line on a receiver of notices."""
+    waiting = f"{count(line.waiting, 'notice waits', 'notices wait')}"
+    if line.error is None:
+        return f"receiver {line.name}: {waiting}"
+    return f"receiver {line.name} accepts nothing since {line.since}: {line.error}; {waiting}"
 
 
 def _run(run: LastRun) -> RunLine:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from otactl.report import device_status
-from otactl.report.conditions import environment_text, stands_text
+from otactl.report.conditions import environment_text, receiver_text, stands_text
 from otactl.report.journals_used import UsedJournal, footer, with_journals
 from otactl.report.sanitize import as_json, cell, markdown_table, plain
 from otactl.report.status_summary import DeviceStatus, RolloutLine, StatusReport
@@ -51,7 +51,9 @@ def _text(report: StatusReport, style: Literal["text", "markdown"], now: datetim
         for answer in report.device.live:
             lines += ["", *device_status.lines(answer, style, width)]
         return "\n".join(lines)
-    environments = [environment_text(e) for e in report.environments]
+    environments = [
+        line for e in report.environments for line in (environment_text(e), *(receiver_text(r) for r in e.receivers))
+    ]
     if not report.rollouts:
         below = _bullets(environments) if style == "markdown" else [plain(line) for line in environments]
         return "\n".join(["no rollout is recorded", *below])

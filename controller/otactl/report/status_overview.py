@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from otactl import explanations
-from otactl.report.conditions import EnvironmentLine, FailureLine, HoldLine
+from otactl.report.conditions import EnvironmentLine, FailureLine, HoldLine, receiver_text
 from otactl.report.journals_used import UsedJournal, footer
 from otactl.report.sanitize import plain
 from otactl.report.status_summary import RolloutLine, StatusReport
@@ -37,7 +37,14 @@ def render(
     height: int | None = None,
 ) -> str:
     """Write the overview for a terminal's width and height; None for no limit. Ends without a line end."""
-    above = [line for each in report.environments for line in _environment(each, now, width)]
+    above = [
+        line
+        for each in report.environments
+        for line in (
+            *_environment(each, now, width),
+            *(part for receiver in each.receivers for part in _indented(receiver_text(receiver), width)),
+        )
+    ]
     below = footer(used, "text")
     if not report.rollouts:
         return "\n".join(["no rollout is recorded", *above, *below])

@@ -237,7 +237,10 @@ def summarise(stored: Iterable[Stored], device: str | None = None) -> StatusRepo
     if device is None:
         own = {s.record.environment: s.record for s in everything if s.record.name == NAME and s.revision}
         names = dict.fromkeys(s.record.environment for s in everything)
-        environments = tuple(environment_of(name, own.get(name)) for name in names)
+        records = [s.record for s in everything]
+        environments = tuple(
+            environment_of(name, own.get(name), (r for r in records if r.environment == name)) for name in names
+        )
         return StatusReport(rollouts=tuple(_rollout(s) for s in known), environments=environments)
     holding = [(s, lines) for s in known if (lines := _device_lines(s.record, device))]
     results = tuple(line for _, lines in holding for line in lines)

@@ -6,9 +6,10 @@ from typing import Literal
 
 from otactl.model import Phase, Value
 from otactl.report.status_summary import RolloutLine
+from otactl.state.notices import APPROVALS, SUSPENDED
 
 _OVER = (Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED, Phase.ORPHANED, Phase.REMOVED)
-_PERSON = frozenset({"suspended", "approval_is_missing", "approval_is_outdated"})
+_PERSON = APPROVALS | {SUSPENDED}
 """Holds that stop nothing else and last until a person changes the manifest."""
 _PASSING = frozenset({"Unavailable", "Conflict", "CallBudgetSpent"})
 """Errors of a pass that the next one may not have."""

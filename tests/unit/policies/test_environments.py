@@ -8,6 +8,7 @@ from otactl import policies
 from otactl.backends.registry import BACKENDS
 from otactl.backends.tuya.config import TuyaAccess
 from otactl.model import ApprovalRole, Window
+from otactl.model.notices import Receiver
 from tests.support.policy_tables import home
 
 
@@ -21,6 +22,12 @@ def test_an_approval_role_stands_once() -> None:
     roles = (ApprovalRole(name="owners"), ApprovalRole(name="owners"))
     (violation,) = policies.check_environment(home(approval_roles=roles), BACKENDS)
     assert (violation.code, violation.pointer) == ("duplicate_approval_role", "/spec/approvalRoles/1/name")
+
+
+def test_a_receiver_of_notices_stands_once() -> None:
+    receivers = tuple(Receiver(name=name, apprise="OTACTL_NOTICE_CHAT") for name in ("ops", "chat", "ops"))
+    (violation,) = policies.check_environment(home(notices=receivers), BACKENDS)
+    assert (violation.code, violation.pointer) == ("duplicate_receiver", "/spec/notices/2/name")
 
 
 def by_secret(region: str) -> TuyaAccess:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from otactl.model import Failure, LastRun, Outcome, Phase, Reason, Record, RecordedHold, Stage, WaveRecord
+from otactl.model.notices import Notice, NoticeKind, ReceiverFailure
 from otactl.planning.environment import NAME
 from otactl.report.status_overview import render
 from otactl.report.status_summary import summarise
@@ -126,6 +127,19 @@ def test_nothing_that_was_recorded_acts_on_the_terminal() -> None:
     shown = overview(record(name=HOSTILE, version=HOSTILE, holds=holds), environment(reason="X", error=HOSTILE))
 
     assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(shown)
+
+
+def test_a_receiver_of_notices_that_accepts_nothing_is_named_with_what_waits() -> None:
+    notice = Notice(id="a", kind=NoticeKind.HELD, at=NOW, rollout="soil", reason="r", message="m", to=("ops", "chat"))
+    own = msgspec.structs.replace(
+        environment(), receiver_failures={"ops": ReceiverFailure(since=NOW, error="it answered 500")}
+    )
+    shown = overview(record(notices=(notice,)), own).splitlines()
+
+    assert shown[1:3] == [
+        "  receiver chat: 1 notice waits",
+        "  receiver ops accepts nothing since 2026-03-01T12:00:00Z: it answered 500; 1 notice waits",
+    ]
 
 
 def test_nothing_recorded_is_said_so() -> None:

@@ -67,6 +67,27 @@ def must_be_aws(service: str, endpoint: str | None, environ: Mapping[str, str]) 
         raise StalledError("HostNotAllowed", text)
 
 
+def must_be_named(field: str, url: str, environ: Mapping[str, str]) -> None:
+    """Raise StalledError unless the operator names the host of a URL, with its port unless that is the scheme's own.
+
+    This machine must be named too: what listens only here is not for a manifest to reach.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise StalledError("HostNotAllowed", f"{field} is no address; write https://HOST/PATH") from None
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise StalledError("HostNotAllowed", f"{field}: {host} must be https; what is sent can be read on the way else")
+    plain_port = port == (443 if parts.scheme == "https" else 80)
+    name = f"[{host}]" if ":" in host else host
+    wanted = {f"{name}:{port}", *((host, name) if plain_port else ())}
+    if not _named(environ) & wanted:
+        shown = name if plain_port else f"{name}:{port}"
+        text = f"{field}: {shown} is not in {ALLOWED}, and a manifest may not choose where otactl sends"
+        raise StalledError("HostNotAllowed", f"{text}; correct it, or add {shown} to {ALLOWED} where otactl runs")
+
+
 def is_aws(service: str, host: str) -> bool:
     """Return whether a host's name is one of AWS's own for a service (rule 3)."""
     name = _NAMES.get(service, re.escape(service))
@@ -90,8 +111,12 @@ def _address(endpoint: str, field: str) -> SplitResult:
     return parts
 
 
+def _named(environ: Mapping[str, str]) -> set[str]:
+    return {each.strip().lower().rstrip(".") for each in environ.get(ALLOWED, "").split(",")} - {""}
+
+
 def _is_allowed(parts: SplitResult, environ: Mapping[str, str]) -> bool:
-    named = {each.strip().lower().rstrip(".") for each in environ.get(ALLOWED, "").split(",")} - {""}
+    named = _named(environ)
     host = (parts.hostname or "").rstrip(".")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return bool(named & {host, f"{host}:{port}", f"[{host}]:{port}"})

@@ -34,6 +34,7 @@ from otactl.manifest.unreadable import UnreadableDocument
 from otactl.model import Author, Environment, Record, Rollout
 from otactl.model.unreadable_manifests import UnreadableManifests
 from otactl.policies.unsupported import unsupported_holds
+from otactl.receivers import sender_for
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RolloutReport
 from otactl.report import reconcile as report
@@ -142,6 +143,7 @@ def _reconcile(
         covers=read,
         unread=unread,
         author=author,
+        send=sender_for(declared),
     )
     try:
         run = reconciler.run()
