@@ -143,6 +143,14 @@ def test_a_device_shows_every_version_it_was_sent(browser: Browser, address: str
     assert len(rows) == 2
     assert rows[0].startswith("5.0.2")
     assert rows[1].startswith("image 5e5e5e5e5e5e")
+    assert "Runs 5.0.2: its service reports that it took it." in browser.element("#device-body").text
+
+
+def test_a_device_that_reports_its_version_says_so(browser: Browser, address: str) -> None:
+    browser.open(f"{address}#devices?rollout=prod-eu%2Fgateway-3-2-0&wave=canary&verdict=succeeded")
+    browser.element("#device-rows a").click()
+
+    assert "Runs 3.2.0: the device reports it." in browser.element("#device-body").text
 
 
 def test_rollouts_are_found_by_phase_and_by_reason(browser: Browser, address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,12 +13,14 @@ from otactl.report import drift
 from otactl.report.conditions import EnvironmentLine
 from otactl.report.drift import DriftLine
 from otactl.report.page.device_index import DeviceIndex, index_devices
-from otactl.report.page.facts import FleetFacts, Picture
+from otactl.report.page.facts import FleetFacts, Picture, RolloutFacts
 from otactl.report.page.rollout_values import NextStep, RolloutView, rollout_view
 from otactl.report.status_summary import summarise
 from otactl.wording import count
 
 MOST_NEXT = 12
+MOST_OVER = 50
+"""Rollouts that are over whose timeline and history are on the page."""
 ATTENTION = (Phase.FAILED, Phase.STALLED, Phase.ORPHANED, Phase.ABORTED, Phase.SUSPENDED)
 _ORDER = (
     Phase.STALLED,
@@ -30,6 +33,7 @@ _ORDER = (
     Phase.SUCCEEDED,
     Phase.REMOVED,
 )
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _QUIET = frozenset({Phase.SUCCEEDED.value, Phase.REMOVED.value, Phase.ABORTED.value})
 
 
@@ -75,12 +79,14 @@ def fleet_view(facts: FleetFacts) -> FleetView:
     lines = {(line.environment, line.name): line for line in report.rollouts}
     ordered = sorted(facts.rollouts, key=lambda r: (_rank(r.stored.record.phase), r.key))
     facts = msgspec.structs.replace(facts, rollouts=tuple(ordered))
+    detailed = _detailed(ordered)
     views = tuple(
         rollout_view(
             each,
             lines[each.stored.record.environment, each.stored.record.name],
             facts.freezes.get(each.stored.record.environment, ()),
             facts.built_at,
+            detailed=each.key in detailed,
         )
         for each in ordered
     )
@@ -110,6 +116,16 @@ def is_environment(name: str) -> bool:
 
 def _rank(phase: Phase) -> int:
     return _ORDER.index(phase)
+
+
+def _detailed(rollouts: list[RolloutFacts]) -> set[str]:
+    """Return which rollouts have their timeline and history on the page: all in progress, and the newest of the others.
+
+    A fleet of years has hundreds that are over, and their pages would make the file many times as large.
+    """
+    over = [r for r in rollouts if r.stored.record.phase.value in _QUIET]
+    newest = sorted(over, key=lambda r: r.events[-1].at if r.events else _NEVER, reverse=True)[:MOST_OVER]
+    return {r.key for r in newest} | {r.key for r in rollouts if r.stored.record.phase.value not in _QUIET}
 
 
 def _attention(environments: tuple[EnvironmentLine, ...], views: tuple[RolloutView, ...]) -> list[Attention]:

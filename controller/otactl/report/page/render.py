@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from otactl.report.page.rollout_values import age, lasting
 from otactl.report.sanitize import plain, short_json
 
 _ASSETS = Path(__file__).parent / "assets"
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _WIDEST = 120
 _KINDS = {
     "allow": "window: starts are allowed",
@@ -53,7 +55,7 @@ class Page(NamedTuple):
 
 def page(facts: FleetFacts) -> Page:
     """Render the page. Raises: ModuleNotFoundError where Jinja2 is not installed."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     from otactl.report.page import timeline_svg
@@ -61,7 +63,7 @@ def page(facts: FleetFacts) -> Page:
     view = fleet_view(facts)
     style, script = ((_ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     templates = Environment(
-        loader=FileSystemLoader(_ASSETS),
+        loader=FunctionLoader(_template),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -96,6 +98,11 @@ def policy(style: str, script: str) -> str:
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+
+
+def _template(name: str) -> str:
+    """Read a template without its indentation, which would be a fifth of the page."""
+    return _INDENT.sub("", (_ASSETS / name).read_text(encoding="utf-8"))
 
 
 def _digest(text: str) -> str:

@@ -94,8 +94,10 @@ class RolloutView(Value, frozen=True, kw_only=True):
     """Reasons of failures that occur, each with what it means."""
 
 
-def rollout_view(facts: RolloutFacts, line: RolloutLine, freezes: tuple[Window, ...], now: datetime) -> RolloutView:
-    """Gather one rollout; `line` is its status."""
+def rollout_view(
+    facts: RolloutFacts, line: RolloutLine, freezes: tuple[Window, ...], now: datetime, *, detailed: bool = True
+) -> RolloutView:
+    """Gather one rollout; `line` is its status. Timeline and history are left out of one that is not `detailed`."""
     record, declared = facts.stored.record, facts.declared
     ledger = drift.collect([record])
     attempts = [(wave, attempt) for wave in record.waves for attempt in wave.attempts]
@@ -112,11 +114,11 @@ def rollout_view(facts: RolloutFacts, line: RolloutLine, freezes: tuple[Window, 
         next=tuple(_next(facts, now)),
         waves=waves,
         attempts=tuple(_attempt(wave, a, record.version, record.generation) for wave, a in attempts),
-        timeline=timeline_of(facts, freezes, now),
+        timeline=timeline_of(facts, freezes, now) if detailed else None,
         open_drift=ledger.open,
         closed_drift=ledger.closed[-MOST_CLOSED:],
         closed_total=len(ledger.closed),
-        events=tuple(_event(e) for e in facts.events[: -MOST_EVENTS - 1 : -1]),
+        events=tuple(_event(e) for e in facts.events[: -MOST_EVENTS - 1 : -1]) if detailed else (),
         events_total=len(facts.events),
         meanings=tuple((reason, _meaning(reason)[0]) for reason in reasons),
     )

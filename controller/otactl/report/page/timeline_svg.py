@@ -36,9 +36,7 @@ def row_svg(timeline: Timeline, row: TimeRow) -> Markup:
     """Draw one row."""
     ordered = sorted(row.stretches, key=lambda s: _ORDER.index(s.kind) if s.kind in _ORDER else len(_ORDER))
     parts = [_ground(timeline), *(_stretch(timeline, s) for s in ordered), *(_mark(timeline, m) for m in row.marks)]
-    return Markup('<svg class="tl" height="{}" aria-hidden="true" focusable="false">{}</svg>').format(
-        _ROW, Markup("").join(parts)
-    )
+    return Markup('<svg class="tl" height="{}" aria-hidden="true">{}</svg>').format(_ROW, Markup("").join(parts))
 
 
 def axis_svg(timeline: Timeline) -> Markup:
@@ -49,9 +47,7 @@ def axis_svg(timeline: Timeline) -> Markup:
         words = f"{tick:%d %b}" if days else f"{tick:%H:%M}" if number else f"{tick:%d %b %H:%M}"
         kind = "tick" if number % 2 == 0 else "tick odd"
         parts.append(_label(timeline.percent(tick), kind, words))
-    return Markup('<svg class="tl axis" height="{}" aria-hidden="true" focusable="false">{}</svg>').format(
-        _AXIS, Markup("").join(parts)
-    )
+    return Markup('<svg class="tl axis" height="{}" aria-hidden="true">{}</svg>').format(_AXIS, Markup("").join(parts))
 
 
 def legend_svg(kind: str) -> Markup:
@@ -63,9 +59,7 @@ def legend_svg(kind: str) -> Markup:
     else:
         top, tall = _PLACES.get(kind, (8, 12))
         inner = Markup('<rect class="bar {}" x="1" y="{}" width="26" height="{}"/>').format(kind, top - 4, tall)
-    return Markup('<svg class="sample" width="28" height="20" aria-hidden="true" focusable="false">{}</svg>').format(
-        inner
-    )
+    return Markup('<svg class="sample" width="28" height="20" aria-hidden="true">{}</svg>').format(inner)
 
 
 def _ground(timeline: Timeline) -> Markup:

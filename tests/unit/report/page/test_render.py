@@ -17,7 +17,7 @@ from otactl.report.page.device_data import script_json
 from otactl.report.page.facts import FleetFacts, Picture, RolloutFacts
 from otactl.report.page.render import page
 from tests.support.builders import rollout
-from tests.support.fleet_sample import failing, fleet
+from tests.support.fleet_sample import PLANS, failing, fleet
 from tests.support.report_values import NOW, attempt, entry, record, result
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;\u2028\u202e{{7*7}}"
@@ -190,6 +190,17 @@ def test_a_fleet_with_nothing_recorded_has_a_page_that_says_so() -> None:
     empty = msgspec.structs.replace(fleet(8), rollouts=(), environments={})
 
     assert "The journal holds no rollout yet" in read(page(empty).html).text
+
+
+def test_of_rollouts_that_are_over_only_the_newest_have_their_history_on_the_page() -> None:
+    over = next(p for p in PLANS if p.phase.value == "Succeeded")
+    plans = [msgspec.structs.replace(over, name=f"over-{n}", days_ago=10 + n) for n in range(52)]
+    text = read(page(fleet(208, [*plans, PLANS[0]])).html).text
+
+    assert "otactl history over-51 prints" in text
+    assert "otactl history over-50 prints" in text
+    assert "otactl history over-49 prints" not in text
+    assert f"otactl history {PLANS[0].name} prints" not in text
 
 
 def test_ten_thousand_devices_fit_into_five_megabytes() -> None:

@@ -4,7 +4,7 @@
   const STEP = 50;
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
-  const words = { succeeded: "updated", failed: "failed", waiting: "waiting", unknown: "unknown", notSent: "not sent yet" };
+  const words = { succeeded: "updated", failed: "failed", waiting: "waiting", unknown: "unknown", notSent: "not sent" };
   const looks = { succeeded: ["good", "ok"], failed: ["bad", "bad"], waiting: ["calm", "wait"], unknown: ["warn", "unknown"], notSent: ["calm", "none"] };
   const proofs = {
     reported: "the device reports it", reverted: "the device reported another version since",
@@ -23,7 +23,7 @@
   function icon(name) {
     const svg = document.createElementNS(SVG, "svg");
     const use = document.createElementNS(SVG, "use");
-    for (const [key, value] of [["class", "icon"], ["width", 16], ["height", 16], ["aria-hidden", "true"], ["focusable", "false"]]) svg.setAttribute(key, value);
+    for (const [key, value] of [["class", "icon"], ["aria-hidden", "true"]]) svg.setAttribute(key, value);
     use.setAttribute("href", `#i-${name}`);
     svg.append(use);
     return svg;
@@ -204,9 +204,13 @@
     });
     const caption = make("caption", { class: "sr" }, "Every version that was sent to this device, newest first");
     const table = make("table", { class: "stack", role: "table" }, caption, head, make("tbody", { role: "rowgroup" }, ...rows));
+    const took = device[7].slice().reverse().find((sent) => data.verdicts[sent[1] || 0] === "succeeded" && data.proofs[sent[5] || 0] !== "reverted");
+    const surely = took && ["reported", "spared"].includes(data.proofs[took[5] || 0]);
+    const version = took ? data.attempts[took[0]][3] || `image ${data.attempts[took[0]][4]}` : "";
+    const runs = took ? `Runs ${version}: ${surely ? "the device reports it" : "its service reports that it took it"}.` : "What it runs is not known: no update is known to have succeeded.";
     const wanted = (device[8] || []).map((place) => data.rollouts[place]);
     const waits = wanted.length ? make("p", { class: "small" }, "Named by ", ...wanted.flatMap((each, n) => [n ? ", " : "", make("a", { href: `#rollout:${each[2]}` }, each[0])]), ", which sent it nothing yet.") : null;
-    body.replaceChildren(under, make("section", { class: "card" }, make("h2", {}, "Every version it was sent"), rows.length ? table : make("p", {}, "Nothing was sent to it yet."), waits));
+    body.replaceChildren(under, make("section", { class: "card" }, make("h2", {}, "Every version it was sent"), make("p", {}, runs), rows.length ? table : make("p", {}, "Nothing was sent to it yet."), waits));
     return heading.textContent;
   }
 
@@ -248,7 +252,6 @@
     }
     document.title = view.id === "overview" ? base : `${title} · ${base}`;
     addLocal(view);
-    if (first && !query) setTimeout(() => scrollTo(0, 0)); // the browser went to the section, below the navigation
     if (!first) {
       view.querySelector("h1").focus({ preventScroll: view.id === "overview" && Boolean(query) });
       if (!query || view.id !== "overview") scrollTo(0, 0);
