@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from otactl.errors import TransientError
 from otactl.journal import AnyJournal, open_journal
 from otactl.model.notices import Notice, Receiver
 from otactl.planning.environment import NAME
+from otactl.ports import Commit
 from otactl.reconcile.deliver import BATCH, KEPT, RUN_SECONDS, Sent
 from tests.support.builders import NOW
 from tests.support.notice_stage import HOME, Runner, receiver
@@ -164,10 +166,22 @@ def test_a_day_old_notice_is_dropped_and_history_says_so(journal: AnyJournal) ->
 
 def test_a_receiver_that_left_the_manifest_gets_nothing_more(journal: AnyJournal) -> None:
     one_run(journal, Inbox(lambda _: Sent(problem="it answered 500")), happens=1, names=["soil"])
+    assert set(journal.load(HOME, NAME).record.receiver_failures) == {"ops"}
     other = Inbox()
     Runner(journal, (receiver("new"),), other).deliver()
 
     assert (other.requests, waiting(journal)) == (0, 0)
+    assert journal.load(HOME, NAME).record.receiver_failures == {}
+
+
+def test_what_is_remembered_of_a_receiver_that_left_goes_also_where_nothing_waits(journal: AnyJournal) -> None:
+    one_run(journal, Inbox(lambda _: Sent(problem="it answered 500")), happens=1, names=["soil"])
+    stored = journal.load(HOME, "soil")
+    emptied = msgspec.structs.replace(stored.record, notices=())
+    journal.commit((Commit(record=emptied, expected_revision=stored.revision),), 9)
+    Runner(journal, (), Inbox()).deliver()
+
+    assert journal.load(HOME, NAME).record.receiver_failures == {}
 
 
 @pytest.mark.parametrize("at", [1, BATCH, BATCH + 1, 2 * BATCH, len(NAMES)])

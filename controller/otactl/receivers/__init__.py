@@ -14,13 +14,8 @@ from otactl.reconcile.deliver import Send, Sent
 __all__ = ["sender_for"]
 
 
-def sender_for(environment: Environment, environ: Mapping[str, str] = os.environ) -> Send | None:
-    """Return what sends the notices of an environment; None where it declares no receiver.
-
-    `environ` has the secrets, and says which hosts are allowed.
-    """
-    if not environment.notices:
-        return None
+def sender_for(environment: Environment, environ: Mapping[str, str] = os.environ) -> Send:
+    """Return what sends the notices of an environment; `environ` has the secrets, and says which hosts are allowed."""
 
     def send(receiver: Receiver, notice: Notice, seconds: float) -> Sent:
         try:

@@ -71,7 +71,7 @@ class Delivery:
 
     def run(self) -> tuple[str, ...]:
         """Send what can be sent now; return notes for a person."""
-        if not any(stored.record.notices for stored in self._journal.stored.values()):
+        if not any(stored.record.notices for stored in self._journal.stored.values()) and not self._removed():
             return ()
         try:
             self._journal.hold()
@@ -84,6 +84,11 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - rule 4
             return (f"notices were not sent: {defect(error)}",)
         return tuple(self._notes())
+
+    def _removed(self) -> bool:
+        """Return whether a failure is remembered of a receiver that the manifest does not declare any more."""
+        own = self._journal.stored.get(NAME)
+        return own is not None and not set(own.record.receiver_failures) <= {r.name for r in self._receivers}
 
     def _round(self, receiver: Receiver, end: float) -> None:
         for notice in self._waiting(receiver):

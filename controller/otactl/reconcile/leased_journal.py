@@ -101,6 +101,8 @@ class LeasedJournal:
     def _with_notices(self, commit: Commit) -> Commit:
         """Add what receivers want to hear of (rule 4); a record that took another one over starts with none."""
         record, held = commit.record, self.stored.get(commit.record.name)
+        if not self._receivers and not record.notices:
+            return commit
         if held is None:
             earlier = (self.stored.get(name) for name in reversed(record.previous_names))
             held = next((each for each in earlier if each is not None), None)

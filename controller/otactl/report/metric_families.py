@@ -109,6 +109,16 @@ FAMILIES: tuple[Family, ...] = (
         labels=("environment", "cause"),
         text="Drift entries ever recorded, closed ones too.",
     ),
+    Family(
+        name="otactl_notices_waiting",
+        labels=("environment", "receiver"),
+        text="Notices that a receiver has not accepted yet.",
+    ),
+    Family(
+        name="otactl_receiver_failing_since_timestamp_seconds",
+        labels=("environment", "receiver"),
+        text="Since when a receiver of notices accepts nothing.",
+    ),
     Family(name="otactl_lease_held", text="1 if another process held the environment when the run ended, else 0."),
     Family(name="otactl_lease_expiry_timestamp_seconds", text="When the lease that is held runs out."),
     Family(

@@ -93,6 +93,7 @@ def journal_samples(environment: str, journal: JournalFigures, now: datetime, ou
     for record in shown:
         found += _rollout(record)
     found += _drift(environment, [e for stored in journal.records.values() for e in stored.record.drift])
+    found += _notices(environment, journal.records)
     found.append(_sample("otactl_journal_records", len(journal.records), environment))
     if journal.size_bytes is not None:
         found.append(_sample("otactl_journal_size_bytes", journal.size_bytes, environment))
@@ -178,3 +179,14 @@ def _drift(environment: str, entries: list[DriftEntry]) -> list[Sample]:
             oldest = min(e.first_seen for e in left).timestamp()
             found.append(_sample("otactl_drift_oldest_timestamp_seconds", oldest, environment, cause.value))
     return found
+
+
+def _notices(environment: str, records: Mapping[str, Stored]) -> list[Sample]:
+    waiting = Counter(name for s in records.values() for notice in s.record.notices for name in notice.to)
+    own = records.get(NAME)
+    failures = own.record.receiver_failures if own is not None else {}
+    found = [_sample("otactl_notices_waiting", waiting[n], environment, n) for n in sorted({*waiting, *failures})]
+    return found + [
+        _sample("otactl_receiver_failing_since_timestamp_seconds", f.since.timestamp(), environment, n)
+        for n, f in sorted(failures.items())
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import msgspec
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 from standardwebhooks.webhooks import Webhook as Verifier
@@ -19,6 +20,7 @@ from otactl.reconcile.deliver import Sent
 from tests.support.builders import ENVIRONMENT, NOW
 from tests.support.http_receiver import Behaviour, receiving
 from tests.support.http_receiver import Receiver as Server
+from tests.support.report_values import validated
 
 KEY = base64.b64encode(b"a key of at least 24 bytes, say").decode()
 NOTICE = Notice(
@@ -43,7 +45,6 @@ def sent(url: str, server: Server | None = None, notice: Notice = NOTICE, **envi
     allowed = server.url.removeprefix("http://") if server is not None else ""
     known = {"OTACTL_NOTICE_SECRET": f"whsec_{KEY}", "OTACTL_ALLOWED_HOSTS": allowed, **environ}
     send = sender_for(home, known)
-    assert send is not None
     return send(receiver, notice, 5.0)
 
 
@@ -74,6 +75,14 @@ def test_the_event_is_a_cloudevent_whose_signature_a_foreign_library_verifies() 
 @pytest.mark.parametrize("kind", list(NoticeKind))
 def test_each_kind_has_a_type_of_its_own(kind: NoticeKind) -> None:
     assert [k for k, v in TYPES.items() if v == TYPES[kind]] == [kind]
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+@pytest.mark.parametrize("rollout", ["soil", ""])
+def test_an_event_is_as_its_schema_says(kind: NoticeKind, rollout: str) -> None:
+    notice = msgspec.structs.replace(NOTICE, kind=kind, rollout=rollout, version=rollout and "2.4.1", phase="")
+
+    validated(body_of(notice, "prod-eu").decode(), "notice")
 
 
 def test_the_same_notice_is_the_same_bytes() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from otactl.model import DriftStatus, Outcome, Phase, Reason, Record, RecordedHold, Stage, WaveRecord
+from otactl.model.notices import Notice, NoticeKind, ReceiverFailure
 from otactl.planning.environment import NAME
 from otactl.ports import Lease, Stored
 from otactl.report.metric_families import FAMILIES, ROLLOUT_LIMIT
@@ -127,6 +128,15 @@ def test_rollouts_above_the_limit_are_counted_and_those_that_need_attention_come
     assert len(phases) == ROLLOUT_LIMIT
     assert phases[("prod-eu", "zz", "Failed")] == 1
     assert of("rollouts_without_series", values) == {("prod-eu",): 7}
+
+
+def test_notices_that_wait_are_counted_by_receiver_and_a_failing_one_has_its_start() -> None:
+    notice = Notice(id="a", kind=NoticeKind.HELD, at=NOW, rollout="soil", reason="r", message="m", to=("ops", "chat"))
+    own = record(NAME, receiver_failures={"ops": ReceiverFailure(since=NOW, error="it answered 500")})
+    values = figures(record(notices=(notice, msgspec.structs.replace(notice, to=("chat",)))), own)
+
+    assert of("notices_waiting", values) == {("prod-eu", "ops"): 1, ("prod-eu", "chat"): 2}
+    assert of("receiver_failing_since_timestamp_seconds", values) == {("prod-eu", "ops"): NOW.timestamp()}
 
 
 def test_no_label_names_a_device() -> None:
