@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from otactl.journal import SqlJournal
@@ -65,6 +66,34 @@ def test_a_journal_that_takes_over_adopts_what_the_lost_one_made_and_tags_it_aga
     assert len(opened.made()) == 1
     assert opened.record().attempts[0].stage.value == "open"
     assert opened.record().drift == ()
+
+
+def test_a_task_is_adopted_by_the_rollout_that_was_renamed_after_the_journal_was_lost(opened: FuotaStage) -> None:
+    lose_journal(opened.folder)
+
+    opened.run(declared(name="soil", renamed_from="probe"))
+
+    assert len(opened.made()) == 1
+    with SqlJournal(opened.folder / "journal.db") as journal:
+        (attempt,) = journal.load("prod-eu", "soil").record.attempts
+    assert (attempt.unit_id, attempt.rollout) == (opened.task()["Name"].removeprefix("acme-"), "probe")
+    assert tags(opened)["otactl:rollout"] == "probe"
+
+
+def test_an_ota_update_is_adopted_by_the_rollout_that_was_renamed_after_the_journal_was_lost(
+    ota_stage: OtaStage,
+) -> None:
+    update = running(ota_stage)
+    lost = identity(ota_stage.folder)
+    renamed = msgspec.structs.replace(one_wave(), name="soil", renamed_from=one_wave().name)
+
+    with SqlJournal(ota_stage.folder / "second.db") as second:
+        second.take_over(lost)
+        ota_stage.run(renamed, journal=second)
+        known = second.load("prod-eu", "soil").record
+
+    assert ota_stage.created() == [update]
+    assert [a.unit_id for a in known.attempts] == [update]
 
 
 def test_the_lost_journal_that_turns_up_again_is_the_one_that_sends_nothing(opened: FuotaStage) -> None:

@@ -95,7 +95,7 @@ class Cloud:
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         units = []
         for task in self.tasks.values():
-            ours = task.tags.get("otactl:rollout") == rollout.name
+            ours = task.tags.get("otactl:rollout") in rollout.names
             if not ours and not any(task.vendor_id in (a.vendor_id, a.unit_id) for a in known.attempts):
                 continue
             name = str(task.fields["name"]).removeprefix("acme-")

@@ -200,7 +200,7 @@ class ParcelBackend(ParcelShape):
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:
         del known
         found = [self._unit(item.vendor_id) for item in survey.listed]
-        units = tuple(u for u in found if unit_is_ours(u, rollout.name, self._environment))
+        units = tuple(u for u in found if unit_is_ours(u, self._environment, *rollout.names))
         return Observation(units=units)
 
     def preflight(self, rollout: Rollout, request: PreflightRequest, seen: Observation, survey: Survey) -> Observation:

@@ -249,6 +249,7 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
     sent what another rollout sent them last. It is no part of `Strategy`, so that approvals given before stay good.
     `removed` tells that no manifest declares it any more: what is left of it is looked at, and nothing starts. `homes`
     names, for a wave that otactl added at the end, the declared wave whose rules it has; no approval is of it.
+    `former_names` are those it had before, as far as no other rollout has them now: its units may carry them.
     """
 
     name: str
@@ -269,6 +270,7 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
     resend: bool = False
     removed: bool = False
     homes: dict[str, str] = {}
+    former_names: tuple[str, ...] = ()
 
     def targets_of(self, wave: Wave) -> Targets:
         """Return the targets a wave names itself, or the rollout's for a wave by percent."""
@@ -286,6 +288,11 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
     def gate_of(self, wave: Wave) -> Gate:
         """Return the wave's own gate, or the rollout's."""
         return wave.gate or self.strategy.gate
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return every name that units of it may carry, its own first."""
+        return (self.name, *self.former_names)
 
     @property
     def backend_kind(self) -> str:

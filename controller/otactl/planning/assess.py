@@ -349,7 +349,7 @@ def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> 
 def _strangers(rollout: Rollout, record: Record, survey: Survey) -> bool:
     """Return whether a unit is listed that is named as those of a rollout are, and that no record knows."""
     return any(
-        f"-{rollout.name}-" in item.name and item.vendor_id not in survey.known
+        any(f"-{name}-" in item.name for name in rollout.names) and item.vendor_id not in survey.known
         for item in survey.listed
         if item.vendor_id not in record.vendor_ids
     )

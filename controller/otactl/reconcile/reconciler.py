@@ -213,7 +213,7 @@ class Reconciler:
                 todo, late = self._observer.turns(states, surveys)
             try:
                 if first:
-                    self._environment_drift(surveys)
+                    self._environment_drift(surveys, states)
                 self._observer.look(todo, surveys, self._journal.records, self._beside, {})
                 jobs = self._sender.intend(todo)
             except ConflictError:
@@ -237,13 +237,14 @@ class Reconciler:
             if state.error:
                 state.look = None  # it was assessed with the record that was replaced meanwhile
 
-    def _environment_drift(self, surveys: dict[str, Survey]) -> None:
+    def _environment_drift(self, surveys: dict[str, Survey], states: list[RolloutState]) -> None:
         right = {
             kind: (survey, self._backends[kind].capabilities)
             for kind, survey in surveys.items()
             if survey.account == self._environment.account
         }
-        names = {r.name: tuple(w.name for w in r.strategy.waves) for r in self._rollouts}
+        declared = [s.rollout for s in states if not s.removed]
+        names = {name: tuple(w.name for w in r.strategy.waves) for r in declared for name in r.names}
         stored = self._journal.stored
         commits = environment_record(
             self._environment, right, stored, names, self._covers, self._marks, self._now(), read_config, self._unread

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+import msgspec
 
 from otactl.backends.registry import read_config
 from otactl.model import Record, Rollout
@@ -22,8 +24,18 @@ def declared_states(
         empty = Stored(record=Record(environment=rollout.environment, name=rollout.name), revision=0)
         return stored.get(rollout.name, empty)
 
-    kept = holds or {}
-    return [RolloutState(r, held(r), refused=(kept[r.name],) if r.name in kept else ()) for r in rollouts]
+    kept, every = holds or {}, tuple(rollouts)
+    names = {r.name for r in every} | {name for name, known in stored.items() if known.record.attempts}
+    return [
+        RolloutState(_with_former_names(r, held(r), names), held(r), refused=(kept[r.name],) if r.name in kept else ())
+        for r in every
+    ]
+
+
+def _with_former_names(rollout: Rollout, held: Stored, in_use: Collection[str]) -> Rollout:
+    """Return the rollout with the names it had before, but those that another rollout has."""
+    before = dict.fromkeys((rollout.renamed_from or "", *held.record.previous_names))
+    return msgspec.structs.replace(rollout, former_names=tuple(n for n in before if n and n not in in_use))
 
 
 def removed_states(

@@ -38,11 +38,12 @@ def unrecorded(
         return []
     live = here is not None and any(a.live for a in here.attempts)
     reported = {e.subject for e in record.drift if e.open and e.cause is Cause.FOREIGN}
-    tags = {TAG_ROLLOUT: rollout.name, TAG_WAVE: wave, TAG_ENVIRONMENT: rollout.environment}
+    tags = {TAG_WAVE: wave, TAG_ENVIRONMENT: rollout.environment}
     fresh = [
         unit
         for unit in seen.units
         if unit.vendor_id not in known and unit.unit_id not in known and unit.phase.is_there
+        if unit.tags.get(TAG_ROLLOUT) in rollout.names
         if all(unit.tags.get(tag) == value for tag, value in tags.items()) and unit.tags.get(TAG_ATTEMPT, "").isdigit()
     ]
     chosen = {unit.unit_id: unit for unit in reversed(fresh) if unit.unit_id == named_by(unit.tags)}
@@ -53,7 +54,9 @@ def unrecorded(
         text = f"adopted {name} by its tags; the journal did not know it"
         events.append(Event(at=now, kind="adopted", subject=name, message=text))
         number, generation = int(unit.tags[TAG_ATTEMPT]), unit.tags.get(TAG_GENERATION, "")
-        found.append(Attempt(number=number, generation=generation, unit_id=name, found_by_tags=True))
+        before = "" if unit.tags[TAG_ROLLOUT] == rollout.name else unit.tags[TAG_ROLLOUT]
+        attempt = Attempt(number=number, generation=generation, unit_id=name, rollout=before, found_by_tags=True)
+        found.append(attempt)
     return sorted(found, key=lambda a: (a.generation == rollout.generation, a.number))
 
 

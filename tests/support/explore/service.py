@@ -120,7 +120,7 @@ class SceneService:
             if task is None:
                 continue
             if attempt.live or (attempt.stage is Stage.LOST and item is not None):
-                ours = unit_is_ours(task.unit, attempt.rollout or rollout.name, ENVIRONMENT)
+                ours = unit_is_ours(task.unit, ENVIRONMENT, attempt.rollout or rollout.name)
                 units += [self._shown(task, attempt)] if attempt.vendor_id is not None or ours else []
             elif attempt.stage is Stage.FAILED:
                 units.append(self._shown(task, attempt))
@@ -128,10 +128,10 @@ class SceneService:
                 phase = task.phase if task.phase is UnitPhase.DELETING else UnitPhase.ENDED
                 units.append(Unit(unit_id=attempt.unit_id, phase=phase, vendor_id=key))
         for item in survey.listed:
-            if item.vendor_id in read or not item.name.startswith(f"{PREFIX}{rollout.name}-"):
+            if item.vendor_id in read or not item.name.startswith(tuple(f"{PREFIX}{name}-" for name in rollout.names)):
                 continue
             found = self._tasks().get(item.vendor_id)
-            if found is not None and unit_is_ours(found.unit, rollout.name, ENVIRONMENT):
+            if found is not None and unit_is_ours(found.unit, ENVIRONMENT, *rollout.names):
                 fresh = Attempt(number=1, generation="", unit_id=found.unit.unit_id)
                 units.append(self._shown(found, fresh))
         return tuple(units)

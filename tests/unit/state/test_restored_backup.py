@@ -22,6 +22,7 @@ from otactl.model import (
 )
 from otactl.model.tags import TAG_ATTEMPT
 from otactl.model.unit_id import named_by
+from otactl.planning.environment import NAME
 from otactl.state.lifecycle import SETTLE
 from tests.support.attempts import SHAPES, decided, made, many
 from tests.support.builders import NOW, empty, look, record_of, rollout, seen, unit_of
@@ -40,26 +41,43 @@ def kept(journal: Memory) -> Memory:
     return backup
 
 
-def test_units_that_are_still_there_are_not_sent_again_whatever_the_backup_is_of() -> None:
-    """Every backup of a rollout that keeps its units, restored at every later time."""
+@pytest.mark.parametrize("renamed_at", [None, 2], ids=["not renamed", "renamed after two runs"])
+def test_units_that_are_still_there_are_not_sent_again_whatever_the_backup_is_of(renamed_at: int | None) -> None:
+    """Every backup of a rollout that keeps its units, restored at every later time, also from before a renaming."""
     declared = rollout(cleanup="never")
+    renamed = rollout(cleanup="never", name="soil", renamed_from="probe")
     cloud, journal = Cloud(NOW), Memory()
     backups = []
-    for _ in range(8):
+    for number in range(8):
         backups.append(kept(journal))
-        run(cloud, journal, declared)
+        declared = renamed if number == renamed_at else declared
+        run(cloud, journal, declared, covers=True)
         cloud.advance(timedelta(minutes=40))
         for backup in backups:
             later, restored = copy(cloud), kept(backup)
             later.tasks, later.tokens = dict(cloud.tasks), {}
             later.created, later.sent = list(cloud.created), list(cloud.sent)
             for _ in range(8):
-                run(later, restored, declared)
+                run(later, restored, declared, covers=True)
                 later.advance(timedelta(minutes=40))
             assert len(later.created) == 2, "a task for each wave"
             assert later.sent.count("StartFuotaTask") == 2
-            assert restored.load("prod-eu", "probe").record.phase is Phase.SUCCEEDED
-    assert journal.load("prod-eu", "probe").record.phase is Phase.SUCCEEDED
+            assert restored.load("prod-eu", declared.name).record.phase is Phase.SUCCEEDED
+            assert restored.load("prod-eu", NAME).record.drift == ()
+    assert journal.load("prod-eu", declared.name).record.phase is Phase.SUCCEEDED
+
+
+def test_a_name_that_another_rollout_took_over_since_is_not_looked_for_among_the_units_of_the_first() -> None:
+    """The unit under it is the other one's, which the journal does not know yet."""
+    cloud, journal = Cloud(NOW), Memory()
+    run(cloud, journal, rollout())
+    soil, lost = rollout(name="soil", renamed_from="probe"), Memory()
+
+    run(cloud, lost, rollout(), soil)
+
+    (attempt,) = lost.load("prod-eu", "probe").record.attempts
+    assert attempt.found_by_tags
+    assert [a.vendor_id for a in lost.load("prod-eu", "soil").record.attempts] == ["t-2"]
 
 
 @pytest.mark.parametrize(

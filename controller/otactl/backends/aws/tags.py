@@ -47,7 +47,10 @@ def tags_of_others(tags: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in sorted(tags.items()) if not key.startswith(("otactl:", "aws:"))}
 
 
-def unit_is_ours(unit: Unit, rollout: str, environment: Environment) -> bool:
-    """A unit is ours by its marks, never by its name alone: two environments of an owner may share an account."""
-    shown = tuple(unit.tags.get(mark) for mark in (TAG_OWNER, TAG_ENVIRONMENT, TAG_ROLLOUT))
-    return shown == (environment.owner, environment.name, rollout)
+def unit_is_ours(unit: Unit, environment: Environment, *rollouts: str) -> bool:
+    """A unit is ours by its marks, never by its name alone: two environments of an owner may share an account.
+
+    `rollouts` are the names that its rollout has, or had.
+    """
+    shown = tuple(unit.tags.get(mark) for mark in (TAG_OWNER, TAG_ENVIRONMENT))
+    return shown == (environment.owner, environment.name) and unit.tags.get(TAG_ROLLOUT) in rollouts

@@ -146,7 +146,7 @@ class FuotaBackend(FuotaShape):
                 # An id that our journal holds is ours, whatever anybody wrote into its tags: that is drift.
                 if unit is not None and (
                     attempt.vendor_id is not None
-                    or unit_is_ours(unit, attempt.rollout or rollout.name, self._environment)
+                    or unit_is_ours(unit, self._environment, attempt.rollout or rollout.name)
                 ):
                     units.append(self._sessions.reported(unit, attempt, rollout))
             elif attempt.stage is Stage.LOST and item is not None:
@@ -154,12 +154,12 @@ class FuotaBackend(FuotaShape):
                 units += [unit] if unit is not None else []
             elif attempt.stage is Stage.ENDED and item is not None:
                 units.append(Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=vendor_id))
-        prefix = f"{owner}-{rollout.name}-"
+        prefixes = tuple(f"{owner}-{name}-" for name in rollout.names)
         for item in survey.listed:
-            if item.vendor_id not in read and item.name.startswith(prefix):
+            if item.vendor_id not in read and item.name.startswith(prefixes):
                 fresh = Attempt(number=1, generation="", unit_id=item.name.removeprefix(f"{owner}-"))
                 unit = self._unit(item.vendor_id, fresh, rollout)
-                if unit is not None and unit_is_ours(unit, rollout.name, self._environment):
+                if unit is not None and unit_is_ours(unit, self._environment, *rollout.names):
                     units.append(unit)
         return tuple(units)
 

@@ -221,11 +221,11 @@ class OtaBackend(OtaShape):
             if unit is not None:
                 units.append(unit)
         read = {a.unit_id for a in known.attempts}
-        prefix = f"{self._environment.owner}-{rollout.name}-"
+        prefixes = tuple(f"{self._environment.owner}-{name}-" for name in rollout.names)
         for item in listed.values():
-            if item.vendor_id not in read and item.name.startswith(prefix):
+            if item.vendor_id not in read and item.name.startswith(prefixes):
                 unit = self._units_of.unit(Attempt(number=1, generation="", unit_id=item.vendor_id), rollout)
-                if unit is not None and unit_is_ours(unit, rollout.name, self._environment):
+                if unit is not None and unit_is_ours(unit, self._environment, *rollout.names):
                     units.append(unit)
         return tuple(units)
 
@@ -244,7 +244,7 @@ class OtaBackend(OtaShape):
             raise TransientError(text, retry_after=LAG)
         if attempt.vendor_id is None and unit is not None and unit.arn:
             # Its name alone does not make it ours. An id that our journal holds is, whatever its tags say now.
-            return unit if unit_is_ours(unit, attempt.rollout or rollout.name, self._environment) else None
+            return unit if unit_is_ours(unit, self._environment, attempt.rollout or rollout.name) else None
         return unit
 
     def _targets(self, keys: tuple[str, ...]) -> tuple[TargetFacts, ...]:
