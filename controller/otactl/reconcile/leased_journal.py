@@ -99,18 +99,17 @@ class LeasedJournal:
         self.stored |= {c.record.name: Stored(record=c.record, revision=revisions[c.record.name]) for c in commits}
 
     def _with_notices(self, commit: Commit) -> Commit:
-        """Add what receivers want to hear of (rule 4); a record that took another one over starts with none."""
+        """Add what receivers want to hear of (rule 4); a record that took another one over goes on from that one."""
         record, held = commit.record, self.stored.get(commit.record.name)
         if not self._receivers and not record.notices:
             return commit
         if held is None:
             earlier = (self.stored.get(name) for name in reversed(record.previous_names))
             held = next((each for each in earlier if each is not None), None)
-            record = msgspec.structs.replace(record, notices=())
         before = held.record if held is not None else Record(environment=record.environment, name=record.name)
         revision, journal_id = commit.expected_revision + 1, self._journal.identity().id
         found = notices_of(before, record, revision, self._receivers, journal_id, self._wall())
-        if not found and record is commit.record:
+        if not found:
             return commit
         record = msgspec.structs.replace(record, notices=(*record.notices, *found))
         return msgspec.structs.replace(commit, record=record)

@@ -2,7 +2,8 @@
 
 1. `metadata.renamedFrom` says which record moves. It moves once, whole, in one commit: attempts, intents, verdicts and
    drift go to the new name; the old record stays, empty and closed, and says where it went.
-2. What a service holds keeps the name it was made under, so a running unit neither drifts nor is lost.
+2. What a service holds keeps the name it was made under, so a running unit neither drifts nor is lost. Notices that are
+   still to be sent stay in the old record.
 3. Nothing moves while the old name is declared, while it is not known whether it is (its folder was not read, or a
    manifest that cannot be read may declare it), or over a record that has made something itself: two histories are not
    made one.
@@ -125,6 +126,7 @@ def _move(rollout: Rollout, old: Stored, own: Stored, now: datetime) -> tuple[Co
         previous_names=(*before.previous_names, before.name),
         renamed_to="",
         waves=tuple(_under(w, before.name) for w in before.waves),
+        notices=own.record.notices,
     )
     went = f"its record moved to rollout {rollout.name}"
     closed = replace(
@@ -138,6 +140,7 @@ def _move(rollout: Rollout, old: Stored, own: Stored, now: datetime) -> tuple[Co
         phase=Phase.REMOVED,
         conditions=(Condition(type="Ready", status=False, reason=Phase.REMOVED.value, message=went),),
         renamed_to=rollout.name,
+        notices=before.notices,
     )
     events = (
         Event(at=now, kind="renamed", subject=rollout.name, message=f"took over the record of rollout {before.name}"),

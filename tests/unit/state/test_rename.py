@@ -7,9 +7,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.model import Phase, Rollout, Stage
+from otactl.model import Phase, Rollout, Stage, Suspend
+from otactl.model.notices import Notice, Receiver, Webhook
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifest, UnreadableManifests
 from otactl.ports import Stored
+from otactl.reconcile.deliver import Send, Sent
 from otactl.reconcile.reconciler import Reconciler, RunReport
 from otactl.state.rename import renaming
 from tests.support.builders import ENVIRONMENT, NOW, record_of, rollout, unit_of
@@ -17,10 +19,16 @@ from tests.support.in_memory_cloud import Cloud, Memory
 
 
 def run(
-    cloud: Cloud, journal: Memory, *rollouts: Rollout, read: bool = True, unread: UnreadableManifests = NOTHING_UNREAD
+    cloud: Cloud,
+    journal: Memory,
+    *rollouts: Rollout,
+    read: bool = True,
+    unread: UnreadableManifests = NOTHING_UNREAD,
+    send: Send | None = None,
 ) -> RunReport:
+    ops = Receiver(name="ops", webhook=Webhook(url="https://hooks.example.com/", secret="OTACTL_NOTICE_SECRET"))
     reconciler = Reconciler(
-        ENVIRONMENT,
+        msgspec.structs.replace(ENVIRONMENT, notices=(ops,)),
         rollouts,
         {"fuota": cloud},
         journal,
@@ -29,6 +37,7 @@ def run(
         lambda _r: (),
         lambda _s: read,
         unread=unread,
+        send=send,
     )
     return reconciler.run()
 
@@ -70,6 +79,28 @@ def test_a_rollout_renamed_at_any_time_goes_on_where_it_stood(rounds: int) -> No
         )
         assert [e.message for e in journal.events["probe"]][-1] == "its record moved to rollout soil"
         assert "took over the record of rollout probe" in [e.message for e in journal.events["soil"]]
+
+
+@pytest.mark.parametrize("seen_before", [False, True], ids=["at once", "once it was declared without the field"])
+def test_a_notice_that_no_receiver_accepted_is_sent_under_the_old_name_after_the_renaming(seen_before: bool) -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    answers, accepted = [Sent(problem="it answered 500")], list[tuple[str, str]]()
+
+    def send(_receiver: Receiver, notice: Notice, _seconds: float) -> Sent:
+        accepted.extend([] if answers[0].problem else [(notice.rollout, notice.reason)])
+        return answers[0]
+
+    held = {"suspend": Suspend(reason="wait", owner="ops")}
+    run(cloud, journal, rollout(**held), send=send)
+    if seen_before:
+        run(cloud, journal, rollout(**held), rollout(name="soil"), send=send)
+    run(cloud, journal, renamed(**held), send=send)
+    answers[0] = Sent()
+
+    for _ in range(2):
+        run(cloud, journal, renamed(**held), send=send)
+
+    assert accepted.count(("probe", "suspended")) == 1
 
 
 def test_without_the_word_of_the_manifest_a_renamed_rollout_is_held_and_sends_nothing() -> None:
