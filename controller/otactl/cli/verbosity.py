@@ -16,6 +16,7 @@ import click
 from otactl.cli.output import SafeStream
 
 CALLS = "otactl.calls"
+_VERBOSE = "otactl.verbose"
 ENDLESS = ("simulator", "demo")
 """Verbs that show what goes on while they run."""
 
@@ -45,14 +46,20 @@ def add_verbosity(command: click.Command, name: str) -> click.Command:
     return command
 
 
+def is_verbose() -> bool:
+    """Return whether the verb that runs was given `-v`."""
+    return bool(click.get_current_context().meta.get(_VERBOSE))
+
+
 def _quiet(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and isinstance(sys.stdout, SafeStream):
         sys.stdout.hold()
 
 
-def _verbose(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+def _verbose(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if not value:
         return
+    context.meta[_VERBOSE] = True
     shown = logging.StreamHandler(sys.stderr)
     formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime

@@ -19,7 +19,9 @@ from otactl.cli.changed_files import is_touched
 from otactl.cli.errors import lines_of
 from otactl.cli.journal_option import Place, journal_option, place_for
 from otactl.cli.load_manifests import by_environment, covers, environment_option, read_all, strict_option
+from otactl.cli.output import terminal_width
 from otactl.cli.unreadable_manifests import Stopped, concerning, stopped, tell, unread_of
+from otactl.cli.verbosity import is_verbose
 from otactl.drift import unit_home
 from otactl.errors import JournalMissingError, OtactlError, UsageError
 from otactl.journal import open_journal
@@ -41,7 +43,6 @@ from otactl.report.plan_text import as_text
 from otactl.report.plan_values import PlannedRollout, PlanReport, PlanVerdict
 
 _FORMS: dict[str, Callable[[PlanReport], str]] = {
-    "text": as_text,
     "json": as_json,
     "markdown": as_markdown,
     "sarif": as_sarif,
@@ -96,8 +97,9 @@ def command(
     """Show what the next run of `reconcile` sends for the manifests in PATHS, and what later runs are expected to.
 
     A manifest with an error is reported with it, and the plan exits 1; the others are planned. It also exits 1 for an
-    image or a role that is missing or wrong. Markdown fits a comment on a pull request; an error is in it, too. SARIF
-    and JUnit have the same errors; drift that holds a rollout is a warning there.
+    image or a role that is missing or wrong. At a terminal lines are folded at its width, and -v shows every call.
+    Markdown fits a comment on a pull request; an error is in it, too. SARIF and JUnit have the same errors; drift that
+    holds a rollout is a warning there.
 
     Examples:
 
@@ -123,6 +125,8 @@ def command(
 
 
 def _rendered(report: PlanReport, output: str, whole: str | None) -> str:
+    if output == "text":
+        return as_text(report, all_calls=is_verbose(), width=terminal_width())
     return as_markdown(report, whole=whole or "") if output == "markdown" else _FORMS[output](report)
 
 
