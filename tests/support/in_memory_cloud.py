@@ -35,6 +35,7 @@ from otactl.model.actions import Action, Call, Receipt, UnitDeclaration
 from otactl.ports import Commit, Identity, Lease, Stored
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RunReport
+from otactl.reconcile.send import no_one
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE
 
 
@@ -252,7 +253,22 @@ class Memory:
         return ended
 
 
-def run(cloud: Cloud, journal: Memory, *rollouts: Rollout, holder: str = "me", covers: bool = False) -> RunReport:
+def run(
+    cloud: Cloud,
+    journal: Memory,
+    *rollouts: Rollout,
+    holder: str = "me",
+    covers: bool = False,
+    counted: Callable[[int, int], None] = no_one,
+) -> RunReport:
     return Reconciler(
-        ENVIRONMENT, rollouts, {"fuota": cloud}, journal, lambda: cloud.now, holder, lambda _r: (), lambda _s: covers
+        ENVIRONMENT,
+        rollouts,
+        {"fuota": cloud},
+        journal,
+        lambda: cloud.now,
+        holder,
+        lambda _r: (),
+        lambda _s: covers,
+        counted=counted,
     ).run()

@@ -71,6 +71,22 @@ class SafeStream:
                 self._stream.write(safe.encode(error.encoding, "backslashreplace").decode(error.encoding))
         return len(text)
 
+    def overwrite(self, text: str) -> None:
+        """Write a text over the line that a terminal shows last, escaped; raises OutputError when it is not taken."""
+        with self._reporting_errors():
+            self._stream.write(f"\r{without_controls(text)}")
+            self._stream.flush()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Return whether a terminal shows it."""
+        return not self._stream.closed and self._stream.isatty()
+
+    @property
+    def number(self) -> int:
+        """Return the number of its file. Raises: OSError where it has none."""
+        return self._stream.fileno()
+
     def flush(self) -> None:
         """Write what is buffered; raises OutputError when it is not taken."""
         with self._reporting_errors():

@@ -16,7 +16,7 @@ import click
 from otactl.cli.output import SafeStream
 
 CALLS = "otactl.calls"
-_VERBOSE = "otactl.verbose"
+_VERBOSE, _QUIET = "otactl.verbose", "otactl.quiet"
 ENDLESS = ("simulator", "demo")
 """Verbs that show what goes on while they run."""
 
@@ -51,7 +51,13 @@ def is_verbose() -> bool:
     return bool(click.get_current_context().meta.get(_VERBOSE))
 
 
-def _quiet(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+def is_quiet() -> bool:
+    """Return whether the verb that runs was given `-q`."""
+    return bool(click.get_current_context().meta.get(_QUIET))
+
+
+def _quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    context.meta[_QUIET] = value
     if value and isinstance(sys.stdout, SafeStream):
         sys.stdout.hold()
 

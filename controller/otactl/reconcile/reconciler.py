@@ -30,7 +30,7 @@ from otactl.reconcile.observe import WORKERS, EnvironmentObserver
 from otactl.reconcile.rollout_states import declared_states, removed_states
 from otactl.reconcile.run_marks import error_of, left_alone, mark, unread_marks
 from otactl.reconcile.run_report import RolloutReport, RolloutState, RunError, RunReport
-from otactl.reconcile.send import Sender
+from otactl.reconcile.send import Counted, Sender, no_one
 from otactl.state.rename import renaming
 
 MAX_PASSES = 40
@@ -56,11 +56,13 @@ class Reconciler:
         author: Author = Author(),  # noqa: B008 - a frozen value
         send: Send | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        counted: Counted = no_one,
     ) -> None:
         """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one.
 
         `unread` are manifests with an error that may be about this environment; `author` is named in every event.
-        `send` sends notices; without it none are kept. `monotonic` limits how long they may take.
+        `send` sends notices; without it none are kept. `monotonic` limits how long they may take. `counted` learns how
+        many calls of a step were sent.
         """
         memory = journal.identity()
         environment = msgspec.structs.replace(environment, journal_id=memory.id, replaces=memory.replaces)
@@ -69,7 +71,7 @@ class Reconciler:
         receivers = environment.notices if send is not None else ()
         self._journal = LeasedJournal(environment.name, journal, holder, wall or now, author, receivers)
         self._observer = EnvironmentObserver(environment, backends, refused, now, abreast=abreast)
-        self._sender = Sender(backends, self._journal, now, abreast)
+        self._sender = Sender(backends, self._journal, now, abreast, counted)
         self._now = now
         self._wall = wall or now
         self._send, self._monotonic = send, monotonic

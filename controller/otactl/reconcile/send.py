@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from threading import Lock
 
 import msgspec
 
@@ -22,6 +23,12 @@ from otactl.reconcile.leased_journal import LeasedJournal
 from otactl.reconcile.run_report import RolloutState
 from otactl.state.jobs import ActionResult, PlannedCalls
 
+Counted = Callable[[int, int], None]
+
+
+def no_one(_sent: int, _total: int) -> None:
+    """Tell no one how many calls were sent."""
+
 
 class Sender:
     """Sends what looks have planned, and commits what becomes of it."""
@@ -32,7 +39,11 @@ class Sender:
         journal: LeasedJournal,
         now: Callable[[], datetime],
         abreast: int,
+        counted: Counted = no_one,
     ) -> None:
+        """`counted` learns after each call how many of a step's calls were sent, and how many there are."""
+        self._counted, self._counting = counted, Lock()
+        self._sent = self._total = 0
         self._backends = backends
         self._journal = journal
         self._now = now
@@ -81,6 +92,7 @@ class Sender:
     def send(self, jobs: list[PlannedCalls], kinds: Mapping[str, str]) -> tuple[ActionResult, ...]:
         """Send the calls; `kinds` are the backends of the rollouts."""
         done: list[ActionResult] = []
+        self._sent, self._total = 0, sum(len(job.calls) for job in jobs)
         for kind, backend in self._backends.items():
             mine = [j for j in jobs if kinds[j.rollout] == kind]
             if mine:
@@ -90,7 +102,11 @@ class Sender:
     def _send_one(self, backend: Backend, call: Call) -> Receipt:
         """Send under a lease that is renewed while a long step lasts."""
         self._journal.renew()
-        return backend.send(call)
+        receipt = backend.send(call)
+        with self._counting:
+            self._sent += 1
+            self._counted(self._sent, self._total)
+        return receipt
 
     def settle(self, todo: list[RolloutState], sent: tuple[ActionResult, ...]) -> None:
         """Commit what became of the calls."""

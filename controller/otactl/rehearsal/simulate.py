@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -71,8 +71,14 @@ class _Open:
         self.over: tuple[RehearsalOutcome, datetime, str] | None = None
 
 
-def play(world: World, rollouts: Sequence[Rollout], seed: int, horizon: timedelta) -> RehearsalRun:
-    """Play every rollout to its end, or to the horizon."""
+def play(
+    world: World,
+    rollouts: Sequence[Rollout],
+    seed: int,
+    horizon: timedelta,
+    counted: Callable[[timedelta, int], None] = lambda _passed, _over: None,
+) -> RehearsalRun:
+    """Play every rollout to its end, or to the horizon; `counted` learns the time that passed and how many are over."""
     began = world.now()
     every = [_Open(r) for r in rollouts]
     quiet_since: datetime | None = None
@@ -86,6 +92,7 @@ def play(world: World, rollouts: Sequence[Rollout], seed: int, horizon: timedelt
         for each in every:
             _judge(each, now, quiet_since, pending=change is not None)
         going = [e for e in every if e.over is None]
+        counted(now - began, len(every) - len(going))
         if not going:
             break
         moment = _next(going, now, quiet_since, change)

@@ -158,3 +158,15 @@ def test_what_never_ends_is_reported_at_the_horizon() -> None:
     assert found.rollouts[0].outcome is RehearsalOutcome.NOT_ENDING
     assert found.ended_at == NOW + 90 * DAY
     assert len(world.ran) < 300
+
+
+def test_how_far_a_rehearsal_is_can_be_seen_after_each_run() -> None:
+    def look(now: datetime) -> Look:
+        return (Phase.SUCCEEDED if now >= NOW + 2 * HOUR else Phase.PROGRESSING), report(3600)
+
+    seen: list[tuple[timedelta, int]] = []
+    play(Scripted(look, lambda _now: None), [declared()], 1, 90 * DAY, lambda passed, over: seen.append((passed, over)))
+
+    assert seen[0] == (timedelta(0), 0)
+    assert seen[-1][0] >= 2 * HOUR
+    assert seen[-1][1] == 1

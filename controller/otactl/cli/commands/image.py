@@ -14,6 +14,7 @@ import click
 from otactl.cli.errors import Verb, VerbGroup, guarded
 from otactl.cli.manifest_edit import replace
 from otactl.cli.nearby_environments import environment_named, manifests_option
+from otactl.cli.progress import Show, WatchedBytes, progress
 from otactl.errors import ConflictError, Problem, UsageError
 from otactl.manifest.edit import Put, edited
 from otactl.manifest.repository import ground_of
@@ -68,7 +69,8 @@ def push(
     digest = hashlib.sha256(image).hexdigest()
     target = bucket or _bucket(declared)
     key = f"{product.strip('/')}/sha256/{digest}/{Path(file).name}"
-    fresh = _upload(declared, target, key, image, digest)
+    with progress() as show:
+        fresh = _upload(declared, target, key, image, digest, show)
     block = {
         "version": firmware_version,
         "image": f"s3://{target}/{key}",
@@ -127,7 +129,7 @@ def _bucket(environment: Environment) -> str:
     return found
 
 
-def _upload(environment: Environment, bucket: str, key: str, image: bytes, digest: str) -> bool:
+def _upload(environment: Environment, bucket: str, key: str, image: bytes, digest: str, show: Show) -> bool:
     """Write once. True when it was written, False when the same bytes were there."""
     from otactl.backends.aws.image_and_role import ImageAndRoleReader
     from otactl.backends.registry import transport_for
@@ -144,7 +146,9 @@ def _upload(environment: Environment, bucket: str, key: str, image: bytes, diges
             {
                 "Bucket": bucket,
                 "Key": key,
-                "Body": image,
+                "Body": WatchedBytes(
+                    image, lambda sent, size: show(f"{sent / 1e6:.1f} of {size / 1e6:.1f} MB uploaded")
+                ),
                 "ChecksumAlgorithm": "SHA256",
                 "ChecksumSHA256": base64.b64encode(bytes.fromhex(digest)).decode(),
                 "IfNoneMatch": "*",

@@ -17,6 +17,7 @@ from otactl.backends.registry import backends_for, transport_for
 from otactl.cli.author import author_of, author_options
 from otactl.cli.journal_option import Place, default_place, journal_option, overridden, place_for
 from otactl.cli.load_manifests import by_environment, covers, environment_option, read_all, strict_option
+from otactl.cli.progress import Show, progress
 from otactl.cli.run_metrics import RunMetrics, metrics_options
 from otactl.cli.unreadable_manifests import (
     Stopped,
@@ -39,6 +40,7 @@ from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RolloutReport
 from otactl.report import reconcile as report
 from otactl.report.sanitize import plain
+from otactl.wording import count
 
 
 @click.command(short_help="drive rollouts to their declared state")
@@ -88,7 +90,9 @@ def _run(
             if place.url in opened:
                 here = msgspec.structs.replace(declared, journal=place.used().place)
                 unread = unread_of(reading, declared.name)
-                ran = _reconcile(here, rollouts, opened[place.url], covers(paths, reading), unread, author, monitor)
+                read = covers(paths, reading)
+                with progress() as show:
+                    ran = _reconcile(here, rollouts, opened[place.url], read, unread, author, monitor, show)
             else:
                 started, ran = time.monotonic(), _failed(declared, rollouts, unopened[place.url])
                 monitor.add(declared, ran, started, None, None)
@@ -128,6 +132,7 @@ def _reconcile(
     unread: UnreadableManifests,
     author: Author,
     monitor: RunMetrics,
+    show: Show,
 ) -> report.ReconcileReport:
     """Run the loop over one environment; `read` says whether the place of a manifest was read."""
     transport, started = transport_for(declared), time.monotonic()
@@ -144,6 +149,7 @@ def _reconcile(
         unread=unread,
         author=author,
         send=sender_for(declared),
+        counted=lambda sent, total: show(f"{declared.name}: {sent} of {count(total, 'call')} sent"),
     )
     try:
         run = reconciler.run()

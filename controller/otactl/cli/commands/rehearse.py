@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ from otactl.cli.errors import Verb, guarded
 from otactl.cli.load_manifests import environment_option, read_all
 from otactl.cli.output import terminal_width
 from otactl.cli.plot_file import plot_option, write_plot
+from otactl.cli.progress import Show, progress
 from otactl.cli.rehearse_options import assumed_of, moment
 from otactl.errors import UsageError
 from otactl.model import duration
@@ -24,6 +27,7 @@ from otactl.rehearsal.substitutions import Cast
 from otactl.rehearsal.summary import forecasts
 from otactl.report import rehearsal as report
 from otactl.report.rehearsal_plot import as_svg
+from otactl.wording import about, count
 
 DAY = timedelta(days=1)
 
@@ -85,7 +89,11 @@ def command(
         raise UsageError(f"there is no rollout in {', '.join(paths)}" + (f" for {environment}" if environment else ""))
     check(assumed, rollouts)
     cast = Cast(reading.environments, rollouts, began)
-    courses = tuple(_course(cast, assumed, n, began, limit) for n in range(seed, seed + seeds))
+    with progress() as show:
+        courses = tuple(
+            _course(cast, assumed, n, began, limit, partial(_counted, show, n - seed + 1, seeds, len(cast.rollouts)))
+            for n in range(seed, seed + seeds)
+        )
     found = Rehearsal(
         at=began,
         horizon_days=limit / DAY,
@@ -112,11 +120,22 @@ def _limit(horizon: str) -> timedelta:
     return limit
 
 
-def _course(cast: Cast, assumed: Assumed, seed: int, began: datetime, limit: timedelta) -> RehearsalRun:
+def _counted(show: Show, number: int, seeds: int, rollouts: int, passed: timedelta, over: int) -> None:
+    show(f"fleet {number} of {seeds}: {over} of {count(rollouts, 'rollout')} over after {about(passed)} simulated")
+
+
+def _course(
+    cast: Cast,
+    assumed: Assumed,
+    seed: int,
+    began: datetime,
+    limit: timedelta,
+    counted: Callable[[timedelta, int], None],
+) -> RehearsalRun:
     try:
         from otactl.rehearsal.stage import stage
 
         with stage(cast, assumed, seed, began) as world:
-            return play(world, cast.rollouts, seed, limit)
+            return play(world, cast.rollouts, seed, limit, counted)
     except ModuleNotFoundError as missing:
         raise UsageError(f"{missing.name} is missing; install it: pip install 'otactl[simulator]'") from missing
