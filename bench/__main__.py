@@ -8,12 +8,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import airtime, checking, pacing, paging, quiet, rehearsing, starting, validating
+from bench import airtime, checking, commenting, pacing, paging, quiet, rehearsing, starting, validating
 from bench.measure import Figure
 
 BENCHES = {
     "starting": starting,
     "validating": validating,
+    "commenting": commenting,
     "quiet": quiet,
     "checking": checking,
     "pacing": pacing,
