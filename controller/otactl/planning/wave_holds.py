@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from otactl.model import Selection, WaveRecord, firmware_version, iso
+from otactl.model import Reason, Rollout, Selection, WaveRecord, firmware_version, iso
 from otactl.model.actions import Hold
 from otactl.planning import membership, preflight
 from otactl.planning.start_context import StartContext
@@ -157,8 +157,18 @@ def gate_hold(ctx: AttemptContext) -> Hold:
     if retry.goes_on(known, at.rollout) and (left := len(retry.unbegun(known, at.rollout))):
         words += f"; {count(left, 'device')} had not started and will not follow"
     words += _why_silent(known, at.rollout.generation)
+    words += _what_was_lost(known, at.rollout)
     text = f"wave {wave.name}: {words}; change spec.firmware, or the gate, by pull request"
     return Hold(reason=reason, message=text, stalled=True)
+
+
+def _what_was_lost(known: WaveRecord, rollout: Rollout) -> str:
+    """Return what helps devices that did not receive enough fragments; empty where none lacked any."""
+    lacked = sum(r.reason is Reason.MISSING_FRAGMENTS for r in results_of(known, rollout.generation))
+    if not lacked:
+        return ""
+    text = f"; {count(lacked, 'device')} lacked fragments: raise the redundancy, or send smaller fragments"
+    return text if rollout.strategy.retry is not None else f"{text}, or let strategy.retry send them again"
 
 
 def _why_silent(known: WaveRecord, generation: str) -> str:

@@ -13,12 +13,14 @@ from otactl.model import (
     Approval,
     Cause,
     Device,
+    DeviceResult,
     DriftEntry,
     DriftPolicy,
     DriftStatus,
     Gate,
     Ignore,
     Observation,
+    Outcome,
     Reason,
     Requires,
     Retry,
@@ -28,6 +30,7 @@ from otactl.model import (
     TargetFacts,
     Targets,
     UnitPhase,
+    Verdict,
     Wave,
     Window,
 )
@@ -319,3 +322,33 @@ def test_a_group_that_grew_while_its_wave_was_suspended_is_not_sent_to_under_the
 
     assert [h.reason for h in plan.holds] == held
     assert [a.unit.members for a in plan.actions if isinstance(a, CreateUnit)] == ([] if held else [("thingGroup:g",)])
+
+
+@pytest.mark.parametrize(
+    ("reason", "retried", "advice"),
+    [
+        (Reason.MISSING_FRAGMENTS, False, "or let strategy.retry send them again; change spec.firmware"),
+        (Reason.MISSING_FRAGMENTS, True, "or send smaller fragments; change spec.firmware"),
+        (Reason.INTEGRITY, False, ""),
+    ],
+)
+def test_a_wave_that_failed_for_lack_of_fragments_says_what_helps_against_that(
+    reason: Reason, advice: str, *, retried: bool
+) -> None:
+    base = rollout()
+    retry = Retry(attempts=2, on=("timeout",)) if retried else None
+    declared = rollout(strategy=replace(base.strategy, retry=retry))
+    unit = unit_of(declared, phase=UnitPhase.ENDED)
+    results = (DeviceResult(device="d1", outcome=Outcome.FAILED, reason=reason),)
+    record = record_of(declared, unit, Stage.ENDED, start_at=NOW, ended_at=NOW, results=results)
+    verdict = Verdict(passed=False, succeeded=0, failed=1, total=1, needed_percent=90, at=NOW)
+    wave = replace(record.waves[0], verdict=verdict, verdict_generation=declared.generation)
+    context = of_wave(
+        PlanContext(rollout=declared, environment=ENVIRONMENT, record=record.with_wave(wave), seen=seen(unit), now=NOW)
+    )
+    assert isinstance(context, AttemptContext)
+
+    hold = gate_hold(context)
+
+    assert ("1 device lacked fragments: raise the redundancy" in hold.message) is bool(advice)
+    assert advice in hold.message
