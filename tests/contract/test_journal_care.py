@@ -116,6 +116,27 @@ def test_an_old_intent_is_a_warning_that_says_which_call(path: Path, age: timede
     assert all("iotwireless:CreateFuotaTask" in d.message for d in found)
 
 
+def test_the_old_intents_of_one_step_are_one_warning_that_names_the_first_devices(path: Path) -> None:
+    call = RecordedCall(service="iotwireless", operation="AssociateWirelessDeviceWithFuotaTask", parameters={})
+    unit = "a-canary-1-0a1b2c3d"
+    intents = tuple(
+        Intent(
+            action="addMembers",
+            unit_id=unit,
+            key=f"addMembers/{unit}/device:d{n}",
+            call=call,
+            at=NOW - timedelta(hours=2),
+        )
+        for n in range(100)
+    )
+    held = msgspec.structs.replace(record("a"), intents=intents)
+    with SqlJournal(path) as journal:
+        journal.commit((Commit(record=held, expected_revision=2),), 1)
+        (found,) = check(journal, NOW, HOUR)
+    assert found.code == "intent_is_old"
+    assert "for device:d0, device:d1, device:d2 and 97 more (100 calls) have no outcome yet" in found.message
+
+
 def test_a_backup_holds_everything_in_one_file_that_a_read_only_place_can_serve(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copies" / "monday.db"
     with SqlJournal(path) as journal:

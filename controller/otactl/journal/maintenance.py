@@ -36,12 +36,13 @@ from otactl.journal.s3 import S3Journal
 from otactl.journal.s3_dump import S3Rows, Unread
 from otactl.journal.sqlite import SqlJournal
 from otactl.journal.sqlite_file import VERSION, translate
-from otactl.model import Event, Record, Value, iso
+from otactl.model import Event, Intent, Record, Value, iso
 from otactl.ports import Stored
 from otactl.state.event_chain import Link
 from otactl.state.lifecycle import describe_intent
 
 T = TypeVar("T", Record, Event, Held)
+NAMED = 3
 
 
 class Defect(Value, frozen=True, kw_only=True):
@@ -202,12 +203,27 @@ def _record_defects(key: str, text: object, now: datetime, older_than: timedelta
         return defects
     if record.key != key:
         defects.append(_error(key, "record_is_misfiled", f"the record says it is {record.key}"))
+    old: dict[tuple[str, str], list[Intent]] = {}
     for intent in record.intents:
         if now - intent.at > older_than:
-            message = f"{describe_intent(intent)} has no outcome yet"
-            hint = "run `otactl reconcile`: the next pass reads what became of it"
-            defects.append(Defect(severity="warning", where=key, code="intent_is_old", message=message, hint=hint))
-    return defects
+            old.setdefault((intent.action, intent.unit_id), []).append(intent)
+    hint = "run `otactl reconcile`: the next pass reads what became of it"
+    return [
+        *defects,
+        *(
+            Defect(severity="warning", where=key, code="intent_is_old", message=_without_outcome(same), hint=hint)
+            for same in old.values()
+        ),
+    ]
+
+
+def _without_outcome(intents: list[Intent]) -> str:
+    """Return what is open of one action on a unit: its first call, how many, and of which targets."""
+    about = [target for i in intents if (target := i.key.removeprefix(f"{i.action}/{i.unit_id}").lstrip("/"))]
+    named = f" for {', '.join(about[:NAMED])}" if about else ""
+    more = f" and {len(about) - NAMED} more" if len(about) > NAMED else ""
+    calls = "has" if len(intents) == 1 else f"({len(intents)} calls) have"
+    return f"{describe_intent(intents[0])}{named}{more} {calls} no outcome yet"
 
 
 def _read(text: object, kind: type[T], where: str, code: str, defects: list[Defect]) -> T | None:
