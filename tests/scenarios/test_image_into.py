@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from otactl.cli import cli
@@ -57,3 +58,26 @@ def test_a_file_without_a_rollout_is_refused_before_the_upload(repository: Path,
     assert "rollouts/environments/prod.yaml holds 0 rollouts; name a file with one" in ran.output
     calls = [each for each in fuota_stage.server.world.requests if each["operation"] == "PutObject"]
     assert len(calls) == 1  # the image of the stage itself
+
+
+def test_the_printed_block_can_be_pasted_below_spec(repository: Path) -> None:
+    ran = push("--version", "2.10")
+
+    place = repository / MANIFEST
+    lines = place.read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("  firmware:"))
+    block = [line for line in ran.stdout.splitlines() if line.startswith("  ")]
+    place.write_text("\n".join([*lines[:start], *block, *lines[start + 5 :]]) + "\n")
+
+    firmware = yaml.safe_load(place.read_text())["spec"]["firmware"]
+    assert (firmware["version"], firmware["sizeBytes"]) == ("2.10", 800)
+
+
+def test_a_bucket_that_is_not_there_is_named(repository: Path) -> None:
+    where = ("--environment", "prod", "--bucket", "acme-nowhere", "--product", "probe", "--version", "1")
+
+    ran = CliRunner().invoke(cli, ["image", "push", "probe.bin", *where])
+
+    assert ran.exit_code == 1
+    assert "there is no bucket acme-nowhere" in ran.output
+    assert "name another with --bucket" in ran.output

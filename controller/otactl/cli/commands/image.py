@@ -86,9 +86,9 @@ def push(
     click.echo("uploaded" if fresh else "already there, same bytes", err=True)
     if into is not None:
         click.echo(plain(f"wrote spec.firmware of {into}"), err=True)
-    click.echo("firmware:")
+    click.echo("  firmware:")  # two in, as it is below `spec`
     for name, value in block.items():
-        click.echo(f"  {name}: {json.dumps(value)}")
+        click.echo(f"    {name}: {json.dumps(value)}")
 
 
 def with_firmware(file: str, block: dict[str, object]) -> tuple[bytes, bytes]:
@@ -132,6 +132,7 @@ def _bucket(environment: Environment) -> str:
 def _upload(environment: Environment, bucket: str, key: str, image: bytes, digest: str, show: Show) -> bool:
     """Write once. True when it was written, False when the same bytes were there."""
     from otactl.backends.aws.image_and_role import ImageAndRoleReader
+    from otactl.backends.errors import NotFoundError
     from otactl.backends.registry import transport_for
 
     transport = transport_for(environment)
@@ -155,6 +156,9 @@ def _upload(environment: Environment, bucket: str, key: str, image: bytes, diges
             },
             repeatable=True,
         )
+    except NotFoundError as error:
+        text = f"there is no bucket {bucket} that these credentials may write to"
+        raise UsageError(f"{text}; create it, or name another with --bucket") from error
     except ConflictError:
         there = ImageAndRoleReader(transport).image(f"s3://{bucket}/{key}")
         if there.sha256 != digest:
