@@ -153,6 +153,15 @@ def test_a_device_that_reports_its_version_says_so(browser: Browser, address: st
     assert "Runs 3.2.0: the device reports it." in browser.element("#device-body").text
 
 
+def test_an_address_that_names_nothing_is_no_error(browser: Browser, address: str) -> None:
+    browser.open(address)
+    for place in ("#device:prod-eu/%E0%A4%A", "#device:", "#rollout:prod-eu/none", "#devices?rollout=none&x=%"):
+        browser.go(place)
+
+    assert browser.console() == []
+    assert browser.element("#dcount").text == "300 devices"
+
+
 def test_rollouts_are_found_by_phase_and_by_reason(browser: Browser, address: str) -> None:
     browser.open(f"{address}#overview?phase=Stalled")
     assert browser.element("#rcount").text == "1 of 7 rollouts match"

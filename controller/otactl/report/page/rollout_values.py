@@ -81,6 +81,8 @@ class RolloutView(Value, frozen=True, kw_only=True):
     labels: tuple[str, ...]
     image_sha256: str
     place: str
+    commit: str
+    """The commit that first had this manifest; empty if not known."""
     next: tuple[NextStep, ...]
     waves: tuple[WaveView, ...]
     attempts: tuple[AttemptView, ...]
@@ -111,6 +113,7 @@ def rollout_view(
         labels=tuple(f"{k}={v}" for k, v in sorted(declared.labels.items())) if declared is not None else (),
         image_sha256=declared.firmware.sha256 if declared is not None else _image(record.attempts, record.generation),
         place=declared.source.place or record.source if declared is not None else record.source,
+        commit=record.commit,
         next=tuple(_next(facts, now)),
         waves=waves,
         attempts=tuple(_attempt(wave, a, record.version, record.generation) for wave, a in attempts),
@@ -129,7 +132,16 @@ def _image(attempts: tuple[Attempt, ...], generation: str) -> str:
 
 
 def _event(event: Event) -> EventLine:
-    return EventLine(at=iso(event.at), kind=event.kind, subject=event.subject, message=event.message, data={})
+    """Return an event without its data, which is for machines."""
+    return EventLine(
+        at=iso(event.at),
+        kind=event.kind,
+        subject=event.subject,
+        message=event.message,
+        data={},
+        actor=event.actor,
+        commit=event.commit,
+    )
 
 
 def _meaning(code: str, page: str = "") -> tuple[str, str]:

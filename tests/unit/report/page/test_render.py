@@ -63,11 +63,12 @@ def hostile() -> FleetFacts:
     results += (msgspec.structs.replace(result(HOSTILE, Outcome.SUCCEEDED), name=HOSTILE),)
     held = attempt(stage=Stage.ENDED, start_at=NOW, results=results, unit_id=HOSTILE, vendor_id=HOSTILE, arn=HOSTILE)
     wave = WaveRecord(name=HOSTILE, attempts=(msgspec.structs.replace(held, failure=HOSTILE),))
-    odd = msgspec.structs.replace(entry(HOSTILE), subject=HOSTILE, observed=HOSTILE, action=HOSTILE)
+    odd = msgspec.structs.replace(entry(HOSTILE), subject=HOSTILE, commit=HOSTILE, observed=HOSTILE, action=HOSTILE)
     stored = msgspec.structs.replace(
         record(wave, name=HOSTILE, environment=HOSTILE),
         version=HOSTILE,
         source=HOSTILE,
+        commit=HOSTILE,
         drift=(odd,),
         holds=(RecordedHold(reason=HOSTILE, message=HOSTILE, since=NOW, until=NOW),),
     )
@@ -78,7 +79,10 @@ def hostile() -> FleetFacts:
             rollout().strategy, waves=(Wave(name=HOSTILE, targets=Targets(wireless_devices=(device,))),)
         ),
     )
-    events = tuple(Event(at=NOW, kind=kind, subject=HOSTILE, message=HOSTILE) for kind in ("verdict", HOSTILE))
+    events = tuple(
+        Event(at=NOW, kind=kind, subject=HOSTILE, message=HOSTILE, actor=HOSTILE, commit=HOSTILE)
+        for kind in ("verdict", HOSTILE)
+    )
     facts = RolloutFacts(stored=Stored(record=stored, revision=1), events=events, declared=declared)
     return FleetFacts(
         built_at=NOW,
@@ -175,6 +179,19 @@ def test_a_failing_run_and_a_failed_call_are_on_the_first_view() -> None:
     assert "runs over prod-eu fail" in text
     assert "sts:GetCallerIdentity was refused" in text
     assert "iotwireless:StartFuotaTask was refused" in text
+
+
+def test_who_recorded_an_event_and_which_commit_are_shown() -> None:
+    facts = fleet(20)
+    first, *others = facts.rollouts
+    event = msgspec.structs.replace(first.events[0], actor="ada", commit="5d41402abc4b2a76b9719d911017c592a1b2c3d4")
+    record_of = msgspec.structs.replace(first.stored.record, commit="5d41402abc4b2a76b9719d911017c592a1b2c3d4")
+    stored = msgspec.structs.replace(first.stored, record=record_of)
+    first = msgspec.structs.replace(first, events=(event,), stored=stored)
+    text = read(page(msgspec.structs.replace(facts, rollouts=(first, *others))).html).text
+
+    assert "by ada 5d41402a" in text
+    assert "Commit 5d41402abc4b" in text
 
 
 def test_every_id_is_unique_and_every_label_leads_to_one() -> None:

@@ -170,13 +170,21 @@
     list();
   }
 
+  function decoded(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // an address that someone typed
+    }
+  }
+
   function openDevice(rest) {
     load();
-    const [environment, id] = rest.split("/").map(decodeURIComponent);
+    const [environment, id] = rest.split("/").map(decoded);
     const device = data.devices.find((each) => each[0] === id && data.environments[each[2]] === environment);
     const heading = $("device-h");
     const body = $("device-body");
-    heading.textContent = device ? device[1] || device[0] : id;
+    heading.textContent = device ? device[1] || device[0] : id || "Device";
     if (!device) {
       body.replaceChildren(make("p", { class: "card" }, "This page knows no such device."));
       return heading.textContent;
