@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import airtime, checking, commenting, pacing, paging, quiet, rehearsing, starting, validating
+from bench import airtime, checking, commenting, pacing, paging, proving, quiet, rehearsing, starting, validating
 from bench.measure import Figure
 
 BENCHES = {
@@ -19,6 +19,7 @@ BENCHES = {
     "checking": checking,
     "pacing": pacing,
     "paging": paging,
+    "proving": proving,
     "airtime": airtime,
     "rehearsing": rehearsing,
 }

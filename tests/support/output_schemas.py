@@ -17,6 +17,8 @@ import msgspec
 from otactl.report.adoption import AdoptionReport
 from otactl.report.airtime_values import AirtimeResult
 from otactl.report.drift import Ledger
+from otactl.report.evidence_check import Verification
+from otactl.report.evidence_values import Evidence
 from otactl.report.history import History
 from otactl.report.journals_used import Journals
 from otactl.report.plan_values import PlanResult
@@ -31,6 +33,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "adopt": AdoptionReport,
     "airtime": AirtimeResult,
     "drift": Ledger,
+    "evidence": Evidence,
+    "evidence-verify": Verification,
     "history": History,
     "plan": PlanResult,
     "reconcile": RunResult,
@@ -38,7 +42,8 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "status": StatusReport,
     "validate": Validation,
 }
-WITHOUT_JOURNAL = {"airtime", "rehearse", "validate"}
+WITHOUT_JOURNAL = {"airtime", "evidence", "evidence-verify", "rehearse", "validate"}
+TITLES = {"evidence": "Predicate of the evidence of a rollout", "evidence-verify": "otactl evidence verify -o json"}
 FOLDER = ROOT / "schemas/v1"
 _ANY: Node = {"$comment": "any JSON"}
 
@@ -57,7 +62,7 @@ def generated(name: str) -> Node:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://otactl.dev/schemas/v1/{name}.schema.json",
         **whole,
-        "title": f"otactl {name} -o json",
+        "title": TITLES.get(name, f"otactl {name} -o json"),
     }
     if definitions:
         built["$defs"] = definitions

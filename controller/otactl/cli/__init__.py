@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
     "rollback": "write the manifest that returns devices to an earlier firmware",
     "image": "upload content-addressed images",
     "adopt": "write manifests from what runs without otactl",
+    "evidence": "write or verify signed evidence of a rollout",
     "journal": "create, check, back up, copy or export the journal",
     "explain": "show help on a manifest field or on a code, offline",
     "simulator": "run the stand-in clouds on loopback",

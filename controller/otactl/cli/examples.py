@@ -53,6 +53,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "image push": (
         "otactl image push soil-probe-2.4.1.bin --environment prod-eu --product soil-probe --version 2.4.1",
     ),
+    "evidence write": (
+        "otactl evidence soil-probe-2-4-1 --key evidence.pem --file soil-probe-2-4-1.evidence.json",
+        "otactl evidence soil-probe-2-4-1 --key awskms:///alias/evidence",
+    ),
+    "evidence verify": (
+        "otactl evidence verify soil-probe-2-4-1.evidence.json --key evidence.pub",
+        "otactl evidence verify soil-probe-2-4-1.evidence.json --key evidence.pub --image soil-probe-2.4.1.bin",
+    ),
     "journal init": ("otactl journal init", "otactl journal init s3://acme-otactl-journal/prod-eu"),
     "journal check": ("otactl journal check",),
     "journal backup": ("otactl journal backup /backup/journal.db",),

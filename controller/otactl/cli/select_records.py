@@ -19,8 +19,9 @@ from otactl.cli.journal_option import Place, default_place, overridden, place_fo
 from otactl.cli.nearby_environments import environments_near
 from otactl.errors import JournalMissingError, UsageError
 from otactl.journal import AnyJournal, open_journal
+from otactl.journal.chain_reading import ChainReading
 from otactl.model import Event
-from otactl.ports import Stored
+from otactl.ports import Identity, Stored
 from otactl.report.journals_used import UsedJournal
 from otactl.report.sanitize import plain
 
@@ -116,6 +117,14 @@ class Memory:
     def history(self, environment: str, name: str) -> tuple[Event, ...]:
         """Read a rollout's events, oldest first."""
         return self._of(environment).history(environment, name)
+
+    def chained(self, environment: str, name: str) -> ChainReading:
+        """Read a rollout's events as they are chained."""
+        return self._of(environment).chained(environment, name)
+
+    def identity_of(self, environment: str) -> Identity:
+        """Return which journal an environment has."""
+        return self._of(environment).identity()
 
     def _of(self, environment: str) -> AnyJournal:
         found = self._homes.get(environment, self._rest)

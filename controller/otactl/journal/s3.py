@@ -19,6 +19,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from otactl.journal.chain_reading import ChainedEvent, ChainReading
 from otactl.journal.identity import replacing
 from otactl.journal.leases import ended_by_hand, given_back, grant
 from otactl.journal.process_liveness import current
@@ -158,6 +159,17 @@ class S3Journal:
             self._decode(each.event, Event, f"an event of {environment}/{name} at revision {each.revision}")
             for each in self._kept(environment, name, entry)
         )
+
+    def chained(self, environment: str, name: str) -> ChainReading:
+        """Read a rollout's events as they are chained, with the head of the chain."""
+        entry = self._entry(environment, name)
+        if entry is None:
+            return ChainReading(environment, name, (), None)
+        kept = self._kept(environment, name, entry)
+        events = tuple(
+            ChainedEvent(k.sequence, k.revision, bytes(k.event).decode(errors="replace"), k.link) for k in kept
+        )
+        return ChainReading(environment, name, events, entry.chain)
 
     def lease(self, environment: str) -> Lease | None:
         """Return who holds the environment, if anyone ever did; one released or in the past holds no one."""

@@ -19,10 +19,11 @@ from typing import Self, TypeVar
 import msgspec
 
 from otactl.errors import ConflictError, StalledError
+from otactl.journal.chain_reading import ChainedEvent, ChainReading
 from otactl.journal.identity import replacing
 from otactl.journal.leases import Held, ended_by_hand, given_back, grant
 from otactl.journal.process_liveness import current
-from otactl.journal.sqlite_events import append
+from otactl.journal.sqlite_events import append, heads, rows
 from otactl.journal.sqlite_file import SqliteFile
 from otactl.model import Event, Record, Value
 from otactl.ports import Commit, Identity, Lease, Stored
@@ -144,6 +145,12 @@ class SqlJournal:
             self._decode(text, Event, f"an event of {environment}/{name} at revision {revision}")
             for text, revision in rows
         )
+
+    def chained(self, environment: str, name: str) -> ChainReading:
+        """Read a rollout's events as they are chained, with the head of the chain."""
+        with self.database.read() as db:
+            events = tuple(ChainedEvent(*row[2:]) for row in rows(db, environment, name))
+            return ChainReading(environment, name, events, heads(db).get((environment, name)))
 
     def lease(self, environment: str) -> Lease | None:
         """Return who holds the environment, if anyone ever did; one released or in the past holds no one."""
