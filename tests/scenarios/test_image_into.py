@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ import yaml
 from click.testing import CliRunner, Result
 
 from otactl.cli import cli
+from otactl.signatures.keys import public_key
 from tests.support.first_repository import fill_in
 from tests.support.fuota_stage import BUCKET, FuotaStage
+from tests.support.signing import key_files
 
 MANIFEST = "rollouts/probe-1-0-0.yaml"
 IMAGE = b"firmware" * 100
@@ -81,3 +85,13 @@ def test_a_bucket_that_is_not_there_is_named(repository: Path) -> None:
     assert ran.exit_code == 1
     assert "there is no bucket acme-nowhere" in ran.output
     assert "name another with --bucket" in ran.output
+
+
+def test_a_signed_push_writes_the_signature_of_the_image_into_the_manifest(repository: Path) -> None:
+    key = key_files(repository)
+    ran = push("--version", "2.10", "--sign", str(key.private_file), "--into", MANIFEST)
+    assert ran.exit_code == 0, ran.output
+
+    (signature,) = re.findall(r'signature: "?([A-Za-z0-9+/=]+)"?', (repository / MANIFEST).read_text())
+    digest = hashlib.sha256(IMAGE).digest()
+    assert public_key(key.public, "key").verifies_digest(base64.b64decode(signature), digest)

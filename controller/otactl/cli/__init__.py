@@ -35,7 +35,7 @@ VERBS: dict[str, str] = {
     "approve": "approve a wave, in its manifest",
     "abort": "abort a rollout, in its manifest",
     "rollback": "write the manifest that returns devices to an earlier firmware",
-    "image": "upload content-addressed images",
+    "image": "upload, sign and verify content-addressed images",
     "adopt": "write manifests from what runs without otactl",
     "evidence": "write or verify signed evidence of a rollout",
     "journal": "create, check, back up, copy or export the journal",

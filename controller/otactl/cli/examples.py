@@ -52,6 +52,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "image push": (
         "otactl image push soil-probe-2.4.1.bin --environment prod-eu --product soil-probe --version 2.4.1",
+        "otactl image push probe.bin --environment prod-eu --product soil-probe --version 2.4.1 --sign release.pem",
     ),
     "evidence write": (
         "otactl evidence soil-probe-2-4-1 --key evidence.pem --file soil-probe-2-4-1.evidence.json",
@@ -60,6 +61,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "evidence verify": (
         "otactl evidence verify soil-probe-2-4-1.evidence.json --key evidence.pub",
         "otactl evidence verify soil-probe-2-4-1.evidence.json --key evidence.pub --image soil-probe-2.4.1.bin",
+    ),
+    "image verify": (
+        "otactl image verify soil-probe-2.4.1.bin --key keys/release-2026.pub --signature MEUCIQDx0oBqz1xD0l7WZ0m8",
     ),
     "journal init": ("otactl journal init", "otactl journal init s3://acme-otactl-journal/prod-eu"),
     "journal check": ("otactl journal check",),

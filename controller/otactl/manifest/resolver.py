@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path as FilePath
 from typing import cast
 
@@ -24,7 +25,8 @@ from otactl.manifest.faults import Fault
 from otactl.manifest.journal_location import journal_url
 from otactl.manifest.phrases import did_you_mean, printable
 from otactl.manifest.positions import Path, at_field, dotted
-from otactl.manifest.repository import ground_of, place_of, real, refusal, root_of
+from otactl.manifest.repository import ground_of, place_of, read_inside, real, refusal, root_of
+from otactl.manifest.signing_keys import with_keys
 from otactl.manifest.stack_outputs import Outputs, fill_in, has_references, read_outputs
 from otactl.model import Environment, JsonObject
 from otactl.model.rollout import Source
@@ -63,10 +65,18 @@ class Resolver:
         document = self._filled(manifest, outputs)
         if document is None:
             return
+        document, faults = with_keys(document, partial(self._read_key, manifest))
+        for fault in faults:
+            if not manifest.is_blocked(fault.path):
+                self._fail(manifest, fault)
         found = convert.to_environment(document, manifest.source.file, manifest.source.digest)
         manifest.environment = self._with_journal(manifest, found)
         self._judge(manifest, policies.placeholders(document))
         self._judge(manifest, policies.check_environment(manifest.environment, BACKENDS))
+
+    def _read_key(self, manifest: Manifest, file: str, limit: int) -> bytes | str:
+        _, where, ground = self._beside(manifest, file)
+        return read_inside(where, ground, limit)
 
     def _with_journal(self, manifest: Manifest, found: Environment) -> Environment:
         if found.journal is None:

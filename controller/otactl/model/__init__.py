@@ -7,7 +7,7 @@ from otactl.model.backend_config import BackendConfig, Selection
 from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.device_result import DeviceResult, Outcome, Reason, tally
 from otactl.model.drift import Cause, DriftEntry, DriftStatus
-from otactl.model.environment import ApprovalRole, BackendAccess, Environment, Guards
+from otactl.model.environment import ApprovalRole, BackendAccess, Environment, FirmwarePolicy, Guards, SigningKey
 from otactl.model.observation import Listed, Observation, Survey, as_json
 from otactl.model.preflight_facts import ImageFacts, NextTargets, PreflightRequest, RoleFacts, TargetFacts
 from otactl.model.record import (
@@ -67,6 +67,7 @@ __all__ = [
     "ExistingUnits",
     "Failure",
     "Firmware",
+    "FirmwarePolicy",
     "Gate",
     "Guards",
     "Home",
@@ -92,6 +93,7 @@ __all__ = [
     "Rollout",
     "Selection",
     "ServiceFinding",
+    "SigningKey",
     "Source",
     "Stage",
     "StartWhenReady",

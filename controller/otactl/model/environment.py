@@ -38,6 +38,26 @@ class Guards(Value, frozen=True, kw_only=True):
     max_shrink_percent: float | None = None
 
 
+class SigningKey(Value, frozen=True, kw_only=True):
+    """A public key in PEM that may sign firmware; `revoked` says why it may not any more."""
+
+    name: str
+    public_key: str
+    revoked: str | None = None
+
+
+class RequireSignature(Value, frozen=True, kw_only=True):
+    """Keys of which one must have signed the firmware."""
+
+    keys: tuple[SigningKey, ...]
+
+
+class FirmwarePolicy(Value, frozen=True, kw_only=True):
+    """What an environment requires of firmware."""
+
+    require_signature: RequireSignature
+
+
 class Environment(Value, frozen=True, kw_only=True):
     """One owner's account and Region; one shard of work, one lease.
 
@@ -57,6 +77,7 @@ class Environment(Value, frozen=True, kw_only=True):
     approval_roles: tuple[ApprovalRole, ...] = ()
     freezes: tuple[Window, ...] = ()
     guards: Guards = Guards()
+    firmware: FirmwarePolicy | None = None
     access: dict[str, BackendAccess] = {}
     call_rates: dict[str, float] = {}
     call_budget: int = 20000

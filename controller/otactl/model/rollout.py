@@ -19,13 +19,24 @@ from otactl.model.values import Value, canonical_digest
 TOP_UP = "top-up"  # begins the name of a wave that otactl adds for devices declared later
 
 
-class Firmware(Value, frozen=True, kw_only=True):
-    """The image to install: content-addressed, so equal URIs mean equal bytes."""
+class Firmware(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """The image to install: content-addressed, so equal URIs mean equal bytes.
+
+    `signature` is a detached signature over its SHA-256, in base64; `sbom` says where its bill of materials is. Neither
+    reaches a device.
+    """
 
     version: str
     image: str
     sha256: str
     size_bytes: int
+    signature: str | None = None
+    sbom: str | None = None
+
+    @property
+    def sent(self) -> Firmware:
+        """Return what devices receive: the digests of revisions and approvals are over this."""
+        return msgspec.structs.replace(self, signature=None, sbom=None)
 
 
 class Device(Value, frozen=True, kw_only=True):
@@ -309,5 +320,5 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
     @cached_property
     def generation(self) -> str:
         """Return the digest that names units: of what devices receive, not of how they are observed (decision 1)."""
-        firmware = msgspec.structs.replace(self.firmware, image="")
+        firmware = msgspec.structs.replace(self.firmware.sent, image="")
         return canonical_digest({"environment": self.environment, "firmware": firmware, "backend": self.backend.sent})

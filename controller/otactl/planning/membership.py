@@ -64,7 +64,7 @@ def approval_digest(rollout: Rollout, wave: Wave) -> str:
         {
             "rollout": rollout.name,
             "environment": rollout.environment,
-            "firmware": rollout.firmware,
+            "firmware": rollout.firmware.sent,
             "backend": rollout.backend,
             "strategy": strategy,
             "windows": rollout.windows,

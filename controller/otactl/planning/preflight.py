@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 
 from otactl.model import ImageFacts, Observation, RoleFacts, Rollout, TargetFacts
 from otactl.model.actions import Hold, UnitDeclaration
+from otactl.planning.firmware_signature import signature_holds
 from otactl.planning.start_context import StartContext
 from otactl.planning.start_waits import ReadyRule
 from otactl.wording import count
@@ -25,11 +26,11 @@ _NEXT_IMAGE = "push it with `otactl image push`"
 
 
 def may_create(ctx: StartContext) -> tuple[Hold, ...]:
-    """Return everything wrong with image and role."""
+    """Return everything wrong with signature, image and role."""
     unit, seen = ctx.declared, ctx.at.seen
-    holds: list[Hold] = []
+    holds = [*signature_holds(unit.firmware, ctx.at.environment.firmware)]
     if (seen.image is None or seen.role is None) and not (seen.offline or seen.expected):
-        return (_unlooked("image and role"),)
+        return (*holds, _unlooked("image and role"))
     if seen.image is not None:
         holds += _image_holds(unit, seen.image, ctx.at.environment.region)
     if seen.role is not None:

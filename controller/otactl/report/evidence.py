@@ -106,8 +106,8 @@ def _firmware(record: Record, rollout: Rollout | None) -> Firmware:
         image=declared.image if declared is not None else "",
         sha256=image_digest(record, rollout),
         size_bytes=declared.size_bytes if declared is not None else None,
-        signature=None,
-        sbom=None,
+        signature=declared.signature if declared is not None else None,
+        sbom=declared.sbom if declared is not None else None,
     )
 
 

@@ -58,7 +58,10 @@ class Firmware(Value, frozen=True, kw_only=True):
     image: Annotated[str, Meta(description="Where it is; empty if the manifest was not read.", examples=["s3://b/k"])]
     sha256: Annotated[str, Meta(description="SHA-256 of its bytes.", examples=[_SHA])]
     size_bytes: Annotated[int | None, Meta(description="Its size; null if not known.", examples=[8960])]
-    signature: Annotated[Json, Meta(description="Detached signature as declared; null if none is.", examples=[None])]
+    signature: Annotated[
+        str | None,
+        Meta(description="Detached signature over its SHA-256, in base64; null if none is declared.", examples=[None]),
+    ]
     sbom: Annotated[str | None, Meta(description="Where its SBOM is, as declared; null if none is.", examples=[None])]
 
 

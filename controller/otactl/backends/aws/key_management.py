@@ -23,19 +23,22 @@ def signer(uri: str) -> Signer:
     public = _public(client, key)
 
     def sign(data: bytes) -> bytes:
+        return sign_digest(hashlib.sha256(data).digest())
+
+    def sign_digest(digest: bytes) -> bytes:
         given: dict[str, object] = {
             "KeyId": key,
-            "Message": hashlib.sha256(data).digest(),
+            "Message": digest,
             "MessageType": "DIGEST",
             "SigningAlgorithm": "ECDSA_SHA_256",
         }
         signature = bytes(_answer(key, "kms:Sign", client.sign, given)["Signature"])
-        if not public.verifies(signature, data):
+        if not public.verifies_digest(signature, digest):
             text = f"key {key}: KMS answered a signature that its public key does not verify; nothing was written"
             raise StalledError("AnswerInvalid", text)
         return signature
 
-    return Signer(public, sign)
+    return Signer(public, sign, sign_digest)
 
 
 def public_key(uri: str) -> PublicKey:

@@ -34,6 +34,10 @@ class _WriteByDefault(VerbGroup):
             args = ["write", *args]
         return super().parse_args(ctx, args)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name; any other word is a rollout to write the evidence of."""
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, "write")
+
 
 @click.group(cls=_WriteByDefault, short_help="write or verify signed evidence of a rollout")
 def command() -> None:

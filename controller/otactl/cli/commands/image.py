@@ -1,8 +1,9 @@
-"""`otactl image push`: uploads an image under a key that contains its sha256, never over another."""
+"""`otactl image`: uploads an image under a key that contains its sha256, signs it, and verifies such signatures."""
 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from otactl.cli.errors import Verb, VerbGroup, guarded
 from otactl.cli.manifest_edit import replace
 from otactl.cli.nearby_environments import environment_named, manifests_option
 from otactl.cli.progress import Show, WatchedBytes, progress
+from otactl.cli.signing_keys import public_key_of, signer_of
 from otactl.errors import ConflictError, Problem, UsageError
 from otactl.manifest.edit import Put, edited
 from otactl.manifest.repository import ground_of
@@ -23,11 +25,12 @@ from otactl.manifest.stack_outputs import read_outputs
 from otactl.model import Environment
 from otactl.report.sanitize import plain
 
+NOT_VERIFIED = 2
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _NAME = re.compile(r"[A-Za-z0-9!_.*'()-]+")
 
 
-@click.group(cls=VerbGroup, short_help="upload content-addressed images")
+@click.group(cls=VerbGroup, short_help="upload, sign and verify content-addressed images")
 def command() -> None:
     """Care for firmware images."""
 
@@ -38,6 +41,12 @@ def command() -> None:
 @click.option("--product", required=True, help="First part of the key, such as soil-probe.")
 @click.option("--version", "firmware_version", required=True, help="The version that devices report with this image.")
 @click.option("--bucket", help="The bucket; otherwise `imageBucket` of the environment's stack outputs.")
+@click.option(
+    "--sign",
+    "signing_key",
+    metavar="KEY",
+    help="Sign the image's SHA-256: a private key in PEM (passphrase in OTACTL_KEY_PASSPHRASE), or awskms:///KEY.",
+)
 @click.option("--into", metavar="MANIFEST", help="Write the block into this rollout's file; comments stay.")
 @manifests_option
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -48,6 +57,7 @@ def push(
     product: str,
     firmware_version: str,
     bucket: str | None,
+    signing_key: str | None,
     into: str | None,
     manifests: tuple[str, ...],
     output: str,
@@ -58,6 +68,7 @@ def push(
     """
     if into is not None:
         with_firmware(into, {})  # what cannot be written is refused before the upload
+    signer = signer_of(signing_key) if signing_key is not None else None
     declared = environment_named(environment, manifests)
     image = _read(Path(file))
     if _PREFIX.fullmatch(product) is None:
@@ -69,13 +80,15 @@ def push(
     digest = hashlib.sha256(image).hexdigest()
     target = bucket or _bucket(declared)
     key = f"{product.strip('/')}/sha256/{digest}/{Path(file).name}"
+    signature = base64.b64encode(signer.sign_digest(bytes.fromhex(digest))).decode() if signer is not None else None
     with progress() as show:
         fresh = _upload(declared, target, key, image, digest, show)
-    block = {
+    block: dict[str, object] = {
         "version": firmware_version,
         "image": f"s3://{target}/{key}",
         "sha256": digest,
         "sizeBytes": len(image),
+        **({"signature": signature} if signature is not None else {}),
     }
     if into is not None:
         before, after = with_firmware(into, block)
@@ -89,6 +102,31 @@ def push(
     click.echo("  firmware:")  # two in, as it is below `spec`
     for name, value in block.items():
         click.echo(f"    {name}: {json.dumps(value)}")
+
+
+@command.command(cls=Verb, name="verify", short_help="verify the detached signature of an image")
+@click.argument("file", type=click.Path())
+@click.option("--signature", required=True, metavar="SIGNATURE", help="In base64, as firmware.signature has it.")
+@click.option(
+    "--key", "names", required=True, multiple=True, metavar="PUB", help="A public key in PEM, or awskms:///KEY."
+)
+@guarded
+def verify(file: str, signature: str, names: tuple[str, ...]) -> None:
+    """Say whether one of the keys PUB signed the image FILE. Exits 0 for yes, 2 for no."""
+    known = [public_key_of(name) for name in names]
+    try:
+        given = base64.b64decode(signature, validate=True)
+    except binascii.Error as error:
+        raise UsageError("the signature is no base64; copy firmware.signature whole") from error
+    digest = hashlib.sha256(_read(Path(file))).digest()
+    good = next((key for key in known if key.verifies_digest(given, digest)), None)
+    if good is None:
+        tried = ", ".join(key.id[:16] for key in known)
+        click.echo(
+            plain(f"{file} is NOT verified: no given key ({tried}) made this signature of sha256 {digest.hex()}")
+        )
+        raise click.exceptions.Exit(NOT_VERIFIED)
+    click.echo(plain(f"{file} is verified: sha256 {digest.hex()}, signed by the {good.algorithm} key {good.id[:16]}"))
 
 
 def with_firmware(file: str, block: dict[str, object]) -> tuple[bytes, bytes]:

@@ -58,7 +58,7 @@ def test_a_refusal_says_what_to_do(service: KeyService, code: str, reason: str, 
     assert refused.value.reason == reason
 
 
-def test_without_credentials_the_caller_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
