@@ -42,7 +42,8 @@ class FirmwareStore(pulumi.ComponentResource):
             parent=self,
             protect=protect,
             key_arn=self.key_arn,
-            noncurrent_days=channel.noncurrent_days,
+            noncurrent_days=channel.kept_days,
+            retain=(channel.retain_mode, channel.retain_years) if channel.retain_years else None,
         )
         child = pulumi.ResourceOptions(parent=self)
         if channel.access_logs:
@@ -104,6 +105,7 @@ def guarded_bucket(
     protect: bool,
     noncurrent_days: int,
     key_arn: pulumi.Output[str] | None = None,
+    retain: tuple[str, int] | None = None,
 ) -> aws.s3.Bucket:
     """Return a private, versioned, encrypted bucket under a policy; a destroy of the stack stops at it.
 
@@ -117,12 +119,14 @@ def guarded_bucket(
         opts=pulumi.ResourceOptions(parent=parent, protect=protect),
     )
     child = pulumi.ResourceOptions(parent=parent, protect=protect)
-    aws.s3.BucketVersioning(
+    versioning = aws.s3.BucketVersioning(
         f"{name}-versioning",
         bucket=bucket.id,
         versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
         opts=child,
     )
+    if retain is not None:
+        _lock(name, bucket, retain, pulumi.ResourceOptions(parent=parent, protect=protect, depends_on=[versioning]))
     default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
         sse_algorithm="AES256" if key_arn is None else "aws:kms", kms_master_key_id=key_arn
     )
@@ -176,6 +180,19 @@ def guarded_bucket(
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[block], protect=protect),
     )
     return bucket
+
+
+def _lock(name: str, bucket: aws.s3.Bucket, retain: tuple[str, int], opts: pulumi.ResourceOptions) -> None:
+    """Keep every version for years from its upload; Object Lock can be switched on in a bucket that has versions."""
+    mode, years = retain
+    kept = aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(mode=mode, years=years)
+    aws.s3.BucketObjectLockConfiguration(
+        f"{name}-lock",
+        bucket=bucket.id,
+        object_lock_enabled="Enabled",
+        rule=aws.s3.BucketObjectLockConfigurationRuleArgs(default_retention=kept),
+        opts=opts,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,12 +24,16 @@ _PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/token\.actions
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
 _SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}")
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_RETAIN_MODE = re.compile("GOVERNANCE|COMPLIANCE")
 _EVERY = re.compile(r"rate\([1-9]\d* (minute|minutes|hour|hours)\)|cron\([^()]+\)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """One stream of images: a bucket, the prefix in it, and how long replaced versions are kept."""
+    """One stream of images: a bucket, the prefix in it, and how long versions are kept.
+
+    Object Lock keeps every version for `retain_years`, if not 0.
+    """
 
     name: str
     bucket: str
@@ -37,6 +41,13 @@ class Channel:
     kms: bool = False
     access_logs: str = ""
     noncurrent_days: int = 365
+    retain_years: int = 0
+    retain_mode: str = "GOVERNANCE"
+
+    @property
+    def kept_days(self) -> int:
+        """Return the days that replaced versions are kept: as declared, or as long as Object Lock keeps them."""
+        return max(self.noncurrent_days, -(-self.retain_years * 36525 // 100))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +209,12 @@ def _channels(reader: Reader, file: str) -> tuple[Channel, ...]:
                 kms=one.flag("kms", False),
                 access_logs=one.text("accessLogs", _BUCKET, "the name of the bucket that takes the logs", ""),
                 noncurrent_days=one.number("noncurrentDays", 365, 1, 3650),
+                retain_years=one.number("retainYears", 0, 0, 30),
+                retain_mode=one.text("retainMode", _RETAIN_MODE, "GOVERNANCE or COMPLIANCE", "GOVERNANCE"),
             )
         )
+        if found[-1].retain_mode == "COMPLIANCE" and not found[-1].retain_years:
+            one.refuse("retainMode", "needs retainYears: how many years no one may delete an image")
         if found[-1].access_logs == found[-1].bucket:
             one.refuse("accessLogs", "is the bucket itself; logs of a bucket in itself never stop")
         one.end()

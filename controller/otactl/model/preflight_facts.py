@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from otactl.model.unit import ServiceFinding, Unit
 from otactl.model.values import Value
 
@@ -87,6 +89,10 @@ class ImageFacts(Value, frozen=True, kw_only=True):
     """Why the bytes that are sent may be others."""
     where: str = ""
     """Where it is, if not in S3."""
+    expires_at: datetime | None = None
+    """When its store is to delete it, as the store says; None if nothing is known to delete it."""
+    expires_by: str = ""
+    """The rule that deletes it."""
 
 
 class RoleFacts(Value, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from otactl import explanations
-from otactl.model import Observation, Record, Rollout, canonical_digest
+from otactl.model import Observation, Record, Rollout, canonical_digest, iso
 from otactl.model.actions import Action, CreateUnit, Finding, Hold, ResendCreate, StartUnit, name_of
 from otactl.planning.expected_state import Step
 from otactl.reconcile.preview import RolloutPreview
@@ -60,7 +60,7 @@ def planned(found: RolloutPreview, notes: tuple[str, ...] = ()) -> PlannedRollou
         bare,
         version=_version(rollout, record, (look.seen, end.seen)),
         why=_why(found) if sent else "",
-        notes=(*notes, *(e.message for e in look.events if e.kind == "spared")),
+        notes=(*notes, *(e.message for e in look.events if e.kind == "spared"), *_expiring((look.seen, end.seen))),
         next=tuple(step_of(s) for s in found.next),
         outlook=(
             *(step_of(s) for s in found.run),
@@ -139,6 +139,17 @@ def finding_of(finding: Finding) -> PlanFinding:
 
 def _subject(action: Action) -> str:
     return getattr(action, "unit_id", "") or getattr(getattr(action, "unit", None), "unit_id", "")
+
+
+def _expiring(seen: Iterable[Observation]) -> tuple[str, ...]:
+    """Warn of an image that its store is to delete: a retry, or a wave that starts later, would find none."""
+    image = next((o.image for o in seen if o.image is not None and o.image.expires_at is not None), None)
+    if image is None or image.expires_at is None:
+        return ()
+    text = (
+        f"warning: the image expires on {iso(image.expires_at)} by the lifecycle rule {image.expires_by} of its bucket"
+    )
+    return (f"{text}; what starts after that has no image: change the rule, or keep images with retainYears",)
 
 
 def _verdict(rollout: PlannedRollout, sent: Iterable[Step], found: RolloutPreview) -> PlanVerdict:

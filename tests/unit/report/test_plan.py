@@ -262,3 +262,12 @@ def test_every_verdict_has_words() -> None:
 )
 def test_a_gate_in_words(gate: Gate, words: str) -> None:
     assert gate_words(gate) == words
+
+
+def test_a_plan_warns_of_an_image_that_its_store_is_to_delete() -> None:
+    service = Service()
+    service.image = replace(FACTS_IMAGE, expires_at=NOW + timedelta(days=3), expires_by="old images")
+    (note,) = [n for n in plan_of(rollout(), service).notes if "expires" in n]
+    assert note.startswith("warning: the image expires on 2026-03-04T12:00:00Z by the lifecycle rule old images")
+    assert "retainYears" in note
+    assert not [n for n in plan_of(rollout()).notes if "expires" in n]

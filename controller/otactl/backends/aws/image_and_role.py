@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import TypeVar, cast
 from urllib.parse import unquote
@@ -21,6 +24,7 @@ from otactl.model import ImageFacts, JsonObject, RoleFacts, Value, canonical_dig
 
 T = TypeVar("T")
 DELETED = "is deleted"
+_EXPIRES = re.compile(r'expiry-date="([^"]*)", rule-id="([^"]*)"')
 
 
 class PassCache:
@@ -116,6 +120,7 @@ class ImageAndRoleReader:
         except StalledError as error:
             return ImageFacts(exists=True, unreadable=str(error))
         size, checksum = head.get("ContentLength"), head.get("ChecksumSHA256")
+        expires_at, expires_by = expiration(head.get("Expiration"))
         return ImageFacts(
             exists=True,
             size_bytes=size if isinstance(size, int) else None,
@@ -124,6 +129,8 @@ class ImageAndRoleReader:
             versioning=versioning,
             fingerprint=f"version={head.get('VersionId')};etag={head.get('ETag')};sha256={checksum}",
             version="" if head.get("VersionId") in (None, "null") else str(head["VersionId"]),
+            expires_at=expires_at,
+            expires_by=expires_by,
         )
 
     def version_missing(self, bucket: str, key: str, version: str) -> str:
@@ -139,6 +146,18 @@ class ImageAndRoleReader:
         except StalledError as error:
             return f"cannot be read: {error}"
         return ""
+
+
+def expiration(header: object) -> tuple[datetime | None, str]:
+    """Read what S3 says of a lifecycle rule that expires an object: when, and the rule's id; (None, "") for nothing."""
+    found = _EXPIRES.fullmatch(header) if isinstance(header, str) else None
+    if found is None:
+        return None, ""
+    try:
+        moment = parsedate_to_datetime(found[1])
+    except ValueError:
+        return None, ""
+    return moment, unquote(found[2])
 
 
 class _Role(Value, frozen=True, kw_only=True):

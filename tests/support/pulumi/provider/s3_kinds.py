@@ -219,6 +219,23 @@ def _lifecycle_rule(rule: Properties) -> dict[str, Any]:
     }
 
 
+class ObjectLock(Part):
+    def put(self, cloud: Cloud, bucket: str, given: Properties) -> None:
+        kept = given["rule"]["defaultRetention"]
+        rule = {"DefaultRetention": {"Mode": kept["mode"], "Years": int(kept["years"])}}
+        lock = {"ObjectLockEnabled": given["objectLockEnabled"], "Rule": rule}
+        cloud.s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+
+    def get(self, cloud: Cloud, bucket: str) -> Properties | None:
+        found = cloud.s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+        kept = found["Rule"]["DefaultRetention"]
+        retention = {"mode": kept["Mode"], "years": kept["Years"]}
+        return {"objectLockEnabled": found["ObjectLockEnabled"], "rule": {"defaultRetention": retention}}
+
+    def remove(self, cloud: Cloud, bucket: str) -> None:
+        """Leave the lock: S3 lets no one switch it off."""
+
+
 class Logging(Part):
     def put(self, cloud: Cloud, bucket: str, given: Properties) -> None:
         place = {"TargetBucket": given["targetBucket"], "TargetPrefix": given["targetPrefix"]}
@@ -241,4 +258,5 @@ KINDS: dict[str, Kind] = {
     "aws:s3/bucketPolicy:BucketPolicy": Policy(),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Lifecycle(),
     "aws:s3/bucketLogging:BucketLogging": Logging(),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": ObjectLock(),
 }
