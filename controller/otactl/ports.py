@@ -84,6 +84,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     """Command that cancels a unit; `{id}` is its id."""
     delete_command: str = ""
     """Command that deletes an ended unit."""
+    audit_source: str = ""
+    """What the account's audit log calls the service; empty without one."""
     force_command: str = ""
     """Command that also stops devices that have started."""
 
@@ -138,6 +140,22 @@ class UnitFinder(Protocol):
 
         Only the status is read of a unit that carries marks of otactl, or is in a state that no rollout has.
         """
+        ...
+
+
+class AuditedChange(Value, frozen=True, kw_only=True):
+    """One write in an account's audit log."""
+
+    at: datetime
+    principal: str
+    operation: str
+
+
+class AuditLog(Protocol):
+    """The audit log of an account in one Region."""
+
+    def last_change(self, source: str, ids: Collection[str], seen: datetime) -> AuditedChange | None:
+        """Return the newest write of a service that names one of `ids`, up to a moment; None if none is found."""
         ...
 
 

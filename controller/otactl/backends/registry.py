@@ -11,7 +11,16 @@ from otactl.backends.fuota.definition import FuotaDefinition
 from otactl.backends.iot_ota.definition import OtaUpdateDefinition
 from otactl.backends.tuya.definition import TuyaDefinition
 from otactl.model import BackendConfig, Environment, JsonObject, Rollout
-from otactl.ports import Backend, BackendDefinition, Capabilities, DeviceReader, DeviceService, PureHalf, UnitFinder
+from otactl.ports import (
+    AuditLog,
+    Backend,
+    BackendDefinition,
+    Capabilities,
+    DeviceReader,
+    DeviceService,
+    PureHalf,
+    UnitFinder,
+)
 
 if TYPE_CHECKING:
     from otactl.backends.aws.client import AwsClient
@@ -68,6 +77,18 @@ def shapes_for(environment: Environment) -> dict[str, PureHalf]:
 def capabilities_of(kind: str) -> Capabilities:
     """Return what the service behind a backend block can do, known without an environment."""
     return BACKENDS[kind].capabilities
+
+
+def audit_source_of(kind: str) -> str:
+    """Return what the account's audit log calls the service behind a backend block; empty without one."""
+    return BACKENDS[kind].capabilities.audit_source if kind in BACKENDS else ""
+
+
+def audit_log_of(region: str) -> AuditLog:
+    """Return the audit log of a Region, for the caller's own credentials."""
+    from otactl.backends.aws.audit_log import CloudTrail
+
+    return CloudTrail(region)
 
 
 def transport_for(environment: Environment) -> AwsClient:

@@ -31,7 +31,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "otactl status --device 70b3d57ed0000001",
     ),
     "history": ("otactl history soil-probe-2-4-1",),
-    "drift": ("otactl drift", "otactl drift --environment prod-eu -o markdown"),
+    "drift": ("otactl drift", "otactl drift soil-probe-2-4-1 --who", "otactl drift --environment prod-eu -o markdown"),
     "report": (
         "otactl report --html fleet.html",
         "otactl report --html fleet.html --manifests rollouts --airtime",

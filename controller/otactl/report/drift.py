@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from msgspec import Meta
@@ -31,6 +32,7 @@ _HEAD = (
     "COMMIT",
 )
 _WIDEST = 48
+_NO_ONE: Mapping[tuple[str, ...], str] = MappingProxyType({})
 _SENTENCES = frozenset({4, 5, 11, 12})
 """Values may hold sentences; so do what is done and who closed it."""
 
@@ -118,6 +120,13 @@ class DriftLine(Value, frozen=True, kw_only=True):
             examples=["5d41402abc4b2a76b9719d911017c592a1b2c3d4"],
         ),
     ]
+    changed_by: Annotated[
+        str | None,
+        Meta(
+            description="Who last wrote to the unit before that, by the audit log; null if not asked or found.",
+            examples=["arn:aws:sts::123456789012:assumed-role/oncall/ada (UpdateFuotaTask, 2026-11-20T08:58:00Z)"],
+        ),
+    ]
     closed_at: Annotated[
         str | None,
         Meta(
@@ -148,17 +157,22 @@ class Ledger(Value, frozen=True, kw_only=True):
         return tuple(line for line in self.open if line.status != DriftStatus.ACKNOWLEDGED.value)
 
 
-def collect(records: Iterable[Record]) -> Ledger:
-    """Gather the drift of many rollouts."""
+def collect(records: Iterable[Record], authors: Mapping[tuple[str, ...], str] = _NO_ONE) -> Ledger:
+    """Gather the drift of many rollouts; `authors` says who made a change, by the name of its drift (`drift_key`)."""
     entries = [(record, entry) for record in records for entry in record.drift]
     entries.sort(key=lambda e: (e[0].environment, e[0].name, e[1].first_seen, e[1].subject, e[1].field))
     return Ledger(
-        open=tuple(_line(r, e) for r, e in entries if e.open),
-        closed=tuple(_line(r, e) for r, e in entries if not e.open),
+        open=tuple(_line(r, e, authors) for r, e in entries if e.open),
+        closed=tuple(_line(r, e, authors) for r, e in entries if not e.open),
     )
 
 
-def _line(record: Record, entry: DriftEntry) -> DriftLine:
+def drift_key(record: Record, entry: DriftEntry) -> tuple[str, ...]:
+    """Name one drift of one rollout."""
+    return record.environment, record.name, entry.subject, entry.field, iso(entry.first_seen)
+
+
+def _line(record: Record, entry: DriftEntry, authors: Mapping[tuple[str, ...], str]) -> DriftLine:
     return DriftLine(
         rollout=record.name,
         environment=record.environment,
@@ -176,6 +190,7 @@ def _line(record: Record, entry: DriftEntry) -> DriftLine:
         action=entry.action,
         manifest=entry.manifest,
         commit=entry.commit,
+        changed_by=authors.get(drift_key(record, entry)),
         closed_at=iso_or_none(entry.closed_at),
         closed_by=entry.closed_by,
     )
@@ -190,18 +205,17 @@ def render(ledger: Ledger, style: Style, used: tuple[UsedJournal, ...] = (), wid
         return as_json(with_journals(ledger, used))
     if not ledger.open and not ledger.closed:
         return "\n".join(["no drift is recorded", *footer(used, style)])
+    who = any(e.changed_by for e in (*ledger.open, *ledger.closed))
+    last = ("CHANGED BY",) if who else ()
+
+    def by(line: DriftLine) -> list[str]:
+        return [line.changed_by or "-"] if who else []
+
+    opened = [[*_row(e), e.action or "-", *by(e)] for e in ledger.open]
+    closed = [[*_row(e), e.closed_at or "-", e.closed_by or "-", *by(e)] for e in ledger.closed]
     blocks = [
-        _block(
-            "open", ledger.open, (*_HEAD, "ACTION"), [[*_row(e), e.action or "-"] for e in ledger.open], style, width
-        ),
-        _block(
-            "closed",
-            ledger.closed,
-            (*_HEAD, "CLOSED", "BY"),
-            [[*_row(e), e.closed_at or "-", e.closed_by or "-"] for e in ledger.closed],
-            style,
-            width,
-        ),
+        _block("open", ledger.open, (*_HEAD, "ACTION", *last), opened, style, width),
+        _block("closed", ledger.closed, (*_HEAD, "CLOSED", "BY", *last), closed, style, width),
     ]
     return "\n".join(["\n\n".join(blocks), *footer(used, style)])
 

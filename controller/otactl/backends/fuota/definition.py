@@ -25,6 +25,7 @@ from otactl.ports import Capabilities, PureHalf
 CAPABILITIES = Capabilities(
     name="fuota",
     service="AWS IoT Wireless",
+    audit_source="iotwireless.amazonaws.com",
     names_own_task=True,
     create_is_idempotent=True,
     updates_in_place=True,

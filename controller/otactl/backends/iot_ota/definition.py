@@ -26,6 +26,7 @@ from otactl.ports import Capabilities, PureHalf
 CAPABILITIES = Capabilities(
     name="otaUpdate",
     service="AWS IoT Core",
+    audit_source="iot.amazonaws.com",
     names_own_task=True,
     create_is_idempotent=True,
     updates_in_place=False,
