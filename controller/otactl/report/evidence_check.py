@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
+from otactl.errors import StalledError
+from otactl.journal.chain_reading import ChainReading
 from otactl.model import JsonObject, Value
 from otactl.report.evidence_values import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE
 from otactl.signatures.dsse import Envelope, verifying
@@ -61,6 +64,39 @@ def verify(
         image=subject,
         findings=tuple(found),
     )
+
+
+def predicate_of(envelope: Envelope) -> JsonObject:
+    """Return the predicate that an envelope holds, empty where it holds none of ours; nothing of it is verified."""
+    found = _statement(envelope, []).get("predicate")
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def with_history(checked: Verification, predicate: JsonObject, history: ChainReading) -> Verification:
+    """Add whether a journal still has the history that evidence was written over, by number and hash of an event."""
+    holds, text = _same_history(predicate, history)
+    found = (*checked.findings, Finding(check="history", holds=holds, message=text))
+    return msgspec.structs.replace(checked, verified=checked.verified and holds, findings=found)
+
+
+def _same_history(predicate: JsonObject, history: ChainReading) -> tuple[bool, str]:
+    chain = predicate.get("chain")
+    if not isinstance(chain, dict):
+        return False, "it names no event of the hash chain, so nothing can be compared with the journal"
+    try:
+        history.checked()
+    except StalledError as error:
+        return False, str(error)
+    number, wanted = chain.get("number"), chain.get("sha256")
+    found = next((e.link.hash for e in history.events if e.link is not None and e.link.number == number), None)
+    if found is None:
+        return (
+            False,
+            f"the journal has no event {number} of {history.environment}/{history.name}: cut off, or another one",
+        )
+    if found != wanted:
+        return False, f"event {number} has another hash in the journal: the history up to it was written again since"
+    return True, f"the journal has the same history up to event {number}"
 
 
 def _signature(envelope: Envelope, keys: Sequence[PublicKey]) -> Finding:

@@ -118,3 +118,23 @@ def test_a_rollout_that_sent_nothing_has_no_evidence(keys: KeyFiles) -> None:
     with SqlJournal("journal.db") as journal:
         journal.commit((Commit(record=record(name="new"), expected_revision=0),), 0)
     assert "nothing was sent yet" in run("new", "--key", str(keys.private_file), code=1).output
+
+
+def test_a_journal_whose_history_was_written_again_differs_from_the_evidence(keys: KeyFiles) -> None:
+    written(keys)
+    words = ("verify", "soil.json", "--key", str(keys.public_file), "--against")
+    assert "yes  history: the journal has the same history up to event 3" in run(*words, "journal.db").output
+    with SqlJournal("journal.db") as journal:  # what comes later changes nothing before it
+        kept = journal.load("prod-eu", "soil")
+        more = (Event(at=NOW, kind="note", subject="soil", message="later"),)
+        journal.commit((Commit(record=kept.record, expected_revision=1, events=more),), 0)
+    run(*words, "journal.db")
+    for name, messages in (("again.db", "0x2"), ("cut.db", "01")):
+        events = tuple(Event(at=NOW, kind="note", subject="soil", message=each) for each in messages)
+        with SqlJournal(name) as journal:
+            journal.commit((Commit(record=kept.record, expected_revision=0, events=events),), 0)
+    assert "no   history: event 3 has another hash in the journal" in run(*words, "again.db", code=2).output
+    assert "no   history: the journal has no event 3" in run(*words, "cut.db", code=2).output
+    with closing(sqlite3.connect("journal.db", isolation_level=None)) as raw:
+        raw.execute('UPDATE events SET event = replace(event, \'"message":"1"\', \'"message":"9"\')')
+    assert "no   history: the history of prod-eu/soil is broken at" in run(*words, "journal.db", code=2).output

@@ -17,6 +17,7 @@ from otactl.cli.nearby_environments import manifests_option
 from otactl.cli.select_records import Memory, open_to_read, select_one
 from otactl.cli.signing_keys import public_key_of, signer_of
 from otactl.errors import StalledError, UsageError
+from otactl.journal import open_journal
 from otactl.manifest import read_paths
 from otactl.model import Record, Rollout
 from otactl.report.evidence_values import PAYLOAD_TYPE, ChainLine, Evidence, Producer
@@ -131,15 +132,19 @@ def _must_be_about_an_image(evidence: Evidence) -> None:
     help="A public key in PEM, or awskms:///KEY. Repeatable: one that verifies is enough.",
 )
 @click.option("--image", metavar="IMAGE", help="An image file: the evidence must be about its bytes.")
+@click.option("--against", "url", metavar="JOURNAL", help="A journal: it must still have the history that is signed.")
 @click.option("-o", "--output", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @guarded
-def verify(file: str, names: tuple[str, ...], image: str | None, style: Literal["text", "json"]) -> None:
+def verify(
+    file: str, names: tuple[str, ...], image: str | None, url: str | None, style: Literal["text", "json"]
+) -> None:
     """Say whether FILE is evidence that one of the keys PUB signed, and why not. Exits 0 for yes, 2 for no.
 
     A yes means that who held the key wrote it, and that not one byte was changed since. What it states is the word of
     otactl and of the services it read.
     """
     from otactl.manifest.schema import failures
+    from otactl.report.evidence_check import predicate_of, with_history
     from otactl.report.evidence_check import verify as checked
     from otactl.signatures.dsse import MOST_BYTES, parsed
 
@@ -152,6 +157,10 @@ def verify(file: str, names: tuple[str, ...], image: str | None, style: Literal[
         lambda value: [f"/{'/'.join(map(str, f.path))}: {f.message}" for f in failures("evidence", value)],
         digest,
     )
+    if url is not None and result.rollout is not None and result.environment is not None:
+        with open_journal(url, must_exist=True) as journal:
+            history = journal.chained(result.environment, result.rollout)
+        result = with_history(result, predicate_of(envelope), history)
     if style == "json":
         click.echo(as_json(result))
     else:
