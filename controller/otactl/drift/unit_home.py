@@ -3,7 +3,8 @@
 1. A record remembers them while the service holds something of it. Where the environment says otherwise then, nothing
    is checked and nothing made: what is not in the new place may still be in the old one.
 2. With nothing under way the next revision may begin elsewhere. One that reached devices goes on in its place, since a
-   later wave stands on the result of an earlier one. An attempt keeps where it was made when its record moves on.
+   later wave stands on the result of an earlier one. An attempt keeps where it was made when its record moves on;
+   one that was not made yet will be made in the new place.
 3. A place is an account and a Region; where the service has an endpoint of its own that names one, it is the endpoint.
    One that is not known, as in a record of an older version, differs from none.
 """
@@ -14,7 +15,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from otactl.model import Attempt, Environment, Home, Record
+from otactl.model import Attempt, Environment, Home, Record, Stage
 from otactl.model.actions import Hold
 
 _PLACE = ("account", "region", "endpoint")
@@ -82,8 +83,12 @@ def settled(record: Record, environment: Environment, backend: str, generation: 
         return msgspec.structs.replace(record, home=now) if now.endpoint and now != home else record
     if record.under_way or _sent_elsewhere(record, now, generation):
         return record
-    kept = record.with_attempts(lambda _wave, a: msgspec.structs.replace(a, home=a.home or home))
-    return msgspec.structs.replace(kept, home=now)
+
+    def kept(_wave: str, attempt: Attempt) -> Attempt:
+        made = attempt.stage is not Stage.DECLARED
+        return msgspec.structs.replace(attempt, home=attempt.home or home) if made else attempt
+
+    return msgspec.structs.replace(record.with_attempts(kept), home=now)
 
 
 def beside(records: Iterable[Record], environment: Environment) -> tuple[Record, ...]:

@@ -91,6 +91,22 @@ def test_another_revision_begins_in_the_new_place() -> None:
     assert result.record.home == msgspec.structs.replace(HOME, region="us-east-1")
 
 
+def test_a_unit_that_was_refused_in_the_old_place_and_is_created_in_the_new_one_is_at_home_there() -> None:
+    """Its attempt was recorded before the change; each place asked to put the other one back."""
+    refused = record_of(DECLARED, unit_of(DECLARED, vendor_id=""), Stage.DECLARED, vendor_id=None)
+    elsewhere = msgspec.structs.replace(ENVIRONMENT, region="us-east-1")
+
+    moved = looked(elsewhere, record=msgspec.structs.replace(refused, home=HOME)).record
+    started = moved.with_attempts(
+        lambda _wave, a: msgspec.structs.replace(a, stage=Stage.RUNNING, vendor_id="t-1", start_at=BEGAN)
+    )
+
+    assert changed_home.moved(DECLARED, started, elsewhere) is None
+    (back,) = [changed_home.moved(DECLARED, started, ENVIRONMENT)]
+    assert back is not None
+    assert "it was us-east-1" in back.message
+
+
 def test_a_rollout_with_no_wave_left_holds_nothing_and_keeps_where_it_ran() -> None:
     done = rollout(strategy=msgspec.structs.replace(DECLARED.strategy, waves=DECLARED.strategy.waves[:1]))
     result = looked(msgspec.structs.replace(ENVIRONMENT, region="us-east-1"), done)
