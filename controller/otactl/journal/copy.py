@@ -17,7 +17,8 @@ from uuid import uuid4
 import msgspec
 
 from otactl.errors import ConflictError, LeaseHeldError, UsageError
-from otactl.journal.leases import Held, stands, who_holds
+from otactl.journal.leases import TOLERANCE, Held, who_holds
+from otactl.journal.process_liveness import current, is_dead
 from otactl.journal.s3 import S3Journal
 from otactl.journal.s3_client import RacedError
 from otactl.journal.s3_format import (
@@ -63,11 +64,16 @@ class Contents(NamedTuple):
     identity: Identity = Identity()
 
     def must_be_at_rest(self, now: datetime) -> None:
-        """Raise `LeaseHeldError` while another actor works: what that run writes next would be missing in the copy."""
+        """Raise `LeaseHeldError` while another actor may work: what that run writes next would be missing in the copy.
+
+        Its clock and this machine's may differ, so a lease that was not given back counts `TOLERANCE` longer here.
+        """
         for held in self.leases:
             lease = held.lease
-            if stands(lease, now):
-                raise LeaseHeldError(lease.environment, who_holds(lease), iso(lease.expires_at))
+            over = lease.released or now >= lease.expires_at + TOLERANCE or is_dead(held.process, current())
+            if not over:
+                until = f"{iso(lease.expires_at)} by its clock; to end that by hand: otactl journal release "
+                raise LeaseHeldError(lease.environment, who_holds(lease), f"{until}{lease.environment}")
 
 
 def fill(target: SqlJournal | S3Journal, contents: Contents) -> None:

@@ -130,7 +130,8 @@ def _verdict(
             latest=latest,
         )
     earliest = _earliest(windows, freezes, start, taken, HORIZON) or _far(windows, freezes, start, taken)
-    text = "no start fits within 400 days" if earliest is None else f"the earliest start is {iso(earliest)}"
+    never = "no start fits within 400 days; change spec.windows, or the freezes of the environment"
+    text = never if earliest is None else f"the earliest start is {iso(earliest)}"
     sentence = f"{_why(reason, windows, freezes, start, taken)}; {text}"
     return StartPermission(permitted=False, reason=reason, sentence=sentence, earliest=earliest, latest=None)
 

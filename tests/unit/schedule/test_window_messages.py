@@ -79,7 +79,10 @@ SENTENCES: dict[str, tuple[tuple[Window, ...], tuple[Window, ...], str, str | No
         (),
         "05-01T22:00",
         "8h",
-        'the window "0 22 * * *" for 7h (UTC) is shorter than a session of 8h; no start fits within 400 days',
+        (
+            'the window "0 22 * * *" for 7h (UTC) is shorter than a session of 8h; '
+            "no start fits within 400 days; change spec.windows, or the freezes of the environment"
+        ),
     ),
     "frozen": (
         (),
@@ -98,7 +101,7 @@ SENTENCES: dict[str, tuple[tuple[Window, ...], tuple[Window, ...], str, str | No
         "1h",
         (
             'the freeze "* * * * *" for 1m (UTC) is on at 2026-12-25T12:00:00Z, for 400 days and more; '
-            "no start fits within 400 days"
+            "no start fits within 400 days; change spec.windows, or the freezes of the environment"
         ),
     ),
     "a deny ahead": (
