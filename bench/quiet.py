@@ -23,7 +23,7 @@ def figures(tiny: bool = False) -> list[Figure]:
     rollouts, active, runs = (3, 1, 1) if tiny else (ROLLOUTS, ACTIVE, RUNS)
     budget = 1 + 1 + 3 * active + CHECKS
     with tempfile.TemporaryDirectory() as name, stage(Path(name)) as at:
-        _prepare(at, rollouts, active)
+        prepare(at, rollouts, active)
         before = len(at.requests())
         reports, ours = [], []
         for _ in range(runs):
@@ -49,7 +49,8 @@ def figures(tiny: bool = False) -> list[Figure]:
     ]
 
 
-def _prepare(at: BenchStage, rollouts: int, active: int) -> None:
+def prepare(at: BenchStage, rollouts: int, active: int) -> None:
+    """Bring all rollouts but the active ones to their end, and those to their start."""
     devices = [{"devEui": f"70b3d57ed{n:07x}", "rfRegion": "EU868"} for n in range(rollouts)]
     groups = [
         {"name": f"g{n}", "id": _group(n), "rfRegion": "EU868", "devices": [devices[n]["devEui"]]}

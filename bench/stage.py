@@ -15,7 +15,7 @@ from pathlib import Path
 
 import boto3
 
-from otactl.journal import SqlJournal
+from bench.measure import run
 
 REGION, ACCOUNT, BUCKET, ROLE = "eu-west-1", "123456789012", "acme-firmware-eu", "acme-firmware-update"
 BIN = Path(sys.executable).parent
@@ -28,8 +28,8 @@ KEY = f"probe/sha256/{DIGEST}/probe-1.0.0.bin"
 class BenchStage:
     """One running simulator."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
+    def __init__(self, url: str, folder: Path, command: str = OTACTL) -> None:
+        self.url, self.folder, self.command = url, folder, command
         self.manifests = folder / "rollouts"
         (self.manifests / "environments").mkdir(parents=True)
         self.env = {
@@ -48,7 +48,7 @@ class BenchStage:
         self._clients = {n: session.client(n, endpoint_url=url) for n in ("s3", "iam")}
         self.wireless = session.client("iotwireless", endpoint_url=url)
         self._provision()
-        SqlJournal(folder / "journal.db").close()
+        run([command, "journal", "init"], env=self.env)
 
     def _provision(self) -> None:
         s3, iam = self._clients["s3"], self._clients["iam"]
@@ -73,7 +73,7 @@ class BenchStage:
 
     def otactl(self, *words: str) -> list[str]:
         """The words of an otactl command over this stage's manifests."""
-        return [OTACTL, *words, str(self.manifests)]
+        return [self.command, *words, str(self.manifests)]
 
     def post(self, name: str, document: object) -> None:
         """Tell the simulator."""
@@ -90,13 +90,13 @@ class BenchStage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path) -> Iterator[BenchStage]:
-    """A stage that ends with its block."""
+def stage(folder: Path, command: str = OTACTL) -> Iterator[BenchStage]:
+    """Start a simulator that ends with its block; `command` is the otactl that is measured on it."""
     process = subprocess.Popen([OTACTL, "simulator", "--port", "0"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().split("AWS_ENDPOINT_URL=")[1].strip()
-        yield BenchStage(url, folder)
+        yield BenchStage(url, folder, command)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)

@@ -1,4 +1,4 @@
-"""How long a person waits for the command itself, beside a bare click program."""
+"""Measures the CPU of the command's own start, beside a bare click program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ cli()
 
 
 def figures(tiny: bool = False) -> list[Figure]:
-    """Time `--version` and `validate` of one file; the three are run in turn, so that a slow moment hits all."""
+    """Measure `--version` and `validate` of one file; the three run in turn, so that a slow moment affects all."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bare.py").write_text(BARE)
@@ -30,12 +30,12 @@ def figures(tiny: bool = False) -> list[Figure]:
         file.write_text(manifest_text("probe", group="3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01"))
         bare, version, validate = [], [], []
         for _ in range(1 if tiny else RUNS):
-            bare.append(run([sys.executable, str(folder / "bare.py"), "--version"]).wall)
-            version.append(run([OTACTL, "--version"]).wall)
-            validate.append(run([OTACTL, "validate", str(file)]).wall)
+            bare.append(run([sys.executable, str(folder / "bare.py"), "--version"]).cpu)
+            version.append(run([OTACTL, "--version"]).cpu)
+            validate.append(run([OTACTL, "validate", str(file)]).cpu)
     return [
-        _figure("`otactl --version` beside a bare click program", version, bare, 2),
-        _figure("`otactl validate` of one file beside a bare click program", validate, bare, 5),
+        _figure("CPU of `otactl --version` beside a bare click program", version, bare, 2),
+        _figure("CPU of `otactl validate` of one file beside a bare click program", validate, bare, 5),
     ]
 
 
