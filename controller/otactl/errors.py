@@ -115,7 +115,7 @@ class JournalMissingError(UsageError):
     """There is no journal where one is to be; `otactl journal init` makes it, nothing else does."""
 
     def __init__(self, where: str, make: str, why: str = "no journal at") -> None:
-        """`where` as a person reads it, `make` as `otactl journal init` takes it."""
+        """Take `where` as a person reads it, and `make` as `otactl journal init` takes it."""
         super().__init__(
             f"JournalMissing: {why} {where}; name the right one with --journal, OTACTL_JOURNAL or spec.journal of the "
             f"environment, or, if there never was one, create it: otactl journal init {shlex.quote(make)}"

@@ -182,11 +182,14 @@ class DeviceService(Protocol):
     """Our words for the statuses of an unfinished task, in the order of a task's life, with the service's."""
 
     def status_of(self, word: str) -> str | None:
-        """Our word for a status, given in ours or in the service's; None for an unknown one."""
+        """Return our word for a status, given in ours or in the service's; None for an unknown one."""
         ...
 
     def homes(self, rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]]) -> list[Home]:
-        """Where the manifests say a device belongs; `remembered` are rollouts, as (environment, name), that had it."""
+        """Return where the manifests say a device belongs.
+
+        `remembered` are rollouts, as (environment, name), that had it.
+        """
         ...
 
 
@@ -269,7 +272,10 @@ class Lease(Value, frozen=True, kw_only=True):
     took_over: str = ""
 
     def dated_ahead(self, now: datetime) -> bool:
-        """Whether it expires further ahead than it may live: a clock was wrong, its holder's or the one of `now`."""
+        """Return whether it expires further ahead than it may live.
+
+        A clock was wrong, its holder's or the one of `now`.
+        """
         return self.expires_at - now > LEASE_TERM + LEASE_TOLERANCE
 
 
@@ -302,7 +308,7 @@ class Journal(Protocol):
     """
 
     def identity(self) -> Identity:
-        """Tell which journal this is, wherever it lies."""
+        """Return which journal this is, wherever it is stored."""
         ...
 
     def load(self, environment: str, name: str) -> Stored:
@@ -326,7 +332,7 @@ class Journal(Protocol):
         ...
 
     def lease(self, environment: str) -> Lease | None:
-        """Tell who holds the environment, if anybody ever did."""
+        """Return who holds the environment, if anyone ever did."""
         ...
 
     def acquire(self, environment: str, holder: str, now: datetime) -> Lease:
@@ -334,9 +340,12 @@ class Journal(Protocol):
         ...
 
     def release(self, lease: Lease, now: datetime) -> None:
-        """Give the lease back if it is still ours."""
+        """Release the lease if it is still ours."""
         ...
 
     def end_lease(self, environment: str, now: datetime) -> Lease | None:
-        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        """Release anyone's lease by hand, so that its holder commits no more.
+
+        Returns it as it was, None if none is held.
+        """
         ...

@@ -79,7 +79,7 @@ _FETCHES = ("AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "Ge
 
 
 def of_sdk(error: Exception) -> str:
-    """What to tell of an SDK's error about credentials: what is wrong and what to do; empty if it is about others."""
+    """Return what is wrong and what to do, for an SDK's error about credentials; empty for other errors."""
     for kind, what, advice in _CREDENTIALS:
         if isinstance(error, kind):
             return f"{what.format(provider=_named(error, 'provider'), profile=_named(error, 'profile'))}; {advice}"
@@ -109,7 +109,10 @@ def clock(off: timedelta | None) -> str:
 
 
 def fetch_of(error: Exception) -> str:
-    """The operation by which the SDK itself asked for credentials, if it is that one which failed; else empty."""
+    """Return the operation by which the SDK itself asked for credentials, if it is that one which failed.
+
+    Else empty.
+    """
     name = str(getattr(error, "operation_name", ""))
     return name if name in _FETCHES else ""
 

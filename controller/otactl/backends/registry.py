@@ -43,7 +43,10 @@ class Definition(BackendDefinition, Protocol):
         ...
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
-        """What the radio planner is asked about a rollout; None without a radio, or where too little is declared."""
+        """Return what the radio planner is asked about a rollout.
+
+        None without a radio, or where too little is declared.
+        """
         ...
 
     def connect(self, environment: Environment, client: AwsClient) -> Backend | None:

@@ -75,7 +75,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def asked(flags: Flags, declared: AirtimeRequest | None) -> AirtimeRequest:
-    """Put the flags over what a manifest declares; raises UsageError for what cannot be put together."""
+    """Apply the flags over what a manifest declares; raises UsageError for what cannot be combined."""
     if declared is None:
         if flags.rf_region is None or flags.image_bytes is None:
             raise UsageError("name the manifest of a radio session, or give --rf-region and --image-bytes")

@@ -23,7 +23,7 @@ def radio_is_installed() -> bool:
 
 
 def require_radio() -> None:
-    """Raises: UsageError if the chance of success cannot be computed here."""
+    """Check that the chance of success can be computed here; raises UsageError if it cannot."""
     if not radio_is_installed():
         raise UsageError(f"the airtime is computed with numpy, which is not installed; install it: {RADIO}")
 

@@ -32,7 +32,7 @@ class DemoScript:
         click.echo(title)
 
     def step(self, text: str) -> None:
-        """Say what happens next."""
+        """Print what happens next."""
         self._step += 1
         self._title = text
         if self._verbose:

@@ -45,7 +45,7 @@ class DemoStage:
         self.clients = {name: session.client(name) for name in ("s3", "iam", "iotwireless", "iot")}
 
     def provision(self) -> None:
-        """Bucket, role, example manifests, fleet."""
+        """Create bucket, role, example manifests and fleet."""
         self.script.step(
             "a bucket and the roles are created (in real life: pulumi up), and the journal of what is sent"
         )
@@ -69,7 +69,7 @@ class DemoStage:
         self.plugs()
 
     def point_to_gateway(self) -> None:
-        """Let the copied environment name the simulator as Tuya's gateway: an instance there is a host."""
+        """Name the simulator as Tuya's gateway in the copied environment: an instance there is a host."""
         place = self._folder / "rollouts/environments/prod-eu.yaml"
         kept, _, rest = place.read_text().partition("endpoint: ")
         place.write_text(f"{kept}endpoint: {self._url}/\n{rest.partition(chr(10))[2]}")
@@ -85,8 +85,10 @@ class DemoStage:
             iam.put_role_policy(RoleName=name, PolicyName=title, PolicyDocument=_policy(statement))
 
     def fleet(self, canary: Mapping[str, object]) -> None:
-        """Soil probes in three groups, leak sensors, gateways; one probe is deaf, a sensor short of memory, one gateway
-        takes the image and goes back to the one before."""
+        """Create soil probes in three groups, leak sensors, gateways.
+
+        One probe is deaf, a sensor short of memory, one gateway takes the image and goes back to the one before.
+        """
         probes = [{"devEui": f"70b3d57ed00000{n:02x}", "rfRegion": "EU868", "loss": 0.02} for n in range(1, 23)]
         probes[15]["loss"] = 0.6
         sensors: list[dict[str, object]] = [
@@ -109,7 +111,7 @@ class DemoStage:
         tell_simulator(self._url, "fleet", {"devices": [*probes, *sensors], "groups": groups})
 
     def plugs(self) -> None:
-        """Smart plugs at Tuya with the package uploaded there; one loses its flash while it writes."""
+        """Create smart plugs at Tuya with the package uploaded there; one loses its flash while it writes."""
         image = (self._folder / "rollouts/images/smart-plug-2.4.1.bin").read_bytes()
         package = {
             "firmwareId": "1001",
@@ -131,7 +133,7 @@ class DemoStage:
         tell_simulator(self._url, "fleet", {"tuya": fleet, "secrets": [{"arn": _KEY_ARN, "text": text}]})
 
     def plug(self, name: str, behaviour: str) -> None:
-        """Let one plug behave otherwise from now on."""
+        """Change how one plug behaves from now on."""
         device = {"productKey": _PRODUCT, "deviceName": name, "behaviour": behaviour}
         tell_simulator(self._url, "fleet", {"tuya": {"devices": [device]}})
 
@@ -144,7 +146,7 @@ class DemoStage:
             return transport.call(action, {"ProductKey": _PRODUCT, **parameters}, repeatable=True)
 
     def push(self) -> None:
-        """The example images, where the manifests say."""
+        """Upload the example images to where the manifests say."""
         self.script.step(f"{len(IMAGES)} images are uploaded, each under its digest")
         for number, (product, version) in enumerate(IMAGES.items()):
             file = f"rollouts/images/{product}-{version}.bin"
@@ -156,11 +158,11 @@ class DemoStage:
         return self._get("requests")["requests"]
 
     def pass_time(self, seconds: float) -> None:
-        """Let the simulator's clock run ahead."""
+        """Advance the simulator's clock."""
         tell_simulator(self._url, "clock", {"advanceSeconds": seconds})
 
     def failure(self, error: Exception) -> str:
-        """Say at which step the story failed, and why."""
+        """Return at which step the demo failed, and why."""
         cause = str(error) if isinstance(error, OtactlError) else f"{type(error).__name__}: {error}"
         return f"the demo failed at {self.script.place}: {cause}; this is a defect of otactl, report it"
 

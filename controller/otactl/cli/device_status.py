@@ -159,7 +159,7 @@ def _remembered(
 def _ask(
     kind: str, home: Home, environment: Environment | None, filters: Filters, known: tuple[Stored, ...]
 ) -> LiveLine:
-    """One gateway's answer, as far as it came."""
+    """Return one gateway's answer, as far as it came."""
     row = LiveLine(
         service=kind,
         environment=home.environment,

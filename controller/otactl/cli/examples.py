@@ -78,7 +78,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def add_examples(command: click.Command, name: str) -> click.Command:
-    """End the help of a command, and of the commands in it, with their examples."""
+    """Add examples to the end of the help of a command and of its subcommands."""
     if isinstance(command, click.Group):
         for each, inner in command.commands.items():
             add_examples(inner, f"{name} {each}")

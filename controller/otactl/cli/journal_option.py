@@ -82,7 +82,7 @@ def place_for(environment: Environment, paths: Sequence[str], option: str | None
 
 
 def default_place(paths: Sequence[str]) -> Place:
-    """Rule 2; without paths as seen from the working folder."""
+    """Return the default journal (rule 2); without paths, as seen from the working folder."""
     first = paths[0] if paths else MANIFESTS if Path(MANIFESTS).is_dir() else ""
     start = real(Path(first or "."))
     folder = start if start.is_dir() else start.parent
@@ -106,7 +106,7 @@ def make(place: Place) -> tuple[AnyJournal, bool]:
 
 
 def _keep_out_of_git(folder: Path) -> None:
-    """A memory is not to be committed: two clones would each have one."""
+    """Write a .gitignore: a journal that is committed would be two journals in two clones."""
     note = folder / ".gitignore"
     if folder.name != FOLDER or note.exists():
         return

@@ -146,7 +146,7 @@ def _lines(before: bytes, after: bytes) -> list[str]:
 
 
 def must_be_valid(file: str, data: bytes, *beside: str) -> list[Problem]:
-    """Judge what a file will hold, with the manifests beside it; raises `UsageError` if that is not valid.
+    """Check what a file will hold, with the manifests beside it; raises `UsageError` if that is not valid.
 
     Gives the warnings about it.
     """
@@ -164,7 +164,7 @@ def must_be_valid(file: str, data: bytes, *beside: str) -> list[Problem]:
 
 
 def replace(place: Path, data: bytes, *, expected: bytes) -> None:
-    """Put other bytes into a file that holds what was `expected`: all of them, or none.
+    """Write other bytes to a file that holds what was `expected`: all of them, or none.
 
     Raises: UsageError when the file changed meanwhile or cannot be written.
     """

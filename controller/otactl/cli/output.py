@@ -48,7 +48,7 @@ class SafeStream:
                 self._stream.write("\x1b[H\x1b[2J\x1b[3J")
 
     def __getattr__(self, name: str) -> object:
-        """Whatever else a stream has."""
+        """Return any other attribute of the stream."""
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
@@ -104,7 +104,7 @@ class SafeStream:
             raise OutputError(why) from error
 
     def _give_up(self) -> None:
-        """Let what is still buffered go nowhere, or the interpreter would fail on it again at its end."""
+        """Discard what is still buffered, or the interpreter would fail on it again at its end."""
         with contextlib.suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())

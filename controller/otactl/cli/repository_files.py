@@ -66,7 +66,7 @@ def _words(chosen: Choices, templates: Sequence[ManifestTemplate]) -> dict[str, 
 
 
 def _filled(text: str, words: dict[str, str]) -> str:
-    """Put values for whole words: AWS_REGION stays."""
+    """Replace whole words by values: AWS_REGION stays."""
     for word, value in words.items():
         text = value.join(re.split(rf"(?<![A-Z_]){word}(?![A-Z_])", text))
     return text

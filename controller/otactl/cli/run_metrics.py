@@ -63,7 +63,7 @@ class RunMetrics:
     """Collects the figures of each environment of a run, and writes them when the run leaves its `with` block."""
 
     def __init__(self, file: str | None, gateway: str | None, holder: str) -> None:
-        """`holder` is who this run holds leases as."""
+        """Take as `holder` the name under which this run holds leases."""
         self._file, self._gateway, self._holder = file, gateway, holder
         self._started = time.monotonic()
         self._figures: dict[str, tuple[RunFigures, JournalFigures | None]] = {}

@@ -118,7 +118,7 @@ def leave_marks(
     now: datetime,
     author: Author = Author(),  # noqa: B008 - a frozen value
 ) -> None:
-    """Remember that an environment could not be driven, in a journal that knows it."""
+    """Record that an environment could not be driven, in a journal that knows it."""
     if environment not in journal.environments():
         return
     leased = LeasedJournal(environment, journal, holder, lambda: now, author)

@@ -22,7 +22,7 @@ ENDLESS = ("simulator", "demo")
 
 
 def add_verbosity(command: click.Command, name: str) -> click.Command:
-    """Give a command, and the commands in it, the two options."""
+    """Add the two options to a command and to its subcommands."""
     if isinstance(command, click.Group):
         for each, inner in command.commands.items():
             add_verbosity(inner, f"{name} {each}")

@@ -36,22 +36,22 @@ _Differs = Callable[[str, object, object, Cause], None]
 
 
 def changed_fields(desired: JsonObject, unit: Unit) -> tuple[str, ...]:
-    """Declared fields whose observed value is another one, sorted."""
+    """Return declared fields whose observed value is another one, sorted."""
     return tuple(sorted(name for name, value in desired.items() if unit.fields.get(name) != value))
 
 
 def dropped_fields(desired: JsonObject, attempt: Attempt, unit: Unit) -> tuple[str, ...]:
-    """Fields once declared for this unit, not any more, and still set: no update can clear them."""
+    """Return fields once declared for this unit, not any more, and still set: no update can clear them."""
     return tuple(sorted(f for f in attempt.declared if f not in desired and unit.fields.get(f) is not None))
 
 
 def changed_marks(desired: dict[str, str], unit: Unit) -> tuple[str, ...]:
-    """Marks and declared tags that are missing or other."""
+    """Return marks and declared tags that are missing or other."""
     return tuple(sorted(key for key, value in desired.items() if unit.tags.get(key) != value))
 
 
 def foreign_marks(desired: dict[str, str], unit: Unit) -> tuple[str, ...]:
-    """Marks under our prefix that we did not set."""
+    """Return marks under our prefix that we did not set."""
     return tuple(sorted(key for key in unit.tags if key.startswith(MARK_PREFIX) and key not in desired))
 
 
@@ -134,7 +134,7 @@ def unseen_session(declared: UnitDeclaration, attempt: Attempt, unit: Unit) -> t
 
 
 def digest_of(value: object) -> str:
-    """Names a field's value by content."""
+    """Name a field's value by content."""
     return canonical_digest(as_json(value))[:16]
 
 
@@ -202,7 +202,10 @@ def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, ed
 
 
 def target_findings(subject: str, frozen: tuple[str, ...], declared: tuple[str, ...]) -> tuple[Finding, ...]:
-    """Targets declared, or not any more, after their wave's start froze its membership: reported, never acted on."""
+    """Return targets declared, or not any more, after their wave's start froze its membership.
+
+    Reported, never acted on.
+    """
     changed = sorted(set(frozen) ^ set(declared)) if frozen else []
     return tuple(
         Finding(
@@ -256,7 +259,7 @@ def baseline_of(seen: Observation) -> Baseline:
 
 
 def source_findings(subject: str, sha256: str, size: int, baseline: Baseline, seen: Observation) -> tuple[Finding, ...]:
-    """Drift of what a unit only points at: image bytes, its bucket, the role."""
+    """Return drift of what a unit only points at: image bytes, its bucket, the role."""
     found: list[Finding] = []
 
     def differs(field: str, desired: object, observed: object, cause: Cause) -> None:

@@ -33,7 +33,7 @@ def home_of(environment: Environment, backend: str) -> Home:
 
 
 def moved(record: Record, environment: Environment) -> Hold | None:
-    """Rule 1: the hold of a rollout whose environment was changed under units of it."""
+    """Return the hold of a rollout whose environment was changed under units of it (rule 1)."""
     home = record.home
     changed = _changed(home, home_of(environment, record.backend), *_PLACE, "owner")
     if not changed or not record.under_way:
@@ -48,7 +48,7 @@ def moved(record: Record, environment: Environment) -> Hold | None:
 
 
 def parted(record: Record, environment: Environment, backend: str, generation: str) -> Hold | None:
-    """Rule 2: the hold of a revision that reached devices in another place, and has waves left."""
+    """Return the hold of a revision that reached devices in another place, and has waves left (rule 2)."""
     now = home_of(environment, backend)
     sent = _sent_elsewhere(record, now, generation)
     if not sent:
@@ -75,7 +75,7 @@ def _sent_elsewhere(record: Record, now: Home, generation: str) -> tuple[Attempt
 
 
 def settled(record: Record, environment: Environment, backend: str, generation: str) -> Record:
-    """Rule 2, and the first observation; before what is seen now is recorded."""
+    """Return the record with the home that this pass observed, before anything else is recorded (rule 2)."""
     now, home = home_of(environment, backend), record.home
     if home is None:
         return msgspec.structs.replace(record, home=now)

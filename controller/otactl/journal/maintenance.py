@@ -68,7 +68,7 @@ class _SqlRows:
         self.leftovers: dict[str, int] = {}
 
     def examine(self) -> Iterator[Unread]:
-        """Let SQLite check its pages."""
+        """Check the pages of the database, by SQLite's own check."""
         for (line,) in self._db.execute("PRAGMA integrity_check"):
             if line != "ok":
                 yield Unread(str(self._path), "database_is_damaged", f"SQLite says: {line}")
@@ -181,7 +181,7 @@ def _check_leases(rows: _Rows, now: datetime, defects: list[Defect]) -> None:
 
 
 def _lease_doubts(where: str, held: Held, now: datetime) -> list[Defect]:
-    """A lease that a wrong clock dated, or that a dead process left: the next run takes it over."""
+    """Return the defects of a lease: a wrong clock dated it, or a dead process left it; the next run takes it over."""
     lease, until = held.lease, iso(held.lease.expires_at)
     if lease.dated_ahead(now):
         code = "lease_is_dated_ahead"
@@ -296,7 +296,7 @@ def _sync(path: Path) -> None:
 
 
 def export(journal: AnyJournal) -> Iterator[str]:
-    """Give every record, event and lease as one line of JSON each (rule 3).
+    """Yield every record, event and lease as one line of JSON each (rule 3).
 
     Raises `StalledError` at the first one that cannot be read, naming it.
     """
@@ -318,7 +318,7 @@ def export(journal: AnyJournal) -> Iterator[str]:
 
 
 def contents(journal: AnyJournal) -> Contents:
-    """Give everything in the journal as values, to be written elsewhere; raises `StalledError` as `export` does."""
+    """Return everything in the journal as values, to be written elsewhere; raises `StalledError` as `export` does."""
     with _reading(journal) as rows:
         _must_be_whole(journal, rows)
         return Contents(

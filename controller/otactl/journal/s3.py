@@ -78,7 +78,7 @@ class S3Journal:
         self.close()
 
     def close(self) -> None:
-        """Nothing is held between two calls."""
+        """Do nothing: nothing is held between two calls."""
 
     def size_bytes(self) -> int:
         """Return the bytes of all its objects; one call lists 1,000 of them."""
@@ -89,7 +89,7 @@ class S3Journal:
         return self.store.marker.identity
 
     def take_over(self, lost: str) -> Identity:
-        """Let this journal take over from the journal `lost`; return its identity."""
+        """Take over from the journal `lost`; return the identity of this journal."""
         return self.store.rename(lambda identity: replacing(identity, lost))
 
     def load(self, environment: str, name: str) -> Stored:
@@ -201,7 +201,10 @@ class S3Journal:
         self.store.update(lease.environment, change)
 
     def end_lease(self, environment: str, now: datetime) -> Lease | None:
-        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        """Release anyone's lease by hand, so that its holder commits no more.
+
+        Returns it as it was, None if none is held.
+        """
         former: list[Lease] = []
 
         def change(head: Head, commit: str) -> Head | None:

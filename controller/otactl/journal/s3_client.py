@@ -216,7 +216,7 @@ class Bucket:
         return TransientError(text)
 
     def _error(self, operation: str, key: str, answer: _Answer) -> OtactlError:
-        """Say in one line what S3 refused and what to do next (rule 3)."""
+        """Return in one line what S3 refused and what to do next (rule 3)."""
         from otactl.aws_sdk import credential_errors
 
         url, bucket = self.place.url, self.place.bucket
@@ -304,7 +304,10 @@ def _client(place: Place) -> Client:
 
 
 def _local(place: Place, operation: str, error: Exception) -> OtactlError:
-    """Say what is wrong on this side; a wire error's own text may carry a signed URL, so only its kind is reported."""
+    """Return what is wrong on this side.
+
+    A wire error's own text may carry a signed URL, so only its kind is reported.
+    """
     from botocore.parsers import ResponseParserError
 
     from otactl.aws_sdk import credential_errors

@@ -157,7 +157,7 @@ class S3Store:
         raise TransientError(f"{text}, run again", retry_after=5.0, committed=False)
 
     def _swap(self, environment: str, seen: Seen, head: Head, commit: str) -> bool:
-        """Put `head` in the place of the one seen; False when another one is there by now."""
+        """Replace the head that was seen by `head`; return False if another one is there by now."""
         key, data = head_key(environment), pack(head)
         try:
             etag = self.bucket.replace(key, data, seen.etag) if seen.etag else self.bucket.create(key, data)

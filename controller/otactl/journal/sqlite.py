@@ -72,7 +72,7 @@ class SqlJournal:
             return self._identity(db)
 
     def take_over(self, lost: str) -> Identity:
-        """Let this journal take over from the journal `lost`; return its identity."""
+        """Take over from the journal `lost`; return the identity of this journal."""
         with self.database.write() as db:
             now = replacing(self._identity(db), lost)
             self.become(db, now)
@@ -173,7 +173,10 @@ class SqlJournal:
                 _store(db, given_back(held, now))
 
     def end_lease(self, environment: str, now: datetime) -> Lease | None:
-        """End whoever's lease by hand, so that its holder commits no more; gives it as it was, None if none is held."""
+        """Release anyone's lease by hand, so that its holder commits no more.
+
+        Returns it as it was, None if none is held.
+        """
         with self.database.write() as db:
             held = self._held(db, environment)
             ended = ended_by_hand(held, now)

@@ -71,19 +71,19 @@ class SqliteFile:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection for reading."""
+        """Yield the connection for reading."""
         with self._lock, self._translated():
             yield self._connection
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection inside one transaction: committed at the end, rolled back on any error."""
+        """Yield the connection inside one transaction: committed at the end, rolled back on any error."""
         with self._lock, self._translated(), _transaction(self._connection):
             yield self._connection
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection of its own that sees one moment, so a long read holds no one up."""
+        """Yield a connection of its own that sees one moment, so a long read holds no one up."""
         with self._translated():
             connection = self._connect("rw")
             try:
@@ -158,7 +158,10 @@ class SqliteFile:
         return row[0]
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
-        """SQLite answers busy at once, without waiting, when two processes switch a new file at the same moment."""
+        """Switch to WAL, again after busy.
+
+        SQLite does not wait when two processes switch a new file at the same moment.
+        """
         give_up = time.monotonic() + self._busy_seconds
         while str(connection.execute("PRAGMA journal_mode").fetchone()[0]).lower() != "wal":
             try:
@@ -213,7 +216,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def translate(error: sqlite3.Error, path: Path) -> OtactlError:
-    """Say in one line what happened to the journal file and what to do next (rule 4)."""
+    """Return in one line what happened to the journal file and what to do next (rule 4)."""
     code, detail = _code(error), " ".join(str(error).split())
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         text = f"journal {path} is locked by another process ({detail}); nothing was written, run again"

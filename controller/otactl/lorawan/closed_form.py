@@ -69,12 +69,12 @@ def _certain(excess: Ints) -> Floats:
 
 
 def _settled(excess: Ints) -> Floats:
-    """`full_rank` of many rows, by how many more they are than lost fragments."""
+    """Return `full_rank` of many rows, by how many more they are than lost fragments."""
     return np.asarray(_PRODUCTS[_SETTLED] / _PRODUCTS[np.clip(excess, 0, _SETTLED)])
 
 
 def _undetected(lost: Ints, received: Ints, density: float) -> Floats:
-    """S_d - S_half of rule 4, never below zero, for columns `lost` and rows `received`."""
+    """Return S_d - S_half of rule 4, never below zero, for columns `lost` and rows `received`."""
     deepest = min(int(lost.max()), _CORRECTED_LOST)
     w = np.arange(1, deepest + 1)
     ways = np.array([[math.comb(n, k) for k in w] for n in range(deepest + 1)], np.float64)

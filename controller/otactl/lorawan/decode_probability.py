@@ -167,7 +167,7 @@ def nearness(target: float) -> float:
 
 
 def z_of_look(look: int) -> float:
-    """Standard errors to either side at a check, counted from 1 (rule 4)."""
+    """Return standard errors to either side at a check, counted from 1 (rule 4)."""
     return NormalDist().inv_cdf(1 - 0.025 / (look * (look + 1)))
 
 

@@ -95,7 +95,7 @@ def _packed(bits: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]) -> Words:
 
 
 def _gather(columns: Words, lost: Bools, heard: Words, lost_count: Ints) -> Words:
-    """Lay out the vectors of a group: shape (words, most lost, trials), a trial's own first, zeros after them."""
+    """Arrange the vectors of a group: shape (words, most lost, trials), a trial's own first, zeros after them."""
     trials = len(lost_count)
     trial, fragment = np.nonzero(lost)
     first = np.cumsum(lost_count) - lost_count

@@ -42,7 +42,7 @@ def fleet_chance(
     seed: int = 0,
     target: float | None = None,
 ) -> FleetChance:
-    """Foretell a session to all classes; raises LorawanError when there are none.
+    """Predict the chance of a session for all classes; raises LorawanError when there are none.
 
     `gates` are of waves, each with its number of devices, all devices together; None is one gate that forgives no one.
     """
@@ -167,7 +167,7 @@ def _under_outage(
 
 
 def _mixed(weights: list[float], parts: list[Chance]) -> Chance:
-    """Weigh chances; the half-widths are of independent runs, so their squares add."""
+    """Average chances by weight; the half-widths are of independent runs, so their squares add."""
     if len(parts) == 1:
         return parts[0]
     middle = sum(w * part.probability for w, part in zip(weights, parts, strict=True))

@@ -127,7 +127,7 @@ class DeviceCaps:
                 raise LorawanError(f"a device's {name} of {value} cannot be; choose {least} or more")
 
     def refusal(self, fragments: int, fragment_size: int) -> str | None:
-        """Say why the device would refuse a session at set-up, or None when it takes it."""
+        """Return why the device would refuse a session at set-up, or None when it accepts it."""
         if self.max_fragments is not None and fragments > self.max_fragments:
             return f"{fragments} fragments, the device holds {self.max_fragments}"
         if self.max_fragment_size is not None and fragment_size > self.max_fragment_size:
@@ -194,7 +194,7 @@ class Decoder:
         return 0 if self.state is State.DONE else self._holes.bit_count() - self._span.rank
 
     def receive(self, counter: int, payload: bytes) -> State:
-        """Take one fragment as heard; later ones than the end of a session change nothing."""
+        """Process one fragment as received; fragments after the end of a session change nothing."""
         if len(payload) != self.fragment_size or not 1 <= counter <= MAX_COUNTER:
             raise LorawanError(
                 f"fragment {counter} of {len(payload)} bytes is not of this session: "

@@ -62,7 +62,7 @@ def binomial(trials: int, probability: float) -> Floats:
 
 
 def _in(state: int) -> tuple[Floats, Floats]:
-    """Certainty of a state, with nothing lost yet: 0 the good one, 1 the bad one."""
+    """Return the distribution of one state with certainty and nothing lost yet: 0 is the good state, 1 the bad one."""
     good, bad = np.zeros(2), np.zeros(2)
     (good, bad)[state][0] = 1.0
     return good, bad
@@ -82,5 +82,5 @@ def _chain(loss: Bursts, start: tuple[Floats, Floats], steps: int) -> tuple[Floa
 
 
 def _trimmed(weights: Floats) -> Floats:
-    """Without the noise of the transform."""
+    """Remove the noise of the transform."""
     return np.where(weights > 1e-15, weights, 0.0)

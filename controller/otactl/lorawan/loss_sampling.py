@@ -36,7 +36,7 @@ def draw(loss: Loss, rng: np.random.Generator, trials: int, fragments: int) -> B
 
 
 def silence(lost: Bools, first: int, fragments: int) -> None:
-    """Let no one hear `fragments` from the index `first` on; past the end of the session there is nothing to hear."""
+    """Lose `fragments` for every device from the index `first` on; past the end of the session there are none."""
     lost[:, max(first, 0) : max(first + fragments, 0)] = True
 
 

@@ -105,7 +105,7 @@ def _plan(question: AirtimeRequest, percent: int) -> SessionPlan:
 
 
 def _with_advice(question: AirtimeRequest, advice: Recommendation | None) -> AirtimeRequest:
-    """Take the recommended redundancy, and with it the size that is not given; the interval is the shortest lawful."""
+    """Apply the recommended redundancy, and with it the size that is not given; the interval is the shortest lawful."""
     if advice is None:
         return msgspec.structs.replace(question, redundancy_percent=ASSUMED_REDUNDANCY)
     return msgspec.structs.replace(

@@ -142,7 +142,7 @@ class _Search:
 
     @property
     def _limit(self) -> float:
-        """No session longer than this is of use any more."""
+        """Return the length above which no session is of use any more."""
         return self.confirmed[_SHOWN - 1].session_seconds if len(self.confirmed) >= _SHOWN else math.inf
 
     def _rough(self, size: int) -> _Candidate | None:

@@ -41,7 +41,7 @@ def plain_dev_eui(text: str) -> str:
 
 
 def name_hint(text: str) -> str:
-    """Say what a spreadsheet did to a device's name, or what it holds that no one sees on a screen; else nothing."""
+    """Return what a spreadsheet did to a device's name, or what it holds that no one sees on a screen; else nothing."""
     strange = next((c for c in text if not ("!" <= c <= "~" or c == " ")), None)
     if strange is not None:
         return f"it holds U+{ord(strange):04X}, which is not shown or only looks like another character: type it again"
@@ -53,14 +53,14 @@ def name_hint(text: str) -> str:
 
 
 def row_hint(cells: Sequence[str]) -> str:
-    """Say what happened to a row that has another number of cells than the first line."""
+    """Return what happened to a row that has another number of cells than the first line."""
     if any(_SCIENTIFIC.fullmatch(f"{one},{two}".strip()) for one, two in pairwise(cells)):
         return f"a spreadsheet turned a value into a number with a decimal comma, and its digits are lost: {AS_TEXT}"
     return "put a value with a comma in double quotes"
 
 
 def dev_eui_hint(text: str) -> str:
-    """Say what happened to a text that should be a DevEUI."""
+    """Return what happened to a text that should be a DevEUI."""
     if found := name_hint(text):
         return found
     if _DEV_EUI.fullmatch(text.lower().removeprefix("0x").removeprefix("'")):
@@ -75,7 +75,7 @@ def dev_eui_hint(text: str) -> str:
 
 
 def header_hint(first: str, cells: Sequence[str], names: Sequence[str]) -> str:
-    """Say why a first line names no column that is needed; `first` is the whole line, `cells` its cells."""
+    """Return why a first line names no column that is needed; `first` is the whole line, `cells` its cells."""
     wanted = listed(names, "or")
     if first.lower().startswith("sep="):
         return f"the first line is a spreadsheet's separator line: remove it, and {COMMAS}"

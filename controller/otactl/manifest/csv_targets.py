@@ -165,7 +165,7 @@ class _Table:
         return device if len(self.problems) == before else None
 
     def named(self, name: str, value: str, at: tuple[int, int], row: int) -> str:
-        """One name of a device as manifests write it, checked and seen for the first time."""
+        """Return one name of a device as manifests write it; note it if it is malformed or was seen before."""
         value = plain_dev_eui(value) if name == "devEui" else value
         pattern, rule = _rule(self.kind, name)
         if not re.search(pattern, value):

@@ -49,17 +49,17 @@ class Manifest:
 
     @property
     def value(self) -> Rollout | Environment | None:
-        """The value it became."""
+        """Return the value that the document gives."""
         return self.rollout if self.rollout is not None else self.environment
 
     @property
     def name(self) -> str:
-        """The name it gives itself, also where it is invalid otherwise; empty if it has none."""
+        """Return the name that the document gives, even if it is invalid otherwise; empty if it has none."""
         return self._text("metadata", "name")
 
     @property
     def wanted_environment(self) -> str:
-        """The environment a rollout names; empty if it names none."""
+        """Return the environment a rollout names; empty if it names none."""
         return self._text("spec", "environment")
 
     def _text(self, block: str, field: str) -> str:
@@ -109,7 +109,7 @@ class Manifest:
         return any(other in read or other.startswith(f"{name}.") for other in others)
 
     def problem(self, fault: Fault) -> Problem:
-        """Put a fault at its place in the file."""
+        """Return a fault as a problem at its place in the file."""
         at = self.place.position(fault.path, key=fault.key)
         return problem(self.source.file, at, fault.path, fault.code, fault.message, fault.hint)
 
@@ -120,7 +120,7 @@ class Manifest:
 
 
 def find_faults(kind: str, document: object, manifest: Manifest) -> list[Fault]:
-    """Everything a schema, a calendar and the time zones have against a document."""
+    """Return everything a schema, a calendar and the time zones have against a document."""
     name = kind.lower()
     if not schema.is_valid(name, document):
         return tell(schema.failures(name, document), manifest.place)
@@ -161,13 +161,13 @@ def _identity(value: object) -> list[Fault]:
 
 @cache
 def _by_field() -> frozenset[object]:
-    """The blocks whose rules are about single fields."""
+    """Return the blocks whose rules are about single fields."""
     named = (name for depends in (_DEPENDS, *(b.depends for b in BACKENDS.values())) for name in depends)
     return frozenset(name.partition(".")[0] for name in named if "." in name)
 
 
 def _block(path: Path) -> str:
-    """The part of a manifest a path is in: `waves`, `windows`, `firmware.image`, …"""
+    """Return the part of a manifest a path is in: `waves`, `windows`, `firmware.image`, …"""
     if len(path) > 2 and path[1] in _by_field():
         return f"{path[1]}.{path[2]}"
     depth = 2 if path[:2] == ("spec", "strategy") else 1
@@ -175,7 +175,10 @@ def _block(path: Path) -> str:
 
 
 def _unsafe(path: Path) -> bool:
-    """Names of waves and targets are compared with others: an example might collide with a real one."""
+    """Return whether an example is unsafe.
+
+    Names of waves and targets are compared, and it might collide with a real one.
+    """
     return _block(path) in ("waves", "targets")
 
 

@@ -57,7 +57,7 @@ class Text:
         return self._new_lines(listed, f"- {flow(value)}")
 
     def remove(self, path: Path) -> str:
-        """Take a field or an item away.
+        """Remove a field or an item.
 
         Raises: CannotRewriteError when it is not there.
         """
@@ -120,7 +120,7 @@ class Text:
     # Between brackets
 
     def _into_brackets(self, parent: Node, item: str) -> str:
-        """Behind the last member, set off from it as that is from the one before."""
+        """Insert behind the last member, set off from it as that is from the one before."""
         opened = self._opened(parent)
         if not parent.values:
             return self._cut(opened, opened, item)
@@ -163,13 +163,13 @@ class Text:
         raise CannotRewriteError("has a comment between it and its neighbour")
 
     def _opened(self, node: Node) -> int:
-        """Behind the opening bracket; an anchor may precede it."""
+        """Return the place behind the opening bracket; an anchor may precede it."""
         return self.text.index("{" if node.kind == "mapping" else "[", node.start) + 1
 
     # On lines
 
     def _new_lines(self, parent: Node, *lines: str) -> str:
-        """Behind the last line of an indented block, at the indentation of its members."""
+        """Insert behind the last line of an indented block, at the indentation of its members."""
         column = self._column(parent)
         end = self._behind_line(parent.values[-1].end)
         while end < len(self.text) and self._is_comment_deeper(end, column):
@@ -222,7 +222,7 @@ class Text:
         return max((found.end() for found in BREAK.finditer(self.text, 0, offset)), default=0)
 
     def _behind_line(self, end: int) -> int:
-        """Behind the line a value ends in; a `|` block ends behind its line already."""
+        """Return the place behind the line a value ends in; a `|` block ends behind its line already."""
         return end if self._starts_line(end) else self._next_line(end)
 
     def _next_line(self, offset: int) -> int:

@@ -115,7 +115,7 @@ class _Reader:
         return found
 
     def look_up(self, rollouts: list[Manifest], known: list[Manifest], files: list[str]) -> list[Manifest]:
-        """Rule 3: read the `environments/` folders for those that rollouts name and no one gave."""
+        """Read the `environments/` folders for those that rollouts name and no one gave (rule 3)."""
         missing = {each.wanted_environment for each in rollouts} - {each.name for each in known} - {""}
         if not missing:
             return []
@@ -137,7 +137,7 @@ class _Reader:
         return [each for each in manifests if each.source.file not in named]
 
     def judge_together(self, environments: list[Manifest], rollouts: list[Manifest]) -> None:
-        """Rules between manifests; of two that collide neither yields a value."""
+        """Check the rules between manifests; of two that collide neither yields a value."""
         sound = [each for each in (*environments, *rollouts) if each.value is not None and not each.failed]
         values = [each.value for each in sound if each.value is not None]
         for located in policies.between(values):

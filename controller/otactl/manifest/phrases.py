@@ -64,7 +64,7 @@ _TYPES = {
 
 
 def type_names(types: Iterable[str]) -> str:
-    """Say JSON Schema's types in words: `text or a list`."""
+    """Return JSON Schema's types in words: `text or a list`."""
     return listed([_TYPES[name] for name in dict.fromkeys(types)], "or")
 
 

@@ -33,7 +33,7 @@ class Place:
         self.keys: dict[str, Position] = {}
 
     def step(self, part: str | int) -> Place | None:
-        """Go one key or index down; None where there is nothing."""
+        """Return the place one key or index down; None if there is nothing."""
         if isinstance(part, str):
             return self.members.get(part)
         return self.items[part] if 0 <= part < len(self.items) else None
@@ -99,5 +99,5 @@ def at_field(path: Path, message: str) -> str:
 
 
 def problem(file: str, at: Position, path: Path, code: str, message: str, hint: str = "") -> Problem:
-    """Put a problem at a position."""
+    """Return a problem at a position."""
     return Problem(file=file, line=at[0], column=at[1], pointer=pointer(path), code=code, message=message, hint=hint)

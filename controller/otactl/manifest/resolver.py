@@ -204,7 +204,7 @@ class Resolver:
         return None if faults else cast("JsonObject", resolved.document)
 
     def _unknown_outputs(self, manifest: Manifest, home: Manifest | None, path: Path) -> None:
-        """A reference without outputs: reported here if the environment names no file, else reported before."""
+        """Report a reference without outputs, if the environment names no file; otherwise it was reported before."""
         if home is None or self._names_outputs(home):
             wrong = self.outputs_problems.get(home.name) if home is not None else None
             manifest.failed = manifest.failed or self.strict or wrong is not None

@@ -33,12 +33,12 @@ class UpdatedDevice(Value, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """What its service, or its maker, calls it."""
+        """Return the id that its service, or its maker, gives it."""
         return self.key.partition(":")[2]
 
     @property
     def target(self) -> str | JsonObject:
-        """The device as a manifest names it."""
+        """Return the device as a manifest names it."""
         return self.id if self.key.startswith("device:") else {"devEui": self.id}
 
 
@@ -104,7 +104,7 @@ def _fold(name: str) -> str:
 
 
 def back(name: str, new: Rollout, written: JsonObject, older: JsonObject, found: UpdatedDevices) -> JsonObject:
-    """The manifest of the rollout that takes devices back (rules 2 to 4).
+    """Return the manifest of the rollout that takes devices back (rules 2 to 4).
 
     `written` is the manifest of `new` as written, `older` the one to go back to: references of both stay references.
     """
@@ -146,7 +146,7 @@ def waves(found: UpdatedDevices, kind: str) -> list[JsonObject]:
 
 
 def name_for(name: str, taken: frozenset[str]) -> str:
-    """A name for the rollout that takes `name` back, that no other rollout has or had."""
+    """Return a name for the rollout that takes `name` back, which no other rollout has or had."""
     number = 1
     while True:
         end = "-rb" if number == 1 else f"-rb{number}"

@@ -86,7 +86,7 @@ def is_valid(name: str, document: object) -> bool:
 
 
 def failures(name: str, document: object) -> list[Failure]:
-    """Give everything a schema has against a document."""
+    """Return every failure of a document against a schema."""
     return [_failure(name, error) for error in _full(name).iter_errors(cast("Any", document))]
 
 

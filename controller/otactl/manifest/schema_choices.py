@@ -29,7 +29,7 @@ _BLOCKS = (
 
 
 def unknown_field(failure: Failure, _root: Place) -> Iterator[Fault]:
-    """Tell the fields nothing is known of."""
+    """Yield the fields that the schema does not know."""
     known = list(failure.schema.get("properties", {}))
     where = dotted(failure.path)
     for name in failure.instance:
@@ -48,7 +48,7 @@ def unknown_field(failure: Failure, _root: Place) -> Iterator[Fault]:
 
 @cache
 def _homes() -> dict[str, str]:
-    """Where each field of a rollout belongs, by its name alone; the first of several."""
+    """Return where each field of a rollout belongs, by its name alone; the first of several."""
     found: dict[str, str] = {}
     backends = ((f"spec.{kind}", kind, "") for kind in BACKENDS)
     for home, name, reference in (*_BLOCKS[:2], *backends, *_BLOCKS[2:]):
@@ -80,7 +80,7 @@ def one_of(failure: Failure, _root: Place) -> Iterator[Fault]:
 
 
 def any_of(failure: Failure, root: Place, tell: Teller) -> Iterator[Fault]:
-    """Tell what is wrong with the shape that was meant."""
+    """Yield what is wrong with the shape that was meant."""
     branches: dict[int, list[Failure]] = {}
     for child in failure.context:
         branches.setdefault(child.branch, []).append(child)

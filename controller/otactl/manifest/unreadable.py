@@ -24,7 +24,7 @@ class UnreadableDocument(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its first problem in one line, and how many more there are."""
+        """Return its first problem in one line, and how many more there are."""
         first = self.problems[0]
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         return f"{first.file}:{first.line}:{first.column}: {first.code}: {first.message}{more}"

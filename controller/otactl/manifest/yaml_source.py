@@ -179,7 +179,7 @@ class _Composer:
             self.add(known[0], known[1], known[2], at)
 
     def add(self, value: object, place: Place, size: int, at: Position) -> None:
-        """Put a finished value where it belongs: as a key, under the pending key, into the list, or as the root."""
+        """Add a finished value where it belongs: as a key, under the pending key, into the list, or as the root."""
         if not self.stack:
             self.root = Document(value, place)
             return

@@ -227,7 +227,7 @@ class Record(Value, frozen=True, kw_only=True):
 
     @property
     def finished(self) -> bool:
-        """Nothing is left to do or to watch for this generation."""
+        """Return whether nothing is left to do or to watch for this generation."""
         return self.phase is Phase.SUCCEEDED and not self.intents and not any(a.live for a in self.attempts)
 
 

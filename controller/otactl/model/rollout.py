@@ -74,7 +74,10 @@ class Targets(Value, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Every target by its key (`group:…`, `thingGroup:…`, `device:…`, `devEui:…`), sorted: declared membership."""
+        """Return every target by its key (`group:…`, `thingGroup:…`, `device:…`, `devEui:…`), sorted.
+
+        Declared membership.
+        """
         singles = (*self.wireless_devices, *self.things, *self.devices)
         groups = (*(f"group:{g}" for g in self.multicast_groups), *(f"thingGroup:{g}" for g in self.thing_groups))
         return tuple(sorted({*groups, *(d.key for d in singles)}))

@@ -318,7 +318,10 @@ def declared_fields(action: Action, shape: Shape) -> JsonObject:
 
 
 def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
-    """What a backend is asked to observe: the waves with their targets, and the attempts whose devices are watched."""
+    """Return what a backend is asked to observe.
+
+    The waves with their targets, and the attempts whose devices are watched.
+    """
     named = membership.resolved(rollout, record)
     return named, wave_verdict.awake(record, named)
 

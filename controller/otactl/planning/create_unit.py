@@ -50,7 +50,10 @@ def _before_known(ctx: WaveContext) -> tuple[Hold, ...]:
 
 
 def _under_way(ctx: WaveContext) -> tuple[Hold, ...]:
-    """Waves run one after another, in whatever order the manifest has them now."""
+    """Return the hold of a wave beside another.
+
+    Waves run one after another, in whatever order the manifest has them now.
+    """
     at, wave = ctx.at, ctx.wave
     for other in at.record.waves:
         for attempt in other.attempts:

@@ -132,7 +132,7 @@ def behind(ctx: AttemptContext, finding: Finding) -> bool:
 
 
 def _copies(at: PlanContext) -> list[Finding]:
-    """Units with this rollout's marks that are none of its attempts."""
+    """Return units with this rollout's marks that are none of its attempts."""
     ours = {a.vendor_id for a in at.record.attempts} | {
         n for a in at.record.attempts for n in (a.unit_id, *a.previous_unit_ids)
     }

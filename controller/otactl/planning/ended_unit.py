@@ -21,7 +21,10 @@ _NEVER_SHOWN = " (no read has shown it: the service may have answered with a uni
 
 
 def lost(ctx: AttemptContext) -> Plan | None:
-    """It was deleted out of band: create it again if it had not started, or if a person accepts the loss."""
+    """Return the plan if it was deleted out of band.
+
+    Create it again if it had not started, or if the loss is accepted.
+    """
     attempt = ctx.attempt
     if attempt.stage is not Stage.LOST:
         return None
@@ -40,7 +43,10 @@ def lost(ctx: AttemptContext) -> Plan | None:
 
 
 def failed(ctx: AttemptContext) -> Plan | None:
-    """The service could not create it: delete its record, and its name, once what it was created with has changed."""
+    """Return the plan if the service could not create it.
+
+    Delete its record and name once what it was created with changed.
+    """
     attempt, unit, at = ctx.attempt, ctx.unit, ctx.at
     if attempt.stage is not Stage.FAILED:
         return None
@@ -67,7 +73,7 @@ def failed(ctx: AttemptContext) -> Plan | None:
 
 
 def replaced(ctx: AttemptContext) -> Plan | None:
-    """It was deleted before its start: create its successor."""
+    """Return the creation of its successor, if it was deleted before its start."""
     if ctx.attempt.stage is not Stage.SUPERSEDED:
         return None
     why = "the previous attempt was withdrawn before its start" if ctx.attempt.withdrawn else "it was replaced"
@@ -75,7 +81,7 @@ def replaced(ctx: AttemptContext) -> Plan | None:
 
 
 def stopped(ctx: AttemptContext) -> Plan | None:
-    """We stopped it: devices that had not started follow."""
+    """Return the creation for devices that had not started, if we stopped it."""
     attempt, known, rollout = ctx.attempt, ctx.known, ctx.at.rollout
     if not retry.goes_on(known, rollout) or wave_verdict.gives_up(known, rollout):
         return None

@@ -125,7 +125,10 @@ def _in_doubt(entry: DriftEntry, now: datetime) -> bool:
 
 
 def _unasked(entry: DriftEntry, surveys: Mapping[str, tuple[Survey, Capabilities]]) -> bool:
-    """Rule 5. What was left behind is only searched for when the survey is whole."""
+    """Return whether an entry could not be checked (rule 5).
+
+    Leftovers are searched for only when the survey is whole.
+    """
     if entry.origin not in surveys:
         return True
     return surveys[entry.origin][0].partial and entry.desired == "absent"
@@ -238,7 +241,7 @@ def _stranger(
 
 
 def _whose(marks: Mapping[str, str], environment: Environment) -> str:
-    """Whose a unit with our name is by its marks, where it is another's; empty for our own."""
+    """Return whose unit it is by its marks, if our name is on a unit of another owner; empty for our own."""
     owner, journal = marks.get(TAG_OWNER, ""), marks.get(TAG_JOURNAL, "")
     if TAG_ENVIRONMENT not in marks:
         return "with our name and without our marks"

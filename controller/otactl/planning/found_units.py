@@ -19,7 +19,7 @@ def unclear(ctx: RolloutContext) -> tuple[Hold, ...]:
 
 
 def _text(ctx: RolloutContext, wave: Wave, attempt: Attempt) -> str:
-    """Say what is unknown, and each way out that its stage leaves."""
+    """Return what is unknown, and each way out that its stage leaves."""
     text = (
         f"the journal does not know for which devices {attempt.unit_id} was created; it is not the first unit of wave "
         f"{wave.name} and does not hold all of its targets, so it may be a retry; restore a backup of the journal that "

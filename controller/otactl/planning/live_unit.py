@@ -28,7 +28,7 @@ def status_is_unknown(ctx: AttemptContext) -> Plan | None:
 
 
 def not_visible_yet(ctx: AttemptContext) -> Plan | None:
-    """It is not shown, not shown whole, or its start was sent and is not shown."""
+    """Return the hold if the unit is not shown, not shown whole, or its start was sent and is not shown."""
     unit, mine = ctx.unit, ctx.attempt.unit_id
     broken = unit is None or unit.phase is UnitPhase.BROKEN or detect_drift.lagging(ctx)
     sent = any(i.action == "startUnit" and i.unit_id == mine for i in ctx.at.record.intents)
@@ -76,7 +76,7 @@ def parts_are_missing(ctx: UnitContext) -> Plan | None:
 
 
 def is_open(ctx: UnitContext) -> Plan | None:
-    """It has not started: bring it to its start, once what we changed is visible."""
+    """Return the way to its start if the unit has not started, once what we changed is visible."""
     if ctx.attempt.stage is not Stage.OPEN:
         return None
     drift = detect_drift.unit_drift(ctx)
@@ -86,7 +86,7 @@ def is_open(ctx: UnitContext) -> Plan | None:
 
 
 def result_is_unknown(ctx: UnitContext) -> Plan | None:
-    """It has ended with results this version does not know."""
+    """Return the hold if it has ended with results this version does not know."""
     if ctx.unit.phase is not UnitPhase.ENDED or ctx.unit.results is None:
         return None
     names = ", ".join(r.device for r in ctx.unit.results if r.outcome is Outcome.UNKNOWN)
@@ -95,7 +95,7 @@ def result_is_unknown(ctx: UnitContext) -> Plan | None:
 
 
 def stops(ctx: UnitContext) -> Plan | None:
-    """It was asked to start no further devices; those in progress continue."""
+    """Return the hold if it was asked to start no further devices; those in progress continue."""
     attempt = ctx.attempt
     holds: tuple[Hold, ...] = ()
     if attempt.withdrawn and ctx.unit.stopping:
@@ -108,7 +108,7 @@ def stops(ctx: UnitContext) -> Plan | None:
 
 
 def differs(ctx: UnitContext) -> Plan | None:
-    """Something of it may still be set as declared."""
+    """Return the corrections, if something of it may still be set as declared."""
     rollout = ctx.at.rollout
     accepted = frozenset(f.field for f in ctx.findings if ledger.acknowledged(f, rollout.drift, ctx.at.now))
     drift = detect_drift.unit_drift(ctx)
@@ -155,7 +155,7 @@ def passed_already(ctx: UnitContext) -> Plan | None:
 
 
 def runs(ctx: UnitContext) -> Plan | None:
-    """It runs, or waits for its start, as declared."""
+    """Return when to check again: it runs, or waits for its start, as declared."""
     now = ctx.at.now
     starts = ctx.attempt.start_at if ctx.attempt.stage is Stage.SCHEDULED else None
     back = starts if starts is not None and starts > now else now + POLL

@@ -57,7 +57,7 @@ def resolved(rollout: Rollout, record: Record) -> Rollout:
 
 
 def approval_digest(rollout: Rollout, wave: Wave) -> str:
-    """Names what is approved with a wave (rule 6). `rollout` and `wave` are resolved."""
+    """Return the digest of what is approved with a wave (rule 6). `rollout` and `wave` are resolved."""
     declared = [msgspec.structs.replace(w, targets=None) for w in rollout.strategy.waves if not w.top_up]
     strategy = msgspec.structs.replace(rollout.strategy, waves=tuple(declared))
     return canonical_digest(
@@ -89,7 +89,7 @@ def inside(groups: tuple[str, ...], seen: Observation) -> tuple[str, ...] | None
 
 
 def named_devices(devices: Collection[str]) -> str:
-    """Names the devices of groups for an approval: how many, and a digest of who."""
+    """Return the devices of groups as an approval names them: how many, and a digest of which."""
     return f"{len(set(devices))}:{canonical_digest(sorted(set(devices)))}"
 
 
@@ -169,7 +169,7 @@ def _adopted(known: WaveRecord | None, generation: str) -> bool:
 
 
 def _for_joined(wave: Wave, home: Wave, keys: Collection[str]) -> Wave:
-    """A wave at the end for devices that joined a group, with the gate and the approval of the wave of that group."""
+    """Return a wave for devices that joined a group, with the gate and approval of the wave of that group."""
     targets = Targets(things=tuple(_device(key) for key in sorted(keys)))
     return msgspec.structs.replace(wave, gate=home.gate, requires=home.requires, targets=targets)
 
@@ -208,7 +208,7 @@ def _divided(
     declared: Mapping[str, Device],
     number: int,
 ) -> dict[str, tuple[str, ...]]:
-    """Rules 2 and 3, for the waves that have not started."""
+    """Divide the devices over the waves that have not started (rules 2 and 3)."""
     open_waves = [w for w in waves if not frozen[w.name]]
     pins = {k: next((w.name for w in open_waves if _matches(declared[k], w.include)), "") for k in left}
     free = [k for k in left if not pins[k]]

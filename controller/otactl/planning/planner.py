@@ -115,7 +115,7 @@ def create_is_lost(ctx: WaveContext) -> Plan | None:
 
 
 def not_created(ctx: WaveContext) -> Plan | None:
-    """Nothing of the declared revision was created, and nothing of another is live."""
+    """Return the creation, if nothing of the declared revision was created and nothing of another is live."""
     if isinstance(ctx, AttemptContext) and (not ctx.of_another_revision or ctx.attempt.live):
         return None
     return create(ctx, Creation(ctx.next_number, f"wave {ctx.wave.name} is next"))

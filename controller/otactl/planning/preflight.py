@@ -107,14 +107,17 @@ def may_start(ctx: StartContext) -> tuple[Hold, ...]:
 
 
 def keys_of(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
-    """Every key by which a target of a unit, or a device inside one, may be named: the unit's own first (rule 4)."""
+    """Return every key by which a target of a unit, or a device inside one, may be named.
+
+    The unit's own first (rule 4).
+    """
     wanted = set(unit.members)
     more = {key for t in _own(unit, seen) for key in t.keys}
     return (*unit.members, *sorted(more - wanted))
 
 
 def parts_of(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]:
-    """What says, once a unit is started, that a part of a larger target is held, so that the whole is not free."""
+    """Return the keys that say, of a started unit, that it holds a part of a larger target."""
     return tuple(sorted({_PART + t.within for t in _own(unit, seen) if t.within}))
 
 
@@ -200,7 +203,7 @@ def _role_holds(unit: UnitDeclaration, role: RoleFacts) -> list[Hold]:
 
 
 def _name(key: str) -> str:
-    """`group:…` as people say it."""
+    """Return a key such as `group:…` as people write it."""
     kind, _, rest = key.partition(":")
     return f"{kind} {rest}"
 

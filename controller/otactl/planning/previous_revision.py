@@ -43,14 +43,14 @@ def lost_revision_may_return(ctx: WaveContext) -> Plan | None:
 
 
 def carried_over(ctx: AttemptContext) -> Plan | None:
-    """It is open and can become what is declared now (rule 1)."""
+    """Return the way to its start, if it is open and can become what is declared now (rule 1)."""
     if ctx.attempt.stage is not Stage.OPEN or not supersede.carries_over(ctx):
         return None
     return to_the_start(ctx)
 
 
 def scheduled(ctx: AttemptContext) -> Plan | None:
-    """It is scheduled, and ends when its successor could be created (rule 2)."""
+    """Return the hold if it is scheduled: it ends when its successor could be created (rule 2)."""
     if ctx.attempt.stage is not Stage.SCHEDULED:
         return None
     holds = preflight.may_create(of_successor(ctx)) or settling(ctx.attempt)
@@ -58,7 +58,7 @@ def scheduled(ctx: AttemptContext) -> Plan | None:
 
 
 def running(ctx: AttemptContext) -> Plan | None:
-    """It is with its devices (rule 2)."""
+    """Return the hold if it is with its devices (rule 2)."""
     if ctx.attempt.stage is not Stage.RUNNING:
         return None
     holds = supersede.on_air_hold(ctx)

@@ -52,7 +52,10 @@ ReadConfig = Callable[[JsonObject], BackendConfig]
 
 
 def declared(record: Record, read: ReadConfig) -> Rollout | None:
-    """The rollout as it was last declared, marked as removed; None where the record keeps none that can be read."""
+    """Return the rollout as it was last declared, marked as removed.
+
+    None where the record keeps none that can be read.
+    """
 
     def config(_wanted: type, written: JsonObject) -> BackendConfig:
         return read(written)
@@ -77,7 +80,7 @@ def unsettled(record: Record, survey: Survey | None, can: Capabilities) -> bool:
 def look_at(
     environment: Environment, rollout: Rollout, record: Record, seen: Observation, shape: Shape, now: datetime
 ) -> Assessment:
-    """Assess one, and send nothing but what withdraws a forbidden start."""
+    """Assess one removed rollout; nothing is sent but what withdraws a forbidden start."""
     if (elsewhere := unit_home.moved(record, environment)) is not None:
         return _assessment(record, record, rollout, seen, (elsewhere,), now)
     seen = ownership.without_anothers(seen, record, environment)

@@ -62,7 +62,10 @@ class SentContents:
     def __init__(
         self, records: Mapping[str, Record], beside: Iterable[Record] = (), *, elsewhere: bool = False
     ) -> None:
-        """`beside` are records of other environments in the same place (rule 5); with `elsewhere` all are of such."""
+        """Take records of other environments in the same place as `beside` (rule 5).
+
+        With `elsewhere` all are of such.
+        """
         self._records = dict(records)
         self._elsewhere = elsewhere
         others = {record.key: record for record in beside}
@@ -79,8 +82,10 @@ class SentContents:
         return self._newest.get((backend, named))
 
     def foreign(self, rollout: Rollout, key: str) -> SentContent | None:
-        """The last sending to a target if another rollout sent what this one declares: of its own environment, or of
-        one beside it since."""
+        """Return the last sending to a target if another rollout sent what this one declares.
+
+        Of its own environment, or of one beside it since.
+        """
         last = self.last(rollout.backend_kind, key)
         if last is not None and last.rollout != rollout.name and last.carried(rollout):
             return last
@@ -157,7 +162,7 @@ def _may_be_sent(record: Record, attempt: Attempt) -> bool:
 
 
 def own_words(seen: Observation, record: Record, rollout: Rollout, sendings: SentContents) -> Observation:
-    """What is seen, without answers that devices may have given to a unit of another rollout, sent to them since.
+    """Return what is seen without answers that devices may have given to a unit of another rollout, sent to them since.
 
     Where a service shows a device's newest status and not whose it is, such an answer tells nothing of this unit: what
     was recorded before stays. A version that is to be proved tells what a device runs, whoever sent it.

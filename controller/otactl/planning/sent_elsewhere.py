@@ -50,7 +50,7 @@ def without_sent(at: PlanContext, only: tuple[str, ...]) -> tuple[tuple[str, ...
 
 
 def _reached(unit: UnitDeclaration, seen: Observation) -> dict[str, bool]:
-    """Keys of what a unit would reach; True for a group whose devices are known and stand beside it (rule 4)."""
+    """Return the keys of what a unit would reach; True for a group whose devices are known and listed too (rule 4)."""
     if not unit.members:
         return {selection(unit.generation): False}
     facts = {t.key: t for t in seen.targets}

@@ -185,7 +185,7 @@ def cannot_be_cleared(ctx: UnitContext) -> Plan | None:
 
 
 def differs(ctx: UnitContext) -> Plan | None:
-    """Fields, tags or members differ from what is declared (rule 1)."""
+    """Return the corrections, if fields, tags or members differ from what is declared (rule 1)."""
     _, ignored = _drifted(ctx)
     actions: list[Action] = []
     if changed := tuple(n for n in ctx.changed_fields if n not in ignored):

@@ -58,7 +58,7 @@ def returned(ctx: RolloutContext) -> tuple[Action, ...]:
 
 
 def returned_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
-    """Rule 5, for a wave whose next attempt has not started yet."""
+    """Return the holds of a unit that came back, for a wave whose next attempt has not started yet (rule 5)."""
     at = ctx.at
     known = at.record.wave(ctx.wave_name)
     current = known.current if known is not None else None
@@ -77,7 +77,7 @@ def returned_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
 
 
 def _came_back(at: PlanContext) -> list[tuple[Attempt, Unit]]:
-    """Live attempts at the declared content that are not the newest of their wave, with their units."""
+    """Return live attempts at the declared revision that are not the newest of their wave, with their units."""
     return [
         (attempt, unit)
         for wave in at.record.waves
@@ -154,7 +154,7 @@ def delete(
 
 
 def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
-    """Ended units go once their results are recorded, so that they do not hold their devices."""
+    """Return the deletion of ended units whose results are recorded, so that they do not hold their devices."""
     at = ctx.at
     if at.rollout.cleanup == "never" or ctx.can.keeps_ended:
         return ()
@@ -177,7 +177,7 @@ def undeclared(at: PlanContext) -> list[tuple[WaveRecord, Attempt]]:
 
 
 def undeclared_findings(ctx: RolloutContext) -> tuple[Finding, ...]:
-    """Rule 4, for the ledger."""
+    """Return the findings of units whose wave was removed from the manifest (rule 4)."""
     at, end_command = ctx.at, ctx.can.end_command
     return tuple(
         Finding(
@@ -194,7 +194,7 @@ def undeclared_findings(ctx: RolloutContext) -> tuple[Finding, ...]:
 
 
 def wave_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
-    """Rule 4, and its other half."""
+    """Return the holds of waves that were removed, and of targets that another wave was sent (rule 4)."""
     at, end_command = ctx.at, ctx.can.end_command
     holds = [
         Hold(
@@ -238,7 +238,7 @@ def _sent_elsewhere(at: PlanContext) -> list[Hold]:
 
 
 def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
-    """Devices of a wave, single ones or in groups, that were sent this content in another one, by whichever name.
+    """Return the holds of a wave whose devices, single ones or in groups, were sent this content in another wave.
 
     Of a group those count that took it, or whose results are unknown, as of a unit that was deleted while it ran; a
     device that a wave named and that did not take it is no other wave's to try again.
@@ -290,7 +290,7 @@ def _is_of_singles(attempt: Attempt) -> bool:
 
 
 def on_air_hold(ctx: AttemptContext) -> tuple[Hold, ...]:
-    """Rule 3."""
+    """Return the hold while a unit of the previous revision is with its devices (rule 3)."""
     attempt, unit, force_command = ctx.attempt, ctx.unit, ctx.can.force_command
     text = f"{attempt.unit_id} of the previous revision is on air; the declared revision follows when it has ended"
     if unit is not None and unit.stopping:

@@ -87,7 +87,7 @@ def _withdrawn(ctx: RolloutContext, attempt: Attempt, by: Suspend) -> Action | N
 
 
 def _is_meant_to_start(at: PlanContext, attempt: Attempt, unit: Unit) -> bool:
-    """Rule 1: it is scheduled, or a start was sent and is not shown yet."""
+    """Return whether it is scheduled, or a start was sent and is not shown yet (rule 1)."""
     if unit.phase is UnitPhase.SCHEDULED:
         return True
     sent = attempt.stage is Stage.SCHEDULED or any(
@@ -135,7 +135,7 @@ def _follows(at: PlanContext) -> list[str]:
 
 
 def goes_on(record: Record, finish: bool, now: datetime, can: Capabilities) -> tuple[str, ...]:
-    """What the journal knows to be under way, as of the last look: what a suspension withdraws, and what it cannot."""
+    """Return what the journal knows to be in progress: what a suspension withdraws, and what it cannot."""
     parts = []
     for attempt in record.attempts:
         if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING):

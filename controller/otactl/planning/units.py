@@ -41,7 +41,7 @@ def declare(
     retry: RetryPlan | None = None,
     spared: Mapping[str, str] | None = None,
 ) -> UnitDeclaration:
-    """Say what the unit of a wave's attempt is to be: of one that is recorded, or of a new one by its number.
+    """Declare the unit of a wave's attempt: of one that is recorded, or of a new one by its number.
 
     `retry` is for a new one that is to be made for some of the wave's devices; `spared` are devices that report the
     version now, each with its target.

@@ -17,7 +17,7 @@ class Located(Value, frozen=True, kw_only=True):
 
 
 def between(manifests: Sequence[Rollout | Environment]) -> tuple[Located, ...]:
-    """Judge all manifests of a run against one another."""
+    """Check all manifests of a run against one another."""
     return (*_names(manifests), *_renamed(manifests), *_overlaps(manifests))
 
 

@@ -14,7 +14,7 @@ LONGEST_KEY = 1024  # Amazon S3 user guide, "Naming Amazon S3 objects": bytes of
 
 
 def firmware(rollout: Rollout, definition: BackendDefinition, environment: Environment | None) -> Iterator[Violation]:
-    """Judge `spec.firmware`, and the role that reads the image."""
+    """Check `spec.firmware`, and the role that reads the image."""
     image = rollout.firmware
     limit = definition.image_limit
     if limit is not None and image.size_bytes > limit:
@@ -44,7 +44,7 @@ def firmware(rollout: Rollout, definition: BackendDefinition, environment: Envir
 
 
 def _key(image: str) -> Iterator[Violation]:
-    """Judge the object's key, which S3 takes as it is written: nothing of it is decoded, and `?` starts no query."""
+    """Check the object's key, which S3 takes as it is written: nothing of it is decoded, and `?` starts no query."""
     key = image.removeprefix("s3://").partition("/")[2]
     pointer = "/spec/firmware/image"
     if len(key.encode()) > LONGEST_KEY:

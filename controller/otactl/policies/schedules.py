@@ -12,7 +12,7 @@ LONGEST_WINDOW = 7 * 86400
 
 
 def schedule(window: Window, pointer: str) -> Iterator[Violation]:
-    """Judge one window or freeze."""
+    """Check one window or freeze."""
     broken = broken_fields(window.schedule)
     for text, field in broken:
         message = f"{text} is no {field.name} of a cron schedule ({field.low} to {field.high}, *, lists, ranges, steps)"

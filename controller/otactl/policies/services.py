@@ -29,7 +29,10 @@ def partitions(rollout: Rollout, environment: Environment | None) -> Iterator[Vi
 
 
 def partition(arn: str, region: str, pointer: str) -> Iterator[Violation]:
-    """Judge whether an ARN is of the partition that a Region is in; a reference that is not filled in is not judged."""
+    """Check whether an ARN is of the partition that a Region is in.
+
+    A reference that is not filled in is not checked.
+    """
     own, there = partition_of(region), arn.split(":")[1] if arn.startswith("arn:") else ""
     if own and there and own != there:
         message = f"the ARN is of partition {there}, and {region} is in {own}"
@@ -37,7 +40,7 @@ def partition(arn: str, region: str, pointer: str) -> Iterator[Violation]:
 
 
 def region(environment: Environment) -> Iterator[Violation]:
-    """Judge the environment's Region and the role it assumes there."""
+    """Check the environment's Region and the role it assumes there."""
     where = environment.region
     if where not in known_regions():
         near = difflib.get_close_matches(where, sorted(known_regions()), n=1)

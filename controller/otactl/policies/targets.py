@@ -32,7 +32,7 @@ def kinds_of(targets: Targets) -> tuple[str, ...]:
 
 
 def targets(rollout: Rollout, backends: Mapping[str, BackendDefinition]) -> Iterator[Violation]:
-    """Judge who gets the image."""
+    """Check who gets the image."""
     groups = [("/spec/targets", rollout.targets)] if rollout.targets is not None else []
     groups += [(wave_pointer(i, "targets"), w.targets) for i, w in enumerate(rollout.strategy.waves) if w.targets]
     first: str | None = None
@@ -182,7 +182,7 @@ def _overlaps(rollout: Rollout, groups: list[tuple[str, Targets]]) -> Iterator[V
 
 
 def _euis(pointer: str, devices: tuple[Device, ...]) -> Iterator[Violation]:
-    """Ids that no service gives, and every label of a device has: one warning for all of a list."""
+    """Warn of ids that no service gives but every device's label has: one warning for all of a list."""
     found = [(index, d.id) for index, d in enumerate(devices) if d.id is not None and _EUI.fullmatch(d.id)]
     if found:
         index, name = found[0]

@@ -11,7 +11,7 @@ from otactl.ports import BackendDefinition
 
 
 def waves(rollout: Rollout, definition: BackendDefinition, environment: Environment | None) -> Iterator[Violation]:
-    """Judge the waves, and everything that refers to one."""
+    """Check the waves, and everything that refers to one."""
     names: set[str] = set()
     for index, wave in enumerate(rollout.strategy.waves):
         if wave.name in names:

@@ -26,7 +26,7 @@ _Fault = Literal["window_shorter_than_session", "windows_are_denied", "windows_a
 
 
 def windows(rollout: Rollout, environment: Environment | None) -> Iterator[Violation]:
-    """Judge the windows of a rollout against its session and against the freezes of its environment."""
+    """Check the windows of a rollout against its session and against the freezes of its environment."""
     allow = tuple(window for window in rollout.windows if window.kind == "allow")
     freezes = environment.freezes if environment is not None else ()
     if not rollout.windows or not all(_is_readable(window) for window in (*rollout.windows, *freezes)):
@@ -61,7 +61,7 @@ def windows(rollout: Rollout, environment: Environment | None) -> Iterator[Viola
 
 @lru_cache(maxsize=1024)
 def _fault(own: tuple[Window, ...], freezes: tuple[Window, ...], length: timedelta | None) -> _Fault | None:
-    """Rule 3, the innermost cause first; the manifests of a fleet share their windows."""
+    """Return the innermost fault of a window (rule 3); the manifests of a fleet share their windows."""
     allow = tuple(window for window in own if window.kind == "allow")
     if ever_permitted(own, freezes, length):
         return None

@@ -61,7 +61,7 @@ class ExpectedRun:
         return True
 
     def settle(self, taken: MutableMapping[tuple[str, str], str]) -> None:
-        """Take the assessment of the state after the steps."""
+        """Accept the assessment of the state after the steps."""
         self.state.not_compared = self.state.not_compared or self.after.not_compared
         if self.after.look is None or self.after.error:
             self.state.error = self.after.error

@@ -80,7 +80,7 @@ class LeasedJournal:
         return {name: stored.record for name, stored in self.stored.items()}
 
     def beside(self, environment: Environment) -> tuple[Record, ...]:
-        """The records of other environments in the same account and Region, read when they are first asked for."""
+        """Return the records of other environments in the same account and Region, read at the first call."""
         if self._beside is None:
             names = (name for name in self._journal.environments() if name != environment.name)
             found = [held.record for name in names for held in self._journal.load_all(name).values()]
@@ -139,7 +139,7 @@ class LeasedJournal:
         return self._lease is not None and self._lease.fencing > self._known + 1
 
     def release(self) -> OtactlError | None:
-        """Give the lease back, if this run took one; gives the error that kept it from that: it then runs out."""
+        """Release the lease, if this run took one; return the error that prevented it: it then expires."""
         lease, self._lease = self._lease, None
         try:
             if lease is not None:

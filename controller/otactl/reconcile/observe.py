@@ -256,7 +256,7 @@ class EnvironmentObserver:
 
     @contextmanager
     def _guarded(self, state: RolloutState) -> Iterator[None]:
-        """Let an error stop this rollout alone."""
+        """Limit an error to this rollout."""
         try:
             yield
         except OtactlError as error:
@@ -265,7 +265,7 @@ class EnvironmentObserver:
             self._fail(state, defect(error))
 
     def _fail(self, state: RolloutState, error: OtactlError) -> None:
-        """Take a rollout out of the run; its record tells why."""
+        """Remove a rollout from the run; its record says why."""
         state.fail(error)
         state.look = state.seen = None
         if self.is_open(state):

@@ -58,7 +58,7 @@ class Reconciler:
         monotonic: Callable[[], float] = time.monotonic,
         counted: Counted = no_one,
     ) -> None:
-        """`abreast` looks and calls at most go side by side; `wall` is the journal's clock where it is another one.
+        """Take as `abreast` how many assessments and calls run at a time; as `wall` the journal's clock, if it differs.
 
         `unread` are manifests with an error that may be about this environment; `author` is named in every event.
         `send` sends notices; without it none are kept. `monotonic` limits how long they may take. `counted` learns how
@@ -153,7 +153,7 @@ class Reconciler:
         states[:] = declared_states(self._rollouts, self._journal.stored, found.holds)
 
     def _leave_marks(self, states: list[RolloutState]) -> None:
-        """Remember the run in the environment's record, and in others what kept it from them (`run_marks`).
+        """Record the run in the environment's record, and in others what kept it from them (`run_marks`).
 
         Who holds the lease meanwhile leaves marks of its own.
         """

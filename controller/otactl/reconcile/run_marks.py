@@ -61,8 +61,9 @@ def mark(environment: str, held: Stored | None, by: str, error: RunError | None,
 
 
 def left_alone(unread: UnreadableManifests, declared: Set[str], stored: Mapping[str, Stored]) -> dict[str, str]:
-    """The rollouts that a manifest with an error is about, each with what is wrong: those it names, and those that
-    were last read from its file and are declared nowhere else.
+    """Return the rollouts that a manifest with an error is about, each with what is wrong.
+
+    Those it names, and those that were last read from its file and are declared nowhere else.
     """
     found = {name: unread.about(name, "") for name in unread.names}
     found |= {

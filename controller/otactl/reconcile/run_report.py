@@ -98,7 +98,7 @@ class RolloutState:
         return self.look is not None and any(h.reason == INCOMPLETE for h in self.look.plan.holds)
 
     def fail(self, error: OtactlError) -> None:
-        """Take it out of the run."""
+        """Remove it from the run."""
         self.reason = reason_of(error)
         self.error = f"{error.reason}: {error}" if isinstance(error, StalledError) else str(error)
         self.requeue_after = error.retry_after if isinstance(error, TransientError) else 300.0

@@ -20,7 +20,7 @@ class Waits:
         self._done: list[Wait] = []
 
     def see(self, report: RolloutReport, now: datetime) -> None:
-        """Take in one report: what is not reported any more is over."""
+        """Add one report: what is not reported any more is over."""
         current = {(report.wave, h.reason): h for h in report.holds if h.reason not in PASSING}
         for key in [k for k in self._open if k not in current]:
             self._close(key, now)

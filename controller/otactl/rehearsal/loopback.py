@@ -34,7 +34,7 @@ def tell_simulator(url: str, name: str, document: Mapping[str, object]) -> None:
 
 @contextmanager
 def kept_environment() -> Iterator[None]:
-    """Put the environment variables back as they were, however the block ends."""
+    """Restore the environment variables, however the block ends."""
     kept = dict(os.environ)
     try:
         yield

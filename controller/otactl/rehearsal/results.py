@@ -73,7 +73,7 @@ class RolloutCourse(Value, frozen=True, kw_only=True):
 
     @property
     def failures(self) -> dict[str, int]:
-        """Devices that failed at last, by reason, over all waves."""
+        """Return devices that failed at last, by reason, over all waves."""
         found: dict[str, int] = {}
         for wave in self.waves:
             for reason, number in wave.failures.items():

@@ -36,7 +36,7 @@ class World(Protocol):
         ...
 
     def go_to(self, moment: datetime) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         ...
 
     def next_change(self) -> datetime | None:
@@ -112,7 +112,7 @@ def play(
 
 
 def _run(world: World, every: list[_Open]) -> bool:
-    """One run of the loop; whether anything was sent or learned."""
+    """Run the loop once; return whether anything was sent or learned."""
     reports = {(r.environment, r.name): r for r in world.reconcile()}
     changed = False
     for each in every:
@@ -133,7 +133,7 @@ def _lasting(record: Record) -> Record:
 
 
 def _judge(each: _Open, now: datetime, quiet_since: datetime | None, *, pending: bool) -> None:
-    """Rule 3."""
+    """Set the outcome of a rollout once it is decided (rule 3)."""
     report, record = each.report, each.known
     if each.over is not None or report is None or record is None:
         return
@@ -164,7 +164,7 @@ def _why(each: _Open) -> str:
 
 
 def _next(going: list[_Open], now: datetime, quiet_since: datetime | None, change: datetime | None) -> datetime:
-    """Rules 1 and 2."""
+    """Return the moment to go to next (rules 1 and 2)."""
     asked = min(timedelta(seconds=_requeue(e)) for e in going)
     if quiet_since is None:
         return now + max(asked, LEAST)

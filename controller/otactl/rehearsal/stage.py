@@ -43,7 +43,7 @@ MAY = ["s3:*", "iam:PassRole", "iam:GetRole", "iot:*", "signer:*"]
 
 @contextmanager
 def stage(cast_: Cast, assumed: Assumed, seed: int, at: datetime) -> Iterator[RehearsalStage]:
-    """A stage for one seed; environment variables are as before when the block ends, and no file is left."""
+    """Yield a stage for one seed; environment variables are as before when the block ends, and no file is left."""
     from otactl_simulator.rehearsal import rehearsal
 
     with kept_environment(), TemporaryDirectory(prefix="otactl-rehearsal-") as folder, rehearsal(seed, at) as world:
@@ -70,7 +70,7 @@ class RehearsalStage:
         ]
 
     def provision(self, assumed: Assumed, seed: int) -> None:
-        """Rule 2, and the fleet."""
+        """Create what the rollouts need in every account, and the fleet (rule 2)."""
         made: set[tuple[str, str]] = set()
         for shard in self._shards:
             shard.provision(made)
@@ -81,7 +81,7 @@ class RehearsalStage:
         self._world.forget_requests()
 
     def close(self) -> None:
-        """Let connections go."""
+        """Close the connections."""
         for shard in self._shards:
             shard.close()
 
@@ -90,7 +90,7 @@ class RehearsalStage:
         return self._world.now()
 
     def go_to(self, moment: datetime) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self._world.go_to(moment)
 
     def next_change(self) -> datetime | None:
@@ -112,7 +112,7 @@ class RehearsalStage:
         return self._journal.history(rollout.environment, rollout.name)
 
     def calls(self) -> int:
-        """Calls the services have had from the loop."""
+        """Return calls the services have had from the loop."""
         return self._calls
 
     def _load(self, fleet: JsonObject) -> None:
@@ -153,7 +153,7 @@ class _Shard:
             connected.close()
 
     def reconcile(self) -> tuple[RolloutReport, ...]:
-        """One run; its budget of calls is a fresh one, as that of a fresh process."""
+        """Run once; its call budget is new, as that of a new process."""
         self._transport.stats.reset()
         reconciler = Reconciler(
             environment=self.environment,
@@ -172,7 +172,10 @@ class _Shard:
         return reconciler.run().rollouts
 
     def provision(self, made: set[tuple[str, str]]) -> None:
-        """Buckets with the images in them, roles that may all they need, signing profiles; adds to what is there."""
+        """Create buckets with the images in them, roles with every permission, signing profiles.
+
+        Adds to what is there.
+        """
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -217,7 +220,10 @@ class _Shard:
         iam.put_role_policy(RoleName=name, PolicyName="rehearsal", PolicyDocument=may)
 
     def _signing(self, order: JsonObject, made: set[tuple[str, str]]) -> None:
-        """What a signing job needs to be there: the bucket it writes to, and the profile it names but does not make."""
+        """Create what a signing job needs.
+
+        The bucket it writes to, and the profile that it names but does not create.
+        """
         target = order.get("destination")
         place = target.get("s3Destination") if isinstance(target, dict) else None
         if isinstance(place, dict) and place.get("bucket"):

@@ -92,7 +92,7 @@ class Cast:
         return msgspec.structs.replace(rollout, strategy=strategy)
 
     def _approvals(self, rollout: Rollout, at: datetime) -> tuple[Approval, ...]:
-        """One for each wave that requires it, of exactly what is rehearsed."""
+        """Return one approval for each wave that requires it, of exactly what is rehearsed."""
         named = membership.resolved(rollout, Record(environment=rollout.environment, name=rollout.name))
         return tuple(self._approval(named, wave, at) for wave in named.strategy.waves if wave.requires is not None)
 

@@ -9,7 +9,7 @@ from otactl.rehearsal.results import RehearsalOutcome, RehearsalRun, RolloutCour
 
 
 def forecasts(courses: tuple[RehearsalRun, ...], began: datetime) -> tuple[RolloutForecast, ...]:
-    """One forecast a rollout, in the order of the first course."""
+    """Return one forecast for each rollout, in the order of the first course."""
     keys = [r.key for r in courses[0].rollouts] if courses else []
     return tuple(_forecast([r for c in courses for r in c.rollouts if r.key == key], began) for key in keys)
 
@@ -30,6 +30,6 @@ def _forecast(seen: list[RolloutCourse], began: datetime) -> RolloutForecast:
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Least, median and most of at least one value."""
+    """Return least, median and most of at least one value."""
     ranked = sorted(values)
     return Spread(least=ranked[0], median=ranked[(len(ranked) - 1) // 2], most=ranked[-1])

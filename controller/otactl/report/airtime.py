@@ -97,7 +97,7 @@ def line(airtime: AirtimeReport) -> str:
 
 
 def chance_line(airtime: AirtimeReport) -> str:
-    """Whom the session reaches, and what would reach more, in one line."""
+    """Return whom the session reaches, and what would reach more, in one line."""
     chance = airtime.chance
     real = share(chance.probability, known=not chance.trials)
     textbook = share(airtime.closed_form)

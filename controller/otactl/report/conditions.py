@@ -219,7 +219,7 @@ def _run(run: LastRun) -> RunLine:
 
 
 def environment_text(line: EnvironmentLine) -> str:
-    """One line on an environment."""
+    """Return one line on an environment."""
     drift = f"; {line.open_drift} drift entries belong to no rollout (`otactl drift`)" if line.open_drift else ""
     if line.run is None:
         return f"environment {line.name}: no run is recorded yet{drift}"

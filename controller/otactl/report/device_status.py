@@ -176,7 +176,7 @@ class Owners:
         ]
 
     def of(self, task: UnfinishedTask) -> OwnerLine | None:
-        """Whose a task is; None when it is not ours."""
+        """Return whose a task is; None when it is not ours."""
         known = self._by_batch.get(task.batch_id)
         return known or next((owner for version, owner in self._unanswered if version == task.to_version), None)
 
@@ -207,7 +207,7 @@ def _called(live: LiveLine) -> str:
 
 
 def lines(live: LiveLine, style: Literal["text", "markdown"], width: int | None = None) -> list[str]:
-    """One answer: a heading, the tasks, the versions; as text to fit a terminal's width."""
+    """Return one answer: a heading, the tasks, the versions; as text to fit a terminal's width."""
     markdown = style == "markdown"
     safe = cell if markdown else plain
     product = f", product {live.product}" if live.product else ""

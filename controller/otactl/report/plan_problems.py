@@ -30,7 +30,7 @@ def of_error(error: OtactlError) -> tuple[Problem, ...]:
 
 
 def as_sarif(report: PlanReport) -> str:
-    """For code scanning: every problem of the manifests, then those of the rollouts."""
+    """Render for code scanning: every problem of the manifests, then those of the rollouts."""
     marked: list[Marked] = [(problem, "error") for problem in report.problems]
     causes = tuple(f"ManifestInvalid: {_line(problem)}" for problem in report.problems)
     for rollout in plan_lines.in_order(report):
@@ -41,7 +41,7 @@ def as_sarif(report: PlanReport) -> str:
 
 
 def as_junit(report: PlanReport) -> str:
-    """For test reports: one case per rollout, and one per error that is of no rollout."""
+    """Render for test reports: one case for each rollout, and one for each error that is of no rollout."""
     cases = [
         Case(
             rollout.title,

@@ -123,7 +123,7 @@ class ReconcileReport(Value, frozen=True, kw_only=True):
     errors: tuple[RunFault, ...] = ()
 
     def plus(self, other: ReconcileReport) -> ReconcileReport:
-        """Two environments' runs as one."""
+        """Return the runs of two environments as one."""
         return ReconcileReport(
             passes=self.passes + other.passes,
             calls=self.calls + other.calls,

@@ -131,7 +131,7 @@ def _whole_or_none(moment: datetime | None) -> datetime | None:
 
 
 def as_text(found: Rehearsal, width: int | None = None) -> str:
-    """For a terminal of a width: the forecast, then the timeline of the seed in the middle."""
+    """Render for a terminal of a width: the forecast, then the timeline of the seed in the middle."""
     lines = [_title(found), *(f"  assumed: {sentence}" for sentence in found.assumed)]
     for forecast in found.forecasts:
         lines += [_verdict(forecast, len(found.courses)), *(f"  {line}" for line in _figures(forecast))]
@@ -146,7 +146,7 @@ def as_text(found: Rehearsal, width: int | None = None) -> str:
 
 
 def as_markdown(found: Rehearsal) -> str:
-    """For a pull request: a table of the forecast; the timeline folds away."""
+    """Render for a pull request: a table of the forecast; the timeline is folded."""
     lines = [f"## Rehearsal: {'succeeds' if found.succeeds else 'does not succeed'}", "", cell(_title(found)), ""]
     rows = [[f"{f.environment}/{f.name}", *_row(f, len(found.courses))] for f in found.forecasts]
     lines += markdown_table(["Rollout", "Seeds", "Ends after", "Devices", "Failures"], rows)

@@ -24,7 +24,7 @@ def opening(height: int, title: str) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """Words of a service, safe in XML: a control character would make the whole picture unreadable."""
+    """Escape a service's words for XML: a control character would make the whole picture unreadable."""
     return _markup(plain(text))
 
 
@@ -38,6 +38,6 @@ def text(
     colour: str = "#000000",
     anchor: str = "start",
 ) -> str:
-    """Words at a place."""
+    """Draw words at a place."""
     style = f'font-family="sans-serif" font-size="{size}" font-weight="{weight}" fill="{colour}" text-anchor="{anchor}"'
     return f'<text x="{x}" y="{y}" {style}>{escape(words)}</text>'

@@ -62,7 +62,7 @@ class Findings(NamedTuple):
 
     @property
     def valid(self) -> bool:
-        """No errors; warnings do not count."""
+        """Return whether there are no errors; warnings do not count."""
         return not self.errors
 
 
@@ -72,7 +72,7 @@ def render(form: str, findings: Findings) -> str:
 
 
 def as_text(findings: Findings) -> str:
-    """For people: one line per problem, its hint below, a sum at the end."""
+    """Render for people: one line for each problem, its hint below, a sum at the end."""
     lines: list[str] = []
     for problem, mark in _marked(findings):
         place = f"{printable(problem.file)}:{problem.line}:{problem.column}"
@@ -100,12 +100,12 @@ def _lines(problems: Iterable[Problem]) -> tuple[ProblemLine, ...]:
 
 
 def as_sarif(findings: Findings) -> str:
-    """For code scanning: one result per problem."""
+    """Render for code scanning: one result for each problem."""
     return sarif.as_sarif(_marked(findings))
 
 
 def as_junit(findings: Findings) -> str:
-    """For test reports: one case per file, failed by its errors; warnings go to its output."""
+    """Render for test reports: one case for each file, failed by its errors; warnings go to its output."""
     files = (*findings.names, *(p.file for p in findings.errors), *(p.file for p in findings.warnings))
     cases = [
         Case(
@@ -120,7 +120,7 @@ def as_junit(findings: Findings) -> str:
 
 
 def as_github(findings: Findings) -> str:
-    """For pull requests: workflow commands that put each problem on its line."""
+    """Render for pull requests: workflow commands that put each problem on its line."""
     lines = []
     for problem, mark in _marked(findings):
         values = {"file": problem.file, "line": problem.line, "col": problem.column, "title": problem.code}

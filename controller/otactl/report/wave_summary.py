@@ -243,7 +243,7 @@ def _devices(wave: WaveRecord, attempts: list[Attempt]) -> Devices:
 
 
 def _running(attempt: Attempt, newest: dict[str, DeviceResult]) -> Devices:
-    """Devices of a unit that runs, and of a retry those it does not try again."""
+    """Return devices of a unit that runs, and of a retry those it does not try again."""
     again = attempt.retried_devices
     kept = tally(tuple(r for r in newest.values() if r.device not in again)) if again else {}
     counts = {o: attempt.counted.get(o, 0) + kept.get(o, 0) for o in Outcome}

@@ -147,7 +147,10 @@ def _template(window: Window) -> tuple[tuple[timedelta, timedelta], ...]:
 
 
 def _one_by_one(cron: Cron, zone: ZoneInfo, midnight: datetime) -> Iterator[datetime]:
-    """Rules 2 to 4. Python reads a local time in a gap by the old offset (fold 0) or the new one (fold 1)."""
+    """Yield openings day by day (rules 2 to 4).
+
+    Python reads a local time in a gap by the old offset (fold 0) or the new.
+    """
     for minute in cron.minutes:
         local = (midnight + timedelta(minutes=minute)).replace(tzinfo=zone)
         first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)

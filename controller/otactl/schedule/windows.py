@@ -85,7 +85,7 @@ class _Layout(Value, frozen=True, kw_only=True):
 def verdict(
     windows: tuple[Window, ...], freezes: tuple[Window, ...], start: datetime, length: timedelta | None
 ) -> StartPermission:
-    """Judge a start of a session so long, under the windows of its rollout and the freezes of its environment.
+    """Decide about a start of a session so long, under the windows of its rollout and the freezes of its environment.
 
     `start` is the first moment the caller could have: now, or for a service with a lead, now and the lead.
     """
@@ -162,7 +162,7 @@ _OVERRUNS: tuple[Literal["finish", "doNotStart"], ...] = ("doNotStart", "finish"
 
 
 def _refusal(layout: _Layout, start: datetime, taken: timedelta) -> Refusal | None:
-    """Rules 1 to 4. The layout must reach from `taken` before the start: a short window differs from a late start."""
+    """Return why a start is refused (rules 1 to 4). The layout must reach from `taken` before the start."""
     for denial in layout.denials:
         if covering(denial.intervals, start) is not None:
             return "freeze_is_on" if denial.freeze else "deny_window_is_on"
@@ -206,7 +206,7 @@ def _far(
 
 
 def _candidates(layout: _Layout, start: datetime, last: datetime) -> Iterator[datetime]:
-    """Rule 6: permitted times start nowhere else."""
+    """Yield the moments at which permitted times start (rule 6)."""
     moments = {each.start for each in (*layout.allowed, *layout.finishing)}
     moments.update(each.end for denial in layout.denials for each in denial.intervals)
     yield start
@@ -226,7 +226,7 @@ def _latest(
 
 
 def _bounds(layout: _Layout, start: datetime, taken: timedelta) -> Iterator[datetime]:
-    """Up to when each deny, and the allow windows together, permit what they permit at the start."""
+    """Yield until when each deny window, and the allow windows together, permit what they permit at the start."""
     for denial in layout.denials:
         ahead = following(denial.intervals, start)
         if ahead is not None:

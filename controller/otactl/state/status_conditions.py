@@ -154,7 +154,7 @@ def conditions(
     before: Sequence[Condition],
     now: datetime,
 ) -> tuple[Condition, ...]:
-    """Ready, Reconciling, Stalled, and Overdue where a hold is: each with its reason and since when."""
+    """Return Ready, Reconciling, Stalled, and Overdue where a hold is: each with its reason and since when."""
     done, over = phase is Phase.SUCCEEDED, phase in (Phase.SUCCEEDED, Phase.REMOVED)
     hold = next(iter(holds), None)
     stalled = next((h for h in holds if h.stalled), None)
@@ -189,7 +189,7 @@ def alike(one: str, other: str) -> bool:
 
 
 def _aged(condition: Condition, before: Sequence[Condition], now: datetime) -> Condition:
-    """Rule 4."""
+    """Return a condition with the age it had before (rule 4)."""
     old = next((c for c in before if c.type == condition.type), None)
     same = old is not None and (old.status, old.reason) == (condition.status, condition.reason)
     since = old.since if same and old is not None else now

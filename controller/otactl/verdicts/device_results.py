@@ -16,8 +16,9 @@ def results_of(wave: WaveRecord, generation: str) -> tuple[DeviceResult, ...]:
 
 
 def newest_of(attempts: Iterable[Attempt]) -> dict[str, DeviceResult]:
-    """The newest result of each device: one that took the content in an attempt we stopped, and refuses it the second
-    time, still has it.
+    """Return the newest result of each device.
+
+    One that took the content in an attempt we stopped, and refuses it the second time, still has it.
     """
     found: dict[str, DeviceResult] = {}
     for attempt in attempts:

@@ -48,12 +48,12 @@ class Tally(Value, frozen=True, kw_only=True):
 
     @property
     def reported(self) -> int:
-        """Those that answered."""
+        """Return those that answered."""
         return self.succeeded + self.failed
 
     @property
     def unanswered(self) -> int:
-        """Those that did not."""
+        """Return those that did not."""
         return self.silent + self.waiting
 
 
@@ -95,7 +95,9 @@ def tally_of_counts(counts: Mapping[Outcome, int], failures: Mapping[Reason, int
 
 
 def reasons_matter(gate: Gate, counts: Mapping[Outcome, int], failures: Mapping[Reason, int], due: bool) -> bool:
-    """Whether the reasons of failures that are not known decide a gate: with other weights the result could differ.
+    """Return whether the reasons of failures that are not known decide a gate.
+
+    With other weights the result could differ.
 
     `due` says that the time for answers is over, so that it is decided now.
     """
@@ -109,7 +111,7 @@ def reasons_matter(gate: Gate, counts: Mapping[Outcome, int], failures: Mapping[
 
 
 def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) -> Judgement:
-    """Judge a wave."""
+    """Decide the gate of a wave."""
     most, weighted = gate.max_failures, exact(tally.weighted)
     if most is not None and weighted > most:
         return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")

@@ -53,7 +53,7 @@ class RetryPlan(Value, frozen=True, kw_only=True):
 
 
 def retry_plan(rollout: Rollout, known: WaveRecord | None) -> RetryPlan | None:
-    """The next retry of a wave; None when nothing is to be tried again."""
+    """Return the next retry of a wave; None when nothing is to be tried again."""
     retry = rollout.strategy.retry
     attempt = known.current if known is not None else None
     if retry is None or known is None or attempt is None or attempt.ended_at is None:
@@ -81,12 +81,12 @@ def retry_plan(rollout: Rollout, known: WaveRecord | None) -> RetryPlan | None:
 
 
 def _was_alone(result: DeviceResult) -> bool:
-    """Whether a device knew no index although it was sent to alone (rule 6)."""
+    """Return whether a device knew no index although it was sent to alone (rule 6)."""
     return result.reason is Reason.INDEX_UNSUPPORTED and result.via is None
 
 
 def remainder(known: WaveRecord, rollout: Rollout) -> RetryPlan | None:
-    """What the next attempt is for when the newest one did not have its turn; None where that is the whole wave.
+    """Return what the next attempt is for when the newest one did not have its turn; None where that is the whole wave.
 
     An attempt that was for some devices is made again for these; one that a suspension withdrew, for the devices that
     had not started. Where none had, and none was canceled by hand, it is the whole wave again, groups as groups.
@@ -107,7 +107,7 @@ def remainder(known: WaveRecord, rollout: Rollout) -> RetryPlan | None:
 
 
 def unbegun(known: WaveRecord, rollout: Rollout) -> tuple[DeviceResult, ...]:
-    """The devices whose turn is still to come: declared, and not started when their unit was stopped."""
+    """Return the devices whose turn is still to come: declared, and not started when their unit was stopped."""
     attempt = known.current
     return tuple(_stay(list(attempt.not_started), rollout, known)) if attempt is not None else ()
 
@@ -122,14 +122,14 @@ def still_declared(only: tuple[str, ...], rollout: Rollout, known: WaveRecord) -
 
 
 def let_off(known: WaveRecord, rollout: Rollout) -> frozenset[str]:
-    """Devices that are not declared any more, and whose unit was stopped before they began: they got nothing."""
+    """Return devices that are not declared any more, and whose unit was stopped before they began: they got nothing."""
     stopped = (a for a in known.attempts_since(rollout.generation) if a.canceled_by_us)
     rest = [r for a in stopped for r in a.results if r.reason is Reason.CANCELED]
     return frozenset(r.device for r in rest) - {r.device for r in _stay(rest, rollout, known)}
 
 
 def goes_on(known: WaveRecord, rollout: Rollout) -> bool:
-    """Whether the newest attempt was stopped before each of its declared devices had its turn."""
+    """Return whether the newest attempt was stopped before each of its declared devices had its turn."""
     attempt = known.current
     if attempt is None or not attempt.cut_short:
         return False
@@ -137,7 +137,7 @@ def goes_on(known: WaveRecord, rollout: Rollout) -> bool:
 
 
 def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:
-    """Without those the wave began with by name, and that the manifest declares under no name any more."""
+    """Return the failed devices that the manifest still declares under some name, and those it never named."""
     declared = {key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys}
     if rollout.targets is not None:
         declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(_SINGLE)}
@@ -148,7 +148,7 @@ def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> li
 
 
 def adapted(unit: UnitDeclaration, rollout: Rollout) -> UnitDeclaration:
-    """A unit for the devices of a retry (rule 5); one of a whole wave as it is."""
+    """Return a unit for the devices of a retry (rule 5); one of a whole wave as it is."""
     if not unit.only:
         return unit
     backend = unit.backend.for_retry(rollout.strategy, unit.tries)

@@ -36,7 +36,10 @@ def had_it(device: str, name: str) -> DeviceResult:
 
 
 def sent_again(seen: Observation, version: str) -> str:
-    """Devices inside groups that report the version and get it again with the rest; the start names them (rule 1)."""
+    """Return devices inside groups that report the version and get it again with the rest.
+
+    The start names them (rule 1).
+    """
     sentences = []
     for target in seen.targets:
         if target.updated_members and not target.updated:

@@ -58,7 +58,7 @@ class ReportedVersions(Value, frozen=True, kw_only=True):
         return _ORDERED.get(order, Standing.UNKNOWN) if order is not None else Standing.UNKNOWN
 
     def words(self, device: str, version: str) -> str:
-        """Say what a device reports, for people."""
+        """Return what a device reports, for people."""
         runs = self.versions.get(device)
         match self.standing(device, version):
             case Standing.NOTHING:
@@ -125,7 +125,7 @@ def confirmed(
 
 
 def some(names: list[str]) -> Json:
-    """Devices for a concern: how many, and the first by name."""
+    """Return devices for a finding: how many, and the first by name."""
     return {"devices": len(names), "some": [*sorted(names)[:NAMES]]}
 
 

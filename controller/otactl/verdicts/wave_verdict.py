@@ -150,8 +150,9 @@ def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
 
 
 def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, gate: Gate) -> Tally:
-    """The counts of a unit that runs, with the devices it spared; of a retry also the results of those it does not try
-    again.
+    """Return the counts of a unit that runs, with the devices it spared.
+
+    Of a retry also the results of those it does not try again.
     """
     counts = msgspec.structs.replace(counts, succeeded=counts.succeeded + len(attempt.skipped_devices))
     if not attempt.retry_targets:

@@ -56,7 +56,7 @@ class AwsClient(PacedClient):
         around: Around | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """`now` is this machine's clock; `session` has other credentials than this process finds by itself."""
+        """Take this machine's clock as `now`, and as `session` credentials other than those of this process."""
         self._environ = environ
         self._environment = environment
         self.around = around
@@ -220,7 +220,7 @@ def _date(answer: object) -> object:
 
 
 def _must_lead_on(parameters: Mapping[str, object], answer: Answer) -> None:
-    """A list whose next page is the one that was asked for would be read for ever."""
+    """Refuse a list whose next page is the one that was asked for: it would be read for ever."""
     for name in ("NextToken", "nextToken"):
         if answer.get(name) and answer[name] == parameters.get(name):
             raise UnreadableError(f"{name} leads back to the page that was asked for")

@@ -80,7 +80,7 @@ def translate(
     attempts: int,
     off: timedelta | None = None,
 ) -> OtactlError:
-    """Our error for theirs; `off` is how far this clock is behind the service's, if it is known."""
+    """Return our error for theirs; `off` is how far this clock is behind the service's, if it is known."""
     call = f"{service}:{operation}"
     if isinstance(error, OtactlError):
         return error
@@ -102,7 +102,10 @@ def translate(
 
 
 def no_credentials(error: Exception, operation: str) -> OtactlError:
-    """Our error for what failed while the SDK looked for credentials: whatever its class, they are not usable."""
+    """Return our error for what failed while the SDK looked for credentials.
+
+    Whatever its class, they are not usable.
+    """
     found = translate(error, "aws", operation, "", 1)
     if isinstance(found, StalledError) and found.reason == "AnswerInvalid":
         text = f"aws:{operation}: the source of the credentials failed ({type(error).__name__}); run it by hand"
@@ -111,7 +114,7 @@ def no_credentials(error: Exception, operation: str) -> OtactlError:
 
 
 def _answered(error: ClientError, call: str, permission: str, off: timedelta | None) -> OtactlError:
-    """Our error for one that AWS answered with."""
+    """Return our error for one that AWS answered with."""
     code, words = _code(error), _shown(error)
     fetch = credential_errors.fetch_of(error)
     if fetch and fetch != call.partition(":")[2]:

@@ -165,7 +165,7 @@ def _undecided(why: str) -> Answer:
 
 
 def _sides(name: str, document: object, kind: str, asked: _Request) -> tuple[Answer, Answer]:
-    """Give (is it denied, is it allowed) by one document."""
+    """Return whether one document denies it, and whether it allows it."""
     if not isinstance(document, Mapping) or document.get("Version", "2008-10-17") not in ("2012-10-17", "2008-10-17"):
         unread = _undecided(f"{name} is not a policy document of a known version")
         return unread, unread

@@ -53,7 +53,7 @@ class ImageAndRoleReader:
         self._cache = PassCache()
 
     def once(self, key: tuple[str, ...], fetch: Callable[[], T]) -> T:
-        """Any other fact that is worth reading once a pass."""
+        """Return any other fact that is worth reading once a pass."""
         return self._cache.get(key, fetch)
 
     def image(self, uri: str) -> ImageFacts:
@@ -197,7 +197,7 @@ def _role(transport: AwsClient, name: str) -> _Role:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an S3 URI, literally: what is checked must be what the task sends."""
+    """Return bucket and key of an S3 URI, literally: what is checked must be what the task sends."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 

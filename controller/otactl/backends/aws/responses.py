@@ -75,7 +75,7 @@ class UnreadableError(Exception):
 
 
 def watch(client: BaseClient) -> None:
-    """Have every answer of a client looked at before the SDK parses it; once, however often the client is watched."""
+    """Check every answer of a client before the SDK parses it; once, however often the client is watched."""
     client.meta.events.register("before-parse", _before_parse, unique_id="otactl-answers")
 
 
@@ -179,7 +179,7 @@ def _is_object(body: bytes) -> bool:
 
 
 def _not_the_service(status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Tell an answer of a proxy or a portal from one of the service, whose errors have a name (rule 3)."""
+    """Raise UnreadableError for an answer of a proxy or a portal: errors of the service have a name (rule 3)."""
     named = any(str(name).lower() == "x-amzn-errortype" for name in headers)
     if not named and status < 500 and status not in (404, 429) and (status < 400 or body.strip()):
         text = f"HTTP {status} without an error of the service in it, as a proxy or a portal gives"

@@ -33,7 +33,7 @@ def marks_of(unit: UnitDeclaration) -> dict[str, str]:
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Tags as AWS takes them, in one order."""
+    """Return tags as AWS takes them, in one order."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 

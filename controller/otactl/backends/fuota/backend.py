@@ -60,7 +60,7 @@ class FuotaBackend(FuotaShape):
         self._facts = ImageAndRoleReader(self._transport)
 
     def survey(self) -> Survey:
-        """Whose account this is, and every task in it, thin; forgets what was cached for the pass before."""
+        """Read whose account this is, and list every task in it; drop what was cached for the pass before."""
         self._facts = ImageAndRoleReader(self._transport)
         account = self._transport.identity()
         listed = tuple(

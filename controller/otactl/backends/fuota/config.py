@@ -43,12 +43,12 @@ class FuotaConfig(Value, BackendConfig, frozen=True, kw_only=True, tag_field="ba
 
     @property
     def annotations(self) -> JsonObject:
-        """Role, description and tags."""
+        """Return role, description and tags."""
         return {"role": self.role, "description": self.description, "tags": dict(self.tags)}
 
     @property
     def settle_time(self) -> str:
-        """None: a create sends nothing to devices, and is sent again at once."""
+        """Return None: a create sends nothing to devices, and is sent again at once."""
         return "0s"
 
     @property
@@ -57,7 +57,10 @@ class FuotaConfig(Value, BackendConfig, frozen=True, kw_only=True, tag_field="ba
         return self.rf_region
 
     def redundancy_of(self, strategy: Strategy, try_number: int) -> int | None:
-        """Redundancy of a try in percent: it grows with each retry, up to 100; None where the service chooses."""
+        """Return redundancy of a try in percent: it grows with each retry, up to 100.
+
+        None where the service chooses.
+        """
         if self.redundancy_percent is None:
             return None
         raised = strategy.retry.raise_redundancy_percent if strategy.retry is not None else None
@@ -82,11 +85,14 @@ class FuotaConfig(Value, BackendConfig, frozen=True, kw_only=True, tag_field="ba
         )
 
     def session_length(self, size_bytes: int, strategy: Strategy, try_number: int = 1) -> timedelta | None:
-        """From StartTime to the end of the session; None for single devices, whose session the service chooses."""
+        """Return the time from StartTime to the end of the session.
+
+        None for single devices: the service chooses theirs.
+        """
         plan = self.session(size_bytes, self.redundancy_of(strategy, try_number))
         return None if plan is None else timedelta(seconds=plan.occupied_seconds)
 
     def for_retry(self, strategy: Strategy, try_number: int) -> FuotaConfig:
-        """For single devices the service chooses fragments and rate; redundancy is that of the try."""
+        """Return the block of a retry: the service chooses fragments and rate, redundancy is that of the try."""
         redundancy = self.redundancy_of(strategy, try_number)
         return msgspec.structs.replace(self, redundancy_percent=redundancy, fragment_size_bytes=None, data_rate=None)

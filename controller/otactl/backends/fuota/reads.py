@@ -71,7 +71,10 @@ class TaskReader:
             return {}
 
     def unit(self, vendor_id: str, attempt: Attempt, rollout: Rollout, owner: str) -> Unit | None:
-        """One task with its tags and members; its devices' results too when it is done and they are not recorded."""
+        """Return one task with its tags and members.
+
+        Its devices' results too when it is done and they are not recorded.
+        """
         try:
             task = self.get("GetFuotaTask", {"Id": vendor_id})
             arn = str(task.get("Arn", ""))
@@ -126,8 +129,10 @@ class TaskReader:
     def _results(
         self, vendor_id: str, items: list[Item], targets: Targets, attempt: Attempt
     ) -> tuple[tuple[DeviceResult, ...], tuple[str, ...]]:
-        """The devices by what became of them, and those of which only their group tells: it shows the newest status,
-        whichever task it is of."""
+        """Return the devices by what became of them, and those of which only their group tells.
+
+        It shows the newest status, whichever task it is of.
+        """
         merged: dict[str, DeviceResult] = {}
         by_task = items
         if targets.multicast_groups:
@@ -226,7 +231,7 @@ def _keys(items: list[Item], targets: Targets) -> set[str]:
 
 
 def _by_letters(targets: Targets) -> dict[str, str]:
-    """Target keys by their letters: an id in capitals is the same device."""
+    """Return target keys by their letters: an id in capitals is the same device."""
     return {key.lower(): key for key in targets.keys}
 
 

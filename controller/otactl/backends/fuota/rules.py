@@ -99,7 +99,7 @@ def _retry(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
 
 
 def _left_to_the_service(spec: FuotaConfig) -> Iterator[Violation]:
-    """What is valid for the service and leaves something unchecked, or reaches devices otherwise than it looks."""
+    """Check what the service accepts and leaves unchecked, or delivers to other devices than it seems to."""
     if spec.rf_region is None:
         message = "no rfRegion is declared, so payload, duty cycle, session length and windows are not checked"
         yield _block("region_is_not_declared", message, "add the region of the devices, for example rfRegion: EU868")
@@ -144,7 +144,7 @@ def _groups(rollout: Rollout, spec: FuotaConfig) -> Iterator[Violation]:
 def _session(
     where: str, rate: int | None, size: int, fragment: int | None, redundancy: int, interval: int | None
 ) -> tuple[Violation, ...]:
-    """Rollouts of a fleet share their figures: a thousand manifests cost few sessions."""
+    """Compute a session; rollouts of a fleet share their figures, so a thousand manifests cost few sessions."""
     plan = plan_session(where, rate, size, fragment, redundancy, interval)
     unwise = () if plan.violations else lints(plan, UNLIMITED)  # what cannot be sent is fixed first
     found = [_at(_WHERE.get(each.code, "rfRegion"), each.code, each.message, "") for each in plan.violations]
@@ -157,7 +157,7 @@ def _session(
 
 
 def _bears_on(where: str, text: str) -> bool:
-    """Rule 3: a doubt about bands matters if one of them holds the default downlink; any other doubt matters."""
+    """Return whether a doubt matters (rule 3): one about bands does if one of them holds the default downlink."""
     frequency = region(where).default_downlink.frequency_hz
     bands = [(float(low) * 1e6, float(high) * 1e6) for low, high in _RANGE.findall(text)]
     if frequency is None or not bands:

@@ -64,7 +64,10 @@ def session_rate(client: AwsClient, group: str) -> int | None:
 def differing(
     rollout: Rollout, planned: int, redundancy: int | None, rates: dict[str, int]
 ) -> tuple[ServiceFinding, ...]:
-    """One entry for all groups that run at another rate than planned: the slowest of them, and how long it takes."""
+    """Return one entry for all groups that run at another rate than planned.
+
+    The slowest of them, and how long it takes.
+    """
     others = {key: rate for key, rate in rates.items() if rate != planned}
     if not others:
         return ()

@@ -48,12 +48,12 @@ FIELD_MEMBERS: dict[str, str] = {
 
 
 def task_phase(status: object) -> UnitPhase:
-    """Our phase of a task's status; one we do not know is UNKNOWN."""
+    """Return our phase of a task's status; one we do not know is UNKNOWN."""
     return TASK_PHASES.get(str(status), UnitPhase.UNKNOWN)
 
 
 def device_outcome(status: object, ended: bool) -> tuple[Outcome, Reason | None]:
-    """Our outcome of a device's status; no status, or Initial, on a task that is done is a timeout."""
+    """Return our outcome of a device's status; no status, or Initial, on a task that is done is a timeout."""
     if status is None or status == "Initial":
         return (Outcome.FAILED, Reason.TIMEOUT) if ended else (Outcome.WAITING, None)
     return DEVICE_OUTCOMES.get(str(status), (Outcome.UNKNOWN, Reason.UNKNOWN))

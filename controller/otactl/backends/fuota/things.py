@@ -39,6 +39,6 @@ class ThingReader:
         return thing
 
     def note(self, device: str, thing: str | None) -> None:
-        """Remember the thing of a device that was read for another reason."""
+        """Keep the thing of a device that was read for another reason."""
         with self._lock:
             self._found[device] = thing

@@ -73,7 +73,7 @@ class _Look:
         self._read: dict[str, str | None] = {}
 
     def judge(self, unit: Unit, results: tuple[DeviceResult, ...], doubted: frozenset[str], *, final: bool) -> Unit:
-        """Rule 4."""
+        """Decide the results of a unit by the versions that its devices report (rule 4)."""
         names = [r.device for r in results]
         reports = set(self._known.confirmed) - set(self._known.reverted)
         may_have_it = [r.device for r in results if r.outcome is Outcome.SUCCEEDED or r.device in doubted]
@@ -134,7 +134,7 @@ class _Look:
 
 
 def _doubted(results: tuple[DeviceResult, ...], attempt: Attempt) -> frozenset[str]:
-    """Rule 3."""
+    """Return the devices whose failure may be untrue, so that their version decides (rule 3)."""
     return frozenset(
         r.device
         for r in results

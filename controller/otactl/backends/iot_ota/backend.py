@@ -74,7 +74,7 @@ class OtaBackend(OtaShape):
         self._units_of = UnitReader(self._reader, self._concerns, VersionReader(self._transport))
 
     def survey(self) -> Survey:
-        """Whose account this is, and every OTA update in it, thin; once a run also what was left behind."""
+        """Read whose account this is, and list every OTA update in it; once a run also what was left behind."""
         self._fresh()
         account = self._transport.identity()
         listed = [self._listed(item) for item in self._reader.pages("ListOTAUpdates", "otaUpdates", {})]
@@ -163,7 +163,7 @@ class OtaBackend(OtaShape):
         return Receipt(key=call.key, vendor_id=str(answer["otaUpdateId"]), arn=str(answer.get("otaUpdateArn", "")))
 
     def _adopt(self, call: Call) -> Receipt:
-        """Rule 3."""
+        """Return the receipt of an update that exists already; raises ConflictError if it is another one (rule 3)."""
         update_id = str(call.parameters["otaUpdateId"])
         record = self._reader.record(update_id)
         if record is None:
@@ -193,7 +193,7 @@ class OtaBackend(OtaShape):
         return Listed(vendor_id=update_id, name=f"{owner}-{update_id}" if owner else "", arn=arn)
 
     def _left_behind(self, listed: set[str]) -> list[Listed]:
-        """Rule 4."""
+        """List jobs in progress whose update was deleted (rule 4)."""
         found = []
         for job in self._reader.pages("ListJobs", "jobs", {"status": "IN_PROGRESS"}):
             name = str(job.get("jobId"))
@@ -258,7 +258,7 @@ class OtaBackend(OtaShape):
 
 
 def _busy(facts: TargetFacts, others: dict[str, tuple[str, ...]]) -> str:
-    """Other work of a thing, or of the things in a group, in a few words."""
+    """Return other work of a thing, or of the things in a group, in a few words."""
     if not facts.is_group:
         return ", ".join(others.get(facts.vendor_id, ())[:NAMED])
     busy = [thing for thing in facts.members if thing in others]

@@ -133,7 +133,7 @@ def _update(unit: UnitDeclaration, vendor_id: str, fields: tuple[str, ...]) -> J
 
 
 def _delete(action: DeleteUnit, seen: Observation) -> Call:
-    """Rule 4. A unit whose fields cannot be read has lost its record, and only its job is left."""
+    """Return the calls of a deletion; a unit whose fields cannot be read has only its job left (rule 4)."""
     unit = next((u for u in seen.units if u.vendor_id == action.vendor_id), None)
     key = f"deleteUnit/{action.unit_id}"
     if unit is not None and not unit.readable and not unit.arn:

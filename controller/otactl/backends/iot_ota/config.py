@@ -163,7 +163,10 @@ class OtaUpdateConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True
 
     @property
     def sent(self) -> OtaUpdateConfig:
-        """What devices receive and who gets it; pace, limits, names and notes may change without sending anything."""
+        """Return what devices receive and who gets it.
+
+        Pace, limits, names and notes may change without sending anything.
+        """
         kept: JsonObject = {k: self.document[k] for k in ("protocols", "targetSelection") if k in self.document}
         kept["files"] = [{k: v for k, v in file.items() if k != "attributes"} for file in self.written_files]
         return OtaUpdateConfig(document=kept)

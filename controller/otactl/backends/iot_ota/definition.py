@@ -121,7 +121,7 @@ class OtaUpdateDefinition(AwsDefinition):
         return OtaShape(environment)
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
-        """None: no radio."""
+        """Return None: no radio."""
         del rollout
         return None
 

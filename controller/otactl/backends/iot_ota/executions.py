@@ -57,7 +57,10 @@ def result(item: JsonObject) -> DeviceResult:
 def disagreement(
     listed: Collection[JsonObject], counted: Mapping[str, int], things: Collection[str]
 ) -> tuple[ServiceFinding, ...]:
-    """What a job counts that its list does not show, or the other way round (rule 2); nothing where they agree."""
+    """Return what a job counts that its list does not show, or the other way round (rule 2).
+
+    Nothing where they agree.
+    """
     wanted = Counter({name: n for name, n in counted.items() if n})
     every, latest = _by_status(listed), _by_status(newest(listed).values())
     if wanted in (every, latest):
@@ -77,12 +80,12 @@ def disagreement(
 
 
 def no_one_moves(listed: Collection[JsonObject], job: JsonObject) -> bool:
-    """Whether a job counts devices that are still at it, and lists none of them (left, came back, was deleted)."""
+    """Return whether a job counts devices in progress and lists none of them (left, came back, was deleted)."""
     return not job.get("isConcurrent") and not any(STATUS_COUNTS.get(_status(item)) in MOVING for item in listed)
 
 
 def joined(listed: Iterable[JsonObject], things: Collection[str]) -> tuple[ServiceFinding, ...]:
-    """Rule 4, for the ledger."""
+    """Return the finding of things that joined after the start (rule 4)."""
     strange = sorted({thing_of(item) for item in listed} - set(things)) if things else []
     if not strange:
         return ()
@@ -101,12 +104,12 @@ def by_hand(listed: Iterable[JsonObject], before: int) -> frozenset[str]:
 
 
 def tally_of(items: Iterable[JsonObject]) -> tuple[dict[Outcome, int], dict[Reason, int]]:
-    """Executions by outcome, and those that failed by reason."""
+    """Return executions by outcome, and those that failed by reason."""
     return sorted_out(_by_status(items))
 
 
 def sorted_out(counted: Mapping[str, int]) -> tuple[dict[Outcome, int], dict[Reason, int]]:
-    """Numbers of executions, by what a job counts them as, by outcome, and those that failed by reason."""
+    """Return numbers of executions, by what a job counts them as, by outcome, and those that failed by reason."""
     outcomes: dict[Outcome, int] = {}
     failures: dict[Reason, int] = {}
     statuses = {name: status for status, name in STATUS_COUNTS.items()}

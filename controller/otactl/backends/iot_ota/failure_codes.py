@@ -97,7 +97,7 @@ _STATES = {"receiving": _LOST, "ready": _BROKEN, "active": _BROKEN}
 
 
 def failure_reason(details: Mapping[str, object]) -> Reason | None:
-    """Our reason for a failure by the statusDetails of its execution; None when they do not tell (rule 5)."""
+    """Return our reason for a failure by the statusDetails of its execution; None when they do not tell (rule 5)."""
     words = details.get("reason")
     if words is None:
         return _LOST if "receive" in details else _STATES.get(str(details.get("self_test")))

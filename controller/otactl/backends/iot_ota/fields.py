@@ -52,12 +52,12 @@ def maker(record: JsonObject) -> str:
 
 
 def _without_journal(given: Mapping[str, object]) -> JsonObject:
-    """No update writes them again: an id that is missing, or that of a journal taken over from, is no drift."""
+    """Drop journal ids: no update writes them again, so a missing or former one is no drift."""
     return {name: value for name, value in given.items() if name != TAG_JOURNAL}
 
 
 def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
-    """Fields and tags as they are to be seen."""
+    """Return the fields and tags that the service is to show."""
     spec = OtaUpdateConfig.of(unit)
     document = spec.document
     fields: JsonObject = {k: document[k] for k in ("description", "targetSelection") if k in document}
@@ -72,7 +72,10 @@ def desired(unit: UnitDeclaration) -> tuple[JsonObject, dict[str, str]]:
 
 
 def observed(record: JsonObject, job: JsonObject | None, document: JsonObject) -> JsonObject:
-    """The same fields as GetOTAUpdate and DescribeJob show them; `document` tells what was declared (rules 2 and 3)."""
+    """Return the same fields as GetOTAUpdate and DescribeJob show them.
+
+    `document` holds what was declared (rules 2, 3).
+    """
     fields: JsonObject = {}
     for name in ("description", "targetSelection"):
         if record.get(name):
@@ -141,7 +144,7 @@ def _signing(value: dict[str, object], declared: object) -> object:
 
 
 def _without_empty(value: object) -> object:
-    """JSON without empty parts; bytes in base64, as manifests write them."""
+    """Return JSON without empty parts; bytes in base64, as manifests write them."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
@@ -151,7 +154,7 @@ def _without_empty(value: object) -> object:
 
 
 def pinned(record: JsonObject) -> tuple[tuple[str, str, str], ...]:
-    """Bucket, key and version of each file that names a version in S3."""
+    """Return bucket, key and version of each file that names a version in S3."""
     found = []
     for file in cast("list[JsonObject]", record.get("otaUpdateFiles") or []):
         location = file.get("fileLocation")

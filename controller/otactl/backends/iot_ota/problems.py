@@ -62,7 +62,10 @@ class Concerns:
         return " and ".join(f"{count(n, 'device has', 'devices have')} {word} for a day" for n, word in parts)
 
     def leftovers(self, record: JsonObject) -> tuple[str, ...]:
-        """What a failed creation left behind: signed objects (S3 URIs), and streams that hold the same file (ids)."""
+        """Return what a failed creation left behind.
+
+        Signed objects (S3 URIs), and streams that hold the same file (ids).
+        """
         signed = self._signed(record)
         places = _places(record) | {split_uri(uri) for uri in signed}  # a signed file is streamed, not the one given
         return tuple(sorted({*signed, *self._streams(places, moment(record.get("creationDate")))}))
@@ -98,7 +101,10 @@ class Concerns:
         return ""
 
     def stream_of(self, update_id: str) -> str:
-        """The stream the service made for an update, from the document its devices get; empty when there is none."""
+        """Return the stream the service made for an update, from the document its devices get.
+
+        Empty when there is none.
+        """
         return self._facts.once(("stream", update_id), lambda: self._stream_of(update_id))
 
     def _stream_of(self, update_id: str) -> str:
@@ -182,7 +188,7 @@ class Concerns:
         return found
 
     def _streams(self, places: set[tuple[str, str]], since: datetime | None) -> list[str]:
-        """Streams of the service's own naming, made since, that hold one of these files."""
+        """Return streams of the service's own naming, made since, that hold one of these files."""
         found = []
         for item in self._reader.pages("ListStreams", "streams", {}):
             name = str(item.get("streamId"))

@@ -95,10 +95,11 @@ class JobReader:
         every: bool = False,
         stopped: int | None = None,
     ) -> Judged:
-        """What became of each thing of a job that has ended; of `things`, those it was started with, one without an
-        execution was taken out. `final` takes what is listed although the job counts otherwise, `every` reads
-        the own words of all that failed, and not of a few. `stopped` says that we canceled it, and how many executions
-        were canceled before.
+        """Return what became of each thing of a job that has ended.
+
+        Of `things`, those it was started with, one without an execution was taken out. `final` takes what is listed
+        although the job counts otherwise, `every` reads the own words of all that failed, and not of a few. `stopped`
+        says that we canceled it, and how many executions were canceled before.
         """
         listed = self.executions(update_id)
         odd = disagreement(listed, counts(job), things)
@@ -160,7 +161,10 @@ class JobReader:
         return _words(self._details(update_id, thing))
 
     def updated_by(self, update_id: str, thing: str) -> str:
-        """The version that carried an execution out, which is the one before; empty when the device did not tell."""
+        """Return the version that carried an execution out, which is the one before.
+
+        Empty when the device did not tell.
+        """
         return app_version(str(self._details(update_id, thing).get("updatedBy") or ""))
 
     def _details(self, update_id: str, thing: str) -> JsonObject:
@@ -173,7 +177,7 @@ class JobReader:
         return cast("JsonObject", details.get("detailsMap") or {})
 
     def overdue(self, update_id: str, status: str, since: timedelta) -> tuple[str, ...]:
-        """Things of a status that have not moved for so long."""
+        """Return things of a status that have not moved for so long."""
         asked: JsonObject = {"jobId": job_id(update_id), "status": status}
         try:
             listed = list(self.pages("ListJobExecutionsForJob", "executionSummaries", asked))
@@ -188,7 +192,7 @@ class JobReader:
         return tuple(sorted(names))
 
     def other_updates(self, thing: str, own: str) -> tuple[str, ...]:
-        """OTA jobs other than our own that wait for a thing or run on it: nothing orders them."""
+        """Return OTA jobs other than our own that wait for a thing or run on it: nothing orders them."""
         found = set()
         for status in ("QUEUED", "IN_PROGRESS"):
             try:
@@ -245,7 +249,7 @@ def _words(said: JsonObject) -> str:
 
 
 def counts(job: JsonObject) -> dict[str, int]:
-    """Executions by where they stand."""
+    """Return executions by where they stand."""
     details = cast("JsonObject", job.get("jobProcessDetails") or {})
     return {ours: int(cast("int", details.get(theirs) or 0)) for theirs, ours in COUNTS.items()}
 
@@ -256,7 +260,7 @@ def moving(job: JsonObject) -> bool:
 
 
 def keys_of(targets: object) -> tuple[str, ...]:
-    """Target keys of a list of ARNs."""
+    """Return target keys of a list of ARNs."""
     return tuple(sorted(target_key(str(arn)) for arn in targets)) if isinstance(targets, list) else ()
 
 

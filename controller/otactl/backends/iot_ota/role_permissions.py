@@ -15,7 +15,7 @@ from otactl.model import Environment, ImageFacts
 def role_needs(
     spec: OtaUpdateConfig, environment: Environment, image: str, facts: ImageFacts, keys: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
-    """Pairs of IAM action and resource."""
+    """Return pairs of IAM action and resource."""
     base = target_arn("device:x", environment).rpartition(":")[0]
     partition = base.split(":")[1]
     needs = [("iam:PassRole", spec.role), ("iam:GetRole", spec.role), ("iot:CreateJob", f"{base}:job/{JOB_PREFIX}x")]

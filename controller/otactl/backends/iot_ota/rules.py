@@ -165,7 +165,7 @@ def _targets(rollout: Rollout) -> Iterator[Violation]:
 
 
 def _tags(tags: dict[str, str]) -> Iterator[Violation]:
-    """AWS IoT takes letters, digits, spaces and these signs (SDK model, TagKey and TagValue)."""
+    """Check tags: AWS IoT takes letters, digits, spaces and these signs (SDK model, TagKey and TagValue)."""
     for key, value in tags.items():
         for text in (key, value):
             strange = [c for c in text if unicodedata.category(c)[0] not in "LZN" and c not in "_.:/=+-@"]

@@ -76,17 +76,17 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,8}")
 
 
 def record_phase(status: object) -> UnitPhase:
-    """Our phase of an OTA update's status; one we do not know is UNKNOWN."""
+    """Return our phase of an OTA update's status; one we do not know is UNKNOWN."""
     return RECORD_PHASES.get(str(status), UnitPhase.UNKNOWN)
 
 
 def job_phase(status: object) -> UnitPhase:
-    """Our phase of a job's status; one we do not know is UNKNOWN."""
+    """Return our phase of a job's status; one we do not know is UNKNOWN."""
     return JOB_PHASES.get(str(status), UnitPhase.UNKNOWN)
 
 
 def execution_outcome(status: object) -> tuple[Outcome, Reason | None]:
-    """Our outcome of an execution's status; one we do not know is UNKNOWN."""
+    """Return our outcome of an execution's status; one we do not know is UNKNOWN."""
     return EXECUTION_OUTCOMES.get(str(status), (Outcome.UNKNOWN, Reason.UNKNOWN))
 
 

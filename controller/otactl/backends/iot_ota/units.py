@@ -185,8 +185,10 @@ class UnitReader:
     def _tally(
         self, update_id: str, attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject
     ) -> tuple[dict[Outcome, int], dict[Reason, int]]:
-        """Its devices by outcome, and those that failed by reason. Where it counts more executions than it has things,
-        by the newest of each thing, which costs the list."""
+        """Return its devices by outcome, and those that failed by reason.
+
+        Where it counts more executions than it has things, by the newest of each thing, which costs the list.
+        """
         counted = counts(job)
         if attempt.live and not spec.endless and 0 < attempt.size < sum(counted.values()):
             things = newest(self._reader.executions(update_id))

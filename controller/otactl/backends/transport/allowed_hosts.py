@@ -1,4 +1,4 @@
-"""Which hosts a manifest may have requests sent to: the vendor's own, this machine, and those the operator allows.
+"""Lists which hosts a manifest may have requests sent to: the vendor's own, this machine, those the operator allows.
 
 1. A manifest is not trusted: who may edit one must not choose where a request that is signed with our credentials goes.
 2. The operator's word is `OTACTL_ALLOWED_HOSTS` in the process's environment: hosts, or `host:port`, with commas.

@@ -51,7 +51,7 @@ class CallPolicy:
         seed: int | None = None,
         usage: Stats | None = None,
     ) -> None:
-        """Take calls a second by service as `default_rates`, this machine's clock as `now`."""
+        """Take the default rates in calls a second for each service, and this machine's clock as `now`."""
         self._environment = environment
         self._default_rates = default_rates
         self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret

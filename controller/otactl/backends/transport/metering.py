@@ -1,4 +1,4 @@
-"""Counts the vendor calls made for one thing, such as the look at one rollout: the budget of a run is everybody's.
+"""Counts the vendor calls made for one thing, such as the assessment of one rollout: the budget of a run is shared.
 
 A meter counts what its own thread calls while it is open. Transports report each call here when they count it.
 """

@@ -21,7 +21,7 @@ class Pacer:
         self._lock = Lock()
 
     def wait(self) -> None:
-        """Return when the next call may go out."""
+        """Wait until the next call may be sent."""
         with self._lock:
             now = self._monotonic()
             slot = max(now, self._next)

@@ -1,4 +1,4 @@
-"""The time in the Date header of an answer; what cannot be one teaches nothing."""
+"""Reads the time in the Date header of an answer; a header that is no time is ignored."""
 
 from __future__ import annotations
 

@@ -54,11 +54,11 @@ class TuyaBackend(TuyaShape):
         self._units_of = BatchUnits(self._reader)
 
     def survey(self) -> Survey:
-        """Whose account this is; the gateway shows no list of batches that would not need a package (rule 1)."""
+        """Read whose account this is; the gateway lists batches only of a package (rule 1)."""
         return Survey(account=self._aws.identity())
 
     def marks(self, item: Listed) -> dict[str, str]:  # noqa: ARG002 - the port's
-        """None: the gateway keeps no tags, and lists no batch of an environment (rule 1)."""
+        """Return no mark: the gateway keeps no tags, and lists no batch of an environment (rule 1)."""
         return {}
 
     def observe(self, rollout: Rollout, known: Record, survey: Survey) -> Observation:  # noqa: ARG002 - the port's

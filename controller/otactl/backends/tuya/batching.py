@@ -52,7 +52,10 @@ def parts_of(unit_id: str, members: tuple[str, ...]) -> dict[str, tuple[str, ...
 def known_parts(
     attempt: Attempt, known: Record, find: Callable[[Intent, frozenset[str]], Candidates]
 ) -> tuple[Parts, str]:
-    """The parts of an attempt, and what is ambiguous about them (rule 2). `find` looks for an unanswered create."""
+    """Return the parts of an attempt, and what is ambiguous about them (rule 2).
+
+    `find` looks for an unanswered create.
+    """
     wanted = parts_of(attempt.unit_id, tuple(f"device:{d}" for d in attempt.devices))
     jobs = dict(attempt.ids_by_call)
     if not jobs and attempt.vendor_id is not None and len(wanted) == 1:

@@ -55,7 +55,7 @@ COMPARED = ("grayPercent", "groupId", "timeoutInMinutes", "needPush", "needConfi
 
 
 def desired(unit: UnitDeclaration) -> JsonObject:
-    """Fields as QueryOTAJob is to show them."""
+    """Return the fields that QueryOTAJob is to show."""
     spec = TuyaConfig.of(unit)
     document = spec.document
     fields: JsonObject = {name: document[name] for name in COMPARED if name in document}

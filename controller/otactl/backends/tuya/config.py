@@ -109,7 +109,7 @@ class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag
 
     @property
     def selection(self) -> Selection | None:
-        """By the versions that devices report, where Tuya selects them."""
+        """Return the selection by the versions that devices report, if Tuya selects the devices."""
         return Selection(versions=self.sources, field="tuya.srcVersions") if self.selects else None
 
     @property
@@ -124,7 +124,7 @@ class TuyaConfig(Value, BackendConfig, frozen=True, kw_only=True, dict=True, tag
 
     @property
     def annotations(self) -> JsonObject:
-        """Nothing: a batch holds no notes."""
+        """Return nothing: a batch holds no notes."""
         return {}
 
     def for_retry(self, strategy: Strategy, try_number: int) -> TuyaConfig:

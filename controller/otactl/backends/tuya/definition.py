@@ -139,7 +139,7 @@ class TuyaDefinition:
         return open_finder(environment, client) if access_of(environment) is not None else None
 
     def airtime(self, rollout: Rollout) -> AirtimeRequest | None:
-        """None: no radio."""
+        """Return None: no radio."""
         del rollout
         return None
 

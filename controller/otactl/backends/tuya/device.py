@@ -114,7 +114,7 @@ def _task(row: TaskInfo) -> UnfinishedTask:
 
 
 def _is_module(module: str, wanted: str | None) -> bool:
-    """Whether a module is the one asked for; its case is the gateway's business (the page writes Ble and ble)."""
+    """Return whether a module is the one asked for; case is the gateway's business (the page writes Ble and ble)."""
     return wanted is None or (module or DEFAULT_MODULE).lower() == wanted.lower()
 
 

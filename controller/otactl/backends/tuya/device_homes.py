@@ -20,7 +20,7 @@ class TuyaDevices:
     statuses: Mapping[str, str] = MappingProxyType(STATUSES)
 
     def status_of(self, word: str) -> str | None:
-        """Our word for a status."""
+        """Return our word for a status."""
         return status_of(word)
 
     def homes(self, rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]]) -> list[Home]:
@@ -29,15 +29,17 @@ class TuyaDevices:
 
 
 def status_of(word: str) -> str | None:
-    """Our word for a status of an unfinished task, given in ours or in the gateway's, whatever its case."""
+    """Return our word for a status of an unfinished task, given in ours or in the gateway's, whatever its case."""
     plain = re.sub(r"[\s_-]", "", word.lower())
     both = {spelled.replace("_", "").lower(): ours for ours, theirs in STATUSES.items() for spelled in (ours, theirs)}
     return both.get(plain)
 
 
 def homes(rollouts: Iterable[Rollout], device: str, remembered: frozenset[tuple[str, str]] = frozenset()) -> list[Home]:
-    """Where the manifests say a device belongs: the product of each Tuya rollout that names it, or that is remembered,
-    as (environment, rollout), to hold it: a batch to a whole product names no device.
+    """Return where the manifests say a device belongs.
+
+    The product of each Tuya rollout that names it, or that is remembered, as (environment, rollout), to hold it: a
+    batch to a whole product names no device.
 
     A name in another case counts only where no device has it as written: the gateway distinguishes the two.
     """

@@ -75,7 +75,7 @@ class Failure:
         return _holds(self.code, ("invalidtimestampexpired", "illegaltimestamp"))
 
     def error(self, attempts: int) -> OtactlError:
-        """Our error for it."""
+        """Return our error for it."""
         call = f"tuya:{self.action}"
         if self.throttled:
             said = f"{self.code or f'HTTP {self.status}'}: {self.words}".rstrip(": ")

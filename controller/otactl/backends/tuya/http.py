@@ -57,7 +57,7 @@ class Wire:
     """Connections to one endpoint, shared by threads."""
 
     def __init__(self, endpoint: str, environ: Mapping[str, str] = os.environ) -> None:
-        """`environ` says which hosts are allowed besides Tuya's own.
+        """Take as `environ` the variables that allow hosts besides Tuya's own.
 
         Raises: StalledError `EndpointInvalid` or `HostNotAllowed`.
         """

@@ -42,7 +42,7 @@ class LostBatches:
         self._reader, self._ahead, self._settle = reader, ahead, settle
 
     def find(self, intent: Intent, known: frozenset[str]) -> Candidates:
-        """The batches that may be the one of an unanswered create, without those that are `known` to be others."""
+        """Return the batches that may be the one of an unanswered create, without those `known` to be others."""
         wanted = intent.call.parameters
         try:
             listed = self._reader.batches_of(str(wanted["FirmwareId"]))
@@ -70,7 +70,7 @@ class LostBatches:
         return Candidates(ids=tuple(sorted(ids or back)), unsure=tuple(sorted(unsure)), waits=waits)
 
     def _in_time(self, row: JobRow, at: datetime) -> bool:
-        """Rule 2."""
+        """Return whether a batch was created in the time of the lost create (rule 2)."""
         made = moment(row.utc_create)
         return made is None or at - CLOCKS <= made <= at + self._settle + CLOCKS
 
@@ -115,7 +115,10 @@ class LostBatches:
 
 
 def same(batch: JobInfo, wanted: Mapping[str, object]) -> bool:
-    """Whether a batch shows what was asked for (rule 1). What it does not show proves nothing, but for its versions."""
+    """Return whether a batch shows what was asked for (rule 1).
+
+    What it does not show proves nothing, but for its versions.
+    """
     shown: dict[str, object] = {
         "ProductKey": batch.product_key,
         "GroupId": batch.group_id,

@@ -22,7 +22,10 @@ _NEXT = "it is waited for until it has ended; cancel it in Tuya's console to wai
 
 
 def product_facts(reader: BatchReader, spec: TuyaConfig, firmware_id: str, ours: Collection[str]) -> TargetFacts:
-    """The product as a target: `busy` names batches of others, or of a rollout that is not remembered any more."""
+    """Return the product as a target.
+
+    `busy` names batches of others, or of a rollout that is not remembered any more.
+    """
     busy: list[str] = []
     for row in _rows(reader, spec.product, firmware_id):
         if len(busy) < MOST_LISTED and row.job_id not in ours and (work := _works(reader, row)):

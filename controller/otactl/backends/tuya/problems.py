@@ -32,7 +32,7 @@ OVERDUE = timedelta(hours=24)
 
 
 def of_batches(batches: dict[str, JobInfo | None], attempt: Attempt) -> list[ServiceFinding]:
-    """Batches canceled by another actor, or missing (rule 1)."""
+    """Return batches canceled by another actor, or missing (rule 1)."""
     found = []
     for job_id, batch in batches.items():
         field = "batch" if len(batches) == 1 else f"batch.{job_id}"
@@ -57,7 +57,7 @@ def late_of(tasks: Iterable[TaskInfo], now: datetime) -> dict[str, list[str]]:
 
 
 def of_tasks(tasks: Iterable[TaskInfo], late: Mapping[str, list[str]], attempt: Attempt) -> list[ServiceFinding]:
-    """Tasks that do not go on, that failed, that another actor canceled, or whose status is unknown."""
+    """Return tasks that do not go on, that failed, that another actor canceled, or whose status is unknown."""
     found = [
         ServiceFinding(
             field=f"devices.{kind}", desired="to go on within a day", observed=some(names), cause=Cause.VENDOR
@@ -79,7 +79,7 @@ def of_tasks(tasks: Iterable[TaskInfo], late: Mapping[str, list[str]], attempt: 
 
 
 def of_lists(batches: dict[str, JobInfo], lists: dict[str, TaskList]) -> list[ServiceFinding]:
-    """Lists that are not whole, of batches that say they have ended (rule 3)."""
+    """Return lists that are not whole, of batches that say they have ended (rule 3)."""
     return [
         ServiceFinding(
             field=f"tasks.{job_id}", desired="a whole list", observed=lists[job_id].lacks, cause=Cause.VENDOR
@@ -134,6 +134,6 @@ def overdue_of(late: Mapping[str, list[str]]) -> str:
 
 
 def _late(task: TaskInfo, now: datetime) -> bool:
-    """Rule 2."""
+    """Return whether a task has not moved for too long (rule 2)."""
     moved = moment(task.utc_modified) or moment(task.utc_create)
     return task.task_status.upper() in UNFINISHED and moved is not None and now - moved >= OVERDUE

@@ -43,7 +43,10 @@ class BatchReader:
         return self._transport.now()
 
     def package(self, spec: TuyaConfig, firmware: Firmware) -> ImageFacts:
-        """The firmware package: found by id, or by product, module and version; never by its address, which expires."""
+        """Return the firmware package: found by id, or by product, module and version.
+
+        Never by its address, which expires.
+        """
         where = f"package {firmware.version} of {spec.product}, module {spec.module}"
         found = self._packages(spec, firmware)
         if strange := _strange(spec, firmware, found):

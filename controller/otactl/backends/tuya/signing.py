@@ -38,7 +38,10 @@ def signature(method: str, parameters: Mapping[str, str], secret: str) -> str:
 
 
 def flatten(parameters: Mapping[str, object]) -> dict[str, str]:
-    """Parameters as the wire has them: `Name.1=…` for lists, `true` and `false`; None and empty lists are left out."""
+    """Return parameters as the wire has them: `Name.1=…` for lists, `true` and `false`.
+
+    None and empty lists are left out.
+    """
     found: dict[str, str] = {}
     for name, value in parameters.items():
         if isinstance(value, list | tuple):

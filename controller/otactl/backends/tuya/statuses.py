@@ -46,12 +46,12 @@ UNVERIFIED = {0: "is not verified", 2: "is being verified", 3: "failed its verif
 
 
 def job_phase(status: str) -> UnitPhase:
-    """Our phase of a batch's status."""
+    """Return our phase of a batch's status."""
     return JOB_PHASES.get(status.upper(), UnitPhase.UNKNOWN)
 
 
 def task_outcome(status: str, progress: int | None, words: str) -> tuple[Outcome, Reason | None]:
-    """Our outcome of a task, and why it failed."""
+    """Return our outcome of a task, and why it failed."""
     outcome = TASK_OUTCOMES.get(status.upper(), Outcome.UNKNOWN)
     if outcome is Outcome.UNKNOWN:
         return outcome, Reason.UNKNOWN

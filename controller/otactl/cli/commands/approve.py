@@ -124,8 +124,9 @@ def _named(found: Found, rollout: Rollout, wave: Wave, given: str, *, look: bool
 
 
 def _record(rollout: Rollout, place: Place) -> Record | None:
-    """What the journal remembers of the rollout, by its former name while its record has not moved; None without a
-    journal.
+    """Return what the journal remembers of the rollout, by its former name while its record has not moved.
+
+    None without a journal.
     """
     try:
         with open_journal(place.url, must_exist=True) as journal:

@@ -101,7 +101,7 @@ class Demo(DemoStage):
     """The story, in five acts."""
 
     def run(self) -> None:
-        """Play every step; raises UsageError that names the failed step and its cause."""
+        """Run every step; raises UsageError that names the failed step and its cause."""
         try:
             self._play()
         except Exception as error:
@@ -173,7 +173,7 @@ class Demo(DemoStage):
 
     @contextmanager
     def _another_actor(self) -> Iterator[None]:
-        """Remember which calls are not otactl's."""
+        """Mark which calls are not otactl's."""
         before = len(self.requests())
         yield
         self._others |= {int(str(each["n"])) for each in self.requests()[before:]}

@@ -32,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9!_.*'()-]+")
 
 @click.group(cls=VerbGroup, short_help="upload, sign and verify content-addressed images")
 def command() -> None:
-    """Care for firmware images."""
+    """Upload firmware images."""
 
 
 @command.command(cls=Verb, name="push", short_help="upload an image and print its firmware block")

@@ -147,7 +147,7 @@ def _folder(file: str) -> str:
 
 
 def _say_what_an_environment_lacks(file: str, backends: tuple[str, ...], left: list[str]) -> None:
-    """An environment that is there stays; name the access block of a service that it does not have."""
+    """Report the access block of a service that an existing environment does not have; its file stays as it is."""
     if file not in left:
         return
     text = Path(file).read_text("utf-8", "replace")

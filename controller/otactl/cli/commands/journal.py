@@ -71,7 +71,7 @@ def _choose(places: Iterable[Place], how: str) -> str:
 
 @contextmanager
 def _one(option: str | None, manifests: tuple[str, ...], environment: str | None) -> Iterator[AnyJournal]:
-    """The one journal that is meant, for verbs that have one answer."""
+    """Yield the one journal that is meant, for verbs that have one answer."""
     places = list(dict.fromkeys(places_near(option, environment, manifests).values()))
     if len(places) > 1:
         raise UsageError(f"which journal is meant? {_choose(places, '--journal URL, or --environment NAME')}")

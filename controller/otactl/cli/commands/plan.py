@@ -186,7 +186,7 @@ def _is_changed(planned: PlannedRollout, reading: Reading, changed: frozenset[Pa
 def _left_alone(
     reading: Reading, environment: str | None, broken: tuple[UnreadableDocument, ...], offline: bool
 ) -> tuple[Stopped, ...]:
-    """Every rollout known by name that is left alone; offline, one without its environment is planned."""
+    """Return every rollout known by name that is left alone; offline, one without its environment is planned."""
     named = [
         Stopped(name=b.name, environment=b.environment, text=b.text, file=b.file)
         for b in broken
@@ -269,7 +269,10 @@ def _planned(found: RolloutPreview, note: str = "") -> PlannedRollout | None:
 
 
 def _airtime(rollout: Rollout, counted: tuple[int | None, ...] = ()) -> tuple[AirtimeReport | None, tuple[str, ...]]:
-    """The radio's figures; for single devices size and rate are assumed, and what they cannot carry stops no plan."""
+    """Return the radio's figures.
+
+    For single devices size and rate are assumed, and what they cannot carry stops no plan.
+    """
     if not radio_is_installed():
         missing = f"time on air and chance of success are not shown: numpy is not installed; install it: {RADIO}"
         return None, (missing,) if question_of(rollout) is not None else ()

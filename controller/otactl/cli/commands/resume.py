@@ -15,7 +15,7 @@ from otactl.manifest.edit import Clear
 @form_option
 @guarded
 def command(path: str, name: str | None, style: str) -> None:
-    """Take spec.suspend out of the manifest PATH. Says so, and exits 0, if its rollout is not suspended."""
+    """Remove spec.suspend from the manifest PATH. Says so, and exits 0, if its rollout is not suspended."""
     found = find(path, name)
     held = found.rollout.suspend
     if held is None:

@@ -26,7 +26,7 @@ EVERY = timedelta(seconds=10)
 
 
 def _statuses(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
-    """Our words for the statuses given, each once, in the order of a task's life."""
+    """Return our words for the statuses given, each once, in the order of a task's life."""
     if not words:
         return ()
     from otactl.backends.registry import device_services

@@ -54,7 +54,7 @@ class SimulatedTime(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let the simulated time pass."""
+        """Advance the simulated time."""
         ...
 
 
