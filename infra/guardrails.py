@@ -46,7 +46,7 @@ class Guardrails:
             value = props.get(name)
             if isinstance(value, pulumi.Output):
                 raw = _raw_name(args.props, name)
-                args.props[raw] = value.apply(_later(args.name, check))  # type: ignore[index]
+                args.props[raw] = value.apply(_later(args.name, check))  # type: ignore[index]  # declared as a read-only mapping; the SDK passes a dict
                 checked = True
             else:
                 _refuse(args.name, check(value))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from otactl_simulator.switches import Switchboard
+
 
 class ModelledError(Exception):
     """An error of the service's own model: `code` is its shape's name, `members` what else the shape carries."""
@@ -76,6 +78,22 @@ class Service(Protocol):
     def apply_settings(self, settings: Mapping[str, object]) -> None:
         """Turn switches; ValueError for one that is not there."""
         ...
+
+
+class Switched:
+    """What of `Service` is the same for those that have switches."""
+
+    def __init__(self, settings: Switchboard) -> None:
+        self._switches = settings
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Return the switches as they stand."""
+        return self._switches.all()
+
+    def apply_settings(self, settings: Mapping[str, object]) -> None:
+        """Turn switches; ValueError for one that is not there."""
+        self._switches.apply(settings)
 
 
 class Still:

@@ -71,19 +71,7 @@ class Verb(click.Command):
             return super().invoke(ctx)
 
 
-class VerbGroup(click.Group):
+class VerbGroup(Verb, click.Group):
     """A click group whose usage errors exit 1, its commands' too: `@click.group(cls=VerbGroup)`."""
 
     command_class = Verb
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
-    ) -> click.Context:
-        """Parse arguments."""
-        with _usage_exits_1():
-            return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Find the command and run it."""
-        with _usage_exits_1():
-            return super().invoke(ctx)

@@ -132,7 +132,7 @@ def safe_output() -> Iterator[None]:
     for stream in kept:
         # The command's library writes around a stream that says it is ASCII; its own choice is UTF-8.
         if stream is not None and (stream.encoding or "").lower() in ("ascii", "ansi_x3.4-1968", "us-ascii"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # a text stream in typeshed, which has no reconfigure
     sys.stdout, sys.stderr = (SafeStream(s) if s is not None else s for s in kept)
     try:
         yield

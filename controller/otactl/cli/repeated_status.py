@@ -11,10 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import click
 
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.output import SafeStream
 from otactl.errors import TransientError
 from otactl.model import Phase
@@ -32,7 +33,7 @@ NEVER, TIMED_OUT = 2, 3
 class Clock:
     """The time, and how to let it pass."""
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime] = lambda: utc_now()
     sleep: Callable[[float], None] = time.sleep
 
 

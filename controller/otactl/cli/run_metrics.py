@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -18,6 +17,7 @@ from typing import Self, TypeVar
 import click
 import msgspec
 
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.cli.push_gateway import push
 from otactl.errors import OtactlError, reason_of
@@ -94,7 +94,7 @@ class RunMetrics:
             reasons = {last.reason if last is not None and last.reason else "RolloutsFailed"}
         run = RunFigures(
             environment=declared.name,
-            ended_at=datetime.now(UTC),
+            ended_at=utc_now(),
             seconds=time.monotonic() - started,
             exit_code=0,
             succeeded=None if ran.lease_held_by and not failed else not failed,
@@ -138,7 +138,7 @@ class RunMetrics:
     def _failed(self, name: str, *reasons: str) -> RunFigures:
         return RunFigures(
             environment=name,
-            ended_at=datetime.now(UTC),
+            ended_at=utc_now(),
             seconds=time.monotonic() - self._started,
             exit_code=1,
             succeeded=False,

@@ -22,6 +22,19 @@ NOT_IGNORABLE = ("image", "role", "name")
 CORRECTION_SENT = "correction sent"
 
 
+def reported(entry: DriftEntry, *, correctable: bool = False) -> Finding:
+    """Return an entry as a finding, for what this pass did not compare: it stays as it was last seen."""
+    return Finding(
+        subject=entry.subject,
+        field=entry.field,
+        desired=entry.desired,
+        observed=entry.observed,
+        cause=entry.cause,
+        correctable=correctable,
+        origin=entry.origin,
+    )
+
+
 def fold(
     entries: tuple[DriftEntry, ...],
     findings: Iterable[Finding],

@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from fnmatch import fnmatchcase
 
 import msgspec
 
-from otactl.drift import diff
-from otactl.model import Attempt, Cause, DriftStatus, Observation, Stage, UnitPhase
+from otactl.drift import diff, ledger
+from otactl.model import Attempt, Cause, DriftEntry, DriftStatus, Observation, Stage, UnitPhase
 from otactl.model.actions import Finding
 from otactl.planning import joined_devices, supersede
 from otactl.planning.context import PlanContext
@@ -164,26 +165,14 @@ def _left_behind(attempt: Attempt, name: str) -> Finding:
 
 def _as_before(ctx: AttemptContext) -> list[Finding]:
     """Return the recorded drift of a unit that this pass did not see: nothing was compared, so nothing is corrected."""
-    return [
-        Finding(
-            subject=e.subject,
-            field=e.field,
-            desired=e.desired,
-            observed=e.observed,
-            cause=e.cause,
-            correctable=e.status is DriftStatus.WAITING,
-        )
-        for e in ctx.at.record.drift
-        if e.open and e.subject == ctx.attempt.unit_id
-    ]
+    return [ledger.reported(e, correctable=e.status is DriftStatus.WAITING) for e in _open(ctx)]
 
 
 def _last_seen(ctx: AttemptContext) -> list[Finding]:
     """Return the image's differences as last seen before the session started (rule 3)."""
-    return [
-        Finding(
-            subject=e.subject, field=e.field, desired=e.desired, observed=e.observed, cause=e.cause, correctable=False
-        )
-        for e in ctx.at.record.drift
-        if e.open and e.subject == ctx.attempt.unit_id and e.cause is Cause.IMAGE_BYTES
-    ]
+    return [ledger.reported(e) for e in _open(ctx) if e.cause is Cause.IMAGE_BYTES]
+
+
+def _open(ctx: AttemptContext) -> Iterator[DriftEntry]:
+    """Yield the open entries of the attempt's unit."""
+    return (e for e in ctx.at.record.drift if e.open and e.subject == ctx.attempt.unit_id)

@@ -39,7 +39,7 @@ from otactl.model import (
 from otactl.model.actions import Finding
 from otactl.model.tags import TAG_ENVIRONMENT, TAG_JOURNAL, TAG_OWNER
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
-from otactl.planning import removed_rollout, suspend
+from otactl.planning import removed_rollout
 from otactl.ports import Capabilities, Commit, Stored
 from otactl.state.lifecycle import SETTLE
 from otactl.state.status_conditions import phase_event
@@ -140,16 +140,8 @@ def _kept(entries: tuple[DriftEntry, ...], reported: set[str]) -> list[Finding]:
 
 
 def _as_reported(entry: DriftEntry) -> Finding:
-    return Finding(
-        subject=entry.subject,
-        field=entry.field,
-        desired=entry.desired,
-        observed=entry.observed,
-        cause=entry.cause,
-        correctable=False,
-        origin=entry.origin,
-        expected=entry.action if entry.status is DriftStatus.ACKNOWLEDGED else "",
-    )
+    expected = entry.action if entry.status is DriftStatus.ACKNOWLEDGED else ""
+    return msgspec.structs.replace(ledger.reported(entry), expected=expected)
 
 
 def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datetime) -> list[Commit]:
@@ -160,14 +152,7 @@ def _orphan(held: Stored, survey: Survey, capabilities: Capabilities, now: datet
     held = msgspec.structs.replace(held, record=msgspec.structs.replace(before, waves=waves))
     listed |= {a.vendor_id or "" for a in held.record.attempts if a.live}  # in doubt
     findings = [
-        Finding(
-            subject=attempt.unit_id,
-            field="unit",
-            desired="absent: its manifest is not in Git any more",
-            observed=f"present; to remove it: {suspend.end_of(attempt, capabilities)}",
-            cause=Cause.ORPHAN,
-            correctable=False,
-        )
+        removed_rollout.orphan(attempt, capabilities)
         for attempt in held.record.attempts
         if attempt.vendor_id in listed
         and not attempt.stage.is_over

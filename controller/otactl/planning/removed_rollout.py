@@ -20,7 +20,6 @@ from otactl.model import (
     Attempt,
     BackendConfig,
     Cause,
-    DriftEntry,
     DriftPolicy,
     Environment,
     Event,
@@ -88,13 +87,15 @@ def look_at(
     moved = proving(moved, seen)
     left = [(a, lifecycle.find_unit(a, seen)) for a in moved.attempts if not _is_over(a, shape.capabilities)]
     findings = [
-        _finding(a, shape.capabilities)
+        orphan(a, shape.capabilities)
         for a, unit in left
         if lifecycle.missing(a, unit) or (unit is not None and unit.phase.is_there)
     ]
     # What was open of a unit still there was not compared without its manifest: it stays open.
     names = {a.unit_id for a, _ in left}
-    findings += [_again(e) for e in moved.drift if e.open and e.subject in names and e.cause is not Cause.ORPHAN]
+    findings += [
+        ledger.reported(e) for e in moved.drift if e.open and e.subject in names and e.cause is not Cause.ORPHAN
+    ]
     gone = frozenset(a.unit_id for a in moved.attempts if _is_over(a, shape.capabilities))
     lost = [diff.lost(a) for a in moved.attempts if detect_drift.just_lost(a, now)]
     drift, noted = ledger.fold(moved.drift, [*findings, *lost], DriftPolicy(), moved.manifest, gone, now)
@@ -125,7 +126,8 @@ def _is_over(attempt: Attempt, can: Capabilities) -> bool:
     return attempt.stage.is_over or attempt.stage is Stage.FAILED or (attempt.stage is Stage.ENDED and can.keeps_ended)
 
 
-def _finding(attempt: Attempt, can: Capabilities) -> Finding:
+def orphan(attempt: Attempt, can: Capabilities) -> Finding:
+    """Return the finding of a unit whose manifest was removed from Git, with the command that removes it."""
     end = suspend.end_of(attempt, can)
     return Finding(
         subject=attempt.unit_id,
@@ -134,18 +136,6 @@ def _finding(attempt: Attempt, can: Capabilities) -> Finding:
         observed=f"present; to remove it: {end}",
         cause=Cause.ORPHAN,
         correctable=False,
-    )
-
-
-def _again(entry: DriftEntry) -> Finding:
-    return Finding(
-        subject=entry.subject,
-        field=entry.field,
-        desired=entry.desired,
-        observed=entry.observed,
-        cause=entry.cause,
-        correctable=False,
-        origin=entry.origin,
     )
 
 

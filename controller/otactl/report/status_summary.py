@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from otactl.model import DriftStatus, Outcome, Record, Value, iso_or_none
+from otactl.model import DriftStatus, Outcome, Reason, Record, Value, iso_or_none
 from otactl.planning.environment import NAME
 from otactl.ports import Stored
 from otactl.report.conditions import (
@@ -148,29 +148,7 @@ class DeviceLine(Value, frozen=True, kw_only=True):
         Meta(
             description="Why it failed; null otherwise.",
             examples=["missingFragments"],
-            extra_json_schema={
-                "enum": [
-                    "missingFragments",
-                    "integrity",
-                    "sessionReplay",
-                    "indexUnsupported",
-                    "packageUnsupported",
-                    "noMemory",
-                    "descriptor",
-                    "conflict",
-                    "timeout",
-                    "offline",
-                    "rejected",
-                    "download",
-                    "verify",
-                    "flash",
-                    "version",
-                    "canceled",
-                    "removed",
-                    "unknown",
-                    None,
-                ]
-            },
+            extra_json_schema={"enum": [*Reason, None]},
         ),
     ]
     detail: Annotated[

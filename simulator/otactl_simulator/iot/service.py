@@ -27,10 +27,10 @@ from otactl_simulator.iot.tags import Labels
 from otactl_simulator.iot.thing_types import ThingTypes
 from otactl_simulator.iot.timeline import Agenda
 from otactl_simulator.iot.updates import Updates
-from otactl_simulator.service import Handler, Service, Still
+from otactl_simulator.service import Handler, Service, Still, Switched
 
 
-class Iot:
+class Iot(Switched):
     """The control plane, and the clock's hand on everything behind it."""
 
     name = "iot"
@@ -39,6 +39,7 @@ class Iot:
         self._clock = clock
         self._stores = stores
         self._settings = settings
+        super().__init__(self._settings)
         self._jobs = Jobs(stores, clock, settings)
         agenda, rollouts = self._jobs.agenda, self._jobs.rollouts
         self._fleet = Fleet(stores, agenda, rollouts, self._jobs.devices)
@@ -76,15 +77,6 @@ class Iot:
     def next_change(self) -> datetime | None:
         """Return the next step of a job, a device or an OTA update."""
         return self._jobs.agenda.next_due
-
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """Return the switches as they stand."""
-        return self._settings.all()
-
-    def apply_settings(self, settings: Mapping[str, object]) -> None:
-        """Turn switches; ValueError for one that is not there."""
-        self._settings.apply(settings)
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
         """Add things and thing groups; ValueError says what is wrong with them."""

@@ -148,7 +148,7 @@ class Updates:
         job = _job(store, update)
         try:
             if self._settings["otaDeleteFails"]:
-                raise ModelledError("InternalFailureException", "the deletion failed, as the simulator was asked to")  # noqa: TRY301
+                raise ModelledError("InternalFailureException", "the deletion failed, as the simulator was asked to")  # noqa: TRY301 - answered below, as the service's own
             if job is not None and self._settings["deleteUpdateDeletesJob"] and job.status != "DELETION_IN_PROGRESS":
                 self._jobs.delete(store, job)
         except ModelledError as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from otactl_simulator.iotwireless.settings import Settings
 from otactl_simulator.iotwireless.state import Store, conflict, invalid
 
 T = TypeVar("T")
@@ -29,30 +30,41 @@ def page(items: Sequence[T], parameters: Mapping[str, object]) -> tuple[Sequence
     return items[start:end], following
 
 
-def idempotent(
+def created_once(
     store: Store,
     kind: str,
     parameters: Mapping[str, object],
     make: Callable[[], str],
     *,
-    alive: Callable[[str], bool],
-    after_delete: str,
-    used: str,
-) -> str:
-    """Create once for each ClientRequestToken.
+    alive: Container[str],
+    settings: Settings,
+) -> dict[str, object]:
+    """Create once for each ClientRequestToken, and answer with id and ARN; `alive` are the resources not deleted.
 
     SDK model, CreateFuotaTask: the same token with the same parameters succeeds as the first time did, with other
     parameters it is a ConflictException.
     """
+    identifier = _identifier(store, kind, parameters, make, alive, settings)
+    return {"Id": identifier, "Arn": store.arn(kind, identifier)}
+
+
+def _identifier(
+    store: Store,
+    kind: str,
+    parameters: Mapping[str, object],
+    make: Callable[[], str],
+    alive: Container[str],
+    settings: Settings,
+) -> str:
     token = parameters.get("ClientRequestToken")
     plain = {k: v for k, v in parameters.items() if k != "ClientRequestToken"}
     if not isinstance(token, str):
         return make()
     known = store.tokens.get((kind, token))
-    if known is not None and (alive(known[1]) or after_delete == "old"):
+    if known is not None and (known[1] in alive or settings["tokenAfterDelete"] == "old"):
         if known[0] != plain:
             raise conflict(kind, known[1], "this ClientRequestToken was used with other parameters")
-        if used == "conflict":
+        if settings["usedToken"] == "conflict":
             raise conflict(kind, known[1], "a resource was made with this ClientRequestToken already")
         return known[1]
     made = make()

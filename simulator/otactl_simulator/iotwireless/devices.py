@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from otactl_simulator.clock import Clock
-from otactl_simulator.iotwireless.common import idempotent, page, tags_of
+from otactl_simulator.iotwireless.common import created_once, page, tags_of
 from otactl_simulator.iotwireless.groups import ready_devices
 from otactl_simulator.iotwireless.settings import Settings
 from otactl_simulator.iotwireless.state import Device, Profile, Store, Stores, Task, conflict, invalid, not_found
@@ -65,16 +65,7 @@ class Devices:
             store.tags[arn] = tags_of(wanted)
             return identifier
 
-        identifier = idempotent(
-            store,
-            KIND,
-            wanted,
-            make,
-            alive=lambda key: key in store.devices,
-            after_delete=str(self._settings["tokenAfterDelete"]),
-            used=str(self._settings["usedToken"]),
-        )
-        return {"Id": identifier, "Arn": store.arn(KIND, identifier)}
+        return created_once(store, KIND, wanted, make, alive=store.devices, settings=self._settings)
 
     def get(self, request: Request) -> dict[str, object]:
         """GetWirelessDevice by id, DevEUI or thing name."""

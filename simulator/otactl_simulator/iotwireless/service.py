@@ -19,10 +19,10 @@ from otactl_simulator.iotwireless.state import Store, Stores
 from otactl_simulator.iotwireless.tags import Labels
 from otactl_simulator.iotwireless.tasks import Tasks
 from otactl_simulator.iotwireless.things_port import Things
-from otactl_simulator.service import Handler
+from otactl_simulator.service import Handler, Switched
 
 
-class IotWireless:
+class IotWireless(Switched):
     """The service, for every account and Region."""
 
     name = "iotwireless"
@@ -30,6 +30,7 @@ class IotWireless:
     def __init__(self, clock: Clock, images: Images, things: Things, seed: int) -> None:
         self._clock = clock
         self._settings = Settings()
+        super().__init__(self._settings)
         self._stores = Stores(seed, clock, self._settings)
         self._sessions = Sessions(self._stores, images, things, self._settings, seed)
         nouns = (
@@ -53,15 +54,6 @@ class IotWireless:
     def next_change(self) -> datetime | None:
         """Return the next start, end or deletion of a task."""
         return self._sessions.next_change()
-
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """Return the switches as they stand."""
-        return self._settings.all()
-
-    def apply_settings(self, settings: Mapping[str, object]) -> None:
-        """Turn switches; ValueError for one that is not there."""
-        self._settings.apply(settings)
 
     def load_fleet(self, given: Mapping[str, object]) -> None:
         """Add devices and groups; ValueError says what is wrong with them."""

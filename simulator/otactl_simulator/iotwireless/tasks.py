@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from otactl_simulator.clock import Clock
-from otactl_simulator.iotwireless.common import idempotent, page, tags_of
+from otactl_simulator.iotwireless.common import created_once, page, tags_of
 from otactl_simulator.iotwireless.settings import Settings
 from otactl_simulator.iotwireless.state import DELETING, PENDING, WAITING, Store, Stores, Task, conflict, invalid
 from otactl_simulator.service import Handler, ModelledError, Request
@@ -75,16 +75,7 @@ class Tasks:
             store.tags[arn] = tags_of(wanted)
             return identifier
 
-        identifier = idempotent(
-            store,
-            KIND,
-            wanted,
-            make,
-            alive=lambda key: key in store.tasks,
-            after_delete=str(self._settings["tokenAfterDelete"]),
-            used=str(self._settings["usedToken"]),
-        )
-        return {"Id": identifier, "Arn": store.arn(KIND, identifier)}
+        return created_once(store, KIND, wanted, make, alive=store.tasks, settings=self._settings)
 
     def get(self, request: Request) -> dict[str, object]:
         """GetFuotaTask: everything but tags, token, members and results."""

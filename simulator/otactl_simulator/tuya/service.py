@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from otactl_simulator.clock import Clock
 from otactl_simulator.iot.timeline import Agenda
 from otactl_simulator.quotas import Quotas
-from otactl_simulator.service import Handler, ModelledError, Request
+from otactl_simulator.service import Handler, ModelledError, Request, Switched
 from otactl_simulator.tuya.batches import Batches
 from otactl_simulator.tuya.device_behavior import Course
 from otactl_simulator.tuya.fleet import Fleet
@@ -30,7 +30,7 @@ from otactl_simulator.wire.serialise import Response
 THROTTLED, BROKEN, OVERDUE = "Throttling.User", "iot.system.SystemException", "Iot.system.BillIsOverDue"
 
 
-class Tuya:
+class Tuya(Switched):
     """The gateway of one instance."""
 
     name = "tuya"
@@ -39,6 +39,7 @@ class Tuya:
         self._agenda = Agenda(clock)
         self._clock = clock
         self._settings = Settings()
+        super().__init__(self._settings)
         self._store = Store(seed)
         self._quotas = Quotas()
         course = Course(self._agenda, self._settings)
@@ -60,10 +61,10 @@ class Tuya:
             return failure(request_id, 500, BROKEN, "System exception", xml=xml), BROKEN
         try:
             if effect == "throttle" or not self._admits(request.action):
-                raise ModelledError(THROTTLED, "Request was denied due to user flow control")  # noqa: TRY301
+                raise ModelledError(THROTTLED, "Request was denied due to user flow control")  # noqa: TRY301 - answered below, as the service's own
             if xml:
                 text = "Format=XML is not written for here; give Format=JSON"
-                raise ModelledError("iot.system.IllegalRequest", text)  # noqa: TRY301
+                raise ModelledError("iot.system.IllegalRequest", text)  # noqa: TRY301 - answered below, as the service's own
             members = self._served(request, stale=effect == "staleRead")
         except ModelledError as error:
             return failure(request_id, status, error.code, error.message, xml=xml), error.code
@@ -84,15 +85,6 @@ class Tuya:
     def next_change(self) -> datetime | None:
         """Return the next step of a task."""
         return self._agenda.next_due
-
-    @property
-    def settings(self) -> Mapping[str, object]:
-        """Return the switches as they stand."""
-        return self._settings.all()
-
-    def apply_settings(self, settings: Mapping[str, object]) -> None:
-        """Turn switches; ValueError for one that is not there."""
-        self._settings.apply(settings)
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
         """Add keys, products, devices, groups and packages; ValueError says what is wrong with them."""

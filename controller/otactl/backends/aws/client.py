@@ -22,7 +22,8 @@ from otactl.backends.aws.operations import PASSED, READS, WRITES, permission_for
 from otactl.backends.aws.responses import UnreadableError, check_members, watch
 from otactl.backends.errors import after_silence
 from otactl.backends.transport.allowed_hosts import must_be_aws
-from otactl.backends.transport.call_policy import CallPolicy, PacedClient, utc_now
+from otactl.backends.transport.call_policy import CallPolicy, PacedClient
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.errors import StalledError
 from otactl.model import Environment

@@ -15,9 +15,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.backends.transport.rate_limit import Pacers
 from otactl.backends.transport.service_clock import date_of
 from otactl.backends.transport.usage import Stats
@@ -30,11 +31,6 @@ CLOCK_TOLERANCE = timedelta(seconds=2)  # the Date header has whole seconds
 OTHER_RATE = 20.0  # calls a second to a service without a default rate of its own
 _CALLS = logging.getLogger("otactl.calls")
 """What `-v` shows: the name of each call, never its parameters."""
-
-
-def utc_now() -> datetime:
-    """Return the time of this machine's clock."""
-    return datetime.now(UTC)
 
 
 class CallPolicy:

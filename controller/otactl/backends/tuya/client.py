@@ -26,7 +26,8 @@ from types import TracebackType
 from typing import Self
 
 from otactl.backends.errors import NotFoundError, after_silence
-from otactl.backends.transport.call_policy import CallPolicy, PacedClient, utc_now
+from otactl.backends.transport.call_policy import CallPolicy, PacedClient
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.backends.tuya.config import access_of
 from otactl.backends.tuya.credentials import Key, ReadSecret, read_key

@@ -11,10 +11,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.errors import Verb, guarded
 from otactl.cli.group_members import look_into
 from otactl.cli.journal_option import Place, journal_option, place_for
@@ -173,7 +174,7 @@ def _members(environment: Environment, role: str) -> str:
 
 def _moment(given: str | None) -> str:
     if given is None:
-        return iso(datetime.now(UTC))
+        return iso(utc_now())
     try:
         moment = datetime.fromisoformat(given)
     except ValueError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.author import actor_option, author_of
 from otactl.cli.errors import FAILED, VerbGroup, guarded
 from otactl.cli.journal_option import Place, journal_option, make
@@ -108,7 +109,7 @@ def check(
 ) -> None:
     """Check the journal for damage. Exits 1 for damage; warnings exit 0."""
     with _one(journal, manifests, environment) as opened:
-        checked = maintenance.examine(opened, datetime.now(UTC), duration(older_than))
+        checked = maintenance.examine(opened, utc_now(), duration(older_than))
         path, identity = str(opened.path), opened.identity()
     found = checked.defects
     sound = not any(d.severity == "error" for d in found)
@@ -168,7 +169,7 @@ def release(environment: str, journal: str | None, manifests: tuple[str, ...], a
         if known is None:
             names = ", ".join(opened.environments()) or "none yet"
             raise UsageError(f"no run ever held environment {environment} in journal {chosen.shown}; it holds: {names}")
-        now = datetime.now(UTC)
+        now = utc_now()
         ended = opened.end_lease(environment, now)
         if ended is not None:
             _remember(opened, ended, author_of(actor, None).actor, now)
@@ -201,7 +202,7 @@ def copy(source: str, target: str) -> None:
     """
     with open_journal(source, must_exist=True) as opened:
         contents = maintenance.contents(opened)
-        contents.must_be_at_rest(datetime.now(UTC))
+        contents.must_be_at_rest(utc_now())
         with open_journal(target) as made:
             fill(made, contents)
             text = f"journal {opened.path} is copied to {made.path}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from otactl.backends.registry import BACKENDS, backends_for, shapes_for, transport_for
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.airtime_request import RADIO, airtime_of, question_of, radio_is_installed
 from otactl.cli.changed_files import changed_since as changed_since_revision
 from otactl.cli.changed_files import is_touched
@@ -153,7 +154,7 @@ def _report(
     """Plan everything; return the report and the manifests with an error."""
     reading = read_all(paths, offline=offline, strict=strict)
     changed = changed_since_revision(revision, reading.names) if revision is not None else None
-    now = datetime.now(UTC)
+    now = utc_now()
     planned: list[PlannedRollout] = []
     journals: list[UsedJournal] = []
     for declared, rollouts in by_environment(reading, environment):

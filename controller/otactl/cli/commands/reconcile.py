@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 import click
 import msgspec
 
 from otactl.backends.registry import backends_for, transport_for
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.author import author_of, author_options
 from otactl.cli.journal_option import Place, default_place, journal_option, overridden, place_for
 from otactl.cli.load_manifests import by_environment, covers, environment_option, read_all, strict_option
@@ -142,7 +142,7 @@ def _reconcile(
         backends=backends_for(declared, transport),
         journal=journal,
         now=transport.now,
-        wall=lambda: datetime.now(UTC),
+        wall=utc_now,
         holder=holder(),
         refused=unsupported_holds,
         covers=read,
@@ -199,7 +199,7 @@ def _mark_unread(
                 if journal is None:
                     journal = open_journal(place.url, must_exist=True, write=True)
                     stack.callback(journal.close)
-                leave_marks(journal, name, unread, holder(), datetime.now(UTC), author)
+                leave_marks(journal, name, unread, holder(), utc_now(), author)
             except JournalMissingError:
                 continue  # its place is in the environment's manifest, which cannot be read
             except OtactlError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.errors import Verb, guarded
 from otactl.cli.load_manifests import environment_option, read_all
 from otactl.cli.output import terminal_width
@@ -81,7 +82,7 @@ def command(
     Nothing leaves this machine. Exits 0 when every rollout succeeds with every seed, 2 when one does not.
     """
     assumed = assumed_of(devices_per_group, loss, silent, fail)
-    began, limit = moment(at) if at is not None else datetime.now(UTC), _limit(horizon)
+    began, limit = moment(at) if at is not None else utc_now(), _limit(horizon)
     began = began.replace(microsecond=0)
     reading = read_all(paths, offline=True)
     rollouts = [r for r in reading.rollouts if environment in (None, r.environment)]

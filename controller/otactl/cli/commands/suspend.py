@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from otactl.backends.registry import capabilities_of
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.errors import Verb, guarded
 from otactl.cli.journal_option import Place, default_place, journal_option, overridden, place_for
 from otactl.cli.manifest_edit import Found, change, find, form_option, rollout_option
@@ -55,7 +54,7 @@ def command(
     under_way: tuple[str, ...] = ()
     if record is not None:
         can = capabilities_of(record.backend or found.rollout.backend_kind)
-        under_way = goes_on(record, running == "finish", datetime.now(UTC), can)
+        under_way = goes_on(record, running == "finish", utc_now(), can)
     used = document((place.used(found.rollout.environment),)) if record is not None else {"journal": None}
     text = f"rollout {found.rollout.name} is suspended by {owner}"
     change(found, put, style=style, text=text, goesOn=list(under_way), **used)
