@@ -59,7 +59,7 @@ def page(figures: list[Figure]) -> str:
             "writes this page. Each pair is measured side by side in one run; figures are medians of at least five",
             "runs, with the least and the greatest in brackets. Only the ratios mean anything on another machine.",
             "",
-            f"Last run: {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} cores.",
+            f"Last full run: {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} cores.",
             "",
             "| What | Measured | Promised | Holds |",
             "|---|---|---|---|",

@@ -21,7 +21,7 @@ class Reader:
         self._left = dict(given)
 
     def refuse(self, name: str, why: str) -> NoReturn:
-        """End with the key and the file."""
+        """Raise with the key and the file."""
         joint = ":" if self._key == "otactl" else "."
         raise SettingsError(f"{self._file}: {f'{self._key}{joint}{name}' if name else self._key} {why}")
 
@@ -62,7 +62,7 @@ class Reader:
         return tuple(value)
 
     def take(self, name: str) -> object:
-        """Whatever is there."""
+        """Return the value, of any type."""
         return self._left.pop(name, None)
 
     def inner(self, name: str) -> Reader | None:
@@ -71,7 +71,7 @@ class Reader:
         return None if value is None else Reader(self._file, f"{self._key}.{name}", value)
 
     def end(self) -> None:
-        """Nothing may be left."""
+        """Refuse keys that were not read."""
         if self._left:
             self.refuse(str(sorted(map(str, self._left))[0]), "is not a setting; see Pulumi.yaml for those there are")
 

@@ -120,7 +120,7 @@ def allow(sid: str, actions: Sequence[str], resources: Sequence[str], **conditio
 
 
 def service_trust(settings: Settings, service: str, *, conditions: bool) -> Document:
-    """Let one AWS service assume the role; with the confused-deputy conditions where the service is known to send them.
+    """Return the trust of one AWS service, with the confused-deputy conditions where the service is known to send them.
 
     AWS documents aws:SourceAccount and aws:SourceArn for AWS IoT, not for AWS IoT Wireless.
     """
@@ -141,7 +141,7 @@ def service_trust(settings: Settings, service: str, *, conditions: bool) -> Docu
 
 
 def people_trust(names: Names, provider: str, github_subjects: Sequence[str], *, container: bool) -> Document:
-    """Let the declared principals, a repository's workflows and, if asked, the scheduled container assume a role."""
+    """Return the trust of the declared principals, a repository's workflows and, if asked, the scheduled container."""
     statements: list[Statement] = []
     settings = names.settings
     if settings.principals:

@@ -25,7 +25,7 @@ EDITS = (
 
 
 def fuota_logs(names: Names, parent: pulumi.Resource | None) -> None:
-    """The role under which AWS IoT Wireless writes its logs: it searches for it by this name, once in an account.
+    """Create the role under which AWS IoT Wireless writes its logs; it searches for this name, once in an account.
 
     Which level it writes is the API's alone (UpdateLogLevelsByResourceTypes); docs/operating.md has the command.
     """
@@ -81,7 +81,7 @@ def watch_edits(names: Names, parent: pulumi.Resource | None) -> None:
 def scheduled(
     names: Names, schedule: Schedule, controller_arn: pulumi.Output[str], parent: pulumi.Resource | None
 ) -> None:
-    """`otactl reconcile` as a container task, run by EventBridge Scheduler; the journal is the S3 one."""
+    """Create `otactl reconcile` as a container task, run by EventBridge Scheduler; the journal is the S3 one."""
     settings, inside = names.settings, pulumi.ResourceOptions(parent=parent)
     boot = aws.iam.Role(
         names.logical("task-boot"),

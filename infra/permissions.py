@@ -33,13 +33,13 @@ from .iam_documents import (
 
 
 def planner(names: Names) -> Document:
-    """`otactl plan` and nothing else."""
+    """Return what `otactl plan` may do, and nothing else."""
     proof, updates = _proof(names), ota_permissions.reads(names)
     return document([*_reads(names), *proof, *updates, *_journal(names, writes=False)])
 
 
 def controller(names: Names) -> Document:
-    """`otactl reconcile`: what plan reads, and the calls that change a task or an update."""
+    """Return what `otactl reconcile` may do: what plan reads, and the calls that change a task or an update."""
     updates = [*ota_permissions.reads(names), *ota_permissions.writes(names)]
     journal = _journal(names, writes=True)
     return document([*_reads(names), *_writes(names), *_proof(names), *updates, *journal, *_tuya_secret(names)])
@@ -127,7 +127,7 @@ def _journal(names: Names, *, writes: bool) -> list[Statement]:
 
 
 def _tuya_secret(names: Names) -> list[Statement]:
-    """Rule 2."""
+    """Return the permission to read the secret with the key (rule 2)."""
     secret = names.settings.options.tuya_secret
     if secret is None:
         return []

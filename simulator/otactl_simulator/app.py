@@ -236,7 +236,7 @@ def _parameters(found: Match, query: dict[str, list[str]], headers: dict[str, st
 
 
 def _credential(headers: dict[str, str], query: dict[str, list[str]]) -> tuple[str, str, str]:
-    """Access key, Region and service a request is signed for; empty when it is not signed."""
+    """Return the access key, Region and service a request is signed for; empty when it is not signed."""
     presigned = query.get("X-Amz-Credential", [""])[0]
     text = headers.get("authorization", "") or (f"Credential={presigned}" if presigned else "")
     found = _SCOPE.search(text)

@@ -103,7 +103,7 @@ def reset_moto() -> None:
 
 @contextmanager
 def set_aside() -> Iterator[None]:
-    """Give the block an empty moto, and put back what was there: another simulator of this process may hold it.
+    """Yield an empty moto for the block, then restore what was there: another simulator of this process may hold it.
 
     moto's reset closes every object it ever made, so the list it does that by is set aside too.
     """

@@ -52,7 +52,7 @@ class Faults:
         self._rules: list[Rule] = []
 
     def replace(self, rules: object) -> None:
-        """Put new rules in force; ValueError says what is wrong with them."""
+        """Replace all rules; ValueError says what is wrong with them."""
         if not isinstance(rules, list):
             raise ValueError("rules must be a list")  # noqa: TRY004 - the control API answers ValueError with 400
         self._rules = [_rule(rule) for rule in rules]

@@ -102,7 +102,7 @@ def _canonical(query: Mapping[str, str]) -> str:
 
 
 def _signature(secret: str, host: str, path: str, query: Mapping[str, str]) -> str:
-    """AWS Signature Version 4 of a GET that signs nothing but the host."""
+    """Return AWS Signature Version 4 of a GET that signs nothing but the host."""
     stamp = query.get("X-Amz-Date", "")
     scope = query.get("X-Amz-Credential", "").partition("/")[2]
     request = f"GET\n{path}\n{_canonical(query)}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"

@@ -55,7 +55,7 @@ class Quotas:
         self._buckets: dict[tuple[str, ...], tuple[float, float]] = {}
 
     def admits(self, *key: str) -> bool:
-        """Take a token; False when there is none. A rate of 0 admits everything."""
+        """Use a token; return False when there is none. A rate of 0 admits everything."""
         rate = self.calls_per_second
         if rate <= 0:
             return True

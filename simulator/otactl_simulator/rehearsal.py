@@ -53,7 +53,7 @@ class Rehearsal:
         return self._clock.now()
 
     def go_to(self, moment: datetime) -> None:
-        """Let time pass until a moment; one that has passed changes nothing."""
+        """Advance the clock to a moment; one that has passed changes nothing."""
         with self._lock:
             if moment > self._clock.now():
                 self._clock.set(moment)
@@ -83,7 +83,7 @@ class Rehearsal:
 
 @contextmanager
 def rehearsal(seed: int, at: datetime) -> Iterator[Rehearsal]:
-    """An empty simulator whose time stands at a moment; it ends with the block, and nothing of it is left."""
+    """Yield an empty simulator whose clock stops at a moment; nothing of it is left after the block."""
     clock = Clock(freeze=True, at=at)
     with set_aside(), SimulatorServer(seed=seed, clock=clock) as server:
         server.world.apply_settings(SETTINGS)
@@ -101,7 +101,7 @@ def access_key(account: str, region: str) -> tuple[str, str]:
 
 
 def stand_in(bucket: str, key: str, size: int, sha256: str) -> str:
-    """Put an object of a size under a recorded SHA-256 that its bytes do not have (rule 3), and return theirs."""
+    """Store an object of a size under a recorded SHA-256 that its bytes do not have (rule 3), and return theirs."""
     found = find_bucket(bucket)
     if found is None:
         raise ValueError(f"bucket {bucket} does not exist")

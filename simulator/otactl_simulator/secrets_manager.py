@@ -130,7 +130,7 @@ class SecretsManager(Still):
         return found
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """Put secrets there; ValueError says what is wrong with them and never a value, and then none was put."""
+        """Add secrets, all or none; ValueError says what is wrong with them and never a value."""
         for secret, value in [_read(entry) for entry in objects(fleet, "secrets")]:
             known = self._secrets.get(secret.arn)
             secret.versions = known.versions if known is not None else []
@@ -158,7 +158,7 @@ class SecretsManager(Still):
         }
 
     def _find(self, account: str, region: str, given: str) -> _Secret | None:
-        """Rule 2."""
+        """Return the version of a secret that a request names (rule 2)."""
         for secret in self._secrets.values():
             ours = secret.account == account and given == secret.name
             if secret.region == region and (given in (secret.arn, secret.stem) or ours):

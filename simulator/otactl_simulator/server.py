@@ -71,7 +71,7 @@ class _Server(uvicorn.Server):
             await self._stopping.wait()
 
     def end(self) -> None:
-        """Tell it, from another thread."""
+        """Ask the server to end, from another thread."""
         self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
@@ -121,7 +121,7 @@ class SimulatorServer:
         self.stop()
 
     def stop(self) -> None:
-        """End the server and free its port."""
+        """Stop the server and free its port."""
         self._server.end()
         self._thread.join(GRACE_SECONDS + 5)
         self._socket.close()

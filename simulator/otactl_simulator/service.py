@@ -102,21 +102,21 @@ class Still:
     name: str
 
     def advance(self) -> None:
-        """Nothing of it takes time."""
+        """Do nothing: nothing of it takes time."""
 
     def next_change(self) -> datetime | None:
-        """Nothing changes by itself."""
+        """Return None: nothing changes by itself."""
         return None
 
     def load_fleet(self, fleet: Mapping[str, object]) -> None:
-        """A fleet has nothing for it."""
+        """Do nothing: a fleet has nothing for it."""
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """It has no switches."""
+        """Return no switch: it has none."""
         return {}
 
     def apply_settings(self, settings: Mapping[str, object]) -> None:
-        """It has no switches: ValueError for any."""
+        """Raise ValueError for any switch: it has none."""
         if settings:
             raise ValueError(f"{self.name} has no settings")

@@ -37,7 +37,7 @@ class World:
 
     @property
     def tuya(self) -> Tuya:
-        """Tuya's gateway, which has a door of its own."""
+        """Return Tuya's gateway, which has an entrance of its own."""
         found = self.services["tuya"]
         if not isinstance(found, Tuya):
             raise TypeError("the service tuya is not Tuya's gateway")
@@ -56,7 +56,7 @@ class World:
     def log(
         self, service: str, operation: str, parameters: object, status: int, error: str | None, fault: str | None
     ) -> None:
-        """Remember a request; status 0 is a connection that was dropped."""
+        """Log a request; status 0 is a connection that was dropped."""
         self.requests.append(
             {
                 "n": len(self.requests) + 1,

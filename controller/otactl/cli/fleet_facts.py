@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from otactl import __version__
 from otactl.backends.registry import read_config
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.load_manifests import read_all
 from otactl.cli.select_records import Memory, open_to_read, select
 from otactl.errors import UsageError
@@ -52,7 +53,7 @@ def gather(request: PageRequest, now: datetime | None = None) -> FleetFacts:
         pictures += _airtime(rollouts)
     environments = reading.environments if reading is not None else ()
     return FleetFacts(
-        built_at=now or datetime.now(UTC),
+        built_at=now or utc_now(),
         version=__version__,
         title=request.title,
         journals=journals,

@@ -97,7 +97,7 @@ def evaluate(
     session_policies: Sequence[Document] = (),
     boundaries: Sequence[Document] = (),
 ) -> Decision:
-    """Judge a request against the principal's policies, the resource's, and what limits the session.
+    """Evaluate a request against the principal's policies, the resource's, and what limits the session.
 
     `boundaries` is empty when the principal has no permissions boundary; an empty `session_policies` likewise.
     Raises UnsupportedPolicyError.
@@ -114,7 +114,7 @@ def may_assume(
     policies: Sequence[Document] = (),
     action: str = "sts:AssumeRole",
 ) -> Decision:
-    """Judge whether a service principal or an ARN may assume the role that carries a trust document.
+    """Decide whether a service principal or an ARN may assume the role that carries a trust document.
 
     `role_arn` names the role (needed when the caller's account may differ or its own policies count), `policies` are
     the caller's identity policies. Raises UnsupportedPolicyError.

@@ -64,7 +64,7 @@ def _said(caller: Caller, need: Need) -> str:
 
 
 def hides_missing(access_key: str, account: str, region: str, bucket: str) -> bool:
-    """Rule 3: whether a missing object of this bucket is to be answered 403."""
+    """Return whether a missing object of this bucket is to be answered 403 (rule 3)."""
     return bool(refusal(access_key, account, region, [Need("s3:ListBucket", f"arn:aws:s3:::{bucket}", bucket=bucket)]))
 
 

@@ -58,7 +58,7 @@ class Caller:
 
 
 def caller(principal: str) -> Caller:
-    """Take a principal apart; raises UnsupportedPolicyError when it is none IAM knows."""
+    """Parse a principal; raises UnsupportedPolicyError when it is none IAM knows."""
     if principal == "*":
         return Caller("*", "AWS", None, (), None)
     if _FEDERATED.fullmatch(principal):

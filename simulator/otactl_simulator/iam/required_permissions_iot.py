@@ -119,7 +119,7 @@ def needs(
 
 
 def _passed(operation: str, parameters: Mapping[str, object]) -> list[Need]:
-    """Rule 3."""
+    """Return what passing a role requires (rule 3)."""
     role = parameters.get(_PASSED.get(operation, ""))
     presigned = parameters.get("presignedUrlConfig")
     if operation in ("CreateJob", "UpdateJob") and isinstance(presigned, dict):
@@ -128,7 +128,7 @@ def _passed(operation: str, parameters: Mapping[str, object]) -> list[Need]:
 
 
 def _signing(parameters: Mapping[str, object]) -> list[Need]:
-    """Rule 4; what is not given is refused by the operation itself."""
+    """Return what signing requires (rule 4); what is not given is refused by the operation itself."""
     source, destination = (_s3(parameters.get(name)) for name in ("source", "destination"))
     found = []
     if "bucketName" in source and "key" in source:
@@ -151,7 +151,7 @@ def _texts(given: object) -> list[str]:
 
 
 def _request_tags(parameters: Mapping[str, object]) -> dict[str, ContextValue]:
-    """AWS IoT takes tags as a list of Key and Value, AWS Signer as a map."""
+    """Return the tags of a request: AWS IoT takes a list of Key and Value, AWS Signer a map."""
     given = parameters.get("tags")
     tags: dict[str, str] = {}
     if isinstance(given, list):

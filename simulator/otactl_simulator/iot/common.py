@@ -56,7 +56,7 @@ def details_of(parameters: Mapping[str, object]) -> dict[str, str]:
 
 
 def tags_of(parameters: Mapping[str, object]) -> dict[str, str]:
-    """Tags as given in a Create."""
+    """Return the tags as given in a Create."""
     given = parameters.get("tags")
     return {str(t["Key"]): str(t.get("Value", "")) for t in given} if isinstance(given, list) else {}
 

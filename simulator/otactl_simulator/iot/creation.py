@@ -55,7 +55,7 @@ class Jobs(Protocol):
         ...
 
     def delete(self, store: Store, job: Job) -> None:
-        """Let a job go."""
+        """Delete a job."""
         ...
 
 

@@ -68,7 +68,7 @@ class Course:
     def take(
         self, store: Store, job: Job, execution: Execution, details: dict[str, str], step: int | None = None
     ) -> None:
-        """A device starts: IN_PROGRESS, its timer runs (rule 2)."""
+        """Start an execution: IN_PROGRESS, its timer runs (rule 2)."""
         now = self._agenda.now()
         execution.started_at = execution.took_at = now
         self._move(job, execution, "IN_PROGRESS")
@@ -78,7 +78,7 @@ class Course:
     def report(
         self, store: Store, job: Job, execution: Execution, details: dict[str, str], step: int | None = None
     ) -> None:
-        """A device says how far it is (rule 4). A step of -1 takes the step timer away."""
+        """Record a device's progress (rule 4). A step of -1 removes the step timer."""
         self._tell_details(execution, details)
         execution.version += 1
         execution.updated_at = self._agenda.now()
@@ -89,7 +89,7 @@ class Course:
     def end(
         self, store: Store, job: Job, execution: Execution, status: str, details: dict[str, str] | None = None
     ) -> None:
-        """An execution ends; a failure may be tried again (rule 3)."""
+        """End an execution; a failure may be tried again (rule 3)."""
         self._move(job, execution, status)
         self._tell_details(execution, details or {})
         execution.version += 1
@@ -100,7 +100,7 @@ class Course:
         self.tell_ended(store, job, execution)
 
     def remove(self, store: Store, job: Job, execution: Execution) -> None:
-        """A QUEUED execution becomes REMOVED because its thing left: its version stays (measured, as rule 3)."""
+        """Remove a QUEUED execution because its thing left: its version stays (measured, as rule 3)."""
         self._move(job, execution, "REMOVED")
         execution.updated_at = self._agenda.now()
         self.tell_ended(store, job, execution)
@@ -113,7 +113,7 @@ class Course:
         self._watch_timer(store, job, execution)
 
     def forget(self, job: Job, execution: Execution) -> None:
-        """An execution is deleted."""
+        """Drop a deleted execution."""
         if job.executions.get(execution.thing) is execution:
             del job.executions[execution.thing]
             self._count(job, execution.status, -1)

@@ -89,7 +89,7 @@ class Devices:
         course.when_ended.append(lambda store, _job, execution: self.look_again(store, execution.thing))
 
     def look_again(self, store: Store, thing: str) -> None:
-        """Let a device look for work now."""
+        """Make a device check for work now."""
         self._agenda.at(self._agenda.now(), partial(self._look, store, thing))
 
     def _look(self, store: Store, name: str) -> None:
@@ -117,7 +117,7 @@ class Devices:
         self._agenda.at(now + timedelta(seconds=whole), partial(self._finish, store, job, execution, now))
 
     def hold(self, store: Store, name: str, image: str, at: datetime) -> None:
-        """Let a device have an image since a moment (rule 5)."""
+        """Set the image that a device has, since a moment (rule 5)."""
         thing = store.things.get(name)
         if thing is None or not (behaviour_of(thing).takes and behaviour_of(thing).installs):
             return
@@ -171,7 +171,7 @@ class Devices:
             self._run(thing, *before, report=True)
 
     def _run(self, thing: Thing, image: str, version: str, *, report: bool) -> None:
-        """Let a device run an image (rule 2); a job without one changes nothing."""
+        """Set the image that a device runs (rule 2); a job without one changes nothing."""
         if not image and not version:
             return
         thing.image_sha256, thing.firmware_version = image, version
@@ -180,7 +180,7 @@ class Devices:
 
 
 def tell_version(thing: Thing, now: datetime) -> None:
-    """A device reports the version it runs, in its shadow and its attribute."""
+    """Report the version a device runs, in its shadow and its attribute."""
     thing.attributes[ATTRIBUTE] = thing.firmware_version
     thing.version += 1
     state: object = thing.firmware_version

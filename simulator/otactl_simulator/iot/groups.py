@@ -184,7 +184,7 @@ def new_group(store: Store, name: str, clock: Clock) -> ThingGroup:
 
 
 def add_member(store: Store, group: ThingGroup, thing: str, rollouts: Rollouts) -> None:
-    """Put a thing into a group; jobs notice."""
+    """Add a thing to a group; jobs notice."""
     if thing not in group.things:
         group.things.append(thing)
         rollouts.joined(store, group, thing)

@@ -50,7 +50,7 @@ class Rollouts:
         course.when_ended.append(self._ended)
 
     def start(self, store: Store, job: Job) -> None:
-        """Put a new job's things in line (rule 1), the first minute's now."""
+        """Queue a new job's things (rule 1), the first minute's now."""
         names = (name for arn in job.targets for name in members(store, arn))
         job.waiting = list(dict.fromkeys(names))
         self._agenda.at(self._agenda.now(), partial(self._minute, store, job))
@@ -121,20 +121,20 @@ class Rollouts:
         job.waiting = []
 
     def added(self, store: Store, job: Job, arns: Iterable[str]) -> None:
-        """A CONTINUOUS job has new targets (rule 3)."""
+        """Add the new targets of a CONTINUOUS job (rule 3)."""
         for arn in arns:
             for name in members(store, arn):
                 self._late(store, job, name)
 
     def joined(self, store: Store, group: ThingGroup, thing: str) -> None:
-        """A thing joined a group (rules 1 and 3), and with it each group above."""
+        """Add a thing that joined a group to its jobs (rules 1 and 3), and to those of each group above."""
         arns = _arns(store, group)
         for job in list(store.jobs.values()):
             if job.selection == "CONTINUOUS" and job.status == "IN_PROGRESS" and not arns.isdisjoint(job.targets):
                 self._late(store, job, thing)
 
     def left(self, store: Store, group: ThingGroup, thing: str) -> None:
-        """A thing left a group; it stays in jobs that have another target for it (rule 4)."""
+        """Remove a thing that left a group; it stays in jobs that have another target for it (rule 4)."""
         arns = _arns(store, group)
         for job in list(store.jobs.values()):
             if arns.isdisjoint(job.targets) or any(thing in members(store, arn) for arn in job.targets):
@@ -145,7 +145,7 @@ class Rollouts:
                 self._unqueue(store, job, thing)
 
     def deleted(self, store: Store, thing: str) -> None:
-        """A thing was deleted (rule 4)."""
+        """Remove a deleted thing from its jobs (rule 4)."""
         for job in list(store.jobs.values()):
             self._remove(store, job, thing)
 

@@ -109,7 +109,7 @@ class DataPlane(Still):
         return self._handlers
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
-        """Nothing here carries tags."""
+        """Return nothing: no resource here has tags."""
         return {}
 
     def snapshot(self) -> dict[str, object]:

@@ -100,7 +100,7 @@ def job_arn(store: Store, identifier: str) -> str:
 def make_profile(
     store: Store, name: str, platform: str, certificate: str, parameters: dict[str, str]
 ) -> SigningProfile:
-    """Put a profile, or a new version of it, into the store."""
+    """Add a profile, or a new version of it, to the store."""
     version = store.new().replace("-", "")[:10]
     profile = SigningProfile(name, profile_arn(store, name), platform, certificate, parameters, version)
     store.profiles[name] = profile

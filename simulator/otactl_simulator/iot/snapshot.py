@@ -9,7 +9,7 @@ from otactl_simulator.iot.views import counts
 
 
 def snapshot(store: Store) -> dict[str, object]:
-    """One account's Region."""
+    """Return the state of one account's Region."""
     return {
         "things": [_thing(thing) for thing in store.things.values()],
         "groups": [{"name": g.name, "things": g.things} for g in store.groups.values()],

@@ -73,7 +73,7 @@ def _exists(store: Store, arn: str) -> bool:
 
 
 def given_tags(parameters: Mapping[str, object]) -> dict[str, str]:
-    """Tags as a Create or TagResource gives them; refuses what rule 1 does not allow."""
+    """Return tags as a Create or TagResource gives them; refuses what rule 1 does not allow."""
     given = parameters.get("tags")
     listed = given if isinstance(given, list) else []
     tags = {str(tag["Key"]): str(tag.get("Value", "")) for tag in listed}

@@ -30,7 +30,7 @@ class Agenda(Clock):
         return self._moment or self._clock.now()
 
     def at(self, when: datetime, action: Callable[[], None]) -> None:
-        """Put something down for a moment; one that has passed is due at once."""
+        """Schedule an event for a moment; one that has passed is due at once."""
         self._put += 1
         heapq.heappush(self._due, (when, self._put, action))
 
@@ -48,7 +48,7 @@ class Agenda(Clock):
 
     @contextmanager
     def standing_at(self, moment: datetime) -> Iterator[None]:
-        """Let the service's time stand at a moment."""
+        """Stop the service's time at a moment for the block."""
         before, self._moment = self._moment, moment
         try:
             yield

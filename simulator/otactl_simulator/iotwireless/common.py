@@ -73,7 +73,7 @@ def _identifier(
 
 
 def tags_of(parameters: Mapping[str, object]) -> dict[str, str]:
-    """Tags as given in a Create or TagResource."""
+    """Return the tags as given in a Create or TagResource."""
     given = parameters.get("Tags")
     return {str(t["Key"]): str(t["Value"]) for t in given} if isinstance(given, list) else {}
 

@@ -159,7 +159,7 @@ class Groups:
         return {}
 
     def _queried(self, request: Request) -> list[Device]:
-        """Devices a fleet query names; of its language only `*` and `DeviceName:<prefix>*` are known here."""
+        """Return the devices a fleet query names; it reads only `*` and `DeviceName:<prefix>*`."""
         query = str(request.parameters.get("QueryString", "*"))
         store = self._stores.of(request)
         name, _, value = query.partition(":")

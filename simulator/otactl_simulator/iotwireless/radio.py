@@ -51,7 +51,7 @@ def _plan(task: Task, image_bytes: int, name: str, settings: Settings) -> Sessio
 
 
 def _lasting(task: Task, plan: SessionPlan, parity: int) -> float:
-    """Rule 3: the planner's own figures, with the parity that is sent."""
+    """Return the planner's own figures, with the parity that is sent (rule 3)."""
     length = plan.session_seconds if parity == plan.parity_fragments else plan.session_seconds_rounded_up
     return len(task.devices) * (length + plan.spacing_ms / 1000) - plan.spacing_ms / 1000 if task.devices else length
 

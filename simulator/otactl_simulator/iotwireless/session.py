@@ -159,7 +159,7 @@ class Sessions:
                 group.session = None
 
     def _report(self, store: Store, task: Task, end: datetime) -> None:
-        """The transmission came to its end: what the devices made of it shows."""
+        """Report what the devices received, at the end of the transmission."""
         for key in task.took:
             device = store.devices.get(key)
             if device is None:

@@ -49,7 +49,7 @@ class Task:
 
     @property
     def rf_region(self) -> str:
-        """Its radio region, empty when none was given."""
+        """Return its radio region, empty when none was given."""
         lorawan = self.parameters.get("LoRaWAN")
         return str(lorawan.get("RfRegion", "")) if isinstance(lorawan, dict) else ""
 
@@ -67,7 +67,7 @@ class Group:
 
     @property
     def rf_region(self) -> str:
-        """Its radio region."""
+        """Return its radio region."""
         lorawan = self.parameters.get("LoRaWAN")
         return str(lorawan.get("RfRegion", "")) if isinstance(lorawan, dict) else ""
 
@@ -90,7 +90,7 @@ class Device:
 
     @property
     def dev_eui(self) -> str:
-        """Its DevEUI in lower case, empty when it has none."""
+        """Return its DevEUI in lower case, empty when it has none."""
         lorawan = self.parameters.get("LoRaWAN")
         return str(lorawan.get("DevEui", "")).lower() if isinstance(lorawan, dict) else ""
 

@@ -96,7 +96,7 @@ class Batches:
         return self._open(job, [d for d in self._found(firmware, names) if _reached(d, job)])
 
     def query(self, request: Request) -> dict[str, object]:
-        """One batch."""
+        """Return one batch."""
         job = self._store.job(Given(request.parameters).needed("JobId"))
         return {"data": {**(job_row(job, self._agenda.now()) or {}), **job_detail(job)}}
 
@@ -160,7 +160,7 @@ class Batches:
         return everybody
 
     def _found(self, firmware: Firmware, names: Iterable[str]) -> list[Device]:
-        """Those of the named devices that exist; a name that does not is no target [I]."""
+        """Return those of the named devices that exist; a name that does not is no target [I]."""
         known = [self._store.devices.get((firmware.product_key, name)) for name in names]
         return [device for device in known if device is not None]
 
@@ -219,7 +219,7 @@ def _reached(device: Device, job: Job) -> bool:
 
 
 def _retries(given: Given, job: Job) -> None:
-    """The automatic retry (rule 5)."""
+    """Return the automatic retry (rule 5)."""
     interval, count = given.whole("RetryInterval", 0, 1440), given.whole("RetryCount", 1, 5)
     if interval is None and count is None:
         return

@@ -62,26 +62,26 @@ class Course:
         self._settings = settings
 
     def begin(self, task: Task) -> None:
-        """A task that is QUEUED from now on."""
+        """Start a task as QUEUED."""
         if task.device.behaviour != "offline" and (task.job.need_push or task.device.behaviour != "manual"):
             wait = self._settings.number("tuyaPushSeconds") if task.job.need_push else task.device.seconds
             self._later(task, wait, partial(self._notify, task))
 
     def confirm(self, task: Task) -> None:
-        """The user confirmed."""
+        """Confirm a task for the user."""
         self._show(task, QUEUED)
         self.begin(task)
 
     def cancel(self, task: Task) -> None:
-        """The user canceled."""
+        """Cancel a task for the user."""
         self._end(task, CANCELED, "canceled by the user")
 
     def refuse(self, task: Task, why: str) -> None:
-        """The gateway fails a task that never started."""
+        """Fail a task that never started, as the gateway does."""
         self._end(task, FAILED, why)
 
     def look_again(self, device: Device) -> None:
-        """A device behaves otherwise from now on: its unfinished tasks continue as it now does."""
+        """Change how a device behaves: its unfinished tasks continue as it now does."""
         for task in device.unfinished():
             task.turn += 1
             if task.status == QUEUED:
@@ -92,14 +92,14 @@ class Course:
                 self._later(task, device.seconds / 10, partial(self._reboot, task))
 
     def report_progress(self, device: Device, module: str, progress: int) -> None:
-        """A device says how far it is; a negative number is a failure."""
+        """Record a device's progress; a negative number is a failure."""
         for task in device.unfinished():
             if task.job.firmware.module == module and task.status != CONFIRM:
                 task.turn += 1
                 self._progress(task, progress)
 
     def report_version(self, device: Device, module: str, version: str) -> None:
-        """A device says what it runs (rules 2 and 5)."""
+        """Record the version a device runs (rules 2 and 5)."""
         known = device.versions.get(module)
         if known is None:
             device.versions[module] = Timeline(self._agenda.now(), version)
@@ -130,7 +130,7 @@ class Course:
         self._work(task)
 
     def _work(self, task: Task) -> None:
-        """Put down what the device will do."""
+        """Schedule what the device will do."""
         device = task.device
         if device.behaviour in _PASSIVE:
             return
@@ -183,7 +183,7 @@ class Course:
         task.shown.set(self._agenda.now(), (status, progress, words))
 
     def _later(self, task: Task, seconds: float, action: Callable[[], None]) -> None:
-        """Put a step down; it is dropped when the task was overtaken by anything else until then."""
+        """Schedule a step; it is dropped when the task has changed before."""
         turn = task.turn
 
         def step() -> None:

@@ -73,7 +73,7 @@ class Fleet:
                 add(entry)
 
     def _check(self, parts: Mapping[str, list[Entry]]) -> None:
-        """What an entry alone cannot tell: whom it names."""
+        """Check what an entry alone cannot show: which others it names."""
         modules = {key: set(product.modules) for key, product in self._store.products.items()}
         for entry in parts["products"]:
             names = {*_texts("products", entry, "modules"), DEFAULT_MODULE}

@@ -92,7 +92,7 @@ class Packages:
         return {"data": {"firmwareId": firmware.id, "utcCreate": utc(now)}}
 
     def modify(self, request: Request) -> dict[str, object]:
-        """Another description; everything else is for good [I]."""
+        """Change the description; everything else is final [I]."""
         given = Given(request.parameters)
         firmware = self._store.firmware(given.needed("FirmwareId"))
         if given.text("FirmwareName", firmware.name) != firmware.name:
@@ -102,7 +102,7 @@ class Packages:
         return {}
 
     def delete(self, request: Request) -> dict[str, object]:
-        """No package any more; what becomes of its tasks is a switch."""
+        """Delete a package; what becomes of its tasks is a switch."""
         firmware = self._store.firmware(Given(request.parameters).needed("FirmwareId"))
         jobs = [job for job in self._store.jobs.values() if job.firmware is firmware]
         tasks = [task for job in jobs for task in job.tasks if task.status in UNFINISHED]
@@ -116,7 +116,7 @@ class Packages:
         return {}
 
     def query(self, request: Request) -> dict[str, object]:
-        """One package, with an address that expires (rule 3)."""
+        """Return one package, with an address that expires (rule 3)."""
         firmware = self._store.firmware(Given(request.parameters).needed("FirmwareId"))
         expires = int(self._agenda.now().timestamp()) + 3600
         mark = self._store.unique("url")
@@ -150,7 +150,7 @@ class Packages:
         return {}
 
     def update_module(self, request: Request) -> dict[str, object]:
-        """Another alias or description."""
+        """Change alias or description of a module."""
         given = Given(request.parameters)
         _, module = self._module(given)
         module.alias = given.text("AliasName", module.alias, longest=64)
@@ -158,7 +158,7 @@ class Packages:
         return {}
 
     def delete_module(self, request: Request) -> dict[str, object]:
-        """No module any more, unless a package is for it [I]."""
+        """Delete a module, unless a package is for it [I]."""
         product, module = self._module(Given(request.parameters))
         used = any(f.product_key == product.key and f.module == module.name for f in self._store.firmwares.values())
         if module.name == DEFAULT_MODULE or used:

@@ -71,7 +71,7 @@ class Tuya(Switched):
         return success(request_id, members), None
 
     def later(self, seconds: float, carry_out: Callable[[], object]) -> None:
-        """Let a request come in after so many simulated seconds (rule 3)."""
+        """Delay a request by so many simulated seconds (rule 3)."""
 
         def arrive() -> None:
             carry_out()
@@ -91,7 +91,7 @@ class Tuya(Switched):
         self._fleet.load(fleet)
 
     def tags(self, account: str, region: str, arn: str) -> dict[str, str]:  # noqa: ARG002 - the protocol's
-        """Nothing here carries tags."""
+        """Return nothing: no resource here has tags."""
         return {}
 
     def snapshot(self) -> dict[str, object]:

@@ -38,7 +38,7 @@ class Timeline(Generic[T]):
         return self._past[-1][0]
 
     def set(self, moment: datetime, value: T) -> None:
-        """Let it be something else from a moment on."""
+        """Set the value from a moment on."""
         self._past.append((moment, value))
 
     def at(self, moment: datetime) -> tuple[datetime, T] | None:
@@ -131,12 +131,12 @@ class Task:
 
     @property
     def status(self) -> str:
-        """Its status as it stands."""
+        """Return its present status."""
         return self.shown.now[0]
 
     @property
     def progress(self) -> int | None:
-        """Its progress as it stands."""
+        """Return its present progress."""
         return self.shown.now[1]
 
 

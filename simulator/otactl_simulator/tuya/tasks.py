@@ -110,7 +110,7 @@ class Tasks:
         return {"data": {"simpleOTAModuleInfo": shown}, **paging}
 
     def cancel_by_job(self, request: Request) -> dict[str, object]:
-        """End the tasks of a batch that are in the states asked for (rule 2)."""
+        """Cancel the tasks of a batch that are in the states asked for (rule 2)."""
         given = Given(request.parameters)
         job = self._store.job(given.needed("JobId"))
         queued, notified = (given.flag(f"Cancel{what}Task", default=False) for what in ("Queued", "Notified"))
@@ -124,7 +124,7 @@ class Tasks:
         return {}
 
     def cancel_by_device(self, request: Request) -> dict[str, object]:
-        """End the tasks of a package on some devices (rule 3)."""
+        """Cancel the tasks of a package on some devices (rule 3)."""
         given = Given(request.parameters)
         product, firmware = given.needed("ProductKey"), given.needed("FirmwareId")
         names, job = given.texts("DeviceName", _MOST_NAMES), given.text("JobId")
@@ -147,7 +147,7 @@ class Tasks:
         return {}
 
     def confirm(self, request: Request) -> dict[str, object]:
-        """Let tasks go that wait for a confirmation (rule 4)."""
+        """Confirm tasks that wait for it (rule 4)."""
         ids = Given(request.parameters).texts("TaskId", _MOST_CONFIRMED)
         if not ids:
             raise missing("TaskId.1")

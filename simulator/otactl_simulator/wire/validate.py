@@ -22,7 +22,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 @cache
 def _pattern(text: str) -> regex.Pattern[str]:
-    """AWS's models write Java patterns; `regex` reads those that `re` cannot, such as `\\p{Graph}`."""
+    r"""Compile a Java pattern of AWS's models; `regex` reads those that `re` cannot, such as `\p{Graph}`."""
     return regex.compile(text)
 
 
