@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path as FilePath
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -18,7 +18,6 @@ from otactl import policies
 from otactl.backends.registry import BACKENDS
 from otactl.errors import Problem
 from otactl.manifest import convert
-from otactl.manifest.csv_targets import DeviceList, read_devices
 from otactl.manifest.discovery import is_there
 from otactl.manifest.document import Manifest, find_faults
 from otactl.manifest.faults import Fault
@@ -30,6 +29,9 @@ from otactl.manifest.signing_keys import with_keys
 from otactl.manifest.stack_outputs import Outputs, fill_in, has_references, read_outputs
 from otactl.model import Environment, JsonObject
 from otactl.model.rollout import Source
+
+if TYPE_CHECKING:
+    from otactl.manifest.csv_targets import DeviceList
 
 
 class Resolver:
@@ -219,6 +221,8 @@ class Resolver:
         return isinstance(spec, dict) and "stackOutputs" in spec
 
     def _read_list(self, manifest: Manifest, file: str, path: Path, kind: str) -> DeviceList:
+        from otactl.manifest.csv_targets import DeviceList, read_devices  # few manifests name a list
+
         shown, where, ground = self._beside(manifest, file)
         known = self.lists.get((where, kind))
         if known is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -16,10 +16,10 @@ from msgspec import Meta
 from otactl.errors import Problem
 from otactl.manifest.phrases import printable
 from otactl.model import Value
-from otactl.report import junit, sarif
-from otactl.report.junit import Case, Failure
-from otactl.report.sarif import Marked
 from otactl.wording import count
+
+if TYPE_CHECKING:
+    from otactl.report.sarif import Marked
 
 
 class ProblemLine(Value, frozen=True, kw_only=True):
@@ -101,17 +101,21 @@ def _lines(problems: Iterable[Problem]) -> tuple[ProblemLine, ...]:
 
 def as_sarif(findings: Findings) -> str:
     """Render for code scanning: one result for each problem."""
+    from otactl.report import sarif
+
     return sarif.as_sarif(_marked(findings))
 
 
 def as_junit(findings: Findings) -> str:
     """Render for test reports: one case for each file, failed by its errors; warnings go to its output."""
+    from otactl.report import junit
+
     files = (*findings.names, *(p.file for p in findings.errors), *(p.file for p in findings.warnings))
     cases = [
-        Case(
+        junit.Case(
             file,
             file,
-            tuple(Failure(p.code, p.message, _line(p)) for p in findings.errors if p.file == file),
+            tuple(junit.Failure(p.code, p.message, _line(p)) for p in findings.errors if p.file == file),
             tuple(_line(p) for p in findings.warnings if p.file == file),
         )
         for file in dict.fromkeys(files)
