@@ -19,6 +19,9 @@ from tests.support.http_receiver import Behaviour, Received, receiving
 from tests.support.notice_stage import HOME, SECRET
 from tests.support.paths import ROOT
 
+LARGE = tuple(int(n) for n in os.environ.get("OTACTL_TEST_NOTICES", "30x20x6").split("x"))
+"""Rollouts, events of each and kills; docs/reliability.md tells of a run with 100x100x20."""
+
 WORKER = """
 import sys
 from otactl.journal import open_journal
@@ -72,7 +75,7 @@ class Unreliable:
 @pytest.mark.server
 @pytest.mark.parametrize(
     ("rollouts", "rounds", "kills"),
-    [(10, 4, 1), pytest.param(100, 100, 20, marks=pytest.mark.thorough)],
+    [(10, 4, 1), pytest.param(*LARGE, marks=pytest.mark.thorough)],
 )
 def test_each_event_is_taken_once_by_its_id_and_none_is_lost(
     tmp_path: Path, rollouts: int, rounds: int, kills: int

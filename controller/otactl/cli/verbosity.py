@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 
@@ -21,7 +22,7 @@ ENDLESS = ("simulator", "demo")
 
 
 def add_verbosity(command: click.Command, name: str) -> click.Command:
-    """Add the two options to a command and to its subcommands."""
+    """Give a command, and the commands in it, the two options."""
     if isinstance(command, click.Group):
         for each, inner in command.commands.items():
             add_verbosity(inner, f"{name} {each}")
