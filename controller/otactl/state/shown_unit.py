@@ -48,7 +48,9 @@ def unrecorded(
     ]
     chosen = {unit.unit_id: unit for unit in reversed(fresh) if unit.unit_id == named_by(unit.tags)}
     if not (chosen or live):  # one unit a wave: another one with our tags is a copy, and reported as such
-        chosen = {unit.unit_id: unit for unit in fresh[:1] if unit.vendor_id not in reported}
+        made = {(str(a.number), a.generation) for a in here.attempts} if here is not None else set()
+        others = [u for u in fresh if (u.tags[TAG_ATTEMPT], u.tags.get(TAG_GENERATION, "")) not in made]
+        chosen = {unit.unit_id: unit for unit in others[:1] if unit.vendor_id not in reported}
     found: list[Attempt] = []
     for name, unit in chosen.items():
         text = f"adopted {name} by its tags; the journal did not know it"
