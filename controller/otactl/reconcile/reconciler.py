@@ -140,7 +140,8 @@ class Reconciler:
             for state in states:
                 if not state.error and self._observer.is_open(state):
                     state.fail(error)
-        self._errors += [_run_error(error) for error in self._observer.failures.values()]
+        surveys = dict.fromkeys(_run_error(error) for error in self._observer.failures.values())
+        self._errors += [error for error in surveys if error not in self._errors]
         return ""
 
     def _rename(self, states: list[RolloutState]) -> None:

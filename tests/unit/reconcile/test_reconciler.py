@@ -12,8 +12,8 @@ import pytest
 from otactl.errors import StalledError, TransientError
 from otactl.model import Cause, DriftStatus, Listed, Outcome, Phase, Record, Rollout, Stage, Survey, Unit, UnitPhase
 from otactl.ports import Commit, Lease
-from otactl.reconcile.reconciler import RunReport
-from tests.support.builders import NOW, rollout
+from otactl.reconcile.reconciler import Reconciler, RunReport
+from tests.support.builders import ENVIRONMENT, NOW, rollout
 from tests.support.in_memory_cloud import Cloud, Kill, Killed, Memory, run
 
 
@@ -322,6 +322,16 @@ def test_credentials_of_another_account_send_nothing() -> None:
     assert [(r.phase, r.failure and r.failure.reason) for r in [journal.load("prod-eu", "probe").record]] == [
         (Phase.STALLED, "AccountDiffers")
     ]
+
+
+def test_an_error_that_every_service_meets_is_reported_once() -> None:
+    cloud = Cloud(NOW)
+    cloud.survey = lambda: Survey(account="999999999999")  # type: ignore[method-assign]
+    services = {"fuota": cloud, "otaUpdate": cloud, "tuya": cloud}
+
+    report = Reconciler(ENVIRONMENT, (), services, Memory(), lambda: NOW, "me", lambda _r: (), lambda _s: False).run()
+
+    assert [error.reason for error in report.errors] == ["AccountDiffers"]
 
 
 def surprised(*_: object) -> object:
