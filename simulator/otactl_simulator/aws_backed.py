@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 from a2wsgi.wsgi import build_environ
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import get_account_id_from, iam_backends
-from moto.moto_server.werkzeug_app import create_backend_app
+from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from moto.s3.models import FakeBucket, FakeKey, FakeMultipart, s3_backends
 from moto.sts.models import sts_backends
 from werkzeug.test import run_wsgi_app
@@ -64,9 +64,21 @@ def _versioned(self: FakeBucket) -> bool:
 setattr(FakeBucket, "is_versioned", property(_versioned))  # noqa: B010 - a property of another's class
 
 
+class _WholeBody(BackendRequest):
+    """Leaves the body of a PUT as it is: Python's and curl's clients call the bytes of an upload a form."""
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        """Return whether the body is read as a form."""
+        return self.method != "PUT" and super().want_form_data_parsed
+
+
 @functools.cache
 def _app(service: str) -> Any:
-    return create_backend_app(cast("SERVICE_NAMES", service))
+    app = create_backend_app(cast("SERVICE_NAMES", service))
+    if service == "s3":
+        app.request_class = _WholeBody
+    return app
 
 
 def moto_answer(service: str, scope: Scope, body: bytes) -> Response:

@@ -112,3 +112,16 @@ def test_a_placeholder_that_names_no_object_of_s3_is_refused(ota: Ota, place: st
         presignedUrlConfig={"roleArn": ROLE},
     )
     assert said == (400, "InvalidRequestException", f"Given S3 url {place} is invalid.")
+
+
+def test_an_upload_keeps_every_byte_whatever_its_client_says_that_they_are(ota: Ota) -> None:
+    for number, kind in enumerate(
+        ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain")
+    ):
+        place = {"Bucket": BUCKET, "Key": f"up-{number}"}
+        address = ota.stage.s3.generate_presigned_url("put_object", Params=place)
+        upload = urllib.request.Request(address, IMAGE, {"Content-Type": kind}, method="PUT")
+        with urllib.request.urlopen(upload) as answer:
+            assert answer.status == 200
+        kept = ota.stage.s3.get_object(**place)
+        assert (kept["Body"].read(), kept["ContentType"]) == (IMAGE, kind)
