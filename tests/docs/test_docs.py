@@ -81,3 +81,10 @@ def test_files_that_the_documents_name_exist() -> None:
 
     assert len(named) > 10
     assert {(name, word) for name, word in named if not (ROOT / word).exists()} == set()
+
+
+def test_each_decision_has_a_number_of_its_own_and_its_heading_says_it() -> None:
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert len(set(numbers)) == len(numbers) > 10
+    assert [page.read_text().split(":")[0] for page in pages] == [f"# {number}" for number in numbers]
