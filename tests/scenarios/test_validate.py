@@ -196,7 +196,7 @@ def test_devices_of_a_csv_file_come_with_their_labels(fleet: Fleet) -> None:
     [
         ("site\nnorth\n", "devices.csv:1:1 csv_column_missing "),
         ("id,id\na,b\n", "devices.csv:1:4 csv_column_unusable "),
-        ("id,\na,b\n", "devices.csv:1:4 csv_column_unusable "),
+        ("id,\na,b\n", "devices.csv:2:1 csv_row_uneven /0"),
         ("id\n", "devices.csv:1:1 csv_empty "),
         ("", "devices.csv:1:1 csv_empty "),
         ("id,site\na\n", "devices.csv:2:1 csv_row_uneven /0"),

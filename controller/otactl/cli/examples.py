@@ -55,8 +55,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "otactl image push probe.bin --environment prod-eu --product soil-probe --version 2.4.1 --sign release.pem",
     ),
     "evidence write": (
-        "otactl evidence soil-probe-2-4-1 --key evidence.pem --file soil-probe-2-4-1.evidence.json",
-        "otactl evidence soil-probe-2-4-1 --key awskms:///alias/evidence",
+        "otactl evidence write soil-probe-2-4-1 --key evidence.pem --file soil-probe-2-4-1.evidence.json",
+        "otactl evidence write soil-probe-2-4-1 --key awskms:///alias/evidence",
     ),
     "evidence verify": (
         "otactl evidence verify soil-probe-2-4-1.evidence.json --key evidence.pub",

@@ -30,7 +30,7 @@ class _WriteByDefault(VerbGroup):
     """A group whose first word is a rollout unless it is one of its commands."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse arguments."""
+        """Read the first word as a rollout, unless it is a command."""
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
             args = ["write", *args]
         return super().parse_args(ctx, args)
