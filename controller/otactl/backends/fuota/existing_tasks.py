@@ -15,6 +15,7 @@ from collections.abc import Collection
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.aws.existing_image import existing_image
+from otactl.backends.aws.existing_units import existing_units
 from otactl.backends.aws.image_and_role import ImageAndRoleReader, split_uri
 from otactl.backends.aws.tags import carries_marks, tags_of_others
 from otactl.backends.fuota.reads import Item, TaskReader, device_keys, eui_of, moment
@@ -22,7 +23,6 @@ from otactl.backends.fuota.session_rate import session_rate
 from otactl.backends.fuota.statuses import FIELD_MEMBERS, task_phase
 from otactl.backends.fuota.targets import TargetReader
 from otactl.backends.fuota.things import ThingReader
-from otactl.errors import StalledError
 from otactl.lorawan.errors import LorawanError
 from otactl.lorawan.regions import region
 from otactl.model import (
@@ -53,9 +53,7 @@ class TaskFinder:
     def existing(self, request: AdoptionRequest, known: Collection[str]) -> ExistingUnits:
         """Read the tasks that are not `known`."""
         listed = self._reader.pages("ListFuotaTasks", "FuotaTaskList", {})
-        ids = [str(item["Id"]) for item in listed]
-        found = (self._unit(task, request) for task in ids if task not in known)
-        return ExistingUnits(units=tuple(unit for unit in found if unit is not None))
+        return existing_units((str(item["Id"]) for item in listed), known, lambda task: self._unit(task, request))
 
     def _unit(self, vendor_id: str, request: AdoptionRequest) -> ExistingUnit | None:
         """Return one task; None when it was deleted meanwhile."""
@@ -68,10 +66,6 @@ class TaskFinder:
             return self._whole(task, tags, phase, request)
         except NotFoundError:
             return None
-        except StalledError as error:
-            text = f"it cannot be read: {error}"
-            doubt = Doubt(code="unit_is_unreadable", message=text, fix="grant what the message names, and adopt again")
-            return ExistingUnit(vendor_id=vendor_id, phase=UnitPhase.UNKNOWN, doubts=(doubt,))
 
     def _whole(self, task: Item, tags: dict[str, str], phase: UnitPhase, request: AdoptionRequest) -> ExistingUnit:
         thin = _thin(task, tags, phase)

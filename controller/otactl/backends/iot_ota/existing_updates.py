@@ -14,6 +14,7 @@ from typing import cast
 
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.aws.existing_image import existing_image
+from otactl.backends.aws.existing_units import existing_units
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
 from otactl.backends.aws.tags import carries_marks, tags_of_others
 from otactl.backends.iot_ota.executions import newest
@@ -21,7 +22,6 @@ from otactl.backends.iot_ota.fields import observed, pinned
 from otactl.backends.iot_ota.problems import Concerns
 from otactl.backends.iot_ota.reads import JobReader, keys_of, moment
 from otactl.backends.iot_ota.statuses import JOB_FIELDS, job_phase, record_phase
-from otactl.errors import StalledError
 from otactl.model import (
     AdoptionRequest,
     Doubt,
@@ -47,26 +47,20 @@ class UpdateFinder:
     def existing(self, request: AdoptionRequest, known: Collection[str]) -> ExistingUnits:
         """Read the updates that are not `known`."""
         listed = self._reader.pages("ListOTAUpdates", "otaUpdates", {})
-        ids = [str(item["otaUpdateId"]) for item in listed]
-        found = (self._unit(update, request) for update in ids if update not in known)
-        return ExistingUnits(units=tuple(unit for unit in found if unit is not None))
+        ids = (str(item["otaUpdateId"]) for item in listed)
+        return existing_units(ids, known, lambda update: self._unit(update, request))
 
     def _unit(self, update_id: str, request: AdoptionRequest) -> ExistingUnit | None:
         """Return one update; None when it was deleted meanwhile."""
-        try:
-            record = self._reader.record(update_id)
-            if record is None:
-                return None
-            tags = self._reader.tags(str(record.get("otaUpdateArn", "")))
-            marks = cast("dict[str, str]", record.get("additionalParameters") or {})
-            job = None if carries_marks(tags) or carries_marks(marks) else self._reader.job(update_id)
-            if job is None or record_phase(record.get("otaUpdateStatus")) is not UnitPhase.RUNNING:
-                return _thin(record, {**marks, **tags}, job)
-            return self._whole(record, job, tags, request)
-        except StalledError as error:
-            text = f"it cannot be read: {error}"
-            doubt = Doubt(code="unit_is_unreadable", message=text, fix="grant what the message names, and adopt again")
-            return ExistingUnit(vendor_id=update_id, phase=UnitPhase.UNKNOWN, doubts=(doubt,))
+        record = self._reader.record(update_id)
+        if record is None:
+            return None
+        tags = self._reader.tags(str(record.get("otaUpdateArn", "")))
+        marks = cast("dict[str, str]", record.get("additionalParameters") or {})
+        job = None if carries_marks(tags) or carries_marks(marks) else self._reader.job(update_id)
+        if job is None or record_phase(record.get("otaUpdateStatus")) is not UnitPhase.RUNNING:
+            return _thin(record, {**marks, **tags}, job)
+        return self._whole(record, job, tags, request)
 
     def _whole(
         self, record: JsonObject, job: JsonObject, tags: dict[str, str], request: AdoptionRequest

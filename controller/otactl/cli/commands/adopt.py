@@ -8,12 +8,12 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from otactl.backends.registry import BACKENDS, backends_for, transport_for
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.adopted_manifests import declared_names, folder_of
 from otactl.cli.author import actor_option, author_of
 from otactl.cli.commands.reconcile import holder
@@ -87,7 +87,7 @@ def command(
             backends_for(declared, transport),
             opened,
             transport.now,
-            lambda: datetime.now(UTC),
+            utc_now,
             holder(),
             author_of(actor, None, [declared.source.file]),
             unsupported_holds,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from otactl import __version__
+from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.errors import Verb, VerbGroup, guarded
 from otactl.cli.journal_option import journal_option
 from otactl.cli.load_manifests import environment_option
@@ -76,7 +76,7 @@ def write(
         chain = _chain(opened, record)
         producer = Producer(name="otactl", version=__version__, journal=opened.identity_of(record.environment).id)
     declared = _declared(record, manifests)
-    evidence = collect(record, events, declared, chain, producer, datetime.now(UTC))
+    evidence = collect(record, events, declared, chain, producer, utc_now())
     _must_be_about_an_image(evidence)
     envelope = signed(PAYLOAD_TYPE, statement(evidence), [signer])
     if target is None:
