@@ -18,6 +18,7 @@ from otactl_simulator.clock import Clock
 from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import FuotaStage
 from tests.support.ota_stage import OtaStage
+from tests.support.postgres import PostgresServer, missing
 from tests.support.toy_stage import ToyStage, forget_backends, install
 from tests.support.tuya_stage import TuyaStage
 
@@ -31,6 +32,23 @@ def simulator_server() -> Iterator[SimulatorServer]:
     """The one simulator of a worker's stages: clients are kept as long as its address, and they are dear to make."""
     with SimulatorServer(seed=3, clock=Clock(freeze=True, at=NOON)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The one PostgreSQL of a worker; a test that needs its own database asks for `postgres_database`."""
+    if missing():
+        pytest.skip(missing())
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """A new, empty database, as a connection string for psycopg."""
+    name = postgres_server.create_database()
+    yield postgres_server.conninfo(name)
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture
