@@ -41,9 +41,27 @@ JOURNAL_LOST_WHILE_A_UNIT_WAS_DELETED = (
 )
 
 
-@pytest.mark.parametrize("trace", [JOURNAL_LOST_WHILE_A_UNIT_WAS_DELETED])
-def test_a_trace_that_once_broke_an_invariant_breaks_none(trace: str) -> None:
+# A service that remembers no name tells nothing of a unit that was deleted before a run of the new journal saw it.
+NOTHING_TELLS_OF_IT = "run wait device:b-all-1-cb920347/*:good run journal:lost wait"
+SENT_AGAIN_UNKNOWN = f"{NOTHING_TELLS_OF_IT} run wait device:b-all-1-cb920347/*:good"
+
+
+@pytest.mark.parametrize(
+    ("world", "trace"), [("fuota-2", JOURNAL_LOST_WHILE_A_UNIT_WAS_DELETED), ("otaUpdate-2", SENT_AGAIN_UNKNOWN)]
+)
+def test_a_trace_that_once_broke_an_invariant_breaks_none(world: str, trace: str) -> None:
     with once.installed():
-        _, faults = replay(setting("fuota-2"), trace.split())
+        _, faults = replay(setting(world), trace.split())
 
     assert faults == ()
+
+
+@pytest.mark.parametrize(
+    ("trace", "excused"),
+    [(NOTHING_TELLS_OF_IT, True), (NOTHING_TELLS_OF_IT.replace("lost wait", "lost run wait"), False)],
+)
+def test_a_loss_excuses_what_is_sent_again_only_if_no_run_has_seen_its_unit(trace: str, excused: bool) -> None:
+    with once.installed():
+        world, _ = replay(setting("otaUpdate-2"), trace.split())
+
+    assert world.sent["d3"].excused is excused

@@ -27,7 +27,7 @@ from otactl.model.actions import (
 from tests.support.explore.declared import devices_of
 from tests.support.explore.invariants import Fault
 from tests.support.explore.scene import Scene
-from tests.support.explore.truth import reach
+from tests.support.explore.truth import reach, vanished
 from tests.support.explore.world import Task, World, answer_key
 
 replace = msgspec.structs.replace
@@ -185,6 +185,7 @@ def pass_time(world: World, now: datetime) -> tuple[World, list[Fault]]:
         unit = task.unit
         if task.gone_at is not None and now >= task.gone_at:
             del tasks[key]
+            sent = vanished(sent, task)
             continue
         if task.ready_at is not None and now >= task.ready_at:
             phase = UnitPhase.RUNNING if unit.phase is UnitPhase.SCHEDULED else unit.phase

@@ -89,15 +89,18 @@ def _journal(settings: Settings, world: World, what: str) -> World:
     sent = {d: s if (d, s.content) in still else _forgotten(s) for d, s in world.sent.items()}
     kept = (world.backup or {}) if what == "older" else {}
     known = {i for held in kept.values() for i in held.record.vendor_ids}
-    tasks = {k: t if named or k in known else _unknown(t) for k, t in world.tasks.items()}
+    tasks = {k: t if k in known else _unknown(settings, t) for k, t in world.tasks.items()}
     if what == "older":
         return replace(world, records=kept, sent=sent, tasks=tasks)
     return replace(world, records={}, journal=TAKEN_OVER, sent=sent, tasks=tasks)
 
 
-def _unknown(task: Task) -> Task:
-    """Return a unit without a name, which no one can find again without the memory of its id."""
-    return replace(task, deeds=(*task.deeds, "forgotten"))
+def _unknown(settings: Settings, task: Task) -> Task:
+    """Return a unit that no record knows: without a name no one can find it again, with one a run finds it."""
+    if not settings.shape.capabilities.names_own_task:
+        return replace(task, deeds=(*task.deeds, "forgotten"))
+    answers_again = settings.second and settings.kind == "fuota"  # a create is answered with it, present or not
+    return replace(task, forgotten=not answers_again)
 
 
 def _forgotten(sent: Sent) -> Sent:

@@ -10,6 +10,7 @@ from otactl.model import JsonObject, Unit, UnitPhase
 from otactl.model.tags import TAG_ATTEMPT, TAG_WAVE
 from tests.support.explore.carry_out import answered, stop
 from tests.support.explore.declared import Settings
+from tests.support.explore.truth import vanished
 from tests.support.explore.world import Change, Sent, Task, World
 
 replace = msgspec.structs.replace
@@ -49,7 +50,8 @@ def apply(settings: Settings, world: World, key: str, deed: str) -> World:
     changes = (*(c for c in world.changes if (c.subject, c.field) != (key, change.field)), change)
     if deed == "delete":
         rest = {k: t for k, t in world.tasks.items() if k != key}
-        return replace(world, tasks=rest, changes=tuple(c for c in changes if c.subject != key or c is change))
+        kept = tuple(c for c in changes if c.subject != key or c is change)
+        return replace(world, tasks=rest, changes=kept, sent=vanished(world.sent, task))
     after = _changed(settings, world, task, deed)
     answers, sent = answered(world.answers, after), dict(world.sent)
     for device in (d for d, how in task.work.items() if deed == "cancel" and how == "waiting"):

@@ -46,6 +46,8 @@ class SceneJournal:
         fresh = {c.record.name: Stored(record=c.record, revision=c.expected_revision + 1) for c in commits}
         judge_commit(scene, [c.record for c in commits])
         scene.records = {**scene.records, **fresh}
+        for name in fresh:
+            scene.remember(name)
         scene.point(AFTER_COMMIT)
         return {name: held.revision for name, held in fresh.items()}
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
+
 from otactl.ports import Lease, Stored
 from tests.support.explore.declared import Settings
 from tests.support.explore.invariants import Fault
@@ -38,6 +40,7 @@ class Scene:
         self.lease: Lease | None = None
         self.faults: list[Fault] = []
         self.points: list[tuple[str, World]] = []
+        self.listed: set[str] = set()
         self.calls = 0
         self.at = 0
         self.act: Callable[[Scene], None] | None = None
@@ -67,6 +70,14 @@ class Scene:
         if self.act is not None and len(self.points) == self.at:
             act, self.act = self.act, None
             act(self)
+
+    def remember(self, record: str) -> None:
+        """Note that a record was written, which may know the units of its rollout that a list has shown."""
+        seen = {
+            k: t for k, t in self.tasks.items() if t.forgotten and k in self.listed and record.startswith(t.rollout)
+        }
+        if seen:
+            self.tasks = {**self.tasks, **{k: msgspec.structs.replace(t, forgotten=False) for k, t in seen.items()}}
 
     def put(self, key: str, task: Task | None) -> None:
         """Replace or remove what the service holds under an id."""

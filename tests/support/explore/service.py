@@ -86,7 +86,9 @@ class SceneService:
             for key, task in self._tasks().items()
             if key != self.short
         )
-        return Survey(account=ENVIRONMENT.account, listed=tuple(listed))
+        survey = Survey(account=ENVIRONMENT.account, listed=tuple(listed))
+        self._scene.listed |= {item.vendor_id for item in survey.listed}
+        return survey
 
     def _named(self, task: Task) -> str:
         return f"{PREFIX}{task.unit.unit_id}" if task.rollout or task.unit.tags else task.unit.unit_id

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from otactl.model import Observation, Rollout, Unit
 from otactl.model.actions import Action, CancelUnit, CreateUnit, DeleteUnit, StartUnit
 from otactl.model.record import Record
@@ -14,6 +16,7 @@ from tests.support.explore.invariants import Fault
 from tests.support.explore.scene import Scene
 from tests.support.explore.world import Manifest, Sent, Task, World, answer_key
 
+replace = msgspec.structs.replace
 NEVER_SENT = Sent()
 
 
@@ -35,6 +38,12 @@ def reach(
             excused=by_hand or (again and before.excused),
         )
     return after, faults
+
+
+def vanished(sent: dict[str, Sent], task: Task) -> dict[str, Sent]:
+    """Return what devices were sent once a task is no longer there: nothing tells of one that was forgotten."""
+    known = {d: s for d, s in sent.items() if d in task.work and s.content == task.content and task.forgotten}
+    return {**sent, **{d: replace(s, excused=True) for d, s in known.items()}}
 
 
 def _asked(world: World, task: Task, before: Sent) -> bool:

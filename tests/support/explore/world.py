@@ -64,6 +64,8 @@ class Task(Value, frozen=True, kw_only=True):
     ends_at: datetime | None = None
     deeds: tuple[str, ...] = ()
     """What was done to it by hand."""
+    forgotten: bool = False
+    """Only its own presence tells of it: the journal was lost, and no run that wrote since has listed it."""
 
     @property
     def phase(self) -> UnitPhase:
