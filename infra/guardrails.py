@@ -1,4 +1,4 @@
-"""Refuses, while the program runs, what must never be: public buckets, wildcard trust, no encryption, no versions.
+"""Refuses, while the program runs, what must never be: public buckets or databases, wildcard trust, no encryption.
 
 1. Every resource of the program is checked, whoever declares it; the first that must not be ends the program.
 2. A bucket of a store has its policy, versioning, encryption and block of public access, or the program ends.
@@ -42,7 +42,7 @@ class Guardrails:
             self._buckets.add(args.name.removesuffix("-bucket"))
         props = {_camel(name): value for name, value in dict(args.props).items() if value is not None}
         checked = False
-        for name, check in CHECKS.get(kind.rsplit(":", 1)[-1], {}).items():
+        for name, check in (CHECKS.get(kind) or CHECKS.get(kind.rsplit(":", 1)[-1], {})).items():
             value = props.get(name)
             if isinstance(value, pulumi.Output):
                 raw = _raw_name(args.props, name)
@@ -119,6 +119,28 @@ def wildcard_action(value: object) -> str:
     return ""
 
 
+def public_database(value: object) -> str:
+    """Return what is wrong with a database's address."""
+    return "has a public address; set publicly_accessible to False" if value is not False else ""
+
+
+def plain_storage(value: object) -> str:
+    """Return what is wrong with a database's storage."""
+    return "" if value is True else "stores in the clear; set storage_encrypted to True"
+
+
+def from_everywhere(value: object) -> str:
+    """Return what is wrong with the addresses that come in through a security group."""
+    found = value if isinstance(value, str) else ""
+    return f"lets in {found}, which is everyone; name the security group that comes in" if found.endswith("/0") else ""
+
+
+def public_task(value: object) -> str:
+    """Return what is wrong with the network of a service of ECS."""
+    public = _get(value, "assignPublicIp") if value is not None else None
+    return "gives its tasks public addresses; leave assign_public_ip out" if public not in (None, False) else ""
+
+
 Check = Callable[[object], str]
 CHECKS: Mapping[str, Mapping[str, Check]] = {
     "Bucket": {"acl": public_acl},
@@ -131,6 +153,11 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
     "Role": {"assumeRolePolicy": wildcard_trust},
     "RolePolicy": {"policy": wildcard_action},
     "Policy": {"policy": wildcard_action},
+    "aws:rds/instance:Instance": {"publiclyAccessible": public_database, "storageEncrypted": plain_storage},
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": dict.fromkeys(
+        ("cidrIpv4", "cidrIpv6"), from_everywhere
+    ),
+    "aws:ecs/service:Service": {"networkConfiguration": public_task},
 }
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,12 @@ class Names:
     def controller_role(self) -> str:
         """Return who reconciles."""
         return f"{self.stem}_controller"
+
+    @property
+    def dashed(self) -> str:
+        """Return the prefix of names without _; the digest tells owner a-b, stack c from owner a, stack b-c."""
+        digest = hashlib.sha256(self.stem.encode()).hexdigest()[:6]
+        return f"{self.settings.owner}-{self.settings.stack}-{digest}"
 
     @property
     def planner_role(self) -> str:
@@ -140,8 +147,15 @@ def service_trust(settings: Settings, service: str, *, conditions: bool) -> Docu
     return document([said])
 
 
+def own_service_trust(settings: Settings, service: str) -> Document:
+    """Return the trust of a service that acts for this account."""
+    condition = {"StringEquals": {"aws:SourceAccount": settings.account}}
+    said = {"Sid": "ServiceAssumes", "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return document([{**said, "Condition": condition}])
+
+
 def people_trust(names: Names, provider: str, github_subjects: Sequence[str], *, container: bool) -> Document:
-    """Return the trust of the declared principals, a repository's workflows and, if asked, the scheduled container."""
+    """Return the trust of the declared principals, a repository's workflows and, if asked, the stack's container."""
     statements: list[Statement] = []
     settings = names.settings
     if settings.principals:

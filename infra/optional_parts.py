@@ -7,7 +7,8 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from .iam_documents import IOT_WIRELESS, Names, allow, document, service_trust
+from .containers import ECR_PULLS, ECS_TASKS, log_driver
+from .iam_documents import IOT_WIRELESS, Names, allow, document, own_service_trust, service_trust
 from .settings import Schedule
 
 LOGS_ROLE = "IoTWirelessLogsRole"
@@ -87,16 +88,15 @@ def scheduled(
         names.logical("task-boot"),
         opts=inside,
         name=f"{names.stem}_task-boot",
-        assume_role_policy=json.dumps(_trust(names, "ecs-tasks.amazonaws.com")),
+        assume_role_policy=json.dumps(own_service_trust(settings, ECS_TASKS)),
     )
     group = aws.cloudwatch.LogGroup(
         names.logical("task-logs"), name=f"/otactl/{names.stem}", retention_in_days=90, opts=inside
     )
-    pulls = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     boots = document(
         [
             allow("SignInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]),
-            allow("PullImage", pulls, [names.arn("ecr", "repository/*")]),
+            allow("PullImage", ECR_PULLS, [names.arn("ecr", "repository/*")]),
             allow(
                 "WriteLogs",
                 ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -129,18 +129,18 @@ def scheduled(
         task_role_arn=controller_arn,
         execution_role_arn=boot.arn,
         container_definitions=group.name.apply(
-            lambda name: json.dumps([{**container, "logConfiguration": _logs(name, settings.region)}])
+            lambda name: json.dumps([{**container, "logConfiguration": log_driver(name, settings.region)}])
         ),
     )
     starter = aws.iam.Role(
         names.logical("scheduler"),
         opts=inside,
         name=f"{names.stem}_scheduler",
-        assume_role_policy=json.dumps(_trust(names, "scheduler.amazonaws.com")),
+        assume_role_policy=json.dumps(own_service_trust(settings, "scheduler.amazonaws.com")),
     )
     family = names.arn("ecs", f"task-definition/{names.stem}_reconcile:*")
     passed = [names.role_arn(names.controller_role), names.role_arn(f"{names.stem}_task-boot")]
-    to_ecs = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    to_ecs = {"iam:PassedToService": ECS_TASKS}
     runs = document(
         [
             allow("RunTask", ["ecs:RunTask"], [family], ArnEquals={"ecs:cluster": schedule.cluster}),
@@ -168,24 +168,3 @@ def scheduled(
             ),
         ),
     )
-
-
-def _trust(names: Names, service: str) -> dict[str, object]:
-    return dict(
-        document(
-            [
-                {
-                    "Sid": "ServiceAssumes",
-                    "Effect": "Allow",
-                    "Principal": {"Service": service},
-                    "Action": "sts:AssumeRole",
-                    "Condition": {"StringEquals": {"aws:SourceAccount": names.settings.account}},
-                }
-            ]
-        )
-    )
-
-
-def _logs(group: str, region: str) -> dict[str, object]:
-    options = {"awslogs-group": group, "awslogs-region": region, "awslogs-stream-prefix": "otactl"}
-    return {"logDriver": "awslogs", "options": options}

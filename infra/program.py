@@ -17,6 +17,9 @@ from .roles import (
     github_provider,
 )
 from .settings import Settings
+from .worker_database import WorkerDatabase
+from .worker_settings import Database
+from .workers import Workers, WorkersArgs
 
 # IAM quotas: the inline policies of a role together, and the length of a trust policy.
 INLINE_LIMIT, TRUST_LIMIT, PROVIDER_LENGTH = 10_240, 2_048, 90
@@ -60,7 +63,20 @@ def stack(
         optional_parts.watch_edits(names, parent)
     if options.schedule is not None:
         optional_parts.scheduled(names, options.schedule, controller.arn, parent)
+    if options.database is not None:
+        outputs |= _on_postgres(names, options.database, controller.arn, inside)
     return outputs
+
+
+def _on_postgres(
+    names: Names, declared: Database, controller: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> dict[str, pulumi.Output[str]]:
+    """Create the database and, if declared, the workers that connect to it; return their outputs."""
+    found, declared_workers = WorkerDatabase(names, declared, opts), names.settings.options.workers
+    if declared_workers is not None:
+        args = WorkersArgs(names=names, declared=declared_workers, vpc=declared.vpc, controller=controller)
+        Workers(args, found, opts)
+    return {"databaseHost": found.host, "databaseAdminSecretArn": found.admin_secret}
 
 
 def _fits(names: Names) -> None:

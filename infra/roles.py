@@ -121,7 +121,7 @@ class ControllerRole(_Role):
         role = RoleArgs(
             name=names.controller_role,
             description="otactl reconcile",
-            trust=people_trust(names, args.provider, subjects, container=names.settings.options.schedule is not None),
+            trust=people_trust(names, args.provider, subjects, container=names.settings.options.container),
             policies={"reconcile": permissions.controller(names)},
             keys=args.keys,
             through=names.via("s3"),

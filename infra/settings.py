@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from .config_reader import Reader, SettingsError
 from .regions import IOT_CORE, IOT_WIRELESS_API, domain_of, partition_of, regions_of
+from .worker_settings import CLUSTER, GROUP, IMAGE, KEY, SECRET, SUBNET, Database, Workers, database, workers
 
 _ACCOUNT = re.compile(r"\d{12}")
 _OWNER = re.compile(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?")
@@ -22,8 +23,6 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(@\d+)?/[A-Za-z0-9._-]+(@\d+)
 _ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/.+|user/.+)")
 _PROVIDER = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com")
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+")
-_SECRET = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}")
-_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 _RETAIN_MODE = re.compile("GOVERNANCE|COMPLIANCE")
 _EVERY = re.compile(r"rate\([1-9]\d* (minute|minutes|hour|hours)\)|cron\([^()]+\)")
 
@@ -94,6 +93,13 @@ class Options:
     watch_topic: str = ""
     schedule: Schedule | None = None
     tuya_secret: TuyaSecret | None = None
+    database: Database | None = None
+    workers: Workers | None = None
+
+    @property
+    def container(self) -> bool:
+        """Return whether a container of the stack works as ControllerRole."""
+        return self.schedule is not None or self.workers is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +198,11 @@ def _arns(options: Options) -> Iterator[tuple[str, str]]:
         yield "tuyaSecret.arn", options.tuya_secret.arn
         if options.tuya_secret.key:
             yield "tuyaSecret.key", options.tuya_secret.key
+    if options.workers is not None:
+        yield "workers.cluster", options.workers.cluster
+        yield "workers.passwordSecret.arn", options.workers.password_secret
+        if options.workers.password_key:
+            yield "workers.passwordSecret.key", options.workers.password_key
 
 
 def _channels(reader: Reader, file: str) -> tuple[Channel, ...]:
@@ -258,8 +269,14 @@ def _options(reader: Reader, *, wireless: bool) -> Options:
         watch_topic=given.text("watchTopic", _TOPIC, "the ARN of an SNS topic", ""),
         schedule=_schedule(given.inner("schedule")),
         tuya_secret=_tuya_secret(given.inner("tuyaSecret")),
+        database=database(given.inner("database")),
+        workers=workers(given.inner("workers")),
     )
     given.end()
+    if found.workers is not None and found.database is None:
+        reader.refuse("options.workers", "needs options.database: their queue and journal are on PostgreSQL")
+    if found.workers is not None and found.schedule is not None:
+        reader.refuse("options.workers", "and options.schedule keep two journals of one fleet; choose one of them")
     if found.schedule is not None and not found.journal_bucket:
         reader.refuse("options.schedule", "needs options.journalBucket: a container has no disk to keep a journal on")
     if found.signing_profiles and not found.iot_ota:
@@ -271,12 +288,10 @@ def _schedule(given: Reader | None) -> Schedule | None:
     if given is None:
         return None
     found = Schedule(
-        image=given.text("image", re.compile(r"[a-z0-9][a-z0-9._/:@-]+"), "a container image"),
-        cluster=given.text(
-            "cluster", re.compile(r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/.+"), "an ECS cluster's ARN"
-        ),
-        subnets=given.texts("subnets", re.compile(r"subnet-[0-9a-f]+"), "subnet-…", least=1),
-        security_groups=given.texts("securityGroups", re.compile(r"sg-[0-9a-f]+"), "sg-…"),
+        image=given.text("image", IMAGE, "a container image"),
+        cluster=given.text("cluster", CLUSTER, "an ECS cluster's ARN"),
+        subnets=given.texts("subnets", SUBNET, "subnet-…", least=1),
+        security_groups=given.texts("securityGroups", GROUP, "sg-…"),
         every=given.text("every", _EVERY, "rate(…) or cron(…) of EventBridge Scheduler", "rate(5 minutes)"),
     )
     given.end()
@@ -287,8 +302,8 @@ def _tuya_secret(given: Reader | None) -> TuyaSecret | None:
     if given is None:
         return None
     found = TuyaSecret(
-        arn=given.text("arn", _SECRET, "the whole ARN of a secret, as spec.tuya.secretArn has it"),
-        key=given.text("key", _KEY, "the ARN of the KMS key that encrypts the secret", ""),
+        arn=given.text("arn", SECRET, "the whole ARN of a secret, as spec.tuya.secretArn has it"),
+        key=given.text("key", KEY, "the ARN of the KMS key that encrypts the secret", ""),
     )
     given.end()
     return found

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pulumi
+import pulumi_aws as aws
 import pytest
 
 from infra import guardrails
@@ -66,6 +68,12 @@ NEVER = [
     (guardrails.wildcard_action, one(Action="*", Resource="*"), "allows ['*'] on everything"),
     (guardrails.wildcard_action, one(Action=["iam:Get*"], Resource=["*"]), "allows ['iam:Get*'] on everything"),
     (guardrails.wildcard_action, one(NotAction="iam:*", Resource="x"), "every other action"),
+    (guardrails.public_database, True, "has a public address"),
+    (guardrails.public_database, None, "has a public address"),
+    (guardrails.plain_storage, None, "stores in the clear"),
+    (guardrails.from_everywhere, "0.0.0.0/0", "lets in 0.0.0.0/0"),
+    (guardrails.from_everywhere, "::/0", "lets in ::/0"),
+    (guardrails.public_task, {"assign_public_ip": True}, "public addresses"),
 ]
 
 
@@ -88,7 +96,34 @@ FINE = [
     (guardrails.wildcard_trust, one(Principal={"Service": "iot.amazonaws.com"}, Action="sts:AssumeRole")),
     (guardrails.wildcard_trust, federated(sub="repo:acme/firmware:environment:prod")),
     (guardrails.wildcard_action, one(Action=["iotwireless:ListFuotaTasks"], Resource=["*"])),
+    (guardrails.public_database, False),
+    (guardrails.plain_storage, True),
+    (guardrails.from_everywhere, "10.0.0.0/16"),
+    (guardrails.from_everywhere, None),
+    (guardrails.public_task, {"assign_public_ip": False}),
+    (guardrails.public_task, {"subnets": []}),
 ]
+
+
+WIRED = [
+    ("aws:rds/instance:Instance", {"publicly_accessible": True, "storage_encrypted": True}, "a public address"),
+    ("aws:rds/instance:Instance", {"publicly_accessible": False}, "stores in the clear"),
+    ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"cidr_ipv6": "::/0"}, "lets in ::/0"),
+    (
+        "aws:ecs/service:Service",
+        {"network_configuration": aws.ecs.ServiceNetworkConfigurationArgs(subnets=["s"], assign_public_ip=True)},
+        "public addresses",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "props", "reason"), WIRED, ids=[each[2] for each in WIRED])
+def test_a_resource_of_the_workers_is_refused_by_its_type(kind: str, props: dict[str, Any], reason: str) -> None:
+    resource: Any = None
+    args = pulumi.ResourceTransformationArgs(resource, kind, "mine", props, pulumi.ResourceOptions())
+
+    with pytest.raises(guardrails.NeverError, match=f"otactl: mine .*{reason}"):
+        guardrails.Guardrails().transform(args)
 
 
 @pytest.mark.parametrize(("check", "value"), FINE)

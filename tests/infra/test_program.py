@@ -17,7 +17,7 @@ from otactl_simulator.server import SimulatorServer
 from tests.support.pulumi.apply import Applier
 from tests.support.pulumi.engine import ROOT, UNKNOWN, Result, run
 from tests.support.pulumi.read_settings import read
-from tests.support.pulumi.stacks import ACCOUNT, SMALL, WHOLE
+from tests.support.pulumi.stacks import ACCOUNT, SMALL, WHOLE, WORKERS
 
 LOGGING = {
     "Version": "2012-10-17",
@@ -242,7 +242,7 @@ def test_pulumi_yaml_documents_every_setting_the_program_reads() -> None:
     assert all("items" in e for e in project["config"].values() if e["type"] == "array")
     assert all(entry["description"] for entry in project["config"].values())
     reported = json.dumps(project["config"])
-    for name in WHOLE["otactl:options"]:
+    for name in (*WHOLE["otactl:options"], *WORKERS["otactl:options"]):
         assert name in reported
 
 

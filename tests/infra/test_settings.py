@@ -14,11 +14,19 @@ from infra.iam_documents import Names, document, people_trust
 from infra.regions import IOT_CORE, IOT_WIRELESS_API, domain_of, regions_of
 from infra.settings import Settings, SettingsError
 from tests.support.pulumi.read_settings import read
-from tests.support.pulumi.stacks import ACCOUNT, SECRET, SECRET_KEY, SMALL, WHOLE
+from tests.support.pulumi.stacks import ACCOUNT, DATABASE, PASSWORD, SECRET, SECRET_KEY, SMALL, WHOLE, WORKING
 
 
 def channel(**changes: Any) -> list[dict[str, Any]]:
     return [{"name": "stable", "bucket": "acme-firmware-eu", **changes}]
+
+
+def database(**changes: Any) -> dict[str, Any]:
+    return {"database": {**DATABASE, **changes}}
+
+
+def workers(**changes: Any) -> dict[str, Any]:
+    return {"database": DATABASE, "workers": {k: v for k, v in {**WORKING, **changes}.items() if v is not None}}
 
 
 CASES: list[tuple[str, Any, str]] = [
@@ -75,6 +83,26 @@ CASES: list[tuple[str, Any, str]] = [
         "otactl:options",
         {"tuyaSecret": {"arn": SECRET, "key": SECRET_KEY.replace(ACCOUNT, "210987654321")}},
         "tuyaSecret.key is arn:aws:kms",
+    ),
+    ("otactl:options", {"workers": WORKING}, "otactl:options.workers needs options.database"),
+    ("otactl:options", {"database": {"vpc": "10.0.0.0/16"}}, "otactl.options.database.vpc is '10.0.0.0/16'"),
+    ("otactl:options", database(subnets=["subnet-0a"]), "otactl.options.database.subnets needs at least 2"),
+    ("otactl:options", database(storageGib=5), "otactl.options.database.storageGib is 5; it is a whole number from 20"),
+    ("otactl:options", database(public=True), "otactl.options.database.public is not a setting"),
+    ("otactl:options", workers(passwordSecret=None), "otactl.options.workers.passwordSecret is missing; it is {arn"),
+    ("otactl:options", workers(passwordSecret={"arn": "secret"}), "otactl.options.workers.passwordSecret.arn is 'secr"),
+    ("otactl:options", workers(cpu=300), "otactl.options.workers.cpu is 300; Fargate has 256, 512, 1024"),
+    ("otactl:options", workers(cpu=256, memory=4096), "otactl.options.workers.memory is 4096; with cpu 256 Fargate"),
+    ("otactl:options", workers(assignPublicIp=True), "otactl.options.workers.assignPublicIp is not a setting"),
+    (
+        "otactl:options",
+        workers(passwordSecret={"arn": PASSWORD.replace("eu-west-1", "us-east-1")}),
+        "workers.passwordSecret.arn is arn:aws:secretsmanager:us-east-1",
+    ),
+    (
+        "otactl:options",
+        {**workers(), "schedule": WHOLE["otactl:options"]["schedule"], "journalBucket": "acme-journal"},
+        "otactl:options.workers and options.schedule keep two journals of one fleet",
     ),
     ("otactl:chanels", [], "otactl:chanels is not a setting; see Pulumi.yaml"),
 ]

@@ -19,6 +19,8 @@ SLIPS = [
     ("firmware_store.py", "block_public_acls=True", "block_public_acl=True"),
     ("roles.py", "assume_role_policy=", "assume_role_polcy="),
     ("optional_parts.py", "schedule_expression=", "schedule_expresion="),
+    ("workers.py", "assign_public_ip=", "asign_public_ip="),
+    ("worker_database.py", "storage_encrypted=", "storage_encrypt="),
 ]
 
 

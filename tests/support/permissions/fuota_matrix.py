@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra import iam_documents, ota_permissions, permissions
+from infra.containers import ECS_TASKS
 from infra.iam_documents import IOT, IOT_WIRELESS, Names
+from infra.workers import boot_policy
 from otactl_simulator.iam.policy import Decision, Request, evaluate, may_assume
 from tests.support.permissions.ota_matrix import Question, as_the_service, of_updates, of_versions
 from tests.support.permissions.tuya_matrix import of_the_secret
+from tests.support.permissions.workers_matrix import of_the_boot
 from tests.support.pulumi.read_settings import read
-from tests.support.pulumi.stacks import ACCOUNT, PROVING, SMALL, WHOLE
+from tests.support.pulumi.stacks import ACCOUNT, PROVING, SMALL, WHOLE, WORKERS
 
 NAMES = Names(read(WHOLE))
 STABLE, BETA = NAMES.settings.channels
@@ -224,6 +227,37 @@ def _people() -> list[Row]:
     return rows
 
 
+def _workers() -> list[Row]:
+    names = Names(read(WORKERS))
+    declared = names.settings.options.workers
+    assert declared is not None
+    part, role, policy = "Role that boots workers, with options.workers", "workers-boot", boot_policy(names, declared)
+    trust = iam_documents.own_service_trust(names.settings, ECS_TASKS)
+
+    def may(does: str, action: str, resource: str, context: dict[str, str], allowed: bool) -> Row:
+        return Row(part, "ECS", does, allowed, lambda: _identity(policy, role, action, resource, given=context))
+
+    controller, secret = permissions.controller(names), declared.password_secret
+    work = iam_documents.people_trust(names, "", (), container=True)
+    ours, theirs = {"aws:SourceAccount": ACCOUNT}, {"aws:SourceAccount": OTHER_ACCOUNT}
+    itself = "ControllerRole with options.workers"
+    return [
+        _assumes(part, "ECS for a task of this account", ECS_TASKS, trust, role, True, given=ours),
+        _assumes(part, "ECS for another account's task", ECS_TASKS, trust, role, False, given=theirs),
+        _assumes(part, "a user of the account", f"arn:aws:iam::{ACCOUNT}:user/ada", trust, role, False),
+        *(may(*question) for question in of_the_boot(names)),
+        _assumes(itself, "a worker", ECS_TASKS, work, names.controller_role, True, given=ours),
+        _assumes(itself, "a container of another account", ECS_TASKS, work, names.controller_role, False, given=theirs),
+        Row(
+            itself,
+            "a worker",
+            "reads the password of the database",
+            False,
+            lambda: _identity(controller, names.controller_role, "secretsmanager:GetSecretValue", secret),
+        ),
+    ]
+
+
 def _bucket() -> list[Row]:
     part, policy = "Image bucket of channel stable", iam_documents.bucket_policy(NAMES, STABLE)
     everything: Mapping[str, Any] = {
@@ -252,7 +286,7 @@ def _bucket() -> list[Row]:
 
 def rows() -> list[Row]:
     """The whole matrix."""
-    return [*_update_role(), *_conditions(), *_ota_role(), *_people(), *_operators(), *_bucket()]
+    return [*_update_role(), *_conditions(), *_ota_role(), *_people(), *_operators(), *_workers(), *_bucket()]
 
 
 def page() -> str:

@@ -1,4 +1,4 @@
-"""Stacks that the tests run: the smallest, with OTA updates, Tuya's secret or proof by version, and everything on."""
+"""Stacks that the tests run: the smallest, one for each option that tests need alone, and everything on."""
 
 from __future__ import annotations
 
@@ -45,3 +45,12 @@ WHOLE: dict[str, Any] = {
         "tuyaSecret": {"arn": SECRET, "key": SECRET_KEY},
     },
 }
+PASSWORD = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:acme/otactl-database-AbCdEf"
+DATABASE: dict[str, Any] = {"vpc": "vpc-0a", "subnets": ["subnet-0a", "subnet-0b"], "clients": ["sg-0c"]}
+WORKING: dict[str, Any] = {
+    "image": f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/acme/otactl-workers:1",
+    "cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/jobs",
+    "subnets": ["subnet-0a", "subnet-0b"],
+    "passwordSecret": {"arn": PASSWORD, "key": SECRET_KEY},
+}
+WORKERS: dict[str, Any] = {**SMALL, "otactl:options": {"database": DATABASE, "workers": WORKING}}

@@ -95,6 +95,67 @@ class Schedule(Recorded):
         return cloud.arn("scheduler", f"schedule/default/{identifier}")
 
 
+class SecurityGroup(Recorded):
+    """A security group; its id is what rules name."""
+
+    replaces = frozenset({"description", "name", "namePrefix", "vpcId"})
+
+    def identify(self, cloud: Cloud, given: Properties) -> str:
+        return f"sg-{uuid5(NAMESPACE_URL, str(given['name'])).hex[:17]}"
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("ec2", f"security-group/{identifier}")
+
+
+class SecurityGroupRule(Recorded):
+    named, replaces = "", frozenset({"securityGroupId"})
+
+    def identify(self, cloud: Cloud, given: Properties) -> str:
+        said = sorted((name, str(value)) for name, value in given.items())
+        return f"sgr-{uuid5(NAMESPACE_URL, str(said)).hex[:17]}"
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("ec2", f"security-group-rule/{identifier}")
+
+
+class SubnetGroup(Recorded):
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("rds", f"subgrp:{identifier}")
+
+
+class ParameterGroup(Recorded):
+    replaces = frozenset({"description", "family", "name", "namePrefix"})
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("rds", f"pg:{identifier}")
+
+
+class DatabaseInstance(Recorded):
+    """A database of RDS, with the address and the administrator's secret that RDS gives it."""
+
+    named = "identifier"
+    computed = ("address", "arn", "masterUserSecrets")
+    replaces = frozenset({"dbName", "dbSubnetGroupName", "engine", "kmsKeyId", "storageEncrypted", "username"})
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("rds", f"db:{identifier}")
+
+    def read(self, cloud: Cloud, identifier: str) -> Properties | None:
+        found = super().read(cloud, identifier)
+        if found is None:
+            return None
+        secret = {"secretArn": cloud.arn("secretsmanager", f"secret:rds!db-{identifier}-AbCdEf")}
+        region = secret["secretArn"].split(":")[3]
+        return {**found, "address": f"{identifier}.c1.{region}.rds.amazonaws.com", "masterUserSecrets": [secret]}
+
+
+class Service(Recorded):
+    replaces = frozenset({"cluster", "launchType", "name"})
+
+    def arn(self, cloud: Cloud, identifier: str) -> str:
+        return cloud.arn("ecs", f"service/{identifier}")
+
+
 KINDS: dict[str, Kind] = {
     "aws:kms/key:Key": Key(),
     "aws:cloudwatch/eventRule:EventRule": EventRule(),
@@ -102,4 +163,11 @@ KINDS: dict[str, Kind] = {
     "aws:cloudwatch/logGroup:LogGroup": LogGroup(),
     "aws:ecs/taskDefinition:TaskDefinition": TaskDefinition(),
     "aws:scheduler/schedule:Schedule": Schedule(),
+    "aws:ec2/securityGroup:SecurityGroup": SecurityGroup(),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": SecurityGroupRule(),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": SecurityGroupRule(),
+    "aws:rds/subnetGroup:SubnetGroup": SubnetGroup(),
+    "aws:rds/parameterGroup:ParameterGroup": ParameterGroup(),
+    "aws:rds/instance:Instance": DatabaseInstance(),
+    "aws:ecs/service:Service": Service(),
 }
