@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.explore import once
+from tests.support.explore import once, rest
 from tests.support.explore.declared import setting
 from tests.support.explore.moves import apply, read_move
 from tests.support.explore.story import replay
@@ -65,3 +65,26 @@ def test_a_loss_excuses_what_is_sent_again_only_if_no_run_has_seen_its_unit(trac
         world, _ = replay(setting("otaUpdate-2"), trace.split())
 
     assert world.sent["d3"].excused is excused
+
+
+# A batch of the lost journal, and the one whose create got no answer: same content, same devices, both ended.
+TWO_ENDED = "run device:t-1/*:good run journal:lost run:lose@1 wait run device:t-3/d1:{} run wait run"
+
+
+@pytest.mark.parametrize(
+    ("trace", "left"),
+    [
+        (TWO_ENDED.format("good"), set()),
+        (TWO_ENDED.format("bad"), {"lost_create_is_ambiguous"}),
+        (TWO_ENDED.format("bad") + " resend:a run wait run device:t-4/*:good run", set()),
+    ],
+)
+def test_a_create_that_two_ended_batches_may_be_of_has_a_way_out(trace: str, left: set[str]) -> None:
+    with once.installed():
+        world, faults = replay(setting("tuya-1"), trace.split())
+        restless, _ = rest.faults_at_rest(setting("tuya-1"), world, set())
+
+    assert ([*faults, *restless], {h.reason for h in world.records["a"].record.holds} - {"target_is_busy"}) == (
+        [],
+        left,
+    )

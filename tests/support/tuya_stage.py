@@ -111,10 +111,10 @@ class TuyaStage(FuotaStage):
         """One `reconcile`."""
         return super().run(*(rollouts or (plugs(),)), access={"tuya": self.access}, **given)
 
-    def cron(self, *rollouts: Rollout, rounds: int = 8, minutes: float = 10) -> RunReport:
+    def cron(self, *rollouts: Rollout, rounds: int = 8, minutes: float = 10, covers: bool = False) -> RunReport:
         """Cron: run, some minutes later run again."""
         for _ in range(rounds):
-            report = self.run(*rollouts)
+            report = self.run(*rollouts, covers=covers)
             self.advance(60 * minutes)
         return report
 

@@ -8,7 +8,7 @@ from otactl.model.conditions import Condition, Failure, LastRun, RecordedHold
 from otactl.model.device_result import DeviceResult, Outcome, Reason, tally
 from otactl.model.drift import Cause, DriftEntry, DriftStatus
 from otactl.model.environment import ApprovalRole, BackendAccess, Environment, FirmwarePolicy, Guards, SigningKey
-from otactl.model.observation import Listed, Observation, Survey, as_json
+from otactl.model.observation import AmbiguousCreate, Listed, Observation, Survey, as_json
 from otactl.model.preflight_facts import ImageFacts, NextTargets, PreflightRequest, RoleFacts, TargetFacts
 from otactl.model.record import (
     Event,
@@ -46,6 +46,7 @@ from otactl.model.values import Json, JsonObject, Value, canonical_digest, durat
 __all__ = [
     "Abort",
     "AdoptionRequest",
+    "AmbiguousCreate",
     "Approval",
     "ApprovalRole",
     "Attempt",

@@ -32,6 +32,17 @@ class Survey(Value, frozen=True, kw_only=True):
     """True if the list may be incomplete: what is not listed may exist."""
 
 
+class AmbiguousCreate(Value, frozen=True, kw_only=True):
+    """A create without an answer that several units may be the result of; `message` names them and the way out.
+
+    With `ended` none of them reaches a device any more, so a person can decide what follows in the manifest.
+    """
+
+    unit_id: str
+    message: str
+    ended: bool = False
+
+
 class Observation(Value, frozen=True, kw_only=True):
     """Everything a decision about one rollout may see; read once per pass."""
 
@@ -51,8 +62,8 @@ class Observation(Value, frozen=True, kw_only=True):
     """Devices that show a success before the start."""
     leftovers: tuple[str, ...] = ()
     """What known attempts left behind and still exists."""
-    ambiguous: str = ""
-    """Units that may be ours and that nothing distinguishes."""
+    ambiguous: tuple[AmbiguousCreate, ...] = ()
+    """Creates of ours that several units may be the result of."""
     group_sizes: dict[str, int] = {}
     """Number of devices in the groups of other waves, where a guard asks for it."""
     inside: dict[str, tuple[str, ...]] = {}

@@ -17,6 +17,7 @@ from otactl.planning.wave_context import AttemptContext
 from otactl.verdicts import retry, wave_verdict
 from otactl.wording import count
 
+_NEVER_FOUND = "was not found for certain: the answer to its create was lost, and several ended that may be it"
 _NEVER_SHOWN = " (no read has shown it: the service may have answered with a unit that an earlier journal created)"
 
 
@@ -30,8 +31,9 @@ def lost(ctx: AttemptContext) -> Plan | None:
         return None
     surely_unsent = attempt.start_at is None and not attempt.never_shown
     if not (loss_accepted(ctx) or (surely_unsent and ctx.at.rollout.drift.mode == "correct")):
+        how = f"was deleted out of band{_NEVER_SHOWN if attempt.never_shown else ''}"
         text = (
-            f"{attempt.unit_id} was deleted out of band{_NEVER_SHOWN if attempt.never_shown else ''}; to send it again "
+            f"{attempt.unit_id} {how if attempt.vendor_id is not None else _NEVER_FOUND}; to send it again "
             "accept the loss (spec.drift.ignore with field unit and a reason), or declare new content"
         )
         return ctx.stall(reason="unit_was_deleted", text=text)

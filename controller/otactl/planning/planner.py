@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from otactl.model import Observation, Stage
+from otactl.model import Stage
 from otactl.model.actions import Hold
 from otactl.planning import (
     abort,
@@ -33,6 +33,7 @@ from otactl.planning.live_unit import LIVE_RULES
 from otactl.planning.previous_revision import PREVIOUS_RULES, lost_revision_may_return
 from otactl.planning.start_unit import settling
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, first, of_wave
+from otactl.state.ambiguous_creates import undecided
 
 
 def plan(ctx: RolloutContext) -> Plan:
@@ -44,7 +45,7 @@ def aborted(ctx: RolloutContext) -> Plan | None:
     """Return the plan if the manifest declares an abort."""
     declared = ctx.at.rollout.abort
     running = ctx.next_wave is not None or any(a.live for a in ctx.at.record.attempts)
-    if declared is None or not running or ctx.refused or _unreadable(ctx.at.seen):
+    if declared is None or not running or ctx.refused or _unreadable(ctx):
         return None
     return abort.plan(ctx, declared.reason)
 
@@ -63,13 +64,12 @@ def suspended(ctx: RolloutContext) -> Plan | None:
     if actions := suspend.withdraw(ctx, by):
         return ctx.act(*actions)
     going = any(a.stage in (Stage.SCHEDULED, Stage.RUNNING) for a in ctx.at.record.attempts)
-    return ctx.wait(suspend.hold(ctx, by), *ctx.refused, *_unreadable(ctx.at.seen), soon=going)
+    return ctx.wait(suspend.hold(ctx, by), *ctx.refused, *_unreadable(ctx), soon=going)
 
 
 def held(ctx: RolloutContext) -> Plan | None:
     """Return the plan if something holds the whole rollout."""
-    at = ctx.at
-    holds = (*ctx.refused, *_unreadable(at.seen), *guardrails.shrunk(ctx), *found_units.unclear(ctx))
+    holds = (*ctx.refused, *_unreadable(ctx), *guardrails.shrunk(ctx), *found_units.unclear(ctx))
     return ctx.wait(*holds) if holds else None
 
 
@@ -155,8 +155,10 @@ WAVE_RULES: tuple[Callable[[WaveContext], Plan | None], ...] = (
 )
 
 
-def _unreadable(seen: Observation) -> tuple[Hold, ...]:
-    holds = [Hold(reason="observation_is_incomplete", message=text, stalled=True) for text in seen.unreadable]
-    if seen.ambiguous:
-        holds.append(Hold(reason="lost_create_is_ambiguous", message=seen.ambiguous, stalled=True))
-    return tuple(holds)
+def _unreadable(ctx: RolloutContext) -> tuple[Hold, ...]:
+    at = ctx.at
+    unclear = undecided(at.record, at.rollout, at.seen)
+    return (
+        *(Hold(reason="observation_is_incomplete", message=text, stalled=True) for text in at.seen.unreadable),
+        *(Hold(reason="lost_create_is_ambiguous", message=a.message, stalled=True) for a in unclear),
+    )

@@ -3,7 +3,7 @@
 1. An open unit is carried over by an update where that is possible (`supersede`).
 2. One that is with its devices is waited for; the next revision follows when it has ended.
 3. One that was deleted after its start may come back: it is waited for until it is not shown `SETTLE` after it was
-   believed missing, or until a person accepts the loss.
+   believed missing, or until a person accepts the loss. One that was never found cannot.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def lost_revision_may_return(ctx: WaveContext) -> Plan | None:
     if not isinstance(ctx, AttemptContext) or not ctx.of_another_revision:
         return None
     attempt, unit, now = ctx.attempt, ctx.unit, ctx.at.now
-    if attempt.stage is not Stage.LOST or attempt.start_at is None or loss_accepted(ctx):
+    if attempt.stage is not Stage.LOST or attempt.start_at is None or attempt.vendor_id is None or loss_accepted(ctx):
         return None
     shown = unit is not None and unit.phase is not UnitPhase.ABSENT
     until = attempt.lost_at + lifecycle.SETTLE if attempt.lost_at is not None else None

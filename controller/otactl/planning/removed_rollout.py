@@ -104,7 +104,7 @@ def look_at(
         noted = (*noted, *closed)
     kept = left or any(a.stage is Stage.LOST for a in moved.attempts)  # which may come back
     moved = msgspec.structs.replace(moved, drift=drift, declaration=record.declaration if kept else "")
-    left_over = [_words(a, unit, moved, now, shape.capabilities) for a, unit in left]
+    left_over = [_words(a, unit, moved, seen, now, shape.capabilities) for a, unit in left]
     at = PlanContext(rollout=rollout, environment=environment, record=moved, seen=seen, now=now)
     withdrawn = forbidden_starts.withdraw(of_rollout(at, shape))
     sent = f"only {', '.join(unit_of(a) for a in withdrawn)} is withdrawn" if withdrawn else "nothing is sent"
@@ -139,7 +139,9 @@ def orphan(attempt: Attempt, can: Capabilities) -> Finding:
     )
 
 
-def _words(attempt: Attempt, unit: Unit | None, record: Record, now: datetime, can: Capabilities) -> str:
+def _words(
+    attempt: Attempt, unit: Unit | None, record: Record, seen: Observation, now: datetime, can: Capabilities
+) -> str:
     """Return what is left of one attempt, and what to do about it."""
     if unit is not None and unit.phase in (UnitPhase.SCHEDULED, UnitPhase.RUNNING):
         return suspend.going(attempt, now, can, stopping=unit.stopping)
@@ -148,8 +150,9 @@ def _words(attempt: Attempt, unit: Unit | None, record: Record, now: datetime, c
         return f"{attempt.unit_id} {done}, and is still there; to remove it: {suspend.end_of(attempt, can)}"
     made = next((i for i in record.intents if i.creates and i.unit_id == attempt.unit_id), None)
     if made is not None:
+        unclear = (a.message for a in seen.ambiguous if a.unit_id == attempt.unit_id and not a.ended)
         text = f"{attempt.unit_id} may have been created: the answer at {iso(made.at)} was lost; "
-        return f"{text}the next passes search for it"
+        return next(unclear, f"{text}the next passes search for it")
     return settling(attempt)[0].message
 
 

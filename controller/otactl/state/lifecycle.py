@@ -34,6 +34,7 @@ from otactl.model import (
     iso,
     tally,
 )
+from otactl.state.ambiguous_creates import is_undeclared, undecided
 from otactl.state.shown_unit import recorded, unrecorded
 from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.updated_devices import with_spared
@@ -86,17 +87,15 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
                 data=data,
             )
         )
+    intents = _meant(record, rollout, seen, now)
     for known in (_gone_back(w, rollout.generation) for w in _wave_records(record, rollout)):
         watched = wave_verdict.watched(known, rollout)
         attempts = tuple(
-            _advance_attempt(known.name, a, a is watched, record.intents, rollout, seen, now, events)
+            _advance_attempt(known.name, a, a is watched, record.intents, intents, rollout, seen, now, events)
             for a in (*known.attempts, *unrecorded(known.name, record, rollout, seen, now, events))
         )
         moved = _without_retry(msgspec.structs.replace(known, attempts=attempts), record, rollout, now, events)
         waves.append(wave_verdict.judge(moved, record, rollout, now, events))
-    left = {a.unit_id for w in record.waves if _is_undeclared(w.name, rollout) for a in w.attempts}
-    meant = (_still_meant(i, rollout, seen, now, undeclared=i.unit_id in left) for i in record.intents)
-    intents = tuple(i for i in meant if i is not None)
     advanced = msgspec.structs.replace(
         record,
         environment=rollout.environment,
@@ -111,6 +110,14 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
         intents=intents,
     )
     return advanced, tuple(events)
+
+
+def _meant(record: Record, rollout: Rollout, seen: Observation, now: datetime) -> tuple[Intent, ...]:
+    """Return the intents whose effect may still become visible."""
+    left = {a.unit_id for w in record.waves if is_undeclared(w.name, rollout) for a in w.attempts}
+    unclear = bool(undecided(record, rollout, seen))
+    meant = (_still_meant(i, rollout, seen, now, undeclared=i.unit_id in left, unclear=unclear) for i in record.intents)
+    return tuple(i for i in meant if i is not None)
 
 
 def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
@@ -149,25 +156,21 @@ def _without_retry(
     return msgspec.structs.replace(wave, attempts=(*wave.attempts[:-1], ended))
 
 
-def _is_undeclared(wave: str, rollout: Rollout) -> bool:
-    """Return whether nothing more is sent for a wave: it, or its rollout, was removed from the manifest or aborted."""
-    return rollout.removed or rollout.abort is not None or all(w.name != wave for w in rollout.strategy.waves)
-
-
 def _still_meant(
-    intent: Intent, rollout: Rollout, seen: Observation, now: datetime, *, undeclared: bool
+    intent: Intent, rollout: Rollout, seen: Observation, now: datetime, *, undeclared: bool, unclear: bool
 ) -> Intent | None:
     """Return the intent while its effect may still become visible; None once it is, or cannot be any more.
 
     A create without its unit stays pending: it must be sent again, identical. One that starts, or that is `undeclared`
     (its wave or manifest was removed), stays until the service would refuse a late copy of it (`settle_time`), and
-    until two observations after that agree that there is no unit. A start or a rename stays for SETTLE.
+    until two observations after that agree that there is no unit, or that a person has decided about those that may be
+    it. While that is `unclear`, it stays. A start or a rename stays for SETTLE.
     """
     unit = seen.unit(intent.unit_id)
     if intent.creates:
         if unit is not None and (not unit.ids_by_call or intent.key in unit.ids_by_call):
             return None
-        if seen.ambiguous:
+        if unclear:
             return intent  # one of what is there may be it: a person has to tell
         started = intent.start_at is not None
         if not (started or undeclared) or now - intent.at < duration(rollout.backend.settle_time):
@@ -200,12 +203,13 @@ def _advance_attempt(
     attempt: Attempt,
     watched: bool,
     intents: tuple[Intent, ...],
+    meant: tuple[Intent, ...],
     rollout: Rollout,
     seen: Observation,
     now: datetime,
     events: list[Event],
 ) -> Attempt:
-    before, unit, undeclared = attempt, find_unit(attempt, seen), _is_undeclared(wave, rollout)
+    before, unit, undeclared = attempt, find_unit(attempt, seen), is_undeclared(wave, rollout)
     absent = missing(attempt, unit, watched=watched)
     phase = UnitPhase.ABSENT if unit is None else unit.phase
     mine = [i for i in intents if i.unit_id == attempt.unit_id]
@@ -223,9 +227,10 @@ def _advance_attempt(
     if (
         stage is Stage.DECLARED
         and (attempt.generation != rollout.generation or undeclared)
-        and not any(i.creates and _still_meant(i, rollout, seen, now, undeclared=undeclared) for i in mine)
+        and not any(i.creates and i.unit_id == attempt.unit_id for i in meant)
     ):
-        stage = Stage.SUPERSEDED  # it was never created, and its revision is not declared any more
+        attempt = _dropped(attempt, mine, seen)
+        stage = attempt.stage
     stops = [i for i in mine if i.action == "cancelUnit" and (unit is None or _shows_stop(unit))]
     canceled = attempt.canceled_by_us or bool(stops) or (unit is not None and unit.canceled_by_us)
     withdrawn = (
@@ -275,6 +280,17 @@ def _advance_attempt(
     data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
     events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
     return msgspec.structs.replace(moved, stage=Stage.ENDED, results=results, ended_at=now)
+
+
+def _dropped(attempt: Attempt, intents: list[Intent], seen: Observation) -> Attempt:
+    """Return an attempt that no unit was found for, and whose revision is not declared any more.
+
+    Where several that have ended may be its unit, its devices may have the revision: it is lost after its start.
+    """
+    if all(a.unit_id != attempt.unit_id for a in seen.ambiguous):
+        return msgspec.structs.replace(attempt, stage=Stage.SUPERSEDED)
+    at = min(i.at for i in intents if i.creates)
+    return msgspec.structs.replace(attempt, stage=Stage.LOST, start_at=at, start_sent_at=at)
 
 
 def _lags(attempt: Attempt, phase: UnitPhase, now: datetime) -> bool:

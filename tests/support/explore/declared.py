@@ -108,6 +108,7 @@ def declared(kind: str, manifest: Manifest) -> Rollout:
         drift=DriftPolicy(mode="report" if manifest.report else "correct", ignore=ignored),
         suspend=_suspend(manifest.suspend),
         abort=Abort(reason="stop") if manifest.abort else None,
+        resend=manifest.resend,
         renamed_from=manifest.name if manifest.renamed else None,
     )
 

@@ -41,6 +41,7 @@ def _of(manifest: Manifest) -> list[tuple[str, int]]:
     found += [("waves", 0)] if manifest.without else [("withoutCanary", 1), ("withoutFleet", 1)]
     found += [] if manifest.renamed else [("rename", 1)]
     found += [("accept", 1)] if not manifest.accept else []
+    found += [("resend", 1)] if not manifest.resend else []
     return [*found, ("gate", 1), ("drift", 1)]
 
 
@@ -74,6 +75,7 @@ def apply(settings: Settings, world: World, kind: str, what: str) -> World:
         "accept": {"accept": True},
         "gate": {"lenient": not old.lenient},
         "drift": {"report": not old.report},
+        "resend": {"resend": True},
         "window": {"windowed": not old.windowed},
     }
     new = replace(old, **changes[kind])

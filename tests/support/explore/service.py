@@ -19,6 +19,7 @@ from otactl.backends.aws.tags import unit_is_ours
 from otactl.backends.tuya.batching import Candidates, known_parts
 from otactl.errors import TransientError
 from otactl.model import (
+    AmbiguousCreate,
     Attempt,
     ImageFacts,
     Intent,
@@ -44,6 +45,7 @@ from tests.support.explore.truth import judge_send
 from tests.support.explore.world import Task
 
 replace = msgspec.structs.replace
+SETTLE_TIME = timedelta(minutes=15)
 PREFIX = f"{ENVIRONMENT.owner}-"
 
 
@@ -140,17 +142,17 @@ class SceneService:
 
     def _unnamed_units(self, known: Record) -> Observation:
         units: list[Unit] = []
-        ambiguous = ""
+        ambiguous: list[AmbiguousCreate] = []
         for attempt in known.attempts:
             if not attempt.live and attempt.stage is not Stage.LOST:
                 continue
             parts, unclear = known_parts(attempt, known, self._find)
-            ambiguous = ambiguous or unclear
+            ambiguous += [unclear] if unclear is not None else []
             for key in parts.jobs.values():
                 task = self._tasks().get(key)
                 if task is not None and key != self.short:
                     units.append(replace(self._shown(task, attempt), unit_id=attempt.unit_id))
-        return Observation(units=tuple(units), ambiguous=ambiguous)
+        return Observation(units=tuple(units), ambiguous=tuple(ambiguous))
 
     def _find(self, intent: Intent, known: frozenset[str]) -> Candidates:
         """Find what an unanswered create may have made: the same image and devices, made about then."""
@@ -168,7 +170,12 @@ class SceneService:
             and (task.ready_at is None or task.ready_at <= self._scene.now)
         ]
         alive = [key for key in ids if set(self._tasks()[key].work.values()) != {"canceled"}]
-        return Candidates(ids=tuple(sorted(alive or ids)))
+        chosen = sorted(alive or ids)
+        tasks = [self._tasks()[key] for key in chosen]
+        ended = all(task.phase is UnitPhase.ENDED for task in tasks)
+        alike = len(chosen) > 1 and ended and all(task.work == tasks[0].work for task in tasks)
+        late = self._scene.now - intent.at < SETTLE_TIME
+        return Candidates(ids=() if alike and late else tuple(chosen), ended=ended, alike=alike)
 
     def _shown(self, task: Task, attempt: Attempt) -> Unit:
         self.shown.add(task.unit.vendor_id)

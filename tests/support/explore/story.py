@@ -35,6 +35,7 @@ _EDITS = {
     "withoutFleet": "wave fleet is taken out of {what}",
     "rename": "{what} is renamed to {what}x",
     "accept": "{what} accepts drift and losses",
+    "resend": "{what} asks to send again",
     "gate": "the gate of {what} is changed",
     "drift": "{what} changes its drift mode",
     "window": "a window is declared for {what}, or taken away",

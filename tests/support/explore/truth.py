@@ -50,7 +50,7 @@ def _asked(world: World, task: Task, before: Sent) -> bool:
     """Return whether a person or the manifest asks for it: a retry, an accepted loss, a memory that was lost."""
     manifest = world.manifest(task.rollout)
     retried = manifest.name == "a" and before.outcome == "bad" and before.times < 2
-    return before.excused or manifest.accept or retried or before.outcome == "canceled"
+    return before.excused or manifest.accept or manifest.resend or retried or before.outcome == "canceled"
 
 
 def by_name(world: World, name: str) -> Manifest | None:

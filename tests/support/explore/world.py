@@ -40,6 +40,8 @@ class Manifest(Value, frozen=True, kw_only=True):
     """`drift.mode: report`."""
     accept: bool = False
     """The loss of a unit, and what a service reports, are accepted."""
+    resend: bool = False
+    """What was sent already is to be sent again."""
     windowed: bool = False
     """It may start between 8 and 20 o'clock only."""
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from otactl.model import Abort, Suspend
+from otactl.model import Abort, AmbiguousCreate, Suspend
 from tests.support.builders import empty, look, rollout, seen
 from tests.support.plans import actions, holds
+
+TWO_UNITS = AmbiguousCreate(unit_id="soil-canary-1-00000000", message="two tasks may be ours")
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"unreadable": ("iotwireless:GetFuotaTask is missing",)}, ["observation_is_incomplete"]),
-        ({"ambiguous": "two tasks may be ours"}, ["lost_create_is_ambiguous"]),
+        ({"ambiguous": (TWO_UNITS,)}, ["lost_create_is_ambiguous"]),
         ({"unreadable": ("a", "b")}, ["observation_is_incomplete", "observation_is_incomplete"]),
-        ({"unreadable": ("a",), "ambiguous": "c"}, ["observation_is_incomplete", "lost_create_is_ambiguous"]),
+        ({"unreadable": ("a",), "ambiguous": (TWO_UNITS,)}, ["observation_is_incomplete", "lost_create_is_ambiguous"]),
     ],
 )
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from otactl.backends.tuya.schemas import MADE_JOB, single_of
 from otactl.backends.tuya.units import BatchUnits
 from otactl.errors import ConflictError, StalledError
 from otactl.model import (
+    AmbiguousCreate,
     Listed,
     Observation,
     PreflightRequest,
@@ -122,16 +123,16 @@ class TuyaBackend(TuyaShape):
 
     def _units(
         self, rollout: Rollout, spec: TuyaConfig, known: Record, looked: list[TargetFacts]
-    ) -> tuple[tuple[Unit, ...], str]:
+    ) -> tuple[tuple[Unit, ...], tuple[AmbiguousCreate, ...]]:
         """Return the units, and what is ambiguous; adds to `looked` the targets of parts that are still to be made."""
         units: list[Unit] = []
-        ambiguous = ""
+        ambiguous: list[AmbiguousCreate] = []
         lost = LostBatches(self._reader, self._ahead, duration(spec.settle_time))
         for attempt in known.attempts:
             if not attempt.live and attempt.stage is not Stage.LOST:
                 continue
             parts, unclear = known_parts(attempt, known, lost.find)
-            ambiguous = ambiguous or unclear
+            ambiguous += [unclear] if unclear is not None else []
             if not parts.jobs:
                 continue
             wanted = attempt.generation == rollout.generation and not (attempt.canceled_by_us or rollout.removed)
@@ -141,7 +142,7 @@ class TuyaBackend(TuyaShape):
             unit = self._units_of.unit(attempt, parts, lacks, rollout, spec)
             if unit is not None:
                 units.append(unit)
-        return tuple(units), ambiguous
+        return tuple(units), tuple(ambiguous)
 
     def _ahead(self) -> timedelta:
         """Return how far the gateway's time is ahead of AWS's, in which decisions are made; read from its answers."""

@@ -11,6 +11,8 @@
    whose every task has failed a while after it was made, for it cannot be canceled, and reaches no device any more: of
    two batches to the same devices the service fails the later one at once.
 6. A package that is gone has no batches to find.
+7. Batches that have ended alike, each device with one result in all of them, are one outcome whichever is ours. They
+   are waited for until a late copy of the create would be refused: until then it may be another one.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ from otactl.backends.tuya.config import DEFAULT_MODULE
 from otactl.backends.tuya.reads import LAG, BatchReader
 from otactl.backends.tuya.schemas import JobInfo, JobRow, moment
 from otactl.backends.tuya.statuses import CANCELED_BATCH, CANCELED_TASK, FAILED_TASK
-from otactl.model import Intent
+from otactl.backends.tuya.task_list import TaskList
+from otactl.backends.tuya.units import batch_phase, result_of
+from otactl.model import Intent, Outcome, Reason, UnitPhase
 
 CLOCKS = timedelta(minutes=15)  # how far the clocks of the gateway's parts may be apart: it takes requests so old
 _UNSAID: dict[str, object] = {"NeedPush": True, "NeedConfirm": False}  # what is not asked for is this
+_Outcome = tuple[bool, frozenset[tuple[str, Outcome, Reason | None]]]
 _THEIRS = ("TimeoutInMinutes",)  # what is not asked for may be the gateway's own
 
 
@@ -52,6 +57,7 @@ class LostBatches:
         ids: list[str] = []
         back: list[str] = []
         unsure: list[str] = []
+        ended: dict[str, _Outcome] = {}
         waits = False
         for row in listed:
             if row.job_id in known or not self._in_time(row, at) or not _selects(row, wanted):
@@ -59,15 +65,26 @@ class LostBatches:
             batch = self._reader.batch(row.job_id)
             if batch is not None and not same(batch, wanted):
                 continue
-            fits, reaches = self._fits(row.job_id, batch, wanted)
+            listed_tasks = self._reader.tasks(row.job_id) if batch is not None else None
+            fits, reaches = self._fits(batch, listed_tasks, wanted)
             dead = (batch is not None and batch.job_status.upper() == CANCELED_BATCH) or not reaches
+            if batch is not None and listed_tasks is not None and batch_phase(batch, listed_tasks) is UnitPhase.ENDED:
+                ended[row.job_id] = _outcome(batch, listed_tasks)
             if fits:
                 (back if dead else ids).append(row.job_id)
             elif fits is None and self._young(row.utc_create):
                 waits = True
             elif fits is None and not dead:
                 unsure.append(row.job_id)
-        return Candidates(ids=tuple(sorted(ids or back)), unsure=tuple(sorted(unsure)), waits=waits)
+        chosen = ids or back
+        alike = len(chosen) > 1 and not unsure and _equal([ended.get(i) for i in chosen])
+        return Candidates(
+            ids=() if alike and self._reader.now() < at + self._settle else tuple(sorted(chosen)),
+            unsure=tuple(sorted(unsure)),
+            waits=waits,
+            ended=ended.keys() >= {*chosen, *unsure},
+            alike=alike,
+        )
 
     def _in_time(self, row: JobRow, at: datetime) -> bool:
         """Return whether a batch was created in the time of the lost create (rule 2)."""
@@ -78,12 +95,13 @@ class LostBatches:
         made = moment(utc_create)
         return made is not None and self._reader.now() - made < LAG
 
-    def _fits(self, job_id: str, batch: JobInfo | None, wanted: Mapping[str, object]) -> tuple[bool | None, bool]:
+    def _fits(
+        self, batch: JobInfo | None, listed: TaskList | None, wanted: Mapping[str, object]
+    ) -> tuple[bool | None, bool]:
         """Return whether a batch holds the devices asked for (rule 3), None when that is unsure; and if it reaches
         anybody (rule 5)."""
-        if batch is None:
+        if batch is None or listed is None:
             return None, True
-        listed = self._reader.tasks(job_id)
         held = {t.device_name for t in listed.tasks}
         words = {t.task_status.upper() for t in listed.tasks}
         dead = words <= {FAILED_TASK, CANCELED_TASK} and not self._young(batch.utc_create)
@@ -112,6 +130,22 @@ class LostBatches:
         except NotFoundError:
             return True
         return runs is None or runs == version or (bool(sources) and runs not in sources)
+
+
+def _outcome(batch: JobInfo, listed: TaskList) -> _Outcome:
+    """Return what became of each device of a batch, and whether it was canceled."""
+    results = map(result_of, listed.tasks)
+    return batch.job_status.upper() == CANCELED_BATCH, frozenset((r.device, r.outcome, r.reason) for r in results)
+
+
+def _equal(outcomes: list[_Outcome | None]) -> bool:
+    """Return whether all are known, and the same (rule 7)."""
+    first = outcomes[0]
+    return (
+        first is not None
+        and Outcome.UNKNOWN not in {o for _, o, _ in first[1]}
+        and outcomes.count(first) == len(outcomes)
+    )
 
 
 def same(batch: JobInfo, wanted: Mapping[str, object]) -> bool:

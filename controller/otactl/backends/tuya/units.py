@@ -132,7 +132,7 @@ class BatchUnits:
         batches: dict[str, JobInfo],
     ) -> Unit:
         version, current = rollout.firmware.version, attempt.generation == rollout.generation
-        results = {t.device_name: _result(t) for t in tasks}
+        results = {t.device_name: result_of(t) for t in tasks}
         for name in _by_hand(tasks, attempt.canceled_before) if attempt.canceled_by_us else ():
             results[name] = msgspec.structs.replace(results[name], by_hand=True, detail="canceled by hand")
         named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)
@@ -229,7 +229,7 @@ def _tally(tasks: tuple[TaskInfo, ...], lacks: tuple[str, ...]) -> tuple[dict[Ou
     """Return the devices by outcome, and those that failed by reason."""
     found = {Outcome.WAITING: len(lacks)} if lacks else {}
     failures: dict[Reason, int] = {}
-    for result in map(_result, tasks):
+    for result in map(result_of, tasks):
         found[result.outcome] = found.get(result.outcome, 0) + 1
         if result.outcome is Outcome.FAILED and result.reason is not None:
             failures[result.reason] = failures.get(result.reason, 0) + 1
@@ -242,7 +242,8 @@ def _by_hand(tasks: Iterable[TaskInfo], before: int) -> frozenset[str]:
     return frozenset(t.device_name for t in sorted(canceled, key=lambda t: t.utc_modified or "~")[:before])
 
 
-def _result(task: TaskInfo) -> DeviceResult:
+def result_of(task: TaskInfo) -> DeviceResult:
+    """Return what a task says of its device."""
     outcome, reason = task_outcome(task.task_status, task.progress, task.task_desc)
     return DeviceResult(
         device=task.device_name, name=task.device_name, outcome=outcome, reason=reason, detail=task.task_desc

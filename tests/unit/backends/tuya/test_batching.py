@@ -69,7 +69,7 @@ def test_an_attempt_of_one_batch_has_the_one_it_remembers() -> None:
         False,
         (),
         (),
-        "",
+        None,
     )
 
 
@@ -88,7 +88,7 @@ def test_a_lost_part_is_found_by_its_own_devices_and_one_that_is_not_seen_is_pen
 
     parts, unclear = known_parts(three, record, finding(p2=("J1", "J2")))
 
-    assert unclear == ""
+    assert unclear is None
     assert dict(parts.jobs) == {"createUnit/u-1/1": "J1", "createUnit/u-1/2": "J2"}
     assert (parts.pending, parts.missing) == (("createUnit/u-1/3",), ())
 
@@ -100,7 +100,8 @@ def test_what_two_could_be_is_adopted_by_neither_and_named(jobs: dict[str, tuple
 
     parts, unclear = known_parts(three, record, finding(**jobs))
 
-    assert "J2" in unclear
+    assert unclear is not None
+    assert ("J2" in unclear.message, unclear.ended) == (True, False)
     assert dict(parts.jobs) == {"createUnit/u-1/1": "J1"}
     assert parts.pending == ("createUnit/u-1/2", "createUnit/u-1/3")
 
@@ -117,5 +118,27 @@ def test_nothing_is_adopted_while_a_batch_that_may_be_it_does_not_show_its_devic
     parts, unclear = known_parts(one, remembered(one, "createUnit/u-1"), lambda *_: candidates)
 
     assert (dict(parts.jobs), parts.pending) == ({}, ("createUnit/u-1",))
-    assert reported in unclear
-    assert bool(unclear) == bool(reported)
+    assert (unclear is not None) == bool(reported)
+    assert reported in (unclear.message if unclear is not None else "")
+
+
+def test_batches_that_ended_alike_are_one_outcome_and_those_that_did_not_wait_for_a_decision() -> None:
+    one = attempt(3)
+    record = remembered(one, "createUnit/u-1")
+
+    parts, unclear = known_parts(one, record, lambda *_: Candidates(ids=("J2", "J3"), ended=True, alike=True))
+    others, doubt = known_parts(one, record, lambda *_: Candidates(ids=("J2", "J3"), ended=True))
+
+    assert (dict(parts.jobs), parts.pending, unclear) == ({"createUnit/u-1": "J2"}, (), None)
+    assert doubt is not None
+    assert (dict(others.jobs), others.pending, doubt.ended) == ({}, ("createUnit/u-1",), True)
+
+
+def test_a_batch_that_two_parts_could_claim_is_adopted_by_neither_though_it_ended_alike() -> None:
+    three = attempt(401, vendor_id="J1", ids_by_call={"createUnit/u-1/1": "J1"})
+    record = remembered(three, "createUnit/u-1/2", "createUnit/u-1/3")
+
+    parts, unclear = known_parts(three, record, lambda *_: Candidates(ids=("J2", "J3"), ended=True, alike=True))
+
+    assert unclear is not None
+    assert dict(parts.jobs) == {"createUnit/u-1/1": "J1"}
