@@ -46,8 +46,19 @@ NOTHING_TELLS_OF_IT = "run wait device:b-all-1-cb920347/*:good run journal:lost 
 SENT_AGAIN_UNKNOWN = f"{NOTHING_TELLS_OF_IT} run wait device:b-all-1-cb920347/*:good"
 
 
+# A tag edited on a running unit of the revision before, and a field edited on an open one just before its update.
+EDITED_WHILE_RUNNING = "run firmware:a hand:t-1:edit wait wait run"
+EDITED_BEFORE_ITS_UPDATE = "run:crash@20 firmware:a hand:t-1:edit run wait run wait run"
+
+
 @pytest.mark.parametrize(
-    ("world", "trace"), [("fuota-2", JOURNAL_LOST_WHILE_A_UNIT_WAS_DELETED), ("otaUpdate-2", SENT_AGAIN_UNKNOWN)]
+    ("world", "trace"),
+    [
+        ("fuota-2", JOURNAL_LOST_WHILE_A_UNIT_WAS_DELETED),
+        ("otaUpdate-2", SENT_AGAIN_UNKNOWN),
+        ("fuota-1", EDITED_WHILE_RUNNING),
+        ("fuota-1", EDITED_BEFORE_ITS_UPDATE),
+    ],
 )
 def test_a_trace_that_once_broke_an_invariant_breaks_none(world: str, trace: str) -> None:
     with once.installed():

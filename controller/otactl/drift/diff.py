@@ -3,7 +3,8 @@
 1. Only declared fields are compared: the service echoes defaults for the rest.
 2. A member missing that was never inside is work left, not drift; one that was inside and left is drift.
 3. An open unit can be corrected; after its start every difference is only reported.
-4. Content declared again (another generation) is a change of mind, not drift.
+4. Content declared again (another generation) is a change of mind, not drift. A unit of the revision before is compared
+   with what was last written to it; once it has started nothing sets it back.
 5. What a service does not show any more is not compared; what only the service knows is reported as it shows it.
 """
 
@@ -70,8 +71,10 @@ def unit_findings(
         return (_failed(attempt, "made"), *concerns)
     if attempt.stage is Stage.ENDED and attempt.failure and unit is not None:
         return (*failed_deletion(attempt, unit), *concerns)
-    if unit is None or not attempt.live or attempt.stage is Stage.DECLARED or attempt.generation != declared.generation:
+    if unit is None or not attempt.live or attempt.stage is Stage.DECLARED:
         return concerns
+    if attempt.generation != declared.generation:
+        return (*concerns, *_of_revision_before(desired, attempt, unit, can)) if unit.readable else concerns
     if not unit.readable:
         return (*concerns, *_member_findings(declared, attempt, unit, False))
     fields, marks = desired
@@ -99,33 +102,52 @@ def unit_findings(
         for name in dropped_fields(fields, attempt, unit)
         if not editable and attempt.field_digests  # of a unit found without a journal no one knows what was declared
     ]
-    found += [
-        Finding(
-            subject=attempt.unit_id,
-            field=f"tags.{key}",
-            desired=marks[key],
-            observed=unit.tags.get(key),
-            cause=Cause.OUT_OF_BAND_EDIT,
-            correctable=True,
-        )
-        for key in changed_marks(marks, unit)
-        if not ownership.to_be_named(key, attempt, unit)
-    ]
-    found += [
-        Finding(
-            subject=attempt.unit_id,
-            field=f"tags.{key}",
-            desired=None,
-            observed=unit.tags.get(key),
-            cause=Cause.OUT_OF_BAND_EDIT,
-            correctable=True,
-        )
-        for key in foreign_marks(marks, unit)
-    ]
+    found += _mark_findings(marks, attempt, unit, correctable=True)
     found += _member_findings(declared, attempt, unit, editable)
     if can.starts_explicitly:
         found += _start_findings(attempt, unit)
     return (*found, *concerns)
+
+
+def _of_revision_before(
+    desired: tuple[JsonObject, dict[str, str]], attempt: Attempt, unit: Unit, can: Capabilities
+) -> list[Finding]:
+    """Return the drift of a unit of the revision before (rule 4); `desired` are fields as of now, tags as of then."""
+    if unit.phase not in (UnitPhase.OPEN, UnitPhase.SCHEDULED, UnitPhase.RUNNING):
+        return []
+    fields, marks = desired
+    editable = unit.phase is UnitPhase.OPEN
+    written = {n: v for n, v in fields.items() if attempt.field_digests.get(n) == digest_of(v)}
+    found = [
+        Finding(
+            subject=attempt.unit_id,
+            field=name,
+            desired=as_json(written[name]),
+            observed=as_json(unit.fields.get(name)),
+            cause=Cause.OUT_OF_BAND_EDIT,
+            correctable=editable,
+        )
+        for name in changed_fields(written, unit)
+    ]
+    found += _mark_findings(marks, attempt, unit, correctable=editable) if marks else []
+    return [*found, *_start_findings(attempt, unit)] if can.starts_explicitly else found
+
+
+def _mark_findings(marks: dict[str, str], attempt: Attempt, unit: Unit, *, correctable: bool) -> list[Finding]:
+    """Return tags that differ from `marks`, and marks of ours that are none of them."""
+    wrong = [(key, marks[key]) for key in changed_marks(marks, unit) if not ownership.to_be_named(key, attempt, unit)]
+    strange = [(key, None) for key in foreign_marks(marks, unit)]
+    return [
+        Finding(
+            subject=attempt.unit_id,
+            field=f"tags.{key}",
+            desired=desired,
+            observed=unit.tags.get(key),
+            cause=Cause.OUT_OF_BAND_EDIT,
+            correctable=correctable,
+        )
+        for key, desired in (*wrong, *strange)
+    ]
 
 
 def unseen_session(declared: UnitDeclaration, attempt: Attempt, unit: Unit) -> tuple[Finding, ...]:

@@ -90,7 +90,7 @@ def just_lost(attempt: Attempt, now: datetime) -> bool:
 def unit_drift(ctx: AttemptContext) -> list[Finding]:
     """Return a unit's differences, without what the manifest itself has changed since it was written (rule 2)."""
     declared, attempt = ctx.declared, ctx.attempt
-    found = diff.unit_findings(declared, (ctx.fields, ctx.tags), attempt, ctx.unit, ctx.can)
+    found = diff.unit_findings(declared, (ctx.fields, _tags(ctx)), attempt, ctx.unit, ctx.can)
     changed = attempt.annotation_digest not in ("", declared.annotations)
     kept = []
     for finding in found:
@@ -105,6 +105,23 @@ def unit_drift(ctx: AttemptContext) -> list[Finding]:
         else:
             kept.append(finding)
     return kept
+
+
+def _tags(ctx: AttemptContext) -> dict[str, str]:
+    """Return the tags its unit must show: of another revision those of then, none where they are not known."""
+    attempt = ctx.attempt
+    if not ctx.of_another_revision:
+        return ctx.tags
+    if not attempt.version:  # it was found by its tags, or recorded by an older otactl
+        return {}
+    then = msgspec.structs.replace(
+        ctx.declared,
+        rollout=attempt.rollout or ctx.at.record.name,
+        attempt=attempt.number,
+        generation=attempt.generation,
+        firmware=msgspec.structs.replace(ctx.declared.firmware, version=attempt.version),
+    )
+    return ctx.shape.desired(then)[1]
 
 
 def _ended_unseen(ctx: AttemptContext) -> bool:
@@ -122,6 +139,11 @@ def of_targets(subject: str, seen: Observation) -> tuple[Finding, ...]:
 def lagging(ctx: AttemptContext) -> bool:
     """Return whether the reads of a unit lag behind our own calls: what they show is no drift."""
     return ctx.unit is not None and ctx.attempt.stage is Stage.SCHEDULED and ctx.unit.phase is UnitPhase.OPEN
+
+
+def unsettled(ctx: AttemptContext) -> bool:
+    """Return whether a difference of the unit may still be a read that does not show our last write."""
+    return any(behind(ctx, finding) for finding in unit_drift(ctx))
 
 
 def behind(ctx: AttemptContext, finding: Finding) -> bool:

@@ -1,6 +1,7 @@
 """Plans the next step while a wave's attempt is of another revision than the manifest declares.
 
-1. An open unit is carried over by an update where that is possible (`supersede`).
+1. An open unit is carried over by an update where that is possible (`supersede`). A difference from what was last
+   written is recorded first, since the update would remove it.
 2. One that is with its devices is waited for; the next revision follows when it has ended.
 3. One that was deleted after its start may come back: it is waited for until it is not shown `SETTLE` after it was
    believed missing, or until a person accepts the loss. One that was never found cannot.
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 from otactl.model import Stage, UnitPhase, iso
 from otactl.model.actions import Hold
-from otactl.planning import preflight, start_waits, supersede
+from otactl.planning import detect_drift, preflight, start_waits, supersede
 from otactl.planning.context import Plan
 from otactl.planning.ended_unit import loss_accepted
 from otactl.planning.start_context import of_successor
@@ -46,6 +47,8 @@ def carried_over(ctx: AttemptContext) -> Plan | None:
     """Return the way to its start, if it is open and can become what is declared now (rule 1)."""
     if ctx.attempt.stage is not Stage.OPEN or not supersede.carries_over(ctx):
         return None
+    if detect_drift.unsettled(ctx):
+        return ctx.wait(*settling(ctx.attempt), soon=True)
     return to_the_start(ctx)
 
 

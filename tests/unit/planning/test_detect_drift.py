@@ -324,3 +324,41 @@ def test_a_unit_of_a_removed_wave_is_reported_lost_in_the_pass_that_found_it(
 
     assert just_lost(attempt, NOW) is found
     assert [f.field for f in result if f.cause is Cause.DELETED] == (["unit"] if found else [])
+
+
+OLD = rollout(firmware=replace(rollout().firmware, version="2.4.0", sha256="cd" * 32))
+WRITTEN = {"version": "2.4.0", "field_digests": {name: digest_of(value) for name, value in unit_of(OLD).fields.items()}}
+
+
+@pytest.mark.parametrize(
+    ("stage", "phase", "correctable"),
+    [
+        (Stage.OPEN, UnitPhase.OPEN, True),
+        (Stage.SCHEDULED, UnitPhase.SCHEDULED, False),
+        (Stage.RUNNING, UnitPhase.RUNNING, False),
+    ],
+)
+def test_a_field_and_a_tag_that_another_actor_changed_on_a_unit_of_the_revision_before_are_drift(
+    stage: Stage, phase: UnitPhase, correctable: bool
+) -> None:
+    attempt = WRITTEN | ({} if stage is Stage.OPEN else {"start_at": LONG_AGO, "started_by_us": True})
+    unit = replace(unit_of(OLD), phase=phase, start_at=attempt.get("start_at"))
+    record = record_of(OLD, unit, stage, **attempt)
+    unmoved = detected(rollout(), record, seen(unit))
+    tampered = replace(edited(unit), tags={**unit.tags, "otactl:wave": "other", "otactl:strange": "x"})
+
+    found = detected(rollout(), record, seen(tampered))
+
+    assert fields(unmoved) == []
+    assert [(f.field, f.correctable) for f in found] == [
+        ("redundancyPercent", correctable),
+        ("tags.otactl:wave", correctable),
+        ("tags.otactl:strange", correctable),
+    ]
+
+
+def test_the_tags_of_a_unit_are_not_compared_where_its_revision_is_not_recorded() -> None:
+    unit = replace(unit_of(OLD), phase=UnitPhase.RUNNING, start_at=LONG_AGO)
+    record = record_of(OLD, unit, Stage.RUNNING, **(STARTED | {"version": ""}))
+
+    assert detected(rollout(), record, seen(replace(unit, tags={}))) == []

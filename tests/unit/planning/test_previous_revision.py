@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from otactl.drift.diff import digest_of
 from otactl.model import (
     Cause,
     DriftEntry,
@@ -144,3 +145,23 @@ def with_open_loss(found: AttemptContext) -> AttemptContext:
     return dataclasses.replace(
         found, at=at, findings=detect_drift.findings(dataclasses.replace(found, at=at, findings=()))
     )
+
+
+@pytest.mark.parametrize(("since", "waits"), [(timedelta(seconds=1), True), (SETTLE, False)])
+def test_an_open_one_with_a_difference_is_not_updated_before_the_difference_can_be_recorded(
+    since: timedelta, waits: bool
+) -> None:
+    fields = {"redundancyPercent": digest_of(99)}
+
+    found = context(Stage.OPEN, UnitPhase.OPEN, field_digests=fields, last_write_at=NOW - since)
+
+    assert detect_drift.unsettled(found) is False  # 12 was not written last: the manifest's, not another actor's
+    tampered = context(
+        Stage.OPEN, UnitPhase.OPEN, field_digests={"redundancyPercent": digest_of(12)}, last_write_at=NOW - since
+    )
+    assert tampered.unit is not None
+    tampered = dataclasses.replace(
+        tampered, unit=replace(tampered.unit, fields={**tampered.unit.fields, "redundancyPercent": 99})
+    )
+    expected = ["change_not_visible_yet"] if waits else ["updateUnit", "markUnit"]
+    assert outcome(first(PREVIOUS_RULES, tampered)) == expected
