@@ -19,6 +19,7 @@ from otactl.report.airtime_values import AirtimeResult
 from otactl.report.drift import Ledger
 from otactl.report.evidence_check import Verification
 from otactl.report.evidence_values import Evidence
+from otactl.report.gate_values import GateReport
 from otactl.report.history import History
 from otactl.report.journals_used import Journals
 from otactl.report.plan_values import PlanResult
@@ -35,6 +36,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "drift": Ledger,
     "evidence": Evidence,
     "evidence-verify": Verification,
+    "gate": GateReport,
     "history": History,
     "plan": PlanResult,
     "reconcile": RunResult,
@@ -42,7 +44,7 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "status": StatusReport,
     "validate": Validation,
 }
-WITHOUT_JOURNAL = {"airtime", "evidence", "evidence-verify", "rehearse", "validate"}
+WITHOUT_JOURNAL = {"airtime", "evidence", "evidence-verify", "gate", "rehearse", "validate"}
 TITLES = {"evidence": "Predicate of the evidence of a rollout", "evidence-verify": "otactl evidence verify -o json"}
 FOLDER = ROOT / "schemas/v1"
 _ANY: Node = {"$comment": "any JSON"}

@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "plan": "show the exact calls that are next, and what follows",
     "reconcile": "drive rollouts to their declared state",
     "airtime": "plan the radio: time on air, chance of success, what to declare",
+    "gate": "say how often gates pass bad firmware, and hold good firmware",
     "rehearse": "run whole rollouts against a simulated fleet, in seconds",
     "status": "show the state of rollouts, and the open tasks of one device",
     "history": "show the events of a rollout, from the journal",

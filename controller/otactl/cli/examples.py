@@ -22,6 +22,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "otactl airtime rollouts/soil-probe-2-4-1.yaml --loss 0.02",
         "otactl airtime --rf-region EU868 --image-bytes 8960 --loss 0.05 --devices 100 --plot radio.svg",
     ),
+    "gate": (
+        "otactl gate rollouts/",
+        "otactl gate rollouts/soil-probe-2-4-1.yaml --devices canary=30 --bad-percent 5 --risk-percent 1",
+    ),
     "rehearse": ("otactl rehearse rollouts/", "otactl rehearse rollouts/ --seeds 10 --fail 2 --plot rehearsal.svg"),
     "status": (
         "otactl status",

@@ -84,6 +84,8 @@ class Verdict(Value, frozen=True, kw_only=True):
     """Failures by the gate's weights."""
     unanswered: int = 0
     """Number of devices among the failed that gave no answer."""
+    fleet: int | None = None
+    """Devices of the wave and of those after it, as a gate with a confidence counted them; None where no one can."""
 
     @property
     def percent(self) -> float:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
 import msgspec
 
 from otactl.model.backend_config import BackendConfig
-from otactl.model.values import Value, canonical_digest
+from otactl.model.values import Value, canonical_digest, exact
 
 TOP_UP = "top-up"  # begins the name of a wave that otactl adds for devices declared later
 
@@ -94,7 +95,10 @@ class Targets(Value, frozen=True, kw_only=True, dict=True):
 
 
 class Gate(Value, frozen=True, kw_only=True):
-    """When a wave has passed."""
+    """When a wave has passed.
+
+    `confidence` is left out of digests where it is not declared, so that approvals given before stay good.
+    """
 
     min_success_percent: float = 100.0
     min_reported: int | None = None
@@ -102,6 +106,17 @@ class Gate(Value, frozen=True, kw_only=True):
     silence_after: str | None = None
     soak: str | None = None
     weights: dict[str, float] = {}
+    confidence: float | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def risk(self) -> Decimal | None:
+        """Return the chance of a wrong verdict that a confidence leaves; None without one."""
+        return 1 - exact(self.confidence) if isinstance(self.confidence, float) else None
+
+    @property
+    def sureness(self) -> str:
+        """Return the confidence in words; empty without one."""
+        return f"{float(100 * exact(self.confidence)):g} % confidence" if isinstance(self.confidence, float) else ""
 
 
 class Requires(Value, frozen=True, kw_only=True):

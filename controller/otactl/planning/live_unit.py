@@ -66,7 +66,8 @@ def parts_are_missing(ctx: UnitContext) -> Plan | None:
         return ctx.stall(reason="drift_is_open", text=text)
     gate = rollout.gate_of(ctx.wave)
     counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
-    if rollout.strategy.retry is None and gates.hopeless(gate, counts):
+    later = wave_verdict.later_devices(counts, ctx.known, ctx.wave, rollout)
+    if rollout.strategy.retry is None and gates.hopeless(gate, counts, later):
         devices = count(counts.total, "device")
         text = f"{attempt.unit_id}: {counts.failed} of {devices} failed, so its gate cannot be met; "
         text += "the rest of it is not created; change spec.firmware, or the gate, by pull request"

@@ -11,6 +11,7 @@ from otactl.planning import membership, preflight
 from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext
 from otactl.schedule import windows
+from otactl.verdicts import gate as gates
 from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.gate import GateState
@@ -150,7 +151,11 @@ def gate_hold(ctx: AttemptContext) -> Hold:
         until = verdict.at + wave_verdict.soak_of(gate)
         text = f"wave {wave.name} passed ({words}) and soaks until {iso(until)}"
         return Hold(reason="soak_is_running", message=text, until=until)
-    if verdict.reason == "too_few_reported":
+    if verdict.reason == gates.TOO_WEAK:
+        text = f"wave {wave.name} is not decided: {words}; late answers count; add devices to the wave, lower "
+        text += "gate.confidence, or allow another share of failures, by pull request"
+        return Hold(reason=verdict.reason, message=text, stalled=True)
+    if verdict.reason in gates.UNDECIDED:
         text = f"wave {wave.name} is not decided: {words}; late answers count; check the devices, or change the gate"
         return Hold(reason=verdict.reason, message=text, stalled=True)
     reason = verdict.reason or "success_rate_is_too_low"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from otactl.model import Environment, Rollout
 from otactl.model.violation import Violation
+from otactl.policies.confidence import confidence
 from otactl.policies.firmware import firmware
 from otactl.policies.gates import gates
 from otactl.policies.schedules import schedule
@@ -26,6 +27,7 @@ def check(
     found.extend(targets(rollout, backends))
     found.extend(waves(rollout, definition, environment))
     found.extend(gates(rollout, definition))
+    found.extend(confidence(rollout))
     for index, window in enumerate(rollout.windows):
         found.extend(schedule(window, f"/spec/windows/{index}"))
     found.extend(windows(rollout, environment))

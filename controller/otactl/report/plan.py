@@ -25,7 +25,7 @@ from otactl.report.plan_values import (
     PlanVersion,
     RolloutPlan,
 )
-from otactl.report.plan_waves import waves_of
+from otactl.report.plan_waves import small_waves, waves_of
 from otactl.state.intents import recorded
 
 _LISTED = 8
@@ -56,11 +56,17 @@ def planned(found: RolloutPreview, notes: tuple[str, ...] = ()) -> PlannedRollou
         return msgspec.structs.replace(bare, version=version, waves=waves_of(rollout, record, (), ()))
     end = found.end if found.end is not None else look
     sent = (*found.next, *found.run)
+    waves = waves_of(rollout, look.record, (look.seen, end.seen), (*sent, *found.outlook.steps))
     whole = msgspec.structs.replace(
         bare,
         version=_version(rollout, record, (look.seen, end.seen)),
         why=_why(found) if sent else "",
-        notes=(*notes, *(e.message for e in look.events if e.kind == "spared"), *_expiring((look.seen, end.seen))),
+        notes=(
+            *notes,
+            *(e.message for e in look.events if e.kind == "spared"),
+            *_expiring((look.seen, end.seen)),
+            *small_waves(rollout, waves),
+        ),
         next=tuple(step_of(s) for s in found.next),
         outlook=(
             *(step_of(s) for s in found.run),
@@ -70,7 +76,7 @@ def planned(found: RolloutPreview, notes: tuple[str, ...] = ()) -> PlannedRollou
         holds=tuple(hold_of(h) for h in look.plan.holds),
         run_holds=tuple(hold_of(h) for h in end.plan.holds) if sent and not end.plan.actions else (),
         outlook_holds=tuple(hold_of(h) for h in found.outlook.holds),
-        waves=waves_of(rollout, look.record, (look.seen, end.seen), (*sent, *found.outlook.steps)),
+        waves=waves,
     )
     return msgspec.structs.replace(whole, verdict=_verdict(whole, sent, found))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from otactl.model import iso
+from otactl.report.gate import percent
 from otactl.report.plan_values import (
     PlanFinding,
     PlanHold,
@@ -26,6 +27,7 @@ WORDS = {
     PlanVerdict.NOTHING_TO_DO: "nothing to do",
 }
 """The verdicts in words, what needs most attention first."""
+_GATES = 3
 _RANK = {verdict: rank for rank, verdict in enumerate(WORDS)}
 
 
@@ -81,6 +83,22 @@ def wave(each: PlanWave) -> str:
     if each.duration_seconds is not None:
         parts.append(f"lasts {about(each.duration_seconds)}")
     return "; ".join(parts)
+
+
+def gates(rollout: PlannedRollout) -> str:
+    """Return how often the waves of a rollout pass bad firmware, in one line; empty where no one can say.
+
+    Of several waves the last protects no other, and is left out.
+    """
+    shown = [w for w in (rollout.waves[:-1] or rollout.waves) if w.gate_rate is not None]
+    parts: list[str] = []
+    said = None
+    for name, rate in [(w.name, w.gate_rate) for w in shown[:_GATES] if w.gate_rate is not None]:
+        firmware = "" if rate.failing_percent == said else f" firmware that fails on {rate.failing_percent:g} %"
+        said = rate.failing_percent
+        parts.append(f"wave {name} passes{firmware} in {percent(rate.passes_percent)} of cases")
+    more = [f"{len(shown) - _GATES} more: otactl gate {rollout.file}"] if len(shown) > _GATES else []
+    return ", ".join([*parts, *more])
 
 
 def start(found: PlanStart) -> str:

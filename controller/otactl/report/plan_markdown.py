@@ -115,6 +115,7 @@ def _details(rollout: PlannedRollout, most: int | None) -> list[str]:
     lines += [f"- version: {cell(version)}"] if version else []
     lines += [f"- why: {cell(rollout.why)}"] if rollout.why else []
     lines += [f"- wave {_code(wave.name)}: {cell(plan_lines.wave(wave))}" for wave in rollout.waves]
+    lines += [f"- gates: {cell(gates)}"] if (gates := plan_lines.gates(rollout)) else []
     if rollout.airtime is not None:
         lines.append(f"- on air: {cell(radio.line(rollout.airtime))}")
         lines.append(f"- success: {cell(radio.chance_line(rollout.airtime))}")

@@ -50,6 +50,8 @@ def _facts(rollout: PlannedRollout) -> list[str]:
     lines += [f"why: {rollout.why}"] if rollout.why else []
     lines += [f"note: {note}" for note in rollout.notes]
     lines += [f"wave {wave.name}: {plan_lines.wave(wave)}" for wave in rollout.waves]
+    if gates := plan_lines.gates(rollout):
+        lines.append(f"gates: {gates}")
     if rollout.airtime is not None:
         lines.append(f"on air: {radio.line(rollout.airtime)}")
         lines.append(f"success: {radio.chance_line(rollout.airtime)}")

@@ -135,6 +135,17 @@ class PlanStart(Value, frozen=True, kw_only=True):
     ]
 
 
+class PlanGateRate(Value, frozen=True, kw_only=True):
+    """How often a wave passes bad firmware (`otactl gate` says more)."""
+
+    failing_percent: Annotated[
+        float, Meta(description="Devices that the bad firmware fails on, in percent.", ge=0, le=100, examples=[10.0])
+    ]
+    passes_percent: Annotated[
+        float, Meta(description="In how many of a hundred cases the wave passes.", ge=0, le=100, examples=[72.9])
+    ]
+
+
 class PlanWave(Value, frozen=True, kw_only=True):
     """One wave as declared, and how far it is."""
 
@@ -153,6 +164,14 @@ class PlanWave(Value, frozen=True, kw_only=True):
         Meta(description="How many devices these are; null while groups were not counted.", examples=[40]),
     ]
     gate: Annotated[str, Meta(description="When it passes.", examples=["95 % succeed"])]
+    gate_rate: Annotated[
+        PlanGateRate | None,
+        Meta(
+            description="How often it passes bad firmware; null where its devices were not counted, or a wave of the "
+            "rollout has started.",
+            examples=[None],
+        ),
+    ]
     approval: Annotated[
         PlanApproval | None, Meta(description="The approval it needs; null if it needs none.", examples=[None])
     ]

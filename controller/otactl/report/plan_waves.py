@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,9 +11,12 @@ from otactl.model import Gate, Observation, Record, Rollout, Stage, Wave, WaveRe
 from otactl.model.actions import CreateUnit, StartUnit
 from otactl.planning import membership
 from otactl.planning.expected_state import Step
-from otactl.report.plan_values import PlanApproval, PlanStart, PlanWave
+from otactl.policies.confidence import too_small
+from otactl.report.gate_rates import gate_words, passing
+from otactl.report.plan_values import PlanApproval, PlanGateRate, PlanStart, PlanWave
 from otactl.schedule.windows import window_around
 from otactl.verdicts import wave_verdict
+from otactl.verdicts.confidence import limits_of
 
 
 def waves_of(
@@ -30,35 +33,50 @@ def waves_of(
     length = _length(named)
     if length is None and upcoming is not None:  # no one knows when the waves before a later one end
         starts = {name: start for name, start in starts.items() if name == upcoming.name}
+    sizes = [_devices(named, wave, record.wave(wave.name), counts) for wave in named.strategy.waves]
+    states = [_state(record.wave(wave.name), named, upcoming, wave) for wave in named.strategy.waves]
+    fresh = all(state in ("next", "later") for state in states)
     return tuple(
         PlanWave(
             name=wave.name,
-            state=_state(record.wave(wave.name), named, upcoming, wave),
+            state=states[index],
             targets=len(named.targets_of(wave).keys),
-            devices=_devices(named, wave, record.wave(wave.name), counts),
+            devices=sizes[index],
             gate=gate_words(named.gate_of(wave)),
+            gate_rate=_rate(named.gate_of(wave), sizes[index:]) if fresh else None,
             approval=_approval(named, wave),
             start=_start(named, starts[wave.name]) if wave.name in starts else None,
             duration_seconds=length,
         )
-        for wave in named.strategy.waves
+        for index, wave in enumerate(named.strategy.waves)
     )
 
 
-def gate_words(gate: Gate) -> str:
-    """Write a gate for people."""
-    parts = [f"{gate.min_success_percent:g} % succeed"]
-    if gate.max_failures is not None:
-        parts.append(f"at most {gate.max_failures} fail")
-    if gate.min_reported is not None:
-        parts.append(f"at least {gate.min_reported} report")
-    if gate.weights:
-        parts.append("failures are weighed")
-    if gate.silence_after is not None:
-        parts.append(f"silence counts as failed after {gate.silence_after}")
-    if gate.soak is not None:
-        parts.append(f"soak {gate.soak}")
-    return ", ".join(parts)
+def small_waves(rollout: Rollout, waves: Sequence[PlanWave]) -> tuple[str, ...]:
+    """Warn of waves that were counted, and that are too small to pass their gate with a confidence."""
+    found = []
+    sizes = [w.devices for w in waves]
+    gates = {w.name: rollout.gate_of(w) for w in rollout.strategy.waves}
+    for index, wave in enumerate(waves):
+        gate, devices, later = gates.get(wave.name), wave.devices, later_of(sizes[index + 1 :])
+        if gate is None or gate.risk is None or not devices or wave.state not in ("next", "later"):
+            continue
+        if limits_of(gate, devices, later).passes_to < 0:
+            found.append(f"warning: wave {wave.name}, {too_small(gate, devices, later)}; it would be held for ever")
+    return tuple(found)
+
+
+def later_of(sizes: Sequence[int | None]) -> int | None:
+    """Return the devices of waves together; None if one was not counted."""
+    known = [n for n in sizes if n is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _rate(gate: Gate, sizes: Sequence[int | None]) -> PlanGateRate | None:
+    if not sizes[0]:
+        return None
+    bad, passes = passing(gate, sizes[0], later_of(sizes[1:]))
+    return PlanGateRate(failing_percent=round(bad, 6), passes_percent=round(passes, 6))
 
 
 def _state(known: WaveRecord | None, rollout: Rollout, upcoming: Wave | None, wave: Wave) -> str:

@@ -12,6 +12,7 @@ from otactl.report.sanitize import as_json, cell, markdown_table, plain
 from otactl.report.status_summary import DeviceStatus, RolloutLine, StatusReport
 from otactl.report.tables import table
 from otactl.report.wave_summary import WaveLine
+from otactl.verdicts.gate import UNDECIDED
 from otactl.wording import count, span
 
 Style = Literal["text", "json", "markdown"]
@@ -106,7 +107,7 @@ def _wave(wave: WaveLine, now: datetime) -> str:
     where = f"wave {wave.name}"
     if wave.verdict is not None:
         v = wave.verdict
-        word = "passed" if v.passed else "is not decided" if v.reason == "too_few_reported" else "failed"
+        word = "passed" if v.passed else "is not decided" if v.reason in UNDECIDED else "failed"
         soaks = " and has to stay so for its soak" if v.passed and v.current and not v.released else ""
         old = "" if v.current else ", for content declared earlier"
         silent = f", {v.unanswered} without an answer" if v.unanswered else ""

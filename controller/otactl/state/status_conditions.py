@@ -16,6 +16,7 @@ from typing import TypeGuard
 
 from otactl.model import Condition, Event, Failure, Phase, RecordedHold, Verdict, WaveRecord, iso
 from otactl.model.actions import Hold
+from otactl.verdicts.gate import UNDECIDED
 from otactl.wording import count
 
 _DAY = timedelta(days=1)
@@ -129,7 +130,7 @@ def phase_event(
 
 
 def _missed(verdict: Verdict | None) -> TypeGuard[Verdict]:
-    return verdict is not None and not verdict.passed and verdict.reason != "too_few_reported"
+    return verdict is not None and not verdict.passed and verdict.reason not in UNDECIDED
 
 
 def _figures(wave: str, verdict: Verdict) -> tuple[str, str]:

@@ -8,6 +8,10 @@
 4. Then the gate passes if what did not fail is `minSuccessPercent` of all at least. A wave of no one passes nothing.
 5. Overlooked failures are no successes: a wave no one answered of is not decided, and one where no one succeeded passes
    only a gate that asks for no success at all.
+6. With a `confidence` the gate asks what the wave shows about the fleet (confidence.py), at each count again. A device
+   without an answer counts as failed before the wave passes, and as working before it fails. So neither verdict waits
+   for devices that cannot change it, and no answer takes it back. What shows neither is waited for until the deadline,
+   and then holds.
 """
 
 from __future__ import annotations
@@ -18,6 +22,12 @@ from decimal import Decimal
 from enum import StrEnum
 
 from otactl.model import DeviceResult, Gate, Outcome, Reason, Value, exact
+from otactl.verdicts.confidence import Limits, limits_of
+
+TOO_FEW = "too_few_reported"
+TOO_WEAK = "evidence_is_too_weak"
+UNDECIDED = frozenset({TOO_FEW, TOO_WEAK})
+"""Reasons for which a gate is not decided: it holds the wave, and has not failed."""
 
 
 class GateState(StrEnum):
@@ -110,29 +120,61 @@ def reasons_matter(gate: Gate, counts: Mapping[Outcome, int], failures: Mapping[
     return due or (gate.max_failures is not None and least <= gate.max_failures < most)
 
 
-def judge(gate: Gate, tally: Tally, deadline: datetime | None, now: datetime) -> Judgement:
-    """Decide the gate of a wave."""
+def judge(
+    gate: Gate,
+    tally: Tally,
+    deadline: datetime | None,
+    now: datetime,
+    *,
+    later: int | None = 0,
+    early: bool = True,
+) -> Judgement:
+    """Decide the gate of a wave.
+
+    Only a gate with a confidence reads the rest: `later` are the devices of the waves after it, None where no one knows
+    how many, and `early` tells whether it may be decided before the deadline.
+    """
     most, weighted = gate.max_failures, exact(tally.weighted)
     if most is not None and weighted > most:
         return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")
-    if tally.unanswered and (deadline is None or now < deadline):
+    over = not tally.unanswered or (deadline is not None and now >= deadline)
+    limits = limits_of(gate, tally.total, later) if gate.risk is not None else None
+    shown = _shown(gate, tally, limits) if limits is not None and (over or early) else None
+    if shown is not None:
+        return shown
+    if not over:
         return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline)
     failures = weighted + tally.unanswered * _weight(Reason.TIMEOUT, gate)
     if most is not None and failures > most:
         return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")
     if tally.reported < min(gate.min_reported or 0, tally.total):
-        return Judgement(state=GateState.INCONCLUSIVE, reason="too_few_reported")
+        return Judgement(state=GateState.INCONCLUSIVE, reason=TOO_FEW)
+    if limits is not None and tally.total:
+        return Judgement(state=GateState.INCONCLUSIVE, reason=TOO_WEAK)
     if not tally.total or _too_low(tally, failures, gate):
         return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low")
     if not tally.reported:
-        return Judgement(state=GateState.INCONCLUSIVE, reason="too_few_reported")
+        return Judgement(state=GateState.INCONCLUSIVE, reason=TOO_FEW)
     if not tally.succeeded and gate.min_success_percent > 0:
         return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low")
     return Judgement(state=GateState.PASSED)
 
 
-def hopeless(gate: Gate, tally: Tally) -> bool:
-    """Return whether a gate fails even if everyone who has still to answer succeeds."""
+def _shown(gate: Gate, tally: Tally, limits: Limits) -> Judgement | None:
+    """Return what a wave shows, whatever those without an answer would say; None while it shows neither (rule 6)."""
+    if tally.failed >= limits.fails_from:
+        return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low")
+    failures = tally.failed + tally.unanswered
+    few = failures <= limits.passes_to and (gate.max_failures is None or failures <= gate.max_failures)
+    enough = tally.reported >= max(min(gate.min_reported or 0, tally.total), 1)
+    anyone = tally.succeeded > 0 or gate.min_success_percent == 0
+    return Judgement(state=GateState.PASSED) if few and enough and anyone else None
+
+
+def hopeless(gate: Gate, tally: Tally, later: int | None = 0) -> bool:
+    """Return whether a gate does not pass even if everyone who has still to answer succeeds."""
+    if gate.risk is not None:
+        return tally.failed > limits_of(gate, tally.total, later).passes_to
     return _too_low(tally, exact(tally.weighted), gate)
 
 

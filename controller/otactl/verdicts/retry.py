@@ -138,6 +138,8 @@ def goes_on(known: WaveRecord, rollout: Rollout) -> bool:
 
 def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:
     """Return the failed devices that the manifest still declares under some name, and those it never named."""
+    if not failed:
+        return []
     declared = {key for w in rollout.strategy.waves for key in rollout.targets_of(w).keys}
     if rollout.targets is not None:
         declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(_SINGLE)}

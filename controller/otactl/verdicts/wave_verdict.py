@@ -9,6 +9,8 @@
    devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
 5. A wave that we stopped fails as soon as the started devices cannot let it pass, so that the rest does not follow: too
    many failures or, without a retry, too few devices that may still succeed.
+6. A gate with a confidence may decide before all have answered, unless a retry may still follow. A wave that passed so
+   is judged by the fleet of that time: devices that are declared later do not take its verdict back.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ from otactl.model import (
     WaveRecord,
     duration,
 )
+from otactl.verdicts import confidence, retry
 from otactl.verdicts import gate as gates
-from otactl.verdicts import retry
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.found_units import may_be_retry
 from otactl.verdicts.gate import GateState, Judgement, Tally
@@ -72,6 +74,7 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
         reason=found.reason,
         weighted=float(tally.weighted),
         unanswered=tally.unanswered,
+        fleet=_fleet(tally, wave, declared, rollout) if gate.risk is not None else None,
     )
     moved = msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
     unseen = attempt is not None and attempt.stage is Stage.ENDED and attempt.missing_since is not None
@@ -109,37 +112,74 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
             and (not results or any(r.outcome is not Outcome.SUCCEEDED for r in results))
         ):
             # Missing batches are created later; they do not count as failures.
-            return _started_alone(wave, attempt, results, gate, rollout, now)
+            return _started_alone(wave, declared, attempt, results, rollout, now)
         tally = gates.tally_of(results, gate)
         ended = attempt.ended_at or now
-        return gates.judge(gate, tally, ended + (silence or timedelta()), now), tally
+        late, early = later_devices(tally, wave, declared, rollout), may_be_early(attempt, rollout)
+        return gates.judge(gate, tally, ended + (silence or timedelta()), now, later=late, early=early), tally
     if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING) or attempt.canceled_by_us or not attempt.tally:
         return None
     deadline = answers_until(attempt, gate)
     counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
     tally = _with(counts, results, attempt, gate)
-    found = gates.judge(gate, tally, deadline, now)
-    early = deadline is None or now < deadline
-    if early and found.reason != "failures_exceed_limit":  # rule 3
+    late, early = later_devices(tally, wave, declared, rollout), may_be_early(attempt, rollout)
+    found = gates.judge(gate, tally, deadline, now, later=late, early=early)
+    shown = gate.risk is not None and early
+    if (deadline is None or now < deadline) and found.reason != "failures_exceed_limit" and not shown:  # rule 3
         return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline), tally
     return found, tally
 
 
 def _started_alone(
-    wave: WaveRecord, attempt: Attempt, results: tuple[DeviceResult, ...], gate: Gate, rollout: Rollout, now: datetime
+    wave: WaveRecord,
+    declared: Wave,
+    attempt: Attempt,
+    results: tuple[DeviceResult, ...],
+    rollout: Rollout,
+    now: datetime,
 ) -> tuple[Judgement, Tally] | None:
     """Return the state of a gate by the devices that had started when we stopped the others (rule 5)."""
     if not results:
         return None
+    gate = rollout.gate_of(declared)
     rest = {r.device for r in attempt.not_started}
     tally = gates.tally_of((r for r in results if r.device not in rest), gate)
     tally = msgspec.structs.replace(tally, waiting=tally.waiting + sum(r.device in rest for r in results))
-    found = gates.judge(gate, tally, None, now)
+    late = later_devices(tally, wave, declared, rollout)
+    found = gates.judge(gate, tally, None, now, later=late)
+    if found.state is GateState.PASSED:  # by the devices that had started; the others follow
+        found = Judgement(state=GateState.WAITING, reason="waiting_for_devices")
     if found.state is GateState.FAILED:
         return found, tally
-    if rollout.strategy.retry is None and gates.hopeless(gate, tally):
+    if rollout.strategy.retry is None and gates.hopeless(gate, tally, late):
         return Judgement(state=GateState.FAILED, reason="success_rate_is_too_low"), tally
     return (found, tally) if failed(wave, rollout) else None
+
+
+def later_devices(tally: Tally, wave: WaveRecord | None, declared: Wave, rollout: Rollout) -> int | None:
+    """Return how many devices the waves after one have; None where groups hide it.
+
+    After a wave has passed it is the number of that time (rule 6).
+    """
+    old = wave.verdict_of(rollout.generation) if wave is not None else None
+    if old is not None and old.passed and old.fleet is not None:
+        return max(old.fleet - tally.total, 0)
+    names = [w.name for w in rollout.strategy.waves]
+    after = [rollout.targets_of(w) for w in rollout.strategy.waves[names.index(declared.name) + 1 :]]
+    hidden = any(t.multicast_groups or t.thing_groups for t in after)
+    chosen = rollout.backend.selection is not None and bool(after)
+    return None if hidden or chosen else sum(len(t.keys) for t in after)
+
+
+def _fleet(tally: Tally, wave: WaveRecord, declared: Wave, rollout: Rollout) -> int | None:
+    later = later_devices(tally, wave, declared, rollout)
+    return tally.total + later if later is not None else None
+
+
+def may_be_early(attempt: Attempt, rollout: Rollout) -> bool:
+    """Return whether a gate with a confidence may be decided before all have answered: nothing is tried again."""
+    retried = rollout.strategy.retry
+    return retried is None or attempt.try_number >= retried.attempts
 
 
 def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
@@ -186,10 +226,21 @@ def arithmetic(verdict: Verdict, gate: Gate) -> str:
         parts.append(f"weighing {verdict.weighted:g}")
     if verdict.unanswered:
         parts.append(f"{verdict.unanswered} of them without an answer")
-    if gate.min_reported is not None and verdict.reason == "too_few_reported":
+    if gate.min_reported is not None and verdict.reason == gates.TOO_FEW:
         wanted = min(gate.min_reported, verdict.total)
         parts.append(f"{verdict.total - verdict.unanswered} answered, {wanted} needed")
+    if gate.risk is not None and verdict.total:
+        parts.append(_at_confidence(verdict, gate))
     return ", ".join(parts)
+
+
+def _at_confidence(verdict: Verdict, gate: Gate) -> str:
+    """Return with how many failures a wave of that size passes, and fails, at the confidence of its gate."""
+    limits = confidence.limits_of(gate, verdict.total, None if verdict.fleet is None else verdict.fleet - verdict.total)
+    text = f"at {gate.sureness} "
+    if limits.passes_to < 0:
+        return f"{text}a wave of {count(verdict.total, 'device')} is too small to pass"
+    return f"{text}passes with {limits.passes_to} or fewer failures and fails with {limits.fails_from} or more"
 
 
 def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
@@ -201,7 +252,8 @@ def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
     if attempt.generation != rollout.generation or (passed(wave, rollout) and wave.released):
         return None
     gate = rollout.gate_of(declared)
-    late = any(r.silent for r in attempt.results) and (gate.silence_after is not None or gate.min_reported is not None)
+    counts = gate.silence_after is not None or gate.min_reported is not None or gate.risk is not None
+    late = counts and any(r.silent for r in attempt.results)
     return attempt if late or gate.soak is not None else None
 
 
@@ -254,7 +306,7 @@ def failed(wave: WaveRecord | None, rollout: Rollout) -> bool:
     """Return whether a wave's gate has failed for the content declared now; one that is not decided has not."""
     if wave is None or wave.verdict is None or wave.verdict.passed or wave.verdict_generation != rollout.generation:
         return False
-    return wave.verdict.reason != "too_few_reported"
+    return wave.verdict.reason not in gates.UNDECIDED
 
 
 def gives_up(wave: WaveRecord | None, rollout: Rollout) -> bool:

@@ -26,11 +26,11 @@ from otactl.planning.assess import as_seen
 from otactl.ports import Stored
 from otactl.reconcile.preview import preview
 from otactl.reconcile.reconciler import Reconciler
+from otactl.report.gate_rates import gate_words
 from otactl.report.plan import as_json, digest_of, planned
 from otactl.report.plan_lines import WORDS, verdict
 from otactl.report.plan_text import as_text
 from otactl.report.plan_values import PlannedRollout, PlanReport, PlanVerdict
-from otactl.report.plan_waves import gate_words
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, SHAPE, rollout
 from tests.support.in_memory_cloud import Cloud, Memory
 

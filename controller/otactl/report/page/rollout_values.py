@@ -17,6 +17,7 @@ from otactl.report.page.facts import RolloutFacts
 from otactl.report.page.timeline import Timeline, session_end, soak_end, timeline_of
 from otactl.report.status_summary import RolloutLine
 from otactl.report.wave_summary import Devices, WaveLine
+from otactl.verdicts.gate import UNDECIDED
 from otactl.wording import about, count, span
 
 MOST_EVENTS = 100
@@ -236,7 +237,7 @@ def _state(wave: WaveRecord, line: WaveLine, now: datetime) -> str:
     if verdict is not None and verdict.current:
         if verdict.passed:
             return "passed" if verdict.released else "soaking"
-        return "undecided" if verdict.reason == "too_few_reported" else "failed"
+        return "undecided" if verdict.reason in UNDECIDED else "failed"
     if line.stage in ("running", "ended", "deleted"):
         return "running"
     if line.stage == "scheduled":
@@ -277,6 +278,8 @@ def _more_of(gate: Gate) -> list[str]:
         limits.append(f"at most {count(gate.max_failures, 'failure')}, whoever has still to answer")
     if gate.min_reported is not None:
         limits.append(f"at least {count(gate.min_reported, 'device has', 'devices have')} to answer")
+    if gate.risk is not None:
+        limits.append(f"{gate.sureness} that no larger share of the fleet fails")
     if gate.silence_after is not None:
         limits.append(f"no answer after {gate.silence_after} counts as a failure")
     if gate.soak is not None:
