@@ -99,9 +99,17 @@ def recorded(
         changes["journal_id"] = named
     changes |= _rename(attempt, unit, intents, rollout) | _shown_whole(attempt, unit)
     if unit.start_at is not None and attempt.start_at is None and attempt.stage is not Stage.SUPERSEDED:
-        ours = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in intents)
+        ours = any(_may_have_started(i, unit) for i in intents if i.unit_id == attempt.unit_id)
         changes |= {"start_at": unit.start_at, "started_by_us": ours, "start_sent_at": now}
     return msgspec.structs.replace(attempt, **changes) if changes else attempt
+
+
+def _may_have_started(intent: Intent, unit: Unit) -> bool:
+    """Return whether a call of ours without a known outcome may be what set the start that the unit shows.
+
+    A start that was asked for at another time did not arrive: another actor started the unit.
+    """
+    return intent.start_at is not None and (intent.action != "startUnit" or intent.start_at == unit.start_at)
 
 
 def _shown_whole(attempt: Attempt, unit: Unit) -> JsonObject:

@@ -17,6 +17,10 @@ replace = msgspec.structs.replace
 FOREIGN, COPY = "x-1", "x-2"
 
 
+BY_HAND = timedelta(minutes=35, seconds=7)
+"""From a deed to the start it asks for: at another second than any start of ours, so that one can tell them apart."""
+
+
 def possible(settings: Settings, world: World) -> list[tuple[str, str]]:
     """Return what a person may do, by the unit it is done to."""
     can = settings.shape.capabilities
@@ -78,7 +82,7 @@ def _changed(settings: Settings, world: World, task: Task, deed: str) -> Task:
         tags: JsonObject = {"tags": {**unit.tags, TAG_WAVE: "other"}}
         return replace(task, unit=replace(unit, **(fields if _edits_field(settings, task) else tags)), deeds=deeds)
     if deed == "start":
-        started = replace(unit, phase=UnitPhase.SCHEDULED, start_at=world.now + timedelta(minutes=35))
+        started = replace(unit, phase=UnitPhase.SCHEDULED, start_at=world.now + BY_HAND)
         return replace(task, unit=started, deeds=deeds)
     return stop(replace(task, deeds=deeds), middle=False)
 

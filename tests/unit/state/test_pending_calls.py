@@ -52,6 +52,17 @@ def test_a_pending_call_is_kept_while_its_effect_may_still_become_visible(
     assert [i.action for i in after.intents] == ([action] if kept else [])
 
 
+@pytest.mark.parametrize(("asked_for", "ours"), [(timedelta(0), True), (timedelta(seconds=7), False)])
+def test_a_start_is_ours_only_where_it_is_the_time_that_a_lost_call_asked_for(asked_for: timedelta, ours: bool) -> None:
+    start = NOW + timedelta(minutes=40)
+    lost = intent("startUnit", at=JUST_NOW, start_at=start - asked_for)
+    record = replace(record_of(rollout(), UNIT, Stage.OPEN), intents=(lost,))
+
+    after, _ = advance(record, rollout(), seen(replace(UNIT, phase=UnitPhase.SCHEDULED, start_at=start)), NOW)
+
+    assert [(a.start_at, a.started_by_us) for w in after.waves for a in w.attempts] == [(start, ours)]
+
+
 @pytest.mark.parametrize(
     ("ids", "key", "kept"),
     [
