@@ -104,6 +104,31 @@ def test_a_journal_someone_works_on_is_not_copied(filled_place: str) -> None:
         held.must_be_at_rest(NOW + timedelta(seconds=240))
 
 
+@pytest.mark.parametrize("kind", sorted(STORES))
+def test_a_run_that_lives_after_all_commits_no_more_once_its_journal_is_copied(tmp_path: Path, kind: str) -> None:
+    far_ahead = NOW + timedelta(seconds=240)
+    with open_journal(filled(STORES[kind](tmp_path / "from"))) as source:
+        contents(source).fence(source, far_ahead)  # by a clock that is four minutes ahead its lease is over
+
+        with pytest.raises(ConflictError, match="fencing number 1 was given, 2 is the newest"):
+            source.commit((change(1, name="b"),), 1)
+        found = contents(source)
+        found.fence(source, far_ahead)
+        assert contents(source) == found  # what was ended, or given back, is left as it is
+
+
+def test_a_copy_of_a_journal_that_a_run_takes_meanwhile_is_refused(filled_place: str) -> None:
+    later = NOW + timedelta(seconds=240)
+    with open_journal(filled_place) as source:
+        contents(source).fence(source, later)
+        copied = contents(source)
+        copied.must_be_unchanged(source, "to.db")
+        source.acquire(ENVIRONMENT, "cron-b", later)
+
+        with pytest.raises(ConflictError, match=r"cron-b .* took its lease\); delete to.db, stop cron, and copy again"):
+            copied.must_be_unchanged(source, "to.db")
+
+
 def test_a_journal_whose_run_died_on_this_machine_is_copied_at_once(filled_place: str) -> None:
     here = msgspec.structs.replace(current(), pid=2**30)
     with open_journal(filled_place) as source:

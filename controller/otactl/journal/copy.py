@@ -40,7 +40,7 @@ from otactl.journal.s3_store import S3Store
 from otactl.journal.sqlite import SqlJournal
 from otactl.journal.sqlite_events import text_of
 from otactl.model import iso
-from otactl.ports import Identity, Stored
+from otactl.ports import Identity, Journal, Stored
 from otactl.state.event_chain import Link
 
 
@@ -74,6 +74,28 @@ class Contents(NamedTuple):
             if not over:
                 until = f"{iso(lease.expires_at)} by its clock; to end that by hand: otactl journal release "
                 raise LeaseHeldError(lease.environment, who_holds(lease), f"{until}{lease.environment}")
+
+    def fence(self, source: Journal, now: datetime) -> None:
+        """End the leases of a journal at rest that were not given back, by whatever clock they are over.
+
+        A run that lives after all can commit no more, so the copy that is read now lacks nothing of it.
+
+        Raises: LeaseHeldError as `must_be_at_rest` does.
+        """
+        self.must_be_at_rest(now)
+        for held in self.leases:
+            if not held.lease.released:
+                source.end_lease(held.lease.environment, now)
+
+    def must_be_unchanged(self, source: Journal, target: object) -> None:
+        """Raise `ConflictError` where a run has taken a lease since: the copy may lack what it wrote."""
+        known = {held.lease.environment: held.lease for held in self.leases}
+        for environment in sorted({*source.environments(), *known}):
+            lease = source.lease(environment)
+            if lease != known.get(environment):
+                who = f"{who_holds(lease)} took its lease" if lease is not None else "its lease changed"
+                text = f"environment {environment} was worked on while it was copied ({who}); "
+                raise ConflictError(f"{text}delete {target}, stop cron, and copy again")
 
 
 def fill(target: SqlJournal | S3Journal, contents: Contents) -> None:

@@ -6,7 +6,9 @@
    commit based on it is refused (`ConflictError`), and so is every call, until the records are loaded again.
 3. What came of calls that were sent is written all the same if the record is unchanged: it is true, whoever held the
    lease meanwhile.
-4. What receivers want to hear of goes into the record, in the commit that caused it (`state/notices.py`).
+4. Between renewals the lease is read before a call at most every `CHECK_EVERY`: one that was released by hand, or taken
+   by a process whose clock is ahead, stops the calls within seconds.
+5. What receivers want to hear of goes into the record, in the commit that caused it (`state/notices.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from otactl.state.authorship import attributed
 from otactl.state.notices import notices_of
 
 RENEW_BEFORE = timedelta(seconds=60)
+CHECK_EVERY = timedelta(seconds=5)
 
 
 class LeasedJournal:
@@ -52,6 +55,7 @@ class LeasedJournal:
         self._receivers = receivers
         self._lease: Lease | None = None
         self._known = 0
+        self._checked_at: datetime | None = None
         self._renewing = Lock()
         self._beside: tuple[Record, ...] | None = None
         self.notes: tuple[str, ...] = ()
@@ -99,7 +103,7 @@ class LeasedJournal:
         self.stored |= {c.record.name: Stored(record=c.record, revision=revisions[c.record.name]) for c in commits}
 
     def _with_notices(self, commit: Commit) -> Commit:
-        """Add what receivers want to hear of (rule 4); a record that took another one over goes on from that one."""
+        """Add what receivers want to hear of (rule 5); a record that took another one over goes on from that one."""
         record, held = commit.record, self.stored.get(commit.record.name)
         if not self._receivers and not record.notices:
             return commit
@@ -121,10 +125,14 @@ class LeasedJournal:
     def renew(self) -> None:
         """Renew a lease that is about to run out, since a thousand associations take 100 s; every call needs it.
 
+        Between renewals it is read now and then (rule 4).
+
         Raises: ConflictError for every call once the lease was lost, also when it is ours again (rule 2).
         """
         with self._renewing:
-            if self._lease is not None and self._lease.expires_at - self._wall() < RENEW_BEFORE:
+            if self._lease is not None and (
+                self._lease.expires_at - self._wall() < RENEW_BEFORE or self._was_taken(self._lease)
+            ):
                 self._acquire()
             if self.outdated:
                 text = f"environment {self._environment}: another process held it while calls were sent; "
@@ -132,6 +140,15 @@ class LeasedJournal:
                 if text not in self.notes:
                     self.notes = (*self.notes, text)
                 raise ConflictError(text)
+
+    def _was_taken(self, lease: Lease) -> bool:
+        """Return whether the journal shows another lease than ours; read at most every `CHECK_EVERY`."""
+        now = self._wall()
+        if self._checked_at is not None and abs(now - self._checked_at) < CHECK_EVERY:
+            return False
+        self._checked_at = now
+        held = self._journal.lease(self._environment)
+        return held is None or held.released or held.fencing != lease.fencing
 
     @property
     def outdated(self) -> bool:
@@ -149,7 +166,8 @@ class LeasedJournal:
         return None
 
     def _acquire(self) -> Lease:
-        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._wall())
+        self._checked_at = self._wall()
+        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._checked_at)
         if lease.took_over and lease.took_over not in self.notes:
             self.notes = (*self.notes, lease.took_over)
         return lease

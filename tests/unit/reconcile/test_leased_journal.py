@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
+
+import pytest
 
 from otactl.journal.sqlite import SqlJournal
 from otactl.model import Record
 from otactl.model.actions import Call, CancelUnit, Receipt
 from otactl.ports import Commit
 from otactl.reconcile.executor import Executor
-from otactl.reconcile.leased_journal import LeasedJournal
+from otactl.reconcile.leased_journal import CHECK_EVERY, LeasedJournal
 from otactl.reconcile.reconciler import Reconciler
 from otactl.state.jobs import ActionResult, PlannedCalls
 from tests.support.builders import ENVIRONMENT, NOW, rollout
@@ -118,6 +121,43 @@ def test_calls_go_out_again_once_the_records_are_loaded_again(tmp_path: Path) ->
     slow.send("probe")
 
     assert slow.sent == ["probe-1", "probe-2"]
+
+
+class Awake(Sleeper):
+    """A run that holds the lease."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__(store)
+        self.journal = LeasedJournal("prod-eu", SqlJournal(str(store)), "slow", lambda: self.now)
+        self.journal.check_free()
+        self.journal.load()
+        self.journal.hold()
+
+
+ALMOST = CHECK_EVERY - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("later", "sent"), [(ALMOST, ["probe-1", "probe-2"]), (CHECK_EVERY, [])])
+def test_a_lease_released_by_hand_stops_the_calls_long_before_it_would_be_renewed(
+    tmp_path: Path, later: timedelta, sent: list[str]
+) -> None:
+    awake = Awake(tmp_path / "j.db")
+    SqlJournal(str(tmp_path / "j.db")).end_lease("prod-eu", awake.now)
+    awake.now += later
+
+    awake.send("probe")
+
+    assert awake.sent == sent
+
+
+def test_a_lease_is_read_once_for_all_calls_of_a_few_seconds(tmp_path: Path) -> None:
+    awake = Awake(tmp_path / "j.db")
+    awake.now += CHECK_EVERY
+
+    with patch.object(SqlJournal, "lease", autospec=True, side_effect=SqlJournal.lease) as read:
+        awake.send("probe", "other")
+
+    assert (len(awake.sent), read.call_count) == (4, 1)
 
 
 class Sleeping(Cloud):

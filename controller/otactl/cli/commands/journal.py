@@ -201,9 +201,11 @@ def copy(source: str, target: str) -> None:
     journal: it keeps the id, so that it still owns what FROM created.
     """
     with open_journal(source, must_exist=True) as opened:
+        now = utc_now()
+        maintenance.contents(opened).fence(opened, now)
         contents = maintenance.contents(opened)
-        contents.must_be_at_rest(utc_now())
         with open_journal(target) as made:
             fill(made, contents)
+            contents.must_be_unchanged(opened, made.path)
             text = f"journal {opened.path} is copied to {made.path}"
     click.echo(plain(f"{text}: {count(len(contents.records), 'record')}, {count(len(contents.events), 'event')}"))
