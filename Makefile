@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static coverage docs site bench explore dist lock clean
+.PHONY: setup demo test check static coverage docs site bench explore mutants dist audit lock clean
 
 setup: $(STAMP)
 
@@ -26,7 +26,7 @@ test: setup $(BIN)/actionlint
 
 # What continuous integration runs: static checks, then every test with nothing skipped. CI makes Hypothesis draw the
 # same examples in each run, so that what is red is what was changed; `make test` draws others each time.
-check: static site coverage $(BIN)/actionlint
+check: static audit site coverage $(BIN)/actionlint
 	CI=1 OTACTL_TEST_NO_SKIP=1 OTACTL_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/unit
 
 # The unit tests, with the branch coverage of the pure packages by them alone; pyproject.toml holds the floor.
@@ -83,9 +83,19 @@ bench: setup
 explore: setup
 	$(BIN)/python -m tests.support.explore walk
 
-# Both are built from the working tree; tests/static shows what the wheel installs.
+# A sample of mutants of the pure core, judged by its unit tests and a walk; goes on where it was stopped.
+mutants: setup
+	$(BIN)/python -m tests.support.mutants run
+
+# Both are built from the working tree, and the same tree gives the same bytes; tests/static shows what the wheel
+# installs. Beside them is a bill of materials (CycloneDX) for each lock that a place installs.
 dist: setup
 	$(BIN)/python -m hatchling build --target sdist --target wheel --directory dist
+	$(BIN)/python -m tests.support.release.bill dist
+
+# Known vulnerabilities of what the locks pin; where the service cannot be reached, a line says so.
+audit: setup
+	$(BIN)/python -m tests.support.release.audit requirements.lock
 
 # The second is what a place installs that only runs otactl: the container file and the GitHub action. The third is that
 # with what the radio's figures of `plan` need, the fourth with what `rehearse` needs, too.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import time
 from collections.abc import Mapping
+from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 
@@ -39,8 +39,10 @@ TYPES = {
 _PREFIX = "whsec_"
 
 
-def send(webhook: Webhook, notice: Notice, environment: str, environ: Mapping[str, str], seconds: float) -> Sent:
-    """Send a notice once. Raises: NotUsableError for a host that is not allowed, and without a secret."""
+def send(
+    webhook: Webhook, notice: Notice, environment: str, environ: Mapping[str, str], seconds: float, now: datetime
+) -> Sent:
+    """Send a notice once, signed at `now`. Raises: NotUsableError for a host not allowed, and without a secret."""
     try:
         must_be_named("spec.notices.webhook.url", webhook.url, environ)
     except StalledError as error:
@@ -48,7 +50,7 @@ def send(webhook: Webhook, notice: Notice, environment: str, environ: Mapping[st
     body = body_of(notice, environment)
     headers = {
         "Content-Type": "application/cloudevents+json; charset=utf-8",
-        **signature(secret_of(webhook.secret, environ), notice.id, int(time.time()), body),
+        **signature(secret_of(webhook.secret, environ), notice.id, int(now.timestamp()), body),
     }
     try:
         status = status_of("POST", webhook.url, body, headers, seconds)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -37,14 +39,20 @@ NOTICE = Notice(
 pytestmark = pytest.mark.server
 
 
-def sent(url: str, server: Server | None = None, notice: Notice = NOTICE, **environ: str) -> Sent:
+def sent(
+    url: str,
+    server: Server | None = None,
+    notice: Notice = NOTICE,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    **environ: str,
+) -> Sent:
     receiver = Receiver(name="ops", webhook=Webhook(url=url, secret="OTACTL_NOTICE_SECRET"))
     home = Environment(
         **{f: getattr(ENVIRONMENT, f) for f in ENVIRONMENT.__struct_fields__ if f != "notices"}, notices=(receiver,)
     )
     allowed = server.url.removeprefix("http://") if server is not None else ""
     known = {"OTACTL_NOTICE_SECRET": f"whsec_{KEY}", "OTACTL_ALLOWED_HOSTS": allowed, **environ}
-    send = sender_for(home, known)
+    send = sender_for(home, known, now)
     return send(receiver, notice, 5.0)
 
 
@@ -70,6 +78,15 @@ def test_the_event_is_a_cloudevent_whose_signature_a_foreign_library_verifies() 
         verifier.verify(came.body.replace(b"soil", b"sail"), headers)
     with pytest.raises(WebhookVerificationError):
         verifier.verify(came.body, {**headers, "webhook-timestamp": "1"})
+
+
+def test_a_signature_is_dated_by_the_clock_that_is_given() -> None:
+    with receiving(lambda _: 204) as server:
+        assert sent(f"{server.url}/hook", server, now=lambda: NOW) == Sent()
+
+    (came,) = server.requests
+    headers = {name.lower(): value for name, value in came.headers.items()}
+    assert headers["webhook-timestamp"] == str(int(NOW.timestamp()))
 
 
 @pytest.mark.parametrize("kind", list(NoticeKind))

@@ -148,7 +148,7 @@ def _reconcile(
         covers=read,
         unread=unread,
         author=author,
-        send=sender_for(declared),
+        send=sender_for(declared, now=transport.now),
         counted=lambda sent, total: show(f"{declared.name}: {sent} of {count(total, 'call')} sent"),
     )
     try:
