@@ -1,6 +1,6 @@
 """Judges a sample of mutants: `run` goes on where it was stopped, `record` writes docs/reliability.md.
 
-`run --again` judges those that survived a second time, after a test was added; `survivors` prints them.
+`run --again` judges those that survived or took too long a second time; `survivors` prints them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.support.mutants", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run", help="judge the mutants that are not judged yet")
-    running.add_argument("--again", action="store_true", help="and those that survived")
+    running.add_argument("--again", action="store_true", help="and those that survived, or took too long")
     commands.add_parser("survivors", help="print the mutants that no test noticed")
     commands.add_parser("record", help="write the page")
     given = parser.parse_args(words)
@@ -26,7 +26,7 @@ def main(words: list[str]) -> int:
     wanted = sample(every)
     found = {name: state for name, state in judged.results().items() if name in set(wanted)}
     if given.command == "run":
-        again = {judged.SURVIVED} if given.again else set()
+        again = {judged.SURVIVED, judged.TIMEOUT} if given.again else set()
         todo = [name for name in wanted if name not in found or found[name] in again]
         if todo and judged.judge(todo):
             return 1

@@ -24,6 +24,7 @@ from otactl.aws_sdk import credential_errors
 from otactl.backends.aws.operations import WRITES
 from otactl.backends.aws.responses import UnreadableError
 from otactl.backends.errors import NotFoundError
+from otactl.backends.transport.shown_urls import without_credentials
 from otactl.errors import ConflictError, OtactlError, StalledError, TransientError
 
 __all__ = ["NotFoundError", "is_lost", "is_throttle", "translate"]
@@ -246,7 +247,7 @@ def _code(error: ClientError) -> str:
 
 
 def _message(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Message", ""))
+    return without_credentials(str(error.response.get("Error", {}).get("Message", "")))
 
 
 def _status(error: ClientError) -> int:

@@ -20,6 +20,7 @@ from otactl.backends.iot_ota.calls import job_id, target_key
 from otactl.backends.iot_ota.executions import Judged, by_hand, disagreement, joined, newest, result, thing_of
 from otactl.backends.iot_ota.failure_codes import failure_reason
 from otactl.backends.iot_ota.statuses import COUNTS, JOB_PREFIX, MOVING, app_version
+from otactl.backends.transport.shown_urls import without_credentials
 from otactl.model import DeviceResult, JsonObject, Outcome, Reason, TargetFacts
 
 PAGE = 250
@@ -244,8 +245,8 @@ class JobReader:
 
 def _words(said: JsonObject) -> str:
     if "reason" in said:
-        return str(said["reason"])
-    return f"self_test: {said['self_test']}" if "self_test" in said else ""
+        return without_credentials(str(said["reason"]))
+    return without_credentials(f"self_test: {said['self_test']}") if "self_test" in said else ""
 
 
 def counts(job: JsonObject) -> dict[str, int]:

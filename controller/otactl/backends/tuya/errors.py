@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from otactl.backends.errors import NotFoundError
+from otactl.backends.transport.shown_urls import without_credentials
 from otactl.errors import ConflictError, OtactlError, StalledError, TransientError
 
 MOST_WORDS = 300
@@ -154,7 +155,7 @@ def said(words: object, hidden: Iterable[str]) -> str:
 
 def plain(words: object, hidden: Iterable[str]) -> str:
     """Return a text of the gateway on one short line, without what must not be shown."""
-    text = " ".join(words.split()) if isinstance(words, str) else ""
+    text = without_credentials(" ".join(words.split())) if isinstance(words, str) else ""
     for secret in hidden:
         if secret:
             text = text.replace(secret, "***")

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from otactl.backends.errors import NotFoundError
+from otactl.backends.transport.shown_urls import without_credentials
 from otactl.backends.tuya.batching import Parts
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.problems import late_in, late_of, of_batches, of_lists, of_package, of_tasks, overdue_of
@@ -245,6 +246,5 @@ def _by_hand(tasks: Iterable[TaskInfo], before: int) -> frozenset[str]:
 def result_of(task: TaskInfo) -> DeviceResult:
     """Return what a task says of its device."""
     outcome, reason = task_outcome(task.task_status, task.progress, task.task_desc)
-    return DeviceResult(
-        device=task.device_name, name=task.device_name, outcome=outcome, reason=reason, detail=task.task_desc
-    )
+    said = without_credentials(task.task_desc)
+    return DeviceResult(device=task.device_name, name=task.device_name, outcome=outcome, reason=reason, detail=said)
