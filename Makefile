@@ -97,15 +97,15 @@ dist: setup
 audit: setup
 	$(BIN)/python -m tests.support.release.audit requirements.lock
 
-# The second is what a place installs that only runs otactl: the container file and the GitHub action. The third is that
-# with what the radio's figures of `plan` need, the fourth with what `rehearse` needs, too.
+# The second is what a place installs that only runs otactl, with the page of `report`: the container file and the
+# GitHub action. The third is that with what the radio's figures of `plan` need, the fourth with what `rehearse` needs, too.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
 lock:
 	$(COMPILE) --all-extras -o requirements.lock
-	$(COMPILE) --group build -o requirements-core.lock
-	$(COMPILE) --group build --extra radio -o requirements-plan.lock
-	$(COMPILE) --group build --extra radio --extra simulator -o requirements-simulator.lock
+	$(COMPILE) --group build --extra report -o requirements-core.lock
+	$(COMPILE) --group build --extra report --extra radio -o requirements-plan.lock
+	$(COMPILE) --group build --extra report --extra radio --extra simulator -o requirements-simulator.lock
 
 clean:
 	rm -rf $(VENV) .otactl .engine build dist

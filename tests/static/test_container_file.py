@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,13 @@ def test_every_step_that_installs_takes_hashed_packages_or_none() -> None:
     assert installs
     for step in installs:
         assert FROM_THE_LOCK in step or "--no-deps --no-build-isolation" in step
+
+
+def test_the_image_has_what_the_page_of_a_fleet_needs() -> None:
+    lock = (ROOT / "requirements-core.lock").read_text()
+
+    assert re.search(r"^jinja2==", lock, re.MULTILINE)
+    assert not re.search(r"^(numpy|flask|pulumi)==", lock, re.MULTILINE)
 
 
 def test_all_that_is_copied_is_in_the_context_of_the_build() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.drift.ledger import CORRECTION_SENT, REFRESH, correction_sent, fold
+from otactl.drift.ledger import CORRECTION_SENT, REFRESH, correction_sent, fold, reported
 from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore
 from otactl.model.actions import Finding
 from tests.support.builders import NOW
@@ -107,3 +107,9 @@ def test_a_drift_that_comes_back_is_a_new_entry_beside_the_closed_one() -> None:
     both, _ = fold(closed, (DRIFT,), POLICY, "m1", frozenset(), NOW + timedelta(minutes=2))
 
     assert [e.open for e in both] == [False, True]
+
+
+def test_what_a_pass_did_not_compare_is_the_same_finding_as_before() -> None:
+    shown = msgspec.structs.replace(DRIFT, origin="iotwireless")
+
+    assert reported(once(shown)[0], correctable=True) == shown

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from otactl.model import Attempt, Doubt, ExistingUnit, Firmware, Record, Stage, UnitPhase, WaveRecord
 from otactl.model.tags import TAG_ENVIRONMENT, TAG_JOURNAL, TAG_OWNER, TAG_ROLLOUT
-from otactl.planning.adoption import doubted, name_of, without_manifest
+from otactl.planning.adoption import doubted, event, name_of, without_manifest
 from tests.support.builders import ENVIRONMENT
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -159,3 +159,19 @@ def test_an_adopted_unit_without_a_manifest_is_found_by_its_record() -> None:
     assert without_manifest({"ours": adopted}, ()) == {"v1": "ours"}
     assert without_manifest({"ours": adopted}, {"ours"}) == {}
     assert without_manifest({"ours": record(0)}, ()) == {}
+
+
+def test_a_unit_that_lacks_one_of_our_marks_is_reported_with_none_in_its_place() -> None:
+    (found,) = doubted((unit(tags={TAG_OWNER: "acme"}),), (), "fuota", ENVIRONMENT)
+    (other,) = doubted((unit(tags={TAG_ENVIRONMENT: "prod-eu"}),), (), "fuota", ENVIRONMENT)
+
+    assert [d.message for d in found.doubts] == ["otactl created it for environment none of owner acme"]
+    assert [d.message for d in other.doubts] == ["otactl created it for environment prod-eu of owner none"]
+
+
+def test_the_first_event_of_an_adopted_rollout_names_what_was_taken_over() -> None:
+    found = event(record(0), unit(name="by-hand"), "fuota", NOON)
+
+    assert (found.kind, found.at, found.subject, found.data) == ("adopted", NOON, "ours-all-1-aaaaaaaa", {"unit": "u1"})
+    assert found.message == "adopted u1 (by-hand) of fuota, which another actor created"
+    assert "(" not in event(record(0), unit(name="u1"), "fuota", NOON).message

@@ -159,3 +159,13 @@ def test_a_group_is_not_looked_into_before_every_wave_has_passed() -> None:
 
     waiting = msgspec.structs.replace(record.waves[0], released=False)
     assert joined_devices.groups(of, record.with_wave(waiting)) == ()
+
+
+def test_no_one_is_sent_what_an_environment_beside_it_sent_in_the_same_place() -> None:
+    of = declared()
+    beside = msgspec.structs.replace(other("ab" * 32, LATER, "new"), environment="staging")
+    sendings = SentContents({"probe": passed(of)}, [beside])
+
+    found, _ = joined_devices.noted(of, passed(of), Observation(inside={KEY: ("a", "new")}), sendings, NOW)
+
+    assert found == passed(of)

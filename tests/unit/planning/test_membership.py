@@ -137,6 +137,18 @@ def test_a_device_added_to_a_named_wave_that_began_gets_a_wave_at_the_end() -> N
     assert top_up.gate == Gate(max_failures=0)
 
 
+def test_a_wave_at_the_end_that_has_started_keeps_gate_and_approval_of_its_home() -> None:
+    first = started(named(("a",), ("b",)), "canary", "fleet")
+    later = named(("a", "x"), ("b",))
+    home = later.strategy.waves[0]
+
+    second = started(later, "top-up", record=first)
+
+    (top_up,) = (w for w in resolved(later, second).strategy.waves if w.name == "top-up")
+    assert home.gate is not None
+    assert (top_up.gate, top_up.requires) == (home.gate, home.requires)
+
+
 def test_a_wave_at_the_end_knows_the_wave_its_devices_were_added_to_before_and_after_it_starts() -> None:
     first = started(named(("a",), ("b",)), "canary", "fleet")
     later = named(("a", "x"), ("b", "y"))

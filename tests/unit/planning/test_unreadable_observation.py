@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from otactl.model import Abort, AmbiguousCreate, Suspend
-from tests.support.builders import empty, look, rollout, seen
+from otactl.model import Abort, AmbiguousCreate, Failure, Observation, Stage, Suspend
+from otactl.planning.assess import unlooked
+from tests.support.builders import NOW, empty, look, record_of, rollout, seen, unit_of
 from tests.support.plans import actions, holds
 
 TWO_UNITS = AmbiguousCreate(unit_id="soil-canary-1-00000000", message="two tasks may be ours")
@@ -38,3 +40,26 @@ def test_every_fact_that_could_not_be_read_holds_the_rollout_by_name(
     assert actions(result) == []
     assert holds(result) == [*also, *expected]
     assert all(h.stalled for h in result.plan.holds if h.reason in expected)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_error_that_stops_an_assessment_is_held_by_name_and_recorded_with_its_time(known: bool) -> None:
+    declared = rollout()
+    before = record_of(declared, unit_of(declared), Stage.OPEN) if known else empty(declared)
+
+    result = unlooked(declared, before, "Unavailable", "no answer", NOW)
+
+    assert [(h.reason, h.message, h.stalled) for h in result.plan.holds] == [("Unavailable", "no answer", True)]
+    assert result.record.failure == Failure(reason="Unavailable", message="no answer", since=NOW)
+    assert (result.seen, result.plan.rollout, result.plan.environment) == (Observation(), "probe", "prod-eu")
+    assert result.record.version == ("" if known else "2.4.1")
+
+
+def test_a_rollout_whose_service_changed_stalls_until_the_unit_of_the_other_has_ended() -> None:
+    declared = rollout()
+    before = msgspec.structs.replace(record_of(declared, unit_of(declared), Stage.RUNNING), backend="otaUpdate")
+
+    result = look(declared, before, seen())
+
+    assert actions(result) == []
+    assert [(h.reason, h.stalled) for h in result.plan.holds] == [("service_changed", True)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from datetime import UTC, datetime
 
 import pytest
 
-from otactl.state.event_chain import FIRST, ChainCheck, canonical, linked, parsed
+from otactl.state.event_chain import BEGINS, FIRST, ChainCheck, canonical, linked, parsed
 from tests.support.chained_events import ENVIRONMENT, NAME, Chain, Row, broken, chain, tampered, text
 from tests.support.sampling import everything
 
@@ -125,3 +126,11 @@ def test_text_that_is_no_json_or_names_a_key_twice_breaks_the_chain(spoiled: str
 
 def test_white_space_and_the_order_of_keys_change_no_hash() -> None:
     assert canonical(parsed(' {"b": 1, "a": "\\u00fc"} ')) == canonical(parsed('{"a":"ü","b":1}'))
+
+
+def test_the_event_that_begins_the_chain_says_what_was_before_it() -> None:
+    check = ChainCheck(ENVIRONMENT, NAME)
+    event = check.beginning(datetime(2026, 3, 1, tzinfo=UTC))
+
+    assert (event.kind, event.subject, event.data) == (BEGINS, NAME, check.beginning_data())
+    assert event.message == "the hash chain begins here; 0 events from before it have no hash"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.model import DriftStatus, LastRun, Phase, Record, RecordedHold, WaveRecord
+from otactl.model import Condition, DriftStatus, LastRun, Phase, Record, RecordedHold, WaveRecord
 from otactl.model.notices import Notice, NoticeKind, Receiver, Webhook
 from otactl.planning.environment import NAME
 from otactl.state.notices import notices_of
@@ -96,6 +96,15 @@ def test_a_failure_names_the_wave_and_its_figures() -> None:
 
     assert notice.message == "wave canary: 25.0 % succeeded, 95 % needed"
     assert (notice.rollout, notice.version, notice.phase) == ("soil", "2.4.1", "Failed")
+
+
+def test_a_success_says_what_is_ready_or_that_every_wave_passed() -> None:
+    ready = Condition(type="Ready", status=True, reason="AllWavesPassed", message="39 devices run 2.4.1", since=NOW)
+
+    (plain,) = changed(BASE, to(phase=Phase.SUCCEEDED, conditions=()))
+    (said,) = changed(BASE, to(phase=Phase.SUCCEEDED, conditions=(ready,)))
+
+    assert (plain.message, said.message) == ("every wave passed", "39 devices run 2.4.1")
 
 
 def test_only_receivers_that_want_it_get_it_and_none_gives_no_notice() -> None:
