@@ -89,6 +89,8 @@ def create(ctx: WaveContext, wanted: Creation) -> Plan:
     unit = at.declare(ctx.wave, wanted.which, ctx.known, retry, had)
     part = msgspec.structs.replace(unit, members=wanted.rest or unit.members)
     unapproved = wave_holds.unapproved(ctx, again=bool(unit.only))
+    if unapproved and not ctx.can.starts_explicitly:  # an approval alone would not start it
+        unapproved = (*unapproved, *wave_holds.closed(of_creation(ctx, part)))
     if holds := _before_known(ctx) or _under_way(ctx) or unapproved or reused_version.holds(ctx):
         return ctx.wait(*holds, soon=True)
     if unit.spared and not unit.members:

@@ -41,7 +41,7 @@ from otactl.planning.membership import ANY_DEVICES, approval_digest, named_devic
 from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import AttemptContext
 from otactl.planning.wave_holds import closed, gate_hold, going_back, latest_start, unapproved
-from tests.support.attempts import BEFORE, NAMES, SHAPES, judged, many
+from tests.support.attempts import BEFORE, NAMES, SHAPES, decided, judged, many
 from tests.support.builders import (
     ENVIRONMENT,
     FACTS_IMAGE,
@@ -352,3 +352,18 @@ def test_a_wave_that_failed_for_lack_of_fragments_says_what_helps_against_that(
 
     assert ("1 device lacked fragments: raise the redundancy" in hold.message) is bool(advice)
     assert advice in hold.message
+
+
+@pytest.mark.parametrize("kind", sorted(SHAPES))
+@pytest.mark.parametrize(("opens", "expected"), [("0 0 * * *", ["window_is_closed"]), ("0 8 * * *", [])])
+def test_a_wave_whose_creation_starts_it_names_a_closed_window_beside_the_missing_approval(
+    kind: str, opens: str, expected: list[str]
+) -> None:
+    declared, record = many(kind)
+    waves = tuple(replace(w, requires=Requires(approval="owners")) for w in declared.strategy.waves)
+    window = Window(kind="allow", schedule=opens, duration="6h", time_zone="UTC")
+    declared = replace(declared, strategy=replace(declared.strategy, waves=waves), windows=(window,))
+
+    plan = decided(kind, declared, record).plan
+
+    assert [h.reason for h in plan.holds] == ["approval_is_missing", *expected]
