@@ -51,11 +51,18 @@ EDITED_WHILE_RUNNING = "run firmware:a hand:t-1:edit wait wait run"
 EDITED_BEFORE_ITS_UPDATE = "run:crash@20 firmware:a hand:t-1:edit run wait run wait run"
 
 
+# A unit canceled by hand is gone before a new journal saw it, and its name is used again: the lost ledger alone knew.
+CANCELED_AND_FORGOTTEN = (
+    "run wait hand:a-canary-1-81a8aebb:cancel withoutCanary:a run journal:lost wait run waves:a run wait wait run"
+)
+
+
 @pytest.mark.parametrize(
     ("world", "trace"),
     [
         ("fuota-2", JOURNAL_LOST_WHILE_A_UNIT_WAS_DELETED),
         ("otaUpdate-2", SENT_AGAIN_UNKNOWN),
+        ("otaUpdate-2", CANCELED_AND_FORGOTTEN),
         ("fuota-1", EDITED_WHILE_RUNNING),
         ("fuota-1", EDITED_BEFORE_ITS_UPDATE),
     ],

@@ -202,4 +202,6 @@ def pass_time(world: World, now: datetime) -> tuple[World, list[Fault]]:
             answers = answered(answers, replace(task, work=silent))
             task = replace(task, ends_at=None, unit=replace(task.unit, phase=UnitPhase.ENDED))
         tasks[key] = task
-    return replace(world, now=now, tasks=tasks, sent=sent, answers=answers), faults
+    gone = {key for key, task in world.tasks.items() if task.forgotten and key not in tasks}
+    changes = tuple(c for c in world.changes if c.subject not in gone) if gone else world.changes
+    return replace(world, now=now, tasks=tasks, sent=sent, answers=answers, changes=changes), faults

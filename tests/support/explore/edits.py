@@ -92,9 +92,9 @@ def _journal(settings: Settings, world: World, what: str) -> World:
     kept = (world.backup or {}) if what == "older" else {}
     known = {i for held in kept.values() for i in held.record.vendor_ids}
     tasks = {k: t if k in known else _unknown(settings, t) for k, t in world.tasks.items()}
-    if what == "older":
-        return replace(world, records=kept, sent=sent, tasks=tasks)
-    return replace(world, records={}, journal=TAKEN_OVER, sent=sent, tasks=tasks)
+    changes = tuple(c for c in world.changes if c.subject in tasks)  # of a unit that is gone nothing tells any more
+    world = replace(world, sent=sent, tasks=tasks, changes=changes)
+    return replace(world, records=kept) if what == "older" else replace(world, records={}, journal=TAKEN_OVER)
 
 
 def _unknown(settings: Settings, task: Task) -> Task:

@@ -66,6 +66,7 @@ def _late(scene: Scene) -> None:
     scene.now += PAUSED
     later, faults = pass_time(scene.snapshot(), scene.now)
     scene.tasks, scene.sent, scene.answers = later.tasks, later.sent, later.answers
+    scene.changes = later.changes
     scene.faults += faults
     _other(scene)
 
