@@ -9,6 +9,7 @@ import msgspec
 
 from otactl.backends.fuota.definition import FuotaDefinition
 from otactl.backends.iot_ota.definition import OtaUpdateDefinition
+from otactl.backends.transport.rate_limit import SharedPace
 from otactl.backends.tuya.definition import TuyaDefinition
 from otactl.model import BackendConfig, Environment, JsonObject, Rollout
 from otactl.ports import (
@@ -94,11 +95,14 @@ def audit_log_of(region: str) -> AuditLog:
     return CloudTrail(region)
 
 
-def transport_for(environment: Environment) -> AwsClient:
-    """Return one client of AWS for an environment: its Region, role, endpoints, rates and budget."""
+def transport_for(environment: Environment, shared: SharedPace | None = None) -> AwsClient:
+    """Return one client of AWS for an environment: its Region, role, endpoints, rates and budget.
+
+    `shared` is the pace of all processes that call.
+    """
     from otactl.backends.aws.client import AwsClient
 
-    return AwsClient(environment)
+    return AwsClient(environment, shared=shared)
 
 
 def backends_for(environment: Environment, client: AwsClient) -> dict[str, Backend]:

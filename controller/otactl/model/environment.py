@@ -62,7 +62,8 @@ class Environment(Value, frozen=True, kw_only=True):
     """One owner's account and Region; one shard of work, one lease.
 
     `call_rates` are calls a second per operation (key `iot:DescribeJob`, or `iot:*`);
-    `call_budget` bounds the vendor calls of one reconcile run. `journal` is where its memory lies, as a URL;
+    `call_budget` bounds the vendor calls of one reconcile run. `every` is how often workers run it, as a duration; None
+    for their default. `journal` is where its memory lies, as a URL;
     `journal_id` names the journal of this run, `replaces` lost ones whose units it takes over.
     """
 
@@ -81,6 +82,7 @@ class Environment(Value, frozen=True, kw_only=True):
     access: dict[str, BackendAccess] = {}
     call_rates: dict[str, float] = {}
     call_budget: int = 20000
+    every: str | None = None
     foreign_tasks: Literal["report", "ignore"] = "report"
     notices: tuple[Receiver, ...] = ()
     journal: str | None = None

@@ -24,6 +24,7 @@ from otactl.backends.errors import after_silence
 from otactl.backends.transport.allowed_hosts import must_be_aws
 from otactl.backends.transport.call_policy import CallPolicy, PacedClient
 from otactl.backends.transport.machine_clock import utc_now
+from otactl.backends.transport.rate_limit import SharedPace
 from otactl.backends.transport.usage import Stats
 from otactl.errors import StalledError
 from otactl.model import Environment
@@ -56,12 +57,18 @@ class AwsClient(PacedClient):
         seed: int | None = None,
         around: Around | None = None,
         environ: Mapping[str, str] = os.environ,
+        shared: SharedPace | None = None,
     ) -> None:
-        """Take this machine's clock as `now`, and as `session` credentials other than those of this process."""
+        """Take this machine's clock as `now`, and as `session` credentials other than those of this process.
+
+        `shared` is the pace of all processes that call.
+        """
         self._environ = environ
         self._environment = environment
         self.around = around
-        self.policy = CallPolicy(environment, DEFAULT_RATES, sleep=sleep, monotonic=monotonic, now=now, seed=seed)
+        self.policy = CallPolicy(
+            environment, DEFAULT_RATES, sleep=sleep, monotonic=monotonic, now=now, seed=seed, shared=shared
+        )
         self._lock = Lock()
         self._clients: dict[str, object] = {}
         self._session = session

@@ -3,7 +3,8 @@
 1. A call is counted before it is sent, against the call budget of the environment; a repetition is a call.
 2. A fifth of the call budget is reserved for writes.
 3. Calls of one operation are spaced by its rate: the environment's for the operation, else the environment's for the
-   service, else the default of the service.
+   service, else the default of the service. With a shared pace, all processes share the rate of an operation at one
+   place (account and Region, or the service's own address), as far as the service or the environment has a rate.
 4. A call is sent at most `ATTEMPTS` times; the wait before a repetition doubles each time, with a jitter of half of it.
 5. An offset of the clocks within `CLOCK_TOLERANCE` is ignored.
 6. Each call is logged before it is sent, by its name only.
@@ -19,7 +20,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from otactl.backends.transport.machine_clock import utc_now
-from otactl.backends.transport.rate_limit import Pacers
+from otactl.backends.transport.rate_limit import Pacers, SharedPace
 from otactl.backends.transport.service_clock import date_of
 from otactl.backends.transport.usage import Stats
 from otactl.errors import TooLateError
@@ -46,13 +47,18 @@ class CallPolicy:
         now: Callable[[], datetime] = utc_now,
         seed: int | None = None,
         usage: Stats | None = None,
+        shared: SharedPace | None = None,
     ) -> None:
-        """Take the default rates in calls a second for each service, and this machine's clock as `now`."""
+        """Take the default rates in calls a second for each service, and this machine's clock as `now`.
+
+        `shared` spaces the calls of this process together with those of others.
+        """
         self._environment = environment
         self._default_rates = default_rates
         self._random = random.Random(seed)  # noqa: S311 - jitter, not a secret
         self._random_lock = Lock()
         self._pacers = Pacers(self._rate, monotonic, sleep)
+        self.shared = shared
         self.own_now = now
         self.sleep = sleep
         self.usage = usage or Stats()
@@ -65,7 +71,7 @@ class CallPolicy:
         Raises BudgetSpentError when it must not be sent.
         """
         self.usage.count(key, writes=writes, budget=self._environment.call_budget)
-        self._pacers.wait(key)
+        self._wait(key)
         _CALLS.info("%s %s", "write" if writes else "read", key)
 
     def is_last(self, attempt: int) -> bool:
@@ -94,10 +100,23 @@ class CallPolicy:
             self.clock_offset = offset if abs(offset) > CLOCK_TOLERANCE else timedelta(0)
         return offset
 
+    def _wait(self, key: str) -> None:
+        service = key.partition(":")[0]
+        rate = self._known_rate(key)
+        if self.shared is None or rate is None:
+            self._pacers.wait(key)
+            return
+        access = self._environment.access.get(service)
+        place = access.place if access is not None else ""
+        self.shared.wait(place or f"{self._environment.account}/{self._environment.region}", key, rate)
+
     def _rate(self, key: str) -> float:
+        return self._known_rate(key) or OTHER_RATE
+
+    def _known_rate(self, key: str) -> float | None:
         service = key.partition(":")[0]
         rates = self._environment.call_rates
-        return rates.get(key) or rates.get(f"{service}:*") or self._default_rates.get(service, OTHER_RATE)
+        return rates.get(key) or rates.get(f"{service}:*") or self._default_rates.get(service)
 
 
 class PacedClient:

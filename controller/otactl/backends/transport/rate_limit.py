@@ -1,5 +1,8 @@
 """Keeps calls under the service's rate: one pacer per operation, shared by every rollout of an environment.
 
+Environments of one account and Region share its rate; where several processes run them, a `SharedPace` hands out the
+slots of all.
+
 The service counts with a bucket of its own. A burst of a full second followed by a steady refill would put twice the
 rate into the first second, so calls are spaced instead: each gets the next free slot, 1/rate after the one before.
 """
@@ -8,6 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
+from typing import Protocol
+
+
+class SharedPace(Protocol):
+    """Hands out slots to every process that calls a service."""
+
+    def wait(self, place: str, key: str, rate: float) -> None:
+        """Wait for the next slot of `service:operation` at a place, whose slots are 1/`rate` seconds apart."""
+        ...
 
 
 class Pacer:

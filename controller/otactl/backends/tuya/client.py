@@ -28,6 +28,7 @@ from typing import Self
 from otactl.backends.errors import NotFoundError, after_silence
 from otactl.backends.transport.call_policy import CallPolicy, PacedClient
 from otactl.backends.transport.machine_clock import utc_now
+from otactl.backends.transport.rate_limit import SharedPace
 from otactl.backends.transport.usage import Stats
 from otactl.backends.tuya.config import access_of
 from otactl.backends.tuya.credentials import Key, ReadSecret, read_key
@@ -93,10 +94,18 @@ class TuyaClient(PacedClient):
         read_secret: ReadSecret | None = None,
         around: Around | None = None,
         stats: Stats | None = None,
+        shared: SharedPace | None = None,
     ) -> None:
         self._environment = environment
         self.policy = CallPolicy(
-            environment, DEFAULT_RATES, sleep=sleep, monotonic=monotonic, now=now, seed=seed, usage=stats
+            environment,
+            DEFAULT_RATES,
+            sleep=sleep,
+            monotonic=monotonic,
+            now=now,
+            seed=seed,
+            usage=stats,
+            shared=shared,
         )
         self._nonce, self._around = nonce, around
         self._common = dict(common or {})

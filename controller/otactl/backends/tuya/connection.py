@@ -18,4 +18,5 @@ def connect(environment: Environment, client: AwsClient) -> TuyaClient:
         sleep=client.policy.sleep,
         around=client.around,
         read_secret=partial(secret_text, client),
+        shared=client.policy.shared,
     )

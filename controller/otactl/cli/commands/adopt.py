@@ -16,12 +16,12 @@ from otactl.backends.registry import BACKENDS, backends_for, transport_for
 from otactl.backends.transport.machine_clock import utc_now
 from otactl.cli.adopted_manifests import declared_names, folder_of
 from otactl.cli.author import actor_option, author_of
-from otactl.cli.commands.reconcile import holder
 from otactl.cli.errors import Verb, guarded
 from otactl.cli.journal_option import journal_option, place_for
 from otactl.cli.manifest_edit import form_option
 from otactl.cli.nearby_environments import environment_named, manifests_option
 from otactl.cli.new_files import prepared
+from otactl.cli.run_environments import holder
 from otactl.cli.units_to_adopt import SortedUnits, sort_out
 from otactl.errors import OtactlError, UsageError, reason_of
 from otactl.journal import open_journal

@@ -12,6 +12,7 @@ import pytest
 from otactl.backends.transport.call_policy import ATTEMPTS, CLOCK_TOLERANCE, CallPolicy
 from otactl.backends.transport.usage import Stats
 from otactl.errors import BudgetSpentError
+from otactl.model.environment import BackendAccess
 from tests.support.builders import ENVIRONMENT
 
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)
@@ -201,3 +202,49 @@ def test_threads_never_spend_more_than_the_budget() -> None:
     for thread in threads:
         thread.join()
     assert (usage.calls, usage.writes, usage.by_operation) == (400, 400, {WRITE: 400})
+
+
+class SharedSlots:
+    """A shared pace that notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, float]] = []
+
+    def wait(self, place: str, key: str, rate: float) -> None:
+        self.asked.append((place, key, rate))
+
+
+def test_a_call_with_a_known_rate_waits_for_a_slot_of_all_processes_at_its_account_and_region() -> None:
+    clock, slots = Clock(), SharedSlots()
+    environment = msgspec.structs.replace(ENVIRONMENT, call_rates={"door:Write": 2.0})
+    spender = CallPolicy(environment, {"door": 4.0}, sleep=clock.sleep, monotonic=clock.monotonic, shared=slots)
+
+    for _ in range(2):
+        spender.spend(READ, writes=False)
+    spender.spend(WRITE, writes=True)
+
+    place = f"{ENVIRONMENT.account}/{ENVIRONMENT.region}"
+    assert slots.asked == [(place, READ, 4.0), (place, READ, 4.0), (place, WRITE, 2.0)]
+    assert clock.slept == []
+
+
+def test_a_call_to_a_service_that_has_no_rate_is_spaced_by_this_process_alone() -> None:
+    clock, slots = Clock(), SharedSlots()
+    spender = CallPolicy(ENVIRONMENT, {"door": 4.0}, sleep=clock.sleep, monotonic=clock.monotonic, shared=slots)
+
+    for _ in range(2):
+        spender.spend("window:Read", writes=False)
+
+    assert slots.asked == []
+    assert len(clock.slept) == 1
+
+
+def test_a_service_with_an_address_of_its_own_is_a_place_of_its_own() -> None:
+    class Gateway(BackendAccess):
+        place = "https://door.example"
+
+    slots = SharedSlots()
+    environment = msgspec.structs.replace(ENVIRONMENT, access={"door": Gateway()})
+    CallPolicy(environment, {"door": 4.0}, shared=slots).spend(READ, writes=False)
+
+    assert slots.asked == [("https://door.example", READ, 4.0)]
