@@ -21,6 +21,11 @@ $(BIN)/actionlint: $(STAMP) tests/static/tools/go.mod tests/static/tools/go.sum
 demo: setup
 	$(BIN)/otactl demo
 
+.PHONY: demo-workers
+# PostgreSQL, four workers and 16 environments on loopback; two workers are killed. It needs Debian's package postgresql.
+demo-workers: setup
+	$(BIN)/python -m tests.support.workers_demo
+
 test: setup $(BIN)/actionlint
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 

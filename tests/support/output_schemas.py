@@ -27,6 +27,7 @@ from otactl.report.reconcile import RunResult
 from otactl.report.rehearsal_values import RehearsalResult
 from otactl.report.status_summary import StatusReport
 from otactl.report.validation import Validation
+from otactl.report.workers import WorkersStatus
 from tests.support.paths import ROOT
 
 Node = dict[str, Any]
@@ -43,9 +44,14 @@ REPORTS: dict[str, type[msgspec.Struct]] = {
     "rehearse": RehearsalResult,
     "status": StatusReport,
     "validate": Validation,
+    "workers": WorkersStatus,
 }
-WITHOUT_JOURNAL = {"airtime", "evidence", "evidence-verify", "gate", "rehearse", "validate"}
-TITLES = {"evidence": "Predicate of the evidence of a rollout", "evidence-verify": "otactl evidence verify -o json"}
+WITHOUT_JOURNAL = {"airtime", "evidence", "evidence-verify", "gate", "rehearse", "validate", "workers"}
+TITLES = {
+    "workers": "otactl workers status -o json",
+    "evidence": "Predicate of the evidence of a rollout",
+    "evidence-verify": "otactl evidence verify -o json",
+}
 FOLDER = ROOT / "schemas/v1"
 _ANY: Node = {"$comment": "any JSON"}
 

@@ -39,6 +39,7 @@ VERBS: dict[str, str] = {
     "image": "upload, sign and verify content-addressed images",
     "adopt": "write manifests from what runs without otactl",
     "evidence": "write or verify signed evidence of a rollout",
+    "workers": "run many environments from a queue in PostgreSQL",
     "journal": "create, check, back up, copy or export the journal",
     "explain": "show help on a manifest field or on a code, offline",
     "simulator": "run the stand-in clouds on loopback",

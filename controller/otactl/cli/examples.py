@@ -17,7 +17,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "otactl plan rollouts/ --offline",
         "otactl plan rollouts/ --junit plan.xml",
     ),
-    "reconcile": ("otactl reconcile rollouts/", "otactl reconcile rollouts/ --environment prod-eu -q"),
+    "reconcile": (
+        "otactl reconcile rollouts/",
+        "otactl reconcile rollouts/ --environment prod-eu -q",
+        "otactl reconcile --enqueue --environment prod-eu --wait 10m",
+    ),
     "airtime": (
         "otactl airtime rollouts/soil-probe-2-4-1.yaml --loss 0.02",
         "otactl airtime --rf-region EU868 --image-bytes 8960 --loss 0.05 --devices 100 --plot radio.svg",
@@ -75,6 +79,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "journal copy": ("otactl journal copy .otactl/journal.db s3://acme-otactl-journal/prod-eu",),
     "journal export": ("otactl journal export",),
     "journal release": ("otactl journal release prod-eu",),
+    "workers init": ("otactl workers init",),
+    "workers run": (
+        "otactl workers run rollouts/",
+        "otactl workers run rollouts/ --source git+https://git.example/acme/fleet.git@main --cache /var/lib/otactl",
+    ),
+    "workers status": ("otactl workers status", "otactl workers status --environment prod-eu -o json"),
     "explain": ("otactl explain spec.strategy.gate", "otactl explain window_is_closed"),
     "simulator": ("otactl simulator --port 4566", "otactl simulator --example --port 8765"),
     "demo": ("otactl demo", "otactl demo --keep demo"),

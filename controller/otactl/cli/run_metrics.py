@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -24,6 +24,7 @@ from otactl.errors import OtactlError, reason_of
 from otactl.journal import AnyJournal
 from otactl.model import Environment
 from otactl.planning.environment import NAME
+from otactl.ports import Stored
 from otactl.report.metric_samples import (
     JournalFigures,
     RunFigures,
@@ -62,9 +63,11 @@ def metrics_options(command: F) -> F:
 class RunMetrics:
     """Collects the figures of each environment of a run, and writes them when the run leaves its `with` block."""
 
-    def __init__(self, file: str | None, gateway: str | None, holder: str) -> None:
-        """Take as `holder` the name under which this run holds leases."""
-        self._file, self._gateway, self._holder = file, gateway, holder
+    def __init__(self, file: str | None, gateway: str | None, holder: str, *, keep: bool = False) -> None:
+        """Take as `holder` the name under which this run holds leases; `keep` leaves the metrics in `samples`."""
+        self._file, self._gateway, self._holder, self._keep = file, gateway, holder, keep
+        self.samples: dict[str, tuple[Sample, ...]] = {}
+        """The metrics of each environment, once the run has left the block."""
         self._started = time.monotonic()
         self._figures: dict[str, tuple[RunFigures, JournalFigures | None]] = {}
 
@@ -123,6 +126,7 @@ class RunMetrics:
         if error is not None and not isinstance(error, SystemExit) and "" not in self._figures:
             self._figures[""] = (self._failed("", _reason(error)), None)
         groups = {name: self._samples(run, kept, code) for name, (run, kept) in self._figures.items()}
+        self.samples = groups
         for name, samples in groups.items() if self._gateway is not None else ():
             complete = self._figures[name][1] is not None
             problem = push(self._gateway or "", name, (*build_samples(), *samples), complete=complete)
@@ -133,7 +137,12 @@ class RunMetrics:
 
     @property
     def _wanted(self) -> bool:
-        return self._file is not None or self._gateway is not None
+        return self._file is not None or self._gateway is not None or self._keep
+
+    def records(self, environment: str) -> Mapping[str, Stored]:
+        """Return the records that the journal held of an environment after its run; none where they are not known."""
+        kept = self._figures[environment][1] if environment in self._figures else None
+        return kept.records if kept is not None else {}
 
     def _failed(self, name: str, *reasons: str) -> RunFigures:
         return RunFigures(

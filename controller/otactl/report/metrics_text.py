@@ -21,10 +21,16 @@ class _Samples(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families that have a sample."""
-        for family in FAMILIES:
-            mine = [sample for sample in self._samples if sample.name == family.name]
-            if mine:
-                yield _metric(family, mine)
+        return collected(self._samples)
+
+
+def collected(samples: Iterable[Sample]) -> Iterator[Metric]:
+    """Yield the families that have a sample, as the library takes them."""
+    held = tuple(samples)
+    for family in FAMILIES:
+        mine = [sample for sample in held if sample.name == family.name]
+        if mine:
+            yield _metric(family, mine)
 
 
 def _metric(family: Family, samples: list[Sample]) -> Metric:

@@ -1,0 +1,139 @@
+"""Divides what was read of a source by environment, so that a pass gets the manifests of its own alone.
+
+1. An environment runs by the newest snapshot if none of its manifests has an error there.
+2. Otherwise it keeps the last good snapshot, which is the newest one without any error; the rollouts that a manifest
+   with an error is about are left alone all the same, because a wrong edit may have been meant to stop them.
+3. Without a good snapshot it runs as `otactl reconcile` does over the newest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from otactl.manifest import Reading, read_paths
+from otactl.manifest.unreadable import UnreadableDocument
+from otactl.model import Environment
+from otactl.model.values import canonical_digest
+from otactl.workers.sources.snapshot import Snapshot
+
+
+class ReadRequest(NamedTuple):
+    """What a process is asked to read."""
+
+    root: str
+    paths: tuple[str, ...]
+
+
+class Loaded(NamedTuple):
+    """A snapshot with what its manifests say."""
+
+    snapshot: Snapshot
+    reading: Reading
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with the manifests, in one line; empty when nothing is."""
+        errors = self.reading.errors
+        if not errors:
+            return "" if self.reading.environments else "no environment was found in the manifests"
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        return f"{first.file}:{first.line}:{first.column}: {first.code}: {first.message}{more}"
+
+
+class Slice(NamedTuple):
+    """One environment with its rollouts; `reading` is about it alone, `sharers` counts those at its place."""
+
+    environment: Environment
+    reading: Reading
+    snapshot: Snapshot
+    digest: str
+    aborts: frozenset[str]
+    sharers: int
+    kept_back: str
+    """Why it does not run by the newest snapshot; empty if it does."""
+
+
+def read(request: ReadRequest) -> Reading:
+    """Read manifests, in a process of its own: they are untrusted, and may be many."""
+    found = read_paths(request.paths, cwd=Path(request.root), require_environments=True)
+    return found._replace(referred={})
+
+
+def slices(newest: Loaded, good: Loaded | None) -> dict[str, Slice]:
+    """Return every environment that can run, by name."""
+    chosen: dict[str, tuple[Loaded, tuple[UnreadableDocument, ...]]] = {
+        each.name: (newest, concerning(newest.reading, each.name)) for each in newest.reading.environments
+    }
+    if good is not None and good.snapshot.revision != newest.snapshot.revision:
+        for each in good.reading.environments:
+            broken = concerning(newest.reading, each.name)
+            if broken:
+                chosen[each.name] = (good, broken)
+    places: dict[tuple[str, str], int] = {}
+    for name, (loaded, _) in chosen.items():
+        where = _place(_environment(loaded.reading, name))
+        places[where] = places.get(where, 0) + 1
+    return {name: _slice(name, *each, newest, places) for name, each in sorted(chosen.items())}
+
+
+def concerning(reading: Reading, environment: str) -> tuple[UnreadableDocument, ...]:
+    """Return the manifests with an error that may be about an environment."""
+    return tuple(
+        each
+        for each in reading.broken
+        if (each.name if each.kind == "Environment" else each.environment) in ("", environment)
+    )
+
+
+def _slice(
+    name: str,
+    loaded: Loaded,
+    broken: tuple[UnreadableDocument, ...],
+    newest: Loaded,
+    places: dict[tuple[str, str], int],
+) -> Slice:
+    environment = _environment(loaded.reading, name)
+    files = {each.file for each in broken}
+    names = {each.name for each in broken if each.kind == "Rollout"}
+    kept = loaded is not newest
+    rollouts = tuple(
+        each
+        for each in loaded.reading.rollouts
+        if each.environment == name and not (kept and (each.source.file in files or each.name in names))
+    )
+    reading = Reading(
+        rollouts=rollouts,
+        environments=(environment,),
+        errors=(),
+        warnings=(),
+        files=loaded.reading.files,
+        names=loaded.reading.names,
+        broken=broken,
+        referred={},
+    )
+    said = [environment, [(r.name, r.source.digest, r) for r in rollouts], [each.text for each in broken]]
+    return Slice(
+        environment=environment,
+        reading=reading,
+        snapshot=loaded.snapshot,
+        digest=canonical_digest(said),
+        aborts=frozenset(r.name for r in rollouts if r.abort is not None),
+        sharers=places[_place(environment)],
+        kept_back=broken[0].text if kept else "",
+    )
+
+
+def _environment(reading: Reading, name: str) -> Environment:
+    return next(each for each in reading.environments if each.name == name)
+
+
+def _place(environment: Environment) -> tuple[str, str]:
+    return environment.account, environment.region
+
+
+def revisions(parts: Sequence[Slice]) -> tuple[str, ...]:
+    """Return the revisions that environments run by, each once."""
+    return tuple(dict.fromkeys(each.snapshot.revision for each in parts))

@@ -1,0 +1,1 @@
+"""Holds the numbered steps that create the tables of the workers."""

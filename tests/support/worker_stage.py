@@ -1,0 +1,291 @@
+"""A stage for workers: a simulator, a fleet of many environments, and worker processes that may be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from otactl.journal import open_journal
+from otactl.model import Phase
+from otactl.planning.environment import NAME
+from otactl.report.workers import WorkersStatus
+from otactl.workers.database import conninfo_of, create_tables
+from otactl.workers.status import status_of
+
+ACCOUNT, BUCKET, ROLE = "123456789012", "acme-firmware-eu", "acme-firmware-update"
+REGIONS = (
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ca-central-1",
+    "ap-south-1",
+    "ap-south-2",
+    "sa-east-1",
+)
+IMAGE = bytes(range(256)) * 2
+DIGEST = hashlib.sha256(IMAGE).hexdigest()
+HOUR = 3600
+OVER = (Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED)
+PATIENCE_SECONDS = 120.0
+
+
+def until(true: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS, pause: float = 0.05) -> None:
+    """Poll until something is true. Raises: AssertionError when it is not in time."""
+    give_up = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < give_up, f"not in {seconds:g} s: {what}"
+        time.sleep(pause)
+
+
+class WorkerStage:
+    """A folder of manifests with what the workers that run them need."""
+
+    def __init__(self, url: str, folder: Path, database: str, *, regions: Sequence[str] = REGIONS[:1]) -> None:
+        self.url, self.folder, self.regions = url, folder, tuple(regions)
+        self.conninfo = conninfo_of(None, {"OTACTL_DATABASE": database})
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.env = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "OTACTL_", "PG"))},
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "stage",
+            "AWS_SECRET_ACCESS_KEY": "stage",
+            "AWS_REGION": regions[0],
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "OTACTL_DATABASE": database,
+        }
+        self.rollouts: dict[str, str] = {}
+        (folder / ".git").mkdir()  # journals are named from the root of a repository
+        (folder / "rollouts" / "environments").mkdir(parents=True)
+        create_tables(self.conninfo)
+        self._provision()
+
+    def __enter__(self) -> WorkerStage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _provision(self) -> None:
+        session = boto3.Session(aws_access_key_id="stage", aws_secret_access_key="stage", region_name=self.regions[0])
+        s3, iam = (session.client(name, endpoint_url=self.url) for name in ("s3", "iam"))
+        where: Any = {"LocationConstraint": self.regions[0]}
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        s3.put_object(Bucket=BUCKET, Key=f"probe/sha256/{DIGEST}/probe.bin", Body=IMAGE, ChecksumAlgorithm="SHA256")
+        trust = {"Principal": {"Service": "iotwireless.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_policy(trust))
+        read = {"Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": f"arn:aws:s3:::{BUCKET}/*"}
+        iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=_policy(read))
+        s3.close()
+        iam.close()
+
+    def fleet(self, environments: int, rollouts: int, *, rates: Mapping[str, float] | None = None) -> None:
+        """Write environments with their rollouts, one multicast group of one device each; create their journals."""
+        for number in range(environments):
+            self.environment(f"env-{number:02}", self.regions[number % len(self.regions)], rates=rates)
+        parts: dict[str, list[dict[str, Any]]] = {region: [] for region in self.regions}
+        for number in range(rollouts):
+            home = f"env-{number % environments:02}"
+            region = self.regions[number % environments % len(self.regions)]
+            group = f"3f0c1d52-0d1f-4e6e-9f6a-{number:012x}"
+            parts[region].append({"devEui": f"70b3d57ed{number:07x}", "group": group})
+            self.rollout(f"probe-{number:04}", home, group)
+        for region, devices in parts.items():
+            fleet = {
+                "devices": [{"devEui": each["devEui"], "rfRegion": "EU868"} for each in devices],
+                "groups": [
+                    {"name": each["devEui"], "id": each["group"], "rfRegion": "EU868", "devices": [each["devEui"]]}
+                    for each in devices
+                ],
+            }
+            self.post("fleet", {**fleet, "region": region})
+
+    def environment(self, name: str, region: str, *, rates: Mapping[str, float] | None = None, **spec: object) -> None:
+        """Write an environment with a journal of its own."""
+        journal = f".otactl/{name}.db"
+        fast = {"s3:*": 1000.0, "iam:*": 1000.0, "sts:*": 1000.0}
+        said: dict[str, object] = {
+            "owner": "acme",
+            "account": ACCOUNT,
+            "region": region,
+            "journal": journal,
+            "callRates": {"iotwireless:*": 1000, "iot:*": 1000, **fast, **(rates or {})},
+            **spec,
+        }
+        document = {"apiVersion": "otactl.dev/v1", "kind": "Environment", "metadata": {"name": name}, "spec": said}
+        (self.folder / "rollouts" / "environments" / f"{name}.json").write_text(json.dumps(document))
+        if not (self.folder / journal).exists():
+            (self.folder / ".otactl").mkdir(exist_ok=True)
+            open_journal(f"sqlite:///{self.folder / journal}").close()
+
+    def rollout(self, name: str, environment: str, group: str, **spec: object) -> None:
+        """Write a rollout of one wave."""
+        self.rollouts[name] = environment
+        said: dict[str, object] = {
+            "environment": environment,
+            "firmware": {
+                "version": "1.0.0",
+                "image": f"s3://{BUCKET}/probe/sha256/{DIGEST}/probe.bin",
+                "sha256": DIGEST,
+                "sizeBytes": len(IMAGE),
+            },
+            "fuota": {
+                "rfRegion": "EU868",
+                "role": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
+                "dataRate": 5,
+                "fragmentSizeBytes": 200,
+                "fragmentIntervalMs": 30000,
+                "redundancyPercent": 100,
+            },
+            "strategy": {
+                "waves": [{"name": "all", "targets": {"multicastGroups": [group]}}],
+                "gate": {"minSuccessPercent": 90},
+            },
+            **spec,
+        }
+        document = {"apiVersion": "otactl.dev/v1", "kind": "Rollout", "metadata": {"name": name}, "spec": said}
+        (self.folder / "rollouts" / f"{name}.json").write_text(json.dumps(document))
+
+    def start(self, *options: str, every: str = "1s", name: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker; it answers its health at a free port."""
+        words = [sys.executable, "-m", "otactl.cli", "workers", "run", "rollouts", "--listen", "127.0.0.1:0"]
+        words += ["--every", every, "--refresh", "1s", *(["--name", name] if name else []), *options]
+        with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
+            worker = subprocess.Popen(
+                words, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
+        self.workers.append(worker)
+        return worker
+
+    def address(self, number: int = -1) -> str:
+        """The address of a worker's health, once it is printed."""
+        log = self.folder / f"worker-{number % len(self.workers)}.log"
+        until(lambda: b"answers at " in log.read_bytes(), "a worker tells its address")
+        return log.read_text().partition("answers at ")[2].partition("/healthz")[0]
+
+    def log(self, number: int = -1) -> list[dict[str, Any]]:
+        """What a worker has logged."""
+        lines = (self.folder / f"worker-{number % len(self.workers)}.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def stop(self) -> None:
+        """Kill every worker that is there."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait()
+
+    def status(self) -> WorkersStatus:
+        """How the workers are."""
+        return status_of(self.conninfo)
+
+    def phases(self) -> dict[str, Phase]:
+        """The phase of each rollout, by the journals."""
+        found: dict[str, Phase] = {}
+        for environment in sorted(set(self.rollouts.values())):
+            with contextlib.closing(open_journal(f"sqlite:///{self.folder}/.otactl/{environment}.db")) as journal:
+                stored = journal.load_all(environment)
+            found |= {name: each.record.phase for name, each in stored.items() if name != NAME}
+        return found
+
+    @property
+    def over(self) -> bool:
+        """Whether every rollout has its verdict."""
+        phases = self.phases()
+        return len(phases) == len(self.rollouts) and all(phase in OVER for phase in phases.values())
+
+    def drive(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Let simulated hours pass until every rollout has its verdict; each hour, every environment has its turn."""
+        give_up = time.monotonic() + seconds
+        while not self.over:
+            self.advance()
+            had_turns = partial(self._had_turns, self.status().at)
+            until(had_turns, "every environment has its turn", give_up - time.monotonic(), 0.25)
+
+    def _had_turns(self, since: datetime) -> bool:
+        phases = self.phases()
+        waits = {home for name, home in self.rollouts.items() if phases.get(name) not in OVER}
+        for each in self.status().environments:
+            if any(run.started_at >= since and run.ended_at is not None for run in each.runs):
+                waits.discard(each.name)
+        return not waits
+
+    def post(self, name: str, document: object) -> None:
+        """Tell the simulator."""
+        body = json.dumps(document).encode()
+        request = urllib.request.Request(f"{self.url}/_simulator/{name}", data=body, method="POST")
+        with urllib.request.urlopen(request) as answer:
+            answer.read()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What the simulator was asked."""
+        with urllib.request.urlopen(f"{self.url}/_simulator/requests") as answer:
+            return list(json.load(answer)["requests"])
+
+    def created(self) -> dict[str, int]:
+        """How many units each rollout has at the service, ended ones too, by name of the task."""
+        names: dict[str, int] = {}
+        tokens: set[str] = set()
+        for asked in self.requests():
+            parameters = asked["parameters"]
+            if asked["operation"] == "CreateFuotaTask" and asked["status"] in (200, 201):
+                if parameters["ClientRequestToken"] not in tokens:
+                    names[parameters["Name"]] = names.get(parameters["Name"], 0) + 1
+                tokens.add(parameters["ClientRequestToken"])
+        return names
+
+    def advance(self, seconds: float = HOUR) -> None:
+        """Let the simulated clock run ahead."""
+        self.post("clock", {"advanceSeconds": seconds})
+
+    def get(self, path: str, number: int = -1) -> tuple[int, str]:
+        """What a worker answers."""
+        try:
+            with urllib.request.urlopen(f"{self.address(number)}{path}") as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+@contextlib.contextmanager
+def simulator() -> Iterator[str]:
+    """Run a simulator in a process of its own, with no limit of calls."""
+    command = [sys.executable, "-m", "otactl.cli", "simulator", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline() if process.stdout is not None else ""
+        yield line.split()[2].rstrip(";")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+
+
+def _policy(statement: Mapping[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})

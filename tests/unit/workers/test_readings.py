@@ -1,0 +1,138 @@
+"""What was read of a source is divided by environment; a wrong manifest holds back its own environment alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from otactl.workers.readings import Loaded, ReadRequest, read, slices
+from otactl.workers.sources import Snapshot
+from tests.support.manifest_texts import GOOD
+
+HOMES = ("env-a", "env-b")
+
+
+def environment(name: str, **spec: object) -> str:
+    said = {"owner": "acme", "account": "123456789012", "region": "eu-west-1", **spec}
+    document = {"apiVersion": "otactl.dev/v1", "kind": "Environment", "metadata": {"name": name}, "spec": said}
+    return json.dumps(document)
+
+
+def rollout(name: str, home: str, group: int, **spec: object) -> str:
+    document = yaml.safe_load(GOOD)
+    document["metadata"]["name"] = name
+    document["spec"] |= {"environment": home, **spec}
+    document["spec"]["strategy"]["waves"] = [
+        {"name": "all", "targets": {"multicastGroups": [f"3f0c1d52-0d1f-4e6e-9f6a-{group:012x}"]}}
+    ]
+    return json.dumps(document)
+
+
+@pytest.fixture
+def files() -> dict[str, str]:
+    """Two environments with two rollouts each."""
+    found = {f"rollouts/environments/{name}.json": environment(name) for name in HOMES}
+    for number in range(4):
+        found[f"rollouts/probe-{number}.json"] = rollout(f"probe-{number}", HOMES[number % 2], number)
+    return found
+
+
+def loaded(place: Path, files: dict[str, str]) -> Loaded:
+    root = place / f"at-{len(list(place.iterdir()))}"
+    (root / ".git").mkdir(parents=True)
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return Loaded(Snapshot(root.name, root), read(ReadRequest(str(root), ("rollouts",))))
+
+
+def test_each_environment_gets_its_own_rollouts_alone(tmp_path: Path, files: dict[str, str]) -> None:
+    found = slices(loaded(tmp_path, files), None)
+
+    assert {name: [r.name for r in part.reading.rollouts] for name, part in found.items()} == {
+        "env-a": ["probe-0", "probe-2"],
+        "env-b": ["probe-1", "probe-3"],
+    }
+    assert {part.sharers for part in found.values()} == {2}
+    assert {part.kept_back for part in found.values()} == {""}
+
+
+def test_a_digest_changes_with_the_manifests_of_its_environment_alone(tmp_path: Path, files: dict[str, str]) -> None:
+    before = slices(loaded(tmp_path, files), None)
+    files["rollouts/probe-1.json"] = rollout("probe-1", "env-b", 1, suspend={"reason": "crashes", "owner": "ada"})
+    after = slices(loaded(tmp_path, files), None)
+
+    assert before["env-a"].digest == after["env-a"].digest
+    assert before["env-b"].digest != after["env-b"].digest
+
+
+def test_a_rollout_to_be_aborted_makes_its_environment_urgent(tmp_path: Path, files: dict[str, str]) -> None:
+    files["rollouts/probe-1.json"] = rollout("probe-1", "env-b", 1, abort={"reason": "wrong build"})
+    found = slices(loaded(tmp_path, files), None)
+
+    assert {name: part.aborts for name, part in found.items()} == {"env-a": frozenset(), "env-b": {"probe-1"}}
+
+
+def test_a_wrong_manifest_keeps_its_environment_on_the_good_revision_and_lets_the_others_go_on(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    good = loaded(tmp_path, files)
+    files["rollouts/probe-0.json"] = rollout("probe-0", "env-a", 0, suspend={"reason": "crashes", "owner": "ada"})
+    files["rollouts/probe-2.json"] = rollout("probe-2", "env-a", 2, wrong=True)
+    files["rollouts/probe-3.json"] = rollout("probe-3", "env-b", 3, suspend={"reason": "crashes", "owner": "ada"})
+    newest = loaded(tmp_path, files)
+    found = slices(newest, good)
+
+    assert newest.problem
+    assert found["env-a"].snapshot == good.snapshot
+    assert "probe-2.json" in found["env-a"].kept_back
+    assert found["env-b"].snapshot == newest.snapshot
+    assert [bool(r.suspend) for r in found["env-b"].reading.rollouts] == [False, True]
+
+
+def test_the_rollout_of_a_wrong_manifest_is_left_alone_even_on_the_good_revision(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    good = loaded(tmp_path, files)
+    files["rollouts/probe-2.json"] = rollout("probe-2", "env-a", 2, wrong=True)
+    part = slices(loaded(tmp_path, files), good)["env-a"]
+
+    assert [r.name for r in part.reading.rollouts] == ["probe-0"]
+    assert [each.name for each in part.reading.broken] == ["probe-2"]
+
+
+def test_an_environment_with_an_error_keeps_its_good_manifest(tmp_path: Path, files: dict[str, str]) -> None:
+    good = loaded(tmp_path, files)
+    files["rollouts/environments/env-b.json"] = environment("env-b", every="1s")
+    found = slices(loaded(tmp_path, files), good)
+
+    assert set(found) == set(HOMES)
+    assert found["env-b"].snapshot == good.snapshot
+    assert found["env-a"].kept_back == ""
+
+
+def test_without_a_good_revision_what_can_be_read_runs(tmp_path: Path, files: dict[str, str]) -> None:
+    files["rollouts/probe-2.json"] = rollout("probe-2", "env-a", 2, wrong=True)
+    found = slices(loaded(tmp_path, files), None)
+
+    assert [r.name for r in found["env-a"].reading.rollouts] == ["probe-0"]
+    assert found["env-a"].kept_back == ""
+
+
+def test_an_environment_that_was_removed_runs_no_more(tmp_path: Path, files: dict[str, str]) -> None:
+    good = loaded(tmp_path, files)
+    kept = {name: text for name, text in files.items() if "env-b" not in text}
+    assert set(slices(loaded(tmp_path, kept), good)) == {"env-a"}
+
+
+def test_a_snapshot_without_manifests_holds_everyone_on_the_good_revision(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    good = loaded(tmp_path, files)
+    empty = loaded(tmp_path, {"rollouts/readme.txt": "none"})
+
+    assert "nothing_to_read" in empty.problem
+    assert {part.snapshot for part in slices(empty, good).values()} == {good.snapshot}
