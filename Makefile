@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static coverage docs site bench explore mutants dist audit lock clean
+.PHONY: setup demo test check static coverage docs site bench explore gates mutants dist audit lock clean
 
 setup: $(STAMP)
 
@@ -87,6 +87,10 @@ bench: setup
 # Every interleaving of small worlds on the product's own code; goes on where it was stopped (docs/reliability.md).
 explore: setup
 	$(BIN)/python -m tests.support.explore walk
+
+# How often gates pass bad firmware and hold good firmware, in 100,000 simulated rollouts (docs/gates.md).
+gates: setup
+	$(BIN)/python -m tests.support.gates
 
 # A sample of mutants of the pure core, judged by its unit tests and a walk; goes on where it was stopped.
 mutants: setup

@@ -121,6 +121,7 @@ def _gate(rollout: Rollout | None, wave: Wave | None) -> GateLine | None:
         max_failures=gate.max_failures,
         silence_after=gate.silence_after,
         soak=gate.soak,
+        confidence=float(1 - gate.risk) if gate.risk is not None else None,
     )
 
 

@@ -84,6 +84,10 @@ class GateLine(Value, frozen=True, kw_only=True):
     max_failures: Annotated[int | None, Meta(description="Failures allowed.", examples=[20])]
     silence_after: Annotated[str | None, Meta(description="When silence counted as failure.", examples=["24h"])]
     soak: Annotated[str | None, Meta(description="How long it had to stay passed.", examples=["12h"])]
+    confidence: Annotated[
+        float | None,
+        Meta(description="How sure its verdict had to be; null where that was not asked.", examples=[0.95]),
+    ]
 
 
 class VerdictLine(Value, frozen=True, kw_only=True):

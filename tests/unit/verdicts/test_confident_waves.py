@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from otactl.model import (
@@ -23,6 +25,7 @@ from otactl.model import (
     Stage,
     Strategy,
     Targets,
+    Verdict,
     Wave,
     WaveRecord,
 )
@@ -111,6 +114,22 @@ def test_answers_that_show_neither_hold_the_wave_at_the_deadline_and_it_has_not_
     assert wave_verdict.phase_of(record, of, stalled=True) is Phase.STALLED
 
 
+@given(st.integers(0, 30), st.integers(0, 30), st.booleans())
+def test_results_of_devices_and_counts_of_a_unit_that_runs_give_one_verdict(well: int, failed: int, due: bool) -> None:
+    of, silent = declared(), max(30 - well - failed, 0)
+    ends = [(S, None)] * well + [(F, Reason.FLASH)] * failed + [(F, Reason.TIMEOUT)] * silent
+    results = tuple(
+        DeviceResult(device=f"d-{n}", outcome=outcome, reason=reason, silent=reason is Reason.TIMEOUT)
+        for n, (outcome, reason) in enumerate(ends)
+    )
+    now = NOW + timedelta(hours=1 if due else 0)
+    ended = running(of, {}, stage=Stage.ENDED, ended_at=START, results=results)
+
+    assert verdict_of(judged(of, ended, now)) == verdict_of(
+        judged(of, running(of, {S: well, F: failed, W: silent}), now)
+    )
+
+
 def test_a_late_answer_decides_what_the_deadline_left_open() -> None:
     of = declared()
     held = judged(of, running(of, {S: 28, W: 2}), NOW + timedelta(hours=1))
@@ -173,6 +192,14 @@ def test_a_stopped_wave_never_passes_by_the_devices_that_had_started(failed: int
     rest = [Reason.CANCELED] + [Reason.FLASH] * failed
 
     assert verdict_of(judged(of, stopped(of, *([None] * (30 - len(rest))), *rest))) == verdict
+
+
+def test_an_eased_gate_lets_the_rest_of_a_stopped_wave_follow_and_does_not_pass_without_it() -> None:
+    of = declared()
+    old = Verdict(passed=False, succeeded=29, failed=1, total=30, needed_percent=99, at=NOW, reason="too_low")
+    wave = replace(stopped(of, *([None] * 29), Reason.CANCELED), verdict=old, verdict_generation=of.generation)
+
+    assert verdict_of(judged(of, wave)) == "none"
 
 
 def test_an_approval_given_before_the_field_was_there_stays_good() -> None:
