@@ -18,7 +18,7 @@ FOLDER = ROOT / "build/mutants"
 STAGED = ("conftest.py", "pyproject.toml", "rollouts", "schemas", "tests")
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
 STATES = {1: KILLED, 3: KILLED, 0: SURVIVED, 33: SURVIVED, 5: SURVIVED, 36: TIMEOUT, -24: TIMEOUT, 24: TIMEOUT}
-"""Exit codes of mutmut's runs that are a judgement; 33 and 5 say that no test calls the function."""
+"""Exit codes of mutmut's runs that are a judgement; 33 and 5 report that no test calls the function."""
 
 
 class _Meta(msgspec.Struct):

@@ -57,7 +57,7 @@ def package(name: str) -> str:
 def function(name: str) -> str:
     """Return the function of a mutant, for people: `planning.abort.plan_abort`, `verdicts.gate.Gate.judge`."""
     module, _, mangled = name.partition("__mutmut_")[0].removeprefix("otactl.").rpartition(".")
-    return f"{module}.{mangled.removeprefix('x').strip('_ǁ').replace('ǁ', '.')}"
+    return f"{module}.{mangled[2:].replace('ǁ', '.')}"
 
 
 def reasons() -> dict[tuple[str, str, str], str]:
@@ -84,8 +84,10 @@ def _by_package(names: list[str]) -> dict[str, int]:
     return {each: sum(package(name) == each for name in names) for each in PACKAGES}
 
 
-def table(found: Recorded) -> str:
+def table(found: Recorded | None) -> str:
     """Return the record as Markdown."""
+    if found is None:
+        return "No run over a whole sample is recorded yet."
     lines = ["| Package | Mutants | Judged | Killed | Endless | Survived |", "|---|---|---|---|---|---|"]
     for each in PACKAGES:
         survived = found.judged[each] - found.killed[each] - found.timeouts[each]
@@ -109,9 +111,9 @@ def _code(line: str) -> str:
     return f"`` {line} ``".replace("|", "\\|")
 
 
-def read() -> Recorded:
-    """Return the record."""
-    return msgspec.json.decode(FIGURES.read_bytes(), type=Recorded)
+def read() -> Recorded | None:
+    """Return the record; None before the first run over a whole sample."""
+    return msgspec.json.decode(FIGURES.read_bytes(), type=Recorded) if FIGURES.exists() else None
 
 
 def write(found: Recorded, figures: Path = FIGURES, page: Path = PAGE) -> None:
