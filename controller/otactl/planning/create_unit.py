@@ -15,7 +15,7 @@ import msgspec
 
 from otactl.model import Attempt, Stage
 from otactl.model.actions import CreateUnit, Hold, UnitDeclaration
-from otactl.planning import detect_drift, guardrails, preflight, reused_version, supersede, wave_holds
+from otactl.planning import detect_drift, guardrails, preflight, reused_version, supersede, suspend, wave_holds
 from otactl.planning.context import RECHECK, Plan
 from otactl.planning.sent_elsewhere import sent_already, without_sent
 from otactl.planning.start_context import StartContext, checked, of_creation, source_drift
@@ -60,7 +60,8 @@ def _under_way(ctx: WaveContext) -> tuple[Hold, ...]:
             at_it = attempt.stage in (Stage.SCHEDULED, Stage.RUNNING)
             others = other.name != wave.name and not wave_verdict.passed(other, at.rollout)
             if others and at_it and attempt.generation == at.rollout.generation:
-                text = f"wave {other.name} has not ended ({attempt.unit_id}); waves run one after another"
+                text = f"wave {other.name} has not ended ({attempt.unit_id}); waves run one after another; "
+                text += f"to stop waiting: {suspend.end_of(attempt, ctx.can)}"
                 return (Hold(reason="another_wave_in_progress", message=text),)
     return ()
 

@@ -41,7 +41,7 @@ from otactl.planning.membership import ANY_DEVICES, approval_digest, named_devic
 from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import AttemptContext
 from otactl.planning.wave_holds import closed, gate_hold, going_back, latest_start, unapproved
-from tests.support.attempts import BEFORE, NAMES, SHAPES, decided, judged, many
+from tests.support.attempts import BEFORE, NAMES, SHAPES, decided, judged, made, many
 from tests.support.builders import (
     ENVIRONMENT,
     FACTS_IMAGE,
@@ -367,3 +367,18 @@ def test_a_wave_whose_creation_starts_it_names_a_closed_window_beside_the_missin
     plan = decided(kind, declared, record).plan
 
     assert [h.reason for h in plan.holds] == ["approval_is_missing", *expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"), [("otaUpdate", "aws iot cancel-job --job-id AFR_OTA-v-1"), ("tuya", "cancel batch v-1")]
+)
+def test_a_wave_that_waits_for_another_one_names_the_command_that_ends_it(kind: str, command: str) -> None:
+    declared, record = many(kind, made())
+    first = Wave(name="first", targets=Targets(things=(Device(id="d"),)))
+    waves = (first, *declared.strategy.waves)
+
+    plan = decided(kind, replace(declared, strategy=replace(declared.strategy, waves=waves)), record).plan
+
+    (hold,) = plan.holds
+    assert hold.reason == "another_wave_in_progress"
+    assert f"; to stop waiting: {command}" in hold.message
