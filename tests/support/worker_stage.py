@@ -27,7 +27,7 @@ from otactl.report.workers import WorkersStatus
 from otactl.workers.database import conninfo_of, create_tables
 from otactl.workers.status import status_of
 
-ACCOUNT, BUCKET, ROLE = "123456789012", "acme-firmware-eu", "acme-firmware-update"
+ACCOUNT, ROLE = "123456789012", "acme-firmware-update"
 REGIONS = (
     "eu-west-1",
     "eu-west-2",
@@ -48,6 +48,7 @@ REGIONS = (
 )
 IMAGE = bytes(range(256)) * 2
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
+KEY = f"probe/sha256/{DIGEST}/probe.bin"
 HOUR = 3600
 OVER = (Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED)
 PATIENCE_SECONDS = 120.0
@@ -92,18 +93,25 @@ class WorkerStage:
         self.stop()
 
     def _provision(self) -> None:
-        session = boto3.Session(aws_access_key_id="stage", aws_secret_access_key="stage", region_name=self.regions[0])
-        s3, iam = (session.client(name, endpoint_url=self.url) for name in ("s3", "iam"))
-        where: Any = {"LocationConstraint": self.regions[0]}
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
-        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        s3.put_object(Bucket=BUCKET, Key=f"probe/sha256/{DIGEST}/probe.bin", Body=IMAGE, ChecksumAlgorithm="SHA256")
+        for region in self.regions:
+            s3 = self._client("s3", region)
+            where: Any = {"LocationConstraint": region}
+            s3.create_bucket(
+                Bucket=bucket_of(region), **({} if region == "us-east-1" else {"CreateBucketConfiguration": where})
+            )
+            s3.put_bucket_versioning(Bucket=bucket_of(region), VersioningConfiguration={"Status": "Enabled"})
+            s3.put_object(Bucket=bucket_of(region), Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
+            s3.close()
+        iam = self._client("iam", self.regions[0])
         trust = {"Principal": {"Service": "iotwireless.amazonaws.com"}, "Action": "sts:AssumeRole"}
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=_policy(trust))
-        read = {"Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": f"arn:aws:s3:::{BUCKET}/*"}
+        read = {"Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "arn:aws:s3:::acme-firmware-*"}
         iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=_policy(read))
-        s3.close()
         iam.close()
+
+    def _client(self, service: str, region: str) -> Any:
+        session = boto3.Session(aws_access_key_id="stage", aws_secret_access_key="stage", region_name=region)
+        return session.client(service, endpoint_url=self.url)
 
     def fleet(self, environments: int, rollouts: int, *, rates: Mapping[str, float] | None = None) -> None:
         """Write environments with their rollouts, one multicast group of one device each; create their journals."""
@@ -115,7 +123,7 @@ class WorkerStage:
             region = self.regions[number % environments % len(self.regions)]
             group = f"3f0c1d52-0d1f-4e6e-9f6a-{number:012x}"
             parts[region].append({"devEui": f"70b3d57ed{number:07x}", "group": group})
-            self.rollout(f"probe-{number:04}", home, group)
+            self.rollout(f"probe-{number:04}", home, group, region=region)
         for region, devices in parts.items():
             fleet = {
                 "devices": [{"devEui": each["devEui"], "rfRegion": "EU868"} for each in devices],
@@ -144,14 +152,14 @@ class WorkerStage:
             (self.folder / ".otactl").mkdir(exist_ok=True)
             open_journal(f"sqlite:///{self.folder / journal}").close()
 
-    def rollout(self, name: str, environment: str, group: str, **spec: object) -> None:
+    def rollout(self, name: str, environment: str, group: str, *, region: str = REGIONS[0], **spec: object) -> None:
         """Write a rollout of one wave."""
         self.rollouts[name] = environment
         said: dict[str, object] = {
             "environment": environment,
             "firmware": {
                 "version": "1.0.0",
-                "image": f"s3://{BUCKET}/probe/sha256/{DIGEST}/probe.bin",
+                "image": f"s3://{bucket_of(region)}/{KEY}",
                 "sha256": DIGEST,
                 "sizeBytes": len(IMAGE),
             },
@@ -272,6 +280,11 @@ class WorkerStage:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+
+def bucket_of(region: str) -> str:
+    """The bucket of a Region's images."""
+    return f"acme-firmware-{region}"
 
 
 @contextlib.contextmanager

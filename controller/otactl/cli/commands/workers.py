@@ -9,6 +9,7 @@ import secrets
 import socket
 import sys
 import tempfile
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -166,8 +167,10 @@ def run(
     below = tuple(paths) or (".",)
     if source is not None and "://" in source and any(Path(path).is_absolute() for path in below):
         raise UsageError("PATHS are below the root of --source; write them without a leading /")
-    with tempfile.TemporaryDirectory(prefix="otactl-workers-") as fresh:
-        manifests = open_source(source, below, Path(cache) if cache is not None else Path(fresh))
+    with ExitStack() as stack:
+        if cache is None and source is not None and "://" in source:
+            cache = stack.enter_context(tempfile.TemporaryDirectory(prefix="otactl-workers-"))
+        manifests = open_source(source, below, Path(cache or "."))
         settings = Settings(
             name=called,
             conninfo=conninfo,
