@@ -108,6 +108,7 @@ audit: setup
 
 # The second is what a place installs that only runs otactl, with the page of `report`: the container file and the
 # GitHub action. The third is that with what the radio's figures of `plan` need, the fourth with what `rehearse` needs, too.
+# The last is what workers need.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
 lock:
@@ -115,6 +116,7 @@ lock:
 	$(COMPILE) --group build --extra report -o requirements-core.lock
 	$(COMPILE) --group build --extra report --extra radio -o requirements-plan.lock
 	$(COMPILE) --group build --extra report --extra radio --extra simulator -o requirements-simulator.lock
+	$(COMPILE) --group build --extra report --extra workers --extra postgres -o requirements-workers.lock
 
 clean:
 	rm -rf $(VENV) .otactl .engine build dist

@@ -42,7 +42,9 @@ def controller(names: Names) -> Document:
     """Return what `otactl reconcile` may do: what plan reads, and the calls that change a task or an update."""
     updates = [*ota_permissions.reads(names), *ota_permissions.writes(names)]
     journal = _journal(names, writes=True)
-    return document([*_reads(names), *_writes(names), *_proof(names), *updates, *journal, *_tuya_secret(names)])
+    return document(
+        [*_reads(names), *_writes(names), *_proof(names), *updates, *journal, *_tuya_secret(names), *_manifests(names)]
+    )
 
 
 def _wireless(actions: Sequence[str]) -> list[str]:
@@ -138,3 +140,16 @@ def _tuya_secret(names: Names) -> list[Statement]:
     }
     decrypt = allow("DecryptTuyaSecret", ["kms:Decrypt"], [secret.key], StringEquals=through)
     return [read, decrypt] if secret.key else [read]
+
+
+def _manifests(names: Names) -> list[Statement]:
+    """Return the permission to read manifests from the bucket that workers fetch them from."""
+    workers = names.settings.options.workers
+    bucket, prefix = workers.source_bucket if workers is not None else ("", "")
+    if not bucket:
+        return []
+    below = {"StringEquals": {"s3:prefix": [prefix]}} if prefix else {}
+    return [
+        allow("ListManifests", ["s3:ListBucket"], [names.bucket(bucket)], **below),
+        allow("ReadManifests", ["s3:GetObject"], [f"{names.bucket(bucket)}/{prefix}*"]),
+    ]

@@ -17,7 +17,7 @@ _VPC = re.compile(r"vpc-[0-9a-f]+")
 _CLASS = re.compile(r"db\.[a-z0-9-]+\.[a-z0-9]+")
 _USER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9._/-]+")
-_SOURCE = re.compile(r"\S+")
+_SOURCE = re.compile(r"(git\+https://|s3://|/)[^\s@]\S*")
 # AWS Fargate, "Task CPU and memory": the memory in MiB that goes with each number of CPU units.
 MEMORY = {
     256: (512, 1024, 2048),
@@ -56,10 +56,19 @@ class Workers:
     password_key: str = ""
     user: str = "otactl"
     ca_file: str = "/etc/otactl/rds-ca.pem"
-    source: str = ""
+    source: str = "/rollouts"
     count: int = 2
+    concurrency: int = 2
     cpu: int = 512
-    memory: int = 1024
+    memory: int = 2048
+
+    @property
+    def source_bucket(self) -> tuple[str, str]:
+        """Return the bucket that manifests are read from and the prefix in it; empty where they are elsewhere."""
+        if not self.source.startswith("s3://"):
+            return "", ""
+        bucket, _, prefix = self.source.removeprefix("s3://").partition("/")
+        return bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
 def database(given: Reader | None) -> Database | None:
@@ -94,15 +103,18 @@ def workers(given: Reader | None) -> Workers | None:
         password_key=secret.text("key", KEY, "the ARN of the KMS key that encrypts the secret", ""),
         user=given.text("user", _USER, "the name of the database user", "otactl"),
         ca_file=given.text("caFile", _PATH, "a path in the image", "/etc/otactl/rds-ca.pem"),
-        source=given.text("source", _SOURCE, "what `otactl workers --source` takes", ""),
+        source=given.text("source", _SOURCE, "git+https://…, s3://… or a folder of the image", "/rollouts"),
         count=given.number("count", 2, 0, 100),
+        concurrency=given.number("concurrency", 2, 1, 16),
         cpu=given.number("cpu", 512, 256, 4096),
-        memory=given.number("memory", 1024, 512, 30720),
+        memory=given.number("memory", 2048, 512, 30720),
     )
     secret.end()
     given.end()
     if found.memory not in MEMORY.get(found.cpu, ()):
         _refuse_size(given, found)
+    if found.memory < (found.concurrency + 1) * 256:
+        given.refuse("concurrency", f"is {found.concurrency}; a pass needs 256 MiB at least, so raise memory")
     return found
 
 

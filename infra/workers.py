@@ -20,6 +20,7 @@ from .worker_database import NAME, PORT, WorkerDatabase
 
 LOG_DAYS = 90
 STOP_SECONDS = 120  # the most that Fargate waits between SIGTERM and SIGKILL
+OWN_MIB = 256  # of the worker itself; its passes share the rest
 HEALTH = "import urllib.request as r; r.urlopen('http://127.0.0.1:9464/healthz', timeout=3)"
 
 
@@ -168,7 +169,18 @@ def container(names: Names, declared: worker_settings.Workers, *, log_group: str
         "name": "otactl",
         "image": declared.image,
         "essential": True,
-        "command": ["workers", *(["--source", declared.source] if declared.source else ["/rollouts"])],
+        "command": [
+            "workers",
+            "run",
+            "--source",
+            declared.source,
+            "--grace",
+            f"{STOP_SECONDS - 30}s",
+            "--concurrency",
+            str(declared.concurrency),
+            "--pass-memory",
+            str((declared.memory - OWN_MIB) // declared.concurrency),
+        ],
         "environment": [{"name": name, "value": value} for name, value in environment.items()],
         "secrets": [{"name": "PGPASSWORD", "valueFrom": declared.password_secret}],
         "user": "65532:65532",

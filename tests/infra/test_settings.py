@@ -93,6 +93,12 @@ CASES: list[tuple[str, Any, str]] = [
     ("otactl:options", workers(passwordSecret={"arn": "secret"}), "otactl.options.workers.passwordSecret.arn is 'secr"),
     ("otactl:options", workers(cpu=300), "otactl.options.workers.cpu is 300; Fargate has 256, 512, 1024"),
     ("otactl:options", workers(cpu=256, memory=4096), "otactl.options.workers.memory is 4096; with cpu 256 Fargate"),
+    (
+        "otactl:options",
+        workers(concurrency=9),
+        "otactl.options.workers.concurrency is 9; a pass needs 256 MiB at least",
+    ),
+    ("otactl:options", workers(source="git+ssh://h/r"), "otactl.options.workers.source is 'git+ssh://h/r'"),
     ("otactl:options", workers(assignPublicIp=True), "otactl.options.workers.assignPublicIp is not a setting"),
     (
         "otactl:options",

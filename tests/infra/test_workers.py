@@ -11,6 +11,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
+from infra import permissions
 from infra.iam_documents import Names
 from infra.worker_settings import MEMORY
 from infra.workers import boot_policy
@@ -157,6 +158,31 @@ def test_a_worker_finds_its_journal_and_verifies_who_answers(applied: Result) ->
     }
 
 
+def test_a_worker_stops_before_it_is_killed_and_its_passes_share_its_memory(applied: Result) -> None:
+    found = container(applied)
+    command = "workers run --source /rollouts --grace 90s --concurrency 2 --pass-memory 896"
+
+    assert (found["command"], found["stopTimeout"]) == (command.split(), 120)
+    assert one(applied, "workers-task")["memory"] == "2048"
+
+
+@pytest.mark.parametrize(
+    ("source", "listed", "images"),
+    [
+        ("s3://acme-manifests/fleet", {"StringEquals": {"s3:prefix": ["fleet/"]}}, "acme-manifests/fleet/*"),
+        ("s3://acme-manifests", None, "acme-manifests/*"),
+    ],
+)
+def test_manifests_in_a_bucket_are_the_controllers_to_read(source: str, listed: Any, images: str) -> None:
+    with_bucket = {**SMALL, "otactl:options": {"database": DATABASE, "workers": {**WORKING, "source": source}}}
+    without, with_them = (permissions.controller(Names(read(stack)))["Statement"] for stack in (WORKERS, with_bucket))
+    listing, reading = with_them[len(without) :]
+
+    assert (listing["Action"], listing["Resource"]) == (["s3:ListBucket"], ["arn:aws:s3:::acme-manifests"])
+    assert listing.get("Condition") == listed
+    assert (reading["Action"], reading["Resource"]) == (["s3:GetObject"], [f"arn:aws:s3:::{images}"])
+
+
 def test_a_worker_writes_nothing_but_its_temporary_files_and_has_no_capabilities(applied: Result) -> None:
     found = container(applied)
 
@@ -251,7 +277,7 @@ def test_two_stacks_share_no_name_of_rds() -> None:
 def test_every_size_that_fargate_has_is_taken() -> None:
     for cpu, memories in MEMORY.items():
         for memory in (memories[0], memories[-1]):
-            sized = {**WORKING, "cpu": cpu, "memory": memory}
+            sized = {**WORKING, "cpu": cpu, "memory": memory, "concurrency": 1}
             found = read({**SMALL, "otactl:options": {"database": DATABASE, "workers": sized}}).options.workers
             assert found is not None
             assert (found.cpu, found.memory) == (cpu, memory)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,35 +22,41 @@ STEPS = [
     for step in DockerfileParser(fileobj=io.BytesIO((ROOT / "Containerfile").read_bytes())).structure
     if step["instruction"] != "COMMENT"
 ]
-STAGES = [index for index, (instruction, _) in enumerate(STEPS) if instruction == "FROM"]
-BUILD, FINAL = STEPS[: STAGES[1]], STEPS[STAGES[1] :]
-FROM_THE_LOCK = "--require-hashes --requirement requirements-core.lock"
+STARTS = [index for index, (instruction, _) in enumerate(STEPS) if instruction == "FROM"]
+STAGES = [STEPS[start:end] for start, end in pairwise([*STARTS, len(STEPS)])]
+BUILD, BUILD_WORKERS, WORKERS, FINAL = STAGES
+FROM_A_LOCK = re.compile(r"--require-hashes --requirement requirements-(core|workers)\.lock$")
+DOWNLOADS = re.compile(f"{FROM_A_LOCK.pattern}|^apt-get update && apt-get install ")
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Runs the steps of both stages in a folder; /opt/otactl lies in it, and so does the build's working folder.
+    """Runs the steps of all stages in a folder; /opt/otactl lies in it, and so does the build's working folder.
 
-    One step is not run, the one that downloads: the packages of the environment that runs the tests stand for it.
+    Steps that download are not run: the packages of the environment that runs the tests stand for them.
     """
     place = tmp_path_factory.mktemp("image")
     (place / "source").mkdir()
-    for instruction, value in BUILD:
+    for instruction, value in (*BUILD, *BUILD_WORKERS):
         if instruction == "COPY":
             *names, target = value.split()
             for name in names:
                 _copy(ROOT / name, place / "source" / (name if target == "./" else target))
-        elif instruction == "RUN" and FROM_THE_LOCK in value:
+        elif instruction == "RUN" and FROM_A_LOCK.search(value):
             (site,) = place.glob("opt/otactl/lib/python*/site-packages")
             (dependencies,) = Path(sys.executable).parent.parent.glob("lib/python*/site-packages")
             (site / "dependencies.pth").write_text(f"{dependencies}\n")
         elif instruction == "RUN":
             _sh(value, place, place / "source")
-    for instruction, value in FINAL:
-        if instruction == "RUN":
+    for instruction, value in (*WORKERS, *FINAL):
+        if instruction == "RUN" and not DOWNLOADS.search(value):
             _sh(value, place, place)
     yield place
     shutil.rmtree(place)
+
+
+def _values(stage: list[tuple[str, str]], instruction: str) -> list[str]:
+    return [value for found, value in stage if found == instruction]
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -77,8 +84,7 @@ def _files(place: Path) -> set[tuple[str, int]]:
 
 
 def test_the_command_of_the_image_validates_manifests_and_writes_nothing_into_the_image(image: Path) -> None:
-    (entry,) = (value for instruction, value in FINAL if instruction == "ENTRYPOINT")
-    assert entry == '["otactl"]'
+    assert [_values(stage, "ENTRYPOINT") for stage in (WORKERS, FINAL)] == [['["otactl"]']] * 2
     before = _files(image)
 
     ran = subprocess.run(
@@ -100,18 +106,37 @@ def test_the_image_holds_the_command_as_built_from_these_sources(image: Path) ->
     assert (package / "cli/__init__.py").read_bytes() == (ROOT / "controller/otactl/cli/__init__.py").read_bytes()
 
 
-def test_the_image_runs_as_a_numbered_user_who_is_not_root() -> None:
-    (user,) = (value for instruction, value in FINAL if instruction == "USER")
+@pytest.mark.parametrize("stage", [WORKERS, FINAL], ids=["workers", "otactl"])
+def test_an_image_runs_as_a_numbered_user_who_is_not_root(stage: list[tuple[str, str]]) -> None:
+    (user,) = _values(stage, "USER")
 
     assert all(int(number) > 0 for number in user.split(":"))
+
+
+def test_the_image_that_is_built_without_a_target_is_the_command_alone() -> None:
+    assert _values(FINAL, "FROM") == ["python:3.11-slim"]
+    assert [value.split()[0] for value in _values(FINAL, "COPY")] == ["--from=build"]
+    assert _values(FINAL, "HEALTHCHECK") == []
 
 
 def test_every_step_that_installs_takes_hashed_packages_or_none() -> None:
     installs = [value for instruction, value in STEPS if instruction == "RUN" and " install " in value]
 
-    assert installs
+    assert len(installs) == 4
     for step in installs:
-        assert FROM_THE_LOCK in step or "--no-deps --no-build-isolation" in step
+        assert DOWNLOADS.search(step) or "--no-deps --no-build-isolation" in step
+
+
+def test_the_lock_of_workers_holds_what_they_need_and_the_same_versions_of_the_rest() -> None:
+    core, workers = (_locked(f"requirements-{name}.lock") for name in ("core", "workers"))
+
+    assert set(workers) - set(core) >= {"procrastinate", "psycopg", "psycopg-binary"}
+    assert {name: workers.get(name) for name in core} == core
+
+
+def _locked(name: str) -> dict[str, str]:
+    found = re.findall(r"^([a-z0-9-]+)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
+    return dict(found)
 
 
 def test_the_image_has_what_the_page_of_a_fleet_needs() -> None:
@@ -123,7 +148,9 @@ def test_the_image_has_what_the_page_of_a_fleet_needs() -> None:
 
 def test_all_that_is_copied_is_in_the_context_of_the_build() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    copied = {name for instruction, value in BUILD if instruction == "COPY" for name in value.split()[:-1]}
+    copied = {
+        name for stage in (BUILD, BUILD_WORKERS) for value in _values(stage, "COPY") for name in value.split()[:-1]
+    }
 
     assert copied == kept
     assert all((ROOT / name).exists() for name in copied)

@@ -15,7 +15,7 @@ from otactl import __version__, package_data
 from otactl.cli.init_templates import SCHEMAS, Choices
 from otactl.ports import ManifestTemplate
 
-RUNNERS = ("github", "cron", "systemd", "kubernetes")
+RUNNERS = ("github", "cron", "systemd", "kubernetes", "compose", "systemd-workers", "kubernetes-workers")
 _MANIFEST_KINDS = ("rollout", "environment")
 _ACTION = ".github/actions/otactl"
 
@@ -39,6 +39,12 @@ def repository_files(
         named |= {f"deploy/otactl.{kind}": f"runners/otactl.{kind}" for kind in ("service", "timer")}
     if "kubernetes" in runners:
         named["deploy/otactl-cronjob.yaml"] = "runners/cronjob.yaml"
+    if "compose" in runners:
+        named["deploy/compose.yaml"] = "runners/compose.yaml"
+    if "systemd-workers" in runners:
+        named["deploy/otactl-workers.service"] = "runners/otactl-workers.service"
+    if "kubernetes-workers" in runners:
+        named["deploy/otactl-workers.yaml"] = "runners/workers.yaml"
     if chosen.infra:
         named[f"Pulumi.{chosen.environment}.yaml"] = "Pulumi.stack.yaml"
     folder = package_data.repository_files()
