@@ -17,11 +17,15 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from infra.workers import HEALTH, STOP_SECONDS
+from infra.iam_documents import Names
+from infra.workers import HEALTH, STOP_SECONDS, container
 from otactl.backends.registry import BACKENDS
+from otactl.cli.commands import workers
 from otactl.cli.init_templates import Choices
 from otactl.cli.repository_files import RUNNERS, repository_files
 from tests.support.paths import ROOT
+from tests.support.pulumi.read_settings import read
+from tests.support.pulumi.stacks import WORKERS
 
 CHOICES = Choices(
     folder="rollouts", environment="prod", owner="acme", account="123456789012", region="eu-west-1", infra=False
@@ -146,6 +150,28 @@ def test_the_probes_and_the_policy_name_the_port_that_workers_listen_on() -> Non
     (inward,) = of_kind("NetworkPolicy")["spec"]["ingress"]
     assert inward["ports"] == [{"protocol": "TCP", "port": port}]
     assert f"127.0.0.1:{port}/" in HEALTH
+
+
+def test_each_sample_runs_a_worker_with_options_that_it_has() -> None:
+    names = Names(read(WORKERS))
+    declared = names.settings.options.workers
+    assert declared is not None
+    words: list[Any] = [
+        of_kind("Deployment")["spec"]["template"]["spec"]["containers"][0]["args"],
+        shlex.split(unit("deploy/otactl-workers.service")["ExecStart"])[2:],
+        compose()["services"]["workers"]["command"],
+        container(names, declared, log_group="x", host="x")["command"],
+    ]
+
+    for verb, action, *options in words:
+        assert (verb, action) == ("workers", "run")
+        given = workers.run.make_context("run", list(options)).params
+        assert given["source"] in ("git+https://your-git-host/your-org/firmware.git@main", "/rollouts")
+        assert given["paths"] in (("rollouts",), ())
+
+
+def test_the_port_of_the_samples_is_the_one_that_workers_have_without_an_option() -> None:
+    assert workers.LISTEN in HEALTH
 
 
 def test_a_worker_stops_gracefully_before_it_is_killed() -> None:
