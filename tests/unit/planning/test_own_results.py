@@ -70,15 +70,6 @@ def test_an_answer_after_another_unit_was_sent_is_not_this_ones(
     assert result.outcome is outcome
 
 
-def test_a_start_that_was_not_sent_by_otactl_counts_from_its_time() -> None:
-    declared = rollout()
-    unit = unit_of(declared, phase=UnitPhase.ENDED, results=(WELL,), shared=("d-1",))
-    mine = record_of(declared, unit, Stage.ENDED, results=(SILENT,), start_at=NOW, devices=("d-1",))
-    before = other(start_sent_at=NOW - timedelta(hours=3))
-
-    assert own_words(seen(unit), mine, declared, SentContents({"probe": mine, "back": before})) == seen(unit)
-
-
 def test_a_version_to_be_proved_tells_what_a_device_runs_whoever_sent_it() -> None:
     base = rollout()
     confirm = VersionConfirm(version=VersionProof(shadow="reported.v"))
