@@ -6,14 +6,14 @@ filter names a task; whether that lists the members of a task's groups is a swit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from otactl_simulator.clock import Clock
 from otactl_simulator.iotwireless.common import created_once, page, tags_of
-from otactl_simulator.iotwireless.groups import ready_devices
+from otactl_simulator.iotwireless.groups import is_ready
 from otactl_simulator.iotwireless.settings import Settings
-from otactl_simulator.iotwireless.state import Device, Profile, Store, Stores, Task, conflict, invalid, not_found
+from otactl_simulator.iotwireless.state import Device, Group, Profile, Store, Stores, Task, conflict, invalid, not_found
 from otactl_simulator.service import Handler, Request
 
 KIND = "WirelessDevice"
@@ -98,22 +98,25 @@ class Devices:
         if all(name in wanted for name in _FILTERS):
             raise invalid("FuotaTaskId and MulticastGroupId cannot be given together")
         task = store.task(wanted["FuotaTaskId"], stale=request.stale) if "FuotaTaskId" in wanted else None
-        members = None if task is None else self._of_task(store, task)
-        if "MulticastGroupId" in wanted:
-            members = set(store.group(wanted["MulticastGroupId"]).joined)
-        chosen = [d for d in store.devices.values() if (members is None or d.id in members) and self._passes(d, wanted)]
-        items, token = page(chosen, wanted)
-        ready = self._ready(store, wanted)
-        return {"WirelessDeviceList": [self._item(store, d, wanted, task, ready) for d in items], "NextToken": token}
-
-    def _ready(self, store: Store, wanted: Mapping[str, object]) -> set[str]:
-        if "MulticastGroupId" not in wanted:
-            return set()
-        return set(ready_devices(store, store.group(wanted["MulticastGroupId"]), self._settings, self._now()))
+        group = store.group(wanted["MulticastGroupId"]) if "MulticastGroupId" in wanted else None
+        # Names are taken together and devices one page at a time: all pages cost little more than their devices.
+        chosen: Collection[str] = store.devices
+        if task is not None:
+            chosen = self._of_task(store, task)
+        elif group is not None:
+            chosen = group.joined
+        names = list(chosen)
+        if any(name in wanted for name in _OF_A_DEVICE):
+            names = [n for n in names if n in store.devices and self._passes(store.devices[n], wanted)]
+        shown, token = page(names, wanted)
+        devices = [store.devices[n] for n in shown if n in store.devices]
+        if task is not None:
+            return {"WirelessDeviceList": [self._in_task(d, task) for d in devices], "NextToken": token}
+        if group is not None:
+            return {"WirelessDeviceList": self._in_group(store, group, devices), "NextToken": token}
+        return {"WirelessDeviceList": [_item(d) for d in devices], "NextToken": token}
 
     def _passes(self, device: Device, wanted: Mapping[str, object]) -> bool:
-        if not any(name in wanted for name in _OF_A_DEVICE):
-            return True
         lorawan = _lorawan(device.parameters)
         checks = {
             "DestinationName": device.parameters.get("DestinationName"),
@@ -123,34 +126,26 @@ class Devices:
         }
         return all(name not in wanted or wanted[name] == value for name, value in checks.items())
 
-    def _of_task(self, store: Store, task: Task) -> set[str]:
-        members = set(task.devices)
+    def _of_task(self, store: Store, task: Task) -> Collection[str]:
+        members = dict.fromkeys(task.devices)
         if self._settings["listByTaskIncludesGroupMembers"]:
-            members |= {key for group in task.groups if group in store.groups for key in store.groups[group].joined}
+            for group in task.groups:
+                members |= dict.fromkeys(store.groups[group].joined if group in store.groups else ())
         return members
 
-    def _item(
-        self, store: Store, device: Device, wanted: Mapping[str, object], task: Task | None, ready: set[str]
-    ) -> dict[str, object]:
-        item: dict[str, object] = {
-            "Id": device.id,
-            "Arn": device.arn,
-            "Type": device.parameters.get("Type", "LoRaWAN"),
-            "Name": device.parameters.get("Name"),
-            "DestinationName": device.parameters.get("DestinationName"),
-            "LoRaWAN": {"DevEui": device.dev_eui} if device.dev_eui else None,
-        }
-        group_id = wanted.get("MulticastGroupId")
-        if task is not None:
-            item["FuotaDeviceStatus"] = task.statuses.get(device.id, "Initial")
-        elif group_id is not None:
-            group = store.group(group_id)
-            item["MulticastDeviceStatus"] = f"Multicast setup {'ready' if device.id in ready else 'attempting'}"
-            running = [t for t in store.tasks.values() if group.id in t.groups and device.id in t.statuses]
-            if running:
-                item["FuotaDeviceStatus"] = running[-1].statuses[device.id]
-            item["McGroupId"] = list(store.groups).index(group.id) % 4  # a device holds four groups: 2-bit ids (TS005)
-        return item
+    def _in_task(self, device: Device, task: Task) -> dict[str, object]:
+        return {**_item(device), "FuotaDeviceStatus": task.statuses.get(device.id, "Initial")}
+
+    def _in_group(self, store: Store, group: Group, devices: Sequence[Device]) -> list[dict[str, object]]:
+        number = list(store.groups).index(group.id) % 4  # a device holds four groups: 2-bit ids (TS005)
+        tasks = [t for t in reversed(store.tasks.values()) if group.id in t.groups]
+        now, items = self._now(), []
+        for device in devices:
+            state = "ready" if is_ready(device, group.joined[device.id], self._settings, now) else "attempting"
+            item = {**_item(device), "MulticastDeviceStatus": f"Multicast setup {state}", "McGroupId": number}
+            status = next((t.statuses[device.id] for t in tasks if device.id in t.statuses), None)
+            items.append(item if status is None else {**item, "FuotaDeviceStatus": status})
+        return items
 
     def _now(self) -> datetime:
         return self._clock.now()
@@ -219,3 +214,15 @@ def _thing(device: Device) -> dict[str, object]:
 def _lorawan(parameters: Mapping[str, object]) -> dict[str, object]:
     lorawan = parameters.get("LoRaWAN")
     return dict(lorawan) if isinstance(lorawan, dict) else {}
+
+
+def _item(device: Device) -> dict[str, object]:
+    """Return what every list shows of a device."""
+    return {
+        "Id": device.id,
+        "Arn": device.arn,
+        "Type": device.parameters.get("Type", "LoRaWAN"),
+        "Name": device.parameters.get("Name"),
+        "DestinationName": device.parameters.get("DestinationName"),
+        "LoRaWAN": {"DevEui": device.dev_eui} if device.dev_eui else None,
+    }

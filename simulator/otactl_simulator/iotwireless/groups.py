@@ -28,13 +28,13 @@ _GIVEN = ("Name", "Description", "LoRaWAN")
 
 def ready_devices(store: Store, group: Group, settings: Settings, now: datetime) -> list[str]:
     """Return the devices of a group that are set up for multicast by now (rule 2)."""
-    delay = timedelta(seconds=settings.number("multicastReadySeconds"))
-    found = []
-    for key, since in group.joined.items():
-        device = store.devices.get(key)
-        if device is not None and not device.never_ready and now - since >= delay:
-            found.append(key)
-    return found
+    joined = ((store.devices.get(key), since) for key, since in group.joined.items())
+    return [d.id for d, since in joined if d is not None and is_ready(d, since, settings, now)]
+
+
+def is_ready(device: Device, since: datetime, settings: Settings, now: datetime) -> bool:
+    """Return whether a device that is wanted in a group `since` a moment is set up for multicast by now (rule 2)."""
+    return not device.never_ready and (now - since).total_seconds() >= settings.number("multicastReadySeconds")
 
 
 class Groups:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from otactl.lorawan.fragmentation import recovers
+from otactl.lorawan.parity_columns import parity_columns
 from otactl_simulator.iotwireless.state import Device
 
 # Behaviour of a device (fleet.py) -> the status it reports, whatever it heard. SDK enum FuotaDeviceStatus.
@@ -81,8 +81,9 @@ def _rebuilds(device: Device, session: Session, seed: str) -> bool:
     if device.loss <= 0:
         return True
     draw = random.Random(seed)  # noqa: S311 - a repeatable radio, not a secret
-    lost = [i for i in range(session.fragments) if draw.random() < device.loss]
-    received = [n for n in range(1, session.parity + 1) if draw.random() >= device.loss]
+    drawn, loss = draw.random, device.loss
+    lost = [i for i in range(session.fragments) if drawn() < loss]
+    missed = [i for i in range(session.parity) if drawn() < loss]
     if len(lost) > device.caps.get("maxLost", len(lost)):
         return False
-    return recovers(session.fragments, lost, received)
+    return parity_columns(session.fragments, session.parity).recovers(lost, missed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from otactl_simulator.clock import Clock
@@ -41,6 +41,19 @@ class Task:
     image_sha256: str = ""
     took: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+
+    def copied(self) -> Task:
+        """Return the task as it is now; a device's name and status are shared, for there may be 100,000 of them."""
+        return replace(
+            self,
+            parameters=copy.deepcopy(self.parameters),
+            devices=[*self.devices],
+            groups=[*self.groups],
+            statuses={**self.statuses},
+            outcomes={**self.outcomes},
+            took=[*self.took],
+            log=[*self.log],
+        )
 
     @property
     def draws(self) -> str:
@@ -156,7 +169,8 @@ class Store:
 
     def remember(self, identifier: str) -> None:
         """Keep a task as it is, before it is written to."""
-        self.before[identifier] = (self.now(), copy.deepcopy(self.tasks.get(identifier)))
+        found = self.tasks.get(identifier)
+        self.before[identifier] = (self.now(), found.copied() if found is not None else None)
 
     def group(self, identifier: object) -> Group:
         """Return a multicast group by id."""

@@ -6,6 +6,7 @@ import base64
 import json
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
@@ -58,11 +59,12 @@ def _text(shape: Shape, value: object) -> str:
 def json_of(shape: Shape, value: object) -> object:
     """Return a value as rest-json writes it: numbers for times, base64 for blobs, wire names."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
-        return {
-            str(m.serialization.get("name", n)): json_of(m, value[n])
-            for n, m in shape.members.items()
-            if value.get(n) is not None
-        }
+        found: dict[str, object] = {}
+        for name, wire, member, plain in _members(shape):
+            below = value.get(name)
+            if below is not None:
+                found[wire] = below if plain and isinstance(below, str) else json_of(member, below)
+        return found
     if isinstance(shape, ListShape) and isinstance(value, list | tuple):
         return [json_of(shape.member, item) for item in value]
     if isinstance(shape, MapShape) and isinstance(value, dict):
@@ -74,6 +76,12 @@ def json_of(shape: Shape, value: object) -> object:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return value
+
+
+@lru_cache(maxsize=4096)
+def _members(shape: StructureShape) -> tuple[tuple[str, str, Shape, bool], ...]:
+    """Return the members of a structure: name, name on the wire, shape, and whether it is a string."""
+    return tuple((n, str(m.serialization.get("name", n)), m, m.type_name == "string") for n, m in shape.members.items())
 
 
 def _content_type(service: str) -> str:

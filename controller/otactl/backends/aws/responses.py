@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "boolean": ((bool,), "true or false"),
     "timestamp": ((str, int, float), "a time"),
 }
+_LEAVES = frozenset(_TYPES) - {"structure", "map", "list"}
 
 
 class UnreadableError(Exception):
@@ -111,6 +113,8 @@ def check(answer: object, shape: Any) -> None:
     names = {_wire(name, member) for name, member in shape.members.items()}
     if answer and not names & set(answer):
         raise UnreadableError("the answer has none of its members")
+    if _fits(answer, shape):
+        return
     for where, wanted in _misfits(answer, shape, ""):
         raise UnreadableError(f"{where.lstrip('.')} is not {wanted}")
 
@@ -134,6 +138,28 @@ def _require(value: object, parts: list[str], where: str) -> None:
         return
     for index, item in enumerate(found if isinstance(found, list) else ()):
         _require(item, parts[1:], f"{here}[{index}]")
+
+
+def _fits(value: object, shape: Any) -> bool:
+    """Return whether `_misfits` has nothing to say: the same rules without the words, for answers of 250 devices."""
+    if isinstance(value, dict) and shape.type_name == "structure" and not getattr(shape, "is_document_type", False):
+        for wire, member, types, is_leaf in _members(shape):
+            found = value.get(wire)
+            if found is not None and not (type(found) in types if is_leaf else _fits(found, member)):
+                return False
+        return True
+    if isinstance(value, list) and shape.type_name == "list":
+        return all(_fits(item, shape.member) for item in value)
+    return not any(_misfits(value, shape, ""))
+
+
+@lru_cache(maxsize=4096)
+def _members(shape: Any) -> tuple[tuple[str, Any, tuple[type, ...], bool], ...]:
+    """Return the members of a structure: name on the wire, shape, types in JSON, and whether those say all of it."""
+    return tuple(
+        (_wire(name, member), member, _TYPES.get(member.type_name, ((),))[0], member.type_name in _LEAVES)
+        for name, member in shape.members.items()
+    )
 
 
 def _misfits(value: object, shape: Any, where: str) -> Iterator[tuple[str, str]]:
