@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static coverage docs site bench explore gates mutants dist audit lock clean
+.PHONY: setup demo test check static coverage docs site bench explore fuzz gates mutants dist audit lock clean
 
 setup: $(STAMP)
 
@@ -87,6 +87,10 @@ bench: setup
 # Every interleaving of small worlds on the product's own code; goes on where it was stopped (docs/reliability.md).
 explore: setup
 	$(BIN)/python -m tests.support.explore walk
+
+# 200,000 damaged inputs of each kind; goes on where it was stopped (docs/reliability.md).
+fuzz: setup
+	nice $(BIN)/python -m tests.support.fuzz run
 
 # How often gates pass bad firmware and hold good firmware, in 100,000 simulated rollouts (docs/gates.md).
 gates: setup

@@ -10,6 +10,8 @@ from tests.support.explore import recorded
 from tests.support.explore.declared import EVERY
 from tests.support.explore.planted import FAULTS
 from tests.support.explore.walk import Walk
+from tests.support.fuzz import recorded as fuzzed
+from tests.support.fuzz.kinds import NAMES
 
 
 def test_the_page_shows_the_figures_of_the_recorded_walk_of_every_service_and_answer() -> None:
@@ -41,3 +43,11 @@ def test_recording_replaces_the_table_and_nothing_else(monkeypatch: pytest.Monke
     assert recorded.read() == [recorded.row(walk)]
     assert page.read_text().partition(recorded.BEGIN)[0] == before.partition(recorded.BEGIN)[0]
     assert page.read_text().partition(recorded.END)[2] == before.partition(recorded.END)[2]
+
+
+def test_the_page_shows_the_figures_of_the_recorded_fuzzing_of_every_kind_of_input() -> None:
+    found = fuzzed.read()
+
+    assert fuzzed.table(found) in fuzzed.PAGE.read_text()
+    assert [p.name for p in found] == list(NAMES) == list(fuzzed.TITLES)
+    assert [p.failures for p in found] == [[] for _ in found]

@@ -238,7 +238,12 @@ class S3Journal:
         return entry
 
     def _stored(self, environment: str, name: str, entry: Entry) -> Stored:
-        record = self._decode(entry.record, Record, f"the record {environment}/{name}")
+        what = f"the record {environment}/{name}"
+        record = self._decode(entry.record, Record, what)
+        if (record.environment, record.name) != (environment, name):
+            raise DamagedError(f"journal {self.path}: {what}", f"it is of {record.key!r}")
+        if entry.revision < 1:
+            raise DamagedError(f"journal {self.path}: {what}", f"its revision is {entry.revision}")
         return Stored(record=record, revision=entry.revision)
 
     def _decode(self, text: msgspec.Raw, kind: type[T], what: str) -> T:

@@ -103,6 +103,12 @@ class Head(Value, frozen=True, kw_only=True):
     segments: tuple[str, ...] = ()
     index: dict[str, tuple[int, int]] = {}  # noqa: RUF012 - msgspec copies it, and the value is frozen
 
+    def __post_init__(self) -> None:
+        """Check that each record is in a segment. Raises: ValueError, which a reader reports as damage."""
+        strange = next((n for n, (place, _) in self.index.items() if not 0 <= place < len(self.segments)), None)
+        if strange is not None:
+            raise ValueError(f"the record of {strange!r} is in a segment that the head does not name")
+
     def revision(self, name: str) -> int:
         """Return a record's revision; 0 when there is none."""
         return self.index[name][1] if name in self.index else 0

@@ -191,7 +191,9 @@ class SqlJournal:
 
     def _stored(self, environment: str, name: str, text: object, revision: object) -> Stored:
         record = self._decode(text, Record, f"the record {environment}/{name}")
-        if not isinstance(revision, int):
+        if (record.environment, record.name) != (environment, name):
+            raise self._damaged(f"the record {environment}/{name}", f"it is of {record.key!r}")
+        if not isinstance(revision, int) or revision < 1:
             raise self._damaged(f"the revision of {environment}/{name}", f"it is {revision!r}")
         return Stored(record=record, revision=revision)
 

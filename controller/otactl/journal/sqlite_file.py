@@ -179,6 +179,11 @@ class SqliteFile:
             yield
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
+        except UnicodeDecodeError as error:  # Python reads SQLite's own messages, and they quote what is damaged
+            text = f"journal {self.path} is damaged (it holds bytes that are no text)"
+            raise StalledError(
+                "JournalIsDamaged", f"{text}; run `otactl journal check`, then restore a backup"
+            ) from error
         except UnicodeEncodeError as error:
             raise UsageError(f"journal {self.path}: {error.object!r} is not valid text; fix the name") from error
 

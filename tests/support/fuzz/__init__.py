@@ -1,0 +1,1 @@
+"""Feeds damaged inputs to the product's readers, and judges what they make of each."""
