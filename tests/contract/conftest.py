@@ -1,4 +1,4 @@
-"""The places journals are put to the test in: a folder, and a bucket of a simulator that lasts a module."""
+"""The places journals are put to the test in: a folder, a bucket of a simulator that lasts a module, a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from otactl.cli.commands.demo import only_loopback
 from otactl.journal import S3Journal
 from otactl_simulator.server import SimulatorServer
-from tests.support.journal_contract import BUCKET, STORES, change
+from tests.support.journal_contract import BUCKET, DATABASE, NOW, STORES, change, prepare_postgres, set_server_clock
+from tests.support.postgres import PostgresServer
 from tests.support.s3_faults import LONG, filled
 
 
@@ -28,11 +29,34 @@ def s3() -> Iterator[SimulatorServer]:
     os.environ.update(kept)
 
 
+@pytest.fixture(scope="module")
+def postgres_journals(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """A PostgreSQL with a database for journals, found by libpq's variables, in child processes too."""
+    prepare_postgres(postgres_server)
+    kept = dict(os.environ)
+    os.environ.update(postgres_server.variables(DATABASE))
+    yield postgres_server
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture
+def postgres(postgres_journals: PostgresServer) -> PostgresServer:
+    """The same, where it is NOW."""
+    set_server_clock(NOW)
+    return postgres_journals
+
+
+@pytest.fixture(scope="module")
+def stores(s3: SimulatorServer, postgres_journals: PostgresServer) -> None:
+    """Have every kind of journal at hand."""
+
+
 @pytest.fixture(params=sorted(STORES))
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a journal may be, of every kind."""
-    if request.param == "s3":
-        request.getfixturevalue("s3")
+    if request.param != "sqlite":
+        request.getfixturevalue(request.param)
     return STORES[request.param](tmp_path)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from otactl.errors import ConflictError, LeaseHeldError, StalledError
 from otactl.journal import AnyJournal, open_journal
-from tests.support.journal_contract import ENVIRONMENT, NOW, change, record
+from tests.support.journal_contract import ENVIRONMENT, NOW, at, change, record
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_a_lease_lasts_120_seconds_and_names_its_holder(journal: AnyJournal) -> 
 
 def test_the_same_holder_renews_and_keeps_its_fencing_number(journal: AnyJournal) -> None:
     journal.acquire(ENVIRONMENT, "cron-a", NOW)
-    renewed = journal.acquire(ENVIRONMENT, "cron-a", NOW + timedelta(seconds=100))
+    renewed = journal.acquire(ENVIRONMENT, "cron-a", at(journal, NOW + timedelta(seconds=100)))
     assert (renewed.fencing, renewed.expires_at) == (1, NOW + timedelta(seconds=220))
 
 
@@ -174,13 +174,13 @@ def test_the_same_holder_renews_and_keeps_its_fencing_number(journal: AnyJournal
 def test_another_live_holder_is_refused_with_who_and_until_when(journal: AnyJournal, seconds: int) -> None:
     lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
     with pytest.raises(LeaseHeldError, match=r"cron-a \(pid \d+ on .*\) until 2026-03-01T12:02:00Z"):
-        journal.acquire(ENVIRONMENT, "cron-b", NOW + timedelta(seconds=seconds))
+        journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW + timedelta(seconds=seconds)))
     assert journal.lease(ENVIRONMENT) == lease
 
 
 def test_an_expired_lease_goes_to_the_next_holder_with_the_next_fencing_number(journal: AnyJournal) -> None:
     journal.acquire(ENVIRONMENT, "cron-a", NOW)
-    lease = journal.acquire(ENVIRONMENT, "cron-b", NOW + timedelta(seconds=120))
+    lease = journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW + timedelta(seconds=120)))
     assert (lease.holder, lease.fencing) == ("cron-b", 2)
 
 
@@ -192,8 +192,8 @@ def test_a_released_lease_is_free_at_once_and_its_fencing_number_is_not_given_ag
 
 def test_releasing_a_lease_another_holds_by_now_changes_nothing(journal: AnyJournal) -> None:
     old = journal.acquire(ENVIRONMENT, "cron-a", NOW)
-    new = journal.acquire(ENVIRONMENT, "cron-b", NOW + timedelta(seconds=130))
-    journal.release(old, NOW + timedelta(seconds=131))
+    new = journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW + timedelta(seconds=130)))
+    journal.release(old, at(journal, NOW + timedelta(seconds=131)))
     assert journal.lease(ENVIRONMENT) == new
 
 
@@ -205,7 +205,7 @@ def test_leases_of_environments_are_independent(journal: AnyJournal) -> None:
 def test_the_former_holder_can_no_longer_commit(journal: AnyJournal) -> None:
     old = journal.acquire(ENVIRONMENT, "cron-a", NOW)
     journal.commit((change(0),), old.fencing)
-    new = journal.acquire(ENVIRONMENT, "cron-b", NOW + timedelta(seconds=130))
+    new = journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW + timedelta(seconds=130)))
     with pytest.raises(ConflictError, match=r"fencing number 1 was given, 2 is the newest"):
         journal.commit((change(1, "late"),), old.fencing)
     assert journal.history(ENVIRONMENT, "soil") == ()

@@ -12,7 +12,7 @@ from otactl.journal import AnyJournal, open_journal
 from otactl.journal.leases import TERM, TOLERANCE
 from otactl.journal.maintenance import check
 from otactl.reconcile.leased_journal import LeasedJournal
-from tests.support.journal_contract import ENVIRONMENT, NOW, change
+from tests.support.journal_contract import ENVIRONMENT, NOW, at, change
 
 AHEAD = TERM + TOLERANCE
 
@@ -27,9 +27,9 @@ def journal(url: str) -> Iterator[AnyJournal]:
 def test_a_lease_dated_further_ahead_than_it_lives_is_taken_over_and_reported(
     journal: AnyJournal, skew: timedelta
 ) -> None:
-    old = journal.acquire(ENVIRONMENT, "wrong-clock", NOW + skew)
+    old = journal.acquire(ENVIRONMENT, "wrong-clock", at(journal, NOW + skew))
 
-    new = journal.acquire(ENVIRONMENT, "cron", NOW)
+    new = journal.acquire(ENVIRONMENT, "cron", at(journal, NOW))
 
     assert (new.holder, new.fencing, new.expires_at) == ("cron", 2, NOW + TERM)
     assert "over from wrong-clock (pid" in new.took_over
@@ -41,20 +41,20 @@ def test_a_lease_dated_further_ahead_than_it_lives_is_taken_over_and_reported(
 
 @pytest.mark.parametrize("skew", [timedelta(), TOLERANCE])
 def test_a_clock_that_is_a_little_ahead_keeps_its_lease(journal: AnyJournal, skew: timedelta) -> None:
-    journal.acquire(ENVIRONMENT, "cron-a", NOW + skew)
+    journal.acquire(ENVIRONMENT, "cron-a", at(journal, NOW + skew))
 
     with pytest.raises(LeaseHeldError):
-        journal.acquire(ENVIRONMENT, "cron-b", NOW)
-    assert journal.acquire(ENVIRONMENT, "cron-b", NOW + AHEAD).took_over == ""
+        journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW))
+    assert journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW + AHEAD)).took_over == ""
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(seconds=100), timedelta(days=1)])
 def test_a_released_lease_holds_no_one_whatever_its_times(journal: AnyJournal, skew: timedelta) -> None:
-    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW + skew)
-    journal.release(lease, NOW + skew + timedelta(seconds=1))
+    lease = journal.acquire(ENVIRONMENT, "cron-a", at(journal, NOW + skew))
+    journal.release(lease, at(journal, NOW + skew + timedelta(seconds=1)))
 
     shown = journal.lease(ENVIRONMENT)
-    new = journal.acquire(ENVIRONMENT, "cron-b", NOW)
+    new = journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW))
 
     assert shown is not None
     assert shown.released
@@ -62,41 +62,41 @@ def test_a_released_lease_holds_no_one_whatever_its_times(journal: AnyJournal, s
 
 
 def test_a_lease_ended_by_hand_is_free_and_its_holder_can_commit_no_more(journal: AnyJournal) -> None:
-    assert journal.end_lease(ENVIRONMENT, NOW) is None
-    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
+    assert journal.end_lease(ENVIRONMENT, at(journal, NOW)) is None
+    lease = journal.acquire(ENVIRONMENT, "cron-a", at(journal, NOW))
 
-    assert journal.end_lease(ENVIRONMENT, NOW) == lease
-    assert journal.end_lease(ENVIRONMENT, NOW) is None
+    assert journal.end_lease(ENVIRONMENT, at(journal, NOW)) == lease
+    assert journal.end_lease(ENVIRONMENT, at(journal, NOW)) is None
     with pytest.raises(ConflictError):
         journal.commit((change(0),), lease.fencing)
-    assert journal.acquire(ENVIRONMENT, "cron-b", NOW).fencing > lease.fencing + 1
+    assert journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW)).fencing > lease.fencing + 1
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(hours=-1), timedelta(seconds=TERM.seconds + 1)])
 def test_a_lease_is_ended_by_hand_whatever_the_clock_of_the_person_says(journal: AnyJournal, skew: timedelta) -> None:
     """By a clock that is ahead the lease of a living run has expired: it holds all the same."""
-    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
+    lease = journal.acquire(ENVIRONMENT, "cron-a", at(journal, NOW))
 
-    assert journal.end_lease(ENVIRONMENT, NOW + skew) == lease
+    assert journal.end_lease(ENVIRONMENT, at(journal, NOW + skew)) == lease
     with pytest.raises(ConflictError):
         journal.commit((change(0),), lease.fencing)
-    assert journal.acquire(ENVIRONMENT, "cron-b", NOW).fencing > lease.fencing + 1
+    assert journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW)).fencing > lease.fencing + 1
 
 
 @pytest.mark.parametrize("skew", [timedelta(), timedelta(hours=1)])
 def test_a_lease_that_was_given_back_is_not_ended_again(journal: AnyJournal, skew: timedelta) -> None:
-    lease = journal.acquire(ENVIRONMENT, "cron-a", NOW)
-    journal.release(lease, NOW)
+    lease = journal.acquire(ENVIRONMENT, "cron-a", at(journal, NOW))
+    journal.release(lease, at(journal, NOW))
 
-    assert journal.end_lease(ENVIRONMENT, NOW + skew) is None
+    assert journal.end_lease(ENVIRONMENT, at(journal, NOW + skew)) is None
 
 
 def test_the_check_tells_of_a_lease_that_a_wrong_clock_dated_and_of_no_other(journal: AnyJournal) -> None:
-    lease = journal.acquire(ENVIRONMENT, "wrong-clock", NOW + timedelta(days=1))
+    lease = journal.acquire(ENVIRONMENT, "wrong-clock", at(journal, NOW + timedelta(days=1)))
     (found,) = check(journal, NOW, timedelta(hours=1))
-    journal.release(lease, NOW + timedelta(days=1))
+    journal.release(lease, at(journal, NOW + timedelta(days=1)))
     (given_back,) = check(journal, NOW, timedelta(hours=1))
-    journal.end_lease(ENVIRONMENT, NOW)
+    journal.end_lease(ENVIRONMENT, at(journal, NOW))
 
     assert "gave it back, dated 2026-03-02T12:00:00Z" in given_back.message
     assert (found.severity, found.code, found.where) == ("warning", "lease_is_dated_ahead", f"lease of {ENVIRONMENT}")
@@ -106,10 +106,10 @@ def test_the_check_tells_of_a_lease_that_a_wrong_clock_dated_and_of_no_other(jou
 
 def test_what_was_decided_on_records_that_another_run_came_between_is_not_written(journal: AnyJournal) -> None:
     """The records of one rollout may be unchanged, and those it was decided on with it are not."""
-    slow = LeasedJournal(ENVIRONMENT, journal, "slow", lambda: NOW)
+    slow = LeasedJournal(ENVIRONMENT, journal, "slow", lambda: at(journal, NOW))
     slow.check_free()
     slow.load()
-    between = LeasedJournal(ENVIRONMENT, journal, "between", lambda: NOW)
+    between = LeasedJournal(ENVIRONMENT, journal, "between", lambda: at(journal, NOW))
     between.check_free()
     between.commit((change(0, name="other"),))
     between.release()
@@ -123,11 +123,11 @@ def test_what_was_decided_on_records_that_another_run_came_between_is_not_writte
 
 def test_what_came_of_calls_is_written_if_no_one_changed_the_record(journal: AnyJournal) -> None:
     clock = [NOW + timedelta(days=1)]
-    ours = LeasedJournal(ENVIRONMENT, journal, "wrong-clock", lambda: clock[0])
+    ours = LeasedJournal(ENVIRONMENT, journal, "wrong-clock", lambda: at(journal, clock[0]))
     ours.check_free()
     ours.load()
     ours.commit((change(0),))
-    other = LeasedJournal(ENVIRONMENT, journal, "other", lambda: NOW)
+    other = LeasedJournal(ENVIRONMENT, journal, "other", lambda: at(journal, NOW))
     other.check_free()  # takes over: our lease is dated a day ahead
     other.load()
 
@@ -139,9 +139,11 @@ def test_what_came_of_calls_is_written_if_no_one_changed_the_record(journal: Any
 
 
 def test_a_lease_given_back_by_a_wrong_clock_is_reported_and_costs_no_write(journal: AnyJournal) -> None:
-    journal.release(journal.acquire(ENVIRONMENT, "wrong-clock", NOW + timedelta(days=1)), NOW + timedelta(days=1))
+    journal.release(
+        journal.acquire(ENVIRONMENT, "wrong-clock", at(journal, NOW + timedelta(days=1))), NOW + timedelta(days=1)
+    )
     before = journal.lease(ENVIRONMENT)
-    ours = LeasedJournal(ENVIRONMENT, journal, "cron", lambda: NOW)
+    ours = LeasedJournal(ENVIRONMENT, journal, "cron", lambda: at(journal, NOW))
 
     ours.check_free()
 

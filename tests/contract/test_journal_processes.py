@@ -14,7 +14,7 @@ import pytest
 from otactl.errors import LeaseHeldError
 from otactl.journal import AnyJournal, open_journal
 from otactl.ports import Stored
-from tests.support.journal_contract import ENVIRONMENT, NOW, change, end, line, process, record, tell
+from tests.support.journal_contract import ENVIRONMENT, NOW, at, change, end, line, process, record, tell
 
 HOLD = """
 lease = journal.acquire("prod-eu", "cron", NOW)
@@ -84,14 +84,14 @@ def test_a_killed_process_that_no_one_waited_for_yet_is_dead_too(url: str) -> No
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and stays a zombie until `end`
         deadline = NOW + timedelta(seconds=1)
-        assert journal.acquire(ENVIRONMENT, "other", deadline).fencing == 2
+        assert journal.acquire(ENVIRONMENT, "other", at(journal, deadline)).fencing == 2
 
 
 def test_a_process_that_was_paused_beyond_its_lease_can_no_longer_commit_when_it_wakes_up(url: str) -> None:
     with running(url, PAUSED) as child, open_journal(url) as journal:
         assert line(child) == "1"
         child.send_signal(signal.SIGSTOP)
-        lease = journal.acquire(ENVIRONMENT, "cron-b", NOW + timedelta(seconds=120))
+        lease = journal.acquire(ENVIRONMENT, "cron-b", at(journal, NOW + timedelta(seconds=120)))
         assert journal.commit((change(0, "in time"),), lease.fencing) == {"soil": 1}
         tell(child, "go on")
         child.send_signal(signal.SIGCONT)

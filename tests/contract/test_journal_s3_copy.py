@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -10,30 +11,29 @@ import pytest
 
 from otactl.errors import ConflictError, LeaseHeldError, UsageError
 from otactl.journal import AnyJournal, S3Journal, open_journal
-from otactl.journal.copy import fill
 from otactl.journal.maintenance import check, contents, export
 from otactl.journal.process_liveness import current
 from otactl.journal.s3_format import Kept
-from otactl_simulator.server import SimulatorServer
-from tests.support.journal_contract import ENVIRONMENT, NOW, STORES, change
+from tests.support.journal_contract import ENVIRONMENT, NOW, STORES, at, change
+from tests.support.postgres import PostgresServer
 from tests.support.s3_faults import LONG, Killed, Wire, everything, filled
 
 HOUR = timedelta(hours=1)
 
 
-@pytest.mark.parametrize("kinds", [("s3", "sqlite"), ("sqlite", "s3"), ("s3", "s3"), ("sqlite", "sqlite")])
+@pytest.mark.parametrize("kinds", list(product(sorted(STORES), repeat=2)), ids="-".join)
 def test_a_copy_tells_the_same_as_the_original_and_the_former_holder_is_held_off(
-    s3: SimulatorServer, tmp_path: Path, kinds: tuple[str, str]
+    stores: None, postgres: PostgresServer, tmp_path: Path, kinds: tuple[str, str]
 ) -> None:
     places = [STORES[kind](tmp_path / name) for kind, name in zip(kinds, ("from", "to"), strict=True)]
     with open_journal(filled(places[0])) as source, open_journal(places[1]) as target:
-        source.acquire(ENVIRONMENT, "other", NOW + timedelta(seconds=130))
-        fill(target, contents(source))
+        source.acquire(ENVIRONMENT, "other", at(source, NOW + timedelta(seconds=130)))
+        target.fill(contents(source))
         assert everything(target) == everything(source)
         assert check(target, NOW + timedelta(seconds=130), HOUR) == ()
         with pytest.raises(ConflictError, match="fencing number 1 was given, 2 is the newest"):
             target.commit((change(2, name="b"),), 1)
-        assert target.acquire(ENVIRONMENT, "third", NOW + timedelta(seconds=260)).fencing == 3
+        assert target.acquire(ENVIRONMENT, "third", at(target, NOW + timedelta(seconds=260))).fencing == 3
         assert target.commit((change(2, "go on", name="b"), change(1, "on", name="a")), 3) == {"a": 2, "b": 3}
     with open_journal(places[1]) as again:
         assert [e.message for e in again.history(ENVIRONMENT, "a")] == [*LONG, "on"]
@@ -42,13 +42,13 @@ def test_a_copy_tells_the_same_as_the_original_and_the_former_holder_is_held_off
 @pytest.mark.parametrize("kind", sorted(STORES))
 @pytest.mark.parametrize("what", ["record", "lease"])
 def test_a_copy_into_a_journal_with_anything_in_it_is_refused_and_changes_nothing(
-    filled_place: str, tmp_path: Path, kind: str, what: str
+    filled_place: str, postgres: PostgresServer, tmp_path: Path, kind: str, what: str
 ) -> None:
     with open_journal(STORES[kind](tmp_path / "to")) as target, open_journal(filled_place) as source:
         target.commit((change(0),), 0) if what == "record" else target.acquire(ENVIRONMENT, "cron", NOW)
         before = everything(target)
         with pytest.raises(UsageError, match="is not empty; a copy is written into an empty place"):
-            fill(target, contents(source))
+            target.fill(contents(source))
         assert everything(target) == before
 
 
@@ -64,7 +64,7 @@ def copied_by(wire: Wire, source: AnyJournal, place: str) -> str:
     journal = S3Journal(target, client=wire)
     wire.forget()
     wire.before = meddling
-    fill(journal, contents(source))
+    journal.fill(contents(source))
     return target
 
 
@@ -89,7 +89,7 @@ def test_a_copy_killed_at_any_call_is_never_taken_for_a_journal(filled_place: st
                 open_journal(f"{filled_place}-copy")
             return
         with open_journal(f"{filled_place}-copy") as empty:
-            fill(empty, contents(source))
+            empty.fill(contents(source))
             assert everything(empty) == everything(source)
 
 
@@ -105,7 +105,9 @@ def test_a_journal_someone_works_on_is_not_copied(filled_place: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(STORES))
-def test_a_run_that_lives_after_all_commits_no_more_once_its_journal_is_copied(tmp_path: Path, kind: str) -> None:
+def test_a_run_that_lives_after_all_commits_no_more_once_its_journal_is_copied(
+    stores: None, postgres: PostgresServer, tmp_path: Path, kind: str
+) -> None:
     far_ahead = NOW + timedelta(seconds=240)
     with open_journal(filled(STORES[kind](tmp_path / "from"))) as source:
         contents(source).fence(source, far_ahead)  # by a clock that is four minutes ahead its lease is over
@@ -139,9 +141,9 @@ def test_a_journal_whose_run_died_on_this_machine_is_copied_at_once(filled_place
 
 def test_events_keep_their_revision_through_a_copy_there_and_back(filled_place: str, tmp_path: Path) -> None:
     with open_journal(filled_place) as one, open_journal(STORES["sqlite"](tmp_path)) as two:
-        fill(two, contents(one))
+        two.fill(contents(one))
         with open_journal(f"{filled_place}-back") as three:
-            fill(three, contents(two))
+            three.fill(contents(two))
             assert contents(three) == contents(one)
             assert list(export(three)) == list(export(one))
 

@@ -63,8 +63,6 @@ def test_a_url_and_a_plain_path_name_the_same_file(path: Path, prefix: str) -> N
 @pytest.mark.parametrize(
     ("url", "reported"),
     [
-        ("postgresql://db/otactl", "not supported yet by this version; use sqlite:///"),
-        ("postgres://db/otactl", "not supported yet by this version"),
         ("mysql://db", "not a journal URL this version knows"),
         ("sqlite://journal.db", "not a journal URL this version knows"),
         ("sqlite:///:memory:", "names no file"),
@@ -76,12 +74,6 @@ def test_a_url_that_cannot_be_served_says_what_can(url: str, reported: str) -> N
     with pytest.raises(UsageError, match=reported) as caught:
         open_journal(url)
     assert "sqlite:///" in str(caught.value)
-
-
-def test_a_password_in_a_url_is_not_repeated() -> None:
-    with pytest.raises(UsageError) as caught:
-        open_journal("postgresql://otactl:hunter2@db/otactl")
-    assert "hunter2" not in str(caught.value)
 
 
 def test_reading_a_missing_journal_says_what_next_and_makes_nothing(tmp_path: Path) -> None:

@@ -12,13 +12,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
+
+from otactl.journal import AnyJournal
+from otactl.journal.postgres.store import PostgresJournal
 from otactl.model import Event, Record
 from otactl.ports import Commit
 from tests.support.paths import ROOT
+from tests.support.postgres import HOST, SUPER_USER, PostgresServer
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ENVIRONMENT = "prod-eu"
 BUCKET = "otactl-journals"
+DATABASE = "journals"
 
 
 def _sqlite(folder: Path) -> str:
@@ -29,7 +35,39 @@ def _s3(folder: Path) -> str:
     return f"s3://{BUCKET}/{folder.parent.name}/{folder.name}"
 
 
-STORES: dict[str, Callable[[Path], str]] = {"s3": _s3, "sqlite": _sqlite}
+def _postgres(folder: Path) -> str:
+    return f"postgresql:///{DATABASE}?journal={folder.parent.name}.{folder.name}"
+
+
+STORES: dict[str, Callable[[Path], str]] = {"postgres": _postgres, "s3": _s3, "sqlite": _sqlite}
+
+
+def prepare_postgres(server: PostgresServer) -> None:
+    """Create the database of the suite's journals, whose server says the time that `at` says; NOW until then."""
+    if DATABASE in server.databases():
+        return
+    server.execute("CREATE DATABASE {}", DATABASE)
+    PostgresJournal(f"postgresql://{SUPER_USER}@{HOST}:{server.port}/{DATABASE}").close()
+    server.execute("CREATE TABLE otactl.test_clock (at timestamptz NOT NULL)", database=DATABASE)
+    server.execute("INSERT INTO otactl.test_clock VALUES ('2026-03-01 12:00+00')", database=DATABASE)
+    server.execute(
+        "CREATE OR REPLACE FUNCTION otactl.server_time() RETURNS timestamptz LANGUAGE sql VOLATILE "
+        "AS 'SELECT at FROM otactl.test_clock'",
+        database=DATABASE,
+    )
+
+
+def at(journal: AnyJournal, moment: datetime) -> datetime:
+    """Let it be `moment`, also where a server says what time it is; return it, for the store that asks its caller."""
+    if isinstance(journal, PostgresJournal):
+        set_server_clock(moment)
+    return moment
+
+
+def set_server_clock(moment: datetime) -> None:
+    with psycopg.connect(dbname=DATABASE) as connection:
+        connection.execute("UPDATE otactl.test_clock SET at = %s", (moment,))
+
 
 _PRELUDE = """
 import os, sys, time

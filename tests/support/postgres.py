@@ -38,6 +38,7 @@ _SETTINGS = (
     "wal_level=minimal",
     "max_wal_senders=0",
     "jit=off",
+    "deadlock_timeout=50ms",
     "timezone=UTC",
 )
 _CARELESS = ("fsync=off", "full_page_writes=off")
@@ -171,6 +172,14 @@ class PostgresServer:
             guard.communicate()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def place(self, name: str, content: bytes) -> None:
+        """Write a file of the server's data folder, readable by the server alone."""
+        file = self.data / name
+        file.write_bytes(content)
+        file.chmod(0o600)
+        if self._user is not None:
+            os.chown(file, self._user.pw_uid, self._user.pw_gid)
+
     def conninfo(self, database: str = TEMPLATE, user: str = SUPER_USER) -> str:
         """Return a connection string for psycopg, over loopback."""
         return make_conninfo(host=HOST, port=self.port, user=user, dbname=database, sslmode="disable")
@@ -184,6 +193,11 @@ class PostgresServer:
         name = f"test_{next(self._numbers)}"
         self.execute("CREATE DATABASE {} TEMPLATE {}", name, template)
         return name
+
+    def databases(self) -> set[str]:
+        """Return the names of the databases."""
+        with psycopg.connect(self.conninfo()) as connection:
+            return {str(name) for (name,) in connection.execute("SELECT datname FROM pg_catalog.pg_database")}
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is still connected."""

@@ -78,6 +78,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "journal backup": ("otactl journal backup /backup/journal.db",),
     "journal copy": ("otactl journal copy .otactl/journal.db s3://acme-otactl-journal/prod-eu",),
     "journal export": ("otactl journal export",),
+    "journal roles": ("otactl journal roles",),
     "journal release": ("otactl journal release prod-eu",),
     "workers init": ("otactl workers init",),
     "workers run": (

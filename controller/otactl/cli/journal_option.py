@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import click
 
-from otactl.errors import JournalMissingError, UsageError
-from otactl.journal import AnyJournal, is_on_s3, open_journal, path_of
+from otactl.errors import JournalMissingError, StalledError, UsageError
+from otactl.journal import AnyJournal, is_file, open_journal, path_of, shown_of
+from otactl.journal.postgres.address import is_on_postgres, must_be_a_manifests
 from otactl.manifest.repository import real, root_of
 from otactl.model import Environment
 from otactl.report.journals_used import UsedJournal
@@ -31,7 +32,8 @@ MANIFESTS = "rollouts"
 journal_option = click.option(
     "--journal",
     metavar="URL",
-    help="The journal: a path, sqlite:///… or s3://BUCKET/PREFIX.  [default: OTACTL_JOURNAL, else spec.journal of the"
+    help="The journal: a path, sqlite:///…, s3://BUCKET/PREFIX or postgresql://HOST/DATABASE."
+    "  [default: OTACTL_JOURNAL, else spec.journal of the"
     " environment, else .otactl/journal.db in the repository's root]",
 )
 
@@ -45,11 +47,11 @@ class Place(NamedTuple):
     @property
     def shown(self) -> str:
         """Return the place for people: short where it is below the working folder."""
-        return self.url if is_on_s3(self.url) else _short(path_of(self.url))
+        return _short(path_of(self.url)) if is_file(self.url) else shown_of(self.url)
 
     def used(self, environment: str = "") -> UsedJournal:
         """Return the place as reports show it."""
-        whole = self.url if is_on_s3(self.url) else str(path_of(self.url).absolute())
+        whole = str(path_of(self.url).absolute()) if is_file(self.url) else self.shown
         return UsedJournal(environment=environment, place=whole, shown=self.shown, origin=self.origin)
 
 
@@ -67,7 +69,7 @@ def overridden(option: str | None) -> Place | None:
         return None
     if not named.strip():
         text = f"{VARIABLE} is set and empty, so it names no journal"
-        raise UsageError(f"{text}; set it to the journal's path or s3://BUCKET/PREFIX, or unset it")
+        raise UsageError(f"{text}; set it to the journal's path or URL, or unset it")
     return Place(named, VARIABLE)
 
 
@@ -77,6 +79,8 @@ def place_for(environment: Environment, paths: Sequence[str], option: str | None
     if named is not None:
         return named
     if environment.journal is not None:
+        if is_on_postgres(environment.journal):
+            must_be_a_manifests(environment.journal, os.environ)
         return _beneath(environment.journal, "spec.journal")
     return default_place(paths)
 
@@ -99,8 +103,11 @@ def make(place: Place) -> tuple[AnyJournal, bool]:
         return open_journal(place.url, must_exist=True, write=True), False
     except JournalMissingError:
         pass
+    except StalledError as error:
+        if error.reason != "JournalNeedsUpgrade":
+            raise
     opened = open_journal(place.url)
-    if not is_on_s3(place.url):
+    if is_file(place.url):
         _keep_out_of_git(path_of(place.url).parent)
     return opened, True
 
@@ -127,7 +134,7 @@ def _own(folder: Path) -> Iterator[Path]:
 
 def _beneath(url: str, origin: str) -> Place:
     """Return a place whose file is named from the working folder where it is below that."""
-    return Place(url if is_on_s3(url) else f"sqlite:///{_short(path_of(url))}", origin)
+    return Place(f"sqlite:///{_short(path_of(url))}" if is_file(url) else url, origin)
 
 
 def _short(path: Path) -> str:

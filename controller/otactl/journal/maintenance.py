@@ -19,7 +19,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -27,18 +27,15 @@ from typing import Literal, TypeVar
 import msgspec
 
 from otactl.errors import StalledError, UsageError
-from otactl.journal import AnyJournal, sqlite_events
+from otactl.journal import AnyJournal
 from otactl.journal.chains import Chains
-from otactl.journal.copy import Contents, CopiedEvent, fill
+from otactl.journal.contents import Contents, CopiedEvent, Rows
 from otactl.journal.leases import TERM, Held, stands, who_holds
 from otactl.journal.process_liveness import current, is_dead
-from otactl.journal.s3 import S3Journal
-from otactl.journal.s3_dump import S3Rows, Unread
 from otactl.journal.sqlite import SqlJournal
 from otactl.journal.sqlite_file import VERSION, translate
 from otactl.model import Event, Intent, Record, Value, iso
 from otactl.ports import Stored
-from otactl.state.event_chain import Link
 from otactl.state.lifecycle import describe_intent
 
 T = TypeVar("T", Record, Event, Held)
@@ -59,54 +56,6 @@ _RESTORE = "restore a backup; `otactl journal export` shows what can still be re
 _SWEEP = "nothing refers to it and nothing is lost; `otactl journal copy` to a new place leaves it behind"
 
 
-class _SqlRows:
-    """One moment of an SQLite journal in rows."""
-
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        self._path, self._db = path, db
-        self.unread: tuple[Unread, ...] = ()
-        self.leftovers: dict[str, int] = {}
-
-    def examine(self) -> Iterator[Unread]:
-        """Check the pages of the database, by SQLite's own check."""
-        for (line,) in self._db.execute("PRAGMA integrity_check"):
-            if line != "ok":
-                yield Unread(str(self._path), "database_is_damaged", f"SQLite says: {line}")
-
-    @property
-    def records(self) -> sqlite3.Cursor:
-        """Environment, name, revision and JSON."""
-        query = "SELECT environment, name, revision, record FROM records ORDER BY environment, name"
-        return self._db.execute(query)
-
-    @property
-    def events(self) -> Iterator[sqlite_events.Row]:
-        """Environment, name, sequence, revision, JSON and link in the chain."""
-        return sqlite_events.rows(self._db)
-
-    @property
-    def chains(self) -> dict[tuple[str, str], Link | None]:
-        """The heads of the chains, by environment and name."""
-        return sqlite_events.heads(self._db)
-
-    @property
-    def leases(self) -> sqlite3.Cursor:
-        """Environment, fencing number and JSON."""
-        return self._db.execute("SELECT environment, fencing, held FROM leases ORDER BY environment")
-
-
-_Rows = _SqlRows | S3Rows
-
-
-@contextmanager
-def _reading(journal: AnyJournal) -> Iterator[_Rows]:
-    if isinstance(journal, S3Journal):
-        yield S3Rows(journal)
-        return
-    with journal.database.snapshot() as db:
-        yield _SqlRows(journal.path, db)
-
-
 class Checked(Value, frozen=True, kw_only=True):
     """What was found in a journal; `chained` and `unchained` are events in a chain and from before it."""
 
@@ -124,10 +73,9 @@ def examine(journal: AnyJournal, now: datetime, older_than: timedelta) -> Checke
     """Check everything in the journal; intents recorded longer than `older_than` ago are warnings."""
     defects: list[Defect] = []
     chains = Chains()
-    with _reading(journal) as rows:
+    with journal.reading() as rows:
         try:
-            found = rows.examine() if isinstance(rows, _SqlRows) else rows.unread
-            defects += [_error(*each) for each in found]
+            defects += [_error(*each) for each in (*rows.unread, *rows.examine())]
             known = _check_records(rows, now, older_than, defects)
             _check_events(rows, known, chains, defects)
             broken = chains.broken(rows.chains, known)
@@ -144,7 +92,7 @@ def examine(journal: AnyJournal, now: datetime, older_than: timedelta) -> Checke
 
 
 def _check_records(
-    rows: _Rows, now: datetime, older_than: timedelta, defects: list[Defect]
+    rows: Rows, now: datetime, older_than: timedelta, defects: list[Defect]
 ) -> dict[tuple[str, str], int]:
     known: dict[tuple[str, str], int] = {}
     for environment, name, revision, text in rows.records:
@@ -156,7 +104,7 @@ def _check_records(
     return known
 
 
-def _check_events(rows: _Rows, known: dict[tuple[str, str], int], chains: Chains, defects: list[Defect]) -> None:
+def _check_events(rows: Rows, known: dict[tuple[str, str], int], chains: Chains, defects: list[Defect]) -> None:
     for environment, name, sequence, revision, text, link in rows.events:
         where = f"{environment}/{name} event {sequence}"
         chains.add(environment, name, where, revision, text, link)
@@ -169,7 +117,7 @@ def _check_events(rows: _Rows, known: dict[tuple[str, str], int], chains: Chains
         _read(text, Event, where, "event_is_unreadable", defects)
 
 
-def _check_leases(rows: _Rows, now: datetime, defects: list[Defect]) -> None:
+def _check_leases(rows: Rows, now: datetime, defects: list[Defect]) -> None:
     for environment, fencing, text in rows.leases:
         where = f"lease of {environment}"
         held = _read(text, Held, where, "lease_is_unreadable", defects)
@@ -269,12 +217,12 @@ def backup(journal: AnyJournal, path: Path) -> None:
 
 
 def _copy(journal: AnyJournal, target: Path) -> None:
-    if isinstance(journal, S3Journal):
+    if not isinstance(journal, SqlJournal):
         with SqlJournal(target) as made:
-            fill(made, contents(journal))
+            made.fill(contents(journal))
     try:
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-            if not isinstance(journal, S3Journal):
+            if isinstance(journal, SqlJournal):
                 with journal.database.snapshot() as source:
                     source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable from a read-only folder
@@ -300,7 +248,7 @@ def export(journal: AnyJournal) -> Iterator[str]:
 
     Raises `StalledError` at the first one that cannot be read, naming it.
     """
-    with _reading(journal) as rows:
+    with journal.reading() as rows:
         yield _line({"kind": "journal", "schema": VERSION, "id": journal.identity().id})
         _must_be_whole(journal, rows)
         chains = rows.chains
@@ -319,7 +267,7 @@ def export(journal: AnyJournal) -> Iterator[str]:
 
 def contents(journal: AnyJournal) -> Contents:
     """Return everything in the journal as values, to be written elsewhere; raises `StalledError` as `export` does."""
-    with _reading(journal) as rows:
+    with journal.reading() as rows:
         _must_be_whole(journal, rows)
         return Contents(
             tuple(
@@ -337,7 +285,7 @@ def contents(journal: AnyJournal) -> Contents:
         )
 
 
-def _must_be_whole(journal: AnyJournal, rows: _Rows) -> None:
+def _must_be_whole(journal: AnyJournal, rows: Rows) -> None:
     for where, _, message in rows.unread:
         why = f"journal {journal.path}: {where} cannot be read ({message}); run `otactl journal check`"
         raise StalledError("JournalIsDamaged", why)

@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,11 +21,14 @@ from typing import Self, TypeVar
 import msgspec
 
 from otactl.journal.chain_reading import ChainedEvent, ChainReading
+from otactl.journal.contents import Contents
 from otactl.journal.identity import replacing
 from otactl.journal.leases import ended_by_hand, given_back, grant
 from otactl.journal.process_liveness import current
 from otactl.journal.s3_client import Client
 from otactl.journal.s3_commit import draft, judge, prepare
+from otactl.journal.s3_copy import fill
+from otactl.journal.s3_dump import S3Rows
 from otactl.journal.s3_format import (
     EVENTS,
     HEADS,
@@ -217,6 +221,15 @@ class S3Journal:
 
         self.store.update(environment, change)
         return former[0] if former else None
+
+    @contextmanager
+    def reading(self) -> Iterator[S3Rows]:
+        """Yield the journal in rows, for its maintenance: one moment of each environment."""
+        yield S3Rows(self.store)
+
+    def fill(self, contents: Contents) -> None:
+        """Write everything into this journal, which must be empty. Raises: UsageError when it is not."""
+        fill(self.store, contents)
 
     def _kept(self, environment: str, name: str, entry: Entry) -> tuple[Kept, ...]:
         packs = self.store.fetch([object_key(EVENTS, environment, each) for each in entry.older], Pack)

@@ -10,11 +10,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import msgspec
 
-from otactl.journal.s3 import S3Journal
+from otactl.journal.contents import Unread
 from otactl.journal.s3_format import (
     EVENTS,
     HEADS,
@@ -29,30 +29,23 @@ from otactl.journal.s3_format import (
     object_key,
     serial_of,
 )
+from otactl.journal.s3_store import S3Store
 from otactl.journal.sqlite_events import Row
 from otactl.state.event_chain import Link
 from otactl.wording import count
 
 
-class Unread(NamedTuple):
-    """Something that is not whole."""
-
-    where: str
-    code: str
-    message: str
-
-
 class S3Rows:
     """One reading of a whole journal."""
 
-    def __init__(self, journal: S3Journal) -> None:
+    def __init__(self, store: S3Store) -> None:
         self.unread: list[Unread] = []
         self.leftovers: dict[str, int] = {}
         self.records: list[tuple[str, str, int, str]] = []
         self.events: list[Row] = []
         self.chains: dict[tuple[str, str], Link | None] = {}
         self.leases: list[tuple[str, int, str]] = []
-        self._store = journal.store
+        self._store = store
         with self._store.lock:
             listed = self._store.bucket.keys("")
             kinds = {kind: [key for key in listed if key.startswith(f"{kind}/")] for kind in (HEADS, SEGMENTS, EVENTS)}
@@ -62,6 +55,10 @@ class S3Rows:
                     for kind, keys in kinds.items()
                 }
                 self._environment(environment, names)
+
+    def examine(self) -> Iterator[Unread]:
+        """Name nothing more: what is not whole was found by reading it."""
+        return iter(())
 
     def _environment(self, environment: str, names: dict[str, list[str]]) -> None:
         try:

@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,9 +22,12 @@ import msgspec
 
 from otactl.errors import ConflictError, StalledError
 from otactl.journal.chain_reading import ChainedEvent, ChainReading
+from otactl.journal.contents import Contents
 from otactl.journal.identity import replacing
 from otactl.journal.leases import Held, ended_by_hand, given_back, grant
 from otactl.journal.process_liveness import current
+from otactl.journal.sqlite_copy import become, fill
+from otactl.journal.sqlite_dump import SqlRows
 from otactl.journal.sqlite_events import append, heads, rows
 from otactl.journal.sqlite_file import SqliteFile
 from otactl.model import Event, Record, Value
@@ -75,12 +80,8 @@ class SqlJournal:
         """Take over from the journal `lost`; return the identity of this journal."""
         with self.database.write() as db:
             now = replacing(self._identity(db), lost)
-            self.become(db, now)
+            become(db, now)
         return now
-
-    def become(self, db: Connection, identity: Identity) -> None:
-        """Write which journal this is."""
-        db.execute("UPDATE identity SET id = ?, replaces = ?", (identity.id, json.dumps(identity.replaces)))
 
     def _identity(self, db: Connection) -> Identity:
         row = db.execute("SELECT id, replaces FROM identity").fetchone()
@@ -184,6 +185,16 @@ class SqlJournal:
                 return None
             _store(db, ended)
         return held.lease
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlRows]:
+        """Yield one moment of the journal in rows, for its maintenance."""
+        with self.database.snapshot() as db:
+            yield SqlRows(self.path, db)
+
+    def fill(self, contents: Contents) -> None:
+        """Write everything into this journal, which must be empty. Raises: UsageError when it is not."""
+        fill(self.database, contents)
 
     def _held(self, db: Connection, environment: str) -> Held | None:
         row = db.execute("SELECT held FROM leases WHERE environment = ?", (environment,)).fetchone()

@@ -16,7 +16,7 @@ import msgspec
 
 from otactl import policies
 from otactl.backends.registry import BACKENDS
-from otactl.errors import Problem
+from otactl.errors import Problem, UsageError
 from otactl.manifest import convert
 from otactl.manifest.discovery import is_there
 from otactl.manifest.document import Manifest, find_faults
@@ -83,7 +83,12 @@ class Resolver:
     def _with_journal(self, manifest: Manifest, found: Environment) -> Environment:
         if found.journal is None:
             return found
-        url = journal_url(found.journal, real(self.cwd / manifest.source.file))
+        try:
+            url = journal_url(found.journal, real(self.cwd / manifest.source.file))
+        except UsageError as error:
+            hint = "write postgresql:///DATABASE?service=NAME; the password is PGPASSWORD's or the service file's"
+            self._fail(manifest, Fault(("spec", "journal"), "journal_address_invalid", str(error), hint))
+            return msgspec.structs.replace(found, journal=None)  # an address with a secret is carried no further
         if url is None:
             message = f"the journal {printable(found.journal)} would lie outside the repository"
             hint = "name a path from the repository's root, such as .otactl/journal.db, or s3://BUCKET/PREFIX"

@@ -1,9 +1,10 @@
 """Writes the journal of one environment under its lease, which is taken at the first write.
 
 1. The lease is taken when there is something to write or to send, and not before: a quiet run writes nothing at all.
-2. `wall` is this machine's clock, by which a lease runs out. Clocks differ, so what counts is the fencing number: when
-   it shows that another process held the environment since we loaded its records, our assessment is outdated, and the
-   commit based on it is refused (`ConflictError`), and so is every call, until the records are loaded again.
+2. `wall` is this machine's clock, by which a lease runs out unless the journal has a clock of its own. Clocks differ,
+   so what counts is the fencing number: when it shows that another process held the environment since we loaded its
+   records, our assessment is outdated, and the commit based on it is refused (`ConflictError`), and so is every call,
+   until the records are loaded again.
 3. What came of calls that were sent is written all the same if the record is unchanged: it is true, whoever held the
    lease meanwhile.
 4. Between renewals the lease is read before a call at most every `CHECK_EVERY`: one that was released by hand, or taken
@@ -23,7 +24,7 @@ from otactl.drift import unit_home
 from otactl.errors import ConflictError, OtactlError
 from otactl.model import Author, Environment, Record, iso
 from otactl.model.notices import Receiver
-from otactl.ports import Commit, Journal, Lease, Stored
+from otactl.ports import LEASE_TERM, Commit, Journal, Lease, Stored
 from otactl.state.authorship import attributed
 from otactl.state.notices import notices_of
 
@@ -54,6 +55,7 @@ class LeasedJournal:
         self._wall = wall
         self._receivers = receivers
         self._lease: Lease | None = None
+        self._taken = wall()
         self._known = 0
         self._checked_at: datetime | None = None
         self._renewing = Lock()
@@ -131,7 +133,7 @@ class LeasedJournal:
         """
         with self._renewing:
             if self._lease is not None and (
-                self._lease.expires_at - self._wall() < RENEW_BEFORE or self._was_taken(self._lease)
+                self._wall() - self._taken > LEASE_TERM - RENEW_BEFORE or self._was_taken(self._lease)
             ):
                 self._acquire()
             if self.outdated:
@@ -166,8 +168,9 @@ class LeasedJournal:
         return None
 
     def _acquire(self) -> Lease:
-        self._checked_at = self._wall()
-        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._checked_at)
+        # How long it lasts still is counted from here: its own dates may be a server's.
+        self._taken = self._checked_at = self._wall()
+        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._taken)
         if lease.took_over and lease.took_over not in self.notes:
             self.notes = (*self.notes, lease.took_over)
         return lease

@@ -1,4 +1,4 @@
-"""`otactl journal`: creates, checks, backs up, exports and copies journals, and releases leases."""
+"""`otactl journal`: creates, checks, backs up, exports and copies journals, releases leases, prints roles."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from otactl.cli.nearby_environments import manifests_option
 from otactl.cli.select_records import places_near
 from otactl.errors import ConflictError, UsageError
 from otactl.journal import AnyJournal, maintenance, open_journal
-from otactl.journal.copy import fill
 from otactl.journal.leases import who_holds
+from otactl.journal.postgres.sql import roles_sql
 from otactl.model import Event, duration, iso
 from otactl.planning.environment import NAME
 from otactl.ports import Commit, Lease
@@ -191,11 +191,21 @@ def _remember(journal: AnyJournal, ended: Lease, actor: str, now: datetime) -> N
 
 
 @command.command()
+@guarded
+def roles() -> None:
+    """Print the SQL that creates the roles of journals on PostgreSQL: owner, controller, reader.
+
+    Run it in the journals' database, before `otactl journal init` and again after it.
+    """
+    click.echo(roles_sql(), nl=False)
+
+
+@command.command()
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @guarded
 def copy(source: str, target: str) -> None:
-    """Copy the whole journal FROM to TO, which must be empty: records, events, leases; from SQLite to S3 or back.
+    """Copy the whole journal FROM to TO, which must be empty: records, events, leases; SQLite, S3 or PostgreSQL.
 
     Both are URLs as for --journal. Stop cron first, and let it go on with --journal TO. The copy is the same
     journal: it keeps the id, so that it still owns what FROM created.
@@ -205,7 +215,7 @@ def copy(source: str, target: str) -> None:
         maintenance.contents(opened).fence(opened, now)
         contents = maintenance.contents(opened)
         with open_journal(target) as made:
-            fill(made, contents)
+            made.fill(contents)
             contents.must_be_unchanged(opened, made.path)
             text = f"journal {opened.path} is copied to {made.path}"
     click.echo(plain(f"{text}: {count(len(contents.records), 'record')}, {count(len(contents.events), 'event')}"))

@@ -17,7 +17,7 @@ from otactl.cli.journal_option import journal_option
 from otactl.cli.load_manifests import environment_option
 from otactl.cli.select_records import places_near
 from otactl.errors import UsageError
-from otactl.journal import is_on_s3, path_of
+from otactl.journal import is_file, path_of
 from otactl.report.page.render import Page, page
 from otactl.report.sanitize import plain
 from otactl.wording import count
@@ -131,7 +131,7 @@ def stamp_of(request: PageRequest) -> Hashable:
     """Name the state of the journals: that of their files, or the time where they are elsewhere."""
     places = places_near(request.journal, request.environment, request.manifests).values()
     elapsed = int(time.monotonic() / REMOTE_SECONDS)
-    return tuple(elapsed if is_on_s3(place.url) else _state(path_of(place.url)) for place in places)
+    return tuple(_state(path_of(place.url)) if is_file(place.url) else elapsed for place in places)
 
 
 def _state(file: Path) -> Hashable:
