@@ -64,8 +64,8 @@ def goes_on(url: str, folder: Path, *, unchained: int) -> None:
         assert lease.fencing == 2
         journal.commit((change(2, "five"), change(1, "six", name="valve")), lease.fencing)
         journal.release(lease, now)
-        told = [e.message for e in journal.history(ENVIRONMENT, "soil") if e.kind == "note"]
-        assert told == ["one", "two", "four", "five"]
+        notes = [e.message for e in journal.history(ENVIRONMENT, "soil") if e.kind == "note"]
+        assert notes == ["one", "two", "four", "five"]
         checked = examine(journal, now, HOUR)
         assert (checked.defects, checked.unchained) == ((), unchained)
         backup(journal, folder / "copy.db")

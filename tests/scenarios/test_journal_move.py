@@ -155,6 +155,23 @@ def test_a_journal_is_not_copied_while_someone_works_on_it(fuota_stage: FuotaSta
     assert run(journal, "copy", PLACE, file_in(fuota_stage.folder)).exit_code == 0
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "s3"])
+def test_a_journal_whose_run_never_gave_its_lease_back_is_copied_once_that_is_over(
+    fuota_stage: FuotaStage, tmp_path: Path, kind: str
+) -> None:
+    place = PLACE if kind == "s3" else f"sqlite:///{tmp_path}/from.db"
+    with open_journal(place) as made:
+        made.acquire("prod-eu", "cron", datetime.now(UTC) - timedelta(hours=2))
+
+    copied = run(journal, "copy", place, f"sqlite:///{tmp_path}/to.db")
+
+    assert copied.exit_code == 0, copied.output
+    with open_journal(place, must_exist=True) as left:
+        lease = left.lease("prod-eu")
+        assert lease is not None
+        assert lease.released
+
+
 def test_what_is_not_whole_is_not_copied(fuota_stage: FuotaStage) -> None:
     with S3Journal(PLACE) as opened:
         put(opened)

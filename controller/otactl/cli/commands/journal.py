@@ -210,7 +210,7 @@ def copy(source: str, target: str) -> None:
     Both are URLs as for --journal. Stop cron first, and let it go on with --journal TO. The copy is the same
     journal: it keeps the id, so that it still owns what FROM created.
     """
-    with open_journal(source, must_exist=True) as opened:
+    with open_journal(source, must_exist=True, write=True) as opened:  # `fence` ends leases in it
         now = utc_now()
         maintenance.contents(opened).fence(opened, now)
         contents = maintenance.contents(opened)
