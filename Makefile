@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check static coverage docs site bench explore fuzz gates mutants dist audit lock clean
+.PHONY: setup demo test check static coverage docs site bench explore faults fuzz gates mutants dist audit lock clean
 
 setup: $(STAMP)
 
@@ -91,6 +91,10 @@ explore: setup
 # 200,000 damaged inputs of each kind; goes on where it was stopped (docs/reliability.md).
 fuzz: setup
 	nice $(BIN)/python -m tests.support.fuzz run
+
+# Every fault at every call of every scenario, over HTTP; goes on where it was stopped (docs/reliability.md).
+faults: setup
+	$(BIN)/python -m tests.support.faults play
 
 # How often gates pass bad firmware and hold good firmware, in 100,000 simulated rollouts (docs/gates.md).
 gates: setup

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import os
 import socket
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import botocore.loaders
 import pytest
 
 from otactl.cli.commands.demo import only_loopback
@@ -19,6 +17,7 @@ from otactl_simulator.server import SimulatorServer
 from tests.support.fuota_stage import FuotaStage
 from tests.support.ota_stage import OtaStage
 from tests.support.postgres import PostgresServer, missing
+from tests.support.sdk_models import read_once
 from tests.support.toy_stage import ToyStage, forget_backends, install
 from tests.support.tuya_stage import TuyaStage
 
@@ -84,19 +83,8 @@ def tuya_stage(empty_simulator: SimulatorServer, tmp_path: Path) -> TuyaStage:
 @pytest.fixture(autouse=True, scope="session")
 def sdk_models_are_read_once() -> Iterator[None]:
     """Every fresh boto3 session parses 2 MB of JSON, two thirds of a scenario's time; sessions only read it."""
-    loader, all_of_them = botocore.loaders.JSONFileLoader, botocore.loaders.Loader
-    plain, first = loader.load_file, all_of_them.__init__
-    read_once = functools.cache(lambda path: plain(loader(), path))
-    loader.load_file = lambda _self, path: read_once(path)
-    known: dict[object, object] = {}
-
-    def shared(self: botocore.loaders.Loader, *given: object, **named: object) -> None:
-        first(self, *given, **named)
-        self._cache = known  # which services and versions there are: a third of a client's making, by the file system
-
-    all_of_them.__init__ = shared
-    yield
-    loader.load_file, all_of_them.__init__ = plain, first
+    with read_once():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -95,9 +95,18 @@ class _Server(uvicorn.Server):
 class SimulatorServer:
     """A simulator in a thread of this process; a context manager that stops it."""
 
-    def __init__(self, port: int = 0, seed: int = 0, clock: Clock | None = None) -> None:
-        self.app = application(seed, clock)
-        self._socket = _listen(port)
+    def __init__(
+        self,
+        port: int = 0,
+        seed: int = 0,
+        clock: Clock | None = None,
+        *,
+        app: Application | None = None,
+        listening: socket.socket | None = None,
+    ) -> None:
+        """Serve a fresh simulator, or `app`, on a port, or on a socket that listens already, which it closes."""
+        self.app = app or application(seed, clock)
+        self._socket = listening or listen(port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
         self._server = _Server(_config(self.app))
@@ -127,7 +136,7 @@ class SimulatorServer:
         self._socket.close()
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
     """Return a listening socket that says it is TCP: asyncio turns Nagle off only then, and 40 ms a call are saved."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -161,7 +170,7 @@ def serve(port: int, seed: int = 0, prepare: Callable[[str], None] = lambda _: N
 
     Raises: what `prepare` raises.
     """
-    sock = _listen(port)
+    sock = listen(port)
     url = f"http://{HOST}:{sock.getsockname()[1]}"
     server = _Foreground(_config(application(seed), port), url, prepare)
     server.run(sockets=[sock])

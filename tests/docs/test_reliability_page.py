@@ -10,8 +10,12 @@ from tests.support.explore import recorded
 from tests.support.explore.declared import EVERY
 from tests.support.explore.planted import FAULTS
 from tests.support.explore.walk import Walk
+from tests.support.faults import recorded as faults
+from tests.support.faults.cases import Fault, Setting, settings
 from tests.support.fuzz import recorded as fuzzed
 from tests.support.fuzz.kinds import NAMES
+
+LEAST_FAULTS = 5_000
 
 
 def test_the_page_shows_the_figures_of_the_recorded_walk_of_every_service_and_answer() -> None:
@@ -51,3 +55,19 @@ def test_the_page_shows_the_figures_of_the_recorded_fuzzing_of_every_kind_of_inp
     assert fuzzed.table(found) in fuzzed.PAGE.read_text()
     assert [p.name for p in found] == list(NAMES) == list(fuzzed.TITLES)
     assert [p.failures for p in found] == [[] for _ in found]
+
+
+def test_the_page_shows_the_figures_of_the_recorded_faults_and_none_failed() -> None:
+    found = faults.read()
+
+    assert faults.table(found) in faults.PAGE.read_text()
+    assert {f.outcome for f in found} <= {"same", "led"}
+    assert sum(f.cases for f in found) >= LEAST_FAULTS
+
+
+def test_the_recorded_faults_are_of_every_setting_and_every_kind() -> None:
+    found = faults.read()
+
+    assert {Setting(f.backend, f.scenario, f.journal, f.mode) for f in found} == set(settings())
+    assert {f.fault for f in found} == {fault.value for fault in Fault}
+    assert all(f.codes for f in found if f.outcome == "led")

@@ -33,19 +33,6 @@ def check(ota_stage: OtaStage) -> None:
     assert ota_stage.installs() == dict.fromkeys(THINGS, 1)
 
 
-@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-@pytest.mark.parametrize("operation", ["CreateOTAUpdate", "DeleteOTAUpdate"])
-@pytest.mark.sampled(4)
-def test_one_fault_of_a_write_is_got_over_with_one_update_a_wave(
-    ota_stage: OtaStage, operation: str, effect: str
-) -> None:
-    ota_stage.fault(service="iot", operation=operation, nth=1, effect=effect)
-
-    ota_stage.cron()
-
-    check(ota_stage)
-
-
 READ_FAULTS = [(operation, effect) for operation in READS for effect in ("error500", "staleRead")]
 READ_FAULTS += [("GetOTAUpdate", "throttle"), ("DescribeJob", "timeoutBeforeCommit")]  # the transport makes one of them
 

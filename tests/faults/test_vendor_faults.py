@@ -9,12 +9,6 @@ from otactl.backends.aws.client import Answer
 from otactl.model import Firmware, Phase
 from tests.support.fuota_stage import BUCKET, DIGEST, IMAGE, FuotaStage, declared, single_devices
 
-WRITES = (
-    "CreateFuotaTask",
-    "AssociateMulticastGroupWithFuotaTask",
-    "StartFuotaTask",
-    "DeleteFuotaTask",
-)
 READS = ("ListFuotaTasks", "GetFuotaTask", "ListTagsForResource", "ListMulticastGroupsByFuotaTask", "GetMulticastGroup")
 
 
@@ -24,19 +18,6 @@ def check(fuota_stage: FuotaStage) -> None:
     assert len(fuota_stage.made()) == 2
     assert [(a.number, len(a.results)) for a in record.attempts] == [(1, 3), (1, 3)]
     assert record.drift == ()
-
-
-@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-@pytest.mark.parametrize("operation", WRITES)
-@pytest.mark.sampled(4)
-def test_one_fault_of_a_write_is_got_over_with_one_task_a_wave(
-    fuota_stage: FuotaStage, operation: str, effect: str
-) -> None:
-    fuota_stage.fault(service="iotwireless", operation=operation, nth=1, effect=effect)
-
-    fuota_stage.drive()
-
-    check(fuota_stage)
 
 
 READ_FAULTS = [(operation, effect) for operation in READS for effect in ("error500", "staleRead")]

@@ -1,4 +1,4 @@
-"""Tuya knows no names and no tokens: killed anywhere, answers lost, requests late, lists stale, never two batches."""
+"""Tuya knows no names and no tokens: answers lost, requests late, lists stale, and yet never two batches."""
 
 from __future__ import annotations
 
@@ -6,38 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from otactl.model import Phase
-from tests.support.crash_points import lives
-from tests.support.in_memory_cloud import Kill
 from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
-
-WRITE_POINTS, COMMIT_POINTS = 4, 14
-
-
-@pytest.mark.parametrize(("at_commits", "points"), [(False, WRITE_POINTS), (True, COMMIT_POINTS)])
-def test_an_undisturbed_run_passes_as_many_points_as_are_tried_below(
-    tuya_stage: TuyaStage, at_commits: bool, points: int
-) -> None:
-    kill = Kill()
-
-    assert lives(tuya_stage, kill, plugs(), at_commits=at_commits, pause=600) == 0
-    assert kill.points == points
-
-
-@pytest.mark.parametrize("at", range(1, WRITE_POINTS + 1))
-@pytest.mark.sampled(4)
-def test_killed_before_or_after_any_write_it_makes_one_batch_a_wave(tuya_stage: TuyaStage, at: int) -> None:
-    assert lives(tuya_stage, Kill(at), plugs(), at_commits=False, pause=600) == 1
-    check(tuya_stage)
-
-
-@pytest.mark.parametrize("at", range(1, COMMIT_POINTS + 1))
-@pytest.mark.sampled(4)
-def test_killed_before_or_after_any_commit_it_makes_one_batch_a_wave(tuya_stage: TuyaStage, at: int) -> None:
-    kill = Kill(at)
-    died = lives(tuya_stage, kill, plugs(), at_commits=True, pause=600)
-
-    assert died == (1 if kill.points >= at else 0)
-    check(tuya_stage)
 
 
 def check(tuya_stage: TuyaStage) -> None:
@@ -48,15 +17,6 @@ def check(tuya_stage: TuyaStage) -> None:
     assert tuya_stage.installs() == dict.fromkeys(PLUGS, 1)
     assert record.drift == ()
     assert record.intents == ()
-
-
-@pytest.mark.parametrize("effect", ["throttle", "error500", "timeoutBeforeCommit", "timeoutAfterCommit"])
-def test_one_fault_of_the_create_is_got_over_with_one_batch_a_wave(tuya_stage: TuyaStage, effect: str) -> None:
-    tuya_stage.fault(service="tuya", operation="CreateOTAStaticUpgradeJob", nth=1, effect=effect)
-
-    tuya_stage.cron(rounds=9)
-
-    check(tuya_stage)
 
 
 READS = (
