@@ -151,18 +151,15 @@ class OtaScene(Scene):
         def back(scene: Scene) -> None:
             if scene.mode == "report":
                 pace(100)(scene)
-            self._behave()(scene)
 
-        return (Step(self._behave(gw_1="offline"), 130), Step(pace(7), 130), Step(back, self.pause))
+        online = Step(self._behave(), self.pause)  # later: what it does meanwhile must not hang on when a run comes
+        return (Step(self._behave(gw_1="offline"), 130), Step(pace(7), 130), Step(back, 130), online)
 
     def newer_content(self) -> tuple[Step, ...]:
         """Other content is declared while a gateway is offline."""
 
-        def push(scene: Scene) -> None:
-            self._behave()(scene)
-            scene.push()
-
-        return (Step(self._behave(gw_1="offline"), 130), Step(None, 130), Step(push, self.pause))
+        offline, online = self._behave(gw_1="offline"), self._behave()
+        return (Step(offline, 130), Step(lambda s: s.push(), 130), Step(None, 130), Step(online, self.pause))
 
 
 class TuyaScene(Scene):
@@ -210,11 +207,8 @@ class TuyaScene(Scene):
     def newer_content(self) -> tuple[Step, ...]:
         """Other content is declared while a plug is offline."""
 
-        def push(scene: Scene) -> None:
-            self._behave()(scene)
-            scene.push()
-
-        return (Step(self._behave(plug_1="offline"), 120), Step(None, 120), Step(push, self.pause))
+        offline, online = self._behave(plug_1="offline"), self._behave()
+        return (Step(offline, 120), Step(lambda s: s.push(), 120), Step(None, 120), Step(online, self.pause))
 
 
 SCENES: dict[str, type[Scene]] = {"fuota": FuotaScene, "otaUpdate": OtaScene, "tuya": TuyaScene}

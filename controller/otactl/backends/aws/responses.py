@@ -93,12 +93,10 @@ def _before_parse(operation_model: Any, response_dict: dict[str, Any], **_: obje
             _not_the_service(status, headers, body)
             response_dict["body"] = b""  # the SDK trips over what is no object
         return
-    if protocol not in _JSON:
+    shape = operation_model.output_shape
+    if protocol not in _JSON or shape is None or shape.serialization.get("payload") or not _in_body(shape):
         if _is_page(headers, body):
             raise UnreadableError(f"HTTP {status} with a web page")
-        return
-    shape = operation_model.output_shape
-    if shape is None or shape.serialization.get("payload") or not _in_body(shape):
         return
     check(_parsed(body, status), shape)
 

@@ -153,6 +153,20 @@ def test_a_write_whose_answer_cannot_be_read_may_have_been_carried_out(host: Ans
         assert caught.value.committed is None
 
 
+def test_a_page_in_answer_to_a_write_that_has_no_answer_is_no_success(host: Answers, transport: AwsClient) -> None:
+    """Its operations answer with an empty body: what a portal sends says nothing of the service."""
+    group = {"Id": "t", "MulticastGroupId": "g"}
+    for operation, parameters in (("StartFuotaTask", {"Id": "t"}), ("AssociateMulticastGroupWithFuotaTask", group)):
+        host.answer(b"<!DOCTYPE html><html>sign in</html>", 200)
+
+        with pytest.raises(TransientError, match="a web page") as caught:
+            transport.call("iotwireless", operation, parameters, repeatable=False)
+
+        assert caught.value.committed is None
+        host.answer(b"", 204)
+        transport.call("iotwireless", operation, parameters, repeatable=False)
+
+
 def test_a_refusal_that_is_no_error_of_the_service_is_no_missing_permission(
     host: Answers, transport: AwsClient
 ) -> None:
