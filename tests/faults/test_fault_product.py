@@ -127,7 +127,7 @@ def test_each_value_of_an_answer_is_mistyped_in_its_turn() -> None:
     assert not has_items(b'{"tags": []}')
 
 
-def test_states_that_differ_are_told_by_place() -> None:
+def test_states_that_differ_are_reported_by_place() -> None:
     assert differences({"a": [{"b": 1}], "c": 2}, {"a": [{"b": 2}], "c": 2}) == ["a[0].b: undisturbed 1, here 2"]
     assert differences({"a": [1]}, {"a": [1, 2]}) == ["a: undisturbed [1], here [1, 2]"]
 

@@ -1,4 +1,4 @@
-"""Runs one `reconcile` as a fresh process would: its clients, its journal; dies or loses patience where it is told to.
+"""Runs one `reconcile` as a fresh process would: its clients, its journal; dies or loses patience where it should.
 
 1. A call is counted here as the server counts it: one at a time, each attempt of it.
 2. A process that dies is killed with SIGKILL by itself, before a call or after its answer, around a commit; between

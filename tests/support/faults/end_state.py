@@ -120,6 +120,18 @@ def _attempt(attempt: Attempt) -> State:
     }
 
 
+def without_closed(here: State, end: State) -> State:
+    """Return a state without the closed entries of its ledgers that another end does not have.
+
+    What a short list lacks is not there for the one read, and each change that was seen is in the ledger.
+    """
+    found = {}
+    for name, record in here["records"].items():
+        expected = end["records"].get(name, {}).get("ledger", [])
+        found[name] = {**record, "ledger": [e for e in record["ledger"] if e[-1] or e in expected]}
+    return {**here, "records": found}
+
+
 def differences(one: Any, other: Any, where: str = "") -> list[str]:
     """Return where two states differ, in words."""
     if isinstance(one, dict) and isinstance(other, dict):

@@ -46,7 +46,8 @@ from tests.support.faults.wire import JOURNAL_BUCKET, Disturbed
 from tests.support.fuota_stage import REGION
 
 NOON = datetime(2025, 3, 3, 12, 0, 20, tzinfo=UTC)
-TRIES = (60.0, 150.0, 900.0)
+TRIES = (60.0, 150.0, 900.0, 300.0)
+"""Seconds; the last two are for a create that may arrive late, which is looked for twice before it is sent again."""
 MORE, MOST_ROUNDS = 6, 12
 
 
