@@ -10,6 +10,7 @@ from bench.measure import Cost, Figure
 
 
 @pytest.mark.server
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", BENCHES)
 def test_a_bench_runs_at_a_tiny_size_and_what_it_counts_holds(name: str) -> None:
     figures = BENCHES[name].figures(tiny=True)

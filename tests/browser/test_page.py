@@ -65,7 +65,7 @@ def test_it_loads_without_an_error_and_asks_no_one(browser: Browser, address: st
     assert browser.driver.title != "run"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("width", "dark"),
     [(PHONE, False), (DESKTOP, False), (PHONE, True), (DESKTOP, True)],

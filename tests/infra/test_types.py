@@ -35,6 +35,7 @@ def check(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @NEEDS_NODE
+@pytest.mark.thorough
 def test_every_slip_in_a_resources_arguments_is_caught(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("__pycache__"))
     for name, right, wrong in SLIPS:

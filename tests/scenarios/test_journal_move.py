@@ -57,6 +57,7 @@ def test_a_rollout_is_driven_to_its_end_with_nothing_kept_on_the_runner(fuota_st
     assert run(journal, "check", "--journal", PLACE).stdout.startswith(f"journal {PLACE} is sound: ")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("number", range(2, 90, 11))
 def test_a_run_killed_at_a_call_of_its_journal_makes_one_task_a_wave_and_ends_the_same(
     fuota_stage: FuotaStage, number: int

@@ -227,6 +227,7 @@ def test_it_starts_with_the_fleet_of_a_file(tmp_path: Path) -> None:
         started.process.communicate()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -107,6 +107,7 @@ def apart(case: int) -> float:
     return abs(found.probability - share) / math.hypot(found.half_width, 1.96 * math.sqrt(share * (1 - share) / TRIALS))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", range(len(CASES)))
 def test_the_chance_is_nowhere_beyond_the_interval_of_999_in_1000(case: int) -> None:
     assert apart(case) <= 3.29 / 1.96

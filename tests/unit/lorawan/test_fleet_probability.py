@@ -120,6 +120,7 @@ def test_a_forecast_tells_how_classes_are_put_into_waves() -> None:
     assert "classes_are_spread_over_waves" in {each.code for each in forecast(question).warnings}
 
 
+@pytest.mark.thorough
 def test_a_device_of_a_large_fleet_that_nearly_all_reach_is_known_more_exactly() -> None:
     code, parity, loss = Code(fragments=200), 40, Independent(0.1)
     alone, many, lost = (
