@@ -57,6 +57,11 @@ class Faults:
             raise ValueError("rules must be a list")  # noqa: TRY004 - the control API answers ValueError with 400
         self._rules = [_rule(rule) for rule in rules]
 
+    @property
+    def fired(self) -> int:
+        """Return how many calls the rules in force have hit, those still being answered included."""
+        return sum(rule.fired for rule in self._rules)
+
     def hit(self, service: str, operation: str) -> Rule | None:
         """Return the rule that hits this call, if one does. Every matching rule counts the call."""
         fired = [rule for rule in self._rules if rule.fires(service, operation)]

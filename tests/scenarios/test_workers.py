@@ -60,7 +60,7 @@ def test_a_stopped_worker_hands_its_passes_over_and_releases_its_leases(
     empty_simulator.world.faults.replace([slow])
     stopped = stage.start("--grace", "1s", every="1h", name="stopped")
     until(lambda: outcomes(stage, "env-00") == ["running"], "a pass runs")
-    until(lambda: any(r["operation"] == "CreateFuotaTask" for r in stage.requests()), "its create is on the wire")
+    until(lambda: empty_simulator.world.faults.fired == 1, "its create is on the wire")
     stopped.send_signal(signal.SIGTERM)
     assert stopped.wait(30) == 0
     assert outcomes(stage, "env-00") == ["stopped"]
