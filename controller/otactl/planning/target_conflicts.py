@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,16 +22,29 @@ from otactl.planning.context import POLL
 from otactl.planning.preflight import busy_holds, keys_of, parts_of
 
 
-def busy(records: Mapping[str, Record], rollout: Rollout) -> dict[str, str]:
-    """Return targets that units of other rollouts of the same service hold: target key to unit id."""
-    return {
-        key: _holder(attempt, record)
-        for other, record in records.items()
-        if other != rollout.name and record.backend == rollout.backend_kind
+class Holder(NamedTuple):
+    """A unit that holds a target, with the rollout and the service that it is of."""
+
+    rollout: str
+    backend: str
+    key: str
+    unit_id: str
+
+
+def holders(records: Mapping[str, Record]) -> tuple[Holder, ...]:
+    """List the targets that units hold, and by which; once for all rollouts of a pass."""
+    return tuple(
+        Holder(name, record.backend, key, _holder(attempt, record))
+        for name, record in records.items()
         for attempt in record.attempts
         if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record)
         for key in attempt.keys
-    }
+    )
+
+
+def busy(held: Iterable[Holder], rollout: Rollout) -> dict[str, str]:
+    """Return targets that units of other rollouts of the same service hold: target key to unit id."""
+    return {h.key: h.unit_id for h in held if h.rollout != rollout.name and h.backend == rollout.backend_kind}
 
 
 def _holder(attempt: Attempt, record: Record) -> str:

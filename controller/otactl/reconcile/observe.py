@@ -25,7 +25,7 @@ from otactl.planning import changed_home, removed_rollout
 from otactl.planning.assess import Assessment, as_seen, assess, finished, unlooked
 from otactl.planning.next_targets import preflight_request
 from otactl.planning.sent_content import SentContents
-from otactl.planning.target_conflicts import busy, in_turn, knowing
+from otactl.planning.target_conflicts import busy, holders, in_turn, knowing
 from otactl.ports import Backend, Shape, Stored
 from otactl.reconcile.abreast import abreast
 from otactl.reconcile.budget_turns import in_order, judged
@@ -224,6 +224,7 @@ class EnvironmentObserver:
         self.sendings = sendings
         seen = [(s.rollout.name, s.seen) for s in states if s.seen is not None]
         self._strangers = self._strangers or ownership.holds(self._environment, seen)
+        held = holders(records)
         for state in states:
             if state.seen is None:
                 continue
@@ -239,7 +240,7 @@ class EnvironmentObserver:
                     self._shapes.get(state.rollout.backend_kind),
                     self.holds_before(state),
                     self._now(),
-                    busy(records, state.rollout),
+                    busy(held, state.rollout),
                     sendings,
                 )
 

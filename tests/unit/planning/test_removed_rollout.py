@@ -34,7 +34,7 @@ from otactl.model.unreadable_manifests import UnreadableManifest, UnreadableMani
 from otactl.planning import removed_rollout as removed
 from otactl.planning.assess import Assessment
 from otactl.planning.environment import environment_record
-from otactl.planning.target_conflicts import busy
+from otactl.planning.target_conflicts import busy, holders
 from otactl.ports import Stored
 from otactl.reconcile.preview import preview
 from otactl.reconcile.reconciler import Reconciler
@@ -147,7 +147,7 @@ def test_a_unit_that_one_look_misses_is_not_gone_and_one_that_is_lost_is_looked_
 def test_a_rollout_that_waits_for_a_removed_one_shows_the_command() -> None:
     orphan = looked(left(**RUNNING), unit_of(rollout(), phase=UnitPhase.RUNNING)).record
 
-    held = busy({"probe": orphan}, rollout(name="other"))
+    held = busy(holders({"probe": orphan}), rollout(name="other"))
 
     assert f"of probe, whose manifest was removed from Git (present; to remove it: {END})" in held["group:g1"]
 

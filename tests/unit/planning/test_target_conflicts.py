@@ -26,7 +26,7 @@ from otactl.planning.context import Plan, PlanContext
 from otactl.planning.preflight import may_fill, may_start
 from otactl.planning.start_context import StartContext
 from otactl.planning.supersede import sent_in_groups, wave_holds
-from otactl.planning.target_conflicts import busy, in_turn, knowing
+from otactl.planning.target_conflicts import busy, holders, in_turn, knowing
 from otactl.planning.units import declare
 from tests.support.builders import ENVIRONMENT, NOW, empty, of_start, of_wave, rollout, seen
 
@@ -128,13 +128,13 @@ HELD_BY = {
 @pytest.mark.parametrize("held", HELD_BY.values(), ids=HELD_BY)
 @pytest.mark.parametrize("facts", [BY_ID, BY_EUI, GROUP], ids=lambda f: f.key)
 def test_a_device_another_rollout_holds_is_busy_by_every_name(held: dict[str, Record], facts: TargetFacts) -> None:
-    assert reasons(may_start(start_for(facts, taken=busy(held, rollout())))) == ["target_is_busy"]
+    assert reasons(may_start(start_for(facts, taken=busy(holders(held), rollout())))) == ["target_is_busy"]
 
 
 def test_a_name_of_another_service_is_another_device() -> None:
     held = {n: msgspec.structs.replace(r, backend="otaUpdate") for n, r in record(("device:d1",)).items()}
 
-    assert busy(held, rollout()) == {}
+    assert busy(holders(held), rollout()) == {}
 
 
 def starting(facts: TargetFacts, name: str) -> Assessment:
