@@ -86,7 +86,7 @@ FAULTS = (
         "a gate takes every failure",
         "tuya-1",
         "no wave passes with a member unjudged or failed beyond its gate",
-        _renamed(gate, "judge", lambda *_given: Judgement(state=GateState.PASSED)),
+        _renamed(gate, "judge", lambda *_given, **_named: Judgement(state=GateState.PASSED)),
     ),
     Planted(
         "the ledger takes no entry",

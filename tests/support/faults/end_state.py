@@ -123,7 +123,8 @@ def _attempt(attempt: Attempt) -> State:
 def without_closed(here: State, end: State) -> State:
     """Return a state without the closed entries of its ledgers that another end does not have.
 
-    What a short list lacks is not there for the one read, and each change that was seen is in the ledger.
+    What a short list or a stale read lacks is not there for the one read, and each change that was seen is in the
+    ledger.
     """
     found = {}
     for name, record in here["records"].items():

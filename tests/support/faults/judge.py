@@ -206,7 +206,7 @@ def _led_to_the_end(played: Played, case: Case, number: int, scouted: Scouted) -
 def _comes_to(played: Played, end: State, fault: Fault) -> bool:
     for last in range(MORE + 1):
         here = played.state()
-        if fault is Fault.SHORT:
+        if fault in (Fault.SHORT, Fault.STALE):
             here = end_state.without_closed(here, end)
         if here == end:
             return True
