@@ -1,7 +1,7 @@
 """Keeps the manifests of a worker up to date: fetches its source, reads it in a process of its own, divides it.
 
 1. The newest snapshot that any worker fetched counts: a worker never runs an older one, so two workers do not undo each
-   other. It compares before each pass, and fetches when another was quicker.
+   other. It compares before each pass, fetches when another was quicker, and runs nothing where it cannot.
 2. A fetch that fails, and manifests with an error, leave the last good snapshot in use (`readings`), and are reported.
 """
 
@@ -32,6 +32,10 @@ class State(NamedTuple):
     revision: str
     fetched_at: float
     problem: str
+
+
+class BehindError(OtactlError):
+    """Another worker runs newer manifests than this one has."""
 
 
 class Manifests:
@@ -70,13 +74,27 @@ class Manifests:
             return await self._refresh()
 
     async def current(self, environment: str) -> Slice | None:
-        """Return what an environment runs by now; None where no manifest declares it."""
+        """Return what an environment runs by now; None where no manifest declares it.
+
+        Raises: BehindError where another worker has newer manifests that this one cannot get.
+        """
         async with self._lock:
-            if self._source.shared and self.state is not None:
-                shared = await self._store.fetched(self._source.name)
-                if shared is not None and shared.revision != self.state.revision:
-                    await self._refresh()
+            if await self._behind():
+                await self._refresh()
+                if newest := await self._behind():
+                    why = f" ({self.problem})" if self.problem else ""
+                    raise BehindError(
+                        f"another worker has revision {newest[:12]} of {self._source.name}, which this one could not "
+                        f"fetch{why}; no pass runs here until it can, since older manifests would undo newer ones"
+                    )
             return self.state.slices.get(environment) if self.state is not None else None
+
+    async def _behind(self) -> str:
+        """Return the revision that another worker fetched later than ours; empty where ours counts."""
+        if not self._source.shared or self.state is None:
+            return ""
+        shared = await self._store.fetched(self._source.name)
+        return shared.revision if shared is not None and shared.revision != self.state.revision else ""
 
     def using(self, revision: str, change: int) -> None:
         """Count the passes that run by a snapshot: its files stay as long."""

@@ -25,7 +25,7 @@ from otactl import __version__
 from otactl.report.metric_samples import Sample
 from otactl.workers.endpoint import Answers, serving
 from otactl.workers.figures import Figures
-from otactl.workers.manifests import Manifests
+from otactl.workers.manifests import BehindError, Manifests
 from otactl.workers.passes import Child, Ended, Processes
 from otactl.workers.queue import QUEUE, TASK, PassQueue, open_app
 from otactl.workers.readings import Slice
@@ -180,7 +180,12 @@ class Worker:
     async def _job(self, store: Store, queue: PassQueue, environment: str, since: float) -> None:
         """Run one pass, whatever comes of it."""
         manifests = self._manifests
-        part = await manifests.current(environment) if manifests is not None else None
+        try:
+            part = await manifests.current(environment) if manifests is not None else None
+        except BehindError as error:
+            _LOG.warning("%s", error, extra={"environment": environment})
+            self.figures.ended(environment, "behind", 0, 0, ())
+            return
         if manifests is None or part is None:
             _LOG.info("no manifest declares it any more", extra={"environment": environment})
             self.figures.ended(environment, "undeclared", 0, 0, ())
