@@ -16,24 +16,23 @@ from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 
-from otactl.errors import ConflictError, StalledError
+from otactl.errors import ConflictError
 from otactl.journal.chain_reading import ChainedEvent, ChainReading
 from otactl.journal.contents import Contents
 from otactl.journal.identity import replacing
 from otactl.journal.leases import Held, ended_by_hand, given_back, grant
 from otactl.journal.process_liveness import current
+from otactl.journal.row_format import RowFormat
 from otactl.journal.sqlite_copy import become, fill
 from otactl.journal.sqlite_dump import SqlRows
 from otactl.journal.sqlite_events import append, heads, rows
 from otactl.journal.sqlite_file import SqliteFile
-from otactl.model import Event, Record, Value
+from otactl.model import Event, Record
 from otactl.ports import Commit, Identity, Lease, Stored
-
-T = TypeVar("T", bound=Value)
 
 
 class SqlJournal:
@@ -48,6 +47,7 @@ class SqlJournal:
     ) -> None:
         writes = create if write is None else write
         self.database = SqliteFile(Path(path), create=create, write=writes, busy_seconds=busy_seconds)
+        self._rows = RowFormat(str(path))
 
     @property
     def path(self) -> Path:
@@ -88,7 +88,7 @@ class SqlJournal:
         try:
             return msgspec.convert({"id": row[0], "replaces": json.loads(row[1])}, Identity)
         except (TypeError, ValueError, msgspec.ValidationError) as error:
-            raise self._damaged("its identity", str(error)) from error
+            raise self._rows.damaged("its identity", str(error)) from error
 
     def load(self, environment: str, name: str) -> Stored:
         """Load one rollout's record; an unknown one is empty at revision 0."""
@@ -98,7 +98,7 @@ class SqlJournal:
             ).fetchone()
         if row is None:
             return Stored(record=Record(environment=environment, name=name), revision=0)
-        return self._stored(environment, name, row[0], row[1])
+        return self._rows.stored(environment, name, row[0], row[1])
 
     def load_all(self, environment: str) -> dict[str, Stored]:
         """Load every record of an environment, by rollout name, in one query."""
@@ -106,7 +106,7 @@ class SqlJournal:
             rows = db.execute(
                 "SELECT name, record, revision FROM records WHERE environment = ? ORDER BY name", (environment,)
             ).fetchall()
-        return {str(name): self._stored(environment, str(name), text, revision) for name, text, revision in rows}
+        return {str(name): self._rows.stored(environment, str(name), text, revision) for name, text, revision in rows}
 
     def environments(self) -> tuple[str, ...]:
         """Name every environment with a record."""
@@ -122,7 +122,7 @@ class SqlJournal:
         environments = {c.record.environment for c in commits}
         if len(environments) > 1:
             raise ValueError(f"one commit is of one environment, this one is of {sorted(environments)}")
-        encoded = [(c, self._encode(c.record, c)) for c in commits]
+        encoded = [(c, self._rows.encode(c.record, c)) for c in commits]
         revisions: dict[str, int] = {}
         if not encoded:
             return revisions
@@ -131,7 +131,7 @@ class SqlJournal:
             for commit, record in encoded:
                 revision = _swap(db, commit, record)
                 environment, name = commit.record.environment, commit.record.name
-                append(db, environment, name, revision, commit.events, partial(self._encode, commit=commit))
+                append(db, environment, name, revision, commit.events, partial(self._rows.encode, commit=commit))
                 revisions[name] = revision
         return revisions
 
@@ -143,7 +143,7 @@ class SqlJournal:
                 (environment, name),
             ).fetchall()
         return tuple(
-            self._decode(text, Event, f"an event of {environment}/{name} at revision {revision}")
+            self._rows.decode(text, Event, f"an event of {environment}/{name} at revision {revision}")
             for text, revision in rows
         )
 
@@ -198,32 +198,7 @@ class SqlJournal:
 
     def _held(self, db: Connection, environment: str) -> Held | None:
         row = db.execute("SELECT held FROM leases WHERE environment = ?", (environment,)).fetchone()
-        return None if row is None else self._decode(row[0], Held, f"the lease of environment {environment}")
-
-    def _stored(self, environment: str, name: str, text: object, revision: object) -> Stored:
-        record = self._decode(text, Record, f"the record {environment}/{name}")
-        if (record.environment, record.name) != (environment, name):
-            raise self._damaged(f"the record {environment}/{name}", f"it is of {record.key!r}")
-        if not isinstance(revision, int) or revision < 1:
-            raise self._damaged(f"the revision of {environment}/{name}", f"it is {revision!r}")
-        return Stored(record=record, revision=revision)
-
-    def _decode(self, text: object, kind: type[T], what: str) -> T:
-        try:
-            return msgspec.json.decode(str(text), type=kind)
-        except msgspec.DecodeError as error:  # ValidationError is one
-            raise self._damaged(what, str(error)) from error
-
-    def _damaged(self, what: str, why: str) -> StalledError:
-        next_step = "run `otactl journal check`, then restore a backup or run the version that wrote it"
-        return StalledError("JournalIsDamaged", f"journal {self.path}: {what} cannot be read ({why}); {next_step}")
-
-    def _encode(self, value: Value, commit: Commit) -> str:
-        try:
-            return msgspec.json.encode(value).decode()
-        except (TypeError, ValueError, OverflowError) as error:  # a lone surrogate from a service is a ValueError
-            text = f"journal {self.path}: {commit.record.key} cannot be written as JSON ({error}); nothing was written"
-            raise StalledError("RecordIsNotStorable", f"{text}; check for a broken name in the service") from error
+        return None if row is None else self._rows.decode(row[0], Held, f"the lease of environment {environment}")
 
 
 def _check_fencing(db: Connection, environment: str, fencing: int) -> None:

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import msgspec
 
-from otactl.errors import JournalMissingError, StalledError
+from otactl.errors import JournalMissingError
 from otactl.journal.chain_reading import ChainedEvent, ChainReading
 from otactl.journal.contents import Contents
 from otactl.journal.identity import drawn, replacing
@@ -33,12 +33,12 @@ from otactl.journal.postgres.connection import Cursor, Database
 from otactl.journal.postgres.copy import fill
 from otactl.journal.postgres.dump import PostgresRows
 from otactl.journal.process_liveness import current
+from otactl.journal.row_format import RowFormat
 from otactl.journal.sqlite_events import link_of
-from otactl.model import Event, Record, Value
+from otactl.model import Event, Record
 from otactl.ports import Commit, Identity, Lease, Stored
 
 T = TypeVar("T")
-V = TypeVar("V", bound=Value)
 ROLES = ("otactl_controller", "otactl_reader")
 
 
@@ -59,6 +59,7 @@ class PostgresJournal:
     ) -> None:
         address = address_of(url)
         self.path = address.url
+        self._rows = RowFormat(address.url)
         self.key = address.journal
         writes = create if write is None else write
         self.database = Database(address, write=writes, sleep=sleep)
@@ -89,7 +90,7 @@ class PostgresJournal:
         try:
             return msgspec.convert({"id": row[0], "replaces": json.loads(str(row[1]))}, Identity)
         except (ValueError, msgspec.ValidationError) as error:
-            raise self._damaged("its identity", str(error)) from error
+            raise self._rows.damaged("its identity", str(error)) from error
 
     def _create(self, cursor: Cursor) -> None:
         schema.migrate(cursor, self.path)
@@ -163,7 +164,7 @@ class PostgresJournal:
         row = self.database.read(work)
         if row is None:
             return Stored(record=Record(environment=environment, name=name), revision=0)
-        return self._stored(environment, name, *row)
+        return self._rows.stored(environment, name, *row)
 
     def load_all(self, environment: str) -> dict[str, Stored]:
         """Load every record of an environment, by rollout name, a few hundred at a time."""
@@ -175,7 +176,7 @@ class PostgresJournal:
                     "SELECT name, record, revision FROM otactl.records WHERE journal = %s AND environment = %s",
                     (self.key, environment),
                 )
-                return {str(name): self._stored(environment, str(name), text, n) for name, text, n in reading}
+                return {str(name): self._rows.stored(environment, str(name), text, n) for name, text, n in reading}
 
         return dict(sorted(self.database.read(work).items()))
 
@@ -201,14 +202,14 @@ class PostgresJournal:
         environments = {c.record.environment for c in commits}
         if len(environments) > 1:
             raise ValueError(f"one commit is of one environment, this one is of {sorted(environments)}")
-        prepared = [rows.Prepared(each, self._encode(each.record, each)) for each in commits]
+        prepared = [rows.Prepared(each, self._rows.encode(each.record, each)) for each in commits]
         if not prepared:
             return {}
         environment = commits[0].record.environment
 
         def change(cursor: Cursor, head: rows.Head) -> dict[str, int]:
             rows.must_be_newest(head, environment, fencing)
-            return rows.swap(cursor, self.key, environment, prepared, self._encode)
+            return rows.swap(cursor, self.key, environment, prepared, self._rows.encode)
 
         return self._change(environment, change)
 
@@ -216,7 +217,7 @@ class PostgresJournal:
         """Read a rollout's events, oldest first."""
         found = self.database.read(lambda cursor: list(rows.events(cursor, self.key, environment, name)))
         return tuple(
-            self._decode(text, Event, f"an event of {environment}/{name} at revision {revision}")
+            self._rows.decode(text, Event, f"an event of {environment}/{name} at revision {revision}")
             for _, _, _, revision, text, _ in found
         )
 
@@ -311,28 +312,7 @@ class PostgresJournal:
         rows.hold(cursor, self.key, held.lease.environment, held.lease.fencing, text)
 
     def _held(self, environment: str, text: object) -> Held | None:
-        return None if text is None else self._decode(text, Held, f"the lease of environment {environment}")
-
-    def _stored(self, environment: str, name: str, text: object, revision: object) -> Stored:
-        record = self._decode(text, Record, f"the record {environment}/{name}")
-        return Stored(record=record, revision=int(str(revision)))
-
-    def _decode(self, text: object, kind: type[V], what: str) -> V:
-        try:
-            return msgspec.json.decode(str(text), type=kind)
-        except msgspec.DecodeError as error:  # ValidationError is one
-            raise self._damaged(what, str(error)) from error
-
-    def _damaged(self, what: str, why: str) -> StalledError:
-        next_step = "run `otactl journal check`, then restore a backup or run the version that wrote it"
-        return StalledError("JournalIsDamaged", f"journal {self.path}: {what} cannot be read ({why}); {next_step}")
-
-    def _encode(self, value: Value, commit: Commit) -> str:
-        try:
-            return msgspec.json.encode(value).decode()
-        except (TypeError, ValueError, OverflowError) as error:  # a lone surrogate from a service is a ValueError
-            text = f"journal {self.path}: {commit.record.key} cannot be written as JSON ({error}); nothing was written"
-            raise StalledError("RecordIsNotStorable", f"{text}; check for a broken name in the service") from error
+        return None if text is None else self._rows.decode(text, Held, f"the lease of environment {environment}")
 
 
 def _time(cursor: Cursor) -> datetime:
