@@ -6,6 +6,7 @@ Lines and columns count from 1 and characters, not bytes. A path is the keys and
 from __future__ import annotations
 
 from otactl.errors import Problem
+from otactl.manifest.phrases import LONGEST, quoted
 
 Path = tuple[str | int, ...]
 Position = tuple[int, int]
@@ -84,11 +85,16 @@ def parse_pointer(text: str, root: Place) -> Path:
     return tuple(parts)
 
 
+def shown_key(key: str) -> str:
+    """Show a key of a mapping in a message; an empty one, or one with spaces or control characters, in quotes."""
+    return key if key.isprintable() and key and " " not in key and len(key) <= LONGEST else quoted(key)
+
+
 def dotted(path: Path) -> str:
-    """Write a path as people say it: `spec.strategy.waves[0].name`."""
+    """Write a path as people say it: `spec.strategy.waves[0].name`; on one line whatever a key holds."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += f"[{part}]" if isinstance(part, int) else f".{shown_key(part)}" if text else shown_key(part)
     return text or "the document"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from otactl.manifest.faults import Fault
 from otactl.manifest.phrases import did_you_mean, example, kind_of, printable, quoted, type_names
-from otactl.manifest.positions import Place, dotted
+from otactl.manifest.positions import Place, dotted, shown_key
 from otactl.manifest.schema import Failure
 from otactl.manifest.schema_choices import Teller, any_of, one_of, unknown_field, unknown_value
 from otactl.wording import count
@@ -52,7 +52,7 @@ def _type(failure: Failure, root: Place) -> Iterator[Fault]:
     bare = place.text if place is not None else None
     if "string" in wanted and bare and isinstance(value, bool | int | float):
         read = quoted(value) if isinstance(value, bool) else f"the number {value}"
-        field = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
+        field = f"{shown_key(path[-1])}: " if path and isinstance(path[-1], str) else ""
         message = f"{name} {printable(bare)} is read as {read}, not as text"
         yield Fault(path, "text_is_not_quoted", message, f'put it in quotes: {field}"{printable(bare)}"')
         return

@@ -54,7 +54,11 @@ def bytes_kind() -> Kind:
 
 
 def grammar_kind() -> Kind:
-    """Return manifests that Hypothesis draws: from the schemas, and good ones with values replaced."""
+    """Return manifests that Hypothesis draws: from the schemas, and good ones with values replaced.
+
+    Hypothesis also draws constants of the modules that are loaded, so a block has the same inputs only in processes
+    that loaded the same.
+    """
 
     def block(number: int) -> Iterator[bytes]:
         for part in range(BLOCK // PART):

@@ -202,6 +202,15 @@ def test_a_message_shows_no_control_character_of_the_file() -> None:
     assert "\\u001b" in error.message
 
 
+@pytest.mark.parametrize("value", ["", "5", "{}", "true"])
+@pytest.mark.parametrize("key", [r"a\nb", r"\r", r"\u2028", ""])
+def test_a_key_of_the_file_never_breaks_a_message_into_lines(key: str, value: str) -> None:
+    errors = Read(changed("product: soil", f'"{key}": {value}')).errors
+
+    assert all(error.message.isprintable() and error.hint.isprintable() for error in errors)
+    assert any(error.message.startswith('metadata.labels."') for error in errors)
+
+
 LACKS = ("maximumPerMinute", "awsJobAbortConfig", "scheduleTime", "overwriteMode", "cancelInProgressTask", "tags")
 
 
