@@ -50,17 +50,24 @@ class DeviceClass(msgspec.Struct, frozen=True, kw_only=True):
 class SuccessCriteria(msgspec.Struct, frozen=True, kw_only=True):
     """When a wave counts as good enough: least success in percent, most failures (None is any number).
 
-    `weight` is what one device without the image counts as a failure. Every device answers, those that lack fragments
-    too, so a least number of answers never decides.
+    `weight` is what one device without the image counts as a failure. `most_without` is how many devices may be without
+    the image where a confidence limits that. Every device answers, those that lack fragments too, so a least number of
+    answers never decides.
     """
 
     min_success_percent: float = 100.0
     max_failures: int | None = None
     weight: float = 1.0
+    most_without: int | None = None
 
     def failures_allowed(self, devices: int) -> int:
-        """Return how many of `devices` may fail (`otactl.verdicts.gate.judge`: the same comparisons)."""
-        low, high = 0, devices
+        """Return how many of `devices` may fail (`otactl.verdicts.gate.judge`: the same comparisons).
+
+        -1 where not even a wave without a failure passes.
+        """
+        if self.most_without is not None and self.most_without < 0:
+            return -1
+        low, high = 0, devices if self.most_without is None else min(devices, self.most_without)
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if self._passes(devices, middle) else (low, middle - 1)

@@ -15,6 +15,7 @@ from otactl.lorawan.loss_models import Independent, Outage
 from otactl.lorawan.planner import forecast
 from otactl.lorawan.request import AirtimeRequest, DeviceClass, SuccessCriteria, WaveGate
 from otactl.model import Gate as DeclaredGate
+from otactl.verdicts.confidence import limits_of
 from otactl.verdicts.gate import GateState, Tally, judge
 
 CODE = Code(fragments=150)
@@ -42,6 +43,26 @@ def test_a_gate_allows_the_failures_that_the_judge_of_waves_lets_pass(
     for failed in range(devices + 1):
         tally = Tally(succeeded=devices - failed, failed=failed, weighted=failed * weight)
         assert (judge(declared, tally, None, NOW).state is GateState.PASSED) is (failed <= allowed)
+
+
+@given(
+    devices=st.integers(1, 400),
+    later=st.one_of(st.none(), st.integers(0, 5000)),
+    sureness=st.sampled_from([0.8, 0.95, 0.99]),
+    most=st.one_of(st.none(), st.integers(0, 20)),
+)
+def test_a_gate_with_a_confidence_allows_the_failures_that_the_judge_lets_pass(
+    devices: int, later: int | None, sureness: float, most: int | None
+) -> None:
+    declared = DeclaredGate(min_success_percent=95.0, max_failures=most, confidence=sureness)
+    criteria = SuccessCriteria(
+        min_success_percent=95.0, max_failures=most, most_without=limits_of(declared, devices, later).passes_to
+    )
+    allowed = criteria.failures_allowed(devices)
+
+    for failed in range(min(devices, 40) + 1):
+        tally = Tally(succeeded=devices - failed, failed=failed, weighted=failed)
+        assert (judge(declared, tally, None, NOW, later=later).state is GateState.PASSED) is (failed <= allowed)
 
 
 def test_every_waves_gate_has_to_pass() -> None:

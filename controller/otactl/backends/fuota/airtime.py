@@ -6,15 +6,21 @@
    all of them behind one gateway.
 3. A session must fit the longest of the allowing windows.
 4. Each wave has its own gate and its own devices, as it begins with none in the journal. A device that cannot rebuild
-   the image says that fragments are missing: it weighs what the gate says of that reason.
+   the image says that fragments are missing: it weighs what the gate says of that reason. A confidence limits their
+   number where the devices are known.
 """
 
 from __future__ import annotations
+
+import msgspec
 
 from otactl.backends.fuota.config import FuotaConfig
 from otactl.lorawan.request import AirtimeRequest, SuccessCriteria, WaveGate
 from otactl.model import Gate as DeclaredGate
 from otactl.model import Reason, Rollout, Wave, duration
+from otactl.verdicts.confidence import limits_of
+from otactl.verdicts.gate import Tally
+from otactl.verdicts.wave_verdict import later_devices
 
 
 def request_of(rollout: Rollout) -> AirtimeRequest | None:
@@ -47,9 +53,13 @@ def request_of(rollout: Rollout) -> AirtimeRequest | None:
 
 
 def _wave(rollout: Rollout, wave: Wave) -> WaveGate:
-    targets = rollout.targets_of(wave)
-    devices = None if targets.multicast_groups else len(targets.wireless_devices)
-    return WaveGate(devices=devices, gate=_gate(rollout.gate_of(wave)))
+    targets, gate = rollout.targets_of(wave), rollout.gate_of(wave)
+    if targets.multicast_groups:
+        return WaveGate(devices=None, gate=_gate(gate))
+    devices, most = len(targets.wireless_devices), None
+    if gate.risk is not None:
+        most = limits_of(gate, devices, later_devices(Tally(succeeded=devices), None, wave, rollout)).passes_to
+    return WaveGate(devices=devices, gate=msgspec.structs.replace(_gate(gate), most_without=most))
 
 
 def _gate(gate: DeclaredGate) -> SuccessCriteria:
