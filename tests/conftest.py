@@ -20,6 +20,7 @@ from tests.support.postgres import PostgresServer, missing
 from tests.support.sdk_models import read_once
 from tests.support.toy_stage import ToyStage, forget_backends, install
 from tests.support.tuya_stage import TuyaStage
+from tests.support.worker_stage import WorkerStage
 
 # Where a stage's time stands until a test moves it: starts are rounded to whole minutes, and with a time of day
 # that differs in each run a session would end a second before or after the test reads it.
@@ -78,6 +79,14 @@ def tuya_stage(empty_simulator: SimulatorServer, tmp_path: Path) -> TuyaStage:
     """The same with Tuya's gateway: a product, a package, plugs; its time is real, as that of what signs for it."""
     empty_simulator.world.clock.set(datetime.now(UTC).replace(second=NOON.second, microsecond=0))
     return TuyaStage(empty_simulator, tmp_path)
+
+
+@pytest.fixture
+def worker_stage(empty_simulator: SimulatorServer, postgres_database: str, tmp_path: Path) -> Iterator[WorkerStage]:
+    """A folder of environments with a database of workers, which are killed at the end."""
+    empty_simulator.world.apply_settings({"callsPerSecond": 0})
+    with WorkerStage(empty_simulator.url, tmp_path, postgres_database) as stage:
+        yield stage
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -23,7 +23,7 @@ import boto3
 from otactl.journal import open_journal
 from otactl.model import Phase
 from otactl.planning.environment import NAME
-from otactl.report.workers import WorkersStatus
+from otactl.report.workers import RunState, WorkersStatus
 from otactl.workers.database import conninfo_of, create_tables
 from otactl.workers.status import status_of
 
@@ -212,6 +212,24 @@ class WorkerStage:
     def status(self) -> WorkersStatus:
         """How the workers are."""
         return status_of(self.conninfo)
+
+    def outcomes(self, environment: str) -> list[str]:
+        """What the runs of an environment came to, the newest first."""
+        return [run.outcome for run in self.runs(environment)]
+
+    def runs(self, environment: str) -> tuple[RunState, ...]:
+        """The last runs of an environment, the newest first."""
+        found = [each for each in self.status().environments if each.name == environment]
+        return found[0].runs if found else ()
+
+    def edit(self, name: str, **spec: object) -> None:
+        """Change a rollout's manifest, at once for whoever reads it."""
+        place = self.folder / "rollouts" / f"{name}.json"
+        document = json.loads(place.read_text())
+        document["spec"] |= spec
+        fresh = place.with_suffix(".fresh")
+        fresh.write_text(json.dumps(document))
+        fresh.replace(place)
 
     def phases(self) -> dict[str, Phase]:
         """The phase of each rollout, by the journals."""

@@ -46,7 +46,7 @@ def run_pass(request: PassRequest) -> PassAnswer:
                 settings.paths,
                 only=name,
                 journal=settings.journal,
-                author=Author(actor=settings.actor, commit=part.snapshot.commit),
+                author=Author(actor=settings.actor, commit=part.commit),
                 monitor=monitor,
                 shared=pace,
             )

@@ -2,21 +2,23 @@
 
 1. An environment runs by the newest snapshot if none of its manifests has an error there.
 2. Otherwise it keeps the last good snapshot, which is the newest one without any error; the rollouts that a manifest
-   with an error is about are left alone all the same, because a wrong edit may have been meant to stop them.
+   with an error is about are left alone all the same, because a wrong edit may have been meant to stop them, and what
+   stops in the manifests that are sound is obeyed (`stops`).
 3. Without a good snapshot it runs as `otactl reconcile` does over the newest one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
 from otactl.manifest import Reading, read_paths
 from otactl.manifest.unreadable import UnreadableDocument
-from otactl.model import Environment
+from otactl.model import Environment, Rollout
 from otactl.model.values import canonical_digest
 from otactl.workers.sources.snapshot import Snapshot
+from otactl.workers.stops import left_alone, stopped_environment, stopped_rollouts
 
 
 class ReadRequest(NamedTuple):
@@ -54,6 +56,8 @@ class Slice(NamedTuple):
     sharers: int
     kept_back: str
     """Why it does not run by the newest snapshot; empty if it does."""
+    commit: str
+    """The commit that what it does is recorded with: the newest one where something of that stops it."""
 
 
 def read(request: ReadRequest) -> Reading:
@@ -95,15 +99,18 @@ def _slice(
     newest: Loaded,
     places: dict[tuple[str, str], int],
 ) -> Slice:
-    environment = _environment(loaded.reading, name)
-    files = {each.file for each in broken}
-    names = {each.name for each in broken if each.kind == "Rollout"}
     kept = loaded is not newest
-    rollouts = tuple(
-        each
-        for each in loaded.reading.rollouts
-        if each.environment == name and not (kept and (each.source.file in files or each.name in names))
-    )
+    environment = _environment(loaded.reading, name)
+    rollouts = _rollouts(loaded.reading, name)
+    commit = loaded.snapshot.commit
+    if kept:
+        before = (environment, rollouts)
+        sound = _rollouts(newest.reading, name)
+        environment = stopped_environment(environment, _environments(newest.reading).get(name))
+        rollouts = stopped_rollouts(rollouts, sound, broken)
+        commit = commit if before == (environment, rollouts) else newest.snapshot.commit
+        rollouts = _without(rollouts, broken, {each.name for each in sound})
+        broken = (*broken, *left_alone(before[1], sound, broken))
     reading = Reading(
         rollouts=rollouts,
         environments=(environment,),
@@ -123,11 +130,33 @@ def _slice(
         aborts=frozenset(r.name for r in rollouts if r.abort is not None),
         sharers=places[_place(environment)],
         kept_back=broken[0].text if kept else "",
+        commit=commit,
     )
 
 
+def _without(
+    rollouts: tuple[Rollout, ...], broken: tuple[UnreadableDocument, ...], sound: Set[str]
+) -> tuple[Rollout, ...]:
+    """Return the rollouts that no manifest with an error can be about."""
+    files = {each.file for each in broken}
+    names = {each.name for each in broken if each.kind == "Rollout"}
+    return tuple(
+        each
+        for each in rollouts
+        if each.name not in names and not (each.source.file in files and each.name not in sound)
+    )
+
+
+def _rollouts(reading: Reading, environment: str) -> tuple[Rollout, ...]:
+    return tuple(each for each in reading.rollouts if each.environment == environment)
+
+
+def _environments(reading: Reading) -> dict[str, Environment]:
+    return {each.name: each for each in reading.environments}
+
+
 def _environment(reading: Reading, name: str) -> Environment:
-    return next(each for each in reading.environments if each.name == name)
+    return _environments(reading)[name]
 
 
 def _place(environment: Environment) -> tuple[str, str]:

@@ -104,6 +104,64 @@ def test_the_rollout_of_a_wrong_manifest_is_left_alone_even_on_the_good_revision
     assert [each.name for each in part.reading.broken] == ["probe-2"]
 
 
+@pytest.mark.parametrize(
+    "stop", [{"abort": {"reason": "wrong build"}}, {"suspend": {"reason": "crashes", "owner": "ada"}}]
+)
+def test_what_stops_a_sound_rollout_is_obeyed_while_another_manifest_is_wrong(
+    tmp_path: Path, files: dict[str, str], stop: dict[str, object]
+) -> None:
+    good = loaded(tmp_path, files)
+    before = slices(good, None)["env-a"]
+    files["rollouts/probe-0.json"] = rollout("probe-0", "env-a", 0, **stop)
+    files["rollouts/probe-2.json"] = rollout("probe-2", "env-a", 2, wrong=True)
+    newest = loaded(tmp_path, files)
+    newest = newest._replace(snapshot=newest.snapshot._replace(commit="c" * 40))
+    part = slices(newest, good)["env-a"]
+
+    (probe,) = part.reading.rollouts
+    assert (probe.abort or probe.suspend) is not None
+    assert part.aborts == ({"probe-0"} if "abort" in stop else set())
+    assert part.snapshot == good.snapshot
+    assert part.commit == "c" * 40
+    assert part.digest != before.digest
+
+
+def test_a_freeze_is_obeyed_while_another_manifest_is_wrong(tmp_path: Path, files: dict[str, str]) -> None:
+    good = loaded(tmp_path, files)
+    freeze = {"kind": "deny", "schedule": "0 0 24 12 *", "duration": "72h", "timeZone": "UTC"}
+    files["rollouts/environments/env-a.json"] = environment("env-a", freezes=[freeze])
+    files["rollouts/probe-2.json"] = rollout("probe-2", "env-a", 2, wrong=True)
+    part = slices(loaded(tmp_path, files), good)["env-a"]
+
+    assert [each.schedule for each in part.reading.environments[0].freezes] == ["0 0 24 12 *"]
+    assert part.environment == part.reading.environments[0]
+
+
+def test_a_rollout_beside_a_wrong_one_in_its_file_is_not_left_alone(tmp_path: Path, files: dict[str, str]) -> None:
+    del files["rollouts/probe-2.json"]
+    both = [rollout("probe-0", "env-a", 0), rollout("probe-2", "env-a", 2)]
+    del files["rollouts/probe-0.json"]
+    files["rollouts/both.yaml"] = "---\n".join(f"{each}\n" for each in both)
+    good = loaded(tmp_path, files)
+    both = [rollout("probe-0", "env-a", 0, abort={"reason": "wrong build"}), rollout("probe-2", "env-a", 2, wrong=True)]
+    files["rollouts/both.yaml"] = "---\n".join(f"{each}\n" for each in both)
+    part = slices(loaded(tmp_path, files), good)["env-a"]
+
+    assert part.aborts == {"probe-0"}
+
+
+def test_a_sound_rollout_that_the_good_revision_lacks_is_not_taken_for_removed(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    good = loaded(tmp_path, files)
+    files["rollouts/probe-4.json"] = rollout("probe-4", "env-a", 4)
+    files["rollouts/probe-2.json"] = rollout("probe-2", "env-a", 2, wrong=True)
+    part = slices(loaded(tmp_path, files), good)["env-a"]
+
+    assert [r.name for r in part.reading.rollouts] == ["probe-0"]
+    assert {each.name for each in part.reading.broken} == {"probe-2", "probe-4"}
+
+
 def test_an_environment_with_an_error_keeps_its_good_manifest(tmp_path: Path, files: dict[str, str]) -> None:
     good = loaded(tmp_path, files)
     files["rollouts/environments/env-b.json"] = environment("env-b", every="1s")
