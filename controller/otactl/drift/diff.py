@@ -100,7 +100,7 @@ def unit_findings(
             correctable=False,
         )
         for name in dropped_fields(fields, attempt, unit)
-        if not editable and attempt.field_digests  # of a unit found without a journal no one knows what was declared
+        if not editable and name in attempt.field_digests  # found without a journal, it may be a default
     ]
     found += _mark_findings(marks, attempt, unit, correctable=True)
     found += _member_findings(declared, attempt, unit, editable)

@@ -267,11 +267,13 @@ def failed(
 _OVER = (Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED)
 
 
-def intended(look: Assessment, lowered: Iterable[tuple[Action, tuple[Call, ...]]], now: datetime) -> Record:
+def intended(
+    look: Assessment, lowered: Iterable[tuple[Action, tuple[Call, ...]]], shape: Shape, now: datetime
+) -> Record:
     """Return the record with the intents of a step, and with the drift it corrects marked so."""
     record = look.record
     for action, calls in tuple(lowered):
-        record = intents.intend(record, action, calls, look.seen, now)
+        record = intents.intend(record, action, calls, look.seen, declared_fields(action, shape), now)
     return record
 
 

@@ -73,7 +73,7 @@ def starts_devices(action: Action, can: Capabilities) -> bool:
 def carried_out(look: Assessment, ready: Iterable[Step], shape: Shape, now: datetime) -> tuple[Record, Observation]:
     """Return the record and the observation after the steps of an assessment."""
     done = tuple(ready)
-    record = intended(look, [(step.action, step.calls) for step in done], now)
+    record = intended(look, [(step.action, step.calls) for step in done], shape, now)
     record, _ = settled(record, [_result(record.name, step) for step in done], shape, now)
     seen = msgspec.structs.replace(look.seen, expected=True)
     for step in done:

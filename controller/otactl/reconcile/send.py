@@ -74,7 +74,9 @@ class Sender:
                 state.fail(failure)
                 lowered = []
                 look = unlooked(state.rollout, state.stored.record, reason_of(failure), str(failure), self._now())
-            record, events = intended(look, lowered, self._now()), look.events
+            record, events = look.record, look.events
+            if backend is not None:
+                record = intended(look, lowered, backend, self._now())
             if refused:
                 state.reason = "Conflict"
                 record, more = failed(record, state.reason, state.refusal, self._now(), sending=True)

@@ -78,11 +78,22 @@ def _plain(value: object) -> object:
     return value
 
 
-def intend(record: Record, action: Action, calls: Iterable[Call], seen: Observation, now: datetime) -> Record:
-    """Return the record with the intents of an action, and what creating or starting a unit freezes."""
+def intend(
+    record: Record, action: Action, calls: Iterable[Call], seen: Observation, desired: JsonObject, now: datetime
+) -> Record:
+    """Return the record with the intents of an action, and what creating or starting a unit freezes.
+
+    `desired` are the fields that the unit is declared with: no read tells them from the service's own defaults, so that
+    the answer to its creation may be lost without losing them.
+    """
     moved = record
     if isinstance(action, CreateUnit):
         moved = _declare(moved, action.unit, seen)
+        moved = _attempt(
+            moved,
+            lambda a: a.unit_id == action.unit.unit_id and a.vendor_id is None,
+            lambda a: msgspec.structs.replace(a, **_written(action.unit, desired)),
+        )
         if action.start_at is not None:
             moved = _wave(moved, action.unit.wave, lambda w: _frozen(w, action.unit))
             devices = _inside(action.unit, seen)
@@ -283,9 +294,7 @@ def _fold(
                     ids_by_call={**attempt.ids_by_call, **made},
                     created_at=now if first else attempt.created_at,
                     never_shown=first or attempt.never_shown,
-                    declared=tuple(sorted(desired)),
-                    annotation_digest=action.unit.annotations,
-                    field_digests=noted(desired),
+                    **_written(action.unit, desired),
                     started_by_us=starts,
                     start_at=action.start_at if first else attempt.start_at,
                     start_sent_at=now if starts else None,
@@ -336,6 +345,15 @@ def _fold(
 
     in_part = isinstance(action, AddMembers | RemoveMembers | CreateUnit | CancelUnit)
     return _attempt(record, mine, change) if in_part or len(done) == sent else record
+
+
+def _written(unit: UnitDeclaration, desired: JsonObject) -> JsonObject:
+    """Return what an attempt keeps of what its unit is created with."""
+    return {
+        "declared": tuple(sorted(desired)),
+        "annotation_digest": unit.annotations,
+        "field_digests": noted(desired),
+    }
 
 
 def noted(fields: JsonObject) -> dict[str, str]:

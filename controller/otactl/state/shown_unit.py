@@ -72,7 +72,7 @@ def recorded(
             "vendor_id": unit.vendor_id,
             "arn": unit.arn,
             "created_at": now,
-            "declared": tuple(sorted(unit.fields)),
+            "declared": attempt.declared or tuple(sorted(unit.fields)),
         }
     declared = next((w for w in rollout.strategy.waves if w.name == wave), None)
     if attempt.stage is Stage.OPEN or not attempt.members:

@@ -137,6 +137,20 @@ def test_a_description_that_the_manifest_changed_is_reported_where_it_cannot_be_
 
 
 @pytest.mark.parametrize(
+    ("written", "found"), [(("description", "redundancyPercent"), ["description"]), (("redundancyPercent",), [])]
+)
+def test_a_field_that_is_not_declared_any_more_is_drift_only_where_the_journal_knows_that_we_wrote_it(
+    written: tuple[str, ...], found: list[str]
+) -> None:
+    declared = rollout()
+    unit = unit_of(rollout(backend=replace(rollout().backend, description="old")), phase=UnitPhase.RUNNING)
+    digests = {name: digest_of(unit.fields[name]) for name in written}  # the unit shows both, written or a default
+    record = record_of(declared, unit, Stage.RUNNING, **STARTED, field_digests=digests)
+
+    assert fields(detected(declared, record, seen(replace(unit, start_at=LONG_AGO)))) == found
+
+
+@pytest.mark.parametrize(
     ("digest", "tags", "found"),
     [
         ("", {"team": "edited"}, ["tags.team"]),

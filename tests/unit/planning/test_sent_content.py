@@ -236,7 +236,7 @@ def test_a_making_remembers_its_image() -> None:
     shown = seen(targets=found(at), image=msgspec.structs.replace(seen().image, sha256=OTHER))  # type: ignore[type-var]
     first = look(at, shown=shown)
 
-    record = intended(first, [(a, ()) for a in first.plan.actions], NOW)
+    record = intended(first, [(a, ()) for a in first.plan.actions], SHAPE, NOW)
 
     assert [name_of(a) for a in first.plan.actions] == ["createUnit"]
     assert [a.image_sha256 for a in record.attempts] == [OTHER]

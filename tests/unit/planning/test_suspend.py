@@ -255,13 +255,13 @@ def test_the_devices_canceled_before_we_stop_a_unit_are_counted_once() -> None:
     found = decided("otaUpdate", declared, record, unit)
     (action,) = found.plan.actions
 
-    once = intend(found.record, action, (), found.seen, NOW)
+    once = intend(found.record, action, (), found.seen, {}, NOW)
     (attempt,) = once.attempts
     later = msgspec.structs.replace(attempt, canceled_by_us=True, failures={Reason.CANCELED: 3})
     again = once.with_wave(msgspec.structs.replace(once.waves[0], attempts=(later,)))
 
     assert attempt.canceled_before == 2
-    assert intend(again, action, (), found.seen, NOW).attempts[0].canceled_before == 2
+    assert intend(again, action, (), found.seen, {}, NOW).attempts[0].canceled_before == 2
 
 
 @pytest.mark.parametrize(

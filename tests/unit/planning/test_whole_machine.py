@@ -140,7 +140,7 @@ class Service:
             if self.declared.suspend is not None and self.declared.abort is None:
                 assert {getattr(a, "why", "") for a in actions} <= {"suspended"}, "a suspended rollout goes on"
             step = [(a, Call(key=unit_of(a), service="s", operation="o", parameters={})) for a in actions]
-            self.record = intended(look, [(a, (call,)) for a, call in step], self.now)
+            self.record = intended(look, [(a, (call,)) for a, call in step], SHAPE, self.now)
             done = []
             for action, call in step:
                 self.act(action)

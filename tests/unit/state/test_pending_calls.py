@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from otactl.drift.diff import digest_of
 from otactl.model import Abort, AmbiguousCreate, Intent, Observation, Record, RecordedCall, Stage, Unit, UnitPhase
+from otactl.model.actions import Call, CreateUnit
+from otactl.planning.assess import intended
 from otactl.state.lifecycle import SETTLE, advance, describe_intent
 from tests.support.attempts import made, many
-from tests.support.builders import NOW, record_of, rollout, seen, unit_of
+from tests.support.builders import NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 
 JUST_NOW = NOW - timedelta(seconds=1)
 CALL = RecordedCall(service="iotwireless", operation="CreateFuotaTask", parameters={})
@@ -118,6 +121,23 @@ def test_a_create_that_does_not_start_is_given_up_only_where_nothing_declares_it
     after, _ = advance(replace(record, intents=(pending,)), declared, Observation(), NOW)
 
     assert after.intents == ((pending,) if kept else ())
+
+
+def test_a_create_whose_answer_is_lost_leaves_in_the_record_what_it_declared() -> None:
+    planned = look(rollout(), empty(rollout()), seen())
+    (action,) = planned.plan.actions
+    assert isinstance(action, CreateUnit)
+    call = Call(key="createUnit/k", service="iotwireless", operation="CreateFuotaTask", parameters={})
+    sent = intended(planned, [(action, (call,))], SHAPE, NOW)
+    shown = replace(UNIT, fields={**UNIT.fields, "descriptor": "a default of the service"})
+
+    after, _ = advance(sent, rollout(), seen(shown), NOW)
+
+    (attempt,) = after.attempts
+    assert (attempt.vendor_id, after.intents) == (UNIT.vendor_id, ())
+    assert attempt.declared == tuple(sorted(UNIT.fields))
+    assert attempt.field_digests == {name: digest_of(value) for name, value in UNIT.fields.items()}
+    assert attempt.annotation_digest == action.unit.annotations
 
 
 def test_an_intent_is_described_by_its_call_and_time() -> None:

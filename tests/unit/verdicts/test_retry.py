@@ -141,12 +141,12 @@ def test_a_retry_stays_one_of_the_devices_that_failed_when_the_owner_is_renamed_
 def test_a_retry_that_was_declared_and_not_made_stays_one_when_the_owner_is_renamed() -> None:
     at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
     first = assess(ENVIRONMENT, at, due(at), FACTS, SHAPE, (), NOW)
-    refused = intended(first, [(a, ()) for a in first.plan.actions], NOW)
+    refused = intended(first, [(a, ()) for a in first.plan.actions], SHAPE, NOW)
 
     then = assess(RENAMED, at, refused, FACTS, SHAPE, (), NOW)
     (action,) = then.plan.actions
     assert isinstance(action, CreateUnit)
     assert (action.unit.members, action.unit.tries) == (("device:id-0",), 2)
 
-    again = intended(then, [(action, ())], NOW)
+    again = intended(then, [(action, ())], SHAPE, NOW)
     assert [a.unit_id for a in again.attempts][1:] == [action.unit.unit_id]

@@ -87,7 +87,7 @@ def test_a_unit_is_made_without_the_devices_that_report_the_version(kind: str, m
     assert isinstance(action, CreateUnit)
     assert action.unit.members == tuple(f"device:{d}" for d in members)  # Tuya's backend leaves it out of the request
     assert action.unit.whole == tuple(f"device:{d}" for d in NAMES)
-    record = intended(found, [(action, ())], NOW)
+    record = intended(found, [(action, ())], SHAPES[kind], NOW)
     assert record.waves[0].members == (action.unit.whole if kind != "fuota" else ())  # frozen by the start
     assert record.attempts[0].skipped_devices == ({"d1": "device:d1"} if kind == "otaUpdate" else {})
 
@@ -107,7 +107,7 @@ def test_a_device_that_reports_the_version_leaves_an_open_unit_before_its_start(
     assert taken.plan.findings == ()
     (start,) = started.plan.actions
     assert isinstance(start, StartUnit)
-    started = intended(started, [(start, ())], NOW)
+    started = intended(started, [(start, ())], SHAPE, NOW)
     assert (started.attempts[0].devices, started.attempts[0].skipped_devices) == (("d2", "d3"), {"d1": "device:d1"})
     assert started.waves[0].members == start.unit.whole
 
