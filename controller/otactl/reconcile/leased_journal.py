@@ -8,15 +8,18 @@
 3. What came of calls that were sent is written all the same if the record is unchanged: it is true, whoever held the
    lease meanwhile.
 4. Between renewals the lease is read before a call at most every `CHECK_EVERY`: one that was released by hand, or taken
-   by a process whose clock is ahead, stops the calls within seconds.
+   by a process whose clock is ahead, stops the calls within seconds. How long ago that was is what either clock says,
+   `wall` or `steady`: neither a clock that is set back nor a machine that slept puts a renewal off.
 5. What receivers want to hear of goes into the record, in the commit that caused it (`state/notices.py`).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,6 +33,13 @@ from otactl.state.notices import notices_of
 
 RENEW_BEFORE = timedelta(seconds=60)
 CHECK_EVERY = timedelta(seconds=5)
+
+
+class _Moment(NamedTuple):
+    """A moment by both clocks."""
+
+    wall: datetime
+    steady: float
 
 
 class LeasedJournal:
@@ -46,18 +56,23 @@ class LeasedJournal:
         wall: Callable[[], datetime],
         author: Author = Author(),  # noqa: B008 - a frozen value
         receivers: tuple[Receiver, ...] = (),
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`receivers` are those of notices; without one nothing of that is written."""
+        """`receivers` are those of notices; without one nothing of that is written.
+
+        `steady` gives seconds that no one sets back.
+        """
         self._environment = environment
         self._journal = journal
         self._holder = holder
         self._author = author
         self._wall = wall
+        self._steady = steady
         self._receivers = receivers
         self._lease: Lease | None = None
-        self._taken = wall()
+        self._taken = self._moment()
         self._known = 0
-        self._checked_at: datetime | None = None
+        self._checked: _Moment | None = None
         self._renewing = Lock()
         self._beside: tuple[Record, ...] | None = None
         self.notes: tuple[str, ...] = ()
@@ -133,7 +148,7 @@ class LeasedJournal:
         """
         with self._renewing:
             if self._lease is not None and (
-                self._wall() - self._taken > LEASE_TERM - RENEW_BEFORE or self._was_taken(self._lease)
+                self._since(self._taken) > LEASE_TERM - RENEW_BEFORE or self._was_taken(self._lease)
             ):
                 self._acquire()
             if self.outdated:
@@ -145,10 +160,9 @@ class LeasedJournal:
 
     def _was_taken(self, lease: Lease) -> bool:
         """Return whether the journal shows another lease than ours; read at most every `CHECK_EVERY`."""
-        now = self._wall()
-        if self._checked_at is not None and abs(now - self._checked_at) < CHECK_EVERY:
+        if self._checked is not None and self._since(self._checked) < CHECK_EVERY:
             return False
-        self._checked_at = now
+        self._checked = self._moment()
         held = self._journal.lease(self._environment)
         return held is None or held.released or held.fencing != lease.fencing
 
@@ -169,11 +183,18 @@ class LeasedJournal:
 
     def _acquire(self) -> Lease:
         # How long it lasts still is counted from here: its own dates may be a server's.
-        self._taken = self._checked_at = self._wall()
-        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._taken)
+        self._taken = self._checked = self._moment()
+        lease = self._lease = self._journal.acquire(self._environment, self._holder, self._taken.wall)
         if lease.took_over and lease.took_over not in self.notes:
             self.notes = (*self.notes, lease.took_over)
         return lease
+
+    def _moment(self) -> _Moment:
+        return _Moment(self._wall(), self._steady())
+
+    def _since(self, moment: _Moment) -> timedelta:
+        """Return how long ago a moment was, by the clock that went further."""
+        return max(abs(self._wall() - moment.wall), timedelta(seconds=self._steady() - moment.steady))
 
     def _must_be_ours_since(self, lease: Lease) -> None:
         if self.outdated:

@@ -160,6 +160,23 @@ def test_a_lease_is_read_once_for_all_calls_of_a_few_seconds(tmp_path: Path) -> 
     assert (len(awake.sent), read.call_count) == (4, 1)
 
 
+@pytest.mark.parametrize("steady", [0.0, 61.0])
+@pytest.mark.parametrize("wall", [timedelta(), timedelta(hours=-1), timedelta(seconds=61)])
+def test_a_lease_is_renewed_in_time_whatever_is_done_to_the_clock(
+    tmp_path: Path, wall: timedelta, steady: float
+) -> None:
+    """A clock that was set back put the renewal off for as long; the lease ran out by the clocks of others."""
+    now, passed, store = [NOW], [0.0], SqlJournal(str(tmp_path / "j.db"))
+    ours = LeasedJournal("prod-eu", store, "ours", lambda: now[0], steady=lambda: passed[0])
+    ours.hold()
+    now[0], passed[0] = NOW + wall, steady
+
+    with patch.object(SqlJournal, "acquire", autospec=True, side_effect=SqlJournal.acquire) as renewed:
+        ours.renew()
+
+    assert renewed.call_count == (1 if steady or wall else 0)
+
+
 class Sleeping(Cloud):
     """Sleeps after its first create, while another run holds the environment, writes and leaves."""
 
