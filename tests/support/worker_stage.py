@@ -191,6 +191,11 @@ class WorkerStage:
         self.workers.append(worker)
         return worker
 
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of otactl in the folder, as a person does beside the workers."""
+        command = [sys.executable, "-m", "otactl.cli", *words]
+        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+
     def address(self, number: int = -1) -> str:
         """The address of a worker's health, once it is printed."""
         log = self.folder / f"worker-{number % len(self.workers)}.log"

@@ -19,10 +19,10 @@ from otactl.model.attempt import Stage
 from otactl.reconcile.run_report import RolloutReport
 from otactl.workers.logs import set_up
 from otactl.workers.pace import DatabasePace
+from otactl.workers.pass_request import PassAnswer, PassRequest
 from otactl.workers.readings import Slice
 from otactl.workers.schedule import Urgency
 from otactl.workers.store import Outcome
-from otactl.workers.worker import PassAnswer, PassRequest
 
 _LIVE = (Stage.SCHEDULED, Stage.RUNNING)
 _NOT_WELL = (Phase.FAILED, Phase.STALLED)

@@ -83,6 +83,16 @@ def no_tables() -> StalledError:
     return StalledError("WorkersTablesMissing", text)
 
 
+def must_have_tables(conninfo: str) -> None:
+    """Raise an error unless the database answers and has the tables of this version."""
+    *_, (newest, _statements) = _steps(fresh=False)
+    with answered(), psycopg.connect(conninfo) as connection:
+        known = {str(row[0]) for row in connection.execute("SELECT name FROM steps")}
+    if newest not in known:
+        text = f"the tables of the workers in schema {SCHEMA} are of an earlier version; run `otactl workers init`"
+        raise StalledError("WorkersTablesMissing", text)
+
+
 def create_tables(conninfo: str) -> tuple[str, ...]:
     """Create the tables, or apply what later versions added; return the names of the steps that were applied."""
     with answered(), psycopg.connect(conninfo) as connection:

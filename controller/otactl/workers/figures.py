@@ -124,9 +124,9 @@ class Figures(Collector):
         )
 
 
-OUTCOMES = ("ok", "failed", "busy", "hung", "crashed", "stopped", "undeclared", "behind")
-"""What a pass comes to: `busy` found the lease held, `undeclared` an environment that no manifest declares any more,
-`behind` newer manifests that another worker has and this one cannot fetch."""
+OUTCOMES = ("ok", "failed", "busy", "hung", "crashed", "stopped", "undeclared", "behind", "unfit")
+"""What a pass comes to: `busy` found the lease held, `undeclared` an environment that no manifest declares any more;
+`behind` (newer manifests that another worker has and this one cannot fetch) and `unfit` leave it to other workers."""
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
+import msgspec
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
@@ -28,19 +28,34 @@ class Waiting(Value, frozen=True, kw_only=True):
     priority: int
 
 
+class Taken(Waiting, frozen=True, kw_only=True):
+    """A job that a worker has taken, and how many workers have put it back before."""
+
+    refusals: int
+
+
+class _Arguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job carries; what another version adds is not read."""
+
+    environment: str = ""
+    since: float = 0.0
+    refusals: int = 0
+
+
 class PassQueue:
     """The queue, over an app that is open."""
 
     def __init__(self, app: App) -> None:
         self.app = app
 
-    async def defer(self, environment: str, since: float, priority: int) -> bool:
+    async def defer(self, environment: str, since: float, priority: int, refusals: int = 0) -> bool:
         """Add a job for an environment; return False where one waits already."""
         deferrer = self.app.configure_task(
             TASK, queue=QUEUE, queueing_lock=f"otactl/{environment}", priority=priority, allow_unknown=True
         )
         try:
-            await deferrer.defer_async(environment=environment, since=since)
+            more = {"refusals": refusals} if refusals else {}
+            await deferrer.defer_async(environment=environment, since=since, **more)
         except AlreadyEnqueued:
             return False
         return True
@@ -66,6 +81,11 @@ class PassQueue:
         if not await self.defer(environment, since, priority):
             await self.raise_to(environment, priority)
 
+    async def put_back(self, job: Taken) -> None:
+        """Let another worker have a job that was taken."""
+        if not await self.defer(job.environment, job.since, job.priority, job.refusals + 1):
+            await self.raise_to(job.environment, job.priority)
+
     async def forget_lost(self) -> int:
         """Delete the running jobs of workers that are gone; return how many there were."""
         lost = list(await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=LOST_SECONDS))
@@ -80,9 +100,15 @@ class PassQueue:
         return list(found)
 
 
+def taken(job: Job) -> Taken:
+    """Return a job that was taken, as the queue gives it."""
+    known = msgspec.convert(job.task_kwargs, _Arguments)
+    return Taken(environment=known.environment, since=known.since, priority=job.priority, refusals=known.refusals)
+
+
 def _waiting(job: Job) -> Waiting:
-    since = cast("float", job.task_kwargs.get("since", 0.0))
-    return Waiting(environment=str(job.task_kwargs.get("environment", "")), since=since, priority=job.priority)
+    known = msgspec.convert(job.task_kwargs, _Arguments)
+    return Waiting(environment=known.environment, since=known.since, priority=job.priority)
 
 
 @asynccontextmanager
@@ -93,4 +119,4 @@ async def open_app(conninfo: str, connections: int = 4) -> AsyncIterator[App]:
         yield app
 
 
-__all__ = ["QUEUE", "TASK", "ConnectorException", "PassQueue", "Waiting", "open_app"]
+__all__ = ["QUEUE", "TASK", "ConnectorException", "PassQueue", "Taken", "Waiting", "open_app", "taken"]

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,8 +161,3 @@ def _environment(reading: Reading, name: str) -> Environment:
 
 def _place(environment: Environment) -> tuple[str, str]:
     return environment.account, environment.region
-
-
-def revisions(parts: Sequence[Slice]) -> tuple[str, ...]:
-    """Return the revisions that environments run by, each once."""
-    return tuple(dict.fromkeys(each.snapshot.revision for each in parts))

@@ -14,14 +14,14 @@ from psycopg.rows import dict_row
 
 from otactl.errors import UsageError
 from otactl.report.workers import EnvironmentState, RunState, SourceState, WorkersStatus, WorkerState
-from otactl.workers.database import answered, no_answer, no_tables
+from otactl.workers.database import answered, must_have_tables, no_answer
 from otactl.workers.queue import QUEUE, PassQueue, open_app
+from otactl.workers.requests import Requests
 from otactl.workers.schedule import REQUESTED
 from otactl.workers.store import Store
 
 ALIVE_SECONDS = 15.0
 SHOWN_RUNS = 10
-_TABLES = "SELECT to_regclass('environments') IS NOT NULL AND to_regclass('procrastinate_jobs') IS NOT NULL"
 _RUNS = """
 SELECT * FROM (
     SELECT runs.*, row_number() OVER (PARTITION BY environment ORDER BY started_at DESC) AS place,
@@ -34,14 +34,6 @@ _WAITING = """
 SELECT args ->> 'environment' AS environment, (args ->> 'since')::float8 AS since, priority
 FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = %(queue)s
 """
-
-
-def must_have_tables(conninfo: str) -> None:
-    """Raise an error unless the database answers and has the tables of the workers."""
-    with answered(), psycopg.connect(conninfo) as connection:
-        row = connection.execute(_TABLES).fetchone()
-    if row is None or not row[0]:
-        raise no_tables()
 
 
 def status_of(conninfo: str, environment: str | None = None) -> WorkersStatus:
@@ -84,9 +76,9 @@ def enqueue(conninfo: str, names: Sequence[str]) -> tuple[tuple[str, ...], float
 
     async def ask() -> float:
         async with open_app(conninfo, 1) as app:
-            queue, now = PassQueue(app), await Store(app).now()
+            requests, now = Requests(PassQueue(app)), await Store(app).now()
             for name in wanted:
-                await queue.ask(name, now, REQUESTED)
+                await requests.ask(name, REQUESTED)
             return now
 
     try:

@@ -84,26 +84,26 @@ class Store:
         """Return the database's time, in seconds since 1970."""
         return float((await self._all("SELECT " + _NOW + " AS now"))[0]["now"])
 
-    async def declare(self, source: str, declared: Mapping[str, Declared]) -> tuple[str, ...]:
-        """Record environments by name.
+    async def declare(self, source: str, declared: Mapping[str, Declared], known: Collection[str]) -> tuple[str, ...]:
+        """Record the environments that can run here, by name; those that are new or changed count as asked for.
 
-        Environments of the source that are not declared any more are dropped. Returns the names of those that are new
-        or changed: no other worker is given them, so that it asks for a pass.
+        Of the source's environments those that are not `known` any more are dropped; a known one that cannot run here
+        may run elsewhere. Returns the new and changed ones, to this worker alone, so that it adds their jobs.
         """
         names = sorted(declared)
         found = [declared[name] for name in names]
         changed = await self._all(
             """
-            INSERT INTO environments AS known (name, source, digest, every_seconds, slot)
-            SELECT name, %(source)s, digest, every, slot
+            INSERT INTO environments AS known (name, source, digest, every_seconds, slot, asked_at)
+            SELECT name, %(source)s, digest, every, slot, clock_timestamp()
             FROM unnest(%(names)s::text[], %(digests)s::text[], %(every)s::float8[], %(slots)s::float8[])
                 AS new (name, digest, every, slot)
             ORDER BY name
             ON CONFLICT (name) DO UPDATE
             SET source = excluded.source, digest = excluded.digest, every_seconds = excluded.every_seconds,
-                declared_at = clock_timestamp()
-            WHERE (known.digest, known.every_seconds, known.source)
-                IS DISTINCT FROM (excluded.digest, excluded.every_seconds, excluded.source)
+                declared_at = clock_timestamp(), asked_at = excluded.asked_at,
+                asked_priority = CASE WHEN known.asked_at IS NULL THEN 0 ELSE known.asked_priority END
+            WHERE (known.digest, known.every_seconds) IS DISTINCT FROM (excluded.digest, excluded.every_seconds)
             RETURNING name
             """,
             source=source,
@@ -113,9 +113,14 @@ class Store:
             slots=[each.slot for each in found],
         )
         await self._do(
-            "DELETE FROM environments WHERE source = %(source)s AND NOT name = ANY(%(names)s::text[])",
+            "UPDATE environments SET source = %(source)s WHERE name = ANY(%(names)s::text[]) AND source <> %(source)s",
             source=source,
             names=names,
+        )
+        await self._do(
+            "DELETE FROM environments WHERE source = %(source)s AND NOT name = ANY(%(known)s::text[])",
+            source=source,
+            known=sorted(known),
         )
         return tuple(str(row["name"]) for row in changed)
 

@@ -12,64 +12,31 @@ import asyncio
 import contextlib
 import logging
 import random
-import secrets
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
-from procrastinate import App
+from procrastinate import App, JobContext
 from procrastinate.exceptions import ConnectorException
 
 from otactl import __version__
-from otactl.report.metric_samples import Sample
 from otactl.workers.endpoint import Answers, serving
 from otactl.workers.figures import Figures
-from otactl.workers.manifests import BehindError, Manifests
-from otactl.workers.passes import Child, Ended, Processes
-from otactl.workers.queue import QUEUE, TASK, PassQueue, open_app
+from otactl.workers.jobs import Jobs
+from otactl.workers.manifests import Manifests
+from otactl.workers.pass_request import PassAnswer, PassRequest, Settings
+from otactl.workers.passes import Processes
+from otactl.workers.queue import QUEUE, TASK, PassQueue, open_app, taken
 from otactl.workers.readings import Slice
-from otactl.workers.schedule import REQUESTED, Urgency, priority_of, raised, seconds_of, slot_at
+from otactl.workers.requests import Requests
+from otactl.workers.schedule import priority_of, raised, seconds_of, slot_at
 from otactl.workers.sources import Source
-from otactl.workers.store import Outcome, Store
+from otactl.workers.store import Store
 from otactl.workers.store import Worker as Account
 
 BEAT_SECONDS, PRUNE_SECONDS, HEALTH_SECONDS, AGAIN_SECONDS = 2.0, 60.0, 60.0, 5.0
 TICK_SECONDS = 1.0
 _LOG = logging.getLogger("otactl.workers")
-
-
-class PassRequest(NamedTuple):
-    """What a process needs to run a pass; `conninfo` is of the shared call rate."""
-
-    run: str
-    part: Slice
-    settings: Settings
-
-
-class Settings(NamedTuple):
-    """How a worker works; times are seconds. `paths` are below the root of the source, `actor` is named in events."""
-
-    name: str
-    conninfo: str
-    paths: tuple[str, ...]
-    journal: str | None
-    actor: str
-    concurrency: int
-    every: float
-    refresh: float
-    pass_timeout: float
-    grace: float
-    listen: tuple[str, int]
-    log_level: str
-
-
-class PassAnswer(NamedTuple):
-    """What a pass came to, for the tables and the metrics."""
-
-    outcome: Outcome
-    urgency: Urgency
-    samples: tuple[Sample, ...]
 
 
 class Worker:
@@ -84,12 +51,11 @@ class Worker:
         check: Callable[[Slice], str],
     ) -> None:
         """Take as `run` what a process does for a pass, and as `check` why an environment cannot run here."""
-        self._settings, self._source, self._processes = settings, source, processes
-        self._run, self._check = run, check
+        self._settings, self._source, self._processes, self._check = settings, source, processes, check
         self.figures = Figures(settings.concurrency)
         self._stopping = asyncio.Event()
+        self._jobs = Jobs(settings, processes, self.figures, self._stopping, run)
         self._beat_at = self._database_at = float("-inf")
-        self._running: dict[str, Child[PassAnswer]] = {}
         self._tried: dict[str, float] = {}
         self._manifests: Manifests | None = None
         self._started_at = 0.0
@@ -114,31 +80,31 @@ class Worker:
 
     def _stop(self) -> None:
         if self._stopping.is_set():  # asked twice: at once
-            for child in list(self._running.values()):
-                child.kill()
-        _LOG.info("asked to stop; %d passes run", len(self._running))
+            self._jobs.kill()
+        _LOG.info("asked to stop; %d passes run", self._jobs.running)
         self._stopping.set()
 
     async def _serve(self, app: App) -> None:
         """Work with one set of connections until asked to stop. Raises: ConnectorException when they are lost."""
         store, queue = Store(app), PassQueue(app)
+        requests = Requests(queue)
         self._started_at = self._started_at or await store.now()
         known = self._manifests
-        self._manifests = Manifests(
-            self._source, self._settings.paths, store, self._processes, self._check, self._settings.every
+        manifests = self._manifests = Manifests(
+            self._source, self._settings.paths, store, requests, self._processes, self._check, self._settings.every
         )
         if known is not None:
-            self._manifests.take_over(known)
+            manifests.take_over(known)
 
-        @app.task(name=TASK, queue=QUEUE)
-        async def run_job(environment: str, since: float) -> None:
-            await self._job(store, queue, environment, since)
+        @app.task(name=TASK, queue=QUEUE, pass_context=True)
+        async def run_job(context: JobContext, /, **_: object) -> None:
+            await self._jobs.take(taken(context.job), manifests, store, queue, requests)
 
         duties = (
             self._beating(store),
-            self._refreshing(store, queue),
+            self._refreshing(manifests),
             self._ticking(store, queue),
-            self._pruning(store, queue),
+            self._pruning(store, queue, requests),
         )
         side = [asyncio.create_task(each) for each in duties]
         await self._ready_or_stopped(side)
@@ -177,78 +143,6 @@ class Worker:
                 return
             await asyncio.sleep(0.05)
 
-    async def _job(self, store: Store, queue: PassQueue, environment: str, since: float) -> None:
-        """Run one pass, whatever comes of it."""
-        manifests = self._manifests
-        try:
-            part = await manifests.current(environment) if manifests is not None else None
-        except BehindError as error:
-            _LOG.warning("%s", error, extra={"environment": environment})
-            self.figures.ended(environment, "behind", 0, 0, ())
-            return
-        if manifests is None or part is None:
-            _LOG.info("no manifest declares it any more", extra={"environment": environment})
-            self.figures.ended(environment, "undeclared", 0, 0, ())
-            return
-        if await store.is_running(environment):  # a pass takes longer than its tick; the lease would say the same
-            self.figures.ended(environment, "busy", 0, 0, ())
-            return
-        run = secrets.token_hex(8)
-        waited = await store.now() - since
-        started = time.monotonic()
-        revision = part.snapshot.revision
-        await store.start_run(run, environment, self._settings.name, revision, waited)
-        manifests.using(revision, 1)
-        try:
-            ended = await self._pass(PassRequest(run, part, self._settings))
-        except asyncio.CancelledError:
-            await asyncio.shield(self._hand_over(store, queue, environment, run))
-            raise
-        finally:
-            manifests.using(revision, -1)
-        seconds = time.monotonic() - started
-        outcome, urgency, samples = _judged(ended)
-        self.figures.ended(environment, outcome.outcome, seconds, waited, samples)
-        _LOG.log(
-            logging.INFO if outcome.outcome in ("ok", "busy") else logging.WARNING,
-            "pass ended",
-            extra={
-                "run": run,
-                "environment": environment,
-                "revision": revision[:12],
-                "outcome": outcome.outcome,
-                "seconds": round(seconds, 3),
-                "waited": round(waited, 3),
-                "calls": outcome.calls,
-                "writes": outcome.writes,
-                "problem": outcome.message,
-            },
-        )
-        await store.end_run(run, environment, outcome, urgency)
-
-    async def _pass(self, request: PassRequest) -> Ended[PassAnswer]:
-        """Run a process and wait for it in a thread; a cancelled wait asks it to end first."""
-        loop = asyncio.get_running_loop()
-        child = await loop.run_in_executor(self._processes.threads, self._processes.start, self._run, request)
-        self._running[request.run] = child
-        self.figures.running = len(self._running)
-        waiting = loop.run_in_executor(self._processes.threads, child.ended, self._settings.pass_timeout)
-        try:
-            return await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            child.stop()
-            await waiting
-            raise
-        finally:
-            del self._running[request.run]
-            self.figures.running = len(self._running)
-
-    async def _hand_over(self, store: Store, queue: PassQueue, environment: str, run: str) -> None:
-        await store.end_run(run, environment, Outcome(outcome="stopped", message="its worker stopped"), None)
-        self.figures.ended(environment, "stopped", 0, 0, ())
-        await queue.ask(environment, await store.now(), REQUESTED)
-        _LOG.info("handed over", extra={"run": run, "environment": environment, "outcome": "stopped"})
-
     async def _ticking(self, store: Store, queue: PassQueue) -> None:
         """Defer the environments that are due, each slot once among all workers."""
         offset, measured = await store.now() - time.monotonic(), time.monotonic()
@@ -276,23 +170,16 @@ class Worker:
             for job in await queue.waiting(name):
                 await queue.raise_to(name, raised(priority, slot - job.since, every))
 
-    async def _refreshing(self, store: Store, queue: PassQueue) -> None:
+    async def _refreshing(self, manifests: Manifests) -> None:
         """Fetch the source again and again; what changed runs at once."""
         while True:
-            manifests = self._manifests
-            if manifests is not None:
-                for name in await manifests.refresh():
-                    part = manifests.state.slices.get(name) if manifests.state is not None else None
-                    if part is not None:
-                        priority = priority_of(await store.urgency(name), part.aborts)
-                        await queue.ask(name, await store.now(), priority)
-                state = manifests.state
-                if state is not None:
-                    self.figures.fetched_at, self.figures.revision = state.fetched_at, state.revision
-                    self.figures.kept_back = tuple(n for n, each in state.slices.items() if each.kept_back)
-                self.figures.broken = bool(manifests.problem)
-            ready = manifests is not None and manifests.state is not None
-            pause = self._settings.refresh if ready else min(AGAIN_SECONDS, self._settings.refresh)
+            await manifests.refresh()
+            state = manifests.state
+            if state is not None:
+                self.figures.fetched_at, self.figures.revision = state.fetched_at, state.revision
+                self.figures.kept_back = tuple(n for n, each in state.slices.items() if each.kept_back)
+            self.figures.broken = bool(manifests.problem)
+            pause = self._settings.refresh if state is not None else min(AGAIN_SECONDS, self._settings.refresh)
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, not a secret
 
     async def _beating(self, store: Store) -> None:
@@ -306,7 +193,7 @@ class Worker:
                     name=self._settings.name,
                     version=__version__,
                     concurrency=self._settings.concurrency,
-                    running=len(self._running),
+                    running=self._jobs.running,
                     revision=state.revision if state is not None else "",
                     problem=manifests.problem if manifests is not None else "",
                     started_at=self._started_at,
@@ -316,8 +203,8 @@ class Worker:
             self._database_at = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def _pruning(self, store: Store, queue: PassQueue) -> None:
-        """Keep the tables small, and the figures of the queue fresh."""
+    async def _pruning(self, store: Store, queue: PassQueue, requests: Requests) -> None:
+        """Keep the tables small, the figures of the queue fresh, and what was asked for in the queue."""
         while True:
             now = await store.now()
             self.figures.waiting = {job.environment: max(0.0, now - job.since) for job in await queue.waiting()}
@@ -328,6 +215,9 @@ class Worker:
             lost = await queue.forget_lost()
             if lost:
                 _LOG.info("%d jobs of workers that are gone were deleted", lost)
+            again = await requests.ask_overdue()
+            if again:
+                _LOG.info("%d environments are asked for again: no pass has answered", again)
             await asyncio.sleep(PRUNE_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
 
     async def _pause(self, seconds: float) -> None:
@@ -347,13 +237,5 @@ class Worker:
             "databaseAnswers": answers,
             "manifestsAreKnown": knows,
             "stopping": self._stopping.is_set(),
-            "running": len(self._running),
+            "running": self._jobs.running,
         }
-
-
-def _judged(ended: Ended[PassAnswer]) -> tuple[Outcome, Urgency | None, tuple[Sample, ...]]:
-    """Return what a pass came to. One that hung or crashed makes its environment go after the others."""
-    if ended.answer is not None:
-        return ended.answer
-    urgency = Urgency(troubled=True) if ended.problem in ("hung", "crashed") else None
-    return Outcome(outcome=ended.problem, message=ended.text), urgency, ()

@@ -150,16 +150,17 @@ def run(
     A pass is what `otactl reconcile` does for one environment; it runs in a process of its own. The manifests are read
     from PATHS below the source, by default all of it.
     """
-    from otactl.workers.database import conninfo_of
+    from otactl.workers.database import conninfo_of, must_have_tables
 
     conninfo = conninfo_of(database)
     from otactl.cli.worker_pass import run_pass, unfit
     from otactl.workers.endpoint import address_of
     from otactl.workers.logs import set_up
+    from otactl.workers.pass_request import Settings
     from otactl.workers.passes import Processes
     from otactl.workers.readings import Slice
     from otactl.workers.sources import open_source
-    from otactl.workers.worker import Settings, Worker
+    from otactl.workers.worker import Worker
 
     _must_fork()
     address = address_of(listen)
@@ -189,7 +190,7 @@ def run(
         def check(part: Slice) -> str:
             return unfit(part, below, journal, fetched=manifests.shared)
 
-        _must_have_tables(conninfo)
+        must_have_tables(conninfo)
         processes = Processes(("otactl.cli.worker_pass", "boto3"), pass_memory)
         set_up(log_level, worker=called)
         worker = Worker(settings, manifests, processes, run_pass, check)
@@ -215,9 +216,3 @@ def status(output: str, environment: str | None, database: str | None) -> None:
 def _must_fork() -> None:
     if sys.platform == "win32" or "forkserver" not in multiprocessing.get_all_start_methods():
         raise UsageError("workers need Linux or macOS: a pass is a process that is forked; use `otactl reconcile` here")
-
-
-def _must_have_tables(conninfo: str) -> None:
-    from otactl.workers.status import must_have_tables
-
-    must_have_tables(conninfo)

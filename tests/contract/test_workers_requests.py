@@ -1,0 +1,230 @@
+"""What was asked for is run, whatever becomes of a job; workers that cannot run an environment take nothing from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import LiteralString, NamedTuple, TypeVar
+
+import psycopg
+import pytest
+
+from otactl.errors import StalledError
+from otactl.workers.database import conninfo_of, create_tables, must_have_tables
+from otactl.workers.queue import PassQueue, Waiting, open_app, taken
+from otactl.workers.requests import OVERDUE_SECONDS, Requests
+from otactl.workers.schedule import LIVE, REQUESTED, USUAL, Urgency
+from otactl.workers.store import Declared, Outcome, Store, Worker
+
+HOME, SOURCE, RUN = "env-00", "/srv/fleet", "r1"
+T = TypeVar("T")
+
+
+class Tables(NamedTuple):
+    """The tables of one worker, and their connection string."""
+
+    conninfo: str
+    store: Store
+    queue: PassQueue
+    requests: Requests
+
+    async def declare(self, *names: str, digest: str = "d", source: str = SOURCE, unfit: str = "") -> tuple[str, ...]:
+        """Declare environments; what is new is not asked for."""
+        declared = {name: Declared(digest=digest, every=300, slot=0) for name in names}
+        found = await self.store.declare(source, declared, {*names, unfit})
+        self.do("UPDATE environments SET asked_at = NULL")
+        return found
+
+    async def start(self, run: str = RUN, worker: str = "w") -> float:
+        """Start a pass on a worker that lives; return when."""
+        await self.store.beat(
+            Worker(
+                name=worker,
+                version="1",
+                concurrency=1,
+                running=1,
+                revision="",
+                problem="",
+                started_at=0,
+                stopping=False,
+            )
+        )
+        at = await self.store.now()
+        await self.store.start_run(run, HOME, worker, "c" * 40, 0)
+        return at
+
+    async def end(self, at: float, run: str = RUN) -> None:
+        """End a pass, as a worker does."""
+        await self.store.end_run(run, HOME, Outcome(outcome="ok"), Urgency())
+        await self.requests.answered(HOME, at)
+
+    async def take(self) -> None:
+        """Take the job that waits, and finish it at once."""
+        job = await self.queue.app.job_manager.fetch_job(queues=["passes"], worker_id=1)
+        assert job is not None
+        self.do("DELETE FROM procrastinate_jobs")
+
+    def do(self, statement: LiteralString, *values: object) -> None:
+        """Change the tables behind the back of the workers, as time would."""
+        with psycopg.connect(self.conninfo) as connection:
+            connection.execute(statement, values)
+
+
+@pytest.fixture
+def conninfo(postgres_database: str) -> str:
+    found = conninfo_of(None, {"OTACTL_DATABASE": postgres_database})
+    create_tables(found)
+    return found
+
+
+@pytest.fixture
+def play(conninfo: str) -> Callable[[Callable[[Tables], Awaitable[T]]], T]:
+    """Runs one test over open tables."""
+
+    @asynccontextmanager
+    async def tables() -> AsyncIterator[Tables]:
+        async with open_app(conninfo, 2) as app:
+            queue = PassQueue(app)
+            await app.job_manager.register_worker()
+            yield Tables(conninfo, Store(app), queue, Requests(queue))
+
+    def run(story: Callable[[Tables], Awaitable[T]]) -> T:
+        async def opened() -> T:
+            async with tables() as found:
+                return await story(found)
+
+        return asyncio.run(opened())
+
+    return run
+
+
+Play = Callable[[Callable[[Tables], Awaitable[None]]], None]
+
+
+def test_a_request_that_met_a_running_pass_is_asked_again_once_when_that_ends(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        started = await at.start()
+        await at.requests.ask(HOME, REQUESTED)
+        await at.take()  # by a worker that finds the environment busy, and drops the job
+        await at.end(started)
+        assert [(each.environment, each.priority) for each in await at.queue.waiting()] == [(HOME, REQUESTED)]
+
+        await at.take()
+        await at.end(await at.start("r2"), "r2")
+        assert await at.queue.waiting() == ()
+
+    play(story)
+
+
+def test_a_pass_that_ends_adds_no_job_where_nothing_was_asked_for(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        await at.requests.ask(HOME, REQUESTED)
+        await at.take()
+        await at.end(await at.start())
+        assert await at.queue.waiting() == ()
+
+    play(story)
+
+
+def test_a_request_whose_job_was_lost_with_its_worker_gets_another(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        await at.requests.ask(HOME, REQUESTED)
+        await at.take()
+        assert await at.requests.ask_overdue() == 0
+
+        at.do("UPDATE environments SET asked_at = asked_at - make_interval(secs => %s)", OVERDUE_SECONDS + 1)
+        assert await at.requests.ask_overdue() == 1
+        assert await at.requests.ask_overdue() == 1  # another worker
+        (job,) = await at.queue.waiting()
+        assert job.priority == REQUESTED
+
+    play(story)
+
+
+@pytest.mark.parametrize(("seen", "again"), [(0, 0), (3600, 1)], ids=["alive", "dead"])
+def test_a_request_waits_for_a_pass_that_runs_as_long_as_its_worker_lives(play: Play, seen: int, again: int) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        await at.requests.ask(HOME, REQUESTED)
+        await at.start()
+        at.do("UPDATE environments SET asked_at = asked_at - interval '1 h'")
+        at.do("UPDATE runs SET started_at = started_at - interval '1 h'")
+        at.do("UPDATE workers SET seen_at = seen_at - make_interval(secs => %s)", seen)
+        assert await at.requests.ask_overdue() == again
+
+    play(story)
+
+
+def test_the_most_urgent_of_two_requests_counts_and_nothing_is_asked_of_what_is_not_known(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        await at.requests.ask(HOME, REQUESTED)
+        await at.requests.ask(HOME, USUAL)
+        await at.requests.ask("unknown", REQUESTED)
+        assert [(each.environment, each.priority) for each in await at.queue.waiting()] == [(HOME, REQUESTED)]
+
+    play(story)
+
+
+def test_a_change_counts_as_asked_for_when_its_worker_dies_before_it_asks(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        assert await at.store.declare(SOURCE, {HOME: Declared(digest="d", every=300, slot=0)}, {HOME}) == (HOME,)
+        at.do("UPDATE environments SET asked_at = asked_at - interval '1 h'")
+        assert await at.requests.ask_overdue() == 1
+
+    play(story)
+
+
+def test_a_job_that_is_put_back_keeps_its_place_and_counts_who_refused_it(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.queue.defer(HOME, 7.0, LIVE)
+        for refusals in range(2):
+            job = await at.queue.app.job_manager.fetch_job(queues=["passes"], worker_id=1)
+            assert job is not None
+            found = taken(job)
+            assert (found.since, found.priority, found.refusals) == (7.0, LIVE, refusals)
+            await at.queue.put_back(found)
+        assert await at.queue.waiting() == (Waiting(environment=HOME, since=7.0, priority=LIVE),)
+
+    play(story)
+
+
+def test_a_worker_that_cannot_run_an_environment_leaves_it_declared_for_others(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        assert await at.declare(HOME, "env-01") == (HOME, "env-01")
+        await at.declare("env-01", unfit=HOME)
+        assert await at.declare(HOME, "env-01") == ()
+
+        await at.declare("env-01")
+        assert await at.declare(HOME, "env-01") == (HOME,)
+
+    play(story)
+
+
+def test_workers_of_two_folders_with_the_same_manifests_do_not_take_turns_in_changing_them(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        assert await at.declare(HOME, source="/srv/other") == ()
+        assert await at.declare(HOME) == ()
+        assert await at.declare(HOME, digest="e", source="/srv/other") == (HOME,)
+
+    play(story)
+
+
+def test_tables_of_an_earlier_version_are_named_and_upgraded(conninfo: str) -> None:
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("ALTER TABLE environments DROP COLUMN asked_at, DROP COLUMN asked_priority")
+        connection.execute("DELETE FROM steps WHERE name = 'otactl/0002_requests.sql'")
+    with pytest.raises(StalledError, match="of an earlier version; run `otactl workers init`"):
+        must_have_tables(conninfo)
+    assert create_tables(conninfo) == ("otactl/0002_requests.sql",)
+    must_have_tables(conninfo)
+
+
+def test_a_database_without_tables_is_named(postgres_database: str) -> None:
+    with pytest.raises(StalledError, match="has no tables of the workers"):
+        must_have_tables(conninfo_of(None, {"OTACTL_DATABASE": postgres_database}))
