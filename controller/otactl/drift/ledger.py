@@ -20,6 +20,8 @@ REFRESH = timedelta(hours=1)
 # A unit that points at another image, or reads it with another role, is not the one whose checks were passed.
 NOT_IGNORABLE = ("image", "role", "name")
 CORRECTION_SENT = "correction sent"
+MOST_SHOWN = 1000
+"""Characters of a value in a message: an address of an image has a few hundred."""
 
 
 def reported(entry: DriftEntry, *, correctable: bool = False) -> Finding:
@@ -76,7 +78,8 @@ def fold(
             origin=finding.origin,
         )
         kept.append(entry)
-        text = f"{entry.field} is {entry.observed!r}, declared {entry.desired!r} ({entry.cause.value}): {action}"
+        differs = f"{entry.field} is {_shown(entry.observed)}, declared {_shown(entry.desired)}"
+        text = f"{differs} ({entry.cause.value}): {action}"
         events.append(Event(at=now, kind="drift", subject=entry.subject, message=text))
     return tuple(kept), tuple(events)
 
@@ -94,6 +97,12 @@ def correction_sent(
         else e
         for e in entries
     )
+
+
+def _shown(value: object) -> str:
+    """Return a value on one line that a message can hold; the entry keeps the whole value."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def _ignored(finding: Finding, policy: DriftPolicy, now: datetime) -> Ignore | None:
@@ -131,7 +140,7 @@ def _again(entry: DriftEntry, finding: Finding, policy: DriftPolicy, events: lis
     if same and now - entry.last_seen < REFRESH:
         return entry
     if not same:
-        text = f"{entry.field} is now {finding.observed!r}, declared {finding.desired!r}: {action}"
+        text = f"{entry.field} is now {_shown(finding.observed)}, declared {_shown(finding.desired)}: {action}"
         events.append(Event(at=now, kind="drift", subject=entry.subject, message=text))
     return msgspec.structs.replace(
         entry,

@@ -5,6 +5,7 @@
 2. One that is with its devices is waited for; the next revision follows when it has ended.
 3. One that was deleted after its start may come back: it is waited for until it is not shown `SETTLE` after it was
    believed missing, or until a person accepts the loss. One that was never found cannot.
+4. One whose status is not known is touched by nothing, and a person looks at it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from otactl.model.actions import Hold
 from otactl.planning import detect_drift, preflight, start_waits, supersede
 from otactl.planning.context import Plan
 from otactl.planning.ended_unit import loss_accepted
+from otactl.planning.live_unit import status_is_unknown
 from otactl.planning.start_context import of_successor
 from otactl.planning.start_unit import settling, to_the_start
 from otactl.planning.wave_context import AttemptContext, UnitContext, WaveContext
@@ -77,4 +79,10 @@ def otherwise(ctx: AttemptContext) -> Plan | None:
     return ctx.wait(*settling(ctx.attempt), soon=True)
 
 
-PREVIOUS_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (carried_over, scheduled, running, otherwise)
+PREVIOUS_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (
+    status_is_unknown,
+    carried_over,
+    scheduled,
+    running,
+    otherwise,
+)

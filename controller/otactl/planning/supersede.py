@@ -104,7 +104,7 @@ def _end(ctx: AttemptContext) -> list[Action]:
     why = "the manifest declares another revision now"
     if remains := _remains(at, attempt, why):
         return remains
-    if not attempt.live or unit.phase is UnitPhase.ENDED:
+    if not attempt.live or unit.phase in (UnitPhase.ENDED, UnitPhase.UNKNOWN):
         return []
     held = preflight.may_create(of_successor(ctx))
     if attempt.stage is Stage.RUNNING or unit.phase is UnitPhase.RUNNING:
@@ -167,6 +167,7 @@ def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
         and attempt not in looked_at
         and (unit := at.unit_of(attempt)) is not None
         and unit.phase.is_there
+        and unit.phase is not UnitPhase.UNKNOWN
     )
 
 

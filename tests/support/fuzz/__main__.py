@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     given = parser.parse_args(words)
     if given.command == "record":
-        recorded.write([load(given.folder, name) for name in NAMES])
+        recorded.write([load(given.folder, name) for name in NAMES if (given.folder / f"{name}.json").exists()])
         return 0
     shared = Path("/dev/shm")  # noqa: S108 - memory, so that a damaged file costs no disk
     with tempfile.TemporaryDirectory(prefix="otactl-fuzz-", dir=shared if shared.is_dir() else None) as folder:

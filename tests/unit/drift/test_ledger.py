@@ -113,3 +113,14 @@ def test_what_a_pass_did_not_compare_is_the_same_finding_as_before() -> None:
     shown = msgspec.structs.replace(DRIFT, origin="iotwireless")
 
     assert reported(once(shown)[0], correctable=True) == shown
+
+
+def test_a_message_holds_the_beginning_of_a_long_value_and_the_entry_all_of_it() -> None:
+    long = msgspec.structs.replace(DRIFT, observed="9" * 20_000)
+    entries, (event,) = fold((), (long,), POLICY, "m1", frozenset(), NOW)
+    _, (again,) = fold(once(), (long,), POLICY, "m1", frozenset(), NOW)
+
+    assert entries[0].observed == "9" * 20_000
+    assert len(event.message) < 1200
+    assert "9…, declared 12" in event.message
+    assert len(again.message) < 1200

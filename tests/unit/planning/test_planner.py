@@ -302,6 +302,25 @@ def test_changed_content_ends_a_unit_that_waits_and_lets_one_on_air_end(phase: U
     assert actions(look(rollout(firmware=firmware), record, seen(unit))) == does
 
 
+@pytest.mark.parametrize("stage", [Stage.OPEN, Stage.SCHEDULED])
+def test_changed_content_ends_no_unit_whose_status_no_one_knows(stage: Stage) -> None:
+    old = rollout()
+    unit = unit_of(old, phase=UnitPhase.UNKNOWN)
+
+    result = look(newer(redundancy_percent=40), record_of(old, unit, stage), seen(unit))
+
+    assert actions(result) == []
+    assert "unit_status_is_unknown" in holds(result)
+
+
+def test_a_done_unit_whose_status_no_one_knows_any_more_is_left_alone() -> None:
+    declared = rollout()
+    unit = unit_of(declared, phase=UnitPhase.UNKNOWN)
+    record = record_of(declared, unit, Stage.ENDED, results=GOOD, ended_at=NOW)
+
+    assert "deleteUnit" not in actions(look(declared, record, seen(unit)))
+
+
 def test_a_suspended_rollout_sends_nothing_and_says_who_holds_it() -> None:
     declared = rollout(suspend=Suspend(reason="bad batch", owner="ana"))
 

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from otactl import __version__
-from otactl.backends.aws.errors import NotFoundError, is_lost, is_throttle, no_credentials, translate
+from otactl.backends.aws.errors import NotFoundError, is_lost, is_throttle, no_credentials, translate, unreadable
 from otactl.backends.aws.operations import PASSED, READS, WRITES, permission_for
 from otactl.backends.aws.responses import UnreadableError, check_members, watch
 from otactl.backends.errors import after_silence
@@ -40,6 +41,7 @@ Around = Callable[[str, str, Callable[[], Answer]], Answer]
 # AWS General Reference: 10 calls a second per IoT Wireless operation, account and Region; those of OTA updates and jobs
 # are quotas with names whose numbers differ by Region, so the same is assumed.
 DEFAULT_RATES = {"iotwireless": 10.0, "iot": 10.0}
+_ACCOUNT = re.compile(r"[0-9]{12}")
 CLOCKS = ("iotwireless", "iot", "sts")  # the services whose time counts
 
 
@@ -87,9 +89,15 @@ class AwsClient(PacedClient):
         )
 
     def identity(self) -> str:
-        """Return the account these credentials are of; asked once, because one transport has one set of credentials."""
+        """Return the account these credentials are of; asked once, because one transport has one set of credentials.
+
+        Raises: StalledError `AnswerInvalid` for what is no account.
+        """
         if self._account is None:
-            self._account = str(self.call("sts", "GetCallerIdentity", {}, repeatable=True).get("Account", ""))
+            found = str(self.call("sts", "GetCallerIdentity", {}, repeatable=True).get("Account", ""))
+            if _ACCOUNT.fullmatch(found) is None:
+                raise unreadable("sts", "GetCallerIdentity", "Account is not 12 digits")
+            self._account = found
         return self._account
 
     def call(

@@ -27,7 +27,7 @@ from otactl.backends.errors import NotFoundError
 from otactl.backends.transport.shown_urls import without_credentials
 from otactl.errors import ConflictError, OtactlError, StalledError, TransientError
 
-__all__ = ["NotFoundError", "is_lost", "is_throttle", "translate"]
+__all__ = ["NotFoundError", "is_lost", "is_throttle", "translate", "unreadable"]
 
 MOST_WORDS = 300
 _THROTTLES = frozenset(
@@ -100,6 +100,11 @@ def translate(
         if isinstance(error, kinds):
             return StalledError(reason, f"{call}: {text.format(kind=type(error).__name__, said=_said(error))}")
     return _unreadable(error, call, (service, operation) in WRITES)
+
+
+def unreadable(service: str, operation: str, why: str) -> OtactlError:
+    """Return our error for an answer that cannot be understood; `why` names the member, and quotes nothing of it."""
+    return translate(UnreadableError(why), service, operation, "", 1)
 
 
 def no_credentials(error: Exception, operation: str) -> OtactlError:

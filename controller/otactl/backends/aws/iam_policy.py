@@ -218,9 +218,20 @@ def _listed(
     if any("$" in pattern for pattern in patterns):
         return _undecided(f"{where} has a policy variable in {present[0]}, which is not evaluated")
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    sources = (re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") for pattern in patterns)
-    found = _YES if any(re.fullmatch(source, value, flags) for source in sources) else _NO
+    found = _YES if any(re.fullmatch(_wildcards(pattern), value, flags) for pattern in patterns) else _NO
     return found if present[0] == element else _not(found)
+
+
+def _wildcards(pattern: str) -> str:
+    """Return a regular expression of a text with `*` and `?` that never tries again.
+
+    The shortest match of each part between two `*` is as good as any, and a policy with many of them ends no run.
+    """
+    first, *others = (re.escape(part).replace(r"\?", ".") for part in pattern.split("*"))
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>.*?{part})" for part in middle) + f".*{last}"
 
 
 def _principal(where: str, statement: Mapping[str, object], kind: str, principal: str) -> Answer:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -18,12 +19,14 @@ from typing import TypeVar, cast
 from urllib.parse import unquote
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
+from otactl.backends.aws.errors import unreadable
 from otactl.backends.aws.iam_policy import Answer, Decision, may_do, may_read, trusts
 from otactl.errors import StalledError
 from otactl.model import ImageFacts, JsonObject, RoleFacts, Value, canonical_digest
 
 T = TypeVar("T")
 DELETED = "is deleted"
+_REGION = re.compile(r"[A-Za-z0-9-]{1,32}")
 _EXPIRES = re.compile(r'expiry-date="([^"]*)", rule-id="([^"]*)"')
 
 
@@ -114,7 +117,10 @@ class ImageAndRoleReader:
         asked: JsonObject = {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"}
         try:
             head = self._transport.call("s3", "HeadObject", asked, repeatable=True)
+            sha256 = whole_sha256(head.get("ChecksumSHA256"))
             versioning, region = self._cache.get(("bucket", bucket), lambda: _bucket(self._transport, bucket))
+            if versioning and not head.get("VersionId"):
+                raise unreadable("s3", "HeadObject", "VersionId is missing, and the bucket has versioning on")
         except NotFoundError:
             return ImageFacts(exists=False)
         except StalledError as error:
@@ -124,7 +130,7 @@ class ImageAndRoleReader:
         return ImageFacts(
             exists=True,
             size_bytes=size if isinstance(size, int) else None,
-            sha256=whole_sha256(checksum),
+            sha256=sha256,
             region=region,
             versioning=versioning,
             fingerprint=f"version={head.get('VersionId')};etag={head.get('ETag')};sha256={checksum}",
@@ -190,7 +196,7 @@ def _role(transport: AwsClient, name: str) -> _Role:
     role = _object(transport.call("iam", "GetRole", {"RoleName": name}, repeatable=True).get("Role"))
     return _Role(
         arn=str(role.get("Arn")),
-        trust=_document(role.get("AssumeRolePolicyDocument")),
+        trust=_document(role.get("AssumeRolePolicyDocument"), "iam", "GetRole", "Role.AssumeRolePolicyDocument"),
         policies=_policies(transport, name),
         boundary=_boundary(transport, role),
     )
@@ -203,15 +209,26 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def whole_sha256(checksum: object) -> str | None:
-    """Return the SHA-256 of a whole object from what S3 shows; None without one (rule 2)."""
+    """Return the SHA-256 of a whole object from what S3 shows; None without one (rule 2).
+
+    Raises: StalledError `AnswerInvalid` for what is no digest.
+    """
     if not isinstance(checksum, str) or "-" in checksum:
         return None
-    return base64.b64decode(checksum).hex()
+    try:
+        digest = base64.b64decode(checksum, validate=True)
+    except ValueError:
+        digest = b""
+    if len(digest) != hashlib.sha256().digest_size:
+        raise unreadable("s3", "HeadObject", "ChecksumSHA256 is no SHA-256")
+    return digest.hex()
 
 
 def _region(constraint: object) -> str:
     if constraint == "EU":
         return "eu-west-1"  # S3 API reference, GetBucketLocation: the old name
+    if constraint and _REGION.fullmatch(str(constraint)) is None:
+        raise unreadable("s3", "GetBucketLocation", "LocationConstraint is no Region")
     return str(constraint) if constraint else "us-east-1"
 
 
@@ -220,7 +237,7 @@ def _policies(transport: AwsClient, name: str) -> list[JsonObject]:
     inline = transport.call("iam", "ListRolePolicies", {"RoleName": name}, repeatable=True).get("PolicyNames")
     for policy in inline if isinstance(inline, list) else []:
         answer = transport.call("iam", "GetRolePolicy", {"RoleName": name, "PolicyName": policy}, repeatable=True)
-        found.append(_document(answer.get("PolicyDocument")))
+        found.append(_document(answer.get("PolicyDocument"), "iam", "GetRolePolicy", "PolicyDocument"))
     listed = transport.call("iam", "ListAttachedRolePolicies", {"RoleName": name}, repeatable=True)
     attached = listed.get("AttachedPolicies")
     arns = [str(_object(policy).get("PolicyArn")) for policy in attached] if isinstance(attached, list) else []
@@ -231,7 +248,7 @@ def _managed(transport: AwsClient, arn: str) -> JsonObject:
     policy = _object(transport.call("iam", "GetPolicy", {"PolicyArn": arn}, repeatable=True).get("Policy"))
     asked: JsonObject = {"PolicyArn": arn, "VersionId": policy.get("DefaultVersionId")}
     version = _object(transport.call("iam", "GetPolicyVersion", asked, repeatable=True).get("PolicyVersion"))
-    return _document(version.get("Document"))
+    return _document(version.get("Document"), "iam", "GetPolicyVersion", "PolicyVersion.Document")
 
 
 def _boundary(transport: AwsClient, role: JsonObject) -> JsonObject | None:
@@ -244,13 +261,18 @@ def _bucket_policy(transport: AwsClient, bucket: str) -> JsonObject | None:
         answer = transport.call("s3", "GetBucketPolicy", {"Bucket": bucket}, repeatable=True)
     except NotFoundError:
         return None
-    return _document(answer.get("Policy"))
+    return _document(answer.get("Policy"), "s3", "GetBucketPolicy", "Policy")
 
 
-def _document(value: object) -> JsonObject:
-    if isinstance(value, str):
-        value = json.loads(unquote(value) if value.startswith("%") else value)
-    return _object(value)
+def _document(value: object, service: str, operation: str, member: str) -> JsonObject:
+    """Return a policy as an object: what is none would be a policy that denies nothing."""
+    try:
+        document = json.loads(unquote(value) if value.startswith("%") else value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise unreadable(service, operation, f"{member} is no JSON object")
+    return _object(document)
 
 
 def _object(value: object) -> JsonObject:

@@ -3,7 +3,8 @@
 1. The SDK takes a body that is not JSON for an empty answer, and an item without its id for an item. Here both are
    errors: an answer that does not fit raises `UnreadableError`, and no list is ever shorter for it.
 2. Members may be missing or null, except those in `ALWAYS`; what is there has the model's type. Members that the model
-   does not know are ignored, an answer that has no others is of something else.
+   does not know are ignored, an answer that has no others is of something else. Texts in `ALWAYS` name something: each
+   is one line that no name is longer than; a person writes tags as they like.
 3. An answer whose status says error is read by the SDK; one that has no error of the service in it (a page of a proxy)
    did not come from the service.
 """
@@ -55,6 +56,7 @@ ALWAYS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """Members without which an answer cannot be used; a test holds them against the models."""
 
+LONGEST_NAME = 2048  # of an ARN
 _JSON = ("rest-json", "json")
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "structure": ((dict,), "an object"),
@@ -89,8 +91,9 @@ def _before_parse(operation_model: Any, response_dict: dict[str, Any], **_: obje
     protocol = operation_model.service_model.resolved_protocol
     headers = response_dict["headers"]
     if status >= 300:
+        if not (protocol in _JSON and _is_object(body)):
+            _not_the_service(status, headers, body, any_words=protocol in _JSON)
         if protocol in _JSON and not _is_object(body):
-            _not_the_service(status, headers, body)
             response_dict["body"] = b""  # the SDK trips over what is no object
         return
     shape = operation_model.output_shape
@@ -127,6 +130,8 @@ def _require(value: object, parts: list[str], where: str) -> None:
     if not parts:
         if value in (None, ""):
             raise UnreadableError(f"{where} is missing")
+        if isinstance(value, str) and not _is_name(value) and not where.lower().startswith("tags["):
+            raise UnreadableError(f"{where} has more than {LONGEST_NAME} characters, or such as no name has")
         return
     name = parts[0].removesuffix("[]")
     here = f"{where}.{name}".lstrip(".")
@@ -136,6 +141,10 @@ def _require(value: object, parts: list[str], where: str) -> None:
         return
     for index, item in enumerate(found if isinstance(found, list) else ()):
         _require(item, parts[1:], f"{here}[{index}]")
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and text.isprintable()
 
 
 def _fits(value: object, shape: Any) -> bool:
@@ -202,10 +211,15 @@ def _is_object(body: bytes) -> bool:
         return False
 
 
-def _not_the_service(status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Raise UnreadableError for an answer of a proxy or a portal: errors of the service have a name (rule 3)."""
+def _not_the_service(status: int, headers: Mapping[str, str], body: bytes, *, any_words: bool) -> None:
+    """Raise UnreadableError for an answer of a proxy or a portal: errors of the service have a name (rule 3).
+
+    A page that says 404 is none that says that a unit is gone. A 429 is repeated, whoever it is of. In XML (`any_words`
+    False) the SDK reads the name, and only a web page is looked for.
+    """
     named = any(str(name).lower() == "x-amzn-errortype" for name in headers)
-    if not named and status < 500 and status not in (404, 429) and (status < 400 or body.strip()):
+    words = body.strip() if any_words else _is_page(headers, body)
+    if not named and status < 500 and status != 429 and (words or (any_words and status < 400)):
         text = f"HTTP {status} without an error of the service in it, as a proxy or a portal gives"
         raise UnreadableError(text)
 

@@ -95,7 +95,7 @@ class TaskReader:
         fields = as_declared(fields, rollout)
         name = str(task.get("Name", ""))
         results, shared = self._results(vendor_id, items, targets, attempt) if phase is UnitPhase.ENDED else (None, ())
-        joined = _joined(results or (), attempt)
+        joined = _joined(results or (), attempt, groups=bool(targets.multicast_groups))
         strange = {r.device for r in joined}
         running = phase is UnitPhase.RUNNING and attempt.already_succeeded
         return Unit(
@@ -289,9 +289,11 @@ def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
     return result
 
 
-def _joined(results: tuple[DeviceResult, ...], attempt: Attempt) -> list[DeviceResult]:
+def _joined(results: tuple[DeviceResult, ...], attempt: Attempt, *, groups: bool) -> list[DeviceResult]:
     """Return devices that joined a group after the start, where it is known who was in by then."""
-    return [r for r in results if r.via is not None and r.device not in attempt.devices] if attempt.devices else []
+    if not attempt.devices:
+        return []
+    return [r for r in results if (groups or r.via is not None) and r.device not in attempt.devices]
 
 
 def _joined_findings(names: list[str]) -> tuple[ServiceFinding, ...]:

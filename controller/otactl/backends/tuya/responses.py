@@ -14,6 +14,7 @@ import msgspec
 
 from otactl.backends.tuya.errors import FailedError, Failure, plain, said, unreadable
 from otactl.backends.tuya.http import Reply
+from otactl.backends.tuya.operations import WRITES
 from otactl.errors import StalledError
 from otactl.model.values import JsonObject
 
@@ -37,7 +38,7 @@ def judged(
     failure = Failure(action, reply.status, code, words, off, writes, age)
     if success is False or code or failure.throttled or failure.lost:
         raise FailedError(failure)
-    raise unreadable(action, _why(reply, answer, where), writes=writes)
+    raise unreadable(action, _why(reply, answer, where), writes=action in WRITES)
 
 
 def member(answer: Mapping[str, object] | None, name: str) -> object:
@@ -63,7 +64,7 @@ def page_count(action: str, answer: JsonObject) -> int:
 def _parsed(body: bytes) -> JsonObject | None:
     try:
         found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

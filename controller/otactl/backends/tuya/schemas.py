@@ -8,6 +8,8 @@
 4. A list stands in a typed key (`data.simpleOTATaskInfo`) [V]; an empty list may leave the key or `data` out [I], which
    is believed unless `total` says otherwise.
 5. What cannot be understood of a write's answer is a TransientError with `committed` None: the write was carried out.
+6. Every text but those written for people names something: one that is long, or has characters that no name has, is
+   an AnswerInvalid.
 """
 
 from __future__ import annotations
@@ -132,6 +134,11 @@ class CreatedJob(ResponseShape, frozen=True, kw_only=True):
 
 
 T = TypeVar("T", bound=ResponseShape)
+LONGEST_NAME = 512
+FOR_PEOPLE = frozenset(
+    ("task_desc", "job_desc", "firmware_desc", "name", "firmware_name", "product_name", "group_name")
+)
+"""Fields that a person or a device writes as it likes (rule 6)."""
 
 
 @dataclass(frozen=True)
@@ -220,10 +227,19 @@ def _fitted(action: str, kind: type[T], given: object) -> T:
         value = by_name.get(field.encode_name.lower())
         if value is not None and (value != "" or field.type is str):
             found[field.encode_name] = _fit(field.type, value)
+        if isinstance(value, str) and field.name not in FOR_PEOPLE and not _names(value):
+            text = (
+                f"{kind.__name__}.{field.encode_name} has more than {LONGEST_NAME} characters, or such as no name has"
+            )
+            raise _invalid(action, text)
     try:
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(action, f"{kind.__name__}: {error}") from None
+
+
+def _names(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and text.isprintable()
 
 
 def _fit(wanted: object, value: object) -> object:

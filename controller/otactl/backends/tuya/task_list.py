@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from otactl.backends.tuya.client import TuyaClient
+from otactl.backends.tuya.errors import unreadable
 from otactl.backends.tuya.schemas import TASKS_BY_JOB, TaskInfo, rows_of, total_of
 from otactl.wording import count
 
@@ -36,6 +37,8 @@ def _read(transport: TuyaClient, job_id: str) -> TaskList:
     """Return one look (rule 1)."""
     pages = tuple(transport.pages(TASKS_BY_JOB.action, {"JobId": job_id}, TASKS_BY_JOB.page_size or 1))
     rows = [row for page in pages for row in rows_of(TASKS_BY_JOB, page)]
+    if not all(row.device_name for row in rows):
+        raise unreadable(TASKS_BY_JOB.action, "a task in the answer has no deviceName", writes=False)
     totals = {total for page in pages if (total := total_of(page)) is not None}
     distinct = len({row.task_id for row in rows})
     newest: dict[str, TaskInfo] = {}

@@ -133,7 +133,8 @@ class BatchUnits:
         batches: dict[str, JobInfo],
     ) -> Unit:
         version, current = rollout.firmware.version, attempt.generation == rollout.generation
-        results = {t.device_name: result_of(t) for t in tasks}
+        specific = any(b.target_selection.upper() == "SPECIFIC" for b in batches.values()) and attempt.devices
+        results = {t.device_name: result_of(t) for t in tasks if not specific or t.device_name in attempt.devices}
         for name in _by_hand(tasks, attempt.canceled_before) if attempt.canceled_by_us else ():
             results[name] = msgspec.structs.replace(results[name], by_hand=True, detail="canceled by hand")
         named = {k.partition(":")[2] for k in attempt.members} | set(attempt.devices)

@@ -151,6 +151,14 @@ def test_reading_an_image_is_foreseen_from_the_role_and_the_bucket(
     assert (answer.verdict, why in answer.why) == (verdict, True), answer
 
 
+@pytest.mark.parametrize(
+    ("pattern", "verdict"),
+    [("*?" * 40 + "Z", NO), ("*?" * 20 + "*", YES), (f"{BUCKET[:-3]}*???/*{KEY[-1]}", YES), (f"{BUCKET}/*{KEY}?", NO)],
+)
+def test_a_resource_with_many_wildcards_is_decided_at_once(pattern: str, verdict: Decision) -> None:
+    assert asked([policy(read(Resource=pattern))]).verdict is verdict
+
+
 def test_a_boundary_limits_what_the_role_may_read() -> None:
     assert asked([policy(read())], boundary=policy(read(Action="ec2:*"))).verdict is NO
     assert asked([policy(read())], boundary=policy(read("Deny"))).verdict is NO

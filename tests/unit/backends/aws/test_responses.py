@@ -82,6 +82,8 @@ MISFITS: list[tuple[tuple[str, str], object, str]] = [
     (LIST, {"FuotaTaskList": [{"Name": "x"}]}, "FuotaTaskList[0].Id is missing"),
     (LIST, {"FuotaTaskList": [{"Id": None}]}, "FuotaTaskList[0].Id is missing"),
     (LIST, {"FuotaTaskList": [{"Id": 5}]}, "FuotaTaskList[0].Id is not text"),
+    (LIST, {"FuotaTaskList": [{"Id": "a\nb"}]}, "FuotaTaskList[0].Id has more than 2048 characters, or such as no"),
+    (LIST, {"FuotaTaskList": [{"Id": "a" * 2049}]}, "FuotaTaskList[0].Id has more than 2048 characters"),
     (LIST, {"FuotaTaskList": [None]}, "FuotaTaskList[0] is not an object"),
     (LIST, {"FuotaTaskList": {"Id": "x"}}, "FuotaTaskList is not a list"),
     (LIST, {"FuotaTaskList": "none"}, "FuotaTaskList is not a list"),
@@ -120,6 +122,21 @@ def test_an_answer_that_does_not_fit_its_model_is_a_named_error(
     assert why in str(caught.value)
     assert str(caught.value).startswith(f"{call[0]}:{call[1]}: ")
     assert "portal" not in str(caught.value)
+
+
+@pytest.mark.parametrize("account", ["a\nb", "12345678901", "9" * 20_000])
+def test_an_account_that_is_none_is_an_answer_that_cannot_be_read(
+    host: Answers, transport: AwsClient, account: str
+) -> None:
+    inside = f"<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"
+    host.answer(f"<GetCallerIdentityResponse>{inside}</GetCallerIdentityResponse>".encode())
+
+    with pytest.raises(StalledError) as caught:
+        transport.identity()
+
+    assert caught.value.reason == "AnswerInvalid"
+    assert str(caught.value).startswith("sts:GetCallerIdentity: the answer cannot be read: Account")
+    assert len(str(caught.value)) < 300
 
 
 def test_a_client_that_several_transports_share_has_its_answers_looked_at_once(
@@ -170,11 +187,31 @@ def test_a_page_in_answer_to_a_write_that_has_no_answer_is_no_success(host: Answ
 def test_a_refusal_that_is_no_error_of_the_service_is_no_missing_permission(
     host: Answers, transport: AwsClient
 ) -> None:
-    for body, status in ((b"<html>Forbidden</html>", 403), (b"<html>moved</html>", 302), (b"[]", 400)):
+    for body, status in (
+        (b"<html>Forbidden</html>", 403),
+        (b"<html>moved</html>", 302),
+        (b"[]", 400),
+        (b"no page", 404),
+    ):
         host.answer(body, status)
         with pytest.raises(StalledError, match="without an error of the service in it") as caught:
             transport.call(*LIST, {}, repeatable=True)
         assert caught.value.reason == "AnswerInvalid"
+
+
+@pytest.mark.parametrize(
+    "call", [LIST, ("iot", "GetOTAUpdate"), ("s3", "GetBucketPolicy"), ("iam", "GetRole")], ids=lambda call: call[1]
+)
+def test_a_web_page_that_says_404_is_no_word_of_the_service_that_something_is_gone(
+    host: Answers, transport: AwsClient, call: tuple[str, str]
+) -> None:
+    host.answer(b"<!DOCTYPE html><html><body>Not Found</body></html>", 404, Content_Type="text/html")
+    asked: dict[str, object] = {**ASKED, "GetBucketPolicy": {"Bucket": "xyz"}}.get(call[1], {})
+
+    with pytest.raises(StalledError, match="without an error of the service in it") as caught:
+        transport.call(*call, asked, repeatable=True)
+
+    assert caught.value.reason == "AnswerInvalid"
 
 
 def test_an_error_that_is_named_in_its_header_counts_whatever_its_body_is(host: Answers, transport: AwsClient) -> None:

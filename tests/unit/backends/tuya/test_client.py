@@ -27,6 +27,8 @@ UNREADABLE = [
     Answer(b""),
     Answer(b"<html>forbidden</html>", 403),
     Answer({"success": True}, 400),
+    Answer(b'{"success": true, "requestId": "\xff"}'),
+    Answer(b"[" * 5000),
 ]
 REFUSALS = [
     ("SignatureDoesNotMatch", "SignatureRefused"),
@@ -147,6 +149,14 @@ def test_an_answer_no_one_understands_stalls_a_read(gateway: Gateway, answer: An
 def test_an_answer_no_one_understands_leaves_a_write_in_doubt(gateway: Gateway, answer: Answer) -> None:
     gateway.will(answer)
     assert lost(transport(gateway)).committed is None
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+def test_an_answer_no_one_understands_leaves_a_write_that_may_be_repeated_in_doubt(
+    gateway: Gateway, answer: Answer
+) -> None:
+    gateway.will(answer)
+    assert lost(transport(gateway), "CancelOTATaskByJob", repeatable=True).committed is None
 
 
 @pytest.mark.parametrize(("code", "reason"), REFUSALS)

@@ -171,3 +171,20 @@ def test_a_batch_that_was_made_and_has_no_id_is_in_doubt(answer: dict[str, objec
 )
 def test_times_are_read_and_what_is_none_is_none(text: str, found: datetime | None) -> None:
     assert moment(text) == found
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\u202e", "\x1b[31m", "d" * 513])
+@pytest.mark.parametrize("field", ["deviceName", "taskStatus", "moduleName"])
+def test_a_text_that_can_be_no_name_is_refused_and_not_quoted(field: str, name: str) -> None:
+    with pytest.raises(StalledError) as caught:
+        rows_of(TASKS_BY_JOB, tasks({**LEAST, field: name}))
+
+    assert caught.value.reason == "AnswerInvalid"
+    assert f"tuya:ListOTATaskByJob: the answer cannot be understood: TaskInfo.{field} has" in str(caught.value)
+    assert name not in str(caught.value)
+
+
+def test_words_for_people_are_taken_as_they_are() -> None:
+    (row,) = rows_of(TASKS_BY_JOB, tasks({**LEAST, "taskDesc": "no\nspace " * 200}))
+
+    assert row.task_desc == "no\nspace " * 200
