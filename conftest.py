@@ -26,7 +26,8 @@ def pytest_report_header() -> str:
     if os.environ.get(FULL):
         return f"{FULL} is set: every case runs"
     return (
-        f"tests marked sampled or thorough run a part of their cases; {FULL}=1 runs all of them, as `make check` does"
+        f"tests marked sampled or thorough run a part of their cases, and a run of the whole suite takes every second "
+        f"test of a file that is no unit test; {FULL}=1 runs all of them, as `make check` does"
     )
 
 

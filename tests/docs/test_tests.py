@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.sampling import FULL, examples, left_out
+from tests.support.sampling import FULL, WHOLE_SUITE, examples, left_out
 
 TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
 
@@ -64,6 +64,17 @@ def test_a_run_leaves_out_a_part_of_the_cases_that_are_expensive(monkeypatch: py
         "test_short",
     ]
     assert (examples(400), examples(8)) == (100, 5)
+
+
+def test_a_run_of_the_whole_suite_takes_every_second_test_of_files_that_are_no_unit_tests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(FULL, raising=False)
+    slow = [Case(f"tests/scenarios/a.py::test_{n}") for n in range(5)]
+    units = [Case(f"tests/unit/a.py::test_{n}") for n in range(WHOLE_SUITE)]
+
+    assert [case.nodeid[-6:] for case in left_out([*slow, *units])] == ["test_1", "test_3"]
+    assert left_out(slow) == []
 
 
 def test_a_full_run_leaves_out_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
