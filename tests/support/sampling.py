@@ -2,8 +2,8 @@
 
 `make check` sets OTACTL_TEST_FULL and runs every case. Any other run takes a part of them, so that `make test` stays
 quick: one in N of the cases of a test marked `sampled(N)`, none of a test marked `thorough`, and a quarter of the
-examples of a property that asks `examples()`. A run of the whole suite takes every second test of a file that is no unit
-test; a run of one file or folder takes all of them.
+examples of a property that asks `examples()`. A run of the whole suite takes every second test of a file that is no
+unit test; a run of one file or folder takes all of them.
 """
 
 from __future__ import annotations
