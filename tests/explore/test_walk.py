@@ -11,8 +11,8 @@ from tests.support.explore.declared import EVERY, Settings
 from tests.support.explore.story import story_of
 from tests.support.explore.walk import Walk
 
-STATES = 6_000 if os.environ.get("OTACTL_TEST_NO_SKIP") else 300
-"""Distinct worlds of each service and answer: 36,000 in all in `make check`."""
+STATES = 17_000 if os.environ.get("OTACTL_TEST_NO_SKIP") else 300
+"""Distinct worlds of each service and answer: 102,000 in all in `make check`."""
 
 
 @pytest.mark.parametrize("settings", EVERY, ids=lambda s: s.name)
