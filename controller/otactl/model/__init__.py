@@ -40,7 +40,7 @@ from otactl.model.rollout import (
     Wave,
     Window,
 )
-from otactl.model.unit import ServiceFinding, Unit, UnitPhase, VersionCheck
+from otactl.model.unit import ServiceFinding, Unit, UnitPhase, VersionCheck, VersionClaims
 from otactl.model.values import Json, JsonObject, Value, canonical_digest, duration, exact, iso, iso_or_none
 
 __all__ = [
@@ -108,6 +108,7 @@ __all__ = [
     "Value",
     "Verdict",
     "VersionCheck",
+    "VersionClaims",
     "VersionConfirm",
     "VersionProof",
     "Wave",

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from otactl.model.device_result import DeviceResult, Outcome, Reason
-from otactl.model.unit import VersionCheck
+from otactl.model.unit import VersionCheck, VersionClaims
 from otactl.model.values import Value
 
 
@@ -126,6 +126,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Number of failed devices by reason, while it runs."""
     version_check: VersionCheck | None = None
     """What is known of the versions its devices report; kept until the unit is deleted."""
+    claims: VersionClaims = VersionClaims()
+    """Devices whose transfer succeeded and whose version is still to prove it, while it runs."""
     data_rates: dict[str, int] = {}
     """LoRaWAN data rates the service chose, by target: read once, since a session keeps its rate."""
     invisible_changes: dict[str, int] = {}

@@ -54,6 +54,21 @@ class VersionCheck(Value, frozen=True, kw_only=True):
     """Confirmed devices that reported another version since."""
 
 
+class VersionClaims(Value, frozen=True, kw_only=True):
+    """What is known of a running unit's devices whose transfer succeeded, where the version they report proves it."""
+
+    confirmed: tuple[str, ...] = ()
+    """Devices that reported the declared version."""
+    open: int = 0
+    """Number of devices that did not."""
+    newest: datetime | None = None
+    """When the last of these took the image, as far as its service shows it."""
+    read: bool = False
+    """True once the version of each of these was read, since the gate came to depend on them."""
+    read_to: str = ""
+    """The device after which the next pass continues, where one pass does not read all."""
+
+
 class Unit(Value, frozen=True, kw_only=True):
     """One unit as its service shows it."""
 
@@ -115,5 +130,7 @@ class Unit(Value, frozen=True, kw_only=True):
     """Targets for which a part is still to be created."""
     version_check: VersionCheck | None = None
     """What reading versions has to remember."""
+    claims: VersionClaims = VersionClaims()
+    """Devices whose transfer succeeded and whose version is still to prove it; `tally` counts them as waiting."""
     journal_id: str = ""
     """Id of the journal that created it, by a record of the service that no edit of tags changes."""

@@ -102,6 +102,8 @@ def stops(ctx: UnitContext) -> Plan | None:
     if attempt.withdrawn and ctx.unit.stopping:
         reported = suspend.going(attempt, ctx.at.now, ctx.can, stopping=True)
         text = f"{reported}; the others follow when these have ended"
+        if unproved := ctx.unit.claims.open:
+            text += f"; {count(unproved, 'device has', 'devices have')} the image and still to report the version"
         holds = (Hold(reason="withdrawn_devices_wait", message=text),)
     elif attempt.canceled_by_us and not attempt.withdrawn:
         holds = supersede.on_air_hold(ctx)

@@ -83,7 +83,12 @@ def recorded(
             changes |= {"members": known, "targets": targets}
     if unit.ids_by_call and unit.ids_by_call != attempt.ids_by_call:
         changes["ids_by_call"] = {**attempt.ids_by_call, **unit.ids_by_call}
-    shown: JsonObject = {"progress": unit.progress, "tally": unit.tally, "failures": unit.failures}
+    shown: JsonObject = {
+        "progress": unit.progress,
+        "tally": unit.tally,
+        "failures": unit.failures,
+        "claims": unit.claims,
+    }
     if attempt.live and any(getattr(attempt, name) != value for name, value in shown.items()):
         changes |= shown
     if unit.data_rates and unit.data_rates != attempt.data_rates:

@@ -15,7 +15,18 @@ from enum import StrEnum
 
 import msgspec
 
-from otactl.model import Cause, DeviceResult, Json, Outcome, Reason, ServiceFinding, Unit, UnitPhase, Value
+from otactl.model import (
+    Cause,
+    DeviceResult,
+    Json,
+    Outcome,
+    Reason,
+    ServiceFinding,
+    Unit,
+    UnitPhase,
+    Value,
+    VersionClaims,
+)
 from otactl.model.firmware_version import Order, compare
 
 DEFAULT_WITHIN = "24h"
@@ -102,7 +113,7 @@ def confirmed(
     ]
     concerns = (*unit.findings, *_concerns(waiting, contrary, reported, version))
     if not waiting or final:
-        return msgspec.structs.replace(unit, results=checked, findings=concerns)
+        return msgspec.structs.replace(unit, results=checked, findings=concerns, claims=VersionClaims())
     succeeded = sum(r.outcome is Outcome.SUCCEEDED for r in checked)
     at_it = {r.device for r in waiting}
     lost = [r for r in checked if r.outcome is Outcome.FAILED and not r.silent and r.device not in at_it]
@@ -111,6 +122,7 @@ def confirmed(
     if not unit.progress:
         counts["failed"] = failed
     progress = {name: n for name, n in counts.items() if n}
+    claims = VersionClaims(open=sum(r.outcome is Outcome.SUCCEEDED for r in waiting), read=True)
     tally = {Outcome.SUCCEEDED: succeeded, Outcome.FAILED: failed, Outcome.WAITING: len(checked) - succeeded - failed}
     reasons = Counter(r.reason or Reason.UNKNOWN for r in lost)
     return msgspec.structs.replace(
@@ -121,6 +133,7 @@ def confirmed(
         findings=concerns,
         tally={outcome: n for outcome, n in tally.items() if n},
         failures=dict(sorted(reasons.items())),
+        claims=claims,
     )
 
 

@@ -9,7 +9,9 @@
    devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
 5. A wave that we stopped fails as soon as the started devices cannot let it pass, so that the rest does not follow: too
    many failures or, without a retry, too few devices that may still succeed.
-6. A gate with a confidence may decide before all have answered, unless a retry may still follow. A wave that passed so
+6. Where versions prove successes, a claim (version_claims.py) passes no wave. One that was made before the deadline is
+   waited for as long again, if the wave passes with it; after that it counts as without an answer.
+7. A gate with a confidence may decide before all have answered, unless a retry may still follow. A wave that passed so
    is judged by the fleet of that time: devices that are declared later do not take its verdict back.
 """
 
@@ -31,7 +33,9 @@ from otactl.model import (
     Record,
     Rollout,
     Stage,
+    Unit,
     Verdict,
+    VersionClaims,
     Wave,
     WaveRecord,
     duration,
@@ -127,6 +131,12 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     shown = gate.risk is not None and early
     if (deadline is None or now < deadline) and found.reason != "failures_exceed_limit" and not shown:  # rule 3
         return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline), tally
+    claimed = min(attempt.claims.open, tally.waiting)
+    until = claims_until(attempt, gate, wave.verdict_of(rollout.generation))
+    if claimed and found.state is not GateState.PASSED and (until is None or now < until):  # rule 6
+        true = msgspec.structs.replace(tally, succeeded=tally.succeeded + claimed, waiting=tally.waiting - claimed)
+        if gates.judge(gate, true, deadline, now, later=late, early=early).state is GateState.PASSED:
+            return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=until), tally
     return found, tally
 
 
@@ -159,7 +169,7 @@ def _started_alone(
 def later_devices(tally: Tally, wave: WaveRecord | None, declared: Wave, rollout: Rollout) -> int | None:
     """Return how many devices the waves after one have; None where groups hide it.
 
-    After a wave has passed it is the number of that time (rule 6).
+    After a wave has passed it is the number of that time (rule 7).
     """
     old = wave.verdict_of(rollout.generation) if wave is not None else None
     if old is not None and old.passed and old.fleet is not None:
@@ -187,6 +197,34 @@ def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
     versions are missing; None where the gate sets no limit."""
     since = attempt.version_check.since if attempt.version_check is not None else attempt.start_at
     return since + duration(gate.silence_after) if gate.silence_after is not None and since is not None else None
+
+
+def claims_until(attempt: Attempt, gate: Gate, old: Verdict | None) -> datetime | None:
+    """Return until when the claims of a running unit are waited for (rule 6); None while their versions are not read.
+
+    Claims of after the deadline, and those of a wave that has failed at it, turn its verdict once they are proved.
+    """
+    claims, deadline = attempt.claims, answers_until(attempt, gate)
+    if deadline is None or (old is not None and not old.passed and old.at >= deadline):
+        return _NEVER
+    if not claims.read:
+        return None
+    silence = duration(gate.silence_after) if gate.silence_after is not None else timedelta()
+    return min(claims.newest, deadline) + silence if claims.newest is not None else _NEVER
+
+
+def needs_proof(wave: WaveRecord | None, attempt: Attempt, unit: Unit, rollout: Rollout, now: datetime) -> bool:
+    """Return whether the gate of a running unit passes if all that its counts take for a success is one.
+
+    `wave` is the record of its wave, None where the journal has none yet.
+    """
+    declared = next((w for w in rollout.strategy.waves if wave is not None and w.name == wave.name), None)
+    if wave is None or declared is None:
+        return False
+    claimed = msgspec.structs.replace(attempt, tally=unit.tally, failures=unit.failures, claims=VersionClaims())
+    attempts = tuple(claimed if a.unit_id == attempt.unit_id else a for a in wave.attempts)
+    found = judgement(msgspec.structs.replace(wave, attempts=attempts), declared, rollout, now)
+    return found is not None and found[0].state is GateState.PASSED
 
 
 def _with(counts: Tally, results: tuple[DeviceResult, ...], attempt: Attempt, gate: Gate) -> Tally:

@@ -44,6 +44,7 @@ from otactl.model import (
     TargetFacts,
     Unit,
     UnitPhase,
+    WaveRecord,
 )
 from otactl.model.actions import Call, Receipt
 from otactl.model.tags import TAG_ENVIRONMENT, TAG_OWNER
@@ -216,8 +217,8 @@ class OtaBackend(OtaShape):
     def _units(self, rollout: Rollout, known: Record, survey: Survey) -> tuple[Unit, ...]:
         listed = {item.vendor_id: item for item in survey.listed if not item.leftover_of}
         units: list[Unit] = []
-        for attempt in known.attempts:
-            unit = self._unit(attempt, rollout, (attempt.vendor_id or attempt.unit_id) in listed)
+        for wave, attempt in ((w, a) for w in known.waves for a in w.attempts):
+            unit = self._unit(attempt, rollout, wave, (attempt.vendor_id or attempt.unit_id) in listed)
             if unit is not None:
                 units.append(unit)
         read = {a.unit_id for a in known.attempts}
@@ -229,14 +230,14 @@ class OtaBackend(OtaShape):
                     units.append(unit)
         return tuple(units)
 
-    def _unit(self, attempt: Attempt, rollout: Rollout, is_listed: bool) -> Unit | None:
+    def _unit(self, attempt: Attempt, rollout: Rollout, wave: WaveRecord, is_listed: bool) -> Unit | None:
         if attempt.stage is Stage.ENDED and (rollout.cleanup == "never" or rollout.removed):
             known = attempt.vendor_id or attempt.unit_id
             ended = Unit(unit_id=attempt.unit_id, phase=UnitPhase.ENDED, vendor_id=known)
             return ended if is_listed else None
         if attempt.stage.is_over and not (attempt.stage is Stage.LOST and is_listed):
             return None
-        unit = self._units_of.unit(attempt, rollout)
+        unit = self._units_of.unit(attempt, rollout, wave)
         if unit is None and is_listed:
             # One of two reads is behind. Taking it for gone would send the image again.
             shown = attempt.vendor_id or attempt.unit_id

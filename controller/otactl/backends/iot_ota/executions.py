@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import cast
+
+import msgspec
 
 from otactl.backends.iot_ota.statuses import MOVING, STATUS_COUNTS, execution_outcome
 from otactl.model import Cause, DeviceResult, JsonObject, Outcome, Reason, ServiceFinding, Value
@@ -26,9 +28,13 @@ SETTLE = timedelta(hours=1)
 
 
 class Judged(Value, frozen=True, kw_only=True):
-    """What became of the things of a job; None while list and counts do not agree. `concerns` say what is odd."""
+    """What became of the things of a job; None while list and counts do not agree. `concerns` say what is odd.
+
+    `took` are the things whose transfer succeeded, each with the time it did.
+    """
 
     results: tuple[DeviceResult, ...] | None
+    took: dict[str, datetime | None] = msgspec.field(default_factory=dict)
     concerns: tuple[ServiceFinding, ...] = ()
 
 
@@ -124,6 +130,13 @@ def sorted_out(counted: Mapping[str, int]) -> tuple[dict[Outcome, int], dict[Rea
 
 def _by_status(items: Iterable[JsonObject]) -> Counter[str]:
     return Counter(STATUS_COUNTS.get(_status(item), _status(item)) for item in items)
+
+
+def took(listed: Iterable[JsonObject]) -> dict[str, datetime | None]:
+    """Return the things whose transfer succeeded, each with the time it did, as far as it is shown."""
+    succeeded = {n: item for n, item in newest(listed).items() if result(item).outcome is Outcome.SUCCEEDED}
+    times = ((name, _summary(item).get("lastUpdatedAt")) for name, item in succeeded.items())
+    return {name: at.astimezone(UTC) if isinstance(at, datetime) else None for name, at in times}
 
 
 def _summary(item: JsonObject) -> JsonObject:

@@ -17,7 +17,7 @@ import msgspec
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.iot_ota.calls import job_id, target_key
-from otactl.backends.iot_ota.executions import Judged, by_hand, disagreement, joined, newest, result, thing_of
+from otactl.backends.iot_ota.executions import Judged, by_hand, disagreement, joined, newest, result, thing_of, took
 from otactl.backends.iot_ota.failure_codes import failure_reason
 from otactl.backends.iot_ota.statuses import COUNTS, JOB_PREFIX, MOVING, app_version
 from otactl.backends.transport.shown_urls import without_credentials
@@ -123,7 +123,7 @@ class JobReader:
             gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED, name=name)
             found.setdefault(name, gone)
         concerns = (*odd, *joined(listed, things))
-        return Judged(results=tuple(found[name] for name in sorted(found)), concerns=concerns)
+        return Judged(results=tuple(found[name] for name in sorted(found)), took=took(listed), concerns=concerns)
 
     def executions(self, update_id: str) -> list[JsonObject]:
         """Return every execution of a job, as it is listed."""

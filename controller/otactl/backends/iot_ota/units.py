@@ -2,13 +2,13 @@
 
 1. Creation takes a while and can fail; until it is complete nothing but its status is compared.
 2. A unit has ended when its job is COMPLETED, or CANCELED with no device in progress. With `confirm: version` it
-   continues until every device that took the image reports it, or the time for it is over.
+   continues until every device that took the image reports it, or the time for it is over (version_proof).
 3. A job that is not to be seen right after its record is complete is a read that lags.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 import msgspec
@@ -26,13 +26,12 @@ from otactl.backends.iot_ota.executions import (
 )
 from otactl.backends.iot_ota.fields import maker, observed
 from otactl.backends.iot_ota.problems import LAG, OVERDUE, Concerns
-from otactl.backends.iot_ota.reads import DETAILS, JobReader, counts, keys_of, moment
+from otactl.backends.iot_ota.reads import JobReader, counts, keys_of, moment
 from otactl.backends.iot_ota.statuses import MOVING, OUR_CODES, SUSPEND_CODE, job_phase, record_phase
-from otactl.errors import StalledError
+from otactl.backends.iot_ota.version_proof import JobProof, ended_at
 from otactl.model import (
     Attempt,
     Cause,
-    DeviceResult,
     JsonObject,
     Outcome,
     Reason,
@@ -42,12 +41,12 @@ from otactl.model import (
     Unit,
     UnitPhase,
     VersionConfirm,
-    duration,
+    WaveRecord,
     iso,
 )
-from otactl.model.tags import TAG_WAVE
+from otactl.model.tags import TAG_GENERATION, TAG_WAVE
 from otactl.verdicts.gate import reasons_matter
-from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
+from otactl.verdicts.version_claims import proof_of
 from otactl.verdicts.wave_verdict import answers_until
 
 STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
@@ -57,26 +56,34 @@ class UnitReader:
     """Reads units."""
 
     def __init__(self, reader: JobReader, concerns: Concerns, versions: VersionReader) -> None:
-        self._reader, self._concerns, self._versions = reader, concerns, versions
+        self._reader, self._concerns, self._proof = reader, concerns, JobProof(reader, versions)
 
-    def unit(self, attempt: Attempt, rollout: Rollout) -> Unit | None:
-        """Return the unit of an attempt; None when neither its record nor its job is there."""
+    def unit(self, attempt: Attempt, rollout: Rollout, wave: WaveRecord | None = None) -> Unit | None:
+        """Return the unit of an attempt at a wave; None when neither its record nor its job is there."""
         update_id = attempt.vendor_id or attempt.unit_id
         record, job = self._reader.record(update_id), self._reader.job(update_id)
         if job is not None and job_phase(job.get("status")) is UnitPhase.BROKEN:
             job = None  # being deleted: it serves no device any more
         if record is None:
-            return None if job is None else self._without_record(update_id, attempt, rollout, job)
-        return self._with_record(update_id, attempt, rollout, record, job)
+            return None if job is None else self._without_record(update_id, attempt, rollout, wave, job)
+        return self._with_record(update_id, attempt, rollout, wave, record, job)
 
-    def _without_record(self, update_id: str, attempt: Attempt, rollout: Rollout, job: JsonObject) -> Unit:
+    def _without_record(
+        self, update_id: str, attempt: Attempt, rollout: Rollout, wave: WaveRecord | None, job: JsonObject
+    ) -> Unit:
         shown = Unit(unit_id=update_id, phase=UnitPhase.RUNNING, vendor_id=update_id, readable=False)
         if attempt.stage is Stage.ENDED:  # we deleted the record; its job stayed behind
             return _replace(shown, phase=UnitPhase.ENDED)
-        return self._running(shown, attempt, rollout, None, job)
+        return self._running(shown, attempt, rollout, wave, None, job)
 
     def _with_record(
-        self, update_id: str, attempt: Attempt, rollout: Rollout, record: JsonObject, job: JsonObject | None
+        self,
+        update_id: str,
+        attempt: Attempt,
+        rollout: Rollout,
+        wave: WaveRecord | None,
+        record: JsonObject,
+        job: JsonObject | None,
     ) -> Unit:
         phase = record_phase(record.get("otaUpdateStatus"))
         arn = str(record.get("otaUpdateArn", ""))
@@ -105,7 +112,7 @@ class UnitReader:
             changed = moment(record.get("lastModifiedDate"))
             young = changed is not None and self._reader.now() - changed < LAG
             return _replace(shown, phase=UnitPhase.SCHEDULED if young else UnitPhase.BROKEN)
-        return self._running(shown, attempt, rollout, record, job)
+        return self._running(shown, attempt, rollout, wave, record, job)
 
     def _making(self, shown: Unit) -> Unit:
         """Return a creation or deletion under way; one that takes too long is reported."""
@@ -119,7 +126,13 @@ class UnitReader:
         )
 
     def _running(
-        self, shown: Unit, attempt: Attempt, rollout: Rollout, record: JsonObject | None, job: JsonObject
+        self,
+        shown: Unit,
+        attempt: Attempt,
+        rollout: Rollout,
+        wave: WaveRecord | None,
+        record: JsonObject | None,
+        job: JsonObject,
     ) -> Unit:
         spec = OtaUpdateConfig.of(rollout)
         spec = spec.once if attempt.retry_targets and spec.endless else spec
@@ -151,11 +164,19 @@ class UnitReader:
             failures=failures,
             updated_uncounted=self._updated(shown.unit_id) if _grew(attempt, spec, job) else (),
         )
-        if phase is not UnitPhase.ENDED or not attempt.live:
+        if not attempt.live:
             return unit
-        own = _code(job) in OUR_CODES
+        confirm = proof_of(rollout, attempt.generation or unit.tags.get(TAG_GENERATION, ""))
+        if confirm is not None:
+            own = () if spec.endless else _things(attempt, ())
+            before = unit.progress
+            unit = self._proof.running(unit, attempt, wave, rollout, confirm, own)
+            if spec.endless and not unit.claims.read:
+                unit = _replace(unit, progress=before)  # it may never be that anything depends on them
+        if phase is not UnitPhase.ENDED:
+            return unit
         unit = _replace(unit, findings=(*concerns, *ghosts))
-        return self._judged(unit, attempt, rollout, job, prove=not own, final=bool(ghosts) or self._is_over(job))
+        return self._judged(unit, attempt, rollout, job, confirm, final=bool(ghosts) or self._is_over(job))
 
     def _updated(self, update_id: str) -> tuple[str, ...]:
         """Return the things that took the image of a job without an end: no attempt records whom it is for."""
@@ -179,7 +200,7 @@ class UnitReader:
 
     def _is_over(self, job: JsonObject) -> bool:
         """Return whether its end is long enough ago for every read to show it."""
-        ended = _ended(job)
+        ended = ended_at(job)
         return ended is None or self._reader.now() - ended >= SETTLE
 
     def _tally(
@@ -218,64 +239,31 @@ class UnitReader:
         return known
 
     def _judged(
-        self, unit: Unit, attempt: Attempt, rollout: Rollout, job: JsonObject, *, prove: bool, final: bool
+        self,
+        unit: Unit,
+        attempt: Attempt,
+        rollout: Rollout,
+        job: JsonObject,
+        confirm: VersionConfirm | None,
+        *,
+        final: bool,
     ) -> Unit:
         gates = (rollout.strategy.gate, *(w.gate for w in rollout.strategy.waves if w.gate is not None))
         every = rollout.strategy.retry is not None or any(gate.weights for gate in gates)
-        things, stopped = _things(attempt, unit.members), None if prove else attempt.canceled_before
+        things, stopped = _things(attempt, unit.members), attempt.canceled_before if _code(job) in OUR_CODES else None
         found = self._reader.results(unit.unit_id, job, things, final=final, every=every, stopped=stopped)
-        results = found.results
         unit = _replace(unit, findings=(*unit.findings, *(c for c in found.concerns if c not in unit.findings)))
-        if results is None:
+        if found.results is None:
             return _replace(unit, phase=UnitPhase.RUNNING)
-        confirm = rollout.strategy.confirm
-        if not isinstance(confirm, VersionConfirm) or not prove or attempt.generation != rollout.generation:
-            return _replace(unit, results=results)
-        return self._confirmed(unit, results, confirm, rollout.firmware.version, job, attempt)
-
-    def _confirmed(
-        self,
-        unit: Unit,
-        results: tuple[DeviceResult, ...],
-        confirm: VersionConfirm,
-        version: str,
-        job: JsonObject,
-        attempt: Attempt,
-    ) -> Unit:
-        names = tuple(r.device for r in results)
-        try:
-            reported = self._versions.reported(names, confirm.version, version)
-        except StalledError as error:
-            text = f"the versions its devices report cannot be read: {error}"
-            return _replace(unit, phase=UnitPhase.RUNNING, overdue=text)
-        ended = _ended(job)
-        within = duration(confirm.within or DEFAULT_WITHIN)
-        final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
-        before = self._before(unit.unit_id, results, reported, version) if final else {}
-        return confirmed(unit, results, ReportedVersions(versions=reported, before=before), version, final=final)
-
-    def _before(
-        self, update_id: str, results: tuple[DeviceResult, ...], reported: dict[str, str | None], version: str
-    ) -> dict[str, str]:
-        """Return what devices ran before, of those that report another version: one call each, once their time is over.
-
-        Of many only the first are asked, as for the words of those that failed.
-        """
-        other = [
-            r.device for r in results if r.outcome is Outcome.SUCCEEDED and reported[r.device] not in (None, version)
-        ]
-        found = ((d, self._reader.updated_by(update_id, d)) for d in other[:DETAILS])
-        return {device: before for device, before in found if before}
+        if confirm is None:
+            return _replace(unit, results=found.results)
+        return self._proof.ended(unit, found, attempt, rollout, confirm, job)
 
 
 def _grew(attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject) -> bool:
     """Return whether more things took the image of a job without an end than the last observation showed."""
-    return spec.endless and attempt.live and counts(job).get("succeeded", 0) > attempt.progress.get("succeeded", 0)
-
-
-def _ended(job: JsonObject) -> datetime | None:
-    """Return when a job ended, as far as it tells."""
-    return next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
+    before = attempt.progress.get("succeeded", 0) + attempt.progress.get("waitingForVersion", 0)
+    return spec.endless and attempt.live and counts(job).get("succeeded", 0) > before
 
 
 def _things(attempt: Attempt, members: tuple[str, ...]) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ class TuyaBackend(TuyaShape):
         units: list[Unit] = []
         ambiguous: list[AmbiguousCreate] = []
         lost = LostBatches(self._reader, self._ahead, duration(spec.settle_time))
-        for attempt in known.attempts:
+        for wave, attempt in ((w, a) for w in known.waves for a in w.attempts):
             if not attempt.live and attempt.stage is not Stage.LOST:
                 continue
             parts, unclear = known_parts(attempt, known, lost.find)
@@ -139,7 +139,7 @@ class TuyaBackend(TuyaShape):
             facts = self._targets(parts.missing, rollout, spec, known.vendor_ids) if wanted else []
             looked += facts
             lacks = tuple(t.key for t in facts if t.exists and not t.updated and not t.excluded_because)
-            unit = self._units_of.unit(attempt, parts, lacks, rollout, spec)
+            unit = self._units_of.unit(attempt, parts, lacks, rollout, spec, wave)
             if unit is not None:
                 units.append(unit)
         return tuple(units), tuple(ambiguous)

@@ -5,11 +5,15 @@
 2. A unit has ended when each of its batches has and none is still to be made, or may still come to be seen.
 3. A device without a task had the version already, or was no target: what it reports tells which. Who is gone, or has
    a version that was not asked for, never gets one: it counts as failed and does not delay the others.
+4. With `confirm: version` what the devices report decides. While a batch runs, those whose task succeeded are claims,
+   read only while the wave passes with them (version_claims); once all have ended, every device is read, except those
+   that were canceled. Under an abort no device is waited for. Versions that cannot be read decide nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 
@@ -32,6 +36,7 @@ from otactl.backends.tuya.statuses import (
     task_outcome,
 )
 from otactl.backends.tuya.task_list import TaskList
+from otactl.errors import StalledError
 from otactl.model import (
     Attempt,
     DeviceResult,
@@ -42,10 +47,14 @@ from otactl.model import (
     ServiceFinding,
     Unit,
     UnitPhase,
+    VersionClaims,
     VersionConfirm,
+    WaveRecord,
     duration,
 )
+from otactl.verdicts import version_claims
 from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
+from otactl.verdicts.wave_verdict import needs_proof
 
 _FIRST = (UnitPhase.UNKNOWN, UnitPhase.RUNNING, UnitPhase.SCHEDULED)
 
@@ -57,9 +66,15 @@ class BatchUnits:
         self._reader = reader
 
     def unit(
-        self, attempt: Attempt, parts: Parts, lacks: tuple[str, ...], rollout: Rollout, spec: TuyaConfig
+        self,
+        attempt: Attempt,
+        parts: Parts,
+        lacks: tuple[str, ...],
+        rollout: Rollout,
+        spec: TuyaConfig,
+        wave: WaveRecord | None = None,
     ) -> Unit | None:
-        """Return the unit of an attempt; None when the gateway knows none of its batches.
+        """Return the unit of an attempt at a wave; None when the gateway knows none of its batches.
 
         `lacks` are targets of parts that are still to be made.
         """
@@ -107,9 +122,36 @@ class BatchUnits:
             finished_calls=tuple(sorted(done)),
             missing_targets=lacks,
         )
+        confirm = version_claims.proof_of(rollout, attempt.generation)
+        if confirm is not None:
+            unit = self._with_claims(unit, attempt, wave, rollout, spec, confirm, every)
         if phase is not UnitPhase.ENDED:
             return unit
         return self._judged(unit, attempt, rollout, spec, every, there)
+
+    def _with_claims(
+        self,
+        unit: Unit,
+        attempt: Attempt,
+        wave: WaveRecord | None,
+        rollout: Rollout,
+        spec: TuyaConfig,
+        confirm: VersionConfirm,
+        tasks: tuple[TaskInfo, ...],
+    ) -> Unit:
+        """Return a unit with its claims as waiting (rule 4)."""
+        took, known = _took(tasks), attempt.claims
+        runs = unit.phase is UnitPhase.RUNNING
+        if not (runs and took and needs_proof(wave, attempt, unit, rollout, self._reader.now())):
+            return version_claims.counted(unit, version_claims.unread(known, len(took)))
+        module = confirm.version.module or spec.module
+        reported: dict[str, str | None] | None = None
+        try:
+            reported = {name: self._version(name, spec, module) for name in version_claims.to_read(took, known)}
+        except StalledError as error:
+            unit = _unreadable(unit, error)
+        claims = version_claims.after(took, known, reported, rollout.firmware.version)
+        return version_claims.counted(unit, claims)
 
     def _packages(self, attempt: Attempt, batches: dict[str, JobInfo], rollout: Rollout) -> list[ServiceFinding]:
         """Return what is wrong with the packages of batches whose content is still declared."""
@@ -142,16 +184,26 @@ class BatchUnits:
             asked = current and not attempt.canceled_by_us
             results[name] = self._without_task(name, spec, version) if asked else _not_asked(name, attempt)
         found = tuple(results[name] for name in sorted(results))
-        confirm = rollout.strategy.confirm
-        if not isinstance(confirm, VersionConfirm) or unit.canceled_by_us or not current:
+        confirm = version_claims.proof_of(rollout, attempt.generation)
+        if confirm is None:
             return msgspec.structs.replace(unit, results=found)
         proof = confirm.version.module or spec.module
-        reported = {r.device: self._version(r.device, spec, proof) for r in found}
+        devices = [r.device for r in found if not (attempt.canceled_by_us and r.reason is Reason.CANCELED)]
+        try:
+            reported = {device: self._version(device, spec, proof) for device in devices}
+        except StalledError as error:
+            return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
         ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
         within = duration(confirm.within or DEFAULT_WITHIN)
-        final = attempt.ended_at is not None or (ended is not None and self._reader.now() - ended >= within)
+        over = ended is not None and self._reader.now() - ended >= within
+        given_up = rollout.abort is not None or (rollout.removed and attempt.canceled_by_us)
+        final = attempt.ended_at is not None or given_up or over
         before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == spec.module else {}
-        return confirmed(unit, found, ReportedVersions(versions=reported, before=before), version, final=final)
+        proved = confirmed(unit, found, ReportedVersions(versions=reported, before=before), version, final=final)
+        if proved.phase is UnitPhase.ENDED:
+            return proved
+        claims = version_claims.after(_took(tasks), VersionClaims(), reported, version)
+        return msgspec.structs.replace(proved, claims=claims)
 
     def _without_task(self, device: str, spec: TuyaConfig, version: str) -> DeviceResult:
         """Rule 3."""
@@ -236,6 +288,15 @@ def _tally(tasks: tuple[TaskInfo, ...], lacks: tuple[str, ...]) -> tuple[dict[Ou
         if result.outcome is Outcome.FAILED and result.reason is not None:
             failures[result.reason] = failures.get(result.reason, 0) + 1
     return found, failures
+
+
+def _took(tasks: Iterable[TaskInfo]) -> dict[str, datetime | None]:
+    """Return the devices whose transfer succeeded, each with the time it did, as far as the gateway shows it."""
+    return {t.device_name: moment(t.utc_modified) for t in tasks if result_of(t).outcome is Outcome.SUCCEEDED}
+
+
+def _unreadable(unit: Unit, error: StalledError) -> Unit:
+    return msgspec.structs.replace(unit, overdue=f"the versions its devices report cannot be read: {error}")
 
 
 def _by_hand(tasks: Iterable[TaskInfo], before: int) -> frozenset[str]:

@@ -1,0 +1,117 @@
+"""Decides the success of an OTA update by the version that each of its things reports.
+
+1. While the job runs, the things that took the image and have not reported the version are claims (version_claims).
+   Their executions are listed, and their versions read, only while the wave passes if every claim is true.
+2. Once the job has ended the version of every thing is read, except of those that were canceled before they had the
+   image. `within` counts from the job's end. Under an abort no thing is waited for.
+3. Versions that cannot be read decide nothing: the unit runs on, and is overdue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from otactl.backends.aws.device_versions import VersionReader
+from otactl.backends.iot_ota.executions import Judged, took
+from otactl.backends.iot_ota.reads import DETAILS, JobReader, moment
+from otactl.errors import StalledError
+from otactl.model import (
+    Attempt,
+    DeviceResult,
+    JsonObject,
+    Outcome,
+    Reason,
+    Rollout,
+    Unit,
+    UnitPhase,
+    VersionClaims,
+    VersionConfirm,
+    WaveRecord,
+    duration,
+)
+from otactl.verdicts import version_claims
+from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
+from otactl.verdicts.wave_verdict import needs_proof
+
+
+class JobProof:
+    """Confirms the things of jobs."""
+
+    def __init__(self, reader: JobReader, versions: VersionReader) -> None:
+        self._reader, self._versions = reader, versions
+
+    def running(
+        self,
+        unit: Unit,
+        attempt: Attempt,
+        wave: WaveRecord | None,
+        rollout: Rollout,
+        confirm: VersionConfirm,
+        own: Collection[str],
+    ) -> Unit:
+        """Return a unit that runs, with its claims as waiting (rule 1); `own` are its things, none where all count."""
+        succeeded, known, now = unit.tally.get(Outcome.SUCCEEDED, 0), attempt.claims, self._reader.now()
+        if unit.phase is not UnitPhase.RUNNING or not succeeded or not needs_proof(wave, attempt, unit, rollout, now):
+            return version_claims.counted(unit, version_claims.unread(known, succeeded))
+        if known.read and not known.open and unit.progress == attempt.progress:
+            return version_claims.counted(unit, known)  # the same as in the pass before
+        every = took(self._reader.executions(unit.unit_id))
+        mine = {name: at for name, at in every.items() if not own or name in own}
+        at_once = None if confirm.version.index_query is not None else version_claims.AT_ONCE
+        asked, version = version_claims.to_read(mine, known, at_once), rollout.firmware.version
+        reported: dict[str, str | None] | None = None
+        try:
+            reported = self._versions.reported(asked, confirm.version, version) if asked else {}
+        except StalledError as error:
+            unit = _unreadable(unit, error)
+        claims = version_claims.after(mine, known, reported, version)
+        lacks = max(succeeded - len(mine), 0)  # the list is behind the counts
+        return version_claims.counted(unit, msgspec.structs.replace(claims, open=claims.open + lacks))
+
+    def ended(
+        self, unit: Unit, found: Judged, attempt: Attempt, rollout: Rollout, confirm: VersionConfirm, job: JsonObject
+    ) -> Unit:
+        """Return a unit whose job has ended, with its results, or running on while things may still report (rule 2)."""
+        results, version = found.results or (), rollout.firmware.version
+        names = tuple(r.device for r in results if not (unit.canceled_by_us and r.reason is Reason.CANCELED))
+        try:
+            reported = self._versions.reported(names, confirm.version, version)
+        except StalledError as error:
+            return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
+        end = ended_at(job)
+        over = end is not None and self._reader.now() - end >= duration(confirm.within or DEFAULT_WITHIN)
+        given_up = rollout.abort is not None or (rollout.removed and unit.canceled_by_us)
+        final = attempt.ended_at is not None or given_up or over
+        before = self._before(unit.unit_id, results, reported, version) if final else {}
+        proved = confirmed(unit, results, ReportedVersions(versions=reported, before=before), version, final=final)
+        if proved.phase is UnitPhase.ENDED:
+            return proved
+        mine = {r.device: found.took[r.device] for r in results if r.device in found.took}
+        return msgspec.structs.replace(proved, claims=version_claims.after(mine, VersionClaims(), reported, version))
+
+    def _before(
+        self, update_id: str, results: tuple[DeviceResult, ...], reported: dict[str, str | None], version: str
+    ) -> dict[str, str]:
+        """Return what devices ran before, of those that report another version: one call each, once their time is over.
+
+        Of many only the first are asked, as for the words of those that failed.
+        """
+        other = [
+            r.device
+            for r in results
+            if r.outcome is Outcome.SUCCEEDED and reported.get(r.device) not in (None, version)
+        ]
+        found = ((d, self._reader.updated_by(update_id, d)) for d in other[:DETAILS])
+        return {device: before for device, before in found if before}
+
+
+def ended_at(job: JsonObject) -> datetime | None:
+    """Return when a job ended, as far as it shows it."""
+    return next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
+
+
+def _unreadable(unit: Unit, error: StalledError) -> Unit:
+    return msgspec.structs.replace(unit, overdue=f"the versions its devices report cannot be read: {error}")

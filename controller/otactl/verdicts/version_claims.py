@@ -1,0 +1,80 @@
+"""Counts the devices of a running unit that took the image and have not proved it by the version they report.
+
+1. Such a claim is no success: it counts as waiting, so that no gate passes by it. A failure needs no proof.
+2. Versions are read only while the gate would pass if every claim were true (`wave_verdict.needs_proof`). A device that
+   reported the version is not read again while the unit runs; when it has ended, all are.
+3. One pass reads `AT_ONCE` devices at most, where each is a call; the next pass goes on behind them.
+4. The newest claim decides how long the gate waits for claims beyond its deadline (`wave_verdict.judgement`). A claim
+   whose version was not read yet, or cannot be read, is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from otactl.model import Outcome, Rollout, Unit, VersionClaims, VersionConfirm
+
+AT_ONCE = 500
+
+
+def counted(unit: Unit, claims: VersionClaims) -> Unit:
+    """Return a unit, whose counts take every claim for a success, with these claims as waiting (rule 1)."""
+    succeeded = unit.tally.get(Outcome.SUCCEEDED, 0)
+    left = min(claims.open, succeeded)
+    claims = msgspec.structs.replace(claims, open=left)
+    waiting = unit.tally.get(Outcome.WAITING, 0) + left
+    tally = {**unit.tally, Outcome.SUCCEEDED: succeeded - left, Outcome.WAITING: waiting}
+    shown = {**unit.progress, "succeeded": unit.progress.get("succeeded", 0) - left, "waitingForVersion": left}
+    return msgspec.structs.replace(
+        unit,
+        tally={outcome: n for outcome, n in tally.items() if n},
+        progress={name: n for name, n in shown.items() if n > 0},
+        claims=claims,
+    )
+
+
+def unread(known: VersionClaims, succeeded: int) -> VersionClaims:
+    """Return the claims of a unit by the number of its successes alone, where nothing depends on them."""
+    return VersionClaims(confirmed=known.confirmed, open=max(succeeded - len(known.confirmed), 0))
+
+
+def to_read(
+    took: Mapping[str, datetime | None], known: VersionClaims, at_once: int | None = AT_ONCE
+) -> tuple[str, ...]:
+    """Return the devices whose version this pass reads, of those that took the image (rules 2 and 3).
+
+    `at_once` is None where a number of devices costs no more than one.
+    """
+    left = sorted(set(took) - set(known.confirmed))
+    if at_once is None:
+        return tuple(left)
+    return tuple(device for device in left if device > known.read_to)[:at_once]
+
+
+def after(
+    took: Mapping[str, datetime | None], known: VersionClaims, reported: Mapping[str, str | None] | None, version: str
+) -> VersionClaims:
+    """Return the claims after a pass that read the versions of some devices; None where they cannot be read."""
+    asked = reported or {}
+    confirmed = {d for d in took if d in known.confirmed or asked.get(d) == version}
+    left = sorted(set(took) - confirmed)
+    behind = sorted(set(took) - set(known.confirmed))
+    whole = reported is not None and all(d <= max(asked, default="") for d in behind)
+    read_to = known.read_to if reported is None else "" if whole else max(asked, default="")
+    times = [at for device in left if (at := took[device]) is not None]
+    return VersionClaims(
+        confirmed=tuple(sorted(confirmed)),
+        open=len(left),
+        newest=max(times, default=None),
+        read=reported is not None and (whole or known.read),
+        read_to=read_to,
+    )
+
+
+def proof_of(rollout: Rollout, generation: str) -> VersionConfirm | None:
+    """Return how the devices of a unit of this revision prove their success; None where their transfers do."""
+    confirm = rollout.strategy.confirm
+    return confirm if isinstance(confirm, VersionConfirm) and generation == rollout.generation else None
