@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from otactl.report.metric_families import FAMILIES, ROLLOUT_LIMIT
+from collections.abc import Iterable
+
+from otactl.report.metric_families import FAMILIES, ROLLOUT_LIMIT, Family
+from otactl.workers.figure_families import WORKER_FAMILIES
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "docs/reference/metrics.md"
@@ -26,12 +29,27 @@ collect them. `make docs` writes this page from the table in the code; a test co
 """
 
 
+_WORKERS = """
+## Workers
+
+What a worker has at `/metrics` beside the metrics above, of the environments that it ran last
+([workers](../how-to/workers.md)). What a worker counts is its own: add it over the workers. `otactl_queue_…` is the
+same from each: take one.
+
+| Metric | Type | Labels | Meaning |
+|---|---|---|---|
+"""
+
+
 def text() -> str:
     """Return the whole page."""
-    rows = (
-        f"| `{f.name}` | {f.kind} | {', '.join(f'`{label}`' for label in f.labels)} | {f.text} |\n" for f in FAMILIES
+    return _HEAD + _rows(FAMILIES) + _WORKERS + _rows(WORKER_FAMILIES)
+
+
+def _rows(families: Iterable[Family]) -> str:
+    return "".join(
+        f"| `{f.name}` | {f.kind} | {', '.join(f'`{label}`' for label in f.labels)} | {f.text} |\n" for f in families
     )
-    return _HEAD + "".join(rows)
 
 
 if __name__ == "__main__":

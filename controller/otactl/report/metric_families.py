@@ -19,7 +19,7 @@ class Family(Value, frozen=True, kw_only=True):
     """One metric: its name as a query names it, its labels, and the text of HELP."""
 
     name: str
-    kind: Literal["gauge", "counter"] = "gauge"
+    kind: Literal["gauge", "counter", "histogram"] = "gauge"
     labels: tuple[str, ...] = ("environment",)
     text: str
 

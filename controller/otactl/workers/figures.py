@@ -15,8 +15,22 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from otactl import __version__
+from otactl.report.metric_families import Family
 from otactl.report.metric_samples import Sample, build_samples
 from otactl.report.metrics_text import collected
+from otactl.workers.figure_families import (
+    BROKEN,
+    CONCURRENCY,
+    DURATION,
+    FETCHED,
+    KEPT_BACK,
+    OUTCOMES,
+    PASSES,
+    QUEUE_WAIT,
+    RUNNING,
+    SOURCE,
+    WAIT,
+)
 
 BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
@@ -34,9 +48,10 @@ class _Spread:
         for bound in BUCKETS:
             self._counts[bound] += value <= bound
 
-    def family(self, name: str, text: str) -> HistogramMetricFamily:
+    def family(self, family: Family) -> HistogramMetricFamily:
         buckets = [(str(bound), float(count)) for bound, count in self._counts.items()]
-        return HistogramMetricFamily(name, text, buckets=[*buckets, ("+Inf", float(self._total))], sum_value=self._sum)
+        buckets.append(("+Inf", float(self._total)))
+        return HistogramMetricFamily(family.name, family.text, buckets=buckets, sum_value=self._sum)
 
 
 class Figures(Collector):
@@ -87,54 +102,32 @@ class Figures(Collector):
         """Yield every family."""
         with self._lock:
             outcomes, runs = dict(self._outcomes), [sample for each in self._runs.values() for sample in each]
-            durations = self._durations.family("otactl_worker_pass_duration_seconds", "Duration of passes.")
-            waits = self._waits.family("otactl_worker_pass_wait_seconds", "How long jobs waited before their pass.")
+            durations, waits = self._durations.family(DURATION), self._waits.family(WAIT)
         yield from collected((*build_samples(), *runs))
-        passes = CounterMetricFamily(
-            "otactl_worker_passes", "Passes that this worker ran, by what they came to.", labels=("outcome",)
-        )
+        passes = CounterMetricFamily(PASSES.name.removesuffix("_total"), PASSES.text, labels=PASSES.labels)
         for outcome in OUTCOMES:
             passes.add_metric((outcome,), outcomes.get(outcome, 0))
         yield passes
         yield durations
         yield waits
-        yield _gauge("otactl_worker_running", "Passes that run now.", self.running)
-        yield _gauge("otactl_worker_concurrency", "Passes that may run at a time.", self._concurrency)
-        yield _gauge(
-            "otactl_worker_source_broken",
-            "1 while the newest manifests have an error, or none come.",
-            self.broken,
-        )
+        yield _gauge(RUNNING, self.running)
+        yield _gauge(CONCURRENCY, self._concurrency)
+        yield _gauge(BROKEN, self.broken)
         if self.fetched_at is not None:
-            yield _gauge(
-                "otactl_worker_source_fetched_timestamp_seconds", "When the source was last fetched.", self.fetched_at
-            )
-        info = GaugeMetricFamily(
-            "otactl_worker_source_info", "1, with the revision of the newest manifests.", labels=("revision", "version")
-        )
+            yield _gauge(FETCHED, self.fetched_at)
+        info = GaugeMetricFamily(SOURCE.name, SOURCE.text, labels=SOURCE.labels)
         info.add_metric((self.revision, __version__), 1)
         yield info
-        yield _by_environment(
-            "otactl_queue_wait_seconds", "How long the waiting job of an environment has waited.", self.waiting
-        )
-        yield _by_environment(
-            "otactl_queue_kept_back",
-            "1 for an environment that keeps earlier manifests because newer ones have an error.",
-            dict.fromkeys(self.kept_back, 1.0),
-        )
+        yield _by_environment(QUEUE_WAIT, self.waiting)
+        yield _by_environment(KEPT_BACK, dict.fromkeys(self.kept_back, 1.0))
 
 
-OUTCOMES = ("ok", "failed", "busy", "hung", "crashed", "stopped", "undeclared", "behind", "unfit")
-"""What a pass comes to: `busy` found the lease held, `undeclared` an environment that no manifest declares any more;
-`behind` (newer manifests that another worker has and this one cannot fetch) and `unfit` leave it to other workers."""
+def _gauge(family: Family, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(family.name, family.text, value=float(value))
 
 
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, value=float(value))
-
-
-def _by_environment(name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=("environment",))
+def _by_environment(family: Family, values: Mapping[str, float]) -> GaugeMetricFamily:
+    found = GaugeMetricFamily(family.name, family.text, labels=family.labels)
     for environment, value in sorted(values.items()):
-        family.add_metric((environment,), value)
-    return family
+        found.add_metric((environment,), value)
+    return found
