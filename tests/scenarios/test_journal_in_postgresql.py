@@ -14,13 +14,17 @@ from psycopg.conninfo import conninfo_to_dict
 from otactl.cli import cli
 from otactl.journal import open_journal
 from otactl.journal.maintenance import check
-from otactl.model import Phase
+from otactl.model import Phase, WaveRecord
+from otactl.model.record import Home
+from otactl.ports import Commit
+from tests.support.audit_service import AuditService, event
 from tests.support.demo_stage import set_stage
 from tests.support.fleet_sample import fleet
 from tests.support.fuota_stage import FuotaStage
 from tests.support.http_receiver import receiving
 from tests.support.page_journal import write_journal
 from tests.support.promtool import promtool
+from tests.support.report_values import attempt, entry, record
 from tests.support.signing import key_files
 
 NOTICES = """\
@@ -121,6 +125,25 @@ def test_every_verb_that_reads_reports_the_same_from_a_copy_in_postgresql(both: 
     ):
         here, there = (of(url, *words) for url in both)
         assert (here, here != "") == (there, True), words
+
+
+@pytest.mark.server
+def test_who_made_a_drift_is_looked_up_for_a_journal_in_postgresql(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drifted, home = entry("redundancyPercent"), Home(account="123456789012", region="eu-west-1", owner="acme")
+    found = record(WaveRecord(name="canary", attempts=(attempt(vendor_id="b2e1f0aa"),)), home=home, drift=(drifted,))
+    with open_journal(place) as opened:
+        opened.commit((Commit(record=found, expected_revision=0),), 0)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    written = event(drifted.first_seen - timedelta(minutes=4), "UpdateFuotaTask", "b2e1f0aa", "oncall/ada")
+    with AuditService(written) as service:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDTRAIL", service.url)
+        ran = otactl("drift", "--who", "--journal", place, code=2)
+
+    assert "oncall/ada (UpdateFuotaTask, 2026-03-01T09:56:00Z)" in ran.stdout.replace("\n", " ")
 
 
 def test_the_page_is_the_same_from_a_copy_in_postgresql(both: tuple[str, str]) -> None:

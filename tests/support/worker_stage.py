@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from otactl.planning.environment import NAME
 from otactl.report.workers import RunState, WorkersStatus
 from otactl.workers.database import conninfo_of, create_tables
 from otactl.workers.status import status_of
+from tests.support.guarded import Guard
 
 ACCOUNT, ROLE = "123456789012", "acme-firmware-update"
 REGIONS = (
@@ -69,6 +70,7 @@ class WorkerStage:
         self.url, self.folder, self.regions = url, folder, tuple(regions)
         self.conninfo = conninfo_of(None, {"OTACTL_DATABASE": database})
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._guard = Guard()
         self.env = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "OTACTL_", "PG"))},
             "AWS_ENDPOINT_URL": url,
@@ -81,6 +83,8 @@ class WorkerStage:
             "OTACTL_DATABASE": database,
         }
         self.rollouts: dict[str, str] = {}
+        self.journal = ""
+        """The journal of every environment; without it each has a file of its own."""
         (folder / ".git").mkdir()  # journals are named from the root of a repository
         (folder / "rollouts" / "environments").mkdir(parents=True)
         create_tables(self.conninfo)
@@ -136,7 +140,7 @@ class WorkerStage:
 
     def environment(self, name: str, region: str, *, rates: Mapping[str, float] | None = None, **spec: object) -> None:
         """Write an environment with a journal of its own."""
-        journal = f".otactl/{name}.db"
+        journal = self.journal or f".otactl/{name}.db"
         fast = {"s3:*": 1000.0, "iam:*": 1000.0, "sts:*": 1000.0}
         said: dict[str, object] = {
             "owner": "acme",
@@ -148,7 +152,7 @@ class WorkerStage:
         }
         document = {"apiVersion": "otactl.dev/v1", "kind": "Environment", "metadata": {"name": name}, "spec": said}
         (self.folder / "rollouts" / "environments" / f"{name}.json").write_text(json.dumps(document))
-        if not (self.folder / journal).exists():
+        if not self.journal and not (self.folder / journal).exists():
             (self.folder / ".otactl").mkdir(exist_ok=True)
             open_journal(f"sqlite:///{self.folder / journal}").close()
 
@@ -180,6 +184,25 @@ class WorkerStage:
         document = {"apiVersion": "otactl.dev/v1", "kind": "Rollout", "metadata": {"name": name}, "spec": said}
         (self.folder / "rollouts" / f"{name}.json").write_text(json.dumps(document))
 
+    def upload(self, bucket: str, prefix: str) -> None:
+        """Put the manifests below a prefix of a bucket, as they are now."""
+        s3 = self._client("s3", self.regions[0])
+        for file in sorted((self.folder / "rollouts").rglob("*.json")):
+            s3.put_object(Bucket=bucket, Key=f"{prefix}/{file.relative_to(self.folder)}", Body=file.read_bytes())
+        s3.close()
+
+    def commit(self) -> str:
+        """Commit the manifests as they are now to branch main of the folder; return the commit."""
+        if not (self.folder / ".git" / "HEAD").exists():
+            self._git("init", "-q", "-b", "main", ".")
+        self._git("add", "rollouts")
+        self._git("-c", "user.name=ada", "-c", "user.email=ada@acme.example", "commit", "-qm", "change")
+        return self._git("rev-parse", "HEAD")
+
+    def _git(self, *words: str) -> str:
+        ran = subprocess.run(["git", *words], cwd=self.folder, capture_output=True, text=True, check=True)
+        return ran.stdout.strip()
+
     def start(self, *options: str, every: str = "1s", name: str = "") -> subprocess.Popen[bytes]:
         """Start a worker; it answers its health at a free port."""
         words = [sys.executable, "-m", "otactl.cli", "workers", "run", "rollouts", "--listen", "127.0.0.1:0"]
@@ -188,6 +211,7 @@ class WorkerStage:
             worker = subprocess.Popen(
                 words, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
             )
+        self._guard.watch(worker.pid)
         self.workers.append(worker)
         return worker
 
@@ -213,6 +237,7 @@ class WorkerStage:
             if worker.poll() is None:
                 worker.kill()
             worker.wait()
+        self._guard.close()
 
     def status(self) -> WorkersStatus:
         """How the workers are."""
@@ -236,11 +261,12 @@ class WorkerStage:
         fresh.write_text(json.dumps(document))
         fresh.replace(place)
 
-    def phases(self) -> dict[str, Phase]:
-        """The phase of each rollout, by the journals."""
+    def phases(self, *environments: str) -> dict[str, Phase]:
+        """The phase of each rollout of some environments, by the journals; of all without one."""
         found: dict[str, Phase] = {}
-        for environment in sorted(set(self.rollouts.values())):
-            with contextlib.closing(open_journal(f"sqlite:///{self.folder}/.otactl/{environment}.db")) as journal:
+        for environment in environments or sorted(set(self.rollouts.values())):
+            place = self.journal or f"sqlite:///{self.folder}/.otactl/{environment}.db"
+            with contextlib.closing(open_journal(place)) as journal:
                 stored = journal.load_all(environment)
             found |= {name: each.record.phase for name, each in stored.items() if name != NAME}
         return found
@@ -256,16 +282,19 @@ class WorkerStage:
         give_up = time.monotonic() + seconds
         while not self.over:
             self.advance()
-            had_turns = partial(self._had_turns, self.status().at)
+            phases = self.phases()
+            homes = {home for name, home in self.rollouts.items() if phases.get(name) not in OVER}
+            had_turns = partial(self.had_turns, self.status().at, homes)
             until(had_turns, "every environment has its turn", give_up - time.monotonic(), 0.25)
 
-    def _had_turns(self, since: datetime) -> bool:
-        phases = self.phases()
-        waits = {home for name, home in self.rollouts.items() if phases.get(name) not in OVER}
-        for each in self.status().environments:
-            if any(run.started_at >= since and run.ended_at is not None for run in each.runs):
-                waits.discard(each.name)
-        return not waits
+    def had_turns(self, since: datetime, homes: Collection[str]) -> bool:
+        """Whether each of some environments has had a pass that started after a time and ended."""
+        had = {
+            each.name
+            for each in self.status().environments
+            if any(run.started_at >= since and run.ended_at is not None for run in each.runs)
+        }
+        return had >= set(homes)
 
     def post(self, name: str, document: object) -> None:
         """Tell the simulator."""
@@ -315,12 +344,14 @@ def simulator() -> Iterator[str]:
     """Run a simulator in a process of its own, with no limit of calls."""
     command = [sys.executable, "-m", "otactl.cli", "simulator", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        line = process.stdout.readline() if process.stdout is not None else ""
-        yield line.split()[2].rstrip(";")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
+    with Guard() as guard:
+        guard.watch(process.pid)
+        try:
+            line = process.stdout.readline() if process.stdout is not None else ""
+            yield line.split()[2].rstrip(";")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
 
 
 def _policy(statement: Mapping[str, object]) -> str:

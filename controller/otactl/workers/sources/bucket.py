@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class BucketSource:
             if place is None:
                 continue
             body = self._s3().get_object(Bucket=self._bucket, Key=key, IfMatch=tag)["Body"].read()
-            write(place, lambda descriptor, data=body: _write_all(descriptor, data))  # type: ignore[misc]
+            write(place, partial(_write_all, body))
 
     def _s3(self) -> Any:
         if self._client is None:
@@ -82,7 +83,7 @@ class BucketSource:
         return self._client
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(data: bytes, descriptor: int) -> None:
     with os.fdopen(os.dup(descriptor), "wb") as target:
         target.write(data)
 

@@ -17,6 +17,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -166,11 +167,7 @@ class GitSource:
     def _environment(self) -> dict[str, str]:
         return {
             "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=20",
-            **{
-                key: value
-                for key, value in os.environ.items()
-                if key not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-            },
+            **{key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY},
             "GIT_TERMINAL_PROMPT": "0",
             "GCM_INTERACTIVE": "never",
             "GIT_LFS_SKIP_SMUDGE": "1",
@@ -192,8 +189,7 @@ def _extract(stream: IO[bytes], folder: Path, name: str) -> None:
             if content is None:
                 continue
             with content:
-                data = content
-                write(place, lambda descriptor, data=data: _copy(data, descriptor))  # type: ignore[misc]
+                write(place, partial(_copy, content))
 
 
 def _copy(source: IO[bytes], descriptor: int) -> None:
