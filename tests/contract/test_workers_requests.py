@@ -205,6 +205,17 @@ def test_a_worker_that_cannot_run_an_environment_leaves_it_declared_for_others(p
     play(story)
 
 
+def test_the_good_revision_of_each_environment_is_known_to_every_worker_of_the_source(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME, "env-01")
+        await at.store.record_good("c1", [HOME, "env-01"])
+        await at.store.record_good("c2", ["env-01", "unknown"])
+        assert await at.store.good_revisions(SOURCE) == {HOME: "c1", "env-01": "c2"}
+        assert await at.store.good_revisions("/srv/other") == {}
+
+    play(story)
+
+
 def test_workers_of_two_folders_with_the_same_manifests_do_not_take_turns_in_changing_them(play: Play) -> None:
     async def story(at: Tables) -> None:
         await at.declare(HOME)
@@ -217,11 +228,15 @@ def test_workers_of_two_folders_with_the_same_manifests_do_not_take_turns_in_cha
 
 def test_tables_of_an_earlier_version_are_named_and_upgraded(conninfo: str) -> None:
     with psycopg.connect(conninfo) as connection:
-        connection.execute("ALTER TABLE environments DROP COLUMN asked_at, DROP COLUMN asked_priority")
-        connection.execute("DELETE FROM steps WHERE name = 'otactl/0002_requests.sql'")
+        connection.execute(
+            "ALTER TABLE environments DROP COLUMN asked_at, DROP COLUMN asked_priority, DROP COLUMN good_revision"
+        )
+        connection.execute(
+            "DELETE FROM steps WHERE name IN ('otactl/0002_requests.sql', 'otactl/0003_good_revisions.sql')"
+        )
     with pytest.raises(StalledError, match="of an earlier version; run `otactl workers init`"):
         must_have_tables(conninfo)
-    assert create_tables(conninfo) == ("otactl/0002_requests.sql",)
+    assert create_tables(conninfo) == ("otactl/0002_requests.sql", "otactl/0003_good_revisions.sql")
     must_have_tables(conninfo)
 
 

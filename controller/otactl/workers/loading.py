@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from otactl.manifest import Reading
 from otactl.workers import readings
 from otactl.workers.passes import Ended, Processes
-from otactl.workers.readings import Loaded, ReadRequest
+from otactl.workers.readings import Loaded, ReadRequest, Slice, concerning
 from otactl.workers.sources import Snapshot, Source, SourceError
 from otactl.workers.store import Store
 
@@ -18,11 +18,18 @@ READ_SECONDS = 180.0
 _LOG = logging.getLogger("otactl.workers")
 
 
-class LoadedPair(NamedTuple):
-    """The newest snapshot, and the newest one without an error."""
+class LoadedSet(NamedTuple):
+    """The newest snapshot, the newest one without any error, and what environments had last without one about them."""
 
     newest: Loaded
     good: Loaded | None
+    own: dict[str, Loaded]
+
+    @property
+    def all(self) -> tuple[Loaded, ...]:
+        """Return every snapshot, each once."""
+        found = (self.newest, *((self.good,) if self.good is not None else ()), *self.own.values())
+        return tuple({each.snapshot.revision: each for each in reversed(found)}.values())
 
 
 class Loader:
@@ -32,47 +39,53 @@ class Loader:
         """`key` names the source among all workers, with the paths below it."""
         self._source, self._key, self._paths = source, key, paths
         self._store, self._processes = store, processes
-        self._known: LoadedPair | None = None
+        self._known: LoadedSet | None = None
 
     def take_over(self, other: Loader) -> None:
         """Know what another knew."""
         self._known = other._known
 
-    async def fetch(self) -> LoadedPair:
+    async def fetch(self) -> LoadedSet:
         """Return what the source has now. Raises: OtactlError where it cannot be fetched or read."""
-        snapshot = await asyncio.to_thread(self._source.fetch)
-        newest = await self._loaded(snapshot)
-        return LoadedPair(newest, await self._last_good(newest))
-
-    async def use(self, pair: LoadedPair, more: Collection[str]) -> None:
-        """Count a pair as known, and remove all snapshots but its own and those of some more revisions."""
-        self._known = pair
-        own = tuple(each.snapshot.revision for each in pair if each is not None)
-        await asyncio.to_thread(self._source.keep, (*own, *more))
-
-    async def _last_good(self, newest: Loaded) -> Loaded | None:
-        """Return the newest snapshot without an error: this one, the one known, or the one that other workers use."""
+        newest = await self._loaded(await asyncio.to_thread(self._source.fetch))
         if not newest.problem:
-            return newest
-        known = self._known.good if self._known is not None else None
+            return LoadedSet(newest, newest, {})
+        known = self._known
         if not self._source.shared:
-            return known
+            return LoadedSet(newest, known.good if known is not None else None, dict(known.own) if known else {})
         shared = await self._store.fetched(self._key)
-        revision = shared.good_revision if shared is not None else ""
-        if not revision or (known is not None and known.snapshot.revision == revision):
-            return known
+        good = await self._at(shared.good_revision if shared is not None else "")
+        wanted = {
+            name: revision
+            for name, revision in (await self._store.good_revisions(self._key)).items()
+            if concerning(newest.reading, name)
+        }
+        earlier = {revision: await self._at(revision) for revision in sorted(set(wanted.values()))}
+        own = {name: each for name, revision in wanted.items() if (each := earlier[revision]) is not None}
+        return LoadedSet(newest, good or (known.good if known is not None else None), own)
+
+    async def use(self, loaded: LoadedSet, found: Mapping[str, Slice], more: Collection[str]) -> None:
+        """Count what was loaded, and divided, as known; remove all snapshots but its own and some more revisions."""
+        own = {name: loaded.own.get(name) if each.reading.broken else loaded.newest for name, each in found.items()}
+        self._known = loaded._replace(own={name: each for name, each in own.items() if each is not None})
+        await asyncio.to_thread(self._source.keep, (*(each.snapshot.revision for each in loaded.all), *more))
+
+    async def _at(self, revision: str) -> Loaded | None:
+        """Return the snapshot of an earlier revision, of which other workers know; None where it cannot be had."""
+        if not revision:
+            return None
         snapshot = await asyncio.to_thread(self._source.at, revision)
         if snapshot is None:
-            _LOG.warning("the last good manifests cannot be fetched any more", extra={"revision": revision[:12]})
-            return known
+            _LOG.warning("earlier manifests cannot be fetched any more", extra={"revision": revision[:12]})
+            return None
         try:
             return await self._loaded(snapshot)
         except SourceError:
-            return known
+            return None
 
     async def _loaded(self, snapshot: Snapshot) -> Loaded:
-        for known in self._known or ():
-            if known is not None and known.snapshot.revision == snapshot.revision:
+        for known in self._known.all if self._known is not None else ():
+            if known.snapshot.revision == snapshot.revision:
                 return known
         request = ReadRequest(str(snapshot.root), self._paths)
         loop = asyncio.get_running_loop()

@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from otactl.errors import OtactlError
 from otactl.wording import count
 from otactl.workers import readings
-from otactl.workers.loading import LoadedPair, Loader
+from otactl.workers.loading import LoadedSet, Loader
 from otactl.workers.passes import Processes
 from otactl.workers.readings import Slice
 from otactl.workers.requests import Requests
@@ -127,50 +127,57 @@ class Manifests:
     async def _refresh(self) -> None:
         at = await self._store.now()
         try:
-            pair = await self._loader.fetch()
+            loaded = await self._loader.fetch()
         except OtactlError as error:
             self._failed_at = time.monotonic()
             self._tell(str(error))
             if self.state is not None:
                 self.state = self.state._replace(problem=self.problem)
             return
-        if not await self._is_newest(pair, at):
+        if not await self._is_newest(loaded, at):
             _LOG.info("another worker fetched the source later; it is fetched again at the next refresh")
             return
-        self._divide(pair, at)
-        used = {revision for revision, count in self._in_use.items() if count > 0}
-        await self._loader.use(pair, used)
-        await self._declare(at)
+        found = self._divide(loaded, at)
+        used = {revision for revision, passes in self._in_use.items() if passes > 0}
+        await self._loader.use(loaded, found, used)
+        await self._declare(at, [name for name, each in found.items() if not each.reading.broken])
 
-    async def _is_newest(self, pair: LoadedPair, at: float) -> bool:
+    async def _is_newest(self, loaded: LoadedSet, at: float) -> bool:
         """Record what was fetched; return whether no other worker fetched later."""
         if not self._source.shared:
             return True
-        good = pair.good.snapshot.revision if pair.good is not None else ""
-        newest = pair.newest
+        good = loaded.good.snapshot.revision if loaded.good is not None else ""
+        newest = loaded.newest
         return await self._store.record_fetch(self._key, newest.snapshot.revision, good, newest.problem, at)
 
-    def _divide(self, pair: LoadedPair, at: float) -> None:
-        found = readings.slices(pair.newest, pair.good)
+    def _divide(self, loaded: LoadedSet, at: float) -> dict[str, Slice]:
+        """Divide what was loaded by environment, and count it as what is known; return all that can run somewhere."""
+        found = readings.slices(*loaded)
         unfit = {name: problem for name, each in found.items() if (problem := self._check(each))}
-        problem = pair.newest.problem
+        problem = loaded.newest.problem
         if unfit:
             first = next(iter(unfit))
             problem = f"{count(len(unfit), 'environment')} cannot run here: {first}: {unfit[first]}"
         self._tell(problem)
-        revision = pair.newest.snapshot.revision
+        revision = loaded.newest.snapshot.revision
         if self.state is None or self.state.revision != revision:
             _LOG.info("%d environments are declared", len(found), extra={"revision": revision[:12]})
         fit = {name: each for name, each in found.items() if name not in unfit}
         self.state = State(fit, unfit, revision, at, self.problem)
+        return found
 
-    async def _declare(self, at: float) -> None:
-        """Declare the environments, and ask for a pass of those that are new or changed."""
+    async def _declare(self, at: float, sound: Collection[str]) -> None:
+        """Declare the environments, and ask for a pass of those that are new or changed.
+
+        About those that are `sound` the newest manifests have no error.
+        """
         if self.state is None:
             return
         slices = self.state.slices
         declared = {name: self._declared(name, each, at) for name, each in slices.items()}
-        for name in await self._store.declare(self._key, declared, {*slices, *self.state.unfit}):
+        new = await self._store.declare(self._key, declared, {*slices, *self.state.unfit})
+        await self._store.record_good(self.state.revision, sound)
+        for name in new:
             urgency = await self._store.urgency(name)
             await self._requests.ask(name, priority_of(urgency, slices[name].aborts))
 

@@ -1,16 +1,17 @@
 """Divides what was read of a source by environment, so that a pass gets the manifests of its own alone.
 
 1. An environment runs by the newest snapshot if none of its manifests has an error there.
-2. Otherwise it keeps the last good snapshot, which is the newest one without any error; the rollouts that a manifest
-   with an error is about are left alone all the same, because a wrong edit may have been meant to stop them, and what
-   stops in the manifests that are sound is obeyed (`stops`).
+2. Otherwise it keeps the last good snapshot of its own, which it ran by; where that is not known, the newest one
+   without any error. The rollouts that a manifest with an error is about are left alone all the same, because a wrong
+   edit may have been meant to stop them, and what stops in the manifests that are sound is obeyed (`stops`).
 3. Without a good snapshot it runs as `otactl reconcile` does over the newest one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from otactl.manifest import Reading, read_paths
@@ -66,16 +67,16 @@ def read(request: ReadRequest) -> Reading:
     return found._replace(referred={})
 
 
-def slices(newest: Loaded, good: Loaded | None) -> dict[str, Slice]:
-    """Return every environment that can run, by name."""
+def slices(newest: Loaded, good: Loaded | None, own: Mapping[str, Loaded] = MappingProxyType({})) -> dict[str, Slice]:
+    """Return every environment that can run, by name; `own` has the last good snapshots of environments (rule 2)."""
     chosen: dict[str, tuple[Loaded, tuple[UnreadableDocument, ...]]] = {
         each.name: (newest, concerning(newest.reading, each.name)) for each in newest.reading.environments
     }
-    if good is not None and good.snapshot.revision != newest.snapshot.revision:
-        for each in good.reading.environments:
-            broken = concerning(newest.reading, each.name)
-            if broken:
-                chosen[each.name] = (good, broken)
+    earlier = {each.name: good for each in good.reading.environments} if good is not None else {}
+    for name, loaded in {**earlier, **own}.items():
+        broken = concerning(newest.reading, name)
+        if broken and loaded.snapshot.revision != newest.snapshot.revision and name in _environments(loaded.reading):
+            chosen[name] = (loaded, broken)
     places: dict[tuple[str, str], int] = {}
     for name, (loaded, _) in chosen.items():
         where = _place(_environment(loaded.reading, name))

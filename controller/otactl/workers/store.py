@@ -124,6 +124,25 @@ class Store:
         )
         return tuple(str(row["name"]) for row in changed)
 
+    async def record_good(self, revision: str, environments: Collection[str]) -> None:
+        """Record the newest revision without an error about environments."""
+        await self._do(
+            """
+            UPDATE environments SET good_revision = %(revision)s
+            WHERE name = ANY(%(names)s::text[]) AND good_revision <> %(revision)s
+            """,
+            revision=revision,
+            names=sorted(environments),
+        )
+
+    async def good_revisions(self, source: str) -> dict[str, str]:
+        """Return the newest revision without an error about each environment of a source, where one is known."""
+        rows = await self._all(
+            "SELECT name, good_revision FROM environments WHERE source = %(source)s AND good_revision <> ''",
+            source=source,
+        )
+        return {str(row["name"]): str(row["good_revision"]) for row in rows}
+
     async def claim(self, environment: str, slot: float) -> Claimed | None:
         """Claim a slot of an environment; None where another worker had it, or the environment is not known."""
         rows = await self._all(

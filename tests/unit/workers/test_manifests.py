@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from otactl.manifest import Reading
-from otactl.workers.loading import LoadedPair, Loader
+from otactl.workers.loading import LoadedSet, Loader
 from otactl.workers.manifests import Manifests, NotHereError, State, key_of
 from otactl.workers.readings import Loaded, Slice
 from otactl.workers.schedule import LIVE, Urgency
@@ -42,6 +42,7 @@ class SharedStore:
         self.revision = revision
         self.declared: dict[str, Declared] = {}
         self.known: set[str] = set()
+        self.good: dict[str, str] = {}
 
     async def now(self) -> float:
         return 100.0
@@ -55,6 +56,12 @@ class SharedStore:
     async def declare(self, _source: str, declared: Mapping[str, Declared], known: Collection[str]) -> tuple[str, ...]:
         self.declared, self.known = dict(declared), set(known)
         return tuple(declared)
+
+    async def record_good(self, revision: str, environments: Collection[str]) -> None:
+        self.good |= dict.fromkeys(environments, revision)
+
+    async def good_revisions(self, _source: str) -> dict[str, str]:
+        return self.good
 
     async def urgency(self, _name: str) -> Urgency:
         return Urgency(live=True)
@@ -94,9 +101,9 @@ def answers(monkeypatch: pytest.MonkeyPatch, revision: str) -> None:
     """Let the source answer with a revision that declares prod-eu."""
     reading = Reading((rollout(),), (ENVIRONMENT,), (), (), 1)
 
-    async def fetch(_self: Loader) -> LoadedPair:
+    async def fetch(_self: Loader) -> LoadedSet:
         loaded = Loaded(Snapshot(revision, Path(), revision), reading)
-        return LoadedPair(loaded, loaded)
+        return LoadedSet(loaded, loaded, {})
 
     monkeypatch.setattr(Loader, "fetch", fetch)
 
@@ -159,6 +166,7 @@ def test_what_a_job_finds_changed_is_asked_for_at_once(monkeypatch: pytest.Monke
     assert found is not None
     assert found.snapshot.revision == THEIRS
     assert stage.requests.asked == [("prod-eu", LIVE)]
+    assert stage.store.good == {"prod-eu": THEIRS}
 
 
 def test_an_environment_that_cannot_run_here_stays_known_and_its_jobs_are_left_to_others(

@@ -126,6 +126,23 @@ def test_what_stops_a_sound_rollout_is_obeyed_while_another_manifest_is_wrong(
     assert part.digest != before.digest
 
 
+def test_an_environment_keeps_what_it_ran_by_and_not_what_was_good_for_all_before(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    """A manifest of another environment was wrong in between, so that no later commit was good for all."""
+    good = loaded(tmp_path, files)
+    files["rollouts/probe-2.json"] = rollout("probe-2", "env-a", 2, wrong=True)
+    files["rollouts/probe-5.json"] = rollout("probe-5", "env-b", 5)
+    ran = loaded(tmp_path, files)
+    files["rollouts/probe-3.json"] = rollout("probe-3", "env-b", 3, wrong=True)
+    newest = loaded(tmp_path, files)
+    found = slices(newest, good, {"env-b": ran})
+
+    assert {name: part.snapshot for name, part in found.items()} == {"env-a": good.snapshot, "env-b": ran.snapshot}
+    assert [r.name for r in found["env-b"].reading.rollouts] == ["probe-1", "probe-5"]
+    assert slices(ran, good, {"env-b": good})["env-b"].snapshot == ran.snapshot
+
+
 def test_a_freeze_is_obeyed_while_another_manifest_is_wrong(tmp_path: Path, files: dict[str, str]) -> None:
     good = loaded(tmp_path, files)
     freeze = {"kind": "deny", "schedule": "0 0 24 12 *", "duration": "72h", "timeZone": "UTC"}
