@@ -36,23 +36,16 @@ class Tables(NamedTuple):
         self.do("UPDATE environments SET asked_at = NULL")
         return found
 
-    async def start(self, run: str = RUN, worker: str = "w") -> float:
-        """Start a pass on a worker that lives; return when."""
-        await self.store.beat(
-            Worker(
-                name=worker,
-                version="1",
-                concurrency=1,
-                running=1,
-                revision="",
-                problem="",
-                started_at=0,
-                stopping=False,
-            )
-        )
+    async def start(self, run: str = RUN) -> float:
+        """Start a pass; return when."""
         at = await self.store.now()
-        await self.store.start_run(run, HOME, worker, "c" * 40, 0)
+        await self.store.start_run(run, HOME, "w", "c" * 40, 0)
         return at
+
+    async def beat(self, *runs: str) -> None:
+        """Say that the worker lives, with the runs that are under way on it."""
+        about = {"version": "1", "concurrency": 1, "running": len(runs), "revision": "", "problem": ""}
+        await self.store.beat(Worker(name="w", started_at=0, stopping=False, **about), runs)
 
     async def end(self, at: float, run: str = RUN) -> None:
         """End a pass, as a worker does."""
@@ -145,16 +138,19 @@ def test_a_request_whose_job_was_lost_with_its_worker_gets_another(play: Play) -
     play(story)
 
 
-@pytest.mark.parametrize(("seen", "again"), [(0, 0), (3600, 1)], ids=["alive", "dead"])
-def test_a_request_waits_for_a_pass_that_runs_as_long_as_its_worker_lives(play: Play, seen: int, again: int) -> None:
+@pytest.mark.parametrize(("under_way", "again"), [((RUN,), 0), ((), 1)], ids=["under way", "lost"])
+def test_a_request_waits_for_a_pass_as_long_as_its_worker_says_that_it_is_under_way(
+    play: Play, under_way: tuple[str, ...], again: int
+) -> None:
     async def story(at: Tables) -> None:
         await at.declare(HOME)
         await at.requests.ask(HOME, REQUESTED)
         await at.start()
         at.do("UPDATE environments SET asked_at = asked_at - interval '1 h'")
-        at.do("UPDATE runs SET started_at = started_at - interval '1 h'")
-        at.do("UPDATE workers SET seen_at = seen_at - make_interval(secs => %s)", seen)
+        at.do("UPDATE runs SET started_at = started_at - interval '1 h', seen_at = seen_at - interval '1 h'")
+        await at.beat(*under_way)
         assert await at.requests.ask_overdue() == again
+        assert await at.store.is_running(HOME) == (not again)
 
     play(story)
 
@@ -231,12 +227,11 @@ def test_tables_of_an_earlier_version_are_named_and_upgraded(conninfo: str) -> N
         connection.execute(
             "ALTER TABLE environments DROP COLUMN asked_at, DROP COLUMN asked_priority, DROP COLUMN good_revision"
         )
-        connection.execute(
-            "DELETE FROM steps WHERE name IN ('otactl/0002_requests.sql', 'otactl/0003_good_revisions.sql')"
-        )
+        connection.execute("ALTER TABLE runs DROP COLUMN seen_at")
+        connection.execute("DELETE FROM steps WHERE name LIKE 'otactl/%' AND name > 'otactl/0002'")
     with pytest.raises(StalledError, match="of an earlier version; run `otactl workers init`"):
         must_have_tables(conninfo)
-    assert create_tables(conninfo) == ("otactl/0002_requests.sql", "otactl/0003_good_revisions.sql")
+    assert [name.removeprefix("otactl/")[:4] for name in create_tables(conninfo)] == ["0002", "0003", "0004"]
     must_have_tables(conninfo)
 
 

@@ -37,6 +37,23 @@ def test_workers_that_are_killed_cost_ticks_and_nothing_else(worker_stage: Worke
 
 
 @pytest.mark.thorough
+def test_a_worker_that_is_started_again_under_its_name_goes_on_where_it_was_killed(
+    worker_stage: WorkerStage, empty_simulator: SimulatorServer
+) -> None:
+    """Its run of before is lost, and not under way because a worker of that name lives."""
+    worker_stage.fleet(1, 1)
+    slow = {"service": "iotwireless", "operation": "CreateFuotaTask", "effect": "delay", "seconds": 4, "nth": 1}
+    empty_simulator.world.faults.replace([slow])
+    killed = worker_stage.start(name="only")
+    until(lambda: empty_simulator.world.faults.fired == 1, "a pass is under way")
+    killed.kill()
+    killed.wait()
+    worker_stage.start(name="only")
+    until(lambda: "ok" in worker_stage.outcomes("env-00"), "it runs again")
+    assert sorted(worker_stage.created().values()) == [1]
+
+
+@pytest.mark.thorough
 def test_a_worker_outlives_its_database(empty_simulator: SimulatorServer, tmp_path: Path) -> None:
     empty_simulator.world.apply_settings({"callsPerSecond": 0})
     with PostgresServer() as server:

@@ -49,9 +49,9 @@ class Jobs:
         self._running: dict[str, Child[PassAnswer]] = {}
 
     @property
-    def running(self) -> int:
-        """Return how many passes run."""
-        return len(self._running)
+    def running(self) -> tuple[str, ...]:
+        """Return the runs that are under way."""
+        return tuple(self._running)
 
     def kill(self) -> None:
         """End every pass at once."""
@@ -122,7 +122,7 @@ class Jobs:
         loop = asyncio.get_running_loop()
         child = await loop.run_in_executor(self._processes.threads, self._processes.start, self._run, request)
         self._running[request.run] = child
-        self._figures.running = self.running
+        self._figures.running = len(self._running)
         waiting = loop.run_in_executor(self._processes.threads, child.ended, self._settings.pass_timeout)
         try:
             return await asyncio.shield(waiting)
@@ -132,7 +132,7 @@ class Jobs:
             raise
         finally:
             del self._running[request.run]
-            self._figures.running = self.running
+            self._figures.running = len(self._running)
 
     async def _refuse(self, job: Taken, queue: PassQueue, error: NotHereError) -> None:
         """Leave a job to another worker (rule 2)."""

@@ -64,11 +64,11 @@ class Requests:
             FROM environments AS asked
             WHERE asked_at < clock_timestamp() - make_interval(secs => %(overdue)s)
                 AND NOT EXISTS (
-                    SELECT FROM runs LEFT JOIN workers ON workers.name = runs.worker
+                    SELECT FROM runs
                     WHERE runs.environment = asked.name AND (
                         runs.started_at > clock_timestamp() - make_interval(secs => %(overdue)s)
                         OR runs.ended_at IS NULL
-                            AND workers.seen_at > clock_timestamp() - make_interval(secs => %(lately)s)
+                            AND runs.seen_at > clock_timestamp() - make_interval(secs => %(lately)s)
                     )
                 )
             ORDER BY name

@@ -25,8 +25,7 @@ SHOWN_RUNS = 10
 _RUNS = """
 SELECT * FROM (
     SELECT runs.*, row_number() OVER (PARTITION BY environment ORDER BY started_at DESC) AS place,
-        EXISTS (SELECT FROM workers WHERE workers.name = runs.worker
-            AND seen_at > clock_timestamp() - make_interval(secs => %(alive)s)) AS attended
+        seen_at > clock_timestamp() - make_interval(secs => %(alive)s) AS attended
     FROM runs
 ) AS ranked WHERE place <= %(shown)s ORDER BY environment, place
 """

@@ -16,7 +16,7 @@ from otactl.workers.schedule import Urgency
 KEPT_RUNS = 50
 """Runs kept of an environment."""
 LATELY_SECONDS = 6.0
-"""After so long without a sign the passes of a worker count as ended."""
+"""After so long without a sign of its worker a pass counts as ended."""
 GONE_SECONDS = 3600.0
 """After so long without a sign a worker is left out."""
 _NOW: LiteralString = "extract(epoch FROM clock_timestamp())::float8"
@@ -164,10 +164,10 @@ class Store:
         return _urgency(rows[0]) if rows else Urgency()
 
     async def is_running(self, environment: str) -> bool:
-        """Return whether a worker that gave a sign lately runs a pass of an environment."""
+        """Return whether a pass of an environment is under way, as its worker said lately."""
         rows = await self._all(
             """
-            SELECT FROM runs JOIN workers ON workers.name = runs.worker
+            SELECT FROM runs
             WHERE environment = %(name)s AND ended_at IS NULL
                 AND seen_at > clock_timestamp() - make_interval(secs => %(lately)s)
             """,
@@ -217,8 +217,8 @@ class Store:
                 troubled=urgency.troubled,
             )
 
-    async def beat(self, worker: Worker) -> None:
-        """Record that a worker lives, and how it is."""
+    async def beat(self, worker: Worker, runs: Collection[str]) -> None:
+        """Record that a worker lives, how it is, and which runs are under way on it."""
         await self._do(
             """
             INSERT INTO workers (name, version, concurrency, running, revision, problem, started_at, stopping)
@@ -226,8 +226,8 @@ class Store:
                 to_timestamp(%(started_at)s), %(stopping)s)
             ON CONFLICT (name) DO UPDATE
             SET version = excluded.version, concurrency = excluded.concurrency, running = excluded.running,
-                revision = excluded.revision, problem = excluded.problem, stopping = excluded.stopping,
-                seen_at = clock_timestamp()
+                revision = excluded.revision, problem = excluded.problem, started_at = excluded.started_at,
+                stopping = excluded.stopping, seen_at = clock_timestamp()
             """,
             name=worker.name,
             version=worker.version,
@@ -238,6 +238,7 @@ class Store:
             started_at=worker.started_at,
             stopping=worker.stopping,
         )
+        await self._do("UPDATE runs SET seen_at = clock_timestamp() WHERE id = ANY(%(ids)s::text[])", ids=sorted(runs))
 
     async def leave(self, worker: str) -> None:
         """Record that a worker has stopped."""

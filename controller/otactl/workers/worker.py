@@ -81,7 +81,7 @@ class Worker:
     def _stop(self) -> None:
         if self._stopping.is_set():  # asked twice: at once
             self._jobs.kill()
-        _LOG.info("asked to stop; %d passes run", self._jobs.running)
+        _LOG.info("asked to stop; %d passes run", len(self._jobs.running))
         self._stopping.set()
 
     async def _serve(self, app: App) -> None:
@@ -193,12 +193,13 @@ class Worker:
                     name=self._settings.name,
                     version=__version__,
                     concurrency=self._settings.concurrency,
-                    running=self._jobs.running,
+                    running=len(self._jobs.running),
                     revision=state.revision if state is not None else "",
                     problem=manifests.problem if manifests is not None else "",
                     started_at=self._started_at,
                     stopping=self._stopping.is_set(),
-                )
+                ),
+                self._jobs.running,
             )
             self._database_at = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
@@ -237,5 +238,5 @@ class Worker:
             "databaseAnswers": answers,
             "manifestsAreKnown": knows,
             "stopping": self._stopping.is_set(),
-            "running": self._jobs.running,
+            "running": len(self._jobs.running),
         }
