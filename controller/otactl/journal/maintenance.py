@@ -177,7 +177,7 @@ def _without_outcome(intents: list[Intent]) -> str:
 def _read(text: object, kind: type[T], where: str, code: str, defects: list[Defect]) -> T | None:
     try:
         return msgspec.json.decode(str(text), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         defects.append(_error(where, code, str(error)))
         return None
 

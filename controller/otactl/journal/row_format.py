@@ -32,7 +32,7 @@ class RowFormat:
         """Read a value. Raises: StalledError where it cannot be read, naming `what` it is."""
         try:
             return msgspec.json.decode(str(text), type=kind)
-        except msgspec.DecodeError as error:  # ValidationError is one
+        except (msgspec.DecodeError, RecursionError) as error:  # ValidationError is one
             raise self.damaged(what, str(error)) from error
 
     def damaged(self, what: str, why: str) -> StalledError:

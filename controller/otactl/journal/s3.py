@@ -262,5 +262,5 @@ class S3Journal:
     def _decode(self, text: msgspec.Raw, kind: type[T], what: str) -> T:
         try:
             return msgspec.json.decode(text, type=kind)
-        except msgspec.DecodeError as error:  # ValidationError is one
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # ValidationError is one
             raise DamagedError(f"journal {self.path}: {what}", str(error)) from error

@@ -203,11 +203,15 @@ def pack(value: msgspec.Struct) -> bytes:
     return gzip.compress(msgspec.json.encode(value), compresslevel=6, mtime=0)
 
 
+_UNREADABLE = (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading an object raises where its bytes are damaged; a bad gzip header is an OSError."""
+
+
 def unpack(data: bytes, kind: type[T], what: str) -> T:
     """Read an object's bytes; raises `DamagedError` naming `what`."""
     try:
         return msgspec.json.decode(gzip.decompress(data), type=kind)
-    except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:  # a bad gzip header is an OSError
+    except _UNREADABLE as error:
         raise DamagedError(what, str(error)) from error
 
 

@@ -87,7 +87,7 @@ class SqlJournal:
         row = db.execute("SELECT id, replaces FROM identity").fetchone()
         try:
             return msgspec.convert({"id": row[0], "replaces": json.loads(row[1])}, Identity)
-        except (TypeError, ValueError, msgspec.ValidationError) as error:
+        except (TypeError, ValueError, RecursionError, msgspec.ValidationError) as error:
             raise self._rows.damaged("its identity", str(error)) from error
 
     def load(self, environment: str, name: str) -> Stored:

@@ -73,5 +73,5 @@ def link_of(text: object) -> Link | None:
     """Read a stored link; one that cannot be read fits nowhere."""
     try:
         return msgspec.json.decode(str(text), type=Link) if text is not None else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return UNREADABLE

@@ -61,7 +61,7 @@ def declared(record: Record, read: ReadConfig) -> Rollout | None:
 
     try:
         rollout = msgspec.json.decode(record.declaration, type=Rollout, dec_hook=config) if record.declaration else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return msgspec.structs.replace(rollout, name=record.name, removed=True) if rollout is not None else None
 

@@ -28,6 +28,7 @@ ODD: tuple[object, ...] = (
     "\u202e",
     "é" * 300,
     HUGE,
+    "[" * 3000,
     "2999-01-01T00:00:00Z",
     "../../etc/passwd",
     "${stack:role}",

@@ -45,8 +45,10 @@ def repeatable() -> Iterator[None]:
     with (
         patch("otactl.journal.identity.uuid4", drawn_once),
         patch("otactl.journal.s3_store.uuid4", drawn_once),
+        patch("otactl.journal.postgres.store.uuid4", drawn_once),
         patch("otactl.journal.sqlite.current", lambda: here),
         patch("otactl.journal.s3.current", lambda: here),
+        patch("otactl.journal.postgres.store.current", lambda: here),
     ):
         yield
 
@@ -164,19 +166,20 @@ class Sqlite:
                 table, column = generator.choice(self.columns)
                 row = generator.randint(1, 6)
                 found = db.execute(f'SELECT "{column}" FROM "{table}" WHERE rowid = ?', (row,)).fetchone()  # noqa: S608
-                changes.append((table, column, row, _odd(generator, found[0] if found else None)))
+                changes.append((table, column, row, odd(generator, found[0] if found else None)))
         return json.dumps(changes).encode()
 
 
-def _odd(generator: random.Random, value: object) -> object:
+def odd(generator: random.Random, value: object) -> object:
+    """Return another value for a column; a text of JSON is mostly damaged as JSON."""
     if isinstance(value, str) and generator.random() < 0.7:
         try:
             return json.dumps(damaged_json(generator, json.loads(value)))
         except ValueError:
             return value[: generator.randrange(len(value) + 1)]
-    odd = generator.choice(ODD)
-    fits = not isinstance(odd, list | dict) and not (isinstance(odd, int) and not -(2**63) <= odd < 2**63)
-    return odd if fits else json.dumps(odd)
+    other = generator.choice(ODD)
+    fits = not isinstance(other, list | dict) and not (isinstance(other, int) and not -(2**63) <= other < 2**63)
+    return other if fits else json.dumps(other)
 
 
 def sqlite_kinds(folder: Path) -> Iterator[Kind]:

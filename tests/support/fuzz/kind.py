@@ -22,6 +22,8 @@ class Kind:
     title: str
     block: Callable[[int], Iterator[bytes]]
     judge: Callable[[bytes], str]
+    share: int = 1
+    """It gets one in so many of the inputs that the others get: one of them takes so much longer."""
 
 
 def drawn(name: str, draw: Callable[[random.Random], bytes]) -> Callable[[int], Iterator[bytes]]:

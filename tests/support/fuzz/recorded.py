@@ -18,6 +18,7 @@ TITLES = {
     "sqlite-bytes": "journal in SQLite, bytes",
     "sqlite-rows": "journal in SQLite, rows",
     "s3": "journal on S3, objects",
+    "postgres-rows": "journal in PostgreSQL, rows",
     "answers-fuota": "answers of AWS IoT Wireless (and S3, IAM, STS)",
     "answers-ota": "answers of AWS IoT (and S3, IAM, STS)",
     "answers-tuya": "answers of Tuya's gateway (and STS)",

@@ -12,6 +12,8 @@ from otactl.model import Record
 ROWS = RowFormat("postgresql:///fleet")
 TEXT = msgspec.json.encode(Record(environment="prod-eu", name="soil")).decode()
 
+DEEP = "[" * 5000 + "]" * 5000
+
 
 def test_a_record_is_read_with_its_revision() -> None:
     stored = ROWS.stored("prod-eu", "soil", TEXT, 3)
@@ -26,6 +28,7 @@ def test_a_record_is_read_with_its_revision() -> None:
         ("soil", TEXT, 0, "it is 0"),
         ("soil", TEXT, "3", "it is '3'"),
         ("soil", TEXT[:-1], 3, "cannot be read"),
+        ("soil", f'{TEXT[:-1]},"drift":[{{"desired":{DEEP}}}]}}', 3, "cannot be read"),
     ],
 )
 def test_a_row_that_cannot_be_what_was_asked_for_is_damage(name: str, text: str, revision: object, why: str) -> None:

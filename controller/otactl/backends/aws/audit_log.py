@@ -78,7 +78,7 @@ def _change(event: dict[str, Any], ids: Collection[str]) -> AuditedChange | None
     """Return an event as a change if it is a write that names one of the ids and was not refused."""
     try:
         detail = json.loads(event.get("CloudTrailEvent", "{}"))
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return None
     if not isinstance(detail, dict) or detail.get("readOnly") or detail.get("errorCode"):
         return None

@@ -16,6 +16,7 @@ from typing import cast
 import msgspec
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
+from otactl.backends.aws.errors import unreadable
 from otactl.errors import StalledError, TransientError
 from otactl.model import JsonObject, Rollout, TargetFacts, VersionConfirm, VersionProof
 
@@ -82,7 +83,10 @@ class VersionReader:
     def _shadow(self, thing: str, path: str) -> object:
         answer = self._transport.call("iot-data", "GetThingShadow", {"thingName": thing}, repeatable=True)
         # A version written as a number keeps its digits: 2.10 is not 2.1.
-        document: object = json.loads(_body(answer.get("payload")), parse_float=str, parse_int=str)
+        try:
+            document: object = json.loads(_body(answer.get("payload")), parse_float=str, parse_int=str)
+        except (ValueError, RecursionError):
+            raise unreadable("iot-data", "GetThingShadow", "payload is no JSON") from None
         for part in ("state", *path.split(".")):
             document = document.get(part) if isinstance(document, dict) else None
         return document

@@ -112,7 +112,7 @@ class Concerns:
             document = json.loads(str(self._reader.get("GetJobDocument", {"jobId": job_id(update_id)}).get("document")))
         except NotFoundError:
             return ""
-        except ValueError:
+        except (ValueError, RecursionError):
             return ""  # a document of another owner, which names no stream we know
         value = document.get("afr_ota") if isinstance(document, dict) else None
         return str(value.get("streamname") or "") if isinstance(value, dict) else ""

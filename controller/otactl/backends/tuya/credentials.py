@@ -53,7 +53,7 @@ def _from_secret(arn: str, read_secret: ReadSecret | None) -> Key:
 def _parsed(text: str) -> Key | None:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None

@@ -89,7 +89,7 @@ class PostgresJournal:
             return None
         try:
             return msgspec.convert({"id": row[0], "replaces": json.loads(str(row[1]))}, Identity)
-        except (ValueError, msgspec.ValidationError) as error:
+        except (ValueError, RecursionError, msgspec.ValidationError) as error:
             raise self._rows.damaged("its identity", str(error)) from error
 
     def _create(self, cursor: Cursor) -> None:

@@ -178,30 +178,33 @@ def damaged(raw: Raw, damage: Damage, asked: int = 0) -> Raw:
     """Return an answer with a damage; `asked` counts how often pages without an end were asked for."""
     how, value = damage.how, damage.value
     if how == "cut":
-        return (
-            msgspec.structs.replace(raw, body=raw.body[:value])
-            if False
-            else Raw(raw.status, raw.headers, raw.body[:value])
-        )
+        return Raw(raw.status, raw.headers, raw.body[:value])
     if how == "html":
-        return Raw(value, {**raw.headers, "Content-Type": "text/html"}, HTML)
+        page = _with(raw, HTML)
+        return Raw(value, {**page.headers, "Content-Type": "text/html"}, HTML)
     if how == "body":
-        return Raw(raw.status, raw.headers, value.encode())
+        return _with(raw, value.encode())
     if how == "flip":
         body = bytearray(raw.body)
         if body:
             body[value[0] % len(body)] = value[1]
-        return Raw(raw.status, raw.headers, bytes(body))
+        return _with(raw, bytes(body))
     if how == "header":
         kept = {k: v for k, v in raw.headers.items() if k != damage.path[0]}
         return Raw(raw.status, kept if value is None else {**kept, str(damage.path[0]): value}, raw.body)
     if how.startswith("xml-"):
-        return Raw(raw.status, raw.headers, _in_xml(raw.body, how, int(damage.path[0]), value))
+        return _with(raw, _in_xml(raw.body, how, int(damage.path[0]), value))
     document = parsed(raw)
     if not isinstance(document, dict):
         return raw
     changed = _paged(document, how, str(value), asked) if how in PAGES else _in_json(document, damage)
-    return Raw(raw.status, raw.headers, json.dumps(changed).encode())
+    return _with(raw, json.dumps(changed).encode())
+
+
+def _with(raw: Raw, body: bytes) -> Raw:
+    """Return an answer with another body; one that is cut keeps the length it had."""
+    headers = {n: str(len(body)) if n.lower() == "content-length" else value for n, value in raw.headers.items()}
+    return Raw(raw.status, headers, body)
 
 
 def _in_json(document: Any, damage: Damage) -> Any:

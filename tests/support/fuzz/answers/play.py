@@ -18,6 +18,8 @@ from tests.support.fuzz.answers.scenes import Scene, backend_of, client_of, copi
 from tests.support.fuzz.answers.tape import Play, Raw, Taped, first_page, key_of, writes
 from tests.support.in_memory_cloud import Memory
 
+STREAMS = ("iot-data",)
+"""Services whose answers can be read once."""
 GONE = {
     "iam": b"<ErrorResponse><Error><Code>NoSuchEntity</Code><Message>gone</Message></Error></ErrorResponse>",
     "s3": b"<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>",
@@ -40,7 +42,12 @@ class Played:
     @property
     def records(self) -> dict[str, Record]:
         """Return the records after the run."""
-        return {name: msgspec.json.decode(raw, type=Record) for name, raw in self.journal.records.items()}
+        return records_of(self.journal)
+
+
+def records_of(journal: Memory) -> dict[str, Record]:
+    """Return the records of a journal."""
+    return {name: msgspec.json.decode(raw, type=Record) for name, raw in journal.records.items()}
 
 
 class Service:
@@ -62,7 +69,8 @@ class Service:
             return Given(self._further(service, operation, parameters) or _gone(service))
         self.answered[found.index] = None
         raw = self._damaged(found)
-        return Given(found.raw, f"{self.scene.name}/{found.index}") if raw is found.raw else Given(raw)
+        kept = raw is found.raw and service not in STREAMS
+        return Given(raw, f"{self.scene.kind}/{self.scene.name}/{found.index}" if kept else "")
 
     def _damaged(self, call: Taped, turn: int = 0) -> Raw:
         raw = call.raw

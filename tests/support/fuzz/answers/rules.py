@@ -27,7 +27,7 @@ from otactl.errors import OtactlError
 from otactl.model import Outcome, Record
 from tests.support.fuzz.answers.clients import Read
 from tests.support.fuzz.answers.damage import Damage, Input, parsed
-from tests.support.fuzz.answers.play import Played, play
+from tests.support.fuzz.answers.play import Played, play, records_of
 from tests.support.fuzz.answers.scenes import BUDGET, Scene, scenes
 from tests.support.fuzz.kind import must
 
@@ -58,7 +58,7 @@ _MAPS = frozenset(("additionalParameters", "detailsMap", "attributes", "srcVersi
 _CALL = re.compile(r"\b(iotwireless|iot|iot-data|signer|s3|iam|sts|tuya):[A-Z]\w+")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def undamaged(service: str, name: str) -> tuple[Scene, Played]:
     """Return a recorded run, and what becomes of it without damage."""
     scene = next(s for s in scenes(service) if s.name == name)
@@ -122,7 +122,7 @@ def judge(service: str, given: Input) -> str:
         _words(text)
     must(found.calls <= BUDGET, f"{found.calls} calls")
     _nothing_more(found, whole, "it", given.damages)
-    _devices_are_true(found, whole)
+    _devices_are_true(scene, found, whole)
     if crc32(repr(given).encode()) % AGAIN == 0:
         _next_run_is_true(service, scene, whole, found, given.damages)
     if all(_unread(service, scene, damage) for damage in given.damages):
@@ -155,12 +155,14 @@ def _same_but(given: Any, true: Any, values: set[Any]) -> bool:
     return bool(given == true or (isinstance(given, str | int | float) and given in values))
 
 
-def _devices_are_true(found: Played, whole: Played) -> None:
-    before, now = whole.records, found.records
-    for name, record in now.items():
-        more = _succeeded(record) - _succeeded(before.get(name, record))
+def _devices_are_true(scene: Scene, found: Played, whole: Played) -> None:
+    """Check that only those succeeded and passed that did before the pass, or do in it without damage."""
+    true, before = whole.records, records_of(scene.journal)
+    for name, record in found.records.items():
+        known = [records[name] for records in (true, before) if name in records]
+        more = _succeeded(record) - set().union(*map(_succeeded, known))
         must(not more, f"{sorted(more)[:3]} count as succeeded, and no true answer says so")
-        passed = _passed(record) - _passed(before.get(name, record))
+        passed = _passed(record) - set().union(*map(_passed, known))
         must(not passed, f"wave {sorted(passed)} passed, and did not without damage")
 
 
@@ -176,7 +178,7 @@ def _next_run_is_true(service: str, scene: Scene, whole: Played, found: Played, 
     again = play(scene, journal=found.journal)
     again.sent = [call for call in again.sent if call not in found.sent or call[1] in ONCE]
     _nothing_more(again, true, "the next pass with true answers", damages)
-    _devices_are_true(again, true)
+    _devices_are_true(scene, again, true)
 
 
 def same_end(found: Played, whole: Played) -> bool:
@@ -185,13 +187,13 @@ def same_end(found: Played, whole: Played) -> bool:
 
 
 def _succeeded(record: Record) -> set[str]:
-    shown = {r.device for a in record.attempts for r in a.results if r.outcome is Outcome.SUCCEEDED}
-    skipped = {d for a in record.attempts for d in a.skipped_devices}
-    return shown | skipped
+    shown = {f"{r.device} by {a.unit_id}" for a in record.attempts for r in a.results if r.outcome is Outcome.SUCCEEDED}
+    return shown | {f"{d} before {a.unit_id}" for a in record.attempts for d in a.skipped_devices}
 
 
 def _passed(record: Record) -> set[str]:
-    return {w.name for w in record.waves if w.released or (w.verdict is not None and w.verdict.passed)}
+    passed = (w for w in record.waves if w.released or (w.verdict is not None and w.verdict.passed))
+    return {f"{w.name} {w.verdict_generation}" for w in passed}
 
 
 def _errors(found: Played) -> Iterator[str]:

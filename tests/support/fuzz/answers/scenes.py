@@ -22,7 +22,7 @@ from otactl.backends.tuya.backend import TuyaBackend
 from otactl.backends.tuya.client import TuyaClient
 from otactl.backends.tuya.config import access_of
 from otactl.backends.tuya.http import Wire
-from otactl.model import Environment, Firmware, Gate, Rollout
+from otactl.model import Environment, Firmware, Gate, Rollout, VersionConfirm, VersionProof
 from otactl.model.rollout import Abort, Suspend
 from otactl.ports import Backend
 from otactl.reconcile import reconciler
@@ -206,7 +206,14 @@ def _ota(at: Recorder) -> None:
     at.run(newer, "newer", 130)
     newest = edited(newer, firmware=pushed(stage, "2.6.0", b"newest" * 500))
     at.run(newest, "superseded", 130)
-    at.run(newest, "after it was superseded")
+    at.run(newest, "after it was superseded", 600)
+    proved = replace(
+        gateway().strategy, confirm=VersionConfirm(version=VersionProof(shadow="reported.fw"), within="1h")
+    )
+    proving = edited(rollout, strategy=proved, firmware=pushed(stage, "2.7.0", b"proved" * 500))
+    at.run(proving, "proved by shadows", 600)
+    at.run(proving, "reports are waited for", 3600)
+    at.run(proving, "reports came too late")
 
 
 def _tuya(at: Recorder) -> None:
@@ -225,7 +232,12 @@ def _tuya(at: Recorder) -> None:
     newer = edited(rollout, firmware=_packed(stage, "1003", "2.5.0"))
     at.run(newer, "newer", 30)
     at.run(edited(newer, firmware=_packed(stage, "1004", "2.6.0")), "superseded", 600)
-    at.run(edited(newer, firmware=_packed(stage, "1004", "2.6.0")), "after it was superseded")
+    at.run(edited(newer, firmware=_packed(stage, "1004", "2.6.0")), "after it was superseded", 1200)
+    proved = replace(rollout.strategy, confirm=VersionConfirm(version=VersionProof(module="default"), within="1h"))
+    proving = edited(rollout, strategy=proved, firmware=_packed(stage, "1005", "2.7.0"))
+    stage.behaviours(plug_1="failsFlash")
+    at.run(proving, "proved by reports", 1200)
+    at.run(proving, "reported")
 
 
 def _packed(stage: TuyaStage, firmware_id: str, version: str) -> Firmware:
