@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -43,7 +44,7 @@ def main() -> int:
                 stage.start("--concurrency", "2", every="2s", name=name)
             _say(started, f"{len(WORKERS)} workers start: {', '.join(WORKERS)}")
             for number, name in enumerate(KILLED, start=1):
-                until(lambda least=4 * number: len(stage.created()) >= least, "units are created")  # type: ignore[misc]
+                until(partial(_has_created, stage, 4 * number), "units are created")
                 victim = stage.workers[WORKERS.index(name)]
                 victim.kill()
                 victim.wait()
@@ -51,6 +52,10 @@ def main() -> int:
             _say(started, "simulated hours pass; the others go on")
             stage.drive(900)
             return _summary(stage, started)
+
+
+def _has_created(stage: WorkerStage, units: int) -> bool:
+    return len(stage.created()) >= units
 
 
 def _summary(stage: WorkerStage, started: float) -> int:
