@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_pass_that_hangs_is_ended_and_delays_no_other_environment(
     worker_stage.fleet(2, 2)
     rule = {"service": "iotwireless", "operation": "ListFuotaTasks", "effect": "delay", "seconds": 60, "nth": 1}
     empty_simulator.world.faults.replace([rule])
-    worker_stage.start("--concurrency", "2", "--pass-timeout", "6s", name="only")
+    worker_stage.start("--concurrency", "2", "--pass-timeout", "8s", name="only")
     homes = ("env-00", "env-01")
 
     def hung() -> list[dict[str, Any]]:
@@ -48,8 +49,12 @@ def test_a_pass_that_hangs_is_ended_and_delays_no_other_environment(
     until(hung, "the pass is ended")
     first = hung()[0]
     stuck, other = sorted(homes, key=lambda home: home != first["environment"])
-    ended = next(run.ended_at for run in worker_stage.runs(stuck) if run.id == first["run"])
-    assert any(ended is not None and run.started_at < ended for run in worker_stage.runs(other))
-    assert "longer than 6 s" in first["problem"]
+
+    def ended() -> list[datetime]:
+        return [run.ended_at for run in worker_stage.runs(stuck) if run.id == first["run"] and run.ended_at is not None]
+
+    until(ended, "its end is recorded, which is after it is logged")
+    assert any(run.started_at < ended()[0] for run in worker_stage.runs(other))
+    assert "longer than 8 s" in first["problem"]
     for home in homes:
         until(lambda home=home: "ok" in worker_stage.outcomes(home), "a later tick continues it")
