@@ -39,6 +39,8 @@ def test_a_wave_of_a_group_is_judged_with_the_number_of_devices_given(gate: Run)
         (f"{SOIL} --devices canary", "write it as canary=30"),
         (f"{SOIL} --devices canary=0", "write it as canary=30"),
         (f"{SOIL} --bad-percent 60 --silent-percent 50", "more than 100 % together"),
+        (f"{SOIL} --bad-percent nan", "nan is not a number"),
+        (f"{SOIL} --risk-percent nan", "nan is not a number"),
         ("", "name at least one manifest"),
     ],
 )

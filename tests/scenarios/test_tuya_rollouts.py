@@ -204,6 +204,27 @@ def test_tasks_that_wait_for_a_confirmation_are_counted_as_that(tuya_stage: Tuya
     assert drift(tuya_stage)["devices.toConfirm"].cause is Cause.VENDOR
 
 
+def test_a_version_in_another_module_than_the_one_that_proves_it_spares_no_device(tuya_stage: TuyaStage) -> None:
+    tuya_stage.cloud(
+        products=[{"productKey": PRODUCT, "modules": ["default", "mcu"]}],
+        devices=[
+            {"productKey": PRODUCT, "deviceName": name, "versions": {"default": "2.4.1", "mcu": "2.4.0"}}
+            for name in PLUGS
+        ],
+    )
+    base = plugs()
+    declared = replace(
+        base, strategy=replace(base.strategy, confirm=VersionConfirm(version=VersionProof(module="mcu")))
+    )
+
+    held = tuya_stage.run(declared).rollouts[0].holds
+
+    why = "its module default has 2.4.1 already, and module mcu, which is to prove it, reports 2.4.0"
+    assert held
+    assert all(why in hold.message for hold in held), held
+    assert tuya_stage.record("plug").attempts == ()
+
+
 def test_a_version_that_was_lost_again_is_no_success_where_it_is_to_be_proved(tuya_stage: TuyaStage) -> None:
     confirm = VersionConfirm(version=VersionProof(module="default"), within="1h")
     base = plugs()

@@ -51,8 +51,8 @@ def ready_rule(ctx: AttemptContext) -> ReadyRule:
 def session_hold(ctx: UnitContext) -> tuple[Hold, ...]:
     """Return the hold of a session that should have started, or ended, long ago (rules 2 and 3)."""
     at, attempt, unit = ctx.at, ctx.attempt, ctx.unit
-    if not ctx.can.starts_explicitly or attempt.start_at is None:
-        return ()
+    if not ctx.can.starts_explicitly or attempt.start_at is None or unit.version_check is not None:
+        return ()  # one whose versions are waited for is over
     end = ctx.can.end_command.format(id=attempt.vendor_id)
     if unit.phase is UnitPhase.SCHEDULED:
         late = attempt.start_at + BEGINS_WITHIN

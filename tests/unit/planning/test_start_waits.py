@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.model import Rollout, Stage, StartWhenReady, UnitPhase
+from otactl.model import Rollout, Stage, StartWhenReady, UnitPhase, VersionCheck
 from otactl.model.actions import name_of
 from tests.support.builders import NOW, look, record_of, rollout, seen, unit_of
 
@@ -87,6 +87,16 @@ def test_a_session_that_should_have_started_or_ended_long_ago_is_held_with_its_c
 
     assert [h.reason for h in holds] == (["session_is_overdue"] if held else [])
     assert all("delete-fuota-task --id t-1" in h.message and h.overdue_since is not None for h in holds)
+
+
+def test_a_session_whose_devices_are_waited_for_with_their_versions_is_not_reported_as_on_air() -> None:
+    declared = rollout()
+    start = NOW - 30 * DAY
+    check = VersionCheck(since=NOW - DAY)
+    unit = msgspec.structs.replace(unit_of(declared), phase=UnitPhase.RUNNING, start_at=start, version_check=check)
+    record = record_of(declared, unit, Stage.RUNNING, start_at=start, started_by_us=True, version_check=check)
+
+    assert look(declared, record, seen(unit)).plan.holds == ()
 
 
 def test_a_session_whose_length_no_one_can_tell_may_take_a_week() -> None:

@@ -39,6 +39,7 @@ from otactl.model import (
     Survey,
     TargetFacts,
     Unit,
+    VersionConfirm,
     duration,
 )
 from otactl.model.actions import Call, Receipt
@@ -152,7 +153,9 @@ class TuyaBackend(TuyaShape):
         self, keys: tuple[str, ...], rollout: Rollout, spec: TuyaConfig, ours: Collection[str]
     ) -> list[TargetFacts]:
         version = rollout.firmware.version
-        return [self._reader.target(key, spec, version, ours) for key in keys]
+        confirm = rollout.strategy.confirm
+        proof = confirm.version.module if isinstance(confirm, VersionConfirm) else None
+        return [self._reader.target(key, spec, version, ours, proof) for key in keys]
 
 
 def _reachable(facts: list[TargetFacts]) -> list[TargetFacts]:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from otactl.backends.tuya.client import NotFoundError, TuyaClient
@@ -118,10 +118,13 @@ class BatchReader:
         except NotFoundError:
             return None
 
-    def target(self, key: str, spec: TuyaConfig, version: str, ours: Collection[str] = ()) -> TargetFacts:
+    def target(
+        self, key: str, spec: TuyaConfig, version: str, ours: Collection[str] = (), proof: str | None = None
+    ) -> TargetFacts:
         """Return a device before a start: whether it is there, reports the module, and has nothing else to do.
 
-        `ours` are batches of the same rollout: a task of one is waited for, and is no drift.
+        `ours` are batches of the same rollout: a task of one is waited for, and is no drift. `proof` is the module
+        whose version proves a success, None for the one that is updated.
         """
         name, within = key.partition(":")[2], product_key(spec)
         try:
@@ -135,6 +138,8 @@ class BatchReader:
                 key=key, exists=True, vendor_id=name, within=within, not_ready_because=text, findings=(silent,)
             )
         runs = reported[spec.module]
+        if runs == version and (text := _unproved(reported, spec.module, proof or spec.module, version)):
+            return TargetFacts(key=key, exists=True, vendor_id=name, within=within, not_ready_because=text)
         if runs == version:
             return TargetFacts(key=key, exists=True, vendor_id=name, within=within, updated=True, version=version)
         if text := not_asked_for(spec, runs):
@@ -163,6 +168,14 @@ class BatchReader:
 def product_key(spec: TuyaConfig) -> str:
     """Return the key of a product as a target."""
     return f"product:{spec.product}"
+
+
+def _unproved(reported: Mapping[str, str], module: str, proof: str, version: str) -> str:
+    """Return why a device that has the version is not known to run it; empty where the proving module reports it."""
+    if reported.get(proof) == version:
+        return ""
+    text = f"its module {module} has {version} already, and module {proof}, which is to prove it, reports "
+    return f"{text}{reported.get(proof) or 'no version'}; check the device, or strategy.confirm.version.module"
 
 
 def not_asked_for(spec: TuyaConfig, runs: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-_PERCENT = click.FloatRange(0, 100)
+from otactl.cli.number_options import NumberRange
+
+_PERCENT = NumberRange(0, 100)
 
 
 @click.command("gate", short_help="say how often gates pass bad firmware, and hold good firmware")
@@ -23,7 +25,7 @@ _PERCENT = click.FloatRange(0, 100)
 @click.option("--silent-percent", type=_PERCENT, default=0.0, show_default=True, help="Devices that never answer.")
 @click.option(
     "--risk-percent",
-    type=click.FloatRange(0, 50, min_open=True),
+    type=NumberRange(0, 50, min_open=True),
     default=5.0,
     show_default=True,
     help="Wrong verdicts that you accept: the numbers of devices that are needed are computed for it.",
