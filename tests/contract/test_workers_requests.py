@@ -15,7 +15,8 @@ from otactl.workers.database import conninfo_of, create_tables, must_have_tables
 from otactl.workers.queue import PassQueue, Waiting, open_app, taken
 from otactl.workers.requests import OVERDUE_SECONDS, Requests
 from otactl.workers.schedule import LIVE, REQUESTED, USUAL, Urgency
-from otactl.workers.store import Declared, Outcome, Store, Worker
+from otactl.workers.status import status_of, wait_for_runs
+from otactl.workers.store import LOST, Declared, Outcome, Store, Worker
 
 HOME, SOURCE, RUN = "env-00", "/srv/fleet", "r1"
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class Tables(NamedTuple):
     async def start(self, run: str = RUN) -> float:
         """Start a pass; return when."""
         at = await self.store.now()
-        await self.store.start_run(run, HOME, "w", "c" * 40, 0)
+        await self.store.start_run(run, HOME, "w", "c" * 40, 0, limit=600)
         return at
 
     async def beat(self, *runs: str) -> None:
@@ -57,6 +58,11 @@ class Tables(NamedTuple):
         job = await self.queue.app.job_manager.fetch_job(queues=["passes"], worker_id=1)
         assert job is not None
         self.do("DELETE FROM procrastinate_jobs")
+
+    def runs(self) -> list[tuple[str, str | None]]:
+        """Return what the runs of the environment came to, as `workers status` shows it."""
+        (found,) = status_of(self.conninfo).environments
+        return [(run.outcome, run.message) for run in found.runs]
 
     def do(self, statement: LiteralString, *values: object) -> None:
         """Change the tables behind the back of the workers, as time would."""
@@ -155,6 +161,50 @@ def test_a_request_waits_for_a_pass_as_long_as_its_worker_says_that_it_is_under_
     play(story)
 
 
+def test_a_pass_counts_as_ended_after_its_limit_whatever_its_worker_says(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        await at.requests.ask(HOME, REQUESTED)
+        await at.start()
+        at.do("UPDATE environments SET asked_at = asked_at - interval '1 h'")
+        at.do("UPDATE runs SET started_at = started_at - interval '1 h', ends_by = ends_by - interval '1 h'")
+        await at.beat(RUN)
+        assert not await at.store.is_running(HOME)
+        assert await at.requests.ask_overdue() == 1
+        assert at.runs() == [("lost", LOST)]
+        assert await at.store.close_lost() == 1
+
+    play(story)
+
+
+def test_a_run_of_an_earlier_version_without_a_limit_is_under_way_while_its_worker_says_so(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.start()
+        at.do("UPDATE runs SET started_at = started_at - interval '9 h', ends_by = NULL")
+        await at.beat(RUN)
+        assert await at.store.is_running(HOME)
+        assert await at.store.close_lost() == 0
+
+    play(story)
+
+
+def test_a_run_whose_worker_is_gone_is_closed_in_words_until_its_end_is_recorded(play: Play) -> None:
+    async def story(at: Tables) -> None:
+        await at.declare(HOME)
+        started = await at.start()
+        await at.start("r2")
+        at.do("UPDATE runs SET seen_at = seen_at - interval '16 s' WHERE id = %s", RUN)
+        assert at.runs() == [("running", None), ("lost", LOST)]
+        assert await at.store.close_lost() == 1
+        assert at.runs() == [("running", None), ("lost", LOST)]
+        assert wait_for_runs(at.conninfo, [HOME], started, 0) == {HOME: None}
+
+        await at.store.end_run(RUN, HOME, Outcome(outcome="ok"), None, ago=5)
+        assert at.runs() == [("running", None), ("ok", None)]
+
+    play(story)
+
+
 def test_the_most_urgent_of_two_requests_counts_and_nothing_is_asked_of_what_is_not_known(play: Play) -> None:
     async def story(at: Tables) -> None:
         await at.declare(HOME)
@@ -227,11 +277,12 @@ def test_tables_of_an_earlier_version_are_named_and_upgraded(conninfo: str) -> N
         connection.execute(
             "ALTER TABLE environments DROP COLUMN asked_at, DROP COLUMN asked_priority, DROP COLUMN good_revision"
         )
-        connection.execute("ALTER TABLE runs DROP COLUMN seen_at")
+        connection.execute("ALTER TABLE runs DROP COLUMN seen_at, DROP COLUMN ends_by")
+        connection.execute("DROP INDEX runs_open")
         connection.execute("DELETE FROM steps WHERE name LIKE 'otactl/%' AND name > 'otactl/0002'")
     with pytest.raises(StalledError, match="of an earlier version; run `otactl workers init`"):
         must_have_tables(conninfo)
-    assert [name.removeprefix("otactl/")[:4] for name in create_tables(conninfo)] == ["0002", "0003", "0004"]
+    assert [name.removeprefix("otactl/")[:4] for name in create_tables(conninfo)] == ["0002", "0003", "0004", "0005"]
     must_have_tables(conninfo)
 
 

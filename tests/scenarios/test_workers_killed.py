@@ -15,6 +15,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.worker_stage import WorkerStage, until
 
 pytestmark = pytest.mark.server
+SLOW = {"service": "iotwireless", "operation": "CreateFuotaTask", "effect": "delay", "seconds": 4, "nth": 1}
 
 
 @pytest.mark.thorough
@@ -42,8 +43,7 @@ def test_a_worker_that_is_started_again_under_its_name_goes_on_where_it_was_kill
 ) -> None:
     """Its run of before is lost, and not under way because a worker of that name lives."""
     worker_stage.fleet(1, 1)
-    slow = {"service": "iotwireless", "operation": "CreateFuotaTask", "effect": "delay", "seconds": 4, "nth": 1}
-    empty_simulator.world.faults.replace([slow])
+    empty_simulator.world.faults.replace([SLOW])
     killed = worker_stage.start(name="only")
     until(lambda: empty_simulator.world.faults.fired == 1, "a pass is under way")
     killed.kill()
@@ -55,13 +55,15 @@ def test_a_worker_that_is_started_again_under_its_name_goes_on_where_it_was_kill
 
 @pytest.mark.thorough
 def test_a_worker_outlives_its_database(empty_simulator: SimulatorServer, tmp_path: Path) -> None:
+    """How the pass ended that ran meanwhile is recorded afterwards."""
     empty_simulator.world.apply_settings({"callsPerSecond": 0})
     with PostgresServer() as server:
         database = server.conninfo(server.create_database())
         with WorkerStage(empty_simulator.url, tmp_path, database) as stage:
             stage.fleet(1, 1)
+            empty_simulator.world.faults.replace([SLOW])
             worker = stage.start(name="only")
-            until(lambda: "ok" in stage.outcomes("env-00"), "a pass ends")
+            until(lambda: empty_simulator.world.faults.fired == 1, "a pass is under way")
             server.halt()
             until(lambda: stage.get("/readyz")[0] == 503, "the worker is not ready")
             assert worker.poll() is None
@@ -71,6 +73,7 @@ def test_a_worker_outlives_its_database(empty_simulator: SimulatorServer, tmp_pa
             ended = wait_for_runs(stage.conninfo, ("env-00",), before, 60)["env-00"]
             assert ended is not None
             assert ended.outcome == "ok"
+            assert stage.outcomes("env-00")[-1] == "ok"
 
 
 @pytest.mark.thorough

@@ -3,6 +3,7 @@
 1. A job of an environment that runs already is dropped: what was asked for is kept beside it (`requests`).
 2. A job that this worker cannot run is put back for another one, and its place stays empty for a moment, so that the
    other takes it. After `MOST_REFUSALS` it is dropped; the next slot adds another.
+3. How a pass ended is kept until the database has it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from typing import NamedTuple
+
+from procrastinate.exceptions import ConnectorException
 
 from otactl.report.metric_samples import Sample
 from otactl.workers.figures import Figures
 from otactl.workers.manifests import Manifests, NotHereError
 from otactl.workers.pass_request import PassAnswer, PassRequest, Settings
-from otactl.workers.passes import Child, Ended, Processes
+from otactl.workers.passes import ASKED_SECONDS, Child, Ended, Processes
 from otactl.workers.queue import PassQueue, Taken
 from otactl.workers.readings import Slice
 from otactl.workers.requests import Requests
@@ -27,9 +31,19 @@ from otactl.workers.store import Outcome, Store
 
 MOST_REFUSALS = 100
 REFUSED_SECONDS = 2.0
+LATE_SECONDS = 2 * ASKED_SECONDS + 20.0
+"""So long after its time limit a pass counts as ended: what is left of it is killed within two `ASKED_SECONDS`."""
 NO_ANSWER = ("busy", "stopped")
 """Outcomes of passes that answered no request: another process held the lease, or the worker stopped."""
 _LOG = logging.getLogger("otactl.workers")
+
+
+class Untold(NamedTuple):
+    """How a pass ended, at a time of this machine, that the database does not have yet."""
+
+    environment: str
+    outcome: Outcome
+    at: float
 
 
 class Jobs:
@@ -47,6 +61,7 @@ class Jobs:
         self._settings, self._processes, self._figures, self._stopping = settings, processes, figures, stopping
         self._run = run
         self._running: dict[str, Child[PassAnswer]] = {}
+        self._untold: dict[str, Untold] = {}
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -57,6 +72,13 @@ class Jobs:
         """End every pass at once."""
         for child in list(self._running.values()):
             child.kill()
+
+    async def tell(self, store: Store) -> None:
+        """Record how passes ended that the database did not take at the time."""
+        for run, (environment, outcome, at) in list(self._untold.items()):
+            await store.end_run(run, environment, outcome, None, time.monotonic() - at)
+            self._untold.pop(run, None)
+            _LOG.info("the end of a pass is recorded late", extra={"run": run, "environment": environment})
 
     async def take(self, job: Taken, manifests: Manifests, store: Store, queue: PassQueue, requests: Requests) -> None:
         """Run one job, whatever comes of it."""
@@ -84,7 +106,8 @@ class Jobs:
             self._figures.ended(environment, "busy", 0, 0, ())
             return
         run, waited = secrets.token_hex(8), started_at - job.since
-        await store.start_run(run, environment, self._settings.name, part.snapshot.revision, waited)
+        limit = self._settings.pass_timeout + LATE_SECONDS
+        await store.start_run(run, environment, self._settings.name, part.snapshot.revision, waited, limit)
         try:
             outcome = await self._pass(run, part, waited, store)
         except asyncio.CancelledError:
@@ -114,8 +137,18 @@ class Jobs:
                 "problem": outcome.message,
             },
         )
-        await store.end_run(run, name, outcome, urgency)
+        await self._end(store, run, name, outcome, urgency)
         return outcome.outcome
+
+    async def _end(self, store: Store, run: str, environment: str, outcome: Outcome, urgency: Urgency | None) -> None:
+        """Record how a pass ended; keep it where the database does not answer (rule 3), the first of two."""
+        untold = self._untold.get(run, Untold(environment, outcome, time.monotonic()))
+        try:
+            await store.end_run(run, environment, untold.outcome, urgency)
+        except (ConnectorException, asyncio.CancelledError):
+            self._untold[run] = untold
+            raise
+        self._untold.pop(run, None)
 
     async def _ended(self, request: PassRequest) -> Ended[PassAnswer]:
         """Run a process and wait for it in a thread; a cancelled wait asks it to end first."""
@@ -144,7 +177,7 @@ class Jobs:
                 await asyncio.wait_for(self._stopping.wait(), REFUSED_SECONDS)
 
     async def _hand_over(self, store: Store, requests: Requests, environment: str, run: str) -> None:
-        await store.end_run(run, environment, Outcome(outcome="stopped", message="its worker stopped"), None)
+        await self._end(store, run, environment, Outcome(outcome="stopped", message="its worker stopped"), None)
         self._figures.ended(environment, "stopped", 0, 0, ())
         await requests.ask(environment, REQUESTED)
         _LOG.info("handed over", extra={"run": run, "environment": environment, "outcome": "stopped"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, LiteralString
 
 from otactl.workers.queue import PassQueue
-from otactl.workers.store import LATELY_SECONDS
+from otactl.workers.store import LATELY_SECONDS, UNDER_WAY
 
 OVERDUE_SECONDS = 60.0
 """How long an environment has no pass before a request that was not answered gets another job."""
@@ -67,12 +67,10 @@ class Requests:
                     SELECT FROM runs
                     WHERE runs.environment = asked.name AND (
                         runs.started_at > clock_timestamp() - make_interval(secs => %(overdue)s)
-                        OR runs.ended_at IS NULL
-                            AND runs.seen_at > clock_timestamp() - make_interval(secs => %(lately)s)
-                    )
-                )
-            ORDER BY name
-            """,
+                        OR
+            """  # noqa: S608 - a constant
+            + UNDER_WAY
+            + ")) ORDER BY name",
             overdue=OVERDUE_SECONDS,
             lately=LATELY_SECONDS,
         )

@@ -18,17 +18,16 @@ from otactl.workers.database import answered, must_have_tables, no_answer
 from otactl.workers.queue import QUEUE, PassQueue, open_app
 from otactl.workers.requests import Requests
 from otactl.workers.schedule import REQUESTED
-from otactl.workers.store import Store
+from otactl.workers.store import LOST, SILENT_SECONDS, UNDER_WAY, Store
 
-ALIVE_SECONDS = 15.0
 SHOWN_RUNS = 10
-_RUNS = """
+_RUNS = f"""
 SELECT * FROM (
     SELECT runs.*, row_number() OVER (PARTITION BY environment ORDER BY started_at DESC) AS place,
-        seen_at > clock_timestamp() - make_interval(secs => %(alive)s) AS attended
+        {UNDER_WAY} AS under_way
     FROM runs
 ) AS ranked WHERE place <= %(shown)s ORDER BY environment, place
-"""
+"""  # noqa: S608 - a constant
 _WAITING = """
 SELECT args ->> 'environment' AS environment, (args ->> 'since')::float8 AS since, priority
 FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = %(queue)s
@@ -49,7 +48,7 @@ def status_of(conninfo: str, environment: str | None = None) -> WorkersStatus:
         environments = rows("SELECT * FROM environments ORDER BY name")
         waiting = {row["environment"]: row for row in rows(_WAITING, queue=QUEUE)}
         runs: dict[str, list[RunState]] = {}
-        for row in rows(_RUNS, alive=ALIVE_SECONDS, shown=SHOWN_RUNS):
+        for row in rows(_RUNS, lately=SILENT_SECONDS, shown=SHOWN_RUNS):
             runs.setdefault(str(row["environment"]), []).append(_run(row))
     return WorkersStatus(
         at=_utc(now),
@@ -89,14 +88,18 @@ def enqueue(conninfo: str, names: Sequence[str]) -> tuple[tuple[str, ...], float
 def wait_for_runs(
     conninfo: str, names: Sequence[str], since: float, seconds: float, *, sleep: Callable[[float], None] = time.sleep
 ) -> dict[str, RunState | None]:
-    """Return how the first run of each environment ended that started after a time; None where none did in time."""
+    """Return how the first run of each environment ended that started after a time; None where none did in time.
+
+    One that was lost is no answer: another follows.
+    """
     until = time.monotonic() + seconds
     moment = datetime.fromtimestamp(since, UTC)
     while True:
         known = {each.name: each.runs for each in status_of(conninfo).environments}
         found: dict[str, RunState | None] = {}
         for name in names:
-            later = [run for run in known.get(name, ()) if run.started_at >= moment and run.ended_at is not None]
+            started = (run for run in known.get(name, ()) if run.started_at >= moment)
+            later = [run for run in started if run.ended_at is not None and run.outcome != "lost"]
             found[name] = later[-1] if later else None
         if all(run is not None for run in found.values()) or time.monotonic() > until:
             return found
@@ -106,7 +109,7 @@ def wait_for_runs(
 def _worker(row: dict[str, Any], now: datetime) -> WorkerState:
     return WorkerState(
         name=row["name"],
-        alive=(now - row["seen_at"]).total_seconds() <= ALIVE_SECONDS,
+        alive=(now - row["seen_at"]).total_seconds() <= SILENT_SECONDS,
         stopping=row["stopping"],
         started_at=_utc(row["started_at"]),
         seen_at=_utc(row["seen_at"]),
@@ -140,7 +143,8 @@ def _environment(row: dict[str, Any], waiting: dict[str, Any] | None, runs: tupl
 
 def _run(row: dict[str, Any]) -> RunState:
     ended = row["ended_at"]
-    outcome: Any = "lost" if ended is None and not row["attended"] else row["outcome"]
+    lost = ended is None and not row["under_way"]  # and no worker has closed it yet
+    outcome: Any = "lost" if lost else row["outcome"]
     return RunState(
         id=row["id"],
         worker=row["worker"],
@@ -149,7 +153,7 @@ def _run(row: dict[str, Any]) -> RunState:
         started_at=_utc(row["started_at"]),
         ended_at=_utc(ended) if ended is not None else None,
         outcome=outcome,
-        message=row["message"] or None,
+        message=LOST if lost else row["message"] or None,
         passes=row["passes"],
         calls=row["calls"],
         writes=row["writes"],

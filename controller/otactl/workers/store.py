@@ -1,6 +1,9 @@
 """Keeps what the workers share beside the queue: environments, runs, workers and sources.
 
 Every time is by the database's clock.
+
+A run is open until its end is recorded. It is under way while its worker names it in its beats, up to its own limit;
+an open run that is not under way is lost: any worker closes it, and its end, if it is recorded later, replaces that.
 """
 
 from __future__ import annotations
@@ -17,8 +20,16 @@ KEPT_RUNS = 50
 """Runs kept of an environment."""
 LATELY_SECONDS = 6.0
 """After so long without a sign of its worker a pass counts as ended."""
+SILENT_SECONDS = 15.0
+"""After so long without a sign a worker counts as gone, and a run of it as lost."""
 GONE_SECONDS = 3600.0
 """After so long without a sign a worker is left out."""
+LOST = "its worker gave no more sign of it: it was killed, lost its database, or hangs; a later pass continues it"
+UNDER_WAY: LiteralString = """
+    runs.ended_at IS NULL AND runs.seen_at > clock_timestamp() - make_interval(secs => %(lately)s)
+        AND (runs.ends_by IS NULL OR runs.ends_by > clock_timestamp())
+"""
+"""Whether a row of `runs` is of a pass that is under way."""
 _NOW: LiteralString = "extract(epoch FROM clock_timestamp())::float8"
 
 
@@ -166,39 +177,43 @@ class Store:
     async def is_running(self, environment: str) -> bool:
         """Return whether a pass of an environment is under way, as its worker said lately."""
         rows = await self._all(
-            """
-            SELECT FROM runs
-            WHERE environment = %(name)s AND ended_at IS NULL
-                AND seen_at > clock_timestamp() - make_interval(secs => %(lately)s)
-            """,
+            "SELECT FROM runs WHERE environment = %(name)s AND " + UNDER_WAY,
             name=environment,
             lately=LATELY_SECONDS,
         )
         return bool(rows)
 
-    async def start_run(self, run: str, environment: str, worker: str, revision: str, waited: float) -> None:
-        """Record that a pass starts."""
+    async def start_run(
+        self, run: str, environment: str, worker: str, revision: str, waited: float, limit: float
+    ) -> None:
+        """Record that a pass starts, which has ended after so many seconds whatever becomes of it."""
         await self._do(
             """
-            INSERT INTO runs (id, environment, worker, revision, waited_seconds)
-            VALUES (%(run)s, %(environment)s, %(worker)s, %(revision)s, %(waited)s)
+            INSERT INTO runs (id, environment, worker, revision, waited_seconds, ends_by)
+            VALUES (%(run)s, %(environment)s, %(worker)s, %(revision)s, %(waited)s,
+                clock_timestamp() + make_interval(secs => %(limit)s))
             """,
             run=run,
             environment=environment,
             worker=worker,
             revision=revision,
             waited=max(0.0, waited),
+            limit=limit,
         )
 
-    async def end_run(self, run: str, environment: str, ended: Outcome, urgency: Urgency | None) -> None:
-        """Record what a pass came to, and what the environment's next job goes by; None leaves that as it was."""
+    async def end_run(
+        self, run: str, environment: str, ended: Outcome, urgency: Urgency | None, ago: float = 0.0
+    ) -> None:
+        """Record what a pass came to so many seconds ago; what the next job goes by stays as it was if it is None."""
         await self._do(
             """
-            UPDATE runs SET ended_at = clock_timestamp(), outcome = %(outcome)s, message = %(message)s,
+            UPDATE runs SET ended_at = greatest(started_at, clock_timestamp() - make_interval(secs => %(ago)s)),
+                outcome = %(outcome)s, message = %(message)s,
                 passes = %(passes)s, calls = %(calls)s, writes = %(writes)s
             WHERE id = %(run)s
             """,
             run=run,
+            ago=ago,
             outcome=ended.outcome,
             message=ended.message[:2000],
             passes=ended.passes,
@@ -216,6 +231,20 @@ class Store:
                 aborted=list(urgency.aborted),
                 troubled=urgency.troubled,
             )
+
+    async def close_lost(self) -> int:
+        """Close the runs that are open and not under way, of whichever worker; return how many those are."""
+        rows = await self._all(
+            """
+            UPDATE runs SET ended_at = least(seen_at, coalesce(ends_by, seen_at)), outcome = 'lost', message = %(lost)s
+            WHERE ended_at IS NULL AND NOT (
+            """  # noqa: S608 - a constant
+            + UNDER_WAY
+            + ") RETURNING id",
+            lost=LOST,
+            lately=SILENT_SECONDS,
+        )
+        return len(rows)
 
     async def beat(self, worker: Worker, runs: Collection[str]) -> None:
         """Record that a worker lives, how it is, and which runs are under way on it."""

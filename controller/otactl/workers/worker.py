@@ -201,6 +201,7 @@ class Worker:
                 ),
                 self._jobs.running,
             )
+            await self._jobs.tell(store)
             self._database_at = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -212,6 +213,9 @@ class Worker:
             own = self.figures.environments
             runners = await store.last_runners(own)
             self.figures.forget([name for name in own if runners.get(name) != self._settings.name])
+            unended = await store.close_lost()
+            if unended:
+                _LOG.warning("%d runs were lost with their workers", unended)
             await store.prune()
             lost = await queue.forget_lost()
             if lost:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from procrastinate.exceptions import ConnectorException
 
 from otactl.workers import jobs
 from otactl.workers.figures import Figures
 from otactl.workers.jobs import MOST_REFUSALS, Jobs
 from otactl.workers.manifests import NotHereError
+from otactl.workers.passes import Ended
 from otactl.workers.queue import Taken
 
 
@@ -51,6 +54,27 @@ class Manifests:
         self.used.append(change)
 
 
+class LostStore(Store):
+    """A database that is lost while a pass runs, and answers again later."""
+
+    def __init__(self, lost: BaseException) -> None:
+        self.lost: BaseException | None = lost
+        self.limit = 0.0
+        self.ended: list[tuple[str, str]] = []
+
+    async def is_running(self, _environment: str) -> bool:
+        return False
+
+    async def start_run(self, *_about: object) -> None:
+        self.limit = cast("float", _about[-1])
+
+    async def end_run(self, _run: str, environment: str, ended: Any, *_: object) -> None:
+        if self.lost is not None:
+            raise self.lost
+        self.ended.append((environment, ended.outcome))
+
+
+PART = SimpleNamespace(environment=SimpleNamespace(name="prod-eu"), snapshot=SimpleNamespace(revision="a" * 40))
 BEHIND = NotHereError("behind", "another worker has revision b")
 
 
@@ -89,8 +113,32 @@ def test_a_job_of_an_environment_that_no_manifest_declares_is_dropped() -> None:
 
 
 def test_a_job_of_an_environment_that_runs_already_is_dropped_and_its_files_are_free_again() -> None:
-    part = SimpleNamespace(environment=SimpleNamespace(name="prod-eu"), snapshot=SimpleNamespace(revision="a" * 40))
-    queue, counted, manifests = taken(part)
+    queue, counted, manifests = taken(PART)
     assert queue.back == []
     assert counted == {"busy": 1}
     assert manifests.used == [1, -1]
+
+
+@pytest.mark.parametrize("lost", [ConnectorException(), asyncio.CancelledError()], ids=["no answer", "cancelled"])
+def test_the_end_of_a_pass_that_the_database_missed_is_recorded_once_when_it_answers_again(lost: BaseException) -> None:
+    store = LostStore(lost)
+
+    async def story() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            child = SimpleNamespace(ended=lambda _seconds: Ended(None, "crashed", "its process ended with code 1"))
+            processes = SimpleNamespace(threads=threads, start=lambda *_: child)
+            settings = SimpleNamespace(name="w", pass_timeout=600.0)
+            work = Jobs(cast("Any", settings), cast("Any", processes), Figures(1), asyncio.Event(), cast("Any", None))
+            job = Taken(environment="prod-eu", since=90.0, priority=7, refusals=0)
+            nothing, lists = cast("Any", None), cast("Any", Manifests(PART))
+            with pytest.raises(type(lost)):
+                await work.take(job, lists, cast("Any", store), nothing, nothing)
+            with pytest.raises(type(lost)):
+                await work.tell(cast("Any", store))
+            store.lost = None
+            await work.tell(cast("Any", store))
+            await work.tell(cast("Any", store))
+
+    asyncio.run(story())
+    assert store.ended == [("prod-eu", "crashed")]
+    assert store.limit > 600
