@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from otactl.model import Gate, Phase, Stage, Strategy, VersionConfirm, VersionProof
+from otactl.model import (
+    Abort,
+    Gate,
+    Outcome,
+    Phase,
+    Reason,
+    Stage,
+    Strategy,
+    VersionConfirm,
+    VersionProof,
+    Window,
+)
 from tests.support.fuota_probes import OK, SHADOW, Probes
 from tests.support.fuota_stage import FuotaStage, declared, lose_journal, pushed
 
@@ -259,3 +271,34 @@ def test_an_image_whose_version_no_one_reported_calls_itself_by_its_digest(probe
     probes.stage.run(rollout)
 
     assert set(probes.drift()["devices.version"]) == {"unknown"}
+
+
+def test_transfers_prove_nothing_after_other_content_was_declared(probes: Probes) -> None:
+    probes.behave(probe_0="neverReports", probe_2="neverReports", probe_4="neverReports")
+    rollout = probes.canary(within="6h")
+    probes.to_the_end_of_the_session(rollout)
+    probes.stage.run(rollout)
+    hour = (probes.stage.server.world.clock.now().hour + 12) % 24
+    shut = Window(schedule=f"0 {hour} * * *", duration="1h", time_zone="UTC", kind="allow", overrun="finish")
+    newer = pushed(probes.stage, "2.5.0", bytes(range(255, -1, -1)) * 12)
+    probes.stage.run(replace(rollout, firmware=newer, windows=(shut,)))
+
+    for _ in range(3):
+        probes.stage.run(rollout)
+        probes.stage.advance(3 * 3600)
+
+    assert probes.stage.record().waves[0].verdict.succeeded == 0
+    assert probes.stage.record().phase is Phase.FAILED
+
+
+def test_an_abort_waits_for_no_version(probes: Probes) -> None:
+    probes.behave(probe_2="neverReports")
+    rollout = probes.canary(within="48h")
+    probes.to_the_end_of_the_session(rollout)
+    probes.stage.run(rollout)
+
+    report = probes.stage.run(replace(rollout, abort=Abort(reason="bad batch")))
+
+    (attempt,) = probes.stage.record().attempts
+    assert [h.message for h in report.rollouts[0].holds] == ["bad batch"]
+    assert [r.reason for r in attempt.results if r.outcome is Outcome.FAILED] == [Reason.VERSION]

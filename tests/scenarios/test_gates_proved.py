@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Abort, Gate, Phase, Reason, Rollout, Stage, Suspend, VersionConfirm, VersionProof, Wave
-from tests.support.fuota_stage import lose_journal
-from tests.support.tuya_stage import PRODUCT
+from otactl.model import Abort, Gate, Phase, Reason, Rollout, Stage, Suspend, VersionConfirm, VersionProof, Wave, Window
+from tests.support.fuota_stage import lose_journal, pushed
+from tests.support.tuya_stage import PRODUCT, package
 from tests.support.wave_fleets import WaveFleet, holds, wave_fleet
 
 NEW, OLD = "2.4.1", "2.4.0"
@@ -202,3 +202,67 @@ def test_versions_that_cannot_be_read_decide_no_wave(ota_fleet: WaveFleet) -> No
     assert hold.reason == "devices_are_overdue"
     assert "the versions its devices report cannot be read" in hold.message
     assert (ota_fleet.record.wave("canary").verdict, ota_fleet.makes()) == (None, 1)
+
+
+def other_content(fleet: WaveFleet, rollout: Rollout) -> Rollout:
+    """Return the rollout with newer firmware, which no window lets start for half a day."""
+    newer = pushed(fleet.stage, "2.5.0", b"x" * 4096)
+    if fleet.kind == "tuya":
+        found = package(firmwareId="1002", destVersion="2.5.0", name="newer", sign=newer.sha256, size=4096)
+        fleet.stage.cloud(firmwares=[found])
+    hour = (fleet.stage.server.world.clock.now().hour + 12) % 24
+    shut = Window(schedule=f"0 {hour} * * *", duration="1h", time_zone="UTC", kind="allow", overrun="finish")
+    return replace(rollout, firmware=newer, windows=(shut,))
+
+
+def with_transfers(rollout: Rollout) -> Rollout:
+    return replace(rollout, strategy=replace(rollout.strategy, confirm="transfer"))
+
+
+@pytest.mark.parametrize("proof", ["version", "transfer"])
+@pytest.mark.parametrize("passes", [1, 3], ids=["unitIsThere", "unitWasDeleted"])
+def test_transfers_prove_nothing_after_other_content_was_declared(fleet: WaveFleet, passes: int, proof: str) -> None:
+    fleet.behave()
+    rollout = declared(fleet, PLAIN)
+    took(fleet, rollout, 0, 1, 2, 3)
+    fleet.cron(rollout, rounds=1)
+    newer = other_content(fleet, rollout)
+    fleet.cron(newer if proof == "version" else with_transfers(newer), rounds=passes)
+
+    fleet.cron(rollout, rounds=2)
+    fleet.stage.advance(24 * 3600)
+    over = holds(fleet.cron(rollout, rounds=2))
+
+    assert over == ["success_rate_is_too_low"]
+    assert fleet.record.wave("canary").verdict.succeeded == 0
+    assert fleet.makes() == 1
+
+
+def test_versions_that_come_after_the_content_is_declared_again_count(request: pytest.FixtureRequest) -> None:
+    fleet = wave_fleet(request, "tuya")
+    rollout = declared(fleet, PLAIN)
+    took(fleet, rollout, 0, 1, 2, 3)
+    fleet.cron(rollout, rounds=1)
+    fleet.cron(other_content(fleet, rollout), rounds=1)
+    fleet.cron(rollout, rounds=2)
+    waits = fleet.record.attempts[0].stage
+    report(fleet, NEW, 0, 1, 2, 3)
+
+    fleet.cron(rollout, rounds=4)
+
+    assert waits is Stage.RUNNING
+    assert fleet.record.phase is Phase.SUCCEEDED
+    assert set(fleet.stage.installs().values()) == {1}
+
+
+def test_versions_are_read_when_other_content_ends_a_unit(fleet: WaveFleet) -> None:
+    fleet.behave()
+    rollout = declared(fleet, PLAIN)
+    took(fleet, rollout, 3)
+    fleet.cron(rollout, rounds=1)
+    fleet.cron(other_content(fleet, rollout), rounds=3)
+
+    fleet.cron(rollout, rounds=3)
+
+    verdict = fleet.record.wave("canary").verdict
+    assert (verdict.passed, verdict.succeeded) == (True, 3)

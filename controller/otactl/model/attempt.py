@@ -154,6 +154,10 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Where its unit lives, if its record moved elsewhere since."""
     canceled_before: int = 0
     """How many of its devices another actor had canceled when we stopped it."""
+    hurried: bool = False
+    """True if it ended while other content was declared, so that no device was waited for to report its version."""
+    unproved: bool = False
+    """True if its results were then taken from the transfers alone."""
     adopted: bool = False
     """True if another actor created it and `otactl adopt` took it over: it carries neither our name nor our marks."""
 

@@ -37,7 +37,9 @@ from otactl.model import (
 from otactl.state.ambiguous_creates import is_undeclared, undecided
 from otactl.state.shown_unit import recorded, unrecorded
 from otactl.verdicts import retry, wave_verdict
+from otactl.verdicts.hurried_results import back, reopened, without_claims
 from otactl.verdicts.updated_devices import with_spared
+from otactl.verdicts.version_claims import proof_of
 from otactl.wording import count
 
 SETTLE = timedelta(seconds=120)
@@ -88,13 +90,14 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
             )
         )
     intents = _meant(record, rollout, seen, now)
-    for known in (_gone_back(w, rollout.generation) for w in _wave_records(record, rollout)):
+    for known in (_gone_back(w, rollout, seen) for w in _wave_records(record, rollout)):
         watched = wave_verdict.watched(known, rollout)
         attempts = tuple(
             _advance_attempt(known.name, a, a is watched, record.intents, intents, rollout, seen, now, events)
             for a in (*known.attempts, *unrecorded(known.name, record, rollout, seen, now, events))
         )
-        moved = _without_retry(msgspec.structs.replace(known, attempts=attempts), record, rollout, now, events)
+        moved = without_claims(msgspec.structs.replace(known, attempts=attempts), rollout)
+        moved = _without_retry(moved, record, rollout, now, events)
         waves.append(wave_verdict.judge(moved, record, rollout, now, events))
     advanced = msgspec.structs.replace(
         record,
@@ -126,13 +129,18 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
     return declared + [w for w in record.waves if w.name not in names and w.attempts]
 
 
-def _gone_back(wave: WaveRecord, generation: str) -> WaveRecord:
+def _gone_back(wave: WaveRecord, rollout: Rollout, seen: Observation) -> WaveRecord:
     """Return the wave with the attempt at the declared revision as its newest again, and with its members (rule 5)."""
-    last = max((i for i, a in enumerate(wave.attempts) if a.generation == generation), default=-1)
-    between = wave.attempts[last + 1 :]
-    if last < 0 or not between or any(a.live or a.reached for a in between):
+    generation = rollout.generation
+    last = back(wave, generation)
+    if last is None:
         return wave
-    newest = wave.attempts[last]
+    unit = find_unit(wave.attempts[last], seen)
+    if unit is not None and unit.phase.is_there:
+        wave = reopened(wave, rollout)
+    if last == len(wave.attempts) - 1:
+        return wave
+    between, newest = wave.attempts[last + 1 :], wave.attempts[last]
     moved = msgspec.structs.replace(wave, attempts=(*wave.attempts[:last], *between, newest))
     whole = (a for a in moved.attempts_since(generation) if not a.retry_targets)
     members = tuple(sorted({key for a in whole for key in (*a.members, *a.skipped_devices.values())}))
@@ -279,7 +287,11 @@ def _advance_attempt(
     text = f"{counts[Outcome.SUCCEEDED]} of {count(len(results), 'device')} succeeded"
     data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
     events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
-    return msgspec.structs.replace(moved, stage=Stage.ENDED, results=results, ended_at=now)
+    hurried = moved.generation != rollout.generation
+    unproved = hurried and proof_of(rollout, moved.generation, moved.version) is None
+    return msgspec.structs.replace(
+        moved, stage=Stage.ENDED, results=results, ended_at=now, hurried=hurried, unproved=unproved
+    )
 
 
 def _dropped(attempt: Attempt, intents: list[Intent], seen: Observation) -> Attempt:

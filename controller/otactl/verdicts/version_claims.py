@@ -6,6 +6,8 @@
 3. One pass reads `AT_ONCE` devices at most, where each is a call; the next pass goes on behind them.
 4. The newest claim decides how long the gate waits for claims beyond its deadline (`wave_verdict.judgement`). A claim
    whose version was not read yet, or cannot be read, is waited for.
+5. A unit whose revision is not declared any more ends by the versions of that moment: no device is waited for
+   (hurried_results.py).
 """
 
 from __future__ import annotations
@@ -15,9 +17,17 @@ from datetime import datetime
 
 import msgspec
 
-from otactl.model import Outcome, Rollout, Unit, VersionClaims, VersionConfirm
+from otactl.model import Outcome, Rollout, Unit, Value, VersionClaims, VersionConfirm
 
 AT_ONCE = 500
+
+
+class Proof(Value, frozen=True, kw_only=True):
+    """How devices prove that they run an image, and by which version; `declared` while its revision is."""
+
+    confirm: VersionConfirm
+    version: str
+    declared: bool
 
 
 def counted(unit: Unit, claims: VersionClaims) -> Unit:
@@ -74,7 +84,12 @@ def after(
     )
 
 
-def proof_of(rollout: Rollout, generation: str) -> VersionConfirm | None:
-    """Return how the devices of a unit of this revision prove their success; None where their transfers do."""
-    confirm = rollout.strategy.confirm
-    return confirm if isinstance(confirm, VersionConfirm) and generation == rollout.generation else None
+def proof_of(rollout: Rollout, generation: str, version: str = "") -> Proof | None:
+    """Return how the devices of a unit of a revision prove their success; None where their transfers do.
+
+    `version` is the one of a revision that is not declared (rule 5), empty where no one knows it.
+    """
+    confirm, declared = rollout.strategy.confirm, generation == rollout.generation
+    if not isinstance(confirm, VersionConfirm) or not (declared or version):
+        return None
+    return Proof(confirm=confirm, version=rollout.firmware.version if declared else version, declared=declared)

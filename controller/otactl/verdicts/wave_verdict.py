@@ -45,6 +45,7 @@ from otactl.verdicts import gate as gates
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.found_units import may_be_retry
 from otactl.verdicts.gate import GateState, Judgement, Tally
+from otactl.verdicts.hurried_results import reopened
 from otactl.wording import count
 
 TAINTS = ("image.object", "image.sha256", "image.sizeBytes", "image.fingerprint")
@@ -156,7 +157,7 @@ def _started_alone(
     tally = gates.tally_of((r for r in results if r.device not in rest), gate)
     tally = msgspec.structs.replace(tally, waiting=tally.waiting + sum(r.device in rest for r in results))
     late = later_devices(tally, wave, declared, rollout)
-    found = gates.judge(gate, tally, None, now, later=late)
+    found = gates.judge(gate, tally, None, now, later=late, early=may_be_early(attempt, rollout))
     if found.state is GateState.PASSED:  # by the devices that had started; the others follow
         found = Judgement(state=GateState.WAITING, reason="waiting_for_devices")
     if found.state is GateState.FAILED:
@@ -298,7 +299,7 @@ def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
 def awake(record: Record, rollout: Rollout) -> Record:
     """Return the record as a backend is to see it: attempts that are still observed appear as running ones."""
     waves = []
-    for wave in record.waves:
+    for wave in (reopened(w, rollout) for w in record.waves):
         looked_at = watched(wave, rollout)
         attempts = tuple(
             msgspec.structs.replace(a, stage=Stage.RUNNING) if a is looked_at else a for a in wave.attempts

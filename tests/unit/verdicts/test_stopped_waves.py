@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Gate, Outcome, Reason, Rollout, Stage, Verdict
+from otactl.model import Gate, Outcome, Reason, Retry, Rollout, Stage, Verdict
 from otactl.model.actions import CreateUnit
 from otactl.planning.assess import Assessment
 from tests.support.attempts import BEFORE, NAMES, decided, judged, made, many
@@ -69,3 +69,16 @@ def test_a_device_dropped_before_it_began_does_not_count_while_the_others_run() 
     found = decided("otaUpdate", gated(declared, max_failures=0), record)
 
     assert found.record.waves[0].verdict is None
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_stopped_wave_fails_by_its_confidence_only_if_no_retry_may_follow(attempts: int) -> None:
+    stopped = judged(Reason.DOWNLOAD, Reason.DOWNLOAD, Reason.CANCELED)
+    declared, record = many("otaUpdate", stopped)
+    gate = Gate(min_success_percent=50, silence_after="6h", confidence=0.55)
+    retry = Retry(attempts=attempts, on=("download",))
+    declared = replace(declared, strategy=replace(declared.strategy, gate=gate, retry=retry))
+
+    found = decided("otaUpdate", declared, record)
+
+    assert members(found) == ([] if attempts == 1 else [("device:c",)])

@@ -28,7 +28,7 @@ from otactl.model import (
     Wave,
     WaveRecord,
 )
-from otactl.verdicts.version_claims import after, counted, proof_of, to_read, unread
+from otactl.verdicts.version_claims import Proof, after, counted, proof_of, to_read, unread
 from otactl.verdicts.wave_verdict import judgement, needs_proof
 from tests.support.builders import NOW, rollout
 
@@ -230,9 +230,11 @@ def test_where_a_number_of_devices_costs_no_more_than_one_all_are_read() -> None
     assert to_read(took, VersionClaims(), None) == ("a", "b", "c")
 
 
-def test_only_a_unit_of_the_declared_revision_is_proved_by_versions() -> None:
+def test_a_unit_of_another_revision_is_proved_by_the_version_it_carries() -> None:
     at = declared(PLAIN)
+    transfer = replace(at, strategy=replace(at.strategy, confirm="transfer"))
 
-    assert proof_of(at, at.generation) is CONFIRM
+    assert proof_of(at, at.generation, "1.0.0") == Proof(confirm=CONFIRM, version=at.firmware.version, declared=True)
+    assert proof_of(at, "another", "1.0.0") == Proof(confirm=CONFIRM, version="1.0.0", declared=False)
     assert proof_of(at, "another") is None
-    assert proof_of(replace(at, strategy=replace(at.strategy, confirm="transfer")), at.generation) is None
+    assert proof_of(transfer, at.generation) is None

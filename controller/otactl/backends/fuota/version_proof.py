@@ -1,7 +1,7 @@
 """Decides the success of a FUOTA task by the version that each device's thing reports.
 
 1. A session's end is not shown, so `within` counts from the first pass that found the task done, which the journal
-   keeps.
+   keeps. Under an abort, and for a revision that is not declared any more, no device is waited for.
 2. A device reports through the thing associated with it (GetWirelessDevice: ThingName, ThingArn). One without a thing
    is reported by name and waited for like the others: whoever associates it in time has its report counted.
 3. MissingFrag is said falsely at times (Lora-net/SWL2001 #101), and a success shown before the start already proves
@@ -18,6 +18,7 @@ import msgspec
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.aws.device_versions import VersionReader
 from otactl.backends.fuota.things import thing_in
+from otactl.errors import StalledError
 from otactl.model import (
     Attempt,
     Cause,
@@ -34,6 +35,7 @@ from otactl.model import (
     duration,
 )
 from otactl.model.tags import TAG_GENERATION
+from otactl.verdicts.version_claims import proof_of
 from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed, some
 
 NO_THING = "no thing is associated with it, so it reports no version"
@@ -50,15 +52,22 @@ class TaskProof:
 
         Raises StalledError when the versions may not be read: neither success nor failure could be decided then.
         """
-        confirm = rollout.strategy.confirm
-        content = attempt.generation or unit.tags.get(TAG_GENERATION)  # other content is not what is waited for
-        if unit.results is None or not isinstance(confirm, VersionConfirm) or content != rollout.generation:
+        proof = proof_of(rollout, attempt.generation or unit.tags.get(TAG_GENERATION, ""), attempt.version)
+        if unit.results is None or proof is None:
             return unit
         known = attempt.version_check or VersionCheck(since=self._transport.now())
-        within = duration(confirm.within or DEFAULT_WITHIN)
+        within = duration(proof.confirm.within or DEFAULT_WITHIN)
         over = attempt.ended_at is not None or self._transport.now() - known.since >= within
-        look = _Look(self._transport, self._versions, confirm, rollout.firmware.version, known)
-        return look.judge(unit, unit.results, _doubted(unit.results, attempt), final=over)
+        final = over or rollout.abort is not None or not proof.declared  # other content is not what is waited for
+        look = _Look(self._transport, self._versions, proof.confirm, proof.version, known)
+        doubted = _doubted(unit.results, attempt)
+        try:
+            return look.judge(unit, unit.results, doubted, final=final)
+        except StalledError:
+            if proof.declared:
+                raise
+            nothing = ReportedVersions(versions={})
+            return confirmed(unit, unit.results, nothing, proof.version, final=True, doubted=doubted)
 
 
 class _Look:

@@ -40,13 +40,12 @@ from otactl.model import (
     Stage,
     Unit,
     UnitPhase,
-    VersionConfirm,
     WaveRecord,
     iso,
 )
 from otactl.model.tags import TAG_GENERATION, TAG_WAVE
 from otactl.verdicts.gate import reasons_matter
-from otactl.verdicts.version_claims import proof_of
+from otactl.verdicts.version_claims import Proof, proof_of
 from otactl.verdicts.wave_verdict import answers_until
 
 STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
@@ -166,17 +165,17 @@ class UnitReader:
         )
         if not attempt.live:
             return unit
-        confirm = proof_of(rollout, attempt.generation or unit.tags.get(TAG_GENERATION, ""))
-        if confirm is not None:
+        proof = proof_of(rollout, attempt.generation or unit.tags.get(TAG_GENERATION, ""), attempt.version)
+        if proof is not None and proof.declared:
             own = () if spec.endless else _things(attempt, ())
             before = unit.progress
-            unit = self._proof.running(unit, attempt, wave, rollout, confirm, own)
+            unit = self._proof.running(unit, attempt, wave, rollout, proof, own)
             if spec.endless and not unit.claims.read:
                 unit = _replace(unit, progress=before)  # it may never be that anything depends on them
         if phase is not UnitPhase.ENDED:
             return unit
         unit = _replace(unit, findings=(*concerns, *ghosts))
-        return self._judged(unit, attempt, rollout, job, confirm, final=bool(ghosts) or self._is_over(job))
+        return self._judged(unit, attempt, rollout, job, proof, final=bool(ghosts) or self._is_over(job))
 
     def _updated(self, update_id: str) -> tuple[str, ...]:
         """Return the things that took the image of a job without an end: no attempt records whom it is for."""
@@ -244,7 +243,7 @@ class UnitReader:
         attempt: Attempt,
         rollout: Rollout,
         job: JsonObject,
-        confirm: VersionConfirm | None,
+        proof: Proof | None,
         *,
         final: bool,
     ) -> Unit:
@@ -255,9 +254,9 @@ class UnitReader:
         unit = _replace(unit, findings=(*unit.findings, *(c for c in found.concerns if c not in unit.findings)))
         if found.results is None:
             return _replace(unit, phase=UnitPhase.RUNNING)
-        if confirm is None:
+        if proof is None:
             return _replace(unit, results=found.results)
-        return self._proof.ended(unit, found, attempt, rollout, confirm, job)
+        return self._proof.ended(unit, found, attempt, rollout, proof, job)
 
 
 def _grew(attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject) -> bool:

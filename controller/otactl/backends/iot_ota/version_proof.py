@@ -3,7 +3,8 @@
 1. While the job runs, the things that took the image and have not reported the version are claims (version_claims).
    Their executions are listed, and their versions read, only while the wave passes if every claim is true.
 2. Once the job has ended the version of every thing is read, except of those that were canceled before they had the
-   image. `within` counts from the job's end. Under an abort no thing is waited for.
+   image. `within` counts from the job's end. Under an abort, and for a revision that is not declared any more, no
+   thing is waited for.
 3. Versions that cannot be read decide nothing: the unit runs on, and is overdue.
 """
 
@@ -28,11 +29,11 @@ from otactl.model import (
     Unit,
     UnitPhase,
     VersionClaims,
-    VersionConfirm,
     WaveRecord,
     duration,
 )
 from otactl.verdicts import version_claims
+from otactl.verdicts.version_claims import Proof
 from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
 from otactl.verdicts.wave_verdict import needs_proof
 
@@ -49,10 +50,11 @@ class JobProof:
         attempt: Attempt,
         wave: WaveRecord | None,
         rollout: Rollout,
-        confirm: VersionConfirm,
+        proof: Proof,
         own: Collection[str],
     ) -> Unit:
         """Return a unit that runs, with its claims as waiting (rule 1); `own` are its things, none where all count."""
+        confirm, version = proof.confirm, proof.version
         succeeded, known, now = unit.tally.get(Outcome.SUCCEEDED, 0), attempt.claims, self._reader.now()
         if unit.phase is not UnitPhase.RUNNING or not succeeded or not needs_proof(wave, attempt, unit, rollout, now):
             return version_claims.counted(unit, version_claims.unread(known, succeeded))
@@ -61,7 +63,7 @@ class JobProof:
         every = took(self._reader.executions(unit.unit_id))
         mine = {name: at for name, at in every.items() if not own or name in own}
         at_once = None if confirm.version.index_query is not None else version_claims.AT_ONCE
-        asked, version = version_claims.to_read(mine, known, at_once), rollout.firmware.version
+        asked = version_claims.to_read(mine, known, at_once)
         reported: dict[str, str | None] | None = None
         try:
             reported = self._versions.reported(asked, confirm.version, version) if asked else {}
@@ -72,19 +74,21 @@ class JobProof:
         return version_claims.counted(unit, msgspec.structs.replace(claims, open=claims.open + lacks))
 
     def ended(
-        self, unit: Unit, found: Judged, attempt: Attempt, rollout: Rollout, confirm: VersionConfirm, job: JsonObject
+        self, unit: Unit, found: Judged, attempt: Attempt, rollout: Rollout, proof: Proof, job: JsonObject
     ) -> Unit:
         """Return a unit whose job has ended, with its results, or running on while things may still report (rule 2)."""
-        results, version = found.results or (), rollout.firmware.version
+        results, confirm, version = found.results or (), proof.confirm, proof.version
         names = tuple(r.device for r in results if not (unit.canceled_by_us and r.reason is Reason.CANCELED))
         try:
             reported = self._versions.reported(names, confirm.version, version)
         except StalledError as error:
-            return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
+            if proof.declared:
+                return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
+            reported = {}
         end = ended_at(job)
         over = end is not None and self._reader.now() - end >= duration(confirm.within or DEFAULT_WITHIN)
         given_up = rollout.abort is not None or (rollout.removed and unit.canceled_by_us)
-        final = attempt.ended_at is not None or given_up or over
+        final = attempt.ended_at is not None or given_up or over or not proof.declared
         before = self._before(unit.unit_id, results, reported, version) if final else {}
         proved = confirmed(unit, results, ReportedVersions(versions=reported, before=before), version, final=final)
         if proved.phase is UnitPhase.ENDED:

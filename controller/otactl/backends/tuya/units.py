@@ -7,7 +7,8 @@
    a version that was not asked for, never gets one: it counts as failed and does not delay the others.
 4. With `confirm: version` what the devices report decides. While a batch runs, those whose task succeeded are claims,
    read only while the wave passes with them (version_claims); once all have ended, every device is read, except those
-   that were canceled. Under an abort no device is waited for. Versions that cannot be read decide nothing.
+   that were canceled. Under an abort, and for a revision that is not declared any more, no device is waited for.
+   Versions that cannot be read decide nothing.
 """
 
 from __future__ import annotations
@@ -122,9 +123,9 @@ class BatchUnits:
             finished_calls=tuple(sorted(done)),
             missing_targets=lacks,
         )
-        confirm = version_claims.proof_of(rollout, attempt.generation)
-        if confirm is not None:
-            unit = self._with_claims(unit, attempt, wave, rollout, spec, confirm, every)
+        proof = version_claims.proof_of(rollout, attempt.generation)
+        if proof is not None:
+            unit = self._with_claims(unit, attempt, wave, rollout, spec, proof.confirm, every)
         if phase is not UnitPhase.ENDED:
             return unit
         return self._judged(unit, attempt, rollout, spec, every, there)
@@ -184,22 +185,24 @@ class BatchUnits:
             asked = current and not attempt.canceled_by_us
             results[name] = self._without_task(name, spec, version) if asked else _not_asked(name, attempt)
         found = tuple(results[name] for name in sorted(results))
-        confirm = version_claims.proof_of(rollout, attempt.generation)
-        if confirm is None:
+        proof = version_claims.proof_of(rollout, attempt.generation, attempt.version)
+        if proof is None:
             return msgspec.structs.replace(unit, results=found)
-        proof = confirm.version.module or spec.module
+        module = proof.confirm.version.module or spec.module
         devices = [r.device for r in found if not (attempt.canceled_by_us and r.reason is Reason.CANCELED)]
         try:
-            reported = {device: self._version(device, spec, proof) for device in devices}
+            reported = {device: self._version(device, spec, module) for device in devices}
         except StalledError as error:
-            return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
+            if proof.declared:
+                return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
+            reported = {}
         ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
-        within = duration(confirm.within or DEFAULT_WITHIN)
+        within = duration(proof.confirm.within or DEFAULT_WITHIN)
         over = ended is not None and self._reader.now() - ended >= within
         given_up = rollout.abort is not None or (rollout.removed and attempt.canceled_by_us)
-        final = attempt.ended_at is not None or given_up or over
-        before = {t.device_name: t.src_version for t in tasks if t.src_version} if proof == spec.module else {}
-        proved = confirmed(unit, found, ReportedVersions(versions=reported, before=before), version, final=final)
+        final = attempt.ended_at is not None or given_up or over or not proof.declared
+        before = {t.device_name: t.src_version for t in tasks if t.src_version} if module == spec.module else {}
+        proved = confirmed(unit, found, ReportedVersions(versions=reported, before=before), proof.version, final=final)
         if proved.phase is UnitPhase.ENDED:
             return proved
         claims = version_claims.after(_took(tasks), VersionClaims(), reported, version)
