@@ -7,12 +7,13 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Gate, Phase, Reason, Rollout, Stage, Strategy, Suspend, Targets, Wave
+from otactl.model import Abort, Gate, Phase, Reason, Rollout, Stage, Strategy, Suspend, Targets, Wave
 from tests.support.crash_points import DyingJournal, dying_transport, expire
 from tests.support.fuota_stage import FuotaStage, declared, pushed
 from tests.support.in_memory_cloud import Kill, Killed
 from tests.support.ota_stage import THINGS, OtaStage, block, gateway, one_wave
 from tests.support.tuya_stage import PLUGS, TuyaStage, plugs
+from tests.support.wave_fleets import wave_fleet
 
 HELD = Suspend(reason="bad firmware", owner="ada")
 PACED = {"awsJobExecutionsRolloutConfig": {"maximumPerMinute": 1}}
@@ -297,3 +298,35 @@ def test_a_continuous_update_of_a_group_follows_for_those_alone_that_had_not_sta
     assert {k.removeprefix("device:") for k in second.retry_targets} == set(THINGS[2:]) - started
     assert ota_stage.installs() == {name: int(name in THINGS[2:]) for name in THINGS}
     assert ota_stage.remembered().phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("kind", "stop"),
+    [
+        ("tuya", {"suspend": HELD}),
+        pytest.param("otaUpdate", {"abort": Abort(reason="storm")}, marks=pytest.mark.thorough),
+        pytest.param("otaUpdate", {"suspend": HELD}, marks=pytest.mark.thorough),
+    ],
+)
+def test_what_is_withdrawn_from_a_wave_that_had_passed_follows_before_the_next_wave(
+    request: pytest.FixtureRequest, kind: str, stop: dict
+) -> None:
+    fleet = wave_fleet(request, kind)
+    fleet.behave(silent=(1, 2, 3))
+    waves = (Wave(name="canary", targets=fleet.devices(0, 1)), Wave(name="fleet", targets=fleet.devices(2, 3)))
+    rollout = fleet.rollout(*waves, gate=Gate(min_success_percent=50, silence_after="6h"))
+    fleet.cron(rollout, rounds=2)
+    fleet.stage.advance(6 * 3600)
+    fleet.cron(rollout, rounds=2)
+    assert [a.stage for a in fleet.record.attempts] == [Stage.RUNNING, Stage.RUNNING]
+
+    fleet.cron(replace(rollout, **stop), rounds=3)
+    fleet.run(rollout)
+    sent = {w.name: len(w.attempts) for w in fleet.record.waves}
+    fleet.behave()
+    fleet.cron(rollout, rounds=4)
+
+    assert sent == {"canary": 2, "fleet": 1}
+    named = dict.fromkeys(fleet.names, 0) | dict.fromkeys(fleet.names[:4], 1)
+    assert fleet.stage.installs() == named
+    assert fleet.record.phase is Phase.SUCCEEDED

@@ -108,7 +108,7 @@ def _wave(wave: WaveLine, now: datetime) -> str:
     if wave.verdict is not None:
         v = wave.verdict
         word = "passed" if v.passed else "is not decided" if v.reason in UNDECIDED else "failed"
-        soaks = " and has to stay so for its soak" if v.passed and v.current and not v.released else ""
+        soaks = " and is not released yet" if v.passed and v.current and not v.released else ""
         old = "" if v.current else ", for content declared earlier"
         silent = f", {v.unanswered} without an answer" if v.unanswered else ""
         judged = f"{v.percent:.1f} % of {count(v.total, 'device')}, {v.needed_percent:g} % needed{silent}{old}"

@@ -136,6 +136,14 @@ def goes_on(known: WaveRecord, rollout: Rollout) -> bool:
     return not attempt.not_started or attempt.never_started or bool(unbegun(known, rollout))
 
 
+def is_to_follow(known: WaveRecord, rollout: Rollout) -> bool:
+    """Return whether the newest attempt was stopped, and devices of it have to follow, or may have to."""
+    attempt = known.current
+    if attempt is None or attempt.generation != rollout.generation or not attempt.canceled_by_us:
+        return False
+    return attempt.live or goes_on(known, rollout)
+
+
 def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> list[DeviceResult]:
     """Return the failed devices that the manifest still declares under some name, and those it never named."""
     if not failed:

@@ -13,6 +13,8 @@
    waited for as long again, if the wave passes with it; after that it counts as without an answer.
 7. A gate with a confidence may decide before all have answered, unless a retry may still follow. A wave that passed so
    is judged by the fleet of that time: devices that are declared later do not take its verdict back.
+8. What was withdrawn from a released wave takes its release back until it has followed: before the next wave starts,
+   and after a later one that is with its devices already.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
     declared = next((w for w in rollout.strategy.waves if w.name == wave.name), None)
     known = judgement(wave, declared, rollout, now) if declared is not None else None
     if declared is None or known is None:
-        return wave
+        owed = declared is not None and wave.released and retry.is_to_follow(wave, rollout)
+        return msgspec.structs.replace(wave, released=False) if owed else wave
     found, tally = known
     gate = rollout.gate_of(declared)
     old = wave.verdict_of(rollout.generation)
@@ -354,8 +357,20 @@ def gives_up(wave: WaveRecord | None, rollout: Rollout) -> bool:
 
 
 def undone(record: Record, rollout: Rollout) -> Wave | None:
-    """Return the first wave that is not done and released; None when all are."""
-    return next((w for w in rollout.strategy.waves if not passed(record.wave(w.name), rollout)), None)
+    """Return the wave that is next of those that are not done and released; None when all are.
+
+    It is the first one, unless that has passed and a later one is with its devices (rule 8).
+    """
+    left = [(w, record.wave(w.name)) for w in rollout.strategy.waves if not passed(record.wave(w.name), rollout)]
+    busy = next((w for w, known in left if known is not None and _is_with_its_devices(known, rollout)), None)
+    first, known = left[0] if left else (None, None)
+    verdict = known.verdict_of(rollout.generation) if known is not None else None
+    return busy if busy is not None and verdict is not None and verdict.passed else first
+
+
+def _is_with_its_devices(wave: WaveRecord, rollout: Rollout) -> bool:
+    stages = (Stage.SCHEDULED, Stage.RUNNING)
+    return any(a.stage in stages and a.generation == rollout.generation for a in wave.attempts)
 
 
 def overtaken(wave: WaveRecord, generation: str) -> bool:
