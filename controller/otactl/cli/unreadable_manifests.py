@@ -40,6 +40,7 @@ def unread_of(reading: Reading, environment: str) -> UnreadableManifests:
             file=each.file,
             name=each.name if each.kind == "Rollout" and _NAME.fullmatch(each.name) else "",
             text=each.text,
+            renamed_from=each.renamed_from,
         )
         for each in concerning(reading, environment)
         if each.kind != "Environment"

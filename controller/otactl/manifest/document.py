@@ -58,6 +58,11 @@ class Manifest:
         return self._text("metadata", "name")
 
     @property
+    def former_name(self) -> str:
+        """Return the name that a rollout had before, by the document; empty if it gives none."""
+        return self._text("metadata", "renamedFrom")
+
+    @property
     def wanted_environment(self) -> str:
         """Return the environment a rollout names; empty if it names none."""
         return self._text("spec", "environment")

@@ -14,13 +14,19 @@ from otactl.manifest.positions import Path
 
 
 class UnreadableDocument(NamedTuple):
-    """A manifest with an error. `kind`, `name` and `environment` are empty where it has none."""
+    """A manifest with an error. `kind`, `name`, `environment` and `renamed_from` are empty where it has none."""
 
     file: str
     kind: str
     name: str
     environment: str
     problems: tuple[Problem, ...]
+    renamed_from: str = ""
+
+    @property
+    def is_named(self) -> bool:
+        """Return whether it says what it is about; one that does not may be about anything."""
+        return bool(self.kind and self.name)
 
     @property
     def text(self) -> str:
@@ -42,7 +48,8 @@ def broken_of(
         own = dict.fromkeys((*by_file.get(each.source.file, ()), *each.elsewhere))
         name = _given(each, ("metadata", "name"), each.name)
         home = _given(each, ("spec", "environment"), each.wanted_environment)
-        found.append(UnreadableDocument(each.source.file, each.kind, name, home, tuple(own)))
+        former = _given(each, ("metadata", "renamedFrom"), each.former_name)
+        found.append(UnreadableDocument(each.source.file, each.kind, name, home, tuple(own), former))
     failing = {m.source.file for m in manifests if m.failed and not m.source.problems}
     for file, problems in by_file.items():
         if file not in failing and file not in used:

@@ -1,7 +1,7 @@
 """Collects manifests that could not be read; what they may declare is left alone.
 
-1. A manifest that gives its name affects that rollout alone. A file whose documents cannot be separated, or do not
-   give a name, may declare any rollout.
+1. A manifest that gives its name affects that rollout alone, and the one that it renames. A file whose documents cannot
+   be separated, or do not give a name, may declare any rollout.
 2. A rollout that was last read from the file counts as still declared in it, whatever name the file gives now.
 """
 
@@ -11,11 +11,20 @@ from otactl.model import Value
 
 
 class UnreadableManifest(Value, frozen=True, kw_only=True):
-    """One manifest with an error: its file, the name it gives (empty if it cannot be read), and what is wrong."""
+    """One manifest with an error: its file, the name it gives (empty if it cannot be read), and what is wrong.
+
+    `renamed_from` is the name that the rollout had before; empty if it gives none.
+    """
 
     file: str
     name: str
     text: str
+    renamed_from: str = ""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Return the names of the rollouts that it is about; none if it may be about any."""
+        return tuple(each for each in (self.name, self.renamed_from) if each) if self.name else ()
 
 
 class UnreadableManifests(Value, frozen=True, kw_only=True):
@@ -37,7 +46,7 @@ class UnreadableManifests(Value, frozen=True, kw_only=True):
 
     def may_declare(self, name: str) -> bool:
         """Return whether one of them may declare a rollout of that name (rule 1)."""
-        return any(m.name in ("", name) for m in self.manifests)
+        return any(not m.given or name in m.given for m in self.manifests)
 
     def may_keep(self, name: str, source: str) -> bool:
         """Return whether a rollout that was last read from that file may be declared still (rules 1 and 2)."""
@@ -46,11 +55,13 @@ class UnreadableManifests(Value, frozen=True, kw_only=True):
     def may_have_made(self, unit: str, prefix: str) -> bool:
         """Return whether a unit may be of a rollout that one of them declares."""
         mine = unit.startswith(prefix)
-        return mine and any(not m.name or unit.startswith(f"{prefix}{m.name}-") for m in self.manifests)
+        return mine and any(
+            not m.given or any(unit.startswith(f"{prefix}{name}-") for name in m.given) for m in self.manifests
+        )
 
     def about(self, name: str, source: str) -> str:
         """Return what is wrong with the manifest of a rollout, by its name or by the file it was last read from."""
-        return next((m.text for m in self.manifests if m.name == name or (source and m.file == source)), "")
+        return next((m.text for m in self.manifests if name in m.given or (source and m.file == source)), "")
 
 
 NOTHING_UNREAD = UnreadableManifests()

@@ -110,7 +110,7 @@ def _slice(
         environment = stopped_environment(environment, _environments(newest.reading).get(name))
         rollouts = stopped_rollouts(rollouts, sound, broken)
         commit = commit if before == (environment, rollouts) else newest.snapshot.commit
-        rollouts = _without(rollouts, broken, {each.name for each in sound})
+        rollouts = _without(rollouts, broken, {name for each in sound for name in (each.name, each.renamed_from)})
         broken = (*broken, *left_alone(before[1], sound, broken))
     reading = Reading(
         rollouts=rollouts,
@@ -136,15 +136,19 @@ def _slice(
 
 
 def _without(
-    rollouts: tuple[Rollout, ...], broken: tuple[UnreadableDocument, ...], sound: Set[str]
+    rollouts: tuple[Rollout, ...], broken: tuple[UnreadableDocument, ...], sound: Set[str | None]
 ) -> tuple[Rollout, ...]:
-    """Return the rollouts that no manifest with an error can be about."""
+    """Return the rollouts that no manifest with an error can be about.
+
+    One without a name may be about every rollout that is not among the sound ones, wherever that was read from.
+    """
     files = {each.file for each in broken}
-    names = {each.name for each in broken if each.kind == "Rollout"}
+    names = {name for each in broken if each.kind == "Rollout" for name in (each.name, each.renamed_from)}
+    named = all(each.is_named for each in broken)
     return tuple(
         each
         for each in rollouts
-        if each.name not in names and not (each.source.file in files and each.name not in sound)
+        if each.name not in names and (each.name in sound or (named and each.source.file not in files))
     )
 
 

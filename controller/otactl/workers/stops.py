@@ -4,7 +4,7 @@
    a lower guard, a required signature, a revoked key. What would let more happen waits until every manifest is sound.
 2. Allow windows are taken where each of the newer ones lies within an older one, or where there were none. Windows that
    only moved are not: neither set is the narrower.
-3. A rollout counts as removed only where every manifest with an error names its own.
+3. A rollout counts as removed only where every manifest with an error names its own, and none renames it.
 4. A rollout that only the newer ones have is taken where it is stopped, and otherwise left alone until they are sound.
 """
 
@@ -30,7 +30,7 @@ def stopped_rollouts(
     """Return the older rollouts of an environment, with what stops of the newer ones that could be read."""
     found: dict[str, Rollout] = {each.renamed_from: each for each in newer if each.renamed_from is not None}
     found |= {each.name: each for each in newer}
-    named = all(each.kind and each.name for each in broken)
+    named = all(each.is_named for each in broken)
     kept = [_stopped(each, found) for each in older if each.name in found or not named or _is_broken(each.name, broken)]
     added = [each for each in _new(older, newer) if each.abort is not None or each.suspend is not None]
     return (*kept, *added)
@@ -65,7 +65,7 @@ def _new(older: Sequence[Rollout], newer: Sequence[Rollout]) -> tuple[Rollout, .
 
 
 def _is_broken(name: str, broken: Sequence[UnreadableDocument]) -> bool:
-    return any(each.kind == "Rollout" and each.name == name for each in broken)
+    return any(each.kind == "Rollout" and name in (each.name, each.renamed_from) for each in broken)
 
 
 def _stopped(older: Rollout, newer: Mapping[str, Rollout]) -> Rollout:

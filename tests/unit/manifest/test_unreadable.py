@@ -56,6 +56,11 @@ def test_a_manifest_is_about_the_rollout_it_names(tmp_path: Path, text: str, kin
     assert reading.broken[0].text.startswith("a.yaml:")
 
 
+def test_a_wrong_manifest_says_which_rollout_it_renames(tmp_path: Path) -> None:
+    text = changed("name: soil-probe\n", "name: soil-probe\n  renamedFrom: probe\n", changed("8000", "many"))
+    assert [(b.name, b.renamed_from) for b in read(tmp_path, **{"a.yaml": text}).broken] == [("soil-probe", "probe")]
+
+
 @pytest.mark.parametrize("text", ["kind: [Rollout\n", "", GOOD.replace("spec:", "spec:\n<<<<<<< HEAD", 1)])
 def test_a_file_that_cannot_be_read_to_its_end_may_declare_anything(tmp_path: Path, text: str) -> None:
     reading = read(tmp_path, **{"a.yaml": text, "b.yaml": OTHER})

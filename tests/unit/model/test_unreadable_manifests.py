@@ -92,6 +92,21 @@ def test_a_file_without_a_name_stops_what_was_last_read_from_it() -> None:
     assert [(r.name, r.phase) for r in report.rollouts] == [("probe", "Stalled")]
 
 
+def test_a_wrong_manifest_that_renames_a_rollout_does_not_remove_it() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    run(cloud, journal, "probe", wrong=UnreadableManifests())
+    (wrong,) = unread("renamed").manifests
+
+    report = run(
+        cloud, journal, wrong=UnreadableManifests(manifests=(msgspec.structs.replace(wrong, renamed_from="probe"),))
+    )
+
+    assert [(r.name, r.phase) for r in report.rollouts] == [("probe", "Stalled"), ("renamed", "Stalled")]
+    assert UnreadableManifests(manifests=(msgspec.structs.replace(wrong, renamed_from="probe"),)).may_have_made(
+        "a-probe-1", "a-"
+    )
+
+
 @pytest.mark.parametrize(("name", "reported"), [("probe", []), ("", []), ("another", ["acme-probe-canary-1-0a1b2c3d"])])
 def test_a_unit_that_it_may_have_made_is_no_orphan(name: str, reported: list[str]) -> None:
     cloud, journal = Cloud(NOW), Memory()

@@ -209,11 +209,18 @@ def test_two_rollouts_that_swapped_their_names_by_a_third_go_on() -> None:
     ("broken", "is_held"),
     [
         (UnreadableManifest(file="other.yaml", name="probe", text="other.yaml:3:1: no"), True),
+        (UnreadableManifest(file="other.yaml", name="new", renamed_from="probe", text="other.yaml:3:1: no"), True),
         (UnreadableManifest(file="other.yaml", name="", text="other.yaml:3:1: no"), True),
         (UnreadableManifest(file=rollout().source.file, name="clay", text="r.yaml:3:1: no"), True),
         (UnreadableManifest(file="other.yaml", name="clay", text="other.yaml:3:1: no"), False),
     ],
-    ids=["it names the rollout", "it names none", "the rollout was last read from it", "it is another's"],
+    ids=[
+        "it names the rollout",
+        "it renames the rollout",
+        "it names none",
+        "the rollout was last read from it",
+        "it is another's",
+    ],
 )
 def test_no_record_moves_from_a_rollout_that_a_broken_manifest_may_declare(
     broken: UnreadableManifest, is_held: bool

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from otactl.cli.unreadable_manifests import unread_of
 from otactl.workers.readings import Loaded, ReadRequest, read, slices
 from otactl.workers.sources import Snapshot
 from tests.support.manifest_texts import GOOD
@@ -165,6 +166,44 @@ def test_a_rollout_beside_a_wrong_one_in_its_file_is_not_left_alone(tmp_path: Pa
     part = slices(loaded(tmp_path, files), good)["env-a"]
 
     assert part.aborts == {"probe-0"}
+
+
+def test_an_abort_in_a_file_that_was_moved_and_cannot_be_read_leaves_its_rollout_alone(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    """Which rollout the file is about no one can tell, so that every one that is not sound elsewhere waits."""
+    good = loaded(tmp_path, files)
+    del files["rollouts/probe-0.json"]
+    files["rollouts/probe-zero.json"] = rollout("probe-0", "env-a", 0, abort={"reason": "wrong build"})[:-1]
+    part = slices(loaded(tmp_path, files), good)["env-a"]
+
+    assert [r.name for r in part.reading.rollouts] == ["probe-2"]
+    assert [(each.file, each.name) for each in part.reading.broken] == [("rollouts/probe-zero.json", "")]
+
+
+def test_an_abort_of_a_renamed_rollout_is_obeyed_beside_a_file_that_cannot_be_read(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    good = loaded(tmp_path, files)
+    del files["rollouts/probe-0.json"]
+    renamed = json.loads(rollout("probe-zero", "env-a", 0, abort={"reason": "wrong build"}))
+    renamed["metadata"]["renamedFrom"] = "probe-0"
+    files |= {"rollouts/probe-zero.json": json.dumps(renamed), "rollouts/probe-3.json": "{"}
+    assert slices(loaded(tmp_path, files), good)["env-a"].aborts == {"probe-0"}
+
+
+def test_a_wrong_manifest_that_renames_a_rollout_leaves_that_alone_and_does_not_remove_it(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    good = loaded(tmp_path, files)
+    del files["rollouts/probe-0.json"]
+    renamed = json.loads(rollout("probe-zero", "env-a", 0, abort={"reason": "wrong build"}, wrong=True))
+    renamed["metadata"]["renamedFrom"] = "probe-0"
+    files["rollouts/probe-zero.json"] = json.dumps(renamed)
+    part = slices(loaded(tmp_path, files), good)["env-a"]
+
+    assert [r.name for r in part.reading.rollouts] == ["probe-2"]
+    assert unread_of(part.reading, "env-a").may_keep("probe-0", "rollouts/probe-0.json")
 
 
 def test_a_sound_rollout_that_the_good_revision_lacks_is_not_taken_for_removed(

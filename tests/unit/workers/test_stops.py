@@ -79,6 +79,7 @@ def test_a_removed_rollout_runs_no_more_where_every_wrong_manifest_has_a_name() 
     assert stopped_rollouts((rollout(),), (), (broken(),)) == ()
     assert stopped_rollouts((rollout(),), (), (broken(), broken(""))) == (rollout(),)
     assert stopped_rollouts((rollout(),), (), (broken("probe"),)) == (rollout(),)
+    assert stopped_rollouts((rollout(),), (), (broken("clay")._replace(renamed_from="probe"),)) == (rollout(),)
 
 
 def test_the_abort_of_a_renamed_rollout_stops_the_one_that_it_was() -> None:
