@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from otactl.backends.tuya import batching
-from otactl.model import Device, DriftPolicy, Gate, Outcome, Phase, Stage, Strategy, Targets, Wave
+from otactl.model import Device, DriftPolicy, Gate, Outcome, Phase, Stage, Strategy, Targets, Wave, Window
 from tests.support.fuota_stage import edited
 from tests.support.tuya_stage import PLUGS, PRODUCT, TuyaStage, block, package, plugs
 
@@ -114,6 +114,36 @@ def test_the_rest_of_a_wave_is_held_for_a_device_that_got_other_work_meanwhile(t
 
     assert holds(report) == ["target_is_busy"]
     assert len(tuya_stage.batches()) == 3  # one of them is the foreign one
+
+
+@pytest.mark.usefixtures("twos")
+@pytest.mark.parametrize("gate", [Gate(min_success_percent=50), Gate(min_success_percent=50, confidence=0.55)])
+def test_a_wave_does_not_pass_before_its_last_batch_was_made(tuya_stage: TuyaStage, gate: Gate) -> None:
+    now = tuya_stage.now()
+    night = Window(
+        schedule=f"{now.minute} {now.hour} * * *", duration="1h", time_zone="UTC", kind="allow", overrun="finish"
+    )
+    waves = tuple(
+        Wave(name=n, targets=Targets(devices=tuple(Device(id=d) for d in names)))
+        for n, names in (("canary", PLUGS[:4]), ("fleet", PLUGS[4:]))
+    )
+    strategy = Strategy(waves=waves, gate=replace(gate, silence_after="6h"))
+    rollout = plugs(strategy=strategy, windows=(night,))
+    tuya_stage.server.world.faults.replace([{**CREATE, "effect": "throttle"}])
+    tuya_stage.run(rollout)
+    tuya_stage.server.world.faults.replace([])
+
+    tuya_stage.advance(7 * 3600)
+    closed = tuya_stage.run(rollout)
+    (attempt,) = tuya_stage.record("plug").attempts
+    verdict = tuya_stage.record("plug").wave("canary").verdict
+    tuya_stage.advance(17 * 3600)
+    tuya_stage.cron(rollout, rounds=4)
+
+    assert (holds(closed), verdict) == (["window_is_closed"], None)
+    assert attempt.parts_missing
+    assert tuya_stage.installs() == dict.fromkeys(PLUGS, 1)
+    assert tuya_stage.record("plug").phase is Phase.SUCCEEDED
 
 
 @pytest.mark.usefixtures("twos")

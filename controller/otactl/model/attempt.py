@@ -126,6 +126,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """Number of failed devices by reason, while it runs."""
     version_check: VersionCheck | None = None
     """What is known of the versions its devices report; kept until the unit is deleted."""
+    parts_missing: bool = False
+    """True while targets of it are in no part of its unit yet, where several calls create one."""
     claims: VersionClaims = VersionClaims()
     """Devices whose transfer succeeded and whose version is still to prove it, while it runs."""
     data_rates: dict[str, int] = {}
@@ -193,6 +195,13 @@ class Attempt(Value, frozen=True, kw_only=True):
     def was_sent(self) -> bool:
         """Return whether it was started, as far as is known; a unit that could not be created was not."""
         return self.start_at is not None and (not self.failure or bool(self.results))
+
+    @property
+    def newest_start_at(self) -> datetime | None:
+        """Return when the service started it, or the newest of its parts, where several calls create one."""
+        if not self.ids_by_call or self.start_at is None or self.start_sent_at is None:
+            return self.start_at
+        return max(self.start_at, self.start_sent_at)
 
     @property
     def never_started(self) -> bool:

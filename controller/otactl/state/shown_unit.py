@@ -87,6 +87,7 @@ def recorded(
         "progress": unit.progress,
         "tally": unit.tally,
         "failures": unit.failures,
+        "parts_missing": bool(unit.missing_targets),
         "claims": unit.claims,
     }
     if attempt.live and any(getattr(attempt, name) != value for name, value in shown.items()):

@@ -4,7 +4,8 @@
 2. While bytes that were not declared may have been sent, a wave does not pass.
 3. While a unit runs, only too many failures, or the end of the time for answers, decide; its success needs its results.
    Failures weigh then what they weigh at the end, and its devices are those it was started with: one that its service
-   does not show yet is waiting, not absent.
+   does not show yet is waiting, not absent. While a part of it is still to be created, only too many failures decide;
+   its time for answers counts from the creation of the newest part.
 4. A wave is released when it passed, stayed so for its soak, and nothing of it is to be tried again. Until then its
    devices are watched: a success that is lost in the soak, or an answer that comes late, turns the verdict.
 5. A wave that we stopped fails as soon as the started devices cannot let it pass, so that the rest does not follow: too
@@ -132,7 +133,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     tally = _with(counts, results, attempt, gate)
     late, early = later_devices(tally, wave, declared, rollout), may_be_early(attempt, rollout)
     found = gates.judge(gate, tally, deadline, now, later=late, early=early)
-    shown = gate.risk is not None and early
+    shown = gate.risk is not None and early and not attempt.parts_missing
     if (deadline is None or now < deadline) and found.reason != "failures_exceed_limit" and not shown:  # rule 3
         return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline), tally
     claimed = min(attempt.claims.open, tally.waiting)
@@ -198,9 +199,11 @@ def may_be_early(attempt: Attempt, rollout: Rollout) -> bool:
 
 def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
     """Return until when a running unit waits for its devices: counted from its start, or from its end where only
-    versions are missing; None where the gate sets no limit."""
-    since = attempt.version_check.since if attempt.version_check is not None else attempt.start_at
-    return since + duration(gate.silence_after) if gate.silence_after is not None and since is not None else None
+    versions are missing; None where the gate sets no limit, and while a part of it is missing (rule 3)."""
+    since = attempt.version_check.since if attempt.version_check is not None else attempt.newest_start_at
+    if gate.silence_after is None or since is None or attempt.parts_missing:
+        return None
+    return since + duration(gate.silence_after)
 
 
 def claims_until(attempt: Attempt, gate: Gate, old: Verdict | None) -> datetime | None:
@@ -225,7 +228,8 @@ def needs_proof(wave: WaveRecord | None, attempt: Attempt, unit: Unit, rollout: 
     declared = next((w for w in rollout.strategy.waves if wave is not None and w.name == wave.name), None)
     if wave is None or declared is None:
         return False
-    claimed = msgspec.structs.replace(attempt, tally=unit.tally, failures=unit.failures, claims=VersionClaims())
+    shown = {"tally": unit.tally, "failures": unit.failures, "parts_missing": bool(unit.missing_targets)}
+    claimed = msgspec.structs.replace(attempt, claims=VersionClaims(), **shown)
     attempts = tuple(claimed if a.unit_id == attempt.unit_id else a for a in wave.attempts)
     found = judgement(msgspec.structs.replace(wave, attempts=attempts), declared, rollout, now)
     return found is not None and found[0].state is GateState.PASSED
