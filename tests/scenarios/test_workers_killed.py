@@ -61,11 +61,12 @@ def test_a_worker_outlives_its_database(empty_simulator: SimulatorServer, tmp_pa
         database = server.conninfo(server.create_database())
         with WorkerStage(empty_simulator.url, tmp_path, database) as stage:
             stage.fleet(1, 1)
-            empty_simulator.world.faults.replace([SLOW])
+            empty_simulator.world.faults.replace([{**SLOW, "seconds": 2}])
             worker = stage.start(name="only")
             until(lambda: empty_simulator.world.faults.fired == 1, "a pass is under way")
             server.halt()
             until(lambda: stage.get("/readyz")[0] == 503, "the worker is not ready")
+            until(lambda: any("trying again" in str(line) for line in stage.log()), "the pass ended meanwhile")
             assert worker.poll() is None
             server.start()
             until(lambda: stage.get("/readyz")[0] == 200, "the worker is ready again")
