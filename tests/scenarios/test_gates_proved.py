@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from otactl.model import Abort, Gate, Phase, Reason, Rollout, Stage, Suspend, VersionConfirm, VersionProof, Wave, Window
-from tests.support.fuota_stage import lose_journal, pushed
+from tests.support.fuota_stage import INDEXED, lose_journal, pushed
 from tests.support.tuya_stage import PRODUCT, package
 from tests.support.wave_fleets import WaveFleet, holds, wave_fleet
 
@@ -266,3 +266,62 @@ def test_versions_are_read_when_other_content_ends_a_unit(fleet: WaveFleet) -> N
 
     verdict = fleet.record.wave("canary").verdict
     assert (verdict.passed, verdict.succeeded) == (True, 3)
+
+
+def test_a_version_that_is_lost_in_the_soak_of_a_running_unit_turns_the_verdict(fleet: WaveFleet) -> None:
+    rollout = declared(fleet, replace(PLAIN, soak="12h"))
+    took(fleet, rollout)
+    soaks = at_the_deadline(fleet, rollout)
+    report(fleet, OLD, 0, 1, 2)
+
+    lost = holds(fleet.cron(rollout, rounds=1))
+    fleet.stage.advance(12 * 3600)
+    fleet.cron(rollout, rounds=2)
+
+    assert (soaks, lost) == (["soak_is_running"], ["success_rate_is_too_low"])
+    assert fleet.makes() == 1
+
+
+def test_a_device_that_went_back_before_the_others_reported_passes_no_wave(fleet: WaveFleet) -> None:
+    rollout = declared(fleet, replace(SURE, silence_after="48h"))
+    took(fleet, rollout, 1, 2)
+    fleet.cron(rollout, rounds=2)
+    before = fleet.record.attempts[0].claims.confirmed
+    report(fleet, OLD, 0)
+    report(fleet, NEW, 1)
+
+    fleet.cron(rollout, rounds=2)
+
+    assert (before, fleet.record.attempts[0].claims.confirmed) == ((fleet.names[0],), (fleet.names[1],))
+    assert (fleet.record.wave("canary").verdict, fleet.makes()) == (None, 1)
+
+
+def test_at_the_deadline_a_transfer_without_proof_weighs_as_a_version_that_is_missing(fleet: WaveFleet) -> None:
+    rollout = declared(fleet, replace(PLAIN, min_success_percent=90, weights={"timeout": 0.0}))
+    took(fleet, rollout, 1, 2)
+
+    assert at_the_deadline(fleet, rollout) == ["success_rate_is_too_low"]
+    assert fleet.makes() == 1
+
+
+@pytest.mark.parametrize("silent", [(3,), ()], ids=["running", "ended"])
+def test_a_soak_does_not_end_while_versions_cannot_be_read(ota_fleet: WaveFleet, silent: tuple[int, ...]) -> None:
+    ota_fleet.behave(silent=silent)
+    rollout = declared(ota_fleet, replace(PLAIN, soak="12h"))
+    asked = VersionConfirm(version=VersionProof(index_query="thingName:gw-*"))
+    rollout = replace(rollout, strategy=replace(rollout.strategy, confirm=asked))
+    ota_fleet.stage.fleet(indexing=INDEXED)
+    took(ota_fleet, rollout)
+    soaks = at_the_deadline(ota_fleet, rollout)
+    ota_fleet.stage.fleet(indexing={"thingIndexingConfiguration": {"thingIndexingMode": "OFF"}})
+    ota_fleet.cron(rollout, rounds=1)
+    ota_fleet.stage.advance(12 * 3600)
+
+    (hold,) = ota_fleet.cron(rollout, rounds=2).rollouts[0].holds
+    made = ota_fleet.makes()
+    ota_fleet.stage.fleet(indexing=INDEXED)
+    ota_fleet.cron(rollout, rounds=3)
+
+    assert (soaks, hold.reason, made) == (["soak_is_running"], "devices_are_overdue", 1)
+    assert "the versions its devices report cannot be read" in hold.message
+    assert ota_fleet.makes() == 2

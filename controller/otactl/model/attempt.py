@@ -160,6 +160,8 @@ class Attempt(Value, frozen=True, kw_only=True):
     """True if it ended while other content was declared, so that no device was waited for to report its version."""
     unproved: bool = False
     """True if its results were then taken from the transfers alone."""
+    unread: bool = False
+    """True while its unit has ended and the versions that its devices report cannot be read again."""
     adopted: bool = False
     """True if another actor created it and `otactl adopt` took it over: it carries neither our name nor our marks."""
 

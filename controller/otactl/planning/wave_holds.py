@@ -147,6 +147,11 @@ def gate_hold(ctx: AttemptContext) -> Hold:
         text += f"; they count as failed at {iso(until)}" if until is not None else ""
         return Hold(reason="waiting_for_devices", message=text, until=until)
     words = wave_verdict.arithmetic(verdict, gate)
+    overdue = ctx.unit.overdue if ctx.unit is not None else ""
+    soaked = verdict.at + wave_verdict.soak_of(gate) <= at.now
+    if verdict.passed and overdue and (soaked or attempt.unread):
+        text = f"wave {wave.name} passed ({words}), and is not released: {attempt.unit_id}: {overdue}"
+        return Hold(reason="devices_are_overdue", message=text)
     if verdict.passed:
         until = verdict.at + wave_verdict.soak_of(gate)
         text = f"wave {wave.name} passed ({words}) and soaks until {iso(until)}"

@@ -244,6 +244,7 @@ def _advance_attempt(
     withdrawn = (
         attempt.withdrawn or any(i.reason == "suspended" for i in stops) or (unit is not None and unit.withdrawn)
     )
+    unread = watched and unit is not None and unit.phase is UnitPhase.RUNNING and bool(unit.overdue)
     doubted = (phase is UnitPhase.BROKEN or absent) and stage is not Stage.DELETED
     missing_since = (attempt.missing_since or now) if doubted else None
     moved = msgspec.structs.replace(
@@ -253,6 +254,7 @@ def _advance_attempt(
         canceled_by_us=canceled,
         withdrawn=withdrawn,
         missing_since=missing_since,
+        unread=unread,
         lost_at=None if stage is not Stage.LOST else attempt.lost_at if before.stage is Stage.LOST else now,
     )
     if (

@@ -2,8 +2,9 @@
 
 1. Failures count by weight: 1 unless the gate says otherwise for their reason. More than `maxFailures` fail the gate at
    once, whoever has still to answer. Weights and percentages are decimals, added and compared exactly.
-2. Devices without an answer are waited for until the deadline; from then on each counts as a failure. Without a
-   deadline they are waited for as long as their unit lasts.
+2. Devices without an answer are waited for until the deadline; from then on each counts as a failure, with the
+   weight of `timeout`, or of `version` where it took the image. Without a deadline they are waited for as long as their
+   unit lasts.
 3. Fewer answers than `minReported` (no more than the wave has) decide nothing: inconclusive holds, and never passes.
 4. Then the gate passes if what did not fail is `minSuccessPercent` of all at least. A wave of no one passes nothing.
 5. Overlooked failures are no successes: a wave no one answered of is not decided, and one where no one succeeded passes
@@ -43,6 +44,7 @@ class Tally(Value, frozen=True, kw_only=True):
     """Devices of a wave by what became of them; `weighted` are the failures by their weights.
 
     `silent` have not answered, and their unit has ended; `waiting` are still at it.
+    Of these, `claimed` took the image, and no version proves it.
     """
 
     succeeded: int = 0
@@ -50,6 +52,7 @@ class Tally(Value, frozen=True, kw_only=True):
     weighted: Decimal = Decimal(0)
     silent: int = 0
     waiting: int = 0
+    claimed: int = 0
 
     @property
     def total(self) -> int:
@@ -144,7 +147,8 @@ def judge(
         return shown
     if not over:
         return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline)
-    failures = weighted + tally.unanswered * _weight(Reason.TIMEOUT, gate)
+    unproved = tally.claimed * _weight(Reason.VERSION, gate)
+    failures = weighted + unproved + (tally.unanswered - tally.claimed) * _weight(Reason.TIMEOUT, gate)
     if most is not None and failures > most:
         return Judgement(state=GateState.FAILED, reason="failures_exceed_limit")
     if tally.reported < min(gate.min_reported or 0, tally.total):

@@ -1,8 +1,9 @@
 """Counts the devices of a running unit that took the image and have not proved it by the version they report.
 
 1. Such a claim is no success: it counts as waiting, so that no gate passes by it. A failure needs no proof.
-2. Versions are read only while the gate would pass if every claim were true (`wave_verdict.needs_proof`). A device that
-   reported the version is not read again while the unit runs; when it has ended, all are.
+2. Versions are read only while the gate would pass if every claim were true (`wave_verdict.needs_proof`): of all that
+   took the image, since one may go back to the old version. Once the wave is released, a device that reported the
+   version is not read again while the unit runs.
 3. One pass reads `AT_ONCE` devices at most, where each is a call; the next pass goes on behind them.
 4. The newest claim decides how long the gate waits for claims beyond its deadline (`wave_verdict.judgement`). A claim
    whose version was not read yet, or cannot be read, is waited for.
@@ -52,26 +53,31 @@ def unread(known: VersionClaims, succeeded: int) -> VersionClaims:
 
 
 def to_read(
-    took: Mapping[str, datetime | None], known: VersionClaims, at_once: int | None = AT_ONCE
+    took: Mapping[str, datetime | None], known: VersionClaims, at_once: int | None = AT_ONCE, *, released: bool = False
 ) -> tuple[str, ...]:
     """Return the devices whose version this pass reads, of those that took the image (rules 2 and 3).
 
-    `at_once` is None where a number of devices costs no more than one.
+    `at_once` is None where a number of devices costs no more than one; `released` says that the wave is.
     """
-    left = sorted(set(took) - set(known.confirmed))
+    left = _of_interest(took, known, released)
     if at_once is None:
         return tuple(left)
     return tuple(device for device in left if device > known.read_to)[:at_once]
 
 
 def after(
-    took: Mapping[str, datetime | None], known: VersionClaims, reported: Mapping[str, str | None] | None, version: str
+    took: Mapping[str, datetime | None],
+    known: VersionClaims,
+    reported: Mapping[str, str | None] | None,
+    version: str,
+    *,
+    released: bool = False,
 ) -> VersionClaims:
     """Return the claims after a pass that read the versions of some devices; None where they cannot be read."""
     asked = reported or {}
-    confirmed = {d for d in took if d in known.confirmed or asked.get(d) == version}
+    confirmed = {d for d in took if (asked[d] == version if d in asked else d in known.confirmed)}
     left = sorted(set(took) - confirmed)
-    behind = sorted(set(took) - set(known.confirmed))
+    behind = _of_interest(took, known, released)
     whole = reported is not None and all(d <= max(asked, default="") for d in behind)
     read_to = known.read_to if reported is None else "" if whole else max(asked, default="")
     times = [at for device in left if (at := took[device]) is not None]
@@ -82,6 +88,10 @@ def after(
         read=reported is not None and (whole or known.read),
         read_to=read_to,
     )
+
+
+def _of_interest(took: Mapping[str, datetime | None], known: VersionClaims, released: bool) -> list[str]:
+    return sorted(set(took) - set(known.confirmed) if released else took)
 
 
 def proof_of(rollout: Rollout, generation: str, version: str = "") -> Proof | None:

@@ -87,6 +87,7 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
     )
     moved = msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
     unseen = attempt is not None and attempt.stage is Stage.ENDED and attempt.missing_since is not None
+    unseen = unseen or (attempt is not None and not wave.released and _unread(attempt))
     released = (passed_now and not unseen) and (
         (wave.released and same) or (now >= verdict.at + soak_of(gate) and retry.retry_plan(rollout, moved) is None)
     )
@@ -131,15 +132,17 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     deadline = answers_until(attempt, gate)
     counts = gates.tally_of_counts(attempt.counted, attempt.failures, gate)
     tally = _with(counts, results, attempt, gate)
+    claimed = min(attempt.claims.open, tally.waiting)
+    tally = msgspec.structs.replace(tally, claimed=claimed)
     late, early = later_devices(tally, wave, declared, rollout), may_be_early(attempt, rollout)
     found = gates.judge(gate, tally, deadline, now, later=late, early=early)
     shown = gate.risk is not None and early and not attempt.parts_missing
     if (deadline is None or now < deadline) and found.reason != "failures_exceed_limit" and not shown:  # rule 3
         return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline), tally
-    claimed = min(attempt.claims.open, tally.waiting)
     until = claims_until(attempt, gate, wave.verdict_of(rollout.generation))
     if claimed and found.state is not GateState.PASSED and (until is None or now < until):  # rule 6
-        true = msgspec.structs.replace(tally, succeeded=tally.succeeded + claimed, waiting=tally.waiting - claimed)
+        proved = {"succeeded": tally.succeeded + claimed, "waiting": tally.waiting - claimed, "claimed": 0}
+        true = msgspec.structs.replace(tally, **proved)
         if gates.judge(gate, true, deadline, now, later=late, early=early).state is GateState.PASSED:
             return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=until), tally
     return found, tally
@@ -218,6 +221,12 @@ def claims_until(attempt: Attempt, gate: Gate, old: Verdict | None) -> datetime 
         return None
     silence = duration(gate.silence_after) if gate.silence_after is not None else timedelta()
     return min(claims.newest, deadline) + silence if claims.newest is not None else _NEVER
+
+
+def _unread(attempt: Attempt) -> bool:
+    """Return whether successes by version were not all read again: they may be lost (rule 4)."""
+    claims = attempt.claims
+    return attempt.unread or (attempt.stage is Stage.RUNNING and bool(claims.confirmed) and not claims.read)
 
 
 def needs_proof(wave: WaveRecord | None, attempt: Attempt, unit: Unit, rollout: Rollout, now: datetime) -> bool:

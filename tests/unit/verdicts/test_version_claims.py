@@ -185,12 +185,23 @@ def test_what_was_confirmed_is_kept_where_nothing_depends_on_the_rest() -> None:
     assert unread(known, 3) == VersionClaims(confirmed=("a",), open=2)
 
 
-def test_a_device_that_reported_the_version_is_not_read_again() -> None:
+def test_a_device_that_reported_the_version_is_read_again_and_counts_no_more_if_it_went_back() -> None:
+    took: dict[str, datetime | None] = {"a": START, "b": NOW, "c": None}
+    known = VersionClaims(confirmed=("a", "b"))
+
+    asked = to_read(took, known)
+    found = after(took, known, {"a": "1", "b": "2", "c": None}, "2")
+
+    assert asked == ("a", "b", "c")
+    assert found == VersionClaims(confirmed=("b",), open=2, newest=START, read=True)
+
+
+def test_once_the_wave_is_released_a_device_that_reported_the_version_is_not_read_again() -> None:
     took: dict[str, datetime | None] = {"a": START, "b": NOW, "c": None}
     known = VersionClaims(confirmed=("a",))
 
-    asked = to_read(took, known)
-    found = after(took, known, dict.fromkeys(asked, "1"), "2")
+    asked = to_read(took, known, released=True)
+    found = after(took, known, dict.fromkeys(asked, "1"), "2", released=True)
 
     assert asked == ("b", "c")
     assert found == VersionClaims(confirmed=("a",), open=2, newest=NOW, read=True)
@@ -199,7 +210,7 @@ def test_a_device_that_reported_the_version_is_not_read_again() -> None:
 def test_a_confirmed_device_that_took_the_image_no_more_counts_no_more() -> None:
     known = VersionClaims(confirmed=("a", "b"))
 
-    assert after({"b": NOW}, known, {}, "2") == VersionClaims(confirmed=("b",), read=True)
+    assert after({"b": NOW}, known, {"b": "2"}, "2") == VersionClaims(confirmed=("b",), read=True)
 
 
 def test_versions_that_cannot_be_read_leave_the_claims_unread() -> None:

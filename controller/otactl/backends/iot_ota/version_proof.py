@@ -35,7 +35,7 @@ from otactl.model import (
 from otactl.verdicts import version_claims
 from otactl.verdicts.version_claims import Proof
 from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
-from otactl.verdicts.wave_verdict import needs_proof
+from otactl.verdicts.wave_verdict import needs_proof, passed
 
 
 class JobProof:
@@ -58,18 +58,19 @@ class JobProof:
         succeeded, known, now = unit.tally.get(Outcome.SUCCEEDED, 0), attempt.claims, self._reader.now()
         if unit.phase is not UnitPhase.RUNNING or not succeeded or not needs_proof(wave, attempt, unit, rollout, now):
             return version_claims.counted(unit, version_claims.unread(known, succeeded))
-        if known.read and not known.open and unit.progress == attempt.progress:
+        released = passed(wave, rollout)
+        if released and known.read and not known.open and unit.progress == attempt.progress:
             return version_claims.counted(unit, known)  # the same as in the pass before
         every = took(self._reader.executions(unit.unit_id))
         mine = {name: at for name, at in every.items() if not own or name in own}
         at_once = None if confirm.version.index_query is not None else version_claims.AT_ONCE
-        asked = version_claims.to_read(mine, known, at_once)
+        asked = version_claims.to_read(mine, known, at_once, released=released)
         reported: dict[str, str | None] | None = None
         try:
             reported = self._versions.reported(asked, confirm.version, version) if asked else {}
         except StalledError as error:
             unit = _unreadable(unit, error)
-        claims = version_claims.after(mine, known, reported, version)
+        claims = version_claims.after(mine, known, reported, version, released=released)
         lacks = max(succeeded - len(mine), 0)  # the list is behind the counts
         return version_claims.counted(unit, msgspec.structs.replace(claims, open=claims.open + lacks))
 

@@ -55,7 +55,7 @@ from otactl.model import (
 )
 from otactl.verdicts import version_claims
 from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
-from otactl.verdicts.wave_verdict import needs_proof
+from otactl.verdicts.wave_verdict import needs_proof, passed
 
 _FIRST = (UnitPhase.UNKNOWN, UnitPhase.RUNNING, UnitPhase.SCHEDULED)
 
@@ -145,13 +145,14 @@ class BatchUnits:
         runs = unit.phase is UnitPhase.RUNNING
         if not (runs and took and needs_proof(wave, attempt, unit, rollout, self._reader.now())):
             return version_claims.counted(unit, version_claims.unread(known, len(took)))
-        module = confirm.version.module or spec.module
+        module, released = confirm.version.module or spec.module, passed(wave, rollout)
         reported: dict[str, str | None] | None = None
         try:
-            reported = {name: self._version(name, spec, module) for name in version_claims.to_read(took, known)}
+            asked = version_claims.to_read(took, known, released=released)
+            reported = {name: self._version(name, spec, module) for name in asked}
         except StalledError as error:
             unit = _unreadable(unit, error)
-        claims = version_claims.after(took, known, reported, rollout.firmware.version)
+        claims = version_claims.after(took, known, reported, rollout.firmware.version, released=released)
         return version_claims.counted(unit, claims)
 
     def _packages(self, attempt: Attempt, batches: dict[str, JobInfo], rollout: Rollout) -> list[ServiceFinding]:
