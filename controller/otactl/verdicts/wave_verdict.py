@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -45,6 +45,7 @@ from otactl.model import (
 )
 from otactl.verdicts import confidence, retry
 from otactl.verdicts import gate as gates
+from otactl.verdicts.deadlines import NEVER, answers_until, claims_until
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.found_units import may_be_retry
 from otactl.verdicts.gate import GateState, Judgement, Tally
@@ -53,7 +54,6 @@ from otactl.wording import count
 
 TAINTS = ("image.object", "image.sha256", "image.sizeBytes", "image.fingerprint")
 DIFFERED = "image_differed_at_session"
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, events: list[Event]) -> WaveRecord:
@@ -200,29 +200,6 @@ def may_be_early(attempt: Attempt, rollout: Rollout) -> bool:
     return retried is None or attempt.try_number >= retried.attempts
 
 
-def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:
-    """Return until when a running unit waits for its devices: counted from its start, or from its end where only
-    versions are missing; None where the gate sets no limit, and while a part of it is missing (rule 3)."""
-    since = attempt.version_check.since if attempt.version_check is not None else attempt.newest_start_at
-    if gate.silence_after is None or since is None or attempt.parts_missing:
-        return None
-    return since + duration(gate.silence_after)
-
-
-def claims_until(attempt: Attempt, gate: Gate, old: Verdict | None) -> datetime | None:
-    """Return until when the claims of a running unit are waited for (rule 6); None while their versions are not read.
-
-    Claims of after the deadline, and those of a wave that has failed at it, turn its verdict once they are proved.
-    """
-    claims, deadline = attempt.claims, answers_until(attempt, gate)
-    if deadline is None or (old is not None and not old.passed and old.at >= deadline):
-        return _NEVER
-    if not claims.read:
-        return None
-    silence = duration(gate.silence_after) if gate.silence_after is not None else timedelta()
-    return min(claims.newest, deadline) + silence if claims.newest is not None else _NEVER
-
-
 def _unread(attempt: Attempt) -> bool:
     """Return whether successes by version were not all read again: they may be lost (rule 4)."""
     claims = attempt.claims
@@ -346,7 +323,7 @@ def judged(record: Record, rollout: Rollout) -> Record:
     Judged as of the moment of the verdict that is there: what it waited for is not waited for again.
     """
     known = ((w, w.verdict_of(rollout.generation)) for w in record.waves)
-    waves = tuple(judge(w, record, rollout, v.at if v is not None else _NEVER, []) for w, v in known)
+    waves = tuple(judge(w, record, rollout, v.at if v is not None else NEVER, []) for w, v in known)
     return msgspec.structs.replace(record, waves=waves)
 
 

@@ -44,9 +44,9 @@ from otactl.model import (
     iso,
 )
 from otactl.model.tags import TAG_GENERATION, TAG_WAVE
+from otactl.verdicts.deadlines import answers_until
 from otactl.verdicts.gate import reasons_matter
 from otactl.verdicts.version_claims import Proof, proof_of
-from otactl.verdicts.wave_verdict import answers_until
 
 STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
 
