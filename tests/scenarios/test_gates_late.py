@@ -7,11 +7,11 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Abort, Gate, Outcome, Phase, Retry, Stage, VersionConfirm, VersionProof
+from otactl.model import Abort, Gate, Outcome, Phase, Retry, Stage, VersionConfirm, VersionProof, Wave
 from tests.support.fuota_stage import FuotaStage, edited
 from tests.support.ota_stage import OtaStage
 from tests.support.tuya_stage import PRODUCT, TuyaStage
-from tests.support.wave_fleets import FuotaWaveFleet, OtaWaveFleet, TuyaWaveFleet, WaveFleet, holds
+from tests.support.wave_fleets import FuotaWaveFleet, OtaWaveFleet, TuyaWaveFleet, WaveFleet, holds, wave_fleet
 
 SHADOW = VersionConfirm(version=VersionProof(shadow="reported.firmware.version"), within="24h")
 MODULE = VersionConfirm(version=VersionProof(module="default"), within="24h")
@@ -184,3 +184,29 @@ def test_a_retry_goes_out_while_the_attempt_before_is_watched_for_a_soak(plugs: 
     plugs.cron(soaked, rounds=4)
 
     assert [a.try_number for a in plugs.record.wave("canary").attempts] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cleanup"),
+    [("tuya", "afterResults"), ("tuya", "never"), pytest.param("otaUpdate", "never", marks=pytest.mark.thorough)],
+)
+def test_a_retry_follows_when_the_unit_of_its_wave_ends_after_the_wave_passed(
+    request: pytest.FixtureRequest, kind: str, cleanup: str
+) -> None:
+    fleet = wave_fleet(request, kind)
+    fleet.behave(fails=(0,), silent=(1,))
+    waves = (Wave(name="canary", targets=fleet.devices(0, 1, 4)), Wave(name="fleet", targets=fleet.devices(2, 3, 5)))
+    gate = Gate(min_success_percent=30, silence_after="6h")
+    rollout = replace(fleet.rollout(*waves, gate=gate, retry=Retry(attempts=2, on=(fleet.cure,))), cleanup=cleanup)
+    fleet.cron(rollout, rounds=2)
+    fleet.stage.advance(6 * 3600)
+
+    fleet.cron(rollout, rounds=4)
+    before = [len(w.attempts) for w in fleet.record.waves]
+    fleet.behave()
+    fleet.cron(rollout, rounds=6)
+
+    assert before == [1, 1]
+    assert fleet.stage.installs() == dict.fromkeys(fleet.names, 1)
+    assert fleet.record.wave("canary").current.try_number == 2
+    assert fleet.record.phase is Phase.SUCCEEDED

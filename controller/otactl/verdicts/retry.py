@@ -80,6 +80,14 @@ def retry_plan(rollout: Rollout, known: WaveRecord | None) -> RetryPlan | None:
     return RetryPlan(only=only, tries=attempt.try_number + 1, ready_at=attempt.ended_at + wait)
 
 
+def comes_late(rollout: Rollout, known: WaveRecord) -> bool:
+    """Return whether a retry is due whose wave had passed while the unit before still ran."""
+    verdict, attempt = known.verdict_of(rollout.generation), known.current
+    if verdict is None or attempt is None or attempt.ended_at is None or attempt.ended_at <= verdict.at:
+        return False
+    return retry_plan(rollout, known) is not None
+
+
 def _was_alone(result: DeviceResult) -> bool:
     """Return whether a device knew no index although it was sent to alone (rule 6)."""
     return result.reason is Reason.INDEX_UNSUPPORTED and result.via is None

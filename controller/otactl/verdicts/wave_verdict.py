@@ -14,8 +14,8 @@
    waited for as long again, if the wave passes with it; after that it counts as without an answer.
 7. A gate with a confidence may decide before all have answered, unless a retry may still follow. A wave that passed so
    is judged by the fleet of that time: devices that are declared later do not take its verdict back.
-8. What was withdrawn from a released wave takes its release back until it has followed: before the next wave starts,
-   and after a later one that is with its devices already.
+8. What was withdrawn from a released wave, or is tried again as its unit ends late, takes its release back until it has
+   followed: before the next wave starts, and after a later one that is with its devices already.
 """
 
 from __future__ import annotations
@@ -88,17 +88,16 @@ def judge(wave: WaveRecord, record: Record, rollout: Rollout, now: datetime, eve
     moved = msgspec.structs.replace(wave, verdict=verdict, verdict_generation=rollout.generation)
     unseen = attempt is not None and attempt.stage is Stage.ENDED and attempt.missing_since is not None
     unseen = unseen or (attempt is not None and not wave.released and _unread(attempt))
-    released = (passed_now and not unseen) and (
-        (wave.released and same) or (now >= verdict.at + soak_of(gate) and retry.retry_plan(rollout, moved) is None)
-    )
-    moved = msgspec.structs.replace(moved, released=released)
+    kept = wave.released and same and not retry.comes_late(rollout, moved)
+    soaked = now >= verdict.at + soak_of(gate) and retry.retry_plan(rollout, moved) is None
+    moved = msgspec.structs.replace(moved, released=passed_now and not unseen and (kept or soaked))
     if moved == wave:
         return wave
     if not same:
         word = "passed" if verdict.passed else "failed" if found.state is GateState.FAILED else "is not decided"
         text = f"wave {wave.name} {word}: {arithmetic(verdict, gate)}"
         events.append(Event(at=now, kind="verdict", subject=wave.name, message=text))
-    if released and not wave.released and gate.soak is not None:
+    if moved.released and not wave.released and gate.soak is not None:
         text = f"wave {wave.name} stayed well for {gate.soak}"
         events.append(Event(at=now, kind="released", subject=wave.name, message=text))
     return moved
