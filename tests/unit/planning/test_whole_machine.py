@@ -187,6 +187,9 @@ class Service:
     def check(self) -> None:
         """What holds after every step."""
         for wave in self.record.waves:
+            over = [a for a in wave.attempts if not a.live]
+            if over and all(a.never_started for a in over):
+                self.waves.pop(wave.name, None)  # no device had begun: the wave is chosen from who is declared now
             if wave.members:
                 assert self.waves.setdefault(wave.name, wave.members) == wave.members, "members of a wave moved"
             for attempt in wave.attempts:
