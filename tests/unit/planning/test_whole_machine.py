@@ -189,7 +189,7 @@ class Service:
         for wave in self.record.waves:
             over = [a for a in wave.attempts if not a.live]
             if over and all(a.never_started for a in over):
-                self.waves.pop(wave.name, None)  # no device had begun: the wave is chosen from who is declared now
+                self.waves.pop(wave.name, None)  # no device had started: the wave is chosen from who is declared now
             if wave.members:
                 assert self.waves.setdefault(wave.name, wave.members) == wave.members, "members of a wave moved"
             for attempt in wave.attempts:

@@ -46,6 +46,11 @@ def member(answer: Mapping[str, object] | None, name: str) -> object:
     return next((value for key, value in (answer or {}).items() if key.lower() == name.lower()), None)
 
 
+def is_number(text: str) -> bool:
+    """Return whether a text is a whole number that a gateway may mean: up to 18 plain digits."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
 def page_count(action: str, answer: JsonObject) -> int:
     """Return how many pages a list has (rule 3); it stands beside the rows or inside `data`.
 
@@ -56,7 +61,7 @@ def page_count(action: str, answer: JsonObject) -> int:
         given = member(place, "pageCount")
         if isinstance(given, int) and not isinstance(given, bool):
             return given
-        if isinstance(given, str) and given.isdigit():
+        if isinstance(given, str) and is_number(given):
             return int(given)
     raise StalledError("AnswerInvalid", f"tuya:{action}: the answer has no pageCount, so the list may be cut off")
 

@@ -23,7 +23,7 @@ import msgspec
 
 from otactl.backends.tuya.errors import unreadable
 from otactl.backends.tuya.operations import WRITES
-from otactl.backends.tuya.responses import member
+from otactl.backends.tuya.responses import is_number, member
 from otactl.errors import OtactlError
 from otactl.model.values import JsonObject
 
@@ -175,7 +175,7 @@ def total_of(answer: JsonObject) -> int | None:
     """Return how many rows a whole list has, beside the rows or inside `data`; None when it is not shown."""
     for place in _objects((answer, member(answer, "data"))):
         total = member(place, "total")
-        if isinstance(total, int | str) and str(total).isdigit():
+        if isinstance(total, int | str) and is_number(str(total)):
             return int(total)
     return None
 

@@ -24,6 +24,7 @@ from otactl.backends.tuya.batching import Parts
 from otactl.backends.tuya.config import TuyaConfig
 from otactl.backends.tuya.problems import late_in, late_of, of_batches, of_lists, of_package, of_tasks, overdue_of
 from otactl.backends.tuya.reads import LAG, BatchReader, not_asked_for
+from otactl.backends.tuya.responses import is_number
 from otactl.backends.tuya.schemas import JobInfo, TaskInfo, moment
 from otactl.backends.tuya.statuses import (
     CANCELED_BATCH,
@@ -265,7 +266,7 @@ def fields_of(batch: JobInfo) -> JsonObject:
         "version": batch.dest_version,
         "srcVersions": sorted(batch.src_versions),
         "groupId": batch.group_id or None,
-        "grayPercent": int(batch.gray_percent) if batch.gray_percent.isdigit() else None,
+        "grayPercent": int(batch.gray_percent) if is_number(batch.gray_percent) else None,
         "timeoutInMinutes": batch.timeout_in_minutes,
         "needPush": batch.need_push,
         "needConfirm": batch.need_confirm,

@@ -96,6 +96,14 @@ def test_the_page_count_is_read_wherever_it_stands(gateway: Gateway, reported: d
     assert len(list(transport(gateway).pages("ListOTATaskByJob", {}, 10))) == 1
 
 
+@pytest.mark.parametrize("reported", ["9" * 5000, "\u00b2", "-1", ""])
+def test_a_page_count_that_is_no_number_is_refused(gateway: Gateway, reported: str) -> None:
+    gateway.will(good(pageCount=reported))
+
+    with pytest.raises(StalledError, match="pageCount"):
+        list(transport(gateway).pages("ListOTATaskByJob", {}, 10))
+
+
 def test_a_list_without_a_page_count_is_not_taken_for_whole(gateway: Gateway) -> None:
     with pytest.raises(StalledError, match="pageCount"):
         list(transport(gateway).pages("ListOTATaskByJob", {}, 10))
