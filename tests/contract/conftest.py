@@ -11,6 +11,7 @@ import pytest
 
 from otactl.cli.commands.demo import only_loopback
 from otactl.journal import S3Journal
+from otactl.workers.database import conninfo_of, create_tables
 from otactl_simulator.server import SimulatorServer
 from tests.support.journal_contract import BUCKET, DATABASE, NOW, STORES, change, prepare_postgres, set_server_clock
 from tests.support.postgres import PostgresServer
@@ -78,3 +79,11 @@ def written(place: str) -> S3Journal:
 def filled_place(place: str) -> str:
     """A journal on S3 with something of everything."""
     return filled(place)
+
+
+@pytest.fixture
+def conninfo(postgres_database: str) -> str:
+    """An empty database with the tables of the workers, as a connection string for them."""
+    found = conninfo_of(None, {"OTACTL_DATABASE": postgres_database})
+    create_tables(found)
+    return found

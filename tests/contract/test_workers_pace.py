@@ -8,17 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from otactl.workers.database import conninfo_of, create_tables
+from otactl.workers.database import create_tables
 from otactl.workers.pace import DatabasePace
 
 PLACE, READ, WRITE = "123456789012/eu-west-1", "iotwireless:GetFuotaTask", "iotwireless:CreateFuotaTask"
-
-
-@pytest.fixture
-def conninfo(postgres_database: str) -> str:
-    found = conninfo_of(None, {"OTACTL_DATABASE": postgres_database})
-    create_tables(found)
-    return found
 
 
 @pytest.fixture

@@ -71,13 +71,6 @@ class Tables(NamedTuple):
 
 
 @pytest.fixture
-def conninfo(postgres_database: str) -> str:
-    found = conninfo_of(None, {"OTACTL_DATABASE": postgres_database})
-    create_tables(found)
-    return found
-
-
-@pytest.fixture
 def play(conninfo: str) -> Callable[[Callable[[Tables], Awaitable[T]]], T]:
     """Runs one test over open tables."""
 

@@ -18,7 +18,8 @@ from datetime import datetime
 
 import msgspec
 
-from otactl.model import Outcome, Rollout, Unit, Value, VersionClaims, VersionConfirm
+from otactl.model import Attempt, Outcome, Rollout, Unit, Value, VersionClaims, VersionConfirm, duration
+from otactl.verdicts.version_proof import DEFAULT_WITHIN
 
 AT_ONCE = 500
 
@@ -103,3 +104,20 @@ def proof_of(rollout: Rollout, generation: str, version: str = "") -> Proof | No
     if not isinstance(confirm, VersionConfirm) or not (declared or version):
         return None
     return Proof(confirm=confirm, version=rollout.firmware.version if declared else version, declared=declared)
+
+
+def is_final(
+    proof: Proof, attempt: Attempt, rollout: Rollout, since: datetime | None, now: datetime, *, canceled: bool = False
+) -> bool:
+    """Return whether no device is waited for any more: its time is over, or its content is given up.
+
+    `since` is when `within` begins, None where no one knows it; `canceled` says that we stopped the unit.
+    """
+    over = since is not None and now - since >= duration(proof.confirm.within or DEFAULT_WITHIN)
+    given_up = rollout.abort is not None or (rollout.removed and canceled)
+    return attempt.ended_at is not None or over or given_up or not proof.declared
+
+
+def unreadable(unit: Unit, error: Exception) -> Unit:
+    """Return a unit whose versions cannot be read, as overdue."""
+    return msgspec.structs.replace(unit, overdue=f"the versions its devices report cannot be read: {error}")

@@ -32,11 +32,10 @@ from otactl.model import (
     UnitPhase,
     VersionCheck,
     VersionConfirm,
-    duration,
 )
 from otactl.model.tags import TAG_GENERATION
-from otactl.verdicts.version_claims import proof_of
-from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed, some
+from otactl.verdicts.version_claims import is_final, proof_of
+from otactl.verdicts.version_proof import ReportedVersions, confirmed, some
 
 NO_THING = "no thing is associated with it, so it reports no version"
 
@@ -56,9 +55,7 @@ class TaskProof:
         if unit.results is None or proof is None:
             return unit
         known = attempt.version_check or VersionCheck(since=self._transport.now())
-        within = duration(proof.confirm.within or DEFAULT_WITHIN)
-        over = attempt.ended_at is not None or self._transport.now() - known.since >= within
-        final = over or rollout.abort is not None or not proof.declared  # other content is not what is waited for
+        final = is_final(proof, attempt, rollout, known.since, self._transport.now())
         look = _Look(self._transport, self._versions, proof.confirm, proof.version, known)
         doubted = _doubted(unit.results, attempt)
         try:

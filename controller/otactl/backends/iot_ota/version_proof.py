@@ -30,11 +30,10 @@ from otactl.model import (
     UnitPhase,
     VersionClaims,
     WaveRecord,
-    duration,
 )
 from otactl.verdicts import version_claims
 from otactl.verdicts.version_claims import Proof
-from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
+from otactl.verdicts.version_proof import ReportedVersions, confirmed
 from otactl.verdicts.wave_verdict import needs_proof, passed
 
 
@@ -69,7 +68,7 @@ class JobProof:
         try:
             reported = self._versions.reported(asked, confirm.version, version) if asked else {}
         except StalledError as error:
-            unit = _unreadable(unit, error)
+            unit = version_claims.unreadable(unit, error)
         claims = version_claims.after(mine, known, reported, version, released=released)
         lacks = max(succeeded - len(mine), 0)  # the list is behind the counts
         return version_claims.counted(unit, msgspec.structs.replace(claims, open=claims.open + lacks))
@@ -84,12 +83,10 @@ class JobProof:
             reported = self._versions.reported(names, confirm.version, version)
         except StalledError as error:
             if proof.declared:
-                return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
+                return version_claims.unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
             reported = {}
-        end = ended_at(job)
-        over = end is not None and self._reader.now() - end >= duration(confirm.within or DEFAULT_WITHIN)
-        given_up = rollout.abort is not None or (rollout.removed and unit.canceled_by_us)
-        final = attempt.ended_at is not None or given_up or over or not proof.declared
+        now = self._reader.now()
+        final = version_claims.is_final(proof, attempt, rollout, ended_at(job), now, canceled=unit.canceled_by_us)
         before = self._before(unit.unit_id, results, reported, version) if final else {}
         proved = confirmed(unit, results, ReportedVersions(versions=reported, before=before), version, final=final)
         if proved.phase is UnitPhase.ENDED:
@@ -116,7 +113,3 @@ class JobProof:
 def ended_at(job: JsonObject) -> datetime | None:
     """Return when a job ended, as far as it shows it."""
     return next((m for n in ("completedAt", "lastUpdatedAt") if (m := moment(job.get(n)))), None)
-
-
-def _unreadable(unit: Unit, error: StalledError) -> Unit:
-    return msgspec.structs.replace(unit, overdue=f"the versions its devices report cannot be read: {error}")

@@ -52,10 +52,9 @@ from otactl.model import (
     VersionClaims,
     VersionConfirm,
     WaveRecord,
-    duration,
 )
 from otactl.verdicts import version_claims
-from otactl.verdicts.version_proof import DEFAULT_WITHIN, ReportedVersions, confirmed
+from otactl.verdicts.version_proof import ReportedVersions, confirmed
 from otactl.verdicts.wave_verdict import needs_proof, passed
 
 _FIRST = (UnitPhase.UNKNOWN, UnitPhase.RUNNING, UnitPhase.SCHEDULED)
@@ -152,7 +151,7 @@ class BatchUnits:
             asked = version_claims.to_read(took, known, released=released)
             reported = {name: self._version(name, spec, module) for name in asked}
         except StalledError as error:
-            unit = _unreadable(unit, error)
+            unit = version_claims.unreadable(unit, error)
         claims = version_claims.after(took, known, reported, rollout.firmware.version, released=released)
         return version_claims.counted(unit, claims)
 
@@ -196,13 +195,11 @@ class BatchUnits:
             reported = {device: self._version(device, spec, module) for device in devices}
         except StalledError as error:
             if proof.declared:
-                return _unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
+                return version_claims.unreadable(msgspec.structs.replace(unit, phase=UnitPhase.RUNNING), error)
             reported = {}
         ended = max((m for b in batches.values() if (m := moment(b.utc_modified)) is not None), default=None)
-        within = duration(proof.confirm.within or DEFAULT_WITHIN)
-        over = ended is not None and self._reader.now() - ended >= within
-        given_up = rollout.abort is not None or (rollout.removed and attempt.canceled_by_us)
-        final = attempt.ended_at is not None or given_up or over or not proof.declared
+        now = self._reader.now()
+        final = version_claims.is_final(proof, attempt, rollout, ended, now, canceled=attempt.canceled_by_us)
         before = {t.device_name: t.src_version for t in tasks if t.src_version} if module == spec.module else {}
         proved = confirmed(unit, found, ReportedVersions(versions=reported, before=before), proof.version, final=final)
         if proved.phase is UnitPhase.ENDED:
@@ -298,10 +295,6 @@ def _tally(tasks: tuple[TaskInfo, ...], lacks: tuple[str, ...]) -> tuple[dict[Ou
 def _took(tasks: Iterable[TaskInfo]) -> dict[str, datetime | None]:
     """Return the devices whose transfer succeeded, each with the time it did, as far as the gateway shows it."""
     return {t.device_name: moment(t.utc_modified) for t in tasks if result_of(t).outcome is Outcome.SUCCEEDED}
-
-
-def _unreadable(unit: Unit, error: StalledError) -> Unit:
-    return msgspec.structs.replace(unit, overdue=f"the versions its devices report cannot be read: {error}")
 
 
 def _by_hand(tasks: Iterable[TaskInfo], before: int) -> frozenset[str]:
