@@ -77,7 +77,7 @@ class LogGroup(Recorded):
 
 
 class TaskDefinition(Recorded):
-    """A revision is never changed: every change replaces it."""
+    """A revision is never changed: every change replaces it by the family's next."""
 
     named = "family"
     replaces = frozenset(
@@ -85,7 +85,9 @@ class TaskDefinition(Recorded):
     )
 
     def arn(self, cloud: Cloud, identifier: str) -> str:
-        return cloud.arn("ecs", f"task-definition/{identifier}:1")
+        revision = 1 + dict(cloud.recorded("TaskDefinitionRevision", identifier) or {"last": 0})["last"]
+        cloud.record("TaskDefinitionRevision", identifier, {"last": revision})
+        return cloud.arn("ecs", f"task-definition/{identifier}:{revision}")
 
 
 class Schedule(Recorded):
