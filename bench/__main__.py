@@ -7,7 +7,19 @@ import platform
 import sys
 from datetime import UTC, datetime
 
-from bench import airtime, checking, commenting, pacing, paging, proving, quiet, rehearsing, starting, validating
+from bench import (
+    airtime,
+    checking,
+    commenting,
+    journaling,
+    pacing,
+    paging,
+    proving,
+    quiet,
+    rehearsing,
+    starting,
+    validating,
+)
 from bench.measure import Figure
 from bench.versions import HEADING, PAGE
 
@@ -16,6 +28,7 @@ BENCHES = {
     "validating": validating,
     "commenting": commenting,
     "quiet": quiet,
+    "journaling": journaling,
     "checking": checking,
     "pacing": pacing,
     "paging": paging,

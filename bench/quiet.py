@@ -53,27 +53,28 @@ def prepare(at: BenchStage, rollouts: int, active: int) -> None:
     """Bring all rollouts but the active ones to their end, and those to their start."""
     devices = [{"devEui": f"70b3d57ed{n:07x}", "rfRegion": "EU868"} for n in range(rollouts)]
     groups = [
-        {"name": f"g{n}", "id": _group(n), "rfRegion": "EU868", "devices": [devices[n]["devEui"]]}
+        {"name": f"g{n}", "id": group_of(n), "rfRegion": "EU868", "devices": [devices[n]["devEui"]]}
         for n in range(rollouts)
     ]
     at.post("fleet", {"devices": devices, "groups": groups})
     at.post("settings", {"callsPerSecond": 0})
     at.environment(FAST)
     for n in range(rollouts - active):
-        at.rollout(f"probe-{n}", group=_group(n))
+        at.rollout(f"probe-{n}", group=group_of(n))
     for _ in range(4):
         report = json.loads(run(at.otactl("reconcile", "-o", "json"), env=at.env).output)
         at.post("clock", {"advanceSeconds": 3 * 3600})
     assert {r["phase"] for r in report["rollouts"]} == {"Succeeded"}, "the finished rollouts are not finished"
     for n in range(rollouts - active, rollouts):
-        at.rollout(f"probe-{n}", group=_group(n))
+        at.rollout(f"probe-{n}", group=group_of(n))
     run(at.otactl("reconcile"), env=at.env)
     at.environment({})
     at.post("settings", {"callsPerSecond": 10})
 
 
-def _group(number: int) -> str:
-    return f"3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a{number:04x}"
+def group_of(number: int) -> str:
+    """Return the id of the group of one rollout."""
+    return f"3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1{number:05x}"
 
 
 def _command(read: dict[str, object]) -> list[str]:

@@ -121,7 +121,8 @@ class KilledFleet:
         self._workers = {name: self._start(name) for name in names}
 
     def _start(self, name: str) -> int:
-        self._stage.start("--concurrency", "2", every=f"{self._fleet.every:g}s", name=name)
+        refresh = max(1, round(self._fleet.every / 8))  # no manifest changes; each look asks for every file
+        self._stage.start("--concurrency", "2", "--refresh", f"{refresh}s", every=f"{self._fleet.every:g}s", name=name)
         return len(self._stage.workers) - 1
 
     def run(self) -> None:
@@ -141,6 +142,8 @@ class KilledFleet:
     def _kill(self) -> None:
         name = self._random.choice(sorted(self._workers))
         worker = self._stage.workers[self._workers[name]]
+        if worker.poll() is not None:
+            raise RuntimeError(f"worker {name} ended by itself: {self._stage.printed(self._workers[name])[-500:]}")
         worker.kill()
         worker.wait()
         self._workers[name] = self._start(name)

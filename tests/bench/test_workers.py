@@ -50,6 +50,12 @@ def test_a_fleet_that_does_not_end_in_time_is_reported_as_it_is() -> None:
 
 
 @pytest.mark.thorough
+def test_a_worker_that_ends_by_itself_ends_the_bench_with_what_it_printed() -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)worker w\d ended by itself: .*no duration"):
+        kills(TINY._replace(every=0.5), 120)
+
+
+@pytest.mark.thorough
 def test_the_rate_of_one_worker_and_of_several_is_counted() -> None:
     assert set(rate(1, 5, 2, 2, 120)) == {1, 2}
 

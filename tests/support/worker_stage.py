@@ -222,14 +222,16 @@ class WorkerStage:
 
     def address(self, number: int = -1) -> str:
         """The address of a worker's health, once it is printed."""
-        log = self.folder / f"worker-{number % len(self.workers)}.log"
-        until(lambda: b"answers at " in log.read_bytes(), "a worker tells its address")
-        return log.read_text().partition("answers at ")[2].partition("/healthz")[0]
+        until(lambda: "answers at " in self.printed(number), "a worker tells its address")
+        return self.printed(number).partition("answers at ")[2].partition("/healthz")[0]
 
     def log(self, number: int = -1) -> list[dict[str, Any]]:
         """What a worker has logged."""
-        lines = (self.folder / f"worker-{number % len(self.workers)}.log").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [json.loads(line) for line in self.printed(number).splitlines() if line.startswith("{")]
+
+    def printed(self, number: int = -1) -> str:
+        """What a worker has printed and logged."""
+        return (self.folder / f"worker-{number % len(self.workers)}.log").read_text()
 
     def stop(self) -> None:
         """Kill every worker that is there."""
