@@ -14,6 +14,13 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# What writes the bill of materials has an environment of its own (pyproject.toml says why).
+RELEASE := $(VENV)/release
+$(RELEASE)/.installed: $(STAMP) requirements-release.lock
+	test -x $(RELEASE)/bin/python || $(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
+	touch $@
+
 # A checker of workflows that is written in Go; without Go its test is skipped, and `make check` says so.
 $(BIN)/actionlint: $(STAMP) tests/static/tools/go.mod tests/static/tools/go.sum
 	cd tests/static/tools && go build -o "$(CURDIR)/$@" github.com/rhysd/actionlint/cmd/actionlint || echo "actionlint was not built: it needs Go and its modules"
@@ -31,7 +38,7 @@ test: setup $(BIN)/actionlint
 
 # What continuous integration runs: static checks, then every test with nothing skipped. CI makes Hypothesis draw the
 # same examples in each run, so that what is red is what was changed; `make test` draws others each time.
-check: static audit site coverage $(BIN)/actionlint
+check: static audit site coverage $(BIN)/actionlint $(RELEASE)/.installed
 	CI=1 OTACTL_TEST_NO_SKIP=1 OTACTL_TEST_FULL=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --ignore tests/unit
 
 # The unit tests, with the branch coverage of the pure packages by them alone; pyproject.toml holds the floor.
@@ -106,18 +113,19 @@ mutants: setup
 
 # Both are built from the working tree, and the same tree gives the same bytes; tests/static shows what the wheel
 # installs. Beside them is a bill of materials (CycloneDX) for each lock that a place installs.
-dist: setup
+dist: setup $(RELEASE)/.installed
 	$(BIN)/python -m hatchling build --target sdist --target wheel --directory dist
 	$(BIN)/python -m tests.support.release.bill dist
 
 # Known vulnerabilities of what the locks pin; where the service cannot be reached, a line says so.
 audit: setup
-	$(BIN)/python -m tests.support.release.audit requirements.lock
+	$(BIN)/python -m tests.support.release.audit requirements.lock requirements-release.lock
 
 # The second is what a place installs that only runs otactl, with the page of `report`: the container file and the
 # GitHub action. The third is that with what the radio's figures of `plan` need, the fourth with what `rehearse` needs, too.
-# The last is what workers need.
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+# The fifth is what workers need. The last is what writes the bill of materials.
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+COMPILE := $(PIN) pyproject.toml
 
 lock:
 	$(COMPILE) --all-extras -o requirements.lock
@@ -125,6 +133,7 @@ lock:
 	$(COMPILE) --group build --extra report --extra radio -o requirements-plan.lock
 	$(COMPILE) --group build --extra report --extra radio --extra simulator -o requirements-simulator.lock
 	$(COMPILE) --group build --extra report --extra workers --extra postgres -o requirements-workers.lock
+	$(PIN) --group release --constraint requirements.lock -o requirements-release.lock
 
 clean:
 	rm -rf $(VENV) .otactl .engine build dist

@@ -29,7 +29,7 @@ from tests.support.worker_stage import OVER, REGIONS, WorkerStage, simulator, un
 
 _WAITS = """
 SELECT coalesce(max(waited_seconds), 0), coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY waited_seconds), 0),
-    count(*), count(*) FILTER (WHERE ended_at IS NULL OR outcome IN ('stopped', 'crashed'))
+    count(*), count(*) FILTER (WHERE ended_at IS NULL OR outcome IN ('stopped', 'crashed', 'lost'))
 FROM runs
 """
 
@@ -242,7 +242,7 @@ def _kills(asked: argparse.Namespace) -> int:
     print(f"{size}: {found.kills} kills in {found.seconds:.0f} s, {found.under_way} of them before the last verdict")
     print(f"verdicts {found.verdicts}; {count(found.units, 'unit')}, {found.twice} of them created twice")
     print(f"{count(found.runs, 'run')} kept, {found.cut} cut short")
-    print(f"a job waited {found.longest:.1f} ticks at most, {found.most:.1f} at 99 %")
+    print(f"a job waited {found.longest:.2f} ticks at most, {found.most:.2f} at 99 %")
     return 0 if found.holds(fleet) and found.kills == fleet.kills else 1
 
 

@@ -21,6 +21,8 @@ from otactl import __version__
 from tests.support.paths import ROOT
 
 LOCKS = ("core", "plan", "simulator")
+TOOLS = Path(sys.prefix, "release/bin")
+NO_TOOLS = "the environment of what writes the bill is missing; `make dist` and `make check` create it"
 ROOT_REF = "root-component"
 
 
@@ -31,7 +33,7 @@ def bill(lock: Path, built: Sequence[Path]) -> dict[str, Any]:
         named = Path(folder, "pyproject.toml")  # the version is in the sources, where the tool does not look
         text = (ROOT / "pyproject.toml").read_text().replace('dynamic = ["version"]', f'version = "{__version__}"')
         named.write_text(text)
-        words = [str(Path(sys.executable).with_name("cyclonedx-py")), "requirements", "--pyproject", str(named)]
+        words = [str(TOOLS / "cyclonedx-py"), "requirements", "--pyproject", str(named)]
         words += ["--output-reproducible", "--spec-version", "1.6", "--output-file", "-", str(lock)]
         ran = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
     made: dict[str, Any] = json.loads(ran.stdout)
