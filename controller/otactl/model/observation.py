@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from otactl.model.preflight_facts import ImageFacts, RoleFacts, TargetFacts
 from otactl.model.unit import Unit
 from otactl.model.values import Json, Value
@@ -19,7 +21,7 @@ class Listed(Value, frozen=True, kw_only=True):
     """Command that removes it."""
 
 
-class Survey(Value, frozen=True, kw_only=True):
+class Survey(Value, frozen=True, kw_only=True, dict=True):
     """What all rollouts of an environment share in one pass."""
 
     account: str
@@ -30,6 +32,11 @@ class Survey(Value, frozen=True, kw_only=True):
     """The service's ids of units in the journal that are not over."""
     partial: bool = False
     """True if the list may be incomplete: what is not listed may exist."""
+
+    @cached_property
+    def unknown(self) -> tuple[Listed, ...]:
+        """Return what is listed and not `known`; found once for all rollouts."""
+        return tuple(item for item in self.listed if item.vendor_id not in self.known)
 
 
 class AmbiguousCreate(Value, frozen=True, kw_only=True):

@@ -104,7 +104,7 @@ def assess(
         record=moved,
         seen=seen,
         now=now,
-        busy=dict(busy or {}),
+        busy=busy or {},
         sendings=sendings or SentContents({}),
     )
     if shape is not None:
@@ -331,10 +331,7 @@ def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
 def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> bool:
     """Return whether nothing is left to assess: every wave passed for this revision, is cleaned up, no lost unit is
     listed again, and no unit with the name of this rollout that no record knows."""
-    listed = {item.vendor_id for item in survey.listed if not item.leftover_of} if survey is not None else set()
-    if any(a.stage is Stage.LOST and a.vendor_id in listed for a in record.attempts):
-        return False
-    if survey is not None and _strangers(rollout, record, survey):
+    if survey is not None and (_listed_again(record, survey) or _strangers(rollout, record, survey)):
         return False
     if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
         return False  # an open drift closes when a read no longer shows it
@@ -351,10 +348,18 @@ def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> 
     return clean and names == {w.name for w in now_judged.waves if wave_verdict.passed(w, rollout)}
 
 
+def _listed_again(record: Record, survey: Survey) -> bool:
+    """Return whether a unit that was lost is listed again."""
+    lost = {a.vendor_id for a in record.attempts if a.stage is Stage.LOST}
+    return bool(lost) and any(item.vendor_id in lost and not item.leftover_of for item in survey.listed)
+
+
 def _strangers(rollout: Rollout, record: Record, survey: Survey) -> bool:
     """Return whether a unit is listed that is named as those of a rollout are, and that no record knows."""
+    unknown = survey.unknown
+    if not unknown:
+        return False
+    mine = record.vendor_ids
     return any(
-        any(f"-{name}-" in item.name for name in rollout.names) and item.vendor_id not in survey.known
-        for item in survey.listed
-        if item.vendor_id not in record.vendor_ids
+        any(f"-{name}-" in item.name for name in rollout.names) for item in unknown if item.vendor_id not in mine
     )

@@ -59,7 +59,7 @@ class PlanContext(Value, frozen=True, kw_only=True):
     record: Record
     seen: Observation
     now: datetime
-    busy: dict[str, str] = {}
+    busy: Mapping[str, str] = {}
     sendings: SentContents = SentContents({})
 
     def unit_of(self, attempt: Attempt) -> Unit | None:
@@ -77,7 +77,7 @@ class PlanContext(Value, frozen=True, kw_only=True):
         """Return what the unit of a wave's attempt is to be (`units`)."""
         return units.declare(self.rollout, self.environment, wave, which, known, retry, spared)
 
-    def busy_beside(self, attempt: Attempt | None) -> dict[str, str]:
+    def busy_beside(self, attempt: Attempt | None) -> Mapping[str, str]:
         """Return targets that any unit beside an attempt's holds: those of other rollouts, and other units of this one.
 
         A unit of the previous revision in another wave, or one that was replaced and is visible again, counts like
@@ -90,7 +90,7 @@ class PlanContext(Value, frozen=True, kw_only=True):
             if other.stage in (Stage.SCHEDULED, Stage.RUNNING) and other.unit_id != mine
             for key in other.keys
         }
-        return own | self.busy
+        return {**own, **self.busy} if own else self.busy
 
     def plan(
         self,

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import NamedTuple
 
 import msgspec
@@ -23,28 +23,53 @@ from otactl.planning.preflight import busy_holds, keys_of, parts_of
 
 
 class Holder(NamedTuple):
-    """A unit that holds a target, with the rollout and the service that it is of."""
+    """A unit that holds a target, with the rollout that it is of."""
 
     rollout: str
-    backend: str
-    key: str
     unit_id: str
 
 
-def holders(records: Mapping[str, Record]) -> tuple[Holder, ...]:
-    """List the targets that units hold, and by which; once for all rollouts of a pass."""
-    return tuple(
-        Holder(name, record.backend, key, _holder(attempt, record))
-        for name, record in records.items()
-        for attempt in record.attempts
-        if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record)
-        for key in attempt.keys
-    )
+HeldTargets = Mapping[str, Mapping[str, list[Holder]]]
+"""Who holds a target, by service and by the target's key."""
 
 
-def busy(held: Iterable[Holder], rollout: Rollout) -> dict[str, str]:
-    """Return targets that units of other rollouts of the same service hold: target key to unit id."""
-    return {h.key: h.unit_id for h in held if h.rollout != rollout.name and h.backend == rollout.backend_kind}
+class BusyTargets(Mapping[str, str]):
+    """The targets that units of other rollouts hold: target key to unit id.
+
+    A view of what all rollouts share: a copy for each would cost rollouts times targets.
+    """
+
+    def __init__(self, held: Mapping[str, list[Holder]], rollout: str) -> None:
+        self._held, self._rollout = held, rollout
+
+    def __getitem__(self, key: str) -> str:
+        others = (holder.unit_id for holder in reversed(self._held[key]) if holder.rollout != self._rollout)
+        if (unit_id := next(others, None)) is None:
+            raise KeyError(key)
+        return unit_id
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._held if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def holders(records: Mapping[str, Record]) -> HeldTargets:
+    """Return the targets that units hold, and by which; once for all rollouts of a pass."""
+    found: dict[str, dict[str, list[Holder]]] = {}
+    for name, record in records.items():
+        for attempt in record.attempts:
+            if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record):
+                holder, of_service = Holder(name, _holder(attempt, record)), found.setdefault(record.backend, {})
+                for key in attempt.keys:
+                    of_service.setdefault(key, []).append(holder)
+    return found
+
+
+def busy(held: HeldTargets, rollout: Rollout) -> BusyTargets:
+    """Return targets that units of other rollouts of the same service hold."""
+    return BusyTargets(held.get(rollout.backend_kind, {}), rollout.name)
 
 
 def _holder(attempt: Attempt, record: Record) -> str:
@@ -76,16 +101,18 @@ def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dic
     return {kind: msgspec.structs.replace(survey, known=known) for kind, survey in surveys.items()}
 
 
-def in_turn(look: Assessment, taken: MutableMapping[tuple[str, str], str]) -> Assessment:
-    """Return the look, its start put off when an earlier one of this pass took a target; else its targets are taken."""
+def in_turn(look: Assessment, taken: MutableMapping[str, dict[str, str]]) -> Assessment:
+    """Return the look, its start put off when an earlier one of this pass took a target; else its targets are taken.
+
+    `taken` has the unit that a target is taken for, by service and by the target's key.
+    """
     starts = [a for a in look.plan.actions if isinstance(a, StartUnit | CreateUnit) and a.start_at is not None]
     for start in starts:
-        kind = look.record.backend
-        held = {key: unit_id for (service, key), unit_id in taken.items() if service == kind}
+        held = taken.setdefault(look.record.backend, {})
         if holds := busy_holds(start.unit, look.seen, held):
             back = start.start_at + POLL if start.start_at is not None else None
             plan = msgspec.structs.replace(look.plan, actions=(), holds=holds, requeue_at=back)
             return msgspec.structs.replace(look, plan=plan)
         mine = (*keys_of(start.unit, look.seen), *parts_of(start.unit, look.seen))
-        taken.update({(kind, key): start.unit.unit_id for key in mine})
+        held.update(dict.fromkeys(mine, start.unit.unit_id))
     return look

@@ -60,7 +60,7 @@ class ExpectedRun:
         )
         return True
 
-    def settle(self, taken: MutableMapping[tuple[str, str], str]) -> None:
+    def settle(self, taken: MutableMapping[str, dict[str, str]]) -> None:
         """Accept the assessment of the state after the steps."""
         self.state.not_compared = self.state.not_compared or self.after.not_compared
         if self.after.look is None or self.after.error:
@@ -94,7 +94,7 @@ def expected_runs(
         states = [run.after for run in todo]
         observer.read_ahead(states, surveys)
         observer.assess(states, records, beside)
-        taken: dict[tuple[str, str], str] = {}
+        taken: dict[str, dict[str, str]] = {}
         for run in todo:
             run.settle(taken)
             records[run.state.rollout.name] = run.end.record

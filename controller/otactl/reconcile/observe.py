@@ -123,7 +123,7 @@ class EnvironmentObserver:
         surveys: Mapping[str, Survey],
         records: Mapping[str, Record],
         beside: Callable[[], tuple[Record, ...]],
-        taken: MutableMapping[tuple[str, str], str],
+        taken: MutableMapping[str, dict[str, str]],
     ) -> None:
         """Observe and assess the rollouts of `todo`; what is next for each is in its `look`.
 

@@ -166,7 +166,7 @@ OTHER_PLUG = msgspec.structs.replace(PLUG, key="device:plug-2", vendor_id="plug-
 def test_of_two_that_would_start_on_one_device_in_a_pass_the_second_waits(
     first: TargetFacts, second: TargetFacts
 ) -> None:
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[str, dict[str, str]] = {}
 
     one, two = in_turn(starting(first, "aaa"), taken), in_turn(starting(second, "bbb"), taken)
 
@@ -176,7 +176,7 @@ def test_of_two_that_would_start_on_one_device_in_a_pass_the_second_waits(
 
 @pytest.mark.parametrize(("first", "second"), [(PLUG, OTHER_PLUG), (BY_ID, msgspec.structs.replace(PLUG, within=""))])
 def test_two_that_share_no_device_start_in_one_pass(first: TargetFacts, second: TargetFacts) -> None:
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[str, dict[str, str]] = {}
 
     assert all(in_turn(starting(f, f.key[-4:]), taken).plan.actions for f in (first, second))
 
