@@ -29,7 +29,7 @@ from tests.support.postgres import HOST, SUPER_USER, PostgresServer
 
 SIZES, COMMITS = (10, 1_000, 10_000, 100_000), 200
 ACTIVE_SHARE, MOST_ACTIVE = 20, 500
-JUDGED, MOST_CPU, MOST_MEMORY = 10_000, 15.0, 300
+LIMITED, MOST_CPU, MOST_MEMORY = 10_000, 15.0, 300
 RUNS, RUNS_OF_MANY, MANY = 5, 1, 50_000
 PLANNED = 1_000
 BUCKET, ENVIRONMENT = "otactl-journals", "bench"
@@ -168,11 +168,11 @@ def _rates(kind: str, sizes: Sequence[int], found: Found) -> Figure:
 def _passes(kind: str, sizes: Sequence[int], found: Found) -> Figure:
     cpu = {size: [cost.cpu for cost in found[kind, size].passes] for size in sizes}
     linear = all(median(cpu[more]) <= median(cpu[less]) * more / less for less, more in pairwise(sizes))
-    promise = f"growth at most linear; {JUDGED:,} at most {MOST_CPU:.0f} s"
+    promise = f"growth at most linear; {LIMITED:,} at most {MOST_CPU:.0f} s"
     name = f"CPU of a quiet pass on {kind} with {_listed(sizes)} rollouts, one in {ACTIVE_SHARE} active"
     name += f", {MOST_ACTIVE} at most"
     measured = "; ".join(spread(each) for each in cpu.values())
-    return Figure(name, measured, promise, linear and median(cpu.get(JUDGED, [0.0])) <= MOST_CPU)
+    return Figure(name, measured, promise, linear and median(cpu.get(LIMITED, [0.0])) <= MOST_CPU)
 
 
 def _writes(kind: str, sizes: Sequence[int], found: Found) -> Figure:
@@ -183,8 +183,8 @@ def _writes(kind: str, sizes: Sequence[int], found: Found) -> Figure:
 def _memory(kind: str, sizes: Sequence[int], found: Found) -> Figure:
     peaks = {size: max(cost.peak for cost in found[kind, size].passes) / 1024 for size in sizes}
     measured = ", ".join(f"{peak:.0f} MiB" for peak in peaks.values())
-    promise = f"{JUDGED:,} at most {MOST_MEMORY} MiB"
-    return Figure(f"most memory of those passes on {kind}", measured, promise, peaks.get(JUDGED, 0.0) <= MOST_MEMORY)
+    promise = f"{LIMITED:,} at most {MOST_MEMORY} MiB"
+    return Figure(f"most memory of those passes on {kind}", measured, promise, peaks.get(LIMITED, 0.0) <= MOST_MEMORY)
 
 
 def _offline(plans: dict[str, list[float]]) -> Figure:

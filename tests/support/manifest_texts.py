@@ -6,6 +6,7 @@ from pathlib import Path
 
 from otactl.errors import Problem
 from otactl.manifest.document import Manifest, classify
+from otactl.manifest.repository import Places
 from otactl.manifest.resolver import Resolver
 from otactl.manifest.source import read_source
 from otactl.model import Rollout
@@ -53,7 +54,7 @@ class Read:
         self.errors: list[Problem] = list(source.problems)
         self.warnings: list[Problem] = []
         self.manifests: list[Manifest] = [classify(source, document) for document in source.documents]
-        resolver = Resolver(Path("/nowhere"), self.errors, self.warnings, strict=False)
+        resolver = Resolver(Places(Path("/nowhere")), self.errors, self.warnings, strict=False)
         for manifest in self.manifests:
             manifest.check(self.errors)
             if manifest.kind == "Environment":

@@ -9,7 +9,7 @@ import click
 
 from otactl.errors import ManifestError, UsageError
 from otactl.manifest import Reading, read_paths
-from otactl.manifest.repository import root_of
+from otactl.manifest.repository import Places, root_of
 from otactl.model import Environment, Record, Rollout
 from otactl.report.sanitize import plain
 
@@ -67,11 +67,15 @@ def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]
     was read. It is searched in the repositories of what was read, never by the path that named it once: in
     another working folder that means another file.
     """
-    folders = [Path(p).resolve() for p in paths if Path(p).is_dir()]
-    broken = {Path(each.file).resolve() for each in reading.broken}  # the content of these is unknown
-    files = {Path(name).resolve() for name in reading.names} - broken
+    places = Places(Path.cwd())
 
-    roots = {root_of(f) or Path.cwd() for f in (*folders, *(f.parent for f in files))}
+    def real(path: str) -> Path:
+        return places.real(places.cwd / path)
+
+    folders = [real(p) for p in paths if Path(p).is_dir()]
+    broken = {real(each.file) for each in reading.broken}  # the content of these is unknown
+    files = {real(name) for name in reading.names} - broken
+    roots = {root_of(f) or places.cwd for f in {*folders, *(f.parent for f in files)}}
 
     def read(place: Path) -> bool:
         if place in broken:
@@ -80,7 +84,7 @@ def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]
 
     def inside(record: Record) -> bool:
         if not record.manifest_path:  # written by a version that did not know it
-            return bool(record.source) and read(Path(record.source).resolve())
-        return any(read((root / record.manifest_path).resolve()) for root in roots)
+            return bool(record.source) and read(real(record.source))
+        return any(read(places.real(root / record.manifest_path)) for root in roots)
 
     return inside

@@ -17,19 +17,20 @@ from pathlib import Path
 from otactl.errors import Problem
 from otactl.manifest.phrases import printable
 from otactl.manifest.positions import MAX_BYTES, problem
-from otactl.manifest.repository import ground_of, read_inside, real, shared_ground
+from otactl.manifest.repository import Places, read_inside, real, shared_ground
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _OUTPUTS = ".outputs.json"
 
 
-def find_files(paths: Sequence[str], cwd: Path, coming: Container[Path] = ()) -> tuple[list[str], list[Problem]]:
+def find_files(paths: Sequence[str], places: Places, coming: Container[Path] = ()) -> tuple[list[str], list[Problem]]:
     """Name every file to read, as messages show them, in a stable order; a path that leads nowhere is a problem.
 
     `coming` are real paths of files that need not be there yet.
     """
     found: dict[Path, str] = {}
     problems: list[Problem] = []
+    cwd, real = places.cwd, places.real
     for path in paths:
         where = cwd / path
         if is_there(where) and where.is_dir():
@@ -70,14 +71,14 @@ def _unnameable(name: str) -> Problem:
     return problem(printable(name), (1, 1), (), "name_not_utf8", "the file's name is not UTF-8", "rename the file")
 
 
-def read_bytes(file: str, cwd: Path, given: bool = False) -> bytes | Problem:
+def read_bytes(file: str, places: Places, given: bool = False) -> bytes | Problem:
     """Read a file, one byte more than allowed: enough to refuse it, whatever its size.
 
     One that is `given` by name and part of no repository need not be regular (`/dev/stdin`), nor where its name is.
     """
-    place = Path(os.path.normpath(cwd / file))
-    ground = shared_ground(place.parent, cwd) if given else ground_of(place, cwd)
-    found = read_inside(place, ground, MAX_BYTES) if ground is not None else _read(place)
+    place = Path(os.path.normpath(places.cwd / file))
+    ground = shared_ground(place.parent, places.cwd) if given else places.ground_of(place)
+    found = read_inside(place, ground, MAX_BYTES, places.real) if ground is not None else _read(place)
     if isinstance(found, bytes):
         return found
     return problem(file, (1, 1), (), "unreadable", f"the file {found}", "check the file and its permissions")
@@ -91,10 +92,11 @@ def _read(place: Path) -> bytes | str:
         return f"cannot be read: {error.strerror or type(error).__name__}"
 
 
-def environment_files(files: Sequence[str], cwd: Path) -> list[str]:
+def environment_files(files: Sequence[str], places: Places) -> list[str]:
     """Name the files in `environments/` of every folder above the given files, nearest first."""
     found: dict[str, None] = {}
-    folders = dict.fromkeys(real(cwd / file).parent for file in files)
+    cwd = places.cwd
+    folders = dict.fromkeys(places.real(cwd / file).parent for file in files)
     for folder in dict.fromkeys(above for each in folders for above in _upwards(each, real(cwd))):
         place = folder / "environments"
         if is_there(place) and place.is_dir():

@@ -19,7 +19,7 @@ from otactl.errors import Problem
 from otactl.manifest import discovery
 from otactl.manifest.document import Manifest, classify
 from otactl.manifest.positions import at_field, problem
-from otactl.manifest.repository import real
+from otactl.manifest.repository import Places
 from otactl.manifest.resolver import Resolver
 from otactl.manifest.source import read_source
 from otactl.manifest.unreadable import UnreadableDocument, broken_of
@@ -60,16 +60,17 @@ def read_paths(
 class _Reader:
     def __init__(self, cwd: Path, require_environments: bool, instead: Mapping[Path, bytes]) -> None:
         self.cwd = cwd
+        self.places = Places(cwd)
         self.instead = instead
         self.given: frozenset[str] = frozenset()
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self.read_files: dict[Path, str] = {}
-        self.resolver = Resolver(cwd, self.errors, self.warnings, strict=require_environments)
+        self.resolver = Resolver(self.places, self.errors, self.warnings, strict=require_environments)
 
     def read(self, paths: Sequence[str]) -> Reading:
         self.given = frozenset(paths)
-        files, problems = discovery.find_files(paths, self.cwd, self.instead)
+        files, problems = discovery.find_files(paths, self.places, self.instead)
         self.errors.extend(problems)
         manifests = [manifest for file in files for manifest in self.load(file)]
         rollouts = [each for each in manifests if each.kind == "Rollout"]
@@ -97,9 +98,9 @@ class _Reader:
 
     def load(self, file: str, kind: str | None = None) -> list[Manifest]:
         """Read one file's manifests; of `kind` only, if one is named (then others are no one's business)."""
-        place = real(self.cwd / file)
+        place = self.places.real(self.cwd / file)
         given = file in self.given
-        data = self.instead[place] if place in self.instead else discovery.read_bytes(file, self.cwd, given)
+        data = self.instead[place] if place in self.instead else discovery.read_bytes(file, self.places, given)
         if isinstance(data, Problem):
             self.errors.append(data)
             return []
@@ -120,8 +121,8 @@ class _Reader:
         if not missing:
             return []
         found: list[Manifest] = []
-        for file in discovery.environment_files(files, self.cwd):
-            if real(self.cwd / file) in self.read_files:
+        for file in discovery.environment_files(files, self.places):
+            if self.places.real(self.cwd / file) in self.read_files:
                 continue
             found.extend(self.load(file, "Environment"))
         used = [each for each in found if each.name in missing]

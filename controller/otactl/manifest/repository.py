@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 OUTSIDE = "leads out of the repository"
@@ -47,15 +48,12 @@ def shared_ground(folder: Path, cwd: Path) -> Path | None:
     return root
 
 
-def place_of(file: Path, root: Path | None) -> str:
-    """Name a file the same from every working folder: relative to its repository's root, absolute without one."""
-    where = real(file)
-    return where.relative_to(root).as_posix() if root is not None and where.is_relative_to(root) else str(where)
-
-
 def refusal(path: Path, ground: Path) -> str:
     """Return why a manifest here may not use a path, in words that follow its name; empty if it may."""
-    where = real(path)
+    return _refusal(real(path), ground)
+
+
+def _refusal(where: Path, ground: Path) -> str:
     if not where.is_relative_to(ground):
         return f"{OUTSIDE} {ground}"
     if ".git" in where.relative_to(ground).parts:
@@ -63,9 +61,13 @@ def refusal(path: Path, ground: Path) -> str:
     return ""
 
 
-def read_inside(path: Path, ground: Path, limit: int) -> bytes | str:
-    """Return the bytes of a named file, at most one more than `limit`; else the reason, as `refusal` says it."""
-    return refusal(path, ground) or read_regular(real(path), limit)
+def read_inside(path: Path, ground: Path, limit: int, follow: Callable[[Path], Path] = real) -> bytes | str:
+    """Return the bytes of a named file, at most one more than `limit`; else the reason, as `refusal` says it.
+
+    `follow` follows the links of the path.
+    """
+    where = follow(path)
+    return _refusal(where, ground) or read_regular(where, limit)
 
 
 def read_regular(path: Path, limit: int) -> bytes | str:
@@ -83,3 +85,38 @@ def read_regular(path: Path, limit: int) -> bytes | str:
             return file.read(limit + 1)
         except OSError as error:
             return f"cannot be read: {error.strerror or type(error).__name__}"
+
+
+class Places:
+    """Where the paths of one reading lead: the links of a folder are followed once for all its files."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+        self._folders: dict[str, str] = {}
+        self._grounds: dict[Path, Path] = {}
+        self._roots: dict[Path, Path | None] = {}
+
+    def real(self, path: Path) -> Path:
+        """Follow every link of a path, as `real` does."""
+        folder, name = os.path.split(path)
+        if name in ("", "..") or not folder:
+            return real(path)
+        if (base := self._folders.get(folder)) is None:
+            base = self._folders[folder] = os.path.realpath(folder)
+        where = Path(base, name)
+        return real(where) if where.is_symlink() else where
+
+    def ground_of(self, manifest: Path) -> Path:
+        """Return the folder that the files named in a manifest must not leave."""
+        folder = manifest.parent
+        if (found := self._grounds.get(folder)) is None:
+            found = self._grounds[folder] = ground_of(manifest, self.cwd)
+        return found
+
+    def name_of(self, file: Path) -> str:
+        """Name a file the same from every working folder: relative to its repository's root, absolute without one."""
+        folder = file.parent
+        if folder not in self._roots:
+            self._roots[folder] = root_of(folder)
+        root, where = self._roots[folder], self.real(file)
+        return where.relative_to(root).as_posix() if root is not None and where.is_relative_to(root) else str(where)

@@ -24,7 +24,7 @@ from otactl.manifest.faults import Fault
 from otactl.manifest.journal_location import journal_url
 from otactl.manifest.phrases import did_you_mean, printable
 from otactl.manifest.positions import Path, at_field, dotted
-from otactl.manifest.repository import ground_of, place_of, read_inside, real, refusal, root_of
+from otactl.manifest.repository import Places, read_inside, refusal
 from otactl.manifest.signing_keys import with_keys
 from otactl.manifest.stack_outputs import Outputs, fill_in, has_references, read_outputs
 from otactl.model import Environment, JsonObject
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class Resolver:
     """Turns manifests into values; remembers environments, outputs and device lists already read."""
 
-    def __init__(self, cwd: FilePath, errors: list[Problem], warnings: list[Problem], strict: bool) -> None:
-        self.cwd = cwd
+    def __init__(self, places: Places, errors: list[Problem], warnings: list[Problem], strict: bool) -> None:
+        self.places, self.cwd = places, places.cwd
         self.errors = errors
         self.warnings = warnings
         self.strict = strict
@@ -48,8 +48,6 @@ class Resolver:
         self.referred: dict[str, set[str]] = {}
         self.outputs_problems: dict[str, Problem] = {}
         self.lists: dict[tuple[FilePath, str], DeviceList] = {}
-        self.grounds: dict[FilePath, FilePath] = {}
-        self.roots: dict[FilePath, FilePath | None] = {}
 
     @property
     def used_files(self) -> frozenset[str]:
@@ -84,7 +82,7 @@ class Resolver:
         if found.journal is None:
             return found
         try:
-            url = journal_url(found.journal, real(self.cwd / manifest.source.file))
+            url = journal_url(found.journal, self.places.real(self.cwd / manifest.source.file))
         except UsageError as error:
             hint = "write postgresql:///DATABASE?service=NAME; the password is PGPASSWORD's or the service file's"
             self._fail(manifest, Fault(("spec", "journal"), "journal_address_invalid", str(error), hint))
@@ -155,20 +153,13 @@ class Resolver:
         """Return a file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
         self.referred.setdefault(manifest.source.file, set()).add(shown)
-        return shown, real(self.cwd / shown), self._ground(manifest)
+        return shown, self.places.real(self.cwd / shown), self._ground(manifest)
 
     def _place(self, manifest: Manifest) -> str:
-        file = FilePath(os.path.normpath(self.cwd / manifest.source.file))
-        if file.parent not in self.roots:
-            self.roots[file.parent] = root_of(file.parent)
-        return place_of(file, self.roots[file.parent])
+        return self.places.name_of(FilePath(os.path.normpath(self.cwd / manifest.source.file)))
 
     def _ground(self, manifest: Manifest) -> FilePath:
-        place = FilePath(os.path.normpath(self.cwd / manifest.source.file))
-        found = self.grounds.get(place.parent)
-        if found is None:
-            found = self.grounds[place.parent] = ground_of(place, self.cwd)
-        return found
+        return self.places.ground_of(FilePath(os.path.normpath(self.cwd / manifest.source.file)))
 
     def _read_outputs(self, manifest: Manifest) -> Outputs | None:
         named = cast("JsonObject", cast("JsonObject", manifest.document)["spec"]).get("stackOutputs")

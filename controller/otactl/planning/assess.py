@@ -104,7 +104,7 @@ def assess(
         record=moved,
         seen=seen,
         now=now,
-        busy=busy or {},
+        busy={} if busy is None else busy,
         sendings=sendings or SentContents({}),
     )
     if shape is not None:

@@ -62,7 +62,10 @@ def cell(text: str) -> str:
 
 def as_json(value: object) -> str:
     """Write a value for machines that a person may also see on a terminal (rule 3)."""
-    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except UnicodeEncodeError:  # a lone surrogate, which only Python's own writer takes; it is much slower
+        text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)
     return safe_json(text)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otactl.manifest import Reading, read_paths
-from otactl.manifest.repository import ground_of, refusal, root_of
+from otactl.manifest.repository import Places, ground_of, real, refusal, root_of
 from tests.support.manifest_texts import GOOD
 
 SINGLES = """\
@@ -143,3 +143,18 @@ def test_a_ground_is_the_repository_then_the_working_folder_then_where_the_manif
     (tmp_path / "a/.git").write_text("gitdir: elsewhere\n")
     assert ground_of(inside, tmp_path) == root_of(inside.parent) == tmp_path / "a"
     assert refusal(tmp_path / "a/x/../y.csv", tmp_path / "a") == ""
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["a.yaml", "link.csv", "out/secret.csv", "out", "dangling", "circle", "..", "../rollouts/link.csv", ".", "out/.."],
+)
+@pytest.mark.parametrize("before", ["a.yaml", "out/secret.csv"])
+def test_a_reading_follows_each_link_though_it_follows_a_folder_once(place: Path, file: str, before: str) -> None:
+    (place / "rollouts/dangling").symlink_to("nowhere")
+    (place / "rollouts/circle").symlink_to("circle")
+    places, folder = Places(place), place / "rollouts"
+    places.real(folder / before)
+
+    assert places.real(folder / file) == real(folder / file)
+    assert places.real(Path(f"{folder}/{file}")) == Path(os.path.realpath(f"{folder}/{file}"))

@@ -137,6 +137,16 @@ def test_a_name_of_another_service_is_another_device() -> None:
     assert busy(holders(held), rollout()) == {}
 
 
+def test_what_a_rollout_holds_itself_is_not_busy_and_of_two_others_the_later_is_named() -> None:
+    (known,) = record(("group:g1",)).values()
+    held = holders({name: msgspec.structs.replace(known, name=name) for name in ("a", rollout().name, "b")})
+
+    (unit_id,) = {holder.unit_id for holder in held["fuota"]["group:g1"]}
+    assert dict(busy(held, rollout())) == {"group:g1": unit_id}
+    alone = busy(holders({rollout().name: known}), rollout())
+    assert (len(alone), list(alone), "group:g1" in alone) == (0, [], False)
+
+
 def starting(facts: TargetFacts, name: str) -> Assessment:
     unit = unit_for(facts, name=name)
     start = StartUnit(unit=unit, vendor_id="t", start_at=NOW, reason="r")
