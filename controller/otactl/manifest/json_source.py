@@ -12,7 +12,7 @@ from bisect import bisect_right
 
 from otactl.errors import Problem
 from otactl.manifest.phrases import printable
-from otactl.manifest.positions import MAX_DEPTH, MAX_NODES, Path, Place, Position, problem
+from otactl.manifest.positions import MAX_DEPTH, MAX_NODES, Block, Path, Place, Position, problem
 from otactl.manifest.source import Document
 from otactl.manifest.yaml_scalars import NumberError, resolve
 
@@ -96,11 +96,11 @@ class _Scanner:
         return Document(value, place)
 
     def value(self, offset: int) -> tuple[object, Place, int]:
-        place = Place(*self.where(offset))
+        first = self.text[offset]
+        place = (Block if first in "{[" else Place)(*self.where(offset))
         self.count += 1
         if self.count > MAX_NODES:
             self.stop(place, "too_many_values", f"the document has more than {MAX_NODES} values")
-        first = self.text[offset]
         if first in "{[":
             if len(self.path) >= MAX_DEPTH:
                 self.problems.append(_too_deep(self.file, (place.line, place.column), tuple(self.path)))

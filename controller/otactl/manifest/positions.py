@@ -21,17 +21,22 @@ MAX_DOCUMENTS = 1000
 
 
 class Place:
-    """Position of one value, and of what is in it. `text` is what a bare (unquoted) scalar says in the file."""
+    """Position of one value, and of what is in it. `text` is what a bare (unquoted) scalar says in the file.
+
+    Only a `Block` takes members; nearly all places are scalars, and three containers for each cost more than the rest.
+    """
 
     __slots__ = ("column", "items", "keys", "line", "members", "text")
+
+    members: dict[str, Place]
+    items: list[Place]
+    keys: dict[str, Position]
 
     def __init__(self, line: int, column: int, text: str | None = None) -> None:
         self.line = line
         self.column = column
         self.text = text
-        self.members: dict[str, Place] = {}
-        self.items: list[Place] = []
-        self.keys: dict[str, Position] = {}
+        self.members, self.items, self.keys = _NOTHING
 
     def step(self, part: str | int) -> Place | None:
         """Return the place one key or index down; None if there is nothing."""
@@ -65,6 +70,22 @@ class Place:
             found = key_at if key_at is not None and ((last and key) or block) else (below.line, below.column)
             here = below
         return found
+
+
+_NOTHING: tuple[dict[str, Place], list[Place], dict[str, Position]] = ({}, [], {})
+"""What is in a scalar."""
+
+
+class Block(Place):
+    """Position of a mapping or a list, and of what is in it."""
+
+    __slots__ = ()
+
+    def __init__(self, line: int, column: int) -> None:
+        self.line = line
+        self.column = column
+        self.text = None
+        self.members, self.items, self.keys = {}, [], {}
 
 
 def pointer(path: Path) -> str:

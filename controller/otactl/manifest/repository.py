@@ -93,11 +93,17 @@ class Places:
     def __init__(self, cwd: Path) -> None:
         self.cwd = cwd
         self._folders: dict[str, str] = {}
+        self._found: dict[Path, Path] = {}
         self._grounds: dict[Path, Path] = {}
         self._roots: dict[Path, Path | None] = {}
 
     def real(self, path: Path) -> Path:
         """Follow every link of a path, as `real` does."""
+        if (known := self._found.get(path)) is None:
+            known = self._found[path] = self._follow(path)
+        return known
+
+    def _follow(self, path: Path) -> Path:
         folder, name = os.path.split(path)
         if name in ("", "..") or not folder:
             return real(path)

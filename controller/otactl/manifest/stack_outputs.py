@@ -18,6 +18,7 @@ from otactl.manifest.phrases import did_you_mean, printable
 from otactl.manifest.positions import MAX_BYTES, Path, dotted, problem
 from otactl.manifest.repository import read_inside
 from otactl.manifest.text import Unreadable, decode
+from otactl.model import texts_in
 
 _UTF_16 = "save it as UTF-8; in PowerShell: pulumi stack output --json | Out-File -Encoding utf8 FILE"
 _REFERENCE = re.compile(r"\$\{stack:([A-Za-z_][A-Za-z0-9_.-]*)\}")
@@ -69,13 +70,9 @@ def _unusable(file: str, why: str) -> Problem:
     return problem(file, (1, 1), (), "stack_outputs_unusable", f"the stack-outputs file {why}", hint)
 
 
-def has_references(text: object) -> bool:
+def has_references(document: object) -> bool:
     """Return whether a document holds any reference."""
-    if isinstance(text, str):
-        return "${stack:" in text
-    if isinstance(text, dict):
-        return any(has_references(value) for value in text.values())
-    return isinstance(text, list) and any(has_references(value) for value in text)
+    return any("${stack:" in text for text in texts_in(document))
 
 
 def fill_in(document: object, outputs: Outputs) -> Resolved:

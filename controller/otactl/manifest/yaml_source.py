@@ -23,7 +23,7 @@ from yaml.reader import ReaderError
 
 from otactl.errors import Problem
 from otactl.manifest.phrases import printable, quoted
-from otactl.manifest.positions import MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, Path, Place, Position, problem
+from otactl.manifest.positions import MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, Block, Path, Place, Position, problem
 from otactl.manifest.source import Document
 from otactl.manifest.yaml_scalars import NumberError, resolve
 
@@ -144,7 +144,7 @@ class _Composer:
                 f"values are nested deeper than {MAX_DEPTH} levels",
                 "no manifest needs that; is a bracket not closed?",
             )
-        frame = _Frame(Place(*at), event.anchor, isinstance(event, MappingStartEvent))
+        frame = _Frame(Block(*at), event.anchor, isinstance(event, MappingStartEvent))
         if event.anchor is not None:
             self.anchors[event.anchor] = None  # open: an alias to it now would contain itself
         if self.stack and self.stack[-1].mapping is not None and self.stack[-1].key is None:

@@ -41,7 +41,7 @@ from otactl.model.rollout import (
     Window,
 )
 from otactl.model.unit import ServiceFinding, Unit, UnitPhase, VersionCheck, VersionClaims
-from otactl.model.values import Json, JsonObject, Value, canonical_digest, duration, exact, iso, iso_or_none
+from otactl.model.values import Json, JsonObject, Value, canonical_digest, duration, exact, iso, iso_or_none, texts_in
 
 __all__ = [
     "Abort",
@@ -121,4 +121,5 @@ __all__ = [
     "iso",
     "iso_or_none",
     "tally",
+    "texts_in",
 ]

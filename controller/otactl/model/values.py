@@ -17,6 +17,20 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
     """A frozen record; `msgspec.convert` builds it from a validated document, `msgspec.to_builtins` gives JSON back."""
 
 
+def texts_in(value: object) -> list[str]:
+    """Return every text in a document but the names of its fields, in no order."""
+    found, todo = list[str](), [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, dict):
+            todo.extend(each.values())
+        elif isinstance(each, list):
+            todo.extend(each)
+    return found
+
+
 def canonical_digest(value: object) -> str:
     """Name a value by content: sha256 hex over its JSON with sorted keys (msgspec's deterministic order)."""
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

@@ -12,7 +12,7 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from otactl.model import JsonObject
+from otactl.model import JsonObject, texts_in
 from otactl.model.violation import Violation
 
 _TEXT = re.compile(r"(^|[/:])your-|\bREPLACEME\b|(?<![-0-9A-Za-z])(0{64}|0{12})(?![-0-9A-Za-z])")
@@ -22,14 +22,21 @@ _ENCODED = "eW91ci"  # what the base64 of `your-` starts with
 
 def placeholders(document: JsonObject) -> Iterator[Violation]:
     """Find each placeholder in the `spec` of a manifest, in the order of its fields."""
-    for pointer, text in _strings("/spec", document.get("spec")):
-        if _TEXT.search(text) or _decoded(text).startswith("your-"):
+    spec = document.get("spec")
+    if not any(map(_is_one, texts_in(spec))):
+        return  # as nearly always; then no pointer is needed
+    for pointer, text in _strings("/spec", spec):
+        if _is_one(text):
             yield Violation(
                 pointer=pointer,
                 code="placeholder_not_replaced",
                 message=f"{text if len(text) <= 40 else f'{text[:39]}…'} stands for a value of yours",
                 hint=_HINT.get(pointer.split("/")[2], "write your own value"),
             )
+
+
+def _is_one(text: str) -> bool:
+    return _TEXT.search(text) is not None or (text.startswith(_ENCODED) and _decoded(text).startswith("your-"))
 
 
 def _strings(pointer: str, value: object) -> Iterator[tuple[str, str]]:
@@ -44,8 +51,6 @@ def _strings(pointer: str, value: object) -> Iterator[tuple[str, str]]:
 
 
 def _decoded(text: str) -> str:
-    if not text.startswith(_ENCODED):
-        return ""
     try:
         return base64.b64decode(text, validate=True).decode("ascii", "replace")
     except binascii.Error:
