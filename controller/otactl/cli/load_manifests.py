@@ -68,9 +68,7 @@ def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]
     another working folder that means another file.
     """
     places = Places(Path.cwd())
-
-    def real(path: str) -> Path:
-        return places.real(places.cwd / path)
+    real = places.real
 
     folders = [real(p) for p in paths if Path(p).is_dir()]
     broken = {real(each.file) for each in reading.broken}  # the content of these is unknown
@@ -85,6 +83,6 @@ def covers(paths: tuple[str, ...], reading: Reading) -> Callable[[Record], bool]
     def inside(record: Record) -> bool:
         if not record.manifest_path:  # written by a version that did not know it
             return bool(record.source) and read(real(record.source))
-        return any(read(places.real(root / record.manifest_path)) for root in roots)
+        return any(read(real(root / record.manifest_path)) for root in roots)
 
     return inside

@@ -30,7 +30,7 @@ def find_files(paths: Sequence[str], places: Places, coming: Container[Path] = (
     """
     found: dict[Path, str] = {}
     problems: list[Problem] = []
-    cwd, real = places.cwd, places.real
+    cwd = places.cwd
     for path in paths:
         where = cwd / path
         if is_there(where) and where.is_dir():
@@ -41,9 +41,9 @@ def find_files(paths: Sequence[str], places: Places, coming: Container[Path] = (
                     problem(path, (1, 1), (), "nothing_to_read", text, "name the folder or file with the manifests")
                 )
             for name in inside:
-                found.setdefault(real(cwd / name), name)
-        elif is_there(where) or real(where) in coming:
-            found.setdefault(real(where), path)
+                found.setdefault(places.real(name), name)
+        elif is_there(where) or places.real(path) in coming:
+            found.setdefault(places.real(path), path)
         else:
             problems.append(
                 problem(
@@ -76,9 +76,9 @@ def read_bytes(file: str, places: Places, given: bool = False) -> bytes | Proble
 
     One that is `given` by name and part of no repository need not be regular (`/dev/stdin`), nor where its name is.
     """
-    place = Path(os.path.normpath(places.cwd / file))
-    ground = shared_ground(place.parent, places.cwd) if given else places.ground_of(place)
-    found = read_inside(place, ground, MAX_BYTES, places.real) if ground is not None else _read(place)
+    place = places.at(file)
+    ground = shared_ground(Path(place).parent, places.cwd) if given else places.ground_of(file)
+    found = read_inside(place, ground, MAX_BYTES, places.real) if ground is not None else _read(Path(place))
     if isinstance(found, bytes):
         return found
     return problem(file, (1, 1), (), "unreadable", f"the file {found}", "check the file and its permissions")
@@ -96,7 +96,7 @@ def environment_files(files: Sequence[str], places: Places) -> list[str]:
     """Name the files in `environments/` of every folder above the given files, nearest first."""
     found: dict[str, None] = {}
     cwd = places.cwd
-    folders = dict.fromkeys(places.real(cwd / file).parent for file in files)
+    folders = dict.fromkeys(places.real(file).parent for file in files)
     for folder in dict.fromkeys(above for each in folders for above in _upwards(each, real(cwd))):
         place = folder / "environments"
         if is_there(place) and place.is_dir():

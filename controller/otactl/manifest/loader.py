@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -54,7 +56,20 @@ def read_paths(
 
     `instead` has the bytes to read for a real path (rule 4), which need not be there.
     """
-    return _Reader(Path.cwd() if cwd is None else cwd, require_environments, instead or {}).read(paths)
+    with _no_collections():
+        return _Reader(Path.cwd() if cwd is None else cwd, require_environments, instead or {}).read(paths)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Let Python search no cycles: a reading makes none, and its millions of objects are searched again and again."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 class _Reader:
@@ -98,7 +113,7 @@ class _Reader:
 
     def load(self, file: str, kind: str | None = None) -> list[Manifest]:
         """Read one file's manifests; of `kind` only, if one is named (then others are no one's business)."""
-        place = self.places.real(self.cwd / file)
+        place = self.places.real(file)
         given = file in self.given
         data = self.instead[place] if place in self.instead else discovery.read_bytes(file, self.places, given)
         if isinstance(data, Problem):
@@ -122,7 +137,7 @@ class _Reader:
             return []
         found: list[Manifest] = []
         for file in discovery.environment_files(files, self.places):
-            if self.places.real(self.cwd / file) in self.read_files:
+            if self.places.real(file) in self.read_files:
                 continue
             found.extend(self.load(file, "Environment"))
         used = [each for each in found if each.name in missing]

@@ -54,19 +54,22 @@ def refusal(path: Path, ground: Path) -> str:
 
 
 def _refusal(where: Path, ground: Path) -> str:
-    if not where.is_relative_to(ground):
+    inside, base = str(where), str(ground).rstrip(os.sep)
+    if inside != (base or os.sep) and not inside.startswith(base + os.sep):
         return f"{OUTSIDE} {ground}"
-    if ".git" in where.relative_to(ground).parts:
+    if f"{os.sep}.git{os.sep}" in f"{inside.removeprefix(base)}{os.sep}":
         return "lies in .git"
     return ""
 
 
-def read_inside(path: Path, ground: Path, limit: int, follow: Callable[[Path], Path] = real) -> bytes | str:
+def read_inside(
+    path: str | Path, ground: Path, limit: int, follow: Callable[[str | Path], Path] | None = None
+) -> bytes | str:
     """Return the bytes of a named file, at most one more than `limit`; else the reason, as `refusal` says it.
 
     `follow` follows the links of the path.
     """
-    where = follow(path)
+    where = follow(path) if follow is not None else real(Path(path))
     return _refusal(where, ground) or read_regular(where, limit)
 
 
@@ -88,41 +91,57 @@ def read_regular(path: Path, limit: int) -> bytes | str:
 
 
 class Places:
-    """Where the paths of one reading lead: the links of a folder are followed once for all its files."""
+    """Where the paths of one reading lead: the links of a folder are followed once for all its files.
+
+    Paths are text here and joined as text: a `Path` for each step costs more than the file's bytes.
+    """
 
     def __init__(self, cwd: Path) -> None:
         self.cwd = cwd
+        self._base = str(cwd)
         self._folders: dict[str, str] = {}
-        self._found: dict[Path, Path] = {}
-        self._grounds: dict[Path, Path] = {}
-        self._roots: dict[Path, Path | None] = {}
+        self._found: dict[str, Path] = {}
+        self._grounds: dict[str, Path] = {}
+        self._roots: dict[str, Path | None] = {}
 
-    def real(self, path: Path) -> Path:
-        """Follow every link of a path, as `real` does."""
-        if (known := self._found.get(path)) is None:
-            known = self._found[path] = self._follow(path)
+    def real(self, path: str | Path) -> Path:
+        """Follow every link of a path from the working folder, as `real` does."""
+        named = os.fspath(path)
+        if (known := self._found.get(named)) is None:
+            known = self._found[named] = self._follow(f"{self._base}{os.sep}{named}" if named[:1] != os.sep else named)
         return known
 
-    def _follow(self, path: Path) -> Path:
-        folder, name = os.path.split(path)
-        if name in ("", "..") or not folder:
-            return real(path)
+    def _follow(self, path: str) -> Path:
+        folder, _, name = path.rpartition(os.sep)
+        if name in ("", ".", "..") or not folder:
+            return real(Path(path))
         if (base := self._folders.get(folder)) is None:
             base = self._folders[folder] = os.path.realpath(folder)
         where = Path(base, name)
         return real(where) if where.is_symlink() else where
 
-    def ground_of(self, manifest: Path) -> Path:
+    def at(self, file: str) -> str:
+        """Return the absolute path of a file, by its name alone: `..` takes away what is before it."""
+        if ".." in file:
+            return os.path.normpath(self.cwd / file)
+        return file if file[:1] == os.sep else f"{self._base}{os.sep}{file}"
+
+    def ground_of(self, manifest: str) -> Path:
         """Return the folder that the files named in a manifest must not leave."""
-        folder = manifest.parent
+        folder = _folder_of(self.at(manifest))
         if (found := self._grounds.get(folder)) is None:
-            found = self._grounds[folder] = ground_of(manifest, self.cwd)
+            found = self._grounds[folder] = ground_of(Path(folder, "manifest"), self.cwd)
         return found
 
-    def name_of(self, file: Path) -> str:
+    def name_of(self, file: str) -> str:
         """Name a file the same from every working folder: relative to its repository's root, absolute without one."""
-        folder = file.parent
+        place = self.at(file)
+        folder, where = _folder_of(place), self.real(place)
         if folder not in self._roots:
-            self._roots[folder] = root_of(folder)
-        root, where = self._roots[folder], self.real(file)
+            self._roots[folder] = root_of(Path(folder))
+        root = self._roots[folder]
         return where.relative_to(root).as_posix() if root is not None and where.is_relative_to(root) else str(where)
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition(os.sep)[0] or os.sep

@@ -82,7 +82,7 @@ class Resolver:
         if found.journal is None:
             return found
         try:
-            url = journal_url(found.journal, self.places.real(self.cwd / manifest.source.file))
+            url = journal_url(found.journal, self.places.real(manifest.source.file))
         except UsageError as error:
             hint = "write postgresql:///DATABASE?service=NAME; the password is PGPASSWORD's or the service file's"
             self._fail(manifest, Fault(("spec", "journal"), "journal_address_invalid", str(error), hint))
@@ -153,13 +153,13 @@ class Resolver:
         """Return a file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
         self.referred.setdefault(manifest.source.file, set()).add(shown)
-        return shown, self.places.real(self.cwd / shown), self._ground(manifest)
+        return shown, self.places.real(shown), self._ground(manifest)
 
     def _place(self, manifest: Manifest) -> str:
-        return self.places.name_of(FilePath(os.path.normpath(self.cwd / manifest.source.file)))
+        return self.places.name_of(manifest.source.file)
 
     def _ground(self, manifest: Manifest) -> FilePath:
-        return self.places.ground_of(FilePath(os.path.normpath(self.cwd / manifest.source.file)))
+        return self.places.ground_of(manifest.source.file)
 
     def _read_outputs(self, manifest: Manifest) -> Outputs | None:
         named = cast("JsonObject", cast("JsonObject", manifest.document)["spec"]).get("stackOutputs")

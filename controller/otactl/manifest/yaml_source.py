@@ -7,16 +7,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import (
     AliasEvent,
-    CollectionEndEvent,
     CollectionStartEvent,
     DocumentEndEvent,
     Event,
+    MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
     StreamEndEvent,
 )
 from yaml.reader import ReaderError
@@ -66,9 +71,11 @@ def compose(file: str, data: bytes) -> tuple[list[Document], list[Problem]]:
     """Read every document of a YAML stream; after a syntax error nothing of the file counts."""
     composer = _Composer(file)
     parser = CParser(data)
+    take = composer.takers()
     try:
-        while (event := parser.get_event()) is not None and not isinstance(event, StreamEndEvent):
-            composer.take(event)
+        while (event := parser.get_event()) is not None and type(event) is not StreamEndEvent:
+            if (known := take.get(type(event))) is not None:
+                known(event)
     except _Stop:
         return [], composer.problems
     except YAMLError as error:
@@ -88,21 +95,23 @@ class _Composer:
         self.anchors: dict[str, tuple[object, Place, int] | None] = {}
         self.root: Document | None = None
 
-    def take(self, event: Event) -> None:
-        """Take the next event of the stream."""
-        if isinstance(event, ScalarEvent):
-            self.scalar(event)
-        elif isinstance(event, CollectionStartEvent):
-            self.open(event)
-        elif isinstance(event, CollectionEndEvent):
-            self.close()
-        elif isinstance(event, AliasEvent):
-            self.alias(event)
-        elif isinstance(event, DocumentEndEvent):
-            if self.root is not None:
-                self.keep(self.root)
-            self.root = None
-            self.anchors = {}
+    def takers(self) -> dict[type[Event], Callable[[Any], None]]:
+        """Return what takes the events of the stream, by their type; the others say nothing."""
+        return {
+            ScalarEvent: self.scalar,
+            MappingStartEvent: self.open,
+            SequenceStartEvent: self.open,
+            MappingEndEvent: self.close,
+            SequenceEndEvent: self.close,
+            AliasEvent: self.alias,
+            DocumentEndEvent: self.end_document,
+        }
+
+    def end_document(self, _event: Event) -> None:
+        if self.root is not None:
+            self.keep(self.root)
+        self.root = None
+        self.anchors = {}
 
     def keep(self, document: Document) -> None:
         """Add a finished document to those of the file."""
@@ -156,7 +165,7 @@ class _Composer:
             )
         self.stack.append(frame)
 
-    def close(self) -> None:
+    def close(self, _event: Event) -> None:
         frame = self.stack.pop()
         value: object = frame.sequence if frame.mapping is None else frame.mapping
         if frame.anchor is not None:
