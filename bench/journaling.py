@@ -20,7 +20,7 @@ import boto3
 import msgspec
 
 from bench.measure import Cost, Figure, median, run, spread
-from bench.quiet import group_of, prepare
+from bench.quiet import group_of, prepare, with_groups
 from bench.stage import BenchStage, stage
 from otactl.journal import AnyJournal, open_journal
 from otactl.model import Event, Record
@@ -31,7 +31,7 @@ SIZES, COMMITS = (10, 1_000, 10_000, 100_000), 200
 ACTIVE_SHARE, MOST_ACTIVE = 20, 500
 LIMITED, MOST_CPU, MOST_MEMORY = 10_000, 15.0, 300
 RUNS, RUNS_OF_MANY, MANY = 5, 1, 50_000
-PLANNED = 1_000
+PLANNED = 200
 BUCKET, ENVIRONMENT = "otactl-journals", "bench"
 BATCH = 500
 
@@ -51,14 +51,12 @@ def figures(tiny: bool = False, sizes: Sequence[int] = SIZES) -> list[Figure]:
     """Measure each kind at each size."""
     sizes, commits = ((3, 4), 2) if tiny else (sizes, COMMITS)
     found: Found = {}
-    plans: dict[str, list[float]] = {}
+    plans = new_plans(sizes[0] if tiny else PLANNED, 1 if tiny else RUNS)
     with PostgresServer(durable=True) as server:
         for size in sizes:
             runs = 1 if tiny else RUNS_OF_MANY if size >= MANY else RUNS
             with tempfile.TemporaryDirectory() as name, stage(Path(name)) as at:
                 grow(at, size)
-                if size == (sizes[-1] if tiny else PLANNED):
-                    plans = offline_plans(at, runs)
                 for kind, url in copies(at, server, size):
                     at.env["OTACTL_JOURNAL"] = url
                     passes, writes = quiet_passes(at, runs)
@@ -70,7 +68,7 @@ def figures(tiny: bool = False, sizes: Sequence[int] = SIZES) -> list[Figure]:
         *(_passes(kind, sizes, found) for kind in kinds),
         *(_writes(kind, sizes, found) for kind in kinds),
         *(_memory(kind, sizes, found) for kind in kinds),
-        *([_offline(plans)] if plans else []),
+        _offline(plans),
     ]
 
 
@@ -142,12 +140,16 @@ def commit_rate(at: BenchStage, url: str, commits: int) -> float:
     return commits / seconds
 
 
-def offline_plans(at: BenchStage, runs: int) -> dict[str, list[float]]:
-    """Measure the CPU of `plan` and `plan --offline` in turn, in seconds."""
+def new_plans(rollouts: int, runs: int) -> dict[str, list[float]]:
+    """Measure the CPU of `plan` and `plan --offline` of the same work in turn, in seconds: nothing has started yet."""
     found: dict[str, list[float]] = {"plan": [], "offline": []}
-    for _ in range(runs):
-        found["plan"].append(run(at.otactl("plan", "-o", "json"), env=at.env, expect=(0, 2)).cpu)
-        found["offline"].append(run(at.otactl("plan", "--offline", "-o", "json"), env=at.env, expect=(0, 2)).cpu)
+    with tempfile.TemporaryDirectory() as name, stage(Path(name)) as at:
+        with_groups(at, rollouts)
+        for number in range(rollouts):
+            at.rollout(f"probe-{number}", group=group_of(number))
+        for _ in range(runs):
+            found["plan"].append(run(at.otactl("plan", "-o", "json"), env=at.env, expect=(2,)).cpu)
+            found["offline"].append(run(at.otactl("plan", "--offline", "-o", "json"), env=at.env, expect=(2,)).cpu)
     return found
 
 
@@ -190,7 +192,12 @@ def _memory(kind: str, sizes: Sequence[int], found: Found) -> Figure:
 def _offline(plans: dict[str, list[float]]) -> Figure:
     measured = f"{spread(plans['offline'])} against {spread(plans['plan'])}"
     holds = median(plans["offline"]) <= median(plans["plan"])
-    return Figure(f"CPU of `plan --offline` beside `plan`, {PLANNED:,} rollouts", measured, "no more", holds)
+    return Figure(
+        f"CPU of `plan --offline` beside `plan`, {PLANNED:,} rollouts of which none has started",
+        measured,
+        "no more",
+        holds,
+    )
 
 
 def _listed(sizes: Sequence[int]) -> str:

@@ -49,8 +49,8 @@ def figures(tiny: bool = False) -> list[Figure]:
     ]
 
 
-def prepare(at: BenchStage, rollouts: int, active: int) -> None:
-    """Bring all rollouts but the active ones to their end, and those to their start."""
+def with_groups(at: BenchStage, rollouts: int) -> None:
+    """Give the service a group of one device for each rollout, and take its limits away."""
     devices = [{"devEui": f"70b3d57ed{n:07x}", "rfRegion": "EU868"} for n in range(rollouts)]
     groups = [
         {"name": f"g{n}", "id": group_of(n), "rfRegion": "EU868", "devices": [devices[n]["devEui"]]}
@@ -59,6 +59,11 @@ def prepare(at: BenchStage, rollouts: int, active: int) -> None:
     at.post("fleet", {"devices": devices, "groups": groups})
     at.post("settings", {"callsPerSecond": 0})
     at.environment(FAST)
+
+
+def prepare(at: BenchStage, rollouts: int, active: int) -> None:
+    """Bring all rollouts but the active ones to their end, and those to their start."""
+    with_groups(at, rollouts)
     for n in range(rollouts - active):
         at.rollout(f"probe-{n}", group=group_of(n))
     for _ in range(4):

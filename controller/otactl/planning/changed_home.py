@@ -14,6 +14,9 @@ def moved(rollout: Rollout, record: Record, environment: Environment) -> Hold | 
     hold = unit_home.moved(record, environment)
     if hold is not None or rollout.removed:
         return hold
+    hold = unit_home.parted(record, environment, rollout.backend_kind, rollout.generation)
+    if hold is None:
+        return None
     left = wave_verdict.undone(record, membership.resolved(rollout, record)) is not None
     left = left or bool(joined_devices.groups(rollout, record))  # those of the new place joined nothing
-    return unit_home.parted(record, environment, rollout.backend_kind, rollout.generation) if left else None
+    return hold if left else None

@@ -156,7 +156,7 @@ class EnvironmentObserver:
     def _abreast_of(self, todo: Sequence[RolloutState], read: Callable[[RolloutState], None]) -> None:
         # Side by side they would share a small budget so that none gets its look done.
         workers = max(1, min(self._abreast, self._environment.call_budget // CALLS_ABREAST))
-        abreast(workers, read, todo)
+        abreast(workers if self._backends else 1, read, todo)  # without backends nothing is waited for
 
     def read_ahead(self, todo: Sequence[RolloutState], surveys: Mapping[str, Survey]) -> None:
         """Read what expected states need to start next and do not have; what cannot be read is named in the state."""
