@@ -23,10 +23,10 @@ MAX_DOCUMENTS = 1000
 class Place:
     """Position of one value, and of what is in it. `text` is what a bare (unquoted) scalar says in the file.
 
-    Only a `Block` takes members; nearly all places are scalars, and three containers for each cost more than the rest.
+    Only a `Block` takes members: nearly all places are scalars, of which a repository has millions.
     """
 
-    __slots__ = ("column", "items", "keys", "line", "members", "text")
+    __slots__ = ("column", "line", "text")
 
     members: dict[str, Place]
     items: list[Place]
@@ -36,7 +36,6 @@ class Place:
         self.line = line
         self.column = column
         self.text = text
-        self.members, self.items, self.keys = _NOTHING
 
     def step(self, part: str | int) -> Place | None:
         """Return the place one key or index down; None if there is nothing."""
@@ -72,19 +71,16 @@ class Place:
         return found
 
 
-_NOTHING: tuple[dict[str, Place], list[Place], dict[str, Position]] = ({}, [], {})
-"""What is in a scalar."""
+Place.members, Place.items, Place.keys = {}, [], {}
 
 
 class Block(Place):
     """Position of a mapping or a list, and of what is in it."""
 
-    __slots__ = ()
+    __slots__ = ("items", "keys", "members")
 
     def __init__(self, line: int, column: int) -> None:
-        self.line = line
-        self.column = column
-        self.text = None
+        super().__init__(line, column)
         self.members, self.items, self.keys = {}, [], {}
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -214,6 +215,7 @@ class _Composer:
                 hint = f'put it in quotes: "{printable(place.text or "")}"'
                 self.note((place.line, place.column), "key_not_text", f"the key {quoted(value)} is not text", hint)
             return _NO_KEY
+        value = sys.intern(value)  # the same few names in every file
         first = frame.place.keys.get(value)
         if first is not None:
             text = f"the key {printable(value)} occurs twice, first in line {first[0]}"
