@@ -59,7 +59,7 @@ class Assessments:
                     self._of_rollout(rollout),
                     self._of_record(record),
                     *(self._of_record(held) for _, held in sorted(others.items())),
-                    self._encode((environment.journal_id, seen, refused, now, busy)),
+                    self._encode((environment.journal_id, seen, refused, now, dict(busy or {}))),
                 )
             ),
             digest_size=16,
