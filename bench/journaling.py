@@ -1,5 +1,7 @@
 """Measures the three kinds of journal side by side as rollouts grow: commits a second and a quiet pass.
 
+`python -m bench.journaling SIZE …` takes other numbers of rollouts; 100,000 take half an hour.
+
 One rollout is driven to its end and a few to their start; the others are copies of the finished one's record, as in a
 fleet that was updated over years. The same journal is then copied to each kind.
 """
@@ -7,6 +9,7 @@ fleet that was updated over years. The same journal is then copied to each kind.
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +30,7 @@ from otactl.model import Event, Record
 from otactl.ports import Commit
 from tests.support.postgres import HOST, SUPER_USER, PostgresServer
 
-SIZES, COMMITS = (10, 1_000, 10_000, 100_000), 200
+SIZES, COMMITS = (10, 1_000, 10_000), 200
 ACTIVE_SHARE, MOST_ACTIVE = 20, 500
 LIMITED, MOST_CPU, MOST_MEMORY = 10_000, 15.0, 300
 RUNS, RUNS_OF_MANY, MANY = 5, 1, 50_000
@@ -202,3 +205,8 @@ def _offline(plans: dict[str, list[float]]) -> Figure:
 
 def _listed(sizes: Sequence[int]) -> str:
     return ", ".join(f"{size:,}" for size in sizes)
+
+
+if __name__ == "__main__":
+    for each in figures(sizes=[int(word) for word in sys.argv[1:]] or SIZES):
+        print(f"{each.name}: {each.measured} ({each.promise})")
