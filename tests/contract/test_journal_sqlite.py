@@ -110,6 +110,16 @@ def test_a_locked_journal_is_worth_another_try(path: Path) -> None:
         assert journal.commit((change(1, name="r0"),), 0) == {"r0": 2}
 
 
+def test_a_damaged_record_is_an_error_that_holds_the_file_no_longer_than_the_journal(path: Path) -> None:
+    _run(_filled(path, 2), "UPDATE records SET record = '{' WHERE name = 'r0'")
+
+    with SqlJournal(path) as journal, pytest.raises(StalledError) as caught:
+        journal.load_all(ENVIRONMENT)
+
+    with closing(sqlite3.connect(path, timeout=0)) as other:
+        assert other.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",), caught.value
+
+
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
     _run(_filled(path), "PRAGMA journal_mode = DELETE", "UPDATE schema_version SET version = 4")
     before = path.read_bytes()

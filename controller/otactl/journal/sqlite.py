@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -102,10 +102,9 @@ class SqlJournal:
 
     def load_all(self, environment: str) -> dict[str, Stored]:
         """Load every record of an environment, by rollout name, in one query."""
-        with self.database.read() as db:
-            rows = db.execute(
-                "SELECT name, record, revision FROM records WHERE environment = ? ORDER BY name", (environment,)
-            )  # one by one: the text of ten thousand is 60 MiB
+        query = "SELECT name, record, revision FROM records WHERE environment = ? ORDER BY name"
+        # One by one: the text of ten thousand is 60 MiB. A query that a damaged record ends would hold the file.
+        with self.database.read() as db, closing(db.execute(query, (environment,))) as rows:
             return {str(name): self._rows.stored(environment, str(name), text, rev) for name, text, rev in rows}
 
     def environments(self) -> tuple[str, ...]:
