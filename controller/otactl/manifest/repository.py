@@ -118,7 +118,11 @@ class Places:
         if (base := self._folders.get(folder)) is None:
             base = self._folders[folder] = os.path.realpath(folder)
         where = Path(base, name)
-        return real(where) if where.is_symlink() else where
+        try:
+            linked = where.is_symlink()
+        except OSError:  # a name longer than any file's, a folder that may not be searched
+            linked = True
+        return real(where) if linked else where
 
     def at(self, file: str) -> str:
         """Return the absolute path of a file, by its name alone: `..` takes away what is before it."""

@@ -71,6 +71,10 @@ def test_a_device_list_outside_the_repository_is_not_read(place: Path, file: str
     assert SECRET not in reported
 
 
+def test_a_device_list_with_a_name_that_no_file_can_have_is_missing(place: Path) -> None:
+    assert "there is no CSV file rollouts/nnn" in texts(listing(place, "n" * 300))
+
+
 @pytest.mark.parametrize(
     ("file", "why"), [("fifo", "is no regular file"), (".", "is no regular file"), ("../.git/config", "lies in .git")]
 )
@@ -147,7 +151,11 @@ def test_a_ground_is_the_repository_then_the_working_folder_then_where_the_manif
 
 @pytest.mark.parametrize(
     "file",
-    ["a.yaml", "link.csv", "out/secret.csv", "out", "dangling", "circle", "..", "../rollouts/link.csv", ".", "out/.."],
+    [
+        *("a.yaml", "link.csv", "out/secret.csv", "out", "dangling", "circle", "..", "../rollouts/link.csv", "."),
+        *("out/..", "n" * 300, f"{'n' * 300}/a.yaml"),
+    ],
+    ids=lambda name: name[:20],
 )
 @pytest.mark.parametrize("before", ["a.yaml", "out/secret.csv"])
 def test_a_reading_follows_each_link_though_it_follows_a_folder_once(place: Path, file: str, before: str) -> None:
