@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
-import boto3
 import msgspec
 
 from bench.measure import Cost, Figure, median, run, spread
@@ -110,8 +109,7 @@ def _copy(finished: Record, events: tuple[Event, ...], number: int) -> Commit:
 def copies(at: BenchStage, server: PostgresServer, size: int) -> Iterator[tuple[str, str]]:
     """Copy the journal to each kind; yield the kinds with their URLs."""
     source = at.env["OTACTL_JOURNAL"]
-    session = boto3.Session(aws_access_key_id="bench", aws_secret_access_key="bench", region_name="us-east-1")  # noqa: S106 - the simulator takes any
-    session.client("s3", endpoint_url=at.url).create_bucket(Bucket=BUCKET)
+    at.create_bucket(BUCKET)
     targets = {
         "S3": f"s3://{BUCKET}/{size}",
         "PostgreSQL": f"postgresql://{SUPER_USER}@{HOST}:{server.port}/{server.create_database()}",

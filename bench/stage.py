@@ -52,7 +52,7 @@ class BenchStage:
 
     def _provision(self) -> None:
         s3, iam = self._clients["s3"], self._clients["iam"]
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.create_bucket(BUCKET)
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         s3.put_object(Bucket=BUCKET, Key=KEY, Body=IMAGE, ChecksumAlgorithm="SHA256")
         trust = _policy({"Principal": {"Service": "iotwireless.amazonaws.com"}, "Action": "sts:AssumeRole"})
@@ -60,6 +60,10 @@ class BenchStage:
         iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust)
         read = _policy({"Action": actions, "Resource": f"arn:aws:s3:::{BUCKET}/*"})
         iam.put_role_policy(RoleName=ROLE, PolicyName="read", PolicyDocument=read)
+
+    def create_bucket(self, name: str) -> None:
+        """Create a bucket in the stage's Region."""
+        self._clients["s3"].create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def environment(self, rates: dict[str, float]) -> None:
         """Write the environment's manifest."""

@@ -74,7 +74,6 @@ def _no_collections() -> Iterator[None]:
 
 class _Reader:
     def __init__(self, cwd: Path, require_environments: bool, instead: Mapping[Path, bytes]) -> None:
-        self.cwd = cwd
         self.places = Places(cwd)
         self.instead = instead
         self.given: frozenset[str] = frozenset()

@@ -38,7 +38,7 @@ class Resolver:
     """Turns manifests into values; remembers environments, outputs and device lists already read."""
 
     def __init__(self, places: Places, errors: list[Problem], warnings: list[Problem], strict: bool) -> None:
-        self.places, self.cwd = places, places.cwd
+        self.places = places
         self.errors = errors
         self.warnings = warnings
         self.strict = strict
@@ -120,7 +120,7 @@ class Resolver:
         self._judge(manifest, policies.placeholders(document))
         line, _ = manifest.place.position(("metadata", "name"))
         file, digest = manifest.source.file, manifest.source.digest
-        source = Source(file=file, digest=digest, place=self._place(manifest), line=line)
+        source = Source(file=file, digest=digest, place=self.places.name_of(file), line=line)
         manifest.rollout = convert.to_rollout(document, source, load)
         if faulty:
             manifest.failed = True
@@ -153,13 +153,7 @@ class Resolver:
         """Return a file named in a manifest: as messages show it, where it is, and the folder it must not leave."""
         shown = os.path.normpath(FilePath(manifest.source.file).parent / file)
         self.referred.setdefault(manifest.source.file, set()).add(shown)
-        return shown, self.places.real(shown), self._ground(manifest)
-
-    def _place(self, manifest: Manifest) -> str:
-        return self.places.name_of(manifest.source.file)
-
-    def _ground(self, manifest: Manifest) -> FilePath:
-        return self.places.ground_of(manifest.source.file)
+        return shown, self.places.real(shown), self.places.ground_of(manifest.source.file)
 
     def _read_outputs(self, manifest: Manifest) -> Outputs | None:
         named = cast("JsonObject", cast("JsonObject", manifest.document)["spec"]).get("stackOutputs")

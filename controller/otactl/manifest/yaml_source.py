@@ -72,11 +72,11 @@ def compose(file: str, data: bytes) -> tuple[list[Document], list[Problem]]:
     """Read every document of a YAML stream; after a syntax error nothing of the file counts."""
     composer = _Composer(file)
     parser = CParser(data)
-    take = composer.takers()
+    handlers = composer.handlers()
     try:
         while (event := parser.get_event()) is not None and type(event) is not StreamEndEvent:
-            if (known := take.get(type(event))) is not None:
-                known(event)
+            if (handle := handlers.get(type(event))) is not None:
+                handle(event)
     except _Stop:
         return [], composer.problems
     except YAMLError as error:
@@ -96,8 +96,8 @@ class _Composer:
         self.anchors: dict[str, tuple[object, Place, int] | None] = {}
         self.root: Document | None = None
 
-    def takers(self) -> dict[type[Event], Callable[[Any], None]]:
-        """Return what takes the events of the stream, by their type; the others say nothing."""
+    def handlers(self) -> dict[type[Event], Callable[[Any], None]]:
+        """Return the handler of each type of event; the other types say nothing."""
         return {
             ScalarEvent: self.scalar,
             MappingStartEvent: self.open,

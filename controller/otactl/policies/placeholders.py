@@ -23,10 +23,10 @@ _ENCODED = "eW91ci"  # what the base64 of `your-` starts with
 def placeholders(document: JsonObject) -> Iterator[Violation]:
     """Find each placeholder in the `spec` of a manifest, in the order of its fields."""
     spec = document.get("spec")
-    if not any(map(_is_one, texts_in(spec))):
+    if not any(map(_is_placeholder, texts_in(spec))):
         return  # as nearly always; then no pointer is needed
     for pointer, text in _strings("/spec", spec):
-        if _is_one(text):
+        if _is_placeholder(text):
             yield Violation(
                 pointer=pointer,
                 code="placeholder_not_replaced",
@@ -35,7 +35,7 @@ def placeholders(document: JsonObject) -> Iterator[Violation]:
             )
 
 
-def _is_one(text: str) -> bool:
+def _is_placeholder(text: str) -> bool:
     return _TEXT.search(text) is not None or (text.startswith(_ENCODED) and _decoded(text).startswith("your-"))
 
 

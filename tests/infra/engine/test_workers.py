@@ -36,7 +36,6 @@ class Sequence:
             resources = project.state(STACK)["checkpoint"]["latest"]["resources"]
             self.number[name] = len(resources)
             self.held[name] = {r["urn"].rpartition("::")[2]: r.get("inputs", {}) for r in resources if r["custom"]}
-        self.outputs = project.outputs(STACK)
 
 
 @pytest.fixture(scope="module")

@@ -84,10 +84,16 @@ class TaskDefinition(Recorded):
         {"containerDefinitions", "cpu", "executionRoleArn", "family", "memory", "networkMode", "taskRoleArn"}
     )
 
+    def create(self, cloud: Cloud, given: Properties) -> str:
+        family = self.identify(cloud, given)
+        cloud.record("TaskDefinitionRevision", family, {"last": self._last(cloud, family) + 1})
+        return super().create(cloud, given)
+
     def arn(self, cloud: Cloud, identifier: str) -> str:
-        revision = 1 + dict(cloud.recorded("TaskDefinitionRevision", identifier) or {"last": 0})["last"]
-        cloud.record("TaskDefinitionRevision", identifier, {"last": revision})
-        return cloud.arn("ecs", f"task-definition/{identifier}:{revision}")
+        return cloud.arn("ecs", f"task-definition/{identifier}:{self._last(cloud, identifier)}")
+
+    def _last(self, cloud: Cloud, family: str) -> int:
+        return int((cloud.recorded("TaskDefinitionRevision", family) or {"last": 0})["last"])
 
 
 class Schedule(Recorded):
