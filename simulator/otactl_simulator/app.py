@@ -4,6 +4,7 @@
 2. Signatures are not verified; the access key reports the account, as moto's STS and IAM know it.
 3. Every answer carries the simulator's time in its Date header, as a service's answers do.
 4. Faults hit before or after the handler; a dropped connection closes without an answer, so a client notices at once.
+5. A request that is still delayed when everything is forgotten is dropped: the next world never sees it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Application:
     def __init__(self, world: World, fresh: Callable[[World], None]) -> None:
         self.world = world
         self._fresh = fresh
+        self._resets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -147,7 +149,10 @@ class Application:
         if rule is None:
             return
         if rule.effect == "delay":
+            resets = self._resets
             await asyncio.sleep(rule.seconds)
+            if self._resets != resets:
+                raise Dropped
         if rule.effect == "timeoutBeforeCommit":
             self.world.log(service, name, {}, 0, None, rule.effect)
             raise Dropped
@@ -219,6 +224,7 @@ class Application:
 
     def reset(self) -> None:
         """Forget everything; the clock is back to where it started."""
+        self._resets += 1
         reset_moto()
         self._fresh(self.world)
 

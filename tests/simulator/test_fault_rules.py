@@ -88,6 +88,18 @@ def test_a_delayed_call_is_carried_out_however_soon_the_client_gives_up(stage: S
     assert [r["fault"] for r in stage.requests()[1:]] == ["delay", "delay"]
 
 
+def test_a_call_that_is_delayed_beyond_a_reset_never_reaches_the_next_world(stage: SimulatorStage) -> None:
+    hasty = stage.client("iotwireless", read_timeout=0.1)
+    faults(stage, {"operation": "CreateFuotaTask", "effect": "delay", "seconds": 0.4, "count": 1})
+    with pytest.raises(ReadTimeoutError):
+        hasty.create_fuota_task(FirmwareUpdateImage=URI, FirmwareUpdateRole=ROLE, Name="of the last world")
+    stage.post("reset")
+    faults(stage, {"operation": "CreateFuotaTask", "effect": "delay", "seconds": 0.8, "count": 1})
+    patient = stage.client("iotwireless", read_timeout=30)
+    patient.create_fuota_task(FirmwareUpdateImage=URI, FirmwareUpdateRole=ROLE, Name="of this world")
+    assert tasks(stage) == ["of this world"]
+
+
 def test_a_stale_read_shows_a_task_as_it_was_before_its_last_write(stage: SimulatorStage) -> None:
     stage.settings(staleSeconds=30)
     stage.fleet({"devEui": "70b3d57ed0000001", "id": "d1"})
