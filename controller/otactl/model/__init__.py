@@ -16,6 +16,7 @@ from otactl.model.record import (
     Phase,
     Record,
     RecordedCall,
+    ResendPermission,
     Verdict,
     WaveRecord,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "RecordedCall",
     "RecordedHold",
     "Requires",
+    "ResendPermission",
     "Retry",
     "RoleFacts",
     "Rollout",

@@ -199,6 +199,11 @@ class Attempt(Value, frozen=True, kw_only=True):
         return self.start_at is not None and (not self.failure or bool(self.results))
 
     @property
+    def sent_at(self) -> datetime | None:
+        """Return when its start was sent, or, where no one knows that, when it starts."""
+        return self.start_sent_at or self.start_at
+
+    @property
     def newest_start_at(self) -> datetime | None:
         """Return when the service started it, or the newest of its parts, where several calls create one."""
         if not self.ids_by_call or self.start_at is None or self.start_sent_at is None:

@@ -66,6 +66,15 @@ class Intent(Value, frozen=True, kw_only=True):
         return self.action in ("createUnit", "resendCreate")
 
 
+class ResendPermission(Value, frozen=True, kw_only=True):
+    """What `strategy.resend` allows: to send an image once more to each device."""
+
+    sha256: str
+    """The image that was declared when a run first saw the field; empty once another was declared with it."""
+    at: datetime
+    """When a run first saw the field."""
+
+
 class Verdict(Value, frozen=True, kw_only=True):
     """The judgement of a wave from its devices."""
 
@@ -187,6 +196,8 @@ class Record(Value, frozen=True, kw_only=True):
     """Receivers of notices that accept nothing, in the record of the environment itself."""
     home: Home | None = None
     """Where its units live; an attempt that was made elsewhere says so itself."""
+    resend: ResendPermission | None = None
+    """What `strategy.resend` allows; None while the manifest does not have it."""
     declaration: str = ""
     """The rollout as last declared, as JSON, while a unit may exist: what assessing it without a manifest takes."""
 

@@ -276,6 +276,7 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
 
     `renamed_from` is the rollout whose record it takes over; `resend` (strategy.resend) tells that devices are to be
     sent what another rollout sent them last. It is no part of `Strategy`, so that approvals given before stay good.
+    `resend_since` tells since when it allows that for what is declared now; None where it does not.
     `removed` tells that no manifest declares it any more: what is left of it is looked at, and nothing starts. `homes`
     names, for a wave that otactl added at the end, the declared wave whose rules it has; no approval is of it.
     `former_names` are those it had before, as far as no other rollout has them now: its units may carry them.
@@ -297,6 +298,7 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
     cleanup: Literal["afterResults", "never"] = "afterResults"
     renamed_from: str | None = None
     resend: bool = False
+    resend_since: datetime | None = None
     removed: bool = False
     homes: dict[str, str] = {}
     former_names: tuple[str, ...] = ()
@@ -317,6 +319,10 @@ class Rollout(Value, frozen=True, kw_only=True, dict=True):
     def gate_of(self, wave: Wave) -> Gate:
         """Return the wave's own gate, or the rollout's."""
         return wave.gate or self.strategy.gate
+
+    def may_resend(self, sent_at: datetime | None) -> bool:
+        """Return whether `strategy.resend` allows to send again what this rollout itself sent at a time."""
+        return self.resend_since is not None and sent_at is not None and sent_at < self.resend_since
 
     @property
     def names(self) -> tuple[str, ...]:

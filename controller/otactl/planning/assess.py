@@ -53,7 +53,7 @@ from otactl.planning.planner import plan
 from otactl.planning.sent_content import SentContents, own_words
 from otactl.planning.wave_context import of_rollout
 from otactl.ports import Shape
-from otactl.state import intents, lifecycle
+from otactl.state import intents, lifecycle, resend_permission
 from otactl.state import status_conditions as conditions
 from otactl.state.jobs import ActionResult
 from otactl.verdicts import wave_verdict
@@ -87,8 +87,9 @@ def assess(
     if (elsewhere := changed_home.moved(rollout, record, environment)) is not None:
         return _held(rollout, record, seen, elsewhere, now)
     before = record
+    record = resend_permission.noted(record, rollout, now)
     record, joined = joined_devices.noted(rollout, record, seen, sendings or SentContents({}), now)
-    declared, rollout = rollout, membership.resolved(rollout, record)
+    declared, rollout = rollout, resend_permission.granted(membership.resolved(rollout, record), record)
     if record.generation and record.backend != rollout.backend_kind and any(a.live for a in record.attempts):
         return _service_changed(rollout, record, seen, now)
     record = unit_home.settled(record, environment, rollout.backend_kind, rollout.generation)
@@ -324,7 +325,7 @@ def as_seen(rollout: Rollout, record: Record) -> tuple[Rollout, Record]:
 
     The waves with their targets, and the attempts whose devices are watched.
     """
-    named = membership.resolved(rollout, record)
+    named = resend_permission.granted(membership.resolved(rollout, record), record)
     return named, wave_verdict.awake(record, named)
 
 
@@ -335,6 +336,8 @@ def finished(rollout: Rollout, record: Record, survey: Survey | None = None) -> 
         return False
     if not record.finished or record.generation != rollout.generation or any(e.open for e in record.drift):
         return False  # an open drift closes when a read no longer shows it
+    if resend_permission.is_to_note(record, rollout):
+        return False  # what the field allows counts from the run that first sees it
     rollout = membership.resolved(rollout, record)
     if joined_devices.groups(rollout, record):
         return False  # devices may have joined them, to whom the service sends nothing

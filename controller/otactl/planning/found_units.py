@@ -5,6 +5,7 @@ from __future__ import annotations
 from otactl.model import Attempt, Stage, Wave
 from otactl.model.actions import Hold
 from otactl.planning.wave_context import RolloutContext
+from otactl.state.resend_permission import to_resend
 from otactl.verdicts.found_units import may_be_retry
 
 
@@ -26,9 +27,8 @@ def _text(ctx: RolloutContext, wave: Wave, attempt: Attempt) -> str:
         "knows it, or declare another revision"
     )
     if attempt.stage is Stage.SUPERSEDED and attempt.start_at is None:
-        return (
-            f"{text}; it was deleted before its start: to send to every device of the wave, set strategy.resend: true"
-        )
+        again = to_resend(ctx.at.rollout)
+        return f"{text}; it was deleted before its start: to send to every device of the wave, {again}"
     if attempt.stage is not Stage.OPEN:
         return text
     end = ctx.can.end_command.format(id=attempt.vendor_id)

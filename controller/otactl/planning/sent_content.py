@@ -68,6 +68,7 @@ class SentContents:
         """
         self._records = dict(records)
         self._elsewhere = elsewhere
+        self._of: dict[str, SentContents] = {}
         others = {record.key: record for record in beside}
         self._beside = SentContents(others, elsewhere=True) if others else None
 
@@ -75,6 +76,12 @@ class SentContents:
     def records(self) -> Mapping[str, Record]:
         """Return the records it is worked out from, by rollout."""
         return self._records
+
+    def of(self, name: str) -> SentContents:
+        """Return what one rollout of its environment sent."""
+        if name not in self._of:
+            self._of[name] = SentContents({n: r for n, r in self._records.items() if n == name})
+        return self._of[name]
 
     def last(self, backend: str, key: str) -> SentContent | None:
         """Return the newest sending to a target of a service, by its key."""
@@ -111,7 +118,7 @@ class SentContents:
         for record in self._records.values():
             for attempt in record.attempts:
                 blind = not (attempt.devices or attempt.results)
-                at = attempt.start_sent_at or attempt.start_at or _NEVER
+                at = attempt.sent_at or _NEVER
                 content, generation = attempt.image_sha256, attempt.generation
                 for key, took in self._reached(record, attempt):
                     sending = SentContent(
@@ -176,7 +183,7 @@ def _own_words(unit: Unit, record: Record, rollout: Rollout, sendings: SentConte
     proved = isinstance(rollout.strategy.confirm, VersionConfirm)
     if attempt is None or unit.results is None or (proved and attempt.generation == rollout.generation):
         return unit
-    since = attempt.start_sent_at or attempt.start_at or _NEVER
+    since = attempt.sent_at or _NEVER
     before = {r.device: r for r in attempt.results}
 
     def own(result: DeviceResult) -> DeviceResult:

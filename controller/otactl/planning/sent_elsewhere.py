@@ -1,4 +1,7 @@
-"""Holds a unit for devices that another rollout sent the same content last, unless it is to be sent again."""
+"""Holds a unit for devices that another rollout sent the same content last, unless it is to be sent again.
+
+A device to which this rollout has sent since `strategy.resend` was set is not sent it once more by that.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from otactl.model.actions import Hold, UnitDeclaration
 from otactl.planning.context import PlanContext
 from otactl.planning.sent_content import NAMED, SentContent, SentContents, key_of, selection
 from otactl.planning.start_context import StartContext
+from otactl.state.resend_permission import to_resend
 
 _SINGLE = ("device:", "devEui:")
 
@@ -30,8 +34,12 @@ def _sent_by_another(
     rollout: Rollout, key: str, sendings: SentContents, *, only_blind: bool = False
 ) -> SentContent | None:
     """Return what another rollout sent a target last, if it was this very content and is not to be sent again."""
-    last = sendings.foreign(rollout, key) if not rollout.resend else None
-    return last if last is not None and (last.blind or not only_blind) else None
+    last = sendings.foreign(rollout, key)
+    if last is None or (only_blind and not last.blind):
+        return None
+    mine = sendings.of(rollout.name).last(rollout.backend_kind, key) if rollout.resend_since is not None else None
+    unused = rollout.resend_since is not None and (mine is None or rollout.may_resend(mine.at))
+    return None if unused else last
 
 
 def without_sent(at: PlanContext, only: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
@@ -45,7 +53,7 @@ def without_sent(at: PlanContext, only: tuple[str, ...]) -> tuple[tuple[str, ...
         return only, ""
     others = ", ".join(sorted({f"{s.rollout} ({s.unit_id})" for s in sent.values()}))
     names = ", ".join(_name(k) for k in sorted(sent))
-    text = f"; not {names}, which rollout {others} sent this content last: to send it again, set strategy.resend: true"
+    text = f"; not {names}, which rollout {others} sent this content last: to send it again, {to_resend(at.rollout)}"
     return tuple(k for k in only if k not in sent), text
 
 
@@ -82,7 +90,7 @@ def _hold(rollout: Rollout, unit: UnitDeclaration, name: str, sent: Mapping[str,
     )
     if not newest.beside:
         text += f"If {name} was renamed to {rollout.name}, set metadata.renamedFrom: {name}; "
-    text += "to send it again, set strategy.resend: true"
+    text += f"to send it again, {to_resend(rollout)}"
     return Hold(reason="content_was_sent_already", message=text, stalled=True)
 
 

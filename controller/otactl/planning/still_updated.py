@@ -5,6 +5,7 @@
 2. A version that a device reports, and what another rollout sent it since, count more than our record of it.
 3. A device whose execution another actor canceled may have started it, so it is sent the revision again.
 4. Groups are sent to whole.
+5. With `strategy.resend` devices that took it before that was set are sent it again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def noted(
 ) -> Observation:
     """Return the observation with these devices as updated."""
     generation = rollout.generation
-    if rollout.resend or can.tells_of_spared or not any(_went_back(wave, generation) for wave in record.waves):
+    if can.tells_of_spared or not any(_went_back(wave, generation) for wave in record.waves):
         return seen
     own = SentContents({record.name: record})
     in_doubt = {
@@ -38,7 +39,7 @@ def noted(
             return False
         key = f"device:{target.vendor_id}"
         mine, newest = own.last(rollout.backend_kind, key), sendings.last(rollout.backend_kind, key)
-        if mine is None or not mine.took or mine.generation != generation:
+        if mine is None or not mine.took or mine.generation != generation or rollout.may_resend(mine.at):
             return False
         return newest is None or newest.rollout == record.name or newest.at <= mine.at
 

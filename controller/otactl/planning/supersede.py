@@ -21,10 +21,10 @@ from otactl.planning import preflight
 from otactl.planning.context import PlanContext
 from otactl.planning.start_context import of_successor
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, of_attempt
+from otactl.state.resend_permission import to_resend
 from otactl.verdicts import device_results, wave_verdict
 
 NAMED = 20
-AGAIN = "to send it to them again, set strategy.resend: true"
 
 
 def supersede(ctx: RolloutContext) -> tuple[Action, ...]:
@@ -216,8 +216,7 @@ def _sent_elsewhere(at: PlanContext) -> list[Hold]:
     Unless the manifest says so, or they report it: these are spared.
     """
     holds: list[Hold] = []
-    if at.rollout.resend:
-        return holds
+    again = f"to send it to them again, {to_resend(at.rollout)}"
     had = {target.key for target in at.seen.targets if target.updated}
     names = {w.name for w in at.rollout.strategy.waves}
     for wave in at.rollout.strategy.waves:
@@ -227,12 +226,15 @@ def _sent_elsewhere(at: PlanContext) -> list[Hold]:
         targets = set(at.rollout.targets_of(wave).keys) - had
         for old in at.record.waves:
             sent = [a for a in old.attempts_since(at.rollout.generation) if a.reached]
-            taken = set(old.members or sent[-1].members) if sent and old.name != wave.name else set()
+            since = [a for a in sent if not at.rollout.may_resend(a.sent_at)]
+            taken = set(old.members or sent[-1].members) if since and old.name != wave.name else set()
+            if len(since) < len(sent):
+                taken &= {key for a in since for key in a.members}
             if shared := sorted(targets & taken):
                 remedy = "leave it there" if old.name in names else f"call the wave {old.name} again"
                 text = (
                     f"wave {wave.name} has targets that wave {old.name} was sent this content to "
-                    f"({_some(shared)}); {remedy}; {AGAIN}"
+                    f"({_some(shared)}); {remedy}; {again}"
                 )
                 holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return holds
@@ -243,16 +245,16 @@ def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
 
     Of a group those count that took it, or whose results are unknown, as of a unit that was deleted while it ran; a
     device that a wave named and that did not take it is no other wave's to try again.
-    Who reports it is spared, and `strategy.resend` sends to them knowingly.
+    Who reports it is spared, and `strategy.resend` sends to them knowingly, once.
     """
     at, wave = ctx.at, ctx.wave
-    if at.rollout.resend:
-        return ()
+    again = f"to send it to them again, {to_resend(at.rollout)}"
     others = [
         (old.name, attempt)
         for old in at.record.waves
         if old.name != wave.name
         for attempt in old.attempts_since(at.rollout.generation)
+        if not at.rollout.may_resend(attempt.sent_at)
     ]
     took = {r.device: name for name, a in others for r in a.results if r.outcome is Outcome.SUCCEEDED}
     took |= {device: name for name, a in others for device in a.updated_uncounted}
@@ -271,11 +273,11 @@ def sent_in_groups(ctx: WaveContext) -> tuple[Hold, ...]:
             did = "took" if set(shared) & set(took) else "were sent"
             text = (
                 f"{target} holds devices that {did} this content in wave {sent[shared[0]]}: {_some(shared)}; take them "
-                f"out of the group, or name the devices of the wave one by one; {AGAIN}"
+                f"out of the group, or name the devices of the wave one by one; {again}"
             )
         else:
             text = f"{target} was sent this content in wave {sent[shared[0]]} (id {shared[0]}); keep it in one of the "
-            text += f"two; {AGAIN}"
+            text += f"two; {again}"
         holds.append(Hold(reason="targets_were_sent_already", message=text, stalled=True))
     return tuple(holds)
 

@@ -87,6 +87,7 @@ def _journal(settings: Settings, world: World, what: str) -> World:
     if what == "saved":
         return replace(world, backup=world.records)
     named = settings.shape.capabilities.names_own_task
+    world = replace(world, sent={d: replace(s, resent=False) for d, s in world.sent.items()})
     still = {(d, t.content) for t in world.tasks.values() for d in t.work} if named else set()
     sent = {d: s if (d, s.content) in still else _forgotten(s) for d, s in world.sent.items()}
     kept = (world.backup or {}) if what == "older" else {}

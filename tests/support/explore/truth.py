@@ -36,6 +36,7 @@ def reach(
             content=task.content,
             times=before.times + 1 if again else 1,
             excused=by_hand or (again and before.excused),
+            resent=again and (before.resent or world.manifest(task.rollout or "a").resend),
         )
     return after, faults
 
@@ -50,7 +51,8 @@ def _asked(world: World, task: Task, before: Sent) -> bool:
     """Return whether a person or the manifest asks for it: a retry, an accepted loss, a memory that was lost."""
     manifest = world.manifest(task.rollout)
     retried = manifest.name == "a" and before.outcome == "bad" and before.times < 2
-    return before.excused or manifest.accept or manifest.resend or retried or before.outcome == "canceled"
+    resent = manifest.resend and not before.resent
+    return before.excused or manifest.accept or resent or retried or before.outcome == "canceled"
 
 
 def by_name(world: World, name: str) -> Manifest | None:

@@ -88,6 +88,8 @@ class Sent(Value, frozen=True, kw_only=True):
     outcome: str = ""
     excused: bool = False
     """A person's own doing sent it, or wiped the memory of it."""
+    resent: bool = False
+    """The manifest asked to send again, and it was."""
 
 
 class Change(Value, frozen=True, kw_only=True):
@@ -195,6 +197,7 @@ def _memory(record: Record) -> object:
         [(h.reason, h.stalled, h.until, h.overdue_since) for h in record.holds],
         None if record.failure is None else (record.failure.reason, record.failure.sending),
         record.target_count,
+        record.resend,
         record.previous_names,
         record.renamed_to,
         zlib.crc32(record.declaration.encode()),

@@ -184,9 +184,11 @@ def test_a_withdrawn_unit_that_may_be_a_retry_is_replaced_by_one_for_the_wave_wh
     unit = retry(phase=UnitPhase.SCHEDULED, members=("device:b",), **SOON)
     record = sent(look(SUSPENDED, adopted(unit).record, seen(unit)))
 
-    again = look(rollout(resend=True), record, seen())
+    asked = rollout(resend=True)
+    at_once, later = (look(asked, record, seen(), NOW + timedelta(minutes=n)) for n in (0, 1))
 
-    (action,) = again.plan.actions
+    assert holds(at_once) == HELD, "it was set before the unit was found"
+    (action,) = later.plan.actions
     assert isinstance(action, CreateUnit)
     assert (action.unit.only, action.unit.members) == ((), ("group:g1",))
 

@@ -261,7 +261,7 @@ def test_no_task_is_confirmed_once_another_rollout_sent_its_content(
     since: bool, same: bool, resend: bool, expected: list[str]
 ) -> None:
     """A batch may wait for its confirmation for days; what is confirmed then is sent then."""
-    given: dict[str, object] = {"backend": CONFIRMS, "resend": resend}
+    given: dict[str, object] = {"backend": CONFIRMS, "resend_since": NOW if resend else None}
     shown = {"fields": {**context(kind="tuya", **given).fields, "toConfirm": ["t-1"]}}
     times = {"start_at": BEFORE, "start_sent_at": BEFORE, "members": ("device:a",), "devices": ("a",)}
     found = context(shown, times, "tuya", **given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -246,7 +248,8 @@ def test_a_wave_starts_on_devices_another_wave_sent_to_when_they_report_it_or_ar
     resend: bool, updated: bool
 ) -> None:
     first, second = (Wave(name=n, targets=Targets(things=(Device(id="d-1"),))) for n in ("canary", "fleet"))
-    declared = rollout(strategy=Strategy(waves=(first, second)), resend=resend)
+    since = NOW + timedelta(minutes=1) if resend else None
+    declared = rollout(strategy=Strategy(waves=(first, second)), resend_since=since)
     took = DeviceResult(device="d-1", outcome=Outcome.SUCCEEDED)
     attempt = Attempt(
         number=1,
@@ -270,7 +273,7 @@ def test_a_wave_starts_on_devices_another_wave_sent_to_when_they_report_it_or_ar
     at = PlanContext(rollout=declared, environment=ENVIRONMENT, record=record, seen=seen(targets=(facts,)), now=NOW)
     held = msgspec.structs.replace(
         at,
-        rollout=msgspec.structs.replace(declared, resend=False),
+        rollout=msgspec.structs.replace(declared, resend_since=None),
         seen=seen(targets=(msgspec.structs.replace(facts, updated=False),)),
     )
 

@@ -51,7 +51,7 @@ def seen(*, ended: bool) -> Observation:
 
 
 DECISIONS = [
-    (replace(DECLARED, resend=True), Stage.DECLARED),
+    (replace(DECLARED, resend_since=NOW), Stage.DECLARED),
     (OTHER_REVISION, Stage.LOST),
     (WITHOUT_WAVE, Stage.LOST),
     (replace(DECLARED, abort=Abort(reason="stop")), Stage.LOST),
