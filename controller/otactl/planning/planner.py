@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
+
 from otactl.model import Stage
 from otactl.model.actions import Hold
 from otactl.planning import (
@@ -25,8 +27,9 @@ from otactl.planning import (
     resend,
     supersede,
     suspend,
+    wave_holds,
 )
-from otactl.planning.context import Plan
+from otactl.planning.context import RECHECK, Plan
 from otactl.planning.create_unit import Creation, create
 from otactl.planning.ended_unit import ENDED_RULES
 from otactl.planning.live_unit import LIVE_RULES
@@ -38,7 +41,20 @@ from otactl.state.ambiguous_creates import undecided
 
 def plan(ctx: RolloutContext) -> Plan:
     """Decide the next step of one rollout from its context, to which its drift is added here."""
-    return first(ROLLOUT_RULES, replace(ctx, findings=detect_drift.findings(ctx)))
+    decided = first(ROLLOUT_RULES, replace(ctx, findings=detect_drift.findings(ctx)))
+    holds = retry_holds(ctx) if not decided.actions else ()
+    if not holds:
+        return decided
+    back = decided.requeue_at or ctx.at.now + RECHECK
+    return msgspec.structs.replace(decided, holds=(*decided.holds, *holds), requeue_at=back)
+
+
+def retry_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
+    """Return the holds of waves that have passed and of which devices are to be tried again: no rule is about them."""
+    if ctx.at.rollout.abort is not None or ctx.at.rollout.suspend is not None:
+        return ()
+    waves = (of_wave(ctx, w) for w in ctx.at.rollout.strategy.waves if w != ctx.next_wave)
+    return tuple(h for w in waves if isinstance(w, AttemptContext) for h in wave_holds.retry_to_come(w))
 
 
 def aborted(ctx: RolloutContext) -> Plan | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from otactl.model import Reason, Rollout, Selection, WaveRecord, firmware_version, iso
 from otactl.model.actions import Hold
-from otactl.planning import membership, preflight
+from otactl.planning import membership, preflight, suspend
 from otactl.planning.start_context import StartContext
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext
 from otactl.schedule import windows
@@ -170,6 +170,21 @@ def gate_hold(ctx: AttemptContext) -> Hold:
     words += _what_was_lost(known, at.rollout)
     text = f"wave {wave.name}: {words}; change spec.firmware, or the gate, by pull request"
     return Hold(reason=reason, message=text, stalled=True)
+
+
+def retry_to_come(ctx: AttemptContext) -> tuple[Hold, ...]:
+    """Return the hold of a wave that has passed, of which devices are tried again once a unit has ended."""
+    at, known, attempt = ctx.at, ctx.known, ctx.attempt
+    if number := retry.waits_for_end(at.rollout, known):
+        text = f"{count(number, 'device that failed is', 'devices that failed are')} tried again when "
+        text += f"{attempt.unit_id} has ended, if strategy.retry names the reason; to wait for its other devices no "
+        text += f"longer: {suspend.end_of(attempt, ctx.can)}"
+    elif retry.comes_late(at.rollout, known) and (again := retry.retry_plan(at.rollout, known)) is not None:
+        devices = count(len(again.only), "device is", "devices are")
+        text = f"{devices} tried again when wave {ctx.wave_name} has ended or passed"
+    else:
+        return ()
+    return (Hold(reason="waiting_for_retry", message=f"wave {ctx.wave.name}: {text}"),)
 
 
 def _what_was_lost(known: WaveRecord, rollout: Rollout) -> str:

@@ -88,6 +88,24 @@ def comes_late(rollout: Rollout, known: WaveRecord) -> bool:
     return retry_plan(rollout, known) is not None
 
 
+def waits_for_end(rollout: Rollout, known: WaveRecord | None) -> int:
+    """Return how many devices of a unit that runs have failed and may be tried again when it has ended.
+
+    As far as their reasons are known; those whose reason is not known yet may be.
+    """
+    retry = rollout.strategy.retry
+    attempt = known.current if known is not None else None
+    if retry is None or known is None or attempt is None or attempt.generation != rollout.generation:
+        return 0
+    verdict = known.verdict_of(rollout.generation)
+    never = (rollout.backend.endless and not attempt.retry_targets) or attempt.try_number >= retry.attempts
+    if never or not attempt.live or (verdict is not None and verdict.reason == "failures_exceed_limit"):
+        return 0
+    cured = {Reason(name) for name in retry.on} - PERMANENT
+    others = sum(n for reason, n in attempt.failures.items() if reason not in {*cured, Reason.UNKNOWN})
+    return max(attempt.tally.get(Outcome.FAILED, 0) - others, 0)
+
+
 def _was_alone(result: DeviceResult) -> bool:
     """Return whether a device knew no index although it was sent to alone (rule 6)."""
     return result.reason is Reason.INDEX_UNSUPPORTED and result.via is None

@@ -371,7 +371,7 @@ def overtaken(wave: WaveRecord, generation: str) -> bool:
 def phase_of(record: Record, rollout: Rollout, stalled: bool) -> Phase:
     """Sum a rollout up in one word."""
     known = [record.wave(w.name) for w in rollout.strategy.waves]
-    over = all(passed(w, rollout) for w in known)
+    over = all(passed(w, rollout) and not retry.waits_for_end(rollout, w) for w in known)
     if rollout.abort is not None and not (over and not any(a.live for a in record.attempts)):
         return Phase.ABORTED
     if over:
