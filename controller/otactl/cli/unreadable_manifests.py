@@ -41,6 +41,7 @@ def unread_of(reading: Reading, environment: str) -> UnreadableManifests:
             name=each.name if each.kind == "Rollout" and _NAME.fullmatch(each.name) else "",
             text=each.text,
             renamed_from=each.renamed_from,
+            may_rename=each.may_rename,
         )
         for each in concerning(reading, environment)
         if each.kind != "Environment"

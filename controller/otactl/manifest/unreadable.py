@@ -14,7 +14,10 @@ from otactl.manifest.positions import Path
 
 
 class UnreadableDocument(NamedTuple):
-    """A manifest with an error. `kind`, `name`, `environment` and `renamed_from` are empty where it has none."""
+    """A manifest with an error. `kind`, `name`, `environment` and `renamed_from` are empty where it has none.
+
+    `may_rename` tells that it may rename any rollout: what it says of that is wrong itself.
+    """
 
     file: str
     kind: str
@@ -22,11 +25,12 @@ class UnreadableDocument(NamedTuple):
     environment: str
     problems: tuple[Problem, ...]
     renamed_from: str = ""
+    may_rename: bool = False
 
     @property
     def is_named(self) -> bool:
         """Return whether it says what it is about; one that does not may be about anything."""
-        return bool(self.kind and self.name)
+        return bool(self.kind and self.name) and not self.may_rename
 
     @property
     def text(self) -> str:
@@ -49,7 +53,8 @@ def broken_of(
         name = _given(each, ("metadata", "name"), each.name)
         home = _given(each, ("spec", "environment"), each.wanted_environment)
         former = _given(each, ("metadata", "renamedFrom"), each.former_name)
-        found.append(UnreadableDocument(each.source.file, each.kind, name, home, tuple(own), former))
+        any_other = not former and _may_rename(each)
+        found.append(UnreadableDocument(each.source.file, each.kind, name, home, tuple(own), former, any_other))
     failing = {m.source.file for m in manifests if m.failed and not m.source.problems}
     for file, problems in by_file.items():
         if file not in failing and file not in used:
@@ -60,3 +65,9 @@ def broken_of(
 def _given(manifest: Manifest, path: Path, text: str) -> str:
     """Return a text of the manifest, unless an error is at its place: then it may be anything."""
     return "" if any(path[: len(blocked)] == blocked for blocked in manifest.blocked) else text
+
+
+def _may_rename(manifest: Manifest) -> bool:
+    """Return whether a rollout's `renamedFrom`, or a field that may be meant as that, has an error."""
+    wrong = {path[1:2] for path in manifest.blocked if path[:1] == ("metadata",)}
+    return manifest.kind == "Rollout" and bool(wrong - {("name",), ("labels",)})

@@ -1,7 +1,7 @@
 """Collects manifests that could not be read; what they may declare is left alone.
 
 1. A manifest that gives its name affects that rollout alone, and the one that it renames. A file whose documents cannot
-   be separated, or do not give a name, may declare any rollout.
+   be separated, or do not give a name, may declare any rollout; one whose `renamedFrom` is wrong may rename any.
 2. A rollout that was last read from the file counts as still declared in it, whatever name the file gives now.
 """
 
@@ -13,18 +13,25 @@ from otactl.model import Value
 class UnreadableManifest(Value, frozen=True, kw_only=True):
     """One manifest with an error: its file, the name it gives (empty if it cannot be read), and what is wrong.
 
-    `renamed_from` is the name that the rollout had before; empty if it gives none.
+    `renamed_from` is the name that the rollout had before; empty if it gives none. `may_rename`: what it
+    says of that is wrong.
     """
 
     file: str
     name: str
     text: str
     renamed_from: str = ""
+    may_rename: bool = False
 
     @property
     def given(self) -> tuple[str, ...]:
         """Return the names of the rollouts that it is about; none if it may be about any."""
-        return tuple(each for each in (self.name, self.renamed_from) if each) if self.name else ()
+        named = bool(self.name) and not self.may_rename
+        return tuple(each for each in (self.name, self.renamed_from) if each) if named else ()
+
+    def is_about(self, name: str, source: str) -> bool:
+        """Return whether it surely is about a rollout that was last read from a file (empty if from none)."""
+        return name in (self.name, *self.given) or bool(source and self.file == source)
 
 
 class UnreadableManifests(Value, frozen=True, kw_only=True):
@@ -61,7 +68,7 @@ class UnreadableManifests(Value, frozen=True, kw_only=True):
 
     def about(self, name: str, source: str) -> str:
         """Return what is wrong with the manifest of a rollout, by its name or by the file it was last read from."""
-        return next((m.text for m in self.manifests if name in m.given or (source and m.file == source)), "")
+        return next((m.text for m in self.manifests if m.is_about(name, source)), "")
 
 
 NOTHING_UNREAD = UnreadableManifests()

@@ -61,6 +61,25 @@ def test_a_wrong_manifest_says_which_rollout_it_renames(tmp_path: Path) -> None:
     assert [(b.name, b.renamed_from) for b in read(tmp_path, **{"a.yaml": text}).broken] == [("soil-probe", "probe")]
 
 
+@pytest.mark.parametrize(
+    ("field", "named"),
+    [
+        ("renamedFrom: 12", False),
+        ("renamedFrom: [probe]", False),
+        ("renamedFrom: Old Probe", False),
+        ("renamedfrom: probe", False),
+        ("renamedFrom: probe\n  owner: me", True),
+        ("labels: 7", True),
+    ],
+)
+def test_a_manifest_that_renames_a_rollout_in_a_wrong_way_may_be_about_any(
+    tmp_path: Path, field: str, named: bool
+) -> None:
+    text = changed("  labels: {product: soil}\n", f"  {field}\n")
+    (broken,) = read(tmp_path, **{"a.yaml": text, "b.yaml": OTHER}).broken
+    assert (broken.name, broken.is_named, broken.may_rename) == ("soil-probe", named, not named)
+
+
 @pytest.mark.parametrize("text", ["kind: [Rollout\n", "", GOOD.replace("spec:", "spec:\n<<<<<<< HEAD", 1)])
 def test_a_file_that_cannot_be_read_to_its_end_may_declare_anything(tmp_path: Path, text: str) -> None:
     reading = read(tmp_path, **{"a.yaml": text, "b.yaml": OTHER})

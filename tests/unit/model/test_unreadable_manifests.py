@@ -107,6 +107,20 @@ def test_a_wrong_manifest_that_renames_a_rollout_does_not_remove_it() -> None:
     )
 
 
+def test_a_wrong_manifest_that_may_rename_any_rollout_removes_none_and_is_reported_under_its_own_name() -> None:
+    cloud, journal = Cloud(NOW), Memory()
+    run(cloud, journal, "probe", wrong=UnreadableManifests())
+    (wrong,) = unread("renamed").manifests
+    may_rename = UnreadableManifests(manifests=(msgspec.structs.replace(wrong, may_rename=True),))
+
+    report = run(cloud, journal, wrong=may_rename)
+
+    assert [(r.name, r.phase, r.error) for r in report.rollouts] == [
+        ("renamed", "Stalled", "ManifestInvalid: rollouts/b.yaml:1:1: odd: it is odd")
+    ]
+    assert journal.load("prod-eu", "probe").record.phase not in (Phase.ORPHANED, Phase.REMOVED)
+
+
 @pytest.mark.parametrize(("name", "reported"), [("probe", []), ("", []), ("another", ["acme-probe-canary-1-0a1b2c3d"])])
 def test_a_unit_that_it_may_have_made_is_no_orphan(name: str, reported: list[str]) -> None:
     cloud, journal = Cloud(NOW), Memory()

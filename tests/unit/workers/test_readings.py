@@ -192,13 +192,14 @@ def test_an_abort_of_a_renamed_rollout_is_obeyed_beside_a_file_that_cannot_be_re
     assert slices(loaded(tmp_path, files), good)["env-a"].aborts == {"probe-0"}
 
 
+@pytest.mark.parametrize("before", ["probe-0", ["probe-0"], "Probe 0"])
 def test_a_wrong_manifest_that_renames_a_rollout_leaves_that_alone_and_does_not_remove_it(
-    tmp_path: Path, files: dict[str, str]
+    tmp_path: Path, files: dict[str, str], before: object
 ) -> None:
     good = loaded(tmp_path, files)
     del files["rollouts/probe-0.json"]
     renamed = json.loads(rollout("probe-zero", "env-a", 0, abort={"reason": "wrong build"}, wrong=True))
-    renamed["metadata"]["renamedFrom"] = "probe-0"
+    renamed["metadata"]["renamedFrom"] = before
     files["rollouts/probe-zero.json"] = json.dumps(renamed)
     part = slices(loaded(tmp_path, files), good)["env-a"]
 
