@@ -58,12 +58,14 @@ def retry_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
 
 
 def aborted(ctx: RolloutContext) -> Plan | None:
-    """Return the plan if the manifest declares an abort."""
+    """Return the plan if the manifest declares an abort: what is known is stopped, beside what is in doubt."""
     declared = ctx.at.rollout.abort
     running = ctx.next_wave is not None or any(a.live for a in ctx.at.record.attempts)
-    if declared is None or not running or ctx.refused or _unreadable(ctx):
+    if declared is None or not running:
         return None
-    return abort.plan(ctx, declared.reason)
+    decided = abort.plan(ctx, declared.reason)
+    doubts = (*ctx.refused, *_unreadable(ctx))
+    return decided if decided.actions or not doubts else ctx.wait(*decided.holds, *doubts)
 
 
 def start_is_forbidden(ctx: RolloutContext) -> Plan | None:

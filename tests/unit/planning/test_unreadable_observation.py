@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from otactl.model import Abort, AmbiguousCreate, Failure, Observation, Stage, Suspend
-from otactl.planning.assess import unlooked
-from tests.support.builders import NOW, empty, look, record_of, rollout, seen, unit_of
+from otactl.model import Abort, AmbiguousCreate, Failure, Observation, Stage, Suspend, Unit, UnitPhase
+from otactl.model.actions import Hold
+from otactl.planning.assess import assess, unlooked
+from tests.support.attempts import SHAPES, made, many
+from tests.support.builders import ENVIRONMENT, NOW, empty, look, record_of, rollout, seen, unit_of
 from tests.support.plans import actions, holds
 
 TWO_UNITS = AmbiguousCreate(unit_id="soil-canary-1-00000000", message="two tasks may be ours")
@@ -27,7 +29,7 @@ TWO_UNITS = AmbiguousCreate(unit_id="soil-canary-1-00000000", message="two tasks
     [
         ({}, []),
         ({"suspend": Suspend(reason="freeze", owner="ops")}, ["suspended"]),
-        ({"abort": Abort(reason="bad batch")}, []),  # nothing is ended on facts that were not read
+        ({"abort": Abort(reason="bad batch")}, ["aborted"]),
     ],
 )
 def test_every_fact_that_could_not_be_read_holds_the_rollout_by_name(
@@ -63,3 +65,35 @@ def test_a_rollout_whose_service_changed_stalls_until_the_unit_of_the_other_has_
 
     assert actions(result) == []
     assert [(h.reason, h.stalled) for h in result.plan.holds] == [("service_changed", True)]
+
+
+@pytest.mark.parametrize("stop", [{"abort": Abort(reason="bad")}, {"suspend": Suspend(reason="bad", owner="ops")}])
+@pytest.mark.parametrize("doubt", ["another journal", "a create that is not found", "a unit that is not read"])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_what_is_known_to_run_is_stopped_beside_what_is_in_doubt(
+    kind: str, doubt: str, stop: dict[str, Abort | Suspend]
+) -> None:
+    declared, record = many(kind, made(members=("device:a",), devices=("a",)))
+    attempt = record.attempts[0]
+    running = Unit(unit_id=attempt.unit_id, phase=UnitPhase.RUNNING, vendor_id="v-1", members=("device:a",))
+    facts = {
+        "a create that is not found": {"ambiguous": (AmbiguousCreate(unit_id="u-2", message="two may be it"),)},
+        "a unit that is not read": {"unreadable": ("a read is refused",)},
+    }
+    another = Hold(reason="another_journal_is_in_use", message="use that one", stalled=True)
+    refused = (another,) if doubt == "another journal" else ()
+    stopped = msgspec.structs.replace(declared, **stop)
+    running_on, over = (msgspec.structs.replace(running, stopping=stopping) for stopping in (False, True))
+
+    first, then = (
+        assess(
+            ENVIRONMENT, stopped, record, Observation(units=(u,), **facts.get(doubt, {})), SHAPES[kind][0], refused, NOW
+        )
+        for u in (running_on, over)
+    )
+
+    assert actions(first) == ["cancelUnit"]
+    assert actions(then) == []
+    reasons = holds(then)
+    assert reasons[0] == ("aborted" if "abort" in stop else "suspended")
+    assert len(reasons) == 2, "what is in doubt is still named"
