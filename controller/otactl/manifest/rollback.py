@@ -88,8 +88,7 @@ def _doubt(result: DeviceResult) -> str | None:
 
 def _silent(attempt: Attempt, record: Record, ids: dict[str, str]) -> Iterator[str]:
     """Yield the targets of an attempt that was, or may have been, sent to devices, and that have no result."""
-    starting = any(i.unit_id == attempt.unit_id and i.start_at is not None for i in record.intents)
-    if not (attempt.was_sent or starting):
+    if not (attempt.was_sent or record.start_pending_since(attempt.unit_id)):
         return
     answered, devices = {r.device for r in attempt.results}, set(ids.values())
     through = {r.via for r in attempt.results}

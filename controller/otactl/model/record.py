@@ -206,6 +206,10 @@ class Record(Value, frozen=True, kw_only=True):
         """Return whether the service holds a unit of it that has not ended, or may come to hold one."""
         return any(a.live and a.vendor_id is not None for a in self.attempts) or any(i.creates for i in self.intents)
 
+    def start_pending_since(self, unit_id: str) -> datetime | None:
+        """Return since when a call that starts a unit has no outcome, so that its devices may receive it; or None."""
+        return next((i.at for i in self.intents if i.unit_id == unit_id and i.start_at is not None), None)
+
     @property
     def key(self) -> str:
         """Return the journal's key."""

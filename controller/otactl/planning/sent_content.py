@@ -118,7 +118,7 @@ class SentContents:
         for record in self._records.values():
             for attempt in record.attempts:
                 blind = not (attempt.devices or attempt.results)
-                at = attempt.sent_at or _NEVER
+                at = attempt.sent_at or record.start_pending_since(attempt.unit_id) or _NEVER
                 content, generation = attempt.image_sha256, attempt.generation
                 for key, took in self._reached(record, attempt):
                     sending = SentContent(
@@ -139,7 +139,7 @@ class SentContents:
 
     def _reached(self, record: Record, attempt: Attempt) -> Iterator[tuple[str, bool]]:
         """Yield the targets an attempt reached, and whether each took it (rules 1 and 4)."""
-        if attempt.never_started or not (attempt.was_sent or _may_be_sent(record, attempt)):
+        if attempt.never_started or not (attempt.was_sent or record.start_pending_since(attempt.unit_id)):
             return
         results = {key_of(r.device): r for r in attempt.results}
         spared = {key for key, r in results.items() if r.reason is Reason.CANCELED}
@@ -162,10 +162,6 @@ def key_of(device: str) -> str:
 def selection(generation: str) -> str:
     """Return the key of the devices that a service selects itself, which the revision names."""
     return f"selection:{generation}"
-
-
-def _may_be_sent(record: Record, attempt: Attempt) -> bool:
-    return any(i.creates and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
 
 
 def own_words(seen: Observation, record: Record, rollout: Rollout, sendings: SentContents) -> Observation:

@@ -60,7 +60,7 @@ def holders(records: Mapping[str, Record]) -> HeldTargets:
     found: dict[str, dict[str, list[Holder]]] = {}
     for name, record in records.items():
         for attempt in record.attempts:
-            if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or _may_run(attempt, record):
+            if attempt.stage in (Stage.SCHEDULED, Stage.RUNNING) or record.start_pending_since(attempt.unit_id):
                 holder, of_service = Holder(name, _holder(attempt, record)), found.setdefault(record.backend, {})
                 for key in attempt.keys:
                     of_service.setdefault(key, []).append(holder)
@@ -79,11 +79,6 @@ def _holder(attempt: Attempt, record: Record) -> str:
     open_ = (e for e in record.drift if e.open and e.subject == attempt.unit_id and e.cause is Cause.ORPHAN)
     end = next((str(e.observed) for e in open_), "its create has no answer yet")
     return f"{attempt.unit_id} of {record.name}, whose manifest was removed from Git ({end}),"
-
-
-def _may_run(attempt: Attempt, record: Record) -> bool:
-    """Return whether a create that starts has no outcome yet: a late copy of it may reach its devices."""
-    return any(i.creates and i.start_at is not None and i.unit_id == attempt.unit_id for i in record.intents)
 
 
 def knowing(surveys: Mapping[str, Survey], records: Mapping[str, Record]) -> dict[str, Survey]:

@@ -6,8 +6,9 @@
 3. A pending intent explains a change: a unit that is missing while we meant to delete it was deleted by us.
 4. One observation without a unit proves nothing: the unit is lost when a second one, SETTLE later, agrees. A lost unit
    that is shown again continues at its stage. The same holds for an ended unit whose devices are still watched.
-5. A revision that is declared again continues where it was, if no revision declared meanwhile reached a device.
-6. A retry that was not created before its devices were removed from the manifest has ended; it is not sent.
+5. A unit that vanished while the answer to its start was lost counts as started once the time of that start has come.
+6. A revision that is declared again continues where it was, if no revision declared meanwhile reached a device.
+7. A retry that was not created before its devices were removed from the manifest has ended; it is not sent.
 """
 
 from __future__ import annotations
@@ -118,9 +119,20 @@ def advance(record: Record, rollout: Rollout, seen: Observation, now: datetime) 
 def _meant(record: Record, rollout: Rollout, seen: Observation, now: datetime) -> tuple[Intent, ...]:
     """Return the intents whose effect may still become visible."""
     left = {a.unit_id for w in record.waves if is_undeclared(w.name, rollout) for a in w.attempts}
+    open_ = {a.unit_id for a in record.attempts if a.stage is Stage.OPEN}
     unclear = bool(undecided(record, rollout, seen))
-    meant = (_still_meant(i, rollout, seen, now, undeclared=i.unit_id in left, unclear=unclear) for i in record.intents)
+    meant = (
+        i
+        if i.action == "startUnit" and i.unit_id in open_ and _vanished(seen.unit(i.unit_id))
+        else _still_meant(i, rollout, seen, now, undeclared=i.unit_id in left, unclear=unclear)
+        for i in record.intents
+    )
     return tuple(i for i in meant if i is not None)
+
+
+def _vanished(unit: Unit | None) -> bool:
+    """Return whether no read can tell whether a start of the unit was carried out, until it is shown whole again."""
+    return unit is None or unit.phase in (UnitPhase.ABSENT, UnitPhase.BROKEN, UnitPhase.UNKNOWN)
 
 
 def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
@@ -130,7 +142,7 @@ def _wave_records(record: Record, rollout: Rollout) -> list[WaveRecord]:
 
 
 def _gone_back(wave: WaveRecord, rollout: Rollout, seen: Observation) -> WaveRecord:
-    """Return the wave with the attempt at the declared revision as its newest again, and with its members (rule 5)."""
+    """Return the wave with the attempt at the declared revision as its newest again, and with its members (rule 6)."""
     generation = rollout.generation
     last = back(wave, generation)
     if last is None:
@@ -229,6 +241,7 @@ def _advance_attempt(
         stage = attempt.stage
     else:
         stage = TRANSITIONS[attempt.stage, phase]
+    attempt = _perhaps_started(attempt, stage, mine, now)
     left = tuple(sorted({*attempt.leftovers, *(unit.leftovers if unit is not None else ())}))
     if not (seen.offline or seen.expected):
         left = tuple(n for n in left if n in seen.leftovers)
@@ -294,6 +307,17 @@ def _advance_attempt(
     return msgspec.structs.replace(
         moved, stage=Stage.ENDED, results=results, ended_at=now, hurried=hurried, unproved=unproved
     )
+
+
+def _perhaps_started(attempt: Attempt, stage: Stage, intents: list[Intent], now: datetime) -> Attempt:
+    """Return a lost attempt as started where the answer to its start was lost, and the time of that start has come."""
+    if stage is not Stage.LOST or attempt.start_at is not None:
+        return attempt
+    starts = (i for i in intents if i.action == "startUnit" and i.start_at is not None and i.start_at <= now)
+    start = next(starts, None)
+    if start is None:
+        return attempt
+    return msgspec.structs.replace(attempt, start_at=start.start_at, start_sent_at=start.at, started_by_us=True)
 
 
 def _dropped(attempt: Attempt, intents: list[Intent], seen: Observation) -> Attempt:

@@ -55,7 +55,9 @@ def apply(settings: Settings, world: World, key: str, deed: str) -> World:
     if deed == "delete":
         rest = {k: t for k, t in world.tasks.items() if k != key}
         kept = tuple(c for c in changes if c.subject != key or c is change)
-        return replace(world, tasks=rest, changes=kept, sent=vanished(world.sent, task))
+        # A create without an answer whose unit is deleted before any run has seen it is sent again (decision 0017).
+        unseen = all(key not in held.record.vendor_ids for held in world.records.values())
+        return replace(world, tasks=rest, changes=kept, sent=vanished(world.sent, task, unseen=unseen))
     after = _changed(settings, world, task, deed)
     answers, sent = answered(world.answers, after), dict(world.sent)
     for device in (d for d, how in task.work.items() if deed == "cancel" and how == "waiting"):

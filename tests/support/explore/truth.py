@@ -41,9 +41,10 @@ def reach(
     return after, faults
 
 
-def vanished(sent: dict[str, Sent], task: Task) -> dict[str, Sent]:
-    """Return what devices were sent once a task is no longer there: nothing tells of one that was forgotten."""
-    known = {d: s for d, s in sent.items() if d in task.work and s.content == task.content and task.forgotten}
+def vanished(sent: dict[str, Sent], task: Task, *, unseen: bool = False) -> dict[str, Sent]:
+    """Return what devices were sent once a task is no longer there: nothing tells of one forgotten, or `unseen`."""
+    untold = task.forgotten or unseen
+    known = {d: s for d, s in sent.items() if untold and d in task.work and s.content == task.content}
     return {**sent, **{d: replace(s, excused=True) for d, s in known.items()}}
 
 

@@ -14,10 +14,12 @@ from otactl.model import (
     DeviceResult,
     Firmware,
     Home,
+    Intent,
     Observation,
     Outcome,
     Reason,
     Record,
+    RecordedCall,
     Rollout,
     Stage,
     Strategy,
@@ -134,6 +136,17 @@ def test_a_rollout_is_held_where_another_one_sent_its_content_to_its_devices_las
     at: Rollout, records: list[Record], is_held: bool
 ) -> None:
     assert held(at, *records) is is_held
+
+
+@pytest.mark.parametrize(("other_at", "is_held"), [(timedelta(hours=3), True), (timedelta(hours=1), False)])
+def test_a_start_without_an_answer_counts_as_sent_since_it_was_asked_for(other_at: timedelta, is_held: bool) -> None:
+    call = RecordedCall(service="iotwireless", operation="StartFuotaTask", parameters={})
+    asked_at = NOW - timedelta(hours=2)
+    start = Intent(action="startUnit", unit_id="old-all-1", key="k", call=call, at=asked_at, start_at=asked_at)
+    old = sent("old", start_at=None, start_sent_at=None, stage=Stage.OPEN)
+    other = sent("other", content=OTHER, start_at=NOW - other_at, start_sent_at=NOW - other_at)
+
+    assert held(declared(D1), msgspec.structs.replace(old, intents=(start,)), other) is is_held
 
 
 def test_what_was_sent_before_contents_were_recorded_is_known_by_its_generation() -> None:

@@ -11,8 +11,10 @@ from otactl.model import (
     Attempt,
     Device,
     DeviceResult,
+    Intent,
     Outcome,
     Record,
+    RecordedCall,
     Rollout,
     Stage,
     Strategy,
@@ -131,6 +133,18 @@ HELD_BY = {
 @pytest.mark.parametrize("facts", [BY_ID, BY_EUI, GROUP], ids=lambda f: f.key)
 def test_a_device_another_rollout_holds_is_busy_by_every_name(held: dict[str, Record], facts: TargetFacts) -> None:
     assert reasons(may_start(start_for(facts, taken=busy(holders(held), rollout())))) == ["target_is_busy"]
+
+
+@pytest.mark.parametrize("action", ["createUnit", "startUnit"])
+def test_a_unit_whose_start_has_no_answer_holds_its_devices(action: str) -> None:
+    call = RecordedCall(service="iotwireless", operation="StartFuotaTask", parameters={})
+    start = Intent(action=action, unit_id="other-1", key="k", call=call, at=NOW, start_at=NOW)
+    held = {
+        name: msgspec.structs.replace(known, intents=(start,))
+        for name, known in record(("device:d1",), stage=Stage.OPEN).items()
+    }
+
+    assert reasons(may_start(start_for(BY_ID, taken=busy(holders(held), rollout())))) == ["target_is_busy"]
 
 
 def test_a_name_of_another_service_is_another_device() -> None:

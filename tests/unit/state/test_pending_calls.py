@@ -31,8 +31,9 @@ def intent(action: str, unit_id: str = UNIT.unit_id, **changes: Any) -> Intent:
     [
         ("startUnit", timedelta(seconds=1), UnitPhase.OPEN, True),  # the read lags
         ("startUnit", timedelta(seconds=1), UnitPhase.SCHEDULED, False),
-        ("startUnit", timedelta(seconds=1), None, False),
         ("startUnit", SETTLE, UnitPhase.OPEN, False),
+        ("startUnit", SETTLE, None, True),  # whether it was carried out no read can tell any more
+        ("startUnit", SETTLE, UnitPhase.BROKEN, True),
         ("updateUnit", timedelta(seconds=1), None, True),  # the new name is not shown yet
         ("updateUnit", timedelta(seconds=1), UnitPhase.OPEN, False),
         ("updateUnit", SETTLE, None, False),
@@ -64,6 +65,30 @@ def test_a_start_is_ours_only_where_it_is_the_time_that_a_lost_call_asked_for(as
     after, _ = advance(record, rollout(), seen(replace(UNIT, phase=UnitPhase.SCHEDULED, start_at=start)), NOW)
 
     assert [(a.start_at, a.started_by_us) for w in after.waves for a in w.attempts] == [(start, ours)]
+
+
+@pytest.mark.parametrize(
+    ("start_in", "may_have_started"),
+    [(timedelta(minutes=-5), True), (timedelta(0), True), (timedelta(minutes=5), False)],
+)
+@pytest.mark.parametrize(
+    ("gone", "believed_after"), [(None, SETTLE), (UnitPhase.BROKEN, SETTLE), (UnitPhase.DELETING, timedelta(0))]
+)
+def test_a_unit_that_vanished_after_a_start_without_an_answer_counts_as_started_once_that_time_has_come(
+    gone: UnitPhase | None, believed_after: timedelta, start_in: timedelta, may_have_started: bool
+) -> None:
+    lost = intent("startUnit", at=NOW - timedelta(minutes=40), start_at=NOW + believed_after + start_in)
+    record = replace(record_of(rollout(), UNIT, Stage.OPEN), intents=(lost,))
+    units = (replace(UNIT, phase=gone),) if gone is not None else ()
+
+    for at in (NOW, NOW + SETTLE):
+        record, _ = advance(record, rollout(), seen(*units), at)
+
+    (attempt,) = record.attempts
+    assert attempt.stage is Stage.LOST
+    assert attempt.start_at == (lost.start_at if may_have_started else None)
+    after, _ = advance(record, rollout(), seen(*units), NOW + 2 * SETTLE)
+    assert after.intents == ()
 
 
 @pytest.mark.parametrize(
