@@ -207,9 +207,10 @@ def _failed(attempt: Attempt, desired: str) -> Finding:
 
 def _member_findings(declared: UnitDeclaration, attempt: Attempt, unit: Unit, editable: bool) -> list[Finding]:
     wanted, inside = set(declared.members), set(unit.members)
-    left = sorted(k for k in wanted - inside if k in attempt.members or not editable)
+    sent, targets = set(attempt.members), set(attempt.targets)
+    left = sorted(k for k in wanted - inside if k in sent or not editable)
     # What we put in ourselves was declared then; the manifest took it out, which is work, not drift.
-    strange = sorted(k for k in inside - wanted if k not in attempt.targets or not editable)
+    strange = sorted(k for k in inside - wanted if k not in targets or not editable)
     return [
         Finding(
             subject=attempt.unit_id,

@@ -163,7 +163,8 @@ def _without_spared(unit: UnitDeclaration, seen: Observation) -> tuple[str, ...]
 
 def _as_started(attempt: Attempt, unit: UnitDeclaration, devices: tuple[str, ...], seen: Observation) -> Attempt:
     """Return the attempt with the devices it starts with, and those it skips."""
-    had = {d: t.key for t in seen.targets if t.key in unit.spared for d in t.devices if d not in devices}
+    inside = frozenset(devices)
+    had = {d: t.key for t in seen.targets if t.key in unit.spared for d in t.devices if d not in inside}
     names = _called((*devices, *had), seen)
     return msgspec.structs.replace(
         attempt, devices=devices, names=names, skipped_devices=had or attempt.skipped_devices

@@ -97,7 +97,8 @@ def recorded(
     if unit.failure != attempt.failure:
         changes["failure"] = unit.failure or attempt.failure
     if unit.success_cleared:
-        changes["already_succeeded"] = tuple(d for d in attempt.already_succeeded if d not in unit.success_cleared)
+        cleared = frozenset(unit.success_cleared)
+        changes["already_succeeded"] = tuple(d for d in attempt.already_succeeded if d not in cleared)
     if unit.updated_uncounted:
         changes["updated_uncounted"] = tuple(sorted({*attempt.updated_uncounted, *unit.updated_uncounted}))
     named = unit.tags.get(TAG_JOURNAL)

@@ -134,13 +134,13 @@ class TaskReader:
         It shows the newest status, whichever task it is of.
         """
         merged: dict[str, DeviceResult] = {}
-        by_task = items
+        by_task, before = items, frozenset(attempt.already_succeeded)
         if targets.multicast_groups:
             by_task = list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
             for group in items:
                 for item in self.group_devices(str(group["Id"])):
                     found = _result(item, via=f"group:{group['Id']}")
-                    merged.setdefault(found.device, _proved(found, attempt.already_succeeded))
+                    merged.setdefault(found.device, _proved(found, before))
         for item in by_task:
             own = _result(item, via=None)
             other = merged.get(own.device)
@@ -282,7 +282,7 @@ SHOWN_BEFORE = (
 """What is said of a device whose success may be of the session before."""
 
 
-def _proved(result: DeviceResult, before: tuple[str, ...]) -> DeviceResult:
+def _proved(result: DeviceResult, before: frozenset[str]) -> DeviceResult:
     """Return a group's result for a device; a success that it showed before the start is silence."""
     if result.outcome is _SUCCESS and result.device in before:
         return msgspec.structs.replace(silent(result), detail=SHOWN_BEFORE)
@@ -293,7 +293,8 @@ def _joined(results: tuple[DeviceResult, ...], attempt: Attempt, *, groups: bool
     """Return devices that joined a group after the start, where it is known who was in by then."""
     if not attempt.devices:
         return []
-    return [r for r in results if (groups or r.via is not None) and r.device not in attempt.devices]
+    started = frozenset(attempt.devices)
+    return [r for r in results if (groups or r.via is not None) and r.device not in started]
 
 
 def _joined_findings(names: list[str]) -> tuple[ServiceFinding, ...]:

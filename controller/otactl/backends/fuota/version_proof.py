@@ -141,11 +141,11 @@ class _Look:
 
 def _doubted(results: tuple[DeviceResult, ...], attempt: Attempt) -> frozenset[str]:
     """Return the devices whose failure may be untrue, so that their version decides (rule 3)."""
+    before = frozenset(attempt.already_succeeded)
     return frozenset(
         r.device
         for r in results
-        if r.reason is Reason.MISSING_FRAGMENTS
-        or (r.reason is Reason.TIMEOUT and r.device in attempt.already_succeeded)
+        if r.reason is Reason.MISSING_FRAGMENTS or (r.reason is Reason.TIMEOUT and r.device in before)
     )
 
 
