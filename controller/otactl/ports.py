@@ -88,6 +88,8 @@ class Capabilities(Value, frozen=True, kw_only=True):
     """What the account's audit log calls the service; empty without one."""
     force_command: str = ""
     """Command that also stops devices that have started."""
+    silence_ends: str = ""
+    """What ends the work of a device that has started and stays silent, where no command does."""
 
 
 class Shape(Protocol):

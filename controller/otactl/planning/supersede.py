@@ -294,11 +294,13 @@ def _is_of_singles(attempt: Attempt) -> bool:
 
 def on_air_hold(ctx: AttemptContext) -> tuple[Hold, ...]:
     """Return the hold while a unit of the previous revision is with its devices (rule 3)."""
-    attempt, unit, force_command = ctx.attempt, ctx.unit, ctx.can.force_command
+    attempt, unit, can = ctx.attempt, ctx.unit, ctx.can
     text = f"{attempt.unit_id} of the previous revision is on air; the declared revision follows when it has ended"
     if unit is not None and unit.stopping:
         text = f"{attempt.unit_id} of the previous revision starts no further devices; "
         text += "devices already in progress will finish"
-        if force_command:
-            text += f"; to stop them in the middle, at their risk: {force_command.format(id=attempt.vendor_id)}"
+        if can.force_command:
+            text += f"; to stop them in the middle, at their risk: {can.force_command.format(id=attempt.vendor_id)}"
+        elif can.silence_ends:
+            text += f"; {can.silence_ends}"
     return (Hold(reason="previous_revision_running", message=text),)

@@ -19,6 +19,7 @@ from otactl.model import (
     Record,
     Rollout,
     Stage,
+    Unit,
     UnitPhase,
 )
 from otactl.model.actions import name_of
@@ -27,6 +28,7 @@ from otactl.planning.context import Plan, PlanContext
 from otactl.planning.previous_revision import PREVIOUS_RULES, lost_revision_may_return
 from otactl.planning.wave_context import AttemptContext, first
 from otactl.state.lifecycle import SETTLE
+from tests.support.attempts import decided, made, many
 from tests.support.builders import ENVIRONMENT, NOW, SHA, of_wave, record_of, rollout, seen, unit_of
 
 OLD = rollout(firmware=replace(rollout().firmware, version="2.4.0", sha256="cd" * 32))
@@ -79,6 +81,21 @@ def test_a_scheduled_one_stays_while_its_successor_could_not_be_created() -> Non
     found = context(Stage.SCHEDULED, UnitPhase.SCHEDULED, image="ef" * 32, **STARTED)
 
     assert outcome(first(PREVIOUS_RULES, found)) == ["image_digest_differs"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "way_out"), [("otaUpdate", "cancel-job --job-id AFR_OTA-"), ("tuya", "fails at the batch's time-out")]
+)
+def test_a_stopped_one_whose_device_stays_silent_says_what_ends_the_wait(kind: str, way_out: str) -> None:
+    declared, record = many(kind, made(stage=Stage.RUNNING, canceled_by_us=True))
+    (attempt,) = record.attempts
+    unit = Unit(unit_id=attempt.unit_id, phase=UnitPhase.RUNNING, vendor_id=attempt.vendor_id or "", stopping=True)
+
+    again = replace(declared, firmware=replace(declared.firmware, version="9.9.9", sha256="cd" * 32))
+    found = decided(kind, again, record, unit)
+
+    (hold,) = (h for h in found.plan.holds if h.reason == "previous_revision_running")
+    assert way_out in hold.message
 
 
 LOST = {**STARTED, "lost_at": NOW - timedelta(seconds=30)}

@@ -47,6 +47,8 @@ CAPABILITIES = Capabilities(
     annotation_fields=(TO_CONFIRM,),
     end_command="cancel batch {id} in Tuya's console (tasks in progress go on)",
     delete_command="cancel batch {id} in Tuya's console",
+    silence_ends="one that stays silent fails at the batch's time-out (timeoutInMinutes, from its first progress): "
+    "check it on site",
 )
 
 
