@@ -37,6 +37,7 @@ from otactl.planning.previous_revision import PREVIOUS_RULES, lost_revision_may_
 from otactl.planning.start_unit import settling
 from otactl.planning.wave_context import AttemptContext, RolloutContext, WaveContext, first, of_wave
 from otactl.state.ambiguous_creates import undecided
+from otactl.verdicts import wave_verdict
 
 
 def plan(ctx: RolloutContext) -> Plan:
@@ -51,9 +52,11 @@ def plan(ctx: RolloutContext) -> Plan:
 
 def retry_holds(ctx: RolloutContext) -> tuple[Hold, ...]:
     """Return the holds of waves that have passed and of which devices are to be tried again: no rule is about them."""
-    if ctx.at.rollout.abort is not None or ctx.at.rollout.suspend is not None:
+    rollout, record = ctx.at.rollout, ctx.at.record
+    failed = any(wave_verdict.failed(record.wave(w.name), rollout) for w in rollout.strategy.waves)
+    if failed or rollout.abort is not None or rollout.suspend is not None:
         return ()
-    waves = (of_wave(ctx, w) for w in ctx.at.rollout.strategy.waves if w != ctx.next_wave)
+    waves = (of_wave(ctx, w) for w in rollout.strategy.waves if w != ctx.next_wave)
     return tuple(h for w in waves if isinstance(w, AttemptContext) for h in wave_holds.retry_to_come(w))
 
 

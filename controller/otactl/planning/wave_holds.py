@@ -181,7 +181,7 @@ def retry_to_come(ctx: AttemptContext) -> tuple[Hold, ...]:
         text += f"longer: {suspend.end_of(attempt, ctx.can)}"
     elif retry.comes_late(at.rollout, known) and (again := retry.retry_plan(at.rollout, known)) is not None:
         devices = count(len(again.only), "device is", "devices are")
-        text = f"{devices} tried again when wave {ctx.wave_name} has ended or passed"
+        text = f"{devices} tried again after wave {ctx.wave_name}, unless that fails its gate"
     else:
         return ()
     return (Hold(reason="waiting_for_retry", message=f"wave {ctx.wave.name}: {text}"),)

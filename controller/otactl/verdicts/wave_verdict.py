@@ -15,7 +15,8 @@
 7. A gate with a confidence may decide before all have answered, unless a retry may still follow. A wave that passed so
    is judged by the fleet of that time: devices that are declared later do not take its verdict back.
 8. What was withdrawn from a released wave, or is tried again as its unit ends late, takes its release back until it has
-   followed: before the next wave starts, and after a later one that is with its devices already.
+   followed: before the next wave starts, and after a later one that is with its devices already. It does not follow a
+   later one that has failed its gate.
 """
 
 from __future__ import annotations
@@ -348,13 +349,14 @@ def gives_up(wave: WaveRecord | None, rollout: Rollout) -> bool:
 def undone(record: Record, rollout: Rollout) -> Wave | None:
     """Return the wave that is next of those that are not done and released; None when all are.
 
-    It is the first one, unless that has passed and a later one is with its devices (rule 8).
+    It is the first one, unless that has passed and a later one is with its devices, or has failed (rule 8).
     """
     left = [(w, record.wave(w.name)) for w in rollout.strategy.waves if not passed(record.wave(w.name), rollout)]
-    busy = next((w for w, known in left if known is not None and _is_with_its_devices(known, rollout)), None)
+    busy = (w for w, known in left if known is not None and _is_with_its_devices(known, rollout))
+    over = (w for w, known in left if failed(known, rollout))
     first, known = left[0] if left else (None, None)
     verdict = known.verdict_of(rollout.generation) if known is not None else None
-    return busy if busy is not None and verdict is not None and verdict.passed else first
+    return (*busy, *over, first)[0] if verdict is not None and verdict.passed else first
 
 
 def _is_with_its_devices(wave: WaveRecord, rollout: Rollout) -> bool:

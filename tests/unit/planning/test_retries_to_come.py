@@ -126,7 +126,25 @@ def test_a_wave_that_runs_says_that_devices_of_a_wave_before_are_tried_again(end
 
     assert (actions(found), holds(found), found.record.phase) == ([], ["waiting_for_retry"], Phase.PROGRESSING)
     text = found.plan.holds[0].message
-    assert ("tried again when wave rest has ended or passed" if ended else f"when {first.unit_id}") in text
+    assert ("tried again after wave rest, unless" if ended else f"when {first.unit_id}") in text
+
+
+@pytest.mark.parametrize(("on_failure", "reason"), [("pause", "success_rate_is_too_low"), ("abort", "aborted")])
+@pytest.mark.parametrize("first", ["ended", "runs", "was withdrawn"])
+def test_nothing_of_a_wave_before_follows_once_a_wave_has_failed(first: str, on_failure: str, reason: str) -> None:
+    ended = {"stage": Stage.ENDED, "ended_at": NOW - timedelta(minutes=5), "results": RESULTS}
+    canceled = tuple(replace(r, reason=Reason.CANCELED) if r.reason is Reason.TIMEOUT else r for r in RESULTS)
+    withdrawn = ended | {"results": canceled, "canceled_by_us": True, "withdrawn": True}
+    before = running(**{"ended": ended, "runs": {}, "was withdrawn": withdrawn}[first])
+    bad = (DeviceResult(device="d", outcome=Outcome.FAILED, reason=Reason.FLASH),)
+    failed = running(vendor_id="v-2", tally={}, stage=Stage.ENDED, ended_at=NOW - timedelta(minutes=1), results=bad)
+    declared, record = two_waves(before, failed)
+    declared = replace(declared, strategy=replace(declared.strategy, on_failure=on_failure))
+    unit = shown(record, stopping=on_failure == "abort")
+
+    found = decided("tuya", declared, record, *([unit] if first == "runs" else []))
+
+    assert (actions(found), holds(found), found.record.phase) == ([], [reason], Phase.FAILED)
 
 
 @pytest.mark.parametrize("stop", [{"abort": Abort(reason="stop")}, {"suspend": Suspend(reason="wait", owner="ops")}])
