@@ -3,7 +3,9 @@
 1. A drift is named by subject and field. Seen again it keeps its first date; seen otherwise it is a new value of the
    same drift.
 2. `lastSeen` moves only when something else does, or after `REFRESH`: a quiet pass writes nothing.
-3. A drift that is not seen any more closes: by our correction if one was sent, else by another actor, or with its unit.
+3. An entry remembers what of `spec.drift.ignore` accepted it when it was first seen: that was not written about it, and
+   allows nothing to be sent (`accepted_since`).
+4. A drift that is not seen any more closes: by our correction if one was sent, else by another actor, or with its unit.
 """
 
 from __future__ import annotations
@@ -76,6 +78,7 @@ def fold(
             action=action,
             manifest=manifest,
             origin=finding.origin,
+            accepted_before=_accepted_with(finding, policy, now),
         )
         kept.append(entry)
         differs = f"{entry.field} is {_shown(entry.observed)}, declared {_shown(entry.desired)}"
@@ -116,6 +119,18 @@ def acknowledged(finding: Finding, policy: DriftPolicy, now: datetime) -> bool:
     return _ignored(finding, policy, now) is not None
 
 
+def accepted_since(entry: DriftEntry, policy: DriftPolicy, now: datetime) -> bool:
+    """Return whether the manifest accepts a drift by words that were written since it was first seen (rule 3)."""
+    words = _accepted_with(reported(entry), policy, now)
+    return bool(words) and words != entry.accepted_before
+
+
+def _accepted_with(finding: Finding, policy: DriftPolicy, now: datetime) -> str:
+    """Return the words that accept a drift, with their end; empty where none do."""
+    ignore = _ignored(finding, policy, now)
+    return f"{ignore.reason} until {ignore.until}" if ignore is not None else ""
+
+
 def _status(finding: Finding, policy: DriftPolicy, now: datetime) -> tuple[DriftStatus, str]:
     if finding.expected:
         return DriftStatus.ACKNOWLEDGED, finding.expected
@@ -131,6 +146,8 @@ def _status(finding: Finding, policy: DriftPolicy, now: datetime) -> tuple[Drift
 
 def _again(entry: DriftEntry, finding: Finding, policy: DriftPolicy, events: list[Event], now: datetime) -> DriftEntry:
     status, action = _status(finding, policy, now)
+    if entry.accepted_before and _accepted_with(finding, policy, now) != entry.accepted_before:
+        entry = msgspec.structs.replace(entry, accepted_before="")
     same = (entry.status, entry.action, entry.desired, entry.observed) == (
         status,
         action,

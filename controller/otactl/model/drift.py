@@ -51,6 +51,8 @@ class DriftEntry(Value, frozen=True, kw_only=True):
     closed_at: datetime | None = None
     closed_by: str = ""
     origin: str = ""
+    accepted_before: str = ""
+    """What the manifest accepted it with when it was first seen, while that is not changed; empty if it did not."""
     unseen_at: datetime | None = None
 
     @property

@@ -34,7 +34,7 @@ def lost(ctx: AttemptContext) -> Plan | None:
         how = f"was deleted out of band{_NEVER_SHOWN if attempt.never_shown else ''}"
         text = (
             f"{attempt.unit_id} {how if attempt.vendor_id is not None else _NEVER_FOUND}; to send it again "
-            "accept the loss (spec.drift.ignore with field unit and a reason), or declare new content"
+            f"{_how_to_accept(ctx)}, or declare new content"
         )
         return ctx.stall(reason="unit_was_deleted", text=text)
     when = "before its start" if attempt.start_at is None else "after its start, which spec.drift.ignore accepts"
@@ -130,7 +130,15 @@ ENDED_RULES: tuple[Callable[[AttemptContext], Plan | None], ...] = (lost, failed
 def loss_accepted(ctx: AttemptContext) -> bool:
     """Return whether the manifest was edited to accept a loss since it was seen: an old entry accepts no new loss."""
     at, mine = ctx.at, ctx.attempt.unit_id
-    found = [f for f in ctx.findings if f.subject == mine and f.field == "unit"]
     seen = [e for e in at.record.drift if e.open and e.subject == mine and e.field == "unit"]
-    since = any(e.manifest != at.rollout.source.digest for e in seen)
-    return since and any(ledger.acknowledged(f, at.rollout.drift, at.now) for f in found)
+    edited = [e for e in seen if e.manifest != at.rollout.source.digest]
+    accepted = any(ledger.accepted_since(e, at.rollout.drift, at.now) for e in edited)
+    return accepted and any(f.subject == mine and f.field == "unit" for f in ctx.findings)
+
+
+def _how_to_accept(ctx: AttemptContext) -> str:
+    """Return what to write in the manifest to accept a loss."""
+    mine = (f for f in ctx.findings if f.subject == ctx.attempt.unit_id and f.field == "unit")
+    if any(ledger.acknowledged(f, ctx.at.rollout.drift, ctx.at.now) for f in mine):
+        return "give field unit in spec.drift.ignore another reason (what was there before the loss does not accept it)"
+    return "accept the loss (spec.drift.ignore with field unit and a reason)"
