@@ -29,7 +29,7 @@ from otactl.journal.process_liveness import current
 from otactl.journal.row_format import RowFormat
 from otactl.journal.sqlite_copy import become, fill
 from otactl.journal.sqlite_dump import SqlRows
-from otactl.journal.sqlite_events import append, heads, rows
+from otactl.journal.sqlite_events import append, chained, heads, rows
 from otactl.journal.sqlite_file import SqliteFile
 from otactl.model import Event, Record
 from otactl.ports import Commit, Identity, Lease, Stored
@@ -128,9 +128,12 @@ class SqlJournal:
         with self.database.write() as db:
             _check_fencing(db, commits[0].record.environment, fencing)
             for commit, record in encoded:
-                revision = _swap(db, commit, record)
                 environment, name = commit.record.environment, commit.record.name
-                append(db, environment, name, revision, commit.events, partial(self._rows.encode, commit=commit))
+                revision = commit.expected_revision + 1
+                encode = partial(self._rows.encode, commit=commit)
+                events, chain = chained(db, environment, name, revision, commit.events, encode)
+                _swap(db, commit, record, chain)
+                append(db, events)
                 revisions[name] = revision
         return revisions
 
@@ -209,18 +212,20 @@ def _check_fencing(db: Connection, environment: str, fencing: int) -> None:
         )
 
 
-def _swap(db: Connection, commit: Commit, record: str) -> int:
-    """Compare and set one record; gives its new revision."""
+def _swap(db: Connection, commit: Commit, record: str, chain: str | None) -> None:
+    """Compare and set one record, in one statement: SQLite writes a whole row for each, and one may be 20 MiB."""
     environment, name, expected = commit.record.environment, commit.record.name, commit.expected_revision
     if expected == 0:
         statement = (
-            "INSERT INTO records (record, revision, environment, name) VALUES (?, ?, ?, ?) "
+            "INSERT INTO records (record, revision, chain, environment, name) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (environment, name) DO NOTHING"
         )
-        done = db.execute(statement, (record, 1, environment, name))
+        done = db.execute(statement, (record, 1, chain, environment, name))
     else:
-        statement = "UPDATE records SET record = ?, revision = ? WHERE environment = ? AND name = ? AND revision = ?"
-        done = db.execute(statement, (record, expected + 1, environment, name, expected))
+        statement = (
+            "UPDATE records SET record = ?, revision = ?, chain = ? WHERE environment = ? AND name = ? AND revision = ?"
+        )
+        done = db.execute(statement, (record, expected + 1, chain, environment, name, expected))
     if done.rowcount != 1:
         row = db.execute(
             "SELECT revision FROM records WHERE environment = ? AND name = ?", (environment, name)
@@ -229,7 +234,6 @@ def _swap(db: Connection, commit: Commit, record: str) -> int:
             f"{commit.record.key}: expected revision {expected}, found {row[0] if row is not None else 0}; "
             "nothing was written; read it again"
         )
-    return expected + 1
 
 
 def _store(db: Connection, held: Held) -> None:

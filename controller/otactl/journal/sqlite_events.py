@@ -13,22 +13,28 @@ from otactl.state.event_chain import ChainCheck, Link, linked
 
 Row = tuple[str, str, int, int, str, Link | None]
 """Environment, name, sequence, revision, JSON of the event, its link."""
+NewRow = tuple[str, str, int, str, str | None]
+"""Environment, name, revision, JSON of the event, its link as text."""
 UNREADABLE = Link(number=0, hash="")
 
 
-def append(
+def chained(
     db: Connection,
     environment: str,
     name: str,
     revision: int,
     events: Sequence[Event],
     encode: Callable[[Event], str],
-) -> None:
-    """Store the events that came with a revision, and the new head of the chain; `encode` writes one as JSON."""
-    if not events:
-        return
+) -> tuple[list[NewRow], str | None]:
+    """Return the rows of the events that come with a revision, and the new head of the chain, which the record holds.
+
+    `encode` writes an event as JSON. The head is None where there is neither an event nor a head before.
+    """
     row = db.execute("SELECT chain FROM records WHERE environment = ? AND name = ?", (environment, name)).fetchone()
-    head = link_of(row[0])
+    known = row[0] if row is not None else None
+    if not events:
+        return [], known
+    head = link_of(known)
     if head is None:
         old = ChainCheck(environment, name)
         for sequence, former, text in db.execute(
@@ -40,12 +46,13 @@ def append(
             events = (old.beginning(events[0].at), *events)
     texts = [encode(event) for event in events]
     links = linked(environment, name, revision, texts, head)
-    db.executemany(
-        "INSERT INTO events (environment, name, revision, event, link) VALUES (?, ?, ?, ?, ?)",
-        [(environment, name, revision, text, text_of(link)) for text, link in zip(texts, links, strict=True)],
-    )
-    query = "UPDATE records SET chain = ? WHERE environment = ? AND name = ?"
-    db.execute(query, (text_of(links[-1]), environment, name))
+    made = [(environment, name, revision, text, text_of(link)) for text, link in zip(texts, links, strict=True)]
+    return made, made[-1][-1]
+
+
+def append(db: Connection, made: Sequence[NewRow]) -> None:
+    """Store the rows of events; their record must be there."""
+    db.executemany("INSERT INTO events (environment, name, revision, event, link) VALUES (?, ?, ?, ?, ?)", made)
 
 
 def rows(db: Connection, environment: str = "", name: str = "") -> Iterator[Row]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 from otactl.errors import UsageError
 from otactl.model import JsonObject, Rollout
 from otactl.rehearsal.fleets import FLEETS
 from otactl.rehearsal.fleets.base import DEFAULT, Assumed, FleetParts, targets_of
+
+PORTION = 20_000
+"""Entries of one document: what 100,000 devices take as text is not held at once."""
+_LONG = ("devices", "things")
 
 
 def check(assumed: Assumed, rollouts: Iterable[Rollout]) -> None:
@@ -50,3 +55,14 @@ def fleet_of(rollouts: Iterable[Rollout], assumed: Assumed, seed: int, account: 
         "indexing": {"thingIndexingConfiguration": indexed},  # a version check may search it
         **parts.document(),
     }
+
+
+def portions(fleet: JsonObject, size: int = PORTION) -> Iterator[JsonObject]:
+    """Split a fleet into documents to load one after another: the long lists in slices, the rest last."""
+    place = {name: fleet[name] for name in ("account", "region")}
+    for name in _LONG:
+        listed = fleet[name]
+        each = iter(listed if isinstance(listed, list) else ())
+        while part := list(itertools.islice(each, size)):
+            yield {**place, name: part}
+    yield {name: value for name, value in fleet.items() if name not in _LONG}

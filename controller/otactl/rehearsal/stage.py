@@ -25,7 +25,7 @@ from otactl.model import Environment, Event, JsonObject, Record, Rollout
 from otactl.policies.unsupported import unsupported_holds
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RolloutReport
-from otactl.rehearsal.fleet_document import fleet_of
+from otactl.rehearsal.fleet_document import fleet_of, portions
 from otactl.rehearsal.fleets import FLEETS
 from otactl.rehearsal.fleets.base import Assumed
 from otactl.rehearsal.loopback import kept_environment, only_loopback, tell_simulator
@@ -77,7 +77,8 @@ class RehearsalStage:
             home = shard.environment
             fleet = fleet_of(shard.rollouts, assumed, seed, home.account, home.region)
             fleet["images"] = dict(shard.versions)
-            self._load(fleet)
+            for portion in portions(fleet):
+                self._load(portion)
         self._world.forget_requests()
 
     def close(self) -> None:

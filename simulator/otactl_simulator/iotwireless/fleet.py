@@ -16,12 +16,13 @@ Loading again adds, and changes a device or group of the same id or DevEUI. `beh
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 
 from otactl_simulator.fleet_document import KEYS, objects, only_keys, place
 from otactl_simulator.iotwireless.reception import BEHAVIOURS
-from otactl_simulator.iotwireless.state import Device, Group, Store, Stores
+from otactl_simulator.iotwireless.state import NO_CAPS, Device, Group, Store, Stores
 
 _DEVICE = frozenset(
     ("id", "devEui", "name", "rfRegion", "class", "loss", "caps", "behaviour", "firmwareVersion", "thing", "tags")
@@ -102,16 +103,14 @@ def _add_device(store: Store, given: Mapping[str, object], known: dict[str, Devi
         key = str(given.get("id") or fresh)
         device = Device(key, store.arn("WirelessDevice", key) if given.get("id") else arn, {"Type": "LoRaWAN"})
         store.devices[key] = device
-    device.parameters |= {
-        "Type": "LoRaWAN",
-        "Name": str(given.get("name", given["devEui"])),
-        "LoRaWAN": {"DevEui": str(given["devEui"]).lower()},
-    }
+    name, eui = str(given.get("name", given["devEui"])), str(given["devEui"]).lower()
+    named = eui if name == eui else name  # one text for both: a fleet may be 100,000 devices
+    device.parameters |= {"Type": "LoRaWAN", "Name": named, "LoRaWAN": {"DevEui": eui}}
     known |= {device.dev_eui: device, device.id: device}
-    device.rf_region = str(given.get("rfRegion", device.rf_region))
+    device.rf_region = sys.intern(str(given.get("rfRegion", device.rf_region)))
     loss, caps = given.get("loss", 0.0), given.get("caps", {})
     device.loss = float(loss) if isinstance(loss, int | float) else 0.0
-    device.caps = {str(k): int(v) for k, v in caps.items()} if isinstance(caps, dict) else {}
+    device.caps = {str(k): int(v) for k, v in caps.items()} if isinstance(caps, dict) and caps else NO_CAPS
     device.behaviour = str(given.get("behaviour", ""))
     device.version = str(given.get("firmwareVersion", ""))
     if given.get("thing"):

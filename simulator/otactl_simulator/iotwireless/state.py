@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -20,6 +20,10 @@ PENDING, WAITING, IN_SESSION, DONE, DELETING = (
     "FuotaDone",
     "Delete_Waiting",
 )
+
+
+NO_CAPS: Mapping[str, int] = {}
+"""The limits of a device that declares none."""
 
 
 @dataclass
@@ -85,16 +89,16 @@ class Group:
         return str(lorawan.get("RfRegion", "")) if isinstance(lorawan, dict) else ""
 
 
-@dataclass
+@dataclass(slots=True)
 class Device:
-    """A wireless device, with how it behaves on air (fleet.py documents the words)."""
+    """A wireless device, with how it behaves on air (fleet.py documents the words); there may be 100,000."""
 
     id: str
     arn: str
     parameters: dict[str, object]
     rf_region: str = ""
     loss: float = 0.0
-    caps: dict[str, int] = field(default_factory=dict)
+    caps: Mapping[str, int] = field(default_factory=lambda: NO_CAPS)
     behaviour: str = ""
     version: str = ""
     never_ready: bool = False

@@ -28,7 +28,7 @@ from otactl.model import (
 )
 from otactl.planning import wave_holds
 from otactl.planning.context import PlanContext
-from otactl.rehearsal.fleet_document import check, fleet_of
+from otactl.rehearsal.fleet_document import check, fleet_of, portions
 from otactl.rehearsal.fleets.base import Assumed
 from otactl.rehearsal.substitutions import ACCOUNT, Cast, at_home
 from tests.support.builders import ENVIRONMENT, NOW, of_wave, rollout
@@ -57,6 +57,19 @@ def test_a_group_has_as_many_devices_as_is_assumed() -> None:
     assert [g["id"] for g in found["groups"]] == [group]
     assert len(found["devices"]) == 7
     assert found["groups"][0]["devices"] == [d["id"] for d in found["devices"]]
+
+
+def test_a_fleet_is_loaded_in_parts_whose_long_lists_are_short_and_come_before_what_names_them() -> None:
+    group = "3f0c1d52-0d1f-4e6e-9f6a-6f3d2b1a0c01"
+    wave = Wave(name="all", targets=Targets(multicast_groups=(group,)))
+    whole = built(msgspec.structs.replace(rollout(), strategy=Strategy(waves=(wave,))), Assumed(devices_per_group=7))
+
+    *first, last = portions(whole, size=3)
+
+    assert [len(part["devices"]) for part in first] == [3, 3, 1]
+    assert [device for part in first for device in part["devices"]] == whole["devices"]
+    assert {(part["account"], part["region"]) for part in (*first, last)} == {(whole["account"], whole["region"])}
+    assert last == {name: value for name, value in whole.items() if name not in ("devices", "things")}
 
 
 def test_a_label_says_otherwise_about_the_loss_of_its_devices() -> None:

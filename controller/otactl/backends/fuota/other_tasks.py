@@ -82,7 +82,7 @@ class OtherTasks:
     def _inside(self, group: str, facts: ImageAndRoleReader) -> set[str]:
         """Return the devices of a group; none of one that was deleted, which its task may still name."""
         try:
-            return {str(device["Id"]) for device in self._targets.devices_of(group, facts)}
+            return {device.id for device in self._targets.devices_of(group, facts)}
         except NotFoundError:
             return set()
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -117,7 +117,7 @@ class TaskReader:
         )
 
     def _reset(self, targets: Targets, attempt: Attempt) -> tuple[str, ...]:
-        listed = [item for group in targets.multicast_groups for item in self.group_devices(group)]
+        listed = (item for group in targets.multicast_groups for item in self.group_devices(group))
         shown = {str(i["Id"]): device_outcome(i.get("FuotaDeviceStatus"), ended=False)[0] for i in listed}
         return tuple(d for d in attempt.already_succeeded if d in shown and shown[d] is not _SUCCESS)
 
@@ -134,9 +134,10 @@ class TaskReader:
         It shows the newest status, whichever task it is of.
         """
         merged: dict[str, DeviceResult] = {}
-        by_task, before = items, frozenset(attempt.already_succeeded)
+        by_task: Iterable[Item] = items
+        own_word, before = set[str](), frozenset(attempt.already_succeeded)
         if targets.multicast_groups:
-            by_task = list(self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id}))
+            by_task = self.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id})
             for group in items:
                 for item in self.group_devices(str(group["Id"])):
                     found = _result(item, via=f"group:{group['Id']}")
@@ -145,6 +146,7 @@ class TaskReader:
             own = _result(item, via=None)
             other = merged.get(own.device)
             merged[own.device] = msgspec.structs.replace(own, via=(other.via if other else None) or own.via)
+            own_word.add(own.device)
         for device in attempt.devices:
             gone = DeviceResult(device=device, outcome=Outcome.FAILED, name=attempt.names.get(device))
             merged.setdefault(device, silent(gone))
@@ -153,13 +155,12 @@ class TaskReader:
             for key in sorted({*attempt.members} - inside):
                 merged = {**{r.device: r for r in self._left_out(key)}, **merged}
         if not targets.multicast_groups and not attempt.devices:  # the devices it was started with are not recorded
-            present = {key for item in by_task for key in device_keys(item)}
+            present = {key for item in items for key in device_keys(item)}
             # An adopted task shows who is in now; who was in at its start only the manifest can tell.
             adopted = not attempt.annotation_digest
             for key in sorted({*attempt.members, *(targets.keys if adopted else ())}):
                 if key not in present:
                     merged[key] = silent(DeviceResult(device=key, outcome=Outcome.FAILED))
-        own_word = {str(item["Id"]) for item in by_task}
         shared = [d for d, r in merged.items() if r.via is not None and d not in own_word]
         return tuple(merged[key] for key in sorted(merged)), tuple(sorted(shared))
 

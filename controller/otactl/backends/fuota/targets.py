@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from threading import Lock
+from typing import NamedTuple
 
 from otactl.backends.aws.client import NotFoundError
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
@@ -26,6 +27,17 @@ _TAKE_OUT = (
     "aws iotwireless disassociate-wireless-device-from-multicast-group --id {group} --wireless-device-id {device}"
 )
 _SINGLE = {"device": "WirelessDeviceId", "devEui": "DevEui"}
+
+
+class GroupDevice(NamedTuple):
+    """A device in a multicast group, as the group's list shows it; kept for a pass, and there may be 100,000."""
+
+    id: str
+    dev_eui: str | None
+    is_ready: bool
+    """Whether it has its multicast session."""
+    shows_success: bool
+    """Whether its FUOTA status is a success, of whichever task."""
 
 
 class TargetReader:
@@ -55,9 +67,9 @@ class TargetReader:
                 found.append(self._single(key, facts))
         return tuple(found)
 
-    def devices_of(self, group: str, facts: ImageAndRoleReader) -> tuple[Item, ...]:
+    def devices_of(self, group: str, facts: ImageAndRoleReader) -> tuple[GroupDevice, ...]:
         """Return the devices of a multicast group as its list shows them, read once a pass."""
-        return facts.once(("devices", group), lambda: tuple(self._reader.group_devices(group)))
+        return facts.once(("devices", group), lambda: tuple(map(_group_device, self._reader.group_devices(group))))
 
     def succeeded_before(self, vendor_id: str, groups: tuple[str, ...], facts: ImageAndRoleReader) -> tuple[str, ...]:
         """Return devices of the groups of a full task whose success later would prove nothing.
@@ -68,15 +80,14 @@ class TargetReader:
         by_task = self._reader.pages("ListWirelessDevices", "WirelessDeviceList", {"FuotaTaskId": vendor_id})
         if next(by_task, None) is not None:
             return ()
-        named = [item for group in groups for item in self.devices_of(group, facts)]
-        shown = {str(i["Id"]): device_outcome(i.get("FuotaDeviceStatus"), ended=True)[0] for i in named}
-        return tuple(sorted(device for device, outcome in shown.items() if outcome is Outcome.SUCCEEDED))
+        shown = {d.id: d.shows_success for group in groups for d in self.devices_of(group, facts)}
+        return tuple(sorted(device for device, success in shown.items() if success))
 
     def _group(self, key: str, group: str, facts: ImageAndRoleReader) -> TargetFacts:
         """Return a multicast group: its region, devices wanted and ready, and who they are."""
         try:
             answer = self._reader.get("GetMulticastGroup", {"Id": group})
-            items = self.devices_of(group, facts)
+            devices = self.devices_of(group, facts)
         except NotFoundError:
             return TargetFacts(key=key, exists=False)
         lorawan = answer.get("LoRaWAN")
@@ -84,7 +95,7 @@ class TargetReader:
         region, wanted, ready = (
             lorawan.get(name) for name in ("RfRegion", "NumberOfDevicesRequested", "NumberOfDevicesInGroup")
         )
-        waiting = tuple(str(item["Id"]) for item in items if not _is_ready(item))
+        waiting = tuple(device.id for device in devices if not device.is_ready)
         return TargetFacts(
             key=key,
             exists=True,
@@ -94,9 +105,9 @@ class TargetReader:
             region=str(region) if region is not None else None,
             requested=wanted if isinstance(wanted, int) else None,
             ready=ready if isinstance(ready, int) else None,
-            members=tuple(sorted({str(item["Id"]) for item in items})),
-            members_complete=not isinstance(ready, int) or len(items) >= ready,
-            names={str(item["Id"]): eui for item in items if (eui := eui_of(item))},
+            members=tuple(sorted({device.id for device in devices})),
+            members_complete=not isinstance(ready, int) or len(devices) >= ready,
+            names={device.id: device.dev_eui for device in devices if device.dev_eui},
         )
 
     def _single(self, key: str, facts: ImageAndRoleReader) -> TargetFacts:
@@ -120,6 +131,11 @@ class TargetReader:
         with self._lock:
             self._found[key] = found
         return found
+
+
+def _group_device(item: Item) -> GroupDevice:
+    outcome, _ = device_outcome(item.get("FuotaDeviceStatus"), ended=True)
+    return GroupDevice(str(item["Id"]), eui_of(item), _is_ready(item), outcome is Outcome.SUCCEEDED)
 
 
 def _is_ready(item: Item) -> bool:
