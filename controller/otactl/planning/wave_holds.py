@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from otactl.model import Reason, Rollout, Selection, WaveRecord, firmware_version, iso
 from otactl.model.actions import Hold
@@ -16,6 +16,9 @@ from otactl.verdicts import retry, wave_verdict
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.gate import GateState
 from otactl.wording import count
+
+RETRY_LIMIT = timedelta(days=7)
+"""How long a retry may wait for the end of a unit whose wave has passed."""
 
 
 def unapproved(ctx: WaveContext, *, again: bool = False) -> tuple[Hold, ...]:
@@ -184,7 +187,7 @@ def retry_to_come(ctx: AttemptContext) -> tuple[Hold, ...]:
         text = f"{devices} tried again after wave {ctx.wave_name}, unless that fails its gate"
     else:
         return ()
-    return (Hold(reason="waiting_for_retry", message=f"wave {ctx.wave.name}: {text}"),)
+    return (Hold(reason="waiting_for_retry", message=f"wave {ctx.wave.name}: {text}", limit=RETRY_LIMIT),)
 
 
 def _what_was_lost(known: WaveRecord, rollout: Rollout) -> str:

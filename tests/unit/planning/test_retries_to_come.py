@@ -81,6 +81,7 @@ def test_a_rollout_has_not_succeeded_while_a_retry_waits_for_the_end_of_the_unit
     (hold,) = found.plan.holds
     assert "1 device that failed is tried again when" in hold.message
     assert "v-1" in hold.message, "the command that ends the unit"
+    assert hold.limit == timedelta(days=7)
     assert found.plan.requeue_at is not None
 
 
