@@ -1,7 +1,8 @@
 """Takes what stops over from newer manifests, for an environment that keeps its last good ones.
 
-1. Only what stops is taken: an abort, a suspension, an approval that was withdrawn, a removal; a freeze, a deny window,
-   a lower guard, a required signature, a revoked key. What would let more happen waits until every manifest is sound.
+1. Only what stops is taken: an abort, a suspension, a removal; an approval that was withdrawn, and any other permission
+   (`strategy.resend`, `strategy.allow…`, an accepted drift); a freeze, a deny window, a lower guard, a required
+   signature, a revoked key. What would let more happen waits until every manifest is sound.
 2. Allow windows are taken where each of the newer ones lies within an older one, or where there were none. Windows that
    only moved are not: neither set is the narrower.
 3. A rollout counts as removed only where every manifest with an error names its own, and none renames it.
@@ -16,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from otactl.manifest.unreadable import UnreadableDocument
-from otactl.model import Environment, FirmwarePolicy, Rollout, Window
+from otactl.model import Environment, FirmwarePolicy, Rollout, Strategy, Window
 from otactl.model.environment import Guards, RequireSignature, SigningKey
 from otactl.model.values import duration
 
@@ -78,6 +79,21 @@ def _stopped(older: Rollout, newer: Mapping[str, Rollout]) -> Rollout:
         suspend=now.suspend or older.suspend,
         windows=_narrower(older.windows, now.windows),
         approvals=tuple(each for each in older.approvals if each in now.approvals),
+        resend=older.resend and now.resend,
+        strategy=_permitted(older.strategy, now.strategy),
+        drift=msgspec.structs.replace(
+            older.drift, ignore=tuple(each for each in older.drift.ignore if each in now.drift.ignore)
+        ),
+    )
+
+
+def _permitted(older: Strategy, newer: Strategy) -> Strategy:
+    """Return the older strategy with those of its permissions that the newer one gives, too."""
+    return msgspec.structs.replace(
+        older,
+        allow_downgrade=older.allow_downgrade and newer.allow_downgrade,
+        allow_shrunk=older.allow_shrunk and newer.allow_shrunk,
+        allow_uncounted=older.allow_uncounted and newer.allow_uncounted,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from otactl.errors import Problem
 from otactl.manifest.unreadable import UnreadableDocument
-from otactl.model import Environment, FirmwarePolicy, Guards, Rollout, SigningKey, Window
+from otactl.model import DriftPolicy, Environment, FirmwarePolicy, Guards, Ignore, Rollout, SigningKey, Window
 from otactl.model.environment import RequireSignature
 from otactl.model.rollout import Abort, Approval, Suspend
 from otactl.workers.stops import REMOVED_KEY, left_alone, stopped_environment, stopped_rollouts
@@ -48,6 +48,21 @@ def test_an_approval_that_was_withdrawn_does_not_count_and_a_new_one_waits() -> 
     new = msgspec.structs.replace(APPROVAL, by="grace")
     assert stopped(rollout(approvals=(APPROVAL,)), rollout(approvals=(new,))).approvals == ()
     assert stopped(rollout(approvals=(APPROVAL,)), rollout(approvals=(APPROVAL, new))).approvals == (APPROVAL,)
+
+
+PERMISSIONS = ("allow_downgrade", "allow_shrunk", "allow_uncounted")
+
+
+def test_a_permission_that_was_withdrawn_does_not_count_and_a_new_one_waits() -> None:
+    strategy = rollout().strategy
+    loss, label = (Ignore(field=name, reason="known") for name in ("unit", "description"))
+    plain = rollout(drift=DriftPolicy(ignore=(label,)))
+    free = rollout(
+        resend=True,
+        strategy=msgspec.structs.replace(strategy, **dict.fromkeys(PERMISSIONS, True)),
+        drift=DriftPolicy(ignore=(loss, label)),
+    )
+    assert (stopped(free, plain), stopped(plain, free), stopped(free, free)) == (plain, plain, free)
 
 
 @pytest.mark.parametrize(
