@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
 from otactl.model import (
+    Abort,
+    Outcome,
     Phase,
     Reason,
     Stage,
@@ -87,3 +91,38 @@ def test_9_a_device_that_went_back_is_reported_with_the_version_it_runs(ota_stag
     entry = ota_stage.open_drift()["devices.version"]
     assert (entry.desired, entry.cause.value) == ("2.4.1", "version")
     assert entry.observed == {"older": {"devices": 1, "reported": {"gw-2": "2.4.0"}}}
+
+
+def test_a_device_that_reports_late_succeeds_once_an_abort_is_taken_back(ota_stage: OtaStage) -> None:
+    ota_stage.behave(gw_3="neverReports")
+    declared = one_wave(confirm=by(PROOFS[0], within="12h"))
+    ota_stage.cron(declared, rounds=3)
+    aborted = replace(declared, abort=Abort(reason="look at it"))
+    ota_stage.cron(aborted, rounds=2)
+    given_up = ota_stage.remembered()
+    state = {"state": {"reported": {"firmware": {"version": "2.4.1"}}}}
+    ota_stage.shadow.update_thing_shadow(thingName="gw-3", payload=json.dumps(state).encode())
+
+    ota_stage.cron(aborted, rounds=1)
+    still = ota_stage.remembered()
+    ota_stage.cron(declared, rounds=2)
+
+    assert [r.reason for r in given_up.attempts[0].results if r.device == "gw-3"] == [Reason.VERSION]
+    assert still.attempts[0] == given_up.attempts[0]
+    record = ota_stage.remembered()
+    assert {r.outcome for r in record.attempts[0].results} == {Outcome.SUCCEEDED}
+    assert (record.phase, len(ota_stage.created())) == (Phase.SUCCEEDED, 1)
+
+
+def test_an_abort_taken_back_waits_for_versions_no_longer_than_their_time(ota_stage: OtaStage) -> None:
+    ota_stage.behave(gw_3="neverReports")
+    declared = one_wave(confirm=by(PROOFS[0], within="12h"))
+    ota_stage.cron(declared, rounds=3)
+    ota_stage.cron(replace(declared, abort=Abort(reason="look at it")), rounds=2)
+
+    ota_stage.cron(declared, rounds=2)
+    waiting = ota_stage.remembered().attempts[0].stage
+    ota_stage.cron(declared, rounds=2, minutes=13 * 60)
+
+    assert waiting is Stage.RUNNING
+    assert (ota_stage.remembered().phase, ota_stage.remembered().attempts[0].hurried) == (Phase.FAILED, False)

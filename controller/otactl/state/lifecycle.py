@@ -302,8 +302,9 @@ def _advance_attempt(
     text = f"{counts[Outcome.SUCCEEDED]} of {count(len(results), 'device')} succeeded"
     data: JsonObject = {outcome.value: n for outcome, n in counts.items()}
     events.append(Event(at=now, kind="results", subject=moved.unit_id, message=text, data=data))
-    hurried = moved.generation != rollout.generation
-    unproved = hurried and proof_of(rollout, moved.generation, moved.version) is None
+    other = moved.generation != rollout.generation
+    hurried = other or rollout.abort is not None or rollout.removed
+    unproved = other and proof_of(rollout, moved.generation, moved.version) is None
     return msgspec.structs.replace(
         moved, stage=Stage.ENDED, results=results, ended_at=now, hurried=hurried, unproved=unproved
     )

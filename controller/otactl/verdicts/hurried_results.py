@@ -1,7 +1,8 @@
-"""Brings back an attempt that ended while other content was declared, once its own content is declared again.
+"""Brings back an attempt that ended while other content was declared, or under an abort, once its own goes on.
 
 1. It ended without waiting for the versions that its devices report, and where the other content declares no proof by
-   version, without reading them. So it is read again, and waits for them as any other, if its unit is still there.
+   version, without reading them. So it is read again, and waits for them as any other, if its unit is still there. The
+   same goes for a manifest that was removed and is back. While the abort stays, its results stay.
 2. If its unit was deleted, no success without proof counts. Nothing is sent again by this.
 3. Where the other content reached a device, the attempt stays as it is: its content is sent again to all.
 """
@@ -25,7 +26,8 @@ def back(wave: WaveRecord, generation: str) -> int | None:
 def reopened(wave: WaveRecord, rollout: Rollout) -> WaveRecord:
     """Return the wave with its attempt running again, if it ended in a hurry and its unit is there (rule 1)."""
     at = back(wave, rollout.generation)
-    if at is None or not isinstance(rollout.strategy.confirm, VersionConfirm):
+    given_up = rollout.abort is not None or rollout.removed
+    if at is None or given_up or not isinstance(rollout.strategy.confirm, VersionConfirm):
         return wave
     attempt = wave.attempts[at]
     if not attempt.hurried or attempt.stage is not Stage.ENDED:

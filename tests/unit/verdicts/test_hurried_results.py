@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from otactl.model import (
+    Abort,
     Attempt,
     DeviceResult,
     Outcome,
@@ -62,6 +63,14 @@ def test_an_attempt_that_was_not_waited_for_runs_again() -> None:
 def test_no_other_attempt_runs_again(later: tuple[Attempt, ...], shown: dict[str, Any], confirm: Any) -> None:
     at = declared(confirm or CONFIRM)
     known = wave(at, *later, **shown)
+
+    assert reopened(known, at) == known
+
+
+@pytest.mark.parametrize("shown", [{"abort": Abort(reason="bad batch")}, {"removed": True}], ids=["aborted", "removed"])
+def test_nothing_runs_again_while_its_content_is_given_up(shown: dict[str, Any]) -> None:
+    at = replace(declared(), **shown)
+    known = wave(at)
 
     assert reopened(known, at) == known
 
