@@ -157,7 +157,7 @@ class Attempt(Value, frozen=True, kw_only=True):
     canceled_before: int = 0
     """How many of its devices another actor had canceled when we stopped it."""
     hurried: bool = False
-    """True if it ended while its content was not declared, or was aborted: no device was waited for with its version."""
+    """True if it ended under an abort or other content, so that no device was waited for to report its version."""
     unproved: bool = False
     """True if its results were, under other content, taken from the transfers alone."""
     unread: bool = False
