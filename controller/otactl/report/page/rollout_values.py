@@ -46,7 +46,7 @@ class WaveView(Value, frozen=True, kw_only=True):
 
     line: WaveLine
     state: str
-    """One of passed, soaking, failed, undecided, running, scheduled, preparing, waiting."""
+    """One of passed, soaking, unreleased, failed, undecided, running, scheduled, preparing, waiting."""
     arithmetic: tuple[str, ...]
     needed_percent: float | None
     reasons: tuple[tuple[str, int], ...]
@@ -201,7 +201,7 @@ def _planned(wave: WaveRecord, facts: RolloutFacts, now: datetime) -> list[NextS
         if end is not None and end > now:
             text = f"wave {wave.name}, attempt {attempt.number}: its session ends"
             steps.append(NextStep(at=iso(end), text=text))
-    soaked = soak_end(wave, facts.declared)
+    soaked = soak_end(wave, facts.declared, now)
     if soaked is not None:
         steps.append(NextStep(at=iso(soaked), text=f"wave {wave.name}: its soak ends"))
     return steps
@@ -214,7 +214,7 @@ def _wave(facts: RolloutFacts, wave: WaveRecord, line: WaveLine, now: datetime) 
         reasons = Counter({r.value if isinstance(r, Reason) else str(r): n for r, n in wave.current.failures.items()})
     return WaveView(
         line=line,
-        state=_state(wave, line, now),
+        state=_state(wave, line, facts, now),
         arithmetic=tuple(_arithmetic(wave, line, gate)),
         needed_percent=line.verdict.needed_percent
         if line.verdict is not None
@@ -232,11 +232,13 @@ def _gate(facts: RolloutFacts, name: str) -> Gate | None:
     return declared.gate_of(written) if declared is not None and written is not None else None
 
 
-def _state(wave: WaveRecord, line: WaveLine, now: datetime) -> str:
+def _state(wave: WaveRecord, line: WaveLine, facts: RolloutFacts, now: datetime) -> str:
     verdict = line.verdict
     if verdict is not None and verdict.current:
+        if verdict.passed and not verdict.released:
+            return "soaking" if _soaks(wave, facts, now) else "unreleased"
         if verdict.passed:
-            return "passed" if verdict.released else "soaking"
+            return "passed"
         return "undecided" if verdict.reason in UNDECIDED else "failed"
     if line.stage in ("running", "ended", "deleted"):
         return "running"
@@ -245,6 +247,13 @@ def _state(wave: WaveRecord, line: WaveLine, now: datetime) -> str:
         started = attempt is not None and attempt.start_at is not None and attempt.start_at <= now
         return "running" if started else "scheduled"
     return "preparing" if line.stage in ("declared", "open") else "waiting"
+
+
+def _soaks(wave: WaveRecord, facts: RolloutFacts, now: datetime) -> bool:
+    """Return whether a passed wave is in its soak: by its manifest, else by what the last pass waited for."""
+    if facts.declared is not None:
+        return soak_end(wave, facts.declared, now) is not None
+    return any(h.reason == "soak_is_running" for h in facts.stored.record.holds)
 
 
 def _arithmetic(wave: WaveRecord, line: WaveLine, gate: Gate | None) -> list[str]:

@@ -109,13 +109,18 @@ def session_end(attempt: Attempt, declared: Rollout | None) -> datetime | None:
     return attempt.start_at + lasts if lasts is not None else None
 
 
-def soak_end(wave: WaveRecord, declared: Rollout | None) -> datetime | None:
-    """Return when the soak of a passed wave ends; None where it has none, or it is over."""
-    if declared is None or wave.verdict is None or not wave.verdict.passed or wave.released:
+def soak_end(wave: WaveRecord, declared: Rollout | None, now: datetime) -> datetime | None:
+    """Return when the soak of a passed wave ends; None where it has none, it is over, or other content is declared.
+
+    A wave whose soak is over may still not be released: its devices are tried again, or follow after an abort.
+    """
+    verdict = wave.verdict_of(declared.generation) if declared is not None else None
+    if declared is None or verdict is None or not verdict.passed or wave.released:
         return None
     written = next((w for w in declared.strategy.waves if w.name == wave.name), None)
     soak = declared.gate_of(written).soak if written is not None else None
-    return wave.verdict.at + duration(soak) if soak is not None else None
+    end = verdict.at + duration(soak) if soak is not None else None
+    return end if end is not None and end > now else None
 
 
 def _happened(facts: RolloutFacts) -> Iterator[datetime]:
@@ -130,7 +135,7 @@ def _planned(facts: RolloutFacts, now: datetime) -> Iterator[datetime]:
         planned = session_end(attempt, facts.declared) if attempt.live else None
         yield from (t for t in (planned,) if t is not None)
     for wave in record.waves:
-        yield from (t for t in (soak_end(wave, facts.declared),) if t is not None)
+        yield from (t for t in (soak_end(wave, facts.declared, now),) if t is not None)
     yield from (h.until for h in record.holds if h.until is not None and h.until - now < timedelta(days=400))
     if record.requeue_at is not None and record.requeue_at > now:
         yield record.requeue_at
@@ -179,7 +184,7 @@ def _wave_row(wave: WaveRecord, at: _Moment) -> TimeRow:
             (e.at for e in at.facts.events if e.kind == "released" and e.subject == wave.name and e.at >= verdict.at),
             None,
         )
-        end = released or soak_end(wave, at.facts.declared)
+        end = released or soak_end(wave, at.facts.declared, at.now)
         if end is not None and end > verdict.at:
             text = f"soak of {about(end - verdict.at)}, until {iso(end)}"
             stretches.append(Stretch(kind="soak", start=verdict.at, end=end, title=text))

@@ -75,12 +75,34 @@ def test_a_gate_that_is_not_decided_says_what_it_needs() -> None:
         (WaveRecord(name="canary", attempts=(attempt(stage=Stage.SCHEDULED, start_at=NOW - HOUR),)), "running"),
         (WaveRecord(name="canary", attempts=(attempt(),)), "running"),
         (judged(1, 2, 90), "failed"),
-        (judged(2, 2, 90), "soaking"),
+        (judged(2, 2, 90), "unreleased"),
         (msgspec.structs.replace(judged(2, 2, 90), released=True), "passed"),
     ],
 )
 def test_a_wave_has_one_state_in_words(wave: WaveRecord, state: str) -> None:
     assert view_of(record(wave)).waves[0].state == state
+
+
+@pytest.mark.parametrize(
+    ("ago", "state", "planned"),
+    [(1, "soaking", ["wave canary: its soak ends"]), (3, "unreleased", [])],
+    ids=["in its soak", "release taken back"],
+)
+def test_a_passed_wave_soaks_only_until_its_soak_is_over(ago: int, state: str, planned: list[str]) -> None:
+    manifest = rollout(strategy=msgspec.structs.replace(rollout().strategy, gate=Gate(soak="2h")))
+    passed = msgspec.structs.replace(verdict(2, 2, 90), at=NOW - ago * HOUR)
+    wave = WaveRecord(name="canary", verdict=passed, verdict_generation=manifest.generation)
+    stored = Stored(record=record(wave, generation=manifest.generation), revision=1)
+
+    found = rollout_view(RolloutFacts(stored=stored, declared=manifest), summarise([stored]).rollouts[0], (), NOW)
+
+    assert (found.waves[0].state, [s.text for s in found.next]) == (state, planned)
+
+
+def test_without_its_manifest_a_wave_soaks_while_a_pass_waits_for_it() -> None:
+    hold = RecordedHold(reason="soak_is_running", message="soaks", since=NOW, until=NOW + HOUR)
+
+    assert view_of(record(judged(2, 2, 90), holds=(hold,))).waves[0].state == "soaking"
 
 
 def test_what_stops_a_rollout_comes_first_and_says_what_to_do() -> None:
