@@ -253,9 +253,9 @@ def arithmetic(verdict: Verdict, gate: Gate) -> str:
     """Return how a verdict came about, in numbers."""
     parts = [f"{verdict.percent:.1f} % of {count(verdict.total, 'device')}, {verdict.needed_percent:g} % needed"]
     if verdict.failed:
-        parts.append(f"{verdict.failed} failed" + (f" of {gate.max_failures} allowed" if gate.max_failures else ""))
-    if gate.weights and verdict.failed:
-        parts.append(f"weighing {verdict.weighted:g}")
+        weighing = f", weighing {verdict.weighted:g}" if gate.weights else ""  # the limit is of what they weigh
+        allowed = f" of {gate.max_failures} allowed" if gate.max_failures is not None else ""
+        parts.append(f"{verdict.failed} failed{weighing}{allowed}")
     if verdict.unanswered:
         parts.append(f"{verdict.unanswered} of them without an answer")
     if gate.min_reported is not None and verdict.reason == gates.TOO_FEW:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otactl.model import DeviceResult, Gate, Outcome, Reason
+from otactl.model import DeviceResult, Gate, Outcome, Reason, Verdict
 from otactl.verdicts.gate import GateState, Tally, hopeless, judge, reasons_matter, tally_of, tally_of_counts
+from otactl.verdicts.wave_verdict import arithmetic
 from tests.support.builders import NOW
 
 S, F, W = Outcome.SUCCEEDED, Outcome.FAILED, Outcome.WAITING
@@ -46,7 +47,7 @@ def test_weights_add_up_to_what_they_say(hundredths: int, number: int, over: boo
     assert (judge(gate, tally, NOW, NOW).reason == "failures_exceed_limit") is (weight * number > most)
 
 
-HALF = Gate(min_success_percent=50, max_failures=1, weights={"rejected": 0.5})
+HALF = Gate(min_success_percent=50, max_failures=1, weights={Reason.REJECTED: 0.5})
 NO_ONE = Gate(min_success_percent=95, max_failures=0, weights={"timeout": 0.0, "rejected": 0.0})
 
 
@@ -85,7 +86,7 @@ def test_failures_of_a_unit_that_runs_weigh_by_their_reason(
 
 
 def test_a_gate_is_hopeless_by_weighted_failures_alone() -> None:
-    gate = Gate(min_success_percent=70, weights={"rejected": 0.5})
+    gate = Gate(min_success_percent=70, weights={Reason.REJECTED: 0.5})
     counts = {S: 0, F: 6, W: 4}
 
     assert not hopeless(gate, tally_of_counts(counts, {Reason.REJECTED: 6}, gate))
@@ -108,3 +109,22 @@ def test_own_words_of_failed_devices_are_read_where_they_decide_the_gate(
     gate: Gate, failures: dict[Reason, int], due: bool, matters: bool
 ) -> None:
     assert reasons_matter(gate, {F: sum(failures.values()), W: 5}, failures, due) is matters
+
+
+@pytest.mark.parametrize(
+    ("gate", "weighted", "words"),
+    [
+        (Gate(min_success_percent=50, max_failures=3), 2.0, "2 failed of 3 allowed"),
+        (Gate(min_success_percent=50, max_failures=0), 2.0, "2 failed of 0 allowed"),
+        (
+            Gate(min_success_percent=50, max_failures=1, weights={Reason.REJECTED: 0.5}),
+            1.0,
+            "2 failed, weighing 1 of 1 allowed",
+        ),
+        (Gate(min_success_percent=50, weights={Reason.REJECTED: 0.5}), 1.0, "2 failed, weighing 1"),
+    ],
+)
+def test_the_limit_of_failures_is_compared_with_what_they_weigh(gate: Gate, weighted: float, words: str) -> None:
+    found = Verdict(passed=True, succeeded=8, failed=2, total=10, needed_percent=50, at=NOW, weighted=weighted)
+
+    assert arithmetic(found, gate) == f"80.0 % of 10 devices, 50 % needed, {words}"
