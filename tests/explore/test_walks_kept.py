@@ -56,6 +56,12 @@ CANCELED_AND_FORGOTTEN = (
     "run wait hand:a-canary-1-81a8aebb:cancel withoutCanary:a run journal:lost wait run waves:a run wait wait run"
 )
 
+# A device that is never connected is judged as failed once its time for an answer is over.
+NEVER_CONNECTED = (
+    "run wait gate:a device:a-canary-1-81a8aebb/*:good device:b-all-1-cb920347/*:good run wait "
+    "device:a-fleet-1-5579b980/d2:mute device:a-fleet-1-5579b980/d2:good wait wait run"
+)
+
 
 @pytest.mark.parametrize(
     ("world", "trace"),
@@ -65,6 +71,7 @@ CANCELED_AND_FORGOTTEN = (
         ("otaUpdate-2", CANCELED_AND_FORGOTTEN),
         ("fuota-1", EDITED_WHILE_RUNNING),
         ("fuota-1", EDITED_BEFORE_ITS_UPDATE),
+        ("otaUpdate-2", NEVER_CONNECTED),
     ],
 )
 def test_a_trace_that_once_broke_an_invariant_breaks_none(world: str, trace: str) -> None:

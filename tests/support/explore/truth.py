@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from otactl.model import Observation, Rollout, Unit
+from otactl.model import Gate, Observation, Rollout, Unit, duration
 from otactl.model.actions import Action, CancelUnit, CreateUnit, DeleteUnit, StartUnit
 from otactl.model.record import Record
 from otactl.verdicts import wave_verdict
@@ -81,11 +81,22 @@ def _judge_wave(scene: Scene, record: Record, rollout: Rollout, name: str) -> No
     keys = wave.members if wave is not None else ()
     devices = {d for a in made for d in (*a.devices, *(r.device for r in a.results))}
     devices = devices or {d for k in keys for d in devices_of(k, scene.world.group)}
-    found = [scene.answers.get(answer_key(d, content_of(rollout)), "") for d in sorted(devices)]
     gate = next((rollout.gate_of(w) for w in rollout.strategy.waves if w.name == name), rollout.strategy.gate)
+    late = _without_answer(scene, gate)
+    content = content_of(rollout)
+    found = [scene.answers.get(answer_key(d, content), "mute" if d in late else "") for d in sorted(devices)]
     if not invariants.passed_truly(found.count("good"), len(found), gate.min_success_percent, found.count("")):
         text = f"wave {name} of {record.name} passed, and its devices {sorted(devices)} are {found}"
         scene.faults.append(Fault("no wave passes with a member unjudged or failed beyond its gate", text))
+
+
+def _without_answer(scene: Scene, gate: Gate) -> set[str]:
+    """Return the devices whose time for an answer is over: they are judged as failed."""
+    if gate.silence_after is None:
+        return set()
+    started = [(t.unit.start_at or t.unit.created_at, t.work) for t in scene.tasks.values() if t.busy]
+    silence = duration(gate.silence_after)
+    return {d for at, work in started if at is not None and scene.now - at >= silence for d in work}
 
 
 def judge_send(scene: Scene, holder: str, rollout: Rollout, action: Action, seen: Observation | None) -> None:
