@@ -3,7 +3,8 @@
 1. Such a claim is no success: it counts as waiting, so that no gate passes by it. A failure needs no proof.
 2. Versions are read only while the gate would pass if every claim were true (`wave_verdict.needs_proof`): of all that
    took the image, since one may go back to the old version. Once the wave is released, a device that reported the
-   version is not read again while the unit runs.
+   version is not read again while the unit runs. Claims that were not read are shown as that (`versionNotRead`): their
+   devices may have reported already.
 3. One pass reads `AT_ONCE` devices at most, where each is a call; the next pass goes on behind them.
 4. The newest claim decides how long the gate waits for claims beyond its deadline (`wave_verdict.judgement`). A claim
    whose version was not read yet, or cannot be read, is waited for.
@@ -39,13 +40,19 @@ def counted(unit: Unit, claims: VersionClaims) -> Unit:
     claims = msgspec.structs.replace(claims, open=left)
     waiting = unit.tally.get(Outcome.WAITING, 0) + left
     tally = {**unit.tally, Outcome.SUCCEEDED: succeeded - left, Outcome.WAITING: waiting}
-    shown = {**unit.progress, "succeeded": unit.progress.get("succeeded", 0) - left, "waitingForVersion": left}
+    name = "waitingForVersion" if claims.read or claims.read_to else "versionNotRead"
+    shown = {**unit.progress, "succeeded": unit.progress.get("succeeded", 0) - left, name: left}
     return msgspec.structs.replace(
         unit,
         tally={outcome: n for outcome, n in tally.items() if n},
         progress={name: n for name, n in shown.items() if n > 0},
         claims=claims,
     )
+
+
+def shown_successes(progress: Mapping[str, int]) -> int:
+    """Return how many devices took the image by what a unit last showed, proved or not."""
+    return sum(progress.get(name, 0) for name in ("succeeded", "waitingForVersion", "versionNotRead"))
 
 
 def unread(known: VersionClaims, succeeded: int) -> VersionClaims:

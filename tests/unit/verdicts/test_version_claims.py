@@ -28,7 +28,7 @@ from otactl.model import (
     Wave,
     WaveRecord,
 )
-from otactl.verdicts.version_claims import Proof, after, counted, proof_of, to_read, unread
+from otactl.verdicts.version_claims import Proof, after, counted, proof_of, shown_successes, to_read, unread
 from otactl.verdicts.wave_verdict import judgement, needs_proof
 from tests.support.builders import NOW, rollout
 
@@ -163,7 +163,12 @@ def test_versions_are_read_only_while_the_wave_passes_if_each_claim_is_true(
     assert not needs_proof(None, attempt, unit, at, now)
 
 
-def test_claims_count_as_waiting_and_are_shown_as_that() -> None:
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [({"read": True}, "waitingForVersion"), ({"read_to": "b"}, "waitingForVersion"), ({}, "versionNotRead")],
+    ids=["read", "read in part", "not read"],
+)
+def test_claims_count_as_waiting_and_are_shown_as_what_is_known_of_them(read: dict[str, Any], name: str) -> None:
     unit = Unit(
         unit_id="u",
         phase=UnitPhase.RUNNING,
@@ -172,10 +177,11 @@ def test_claims_count_as_waiting_and_are_shown_as_that() -> None:
         progress={"succeeded": 3, "failed": 1, "queued": 1},
     )
 
-    shown = counted(unit, VersionClaims(confirmed=("a",), open=2))
+    shown = counted(unit, VersionClaims(confirmed=("a",), open=2, **read))
 
     assert shown.tally == {S: 1, F: 1, W: 3}
-    assert shown.progress == {"succeeded": 1, "failed": 1, "queued": 1, "waitingForVersion": 2}
+    assert shown.progress == {"succeeded": 1, "failed": 1, "queued": 1, name: 2}
+    assert shown_successes(shown.progress) == 3
     assert counted(unit, VersionClaims()).progress == unit.progress
 
 

@@ -46,7 +46,7 @@ from otactl.model import (
 from otactl.model.tags import TAG_GENERATION, TAG_WAVE
 from otactl.verdicts.deadlines import answers_until
 from otactl.verdicts.gate import reasons_matter
-from otactl.verdicts.version_claims import Proof, proof_of
+from otactl.verdicts.version_claims import Proof, proof_of, shown_successes
 
 STUCK = timedelta(hours=1)  # creations take seconds; a larger image to sign takes minutes
 
@@ -261,7 +261,7 @@ class UnitReader:
 
 def _grew(attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject) -> bool:
     """Return whether more things took the image of a job without an end than the last observation showed."""
-    before = attempt.progress.get("succeeded", 0) + attempt.progress.get("waitingForVersion", 0)
+    before = shown_successes(attempt.progress)
     return spec.endless and attempt.live and counts(job).get("succeeded", 0) > before
 
 
