@@ -12,6 +12,7 @@ from tests.support.explore.planted import FAULTS
 from tests.support.explore.walk import Walk
 from tests.support.faults import recorded as faults
 from tests.support.faults.cases import BACKENDS, JOURNALS, MODES, SCENARIOS, Fault
+from tests.support.fuzz import by_coverage
 from tests.support.fuzz import recorded as fuzzed
 from tests.support.fuzz.kinds import NAMES
 
@@ -55,6 +56,14 @@ def test_the_page_shows_the_figures_of_the_recorded_fuzzing_of_every_kind_of_inp
     assert fuzzed.table(found) in fuzzed.PAGE.read_text()
     assert [p.name for p in found] == list(NAMES) == list(fuzzed.TITLES)
     assert [p.failures for p in found] == [[] for _ in found]
+
+
+def test_the_page_shows_the_figures_of_the_inputs_by_coverage() -> None:
+    found = by_coverage.read()
+
+    assert by_coverage.table(found) in by_coverage.PAGE.read_text()
+    assert [c.name for c in found] == list(by_coverage.NAMES)
+    assert [c.failures for c in found] == [[] for _ in found]
 
 
 def test_the_page_shows_the_figures_of_the_recorded_faults() -> None:

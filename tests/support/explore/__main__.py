@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
     walking.add_argument("--folder", type=Path, default=Path(".otactl/explore"))
     walking.add_argument("--states", type=int, default=500_000, help="distinct worlds of each service and answer")
     walking.add_argument("--minutes", type=float, default=600.0, help="stop after so long")
-    walking.add_argument("--disturbances", type=int, default=1, help="worlds with so many before them are expanded")
+    walking.add_argument("--disturbances", type=int, default=2, help="worlds with so many before them are expanded")
     walking.add_argument("--workers", type=int, default=2)
     walking.add_argument("--only", action="append", default=[], help="fuota-1, tuya-2, …")
     wandering = commands.add_parser("wander", help="long seeded walks")

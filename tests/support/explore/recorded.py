@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from otactl.wording import count
 from tests.support.explore.walk import Walk, load
 from tests.support.paths import ROOT
 
@@ -68,7 +69,7 @@ def table(found: list[Row]) -> str:
     head = "| World | Distinct worlds | Steps judged | Expanded | Every trace of | Time (CPU) | Memory | Violations |"
     lines = [head, "|---|---|---|---|---|---|---|---|"]
     for r in found:
-        depth = f"{r.depth} moves, {r.disturbances} disturbance and one more at its end"
+        depth = f"{r.depth} moves, {count(r.disturbances, 'disturbance')} and one more at its end"
         lines.append(
             f"| `{r.name}` | {r.worlds:,} | {r.transitions:,} | {r.expanded:,} | {depth} | {r.cpu_seconds:,} s | "
             f"{r.memory_mib} MiB | {r.violations} |"

@@ -1,7 +1,8 @@
-"""Fuzzes: `python -m tests.support.fuzz [run | judge KIND FILE | record]`.
+"""Fuzzes: `python -m tests.support.fuzz [run | cover | judge KIND FILE | record]`.
 
 `run` goes on where it was stopped. Block n of a kind has the same inputs in every run, so the numbers it prints are
-seeds; a failing input is saved in the folder `failing`, and judged again with `judge`.
+seeds. `cover` looks for inputs by the coverage of the code, and goes on from those that it kept. A failing input is
+saved in the folder `failing`, and judged again with `judge`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support.fuzz import recorded
+from tests.support.fuzz import by_coverage, recorded
 from tests.support.fuzz.kinds import NAMES, every
 from tests.support.fuzz.run import failure, load, run_block, save
 from tests.support.paths import ROOT
@@ -26,7 +28,7 @@ SAVE_EVERY = 8  # blocks
 def main(words: list[str]) -> int:
     """Run one command, and return the exit code: 1 when an input failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.fuzz", description=__doc__)
-    parser.add_argument("command", choices=["run", "judge", "record"], nargs="?", default="run")
+    parser.add_argument("command", choices=["run", "cover", "judge", "record"], nargs="?", default="run")
     parser.add_argument("input", nargs="*", help="of judge: the kind, and the file of an input")
     parser.add_argument("--only", action="append", choices=NAMES, help="this kind; may be given several times")
     parser.add_argument("--inputs", type=int, default=200_000, help="inputs of each kind, in all runs together")
@@ -35,7 +37,10 @@ def main(words: list[str]) -> int:
     given = parser.parse_args(words)
     if given.command == "record":
         recorded.write([load(given.folder, name) for name in NAMES if (given.folder / f"{name}.json").exists()])
+        by_coverage.record(given.folder)
         return 0
+    if given.command == "cover":
+        return _cover(given.only or by_coverage.NAMES, given.inputs, given.folder)
     shared = Path("/dev/shm")  # noqa: S108 - memory, so that a damaged file costs no disk
     with ExitStack() as ends:
         folder = ends.enter_context(
@@ -63,6 +68,19 @@ def main(words: list[str]) -> int:
             print(recorded.line(progress), *progress.failures[known:], sep="\n", flush=True)
             failed += len(progress.failures)
         return 1 if failed else 0
+
+
+def _cover(names: Sequence[str], inputs: int, folder: Path) -> int:
+    if reason := by_coverage.missing():
+        print(f"no input is looked for by coverage: {reason}")
+        return 0
+    failed = 0
+    for name in names:
+        found = by_coverage.run(name, folder, inputs)
+        by_coverage.save(folder, found)
+        print(by_coverage.line(found), *found.failures, sep="\n", flush=True)
+        failed += len(found.failures)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
