@@ -29,7 +29,7 @@ from otactl.journal.process_liveness import current
 from otactl.journal.row_format import RowFormat
 from otactl.journal.sqlite_copy import become, fill
 from otactl.journal.sqlite_dump import SqlRows
-from otactl.journal.sqlite_events import append, chained, heads, rows
+from otactl.journal.sqlite_events import append, chained, head_of, rows
 from otactl.journal.sqlite_file import SqliteFile
 from otactl.model import Event, Record
 from otactl.ports import Commit, Identity, Lease, Stored
@@ -153,7 +153,7 @@ class SqlJournal:
         """Read a rollout's events as they are chained, with the head of the chain."""
         with self.database.read() as db:
             events = tuple(ChainedEvent(*row[2:]) for row in rows(db, environment, name))
-            return ChainReading(environment, name, events, heads(db).get((environment, name)))
+            return ChainReading(environment, name, events, head_of(db, environment, name))
 
     def lease(self, environment: str) -> Lease | None:
         """Return who holds the environment, if anyone ever did; one released or in the past holds no one."""

@@ -71,6 +71,14 @@ def heads(db: Connection) -> dict[tuple[str, str], Link | None]:
     return {(environment, name): link_of(text) for environment, name, text in found}
 
 
+def head_of(db: Connection, environment: str, name: str) -> Link | None:
+    """Read the head of one rollout's chain by the index, as its record is read: damage may part that from the rows."""
+    chain = optional_column(db, "records", "chain")
+    query = f"SELECT {chain} FROM records WHERE environment = ? AND name = ?"  # noqa: S608 - no value
+    found = db.execute(query, (environment, name)).fetchone()
+    return link_of(found[0]) if found is not None else None
+
+
 def text_of(link: Link | None) -> str | None:
     """Write a link as it is stored."""
     return msgspec.json.encode(link).decode() if link is not None else None
