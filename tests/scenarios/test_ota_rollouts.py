@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from otactl.model import (
     Device,
     DriftPolicy,
+    Gate,
     Outcome,
     Phase,
     Reason,
@@ -250,6 +251,25 @@ def test_a_continuous_update_goes_on_and_serves_who_joins(ota_stage: OtaStage) -
     assert record.phase is Phase.PROGRESSING
     assert record.attempts[0].progress == {"succeeded": 4}
     assert record.drift == ()
+
+
+def test_a_continuous_update_has_its_verdict_at_silence_after_over_who_joined_by_then(ota_stage: OtaStage) -> None:
+    waves = (Wave(name="all", targets=Targets(thing_groups=("gateways",))),)
+    strategy = Strategy(waves=waves, gate=Gate(min_success_percent=90, silence_after="2h"))
+    declared = gateway(backend=block(targetSelection="CONTINUOUS"), strategy=strategy)
+    ota_stage.cron(declared, rounds=3)
+    ota_stage.iot.add_thing_to_thing_group(thingName="gw-1", thingGroupName="gateways")
+    ota_stage.advance(600)
+    ota_stage.run(declared)
+    assert ota_stage.remembered().waves[0].verdict is None
+
+    ota_stage.advance(7200)
+    ota_stage.run(declared)
+
+    record = ota_stage.remembered()
+    assert record.waves[0].verdict is not None
+    assert (record.waves[0].verdict.passed, record.waves[0].verdict.total) == (True, 4)
+    assert (record.phase, record.attempts[0].stage) == (Phase.SUCCEEDED, Stage.RUNNING)
 
 
 def test_a_wave_of_one_rollout_waits_for_a_thing_that_another_one_holds(ota_stage: OtaStage) -> None:
