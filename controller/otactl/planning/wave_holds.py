@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from shlex import quote
 
 from otactl.model import Reason, Rollout, Selection, WaveRecord, firmware_version, iso
 from otactl.model.actions import Hold
@@ -44,7 +45,7 @@ def unapproved(ctx: WaveContext, *, again: bool = False) -> tuple[Hold, ...]:
     named = membership.named_devices(devices)
     if good and (not groups or known or any(a.devices in (named, membership.ANY_DEVICES) for a in good)):
         return ()
-    how = f"otactl approve {rollout.source.file} --wave {wave.name} --role {role} --by WHO"
+    how = f"otactl approve {quote(rollout.source.file)} --wave {wave.name} --role {quote(role)} --by WHO"
     how += f" --devices {named}" if groups and not known else ""
     if good:
         then = good[-1].devices
@@ -58,7 +59,7 @@ def unapproved(ctx: WaveContext, *, again: bool = False) -> tuple[Hold, ...]:
         text = f"wave {wave.name}: the approval by {given[-1].by} was of something else than is declared now; {how}"
         return (Hold(reason="approval_is_outdated", message=text),)
     digest = membership.approval_digest(rollout, wave)
-    text = f"wave {wave.name} needs the approval of {role} (digest {digest[:12]}…); {how}, by pull request"
+    text = f"wave {wave.name} needs the approval of {role} (digest {digest[:12]}…), by pull request; {how}"
     return (Hold(reason="approval_is_missing", message=text),)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from otactl.model import iso
 from otactl.report.gate import percent
 from otactl.report.plan_values import (
@@ -97,7 +99,7 @@ def gates(rollout: PlannedRollout) -> str:
         firmware = "" if rate.failing_percent == said else f" firmware that fails on {rate.failing_percent:g} %"
         said = rate.failing_percent
         parts.append(f"wave {name} passes{firmware} in {percent(rate.passes_percent)} of cases")
-    more = [f"{len(shown) - _GATES} more: otactl gate {rollout.file}"] if len(shown) > _GATES else []
+    more = [f"{len(shown) - _GATES} more: otactl gate {quote(rollout.file)}"] if len(shown) > _GATES else []
     return ", ".join([*parts, *more])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from otactl.report import airtime as radio
 from otactl.report import folding, journals_used, plan_lines
 from otactl.report.plan import digest_of
@@ -56,7 +58,7 @@ def _facts(rollout: PlannedRollout) -> list[str]:
         lines.append(f"on air: {radio.line(rollout.airtime)}")
         lines.append(f"success: {radio.chance_line(rollout.airtime)}")
         lines += [f"radio warning: {w.code}: {w.message}" for w in rollout.airtime.warnings]
-        lines.append(f"all radio figures: otactl airtime {rollout.file}")
+        lines.append(f"all radio figures: otactl airtime {quote(rollout.file)}")
     return lines
 
 

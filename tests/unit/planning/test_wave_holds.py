@@ -202,6 +202,15 @@ def test_a_wave_waits_for_an_approval_of_its_role_and_of_what_is_declared_now(
     assert all(names in h.message and "otactl approve rollouts/a.yaml --wave canary" in h.message for h in holds)
 
 
+def test_the_command_that_approves_works_when_it_is_copied() -> None:
+    odd = replace(SINGLE, source=replace(SINGLE.source, file="roll outs/a & b.yaml"))
+
+    (hold,) = unapproved(of_wave(situation(odd)))
+
+    command = "otactl approve 'roll outs/a & b.yaml' --wave canary --role owners --by WHO"
+    assert hold.message.endswith(f"; {command}")
+
+
 @pytest.mark.parametrize(
     ("devices", "observed", "held"),
     [

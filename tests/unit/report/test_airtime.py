@@ -191,6 +191,14 @@ def test_a_plan_has_all_figures_in_markdown_and_names_their_command_in_text(ques
     assert "all radio figures: otactl airtime" in plan_text(planned(found))
 
 
+def test_the_command_for_all_figures_works_when_it_is_copied() -> None:
+    report = planned(forecast(MISSES))
+    (rollout,) = report.rollouts
+    odd = msgspec.structs.replace(rollout, file="roll outs/a.yaml")
+    shown = plan_text(msgspec.structs.replace(report, rollouts=(odd,)))
+    assert "otactl airtime 'roll outs/a.yaml'" in shown
+
+
 def test_a_plan_of_single_devices_tells_how_long_their_gateway_is_busy() -> None:
     question = msgspec.structs.replace(QUESTIONS["single devices"], devices=100, devices_per_gateway=100)
     found = forecast(question)
