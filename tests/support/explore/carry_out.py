@@ -28,7 +28,7 @@ from tests.support.explore.declared import devices_of
 from tests.support.explore.invariants import Fault
 from tests.support.explore.scene import Scene
 from tests.support.explore.truth import reach, vanished
-from tests.support.explore.world import Task, World, answer_key
+from tests.support.explore.world import Sent, Task, World, answer_key
 
 replace = msgspec.structs.replace
 SESSION, SLOW = timedelta(hours=1), timedelta(minutes=1)
@@ -53,6 +53,7 @@ def carry_out(scene: Scene, call: Call, action: Action) -> Receipt:
         unit = replace(stopped.unit, canceled_by_us=True, withdrawn=action.why == "suspended")
         scene.put(key, replace(stopped, unit=unit))
         scene.answers = answered(scene.answers, stopped)
+        scene.sent = _interrupted(scene.sent, task, stopped)
         return Receipt(key=call.key)
     if isinstance(action, MarkUnit):
         kept = {k: v for k, v in task.unit.tags.items() if k not in action.remove}
@@ -146,6 +147,13 @@ def stop(task: Task, *, middle: bool) -> Task:
     ends = OPEN_WORK if middle else ("waiting",)
     work = {d: "canceled" if how in ends else how for d, how in task.work.items()}
     return ended(replace(task, work=work, unit=replace(task.unit, stopping=True)))
+
+
+def _interrupted(sent: dict[str, Sent], before: Task, after: Task) -> dict[str, Sent]:
+    """Return what devices were sent once a stop has canceled some in the middle: they have the content to come."""
+    stopped = (d for d, how in after.work.items() if how == "canceled" and before.work[d] not in ("waiting", how))
+    known = {d: sent[d] for d in stopped if d in sent and sent[d].content == after.content}
+    return {**sent, **{d: replace(s, outcome="canceled") for d, s in known.items()}}
 
 
 def ended(task: Task) -> Task:
