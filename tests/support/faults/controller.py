@@ -90,7 +90,11 @@ class _Patience:
         self.meta = patient.meta
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._hasty if self._trouble.hasty else self._patient, name)
+        def call(**given: object) -> Any:
+            # Chosen when the call is sent: who sends it takes the method before it is counted.
+            return getattr(self._hasty if self._trouble.hasty else self._patient, name)(**given)
+
+        return call
 
 
 class _Session:
