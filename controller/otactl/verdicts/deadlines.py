@@ -10,6 +10,12 @@ from datetime import UTC, datetime, timedelta
 from otactl.model import Attempt, Gate, Verdict, duration
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCKS_DIFFER = timedelta(minutes=2)
+
+
+def not_before(old: Verdict | None, now: datetime) -> datetime:
+    """Return the time of a verdict where the clock of a pass is a little behind it (rule 9)."""
+    return old.at if old is not None and now < old.at <= now + CLOCKS_DIFFER else now
 
 
 def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:

@@ -17,6 +17,8 @@
 8. What was withdrawn from a released wave, or is tried again as its unit ends late, takes its release back until it has
    followed: before the next wave starts, and after a later one that is with its devices already. It does not follow a
    later one that has failed its gate.
+9. What a verdict has waited for is not waited for again by a pass whose clock is behind the one of the verdict, by
+   `CLOCKS_DIFFER` at most: hosts differ, and a Date header has whole seconds. Further ahead is a wrong clock's verdict.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ from otactl.model import (
 )
 from otactl.verdicts import confidence, retry
 from otactl.verdicts import gate as gates
-from otactl.verdicts.deadlines import NEVER, answers_until, claims_until
+from otactl.verdicts.deadlines import NEVER, answers_until, claims_until, not_before
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.found_units import may_be_retry
 from otactl.verdicts.gate import GateState, Judgement, Tally
@@ -110,6 +112,7 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     gate = rollout.gate_of(declared)
     if attempt is None or may_be_retry(attempt, declared, rollout):
         return None
+    now = not_before(wave.verdict_of(rollout.generation), now)
     silence = duration(gate.silence_after) if gate.silence_after is not None else None
     off = retry.let_off(wave, rollout)
     results = results_of(wave, rollout.generation)
