@@ -46,12 +46,12 @@ ALWAYS: dict[tuple[str, str], tuple[str, ...]] = {
     ("iot", "CreateOTAUpdate"): ("otaUpdateId",),
     ("sts", "GetCallerIdentity"): ("Account",),
     ("iam", "GetRole"): ("Role.Arn", "Role.AssumeRolePolicyDocument"),
-    ("iam", "ListRolePolicies"): ("PolicyNames[]",),
+    ("iam", "ListRolePolicies"): ("PolicyNames", "PolicyNames[]"),
     ("iam", "GetRolePolicy"): ("PolicyDocument",),
-    ("iam", "ListAttachedRolePolicies"): ("AttachedPolicies[].PolicyArn",),
+    ("iam", "ListAttachedRolePolicies"): ("AttachedPolicies", "AttachedPolicies[].PolicyArn"),
     ("iam", "GetPolicy"): ("Policy.DefaultVersionId",),
     ("iam", "GetPolicyVersion"): ("PolicyVersion.Document",),
-    ("iam", "SimulatePrincipalPolicy"): ("EvaluationResults[].EvalDecision",),
+    ("iam", "SimulatePrincipalPolicy"): ("EvaluationResults", "EvaluationResults[].EvalDecision"),
     ("s3", "HeadObject"): ("ContentLength",),
 }
 """Members without which an answer cannot be used; a test holds them against the models."""
@@ -100,6 +100,8 @@ def _before_parse(operation_model: Any, response_dict: dict[str, Any], **_: obje
     if protocol not in _JSON or shape is None or shape.serialization.get("payload") or not _in_body(shape):
         if _is_page(headers, body):
             raise UnreadableError(f"HTTP {status} with a web page")
+        if protocol not in _JSON and not body.strip() and _has_body(shape):
+            raise UnreadableError(f"HTTP {status} without a body")
         return
     check(_parsed(body, status), shape)
 
@@ -189,6 +191,11 @@ def _misfits(value: object, shape: Any, where: str) -> Iterator[tuple[str, str]]
 
 def _wire(name: str, member: Any) -> str:
     return str(member.serialization.get("name", name))
+
+
+def _has_body(shape: Any) -> bool:
+    """Return whether an operation of an XML protocol always answers with a body: that of an empty object has none."""
+    return shape is not None and not shape.serialization.get("payload") and _in_body(shape)
 
 
 def _in_body(shape: Any) -> bool:

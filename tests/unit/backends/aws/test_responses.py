@@ -73,6 +73,7 @@ def transport(host: Answers) -> AwsClient:
 
 
 LIST = ("iotwireless", "ListFuotaTasks")
+_IAM = "<{0}Response><{0}Result>{1}<IsTruncated>false</IsTruncated></{0}Result></{0}Response>"
 MISFITS: list[tuple[tuple[str, str], object, str]] = [
     (LIST, b"<html>portal</html>", "not JSON"),
     (LIST, b"", "an empty body"),
@@ -97,7 +98,10 @@ MISFITS: list[tuple[tuple[str, str], object, str]] = [
     (("iot", "ListJobExecutionsForJob"), {"executionSummaries": [{"thingArn": "a"}]}, "jobExecutionSummary.status"),
     (("sts", "GetCallerIdentity"), b"<html><body>portal</body></html>", "a web page"),
     (("s3", "GetBucketVersioning"), b"<html><body>portal</body></html>", "a web page"),
+    (("s3", "GetBucketVersioning"), b"", "without a body"),
     (("iam", "GetRole"), b"not xml", "ResponseParserError"),
+    (("iam", "ListRolePolicies"), _IAM.format("ListRolePolicies", "").encode(), "PolicyNames is missing"),
+    (("iam", "ListAttachedRolePolicies"), _IAM.format("ListAttachedRolePolicies", "").encode(), "Policies is missing"),
 ]
 ASKED: dict[str, dict[str, object]] = {
     "ListTagsForResource": {"ResourceArn": "arn:x"},
@@ -108,6 +112,8 @@ ASKED: dict[str, dict[str, object]] = {
     "ListJobExecutionsForJob": {"jobId": "x"},
     "GetBucketVersioning": {"Bucket": "xyz"},
     "GetRole": {"RoleName": "x"},
+    "ListRolePolicies": {"RoleName": "x"},
+    "ListAttachedRolePolicies": {"RoleName": "x"},
 }
 
 
@@ -274,6 +280,12 @@ def test_what_an_answer_always_has_is_in_its_model_and_every_list_says_it() -> N
                 here = here.member if part.endswith("[]") else here
     lists = {call for call in operations.READS if call[1].startswith(("List", "Search"))}
     assert lists <= set(ALWAYS), "name the members that every item of the list has"
+
+
+def test_a_role_without_policies_is_no_misfit(host: Answers, transport: AwsClient) -> None:
+    host.answer(_IAM.format("ListRolePolicies", "<PolicyNames/>").encode())
+
+    assert transport.call("iam", "ListRolePolicies", {"RoleName": "x"}, repeatable=True)["PolicyNames"] == []
 
 
 def test_an_answer_without_what_it_always_has_is_refused_however_it_was_parsed() -> None:
