@@ -161,6 +161,8 @@ def _status(finding: Finding, policy: DriftPolicy, now: datetime) -> tuple[Drift
 
 def _again(entry: DriftEntry, finding: Finding, policy: DriftPolicy, events: list[Event], now: datetime) -> DriftEntry:
     status, action = _status(finding, policy, now)
+    if entry.action == CORRECTION_SENT and action == TO_CORRECT and entry.observed == finding.observed:
+        action = CORRECTION_SENT  # a read may lag behind it
     if entry.accepted_before and _accepted_with(finding, policy, now) != entry.accepted_before:
         entry = msgspec.structs.replace(entry, accepted_before="")
     same = (entry.status, entry.action, entry.desired, entry.observed) == (

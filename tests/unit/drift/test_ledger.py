@@ -117,6 +117,18 @@ def test_a_correction_whose_answer_was_lost_closes_the_drift_as_corrected(
     assert entry.status is closed
 
 
+@pytest.mark.parametrize(("observed", "closed"), [(3, DriftStatus.CORRECTED), (7, DriftStatus.CLOSED)])
+def test_a_read_that_lags_behind_a_correction_takes_nothing_from_it(observed: int, closed: DriftStatus) -> None:
+    entries = correction_sent(once(), "u1", frozenset({DRIFT.field}))
+    shown = msgspec.structs.replace(DRIFT, observed=observed)
+
+    again, events = fold(entries, (shown,), POLICY, "m1", frozenset(), NOW + timedelta(minutes=2))
+    (entry,), _ = fold(again, (), POLICY, "m1", frozenset(), NOW + timedelta(minutes=4))
+
+    assert entry.status is closed
+    assert bool(events) is (observed != 3)
+
+
 def test_a_correction_is_noted_only_on_what_waits_for_one() -> None:
     waiting, impossible = once()[0], once(GONE)[0]
 

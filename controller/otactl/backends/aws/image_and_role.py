@@ -150,6 +150,8 @@ class ImageAndRoleReader:
         except NotFoundError:
             return DELETED
         except StalledError as error:
+            if error.reason == "AnswerInvalid":  # it tells nothing of the version
+                raise
             return f"cannot be read: {error}"
         return ""
 

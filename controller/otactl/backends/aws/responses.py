@@ -52,7 +52,7 @@ ALWAYS: dict[tuple[str, str], tuple[str, ...]] = {
     ("iam", "GetPolicy"): ("Policy.DefaultVersionId",),
     ("iam", "GetPolicyVersion"): ("PolicyVersion.Document",),
     ("iam", "SimulatePrincipalPolicy"): ("EvaluationResults", "EvaluationResults[].EvalDecision"),
-    ("s3", "HeadObject"): ("ContentLength",),
+    ("s3", "HeadObject"): ("ContentLength", "ETag"),
 }
 """Members without which an answer cannot be used; a test holds them against the models."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from otactl.backends.aws.client import AwsClient
 from otactl.backends.aws.image_and_role import ImageAndRoleReader
+from otactl.errors import StalledError
 
 ROLE = "arn:aws:iam::123456789012:role/updater"
 IMAGE = "s3://acme/probe.bin"
@@ -32,6 +33,20 @@ class Transport:
 
 def reader(**changed: dict[str, Any]) -> ImageAndRoleReader:
     return ImageAndRoleReader(cast("AwsClient", Transport(**changed)))
+
+
+@pytest.mark.parametrize(("reason", "raises"), [("AnswerInvalid", True), ("AccessDenied", False)])
+def test_an_answer_about_a_version_that_cannot_be_read_tells_nothing_of_it(reason: str, raises: bool) -> None:
+    class Refusing(Transport):
+        def call(self, *_asked: object, **_given: object) -> dict[str, Any]:
+            raise StalledError(reason, "HTTP 200 with a web page")
+
+    facts = ImageAndRoleReader(cast("AwsClient", Refusing()))
+    if not raises:
+        assert facts.version_missing("acme", "probe.bin", "v1") == "cannot be read: HTTP 200 with a web page"
+        return
+    with pytest.raises(StalledError, match="a web page"):
+        facts.version_missing("acme", "probe.bin", "v1")
 
 
 def test_what_makes_sense_is_read() -> None:
