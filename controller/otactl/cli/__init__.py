@@ -118,6 +118,8 @@ def _run() -> int:
         code = leaving.code
     except click.Abort:
         code = _say("interrupted; run the same command again to go on")
+    except click.exceptions.NoArgsIsHelpError as alone:
+        code = _say("name one of these commands", alone.format_message() + "\n\n")
     except click.ClickException as wrong:
         usage = wrong.ctx.get_usage() + "\n" if isinstance(wrong, click.UsageError) and wrong.ctx else ""
         code = _say(plain(wrong.format_message()), usage)

@@ -20,6 +20,7 @@ import msgspec
 from otactl.backends.transport.machine_clock import utc_now
 from otactl.backends.transport.usage import Stats
 from otactl.cli.push_gateway import push
+from otactl.cli.replaced_files import must_be_replaceable
 from otactl.errors import OtactlError, reason_of
 from otactl.journal import AnyJournal
 from otactl.model import Environment
@@ -48,6 +49,7 @@ def metrics_options(command: F) -> F:
         "metrics",
         type=click.Path(dir_okay=False),
         metavar="FILE",
+        callback=must_be_replaceable,
         help="Write metrics for Prometheus to FILE (of the textfile collector: a name that ends in .prom).",
     )
     gateway = click.option(

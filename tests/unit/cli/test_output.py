@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from otactl.cli import main
 from otactl.cli.output import terminal_width
 
 
@@ -42,3 +43,18 @@ def test_a_terminal_that_reports_no_size_is_no_limit(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.stdout", Terminal())
 
     assert terminal_width() is None
+
+
+@pytest.mark.parametrize("group", ["journal", "evidence", "workers"])
+def test_a_group_without_a_command_shows_its_help_line_by_line(
+    group: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["otactl", group])
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    shown = capsys.readouterr().err
+    assert left.value.code == 1
+    assert "\nCommands:\n" in shown
+    assert shown.endswith("otactl: name one of these commands\n")

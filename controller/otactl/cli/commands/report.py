@@ -15,6 +15,7 @@ from otactl.cli.errors import Verb, guarded
 from otactl.cli.fleet_facts import PageRequest, gather
 from otactl.cli.journal_option import journal_option
 from otactl.cli.load_manifests import environment_option
+from otactl.cli.replaced_files import must_be_replaceable
 from otactl.cli.select_records import places_near
 from otactl.errors import UsageError
 from otactl.journal import is_file, path_of
@@ -29,7 +30,13 @@ _READABLE = 0o644
 
 
 @click.command(cls=Verb, short_help="show the fleet as one HTML page, from the journal")
-@click.option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write the page into this file.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    callback=must_be_replaceable,
+    help="Write the page into this file.",
+)
 @click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1 until Ctrl-C or SIGTERM.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=None, help="Port of --serve; 0 takes a free one.  [default: 0]"
