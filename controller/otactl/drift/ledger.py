@@ -5,8 +5,7 @@
 2. `lastSeen` moves only when something else does, or after `REFRESH`: a quiet pass writes nothing.
 3. An entry remembers what of `spec.drift.ignore` accepted it when it was first seen: that was not written about it, and
    allows nothing to be sent (`accepted_since`).
-4. A drift that is not seen any more closes: by our correction if one was sent, also if its answer was lost, else by
-   another actor, or with its unit.
+4. A drift that is not seen any more closes: by our correction if one was sent, else by another actor, or with its unit.
 """
 
 from __future__ import annotations
@@ -16,15 +15,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Event, Ignore, Intent
+from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Event, Ignore
 from otactl.model.actions import Finding
 
 REFRESH = timedelta(hours=1)
 # A unit that points at another image, or reads it with another role, is not the one whose checks were passed.
 NOT_IGNORABLE = ("image", "role", "name")
 TO_CORRECT, CORRECTION_SENT = "to be corrected", "correction sent"
-_CORRECTIONS = {"updateUnit": "", "markUnit": "tags.", "addMembers": "members.", "removeMembers": "members."}
-"""Where the fields of a unit begin that an action sets."""
 MOST_SHOWN = 1000
 """Characters of a value in a message: an address of an image has a few hundred."""
 
@@ -50,14 +47,12 @@ def fold(
     gone: frozenset[str],
     now: datetime,
     started: frozenset[str] = frozenset(),
-    intents: Iterable[Intent] = (),
 ) -> tuple[tuple[DriftEntry, ...], tuple[Event, ...]]:
     """Return the ledger after one observation.
 
     `gone` are subjects that ended as we intended, `started` those whose session started: their role is not checked
-    any more. `intents` are those before the observation: calls whose answers were lost.
+    any more.
     """
-    unheard = tuple(intents)
     seen = {(f.subject, f.field): f for f in findings}
     events: list[Event] = []
     kept: list[DriftEntry] = []
@@ -68,8 +63,6 @@ def fold(
         elif key in seen:
             kept.append(_again(entry, seen.pop(key), policy, events, now))
         else:
-            if any(_corrects(intent, entry) for intent in unheard):
-                entry = msgspec.structs.replace(entry, action=CORRECTION_SENT)
             kept.append(_close(entry, _why(entry, gone, started), events, now))
     for finding in seen.values():
         status, action = _status(finding, policy, now)
@@ -107,14 +100,6 @@ def correction_sent(
         else e
         for e in entries
     )
-
-
-def _corrects(intent: Intent, entry: DriftEntry) -> bool:
-    """Return whether a call without an answer may have corrected a drift that was to be corrected."""
-    fields = _CORRECTIONS.get(intent.action)
-    if fields is None or intent.unit_id != entry.subject or entry.action != TO_CORRECT:
-        return False
-    return entry.field.startswith(fields) if fields else "." not in entry.field
 
 
 def _shown(value: object) -> str:

@@ -128,7 +128,6 @@ def assess(
             gone,
             now,
             started=frozenset(a.unit_id for a in moved.attempts if _has_started(a, shape)),
-            intents=before.intents,
         )
     # Only a fixed time is remembered (a start, a deadline): "in a minute" would be another record in every pass.
     times = {*(a.start_at for a in moved.attempts), *(h.until for h in decided.holds)}

@@ -46,11 +46,20 @@ def missing() -> str:
     return ""
 
 
-def run(name: str, folder: Path, inputs: int, command: Sequence[str] = COMMAND) -> Covered:
-    """Fuzz a kind with so many inputs; an input that fails ends it, and is saved below `folder`."""
+def run(name: str, folder: Path, inputs: int, command: Sequence[str] = COMMAND, *, seed: int = 0) -> Covered:
+    """Fuzz a kind with so many inputs; an input that fails ends it, and is saved below `folder`.
+
+    A seed of 0 draws another one each time.
+    """
     kept = folder / "failing"
     kept.mkdir(parents=True, exist_ok=True)
-    options = (f"-runs={inputs}", "-print_final_stats=1", f"-rss_limit_mb={MOST_MEMORY}", f"-artifact_prefix={kept}/")
+    options = (
+        f"-seed={seed}",
+        f"-runs={inputs}",
+        "-print_final_stats=1",
+        f"-rss_limit_mb={MOST_MEMORY}",
+        f"-artifact_prefix={kept}/",
+    )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ran = subprocess.run([*command, name, str(folder), *options], cwd=ROOT, capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from otactl.drift.ledger import CORRECTION_SENT, REFRESH, correction_sent, fold, reported
-from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore, Intent, RecordedCall
+from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore
 from otactl.model.actions import Finding
 from tests.support.builders import NOW
 
@@ -91,30 +91,6 @@ def test_a_drift_that_went_away_tells_who_closed_it(
 
     assert (entry.status, entry.closed_by, entry.open) == (status, by, False)
     assert [e.kind for e in events] == ["driftClosed"]
-
-
-@pytest.mark.parametrize(
-    ("action", "field", "policy", "closed"),
-    [
-        ("updateUnit", "redundancyPercent", POLICY, DriftStatus.CORRECTED),
-        ("updateUnit", "tags.otactl:wave", POLICY, DriftStatus.CLOSED),
-        ("markUnit", "tags.otactl:wave", POLICY, DriftStatus.CORRECTED),
-        ("addMembers", "members.device:d1", POLICY, DriftStatus.CORRECTED),
-        ("addMembers", "redundancyPercent", POLICY, DriftStatus.CLOSED),
-        ("startUnit", "redundancyPercent", POLICY, DriftStatus.CLOSED),
-        ("updateUnit", "redundancyPercent", DriftPolicy(mode="report"), DriftStatus.CLOSED),
-    ],
-)
-def test_a_correction_whose_answer_was_lost_closes_the_drift_as_corrected(
-    action: str, field: str, policy: DriftPolicy, closed: DriftStatus
-) -> None:
-    call = RecordedCall(service="iotwireless", operation="UpdateFuotaTask", parameters={})
-    intent = Intent(action=action, unit_id="u1", key="k", call=call, at=NOW)
-    entries = once(msgspec.structs.replace(DRIFT, field=field), policy)
-
-    (entry,), _ = fold(entries, (), policy, "m1", frozenset(), NOW, intents=(intent,))
-
-    assert entry.status is closed
 
 
 @pytest.mark.parametrize(("observed", "closed"), [(3, DriftStatus.CORRECTED), (7, DriftStatus.CLOSED)])
