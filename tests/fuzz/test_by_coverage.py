@@ -25,7 +25,7 @@ by_coverage_process.main(__import__("sys").argv[1:])
 """
 
 
-# Journals in SQLite are left to `make fuzz`: their process grew to 1 GiB once, and why is not known (docs/reliability.md).
+# Journals in SQLite are left to `make fuzz`: their process grew to 1 GiB once, why is not known (docs/reliability.md).
 @pytest.mark.parametrize("name", ["manifest-bytes", "csv", "outputs"])
 def test_an_input_that_reaches_other_code_is_read_or_refused(tmp_path: Path, name: str) -> None:
     found = by_coverage.run(name, tmp_path, 400, seed=1)
