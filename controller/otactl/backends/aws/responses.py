@@ -97,10 +97,11 @@ def _before_parse(operation_model: Any, response_dict: dict[str, Any], **_: obje
             response_dict["body"] = b""  # the SDK trips over what is no object
         return
     shape = operation_model.output_shape
-    if protocol not in _JSON or shape is None or shape.serialization.get("payload") or not _in_body(shape):
+    has_body = shape is not None and not shape.serialization.get("payload") and _in_body(shape)
+    if protocol not in _JSON or not has_body:
         if _is_page(headers, body):
             raise UnreadableError(f"HTTP {status} with a web page")
-        if protocol not in _JSON and not body.strip() and _has_body(shape):
+        if has_body and not body.strip():
             raise UnreadableError(f"HTTP {status} without a body")
         return
     check(_parsed(body, status), shape)
@@ -191,11 +192,6 @@ def _misfits(value: object, shape: Any, where: str) -> Iterator[tuple[str, str]]
 
 def _wire(name: str, member: Any) -> str:
     return str(member.serialization.get("name", name))
-
-
-def _has_body(shape: Any) -> bool:
-    """Return whether an operation of an XML protocol always answers with a body: that of an empty object has none."""
-    return shape is not None and not shape.serialization.get("payload") and _in_body(shape)
 
 
 def _in_body(shape: Any) -> bool:
