@@ -105,7 +105,7 @@ def test_a_role_that_may_not_read_ends_in_a_done_task_and_a_failed_wave(fuota_st
     fuota_stage.run()
     fuota_stage.iam.delete_role_policy(RoleName="acme-firmware-update", PolicyName="read")
 
-    fuota_stage.drive(rounds=2)
+    fuota_stage.drive(rounds=3)
 
     record = fuota_stage.record()
     assert record.phase is Phase.FAILED

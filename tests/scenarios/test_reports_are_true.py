@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from otactl.drift.ledger import PERHAPS_OTACTL
 from otactl.model import Cause, DriftPolicy, DriftStatus, Ignore, Phase, Source
 from tests.support.fuota_stage import (
     BUCKET,
@@ -161,13 +162,18 @@ def test_an_orphans_other_drift_stays_open_until_its_unit_is_gone(fuota_stage: F
     assert {e.closed_by for e in fuota_stage.record().drift} == {"the unit ended"}
 
 
-def test_a_correction_that_was_refused_is_not_reported_as_ours(fuota_stage: FuotaStage) -> None:
+@pytest.mark.parametrize(
+    ("effect", "by"), [("throttle", "set back out of band, or declared so"), ("error500", PERHAPS_OTACTL)]
+)
+def test_a_correction_that_may_have_been_refused_is_not_reported_as_ours(
+    fuota_stage: FuotaStage, effect: str, by: str
+) -> None:
     fuota_stage.deafen()
     fuota_stage.run(declared(strategy=ONE))
     task = fuota_stage.task()["Id"]
     fuota_stage.advance(300)
     fuota_stage.wireless.update_fuota_task(Id=task, Description="by hand")
-    fuota_stage.fault(service="iotwireless", operation="UpdateFuotaTask", effect="error500")
+    fuota_stage.fault(service="iotwireless", operation="UpdateFuotaTask", effect=effect)
     fuota_stage.run(declared(strategy=ONE))
     fuota_stage.server.world.faults.replace([])
     fuota_stage.wireless.update_fuota_task(Id=task, Description="probes")
@@ -175,7 +181,29 @@ def test_a_correction_that_was_refused_is_not_reported_as_ours(fuota_stage: Fuot
     fuota_stage.run(declared(strategy=ONE))
 
     (entry,) = fuota_stage.record().drift
-    assert (entry.status, entry.closed_by) == (DriftStatus.CLOSED, "set back out of band, or declared so")
+    assert (entry.status, entry.closed_by) == (DriftStatus.CLOSED, by)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "status", "by"),
+    [("answered", DriftStatus.CORRECTED, "otactl"), ("lost", DriftStatus.CLOSED, PERHAPS_OTACTL)],
+)
+def test_a_correction_whose_answer_is_lost_is_reported_as_perhaps_ours(
+    fuota_stage: FuotaStage, boundary: str, status: DriftStatus, by: str
+) -> None:
+    fuota_stage.deafen()
+    fuota_stage.run(declared(strategy=ONE))
+    fuota_stage.advance(300)
+    fuota_stage.wireless.update_fuota_task(Id=fuota_stage.task()["Id"], Description="by hand")
+    if boundary == "lost":
+        fuota_stage.fault(service="iotwireless", operation="UpdateFuotaTask", effect="timeoutAfterCommit")
+    fuota_stage.run(declared(strategy=ONE))
+    fuota_stage.server.world.faults.replace([])
+
+    fuota_stage.run(declared(strategy=ONE))
+
+    (entry,) = fuota_stage.record().drift
+    assert (entry.status, entry.closed_by) == (status, by)
 
 
 def test_a_start_whose_answer_was_lost_and_that_reads_do_not_show_yet_is_not_sent_again(

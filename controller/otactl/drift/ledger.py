@@ -22,6 +22,8 @@ REFRESH = timedelta(hours=1)
 # A unit that points at another image, or reads it with another role, is not the one whose checks were passed.
 NOT_IGNORABLE = ("image", "role", "name")
 TO_CORRECT, CORRECTION_SENT = "to be corrected", "correction sent"
+UNANSWERED = "correction sent, its answer is not known"
+PERHAPS_OTACTL = "otactl or another actor: the answer to otactl's correction was lost"
 MOST_SHOWN = 1000
 """Characters of a value in a message: an address of an image has a few hundred."""
 
@@ -87,12 +89,17 @@ def fold(
     return tuple(kept), tuple(events)
 
 
-def correction_sent(
-    entries: tuple[DriftEntry, ...], subject: str, fields: frozenset[str] = frozenset(), prefix: str | None = None
+def correcting(
+    entries: tuple[DriftEntry, ...],
+    action: str,
+    subject: str,
+    fields: frozenset[str] = frozenset(),
+    prefix: str | None = None,
 ) -> tuple[DriftEntry, ...]:
-    """Note that a correction went through for the open, correctable drift of some fields of a unit."""
+    """Note how far a correction is for the open, correctable drift of some fields of a unit: `action` is one of the
+    three words above."""
     return tuple(
-        msgspec.structs.replace(e, action=CORRECTION_SENT)
+        msgspec.structs.replace(e, action=action)
         if e.open
         and e.subject == subject
         and e.status is DriftStatus.WAITING
@@ -146,8 +153,9 @@ def _status(finding: Finding, policy: DriftPolicy, now: datetime) -> tuple[Drift
 
 def _again(entry: DriftEntry, finding: Finding, policy: DriftPolicy, events: list[Event], now: datetime) -> DriftEntry:
     status, action = _status(finding, policy, now)
-    if entry.action == CORRECTION_SENT and action == TO_CORRECT and entry.observed == finding.observed:
-        action = CORRECTION_SENT  # a read may lag behind it
+    under_way = entry.action in (CORRECTION_SENT, UNANSWERED)
+    if under_way and action == TO_CORRECT and entry.observed == finding.observed:
+        action = entry.action  # a read may lag behind it
     if entry.accepted_before and _accepted_with(finding, policy, now) != entry.accepted_before:
         entry = msgspec.structs.replace(entry, accepted_before="")
     same = (entry.status, entry.action, entry.desired, entry.observed) == (
@@ -177,6 +185,8 @@ def _why(entry: DriftEntry, gone: frozenset[str], started: frozenset[str]) -> st
         return "the unit ended"
     if entry.subject in started and entry.cause is Cause.ROLE:
         return "the session started; the role is no longer checked"
+    if entry.action == UNANSWERED:
+        return PERHAPS_OTACTL
     return "set back out of band, or declared so"
 
 

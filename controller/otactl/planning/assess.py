@@ -13,7 +13,6 @@ import msgspec
 from otactl.drift import ledger, ownership, unit_home
 from otactl.model import (
     Attempt,
-    DriftEntry,
     Environment,
     Event,
     Failure,
@@ -275,6 +274,7 @@ def intended(
     record = look.record
     for action, calls in tuple(lowered):
         record = intents.intend(record, action, calls, look.seen, declared_fields(action, shape), now)
+        record = _correcting(record, action, ledger.UNANSWERED)
     return record
 
 
@@ -289,28 +289,29 @@ def settled(
         record, more = intents.settle(record, action, job.results, fields, now, gone=shape.capabilities.deletes_at_once)
         record = unseen_changes.counted(record, action, job.results, fields)
         if all(r.receipt is not None for r in job.results):
-            record = msgspec.structs.replace(record, drift=_corrected(record.drift, action, record))
+            record = _correcting(record, action, ledger.CORRECTION_SENT)
+        elif not any(r.unknown or r.receipt is not None for r in job.results):
+            record = _correcting(record, action, ledger.TO_CORRECT)
         events += more
     return record, tuple(events)
 
 
-def _corrected(drift: tuple[DriftEntry, ...], action: Action, record: Record) -> tuple[DriftEntry, ...]:
-    """Mark the entries that an action corrects as sent."""
+def _correcting(record: Record, action: Action, word: str) -> Record:
+    """Return the record with the entries that an action corrects marked with how far that is."""
+    drift = record.drift
     match action:
         case UpdateUnit(unit=unit, fields=fields):
-            return ledger.correction_sent(drift, unit.unit_id, frozenset(fields))
+            drift = ledger.correcting(drift, word, unit.unit_id, frozenset(fields))
         case MarkUnit(unit=unit):
-            return ledger.correction_sent(drift, unit.unit_id, prefix="tags.")
+            drift = ledger.correcting(drift, word, unit.unit_id, prefix="tags.")
         case AddMembers(unit=unit, members=members) | RemoveMembers(unit=unit, members=members):
-            return ledger.correction_sent(drift, unit.unit_id, frozenset(f"members.{m}" for m in members))
+            drift = ledger.correcting(drift, word, unit.unit_id, frozenset(f"members.{m}" for m in members))
         case CreateUnit(unit=unit):
             wave = record.wave(unit.wave)
             lost = [a for a in wave.attempts if a.stage is Stage.LOST] if wave is not None else []
             for attempt in lost:
-                drift = ledger.correction_sent(drift, attempt.unit_id, frozenset({"unit"}))
-            return drift
-        case _:
-            return drift
+                drift = ledger.correcting(drift, word, attempt.unit_id, frozenset({"unit"}))
+    return msgspec.structs.replace(record, drift=drift) if drift != record.drift else record
 
 
 def declared_fields(action: Action, shape: Shape) -> JsonObject:

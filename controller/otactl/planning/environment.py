@@ -41,8 +41,8 @@ from otactl.model.tags import TAG_ENVIRONMENT, TAG_JOURNAL, TAG_OWNER
 from otactl.model.unreadable_manifests import NOTHING_UNREAD, UnreadableManifests
 from otactl.planning import removed_rollout
 from otactl.ports import Capabilities, Commit, Stored
-from otactl.state.lifecycle import SETTLE
 from otactl.state.status_conditions import phase_event
+from otactl.verdicts.deadlines import SETTLE
 
 NAME = "@environment"
 

@@ -18,7 +18,7 @@ from otactl.planning.assess import Assessment, assess
 from otactl.planning.expected_state import Lower, Step, carried_out, steps, time_passes
 from otactl.planning.sent_content import SentContents
 from otactl.ports import Shape
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 
 STEPS = 400
 

@@ -21,7 +21,7 @@ from otactl.planning.live_unit import status_is_unknown
 from otactl.planning.start_context import of_successor
 from otactl.planning.start_unit import settling, to_the_start
 from otactl.planning.wave_context import AttemptContext, UnitContext, WaveContext
-from otactl.state import lifecycle
+from otactl.verdicts.deadlines import SETTLE
 
 
 def lost_revision_may_return(ctx: WaveContext) -> Plan | None:
@@ -32,7 +32,7 @@ def lost_revision_may_return(ctx: WaveContext) -> Plan | None:
     if attempt.stage is not Stage.LOST or attempt.start_at is None or attempt.vendor_id is None or loss_accepted(ctx):
         return None
     shown = unit is not None and unit.phase is not UnitPhase.ABSENT
-    until = attempt.lost_at + lifecycle.SETTLE if attempt.lost_at is not None else None
+    until = attempt.lost_at + SETTLE if attempt.lost_at is not None else None
     if not shown and (until is None or now >= until):
         return None
     when = "is still shown" if shown or until is None else f"may become visible again until {iso(until)}"

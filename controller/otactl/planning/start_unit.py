@@ -31,6 +31,7 @@ from otactl.planning.sent_elsewhere import sent_already
 from otactl.planning.start_context import StartContext, checked, of_unit
 from otactl.planning.wave_context import AttemptContext, RolloutContext, UnitContext, first
 from otactl.state import lifecycle
+from otactl.verdicts.deadlines import SETTLE
 from otactl.verdicts.updated_devices import sent_again
 
 START_MARGIN = timedelta(minutes=1)
@@ -43,7 +44,7 @@ def settling(attempt: Attempt) -> tuple[Hold, ...]:
     text = f"{attempt.unit_id}: our last change is not visible at the service yet; checking again"
     until = None
     if attempt.missing_since is not None:
-        until = attempt.missing_since + lifecycle.SETTLE
+        until = attempt.missing_since + SETTLE
         text = f"{attempt.unit_id} is not shown, or not whole, since {iso(attempt.missing_since)}; "
         text += f"it counts as deleted when a read at {iso(until)} or later does not show it either"
     return (Hold(reason="change_not_visible_yet", message=text, until=until),)

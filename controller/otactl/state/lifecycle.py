@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -38,12 +38,11 @@ from otactl.model import (
 from otactl.state.ambiguous_creates import is_undeclared, undecided
 from otactl.state.shown_unit import recorded, unrecorded
 from otactl.verdicts import retry, wave_verdict
+from otactl.verdicts.deadlines import SETTLE
 from otactl.verdicts.hurried_results import back, reopened, without_claims
 from otactl.verdicts.updated_devices import with_spared
 from otactl.verdicts.version_claims import proof_of
 from otactl.wording import count
-
-SETTLE = timedelta(seconds=120)
 
 _D, _O, _S, _R = Stage.DECLARED, Stage.OPEN, Stage.SCHEDULED, Stage.RUNNING
 _J, _C, _X, _L, _F = Stage.ENDED, Stage.DELETED, Stage.SUPERSEDED, Stage.LOST, Stage.FAILED

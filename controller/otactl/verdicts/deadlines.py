@@ -11,11 +11,22 @@ from otactl.model import Attempt, Gate, Verdict, duration
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS_DIFFER = timedelta(minutes=2)
+SETTLE = timedelta(seconds=120)
+"""How far a read may lag behind what has happened at a service."""
 
 
 def not_before(old: Verdict | None, now: datetime) -> datetime:
     """Return the time of a verdict where the clock of a pass is a little behind it (rule 9)."""
     return old.at if old is not None and now < old.at <= now + CLOCKS_DIFFER else now
+
+
+def silence_until(ended: datetime, gate: Gate, old: Verdict | None) -> datetime:
+    """Return until when an ended unit's devices that have not answered are waited for; after a verdict, by its gate.
+
+    The list of devices may lag behind the end of its unit, so one look believes no silence.
+    """
+    declared = duration(gate.silence_after) if gate.silence_after is not None else timedelta()
+    return ended + (declared if old is not None else max(declared, SETTLE))
 
 
 def answers_until(attempt: Attempt, gate: Gate) -> datetime | None:

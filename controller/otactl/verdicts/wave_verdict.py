@@ -48,7 +48,7 @@ from otactl.model import (
 )
 from otactl.verdicts import confidence, retry
 from otactl.verdicts import gate as gates
-from otactl.verdicts.deadlines import NEVER, answers_until, claims_until, not_before
+from otactl.verdicts.deadlines import NEVER, answers_until, claims_until, not_before, silence_until
 from otactl.verdicts.device_results import results_of
 from otactl.verdicts.found_units import may_be_retry
 from otactl.verdicts.gate import GateState, Judgement, Tally
@@ -112,8 +112,8 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     gate = rollout.gate_of(declared)
     if attempt is None or may_be_retry(attempt, declared, rollout):
         return None
-    now = not_before(wave.verdict_of(rollout.generation), now)
-    silence = duration(gate.silence_after) if gate.silence_after is not None else None
+    old = wave.verdict_of(rollout.generation)
+    now = not_before(old, now)
     off = retry.let_off(wave, rollout)
     results = results_of(wave, rollout.generation)
     results = tuple(r for r in results if r.device not in off or r.reason is not Reason.CANCELED)
@@ -127,9 +127,9 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
             # Missing batches are created later; they do not count as failures.
             return _started_alone(wave, declared, attempt, results, rollout, now)
         tally = gates.tally_of(results, gate)
-        ended = attempt.ended_at or now
+        until = silence_until(attempt.ended_at or now, gate, old)
         late, early = later_devices(tally, wave, declared, rollout), may_be_early(attempt, rollout)
-        return gates.judge(gate, tally, ended + (silence or timedelta()), now, later=late, early=early), tally
+        return gates.judge(gate, tally, until, now, later=late, early=early), tally
     if attempt.stage not in (Stage.SCHEDULED, Stage.RUNNING) or attempt.canceled_by_us or not attempt.tally:
         return None
     deadline = answers_until(attempt, gate)
@@ -142,12 +142,12 @@ def judgement(wave: WaveRecord, declared: Wave, rollout: Rollout, now: datetime)
     shown = gate.risk is not None and early and not attempt.parts_missing
     if (deadline is None or now < deadline) and found.reason != "failures_exceed_limit" and not shown:  # rule 3
         return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=deadline), tally
-    until = claims_until(attempt, gate, wave.verdict_of(rollout.generation))
-    if claimed and found.state is not GateState.PASSED and (until is None or now < until):  # rule 6
+    proved_by = claims_until(attempt, gate, old)
+    if claimed and found.state is not GateState.PASSED and (proved_by is None or now < proved_by):  # rule 6
         proved = {"succeeded": tally.succeeded + claimed, "waiting": tally.waiting - claimed, "claimed": 0}
         true = msgspec.structs.replace(tally, **proved)
         if gates.judge(gate, true, deadline, now, later=late, early=early).state is GateState.PASSED:
-            return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=until), tally
+            return Judgement(state=GateState.WAITING, reason="waiting_for_devices", until=proved_by), tally
     return found, tally
 
 
@@ -288,6 +288,7 @@ def watched(wave: WaveRecord, rollout: Rollout) -> Attempt | None:
         return None
     gate = rollout.gate_of(declared)
     counts = gate.silence_after is not None or gate.min_reported is not None or gate.risk is not None
+    counts = counts or wave.verdict_of(rollout.generation) is None
     late = counts and any(r.silent for r in attempt.results)
     return attempt if late or gate.soak is not None else None
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from otactl.model import UnitPhase, duration
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.explore import edits, hands
 from tests.support.explore.carry_out import answered, ended, moments, pass_time
 from tests.support.explore.declared import Settings, declared

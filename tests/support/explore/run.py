@@ -12,7 +12,7 @@ from otactl.model.actions import Call
 from otactl.reconcile import preview as previews
 from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.run_report import RunReport
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.explore import invariants
 from tests.support.explore.carry_out import pass_time
 from tests.support.explore.declared import ENVIRONMENT, Settings, declared

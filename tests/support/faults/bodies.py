@@ -11,6 +11,8 @@ from otactl.backends.aws.responses import ALWAYS
 from tests.support.faults.cases import Fault
 
 _GATEWAY = ("success", "data")
+_MAY_BE_LEFT_OUT = {("ListOTAUnfinishedTaskByDevice", "data")}
+"""What may be missing in a true answer: the list of a device without a task, as far as is known (docs/unproved.md)."""
 Place = tuple[str | int, ...]
 
 
@@ -47,7 +49,8 @@ def _required(service: str, operation: str, body: bytes) -> list[Place]:
     """Return the places of the members without which an answer cannot be used, as far as they are there."""
     document = _parsed(body)
     if service == "tuya":
-        return [(name,) for name in _GATEWAY if isinstance(document, dict) and name in document]
+        there = (n for n in _GATEWAY if (operation, n) not in _MAY_BE_LEFT_OUT)
+        return [(name,) for name in there if isinstance(document, dict) and name in document]
     if not isinstance(document, dict):
         return [(path,) for path in ALWAYS.get((service, operation), ()) if _element(path).search(body.decode())]
     found = []

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from otactl.drift.ledger import PERHAPS_OTACTL
 from otactl.journal import S3Journal, SqlJournal
-from otactl.model import Attempt, Phase, Record, Stage
+from otactl.model import Attempt, DriftEntry, DriftStatus, Phase, Record, Stage
 from otactl.model.record import WaveRecord
 from otactl_simulator.world import World
 from tests.support.faults.controller import JOURNAL_URL
@@ -84,9 +85,14 @@ def _record(record: Record, ids: Mapping[str, str]) -> State:
         "intents": len(record.intents),
         "failure": record.failure.reason if record.failure is not None else "",
         "ledger": sorted(
-            (ids.get(e.subject, e.subject), e.field, e.cause.value, e.status.value, e.open) for e in record.drift
+            (ids.get(e.subject, e.subject), e.field, e.cause.value, _status(e), e.open) for e in record.drift
         ),
     }
+
+
+def _status(entry: DriftEntry) -> str:
+    """Return what became of an entry; one that is closed as perhaps ours was corrected, and the answer was lost."""
+    return DriftStatus.CORRECTED.value if entry.closed_by == PERHAPS_OTACTL else entry.status.value
 
 
 def _wave(wave: WaveRecord) -> State:

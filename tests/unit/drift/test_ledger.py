@@ -7,7 +7,16 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from otactl.drift.ledger import CORRECTION_SENT, REFRESH, correction_sent, fold, reported
+from otactl.drift.ledger import (
+    CORRECTION_SENT,
+    PERHAPS_OTACTL,
+    REFRESH,
+    TO_CORRECT,
+    UNANSWERED,
+    correcting,
+    fold,
+    reported,
+)
 from otactl.model import Cause, DriftEntry, DriftPolicy, DriftStatus, Ignore
 from otactl.model.actions import Finding
 from tests.support.builders import NOW
@@ -75,17 +84,19 @@ def test_a_drift_with_another_value_is_the_same_drift_reported_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "gone", "status", "by"),
+    ("correction", "gone", "status", "by"),
     [
-        (True, frozenset(), DriftStatus.CORRECTED, "otactl"),
-        (False, frozenset({"u1"}), DriftStatus.CLOSED, "the unit ended"),
-        (False, frozenset(), DriftStatus.CLOSED, "set back out of band, or declared so"),
+        (CORRECTION_SENT, frozenset(), DriftStatus.CORRECTED, "otactl"),
+        (UNANSWERED, frozenset(), DriftStatus.CLOSED, PERHAPS_OTACTL),
+        (UNANSWERED, frozenset({"u1"}), DriftStatus.CLOSED, "the unit ended"),
+        (TO_CORRECT, frozenset({"u1"}), DriftStatus.CLOSED, "the unit ended"),
+        (TO_CORRECT, frozenset(), DriftStatus.CLOSED, "set back out of band, or declared so"),
     ],
 )
 def test_a_drift_that_went_away_tells_who_closed_it(
-    sent: bool, gone: frozenset[str], status: DriftStatus, by: str
+    correction: str, gone: frozenset[str], status: DriftStatus, by: str
 ) -> None:
-    entries = correction_sent(once(), "u1", frozenset({"redundancyPercent"})) if sent else once()
+    entries = correcting(once(), correction, "u1", frozenset({"redundancyPercent"}))
 
     (entry,), events = fold(entries, (), POLICY, "m1", gone, NOW + timedelta(minutes=1))
 
@@ -95,7 +106,7 @@ def test_a_drift_that_went_away_tells_who_closed_it(
 
 @pytest.mark.parametrize(("observed", "closed"), [(3, DriftStatus.CORRECTED), (7, DriftStatus.CLOSED)])
 def test_a_read_that_lags_behind_a_correction_takes_nothing_from_it(observed: int, closed: DriftStatus) -> None:
-    entries = correction_sent(once(), "u1", frozenset({DRIFT.field}))
+    entries = correcting(once(), CORRECTION_SENT, "u1", frozenset({DRIFT.field}))
     shown = msgspec.structs.replace(DRIFT, observed=observed)
 
     again, events = fold(entries, (shown,), POLICY, "m1", frozenset(), NOW + timedelta(minutes=2))
@@ -108,7 +119,7 @@ def test_a_read_that_lags_behind_a_correction_takes_nothing_from_it(observed: in
 def test_a_correction_is_noted_only_on_what_waits_for_one() -> None:
     waiting, impossible = once()[0], once(GONE)[0]
 
-    noted = correction_sent((waiting, impossible), "u1", frozenset({"redundancyPercent", "unit"}))
+    noted = correcting((waiting, impossible), CORRECTION_SENT, "u1", frozenset({"redundancyPercent", "unit"}))
 
     assert [e.action == CORRECTION_SENT for e in noted] == [True, False]
 

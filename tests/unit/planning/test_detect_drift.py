@@ -28,7 +28,7 @@ from otactl.planning.context import PlanContext
 from otactl.planning.detect_drift import findings, just_lost, unit_drift
 from otactl.planning.units import declare
 from otactl.planning.wave_context import AttemptContext, of_rollout
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, NOW, SHAPE, of_wave, record_of, rollout, seen, unit_of
 
 LONG_AGO, JUST_NOW = NOW - timedelta(hours=1), NOW - timedelta(seconds=1)

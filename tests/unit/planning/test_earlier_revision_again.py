@@ -31,7 +31,7 @@ from otactl.model import (
 from otactl.model.actions import CreateUnit
 from otactl.planning.assess import Assessment, assess
 from otactl.planning.sent_content import SentContents
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.attempts import BEFORE, NAMES, SHAPES, decided, judged, made, many
 from tests.support.builders import ENVIRONMENT, FACTS_IMAGE, FACTS_ROLE, NOW
 

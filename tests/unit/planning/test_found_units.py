@@ -23,7 +23,7 @@ from otactl.model import (
 from otactl.model.actions import CreateUnit, UpdateUnit
 from otactl.planning.assess import Assessment, finished
 from otactl.planning.expected_state import carried_out, steps
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.attempts import decided, made, many
 from tests.support.builders import NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 from tests.support.plans import actions, holds

@@ -31,7 +31,7 @@ from otactl.model.actions import (
     StartUnit,
     UpdateUnit,
 )
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.builders import FACTS_IMAGE, FACTS_ROLE, NOW, SHA, empty, look, record_of, rollout, seen, unit_of
 from tests.support.plans import actions, holds
 

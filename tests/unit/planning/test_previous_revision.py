@@ -27,7 +27,7 @@ from otactl.planning import detect_drift
 from otactl.planning.context import Plan, PlanContext
 from otactl.planning.previous_revision import PREVIOUS_RULES, lost_revision_may_return
 from otactl.planning.wave_context import AttemptContext, first
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.attempts import decided, made, many
 from tests.support.builders import ENVIRONMENT, NOW, SHA, of_wave, record_of, rollout, seen, unit_of
 

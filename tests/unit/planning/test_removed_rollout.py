@@ -41,7 +41,7 @@ from otactl.reconcile.reconciler import Reconciler
 from otactl.reconcile.rollout_states import removed_states
 from otactl.report import drift as ledger_report
 from otactl.report.plan import left_over
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.builders import ENVIRONMENT, NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory, run
 from tests.support.windows import deny

@@ -32,7 +32,8 @@ from otactl.model import (
     Wave,
 )
 from otactl.model.tags import TAG_ATTEMPT, TAG_ENVIRONMENT, TAG_ROLLOUT, TAG_WAVE
-from otactl.state.lifecycle import SETTLE, advance
+from otactl.state.lifecycle import advance
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.attempts import judged, made, many
 from tests.support.builders import FACTS_IMAGE, NOW, empty, record_of, rollout, seen, unit_of
 

@@ -29,7 +29,7 @@ from otactl.model import (
 )
 from otactl.model.actions import CancelUnit, DeleteUnit
 from otactl.planning.assess import assess, finished
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.builders import ENVIRONMENT, NOW, look, record_of, rollout, seen, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory, run
 

@@ -12,7 +12,8 @@ from otactl.drift.diff import digest_of
 from otactl.model import Abort, AmbiguousCreate, Intent, Observation, Record, RecordedCall, Stage, Unit, UnitPhase
 from otactl.model.actions import Call, CreateUnit
 from otactl.planning.assess import intended
-from otactl.state.lifecycle import SETTLE, advance, describe_intent
+from otactl.state.lifecycle import advance, describe_intent
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.attempts import made, many
 from tests.support.builders import NOW, SHAPE, empty, look, record_of, rollout, seen, unit_of
 

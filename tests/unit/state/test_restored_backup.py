@@ -23,7 +23,7 @@ from otactl.model import (
 from otactl.model.tags import TAG_ATTEMPT
 from otactl.model.unit_id import named_by
 from otactl.planning.environment import NAME
-from otactl.state.lifecycle import SETTLE
+from otactl.verdicts.deadlines import SETTLE
 from tests.support.attempts import SHAPES, decided, made, many
 from tests.support.builders import NOW, empty, look, record_of, rollout, seen, unit_of
 from tests.support.in_memory_cloud import Cloud, Memory, run
