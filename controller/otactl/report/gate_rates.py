@@ -92,6 +92,7 @@ def _wave(name: str, gate: Gate, devices: int | None, later: int | None, asked: 
     kinds = {"bad": bad, "limit": limit, "good": good}
     silent, risk = asked.silent / 100, asked.risk / 100
     fleet = None if later is None or devices is None else devices + later
+    limited = fleet if gate.risk is not None and not last else None
 
     def after(number: int) -> int | None:
         """Return the devices that come later if the wave had so many: they are taken from the waves after it."""
@@ -111,8 +112,8 @@ def _wave(name: str, gate: Gate, devices: int | None, later: int | None, asked: 
         allowed_percent=limit,
         confidence=float(1 - gate.risk) if gate.risk is not None else None,
         chances=shown,
-        devices_against_bad=devices_for(gate, after, bad / 100, silent, risk),
-        devices_for_good=devices_to_pass(gate, after, good / 100, silent, risk),
+        devices_against_bad=devices_for(gate, after, bad / 100, silent, risk, fleet=limited),
+        devices_for_good=devices_to_pass(gate, after, good / 100, silent, risk, fleet=limited),
         least_devices=_least(gate, fleet, last=last),
     )
 

@@ -77,11 +77,18 @@ def counts_of(gate: Gate, devices: int, later: int | None, silent: int = 0) -> t
 
 
 def devices_for(
-    gate: Gate, later: Callable[[int], int | None], failing: float, silent: float, risk: float
+    gate: Gate,
+    later: Callable[[int], int | None],
+    failing: float,
+    silent: float,
+    risk: float,
+    *,
+    fleet: int | None = None,
 ) -> int | None:
     """Return how many devices a wave needs so that firmware failing on a share of them passes with `risk` at most.
 
-    `later` gives the devices of the waves after it by those in it. None where no number up to MOST is enough.
+    `later` gives the devices of the waves after it by those in it, `fleet` is how many there are of both, None where no
+    one knows. None where no number up to MOST, or up to the fleet, is enough.
     """
     if exact(failing) + exact(silent) <= allowed_share(gate) and gate.max_failures is None:
         return None
@@ -89,41 +96,48 @@ def devices_for(
     def passes(devices: int) -> float:
         return chances(gate, devices, later(devices), failing, silent).passes
 
-    needed = 1
-    for start, end in _steps(gate, later):
+    needed, most = 1, MOST if fleet is None else min(fleet, MOST)
+    for number, start, end in _steps(gate, later, most):
         if (first := passes(start)) > risk:
             needed = bisect_left(range(end + 1), True, lo=start, key=lambda devices: passes(devices) <= risk)
-        elif first <= risk * _MARGIN:
+        elif fleet is None and number >= 0 and first <= risk * _MARGIN:
             return needed
-    return None if needed > MOST else needed
+    return None if needed > most else needed
 
 
 def devices_to_pass(
-    gate: Gate, later: Callable[[int], int | None], failing: float, silent: float, risk: float
+    gate: Gate,
+    later: Callable[[int], int | None],
+    failing: float,
+    silent: float,
+    risk: float,
+    *,
+    fleet: int | None = None,
 ) -> int | None:
     """Return how many devices a wave needs so that firmware failing on a share of them is held with `risk` at most."""
     if exact(failing) + exact(silent) >= allowed_share(gate):
         return None
-    needed = 1
-    for _, end in _steps(gate, later):
+    needed, most = 1, MOST if fleet is None else min(fleet, MOST)
+    for _, _, end in _steps(gate, later, most):
         if (last := chances(gate, end, later(end), failing, silent).holds) > risk:
             needed = end + 1
         elif last <= risk * _MARGIN:
             return needed
-    return None if needed > MOST else needed
+    return None if needed > most else needed
 
 
-def _steps(gate: Gate, later: Callable[[int], int | None]) -> Iterator[tuple[int, int]]:
-    """Yield the least and the largest wave of those that pass with one number of failures, up to MOST devices."""
+def _steps(gate: Gate, later: Callable[[int], int | None], most: int) -> Iterator[tuple[int, int, int]]:
+    """Yield each number of failures that waves of up to `most` devices pass with, and the least and the largest wave
+    that pass with it; -1 for waves that never pass."""
 
     def allows(devices: int) -> int:
         return counts_of(gate, devices, later(devices))[0]
 
     start = 1
-    while start <= MOST:
+    while start <= most:
         number, step = allows(start), 1
-        while start + step <= MOST and allows(start + step) == number:
+        while start + step <= most and allows(start + step) == number:
             step *= 2
-        beyond = bisect_right(range(min(start + step, MOST + 1)), number, lo=start + 1, key=allows)
-        yield start, beyond - 1
+        beyond = bisect_right(range(min(start + step, most + 1)), number, lo=start + 1, key=allows)
+        yield number, start, beyond - 1
         start = beyond

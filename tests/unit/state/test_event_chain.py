@@ -134,3 +134,10 @@ def test_the_event_that_begins_the_chain_says_what_was_before_it() -> None:
 
     assert (event.kind, event.subject, event.data) == (BEGINS, NAME, check.beginning_data())
     assert event.message == "the hash chain begins here; 0 events from before it have no hash"
+
+
+def test_json_that_is_nested_too_deeply_is_no_event() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+
+    with pytest.raises(ValueError, match=r"^it is nested too deeply$"):
+        parsed(deep)

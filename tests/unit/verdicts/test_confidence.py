@@ -171,3 +171,8 @@ def test_silence_counts_as_failing_before_a_pass_and_as_working_before_a_failure
 )
 def test_the_other_limits_of_a_gate_hold_beside_its_confidence(gate: Gate, tally: Tally, reason: str) -> None:
     assert judge(gate, tally, NOW, NOW, later=None).reason.startswith(reason)
+
+
+@pytest.mark.parametrize("fleet", [None, 1, 300])
+def test_a_gate_without_a_confidence_asks_for_no_number_of_devices(fleet: int | None) -> None:
+    assert devices_needed(Gate(min_success_percent=98), fleet) == 1

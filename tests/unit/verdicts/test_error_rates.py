@@ -94,3 +94,46 @@ def test_from_the_number_of_devices_that_is_needed_on_good_firmware_is_held_with
 def test_no_number_of_devices_keeps_out_firmware_that_the_gate_allows(failing: float) -> None:
     assert devices_for(TWO, lambda _: None, failing, 0.0, 0.05) is None
     assert devices_to_pass(TWO, lambda _: None, 0.02, 0.0, 0.05) is None
+
+
+@pytest.mark.parametrize("fleet", [20, 60])
+@pytest.mark.parametrize(("failing", "risk"), [(0.55, 0.2), (0.6, 0.05), (0.7, 0.3)])
+@pytest.mark.parametrize("confidence", [0.5, 0.8])
+def test_in_a_fleet_of_known_size_no_larger_wave_passes_bad_firmware_beyond_the_risk(
+    fleet: int, failing: float, risk: float, confidence: float
+) -> None:
+    gate = Gate(min_success_percent=50, confidence=confidence)
+
+    def later(devices: int) -> int:
+        return fleet - devices
+
+    over = [n for n in range(1, fleet + 1) if chances(gate, n, later(n), failing).passes > risk]
+    needed = max(over, default=0) + 1
+
+    found = devices_for(gate, later, failing, 0.0, risk, fleet=fleet)
+
+    assert found == (needed if needed <= fleet else None)
+
+
+@pytest.mark.parametrize("fleet", [None, 30, 60])
+def test_a_wave_of_a_small_fleet_is_held_less_often_than_one_of_an_endless_fleet(fleet: int | None) -> None:
+    gate = Gate(min_success_percent=80, confidence=0.8)
+
+    def later(devices: int) -> int | None:
+        return None if fleet is None else fleet - devices
+
+    over = [n for n in range(1, (fleet or 199) + 1) if chances(gate, n, later(n), 0.05).holds > 0.1]
+    needed = max(over) + 1
+
+    found = devices_to_pass(gate, later, 0.05, 0.0, 0.1, fleet=fleet)
+
+    assert found == (needed if fleet is None or needed <= fleet else None)
+
+
+@pytest.mark.parametrize("devices", [9, 14, 19])
+def test_a_risk_that_is_just_met_is_within_the_risk(devices: int) -> None:
+    gate = Gate(min_success_percent=80)
+    risk = chances(gate, devices, None, 0.05).holds
+    over = [n for n in range(1, 200) if chances(gate, n, None, 0.05).holds > risk]
+
+    assert devices_to_pass(gate, lambda _: None, 0.05, 0.0, risk) == max(over) + 1

@@ -87,7 +87,7 @@ def test_a_success_without_proof_is_none_once_its_unit_is_deleted() -> None:
     (first,) = without_claims(wave(at, stage=Stage.DELETED), at).attempts
 
     assert [(r.outcome, r.reason) for r in first.results] == [(Outcome.FAILED, Reason.VERSION)]
-    assert not first.unproved
+    assert first.unproved is False
 
 
 @pytest.mark.parametrize("shown", [{"unproved": False}, {"stage": Stage.ENDED}], ids=["proved", "unit is there"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,11 +30,12 @@ from otactl.planning.assess import assess, intended
 from otactl.planning.units import declare
 from otactl.report.wave_summary import wave_line
 from otactl.verdicts.device_results import results_of
-from otactl.verdicts.retry import retry_plan
+from otactl.verdicts.retry import remainder, retry_plan
 from tests.support.builders import ENVIRONMENT, NOW, SHAPE, rollout, seen
 
 EUIS = ("70B3D57ED0000001", "70B3D57ED0000002")
 MISSED = Reason.MISSING_FRAGMENTS
+CANCELED = DeviceResult(device="id-0", outcome=Outcome.FAILED, reason=Reason.CANCELED)
 
 
 def declared(*devices: Device) -> Rollout:
@@ -150,3 +152,43 @@ def test_a_retry_that_was_declared_and_not_made_stays_one_when_the_owner_is_rena
 
     again = intended(then, [(action, ())], SHAPE, NOW)
     assert [a.unit_id for a in again.attempts][1:] == [action.unit.unit_id]
+
+
+def test_a_wave_that_was_never_sent_has_nothing_to_try_again() -> None:
+    at = declared(Device(dev_eui=EUIS[0]))
+
+    assert retry_plan(at, WaveRecord(name="all")) is None
+    assert retry_plan(at, None) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [({}, True), ({"generation": "another"}, False), ({"try_number": 2}, False), ({"ended_at": None}, False)],
+    ids=["the first try", "of other content", "the last try", "not ended"],
+)
+def test_only_an_ended_attempt_at_the_declared_content_with_a_try_left_is_tried_again(
+    changes: dict[str, Any], due: bool
+) -> None:
+    at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
+    known = WaveRecord(name="all", attempts=(replace(attempt(at, failed(0)), **changes),))
+
+    assert (retry_plan(at, known) is not None) is due
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"retry_targets": ("device:id-0",), "try_number": 2, "canceled_by_us": True},
+        {"withdrawn": True, "canceled_by_us": True, "results": (CANCELED,)},
+    ],
+    ids=["a retry whose turn did not come", "a device that a suspension withdrew"],
+)
+def test_what_did_not_have_its_turn_is_due_when_its_attempt_has_ended(changes: dict[str, Any]) -> None:
+    at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
+    stopped = replace(attempt(at), devices=("id-0", "id-1"), **changes)
+
+    follows = remainder(WaveRecord(name="all", attempts=(stopped,)), at)
+
+    assert follows is not None
+    assert (follows.only, follows.tries) == (("device:id-0",), stopped.try_number)
+    assert follows.ready_at == stopped.ended_at

@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from otactl.model import (
     Attempt,
     Device,
+    DeviceResult,
     Gate,
     Outcome,
+    Reason,
     Rollout,
     Stage,
     Strategy,
@@ -255,3 +257,28 @@ def test_a_unit_of_another_revision_is_proved_by_the_version_it_carries() -> Non
     assert proof_of(at, "another", "1.0.0") == Proof(confirm=CONFIRM, version="1.0.0", declared=False)
     assert proof_of(at, "another") is None
     assert proof_of(transfer, at.generation) is None
+
+
+def test_a_pass_behind_the_last_device_starts_again_with_the_first_one() -> None:
+    took = {"a": NOW, "b": NOW}
+    known = VersionClaims(confirmed=("b",), open=1, read_to="c")
+    assert to_read(took, known) == ()
+
+    found = after(took, known, {}, "2.4.1")
+
+    assert (found.read_to, found.confirmed, found.open) == ("", ("b",), 1)
+    assert to_read(took, found) == ("a", "b")
+
+
+def test_who_failed_in_an_attempt_that_we_stopped_counts_beside_the_claims_of_the_next_one() -> None:
+    at = declared(PLAIN)
+    failed = tuple(DeviceResult(device=n, outcome=F, reason=Reason.FLASH) for n in ("c", "d"))
+    stopped = replace(attempt_of(at, {}, VersionClaims()), unit_id="before", stage=Stage.ENDED, results=failed)
+    stopped = replace(stopped, canceled_by_us=True, ended_at=START)
+    again = replace(attempt_of(at, {}, VersionClaims()), number=2, retry_targets=("device:a", "device:b"))
+    unit = Unit(unit_id="u", phase=UnitPhase.RUNNING, vendor_id="v", tally={S: 2})
+
+    alone = needs_proof(WaveRecord(name="canary", attempts=(again,)), again, unit, at, NOW)
+    beside = needs_proof(WaveRecord(name="canary", attempts=(stopped, again)), again, unit, at, NOW)
+
+    assert (alone, beside) == (True, False)
