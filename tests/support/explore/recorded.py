@@ -9,6 +9,7 @@ import msgspec
 from otactl.wording import count
 from tests.support.explore.walk import Walk, load
 from tests.support.paths import ROOT
+from tests.support.recorded_page import put
 
 FIGURES = ROOT / "tests/explore/recorded.json"
 PAGE = ROOT / "docs/reliability.md"
@@ -85,6 +86,4 @@ def read() -> list[Row]:
 def write(found: list[Row]) -> None:
     """Record figures, and write them into the page."""
     FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}")
+    put(PAGE, BEGIN, END, table(found))

@@ -10,6 +10,7 @@ import msgspec
 from tests.support.faults.cases import BACKENDS, MEANING, MODES, SCENARIOS, Fault
 from tests.support.faults.judge import FAILED, LED, SAME, Result
 from tests.support.paths import ROOT
+from tests.support.recorded_page import put
 
 FIGURES = ROOT / "tests/faults/recorded.json"
 PAGE = ROOT / "docs/reliability.md"
@@ -90,6 +91,4 @@ def write(found: list[Figures]) -> None:
     """Record figures, and write them into the page."""
     lines = [msgspec.json.encode(f).decode() for f in found]
     FIGURES.write_text("[\n" + ",\n".join(lines) + "\n]\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}")
+    put(PAGE, BEGIN, END, table(found))

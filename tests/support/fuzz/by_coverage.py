@@ -15,6 +15,7 @@ import msgspec
 from tests.support.fuzz.recorded import TITLES
 from tests.support.fuzz.run import MOST_MEMORY
 from tests.support.paths import ROOT
+from tests.support.recorded_page import put
 
 NAMES = ("manifest-bytes", "csv", "outputs", "sqlite-bytes")
 """The kinds whose inputs are bytes of a file."""
@@ -126,5 +127,4 @@ def record(folder: Path) -> None:
     known = {each.name: each for each in (*read(), *found)}
     found = [known[name] for name in NAMES if name in known]
     FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{rest.partition(END)[2]}")
+    put(PAGE, BEGIN, END, table(found))

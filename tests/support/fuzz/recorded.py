@@ -6,6 +6,7 @@ import msgspec
 
 from tests.support.fuzz.run import Progress
 from tests.support.paths import ROOT
+from tests.support.recorded_page import put
 
 FIGURES = ROOT / "tests/fuzz/recorded.json"
 PAGE = ROOT / "docs/reliability.md"
@@ -61,5 +62,4 @@ def write(found: list[Progress]) -> None:
     known = {progress.name: progress for progress in (*read(), *found)}
     found = [known[name] for name in TITLES if name in known]
     FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{rest.partition(END)[2]}")
+    put(PAGE, BEGIN, END, table(found))

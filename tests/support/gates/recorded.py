@@ -11,6 +11,7 @@ from otactl.report.gate import percent
 from otactl.verdicts.error_rates import chances
 from tests.support.gates.simulate import ALLOWED, FLEET, Case, Figures, simulate
 from tests.support.paths import ROOT
+from tests.support.recorded_page import put
 
 FIGURES = ROOT / "tests/support/gates/recorded.json"
 PAGE = ROOT / "docs/gates.md"
@@ -71,8 +72,5 @@ def read() -> list[Figures]:
 def write(found: list[Figures]) -> None:
     """Record figures, and write them into the page with those that are computed."""
     FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    text = PAGE.read_text()
-    for (begin, end), table in ((SIMULATED, simulated(found)), (COMPUTED, computed())):
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
-    PAGE.write_text(text)
+    put(PAGE, *SIMULATED, simulated(found))
+    put(PAGE, *COMPUTED, computed())

@@ -10,6 +10,7 @@ import msgspec
 
 from tests.support.mutants.judged import KILLED, SURVIVED, TIMEOUT
 from tests.support.paths import ROOT
+from tests.support.recorded_page import put
 
 FIGURES = ROOT / "tests/support/mutants/recorded.json"
 REASONS = ROOT / "tests/support/mutants/survivors.toml"
@@ -119,6 +120,4 @@ def read() -> Recorded | None:
 def write(found: Recorded, figures: Path = FIGURES, page: Path = PAGE) -> None:
     """Record what became of the sample, and write it into the page."""
     figures.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    before, _, rest = page.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}")
+    put(page, BEGIN, END, table(found))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 SEED = 7
-COUNT = 220
+COUNT = 440
 
 
 def sample(names: Iterable[str], *, count: int = COUNT, seed: int = SEED) -> list[str]:
