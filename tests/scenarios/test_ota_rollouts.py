@@ -272,6 +272,28 @@ def test_a_continuous_update_has_its_verdict_at_silence_after_over_who_joined_by
     assert (record.phase, record.attempts[0].stage) == (Phase.SUCCEEDED, Stage.RUNNING)
 
 
+@pytest.mark.parametrize("behaviour", ["", "rejects"])
+def test_a_thing_that_the_list_of_its_group_did_not_show_at_the_start_counts_and_is_sent_nothing_again(
+    ota_stage: OtaStage, behaviour: str
+) -> None:
+    ota_stage.behave(**({"gw_1": behaviour} if behaviour else {}))
+    waves = (Wave(name="all", targets=Targets(thing_groups=("gateways",))),)
+    declared = gateway(strategy=Strategy(waves=waves, gate=Gate(min_success_percent=100)))
+    lost = {"service": "iot", "operation": "CreateOTAUpdate", "effect": "timeoutBeforeCommit"}
+    ota_stage.server.world.faults.replace([lost])
+    ota_stage.run(declared)
+    ota_stage.server.world.faults.replace([])
+    ota_stage.iot.add_thing_to_thing_group(thingName="gw-1", thingGroupName="gateways")  # before the create arrives
+    assert "gw-1" not in ota_stage.remembered().attempts[0].devices
+
+    ota_stage.cron(declared, rounds=8)
+
+    record = ota_stage.remembered()
+    assert record.waves[0].verdict is not None
+    assert (record.waves[0].verdict.total, record.waves[0].verdict.passed) == (4, not behaviour)
+    assert [a.unit_id for w in record.waves for a in w.attempts] == [record.attempts[0].unit_id]
+
+
 def test_a_wave_of_one_rollout_waits_for_a_thing_that_another_one_holds(ota_stage: OtaStage) -> None:
     ota_stage.behave(gw_1="late")
     first = gateway(name="alpha", strategy=Strategy(waves=(Wave(name="w", targets=things("gw-1")),)))

@@ -6,7 +6,8 @@
    shows those of a deleted thing is not documented: removals that are counted and not listed agree, too, where as many
    things of the start are not listed.
 3. What does not agree is behind, for SETTLE after the job's end. Then the list counts, and what it lacks is reported.
-4. Things that joined after the start are reported, and do not count.
+4. A thing with an execution was there when the job was created, or joined one without an end: it counts, also where the
+   list of its group did not show it.
 5. A job that we canceled starts no further things and lets those in progress finish: a thing that had started and is
    canceled, and the first ones, as many as were canceled before us, were canceled by another actor.
 """
@@ -22,7 +23,6 @@ import msgspec
 
 from otactl.backends.iot_ota.statuses import MOVING, STATUS_COUNTS, execution_outcome
 from otactl.model import Cause, DeviceResult, JsonObject, Outcome, Reason, ServiceFinding, Value
-from otactl.verdicts.version_proof import some
 
 SETTLE = timedelta(hours=1)
 
@@ -88,17 +88,6 @@ def disagreement(
 def no_one_moves(listed: Collection[JsonObject], job: JsonObject) -> bool:
     """Return whether a job counts devices in progress and lists none of them (left, came back, was deleted)."""
     return not job.get("isConcurrent") and not any(STATUS_COUNTS.get(_status(item)) in MOVING for item in listed)
-
-
-def joined(listed: Iterable[JsonObject], things: Collection[str]) -> tuple[ServiceFinding, ...]:
-    """Return the finding of things that joined after the start (rule 4)."""
-    strange = sorted({thing_of(item) for item in listed} - set(things)) if things else []
-    if not strange:
-        return ()
-    names = some(strange)
-    return (
-        ServiceFinding(field="devices.joined", desired="none after the start", observed=names, cause=Cause.MEMBERSHIP),
-    )
 
 
 def by_hand(listed: Iterable[JsonObject], before: int) -> frozenset[str]:

@@ -17,7 +17,7 @@ import msgspec
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.iot_ota.calls import job_id, target_key
-from otactl.backends.iot_ota.executions import Judged, by_hand, disagreement, joined, newest, result, thing_of, took
+from otactl.backends.iot_ota.executions import Judged, by_hand, disagreement, newest, result, thing_of, took
 from otactl.backends.iot_ota.failure_codes import failure_reason
 from otactl.backends.iot_ota.statuses import COUNTS, JOB_PREFIX, MOVING, app_version
 from otactl.backends.transport.shown_urls import without_credentials
@@ -98,7 +98,8 @@ class JobReader:
     ) -> Judged:
         """Return what became of each thing of a job that has ended.
 
-        Of `things`, those it was started with, one without an execution was taken out. `final` takes what is listed
+        Of `things`, those it was started with, one without an execution was taken out; one with an execution beside
+        them was there when the job was created, whatever a list of its group showed. `final` takes what is listed
         although the job counts otherwise, `every` reads the own words of all that failed, and not of a few. `stopped`
         says that we canceled it, and how many executions were canceled before.
         """
@@ -110,8 +111,6 @@ class JobReader:
         counted = 0
         canceled = by_hand(listed, stopped) if stopped is not None else frozenset()
         for name, item in newest(listed).items():
-            if things and name not in things:
-                continue
             shown = result(item)
             if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and (every or counted < DETAILS):
                 counted += 1
@@ -122,8 +121,7 @@ class JobReader:
         for name in things:
             gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED, name=name)
             found.setdefault(name, gone)
-        concerns = (*odd, *joined(listed, things))
-        return Judged(results=tuple(found[name] for name in sorted(found)), took=took(listed), concerns=concerns)
+        return Judged(results=tuple(found[name] for name in sorted(found)), took=took(listed), concerns=odd)
 
     def executions(self, update_id: str) -> list[JsonObject]:
         """Return every execution of a job, as it is listed."""

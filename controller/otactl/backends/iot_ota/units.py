@@ -167,9 +167,8 @@ class UnitReader:
             return unit
         proof = proof_of(rollout, attempt.generation or unit.tags.get(TAG_GENERATION, ""), attempt.version)
         if proof is not None and proof.declared:
-            own = () if spec.endless else _things(attempt, ())
             before = unit.progress
-            unit = self._proof.running(unit, attempt, wave, rollout, proof, own)
+            unit = self._proof.running(unit, attempt, wave, rollout, proof)
             if spec.endless and not unit.claims.read:
                 unit = _replace(unit, progress=before)  # it may never be that anything depends on them
         if phase is not UnitPhase.ENDED:
@@ -211,9 +210,7 @@ class UnitReader:
         """
         counted = counts(job)
         if attempt.live and not spec.endless and 0 < attempt.size < sum(counted.values()):
-            things = newest(self._reader.executions(update_id))
-            own = _things(attempt, ())
-            return tally_of(item for name, item in things.items() if not own or name in own)
+            return tally_of(newest(self._reader.executions(update_id)).values())
         outcomes, failures = sorted_out(counted)
         return outcomes or ({Outcome.WAITING: attempt.size} if attempt.size else {}), failures
 

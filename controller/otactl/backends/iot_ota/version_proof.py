@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -50,9 +49,8 @@ class JobProof:
         wave: WaveRecord | None,
         rollout: Rollout,
         proof: Proof,
-        own: Collection[str],
     ) -> Unit:
-        """Return a unit that runs, with its claims as waiting (rule 1); `own` are its things, none where all count."""
+        """Return a unit that runs, with its claims as waiting (rule 1)."""
         confirm, version = proof.confirm, proof.version
         succeeded, known, now = unit.tally.get(Outcome.SUCCEEDED, 0), attempt.claims, self._reader.now()
         if unit.phase is not UnitPhase.RUNNING or not succeeded or not needs_proof(wave, attempt, unit, rollout, now):
@@ -60,8 +58,7 @@ class JobProof:
         released = passed(wave, rollout)
         if released and known.read and not known.open and unit.progress == attempt.progress:
             return version_claims.counted(unit, known)  # the same as in the pass before
-        every = took(self._reader.executions(unit.unit_id))
-        mine = {name: at for name, at in every.items() if not own or name in own}
+        mine = took(self._reader.executions(unit.unit_id))
         at_once = None if confirm.version.index_query is not None else version_claims.AT_ONCE
         asked = version_claims.to_read(mine, known, at_once, released=released)
         reported: dict[str, str | None] | None = None

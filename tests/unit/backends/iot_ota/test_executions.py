@@ -1,4 +1,4 @@
-"""A job's list of executions against its counts: what agrees, what is odd, who does not count."""
+"""A job's list of executions against its counts: what agrees, what is odd, who counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from otactl.backends.iot_ota.executions import by_hand, disagreement, joined, newest, no_one_moves, result, sorted_out
+from otactl.backends.iot_ota.executions import by_hand, disagreement, newest, no_one_moves, result, sorted_out
 from otactl.model import Outcome, Reason
 
 THINGS = ("gw-1", "gw-2", "gw-3")
@@ -54,14 +54,6 @@ def test_of_a_thing_that_came_back_the_newest_execution_counts_in_whatever_order
     found = newest(AGAIN[::order])
 
     assert {name: result(item).outcome for name, item in found.items()} == dict.fromkeys(THINGS, Outcome.SUCCEEDED)
-
-
-def test_things_that_joined_after_the_start_are_reported_by_name() -> None:
-    (reported,) = joined(AGAIN, ("gw-1", "gw-2"))
-
-    assert (reported.field, reported.observed) == ("devices.joined", {"devices": 1, "some": ["gw-3"]})
-    assert joined(AGAIN, THINGS) == ()
-    assert joined(AGAIN, ()) == ()  # no one wrote down who was in
 
 
 @pytest.mark.parametrize(
