@@ -159,7 +159,8 @@ def goes_on(known: WaveRecord, rollout: Rollout) -> bool:
     attempt = known.current
     if attempt is None or not attempt.cut_short:
         return False
-    return not attempt.not_started or attempt.never_started or bool(unbegun(known, rollout))
+    whole = attempt.never_started and not attempt.retry_targets  # made again for whom is declared now
+    return not attempt.not_started or whole or bool(unbegun(known, rollout))
 
 
 def is_to_follow(known: WaveRecord, rollout: Rollout) -> bool:
@@ -178,7 +179,10 @@ def _stay(failed: list[DeviceResult], rollout: Rollout, known: WaveRecord) -> li
     if rollout.targets is not None:
         declared &= set(rollout.targets.keys) | {k for k in declared if not k.startswith(_SINGLE)}
     named = {fold(k) for k in declared}
-    began = {*known.members, *(k for a in known.attempts_since(rollout.generation) for k in a.members)}
+    whole = (
+        a for a in known.attempts_since(rollout.generation) if not a.retry_targets
+    )  # a retry names a group's devices
+    began = {*known.members, *(k for a in whole for k in a.members)}
     left = {fold(k) for k in began if k.startswith(_SINGLE)} - named
     return [r for r in failed if names_of(r) & named or not names_of(r) & left]
 

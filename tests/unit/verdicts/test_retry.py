@@ -114,6 +114,20 @@ def test_who_knows_no_index_of_groups_is_tried_again_alone_and_only_once(
     assert (due.only if due is not None else None) == again
 
 
+def test_a_device_of_a_group_is_tried_as_often_as_declared_although_a_retry_names_it_alone() -> None:
+    wave = Wave(name="all", targets=Targets(multicast_groups=("group-1",)))
+    at = rollout(strategy=Strategy(waves=(wave,), retry=Retry(attempts=3, on=(MISSED.value,))))
+    second = replace(
+        attempt(at, failed(0), number=2), members=("device:id-0",), retry_targets=("device:id-0",), try_number=2
+    )
+    known = WaveRecord(name="all", members=("group:group-1",), attempts=(attempt(at, failed(0)), second))
+
+    due = retry_plan(at, known)
+
+    assert due is not None
+    assert (due.only, due.tries) == (("device:id-0",), 3)
+
+
 RENAMED = msgspec.structs.replace(ENVIRONMENT, owner="acme-eu")
 
 
