@@ -23,6 +23,8 @@ from otactl.model import Attempt, Outcome, Rollout, Unit, Value, VersionClaims, 
 from otactl.verdicts.version_proof import DEFAULT_WITHIN
 
 AT_ONCE = 500
+UNPROVED = ("waitingForVersion", "versionNotRead")
+"""How devices that took the image, and have not proved it, are shown."""
 
 
 class Proof(Value, frozen=True, kw_only=True):
@@ -50,9 +52,24 @@ def counted(unit: Unit, claims: VersionClaims) -> Unit:
     )
 
 
+def without_claims(attempt: Attempt) -> dict[Outcome, int]:
+    """Return what the newest unit of an attempt counted, with every claim as a success."""
+    left = min(attempt.claims.open, attempt.tally.get(Outcome.WAITING, 0))
+    succeeded = attempt.tally.get(Outcome.SUCCEEDED, 0) + left
+    waiting = attempt.tally.get(Outcome.WAITING, 0) - left
+    tally = {**attempt.tally, Outcome.SUCCEEDED: succeeded, Outcome.WAITING: waiting}
+    return {outcome: n for outcome, n in tally.items() if n}
+
+
 def shown_successes(progress: Mapping[str, int]) -> int:
     """Return how many devices took the image by what a unit last showed, proved or not."""
-    return sum(progress.get(name, 0) for name in ("succeeded", "waitingForVersion", "versionNotRead"))
+    return sum(progress.get(name, 0) for name in ("succeeded", *UNPROVED))
+
+
+def as_taken(progress: Mapping[str, int]) -> dict[str, int]:
+    """Return the progress that a unit showed, with every device that took the image as a success."""
+    others = {name: n for name, n in progress.items() if name not in ("succeeded", *UNPROVED)}
+    return {name: n for name, n in {**others, "succeeded": shown_successes(progress)}.items() if n}
 
 
 def unread(known: VersionClaims, succeeded: int) -> VersionClaims:

@@ -68,7 +68,7 @@ def disagreement(
     Nothing where they agree.
     """
     wanted = Counter({name: n for name, n in counted.items() if n})
-    every, latest = _by_status(listed), _by_status(newest(listed).values())
+    every, latest = by_status(listed), by_status(newest(listed).values())
     if wanted in (every, latest):
         return ()
     lacks, more = wanted - every, every - wanted
@@ -100,7 +100,7 @@ def by_hand(listed: Iterable[JsonObject], before: int) -> frozenset[str]:
 
 def tally_of(items: Iterable[JsonObject]) -> tuple[dict[Outcome, int], dict[Reason, int]]:
     """Return executions by outcome, and those that failed by reason."""
-    return sorted_out(_by_status(items))
+    return sorted_out(by_status(items))
 
 
 def sorted_out(counted: Mapping[str, int]) -> tuple[dict[Outcome, int], dict[Reason, int]]:
@@ -117,8 +117,17 @@ def sorted_out(counted: Mapping[str, int]) -> tuple[dict[Outcome, int], dict[Rea
     return outcomes, failures
 
 
-def _by_status(items: Iterable[JsonObject]) -> Counter[str]:
+def by_status(items: Iterable[JsonObject]) -> Counter[str]:
+    """Return executions by what a job counts them as."""
     return Counter(STATUS_COUNTS.get(_status(item), _status(item)) for item in items)
+
+
+def queued_by(listed: Collection[JsonObject], moment: datetime | None) -> Collection[JsonObject]:
+    """Return the listed executions that were there at a moment; all of them without one."""
+    if moment is None:
+        return listed
+    times = ((item, _summary(item).get("queuedAt")) for item in listed)
+    return [item for item, at in times if not isinstance(at, datetime) or at.astimezone(UTC) <= moment]
 
 
 def took(listed: Iterable[JsonObject]) -> dict[str, datetime | None]:

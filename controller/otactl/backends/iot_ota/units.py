@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 import msgspec
 
 from otactl.backends.aws.device_versions import VersionReader
+from otactl.backends.iot_ota import endless_jobs
 from otactl.backends.iot_ota.config import OtaUpdateConfig
 from otactl.backends.iot_ota.executions import (
     SETTLE,
@@ -32,6 +34,7 @@ from otactl.backends.iot_ota.version_proof import JobProof, ended_at
 from otactl.model import (
     Attempt,
     Cause,
+    Gate,
     JsonObject,
     Outcome,
     Reason,
@@ -143,9 +146,17 @@ class UnitReader:
             phase = UnitPhase.ENDED
         elif phase is UnitPhase.ENDED and canceled and started:
             phase = UnitPhase.RUNNING  # those that began go on
-        outcomes, failures = self._tally(shown.unit_id, attempt, spec, job)
+        gate = _gate(shown, rollout)
+        until = answers_until(attempt, gate)
+        until = until if until is not None and self._reader.now() >= until else None
+        if attempt.live and spec.endless:
+            judged = wave is not None and wave.verdict_of(rollout.generation) is not None
+            listing = partial(self._reader.executions, shown.unit_id)
+            outcomes, failures = endless_jobs.tally(counts(job), attempt, gate, until, judged=judged, listing=listing)
+        else:
+            outcomes, failures = self._tally(shown.unit_id, attempt, job)
         if attempt.live and failures:
-            failures = self._reasons(shown, attempt, rollout, outcomes, failures)
+            failures = self._reasons(shown, gate, outcomes, failures, due=until is not None)
         concerns = (*shown.findings, *self._concerns.of(shown.unit_id, record, job, rollout.firmware))
         unit = _replace(
             shown,
@@ -168,9 +179,9 @@ class UnitReader:
         proof = proof_of(rollout, attempt.generation or unit.tags.get(TAG_GENERATION, ""), attempt.version)
         if proof is not None and proof.declared:
             before = unit.progress
-            unit = self._proof.running(unit, attempt, wave, rollout, proof)
-            if spec.endless and not unit.claims.read:
-                unit = _replace(unit, progress=before)  # it may never be that anything depends on them
+            unit = self._proof.running(unit, attempt, wave, rollout, proof, until if spec.endless else None)
+            if spec.endless:
+                unit = _replace(unit, progress=endless_jobs.progress(unit, before, outcomes))
         if phase is not UnitPhase.ENDED:
             return unit
         unit = _replace(unit, findings=(*concerns, *ghosts))
@@ -201,32 +212,21 @@ class UnitReader:
         ended = ended_at(job)
         return ended is None or self._reader.now() - ended >= SETTLE
 
-    def _tally(
-        self, update_id: str, attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject
-    ) -> tuple[dict[Outcome, int], dict[Reason, int]]:
+    def _tally(self, update_id: str, attempt: Attempt, job: JsonObject) -> tuple[dict[Outcome, int], dict[Reason, int]]:
         """Return its devices by outcome, and those that failed by reason.
 
         Where it counts more executions than it has things, by the newest of each thing, which costs the list.
         """
         counted = counts(job)
-        if attempt.live and not spec.endless and 0 < attempt.size < sum(counted.values()):
+        if attempt.live and 0 < attempt.size < sum(counted.values()):
             return tally_of(newest(self._reader.executions(update_id)).values())
         outcomes, failures = sorted_out(counted)
         return outcomes or ({Outcome.WAITING: attempt.size} if attempt.size else {}), failures
 
     def _reasons(
-        self,
-        shown: Unit,
-        attempt: Attempt,
-        rollout: Rollout,
-        outcomes: dict[Outcome, int],
-        failures: dict[Reason, int],
+        self, shown: Unit, gate: Gate, outcomes: dict[Outcome, int], failures: dict[Reason, int], *, due: bool
     ) -> dict[Reason, int]:
         """Return the failures of a job that runs by reason, in the devices' own words where those decide its gate."""
-        wave = next((w for w in rollout.strategy.waves if w.name == shown.tags.get(TAG_WAVE)), None)
-        gate = rollout.gate_of(wave) if wave is not None else rollout.strategy.gate
-        until = answers_until(attempt, gate)
-        due = until is not None and self._reader.now() >= until
         if not reasons_matter(gate, outcomes, failures, due):
             return failures
         known: dict[Reason, int] = {reason: n for reason, n in failures.items() if reason is not Reason.UNKNOWN}
@@ -254,6 +254,12 @@ class UnitReader:
         if proof is None:
             return _replace(unit, results=found.results)
         return self._proof.ended(unit, found, attempt, rollout, proof, job)
+
+
+def _gate(shown: Unit, rollout: Rollout) -> Gate:
+    """Return the gate of a unit's wave."""
+    wave = next((w for w in rollout.strategy.waves if w.name == shown.tags.get(TAG_WAVE)), None)
+    return rollout.gate_of(wave) if wave is not None else rollout.strategy.gate
 
 
 def _grew(attempt: Attempt, spec: OtaUpdateConfig, job: JsonObject) -> bool:

@@ -15,7 +15,7 @@ from datetime import datetime
 import msgspec
 
 from otactl.backends.aws.device_versions import VersionReader
-from otactl.backends.iot_ota.executions import Judged, took
+from otactl.backends.iot_ota.executions import Judged, queued_by, took
 from otactl.backends.iot_ota.reads import DETAILS, JobReader, moment
 from otactl.errors import StalledError
 from otactl.model import (
@@ -49,16 +49,20 @@ class JobProof:
         wave: WaveRecord | None,
         rollout: Rollout,
         proof: Proof,
+        until: datetime | None = None,
     ) -> Unit:
-        """Return a unit that runs, with its claims as waiting (rule 1)."""
+        """Return a unit that runs, with its claims as waiting (rule 1).
+
+        Things count that had an execution at `until`, all without it.
+        """
         confirm, version = proof.confirm, proof.version
         succeeded, known, now = unit.tally.get(Outcome.SUCCEEDED, 0), attempt.claims, self._reader.now()
         if unit.phase is not UnitPhase.RUNNING or not succeeded or not needs_proof(wave, attempt, unit, rollout, now):
             return version_claims.counted(unit, version_claims.unread(known, succeeded))
         released = passed(wave, rollout)
-        if released and known.read and not known.open and unit.progress == attempt.progress:
+        if released and known.read and not known.open and unit.progress == version_claims.as_taken(attempt.progress):
             return version_claims.counted(unit, known)  # the same as in the pass before
-        mine = took(self._reader.executions(unit.unit_id))
+        mine = took(queued_by(self._reader.executions(unit.unit_id), until))
         at_once = None if confirm.version.index_query is not None else version_claims.AT_ONCE
         asked = version_claims.to_read(mine, known, at_once, released=released)
         reported: dict[str, str | None] | None = None
