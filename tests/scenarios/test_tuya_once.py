@@ -190,6 +190,26 @@ def test_our_own_cancel_that_came_through_in_part_is_not_reported_as_another_act
 
 
 @pytest.mark.parametrize("shown", ["CANCELED", "COMPLETED"])
+def test_our_own_cancel_without_an_answer_is_not_reported_as_another_actors(tuya_stage: TuyaStage, shown: str) -> None:
+    tuya_stage.server.world.apply_settings({"tuyaCanceledBatch": shown})
+    tuya_stage.behave(**offline(*PLUGS))
+    tuya_stage.cron(rounds=2)
+    other = newer(plugs(), tuya_stage)
+    lost = {"service": "tuya", "operation": "CancelOTATaskByJob", "effect": "timeoutAfterCommit"}
+    tuya_stage.server.world.faults.replace([lost])
+    tuya_stage.run(other)
+    tuya_stage.server.world.faults.replace([])
+    tuya_stage.behave()
+
+    tuya_stage.cron(other, rounds=8)
+
+    record = tuya_stage.record("plug")
+    assert (record.phase, record.version) == (Phase.SUCCEEDED, other.firmware.version)
+    assert [a.canceled_by_us for a in record.attempts if a.generation != other.generation] == [True]
+    assert [e.field for e in record.drift] == []
+
+
+@pytest.mark.parametrize("shown", ["CANCELED", "COMPLETED"])
 def test_what_a_device_has_started_is_not_canceled_again_and_again(tuya_stage: TuyaStage, shown: str) -> None:
     tuya_stage.server.world.apply_settings({"tuyaCanceledBatch": shown})
     tuya_stage.behave(plug_1="offline", plug_2="neverReports")

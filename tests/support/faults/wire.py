@@ -170,7 +170,7 @@ class Disturbed(Application):
             return
         service, operation = self._asked()
         writes = (service, operation) in WRITES or operation in TUYA_WRITES
-        lists = operation.startswith(("List", "Search")) and bodies.has_items(answer.body)
+        lists = bodies.can_be_short(operation, answer.body)
         lags = service == "tuya" and not writes
         if service in ("iotwireless", "iot") and not writes:
             before = len(self.world.requests)

@@ -140,7 +140,8 @@ class TuyaBackend(TuyaShape):
             facts = self._targets(parts.missing, rollout, spec, known.vendor_ids) if wanted else []
             looked += facts
             lacks = tuple(t.key for t in facts if t.exists and not t.updated and not t.excluded_because)
-            unit = self._units_of.unit(attempt, parts, lacks, rollout, spec, wave)
+            canceling = any(i.action == "cancelUnit" and i.unit_id == attempt.unit_id for i in known.intents)
+            unit = self._units_of.unit(attempt, parts, lacks, rollout, spec, wave, canceling=canceling)
             if unit is not None:
                 units.append(unit)
         return tuple(units), tuple(ambiguous)

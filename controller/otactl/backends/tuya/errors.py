@@ -4,7 +4,8 @@
    are compared without case: `Iot.system.BillIsOverDue` has a capital [V].
 2. Throttled: a code with "throttl", "flowcontrol" or "limit" in it, or HTTP 429. Nothing was carried out.
 3. Lost: iot.system.SystemException and every 5xx; a bare 503 too, because whatever stands before the gateway answers it
-   for a request that may have gone through.
+   for a request that may have gone through. A used nonce, too: nonces are new for each request, so the one who used it
+   was a copy of this very request.
 4. The codes of signature, key, time and nonce are Alibaba's RPC codes, whose twin this gateway is [I]; the families
    iot.system, iot.common and iot.check are Tuya's [V]. OTA codes are unknown [U]: they are reported as they came.
 5. The gateway's words on a signature hold the string it signed, perhaps that of an earlier request, so words that speak
@@ -12,8 +13,7 @@
 6. A write refused for a time that was off is decided again, with the clock of its refusal. One that carried the
    gateway's own time and is refused for it stalls.
 7. A write whose answer cannot be read may have been carried out: that is a TransientError with `committed` None and
-   never a StalledError, which would be taken for "not done". So is a used nonce on a write: nonces are new for
-   each request, so the one who used it was a copy of this very request.
+   never a StalledError, which would be taken for "not done". So is a used nonce on a write.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from otactl.errors import ConflictError, OtactlError, StalledError, TransientErr
 MOST_WORDS = 300
 NO_SKEW = timedelta(seconds=60)  # less is no reason for a refusal: the gateway's window is minutes
 _THROTTLES = ("throttl", "flowcontrol", "limit")
+_COPIED = "signaturenonceused"
 _SIGNATURE = ("signaturedoesnotmatch", "incompletesignature", "invalidsignature")
 _KEY = ("invalidaccesskeyid", "accesskeynotfound", "accesskeydisabled", "accesskeyidnotfound")
 _ACCOUNT = ("billisoverdue", "uidnotfound", "invalidtenant")
@@ -68,7 +69,7 @@ class Failure:
     @property
     def lost(self) -> bool:
         """Return whether the gateway may or may not have acted (rule 3)."""
-        return not self.throttled and (_holds(self.code, ("systemexception",)) or self.status >= 500)
+        return not self.throttled and (_holds(self.code, ("systemexception", _COPIED)) or self.status >= 500)
 
     @property
     def expired(self) -> bool:
@@ -82,7 +83,7 @@ class Failure:
             said = f"{self.code or f'HTTP {self.status}'}: {self.words}".rstrip(": ")
             text = f"{call} is throttled or over a limit after {attempts} attempts ({said})"
             return TransientError(text, retry_after=60.0, committed=False)
-        if self.lost:
+        if self.lost and not _holds(self.code, (_COPIED,)):
             said = f"HTTP {self.status} {self.code}".rstrip()
             return TransientError(f"{call} got no answer after {attempts} attempts: {said}", committed=None)
         return self._of_the_request(call) or self._of_the_state(call)
@@ -94,7 +95,7 @@ class Failure:
             return TransientError(text, committed=False)
         if self.expired:
             return self._refused("ClockSkewed", f"{call}: {_clock(self.off)}")
-        if _holds(self.code, ("signaturenonceused",)):
+        if _holds(self.code, (_COPIED,)):
             if self.writes:
                 return TransientError(
                     f"{call}: a copy of this request came before it; the next pass checks again", committed=None

@@ -74,10 +74,12 @@ class BatchUnits:
         rollout: Rollout,
         spec: TuyaConfig,
         wave: WaveRecord | None = None,
+        *,
+        canceling: bool = False,
     ) -> Unit | None:
         """Return the unit of an attempt at a wave; None when the gateway knows none of its batches.
 
-        `lacks` are targets of parts that are still to be made.
+        `lacks` are targets of parts that are still to be made; `canceling` says that a cancel of ours got no answer.
         """
         batches = {job_id: self._reader.batch(job_id) for job_id in parts.jobs.values()}
         there = {job_id: batch for job_id, batch in batches.items() if batch is not None}
@@ -92,6 +94,8 @@ class BatchUnits:
         started = {j for j, found in lists.items() if found.tasks and not any(_cancelable(t) for t in found.tasks)}
         done = [j for j, p in phases.items() if p is UnitPhase.ENDED or j in canceled or j in started]
         every = tuple(task for found in lists.values() for task in found.tasks)
+        if canceling and (canceled or any(t.task_status.upper() == CANCELED_TASK for t in every)):
+            attempt = msgspec.structs.replace(attempt, canceled_by_us=True)
         first = next(iter(there.values()))
         now = self._reader.now()
         late = late_of(every, now)

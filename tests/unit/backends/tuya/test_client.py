@@ -175,12 +175,22 @@ def test_what_is_not_there_is_not_found_and_a_conflict_is_one(gateway: Gateway) 
     assert isinstance(error(transport(gateway)), ConflictError)
 
 
-def test_a_nonce_that_is_used_stalls_a_read_and_leaves_a_write_in_doubt(gateway: Gateway) -> None:
+def test_a_nonce_that_is_always_used_stalls_a_read_and_leaves_a_write_in_doubt(gateway: Gateway) -> None:
     gateway.will(bad("SignatureNonceUsed"))
     found = error(transport(gateway))
     assert isinstance(found, RefusedError)
     assert found.reason == "NonceUsed"
     assert lost(transport(gateway)).committed is None
+
+
+@pytest.mark.parametrize("action", [READ, WRITE])
+def test_what_may_be_repeated_is_sent_again_when_a_copy_of_it_came_before_it(gateway: Gateway, action: str) -> None:
+    gateway.will(bad("SignatureNonceUsed"), good())
+
+    transport(gateway).call(action, {"JobId": "1"}, repeatable=True)
+
+    nonces = [asked["SignatureNonce"] for asked in gateway.asked]
+    assert len(set(nonces)) == len(nonces) == 2
 
 
 def test_the_gateways_time_is_learned_and_signed_with(gateway: Gateway) -> None:
