@@ -16,7 +16,7 @@ from tests.support.fuzz import by_coverage
 from tests.support.fuzz import recorded as fuzzed
 from tests.support.fuzz.kinds import NAMES
 
-LEAST_FAULTS = 250
+LEAST_FAULTS = 5_000
 
 
 def test_the_page_shows_the_figures_of_the_recorded_walk_of_every_service_and_answer() -> None:
