@@ -37,6 +37,7 @@ def older(journal: str, schema: int, known: int, journal_id: str) -> StalledErro
     text = (
         f"{journal} has schema {schema}, and this version reads schema {known} only; finish its rollouts with the "
         f"otactl that wrote it, or move it away and create a new one that takes over what the tags at the services "
-        f"say: `otactl journal init{replaces}`"
+        f"say: `otactl journal init{replaces}`; what has not ended by then may be sent again, because an earlier "
+        "version may have counted its content as another revision"
     )
     return StalledError("JournalIsOlder", text)
