@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from otactl.model import Attempt, Doubt, ExistingUnit, Firmware, Record, Stage, UnitPhase, WaveRecord
 from otactl.model.tags import TAG_ENVIRONMENT, TAG_JOURNAL, TAG_OWNER, TAG_ROLLOUT
-from otactl.planning.adoption import doubted, event, name_of, without_manifest
-from tests.support.builders import ENVIRONMENT
+from otactl.planning.adoption import document_of, doubted, event, name_of, without_manifest
+from tests.support.attempts import SHAPES
+from tests.support.builders import ENVIRONMENT, SHAPE
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIRMWARE = Firmware(version="2.4.1", image="s3://acme/probe.bin", sha256="a" * 64, size_bytes=8)
@@ -175,3 +176,42 @@ def test_the_first_event_of_an_adopted_rollout_names_what_was_taken_over() -> No
     assert (found.kind, found.at, found.subject, found.data) == ("adopted", NOON, "ours-all-1-aaaaaaaa", {"unit": "u1"})
     assert found.message == "adopted u1 (by-hand) of fuota, which another actor created"
     assert "(" not in event(record(0), unit(name="u1"), "fuota", NOON).message
+
+
+@pytest.mark.parametrize("phase", [UnitPhase.OPEN, UnitPhase.DELETING])
+def test_what_keeps_a_unit_from_being_adopted_is_said_with_what_to_do(phase: UnitPhase) -> None:
+    ((doubt,),) = (each.doubts for each in doubted([unit(phase=phase)], (), "fuota", ENVIRONMENT))
+
+    expected = {
+        UnitPhase.OPEN: (
+            "it was created and never started, so it sent nothing",
+            "start it by hand and adopt again, or delete it and declare a rollout",
+        ),
+        UnitPhase.DELETING: (
+            "it is being created or deleted, could not be created, or shows a status that no rollout has",
+            "adopt again when it runs or has ended",
+        ),
+    }
+    assert (doubt.message, doubt.fix) == expected[phase]
+
+
+@pytest.mark.parametrize("kind", ["fuota", "otaUpdate"])
+def test_the_manifest_of_a_unit_asks_for_every_device_and_cleans_nothing_up(kind: str) -> None:
+    found = unit(targets={"wirelessDevices": ["d1"]}, block={"role": "r"})
+    can = (SHAPE if kind == "fuota" else SHAPES[kind][0]).capabilities
+
+    document = document_of("prod-eu", "adopted", kind, found, can)
+
+    assert {**document, "spec": None} == {
+        "apiVersion": "otactl.dev/v1",
+        "kind": "Rollout",
+        "metadata": {"name": "adopted"},
+        "spec": None,
+    }
+    spec = document["spec"]
+    assert isinstance(spec, dict)
+    assert (spec["environment"], spec[kind], spec.get("cleanup")) == ("prod-eu", {"role": "r"}, "never")
+    assert spec["strategy"] == {
+        "waves": [{"name": "fleet", "targets": {"wirelessDevices": ["d1"]}}],
+        "gate": {"minSuccessPercent": 100},
+    }

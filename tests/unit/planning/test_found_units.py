@@ -141,6 +141,10 @@ def test_a_unit_of_a_later_wave_tells_that_an_earlier_one_was_sent(phase: UnitPh
     result = adopted(fleet)
 
     assert (actions(result), holds(result)) == ([], ["earlier_wave_is_unknown"])
+    assert result.plan.holds[0].message == (
+        "the journal does not know wave canary, and wave fleet of its revision was created after it; "
+        "restore the journal, or remove the wave from the manifest if its devices have the image"
+    )
 
 
 def test_a_unit_of_a_later_wave_that_the_journal_created_tells_nothing_of_a_new_earlier_one() -> None:

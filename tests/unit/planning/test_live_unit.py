@@ -129,6 +129,11 @@ def test_the_rest_of_a_unit_is_not_created_when_its_gate_cannot_be_met() -> None
     found = first(LIVE_RULES, context({"missing_targets": ("device:c",)}, attempt, "tuya", strategy=strategy))
 
     assert reported(found) == ["success_rate_is_too_low"]
+    assert found is not None
+    assert found.holds[0].message.endswith(
+        ": 2 of 3 devices failed, so its gate cannot be met; the rest of it is not created; "
+        "change spec.firmware, or the gate, by pull request"
+    )
 
 
 def with_verdict(passed: bool) -> AttemptContext:

@@ -28,6 +28,7 @@ def with_share(share: StartWhenReady | None) -> Rollout:
         (ENOUGH, 1, 30 * DAY, False),
         (ENOUGH, 0, 30 * DAY, False),
         (ENOUGH, 3, HOUR, True),
+        (ENOUGH, 3, 24 * HOUR, True),
         (StartWhenReady(percent=66.7, after="24h"), 2, 30 * DAY, False),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -91,3 +91,20 @@ def test_a_create_is_kept_while_what_may_be_its_unit_reaches_devices(declared: R
 
     assert len(moved.intents) == 1
     assert moved.attempts[0].stage is Stage.DECLARED
+
+
+@pytest.mark.parametrize(
+    ("since", "decided"),
+    [(NOW, True), (NOW - timedelta(days=2), False)],
+    ids=["asked for after it was sent", "asked for before it was sent"],
+)
+def test_a_create_is_sent_again_where_that_was_asked_for_after_it_was_sent(since: datetime, decided: bool) -> None:
+    found = undecided(record(), replace(DECLARED, resend_since=since), seen(ended=True))
+
+    assert bool(found) is not decided
+
+
+def test_a_create_that_was_dropped_already_is_decided_by_any_wish_to_send_again() -> None:
+    dropped = replace(record(), intents=())
+
+    assert not undecided(dropped, replace(DECLARED, resend_since=NOW - timedelta(days=2)), seen(ended=True))

@@ -30,7 +30,7 @@ from otactl.planning.assess import assess, intended
 from otactl.planning.units import declare
 from otactl.report.wave_summary import wave_line
 from otactl.verdicts.device_results import results_of
-from otactl.verdicts.retry import remainder, retry_plan
+from otactl.verdicts.retry import is_to_follow, remainder, retry_plan
 from tests.support.builders import ENVIRONMENT, NOW, SHAPE, rollout, seen
 
 EUIS = ("70B3D57ED0000001", "70B3D57ED0000002")
@@ -206,3 +206,21 @@ def test_what_did_not_have_its_turn_is_due_when_its_attempt_has_ended(changes: d
     assert follows is not None
     assert (follows.only, follows.tries) == (("device:id-0",), stopped.try_number)
     assert follows.ready_at == stopped.ended_at
+
+
+@pytest.mark.parametrize(
+    ("changes", "follows"),
+    [
+        ({"canceled_by_us": True, "stage": Stage.RUNNING}, True),
+        ({"canceled_by_us": True, "results": (CANCELED,)}, True),
+        ({"canceled_by_us": True, "results": (CANCELED,), "generation": "another"}, False),
+        ({"stage": Stage.RUNNING}, False),
+    ],
+    ids=["still stopping", "stopped before its turn", "of other content", "not stopped"],
+)
+def test_what_was_stopped_before_its_turn_is_to_follow(changes: dict[str, Any], follows: bool) -> None:
+    at = declared(Device(dev_eui=EUIS[0]), Device(dev_eui=EUIS[1]))
+    stopped = replace(attempt(at), devices=("id-0", "id-1"), **changes)
+
+    assert is_to_follow(WaveRecord(name="all", attempts=(stopped,)), at) is follows
+    assert is_to_follow(WaveRecord(name="all"), at) is False
