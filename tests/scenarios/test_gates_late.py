@@ -67,6 +67,28 @@ def test_a_version_that_comes_back_has_to_stay_for_the_whole_soak_again(things: 
     assert things.makes() == 2
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_soak_is_watched_again_after_other_content_was_declared_and_not_sent(
+    things: OtaWaveFleet, lost: bool
+) -> None:
+    soaked = things.rollout(gate=SOAK, confirm=SHADOW)
+    things.cron(soaked, rounds=4)
+    missing = replace(soaked.firmware, version="2.5.0", sha256="e" * 64, image=f"s3://images/{'e' * 64}/none.bin")
+    for _ in range(3):
+        things.run(edited(soaked, firmware=missing))
+        things.stage.advance(5 * 3600)
+    back = {"state": {"reported": {"firmware": {"version": "2.4.0" if lost else "2.4.1"}}}}
+    things.stage.shadow.update_thing_shadow(thingName=things.names[0], payload=json.dumps(back))
+
+    report = things.cron(soaked, rounds=2)
+
+    canary = things.record.wave("canary")
+    assert canary.verdict is not None
+    assert (canary.verdict.passed, canary.released) == (not lost, not lost)
+    assert holds(report) == ["success_rate_is_too_low" if lost else "soak_is_running"]  # of the wave after it
+    assert things.makes() == (1 if lost else 2)
+
+
 def test_a_module_version_lost_in_the_soak_fails_the_wave(plugs: TuyaWaveFleet) -> None:
     soaked = plugs.rollout(gate=SOAK, confirm=MODULE)
     plugs.cron(soaked, rounds=4)

@@ -165,10 +165,27 @@ def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
         for attempt in at.record.attempts
         if attempt.stage is Stage.ENDED
         and attempt not in looked_at
+        and attempt not in _soaking(at)
         and (unit := at.unit_of(attempt)) is not None
         and unit.phase.is_there
         and unit.phase is not UnitPhase.UNKNOWN
     )
+
+
+def _soaking(at: PlanContext) -> list[Attempt]:
+    """Return ended attempts at other content whose wave has passed and was not released: until a unit is made for the
+    declared content, that may be taken back, and only their units tell whether the devices stayed well."""
+    declared = {w.name for w in at.rollout.strategy.waves}
+    waves = [w for w in at.record.waves if w.name in declared and w.verdict is not None and not w.released]
+    return [
+        w.current
+        for w in waves
+        if w.current is not None
+        and w.current.generation not in ("", at.rollout.generation)
+        and w.verdict is not None
+        and w.verdict.passed
+        and w.verdict_generation == w.current.generation
+    ]
 
 
 def undeclared(at: PlanContext) -> list[tuple[WaveRecord, Attempt]]:
