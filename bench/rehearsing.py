@@ -1,4 +1,4 @@
-"""A rehearsal of three waves and a thousand fragments for 100, 1,000 and 10,000 devices: linear, in bounded memory."""
+"""A rehearsal of three waves and a thousand fragments for 100 to 100,000 devices: linear, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from bench.measure import Cost, Figure, median, run, spread
 from bench.stage import ACCOUNT, BUCKET, OTACTL, REGION, ROLE
 
 WAVES, FRAGMENTS, SIZE = 3, 1000, 112
-FLEETS = ((100, 5), (1000, 5), (10_000, 3))
+FLEETS = ((100, 5), (1000, 5), (10_000, 3), (100_000, 1))
 """Devices, runs."""
 SMALL_FLEETS = ((3, 1), (6, 1))
 MOST_MEMORY = 60.0  # KiB a device, beyond what a rehearsal takes anyway
+MOST_CPU, MOST_IN_ALL = 60.0, 400.0  # seconds and MiB, of the largest fleet
 
 
 def figures(tiny: bool = False) -> list[Figure]:
@@ -38,7 +39,21 @@ def figures(tiny: bool = False) -> list[Figure]:
         f"at most {MOST_MEMORY:.0f} KiB a device",
         grown <= MOST_MEMORY,
     )
-    return [*found, memory]
+    largest = [
+        Figure(
+            f"CPU of a rehearsal of {large:,} devices",
+            spread([c.cpu for c in costs[large]]),
+            f"at most {MOST_CPU:.0f} s",
+            cpu[large] <= MOST_CPU,
+        ),
+        Figure(
+            f"most memory of a rehearsal of {large:,} devices",
+            f"{peak[large] / 1024:.0f} MiB",
+            f"at most {MOST_IN_ALL:.0f} MiB",
+            peak[large] <= MOST_IN_ALL * 1024,
+        ),
+    ]
+    return [*found, memory, *largest]
 
 
 def _beside(name: str, fewer: int, more: int, costs: dict[int, list[Cost]]) -> Figure:

@@ -33,7 +33,8 @@ from otactl.model import (
 
 NAMED = 3
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_SINGLE = ("device:", "devEui:")
+_EUI = "devEui:"
+_SINGLE = ("device:", _EUI)
 
 
 class SentContent(Value, frozen=True, kw_only=True):
@@ -85,8 +86,7 @@ class SentContents:
 
     def last(self, backend: str, key: str) -> SentContent | None:
         """Return the newest sending to a target of a service, by its key."""
-        named = self._aliases.get((backend, key), key)
-        return self._newest.get((backend, named))
+        return self._newest.get(backend, {}).get(self._named(backend, key))
 
     def foreign(self, rollout: Rollout, key: str) -> SentContent | None:
         """Return the last sending to a target if another rollout sent what this one declares.
@@ -100,28 +100,35 @@ class SentContents:
         is_newer = since is not None and (last is None or last.at < since.at)
         return since if since is not None and is_newer and since.carried(rollout) else None
 
+    def _named(self, backend: str, key: str) -> str:
+        """Return the key of a device by its id, for one by what people call it."""
+        device = self._called.get(backend, {}).get(key.removeprefix(_EUI)) if key.startswith(_EUI) else None
+        return key if device is None else f"device:{device}"
+
     @cached_property
-    def _aliases(self) -> dict[tuple[str, str], str]:
-        """Return the key of a device by its id, for what people call it."""
-        found: dict[tuple[str, str], str] = {}
+    def _called(self) -> dict[str, dict[str, str]]:
+        """Return ids of devices by what people call them, by service; the texts are the records' own."""
+        found: dict[str, dict[str, str]] = {}
         for record in self._records.values():
             for attempt in record.attempts:
                 called = [*attempt.names.items(), *((r.device, r.name) for r in attempt.results)]
                 for device, name in called:
                     if name and name != device and ":" not in device:
-                        found[record.backend, f"devEui:{name}"] = f"device:{device}"
+                        found.setdefault(record.backend, {})[name] = device
         return found
 
     @cached_property
-    def _newest(self) -> dict[tuple[str, str], SentContent]:
-        found: dict[tuple[str, str], SentContent] = {}
+    def _newest(self) -> dict[str, dict[str, SentContent]]:
+        """Return the newest sending by service and key; devices that an attempt reached alike share one value."""
+        found: dict[str, dict[str, SentContent]] = {}
         for record in self._records.values():
+            newest = found.setdefault(record.backend, {})
             for attempt in record.attempts:
                 blind = not (attempt.devices or attempt.results)
                 at = attempt.sent_at or record.start_pending_since(attempt.unit_id) or _NEVER
                 content, generation = attempt.image_sha256, attempt.generation
-                for key, took in self._reached(record, attempt):
-                    sending = SentContent(
+                sendings = [
+                    SentContent(
                         rollout=record.name,
                         unit_id=attempt.unit_id,
                         at=at,
@@ -132,9 +139,12 @@ class SentContents:
                         blind=blind,
                         beside=record.environment if self._elsewhere else "",
                     )
-                    before = found.get((record.backend, key))
-                    if before is None or before.at <= sending.at:
-                        found[record.backend, key] = sending
+                    for took in (False, True)
+                ]
+                for key, took in self._reached(record, attempt):
+                    before = newest.get(key)
+                    if before is None or before.at <= at:
+                        newest[key] = sendings[took]
         return found
 
     def _reached(self, record: Record, attempt: Attempt) -> Iterator[tuple[str, bool]]:
@@ -145,7 +155,7 @@ class SentContents:
         spared = {key for key, r in results.items() if r.reason is Reason.CANCELED}
         members = attempt.members or attempt.targets
         devices = {*results, *(key_of(d) for d in attempt.devices)}
-        singles = (self._aliases.get((record.backend, k), k) for k in members if k.startswith(_SINGLE))
+        singles = (self._named(record.backend, k) for k in members if k.startswith(_SINGLE))
         for key in {*devices, *singles} - spared:
             yield key, key in results and results[key].outcome is Outcome.SUCCEEDED
         yield from ((key_of(device), True) for device in attempt.updated_uncounted)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -67,7 +68,8 @@ class _Open:
         self.rollout = rollout
         self.waits = Waits()
         self.report: RolloutReport | None = None
-        self.known: Record | None = None
+        self.phase: Phase | None = None
+        self.digest = b""
         self.over: tuple[RehearsalOutcome, datetime, str] | None = None
 
 
@@ -117,30 +119,35 @@ def _run(world: World, every: list[_Open]) -> bool:
     changed = False
     for each in every:
         each.report = reports.get((each.rollout.environment, each.rollout.name))
-        record = _lasting(world.record(each.rollout))
-        changed = changed or record != each.known or bool(each.report is not None and each.report.actions)
-        each.known = record
+        record = world.record(each.rollout)
+        digest = _digest(record)
+        changed = changed or digest != each.digest or bool(each.report is not None and each.report.actions)
+        each.phase, each.digest = record.phase, digest
         if each.over is None and each.report is not None:
             each.waits.see(each.report, world.now())
     return changed
 
 
-def _lasting(record: Record) -> Record:
-    """Return a record without what changes in every pass."""
+def _digest(record: Record) -> bytes:
+    """Return the digest of a record without what changes in every pass.
+
+    The record itself is not kept: of 100,000 devices it takes as much memory as the loop's own.
+    """
     drift = tuple(msgspec.structs.replace(d, last_seen=d.first_seen) for d in record.drift)
     conditions = tuple(msgspec.structs.replace(c, message="") for c in record.conditions)
-    return msgspec.structs.replace(record, requeue_at=None, drift=drift, conditions=conditions)
+    lasting = msgspec.structs.replace(record, requeue_at=None, drift=drift, conditions=conditions)
+    return hashlib.sha256(msgspec.json.encode(lasting, order="deterministic")).digest()
 
 
 def _judge(each: _Open, now: datetime, quiet_since: datetime | None, *, pending: bool) -> None:
     """Set the outcome of a rollout once it is decided (rule 3)."""
-    report, record = each.report, each.known
-    if each.over is not None or report is None or record is None:
+    report, phase = each.report, each.phase
+    if each.over is not None or report is None or phase is None:
         return
-    if record.phase is Phase.SUCCEEDED:
+    if phase is Phase.SUCCEEDED:
         each.over = (RehearsalOutcome.SUCCEEDED, now, "")
         return
-    failed = record.phase in (Phase.FAILED, Phase.ABORTED)
+    failed = phase in (Phase.FAILED, Phase.ABORTED)
     outcome = RehearsalOutcome.FAILED if failed else RehearsalOutcome.STALLED
     if report.requeue_after_seconds is None:
         each.over = (outcome, now, _why(each))

@@ -58,7 +58,7 @@ class Devices:
             identifier, arn = store.new(KIND)
             given = {k: v for k, v in wanted.items() if k not in ("Tags", "ClientRequestToken")}
             region = str(_lorawan(profile.parameters).get("RfRegion", "")) if profile else ""
-            device = Device(identifier, arn, given, rf_region=region)
+            device = Device(identifier, store.device_prefix(), given, rf_region=region)
             if device.dev_eui and any(d.dev_eui == device.dev_eui for d in store.devices.values()):
                 raise conflict(KIND, device.dev_eui, f"DevEUI {device.dev_eui} is registered already")
             store.devices[identifier] = device
@@ -80,7 +80,7 @@ class Devices:
         """UpdateWirelessDevice: name, description, destination, profile. Ports and keys stay (SDK model)."""
         device = self._stores.of(request).device(request.parameters["Id"])
         given = {k: v for k, v in request.parameters.items() if k in ("Name", "Description", "DestinationName")}
-        device.parameters |= given
+        device.change(given)
         return {}
 
     def delete(self, request: Request) -> dict[str, object]:

@@ -99,13 +99,12 @@ def _tags(given: Mapping[str, object]) -> dict[str, str]:
 def _add_device(store: Store, given: Mapping[str, object], known: dict[str, Device]) -> None:
     device = _find(known, str(given.get("id") or given["devEui"]))
     if device is None:
-        fresh, arn = store.new("WirelessDevice")
+        fresh, _ = store.new("WirelessDevice")
         key = str(given.get("id") or fresh)
-        device = Device(key, store.arn("WirelessDevice", key) if given.get("id") else arn, {"Type": "LoRaWAN"})
+        device = Device(key, store.device_prefix())
         store.devices[key] = device
     name, eui = str(given.get("name", given["devEui"])), str(given["devEui"]).lower()
-    named = eui if name == eui else name  # one text for both: a fleet may be 100,000 devices
-    device.parameters |= {"Type": "LoRaWAN", "Name": named, "LoRaWAN": {"DevEui": eui}}
+    device.identify(eui if name == eui else name, eui)  # one text for both: a fleet may be 100,000 devices
     known |= {device.dev_eui: device, device.id: device}
     device.rf_region = sys.intern(str(given.get("rfRegion", device.rf_region)))
     loss, caps = given.get("loss", 0.0), given.get("caps", {})
@@ -115,7 +114,8 @@ def _add_device(store: Store, given: Mapping[str, object], known: dict[str, Devi
     device.version = str(given.get("firmwareVersion", ""))
     if given.get("thing"):
         device.thing_arn = f"arn:aws:iot:{store.region}:{store.account}:thing/{given['thing']}"
-    store.tags[device.arn] = _tags(given)
+    if (tags := _tags(given)) or device.arn in store.tags:
+        store.tags[device.arn] = tags
 
 
 def _add_group(store: Store, given: Mapping[str, object], known: Mapping[str, Device], now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -20,6 +19,20 @@ from otactl_simulator.iotwireless.tags import Labels
 from otactl_simulator.iotwireless.tasks import Tasks
 from otactl_simulator.iotwireless.things_port import Things
 from otactl_simulator.service import Handler, Switched
+
+_OF_A_DEVICE = (
+    "id",
+    "arn",
+    "parameters",
+    "rf_region",
+    "loss",
+    "caps",
+    "behaviour",
+    "version",
+    "never_ready",
+    "image_sha256",
+    "thing_arn",
+)
 
 
 class IotWireless(Switched):
@@ -95,5 +108,5 @@ class IotWireless(Switched):
                 }
                 for g in store.groups.values()
             ],
-            "devices": [dataclasses.asdict(d) for d in store.devices.values()],
+            "devices": [{name: getattr(d, name) for name in _OF_A_DEVICE} for d in store.devices.values()],
         }

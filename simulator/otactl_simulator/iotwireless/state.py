@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -91,11 +92,17 @@ class Group:
 
 @dataclass(slots=True)
 class Device:
-    """A wireless device, with how it behaves on air (fleet.py documents the words); there may be 100,000."""
+    """A wireless device, with how it behaves on air (fleet.py documents the words).
+
+    There may be 100,000, so what all share is held once, and what follows from a field is computed. `given` are the
+    members that the API was given; None for a device of a fleet document, which has a name and a DevEUI alone.
+    """
 
     id: str
-    arn: str
-    parameters: dict[str, object]
+    arn_prefix: str
+    given: dict[str, object] | None = None
+    name: str = ""
+    eui: str = ""
     rf_region: str = ""
     loss: float = 0.0
     caps: Mapping[str, int] = field(default_factory=lambda: NO_CAPS)
@@ -106,10 +113,36 @@ class Device:
     thing_arn: str | None = None
 
     @property
+    def arn(self) -> str:
+        """Return its ARN."""
+        return self.arn_prefix + self.id
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Return its members as the API shows them."""
+        return _members(self.name, self.eui) if self.given is None else self.given
+
+    def change(self, members: Mapping[str, object]) -> None:
+        """Change members."""
+        self.given = {**self.parameters, **members}
+
+    def identify(self, name: str, eui: str) -> None:
+        """Set the name and the DevEUI that a fleet document gives."""
+        self.name, self.eui = name, eui
+        if self.given is not None:
+            self.change(_members(name, eui))
+
+    @property
     def dev_eui(self) -> str:
         """Return its DevEUI in lower case, empty when it has none."""
+        if self.given is None:
+            return self.eui
         lorawan = self.parameters.get("LoRaWAN")
         return str(lorawan.get("DevEui", "")).lower() if isinstance(lorawan, dict) else ""
+
+
+def _members(name: str, eui: str) -> dict[str, object]:
+    return {"Type": "LoRaWAN", "Name": name, "LoRaWAN": {"DevEui": eui}}
 
 
 @dataclass
@@ -154,6 +187,20 @@ class Store:
     def arn(self, kind: str, identifier: str) -> str:
         """Return the ARN of a resource."""
         return f"arn:aws:iotwireless:{self.region}:{self.account}:{kind}/{identifier}"
+
+    def device_prefix(self) -> str:
+        """Return the start of every device's ARN, one text for all."""
+        return sys.intern(self.arn("WirelessDevice", ""))
+
+    def tags_of(self, arn: str) -> dict[str, str] | None:
+        """Return a resource's tags, to be changed in place; None when it is not there.
+
+        Devices of a fleet document have an entry from the first time that they are asked for: most never are.
+        """
+        device = self.devices.get(arn.rpartition("/")[2])
+        if device is not None and device.arn == arn:
+            self.tags.setdefault(arn, {})
+        return self.tags.get(arn)
 
     def task(self, identifier: object, *, stale: bool = False) -> Task:
         """Return a task by id; a stale read sees it as it was before its last write, while that is young."""

@@ -59,9 +59,10 @@ class Labels:
 
     def _tags(self, request: Request) -> dict[str, str]:
         store, arn = self._stores.of(request), str(request.parameters["ResourceArn"])
-        if arn not in store.tags:
+        tags = store.tags_of(arn)
+        if tags is None:
             raise not_found("Resource", arn)
-        return store.tags[arn]
+        return tags
 
     def get_levels(self, request: Request) -> dict[str, object]:
         """GetLogLevelsByResourceTypes."""

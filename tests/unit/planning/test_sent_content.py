@@ -253,3 +253,19 @@ def test_a_making_remembers_its_image() -> None:
 
     assert [name_of(a) for a in first.plan.actions] == ["createUnit"]
     assert [a.image_sha256 for a in record.attempts] == [OTHER]
+
+
+def test_devices_that_an_attempt_reached_alike_share_what_is_known_of_it() -> None:
+    second = msgspec.structs.replace(TOOK, device="d-2", name="70b3d57ed0000002")
+    third = msgspec.structs.replace(MISSED, device="d-3", name="70b3d57ed0000003")
+    contents = SentContents({"old": sent("old", TOOK, second, third)})
+
+    first = contents.last("fuota", "device:d-1")
+
+    assert first is not None
+    assert first.took
+    assert contents.last("fuota", "device:d-2") is first
+    assert contents.last("fuota", f"devEui:{EUI}") is first
+    other = contents.last("fuota", "device:d-3")
+    assert other is not None
+    assert not other.took

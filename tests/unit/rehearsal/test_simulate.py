@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
 
-from otactl.model import Event, Phase, Record, Rollout
+from otactl.model import Event, Phase, Record, Rollout, WaveRecord
 from otactl.model.actions import Hold
 from otactl.reconcile.run_report import RolloutReport
 from otactl.rehearsal.results import RehearsalOutcome
@@ -170,3 +171,29 @@ def test_how_far_a_rehearsal_is_can_be_seen_after_each_run() -> None:
     assert seen[0] == (timedelta(0), 0)
     assert seen[-1][0] >= 2 * HOUR
     assert seen[-1][1] == 1
+
+
+class _Watched(WaveRecord, frozen=True, kw_only=True, weakref=True):
+    """A wave's memory that shows when it is dropped."""
+
+
+def test_no_record_is_kept_while_the_loop_runs() -> None:
+    given: list[weakref.ref[WaveRecord]] = []
+    kept: list[int] = []
+
+    class Watching(Scripted):
+        def reconcile(self) -> tuple[RolloutReport, ...]:
+            kept.append(sum(each() is not None for each in given))
+            return super().reconcile()
+
+        def record(self, rollout: Rollout) -> Record:
+            wave = _Watched(name="canary")
+            given.append(weakref.ref(wave))
+            return msgspec.structs.replace(super().record(rollout), waves=(wave,))
+
+    def look(now: datetime) -> Look:
+        return (Phase.SUCCEEDED, report(None)) if now > NOW else (Phase.PROGRESSING, report(60))
+
+    play(Watching(look, never), [declared()], 1, 90 * DAY)
+
+    assert kept == [0, 0]
