@@ -173,6 +173,16 @@ def test_a_declared_tag_that_differs_is_drift_unless_the_manifest_has_changed_si
     assert fields(result) == found
 
 
+def test_a_tag_that_differs_is_drift_beside_the_fields_that_do() -> None:
+    declared = rollout(backend=replace(rollout().backend, tags={"team": "blue"}))
+    unit = unit_of(declared)
+    edited = replace(unit, fields={**unit.fields, "redundancyPercent": 3}, tags={**unit.tags, "team": "red"})
+
+    result = detected(declared, record_of(declared, unit, Stage.OPEN), seen(edited))
+
+    assert fields(result) == ["redundancyPercent", "tags.team"]
+
+
 UNSEEN = {"annotation_digest": "known", "start_at": LONG_AGO, "ended_at": NOW}
 
 

@@ -169,3 +169,11 @@ def test_no_one_is_sent_what_an_environment_beside_it_sent_in_the_same_place() -
     found, _ = joined_devices.noted(of, passed(of), Observation(inside={KEY: ("a", "new")}), sendings, NOW)
 
     assert found == passed(of)
+
+
+def test_a_group_of_a_wave_that_was_never_sent_has_no_one_who_joined() -> None:
+    of = declared()
+    unsent = Record(environment="prod-eu", name=of.name, backend="otaUpdate", generation=of.generation)
+    inside = Observation(inside={KEY: ("a", "c")})
+
+    assert joined_devices.noted(of, unsent, inside, SentContents({of.name: unsent}), NOW) == (unsent, ())

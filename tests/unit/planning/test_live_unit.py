@@ -33,7 +33,7 @@ from otactl.model import (
     Verdict,
     WaveRecord,
 )
-from otactl.model.actions import name_of
+from otactl.model.actions import UpdateUnit, name_of
 from otactl.planning.context import POLL, Plan, PlanContext
 from otactl.planning.live_unit import LIVE_RULES
 from otactl.planning.membership import approval_digest
@@ -208,6 +208,13 @@ def test_tasks_that_begin_to_wait_later_are_confirmed_without_those_given_up() -
     (action,) = plan.actions
     (call,) = lower(action, Observation())
     assert (plan.holds, call.parameters) == ((), {"TaskId": ["t-2"]})
+
+
+def test_a_confirmation_says_what_it_confirms() -> None:
+    (action,) = after_confirming(["t-1"], {}).actions
+
+    assert isinstance(action, UpdateUnit)
+    assert (action.fields, action.reason) == (("toConfirm",), "drift: toConfirm")
 
 
 @pytest.mark.parametrize(

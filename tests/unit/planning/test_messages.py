@@ -8,18 +8,23 @@ import pytest
 from msgspec.structs import replace
 
 from otactl.model import (
+    Approval,
     DeviceResult,
     DriftPolicy,
     Gate,
     Ignore,
     Outcome,
     Reason,
+    Requires,
     Stage,
     Suspend,
+    Targets,
     Unit,
     UnitPhase,
+    Wave,
 )
 from otactl.model.actions import CreateUnit, DeleteUnit, UpdateUnit
+from otactl.planning.membership import approval_digest
 from otactl.planning.unseen_changes import _words
 from tests.support.attempts import BEFORE, NAMES, SHAPES, decided, judged, made, many
 from tests.support.builders import NOW, look, record_of, rollout, seen, unit_of
@@ -135,3 +140,70 @@ def test_a_change_that_is_not_shown_is_named_with_what_is_shown_instead(change: 
     unit = Unit(unit_id="u", vendor_id="v", phase=UnitPhase.OPEN, fields={"fragmentIntervalMs": 9})
 
     assert _words(change, unit) == words
+
+
+@pytest.mark.parametrize(
+    ("waves", "remedy"),
+    [
+        ({"early": "g1"}, "call the wave canary again"),
+        ({"canary": "g2", "fleet": "g1"}, "leave it there"),
+    ],
+)
+def test_targets_that_another_wave_was_sent_to_are_held_with_what_to_do(waves: dict[str, str], remedy: str) -> None:
+    sent = rollout()
+    unit = unit_of(sent, phase=UnitPhase.ENDED)
+    record = record_of(sent, unit, Stage.DELETED, start_at=NOW, started_by_us=True, start_sent_at=NOW)
+    named = tuple(Wave(name=name, targets=Targets(multicast_groups=(group,))) for name, group in waves.items())
+    moved = replace(sent, strategy=replace(sent.strategy, waves=named))
+
+    (hold,) = (h for h in look(moved, record, seen()).plan.holds if h.reason == "targets_were_sent_already")
+
+    assert f"was sent this content to (group:g1); {remedy}; to send it to them again, " in hold.message
+
+
+def test_a_unit_whose_results_are_recorded_is_deleted_with_the_reason() -> None:
+    declared = rollout()
+    unit = unit_of(declared, phase=UnitPhase.ENDED)
+    well = tuple(DeviceResult(device=n, outcome=Outcome.SUCCEEDED) for n in NAMES)
+    record = record_of(declared, unit, Stage.ENDED, results=well, start_at=NOW, ended_at=NOW)
+
+    (action,) = look(declared, record, seen(unit)).plan.actions
+
+    assert isinstance(action, DeleteUnit)
+    assert (action.why, action.reason) == (
+        "cleanup",
+        "its results are recorded; a done unit may still hold its devices",
+    )
+
+
+@pytest.mark.parametrize(
+    ("covers", "words"),
+    [
+        ("3:abc", "was of 3 devices in its groups, which hold other devices now, 2 of them"),
+        ("", "names no devices of its groups, and they have to be named"),
+    ],
+)
+def test_an_approval_of_other_devices_says_how_many_it_covers_and_how_many_there_are(covers: str, words: str) -> None:
+    base = rollout()
+    asking = replace(base.strategy.waves[0], requires=Requires(approval="owners"))
+    declared = replace(base, strategy=replace(base.strategy, waves=(asking, *base.strategy.waves[1:])))
+    digest = approval_digest(declared, asking)
+    given = Approval(wave="canary", role="owners", by="ada", digest=digest, at=NOW, devices=covers)
+    declared = replace(declared, approvals=(given,))
+    unit = unit_of(declared)
+    shown = seen(unit)
+    inside = tuple(replace(t, members=("d1", "d2")) for t in shown.targets)
+    record = record_of(declared, unit, Stage.OPEN)
+
+    (hold,) = look(declared, record, replace(shown, targets=inside)).plan.holds
+
+    assert hold.message.startswith(f"wave canary: the approval by ada {words}; otactl approve rollouts/a.yaml ")
+
+
+def test_a_change_of_phase_is_an_event_of_its_rollout() -> None:
+    declared = rollout()
+    known = record_of(declared, unit_of(declared), Stage.OPEN)
+
+    for record in (known, replace(known, name="")):
+        events = look(declared, record, seen(unit_of(declared))).events
+        assert {e.subject for e in events if e.kind == "phase"} == {declared.name}

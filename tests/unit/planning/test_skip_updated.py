@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Abort, Intent, Observation, Outcome, Reason, RecordedCall, Stage, Suspend, TargetFacts
+from otactl.model import (
+    Abort,
+    Intent,
+    Observation,
+    Outcome,
+    Reason,
+    RecordedCall,
+    Stage,
+    Suspend,
+    TargetFacts,
+    Verdict,
+    WaveRecord,
+)
 from otactl.planning.context import PlanContext
 from otactl.planning.skip_updated import concluded
 from otactl.planning.wave_context import RolloutContext, of_rollout
@@ -99,3 +111,18 @@ def test_a_reason_of_a_failure_stays_where_a_retry_is_not_declared() -> None:
     ctx = context(replace(judged(Reason.OFFLINE, None, None), canceled_by_us=False, withdrawn=False))
 
     assert concluded(ctx)[0] == ctx.at.record
+
+
+@pytest.mark.parametrize(("passed", "skipped"), [(True, True), (False, False)])
+def test_a_wave_is_skipped_beside_one_that_has_passed_and_still_runs(passed: bool, skipped: bool) -> None:
+    ctx = context()
+    rollout = ctx.at.rollout
+    before = replace(made(), generation=rollout.generation, unit_id="before")
+    verdict = Verdict(passed=passed, succeeded=3, failed=0, total=3, needed_percent=90, at=NOW)
+    first = WaveRecord(
+        name="first", attempts=(before,), verdict=verdict, verdict_generation=rollout.generation, released=passed
+    )
+
+    found = concluded(ctx.with_record(replace(ctx.at.record, waves=(first, *ctx.at.record.waves))))
+
+    assert bool(found[1]) is skipped

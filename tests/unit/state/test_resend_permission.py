@@ -21,7 +21,7 @@ from otactl.model import (
 )
 from otactl.model.actions import CreateUnit
 from otactl.planning.assess import finished
-from otactl.state.resend_permission import granted, noted
+from otactl.state.resend_permission import granted, is_to_note, noted
 from tests.support import in_memory_cloud
 from tests.support.attempts import BEFORE, decided, judged, many
 from tests.support.builders import FACTS_IMAGE, NOW, empty, rollout
@@ -154,3 +154,23 @@ def test_a_rollout_that_is_done_is_looked_at_when_the_field_is_set_or_removed_an
         before = journal.commits
         run(cloud, journal, declared)
         assert journal.commits == before
+
+
+@pytest.mark.parametrize(
+    ("known", "resend", "noted_again"),
+    [
+        (None, False, False),
+        (None, True, True),
+        (SET, True, False),
+        (SET, False, True),
+        (SPENT, True, False),
+        (ResendPermission(sha256="ef" * 32, at=NOW), True, True),
+    ],
+    ids=["neither", "set now", "known", "removed", "for an image before", "another image"],
+)
+def test_a_permission_is_noted_when_it_comes_goes_or_is_spent(
+    known: ResendPermission | None, resend: bool, noted_again: bool
+) -> None:
+    declared = probe(resend=resend)
+
+    assert is_to_note(replace(empty(declared), resend=known), declared) is noted_again

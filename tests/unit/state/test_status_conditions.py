@@ -171,3 +171,12 @@ def test_history_gives_the_figures_of_a_gate_that_failed_in_a_look_without_holds
 def test_ids_and_counts_make_no_other_error_and_another_permission_does() -> None:
     assert alike("timed out after 4 attempts (request 0a1b-2)", "timed out after 3 attempts (request 9c9c-7)")
     assert not alike("iot:CreateOTAUpdate was refused", "sts:GetCallerIdentity was refused")
+
+
+@pytest.mark.parametrize(("phase", "message"), [(Phase.SUCCEEDED, "every wave passed"), (Phase.PROGRESSING, "")])
+def test_a_rollout_is_ready_when_every_wave_passed(phase: Phase, message: str) -> None:
+    ready, reconciling, stalled = conditions(phase, (), None, (), NOW)
+
+    assert (ready.type, ready.status, ready.reason, ready.message) == ("Ready", bool(message), phase.value, message)
+    assert (reconciling.type, reconciling.status, reconciling.message) == ("Reconciling", not message, "")
+    assert (stalled.type, stalled.status, stalled.reason, stalled.message) == ("Stalled", False, "No", "")
