@@ -102,6 +102,30 @@ def test_a_thing_that_joins_after_the_verdict_is_served_and_turns_nothing(
     assert ota_stage.carried_out("CancelJob") == []
 
 
+@PROOFS
+def test_a_verdict_stays_when_someone_cancels_the_update_while_a_later_thing_waits(
+    ota_stage: OtaStage, confirm: VersionConfirm | None
+) -> None:
+    declared = endless(confirm)
+    ota_stage.behave(gw_1="offline")
+    ota_stage.cron(declared, rounds=4, minutes=60)
+    join(ota_stage, "gw-1")
+    join(ota_stage, "gw-2")
+    ota_stage.cron(declared, rounds=2, minutes=60)
+    (job,) = ota_stage.iot.list_jobs()["jobs"]
+    ota_stage.iot.cancel_job(jobId=job["jobId"])
+
+    ota_stage.cron(declared, rounds=6, minutes=60)
+
+    assert verdict(ota_stage) == (True, 3, 3)
+    assert ota_stage.remembered().phase is Phase.SUCCEEDED
+    first, *more = ota_stage.carried_out("CreateOTAUpdate")
+    assert [[t.rpartition("/")[2] for t in r["parameters"]["targets"]] for r in (first, *more)] == [
+        ["gateways"],
+        ["gw-1"],
+    ]
+
+
 def test_a_thing_that_took_the_image_after_the_verdict_is_shown_as_not_read(ota_stage: OtaStage) -> None:
     declared = endless(REPORTED)
     ota_stage.behave(gw_1="neverReports")

@@ -83,9 +83,11 @@ def findings(rollout: Rollout, record: Record) -> tuple[Finding, ...]:
 
 
 def sent_to(record: Record, generation: str) -> frozenset[str]:
-    """Return the devices that units of this content were for, by key: started with, spared, or with a result."""
+    """Return the devices that units of this content were for, by key: started with, spared, updated or judged."""
     mine = [a for a in record.attempts if a.generation == generation]
-    names = {d for a in mine for d in (*a.devices, *a.skipped_devices, *(r.device for r in a.results))}
+    names = {
+        d for a in mine for d in (*a.devices, *a.skipped_devices, *a.updated_uncounted, *(r.device for r in a.results))
+    }
     singles = {k for a in mine for k in (*a.members, *a.retry_targets) if k.startswith("device:")}
     return frozenset({f"device:{name}" for name in names} | singles)
 

@@ -17,7 +17,16 @@ import msgspec
 
 from otactl.backends.aws.client import AwsClient, NotFoundError
 from otactl.backends.iot_ota.calls import job_id, target_key
-from otactl.backends.iot_ota.executions import Judged, by_hand, disagreement, newest, result, thing_of, took
+from otactl.backends.iot_ota.executions import (
+    Judged,
+    by_hand,
+    disagreement,
+    newest,
+    queued_by,
+    result,
+    thing_of,
+    took,
+)
 from otactl.backends.iot_ota.failure_codes import failure_reason
 from otactl.backends.iot_ota.statuses import COUNTS, JOB_PREFIX, MOVING, app_version
 from otactl.backends.transport.shown_urls import without_credentials
@@ -95,13 +104,14 @@ class JobReader:
         final: bool,
         every: bool = False,
         stopped: int | None = None,
+        until: datetime | None = None,
     ) -> Judged:
         """Return what became of each thing of a job that has ended.
 
         Of `things`, those it was started with, one without an execution was taken out; one with an execution beside
         them was there when the job was created, whatever a list of its group showed. `final` takes what is listed
         although the job counts otherwise, `every` reads the own words of all that failed, and not of a few. `stopped`
-        says that we canceled it, and how many executions were canceled before.
+        says that we canceled it, and how many executions were canceled before. After `until` no execution counts.
         """
         listed = self.executions(update_id)
         odd = disagreement(listed, counts(job), things)
@@ -110,7 +120,8 @@ class JobReader:
         found: dict[str, DeviceResult] = {}
         counted = 0
         canceled = by_hand(listed, stopped) if stopped is not None else frozenset()
-        for name, item in newest(listed).items():
+        then = queued_by(listed, until)
+        for name, item in newest(then).items():
             shown = result(item)
             if shown.outcome is Outcome.FAILED and shown.reason is Reason.UNKNOWN and (every or counted < DETAILS):
                 counted += 1
@@ -121,7 +132,7 @@ class JobReader:
         for name in things:
             gone = DeviceResult(device=name, outcome=Outcome.FAILED, reason=Reason.REMOVED, name=name)
             found.setdefault(name, gone)
-        return Judged(results=tuple(found[name] for name in sorted(found)), took=took(listed), concerns=odd)
+        return Judged(results=tuple(found[name] for name in sorted(found)), took=took(then), concerns=odd)
 
     def executions(self, update_id: str) -> list[JsonObject]:
         """Return every execution of a job, as it is listed."""

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
 
@@ -185,7 +185,9 @@ class UnitReader:
         if phase is not UnitPhase.ENDED:
             return unit
         unit = _replace(unit, findings=(*concerns, *ghosts))
-        return self._judged(unit, attempt, rollout, job, proof, final=bool(ghosts) or self._is_over(job))
+        # What we canceled goes on, or follows: those that joined later, too.
+        late = until if spec.endless and _code(job) not in OUR_CODES else None
+        return self._judged(unit, attempt, rollout, job, proof, late, final=bool(ghosts) or self._is_over(job))
 
     def _updated(self, update_id: str) -> tuple[str, ...]:
         """Return the things that took the image of a job without an end: no attempt records whom it is for."""
@@ -241,13 +243,14 @@ class UnitReader:
         rollout: Rollout,
         job: JsonObject,
         proof: Proof | None,
+        until: datetime | None,
         *,
         final: bool,
     ) -> Unit:
         gates = (rollout.strategy.gate, *(w.gate for w in rollout.strategy.waves if w.gate is not None))
         every = rollout.strategy.retry is not None or any(gate.weights for gate in gates)
         things, stopped = _things(attempt, unit.members), attempt.canceled_before if _code(job) in OUR_CODES else None
-        found = self._reader.results(unit.unit_id, job, things, final=final, every=every, stopped=stopped)
+        found = self._reader.results(unit.unit_id, job, things, final=final, every=every, stopped=stopped, until=until)
         unit = _replace(unit, findings=(*unit.findings, *(c for c in found.concerns if c not in unit.findings)))
         if found.results is None:
             return _replace(unit, phase=UnitPhase.RUNNING)
