@@ -308,15 +308,18 @@ def test_a_retry_that_was_not_created_ends_when_none_of_its_devices_is_declared(
     assert (newest.stage is Stage.ENDED) is ended
     assert newest.ended_at == (NOW if ended else None)
     said = "attempt 2 was for devices that the manifest does not declare any more"
-    assert (said in [e.message for e in events]) is ended
+    assert ((newest.unit_id, said) in [(e.subject, e.message) for e in events]) is ended
 
 
-@pytest.mark.parametrize("pending", [True, False])
-def test_a_retry_whose_create_is_pending_is_not_ended(pending: bool) -> None:
+@pytest.mark.parametrize(
+    ("action", "of_it", "pending"),
+    [("createUnit", True, True), ("createUnit", False, False), ("cancelUnit", True, False), ("", True, False)],
+)
+def test_a_retry_whose_create_is_pending_is_not_ended(action: str, of_it: bool, pending: bool) -> None:
     never = {"stage": Stage.DECLARED, "vendor_id": None, "start_at": None, "retry_targets": ("device:c",)}
     declared, record = many("otaUpdate", judged(None, None, Reason.DOWNLOAD), made(2, **never))
-    sent = intent(record.attempts[-1].unit_id, "createUnit", start_at=NOW)
-    record = replace(record, intents=(sent,) if pending else ())
+    sent = intent(record.attempts[-1].unit_id if of_it else "another", action, start_at=NOW)
+    record = replace(record, intents=(sent,) if action else ())
 
     after, _ = advance(record, replace(declared, strategy=of_devices("a", "b")), Observation(), NOW)
 

@@ -67,3 +67,40 @@ def test_a_verdict_that_an_earlier_version_gave_at_once_is_not_waited_for_again(
 
     assert judged.verdict is not None
     assert fresh.verdict is None
+
+
+WELL = DeviceResult(device="a", outcome=Outcome.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("gate", "results", "word"),
+    [
+        (Gate(min_success_percent=100), (WELL, WELL), "passed"),
+        (Gate(min_success_percent=100), (WELL, replace(SILENT, silent=False)), "failed"),
+        (Gate(min_success_percent=50, min_reported=2), (WELL, SILENT), "is not decided"),
+    ],
+)
+def test_a_verdict_is_an_event_that_says_how_it_came_about(
+    gate: Gate, results: tuple[DeviceResult, ...], word: str
+) -> None:
+    named = tuple(replace(result, device=name) for result, name in zip(results, "ab", strict=True))
+    attempt = made(stage=Stage.ENDED, devices=("a", "b"), results=named, ended_at=NOW - SETTLE)
+    declared, record = many("otaUpdate", attempt)
+    declared = replace(declared, strategy=replace(declared.strategy, gate=gate))
+    events: list[Event] = []
+
+    wave_verdict.judge(record.waves[0], record, declared, NOW, events)
+
+    assert [(e.kind, e.subject) for e in events] == [("verdict", "all")]
+    assert events[0].message.startswith(f"wave all {word}: ")
+
+
+def test_devices_of_a_running_unit_are_waited_for_until_the_deadline_of_the_gate() -> None:
+    attempt = made(devices=("a", "b"), tally={Outcome.SUCCEEDED: 1, Outcome.WAITING: 1}, start_at=NOW)
+    declared, record = many("otaUpdate", attempt)
+    declared = replace(declared, strategy=replace(declared.strategy, gate=Gate(silence_after="2h")))
+
+    found = wave_verdict.judgement(record.waves[0], declared.strategy.waves[0], declared, NOW)
+
+    assert found is not None
+    assert (found[0].reason, found[0].until) == ("waiting_for_devices", NOW + timedelta(hours=2))
